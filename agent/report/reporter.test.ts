@@ -1,6 +1,14 @@
 import { setImmediate as tick } from 'node:timers/promises';
 import { type ClusterEvent, type PolicyReport, policyKey } from '@fso/shared/api';
-import { type AgentFrame, decodeAgentFrame, digestOfReports, type Report } from '@fso/shared/protocol';
+import {
+  type AgentFrame,
+  decodeAgentFrame,
+  digestOfCluster,
+  digestOfReports,
+  EMPTY_DIGEST,
+  type Report,
+  type ReportedState,
+} from '@fso/shared/protocol';
 import { type Clock, createLogger } from '@fso/shared/runtime';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -37,6 +45,17 @@ const replay = (
   for (const each of policies) next.set(policyKey(each), each);
   for (const key of removed) next.delete(key);
   return next;
+};
+const NOTHING: ReportedState = { seq: 0, policies: EMPTY_DIGEST, cluster: null };
+/** Of a hub that has what this agent never sent. */
+const OTHER: ReportedState = { ...NOTHING, policies: 'f'.repeat(64) };
+/** What a hub that took these reports, and nothing else, says in its welcome. */
+const reportedBy = (taken: readonly Report[]): ReportedState => {
+  let known: ReadonlyMap<string, PolicyReport> = new Map();
+  for (const frame of taken) known = replay(known, frame);
+  const cluster = taken.findLast((frame) => frame.cluster !== undefined)?.cluster;
+  const seq = taken.at(-1)?.seq ?? 0;
+  return { seq, policies: digestOfReports(known.values()), cluster: cluster === undefined ? null : digestOfCluster(cluster) };
 };
 const states = fc.array(
   fc
@@ -89,15 +108,15 @@ describe('Reporter', () => {
     await running;
   });
 
-  it('sends everything first, then what changed, each once', async () => {
+  it('sends what the hub has not, then what changed, each once', async () => {
     observatory.publish(snapshotOf([report('a'), report('b')]));
-    reporter.connected(send);
+    reporter.connected(send, NOTHING);
     await settle();
     observatory.publish(snapshotOf([report('a', 1)]));
     observatory.publish(snapshotOf([report('a', 1)]));
     await settle();
     expect(reports().map(({ seq, full, policies, removed }) => [seq, full, policies.map(({ name }) => name), removed])).toEqual([
-      [1, true, ['a', 'b'], []],
+      [1, false, ['a', 'b'], []],
       [2, false, ['a'], ['b']],
     ]);
     reporter.sendDigest();
@@ -107,7 +126,7 @@ describe('Reporter', () => {
   it('sends in several frames what does not fit into one, and nothing goes meanwhile', async () => {
     const all = Array.from({ length: 8 }, (_, index) => report(`p${index}`));
     observatory.publish(snapshotOf(all));
-    reporter.connected(send);
+    reporter.connected(send, OTHER);
     await settle();
     expect(reports().map(({ full, kept, policies }) => [full, kept?.length, policies.length])).toEqual([
       [true, 5, 3],
@@ -144,7 +163,7 @@ describe('Reporter', () => {
   it('sends a report that its schema refuses as Failed, and the others as they are', async () => {
     const bad = { ...report('bad'), effectiveRegions: ['x'.repeat(64)] };
     observatory.publish(snapshotOf([bad, report('good')]));
-    reporter.connected(send);
+    reporter.connected(send, NOTHING);
     await settle();
     const [first] = reports();
     expect(first?.policies).toEqual([
@@ -157,7 +176,7 @@ describe('Reporter', () => {
   });
 
   it('gathers changes while the hub does not keep up, and goes on when it does', async () => {
-    reporter.connected(send);
+    reporter.connected(send, NOTHING);
     for (let change = 0; change < 60; change += 1) {
       observatory.publish(snapshotOf([report('a', change)]));
       await settle();
@@ -169,9 +188,9 @@ describe('Reporter', () => {
     expect(reports().at(-1)?.policies).toEqual([report('a', 59)]);
   });
 
-  it('keeps events until they are acknowledged, and sends everything after a reconnect or resync', async () => {
+  it('keeps events until they are acknowledged, and sends everything to a hub that knows nothing, or asks', async () => {
     observatory.emit(eventOf('First'));
-    reporter.connected(send);
+    reporter.connected(send, NOTHING);
     await settle();
     reporter.acknowledged(1);
     observatory.emit(eventOf('Second'));
@@ -180,13 +199,78 @@ describe('Reporter', () => {
     observatory.emit(eventOf('Third'));
     await settle();
     expect(reports()).toHaveLength(2);
-    reporter.connected(send);
+    reporter.connected(send, { ...OTHER, seq: 7 });
     await settle();
-    expect(reports()[2]).toMatchObject({ seq: 3, full: true, events: [{ reason: 'Second' }, { reason: 'Third' }] });
-    reporter.acknowledged(3);
+    expect(reports()[2]).toMatchObject({ seq: 8, full: true, events: [{ reason: 'Second' }, { reason: 'Third' }] });
+    reporter.acknowledged(8);
     reporter.resync();
     await settle();
-    expect(reports()[3]).toMatchObject({ seq: 4, full: true, events: [] });
+    expect(reports()[3]).toMatchObject({ seq: 9, full: true, events: [] });
+  });
+
+  it('sends a hub nothing that it has, whichever reports it took', async () => {
+    reporter.connected(send, NOTHING);
+    for (const violations of [0, 1, 2]) {
+      observatory.publish(snapshotOf([report('a', violations), report('b')]));
+      observatory.emit(eventOf(`E${violations}`));
+      await settle();
+    }
+    const sent = reports();
+    expect(sent.map(({ seq }) => seq)).toEqual([1, 2, 3]);
+    const connect = async (taken: readonly Report[]): Promise<readonly Report[]> => {
+      reporter.disconnected();
+      frames = [];
+      reporter.connected(send, reportedBy(taken));
+      await settle();
+      return reports();
+    };
+    // The second and the third were lost on their way: what changed since comes at once, with the events.
+    const [next, ...others] = await connect(sent.slice(0, 1));
+    expect(next).toMatchObject({ seq: 2, full: false, policies: [report('a', 2)], events: [{ reason: 'E1' }, { reason: 'E2' }] });
+    expect(next).not.toHaveProperty('cluster');
+    expect(others).toEqual([]);
+    // The hub took it, only its answer was lost.
+    expect(await connect([...sent.slice(0, 1), ...(next === undefined ? [] : [next])])).toEqual([]);
+    reporter.sendDigest();
+    expect(frames.at(-1)).toEqual({ type: 'digest', seq: 2, digest: digestOfReports([report('a', 2), report('b')]) });
+    // What the cluster said of itself is lost at the hub.
+    const known = { seq: 2, policies: digestOfReports([report('a', 2), report('b')]), cluster: null };
+    reporter.disconnected();
+    reporter.connected(send, known);
+    await settle();
+    expect(reports()).toEqual([expect.objectContaining({ seq: 3, full: false, policies: [], cluster: expect.anything() })]);
+  });
+
+  it('leaves the hub with what the agent has, whatever is lost, and sends a policy again only where it must', async () => {
+    const steps = fc.array(fc.tuple(fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c', 'd', 'e'), fc.nat(2)), { maxLength: 5 }), fc.nat(3)), {
+      maxLength: 8,
+    });
+    await fc.assert(
+      fc.asyncProperty(steps, async (all) => {
+        let taken: Report[] = [];
+        for (const [state, lost] of all) {
+          reporter.disconnected();
+          frames = [];
+          reporter.connected(send, reportedBy(taken));
+          const now = [...new Map(state).entries()].map(([name, violations]) => report(name, violations));
+          observatory.publish(snapshotOf(now));
+          await settle();
+          expect(reportedBy([...taken, ...reports()]).policies).toBe(digestOfReports(now));
+          taken = [...taken, ...reports().slice(0, Math.max(0, reports().length - lost))];
+        }
+        reporter.disconnected();
+        frames = [];
+        reporter.connected(send, reportedBy(taken));
+        await settle();
+        const left = reports();
+        reporter.disconnected();
+        frames = [];
+        reporter.connected(send, reportedBy([...taken, ...left]));
+        await settle();
+        expect(reports()).toEqual([]);
+      }),
+      { numRuns: 30 },
+    );
   });
 });
 

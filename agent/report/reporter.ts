@@ -1,6 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type ClusterEvent, type ClusterReport, type PolicyReport, policyKey } from '@fso/shared/api';
-import { type AgentFrame, digestOfReports, judgeClusterReport, judgePolicyReport, type Report } from '@fso/shared/protocol';
+import {
+  type AgentFrame,
+  digestOfCluster,
+  digestOfReports,
+  hashOfReport,
+  judgeClusterReport,
+  judgePolicyReport,
+  type Report,
+  type ReportedState,
+} from '@fso/shared/protocol';
 import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
 import { weakMemo } from '../compare.ts';
 import type { AgentSnapshot, Observatory, StreamFact } from '../observe/index.ts';
@@ -56,13 +65,13 @@ export const diffReports = (before: ReadonlyMap<string, PolicyReport>, now: Read
   removed: [...before.keys()].filter((key) => !now.has(key)),
 });
 
+/** Once for each report, as {@link judged}. */
+const hashOf = weakMemo(hashOfReport);
+
 const isSame = (before: PolicyReport | undefined, now: PolicyReport): boolean => before === now || isDeepStrictEqual(before, now);
 
 /** Once for each report, which stays the same object as long as it says the same. */
-const judged = weakMemo((report: PolicyReport) => {
-  const { entry, problem } = judgePolicyReport(report);
-  return problem === undefined ? { entry: report } : { entry, problem };
-});
+const judged = weakMemo((report: PolicyReport) => judgePolicyReport(report));
 
 /**
  * Checks reports against their schema before they are sent: whatever is written into the cluster, the hub must still get
@@ -121,50 +130,60 @@ type Send = (frame: AgentFrame) => void;
 const SPACING_MS = 20;
 /** Reports in flight; beyond it changes gather until the hub has caught up. */
 const WINDOW = 32;
+/** All that the hub knows once it has taken a report. */
+interface SentState {
+  readonly seq: number;
+  readonly policies: ReadonlyMap<string, PolicyReport>;
+  readonly cluster: ClusterReport | undefined;
+}
+
+const NOTHING_SENT: SentState = { seq: 0, policies: new Map(), cluster: undefined };
+
 /** As the protocol has it; a policy beyond it goes at the hub and comes back with one of the next frames. */
 const MAX_KEPT = 20_000;
 
 /**
  * Step ⑧, the agent's half: sends the hub what changed since the last report. Frames of one connection arrive in order or not at
- * all, so a delta builds on the one sent before it; after a new connection, or when the hub asks, everything is sent, in several frames
- * where one is too small.
+ * all, so a delta builds on the one sent before it; after a new connection it builds on what the hub says it has. Where that is nothing that
+ * this agent sent, or when the hub asks, everything is sent, in several frames where one is too small.
  */
 export class Reporter {
   readonly #options: ReporterOptions;
   readonly #wakeup = new Wakeup();
   #send: Send | undefined;
-  #seq = 0;
   #full: boolean = true;
   /** The last frame had no room for all. */
   #isCut: boolean = false;
   readonly #check: ReportCheck;
-  #sent: ReadonlyMap<string, PolicyReport> = new Map();
-  #sentCluster: ClusterReport | undefined;
-  /** Numbers of reports. */
-  #unacknowledged: readonly number[] = [];
+  #sent: SentState = NOTHING_SENT;
+  /** States that the hub may have: after the last report that it acknowledged, and after each one since, but for the last of all. */
+  #earlier: readonly SentState[] = [];
 
   constructor(options: ReporterOptions) {
     this.#options = options;
     this.#check = new ReportCheck(options.logger);
   }
 
-  /** A hub listens; it gets everything first. */
-  connected(send: Send): void {
-    this.disconnected();
+  /** A hub listens. It gets what changed since the state that it has, or everything. */
+  connected(send: Send, reported: ReportedState): void {
     this.#send = send;
-    this.#wakeup.wake();
+    const known = this.#find(reported);
+    this.#full = known === undefined;
+    // What follows is numbered on from what the hub has.
+    this.#sent = { ...(known ?? NOTHING_SENT), seq: reported.seq };
+    if (known?.seq === reported.seq) this.#options.outbox.acknowledged(reported.seq);
+    this.#startOver();
+    // The hub waits for the first word of each agent before it greets more of them.
+    this.sendDigest();
   }
 
   disconnected(): void {
     this.#send = undefined;
-    this.#full = true;
-    this.#options.outbox.takeBack();
-    this.#unacknowledged = [];
   }
 
   /** The hub has taken in every report up to `seq`. */
   acknowledged(seq: number): void {
-    this.#unacknowledged = this.#unacknowledged.filter((sent) => sent > seq);
+    this.#earlier = this.#earlier.filter((state) => state.seq >= seq);
     this.#options.outbox.acknowledged(seq);
     this.#wakeup.wake();
   }
@@ -172,9 +191,21 @@ export class Reporter {
   /** The hub asks for everything. Events of refused reports are sent again. */
   resync(): void {
     this.#full = true;
+    this.#startOver();
+  }
+
+  #startOver(): void {
     this.#options.outbox.takeBack();
-    this.#unacknowledged = [];
+    this.#earlier = [];
     this.#wakeup.wake();
+  }
+
+  /** The state that a hub has, of those that it may have. */
+  #find({ seq, policies, cluster }: ReportedState): SentState | undefined {
+    const states = [this.#sent, ...this.#earlier].filter((state) => digestOfReports(state.policies.values(), hashOf) === policies);
+    const found = states.find((state) => state.seq === seq) ?? states[0];
+    if (found?.cluster === undefined) return found;
+    return digestOfCluster(found.cluster) === cluster ? found : { ...found, cluster: undefined };
   }
 
   event(event: ClusterEvent): void {
@@ -190,7 +221,8 @@ export class Reporter {
   /** Tells the hub what it should know by now, so that a difference is found. */
   sendDigest(): void {
     if (this.#full || this.#isCut) return;
-    this.#send?.({ type: 'digest', digest: digestOfReports(this.#sent.values()), seq: this.#seq });
+    const { seq, policies } = this.#sent;
+    this.#send?.({ type: 'digest', digest: digestOfReports(policies.values(), hashOf), seq });
   }
 
   /** Works until the signal aborts, which is what it throws then. */
@@ -209,10 +241,9 @@ export class Reporter {
 
   /** @returns whether there was something to send */
   #report(): boolean {
-    if (this.#send === undefined || this.#unacknowledged.length >= WINDOW) return false;
+    if (this.#send === undefined || this.#earlier.length >= WINDOW) return false;
     const frame = this.#nextReport();
     if (frame === undefined) return false;
-    this.#unacknowledged = [...this.#unacknowledged, frame.seq];
     this.#send(frame);
     return true;
   }
@@ -223,26 +254,26 @@ export class Reporter {
     const now = this.#check.policies(snapshot);
     const cluster = this.#check.cluster({ ...snapshot.cluster, ...revisions(snapshot) });
     const full = this.#full;
-    const before: ReadonlyMap<string, PolicyReport> = full ? new Map() : this.#sent;
-    const delta = diffReports(before, now);
-    const clusterChanged = full || !isDeepStrictEqual(cluster, this.#sentCluster);
+    const before = full ? NOTHING_SENT : this.#sent;
+    const delta = diffReports(before.policies, now);
+    const clusterChanged = !isDeepStrictEqual(cluster, before.cluster);
     if (!clusterChanged && delta.policies.length + delta.removed.length + outbox.size === 0) return;
     const { policies, removed, isWhole, rest } = fitting(delta, room);
+    const seq = this.#sent.seq + 1;
     this.#full = false;
-    this.#sent = isWhole ? now : applied(before, { policies, removed });
-    this.#sentCluster = cluster;
-    this.#seq += 1;
+    this.#earlier = [...this.#earlier, this.#sent];
+    this.#sent = { seq, policies: isWhole ? now : applied(before.policies, { policies, removed }), cluster };
     this.#isCut = !isWhole;
     if (!isWhole) this.#wakeup.wake();
     return {
       type: 'report',
-      seq: this.#seq,
+      seq,
       full,
       ...(full && rest.length > 0 ? { kept: rest.slice(0, MAX_KEPT) } : {}),
       ...(clusterChanged ? { cluster } : {}),
       policies: [...policies],
       removed: [...removed],
-      events: [...outbox.send(this.#seq)],
+      events: [...outbox.send(seq)],
     };
   }
 }

@@ -27,7 +27,7 @@ export interface ConnectionEnd {
   /** `renewed`: the agent has another certificate, and goes on with it at once. */
   readonly kind: 'rejected' | 'untrusted' | 'lost' | 'resend' | 'renewed';
   readonly reason: string;
-  /** Milliseconds: a hub that stops asks its agents to come back at random moments within this time. */
+  /** Milliseconds: a hub that stops, or has too many agents at once, asks them to come back at random moments within this time. */
   readonly returnMs?: number | undefined;
 }
 
@@ -204,7 +204,12 @@ export class Connection {
   async #refused(response: IncomingMessage): Promise<void> {
     const reason = await readReason(response);
     const kind = REFUSED_STATUS.includes(response.statusCode) ? 'rejected' : 'lost';
-    this.#ended.resolve({ kind, reason: `the hub answered with HTTP status ${response.statusCode}${reason && `: ${reason}`}` });
+    const retryAfter = Number(response.headers['retry-after']);
+    this.#ended.resolve({
+      kind,
+      reason: `the hub answered with HTTP status ${response.statusCode}${reason && `: ${reason}`}`,
+      returnMs: Number.isFinite(retryAfter) ? retryAfter * 1000 : undefined,
+    });
     this.#socket.terminate();
   }
 

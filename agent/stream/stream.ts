@@ -1,6 +1,6 @@
 import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
 import type { Informer } from '@fso/shared/kube';
-import { type AgentFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { type AgentFrame, type HubFrame, PROTOCOL_VERSION, type ReportedState } from '@fso/shared/protocol';
 import type { TrustConfig } from '@fso/shared/trust';
 import { Intake, type IntakeOutcome } from '../intake/intake.ts';
 import type { AgentSnapshot, Observatory } from '../observe/index.ts';
@@ -47,6 +47,8 @@ export interface Stream {
   readonly done: Promise<void>;
 }
 
+type Welcome = Extract<HubFrame, { type: 'welcome' }>;
+
 const DIGEST_MS = 60_000;
 
 /**
@@ -92,9 +94,9 @@ class HubStream {
     this.#reporter = new Reporter({ observatory, outbox, clock, logger, revisions: (snapshot) => this.#facts(snapshot) });
     const handlers = {
       hello: () => this.#hello(),
-      onWelcome: ({ time }: { readonly time: string }, connection: Connection) => {
+      onWelcome: ({ time, reported }: Pick<Welcome, 'time' | 'reported'>, connection: Connection) => {
         this.#skew.welcomed(time);
-        this.#connected(connection);
+        this.#connected(connection, reported);
       },
       onFrame: (frame: Parameters<Dialler['handlers']['onFrame']>[0]) => this.#take(frame),
       onEnd: () => this.#disconnected(),
@@ -145,9 +147,9 @@ class HubStream {
     return { type: 'hello', protocol: PROTOCOL_VERSION, cluster, revision, holds, anchor, agentVersion, checkpoint };
   }
 
-  #connected(connection: Connection): void {
+  #connected(connection: Connection, reported: ReportedState): void {
     this.#connection = connection;
-    this.#reporter.connected((frame) => connection.send(frame));
+    this.#reporter.connected((frame) => connection.send(frame), reported);
   }
 
   #disconnected(): void {

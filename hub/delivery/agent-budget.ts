@@ -8,8 +8,6 @@ export interface AgentLimits {
   /** Pings count as frames. */
   readonly frames: BucketOptions;
   readonly bytes: BucketOptions;
-  /** Comparisons of all that the hub knows of the cluster's policies. */
-  readonly digests: BucketOptions;
   readonly events: BucketOptions;
   /** Offers on top of a commit that the hub has not seen the agent take. */
   readonly claims: BucketOptions;
@@ -22,7 +20,6 @@ export const DEFAULT_AGENT_LIMITS: AgentLimits = {
   connections: { burst: 60, perSecond: 1 },
   frames: { burst: 500, perSecond: 50 },
   bytes: { burst: 32 * 1024 * 1024, perSecond: 1024 * 1024 },
-  digests: { burst: 10, perSecond: 0.2 },
   events: { burst: 1000, perSecond: 10 },
   claims: { burst: 3, perSecond: 1 / 300 },
   complaints: { burst: 10, perSecond: 1 / 60 },
@@ -54,7 +51,6 @@ export class AgentBudget {
   readonly #clock: Clock;
   readonly #frames: Allowance;
   readonly #bytes: Allowance;
-  readonly #digests: Allowance;
   readonly #events: Allowance;
   readonly #claims: Allowance;
   #dropped = 0;
@@ -70,7 +66,6 @@ export class AgentBudget {
     this.mayComplain = createBucket(clock, limits.complaints);
     this.#frames = createAllowance(clock, limits.frames);
     this.#bytes = createAllowance(clock, limits.bytes);
-    this.#digests = createAllowance(clock, limits.digests);
     this.#events = createAllowance(clock, limits.events);
     this.#claims = createAllowance(clock, limits.claims);
   }
@@ -78,11 +73,6 @@ export class AgentBudget {
   /** @returns milliseconds until a frame of this size may be read */
   frame(bytes: number): number {
     return Math.max(this.#frames.charge(1), this.#bytes.charge(bytes));
-  }
-
-  /** @returns milliseconds until a digest may be compared */
-  digest(): number {
-    return this.#digests.charge(1);
   }
 
   /** What is kept of events, the gravest first, and, at most once a minute, an event that says how many were not. */

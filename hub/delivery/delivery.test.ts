@@ -43,6 +43,8 @@ const startDelivery = async (heartbeatMs = 60_000) => {
   const limits = {
     helloMs: 60_000,
     maxSilent: 2,
+    maxGreeted: 2,
+    maxWaiting: 2,
     heartbeatMs,
     stallMs: 60_000,
     maxBufferedBytes: 1024,

@@ -2,10 +2,11 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { CLOSE_CODES, describeReturn, GOING_AWAY, MAX_FRAME_BYTES } from '@fso/shared/protocol';
-import { createNoiseLimit } from '@fso/shared/runtime';
+import { createNoiseLimit, waitPatiently } from '@fso/shared/runtime';
 import { WebSocketServer } from 'ws';
 import type { AuthenticateAgent, Denial, Proof } from '../identity/index.ts';
 import { StreamReplacedError } from '../ledger/index.ts';
+import { Admission } from './admission.ts';
 import { type AgentBudget, createAgentBudgets, DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
 import { Session } from './session.ts';
 import type { DeliveryDeps, DeliveryLimits, DeliveryOptions } from './types.ts';
@@ -16,6 +17,8 @@ export const AGENT_PATH = '/agent/v1/stream';
 export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   helloMs: 10_000,
   maxSilent: 4,
+  maxGreeted: 32,
+  maxWaiting: 500,
   heartbeatMs: 15_000,
   stallMs: 30_000,
   maxBufferedBytes: 4 * 1024 * 1024,
@@ -25,10 +28,13 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
 
 /** A report of a policy has 1 to 4 KB; what it is besides (local policies, events, namespaces of a glob) is in the base. */
 const FRAME_BYTES = { base: 16 * 1024 * 1024, perPolicy: 4 * 1024 };
-/** Over how long the agents of a hub that stops spread their return: about a hundred a second. */
+/** Over how long agents spread their return, when a hub stops or has too many at once: about a hundred a second. */
 const RETURN = { msPerAgent: 10, maxMs: 30_000 };
 /** Node's longest timer, in milliseconds; the hub looks again when it ends. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** @param agents that come back */
+const returnMsOf = (agents: number): number => Math.min(agents * RETURN.msPerAgent, RETURN.maxMs);
 
 const refuse = (socket: Duplex, status: string, reason = '', headers = ''): void => {
   const length = Buffer.byteLength(reason);
@@ -55,6 +61,7 @@ export class Delivery {
   readonly #deps: DeliveryDeps;
   readonly #levelFor: ReturnType<typeof createNoiseLimit>;
   readonly #budgetOf: (cluster: string) => AgentBudget;
+  readonly #admission: Admission;
   readonly #open = new Map<Session, OpenSession>();
   readonly #byCluster = new Map<string, Session>();
   /** Sessions that have said no hello yet, oldest first. */
@@ -70,6 +77,7 @@ export class Delivery {
     this.#deps = deps;
     this.#levelFor = createNoiseLimit(deps.clock);
     this.#budgetOf = createAgentBudgets(deps.clock, options.limits.agent);
+    this.#admission = new Admission(options.limits.maxGreeted);
     deps.checkpoints.onNew(() => {
       for (const session of this.#byCluster.values()) session.sendCheckpoint();
     });
@@ -98,7 +106,7 @@ export class Delivery {
   /** Pings until aborted, then closes every stream. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) await this.#pingAll(signal);
-    const reason = describeReturn(Math.min(this.#open.size * RETURN.msPerAgent, RETURN.maxMs));
+    const reason = describeReturn(returnMsOf(this.#open.size));
     for (const session of this.#open.keys()) session.close(GOING_AWAY, reason);
     this.#isStopping = true;
     this.#noteClosed();
@@ -107,7 +115,7 @@ export class Delivery {
   }
 
   async #pingAll(signal: AbortSignal): Promise<void> {
-    await this.#deps.clock.sleep(this.#options.limits.heartbeatMs, signal).catch(() => undefined);
+    await waitPatiently(this.#deps.clock, this.#options.limits.heartbeatMs, signal).catch(() => undefined);
     if (signal.aborted) return;
     for (const session of this.#byCluster.values()) session.ping();
   }
@@ -135,12 +143,20 @@ export class Delivery {
     const { cluster } = judged;
     const budget = this.#budgetOf(cluster);
     if (this.#isHeldBack(budget, cluster, socket)) return;
+    if (this.#admission.waiting >= this.#options.limits.maxWaiting) return this.#askToComeLater(socket);
     const server = await this.#createServer();
     if (this.#isStopping) return refuse(socket, '503 Service Unavailable');
+    const admission = this.#admission;
     const hooks = { onReady: (session: Session) => this.#onReady(session), onClosed: (session: Session) => this.#onClosed(session) };
     server.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#onOpen(new Session({ cluster, budget, socket: webSocket }, this.#options, this.#deps, hooks), judged);
+      this.#onOpen(new Session({ cluster, budget, socket: webSocket, admission }, this.#options, this.#deps, hooks), judged);
     });
+  }
+
+  async #askToComeLater(socket: Duplex): Promise<void> {
+    const fleet = (await this.#deps.ledger.desired())?.clusters.size ?? this.#open.size;
+    const seconds = Math.max(1, Math.ceil(returnMsOf(fleet) / 1000));
+    refuse(socket, '503 Service Unavailable', 'many agents are connecting: come back later', `Retry-After: ${seconds}\r\n`);
   }
 
   #isHeldBack(budget: AgentBudget, cluster: string, socket: Duplex): boolean {

@@ -1,7 +1,14 @@
 import type { PolicyReport } from '@fso/shared/api';
-import { type AgentFrame, type DecodedAgentFrame, digestOfReports, type HubFrame } from '@fso/shared/protocol';
+import {
+  type AgentFrame,
+  type DecodedAgentFrame,
+  digestOfCluster,
+  EMPTY_DIGEST,
+  type HubFrame,
+  type ReportedState,
+} from '@fso/shared/protocol';
 import { type Clock, createBucket, type Logger } from '@fso/shared/runtime';
-import { type AgentStream, isRepeated } from '../ledger/index.ts';
+import { type AgentStream, type ClusterRecord, isRepeated, ReportGapError } from '../ledger/index.ts';
 import type { AgentBudget } from './agent-budget.ts';
 import type { DeliveryDeps } from './types.ts';
 
@@ -158,20 +165,29 @@ export const noteMended = (
 const withKept = ({ kept = [], ...report }: Frame<'report'>, known: ReadonlyMap<string, PolicyReport> | undefined): Frame<'report'> =>
   report.full ? { ...report, policies: [...report.policies, ...kept.flatMap((key) => known?.get(key) ?? [])] } : report;
 
+/** How far the reports of a cluster have come, as its agent is told. */
+export const reportedStateOf = (known: ClusterRecord | null): ReportedState => ({
+  seq: known?.reportedSeq ?? 0,
+  policies: known?.reportedDigest ?? EMPTY_DIGEST,
+  cluster: known?.report == null ? null : digestOfCluster(known.report),
+});
+
 /** Takes a report. A delta counts only on top of the one before it; otherwise the hub asks for everything again. @throws as {@link takeAck} */
 export const takeReport = async (frame: Frame<'report'>, context: FrameContext): Promise<void> => {
   const { cluster, stream, state, budget, deps, send, logger } = context;
   // Deltas that were on their way when the hub asked for everything.
   if (!frame.full && state.reports.resyncing) return;
   const known = await deps.ledger.cluster(cluster);
-  if (!frame.full && frame.seq !== (known?.reportedSeq ?? 0) + 1) {
+  state.reports.resyncing = false;
+  const taken = withKept(frame, known?.policies);
+  try {
+    await deps.ledger.applyReport(cluster, { ...taken, events: [...budget.admitEvents(frame.events)] }, stream);
+  } catch (error) {
+    if (!(error instanceof ReportGapError)) throw error;
     logger.info({ seq: frame.seq, known: known?.reportedSeq }, 'report out of order');
     askForAll(context);
     return;
   }
-  state.reports.resyncing = false;
-  const taken = withKept(frame, known?.policies);
-  await deps.ledger.applyReport(cluster, { ...taken, events: [...budget.admitEvents(frame.events)] }, stream);
   deps.metrics.reported();
   send({ type: 'reported', seq: frame.seq });
 };
@@ -180,9 +196,8 @@ export const takeReport = async (frame: Frame<'report'>, context: FrameContext):
 export const takeDigest = async (frame: Frame<'digest'>, context: FrameContext): Promise<void> => {
   const { cluster, state, deps, logger } = context;
   const known = await deps.ledger.cluster(cluster);
-  const seq = known?.reportedSeq ?? 0;
-  const reports = [...(known?.policies.values() ?? [])];
-  const differs = state.reports.mended === 0 && frame.digest !== digestOfReports(reports);
+  const { seq, policies } = reportedStateOf(known);
+  const differs = state.reports.mended === 0 && frame.digest !== policies;
   if (!state.reports.resyncing && (frame.seq !== seq || differs)) {
     logger.info({ seq: frame.seq, known: seq }, 'digests of reports differ');
     askForAll(context);

@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { FakeClock } from '@fso/shared/fake-clock';
-import { encodeFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { EMPTY_DIGEST, encodeFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { createAuditKey, createCheckpoints } from '../ledger/index.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
+import { Admission } from './admission.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
 import { RevisionTargets } from './revision-targets.ts';
 import { Session } from './session.ts';
@@ -33,6 +34,8 @@ const OPTIONS: DeliveryOptions = {
   limits: {
     helloMs: 60_000,
     maxSilent: 2,
+    maxGreeted: 2,
+    maxWaiting: 2,
     heartbeatMs: 60_000,
     stallMs: 60_000,
     maxBufferedBytes: 1024,
@@ -74,7 +77,10 @@ it('pongs without end wait in the network and not in the hub', async () => {
     socket.on('pong', () => {
       read += 1;
     });
-    new Session({ cluster: 'eu', budget, socket }, OPTIONS, createDeps(clock), { onReady: nothing, onClosed: nothing });
+    new Session({ cluster: 'eu', budget, socket, admission: new Admission(1) }, OPTIONS, createDeps(clock), {
+      onReady: nothing,
+      onClosed: nothing,
+    });
   });
   const agent = await connect(server);
   const sent = 100_000;
@@ -88,25 +94,34 @@ it('pongs without end wait in the network and not in the hub', async () => {
   server.close();
 });
 
-it('digests without end are compared a few at once, then one in five seconds', async () => {
+it('greets the next agent once the one before has said its first word, has gone, or says nothing', async () => {
   const clock = new FakeClock();
-  const budget = new AgentBudget(clock, DEFAULT_AGENT_LIMITS);
-  const deps = createDeps(clock);
-  let compared = 0;
-  const cluster: DeliveryDeps['ledger']['cluster'] = (name) => {
-    compared += 1;
-    return deps.ledger.cluster(name);
-  };
   const server = await startServer();
+  const admission = new Admission(1);
+  const deps = createDeps(clock);
+  let count = 0;
   server.on('connection', (socket) => {
-    const owner = { cluster: 'eu', budget, socket };
-    new Session(owner, OPTIONS, { ...deps, ledger: { ...deps.ledger, cluster } }, { onReady: nothing, onClosed: nothing });
+    count += 1;
+    const owner = { cluster: `c${count}`, budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS), socket, admission };
+    new Session(owner, OPTIONS, deps, { onReady: nothing, onClosed: nothing });
   });
-  const agent = await connect(server);
-  for (let i = 0; i < 20; i += 1) agent.send(encodeFrame({ type: 'digest', digest: 'd', seq: 0 }));
-  await expect.poll(() => compared).toBe(11);
-  await clock.advance(5_000);
-  await expect.poll(() => compared).toBe(12);
-  agent.terminate();
+  const open = async (cluster: string) => {
+    const agent = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    await once(agent, 'open');
+    agent.send(hello.replace('"eu"', `"${cluster}"`));
+    const greeted = once(agent, 'message');
+    return { agent, greeted };
+  };
+  const [first, second, third, fourth] = [await open('c1'), await open('c2'), await open('c3'), await open('c4')];
+  await first.greeted;
+  await expect.poll(() => admission.waiting).toBe(3);
+  first.agent.send(encodeFrame({ type: 'digest', digest: EMPTY_DIGEST, seq: 0 }));
+  await second.greeted;
+  second.agent.terminate();
+  await third.greeted;
+  expect(admission.waiting).toBe(1);
+  await clock.advance(10_000);
+  await fourth.greeted;
+  for (const { agent } of [first, third, fourth]) agent.terminate();
   server.close();
 });

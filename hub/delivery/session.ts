@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { type AgentFrame, CLOSE_CODES, decodeAgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
-import { createBucket, type Logger } from '@fso/shared/runtime';
+import { createBucket, type Logger, waitPatiently } from '@fso/shared/runtime';
 import type WebSocket from 'ws';
 import { type AgentStream, LedgerError, StreamReplacedError } from '../ledger/index.ts';
+import type { Admission } from './admission.ts';
 import type { AgentBudget } from './agent-budget.ts';
 import { AgentSocket, isProtocolError } from './agent-socket.ts';
 import {
   createSessionState,
   type FrameContext,
   noteMended,
+  reportedStateOf,
   type SessionState,
   takeAck,
   takeDigest,
@@ -25,6 +27,8 @@ export interface SessionOwner {
   readonly cluster: string;
   readonly budget: AgentBudget;
   readonly socket: WebSocket;
+  /** Shared by all agents. */
+  readonly admission: Admission;
 }
 
 export interface SessionHooks {
@@ -33,6 +37,8 @@ export interface SessionHooks {
   onClosed(session: Session): void;
 }
 
+/** An agent that says nothing after its welcome does not keep the others waiting for longer. */
+const FIRST_WORD_MS = 10_000;
 /** A hello is small; the hub looks at nothing larger before it. */
 const MAX_HELLO_BYTES = 64 * 1024;
 
@@ -44,6 +50,7 @@ export class Session {
   readonly #webSocket: WebSocket;
   readonly #socket: AgentSocket;
   readonly #budget: AgentBudget;
+  readonly #admission: Admission;
   readonly #options: DeliveryOptions;
   readonly #deps: DeliveryDeps;
   readonly #hooks: SessionHooks;
@@ -51,15 +58,19 @@ export class Session {
   readonly #outbox: Outbox;
   readonly #state: SessionState;
   readonly #context: FrameContext;
-  /** A heartbeat that comes by itself is a write of the ledger, however many follow each other. */
+  /** A heartbeat that comes by itself may be a write of the ledger, however many follow each other. */
   readonly #mayNote: () => boolean;
+  #hasHello: boolean = false;
+  /** It was greeted. */
   #isReady: boolean = false;
+  /** The agent has said the first word after its welcome. */
+  readonly #settled = new AbortController();
   #isAlive: boolean = true;
   /** The agent has acked or nacked a revision on this stream. */
   #hasAnswered: boolean = false;
   #isNoting: boolean = false;
 
-  constructor({ cluster, budget, socket }: SessionOwner, options: DeliveryOptions, deps: DeliveryDeps, hooks: SessionHooks) {
+  constructor({ cluster, budget, socket, admission }: SessionOwner, options: DeliveryOptions, deps: DeliveryDeps, hooks: SessionHooks) {
     const { clock } = deps;
     const { limits } = options;
     this.cluster = cluster;
@@ -67,6 +78,7 @@ export class Session {
     this.#socket = new AgentSocket(socket, clock);
     this.stream = { id: randomUUID(), isOpen: () => this.#socket.isOpen };
     this.#budget = budget;
+    this.#admission = admission;
     this.#options = options;
     this.#deps = deps;
     this.#hooks = hooks;
@@ -86,9 +98,9 @@ export class Session {
       onOffered: ({ revision, objects }) => this.#noteOffer(revision, objects),
     });
     this.#listen();
-    clock.sleep(limits.helloMs, this.#socket.closed).then(
+    waitPatiently(clock, limits.helloMs, this.#socket.closed).then(
       () => {
-        if (!this.#isReady) this.close(CLOSE_CODES.badFrame, 'no hello in time');
+        if (!this.#hasHello) this.close(CLOSE_CODES.badFrame, 'no hello in time');
       },
       () => undefined,
     );
@@ -152,7 +164,7 @@ export class Session {
       this.#isAlive = true;
       // Only an agent that has said hello is connected: nothing would take the word back when this stream ends.
       if (this.#isReady && this.stream.isOpen() && this.#mayNote())
-        this.#noteAlone(() => this.#deps.ledger.setConnected(this.cluster, true, this.stream)).catch((err) => this.#noteWriteFailure(err));
+        this.#noteAlone(() => this.#deps.ledger.noteSeen(this.cluster, this.stream)).catch((err) => this.#noteWriteFailure(err));
       this.#enqueue(0, async () => undefined);
     });
     socket.on('ping', () => {
@@ -226,20 +238,26 @@ export class Session {
         this.#hasAnswered = true;
         return takeNack(frame, this.#context);
       case 'report':
-        return takeReport(frame, this.#context);
+        await takeReport(frame, this.#context);
+        if (frame.kept === undefined) this.#settled.abort();
+        return;
       case 'digest':
-        await this.#socket.pace(this.#budget.digest());
-        return takeDigest(frame, this.#context);
+        await takeDigest(frame, this.#context);
+        return this.#settled.abort();
     }
   }
 
-  #greet(hello: Hello): void {
+  async #greet(hello: Hello): Promise<void> {
     const refused = refuseHello(hello, this.cluster);
     if (refused !== undefined) {
       this.#logger.warn({ reason: refused.reason }, 'hello refused');
       this.close(refused.code, refused.reason);
       return;
     }
+    this.#hasHello = true;
+    await this.#waitForTurn();
+    const reported = reportedStateOf(await this.#deps.ledger.cluster(this.cluster));
+    if (!this.stream.isOpen()) return;
     const { commits, checkpoints } = this.#state;
     this.#isReady = true;
     commits.holds = hello.holds;
@@ -249,7 +267,7 @@ export class Session {
     checkpoints.kept = findWitness(hello, this.#deps)?.sequence ?? null;
     if (hello.revision !== null) commits.known.add(hello.revision);
     const time = this.#deps.clock.now().toISOString();
-    this.#send({ type: 'welcome', protocol: PROTOCOL_VERSION, hubVersion: this.#options.version, time });
+    this.#send({ type: 'welcome', protocol: PROTOCOL_VERSION, hubVersion: this.#options.version, time, reported });
     this.#hooks.onReady(this);
     const target = this.#deps.targets.targetOf(this.cluster);
     if (target !== null) this.offer(target);
@@ -257,6 +275,12 @@ export class Session {
     this.#noteHello(hello).catch((err: unknown) => this.#noteWriteFailure(err));
     this.sendCheckpoint();
     this.#logger.info({ revision: hello.revision, agentVersion: hello.agentVersion }, 'agent connected');
+  }
+
+  async #waitForTurn(): Promise<void> {
+    const leave = await this.#admission.enter(this.#socket.closed);
+    const settled = AbortSignal.any([this.#settled.signal, this.#socket.closed]);
+    void this.#deps.clock.sleep(FIRST_WORD_MS, settled).then(leave, leave);
   }
 
   async #noteHello(hello: Hello): Promise<void> {

@@ -9,6 +9,10 @@ export interface DeliveryLimits {
   readonly helloMs: number;
   /** Connections of one cluster that may be without a hello at a time; one more closes the oldest. */
   readonly maxSilent: number;
+  /** Agents between their hello and their first word at a time. */
+  readonly maxGreeted: number;
+  /** Agents that wait to be greeted; one more is told to come later. */
+  readonly maxWaiting: number;
   /** Milliseconds between pings; an agent that has not answered the one before is gone. */
   readonly heartbeatMs: number;
   /** Milliseconds after which an offer that is not on its way makes the connection too slow. */

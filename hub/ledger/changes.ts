@@ -1,6 +1,7 @@
-import { type ClusterEvent, type NewAuditEntry, policyKey, type SourceView } from '@fso/shared/api';
+import { isDeepStrictEqual } from 'node:util';
+import { type ClusterEvent, type NewAuditEntry, type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
-import type { Checkpoint, Report } from '@fso/shared/protocol';
+import { type Checkpoint, changeDigest, digestOfReports, EMPTY_DIGEST, type Report } from '@fso/shared/protocol';
 import type { ValueChange, ValueKey, ValueOutcome } from './keyed-store.ts';
 import type { AckedRevision, AgentStream, ClusterRecord, Ledger, Nack } from './types.ts';
 
@@ -26,17 +27,19 @@ export type Change = { readonly time: string } & (
 export const isRepeated = (before: Nack | null | undefined, { revision, reasons }: Nack): boolean =>
   before?.revision === revision && canonicalJson(before.reasons) === canonicalJson(reasons);
 
-/** How a change by a stream ended; filled when it is planned, true once it is committed. */
-export interface StreamOutcome {
-  /** Another stream speaks for the cluster: the change was left out. */
-  replaced?: boolean;
+/** Why a change was left out. */
+export type LeftOut = 'replaced' | 'gap';
+
+/** How a change ended; filled when it is planned, true once it is committed. */
+export interface ClusterOutcome {
+  leftOut?: LeftOut | undefined;
 }
 
 interface ClusterChangeBase {
   readonly time: string;
   readonly cluster: string;
   readonly stream?: AgentStream | undefined;
-  readonly outcome?: StreamOutcome;
+  readonly outcome?: ClusterOutcome;
 }
 
 export type ClusterChange = ClusterChangeBase &
@@ -74,6 +77,7 @@ export const unseen = (name: string): ClusterRecord => ({
   report: null,
   policies: new Map(),
   reportedSeq: 0,
+  reportedDigest: EMPTY_DIGEST,
 });
 
 /** Whether a record says nothing: of a cluster that was never seen, or that was forgotten. */
@@ -83,6 +87,11 @@ export const isUnseen = ({ connected, lastSeen, offeredRevision, acked, nack, re
 /** Thrown where a cluster is spoken for by a stream that was opened later. */
 export class StreamReplacedError extends Error {
   override readonly message = 'the same cluster connected again';
+}
+
+/** Thrown where a delta does not follow on the last report that was taken: another one of them is missing. */
+export class ReportGapError extends Error {
+  override readonly message = 'a report before this one is missing';
 }
 
 /** Whose word counts for a cluster. */
@@ -104,16 +113,51 @@ export const isOutdated = (change: ClusterChange, holder: StreamHolder): boolean
   return isThere && !stream.isOpen();
 };
 
+/** @returns why a change leaves nothing, if so */
+export const leftOutOf = (change: ClusterChange, record: ClusterRecord, stream: string | null): LeftOut | undefined => {
+  if (isOutdated(change, { stream, connected: record.connected })) return 'replaced';
+  const isGap = change.type === 'report' && !change.report.full && change.report.seq !== record.reportedSeq + 1;
+  return isGap ? 'gap' : undefined;
+};
+
 /** Id of the stream that speaks for the cluster after a change. */
 export const streamAfter = (change: ClusterChange, before: string | null): string | null =>
   change.type === 'connected' && change.opens === true ? (change.stream?.id ?? before) : before;
 
-/** A report carries changes; what it does not mention stays as it was, unless it is a full one. */
-const mergePolicies = (known: ClusterRecord['policies'], report: Report): ClusterRecord['policies'] => {
+type Policies = ClusterRecord['policies'];
+
+/** A report carries changes; what it does not mention stays as it was, unless it is a full one. What says the same stays the same object. */
+const mergePolicies = (known: Policies, report: Report): Policies => {
   const merged = new Map(report.full ? [] : known);
-  for (const policy of report.policies) merged.set(policyKey(policy), policy);
+  for (const policy of report.policies) {
+    const key = policyKey(policy);
+    const before = known.get(key);
+    merged.set(key, isDeepStrictEqual(before, policy) ? (before ?? policy) : policy);
+  }
   for (const key of report.removed) merged.delete(key);
   return merged;
+};
+
+/** Keys of the policies that a report changes, of those that it may change. */
+export const changedKeys = (before: Policies, after: Policies, report: Report): readonly string[] => {
+  const named = report.full ? [...before.keys(), ...after.keys()] : [...report.policies.map(policyKey), ...report.removed];
+  return [...new Set(named)].filter((key) => before.get(key) !== after.get(key));
+};
+
+const found = (policies: Policies, keys: readonly string[]): PolicyReport[] => keys.flatMap((key) => policies.get(key) ?? []);
+
+const takeReport = (record: ClusterRecord, report: Report): ClusterRecord => {
+  const policies = mergePolicies(record.policies, report);
+  const changed = changedKeys(record.policies, policies, report);
+  return {
+    ...record,
+    policies: changed.length === 0 ? record.policies : policies,
+    report: report.cluster ?? record.report,
+    reportedSeq: report.seq,
+    reportedDigest: report.full
+      ? digestOfReports(policies.values())
+      : changeDigest(record.reportedDigest, found(policies, changed), found(record.policies, changed)),
+  };
 };
 
 /** The record after a change. Records are replaced, never changed, so that a reader may keep what it was given. */
@@ -129,16 +173,8 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange): Clust
       return { ...record, acked: change.ack, nack: null, lastSeen };
     case 'nack':
       return { ...record, nack: { ...change.nack, time: change.time }, lastSeen };
-    case 'report': {
-      const { report } = change;
-      return {
-        ...record,
-        policies: mergePolicies(record.policies, report),
-        report: report.cluster ?? record.report,
-        reportedSeq: report.seq,
-        lastSeen,
-      };
-    }
+    case 'report':
+      return { ...takeReport(record, change.report), lastSeen };
     case 'forget':
       // A cluster that came back meanwhile is no longer retired.
       return record.connected ? record : unseen(record.name);
@@ -167,9 +203,10 @@ type Writes = Pick<
 /** The writes of a ledger, each as a change. @param submit resolves once a change is durable */
 export const writesOf = (submit: (change: ChangeInput) => Promise<void>): Writes => {
   const submitBy = async (stream: AgentStream | undefined, change: WithoutTime<ClusterChange>): Promise<void> => {
-    const outcome: StreamOutcome = {};
+    const outcome: ClusterOutcome = {};
     await submit({ ...change, stream, outcome });
-    if (outcome.replaced === true) throw new StreamReplacedError();
+    if (outcome.leftOut === 'replaced') throw new StreamReplacedError();
+    if (outcome.leftOut === 'gap') throw new ReportGapError();
   };
   return {
     setSource: (source) => submit({ type: 'source', source }),

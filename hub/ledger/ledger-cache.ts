@@ -15,6 +15,8 @@ export interface LedgerCache {
   cluster(name: string): ClusterRecord | null;
   clusters(): readonly ClusterRecord[];
   set(record: ClusterRecord): void;
+  /** A connected cluster gave a sign of life. @param time RFC 3339 */
+  see(name: string, time: string): void;
   addEvents(events: readonly EventView[]): void;
   /** Newest first, of those that are in memory. */
   events(query: RecentQuery): readonly EventView[];
@@ -25,7 +27,7 @@ export interface LedgerCache {
   subscribe(handler: (change: LedgerChange) => void): () => void;
 }
 
-/** A heartbeat of a connected cluster only moves lastSeen; readers need not be woken for it. */
+/** What only moves lastSeen of a connected cluster wakes no reader. */
 const isHeartbeat = (before: ClusterRecord, after: ClusterRecord): boolean =>
   before.connected &&
   after.connected &&
@@ -76,6 +78,10 @@ export const createLedgerCache = (eventLimit: number): LedgerCache => {
       if (isUnseen(record)) seen.delete(record.name);
       else seen.set(record.name, record);
       if (!isHeartbeat(before, record)) notify({ kind: 'cluster', cluster: record.name });
+    },
+    see: (name, lastSeen) => {
+      const record = seen.get(name);
+      if (record !== undefined) seen.set(name, { ...record, lastSeen });
     },
     addEvents: (added) => {
       events.add(added);

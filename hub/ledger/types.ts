@@ -44,6 +44,8 @@ export interface ClusterRecord {
   readonly policies: ReadonlyMap<string, PolicyReport>;
   /** Sequence number of the last report taken in. */
   readonly reportedSeq: number;
+  /** Digest of `policies`; see digestOfReports. */
+  readonly reportedDigest: string;
 }
 
 /** Something in the ledger changed; carries no content, readers query. */
@@ -95,11 +97,17 @@ export interface Ledger {
   /** The cluster is connected, and this stream speaks for it from now on. */
   openStream(cluster: string, stream: AgentStream): Promise<void>;
   setConnected(cluster: string, connected: boolean, stream?: AgentStream): Promise<void>;
+  /** A sign of life on a stream. Kept in memory; written every few minutes, and at once where the cluster does not count as connected by it. */
+  noteSeen(cluster: string, stream: AgentStream): Promise<void>;
   setOffered(cluster: string, revision: string, stream?: AgentStream): Promise<void>;
   setAck(cluster: string, ack: AckedRevision, stream?: AgentStream): Promise<void>;
   /** @param nack told false: kept as the cluster's state, without an entry of the audit log. Default true; nothing new is never told */
   setNack(cluster: string, nack: Nack & { readonly told?: boolean }, stream?: AgentStream): Promise<void>;
-  /** Takes a report in; a full one replaces the cluster's policies. */
+  /**
+   * Takes a report in; a full one replaces the cluster's policies.
+   *
+   * @throws ReportGapError where a delta does not follow on the last report
+   */
   applyReport(cluster: string, report: Report, stream?: AgentStream): Promise<void>;
   addEvent(cluster: string | null, event: ClusterEvent): Promise<void>;
   /** Removes all that is known of a cluster but its history; one that is connected stays as it is. */

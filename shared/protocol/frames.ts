@@ -3,7 +3,7 @@ import { ClusterEvent, ClusterReport, PolicyKey, PolicyReport, ResourceName } fr
 import { Checkpoint, Hash } from './checkpoint.ts';
 
 /** Version of the wire protocol. Agents and hubs of different versions refuse each other in the hello. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 /** Largest frame either side accepts, in bytes. */
 export const MAX_FRAME_BYTES: number = 64 * 1024 * 1024;
 /** Entries of the audit log between two checkpoints of one frame; more go in several. */
@@ -74,11 +74,23 @@ export type AgentFrame = z.infer<typeof Hello> | z.infer<typeof Ack> | z.infer<t
 
 // hub → agent
 
+/** How far the reports of a cluster have come: the agent goes on from there, whichever hub it finds, instead of sending everything again. */
+export const ReportedState = z.strictObject({
+  /** Of the last report that was taken; 0: none was. */
+  seq: z.int().min(0),
+  /** Digest of all policies that are known by reports. */
+  policies: DigestText,
+  /** Digest of what the cluster reported of itself; null: nothing. */
+  cluster: DigestText.nullable(),
+});
+export type ReportedState = z.infer<typeof ReportedState>;
+
 export const Welcome = z.strictObject({
   type: z.literal('welcome'),
   protocol: z.int(),
   hubVersion: z.string().max(64),
   time: z.iso.datetime({ offset: true }),
+  reported: ReportedState,
 });
 export const Offer = z.strictObject({
   type: z.literal('offer'),

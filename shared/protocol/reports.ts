@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { ClusterEvent, ClusterReport, type LockStatus, PolicyReport, policyKey } from '../api/index.ts';
-import { byText, canonicalJson } from '../encoding/index.ts';
+import { ClusterEvent, ClusterReport, type LockStatus, PolicyReport } from '../api/index.ts';
+import { canonicalJson, sha256 } from '../encoding/index.ts';
 import { truncate } from '../runtime/index.ts';
 
 /**
@@ -68,7 +67,7 @@ export const judgePolicyReport = (value: unknown): Judged<PolicyReport> => {
   const { namespace, name, ...fields } = validFields(PolicyReport, value);
   if (namespace === undefined || name === undefined) return { entry: undefined, problem };
   const message = `The report of this policy is not valid, so that its state is unknown: ${problem}`;
-  return { entry: { ...UNKNOWN_POLICY, ...fields, namespace, name, phase: 'Failed', message }, problem };
+  return { entry: PolicyReport.parse({ ...UNKNOWN_POLICY, ...fields, namespace, name, phase: 'Failed', message }), problem };
 };
 
 /** The report of a cluster, with the fields that are valid where the whole is not; `problem` says what was wrong. */
@@ -88,13 +87,29 @@ export const judgeEvent = (value: unknown): Judged<ClusterEvent> => {
   return { entry: { ...fields, time, severity, reason, message }, problem };
 };
 
+/** What one report adds to the digest of all of them. @param report with its fields in the order of the schema, as it comes out of a check */
+export const hashOfReport = (report: PolicyReport): bigint => BigInt(`0x${sha256(JSON.stringify(report))}`);
+
+type Reports = Iterable<PolicyReport>;
+
 /**
- * sha256 (hex) over what is known of a cluster's policies. Agent and hub compute it each on its own, so it depends
- * neither on the order of the reports nor on the order of their fields.
+ * The digest of a set of reports of which some came and some went: the sum of their hashes modulo 2²⁵⁶, so that a change costs what changed
+ * and their order does not matter. It finds differences; it is no commitment, as an agent could make up reports with a wanted sum.
+ *
+ * @param before 64 hex digits
  */
-export const digestOfReports = (policies: Iterable<PolicyReport>): string => {
-  const lines = [...policies].map((report) => [policyKey(report), canonicalJson(report)] as const);
-  const hash = createHash('sha256');
-  for (const [key, text] of lines.sort(([left], [right]) => byText(left, right))) hash.update(`${key} ${text}\n`);
-  return hash.digest('hex');
+export const changeDigest = (before: string, came: Reports, went: Reports, hashOf = hashOfReport): string => {
+  let sum = BigInt(`0x${before}`);
+  for (const report of came) sum += hashOf(report);
+  for (const report of went) sum -= hashOf(report);
+  return BigInt.asUintN(256, sum).toString(16).padStart(64, '0');
 };
+
+/** Of no reports. */
+export const EMPTY_DIGEST: string = '0'.repeat(64);
+
+/** Agent and hub compute it each on its own over what the one has sent and the other has taken. */
+export const digestOfReports = (reports: Reports, hashOf = hashOfReport): string => changeDigest(EMPTY_DIGEST, reports, [], hashOf);
+
+/** Digest of what a cluster reports of itself. */
+export const digestOfCluster = (report: ClusterReport): string => sha256(canonicalJson(report));

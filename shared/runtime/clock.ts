@@ -21,3 +21,15 @@ export const systemClock: Clock = {
     }
   },
 };
+
+/** A timer that goes off so late is that of a busy process: what others sent meanwhile may still lie unread. */
+const LATE_MS = 1_000;
+
+/** Waits a number of milliseconds in which this process was able to read what came. @throws the signal's reason when it aborts */
+export const waitPatiently = async (clock: Clock, ms: number, signal: AbortSignal): Promise<void> => {
+  for (let lateMs = LATE_MS; lateMs >= LATE_MS; ) {
+    const due = clock.monotonicMs() + ms;
+    await clock.sleep(ms, signal);
+    lateMs = clock.monotonicMs() - due;
+  }
+};

@@ -6,10 +6,14 @@
  *   npm run bench -- ledger --clusters 100 --policies 1000 --seconds 10
  *   npm run bench -- memory --clusters 3 --database postgres --json memory.json
  *   npm run bench -- api-scale --clusters 500 --policies 1000
+ *   npm run bench -- fanout --agents 500 --policies 1000 --database postgres
+ *   npm run bench -- resync --agents 500 --policies 1000 --json resync.json
  */
 import { admission } from './admission.ts';
 import { agentScale } from './agent-scale.ts';
 import { apiScale } from './api-scale.ts';
+import { fanout } from './fleet/fanout.ts';
+import { resync } from './fleet/resync.ts';
 import { ledger } from './ledger.ts';
 import { memory } from './memory.ts';
 
@@ -17,8 +21,10 @@ const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => 
   admission,
   'agent-scale': agentScale,
   'api-scale': apiScale,
+  fanout,
   ledger,
   memory,
+  resync,
 };
 
 const [name = '', ...args] = process.argv.slice(2);

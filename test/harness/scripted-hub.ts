@@ -4,11 +4,14 @@ import {
   type AgentFrame,
   type DecodedAgentFrame,
   decodeAgentFrame,
+  EMPTY_DIGEST,
   encodeFrame,
   type HubFrame,
   PROTOCOL_VERSION,
 } from '@fso/shared/protocol';
 import { type WebSocket, WebSocketServer } from 'ws';
+
+const NOTHING_REPORTED = { seq: 0, policies: EMPTY_DIGEST, cluster: null };
 
 type FrameOf<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T }>;
 
@@ -56,7 +59,8 @@ export const startScriptedHub = async ({ protocol = PROTOCOL_VERSION, refuseWith
       const decoded = decodeAgentFrame(data as Buffer);
       if (!decoded.ok || decoded.problems !== undefined) throw new Error(`the agent sent a bad frame: ${problemOf(decoded)}`);
       frames.push(decoded.frame);
-      if (decoded.frame.type === 'hello') send({ type: 'welcome', protocol, hubVersion: 'test', time: new Date().toISOString() });
+      if (decoded.frame.type === 'hello')
+        send({ type: 'welcome', protocol, hubVersion: 'test', time: new Date().toISOString(), reported: NOTHING_REPORTED });
       if (decoded.frame.type === 'report') send({ type: 'reported', seq: decoded.frame.seq });
     });
   });

@@ -4,12 +4,14 @@ import { LedgerError } from '../types.ts';
 import type { Database } from './database.ts';
 import { ledgerTables } from './migrations/0001-ledger.ts';
 import { leader } from './migrations/0002-leader.ts';
+import { reportedDigest } from './migrations/0003-reported-digest.ts';
 import type { Schema } from './schema.ts';
 
 /** In the order in which they run. */
 const migrationsOf = (shared: boolean): Record<string, Migration> => ({
   '0001-ledger': ledgerTables(shared),
   '0002-leader': leader,
+  '0003-reported-digest': reportedDigest,
 });
 
 const TABLE = 'ledger_migrations';

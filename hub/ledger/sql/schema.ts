@@ -49,8 +49,10 @@ export interface ClusterTable {
   nack_json: string | null;
   report_json: string | null;
   reported_seq: number;
+  /** Digest of all its policies; see digestOfReports. */
+  reported_digest: string;
   version: number;
-  /** Version of the last full report: chunks that are older are gone. */
+  /** Version in which it was last forgotten: chunks that are older are gone. */
   full_version: number;
   writer: string;
 }

@@ -4,7 +4,7 @@ import type { Transaction } from 'kysely';
 import { type Change, type ChangeInput, isLeaderChange, writesOf } from '../changes.ts';
 import { createKeyedCache, createKeyedStore } from '../keyed-store.ts';
 import { createLedgerCache, foundIn } from '../ledger-cache.ts';
-import type { Desired, EventQuery, FoundEvents, Ledger } from '../types.ts';
+import type { AgentStream, Desired, EventQuery, FoundEvents, Ledger } from '../types.ts';
 import { type Batch, planBatch } from './batch/plan-batch.ts';
 import type { PreparedChange } from './batch/prepared-change.ts';
 import { beginBatch, type WrittenBatch, writeBatch } from './batch/write-batch.ts';
@@ -37,6 +37,9 @@ export interface SqlLedgerOptions {
 const EVENTS_IN_MEMORY = 10_000;
 const HISTORY_MS = 3_600_000;
 export const DEFAULT_HISTORY: HistoryLimits = { days: 400, events: 1_000_000 };
+
+/** Between two writes of when a connected cluster was last seen. */
+const SEEN_MS = 120_000;
 
 /** Of what is under way beside the writes. */
 const CLOSE_MS = 2_000;
@@ -161,8 +164,18 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     return inTurn(() => loadEvents(searches, query));
   };
 
+  const writes = writesOf(submit);
+  const noteSeen = async (cluster: string, stream: AgentStream): Promise<void> => {
+    const { record, stream: holder, writtenSeen } = replicaState.cluster(cluster);
+    const now = clock.now();
+    const isWritten = writtenSeen !== null && now.getTime() - Date.parse(writtenSeen) < SEEN_MS;
+    if (record.connected && holder === stream.id && isWritten) cache.see(cluster, now.toISOString());
+    else await writes.setConnected(cluster, true, stream);
+  };
+
   return {
-    ...writesOf(submit),
+    ...writes,
+    noteSeen,
     // Each hub follows the repository; which revision the fleet is meant to have is said by the one that leads.
     setDesired: async (next) => {
       cache.setDesired(next);

@@ -8,7 +8,7 @@ import {
   digestOfEvent,
   eventsOfChange,
   isClusterChange,
-  isOutdated,
+  leftOutOf,
   streamAfter,
   writesOf,
 } from '../changes.ts';
@@ -42,10 +42,10 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
   /** @returns whether the change counts */
   const takeStream = (change: ClusterChange): boolean => {
     const stream = streams.get(change.cluster) ?? null;
-    const replaced = isOutdated(change, { stream, connected: cache.get(change.cluster).connected });
-    if (change.outcome !== undefined) change.outcome.replaced = replaced;
-    if (!replaced) streams.set(change.cluster, streamAfter(change, stream));
-    return !replaced;
+    const leftOut = leftOutOf(change, cache.get(change.cluster), stream);
+    if (change.outcome !== undefined) change.outcome.leftOut = leftOut;
+    if (leftOut === undefined) streams.set(change.cluster, streamAfter(change, stream));
+    return leftOut === undefined;
   };
   const take = (change: Change): void => {
     const before: Before = { source: cache.source(), desired, cluster: cache.get };
@@ -69,8 +69,13 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
     if (!isClusterChange(change) || takeStream(change)) take(change);
   };
 
+  const writes = writesOf(submit);
   return {
-    ...writesOf(submit),
+    ...writes,
+    noteSeen: async (cluster, stream) => {
+      if (cache.get(cluster).connected && streams.get(cluster) === stream.id) cache.see(cluster, now());
+      else await writes.setConnected(cluster, true, stream);
+    },
     setDesired: async (next) => {
       cache.setDesired(next);
       await submit({ type: 'desired', revision: next.revision });

@@ -1,5 +1,6 @@
 import { type PolicyInCluster, type PolicyReport, type PolicySummary, policyKey } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
+import { EMPTY_DIGEST } from '@fso/shared/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ClusterRecord, Desired } from '../../ledger/index.ts';
@@ -151,6 +152,7 @@ const record: fc.Arbitrary<ClusterRecord> = fc
     report: clusterReport(),
     policies: new Map(policies.map((each) => [policyKey(each), each])),
     reportedSeq: 1,
+    reportedDigest: EMPTY_DIGEST,
   }));
 
 /** What may happen between two questions. */
@@ -198,6 +200,7 @@ describe('the fleet index', () => {
       report: null,
       policies: new Map([[policyKey(report), report]]),
       reportedSeq: 1,
+      reportedDigest: EMPTY_DIGEST,
     };
     const before = index
       .update({ desired, clusters: [eu] })

@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import type { PolicyChange, PolicyReport, StreamEvent } from '@fso/shared/api';
+import type { EventView, PolicyChange, PolicyReport, StreamEvent } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { ClusterRecord, Ledger, LedgerChange } from '../../ledger/index.ts';
 import { COMMIT_KIND, readRolloutSlot, summaryOf } from '../../rollout/index.ts';
+import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import type { FleetDeps, FleetReader } from '../fleet/fleet-reader.ts';
 
 export interface StreamOptions {
   /** Milliseconds between comments. Default 15 s. */
   readonly heartbeatMs?: number;
-  /** A reader with more than this unread is closed; it returns with its Last-Event-ID. Default 4 MiB. */
+  /** A reader with more than this unread gets no more until it has read it, and then `reset`. Default 1 MiB. */
   readonly maxUnreadBytes?: number;
   /** Messages kept for readers that return. Default 1000. */
   readonly keep?: number;
@@ -43,6 +44,10 @@ export const encodeMessage = (id: string, { event, data }: StreamEvent): string 
 
 /** Names at most this many policies of a change; beyond it a reader does better to read the list. */
 const MAX_NAMED = 500;
+/** Clusters that change at once; of more a reader is told to read again instead of getting each. */
+const MAX_CLUSTERS = 200;
+/** Events that are gathered, while nobody reads as well. */
+const MAX_EVENTS = 1_000;
 
 type Reports = ClusterRecord['policies'];
 
@@ -55,7 +60,8 @@ const changedKeys = (before: Reports, now: Reports): string[] => {
 
 /**
  * Which policies read differently since the last call, by identity of their reports: a ledger that hands out new but
- * equal reports only makes readers read again. A connection that comes or goes touches every policy of its cluster.
+ * equal reports only makes readers read again. A connection that comes or goes touches every policy of its cluster, and so does a change of
+ * a cluster whose reports were not kept.
  */
 class PolicyDiff {
   readonly #last = new Map<string, Pick<ClusterRecord, 'policies' | 'connected'>>();
@@ -64,11 +70,16 @@ class PolicyDiff {
     return clusters.flatMap((cluster) => this.#updateOne(cluster));
   }
 
+  /** Lets go of reports of which nobody will be told. */
+  forget(cluster: string): void {
+    this.#last.delete(cluster);
+  }
+
   #updateOne({ name, policies, connected }: ClusterRecord): PolicyChange[] {
     const before = this.#last.get(name);
     this.#last.set(name, { policies, connected });
-    if (before !== undefined && before.connected !== connected) return [{ cluster: name, policies: null }];
-    const keys = changedKeys(before?.policies ?? new Map(), policies);
+    if (before === undefined || before.connected !== connected) return [{ cluster: name, policies: null }];
+    const keys = changedKeys(before.policies, policies);
     if (keys.length === 0) return [];
     return [{ cluster: name, policies: keys.length > MAX_NAMED ? null : keys }];
   }
@@ -82,6 +93,8 @@ class PendingChanges {
   /** Slots of their records. */
   readonly commits = new Set<string>();
   readonly events: StreamEvent[] = [];
+  /** More events came than are gathered. */
+  isCut: boolean = false;
 
   add(change: LedgerChange): void {
     switch (change.kind) {
@@ -95,43 +108,73 @@ class PendingChanges {
         this.clusters.add(change.cluster);
         break;
       case 'event':
-        this.events.push({ event: 'event', data: change.event });
+        this.#addEvent(change.event);
         break;
     }
   }
 
   get isEmpty(): boolean {
-    return !this.source && !this.desired && this.clusters.size + this.commits.size + this.events.length === 0;
+    return !this.source && !this.desired && !this.isCut && this.clusters.size + this.commits.size + this.events.length === 0;
+  }
+
+  #addEvent(event: EventView): void {
+    if (this.isCut) return;
+    if (this.events.length < MAX_EVENTS) this.events.push({ event: 'event', data: event });
+    else {
+      this.isCut = true;
+      this.events.length = 0;
+    }
   }
 }
 
+const RESET: StreamEvent = { event: 'reset', data: {} };
+
+interface ChangeReader {
+  readonly fleet: FleetReader;
+  readonly records: Ledger['records'];
+}
+
+const describeCommits = (records: Ledger['records'], slots: Iterable<string>): StreamEvent[] =>
+  [...slots].flatMap((slot) => {
+    const rollout = readRolloutSlot(records, slot);
+    return rollout === null ? [] : [{ event: 'commit', data: summaryOf(rollout) }];
+  });
+
+const describeClusters = (touched: readonly ClusterEntry[], diff: PolicyDiff, { desired }: PendingChanges): StreamEvent[] => [
+  ...touched.map(({ view }): StreamEvent => ({ event: 'cluster', data: view })),
+  ...(desired ? [{ event: 'policy', data: { cluster: null, policies: null } } as const] : []),
+  ...diff.update(touched.map(({ record }) => record)).map((data): StreamEvent => ({ event: 'policy', data })),
+];
+
 /** Reads what changed, once for all readers. */
 const describeChanges = async (
-  { fleet: reader, records }: { fleet: FleetReader; records: Ledger['records'] },
+  { fleet: reader, records }: ChangeReader,
   diff: PolicyDiff,
   pending: PendingChanges,
 ): Promise<StreamEvent[]> => {
-  // A new revision changes what every cluster should have.
   const fleet = await reader.read();
+  // A new revision changes what every cluster should have.
   const touched = fleet.clusters().filter(({ record }) => pending.desired || pending.clusters.has(record.name));
+  const readStatus = async (): Promise<StreamEvent> => ({ event: 'status', data: await reader.readStatus() });
+  if (pending.isCut || touched.length > MAX_CLUSTERS) {
+    for (const { record } of touched) diff.forget(record.name);
+    return [RESET, await readStatus()];
+  }
   // A forgotten cluster is in no list any more: readers read all of them again.
   const isAnyForgotten = [...pending.clusters].some((name) => fleet.cluster(name) === undefined);
-  const out: StreamEvent[] = isAnyForgotten ? [{ event: 'reset', data: {} }] : [];
-  for (const slot of pending.commits) {
-    const rollout = readRolloutSlot(records, slot);
-    if (rollout !== null) out.push({ event: 'commit', data: summaryOf(rollout) });
-  }
-  if (pending.source) out.push({ event: 'source', data: await reader.readSource() });
-  for (const { view } of touched) out.push({ event: 'cluster', data: view });
-  if (pending.desired) out.push({ event: 'policy', data: { cluster: null, policies: null } });
-  for (const change of diff.update(touched.map(({ record }) => record))) out.push({ event: 'policy', data: change });
-  if (pending.source || touched.length > 0) out.push({ event: 'status', data: await reader.readStatus() });
-  return [...out, ...pending.events];
+  return [
+    ...(isAnyForgotten ? [RESET] : []),
+    ...describeCommits(records, pending.commits),
+    ...(pending.source ? [{ event: 'source', data: await reader.readSource() } as const] : []),
+    ...describeClusters(touched, diff, pending),
+    ...(pending.source || touched.length > 0 ? [await readStatus()] : []),
+    ...pending.events,
+  ];
 };
 
 /**
  * Turns changes of the ledger into events: gathered over a short window, so that a thousand reports make a few views,
- * and serialised once for all readers. Ids carry a name of this process: those of another process are answered by a reset.
+ * and serialised once for all readers. While nobody reads, only the names of what changed are gathered. Ids carry a name of this process: those of another process are answered by a reset.
  */
 export class Broadcast {
   readonly #deps: BroadcastDeps;
@@ -152,6 +195,7 @@ export class Broadcast {
     this.#windowMs = windowMs;
     deps.ledger.subscribe((change) => {
       this.#pending.add(change);
+      if (change.kind === 'cluster' && this.#readers.size === 0) this.#diff.forget(change.cluster);
       this.#wake();
     });
     deps.ledger.records.subscribe(COMMIT_KIND, (slot) => {
@@ -174,6 +218,7 @@ export class Broadcast {
   /** @returns a function that ends the subscription */
   subscribe(reader: (message: Message) => void): () => void {
     this.#readers.add(reader);
+    this.#wake();
     return () => this.#readers.delete(reader);
   }
 
@@ -192,7 +237,7 @@ export class Broadcast {
 
   async #flush(): Promise<void> {
     const { fleet, ledger, runtime } = this.#deps;
-    while (!this.#pending.isEmpty) {
+    while (this.#hasWork) {
       const pending = this.#pending;
       this.#pending = new PendingChanges();
       for (const event of await describeChanges({ fleet, records: ledger.records }, this.#diff, pending)) this.#send(event);
@@ -200,18 +245,22 @@ export class Broadcast {
     }
   }
 
+  get #hasWork(): boolean {
+    return this.#readers.size > 0 && !this.#pending.isEmpty;
+  }
+
   #wake(): void {
-    if (this.#busy) return;
+    if (this.#busy || !this.#hasWork) return;
     this.#busy = true;
     this.#flush()
       .catch((err: unknown) => {
         this.#deps.runtime.logger.error({ err }, 'live events failed');
         // These changes are lost to the readers, who have to read again.
-        this.#send({ event: 'reset', data: {} });
+        this.#send(RESET);
       })
       .finally(() => {
         this.#busy = false;
-        if (!this.#pending.isEmpty) this.#wake();
+        this.#wake();
       });
   }
 }

@@ -144,6 +144,71 @@ describe('stream', () => {
     again.close();
   });
 
+  it('tells a reader that returns what happened while nobody read, or to read again when that was too much', async () => {
+    await using server = await startApiHarness();
+    await fillLedger(server.ledger);
+    const first = await open(server);
+    await server.ledger.addEvent(null, hubEvent('One'));
+    const id = (await first.until(isEvent('One'))).at(-1)?.id;
+    first.close();
+    const { clusters } = server.ledger;
+    let looks = 0;
+    server.ledger.clusters = () => {
+      looks += 1;
+      return clusters();
+    };
+    await expect.poll(() => server.connections()).toBe(0);
+    for (const violations of [1, 2, 3]) {
+      const policies = [policyReport('finance', { violations })];
+      await server.ledger.applyReport('eu', report({ full: false, seq: 1 + violations, policies }));
+    }
+    await server.ledger.addEvent(null, hubEvent('Two'));
+    // Nobody asked for a view.
+    expect(looks).toBe(0);
+    const second = await open(server, id);
+    const read = await second.until(isEvent('Two'));
+    expect(read.map(({ event }) => event)).toEqual(expect.arrayContaining(['cluster', 'policy', 'event']));
+    expect(read.map(({ event }) => event)).not.toContain('reset');
+    second.close();
+    await expect.poll(() => server.connections()).toBe(0);
+    for (let n = 0; n < 1_001; n += 1) await server.ledger.addEvent(null, hubEvent(`E${n}`));
+    const third = await open(server);
+    expect((await third.until(({ event }) => event === 'reset')).map(({ event }) => event)).toEqual(['status', 'reset']);
+    third.close();
+  });
+
+  it('tells of many clusters at once by a reset, and of a few by name', async () => {
+    await using server = await startApiHarness();
+    const stream = await open(server);
+    await stream.until(({ event }) => event === 'status');
+    const names = Array.from({ length: 300 }, (_, n) => `c${n}`);
+    await Promise.all(names.map((name) => server.ledger.setConnected(name, true)));
+    const read = await stream.until(({ event }) => event === 'reset');
+    expect(read.filter(({ event }) => event === 'cluster').length).toBeLessThanOrEqual(1);
+    await server.ledger.setConnected('c7', false);
+    const later = await stream.until(({ event }) => event === 'cluster');
+    expect(JSON.parse(later.at(-1)?.data ?? '')).toMatchObject({ name: 'c7', connection: 'Disconnected' });
+    stream.close();
+  });
+
+  it('lets a slow reader read again instead of everything that it missed', async () => {
+    await using server = await startApiHarness({}, { windowMs: 1 });
+    const [slow, quick] = [await open(server), await open(server)];
+    // Fills what the network takes, and then what the hub keeps for it.
+    const message = 'x'.repeat(4_000);
+    const count = 6_000;
+    for (let n = 0; n < count; n += 1) {
+      await server.ledger.addEvent(null, { ...hubEvent(`E${n}`), message });
+      if (n % 100 === 99) await quick.until(isEvent(`E${n}`));
+    }
+    const read = await slow.until(({ event }) => event === 'reset');
+    expect(read.length).toBeLessThan(count);
+    await server.ledger.addEvent(null, hubEvent('After'));
+    await slow.until(isEvent('After'));
+    slow.close();
+    quick.close();
+  });
+
   it('resets when a change could not be read', async () => {
     await using server = await startApiHarness();
     const stream = await open(server);

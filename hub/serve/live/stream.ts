@@ -26,6 +26,40 @@ const beat = async (res: Response, clock: Clock, intervalMs: number, signal: Abo
   }
 };
 
+/** A reader that takes its time: what it has not read is bounded, and what it missed it reads again. */
+class SlowReader {
+  readonly #res: Response;
+  readonly #maxUnreadBytes: number;
+  /** What to read again, once all is read. */
+  readonly #again: () => Promise<readonly string[]>;
+  #isBehind: boolean = false;
+
+  constructor(res: Response, maxUnreadBytes: number, again: () => Promise<readonly string[]>) {
+    this.#res = res;
+    this.#maxUnreadBytes = maxUnreadBytes;
+    this.#again = again;
+  }
+
+  write(text: string): void {
+    if (this.#isBehind) return;
+    this.#res.write(text);
+    if (this.#res.writableLength <= this.#maxUnreadBytes) return;
+    this.#isBehind = true;
+    this.#res.once('drain', () => this.#catchUp());
+  }
+
+  #catchUp(): void {
+    this.#isBehind = false;
+    this.#again().then(
+      (texts) => {
+        for (const text of texts) this.write(text);
+      },
+      // It comes back with the position of what it read last.
+      () => this.#res.destroy(),
+    );
+  }
+}
+
 /** What a reader gets before everything that happens from its position on. */
 const openingMessages = async (fleet: FleetReader, { replay, reset, id }: Start): Promise<string[]> => {
   if (replay.length > 0) return replay.map(({ text }) => text);
@@ -38,15 +72,13 @@ const openingMessages = async (fleet: FleetReader, { replay, reset, id }: Start)
  * first; one that returns gets what it missed, or `reset` and the status.
  */
 export const streamHandler = ({ fleet, config, runtime }: StreamDeps, broadcast: Broadcast): RequestHandler => {
-  const { heartbeatMs = 15_000, maxUnreadBytes = 4 * 1024 * 1024 } = config.stream ?? {};
+  const { heartbeatMs = 15_000, maxUnreadBytes = 1024 * 1024 } = config.stream ?? {};
   return async (req, res) => {
     // Gone already: `close` was emitted and would end nothing that begins now.
     if (res.destroyed) return;
     const gone = new AbortController();
-    const write = (text: string): void => {
-      res.write(text);
-      if (res.writableLength > maxUnreadBytes) res.destroy();
-    };
+    const reader = new SlowReader(res, maxUnreadBytes, async () => openingMessages(fleet, { ...broadcast.start(undefined), reset: true }));
+    const write = (text: string): void => reader.write(text);
     const start = broadcast.start(req.get('Last-Event-ID'));
     // Nothing may come between the position and the subscription; what comes while the status is read waits for it.
     const meanwhile: string[] = [];

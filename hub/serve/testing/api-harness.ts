@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
@@ -23,6 +24,8 @@ export interface ApiHarness extends AsyncDisposable {
   readonly ledger: Ledger;
   readonly identity: AgentListenerIdentity['identity'];
   hints: number;
+  /** How many clients are connected. */
+  connections(): Promise<number>;
   /** Everything that was recorded of what callers changed, or tried to. */
   readonly audit: readonly AuditRecord[];
 }
@@ -89,6 +92,7 @@ export const startApiHarness = async (
     url: `http://127.0.0.1:${port}`,
     ledger,
     identity,
+    connections: () => promisify(server.getConnections.bind(server))(),
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

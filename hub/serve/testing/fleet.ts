@@ -1,7 +1,7 @@
 import { type PolicyReport, policyKey } from '@fso/shared/api';
 import { decodeFiles, type SourceFile } from '@fso/shared/decode';
 import { type GitObjectType, objectId, type RawObject } from '@fso/shared/git';
-import type { Report } from '@fso/shared/protocol';
+import { EMPTY_DIGEST, type Report } from '@fso/shared/protocol';
 import { policyReport as plainReport } from '../../../test/harness/policy-reports.ts';
 import type { ClusterRecord, Desired } from '../../ledger/index.ts';
 import { compileDesired } from '../../rollout/index.ts';
@@ -97,5 +97,6 @@ export const clusterRecord = (
   report: clusterReport(),
   policies: new Map(policies.map((policy) => [policyKey(policy), policy])),
   reportedSeq: 1,
+  reportedDigest: EMPTY_DIGEST,
   ...change,
 });

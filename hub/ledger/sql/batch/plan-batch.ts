@@ -1,7 +1,7 @@
-import { type NewAuditEntry, type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
-import type { Checkpoint, Report } from '@fso/shared/protocol';
+import type { NewAuditEntry, PolicyReport, SourceView } from '@fso/shared/api';
+import type { Checkpoint } from '@fso/shared/protocol';
 import { auditOf } from '../../audit/derive.ts';
-import { applyChange, type Change, type ClusterChange, isClusterChange, isOutdated, streamAfter } from '../../changes.ts';
+import { applyChange, type Change, type ClusterChange, changedKeys, isClusterChange, leftOutOf, streamAfter } from '../../changes.ts';
 import { applyValueChange, type ValueKey } from '../../keyed-store.ts';
 import type { ClusterRecord } from '../../types.ts';
 import { chunkOf, isConforming } from './chunks.ts';
@@ -14,6 +14,8 @@ export interface StoredCluster {
   /** Id of the stream that speaks for it: the one that was opened last. */
   readonly stream: string | null;
   readonly version: number;
+  /** When the database says that it was last seen; null: never. The record may know better. */
+  readonly writtenSeen: string | null;
 }
 
 export interface StoredLedger {
@@ -28,9 +30,9 @@ export interface StoredLedger {
 export interface ClusterWrite {
   readonly before: StoredCluster;
   after: StoredCluster;
-  /** A full report came, or the cluster is forgotten: all that was stored of its policies goes. */
-  full: boolean;
-  /** Keys of policies that a report named. */
+  /** All that was stored of its policies goes. */
+  forgotten: boolean;
+  /** Keys of policies that reports changed since. */
   readonly touched: Set<string>;
 }
 
@@ -49,15 +51,6 @@ export interface Batch {
   readonly witnesses: Map<string, { readonly checkpoint: Checkpoint; readonly time: string }>;
 }
 
-const noteReport = (write: ClusterWrite, report: Report): void => {
-  if (report.full) {
-    write.full = true;
-    write.touched.clear();
-  }
-  for (const policy of report.policies) write.touched.add(policyKey(policy));
-  for (const key of report.removed) write.touched.add(key);
-};
-
 const holderAfter = (change: ClusterChange, { connectedBy }: StoredCluster, replica: string): string | null => {
   if (change.type !== 'connected') return connectedBy;
   return change.connected ? replica : null;
@@ -67,8 +60,12 @@ const takeClusterChange = (write: ClusterWrite, change: ClusterChange, replica: 
   const { record, stream } = write.after;
   const connectedBy = holderAfter(change, write.after, replica);
   write.after = { ...write.after, record: applyChange(record, change), connectedBy, stream: streamAfter(change, stream) };
-  if (change.type === 'report') noteReport(write, change.report);
-  if (change.type === 'forget') write.full = true;
+  const { policies } = write.after.record;
+  if (change.type === 'report') for (const key of changedKeys(record.policies, policies, change.report)) write.touched.add(key);
+  if (change.type === 'forget' && policies !== record.policies) {
+    write.forgotten = true;
+    write.touched.clear();
+  }
 };
 
 const newBatch = (): Batch => ({
@@ -123,15 +120,15 @@ export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedg
   const batch = newBatch();
   const writeOf = (name: string): ClusterWrite => {
     const before = stored.cluster(name);
-    return batch.clusters.get(name) ?? { before, after: before, full: false, touched: new Set() };
+    return batch.clusters.get(name) ?? { before, after: before, forgotten: false, touched: new Set() };
   };
   const cluster = (name: string): ClusterRecord => writeOf(name).after.record;
   const isLeftOut = (change: Change): boolean => {
     if (!isClusterChange(change)) return false;
     const { record, stream } = writeOf(change.cluster).after;
-    const replaced = isOutdated(change, { stream, connected: record.connected });
-    if (change.outcome !== undefined) change.outcome.replaced = replaced;
-    return replaced;
+    const leftOut = leftOutOf(change, record, stream);
+    if (change.outcome !== undefined) change.outcome.leftOut = leftOut;
+    return leftOut !== undefined;
   };
   for (const prepared of changes) {
     const { change } = prepared;
@@ -151,7 +148,7 @@ export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedg
 export interface PolicyWrites {
   readonly chunks: ReadonlySet<number>;
   readonly deviating: readonly (readonly [string, PolicyReport])[];
-  /** Keys that no longer have a row of their own; of a full report none, as all rows went. */
+  /** Keys that no longer have a row of their own; of a forgotten cluster none, as all rows went. */
   readonly conforming: readonly string[];
 }
 
@@ -165,10 +162,10 @@ const conforms = (policy: PolicyReport | undefined): boolean => policy !== undef
 const deviates = (policy: PolicyReport | undefined): policy is PolicyReport => policy !== undefined && !isConforming(policy);
 
 /** Which rows of a cluster's policies a batch changes. Pure. */
-export const planPolicies = ({ before, after, full, touched }: ClusterWrite): PolicyWrites => {
-  const was = full ? new Map<string, PolicyReport>() : before.record.policies;
+export const planPolicies = ({ before, after, forgotten, touched }: ClusterWrite): PolicyWrites => {
+  const was = forgotten ? new Map<string, PolicyReport>() : before.record.policies;
   const { policies } = after.record;
-  const moves: Move[] = [...(full ? policies.keys() : touched)].map((key) => ({ key, was: was.get(key), is: policies.get(key) }));
+  const moves: Move[] = [...touched].map((key) => ({ key, was: was.get(key), is: policies.get(key) }));
   return {
     chunks: new Set(moves.filter((move) => conforms(move.was) || conforms(move.is)).map(({ key }) => chunkOf(key))),
     deviating: moves.flatMap(({ key, is }) => (deviates(is) ? [[key, is] as const] : [])),

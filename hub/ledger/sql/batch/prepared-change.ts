@@ -26,7 +26,7 @@ export interface PreparedChange {
 const rowsOfReport = (change: Change): number => {
   if (change.type !== 'report') return 0;
   const { full, policies, removed } = change.report;
-  // All that is stored of the cluster goes before a full report.
+  // A full report may change every chunk.
   return policies.length + removed.length + (full ? CHUNKS : 0);
 };
 

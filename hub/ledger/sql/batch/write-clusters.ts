@@ -7,7 +7,7 @@ import { type ClusterWrite, type PolicyWrites, planPolicies } from './plan-batch
 import { type BatchContext, escapeNul, slices } from './statements.ts';
 
 const writeClusterRows = async (writes: readonly ClusterWrite[], { trx, version, replica }: BatchContext): Promise<void> => {
-  const rows = writes.map(({ after: { record, connectedBy, stream }, full }) => ({
+  const rows = writes.map(({ after: { record, connectedBy, stream }, forgotten }) => ({
     name: record.name,
     connected_by: connectedBy,
     stream,
@@ -18,8 +18,9 @@ const writeClusterRows = async (writes: readonly ClusterWrite[], { trx, version,
     nack_json: record.nack === null ? null : JSON.stringify(record.nack),
     report_json: record.report === null ? null : JSON.stringify(record.report),
     reported_seq: record.reportedSeq,
+    reported_digest: record.reportedDigest,
     version,
-    full_version: full ? version : 0,
+    full_version: forgotten ? version : 0,
     writer: replica,
   }));
   for (const values of slices(rows))
@@ -37,6 +38,7 @@ const writeClusterRows = async (writes: readonly ClusterWrite[], { trx, version,
           nack_json: eb.ref('excluded.nack_json'),
           report_json: eb.ref('excluded.report_json'),
           reported_seq: eb.ref('excluded.reported_seq'),
+          reported_digest: eb.ref('excluded.reported_digest'),
           version: eb.ref('excluded.version'),
           full_version: sql<number>`case when excluded.full_version > 0 then excluded.full_version else clusters.full_version end`,
           writer: eb.ref('excluded.writer'),
@@ -132,12 +134,12 @@ export const writeClusters = async (writes: readonly ClusterWrite[], context: Ba
   if (writes.length === 0) return;
   await writeClusterRows(writes, context);
   await dropPolicies(
-    writes.flatMap(({ full, after }) => (full ? [after.record.name] : [])),
+    writes.flatMap(({ forgotten, after }) => (forgotten ? [after.record.name] : [])),
     context,
   );
   await dropWitnesses(writes, context);
   await writePolicies(
-    writes.filter(({ full, touched }) => full || touched.size > 0),
+    writes.filter(({ touched }) => touched.size > 0),
     context,
   );
 };

@@ -224,7 +224,7 @@ it.each<[what: string, changes: readonly [stream: string, connected: boolean, op
     );
   back.resolve();
   await Promise.all(writes);
-  const before = { record: { ...unseen('eu'), connected: true }, connectedBy: 'here', stream: 'a', version: 1 };
+  const before = { record: { ...unseen('eu'), connected: true }, connectedBy: 'here', stream: 'a', version: 1, writtenSeen: null };
   const stored = { source: null, desired: null, cluster: () => before, record: () => undefined };
   const batch = planBatch(written.slice(1), stored, 'here');
   expect(batch.clusters.get('eu')?.after.record.connected).toBe(false);

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
 import type { Kysely, Selectable } from 'kysely';
 import type { ClusterRecord } from '../../types.ts';
@@ -18,6 +19,7 @@ const recordOf = (row: Selectable<ClusterTable>, policies: ReadonlyMap<string, P
   report: row.report_json === null ? null : parse(row.report_json),
   policies,
   reportedSeq: row.reported_seq,
+  reportedDigest: row.reported_digest,
 });
 
 const storedOf = (row: Selectable<ClusterTable>, policies: ReadonlyMap<string, PolicyReport>): StoredCluster => ({
@@ -25,6 +27,7 @@ const storedOf = (row: Selectable<ClusterTable>, policies: ReadonlyMap<string, P
   connectedBy: row.connected_by,
   stream: row.stream,
   version: row.version,
+  writtenSeen: row.last_seen,
 });
 
 /** Clusters read at once: each may have thousands of policies. */
@@ -72,10 +75,25 @@ export const refreshCluster = async (db: Kysely<Schema>, known: StoredCluster): 
   const rewritten = new Set(chunks.map(({ chunk }) => chunk));
   const kept = row.full_version > known.version ? [] : [...before].filter(([key, is]) => isConforming(is) && !rewritten.has(chunkOf(key)));
   const policies = new Map(kept);
-  for (const policy of chunks.flatMap(({ policies_json }) => parse<PolicyReport[]>(policies_json))) policies.set(policyKey(policy), policy);
-  for (const policy of deviations.map(({ report_json }) => parse<PolicyReport>(report_json))) policies.set(policyKey(policy), policy);
-  return storedOf(row, policies);
+  const read = [
+    ...chunks.flatMap(({ policies_json }) => parse<PolicyReport[]>(policies_json)),
+    ...deviations.map(({ report_json }) => parse<PolicyReport>(report_json)),
+  ];
+  for (const policy of read) policies.set(policyKey(policy), unchanged(before.get(policyKey(policy)), policy));
+  const isSame = policies.size === before.size && [...policies].every(([key, policy]) => before.get(key) === policy);
+  const stored = storedOf(row, isSame ? before : policies);
+  const { acked, nack, report } = known.record;
+  const record = {
+    ...stored.record,
+    acked: unchanged(acked, stored.record.acked),
+    nack: unchanged(nack, stored.record.nack),
+    report: unchanged(report, stored.record.report),
+  };
+  return { ...stored, record };
 };
+
+/** What says the same stays the same object: by that readers see that nothing has changed. */
+const unchanged = <T>(before: T | undefined, now: T): T => (before !== undefined && isDeepStrictEqual(before, now) ? before : now);
 
 /** A value with the version of the commit that wrote it; 0: none did. */
 export interface Versioned<T> {

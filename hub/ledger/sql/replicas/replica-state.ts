@@ -36,7 +36,7 @@ export const createReplicaState = (cache: LedgerCache, records: KeyedCache, even
 
   const cluster = (name: string): StoredCluster => ({
     record: cache.get(name),
-    ...(marks.get(name) ?? { version: 0, connectedBy: null, stream: null }),
+    ...(marks.get(name) ?? { version: 0, connectedBy: null, stream: null, writtenSeen: null }),
   });
   const learnCluster = ({ record, ...mark }: StoredCluster): void => {
     // Two ways lead here, a batch of one's own and news of another's: the newer one stays.
@@ -95,7 +95,7 @@ export const createReplicaState = (cache: LedgerCache, records: KeyedCache, even
       learnEvents((await loadNewEvents(db, 0, eventsInMemory)).reverse());
     },
     learn: (batch, { version, events }) => {
-      for (const { after } of batch.clusters.values()) learnCluster({ ...after, version });
+      for (const { after } of batch.clusters.values()) learnCluster({ ...after, version, writtenSeen: after.record.lastSeen });
       learnState({
         source: batch.source === null ? state.source : { value: batch.source, version },
         desired: batch.desired === null ? state.desired : { value: batch.desired, version },

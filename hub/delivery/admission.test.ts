@@ -1,0 +1,33 @@
+import { expect, it } from 'vitest';
+import { Admission } from './admission.ts';
+
+const never = new AbortController().signal;
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+it('lets so many in at a time, the others in their order, and forgets who left while waiting', async () => {
+  const admission = new Admission(2);
+  const inside: string[] = [];
+  const leaveOf = new Map<string, () => void>();
+  const gone = new AbortController();
+  const enter = async (name: string, signal = never): Promise<void> => {
+    leaveOf.set(name, await admission.enter(signal));
+    inside.push(name);
+  };
+  const failed = ['a', 'b', 'c'].map((name) => enter(name));
+  const left = enter('gone', gone.signal).catch((reason: Error) => reason.message);
+  failed.push(enter('d'));
+  await nextTurn();
+  expect([inside, admission.waiting]).toEqual([['a', 'b'], 3]);
+  gone.abort(new Error('closed'));
+  expect(await left).toBe('closed');
+  leaveOf.get('a')?.();
+  // To leave twice makes room once.
+  leaveOf.get('a')?.();
+  // Who comes now finds no free place between the one that left and the next one.
+  const late = enter('late');
+  await nextTurn();
+  expect([inside, admission.waiting]).toEqual([['a', 'b', 'c'], 2]);
+  for (const name of ['b', 'c']) leaveOf.get(name)?.();
+  await Promise.all([...failed, late]);
+  expect([inside, admission.waiting]).toEqual([['a', 'b', 'c', 'd', 'late'], 0]);
+});

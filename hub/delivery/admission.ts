@@ -1,0 +1,56 @@
+/**
+ * After an outage all agents come back at once, and each may have everything to report. Only so many are between their hello and their first
+ * word at a time; the others wait for their welcome, in the order in which they came.
+ */
+export class Admission {
+  readonly #places: number;
+  #taken = 0;
+  readonly #waiting = new Set<() => void>();
+
+  /** @param places agents at a time */
+  constructor(places: number) {
+    this.#places = places;
+  }
+
+  /** How many wait. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /**
+   * Resolves when it is the agent's turn.
+   *
+   * @returns a function that makes room for the next one; once only, later calls do nothing
+   * @throws the signal's reason when it aborts before
+   */
+  async enter(signal: AbortSignal): Promise<() => void> {
+    signal.throwIfAborted();
+    if (this.#taken < this.#places) this.#taken += 1;
+    else await this.#wait(signal);
+    let isInside = true;
+    return () => {
+      if (!isInside) return;
+      isInside = false;
+      // The next one takes over the place.
+      const [next] = this.#waiting;
+      if (next === undefined) this.#taken -= 1;
+      else next();
+    };
+  }
+
+  #wait(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const turn = (): void => {
+        this.#waiting.delete(turn);
+        signal.removeEventListener('abort', leave);
+        resolve();
+      };
+      const leave = (): void => {
+        this.#waiting.delete(turn);
+        reject(signal.reason);
+      };
+      this.#waiting.add(turn);
+      signal.addEventListener('abort', leave, { once: true });
+    });
+  }
+}

@@ -1,0 +1,187 @@
+import type { PolicyReport } from '@fso/shared/api';
+import { type AgentFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { createLogger, systemClock } from '@fso/shared/runtime';
+import { LiveObservatory } from '../../../agent/observe/index.ts';
+import { EventOutbox, Reporter } from '../../../agent/report/index.ts';
+import type { Connection } from '../../../agent/stream/connection.ts';
+import { Dialler } from '../../../agent/stream/dialler.ts';
+import { policyReport } from '../../harness/policy-reports.ts';
+
+/** What the process of agents is told. */
+export type Order =
+  | {
+      readonly type: 'start';
+      readonly hubUrl: string;
+      /** PEM of the hub's CA. */
+      readonly ca: string;
+      /** By cluster. */
+      readonly tokens: readonly (readonly [string, string])[];
+      readonly policies: readonly string[];
+      readonly revision: string;
+    }
+  /** What a commit is to its agents; it may come after the hub's offer. */
+  | { readonly type: 'commit'; readonly revision: string; readonly digest: string; readonly changed: string }
+  | { readonly type: 'stop' };
+
+/** What one agent tells. Times are milliseconds since 1970, with fractions. */
+export type News =
+  /** The hub has all of its reports; `policies` were sent for it since it connected. */
+  | { readonly type: 'settled'; readonly cluster: string; readonly at: number; readonly policies: number }
+  /** The hub has the report that the commit is in force. */
+  | { readonly type: 'reported'; readonly cluster: string; readonly at: number; readonly revision: string };
+
+const now = (): number => performance.timeOrigin + performance.now();
+const TIME = '2026-01-01T00:00:00.000Z';
+const logger = createLogger({ name: 'bench', level: 'silent' });
+const CONDITIONS = ['Ready', 'FloorReady', 'GatekeeperReady'].map((type) => ({
+  type,
+  status: 'True' as const,
+  lastTransitionTime: TIME,
+  reason: 'Proven',
+  message: 'The API server refuses what it must refuse and admits what it must admit.',
+}));
+
+const tell = (news: News): void => {
+  process.send?.(news);
+};
+
+/** The stream and the reports of an agent, as the product has them, over a cluster in which every policy holds. */
+class BenchAgent {
+  readonly #cluster: string;
+  readonly #observatory: LiveObservatory;
+  readonly #reporter: Reporter;
+  readonly #dialler: Dialler;
+  readonly #policies: Map<string, PolicyReport>;
+  #revision: string;
+  #connection: Connection | undefined;
+  #sentPolicies = 0;
+  #unanswered = 0;
+  #isSettled: boolean = false;
+  /** Revision by the number of the first report that says it. */
+  readonly #waiting = new Map<number, string>();
+
+  constructor({ hubUrl, ca, policies, revision }: Extract<Order, { type: 'start' }>, [cluster, token]: readonly [string, string]) {
+    this.#cluster = cluster;
+    this.#revision = revision;
+    this.#policies = new Map(policies.map((name) => [name, this.#report(name)]));
+    this.#observatory = new LiveObservatory(this.#snapshot());
+    const revisions = () => ({ revision: this.#revision, provenRevision: this.#revision, verification: 'unverified' }) as const;
+    const outbox = new EventOutbox({ clock: systemClock, logger });
+    this.#reporter = new Reporter({ observatory: this.#observatory, outbox, clock: systemClock, logger, revisions });
+    this.#dialler = new Dialler(
+      { config: { hubUrl, token, ca }, clock: systemClock, random: Math.random, logger },
+      {
+        hello: () => this.#hello(),
+        onWelcome: ({ reported }, connection) => {
+          this.#connection = connection;
+          this.#sentPolicies = 0;
+          this.#unanswered = 0;
+          this.#isSettled = false;
+          this.#reporter.connected((frame) => this.#send(frame), reported);
+          // Nothing is sent where the hub has everything: then no answer comes.
+          setTimeout(() => this.#settle(), 100);
+        },
+        onFrame: (frame) => this.#take(frame),
+        onEnd: () => {
+          this.#connection = undefined;
+          this.#reporter.disconnected();
+        },
+      },
+    );
+  }
+
+  run(signal: AbortSignal): Promise<unknown> {
+    return Promise.all([this.#reporter.run(signal), this.#dialler.run(signal)]);
+  }
+
+  #hello(): Extract<AgentFrame, { type: 'hello' }> {
+    const revision = this.#revision;
+    return {
+      type: 'hello',
+      protocol: PROTOCOL_VERSION,
+      cluster: this.#cluster,
+      revision,
+      holds: revision,
+      anchor: revision,
+      agentVersion: 'bench',
+    };
+  }
+
+  #report(name: string): PolicyReport {
+    return policyReport(name, {
+      namespaces: [name],
+      message: `proven in ${this.#cluster}`,
+      conditions: CONDITIONS,
+      lastUpdated: TIME,
+      revision: this.#revision,
+    });
+  }
+
+  #snapshot() {
+    const policies = new Map(
+      [...this.#policies].map(([key, report]) => [key, { report, generation: 1, observedGeneration: 1, proven: true }]),
+    );
+    return {
+      policies,
+      cluster: {
+        agentVersion: 'bench',
+        kubernetesVersion: 'v1.36.3',
+        gatekeeper: { state: 'Ready' as const },
+        nodesByRegion: { 'eu-west-1': 3 },
+        conditions: CONDITIONS,
+      },
+    };
+  }
+
+  #send(frame: AgentFrame): void {
+    this.#connection?.send(frame);
+    if (frame.type !== 'report') return;
+    this.#unanswered = frame.seq;
+    this.#sentPolicies += frame.policies.length;
+    if (frame.cluster?.provenRevision) this.#waiting.set(frame.seq, frame.cluster.provenRevision);
+  }
+
+  #settle(): void {
+    if (this.#isSettled || this.#connection === undefined || this.#unanswered > 0) return;
+    this.#isSettled = true;
+    tell({ type: 'settled', cluster: this.#cluster, at: now(), policies: this.#sentPolicies });
+  }
+
+  #take(frame: Exclude<HubFrame, { type: 'welcome' }>): void {
+    if (frame.type === 'resync') this.#reporter.resync();
+    if (frame.type === 'offer') void commitOf(frame.revision).then((commit) => this.#accept(commit));
+    if (frame.type !== 'reported') return;
+    this.#reporter.acknowledged(frame.seq);
+    if (frame.seq === this.#unanswered) this.#unanswered = 0;
+    const revision = this.#waiting.get(frame.seq);
+    this.#waiting.delete(frame.seq);
+    if (revision !== undefined) tell({ type: 'reported', cluster: this.#cluster, at: now(), revision });
+    this.#settle();
+  }
+
+  #accept({ revision, digest, changed }: Extract<Order, { type: 'commit' }>): void {
+    this.#revision = revision;
+    this.#connection?.send({ type: 'ack', revision, digest });
+    this.#policies.set(changed, this.#report(changed));
+    this.#observatory.publish(this.#snapshot());
+  }
+}
+
+type Commit = Extract<Order, { type: 'commit' }>;
+const commits = new Map<string, PromiseWithResolvers<Commit>>();
+const entryOf = (revision: string): PromiseWithResolvers<Commit> => {
+  const entry = commits.get(revision) ?? Promise.withResolvers<Commit>();
+  commits.set(revision, entry);
+  return entry;
+};
+const commitOf = (revision: string): Promise<Commit> => entryOf(revision).promise;
+
+const stop = new AbortController();
+process.on('message', (order: Order) => {
+  if (order.type === 'commit') entryOf(order.revision).resolve(order);
+  if (order.type === 'stop') stop.abort(new Error('stopped'));
+  if (order.type === 'start') for (const owner of order.tokens) new BenchAgent(order, owner).run(stop.signal).catch(() => undefined);
+});
+// Without the process that started it nobody wants the figures.
+process.once('disconnect', () => process.exit(0));
+stop.signal.addEventListener('abort', () => setTimeout(() => process.exit(0), 500));

@@ -1,0 +1,23 @@
+import { type FleetSettings, fleetSettings, percentile, pssOf, publish, seconds, withFleet } from './fleet.ts';
+
+const ROUNDS = 3;
+
+/** From the commit of a change to one policy until each agent has it in force and the hub knows; the poll of the repository is a part of it. */
+export const fanout = async (args: string[], signal: AbortSignal): Promise<void> => {
+  const settings: FleetSettings = fleetSettings(args);
+  const rows = await withFleet(settings, signal, async (fleet, first) => {
+    // The first commit finds code that was never run.
+    await fleet.commitOne();
+    const cpu = fleet.cpuMs();
+    const times: number[] = [];
+    for (let round = 0; round < ROUNDS; round += 1) times.push(...(await fleet.commitOne()));
+    return {
+      'first round, until the hub has all reports': `${seconds(first.ms)}, of the hub's CPU ${seconds(first.cpuMs)}`,
+      'commit → known to be in force, half of the agents': seconds(percentile(times, 0.5)),
+      'commit → known to be in force, 99 % of the agents': seconds(percentile(times, 0.99)),
+      "the hub's CPU for one commit": seconds((fleet.cpuMs() - cpu) / ROUNDS),
+      'memory of the hub, PSS': `${Math.round(pssOf(fleet.hub) / 1_048_576)} MiB`,
+    };
+  });
+  await publish(settings, rows);
+};

@@ -1,0 +1,230 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type GitRepository, openGitRepository } from '../../../clusters/demo/git-repository.ts';
+import { startGitServer } from '../../../clusters/demo/git-server.ts';
+import { caOf } from '../../harness/enrolment-client.ts';
+import { createHubProcess, type HubProcess } from '../../harness/hub-process.ts';
+import { clusterFile, policyFile } from '../../harness/policy-files.ts';
+import { startPostgres } from '../../harness/postgres.ts';
+import { createCommits } from '../../simulated-fleet/commits.ts';
+import { memoryOf } from '../memory-of.ts';
+import type { News, Order } from './agents.ts';
+
+export interface FleetSettings {
+  readonly agents: number;
+  readonly policies: number;
+  readonly database: 'embedded' | 'postgres';
+  /** Processes that the agents are spread over. */
+  readonly processes: number;
+  /** More environment of the hub. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly json: string | undefined;
+}
+
+export const fleetSettings = (args: string[]): FleetSettings => {
+  const { values } = parseArgs({
+    args,
+    options: {
+      agents: { type: 'string', default: '500' },
+      policies: { type: 'string', default: '1000' },
+      database: { type: 'string', default: 'embedded' },
+      processes: { type: 'string', default: '2' },
+      env: { type: 'string', multiple: true, default: [] },
+      json: { type: 'string' },
+    },
+  });
+  return {
+    agents: Number(values.agents),
+    policies: Number(values.policies),
+    database: values.database === 'postgres' ? 'postgres' : 'embedded',
+    processes: Number(values.processes),
+    env: Object.fromEntries(values.env.map((setting) => setting.split(/=(.*)/s, 2))),
+    json: values.json,
+  };
+};
+
+const REGIONS = ['eu-west-1', 'eu-central-1'];
+const POLL_MS = '200';
+
+const numbered = (what: string, count: number): string[] => Array.from({ length: count }, (_, n) => `${what}-${n}`);
+
+export const now = (): number => performance.timeOrigin + performance.now();
+
+/** User and system time in hundredths of a second: fields 14 and 15, of which 12 and 13 stand behind the name (proc(5)). */
+const cpuMsOf = (pid: number): number => {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+};
+
+export const pssOf = (hub: HubProcess): number => memoryOf(hub.pid ?? 0).reduce((total, { pss }) => total + pss, 0);
+
+/** News of all agents, gathered until a question about them is answered. */
+class NewsRoom {
+  readonly #heard = new Set<(news: News) => void>();
+
+  take(news: News): void {
+    for (const listener of this.#heard) listener(news);
+  }
+
+  /** Resolves with the first matching word of each of `count` agents. */
+  async fromAll<T extends News>(count: number, isWanted: (news: News) => news is T, signal: AbortSignal): Promise<readonly T[]> {
+    const found = new Map<string, T>();
+    const all = Promise.withResolvers<void>();
+    const listener = (news: News): void => {
+      if (isWanted(news) && !found.has(news.cluster)) found.set(news.cluster, news);
+      if (found.size === count) all.resolve();
+    };
+    const stop = (): void => all.reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    this.#heard.add(listener);
+    try {
+      await all.promise;
+      return [...found.values()];
+    } finally {
+      this.#heard.delete(listener);
+      signal.removeEventListener('abort', stop);
+    }
+  }
+}
+
+export type Settled = Extract<News, { type: 'settled' }>;
+type Reported = Extract<News, { type: 'reported' }>;
+
+/** A hub as a process, and agents in other processes on its TLS listener; all are connected and have reported. */
+export class BenchFleet {
+  readonly #news: NewsRoom;
+  readonly #children: readonly ChildProcess[];
+  readonly #settings: FleetSettings;
+  readonly #repository: GitRepository;
+  readonly #signal: AbortSignal;
+  readonly hub: HubProcess;
+  #files: Record<string, string>;
+  #commits = 0;
+
+  constructor(parts: {
+    settings: FleetSettings;
+    hub: HubProcess;
+    repository: GitRepository;
+    files: Record<string, string>;
+    signal: AbortSignal;
+  }) {
+    this.#settings = parts.settings;
+    this.#news = new NewsRoom();
+    this.hub = parts.hub;
+    this.#repository = parts.repository;
+    this.#files = parts.files;
+    this.#signal = parts.signal;
+    this.#children = Array.from({ length: parts.settings.processes }, () => fork(join(import.meta.dirname, 'agents.ts')));
+    for (const child of this.#children) child.on('message', (news: News) => this.#news.take(news));
+  }
+
+  /** Resolves once each agent has connected and the hub has all of its reports. */
+  allSettled(): Promise<readonly Settled[]> {
+    const isSettled = (news: News): news is Settled => news.type === 'settled';
+    return this.#news.fromAll(this.#settings.agents, isSettled, this.#signal);
+  }
+
+  start(order: { ca: string; tokens: ReadonlyMap<string, string>; policies: readonly string[]; revision: string }): void {
+    const tokens = [...order.tokens];
+    for (const [index, child] of this.#children.entries()) {
+      const share = tokens.filter((_, at) => at % this.#children.length === index);
+      this.#send(child, { type: 'start', hubUrl: this.hub.agentUrl, ...order, tokens: share });
+    }
+  }
+
+  /** Commits a change of one policy. Resolves with when each agent had it in force and the hub knew, in milliseconds since the commit. */
+  async commitOne(): Promise<readonly number[]> {
+    this.#commits += 1;
+    const changed = 'policy-0';
+    const path = `policies/${changed}.yaml`;
+    const text = `${policyFile(changed, REGIONS)}  description: change ${this.#commits}\n`;
+    this.#files = { ...this.#files, [path]: text };
+    const compiled = createCommits().compile(this.#files).get('cluster-0');
+    const begin = now();
+    const revision = await this.#repository.commit({ [path]: text }, `change ${this.#commits}`);
+    const isReported = (news: News): news is Reported => news.type === 'reported' && news.revision === revision;
+    const reported = this.#news.fromAll(this.#settings.agents, isReported, this.#signal);
+    for (const child of this.#children) this.#send(child, { type: 'commit', revision, digest: compiled?.digest ?? '', changed });
+    return (await reported).map(({ at }) => at - begin);
+  }
+
+  cpuMs(): number {
+    return cpuMsOf(this.hub.pid ?? 0);
+  }
+
+  async stop(): Promise<void> {
+    const ended = this.#children.map((child) => (child.exitCode === null ? once(child, 'exit') : undefined));
+    for (const child of this.#children) this.#send(child, { type: 'stop' });
+    await Promise.all(ended);
+  }
+
+  #send(child: ChildProcess, order: Order): void {
+    if (child.connected) child.send(order);
+  }
+}
+
+export interface FirstRound {
+  readonly ms: number;
+  readonly cpuMs: number;
+}
+
+/** Opens a fleet and measures with it. */
+export const withFleet = async <T>(
+  settings: FleetSettings,
+  signal: AbortSignal,
+  measure: (fleet: BenchFleet, first: FirstRound) => Promise<T>,
+): Promise<T> => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-bench-fleet-'));
+  const postgres = settings.database === 'postgres' ? await startPostgres() : undefined;
+  const git = await startGitServer({ root: join(folder, 'repositories') });
+  const names = numbered('cluster', settings.agents);
+  const policies = numbered('policy', settings.policies);
+  const files = Object.fromEntries([
+    ...names.map((name) => [`clusters/${name}.yaml`, clusterFile(name, REGIONS)]),
+    ...policies.map((name) => [`policies/${name}.yaml`, policyFile(name, REGIONS)]),
+  ]);
+  let fleet: BenchFleet | undefined;
+  let hub: HubProcess | undefined;
+  try {
+    await git.create('policies.git');
+    const gitUrl = git.url('policies.git');
+    const repository = await openGitRepository(join(folder, 'work'), gitUrl);
+    const revision = await repository.commit(files, 'first');
+    const tokens = new Map(names.map((name) => [name, `token-of-${name}-0123456789`]));
+    const database: Readonly<Record<string, string>> = postgres === undefined ? {} : { DATABASE_URL: await postgres.createDatabase() };
+    const env = { FSO_AGENT_TLS: 'on', FSO_GIT_POLL_MS: POLL_MS, ...database, ...settings.env };
+    hub = await createHubProcess({ name: 'hub', folder: join(folder, 'hub'), gitUrl, tokens, env });
+    await hub.start();
+    fleet = new BenchFleet({ settings, hub, repository, files, signal });
+    const settled = fleet.allSettled();
+    const [begin, cpu] = [now(), fleet.cpuMs()];
+    fleet.start({ ca: caOf(join(folder, 'hub/data')), tokens, policies, revision });
+    const last = Math.max(...(await settled).map(({ at }) => at));
+    return await measure(fleet, { ms: last - begin, cpuMs: fleet.cpuMs() - cpu });
+  } finally {
+    await fleet?.stop();
+    await hub?.stop();
+    await git.stop();
+    await postgres?.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+};
+
+export const percentile = (times: readonly number[], share: number): number =>
+  [...times].sort((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
+
+export const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
+
+/** Prints a table of two columns, and writes the figures with the machine they are of. */
+export const publish = async (settings: FleetSettings, rows: Readonly<Record<string, string | number>>): Promise<void> => {
+  const { agents, policies, database } = settings;
+  console.log(`${agents} agents, ${policies} policies, ${database} ledger, ${cpus().length} cores shared with the agents`);
+  for (const [what, figure] of Object.entries(rows)) console.log(`  ${what.padEnd(52)} ${figure}`);
+  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
+  if (settings.json !== undefined) await writeFile(settings.json, `${JSON.stringify({ machine, settings, rows }, undefined, 2)}\n`);
+};
