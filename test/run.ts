@@ -1,7 +1,7 @@
 /**
  * `npm test`: everything there is to prove, in one run, with one closing line `N passed, N failed`.
  *
- *   npm test                     static checks, then browser, integration, trust, attacks, unit and e2e, four at a time
+ *   npm test                     static checks, then browser, integration, attacks, trust, unit and e2e, three at a time
  *   npm test -- unit integration only these
  */
 import { spawn } from 'node:child_process';
@@ -123,18 +123,18 @@ const inParts = (project: string, count: number): Suites =>
   );
 
 /**
- * Four at a time: each waits much for the programs that it started. The longest are in parts, and the short ones come last, so that no core is
- * without work in the end.
+ * Three at a time: each waits much for the programs that it started; with more they wait for each other. The longest are in parts, and the short
+ * ones come last, so that no core is without work in the end.
  */
 const THEN: Suites = {
   ...inParts('browser', 2),
   ...inParts('integration', 4),
-  trust: () => vitest('trust'),
   attacks: () => vitest('attacks'),
+  trust: () => vitest('trust'),
   unit: () => vitest('unit'),
   e2e: () => vitest('e2e'),
 };
-const LANES = 4;
+const LANES = 3;
 
 /** Reads what the others recorded. */
 const LAST: Suites = { rights: () => vitest('rights') };

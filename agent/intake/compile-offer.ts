@@ -35,8 +35,8 @@ export const compileOffer = async (offer: Offer, { cluster, verify, decode }: Co
   const { held } = verify;
   if (offer.chain.at(-1) !== offer.revision)
     return refuse([{ code: 'chain-incomplete', message: 'the chain of the offer does not end at its revision' }]);
-  const checked = checkObjects(offer.objects);
-  if (!checked.ok) return refuse(checked.reasons);
+  const checked = checkObjects(offer.objects, held);
+  if (!checked.ok) return refuse(checked.reasons, checked.missing);
   const verified = await verifyOffer(offer, checked, verify);
   if (!verified.ok) return refuse([verified.reason], verified.missing);
   const walked = await filesOfRevision(offer.revision, (id) => checked.objects.get(id) ?? held.get(id));

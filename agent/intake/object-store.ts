@@ -1,4 +1,4 @@
-import { objectId, type RawObject } from '@fso/shared/git';
+import { applyEdits, DEFAULT_WALK_LIMITS, GitObjectError, objectId, type RawObject } from '@fso/shared/git';
 import type { GitObject, Reason } from '@fso/shared/protocol';
 
 /** The Git objects of the accepted commit, in memory, so that an offer need carry only what changed. */
@@ -21,17 +21,51 @@ export class ObjectStore {
 
 export type CheckedObjects =
   | { readonly ok: true; readonly objects: ReadonlyMap<string, RawObject> }
-  | { readonly ok: false; readonly reasons: readonly Reason[] };
+  /** `missing`: a tree is told by another one that is not held. */
+  | { readonly ok: false; readonly reasons: readonly Reason[]; readonly missing: boolean };
 
-/** Recomputes the id of every object that came over the wire. */
-export const checkObjects = (objects: readonly GitObject[]): CheckedObjects => {
+const MAX_REASONS = 100;
+
+/** What is rebuilt of an offer, in bytes: a few edits must not make any number of large trees. */
+interface Room {
+  left: number;
+}
+
+/** @returns undefined: the tree by which it is told is not held. @throws GitObjectError */
+const rebuild = (object: GitObject, held: ObjectStore, room: Room): RawObject | undefined => {
+  if (!('base' in object)) return { type: object.type, data: Buffer.from(object.data, 'base64') };
+  const base = held.get(object.base);
+  if (base?.type !== 'tree') return undefined;
+  const edits = object.edits.map(([at, remove, insert]) => ({ at, remove, insert: Buffer.from(insert, 'base64') }));
+  const data = applyEdits(base.data, edits, room.left);
+  room.left -= data.byteLength;
+  return { type: 'tree', data };
+};
+
+/** @returns the object, or why it is not what the offer says */
+const check = (object: GitObject, held: ObjectStore, room: Room): RawObject | Reason => {
+  try {
+    const raw = rebuild(object, held, room);
+    if (raw === undefined) return { code: 'object-missing', message: `a tree that ${object.id} is told by is not held by this agent` };
+    const actual = objectId(raw.type, raw.data);
+    if (actual === object.id) return raw;
+    return { code: 'object-altered', message: `a ${raw.type} was offered as object ${object.id}, but its content has the id ${actual}` };
+  } catch (error) {
+    if (!(error instanceof GitObjectError)) throw error;
+    return { code: 'object-altered', message: `object ${object.id} cannot be rebuilt: ${error.message}` };
+  }
+};
+
+/** Rebuilds and recomputes the id of every object that came over the wire. */
+export const checkObjects = (objects: readonly GitObject[], held: ObjectStore): CheckedObjects => {
   const checked = new Map<string, RawObject>();
   const reasons: Reason[] = [];
-  for (const { id, type, data } of objects) {
-    const object: RawObject = { type, data: Buffer.from(data, 'base64') };
-    const actual = objectId(type, object.data);
-    if (actual === id) checked.set(id, object);
-    else reasons.push({ code: 'object-altered', message: `a ${type} was offered as object ${id}, but its content has the id ${actual}` });
+  const room = { left: DEFAULT_WALK_LIMITS.maxTotalBytes };
+  for (const object of objects) {
+    const found = check(object, held, room);
+    if ('type' in found) checked.set(object.id, found);
+    else reasons.push(found);
   }
-  return reasons.length === 0 ? { ok: true, objects: checked } : { ok: false, reasons: reasons.slice(0, 100) };
+  if (reasons.length === 0) return { ok: true, objects: checked };
+  return { ok: false, reasons: reasons.slice(0, MAX_REASONS), missing: reasons.every(({ code }) => code === 'object-missing') };
 };

@@ -21,6 +21,7 @@ const access = (): ObjectAccess & { reads: number } => {
       return start >= 0 && start <= end ? HISTORY.slice(start + 1, end + 1) : null;
     },
     proof: async (chain: readonly string[]) => chain,
+    counterparts: async () => new Map<string, string>(),
     read: async (object: string) => {
       counted.reads += 1;
       return { id: object, type: 'blob' as const, data: '' };

@@ -42,6 +42,8 @@ interface Plan {
   readonly chain: readonly string[];
   /** Objects to send. */
   readonly ids: readonly string[];
+  /** Of trees to send: the one that the agent holds in its place. */
+  readonly bases: ReadonlyMap<string, string>;
 }
 
 /** What to send: what `revision` has beyond what is held, and what proves that it descends from the anchor. */
@@ -49,10 +51,13 @@ const planOffer = async (access: ObjectAccess, { holds, anchor }: AgentHistory, 
   const wanted = required(await access.objectsOf(revision), revision);
   const found = anchor === null ? null : await access.chain(anchor, revision);
   // Without a way from what was accepted nothing is taken for granted.
-  const held = new Set(holds === null || found === null ? [] : await access.objectsOf(holds));
+  const isBuiltOn = holds !== null && found !== null;
+  const held = new Set(isBuiltOn ? await access.objectsOf(holds) : []);
+  const pairs = isBuiltOn ? [...(await access.counterparts(holds, revision))] : [];
+  const bases = new Map(pairs.filter(([, base]) => held.has(base)));
   const chain = found === null || found.length === 0 ? [revision] : found;
   const ids = new Set([...(await access.proof(chain)), ...wanted]);
-  return { anchor: found === null ? null : anchor, chain, ids: [...ids].filter((id) => !held.has(id)) };
+  return { anchor: found === null ? null : anchor, chain, ids: [...ids].filter((id) => !held.has(id)), bases };
 };
 
 /** Makes offers from the clone, once per pair of commits. */
@@ -61,8 +66,8 @@ export const createOffers = (access: ObjectAccess): Offers => {
   const claims = new Mutex();
   let made = 0;
   const make = async (agent: AgentHistory, revision: string): Promise<EncodedOffer> => {
-    const { anchor, chain, ids } = await planOffer(access, agent, revision);
-    const objects = await mapConcurrently(ids, READ_AT_ONCE, (id) => access.read(id));
+    const { anchor, chain, ids, bases } = await planOffer(access, agent, revision);
+    const objects = await mapConcurrently(ids, READ_AT_ONCE, (id) => access.read(id, bases.get(id)));
     made += 1;
     return {
       revision,

@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { type AgentFrame, CLOSE_CODES, decodeAgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import {
+  type AgentFrame,
+  type CheckpointFrame,
+  CLOSE_CODES,
+  decodeAgentFrame,
+  encodeFrame,
+  type HubFrame,
+  PROTOCOL_VERSION,
+} from '@fso/shared/protocol';
 import { createBucket, type Logger, waitPatiently } from '@fso/shared/runtime';
 import type WebSocket from 'ws';
 import { type AgentStream, LedgerError, StreamReplacedError } from '../ledger/index.ts';
@@ -36,6 +44,15 @@ export interface SessionHooks {
   onReady(session: Session): void;
   onClosed(session: Session): void;
 }
+
+/** A checkpoint goes to all agents that keep the same one before it: it is the same frame, and encoded once. */
+const encodedCheckpoints = new WeakMap<CheckpointFrame, string>();
+
+const encodeCheckpoint = (frame: CheckpointFrame): string => {
+  const text = encodedCheckpoints.get(frame) ?? encodeFrame(frame);
+  encodedCheckpoints.set(frame, text);
+  return text;
+};
 
 /** An agent that says nothing after its welcome does not keep the others waiting for longer. */
 const FIRST_WORD_MS = 10_000;
@@ -319,6 +336,6 @@ export class Session {
   }
 
   #send(frame: HubFrame): void {
-    this.#outbox.send(encodeFrame(frame));
+    this.#outbox.send(frame.type === 'checkpoint' ? encodeCheckpoint(frame) : encodeFrame(frame));
   }
 }

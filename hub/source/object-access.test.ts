@@ -63,3 +63,21 @@ describe('the chain from one commit to another', () => {
     expect(proof).toHaveLength(3 + 2 + 2);
   });
 });
+
+describe('a folder of which a reader has another version', () => {
+  it('is told by what differs, where that is less', async () => {
+    const { box, reader } = scene();
+    const signers = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`file-${n}`, `${n}`]));
+    const from = box.commit({ signers, message: 'from' });
+    const changed = { ...signers, 'file-7': 'other' };
+    const to = box.commit({ parents: [from], signers: changed, message: 'to' });
+    const [was, is] = [box.signersTree(signers), box.signersTree(changed)];
+    const pairs = await reader.counterparts(from, to);
+    expect(pairs.get(is)).toBe(was);
+    expect(await reader.read(is, was)).toMatchObject({ id: is, base: was, edits: [[expect.any(Number), 34, expect.any(String)]] });
+    expect(await reader.read(is)).toMatchObject({ id: is, type: 'tree' });
+    const other = box.signersTree({ unlike: 'x' });
+    expect(await reader.read(other, was)).toMatchObject({ id: other, type: 'tree' });
+    expect(await reader.counterparts(from, from)).toEqual(new Map());
+  });
+});

@@ -1,4 +1,5 @@
-import { filesOfRevision, parseCommit, parseTree, type RawObject, type RevisionFiles, SIGNERS_FOLDER } from '@fso/shared/git';
+import { editsOfTree, filesOfRevision, parseCommit, parseTree, type RawObject, type RevisionFiles, SIGNERS_FOLDER } from '@fso/shared/git';
+import type { GitObject } from '@fso/shared/protocol';
 import { dropOldest } from '@fso/shared/runtime';
 import { type Clone, isObjectMissing } from './git/clone.ts';
 import type { ObjectAccess } from './types.ts';
@@ -53,6 +54,18 @@ const findShortest = async (parentsOf: ParentsOf, way: Way, limit: number): Prom
   return null;
 };
 
+const base64 = (data: Uint8Array): string => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
+
+const wholeObject = (id: string, { type, data }: RawObject): GitObject => ({ id, type, data: base64(data) });
+
+/** @returns undefined where most of the tree is new */
+const editedTree = (id: string, tree: Uint8Array, base: { readonly id: string; readonly data: Uint8Array }): GitObject | undefined => {
+  const edits = editsOfTree(base.data, tree);
+  const inserted = edits.reduce((bytes, { insert }) => bytes + insert.byteLength, 0);
+  if (inserted > tree.byteLength / 2) return undefined;
+  return { id, base: base.id, edits: edits.map(({ at, remove, insert }) => [at, remove, base64(insert)]) };
+};
+
 /** @param chainLimit commits looked at for the way from one to another */
 export const createRevisionReader = (clone: Clone, chainLimit: number): RevisionReader => {
   const loaded = new Map<string, ReadonlyMap<string, RawObject>>();
@@ -92,6 +105,18 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
     return object?.type === 'tree' ? parseTree(object.data) : [];
   };
 
+  const treeOf = async (commit: string): Promise<string | undefined> => {
+    const object = await find(commit);
+    return object?.type === 'commit' ? parseCommit(object.data).tree : undefined;
+  };
+
+  const pairTrees = async (from: string | undefined, to: string | undefined, pairs: Map<string, string>): Promise<void> => {
+    if (from === undefined || to === undefined || from === to) return;
+    pairs.set(to, from);
+    const before = new Map((await entriesOf(from)).map(({ name, kind, id }) => [`${kind} ${name}`, id]));
+    for (const { name, kind, id } of await entriesOf(to)) if (kind === 'tree') await pairTrees(before.get(`tree ${name}`), id, pairs);
+  };
+
   /** The commit, its tree, and what is in its folder of signers unless that was named before. */
   const proofOf = async (commit: string, named: ReadonlySet<string>): Promise<readonly string[]> => {
     const object = await find(commit);
@@ -122,10 +147,17 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
       if ((await find(from)) === undefined) return null;
       return (await findMainline(parentsOf, { from, to }, chainLimit)) ?? findShortest(parentsOf, { from, to }, chainLimit);
     },
-    read: async (id) => {
+    counterparts: async (from, to) => {
+      const pairs = new Map<string, string>();
+      await pairTrees(await treeOf(from), await treeOf(to), pairs);
+      return pairs;
+    },
+    read: async (id, base) => {
       const object = await find(id);
       if (object === undefined) throw new Error(`object ${id} is not in the clone`);
-      return { id, type: object.type, data: Buffer.from(object.data).toString('base64') };
+      const before = base === undefined ? undefined : await find(base);
+      if (base === undefined || before?.type !== 'tree' || object.type !== 'tree') return wholeObject(id, object);
+      return editedTree(id, object.data, { id: base, data: before.data }) ?? wholeObject(id, object);
     },
   };
 };

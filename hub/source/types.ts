@@ -57,7 +57,10 @@ export interface ObjectAccess {
   chain(from: string, to: string): Promise<readonly string[] | null>;
   /** Ids of the objects that prove a chain: its commits, and of each the folder that says who may sign, where it changes. */
   proof(chain: readonly string[]): Promise<readonly string[]>;
-  read(id: string): Promise<GitObject>;
+  /** Trees of `to` that stand where `from` has another one, which is told, by id. */
+  counterparts(from: string, to: string): Promise<ReadonlyMap<string, string>>;
+  /** @param base a tree that the reader holds, of which the object may be told by what differs */
+  read(id: string, base?: string): Promise<GitObject>;
 }
 
 /** When step ① did what with a commit; RFC 3339. */

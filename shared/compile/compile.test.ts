@@ -106,6 +106,14 @@ describe('digests', () => {
 });
 
 describe('compileFleet', () => {
+  it('makes one list for all clusters that the same placements select', () => {
+    const placed = policyFile('p', { placement: { clusterRegions: ['us-east-1'] } });
+    const fleet = compileFleet(setOf(policyFile('everywhere'), placed, ...FLEET));
+    const lists = new Set([...fleet.values()].map(({ policies }) => policies));
+    expect(fleet.size).toBeGreaterThan(lists.size);
+    expect([...lists].map((policies) => policies.map(({ name }) => name))).toContainEqual(['everywhere', 'p']);
+  });
+
   it('gives every registered cluster what compileCluster gives it', () => {
     const set = setOf(...FLEET, policyFile('p', { placement: { clusterNames: ['eu'] } }), policyFile('q'));
     const fleet = compileFleet(set);

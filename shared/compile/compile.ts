@@ -32,11 +32,18 @@ export interface CompiledCluster {
   readonly digest: string;
 }
 
-/** One policy, compiled, with the question whom it is for. What a policy says does not depend on the cluster that gets it. */
-interface PlacedPolicy {
-  readonly policy: CompiledPolicy;
-  readonly isFor: (cluster: ManagedClusterDocument) => boolean;
+type PlacementTest = (cluster: ManagedClusterDocument) => boolean;
+
+/** The policies of a set, compiled, sorted by name. What a policy says does not depend on the cluster that gets it. */
+interface PlacedPolicies {
+  /** Of all different placements. */
+  readonly tests: readonly PlacementTest[];
+  /** `test`: index of the test whom the policy is for. */
+  readonly policies: readonly { readonly policy: CompiledPolicy; readonly test: number }[];
 }
+
+/** What all clusters get whom the same placements select. */
+type Share = Omit<CompiledCluster, 'cluster'>;
 
 /**
  * What one cluster gets of a set; nothing if it is not registered in it. Pure: hub and agent come to the same digest.
@@ -44,33 +51,54 @@ interface PlacedPolicy {
  */
 export const compileCluster = (set: PolicySet, cluster: string): CompiledCluster => {
   const registered = set.clusters.find(({ document }) => document.metadata.name === cluster)?.document;
-  return registered === undefined ? compiled(cluster, []) : placeOn(registered, placedPolicies(set));
+  const share = registered === undefined ? shareOf([]) : createPlacing(set)(registered);
+  return { cluster, ...share };
 };
 
-/** What every registered cluster gets, by the cluster's name. */
+/**
+ * What every registered cluster gets, by the cluster's name. Clusters that the same placements select share one list, so the cost grows with
+ * the number of different placements and not with that of the policies.
+ */
 export const compileFleet = (set: PolicySet): Map<string, CompiledCluster> => {
-  const policies = placedPolicies(set);
-  return new Map(set.clusters.map(({ document }) => [document.metadata.name, placeOn(document, policies)]));
-};
-
-const placedPolicies = (set: PolicySet): readonly PlacedPolicy[] => {
-  const groups = regionGroupsOf(set);
-  return set.policies
-    .map((sourced) => ({ policy: compilePolicy(sourced, groups), isFor: placementTest(sourced.document.spec.placement, groups) }))
-    .sort((left, right) => byText(left.policy.name, right.policy.name));
-};
-
-const placeOn = (cluster: ManagedClusterDocument, policies: readonly PlacedPolicy[]): CompiledCluster =>
-  compiled(
-    cluster.metadata.name,
-    policies.filter(({ isFor }) => isFor(cluster)).map(({ policy }) => policy),
+  const place = createPlacing(set);
+  return new Map(
+    set.clusters.map(({ document }) => {
+      const cluster = document.metadata.name;
+      return [cluster, { cluster, ...place(document) }];
+    }),
   );
+};
 
-const compiled = (cluster: string, policies: readonly CompiledPolicy[]): CompiledCluster => ({
-  cluster,
-  policies,
-  digest: digestOfPolicies(policies),
-});
+const placedPolicies = (set: PolicySet): PlacedPolicies => {
+  const groups = regionGroupsOf(set);
+  const tests: PlacementTest[] = [];
+  const indexOf = new Map<string, number>();
+  const testOf = (placement: Placement | undefined): number => {
+    const text = canonicalJson(placement ?? {});
+    const known = indexOf.get(text);
+    if (known !== undefined) return known;
+    indexOf.set(text, tests.length);
+    return tests.push(placementTest(placement, groups)) - 1;
+  };
+  const policies = set.policies
+    .map((sourced) => ({ policy: compilePolicy(sourced, groups), test: testOf(sourced.document.spec.placement) }))
+    .sort((left, right) => byText(left.policy.name, right.policy.name));
+  return { tests, policies };
+};
+
+const createPlacing = (set: PolicySet): ((cluster: ManagedClusterDocument) => Share) => {
+  const { tests, policies } = placedPolicies(set);
+  const shares = new Map<string, Share>();
+  return (cluster) => {
+    const selected = tests.map((isFor) => isFor(cluster));
+    const key = selected.map(Number).join('');
+    const share = shares.get(key) ?? shareOf(policies.filter(({ test }) => selected[test]).map(({ policy }) => policy));
+    shares.set(key, share);
+    return share;
+  };
+};
+
+const shareOf = (policies: readonly CompiledPolicy[]): Share => ({ policies, digest: digestOfPolicies(policies) });
 
 /** {@link CompiledCluster.digest} of policies that are sorted by name. */
 export const digestOfPolicies = (policies: readonly CompiledPolicy[]): string =>
@@ -98,7 +126,7 @@ const compilePolicy = ({ document, source }: Sourced<SovereignPolicyDocument>, g
 };
 
 /** Every given field must select the cluster; an empty list selects none, an empty label selector all. */
-const placementTest = (placement: Placement | undefined, groups: RegionGroups): PlacedPolicy['isFor'] => {
+const placementTest = (placement: Placement | undefined, groups: RegionGroups): PlacementTest => {
   const { clusterSelector, clusterNames, clusterRegions } = placement ?? {};
   const names = clusterNames && new Set(clusterNames);
   const regions = clusterRegions && new Set(expandRegions(clusterRegions, groups));

@@ -1,2 +1,3 @@
 export * from './objects.ts';
+export * from './tree-edits.ts';
 export * from './walk.ts';

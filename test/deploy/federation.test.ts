@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { ENROLMENT_SECRET, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type GitRepository, openGitRepository } from '../../clusters/demo/git-repository.ts';
 import { startGitServer } from '../../clusters/demo/git-server.ts';
@@ -76,7 +76,7 @@ const agentOf = (cluster: string, version: string): Release => ({
     ...imageOf(version),
     cluster,
     replicas: 1,
-    hub: { url: `wss://${HUB_ADDRESS}:8443`, enrolTokenSecret: { name: 'enrolment' } },
+    hub: { url: `wss://${HUB_ADDRESS}:8443` },
   },
 });
 
@@ -147,7 +147,7 @@ it('agents of three clusters enrol, and prove the policy of the repository', asy
     await cluster.makeNamespace(GOVERNED);
     await cluster.makeRestrictedNamespace(SYSTEM_NAMESPACE);
     const { token } = await hub.createEnrolmentToken(name, 3600);
-    await cluster.makeSecret(SYSTEM_NAMESPACE, 'enrolment', { token });
+    await cluster.makeSecret(SYSTEM_NAMESPACE, ENROLMENT_SECRET, { token });
     await cluster.install(agentOf(name, FIRST));
   }
   await everyClusterProven(await repository.git('rev-parse', 'HEAD'));

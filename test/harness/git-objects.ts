@@ -3,14 +3,17 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { filesOfRevision, type GitObjectType, parseCommit, type RawObject, SIGNERS_FOLDER } from '@fso/shared/git';
-import type { GitObject, Offer } from '@fso/shared/protocol';
+import type { Offer, WholeObject } from '@fso/shared/protocol';
+
+/** An offer in which every object is whole. */
+export type WholeOffer = Omit<Offer, 'objects'> & { objects: WholeObject[] };
 
 /** A real repository, made by git, from which a scripted hub takes its objects. */
 export interface ObjectRepository {
   /** Writes (`undefined`: removes) files and commits. @returns the commit's id */
   commit(files: Readonly<Record<string, string | undefined>>): string;
   /** Objects of a commit, without those that another one has, and the proof that it descends from a third along first parents. */
-  offer(revision: string, holds: string | null, anchor?: string): Promise<Offer>;
+  offer(revision: string, holds: string | null, anchor?: string): Promise<WholeOffer>;
   /** Any git command in the repository. */
   git(...args: string[]): string;
   remove(): void;
@@ -67,7 +70,7 @@ export const makeObjectRepository = (): ObjectRepository => {
       const held = holds === null ? new Map() : await objectsOf(holds);
       const { chain, ids } = anchor === undefined || anchor === revision ? { chain: [revision], ids: [] } : proofOf(anchor, revision);
       const wanted = new Set([...ids, ...(await objectsOf(revision)).keys()]);
-      const objects: GitObject[] = [...wanted]
+      const objects: WholeObject[] = [...wanted]
         .filter((id) => !held.has(id))
         .map((id) => ({ id, type: read(id).type, data: Buffer.from(read(id).data).toString('base64') }));
       return { type: 'offer', revision, anchor: anchor ?? null, chain, objects };

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { compileCluster } from '@fso/shared/compile';
-import { digestOfReports } from '@fso/shared/protocol';
+import { digestOfReports, type GitObject } from '@fso/shared/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { accepted, type HubHarness, openHubHarness, takeOffer } from '../harness/hub-harness.ts';
 import { basicRepository, clusterFile, policyFile } from '../harness/policy-files.ts';
@@ -15,6 +15,8 @@ const open = async (...args: Parameters<typeof openHubHarness>): Promise<HubHarn
 };
 afterEach(() => bench.close());
 
+const kindOf = (object: GitObject): string => ('type' in object ? object.type : 'edits');
+
 describe('from a push to an offer', () => {
   it('offers a new agent everything and then only changes, soon after a hint', async () => {
     const { repository, startHub, agent } = await open();
@@ -25,7 +27,7 @@ describe('from a push to an offer', () => {
     const whole = await takeOffer(eu, hub, 'eu');
     expect(whole.revision).toBe(first);
     expect(whole.chain).toEqual([first]);
-    expect(whole.objects.map((object) => object.type).sort()).toEqual(['blob', 'blob', 'blob', 'commit', 'tree', 'tree', 'tree']);
+    expect(whole.objects.map(kindOf).sort()).toEqual(['blob', 'blob', 'blob', 'commit', 'tree', 'tree', 'tree']);
 
     const second = await repository.commit({ 'policies/hr.yaml': policyFile('hr') }, 'second');
     const third = await repository.commit({ 'policies/hr.yaml': policyFile('hr', ['us-east-1']) }, 'third');
@@ -34,8 +36,8 @@ describe('from a push to an offer', () => {
     const delta = await takeOffer(eu, hub, 'eu');
     printMs('hint → offer', performance.now() - began);
     expect(delta.chain).toEqual([second, third]);
-    // Both commits and their root folders, policies/ and the one file of the newer commit.
-    expect(delta.objects.map((object) => object.type).sort()).toEqual(['blob', 'commit', 'commit', 'tree', 'tree', 'tree']);
+    // Both commits and their root folders, policies/ and the one file of the newer commit. Of its folders the agent has an older version.
+    expect(delta.objects.map(kindOf).sort()).toEqual(['blob', 'commit', 'commit', 'edits', 'edits', 'tree']);
     const record = await hub.ledger.cluster('eu');
     expect(record?.offeredRevision).toBe(third);
     expect((await hub.ledger.events({ limit: 10 })).map((event) => event.reason)).not.toContain('DigestMismatch');

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import type { LocalCluster } from '@fso/clusters/local';
 import { ANNOTATIONS, LABELS, policyKeyOf, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { CRD_KIND, createInformers, type Informer, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
-import type { Offer } from '@fso/shared/protocol';
 import { createLogger, systemClock } from '@fso/shared/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -12,7 +11,7 @@ import type { AgentSnapshot } from '../../agent/observe/observatory.ts';
 import { LiveObservatory } from '../../agent/observe/observatory.ts';
 import { EventOutbox } from '../../agent/report/event-outbox.ts';
 import { type Stream, startStream } from '../../agent/stream/stream.ts';
-import { makeObjectRepository, type ObjectRepository } from '../harness/git-objects.ts';
+import { makeObjectRepository, type ObjectRepository, type WholeOffer } from '../harness/git-objects.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
 import { clusterFile, policyFile } from '../harness/policy-files.ts';
@@ -86,7 +85,7 @@ const nackOf = (revision: string) =>
     if (nack === undefined) throw new Error('no nack yet');
     return nack;
   });
-const offerAndAck = async (revision: string, holds: string | null): Promise<Offer> => {
+const offerAndAck = async (revision: string, holds: string | null): Promise<WholeOffer> => {
   const offer = await repository.offer(revision, holds);
   hub.send(offer);
   await acked(revision);
@@ -147,7 +146,7 @@ describe('a commit that the hub offers', () => {
       spec: { targetNamespace: 'hr', allowedRegions: ['eu-central-1', 'eu-west-1'], enforcementAction: 'deny' },
     });
     await waitFor(() => expect(hub.got('report').at(-1)?.cluster).toMatchObject({ revision: first, provenRevision: first }));
-    expect(hub.got('report')[0]).toMatchObject({ seq: 1, full: true });
+    expect(hub.got('report')[0]).toMatchObject({ seq: 1, full: false });
   });
 
   it('carries and writes only changes', async () => {

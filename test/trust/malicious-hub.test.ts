@@ -10,7 +10,7 @@ import { CONFIG_MAP_KIND, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/sh
 import { CLOSE_CODES, encodeFrame, MAX_FRAME_BYTES, type Offer } from '@fso/shared/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, startAgentProcess } from '../harness/agent-process.ts';
-import { makeObjectRepository, type ObjectRepository } from '../harness/git-objects.ts';
+import { makeObjectRepository, type ObjectRepository, type WholeOffer } from '../harness/git-objects.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
 import { clusterFile, policyFile } from '../harness/policy-files.ts';
@@ -122,7 +122,7 @@ const aside = (files: Record<string, string | undefined>, key: SshKey | null | u
 };
 const weaker = { 'policies/finance.yaml': policyFile('finance', ['us-east-1']) };
 /** A full offer: an agent that missed objects keeps none of them. */
-const offerOf = (revision: string): Promise<Offer> => repository.offer(revision, null, head);
+const offerOf = (revision: string): Promise<WholeOffer> => repository.offer(revision, null, head);
 const idOf = (text: string): string => objectId('blob', Buffer.from(text));
 /** Checks that an honest offer is still accepted. */
 let notes = 0;

@@ -1,5 +1,5 @@
 import type { PolicyReport } from '@fso/shared/api';
-import { type AgentFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { type AgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { createLogger, systemClock } from '@fso/shared/runtime';
 import { LiveObservatory } from '../../../agent/observe/index.ts';
 import { EventOutbox, Reporter } from '../../../agent/report/index.ts';
@@ -27,8 +27,8 @@ export type Order =
 export type News =
   /** The hub has all of its reports; `policies` were sent for it since it connected. */
   | { readonly type: 'settled'; readonly cluster: string; readonly at: number; readonly policies: number }
-  /** The hub has the report that the commit is in force. */
-  | { readonly type: 'reported'; readonly cluster: string; readonly at: number; readonly revision: string };
+  /** The hub has the report that the commit is in force. `bytes`: of its offer. */
+  | { readonly type: 'reported'; readonly cluster: string; readonly at: number; readonly revision: string; readonly bytes: number };
 
 const now = (): number => performance.timeOrigin + performance.now();
 const TIME = '2026-01-01T00:00:00.000Z';
@@ -57,6 +57,8 @@ class BenchAgent {
   #sentPolicies = 0;
   #unanswered = 0;
   #isSettled: boolean = false;
+  /** Of the last offer. */
+  #bytes = 0;
   /** Revision by the number of the first report that says it. */
   readonly #waiting = new Map<number, string>();
 
@@ -149,13 +151,16 @@ class BenchAgent {
 
   #take(frame: Exclude<HubFrame, { type: 'welcome' }>): void {
     if (frame.type === 'resync') this.#reporter.resync();
-    if (frame.type === 'offer') void commitOf(frame.revision).then((commit) => this.#accept(commit));
+    if (frame.type === 'offer') {
+      this.#bytes = Buffer.byteLength(encodeFrame(frame));
+      void commitOf(frame.revision).then((commit) => this.#accept(commit));
+    }
     if (frame.type !== 'reported') return;
     this.#reporter.acknowledged(frame.seq);
     if (frame.seq === this.#unanswered) this.#unanswered = 0;
     const revision = this.#waiting.get(frame.seq);
     this.#waiting.delete(frame.seq);
-    if (revision !== undefined) tell({ type: 'reported', cluster: this.#cluster, at: now(), revision });
+    if (revision !== undefined) tell({ type: 'reported', cluster: this.#cluster, at: now(), revision, bytes: this.#bytes });
     this.#settle();
   }
 

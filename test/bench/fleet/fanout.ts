@@ -1,4 +1,4 @@
-import { type FleetSettings, fleetSettings, percentile, pssOf, publish, seconds, withFleet } from './fleet.ts';
+import { type FleetSettings, fleetSettings, percentile, pssOf, publish, type Reported, seconds, withFleet } from './fleet.ts';
 
 const ROUNDS = 3;
 
@@ -9,12 +9,14 @@ export const fanout = async (args: string[], signal: AbortSignal): Promise<void>
     // The first commit finds code that was never run.
     await fleet.commitOne();
     const cpu = fleet.cpuMs();
-    const times: number[] = [];
-    for (let round = 0; round < ROUNDS; round += 1) times.push(...(await fleet.commitOne()));
+    const reported: Reported[] = [];
+    for (let round = 0; round < ROUNDS; round += 1) reported.push(...(await fleet.commitOne()));
+    const times = reported.map(({ at }) => at);
     return {
       'first round, until the hub has all reports': `${seconds(first.ms)}, of the hub's CPU ${seconds(first.cpuMs)}`,
       'commit → known to be in force, half of the agents': seconds(percentile(times, 0.5)),
       'commit → known to be in force, 99 % of the agents': seconds(percentile(times, 0.99)),
+      'the offer to one agent': `${Math.max(...reported.map(({ bytes }) => bytes))} B`,
       "the hub's CPU for one commit": seconds((fleet.cpuMs() - cpu) / ROUNDS),
       'memory of the hub, PSS': `${Math.round(pssOf(fleet.hub) / 1_048_576)} MiB`,
     };

@@ -93,7 +93,7 @@ class NewsRoom {
 }
 
 export type Settled = Extract<News, { type: 'settled' }>;
-type Reported = Extract<News, { type: 'reported' }>;
+export type Reported = Extract<News, { type: 'reported' }>;
 
 /** A hub as a process, and agents in other processes on its TLS listener; all are connected and have reported. */
 export class BenchFleet {
@@ -137,8 +137,8 @@ export class BenchFleet {
     }
   }
 
-  /** Commits a change of one policy. Resolves with when each agent had it in force and the hub knew, in milliseconds since the commit. */
-  async commitOne(): Promise<readonly number[]> {
+  /** Commits a change of one policy. Resolves once each agent has it in force and the hub knows; `at` is in milliseconds since the commit. */
+  async commitOne(): Promise<readonly Reported[]> {
     this.#commits += 1;
     const changed = 'policy-0';
     const path = `policies/${changed}.yaml`;
@@ -150,7 +150,7 @@ export class BenchFleet {
     const isReported = (news: News): news is Reported => news.type === 'reported' && news.revision === revision;
     const reported = this.#news.fromAll(this.#settings.agents, isReported, this.#signal);
     for (const child of this.#children) this.#send(child, { type: 'commit', revision, digest: compiled?.digest ?? '', changed });
-    return (await reported).map(({ at }) => at - begin);
+    return (await reported).map((news) => ({ ...news, at: news.at - begin }));
   }
 
   cpuMs(): number {

@@ -4,7 +4,7 @@ import type { Kysely, Selectable } from 'kysely';
 import type { ClusterRecord } from '../../types.ts';
 import { chunkOf, isConforming } from '../batch/chunks.ts';
 import type { StoredCluster } from '../batch/plan-batch.ts';
-import type { ClusterTable, Schema } from '../schema.ts';
+import type { ChunkTable, ClusterTable, DeviationTable, Schema } from '../schema.ts';
 
 /** Rows become what they were made of; only this program writes them. */
 const parse = <T>(json: string): T => JSON.parse(json) as T;
@@ -56,22 +56,54 @@ export async function* loadClusters(db: Kysely<Schema>, names: readonly string[]
   }
 }
 
-/**
- * A cluster that another replica wrote, from what is known of it: only chunks that were written since are read.
- *
- * @returns undefined when it is not stored
- */
-export const refreshCluster = async (db: Kysely<Schema>, known: StoredCluster): Promise<StoredCluster | undefined> => {
-  const { name, policies: before } = known.record;
-  const row = await db.selectFrom('clusters').selectAll().where('name', '=', name).executeTakeFirst();
-  if (row === undefined) return undefined;
+/** What is stored of the policies of a cluster, as far as it was written since. */
+interface NewRows {
+  readonly chunks: readonly Pick<Selectable<ChunkTable>, 'chunk' | 'policies_json'>[];
+  readonly deviations: readonly Pick<Selectable<DeviationTable>, 'report_json'>[];
+}
+
+/** Clusters that other replicas wrote, of those that are named: of each, only the chunks that were written since are read. */
+export async function* refreshClusters(
+  db: Kysely<Schema>,
+  names: readonly string[],
+  knownOf: (name: string) => StoredCluster,
+): AsyncGenerator<StoredCluster> {
+  for (let at = 0; at < names.length; at += CLUSTERS) {
+    const all = await db
+      .selectFrom('clusters')
+      .selectAll()
+      .where('name', 'in', names.slice(at, at + CLUSTERS))
+      .execute();
+    const rows = all.filter(({ name, version }) => version > knownOf(name).version);
+    if (rows.length > 0) yield* refreshRows(db, rows, knownOf);
+  }
+}
+
+async function* refreshRows(
+  db: Kysely<Schema>,
+  rows: readonly Selectable<ClusterTable>[],
+  knownOf: (name: string) => StoredCluster,
+): AsyncGenerator<StoredCluster> {
+  const names = rows.map(({ name }) => name);
+  const oldest = Math.min(...names.map((name) => knownOf(name).version));
   const chunks = await db
     .selectFrom('policy_chunks')
-    .select(['chunk', 'policies_json'])
-    .where('cluster', '=', name)
-    .where('version', '>', known.version)
+    .select(['cluster', 'chunk', 'version', 'policies_json'])
+    .where('cluster', 'in', names)
+    .where('version', '>', oldest)
     .execute();
-  const deviations = await db.selectFrom('deviations').select('report_json').where('cluster', '=', name).execute();
+  const deviations = await db.selectFrom('deviations').select(['cluster', 'report_json']).where('cluster', 'in', names).execute();
+  for (const row of rows) {
+    const known = knownOf(row.name);
+    yield refreshed(known, row, {
+      chunks: chunks.filter(({ cluster, version }) => cluster === row.name && version > known.version),
+      deviations: deviations.filter(({ cluster }) => cluster === row.name),
+    });
+  }
+}
+
+const refreshed = (known: StoredCluster, row: Selectable<ClusterTable>, { chunks, deviations }: NewRows): StoredCluster => {
+  const before = known.record.policies;
   const rewritten = new Set(chunks.map(({ chunk }) => chunk));
   const kept = row.full_version > known.version ? [] : [...before].filter(([key, is]) => isConforming(is) && !rewritten.has(chunkOf(key)));
   const policies = new Map(kept);

@@ -7,7 +7,7 @@ import type { WrittenBatch } from '../batch/write-batch.ts';
 import { CLEARED } from '../history.ts';
 import type { Schema } from '../schema.ts';
 import { loadNewEvents } from '../search/events.ts';
-import { loadClusters, loadState, refreshCluster, type StoredState } from './load.ts';
+import { loadClusters, loadState, refreshClusters, type StoredState } from './load.ts';
 
 /** What is stored, as this process knows it, beside the cache that readers see; the two are changed together. */
 export interface ReplicaState extends StoredLedger {
@@ -43,11 +43,6 @@ export const createReplicaState = (cache: LedgerCache, records: KeyedCache, even
     if (mark.version <= (marks.get(record.name)?.version ?? 0)) return;
     marks.set(record.name, mark);
     cache.set(record);
-  };
-  const newerThanKnown = async (db: Kysely<Schema>, names: readonly string[]): Promise<string[]> => {
-    if (names.length === 0) return [];
-    const rows = await db.selectFrom('clusters').select(['name', 'version']).where('name', 'in', names).execute();
-    return rows.flatMap(({ name, version }) => (version > cluster(name).version ? [name] : []));
   };
   /** As of clusters, the newer one stays, whichever comes first. */
   const learnState = (next: StoredState): void => {
@@ -104,10 +99,7 @@ export const createReplicaState = (cache: LedgerCache, records: KeyedCache, even
       learnEvents(events);
     },
     refresh: async (db, names) => {
-      for (const name of await newerThanKnown(db, names)) {
-        const found = await refreshCluster(db, cluster(name));
-        if (found !== undefined) learnCluster(found);
-      }
+      for await (const stored of refreshClusters(db, names, cluster)) learnCluster(stored);
       learnState(await loadState(db));
       await learnRecords(db);
       learnEvents((await loadNewEvents(db, cache.lastEvent(), eventsInMemory)).reverse());

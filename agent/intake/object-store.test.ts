@@ -1,0 +1,57 @@
+import { editsOfTree, objectId, type RawObject } from '@fso/shared/git';
+import type { GitObject } from '@fso/shared/protocol';
+import { describe, expect, it } from 'vitest';
+import { checkObjects, ObjectStore } from './object-store.ts';
+
+const treeOf = (...names: string[]): Buffer =>
+  Buffer.concat(names.map((name) => Buffer.concat([Buffer.from(`100644 ${name}\0`), Buffer.alloc(20, name)])));
+const [before, after] = [treeOf('a', 'b', 'c'), treeOf('a', 'b', 'new')];
+const [base, id] = [objectId('tree', before), objectId('tree', after)];
+
+const holding = (...objects: readonly RawObject[]): ObjectStore => {
+  const held = new ObjectStore();
+  held.add(new Map(objects.map((object) => [objectId(object.type, object.data), object])));
+  return held;
+};
+type Edited = Extract<GitObject, { base: string }>;
+const edits: Edited['edits'] = editsOfTree(before, after).map(({ at, remove, insert }) => [
+  at,
+  remove,
+  Buffer.from(insert).toString('base64'),
+]);
+
+describe('a tree that is told by what differs from a held one', () => {
+  const held = holding({ type: 'tree', data: before });
+
+  it('is rebuilt, and what it becomes has its id', () => {
+    const checked = checkObjects([{ id, base, edits }], held);
+    expect(checked.ok && Buffer.from(checked.objects.get(id)?.data ?? [])).toEqual(after);
+  });
+
+  it.each([
+    ['an edit is left out', []],
+    ['an edit was altered', edits.map(([at, remove]) => [at, remove, Buffer.from('other').toString('base64')])],
+    ['an edit lies outside', [[before.length + 1, 0, '']]],
+  ] as [string, Edited['edits']][])('is refused where %s', (_what, forged) => {
+    expect(checkObjects([{ id, base, edits: forged }], held)).toMatchObject({
+      ok: false,
+      missing: false,
+      reasons: [{ code: 'object-altered' }],
+    });
+  });
+
+  it('is asked for whole where the other tree is not held, or is no tree', () => {
+    const missing = { ok: false, missing: true, reasons: [{ code: 'object-missing' }] };
+    expect(checkObjects([{ id, base, edits }], new ObjectStore())).toMatchObject(missing);
+    const blob = objectId('blob', before);
+    expect(checkObjects([{ id, base: blob, edits }], holding({ type: 'blob', data: before }))).toMatchObject(missing);
+  });
+
+  it('takes no more memory than an offer may, however small the offer', () => {
+    const large = Buffer.alloc(1024 * 1024);
+    const many = Array.from({ length: 100 }, (): Edited => ({ id, base: objectId('tree', large), edits: [] }));
+    const checked = checkObjects(many, holding({ type: 'tree', data: large }));
+    const reasons = checked.ok ? [] : checked.reasons.map(({ message }) => message);
+    expect(reasons.filter((message) => message.includes('more than 0 bytes'))).toHaveLength(60);
+  });
+});
