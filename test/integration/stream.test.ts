@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LocalCluster } from '@fso/clusters/local';
 import { ANNOTATIONS, LABELS, policyKeyOf, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { byText } from '@fso/shared/encoding';
 import { CRD_KIND, createInformers, type Informer, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { createLogger, systemClock } from '@fso/shared/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -154,7 +155,7 @@ describe('a commit that the hub offers', () => {
     const before = await get('hr');
     const second = repository.commit({ 'policies/finance.yaml': policyFile('finance', ['eu-central-1']) });
     const offer = await offerAndAck(second, first);
-    expect(offer.objects.map(({ type }) => type).sort()).toEqual(['blob', 'commit', 'tree', 'tree']);
+    expect(offer.objects.map(({ type }) => type).sort(byText)).toEqual(['blob', 'commit', 'tree', 'tree']);
     expect((await get('hr'))?.metadata.resourceVersion).toBe(before?.metadata.resourceVersion);
     expect(await get('finance')).toMatchObject({
       metadata: { annotations: { [ANNOTATIONS.revision]: second } },
