@@ -226,19 +226,28 @@ describe('Reporter', () => {
     };
     // The second and the third were lost on their way: what changed since comes at once, with the events.
     const [next, ...others] = await connect(sent.slice(0, 1));
-    expect(next).toMatchObject({ seq: 2, full: false, policies: [report('a', 2)], events: [{ reason: 'E1' }, { reason: 'E2' }] });
+    expect(next).toMatchObject({
+      seq: 2,
+      full: false,
+      policies: [report('a', 2)],
+      events: [{ reason: 'E0' }, { reason: 'E1' }, { reason: 'E2' }],
+    });
     expect(next).not.toHaveProperty('cluster');
     expect(others).toEqual([]);
-    // The hub took it, only its answer was lost.
-    expect(await connect([...sent.slice(0, 1), ...(next === undefined ? [] : [next])])).toEqual([]);
+    // The hub took it, only its answer was lost: the events come again, as nothing says that it kept them.
+    const [again, ...rest] = await connect([...sent.slice(0, 1), ...(next === undefined ? [] : [next])]);
+    expect(again).toMatchObject({ seq: 3, full: false, policies: [], events: [{ reason: 'E0' }, { reason: 'E1' }, { reason: 'E2' }] });
+    expect(rest).toEqual([]);
+    reporter.acknowledged(3);
     reporter.sendDigest();
-    expect(frames.at(-1)).toEqual({ type: 'digest', seq: 2, digest: digestOfReports([report('a', 2), report('b')]) });
+    expect(frames.at(-1)).toEqual({ type: 'digest', seq: 3, digest: digestOfReports([report('a', 2), report('b')]) });
     // What the cluster said of itself is lost at the hub.
-    const known = { seq: 2, policies: digestOfReports([report('a', 2), report('b')]), cluster: null };
+    const known = { seq: 3, policies: digestOfReports([report('a', 2), report('b')]), cluster: null };
     reporter.disconnected();
+    frames = [];
     reporter.connected(send, known);
     await settle();
-    expect(reports()).toEqual([expect.objectContaining({ seq: 3, full: false, policies: [], cluster: expect.anything() })]);
+    expect(reports()).toEqual([expect.objectContaining({ seq: 4, full: false, policies: [], cluster: expect.anything() })]);
   });
 
   it('leaves the hub with what the agent has, whatever is lost, and sends a policy again only where it must', async () => {

@@ -68,7 +68,9 @@ export const diffReports = (before: ReadonlyMap<string, PolicyReport>, now: Read
 /** Once for each report, as {@link judged}. */
 const hashOf = weakMemo(hashOfReport);
 
-const isSame = (before: PolicyReport | undefined, now: PolicyReport): boolean => before === now || isDeepStrictEqual(before, now);
+/** Also in the order of their fields, as digests have it. */
+const isSame = (before: PolicyReport | undefined, now: PolicyReport): boolean =>
+  before === now || JSON.stringify(before) === JSON.stringify(now);
 
 /** Once for each report, which stays the same object as long as it says the same. */
 const judged = weakMemo((report: PolicyReport) => judgePolicyReport(report));
@@ -171,7 +173,8 @@ export class Reporter {
     this.#full = known === undefined;
     // What follows is numbered on from what the hub has.
     this.#sent = { ...(known ?? NOTHING_SENT), seq: reported.seq };
-    if (known?.seq === reported.seq) this.#options.outbox.acknowledged(reported.seq);
+    this.#isCut = false;
+    // Events that it took without an answer come again: it keeps each once.
     this.#startOver();
     // The hub waits for the first word of each agent before it greets more of them.
     this.sendDigest();

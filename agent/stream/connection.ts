@@ -90,6 +90,8 @@ export interface ConnectionHandlers {
 
 const STREAM_PATH = '/agent/v1/stream';
 const HANDSHAKE_MS = 10_000;
+/** A hub that gets all of its agents back at once greets them one after the other. */
+const WELCOME_MS = 120_000;
 /** Twice this long without a sign of life is a dead connection. */
 const PING_MS = 25_000;
 const NORMAL_CLOSURE = 1000;
@@ -173,7 +175,7 @@ export class Connection {
     const socket = this.#socket;
     socket.on('open', () => {
       this.send(this.#handlers.hello());
-      this.#after(HANDSHAKE_MS, () => {
+      this.#after(WELCOME_MS, () => {
         if (!this.#welcomed) this.close({ kind: 'lost', reason: 'the hub did not answer the hello' });
       });
       this.#keepAlive();

@@ -64,7 +64,7 @@ export class Dialler {
       const end = await this.#connect(signal);
       this.handlers.onEnd();
       if (signal.aborted) return;
-      if (clock.monotonicMs() - startedAt >= GOOD_AFTER_MS) this.#backoff.reset();
+      if (this.#state.state === 'connected' && clock.monotonicMs() - startedAt >= GOOD_AFTER_MS) this.#backoff.reset();
       const retryInMs = this.#retryInMs(end);
       this.#enter({ state: stateAfter(end), reason: end.reason, retryInMs });
       await clock.sleep(retryInMs, signal);

@@ -84,6 +84,11 @@ export class AgentBudget {
     return dropped === undefined ? kept : [...kept, dropped];
   }
 
+  /** Events that were admitted were not kept after all: they come again. */
+  returnEvents(count: number): void {
+    this.#events.giveBack(count);
+  }
+
   #tellDropped(): ClusterEvent | undefined {
     if (this.#dropped === 0 || this.#clock.monotonicMs() - this.#droppedToldAt < DROPPED_MS) return undefined;
     const message = `${this.#dropped} events of this cluster were dropped: it sent more than the hub keeps of one.`;

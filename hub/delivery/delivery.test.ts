@@ -1,6 +1,14 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type Checkpoint, CLOSE_CODES, decodeHubFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import {
+  type Checkpoint,
+  CLOSE_CODES,
+  decodeHubFrame,
+  EMPTY_DIGEST,
+  encodeFrame,
+  type HubFrame,
+  PROTOCOL_VERSION,
+} from '@fso/shared/protocol';
 import { systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -322,4 +330,22 @@ it('a hub that stops spreads the return of its agents, over longer the more they
     [1001, 'the hub stops; come back within 20 ms'],
     [1001, 'the hub stops; come back within 20 ms'],
   ]);
+});
+
+it('tells agents to come later where too many wait to be greeted', async () => {
+  const { connect } = bench;
+  const greeted = [await connect('eu'), await connect('us')] as const;
+  for (const [at, cluster] of ['eu', 'us'].entries()) {
+    const { socket } = greeted[at] ?? greeted[0];
+    const welcomed = new Promise((resolve) => socket.once('message', resolve));
+    socket.send(hello().replace('"eu"', `"${cluster}"`));
+    await welcomed;
+  }
+  const waiting = [await connect('eu'), await connect('us')] as const;
+  for (const [at, cluster] of ['eu', 'us'].entries()) (waiting[at] ?? waiting[0]).socket.send(hello().replace('"eu"', `"${cluster}"`));
+  const refused = async () => connect('eu').then(() => 'opened', String);
+  await expect.poll(refused).toContain('503');
+  // The first word of one lets the next one in.
+  greeted[0].socket.send(encodeFrame({ type: 'digest', digest: EMPTY_DIGEST, seq: 0 }));
+  await expect.poll(refused).toBe('opened');
 });

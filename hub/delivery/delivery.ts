@@ -18,7 +18,7 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   helloMs: 10_000,
   maxSilent: 4,
   maxGreeted: 32,
-  maxWaiting: 500,
+  maxWaiting: 250,
   heartbeatMs: 15_000,
   stallMs: 30_000,
   maxBufferedBytes: 4 * 1024 * 1024,

@@ -1,4 +1,4 @@
-import type { PolicyReport } from '@fso/shared/api';
+import type { ClusterReport, PolicyReport } from '@fso/shared/api';
 import {
   type AgentFrame,
   type DecodedAgentFrame,
@@ -165,11 +165,20 @@ export const noteMended = (
 const withKept = ({ kept = [], ...report }: Frame<'report'>, known: ReadonlyMap<string, PolicyReport> | undefined): Frame<'report'> =>
   report.full ? { ...report, policies: [...report.policies, ...kept.flatMap((key) => known?.get(key) ?? [])] } : report;
 
+/** Digests of what clusters reported of themselves, which is as large as a cluster makes it. */
+const clusterDigests = new WeakMap<ClusterReport, string>();
+
+const clusterDigest = (report: ClusterReport): string => {
+  const digest = clusterDigests.get(report) ?? digestOfCluster(report);
+  clusterDigests.set(report, digest);
+  return digest;
+};
+
 /** How far the reports of a cluster have come, as its agent is told. */
 export const reportedStateOf = (known: ClusterRecord | null): ReportedState => ({
   seq: known?.reportedSeq ?? 0,
   policies: known?.reportedDigest ?? EMPTY_DIGEST,
-  cluster: known?.report == null ? null : digestOfCluster(known.report),
+  cluster: known?.report == null ? null : clusterDigest(known.report),
 });
 
 /** Takes a report. A delta counts only on top of the one before it; otherwise the hub asks for everything again. @throws as {@link takeAck} */
@@ -178,15 +187,21 @@ export const takeReport = async (frame: Frame<'report'>, context: FrameContext):
   // Deltas that were on their way when the hub asked for everything.
   if (!frame.full && state.reports.resyncing) return;
   const known = await deps.ledger.cluster(cluster);
+  const askAgain = (): void => {
+    logger.info({ seq: frame.seq, known: known?.reportedSeq }, 'report out of order');
+    askForAll(context);
+  };
+  // Before its events are charged for: they come again.
+  if (!frame.full && frame.seq !== (known?.reportedSeq ?? 0) + 1) return askAgain();
   state.reports.resyncing = false;
   const taken = withKept(frame, known?.policies);
   try {
     await deps.ledger.applyReport(cluster, { ...taken, events: [...budget.admitEvents(frame.events)] }, stream);
   } catch (error) {
     if (!(error instanceof ReportGapError)) throw error;
-    logger.info({ seq: frame.seq, known: known?.reportedSeq }, 'report out of order');
-    askForAll(context);
-    return;
+    // Another hub has taken a report meanwhile.
+    budget.returnEvents(frame.events.length);
+    return askAgain();
   }
   deps.metrics.reported();
   send({ type: 'reported', seq: frame.seq });
@@ -196,8 +211,8 @@ export const takeReport = async (frame: Frame<'report'>, context: FrameContext):
 export const takeDigest = async (frame: Frame<'digest'>, context: FrameContext): Promise<void> => {
   const { cluster, state, deps, logger } = context;
   const known = await deps.ledger.cluster(cluster);
-  const { seq, policies } = reportedStateOf(known);
-  const differs = state.reports.mended === 0 && frame.digest !== policies;
+  const seq = known?.reportedSeq ?? 0;
+  const differs = state.reports.mended === 0 && frame.digest !== (known?.reportedDigest ?? EMPTY_DIGEST);
   if (!state.reports.resyncing && (frame.seq !== seq || differs)) {
     logger.info({ seq: frame.seq, known: seq }, 'digests of reports differ');
     askForAll(context);

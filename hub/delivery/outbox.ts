@@ -1,4 +1,4 @@
-import type { Clock } from '@fso/shared/runtime';
+import { type Clock, waitPatiently } from '@fso/shared/runtime';
 import type { WebSocket } from 'ws';
 import type { EncodedOffer } from './offers.ts';
 
@@ -37,7 +37,7 @@ export const createOutbox = (socket: WebSocket, options: OutboxOptions): Outbox 
   const isOpen = (): boolean => !gaveUp && socket.readyState === socket.OPEN;
 
   const watch = (done: AbortSignal): void => {
-    options.clock.sleep(options.stallMs, done).then(giveUp, () => undefined);
+    waitPatiently(options.clock, options.stallMs, done).then(giveUp, () => undefined);
   };
 
   const start = (offer: EncodedOffer): void => {

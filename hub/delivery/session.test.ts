@@ -94,6 +94,30 @@ it('pongs without end wait in the network and not in the hub', async () => {
   server.close();
 });
 
+it('forgets an agent that goes away while it waits for its turn', async () => {
+  const clock = new FakeClock();
+  const server = await startServer();
+  const admission = new Admission(1);
+  const deps = createDeps(clock);
+  server.on('connection', (socket) => {
+    const owner = { cluster: 'eu', budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS), socket, admission };
+    new Session(owner, OPTIONS, deps, { onReady: nothing, onClosed: nothing });
+  });
+  const first = await connect(server);
+  const second = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  await once(second, 'open');
+  second.send(hello);
+  await expect.poll(() => admission.waiting).toBe(1);
+  // It is answered meanwhile, and its close is heard.
+  second.ping();
+  await once(second, 'pong');
+  second.close();
+  await once(second, 'close');
+  await expect.poll(() => admission.waiting).toBe(0);
+  first.terminate();
+  server.close();
+});
+
 it('greets the next agent once the one before has said its first word, has gone, or says nothing', async () => {
   const clock = new FakeClock();
   const server = await startServer();

@@ -78,6 +78,8 @@ export class Session {
   /** A heartbeat that comes by itself may be a write of the ledger, however many follow each other. */
   readonly #mayNote: () => boolean;
   #hasHello: boolean = false;
+  /** Resolves once the hello was answered. */
+  #greeted: Promise<void> = Promise.resolve();
   /** It was greeted. */
   #isReady: boolean = false;
   /** The agent has said the first word after its welcome. */
@@ -230,7 +232,7 @@ export class Session {
 
   async #receive(data: Buffer, binary: boolean): Promise<void> {
     if (!this.stream.isOpen()) return;
-    if (!this.#isReady && data.byteLength > MAX_HELLO_BYTES) return this.close(CLOSE_CODES.badFrame, 'the first frame must be a hello');
+    if (!this.#hasHello && data.byteLength > MAX_HELLO_BYTES) return this.close(CLOSE_CODES.badFrame, 'the first frame must be a hello');
     const decoded = binary ? ({ ok: false, error: 'frames are text' } as const) : decodeAgentFrame(data);
     if (decoded.ok) {
       noteMended(decoded, this.#context);
@@ -241,13 +243,23 @@ export class Session {
   }
 
   async #take(frame: AgentFrame): Promise<void> {
-    if ((frame.type === 'hello') === this.#isReady) {
-      this.close(CLOSE_CODES.badFrame, this.#isReady ? 'a second hello' : 'the first frame must be a hello');
+    if ((frame.type === 'hello') === this.#hasHello) {
+      this.close(CLOSE_CODES.badFrame, this.#hasHello ? 'a second hello' : 'the first frame must be a hello');
       return;
     }
+    if (frame.type === 'hello') {
+      this.#hasHello = true;
+      // Not waited for: an agent that waits for its turn is still heard, when it gives up as well.
+      this.#greeted = this.#greet(frame);
+      this.#greeted.catch((err: unknown) => this.#fail(err));
+      return;
+    }
+    await this.#greeted;
+    if (this.stream.isOpen()) await this.#takeWord(frame);
+  }
+
+  async #takeWord(frame: Exclude<AgentFrame, Hello>): Promise<void> {
     switch (frame.type) {
-      case 'hello':
-        return this.#greet(frame);
       case 'ack':
         this.#hasAnswered = true;
         return takeAck(frame, this.#context);
@@ -256,12 +268,13 @@ export class Session {
         return takeNack(frame, this.#context);
       case 'report':
         await takeReport(frame, this.#context);
-        if (frame.kept === undefined) this.#settled.abort();
-        return;
+        break;
       case 'digest':
         await takeDigest(frame, this.#context);
-        return this.#settled.abort();
+        break;
     }
+    // What it was asked for is still to come.
+    if (!this.#state.reports.resyncing) this.#settled.abort();
   }
 
   async #greet(hello: Hello): Promise<void> {
@@ -271,7 +284,6 @@ export class Session {
       this.close(refused.code, refused.reason);
       return;
     }
-    this.#hasHello = true;
     await this.#waitForTurn();
     const reported = reportedStateOf(await this.#deps.ledger.cluster(this.cluster));
     if (!this.stream.isOpen()) return;

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { type ClusterEvent, type NewAuditEntry, type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import { type Checkpoint, changeDigest, digestOfReports, EMPTY_DIGEST, type Report } from '@fso/shared/protocol';
@@ -126,13 +125,17 @@ export const streamAfter = (change: ClusterChange, before: string | null): strin
 
 type Policies = ClusterRecord['policies'];
 
+/** @returns `before` where both say the same, in the order of their fields as well: digests depend on it */
+export const unlessSame = <T>(before: T | undefined, now: T): T =>
+  before !== undefined && JSON.stringify(before) === JSON.stringify(now) ? before : now;
+
 /** A report carries changes; what it does not mention stays as it was, unless it is a full one. What says the same stays the same object. */
 const mergePolicies = (known: Policies, report: Report): Policies => {
   const merged = new Map(report.full ? [] : known);
   for (const policy of report.policies) {
     const key = policyKey(policy);
     const before = known.get(key);
-    merged.set(key, isDeepStrictEqual(before, policy) ? (before ?? policy) : policy);
+    merged.set(key, unlessSame(before, policy));
   }
   for (const key of report.removed) merged.delete(key);
   return merged;
@@ -152,11 +155,13 @@ const takeReport = (record: ClusterRecord, report: Report): ClusterRecord => {
   return {
     ...record,
     policies: changed.length === 0 ? record.policies : policies,
-    report: report.cluster ?? record.report,
+    report: report.cluster === undefined ? record.report : unlessSame(record.report, report.cluster),
     reportedSeq: report.seq,
-    reportedDigest: report.full
-      ? digestOfReports(policies.values())
-      : changeDigest(record.reportedDigest, found(policies, changed), found(record.policies, changed)),
+    // From nothing where all is there, so that an error in it cannot stay.
+    reportedDigest:
+      report.full && report.kept === undefined
+        ? digestOfReports(policies.values())
+        : changeDigest(record.reportedDigest, found(policies, changed), found(record.policies, changed)),
   };
 };
 

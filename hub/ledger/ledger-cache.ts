@@ -35,8 +35,7 @@ const isHeartbeat = (before: ClusterRecord, after: ClusterRecord): boolean =>
   before.report === after.report &&
   before.acked === after.acked &&
   before.nack === after.nack &&
-  before.offeredRevision === after.offeredRevision &&
-  before.reportedSeq === after.reportedSeq;
+  before.offeredRevision === after.offeredRevision;
 
 /** What was found in memory; as many as were asked for may not be all. */
 export const foundIn = (events: readonly EventView[], limit: number): FoundEvents => ({

@@ -1,3 +1,4 @@
+import { objectId } from '@fso/shared/git';
 import git from 'isomorphic-git';
 import { describe, expect, it } from 'vitest';
 import { ObjectBox } from '../../shared/trust/testing/commits.ts';
@@ -79,5 +80,31 @@ describe('a folder of which a reader has another version', () => {
     const other = box.signersTree({ unlike: 'x' });
     expect(await reader.read(other, was)).toMatchObject({ id: other, type: 'tree' });
     expect(await reader.counterparts(from, from)).toEqual(new Map());
+  });
+
+  it('is not looked for outside of the policy, whatever lies there', async () => {
+    const { asked, box, reader } = scene();
+    const entry = (mode: string, name: string, id: string): Buffer =>
+      Buffer.concat([Buffer.from(`${mode} ${name}\0`, 'latin1'), Buffer.from(id, 'hex')]);
+    const put = (type: 'blob' | 'tree', data: Buffer): string => {
+      const id = objectId(type, data);
+      box.objects.set(id, { type, data });
+      return id;
+    };
+    const commitOf = (docs: string, parents: readonly string[]): string => {
+      const tree = put('tree', entry('40000', 'docs', docs));
+      const lines = [`tree ${tree}`, ...parents.map((id) => `parent ${id}`), 'author A <a> 1 +0000', 'committer A <a> 1 +0000', '', 'm'];
+      const data = Buffer.from(lines.join('\n'));
+      const id = objectId('commit', data);
+      box.objects.set(id, { type: 'commit', data });
+      return id;
+    };
+    const odd = (content: string): string => put('tree', entry('100644', 'f\u00fcr.txt', put('blob', Buffer.from(content))));
+    const from = commitOf(odd('a'), []);
+    const docs = odd('b');
+    const to = commitOf(docs, [from]);
+    const pairs = await reader.counterparts(from, to);
+    expect(pairs.size).toBe(1);
+    expect(asked).not.toContain(docs);
   });
 });

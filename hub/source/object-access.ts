@@ -58,11 +58,20 @@ const base64 = (data: Uint8Array): string => Buffer.from(data.buffer, data.byteO
 
 const wholeObject = (id: string, { type, data }: RawObject): GitObject => ({ id, type, data: base64(data) });
 
+interface PairedTrees {
+  readonly pairs: Map<string, string>;
+  /** Objects of the newer commit that have to do with policy, by id. */
+  readonly wanted: ReadonlyMap<string, unknown>;
+}
+
+/** More would not be shorter, and a frame holds no more. */
+const MAX_EDITS = 10_000;
+
 /** @returns undefined where most of the tree is new */
 const editedTree = (id: string, tree: Uint8Array, base: { readonly id: string; readonly data: Uint8Array }): GitObject | undefined => {
   const edits = editsOfTree(base.data, tree);
   const inserted = edits.reduce((bytes, { insert }) => bytes + insert.byteLength, 0);
-  if (inserted > tree.byteLength / 2) return undefined;
+  if (inserted > tree.byteLength / 2 || edits.length > MAX_EDITS) return undefined;
   return { id, base: base.id, edits: edits.map(({ at, remove, insert }) => [at, remove, base64(insert)]) };
 };
 
@@ -110,11 +119,13 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
     return object?.type === 'commit' ? parseCommit(object.data).tree : undefined;
   };
 
-  const pairTrees = async (from: string | undefined, to: string | undefined, pairs: Map<string, string>): Promise<void> => {
-    if (from === undefined || to === undefined || from === to) return;
+  /** Of folders outside of the policy nothing is read: whatever lies there must not stop an offer. */
+  const pairTrees = async (from: string | undefined, to: string | undefined, found: PairedTrees): Promise<void> => {
+    const { pairs, wanted } = found;
+    if (from === undefined || to === undefined || from === to || pairs.has(to) || !wanted.has(to)) return;
     pairs.set(to, from);
     const before = new Map((await entriesOf(from)).map(({ name, kind, id }) => [`${kind} ${name}`, id]));
-    for (const { name, kind, id } of await entriesOf(to)) if (kind === 'tree') await pairTrees(before.get(`tree ${name}`), id, pairs);
+    for (const { name, kind, id } of await entriesOf(to)) if (kind === 'tree') await pairTrees(before.get(`tree ${name}`), id, found);
   };
 
   /** The commit, its tree, and what is in its folder of signers unless that was named before. */
@@ -148,8 +159,9 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
       return (await findMainline(parentsOf, { from, to }, chainLimit)) ?? findShortest(parentsOf, { from, to }, chainLimit);
     },
     counterparts: async (from, to) => {
+      const read = await files(to);
       const pairs = new Map<string, string>();
-      await pairTrees(await treeOf(from), await treeOf(to), pairs);
+      if (read.ok) await pairTrees(await treeOf(from), await treeOf(to), { pairs, wanted: read.objects });
       return pairs;
     },
     read: async (id, base) => {

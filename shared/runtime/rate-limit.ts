@@ -11,6 +11,8 @@ export interface BucketOptions {
 export interface Allowance {
   /** Takes as many of `count` as there are. @returns how many */
   take(count: number): number;
+  /** Puts back what was taken and not used. */
+  giveBack(count: number): void;
   isEmpty(): boolean;
   /** Takes `count` in any case. @returns milliseconds until what was owed before is paid; at most the larger of `burst` and `count` is owed */
   charge(count: number): number;
@@ -31,6 +33,9 @@ export const createAllowance = (clock: Clock, { burst, perSecond }: BucketOption
       const taken = Math.max(0, Math.min(count, Math.floor(tokens)));
       tokens -= taken;
       return taken;
+    },
+    giveBack: (count) => {
+      tokens = Math.min(burst, tokens + count);
     },
     isEmpty: () => {
       refill();

@@ -1,9 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FakeClock } from '@fso/shared/fake-clock';
+import { EMPTY_DIGEST } from '@fso/shared/protocol';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { event, fixedClock } from '../testing/ledger.ts';
+import { event, fixedClock, policy, report } from '../testing/ledger.ts';
 import { openDatabase } from './database.ts';
 import { createSqlLedger } from './sql-ledger.ts';
 
@@ -38,6 +40,79 @@ it('what fails once a batch is committed neither writes it again nor refuses it'
   expect(ledger.health()).toEqual({ ok: true });
   expect(logged.filter(({ level }) => level === 60)).toHaveLength(1);
   await ledger.close();
+  await database.close();
+  await rm(folder, { recursive: true });
+});
+
+it('keeps signs of life in memory, and writes one every two minutes, or where the cluster does not count as connected', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
+  const database = await openDatabase({ folder });
+  const clock = new FakeClock();
+  const ledger = await createSqlLedger({ database, clock, random: Math.random, logger });
+  const stream = { id: 'a', isOpen: () => true };
+  const written = async () =>
+    (await database.db.selectFrom('clusters').select(['last_seen', 'version']).executeTakeFirstOrThrow()).last_seen;
+  const seen = async () => (await ledger.cluster('eu'))?.lastSeen;
+  await ledger.openStream('eu', stream);
+  const first = await written();
+  await clock.advance(15_000);
+  await ledger.noteSeen('eu', stream);
+  expect([await written(), await seen()]).toEqual([first, clock.now().toISOString()]);
+  await clock.advance(120_000);
+  await ledger.noteSeen('eu', stream);
+  expect([await written(), await seen()]).toEqual([clock.now().toISOString(), clock.now().toISOString()]);
+  // As the leader says of a hub that gave no sign of life itself.
+  await ledger.setConnected('eu', false);
+  await clock.advance(1_000);
+  await ledger.noteSeen('eu', stream);
+  expect(await ledger.cluster('eu')).toMatchObject({ connected: true });
+  expect(await written()).toBe(clock.now().toISOString());
+  await ledger.close();
+  await database.close();
+  await rm(folder, { recursive: true });
+});
+
+it('takes no delta that does not follow on the last report, and writes of a full one what differs', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
+  const database = await openDatabase({ folder });
+  const ledger = await createSqlLedger({ database, clock: fixedClock, random: Math.random, logger });
+  const stream = { id: 'a', isOpen: () => true };
+  const versions = async () =>
+    new Map(
+      (await database.db.selectFrom('policy_chunks').select(['chunk', 'version']).execute()).map(({ chunk, version }) => [chunk, version]),
+    );
+  await ledger.openStream('eu', stream);
+  const all = ['a', 'b', 'c'].map((name) => policy(name));
+  await ledger.applyReport('eu', report(1, { full: true, policies: all }), stream);
+  const digest = (await ledger.cluster('eu'))?.reportedDigest;
+  await expect(ledger.applyReport('eu', report(3, { policies: [policy('x')], events: [event('Lost')] }), stream)).rejects.toThrow(
+    'missing',
+  );
+  expect(await ledger.cluster('eu')).toMatchObject({ reportedSeq: 1, reportedDigest: digest });
+  expect(await ledger.events({ limit: 5 })).toEqual([]);
+  const before = await versions();
+  let heard = 0;
+  ledger.subscribe(() => {
+    heard += 1;
+  });
+  await ledger.applyReport('eu', report(7, { full: true, policies: all.map((each) => ({ ...each })) }), stream);
+  expect([await versions(), heard]).toEqual([before, 0]);
+  expect(await ledger.cluster('eu')).toMatchObject({ reportedSeq: 7, reportedDigest: digest });
+  await ledger.applyReport('eu', report(8, { full: true, policies: [policy('a', { message: 'other' }), policy('b')] }), stream);
+  const changed = [...(await versions())].filter(([chunk, version]) => before.get(chunk) !== version);
+  expect(changed).toHaveLength(2);
+  await ledger.applyReport('eu', report(9, { policies: [policy('c')], removed: [] }), stream);
+  await ledger.applyReport('eu', report(10, { policies: [policy('a')] }), stream);
+  expect((await ledger.cluster('eu'))?.reportedDigest).toBe(digest);
+  // In one transaction: what was there goes, what came after that stays.
+  await ledger.setConnected('eu', false, stream);
+  await Promise.all([ledger.forgetCluster('eu'), ledger.applyReport('eu', report(1, { full: true, policies: [policy('b')] }))]);
+  expect([...((await ledger.cluster('eu'))?.policies.keys() ?? [])]).toEqual(['policies/b']);
+  await ledger.close();
+  const again = await createSqlLedger({ database, clock: fixedClock, random: Math.random, logger });
+  expect([...((await again.cluster('eu'))?.policies.keys() ?? [])]).toEqual(['policies/b']);
+  expect((await again.cluster('eu'))?.reportedDigest).not.toBe(EMPTY_DIGEST);
+  await again.close();
   await database.close();
   await rm(folder, { recursive: true });
 });

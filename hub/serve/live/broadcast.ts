@@ -70,6 +70,11 @@ class PolicyDiff {
     return clusters.flatMap((cluster) => this.#updateOne(cluster));
   }
 
+  /** Takes over what a reader is about to read by itself. */
+  note({ name, policies, connected }: ClusterRecord): void {
+    this.#last.set(name, { policies, connected });
+  }
+
   /** Lets go of reports of which nobody will be told. */
   forget(cluster: string): void {
     this.#last.delete(cluster);
@@ -185,6 +190,8 @@ export class Broadcast {
   readonly #kept: Message[] = [];
   readonly #diff = new PolicyDiff();
   #sequence = 0;
+  /** The diff knows every cluster, but for those that changed while nobody read. */
+  #knowsAll: boolean = false;
   #pending = new PendingChanges();
   #busy: boolean = false;
 
@@ -206,6 +213,7 @@ export class Broadcast {
 
   /** Where to go on after `lastId`; without one, from now. */
   start(lastId: string | undefined): Start {
+    if (lastId === undefined && this.#readers.size === 0) this.#forgetGathered();
     const id = this.#idOf(this.#sequence);
     if (lastId === undefined || lastId === id) return { replay: [], reset: false, id };
     const at = this.#kept.findIndex((message) => message.id === lastId);
@@ -220,6 +228,14 @@ export class Broadcast {
     this.#readers.add(reader);
     this.#wake();
     return () => this.#readers.delete(reader);
+  }
+
+  /** What happened while nobody read is not news to one who begins now; one who comes back to it has to read again. */
+  #forgetGathered(): void {
+    if (this.#pending.isEmpty) return;
+    this.#pending = new PendingChanges();
+    this.#kept.length = 0;
+    this.#sequence += 1;
   }
 
   #idOf(sequence: number): string {
@@ -241,8 +257,17 @@ export class Broadcast {
       const pending = this.#pending;
       this.#pending = new PendingChanges();
       for (const event of await describeChanges({ fleet, records: ledger.records }, this.#diff, pending)) this.#send(event);
+      await this.#noteAll();
       await runtime.clock.sleep(this.#windowMs, new AbortController().signal);
     }
+  }
+
+  async #noteAll(): Promise<void> {
+    if (this.#knowsAll) return;
+    const fleet = await this.#deps.fleet.read();
+    // What has changed since is still to be told.
+    for (const { record } of fleet.clusters()) if (!this.#pending.clusters.has(record.name)) this.#diff.note(record);
+    this.#knowsAll = true;
   }
 
   get #hasWork(): boolean {

@@ -169,12 +169,31 @@ describe('stream', () => {
     const read = await second.until(isEvent('Two'));
     expect(read.map(({ event }) => event)).toEqual(expect.arrayContaining(['cluster', 'policy', 'event']));
     expect(read.map(({ event }) => event)).not.toContain('reset');
+    const last = read.at(-1)?.id;
     second.close();
     await expect.poll(() => server.connections()).toBe(0);
     for (let n = 0; n < 1_001; n += 1) await server.ledger.addEvent(null, hubEvent(`E${n}`));
-    const third = await open(server);
+    const third = await open(server, last);
     expect((await third.until(({ event }) => event === 'reset')).map(({ event }) => event)).toEqual(['status', 'reset']);
     third.close();
+  });
+
+  it('tells a new reader nothing of what happened while nobody read', async () => {
+    await using server = await startApiHarness();
+    const first = await open(server);
+    await server.ledger.addEvent(null, hubEvent('One'));
+    const id = (await first.until(isEvent('One'))).at(-1)?.id;
+    first.close();
+    await expect.poll(() => server.connections()).toBe(0);
+    await server.ledger.addEvent(null, hubEvent('Last night'));
+    const second = await open(server);
+    await second.until(({ event }) => event === 'status');
+    await server.ledger.addEvent(null, hubEvent('Now'));
+    expect((await second.until(isEvent('Now'))).map(({ data }) => JSON.parse(data).reason)).toEqual(['Now']);
+    // Who read before has missed it.
+    const third = await open(server, id);
+    expect((await third.until(({ event }) => event === 'status')).map(({ event }) => event)).toEqual(['reset', 'status']);
+    for (const { close } of [second, third]) close();
   });
 
   it('tells of many clusters at once by a reset, and of a few by name', async () => {

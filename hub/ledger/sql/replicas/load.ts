@@ -1,6 +1,6 @@
-import { isDeepStrictEqual } from 'node:util';
 import { type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
 import type { Kysely, Selectable } from 'kysely';
+import { unlessSame } from '../../changes.ts';
 import type { ClusterRecord } from '../../types.ts';
 import { chunkOf, isConforming } from '../batch/chunks.ts';
 import type { StoredCluster } from '../batch/plan-batch.ts';
@@ -85,18 +85,16 @@ async function* refreshRows(
   knownOf: (name: string) => StoredCluster,
 ): AsyncGenerator<StoredCluster> {
   const names = rows.map(({ name }) => name);
-  const oldest = Math.min(...names.map((name) => knownOf(name).version));
   const chunks = await db
     .selectFrom('policy_chunks')
-    .select(['cluster', 'chunk', 'version', 'policies_json'])
-    .where('cluster', 'in', names)
-    .where('version', '>', oldest)
+    .select(['cluster', 'chunk', 'policies_json'])
+    .where((eb) => eb.or(names.map((name) => eb.and([eb('cluster', '=', name), eb('version', '>', knownOf(name).version)]))))
     .execute();
   const deviations = await db.selectFrom('deviations').select(['cluster', 'report_json']).where('cluster', 'in', names).execute();
   for (const row of rows) {
     const known = knownOf(row.name);
     yield refreshed(known, row, {
-      chunks: chunks.filter(({ cluster, version }) => cluster === row.name && version > known.version),
+      chunks: chunks.filter(({ cluster }) => cluster === row.name),
       deviations: deviations.filter(({ cluster }) => cluster === row.name),
     });
   }
@@ -111,21 +109,18 @@ const refreshed = (known: StoredCluster, row: Selectable<ClusterTable>, { chunks
     ...chunks.flatMap(({ policies_json }) => parse<PolicyReport[]>(policies_json)),
     ...deviations.map(({ report_json }) => parse<PolicyReport>(report_json)),
   ];
-  for (const policy of read) policies.set(policyKey(policy), unchanged(before.get(policyKey(policy)), policy));
+  for (const policy of read) policies.set(policyKey(policy), unlessSame(before.get(policyKey(policy)), policy));
   const isSame = policies.size === before.size && [...policies].every(([key, policy]) => before.get(key) === policy);
   const stored = storedOf(row, isSame ? before : policies);
   const { acked, nack, report } = known.record;
   const record = {
     ...stored.record,
-    acked: unchanged(acked, stored.record.acked),
-    nack: unchanged(nack, stored.record.nack),
-    report: unchanged(report, stored.record.report),
+    acked: unlessSame(acked, stored.record.acked),
+    nack: unlessSame(nack, stored.record.nack),
+    report: unlessSame(report, stored.record.report),
   };
   return { ...stored, record };
 };
-
-/** What says the same stays the same object: by that readers see that nothing has changed. */
-const unchanged = <T>(before: T | undefined, now: T): T => (before !== undefined && isDeepStrictEqual(before, now) ? before : now);
 
 /** A value with the version of the commit that wrote it; 0: none did. */
 export interface Versioned<T> {
