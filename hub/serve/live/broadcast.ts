@@ -30,6 +30,12 @@ export interface Message {
   readonly text: string;
 }
 
+export interface LiveReader {
+  /** It begins now, instead of coming back to where it was. */
+  readonly isNew: boolean;
+  readonly take: (message: Message) => void;
+}
+
 /** Where a reader starts: messages it missed, or a reset when they are no longer here. */
 export interface Start {
   readonly replay: readonly Message[];
@@ -186,7 +192,9 @@ export class Broadcast {
   readonly #keep: number;
   readonly #windowMs: number;
   readonly #epoch = randomUUID().slice(0, 8);
-  readonly #readers = new Set<(message: Message) => void>();
+  readonly #readers = new Set<LiveReader>();
+  /** Changes from before the readers that are there began. */
+  #backlog: PendingChanges | undefined;
   readonly #kept: Message[] = [];
   readonly #diff = new PolicyDiff();
   #sequence = 0;
@@ -213,7 +221,6 @@ export class Broadcast {
 
   /** Where to go on after `lastId`; without one, from now. */
   start(lastId: string | undefined): Start {
-    if (lastId === undefined && this.#readers.size === 0) this.#forgetGathered();
     const id = this.#idOf(this.#sequence);
     if (lastId === undefined || lastId === id) return { replay: [], reset: false, id };
     const at = this.#kept.findIndex((message) => message.id === lastId);
@@ -224,39 +231,40 @@ export class Broadcast {
   }
 
   /** @returns a function that ends the subscription */
-  subscribe(reader: (message: Message) => void): () => void {
+  subscribe(reader: LiveReader): () => void {
+    // What happened while nobody read is not news to one who begins now; it is kept for those who come back.
+    if (reader.isNew && this.#readers.size === 0 && !this.#pending.isEmpty && this.#backlog === undefined) {
+      this.#backlog = this.#pending;
+      this.#pending = new PendingChanges();
+    }
     this.#readers.add(reader);
     this.#wake();
     return () => this.#readers.delete(reader);
-  }
-
-  /** What happened while nobody read is not news to one who begins now; one who comes back to it has to read again. */
-  #forgetGathered(): void {
-    if (this.#pending.isEmpty) return;
-    this.#pending = new PendingChanges();
-    this.#kept.length = 0;
-    this.#sequence += 1;
   }
 
   #idOf(sequence: number): string {
     return `${this.#epoch}-${sequence}`;
   }
 
-  #send(event: StreamEvent): void {
+  /** @param isPast it happened before the readers began that are new */
+  #send(event: StreamEvent, isPast = false): void {
     this.#sequence += 1;
     const id = this.#idOf(this.#sequence);
     const message = { id, text: encodeMessage(id, event) };
     this.#kept.push(message);
     if (this.#kept.length > this.#keep) this.#kept.shift();
-    for (const reader of this.#readers) reader(message);
+    for (const reader of this.#readers) if (!isPast || !reader.isNew) reader.take(message);
   }
 
   async #flush(): Promise<void> {
     const { fleet, ledger, runtime } = this.#deps;
     while (this.#hasWork) {
-      const pending = this.#pending;
-      this.#pending = new PendingChanges();
-      for (const event of await describeChanges({ fleet, records: ledger.records }, this.#diff, pending)) this.#send(event);
+      const past = this.#backlog;
+      this.#backlog = undefined;
+      const pending = past ?? this.#pending;
+      if (past === undefined) this.#pending = new PendingChanges();
+      for (const event of await describeChanges({ fleet, records: ledger.records }, this.#diff, pending))
+        this.#send(event, past !== undefined);
       await this.#noteAll();
       await runtime.clock.sleep(this.#windowMs, new AbortController().signal);
     }
@@ -271,7 +279,7 @@ export class Broadcast {
   }
 
   get #hasWork(): boolean {
-    return this.#readers.size > 0 && !this.#pending.isEmpty;
+    return this.#readers.size > 0 && (this.#backlog !== undefined || !this.#pending.isEmpty);
   }
 
   #wake(): void {

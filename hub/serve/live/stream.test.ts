@@ -190,9 +190,12 @@ describe('stream', () => {
     await second.until(({ event }) => event === 'status');
     await server.ledger.addEvent(null, hubEvent('Now'));
     expect((await second.until(isEvent('Now'))).map(({ data }) => JSON.parse(data).reason)).toEqual(['Now']);
-    // Who read before has missed it.
+    // Who read before gets it.
     const third = await open(server, id);
-    expect((await third.until(({ event }) => event === 'status')).map(({ event }) => event)).toEqual(['reset', 'status']);
+    expect((await third.until(isEvent('Now'))).map(({ event, data }) => [event, JSON.parse(data).reason])).toEqual([
+      ['event', 'Last night'],
+      ['event', 'Now'],
+    ]);
     for (const { close } of [second, third]) close();
   });
 

@@ -79,13 +79,14 @@ export const streamHandler = ({ fleet, config, runtime }: StreamDeps, broadcast:
     const gone = new AbortController();
     const reader = new SlowReader(res, maxUnreadBytes, async () => openingMessages(fleet, { ...broadcast.start(undefined), reset: true }));
     const write = (text: string): void => reader.write(text);
-    const start = broadcast.start(req.get('Last-Event-ID'));
+    const lastId = req.get('Last-Event-ID');
+    const start = broadcast.start(lastId);
     // Nothing may come between the position and the subscription; what comes while the status is read waits for it.
     const meanwhile: string[] = [];
     let take = (text: string): void => {
       meanwhile.push(text);
     };
-    const unsubscribe = broadcast.subscribe(({ text }) => take(text));
+    const unsubscribe = broadcast.subscribe({ isNew: lastId === undefined, take: ({ text }) => take(text) });
     res.once('close', () => {
       unsubscribe();
       gone.abort();
