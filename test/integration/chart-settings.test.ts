@@ -2,6 +2,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ENROLMENT_SECRET } from '@fso/shared/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { AGENT_SETTINGS, loadAgentConfig } from '../../agent/config.ts';
@@ -71,7 +72,7 @@ describe('the settings of the programs', () => {
   });
 
   it('of the agent are read from its pod', async () => {
-    const env = await mountedEnvironment(await helm.render(FULL_AGENT), { enrolment: { token: TOKEN } }, folder);
+    const env = await mountedEnvironment(await helm.render(FULL_AGENT), { [ENROLMENT_SECRET]: { token: TOKEN } }, folder);
     expect(readFileSync(env['FSO_ENROLL_TOKEN_FILE'] as string, 'utf8')).toBe(TOKEN);
     expect(await loadAgentConfig(env)).toMatchObject({
       cluster: 'eu',
