@@ -13,28 +13,6 @@ export const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean
   return true;
 };
 
-/**
- * Caches the result of a pure function of an object. Objects of the cache and of a governance are never changed, only replaced, so
- * the cost of a round depends on the changes since the last one.
- */
-export const weakMemo = <K extends object, V>(make: (key: K) => V): ((key: K) => V) => {
-  const known = new WeakMap<K, { readonly value: V }>();
-  return (key) => {
-    let entry = known.get(key);
-    if (entry === undefined) {
-      entry = { value: make(key) };
-      known.set(key, entry);
-    }
-    return entry.value;
-  };
-};
-
-/** {@link weakMemo} of two objects. */
-export const weakMemo2 = <A extends object, B extends object, V>(make: (a: A, b: B) => V): ((a: A, b: B) => V) => {
-  const ofFirst = weakMemo((a: A) => weakMemo((b: B) => make(a, b)));
-  return (a, b) => ofFirst(a)(b);
-};
-
 export type Plain = Readonly<Record<string, unknown>>;
 
 export const isPlain = (value: unknown): value is Plain => typeof value === 'object' && value !== null && !Array.isArray(value);

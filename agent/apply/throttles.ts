@@ -1,4 +1,4 @@
-import { weakMemo } from '../compare.ts';
+import { weakMemo } from '@fso/shared/runtime';
 import type { Action, DesiredConstraint } from '../enforce/index.ts';
 import type { ClusterPlan } from '../plan/index.ts';
 

@@ -1,6 +1,7 @@
 import { FIELD_MANAGERS, type KubeObject, LABELS } from '@fso/shared/api';
 import type { KindDescriptor } from '@fso/shared/kube';
-import { readsAs, replacementOf, weakMemo2 } from '../compare.ts';
+import { weakMemo2 } from '@fso/shared/runtime';
+import { readsAs, replacementOf } from '../compare.ts';
 import type { Action } from './types.ts';
 
 /** An admission policy or a binding of one, validating or mutating. */

@@ -2,7 +2,8 @@ import { FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '@fso/
 import { matchesNamespace } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { combinePolicies, DAY_MS, EXPIRY_WARNING_DAYS, isExpired } from '@fso/shared/residency';
-import { sameItems, sortedSet, weakMemo, weakMemo2 } from '../compare.ts';
+import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import { sameItems, sortedSet } from '../compare.ts';
 import { type ConstraintGroup, constraintBody, constraintName } from './gatekeeper/constraint.ts';
 import type { ConstraintEntry } from './gatekeeper/kinds.ts';
 import { findProblem, isRegion, pointsOf } from './policy-problems.ts';

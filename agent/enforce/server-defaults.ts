@@ -1,5 +1,6 @@
 import type { KubeObject } from '@fso/shared/api';
-import { isPlain, isSame, type Plain, weakMemo } from '../compare.ts';
+import { weakMemo } from '@fso/shared/runtime';
+import { isPlain, isSame, type Plain } from '../compare.ts';
 
 type WithSpec = KubeObject & { readonly spec?: Plain };
 

@@ -1,6 +1,6 @@
 import { parsePolicyKey } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import { weakMemo } from '../compare.ts';
+import { weakMemo } from '@fso/shared/runtime';
 import { shortHash } from './labels.ts';
 import type { PolicyInput, PolicyOutcome } from './types.ts';
 

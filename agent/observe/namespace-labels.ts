@@ -1,6 +1,7 @@
 import { KEY_PREFIX, type PolicyReport } from '@fso/shared/api';
+import { weakMemo } from '@fso/shared/runtime';
 import type { Namespace } from '../cache/index.ts';
-import { sameItems, weakMemo } from '../compare.ts';
+import { sameItems } from '../compare.ts';
 import type { PolicyOutcome } from '../enforce/index.ts';
 
 export type NamespaceLabels = NonNullable<PolicyReport['namespaceLabels']>[number];

@@ -9,8 +9,8 @@ import {
   GEO_RESIDENCY_KIND,
   type KindDescriptor,
 } from '@fso/shared/kube';
+import { weakMemo } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
-import { weakMemo } from '../compare.ts';
 import type { ServerDefaults } from '../enforce/index.ts';
 import {
   type Action,

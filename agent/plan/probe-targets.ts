@@ -1,7 +1,7 @@
 import { CANARY_NAMESPACE, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import { GATEKEEPER_IGNORE } from '../cache/index.ts';
-import { weakMemo, weakMemo2 } from '../compare.ts';
 import type { NamespaceGovernance, WriteFailure } from '../enforce/index.ts';
 import { CANARY_GOVERNANCE, CANARY_NAME, isFloorName } from '../enforce/index.ts';
 import type { CanaryTarget, ProbeTarget } from '../probe/index.ts';

@@ -10,8 +10,7 @@ import {
   type Report,
   type ReportedState,
 } from '@fso/shared/protocol';
-import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
-import { weakMemo } from '../compare.ts';
+import { type Clock, type Logger, Wakeup, weakMemo } from '@fso/shared/runtime';
 import type { AgentSnapshot, Observatory, StreamFact } from '../observe/index.ts';
 import type { EventOutbox } from './event-outbox.ts';
 

@@ -1,8 +1,7 @@
 import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
-import type { Clock } from '@fso/shared/runtime';
+import { type Clock, weakMemo2 } from '@fso/shared/runtime';
 import type { Write } from '../apply/index.ts';
 import { buildStatusWrite, type WriteContext } from '../apply/index.ts';
-import { weakMemo2 } from '../compare.ts';
 import type { PolicyInput } from '../enforce/index.ts';
 import { type AgentMetrics, measure } from '../metrics.ts';
 import type { EventSink, LiveObservatory, PolicySnapshot, TamperLog, ViolationTimeStore } from '../observe/index.ts';

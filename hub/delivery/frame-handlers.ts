@@ -1,4 +1,4 @@
-import type { ClusterReport, PolicyReport } from '@fso/shared/api';
+import type { PolicyReport } from '@fso/shared/api';
 import {
   type AgentFrame,
   type DecodedAgentFrame,
@@ -7,7 +7,7 @@ import {
   type HubFrame,
   type ReportedState,
 } from '@fso/shared/protocol';
-import { type Clock, createBucket, type Logger } from '@fso/shared/runtime';
+import { type Clock, createBucket, type Logger, weakMemo } from '@fso/shared/runtime';
 import { type AgentStream, type ClusterRecord, isRepeated, ReportGapError } from '../ledger/index.ts';
 import type { AgentBudget } from './agent-budget.ts';
 import type { DeliveryDeps } from './types.ts';
@@ -166,13 +166,7 @@ const withKept = ({ kept = [], ...report }: Frame<'report'>, known: ReadonlyMap<
   report.full ? { ...report, policies: [...report.policies, ...kept.flatMap((key) => known?.get(key) ?? [])] } : report;
 
 /** Digests of what clusters reported of themselves, which is as large as a cluster makes it. */
-const clusterDigests = new WeakMap<ClusterReport, string>();
-
-const clusterDigest = (report: ClusterReport): string => {
-  const digest = clusterDigests.get(report) ?? digestOfCluster(report);
-  clusterDigests.set(report, digest);
-  return digest;
-};
+const clusterDigest = weakMemo(digestOfCluster);
 
 /** How far the reports of a cluster have come, as its agent is told. */
 export const reportedStateOf = (known: ClusterRecord | null): ReportedState => ({

@@ -8,7 +8,7 @@ import {
   type HubFrame,
   PROTOCOL_VERSION,
 } from '@fso/shared/protocol';
-import { createBucket, type Logger, waitPatiently } from '@fso/shared/runtime';
+import { createBucket, type Logger, waitPatiently, weakMemo } from '@fso/shared/runtime';
 import type WebSocket from 'ws';
 import { type AgentStream, LedgerError, StreamReplacedError } from '../ledger/index.ts';
 import type { Admission } from './admission.ts';
@@ -46,13 +46,7 @@ export interface SessionHooks {
 }
 
 /** A checkpoint goes to all agents that keep the same one before it: it is the same frame, and encoded once. */
-const encodedCheckpoints = new WeakMap<CheckpointFrame, string>();
-
-const encodeCheckpoint = (frame: CheckpointFrame): string => {
-  const text = encodedCheckpoints.get(frame) ?? encodeFrame(frame);
-  encodedCheckpoints.set(frame, text);
-  return text;
-};
+const encodeCheckpoint = weakMemo((frame: CheckpointFrame) => encodeFrame(frame));
 
 /** An agent that says nothing after its welcome does not keep the others waiting for longer. */
 const FIRST_WORD_MS = 10_000;

@@ -61,7 +61,7 @@ const wholeObject = (id: string, { type, data }: RawObject): GitObject => ({ id,
 interface PairedTrees {
   readonly pairs: Map<string, string>;
   /** Objects of the newer commit that have to do with policy, by id. */
-  readonly wanted: ReadonlyMap<string, unknown>;
+  readonly wanted: ReadonlySet<string>;
 }
 
 /** More would not be shorter, and a frame holds no more. */
@@ -102,6 +102,13 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
       dropOldest(lists, LISTS_KEPT);
     }
     return read;
+  };
+
+  const objectsOf = async (revision: string): Promise<readonly string[] | null> => {
+    const known = lists.get(revision);
+    if (known !== undefined) return known;
+    const read = await files(revision);
+    return read.ok ? [...read.objects.keys()] : null;
   };
 
   const parentsOf = async (id: string): Promise<readonly string[]> => {
@@ -147,21 +154,16 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
       for (const commit of chain) for (const id of await proofOf(commit, ids)) ids.add(id);
       return [...ids];
     },
-    objectsOf: async (revision) => {
-      const known = lists.get(revision);
-      if (known !== undefined) return known;
-      const read = await files(revision);
-      return read.ok ? [...read.objects.keys()] : null;
-    },
+    objectsOf,
     chain: async (from, to) => {
       // A revision that the clone does not have may be forged: no need to walk for it.
       if ((await find(from)) === undefined) return null;
       return (await findMainline(parentsOf, { from, to }, chainLimit)) ?? findShortest(parentsOf, { from, to }, chainLimit);
     },
     counterparts: async (from, to) => {
-      const read = await files(to);
       const pairs = new Map<string, string>();
-      if (read.ok) await pairTrees(await treeOf(from), await treeOf(to), { pairs, wanted: read.objects });
+      const wanted = new Set(await objectsOf(to));
+      await pairTrees(await treeOf(from), await treeOf(to), { pairs, wanted });
       return pairs;
     },
     read: async (id, base) => {

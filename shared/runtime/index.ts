@@ -3,6 +3,7 @@ export * from './backoff.ts';
 export * from './clock.ts';
 export * from './concurrency.ts';
 export * from './http-server.ts';
+export * from './memo.ts';
 export * from './program/config.ts';
 export * from './program/logger.ts';
 export * from './program/shutdown.ts';

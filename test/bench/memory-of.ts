@@ -63,3 +63,9 @@ const childrenOf = (pid: number): number[] =>
  * @throws Error ENOENT when one of them ends meanwhile
  */
 export const memoryOf = (pid: number): readonly ProcessMemory[] => [readProcess(pid), ...childrenOf(pid).flatMap(memoryOf)];
+
+/** Milliseconds that a process has computed: user and system time of `/proc/<pid>/stat`, fields 14 and 15, in hundredths of a second (proc(5)). */
+export const cpuMsOf = (pid: number): number => {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+};

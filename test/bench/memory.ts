@@ -14,7 +14,7 @@ import { createClusterLife } from '../simulated-fleet/cluster-life.ts';
 import { createCommits } from '../simulated-fleet/commits.ts';
 import { GEOS } from '../simulated-fleet/geography.ts';
 import { createSimulatedAgent, type SimulatedAgent } from '../simulated-fleet/simulated-agent.ts';
-import { type Amount, memoryOf, type ProcessMemory } from './memory-of.ts';
+import { type Amount, cpuMsOf, memoryOf, type ProcessMemory } from './memory-of.ts';
 
 const FSO = join(import.meta.dirname, '../../hub/cli/main.ts');
 const MIB = 1024 * 1024;
@@ -64,16 +64,10 @@ const readHeap = async (url: string): Promise<Result['heap']> => {
   };
 };
 
-/** User and system time in hundredths of a second: fields 14 and 15, of which 12 and 13 stand behind the name. */
-const readCpuMs = (pid: number): number => {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-};
-
 const timeStart = async (hub: HubProcess): Promise<Start> => {
   const begin = performance.now();
   await hub.start();
-  return { ms: performance.now() - begin, cpuMs: readCpuMs(hub.pid ?? 0) };
+  return { ms: performance.now() - begin, cpuMs: cpuMsOf(hub.pid ?? 0) };
 };
 
 const look = async (hub: HubProcess): Promise<Omit<Result, 'settings' | 'starts'>> => {

@@ -11,7 +11,8 @@ import {
 } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { FLOOR_PARAMETERS_KIND, type Node } from '@fso/shared/kube';
-import { covers, sortedSet, weakMemo, weakMemo2 } from '../../compare.ts';
+import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import { covers, sortedSet } from '../../compare.ts';
 import { joined, shown } from '../labels.ts';
 import { isTenantsKey } from '../tenants.ts';
 import type { Action, ActionGovernance, Governance, NamespaceGovernance } from '../types.ts';

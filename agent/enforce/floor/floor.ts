@@ -14,7 +14,7 @@ import {
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
 } from '@fso/shared/kube';
-import { weakMemo } from '../../compare.ts';
+import { weakMemo } from '@fso/shared/runtime';
 import { type MatchCondition, planAdmissionObjects } from '../admission-policies.ts';
 import type { Action } from '../types.ts';
 import { BINDING_FIX, type BindGateMode, bindingVariables } from './binding-cel.ts';

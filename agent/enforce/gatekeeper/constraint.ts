@@ -1,6 +1,7 @@
 import { LABELS } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
-import { sortedSet, weakMemo, weakMemo2 } from '../../compare.ts';
+import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import { sortedSet } from '../../compare.ts';
 import { shortHash } from '../labels.ts';
 import { shardOf } from '../tenants.ts';
 import type { Constraint, ConstraintEntry, ConstraintSpec, ScopedEnforcementAction } from './kinds.ts';

@@ -1,6 +1,7 @@
 import { FIELD_MANAGERS, LABELS } from '@fso/shared/api';
 import { CONSTRAINT_TEMPLATE_KIND, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
-import { hasMore, isSame, readsAs, replacementOf, sortedSet, weakMemo, weakMemo2 } from '../../compare.ts';
+import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import { hasMore, isSame, readsAs, replacementOf, sortedSet } from '../../compare.ts';
 import type { Action, DesiredConstraint, Governance } from '../types.ts';
 import { CANARY_NAME, canaryBody } from './canary.ts';
 import { constraintBody, entriesOf, entryText, groupOf, hasBindGate, matchesItsName, withBindGate } from './constraint.ts';

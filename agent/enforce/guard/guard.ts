@@ -5,7 +5,7 @@ import {
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
 } from '@fso/shared/kube';
-import { weakMemo } from '../../compare.ts';
+import { weakMemo } from '@fso/shared/runtime';
 import { type MatchCondition, planAdmissionObjects } from '../admission-policies.ts';
 import type { Action, Trust } from '../types.ts';
 import { isNotAgent } from './guard-cel.ts';

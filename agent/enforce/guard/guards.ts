@@ -11,7 +11,7 @@ import {
   SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
-import { weakMemo } from '../../compare.ts';
+import { weakMemo } from '@fso/shared/runtime';
 import type { Trust } from '../types.ts';
 import {
   IS_CLEANER,

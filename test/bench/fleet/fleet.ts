@@ -1,6 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +11,7 @@ import { createHubProcess, type HubProcess } from '../../harness/hub-process.ts'
 import { clusterFile, policyFile } from '../../harness/policy-files.ts';
 import { startPostgres } from '../../harness/postgres.ts';
 import { createCommits } from '../../simulated-fleet/commits.ts';
-import { memoryOf } from '../memory-of.ts';
+import { cpuMsOf, memoryOf } from '../memory-of.ts';
 import type { News, Order } from './agents.ts';
 
 export interface FleetSettings {
@@ -54,12 +53,6 @@ const POLL_MS = '200';
 const numbered = (what: string, count: number): string[] => Array.from({ length: count }, (_, n) => `${what}-${n}`);
 
 export const now = (): number => performance.timeOrigin + performance.now();
-
-/** User and system time in hundredths of a second: fields 14 and 15, of which 12 and 13 stand behind the name (proc(5)). */
-const cpuMsOf = (pid: number): number => {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-};
 
 export const pssOf = (hub: HubProcess): number => memoryOf(hub.pid ?? 0).reduce((total, { pss }) => total + pss, 0);
 

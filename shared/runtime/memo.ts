@@ -1,0 +1,21 @@
+/**
+ * Caches the result of a pure function of an object. For objects that are never changed, only replaced: then
+ * the cost depends on what was replaced.
+ */
+export const weakMemo = <K extends object, V>(make: (key: K) => V): ((key: K) => V) => {
+  const known = new WeakMap<K, { readonly value: V }>();
+  return (key) => {
+    let entry = known.get(key);
+    if (entry === undefined) {
+      entry = { value: make(key) };
+      known.set(key, entry);
+    }
+    return entry.value;
+  };
+};
+
+/** {@link weakMemo} of two objects. */
+export const weakMemo2 = <A extends object, B extends object, V>(make: (a: A, b: B) => V): ((a: A, b: B) => V) => {
+  const ofFirst = weakMemo((a: A) => weakMemo((b: B) => make(a, b)));
+  return (a, b) => ofFirst(a)(b);
+};
