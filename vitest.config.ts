@@ -10,6 +10,12 @@ const UNIT_LIMITS = { testTimeout: HANG_MS + 60_000, hookTimeout: 2 * HANG_MS };
 const EXPECT = { poll: { timeout: HANG_MS, interval: 100 } };
 
 /**
+ * The control planes take half of the processor time of all tests. With this their programs collect garbage less often: an API server takes
+ * up to 1 GiB instead of 650 MiB, and an eighth less time. The workers inherit it.
+ */
+process.env['GOGC'] ??= '400';
+
+/**
  * unit: beside the code it tests, no cluster, seconds.
  * integration: test/integration, real API servers and Gatekeeper.
  * attacks: test/attacks, attempts to get pods past the locks of a real control plane.
@@ -76,7 +82,7 @@ export default defineConfig({
           ...LIMITS,
           expect: EXPECT,
           fileParallelism: false,
-          // All files share one browser and the fleets that they look at.
+          // All files share one browser, and those of simulated-fleet/ their fleet.
           isolate: false,
           pool: 'forks',
         },

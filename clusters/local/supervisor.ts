@@ -21,6 +21,12 @@ export interface Supervisor {
   until(what: string, probe: () => Promise<boolean>): Promise<void>;
 }
 
+/** With these, the caller trades memory for processor time: all programs of a cluster are in Go (https://go.dev/doc/gc-guide). */
+const COLLECTOR_VARIABLES = ['GOGC', 'GOMEMLIMIT'];
+
+const collectorSettings = (): Record<string, string> =>
+  Object.fromEntries(COLLECTOR_VARIABLES.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+
 function portOf(component: Component, state: ClusterState): number | undefined {
   switch (component) {
     case 'etcd':
@@ -70,8 +76,9 @@ export function createSupervisor(paths: ClusterPaths, state: ClusterState, tools
       // What starts after the end would outlive it.
       signal.throwIfAborted();
       const { command, args, env } = commandLine(component, { tools, paths, state });
-      // Nothing of the user's environment: their KUBECONFIG or proxy is not for these.
+      // Nothing else of the user's environment: their KUBECONFIG or proxy is not for these.
       const environment = {
+        ...collectorSettings(),
         PATH: '/usr/bin:/bin',
         HOME: paths.data,
         TMPDIR: paths.data,
