@@ -99,9 +99,9 @@ const MIRROR = { annotations: { 'kubernetes.io/config.mirror': 'x' } };
 const WORKERS = 4;
 const MOST_TRIES = 60;
 
-/** Tries without pause, from before the creation of the namespace, until a pod is admitted. */
-const flood = async ({ meddler }: Scene, namespace: string, worker: number): Promise<void> => {
-  for (let attempt = 0; attempt < MOST_TRIES; attempt += 1) {
+/** Tries without pause, from before the creation of the namespace, until a pod is admitted, or the namespace is refused. */
+const flood = async ({ meddler }: Scene, namespace: string, worker: number, refused: AbortSignal): Promise<void> => {
+  for (let attempt = 0; attempt < MOST_TRIES && !refused.aborted; attempt += 1) {
     const { accepted } = await meddler.post(
       pods(namespace),
       podOf(`attack-${worker}-${attempt}`, { nodeName: OUTSIDE_NODE }, MIRROR),
@@ -116,7 +116,8 @@ const race = async (scene: Scene, namespace: string, metadata: object = {}): Pro
   const { meddler } = scene;
   const body = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, ...metadata } };
   scene.namespaces.push(namespace);
-  const flooding = Array.from({ length: WORKERS }, (_item, worker) => flood(scene, namespace, worker));
+  const refused = new AbortController();
+  const flooding = Array.from({ length: WORKERS }, (_item, worker) => flood(scene, namespace, worker, refused.signal));
   const { accepted } = await meddler.post('/api/v1/namespaces', body);
   if (accepted) {
     await meddler.post(
@@ -125,6 +126,8 @@ const race = async (scene: Scene, namespace: string, metadata: object = {}): Pro
       [409],
     );
     await pour({ mallory: meddler }, namespace);
+  } else {
+    refused.abort();
   }
   await Promise.all(flooding);
 };
