@@ -7,6 +7,8 @@ import { HANG_MS } from './test/harness/waiting.ts';
  */
 const LIMITS = { testTimeout: 3 * HANG_MS, hookTimeout: 24 * HANG_MS };
 const UNIT_LIMITS = { testTimeout: HANG_MS + 60_000, hookTimeout: 2 * HANG_MS };
+/** Builds the dashboard. */
+const DASHBOARD = 'test/browser/harness/setup.ts';
 const EXPECT = { poll: { timeout: HANG_MS, interval: 100 } };
 
 /**
@@ -21,7 +23,7 @@ process.env['GOGC'] ??= '400';
  * attacks: test/attacks, attempts to get pods past the locks of a real control plane.
  * trust: test/trust, whom hub and agents believe: people with real identity providers, agents over real TLS, signatures
  *   beside git, ssh-keygen and gpg; hubs, agents and repositories that lie.
- * e2e: test/e2e, fleet, Git, hub and agents as processes.
+ * e2e: test/e2e, fleet, Git, hub and agents as processes, the command line and the dashboard beside them.
  * deploy: test/deploy, images and charts on real nodes; needs root, and is not a part of npm test.
  * browser: test/browser, the dashboard in a real Chromium.
  * rights: test/rights, after integration: what the rights of the agent are, and what agents used of them in this run.
@@ -48,6 +50,7 @@ export default defineConfig({
         test: {
           name,
           include: [`test/${name}/**/*.test.ts`],
+          globalSetup: name === 'e2e' ? [DASHBOARD] : [],
           ...LIMITS,
           expect: EXPECT,
           fileParallelism: false,
@@ -78,7 +81,7 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
-          globalSetup: ['test/browser/harness/setup.ts'],
+          globalSetup: [DASHBOARD],
           ...LIMITS,
           expect: EXPECT,
           fileParallelism: false,

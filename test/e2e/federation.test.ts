@@ -1,20 +1,20 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createNamespaces, createWorld, everyClusterProven, type World } from '@fso/clusters/demo';
-import { ADMISSION_POLICY_BINDING_KIND, POD_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ADMISSION_POLICY_BINDING_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import type { Page } from '@playwright/test';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { expect, type OpenOptions } from '../browser/harness/dashboard.ts';
+import { openRealWorld, type RealWorld } from '../browser/harness/real-world.ts';
+import { useDashboard } from '../browser/harness/suite.ts';
 import { processesOf } from '../harness/left-processes.ts';
 import { never, waitFor } from '../harness/waiting.ts';
 
-/** Hub and agents as processes, three clusters, Git over HTTP; people with the `fso` command. */
+/** Hub and agents as processes, three clusters, Git over HTTP; people with the `fso` command, and with the dashboard in a browser. */
 
 const root = join(import.meta.dirname, '..', '..');
 const signal = never;
 
-let stateDir: string;
-let world: World;
+let world: RealWorld;
 
 interface Run {
   code: number;
@@ -30,12 +30,6 @@ const fso = (...args: string[]): Promise<Run> =>
     });
   });
 
-const inCluster = (name: string) => {
-  const cluster = world.clusters.find((candidate) => candidate.name === name);
-  if (!cluster) throw new Error(name);
-  return cluster.kube;
-};
-
 const policy = (name: string, namespace: string, regions: readonly string[], extra = ''): string =>
   [
     'apiVersion: compliance.federated.io/v1',
@@ -46,35 +40,12 @@ const policy = (name: string, namespace: string, regions: readonly string[], ext
   ].join('\n');
 
 beforeAll(async () => {
-  stateDir = await mkdtemp(join(tmpdir(), 'fso-e2e-'));
-  world = await createWorld({ stateDir, log: () => {} });
-  await world.startFleet(signal);
-  await createNamespaces(world, signal);
-  // Runs before any policy is there, outside of what customer-data will allow.
-  await inCluster('us').create(
-    POD_KIND,
-    {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name: 'from-before', namespace: 'customer-data' },
-      spec: {
-        nodeSelector: { 'topology.kubernetes.io/region': 'us-west-2' },
-        containers: [{ name: 'main', image: 'registry.k8s.io/pause:3.10' }],
-      },
-    },
-    {},
-    signal,
-  );
-  await world.startGit();
-  await world.startHub();
-  await world.startAgents();
-  await everyClusterProven(world, signal);
+  world = await openRealWorld();
 });
 
 afterAll(async () => {
   await world?.stop();
-  expect(processesOf(stateDir)).toEqual([]);
-  await rm(stateDir, { recursive: true, force: true });
+  expect(processesOf(world.folder)).toEqual([]);
 });
 
 describe('the fso command against a live federation', () => {
@@ -98,7 +69,7 @@ describe('the fso command against a live federation', () => {
   it('get violations: the pod from before the policy, with the reason', async () => {
     await waitFor(async () => {
       const { out } = await fso('get', 'violations', '-o', 'wide');
-      expect(out).toMatch(/us\s.*from-before/);
+      expect(out).toMatch(/us\s.*crm-export/);
       expect(out).toContain('us-west-2');
     });
   });
@@ -106,7 +77,7 @@ describe('the fso command against a live federation', () => {
   it('describe: a policy and a cluster', async () => {
     const described = await fso('describe', 'policy', 'finance-eu');
     expect(described.out).toContain('policies/finance-eu.yaml');
-    expect((await fso('describe', 'cluster', 'eu')).out).toContain(await inCluster('eu').version(signal));
+    expect((await fso('describe', 'cluster', 'eu')).out).toContain(await world.kube('eu').version(signal));
     expect((await fso('describe', 'policy', 'no-such')).code).not.toBe(0);
   });
 
@@ -128,16 +99,102 @@ describe('the fso command against a live federation', () => {
   });
 });
 
+const dashboard = useDashboard(() => world.hubUrl);
+const open = (path: string, options: OpenOptions = {}): Promise<Page> => dashboard.open(path, { token: world.apiToken, ...options });
+
+const SAMPLES = 5;
+
+const isLive = (page: Page): Promise<void> => expect(page.locator('[data-live]')).toHaveAttribute('data-live', 'live');
+/** Opens one commit from the list. */
+const linkOf = (page: Page, subject: string) => page.getByRole('row', { name: subject }).getByRole('link').first();
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+describe('the dashboard of a live federation', () => {
+  it('shows the clusters with their versions and states', async () => {
+    const page = await open('/clusters');
+    for (const cluster of ['apac', 'eu', 'us']) {
+      const row = page.getByRole('row', { name: new RegExp(`^${cluster} `) });
+      await expect(row).toContainText('Connected');
+    }
+    await page.getByRole('link', { name: 'eu', exact: true }).click();
+    await expect(page.getByRole('heading', { level: 1, name: 'eu' })).toBeVisible();
+    await expect(page.getByText('eu-central-1').first()).toBeVisible();
+    await expect(page.getByText(/v1\.\d+\.\d+/).first()).toBeVisible();
+  });
+
+  it('shows a policy with both locks in each cluster, and its text in Git', async () => {
+    const page = await open('/policies');
+    await page.getByRole('link', { name: 'finance-eu' }).click();
+    await expect(page.getByRole('heading', { level: 1, name: 'finance-eu' })).toBeVisible();
+    await expect(page.getByText('Enforced').first()).toBeVisible();
+    await expect(page.getByText('policies/finance-eu.yaml').first()).toBeVisible();
+  });
+
+  it('shows a violation without a reload, and prints the time', async () => {
+    const page = await open('/compliance');
+    await isLive(page);
+    const times: number[] = [];
+    for (let sample = 0; sample < SAMPLES; sample += 1) {
+      const name = `live-${sample}`;
+      // Its policy records and does not refuse.
+      await world.createPod('apac', { namespace: 'analytics', name }, 'ap-northeast-1');
+      const created = performance.now();
+      await expect(page.getByRole('button', { name: `Pod analytics/${name}` })).toBeVisible();
+      times.push(performance.now() - created);
+    }
+    console.log(
+      `violation: median ${Math.round(median(times))} ms from the API server's answer to the screen (${times.map(Math.round).join(', ')})`,
+    );
+  });
+
+  it('follows a commit through the hub and every cluster', async () => {
+    const page = await open('/activity');
+    await isLive(page);
+    const policy = [
+      'apiVersion: compliance.federated.io/v1',
+      'kind: SovereignPolicy',
+      'metadata: { name: archive-eu }',
+      'spec: { targetNamespace: finance, allowedRegions: [eu-west-1, eu-central-1] }',
+      '',
+    ].join('\n');
+    const revision = await world.repository.commit({ 'policies/archive-eu.yaml': policy }, 'Keep archives in the EU');
+    await linkOf(page, 'Keep archives in the EU').click();
+    await expect(page).toHaveURL(new RegExp(revision));
+    for (const cluster of ['apac', 'eu', 'us']) await expect(page.getByRole('row', { name: new RegExp(`^${cluster} `) })).toBeVisible();
+    await expect(page.getByText(/enforced/i).first()).toBeVisible();
+  });
+
+  it('explains why a commit was refused: file, line and reason', async () => {
+    const page = await open('/activity');
+    await isLive(page);
+    const text =
+      'apiVersion: compliance.federated.io/v1\nkind: SovereignPolicy\nmetadata: { name: typo }\nspec: { targetNamespace: finance }\n';
+    await world.repository.commit({ 'policies/typo.yaml': text }, 'Forget the regions');
+    await linkOf(page, 'Forget the regions').click();
+    await expect(page.getByText(/policies\/typo\.yaml/).first()).toBeVisible();
+    await expect(page.getByText(/allowedRegions/).first()).toBeVisible();
+    await world.repository.commit({ 'policies/typo.yaml': null }, 'Take it back');
+  });
+
+  it('reports tampering in a cluster', async () => {
+    const page = await open('/clusters/apac');
+    await isLive(page);
+    await world.kube('apac').delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-policies' }, signal);
+    await expect(page.getByText(/Objects of the locks were changed/).first()).toBeVisible();
+  });
+});
+
 describe('a federation in trouble', () => {
   it('refuses changes to a hub-managed policy, puts a deleted guard back, and tells the hub', async () => {
-    const kube = inCluster('eu');
+    const kube = world.kube('eu');
+    const before = (await world.hub.status()).clusters.tampered;
     const ref = { namespace: 'federated-sovereignty-system', name: 'finance-eu' };
     const change = () => kube.mergePatch(SOVEREIGN_POLICY_KIND, ref, { spec: { allowedRegions: ['us-east-1'] } }, signal);
     await expect(change()).rejects.toThrow('comes from Git, and only the agent writes it');
     await expect(kube.delete(SOVEREIGN_POLICY_KIND, ref, signal)).rejects.toThrow('comes from Git, and only the agent writes it');
     await kube.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-policies' }, signal);
     await waitFor(async () => expect(await kube.get(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-policies' }, signal)).toBeDefined());
-    await waitFor(async () => expect((await world.hub.status()).clusters.tampered).toBe(1));
+    await waitFor(async () => expect((await world.hub.status()).clusters.tampered).toBe(before + 1));
     expect((await fso('get', 'events', '--cluster', 'eu')).out).toMatch(/alert +eu +TamperingRepaired/);
   });
 
@@ -151,7 +208,7 @@ describe('a federation in trouble', () => {
     expect(await fso('wait', '--revision', revision, '--timeout', '600s')).toMatchObject({ code: 0 });
     expect((await world.hub.policies()).map(({ name }) => name)).not.toContain('new');
     expect(
-      await inCluster('eu').get(SOVEREIGN_POLICY_KIND, { namespace: 'federated-sovereignty-system', name: 'new' }, signal),
+      await world.kube('eu').get(SOVEREIGN_POLICY_KIND, { namespace: 'federated-sovereignty-system', name: 'new' }, signal),
     ).toBeUndefined();
   });
 });

@@ -7,8 +7,12 @@ import { type KubeClient, POD_KIND } from '@fso/shared/kube';
 import { until } from '../../../clusters/demo/programs.ts';
 import { never } from '../../harness/waiting.ts';
 
+type Shown = 'hub' | 'hubUrl' | 'apiToken' | 'repository' | 'startHub' | 'stopHub' | 'startAgents' | 'killAgents' | 'stop';
+
 /** Three real clusters with agents, a Git server and a hub, as in the demo, and pods that violate policies. */
-export interface RealWorld extends Pick<World, 'hub' | 'hubUrl' | 'apiToken' | 'repository' | 'startHub' | 'stopHub' | 'stop'> {
+export interface RealWorld extends Pick<World, Shown> {
+  /** Removed at the end. */
+  readonly folder: string;
   /** Administrator of a cluster: us, eu or apac. */
   kube(cluster: string): KubeClient;
   /** Creates a pod with a region. Resolves once the API server has it. */
@@ -56,13 +60,16 @@ export const openRealWorld = async (): Promise<RealWorld> => {
     await close();
     throw error;
   }
-  const { hub, hubUrl, apiToken, startHub, stopHub } = world;
+  const { hub, hubUrl, apiToken, startHub, stopHub, startAgents, killAgents } = world;
   return {
     hub,
     hubUrl,
     apiToken,
     startHub,
     stopHub,
+    startAgents,
+    killAgents,
+    folder,
     stop: close,
     get repository() {
       return world.repository;

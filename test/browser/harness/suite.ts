@@ -1,9 +1,8 @@
 import type { Browser } from '@playwright/test';
-import { afterAll, afterEach, beforeAll, inject } from 'vitest';
+import { afterEach, beforeAll, inject } from 'vitest';
 import { openSimulatedWorld, type SimulatedWorld } from '../../simulated-fleet/world.ts';
 import { launchChromium } from './chromium.ts';
 import { createDashboard, type Dashboard, expect } from './dashboard.ts';
-import { openRealWorld, type RealWorld } from './real-world.ts';
 
 /**
  * All files of the suite run in one process, one after another: slow fixtures start once, for the first test that needs them. Their
@@ -33,16 +32,6 @@ const inTests = <T>(open: () => Promise<T>): (() => T) => {
 
 /** 1,000 policies and 500 clusters; the hub runs without authentication. Tests may add to it, but change nothing else. */
 export const useSimulatedWorld = (): (() => SimulatedWorld) => inTests(simulatedWorld);
-
-/** Real clusters and agents for the tests of one file. */
-export const useRealWorld = (): (() => RealWorld) => {
-  let world: RealWorld | undefined;
-  afterAll(() => world?.stop());
-  return inTests(async () => {
-    world = await openRealWorld();
-    return world;
-  });
-};
 
 /**
  * Opens pages of a hub. After each test it closes them, and fails the test for unexpected errors in them.
