@@ -173,7 +173,7 @@ describe('a harmful commit of a trusted signer', () => {
 });
 
 describe('a repository that is too large', () => {
-  /** How hard git tries, from 0 to 9, on both sides: the hub asks again and again, and each answer is compressed anew. */
+  /** How hard git tries, from 0 to 9, on both sides: the hub asks again and again, and each answer is compressed for it. */
   const compressBy = async (level: number): Promise<void> => {
     for (const copy of [repository.folder, join(folder, 'git', 'policies.git')])
       await runGit(copy, ['config', 'core.compression', `${level}`]);
