@@ -122,12 +122,16 @@ const inParts = (project: string, count: number): Suites =>
     ]),
   );
 
+/** These files share one fleet, which takes as long to make as they take to look at twenty pages of it: it is made once. */
+const SIMULATED_FLEET = 'test/browser/simulated-fleet/';
+
 /**
  * Three at a time: each waits much for the programs that it started; with more they wait for each other. The longest are in parts, and the short
  * ones come last, so that no core is without work in the end.
  */
 const THEN: Suites = {
-  ...inParts('browser', 2),
+  'browser of the simulated fleet': () => vitest('browser', SIMULATED_FLEET),
+  'browser of other hubs': () => vitest('browser', `--exclude=${SIMULATED_FLEET}**`),
   ...inParts('integration', 4),
   attacks: () => vitest('attacks'),
   trust: () => vitest('trust'),

@@ -160,10 +160,28 @@ export const createClusterLife = ({ cluster, trouble, random, now }: LifeOptions
 
   let inputs: readonly PolicyInput[] = [];
   let revision: string | null = null;
+  let digest = '';
   const digests = new Map<string, string>();
   const statuses = new Map<string, SovereignPolicyStatus>();
   const reported = new Map<string, PolicyReport>();
   let unsentEvents: ClusterEvent[] = [];
+
+  const inputsOf = (next: string, compiled: CompiledCluster): PolicyInput[] =>
+    compiled.policies.map((policy): PolicyInput => {
+      const { name, spec } = policy;
+      const key = name;
+      const known = inputs.find((input) => input.key === key);
+      if (known !== undefined && digests.get(key) === policy.digest) return known;
+      digests.set(key, policy.digest);
+      const generation = (known?.generation ?? 0) + 1;
+      return { key, namespace: SYSTEM_NAMESPACE, name, managedBy: 'hub', revision: next, generation, spec, deleting: false };
+    });
+  /** What runs outside has done so for days. */
+  const restorePast = (): void => {
+    for (const { key } of inputs) {
+      for (const { metadata } of pods) restored.set(`${key}|${metadata.uid}`, past(6).toISOString());
+    }
+  };
 
   /** Judges one policy. @returns its report if it changed */
   const judgePolicy = (policy: PolicyInput, { outcome, violations, labels, locks }: PolicyState): PolicyReport | undefined => {
@@ -222,21 +240,13 @@ export const createClusterLife = ({ cluster, trouble, random, now }: LifeOptions
   return {
     name: cluster.name,
     accept: (next, compiled) => {
-      inputs = compiled.policies.map((policy): PolicyInput => {
-        const { name, spec } = policy;
-        const key = name;
-        const known = inputs.find((input) => input.key === key);
-        if (known !== undefined && digests.get(key) === policy.digest) return known;
-        digests.set(key, policy.digest);
-        const generation = (known?.generation ?? 0) + 1;
-        return { key, namespace: SYSTEM_NAMESPACE, name, managedBy: 'hub', revision: next, generation, spec, deleting: false };
-      });
-      if (revision === null) {
-        for (const { key } of inputs) {
-          for (const { metadata } of pods) restored.set(`${key}|${metadata.uid}`, past(6).toISOString());
-        }
-      }
+      const isFirst = revision === null;
       revision = next;
+      // Most commits change nothing for most clusters.
+      if (compiled.digest === digest) return [];
+      digest = compiled.digest;
+      inputs = inputsOf(next, compiled);
+      if (isFirst) restorePast();
       return judge();
     },
     addViolation: (namespace, name) => {

@@ -1,7 +1,7 @@
 import type { Page } from '@playwright/test';
 import { it } from 'vitest';
-import { expect } from './harness/dashboard.ts';
-import { useDashboard, useSimulatedWorld } from './harness/suite.ts';
+import { expect } from '../harness/dashboard.ts';
+import { useDashboard, useSimulatedWorld } from '../harness/suite.ts';
 
 /** Tests the dashboard without a mouse and without colours. */
 

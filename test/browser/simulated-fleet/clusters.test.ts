@@ -1,7 +1,7 @@
 import type { ClusterView } from '@fso/shared/api';
 import { describe, it } from 'vitest';
-import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './harness/dashboard.ts';
-import { useDashboard, useSimulatedWorld } from './harness/suite.ts';
+import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from '../harness/dashboard.ts';
+import { useDashboard, useSimulatedWorld } from '../harness/suite.ts';
 
 const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { useSimulatedWorld } from './harness/suite.ts';
+import { useSimulatedWorld } from '../harness/suite.ts';
 
 const world = useSimulatedWorld();
 

@@ -1,6 +1,6 @@
 import { describe, it } from 'vitest';
-import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './harness/dashboard.ts';
-import { useDashboard, useSimulatedWorld } from './harness/suite.ts';
+import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from '../harness/dashboard.ts';
+import { useDashboard, useSimulatedWorld } from '../harness/suite.ts';
 
 const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);

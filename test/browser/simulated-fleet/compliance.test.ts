@@ -1,8 +1,8 @@
 import { ClusterPage, PolicySummaryPage, policyKey, REGION_LABEL } from '@fso/shared/api';
 import type { Page } from '@playwright/test';
 import { describe, it } from 'vitest';
-import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './harness/dashboard.ts';
-import { useDashboard, useSimulatedWorld } from './harness/suite.ts';
+import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from '../harness/dashboard.ts';
+import { useDashboard, useSimulatedWorld } from '../harness/suite.ts';
 
 const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);

@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import type { Page } from '@playwright/test';
 import { it } from 'vitest';
-import { expect } from './harness/dashboard.ts';
-import { useDashboard, useSimulatedWorld } from './harness/suite.ts';
+import { expect } from '../harness/dashboard.ts';
+import { useDashboard, useSimulatedWorld } from '../harness/suite.ts';
 
 /** Measures the time until the dashboard of a large fleet is usable. */
 
