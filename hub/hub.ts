@@ -13,7 +13,7 @@ import {
 } from '@fso/shared/runtime';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { type HubConfig, loadHubConfig } from './config/config.ts';
-import { createOffers, DEFAULT_DELIVERY_LIMITS, Delivery, RevisionTargets } from './delivery/index.ts';
+import { createOffers, DEFAULT_DELIVERY_LIMITS, Delivery, Inspector, RevisionTargets } from './delivery/index.ts';
 import { authenticateByToken, type Identity } from './identity/index.ts';
 import { type Ledger, LedgerError, openLedger } from './ledger/index.ts';
 import { createHubMetrics } from './metrics.ts';
@@ -69,6 +69,7 @@ const createParts = async (context: HubContext, { checkpoints, source, identity 
     { version, limits },
     { ledger, offers, checkpoints, targets, clock, logger: logger.child({ step: 'delivery' }), metrics: metrics.delivery },
   );
+  const inspector = new Inspector(delivery, ledger);
   const compileLogger = logger.child({ step: 'compile' });
   const pipeline = new Pipeline({ ledger, targets, delivery, clock, logger: compileLogger, metrics, onDone: activity.done });
   identity?.identity.subscribe((cluster) => delivery.recheck(cluster));
@@ -78,7 +79,7 @@ const createParts = async (context: HubContext, { checkpoints, source, identity 
   ledger.onSharedHint(() => source.hint());
   await recordSource(source, { ledger, clock, logger });
   const runs: RunPart[] = [(signal) => source.run(signal), (signal) => delivery.run(signal), checkpoints.run, activity.run, trend.run];
-  return { delivery, fleet, offersMade: offers.made, runs };
+  return { delivery, inspector, fleet, offersMade: offers.made, runs };
 };
 
 /** Ends all parts when one fails: a hub that listens without working is useless, while a hub that ends is restarted. */

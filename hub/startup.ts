@@ -4,7 +4,14 @@ import { type Clock, type ListenAddress, type Listening, type Logger, listen, no
 import type { Registry } from 'prom-client';
 import { createAccess } from './access/index.ts';
 import type { HubConfig } from './config/config.ts';
-import { type AgentServer, createAgentServer, type Delivery, type DeliveryLimits, keepCertificate } from './delivery/index.ts';
+import {
+  type AgentServer,
+  createAgentServer,
+  type Delivery,
+  type DeliveryLimits,
+  type Inspector,
+  keepCertificate,
+} from './delivery/index.ts';
 import { type AgentListenerIdentity, type OpenIdentityOptions, openIdentity } from './identity/index.ts';
 import { type AuditKey, type Checkpoints, checkAuditKey, createCheckpoints, type Ledger, loadAuditKey } from './ledger/index.ts';
 import type { HubMetrics } from './metrics.ts';
@@ -141,6 +148,7 @@ export interface Listeners {
 /** The parts that the listeners serve. */
 export interface ServedParts {
   readonly delivery: Delivery;
+  readonly inspector: Inspector;
   readonly fleet: FleetReader;
 }
 
@@ -170,6 +178,7 @@ export const openListeners = async (context: HubContext, stores: Stores, parts: 
       ledger,
       fleet: parts.fleet,
       source: { hint: shareHint, documents: source.documents },
+      agents: parts.inspector,
       access,
       onAudit: recordAudit({ ledger, logger }),
       enrolment: identity && { identity: identity.identity, agentUrl: () => agentUrl },

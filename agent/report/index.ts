@@ -1,3 +1,4 @@
 export { createEventStore, EventOutbox } from './event-outbox.ts';
 export { advanceProven, isRevisionProven } from './proven.ts';
 export { Reporter, type RevisionFacts } from './reporter.ts';
+export { toSend } from './short-reports.ts';

@@ -1,11 +1,12 @@
 import { setImmediate as tick } from 'node:timers/promises';
-import { type ClusterEvent, type PolicyReport, policyKey } from '@fso/shared/api';
+import { type ClusterEvent, type Condition, isShortReport, type LockState, type PolicyReport, policyKey } from '@fso/shared/api';
 import {
   type AgentFrame,
   decodeAgentFrame,
   digestOfCluster,
   digestOfReports,
   EMPTY_DIGEST,
+  judgePolicyReport,
   type Report,
   type ReportedState,
 } from '@fso/shared/protocol';
@@ -18,6 +19,7 @@ import { LiveObservatory } from '../observe/index.ts';
 import { EventOutbox } from './event-outbox.ts';
 import { advanceProven, isRevisionProven } from './proven.ts';
 import { diffReports, ReportCheck, Reporter } from './reporter.ts';
+import { toSend } from './short-reports.ts';
 
 const TIME = '2026-01-01T00:00:00Z';
 const report = (name: string, violations = 0): PolicyReport => policyReport(name, { violations });
@@ -133,12 +135,12 @@ describe('Reporter', () => {
       [false, undefined, 3],
       [false, undefined, 2],
     ]);
-    let known = byKey(all);
+    let known = byKey(all.map(toSend));
     for (const frame of reports()) {
       known = replay(known, frame);
       expect(known.size).toBe(8);
     }
-    expect(known).toEqual(byKey(all));
+    expect(known).toEqual(byKey(all.map(toSend)));
     observatory.publish(snapshotOf([]));
     await settle();
     expect(
@@ -168,11 +170,20 @@ describe('Reporter', () => {
     const [first] = reports();
     expect(first?.policies).toEqual([
       { ...bad, phase: 'Failed', effectiveRegions: [], message: expect.stringContaining('effectiveRegions') },
-      report('good'),
+      toSend(report('good')),
     ]);
     const decoded = decodeAgentFrame(JSON.stringify(first));
     expect(decoded).toMatchObject({ ok: true });
     expect(decoded).not.toHaveProperty('problems');
+  });
+
+  it('tells all that there is to say of a policy that it is asked for', async () => {
+    observatory.publish(snapshotOf([report('a'), report('b')]));
+    reporter.connected(send, NOTHING);
+    await settle();
+    expect(reports()[0]?.policies).toEqual([toSend(report('a')), toSend(report('b'))]);
+    expect(reporter.inspect({ type: 'inspect', id: 3, policy: 'b' })).toEqual({ type: 'inspected', id: 3, report: report('b') });
+    expect(reporter.inspect({ type: 'inspect', id: 4, policy: 'none' })).toEqual({ type: 'inspected', id: 4, report: null });
   });
 
   it('gathers changes while the hub does not keep up, and goes on when it does', async () => {
@@ -240,9 +251,9 @@ describe('Reporter', () => {
     expect(rest).toEqual([]);
     reporter.acknowledged(3);
     reporter.sendDigest();
-    expect(frames.at(-1)).toEqual({ type: 'digest', seq: 3, digest: digestOfReports([report('a', 2), report('b')]) });
+    expect(frames.at(-1)).toEqual({ type: 'digest', seq: 3, digest: digestOfReports([report('a', 2), toSend(report('b'))]) });
     // What the cluster said of itself is lost at the hub.
-    const known = { seq: 3, policies: digestOfReports([report('a', 2), report('b')]), cluster: null };
+    const known = { seq: 3, policies: digestOfReports([report('a', 2), toSend(report('b'))]), cluster: null };
     reporter.disconnected();
     frames = [];
     reporter.connected(send, known);
@@ -264,7 +275,7 @@ describe('Reporter', () => {
           const now = [...new Map(state).entries()].map(([name, violations]) => report(name, violations));
           observatory.publish(snapshotOf(now));
           await settle();
-          expect(reportedBy([...taken, ...reports()]).policies).toBe(digestOfReports(now));
+          expect(reportedBy([...taken, ...reports()]).policies).toBe(digestOfReports(now.map(toSend)));
           taken = [...taken, ...reports().slice(0, Math.max(0, reports().length - lost))];
         }
         reporter.disconnected();
@@ -280,6 +291,74 @@ describe('Reporter', () => {
       }),
       { numRuns: 30 },
     );
+  });
+});
+
+describe('what the reporter says of a policy that conforms', () => {
+  const lock = (state: LockState, message?: string) => ({ state, since: TIME, ...(message === undefined ? {} : { message }) });
+  const condition = (type: string, status: Condition['status']): Condition => ({
+    type,
+    status,
+    reason: 'Reason',
+    message: 'said',
+    lastTransitionTime: TIME,
+  });
+  const CONDITIONS_OF_ACTIVE = [
+    condition('Ready', 'True'),
+    condition('FloorReady', 'True'),
+    condition('GatekeeperReady', 'Unknown'),
+    condition('Conflict', 'False'),
+    condition('AuditAgrees', 'True'),
+  ];
+  const active = policyReport('a', {
+    message: 'deny: pods of a may run in eu-west-1',
+    namespaces: ['a', 'b'],
+    namespaceLabels: [{ namespace: 'a', labels: { x: 'y' } }],
+    conditions: CONDITIONS_OF_ACTIVE,
+  });
+
+  it('holds nothing that differs from cluster to cluster, or from one proof to the next', () => {
+    const { lastUpdated: _time, namespaceLabels: _labels, ...rest } = active;
+    const state = { state: 'Enforced' };
+    expect(toSend(active)).toEqual({
+      ...rest,
+      message: '',
+      conditions: [],
+      enforcement: { admission: state, gatekeeper: state, binding: state },
+    });
+    expect(toSend(active)).toBe(toSend(active));
+    expect(judgePolicyReport(toSend(active))).toEqual({ entry: toSend(active) });
+  });
+
+  it('is as short once it has expired at its time', () => {
+    const over = { admission: lock('NotApplicable'), gatekeeper: lock('NotApplicable'), binding: lock('NotApplicable') };
+    const conditions = [condition('Ready', 'False'), condition('Stalled', 'True'), condition('Expiring', 'False')];
+    expect(isShortReport(toSend({ ...active, phase: 'Expired', enforcement: over, conditions }))).toBe(true);
+  });
+
+  it('leaves it to the cluster to explain that Gatekeeper is missing', () => {
+    const without = { ...active.enforcement, gatekeeper: lock('Unavailable', 'Gatekeeper is not installed') };
+    const conditions = [...CONDITIONS_OF_ACTIVE.slice(0, 2), condition('GatekeeperReady', 'False')];
+    const { conditions: said, enforcement } = toSend({ ...active, enforcement: without, conditions });
+    expect(said).toEqual([]);
+    expect(enforcement.gatekeeper).toEqual({ state: 'Unavailable', message: 'Gatekeeper is not installed' });
+  });
+
+  it.each<[string, Partial<PolicyReport>]>([
+    ['is not in force', { phase: 'Pending' }],
+    ['failed', { phase: 'Failed' }],
+    ['is violated', { violations: 1 }],
+    ['is not proven by a lock', { enforcement: { ...active.enforcement, gatekeeper: lock('Pending') } }],
+    ['is not enforced by a lock that the cluster lacks', { enforcement: { ...active.enforcement, admission: lock('Unavailable', 'old') } }],
+    ['has something to say of a lock', { enforcement: { ...active.enforcement, admission: lock('Enforced', 'by the index') } }],
+    ['is in conflict', { conditions: [...CONDITIONS_OF_ACTIVE.slice(0, 3), condition('Conflict', 'True')] }],
+    ['expires soon', { conditions: [...CONDITIONS_OF_ACTIVE, condition('Expiring', 'True')] }],
+    ['was tampered with', { conditions: [...CONDITIONS_OF_ACTIVE, condition('Tampered', 'True')] }],
+    ['is counted otherwise by Gatekeeper', { conditions: [...CONDITIONS_OF_ACTIVE, condition('AuditAgrees', 'False')] }],
+    ['has a condition that nobody knows', { conditions: [...CONDITIONS_OF_ACTIVE, condition('toString', 'True')] }],
+  ])('is all that there is where it %s', (_what, change) => {
+    const report = { ...active, ...change };
+    expect(toSend(report)).toBe(report);
   });
 });
 

@@ -5,6 +5,8 @@ import {
   digestOfCluster,
   digestOfReports,
   hashOfReport,
+  type Inspect,
+  type Inspected,
   judgeClusterReport,
   judgePolicyReport,
   type Report,
@@ -13,6 +15,7 @@ import {
 import { type Clock, type Logger, Wakeup, weakMemo } from '@fso/shared/runtime';
 import type { AgentSnapshot, Observatory, StreamFact } from '../observe/index.ts';
 import type { EventOutbox } from './event-outbox.ts';
+import { toSend } from './short-reports.ts';
 
 export interface ReportDelta {
   readonly policies: readonly PolicyReport[];
@@ -87,13 +90,13 @@ export class ReportCheck {
     this.#logger = logger;
   }
 
-  /** The reports by key; an invalid one is replaced by a report with phase Failed. */
+  /** The reports by key, short where the policy conforms; an invalid one is replaced by a report with phase Failed. */
   policies({ policies }: AgentSnapshot): ReadonlyMap<string, PolicyReport> {
     const reports = new Map<string, PolicyReport>();
     for (const [key, { report }] of policies) {
       const { entry, problem } = judged(report);
       this.#note(key, problem);
-      if (entry !== undefined) reports.set(key, entry);
+      if (entry !== undefined) reports.set(key, toSend(entry));
     }
     return reports;
   }
@@ -208,6 +211,12 @@ export class Reporter {
     const found = states.find((state) => state.seq === seq) ?? states[0];
     if (found?.cluster === undefined) return found;
     return digestOfCluster(found.cluster) === cluster ? found : { ...found, cluster: undefined };
+  }
+
+  /** @returns all that there is to say of a policy, which the hub asks for */
+  inspect({ id, policy }: Inspect): Inspected {
+    const known = this.#options.observatory.snapshot().policies.get(policy);
+    return { type: 'inspected', id, report: known === undefined ? null : (judged(known.report).entry ?? null) };
   }
 
   event(event: ClusterEvent): void {

@@ -6,6 +6,7 @@ import { isFloorName, type Overflow } from '../enforce/index.ts';
 import type { ClusterFacts } from '../observe/index.ts';
 import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../observe/index.ts';
 import type { Capabilities } from '../plan/index.ts';
+import { NO_GATEKEEPER } from './locks.ts';
 
 /** Why a part of the locks is not in force, for people; undefined: it is. */
 export interface ClusterProblems {
@@ -30,7 +31,7 @@ export interface ClusterFactsInput {
 }
 
 const gatekeeperFacts = ({ view, problems: { gatekeeper: problem } }: ClusterFactsInput): ClusterFacts['gatekeeper'] => {
-  if (!view.templates.served) return { state: 'Absent', message: 'Gatekeeper is not installed' };
+  if (!view.templates.served) return { state: 'Absent', message: NO_GATEKEEPER };
   return problem === undefined ? { state: 'Ready' } : { state: 'NotReady', message: truncate(problem, 2_048) };
 };
 

@@ -71,6 +71,9 @@ export interface LockInput {
 }
 
 const NODE_LIST = `${FLOOR_PARAMETERS_KIND.kind}/${NODES_PARAMETERS}`;
+/** Why no policy of a cluster has lock 2. */
+export const NO_GATEKEEPER = 'Gatekeeper is not installed';
+
 const NOT_APPLICABLE: LockFacts = { state: 'NotApplicable' };
 const ENFORCED: LockFacts = { state: 'Enforced' };
 
@@ -198,7 +201,7 @@ const gatekeeperLock = (subject: Subject, input: LockInput): LockFacts => {
   const { policy, previous, outcome } = subject;
   const constraints = input.plan.constraintsOf(policy.key);
   if (constraints.length === 0) return NOT_APPLICABLE;
-  if (!input.gatekeeper.served) return { state: 'Unavailable', message: 'Gatekeeper is not installed' };
+  if (!input.gatekeeper.served) return { state: 'Unavailable', message: NO_GATEKEEPER };
   const failure = input.failures.find((candidate) => isLockTwo(candidate) && concerns(candidate, policy.key));
   if (failure !== undefined) return { state: 'Degraded', message: `${failure.key}: ${failure.error}` };
   const unproven = findUnproven(constraints, outcome.namespaces, input);

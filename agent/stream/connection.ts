@@ -96,6 +96,9 @@ const WELCOME_MS = 120_000;
 const PING_MS = 25_000;
 const NORMAL_CLOSURE = 1000;
 const MAX_REASON = 300;
+/** Bytes that the hub has not read yet. */
+const MAX_UNREAD = 1024 * 1024;
+
 const REJECTIONS: readonly number[] = [CLOSE_CODES.unauthorized, CLOSE_CODES.unsupportedProtocol];
 const REFUSED_STATUS: readonly (number | undefined)[] = [401, 403];
 
@@ -156,6 +159,11 @@ export class Connection {
     signal.removeEventListener('abort', stop);
     this.#over = true;
     return end;
+  }
+
+  /** Answers a question of the hub, which may ask faster than it reads: what does not drain is not added to. */
+  answer(frame: AgentFrame): void {
+    if (this.#socket.bufferedAmount < MAX_UNREAD) this.send(frame);
   }
 
   send(frame: AgentFrame): void {

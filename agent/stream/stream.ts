@@ -168,6 +168,9 @@ class HubStream {
       case 'resync':
         this.#reporter.resync();
         break;
+      case 'inspect':
+        this.#connection?.answer(this.#reporter.inspect(frame));
+        break;
       case 'digest':
         this.#compareDigest(frame.digest);
         break;

@@ -8,6 +8,7 @@ import type { AuthenticateAgent, Denial, Proof } from '../identity/index.ts';
 import { StreamReplacedError } from '../ledger/index.ts';
 import { Admission } from './admission.ts';
 import { type AgentBudget, createAgentBudgets, DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
+import type { Told } from './inspections.ts';
 import { Session } from './session.ts';
 import type { DeliveryDeps, DeliveryLimits, DeliveryOptions } from './types.ts';
 
@@ -96,6 +97,16 @@ export class Delivery {
   /** Checks again whether the proofs of a cluster's streams still hold, and closes the streams where they do not. */
   recheck(cluster: string): void {
     for (const [session, { proof }] of this.#open) if (session.cluster === cluster) this.#recheckSafely(session, proof);
+  }
+
+  /** Whether the stream of a cluster's agent is here. */
+  holds(cluster: string): boolean {
+    return this.#byCluster.has(cluster);
+  }
+
+  /** Asks the agent of a cluster for the full report of a policy, by key, if its stream is here. */
+  async inspect(cluster: string, policy: string): Promise<Told> {
+    return this.#byCluster.get(cluster)?.inspect(policy);
   }
 
   /** @returns names of the connected clusters */

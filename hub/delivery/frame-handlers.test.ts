@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
 import { type FrameContext, takeAck, takeNack } from './frame-handlers.ts';
-import { RevisionTargets } from './revision-targets.ts';
+import { RevisionTargets } from './offers.ts';
 
 const REVISION = 'a'.repeat(40);
 

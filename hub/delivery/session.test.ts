@@ -9,7 +9,7 @@ import { createAuditKey, createCheckpoints } from '../ledger/index.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { Admission } from './admission.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
-import { RevisionTargets } from './revision-targets.ts';
+import { RevisionTargets } from './offers.ts';
 import { Session } from './session.ts';
 import type { DeliveryDeps, DeliveryOptions } from './types.ts';
 

@@ -26,6 +26,7 @@ import {
   takeReport,
 } from './frame-handlers.ts';
 import { findWitness, type Hello, keepRevision, keepWitness, refuseHello, sendCheckpoints } from './hello.ts';
+import { Inspections, type Told } from './inspections.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import type { DeliveryDeps, DeliveryOptions } from './types.ts';
 
@@ -69,6 +70,7 @@ export class Session {
   readonly #outbox: Outbox;
   readonly #state: SessionState;
   readonly #context: FrameContext;
+  readonly #inspections = new Inspections();
   /** A heartbeat that comes by itself may be a write of the ledger, however many follow each other. */
   readonly #mayNote: () => boolean;
   #hasHello: boolean = false;
@@ -78,6 +80,8 @@ export class Session {
   #isReady: boolean = false;
   /** The agent has said the first word after its welcome. */
   readonly #settled = new AbortController();
+  /** It speaks a version of the protocol in which the hub may ask. */
+  #mayAsk: boolean = false;
   #isAlive: boolean = true;
   /** The agent has acked or nacked a revision on this stream. */
   #hasAnswered: boolean = false;
@@ -137,6 +141,12 @@ export class Session {
 
   close(code: number, reason: string): void {
     this.#socket.close(code, reason);
+  }
+
+  /** Asks the agent for the full report of a policy, by key. */
+  async inspect(policy: string): Promise<Told> {
+    const until = { clock: this.#deps.clock, signal: this.#socket.closed };
+    return this.#mayAsk && this.stream.isOpen() ? this.#inspections.ask(policy, this.#context.send, until) : undefined;
   }
 
   /** Sends the newest checkpoint of the audit log, if the agent does not have it. */
@@ -266,6 +276,8 @@ export class Session {
       case 'digest':
         await takeDigest(frame, this.#context);
         break;
+      case 'inspected':
+        return this.#inspections.take(frame);
     }
     // What it was asked for is still to come.
     if (!this.#state.reports.resyncing) this.#settled.abort();
@@ -290,7 +302,8 @@ export class Session {
     checkpoints.kept = findWitness(hello, this.#deps)?.sequence ?? null;
     if (hello.revision !== null) commits.known.add(hello.revision);
     const time = this.#deps.clock.now().toISOString();
-    this.#send({ type: 'welcome', protocol: PROTOCOL_VERSION, hubVersion: this.#options.version, time, reported });
+    this.#mayAsk = hello.protocol === PROTOCOL_VERSION;
+    this.#send({ type: 'welcome', protocol: hello.protocol, hubVersion: this.#options.version, time, reported });
     this.#hooks.onReady(this);
     const target = this.#deps.targets.targetOf(this.cluster);
     if (target !== null) this.offer(target);

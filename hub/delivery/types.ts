@@ -1,8 +1,7 @@
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { Checkpoints, Ledger } from '../ledger/index.ts';
 import type { AgentLimits } from './agent-budget.ts';
-import type { Offers } from './offers.ts';
-import type { RevisionTargets } from './revision-targets.ts';
+import type { Offers, RevisionTargets } from './offers.ts';
 
 export interface DeliveryLimits {
   /** Milliseconds after which a connection without a hello is closed. */

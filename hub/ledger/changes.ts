@@ -1,6 +1,8 @@
 import { type ClusterEvent, type NewAuditEntry, type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
-import { type Checkpoint, changeDigest, digestOfReports, EMPTY_DIGEST, type Report } from '@fso/shared/protocol';
+import { type Checkpoint, changeDigest, digestOfReports, EMPTY_DIGEST, hashOfReport, type Report } from '@fso/shared/protocol';
+import { weakMemo } from '@fso/shared/runtime';
+import { internPolicies, internReport } from './interning.ts';
 import type { ValueChange, ValueKey, ValueOutcome } from './keyed-store.ts';
 import type { AckedRevision, AgentStream, ClusterRecord, Ledger, Nack } from './types.ts';
 
@@ -75,6 +77,7 @@ export const unseen = (name: string): ClusterRecord => ({
   nack: null,
   report: null,
   policies: new Map(),
+  policiesChanged: null,
   reportedSeq: 0,
   reportedDigest: EMPTY_DIGEST,
 });
@@ -127,7 +130,7 @@ type Policies = ClusterRecord['policies'];
 
 /** @returns `before` where both say the same, in the order of their fields as well: digests depend on it */
 export const unlessSame = <T>(before: T | undefined, now: T): T =>
-  before !== undefined && JSON.stringify(before) === JSON.stringify(now) ? before : now;
+  before !== now && before !== undefined && JSON.stringify(before) === JSON.stringify(now) ? before : now;
 
 /** A report carries changes; what it does not mention stays as it was, unless it is a full one. What says the same stays the same object. */
 const mergePolicies = (known: Policies, report: Report): Policies => {
@@ -149,19 +152,25 @@ export const changedKeys = (before: Policies, after: Policies, report: Report): 
 
 const found = (policies: Policies, keys: readonly string[]): PolicyReport[] => keys.flatMap((key) => policies.get(key) ?? []);
 
-const takeReport = (record: ClusterRecord, report: Report): ClusterRecord => {
+/** Once for each report; those of policies that conform are the same in many clusters. */
+const hashOf = weakMemo(hashOfReport);
+
+const takeReport = (record: ClusterRecord, report: Report, time: string): ClusterRecord => {
   const policies = mergePolicies(record.policies, report);
   const changed = changedKeys(record.policies, policies, report);
+  // From nothing where all is there, so that an error in it cannot stay.
+  const reportedDigest =
+    report.full && report.kept === undefined
+      ? digestOfReports(policies.values(), hashOf)
+      : changeDigest(record.reportedDigest, found(policies, changed), found(record.policies, changed), hashOf);
+  const isChanged = changed.length > 0;
   return {
     ...record,
-    policies: changed.length === 0 ? record.policies : policies,
+    policies: isChanged ? internPolicies(reportedDigest, policies) : record.policies,
+    policiesChanged: isChanged ? time : record.policiesChanged,
     report: report.cluster === undefined ? record.report : unlessSame(record.report, report.cluster),
     reportedSeq: report.seq,
-    // From nothing where all is there, so that an error in it cannot stay.
-    reportedDigest:
-      report.full && report.kept === undefined
-        ? digestOfReports(policies.values())
-        : changeDigest(record.reportedDigest, found(policies, changed), found(record.policies, changed)),
+    reportedDigest,
   };
 };
 
@@ -179,7 +188,7 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange): Clust
     case 'nack':
       return { ...record, nack: { ...change.nack, time: change.time }, lastSeen };
     case 'report':
-      return { ...takeReport(record, change.report), lastSeen };
+      return { ...takeReport(record, change.report, change.time), lastSeen };
     case 'forget':
       // A cluster that came back meanwhile is no longer retired.
       return record.connected ? record : unseen(record.name);
@@ -220,7 +229,8 @@ export const writesOf = (submit: (change: ChangeInput) => Promise<void>): Writes
     setOffered: (cluster, revision, stream) => submitBy(stream, { type: 'offered', cluster, revision }),
     setAck: (cluster, ack, stream) => submitBy(stream, { type: 'ack', cluster, ack }),
     setNack: (cluster, { told = true, ...nack }, stream) => submitBy(stream, { type: 'nack', cluster, nack, told }),
-    applyReport: (cluster, report, stream) => submitBy(stream, { type: 'report', cluster, report }),
+    applyReport: (cluster, report, stream) =>
+      submitBy(stream, { type: 'report', cluster, report: { ...report, policies: report.policies.map(internReport) } }),
     forgetCluster: (cluster) => submit({ type: 'forget', cluster }),
     addEvent: (cluster, event) => submit({ type: 'event', cluster, event }),
   };

@@ -42,6 +42,8 @@ export interface ClusterRecord {
   readonly report: ClusterReport | null;
   /** By key. */
   readonly policies: ReadonlyMap<string, PolicyReport>;
+  /** When one of them changed last, by the clock of the hub that learned of it. RFC 3339; null: none was reported. */
+  readonly policiesChanged: string | null;
   /** Sequence number of the last report taken in. */
   readonly reportedSeq: number;
   /** Digest of `policies`; see digestOfReports. */
@@ -135,6 +137,10 @@ export interface Ledger {
   shareHint(): void;
   /** Called when another hub says so. */
   onSharedHint(handler: () => void): void;
+  /** Asks the other hubs on the same database. @returns what the first that knows it says; undefined: none does in time */
+  ask(question: string): Promise<string | undefined>;
+  /** @param answer undefined: this hub does not know it */
+  onAsked(answer: (question: string) => Promise<string | undefined>): void;
   /** Writes what waits, as far as the database answers within a few seconds, and lets go of everything. */
   close(): Promise<void>;
 }

@@ -1,4 +1,13 @@
-import { ClusterPage, PolicySummaryPage, PolicyView, type ProblemDetails, policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import {
+  ClusterPage,
+  type PolicyDetail,
+  type PolicyReport,
+  PolicySummaryPage,
+  PolicyView,
+  type ProblemDetails,
+  policyKey,
+  SYSTEM_NAMESPACE,
+} from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { ROUTES } from './openapi.ts';
 import { fillLedger, startApiHarness } from './testing/api-harness.ts';
@@ -19,6 +28,7 @@ describe('routes', () => {
   const examples: Readonly<Record<string, string>> = {
     '{namespace}/{name}': `${SYSTEM_NAMESPACE}/finance`,
     '/policies/{name}': '/policies/finance',
+    '/policy-details/{name}': '/policy-details/finance',
     '/policy-sources/{name}': '/policy-sources/finance',
     '/policy-histories/{name}': '/policy-histories/finance',
     '/clusters/{name}': '/clusters/eu',
@@ -38,6 +48,35 @@ describe('routes', () => {
       const parsed = response.schema?.safeParse(await answer.json());
       expect([path, parsed?.error]).toEqual([path, undefined]);
     }
+  });
+
+  it('tell of a policy that conforms what its agent says, of any other what was reported', async () => {
+    const { lastUpdated: _time, ...short } = policyReport('finance', { message: '' });
+    const asked: unknown[] = [];
+    const answers: Record<string, PolicyReport | undefined> = { eu: policyReport('finance', { message: 'told by the agent' }) };
+    const agents = {
+      inspect: async (cluster: string, policy: string) => {
+        asked.push([cluster, policy]);
+        return answers[cluster];
+      },
+    };
+    await using server = await started({ agents });
+    const details = async (query = ''): Promise<PolicyDetail[]> =>
+      ((await (await fetch(`${server.url}/api/v1/policy-details/finance${query}`)).json()) as { items: PolicyDetail[] }).items;
+    await server.ledger.applyReport('eu', report({ seq: 2, full: false, policies: [short] }));
+    const [eu, us] = await details();
+    expect(eu).toMatchObject({ cluster: 'eu', source: 'agent', report: { message: 'told by the agent' }, changed: TIME });
+    expect(us).toMatchObject({ cluster: 'us', source: 'report', report: { violations: 1 } });
+    expect(asked).toEqual([['eu', 'finance']]);
+    answers['eu'] = undefined;
+    expect(await details('?cluster=eu')).toMatchObject([{ source: 'none', report: { message: '' } }]);
+    // One that is not connected is not asked.
+    await server.ledger.setConnected('eu', false);
+    expect(await details('?limit=1')).toMatchObject([{ cluster: 'eu', fresh: false, source: 'none' }]);
+    expect(asked).toHaveLength(2);
+    expect((await fetch(`${server.url}/api/v1/policy-details/finance?cluster=none`)).status).toBe(404);
+    expect((await fetch(`${server.url}/api/v1/policy-details/none`)).status).toBe(404);
+    expect((await fetch(`${server.url}/api/v1/policy-details/finance?limit=51`)).status).toBe(400);
   });
 
   it.each([

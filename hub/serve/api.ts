@@ -15,6 +15,7 @@ import { createRequestTimer } from './http/request-timer.ts';
 import type { StreamOptions } from './live/broadcast.ts';
 import { ROUTES } from './openapi.ts';
 import type { EnrolmentAccess } from './routes/enrolment-routes.ts';
+import type { PolicyDeps } from './routes/policy-routes.ts';
 
 export interface ApiConfig {
   /** Secret of Git webhooks; absent: the hub accepts them from its own machine only. */
@@ -46,6 +47,8 @@ export interface ApiDeps {
   readonly fleet: FleetReader;
   /** Step ①: the hint of a webhook, and the documents of policies. */
   readonly source: { hint(): void; readonly documents: PolicyDocuments };
+  /** Agents that are connected. */
+  readonly agents: PolicyDeps['agents'];
   readonly access: Access;
   /** Called for every change that a caller made, or tried to make. */
   readonly onAudit: OnAudit;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { NamespaceName, Region, ResourceName } from './common.ts';
 import { SYSTEM_NAMESPACE } from './names.ts';
-import { Condition, Enforcement, EnforcementAction, Phase } from './sovereign-policy.ts';
+import { Condition, EnforcementAction, LockStatus, Phase } from './sovereign-policy.ts';
 
 /** Where a policy came from. */
 export const ManagedBy = z.enum(['hub', 'local']);
@@ -24,7 +24,17 @@ export const Violation = z.object({
 });
 export type Violation = z.infer<typeof Violation>;
 
-/** An agent's report on one policy in its cluster. */
+/** A lock of a policy; `since` is absent from a short report. */
+export const ReportedLock = LockStatus.partial({ since: true });
+export type ReportedLock = z.infer<typeof ReportedLock>;
+
+/** The locks of a policy, as an agent reports them. */
+export const ReportedEnforcement = z.object({ admission: ReportedLock, gatekeeper: ReportedLock, binding: ReportedLock });
+
+/**
+ * An agent's report on one policy in its cluster. Of one that conforms it is short: no times, messages, conditions and labels, so that it is
+ * the same in all clusters and from one proof to the next. The agent tells the rest when it is asked.
+ */
 export const PolicyReport = z.object({
   namespace: NamespaceName,
   name: ResourceName,
@@ -37,7 +47,7 @@ export const PolicyReport = z.object({
   phase: Phase,
   message: z.string().max(32_768),
   constraintCreated: z.boolean(),
-  enforcement: Enforcement,
+  enforcement: ReportedEnforcement,
   violations: z.int().min(0).max(MAX_COUNT),
   namespaceLabels: z
     .array(z.object({ namespace: NamespaceName, labels: z.record(z.string().max(317), z.string().max(63)) }))
@@ -47,9 +57,12 @@ export const PolicyReport = z.object({
   violationSamples: z.array(Violation).max(20).describe('The first violations, by namespace and name.'),
   conditions: z.array(Condition).max(32),
   expiryDate: Time.optional(),
-  lastUpdated: Time,
+  lastUpdated: Time.optional().describe('Absent from a short report.'),
 });
 export type PolicyReport = z.infer<typeof PolicyReport>;
+
+/** Whether a report says only that its policy conforms. */
+export const isShortReport = ({ lastUpdated }: Pick<PolicyReport, 'lastUpdated'>): boolean => lastUpdated === undefined;
 
 /** Result of the check of a commit's signature. */
 export const RevisionVerification = z.object({

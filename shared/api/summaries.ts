@@ -37,6 +37,7 @@ export const ClusterPolicy = PolicyView.omit({ clusters: true }).extend({
   violations: Count.describe('In this cluster.'),
   fresh: PolicyInCluster.shape.fresh,
   report: PolicyInCluster.shape.report,
+  changed: PolicyInCluster.shape.changed,
 });
 export type ClusterPolicy = z.infer<typeof ClusterPolicy>;
 export const ClusterPolicyPage = pageOf(ClusterPolicy);

@@ -69,8 +69,20 @@ export const PolicyInCluster = z.object({
   cluster: ResourceName,
   fresh: z.boolean().describe('Whether the cluster is connected; otherwise the report is the last one that arrived.'),
   report: PolicyReport.nullable().describe('null: the cluster should have the policy and has not reported it yet.'),
+  changed: Time.nullable().describe(
+    'When it last changed: as the agent says, or, of a policy that conforms, when the hub learned of it (after a restart: of the last change in this cluster).',
+  ),
 });
 export type PolicyInCluster = z.infer<typeof PolicyInCluster>;
+
+export const PolicyDetail = PolicyInCluster.extend({
+  source: z
+    .enum(['agent', 'report', 'none'])
+    .describe(
+      'Where the report is from. agent: told by the agent when it was asked just now. report: as last reported, in full. none: all that was reported is that it conforms, or nothing, and the agent says no more.',
+    ),
+});
+export type PolicyDetail = z.infer<typeof PolicyDetail>;
 
 export const PolicyView = z.object({
   namespace: z.string(),
@@ -133,6 +145,7 @@ export type ProblemDetails = z.infer<typeof ProblemDetails>;
 /** The schema of a page of items: `total` counts those of all pages, `next` is null on the last one. */
 export const pageOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), total: z.int(), next: z.string().nullable() });
 export const PolicyPage = pageOf(PolicyView);
+export const PolicyDetailPage = pageOf(PolicyDetail);
 export const ClusterPage = pageOf(ClusterView);
 export const EnrolmentPage = pageOf(EnrolmentView);
 export const ViolationPage = pageOf(ViolationView);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { messageOf } from '../runtime/index.ts';
-import { Ack, type AgentFrame, Digest, Hello, HubFrame, MAX_FRAME_BYTES, Nack, Report } from './frames.ts';
+import { Ack, type AgentFrame, Digest, Hello, HubFrame, Inspected, MAX_FRAME_BYTES, Nack, Report } from './frames.ts';
 import { type Judged, judgeClusterReport, judgeEvent, judgePolicyReport } from './reports.ts';
 
 /** What a WebSocket hands over as a message. */
@@ -20,7 +20,8 @@ const Envelope = Report.extend({
   policies: z.array(z.unknown()).max(20_000),
   events: z.array(z.unknown()).max(1000),
 });
-const AgentEnvelope = z.discriminatedUnion('type', [Hello, Ack, Nack, Envelope, Digest]);
+const Answer = Inspected.extend({ report: z.unknown() });
+const AgentEnvelope = z.discriminatedUnion('type', [Hello, Ack, Nack, Envelope, Digest, Answer]);
 
 /** What an agent sent. `problems` are of single entries of a report: each was mended or left out, see reports.ts. */
 export type DecodedAgentFrame = Decoded<AgentFrame> & { readonly problems?: readonly string[] };
@@ -29,7 +30,15 @@ export type DecodedAgentFrame = Decoded<AgentFrame> & { readonly problems?: read
 export const decodeAgentFrame = (data: FrameData): DecodedAgentFrame => {
   const decoded = decode(AgentEnvelope, data);
   if (!decoded.ok) return decoded;
-  return decoded.frame.type === 'report' ? judgeEntries(decoded.frame) : { ok: true, frame: decoded.frame };
+  const { frame } = decoded;
+  switch (frame.type) {
+    case 'report':
+      return judgeEntries(frame);
+    case 'inspected':
+      return { ok: true, frame: { ...frame, report: judgePolicyReport(frame.report).entry ?? null } };
+    default:
+      return { ok: true, frame };
+  }
 };
 
 const judgeEntries = ({ cluster, ...envelope }: z.infer<typeof Envelope>): DecodedAgentFrame => {

@@ -2,8 +2,13 @@ import { z } from 'zod';
 import { ClusterEvent, ClusterReport, PolicyKey, PolicyReport, ResourceName } from '../api/index.ts';
 import { Checkpoint, Hash } from './checkpoint.ts';
 
-/** Version of the wire protocol. Agents and hubs of different versions refuse each other in the hello. */
-export const PROTOCOL_VERSION = 4;
+/** Version of the wire protocol. An agent speaks this one alone. */
+export const PROTOCOL_VERSION = 5;
+/**
+ * The one before, which hubs speak with agents that are not upgraded yet: those report every policy in full, and cannot be asked. Agents and
+ * hubs of other versions refuse each other in the hello.
+ */
+export const PREVIOUS_PROTOCOL_VERSION = 4;
 /** Largest frame either side accepts, in bytes. */
 export const MAX_FRAME_BYTES: number = 64 * 1024 * 1024;
 /** Entries of the audit log between two checkpoints of one frame; more go in several. */
@@ -80,7 +85,16 @@ export const Digest = z.strictObject({
   seq: z.int().min(0),
 });
 
-export type AgentFrame = z.infer<typeof Hello> | z.infer<typeof Ack> | z.infer<typeof Nack> | Report | z.infer<typeof Digest>;
+/** The full report of a policy that the hub asked for. */
+export const Inspected = z.strictObject({
+  type: z.literal('inspected'),
+  /** Of the question. */
+  id: z.int().min(1),
+  report: PolicyReport.nullable().describe('null: the agent does not have the policy.'),
+});
+export type Inspected = z.infer<typeof Inspected>;
+
+export type AgentFrame = z.infer<typeof Hello> | z.infer<typeof Ack> | z.infer<typeof Nack> | Report | z.infer<typeof Digest> | Inspected;
 
 // hub → agent
 
@@ -116,6 +130,14 @@ export const Reported = z.strictObject({ type: z.literal('reported'), seq: z.int
 /** Asks for a full report: the digests differ. */
 export const Resync = z.strictObject({ type: z.literal('resync') });
 
+/** Asks for the full report of a policy, which the agent sends at once. */
+export const Inspect = z.strictObject({
+  type: z.literal('inspect'),
+  id: z.int().min(1),
+  policy: PolicyKey,
+});
+export type Inspect = z.infer<typeof Inspect>;
+
 /** A checkpoint of the hub's audit log, with the digests of the entries between `after` and it, as proof that it goes on from there. */
 export const CheckpointFrame = z.strictObject({
   type: z.literal('checkpoint'),
@@ -126,5 +148,5 @@ export const CheckpointFrame = z.strictObject({
 });
 export type CheckpointFrame = z.infer<typeof CheckpointFrame>;
 
-export const HubFrame = z.discriminatedUnion('type', [Welcome, Offer, Reported, Digest, Resync, CheckpointFrame]);
+export const HubFrame = z.discriminatedUnion('type', [Welcome, Offer, Reported, Digest, Resync, Inspect, CheckpointFrame]);
 export type HubFrame = z.infer<typeof HubFrame>;

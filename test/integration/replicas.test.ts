@@ -91,6 +91,27 @@ describe('two hubs on one PostgreSQL', () => {
     await waitFor(async () => expect((await clientOf(a()).cluster('eu')).connection).toBe('Disconnected'));
   });
 
+  it('what an agent with its stream at one hub says of a policy that conforms is read at the other', async () => {
+    const stream = await connectStream(b().agentUrl, TOKENS.get('eu') ?? '', 'eu');
+    stream.hello();
+    await stream.next('welcome');
+    const namespaces = Array.from({ length: 3_000 }, (_, index) => `namespace-with-a-long-name-${index}`);
+    const told = policyReport('finance', { message: 'told now', namespaces });
+    const { lastUpdated: _time, ...short } = policyReport('finance', { namespaces });
+    stream.send({ type: 'report', seq: 900, full: true, policies: [short], removed: [], events: [] });
+    await stream.next('reported');
+    const answering = stream.next('inspect').then(({ id }) => stream.send({ type: 'inspected', id, report: told }));
+    const detail = (hub: HubProcess) => clientOf(hub).policyDetail('finance', 'eu');
+    await waitFor(async () => expect((await clientOf(a()).policy('finance')).clusters[0]?.report?.namespaces).toHaveLength(3_000));
+    expect(await detail(a())).toEqual({ cluster: 'eu', fresh: true, report: told, changed: told.lastUpdated, source: 'agent' });
+    await answering;
+    // It does not answer any more.
+    expect(await detail(a())).toMatchObject({ source: 'none', report: { message: '' } });
+    stream.close();
+    await stream.closed;
+    await waitFor(async () => expect(await detail(a())).toMatchObject({ fresh: false, source: 'none' }));
+  });
+
   it('an old stream at one hub is ignored once the agent has a stream at the other', async () => {
     const seen = async () => {
       const { report, ...cluster } = await clientOf(b()).cluster('eu');

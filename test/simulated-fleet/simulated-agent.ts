@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { PolicyReport } from '@fso/shared/api';
+import { type PolicyReport, policyKey } from '@fso/shared/api';
 import type { CompiledCluster } from '@fso/shared/compile';
+import { toSend } from '../../agent/report/index.ts';
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 import type { ClusterLife } from './cluster-life.ts';
 
@@ -41,7 +42,7 @@ export const createSimulatedAgent = ({ agentUrl, token, life, holds, compiled, r
 
   const report = (client: StreamClient, policies: PolicyReport[], full = false): void => {
     seq += 1;
-    client.send({ type: 'report', seq, full, cluster: life.cluster(), policies, removed: [], events: life.events() });
+    client.send({ type: 'report', seq, full, cluster: life.cluster(), policies: policies.map(toSend), removed: [], events: life.events() });
   };
   const takeOffers = async (client: StreamClient): Promise<void> => {
     for (;;) {
@@ -65,6 +66,14 @@ export const createSimulatedAgent = ({ agentUrl, token, life, holds, compiled, r
       report(client, life.reports(), true);
     }
   };
+  const answerInspections = async (client: StreamClient): Promise<void> => {
+    for (;;) {
+      const frame = await Promise.race([client.next('inspect'), client.closed]);
+      if ('code' in frame) return;
+      const told = life.reports().find((each) => policyKey(each) === frame.policy) ?? null;
+      client.send({ type: 'inspected', id: frame.id, report: told });
+    }
+  };
   const untilTaken = async (client: StreamClient): Promise<void> => {
     for (;;) {
       const frame = await Promise.race([client.next('reported'), client.closed]);
@@ -81,7 +90,7 @@ export const createSimulatedAgent = ({ agentUrl, token, life, holds, compiled, r
     return client;
   };
   const serve = async (client: StreamClient): Promise<void> => {
-    await Promise.all([takeOffers(client), answerResyncs(client)]);
+    await Promise.all([takeOffers(client), answerResyncs(client), answerInspections(client)]);
   };
   /** Reconnects like a real agent after the hub was away. */
   const keep = async (first: StreamClient): Promise<void> => {

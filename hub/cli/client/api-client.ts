@@ -17,6 +17,8 @@ import {
   ForgottenCluster,
   LogoutView,
   type Page,
+  type PolicyDetail,
+  PolicyDetailPage,
   PolicyPage,
   type PolicySummary,
   PolicySummaryPage,
@@ -101,6 +103,8 @@ export interface HubClient {
   policySummaries(query?: PolicyFilter, signal?: AbortSignal): Promise<PolicySummary[]>;
   /** @param key name, or namespace/name of a policy outside of the agent's namespace */
   policy(key: string, signal?: AbortSignal): Promise<PolicyView>;
+  /** What the agent of one cluster says of a policy when it is asked. @throws the hub's problem where the cluster does not have it */
+  policyDetail(key: string, cluster: string, signal?: AbortSignal): Promise<PolicyDetail>;
   clusters(query?: ClusterFilter, signal?: AbortSignal): Promise<ClusterView[]>;
   cluster(name: string, signal?: AbortSignal): Promise<ClusterView>;
   enrolments(signal?: AbortSignal): Promise<EnrolmentView[]>;
@@ -196,6 +200,11 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
     policies: (query = {}, signal) => all((page) => get(PolicyPage, '/policies', page, signal), { ...query }),
     policySummaries: (query = {}, signal) => all((page) => get(PolicySummaryPage, '/policy-summaries', page, signal), { ...query }),
     policy: (key, signal) => get(PolicyView, `/policies/${policyPath(key)}`, {}, signal),
+    policyDetail: async (key, cluster, signal) => {
+      const [detail] = (await get(PolicyDetailPage, `/policy-details/${policyPath(key)}`, { cluster }, signal)).items;
+      if (detail === undefined) throw new HubError('the hub answers without the cluster', 200);
+      return detail;
+    },
     clusters: (query = {}, signal) => all((page) => get(ClusterPage, '/clusters', page, signal), { ...query }),
     cluster: (name, signal) => get(ClusterView, `/clusters/${encodeURIComponent(name)}`, {}, signal),
     enrolments: (signal) => all((page) => get(EnrolmentPage, '/enrolments', page, signal), {}),

@@ -1,4 +1,14 @@
-import { type ClusterView, type EventView, type PolicyInCluster, type PolicyView, policyKey } from '@fso/shared/api';
+import {
+  type ClusterView,
+  type EventView,
+  isShortReport,
+  type PolicyDetail,
+  type PolicyInCluster,
+  type PolicyReport,
+  type PolicyView,
+  policyKey,
+  type ReportedLock,
+} from '@fso/shared/api';
 import { shortRevision } from '@fso/shared/text';
 import type { Context } from '../context.ts';
 import { clusterColumns, eventColumns } from '../render/columns.ts';
@@ -25,6 +35,17 @@ const phaseOf = ({ fresh, report }: PolicyInCluster): string => {
   return fresh ? report.phase : `${report.phase} (last known)`;
 };
 
+const messageOf = ({ report }: PolicyInCluster): string => {
+  if (report === null) return 'nothing reported yet';
+  if (!isShortReport(report)) return report.message;
+  if (report.phase === 'Expired') return `expired at ${report.expiryDate ?? 'its time'}`;
+  return (
+    Object.values(report.enforcement)
+      .flatMap(({ message }) => message ?? [])
+      .join('; ') || 'conforms'
+  );
+};
+
 const inClusterColumns = (): Column<PolicyInCluster>[] => [
   { title: 'CLUSTER', value: ({ cluster }) => cluster },
   { title: 'PHASE', value: phaseOf },
@@ -34,10 +55,10 @@ const inClusterColumns = (): Column<PolicyInCluster>[] => [
   { title: 'NAMESPACES', value: ({ report }) => list(report?.namespaces ?? []) },
   { title: 'VIOLATIONS', value: ({ report }) => String(report?.violations ?? 0) },
   { title: 'REVISION', value: ({ report }) => shortRevision(report?.revision) },
-  { title: 'MESSAGE', value: ({ report }) => report?.message ?? 'nothing reported yet' },
+  { title: 'MESSAGE', value: messageOf },
 ];
 
-const violationRows = ({ clusters }: PolicyView) =>
+const violationRows = ({ clusters }: Pick<PolicyView, 'clusters'>) =>
   clusters.flatMap(({ cluster, report }) => (report?.violationSamples ?? []).map((violation) => ({ cluster, ...violation })));
 type ViolationRow = ReturnType<typeof violationRows>[number];
 
@@ -75,6 +96,50 @@ export const describePolicy = async (context: Context, given: string, { output }
   if (output === 'json' || output === 'yaml') return writeData(context, output, policy);
   const events = await (await context.connect()).events({ policy: policyKey(policy), limit: RECENT_EVENTS });
   writePolicy(context, policy, events);
+};
+
+const SOURCES: Readonly<Record<PolicyDetail['source'], string>> = {
+  agent: 'its agent, asked now',
+  report: 'its last report',
+  none: 'its last report, if any: its agent does not say more',
+};
+
+const lockColumns = (now: Date): Column<readonly [lock: string, ReportedLock]>[] => [
+  { title: 'LOCK', value: ([lock]) => lock },
+  { title: 'STATE', value: ([, { state }]) => state },
+  { title: 'AGE', value: ([, { since }]) => (since === undefined ? '-' : age(since, now)) },
+  { title: 'MESSAGE', value: ([, { message }]) => message ?? '' },
+];
+
+const labelColumns: Column<NonNullable<PolicyReport['namespaceLabels']>[number]>[] = [
+  { title: 'NAMESPACE', value: ({ namespace }) => namespace },
+  { title: 'LABELS', value: ({ labels }) => list(Object.entries(labels).map(([key, value]) => `${key}=${value}`)) },
+];
+
+export const describePolicyInCluster = async (
+  context: Context,
+  given: string,
+  { cluster, output }: { cluster: string; output: Format },
+): Promise<void> => {
+  checkName(cluster);
+  const key = policyKey(await findPolicy(context, given));
+  const detail = await (await context.connect()).policyDetail(key, cluster);
+  if (output === 'json' || output === 'yaml') return writeData(context, output, detail);
+  const { report, changed } = detail;
+  const facts: [string, string][] = [
+    ['Policy', key],
+    ['Cluster', cluster],
+    ['Phase', phaseOf(detail)],
+    ['Message', messageOf(detail)],
+    ['Changed', changed === null ? '-' : `${age(changed, context.now())} ago`],
+    ['Told by', SOURCES[detail.source]],
+  ];
+  context.out(renderFacts(facts, context.paint));
+  if (report === null) return;
+  section(context, 'Locks', Object.entries(report.enforcement), lockColumns(context.now()));
+  section(context, 'Conditions', report.conditions, conditionColumns(context.now()));
+  section(context, 'Labels', report.namespaceLabels ?? [], labelColumns);
+  section(context, 'Violations', violationRows({ clusters: [detail] }), violationColumns);
 };
 
 export const describeCluster = async (context: Context, name: string, { output }: { output: Format }): Promise<void> => {

@@ -3,6 +3,8 @@ import type { AddOptions, TokenOptions } from '../commands/clusters.ts';
 import type { GetOptions, Kind } from '../commands/get.ts';
 import type { ReportOptions } from '../commands/status.ts';
 import type { WaitOptions } from '../commands/wait.ts';
+import type { Context } from '../context.ts';
+import { CliError } from '../errors.ts';
 import type { Format } from '../render/output.ts';
 import { examples, kindArgument, outputOption, parseDuration, parseLimit, run } from './options.ts';
 
@@ -56,20 +58,29 @@ const addGet = (program: Command): void => {
     );
 };
 
+interface DescribeOptions extends Pick<GetOptions, 'output'> {
+  readonly cluster?: string;
+}
+
+const describe = async (context: Context, kind: Kind, name: string, { cluster, ...options }: DescribeOptions): Promise<void> => {
+  if (kind !== 'policies' && cluster !== undefined) throw new CliError('--cluster: for policies only');
+  if (kind === 'commits') return (await import('../commands/get.ts')).get(context, kind, name, options);
+  const { describeCluster, describePolicy, describePolicyInCluster } = await import('../commands/describe.ts');
+  if (kind === 'clusters') return describeCluster(context, name, options);
+  return cluster === undefined ? describePolicy(context, name, options) : describePolicyInCluster(context, name, { ...options, cluster });
+};
+
 const addDescribe = (program: Command): void => {
   program
     .command('describe')
     .description('show one policy, cluster or commit in full')
     .addArgument(kindArgument('its kind', ['policies', 'clusters', 'commits']))
     .argument('<name>', 'name; a local policy as namespace/name, a commit by its id or the beginning of it')
+    .option('--cluster <name>', 'of a policy: all that the agent of this cluster knows of it, which the hub asks now')
     .addOption(outputOption())
-    .addHelpText('after', examples('describe policy finance-eu', 'describe cluster us -o yaml'))
-    .action((kind: Kind, name: string, options: Pick<GetOptions, 'output'>, command: Command) =>
-      run(command, async (context) => {
-        if (kind === 'commits') return (await import('../commands/get.ts')).get(context, kind, name, options);
-        const { describeCluster, describePolicy } = await import('../commands/describe.ts');
-        return (kind === 'policies' ? describePolicy : describeCluster)(context, name, options);
-      }),
+    .addHelpText('after', examples('describe policy finance-eu', 'describe policy finance-eu --cluster us', 'describe cluster us -o yaml'))
+    .action((kind: Kind, name: string, options: DescribeOptions, command: Command) =>
+      run(command, (context) => describe(context, kind, name, options)),
     );
 };
 

@@ -13,6 +13,7 @@ export const keys = {
     all: ['policies'],
     list: (params: Params) => ['policies', 'list', params],
     one: (policy: string) => ['policies', 'one', policy],
+    details: (policy: string) => ['policies', 'details', policy],
     ofCluster: (cluster: string, params: Params) => ['policies', 'cluster', cluster, params],
   },
   policyTexts: {

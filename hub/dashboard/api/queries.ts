@@ -8,6 +8,7 @@ import {
   type EventView,
   type IssueReport,
   type Page,
+  type PolicyDetail,
   type PolicyHistory,
   type PolicySourceView,
   type PolicySummary,
@@ -79,6 +80,9 @@ export const policiesQuery = (params: Params) =>
   listOf<PolicySummary>('/api/v1/policy-summaries', { queryKey: keys.policies.list(params), params, keyOf: policyKey });
 /** @param policy its key, as of all that follow */
 export const policyQuery = (policy: string) => oneOf<PolicyView>(`/api/v1/policies/${policyPath(policy)}`, keys.policies.one(policy));
+/** What the agents of its first clusters tell when they are asked. */
+export const policyDetailsQuery = (policy: string) =>
+  oneOf<Page<PolicyDetail>>(`/api/v1/policy-details/${policyPath(policy)}`, keys.policies.details(policy));
 /** Policies that may govern a namespace of a cluster, with all that clusters report of them: all pages. */
 export const policiesOfNamespaceQuery = (cluster: string, namespace: string) => {
   const params = { cluster, namespace };

@@ -5,6 +5,7 @@ import type { Database } from './database.ts';
 import { ledgerTables } from './migrations/0001-ledger.ts';
 import { leader } from './migrations/0002-leader.ts';
 import { reportedDigest } from './migrations/0003-reported-digest.ts';
+import { policiesChanged } from './migrations/0004-policies-changed.ts';
 import type { Schema } from './schema.ts';
 
 /** In the order in which they run. */
@@ -12,6 +13,7 @@ const migrationsOf = (shared: boolean): Record<string, Migration> => ({
   '0001-ledger': ledgerTables(shared),
   '0002-leader': leader,
   '0003-reported-digest': reportedDigest,
+  '0004-policies-changed': policiesChanged,
 });
 
 const TABLE = 'ledger_migrations';

@@ -51,6 +51,8 @@ export interface ClusterTable {
   reported_seq: number;
   /** Digest of all its policies; see digestOfReports. */
   reported_digest: string;
+  /** When one of them changed last. */
+  policies_changed: string | null;
   version: number;
   /** Version in which it was last forgotten: chunks that are older are gone. */
   full_version: number;

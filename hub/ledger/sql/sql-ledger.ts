@@ -201,6 +201,8 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     onLead: (handler) => replicas.onLead(handler),
     shareHint: () => replicas.shareHint(),
     onSharedHint: (handler) => replicas.onSharedHint(handler),
+    ask: (question) => replicas.ask(question),
+    onAsked: (answer) => replicas.onAsked(answer),
     close: async () => {
       await queue.close();
       closing.abort();

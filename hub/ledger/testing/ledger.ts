@@ -113,6 +113,28 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       expect(await names(ledger, 'many')).toEqual(['policies/p5', 'policies/p6']);
     });
 
+    it('holds what conforms in the same way in many clusters once, and when it changed', async () => {
+      const short = (name: string): PolicyReport => {
+        const { lastUpdated: _time, ...rest } = policy(name, name === 'over' ? { phase: 'Expired' } : {});
+        return rest;
+      };
+      const clusters = ['alike-1', 'alike-2', 'alike-3'];
+      for (const cluster of clusters) {
+        const policies = [short('a'), short('over'), cluster === 'alike-3' ? policy('b', { violations: 1 }) : short('b')];
+        await ledger.applyReport(cluster, report(1, { full: true, policies }));
+      }
+      const read = () => Promise.all(clusters.map((cluster) => ledger.cluster(cluster)));
+      for (const _life of [1, 2]) {
+        const [one, two, three] = await read();
+        expect(one?.policies).toBe(two?.policies);
+        expect(three?.policies.get('policies/a')).toBe(one?.policies.get('policies/a'));
+        expect([one, two, three].map((cluster) => cluster?.policiesChanged)).toEqual([TIME, TIME, TIME]);
+        await reopen();
+      }
+      await ledger.applyReport('alike-1', report(2, { policies: [policy('b', { phase: 'Failed' })] }));
+      expect((await read()).map((cluster) => cluster?.policies.get('policies/b')?.phase)).toEqual(['Failed', 'Active', 'Active']);
+    });
+
     it('takes a hundred reports at once, in their order', async () => {
       const clusters = Array.from({ length: 10 }, (_, i) => `at-once-${i}`);
       const writes = clusters.flatMap((cluster) =>

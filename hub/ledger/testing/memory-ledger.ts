@@ -96,6 +96,8 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
     onLead: (handler) => handler(),
     shareHint: () => undefined,
     onSharedHint: () => undefined,
+    ask: async () => undefined,
+    onAsked: () => undefined,
     close: async () => undefined,
   };
 };

@@ -59,8 +59,8 @@ const clusterIssues = (cluster: ClusterEntry): ClusterIssue[] =>
     ...finding,
   }));
 
-const unreadySince = ({ conditions, lastUpdated }: PolicyReport): string =>
-  conditions.find(({ type }) => type === CONDITIONS.ready)?.lastTransitionTime ?? lastUpdated;
+const unreadySince = ({ conditions, lastUpdated }: PolicyReport): string | null =>
+  conditions.find(({ type }) => type === CONDITIONS.ready)?.lastTransitionTime ?? lastUpdated ?? null;
 
 const failureOf = (report: PolicyReport): Finding[] => {
   const { phase, message } = report;
@@ -81,7 +81,7 @@ const NOT_HELD: readonly LockState[] = ['Degraded', 'Unavailable'];
 
 const locksOf = ({ enforcement }: PolicyReport): Finding[] =>
   LOCK_NAMES.flatMap(([lock, name]) => {
-    const { state, since, message } = enforcement[lock];
+    const { state, since = null, message } = enforcement[lock];
     return NOT_HELD.includes(state) ? [{ problem: `${name} is ${state}${message === undefined ? '.' : `: ${message}`}`, since }] : [];
   });
 
@@ -89,7 +89,7 @@ const locksOf = ({ enforcement }: PolicyReport): Finding[] =>
 const pendingOf = (report: PolicyReport): Finding[] => {
   const { phase, message, enforcement } = report;
   if (phase !== 'Pending') return [];
-  const waiting = LOCK_NAMES.flatMap(([lock]) => (enforcement[lock].state === 'Pending' ? [enforcement[lock].since] : []));
+  const waiting = LOCK_NAMES.flatMap(([lock]) => (enforcement[lock].state === 'Pending' ? (enforcement[lock].since ?? []) : []));
   const [since = unreadySince(report)] = waiting.sort((a, b) => Date.parse(a) - Date.parse(b));
   return [{ problem: message === '' ? 'Pending.' : `Pending: ${message}`, since }];
 };

@@ -80,8 +80,8 @@ export const clusterPolicy = (entry: PolicyEntry, cluster: string): ClusterPolic
   const row = entry.rows.get(cluster);
   const head = entry.head();
   if (row === undefined || head === undefined) return undefined;
-  const { fresh, report } = row;
-  return { ...head, phase: effectivePhase(row), violations: report?.violations ?? 0, fresh, report };
+  const { fresh, report, changed } = row;
+  return { ...head, phase: effectivePhase(row), violations: report?.violations ?? 0, fresh, report, changed };
 };
 
 export const clusterPolicyOrders: Orders<ClusterPolicy, 'name' | 'target' | 'phase' | 'violations' | 'updated'> = {
@@ -91,7 +91,7 @@ export const clusterPolicyOrders: Orders<ClusterPolicy, 'name' | 'target' | 'pha
     target: ({ targetNamespace }) => targetNamespace,
     phase: ({ phase }) => SEVERITY.indexOf(phase),
     violations: ({ violations }) => violations,
-    updated: ({ report }) => Date.parse(report?.lastUpdated ?? '') || 0,
+    updated: ({ changed }) => Date.parse(changed ?? '') || 0,
   },
 };
 

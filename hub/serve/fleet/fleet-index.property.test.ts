@@ -18,7 +18,10 @@ const membersOf = ({ desired, clusters }: FleetInput): ClusterRecord[] =>
 const rowsOf = (knowledge: FleetInput, key: string): PolicyInCluster[] =>
   membersOf(knowledge)
     .filter(({ name, policies }) => policies.has(key) || knowledge.desired?.clusters.get(name)?.some((policy) => policy.name === key))
-    .map(({ name, connected, policies }) => ({ cluster: name, fresh: connected, report: policies.get(key) ?? null }))
+    .map(({ name, connected, policies, policiesChanged }) => {
+      const report = policies.get(key) ?? null;
+      return { cluster: name, fresh: connected, report, changed: report === null ? null : (report.lastUpdated ?? policiesChanged) };
+    })
     .sort((a, b) => byText(a.cluster, b.cluster));
 
 const keysOf = (knowledge: FleetInput): string[] => {
@@ -58,8 +61,8 @@ const summaryOf = (knowledge: FleetInput, key: string): PolicySummary => {
     locks: { admission: states('admission'), gatekeeper: states('gatekeeper'), binding: states('binding') },
     namespaces: sum(reports.map(({ namespaces }) => namespaces.length)),
     lastUpdated:
-      reports
-        .map(({ lastUpdated }) => lastUpdated)
+      rows
+        .flatMap(({ changed }) => changed ?? [])
         .sort(byText)
         .at(-1) ?? null,
   };
@@ -128,13 +131,15 @@ const policy: fc.Arbitrary<PolicyReport> = fc
     namespaces: fc.uniqueArray(fc.constantFrom('a', 'b', 'c')),
     violations: fc.nat(3),
     conditions: fc.array(fc.constant(conflict), { maxLength: 1 }),
+    isShort: fc.boolean(),
     lastUpdated: fc.constantFrom('2026-01-01T00:00:00.000Z', '2026-01-02T00:00:00.000Z', '2026-01-03T00:00:00.000Z'),
     enforcement: fc.record({ admission: lock, gatekeeper: lock, binding: lock }),
   })
-  .map((change) => {
+  .map(({ isShort, ...change }) => {
     const workload = { kind: 'Pod', namespace: 'a', reason: 'outside', since: TIME };
     const violationSamples = Array.from({ length: change.violations }, (_, n) => ({ ...workload, name: `pod-${n}` }));
-    return policyReport(change.name, { ...change, violationSamples });
+    const { lastUpdated, ...rest } = policyReport(change.name, { ...change, violationSamples });
+    return isShort ? rest : { ...rest, lastUpdated };
   });
 const record: fc.Arbitrary<ClusterRecord> = fc
   .record({
@@ -151,6 +156,7 @@ const record: fc.Arbitrary<ClusterRecord> = fc
     nack: null,
     report: clusterReport(),
     policies: new Map(policies.map((each) => [policyKey(each), each])),
+    policiesChanged: TIME,
     reportedSeq: 1,
     reportedDigest: EMPTY_DIGEST,
   }));
@@ -199,6 +205,7 @@ describe('the fleet index', () => {
       nack: null,
       report: null,
       policies: new Map([[policyKey(report), report]]),
+      policiesChanged: TIME,
       reportedSeq: 1,
       reportedDigest: EMPTY_DIGEST,
     };

@@ -33,12 +33,10 @@ export interface MutablePolicyEntry extends PolicyEntry {
   set(cluster: string, row: PolicyInCluster | undefined): void;
 }
 
-/** The report that changed last. */
+/** When the report that changed last did. */
 const latestOf = (rows: Iterable<PolicyInCluster>): string | null => {
   let latest: string | null = null;
-  for (const { report } of rows) {
-    if (report !== null && (latest === null || isLater(report.lastUpdated, latest))) latest = report.lastUpdated;
-  }
+  for (const { changed } of rows) if (changed !== null && (latest === null || isLater(changed, latest))) latest = changed;
   return latest;
 };
 
@@ -58,10 +56,10 @@ export const createPolicyEntry = (key: string): MutablePolicyEntry => {
   let lastUpdated: string | null | undefined = null;
 
   /** Searching all clusters for the latest report is left to when the latest itself was replaced by an older one. */
-  const noteUpdate = (before: PolicyReport | null | undefined, now: PolicyReport | null | undefined): void => {
+  const noteUpdate = (before: string | null | undefined, now: string | null | undefined): void => {
     if (before === now || lastUpdated === undefined) return;
-    if (now && (lastUpdated === null || !isLater(lastUpdated, now.lastUpdated))) lastUpdated = now.lastUpdated;
-    else if (before?.lastUpdated === lastUpdated) lastUpdated = undefined;
+    if (now && (lastUpdated === null || !isLater(lastUpdated, now))) lastUpdated = now;
+    else if (before === lastUpdated) lastUpdated = undefined;
   };
   const headNow = (): PolicyHead | undefined => {
     if (inGit) return inGit;
@@ -104,7 +102,7 @@ export const createPolicyEntry = (key: string): MutablePolicyEntry => {
     set: (cluster, row) => {
       const before = rows.get(cluster);
       recount(tally, before, row);
-      noteUpdate(before?.report, row?.report);
+      noteUpdate(before?.changed, row?.changed);
       if (row) rows.set(cluster, row);
       else rows.delete(cluster);
       head = undefined;

@@ -32,11 +32,12 @@ export interface PolicyTable {
 }
 
 /** The row of a cluster as it must be now: the one that is there, if it is. */
-const rowOf = (entry: MutablePolicyEntry, { name, connected, policies }: ClusterRecord): PolicyInCluster => {
+const rowOf = (entry: MutablePolicyEntry, { name, connected, policies, policiesChanged }: ClusterRecord): PolicyInCluster => {
   const report = policies.get(entry.key) ?? null;
   const known = entry.rows.get(name);
   if (known?.fresh === connected && known.report === report) return known;
-  const row = { cluster: name, fresh: connected, report };
+  const since = known?.report === report ? known.changed : policiesChanged;
+  const row = { cluster: name, fresh: connected, report, changed: report === null ? null : (report.lastUpdated ?? since) };
   entry.set(name, row);
   return row;
 };

@@ -1,21 +1,40 @@
-import { PolicyHistory, PolicyPage, PolicySourceView, PolicySummaryPage, PolicyView, policyKey } from '@fso/shared/api';
+import {
+  isShortReport,
+  type PolicyDetail,
+  PolicyDetailPage,
+  PolicyHistory,
+  type PolicyInCluster,
+  PolicyPage,
+  PolicySourceView,
+  PolicySummaryPage,
+  PolicyView,
+  policyKey,
+  ResourceName,
+} from '@fso/shared/api';
+import { byText } from '@fso/shared/encoding';
 import { GitObjectError } from '@fso/shared/git';
 import { BusyError } from '@fso/shared/runtime';
+import { z } from 'zod';
+import type { Told } from '../../delivery/index.ts';
 import type { Ledger } from '../../ledger/index.ts';
 import type { PolicyDocuments, PolicyPlace } from '../../source/index.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import type { PolicyEntry } from '../fleet/policy-entry.ts';
 import { matchesPolicy, PolicyQuery, policyOrders } from '../fleet/policy-list.ts';
-import { sortedPage } from '../http/paging.ts';
-import { NameParams, NamespacedNameParams } from '../http/parameters.ts';
+import { pageOf, sortedPage } from '../http/paging.ts';
+import { NameParams, NamespacedNameParams, paging, wholeNumber } from '../http/parameters.ts';
 import { ApiError, notFound } from '../http/problems.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
 
-interface PolicyDeps extends FleetDeps {
+export interface PolicyDeps extends FleetDeps {
   readonly ledger: Pick<Ledger, 'desired'>;
   readonly source: {
     /** Documents of policies, and their history, as Git has them. */
     readonly documents: PolicyDocuments;
+  };
+  readonly agents: {
+    /** Asks the agent of a cluster for the full report of a policy, by key. */
+    inspect(cluster: string, policy: string): Promise<Told>;
   };
 }
 
@@ -56,6 +75,49 @@ const fromClone = async <T>(read: Promise<T | null>, name: string): Promise<T> =
   }
   throw notInGit(name);
 };
+
+/** Agents that one request asks at the same time. */
+const MAX_ASKED = 50;
+
+const PolicyDetailQuery = z.strictObject({
+  cluster: ResourceName.optional().describe('In this cluster only.'),
+  limit: wholeNumber({ digits: 2, min: 1, max: MAX_ASKED })
+    .default(MAX_ASKED)
+    .describe(`Clusters of a page, 1 to ${MAX_ASKED}: their agents are asked at the same time.`),
+  cursor: paging.cursor,
+});
+type PolicyDetailQuery = z.output<typeof PolicyDetailQuery>;
+
+/** A row with all that there is to say: of a policy that conforms only its agent knows that. */
+const detailOf = async (key: string, row: PolicyInCluster, { agents }: PolicyDeps): Promise<PolicyDetail> => {
+  if (row.report !== null && !isShortReport(row.report)) return { ...row, source: 'report' };
+  const report = row.fresh ? await agents.inspect(row.cluster, key) : undefined;
+  if (report == null) return { ...row, source: 'none' };
+  return { ...row, report, changed: report.lastUpdated ?? row.changed, source: 'agent' };
+};
+
+const readDetails = async (key: string, query: PolicyDetailQuery, deps: PolicyDeps): Promise<z.input<typeof PolicyDetailPage>> => {
+  const policy = (await deps.fleet.read()).policy(key) ?? notFound(`policy ${key}`);
+  const rows = [...policy.rows.values()].filter(({ cluster }) => query.cluster === undefined || query.cluster === cluster);
+  if (rows.length === 0 && query.cluster !== undefined) return notFound(`policy ${key} in cluster ${query.cluster}`);
+  const keyOf = ({ cluster }: PolicyInCluster): string => cluster;
+  const page = pageOf(
+    rows.sort((a, b) => byText(a.cluster, b.cluster)),
+    keyOf,
+    query,
+  );
+  return { ...page, items: await Promise.all(page.items.map((row) => detailOf(key, row, deps))) };
+};
+
+const DETAILS = {
+  description:
+    'Times, conditions, messages and labels. Of a policy that conforms the hub keeps none of these: the agents of the clusters of the page are asked now, for a few seconds at most.',
+  tag: 'policies',
+  access: 'viewer',
+  slots: 'heavy',
+  query: PolicyDetailQuery,
+} as const;
+const DETAIL_PAGE = { schema: PolicyDetailPage, description: 'A page, by cluster.' };
 
 /** Policies: their state over the clusters, and their documents in Git. */
 export const policyRoutes: readonly Route<PolicyDeps>[] = [
@@ -122,6 +184,32 @@ export const policyRoutes: readonly Route<PolicyDeps>[] = [
     },
     { schema: PolicyView, description: 'The policy.' },
     (deps, { params }) => readPolicy(deps, policyKey(params)),
+  ),
+  jsonRoute(
+    {
+      ...DETAILS,
+      method: 'get',
+      path: '/api/v1/policy-details/{name}',
+      operationId: 'getPolicyDetails',
+      summary: 'All that the clusters say of a policy',
+      params: NameParams,
+      problems: ['not-found'],
+    },
+    DETAIL_PAGE,
+    (deps, { params, query }) => readDetails(params.name, query, deps),
+  ),
+  jsonRoute(
+    {
+      ...DETAILS,
+      method: 'get',
+      path: '/api/v1/policy-details/{namespace}/{name}',
+      operationId: 'getNamespacedPolicyDetails',
+      summary: 'All that the clusters say of a policy of another namespace',
+      params: NamespacedNameParams,
+      problems: ['not-found'],
+    },
+    DETAIL_PAGE,
+    (deps, { params, query }) => readDetails(policyKey(params), query, deps),
   ),
   jsonRoute(
     {

@@ -14,7 +14,7 @@ import { createAuditKey, type Ledger } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import { createRolloutRecord, type RolloutRecord, writeRollout } from '../../rollout/index.ts';
 import { createPolicyDocuments } from '../../source/index.ts';
-import { type ApiConfig, type ApiRuntime, createApi } from '../api.ts';
+import { type ApiConfig, type ApiDeps, type ApiRuntime, createApi } from '../api.ts';
 import { FleetReader } from '../fleet/fleet-reader.ts';
 import type { StreamOptions } from '../live/broadcast.ts';
 import { clusterReport, desiredOf, gitObjectsOf, policyReport, REVISION, report, TIME } from './fleet.ts';
@@ -38,6 +38,8 @@ interface HarnessParts {
   /** Where its tokens and identity are kept. Default: one that goes with the server. */
   readonly folder?: string;
   readonly shutdown?: ApiRuntime['shutdown'];
+  /** Default: none can be asked. */
+  readonly agents?: ApiDeps['agents'];
 }
 
 type HarnessConfig = Partial<ApiConfig> & AccessSettings & HarnessParts;
@@ -58,6 +60,7 @@ export const startApiHarness = async (
     ledger = createMemoryLedger({ clock }),
     folder: kept,
     shutdown,
+    agents = { inspect: async () => undefined },
     ...apiConfig
   } = config;
   const logger = pino({ level: 'silent' });
@@ -79,6 +82,7 @@ export const startApiHarness = async (
         },
         documents: createPolicyDocuments(async (id) => objects.get(id), clock),
       },
+      agents,
       access,
       onAudit: onAudit ?? (async (record) => void started.audit.push(record)),
       enrolment: { identity, agentUrl: () => 'wss://hub.example.com:8443' },

@@ -96,6 +96,7 @@ export const clusterRecord = (
   nack: null,
   report: clusterReport(),
   policies: new Map(policies.map((policy) => [policyKey(policy), policy])),
+  policiesChanged: policies.length === 0 ? null : TIME,
   reportedSeq: 1,
   reportedDigest: EMPTY_DIGEST,
   ...change,

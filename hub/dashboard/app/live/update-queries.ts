@@ -10,7 +10,12 @@ export type Key = readonly unknown[];
 const policyKeys = ({ cluster, policies }: PolicyChange): readonly Key[] => [
   ['policies', 'list'],
   ['policies', 'cluster', ...(cluster === null ? [] : [cluster])],
-  ...(policies === null ? [['policies', 'one']] : policies.map((policy) => keys.policies.one(policy))),
+  ...(policies === null
+    ? [
+        ['policies', 'one'],
+        ['policies', 'details'],
+      ]
+    : policies.flatMap((policy) => [keys.policies.one(policy), keys.policies.details(policy)])),
   keys.violations.all,
   keys.regions,
   keys.trend.all,

@@ -1,6 +1,7 @@
 import { type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
 import type { Kysely, Selectable } from 'kysely';
 import { unlessSame } from '../../changes.ts';
+import { internPolicies, internReport } from '../../interning.ts';
 import type { ClusterRecord } from '../../types.ts';
 import { chunkOf, isConforming } from '../batch/chunks.ts';
 import type { StoredCluster } from '../batch/plan-batch.ts';
@@ -17,7 +18,8 @@ const recordOf = (row: Selectable<ClusterTable>, policies: ReadonlyMap<string, P
   acked: row.acked_revision === null ? null : { revision: row.acked_revision, digest: row.acked_digest },
   nack: row.nack_json === null ? null : parse(row.nack_json),
   report: row.report_json === null ? null : parse(row.report_json),
-  policies,
+  policies: internPolicies(row.reported_digest, policies),
+  policiesChanged: row.policies_changed,
   reportedSeq: row.reported_seq,
   reportedDigest: row.reported_digest,
 });
@@ -37,10 +39,10 @@ const loadPolicies = async (db: Kysely<Schema>, names: readonly string[]): Promi
   const found = new Map(names.map((name) => [name, new Map<string, PolicyReport>()]));
   const chunks = await db.selectFrom('policy_chunks').select(['cluster', 'policies_json']).where('cluster', 'in', names).execute();
   for (const { cluster, policies_json } of chunks)
-    for (const policy of parse<PolicyReport[]>(policies_json)) found.get(cluster)?.set(policyKey(policy), policy);
+    for (const policy of parse<PolicyReport[]>(policies_json)) found.get(cluster)?.set(policyKey(policy), internReport(policy));
   const deviations = await db.selectFrom('deviations').select(['cluster', 'report_json']).where('cluster', 'in', names).execute();
   for (const { cluster, report_json } of deviations) {
-    const policy = parse<PolicyReport>(report_json);
+    const policy = internReport(parse<PolicyReport>(report_json));
     found.get(cluster)?.set(policyKey(policy), policy);
   }
   return found;
@@ -106,8 +108,8 @@ const refreshed = (known: StoredCluster, row: Selectable<ClusterTable>, { chunks
   const kept = row.full_version > known.version ? [] : [...before].filter(([key, is]) => isConforming(is) && !rewritten.has(chunkOf(key)));
   const policies = new Map(kept);
   const read = [
-    ...chunks.flatMap(({ policies_json }) => parse<PolicyReport[]>(policies_json)),
-    ...deviations.map(({ report_json }) => parse<PolicyReport>(report_json)),
+    ...chunks.flatMap(({ policies_json }) => parse<PolicyReport[]>(policies_json).map(internReport)),
+    ...deviations.map(({ report_json }) => internReport(parse<PolicyReport>(report_json))),
   ];
   for (const policy of read) policies.set(policyKey(policy), unlessSame(before.get(policyKey(policy)), policy));
   const isSame = policies.size === before.size && [...policies].every(([key, policy]) => before.get(key) === policy);

@@ -7,6 +7,7 @@ import type { Database } from '../database.ts';
 import { describeDatabaseError } from '../errors.ts';
 import { lockWrites, nextVersion } from '../write-lock.ts';
 import { createLead, type Lead, readEpoch } from './lead.ts';
+import { type AnswerQuestion, QUESTION_CHANNEL, Questions } from './questions.ts';
 import type { ReplicaState } from './replica-state.ts';
 
 const TICK_MS = 2_000;
@@ -71,6 +72,8 @@ export interface Replicas {
   onLead(handler: () => void): void;
   shareHint(): void;
   onSharedHint(handler: () => void): void;
+  ask(question: string): Promise<string | undefined>;
+  onAsked(answer: AnswerQuestion): void;
   /** Milliseconds since all was known here that the others had written. */
   behindMs(): number;
   /** Whether that is too long, and since when. */
@@ -91,6 +94,7 @@ export class SharedReplicas implements Replicas {
   readonly #stop = new AbortController();
   readonly #leadHandlers: (() => void)[] = [];
   readonly #hintHandlers: (() => void)[] = [];
+  readonly #questions: Questions;
   readonly #sync: () => Promise<void>;
   readonly #running: Promise<unknown>;
   #synced: SyncTime;
@@ -112,6 +116,10 @@ export class SharedReplicas implements Replicas {
       logger.info({ replica }, leads ? 'this hub leads' : 'this hub no longer leads');
       if (leads) for (const handler of this.#leadHandlers) handler();
     });
+    const notify = async (payload: string): Promise<void> => {
+      await sql`select pg_notify(${QUESTION_CHANNEL}, ${payload})`.execute(deps.database.reads);
+    };
+    this.#questions = new Questions({ replica, clock, notify });
     this.#running = Promise.all([this.#run(), this.#watch()]);
   }
 
@@ -137,6 +145,19 @@ export class SharedReplicas implements Replicas {
 
   onSharedHint(handler: () => void): void {
     this.#hintHandlers.push(handler);
+  }
+
+  async ask(question: string): Promise<string | undefined> {
+    try {
+      return await this.#questions.ask(question);
+    } catch (error) {
+      this.#deps.logger.debug({ reason: describeDatabaseError(error) }, 'other hubs not asked');
+      return undefined;
+    }
+  }
+
+  onAsked(answer: AnswerQuestion): void {
+    this.#questions.onAsked(answer);
   }
 
   behindMs(): number {
@@ -176,11 +197,12 @@ export class SharedReplicas implements Replicas {
   async #serve(client: pg.Client): Promise<void> {
     const ended = new AbortController();
     client.once('end', () => ended.abort());
-    client.on('notification', ({ channel, payload }) => {
-      if (payload !== this.#deps.replica) this.#onNotification(channel);
+    client.on('notification', ({ channel, payload = '' }) => {
+      if (channel === QUESTION_CHANNEL) this.#onQuestion(payload);
+      else if (payload !== this.#deps.replica) this.#onNotification(channel);
     });
     await client.query(KEEPALIVE);
-    for (const channel of [NOTIFY_CHANNEL, HINT_CHANNEL]) await client.query(`listen ${channel}`);
+    for (const channel of [NOTIFY_CHANNEL, HINT_CHANNEL, QUESTION_CHANNEL]) await client.query(`listen ${channel}`);
     const until = AbortSignal.any([ended.signal, this.#stop.signal]);
     while (!until.aborted) {
       await this.#tick(client);
@@ -198,6 +220,12 @@ export class SharedReplicas implements Replicas {
     }
     // The next tick repeats what fails here.
     this.#sync().catch((error: unknown) => logger.debug({ reason: describeDatabaseError(error) }, 'changes of other hubs not read'));
+  }
+
+  #onQuestion(payload: string): void {
+    this.#questions
+      .take(payload)
+      .catch((error: unknown) => this.#deps.logger.debug({ reason: describeDatabaseError(error) }, 'question of another hub not answered'));
   }
 
   async #tick(client: pg.Client): Promise<void> {
@@ -240,6 +268,8 @@ export const ALONE: Replicas = {
   onLead: (handler) => handler(),
   shareHint: () => undefined,
   onSharedHint: () => undefined,
+  ask: async () => undefined,
+  onAsked: () => undefined,
   behindMs: () => 0,
   outage: () => undefined,
   close: async () => undefined,

@@ -58,7 +58,7 @@ const COLUMNS: readonly Column<ClusterPolicy>[] = [
     sort: 'violations',
     cell: ({ violations, report }) => (report === null ? 'not known' : formatNumber(violations)),
   },
-  { title: 'Changed', sort: 'updated', cell: ({ report }) => <RelativeTime time={report?.lastUpdated} absent="not reported" /> },
+  { title: 'Changed', sort: 'updated', cell: ({ changed }) => <RelativeTime time={changed} absent="not reported" /> },
 ];
 
 /** Policies that are meant for the cluster or that it reports, each as it stands here. */

@@ -48,9 +48,9 @@ describe('governanceOf', () => {
     clusters,
   });
   const policies = [
-    policy('good', [{ cluster: 'eu', fresh: true, report: reportIn('Active') }]),
-    policy('over', [{ cluster: 'eu', fresh: true, report: reportIn('Expired') }]),
-    policy('elsewhere', [{ cluster: 'us', fresh: false, report: null }]),
+    policy('good', [{ cluster: 'eu', fresh: true, report: reportIn('Active'), changed: null }]),
+    policy('over', [{ cluster: 'eu', fresh: true, report: reportIn('Expired'), changed: null }]),
+    policy('elsewhere', [{ cluster: 'us', fresh: false, report: null, changed: null }]),
   ];
   const at = { cluster: 'eu', namespace: 'finance', isConnected: true };
 
@@ -64,7 +64,7 @@ describe('governanceOf', () => {
   it('has gaps where the cluster is not connected, or did not report all policies', () => {
     expect(gapsOf(governanceOf([], { ...at, isConnected: false }))).toContain('not connected');
     expect(gapsOf(governanceOf(policies, { ...at, cluster: 'us' }))).toContain('not connected');
-    const unreported = policy('new', [{ cluster: 'eu', fresh: true, report: null }]);
+    const unreported = policy('new', [{ cluster: 'eu', fresh: true, report: null, changed: null }]);
     expect(gapsOf(governanceOf([...policies, unreported], at))).toContain('has not reported every policy');
   });
 });

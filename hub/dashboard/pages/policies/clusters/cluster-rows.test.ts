@@ -6,7 +6,7 @@ const ROWS = toClusterRows([
   inCluster('apac'),
   inCluster('eu', { phase: 'Failed', enforcement: enforcement('Degraded', 'Enforced'), violations: 3 }),
   inCluster('gone', {}, false),
-  { cluster: 'new', fresh: true, report: null },
+  { cluster: 'new', fresh: true, report: null, changed: null },
   inCluster('us', { enforcement: enforcement('Enforced', 'Unavailable'), namespaces: ['finance', 'finance-2'] }),
 ]);
 

@@ -54,9 +54,11 @@ const lockCell =
         ) : (
           <LockLabel state={state} />
         )}
-        <div className="fso-muted">
-          since <RelativeTime time={since} />
-        </div>
+        {since === undefined ? null : (
+          <div className="fso-muted">
+            since <RelativeTime time={since} />
+          </div>
+        )}
         {message === undefined || message === '' ? null : (
           <div>
             <LongText text={message} max={MESSAGE_CHARACTERS} />

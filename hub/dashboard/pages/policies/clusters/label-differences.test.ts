@@ -49,7 +49,7 @@ it('lists and filters namespaces of all clusters that report labels', () => {
     inCluster('eu', { namespaceLabels: [{ namespace: 'finance', labels: LABELS }] }),
     inCluster('us', { namespaceLabels: [{ namespace: 'finance', labels: {} }] }, false),
     inCluster('old'),
-    { cluster: 'new', fresh: true, report: null },
+    { cluster: 'new', fresh: true, report: null, changed: null },
   ]);
   expect(rows.map(({ cluster, namespace, differences }) => [cluster, namespace, differences.length])).toEqual([
     ['eu', 'finance', 0],

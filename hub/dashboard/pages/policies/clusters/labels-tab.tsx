@@ -11,6 +11,8 @@ import { LastKnownCluster } from '../../../components/stale-state.tsx';
 import { type Column, VirtualTable } from '../../../components/virtual-table.tsx';
 import type { Filter } from '../../../lib/filters.ts';
 import { count, formatNumber } from '../../../lib/format.ts';
+import { UntoldClusters } from '../untold-clusters.tsx';
+import { usePolicyDetails } from '../use-policy-details.ts';
 import { usePolicySearch } from '../use-policy-search.ts';
 import { filterLabelRows, type LabelDifference, type LabelRow, labelRows } from './label-differences.ts';
 
@@ -81,13 +83,16 @@ const FILTERS: readonly Filter[] = [
   { name: 'differs', label: 'Differences', options: [{ value: 'true', text: 'only namespaces with some' }] },
 ];
 
-export const LabelsTab = ({ policy: { clusters } }: { readonly policy: PolicyView }) => {
+export const LabelsTab = ({ policy }: { readonly policy: PolicyView }) => {
   const { search, change } = usePolicySearch();
+  const details = usePolicyDetails(policy);
+  const { clusters } = details;
   const { q, differs } = search;
   const rows = useMemo(() => labelRows(clusters), [clusters]);
   const shown = useMemo(() => filterLabelRows(rows, { q, differs }), [rows, q, differs]);
   const governed = clusters.reduce((sum, { report }) => sum + (report?.namespaces.length ?? 0), 0);
   const different = rows.filter(({ differences }) => differences.length > 0).length;
+  if (rows.length === 0 && details.untold > 0) return <UntoldClusters {...details} />;
   if (rows.length === 0)
     return (
       <Empty title="No labels are reported">
@@ -103,6 +108,7 @@ export const LabelsTab = ({ policy: { clusters } }: { readonly policy: PolicyVie
         {formatNumber(rows.length)} of {count(governed, 'governed namespace')}. The differences compare them with the labels of this policy
         alone; where several policies govern a namespace, its labels describe all of them.
       </Content>
+      <UntoldClusters {...details} />
       <SearchToolbar search="Search clusters and namespaces" filters={FILTERS} values={search} onChange={change} />
       <div className="fso-table-note" role="status">
         {shown.length === rows.length ? '' : `${formatNumber(shown.length)} of `}

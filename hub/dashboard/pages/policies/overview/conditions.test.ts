@@ -9,7 +9,7 @@ it('puts together what is the same in several clusters, and what needs a look fi
     inCluster('eu', { conditions: [condition('Ready', 'True'), condition('Conflict', 'False')] }),
     inCluster('us', { conditions: [condition('Ready', 'True', { message: 'other', lastTransitionTime: LATER })] }, false),
     inCluster('apac', { conditions: [condition('Ready', 'Unknown'), condition('Expiring', 'True')] }),
-    { cluster: 'new', fresh: true, report: null },
+    { cluster: 'new', fresh: true, report: null, changed: null },
   ]);
   expect(groups.map(({ type, status, verdict }) => [type, status, verdict])).toEqual([
     ['Expiring', 'True', 'bad'],

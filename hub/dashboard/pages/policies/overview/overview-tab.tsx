@@ -6,6 +6,8 @@ import { formatNumber } from '../../../lib/format.ts';
 import { countRows, toClusterRows } from '../clusters/cluster-rows.ts';
 import { originOf } from '../policy-origin.tsx';
 import { LockCount } from '../policy-values.tsx';
+import { UntoldClusters } from '../untold-clusters.tsx';
+import { usePolicyDetails } from '../use-policy-details.ts';
 import { ConditionsTable } from './conditions-table.tsx';
 import { describePolicy } from './describe-policy.ts';
 import { PolicyRegions } from './policy-regions.tsx';
@@ -84,6 +86,16 @@ const InForce = ({ policy }: PolicyProps) => {
   );
 };
 
+const Conditions = ({ policy }: PolicyProps) => {
+  const details = usePolicyDetails(policy);
+  return (
+    <>
+      {details.untold > 0 && details.untold === details.clusters.length ? null : <ConditionsTable clusters={details.clusters} />}
+      <UntoldClusters {...details} />
+    </>
+  );
+};
+
 export const OverviewTab = ({ policy }: PolicyProps) => (
   <>
     <PolicySentence policy={policy} />
@@ -92,7 +104,7 @@ export const OverviewTab = ({ policy }: PolicyProps) => (
       <Title headingLevel="h2" size="lg">
         Conditions
       </Title>
-      <ConditionsTable clusters={policy.clusters} />
+      <Conditions policy={policy} />
     </section>
     <section className="fso-part">
       <Title headingLevel="h2" size="lg">

@@ -8,7 +8,7 @@ const sample = { kind: 'Pod', namespace: 'finance', name: 'api', region: 'us-eas
 const CLUSTERS = [
   inCluster('eu', { violationSamples: [sample, { ...sample, name: 'web' }] }),
   inCluster('gone', {}, false),
-  { cluster: 'new', fresh: false, report: null },
+  { cluster: 'new', fresh: false, report: null, changed: null },
 ];
 
 it('shows the allowed regions and those in which the policy is violated, with its own clusters and violations', () => {

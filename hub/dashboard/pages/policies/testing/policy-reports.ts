@@ -44,4 +44,5 @@ export const inCluster = (cluster: string, change: Partial<PolicyReport> = {}, f
   cluster,
   fresh,
   report: report(change),
+  changed: TIME,
 });

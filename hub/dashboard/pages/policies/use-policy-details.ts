@@ -1,0 +1,40 @@
+import { isShortReport, type PolicyDetail, type PolicyInCluster, type PolicyReport, type PolicyView, policyKey } from '@fso/shared/api';
+import { useQuery } from '@tanstack/react-query';
+import { useMemo } from 'react';
+import { policyDetailsQuery } from '../../api/queries.ts';
+
+export interface PolicyDetails {
+  /** The clusters of the policy, with the full report of each whose agent has told it. */
+  readonly clusters: readonly PolicyInCluster[];
+  /** Of how many only this is known: they conformed when they last reported. */
+  readonly untold: number;
+  /** The agents are being asked for the first time. */
+  readonly isAsking: boolean;
+  /** The hub could not be asked. */
+  readonly isFailed: boolean;
+}
+
+const isShort = ({ report }: PolicyInCluster): boolean => report !== null && isShortReport(report);
+
+/** What an agent told is older than the row where it speaks of another state. */
+const isOfRow = (told: PolicyReport, { report }: PolicyInCluster): boolean =>
+  told.phase === report?.phase && told.revision === report.revision && told.namespaces.length === report.namespaces.length;
+
+export const mergeDetails = (clusters: readonly PolicyInCluster[], details: readonly PolicyDetail[]): PolicyInCluster[] => {
+  const told = new Map(
+    details.flatMap(({ cluster, source, report }) => (source === 'agent' && report ? [[cluster, report] as const] : [])),
+  );
+  return clusters.map((row) => {
+    const report = told.get(row.cluster);
+    return isShort(row) && report !== undefined && isOfRow(report, row) ? { ...row, report } : row;
+  });
+};
+
+/** What the agents of a policy's first clusters tell of it, beside what the hub keeps. */
+export const usePolicyDetails = (policy: PolicyView): PolicyDetails => {
+  const { data, isPending, isError } = useQuery(policyDetailsQuery(policyKey(policy)));
+  return useMemo(() => {
+    const clusters = mergeDetails(policy.clusters, data?.items ?? []);
+    return { clusters, untold: clusters.filter(isShort).length, isAsking: isPending, isFailed: isError };
+  }, [policy.clusters, data, isPending, isError]);
+};

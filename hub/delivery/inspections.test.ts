@@ -1,0 +1,83 @@
+import { type Clock, systemClock } from '@fso/shared/runtime';
+import { describe, expect, it } from 'vitest';
+import { policyReport } from '../../test/harness/policy-reports.ts';
+import { Inspections, Inspector } from './inspections.ts';
+
+/** Time that passes when the test says so. */
+const startClock = () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const clock: Clock = { ...systemClock, sleep: () => promise };
+  return { clock, pass: resolve };
+};
+const open = new AbortController().signal;
+
+describe('questions to an agent', () => {
+  it('are answered by what was asked for, each by its own answer', async () => {
+    const { clock } = startClock();
+    const inspections = new Inspections();
+    const sent: unknown[] = [];
+    const ask = (policy: string) => inspections.ask(policy, (frame) => void sent.push(frame), { clock, signal: open });
+    const [first, second] = [ask('a'), ask('b')];
+    expect(sent).toEqual([
+      { type: 'inspect', id: 1, policy: 'a' },
+      { type: 'inspect', id: 2, policy: 'b' },
+    ]);
+    inspections.take({ type: 'inspected', id: 7, report: policyReport('a') });
+    inspections.take({ type: 'inspected', id: 1, report: policyReport('secret') });
+    inspections.take({ type: 'inspected', id: 2, report: null });
+    inspections.take({ type: 'inspected', id: 1, report: policyReport('a') });
+    expect(await first).toEqual(policyReport('a'));
+    expect(await second).toBeNull();
+  });
+
+  it('are given up when no answer comes, and only so many wait', async () => {
+    const { clock, pass } = startClock();
+    const inspections = new Inspections();
+    const ask = () => inspections.ask('a', () => undefined, { clock, signal: open });
+    const waiting = Array.from({ length: 8 }, ask);
+    expect(await ask()).toBeUndefined();
+    pass();
+    expect(await Promise.all(waiting)).toEqual(Array.from({ length: 8 }, () => undefined));
+    inspections.take({ type: 'inspected', id: 1, report: policyReport('a') });
+  });
+});
+
+describe('an agent with its stream at another hub', () => {
+  const asked: string[] = [];
+  const here = (cluster: string) => ({
+    holds: (name: string) => name === cluster,
+    inspect: async (name: string) => {
+      asked.push(`${name} at the hub of ${cluster}`);
+      return name === 'silent' ? undefined : policyReport('a');
+    },
+  });
+
+  it('is asked through that one', async () => {
+    let answer: (question: string) => Promise<string | undefined> = async () => undefined;
+    const onAsked = (handler: typeof answer): void => {
+      answer = handler;
+    };
+    const other = new Inspector(here('eu'), { ask: async () => undefined, onAsked });
+    const own = new Inspector(here('silent'), { ask: (question) => answer(question), onAsked: () => undefined });
+    expect(await own.inspect('eu', 'a')).toEqual(policyReport('a'));
+    expect(await own.inspect('silent', 'a')).toBeUndefined();
+    expect(await other.inspect('nowhere', 'a')).toBeUndefined();
+    expect(asked).toEqual(['eu at the hub of eu', 'silent at the hub of silent']);
+    expect([await answer('{'), await answer('{"cluster":"eu"}')]).toEqual([undefined, undefined]);
+  });
+
+  it('is asked once by all who ask the same at the same time, and an answer that is none counts as none', async () => {
+    let questions = 0;
+    const ask = async (): Promise<string> => {
+      questions += 1;
+      return '{"report":{"name":"a"}}';
+    };
+    const own = new Inspector(here('eu'), { ask, onAsked: () => undefined });
+    expect(await Promise.all([own.inspect('us', 'a'), own.inspect('us', 'a'), own.inspect('us', 'b')])).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(questions).toBe(2);
+  });
+});

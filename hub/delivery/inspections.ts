@@ -1,0 +1,101 @@
+import { PolicyKey, PolicyReport, policyKey, ResourceName } from '@fso/shared/api';
+import type { HubFrame, Inspected } from '@fso/shared/protocol';
+import type { Clock } from '@fso/shared/runtime';
+import { z } from 'zod';
+import type { Ledger } from '../ledger/index.ts';
+
+/** An agent has what it is asked for in memory; one that does not answer by then is not waited for. */
+const ANSWER_MS = 2_000;
+/** Open questions to one agent; one more is not asked. */
+const MAX_OPEN = 8;
+
+interface Question {
+  readonly policy: string;
+  readonly answer: (report: PolicyReport | null) => void;
+}
+
+/** What an agent says of a policy. null: it does not have it; undefined: it cannot be asked, or does not answer. */
+export type Told = PolicyReport | null | undefined;
+
+/** Questions to one agent for the full reports of policies: of those that conform the hub keeps short ones. */
+export class Inspections {
+  readonly #open = new Map<number, Question>();
+  #asked: number = 0;
+
+  async ask(
+    policy: string,
+    send: (frame: HubFrame) => void,
+    { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+  ): Promise<Told> {
+    if (this.#open.size >= MAX_OPEN) return undefined;
+    this.#asked += 1;
+    const id = this.#asked;
+    const { promise, resolve } = Promise.withResolvers<PolicyReport | null>();
+    const answered = new AbortController();
+    this.#open.set(id, { policy, answer: resolve });
+    send({ type: 'inspect', id, policy });
+    try {
+      const silence = clock.sleep(ANSWER_MS, AbortSignal.any([signal, answered.signal])).catch(() => undefined);
+      return await Promise.race([promise, silence.then(() => undefined)]);
+    } finally {
+      answered.abort();
+      this.#open.delete(id);
+    }
+  }
+
+  /** Takes an answer; what was not asked for, or is no longer waited for, leaves nothing. */
+  take({ id, report }: Inspected): void {
+    const question = this.#open.get(id);
+    if (report === null || policyKey(report) === question?.policy) question?.answer(report);
+  }
+}
+
+/** The streams that this hub holds. */
+interface HeldStreams {
+  holds(cluster: string): boolean;
+  inspect(cluster: string, policy: string): Promise<Told>;
+}
+
+/** As one hub asks another. */
+const HubQuestion = z.strictObject({ cluster: ResourceName, policy: PolicyKey });
+const HubAnswer = z.strictObject({ report: PolicyReport.nullable() });
+
+/** @returns undefined: it is none; a hub of another version may say something else */
+const readJson = <T>(schema: z.ZodType<T>, text: string): T | undefined => {
+  try {
+    return schema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+};
+
+/** Asks agents for full reports, through whichever hub holds their streams. Those who ask the same at the same time share the answer. */
+export class Inspector {
+  readonly #streams: HeldStreams;
+  readonly #ledger: Pick<Ledger, 'ask' | 'onAsked'>;
+  readonly #asking = new Map<string, Promise<Told>>();
+
+  constructor(streams: HeldStreams, ledger: Pick<Ledger, 'ask' | 'onAsked'>) {
+    this.#streams = streams;
+    this.#ledger = ledger;
+    ledger.onAsked(async (text) => {
+      const question = readJson(HubQuestion, text);
+      const report = question && (await streams.inspect(question.cluster, question.policy));
+      return report === undefined ? undefined : JSON.stringify({ report });
+    });
+  }
+
+  /** @param policy its key */
+  inspect(cluster: string, policy: string): Promise<Told> {
+    const question = JSON.stringify({ cluster, policy } satisfies z.input<typeof HubQuestion>);
+    const asking = this.#asking.get(question) ?? this.#ask(cluster, policy, question).finally(() => this.#asking.delete(question));
+    this.#asking.set(question, asking);
+    return asking;
+  }
+
+  async #ask(cluster: string, policy: string, question: string): Promise<Told> {
+    if (this.#streams.holds(cluster)) return this.#streams.inspect(cluster, policy);
+    const answer = await this.#ledger.ask(question);
+    return answer === undefined ? undefined : readJson(HubAnswer, answer)?.report;
+  }
+}

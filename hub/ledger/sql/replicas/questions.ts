@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import type { Clock } from '@fso/shared/runtime';
+import { z } from 'zod';
+
+const pack = promisify(gzip);
+const unpack = promisify(gunzip);
+
+/** Where hubs ask each other, and answer. A message may have 8,000 bytes (https://www.postgresql.org/docs/current/sql-notify.html). */
+export const QUESTION_CHANNEL = 'hub_questions';
+const PIECE = 7_000;
+/** Pieces of one answer; a larger one is none. */
+const MAX_PIECES = 500;
+/** The hub that holds the stream waits for 2 s. */
+const ANSWER_MS = 3_000;
+/** Open questions of one hub; one more is not asked. */
+const MAX_OPEN = 200;
+
+const Message = z.union([
+  z.strictObject({ id: z.uuid(), from: z.string(), question: z.string() }),
+  z.strictObject({
+    id: z.uuid(),
+    from: z.string(),
+    to: z.string(),
+    piece: z.int().min(0),
+    pieces: z.int().min(1).max(MAX_PIECES),
+    data: z.base64(),
+  }),
+]);
+type Message = z.infer<typeof Message>;
+type Piece = Extract<Message, { to: string }>;
+
+interface OpenQuestion {
+  /** By the hub that answers, as several may, and number. */
+  readonly pieces: Map<string, Map<number, string>>;
+  readonly resolve: (answer: string) => void;
+}
+
+export type AnswerQuestion = (question: string) => Promise<string | undefined>;
+
+export interface QuestionsDeps {
+  /** Name of this process among those that share the database. */
+  readonly replica: string;
+  readonly clock: Clock;
+  /** Tells all hubs on the database, this one too. */
+  readonly notify: (payload: string) => Promise<void>;
+}
+
+const readMessage = (payload: string): Message | undefined => {
+  try {
+    return Message.parse(JSON.parse(payload));
+  } catch {
+    // Only hubs write here; one of another version may say something else.
+    return undefined;
+  }
+};
+
+/** Questions among the hubs on one database: only one of them holds the stream of an agent. Answers are compressed, and cut into messages. */
+export class Questions {
+  readonly #deps: QuestionsDeps;
+  readonly #open = new Map<string, OpenQuestion>();
+  #answer: AnswerQuestion = async () => undefined;
+
+  constructor(deps: QuestionsDeps) {
+    this.#deps = deps;
+  }
+
+  onAsked(answer: AnswerQuestion): void {
+    this.#answer = answer;
+  }
+
+  /** @returns what the first hub that knows it says; undefined: none does in time */
+  async ask(question: string): Promise<string | undefined> {
+    const { replica, clock, notify } = this.#deps;
+    if (this.#open.size >= MAX_OPEN) return undefined;
+    const id = randomUUID();
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const answered = new AbortController();
+    this.#open.set(id, { pieces: new Map(), resolve });
+    try {
+      const silence = clock.sleep(ANSWER_MS, answered.signal).catch(() => undefined);
+      // A database that is away takes longer to say so.
+      const asked = notify(JSON.stringify({ id, from: replica, question } satisfies Message)).then(() => promise);
+      return await Promise.race([asked, silence.then(() => undefined)]);
+    } finally {
+      answered.abort();
+      this.#open.delete(id);
+    }
+  }
+
+  /** Takes a notification of the channel. @throws whatever the answer, or the database, throws */
+  async take(payload: string): Promise<void> {
+    const message = readMessage(payload);
+    if (message === undefined) return;
+    if ('to' in message) return this.#takePiece(message);
+    if (message.from !== this.#deps.replica) await this.#reply(message.id, message.from, await this.#answer(message.question));
+  }
+
+  async #reply(id: string, to: string, answer: string | undefined): Promise<void> {
+    if (answer === undefined) return;
+    const data = (await pack(answer)).toString('base64');
+    const pieces = Math.ceil(data.length / PIECE);
+    if (pieces > MAX_PIECES) return;
+    for (let piece = 0; piece < pieces; piece += 1) {
+      const message: Message = { id, from: this.#deps.replica, to, piece, pieces, data: data.slice(piece * PIECE, (piece + 1) * PIECE) };
+      await this.#deps.notify(JSON.stringify(message));
+    }
+  }
+
+  async #takePiece({ id, from, to, piece, pieces, data }: Piece): Promise<void> {
+    const open = this.#open.get(id);
+    if (open === undefined || to !== this.#deps.replica) return;
+    const known = open.pieces.get(from) ?? new Map<number, string>();
+    open.pieces.set(from, known.set(piece, data));
+    if (known.size < pieces) return;
+    const whole = Array.from({ length: pieces }, (_, at) => known.get(at) ?? '').join('');
+    open.resolve((await unpack(Buffer.from(whole, 'base64'))).toString('utf8'));
+  }
+}
