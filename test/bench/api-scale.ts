@@ -2,6 +2,7 @@ import { get } from 'node:http';
 import { parseArgs } from 'node:util';
 import type { PolicyReport } from '@fso/shared/api';
 import type { Report } from '@fso/shared/protocol';
+import { toSend } from '../../agent/report/index.ts';
 import { createHubClient } from '../../hub/cli/client/api-client.ts';
 import type { Desired } from '../../hub/ledger/types.ts';
 import { compileDesired } from '../../hub/rollout/index.ts';
@@ -13,6 +14,8 @@ interface Size {
   readonly clusters: number;
   readonly policies: number;
   readonly violations: number;
+  /** In percent of all policies in all clusters: those that are not proven. */
+  readonly deviating: number;
   readonly rounds: number;
 }
 
@@ -23,7 +26,7 @@ const REVISION = 'a'.repeat(40);
 
 const condition = (type: string) => ({ type, status: 'True' as const, lastTransitionTime: TIME, reason: 'Proven', message: 'proven' });
 
-/** As an agent sends it: nothing in it is shared with another report. */
+/** A full report: nothing in it is shared with another one. */
 const reportOf = (name: string, seq: number, violations = 0): PolicyReport =>
   structuredClone(
     policyReport(name, {
@@ -75,13 +78,18 @@ const desiredOf = (revision: string, { clusters, policies }: Size): Desired => {
 };
 
 const fill = async ({ ledger }: ApiHarness, size: Size): Promise<void> => {
-  const { clusters, policies, violations } = size;
-  const names = numbered('policy', policies);
+  const { clusters, policies, violations, deviating } = size;
+  const conforming = numbered('policy', policies).map((name) => toSend(reportOf(name, 1)));
   await ledger.setDesired(desiredOf(REVISION, size));
   const perCluster = violations / clusters;
-  for (const name of numbered('cluster', clusters)) {
+  const each = deviating === 0 ? Number.POSITIVE_INFINITY : Math.round(100 / deviating);
+  for (const [index, name] of numbered('cluster', clusters).entries()) {
     await ledger.setConnected(name, true);
-    const reports = names.map((policy, n) => reportOf(policy, 1, Math.max(0, Math.min(NAMED, Math.round(perCluster - n * NAMED)))));
+    const reports = conforming.map((report, n) => {
+      const violated = Math.max(0, Math.min(NAMED, Math.round(perCluster - n * NAMED)));
+      if (violated > 0) return reportOf(report.name, 1, violated);
+      return (n + index) % each === 0 ? { ...reportOf(report.name, 1), phase: 'Pending' as const } : report;
+    });
     await ledger.applyReport(name, message(1, true, reports));
   }
 };
@@ -133,7 +141,7 @@ const changes = (size: Size): Readonly<Record<string, Change>> => {
   let seq = 1;
   const report = async ({ ledger }: ApiHarness, full: boolean, names: readonly string[]): Promise<void> => {
     seq += 1;
-    const reports = names.map((name) => reportOf(name, seq, name.endsWith('0000') ? NAMED : 0));
+    const reports = names.map((name) => toSend(reportOf(name, seq, name.endsWith('0000') ? NAMED : 0)));
     await ledger.applyReport('cluster-0000', message(seq, full, reports));
   };
   return {
@@ -183,6 +191,7 @@ export const apiScale = async (args: string[], signal: AbortSignal): Promise<voi
       clusters: { type: 'string', default: '500' },
       policies: { type: 'string', default: '1000' },
       violations: { type: 'string', default: '10000' },
+      deviating: { type: 'string', default: '1' },
       rounds: { type: 'string', default: '15' },
     },
   });
@@ -190,6 +199,7 @@ export const apiScale = async (args: string[], signal: AbortSignal): Promise<voi
     clusters: Number(values.clusters),
     policies: Number(values.policies),
     violations: Number(values.violations),
+    deviating: Number(values.deviating),
     rounds: Number(values.rounds),
   };
   const kinds = Object.entries(changes(size));
@@ -198,6 +208,7 @@ export const apiScale = async (args: string[], signal: AbortSignal): Promise<voi
   console.log(
     `${size.clusters} clusters × ${size.policies} policies; the first answer: ${(await read(server.url, 'status')).toFixed(0)} ms`,
   );
+  console.log(`heap: ${Math.round(process.memoryUsage().heapUsed / 1_048_576)} MiB; ${size.deviating} % of all policies deviate`);
   console.log(`median of ${size.rounds}, ms; after a change of ${kinds.map(([name]) => name).join(' | ')}`);
   const line = (times: readonly string[], what: string): void => console.log(`${times.map((time) => time.padStart(7)).join(' ')}  ${what}`);
   for (const path of PATHS) {

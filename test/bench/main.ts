@@ -8,12 +8,14 @@
  *   npm run bench -- api-scale --clusters 500 --policies 1000
  *   npm run bench -- fanout --agents 500 --policies 1000 --database postgres
  *   npm run bench -- resync --agents 500 --policies 1000 --json resync.json
+ *   npm run bench -- status --agents 500 --policies 1000 --database postgres
  */
 import { admission } from './admission.ts';
 import { agentScale } from './agent-scale.ts';
 import { apiScale } from './api-scale.ts';
 import { fanout } from './fleet/fanout.ts';
 import { resync } from './fleet/resync.ts';
+import { status } from './fleet/status.ts';
 import { ledger } from './ledger.ts';
 import { memory } from './memory.ts';
 
@@ -25,6 +27,7 @@ const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => 
   ledger,
   memory,
   resync,
+  status,
 };
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -21,6 +21,8 @@ export type Order =
     }
   /** What a commit is to its agents; it may come after the hub's offer. */
   | { readonly type: 'commit'; readonly revision: string; readonly digest: string; readonly changed: string }
+  /** From now on every policy has failed, or conforms again. */
+  | { readonly type: 'turn'; readonly failed: boolean }
   | { readonly type: 'stop' };
 
 /** What one agent tells. Times are milliseconds since 1970, with fractions. */
@@ -57,6 +59,9 @@ class BenchAgent {
   #sentPolicies = 0;
   #unanswered = 0;
   #isSettled: boolean = false;
+  /** Policies that have to be sent before all is reported. */
+  #due = 0;
+  #failed: boolean = false;
   /** Of the last offer. */
   #bytes = 0;
   /** Revision by the number of the first report that says it. */
@@ -79,6 +84,7 @@ class BenchAgent {
           this.#sentPolicies = 0;
           this.#unanswered = 0;
           this.#isSettled = false;
+          this.#due = 0;
           this.#reporter.connected((frame) => this.#send(frame), reported);
           // Nothing is sent where the hub has everything: then no answer comes.
           setTimeout(() => this.#settle(), 100);
@@ -116,6 +122,7 @@ class BenchAgent {
       conditions: CONDITIONS,
       lastUpdated: TIME,
       revision: this.#revision,
+      phase: this.#failed ? 'Failed' : 'Active',
     });
   }
 
@@ -143,8 +150,17 @@ class BenchAgent {
     if (frame.cluster?.provenRevision) this.#waiting.set(frame.seq, frame.cluster.provenRevision);
   }
 
+  turn(failed: boolean): void {
+    this.#failed = failed;
+    this.#sentPolicies = 0;
+    this.#isSettled = false;
+    this.#due = this.#policies.size;
+    for (const name of this.#policies.keys()) this.#policies.set(name, this.#report(name));
+    this.#observatory.publish(this.#snapshot());
+  }
+
   #settle(): void {
-    if (this.#isSettled || this.#connection === undefined || this.#unanswered > 0) return;
+    if (this.#isSettled || this.#connection === undefined || this.#unanswered > 0 || this.#sentPolicies < this.#due) return;
     this.#isSettled = true;
     tell({ type: 'settled', cluster: this.#cluster, at: now(), policies: this.#sentPolicies });
   }
@@ -181,11 +197,18 @@ const entryOf = (revision: string): PromiseWithResolvers<Commit> => {
 };
 const commitOf = (revision: string): Promise<Commit> => entryOf(revision).promise;
 
+const agents: BenchAgent[] = [];
 const stop = new AbortController();
 process.on('message', (order: Order) => {
   if (order.type === 'commit') entryOf(order.revision).resolve(order);
   if (order.type === 'stop') stop.abort(new Error('stopped'));
-  if (order.type === 'start') for (const owner of order.tokens) new BenchAgent(order, owner).run(stop.signal).catch(() => undefined);
+  if (order.type === 'turn') for (const agent of agents) agent.turn(order.failed);
+  if (order.type !== 'start') return;
+  for (const owner of order.tokens) {
+    const agent = new BenchAgent(order, owner);
+    agents.push(agent);
+    agent.run(stop.signal).catch(() => undefined);
+  }
 });
 // Without the process that started it nobody wants the figures.
 process.once('disconnect', () => process.exit(0));

@@ -49,6 +49,8 @@ export const fleetSettings = (args: string[]): FleetSettings => {
 
 const REGIONS = ['eu-west-1', 'eu-central-1'];
 const POLL_MS = '200';
+/** Of an administrator at the hub. */
+export const API_TOKEN = 'token-of-the-bench-0123456789';
 
 const numbered = (what: string, count: number): string[] => Array.from({ length: count }, (_, n) => `${what}-${n}`);
 
@@ -146,6 +148,13 @@ export class BenchFleet {
     return (await reported).map((news) => ({ ...news, at: news.at - begin }));
   }
 
+  /** Every policy fails in each cluster, or conforms again. Resolves once the hub has all reports. */
+  async turn(failed: boolean): Promise<void> {
+    const settled = this.allSettled();
+    for (const child of this.#children) this.#send(child, { type: 'turn', failed });
+    await settled;
+  }
+
   cpuMs(): number {
     return cpuMsOf(this.hub.pid ?? 0);
   }
@@ -190,7 +199,7 @@ export const withFleet = async <T>(
     const revision = await repository.commit(files, 'first');
     const tokens = new Map(names.map((name) => [name, `token-of-${name}-0123456789`]));
     const database: Readonly<Record<string, string>> = postgres === undefined ? {} : { DATABASE_URL: await postgres.createDatabase() };
-    const env = { FSO_AGENT_TLS: 'on', FSO_GIT_POLL_MS: POLL_MS, ...database, ...settings.env };
+    const env = { FSO_AGENT_TLS: 'on', FSO_GIT_POLL_MS: POLL_MS, FSO_API_TOKEN: API_TOKEN, ...database, ...settings.env };
     hub = await createHubProcess({ name: 'hub', folder: join(folder, 'hub'), gitUrl, tokens, env });
     await hub.start();
     fleet = new BenchFleet({ settings, hub, repository, files, signal });
