@@ -1,8 +1,16 @@
 import { type ClusterEvent, type NewAuditEntry, type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
-import { type Checkpoint, changeDigest, digestOfReports, EMPTY_DIGEST, hashOfReport, type Report } from '@fso/shared/protocol';
+import {
+  type Checkpoint,
+  changeDigest,
+  digestOfReports,
+  EMPTY_DIGEST,
+  hashOfReport,
+  internReport,
+  type Report,
+} from '@fso/shared/protocol';
 import { weakMemo } from '@fso/shared/runtime';
-import { internPolicies, internReport } from './interning.ts';
+import { internPolicies } from './interning.ts';
 import type { ValueChange, ValueKey, ValueOutcome } from './keyed-store.ts';
 import type { AckedRevision, AgentStream, ClusterRecord, Ledger, Nack } from './types.ts';
 

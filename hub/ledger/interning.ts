@@ -1,35 +1,5 @@
-import { isShortReport, type PolicyReport } from '@fso/shared/api';
+import { WeakValues } from '@fso/shared/runtime';
 import type { ClusterRecord } from './types.ts';
-
-/** Values by a key, held as long as others hold them. */
-class WeakValues<V extends object> {
-  readonly #known = new Map<string, WeakRef<V>>();
-  readonly #gone: FinalizationRegistry<string> = new FinalizationRegistry((key) => {
-    if (this.#known.get(key)?.deref() === undefined) this.#known.delete(key);
-  });
-
-  get(key: string): V | undefined {
-    return this.#known.get(key)?.deref();
-  }
-
-  set(key: string, value: V): void {
-    this.#known.set(key, new WeakRef(value));
-    this.#gone.register(value, key);
-  }
-}
-
-/** By their JSON. */
-const reports = new WeakValues<PolicyReport>();
-
-/** @returns one object for all short reports that say the same, in whichever cluster; any other report as it is */
-export const internReport = (report: PolicyReport): PolicyReport => {
-  if (!isShortReport(report)) return report;
-  const key = JSON.stringify(report);
-  const known = reports.get(key);
-  if (known !== undefined) return known;
-  reports.set(key, report);
-  return report;
-};
 
 type Policies = ClusterRecord['policies'];
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { ClusterEvent, ClusterReport, type LockStatus, PolicyReport } from '../api/index.ts';
+import { ClusterEvent, ClusterReport, isShortReport, type LockStatus, PolicyReport } from '../api/index.ts';
 import { canonicalJson, sha256 } from '../encoding/index.ts';
-import { truncate } from '../runtime/index.ts';
+import { truncate, WeakValues } from '../runtime/index.ts';
 
 /**
  * Entries of a report, each judged alone: one that its schema refuses must not take the others with it. The agent asks before it sends or
@@ -59,10 +59,31 @@ const validFields = <S extends z.ZodObject>({ shape }: S, value: unknown): Parti
 
 const problemOf = (error: z.ZodError): string => truncate(z.prettifyError(error), MAX_PROBLEM);
 
+/** Short reports by their JSON. */
+const shortReports = new WeakValues<PolicyReport>();
+const interned = new WeakSet<PolicyReport>();
+
+/** @returns one object for all short reports that say the same, in whichever cluster; any other report as it is */
+export const internReport = (report: PolicyReport): PolicyReport => {
+  if (!isShortReport(report) || interned.has(report)) return report;
+  const text = JSON.stringify(report);
+  const known = shortReports.get(text);
+  if (known !== undefined) return known;
+  shortReports.set(text, report);
+  interned.add(report);
+  return report;
+};
+
+/** The short report that a value is, if one with the same text was judged before: most that a hub gets are. */
+const knownReport = (value: unknown): PolicyReport | undefined =>
+  typeof value === 'object' && value !== null && !('lastUpdated' in value) ? shortReports.get(JSON.stringify(value)) : undefined;
+
 /** A report that its schema refuses becomes one with phase Failed that says why, with the fields that are right. */
 export const judgePolicyReport = (value: unknown): Judged<PolicyReport> => {
+  const known = knownReport(value);
+  if (known !== undefined) return { entry: known };
   const parsed = PolicyReport.safeParse(value);
-  if (parsed.success) return { entry: parsed.data };
+  if (parsed.success) return { entry: internReport(parsed.data) };
   const problem = problemOf(parsed.error);
   const { namespace, name, ...fields } = validFields(PolicyReport, value);
   if (namespace === undefined || name === undefined) return { entry: undefined, problem };

@@ -19,3 +19,20 @@ export const weakMemo2 = <A extends object, B extends object, V>(make: (a: A, b:
   const ofFirst = weakMemo((a: A) => weakMemo((b: B) => make(a, b)));
   return (a, b) => ofFirst(a)(b);
 };
+
+/** Values by a key, held as long as others hold them. */
+export class WeakValues<V extends object> {
+  readonly #known = new Map<string, WeakRef<V>>();
+  readonly #gone: FinalizationRegistry<string> = new FinalizationRegistry((key) => {
+    if (this.#known.get(key)?.deref() === undefined) this.#known.delete(key);
+  });
+
+  get(key: string): V | undefined {
+    return this.#known.get(key)?.deref();
+  }
+
+  set(key: string, value: V): void {
+    this.#known.set(key, new WeakRef(value));
+    this.#gone.register(value, key);
+  }
+}

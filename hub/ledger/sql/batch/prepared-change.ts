@@ -1,4 +1,5 @@
-import type { ClusterEvent, PolicyReport } from '@fso/shared/api';
+import { type ClusterEvent, isShortReport, type PolicyReport } from '@fso/shared/api';
+import { weakMemo } from '@fso/shared/runtime';
 import { type Change, digestOfEvent, eventsOfChange } from '../../changes.ts';
 import { CHUNKS } from './chunks.ts';
 
@@ -36,9 +37,12 @@ const lengthOf = (texts: Iterable<string>): number => {
   return length;
 };
 
+/** Short reports are the same objects for many clusters. */
+const jsonOfShort = weakMemo((policy: PolicyReport) => JSON.stringify(policy));
+
 export const prepareChange = (change: Change): PreparedChange => {
   const reported = change.type === 'report' ? change.report.policies : [];
-  const policies = new Map(reported.map((policy) => [policy, JSON.stringify(policy)]));
+  const policies = new Map(reported.map((policy) => [policy, isShortReport(policy) ? jsonOfShort(policy) : JSON.stringify(policy)]));
   const events = eventsOfChange(change).map(({ cluster, event }) => ({
     cluster,
     event,

@@ -1,7 +1,8 @@
 import { type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
+import { internReport } from '@fso/shared/protocol';
 import type { Kysely, Selectable } from 'kysely';
 import { unlessSame } from '../../changes.ts';
-import { internPolicies, internReport } from '../../interning.ts';
+import { internPolicies } from '../../interning.ts';
 import type { ClusterRecord } from '../../types.ts';
 import { chunkOf, isConforming } from '../batch/chunks.ts';
 import type { StoredCluster } from '../batch/plan-batch.ts';
