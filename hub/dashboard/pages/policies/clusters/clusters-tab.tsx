@@ -12,6 +12,7 @@ import { type Column, VirtualTable } from '../../../components/virtual-table.tsx
 import { type Filter, optionsOf } from '../../../lib/filters.ts';
 import { count, formatNumber } from '../../../lib/format.ts';
 import { PHASE_FILTER } from '../policy-values.tsx';
+import { usePolicyDetails } from '../use-policy-details.ts';
 import { usePolicySearch } from '../use-policy-search.ts';
 import { type ClusterRow, filterRows, type LockName, sortRows, toClusterRows } from './cluster-rows.ts';
 
@@ -105,8 +106,9 @@ const FILTERS: readonly Filter[] = [
   },
 ];
 
-export const ClustersTab = ({ policy: { clusters } }: { readonly policy: PolicyView }) => {
+export const ClustersTab = ({ policy }: { readonly policy: PolicyView }) => {
   const { search, change } = usePolicySearch();
+  const { clusters } = usePolicyDetails(policy);
   const { q, phase, locks, known, sort = DEFAULT_SORT } = search;
   const rows = useMemo(() => toClusterRows(clusters), [clusters]);
   const shown = useMemo(() => sortRows(filterRows(rows, { q, phase, locks, known }), sort), [rows, q, phase, locks, known, sort]);
