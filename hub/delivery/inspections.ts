@@ -1,6 +1,7 @@
 import { PolicyKey, PolicyReport, policyKey, ResourceName } from '@fso/shared/api';
+import { readJson } from '@fso/shared/encoding';
 import type { HubFrame, Inspected } from '@fso/shared/protocol';
-import type { Clock } from '@fso/shared/runtime';
+import { answerWithin, type Clock } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { Ledger } from '../ledger/index.ts';
 
@@ -31,14 +32,11 @@ export class Inspections {
     this.#asked += 1;
     const id = this.#asked;
     const { promise, resolve } = Promise.withResolvers<PolicyReport | null>();
-    const answered = new AbortController();
     this.#open.set(id, { policy, answer: resolve });
     send({ type: 'inspect', id, policy });
     try {
-      const silence = clock.sleep(ANSWER_MS, AbortSignal.any([signal, answered.signal])).catch(() => undefined);
-      return await Promise.race([promise, silence.then(() => undefined)]);
+      return await answerWithin(promise, ANSWER_MS, clock, signal);
     } finally {
-      answered.abort();
       this.#open.delete(id);
     }
   }
@@ -59,15 +57,6 @@ interface HeldStreams {
 /** As one hub asks another. */
 const HubQuestion = z.strictObject({ cluster: ResourceName, policy: PolicyKey });
 const HubAnswer = z.strictObject({ report: PolicyReport.nullable() });
-
-/** @returns undefined: it is none; a hub of another version may say something else */
-const readJson = <T>(schema: z.ZodType<T>, text: string): T | undefined => {
-  try {
-    return schema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
-};
 
 /** Asks agents for full reports, through whichever hub holds their streams. Those who ask the same at the same time share the answer. */
 export class Inspector {

@@ -1,14 +1,6 @@
 import { type ClusterEvent, type NewAuditEntry, type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
-import {
-  type Checkpoint,
-  changeDigest,
-  digestOfReports,
-  EMPTY_DIGEST,
-  hashOfReport,
-  internReport,
-  type Report,
-} from '@fso/shared/protocol';
+import { type Checkpoint, changeDigest, digestOfReports, EMPTY_DIGEST, hashOfReport, type Report } from '@fso/shared/protocol';
 import { weakMemo } from '@fso/shared/runtime';
 import { internPolicies } from './interning.ts';
 import type { ValueChange, ValueKey, ValueOutcome } from './keyed-store.ts';
@@ -237,8 +229,7 @@ export const writesOf = (submit: (change: ChangeInput) => Promise<void>): Writes
     setOffered: (cluster, revision, stream) => submitBy(stream, { type: 'offered', cluster, revision }),
     setAck: (cluster, ack, stream) => submitBy(stream, { type: 'ack', cluster, ack }),
     setNack: (cluster, { told = true, ...nack }, stream) => submitBy(stream, { type: 'nack', cluster, nack, told }),
-    applyReport: (cluster, report, stream) =>
-      submitBy(stream, { type: 'report', cluster, report: { ...report, policies: report.policies.map(internReport) } }),
+    applyReport: (cluster, report, stream) => submitBy(stream, { type: 'report', cluster, report }),
     forgetCluster: (cluster) => submit({ type: 'forget', cluster }),
     addEvent: (cluster, event) => submit({ type: 'event', cluster, event }),
   };

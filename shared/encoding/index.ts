@@ -1,3 +1,4 @@
 export { byText, canonicalJson } from './canonical-json.ts';
 export * from './csv.ts';
 export { sha256 } from './hash.ts';
+export * from './read-json.ts';

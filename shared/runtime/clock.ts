@@ -31,3 +31,18 @@ export const waitPatiently = async (clock: Clock, ms: number, signal: AbortSigna
   await clock.sleep(ms, signal);
   if (clock.monotonicMs() - due >= LATE_MS) await clock.sleep(ms, signal);
 };
+
+/** @returns what comes within a number of milliseconds; undefined: nothing did, or the signal aborted before. @throws what the promise throws meanwhile */
+export const answerWithin = async <T>(coming: Promise<T>, ms: number, clock: Clock, signal?: AbortSignal): Promise<T | undefined> => {
+  const over = new AbortController();
+  const until = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
+  const silence = clock.sleep(ms, until).then(
+    () => undefined,
+    () => undefined,
+  );
+  try {
+    return await Promise.race([coming, silence]);
+  } finally {
+    over.abort();
+  }
+};

@@ -1,6 +1,6 @@
 import type { ClusterEvent, PolicyReport, SourceView } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import type { Report } from '@fso/shared/protocol';
+import { internReport, type Report } from '@fso/shared/protocol';
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
@@ -116,7 +116,7 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
     it('holds what conforms in the same way in many clusters once, and when it changed', async () => {
       const short = (name: string): PolicyReport => {
         const { lastUpdated: _time, ...rest } = policy(name, name === 'over' ? { phase: 'Expired' } : {});
-        return rest;
+        return internReport(rest);
       };
       const clusters = ['alike-1', 'alike-2', 'alike-3'];
       for (const cluster of clusters) {

@@ -54,10 +54,10 @@ export const status = async (args: string[], signal: AbortSignal): Promise<void>
       'first round, until the hub has all reports': `${seconds(first.ms)}, of the hub's CPU ${seconds(first.cpuMs)}`,
       'memory of the hub then, PSS': mib(conforming),
       'all fail, until the hub has all reports': `${seconds(failed.ms)}, of the hub's CPU ${seconds(failed.cpuMs)}`,
-      'memory of the hub then, PSS ': mib(failed.pss),
-      'a page meanwhile, half of them': pageOf(failed),
+      'memory of the hub when all have failed, PSS': mib(failed.pss),
+      'a page while they fail, half of them': pageOf(failed),
       'all conform, until the hub has all reports': `${seconds(again.ms)}, of the hub's CPU ${seconds(again.cpuMs)}`,
-      'a page meanwhile, half of them ': pageOf(again),
+      'a page while they conform again, half of them': pageOf(again),
       'memory of the hub in the end, PSS': mib(again.pss),
     };
   });

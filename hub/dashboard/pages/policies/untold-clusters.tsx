@@ -5,10 +5,10 @@ import type { PolicyDetails } from './use-policy-details.ts';
 const textOf = ({ untold, isAsking, isFailed }: PolicyDetails): string => {
   const clusters = count(untold, 'cluster');
   if (isAsking) return `Asking the agents of ${clusters}…`;
-  const known = `Known of ${clusters}: as last reported, nothing about the policy needs attention there.`;
+  const known = `${clusters} reported last that the policy conforms.`;
   return isFailed
-    ? `${known} More could not be read from the hub.`
-    : `${known} For more their agents are asked: these do not answer, or are not among the first 50.`;
+    ? `${known} The hub did not give more.`
+    : `${known} Their agents do not answer the question for more, or are not among the first 50 that are asked.`;
 };
 
 /** Says of how many clusters the agents have not told more than that the policy conforms. */

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import type { Clock } from '@fso/shared/runtime';
+import { readJson } from '@fso/shared/encoding';
+import { answerWithin, type Clock } from '@fso/shared/runtime';
 import { z } from 'zod';
 
 const pack = promisify(gzip);
@@ -47,15 +48,6 @@ export interface QuestionsDeps {
   readonly notify: (payload: string) => Promise<void>;
 }
 
-const readMessage = (payload: string): Message | undefined => {
-  try {
-    return Message.parse(JSON.parse(payload));
-  } catch {
-    // Only hubs write here; one of another version may say something else.
-    return undefined;
-  }
-};
-
 /** Questions among the hubs on one database: only one of them holds the stream of an agent. Answers are compressed, and cut into messages. */
 export class Questions {
   readonly #deps: QuestionsDeps;
@@ -76,22 +68,19 @@ export class Questions {
     if (this.#open.size >= MAX_OPEN) return undefined;
     const id = randomUUID();
     const { promise, resolve } = Promise.withResolvers<string>();
-    const answered = new AbortController();
     this.#open.set(id, { pieces: new Map(), resolve });
     try {
-      const silence = clock.sleep(ANSWER_MS, answered.signal).catch(() => undefined);
       // A database that is away takes longer to say so.
       const asked = notify(JSON.stringify({ id, from: replica, question } satisfies Message)).then(() => promise);
-      return await Promise.race([asked, silence.then(() => undefined)]);
+      return await answerWithin(asked, ANSWER_MS, clock);
     } finally {
-      answered.abort();
       this.#open.delete(id);
     }
   }
 
   /** Takes a notification of the channel. @throws whatever the answer, or the database, throws */
   async take(payload: string): Promise<void> {
-    const message = readMessage(payload);
+    const message = readJson(Message, payload);
     if (message === undefined) return;
     if ('to' in message) return this.#takePiece(message);
     if (message.from !== this.#deps.replica) await this.#reply(message.id, message.from, await this.#answer(message.question));
