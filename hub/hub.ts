@@ -79,7 +79,7 @@ const createParts = async (context: HubContext, { checkpoints, source, identity 
   ledger.onSharedHint(() => source.hint());
   await recordSource(source, { ledger, clock, logger });
   const runs: RunPart[] = [(signal) => source.run(signal), (signal) => delivery.run(signal), checkpoints.run, activity.run, trend.run];
-  return { delivery, inspector, fleet, offersMade: offers.made, runs };
+  return { delivery, inspector, fleet, offersMade: () => offers.made(), runs };
 };
 
 /** Ends all parts when one fails: a hub that listens without working is useless, while a hub that ends is restarted. */

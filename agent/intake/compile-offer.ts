@@ -1,6 +1,6 @@
 import { type CompiledCluster, compileCluster } from '@fso/shared/compile';
-import type { DecodeResult, SourceFile, SourceProblem } from '@fso/shared/decode';
-import { filesOfRevision, type RawObject } from '@fso/shared/git';
+import { type DecodeResult, registrationPaths, type SourceFile } from '@fso/shared/decode';
+import { type ClusterPart, filesOfRevision, type RawObject, reasonOf } from '@fso/shared/git';
 import type { Offer, Reason } from '@fso/shared/protocol';
 import { type AcceptedRevision, type Judgement, judge, type TrustConfig } from '@fso/shared/trust';
 import { type CheckedObjects, checkObjects, type ObjectStore } from './object-store.ts';
@@ -10,6 +10,8 @@ export interface CompiledOffer {
   readonly revision: string;
   readonly compiled: CompiledCluster;
   readonly objects: ReadonlyMap<string, RawObject>;
+  /** What of the repository is for this cluster. */
+  readonly part: ClusterPart;
   /** Who signed it, and who may sign what comes after it. */
   readonly verified: Extract<VerifiedOffer, { ok: true }>;
 }
@@ -21,6 +23,8 @@ export type OfferResult =
 
 export interface CompileContext {
   readonly cluster: string;
+  /** Whether a commit without the registration of this cluster may end what it has. */
+  readonly mayLeave: boolean;
   readonly verify: VerifyContext;
   readonly decode: (files: readonly SourceFile[]) => DecodeResult;
 }
@@ -28,10 +32,10 @@ export interface CompileContext {
 const MAX_REASONS = 100;
 
 /**
- * Checks every object and who signed the commit, rebuilds the commit's policy files, and compiles them for this cluster.
+ * Checks every object and who signed the commit, rebuilds those of the commit's policy files that concern this cluster, and compiles them.
  * Nothing of a commit that is not trusted is decoded. Writes nothing.
  */
-export const compileOffer = async (offer: Offer, { cluster, verify, decode }: CompileContext): Promise<OfferResult> => {
+export const compileOffer = async (offer: Offer, { cluster, mayLeave, verify, decode }: CompileContext): Promise<OfferResult> => {
   const { held } = verify;
   if (offer.chain.at(-1) !== offer.revision)
     return refuse([{ code: 'chain-incomplete', message: 'the chain of the offer does not end at its revision' }]);
@@ -39,13 +43,21 @@ export const compileOffer = async (offer: Offer, { cluster, verify, decode }: Co
   if (!checked.ok) return refuse(checked.reasons, checked.missing);
   const verified = await verifyOffer(offer, checked, verify);
   if (!verified.ok) return refuse([verified.reason], verified.missing);
-  const walked = await filesOfRevision(offer.revision, (id) => checked.objects.get(id) ?? held.get(id));
+  const walked = await filesOfRevision(offer.revision, (id) => checked.objects.get(id) ?? held.get(id), { cluster });
   if (!walked.ok) return walked.missing.length > 0 ? refuseMissing(walked.missing) : refuse(walked.problems);
-  const decoded = decode(walked.files);
-  if (!decoded.ok) return refuse(decoded.problems.map(toReason));
+  const { part, files, objects } = walked;
+  if (part.registration === null && !mayLeave) return refuse([notRegistered(cluster)]);
+  const decoded = decode(files);
+  if (!decoded.ok) return refuse(decoded.problems.map(reasonOf));
   const compiled = compileCluster(decoded.set, cluster);
-  return { ok: true, offer: { revision: offer.revision, compiled, objects: walked.objects, verified } };
+  return { ok: true, offer: { revision: offer.revision, compiled, objects, part, verified } };
 };
+
+/** A cluster that never knew itself to be registered would take a commit in which it is registered elsewhere for its own end. */
+const notRegistered = (cluster: string): Reason => ({
+  path: registrationPaths(cluster)[0],
+  message: `this cluster is not registered in this commit, and not known to have been before: what it has stays (${registrationPaths(cluster).join(' or ')} registers it)`,
+});
 
 const refuse = (reasons: readonly Reason[], missing = false): OfferResult => ({
   ok: false,
@@ -58,13 +70,6 @@ const refuseMissing = (ids: readonly string[]): OfferResult =>
     ids.map((id) => ({ code: 'object-missing', message: `object ${id} is neither in the offer nor held by this agent` })),
     true,
   );
-
-const toReason = ({ path, line, column, reason }: SourceProblem): Reason => ({
-  path,
-  line: Math.max(1, line),
-  column: Math.max(1, column),
-  message: reason.slice(0, 4096),
-});
 
 export interface VerifyContext {
   readonly trust: TrustConfig;

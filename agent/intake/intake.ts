@@ -1,6 +1,6 @@
-import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
+import { type ClusterEvent, isHubManaged, type SovereignPolicy } from '@fso/shared/api';
 import { createDecoder, type DecodeResult, type SourceFile } from '@fso/shared/decode';
-import type { RawObject } from '@fso/shared/git';
+import type { ClusterPart, RawObject } from '@fso/shared/git';
 import type { Informer } from '@fso/shared/kube';
 import type { Offer, Reason } from '@fso/shared/protocol';
 import { createBackoff, messageOf, Wakeup } from '@fso/shared/runtime';
@@ -10,7 +10,7 @@ import { type CompiledOffer, compileOffer, type OfferResult } from './compile-of
 import { ObjectStore } from './object-store.ts';
 import { desiredPolicies } from './plan-writes.ts';
 import { PolicyWriter, type WriteTarget } from './policy-writer.ts';
-import { type AcceptedState, ensureNamespace, type LoadedState, loadState, saveState } from './state-store.ts';
+import { type AcceptedState, ensureNamespace, type KnownPart, type LoadedState, loadState, saveState } from './state-store.ts';
 
 export type IntakeOutcome =
   | { readonly type: 'ack'; readonly revision: string; readonly digest: string }
@@ -29,6 +29,9 @@ export interface IntakeDeps {
 
 interface Target extends WriteTarget, AcceptedRevision {
   readonly digest: string;
+  readonly part: KnownPart | undefined;
+  /** Folders whose scope the cluster is outside of. */
+  readonly outside: ClusterPart['outside'];
   /** Empty after a restart: objects are not persisted. */
   readonly objects: ReadonlyMap<string, RawObject>;
 }
@@ -40,7 +43,7 @@ export class Intake {
   readonly #deps: IntakeDeps;
   readonly #writer: PolicyWriter<Target>;
   readonly #held = new ObjectStore();
-  readonly #decode: (files: readonly SourceFile[]) => DecodeResult = createDecoder();
+  readonly #decode: (files: readonly SourceFile[]) => DecodeResult = createDecoder({}, 'cluster');
   readonly #wakeup = new Wakeup();
   /** Only the newest: a hub that sends faster than the agent judges must not fill its memory. */
   #offered: Offer | undefined;
@@ -69,6 +72,11 @@ export class Intake {
   /** Whether the presently configured signers have judged the accepted commit. */
   get judged(): boolean {
     return this.#accepted === undefined || isJudged(this.#deps.trust, this.#accepted);
+  }
+
+  /** The accepted commit had it registered, or there is nothing to lose. */
+  get #mayLeave(): boolean {
+    return typeof this.#accepted?.part?.registration === 'string' || ![...this.#writer.live.all().values()].some(isHubManaged);
   }
 
   get #last(): AcceptedRevision | undefined {
@@ -139,7 +147,7 @@ export class Intake {
     const { policies, ...accepted } = state;
     const { revision } = accepted;
     logger.info({ revision, policies: policies?.size ?? null }, 'accepted state restored');
-    if (policies !== undefined) this.#writer.resume({ ...accepted, desired: policies, objects: new Map() });
+    if (policies !== undefined) this.#writer.resume({ ...accepted, outside: [], desired: policies, objects: new Map() });
   }
 
   async #compileOffers(signal: AbortSignal): Promise<void> {
@@ -159,7 +167,7 @@ export class Intake {
     this.#compiling = true;
     try {
       const verify = { trust, held: this.#held, now: clock.now(), accepted: this.#last };
-      const result = await compileOffer(offer, { cluster, verify, decode: this.#decode });
+      const result = await compileOffer(offer, { cluster, mayLeave: this.#mayLeave, verify, decode: this.#decode });
       if (result.ok) this.#aimAt(result.offer);
       else this.#refuse(revision, result);
     } catch (error) {
@@ -190,7 +198,7 @@ export class Intake {
     onEvent({ time: runtime.clock.now().toISOString(), severity: 'alert', reason: 'RevisionNotTrusted', message, revision });
   }
 
-  #aimAt({ revision, compiled, objects, verified }: CompiledOffer): void {
+  #aimAt({ revision, compiled, objects, part, verified }: CompiledOffer): void {
     const { verification, trust } = verified;
     if (verification.state === 'failed') this.#alert(revision, `taken all the same, ${verification.reason}`);
     const before = this.#writer.target?.desired ?? new Map();
@@ -198,19 +206,44 @@ export class Intake {
     // Held from now on: the hub may build its next offer on this one.
     this.#held.add(objects);
     this.#deps.runtime.logger.info({ revision, policies: desired.size, objects: objects.size }, 'offer is good, writing its policies');
-    this.#writer.setTarget({ revision, digest: compiled.digest, verification, trust, desired, objects });
+    this.#writer.setTarget({ revision, digest: compiled.digest, verification, trust, part, outside: part.outside, desired, objects });
   }
 
-  async #accept({ desired, objects, ...target }: Target, signal: AbortSignal): Promise<void> {
+  async #accept({ desired, objects, outside, ...target }: Target, signal: AbortSignal): Promise<void> {
     const { runtime, onOutcome } = this.#deps;
     const { client, logger } = runtime;
     const { revision, digest } = target;
     const state: AcceptedState = { ...target, policies: desired };
     await saveState(client, state, signal);
+    this.#tellLeft(this.#accepted, { part: target.part, outside, desired, revision });
     this.#accepted = state;
     this.#held.keepOnly(objects);
     this.#holds = revision;
     logger.info({ revision, policies: desired.size, verification: state.verification }, 'revision accepted');
     onOutcome({ type: 'ack', revision, digest });
   }
+
+  /** One event where a cluster has left the repository or a scope: the policies are gone, though Git still has them. */
+  #tellLeft(
+    before: AcceptedState | undefined,
+    { part, outside, desired, revision }: Omit<Target, 'objects' | 'digest' | 'verification' | 'trust'>,
+  ): void {
+    const left = describeLeft(before?.part, part, outside);
+    if (left === undefined) return;
+    const gone = [...(before?.policies?.keys() ?? [])].filter((name) => !desired.has(name));
+    const message = `${left}: ${gone.length} policies do not hold here any more${gone.length === 0 ? '' : ` (${abbreviate(gone)})`}`;
+    this.#deps.onEvent({ time: this.#deps.runtime.clock.now().toISOString(), severity: 'warning', reason: 'ScopeLeft', message, revision });
+  }
 }
+
+const NAMES_SHOWN = 10;
+const abbreviate = (names: readonly string[]): string =>
+  names.length <= NAMES_SHOWN ? names.join(', ') : `${names.slice(0, NAMES_SHOWN).join(', ')} and ${names.length - NAMES_SHOWN} more`;
+
+const describeLeft = (before: KnownPart | undefined, now: KnownPart | undefined, outside: ClusterPart['outside']): string | undefined => {
+  if (before === undefined || now === undefined) return undefined;
+  if (before.registration !== null && now.registration === null)
+    return `${before.registration} is gone, this cluster is not registered any more`;
+  const left = before.inside.filter((folder) => outside.includes(folder));
+  return left.length === 0 ? undefined : `this cluster has left the scope of ${abbreviate(left)}`;
+};

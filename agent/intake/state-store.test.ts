@@ -25,7 +25,14 @@ const compiled = () => {
 const accepted = (): AcceptedState & { policies: Map<string, unknown> } => {
   const { policies, digest } = compiled();
   const desired = new Map(policies.map((policy) => [policy.name, { policy, since: REVISION }]));
-  return { revision: REVISION, digest, verification: VERIFIED, trust: TRUST, policies: desired };
+  return {
+    revision: REVISION,
+    digest,
+    verification: VERIFIED,
+    trust: TRUST,
+    part: { registration: 'clusters/eu.yaml', inside: ['policies/eu'] },
+    policies: desired,
+  };
 };
 /** What is loaded after this was saved. */
 const reloaded = async (state: AcceptedState): ReturnType<typeof loadState> => {

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { Command } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
+import type { ValidateOptions } from './commands/validate/validate.ts';
 import { DEFAULT_SERVER } from './context.ts';
 import { EXIT } from './errors.ts';
 import { accessCommands } from './usage/access-commands.ts';
@@ -31,13 +32,15 @@ const addValidate = (program: Command): void => {
     .command('validate')
     .description('check a folder of policies as the hub checks a commit; needs no hub')
     .argument('<dir>', 'root of the policy repository')
+    .option('--base <revision>', 'also list what clusters gain and lose since this commit of the repository')
+    .option('--fix', 'first give each registration of a cluster the file in which its agent looks for it')
     .addOption(textOrJsonOption())
     .addHelpText(
       'after',
-      `\nProblems are written to stdout as path:line:column: reason.\n${examples('validate .', 'validate ../policies -o json')}`,
+      `\nProblems are written to stdout as path:line:column: reason.\n${examples('validate .', 'validate . --base origin/main', 'validate ../policies -o json')}`,
     )
-    .action((dir: string, options: { output: 'text' | 'json' }, command: Command) =>
-      run(command, async (context) => (await import('./commands/validate.ts')).validate(context, dir, options)),
+    .action((dir: string, options: ValidateOptions, command: Command) =>
+      run(command, async (context) => (await import('./commands/validate/validate.ts')).validate(context, dir, options)),
     );
 };
 

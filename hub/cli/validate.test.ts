@@ -1,8 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FILES } from '../serve/testing/fleet.ts';
+import { planMoves } from './commands/validate/registrations.ts';
 import { runFso } from './testing/run-fso.ts';
 
 let root: string;
@@ -88,5 +90,104 @@ us       us-east-1               1
     expect([missing.code, missing.err]).toEqual([2, expect.stringContaining('ENOENT')]);
     const file = await runFso(['validate', join(root, 'policies/hr.yaml')]);
     expect([file.code, file.err]).toEqual([2, expect.stringContaining('ENOTDIR')]);
+  });
+
+  describe('with a commit to compare with', () => {
+    const git = (...args: string[]): void => {
+      const who = ['-c', 'user.name=Ana', '-c', 'user.email=ana@example.org'];
+      execFileSync('git', ['-C', root, ...who, ...args], { stdio: 'pipe' });
+    };
+    beforeEach(() => {
+      git('init', '--quiet');
+      git('add', '--all');
+      git('commit', '--quiet', '--message', 'base');
+    });
+
+    it('lists what clusters gain and lose since then, those of a kind in one row', async () => {
+      const none = await runFso(['validate', root, '--base', 'HEAD']);
+      expect([none.code, none.out]).toEqual([0, expect.stringContaining('\nNo cluster gets anything else than at HEAD.\n')]);
+      put('policies/new.yaml', policy('new', '{targetNamespace: new, allowedRegions: [eu-west-1]}'));
+      put('clusters/eu2.yaml', FILES.find(({ path }) => path === 'clusters/eu.yaml')?.text.replace('name: eu', 'name: eu2') ?? '');
+      put(
+        'policies/scope.yaml',
+        'apiVersion: compliance.federated.io/v1\nkind: PolicyScope\nmetadata: {name: all}\nspec: {placement: {clusterSelector: {matchLabels: {env: prod}}}}\n',
+      );
+      const { code, out } = await runFso(['validate', root, '--base', 'HEAD']);
+      expect(code).toBe(0);
+      expect(out).toContain('ok: 3 policies, 1 scope, 3 clusters');
+      expect(out.split('Since HEAD:\n\n')[1]).toBe(`CLUSTERS  GAIN         GET CHANGED  LOSE
+eu        new          -            -
+eu2       finance,new  -            -
+us        -            -            finance
+`);
+      const json = await runFso(['validate', root, '--base', 'HEAD', '-o', 'json']);
+      expect(JSON.parse(json.out).changes).toContainEqual({ clusters: ['us'], gains: [], changes: [], loses: ['finance'] });
+    });
+
+    it.each([
+      ['nowhere', 'nowhere'],
+      ['--output=x', 'output=x'],
+    ])('says that git cannot read %s', async (base, expected) => {
+      const { code, err } = await runFso(['validate', root, `--base=${base}`]);
+      expect([code, err]).toEqual([2, expect.stringMatching(new RegExp(`git cannot read the base .*${expected}`, 's'))]);
+    });
+
+    it('says what is wrong with a base that is not valid', async () => {
+      put('policies/bad.yaml', 'kind: Other\n');
+      git('add', '--all');
+      git('commit', '--quiet', '--message', 'bad');
+      rmSync(join(root, 'policies/bad.yaml'));
+      const { code, err } = await runFso(['validate', root, '--base', 'HEAD']);
+      expect([code, err]).toEqual([2, expect.stringContaining('the base HEAD is not valid itself: policies/bad.yaml:1:7: kind must be')]);
+    });
+  });
+
+  describe('with --fix', () => {
+    const registration = (name: string): string =>
+      `# the cluster ${name}\napiVersion: compliance.federated.io/v1\nkind: ManagedCluster\nmetadata: { name: ${name} }\nspec: { regions: [eu-west-1] }\n`;
+    const text = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+    it('gives each registration the file in which its agent looks for it, and loses no comment', async () => {
+      put('clusters/all.yaml', `${registration('a')}---\n${registration('b')}`);
+      put('clusters/deep/c.yaml', registration('c'));
+      expect((await runFso(['validate', root])).code).toBe(1);
+      const { code, out, err } = await runFso(['validate', root, '--fix']);
+      expect(code).toBe(0);
+      expect(out).toContain('5 clusters');
+      expect(err).toBe(
+        'cluster a: clusters/all.yaml -> clusters/a.yaml\ncluster b: clusters/all.yaml -> clusters/b.yaml\ncluster c: clusters/deep/c.yaml -> clusters/c.yaml\n',
+      );
+      expect(['a', 'b', 'c'].map((name) => text(`clusters/${name}.yaml`))).toEqual(['a', 'b', 'c'].map(registration));
+      expect([existsSync(join(root, 'clusters/all.yaml')), existsSync(join(root, 'clusters/deep/c.yaml'))]).toEqual([false, false]);
+      expect((await runFso(['validate', root, '--fix'])).err).toBe('');
+    });
+
+    it('leaves to people what only they can sort, and overwrites nothing', async () => {
+      put('clusters/all.yaml', `${registration('eu')}---\n${policy('p', '{targetNamespace: p, allowedRegions: [a]}')}`);
+      put('clusters/twice.yaml', `${registration('a')}---\n${registration('a')}`);
+      const { code, err } = await runFso(['validate', root, '--fix']);
+      expect([code, err]).toEqual([1, expect.not.stringContaining('->')]);
+      put('clusters/x.yml', registration('x'));
+      put('clusters/x.yaml', '# mine\n');
+      expect(await runFso(['validate', root, '--fix'])).toMatchObject({
+        code: 2,
+        err: expect.stringContaining('clusters/x.yaml is there already'),
+      });
+      expect([text('clusters/x.yaml'), text('clusters/x.yml')]).toEqual(['# mine\n', registration('x')]);
+    });
+
+    it('spreads more than a thousand over folders by their names', () => {
+      const files = (count: number) =>
+        Array.from({ length: count }, (_, n) => ({ path: `clusters/c${n}.yaml`, text: registration(`c${n}`) }));
+      expect(planMoves(files(1000))).toEqual([]);
+      const moves = planMoves(files(1001));
+      expect(moves).toHaveLength(1001);
+      expect(moves[0]).toMatchObject({
+        cluster: 'c0',
+        from: 'clusters/c0.yaml',
+        to: expect.stringMatching(/^clusters\/[0-9a-f]{2}\/c0.yaml$/),
+      });
+      expect(planMoves(moves.map(({ to, yaml }) => ({ path: to, text: yaml })))).toEqual([]);
+    });
   });
 });

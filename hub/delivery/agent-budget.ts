@@ -106,7 +106,7 @@ export class AgentBudget {
   }
 
   /** @returns milliseconds until an offer on top of what an agent says that it has may be made; undefined: the hub knows that it has it */
-  claim({ holds, anchor }: AgentHistory): number | undefined {
+  claim({ holds, anchor }: Pick<AgentHistory, 'holds' | 'anchor'>): number | undefined {
     const unknown = [holds, anchor].filter((revision) => revision !== null && !this.#vouched.has(revision));
     if (unknown.length === 0) return undefined;
     for (const revision of unknown) if (revision !== null) this.vouch(revision);

@@ -21,7 +21,7 @@ import { createAuditKey, createCheckpoints, type Ledger } from '../ledger/index.
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
 import { AGENT_PATH, Delivery } from './delivery.ts';
-import { RevisionTargets } from './offers.ts';
+import { type Offers, RevisionTargets } from './offers.ts';
 
 const TOKENS = new Map([
   ['eu', 'token-of-eu-0123456789'],
@@ -61,14 +61,25 @@ const startDelivery = async (heartbeatMs = 60_000) => {
     maxFrameBytes: 65_536,
     agent: DEFAULT_AGENT_LIMITS,
   };
+  const targets = new RevisionTargets();
+  /** Clusters whose part of a commit was asked for; null: the whole. */
+  const parts: (string | null)[] = [];
+  const offers: Offers = {
+    get: async ({ cluster }, revision) => {
+      parts.push(cluster);
+      const frame = encodeFrame({ type: 'offer', revision, anchor: null, chain: [revision], objects: [] });
+      return { revision, shared: Buffer.from(frame.slice(0, -2)), own: Buffer.from(frame.slice(-2)), objects: 0 };
+    },
+    made: () => 0,
+  };
   const delivery = new Delivery(
     authenticateByToken(TOKENS),
     { version: 'test', limits },
     {
       ledger: { ...ledger, openStream, setConnected, applyReport },
       checkpoints,
-      offers: { get: () => Promise.reject(new Error('no offers')), made: () => 0 },
-      targets: new RevisionTargets(),
+      offers,
+      targets,
       clock: systemClock,
       logger: pino({ level: 'silent' }),
       metrics: { connected: nothing, offered: nothing, nacked: nothing, reported: nothing },
@@ -94,7 +105,7 @@ const startDelivery = async (heartbeatMs = 60_000) => {
     for (const socket of sockets) socket.terminate();
     await new Promise((resolve) => http.close(resolve));
   };
-  return { delivery, connect, close, ledger, key, checkpoints, slow, written };
+  return { delivery, connect, close, ledger, key, checkpoints, slow, written, targets, parts };
 };
 
 let bench: Awaited<ReturnType<typeof startDelivery>>;
@@ -196,21 +207,26 @@ it('asks an agent for full reports, which is believed about what it was asked fo
   await waitForReports([conforming]);
 });
 
-it('speaks the version of the protocol before its own with an agent that is not upgraded, and asks it nothing', async () => {
-  const { socket } = await bench.connect('eu');
-  const frames: HubFrame[] = [];
-  socket.on('message', (data) => {
-    const decoded = decodeHubFrame(data as Buffer);
-    if (decoded.ok) frames.push(decoded.frame);
-  });
-  socket.send(hello().replace(`"protocol":${PROTOCOL_VERSION}`, `"protocol":${PREVIOUS_PROTOCOL_VERSION}`));
-  socket.send(encodeFrame({ type: 'report', seq: 1, full: true, policies: [policyReport('finance')], removed: [], events: [] }));
-  await waitForReports([policyReport('finance')]);
-  expect(await bench.delivery.inspect('eu', 'finance')).toBeUndefined();
-  expect(frames).toMatchObject([
-    { type: 'welcome', protocol: PREVIOUS_PROTOCOL_VERSION },
-    { type: 'reported', seq: 1 },
-  ]);
+it('speaks the version of the protocol before its own with an agent that is not upgraded, and gives it whole commits', async () => {
+  const revision = 'a'.repeat(40);
+  bench.targets.aim(revision);
+  for (const protocol of [PREVIOUS_PROTOCOL_VERSION, PROTOCOL_VERSION]) {
+    const { socket } = await bench.connect('eu');
+    const offered = new Promise<HubFrame[]>((resolve) => {
+      const frames: HubFrame[] = [];
+      socket.on('message', (data) => {
+        const decoded = decodeHubFrame(data as Buffer);
+        if (decoded.ok) frames.push(decoded.frame);
+        if (decoded.ok && decoded.frame.type === 'offer') resolve(frames);
+      });
+    });
+    socket.send(hello().replace(`"protocol":${PROTOCOL_VERSION}`, `"protocol":${protocol}`));
+    expect(await offered).toMatchObject([
+      { type: 'welcome', protocol },
+      { type: 'offer', revision },
+    ]);
+  }
+  expect(bench.parts).toEqual([null, 'eu']);
 });
 
 const framesOf = (socket: WebSocket): HubFrame['type'][] => {

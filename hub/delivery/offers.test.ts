@@ -12,10 +12,17 @@ const CONTENT: Readonly<Record<string, readonly string[]>> = {
   [id(3)]: [id(3), id(6), id(7)],
 };
 
+/** Registrations of two clusters. */
+const OWN: Readonly<Record<string, readonly string[]>> = { eu: [id(8)], us: [id(9)] };
+const agent = { cluster: null };
+
 const access = (): ObjectAccess & { reads: number } => {
   const counted = {
     reads: 0,
-    objectsOf: async (revision: string) => CONTENT[revision] ?? null,
+    partOf: async (revision: string, cluster: string | null) => {
+      const shared = CONTENT[revision];
+      return shared === undefined ? null : { key: '', shared, own: OWN[cluster ?? ''] ?? [] };
+    },
     chain: async (from: string, to: string) => {
       const [start, end] = [HISTORY.indexOf(from), HISTORY.indexOf(to)];
       return start >= 0 && start <= end ? HISTORY.slice(start + 1, end + 1) : null;
@@ -30,20 +37,20 @@ const access = (): ObjectAccess & { reads: number } => {
   return counted;
 };
 
-const frameOf = ({ payload }: EncodedOffer) => {
-  const decoded = decodeHubFrame(payload);
+const frameOf = ({ shared, own }: EncodedOffer) => {
+  const decoded = decodeHubFrame(Buffer.concat([shared, own]));
   if (!decoded.ok || decoded.frame.type !== 'offer') throw new Error('not an offer');
   return { anchor: decoded.frame.anchor, chain: decoded.frame.chain, objects: decoded.frame.objects.map((object) => object.id) };
 };
 
 describe('offers', () => {
   it('carries every commit on the way and what the newer one has beyond what is held', async () => {
-    const offer = await createOffers(access()).get({ holds: id(1), anchor: id(1) }, id(3));
+    const offer = await createOffers(access()).get({ ...agent, holds: id(1), anchor: id(1) }, id(3));
     expect(frameOf(offer)).toEqual({ anchor: id(1), chain: [id(2), id(3)], objects: [id(2), id(3), id(6)] });
   });
 
   it('proves descent to an agent that holds nothing, and sends it everything', async () => {
-    const offer = await createOffers(access()).get({ holds: null, anchor: id(1) }, id(3));
+    const offer = await createOffers(access()).get({ ...agent, holds: null, anchor: id(1) }, id(3));
     expect(frameOf(offer)).toEqual({ anchor: id(1), chain: [id(2), id(3)], objects: [id(2), ...(CONTENT[id(3)] ?? [])] });
   });
 
@@ -52,7 +59,7 @@ describe('offers', () => {
     ['what was accepted is not in the clone', id(9)],
     ['what was accepted is no ancestor', id(3)],
   ])('has no anchor when %s', async (_name, anchor) => {
-    const offer = await createOffers(access()).get({ holds: anchor, anchor }, id(2));
+    const offer = await createOffers(access()).get({ ...agent, holds: anchor, anchor }, id(2));
     expect(frameOf(offer)).toEqual({ anchor: null, chain: [id(2)], objects: CONTENT[id(2)] });
   });
 
@@ -60,13 +67,32 @@ describe('offers', () => {
     const objects = access();
     const offers = createOffers(objects);
     const [one, other] = await Promise.all([
-      offers.get({ holds: id(1), anchor: id(1) }, id(2)),
-      offers.get({ holds: id(1), anchor: id(1) }, id(2)),
+      offers.get({ ...agent, holds: id(1), anchor: id(1) }, id(2)),
+      offers.get({ ...agent, holds: id(1), anchor: id(1) }, id(2)),
     ]);
-    expect(one.payload).toBe(other.payload);
-    await offers.get({ holds: null, anchor: null }, id(2));
+    expect(one.shared).toBe(other.shared);
+    await offers.get({ ...agent, holds: null, anchor: null }, id(2));
     expect(offers.made()).toBe(2);
     expect(objects.reads).toBe(2 + 3);
+  });
+
+  it('is one piece of memory for clusters that get the same, and ends with what is for one alone', async () => {
+    const objects = access();
+    const offers = createOffers(objects);
+    const history = { holds: null, anchor: null };
+    const [eu, us] = await Promise.all([
+      offers.get({ ...history, cluster: 'eu' }, id(3)),
+      offers.get({ ...history, cluster: 'us' }, id(3)),
+    ]);
+    expect(eu.shared).toBe(us.shared);
+    expect([eu, us].map((offer) => frameOf(offer).objects)).toEqual([
+      [...(CONTENT[id(3)] ?? []), id(8)],
+      [...(CONTENT[id(3)] ?? []), id(9)],
+    ]);
+    expect(offers.made()).toBe(1);
+    // What is held is not sent again, nor is a comma where nothing precedes.
+    const again = await offers.get({ cluster: 'eu', holds: id(3), anchor: id(3) }, id(3));
+    expect(frameOf(again)).toEqual({ anchor: id(3), chain: [id(3)], objects: [] });
   });
 
   it('is made in turn where only the agent says what it has', async () => {
@@ -79,9 +105,9 @@ describe('offers', () => {
       return objects.chain(from, to);
     };
     const offers = createOffers({ ...objects, chain });
-    const claims = [id(1), id(2), id(8)].map((anchor) => offers.get({ holds: null, anchor }, id(3), true));
+    const claims = [id(1), id(2), id(8)].map((anchor) => offers.get({ ...agent, holds: null, anchor }, id(3), true));
     // One that the hub knows of does not wait for them.
-    expect((await offers.get({ holds: null, anchor: null }, id(3))).objects).toBe(3);
+    expect((await offers.get({ ...agent, holds: null, anchor: null }, id(3))).objects).toBe(3);
     expect(asked).toEqual([id(1)]);
     gate.resolve();
     expect((await Promise.all(claims)).map((offer) => frameOf(offer).anchor)).toEqual([id(1), id(2), null]);
@@ -89,9 +115,9 @@ describe('offers', () => {
 
   it('is tried again after a failure', async () => {
     const objects = access();
-    const offers = createOffers({ ...objects, objectsOf: async (revision) => (revision === id(8) ? null : objects.objectsOf(revision)) });
-    await expect(offers.get({ holds: null, anchor: null }, id(8))).rejects.toThrow(`objects of revision ${id(8)}`);
-    await expect(offers.get({ holds: null, anchor: null }, id(8))).rejects.toThrow();
+    const offers = createOffers(objects);
+    await expect(offers.get({ ...agent, holds: null, anchor: null }, id(8))).rejects.toThrow(`objects of revision ${id(8)}`);
+    await expect(offers.get({ ...agent, holds: null, anchor: null }, id(8))).rejects.toThrow();
     expect(offers.made()).toBe(0);
   });
 });

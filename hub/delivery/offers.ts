@@ -1,16 +1,21 @@
-import { encodeFrame } from '@fso/shared/protocol';
+import { encodeFrame, type GitObject } from '@fso/shared/protocol';
 import { dropOldest, Mutex, mapConcurrently } from '@fso/shared/runtime';
-import type { ObjectAccess } from '../source/index.ts';
+import type { ObjectAccess, RevisionPart } from '../source/index.ts';
 
+/** A frame as it goes over the wire, in two parts that follow each other. */
 export interface EncodedOffer {
   readonly revision: string;
-  /** The frame as it goes over the wire, shared by all who get it. */
-  readonly payload: Buffer;
+  /** All but the end, shared by all who get it. */
+  readonly shared: Buffer;
+  /** The end, with what is for the one cluster alone. */
+  readonly own: Buffer;
   readonly objects: number;
 }
 
-/** The commits that an agent says it has. Ids; null: none. */
+/** What an agent is, and the commits that it says it has. Ids; null: none. */
 export interface AgentHistory {
+  /** null: its agent takes nothing but whole commits. */
+  readonly cluster: string | null;
   /** Commit whose objects the agent has. */
   readonly holds: string | null;
   /** Commit that the next one has to be shown to descend from. */
@@ -19,7 +24,7 @@ export interface AgentHistory {
 
 export interface Offers {
   /**
-   * The frame that brings an agent from what it has to a revision; made once per pair, however many ask.
+   * The frame that brings an agent from what it has to a revision; all but its end is made once for those who have and get the same.
    *
    * @param isClaim only the agent says that it has that: such frames are made one at a time, as each may be a long walk through the history
    */
@@ -28,68 +33,128 @@ export interface Offers {
   made(): number;
 }
 
-/** Pairs kept for the current revision; each holds one payload, so the bound is on memory. */
-const PAIRS_KEPT = 16;
+/** Frames kept for those who ask next; bounded by what they weigh as well. */
+const KEPT = { frames: 256, bytes: 64 * 1024 * 1024 };
 const READ_AT_ONCE = 64;
 
-const required = <T>(value: T | null, revision: string): T => {
-  if (value === null) throw new Error(`objects of revision ${revision} are not in the clone`);
-  return value;
-};
-
-interface Plan {
-  readonly anchor: string | null;
-  readonly chain: readonly string[];
-  /** Objects to send. */
-  readonly ids: readonly string[];
-  /** Of trees to send: the one that the agent holds in its place. */
-  readonly bases: ReadonlyMap<string, string>;
+/** What an agent has, and what it should have. */
+interface Step {
+  readonly agent: AgentHistory;
+  readonly revision: string;
+  readonly wanted: RevisionPart;
+  /** null: nothing. */
+  readonly held: RevisionPart | null;
 }
 
-/** What to send: what `revision` has beyond what is held, and what proves that it descends from the anchor. */
-const planOffer = async (access: ObjectAccess, { holds, anchor }: AgentHistory, revision: string): Promise<Plan> => {
-  const wanted = required(await access.objectsOf(revision), revision);
+/** The part of an offer that is the same for all who have and get the same. */
+interface SharedOffer {
+  readonly payload: Buffer;
+  readonly objects: number;
+  /** Whether what the agents hold counts. */
+  readonly isBuiltOn: boolean;
+  /** Trees of the revision, by the one that stands in their place in what is held. */
+  readonly counterparts: ReadonlyMap<string, string>;
+}
+
+interface Reading {
+  readonly ids: readonly string[];
+  readonly has: ReadonlySet<string>;
+  readonly counterparts: ReadonlyMap<string, string>;
+}
+
+/** What is not there yet; a tree by what differs from its counterpart, if that is. */
+const readBeyond = (access: ObjectAccess, { ids, has, counterparts }: Reading): Promise<readonly GitObject[]> =>
+  mapConcurrently(
+    ids.filter((id) => !has.has(id)),
+    READ_AT_ONCE,
+    (id) => {
+      const base = counterparts.get(id);
+      return access.read(id, base !== undefined && has.has(base) ? base : undefined);
+    },
+  );
+
+/** What `revision` has beyond what is held, and what proves that it descends from the anchor. */
+const makeShared = async (access: ObjectAccess, { agent, revision, wanted, held }: Step): Promise<SharedOffer> => {
+  const { anchor, holds } = agent;
   const found = anchor === null ? null : await access.chain(anchor, revision);
   // Without a way from what was accepted nothing is taken for granted.
-  const isBuiltOn = holds !== null && found !== null;
-  const held = new Set(isBuiltOn ? await access.objectsOf(holds) : []);
-  const pairs = isBuiltOn ? [...(await access.counterparts(holds, revision))] : [];
-  const bases = new Map(pairs.filter(([, base]) => held.has(base)));
+  const isBuiltOn = holds !== null && held !== null && found !== null;
+  const counterparts = isBuiltOn ? await access.counterparts(holds, revision) : new Map<string, string>();
+  const has = new Set(isBuiltOn ? held.shared : []);
   const chain = found === null || found.length === 0 ? [revision] : found;
-  const ids = new Set([...(await access.proof(chain)), ...wanted]);
-  return { anchor: found === null ? null : anchor, chain, ids: [...ids].filter((id) => !held.has(id)), bases };
+  const ids = new Set([...(await access.proof(chain)), ...wanted.shared]);
+  const objects = await readBeyond(access, { ids: [...ids], has, counterparts });
+  const frame = encodeFrame({ type: 'offer', revision, anchor: found === null ? null : anchor, chain: [...chain], objects: [...objects] });
+  // Without the end of the last field, the objects, and of the frame.
+  return { payload: Buffer.from(frame.slice(0, -END.length)), objects: objects.length, isBuiltOn, counterparts };
 };
 
-/** Makes offers from the clone, once per pair of commits. */
-export const createOffers = (access: ObjectAccess): Offers => {
-  const pairs = new Map<string, Promise<EncodedOffer>>();
-  const claims = new Mutex();
-  let made = 0;
-  const make = async (agent: AgentHistory, revision: string): Promise<EncodedOffer> => {
-    const { anchor, chain, ids, bases } = await planOffer(access, agent, revision);
-    const objects = await mapConcurrently(ids, READ_AT_ONCE, (id) => access.read(id, bases.get(id)));
-    made += 1;
+const END = ']}';
+
+class OfferMaker implements Offers {
+  readonly #access: ObjectAccess;
+  readonly #kept = new Map<string, Promise<SharedOffer>>();
+  readonly #claims = new Mutex();
+  #bytes = 0;
+  #made = 0;
+
+  constructor(access: ObjectAccess) {
+    this.#access = access;
+  }
+
+  made(): number {
+    return this.#made;
+  }
+
+  async get(agent: AgentHistory, revision: string, isClaim = false): Promise<EncodedOffer> {
+    const { cluster, holds } = agent;
+    const wanted = await this.#access.partOf(revision, cluster);
+    if (wanted === null) throw new Error(`objects of revision ${revision} are not in the clone`);
+    const step: Step = { agent, revision, wanted, held: holds === null ? null : await this.#access.partOf(holds, cluster) };
+    const shared = await this.#sharedOf(step, isClaim);
+    const own = await this.#ownOf(step, shared);
+    const text = own.map((object) => JSON.stringify(object)).join(',');
+    const comma = shared.objects > 0 && own.length > 0 ? ',' : '';
     return {
       revision,
-      objects: objects.length,
-      payload: Buffer.from(encodeFrame({ type: 'offer', revision, anchor, chain: [...chain], objects })),
+      shared: shared.payload,
+      own: Buffer.from(`${comma}${text}${END}`),
+      objects: shared.objects + own.length,
     };
-  };
-  return {
-    made: () => made,
-    get: (agent, revision, isClaim = false) => {
-      const key = `${agent.holds ?? ''}..${agent.anchor ?? ''}..${revision}`;
-      const known = pairs.get(key);
-      if (known !== undefined) return known;
-      const making = isClaim ? claims.run(() => make(agent, revision)) : make(agent, revision);
-      pairs.set(key, making);
+  }
+
+  #ownOf({ wanted, held }: Step, { counterparts, isBuiltOn }: SharedOffer): Promise<readonly GitObject[]> {
+    return readBeyond(this.#access, { ids: wanted.own, has: new Set(isBuiltOn ? held?.own : []), counterparts });
+  }
+
+  #sharedOf(step: Step, isClaim: boolean): Promise<SharedOffer> {
+    const { agent, revision, wanted, held } = step;
+    const key = [agent.holds, agent.anchor, revision, held?.key, wanted.key].join(' ');
+    const known = this.#kept.get(key);
+    if (known !== undefined) return known;
+    const make = () => makeShared(this.#access, step);
+    const making = isClaim ? this.#claims.run(make) : make();
+    this.#kept.set(key, making);
+    making.then(
+      ({ payload }) => this.#noteMade(payload.byteLength),
       // A failed one is tried again by the next who asks.
-      making.catch(() => pairs.delete(key));
-      dropOldest(pairs, PAIRS_KEPT);
-      return making;
-    },
-  };
-};
+      () => this.#kept.delete(key),
+    );
+    dropOldest(this.#kept, KEPT.frames);
+    return making;
+  }
+
+  #noteMade(bytes: number): void {
+    this.#made += 1;
+    this.#bytes += bytes;
+    if (this.#bytes <= KEPT.bytes) return;
+    this.#kept.clear();
+    this.#bytes = 0;
+  }
+}
+
+/** Makes offers from the clone. */
+export const createOffers = (access: ObjectAccess): Offers => new OfferMaker(access);
 
 /** Revisions whose digests stay, for agents that are a little behind. */
 const REVISIONS_KEPT = 8;

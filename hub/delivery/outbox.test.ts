@@ -16,7 +16,12 @@ afterEach(() => {
   server.close();
 });
 
-const offerOf = (revision: string, bytes = 1): EncodedOffer => ({ revision, objects: 0, payload: Buffer.alloc(bytes, revision) });
+const offerOf = (revision: string, bytes = 1): EncodedOffer => ({
+  revision,
+  objects: 0,
+  shared: Buffer.alloc(bytes, revision),
+  own: Buffer.alloc(1),
+});
 
 /** An agent that reads nothing for now, and what waits for it at the hub. */
 const connect = async () => {

@@ -44,7 +44,9 @@ export const createOutbox = (socket: WebSocket, options: OutboxOptions): Outbox 
     onItsWay = true;
     const flushed = new AbortController();
     watch(flushed.signal);
-    socket.send(offer.payload, { binary: false }, () => {
+    // One message in two fragments: the first is the same memory for all agents that get it.
+    socket.send(offer.shared, { binary: false, fin: false });
+    socket.send(offer.own, { binary: false }, () => {
       flushed.abort();
       onItsWay = false;
       const next = waiting;

@@ -80,8 +80,8 @@ export class Session {
   #isReady: boolean = false;
   /** The agent has said the first word after its welcome. */
   readonly #settled = new AbortController();
-  /** It speaks a version of the protocol in which the hub may ask. */
-  #mayAsk: boolean = false;
+  /** It speaks a version of the protocol in which it gets what concerns its cluster, not whole commits. */
+  #takesParts: boolean = false;
   #isAlive: boolean = true;
   /** The agent has acked or nacked a revision on this stream. */
   #hasAnswered: boolean = false;
@@ -146,7 +146,7 @@ export class Session {
   /** Asks the agent for the full report of a policy, by key. */
   async inspect(policy: string): Promise<Told> {
     const until = { clock: this.#deps.clock, signal: this.#socket.closed };
-    return this.#mayAsk && this.stream.isOpen() ? this.#inspections.ask(policy, this.#context.send, until) : undefined;
+    return this.#isReady && this.stream.isOpen() ? this.#inspections.ask(policy, this.#context.send, until) : undefined;
   }
 
   /** Sends the newest checkpoint of the audit log, if the agent does not have it. */
@@ -302,7 +302,7 @@ export class Session {
     checkpoints.kept = findWitness(hello, this.#deps)?.sequence ?? null;
     if (hello.revision !== null) commits.known.add(hello.revision);
     const time = this.#deps.clock.now().toISOString();
-    this.#mayAsk = hello.protocol === PROTOCOL_VERSION;
+    this.#takesParts = hello.protocol === PROTOCOL_VERSION;
     this.#send({ type: 'welcome', protocol: hello.protocol, hubVersion: this.#options.version, time, reported });
     this.#hooks.onReady(this);
     const target = this.#deps.targets.targetOf(this.cluster);
@@ -336,7 +336,7 @@ export class Session {
 
   async #makeOffer(revision: string): Promise<void> {
     const { commits } = this.#state;
-    const history = { holds: commits.holds, anchor: commits.anchor };
+    const history = { cluster: this.#takesParts ? this.cluster : null, holds: commits.holds, anchor: commits.anchor };
     const waitMs = this.#budget.claim(history);
     await this.#socket.pace(waitMs ?? 0);
     const offer = await this.#deps.offers.get(history, revision, waitMs !== undefined);

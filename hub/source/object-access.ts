@@ -2,12 +2,11 @@ import { editsOfTree, filesOfRevision, parseCommit, parseTree, type RawObject, t
 import type { GitObject } from '@fso/shared/protocol';
 import { dropOldest } from '@fso/shared/runtime';
 import { type Clone, isObjectMissing } from './git/clone.ts';
+import { RevisionParts } from './revision-parts.ts';
 import type { ObjectAccess } from './types.ts';
 
 /** Revisions whose objects stay in memory: the one in force, a rejected one, what agents lag behind with. */
 const REVISIONS_KEPT = 4;
-/** Object lists kept beyond these; ids only. */
-const LISTS_KEPT = 64;
 
 export interface RevisionReader extends ObjectAccess {
   /** The policy files of a commit, read by the same walk that agents check it with. */
@@ -78,7 +77,6 @@ const editedTree = (id: string, tree: Uint8Array, base: { readonly id: string; r
 /** @param chainLimit commits looked at for the way from one to another */
 export const createRevisionReader = (clone: Clone, chainLimit: number): RevisionReader => {
   const loaded = new Map<string, ReadonlyMap<string, RawObject>>();
-  const lists = new Map<string, readonly string[]>();
 
   const find = async (id: string): Promise<RawObject | undefined> => {
     for (const objects of loaded.values()) {
@@ -98,18 +96,11 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
     if (read.ok) {
       loaded.set(revision, read.objects);
       dropOldest(loaded, REVISIONS_KEPT);
-      lists.set(revision, [...read.objects.keys()]);
-      dropOldest(lists, LISTS_KEPT);
+      parts.note(revision, read);
     }
     return read;
   };
-
-  const objectsOf = async (revision: string): Promise<readonly string[] | null> => {
-    const known = lists.get(revision);
-    if (known !== undefined) return known;
-    const read = await files(revision);
-    return read.ok ? [...read.objects.keys()] : null;
-  };
+  const parts = new RevisionParts(find, files);
 
   const parentsOf = async (id: string): Promise<readonly string[]> => {
     const object = await find(id);
@@ -154,7 +145,7 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
       for (const commit of chain) for (const id of await proofOf(commit, ids)) ids.add(id);
       return [...ids];
     },
-    objectsOf,
+    partOf: (revision, cluster) => parts.partOf(revision, cluster),
     chain: async (from, to) => {
       // A revision that the clone does not have may be forged: no need to walk for it.
       if ((await find(from)) === undefined) return null;
@@ -162,7 +153,7 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
     },
     counterparts: async (from, to) => {
       const pairs = new Map<string, string>();
-      const wanted = new Set(await objectsOf(to));
+      const wanted = new Set((await parts.partOf(to, null))?.shared);
       await pairTrees(await treeOf(from), await treeOf(to), { pairs, wanted });
       return pairs;
     },

@@ -46,10 +46,19 @@ export interface SourceOptions {
   readonly commitUrl?: string | undefined;
 }
 
+/** What a cluster gets of a commit: ids of the commit, the folders on the way to files that concern it, and these files. */
+export interface RevisionPart {
+  /** The scopes that the cluster is in: clusters with the same ones share all but their own. */
+  readonly key: string;
+  readonly shared: readonly string[];
+  /** What is for this cluster alone: its registration. */
+  readonly own: readonly string[];
+}
+
 /** What delivery reads of the repository. Ids are Git object ids. */
 export interface ObjectAccess {
-  /** Ids of the commit, its folders on the way to policy files, and these files; null when the commit is not here. */
-  objectsOf(revision: string): Promise<readonly string[] | null>;
+  /** What a cluster (null: one that gets everything) gets of a commit; null when the commit is not here. */
+  partOf(revision: string, cluster: string | null): Promise<RevisionPart | null>;
   /**
    * Commits from `from` (exclusive) to `to` (inclusive), oldest first, each a parent of the next: along first parents where
    * these lead there, else a shortest way. null when `to` does not descend from `from`.

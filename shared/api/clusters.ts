@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { gitDocument, LabelSelector, Region } from './common.ts';
+import { Placement } from './sovereign-policy.ts';
 
 export const ManagedClusterSpec = z.strictObject({
   regions: z.array(Region).min(1).max(100).describe('Regions in which the cluster has nodes.'),
@@ -16,6 +17,16 @@ export const RegionGroupSpec = z.strictObject({
 /** A named list of regions; `group:<name>` in a policy stands for it. */
 export const RegionGroupDocument = gitDocument('RegionGroup', RegionGroupSpec);
 export type RegionGroupDocument = z.infer<typeof RegionGroupDocument>;
+
+export const PolicyScopeSpec = z.strictObject({
+  placement: Placement.describe(
+    'Clusters that the policies of this folder and of those below it may be for. Each of these policies is for the clusters that its own placement selects too.',
+  ),
+  description: z.string().max(1024).optional(),
+});
+/** Limits a folder of policies to some clusters: agents of the others get nothing of what lies below it. One in each `scope.yaml`. */
+export const PolicyScopeDocument = gitDocument('PolicyScope', PolicyScopeSpec);
+export type PolicyScopeDocument = z.infer<typeof PolicyScopeDocument>;
 
 const Duration = z
   .string()

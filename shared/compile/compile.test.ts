@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Placement } from '../api/index.ts';
 import type { SourceFile } from '../decode/index.ts';
-import { clusterFile, groupFile, policyFile, setOf } from '../decode/testing/decoded.ts';
+import { clusterFile, groupFile, policyFile, scopeFile, setOf } from '../decode/testing/decoded.ts';
 import { canonicalJson } from '../encoding/index.ts';
 import { compileCluster, compileFleet } from './compile.ts';
 
@@ -133,5 +133,36 @@ describe('compileFleet', () => {
     console.log(`compiled 1,000 policies for 500 clusters: ${Math.round(performance.now() - start)} ms`);
     expect(fleet.get('c1')?.policies).toHaveLength(1000);
     expect(fleet.get('c2')?.policies).toHaveLength(334);
+  });
+});
+
+describe('a scope', () => {
+  const namesIn = (...files: readonly SourceFile[]): Record<string, readonly string[]> =>
+    Object.fromEntries(
+      [...compileFleet(setOf(...FLEET, ...files))].map(([cluster, { policies }]) => [cluster, policies.map(({ name }) => name)]),
+    );
+  const inFolder = (folder: string, name: string, placement?: Placement): SourceFile => ({
+    ...policyFile(name, placement === undefined ? {} : { placement }),
+    path: `policies/${folder}/${name}.yaml`,
+  });
+
+  it('is for the policies of its folder and below, which are for the clusters that both select', () => {
+    const production: Placement = { clusterSelector: { matchLabels: { environment: 'production' } } };
+    const files = [
+      scopeFile('policies/prod', production),
+      scopeFile('policies/prod/eu', { clusterRegions: ['group:eu'] }),
+      inFolder('prod', 'all'),
+      inFolder('prod', 'us', { clusterRegions: ['us-east-1'] }),
+      inFolder('prod/eu', 'eu'),
+      inFolder('prod/eu/deep', 'deep', { clusterNames: ['eu'] }),
+      inFolder('product', 'free'),
+    ];
+    expect(namesIn(...files)).toEqual({ apac: ['all', 'free'], eu: ['all', 'deep', 'eu', 'free'], us: ['free'] });
+  });
+
+  it('leaves what a cluster gets as it reads', () => {
+    const policy = inFolder('prod', 'p');
+    const alone = compileCluster(setOf(...FLEET, policy), 'eu');
+    expect(compileCluster(setOf(...FLEET, policy, scopeFile('policies/prod', { clusterNames: ['eu'] })), 'eu')).toEqual(alone);
   });
 });

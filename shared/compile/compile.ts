@@ -1,13 +1,14 @@
-import type {
-  EnforcementAction,
-  LabelSelector,
-  ManagedClusterDocument,
-  Placement,
-  SovereignPolicyDocument,
-  SovereignPolicySpec,
-} from '../api/index.ts';
+import type { EnforcementAction, ManagedClusterDocument, Placement, SovereignPolicyDocument, SovereignPolicySpec } from '../api/index.ts';
 import type { PolicySet, Sourced } from '../decode/index.ts';
-import { expandRegions, type RegionGroups, regionGroupsOf } from '../decode/index.ts';
+import {
+  expandRegions,
+  type PlacementTest,
+  placementTest,
+  type RegionGroups,
+  regionGroupsOf,
+  scopesAbove,
+  scopesOf,
+} from '../decode/index.ts';
 import { byText, canonicalJson, sha256 } from '../encoding/index.ts';
 
 /** What one cluster gets of one policy: the spec as in Git without its placement, groups expanded. */
@@ -32,11 +33,9 @@ export interface CompiledCluster {
   readonly digest: string;
 }
 
-type PlacementTest = (cluster: ManagedClusterDocument) => boolean;
-
 /** The policies of a set, compiled, sorted by name. What a policy says does not depend on the cluster that gets it. */
 interface PlacedPolicies {
-  /** Of all different placements. */
+  /** Of all different placements, each within the scopes around it. */
   readonly tests: readonly PlacementTest[];
   /** `test`: index of the test whom the policy is for. */
   readonly policies: readonly { readonly policy: CompiledPolicy; readonly test: number }[];
@@ -71,17 +70,21 @@ export const compileFleet = (set: PolicySet): Map<string, CompiledCluster> => {
 
 const placedPolicies = (set: PolicySet): PlacedPolicies => {
   const groups = regionGroupsOf(set);
+  const scopes = scopesOf(set);
   const tests: PlacementTest[] = [];
   const indexOf = new Map<string, number>();
-  const testOf = (placement: Placement | undefined): number => {
-    const text = canonicalJson(placement ?? {});
+  const testOf = ({ document, source }: Sourced<SovereignPolicyDocument>): number => {
+    const around = scopesAbove(source.path, scopes).map((scope) => scope.document.spec.placement);
+    const placements: readonly Placement[] = [...around, document.spec.placement ?? {}];
+    const text = canonicalJson(placements);
     const known = indexOf.get(text);
     if (known !== undefined) return known;
     indexOf.set(text, tests.length);
-    return tests.push(placementTest(placement, groups)) - 1;
+    const all = placements.map((placement) => placementTest(placement, groups));
+    return tests.push((cluster) => all.every((selects) => selects(cluster))) - 1;
   };
   const policies = set.policies
-    .map((sourced) => ({ policy: compilePolicy(sourced, groups), test: testOf(sourced.document.spec.placement) }))
+    .map((sourced) => ({ policy: compilePolicy(sourced, groups), test: testOf(sourced) }))
     .sort((left, right) => byText(left.policy.name, right.policy.name));
   return { tests, policies };
 };
@@ -124,38 +127,3 @@ const compilePolicy = ({ document, source }: Sourced<SovereignPolicyDocument>, g
   };
   return { ...content, digest: digestOfPolicy(content) };
 };
-
-/** Every given field must select the cluster; an empty list selects none, an empty label selector all. */
-const placementTest = (placement: Placement | undefined, groups: RegionGroups): PlacementTest => {
-  const { clusterSelector, clusterNames, clusterRegions } = placement ?? {};
-  const names = clusterNames && new Set(clusterNames);
-  const regions = clusterRegions && new Set(expandRegions(clusterRegions, groups));
-  return ({ metadata, spec }) =>
-    (names === undefined || names.has(metadata.name)) &&
-    (regions === undefined || spec.regions.some((region) => regions.has(region))) &&
-    (clusterSelector === undefined || matchesSelector(clusterSelector, metadata.labels ?? {}));
-};
-
-type Labels = Readonly<Record<string, string>>;
-type Expression = NonNullable<LabelSelector['matchExpressions']>[number];
-
-const labelOf = (labels: Labels, key: string): string | undefined => (Object.hasOwn(labels, key) ? labels[key] : undefined);
-
-const matchesExpression = ({ key, operator, values = [] }: Expression, labels: Labels): boolean => {
-  const value = labelOf(labels, key);
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
-  }
-};
-
-/** metav1.LabelSelector: every label and expression must hold; an empty selector selects everything; NotIn holds without the label. */
-export const matchesSelector = (selector: LabelSelector, labels: Labels): boolean =>
-  Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labelOf(labels, key) === value) &&
-  (selector.matchExpressions ?? []).every((expression) => matchesExpression(expression, labels));

@@ -13,6 +13,8 @@ export const checkDocument = (document: PolicyDocument): readonly ValueProblem[]
         ...checkAction(document),
         ...checkSelector(document.spec.placement?.clusterSelector, ['spec', 'placement', 'clusterSelector']),
       ];
+    case 'PolicyScope':
+      return [...common, ...checkSelector(document.spec.placement.clusterSelector, ['spec', 'placement', 'clusterSelector'])];
     case 'RolloutStrategy':
       return [
         ...common,

@@ -1,27 +1,49 @@
-import type { SovereignPolicyDocument } from '../api/index.ts';
+import type { ManagedClusterDocument, Placement, PolicyScopeDocument, SovereignPolicyDocument } from '../api/index.ts';
 import { byText } from '../encoding/index.ts';
 import type { DecodedDocument } from './decode-file.ts';
+import { placementTest } from './placement.ts';
 import { expandRegions, groupOf, type RegionGroups, regionGroupsOf } from './regions.ts';
+import { type Scopes, scopesAbove, scopesOf } from './scopes.ts';
 import type { PolicySet, Sourced, SourceProblem } from './types.ts';
 import type { ValuePath } from './yaml/yaml-file.ts';
 
 /** The CRD takes no longer list; see `allowedRegions` in shared/api/sovereign-policy.ts. */
 const MAX_ALLOWED_REGIONS = 100;
 
+/** What is decoded: all of a repository, or the part of it that concerns one cluster, which has no registration but its own. */
+export type Extent = 'repository' | 'cluster';
+
+/** What references are looked up in. */
+interface Known {
+  readonly groups: RegionGroups;
+  /** undefined: clusters are not all known. */
+  readonly clusters: ReadonlyMap<string, ManagedClusterDocument> | undefined;
+  readonly scopes: Scopes;
+}
+
 /** What documents say about each other: names that are taken twice, or that nothing bears. */
-export const checkSet = (documents: readonly DecodedDocument[], set: PolicySet): readonly SourceProblem[] => {
-  const groups = regionGroupsOf(set);
-  const clusters = new Set(set.clusters.map(({ document }) => document.metadata.name));
+export const checkSet = (documents: readonly DecodedDocument[], set: PolicySet, extent: Extent): readonly SourceProblem[] => {
+  const clusters = new Map(set.clusters.map(({ document }) => [document.metadata.name, document]));
+  const known: Known = {
+    groups: regionGroupsOf(set),
+    clusters: extent === 'repository' ? clusters : undefined,
+    scopes: scopesOf(set),
+  };
   return [
     ...duplicates(documents),
     ...secondStrategies(documents),
-    ...documents.flatMap((decoded) => (isPolicy(decoded) ? checkReferences(decoded, groups, clusters) : [])),
+    ...documents.flatMap((decoded) => {
+      if (isPolicy(decoded)) return [...checkPlacement(decoded, known), ...checkRegions(decoded, known)];
+      return isScope(decoded) ? checkPlacement(decoded, known) : [];
+    }),
   ];
 };
 
 type Located<T extends DecodedDocument['document']> = DecodedDocument & Sourced<T>;
 
 const isPolicy = (decoded: DecodedDocument): decoded is Located<SovereignPolicyDocument> => decoded.document.kind === 'SovereignPolicy';
+
+const isScope = (decoded: DecodedDocument): decoded is Located<PolicyScopeDocument> => decoded.document.kind === 'PolicyScope';
 
 const positionText = ({ path, line, column }: DecodedDocument['source']): string => `${path}:${line}:${column}`;
 
@@ -51,26 +73,50 @@ const secondStrategies = (documents: readonly DecodedDocument[]): readonly Sourc
 
 const problemAt = (decoded: DecodedDocument, path: ValuePath, reason: string): SourceProblem => ({ ...decoded.locate(path), reason });
 
-const checkReferences = (
-  decoded: Located<SovereignPolicyDocument>,
+const unknownGroups = (
+  decoded: DecodedDocument,
+  { path, references }: { readonly path: ValuePath; readonly references: readonly string[] },
   groups: RegionGroups,
-  clusters: ReadonlySet<string>,
+): readonly SourceProblem[] =>
+  references.flatMap((reference, index) => {
+    const group = groupOf(reference);
+    if (group === undefined || groups.has(group)) return [];
+    const known = [...groups.keys()].sort(byText).join(', ') || 'none';
+    return [problemAt(decoded, [...path, index], `there is no RegionGroup ${group} (there are: ${known})`)];
+  });
+
+const checkPlacement = (
+  decoded: Located<SovereignPolicyDocument> | Located<PolicyScopeDocument>,
+  known: Known,
 ): readonly SourceProblem[] => {
-  const { allowedRegions, placement } = decoded.document.spec;
-  const known = [...groups.keys()].sort(byText).join(', ') || 'none';
-  const unknownGroups = (references: readonly string[], path: ValuePath): readonly SourceProblem[] =>
-    references.flatMap((reference, index) => {
-      const group = groupOf(reference);
-      if (group === undefined || groups.has(group)) return [];
-      return [problemAt(decoded, [...path, index], `there is no RegionGroup ${group} (there are: ${known})`)];
-    });
-  const unknownClusters = (placement?.clusterNames ?? []).flatMap((name, index) =>
-    clusters.has(name) ? [] : [problemAt(decoded, ['spec', 'placement', 'clusterNames', index], `there is no ManagedCluster ${name}`)],
-  );
+  const { clusterNames = [], clusterRegions = [] }: Placement = decoded.document.spec.placement ?? {};
+  const path = ['spec', 'placement'];
   return [
-    ...unknownGroups(allowedRegions, ['spec', 'allowedRegions']),
-    ...unknownGroups(placement?.clusterRegions ?? [], ['spec', 'placement', 'clusterRegions']),
-    ...unknownClusters,
+    ...unknownGroups(decoded, { path: [...path, 'clusterRegions'], references: clusterRegions }, known.groups),
+    ...clusterNames.flatMap((name, index) => checkNamed(decoded, { path: [...path, 'clusterNames', index], name }, known)),
+  ];
+};
+
+/** A cluster that is named must be there, and in the scopes around: a name that selects nothing is a mistake. */
+const checkNamed = (
+  decoded: DecodedDocument,
+  { path, name }: { readonly path: ValuePath; readonly name: string },
+  { groups, clusters, scopes }: Known,
+): readonly SourceProblem[] => {
+  if (clusters === undefined) return [];
+  const cluster = clusters.get(name);
+  if (cluster === undefined) return [problemAt(decoded, path, `there is no ManagedCluster ${name}`)];
+  const around = scopesAbove(decoded.source.path, scopes).filter(({ document }) => document !== decoded.document);
+  const outside = around.find(({ document }) => !placementTest(document.spec.placement, groups)(cluster));
+  return outside === undefined
+    ? []
+    : [problemAt(decoded, path, `cluster ${name} is outside of the scope in ${positionText(outside.source)}`)];
+};
+
+const checkRegions = (decoded: Located<SovereignPolicyDocument>, { groups }: Known): readonly SourceProblem[] => {
+  const { allowedRegions } = decoded.document.spec;
+  return [
+    ...unknownGroups(decoded, { path: ['spec', 'allowedRegions'], references: allowedRegions }, groups),
     ...tooManyRegions(decoded, expandRegions(allowedRegions, groups).length),
   ];
 };

@@ -1,8 +1,14 @@
 import type { z } from 'zod';
-import { ManagedClusterDocument, RegionGroupDocument, RolloutStrategyDocument, SovereignPolicyDocument } from '../api/index.ts';
+import {
+  ManagedClusterDocument,
+  PolicyScopeDocument,
+  RegionGroupDocument,
+  RolloutStrategyDocument,
+  SovereignPolicyDocument,
+} from '../api/index.ts';
 import { checkDocument } from './check-document.ts';
 import { valueProblems } from './issue-text.ts';
-import { FOLDERS, folderOf, type Kind, type PolicyDocument } from './paths.ts';
+import { FOLDERS, folderOf, isScopeName, type Kind, nameOf, type PolicyDocument, registrationPaths, SCOPE_FILE } from './paths.ts';
 import type { DecodeLimits, Sourced, SourceFile, SourceLocation, SourceProblem } from './types.ts';
 import { readYamlFile, type ValuePath, type YamlDocument } from './yaml/yaml-file.ts';
 
@@ -18,6 +24,7 @@ export interface DecodedFile {
 
 const SCHEMAS: Readonly<Record<Kind, z.ZodType<PolicyDocument>>> = {
   SovereignPolicy: SovereignPolicyDocument,
+  PolicyScope: PolicyScopeDocument,
   ManagedCluster: ManagedClusterDocument,
   RegionGroup: RegionGroupDocument,
   RolloutStrategy: RolloutStrategyDocument,
@@ -30,7 +37,11 @@ export const decodeFile = (file: SourceFile, limits: DecodeLimits): DecodedFile 
   const decoded = documents.map((yaml) => decodeDocument(yaml, file.path, locator));
   return {
     documents: decoded.flatMap(({ document }) => document ?? []),
-    problems: [...problems, ...decoded.flatMap((each) => each.problems)],
+    problems: [
+      ...problems,
+      ...decoded.flatMap((each) => each.problems),
+      ...(problems.length === 0 && isScope(file.path) ? scopeFileProblems(file.path, documents) : []),
+    ],
   };
 };
 
@@ -66,8 +77,38 @@ const unknownKind = (value: unknown): string => {
   return kind === undefined ? `kind is required, one of ${known}` : `kind must be one of ${known}, is ${JSON.stringify(kind)}`;
 };
 
-const folderProblems = (yaml: YamlDocument, path: string, kind: Kind): readonly SourceProblem[] =>
-  folderOf(path) === FOLDERS[kind] ? [] : [{ ...yaml.locate(['kind']), reason: `a ${kind} belongs in ${FOLDERS[kind]}/` }];
+/** Where a document must stand, if not there. */
+const placeOf = (path: string, kind: Kind, value: unknown): string | undefined => {
+  if (kind === 'PolicyScope') return isScope(path) ? undefined : `in a file ${SCOPE_FILE} of the folder below policies/ that it is for`;
+  const name = nameIn(value);
+  if (kind === 'ManagedCluster' && name !== undefined) {
+    const paths = registrationPaths(name);
+    return paths.includes(path) ? undefined : `alone in ${paths.join(' or ')}`;
+  }
+  return folderOf(path) === FOLDERS[kind] ? undefined : `in ${FOLDERS[kind]}/`;
+};
+
+const folderProblems = (yaml: YamlDocument, path: string, kind: Kind): readonly SourceProblem[] => {
+  const place = placeOf(path, kind, yaml.value);
+  return place === undefined ? [] : [{ ...yaml.locate(['kind']), reason: `a ${kind} belongs ${place}` }];
+};
+
+const nameIn = (value: unknown): string | undefined => {
+  const metadata: unknown = Reflect.get(Object(value), 'metadata');
+  const name: unknown = Reflect.get(Object(metadata), 'name');
+  return typeof name === 'string' ? name : undefined;
+};
+
+const isScope = (path: string): boolean => folderOf(path) === FOLDERS.PolicyScope && isScopeName(nameOf(path));
+
+/** What reads as a scope is one: agents that took it for something else would know the rules of others, or not their own. */
+const scopeFileProblems = (path: string, documents: readonly YamlDocument[]): readonly SourceProblem[] => {
+  if (nameOf(path) !== SCOPE_FILE)
+    return [{ path, line: 1, column: 1, reason: `a PolicyScope stands in a file with the name ${SCOPE_FILE}` }];
+  const [first, second] = documents;
+  const isOne = second === undefined && first !== undefined && kindOf(first.value) === 'PolicyScope';
+  return isOne ? [] : [{ path, line: 1, column: 1, reason: `${SCOPE_FILE} has one document, a PolicyScope` }];
+};
 
 type Locator = (index: number) => DecodedDocument['locate'];
 

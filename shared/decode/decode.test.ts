@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createDecoder, decodeFiles } from './decode.ts';
 import { isPolicyPath } from './paths.ts';
-import { clusterFile, groupFile, policyFile, problemsOf, setOf } from './testing/decoded.ts';
+import { clusterFile, groupFile, policyFile, problemsOf, scopeFile, setOf } from './testing/decoded.ts';
 
 const HEAD = 'apiVersion: compliance.federated.io/v1\nkind: SovereignPolicy\nmetadata:\n  name: p\n';
 const policy = (spec: string): string => `${HEAD}spec:\n${spec}`;
@@ -42,7 +42,7 @@ describe('decodeFiles', () => {
   });
 
   it('takes an empty repository, empty files and foreign files as nothing', () => {
-    const nothing = { ok: true, set: { policies: [], clusters: [], regionGroups: [], rollout: undefined } };
+    const nothing = { ok: true, set: { policies: [], scopes: [], clusters: [], regionGroups: [], rollout: undefined } };
     expect(decodeFiles([])).toEqual(nothing);
     expect(decodeFiles([at(''), at('# only\n', 'regions/x.yaml'), at('---\n---\n', 'policies/y.yaml'), at('{', 'README.md')])).toEqual(
       nothing,
@@ -68,17 +68,19 @@ describe('decodeFiles', () => {
     [
       'a document that is no map',
       '- a\n',
-      ['policies/p.yaml:1:1: the document must be a map with a kind: SovereignPolicy, ManagedCluster, RegionGroup, RolloutStrategy'],
+      [
+        'policies/p.yaml:1:1: the document must be a map with a kind: SovereignPolicy, PolicyScope, ManagedCluster, RegionGroup, RolloutStrategy',
+      ],
     ],
     [
       'no kind',
       'spec: {}\n',
-      ['policies/p.yaml:1:1: kind is required, one of SovereignPolicy, ManagedCluster, RegionGroup, RolloutStrategy'],
+      ['policies/p.yaml:1:1: kind is required, one of SovereignPolicy, PolicyScope, ManagedCluster, RegionGroup, RolloutStrategy'],
     ],
     [
       'a foreign kind',
       'apiVersion: v1\nkind: Pod\n',
-      ['policies/p.yaml:2:7: kind must be one of SovereignPolicy, ManagedCluster, RegionGroup, RolloutStrategy, is "Pod"'],
+      ['policies/p.yaml:2:7: kind must be one of SovereignPolicy, PolicyScope, ManagedCluster, RegionGroup, RolloutStrategy, is "Pod"'],
     ],
     [
       'another version',
@@ -196,7 +198,7 @@ describe('decodeFiles', () => {
         { ...policyFile('a'), path: 'policies/b.yaml' },
         { ...clusterFile('us', ['us-east-1']), path: 'policies/us.yaml' },
       ),
-    ).toEqual(['policies/us.yaml:2:7: a ManagedCluster belongs in clusters/']);
+    ).toEqual(['policies/us.yaml:2:7: a ManagedCluster belongs alone in clusters/us.yaml or clusters/79/us.yaml']);
     expect(problemsOf(policyFile('a'), { ...policyFile('a'), path: 'policies/b.yaml' })).toEqual([
       'policies/b.yaml:4:9: SovereignPolicy a is there twice, first at policies/a.yaml:1:1',
     ]);
@@ -212,6 +214,56 @@ describe('decodeFiles', () => {
         ),
       ),
     ).toEqual(['policies/a.yaml:7:3: spec.allowedRegions stands for 101 regions, the limit is 100']);
+  });
+
+  it('finds a registration at one of two paths, both of which follow from its name', () => {
+    const us = clusterFile('us', ['us-east-1']);
+    expect(problemsOf({ ...us, path: 'clusters/79/us.yaml' })).toEqual([]);
+    expect(problemsOf(us, { ...us, path: 'clusters/79/us.yaml' })).toEqual([
+      'clusters/us.yaml:4:9: ManagedCluster us is there twice, first at clusters/79/us.yaml:1:1',
+    ]);
+    for (const path of ['clusters/all.yaml', 'clusters/us.yml', 'clusters/US.yaml', 'Clusters/us.yaml', 'clusters/80/us.yaml'])
+      expect(problemsOf({ ...us, path })).toEqual([
+        `${path}:2:7: a ManagedCluster belongs alone in clusters/us.yaml or clusters/79/us.yaml`,
+      ]);
+    const two = { ...us, text: `${us.text}---\n${clusterFile('eu', ['eu-west-1']).text}` };
+    expect(problemsOf(two)).toEqual([expect.stringContaining('a ManagedCluster belongs alone in clusters/eu.yaml or ')]);
+  });
+
+  it('takes a scope from the one document of a scope.yaml, and nothing else for one', () => {
+    const scope = scopeFile('policies/eu', { clusterRegions: ['eu-west-1'] });
+    expect(setOf(scope).scopes.map(({ source }) => source.path)).toEqual(['policies/eu/scope.yaml']);
+    for (const path of ['policies/eu/Scope.yaml', 'policies/eu/scope.yml', 'policies/scope.YAML'])
+      expect(problemsOf({ ...scope, path })).toEqual([`${path}:1:1: a PolicyScope stands in a file with the name scope.yaml`]);
+    const only = 'policies/eu/scope.yaml:1:1: scope.yaml has one document, a PolicyScope';
+    expect(problemsOf({ ...scope, text: '# nothing\n' })).toEqual([only]);
+    expect(problemsOf({ ...policyFile('a'), path: scope.path })).toEqual([only]);
+    expect(problemsOf({ ...scope, text: `${scope.text}---\n${policyFile('a').text}` })).toEqual([only]);
+    expect(problemsOf({ ...scope, path: 'policies/eu/other.yaml' })).toEqual([
+      'policies/eu/other.yaml:2:7: a PolicyScope belongs in a file scope.yaml of the folder below policies/ that it is for',
+    ]);
+    expect(problemsOf({ ...scope, path: 'regions/scope.yaml' })[0]).toContain('a PolicyScope belongs in a file scope.yaml');
+    expect(problemsOf({ ...scope, text: `${scope.text}  clusters: [us]\n` })).toEqual([expect.stringContaining('clusters')]);
+  });
+
+  it('refuses a placement that names a cluster outside of a scope around it', () => {
+    const files = [
+      clusterFile('eu', ['eu-west-1']),
+      clusterFile('us', ['us-east-1']),
+      scopeFile('policies/eu', { clusterRegions: ['eu-west-1'] }),
+    ];
+    const placed = (clusterNames: string[]) => ({ ...policyFile('a', { placement: { clusterNames } }), path: 'policies/eu/team/a.yaml' });
+    expect(problemsOf(...files, placed(['eu']))).toEqual([]);
+    expect(problemsOf(...files, placed(['eu', 'us']))).toEqual([
+      expect.stringMatching(/^policies\/eu\/team\/a.yaml:.*: cluster us is outside of the scope in policies\/eu\/scope.yaml:1:1$/),
+    ]);
+    expect(problemsOf(...files, scopeFile('policies/eu/team', { clusterNames: ['us'] }))).toEqual([
+      expect.stringContaining('cluster us is outside of the scope in policies/eu/scope.yaml:1:1'),
+    ]);
+    expect(problemsOf(...files, scopeFile('policies/x', { clusterNames: ['none'], clusterRegions: ['group:no'] }))).toEqual([
+      expect.stringContaining('there is no ManagedCluster none'),
+      expect.stringContaining('there is no RegionGroup no'),
+    ]);
   });
 
   it('does not care for the order of the files', () => {
@@ -233,6 +285,12 @@ describe('decodeFiles', () => {
 });
 
 describe('createDecoder', () => {
+  it('asks nothing of other clusters where it has the part of one', () => {
+    const files = [policyFile('a', { placement: { clusterNames: ['us'] } }), clusterFile('eu', ['eu-west-1'])];
+    expect(createDecoder()(files).ok).toBe(false);
+    expect(createDecoder({}, 'cluster')(files).ok).toBe(true);
+  });
+
   it('answers as decodeFiles does for every commit, and keeps the documents of unchanged files', () => {
     const decode = createDecoder();
     const [a, b] = [policyFile('a'), policyFile('b')];

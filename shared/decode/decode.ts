@@ -1,6 +1,12 @@
-import type { ManagedClusterDocument, RegionGroupDocument, RolloutStrategyDocument, SovereignPolicyDocument } from '../api/index.ts';
+import type {
+  ManagedClusterDocument,
+  PolicyScopeDocument,
+  RegionGroupDocument,
+  RolloutStrategyDocument,
+  SovereignPolicyDocument,
+} from '../api/index.ts';
 import { byText } from '../encoding/index.ts';
-import { checkSet } from './check-set.ts';
+import { checkSet, type Extent } from './check-set.ts';
 import { type DecodedDocument, type DecodedFile, decodeFile } from './decode-file.ts';
 import { isPolicyPath, type Kind, type PolicyDocument } from './paths.ts';
 import type { DecodeResult, PolicySet, Sourced, SourceFile, SourceProblem } from './types.ts';
@@ -15,8 +21,13 @@ export const decodeFiles = (files: readonly SourceFile[], limits?: Partial<Decod
 /**
  * {@link decodeFiles} for one commit after another: a file that reads as it did in the last call is not parsed again.
  * A thousand policies take about 200 ms at first, a commit that changes one of them 3 ms.
+ *
+ * @param extent what the files are all of: what they say about others that are not among them is not judged
  */
-export const createDecoder = (limits: Partial<DecodeLimits> = {}): ((files: readonly SourceFile[]) => DecodeResult) => {
+export const createDecoder = (
+  limits: Partial<DecodeLimits> = {},
+  extent: Extent = 'repository',
+): ((files: readonly SourceFile[]) => DecodeResult) => {
   const all: DecodeLimits = { ...DEFAULT_LIMITS, ...limits };
   let last: ReadonlyMap<string, Remembered> = new Map();
   return (files) => {
@@ -37,8 +48,15 @@ export const createDecoder = (limits: Partial<DecodeLimits> = {}): ((files: read
     return assemble(
       [...remembered.values()].map(({ decoded }) => decoded),
       all,
+      extent,
     );
   };
+};
+
+/** What files say one by one, and each problem of one of them alone; what they say about each other is not judged. */
+export const decodeAlone = (files: readonly SourceFile[]): { readonly set: PolicySet; readonly problems: readonly SourceProblem[] } => {
+  const decoded = files.map((file) => decodeFile(file, DEFAULT_LIMITS));
+  return { set: toSet(decoded.flatMap(({ documents }) => documents)), problems: decoded.flatMap(({ problems }) => problems) };
 };
 
 interface Remembered {
@@ -46,14 +64,14 @@ interface Remembered {
   readonly decoded: DecodedFile;
 }
 
-const assemble = (files: readonly DecodedFile[], limits: DecodeLimits): DecodeResult => {
+const assemble = (files: readonly DecodedFile[], limits: DecodeLimits, extent: Extent): DecodeResult => {
   const documents = files.flatMap((file) => file.documents);
   const set = toSet(documents);
   const problems = [
     ...sizeProblems('documents', documents.length, limits.maxDocuments),
     ...files.flatMap((file) => file.problems),
     // Half of a set would only cause false alarms: a group in a broken file is not missing.
-    ...(files.every((file) => file.problems.length === 0) ? checkSet(documents, set) : []),
+    ...(files.every((file) => file.problems.length === 0) ? checkSet(documents, set, extent) : []),
   ];
   return problems.length === 0 ? { ok: true, set } : { ok: false, problems: listed(problems, limits.maxProblems) };
 };
@@ -63,6 +81,7 @@ const ofKind = <D extends PolicyDocument>(documents: readonly DecodedDocument[],
 
 const toSet = (documents: readonly DecodedDocument[]): PolicySet => ({
   policies: ofKind<SovereignPolicyDocument>(documents, 'SovereignPolicy'),
+  scopes: ofKind<PolicyScopeDocument>(documents, 'PolicyScope'),
   clusters: ofKind<ManagedClusterDocument>(documents, 'ManagedCluster'),
   regionGroups: ofKind<RegionGroupDocument>(documents, 'RegionGroup'),
   rollout: ofKind<RolloutStrategyDocument>(documents, 'RolloutStrategy')[0],

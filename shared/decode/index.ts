@@ -1,5 +1,18 @@
-export { createDecoder, decodeFiles } from './decode.ts';
-export { isPolicyPath } from './paths.ts';
-export { type PolicyText, policyTexts } from './policy-text.ts';
+export type { Extent } from './check-set.ts';
+export { createDecoder, decodeAlone, decodeFiles } from './decode.ts';
+export {
+  FOLDERS,
+  folderOf,
+  isPolicyPath,
+  isScopeName,
+  nameOf,
+  parentOf,
+  registrationPaths,
+  registrationPlace,
+  SCOPE_FILE,
+} from './paths.ts';
+export { type PlacementTest, placementTest } from './placement.ts';
+export { documentTexts, type PolicyText, policyTexts } from './policy-text.ts';
 export { expandRegions, type RegionGroups, regionGroupsOf } from './regions.ts';
+export { isInScope, type Scopes, scopesAbove, scopesOf } from './scopes.ts';
 export type * from './types.ts';

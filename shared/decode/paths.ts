@@ -1,11 +1,24 @@
-import type { ManagedClusterDocument, RegionGroupDocument, RolloutStrategyDocument, SovereignPolicyDocument } from '../api/index.ts';
+import type {
+  ManagedClusterDocument,
+  PolicyScopeDocument,
+  RegionGroupDocument,
+  RolloutStrategyDocument,
+  SovereignPolicyDocument,
+} from '../api/index.ts';
+import { sha256 } from '../encoding/index.ts';
 
-export type PolicyDocument = SovereignPolicyDocument | ManagedClusterDocument | RegionGroupDocument | RolloutStrategyDocument;
+export type PolicyDocument =
+  | SovereignPolicyDocument
+  | PolicyScopeDocument
+  | ManagedClusterDocument
+  | RegionGroupDocument
+  | RolloutStrategyDocument;
 export type Kind = PolicyDocument['kind'];
 
 /** Folder of each kind at the root of the policy repository. */
 export const FOLDERS: Readonly<Record<Kind, string>> = {
   SovereignPolicy: 'policies',
+  PolicyScope: 'policies',
   ManagedCluster: 'clusters',
   RegionGroup: 'regions',
   RolloutStrategy: 'rollout',
@@ -26,3 +39,31 @@ export const folderOf = (path: string): string | undefined => {
  * @param path relative to the repository's root, with `/`
  */
 export const isPolicyPath = (path: string): boolean => folderOf(path) !== undefined;
+
+/** The one name of a file with a PolicyScope. */
+export const SCOPE_FILE = 'scope.yaml';
+
+/** Whether a name is read as that of a scope somewhere: those that are not {@link SCOPE_FILE} to the letter are refused. */
+export const isScopeName = (name: string): boolean => /^scope\.ya?ml$/i.test(name);
+
+/** Folder of a file, without `/` at its end. */
+export const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
+
+/** Last part of a path. */
+export const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
+/** The file that registers a cluster, and the folder of `clusters/` that it may lie in instead. An agent finds its own by its name alone. */
+export interface RegistrationPlace {
+  readonly file: string;
+  /** First two hex digits of the SHA-256 of the name: no folder has to be long, however many clusters there are. */
+  readonly folder: string;
+}
+
+/** Where a cluster is registered. */
+export const registrationPlace = (cluster: string): RegistrationPlace => ({ file: `${cluster}.yaml`, folder: sha256(cluster).slice(0, 2) });
+
+/** Both paths at which a registration may stand; a repository has it at one of them. */
+export const registrationPaths = (cluster: string): readonly [string, string] => {
+  const { file, folder } = registrationPlace(cluster);
+  return [`${FOLDERS.ManagedCluster}/${file}`, `${FOLDERS.ManagedCluster}/${folder}/${file}`];
+};

@@ -14,24 +14,30 @@ export interface PolicyText {
 const field = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined;
 
-/** Name of a document that means to be a policy, whether or not it is a good one. */
-const policyName = (value: unknown): string | undefined => {
-  const name = field(field(value, 'metadata'), 'name');
-  return field(value, 'kind') === 'SovereignPolicy' && typeof name === 'string' ? name : undefined;
-};
+/** A document as it is written in a file. */
+export interface DocumentText extends PolicyText {
+  /** What it means to be, whether or not it is a good one. */
+  readonly kind: unknown;
+}
 
 /**
- * The policies of one file, within the limits of decoding.
+ * The documents of one file that have a name, within the limits of decoding.
  *
  * @returns undefined for a file that cannot be read as YAML
  */
-export const policyTexts = (file: SourceFile, limits: DecodeLimits = DEFAULT_LIMITS): readonly PolicyText[] | undefined => {
+export const documentTexts = (file: SourceFile, limits: DecodeLimits = DEFAULT_LIMITS): readonly DocumentText[] | undefined => {
   const { documents, problems } = readYamlFile(file, limits);
   if (problems.length > 0) return undefined;
   return documents.flatMap((document) => {
-    const name = policyName(document.value);
-    if (name === undefined) return [];
+    const name = field(field(document.value, 'metadata'), 'name');
+    if (typeof name !== 'string') return [];
     const { text, line } = document.written();
-    return [{ name, line, yaml: text }];
+    return [{ kind: field(document.value, 'kind'), name, line, yaml: text }];
   });
 };
+
+/** The policies among {@link documentTexts}. */
+export const policyTexts = (file: SourceFile, limits?: DecodeLimits): readonly PolicyText[] | undefined =>
+  documentTexts(file, limits)
+    ?.filter(({ kind }) => kind === 'SovereignPolicy')
+    .map(({ name, line, yaml }) => ({ name, line, yaml }));

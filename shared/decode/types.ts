@@ -1,4 +1,10 @@
-import type { ManagedClusterDocument, RegionGroupDocument, RolloutStrategyDocument, SovereignPolicyDocument } from '../api/index.ts';
+import type {
+  ManagedClusterDocument,
+  PolicyScopeDocument,
+  RegionGroupDocument,
+  RolloutStrategyDocument,
+  SovereignPolicyDocument,
+} from '../api/index.ts';
 
 /** A file of the policy repository. `path` is relative to the repository's root, with `/`. */
 export interface SourceFile {
@@ -26,6 +32,7 @@ export interface Sourced<T> {
 /** Everything a commit says, decoded and cross-checked as one set. */
 export interface PolicySet {
   readonly policies: readonly Sourced<SovereignPolicyDocument>[];
+  readonly scopes: readonly Sourced<PolicyScopeDocument>[];
   readonly clusters: readonly Sourced<ManagedClusterDocument>[];
   readonly regionGroups: readonly Sourced<RegionGroupDocument>[];
   readonly rollout: Sourced<RolloutStrategyDocument> | undefined;

@@ -1,6 +1,12 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { ManagedClusterDocument, RegionGroupDocument, RolloutStrategyDocument, SovereignPolicyDocument } from '../api/index.ts';
+import {
+  ManagedClusterDocument,
+  PolicyScopeDocument,
+  RegionGroupDocument,
+  RolloutStrategyDocument,
+  SovereignPolicyDocument,
+} from '../api/index.ts';
 import type { StructuralSchema } from './crd.ts';
 import { floorParametersCrd, sovereignPolicyCrd, sovereignPolicySchemas } from './crd.ts';
 import type { Generated } from './generate.ts';
@@ -18,6 +24,7 @@ const crds: Producer = () =>
 const editorSchemas: Producer = () =>
   Object.entries({
     SovereignPolicy: SovereignPolicyDocument,
+    PolicyScope: PolicyScopeDocument,
     ManagedCluster: ManagedClusterDocument,
     RegionGroup: RegionGroupDocument,
     RolloutStrategy: RolloutStrategyDocument,

@@ -1,3 +1,4 @@
+export { type ClusterPart, reasonOf } from './cluster-part.ts';
 export * from './objects.ts';
 export * from './tree-edits.ts';
 export * from './walk.ts';

@@ -107,7 +107,8 @@ describe('Git objects, as git writes them', () => {
   });
 
   it('are bounded in count, size and depth', async () => {
-    const walk = (limits: Partial<typeof DEFAULT_WALK_LIMITS>) => filesOfRevision(second, read, { ...DEFAULT_WALK_LIMITS, ...limits });
+    const walk = (limits: Partial<typeof DEFAULT_WALK_LIMITS>) =>
+      filesOfRevision(second, read, { limits: { ...DEFAULT_WALK_LIMITS, ...limits } });
     expect(await walk({ maxObjects: 4 })).toMatchObject({
       ok: false,
       problems: [{ message: expect.stringContaining('more than 4 objects') }],

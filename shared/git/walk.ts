@@ -1,6 +1,8 @@
-import { isPolicyPath, type SourceFile } from '../decode/index.ts';
+import { FOLDERS, isPolicyPath, isScopeName, registrationPlace, SCOPE_FILE, type SourceFile } from '../decode/index.ts';
+import { byText } from '../encoding/index.ts';
 import type { Reason } from '../protocol/index.ts';
 import type { SignerFiles } from '../signatures/index.ts';
+import { type ClusterFacts, type ClusterPart, isNamed, readFacts, registrationsAmong, scopeVerdict } from './cluster-part.ts';
 import { decodeText, GitObjectError, type GitObjectType, parseCommit, parseTree, type RawObject, type TreeEntry } from './objects.ts';
 
 /** Folder at the root of the policy repository that says who may sign its commits. */
@@ -33,6 +35,12 @@ export const DEFAULT_WALK_LIMITS: WalkLimits = {
 /** More of them would not help a reader, and a frame holds no more. */
 const MAX_REASONS = 100;
 
+export interface WalkOptions {
+  readonly limits?: WalkLimits;
+  /** Reads only what concerns this cluster: of the registrations its own, and no folder of policies whose scope it is outside of. */
+  readonly cluster?: string | undefined;
+}
+
 export type RevisionFiles =
   | {
       readonly ok: true;
@@ -40,6 +48,9 @@ export type RevisionFiles =
       readonly files: readonly SourceFile[];
       /** Every object that the files stand on, by id: the commit, the trees, the blobs. */
       readonly objects: ReadonlyMap<string, RawObject>;
+      /** Ids of folders and files, by path. */
+      readonly ids: ReadonlyMap<string, string>;
+      readonly part: ClusterPart;
     }
   | { readonly ok: false; readonly problems: readonly Reason[]; readonly missing: readonly string[] };
 
@@ -47,9 +58,11 @@ export type RevisionFiles =
  * Reads the policy files of a commit from its objects: commit → trees → blobs. Folders that neither hold policy nor say
  * who may sign are not entered, so their objects need not be there. Symbolic links and submodules where policy stands are
  * refused: what they show is not part of the commit. Object ids are not recomputed here; the code that stores objects does that.
+ *
+ * An agent walks for its cluster alone. A hub walks over whole commits, and for single clusters to know what their agents will ask for.
  */
-export const filesOfRevision = async (revision: string, getObject: GetObject, limits = DEFAULT_WALK_LIMITS): Promise<RevisionFiles> => {
-  const walk = new Walk(getObject, limits);
+export const filesOfRevision = async (revision: string, getObject: GetObject, options: WalkOptions = {}): Promise<RevisionFiles> => {
+  const walk = new Walk(getObject, options);
   await walk.commit(revision);
   return walk.result();
 };
@@ -57,39 +70,71 @@ export const filesOfRevision = async (revision: string, getObject: GetObject, li
 /** Whether files below a folder can be policy files, or the path is one itself if it turns out to be no folder. */
 const concernsPolicy = (path: string): boolean => isPolicyPath(path) || isPolicyPath(`${path}/x.yaml`);
 
+const isInPolicies = (path: string): boolean => isNamed(path.split('/', 1)[0] ?? '', FOLDERS.SovereignPolicy);
+
 class Walk {
   readonly #getObject: GetObject;
   readonly #limits: WalkLimits;
+  readonly #cluster: string | undefined;
   readonly #files: SourceFile[] = [];
   readonly #objects = new Map<string, RawObject>();
   readonly #missing = new Set<string>();
   readonly #problems: Reason[] = [];
+  readonly #ids = new Map<string, string>();
+  readonly #registrations: string[] = [];
+  readonly #inside: string[] = [];
+  readonly #outside: string[] = [];
+  /** Of a walk for one cluster, from the policies on. */
+  #facts: ClusterFacts | undefined;
   #visited = 0;
   #bytes = 0;
   #full: boolean = false;
 
-  constructor(getObject: GetObject, limits: WalkLimits) {
+  constructor(getObject: GetObject, { limits = DEFAULT_WALK_LIMITS, cluster }: WalkOptions) {
     this.#getObject = getObject;
     this.#limits = limits;
+    this.#cluster = cluster;
+  }
+
+  get #hasFailed(): boolean {
+    return this.#missing.size > 0 || this.#problems.length > 0;
   }
 
   result(): RevisionFiles {
-    if (this.#missing.size > 0 || this.#problems.length > 0) return { ok: false, problems: this.#problems, missing: [...this.#missing] };
+    if (this.#hasFailed) return { ok: false, problems: this.#problems, missing: [...this.#missing] };
     const files = this.#files.sort((left, right) => (left.path < right.path ? -1 : 1));
-    return { ok: true, files, objects: this.#objects };
+    const part = { registration: this.#registrations[0] ?? null, inside: this.#inside.sort(byText), outside: this.#outside.sort(byText) };
+    return { ok: true, files, objects: this.#objects, ids: this.#ids, part };
   }
 
   async commit(id: string): Promise<void> {
     const object = await this.#read(id, 'commit', '');
     if (object === undefined) return;
     const commit = this.#parse('', () => parseCommit(object.data));
-    if (commit !== undefined) await this.#tree(commit.tree, '');
+    if (commit === undefined) return;
+    const entries = await this.#entriesOf(commit.tree, '');
+    const others = entries.filter(({ name }) => !isInPolicies(name));
+    await this.#entries(others, '');
+    // Which policies concern a cluster follows from what it is and from the groups of regions.
+    if (this.#cluster !== undefined) {
+      const { facts, problems } = readFacts(this.#files);
+      this.#tell(problems);
+      if (this.#hasFailed) return;
+      this.#facts = facts;
+    }
+    await this.#entries(
+      entries.filter((entry) => !others.includes(entry)),
+      '',
+    );
   }
 
-  async #tree(id: string, folder: string): Promise<void> {
+  /** Entries of a folder; none where it cannot be read. */
+  async #entriesOf(id: string, folder: string): Promise<readonly TreeEntry[]> {
     const object = await this.#read(id, 'tree', folder);
-    if (object === undefined) return;
-    const entries = this.#parse(folder, () => parseTree(object.data)) ?? [];
+    return (object && this.#parse(folder, () => parseTree(object.data))) ?? [];
+  }
+
+  async #entries(entries: readonly TreeEntry[], folder: string): Promise<void> {
     await Promise.all(entries.map((entry) => this.#entry(entry, folder === '' ? entry.name : `${folder}/${entry.name}`)));
   }
 
@@ -98,7 +143,8 @@ class Walk {
       case 'tree':
         return this.#folder(entry.id, path);
       case 'blob':
-        return isPolicyPath(path) ? this.#blob(entry.id, path) : undefined;
+        if (isPolicyPath(path)) await this.#blob(entry.id, path);
+        return;
       case 'symlink':
       case 'submodule':
         if (concernsPolicy(path))
@@ -107,23 +153,73 @@ class Walk {
     }
   }
 
+  /** A folder of policies. One with a scope that the cluster is outside of is not looked into: its objects need not be there. */
+  async #policies(id: string, folder: string): Promise<void> {
+    const entries = await this.#entriesOf(id, folder);
+    const [scope, second] = entries.filter(({ name }) => isScopeName(name));
+    if (scope === undefined) return this.#entries(entries, folder);
+    const path = `${folder}/${SCOPE_FILE}`;
+    // Whatever could be meant as one must be one: read as no scope it would let too much in, or keep a policy out.
+    if (second !== undefined || scope.name !== SCOPE_FILE || scope.kind !== 'blob')
+      return this.#problem(`${folder}/${scope.name}`, `a scope is one plain file with the name ${SCOPE_FILE}`);
+    const text = await this.#blob(scope.id, path);
+    if (text === undefined || !this.#isInside(folder, { path, text })) return;
+    await this.#entries(
+      entries.filter((entry) => entry !== scope),
+      folder,
+    );
+  }
+
+  #isInside(folder: string, scope: SourceFile): boolean {
+    if (this.#facts === undefined) return true;
+    const { isInside, problems } = scopeVerdict(scope, this.#facts);
+    this.#tell(problems);
+    (isInside ? this.#inside : this.#outside).push(folder);
+    return isInside;
+  }
+
+  /** Of the registrations only the cluster's own is read, at one of two paths; the folders show that it is not at the other. */
+  async #ownRegistration(id: string, path: string, cluster: string): Promise<void> {
+    if (path !== FOLDERS.ManagedCluster) return this.#problem(path, `must be ${FOLDERS.ManagedCluster}/`);
+    const { folder } = registrationPlace(cluster);
+    const entries = await this.#entriesOf(id, path);
+    await this.#registrationIn(entries, path, cluster);
+    for (const entry of entries.filter(({ name, kind }) => isNamed(name, folder) && kind !== 'blob')) {
+      const below = `${path}/${entry.name}`;
+      if (entry.kind !== 'tree' || entry.name !== folder) this.#problem(below, `must be a folder with the name ${folder}`);
+      else await this.#registrationIn(await this.#entriesOf(entry.id, below), below, cluster);
+    }
+    if (this.#registrations.length > 1) this.#problem(path, `cluster ${cluster} is registered twice: ${this.#registrations.join(', ')}`);
+  }
+
+  async #registrationIn(entries: readonly TreeEntry[], folder: string, cluster: string): Promise<void> {
+    const { file } = registrationPlace(cluster);
+    for (const { id, name, kind } of registrationsAmong(entries, cluster)) {
+      const path = `${folder}/${name}`;
+      if (kind !== 'blob' || name !== file) this.#problem(path, `must be a plain file with the name ${file}`);
+      else if ((await this.#blob(id, path)) !== undefined) this.#registrations.push(path);
+    }
+  }
+
   /** Only their objects: who trusts signatures reads them, and says what is wrong. */
   async #signers(id: string): Promise<void> {
-    const object = await this.#read(id, 'tree', SIGNERS_FOLDER);
-    if (object === undefined) return;
-    const entries = this.#parse(SIGNERS_FOLDER, () => parseTree(object.data)) ?? [];
-    const files = entries.filter(({ name, kind }) => kind === 'blob' && Object.hasOwn(SIGNERS_FILES, name));
+    const files = (await this.#entriesOf(id, SIGNERS_FOLDER)).filter(
+      ({ name, kind }) => kind === 'blob' && Object.hasOwn(SIGNERS_FILES, name),
+    );
     await Promise.all(files.map((entry) => this.#read(entry.id, 'blob', `${SIGNERS_FOLDER}/${entry.name}`)));
   }
 
   async #folder(id: string, path: string): Promise<void> {
     if (path === SIGNERS_FOLDER) return this.#signers(id);
     if (!isPolicyPath(`${path}/x.yaml`)) return;
-    if (path.split('/').length <= this.#limits.maxDepth) return this.#tree(id, path);
-    this.#problem(path, `lies deeper than ${this.#limits.maxDepth} folders`);
+    if (path.split('/').length > this.#limits.maxDepth) return this.#problem(path, `lies deeper than ${this.#limits.maxDepth} folders`);
+    if (this.#cluster !== undefined && isNamed(path, FOLDERS.ManagedCluster)) return this.#ownRegistration(id, path, this.#cluster);
+    if (isInPolicies(path)) return this.#policies(id, path);
+    await this.#entries(await this.#entriesOf(id, path), path);
   }
 
-  async #blob(id: string, path: string): Promise<void> {
+  /** @returns the text of a file, which is then among the files; undefined: it cannot be read */
+  async #blob(id: string, path: string): Promise<string | undefined> {
     const object = await this.#read(id, 'blob', path);
     if (object === undefined) return;
     if (object.data.byteLength > this.#limits.maxBlobBytes) {
@@ -132,6 +228,7 @@ class Walk {
     }
     const text = this.#parse(path, () => decodeText(object.data, 'the file'));
     if (text !== undefined) this.#files.push({ path, text });
+    return text;
   }
 
   async #read(id: string, type: GitObjectType, path: string): Promise<RawObject | undefined> {
@@ -151,6 +248,7 @@ class Walk {
     if (this.#bytes > this.#limits.maxTotalBytes)
       return this.#overflow(`the commit has more than ${this.#limits.maxTotalBytes} bytes of policy`);
     this.#objects.set(id, object);
+    if (type !== 'commit') this.#ids.set(path, id);
     return object;
   }
 
@@ -160,7 +258,11 @@ class Walk {
   }
 
   #problem(path: string, message: string): void {
-    if (this.#problems.length < MAX_REASONS) this.#problems.push(path === '' ? { message } : { path, message });
+    this.#tell([path === '' ? { message } : { path, message }]);
+  }
+
+  #tell(reasons: readonly Reason[]): void {
+    this.#problems.push(...reasons.slice(0, MAX_REASONS - this.#problems.length));
   }
 
   #parse<T>(path: string, parse: () => T): T | undefined {

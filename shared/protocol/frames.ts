@@ -3,12 +3,12 @@ import { ClusterEvent, ClusterReport, PolicyKey, PolicyReport, ResourceName } fr
 import { Checkpoint, Hash } from './checkpoint.ts';
 
 /** Version of the wire protocol. An agent speaks this one alone. */
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 /**
- * The one before, which hubs speak with agents that are not upgraded yet: those report every policy in full, and cannot be asked. Agents and
- * hubs of other versions refuse each other in the hello.
+ * The one before, which hubs speak with agents that are not upgraded yet: those get whole commits. Agents and hubs of other versions refuse each
+ * other in the hello.
  */
-export const PREVIOUS_PROTOCOL_VERSION = 4;
+export const PREVIOUS_PROTOCOL_VERSION = 5;
 /** Largest frame either side accepts, in bytes. */
 export const MAX_FRAME_BYTES: number = 64 * 1024 * 1024;
 /** Entries of the audit log between two checkpoints of one frame; more go in several. */

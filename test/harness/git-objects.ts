@@ -12,8 +12,12 @@ export type WholeOffer = Omit<Offer, 'objects'> & { objects: WholeObject[] };
 export interface ObjectRepository {
   /** Writes (`undefined`: removes) files and commits. @returns the commit's id */
   commit(files: Readonly<Record<string, string | undefined>>): string;
-  /** Objects of a commit, without those that another one has, and the proof that it descends from a third along first parents. */
-  offer(revision: string, holds: string | null, anchor?: string): Promise<WholeOffer>;
+  /**
+   * Objects of a commit, without those that another one has, and the proof that it descends from a third along first parents.
+   *
+   * @param cluster only what it gets of them
+   */
+  offer(revision: string, holds: string | null, anchor?: string, cluster?: string): Promise<WholeOffer>;
   /** Any git command in the repository. */
   git(...args: string[]): string;
   remove(): void;
@@ -35,15 +39,18 @@ export const makeObjectRepository = (): ObjectRepository => {
     const type = git('cat-file', '-t', id).toString().trim() as GitObjectType;
     return { type, data: git('cat-file', type, id) };
   };
-  const objectsOf = async (revision: string): Promise<ReadonlyMap<string, RawObject>> => {
-    const walked = await filesOfRevision(revision, read);
-    if (!walked.ok) throw new Error(`revision ${revision} cannot be read`);
-    return walked.objects;
-  };
   const text = (...args: string[]): string =>
     git(...args)
       .toString()
       .trim();
+  /** Of the whole commit, whether agents would take it or not, or of what a cluster gets of it. */
+  const objectsOf = async (revision: string, cluster?: string): Promise<readonly string[]> => {
+    if (cluster === undefined)
+      return [revision, text('rev-parse', `${revision}^{tree}`), ...text('ls-tree', '-r', '-t', '--object-only', revision).split('\n')];
+    const walked = await filesOfRevision(revision, read, { cluster });
+    if (!walked.ok) throw new Error(`revision ${revision} cannot be read`);
+    return [...walked.objects.keys()];
+  };
   /** Ids of the commits after the anchor, oldest first, and of what proves them. */
   const proofOf = (anchor: string, revision: string): { chain: string[]; ids: string[] } => {
     const chain = text('rev-list', '--first-parent', '--reverse', `${anchor}..${revision}`).split('\n');
@@ -66,10 +73,10 @@ export const makeObjectRepository = (): ObjectRepository => {
       git('commit', '--quiet', '--allow-empty', '--message', 'Change');
       return git('rev-parse', 'HEAD').toString().trim();
     },
-    offer: async (revision, holds, anchor) => {
-      const held = holds === null ? new Map() : await objectsOf(holds);
+    offer: async (revision, holds, anchor, cluster) => {
+      const held = new Set(holds === null ? [] : await objectsOf(holds, cluster));
       const { chain, ids } = anchor === undefined || anchor === revision ? { chain: [revision], ids: [] } : proofOf(anchor, revision);
-      const wanted = new Set([...ids, ...(await objectsOf(revision)).keys()]);
+      const wanted = new Set([...ids, ...(await objectsOf(revision, cluster))]);
       const objects: WholeObject[] = [...wanted]
         .filter((id) => !held.has(id))
         .map((id) => ({ id, type: read(id).type, data: Buffer.from(read(id).data).toString('base64') }));

@@ -4,8 +4,13 @@ const header = (kind: string, name: string): string =>
 export const policyFile = (name: string, regions: readonly string[] = ['eu-west-1']): string =>
   `${header('SovereignPolicy', name)}spec:\n  targetNamespace: ${name}\n  allowedRegions: [${regions.join(', ')}]\n`;
 
-export const clusterFile = (name: string, regions: readonly string[]): string =>
-  `${header('ManagedCluster', name)}spec:\n  regions: [${regions.join(', ')}]\n`;
+/** @param labels as in a flow map: `tier: one` */
+export const clusterFile = (name: string, regions: readonly string[], labels = ''): string =>
+  `${header('ManagedCluster', name)}${labels === '' ? '' : `  labels: { ${labels} }\n`}spec:\n  regions: [${regions.join(', ')}]\n`;
+
+/** @param placement as in a flow map: `clusterNames: [eu]` */
+export const scopeFile = (name: string, placement: string): string =>
+  `${header('PolicyScope', name)}spec:\n  placement: { ${placement} }\n`;
 
 /** A small repository: two clusters and one policy. */
 export const basicRepository = (): Record<string, string> => ({

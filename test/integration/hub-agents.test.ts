@@ -139,7 +139,8 @@ describe('frames of agents', () => {
     const next = await bench.repository.commit({ 'policies/hr.yaml': policyFile('hr') }, 'next');
     hub.source.hint();
     const whole = await eu.next('offer');
-    expect(whole.objects).toHaveLength(8);
+    // The commit, three folders, the registration of the cluster and two policies.
+    expect(whole.objects).toHaveLength(7);
     eu.send({ type: 'ack', revision: next, digest: 'other' });
     await eventually(async () => (await hub.ledger.cluster('eu'))?.nack === null);
     await eventually(async () => (await hub.ledger.events({ limit: 10 })).find((event) => event.reason === 'DigestMismatch'));

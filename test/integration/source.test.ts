@@ -122,7 +122,7 @@ describe('source', () => {
     const restored = await alone.next();
     expect(restored).toMatchObject({ restored: true, commit: { revision: last, subject: 'eu-west-3' } });
     expect(restored.set.policies).toHaveLength(2);
-    expect((await alone.source.objects.objectsOf(last))?.[0]).toBe(last);
+    expect((await alone.source.objects.partOf(last, 'eu'))?.shared[0]).toBe(last);
   });
 
   it('ignores records of another repository or ref', async () => {
@@ -169,6 +169,6 @@ describe('source', () => {
     expect(end).toBe(merge);
     expect(await objects.chain(merge, base)).toBeNull();
     expect(await objects.chain('f'.repeat(40), merge)).toBeNull();
-    expect(await objects.objectsOf('f'.repeat(40))).toBeNull();
+    expect(await objects.partOf('f'.repeat(40), 'eu')).toBeNull();
   });
 });

@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LocalCluster } from '@fso/clusters/local';
-import { ANNOTATIONS, LABELS, policyKeyOf, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { AGENT_STATE, ANNOTATIONS, LABELS, policyKeyOf, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import { CRD_KIND, createInformers, type Informer, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { CONFIG_MAP_KIND, CRD_KIND, createInformers, type Informer, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { createLogger, systemClock } from '@fso/shared/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -13,9 +13,10 @@ import { LiveObservatory } from '../../agent/observe/observatory.ts';
 import { EventOutbox } from '../../agent/report/event-outbox.ts';
 import { type Stream, startStream } from '../../agent/stream/stream.ts';
 import { makeObjectRepository, type ObjectRepository, type WholeOffer } from '../harness/git-objects.ts';
+import { openHubHarness, TOKENS } from '../harness/hub-harness.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
-import { clusterFile, policyFile } from '../harness/policy-files.ts';
+import { clusterFile, policyFile, scopeFile } from '../harness/policy-files.ts';
 import { reportOf } from '../harness/policy-reports.ts';
 import { type ScriptedHub, startScriptedHub } from '../harness/scripted-hub.ts';
 import { never, waitFor } from '../harness/waiting.ts';
@@ -45,7 +46,7 @@ interface Agent {
 }
 
 /** The stream of an agent without the enforcing side: every policy in the cluster counts as proven. */
-const startAgent = async (hubUrl = hub.url): Promise<Agent> => {
+const startAgent = async (hubUrl = hub.url, token = 'secret'): Promise<Agent> => {
   const ended = new AbortController();
   const { signal } = ended;
   const policies = createInformers(asAgent, { logger, absentRetryMs: 100 }, signal).informer(SOVEREIGN_POLICY_KIND);
@@ -57,7 +58,7 @@ const startAgent = async (hubUrl = hub.url): Promise<Agent> => {
     });
     observatory.publish({ policies: new Map(seen), cluster: FACTS });
   });
-  const config = { hubUrl, token: 'secret', cluster: 'eu', agentVersion: 'test', trust: { mode: 'off' } as const };
+  const config = { hubUrl, token, cluster: 'eu', agentVersion: 'test', trust: { mode: 'off' } as const };
   const outbox = new EventOutbox({ clock: systemClock, logger });
   observatory.onEvent((event) => outbox.add(event));
   const stream = await startStream(
@@ -226,6 +227,111 @@ describe('a commit that the hub offers', () => {
     await cluster.start('apiserver');
     await acked(second);
     expect(await get('finance')).toMatchObject({ spec: { allowedRegions: ['eu-central-1'] } });
+  });
+});
+
+describe('the scopes of a repository', () => {
+  const one = { matching: 'clusterSelector: { matchLabels: { tier: one } }', other: 'clusterSelector: { matchLabels: { tier: two } }' };
+  const files = {
+    'clusters/eu.yaml': clusterFile('eu', ['eu-west-1'], 'tier: one'),
+    'clusters/us.yaml': clusterFile('us', ['us-east-1']),
+    'policies/free.yaml': policyFile('free'),
+    'policies/one/scope.yaml': scopeFile('one', one.matching),
+    'policies/one/a.yaml': policyFile('a'),
+    'policies/one/deep/b.yaml': policyFile('b'),
+    'policies/us/scope.yaml': scopeFile('us', 'clusterNames: [us]'),
+    'policies/us/secret.yaml': policyFile('secret'),
+  };
+  const names = async (): Promise<string[]> => (await live()).map(({ metadata }) => metadata.name);
+
+  it('say what a cluster gets; it leaves by scope, by label and with its registration, also while it is away, and comes back', async () => {
+    const bench = await openHubHarness();
+    try {
+      let real = await bench.startHub();
+      const commit = async (change: Record<string, string | null>): Promise<string> => {
+        const revision = await bench.repository.commit(change, 'change');
+        real.source.hint();
+        return revision;
+      };
+      const holds = (revision: string, wanted: readonly string[]) =>
+        waitFor(async () => {
+          expect((await real.ledger.cluster('eu'))?.acked?.revision).toBe(revision);
+          expect(await names()).toEqual(wanted);
+        });
+      const left = async (): Promise<readonly string[]> =>
+        (await real.ledger.events({ limit: 100 })).filter(({ reason }) => reason === 'ScopeLeft').map(({ message }) => message);
+
+      const begin = await commit(files);
+      await startAgent(real.agentUrl, TOKENS.get('eu'));
+      await holds(begin, ['a', 'b', 'free']);
+      await holds(await commit({ 'policies/one/scope.yaml': scopeFile('one', one.other) }), ['free']);
+      await waitFor(async () =>
+        expect(await left()).toEqual(['this cluster has left the scope of policies/one: 2 policies do not hold here any more (a, b)']),
+      );
+      // What lies below was not held meanwhile, and has changed.
+      await commit({ 'policies/one/deep/b.yaml': policyFile('b', ['eu-central-1']) });
+      await holds(await commit({ 'policies/one/scope.yaml': scopeFile('one', one.matching) }), ['a', 'b', 'free']);
+      expect((await get('b'))?.spec.allowedRegions).toEqual(['eu-central-1']);
+
+      await holds(await commit({ 'clusters/eu.yaml': clusterFile('eu', ['eu-west-1'], 'tier: three') }), ['free']);
+      const port = Number(new URL(real.agentUrl).port);
+      await real.stop();
+      const back = await bench.repository.commit(
+        { 'clusters/eu.yaml': null, 'clusters/4d/eu.yaml': clusterFile('eu', ['eu-west-1'], 'tier: one') },
+        'back, while the agent is cut off',
+      );
+      real = await bench.startHub({ config: { agentListen: { host: '127.0.0.1', port } } });
+      await holds(back, ['a', 'b', 'free']);
+
+      await holds(await commit({ 'clusters/4d/eu.yaml': null }), []);
+      await waitFor(async () => expect((await left())[0]).toMatch(/^clusters\/4d\/eu.yaml is gone, .*: 3 policies do not hold here/));
+      await holds(await commit({ 'clusters/eu.yaml': clusterFile('eu', ['eu-west-1']) }), ['free']);
+      const reasons = (await real.ledger.events({ limit: 100 })).map(({ reason }) => reason);
+      expect(reasons).not.toContain('DigestMismatch');
+      expect(reasons).not.toContain('RevisionRefused');
+    } finally {
+      await agent?.stop();
+      await bench.close();
+    }
+  });
+
+  it('keep from a cluster what lies below, and the registrations of others', async () => {
+    const bench = await openHubHarness();
+    try {
+      const real = await bench.startHub();
+      await bench.repository.commit(files, 'first');
+      real.source.hint();
+      const offered = async (cluster: string): Promise<string[]> => {
+        const { objects } = await (await bench.agent(real, cluster)).next('offer');
+        const texts = objects.map((object) => ('data' in object ? Buffer.from(object.data, 'base64').toString() : ''));
+        return texts.flatMap((text) => /^kind: (\w+)\nmetadata:\n {2}name: (\w+)$/m.exec(text)?.slice(1, 3).join(' ') ?? []).sort(byText);
+      };
+      const shared = ['PolicyScope one', 'PolicyScope us', 'SovereignPolicy free'];
+      expect(await offered('eu')).toEqual(['ManagedCluster eu', ...shared, 'SovereignPolicy a', 'SovereignPolicy b'].sort(byText));
+      expect(await offered('us')).toEqual(['ManagedCluster us', ...shared, 'SovereignPolicy secret'].sort(byText));
+      expect(await offered('stray')).toEqual(shared);
+    } finally {
+      await bench.close();
+    }
+  });
+
+  it('a commit in which the cluster is not registered ends nothing that an agent does not know to have been', async () => {
+    const { stop } = await startAgent();
+    await connected();
+    await offerAndAck(first, null);
+    await stop();
+    const ref = { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE };
+    const state = (await client.get(CONFIG_MAP_KIND, ref, never))?.data?.['state'];
+    const { part: _unknown, ...older } = JSON.parse(state ?? '{}') as Record<string, unknown>;
+    await client.mergePatch(CONFIG_MAP_KIND, ref, { data: { state: JSON.stringify(older) } }, never);
+    await startAgent();
+    await connected(2);
+    const gone = repository.commit({ 'clusters/eu.yaml': undefined });
+    hub.send(await repository.offer(gone, null, first));
+    expect((await nackOf(gone)).reasons).toEqual([
+      { path: 'clusters/eu.yaml', message: expect.stringContaining('is not registered in this commit') },
+    ]);
+    expect(await names()).toEqual(['finance', 'hr']);
   });
 });
 

@@ -142,7 +142,7 @@ export const makeFleetFiles = (random: Random, now: Date): FleetFiles => {
   const clusters = makeClusters(random);
   const files: Record<string, string> = {};
   for (const { name, regions } of GEOS) files[`regions/${name}.yaml`] = document('RegionGroup', { name }, { regions: [...regions] });
-  for (const cluster of clusters) files[`clusters/${nameOfCell(cluster.cell)}/${cluster.name}.yaml`] = clusterFile(cluster, random);
+  for (const cluster of clusters) files[`clusters/${cluster.name}.yaml`] = clusterFile(cluster, random);
   for (const sketch of sketches(random)) {
     files[`policies/${sketch.name.split('-')[0]}/${sketch.name}.yaml`] = policyFile(sketch, random, now);
   }

@@ -13,7 +13,7 @@ import { type AgentProcess, startAgentProcess } from '../harness/agent-process.t
 import { makeObjectRepository, type ObjectRepository, type WholeOffer } from '../harness/git-objects.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
-import { clusterFile, policyFile } from '../harness/policy-files.ts';
+import { clusterFile, policyFile, scopeFile } from '../harness/policy-files.ts';
 import { type ScriptedHub, startScriptedHub } from '../harness/scripted-hub.ts';
 import { never, waitFor } from '../harness/waiting.ts';
 import { openSigningBench, type SigningBench, type SshKey } from './signing-bench.ts';
@@ -269,6 +269,99 @@ describe('a compromised hub', () => {
     signAs(ana);
     const unsigned = aside({ 'signers/allowed_signers': undefined });
     expect(await refusalOf(unsigned, async () => hub.send(await offerOf(unsigned)))).toEqual(['signers-removed']);
+    await goesOn();
+  });
+});
+
+describe('a compromised hub that says what is for which cluster', () => {
+  const inside = 'clusterSelector: { matchLabels: { tier: one } }';
+  const outside = 'clusterNames: [us]';
+  const registration = clusterFile('eu', ['eu-west-1', 'eu-central-1'], 'tier: one');
+  const names = async () => (await standing()).policies.map(([name]) => String(name)).filter((name) => name.startsWith('scoped'));
+  const without = (offer: WholeOffer, ...ids: string[]): WholeOffer => ({
+    ...offer,
+    objects: offer.objects.filter(({ id }) => !ids.includes(id)),
+  });
+  const idAt = (revision: string, path: string): string => repository.git('rev-parse', `${revision}:${path}`);
+
+  it('has delivered scopes while it was honest, and nothing of what is for others', async () => {
+    await goesOn({
+      'clusters/eu.yaml': registration,
+      'policies/one/scope.yaml': scopeFile('one', inside),
+      'policies/one/deep/a.yaml': policyFile('scoped-a'),
+      'policies/us/scope.yaml': scopeFile('us', outside),
+      'policies/us/b.yaml': policyFile('scoped-b'),
+    });
+    expect(await names()).toEqual(['scoped-a']);
+    const next = repository.commit({ 'policies/us/b.yaml': policyFile('scoped-b', ['us-east-1']) });
+    const offer = await repository.offer(next, null, head, 'eu');
+    expect(offer.objects.map(({ id }) => id)).not.toContain(idAt(next, 'policies/us/b.yaml'));
+    hub.send(offer);
+    await acked(next);
+    head = next;
+  });
+
+  it('cannot withhold a folder from a cluster that its scope is for, nor the scope, nor the registration', async () => {
+    const changes = {
+      'policies/one/deep/a.yaml': policyFile('scoped-a', ['eu-central-1']),
+      'policies/one/scope.yaml': `${scopeFile('one', inside)}  description: the same\n`,
+      'clusters/eu.yaml': `${registration}  description: the same\n`,
+    };
+    const next = aside(changes);
+    const offer = await offerOf(next);
+    for (const path of [...Object.keys(changes), 'policies/one/deep', 'policies/one', 'clusters'])
+      expect(await refusalOf(next, () => hub.send(without(offer, idAt(next, path))))).toEqual(['object-missing']);
+    expect(await refusalOf(next, async () => hub.send(await repository.offer(next, null, head, 'us')))).toContain('object-missing');
+  });
+
+  it('cannot give it the scope or the registration of another', async () => {
+    const next = aside({
+      'policies/one/scope.yaml': `${scopeFile('one', inside)}  description: other\n`,
+      'clusters/eu.yaml': `${registration}  description: other\n`,
+    });
+    const offer = await offerOf(next);
+    const swapped = (path: string, text: string) => {
+      const data = Buffer.from(text).toString('base64');
+      return { ...offer, objects: offer.objects.map((object) => (object.id === idAt(next, path) ? { ...object, data } : object)) };
+    };
+    for (const [path, text] of [
+      ['policies/one/scope.yaml', scopeFile('one', outside)],
+      ['clusters/eu.yaml', clusterFile('eu', ['eu-west-1'], 'tier: two')],
+    ] as const)
+      expect(await refusalOf(next, () => hub.send(swapped(path, text)))).toEqual(['object-altered']);
+    // A folder that names another scope in its place is another folder.
+    const [folder, mine, other] = ['policies/one', 'policies/one/scope.yaml', 'policies/us/scope.yaml'].map((path) => idAt(next, path));
+    const objects = offer.objects.map((object) => {
+      if (object.id !== folder) return object;
+      const data = Buffer.from(object.data, 'base64').toString('hex').replace(String(mine), String(other));
+      return { ...object, data: Buffer.from(data, 'hex').toString('base64') };
+    });
+    expect(await refusalOf(next, () => hub.send({ ...offer, objects }))).toEqual(['object-altered']);
+  });
+
+  it('cannot roll a scope back, whether the cluster was in it or not', async () => {
+    const before = head;
+    await goesOn({ 'policies/one/scope.yaml': scopeFile('one', outside) });
+    await waitFor(async () => expect(await names()).toEqual([]));
+    await waitFor(() => expect(hub.got('report').flatMap(({ events }) => events.map(({ reason }) => reason))).toContain('ScopeLeft'));
+    const older = await repository.offer(before, null);
+    expect(await refusalOf(before, () => hub.send(older))).toEqual(['not-a-descendant']);
+    expect(await refusalOf(before, () => hub.send({ ...older, anchor: head }))).toEqual(['chain-incomplete']);
+    const outsideOf = head;
+    await goesOn({ 'policies/one/scope.yaml': scopeFile('one', inside) });
+    expect(await names()).toEqual(['scoped-a']);
+    const narrow = await repository.offer(outsideOf, null);
+    expect(await refusalOf(outsideOf, () => hub.send(narrow))).toEqual(['not-a-descendant']);
+    expect(await names()).toEqual(['scoped-a']);
+  });
+
+  it.each<[string, Record<string, string | undefined>]>([
+    ['a scope in another case', { 'policies/one/scope.yaml': undefined, 'policies/one/Scope.yaml': scopeFile('one', outside) }],
+    ['a scope with an unknown field', { 'policies/one/scope.yaml': `${scopeFile('one', outside)}  clusters: [us]\n` }],
+    ['a registration with another ending', { 'clusters/eu.yaml': undefined, 'clusters/eu.yml': registration }],
+  ])('cannot have a commit taken that an honest one would refuse: %s', async (_what, files) => {
+    const next = aside(files);
+    expect(await refusalOf(next, async () => hub.send(await offerOf(next)))).toEqual([undefined]);
     await goesOn();
   });
 });

@@ -1,10 +1,10 @@
-import { decodeFiles, type PolicySet } from '@fso/shared/decode';
+import { decodeFiles, type PolicySet, type SourceFile } from '@fso/shared/decode';
 import { describe, expect, it } from 'vitest';
 import { FILES } from '../../serve/testing/fleet.ts';
 import { comparePolicies } from './policy-changes.ts';
 
-const setWith = (change: (text: string, path: string) => string = (text) => text): PolicySet => {
-  const decoded = decodeFiles(FILES.map(({ path, text }) => ({ path, text: change(text, path) })));
+const setWith = (change: (text: string, path: string) => string = (text) => text, more: readonly SourceFile[] = []): PolicySet => {
+  const decoded = decodeFiles([...FILES.map(({ path, text }) => ({ path, text: change(text, path) })), ...more]);
   if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
   return decoded.set;
 };
@@ -22,9 +22,23 @@ describe('policies that a commit changed', () => {
 
   it('are none where a group is only written in another order, or another cluster comes', () => {
     const turned = only('regions/eu.yaml', '[eu-west-1, eu-central-1]', '[eu-central-1, eu-west-1]');
-    const renamed = only('clusters/us.yaml', '{name: us}', '{name: us2}');
+    const joined = FILES.filter(({ path }) => path === 'clusters/us.yaml').map(({ text }) => ({
+      path: 'clusters/us2.yaml',
+      text: text.replace('{name: us}', '{name: us2}'),
+    }));
     const none = { added: [], changed: [], removed: [] };
-    expect([comparePolicies(setWith(), setWith(turned)), comparePolicies(setWith(), setWith(renamed))]).toEqual([none, none]);
+    expect([comparePolicies(setWith(), setWith(turned)), comparePolicies(setWith(), setWith(undefined, joined))]).toEqual([none, none]);
+  });
+
+  it('are all those below a scope that came, or is another now', () => {
+    const scope = (labels: string) => ({
+      path: 'policies/scope.yaml',
+      text: `apiVersion: compliance.federated.io/v1\nkind: PolicyScope\nmetadata: {name: all}\nspec: {placement: {clusterSelector: {matchLabels: {${labels}}}}}\n`,
+    });
+    const scoped = setWith(undefined, [scope('env: prod')]);
+    expect(comparePolicies(setWith(), scoped).changed).toEqual(['finance', 'hr']);
+    const none = { added: [], changed: [], removed: [] };
+    expect(comparePolicies(scoped, setWith(undefined, [scope('env: prod')]))).toEqual(none);
   });
 
   it('are all that there are in the first commit', () => {

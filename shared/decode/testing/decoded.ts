@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import type { ManagedClusterDocument, RegionGroupDocument, SovereignPolicySpecInput } from '../../api/index.ts';
+import type { ManagedClusterDocument, Placement, RegionGroupDocument, SovereignPolicySpecInput } from '../../api/index.ts';
 import { decodeFiles } from '../decode.ts';
 import type { PolicySet, SourceFile, SourceProblem } from '../types.ts';
 
@@ -21,6 +21,12 @@ export const clusterFile = (
 
 export const groupFile = (name: string, regions: RegionGroupDocument['spec']['regions']): SourceFile =>
   file('regions', 'RegionGroup', { name }, { regions });
+
+/** @param folder which it is for */
+export const scopeFile = (folder: string, placement: Placement): SourceFile => ({
+  ...file('policies', 'PolicyScope', { name: folder.toLowerCase().replaceAll('/', '-') }, { placement }),
+  path: `${folder}/scope.yaml`,
+});
 
 /** The decoded set; throws when there are problems. */
 export const setOf = (...files: readonly SourceFile[]): PolicySet => {

@@ -1,4 +1,5 @@
 import { generateKeyPairSync, hash, type KeyObject, sign } from 'node:crypto';
+import { byText } from '../../encoding/index.ts';
 import { objectId, type RawObject } from '../../git/index.ts';
 
 /** Keys and signed commits for tests, made in this process. */
@@ -43,6 +44,10 @@ export interface CommitSpec {
   readonly parents?: readonly string[];
   /** Of the folder `signers/`; absent: there is none. */
   readonly signers?: Files;
+  /** By path, with `/`. */
+  readonly files?: Files;
+  /** Symbolic links: their targets, by path. */
+  readonly links?: Files;
   readonly key?: TestKey;
   readonly time?: Date;
   readonly message?: string;
@@ -69,11 +74,34 @@ export class ObjectBox {
 
   /** @returns the id of the folder */
   signersTree(files: Files): string {
-    return this.#tree(Object.entries(files).map(([name, text]) => ['100644', name, this.#put('blob', Buffer.from(text))] as const));
+    return this.#folder(new Map(Object.entries(files).map(([name, text]) => [name, ['100644', text]])));
   }
 
-  commit({ parents = [], signers, key, time = new Date(), message = 'Change' }: CommitSpec): string {
-    const tree = this.#tree(signers === undefined ? [] : [['40000', 'signers', this.signersTree(signers)]]);
+  /** @param leaves mode and content, by path */
+  #folder(leaves: ReadonlyMap<string, readonly [mode: string, text: string]>): string {
+    const entries = new Map<string, readonly [mode: string, name: string, id: string]>();
+    const below = new Map<string, Map<string, readonly [mode: string, text: string]>>();
+    for (const [path, [mode, text]] of leaves) {
+      const [name = '', ...rest] = path.split('/');
+      if (rest.length === 0) entries.set(name, [mode, name, this.#put('blob', Buffer.from(text))]);
+      else below.set(name, (below.get(name) ?? new Map()).set(rest.join('/'), [mode, text]));
+    }
+    for (const [name, inside] of below) entries.set(name, ['40000', name, this.#folder(inside)]);
+    // Git sorts a folder as if its name ended with `/`.
+    const sorted = [...entries.values()].sort(([modeA, a], [modeB, b]) =>
+      byText(modeA === '40000' ? `${a}/` : a, modeB === '40000' ? `${b}/` : b),
+    );
+    return this.#tree(sorted);
+  }
+
+  commit({ parents = [], signers = {}, files = {}, links = {}, key, time = new Date(), message = 'Change' }: CommitSpec): string {
+    const tree = this.#folder(
+      new Map<string, readonly [mode: string, text: string]>([
+        ...Object.entries(signers).map(([name, text]) => [`signers/${name}`, ['100644', text]] as const),
+        ...Object.entries(files).map(([path, text]) => [path, ['100644', text]] as const),
+        ...Object.entries(links).map(([path, target]) => [path, ['120000', target]] as const),
+      ]),
+    );
     const who = `Ana <ana@example.org> ${Math.floor(time.getTime() / 1000)} +0000`;
     const head = [`tree ${tree}`, ...parents.map((parent) => `parent ${parent}`), `author ${who}`, `committer ${who}`].join('\n');
     const body = `\n\n${message}\n`;

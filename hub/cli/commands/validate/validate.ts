@@ -1,10 +1,12 @@
 import { compileFleet } from '@fso/shared/compile';
 import { decodeFiles, type PolicySet, type SourceProblem } from '@fso/shared/decode';
-import type { Context } from '../context.ts';
-import { CliError, EXIT } from '../errors.ts';
-import { renderTable } from '../render/output.ts';
-import { list, plain } from '../render/text.ts';
+import type { Context } from '../../context.ts';
+import { CliError, EXIT } from '../../errors.ts';
+import { renderTable } from '../../render/output.ts';
+import { list, plain } from '../../render/text.ts';
+import { compareFleets, type PolicyChange, policiesAt } from './base-revision.ts';
 import { findSignersProblems, readPolicyFolder } from './policy-folder.ts';
+import { move, planMoves } from './registrations.ts';
 
 interface ClusterCount {
   readonly name: string;
@@ -16,16 +18,25 @@ type Verdict =
   | { readonly ok: false; readonly problems: readonly SourceProblem[] }
   | {
       readonly ok: true;
-      readonly counts: { readonly policies: number; readonly clusters: number; readonly regionGroups: number; readonly rollout: number };
+      readonly counts: Readonly<Record<'policies' | 'scopes' | 'clusters' | 'regionGroups' | 'rollout', number>>;
       readonly clusters: readonly ClusterCount[];
+      /** Since the base; absent: none was given. */
+      readonly changes?: readonly PolicyChange[];
     };
 
-const accepted = (set: PolicySet): Verdict => {
+export interface ValidateOptions {
+  readonly output: 'text' | 'json';
+  readonly base?: string;
+  readonly fix?: boolean;
+}
+
+const accepted = (set: PolicySet, changes: readonly PolicyChange[] | undefined): Verdict => {
   const fleet = compileFleet(set);
   return {
     ok: true,
     counts: {
       policies: set.policies.length,
+      scopes: set.scopes.length,
       clusters: set.clusters.length,
       regionGroups: set.regionGroups.length,
       rollout: set.rollout === undefined ? 0 : 1,
@@ -35,17 +46,19 @@ const accepted = (set: PolicySet): Verdict => {
       regions: spec.regions,
       policies: fleet.get(metadata.name)?.policies.length ?? 0,
     })),
+    ...(changes && { changes }),
   };
 };
 
-const judge = (folder: string): Verdict => {
+const judge = (folder: string, base: string | undefined): Verdict => {
   const { files, problems } = readPolicyFolder(folder);
   if (files.length === 0 && problems.length === 0) {
     throw new CliError(`no policy files in ${folder}: they are YAML under policies/, clusters/, regions/ and rollout/, or rollout.yaml`);
   }
   const decoded = decodeFiles(files);
   const all = [...problems, ...(decoded.ok ? [] : decoded.problems), ...findSignersProblems(folder)];
-  return decoded.ok && all.length === 0 ? accepted(decoded.set) : { ok: false, problems: all };
+  if (!decoded.ok || all.length > 0) return { ok: false, problems: all };
+  return accepted(decoded.set, base === undefined ? undefined : compareFleets(policiesAt(folder, base), decoded.set));
 };
 
 const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
@@ -58,6 +71,7 @@ const writeProblems = (context: Context, problems: readonly SourceProblem[]): vo
 const writeSummary = (context: Context, { counts, clusters }: Extract<Verdict, { ok: true }>): void => {
   const parts = [
     plural(counts.policies, 'policy', 'policies'),
+    ...(counts.scopes === 0 ? [] : [plural(counts.scopes, 'scope')]),
     plural(counts.clusters, 'cluster'),
     plural(counts.regionGroups, 'region group'),
     counts.rollout === 0 ? 'no rollout strategy' : 'a rollout strategy',
@@ -71,11 +85,37 @@ const writeSummary = (context: Context, { counts, clusters }: Extract<Verdict, {
   if (clusters.length > 0) context.out(`\n${renderTable(columns, clusters, context.paint)}`);
 };
 
+const NAMES_SHOWN = 5;
+const some = (names: readonly string[]): string =>
+  names.length <= NAMES_SHOWN ? list(names) : `${list(names.slice(0, NAMES_SHOWN))} and ${names.length - NAMES_SHOWN} more`;
+
+const writeChanges = (context: Context, base: string, changes: readonly PolicyChange[]): void => {
+  if (changes.length === 0) {
+    context.out(`\nNo cluster gets anything else than at ${plain(base)}.\n`);
+    return;
+  }
+  const columns = [
+    { title: 'CLUSTERS', value: ({ clusters }: PolicyChange) => some(clusters) },
+    { title: 'GAIN', value: ({ gains }: PolicyChange) => some(gains) },
+    { title: 'GET CHANGED', value: (change: PolicyChange) => some(change.changes) },
+    { title: 'LOSE', value: ({ loses }: PolicyChange) => some(loses) },
+  ];
+  context.out(`\nSince ${plain(base)}:\n\n${renderTable(columns, changes, context.paint)}`);
+};
+
+const fixRegistrations = (context: Context, folder: string): void => {
+  const moves = planMoves(readPolicyFolder(folder).files);
+  move(folder, moves);
+  for (const { cluster, from, to } of moves) context.progress(`cluster ${cluster}: ${from} -> ${to}\n`);
+};
+
 /** `fso validate`: the hub's verdict on a commit of this folder. @returns the exit code */
-export const validate = (context: Context, folder: string, options: { output: 'text' | 'json' }): number => {
-  const verdict = judge(folder);
-  if (options.output === 'json') context.out(`${JSON.stringify(verdict, null, 2)}\n`);
+export const validate = (context: Context, folder: string, { output, base, fix = false }: ValidateOptions): number => {
+  if (fix) fixRegistrations(context, folder);
+  const verdict = judge(folder, base);
+  if (output === 'json') context.out(`${JSON.stringify(verdict, null, 2)}\n`);
   else if (verdict.ok) writeSummary(context, verdict);
   else writeProblems(context, verdict.problems);
+  if (verdict.ok && verdict.changes !== undefined && output === 'text') writeChanges(context, base ?? '', verdict.changes);
   return verdict.ok ? EXIT.ok : EXIT.negative;
 };

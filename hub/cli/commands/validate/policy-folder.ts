@@ -5,7 +5,7 @@ import { byText } from '@fso/shared/encoding';
 import { SIGNERS_FILES, SIGNERS_FOLDER } from '@fso/shared/git';
 import { parseSigners, type SignerFiles, SignersError } from '@fso/shared/signatures';
 import { messageOf } from '@fso/shared/text';
-import { CliError } from '../errors.ts';
+import { CliError } from '../../errors.ts';
 
 /** Larger files are refused unread; the decoder's own limit is smaller and says so in its words. */
 const MAX_READ_BYTES = 4 * 1024 * 1024;

@@ -1,0 +1,66 @@
+import { byText } from '@fso/shared/encoding';
+import { filesOfRevision } from '@fso/shared/git';
+import { describe, expect, it } from 'vitest';
+import { clusterFile, policyFile, scopeFile } from '../../shared/decode/testing/decoded.ts';
+import { ObjectBox } from '../../shared/trust/testing/commits.ts';
+import { RevisionParts } from './revision-parts.ts';
+
+const below = (folder: string, name: string) => ({ ...policyFile(name), path: `${folder}/${name}.yaml` });
+const filesWith = (label: string): Record<string, string> =>
+  Object.fromEntries(
+    [
+      clusterFile('eu', ['eu-west-1'], { tier: 'one' }),
+      { ...clusterFile('eu2', ['eu-west-1'], { tier: 'one' }), path: 'clusters/4f/eu2.yaml' },
+      clusterFile('us', ['us-east-1'], { tier: label }),
+      scopeFile('policies/one', { clusterSelector: { matchLabels: { tier: 'one' } } }),
+      scopeFile('policies/one/eu', { clusterRegions: ['eu-west-1'] }),
+      below('policies', 'free'),
+      below('policies/one', 'a'),
+      below('policies/one/eu', 'b'),
+    ].map(({ path, text }) => [path, text]),
+  );
+
+const scene = () => {
+  const box = new ObjectBox();
+  const seen = { whole: 0 };
+  const parts = new RevisionParts(box.get, (revision) => {
+    seen.whole += 1;
+    return filesOfRevision(revision, box.get);
+  });
+  return { box, parts, seen };
+};
+
+describe('the part of a commit that a cluster gets', () => {
+  it('is what its agent walks over, to the object', async () => {
+    const { box, parts, seen } = scene();
+    const commits = ['two', 'one'].map((label) => box.commit({ files: filesWith(label), signers: { allowed_signers: 'ana' } }));
+    for (const [commit, cluster] of commits.flatMap((id) => ['us', 'eu', 'eu2', 'unknown'].map((name) => [id, name] as const))) {
+      const walked = await filesOfRevision(commit, box.get, { cluster });
+      if (!walked.ok) throw new Error(JSON.stringify(walked));
+      const { key, shared, own } = (await parts.partOf(commit, cluster)) ?? { key: '', shared: [], own: [] };
+      expect([...shared, ...own].sort(byText)).toEqual([...walked.objects.keys()].sort(byText));
+      expect(key).toBe(walked.part.inside.join('\n'));
+    }
+    expect(seen.whole).toBe(2);
+  });
+
+  it('is one list for all clusters in the same scopes', async () => {
+    const { box, parts } = scene();
+    const commit = box.commit({ files: filesWith('two') });
+    const [eu, eu2, us] = await Promise.all(['eu', 'eu2', 'us'].map((cluster) => parts.partOf(commit, cluster)));
+    expect(eu?.shared).toBe(eu2?.shared);
+    expect(us?.shared).not.toBe(eu?.shared);
+    expect([eu, eu2, us].map((part) => part?.own.length)).toEqual([1, 2, 1]);
+    expect((await parts.partOf(commit, null))?.own).toEqual([]);
+  });
+
+  it('is looked for again where the commit was not there', async () => {
+    const { box, parts } = scene();
+    const commit = box.commit({ files: filesWith('two') });
+    const objects = new Map(box.objects);
+    box.objects.clear();
+    expect(await parts.partOf(commit, 'eu')).toBeNull();
+    for (const [id, object] of objects) box.objects.set(id, object);
+    expect((await parts.partOf(commit, 'eu'))?.shared[0]).toBe(commit);
+  });
+});

@@ -1,0 +1,27 @@
+import type { ManagedClusterDocument, PolicyScopeDocument } from '../api/index.ts';
+import { parentOf } from './paths.ts';
+import { placementTest } from './placement.ts';
+import type { RegionGroups } from './regions.ts';
+import type { PolicySet, Sourced } from './types.ts';
+
+/** The scopes of a repository, by their folder. */
+export type Scopes = ReadonlyMap<string, Sourced<PolicyScopeDocument>>;
+
+/** The scopes of a set, by their folder. */
+export const scopesOf = (set: Pick<PolicySet, 'scopes'>): Scopes =>
+  new Map(set.scopes.map((scope) => [parentOf(scope.source.path), scope]));
+
+/** The scopes that a file lies in, the outermost first. */
+export const scopesAbove = (path: string, scopes: Scopes): readonly Sourced<PolicyScopeDocument>[] => {
+  if (scopes.size === 0) return [];
+  const found: Sourced<PolicyScopeDocument>[] = [];
+  for (let folder = parentOf(path); folder !== ''; folder = parentOf(folder)) {
+    const scope = scopes.get(folder);
+    if (scope !== undefined) found.unshift(scope);
+  }
+  return found;
+};
+
+/** Whether a cluster is in a scope; one that is not registered is in none. The scopes around it are asked for by themselves. */
+export const isInScope = (scope: PolicyScopeDocument, cluster: ManagedClusterDocument | undefined, groups: RegionGroups): boolean =>
+  cluster !== undefined && placementTest(scope.spec.placement, groups)(cluster);

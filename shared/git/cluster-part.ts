@@ -1,0 +1,59 @@
+import type { ManagedClusterDocument } from '../api/index.ts';
+import {
+  decodeAlone,
+  isInScope,
+  type RegionGroups,
+  regionGroupsOf,
+  registrationPlace,
+  type SourceFile,
+  type SourceProblem,
+} from '../decode/index.ts';
+import type { Reason } from '../protocol/index.ts';
+import type { TreeEntry } from './objects.ts';
+
+/** What a walk for one cluster found out about it. */
+export interface ClusterPart {
+  /** Path of its registration; null: it is not registered. */
+  readonly registration: string | null;
+  /** Folders with a scope that the cluster is in, sorted. */
+  readonly inside: readonly string[];
+  /** Folders with a scope that it is not in; what lies below them is not known. */
+  readonly outside: readonly string[];
+}
+
+/** What scopes are judged by. */
+export interface ClusterFacts {
+  readonly registration: ManagedClusterDocument | undefined;
+  readonly groups: RegionGroups;
+}
+
+/** {@link SourceProblem} as agents and hubs tell it each other. */
+export const reasonOf = ({ path, line, column, reason }: SourceProblem): Reason => ({
+  path,
+  line: Math.max(1, line),
+  column: Math.max(1, column),
+  message: reason.slice(0, 4096),
+});
+
+/** @param files among them the groups of regions and the registration of one cluster, if it has one */
+export const readFacts = (files: readonly SourceFile[]): { readonly facts: ClusterFacts; readonly problems: readonly Reason[] } => {
+  const { set, problems } = decodeAlone(files);
+  return { facts: { registration: set.clusters[0]?.document, groups: regionGroupsOf(set) }, problems: problems.map(reasonOf) };
+};
+
+/** Whether a cluster is in the scope of a file, by that file alone. */
+export const scopeVerdict = (
+  file: SourceFile,
+  { registration, groups }: ClusterFacts,
+): { readonly isInside: boolean; readonly problems: readonly Reason[] } => {
+  const { set, problems } = decodeAlone([file]);
+  const [scope] = set.scopes;
+  return { isInside: scope !== undefined && isInScope(scope.document, registration, groups), problems: problems.map(reasonOf) };
+};
+
+/** Whether a name is this one, in whatever case: where case decides, two readers of one commit must not differ. */
+export const isNamed = (name: string, wanted: string): boolean => name.toLowerCase() === wanted;
+
+/** Entries of a folder that could be meant as the registration of a cluster. */
+export const registrationsAmong = (entries: readonly TreeEntry[], cluster: string): readonly TreeEntry[] =>
+  entries.filter(({ name }) => isNamed(name, registrationPlace(cluster).file) || isNamed(name, `${cluster}.yml`));
