@@ -7,6 +7,18 @@ import type { Connection } from '../../../agent/stream/connection.ts';
 import { Dialler } from '../../../agent/stream/dialler.ts';
 import { policyReport } from '../../harness/policy-reports.ts';
 
+/** A commit as its agents take it; it may come after the hub's offer. Clusters with the same number modulo that of the teams are in one team. */
+export interface Commit {
+  readonly type: 'commit';
+  readonly revision: string;
+  readonly teams: readonly {
+    /** Of what its clusters get. */
+    readonly digest: string;
+    /** Policies that are new or read otherwise. */
+    readonly changed: readonly string[];
+  }[];
+}
+
 /** What the process of agents is told. */
 export type Order =
   | {
@@ -16,19 +28,16 @@ export type Order =
       readonly ca: string;
       /** By cluster. */
       readonly tokens: readonly (readonly [string, string])[];
-      readonly policies: readonly string[];
-      readonly revision: string;
     }
-  /** What a commit is to its agents; it may come after the hub's offer. */
-  | { readonly type: 'commit'; readonly revision: string; readonly digest: string; readonly changed: string }
+  | Commit
   /** From now on every policy has failed, or conforms again. */
   | { readonly type: 'turn'; readonly failed: boolean }
   | { readonly type: 'stop' };
 
 /** What one agent tells. Times are milliseconds since 1970, with fractions. */
 export type News =
-  /** The hub has all of its reports; `policies` were sent for it since it connected. */
-  | { readonly type: 'settled'; readonly cluster: string; readonly at: number; readonly policies: number }
+  /** The hub has all of its reports; `policies` were sent for it since it connected. `bytes`: of its last offer. */
+  | { readonly type: 'settled'; readonly cluster: string; readonly at: number; readonly policies: number; readonly bytes: number }
   /** The hub has the report that the commit is in force. `bytes`: of its offer. */
   | { readonly type: 'reported'; readonly cluster: string; readonly at: number; readonly revision: string; readonly bytes: number };
 
@@ -53,8 +62,9 @@ class BenchAgent {
   readonly #observatory: LiveObservatory;
   readonly #reporter: Reporter;
   readonly #dialler: Dialler;
-  readonly #policies: Map<string, PolicyReport>;
-  #revision: string;
+  readonly #policies = new Map<string, PolicyReport>();
+  /** null: it has taken no commit yet. */
+  #revision: string | null = null;
   #connection: Connection | undefined;
   #sentPolicies = 0;
   #unanswered = 0;
@@ -67,10 +77,8 @@ class BenchAgent {
   /** Revision by the number of the first report that says it. */
   readonly #waiting = new Map<number, string>();
 
-  constructor({ hubUrl, ca, policies, revision }: Extract<Order, { type: 'start' }>, [cluster, token]: readonly [string, string]) {
+  constructor({ hubUrl, ca }: Extract<Order, { type: 'start' }>, [cluster, token]: readonly [string, string]) {
     this.#cluster = cluster;
-    this.#revision = revision;
-    this.#policies = new Map(policies.map((name) => [name, this.#report(name)]));
     this.#observatory = new LiveObservatory(this.#snapshot());
     const revisions = () => ({ revision: this.#revision, provenRevision: this.#revision, verification: 'unverified' }) as const;
     const outbox = new EventOutbox({ clock: systemClock, logger });
@@ -121,7 +129,7 @@ class BenchAgent {
       message: `proven in ${this.#cluster}`,
       conditions: CONDITIONS,
       lastUpdated: TIME,
-      revision: this.#revision,
+      revision: this.#revision ?? '',
       phase: this.#failed ? 'Failed' : 'Active',
     });
   }
@@ -160,9 +168,10 @@ class BenchAgent {
   }
 
   #settle(): void {
-    if (this.#isSettled || this.#connection === undefined || this.#unanswered > 0 || this.#sentPolicies < this.#due) return;
+    if (this.#revision === null || this.#isSettled || this.#connection === undefined) return;
+    if (this.#unanswered > 0 || this.#sentPolicies < this.#due) return;
     this.#isSettled = true;
-    tell({ type: 'settled', cluster: this.#cluster, at: now(), policies: this.#sentPolicies });
+    tell({ type: 'settled', cluster: this.#cluster, at: now(), policies: this.#sentPolicies, bytes: this.#bytes });
   }
 
   #take(frame: Exclude<HubFrame, { type: 'welcome' }>): void {
@@ -180,15 +189,16 @@ class BenchAgent {
     this.#settle();
   }
 
-  #accept({ revision, digest, changed }: Extract<Order, { type: 'commit' }>): void {
+  #accept({ revision, teams }: Commit): void {
+    const team = teams[Number(this.#cluster.split('-')[1]) % teams.length];
+    if (this.#revision === null) this.#due = team?.changed.length ?? 0;
     this.#revision = revision;
-    this.#connection?.send({ type: 'ack', revision, digest });
-    this.#policies.set(changed, this.#report(changed));
+    this.#connection?.send({ type: 'ack', revision, digest: team?.digest ?? '' });
+    for (const name of team?.changed ?? []) this.#policies.set(name, this.#report(name));
     this.#observatory.publish(this.#snapshot());
   }
 }
 
-type Commit = Extract<Order, { type: 'commit' }>;
 const commits = new Map<string, PromiseWithResolvers<Commit>>();
 const entryOf = (revision: string): PromiseWithResolvers<Commit> => {
   const entry = commits.get(revision) ?? Promise.withResolvers<Commit>();

@@ -14,6 +14,7 @@ export const fanout = async (args: string[], signal: AbortSignal): Promise<void>
     const times = reported.map(({ at }) => at);
     return {
       'first round, until the hub has all reports': `${seconds(first.ms)}, of the hub's CPU ${seconds(first.cpuMs)}`,
+      'the first offer to one agent': `${first.bytes} B`,
       'commit → known to be in force, half of the agents': seconds(percentile(times, 0.5)),
       'commit → known to be in force, 99 % of the agents': seconds(percentile(times, 0.99)),
       'the offer to one agent': `${Math.max(...reported.map(({ bytes }) => bytes))} B`,

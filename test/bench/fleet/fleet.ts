@@ -4,19 +4,22 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { registrationPaths } from '@fso/shared/decode';
 import { type GitRepository, openGitRepository } from '../../../clusters/demo/git-repository.ts';
 import { startGitServer } from '../../../clusters/demo/git-server.ts';
 import { caOf } from '../../harness/enrolment-client.ts';
 import { createHubProcess, type HubProcess } from '../../harness/hub-process.ts';
-import { clusterFile, policyFile } from '../../harness/policy-files.ts';
+import { clusterFile, policyFile, scopeFile } from '../../harness/policy-files.ts';
 import { startPostgres } from '../../harness/postgres.ts';
 import { createCommits } from '../../simulated-fleet/commits.ts';
 import { cpuMsOf, memoryOf } from '../memory-of.ts';
-import type { News, Order } from './agents.ts';
+import type { Commit, News, Order } from './agents.ts';
 
 export interface FleetSettings {
   readonly agents: number;
   readonly policies: number;
+  /** Folders with a scope that the policies are spread over; 0: one folder for all. */
+  readonly scopes: number;
   readonly database: 'embedded' | 'postgres';
   /** Processes that the agents are spread over. */
   readonly processes: number;
@@ -31,6 +34,7 @@ export const fleetSettings = (args: string[]): FleetSettings => {
     options: {
       agents: { type: 'string', default: '500' },
       policies: { type: 'string', default: '1000' },
+      scopes: { type: 'string', default: '0' },
       database: { type: 'string', default: 'embedded' },
       processes: { type: 'string', default: '2' },
       env: { type: 'string', multiple: true, default: [] },
@@ -40,6 +44,7 @@ export const fleetSettings = (args: string[]): FleetSettings => {
   return {
     agents: Number(values.agents),
     policies: Number(values.policies),
+    scopes: Number(values.scopes),
     database: values.database === 'postgres' ? 'postgres' : 'embedded',
     processes: Number(values.processes),
     env: Object.fromEntries(values.env.map((setting) => setting.split(/=(.*)/s, 2))),
@@ -51,6 +56,13 @@ const REGIONS = ['eu-west-1', 'eu-central-1'];
 const POLL_MS = '200';
 /** Of an administrator at the hub. */
 export const API_TOKEN = 'token-of-the-bench-0123456789';
+
+/** Where a policy stands. */
+const pathOf = (policy: number, { scopes }: FleetSettings): string =>
+  scopes === 0 ? `policies/policy-${policy}.yaml` : `policies/t-${policy % scopes}/policy-${policy}.yaml`;
+
+/** As `fso validate --fix` has it. */
+const registrationPath = (cluster: string, { agents }: FleetSettings): string => registrationPaths(cluster)[agents > 1000 ? 1 : 0];
 
 const numbered = (what: string, count: number): string[] => Array.from({ length: count }, (_, n) => `${what}-${n}`);
 
@@ -124,27 +136,41 @@ export class BenchFleet {
     return this.#news.fromAll(this.#settings.agents, isSettled, this.#signal);
   }
 
+  /** The agents have nothing at first: they take the first commit from the hub. */
   start(order: { ca: string; tokens: ReadonlyMap<string, string>; policies: readonly string[]; revision: string }): void {
     const tokens = [...order.tokens];
+    const commit = this.#commitOf(order.revision, order.policies);
     for (const [index, child] of this.#children.entries()) {
       const share = tokens.filter((_, at) => at % this.#children.length === index);
-      this.#send(child, { type: 'start', hubUrl: this.hub.agentUrl, ...order, tokens: share });
+      this.#send(child, commit);
+      this.#send(child, { type: 'start', hubUrl: this.hub.agentUrl, ca: order.ca, tokens: share });
     }
+  }
+
+  /** What the files as they stand are to the agents. */
+  #commitOf(revision: string, changed: readonly string[]): Commit {
+    const compiled = createCommits().compile(this.#files);
+    const teams = numbered('cluster', Math.max(1, this.#settings.scopes)).map((cluster) => {
+      const { digest = '', policies = [] } = compiled.get(cluster) ?? {};
+      const names = new Set(policies.map(({ name }) => name));
+      return { digest, changed: changed.filter((name) => names.has(name)) };
+    });
+    return { type: 'commit', revision, teams };
   }
 
   /** Commits a change of one policy. Resolves once each agent has it in force and the hub knows; `at` is in milliseconds since the commit. */
   async commitOne(): Promise<readonly Reported[]> {
     this.#commits += 1;
     const changed = 'policy-0';
-    const path = `policies/${changed}.yaml`;
+    const path = pathOf(0, this.#settings);
     const text = `${policyFile(changed, REGIONS)}  description: change ${this.#commits}\n`;
     this.#files = { ...this.#files, [path]: text };
-    const compiled = createCommits().compile(this.#files).get('cluster-0');
     const begin = now();
     const revision = await this.#repository.commit({ [path]: text }, `change ${this.#commits}`);
     const isReported = (news: News): news is Reported => news.type === 'reported' && news.revision === revision;
     const reported = this.#news.fromAll(this.#settings.agents, isReported, this.#signal);
-    for (const child of this.#children) this.#send(child, { type: 'commit', revision, digest: compiled?.digest ?? '', changed });
+    const commit = this.#commitOf(revision, [changed]);
+    for (const child of this.#children) this.#send(child, commit);
     return (await reported).map((news) => ({ ...news, at: news.at - begin }));
   }
 
@@ -172,6 +198,8 @@ export class BenchFleet {
 
 export interface FirstRound {
   readonly ms: number;
+  /** Of the largest offer to one agent. */
+  readonly bytes: number;
   readonly cpuMs: number;
 }
 
@@ -187,8 +215,15 @@ export const withFleet = async <T>(
   const names = numbered('cluster', settings.agents);
   const policies = numbered('policy', settings.policies);
   const files = Object.fromEntries([
-    ...names.map((name) => [`clusters/${name}.yaml`, clusterFile(name, REGIONS)]),
-    ...policies.map((name) => [`policies/${name}.yaml`, policyFile(name, REGIONS)]),
+    ...names.map((name, at) => [
+      registrationPath(name, settings),
+      clusterFile(name, REGIONS, `team: t-${at % Math.max(1, settings.scopes)}`),
+    ]),
+    ...policies.map((name, at) => [pathOf(at, settings), policyFile(name, REGIONS)]),
+    ...Array.from({ length: settings.scopes }, (_, team) => [
+      `policies/t-${team}/scope.yaml`,
+      scopeFile(`t-${team}`, `clusterSelector: { matchLabels: { team: t-${team} } }`),
+    ]),
   ]);
   let fleet: BenchFleet | undefined;
   let hub: HubProcess | undefined;
@@ -206,8 +241,9 @@ export const withFleet = async <T>(
     const settled = fleet.allSettled();
     const [begin, cpu] = [now(), fleet.cpuMs()];
     fleet.start({ ca: caOf(join(folder, 'hub/data')), tokens, policies, revision });
-    const last = Math.max(...(await settled).map(({ at }) => at));
-    return await measure(fleet, { ms: last - begin, cpuMs: fleet.cpuMs() - cpu });
+    const all = await settled;
+    const [last, bytes] = [Math.max(...all.map(({ at }) => at)), Math.max(...all.map((news) => news.bytes))];
+    return await measure(fleet, { ms: last - begin, bytes, cpuMs: fleet.cpuMs() - cpu });
   } finally {
     await fleet?.stop();
     await hub?.stop();
@@ -224,8 +260,10 @@ export const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 
 /** Prints a table of two columns, and writes the figures with the machine they are of. */
 export const publish = async (settings: FleetSettings, rows: Readonly<Record<string, string | number>>): Promise<void> => {
-  const { agents, policies, database } = settings;
-  console.log(`${agents} agents, ${policies} policies, ${database} ledger, ${cpus().length} cores shared with the agents`);
+  const { agents, policies, scopes, database } = settings;
+  console.log(
+    `${agents} agents, ${policies} policies in ${scopes === 0 ? 'one folder' : `${scopes} scopes`}, ${database} ledger, ${cpus().length} cores shared with the agents`,
+  );
   for (const [what, figure] of Object.entries(rows)) console.log(`  ${what.padEnd(52)} ${figure}`);
   const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
   if (settings.json !== undefined) await writeFile(settings.json, `${JSON.stringify({ machine, settings, rows }, undefined, 2)}\n`);
