@@ -1,5 +1,6 @@
 import { type ClusterEvent, isHubManaged, type SovereignPolicy } from '@fso/shared/api';
-import { createDecoder, type DecodeResult, type SourceFile } from '@fso/shared/decode';
+import type { CompiledPolicy } from '@fso/shared/compile';
+import { createDecoder, type DecodeResult, registrationPaths, type SourceFile } from '@fso/shared/decode';
 import type { ClusterPart, RawObject } from '@fso/shared/git';
 import type { Informer } from '@fso/shared/kube';
 import type { Offer, Reason } from '@fso/shared/protocol';
@@ -10,7 +11,7 @@ import { type CompiledOffer, compileOffer, type OfferResult } from './compile-of
 import { ObjectStore } from './object-store.ts';
 import { desiredPolicies } from './plan-writes.ts';
 import { PolicyWriter, type WriteTarget } from './policy-writer.ts';
-import { type AcceptedState, ensureNamespace, type KnownPart, type LoadedState, loadState, saveState } from './state-store.ts';
+import { type AcceptedState, ensureNamespace, type LoadedState, loadState, saveState } from './state-store.ts';
 
 export type IntakeOutcome =
   | { readonly type: 'ack'; readonly revision: string; readonly digest: string }
@@ -29,7 +30,7 @@ export interface IntakeDeps {
 
 interface Target extends WriteTarget, AcceptedRevision {
   readonly digest: string;
-  readonly part: KnownPart | undefined;
+  readonly registration: string | null | undefined;
   /** Folders whose scope the cluster is outside of. */
   readonly outside: ClusterPart['outside'];
   /** Empty after a restart: objects are not persisted. */
@@ -74,9 +75,11 @@ export class Intake {
     return this.#accepted === undefined || isJudged(this.#deps.trust, this.#accepted);
   }
 
-  /** The accepted commit had it registered, or there is nothing to lose. */
+  /** The commit before had it registered, or there is nothing to lose. */
   get #mayLeave(): boolean {
-    return typeof this.#accepted?.part?.registration === 'string' || ![...this.#writer.live.all().values()].some(isHubManaged);
+    const { registration } = this.#writer.target ?? this.#accepted ?? {};
+    const wasRegistered = typeof registration === 'string' && registrationPaths(this.#deps.cluster).includes(registration);
+    return wasRegistered || ![...this.#writer.live.all().values()].some(isHubManaged);
   }
 
   get #last(): AcceptedRevision | undefined {
@@ -206,7 +209,8 @@ export class Intake {
     // Held from now on: the hub may build its next offer on this one.
     this.#held.add(objects);
     this.#deps.runtime.logger.info({ revision, policies: desired.size, objects: objects.size }, 'offer is good, writing its policies');
-    this.#writer.setTarget({ revision, digest: compiled.digest, verification, trust, part, outside: part.outside, desired, objects });
+    const { registration, outside } = part;
+    this.#writer.setTarget({ revision, digest: compiled.digest, verification, trust, registration, outside, desired, objects });
   }
 
   async #accept({ desired, objects, outside, ...target }: Target, signal: AbortSignal): Promise<void> {
@@ -215,7 +219,7 @@ export class Intake {
     const { revision, digest } = target;
     const state: AcceptedState = { ...target, policies: desired };
     await saveState(client, state, signal);
-    this.#tellLeft(this.#accepted, { part: target.part, outside, desired, revision });
+    this.#tellLeft(this.#accepted, { ...target, outside, desired });
     this.#accepted = state;
     this.#held.keepOnly(objects);
     this.#holds = revision;
@@ -224,15 +228,15 @@ export class Intake {
   }
 
   /** One event where a cluster has left the repository or a scope: the policies are gone, though Git still has them. */
-  #tellLeft(
-    before: AcceptedState | undefined,
-    { part, outside, desired, revision }: Omit<Target, 'objects' | 'digest' | 'verification' | 'trust'>,
-  ): void {
-    const left = describeLeft(before?.part, part, outside);
+  #tellLeft(before: AcceptedState | undefined, now: Pick<Target, 'registration' | 'outside' | 'desired' | 'revision'>): void {
+    const gone = [...(before?.policies ?? [])].filter(([name]) => !now.desired.has(name)).map(([, { policy }]) => policy);
+    const left = describeLeft(before, now, gone);
     if (left === undefined) return;
-    const gone = [...(before?.policies?.keys() ?? [])].filter((name) => !desired.has(name));
-    const message = `${left}: ${gone.length} policies do not hold here any more${gone.length === 0 ? '' : ` (${abbreviate(gone)})`}`;
-    this.#deps.onEvent({ time: this.#deps.runtime.clock.now().toISOString(), severity: 'warning', reason: 'ScopeLeft', message, revision });
+    const names = gone.map(({ name }) => name);
+    const which = names.length === 0 ? '' : `: ${names.length} policies do not hold here any more (${abbreviate(names)})`;
+    const message = `${left}${which}`.slice(0, 4096);
+    const time = this.#deps.runtime.clock.now().toISOString();
+    this.#deps.onEvent({ time, severity: 'warning', reason: 'ScopeLeft', message, revision: now.revision });
   }
 }
 
@@ -240,10 +244,13 @@ const NAMES_SHOWN = 10;
 const abbreviate = (names: readonly string[]): string =>
   names.length <= NAMES_SHOWN ? names.join(', ') : `${names.slice(0, NAMES_SHOWN).join(', ')} and ${names.length - NAMES_SHOWN} more`;
 
-const describeLeft = (before: KnownPart | undefined, now: KnownPart | undefined, outside: ClusterPart['outside']): string | undefined => {
-  if (before === undefined || now === undefined) return undefined;
-  if (before.registration !== null && now.registration === null)
+const describeLeft = (
+  before: AcceptedState | undefined,
+  { registration, outside }: Pick<Target, 'registration' | 'outside'>,
+  gone: readonly CompiledPolicy[],
+): string | undefined => {
+  if (typeof before?.registration === 'string' && registration === null)
     return `${before.registration} is gone, this cluster is not registered any more`;
-  const left = before.inside.filter((folder) => outside.includes(folder));
+  const left = outside.filter((folder) => gone.some(({ sourcePath }) => sourcePath.startsWith(`${folder}/`)));
   return left.length === 0 ? undefined : `this cluster has left the scope of ${abbreviate(left)}`;
 };

@@ -30,7 +30,7 @@ const accepted = (): AcceptedState & { policies: Map<string, unknown> } => {
     digest,
     verification: VERIFIED,
     trust: TRUST,
-    part: { registration: 'clusters/eu.yaml', inside: ['policies/eu'] },
+    registration: 'clusters/eu.yaml',
     policies: desired,
   };
 };

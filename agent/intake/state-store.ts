@@ -1,7 +1,6 @@
 import { AGENT_STATE, FIELD_MANAGERS, type KubeObject, RevisionVerification, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { type CompiledPolicy, digestOfPolicies, digestOfPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import type { ClusterPart } from '@fso/shared/git';
 import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
 import { messageOf } from '@fso/shared/runtime';
 import { type AcceptedRevision, StoredTrust } from '@fso/shared/trust';
@@ -14,14 +13,11 @@ const MAX_POLICIES_LENGTH = 800 * 1024;
 /** Bounds the memory that a tampered state can take once unpacked. */
 const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
 
-/** What of a {@link ClusterPart} the next commit is compared with. */
-export type KnownPart = Pick<ClusterPart, 'registration' | 'inside'>;
-
 /** The state accepted last: enough to go on without a hub after a restart. */
 export interface AcceptedState extends AcceptedRevision {
   readonly digest: string;
-  /** What of the repository was for this cluster; undefined: an agent wrote it that did not know. */
-  readonly part: KnownPart | undefined;
+  /** Path at which the cluster is registered; null: it is not; undefined: an agent wrote it that did not know. */
+  readonly registration: string | null | undefined;
   /** undefined: too many to be kept; until the next offer, drift of policies is not put back after a restart. */
   readonly policies: DesiredPolicies | undefined;
 }
@@ -31,7 +27,7 @@ const StateData = z.object({
   digest: z.string().max(128),
   verification: RevisionVerification,
   trust: StoredTrust.optional(),
-  part: z.object({ registration: z.string().nullable(), inside: z.array(z.string()).max(10_000) }).optional(),
+  registration: z.string().nullish().catch(undefined),
   policies: z.enum(['stored', 'too-large']),
 });
 
@@ -62,8 +58,8 @@ export const loadState = async (client: KubeClient, signal: AbortSignal): Promis
   if (map === undefined) return { state: undefined };
   let kept: AcceptedRevision | undefined;
   try {
-    const { policies, trust, part, ...data } = StateData.parse(JSON.parse(map.data?.['state'] ?? ''));
-    const state = { ...data, trust, part };
+    const { policies, trust, registration, ...data } = StateData.parse(JSON.parse(map.data?.['state'] ?? ''));
+    const state = { ...data, trust, registration };
     kept = { revision: state.revision, verification: state.verification, trust };
     return { state: policies === 'stored' ? await withPolicies(state, map) : { ...state, policies: undefined } };
   } catch (error) {
@@ -102,7 +98,7 @@ export const saveState = async (client: KubeClient, state: AcceptedState, signal
     digest: state.digest,
     verification: state.verification,
     trust: state.trust,
-    part: state.part && { registration: state.part.registration, inside: [...state.part.inside] },
+    registration: state.registration,
     policies: fits ? 'stored' : 'too-large',
   };
   const body: ConfigMap = {

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FILES } from '../serve/testing/fleet.ts';
-import { planMoves } from './commands/validate/registrations.ts';
+import { afterMoves, planMoves } from './commands/validate/registrations.ts';
 import { runFso } from './testing/run-fso.ts';
 
 let root: string;
@@ -80,6 +80,15 @@ us       us-east-1               1
     ]);
   });
 
+  it('refuses folders that agents would refuse', async () => {
+    for (const path of ['policies/a/scope.yaml/x.md', 'clusters/4D/x.md', 'clusters/eu.yaml.yaml/x.md']) put(path, 'x');
+    expect((await runFso(['validate', root])).out.split('\n').slice(0, 3)).toEqual([
+      'clusters/4D:1:1: must be in lower case',
+      'clusters/eu.yaml.yaml:1:1: is a folder with the name of a file',
+      'policies/a/scope.yaml:1:1: a scope is one plain file with the name scope.yaml',
+    ]);
+  });
+
   it('says when there is nothing to judge', async () => {
     const { code, err } = await runFso(['validate', join(root, 'policies')]);
     expect([code, err]).toEqual([2, expect.stringContaining('no policy files in ')]);
@@ -132,6 +141,19 @@ us        -            -            finance
       expect([code, err]).toEqual([2, expect.stringMatching(new RegExp(`git cannot read the base .*${expected}`, 's'))]);
     });
 
+    it('compares with a base whose registrations stand elsewhere, and with policies that only moved', async () => {
+      const eu = FILES.find(({ path }) => path === 'clusters/eu.yaml')?.text ?? '';
+      rmSync(join(root, 'clusters/eu.yaml'));
+      put('clusters/all/europe.yaml', eu);
+      git('add', '--all');
+      git('commit', '--quiet', '--message', 'before');
+      const { out, code } = await runFso(['validate', root, '--fix', '--base', 'HEAD']);
+      expect([code, out]).toEqual([0, expect.stringContaining('No cluster gets anything else than at HEAD.')]);
+      put('policies/deep/hr.yaml', FILES.find(({ path }) => path === 'policies/hr.yaml')?.text ?? '');
+      rmSync(join(root, 'policies/hr.yaml'));
+      expect((await runFso(['validate', root, '--base', 'HEAD'])).out).toContain('No cluster gets anything else');
+    });
+
     it('says what is wrong with a base that is not valid', async () => {
       put('policies/bad.yaml', 'kind: Other\n');
       git('add', '--all');
@@ -167,6 +189,17 @@ us        -            -            finance
       put('clusters/twice.yaml', `${registration('a')}---\n${registration('a')}`);
       const { code, err } = await runFso(['validate', root, '--fix']);
       expect([code, err]).toEqual([1, expect.not.stringContaining('->')]);
+      const before = text('clusters/twice.yaml');
+      put('clusters/three.yaml', `${registration('b')}---\nkind: ManagedCluster\nmetadata: { nam: c }\n`);
+      put('clusters/notes.yaml', `${registration('d')}---\n# what else is to say\n`);
+      put('clusters/out.yaml', registration('../../out'));
+      await runFso(['validate', root, '--fix']);
+      expect([
+        text('clusters/twice.yaml'),
+        existsSync(join(root, 'clusters/three.yaml')),
+        existsSync(join(root, 'clusters/notes.yaml')),
+      ]).toEqual([before, true, true]);
+      expect(existsSync(join(root, 'out.yaml'))).toBe(false);
       put('clusters/x.yml', registration('x'));
       put('clusters/x.yaml', '# mine\n');
       expect(await runFso(['validate', root, '--fix'])).toMatchObject({
@@ -176,18 +209,27 @@ us        -            -            finance
       expect([text('clusters/x.yaml'), text('clusters/x.yml')]).toEqual(['# mine\n', registration('x')]);
     });
 
+    it('keeps in a file what belongs there, and lets two files change places', async () => {
+      put('clusters/a.yaml', `${registration('a')}---\n${registration('b')}`);
+      put('clusters/c.yaml', registration('d'));
+      put('clusters/d.yaml', registration('c'));
+      expect((await runFso(['validate', root, '--fix'])).code).toBe(0);
+      expect(['a', 'b', 'c', 'd'].map((name) => text(`clusters/${name}.yaml`))).toEqual(['a', 'b', 'c', 'd'].map(registration));
+      expect(readdirSync(join(root, 'clusters')).sort()).toEqual(['a.yaml', 'b.yaml', 'c.yaml', 'd.yaml', 'eu.yaml', 'us.yaml']);
+    });
+
     it('spreads more than a thousand over folders by their names', () => {
       const files = (count: number) =>
         Array.from({ length: count }, (_, n) => ({ path: `clusters/c${n}.yaml`, text: registration(`c${n}`) }));
-      expect(planMoves(files(1000))).toEqual([]);
+      expect(planMoves(files(1000)).moved).toEqual([]);
       const moves = planMoves(files(1001));
-      expect(moves).toHaveLength(1001);
-      expect(moves[0]).toMatchObject({
+      expect([moves.moved.length, moves.writes.size, moves.removes.length]).toEqual([1001, 1001, 1001]);
+      expect(moves.moved[0]).toMatchObject({
         cluster: 'c0',
         from: 'clusters/c0.yaml',
         to: expect.stringMatching(/^clusters\/[0-9a-f]{2}\/c0.yaml$/),
       });
-      expect(planMoves(moves.map(({ to, yaml }) => ({ path: to, text: yaml })))).toEqual([]);
+      expect(planMoves(afterMoves(files(1001), moves)).moved).toEqual([]);
     });
   });
 });

@@ -1,7 +1,7 @@
 import { decodeHubFrame } from '@fso/shared/protocol';
 import { describe, expect, it } from 'vitest';
 import type { ObjectAccess } from '../source/index.ts';
-import { createOffers, type EncodedOffer } from './offers.ts';
+import { createOffers, type EncodedOffer, OutdatedAgentError } from './offers.ts';
 
 const id = (digit: number): string => String(digit).repeat(40);
 /** Commits 1 ← 2 ← 3; each has a file of its own (4, 5, 6) and shares file 7 with the others. */
@@ -113,11 +113,38 @@ describe('offers', () => {
     expect((await Promise.all(claims)).map((offer) => frameOf(offer).anchor)).toEqual([id(1), id(2), null]);
   });
 
+  it('is refused to an agent that takes nothing but whole commits where a part is for some clusters alone', async () => {
+    const offers = createOffers({
+      ...access(),
+      partOf: async (_revision, cluster) => (cluster === null ? null : { key: '', shared: [], own: [] }),
+    });
+    await expect(offers.get({ cluster: null, holds: null, anchor: null }, id(1))).rejects.toThrow(OutdatedAgentError);
+  });
+
+  it('is not one for different scopes, however their folders are called', async () => {
+    const keys: Readonly<Record<string, string>> = {
+      [`${id(1)} eu`]: 'a b',
+      [`${id(3)} eu`]: 'c',
+      [`${id(1)} us`]: 'a',
+      [`${id(3)} us`]: 'b c',
+    };
+    const objects = access();
+    const offers = createOffers({
+      ...objects,
+      partOf: async (revision, cluster) => ({ key: keys[`${revision} ${cluster}`] ?? '', shared: CONTENT[revision] ?? [], own: [] }),
+    });
+    const history = { holds: id(1), anchor: id(1) };
+    const [eu, us] = await Promise.all(['eu', 'us'].map((cluster) => offers.get({ ...history, cluster }, id(3))));
+    expect(eu?.shared).not.toBe(us?.shared);
+    expect(offers.made()).toBe(2);
+  });
+
   it('is tried again after a failure', async () => {
     const objects = access();
     const offers = createOffers(objects);
-    await expect(offers.get({ ...agent, holds: null, anchor: null }, id(8))).rejects.toThrow(`objects of revision ${id(8)}`);
-    await expect(offers.get({ ...agent, holds: null, anchor: null }, id(8))).rejects.toThrow();
+    const eu = { cluster: 'eu', holds: null, anchor: null };
+    await expect(offers.get(eu, id(8))).rejects.toThrow(`objects of revision ${id(8)}`);
+    await expect(offers.get(eu, id(8))).rejects.toThrow();
     expect(offers.made()).toBe(0);
   });
 });

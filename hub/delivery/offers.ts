@@ -93,9 +93,9 @@ const END = ']}';
 
 class OfferMaker implements Offers {
   readonly #access: ObjectAccess;
-  readonly #kept = new Map<string, Promise<SharedOffer>>();
+  /** The oldest first. */
+  readonly #kept = new Map<string, { readonly making: Promise<SharedOffer>; bytes: number }>();
   readonly #claims = new Mutex();
-  #bytes = 0;
   #made = 0;
 
   constructor(access: ObjectAccess) {
@@ -109,6 +109,7 @@ class OfferMaker implements Offers {
   async get(agent: AgentHistory, revision: string, isClaim = false): Promise<EncodedOffer> {
     const { cluster, holds } = agent;
     const wanted = await this.#access.partOf(revision, cluster);
+    if (wanted === null && cluster === null) throw new OutdatedAgentError();
     if (wanted === null) throw new Error(`objects of revision ${revision} are not in the clone`);
     const step: Step = { agent, revision, wanted, held: holds === null ? null : await this.#access.partOf(holds, cluster) };
     const shared = await this.#sharedOf(step, isClaim);
@@ -129,27 +130,41 @@ class OfferMaker implements Offers {
 
   #sharedOf(step: Step, isClaim: boolean): Promise<SharedOffer> {
     const { agent, revision, wanted, held } = step;
-    const key = [agent.holds, agent.anchor, revision, held?.key, wanted.key].join(' ');
+    const key = JSON.stringify([agent.holds, agent.anchor, revision, held?.key ?? null, wanted.key]);
     const known = this.#kept.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.making;
     const make = () => makeShared(this.#access, step);
-    const making = isClaim ? this.#claims.run(make) : make();
-    this.#kept.set(key, making);
-    making.then(
-      ({ payload }) => this.#noteMade(payload.byteLength),
+    const entry = { making: isClaim ? this.#claims.run(make) : make(), bytes: 0 };
+    this.#kept.set(key, entry);
+    entry.making.then(
+      ({ payload }) => {
+        this.#made += 1;
+        entry.bytes = payload.byteLength;
+        this.#dropHeavy();
+      },
       // A failed one is tried again by the next who asks.
       () => this.#kept.delete(key),
     );
     dropOldest(this.#kept, KEPT.frames);
-    return making;
+    return entry.making;
   }
 
-  #noteMade(bytes: number): void {
-    this.#made += 1;
-    this.#bytes += bytes;
-    if (this.#bytes <= KEPT.bytes) return;
-    this.#kept.clear();
-    this.#bytes = 0;
+  #dropHeavy(): void {
+    let bytes = [...this.#kept.values()].reduce((sum, entry) => sum + entry.bytes, 0);
+    for (const [key, entry] of this.#kept) {
+      if (bytes <= KEPT.bytes) return;
+      this.#kept.delete(key);
+      bytes -= entry.bytes;
+    }
+  }
+}
+
+/** An agent that takes nothing but whole commits cannot have one of which a part is for some clusters alone. */
+export class OutdatedAgentError extends Error {
+  override readonly name = 'OutdatedAgentError';
+
+  constructor() {
+    super('this commit has scopes, which the version of this agent does not know: upgrade the agent');
   }
 }
 

@@ -45,7 +45,7 @@ const connect = async () => {
     },
     onOffered: ({ revision }) => offered.push(revision),
   });
-  return { agent, clock, outbox, received, offered, ended };
+  return { agent, socket, clock, outbox, received, offered, ended };
 };
 
 it('while an offer is under way only the newest other one waits; those before it are dropped', async () => {
@@ -59,6 +59,17 @@ it('while an offer is under way only the newest other one waits; those before it
     ['a', 'd'],
     ['a', 'd'],
   ]);
+});
+
+it('an offer is one message, whatever is sent after it', async () => {
+  const { agent, outbox, socket } = await connect();
+  const messages: string[] = [];
+  agent.on('message', (data) => messages.push((data as Buffer).toString()));
+  outbox.offer({ revision: 'a', objects: 1, shared: Buffer.from('[1,'), own: Buffer.from('2]') });
+  socket.ping();
+  outbox.send('next');
+  agent.resume();
+  await expect.poll(() => messages).toEqual(['[1,2]', 'next']);
 });
 
 it('an offer that waits is dropped when another revision is meant', async () => {

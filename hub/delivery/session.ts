@@ -27,6 +27,7 @@ import {
 } from './frame-handlers.ts';
 import { findWitness, type Hello, keepRevision, keepWitness, refuseHello, sendCheckpoints } from './hello.ts';
 import { Inspections, type Told } from './inspections.ts';
+import { OutdatedAgentError } from './offers.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import type { DeliveryDeps, DeliveryOptions } from './types.ts';
 
@@ -133,6 +134,11 @@ export class Session {
     if (commits.heading === revision) return;
     this.#makeOffer(revision).catch((err: unknown) => {
       if (err === this.#socket.closed.reason) return;
+      if (err instanceof OutdatedAgentError) {
+        this.#logger.warn({ revision }, 'agent too old for the scopes of a commit');
+        this.close(CLOSE_CODES.unsupportedProtocol, err.message);
+        return;
+      }
       this.#logger.error({ err, revision }, 'offer failed');
       // The agent comes back and gets the offer again.
       this.close(1011, 'the offer cannot be made');

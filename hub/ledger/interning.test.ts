@@ -1,5 +1,7 @@
+import type { PolicyReport } from '@fso/shared/api';
 import { internReport } from '@fso/shared/protocol';
-import { expect, it } from 'vitest';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import { internPolicies } from './interning.ts';
 
@@ -11,4 +13,60 @@ it('policies that only have the digest of others stay apart', () => {
   expect(internPolicies('d', new Map([['a', report]]))).toBe(one);
   for (const other of [new Map(), new Map([['b', report]]), new Map([['a', internReport({ ...short, violations: 1 })]])])
     expect(internPolicies('d', other)).toBe(other);
+});
+
+describe('policies of clusters that differ in a few', () => {
+  const reports = ['Active', 'Failed', 'Pending'].map((phase) => ({ ...short, phase: phase as PolicyReport['phase'] }));
+  const [active, failed] = reports as [PolicyReport, PolicyReport];
+  const base = Array.from({ length: 200 }, (_, n) => [`p${n}`, active] as const);
+  let digests = 0;
+  const intern = (policies: ReadonlyMap<string, PolicyReport>) => {
+    digests += 1;
+    return internPolicies(`of ${digests}`, policies);
+  };
+
+  /** All that can be read of a map, each in its own way. */
+  const readings = (policies: ReadonlyMap<string, PolicyReport>) => {
+    const called = new Map<string, PolicyReport>();
+    policies.forEach((report, key) => {
+      called.set(key, report);
+    });
+    const keys = Array.from({ length: 222 }, (_, n) => `p${n}`);
+    return {
+      size: policies.size,
+      entries: new Map(policies),
+      called,
+      keys: new Set(policies.keys()),
+      values: new Set(policies.values()),
+      got: keys.map((key) => [policies.get(key), policies.has(key)]),
+    };
+  };
+  const change = fc.record({ key: fc.nat(220), report: fc.option(fc.constantFrom(...reports), { nil: undefined }) });
+  const changed = (changes: readonly { readonly key: number; readonly report: PolicyReport | undefined }[]) => {
+    const policies = new Map<string, PolicyReport>(base);
+    for (const { key, report } of changes) {
+      if (report === undefined) policies.delete(`p${key}`);
+      else policies.set(`p${key}`, report);
+    }
+    return policies;
+  };
+
+  it('say what they would say by themselves, whatever came, went or differs', () => {
+    fc.assert(
+      fc.property(fc.array(fc.array(change, { maxLength: 40 }), { minLength: 1, maxLength: 6 }), (clusters) => {
+        for (const changes of clusters) expect(readings(intern(changed(changes)))).toEqual(readings(changed(changes)));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('share a map, and keep only what is their own', () => {
+    const common = internPolicies('base', new Map(base));
+    const other = intern(new Map(base).set('p1', failed));
+    expect(other).not.toBeInstanceOf(Map);
+    expect(internPolicies('base', new Map(base))).toBe(common);
+    // It differs in more than others are compared for.
+    const unlike = new Map(base.map(([key]) => [`other-${key}`, active]));
+    expect(intern(unlike)).toBe(unlike);
+  });
 });

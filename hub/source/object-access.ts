@@ -153,7 +153,7 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
     },
     counterparts: async (from, to) => {
       const pairs = new Map<string, string>();
-      const wanted = new Set((await parts.partOf(to, null))?.shared);
+      const wanted = new Set(await parts.all(to));
       await pairTrees(await treeOf(from), await treeOf(to), { pairs, wanted });
       return pairs;
     },

@@ -51,7 +51,30 @@ describe('the part of a commit that a cluster gets', () => {
     expect(eu?.shared).toBe(eu2?.shared);
     expect(us?.shared).not.toBe(eu?.shared);
     expect([eu, eu2, us].map((part) => part?.own.length)).toEqual([1, 2, 1]);
-    expect((await parts.partOf(commit, null))?.own).toEqual([]);
+    // An agent that takes only whole commits would get what is for others.
+    expect(await parts.partOf(commit, null)).toBeNull();
+    const free = box.commit({ files: { 'clusters/eu.yaml': clusterFile('eu', ['eu-west-1']).text } });
+    expect((await parts.partOf(free, null))?.shared).toHaveLength(4);
+  });
+
+  it('has an object that stands at several paths, for each cluster that asks', async () => {
+    const { box, parts } = scene();
+    const note = { 'clusters/4d/README.md': 'same', 'policies/new/README.md': 'same' };
+    const commit = box.commit({ files: { ...filesWith('two'), ...note } });
+    for (const cluster of ['eu', 'us']) {
+      const walked = await filesOfRevision(commit, box.get, { cluster });
+      const { shared, own } = (await parts.partOf(commit, cluster)) ?? { shared: [], own: [] };
+      expect(new Set([...shared, ...own])).toEqual(new Set(walked.ok ? walked.objects.keys() : []));
+    }
+  });
+
+  it('does not come from a registration that once stood in the place of another', async () => {
+    const { box, parts } = scene();
+    const files = filesWith('one');
+    const swapped = box.commit({ files: { ...files, 'clusters/eu.yaml': clusterFile('us', ['us-east-1']).text } });
+    expect(await parts.partOf(swapped, 'eu')).toBeNull();
+    const commit = box.commit({ files });
+    expect((await parts.partOf(commit, 'us'))?.key).toBe('policies/one');
   });
 
   it('is looked for again where the commit was not there', async () => {

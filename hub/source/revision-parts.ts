@@ -3,17 +3,15 @@ import {
   decodeAlone,
   FOLDERS,
   folderOf,
-  isInScope,
   nameOf,
+  type PlacementTest,
   parentOf,
-  type RegionGroups,
   regionGroupsOf,
   registrationPaths,
   SCOPE_FILE,
-  type Scopes,
   type SourceFile,
-  scopesAbove,
   scopesOf,
+  scopeTests,
 } from '@fso/shared/decode';
 import { byText } from '@fso/shared/encoding';
 import { decodeText, filesOfRevision, type GetObject, type RevisionFiles } from '@fso/shared/git';
@@ -23,7 +21,7 @@ import type { RevisionPart } from './types.ts';
 /** Commits of which it is known who gets what: the one in force, and what agents lag behind with. */
 const VIEWS_KEPT = 16;
 /** Lists of ids that are kept, for each commit and set of scopes. */
-const PARTS_KEPT = 256;
+const PARTS_KEPT = 64;
 const REGISTRATIONS_KEPT = 20_000;
 
 type Whole = Extract<RevisionFiles, { ok: true }>;
@@ -33,8 +31,8 @@ interface View {
   readonly all: readonly string[];
   /** Ids of the files and folders below `clusters/`, by path. */
   readonly registrations: ReadonlyMap<string, string>;
-  readonly groups: RegionGroups;
-  readonly scopes: Scopes;
+  /** Who is in which scope, by folder. */
+  readonly inScope: ReadonlyMap<string, PlacementTest>;
 }
 
 const viewOf = ({ files, objects, ids }: Whole): View => {
@@ -43,18 +41,26 @@ const viewOf = ({ files, objects, ids }: Whole): View => {
   return {
     all: [...objects.keys()],
     registrations: new Map([...ids].filter(([path]) => path.startsWith(`${FOLDERS.ManagedCluster}/`))),
-    groups: regionGroupsOf(set),
-    scopes: scopesOf(set),
+    inScope: scopeTests(scopesOf(set), regionGroupsOf(set)),
   };
 };
 
 /** Keeps what was found; what could not be found, or failed, is looked for again by the next who asks. */
 const remember = <T>(known: Map<string, Promise<T | null>>, name: string, finding: Promise<T | null>, max: number): Promise<T | null> => {
+  // The last used one last: it is dropped last.
+  const isKnown = known.delete(name);
   known.set(name, finding);
+  if (isKnown) return finding;
   const forget = (): boolean => known.delete(name);
   finding.then((found) => found ?? forget(), forget);
   dropOldest(known, max);
   return finding;
+};
+
+/** Where the registration of a cluster may stand, and the folder that its agent looks into for it besides `clusters/`. */
+const ownPaths = (cluster: string): readonly string[] => {
+  const [flat, below] = registrationPaths(cluster);
+  return [flat, parentOf(below), below];
 };
 
 /**
@@ -68,7 +74,7 @@ export class RevisionParts {
   readonly #shared = new Map<string, Promise<readonly string[] | null>>();
   /** Agents name commits: only one is read through at a time, whatever they name. */
   readonly #reading = new Mutex();
-  /** By id of the file. */
+  /** By cluster and id of the file. */
   readonly #registrations = new Map<string, ManagedClusterDocument | undefined>();
 
   /** @param read reads all of a commit */
@@ -82,14 +88,19 @@ export class RevisionParts {
     if (!this.#views.has(revision)) void remember(this.#views, revision, Promise.resolve(viewOf(whole)), VIEWS_KEPT);
   }
 
-  /** @param cluster null: the whole commit */
+  /** Ids of all objects of a commit that have to do with policy; none where the commit is not here. */
+  async all(revision: string): Promise<readonly string[]> {
+    return (await this.#view(revision))?.all ?? [];
+  }
+
+  /** @param cluster null: the whole commit, which there is only while no part of it is for some clusters alone */
   async partOf(revision: string, cluster: string | null): Promise<RevisionPart | null> {
     const view = await this.#view(revision);
     if (view === null) return null;
-    if (cluster === null) return { key: '*', shared: view.all, own: [] };
-    const own = this.#ownOf(view, cluster);
+    if (cluster === null) return view.inScope.size > 0 ? null : { key: '*', shared: view.all, own: [] };
     const key = await this.#keyOf(view, cluster);
-    const shared = await this.#sharedBy(revision, key, { cluster, own });
+    const shared = await this.#sharedBy(revision, key, cluster);
+    const own = ownPaths(cluster).flatMap((path) => view.registrations.get(path) ?? []);
     return shared && { key, shared, own };
   }
 
@@ -98,47 +109,42 @@ export class RevisionParts {
       const found = await this.#reading.run(() => this.#read(revision));
       return found.ok ? viewOf(found) : null;
     };
-    return this.#views.get(revision) ?? remember(this.#views, revision, read(), VIEWS_KEPT);
-  }
-
-  /** Its registration, and the folder that the agent looks into for it besides `clusters/`. */
-  #ownOf({ registrations }: View, cluster: string): readonly string[] {
-    const [flat, below] = registrationPaths(cluster);
-    return [flat, parentOf(below), below].flatMap((path) => registrations.get(path) ?? []);
+    return remember(this.#views, revision, this.#views.get(revision) ?? read(), VIEWS_KEPT);
   }
 
   /** The scopes that a cluster is in. */
-  async #keyOf({ scopes, groups, registrations }: View, cluster: string): Promise<string> {
-    if (scopes.size === 0) return '';
-    const ids = registrationPaths(cluster).flatMap((path) => registrations.get(path) ?? []);
-    const registration = ids[0] === undefined ? undefined : await this.#registration(ids[0], cluster);
-    const inside = [...scopes.keys()].filter((folder) =>
-      scopesAbove(`${folder}/`, scopes).every(({ document }) => isInScope(document, registration, groups)),
-    );
+  async #keyOf({ inScope, registrations }: View, cluster: string): Promise<string> {
+    if (inScope.size === 0) return '';
+    const [id] = registrationPaths(cluster).flatMap((path) => registrations.get(path) ?? []);
+    const registration = id === undefined ? undefined : await this.#registration(id, cluster);
+    const inside =
+      registration === undefined ? [] : [...inScope].filter(([, isInside]) => isInside(registration)).map(([folder]) => folder);
     return inside.sort(byText).join('\n');
   }
 
   async #registration(id: string, cluster: string): Promise<ManagedClusterDocument | undefined> {
-    if (this.#registrations.has(id)) return this.#registrations.get(id);
+    // By the name as well: what is one cluster's registration is no other's, wherever it once stood.
+    const key = `${cluster} ${id}`;
+    if (this.#registrations.has(key)) return this.#registrations.get(key);
     const object = await this.#find(id);
     const [path] = registrationPaths(cluster);
     const files = object?.type === 'blob' ? [{ path, text: decodeText(object.data, 'the file') }] : [];
     const registration = decodeAlone(files).set.clusters[0]?.document;
-    this.#registrations.set(id, registration);
+    this.#registrations.set(key, registration);
     dropOldest(this.#registrations, REGISTRATIONS_KEPT);
     return registration;
   }
 
-  #sharedBy(
-    revision: string,
-    key: string,
-    { cluster, own }: { readonly cluster: string; readonly own: readonly string[] },
-  ): Promise<readonly string[] | null> {
+  #sharedBy(revision: string, key: string, cluster: string): Promise<readonly string[] | null> {
     const name = `${revision} ${key}`;
     const walk = async (): Promise<readonly string[] | null> => {
       const read = await filesOfRevision(revision, this.#find, { cluster });
-      return read.ok ? [...read.objects.keys()].filter((id) => !own.includes(id)) : null;
+      // What is not the same walk as for the others must not become theirs.
+      if (!read.ok || read.part.inside.join('\n') !== key) return null;
+      const own = ownPaths(cluster);
+      // By path: an object may stand at several.
+      return [...new Set([revision, ...[...read.ids].filter(([path]) => !own.includes(path)).map(([, id]) => id)])];
     };
-    return this.#shared.get(name) ?? remember(this.#shared, name, walk(), PARTS_KEPT);
+    return remember(this.#shared, name, this.#shared.get(name) ?? walk(), PARTS_KEPT);
   }
 }

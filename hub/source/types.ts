@@ -57,7 +57,7 @@ export interface RevisionPart {
 
 /** What delivery reads of the repository. Ids are Git object ids. */
 export interface ObjectAccess {
-  /** What a cluster (null: one that gets everything) gets of a commit; null when the commit is not here. */
+  /** What a cluster gets of a commit (null: all of it, as long as no scope keeps a part from some clusters); null where there is no such thing. */
   partOf(revision: string, cluster: string | null): Promise<RevisionPart | null>;
   /**
    * Commits from `from` (exclusive) to `to` (inclusive), oldest first, each a parent of the next: along first parents where

@@ -1,9 +1,10 @@
 import type { ManagedClusterDocument, Placement, PolicyScopeDocument, SovereignPolicyDocument } from '../api/index.ts';
 import { byText } from '../encoding/index.ts';
 import type { DecodedDocument } from './decode-file.ts';
-import { placementTest } from './placement.ts';
+import { parentOf } from './paths.ts';
+import type { PlacementTest } from './placement.ts';
 import { expandRegions, groupOf, type RegionGroups, regionGroupsOf } from './regions.ts';
-import { type Scopes, scopesAbove, scopesOf } from './scopes.ts';
+import { type Scopes, scopesAbove, scopesOf, scopeTests } from './scopes.ts';
 import type { PolicySet, Sourced, SourceProblem } from './types.ts';
 import type { ValuePath } from './yaml/yaml-file.ts';
 
@@ -19,15 +20,19 @@ interface Known {
   /** undefined: clusters are not all known. */
   readonly clusters: ReadonlyMap<string, ManagedClusterDocument> | undefined;
   readonly scopes: Scopes;
+  /** By folder: who is in a scope, and in those around it. */
+  readonly inScope: ReadonlyMap<string, PlacementTest>;
 }
 
 /** What documents say about each other: names that are taken twice, or that nothing bears. */
 export const checkSet = (documents: readonly DecodedDocument[], set: PolicySet, extent: Extent): readonly SourceProblem[] => {
   const clusters = new Map(set.clusters.map(({ document }) => [document.metadata.name, document]));
+  const [groups, scopes] = [regionGroupsOf(set), scopesOf(set)];
   const known: Known = {
-    groups: regionGroupsOf(set),
+    groups,
     clusters: extent === 'repository' ? clusters : undefined,
-    scopes: scopesOf(set),
+    scopes,
+    inScope: scopeTests(scopes, groups),
   };
   return [
     ...duplicates(documents),
@@ -101,13 +106,13 @@ const checkPlacement = (
 const checkNamed = (
   decoded: DecodedDocument,
   { path, name }: { readonly path: ValuePath; readonly name: string },
-  { groups, clusters, scopes }: Known,
+  { clusters, scopes, inScope }: Known,
 ): readonly SourceProblem[] => {
   if (clusters === undefined) return [];
   const cluster = clusters.get(name);
   if (cluster === undefined) return [problemAt(decoded, path, `there is no ManagedCluster ${name}`)];
   const around = scopesAbove(decoded.source.path, scopes).filter(({ document }) => document !== decoded.document);
-  const outside = around.find(({ document }) => !placementTest(document.spec.placement, groups)(cluster));
+  const outside = around.find(({ source }) => inScope.get(parentOf(source.path))?.(cluster) === false);
   return outside === undefined
     ? []
     : [problemAt(decoded, path, `cluster ${name} is outside of the scope in ${positionText(outside.source)}`)];

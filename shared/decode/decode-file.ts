@@ -40,7 +40,7 @@ export const decodeFile = (file: SourceFile, limits: DecodeLimits): DecodedFile 
     problems: [
       ...problems,
       ...decoded.flatMap((each) => each.problems),
-      ...(problems.length === 0 && isScope(file.path) ? scopeFileProblems(file.path, documents) : []),
+      ...(problems.length === 0 ? fileProblems(file.path, documents) : []),
     ],
   };
 };
@@ -101,13 +101,21 @@ const nameIn = (value: unknown): string | undefined => {
 
 const isScope = (path: string): boolean => folderOf(path) === FOLDERS.PolicyScope && isScopeName(nameOf(path));
 
-/** What reads as a scope is one: agents that took it for something else would know the rules of others, or not their own. */
-const scopeFileProblems = (path: string, documents: readonly YamlDocument[]): readonly SourceProblem[] => {
-  if (nameOf(path) !== SCOPE_FILE)
-    return [{ path, line: 1, column: 1, reason: `a PolicyScope stands in a file with the name ${SCOPE_FILE}` }];
+/** Kind of the one document that a file must have, where its path says so. */
+const onlyKindOf = (path: string): Kind | undefined => {
+  if (isScope(path)) return 'PolicyScope';
+  return folderOf(path) === FOLDERS.ManagedCluster ? 'ManagedCluster' : undefined;
+};
+
+/** What reads as a scope or a registration is one: agents that took it for nothing would know the rules of others, or lose their own. */
+const fileProblems = (path: string, documents: readonly YamlDocument[]): readonly SourceProblem[] => {
+  const at = (reason: string): readonly SourceProblem[] => [{ path, line: 1, column: 1, reason }];
+  const kind = onlyKindOf(path);
+  if (kind === undefined) return [];
+  if (kind === 'PolicyScope' && nameOf(path) !== SCOPE_FILE) return at(`a PolicyScope stands in a file with the name ${SCOPE_FILE}`);
   const [first, second] = documents;
-  const isOne = second === undefined && first !== undefined && kindOf(first.value) === 'PolicyScope';
-  return isOne ? [] : [{ path, line: 1, column: 1, reason: `${SCOPE_FILE} has one document, a PolicyScope` }];
+  const isOne = second === undefined && first !== undefined && kindOf(first.value) === kind;
+  return isOne ? [] : at(`the file has one document, a ${kind}`);
 };
 
 type Locator = (index: number) => DecodedDocument['locate'];

@@ -227,7 +227,11 @@ describe('decodeFiles', () => {
         `${path}:2:7: a ManagedCluster belongs alone in clusters/us.yaml or clusters/79/us.yaml`,
       ]);
     const two = { ...us, text: `${us.text}---\n${clusterFile('eu', ['eu-west-1']).text}` };
-    expect(problemsOf(two)).toEqual([expect.stringContaining('a ManagedCluster belongs alone in clusters/eu.yaml or ')]);
+    expect(problemsOf(two)).toEqual([
+      'clusters/us.yaml:1:1: the file has one document, a ManagedCluster',
+      expect.stringContaining('a ManagedCluster belongs alone in clusters/eu.yaml or '),
+    ]);
+    expect(problemsOf({ ...us, text: '# moved\n' })).toEqual(['clusters/us.yaml:1:1: the file has one document, a ManagedCluster']);
   });
 
   it('takes a scope from the one document of a scope.yaml, and nothing else for one', () => {
@@ -235,7 +239,7 @@ describe('decodeFiles', () => {
     expect(setOf(scope).scopes.map(({ source }) => source.path)).toEqual(['policies/eu/scope.yaml']);
     for (const path of ['policies/eu/Scope.yaml', 'policies/eu/scope.yml', 'policies/scope.YAML'])
       expect(problemsOf({ ...scope, path })).toEqual([`${path}:1:1: a PolicyScope stands in a file with the name scope.yaml`]);
-    const only = 'policies/eu/scope.yaml:1:1: scope.yaml has one document, a PolicyScope';
+    const only = 'policies/eu/scope.yaml:1:1: the file has one document, a PolicyScope';
     expect(problemsOf({ ...scope, text: '# nothing\n' })).toEqual([only]);
     expect(problemsOf({ ...policyFile('a'), path: scope.path })).toEqual([only]);
     expect(problemsOf({ ...scope, text: `${scope.text}---\n${policyFile('a').text}` })).toEqual([only]);

@@ -3,6 +3,7 @@ export { createDecoder, decodeAlone, decodeFiles } from './decode.ts';
 export {
   FOLDERS,
   folderOf,
+  folderProblem,
   isPolicyPath,
   isScopeName,
   nameOf,
@@ -12,7 +13,7 @@ export {
   SCOPE_FILE,
 } from './paths.ts';
 export { type PlacementTest, placementTest } from './placement.ts';
-export { documentTexts, type PolicyText, policyTexts } from './policy-text.ts';
+export { type DocumentText, documentTexts, type PolicyText, policyTexts } from './policy-text.ts';
 export { expandRegions, type RegionGroups, regionGroupsOf } from './regions.ts';
-export { isInScope, type Scopes, scopesAbove, scopesOf } from './scopes.ts';
+export { isInScope, scopesAbove, scopesOf, scopeTests } from './scopes.ts';
 export type * from './types.ts';

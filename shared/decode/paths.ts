@@ -67,3 +67,26 @@ export const registrationPaths = (cluster: string): readonly [string, string] =>
   const { file, folder } = registrationPlace(cluster);
   return [`${FOLDERS.ManagedCluster}/${file}`, `${FOLDERS.ManagedCluster}/${folder}/${file}`];
 };
+
+const HASH_FOLDER = /^[0-9a-f]{2}$/i;
+
+/**
+ * Why a folder cannot have its name, if so. Agents look into few folders: what they would refuse must be refused wherever it stands, so that no
+ * commit is good for the hub and not for all of them.
+ */
+export const folderProblem = (path: string): string | undefined => {
+  const top = path.split('/', 1)[0] ?? '';
+  if (top.toLowerCase() === FOLDERS.SovereignPolicy && isScopeName(nameOf(path)) && path !== top)
+    return `a scope is one plain file with the name ${SCOPE_FILE}`;
+  if (top.toLowerCase() !== FOLDERS.ManagedCluster) return undefined;
+  return path === top
+    ? unless(top === FOLDERS.ManagedCluster, `must be ${FOLDERS.ManagedCluster}/`)
+    : registrationFolderProblem(nameOf(path));
+};
+
+const unless = (isRight: boolean, problem: string): string | undefined => (isRight ? undefined : problem);
+
+const registrationFolderProblem = (name: string): string | undefined => {
+  if (/\.ya?ml$/i.test(name)) return 'is a folder with the name of a file';
+  return unless(!HASH_FOLDER.test(name) || name === name.toLowerCase(), 'must be in lower case');
+};

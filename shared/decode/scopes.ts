@@ -1,6 +1,6 @@
 import type { ManagedClusterDocument, PolicyScopeDocument } from '../api/index.ts';
 import { parentOf } from './paths.ts';
-import { placementTest } from './placement.ts';
+import { type PlacementTest, placementTest } from './placement.ts';
 import type { RegionGroups } from './regions.ts';
 import type { PolicySet, Sourced } from './types.ts';
 
@@ -25,3 +25,14 @@ export const scopesAbove = (path: string, scopes: Scopes): readonly Sourced<Poli
 /** Whether a cluster is in a scope; one that is not registered is in none. The scopes around it are asked for by themselves. */
 export const isInScope = (scope: PolicyScopeDocument, cluster: ManagedClusterDocument | undefined, groups: RegionGroups): boolean =>
   cluster !== undefined && placementTest(scope.spec.placement, groups)(cluster);
+
+/** For each folder with a scope: which clusters are in it, and in those around it. */
+export const scopeTests = (scopes: Scopes, groups: RegionGroups): ReadonlyMap<string, PlacementTest> => {
+  const alone = new Map([...scopes].map(([folder, { document }]) => [folder, placementTest(document.spec.placement, groups)]));
+  return new Map(
+    [...scopes.keys()].map((folder) => {
+      const around = scopesAbove(`${folder}/`, scopes).flatMap(({ source }) => alone.get(parentOf(source.path)) ?? []);
+      return [folder, (cluster) => around.every((selects) => selects(cluster))];
+    }),
+  );
+};

@@ -1,4 +1,4 @@
-import { FOLDERS, isPolicyPath, isScopeName, registrationPlace, SCOPE_FILE, type SourceFile } from '../decode/index.ts';
+import { FOLDERS, folderProblem, isPolicyPath, isScopeName, registrationPlace, SCOPE_FILE, type SourceFile } from '../decode/index.ts';
 import { byText } from '../encoding/index.ts';
 import type { Reason } from '../protocol/index.ts';
 import type { SignerFiles } from '../signatures/index.ts';
@@ -70,6 +70,16 @@ export const filesOfRevision = async (revision: string, getObject: GetObject, op
 /** Whether files below a folder can be policy files, or the path is one itself if it turns out to be no folder. */
 const concernsPolicy = (path: string): boolean => isPolicyPath(path) || isPolicyPath(`${path}/x.yaml`);
 
+/** Folders whose names differ from another one's in case only: to a checkout on some systems they are one, with one scope. */
+const twinsAmong = (entries: readonly TreeEntry[]): readonly TreeEntry[] => {
+  const seen = new Set<string>();
+  return entries.filter(({ kind, name }) => {
+    const isTwin = kind === 'tree' && seen.has(name.toLowerCase());
+    if (kind === 'tree') seen.add(name.toLowerCase());
+    return isTwin;
+  });
+};
+
 const isInPolicies = (path: string): boolean => isNamed(path.split('/', 1)[0] ?? '', FOLDERS.SovereignPolicy);
 
 class Walk {
@@ -113,8 +123,10 @@ class Walk {
     const commit = this.#parse('', () => parseCommit(object.data));
     if (commit === undefined) return;
     const entries = await this.#entriesOf(commit.tree, '');
-    const others = entries.filter(({ name }) => !isInPolicies(name));
-    await this.#entries(others, '');
+    await this.#entries(
+      entries.filter(({ name }) => !isInPolicies(name)),
+      '',
+    );
     // Which policies concern a cluster follows from what it is and from the groups of regions.
     if (this.#cluster !== undefined) {
       const { facts, problems } = readFacts(this.#files);
@@ -123,7 +135,7 @@ class Walk {
       this.#facts = facts;
     }
     await this.#entries(
-      entries.filter((entry) => !others.includes(entry)),
+      entries.filter(({ name }) => isInPolicies(name)),
       '',
     );
   }
@@ -135,7 +147,9 @@ class Walk {
   }
 
   async #entries(entries: readonly TreeEntry[], folder: string): Promise<void> {
-    await Promise.all(entries.map((entry) => this.#entry(entry, folder === '' ? entry.name : `${folder}/${entry.name}`)));
+    const pathOf = ({ name }: TreeEntry): string => (folder === '' ? name : `${folder}/${name}`);
+    for (const twin of twinsAmong(entries).map(pathOf).filter(isInPolicies)) this.#problem(twin, 'is there in another case too');
+    await Promise.all(entries.map((entry) => this.#entry(entry, pathOf(entry))));
   }
 
   async #entry(entry: TreeEntry, path: string): Promise<void> {
@@ -180,13 +194,13 @@ class Walk {
 
   /** Of the registrations only the cluster's own is read, at one of two paths; the folders show that it is not at the other. */
   async #ownRegistration(id: string, path: string, cluster: string): Promise<void> {
-    if (path !== FOLDERS.ManagedCluster) return this.#problem(path, `must be ${FOLDERS.ManagedCluster}/`);
     const { folder } = registrationPlace(cluster);
     const entries = await this.#entriesOf(id, path);
     await this.#registrationIn(entries, path, cluster);
     for (const entry of entries.filter(({ name, kind }) => isNamed(name, folder) && kind !== 'blob')) {
       const below = `${path}/${entry.name}`;
-      if (entry.kind !== 'tree' || entry.name !== folder) this.#problem(below, `must be a folder with the name ${folder}`);
+      const problem = entry.kind === 'tree' ? folderProblem(below) : 'must be a folder';
+      if (problem !== undefined) this.#problem(below, problem);
       else await this.#registrationIn(await this.#entriesOf(entry.id, below), below, cluster);
     }
     if (this.#registrations.length > 1) this.#problem(path, `cluster ${cluster} is registered twice: ${this.#registrations.join(', ')}`);
@@ -212,6 +226,8 @@ class Walk {
   async #folder(id: string, path: string): Promise<void> {
     if (path === SIGNERS_FOLDER) return this.#signers(id);
     if (!isPolicyPath(`${path}/x.yaml`)) return;
+    const problem = folderProblem(path);
+    if (problem !== undefined) return this.#problem(path, problem);
     if (path.split('/').length > this.#limits.maxDepth) return this.#problem(path, `lies deeper than ${this.#limits.maxDepth} folders`);
     if (this.#cluster !== undefined && isNamed(path, FOLDERS.ManagedCluster)) return this.#ownRegistration(id, path, this.#cluster);
     if (isInPolicies(path)) return this.#policies(id, path);

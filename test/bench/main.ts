@@ -5,14 +5,14 @@
  *   npm run bench -- admission --requests 1000 --levels 1,100,1000
  *   npm run bench -- ledger --clusters 100 --policies 1000 --seconds 10
  *   npm run bench -- memory --clusters 3 --database postgres --json memory.json
- *   npm run bench -- api-scale --clusters 500 --policies 1000
+ *   npm run bench -- api --clusters 10000 --policies 1000
  *   npm run bench -- fanout --agents 500 --policies 1000 --database postgres
  *   npm run bench -- resync --agents 500 --policies 1000 --json resync.json
  *   npm run bench -- status --agents 500 --policies 1000 --database postgres
  */
 import { admission } from './admission.ts';
 import { agentScale } from './agent-scale.ts';
-import { apiScale } from './api-scale.ts';
+import { api } from './api/api.ts';
 import { fanout } from './fleet/fanout.ts';
 import { resync } from './fleet/resync.ts';
 import { status } from './fleet/status.ts';
@@ -22,7 +22,7 @@ import { memory } from './memory.ts';
 const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => Promise<void>>> = {
   admission,
   'agent-scale': agentScale,
-  'api-scale': apiScale,
+  api,
   fanout,
   ledger,
   memory,

@@ -322,7 +322,7 @@ describe('the scopes of a repository', () => {
     await stop();
     const ref = { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE };
     const state = (await client.get(CONFIG_MAP_KIND, ref, never))?.data?.['state'];
-    const { part: _unknown, ...older } = JSON.parse(state ?? '{}') as Record<string, unknown>;
+    const { registration: _unknown, ...older } = JSON.parse(state ?? '{}') as Record<string, unknown>;
     await client.mergePatch(CONFIG_MAP_KIND, ref, { data: { state: JSON.stringify(older) } }, never);
     await startAgent();
     await connected(2);

@@ -120,7 +120,7 @@ function* policyIssues(policies: readonly PolicyEntry[], now: number): Generator
     yield* expiryIssue(policy, now);
     // Most policies have nothing wrong in any cluster.
     if (isQuiet(policy.tally)) continue;
-    const rows = [...policy.rows.values()].sort((a, b) => byText(a.cluster, b.cluster));
+    const rows = policy.rows.all().toSorted((a, b) => byText(a.cluster, b.cluster));
     for (const row of rows) yield* findingsInCluster(policy.key, row);
   }
 }

@@ -3,9 +3,9 @@ import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import type { ClusterRecord, Desired } from '../../ledger/index.ts';
 import { type ClusterEntry, type ClusterFacts, countViolations, type NamedViolation, namedViolations, viewOf } from './cluster-entry.ts';
-import { noPhases } from './phases.ts';
+import { noPhases, type PhaseCounts } from './phases.ts';
 import type { PolicyEntry } from './policy-entry.ts';
-import { createPolicyTable, type Placement } from './policy-table.ts';
+import { createPolicyTable } from './policy-table.ts';
 
 /**
  * The read model of the API: policies over their clusters and clusters over their policies, kept up to date by what
@@ -40,12 +40,10 @@ export interface FleetIndex {
   update(input: FleetInput): Fleet;
 }
 
-type TrackedCluster = ClusterEntry & Placement;
 /** A cluster before its policies and violations are counted. */
 type ClusterBasis = Omit<ClusterFacts, 'phases' | 'violations' | 'named'>;
 
 const NOTHING_MEANT: readonly CompiledPolicy[] = [];
-const NOTHING_PLACED: Placement['placed'] = new Set();
 
 /** The ledger makes a new, empty record of an unseen cluster each time. */
 const samePolicies = (a: ClusterRecord, b: ClusterRecord): boolean =>
@@ -61,24 +59,24 @@ const registrationsOf = (desired: Desired | null): Map<string, ManagedClusterDoc
 /** An empty index; each update changes only the entries whose input changed. */
 export const createFleetIndex = (): FleetIndex => {
   const policies = createPolicyTable();
-  const clusters = new Map<string, TrackedCluster>();
+  const clusters = new Map<string, ClusterEntry>();
   let desired: Desired | null = null;
   let registrations = registrationsOf(null);
   // Computed on demand, and again after a change.
-  let sorted: readonly TrackedCluster[] | undefined;
-  let members: readonly TrackedCluster[] | undefined;
+  let sorted: readonly ClusterEntry[] | undefined;
+  let members: readonly ClusterEntry[] | undefined;
   let violations: readonly NamedViolation[] | undefined;
 
-  const placementOf = ({ record, meant, retired }: ClusterBasis, before: TrackedCluster | undefined): Placement => {
-    if (before?.meant === meant && before.record.connected === record.connected && isAlike(before, { record, retired })) return before;
-    const placed = before?.placed ?? NOTHING_PLACED;
-    if (!retired) return policies.place(record, meant, placed);
-    policies.remove(record.name, placed);
-    return { placed: NOTHING_PLACED, phases: noPhases() };
+  const phasesOf = ({ record, meant, retired }: ClusterBasis, before: ClusterEntry | undefined): Readonly<PhaseCounts> => {
+    if (before?.meant === meant && before.record.connected === record.connected && isAlike(before, { record, retired }))
+      return before.phases;
+    if (!retired) return policies.place(record, meant);
+    policies.remove(record.name);
+    return noPhases();
   };
   const violationsOf = (
     { record, retired }: ClusterBasis,
-    before: TrackedCluster | undefined,
+    before: ClusterEntry | undefined,
   ): Pick<ClusterEntry, 'violations' | 'named'> => {
     if (before && isAlike(before, { record, retired })) return before;
     violations = undefined;
@@ -96,32 +94,32 @@ export const createFleetIndex = (): FleetIndex => {
       // Without the repository no registration is known.
       retired: desired !== null && registration === undefined && !record.connected,
     };
-    const { placed, phases } = placementOf(known, before);
+    const phases = phasesOf(known, before);
     const { violations: counted, named } = violationsOf(known, before);
     const facts = { ...known, phases, violations: counted, named };
-    clusters.set(record.name, { ...facts, placed, view: viewOf(facts) });
+    clusters.set(record.name, { ...facts, view: viewOf(facts) });
     sorted = undefined;
     members = undefined;
   };
   const forgetOthers = (records: readonly ClusterRecord[]): void => {
     const names = new Set(records.map(({ name }) => name));
-    for (const [name, { placed }] of clusters) {
+    for (const name of clusters.keys()) {
       if (names.has(name)) continue;
-      policies.remove(name, placed);
+      policies.remove(name);
       clusters.delete(name);
       sorted = undefined;
       members = undefined;
       violations = undefined;
     }
   };
-  const listClusters = (): readonly TrackedCluster[] => {
+  const listClusters = (): readonly ClusterEntry[] => {
     sorted ??= [...clusters.values()].sort((a, b) => byText(a.record.name, b.record.name));
     return sorted;
   };
   const fleet: Fleet = {
     desired: () => desired,
-    policies: policies.list,
-    policy: policies.get,
+    policies: () => policies.list(),
+    policy: (key) => policies.get(key),
     clusters: listClusters,
     members: () => {
       members ??= listClusters().filter(({ retired }) => !retired);

@@ -11,11 +11,19 @@ import { emptyTally, type PolicyTally, recount } from './policy-tally.ts';
 export const isLater = (a: string, b: string): boolean =>
   a.length === b.length && a.endsWith('Z') && b.endsWith('Z') ? a > b : Date.parse(a) > Date.parse(b);
 
+/** The rows of a policy, which are made when they are asked for. */
+export interface PolicyRows {
+  /** undefined: the cluster is neither meant to have the policy nor reports it. */
+  get(cluster: string): PolicyInCluster | undefined;
+  /** In any order. */
+  all(): readonly PolicyInCluster[];
+}
+
 /** One policy over all clusters that are meant to have it or report it. */
 export interface PolicyEntry {
   /** See policyKey. */
   readonly key: string;
-  readonly rows: ReadonlyMap<string, PolicyInCluster>;
+  readonly rows: PolicyRows;
   readonly tally: Readonly<PolicyTally>;
   /** As in Git, else as the first cluster that reports it says; undefined: neither has it. */
   head(): PolicyHead | undefined;
@@ -29,8 +37,10 @@ export interface MutablePolicyEntry extends PolicyEntry {
   /** What Git says; undefined: it is not in Git. */
   describe(head: PolicyHead | undefined): void;
   isInGit(): boolean;
-  /** What a cluster contributes from now on; undefined: nothing. */
-  set(cluster: string, row: PolicyInCluster | undefined): void;
+  /** What a cluster contributed until now, and from now on; undefined: nothing. The rows say so already. */
+  change(before: PolicyInCluster | undefined, now: PolicyInCluster | undefined): void;
+  /** Times in the rows are others than before. */
+  forgetTimes(): void;
 }
 
 /** When the report that changed last did. */
@@ -46,8 +56,7 @@ const firstReport = (rows: Iterable<PolicyInCluster>): PolicyReport | undefined 
   return first?.report ?? undefined;
 };
 
-export const createPolicyEntry = (key: string): MutablePolicyEntry => {
-  const rows = new Map<string, PolicyInCluster>();
+export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyEntry => {
   const tally = emptyTally();
   let inGit: PolicyHead | undefined;
   // Computed on demand, and again after a change.
@@ -63,7 +72,7 @@ export const createPolicyEntry = (key: string): MutablePolicyEntry => {
   };
   const headNow = (): PolicyHead | undefined => {
     if (inGit) return inGit;
-    const report = head ? undefined : firstReport(rows.values());
+    const report = head ? undefined : firstReport(rows.all());
     if (report) head = headFromReport(report);
     return head;
   };
@@ -73,7 +82,7 @@ export const createPolicyEntry = (key: string): MutablePolicyEntry => {
     return { ...known, phase: worstPhase(tally.phases), violations: tally.violations };
   };
   const summarise = (): PolicySummary => {
-    if (lastUpdated === undefined) lastUpdated = latestOf(rows.values());
+    if (lastUpdated === undefined) lastUpdated = latestOf(rows.all());
     const { admission, gatekeeper, binding } = tally.locks;
     return {
       ...described(),
@@ -89,7 +98,7 @@ export const createPolicyEntry = (key: string): MutablePolicyEntry => {
     rows,
     tally,
     head: headNow,
-    view: () => ({ ...described(), clusters: [...rows.values()].sort((a, b) => byText(a.cluster, b.cluster)) }),
+    view: () => ({ ...described(), clusters: rows.all().toSorted((a, b) => byText(a.cluster, b.cluster)) }),
     summary: () => {
       summary ??= summarise();
       return summary;
@@ -99,13 +108,14 @@ export const createPolicyEntry = (key: string): MutablePolicyEntry => {
       summary = undefined;
     },
     isInGit: () => inGit !== undefined,
-    set: (cluster, row) => {
-      const before = rows.get(cluster);
-      recount(tally, before, row);
-      noteUpdate(before?.changed, row?.changed);
-      if (row) rows.set(cluster, row);
-      else rows.delete(cluster);
+    change: (before, now) => {
+      recount(tally, before, now);
+      noteUpdate(before?.changed, now?.changed);
       head = undefined;
+      summary = undefined;
+    },
+    forgetTimes: () => {
+      lastUpdated = undefined;
       summary = undefined;
     },
   };

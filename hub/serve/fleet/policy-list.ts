@@ -56,7 +56,7 @@ export const matchesPolicy = (entry: PolicyEntry, query: PolicyQuery, now: numbe
   const { cluster, namespace, q, expiring, violating } = query;
   const { targetNamespace = '', expiryDate } = entry.head() ?? {};
   return (
-    (cluster === undefined || entry.rows.has(cluster)) &&
+    (cluster === undefined || entry.rows.get(cluster) !== undefined) &&
     (namespace === undefined || targetNamespace === namespace || entry.tally.namespaces.has(namespace)) &&
     matches(expiring, isExpiring(expiryDate, now)) &&
     matches(violating, entry.tally.violations > 0) &&

@@ -44,7 +44,7 @@ const findPolicies = async ({ fleet }: FleetDeps, query: PolicyQuery): Promise<P
 };
 
 /** A cluster's report of a policy is about 1 KB. */
-const wholeOrders = { ...policyOrders, weightOf: ({ rows }: PolicyEntry): number => rows.size };
+const wholeOrders = { ...policyOrders, weightOf: ({ tally }: PolicyEntry): number => tally.phases.total };
 
 const PHASES =
   'Policies of the revision in force and local ones. A cluster that is not connected contributes at best Pending to the phase of a policy: what it last reported is shown, but not counted as compliant.';
@@ -98,7 +98,7 @@ const detailOf = async (key: string, row: PolicyInCluster, { agents }: PolicyDep
 
 const readDetails = async (key: string, query: PolicyDetailQuery, deps: PolicyDeps): Promise<z.input<typeof PolicyDetailPage>> => {
   const policy = (await deps.fleet.read()).policy(key) ?? notFound(`policy ${key}`);
-  const rows = [...policy.rows.values()].filter(({ cluster }) => query.cluster === undefined || query.cluster === cluster);
+  const rows = policy.rows.all().filter(({ cluster }) => query.cluster === undefined || query.cluster === cluster);
   if (rows.length === 0 && query.cluster !== undefined) return notFound(`policy ${key} in cluster ${query.cluster}`);
   const keyOf = ({ cluster }: PolicyInCluster): string => cluster;
   const page = pageOf(

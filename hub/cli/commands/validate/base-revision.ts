@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import type { CompiledPolicy } from '@fso/shared/compile';
-import { compileFleet } from '@fso/shared/compile';
+import { compileFleet, digestOfPolicy } from '@fso/shared/compile';
 import { decodeFiles, isPolicyPath, type PolicySet, type SourceFile } from '@fso/shared/decode';
 import { byText, canonicalJson } from '@fso/shared/encoding';
 import { messageOf } from '@fso/shared/text';
 import { CliError } from '../../errors.ts';
+import { afterMoves, planMoves } from './registrations.ts';
 
 const MAX_BYTES = 512 * 1024 * 1024;
 
@@ -23,14 +24,17 @@ const gitIn =
     }
   };
 
-/** Contents in the order of their ids, as `git cat-file --batch` writes them. */
+/** Contents in the order of their ids, as `git cat-file --batch` writes them. @throws CliError where one is not there */
 const contentsOf = (answer: Buffer): readonly Buffer[] => {
   const contents: Buffer[] = [];
   for (let at = 0; at < answer.length; ) {
     const end = answer.indexOf('\n', at);
-    const size = Number(answer.toString('latin1', at, end).split(' ')[2]);
-    contents.push(answer.subarray(end + 1, end + 1 + size));
-    at = end + 1 + size + 1;
+    const [id, type, size = ''] = answer.toString('latin1', at, end).split(' ');
+    // As in a clone that has not fetched all.
+    if (type !== 'blob') throw new CliError(`git cannot read the base: object ${id} is ${type}`);
+    const next = end + 1 + Number(size);
+    contents.push(answer.subarray(end + 1, next));
+    at = next + 1;
   }
   return contents;
 };
@@ -54,7 +58,9 @@ const filesAt = (folder: string, revision: string): readonly SourceFile[] => {
 
 /** What a commit that is compared with says. @throws CliError where git cannot read it, or it is not valid itself */
 export const policiesAt = (folder: string, revision: string): PolicySet => {
-  const decoded = decodeFiles(filesAt(folder, revision));
+  const files = filesAt(folder, revision);
+  // As it would be after --fix: so the commit that moves registrations can be compared too.
+  const decoded = decodeFiles(afterMoves(files, planMoves(files)));
   if (decoded.ok) return decoded.set;
   const [first] = decoded.problems;
   throw new CliError(`the base ${revision} is not valid itself: ${first?.path}:${first?.line}:${first?.column}: ${first?.reason}`);
@@ -69,16 +75,25 @@ export interface PolicyChange {
 }
 
 type Digests = ReadonlyMap<string, string>;
-const digestsOf = (policies: readonly CompiledPolicy[] | undefined): Digests =>
-  new Map((policies ?? []).map(({ name, digest }) => [name, digest]));
+
+/** Digests of what policies say, by name: one that only stands elsewhere is not changed. */
+const digestsOf = (policies: readonly CompiledPolicy[] | undefined, known: Map<CompiledPolicy, string>): Digests =>
+  new Map(
+    (policies ?? []).map((policy) => {
+      const digest = known.get(policy) ?? digestOfPolicy({ ...policy, sourcePath: '' });
+      known.set(policy, digest);
+      return [policy.name, digest];
+    }),
+  );
 
 /** What each cluster gains and loses from one commit to another, for whatever reason; clusters with the same changes in one row. Pure. */
 export const compareFleets = (before: PolicySet, after: PolicySet): readonly PolicyChange[] => {
   const [was, is] = [compileFleet(before), compileFleet(after)];
+  const digests = new Map<CompiledPolicy, string>();
   const rows = new Map<string, { clusters: string[] } & Omit<PolicyChange, 'clusters'>>();
   for (const cluster of [...new Set([...was.keys(), ...is.keys()])].sort(byText)) {
     if (was.get(cluster)?.digest === is.get(cluster)?.digest) continue;
-    const [had, has] = [digestsOf(was.get(cluster)?.policies), digestsOf(is.get(cluster)?.policies)];
+    const [had, has] = [digestsOf(was.get(cluster)?.policies, digests), digestsOf(is.get(cluster)?.policies, digests)];
     const change = {
       gains: [...has.keys()].filter((name) => !had.has(name)),
       changes: [...has.keys()].filter((name) => had.has(name) && had.get(name) !== has.get(name)),

@@ -1,6 +1,6 @@
 import { type Dirent, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isPolicyPath, type SourceFile, type SourceProblem } from '@fso/shared/decode';
+import { folderProblem, isPolicyPath, type SourceFile, type SourceProblem } from '@fso/shared/decode';
 import { byText } from '@fso/shared/encoding';
 import { SIGNERS_FILES, SIGNERS_FOLDER } from '@fso/shared/git';
 import { parseSigners, type SignerFiles, SignersError } from '@fso/shared/signatures';
@@ -54,9 +54,14 @@ export const readPolicyFolder = (root: string): FolderContent => {
     if ('reason' in read) problems.push(read);
     else files.push(read);
   };
+  const enter = (path: string): void => {
+    const reason = folderProblem(path);
+    if (reason === undefined) walk(path);
+    else problems.push(problem(path, reason));
+  };
   const visit = (entry: Dirent, path: string): void => {
     if (entry.isSymbolicLink() && (isPolicyPath(path) || mayHoldPolicies(path))) problems.push(problem(path, 'symbolic links are refused'));
-    if (entry.isDirectory() && mayHoldPolicies(path)) walk(path);
+    if (entry.isDirectory() && mayHoldPolicies(path)) enter(path);
     if (entry.isFile() && isPolicyPath(path)) take(path);
   };
   const walk = (folder: string): void => {

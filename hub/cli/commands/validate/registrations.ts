@@ -1,60 +1,103 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { documentTexts, FOLDERS, folderOf, registrationPaths, type SourceFile } from '@fso/shared/decode';
+import { ResourceName } from '@fso/shared/api';
+import { type DocumentText, documentTexts, FOLDERS, folderOf, registrationPaths, type SourceFile } from '@fso/shared/decode';
 import { messageOf } from '@fso/shared/text';
 import { CliError } from '../../errors.ts';
 
 /** Beyond it the folder of all registrations would be long for every agent. */
 const MAX_FLAT = 1000;
 
-/** A registration that goes into a file of its own. */
-export interface Move {
-  readonly cluster: string;
-  readonly from: string;
-  readonly to: string;
-  readonly yaml: string;
+/** What changes in a repository so that agents find the registrations. */
+export interface Moves {
+  /** Texts by path, of files that are new or have lost documents. */
+  readonly writes: ReadonlyMap<string, string>;
+  /** Paths of which nothing is left. */
+  readonly removes: readonly string[];
+  readonly moved: readonly { readonly cluster: string; readonly from: string; readonly to: string }[];
 }
 
-interface Registration {
-  readonly cluster: string;
-  readonly path: string;
-  readonly yaml: string;
-}
+const linesOf = (text: string): number => text.split(/\r?\n/).filter((line) => /\S/.test(line) && !/^(---|\.\.\.)\s*$/.test(line)).length;
 
-/** Registrations of a file; none where it has anything else, which only people can sort. */
-const registrationsIn = (file: SourceFile): readonly Registration[] => {
+/** The registrations of a file; none where it has anything else, a comment by itself included: only people can sort that. */
+const registrationsIn = (file: SourceFile): readonly DocumentText[] => {
   const documents = documentTexts(file) ?? [];
-  if (documents.some(({ kind }) => kind !== 'ManagedCluster')) return [];
-  return documents.map(({ name, yaml }) => ({ cluster: name, path: file.path, yaml: documents.length === 1 ? file.text : yaml }));
+  const areAll = documents.every(({ kind, name }) => kind === 'ManagedCluster' && ResourceName.safeParse(name).success);
+  const lines = documents.reduce((sum, { yaml }) => sum + linesOf(yaml), 0);
+  return areAll && lines === linesOf(file.text) ? documents : [];
+};
+
+const targetOf = (cluster: string, path: string, clusters: number): string => {
+  const [flat, below] = registrationPaths(cluster);
+  return path === below || clusters > MAX_FLAT ? below : flat;
+};
+
+interface Place {
+  readonly cluster: string;
+  readonly yaml: string;
+  readonly to: string;
+}
+
+/** Where the registrations of a file belong; none: they are right as they are, or only people can sort them. */
+const placesOf = (
+  file: SourceFile,
+  documents: readonly DocumentText[],
+  { twice, clusters }: { readonly twice: ReadonlySet<string>; readonly clusters: number },
+): readonly Place[] => {
+  const places = documents.map(({ name, yaml }) => ({
+    cluster: name,
+    yaml: documents.length === 1 ? file.text : yaml,
+    to: targetOf(name, file.path, clusters),
+  }));
+  const isRight = documents.some(({ name }) => twice.has(name)) || places.every(({ to }) => to === file.path);
+  return isRight ? [] : places;
 };
 
 /**
  * Where registrations must go so that agents find them: each into a file of its own, and with more than 1,000 clusters into the folders that
- * follow from their names. One that is there twice stays: which of them is right nobody but people can say. Pure.
+ * follow from their names. A file with one that is there twice stays: which of them is right nobody but people can say. Pure.
  */
-export const planMoves = (files: readonly SourceFile[]): readonly Move[] => {
-  const all = files.filter(({ path }) => folderOf(path) === FOLDERS.ManagedCluster).flatMap(registrationsIn);
-  const counts = new Map<string, number>();
-  for (const { cluster } of all) counts.set(cluster, (counts.get(cluster) ?? 0) + 1);
-  return all.flatMap(({ cluster, path, yaml }) => {
-    const [flat, below] = registrationPaths(cluster);
-    const isRight = path === below || (path === flat && all.length <= MAX_FLAT);
-    if (isRight || counts.get(cluster) !== 1) return [];
-    return [{ cluster, from: path, to: all.length <= MAX_FLAT ? flat : below, yaml }];
-  });
+export const planMoves = (files: readonly SourceFile[]): Moves => {
+  const all = files
+    .filter(({ path }) => folderOf(path) === FOLDERS.ManagedCluster)
+    .map((file) => ({ file, documents: registrationsIn(file) }));
+  const names = all.flatMap(({ documents }) => documents.map(({ name }) => name));
+  const seen = new Set<string>();
+  const twice = new Set(names.filter((name) => seen.size === seen.add(name).size));
+  const moves = all.flatMap(({ file, documents }) =>
+    placesOf(file, documents, { twice, clusters: names.length }).map((place) => ({ ...place, from: file.path })),
+  );
+  const writes = new Map(moves.map(({ to, yaml }) => [to, yaml]));
+  return {
+    writes,
+    removes: [...new Set(moves.map(({ from }) => from))].filter((path) => !writes.has(path)),
+    moved: moves.filter(({ from, to }) => from !== to).map(({ cluster, from, to }) => ({ cluster, from, to })),
+  };
 };
 
-/** Writes the files of moves, then removes those that they came from. @throws CliError when one is in the way, or cannot be written */
-export const move = (root: string, moves: readonly Move[]): void => {
-  const taken = moves.find(({ to }) => existsSync(join(root, to)));
+/** Files as they are after moves. Pure. */
+export const afterMoves = (files: readonly SourceFile[], { writes, removes }: Moves): readonly SourceFile[] => [
+  ...files.filter(({ path }) => !writes.has(path) && !removes.includes(path)),
+  ...[...writes].map(([path, text]) => ({ path, text })),
+];
+
+const TEMPORARY = '.moving';
+
+/** All is written before anything is replaced or removed. @throws CliError when a file is in the way, or cannot be written */
+export const move = (root: string, { writes, removes, moved }: Moves): void => {
+  const sources = new Set(moved.map(({ from }) => from));
+  const taken = moved.find(({ to }) => !sources.has(to) && existsSync(join(root, to)));
   if (taken !== undefined) throw new CliError(`cannot move cluster ${taken.cluster}: ${taken.to} is there already`);
+  const temporary = [...writes.keys()].map((path) => join(root, `${path}${TEMPORARY}`));
   try {
-    for (const { to, yaml } of moves) {
-      mkdirSync(dirname(join(root, to)), { recursive: true });
-      writeFileSync(join(root, to), yaml);
+    for (const [path, text] of writes) {
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      writeFileSync(join(root, `${path}${TEMPORARY}`), text, { flag: 'wx' });
     }
-    for (const from of new Set(moves.map((each) => each.from))) rmSync(join(root, from));
+    for (const path of removes) rmSync(join(root, path));
+    for (const path of writes.keys()) renameSync(join(root, `${path}${TEMPORARY}`), join(root, path));
   } catch (error) {
+    if (removes.every((path) => existsSync(join(root, path)))) for (const path of temporary) rmSync(path, { force: true });
     throw new CliError(`cannot move the registrations: ${messageOf(error)}`);
   }
 };

@@ -104,9 +104,12 @@ const writeChanges = (context: Context, base: string, changes: readonly PolicyCh
 };
 
 const fixRegistrations = (context: Context, folder: string): void => {
-  const moves = planMoves(readPolicyFolder(folder).files);
+  const { files, problems } = readPolicyFolder(folder);
+  // A link among them would lead elsewhere: the verdict says so first.
+  if (problems.length > 0) return;
+  const moves = planMoves(files);
   move(folder, moves);
-  for (const { cluster, from, to } of moves) context.progress(`cluster ${cluster}: ${from} -> ${to}\n`);
+  for (const { cluster, from, to } of moves.moved) context.progress(`cluster ${cluster}: ${from} -> ${to}\n`);
 };
 
 /** `fso validate`: the hub's verdict on a commit of this folder. @returns the exit code */

@@ -113,7 +113,8 @@ export const ClustersTab = ({ policy }: { readonly policy: PolicyView }) => {
   const rows = useMemo(() => toClusterRows(clusters), [clusters]);
   const shown = useMemo(() => sortRows(filterRows(rows, { q, phase, locks, known }), sort), [rows, q, phase, locks, known, sort]);
   const clear = (): void => change({ q: undefined, phase: undefined, locks: undefined, known: undefined });
-  if (rows.length === 0) return <Empty title="No clusters">The placement of this policy selects no cluster.</Empty>;
+  if (rows.length === 0)
+    return <Empty title="No clusters">The placement of this policy, with the scopes around it, selects no cluster.</Empty>;
   return (
     <div className="fso-policies-clusters">
       <SearchToolbar search="Search clusters" filters={FILTERS} values={search} onChange={change} />

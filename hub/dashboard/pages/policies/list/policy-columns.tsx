@@ -45,7 +45,7 @@ const Clusters = (policy: PolicySummary) => {
     locks,
     clusters: { total },
   } = policy;
-  if (total === 0) return <span className="fso-muted">none: the placement selects no cluster</span>;
+  if (total === 0) return <span className="fso-muted">none: placement and scopes select no cluster</span>;
   return (
     <>
       <Connected {...policy} />

@@ -62,7 +62,7 @@ const InForce = ({ policy }: PolicyProps) => {
         </Alert>
       )}
       {total === 0 ? (
-        <Content component="p">The placement of this policy selects no cluster.</Content>
+        <Content component="p">The placement of this policy, with the scopes around it, selects no cluster.</Content>
       ) : (
         <div className="fso-in-force">
           <ul aria-label="Clusters by phase">

@@ -1,0 +1,187 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay, setImmediate } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import type { PolicyReport } from '@fso/shared/api';
+import type { Report } from '@fso/shared/protocol';
+import { toSend } from '../../../agent/report/index.ts';
+import type { Desired } from '../../../hub/ledger/types.ts';
+import { compileDesired } from '../../../hub/rollout/index.ts';
+import { type ApiHarness, startApiHarness } from '../../../hub/serve/testing/api-harness.ts';
+import { clusterFile, policyFile, setOf } from '../../../shared/decode/testing/decoded.ts';
+import { policyReport } from '../../harness/policy-reports.ts';
+import type { ReadOrder, ReadTimes } from './reader.ts';
+
+interface Size {
+  readonly clusters: number;
+  readonly policies: number;
+  /** In percent of all policies in all clusters: those that violate or are not proven. */
+  readonly deviating: number;
+}
+
+const REGIONS = ['eu-west-1', 'eu-central-1', 'us-east-1', 'ap-south-1'];
+const TIME = '2026-01-01T00:00:00.000Z';
+
+const PATHS = [
+  'status',
+  'policy-summaries?limit=50',
+  'policy-summaries?sort=-violations&q=policy-00&violating=true&limit=50',
+  'policy-summaries?cluster=cluster-0000&phase=Active&limit=50',
+  'policy-summaries?namespace=policy-0001',
+  'policies/policy-0000',
+  'violations?limit=50',
+  'violations?sort=-since&q=pod-1&limit=50',
+  'violation-groups?by=policy&limit=50',
+  'clusters?limit=50',
+  'clusters?sort=-violations&region=us-east-1&limit=50',
+  'clusters/cluster-0000',
+  'clusters/cluster-0000/policies?limit=50',
+  'regions',
+];
+
+const condition = (type: string) => ({ type, status: 'True' as const, lastTransitionTime: TIME, reason: 'Proven', message: 'proven' });
+
+/** A full report: nothing in it is shared with another one. */
+const reportOf = (name: string, seq: number, change: Partial<PolicyReport> = {}): PolicyReport =>
+  structuredClone(
+    policyReport(name, {
+      namespaces: [name],
+      message: `as of report ${seq}`,
+      conditions: ['Ready', 'FloorReady', 'GatekeeperReady'].map(condition),
+      lastUpdated: TIME,
+      ...change,
+    }),
+  );
+
+/** One that deviates: every other one violates, the others are not proven. */
+const deviatingReport = (name: string, n: number): PolicyReport => {
+  if (n % 2 === 0) return reportOf(name, 1, { phase: 'Pending' });
+  const sample = { kind: 'Pod', namespace: name, node: `node-${n}`, reason: 'the node is outside of the allowed regions', since: TIME };
+  return reportOf(name, 1, { violations: 1, violationSamples: [{ ...sample, name: `pod-${n}`, region: REGIONS[n % REGIONS.length] }] });
+};
+
+const facts = (revision: string) => ({
+  revision,
+  provenRevision: revision,
+  verification: 'verified' as const,
+  agentVersion: '0.1.0',
+  kubernetesVersion: 'v1.36.3',
+  gatekeeper: { state: 'Ready' as const },
+  nodesByRegion: { 'eu-west-1': 3, 'us-east-1': 2 },
+  conditions: ['FloorReady', 'GuardReady', 'GatekeeperReady'].map(condition),
+});
+
+const frame = (seq: number, full: boolean, revision: string, policies: PolicyReport[]): Report => ({
+  type: 'report',
+  seq,
+  full,
+  cluster: facts(revision),
+  policies,
+  removed: [],
+  events: [],
+});
+
+const numbered = (what: string, count: number): string[] =>
+  Array.from({ length: count }, (_, n) => `${what}-${String(n).padStart(4, '0')}`);
+
+const revisionOf = (commit: number): string => commit.toString(16).padStart(40, '0');
+
+/** The first policy is another one in each commit. */
+const desiredOf = (commit: number, { clusters, policies }: Size): Desired => {
+  const policyFiles = numbered('policy', policies).map((name, n) => policyFile(name, n === 0 ? { description: `commit ${commit}` } : {}));
+  const clusterFiles = numbered('cluster', clusters).map((name, n) => clusterFile(name, [REGIONS[n % REGIONS.length] ?? '']));
+  return compileDesired(revisionOf(commit), setOf(...policyFiles, ...clusterFiles)).desired;
+};
+
+const fill = async ({ ledger }: ApiHarness, size: Size): Promise<void> => {
+  const { clusters, policies, deviating } = size;
+  const conforming = numbered('policy', policies).map((name) => toSend(reportOf(name, 1)));
+  await ledger.setDesired(desiredOf(1, size));
+  const each = deviating === 0 ? Number.POSITIVE_INFINITY : Math.round(100 / deviating);
+  for (const [index, name] of numbered('cluster', clusters).entries()) {
+    await ledger.setConnected(name, true);
+    const reports = conforming.map((report, n) => ((n + index) % each === 0 ? deviatingReport(report.name, n + index) : report));
+    await ledger.applyReport(name, frame(1, true, revisionOf(1), reports));
+  }
+};
+
+/** Reports of agents that come together. */
+const AT_ONCE = 8;
+const inGroups = (names: readonly string[], size: number): readonly (readonly string[])[] =>
+  Array.from({ length: Math.ceil(names.length / size) }, (_, n) => names.slice(n * size, (n + 1) * size));
+
+/** Commits of the first policy, which each cluster then has in force, until aborted. @returns how many */
+const commitOn = async ({ ledger }: ApiHarness, size: Size, everyMs: number, signal: AbortSignal): Promise<number> => {
+  const clusters = numbered('cluster', size.clusters);
+  // Compiled beforehand: what is measured beside it is the reading.
+  const commits = [2, 3].map((commit) => desiredOf(commit, size));
+  let count = 0;
+  while (!signal.aborted) {
+    const desired = commits[count % commits.length];
+    if (desired !== undefined) await ledger.setDesired(desired);
+    count += 1;
+    const changed = toSend(reportOf('policy-0000', count, { revision: desired?.revision }));
+    for (const some of inGroups(clusters, AT_ONCE)) {
+      await Promise.all(some.map((name) => ledger.applyReport(name, frame(1 + count, false, desired?.revision ?? '', [changed]))));
+      // As frames of many connections come: other work has its turn between them.
+      await setImmediate();
+    }
+    await delay(everyMs, undefined, { signal }).catch(() => undefined);
+  }
+  return count;
+};
+
+const readWith = async (order: ReadOrder): Promise<ReadTimes> => {
+  const reader = fork(join(import.meta.dirname, 'reader.ts'));
+  const answered = once(reader, 'message') as Promise<[ReadTimes]>;
+  reader.send(order);
+  const [times] = await answered;
+  return times;
+};
+
+const at = (times: readonly number[], share: number): number =>
+  [...times].sort((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
+
+/** How long lists, filters, pages and details of a large fleet take, at a steady rate of requests, while commits come and every cluster reports them. */
+export const api = async (args: string[], signal: AbortSignal): Promise<void> => {
+  const { values } = parseArgs({
+    args,
+    options: {
+      clusters: { type: 'string', default: '1000' },
+      policies: { type: 'string', default: '1000' },
+      deviating: { type: 'string', default: '1' },
+      rate: { type: 'string', default: '50' },
+      seconds: { type: 'string', default: '30' },
+      every: { type: 'string', default: '5000' },
+      json: { type: 'string' },
+    },
+  });
+  const size: Size = { clusters: Number(values.clusters), policies: Number(values.policies), deviating: Number(values.deviating) };
+  await using server = await startApiHarness();
+  await fill(server, size);
+  console.log(`${size.clusters} clusters × ${size.policies} policies, ${size.deviating} % deviate; ${values.rate} requests a second`);
+  const order = { url: server.url, paths: PATHS, perSecond: Number(values.rate), seconds: Number(values.seconds) };
+  // The first answers find code that was never run, and build the index.
+  await readWith({ ...order, perSecond: 2, seconds: PATHS.length });
+  const stop = new AbortController();
+  const committing = commitOn(server, size, Number(values.every), AbortSignal.any([stop.signal, signal]));
+  const times = await readWith(order);
+  stop.abort();
+  const commits = await committing;
+  const rows = [...Object.entries(times), ['all of them', Object.values(times).flat()] as const].map(([path, all]) => ({
+    path,
+    p50: Math.round(at(all, 0.5)),
+    p99: Math.round(at(all, 0.99)),
+    max: Math.round(Math.max(...all)),
+  }));
+  const heapMiB = Math.round(process.memoryUsage().heapUsed / 1_048_576);
+  console.log(`${commits} commits, each reported by all clusters; heap of the hub ${heapMiB} MiB`);
+  console.log('half of them, 99 %, the slowest, in ms');
+  for (const { path, p50, p99, max } of rows) console.log(`${[p50, p99, max].map((ms) => String(ms).padStart(7)).join(' ')}  ${path}`);
+  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
+  if (values.json !== undefined)
+    await writeFile(values.json, `${JSON.stringify({ machine, size, commits, heapMiB, rows }, undefined, 2)}\n`);
+};

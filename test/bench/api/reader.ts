@@ -1,0 +1,43 @@
+import { get } from 'node:http';
+
+/** What the process that reads is told: where from, what, how often a second, for how long. */
+export interface ReadOrder {
+  readonly url: string;
+  readonly paths: readonly string[];
+  readonly perSecond: number;
+  readonly seconds: number;
+}
+
+/** Milliseconds that answers took, by path. */
+export type ReadTimes = Readonly<Record<string, readonly number[]>>;
+
+/** Each on a connection of its own, as from another reader. */
+const read = (url: string, path: string): Promise<number> => {
+  const begin = performance.now();
+  return new Promise((resolve, reject) => {
+    get(`${url}/api/v1/${path}`, { agent: false }, (response) => {
+      if (response.statusCode !== 200) reject(new Error(`${path}: ${response.statusCode}`));
+      response.resume().once('end', () => resolve(performance.now() - begin));
+    }).once('error', reject);
+  });
+};
+
+/** A request is sent when it is due, whether or not those before it were answered: a hub that stands still delays all that come meanwhile. */
+const run = async ({ url, paths, perSecond, seconds }: ReadOrder): Promise<ReadTimes> => {
+  const times: Record<string, number[]> = Object.fromEntries(paths.map((path) => [path, []]));
+  const reads: Promise<void>[] = [];
+  const begin = performance.now();
+  for (let turn = 0; turn < perSecond * seconds; turn += 1) {
+    const dueMs = (turn * 1000) / perSecond - (performance.now() - begin);
+    if (dueMs > 0) await new Promise((resolve) => setTimeout(resolve, dueMs));
+    const path = paths[turn % paths.length] ?? '';
+    reads.push(read(url, path).then((ms) => void times[path]?.push(ms)));
+  }
+  await Promise.all(reads);
+  return times;
+};
+
+process.once('message', async (order: ReadOrder) => {
+  process.send?.(await run(order));
+  process.disconnect();
+});
