@@ -2,7 +2,7 @@ import { type ClusterEvent, type NewAuditEntry, type PolicyReport, policyKey, ty
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import { type Checkpoint, changeDigest, digestOfReports, EMPTY_DIGEST, hashOfReport, type Report } from '@fso/shared/protocol';
 import { weakMemo } from '@fso/shared/runtime';
-import { internPolicies } from './interning.ts';
+import { type Changes, changePolicies } from './interning.ts';
 import type { ValueChange, ValueKey, ValueOutcome } from './keyed-store.ts';
 import type { AckedRevision, AgentStream, ClusterRecord, Ledger, Nack } from './types.ts';
 
@@ -132,41 +132,48 @@ type Policies = ClusterRecord['policies'];
 export const unlessSame = <T>(before: T | undefined, now: T): T =>
   before !== now && before !== undefined && JSON.stringify(before) === JSON.stringify(now) ? before : now;
 
-/** A report carries changes; what it does not mention stays as it was, unless it is a full one. What says the same stays the same object. */
-const mergePolicies = (known: Policies, report: Report): Policies => {
-  const merged = new Map(report.full ? [] : known);
-  for (const policy of report.policies) {
-    const key = policyKey(policy);
-    const before = known.get(key);
-    merged.set(key, unlessSame(before, policy));
-  }
-  for (const key of report.removed) merged.delete(key);
-  return merged;
+/** What a report says of policies by name; undefined: they are gone. What it does not mention stays as it was, unless it is a full one. */
+const saidOf = (known: Policies, report: Report): Changes => {
+  const said = new Map<string, PolicyReport | undefined>(report.full ? [...known.keys()].map((key) => [key, undefined]) : []);
+  for (const policy of report.policies) said.set(policyKey(policy), policy);
+  for (const key of report.removed) said.set(key, undefined);
+  return said;
 };
 
-/** Keys of the policies that a report changes, of those that it may change. */
-export const changedKeys = (before: Policies, after: Policies, report: Report): readonly string[] => {
-  const named = report.full ? [...before.keys(), ...after.keys()] : [...report.policies.map(policyKey), ...report.removed];
-  return [...new Set(named)].filter((key) => before.get(key) !== after.get(key));
+/** What of that is not so already. What says the same stays the same object. */
+const changesOf = (known: Policies, report: Report): Changes => {
+  const changes = new Map<string, PolicyReport | undefined>();
+  for (const [key, policy] of saidOf(known, report)) {
+    const before = known.get(key);
+    const now = policy && unlessSame(before, policy);
+    if (now !== before) changes.set(key, now);
+  }
+  return changes;
 };
 
 const found = (policies: Policies, keys: readonly string[]): PolicyReport[] => keys.flatMap((key) => policies.get(key) ?? []);
+
+const reportsAfter = (before: Policies, changes: Changes): PolicyReport[] => [
+  ...[...before].filter(([key]) => !changes.has(key)).map(([, report]) => report),
+  ...[...changes.values()].filter((report) => report !== undefined),
+];
 
 /** Once for each report; those of policies that conform are the same in many clusters. */
 const hashOf = weakMemo(hashOfReport);
 
 const takeReport = (record: ClusterRecord, report: Report, time: string): ClusterRecord => {
-  const policies = mergePolicies(record.policies, report);
-  const changed = changedKeys(record.policies, policies, report);
+  const changes = changesOf(record.policies, report);
+  const came = [...changes.values()].filter((policy) => policy !== undefined);
+  const went = found(record.policies, [...changes.keys()]);
   // From nothing where all is there, so that an error in it cannot stay.
   const reportedDigest =
     report.full && report.kept === undefined
-      ? digestOfReports(policies.values(), hashOf)
-      : changeDigest(record.reportedDigest, found(policies, changed), found(record.policies, changed), hashOf);
-  const isChanged = changed.length > 0;
+      ? digestOfReports(reportsAfter(record.policies, changes), hashOf)
+      : changeDigest(record.reportedDigest, came, went, hashOf);
+  const isChanged = changes.size > 0;
   return {
     ...record,
-    policies: isChanged ? internPolicies(reportedDigest, policies) : record.policies,
+    policies: isChanged ? changePolicies(record.policies, changes, reportedDigest) : record.policies,
     policiesChanged: isChanged ? time : record.policiesChanged,
     report: report.cluster === undefined ? record.report : unlessSame(record.report, report.cluster),
     reportedSeq: report.seq,

@@ -3,7 +3,7 @@ import { internReport } from '@fso/shared/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { policyReport } from '../../test/harness/policy-reports.ts';
-import { internPolicies } from './interning.ts';
+import { changePolicies, internPolicies, keysBetween } from './interning.ts';
 
 const { lastUpdated: _time, ...short } = policyReport('a');
 
@@ -42,8 +42,11 @@ describe('policies of clusters that differ in a few', () => {
     };
   };
   const change = fc.record({ key: fc.nat(220), report: fc.option(fc.constantFrom(...reports), { nil: undefined }) });
-  const changed = (changes: readonly { readonly key: number; readonly report: PolicyReport | undefined }[]) => {
-    const policies = new Map<string, PolicyReport>(base);
+  const changed = (
+    changes: readonly { readonly key: number; readonly report: PolicyReport | undefined }[],
+    before: ReadonlyMap<string, PolicyReport> = new Map(base),
+  ) => {
+    const policies = new Map(before);
     for (const { key, report } of changes) {
       if (report === undefined) policies.delete(`p${key}`);
       else policies.set(`p${key}`, report);
@@ -58,6 +61,47 @@ describe('policies of clusters that differ in a few', () => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  const differing = (a: ReadonlyMap<string, PolicyReport>, b: ReadonlyMap<string, PolicyReport>) =>
+    new Set([...a.keys(), ...b.keys()].filter((key) => a.get(key) !== b.get(key)));
+
+  it('say after changes, few or many, what they would say by themselves, and by which policies they differ from before', () => {
+    const step = fc.record({ cluster: fc.nat(2), changes: fc.array(change, { maxLength: 12 }) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (all) => {
+        const nothing: ReadonlyMap<string, PolicyReport> = new Map();
+        const plain = Array.from({ length: 3 }, (): ReadonlyMap<string, PolicyReport> => changed([]));
+        const shared = plain.map((policies) => internPolicies('base', policies));
+        for (const { cluster, changes } of all) {
+          const [before = nothing, was = nothing] = [shared[cluster], plain[cluster]];
+          const now = changed(changes, was);
+          digests += 1;
+          const after = changePolicies(before, new Map(changes.map(({ key, report }) => [`p${key}`, report])), `after ${digests}`);
+          expect(readings(after)).toEqual(readings(now));
+          expect(new Set(keysBetween(before, after))).toEqual(differing(was, now));
+          shared[cluster] = after;
+          plain[cluster] = now;
+        }
+        const [[first = nothing], [other = nothing]] = [shared, plain];
+        expect(shared.map((policies) => new Set(keysBetween(first, policies)))).toEqual(
+          plain.map((policies) => differing(other, policies)),
+        );
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('that go the same way are one map from the second on, and are again what they were when they come back', () => {
+    const own = new Map(base.map(([key], n) => [`own-${key}`, internReport({ ...short, name: `own-${n}` })]));
+    const start = internPolicies('own', own);
+    const step = new Map([['own-p3', internReport({ ...short, name: 'own-3', targetNamespace: 'other' })]]);
+    const [first, second, third] = [changePolicies(start, step, 'x'), changePolicies(start, step, 'x'), changePolicies(start, step, 'x')];
+    expect(second).toBe(third);
+    expect(new Map(first)).toEqual(new Map(second));
+    expect(keysBetween(start, second)).toEqual(['own-p3']);
+    const deviating = changePolicies(start, new Map([['own-p1', failed]]), 'y');
+    expect(changePolicies(deviating, new Map([['own-p1', start.get('own-p1')]]), 'own')).toBe(start);
   });
 
   it('share a map, and keep only what is their own', () => {

@@ -1,4 +1,4 @@
-import type { PolicyReport } from '@fso/shared/api';
+import { isShortReport, type PolicyReport } from '@fso/shared/api';
 import { WeakValues } from '@fso/shared/runtime';
 import type { ClusterRecord } from './types.ts';
 
@@ -14,18 +14,18 @@ const BASES_KEPT = 64;
 /** The policies of a cluster that has most of them as others do: what is its own lies over a map that they share. */
 class PoliciesOver implements ReadonlyMap<string, PolicyReport> {
   readonly size: number;
-  readonly #base: Policies;
+  readonly base: Policies;
   /** undefined: the cluster does not have it. */
-  readonly #own: Own;
+  readonly own: Own;
 
   constructor(base: Policies, own: Own, size: number) {
-    this.#base = base;
-    this.#own = own;
+    this.base = base;
+    this.own = own;
     this.size = size;
   }
 
   get(key: string): PolicyReport | undefined {
-    return this.#own.has(key) ? this.#own.get(key) : this.#base.get(key);
+    return this.own.has(key) ? this.own.get(key) : this.base.get(key);
   }
 
   has(key: string): boolean {
@@ -33,8 +33,8 @@ class PoliciesOver implements ReadonlyMap<string, PolicyReport> {
   }
 
   *entries(): MapIterator<[string, PolicyReport]> {
-    for (const entry of this.#base) if (!this.#own.has(entry[0])) yield entry;
-    for (const [key, report] of this.#own) if (report !== undefined) yield [key, report];
+    for (const entry of this.base) if (!this.own.has(entry[0])) yield entry;
+    for (const [key, report] of this.own) if (report !== undefined) yield [key, report];
   }
 
   *keys(): MapIterator<string> {
@@ -114,4 +114,101 @@ export const internPolicies = (digest: string, policies: Policies): Policies => 
   const shared = policies.size < MIN_SHARED ? policies : overOthers(policies);
   sets.set(digest, shared);
   return shared;
+};
+
+/** Policies of one cluster that came or read otherwise; undefined: they are gone. */
+export type Changes = ReadonlyMap<string, PolicyReport | undefined>;
+
+/** More changes at once are looked at with all the rest. */
+const FEW = 8;
+const NOTHING_OWN: Own = new Map();
+
+/** What a map becomes where one policy reads as in a report. The first cluster that goes that way has it for itself, the others share it. */
+interface Step {
+  readonly key: string;
+  after: Policies | undefined;
+}
+const steps = new WeakMap<Policies, WeakMap<PolicyReport, Step>>();
+
+/** The map of those who say of one policy what many say; undefined: it is not the way of many yet. */
+const sharedNext = (base: Policies, key: string, report: PolicyReport): Policies | undefined => {
+  if (!base.has(key) || !isShortReport(report)) return undefined;
+  const known = steps.get(base) ?? new WeakMap<PolicyReport, Step>();
+  steps.set(base, known);
+  const step = known.get(report);
+  if (step === undefined) known.set(report, { key, after: undefined });
+  if (step?.key !== key) return undefined;
+  if (step.after === undefined) {
+    step.after = new Map(base).set(key, report);
+    noteChange(base, step.after, [key]);
+    toFront(step.after, -1);
+  }
+  return step.after;
+};
+
+const sizeAfter = (before: Policies, key: string, report: PolicyReport | undefined): number =>
+  before.size + Number(report !== undefined) - Number(before.has(key));
+
+const changeOne = (before: Policies, key: string, report: PolicyReport | undefined): Policies => {
+  const [base, own] = before instanceof PoliciesOver ? [before.base, before.own] : [before, NOTHING_OWN];
+  const next = report === undefined || own.has(key) ? undefined : sharedNext(base, key, report);
+  if (next !== undefined) return own.size === 0 ? next : new PoliciesOver(next, own, before.size);
+  const changed = new Map(own);
+  if (base.get(key) === report) changed.delete(key);
+  else changed.set(key, report);
+  return changed.size === 0 ? base : new PoliciesOver(base, changed, sizeAfter(before, key, report));
+};
+
+/** From which map one came, and by which policies. */
+const origins = new WeakMap<Policies, { readonly before: WeakRef<Policies>; readonly keys: readonly string[] }>();
+const STEPS = 8;
+
+const noteChange = (before: Policies, after: Policies, keys: readonly string[]): void => {
+  if (!origins.has(after)) origins.set(after, { before: new WeakRef(before), keys });
+};
+
+/** Keys of the steps that lead from one map to another; undefined: they are not known. */
+const stepsBetween = (before: Policies, after: Policies): ReadonlySet<string> | undefined => {
+  const keys = new Set<string>();
+  let at: Policies | undefined = after;
+  for (let step = 0; step < STEPS && at !== undefined && at !== before; step += 1) {
+    const origin = origins.get(at);
+    for (const key of origin?.keys ?? []) keys.add(key);
+    at = origin?.before.deref();
+  }
+  return at === before ? keys : undefined;
+};
+
+/** Keys of the policies that read differently in two maps, by identity of their reports: at once where one came from the other by few. */
+export const keysBetween = (before: Policies, after: Policies): readonly string[] => {
+  const keys = stepsBetween(before, after) ?? new Set([...before.keys(), ...after.keys()]);
+  return [...keys].filter((key) => before.get(key) !== after.get(key));
+};
+
+/**
+ * Policies of a cluster after changes: few cost as much as they are, whatever the number of the others. Clusters that go from the same to the
+ * same share the result.
+ *
+ * @param digest of what comes out; see digestOfReports
+ */
+export const changePolicies = (before: Policies, changes: Changes, digest: string): Policies => {
+  const after = before.size >= MIN_SHARED && changes.size <= FEW ? changeFew(before, changes) : changeAll(before, changes, digest);
+  noteChange(before, after, [...changes.keys()]);
+  return after;
+};
+
+const changeFew = (before: Policies, changes: Changes): Policies => {
+  let after = before;
+  for (const [key, report] of changes) after = changeOne(after, key, report);
+  // What lies over a map must stay little.
+  return after instanceof PoliciesOver && after.own.size > after.size / SHARE_OWN ? overOthers(new Map(after)) : after;
+};
+
+const changeAll = (before: Policies, changes: Changes, digest: string): Policies => {
+  const merged = new Map(before);
+  for (const [key, report] of changes) {
+    if (report === undefined) merged.delete(key);
+    else merged.set(key, report);
+  }
+  return internPolicies(digest, merged);
 };

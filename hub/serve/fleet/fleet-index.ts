@@ -1,7 +1,7 @@
 import type { ManagedClusterDocument } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import type { ClusterRecord, Desired } from '../../ledger/index.ts';
+import { type ClusterRecord, type Desired, keysBetween } from '../../ledger/index.ts';
 import { type ClusterEntry, type ClusterFacts, countViolations, type NamedViolation, namedViolations, viewOf } from './cluster-entry.ts';
 import { noPhases, type PhaseCounts } from './phases.ts';
 import type { PolicyEntry } from './policy-entry.ts';
@@ -53,6 +53,15 @@ const samePolicies = (a: ClusterRecord, b: ClusterRecord): boolean =>
 const isAlike = (a: Pick<ClusterEntry, 'record' | 'retired'>, b: Pick<ClusterEntry, 'record' | 'retired'>): boolean =>
   a.retired === b.retired && samePolicies(a.record, b.record);
 
+/** Whether the violations of a cluster, or what is shown with them, differ between two moments. */
+const hasOtherViolations = (before: ClusterRecord, now: ClusterRecord): boolean =>
+  keysBetween(before.policies, now.policies).some((key) =>
+    [before, now].some(({ policies }) => {
+      const report = policies.get(key);
+      return report !== undefined && (report.violations > 0 || report.violationSamples.length > 0);
+    }),
+  );
+
 const registrationsOf = (desired: Desired | null): Map<string, ManagedClusterDocument> =>
   new Map(desired?.set.clusters.map(({ document }) => [document.metadata.name, document]));
 
@@ -79,6 +88,7 @@ export const createFleetIndex = (): FleetIndex => {
     before: ClusterEntry | undefined,
   ): Pick<ClusterEntry, 'violations' | 'named'> => {
     if (before && isAlike(before, { record, retired })) return before;
+    if (before && before.retired === retired && !hasOtherViolations(before.record, record)) return before;
     violations = undefined;
     return retired ? { violations: 0, named: [] } : { violations: countViolations(record), named: namedViolations(record) };
   };

@@ -1,7 +1,7 @@
 import type { PolicyInCluster } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import type { ClusterRecord, Desired } from '../../ledger/index.ts';
+import { type ClusterRecord, type Desired, keysBetween } from '../../ledger/index.ts';
 import { countPhase, effectivePhase, noPhases, type PhaseCounts } from './phases.ts';
 import { createPolicyEntry, type MutablePolicyEntry, type PolicyEntry } from './policy-entry.ts';
 import { headsFromGit, type PolicyHead } from './policy-head.ts';
@@ -83,15 +83,23 @@ class ClusterRows implements PolicyTable {
 
   place(record: ClusterRecord, meant: readonly CompiledPolicy[]): Readonly<PhaseCounts> {
     const before = this.#clusters.get(record.name);
-    const placed = this.#placedOf(record, this.#setOf(meant), before?.placed);
+    const few = before === undefined ? undefined : this.#fewChanged(before, record, this.#setOf(meant));
+    const placed = few === undefined || before === undefined ? this.#placedOf(record, this.#setOf(meant), before?.placed) : before.placed;
     const now = before === undefined ? firstOf(record, placed) : { ...before, record, placed, phases: { ...before.phases } };
     // Rows are read from here on.
     this.#clusters.set(record.name, now);
     if (before !== undefined && isAlike(before, now)) return now.phases;
-    for (const entry of placed) this.#replace(entry, before, now);
+    for (const entry of few ?? placed) this.#replace(entry, before, now);
     if (before !== undefined && before.placed !== placed) this.#takeBackOthers(before, now);
     this.#boundTimes(now);
     return now.phases;
+  }
+
+  /** The policies that changed, where these are all that did; undefined: what a cluster has may be other policies, or its connection changed. */
+  #fewChanged(before: Contribution, { policies, connected }: ClusterRecord, meant: Placed): readonly MutablePolicyEntry[] | undefined {
+    if (before.placed !== meant || before.record.connected !== connected) return undefined;
+    const entries = keysBetween(before.record.policies, policies).map((key) => this.#entries.get(key));
+    return entries.every((entry) => entry !== undefined && meant.has(entry)) ? (entries as MutablePolicyEntry[]) : undefined;
   }
 
   remove(cluster: string): void {

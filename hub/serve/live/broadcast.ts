@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { EventView, PolicyChange, PolicyReport, StreamEvent } from '@fso/shared/api';
+import type { EventView, PolicyChange, StreamEvent } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import type { Clock, Logger } from '@fso/shared/runtime';
-import type { ClusterRecord, Ledger, LedgerChange } from '../../ledger/index.ts';
+import { type ClusterRecord, keysBetween, type Ledger, type LedgerChange } from '../../ledger/index.ts';
 import { COMMIT_KIND, readRolloutSlot, summaryOf } from '../../rollout/index.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import type { FleetDeps, FleetReader } from '../fleet/fleet-reader.ts';
@@ -55,15 +55,6 @@ const MAX_CLUSTERS = 200;
 /** Events that are gathered, while nobody reads as well. */
 const MAX_EVENTS = 1_000;
 
-type Reports = ClusterRecord['policies'];
-
-const changedKeys = (before: Reports, now: Reports): string[] => {
-  const differs = (key: string, report: PolicyReport): boolean => before.get(key) !== report;
-  const changed = [...now].filter(([key, report]) => differs(key, report)).map(([key]) => key);
-  const removed = [...before.keys()].filter((key) => !now.has(key));
-  return [...changed, ...removed].sort(byText);
-};
-
 /**
  * Which policies read differently since the last call, by identity of their reports: a ledger that hands out new but
  * equal reports only makes readers read again. A connection that comes or goes touches every policy of its cluster, and so does a change of
@@ -90,7 +81,7 @@ class PolicyDiff {
     const before = this.#last.get(name);
     this.#last.set(name, { policies, connected });
     if (before === undefined || before.connected !== connected) return [{ cluster: name, policies: null }];
-    const keys = changedKeys(before.policies, policies);
+    const keys = keysBetween(before.policies, policies).toSorted(byText);
     if (keys.length === 0) return [];
     return [{ cluster: name, policies: keys.length > MAX_NAMED ? null : keys }];
   }

@@ -1,7 +1,8 @@
 import type { NewAuditEntry, PolicyReport, SourceView } from '@fso/shared/api';
 import type { Checkpoint } from '@fso/shared/protocol';
 import { auditOf } from '../../audit/derive.ts';
-import { applyChange, type Change, type ClusterChange, changedKeys, isClusterChange, leftOutOf, streamAfter } from '../../changes.ts';
+import { applyChange, type Change, type ClusterChange, isClusterChange, leftOutOf, streamAfter } from '../../changes.ts';
+import { keysBetween } from '../../interning.ts';
 import { applyValueChange, type ValueKey } from '../../keyed-store.ts';
 import type { ClusterRecord } from '../../types.ts';
 import { chunkOf, isConforming } from './chunks.ts';
@@ -61,7 +62,7 @@ const takeClusterChange = (write: ClusterWrite, change: ClusterChange, replica: 
   const connectedBy = holderAfter(change, write.after, replica);
   write.after = { ...write.after, record: applyChange(record, change), connectedBy, stream: streamAfter(change, stream) };
   const { policies } = write.after.record;
-  if (change.type === 'report') for (const key of changedKeys(record.policies, policies, change.report)) write.touched.add(key);
+  if (change.type === 'report') for (const key of keysBetween(record.policies, policies)) write.touched.add(key);
   if (change.type === 'forget' && policies !== record.policies) {
     write.forgotten = true;
     write.touched.clear();
