@@ -144,6 +144,17 @@ describe('routes', () => {
     expect([second.items.map(({ name }) => name), second.next]).toEqual([['us'], null]);
   });
 
+  it('page through the clusters of a policy, of which each page says what all are', async () => {
+    await using server = await started();
+    const read = async (query: string) =>
+      PolicyView.parse(await (await fetch(`${server.url}/api/v1/policies/finance?limit=1${query}`)).json());
+    const first = await read('');
+    expect(first.clusters.map(({ cluster }) => cluster)).toEqual(['eu']);
+    const second = await read(`&cursor=${first.next}`);
+    expect([second.clusters.map(({ cluster }) => cluster), second.next, second.phase]).toEqual([['us'], null, first.phase]);
+    expect((await fetch(`${server.url}/api/v1/policies/finance?limit=1001`)).status).toBe(400);
+  });
+
   it('page through a list in an order of its own, whatever changes in between', async () => {
     await using server = await started();
     const read = async (query: string) =>

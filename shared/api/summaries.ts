@@ -13,7 +13,7 @@ export const LockCounts = z.partialRecord(LockState, Count);
 export type LockCounts = z.infer<typeof LockCounts>;
 
 /** One policy without its clusters: for lists. */
-export const PolicySummary = PolicyView.omit({ clusters: true }).extend({
+export const PolicySummary = PolicyView.omit({ clusters: true, next: true }).extend({
   clusters: z
     .object({
       total: Count.describe('Clusters that should have it, or that report it.'),
@@ -32,7 +32,7 @@ export type PolicySummary = z.infer<typeof PolicySummary>;
 export const PolicySummaryPage = pageOf(PolicySummary);
 
 /** One policy as it stands in one cluster. */
-export const ClusterPolicy = PolicyView.omit({ clusters: true }).extend({
+export const ClusterPolicy = PolicyView.omit({ clusters: true, next: true }).extend({
   phase: Phase.describe('Phase that the cluster contributes: at best Pending while it is not connected.'),
   violations: Count.describe('In this cluster.'),
   fresh: PolicyInCluster.shape.fresh,

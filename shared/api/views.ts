@@ -97,7 +97,8 @@ export const PolicyView = z.object({
   source: z.object({ path: z.string(), line: z.int() }).nullable().describe('Where it stands in Git; null for a local policy.'),
   phase: Phase.describe('The worst phase of its clusters: Failed, Pending, Active, Expired.'),
   violations: z.int(),
-  clusters: z.array(PolicyInCluster),
+  clusters: z.array(PolicyInCluster).describe('By name, at most 1,000; phase and violations are of all.'),
+  next: z.string().nullable().describe('Cursor of the next clusters; null: there are no more.'),
 });
 export type PolicyView = z.infer<typeof PolicyView>;
 

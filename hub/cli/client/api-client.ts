@@ -199,7 +199,15 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
     source: (signal) => get(SourceView, '/source', {}, signal),
     policies: (query = {}, signal) => all((page) => get(PolicyPage, '/policies', page, signal), { ...query }),
     policySummaries: (query = {}, signal) => all((page) => get(PolicySummaryPage, '/policy-summaries', page, signal), { ...query }),
-    policy: (key, signal) => get(PolicyView, `/policies/${policyPath(key)}`, {}, signal),
+    policy: async (key, signal) => {
+      const read = (query: { readonly cursor?: string }) => get(PolicyView, `/policies/${policyPath(key)}`, query, signal);
+      let view = await read({});
+      while (view.next !== null) {
+        const { clusters, next } = await read({ cursor: view.next });
+        view = { ...view, clusters: [...view.clusters, ...clusters], next };
+      }
+      return view;
+    },
     policyDetail: async (key, cluster, signal) => {
       const [detail] = (await get(PolicyDetailPage, `/policy-details/${policyPath(key)}`, { cluster }, signal)).items;
       if (detail === undefined) throw new HubError('the hub answers without the cluster', 200);

@@ -79,7 +79,19 @@ export const trendQuery = (hours: number) => oneOf<Trend>('/api/v1/trend', keys.
 export const policiesQuery = (params: Params) =>
   listOf<PolicySummary>('/api/v1/policy-summaries', { queryKey: keys.policies.list(params), params, keyOf: policyKey });
 /** @param policy its key, as of all that follow */
-export const policyQuery = (policy: string) => oneOf<PolicyView>(`/api/v1/policies/${policyPath(policy)}`, keys.policies.one(policy));
+export const policyQuery = (policy: string) =>
+  queryOptions({
+    queryKey: keys.policies.one(policy),
+    queryFn: async ({ signal }) => {
+      const read = (params: Params) => getJson<PolicyView>(`/api/v1/policies/${policyPath(policy)}`, params, signal);
+      let view = await read({});
+      while (view.next !== null) {
+        const { clusters, next } = await read({ cursor: view.next });
+        view = { ...view, clusters: [...view.clusters, ...clusters], next };
+      }
+      return view;
+    },
+  });
 /** What the agents of its first clusters tell when they are asked. */
 export const policyDetailsQuery = (policy: string) =>
   oneOf<Page<PolicyDetail>>(`/api/v1/policy-details/${policyPath(policy)}`, keys.policies.details(policy));

@@ -1,5 +1,6 @@
 import type { PolicyInCluster, PolicyReport, PolicySummary, PolicyView } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
+import { type PageQuery, pageOf } from '../http/paging.ts';
 import { worstPhase } from './phases.ts';
 import { headFromReport, type PolicyHead } from './policy-head.ts';
 import { emptyTally, type PolicyTally, recount } from './policy-tally.ts';
@@ -10,6 +11,9 @@ import { emptyTally, type PolicyTally, recount } from './policy-tally.ts';
  */
 export const isLater = (a: string, b: string): boolean =>
   a.length === b.length && a.endsWith('Z') && b.endsWith('Z') ? a > b : Date.parse(a) > Date.parse(b);
+
+/** Clusters of a policy that one answer has; each takes about 1 KB. */
+export const MAX_ROWS = 1000;
 
 /** The rows of a policy, which are made when they are asked for. */
 export interface PolicyRows {
@@ -27,8 +31,8 @@ export interface PolicyEntry {
   readonly tally: Readonly<PolicyTally>;
   /** As in Git, else as the first cluster that reports it says; undefined: neither has it. */
   head(): PolicyHead | undefined;
-  /** @throws Error without a head */
-  view(): PolicyView;
+  /** With a page of its clusters, by name. @throws Error without a head */
+  view(page?: PageQuery): PolicyView;
   /** @throws Error without a head */
   summary(): PolicySummary;
 }
@@ -98,7 +102,11 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
     rows,
     tally,
     head: headNow,
-    view: () => ({ ...described(), clusters: rows.all().toSorted((a, b) => byText(a.cluster, b.cluster)) }),
+    view: (page = { limit: MAX_ROWS }) => {
+      const sorted = rows.all().toSorted((a, b) => byText(a.cluster, b.cluster));
+      const { items, next } = pageOf(sorted, ({ cluster }) => cluster, page);
+      return { ...described(), clusters: items, next };
+    },
     summary: () => {
       summary ??= summarise();
       return summary;

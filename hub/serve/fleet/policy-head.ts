@@ -2,7 +2,7 @@ import { type PolicyReport, type PolicyView, policyKey, SYSTEM_NAMESPACE } from 
 import { expandRegions, type PolicySet, regionGroupsOf } from '@fso/shared/decode';
 
 /** What a policy says, whatever became of it in the clusters. */
-export type PolicyHead = Omit<PolicyView, 'phase' | 'violations' | 'clusters'>;
+export type PolicyHead = Omit<PolicyView, 'phase' | 'violations' | 'clusters' | 'next'>;
 
 /** Policies of a commit, by key. */
 export const headsFromGit = (set: PolicySet): Map<string, PolicyHead> => {

@@ -19,7 +19,7 @@ import type { Told } from '../../delivery/index.ts';
 import type { Ledger } from '../../ledger/index.ts';
 import type { PolicyDocuments, PolicyPlace } from '../../source/index.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
-import type { PolicyEntry } from '../fleet/policy-entry.ts';
+import { MAX_ROWS, type PolicyEntry } from '../fleet/policy-entry.ts';
 import { matchesPolicy, PolicyQuery, policyOrders } from '../fleet/policy-list.ts';
 import { pageOf, sortedPage } from '../http/paging.ts';
 import { NameParams, NamespacedNameParams, paging, wholeNumber } from '../http/parameters.ts';
@@ -44,15 +44,21 @@ const findPolicies = async ({ fleet }: FleetDeps, query: PolicyQuery): Promise<P
 };
 
 /** A cluster's report of a policy is about 1 KB. */
-const wholeOrders = { ...policyOrders, weightOf: ({ tally }: PolicyEntry): number => tally.phases.total };
+const wholeOrders = { ...policyOrders, weightOf: ({ tally }: PolicyEntry): number => Math.min(tally.phases.total, MAX_ROWS) };
 
 const PHASES =
   'Policies of the revision in force and local ones. A cluster that is not connected contributes at best Pending to the phase of a policy: what it last reported is shown, but not counted as compliant.';
 
 const notInGit = (name: string): ApiError => new ApiError('not-found', `The policy ${name} is not in Git.`);
 
-const readPolicy = async ({ fleet }: FleetDeps, key: string): Promise<PolicyView> =>
-  (await fleet.read()).policy(key)?.view() ?? notFound(`policy ${key}`);
+const PolicyClusters = z.strictObject({
+  limit: wholeNumber({ digits: 4, min: 1, max: MAX_ROWS }).default(MAX_ROWS).describe(`Clusters of the answer, 1 to ${MAX_ROWS}.`),
+  cursor: paging.cursor,
+});
+type PolicyClusters = z.output<typeof PolicyClusters>;
+
+const readPolicy = async ({ fleet }: FleetDeps, key: string, page: PolicyClusters): Promise<PolicyView> =>
+  (await fleet.read()).policy(key)?.view(page) ?? notFound(`policy ${key}`);
 
 /** @returns the document of a policy in Git. @throws ApiError `not-found` for one that is not there, such as a local one */
 const placeOf = async ({ ledger }: PolicyDeps, name: string): Promise<PolicyPlace> => {
@@ -127,7 +133,7 @@ export const policyRoutes: readonly Route<PolicyDeps>[] = [
       path: '/api/v1/policies',
       operationId: 'listPolicies',
       summary: 'Policies with their state in every cluster',
-      description: `${PHASES} A page ends before \`limit\` when its policies have more than 1000 reports of clusters; policy-summaries has them in short.`,
+      description: `${PHASES} A page ends before \`limit\` when its policies have more than 1000 reports of clusters; policy-summaries has them in short, and a policy by itself those beyond 1000.`,
       tag: 'policies',
       access: 'viewer',
       query: PolicyQuery,
@@ -165,10 +171,11 @@ export const policyRoutes: readonly Route<PolicyDeps>[] = [
       tag: 'policies',
       access: 'viewer',
       params: NameParams,
+      query: PolicyClusters,
       problems: ['not-found'],
     },
     { schema: PolicyView, description: 'The policy.' },
-    (deps, { params }) => readPolicy(deps, params.name),
+    (deps, { params, query }) => readPolicy(deps, params.name, query),
   ),
   jsonRoute(
     {
@@ -180,10 +187,11 @@ export const policyRoutes: readonly Route<PolicyDeps>[] = [
       tag: 'policies',
       access: 'viewer',
       params: NamespacedNameParams,
+      query: PolicyClusters,
       problems: ['not-found'],
     },
     { schema: PolicyView, description: 'The policy.' },
-    (deps, { params }) => readPolicy(deps, policyKey(params)),
+    (deps, { params, query }) => readPolicy(deps, policyKey(params), query),
   ),
   jsonRoute(
     {

@@ -46,6 +46,7 @@ describe('governanceOf', () => {
     phase: 'Active',
     violations: 0,
     clusters,
+    next: null,
   });
   const policies = [
     policy('good', [{ cluster: 'eu', fresh: true, report: reportIn('Active'), changed: null }]),
