@@ -19,6 +19,8 @@ export interface OutboxOptions {
   readonly onOffered: (offer: EncodedOffer) => void;
 }
 
+const FLUSHED = 'flushed';
+
 /**
  * What waits for one agent, bounded: a connection that does not drain is given up rather than buffered for, and no
  * other connection waits for it.
@@ -47,7 +49,8 @@ export const createOutbox = (socket: WebSocket, options: OutboxOptions): Outbox 
     // One message in two fragments: the first is the same memory for all agents that get it.
     socket.send(offer.shared, { binary: false, fin: false });
     socket.send(offer.own, { binary: false }, () => {
-      flushed.abort();
+      // With a reason: without one an error with a stack is made, for each offer.
+      flushed.abort(FLUSHED);
       onItsWay = false;
       const next = waiting;
       waiting = undefined;

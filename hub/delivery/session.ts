@@ -286,7 +286,7 @@ export class Session {
         return this.#inspections.take(frame);
     }
     // What it was asked for is still to come.
-    if (!this.#state.reports.resyncing) this.#settled.abort();
+    if (!this.#state.reports.resyncing && !this.#settled.signal.aborted) this.#settled.abort();
   }
 
   async #greet(hello: Hello): Promise<void> {

@@ -1,7 +1,10 @@
+import { decodeFiles } from '@fso/shared/decode';
 import { byText } from '@fso/shared/encoding';
 import { filesOfRevision } from '@fso/shared/git';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { clusterFile, policyFile, scopeFile } from '../../shared/decode/testing/decoded.ts';
+import { asFiles, CLUSTERS, filesOf, ODD, repositories } from '../../shared/git/testing/repositories.ts';
 import { ObjectBox } from '../../shared/trust/testing/commits.ts';
 import { RevisionParts } from './revision-parts.ts';
 
@@ -44,6 +47,27 @@ describe('the part of a commit that a cluster gets', () => {
     expect(seen.whole).toBe(2);
   });
 
+  it('is that in any repository that a hub takes', async () => {
+    const { box, parts } = scene();
+    let taken = 0;
+    const compare = async (commit: string, cluster: string): Promise<void> => {
+      const walked = await filesOfRevision(commit, box.get, { cluster });
+      const { shared, own } = (await parts.partOf(commit, cluster)) ?? { shared: [], own: [] };
+      expect(new Set([...shared, ...own])).toEqual(new Set(walked.ok ? walked.objects.keys() : []));
+    };
+    await fc.assert(
+      fc.asyncProperty(repositories, fc.subarray([...ODD], { maxLength: 1 }), async (repository, odd) => {
+        const commit = box.commit({ files: { ...Object.fromEntries(odd), ...asFiles(filesOf(repository)) } });
+        const whole = await filesOfRevision(commit, box.get);
+        if (!whole.ok || !decodeFiles(whole.files).ok) return;
+        taken += 1;
+        for (const cluster of CLUSTERS) await compare(commit, cluster);
+      }),
+      { numRuns: 200 },
+    );
+    expect(taken).toBeGreaterThan(50);
+  });
+
   it('is one list for all clusters in the same scopes', async () => {
     const { box, parts } = scene();
     const commit = box.commit({ files: filesWith('two') });
@@ -72,7 +96,7 @@ describe('the part of a commit that a cluster gets', () => {
     const { box, parts } = scene();
     const files = filesWith('one');
     const swapped = box.commit({ files: { ...files, 'clusters/eu.yaml': clusterFile('us', ['us-east-1']).text } });
-    expect(await parts.partOf(swapped, 'eu')).toBeNull();
+    expect((await parts.partOf(swapped, 'eu'))?.key).toBe('');
     const commit = box.commit({ files });
     expect((await parts.partOf(commit, 'us'))?.key).toBe('policies/one');
   });

@@ -9,19 +9,19 @@ import {
   regionGroupsOf,
   registrationPaths,
   SCOPE_FILE,
+  type Scopes,
   type SourceFile,
+  scopesAbove,
   scopesOf,
   scopeTests,
 } from '@fso/shared/decode';
 import { byText } from '@fso/shared/encoding';
-import { decodeText, filesOfRevision, type GetObject, type RevisionFiles } from '@fso/shared/git';
+import { decodeText, type GetObject, type RevisionFiles } from '@fso/shared/git';
 import { dropOldest, Mutex } from '@fso/shared/runtime';
 import type { RevisionPart } from './types.ts';
 
 /** Commits of which it is known who gets what: the one in force, and what agents lag behind with. */
 const VIEWS_KEPT = 16;
-/** Lists of ids that are kept, for each commit and set of scopes. */
-const PARTS_KEPT = 64;
 const REGISTRATIONS_KEPT = 20_000;
 
 type Whole = Extract<RevisionFiles, { ok: true }>;
@@ -31,18 +31,44 @@ interface View {
   readonly all: readonly string[];
   /** Ids of the files and folders below `clusters/`, by path. */
   readonly registrations: ReadonlyMap<string, string>;
+  /** Ids of all else, with the folders that have a scope and must be entered to come to it. */
+  readonly others: readonly { readonly id: string; readonly through: readonly string[] }[];
   /** Who is in which scope, by folder. */
   readonly inScope: ReadonlyMap<string, PlacementTest>;
+  /** Ids that clusters in the same scopes share, by these. */
+  readonly shared: Map<string, readonly string[]>;
 }
 
-const viewOf = ({ files, objects, ids }: Whole): View => {
+/** Folders with a scope that lie around a path; its own for what lies beside its scope.yaml, as that is read first. */
+const scopesThrough = (path: string, scopes: Scopes): readonly string[] => {
+  const around = scopesAbove(path, scopes).map(({ source }) => parentOf(source.path));
+  return nameOf(path) === SCOPE_FILE ? around.filter((folder) => folder !== parentOf(path)) : around;
+};
+
+const viewOf = (revision: string, { files, objects, ids }: Whole): View => {
   const inFolder = (kind: keyof typeof FOLDERS): readonly SourceFile[] => files.filter(({ path }) => folderOf(path) === FOLDERS[kind]);
   const { set } = decodeAlone([...inFolder('RegionGroup'), ...inFolder('PolicyScope').filter(({ path }) => nameOf(path) === SCOPE_FILE)]);
+  const scopes = scopesOf(set);
+  const isRegistration = (path: string): boolean => path.startsWith(`${FOLDERS.ManagedCluster}/`);
+  const others = [...ids].filter(([path]) => !isRegistration(path)).map(([path, id]) => ({ id, through: scopesThrough(path, scopes) }));
   return {
     all: [...objects.keys()],
-    registrations: new Map([...ids].filter(([path]) => path.startsWith(`${FOLDERS.ManagedCluster}/`))),
-    inScope: scopeTests(scopesOf(set), regionGroupsOf(set)),
+    registrations: new Map([...ids].filter(([path]) => isRegistration(path))),
+    others: [{ id: revision, through: [] }, ...others],
+    inScope: scopeTests(scopes, regionGroupsOf(set)),
+    shared: new Map(),
   };
+};
+
+/** Ids of what those get who are in these scopes and no others. */
+const sharedBy = ({ others, shared }: View, inside: readonly string[], key: string): readonly string[] => {
+  const known = shared.get(key);
+  if (known !== undefined) return known;
+  const entered = new Set(inside);
+  const ids = new Set(others.filter(({ through }) => through.every((folder) => entered.has(folder))).map(({ id }) => id));
+  const list = [...ids];
+  shared.set(key, list);
+  return list;
 };
 
 /** Keeps what was found; what could not be found, or failed, is looked for again by the next who asks. */
@@ -64,14 +90,13 @@ const ownPaths = (cluster: string): readonly string[] => {
 };
 
 /**
- * Says what of a commit is for which cluster. What clusters in the same scopes share is found once, by the walk that their agents
- * make; a registration is for its cluster alone.
+ * Says what of a commit is for which cluster: what its agent walks over (`filesOfRevision`), which is found here by paths, once for all clusters
+ * in the same scopes. A registration is for its cluster alone.
  */
 export class RevisionParts {
   readonly #find: GetObject;
   readonly #read: (revision: string) => Promise<RevisionFiles>;
   readonly #views = new Map<string, Promise<View | null>>();
-  readonly #shared = new Map<string, Promise<readonly string[] | null>>();
   /** Agents name commits: only one is read through at a time, whatever they name. */
   readonly #reading = new Mutex();
   /** By cluster and id of the file. */
@@ -85,7 +110,7 @@ export class RevisionParts {
 
   /** Takes what was read of a commit, so that it is not read again for this. */
   note(revision: string, whole: Whole): void {
-    if (!this.#views.has(revision)) void remember(this.#views, revision, Promise.resolve(viewOf(whole)), VIEWS_KEPT);
+    if (!this.#views.has(revision)) void remember(this.#views, revision, Promise.resolve(viewOf(revision, whole)), VIEWS_KEPT);
   }
 
   /** Ids of all objects of a commit that have to do with policy; none where the commit is not here. */
@@ -98,28 +123,30 @@ export class RevisionParts {
     const view = await this.#view(revision);
     if (view === null) return null;
     if (cluster === null) return view.inScope.size > 0 ? null : { key: '*', shared: view.all, own: [] };
-    const key = await this.#keyOf(view, cluster);
-    const shared = await this.#sharedBy(revision, key, cluster);
+    const inside = await this.#insideOf(view, cluster);
+    const key = inside.join('\n');
     const own = ownPaths(cluster).flatMap((path) => view.registrations.get(path) ?? []);
-    return shared && { key, shared, own };
+    return { key, shared: sharedBy(view, inside, key), own };
   }
 
   #view(revision: string): Promise<View | null> {
     const read = async (): Promise<View | null> => {
       const found = await this.#reading.run(() => this.#read(revision));
-      return found.ok ? viewOf(found) : null;
+      return found.ok ? viewOf(revision, found) : null;
     };
     return remember(this.#views, revision, this.#views.get(revision) ?? read(), VIEWS_KEPT);
   }
 
-  /** The scopes that a cluster is in. */
-  async #keyOf({ inScope, registrations }: View, cluster: string): Promise<string> {
-    if (inScope.size === 0) return '';
+  /** The scopes that a cluster is in, sorted. */
+  async #insideOf({ inScope, registrations }: View, cluster: string): Promise<readonly string[]> {
+    if (inScope.size === 0) return [];
     const [id] = registrationPaths(cluster).flatMap((path) => registrations.get(path) ?? []);
     const registration = id === undefined ? undefined : await this.#registration(id, cluster);
-    const inside =
-      registration === undefined ? [] : [...inScope].filter(([, isInside]) => isInside(registration)).map(([folder]) => folder);
-    return inside.sort(byText).join('\n');
+    if (registration === undefined) return [];
+    return [...inScope]
+      .filter(([, isInside]) => isInside(registration))
+      .map(([folder]) => folder)
+      .sort(byText);
   }
 
   async #registration(id: string, cluster: string): Promise<ManagedClusterDocument | undefined> {
@@ -133,18 +160,5 @@ export class RevisionParts {
     this.#registrations.set(key, registration);
     dropOldest(this.#registrations, REGISTRATIONS_KEPT);
     return registration;
-  }
-
-  #sharedBy(revision: string, key: string, cluster: string): Promise<readonly string[] | null> {
-    const name = `${revision} ${key}`;
-    const walk = async (): Promise<readonly string[] | null> => {
-      const read = await filesOfRevision(revision, this.#find, { cluster });
-      // What is not the same walk as for the others must not become theirs.
-      if (!read.ok || read.part.inside.join('\n') !== key) return null;
-      const own = ownPaths(cluster);
-      // By path: an object may stand at several.
-      return [...new Set([revision, ...[...read.ids].filter(([path]) => !own.includes(path)).map(([, id]) => id)])];
-    };
-    return remember(this.#shared, name, this.#shared.get(name) ?? walk(), PARTS_KEPT);
   }
 }

@@ -15,5 +15,5 @@ export {
 export { type PlacementTest, placementTest } from './placement.ts';
 export { type DocumentText, documentTexts, type PolicyText, policyTexts } from './policy-text.ts';
 export { expandRegions, type RegionGroups, regionGroupsOf } from './regions.ts';
-export { isInScope, scopesAbove, scopesOf, scopeTests } from './scopes.ts';
+export { isInScope, type Scopes, scopesAbove, scopesOf, scopeTests } from './scopes.ts';
 export type * from './types.ts';

@@ -1,51 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Placement } from '../api/index.ts';
 import { compileCluster } from '../compile/index.ts';
 import { createDecoder, decodeFiles, registrationPaths, type SourceFile } from '../decode/index.ts';
-import { clusterFile, groupFile, policyFile, scopeFile } from '../decode/testing/decoded.ts';
+import { clusterFile, policyFile, scopeFile } from '../decode/testing/decoded.ts';
 import { ObjectBox } from '../trust/testing/commits.ts';
+import { asFiles, below, CLUSTERS, filesOf, ODD, repositories } from './testing/repositories.ts';
 import { filesOfRevision } from './walk.ts';
-
-const REGIONS = ['eu-west-1', 'eu-central-1', 'us-east-1'];
-const CLUSTERS = ['eu', 'us', 'apac', 'test'];
-const FOLDERS = ['policies', 'policies/a', 'policies/a/deep', 'policies/b', 'policies/c'];
-
-const asFiles = (files: readonly SourceFile[]): Record<string, string> => Object.fromEntries(files.map(({ path, text }) => [path, text]));
-const below = (folder: string, file: SourceFile): SourceFile => ({ ...file, path: file.path.replace(/^policies/, folder) });
-
-const placements: fc.Arbitrary<Placement> = fc.oneof(
-  fc.constant({}),
-  fc.record({ clusterRegions: fc.subarray([...REGIONS, 'group:eu'], { minLength: 1 }) }),
-  fc.record({ clusterSelector: fc.record({ matchLabels: fc.record({ tier: fc.constantFrom('one', 'two') }) }) }),
-);
-const repositories = fc.record({
-  clusters: fc.subarray(CLUSTERS).chain((names) =>
-    fc.tuple(
-      ...names.map((name) =>
-        fc.record({
-          name: fc.constant(name),
-          regions: fc.subarray(REGIONS, { minLength: 1 }),
-          tier: fc.constantFrom('one', 'two'),
-          isBelow: fc.boolean(),
-        }),
-      ),
-    ),
-  ),
-  scopes: fc.uniqueArray(fc.record({ folder: fc.constantFrom(...FOLDERS), placement: placements }), { selector: ({ folder }) => folder }),
-  policies: fc.array(fc.record({ folder: fc.constantFrom(...FOLDERS), placement: placements }), { maxLength: 8 }),
-});
-type Repository = typeof repositories extends fc.Arbitrary<infer T> ? T : never;
-
-const filesOf = ({ clusters, scopes, policies }: Repository): readonly SourceFile[] => [
-  groupFile('eu', ['eu-west-1', 'eu-central-1']),
-  ...clusters.map(({ name, regions, tier, isBelow }) => ({
-    ...clusterFile(name, regions, { tier }),
-    path: registrationPaths(name)[isBelow ? 1 : 0],
-  })),
-  ...scopes.map(({ folder, placement }) => scopeFile(folder, placement)),
-  ...policies.map(({ folder, placement }, index) => below(folder, policyFile(`p${index}`, { placement }))),
-];
 
 /** What compiles for a cluster from its part of a commit alone, and that part. */
 const compiledAlone = async (box: ObjectBox, commit: string, cluster: string) => {
@@ -54,27 +14,6 @@ const compiledAlone = async (box: ObjectBox, commit: string, cluster: string) =>
   if (!part.ok || !decoded.ok) throw new Error(JSON.stringify([part, decoded]));
   return { part, compiled: compileCluster(decoded.set, cluster) };
 };
-
-/** What else may lie around: readers must not differ in whether it counts. */
-const ODD: readonly (readonly [path: string, text: string])[] = [
-  ['clusters/README.md', 'x'],
-  ['clusters/4d/README.md', 'x'],
-  ['clusters/4D/README.md', 'x'],
-  ['clusters/notes/x.md', 'x'],
-  ['clusters/eu.yaml/x.md', 'x'],
-  ['clusters/eu.yml', '# moved\n'],
-  ['clusters/EU.yaml', '# moved\n'],
-  ['clusters/us.yaml', ''],
-  ['clusters/79/us.yaml', '# moved\n'],
-  ['Clusters/README.md', 'x'],
-  ['CLUSTERS', 'x'],
-  ['Policies/README.md', 'x'],
-  ['policies/A/x.yaml', '# nothing\n'],
-  ['policies/a/scope.yaml/x.md', 'x'],
-  ['policies/b/SCOPE.yml', ''],
-  ['policies/b/Scope.md', ''],
-  ['regions/scope.yaml', ''],
-];
 
 describe('what concerns one cluster of a commit', () => {
   it('compiles to what the whole commit compiles to for it, from nothing beyond the objects that were named', async () => {

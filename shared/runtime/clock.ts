@@ -1,5 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
-
 /** Time, injected, so that tests decide it. */
 export interface Clock {
   now(): Date;
@@ -12,14 +10,23 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => new Date(),
   monotonicMs: () => performance.now(),
-  sleep: async (ms, signal) => {
-    try {
-      await delay(ms, undefined, { signal });
-    } catch (error) {
-      // The timer wraps the reason in an AbortError of its own.
-      throw signal.aborted ? signal.reason : error;
-    }
-  },
+  // Not by node:timers/promises, which makes an error with a stack for each sleep that is cut short: a hub does that for each frame.
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      const abort = (): void => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      };
+      const timer = setTimeout(() => {
+        signal.removeEventListener('abort', abort);
+        resolve();
+      }, ms);
+      signal.addEventListener('abort', abort, { once: true });
+    }),
 };
 
 /** A timer that goes off so late is that of a busy process: what others sent meanwhile may still lie unread. */

@@ -8,6 +8,7 @@
  *   npm run bench -- api --clusters 10000 --policies 1000
  *   npm run bench -- fanout --agents 500 --policies 1000 --database postgres
  *   npm run bench -- resync --agents 500 --policies 1000 --json resync.json
+ *   npm run bench -- scale --json scale.json
  *   npm run bench -- status --agents 500 --policies 1000 --database postgres
  */
 import { admission } from './admission.ts';
@@ -15,6 +16,7 @@ import { agentScale } from './agent-scale.ts';
 import { api } from './api/api.ts';
 import { fanout } from './fleet/fanout.ts';
 import { resync } from './fleet/resync.ts';
+import { scale } from './fleet/scale.ts';
 import { status } from './fleet/status.ts';
 import { ledger } from './ledger.ts';
 import { memory } from './memory.ts';
@@ -27,6 +29,7 @@ const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => 
   ledger,
   memory,
   resync,
+  scale,
   status,
 };
 

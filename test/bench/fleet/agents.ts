@@ -30,8 +30,8 @@ export type Order =
       readonly tokens: readonly (readonly [string, string])[];
     }
   | Commit
-  /** From now on every policy has failed, or conforms again. */
-  | { readonly type: 'turn'; readonly failed: boolean }
+  /** From now on this share of the policies has failed; the others conform. */
+  | { readonly type: 'turn'; readonly failed: number }
   | { readonly type: 'stop' };
 
 /** What one agent tells. Times are milliseconds since 1970, with fractions. */
@@ -71,7 +71,8 @@ class BenchAgent {
   #isSettled: boolean = false;
   /** Policies that have to be sent before all is reported. */
   #due = 0;
-  #failed: boolean = false;
+  /** Policies that have failed. */
+  readonly #failed = new Set<string>();
   /** Of the last offer. */
   #bytes = 0;
   /** Revision by the number of the first report that says it. */
@@ -130,7 +131,7 @@ class BenchAgent {
       conditions: CONDITIONS,
       lastUpdated: TIME,
       revision: this.#revision ?? '',
-      phase: this.#failed ? 'Failed' : 'Active',
+      phase: this.#failed.has(name) ? 'Failed' : 'Active',
     });
   }
 
@@ -158,12 +159,16 @@ class BenchAgent {
     if (frame.cluster?.provenRevision) this.#waiting.set(frame.seq, frame.cluster.provenRevision);
   }
 
-  turn(failed: boolean): void {
-    this.#failed = failed;
+  turn(failed: number): void {
+    const names = [...this.#policies.keys()];
+    const wanted = new Set(names.slice(0, Math.round(names.length * failed)));
+    const turned = names.filter((name) => wanted.has(name) !== this.#failed.has(name));
+    this.#failed.clear();
+    for (const name of wanted) this.#failed.add(name);
     this.#sentPolicies = 0;
     this.#isSettled = false;
-    this.#due = this.#policies.size;
-    for (const name of this.#policies.keys()) this.#policies.set(name, this.#report(name));
+    this.#due = turned.length;
+    for (const name of turned) this.#policies.set(name, this.#report(name));
     this.#observatory.publish(this.#snapshot());
   }
 

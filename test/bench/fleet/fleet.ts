@@ -174,8 +174,8 @@ export class BenchFleet {
     return (await reported).map((news) => ({ ...news, at: news.at - begin }));
   }
 
-  /** Every policy fails in each cluster, or conforms again. Resolves once the hub has all reports. */
-  async turn(failed: boolean): Promise<void> {
+  /** A share of the policies fails in each cluster, the others conform. Resolves once the hub has all reports. */
+  async turn(failed: number): Promise<void> {
     const settled = this.allSettled();
     for (const child of this.#children) this.#send(child, { type: 'turn', failed });
     await settled;

@@ -38,7 +38,7 @@ const readPages = async ({ hub }: BenchFleet, until: Promise<unknown>): Promise<
 export const status = async (args: string[], signal: AbortSignal): Promise<void> => {
   const settings: FleetSettings = fleetSettings(args);
   const rows = await withFleet(settings, signal, async (fleet, first) => {
-    const turn = async (failed: boolean) => {
+    const turn = async (failed: number) => {
       const [begin, cpu] = [now(), fleet.cpuMs()];
       const turned = fleet.turn(failed);
       const pages = await readPages(fleet, turned);
@@ -46,8 +46,8 @@ export const status = async (args: string[], signal: AbortSignal): Promise<void>
       return { ms: now() - begin, cpuMs: fleet.cpuMs() - cpu, pages, pss: pssOf(fleet.hub) };
     };
     const conforming = pssOf(fleet.hub);
-    const failed = await turn(true);
-    const again = await turn(false);
+    const failed = await turn(1);
+    const again = await turn(0);
     const mib = (bytes: number): string => `${Math.round(bytes / 1_048_576)} MiB`;
     const pageOf = ({ pages }: typeof failed): string => `${seconds(percentile(pages, 0.5))}, 99 %: ${seconds(percentile(pages, 0.99))}`;
     return {

@@ -1,0 +1,91 @@
+import { writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { type FleetSettings, fleetSettings, pssOf, withFleet } from './fleet.ts';
+
+const COMMITS = 3;
+/** Each is measured against the others with all else the same. */
+const FACTORS = [1, 2, 4];
+const FAILED = [0.05, 0.1, 0.2];
+
+interface Cost {
+  readonly agents: number;
+  readonly policies: number;
+  /** Seconds of the hub's CPU until it has all reports. */
+  readonly first: number;
+  /** The same for a commit of one policy, which each agent has in force. */
+  readonly commit: number;
+  /** The same until the hub has the reports of policies that fail, by their share. */
+  readonly failing: readonly number[];
+  readonly pssMiB: number;
+}
+
+const costOf = (settings: FleetSettings, signal: AbortSignal): Promise<Cost> =>
+  withFleet(settings, signal, async (fleet, { cpuMs }) => {
+    // The first commit finds code that was never run.
+    await fleet.commitOne();
+    const before = fleet.cpuMs();
+    for (let n = 0; n < COMMITS; n += 1) await fleet.commitOne();
+    const commit = (fleet.cpuMs() - before) / COMMITS / 1000;
+    const pssMiB = Math.round(pssOf(fleet.hub) / 1_048_576);
+    const failing: number[] = [];
+    for (const share of FAILED) {
+      const begin = fleet.cpuMs();
+      await fleet.turn(share);
+      failing.push((fleet.cpuMs() - begin) / 1000);
+      await fleet.turn(0);
+    }
+    return { agents: settings.agents, policies: settings.policies, first: cpuMs / 1000, commit, failing, pssMiB };
+  });
+
+/** By what power a cost grows from the first measurement to the last: 1 is linear. */
+const powerOf = (costs: readonly number[], sizes: readonly number[]): number =>
+  Math.log((costs.at(-1) ?? 1) / (costs[0] ?? 1)) / Math.log((sizes.at(-1) ?? 1) / (sizes[0] ?? 1));
+
+/** What agents, policies and deviations cost the hub, each against its number with all else the same. */
+export const scale = async (args: string[], signal: AbortSignal): Promise<void> => {
+  const base: FleetSettings = fleetSettings(['--agents', '100', '--policies', '200', ...args]);
+  const measured: Cost[] = [];
+  const measure = async (change: Partial<FleetSettings>): Promise<Cost> => {
+    const settings = { ...base, ...change };
+    const known = measured.find(({ agents, policies }) => agents === settings.agents && policies === settings.policies);
+    const cost = known ?? (await costOf(settings, signal));
+    if (known === undefined) measured.push(cost);
+    return cost;
+  };
+  const byAgents: Cost[] = [];
+  for (const factor of FACTORS) byAgents.push(await measure({ agents: base.agents * factor }));
+  const byPolicies: Cost[] = [];
+  for (const factor of FACTORS) byPolicies.push(await measure({ policies: base.policies * factor }));
+  console.log(`CPU of the hub in s, ${base.database} ledger; the last column: the power by which it grows, 1 is linear`);
+  const line = (what: string, costs: readonly number[], sizes: readonly number[]): number => {
+    const power = powerOf(costs, sizes);
+    console.log(`${what.padEnd(58)} ${costs.map((cost) => cost.toFixed(2).padStart(7)).join(' ')}  ${power.toFixed(2)}`);
+    return power;
+  };
+  const powers: Record<string, number> = {};
+  for (const [what, costs] of [
+    ['agents', byAgents],
+    ['policies', byPolicies],
+  ] as const) {
+    const sizes = costs.map((cost) => cost[what]);
+    powers[`first round by ${what}`] = line(
+      `first round, ${sizes.join(', ')} ${what}`,
+      costs.map(({ first }) => first),
+      sizes,
+    );
+    powers[`commit by ${what}`] = line(
+      `a commit of one policy, ${sizes.join(', ')} ${what}`,
+      costs.map(({ commit }) => commit),
+      sizes,
+    );
+    powers[`memory by ${what}`] = line(
+      `memory (PSS) in MiB, ${sizes.join(', ')} ${what}`,
+      costs.map(({ pssMiB }) => pssMiB),
+      sizes,
+    );
+  }
+  const shares = FAILED.map((share) => `${share * 100} %`).join(', ');
+  powers['failing by share'] = line(`${shares} of the policies fail`, byAgents[0]?.failing ?? [], FAILED);
+  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
+  if (base.json !== undefined) await writeFile(base.json, `${JSON.stringify({ machine, base, measured, powers }, undefined, 2)}\n`);
+};
