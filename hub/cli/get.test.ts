@@ -56,6 +56,20 @@ hr       hr       eu-west-1  warn    Active  1/1       0
   });
 });
 
+describe('a policy of more clusters than one answer has', () => {
+  it('is shown with all of them', async () => {
+    await using server = await startFilledApi();
+    const policies = [policyReport('local', { namespace: 'team', managedBy: 'local' })];
+    for (let n = 0; n < 1001; n += 1) {
+      await server.ledger.setConnected(`c${n}`, true);
+      await server.ledger.applyReport(`c${n}`, report({ policies }));
+    }
+    const { out, err } = await fso(server, 'get', 'policies', 'team/local', '-o', 'json');
+    expect(err).toBe('');
+    expect((JSON.parse(out) as { clusters: unknown[] }).clusters).toHaveLength(1001);
+  });
+});
+
 describe('the kinds', () => {
   it.each([
     ['get policies', ['policy', 'pol', 'sp', 'SovereignPolicy', 'sovereignpolicies']],

@@ -167,3 +167,37 @@ describe('status and violations', () => {
     expect(named.map(({ view }) => view)).toEqual([{ ...violation, cluster: 'us', policy: 'finance', enforcementAction: 'deny' }]);
   });
 });
+
+describe('when policies that conform changed', () => {
+  const at = (second: number): string => new Date(Date.UTC(2026, 0, 2, 0, 0, second)).toISOString();
+  const shortReport = (n: number, version: number) => {
+    const { lastUpdated: _time, ...short } = policyReport(`p${n}`, { managedBy: 'local', effectiveRegions: [`r${version}`] });
+    return short;
+  };
+
+  it('is the time of each for the last changes of a cluster; after many more all changed when the last one did', () => {
+    const index = createFleetIndex();
+    let record = clusterRecord(
+      'eu',
+      Array.from({ length: 70 }, (_, n) => shortReport(n, 0)),
+      { policiesChanged: at(0) },
+    );
+    const rows = () => {
+      const policies = index.update({ desired: null, clusters: [record] }).policies();
+      return new Map(policies.map((policy) => [policy.key, [policy.summary().lastUpdated, policy.rows.get('eu')?.changed]]));
+    };
+    const change = (n: number, second: number): void => {
+      record = { ...record, policiesChanged: at(second), policies: new Map(record.policies).set(`p${n}`, shortReport(n, second)) };
+    };
+    rows();
+    for (let n = 0; n < 64; n += 1) {
+      change(n, n + 1);
+      rows();
+    }
+    expect([0, 63, 64].map((n) => rows().get(`p${n}`))).toEqual([1, 64, 0].map((second) => [at(second), at(second)]));
+    change(64, 65);
+    expect([...rows().values()]).toEqual(Array.from({ length: 70 }, () => [at(65), at(65)]));
+    change(1, 66);
+    expect([1, 2].map((n) => rows().get(`p${n}`))).toEqual([66, 65].map((second) => [at(second), at(second)]));
+  });
+});

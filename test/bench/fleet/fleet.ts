@@ -139,7 +139,7 @@ export class BenchFleet {
   /** The agents have nothing at first: they take the first commit from the hub. */
   start(order: { ca: string; tokens: ReadonlyMap<string, string>; policies: readonly string[]; revision: string }): void {
     const tokens = [...order.tokens];
-    const commit = this.#commitOf(order.revision, order.policies);
+    const commit: Commit = { type: 'commit', revision: order.revision, teams: this.#teams(order.policies) };
     for (const [index, child] of this.#children.entries()) {
       const share = tokens.filter((_, at) => at % this.#children.length === index);
       this.#send(child, commit);
@@ -148,14 +148,13 @@ export class BenchFleet {
   }
 
   /** What the files as they stand are to the agents. */
-  #commitOf(revision: string, changed: readonly string[]): Commit {
+  #teams(changed: readonly string[]): Commit['teams'] {
     const compiled = createCommits().compile(this.#files);
-    const teams = numbered('cluster', Math.max(1, this.#settings.scopes)).map((cluster) => {
+    return numbered('cluster', Math.max(1, this.#settings.scopes)).map((cluster) => {
       const { digest = '', policies = [] } = compiled.get(cluster) ?? {};
       const names = new Set(policies.map(({ name }) => name));
       return { digest, changed: changed.filter((name) => names.has(name)) };
     });
-    return { type: 'commit', revision, teams };
   }
 
   /** Commits a change of one policy. Resolves once each agent has it in force and the hub knows; `at` is in milliseconds since the commit. */
@@ -165,12 +164,13 @@ export class BenchFleet {
     const path = pathOf(0, this.#settings);
     const text = `${policyFile(changed, REGIONS)}  description: change ${this.#commits}\n`;
     this.#files = { ...this.#files, [path]: text };
+    // Before the commit: the agents wait for it.
+    const teams = this.#teams([changed]);
     const begin = now();
     const revision = await this.#repository.commit({ [path]: text }, `change ${this.#commits}`);
     const isReported = (news: News): news is Reported => news.type === 'reported' && news.revision === revision;
     const reported = this.#news.fromAll(this.#settings.agents, isReported, this.#signal);
-    const commit = this.#commitOf(revision, [changed]);
-    for (const child of this.#children) this.#send(child, commit);
+    for (const child of this.#children) this.#send(child, { type: 'commit', revision, teams });
     return (await reported).map((news) => ({ ...news, at: news.at - begin }));
   }
 
