@@ -75,11 +75,11 @@ export class Intake {
     return this.#accepted === undefined || isJudged(this.#deps.trust, this.#accepted);
   }
 
-  /** The commit before had it registered, or there is nothing to lose. */
+  /** It is known of the commit before whether it had the cluster registered, or there is nothing to lose. */
   get #mayLeave(): boolean {
     const { registration } = this.#writer.target ?? this.#accepted ?? {};
-    const wasRegistered = typeof registration === 'string' && registrationPaths(this.#deps.cluster).includes(registration);
-    return wasRegistered || ![...this.#writer.live.all().values()].some(isHubManaged);
+    const isKnown = registration === null || (registration !== undefined && registrationPaths(this.#deps.cluster).includes(registration));
+    return isKnown || ![...this.#writer.live.all().values()].some(isHubManaged);
   }
 
   get #last(): AcceptedRevision | undefined {

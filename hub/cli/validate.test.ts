@@ -89,6 +89,12 @@ us       us-east-1               1
     ]);
   });
 
+  it('refuses folders of policies that differ in case only', async () => {
+    put('policies/Team/a.md', 'x');
+    put('policies/team/a.md', 'x');
+    expect((await runFso(['validate', root])).out).toBe('policies/team:1:1: is there in another case too\n');
+  });
+
   it('says when there is nothing to judge', async () => {
     const { code, err } = await runFso(['validate', join(root, 'policies')]);
     expect([code, err]).toEqual([2, expect.stringContaining('no policy files in ')]);

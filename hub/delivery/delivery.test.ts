@@ -21,7 +21,7 @@ import { createAuditKey, createCheckpoints, type Ledger } from '../ledger/index.
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
 import { AGENT_PATH, Delivery } from './delivery.ts';
-import { type Offers, RevisionTargets } from './offers.ts';
+import { type Offers, OutdatedAgentError, RevisionTargets } from './offers.ts';
 
 const TOKENS = new Map([
   ['eu', 'token-of-eu-0123456789'],
@@ -64,8 +64,11 @@ const startDelivery = async (heartbeatMs = 60_000) => {
   const targets = new RevisionTargets();
   /** Clusters whose part of a commit was asked for; null: the whole. */
   const parts: (string | null)[] = [];
+  /** Commits with scopes. */
+  const outdated = new Set<string>();
   const offers: Offers = {
     get: async ({ cluster }, revision) => {
+      if (outdated.has(revision)) throw new OutdatedAgentError();
       parts.push(cluster);
       const frame = encodeFrame({ type: 'offer', revision, anchor: null, chain: [revision], objects: [] });
       return { revision, shared: Buffer.from(frame.slice(0, -2)), own: Buffer.from(frame.slice(-2)), objects: 0 };
@@ -105,7 +108,7 @@ const startDelivery = async (heartbeatMs = 60_000) => {
     for (const socket of sockets) socket.terminate();
     await new Promise((resolve) => http.close(resolve));
   };
-  return { delivery, connect, close, ledger, key, checkpoints, slow, written, targets, parts };
+  return { delivery, connect, close, ledger, key, checkpoints, slow, written, targets, parts, outdated };
 };
 
 let bench: Awaited<ReturnType<typeof startDelivery>>;
@@ -227,6 +230,16 @@ it('speaks the version of the protocol before its own with an agent that is not 
     ]);
   }
   expect(bench.parts).toEqual([null, 'eu']);
+});
+
+it('keeps the stream of an agent that is too old for the scopes of a commit, and says why it has not got it', async () => {
+  const revision = 'b'.repeat(40);
+  bench.targets.aim(revision);
+  bench.outdated.add(revision);
+  const { socket } = await bench.connect('eu');
+  socket.send(hello().replace(`"protocol":${PROTOCOL_VERSION}`, `"protocol":${PREVIOUS_PROTOCOL_VERSION}`));
+  await expect.poll(async () => (await bench.ledger.cluster('eu'))?.nack?.reasons[0]?.message).toContain('upgrade the agent');
+  expect(socket.readyState).toBe(WebSocket.OPEN);
 });
 
 const framesOf = (socket: WebSocket): HubFrame['type'][] => {

@@ -19,6 +19,7 @@ const agent = { cluster: null };
 const access = (): ObjectAccess & { reads: number } => {
   const counted = {
     reads: 0,
+    hasScopes: async () => false,
     partOf: async (revision: string, cluster: string | null) => {
       const shared = CONTENT[revision];
       return shared === undefined ? null : { key: '', shared, own: OWN[cluster ?? ''] ?? [] };
@@ -114,10 +115,7 @@ describe('offers', () => {
   });
 
   it('is refused to an agent that takes nothing but whole commits where a part is for some clusters alone', async () => {
-    const offers = createOffers({
-      ...access(),
-      partOf: async (_revision, cluster) => (cluster === null ? null : { key: '', shared: [], own: [] }),
-    });
+    const offers = createOffers({ ...access(), hasScopes: async () => true });
     await expect(offers.get({ cluster: null, holds: null, anchor: null }, id(1))).rejects.toThrow(OutdatedAgentError);
   });
 

@@ -108,8 +108,8 @@ class OfferMaker implements Offers {
 
   async get(agent: AgentHistory, revision: string, isClaim = false): Promise<EncodedOffer> {
     const { cluster, holds } = agent;
+    if (cluster === null && (await this.#access.hasScopes(revision))) throw new OutdatedAgentError();
     const wanted = await this.#access.partOf(revision, cluster);
-    if (wanted === null && cluster === null) throw new OutdatedAgentError();
     if (wanted === null) throw new Error(`objects of revision ${revision} are not in the clone`);
     const step: Step = { agent, revision, wanted, held: holds === null ? null : await this.#access.partOf(holds, cluster) };
     const shared = await this.#sharedOf(step, isClaim);

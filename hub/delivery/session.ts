@@ -135,14 +135,20 @@ export class Session {
     this.#makeOffer(revision).catch((err: unknown) => {
       if (err === this.#socket.closed.reason) return;
       if (err instanceof OutdatedAgentError) {
-        this.#logger.warn({ revision }, 'agent too old for the scopes of a commit');
-        this.close(CLOSE_CODES.unsupportedProtocol, err.message);
+        this.#refuseFor(revision, err.message);
         return;
       }
       this.#logger.error({ err, revision }, 'offer failed');
       // The agent comes back and gets the offer again.
       this.close(1011, 'the offer cannot be made');
     });
+  }
+
+  /** Refuses a revision in the place of an agent that could not take it, which stays connected and keeps what it has. */
+  #refuseFor(revision: string, message: string): void {
+    this.#state.commits.known.add(revision);
+    const nack = { type: 'nack', revision, reasons: [{ message }] } as const;
+    takeNack({ ...nack, reasons: [...nack.reasons] }, this.#context).catch((err: unknown) => this.#noteWriteFailure(err));
   }
 
   close(code: number, reason: string): void {

@@ -100,6 +100,19 @@ describe('policies of clusters that differ in a few', () => {
     expect(second).toBe(third);
     expect(new Map(first)).toEqual(new Map(second));
     expect(keysBetween(start, second)).toEqual(['own-p3']);
+    const [a, b] = [4, 5].map((n) => [`own-p${n}`, internReport({ ...short, name: `own-${n}`, targetNamespace: 'new' })] as const);
+    const go = (...order: (typeof a)[]): ReturnType<typeof changePolicies> =>
+      order.reduce(
+        (policies, change, n) => changePolicies(policies, new Map(change && [change]), n === 0 ? `${change?.[0]}` : 'both'),
+        start,
+      );
+    for (let times = 0; times < 3; times += 1)
+      for (const order of [
+        [a, b],
+        [b, a],
+      ])
+        go(...order);
+    expect(go(a, b)).toBe(go(b, a));
     const deviating = changePolicies(start, new Map([['own-p1', failed]]), 'y');
     expect(changePolicies(deviating, new Map([['own-p1', start.get('own-p1')]]), 'own')).toBe(start);
   });

@@ -111,7 +111,7 @@ const overOthers = (policies: Policies): Policies => {
 export const internPolicies = (digest: string, policies: Policies): Policies => {
   const known = sets.get(digest);
   if (known !== undefined && isSame(known, policies)) return known;
-  const shared = policies.size < MIN_SHARED ? policies : overOthers(policies);
+  const shared = policies.size < MIN_SHARED || policies instanceof PoliciesOver ? policies : overOthers(policies);
   sets.set(digest, shared);
   return shared;
 };
@@ -126,33 +126,54 @@ const NOTHING_OWN: Own = new Map();
 /** What a map becomes where one policy reads as in a report. The first cluster that goes that way has it for itself, the others share it. */
 interface Step {
   readonly key: string;
-  after: Policies | undefined;
+  /** Held by those that have it. */
+  after: WeakRef<Policies> | undefined;
 }
 const steps = new WeakMap<Policies, WeakMap<PolicyReport, Step>>();
 
-/** The map of those who say of one policy what many say; undefined: it is not the way of many yet. */
-const sharedNext = (base: Policies, key: string, report: PolicyReport): Policies | undefined => {
+/** The map of those who say of one policy what many say; undefined: it is not the way of many yet. @param digest of that map, if it is known */
+const sharedNext = (base: Policies, key: string, report: PolicyReport, digest: string | undefined): Policies | undefined => {
   if (!base.has(key) || !isShortReport(report)) return undefined;
   const known = steps.get(base) ?? new WeakMap<PolicyReport, Step>();
   steps.set(base, known);
   const step = known.get(report);
   if (step === undefined) known.set(report, { key, after: undefined });
   if (step?.key !== key) return undefined;
-  if (step.after === undefined) {
-    step.after = new Map(base).set(key, report);
-    noteChange(base, step.after, [key]);
-    toFront(step.after, -1);
-  }
-  return step.after;
+  const after = step.after?.deref() ?? makeNext(base, key, report, digest);
+  step.after = new WeakRef(after);
+  return after;
+};
+
+/** Others may have come to the same by another way. */
+const makeNext = (base: Policies, key: string, report: PolicyReport, digest: string | undefined): Policies => {
+  const made = new Map(base).set(key, report);
+  const same = digest === undefined ? undefined : sets.get(digest);
+  const next = same !== undefined && isSame(same, made) ? same : made;
+  if (digest !== undefined) sets.set(digest, next);
+  noteChange(base, next, [key]);
+  if (next === made) toFront(made, -1);
+  return next;
 };
 
 const sizeAfter = (before: Policies, key: string, report: PolicyReport | undefined): number =>
   before.size + Number(report !== undefined) - Number(before.has(key));
 
-const changeOne = (before: Policies, key: string, report: PolicyReport | undefined): Policies => {
+interface Change {
+  readonly key: string;
+  readonly report: PolicyReport | undefined;
+  /** Of what comes out; undefined: it is not the last change. */
+  readonly digest: string | undefined;
+}
+
+const changeOne = (before: Policies, change: Change): Policies => {
+  const { key, report, digest } = change;
   const [base, own] = before instanceof PoliciesOver ? [before.base, before.own] : [before, NOTHING_OWN];
-  const next = report === undefined || own.has(key) ? undefined : sharedNext(base, key, report);
-  if (next !== undefined) return own.size === 0 ? next : new PoliciesOver(next, own, before.size);
+  const next = report === undefined || own.has(key) ? undefined : sharedNext(base, key, report, own.size === 0 ? digest : undefined);
+  if (next === undefined) return changeOwn(before, base, own, change);
+  return own.size === 0 ? next : new PoliciesOver(next, own, before.size);
+};
+
+const changeOwn = (before: Policies, base: Policies, own: Own, { key, report }: Change): Policies => {
   const changed = new Map(own);
   if (base.get(key) === report) changed.delete(key);
   else changed.set(key, report);
@@ -192,14 +213,18 @@ export const keysBetween = (before: Policies, after: Policies): readonly string[
  * @param digest of what comes out; see digestOfReports
  */
 export const changePolicies = (before: Policies, changes: Changes, digest: string): Policies => {
-  const after = before.size >= MIN_SHARED && changes.size <= FEW ? changeFew(before, changes) : changeAll(before, changes, digest);
+  const after = before.size >= MIN_SHARED && changes.size <= FEW ? changeFew(before, changes, digest) : changeAll(before, changes, digest);
   noteChange(before, after, [...changes.keys()]);
   return after;
 };
 
-const changeFew = (before: Policies, changes: Changes): Policies => {
+const changeFew = (before: Policies, changes: Changes, digest: string): Policies => {
   let after = before;
-  for (const [key, report] of changes) after = changeOne(after, key, report);
+  let left = changes.size;
+  for (const [key, report] of changes) {
+    left -= 1;
+    after = changeOne(after, { key, report, digest: left === 0 ? digest : undefined });
+  }
   // What lies over a map must stay little.
   return after instanceof PoliciesOver && after.own.size > after.size / SHARE_OWN ? overOthers(new Map(after)) : after;
 };

@@ -22,6 +22,8 @@ import type { RevisionPart } from './types.ts';
 
 /** Commits of which it is known who gets what: the one in force, and what agents lag behind with. */
 const VIEWS_KEPT = 16;
+/** Lists of ids for one commit. */
+const LISTS_KEPT = 64;
 const REGISTRATIONS_KEPT = 20_000;
 
 type Whole = Extract<RevisionFiles, { ok: true }>;
@@ -68,6 +70,7 @@ const sharedBy = ({ others, shared }: View, inside: readonly string[], key: stri
   const ids = new Set(others.filter(({ through }) => through.every((folder) => entered.has(folder))).map(({ id }) => id));
   const list = [...ids];
   shared.set(key, list);
+  dropOldest(shared, LISTS_KEPT);
   return list;
 };
 
@@ -118,11 +121,16 @@ export class RevisionParts {
     return (await this.#view(revision))?.all ?? [];
   }
 
-  /** @param cluster null: the whole commit, which there is only while no part of it is for some clusters alone */
+  /** Whether a part of a commit is for some clusters alone. */
+  async hasScopes(revision: string): Promise<boolean> {
+    return ((await this.#view(revision))?.inScope.size ?? 0) > 0;
+  }
+
+  /** @param cluster null: the whole commit */
   async partOf(revision: string, cluster: string | null): Promise<RevisionPart | null> {
     const view = await this.#view(revision);
     if (view === null) return null;
-    if (cluster === null) return view.inScope.size > 0 ? null : { key: '*', shared: view.all, own: [] };
+    if (cluster === null) return { key: '*', shared: view.all, own: [] };
     const inside = await this.#insideOf(view, cluster);
     const key = inside.join('\n');
     const own = ownPaths(cluster).flatMap((path) => view.registrations.get(path) ?? []);

@@ -11,6 +11,7 @@ export {
   registrationPaths,
   registrationPlace,
   SCOPE_FILE,
+  twinsAmong,
 } from './paths.ts';
 export { type PlacementTest, placementTest } from './placement.ts';
 export { type DocumentText, documentTexts, type PolicyText, policyTexts } from './policy-text.ts';

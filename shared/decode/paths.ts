@@ -90,3 +90,9 @@ const registrationFolderProblem = (name: string): string | undefined => {
   if (/\.ya?ml$/i.test(name)) return 'is a folder with the name of a file';
   return unless(!HASH_FOLDER.test(name) || name === name.toLowerCase(), 'must be in lower case');
 };
+
+/** Names of folders that differ from another one's in case only: to a checkout on some systems they are one, with one scope. */
+export const twinsAmong = (folders: readonly string[]): readonly string[] => {
+  const seen = new Set<string>();
+  return folders.filter((name) => seen.size === seen.add(name.toLowerCase()).size);
+};

@@ -1,4 +1,13 @@
-import { FOLDERS, folderProblem, isPolicyPath, isScopeName, registrationPlace, SCOPE_FILE, type SourceFile } from '../decode/index.ts';
+import {
+  FOLDERS,
+  folderProblem,
+  isPolicyPath,
+  isScopeName,
+  registrationPlace,
+  SCOPE_FILE,
+  type SourceFile,
+  twinsAmong,
+} from '../decode/index.ts';
 import { byText } from '../encoding/index.ts';
 import type { Reason } from '../protocol/index.ts';
 import type { SignerFiles } from '../signatures/index.ts';
@@ -70,16 +79,6 @@ export const filesOfRevision = async (revision: string, getObject: GetObject, op
 /** Whether files below a folder can be policy files, or the path is one itself if it turns out to be no folder. */
 const concernsPolicy = (path: string): boolean => isPolicyPath(path) || isPolicyPath(`${path}/x.yaml`);
 
-/** Folders whose names differ from another one's in case only: to a checkout on some systems they are one, with one scope. */
-const twinsAmong = (entries: readonly TreeEntry[]): readonly TreeEntry[] => {
-  const seen = new Set<string>();
-  return entries.filter(({ kind, name }) => {
-    const isTwin = kind === 'tree' && seen.has(name.toLowerCase());
-    if (kind === 'tree') seen.add(name.toLowerCase());
-    return isTwin;
-  });
-};
-
 const isInPolicies = (path: string): boolean => isNamed(path.split('/', 1)[0] ?? '', FOLDERS.SovereignPolicy);
 
 class Walk {
@@ -148,7 +147,8 @@ class Walk {
 
   async #entries(entries: readonly TreeEntry[], folder: string): Promise<void> {
     const pathOf = ({ name }: TreeEntry): string => (folder === '' ? name : `${folder}/${name}`);
-    for (const twin of twinsAmong(entries).map(pathOf).filter(isInPolicies)) this.#problem(twin, 'is there in another case too');
+    const folders = entries.filter(({ kind }) => kind === 'tree').map(pathOf);
+    for (const twin of twinsAmong(folders).filter(isInPolicies)) this.#problem(twin, 'is there in another case too');
     await Promise.all(entries.map((entry) => this.#entry(entry, pathOf(entry))));
   }
 

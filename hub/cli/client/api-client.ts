@@ -24,6 +24,7 @@ import {
   PolicySummaryPage,
   PolicyView,
   ProblemDetails,
+  policyKey,
   policyPath,
   SessionView,
   SourceView,
@@ -194,20 +195,28 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
     return items;
   };
 
+  /** With the clusters that one answer has no room for. */
+  const withAllClusters = async (first: PolicyView, signal: AbortSignal | undefined): Promise<PolicyView> => {
+    const clusters = [...first.clusters];
+    for (let cursor = first.next; cursor !== null; ) {
+      const page = await get(PolicyView, `/policies/${policyPath(policyKey(first))}`, { cursor }, signal);
+      clusters.push(...page.clusters);
+      cursor = page.next;
+    }
+    return { ...first, clusters, next: null };
+  };
+
   return {
     status: (signal) => get(StatusView, '/status', {}, signal),
     source: (signal) => get(SourceView, '/source', {}, signal),
-    policies: (query = {}, signal) => all((page) => get(PolicyPage, '/policies', page, signal), { ...query }),
-    policySummaries: (query = {}, signal) => all((page) => get(PolicySummaryPage, '/policy-summaries', page, signal), { ...query }),
-    policy: async (key, signal) => {
-      const read = (query: { readonly cursor?: string }) => get(PolicyView, `/policies/${policyPath(key)}`, query, signal);
-      let view = await read({});
-      while (view.next !== null) {
-        const { clusters, next } = await read({ cursor: view.next });
-        view = { ...view, clusters: [...view.clusters, ...clusters], next };
-      }
-      return view;
+    policies: async (query = {}, signal) => {
+      const items = await all((page) => get(PolicyPage, '/policies', page, signal), { ...query });
+      const whole: PolicyView[] = [];
+      for (const item of items) whole.push(await withAllClusters(item, signal));
+      return whole;
     },
+    policySummaries: (query = {}, signal) => all((page) => get(PolicySummaryPage, '/policy-summaries', page, signal), { ...query }),
+    policy: async (key, signal) => withAllClusters(await get(PolicyView, `/policies/${policyPath(key)}`, {}, signal), signal),
     policyDetail: async (key, cluster, signal) => {
       const [detail] = (await get(PolicyDetailPage, `/policy-details/${policyPath(key)}`, { cluster }, signal)).items;
       if (detail === undefined) throw new HubError('the hub answers without the cluster', 200);

@@ -200,4 +200,19 @@ describe('when policies that conform changed', () => {
     change(1, 66);
     expect([1, 2].map((n) => rows().get(`p${n}`))).toEqual([66, 65].map((second) => [at(second), at(second)]));
   });
+
+  it('is the time of the report where policy and report come together, also in a cluster that has reported nothing before', () => {
+    const index = createFleetIndex();
+    const read = (record: ClusterRecord, key: string) =>
+      index
+        .update({ desired: null, clusters: [record] })
+        .policy(key)
+        ?.summary().lastUpdated;
+    const empty = clusterRecord('eu', [], { policiesChanged: null });
+    index.update({ desired: null, clusters: [empty] });
+    const first = clusterRecord('eu', [shortReport(1, 1)], { policiesChanged: at(5) });
+    expect(read(first, 'p1')).toBe(at(5));
+    const second = { ...first, policies: new Map(first.policies).set('p2', shortReport(2, 1)), policiesChanged: at(9) };
+    expect([read(second, 'p1'), read(second, 'p2')]).toEqual([at(5), at(9)]);
+  });
 });

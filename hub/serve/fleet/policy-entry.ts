@@ -43,8 +43,8 @@ export interface MutablePolicyEntry extends PolicyEntry {
   isInGit(): boolean;
   /** What a cluster contributed until now, and from now on; undefined: nothing. The rows say so already. */
   change(before: PolicyInCluster | undefined, now: PolicyInCluster | undefined): void;
-  /** Times in the rows are others than before. */
-  forgetTimes(): void;
+  /** A row has this time now, which is later than the one that it had. */
+  raiseTime(time: string): void;
 }
 
 /** When the report that changed last did. */
@@ -122,8 +122,9 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
       head = undefined;
       summary = undefined;
     },
-    forgetTimes: () => {
-      lastUpdated = undefined;
+    raiseTime: (time) => {
+      if (lastUpdated === undefined || (lastUpdated !== null && !isLater(time, lastUpdated))) return;
+      lastUpdated = time;
       summary = undefined;
     },
   };

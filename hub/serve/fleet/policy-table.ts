@@ -1,4 +1,4 @@
-import type { PolicyInCluster } from '@fso/shared/api';
+import { isShortReport, type PolicyInCluster } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { type ClusterRecord, type Desired, keysBetween } from '../../ledger/index.ts';
@@ -31,8 +31,10 @@ const TIMES_KEPT = 64;
 /** What one cluster contributes. Rows are made of it when they are read: kept, they would be one for each policy in each cluster. */
 interface Contribution {
   readonly record: ClusterRecord;
-  /** Policies that have a row of it; one set for all clusters with the same policies. */
-  readonly placed: Placed;
+  /** Policies that Git means it to have; one set for all clusters with the same ones. */
+  readonly meant: Placed;
+  /** Those that it reports besides. */
+  readonly others: Placed;
   readonly phases: Readonly<PhaseCounts>;
   /** When the policies changed that conform, by key; of the others, `since`. RFC 3339. */
   readonly changed: Map<string, string>;
@@ -45,16 +47,22 @@ const rowOf = ({ key }: MutablePolicyEntry, { record, changed, since }: Contribu
   return { cluster: record.name, fresh: record.connected, report, changed: time };
 };
 
-const firstOf = (record: ClusterRecord, placed: Placed): Contribution => ({
+type Having = Pick<Contribution, 'meant' | 'others'>;
+
+const NONE: Placed = new Set();
+
+const firstOf = (record: ClusterRecord, having: Having): Contribution => ({
   record,
-  placed,
+  ...having,
   phases: noPhases(),
   changed: new Map(),
   since: record.policiesChanged,
 });
 
+const has = ({ meant, others }: Having, entry: MutablePolicyEntry): boolean => meant.has(entry) || others.has(entry);
+
 const isAlike = (a: Contribution, b: Contribution): boolean =>
-  a.placed === b.placed && a.record.policies === b.record.policies && a.record.connected === b.record.connected;
+  a.meant === b.meant && a.others === b.others && a.record.policies === b.record.policies && a.record.connected === b.record.connected;
 
 const isEqual = (a: Placed, b: Placed): boolean => a.size === b.size && [...a].every((entry) => b.has(entry));
 
@@ -65,8 +73,10 @@ class ClusterRows implements PolicyTable {
   #meant = new WeakMap<readonly CompiledPolicy[], Placed>();
   #named = new Map<string, Placed>();
   #namedBefore: ReadonlyMap<string, Placed> = new Map();
-  /** Of maps that clusters share: which set goes with one, where a certain set is meant. */
-  readonly #reported = new WeakMap<ClusterRecord['policies'], { readonly meant: Placed; readonly placed: Placed }>();
+  /** Maps that have nothing besides what is meant, by that. */
+  readonly #within = new WeakMap<ClusterRecord['policies'], Placed>();
+  /** Names of the clusters that report a policy which they are not meant to have. */
+  readonly #reporters = new Map<MutablePolicyEntry, Set<string>>();
   #sorted: readonly MutablePolicyEntry[] | undefined;
 
   describe(desired: Desired | null): void {
@@ -83,30 +93,36 @@ class ClusterRows implements PolicyTable {
 
   place(record: ClusterRecord, meant: readonly CompiledPolicy[]): Readonly<PhaseCounts> {
     const before = this.#clusters.get(record.name);
-    const few = before === undefined ? undefined : this.#fewChanged(before, record, this.#setOf(meant));
-    const placed = few === undefined || before === undefined ? this.#placedOf(record, this.#setOf(meant), before?.placed) : before.placed;
-    const now = before === undefined ? firstOf(record, placed) : { ...before, record, placed, phases: { ...before.phases } };
+    const meantNow = this.#setOf(meant);
+    const few = before === undefined ? undefined : this.#fewChanged(before, record, meantNow);
+    const having: Having = few !== undefined && before !== undefined ? before : this.#havingOf(record, meantNow, before?.others);
+    const { meant: set, others } = having;
+    const now = before === undefined ? firstOf(record, having) : { ...before, record, meant: set, others, phases: { ...before.phases } };
     // Rows are read from here on.
     this.#clusters.set(record.name, now);
     if (before !== undefined && isAlike(before, now)) return now.phases;
-    for (const entry of few ?? placed) this.#replace(entry, before, now);
-    if (before !== undefined && before.placed !== placed) this.#takeBackOthers(before, now);
+    this.#noteReporter(record.name, before?.others ?? NONE, others);
+    for (const entry of few ?? [...set, ...others]) this.#replace(entry, before, now);
+    if (before !== undefined) this.#takeBackGone(before, now);
     this.#boundTimes(now);
     return now.phases;
   }
 
   /** The policies that changed, where these are all that did; undefined: what a cluster has may be other policies, or its connection changed. */
   #fewChanged(before: Contribution, { policies, connected }: ClusterRecord, meant: Placed): readonly MutablePolicyEntry[] | undefined {
-    if (before.placed !== meant || before.record.connected !== connected) return undefined;
+    if (before.meant !== meant || before.record.connected !== connected) return undefined;
     const entries = keysBetween(before.record.policies, policies).map((key) => this.#entries.get(key));
-    return entries.every((entry) => entry !== undefined && meant.has(entry)) ? (entries as MutablePolicyEntry[]) : undefined;
+    const isInPlace = (entry: MutablePolicyEntry | undefined): entry is MutablePolicyEntry =>
+      entry !== undefined && (meant.has(entry) || (before.others.has(entry) && policies.has(entry.key)));
+    return entries.every(isInPlace) ? entries : undefined;
   }
 
   remove(cluster: string): void {
     const before = this.#clusters.get(cluster);
     if (before === undefined) return;
     this.#clusters.delete(cluster);
-    for (const entry of before.placed) this.#takeBack(entry, before, noPhases());
+    this.#noteReporter(cluster, before.others, NONE);
+    for (const entry of [...before.meant, ...before.others]) this.#takeBack(entry, before, noPhases());
   }
 
   list(): readonly PolicyEntry[] {
@@ -120,19 +136,29 @@ class ClusterRows implements PolicyTable {
   }
 
   #replace(entry: MutablePolicyEntry, before: Contribution | undefined, now: Contribution): void {
-    const had = before?.placed.has(entry) === true ? before : undefined;
-    const isSame = had?.record.policies.get(entry.key) === now.record.policies.get(entry.key);
+    const had = before !== undefined && has(before, entry) ? before : undefined;
+    const report = now.record.policies.get(entry.key);
+    const isSame = had?.record.policies.get(entry.key) === report;
     if (had !== undefined && isSame && had.record.connected === now.record.connected) return;
     const was = had && rowOf(entry, had);
-    if (had !== undefined && !isSame) now.changed.set(entry.key, now.record.policiesChanged ?? '');
+    // What was there when the hub began to look may have changed at any time until then.
+    if (before !== undefined && !isSame && report !== undefined && isShortReport(report))
+      now.changed.set(entry.key, now.record.policiesChanged ?? '');
     const is = rowOf(entry, now);
     if (was !== undefined) countPhase(now.phases, effectivePhase(was), -1);
     countPhase(now.phases, effectivePhase(is));
     entry.change(was, is);
   }
 
-  #takeBackOthers(before: Contribution, { placed, phases }: Contribution): void {
-    for (const entry of before.placed) if (!placed.has(entry)) this.#takeBack(entry, before, phases);
+  #takeBackGone(before: Contribution, now: Contribution): void {
+    const gone = [...(before.meant === now.meant ? [] : before.meant), ...before.others].filter((entry) => !has(now, entry));
+    for (const entry of gone) this.#takeBack(entry, before, now.phases);
+  }
+
+  #noteReporter(cluster: string, before: Placed, now: Placed): void {
+    if (before === now) return;
+    for (const entry of before) if (!now.has(entry)) this.#reporters.get(entry)?.delete(cluster);
+    for (const entry of now) this.#reporters.set(entry, (this.#reporters.get(entry) ?? new Set()).add(cluster));
   }
 
   #takeBack(entry: MutablePolicyEntry, before: Contribution, phases: PhaseCounts): void {
@@ -146,8 +172,12 @@ class ClusterRows implements PolicyTable {
   #boundTimes(now: Contribution): void {
     if (now.changed.size <= TIMES_KEPT) return;
     now.changed.clear();
-    this.#clusters.set(now.record.name, { ...now, since: now.record.policiesChanged });
-    for (const entry of now.placed) entry.forgetTimes();
+    const since = now.record.policiesChanged;
+    this.#clusters.set(now.record.name, { ...now, since });
+    for (const entry of [...now.meant, ...now.others]) {
+      const report = now.record.policies.get(entry.key);
+      if (since !== null && report !== undefined && isShortReport(report)) entry.raiseTime(since);
+    }
   }
 
   #entryOf(key: string): MutablePolicyEntry {
@@ -164,18 +194,19 @@ class ClusterRows implements PolicyTable {
 
   #row(entry: MutablePolicyEntry, cluster: string): PolicyInCluster | undefined {
     const contribution = this.#clusters.get(cluster);
-    return contribution?.placed.has(entry) === true ? rowOf(entry, contribution) : undefined;
+    return contribution !== undefined && has(contribution, entry) ? rowOf(entry, contribution) : undefined;
   }
 
+  /** Of a policy in Git any cluster may have it; of others it is known which do. */
   #rowsOf(entry: MutablePolicyEntry): readonly PolicyInCluster[] {
-    const rows: PolicyInCluster[] = [];
-    for (const contribution of this.#clusters.values()) if (contribution.placed.has(entry)) rows.push(rowOf(entry, contribution));
-    return rows;
+    const names = entry.isInGit() ? this.#clusters.keys() : (this.#reporters.get(entry) ?? []);
+    return [...names].flatMap((name) => this.#row(entry, name) ?? []);
   }
 
   #dropIfEmpty(entry: MutablePolicyEntry): void {
     if (entry.isInGit() || entry.tally.phases.total > 0) return;
     this.#entries.delete(entry.key);
+    this.#reporters.delete(entry);
     this.#sorted = undefined;
   }
 
@@ -190,16 +221,13 @@ class ClusterRows implements PolicyTable {
     return placed;
   }
 
-  /** What is meant, and what is reported besides. @param before of the same cluster, until now */
-  #placedOf({ policies }: ClusterRecord, meant: Placed, before: Placed | undefined): Placed {
-    const known = this.#reported.get(policies);
-    if (known?.meant === meant) return known.placed;
-    const others = [...policies.keys()].map((key) => this.#entryOf(key)).filter((entry) => !meant.has(entry));
-    const all = others.length === 0 ? meant : new Set([...meant, ...others]);
-    const placed = before !== undefined && all !== meant && isEqual(before, all) ? before : all;
-    // Another cluster may have the same map when these policies are gone from the table: only sets of what is meant stay right.
-    if (placed === meant) this.#reported.set(policies, { meant, placed });
-    return placed;
+  /** What is meant, and what is reported besides. @param before what the same cluster reported besides until now */
+  #havingOf({ policies }: ClusterRecord, meant: Placed, before: Placed | undefined): Having {
+    if (this.#within.get(policies) === meant) return { meant, others: NONE };
+    const others = new Set([...policies.keys()].map((key) => this.#entryOf(key)).filter((entry) => !meant.has(entry)));
+    if (others.size > 0) return { meant, others: before !== undefined && isEqual(before, others) ? before : others };
+    this.#within.set(policies, meant);
+    return { meant, others: NONE };
   }
 }
 

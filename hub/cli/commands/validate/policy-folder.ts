@@ -1,6 +1,6 @@
 import { type Dirent, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { folderProblem, isPolicyPath, type SourceFile, type SourceProblem } from '@fso/shared/decode';
+import { folderProblem, isPolicyPath, type SourceFile, type SourceProblem, twinsAmong } from '@fso/shared/decode';
 import { byText } from '@fso/shared/encoding';
 import { SIGNERS_FILES, SIGNERS_FOLDER } from '@fso/shared/git';
 import { parseSigners, type SignerFiles, SignersError } from '@fso/shared/signatures';
@@ -65,7 +65,12 @@ export const readPolicyFolder = (root: string): FolderContent => {
     if (entry.isFile() && isPolicyPath(path)) take(path);
   };
   const walk = (folder: string): void => {
-    for (const entry of listFolder(root, folder)) visit(entry, folder === '' ? entry.name : `${folder}/${entry.name}`);
+    const pathOf = ({ name }: Dirent): string => (folder === '' ? name : `${folder}/${name}`);
+    const entries = listFolder(root, folder);
+    const folders = entries.filter((entry) => entry.isDirectory()).map(pathOf);
+    for (const twin of twinsAmong(folders.filter((path) => /^policies(\/|$)/i.test(path))))
+      problems.push(problem(twin, 'is there in another case too'));
+    for (const entry of entries) visit(entry, pathOf(entry));
   };
   walk('');
   return { files, problems };

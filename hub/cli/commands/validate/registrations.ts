@@ -83,21 +83,34 @@ export const afterMoves = (files: readonly SourceFile[], { writes, removes }: Mo
 
 const TEMPORARY = '.moving';
 
+/** Writes each text beside its place. @throws what the file system says; then none of them is left */
+const writeBeside = (root: string, writes: Moves['writes']): void => {
+  const written: string[] = [];
+  try {
+    for (const [path, text] of writes) {
+      const temporary = join(root, `${path}${TEMPORARY}`);
+      mkdirSync(dirname(temporary), { recursive: true });
+      writeFileSync(temporary, text, { flag: 'wx' });
+      written.push(temporary);
+    }
+  } catch (error) {
+    for (const path of written) rmSync(path, { force: true });
+    throw error;
+  }
+};
+
 /** All is written before anything is replaced or removed. @throws CliError when a file is in the way, or cannot be written */
 export const move = (root: string, { writes, removes, moved }: Moves): void => {
   const sources = new Set(moved.map(({ from }) => from));
   const taken = moved.find(({ to }) => !sources.has(to) && existsSync(join(root, to)));
   if (taken !== undefined) throw new CliError(`cannot move cluster ${taken.cluster}: ${taken.to} is there already`);
-  const temporary = [...writes.keys()].map((path) => join(root, `${path}${TEMPORARY}`));
   try {
-    for (const [path, text] of writes) {
-      mkdirSync(dirname(join(root, path)), { recursive: true });
-      writeFileSync(join(root, `${path}${TEMPORARY}`), text, { flag: 'wx' });
-    }
+    writeBeside(root, writes);
     for (const path of removes) rmSync(join(root, path));
     for (const path of writes.keys()) renameSync(join(root, `${path}${TEMPORARY}`), join(root, path));
   } catch (error) {
-    if (removes.every((path) => existsSync(join(root, path)))) for (const path of temporary) rmSync(path, { force: true });
-    throw new CliError(`cannot move the registrations: ${messageOf(error)}`);
+    throw new CliError(
+      `cannot move the registrations: ${messageOf(error)}; files that end in ${TEMPORARY}, if there are any, have yet to take their place`,
+    );
   }
 };
