@@ -15,9 +15,7 @@ import type { TreeEntry } from './objects.ts';
 export interface ClusterPart {
   /** Path of its registration; null: it is not registered. */
   readonly registration: string | null;
-  /** Folders with a scope that the cluster is in, sorted. */
-  readonly inside: readonly string[];
-  /** Folders with a scope that it is not in; what lies below them is not known. */
+  /** Folders with a scope that the cluster is not in, sorted; what lies below them is not known. */
   readonly outside: readonly string[];
 }
 

@@ -91,7 +91,6 @@ class Walk {
   readonly #problems: Reason[] = [];
   readonly #ids = new Map<string, string>();
   readonly #registrations: string[] = [];
-  readonly #inside: string[] = [];
   readonly #outside: string[] = [];
   /** Of a walk for one cluster, from the policies on. */
   #facts: ClusterFacts | undefined;
@@ -112,7 +111,7 @@ class Walk {
   result(): RevisionFiles {
     if (this.#hasFailed) return { ok: false, problems: this.#problems, missing: [...this.#missing] };
     const files = this.#files.sort((left, right) => (left.path < right.path ? -1 : 1));
-    const part = { registration: this.#registrations[0] ?? null, inside: this.#inside.sort(byText), outside: this.#outside.sort(byText) };
+    const part = { registration: this.#registrations[0] ?? null, outside: this.#outside.sort(byText) };
     return { ok: true, files, objects: this.#objects, ids: this.#ids, part };
   }
 
@@ -188,7 +187,7 @@ class Walk {
     if (this.#facts === undefined) return true;
     const { isInside, problems } = scopeVerdict(scope, this.#facts);
     this.#tell(problems);
-    (isInside ? this.#inside : this.#outside).push(folder);
+    if (!isInside) this.#outside.push(folder);
     return isInside;
   }
 

@@ -71,7 +71,10 @@ describe('the foundation of lock 1', () => {
     expect((await world.parameters(NAMESPACES_PARAMETERS)).namespaces?.[CANARY_NAMESPACE]?.regions).toBe('');
     await eventually(async () => (await world.tryPod(CANARY_NAMESPACE)).includes("'fso-floor-index-pods-deny'"));
     expect(floorCondition()?.status).toBe('True');
-    expect(await world.tryDelete(world.stranger, NAMESPACE_KIND, CANARY_NAMESPACE)).toContain('hold the objects that enforce and prove');
+    // The guard was written just before: the API server takes a moment to follow it.
+    await eventually(async () =>
+      (await world.tryDelete(world.stranger, NAMESPACE_KIND, CANARY_NAMESPACE)).includes('hold the objects that enforce and prove'),
+    );
   });
 
   it('restores removed fields of the schema of the parameters, and reports it', async () => {
