@@ -48,7 +48,7 @@ beforeAll(async () => {
   await arena.admin.create(NAMESPACE_KIND, { metadata: { name: NAMESPACE } }, {}, signal);
   await arena.letIn('mallory', NAMESPACE);
   await eventually(() => arena.admin.get(SERVICE_ACCOUNT_KIND, { namespace: NAMESPACE, name: 'default' }, signal));
-  const files = { 'clusters/here.yaml': clusterFile(NAME, ALLOWED), 'policies/governed.yaml': policyFile(NAMESPACE, ALLOWED) };
+  const files = { [`clusters/${NAME}.yaml`]: clusterFile(NAME, ALLOWED), 'policies/governed.yaml': policyFile(NAMESPACE, ALLOWED) };
   federation = await openFederation(folder, NAME, files);
   federation.startHub();
   await startAgent();
