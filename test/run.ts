@@ -126,7 +126,7 @@ const inParts = (project: string, count: number): Suites =>
 const SIMULATED_FLEET = 'test/browser/simulated-fleet/';
 
 /**
- * Three at a time: each waits much for the programs that it started; with more they wait for each other. The longest are in parts, and the short
+ * Four at a time: each waits much for the programs that it started; with more they wait for each other. The longest are in parts, and the short
  * ones come last, so that no core is without work in the end.
  */
 const THEN: Suites = {
@@ -138,7 +138,7 @@ const THEN: Suites = {
   unit: () => vitest('unit'),
   e2e: () => vitest('e2e'),
 };
-const LANES = 3;
+const LANES = 4;
 
 /** Reads what the others recorded. */
 const LAST: Suites = { rights: () => vitest('rights') };
