@@ -4,7 +4,7 @@ import { createDecoder, type DecodeResult, registrationPaths, type SourceFile } 
 import type { ClusterPart, RawObject } from '@fso/shared/git';
 import type { Informer } from '@fso/shared/kube';
 import type { Offer, Reason } from '@fso/shared/protocol';
-import { createBackoff, messageOf, Wakeup } from '@fso/shared/runtime';
+import { createBackoff, listText, messageOf, Wakeup } from '@fso/shared/runtime';
 import { type AcceptedRevision, isJudged, type TrustConfig } from '@fso/shared/trust';
 import type { AgentRuntime } from '../runtime.ts';
 import { type CompiledOffer, compileOffer, type OfferResult } from './compile-offer.ts';
@@ -233,16 +233,12 @@ export class Intake {
     const left = describeLeft(before, now, gone);
     if (left === undefined) return;
     const names = gone.map(({ name }) => name);
-    const which = names.length === 0 ? '' : `: ${names.length} policies do not hold here any more (${abbreviate(names)})`;
+    const which = names.length === 0 ? '' : `: ${names.length} policies do not hold here any more (${listText(names)})`;
     const message = `${left}${which}`.slice(0, 4096);
     const time = this.#deps.runtime.clock.now().toISOString();
     this.#deps.onEvent({ time, severity: 'warning', reason: 'ScopeLeft', message, revision: now.revision });
   }
 }
-
-const NAMES_SHOWN = 10;
-const abbreviate = (names: readonly string[]): string =>
-  names.length <= NAMES_SHOWN ? names.join(', ') : `${names.slice(0, NAMES_SHOWN).join(', ')} and ${names.length - NAMES_SHOWN} more`;
 
 const describeLeft = (
   before: AcceptedState | undefined,
@@ -252,5 +248,5 @@ const describeLeft = (
   if (typeof before?.registration === 'string' && registration === null)
     return `${before.registration} is gone, this cluster is not registered any more`;
   const left = outside.filter((folder) => gone.some(({ sourcePath }) => sourcePath.startsWith(`${folder}/`)));
-  return left.length === 0 ? undefined : `this cluster has left the scope of ${abbreviate(left)}`;
+  return left.length === 0 ? undefined : `this cluster has left the scope of ${listText(left)}`;
 };
