@@ -11,12 +11,14 @@ const TOKEN_SECONDS = 24 * 60 * 60;
 /**
  * Gives the agent of a cluster its service account with the rights of deploy/agent/rbac.yaml, and writes a kubeconfig with a token of
  * it: an agent outside of a pod, with what it would have in one.
+ *
+ * @param rbac the manifest of another version of this repository
  */
-export async function writeAgentKubeconfig(adminKubeconfig: string, file: string): Promise<void> {
+export async function writeAgentKubeconfig(adminKubeconfig: string, file: string, rbac: string = RBAC): Promise<void> {
   const { server, authority } = readKubeconfig(adminKubeconfig);
   const api = openApi(adminKubeconfig);
   try {
-    for (const object of readManifest(RBAC)) await api.apply(objectPath(object), object);
+    for (const object of readManifest(rbac)) await api.apply(objectPath(object), object);
     const request = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: TOKEN_SECONDS } };
     const { status } = await api.send<{ status: { token: string } }>('POST', TOKEN_PATH, request);
     const ca = Buffer.from(authority).toString('base64');

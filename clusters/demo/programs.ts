@@ -23,6 +23,8 @@ export interface ProgramOptions {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly logFile: string;
+  /** The Node.js that runs it; default: the one of this process. */
+  readonly node?: string;
 }
 
 const KILL_AFTER_MS = 5000;
@@ -48,7 +50,7 @@ const inherited = (): Record<string, string> =>
 export function startProgram(options: ProgramOptions): Program {
   mkdirSync(dirname(options.logFile), { recursive: true });
   const log = openSync(options.logFile, 'a');
-  const child = spawn(process.execPath, ['--import', EXIT_WITH_PARENT, ...options.command], {
+  const child = spawn(options.node ?? process.execPath, ['--import', EXIT_WITH_PARENT, ...options.command], {
     // Nothing but what is named: a KUBECONFIG of the user's must not leak into an agent.
     env: { ...inherited(), ...nodeSettings, ...runMark(), ...options.env },
     // Nothing is ever written to its input: that it closes says that this process is gone.
