@@ -8,7 +8,10 @@ import { reportedDigest } from './migrations/0003-reported-digest.ts';
 import { policiesChanged } from './migrations/0004-policies-changed.ts';
 import type { Schema } from './schema.ts';
 
-/** In the order in which they run. */
+/**
+ * In the order in which they run. One whose name says `add` leaves all that was there as it was, so that an older version of this program,
+ * after a rollback, works on without knowing what was added.
+ */
 const migrationsOf = (shared: boolean): Record<string, Migration> => ({
   '0001-ledger': ledgerTables(shared),
   '0002-leader': leader,
@@ -19,20 +22,36 @@ const migrationsOf = (shared: boolean): Record<string, Migration> => ({
 const TABLE = 'ledger_migrations';
 const NEWER = 'the database was written by a newer version of this program: run that one, or restore a backup of this one';
 
+const isAddition = (name: string): boolean => /^\d{4}-add-/.test(name);
+const NOTHING: Migration = { up: async () => undefined };
+
+/** Names of the migrations that have run; none where there is no ledger yet. */
+const readMigrations = async (db: Kysely<Schema>): Promise<string[]> => {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+  if (!tables.some(({ name }) => name === TABLE)) return [];
+  const { rows } = await sql<{ name: string }>`select name from ${sql.table(TABLE)} order by name`.execute(db);
+  return rows.map(({ name }) => name);
+};
+
+/** What a newer version has added, as migrations that have run. */
+const additionsOf = (ran: readonly string[]): Record<string, Migration> =>
+  Object.fromEntries(ran.filter(isAddition).map((name) => [name, NOTHING]));
+
 /**
  * Brings the tables to the version of this program. On a server the migrator holds an advisory lock meanwhile, so hubs may start together.
  *
- * @throws LedgerError when a newer version has been here; what the database answered otherwise
+ * @throws LedgerError when a newer version has changed what was there; what the database answered otherwise
  */
 export const migrate = async ({ patiently, shared }: Pick<Database, 'patiently' | 'shared'>): Promise<void> => {
-  const { error } = await patiently((db) =>
-    new Migrator({
+  const { error } = await patiently(async (db) => {
+    const migrations = { ...additionsOf(await readMigrations(db)), ...migrationsOf(shared) };
+    return new Migrator({
       db,
-      provider: { getMigrations: async () => migrationsOf(shared) },
+      provider: { getMigrations: async () => migrations },
       migrationTableName: TABLE,
       migrationLockTableName: `${TABLE}_lock`,
-    }).migrateToLatest(),
-  );
+    }).migrateToLatest();
+  });
   if (error === undefined) return;
   throw error instanceof Error && error.message.startsWith('corrupted migrations') ? new LedgerError(NEWER) : error;
 };
@@ -44,20 +63,20 @@ export const NEWEST_VERSION = Math.max(...Object.keys(migrationsOf(true)).map(ve
 
 export interface LedgerTables {
   readonly names: ReadonlySet<string>;
-  /** Number of the newest migration that has run. */
+  /** Number of the newest migration that has run, of those that this program knows. */
   readonly version: number;
 }
 
 /**
  * Which tables there are, of this version or an older one. Changes nothing.
  *
- * @throws LedgerError when there are none, or a newer version has been here
+ * @throws LedgerError when there are none, or a newer version has changed what was there
  */
 export const readTables = async (db: Kysely<Schema>, shared: boolean): Promise<LedgerTables> => {
   const names = new Set((await db.introspection.getTables({ withInternalKyselyTables: true })).map(({ name }) => name));
   if (!names.has(TABLE)) throw new LedgerError('the database holds no ledger');
-  const { rows } = await sql<{ name: string }>`select name from ${sql.table(TABLE)}`.execute(db);
+  const ran = await readMigrations(db);
   const known = migrationsOf(shared);
-  if (rows.some(({ name }) => !(name in known))) throw new LedgerError(NEWER);
-  return { names, version: Math.max(0, ...rows.map(({ name }) => versionOf(name))) };
+  if (ran.some((name) => !(name in known) && !isAddition(name))) throw new LedgerError(NEWER);
+  return { names, version: Math.max(0, ...ran.filter((name) => name in known).map(versionOf)) };
 };

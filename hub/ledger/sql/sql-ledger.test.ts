@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { EMPTY_DIGEST } from '@fso/shared/protocol';
+import { sql } from 'kysely';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { event, fixedClock, policy, report } from '../testing/ledger.ts';
@@ -114,5 +115,31 @@ it('takes no delta that does not follow on the last report, and writes of a full
   expect((await again.cluster('eu'))?.reportedDigest).not.toBe(EMPTY_DIGEST);
   await again.close();
   await database.close();
+  await rm(folder, { recursive: true });
+});
+
+it('goes on with a database to which a newer version only added something, as after a rollback, and refuses one that it changed', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
+  const clock = new FakeClock();
+  const open = async () => {
+    const database = await openDatabase({ folder });
+    const ledger = await createSqlLedger({ database, clock, random: Math.random, logger });
+    const close = async () => {
+      await ledger.close();
+      await database.close();
+    };
+    return { database, ledger, close };
+  };
+  const before = await open();
+  await before.ledger.setConnected('eu', true);
+  await sql`insert into ledger_migrations values ('9998-add-something', '2030-01-01T00:00:00Z')`.execute(before.database.db);
+  await before.close();
+  const after = await open();
+  expect((await after.ledger.cluster('eu'))?.lastSeen).toBe(clock.now().toISOString());
+  await sql`insert into ledger_migrations values ('9999-change-something', '2030-01-01T00:00:00Z')`.execute(after.database.db);
+  await after.close();
+  const newest = await openDatabase({ folder });
+  await expect(createSqlLedger({ database: newest, clock, random: Math.random, logger })).rejects.toThrow(/written by a newer version/);
+  await newest.close();
   await rm(folder, { recursive: true });
 });
