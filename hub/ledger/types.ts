@@ -3,6 +3,7 @@ import type { CompiledPolicy } from '@fso/shared/compile';
 import type { PolicySet } from '@fso/shared/decode';
 import type { Reason, Report } from '@fso/shared/protocol';
 import type { AuditLog } from './audit-log.ts';
+import type { HistoryChange, StateThen } from './cluster-history.ts';
 import type { EventFilter } from './event-filter.ts';
 import type { KeyedStore } from './keyed-store.ts';
 
@@ -80,6 +81,33 @@ export interface FoundEvents {
   readonly next: number | null;
 }
 
+/** About one policy in one cluster. */
+interface ClusterPolicyQuery {
+  readonly cluster: string;
+  /** Key. */
+  readonly policy: string;
+  /** Ends the search when aborted. */
+  readonly signal?: AbortSignal;
+}
+
+export interface StateQuery extends ClusterPolicyQuery {
+  /** RFC 3339 in UTC with milliseconds. */
+  readonly at: string;
+}
+
+export interface HistoryQuery extends ClusterPolicyQuery {
+  /** `next` of the answer before. */
+  readonly before?: number;
+  readonly limit: number;
+}
+
+export interface FoundHistory {
+  /** Newest first; of policies only the one that was asked for. */
+  readonly changes: readonly HistoryChange[];
+  /** What `before` has to be to go on; null: there are no more. */
+  readonly next: number | null;
+}
+
 /** `since`: RFC 3339. */
 export type LedgerHealth = { readonly ok: true } | { readonly ok: false; readonly since: string; readonly message: string };
 
@@ -122,6 +150,10 @@ export interface Ledger {
   searchEvents(query: EventQuery): Promise<FoundEvents>;
   /** How many there are, counted up to `limit`; by text or time, of those in memory. */
   countEvents(query: EventFilter & { readonly limit: number }): Promise<number>;
+  /** How it stood with a policy in a cluster at a time, as far as that was known here; of a cluster that is gone too. */
+  stateAt(query: StateQuery): Promise<StateThen>;
+  /** What became otherwise in a cluster and with a policy in it; may be a few more than the limit. */
+  clusterHistory(query: HistoryQuery): Promise<FoundHistory>;
   /** @returns a function that ends the subscription. */
   subscribe(handler: (change: LedgerChange) => void): () => void;
   readonly audit: AuditLog;

@@ -133,7 +133,8 @@ const checkSignature = (file: string, { sha256, signature }: End, checkpoints: r
 
 const finish = async (trx: Transaction<Schema>, entry: NewAuditEntry, shared: boolean): Promise<void> => {
   // SQLite goes on behind the highest number by itself.
-  if (shared) await sql`select setval('events_id_seq', (select coalesce(max(id), 0) + 1 from events), false)`.execute(trx);
+  for (const name of shared ? ['events', 'cluster_history'] : [])
+    await sql`select setval(${`${name}_id_seq`}, (select coalesce(max(id), 0) + 1 from ${sql.table(name)}), false)`.execute(trx);
   await sql`update ledger_version set value = (select coalesce(max(version), 0) from (select version from clusters union all select version from records union all select version from state) as all_versions)`.execute(
     trx,
   );

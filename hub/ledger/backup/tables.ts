@@ -8,6 +8,7 @@ export const TABLES = [
   { name: 'clusters', key: ['name'] },
   { name: 'policy_chunks', key: ['cluster', 'chunk'] },
   { name: 'deviations', key: ['cluster', 'policy'] },
+  { name: 'cluster_history', key: ['id'] },
   { name: 'events', key: ['id'] },
   { name: 'records', key: ['kind', 'name'] },
   { name: 'audit', key: ['sequence'] },

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import { fairShare } from '../fair-share.ts';
+import { clearClusterHistory, endConnections } from './cluster-history.ts';
 import type { Database } from './database.ts';
 import type { Schema } from './schema.ts';
 import { lockWrites, nextVersion } from './write-lock.ts';
@@ -69,8 +70,14 @@ export const readVersion = async (db: Kysely<Schema>): Promise<number> =>
 
 /** Forgets the hubs before this one, and their connections, where one hub is alone on its database. */
 export const forgetFormer = async (db: Kysely<Schema>): Promise<void> => {
-  await db.deleteFrom('replicas').execute();
-  await db.updateTable('clusters').set({ connected_by: null }).where('connected_by', 'is not', null).execute();
+  await db.transaction().execute(async (trx) => {
+    await trx.deleteFrom('replicas').execute();
+    await endConnections(
+      trx,
+      await trx.selectFrom('clusters').select(['name', 'last_seen']).where('connected_by', 'is not', null).execute(),
+    );
+    await trx.updateTable('clusters').set({ connected_by: null }).where('connected_by', 'is not', null).execute();
+  });
 };
 
 /** Deletes some at a time until none is left. @returns how many went */
@@ -133,15 +140,20 @@ const clearExcess = async (db: Kysely<Schema>, events: number, signal: AbortSign
   return cleared;
 };
 
-/** Deletes events that are older, or more, than are kept. The audit log is never cleared. @returns how many went */
+/**
+ * Deletes events that are older, or more, than are kept, and shortens the history of clusters. The audit log is never cleared.
+ *
+ * @returns how many events went
+ */
 export const clearHistory = async (
-  db: Kysely<Schema>,
+  { db, shared }: Pick<Database, 'db' | 'shared'>,
   { days, events }: HistoryLimits,
   now: Date,
   signal: AbortSignal,
 ): Promise<number> => {
-  const oldest = new Date(now.getTime() - days * DAY_MS).toISOString();
-  const old = sql<boolean>`received < ${oldest}`;
+  const oldest = new Date(now.getTime() - days * DAY_MS);
+  await clearClusterHistory({ db, shared }, oldest, signal);
+  const old = sql<boolean>`received < ${oldest.toISOString()}`;
   const deleteOld = async (): Promise<bigint> => {
     const some = db.selectFrom('events').select('id').where(old).orderBy('received').limit(ROWS);
     return (await db.deleteFrom('events').where('id', 'in', some).executeTakeFirstOrThrow()).numDeletedRows;

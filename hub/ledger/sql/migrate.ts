@@ -6,6 +6,7 @@ import { ledgerTables } from './migrations/0001-ledger.ts';
 import { leader } from './migrations/0002-leader.ts';
 import { reportedDigest } from './migrations/0003-reported-digest.ts';
 import { policiesChanged } from './migrations/0004-policies-changed.ts';
+import { clusterHistory } from './migrations/0005-cluster-history.ts';
 import type { Schema } from './schema.ts';
 
 /**
@@ -17,6 +18,7 @@ const migrationsOf = (shared: boolean): Record<string, Migration> => ({
   '0002-leader': leader,
   '0003-reported-digest': reportedDigest,
   '0004-policies-changed': policiesChanged,
+  '0005-add-cluster-history': clusterHistory(shared),
 });
 
 const TABLE = 'ledger_migrations';

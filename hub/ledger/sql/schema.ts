@@ -9,6 +9,8 @@ import type pg from 'pg';
 /** One row: the last version that was given. */
 interface VersionTable {
   value: number;
+  /** As `value` while every write has also added to the history of clusters; it stays behind where an older program wrote. */
+  history: Generated<number>;
 }
 
 /** One row per hub process that writes here; where hubs share a database, one counts as alive by its heartbeat. */
@@ -76,6 +78,16 @@ export interface DeviationTable {
   report_json: string;
 }
 
+/** A row of the history of a cluster; only its beginning is ever put together. */
+interface ClusterHistoryTable {
+  id: Generated<number>;
+  cluster: string;
+  /** Of the newest change in it. */
+  time: string;
+  /** JSON of a list of HistoryChange, oldest first: one, or what is left of many that are too old to be kept in full. */
+  changes_json: string;
+}
+
 interface EventTable {
   id: Generated<number>;
   cluster: string | null;
@@ -125,6 +137,7 @@ export interface Schema {
   clusters: ClusterTable;
   policy_chunks: ChunkTable;
   deviations: DeviationTable;
+  cluster_history: ClusterHistoryTable;
   events: EventTable;
   audit: AuditTable;
   records: RecordTable;

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { EMPTY_DIGEST } from '@fso/shared/protocol';
-import { sql } from 'kysely';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { event, fixedClock, policy, report } from '../testing/ledger.ts';
 import { openDatabase } from './database.ts';
+import { clearHistory } from './history.ts';
 import { createSqlLedger } from './sql-ledger.ts';
 
 const logged: { level: number; msg: string }[] = [];
@@ -118,28 +118,100 @@ it('takes no delta that does not follow on the last report, and writes of a full
   await rm(folder, { recursive: true });
 });
 
-it('goes on with a database to which a newer version only added something, as after a rollback, and refuses one that it changed', async () => {
+const openOn = async (folder: string, clock: FakeClock) => {
+  const database = await openDatabase({ folder });
+  const ledger = await createSqlLedger({ database, clock, random: Math.random, logger, history: { days: 1, events: 10 } });
+  const stateAt = async (at: string) => {
+    const { connected, accepted, policy: found } = await ledger.stateAt({ cluster: 'eu', policy: 'policies/a', at });
+    return [connected?.value, accepted?.value, found?.value?.phase];
+  };
+  const close = async () => {
+    await ledger.close();
+    await database.close();
+  };
+  return { database, ledger, stateAt, close };
+};
+
+it('the history of a cluster has the end of a stream whose hub was killed, and a gap where a program wrote that knows no history', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
   const clock = new FakeClock();
-  const open = async () => {
-    const database = await openDatabase({ folder });
-    const ledger = await createSqlLedger({ database, clock, random: Math.random, logger });
-    const close = async () => {
-      await ledger.close();
-      await database.close();
-    };
-    return { database, ledger, close };
-  };
-  const before = await open();
-  await before.ledger.setConnected('eu', true);
-  await sql`insert into ledger_migrations values ('9998-add-something', '2030-01-01T00:00:00Z')`.execute(before.database.db);
-  await before.close();
-  const after = await open();
-  expect((await after.ledger.cluster('eu'))?.lastSeen).toBe(clock.now().toISOString());
-  await sql`insert into ledger_migrations values ('9999-change-something', '2030-01-01T00:00:00Z')`.execute(after.database.db);
-  await after.close();
-  const newest = await openDatabase({ folder });
-  await expect(createSqlLedger({ database: newest, clock, random: Math.random, logger })).rejects.toThrow(/written by a newer version/);
-  await newest.close();
+  const now = () => clock.now().toISOString();
+  const first = await openOn(folder, clock);
+  await first.ledger.openStream('eu', { id: 'a', isOpen: () => true });
+  await first.ledger.setAck('eu', { revision: 'a'.repeat(40), digest: null });
+  await first.ledger.applyReport('eu', report(1, { full: true, policies: [policy('a')] }));
+  const reported = now();
+  await clock.advance(60_000);
+  // As kill -9 leaves it.
+  await first.close();
+  const second = await openOn(folder, clock);
+  const known = ['a'.repeat(40), 'Active'];
+  expect([await second.stateAt(reported), await second.stateAt(now())]).toEqual([
+    [false, ...known],
+    [false, ...known],
+  ]);
+  expect(await second.stateAt(new Date(clock.now().getTime() - 60_001).toISOString())).toEqual([undefined, undefined, undefined]);
+  await clock.advance(60_000);
+  await second.ledger.setConnected('eu', true);
+  const before = now();
+  await clock.advance(60_000);
+  const { db } = second.database;
+  const written = await db
+    .updateTable('ledger_version')
+    .set((eb) => ({ value: eb('value', '+', 1) }))
+    .returning('value')
+    .executeTakeFirstOrThrow();
+  await db
+    .updateTable('clusters')
+    .set({ acked_revision: 'b'.repeat(40), connected_by: null, version: written.value })
+    .execute();
+  await second.close();
+  const third = await openOn(folder, clock);
+  expect(await third.stateAt(new Date(Date.parse(before) - 1).toISOString())).toEqual([false, ...known]);
+  expect(await third.stateAt(new Date(Date.parse(before) + 1).toISOString())).toEqual([undefined, undefined, undefined]);
+  expect(await third.stateAt(now())).toEqual([false, 'b'.repeat(40), 'Active']);
+  await third.close();
+  await rm(folder, { recursive: true });
+});
+
+it('of the history of a cluster that is old, or too much, what still stood is kept', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
+  const clock = new FakeClock();
+  const { database, ledger, stateAt, close } = await openOn(folder, clock);
+  await ledger.setConnected('eu', true);
+  await ledger.setAck('eu', { revision: 'a'.repeat(40), digest: null });
+  const phases = ['Pending', 'Active', 'Failed', 'Active'] as const;
+  const times: string[] = [];
+  for (const [at, phase] of phases.entries()) {
+    await clock.advance(60_000);
+    times.push(clock.now().toISOString());
+    await ledger.applyReport('eu', report(at + 1, { full: at === 0, policies: [policy('a', { phase }), policy('b')] }));
+  }
+  const rows = async () => (await database.db.selectFrom('cluster_history').select('id').execute()).length;
+  expect(await rows()).toBe(6);
+  const cutAt = new Date(Date.parse(times[2] as string) + 86_400_000 + 1);
+  const clear = (now: Date) => clearHistory(database, { days: 1, events: 10 }, now, new AbortController().signal);
+  await clear(cutAt);
+  expect(await rows()).toBe(2);
+  const answers = async () => (await Promise.all(times.map(stateAt))).map(([, , phase]) => phase);
+  expect(await answers()).toEqual([undefined, undefined, 'Failed', 'Active']);
+  expect((await stateAt(times[2] as string)).slice(0, 2)).toEqual([true, 'a'.repeat(40)]);
+  await clear(cutAt);
+  expect(await rows()).toBe(2);
+
+  const flood = Array.from({ length: 10_500 }, (_, n) => ({
+    cluster: 'eu',
+    time: times[3] as string,
+    changes_json: JSON.stringify([{ time: times[3], connected: n % 2 === 0 }]),
+  }));
+  for (let at = 0; at < flood.length; at += 500)
+    await database.db
+      .insertInto('cluster_history')
+      .values(flood.slice(at, at + 500))
+      .execute();
+  await clear(clock.now());
+  expect(await rows()).toBe(10_001);
+  expect(await stateAt(times[3] as string)).toEqual([false, 'a'.repeat(40), 'Active']);
+  await close();
   await rm(folder, { recursive: true });
 });

@@ -9,6 +9,7 @@ import { type Batch, planBatch } from './batch/plan-batch.ts';
 import type { PreparedChange } from './batch/prepared-change.ts';
 import { beginBatch, type WrittenBatch, writeBatch } from './batch/write-batch.ts';
 import { WriteQueue } from './batch/write-queue.ts';
+import { findState, listHistory, mendHistory } from './cluster-history.ts';
 import type { Database } from './database.ts';
 import { BatchTooLargeError, CommittedError, describeDatabaseError, isExhausted } from './errors.ts';
 import { clearCheckpoints, clearHistory, clearRecords, forgetFormer, forgetReplicas, type HistoryLimits, readVersion } from './history.ts';
@@ -120,6 +121,18 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   const records = createKeyedCache();
   const replicaState = createReplicaState(cache, records, EVENTS_IN_MEMORY);
   await replicaState.load(db);
+  const mend = (): Promise<void> =>
+    mendHistory(database, {
+      now: clock.now(),
+      read: async (trx) => {
+        await replicaState.refresh(
+          trx,
+          (await trx.selectFrom('clusters').select('name').execute()).map(({ name }) => name),
+        );
+        return cache.clusters();
+      },
+    });
+  await mend();
 
   const queue = new WriteQueue({ ...options, cut: database.cut, commit: createCommit(options, replicaState, replica) });
   const termOf = (input: ChangeInput) => (shared && isLeaderChange(input) ? { epoch: replicas.epoch() ?? NO_EPOCH } : {});
@@ -138,7 +151,9 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     await clearCheckpoints(db, clock.now());
     await clearRecords(database, removedUpTo);
     removedUpTo = await readVersion(db);
-    const cleared = await clearHistory(db, history, clock.now(), closing.signal);
+    // A hub of an older version may have written beside this one.
+    await mend();
+    const cleared = await clearHistory(database, history, clock.now(), closing.signal);
     if (cleared > 0) logger.info({ events: cleared }, 'history cleared');
   };
   const keepHistory = async (): Promise<void> => {
@@ -192,6 +207,8 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
       const isSearch = query.q !== undefined || query.since !== undefined || query.until !== undefined;
       return isSearch || counted >= query.limit || cache.hasAllEvents() ? counted : countEvents(searches, query);
     },
+    stateAt: (query) => inTurn(() => findState(searches, query)),
+    clusterHistory: (query) => inTurn(() => listHistory(searches, query)),
     subscribe: cache.subscribe,
     audit: createSqlAudit(reads, submit, { db: searches, inTurn }),
     records: createKeyedStore(records, (change) => submit({ type: 'record', ...change })),

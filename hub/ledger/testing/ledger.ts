@@ -297,6 +297,44 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       expect(await ledger.records.update('counter', 'b', count)).toEqual({ n: 1 });
     });
 
+    it('knows how it stood with a policy, also once its cluster is gone', async () => {
+      const [first, second] = ['1', '2'].map((digit) => digit.repeat(40)) as [string, string];
+      const stateOf = async (at = TIME) => {
+        const { connected, accepted, policy: found } = await ledger.stateAt({ cluster: 'then', policy: 'policies/a', at });
+        return [connected?.value, accepted?.value, found?.value];
+      };
+      expect(await stateOf()).toEqual([undefined, undefined, undefined]);
+      await ledger.setConnected('then', true);
+      await ledger.setAck('then', { revision: first, digest: null });
+      await ledger.applyReport('then', report(1, { full: true, policies: [policy('a', { revision: first }), policy('b')] }));
+      const active = { phase: 'Active', conforms: false, violates: false, revision: first };
+      expect(await stateOf()).toEqual([true, first, active]);
+      expect(await stateOf('2026-01-03T10:29:59.999Z')).toEqual([undefined, undefined, undefined]);
+      await ledger.applyReport('then', report(2, { policies: [policy('b', { violations: 1 })] }));
+      await ledger.setAck('then', { revision: second, digest: null });
+      await ledger.applyReport('then', report(3, { policies: [policy('a', { revision: second, violations: 2 })] }));
+      await ledger.setConnected('then', false);
+      await reopen();
+      expect(await stateOf()).toEqual([false, second, { ...active, violates: true, revision: second }]);
+      const query = { cluster: 'then', policy: 'policies/a' };
+      const { changes, next } = await ledger.clusterHistory({ ...query, limit: 10 });
+      expect([changes.map(({ time: _time, ...change }) => change), next]).toEqual([
+        [
+          { connected: false },
+          { policies: [{ ...active, violates: true, revision: second, keys: ['policies/a'] }] },
+          { accepted: second },
+          { policies: [{ ...active, keys: ['policies/a'] }] },
+          { accepted: first },
+          { connected: true },
+        ],
+        null,
+      ]);
+      await ledger.forgetCluster('then');
+      await reopen();
+      expect(await stateOf()).toEqual([undefined, undefined, undefined]);
+      expect((await ledger.clusterHistory({ ...query, limit: 1 })).changes).toEqual([{ time: TIME, nothing: true }]);
+    });
+
     it('is well and leads where it is alone', async () => {
       expect(ledger.health()).toEqual({ ok: true });
       await new Promise<void>((resolve) => ledger.onLead(resolve));

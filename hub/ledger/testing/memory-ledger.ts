@@ -12,6 +12,8 @@ import {
   streamAfter,
   writesOf,
 } from '../changes.ts';
+import { type HistoryChange, historyBetween, narrowHistory, stateAt } from '../cluster-history.ts';
+import { keysBetween } from '../interning.ts';
 import { applyValueChange, createKeyedCache, createKeyedStore } from '../keyed-store.ts';
 import { createLedgerCache, foundIn } from '../ledger-cache.ts';
 import type { Ledger } from '../types.ts';
@@ -47,13 +49,25 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
     if (leftOut === undefined) streams.set(change.cluster, streamAfter(change, stream));
     return leftOut === undefined;
   };
+  /** Newest first, by cluster. */
+  const histories = new Map<string, readonly HistoryChange[]>();
+  const takeClusterChange = (change: ClusterChange): void => {
+    const before = cache.get(change.cluster);
+    const after = applyChange(before, change);
+    cache.set(after);
+    const added = historyBetween(change, { before, after, keys: keysBetween(before.policies, after.policies) });
+    if (added !== undefined) histories.set(change.cluster, [added, ...(histories.get(change.cluster) ?? [])]);
+  };
+  async function* historyOf(cluster: string): AsyncGenerator<HistoryChange> {
+    yield* histories.get(cluster) ?? [];
+  }
   const take = (change: Change): void => {
     const before: Before = { source: cache.source(), desired, cluster: cache.get };
     audit.add(auditOf(change, before), change.time);
     if (change.type === 'source') cache.setSource(change.source);
     if (change.type === 'desired') desired = change.revision;
     if (change.type === 'record') takeRecord(change);
-    if (isClusterChange(change)) cache.set(applyChange(cache.get(change.cluster), change));
+    if (isClusterChange(change)) takeClusterChange(change);
     const fresh = eventsOfChange(change).filter(({ cluster, event }) => {
       const digest = digestOfEvent(cluster, event);
       return !digests.has(digest) && digests.add(digest);
@@ -87,6 +101,11 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
     events: async (query) => cache.events(query),
     searchEvents: async (query) => foundIn(cache.events(query), query.limit),
     countEvents: async (query) => cache.events(query).length,
+    stateAt: ({ cluster, ...query }) => stateAt(historyOf(cluster), query),
+    clusterHistory: async ({ cluster, policy, limit }) => {
+      const changes = (histories.get(cluster) ?? []).flatMap((change) => narrowHistory(change, policy) ?? []);
+      return { changes: changes.slice(0, limit), next: null };
+    },
     subscribe: cache.subscribe,
     audit,
     records: createKeyedStore(records, (change) => submit({ type: 'record', ...change })),

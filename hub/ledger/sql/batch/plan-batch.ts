@@ -2,6 +2,7 @@ import type { NewAuditEntry, PolicyReport, SourceView } from '@fso/shared/api';
 import type { Checkpoint } from '@fso/shared/protocol';
 import { auditOf } from '../../audit/derive.ts';
 import { applyChange, type Change, type ClusterChange, isClusterChange, leftOutOf, streamAfter } from '../../changes.ts';
+import { type HistoryChange, historyBetween } from '../../cluster-history.ts';
 import { keysBetween } from '../../interning.ts';
 import { applyValueChange, type ValueKey } from '../../keyed-store.ts';
 import type { ClusterRecord } from '../../types.ts';
@@ -35,6 +36,7 @@ export interface ClusterWrite {
   forgotten: boolean;
   /** Keys of policies that reports changed since. */
   readonly touched: Set<string>;
+  readonly history: HistoryChange[];
 }
 
 export interface Batch {
@@ -61,9 +63,12 @@ const takeClusterChange = (write: ClusterWrite, change: ClusterChange, replica: 
   const { record, stream } = write.after;
   const connectedBy = holderAfter(change, write.after, replica);
   write.after = { ...write.after, record: applyChange(record, change), connectedBy, stream: streamAfter(change, stream) };
-  const { policies } = write.after.record;
-  if (change.type === 'report') for (const key of keysBetween(record.policies, policies)) write.touched.add(key);
-  if (change.type === 'forget' && policies !== record.policies) {
+  const after = write.after.record;
+  const keys = change.type === 'report' ? keysBetween(record.policies, after.policies) : [];
+  for (const key of keys) write.touched.add(key);
+  const history = historyBetween(change, { before: record, after, keys });
+  if (history !== undefined) write.history.push(history);
+  if (change.type === 'forget' && after.policies !== record.policies) {
     write.forgotten = true;
     write.touched.clear();
   }
@@ -121,7 +126,7 @@ export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedg
   const batch = newBatch();
   const writeOf = (name: string): ClusterWrite => {
     const before = stored.cluster(name);
-    return batch.clusters.get(name) ?? { before, after: before, forgotten: false, touched: new Set() };
+    return batch.clusters.get(name) ?? { before, after: before, forgotten: false, touched: new Set(), history: [] };
   };
   const cluster = (name: string): ClusterRecord => writeOf(name).after.record;
   const isLeftOut = (change: Change): boolean => {

@@ -3,6 +3,7 @@ import { canonicalJson } from '@fso/shared/encoding';
 import { sql, type Transaction } from 'kysely';
 import type { AuditHead } from '../../audit-log.ts';
 import { chainEntry } from '../../audit-log.ts';
+import { writeHistory } from '../cluster-history.ts';
 import type { Schema } from '../schema.ts';
 import { readHead } from '../search/audit-rows.ts';
 import { lockWrites, nextVersion } from '../write-lock.ts';
@@ -151,7 +152,9 @@ export const writeBatch = async (
   { replica, shared }: { replica: string; shared: boolean },
 ): Promise<WrittenBatch> => {
   const context: BatchContext = { trx, texts: batch.texts, replica, version: await nextVersion(trx) };
-  await writeClusters([...batch.clusters.values()], context);
+  const clusters = [...batch.clusters.values()];
+  await writeClusters(clusters, context);
+  await writeHistory(clusters, trx);
   const events = await writeEvents(batch.events, context);
   await writeState(batch, context);
   const damaged = await writeAudit(batch.audit, context);

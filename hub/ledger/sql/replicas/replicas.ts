@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type pg from 'pg';
 import type { LedgerHealth } from '../../types.ts';
 import { NOTIFY_CHANNEL } from '../batch/write-batch.ts';
+import { endConnections } from '../cluster-history.ts';
 import type { Database } from '../database.ts';
 import { describeDatabaseError } from '../errors.ts';
 import { lockWrites, nextVersion } from '../write-lock.ts';
@@ -53,6 +54,8 @@ const releaseClusters = async ({ database: { db }, replica }: ReplicasDeps, epoc
   await db.transaction().execute(async (trx) => {
     await lockWrites(trx);
     if ((await readEpoch(trx)) !== epoch) return;
+    const clusters = await trx.selectFrom('clusters').select(['name', 'last_seen']).where('connected_by', 'not in', alive).execute();
+    await endConnections(trx, clusters);
     await trx
       .updateTable('clusters')
       .set({ connected_by: null, version: await nextVersion(trx), writer: `leader ${replica}` })

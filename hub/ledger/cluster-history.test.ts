@@ -1,0 +1,163 @@
+import { type ClusterReport, isShortReport, type PolicyReport, policyKey } from '@fso/shared/api';
+import { internReport } from '@fso/shared/protocol';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { policyReport } from '../../test/harness/policy-reports.ts';
+import { unseen } from './changes.ts';
+import { compactHistory, type HistoryChange, historyBetween, historyOf, type StateThen, stateAt } from './cluster-history.ts';
+import { keysBetween } from './interning.ts';
+import type { ClusterRecord } from './types.ts';
+
+const [A, B] = ['a', 'b'].map((letter) => letter.repeat(40)) as [string, string];
+const KEYS = ['hr', 'finance', 'health'];
+
+const reportOf = (name: string, { revision, phase, violations, short }: Variant): PolicyReport => {
+  const { lastUpdated: _time, ...rest } = policyReport(name, { revision, phase, violations });
+  return short ? internReport(rest) : policyReport(name, { revision, phase, violations });
+};
+interface Variant {
+  readonly revision: string;
+  readonly phase: PolicyReport['phase'];
+  readonly violations: number;
+  readonly short: boolean;
+}
+const variant = fc.constantFrom<Variant>(
+  { revision: A, phase: 'Active', violations: 0, short: true },
+  { revision: B, phase: 'Active', violations: 0, short: true },
+  { revision: B, phase: 'Active', violations: 2, short: false },
+  { revision: B, phase: 'Active', violations: 5, short: false },
+  { revision: A, phase: 'Failed', violations: 0, short: false },
+);
+const record = fc.record({
+  connected: fc.boolean(),
+  accepted: fc.constantFrom(null, A, B),
+  proven: fc.constantFrom(null, A, B),
+  policies: fc.dictionary(fc.constantFrom(...KEYS), variant, { noNullPrototype: true }),
+  forgotten: fc.nat(9).map((n) => n === 0),
+});
+type Drawn = typeof record extends fc.Arbitrary<infer T> ? T : never;
+
+const recordOf = ({ connected, accepted, proven, policies, forgotten }: Drawn): ClusterRecord => {
+  if (forgotten) return unseen('eu');
+  const report: ClusterReport = {
+    revision: accepted,
+    provenRevision: proven,
+    verification: 'unverified',
+    agentVersion: '1',
+    kubernetesVersion: '1',
+    gatekeeper: { state: 'Ready' },
+    nodesByRegion: {},
+    conditions: [],
+  };
+  return {
+    ...unseen('eu'),
+    connected,
+    acked: accepted === null ? null : { revision: accepted, digest: null },
+    report,
+    policies: new Map(Object.entries(policies).map(([name, how]) => [policyKey(policyReport(name)), reportOf(name, how)])),
+  };
+};
+
+const timeOf = (at: number): string => new Date(Date.UTC(2026, 0, 1, 0, 0, at)).toISOString();
+
+/** The history of records that came one a second. */
+const historyOfAll = (records: readonly Drawn[]): HistoryChange[] => {
+  let before = unseen('eu');
+  return records.flatMap((drawn, at) => {
+    const after = recordOf(drawn);
+    const change = { type: drawn.forgotten ? 'forget' : 'report', time: timeOf(at) } as const;
+    const added = historyBetween(change, { before, after, keys: keysBetween(before.policies, after.policies) });
+    before = after;
+    return added === undefined ? [] : [added];
+  });
+};
+
+async function* newestFirst(changes: readonly HistoryChange[]): AsyncGenerator<HistoryChange> {
+  yield* changes.toReversed();
+}
+const find = (changes: readonly HistoryChange[], policy: string, at: string): Promise<StateThen> =>
+  stateAt(newestFirst(changes), { policy, at });
+
+/** What a record says, as an answer of the history; nothing is known of one that was forgotten. */
+const valuesOf = ({ forgotten, connected, accepted, proven, policies }: Drawn, policy: string) => {
+  const how = policies[policy];
+  if (forgotten) return [false, null, null, null];
+  const state = how && { phase: how.phase, conforms: how.short, violates: how.violations > 0, revision: how.revision };
+  return [connected, accepted, proven, state ?? null];
+};
+
+/** The same of a cluster of which nothing was ever known. */
+const answerOf = ({ connected, accepted, proven, policy }: StateThen) => [
+  connected?.value ?? false,
+  ...[accepted, proven, policy].map((fact) => fact?.value ?? null),
+];
+
+/** That a policy had gone is not kept for ever. */
+const withoutGone = ({ policy, ...rest }: StateThen): StateThen => (policy == null || policy.value === null ? rest : { ...rest, policy });
+
+const histories = fc.array(record, { minLength: 1, maxLength: 12 });
+
+describe('the history of a cluster', () => {
+  it('tells at any time what the record was then', async () => {
+    await fc.assert(
+      fc.asyncProperty(histories, fc.constantFrom(...KEYS), async (records, policy) => {
+        const changes = historyOfAll(records);
+        for (const [at, drawn] of records.entries())
+          expect(answerOf(await find(changes, policy, timeOf(at)))).toEqual(valuesOf(drawn, policy));
+      }),
+    );
+  });
+
+  it('put together it ends the same, and never says what was not so', async () => {
+    await fc.assert(
+      fc.asyncProperty(histories, fc.nat(12), fc.constantFrom(...KEYS), async (records, cut, policy) => {
+        const changes = historyOfAll(records);
+        const compact = [...compactHistory(changes.slice(0, cut)), ...changes.slice(cut)];
+        const whole = changes[cut]?.time ?? timeOf(records.length);
+        for (let at = 0; at <= records.length; at += 1) {
+          const [full, short] = await Promise.all([find(changes, policy, timeOf(at)), find(compact, policy, timeOf(at))]);
+          expect(full).toMatchObject(short);
+          if (timeOf(at) >= whole) expect(withoutGone(short)).toEqual(withoutGone(full));
+        }
+      }),
+    );
+  });
+
+  it('says nothing where only numbers and times changed', () => {
+    const was = recordOf({ connected: true, accepted: A, proven: A, policies: {}, forgotten: false });
+    const withReport = (violations: number): ClusterRecord => ({
+      ...was,
+      policies: new Map([['hr', reportOf('hr', { revision: A, phase: 'Active', violations, short: false })]]),
+    });
+    const change = { type: 'report', time: timeOf(1) } as const;
+    expect(historyBetween(change, { before: withReport(2), after: withReport(3), keys: ['hr'] })).toBeUndefined();
+    expect(historyBetween(change, { before: withReport(2), after: withReport(0), keys: ['hr'] })?.policies).toEqual([
+      { phase: 'Active', conforms: false, violates: false, revision: A, keys: ['hr'] },
+    ]);
+  });
+
+  it('begins with all that is known', () => {
+    const known = recordOf({
+      connected: true,
+      accepted: B,
+      proven: A,
+      policies: {
+        hr: { revision: A, phase: 'Active', violations: 0, short: true },
+        finance: { revision: A, phase: 'Active', violations: 0, short: true },
+        health: { revision: B, phase: 'Failed', violations: 0, short: false },
+      },
+      forgotten: false,
+    });
+    expect([...known.policies.values()].filter(isShortReport)).toHaveLength(2);
+    expect(historyOf(known, timeOf(0))).toEqual({
+      time: timeOf(0),
+      connected: true,
+      accepted: B,
+      proven: A,
+      policies: [
+        { phase: 'Active', conforms: true, violates: false, revision: A, keys: ['hr', 'finance'] },
+        { phase: 'Failed', conforms: false, violates: false, revision: B, keys: ['health'] },
+      ],
+    });
+  });
+});

@@ -1,0 +1,211 @@
+import { isShortReport, type Phase, type PolicyReport } from '@fso/shared/api';
+import { weakMemo } from '@fso/shared/runtime';
+import type { ClusterChange } from './changes.ts';
+import type { ClusterRecord } from './types.ts';
+
+/** What a report said of a policy. */
+export interface PolicyState {
+  readonly phase: Phase;
+  /** There was nothing to explain: see the short reports of the protocol. */
+  readonly conforms: boolean;
+  readonly violates: boolean;
+  /** Commit since which the policy reads as it did then; null: it is not from Git. */
+  readonly revision: string | null;
+}
+
+/** What became otherwise in a cluster at one time, as far as the hub knew it. What is absent stayed as it was. */
+export interface HistoryChange {
+  /** RFC 3339, by the clock of the hub that learned of it. */
+  readonly time: string;
+  /** From here on nothing is known but what follows: the cluster was forgotten, or the history has a gap. */
+  readonly nothing?: true;
+  readonly connected?: boolean;
+  /** Commit that the cluster had accepted. */
+  readonly accepted?: string | null;
+  /** Commit of which every policy was proven. */
+  readonly proven?: string | null;
+  /** Policies by key, those of the same state together. */
+  readonly policies?: readonly (PolicyState & { readonly keys: readonly string[] })[];
+  /** Keys of policies that the cluster no longer had. */
+  readonly gone?: readonly string[];
+}
+
+type Policies = ClusterRecord['policies'];
+
+/** Once for each report: those of policies that conform are the same in many clusters. */
+const stateOf: (report: PolicyReport) => PolicyState = weakMemo((report) => ({
+  phase: report.phase,
+  conforms: isShortReport(report),
+  violates: report.violations > 0,
+  revision: report.revision ?? null,
+}));
+
+const textOf: (state: PolicyState) => string = weakMemo(
+  ({ phase, conforms, violates, revision }) => `${phase} ${conforms} ${violates} ${revision ?? ''}`,
+);
+
+const isSameState = (before: PolicyReport | undefined, after: PolicyReport): boolean =>
+  before !== undefined && textOf(stateOf(before)) === textOf(stateOf(after));
+
+/** States in the order in which they were met, each with its policies. */
+const groupPolicies = (policies: Iterable<readonly [string, PolicyState]>): NonNullable<HistoryChange['policies']> => {
+  const groups = new Map<string, PolicyState & { readonly keys: string[] }>();
+  for (const [key, state] of policies) {
+    const text = textOf(state);
+    const group = groups.get(text) ?? { ...state, keys: [] };
+    groups.set(text, group);
+    group.keys.push(key);
+  }
+  return [...groups.values()];
+};
+
+const policiesBetween = (before: Policies, after: Policies, keys: readonly string[]): Pick<HistoryChange, 'policies' | 'gone'> => {
+  const changed = keys.flatMap((key) => {
+    const report = after.get(key);
+    return report === undefined || isSameState(before.get(key), report) ? [] : [[key, stateOf(report)] as const];
+  });
+  const gone = keys.filter((key) => before.has(key) && !after.has(key));
+  return { ...(changed.length > 0 && { policies: groupPolicies(changed) }), ...(gone.length > 0 && { gone }) };
+};
+
+const acceptedOf = ({ acked }: ClusterRecord): string | null => acked?.revision ?? null;
+const provenOf = ({ report }: ClusterRecord): string | null => report?.provenRevision ?? null;
+
+/**
+ * What a change of a cluster's record adds to its history.
+ *
+ * @param keys of the policies that read differently in the two
+ * @returns undefined: nothing
+ */
+export const historyBetween = (
+  { type, time }: Pick<ClusterChange, 'type' | 'time'>,
+  { before, after, keys }: { readonly before: ClusterRecord; readonly after: ClusterRecord; readonly keys: readonly string[] },
+): HistoryChange | undefined => {
+  if (type === 'forget') return before === after ? undefined : { time, nothing: true };
+  const change: HistoryChange = {
+    time,
+    ...(before.connected !== after.connected && { connected: after.connected }),
+    ...(acceptedOf(before) !== acceptedOf(after) && { accepted: acceptedOf(after) }),
+    ...(provenOf(before) !== provenOf(after) && { proven: provenOf(after) }),
+    ...policiesBetween(before.policies, after.policies, keys),
+  };
+  return Object.keys(change).length > 1 ? change : undefined;
+};
+
+/** All that is known of a cluster, as a change from nothing. */
+export const historyOf = (record: ClusterRecord, time: string): HistoryChange => ({
+  time,
+  connected: record.connected,
+  accepted: acceptedOf(record),
+  proven: provenOf(record),
+  ...policiesBetween(new Map(), record.policies, [...record.policies.keys()]),
+});
+
+/** A value, and since when it stood. */
+export interface Since<T> {
+  readonly value: T;
+  readonly since: string;
+}
+
+/** How it stood with a policy in a cluster at one time. A field is absent where that is not known. */
+export interface StateThen {
+  readonly connected?: Since<boolean>;
+  readonly accepted?: Since<string | null>;
+  readonly proven?: Since<string | null>;
+  /** null: the cluster did not have the policy. */
+  readonly policy?: Since<PolicyState | null>;
+}
+
+/** What a change says of a policy; undefined: nothing. */
+const policyIn = ({ policies = [], gone = [] }: HistoryChange, key: string): PolicyState | null | undefined => {
+  const found = policies.find(({ keys }) => keys.includes(key));
+  if (found !== undefined) {
+    const { keys: _keys, ...state } = found;
+    return state;
+  }
+  return gone.includes(key) ? null : undefined;
+};
+
+/** What of a change concerns its cluster, or one policy; undefined: nothing. */
+export const narrowHistory = (change: HistoryChange, policy: string): HistoryChange | undefined => {
+  const { policies: _policies, gone: _gone, ...facts } = change;
+  const state = policyIn(change, policy);
+  const narrowed: HistoryChange = {
+    ...facts,
+    ...(state === null && { gone: [policy] }),
+    ...(state && { policies: [{ ...state, keys: [policy] }] }),
+  };
+  return Object.keys(narrowed).length > 1 ? narrowed : undefined;
+};
+
+const since = <T>(value: T | undefined, time: string): Since<T> | undefined => (value === undefined ? undefined : { value, since: time });
+
+const withFacts = (then: StateThen, change: HistoryChange, policy: string): StateThen => {
+  const found = {
+    connected: then.connected ?? since(change.connected, change.time),
+    accepted: then.accepted ?? since(change.accepted, change.time),
+    proven: then.proven ?? since(change.proven, change.time),
+    policy: then.policy ?? since(policyIn(change, policy), change.time),
+  };
+  return Object.fromEntries(Object.entries(found).filter(([, fact]) => fact !== undefined));
+};
+
+const FACTS = 4;
+
+/** How it stood at a time. @param changes newest first, of one cluster */
+export const stateAt = async (
+  changes: AsyncIterable<HistoryChange>,
+  { policy, at }: { policy: string; at: string },
+): Promise<StateThen> => {
+  let then: StateThen = {};
+  for await (const change of changes) {
+    if (change.time > at) continue;
+    then = withFacts(then, change, policy);
+    if (change.nothing === true || Object.keys(then).length === FACTS) break;
+  }
+  return then;
+};
+
+/** What has been said later of a cluster than what comes next. */
+class Later {
+  readonly #facts = new Set<string>();
+  readonly #policies = new Set<string>();
+
+  /** @returns what of an older change still stood behind all later ones */
+  rest({ time, connected, accepted, proven, policies = [], gone = [] }: HistoryChange): HistoryChange {
+    const states = policies.flatMap(({ keys, ...state }) => this.#newPolicies(keys).map((key) => [key, state] as const));
+    // That it went is no news to those who ask later; what came before it must not come back.
+    for (const key of gone) this.#policies.add(key);
+    return {
+      time,
+      ...(connected !== undefined && this.#isNew('connected') && { connected }),
+      ...(accepted !== undefined && this.#isNew('accepted') && { accepted }),
+      ...(proven !== undefined && this.#isNew('proven') && { proven }),
+      ...(states.length > 0 && { policies: groupPolicies(states) }),
+    };
+  }
+
+  #isNew(fact: string): boolean {
+    return !this.#facts.has(fact) && this.#facts.add(fact).size > 0;
+  }
+
+  #newPolicies(keys: readonly string[]): readonly string[] {
+    const fresh = keys.filter((key) => !this.#policies.has(key));
+    for (const key of fresh) this.#policies.add(key);
+    return fresh;
+  }
+}
+
+/**
+ * The changes that lead to the same end, without what others took back: each keeps its time. Whether something was otherwise in between is no
+ * longer known. @param changes oldest first, of one cluster
+ */
+export const compactHistory = (changes: readonly HistoryChange[]): readonly HistoryChange[] => {
+  const from = changes.findLastIndex(({ nothing }) => nothing === true);
+  const later = new Later();
+  const rest = changes
+    .slice(Math.max(from, 0))
+    .toReversed()
+    .map((change) => ({ ...later.rest(change), ...(change.nothing === true && { nothing: true as const }) }));
+  return rest.filter((change) => Object.keys(change).length > 1).toReversed();
+};
