@@ -1,17 +1,7 @@
-import { isShortReport, type Phase, type PolicyReport } from '@fso/shared/api';
+import { isShortReport, type PolicyReport, type PolicyState } from '@fso/shared/api';
 import { weakMemo } from '@fso/shared/runtime';
 import type { ClusterChange } from './changes.ts';
 import type { ClusterRecord } from './types.ts';
-
-/** What a report said of a policy. */
-export interface PolicyState {
-  readonly phase: Phase;
-  /** There was nothing to explain: see the short reports of the protocol. */
-  readonly conforms: boolean;
-  readonly violates: boolean;
-  /** Commit since which the policy reads as it did then; null: it is not from Git. */
-  readonly revision: string | null;
-}
 
 /** What became otherwise in a cluster at one time, as far as the hub knew it. What is absent stayed as it was. */
 export interface HistoryChange {

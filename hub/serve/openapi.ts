@@ -7,6 +7,7 @@ import { clusterRoutes } from './routes/cluster-routes.ts';
 import { commitRoutes } from './routes/commit-routes.ts';
 import { enrolmentRoutes } from './routes/enrolment-routes.ts';
 import { eventRoutes } from './routes/event-routes.ts';
+import { historyRoutes } from './routes/history-routes.ts';
 import { hubRoutes } from './routes/hub-routes.ts';
 import { policyRoutes } from './routes/policy-routes.ts';
 import { reportRoutes } from './routes/report-routes.ts';
@@ -37,6 +38,7 @@ export const ROUTES = [
   ...webhookRoutes,
   ...policyRoutes,
   ...clusterRoutes,
+  ...historyRoutes,
   ...violationRoutes,
   ...reportRoutes,
   ...eventRoutes,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ResourceName } from './common.ts';
 import { PolicyKey, RevisionVerification } from './reports.ts';
+import { Phase } from './sovereign-policy.ts';
 import { ClusterView, CommitView, EventView, ProblemView, pageOf, SourceView, StatusView } from './views.ts';
 
 /** The path of one commit through steps ① to ⑨, as the hub saw it. Times are those of the hub's clock. */
@@ -99,3 +100,52 @@ export const StreamEvent = z.discriminatedUnion('event', [
   z.object({ event: z.literal('reset'), data: z.object({}) }),
 ]);
 export type StreamEvent = z.infer<typeof StreamEvent>;
+
+/** What a report said of a policy in a cluster. */
+export const PolicyState = z.object({
+  phase: Phase,
+  conforms: z.boolean().describe('Every lock was proven, and there was nothing to explain.'),
+  violates: z.boolean().describe('There were violations.'),
+  revision: z.string().nullable().describe('Commit since which the policy read as it did then; null: it was not from Git.'),
+});
+export type PolicyState = z.infer<typeof PolicyState>;
+
+const since = <S extends z.ZodType>(value: S) => z.object({ value, since: Time }).nullable();
+
+/** How it stood with a policy in a cluster at a time. */
+export const PolicyStateView = z.object({
+  cluster: ResourceName,
+  policy: PolicyKey,
+  at: Time,
+  proven: z
+    .enum(['yes', 'no', 'unknown'])
+    .describe(
+      'yes: the cluster was connected and its agent had proven every lock of the policy. no: it had said otherwise. unknown: the cluster was not connected, or the hub knew nothing of it.',
+    ),
+  reason: z.string().describe('Why, in a sentence.'),
+  state: since(PolicyState.nullable()).describe('Its last report by then; `value` null: the cluster did not have it. null: not known.'),
+  connected: since(z.boolean()).describe('null: not known.'),
+  accepted: since(z.string().nullable()).describe('Commit that the cluster had accepted. null: not known.'),
+  provenRevision: since(z.string().nullable()).describe('Commit of which every policy was proven. null: not known.'),
+});
+export type PolicyStateView = z.infer<typeof PolicyStateView>;
+
+export const HISTORY_KINDS = ['connected', 'disconnected', 'accepted', 'proven', 'policy', 'gone', 'forgotten'] as const;
+
+/** What became otherwise in a cluster, or with a policy in it. */
+export const ClusterHistoryItem = z.object({
+  time: Time,
+  kind: z
+    .enum(HISTORY_KINDS)
+    .describe(
+      'accepted: a commit. proven: every policy of a commit. policy: its report read differently. gone: the cluster no longer had it. forgotten: the hub knew no more than what follows, as the cluster was forgotten or the history has a gap.',
+    ),
+  revision: z.string().nullable().describe('Of accepted and proven; null: none any more.'),
+  state: PolicyState.nullable().describe('Of a policy.'),
+});
+export type ClusterHistoryItem = z.infer<typeof ClusterHistoryItem>;
+
+export const ClusterHistoryPage = z.object({
+  items: z.array(ClusterHistoryItem),
+  next: z.string().nullable().describe('Cursor of the next page; null: this is the last one.'),
+});

@@ -151,36 +151,83 @@ const shown = (record: ClusterRecord): Omit<PolicySummary, 'lastUpdated'>[] =>
       return summary;
     });
 
-it('whatever is lost, whichever hub restarts and takes the next report, both hubs show what full reports would', async () => {
+const NAMES = ['a', 'b', 'c', 'd', 'e', 'f'];
+const KEYS: readonly string[] = NAMES.flatMap((name) => [name, `team-a/${name}`]);
+
+/** What the history says of a policy, or would say of a report. */
+interface Said {
+  readonly phase: string;
+  readonly conforms: boolean;
+  readonly violates: boolean;
+}
+const saidOf = (report: PolicyReport | undefined): Said | null =>
+  report === undefined ? null : { phase: report.phase, conforms: isShortReport(report), violates: report.violations > 0 };
+
+/** What a hub knows of each policy of a cluster, at a time that no later change shares. */
+interface Moment {
+  readonly at: string;
+  readonly known: ReadonlyMap<string, Said | null>;
+}
+const noteMoment = async (hub: Ledger, cluster: string): Promise<Moment> => {
+  const { policies } = (await hub.cluster(cluster)) as ClusterRecord;
+  const at = new Date();
+  await waitFor(() => expect(Date.now()).toBeGreaterThan(at.getTime()));
+  return { at: at.toISOString(), known: new Map(KEYS.map((key) => [key, saidOf(policies.get(key))])) };
+};
+
+const readHistory = async (hub: Ledger, cluster: string, at: string): Promise<Moment['known']> => {
+  const known = new Map<string, Said | null>();
+  for (const policy of KEYS) {
+    const found = (await hub.stateAt({ cluster, policy, at })).policy?.value ?? null;
+    known.set(policy, found && { phase: found.phase, conforms: found.conforms, violates: found.violates });
+  }
+  return known;
+};
+
+interface Step {
+  readonly reports: readonly PolicyReport[];
+  readonly hub: number;
+  readonly arrive: number;
+  readonly restarts: boolean;
+}
+
+const goThrough = async (cluster: Cluster, { reports, hub, arrive, restarts }: Step): Promise<Moment> => {
+  if (restarts) {
+    await hubs[hub]?.close();
+    hubs[hub] = await open();
+  }
+  cluster.see(reports);
+  await cluster.exchange(hubs[hub] as Ledger, arrive);
+  return noteMoment(hubs[hub] as Ledger, cluster.name);
+};
+
+/** What a hub shows in the end is what full reports would have said. */
+const expectFull = async (hub: Ledger, cluster: string, last: readonly PolicyReport[]): Promise<void> => {
+  const record = (await hub.cluster(cluster)) as ClusterRecord;
+  const full = { ...record, policies: new Map(last.map((report) => [policyKey(report), report])) };
+  expect(shown(record)).toEqual(shown(full));
+  const deviating = [...record.policies.values()].filter((report) => !isShortReport(report));
+  const expected = last.filter((report) => toSend(report) === report);
+  expect(new Map(deviating.map((report) => [policyKey(report), report]))).toEqual(
+    new Map(expected.map((report) => [policyKey(report), report])),
+  );
+};
+
+it('whatever is lost, whichever hub restarts and takes the next report, both hubs show what full reports would, and know later what they knew when', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 6 }), state, async (steps, last) => {
       const stop = new AbortController();
       const cluster = new Cluster();
       const running = cluster.run(stop.signal);
-      for (const { reports, hub, arrive, restarts } of steps) {
-        if (restarts) {
-          await hubs[hub]?.close();
-          hubs[hub] = await open();
-        }
-        cluster.see(reports);
-        await cluster.exchange(hubs[hub] as Ledger, arrive);
-      }
-      cluster.see(last);
-      await cluster.exchange(hubs[0] as Ledger, 50);
+      const moments: Moment[] = [];
+      for (const each of steps) moments.push(await goThrough(cluster, each));
+      moments.push(await goThrough(cluster, { reports: last, hub: 0, arrive: 50, restarts: false }));
       stop.abort();
       await running;
-      for (const hub of hubs) {
-        await waitFor(async () => {
-          const record = (await hub.cluster(cluster.name)) as ClusterRecord;
-          const full = { ...record, policies: new Map(last.map((report) => [policyKey(report), report])) };
-          expect(shown(record)).toEqual(shown(full));
-          const deviating = [...record.policies.values()].filter((report) => !isShortReport(report));
-          const expected = last.filter((report) => toSend(report) === report);
-          expect(new Map(deviating.map((report) => [policyKey(report), report]))).toEqual(
-            new Map(expected.map((report) => [policyKey(report), report])),
-          );
-        });
-      }
+      for (const hub of hubs) await waitFor(() => expectFull(hub, cluster.name, last));
+      const sent = new Map(last.map((report) => [policyKey(report), toSend(report)]));
+      expect(moments.at(-1)?.known).toEqual(new Map(KEYS.map((key) => [key, saidOf(sent.get(key))])));
+      for (const { at, known } of moments) for (const hub of hubs) expect(await readHistory(hub, cluster.name, at)).toEqual(known);
     }),
     { numRuns: 25, endOnFailure: true },
   );

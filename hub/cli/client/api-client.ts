@@ -2,6 +2,8 @@ import {
   type AuditEntry,
   AuditPage,
   AuditProofs,
+  type ClusterHistoryItem,
+  ClusterHistoryPage,
   ClusterPage,
   ClusterView,
   CommitActivity,
@@ -20,6 +22,7 @@ import {
   type PolicyDetail,
   PolicyDetailPage,
   PolicyPage,
+  PolicyStateView,
   type PolicySummary,
   PolicySummaryPage,
   PolicyView,
@@ -122,6 +125,10 @@ export interface HubClient {
   /** The newest `limit` commits (at most 500), newest first. */
   commits(query?: { limit?: number }, signal?: AbortSignal): Promise<CommitSummary[]>;
   commit(revision: string, signal?: AbortSignal): Promise<CommitActivity>;
+  /** @param at RFC 3339; absent: now */
+  policyState(cluster: string, query: { policy: string; at?: string }, signal?: AbortSignal): Promise<PolicyStateView>;
+  /** The newest `limit` changes (at most 500, and a few more), newest first. */
+  clusterHistory(cluster: string, query: { policy: string; limit?: number }, signal?: AbortSignal): Promise<ClusterHistoryItem[]>;
   /** The newest `limit` entries of the audit log (at most 500), newest first. */
   audit(query?: { action?: string; actor?: string; subject?: string; limit?: number }, signal?: AbortSignal): Promise<AuditEntry[]>;
   /** The whole audit log, oldest first, from behind an entry. */
@@ -241,6 +248,9 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
     events: async (query = {}, signal) => (await get(EventPage, '/events', query, signal)).items,
     commits: async (query = {}, signal) => (await get(CommitPage, '/commits', query, signal)).items,
     commit: (revision, signal) => get(CommitActivity, `/commits/${encodeURIComponent(revision)}`, {}, signal),
+    policyState: (cluster, query, signal) => get(PolicyStateView, `/clusters/${encodeURIComponent(cluster)}/state`, query, signal),
+    clusterHistory: async (cluster, query, signal) =>
+      (await get(ClusterHistoryPage, `/clusters/${encodeURIComponent(cluster)}/history`, query, signal)).items,
     audit: async (query = {}, signal) => (await get(AuditPage, '/audit', query, signal)).items,
     wholeAudit: async function* (after = 0, signal) {
       let cursor: string | undefined;

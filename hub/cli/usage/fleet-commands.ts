@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { AddOptions, TokenOptions } from '../commands/clusters.ts';
 import type { GetOptions, Kind } from '../commands/get.ts';
+import type { HistoryOptions } from '../commands/history.ts';
 import type { ReportOptions } from '../commands/status.ts';
 import type { WaitOptions } from '../commands/wait.ts';
 import type { Context } from '../context.ts';
@@ -81,6 +82,27 @@ const addDescribe = (program: Command): void => {
     .addHelpText('after', examples('describe policy finance-eu', 'describe policy finance-eu --cluster us', 'describe cluster us -o yaml'))
     .action((kind: Kind, name: string, options: DescribeOptions, command: Command) =>
       run(command, (context) => describe(context, kind, name, options)),
+    );
+};
+
+const parseTime = (text: string): string => {
+  const time = new Date(text);
+  if (/^\d{4}-\d{2}-\d{2}/.test(text) && !Number.isNaN(time.getTime())) return time.toISOString();
+  throw new InvalidArgumentError('Must be a time such as 2026-01-03T10:30:00Z, or a day such as 2026-01-03.');
+};
+
+const addHistory = (program: Command): void => {
+  program
+    .command('history')
+    .description('show how it stood with a policy in a cluster: over time, or whether it was proven at one time')
+    .argument('<policy>', 'name; a local policy as namespace/name')
+    .requiredOption('--cluster <name>', 'in this cluster, which need not be there any more')
+    .option('--at <time>', 'answer for this time, such as 2026-01-03T10:30:00Z', parseTime)
+    .option('--limit <number>', 'maximum number of changes; default 100', parseLimit)
+    .addOption(outputOption())
+    .addHelpText('after', examples('history finance-eu --cluster eu', 'history finance-eu --cluster eu --at 2026-01-03T10:30:00Z'))
+    .action((policy: string, options: HistoryOptions, command: Command) =>
+      run(command, async (context) => (await import('../commands/history.ts')).history(context, policy, options)),
     );
 };
 
@@ -211,4 +233,12 @@ const addClusters = (program: Command): void => {
   addRemoval(clusters);
 };
 
-export const fleetCommands: readonly ((program: Command) => void)[] = [addStatus, addGet, addDescribe, addReport, addWait, addClusters];
+export const fleetCommands: readonly ((program: Command) => void)[] = [
+  addStatus,
+  addGet,
+  addDescribe,
+  addHistory,
+  addReport,
+  addWait,
+  addClusters,
+];

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { EMPTY_DIGEST } from '@fso/shared/protocol';
+import { sql } from 'kysely';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { event, fixedClock, policy, report } from '../testing/ledger.ts';
@@ -213,5 +214,22 @@ it('of the history of a cluster that is old, or too much, what still stood is ke
   expect(await rows()).toBe(10_001);
   expect(await stateAt(times[3] as string)).toEqual([false, 'a'.repeat(40), 'Active']);
   await close();
+  await rm(folder, { recursive: true });
+});
+
+it('goes on with a database to which a newer version only added something, as after a rollback, and refuses one that it changed', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
+  const clock = new FakeClock();
+  const before = await openOn(folder, clock);
+  await before.ledger.setConnected('eu', true);
+  await sql`insert into ledger_migrations values ('9998-add-something', '2030-01-01T00:00:00Z')`.execute(before.database.db);
+  await before.close();
+  const after = await openOn(folder, clock);
+  expect((await after.ledger.cluster('eu'))?.lastSeen).toBe(clock.now().toISOString());
+  await sql`insert into ledger_migrations values ('9999-change-something', '2030-01-01T00:00:00Z')`.execute(after.database.db);
+  await after.close();
+  const newest = await openDatabase({ folder });
+  await expect(createSqlLedger({ database: newest, clock, random: Math.random, logger })).rejects.toThrow(/written by a newer version/);
+  await newest.close();
   await rm(folder, { recursive: true });
 });

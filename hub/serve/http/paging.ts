@@ -8,14 +8,15 @@ export interface PageQuery {
   readonly cursor?: string | undefined;
 }
 
-const encode = (key: string): string => Buffer.from(key, 'utf8').toString('base64url');
+/** A cursor that {@link decodeCursor} reads back. */
+export const encodeCursor = (key: string): string => Buffer.from(key, 'utf8').toString('base64url');
 
 const notOurs = (): ApiError => new ApiError('bad-request', 'query parameter cursor: is not a cursor of this API');
 
 /** @throws ApiError `bad-request` for anything that {@link pageOf} did not make. */
 export const decodeCursor = (cursor: string): string => {
   const key = Buffer.from(cursor, 'base64url').toString('utf8');
-  if (encode(key) !== cursor) throw notOurs();
+  if (encodeCursor(key) !== cursor) throw notOurs();
   return key;
 };
 
@@ -29,7 +30,7 @@ export const pageOf = <T>(items: readonly T[], keyOf: (item: T) => string, { lim
 /** Cursor behind the first `limit` items, if there are more. */
 export const nextCursor = <T>(items: readonly T[], keyOf: (item: T) => string, limit: number): string | null => {
   const last = items[limit - 1];
-  return items.length > limit && last !== undefined ? encode(keyOf(last)) : null;
+  return items.length > limit && last !== undefined ? encodeCursor(keyOf(last)) : null;
 };
 
 /** Cursor of a search that was asked for one item more than `limit`, and may have ended before it found enough. */
@@ -39,7 +40,7 @@ export const searchCursor = <T>(
   { limit, next }: { readonly limit: number; readonly next: string | null },
 ): string | null => {
   if (items.length > limit) return nextCursor(items, keyOf, limit);
-  return next === null ? null : encode(next);
+  return next === null ? null : encodeCursor(next);
 };
 
 type SortValue = string | number;
@@ -80,7 +81,7 @@ const fitting = (weights: readonly number[]): number => {
   return end < 0 ? weights.length : end;
 };
 
-const encodePlace = (sort: string, { value, key }: Place): string => encode(JSON.stringify([sort, value, key]));
+const encodePlace = (sort: string, { value, key }: Place): string => encodeCursor(JSON.stringify([sort, value, key]));
 
 const decodePlace = (sort: string, cursor: string): Place => {
   let decoded: unknown;

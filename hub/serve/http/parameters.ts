@@ -23,7 +23,8 @@ export const PolicyName = Text.min(1).max(317).optional().describe("Name of a po
 
 export const PageQuery = z.strictObject(paging);
 
-const Moment = z.iso
+/** A time, in UTC. */
+export const Moment = z.iso
   .datetime({ offset: true, error: 'must be a time such as 2026-01-03T10:30:00Z' })
   .transform((time) => new Date(time).toISOString())
   .pipe(z.iso.datetime())

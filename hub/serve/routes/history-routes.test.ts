@@ -1,0 +1,103 @@
+import type { ClusterHistoryItem, PolicyStateView, ProblemDetails } from '@fso/shared/api';
+import { FakeClock } from '@fso/shared/fake-clock';
+import { internReport } from '@fso/shared/protocol';
+import { expect, it } from 'vitest';
+import { runFso } from '../../cli/testing/run-fso.ts';
+import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
+import { startApiHarness } from '../testing/api-harness.ts';
+import { clusterReport, OLD_REVISION, policyReport, REVISION, report } from '../testing/fleet.ts';
+
+const shortReport = (name: string) => {
+  const { lastUpdated: _time, ...rest } = policyReport(name, { revision: OLD_REVISION });
+  return internReport(rest);
+};
+
+/** A cluster in which finance was proven, failed, was proven with violations, and whose hub then lost it. */
+const tell = async () => {
+  const clock = new FakeClock(new Date('2026-01-03T10:30:00.000Z'));
+  const ledger = createMemoryLedger({ clock });
+  const times: string[] = [];
+  const then = async (...writes: (() => Promise<void>)[]) => {
+    await clock.advance(60_000);
+    times.push(clock.now().toISOString());
+    for (const write of writes) await write();
+  };
+  const say = (seq: number, change: Parameters<typeof report>[0]) => () =>
+    ledger.applyReport('eu', report({ seq, full: seq === 1, ...change }));
+  await then(
+    () => ledger.setConnected('eu', true),
+    () => ledger.setAck('eu', { revision: REVISION, digest: null }),
+    say(1, { policies: [shortReport('finance'), shortReport('hr')], cluster: clusterReport(REVISION, OLD_REVISION) }),
+  );
+  await then(say(2, { policies: [policyReport('finance', { phase: 'Failed' })] }));
+  await then(say(3, { policies: [policyReport('finance', { violations: 2 })], cluster: clusterReport() }));
+  await then(() => ledger.setConnected('eu', false));
+  await then(say(4, { removed: ['finance'] }));
+  return { clock, ledger, times };
+};
+
+it('answers whether a policy was proven in a cluster at a time, and what became otherwise', async () => {
+  const { clock, ledger, times } = await tell();
+  await using server = await startApiHarness({ ledger, clock });
+  const read = async <T>(path: string) => (await (await fetch(`${server.url}/api/v1/clusters/${path}`)).json()) as T;
+  const stateAt = (at: string | undefined, policy = 'finance', cluster = 'eu') =>
+    read<PolicyStateView>(`${cluster}/state?policy=${policy}${at === undefined ? '' : `&at=${at}`}`);
+  const [proven, failed, violating, away, gone] = times;
+  expect(await stateAt(proven)).toEqual({
+    cluster: 'eu',
+    policy: 'finance',
+    at: proven,
+    proven: 'yes',
+    reason: 'Its agent had proven every lock that the policy asks for.',
+    state: { value: { phase: 'Active', conforms: true, violates: false, revision: OLD_REVISION }, since: proven },
+    connected: { value: true, since: proven },
+    accepted: { value: REVISION, since: proven },
+    provenRevision: { value: OLD_REVISION, since: proven },
+  });
+  const verdict = async (at: string | undefined, policy?: string, cluster?: string) => {
+    const { proven: answer, reason } = await stateAt(at, policy, cluster);
+    return [answer, reason];
+  };
+  expect(await verdict(failed)).toEqual(['no', 'Its phase was Failed.']);
+  expect(await verdict(violating)).toEqual(['yes', 'Its agent had proven every lock that the policy asks for; there were violations.']);
+  expect(await verdict(away)).toEqual(['unknown', `The cluster was not connected. Its last report, of ${violating}, says Active.`]);
+  expect(await verdict(gone)).toEqual(['no', 'The cluster did not have the policy.']);
+  expect(await verdict(undefined)).toEqual(['no', 'The cluster did not have the policy.']);
+  const nothing = ['unknown', 'No report of this policy from this cluster is recorded for that time.'];
+  expect(await verdict('2026-01-03T10:00:00Z')).toEqual(nothing);
+  expect(await verdict(away, 'none')).toEqual(nothing);
+  expect(await verdict(away, 'finance', 'nowhere')).toEqual(nothing);
+
+  const { items } = await read<{ items: ClusterHistoryItem[] }>('eu/history?policy=finance');
+  expect(items.map(({ time, kind, revision, state }) => [times.indexOf(time), kind, revision ?? state?.phase])).toEqual([
+    [4, 'gone', undefined],
+    [3, 'disconnected', undefined],
+    [2, 'policy', 'Active'],
+    [2, 'proven', REVISION],
+    [1, 'policy', 'Failed'],
+    [0, 'policy', 'Active'],
+    [0, 'proven', OLD_REVISION],
+    [0, 'accepted', REVISION],
+    [0, 'connected', undefined],
+  ]);
+  const problem = await read<ProblemDetails>('eu/state?policy=finance&at=yesterday');
+  expect([problem.status, problem.detail]).toEqual([400, expect.stringContaining('at: must be a time such as')]);
+  expect((await read<ProblemDetails>('eu/history')).detail).toMatch(/policy/);
+});
+
+it('fso history says the same', async () => {
+  const { clock, ledger, times } = await tell();
+  await using server = await startApiHarness({ ledger, clock });
+  const fso = (...args: string[]) => runFso(['history', ...args], { FSO_SERVER: server.url });
+  const { out } = await fso('finance', '--cluster', 'eu');
+  expect(out).toMatch(/^TIME +WHAT +DETAIL\n\S+ +gone/);
+  expect(out).toMatch(/policy +Active, violations; as since a1a1a1a1\n/);
+  expect(out).toMatch(/policy +Active, conforms; as since b2b2b2b2\n/);
+  const at = await fso('finance', '--cluster', 'eu', '--at', times[1] as string);
+  expect(at.out).toMatch(/Proven: +no\nReason: +Its phase was Failed\.\n/);
+  expect(JSON.parse((await fso('finance', '--cluster', 'eu', '--at', times[0] as string, '-o', 'json')).out)).toMatchObject({
+    proven: 'yes',
+  });
+  expect(await fso('finance')).toMatchObject({ code: 2, err: expect.stringContaining('--cluster') });
+  expect(await fso('finance', '--cluster', 'eu', '--at', 'noon')).toMatchObject({ code: 2, err: expect.stringContaining('2026-01-03') });
+});
