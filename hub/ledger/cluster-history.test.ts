@@ -4,9 +4,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import { unseen } from './changes.ts';
-import { compactHistory, type HistoryChange, historyBetween, historyOf, type StateThen, stateAt } from './cluster-history.ts';
+import { compactHistory, historyBetween, historyOf, stateAt } from './cluster-history.ts';
 import { keysBetween } from './interning.ts';
-import type { ClusterRecord } from './types.ts';
+import type { ClusterRecord, HistoryChange, StateThen } from './types.ts';
 
 const [A, B] = ['a', 'b'].map((letter) => letter.repeat(40)) as [string, string];
 const KEYS = ['hr', 'finance', 'health'];

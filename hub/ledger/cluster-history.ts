@@ -1,24 +1,7 @@
 import { isShortReport, type PolicyReport, type PolicyState } from '@fso/shared/api';
 import { weakMemo } from '@fso/shared/runtime';
 import type { ClusterChange } from './changes.ts';
-import type { ClusterRecord } from './types.ts';
-
-/** What became otherwise in a cluster at one time, as far as the hub knew it. What is absent stayed as it was. */
-export interface HistoryChange {
-  /** RFC 3339, by the clock of the hub that learned of it. */
-  readonly time: string;
-  /** From here on nothing is known but what follows: the cluster was forgotten, or the history has a gap. */
-  readonly nothing?: true;
-  readonly connected?: boolean;
-  /** Commit that the cluster had accepted. */
-  readonly accepted?: string | null;
-  /** Commit of which every policy was proven. */
-  readonly proven?: string | null;
-  /** Policies by key, those of the same state together. */
-  readonly policies?: readonly (PolicyState & { readonly keys: readonly string[] })[];
-  /** Keys of policies that the cluster no longer had. */
-  readonly gone?: readonly string[];
-}
+import type { ClusterRecord, HistoryChange, Since, StateThen } from './types.ts';
 
 type Policies = ClusterRecord['policies'];
 
@@ -90,21 +73,6 @@ export const historyOf = (record: ClusterRecord, time: string): HistoryChange =>
   proven: provenOf(record),
   ...policiesBetween(new Map(), record.policies, [...record.policies.keys()]),
 });
-
-/** A value, and since when it stood. */
-export interface Since<T> {
-  readonly value: T;
-  readonly since: string;
-}
-
-/** How it stood with a policy in a cluster at one time. A field is absent where that is not known. */
-export interface StateThen {
-  readonly connected?: Since<boolean>;
-  readonly accepted?: Since<string | null>;
-  readonly proven?: Since<string | null>;
-  /** null: the cluster did not have the policy. */
-  readonly policy?: Since<PolicyState | null>;
-}
 
 /** What a change says of a policy; undefined: nothing. */
 const policyIn = ({ policies = [], gone = [] }: HistoryChange, key: string): PolicyState | null | undefined => {

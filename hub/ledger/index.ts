@@ -8,7 +8,6 @@ export type * from './audit-log.ts';
 export { type BackupSummary, backupLedger } from './backup/backup.ts';
 export { type RestoreSummary, restoreLedger } from './backup/restore.ts';
 export { isRepeated, ReportGapError, StreamReplacedError } from './changes.ts';
-export type { HistoryChange, StateThen } from './cluster-history.ts';
 export type { EventFilter } from './event-filter.ts';
 export { keysBetween } from './interning.ts';
 export { type KeyedStore, SESSION_KIND } from './keyed-store.ts';

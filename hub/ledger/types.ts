@@ -1,9 +1,8 @@
-import type { ClusterEvent, ClusterReport, EventView, PolicyReport, SourceView } from '@fso/shared/api';
+import type { ClusterEvent, ClusterReport, EventView, PolicyReport, PolicyState, SourceView } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import type { PolicySet } from '@fso/shared/decode';
 import type { Reason, Report } from '@fso/shared/protocol';
 import type { AuditLog } from './audit-log.ts';
-import type { HistoryChange, StateThen } from './cluster-history.ts';
 import type { EventFilter } from './event-filter.ts';
 import type { KeyedStore } from './keyed-store.ts';
 
@@ -79,6 +78,38 @@ export interface FoundEvents {
   readonly events: readonly EventView[];
   /** What `before` has to be to go on; null: there are no more. A search that looked at many events ends before it has found enough. */
   readonly next: number | null;
+}
+
+/** What became otherwise in a cluster at one time, as far as the hub knew it. What is absent stayed as it was. */
+export interface HistoryChange {
+  /** RFC 3339, by the clock of the hub that learned of it. */
+  readonly time: string;
+  /** From here on nothing is known but what follows: the cluster was forgotten, or the history has a gap. */
+  readonly nothing?: true;
+  readonly connected?: boolean;
+  /** Commit that the cluster had accepted. */
+  readonly accepted?: string | null;
+  /** Commit of which every policy was proven. */
+  readonly proven?: string | null;
+  /** Policies by key, those of the same state together. */
+  readonly policies?: readonly (PolicyState & { readonly keys: readonly string[] })[];
+  /** Keys of policies that the cluster no longer had. */
+  readonly gone?: readonly string[];
+}
+
+/** A value, and since when it stood. */
+export interface Since<T> {
+  readonly value: T;
+  readonly since: string;
+}
+
+/** How it stood with a policy in a cluster at one time. A field is absent where that is not known. */
+export interface StateThen {
+  readonly connected?: Since<boolean>;
+  readonly accepted?: Since<string | null>;
+  readonly proven?: Since<string | null>;
+  /** null: the cluster did not have the policy. */
+  readonly policy?: Since<PolicyState | null>;
 }
 
 /** About one policy in one cluster. */

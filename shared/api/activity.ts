@@ -149,3 +149,4 @@ export const ClusterHistoryPage = z.object({
   items: z.array(ClusterHistoryItem),
   next: z.string().nullable().describe('Cursor of the next page; null: this is the last one.'),
 });
+export type ClusterHistoryPage = z.infer<typeof ClusterHistoryPage>;

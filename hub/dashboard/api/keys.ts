@@ -15,6 +15,8 @@ export const keys = {
     one: (policy: string) => ['policies', 'one', policy],
     details: (policy: string) => ['policies', 'details', policy],
     ofCluster: (cluster: string, params: Params) => ['policies', 'cluster', cluster, params],
+    history: (cluster: string, params: Params) => ['policies', 'cluster', cluster, 'history', params],
+    stateAt: (cluster: string, params: Params) => ['policies', 'cluster', cluster, 'state', params],
   },
   policyTexts: {
     all: ['policy-texts'],

@@ -1,6 +1,7 @@
 import {
   type AuditEntry,
   type AuditVerificationView,
+  type ClusterHistoryPage,
   type ClusterPolicy,
   type ClusterView,
   type CommitActivity,
@@ -11,6 +12,7 @@ import {
   type PolicyDetail,
   type PolicyHistory,
   type PolicySourceView,
+  type PolicyStateView,
   type PolicySummary,
   type PolicyView,
   policyKey,
@@ -124,6 +126,20 @@ export const clusterPoliciesQuery = (name: string, params: Params) =>
     params,
     keyOf: policyKey,
   });
+/** What became otherwise in a cluster and with a policy in it, newest first. */
+export const clusterHistoryQuery = (cluster: string, policy: string) => {
+  const params = { policy, limit: PAGE_ROWS };
+  return oneOf<ClusterHistoryPage>(
+    `/api/v1/clusters/${encodeURIComponent(cluster)}/history`,
+    keys.policies.history(cluster, params),
+    params,
+  );
+};
+/** How it stood with a policy in a cluster. @param at RFC 3339 */
+export const policyStateQuery = (cluster: string, policy: string, at: string) => {
+  const params = { policy, at };
+  return oneOf<PolicyStateView>(`/api/v1/clusters/${encodeURIComponent(cluster)}/state`, keys.policies.stateAt(cluster, params), params);
+};
 
 export const commitsQuery = listOf<CommitSummary>('/api/v1/commits', {
   queryKey: keys.commits.list,

@@ -44,6 +44,21 @@ export const formatDuration = (ms: number): string => {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 };
 
+/** A time as a field of the type datetime-local has it: in the time zone of the browser, to the second. */
+export const localOf = (time: string | undefined): string => {
+  const at = new Date(time ?? '');
+  if (Number.isNaN(at.getTime())) return '';
+  const two = (part: number): string => String(part).padStart(2, '0');
+  const date = [String(at.getFullYear()).padStart(4, '0'), two(at.getMonth() + 1), two(at.getDate())].join('-');
+  return `${date}T${[at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(':')}`;
+};
+
+/** @returns undefined for an empty or half-filled field */
+export const timeOf = (local: string): string | undefined => {
+  const at = new Date(local);
+  return Number.isNaN(at.getTime()) ? undefined : at.toISOString();
+};
+
 const TICK_MS = 1000;
 
 /** One timer for all: a table shows many times. */

@@ -1,8 +1,8 @@
 import { byText } from '@fso/shared/encoding';
 import type { Kysely, Transaction } from 'kysely';
 import { isUnseen } from '../changes.ts';
-import { compactHistory, type HistoryChange, historyOf, narrowHistory, type StateThen, stateAt } from '../cluster-history.ts';
-import type { ClusterRecord, FoundHistory, HistoryQuery, StateQuery } from '../types.ts';
+import { compactHistory, historyOf, narrowHistory, stateAt } from '../cluster-history.ts';
+import type { ClusterRecord, FoundHistory, HistoryChange, HistoryQuery, StateQuery, StateThen } from '../types.ts';
 import type { ClusterWrite } from './batch/plan-batch.ts';
 import { slices } from './batch/statements.ts';
 import type { Database } from './database.ts';

@@ -12,11 +12,11 @@ import {
   streamAfter,
   writesOf,
 } from '../changes.ts';
-import { type HistoryChange, historyBetween, narrowHistory, stateAt } from '../cluster-history.ts';
+import { historyBetween, narrowHistory, stateAt } from '../cluster-history.ts';
 import { keysBetween } from '../interning.ts';
 import { applyValueChange, createKeyedCache, createKeyedStore } from '../keyed-store.ts';
 import { createLedgerCache, foundIn } from '../ledger-cache.ts';
-import type { Ledger } from '../types.ts';
+import type { HistoryChange, Ledger } from '../types.ts';
 import { createMemoryAudit } from './memory-audit.ts';
 
 export interface MemoryLedgerOptions {

@@ -7,7 +7,7 @@ import type { Ledger } from '../../ledger/index.ts';
 import { addressOf } from '../http/caller.ts';
 import { ApiError, requestIdOf } from '../http/problems.ts';
 import type { Route } from '../http/route.ts';
-import { readPush, readWebhook, whyIgnored } from './webhook.ts';
+import { readPush, readWebhook, whyIgnored } from '../http/webhook.ts';
 
 interface WebhookDeps {
   readonly ledger: Pick<Ledger, 'audit' | 'health'>;

@@ -86,6 +86,24 @@ describe('one policy', () => {
     await expect(row).toContainText('Gatekeeper is not installed');
   });
 
+  it('answers whether it was proven in a cluster at a time, and shows what became otherwise there', async () => {
+    const page = await dashboard.open(`${EVERYWHERE}?tab=clusters&known=now`);
+    await page
+      .getByRole('button', { name: /^History in / })
+      .first()
+      .click();
+    const dialog = page.getByRole('dialog', { name: /^backups-api-1 in / });
+    const changes = dialog.getByRole('grid', { name: 'What became otherwise' });
+    await expect(changes.getByRole('row', { name: /Commit accepted/ }).first()).toBeVisible();
+    await expect(changes.getByRole('row', { name: /Policy .*Active/ }).first()).toBeVisible();
+    const time = dialog.getByLabel('Was it proven at this time?');
+    await time.fill('2030-01-01T00:00:00');
+    await expect(dialog.getByRole('status')).toContainText('Proven Its agent had proven every lock');
+    await time.fill('2020-01-01T00:00:00');
+    await expect(dialog.getByRole('status')).toContainText('Not known');
+    await expectAccessible(page);
+  });
+
   it('shows its document from Git', async () => {
     const path = changedPath();
     const page = await dashboard.open(`${pageOf(path)}?tab=source`);

@@ -1,8 +1,9 @@
 import type { AuditEntry } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import { describe, expect, it } from 'vitest';
+import { localOf, timeOf } from '../../lib/time.ts';
 import { checkEntries } from './chain.ts';
-import { boundsOf, localOf, timeOf } from './period.ts';
+import { boundsOf } from './period.ts';
 import { mergeNewest } from './use-growing-list.ts';
 
 describe('boundsOf', () => {

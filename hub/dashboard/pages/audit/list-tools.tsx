@@ -5,7 +5,8 @@ import { useMemo, useState } from 'react';
 import { urlOf } from '../../api/client.ts';
 import type { Values } from '../../lib/filters.ts';
 import { count } from '../../lib/format.ts';
-import { boundsOf, localOf, type Period, SPAN_TEXTS, SPANS, timeOf } from './period.ts';
+import { localOf, timeOf } from '../../lib/time.ts';
+import { boundsOf, type Period, SPAN_TEXTS, SPANS } from './period.ts';
 
 interface ExportsProps {
   readonly path: string;

@@ -23,20 +23,5 @@ export interface Period {
 export const boundsOf = ({ span, since, until }: Period, now: number): Pick<Period, 'since' | 'until'> =>
   span === undefined ? { since, until } : { since: new Date(now - HOURS[span] * HOUR_MS).toISOString() };
 
-/** A time as a field of the type datetime-local has it: in the time zone of the browser, to the second. */
-export const localOf = (time: string | undefined): string => {
-  const at = new Date(time ?? '');
-  if (Number.isNaN(at.getTime())) return '';
-  const two = (part: number): string => String(part).padStart(2, '0');
-  const date = [String(at.getFullYear()).padStart(4, '0'), two(at.getMonth() + 1), two(at.getDate())].join('-');
-  return `${date}T${[at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(':')}`;
-};
-
-/** @returns undefined for an empty or half-filled field */
-export const timeOf = (local: string): string | undefined => {
-  const at = new Date(local);
-  return Number.isNaN(at.getTime()) ? undefined : at.toISOString();
-};
-
 /** Its search parameters. */
 export const PERIOD: readonly string[] = ['span', 'since', 'until'];

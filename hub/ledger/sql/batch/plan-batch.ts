@@ -2,10 +2,10 @@ import type { NewAuditEntry, PolicyReport, SourceView } from '@fso/shared/api';
 import type { Checkpoint } from '@fso/shared/protocol';
 import { auditOf } from '../../audit/derive.ts';
 import { applyChange, type Change, type ClusterChange, isClusterChange, leftOutOf, streamAfter } from '../../changes.ts';
-import { type HistoryChange, historyBetween } from '../../cluster-history.ts';
+import { historyBetween } from '../../cluster-history.ts';
 import { keysBetween } from '../../interning.ts';
 import { applyValueChange, type ValueKey } from '../../keyed-store.ts';
-import type { ClusterRecord } from '../../types.ts';
+import type { ClusterRecord, HistoryChange } from '../../types.ts';
 import { chunkOf, isConforming } from './chunks.ts';
 import type { PreparedChange, PreparedEvent } from './prepared-change.ts';
 

@@ -13,16 +13,22 @@ import { type Filter, optionsOf } from '../../../lib/filters.ts';
 import { count, formatNumber } from '../../../lib/format.ts';
 import { PHASE_FILTER } from '../policy-values.tsx';
 import { usePolicyDetails } from '../use-policy-details.ts';
-import { usePolicySearch } from '../use-policy-search.ts';
+import { usePolicyKey, usePolicySearch } from '../use-policy-search.ts';
+import { HistoryButton } from './cluster-history.tsx';
 import { type ClusterRow, filterRows, type LockName, sortRows, toClusterRows } from './cluster-rows.ts';
 
 const MESSAGE_CHARACTERS = 90;
+
+const OwnHistory = ({ cluster }: { readonly cluster: string }) => <HistoryButton policy={usePolicyKey()} cluster={cluster} />;
 
 const Cluster = ({ cluster, known }: ClusterRow) => (
   <>
     <Link to="/clusters/$name" params={{ name: cluster }}>
       {cluster}
     </Link>
+    <div>
+      <OwnHistory cluster={cluster} />
+    </div>
     {known === 'last' ? <LastKnownCluster cluster={cluster} /> : null}
     {known === 'never' ? (
       <div className="fso-muted">

@@ -2,7 +2,7 @@ import { createHmac, type Hmac } from 'node:crypto';
 import type { Clock } from '@fso/shared/runtime';
 import type { Request } from 'express';
 import { sameSecret } from '../../access/index.ts';
-import { ApiError } from '../http/problems.ts';
+import { ApiError } from './problems.ts';
 
 /** GitHub sends at most 25 MB (https://docs.github.com/webhooks/webhook-events-and-payloads). */
 export const MAX_WEBHOOK_BYTES: number = 25 * 1024 * 1024;

@@ -1,0 +1,132 @@
+import type { ClusterHistoryItem, PolicyState, PolicyStateView } from '@fso/shared/api';
+import { Button, Form, FormGroup, Label, type LabelProps, Modal, ModalBody, ModalHeader, TextInput } from '@patternfly/react-core';
+import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
+import { useQuery } from '@tanstack/react-query';
+import { type ReactNode, useId, useState } from 'react';
+import { clusterHistoryQuery, policyStateQuery } from '../../../api/queries.ts';
+import { Empty, QueryView } from '../../../components/empty-states.tsx';
+import { RevisionLink } from '../../../components/links.tsx';
+import { PhaseLabel } from '../../../components/state-label.tsx';
+import { exactTime, timeOf } from '../../../lib/time.ts';
+
+interface Place {
+  readonly policy: string;
+  readonly cluster: string;
+}
+
+const VERDICTS: Readonly<Record<PolicyStateView['proven'], { text: string; color: NonNullable<LabelProps['color']> }>> = {
+  yes: { text: 'Proven', color: 'green' },
+  no: { text: 'Not proven', color: 'red' },
+  unknown: { text: 'Not known', color: 'grey' },
+};
+
+const Verdict = ({ cluster, policy, at }: Place & { readonly at: string }) => (
+  <QueryView query={useQuery(policyStateQuery(cluster, policy, at))} what="the answer" lines={1}>
+    {({ proven, reason }) => (
+      <p role="status">
+        <Label color={VERDICTS[proven].color}>{VERDICTS[proven].text}</Label> {reason}
+      </p>
+    )}
+  </QueryView>
+);
+
+/** Was it proven then? */
+const Question = (place: Place) => {
+  const [typed, setTyped] = useState('');
+  const id = useId();
+  const at = timeOf(typed);
+  return (
+    <Form onSubmit={(event) => event.preventDefault()}>
+      <FormGroup label="Was it proven at this time?" fieldId={id}>
+        <TextInput id={id} type="datetime-local" step={1} value={typed} onChange={(_event, text) => setTyped(text)} />
+      </FormGroup>
+      {at === undefined ? null : <Verdict {...place} at={at} />}
+    </Form>
+  );
+};
+
+const State = ({ phase, conforms, violates, revision }: PolicyState) => (
+  <>
+    <PhaseLabel phase={phase} /> {conforms ? 'conforms' : null}
+    {violates ? 'with violations' : null}
+    {revision === null ? null : (
+      <div className="fso-muted">
+        text since <RevisionLink revision={revision} />
+      </div>
+    )}
+  </>
+);
+
+const WHAT: Readonly<Record<ClusterHistoryItem['kind'], string>> = {
+  connected: 'Connected',
+  disconnected: 'Disconnected',
+  accepted: 'Commit accepted',
+  proven: 'All of a commit proven',
+  policy: 'Policy',
+  gone: 'Policy gone',
+  forgotten: 'Nothing known before',
+};
+
+const detailOf = ({ kind, revision, state }: ClusterHistoryItem): ReactNode => {
+  if (state !== null) return <State {...state} />;
+  return kind === 'accepted' || kind === 'proven' ? <RevisionLink revision={revision} /> : null;
+};
+
+const Changes = ({ items }: { readonly items: readonly ClusterHistoryItem[] }) => (
+  <Table variant="compact" aria-label="What became otherwise">
+    <Thead>
+      <Tr>
+        <Th>Time</Th>
+        <Th>What</Th>
+        <Th screenReaderText="Detail" />
+      </Tr>
+    </Thead>
+    <Tbody>
+      {items.map((item) => (
+        <Tr key={JSON.stringify(item)}>
+          <Td dataLabel="Time">{exactTime(Date.parse(item.time))}</Td>
+          <Td dataLabel="What">{WHAT[item.kind]}</Td>
+          <Td dataLabel="Detail">{detailOf(item)}</Td>
+        </Tr>
+      ))}
+    </Tbody>
+  </Table>
+);
+
+const HistoryModal = ({ policy, cluster, onClose }: Place & { readonly onClose: () => void }) => {
+  const id = useId();
+  const query = useQuery(clusterHistoryQuery(cluster, policy));
+  return (
+    <Modal isOpen variant="medium" onClose={onClose} aria-labelledby={`${id}-title`} aria-describedby={`${id}-body`}>
+      <ModalHeader title={`${policy} in ${cluster}`} labelId={`${id}-title`} />
+      <ModalBody id={`${id}-body`}>
+        <Question policy={policy} cluster={cluster} />
+        <QueryView query={query} what="the history" lines={6}>
+          {({ items, next }) => (
+            <>
+              {items.length === 0 ? <Empty title="Nothing is recorded yet" /> : <Changes items={items} />}
+              {next === null ? null : (
+                <p className="fso-muted">
+                  Older changes: <code>{`fso history ${policy} --cluster ${cluster} --limit 500`}</code>
+                </p>
+              )}
+            </>
+          )}
+        </QueryView>
+      </ModalBody>
+    </Modal>
+  );
+};
+
+/** Opens how it stood with a policy in a cluster over time. */
+export const HistoryButton = (place: Place) => {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <>
+      <Button variant="link" isInline onClick={() => setOpen(true)} aria-label={`History in ${place.cluster}`}>
+        History
+      </Button>
+      {isOpen ? <HistoryModal {...place} onClose={() => setOpen(false)} /> : null}
+    </>
+  );
+};
