@@ -20,7 +20,7 @@ const RETRY = { baseMs: 500, maxMs: 30_000 };
 /** A refusal does not end by itself. The wait is between half of this and all of it. */
 const REJECTED_RETRY_MS = 30_000;
 /** No hub keeps an agent away for longer. */
-const MAX_RETURN_MS = 30_000;
+const MAX_RETURN_MS = 300_000;
 /** A connection that held this long counts as good, and the next one starts without history. */
 const GOOD_AFTER_MS = 10_000;
 

@@ -1,3 +1,5 @@
+import { FakeClock } from '@fso/shared/fake-clock';
+import { systemClock } from '@fso/shared/runtime';
 import { expect, it } from 'vitest';
 import { Admission } from './admission.ts';
 
@@ -5,7 +7,7 @@ const never = new AbortController().signal;
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 it('lets so many in at a time, the others in their order, and forgets who left while waiting', async () => {
-  const admission = new Admission(2);
+  const admission = new Admission(2, systemClock);
   const inside: string[] = [];
   const leaveOf = new Map<string, () => void>();
   const gone = new AbortController();
@@ -30,4 +32,29 @@ it('lets so many in at a time, the others in their order, and forgets who left w
   for (const name of ['b', 'c']) leaveOf.get(name)?.();
   await Promise.all([...failed, late]);
   expect([inside, admission.waiting]).toEqual([['a', 'b', 'c', 'd', 'late'], 0]);
+});
+
+it('knows how fast agents are done while others wait, and takes no pause for slowness', async () => {
+  const clock = new FakeClock();
+  const admission = new Admission(1, clock);
+  expect(admission.paceMs).toBe(10);
+  const passThrough = async (agents: number, eachMs: number): Promise<void> => {
+    const all = Array.from({ length: agents }, async () => {
+      const leave = await admission.enter(never);
+      await clock.sleep(eachMs, never);
+      leave();
+    });
+    for (let agent = 0; agent < agents; agent += 1) {
+      await nextTurn();
+      await clock.advance(eachMs);
+    }
+    await Promise.all(all);
+  };
+  await passThrough(200, 50);
+  expect(admission.paceMs).toBeCloseTo(50, 0);
+  await clock.advance(3_600_000);
+  await passThrough(1, 50);
+  expect(admission.paceMs).toBeCloseTo(50, 0);
+  await passThrough(200, 5);
+  expect(admission.paceMs).toBeCloseTo(5, 0);
 });

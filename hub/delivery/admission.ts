@@ -1,3 +1,8 @@
+import type { Clock } from '@fso/shared/runtime';
+
+/** Of the time from one agent that is done to the next: what it is taken for at first, and how much one more of them counts. */
+const PACE = { firstMs: 10, weight: 0.05, maxMs: 1_000 };
+
 /**
  * After an outage all agents come back at once, and each may have everything to report. Only so many are between their hello and their first
  * word at a time; the others wait for their welcome, in the order in which they came.
@@ -6,10 +11,20 @@ export class Admission {
   readonly #places: number;
   #taken = 0;
   readonly #waiting = new Set<() => void>();
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
+  #paceMs = PACE.firstMs;
+  /** When the last one was done while others waited. */
+  #doneAt: number | undefined;
 
   /** @param places agents at a time */
-  constructor(places: number) {
+  constructor(places: number, clock: Pick<Clock, 'monotonicMs'>) {
     this.#places = places;
+    this.#clock = clock;
+  }
+
+  /** Milliseconds from one agent that is done to the next, as it was of late while others waited. */
+  get paceMs(): number {
+    return this.#paceMs;
   }
 
   /** How many wait. */
@@ -33,9 +48,16 @@ export class Admission {
       isInside = false;
       // The next one takes over the place.
       const [next] = this.#waiting;
+      this.#notePace(next !== undefined);
       if (next === undefined) this.#taken -= 1;
       else next();
     };
+  }
+
+  #notePace(othersWait: boolean): void {
+    const now = this.#clock.monotonicMs();
+    if (this.#doneAt !== undefined) this.#paceMs += (Math.min(now - this.#doneAt, PACE.maxMs) - this.#paceMs) * PACE.weight;
+    this.#doneAt = othersWait ? now : undefined;
   }
 
   #wait(signal: AbortSignal): Promise<void> {

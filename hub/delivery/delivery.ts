@@ -29,8 +29,10 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
 
 /** A report of a policy has 1 to 4 KB; what it is besides (local policies, events, namespaces of a glob) is in the base. */
 const FRAME_BYTES = { base: 16 * 1024 * 1024, perPolicy: 4 * 1024 };
-/** Over how long agents spread their return, when a hub stops or has too many at once: about a hundred a second. */
+/** Over how long agents spread their return, when a hub stops: about a hundred a second. */
 const RETURN = { msPerAgent: 10, maxMs: 30_000 };
+/** When a hub has too many at once, the longest. */
+const MAX_RETURN_SECONDS = 300;
 /** Node's longest timer, in milliseconds; the hub looks again when it ends. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -78,7 +80,7 @@ export class Delivery {
     this.#deps = deps;
     this.#levelFor = createNoiseLimit(deps.clock);
     this.#budgetOf = createAgentBudgets(deps.clock, options.limits.agent);
-    this.#admission = new Admission(options.limits.maxGreeted);
+    this.#admission = new Admission(options.limits.maxGreeted, deps.clock);
     deps.checkpoints.onNew(() => {
       for (const session of this.#byCluster.values()) session.sendCheckpoint();
     });
@@ -166,7 +168,9 @@ export class Delivery {
 
   async #askToComeLater(socket: Duplex): Promise<void> {
     const fleet = (await this.#deps.ledger.desired())?.clusters.size ?? this.#open.size;
-    const seconds = Math.max(1, Math.ceil(returnMsOf(fleet) / 1000));
+    // Each refusal costs a TLS handshake: they come back no faster than they are taken.
+    const takenMs = Math.max(0, fleet - this.#byCluster.size) * this.#admission.paceMs;
+    const seconds = Math.min(MAX_RETURN_SECONDS, Math.max(1, Math.ceil(takenMs / 1000)));
     refuse(socket, '503 Service Unavailable', 'many agents are connecting: come back later', `Retry-After: ${seconds}\r\n`);
   }
 

@@ -77,7 +77,7 @@ it('pongs without end wait in the network and not in the hub', async () => {
     socket.on('pong', () => {
       read += 1;
     });
-    new Session({ cluster: 'eu', budget, socket, admission: new Admission(1) }, OPTIONS, createDeps(clock), {
+    new Session({ cluster: 'eu', budget, socket, admission: new Admission(1, clock) }, OPTIONS, createDeps(clock), {
       onReady: nothing,
       onClosed: nothing,
     });
@@ -97,7 +97,7 @@ it('pongs without end wait in the network and not in the hub', async () => {
 it('forgets an agent that goes away while it waits for its turn', async () => {
   const clock = new FakeClock();
   const server = await startServer();
-  const admission = new Admission(1);
+  const admission = new Admission(1, clock);
   const deps = createDeps(clock);
   server.on('connection', (socket) => {
     const owner = { cluster: 'eu', budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS), socket, admission };
@@ -121,7 +121,7 @@ it('forgets an agent that goes away while it waits for its turn', async () => {
 it('greets the next agent once the one before has said its first word, has gone, or says nothing', async () => {
   const clock = new FakeClock();
   const server = await startServer();
-  const admission = new Admission(1);
+  const admission = new Admission(1, clock);
   const deps = createDeps(clock);
   let count = 0;
   server.on('connection', (socket) => {
