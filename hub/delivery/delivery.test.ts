@@ -19,9 +19,9 @@ import { policyReport } from '../../test/harness/policy-reports.ts';
 import { authenticateByToken } from '../identity/index.ts';
 import { createAuditKey, createCheckpoints, type Ledger } from '../ledger/index.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
-import { DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
 import { AGENT_PATH, Delivery } from './delivery.ts';
 import { type Offers, OutdatedAgentError, RevisionTargets } from './offers.ts';
+import { DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 
 const TOKENS = new Map([
   ['eu', 'token-of-eu-0123456789'],
@@ -58,6 +58,7 @@ const startDelivery = async (heartbeatMs = 60_000) => {
     heartbeatMs,
     stallMs: 60_000,
     maxBufferedBytes: 1024,
+    maxFlyingBytes: 1024,
     maxFrameBytes: 65_536,
     agent: DEFAULT_AGENT_LIMITS,
   };

@@ -6,9 +6,10 @@ import { createNoiseLimit, waitPatiently } from '@fso/shared/runtime';
 import { WebSocketServer } from 'ws';
 import type { AuthenticateAgent, Denial, Proof } from '../identity/index.ts';
 import { StreamReplacedError } from '../ledger/index.ts';
-import { Admission } from './admission.ts';
-import { type AgentBudget, createAgentBudgets, DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
 import type { Told } from './inspections.ts';
+import { Admission } from './pacing/admission.ts';
+import { type AgentBudget, createAgentBudgets, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
+import { Flights } from './pacing/flights.ts';
 import { Session } from './session.ts';
 import type { DeliveryDeps, DeliveryLimits, DeliveryOptions } from './types.ts';
 
@@ -23,6 +24,7 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   heartbeatMs: 15_000,
   stallMs: 30_000,
   maxBufferedBytes: 4 * 1024 * 1024,
+  maxFlyingBytes: 32 * 1024 * 1024,
   maxFrameBytes: MAX_FRAME_BYTES,
   agent: DEFAULT_AGENT_LIMITS,
 };
@@ -65,6 +67,7 @@ export class Delivery {
   readonly #levelFor: ReturnType<typeof createNoiseLimit>;
   readonly #budgetOf: (cluster: string) => AgentBudget;
   readonly #admission: Admission;
+  readonly #flights: Flights;
   readonly #open = new Map<Session, OpenSession>();
   readonly #byCluster = new Map<string, Session>();
   /** Sessions that have said no hello yet, oldest first. */
@@ -81,6 +84,7 @@ export class Delivery {
     this.#levelFor = createNoiseLimit(deps.clock);
     this.#budgetOf = createAgentBudgets(deps.clock, options.limits.agent);
     this.#admission = new Admission(options.limits.maxGreeted, deps.clock);
+    this.#flights = new Flights(options.limits.maxFlyingBytes, deps.clock);
     deps.checkpoints.onNew(() => {
       for (const session of this.#byCluster.values()) session.sendCheckpoint();
     });
@@ -159,10 +163,10 @@ export class Delivery {
     if (this.#admission.waiting >= this.#options.limits.maxWaiting) return this.#askToComeLater(socket);
     const server = await this.#createServer();
     if (this.#isStopping) return refuse(socket, '503 Service Unavailable');
-    const admission = this.#admission;
+    const shared = { admission: this.#admission, flights: this.#flights };
     const hooks = { onReady: (session: Session) => this.#onReady(session), onClosed: (session: Session) => this.#onClosed(session) };
     server.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#onOpen(new Session({ cluster, budget, socket: webSocket, admission }, this.#options, this.#deps, hooks), judged);
+      this.#onOpen(new Session({ cluster, budget, socket: webSocket, ...shared }, this.#options, this.#deps, hooks), judged);
     });
   }
 

@@ -2,9 +2,9 @@ import { FakeClock } from '@fso/shared/fake-clock';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
-import { AgentBudget, DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
 import { type FrameContext, takeAck, takeNack } from './frame-handlers.ts';
 import { RevisionTargets } from './offers.ts';
+import { AgentBudget, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 
 const REVISION = 'a'.repeat(40);
 

@@ -9,7 +9,7 @@ import {
 } from '@fso/shared/protocol';
 import { type Clock, createBucket, type Logger, weakMemo } from '@fso/shared/runtime';
 import { type AgentStream, type ClusterRecord, isRepeated, ReportGapError } from '../ledger/index.ts';
-import type { AgentBudget } from './agent-budget.ts';
+import type { AgentBudget } from './pacing/agent-budget.ts';
 import type { DeliveryDeps } from './types.ts';
 
 /** Where an agent is among the commits. */

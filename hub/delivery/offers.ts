@@ -34,7 +34,7 @@ export interface Offers {
 }
 
 /** Frames kept for those who ask next; bounded by what they weigh as well. */
-const KEPT = { frames: 256, bytes: 64 * 1024 * 1024 };
+const KEPT = { frames: 256, bytes: 64 * 1024 * 1024, ways: 16 };
 const READ_AT_ONCE = 64;
 
 /** What an agent has, and what it should have. */
@@ -73,18 +73,33 @@ const readBeyond = (access: ObjectAccess, { ids, has, counterparts }: Reading): 
     },
   );
 
-/** What `revision` has beyond what is held, and what proves that it descends from the anchor. */
-const makeShared = async (access: ObjectAccess, { agent, revision, wanted, held }: Step): Promise<SharedOffer> => {
-  const { anchor, holds } = agent;
+/** What follows from the commits alone, whatever of them concerns a cluster. */
+interface Way {
+  readonly chain: readonly string[];
+  /** null: no way leads there from what was accepted, so nothing is taken for granted. */
+  readonly anchor: string | null;
+  /** Ids of the objects that prove the chain. */
+  readonly proof: readonly string[];
+  /** Trees of the revision, by the one that stands in their place in what is held. */
+  readonly counterparts: ReadonlyMap<string, string>;
+}
+
+const findWay = async (access: ObjectAccess, { holds, anchor }: AgentHistory, revision: string): Promise<Way> => {
   const found = anchor === null ? null : await access.chain(anchor, revision);
-  // Without a way from what was accepted nothing is taken for granted.
-  const isBuiltOn = holds !== null && held !== null && found !== null;
-  const counterparts = isBuiltOn ? await access.counterparts(holds, revision) : new Map<string, string>();
-  const has = new Set(isBuiltOn ? held.shared : []);
   const chain = found === null || found.length === 0 ? [revision] : found;
-  const ids = new Set([...(await access.proof(chain)), ...wanted.shared]);
+  const counterparts = holds === null || found === null ? new Map<string, string>() : await access.counterparts(holds, revision);
+  return { chain, anchor: found === null ? null : anchor, proof: await access.proof(chain), counterparts };
+};
+
+/** What `revision` has beyond what is held, and what proves that it descends from the anchor. */
+const makeShared = async (access: ObjectAccess, { revision, wanted, held }: Step, way: Way): Promise<SharedOffer> => {
+  const { chain, anchor, proof } = way;
+  const isBuiltOn = held !== null && anchor !== null;
+  const counterparts = isBuiltOn ? way.counterparts : new Map<string, string>();
+  const has = new Set(isBuiltOn ? held.shared : []);
+  const ids = new Set([...proof, ...wanted.shared]);
   const objects = await readBeyond(access, { ids: [...ids], has, counterparts });
-  const frame = encodeFrame({ type: 'offer', revision, anchor: found === null ? null : anchor, chain: [...chain], objects: [...objects] });
+  const frame = encodeFrame({ type: 'offer', revision, anchor, chain: [...chain], objects: [...objects] });
   // Without the end of the last field, the objects, and of the frame.
   return { payload: Buffer.from(frame.slice(0, -END.length)), objects: objects.length, isBuiltOn, counterparts };
 };
@@ -95,6 +110,7 @@ class OfferMaker implements Offers {
   readonly #access: ObjectAccess;
   /** The oldest first. */
   readonly #kept = new Map<string, { readonly making: Promise<SharedOffer>; bytes: number }>();
+  readonly #ways = new Map<string, Promise<Way>>();
   readonly #claims = new Mutex();
   #made = 0;
 
@@ -133,7 +149,7 @@ class OfferMaker implements Offers {
     const key = JSON.stringify([agent.holds, agent.anchor, revision, held?.key ?? null, wanted.key]);
     const known = this.#kept.get(key);
     if (known !== undefined) return known.making;
-    const make = () => makeShared(this.#access, step);
+    const make = async () => makeShared(this.#access, step, await this.#wayOf(agent, revision));
     const entry = { making: isClaim ? this.#claims.run(make) : make(), bytes: 0 };
     this.#kept.set(key, entry);
     entry.making.then(
@@ -147,6 +163,15 @@ class OfferMaker implements Offers {
     );
     dropOldest(this.#kept, KEPT.frames);
     return entry.making;
+  }
+
+  #wayOf(agent: AgentHistory, revision: string): Promise<Way> {
+    const key = JSON.stringify([agent.holds, agent.anchor, revision]);
+    const finding = this.#ways.get(key) ?? findWay(this.#access, agent, revision);
+    this.#ways.set(key, finding);
+    finding.catch(() => this.#ways.delete(key));
+    dropOldest(this.#ways, KEPT.ways);
+    return finding;
   }
 
   #dropHeavy(): void {

@@ -1,6 +1,7 @@
 import { type Clock, waitPatiently } from '@fso/shared/runtime';
 import type { WebSocket } from 'ws';
 import type { EncodedOffer } from './offers.ts';
+import type { Flights } from './pacing/flights.ts';
 
 export interface Outbox {
   send(payload: string): void;
@@ -14,6 +15,8 @@ export interface OutboxOptions {
   readonly clock: Clock;
   readonly stallMs: number;
   readonly maxBufferedBytes: number;
+  /** Of all agents. */
+  readonly flights: Flights;
   /** Called once. */
   readonly onTooSlow: () => void;
   readonly onOffered: (offer: EncodedOffer) => void;
@@ -27,6 +30,8 @@ const FLUSHED = 'flushed';
  */
 export const createOutbox = (socket: WebSocket, options: OutboxOptions): Outbox => {
   let onItsWay = false;
+  /** It is to be this connection's turn. */
+  let isInLine = false;
   let waiting: EncodedOffer | undefined;
   let gaveUp = false;
 
@@ -42,7 +47,7 @@ export const createOutbox = (socket: WebSocket, options: OutboxOptions): Outbox 
     waitPatiently(options.clock, options.stallMs, done).then(giveUp, () => undefined);
   };
 
-  const start = (offer: EncodedOffer): void => {
+  const start = (offer: EncodedOffer, landed: () => void): void => {
     onItsWay = true;
     const flushed = new AbortController();
     watch(flushed.signal);
@@ -52,11 +57,24 @@ export const createOutbox = (socket: WebSocket, options: OutboxOptions): Outbox 
       // With a reason: without one an error with a stack is made, for each offer.
       flushed.abort(FLUSHED);
       onItsWay = false;
-      const next = waiting;
-      waiting = undefined;
-      if (next !== undefined && isOpen()) start(next);
+      landed();
+      standInLine();
     });
     options.onOffered(offer);
+  };
+
+  const startWaiting = (landed: () => void): void => {
+    isInLine = false;
+    const next = waiting;
+    waiting = undefined;
+    if (next !== undefined && isOpen()) start(next, landed);
+    else landed();
+  };
+
+  const standInLine = (): void => {
+    if (waiting === undefined || onItsWay || isInLine) return;
+    isInLine = true;
+    options.flights.take(waiting.shared.byteLength + waiting.own.byteLength, startWaiting);
   };
 
   return {
@@ -68,8 +86,8 @@ export const createOutbox = (socket: WebSocket, options: OutboxOptions): Outbox 
     },
     offer: (offer) => {
       if (!isOpen()) return;
-      if (onItsWay) waiting = offer;
-      else start(offer);
+      waiting = offer;
+      standInLine();
     },
     dropWaiting: () => {
       waiting = undefined;

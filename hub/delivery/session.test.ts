@@ -7,9 +7,10 @@ import { expect, it } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { createAuditKey, createCheckpoints } from '../ledger/index.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
-import { Admission } from './admission.ts';
-import { AgentBudget, DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
 import { RevisionTargets } from './offers.ts';
+import { Admission } from './pacing/admission.ts';
+import { AgentBudget, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
+import { Flights } from './pacing/flights.ts';
 import { Session } from './session.ts';
 import type { DeliveryDeps, DeliveryOptions } from './types.ts';
 
@@ -39,6 +40,7 @@ const OPTIONS: DeliveryOptions = {
     heartbeatMs: 60_000,
     stallMs: 60_000,
     maxBufferedBytes: 1024,
+    maxFlyingBytes: 1024,
     maxFrameBytes: 65_536,
     agent: DEFAULT_AGENT_LIMITS,
   },
@@ -77,10 +79,15 @@ it('pongs without end wait in the network and not in the hub', async () => {
     socket.on('pong', () => {
       read += 1;
     });
-    new Session({ cluster: 'eu', budget, socket, admission: new Admission(1, clock) }, OPTIONS, createDeps(clock), {
-      onReady: nothing,
-      onClosed: nothing,
-    });
+    new Session(
+      { cluster: 'eu', budget, socket, admission: new Admission(1, clock), flights: new Flights(1, clock) },
+      OPTIONS,
+      createDeps(clock),
+      {
+        onReady: nothing,
+        onClosed: nothing,
+      },
+    );
   });
   const agent = await connect(server);
   const sent = 100_000;
@@ -100,7 +107,13 @@ it('forgets an agent that goes away while it waits for its turn', async () => {
   const admission = new Admission(1, clock);
   const deps = createDeps(clock);
   server.on('connection', (socket) => {
-    const owner = { cluster: 'eu', budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS), socket, admission };
+    const owner = {
+      cluster: 'eu',
+      budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS),
+      socket,
+      admission,
+      flights: new Flights(1, clock),
+    };
     new Session(owner, OPTIONS, deps, { onReady: nothing, onClosed: nothing });
   });
   const first = await connect(server);
@@ -126,7 +139,13 @@ it('greets the next agent once the one before has said its first word, has gone,
   let count = 0;
   server.on('connection', (socket) => {
     count += 1;
-    const owner = { cluster: `c${count}`, budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS), socket, admission };
+    const owner = {
+      cluster: `c${count}`,
+      budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS),
+      socket,
+      admission,
+      flights: new Flights(1, clock),
+    };
     new Session(owner, OPTIONS, deps, { onReady: nothing, onClosed: nothing });
   });
   const open = async (cluster: string) => {

@@ -11,8 +11,6 @@ import {
 import { createBucket, type Logger, waitPatiently, weakMemo } from '@fso/shared/runtime';
 import type WebSocket from 'ws';
 import { type AgentStream, LedgerError, StreamReplacedError } from '../ledger/index.ts';
-import type { Admission } from './admission.ts';
-import type { AgentBudget } from './agent-budget.ts';
 import { AgentSocket, isProtocolError } from './agent-socket.ts';
 import {
   createSessionState,
@@ -29,6 +27,9 @@ import { findWitness, type Hello, keepRevision, keepWitness, refuseHello, sendCh
 import { Inspections, type Told } from './inspections.ts';
 import { OutdatedAgentError } from './offers.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
+import type { Admission } from './pacing/admission.ts';
+import type { AgentBudget } from './pacing/agent-budget.ts';
+import type { Flights } from './pacing/flights.ts';
 import type { DeliveryDeps, DeliveryOptions } from './types.ts';
 
 /** Whose connection it is. */
@@ -39,6 +40,8 @@ export interface SessionOwner {
   readonly socket: WebSocket;
   /** Shared by all agents. */
   readonly admission: Admission;
+  /** Shared by all agents. */
+  readonly flights: Flights;
 }
 
 export interface SessionHooks {
@@ -88,7 +91,12 @@ export class Session {
   #hasAnswered: boolean = false;
   #isNoting: boolean = false;
 
-  constructor({ cluster, budget, socket, admission }: SessionOwner, options: DeliveryOptions, deps: DeliveryDeps, hooks: SessionHooks) {
+  constructor(
+    { cluster, budget, socket, admission, flights }: SessionOwner,
+    options: DeliveryOptions,
+    deps: DeliveryDeps,
+    hooks: SessionHooks,
+  ) {
     const { clock } = deps;
     const { limits } = options;
     this.cluster = cluster;
@@ -109,6 +117,7 @@ export class Session {
       clock,
       stallMs: limits.stallMs,
       maxBufferedBytes: limits.maxBufferedBytes,
+      flights,
       onTooSlow: () => {
         this.#logger.warn('agent too slow');
         this.close(CLOSE_CODES.tooSlow, 'the connection does not drain');

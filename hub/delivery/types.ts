@@ -1,7 +1,7 @@
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { Checkpoints, Ledger } from '../ledger/index.ts';
-import type { AgentLimits } from './agent-budget.ts';
 import type { Offers, RevisionTargets } from './offers.ts';
+import type { AgentLimits } from './pacing/agent-budget.ts';
 
 export interface DeliveryLimits {
   /** Milliseconds after which a connection without a hello is closed. */
@@ -18,6 +18,8 @@ export interface DeliveryLimits {
   readonly stallMs: number;
   /** Bytes that may wait for a connection beyond the offer on its way. */
   readonly maxBufferedBytes: number;
+  /** Bytes of offers that are on their way to agents at a time. */
+  readonly maxFlyingBytes: number;
   /** Bytes of a frame. It holds a report of each policy of the commit, so their number bounds its size as well. */
   readonly maxFrameBytes: number;
   readonly agent: AgentLimits;

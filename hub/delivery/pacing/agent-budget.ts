@@ -1,6 +1,6 @@
 import type { ClusterEvent } from '@fso/shared/api';
 import { type Allowance, type BucketOptions, type Clock, createAllowance, createBucket } from '@fso/shared/runtime';
-import type { AgentHistory } from './offers.ts';
+import type { AgentHistory } from '../offers.ts';
 
 /** What the agent of one cluster may ask of the hub, over all of its streams. */
 export interface AgentLimits {
