@@ -58,7 +58,7 @@ const startDelivery = async (heartbeatMs = 60_000) => {
     heartbeatMs,
     stallMs: 60_000,
     maxBufferedBytes: 1024,
-    maxFlyingBytes: 1024,
+    maxOfferBytes: 1024,
     maxFrameBytes: 65_536,
     agent: DEFAULT_AGENT_LIMITS,
   };

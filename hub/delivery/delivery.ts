@@ -9,7 +9,7 @@ import { StreamReplacedError } from '../ledger/index.ts';
 import type { Told } from './inspections.ts';
 import { Admission } from './pacing/admission.ts';
 import { type AgentBudget, createAgentBudgets, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
-import { Flights } from './pacing/flights.ts';
+import { OfferLimit } from './pacing/offer-limit.ts';
 import { Session } from './session.ts';
 import type { DeliveryDeps, DeliveryLimits, DeliveryOptions } from './types.ts';
 
@@ -24,7 +24,7 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   heartbeatMs: 15_000,
   stallMs: 30_000,
   maxBufferedBytes: 4 * 1024 * 1024,
-  maxFlyingBytes: 32 * 1024 * 1024,
+  maxOfferBytes: 32 * 1024 * 1024,
   maxFrameBytes: MAX_FRAME_BYTES,
   agent: DEFAULT_AGENT_LIMITS,
 };
@@ -35,6 +35,8 @@ const FRAME_BYTES = { base: 16 * 1024 * 1024, perPolicy: 4 * 1024 };
 const RETURN = { msPerAgent: 10, maxMs: 30_000 };
 /** When a hub has too many at once, the longest. */
 const MAX_RETURN_SECONDS = 300;
+/** For how long a count of the clusters that are not connected is good. */
+const COUNT_MS = 1_000;
 /** Node's longest timer, in milliseconds; the hub looks again when it ends. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -67,7 +69,7 @@ export class Delivery {
   readonly #levelFor: ReturnType<typeof createNoiseLimit>;
   readonly #budgetOf: (cluster: string) => AgentBudget;
   readonly #admission: Admission;
-  readonly #flights: Flights;
+  readonly #offerLimit: OfferLimit;
   readonly #open = new Map<Session, OpenSession>();
   readonly #byCluster = new Map<string, Session>();
   /** Sessions that have said no hello yet, oldest first. */
@@ -75,6 +77,7 @@ export class Delivery {
   /** Sessions that have said it. */
   readonly #greeted = new WeakSet<Session>();
   readonly #allClosed = Promise.withResolvers<void>();
+  #absent = { at: Number.NEGATIVE_INFINITY, clusters: 0 };
   #isStopping: boolean = false;
 
   constructor(authenticate: AuthenticateAgent, options: DeliveryOptions, deps: DeliveryDeps) {
@@ -84,7 +87,7 @@ export class Delivery {
     this.#levelFor = createNoiseLimit(deps.clock);
     this.#budgetOf = createAgentBudgets(deps.clock, options.limits.agent);
     this.#admission = new Admission(options.limits.maxGreeted, deps.clock);
-    this.#flights = new Flights(options.limits.maxFlyingBytes, deps.clock);
+    this.#offerLimit = new OfferLimit(options.limits.maxOfferBytes, deps.clock);
     deps.checkpoints.onNew(() => {
       for (const session of this.#byCluster.values()) session.sendCheckpoint();
     });
@@ -163,7 +166,7 @@ export class Delivery {
     if (this.#admission.waiting >= this.#options.limits.maxWaiting) return this.#askToComeLater(socket);
     const server = await this.#createServer();
     if (this.#isStopping) return refuse(socket, '503 Service Unavailable');
-    const shared = { admission: this.#admission, flights: this.#flights };
+    const shared = { admission: this.#admission, offerLimit: this.#offerLimit };
     const hooks = { onReady: (session: Session) => this.#onReady(session), onClosed: (session: Session) => this.#onClosed(session) };
     server.handleUpgrade(request, socket, head, (webSocket) => {
       this.#onOpen(new Session({ cluster, budget, socket: webSocket, ...shared }, this.#options, this.#deps, hooks), judged);
@@ -171,11 +174,18 @@ export class Delivery {
   }
 
   async #askToComeLater(socket: Duplex): Promise<void> {
-    const fleet = (await this.#deps.ledger.desired())?.clusters.size ?? this.#open.size;
     // Each refusal costs a TLS handshake: they come back no faster than they are taken.
-    const takenMs = Math.max(0, fleet - this.#byCluster.size) * this.#admission.paceMs;
+    const takenMs = (await this.#countAbsent()) * this.#admission.paceMs;
     const seconds = Math.min(MAX_RETURN_SECONDS, Math.max(1, Math.ceil(takenMs / 1000)));
     refuse(socket, '503 Service Unavailable', 'many agents are connecting: come back later', `Retry-After: ${seconds}\r\n`);
+  }
+
+  /** Clusters that no hub has a stream of; counted about once a second. */
+  async #countAbsent(): Promise<number> {
+    const now = this.#deps.clock.monotonicMs();
+    if (now - this.#absent.at > COUNT_MS)
+      this.#absent = { at: now, clusters: (await this.#deps.ledger.clusters()).filter(({ connected }) => !connected).length };
+    return this.#absent.clusters;
   }
 
   #isHeldBack(budget: AgentBudget, cluster: string, socket: Duplex): boolean {

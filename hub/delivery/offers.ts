@@ -34,7 +34,7 @@ export interface Offers {
 }
 
 /** Frames kept for those who ask next; bounded by what they weigh as well. */
-const KEPT = { frames: 256, bytes: 64 * 1024 * 1024, ways: 16 };
+const KEPT = { frames: 256, bytes: 64 * 1024 * 1024, paths: 16 };
 const READ_AT_ONCE = 64;
 
 /** What an agent has, and what it should have. */
@@ -74,9 +74,9 @@ const readBeyond = (access: ObjectAccess, { ids, has, counterparts }: Reading): 
   );
 
 /** What follows from the commits alone, whatever of them concerns a cluster. */
-interface Way {
+interface CommitPath {
   readonly chain: readonly string[];
-  /** null: no way leads there from what was accepted, so nothing is taken for granted. */
+  /** null: no path leads there from what was accepted, so nothing is taken for granted. */
   readonly anchor: string | null;
   /** Ids of the objects that prove the chain. */
   readonly proof: readonly string[];
@@ -84,7 +84,7 @@ interface Way {
   readonly counterparts: ReadonlyMap<string, string>;
 }
 
-const findWay = async (access: ObjectAccess, { holds, anchor }: AgentHistory, revision: string): Promise<Way> => {
+const findPath = async (access: ObjectAccess, { holds, anchor }: AgentHistory, revision: string): Promise<CommitPath> => {
   const found = anchor === null ? null : await access.chain(anchor, revision);
   const chain = found === null || found.length === 0 ? [revision] : found;
   const counterparts = holds === null || found === null ? new Map<string, string>() : await access.counterparts(holds, revision);
@@ -92,10 +92,10 @@ const findWay = async (access: ObjectAccess, { holds, anchor }: AgentHistory, re
 };
 
 /** What `revision` has beyond what is held, and what proves that it descends from the anchor. */
-const makeShared = async (access: ObjectAccess, { revision, wanted, held }: Step, way: Way): Promise<SharedOffer> => {
-  const { chain, anchor, proof } = way;
+const makeShared = async (access: ObjectAccess, { revision, wanted, held }: Step, path: CommitPath): Promise<SharedOffer> => {
+  const { chain, anchor, proof } = path;
   const isBuiltOn = held !== null && anchor !== null;
-  const counterparts = isBuiltOn ? way.counterparts : new Map<string, string>();
+  const counterparts = isBuiltOn ? path.counterparts : new Map<string, string>();
   const has = new Set(isBuiltOn ? held.shared : []);
   const ids = new Set([...proof, ...wanted.shared]);
   const objects = await readBeyond(access, { ids: [...ids], has, counterparts });
@@ -110,7 +110,7 @@ class OfferMaker implements Offers {
   readonly #access: ObjectAccess;
   /** The oldest first. */
   readonly #kept = new Map<string, { readonly making: Promise<SharedOffer>; bytes: number }>();
-  readonly #ways = new Map<string, Promise<Way>>();
+  readonly #paths = new Map<string, Promise<CommitPath>>();
   readonly #claims = new Mutex();
   #made = 0;
 
@@ -149,7 +149,7 @@ class OfferMaker implements Offers {
     const key = JSON.stringify([agent.holds, agent.anchor, revision, held?.key ?? null, wanted.key]);
     const known = this.#kept.get(key);
     if (known !== undefined) return known.making;
-    const make = async () => makeShared(this.#access, step, await this.#wayOf(agent, revision));
+    const make = async () => makeShared(this.#access, step, await this.#pathOf(agent, revision));
     const entry = { making: isClaim ? this.#claims.run(make) : make(), bytes: 0 };
     this.#kept.set(key, entry);
     entry.making.then(
@@ -165,12 +165,12 @@ class OfferMaker implements Offers {
     return entry.making;
   }
 
-  #wayOf(agent: AgentHistory, revision: string): Promise<Way> {
+  #pathOf(agent: AgentHistory, revision: string): Promise<CommitPath> {
     const key = JSON.stringify([agent.holds, agent.anchor, revision]);
-    const finding = this.#ways.get(key) ?? findWay(this.#access, agent, revision);
-    this.#ways.set(key, finding);
-    finding.catch(() => this.#ways.delete(key));
-    dropOldest(this.#ways, KEPT.ways);
+    const finding = this.#paths.get(key) ?? findPath(this.#access, agent, revision);
+    this.#paths.set(key, finding);
+    finding.catch(() => this.#paths.delete(key));
+    dropOldest(this.#paths, KEPT.paths);
     return finding;
   }
 

@@ -5,7 +5,7 @@ import { afterEach, expect, it } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import type { EncodedOffer } from './offers.ts';
 import { createOutbox } from './outbox.ts';
-import { Flights } from './pacing/flights.ts';
+import { OfferLimit } from './pacing/offer-limit.ts';
 
 const STALL_MS = 60_000;
 /** More than the buffers of a connection hold. */
@@ -25,7 +25,7 @@ const offerOf = (revision: string, bytes = 1): EncodedOffer => ({
 });
 
 /** An agent that reads nothing for now, and what waits for it at the hub. */
-const connect = async (maxFlyingBytes = 2 * LARGE) => {
+const connect = async (maxOfferBytes = 2 * LARGE) => {
   server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
   await once(server, 'listening');
   const accepted = once(server, 'connection') as Promise<[WebSocket]>;
@@ -41,7 +41,7 @@ const connect = async (maxFlyingBytes = 2 * LARGE) => {
     clock,
     stallMs: STALL_MS,
     maxBufferedBytes: 1024,
-    flights: new Flights(maxFlyingBytes, clock),
+    offerLimit: new OfferLimit(maxOfferBytes, clock),
     onTooSlow: () => {
       ended.tooSlow += 1;
     },

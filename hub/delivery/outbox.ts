@@ -1,7 +1,7 @@
 import { type Clock, waitPatiently } from '@fso/shared/runtime';
 import type { WebSocket } from 'ws';
 import type { EncodedOffer } from './offers.ts';
-import type { Flights } from './pacing/flights.ts';
+import type { OfferLimit } from './pacing/offer-limit.ts';
 
 export interface Outbox {
   send(payload: string): void;
@@ -16,7 +16,7 @@ export interface OutboxOptions {
   readonly stallMs: number;
   readonly maxBufferedBytes: number;
   /** Of all agents. */
-  readonly flights: Flights;
+  readonly offerLimit: OfferLimit;
   /** Called once. */
   readonly onTooSlow: () => void;
   readonly onOffered: (offer: EncodedOffer) => void;
@@ -47,7 +47,7 @@ export const createOutbox = (socket: WebSocket, options: OutboxOptions): Outbox 
     waitPatiently(options.clock, options.stallMs, done).then(giveUp, () => undefined);
   };
 
-  const start = (offer: EncodedOffer, landed: () => void): void => {
+  const start = (offer: EncodedOffer, done: () => void): void => {
     onItsWay = true;
     const flushed = new AbortController();
     watch(flushed.signal);
@@ -57,24 +57,24 @@ export const createOutbox = (socket: WebSocket, options: OutboxOptions): Outbox 
       // With a reason: without one an error with a stack is made, for each offer.
       flushed.abort(FLUSHED);
       onItsWay = false;
-      landed();
+      done();
       standInLine();
     });
     options.onOffered(offer);
   };
 
-  const startWaiting = (landed: () => void): void => {
+  const startWaiting = (done: () => void): void => {
     isInLine = false;
     const next = waiting;
     waiting = undefined;
-    if (next !== undefined && isOpen()) start(next, landed);
-    else landed();
+    if (next !== undefined && isOpen()) start(next, done);
+    else done();
   };
 
   const standInLine = (): void => {
     if (waiting === undefined || onItsWay || isInLine) return;
     isInLine = true;
-    options.flights.take(waiting.shared.byteLength + waiting.own.byteLength, startWaiting);
+    options.offerLimit.enter(() => (waiting === undefined ? 0 : waiting.shared.byteLength + waiting.own.byteLength), startWaiting);
   };
 
   return {

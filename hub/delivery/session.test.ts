@@ -10,7 +10,7 @@ import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { RevisionTargets } from './offers.ts';
 import { Admission } from './pacing/admission.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
-import { Flights } from './pacing/flights.ts';
+import { OfferLimit } from './pacing/offer-limit.ts';
 import { Session } from './session.ts';
 import type { DeliveryDeps, DeliveryOptions } from './types.ts';
 
@@ -40,7 +40,7 @@ const OPTIONS: DeliveryOptions = {
     heartbeatMs: 60_000,
     stallMs: 60_000,
     maxBufferedBytes: 1024,
-    maxFlyingBytes: 1024,
+    maxOfferBytes: 1024,
     maxFrameBytes: 65_536,
     agent: DEFAULT_AGENT_LIMITS,
   },
@@ -80,7 +80,7 @@ it('pongs without end wait in the network and not in the hub', async () => {
       read += 1;
     });
     new Session(
-      { cluster: 'eu', budget, socket, admission: new Admission(1, clock), flights: new Flights(1, clock) },
+      { cluster: 'eu', budget, socket, admission: new Admission(1, clock), offerLimit: new OfferLimit(1, clock) },
       OPTIONS,
       createDeps(clock),
       {
@@ -112,7 +112,7 @@ it('forgets an agent that goes away while it waits for its turn', async () => {
       budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS),
       socket,
       admission,
-      flights: new Flights(1, clock),
+      offerLimit: new OfferLimit(1, clock),
     };
     new Session(owner, OPTIONS, deps, { onReady: nothing, onClosed: nothing });
   });
@@ -144,7 +144,7 @@ it('greets the next agent once the one before has said its first word, has gone,
       budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS),
       socket,
       admission,
-      flights: new Flights(1, clock),
+      offerLimit: new OfferLimit(1, clock),
     };
     new Session(owner, OPTIONS, deps, { onReady: nothing, onClosed: nothing });
   });

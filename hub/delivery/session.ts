@@ -29,7 +29,7 @@ import { OutdatedAgentError } from './offers.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import type { Admission } from './pacing/admission.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
-import type { Flights } from './pacing/flights.ts';
+import type { OfferLimit } from './pacing/offer-limit.ts';
 import type { DeliveryDeps, DeliveryOptions } from './types.ts';
 
 /** Whose connection it is. */
@@ -41,7 +41,7 @@ export interface SessionOwner {
   /** Shared by all agents. */
   readonly admission: Admission;
   /** Shared by all agents. */
-  readonly flights: Flights;
+  readonly offerLimit: OfferLimit;
 }
 
 export interface SessionHooks {
@@ -92,7 +92,7 @@ export class Session {
   #isNoting: boolean = false;
 
   constructor(
-    { cluster, budget, socket, admission, flights }: SessionOwner,
+    { cluster, budget, socket, admission, offerLimit }: SessionOwner,
     options: DeliveryOptions,
     deps: DeliveryDeps,
     hooks: SessionHooks,
@@ -117,7 +117,7 @@ export class Session {
       clock,
       stallMs: limits.stallMs,
       maxBufferedBytes: limits.maxBufferedBytes,
-      flights,
+      offerLimit,
       onTooSlow: () => {
         this.#logger.warn('agent too slow');
         this.close(CLOSE_CODES.tooSlow, 'the connection does not drain');
@@ -301,7 +301,9 @@ export class Session {
         return this.#inspections.take(frame);
     }
     // What it was asked for is still to come.
-    if (!this.#state.reports.resyncing && !this.#settled.signal.aborted) this.#settled.abort();
+    if (this.#state.reports.resyncing || this.#settled.signal.aborted) return;
+    this.#settled.abort();
+    this.#deps.ledger.confirmStream(this.cluster, this.stream).catch((err: unknown) => this.#noteWriteFailure(err));
   }
 
   async #greet(hello: Hello): Promise<void> {

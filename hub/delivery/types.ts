@@ -19,7 +19,7 @@ export interface DeliveryLimits {
   /** Bytes that may wait for a connection beyond the offer on its way. */
   readonly maxBufferedBytes: number;
   /** Bytes of offers that are on their way to agents at a time. */
-  readonly maxFlyingBytes: number;
+  readonly maxOfferBytes: number;
   /** Bytes of a frame. It holds a report of each policy of the commit, so their number bounds its size as well. */
   readonly maxFrameBytes: number;
   readonly agent: AgentLimits;

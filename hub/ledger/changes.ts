@@ -53,6 +53,7 @@ export type ClusterChange = ClusterChangeBase &
         /** Ids of streams that ended while the change waited. */
         readonly ended?: readonly string[];
       }
+    | { readonly type: 'confirmed' }
     | { readonly type: 'offered'; readonly revision: string }
     | { readonly type: 'ack'; readonly ack: AckedRevision }
     | { readonly type: 'nack'; readonly nack: Nack; readonly told: boolean }
@@ -64,7 +65,7 @@ const LEADER_CHANGES: readonly Change['type'][] = ['source', 'desired', 'checkpo
 
 export const isLeaderChange = (change: { readonly type: Change['type'] }): boolean => LEADER_CHANGES.includes(change.type);
 
-const CLUSTER_CHANGES: readonly Change['type'][] = ['connected', 'offered', 'ack', 'nack', 'report', 'forget'];
+const CLUSTER_CHANGES: readonly Change['type'][] = ['connected', 'confirmed', 'offered', 'ack', 'nack', 'report', 'forget'];
 
 export const isClusterChange = (change: Change): change is ClusterChange => CLUSTER_CHANGES.includes(change.type);
 
@@ -188,6 +189,8 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange): Clust
     case 'connected':
       // The end of a stream says nothing of a cluster that was forgotten meanwhile.
       return !change.connected && isUnseen(record) ? record : { ...record, connected: change.connected, lastSeen };
+    case 'confirmed':
+      return { ...record, lastSeen };
     case 'offered':
       return { ...record, offeredRevision: change.revision };
     case 'ack':
@@ -218,7 +221,16 @@ export type ChangeInput = WithoutTime<Change>;
 
 type Writes = Pick<
   Ledger,
-  'setSource' | 'openStream' | 'setConnected' | 'setOffered' | 'setAck' | 'setNack' | 'applyReport' | 'addEvent' | 'forgetCluster'
+  | 'setSource'
+  | 'openStream'
+  | 'setConnected'
+  | 'confirmStream'
+  | 'setOffered'
+  | 'setAck'
+  | 'setNack'
+  | 'applyReport'
+  | 'addEvent'
+  | 'forgetCluster'
 >;
 
 /** The writes of a ledger, each as a change. @param submit resolves once a change is durable */
@@ -233,6 +245,7 @@ export const writesOf = (submit: (change: ChangeInput) => Promise<void>): Writes
     setSource: (source) => submit({ type: 'source', source }),
     openStream: (cluster, stream) => submitBy(stream, { type: 'connected', cluster, connected: true, opens: true }),
     setConnected: (cluster, connected, stream) => submitBy(stream, { type: 'connected', cluster, connected }),
+    confirmStream: (cluster, stream) => submitBy(stream, { type: 'confirmed', cluster }),
     setOffered: (cluster, revision, stream) => submitBy(stream, { type: 'offered', cluster, revision }),
     setAck: (cluster, ack, stream) => submitBy(stream, { type: 'ack', cluster, ack }),
     setNack: (cluster, { told = true, ...nack }, stream) => submitBy(stream, { type: 'nack', cluster, nack, told }),

@@ -3,10 +3,11 @@ import { internReport } from '@fso/shared/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { policyReport } from '../../test/harness/policy-reports.ts';
-import { unseen } from './changes.ts';
-import { compactHistory, historyBetween, historyOf, stateAt } from './cluster-history.ts';
+import { type ClusterChange, unseen } from './changes.ts';
+import { compactHistory, findPolicyState, fullChange, historyBetween } from './cluster-history.ts';
 import { keysBetween } from './interning.ts';
-import type { ClusterRecord, HistoryChange, StateThen } from './types.ts';
+import { report } from './testing/ledger.ts';
+import type { ClusterRecord, HistoryChange, PolicyStateAt } from './types.ts';
 
 const [A, B] = ['a', 'b'].map((letter) => letter.repeat(40)) as [string, string];
 const KEYS = ['hr', 'finance', 'health'];
@@ -37,6 +38,8 @@ const record = fc.record({
 });
 type Drawn = typeof record extends fc.Arbitrary<infer T> ? T : never;
 
+const NOTHING: Drawn = { connected: false, accepted: null, proven: null, policies: {}, forgotten: false };
+
 const recordOf = ({ connected, accepted, proven, policies, forgotten }: Drawn): ClusterRecord => {
   if (forgotten) return unseen('eu');
   const report: ClusterReport = {
@@ -60,23 +63,32 @@ const recordOf = ({ connected, accepted, proven, policies, forgotten }: Drawn): 
 
 const timeOf = (at: number): string => new Date(Date.UTC(2026, 0, 1, 0, 0, at)).toISOString();
 
-/** The history of records that came one a second. */
+/** What a step from one record to the next is for the ledger. */
+const changesOf = (before: ClusterRecord, after: ClusterRecord, { forgotten }: Drawn, time: string): readonly ClusterChange[] => {
+  const base = { cluster: 'eu', time };
+  if (forgotten) return [{ ...base, type: 'forget' }];
+  const reported: ClusterChange = { ...base, type: 'report', report: report(1) };
+  if (before.connected === after.connected) return [reported];
+  return [after.connected ? { ...base, type: 'confirmed' } : { ...base, type: 'connected', connected: false }, reported];
+};
+
+/** The history of records that came one a second; an agent is seen until its stream ends. */
 const historyOfAll = (records: readonly Drawn[]): HistoryChange[] => {
   let before = unseen('eu');
   return records.flatMap((drawn, at) => {
-    const after = recordOf(drawn);
-    const change = { type: drawn.forgotten ? 'forget' : 'report', time: timeOf(at) } as const;
-    const added = historyBetween(change, { before, after, keys: keysBetween(before.policies, after.policies) });
+    const after = { ...recordOf(drawn), lastSeen: new Date(Date.parse(timeOf(at + 1)) - 1).toISOString() };
+    const keys = keysBetween(before.policies, after.policies);
+    const added = changesOf(before, after, drawn, timeOf(at)).flatMap((change) => historyBetween(change, { before, after, keys }) ?? []);
     before = after;
-    return added === undefined ? [] : [added];
+    return added;
   });
 };
 
 async function* newestFirst(changes: readonly HistoryChange[]): AsyncGenerator<HistoryChange> {
   yield* changes.toReversed();
 }
-const find = (changes: readonly HistoryChange[], policy: string, at: string): Promise<StateThen> =>
-  stateAt(newestFirst(changes), { policy, at });
+const find = (changes: readonly HistoryChange[], policy: string, at: string): Promise<PolicyStateAt> =>
+  findPolicyState(newestFirst(changes), { policy, at });
 
 /** What a record says, as an answer of the history; nothing is known of one that was forgotten. */
 const valuesOf = ({ forgotten, connected, accepted, proven, policies }: Drawn, policy: string) => {
@@ -87,13 +99,14 @@ const valuesOf = ({ forgotten, connected, accepted, proven, policies }: Drawn, p
 };
 
 /** The same of a cluster of which nothing was ever known. */
-const answerOf = ({ connected, accepted, proven, policy }: StateThen) => [
+const answerOf = ({ connected, accepted, proven, policy }: PolicyStateAt) => [
   connected?.value ?? false,
   ...[accepted, proven, policy].map((fact) => fact?.value ?? null),
 ];
 
 /** That a policy had gone is not kept for ever. */
-const withoutGone = ({ policy, ...rest }: StateThen): StateThen => (policy == null || policy.value === null ? rest : { ...rest, policy });
+const withoutGone = ({ policy, ...rest }: PolicyStateAt): PolicyStateAt =>
+  policy == null || policy.value === null ? rest : { ...rest, policy };
 
 const histories = fc.array(record, { minLength: 1, maxLength: 12 });
 
@@ -124,12 +137,12 @@ describe('the history of a cluster', () => {
   });
 
   it('says nothing where only numbers and times changed', () => {
-    const was = recordOf({ connected: true, accepted: A, proven: A, policies: {}, forgotten: false });
+    const was = recordOf({ ...NOTHING, connected: true, accepted: A, proven: A });
     const withReport = (violations: number): ClusterRecord => ({
       ...was,
       policies: new Map([['hr', reportOf('hr', { revision: A, phase: 'Active', violations, short: false })]]),
     });
-    const change = { type: 'report', time: timeOf(1) } as const;
+    const [change] = changesOf(was, was, NOTHING, timeOf(1)) as [ClusterChange];
     expect(historyBetween(change, { before: withReport(2), after: withReport(3), keys: ['hr'] })).toBeUndefined();
     expect(historyBetween(change, { before: withReport(2), after: withReport(0), keys: ['hr'] })?.policies).toEqual([
       { phase: 'Active', conforms: false, violates: false, revision: A, keys: ['hr'] },
@@ -149,7 +162,7 @@ describe('the history of a cluster', () => {
       forgotten: false,
     });
     expect([...known.policies.values()].filter(isShortReport)).toHaveLength(2);
-    expect(historyOf(known, timeOf(0))).toEqual({
+    expect(fullChange(known, timeOf(0))).toEqual({
       time: timeOf(0),
       connected: true,
       accepted: B,

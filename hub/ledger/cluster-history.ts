@@ -1,7 +1,7 @@
 import { isShortReport, type PolicyReport, type PolicyState } from '@fso/shared/api';
 import { weakMemo } from '@fso/shared/runtime';
 import type { ClusterChange } from './changes.ts';
-import type { ClusterRecord, HistoryChange, Since, StateThen } from './types.ts';
+import type { ClusterRecord, Dated, HistoryChange, PolicyStateAt } from './types.ts';
 
 type Policies = ClusterRecord['policies'];
 
@@ -20,7 +20,7 @@ const textOf: (state: PolicyState) => string = weakMemo(
 const isSameState = (before: PolicyReport | undefined, after: PolicyReport): boolean =>
   before !== undefined && textOf(stateOf(before)) === textOf(stateOf(after));
 
-/** States in the order in which they were met, each with its policies. */
+/** States in the order in which they first occur, each with its policies. */
 const groupPolicies = (policies: Iterable<readonly [string, PolicyState]>): NonNullable<HistoryChange['policies']> => {
   const groups = new Map<string, PolicyState & { readonly keys: string[] }>();
   for (const [key, state] of policies) {
@@ -44,20 +44,42 @@ const policiesBetween = (before: Policies, after: Policies, keys: readonly strin
 const acceptedOf = ({ acked }: ClusterRecord): string | null => acked?.revision ?? null;
 const provenOf = ({ report }: ClusterRecord): string | null => report?.provenRevision ?? null;
 
+interface RecordChange {
+  readonly before: ClusterRecord;
+  readonly after: ClusterRecord;
+  /** Of the policies that read differently in the two. */
+  readonly keys: readonly string[];
+}
+
+/** The hub may notice late that an agent is gone, as after a pause of its machine: it was there when it was last seen. */
+const endOfStream = ({ time }: ClusterChange, { before, after }: RecordChange): HistoryChange | undefined =>
+  before.connected && !after.connected ? { time: before.lastSeen ?? time, connected: false } : undefined;
+
 /**
- * What a change of a cluster's record adds to its history.
+ * What a change of a cluster's record adds to its history. A stream counts from the first word of its agent on: before it, what is known is
+ * from before.
  *
- * @param keys of the policies that read differently in the two
  * @returns undefined: nothing
  */
-export const historyBetween = (
-  { type, time }: Pick<ClusterChange, 'type' | 'time'>,
-  { before, after, keys }: { readonly before: ClusterRecord; readonly after: ClusterRecord; readonly keys: readonly string[] },
-): HistoryChange | undefined => {
-  if (type === 'forget') return before === after ? undefined : { time, nothing: true };
+export const historyBetween = (change: ClusterChange, records: RecordChange): HistoryChange | undefined => {
+  const { before, after } = records;
+  const { time } = change;
+  switch (change.type) {
+    case 'forget':
+      return before === after ? undefined : { time, nothing: true };
+    case 'confirmed':
+      return { time, connected: true };
+    case 'connected':
+      if (!after.connected) return endOfStream(change, records);
+      return before.connected || change.opens === true ? undefined : { time, connected: true };
+    default:
+      return changeBetween(time, records);
+  }
+};
+
+const changeBetween = (time: string, { before, after, keys }: RecordChange): HistoryChange | undefined => {
   const change: HistoryChange = {
     time,
-    ...(before.connected !== after.connected && { connected: after.connected }),
     ...(acceptedOf(before) !== acceptedOf(after) && { accepted: acceptedOf(after) }),
     ...(provenOf(before) !== provenOf(after) && { proven: provenOf(after) }),
     ...policiesBetween(before.policies, after.policies, keys),
@@ -66,7 +88,7 @@ export const historyBetween = (
 };
 
 /** All that is known of a cluster, as a change from nothing. */
-export const historyOf = (record: ClusterRecord, time: string): HistoryChange => ({
+export const fullChange = (record: ClusterRecord, time: string): HistoryChange => ({
   time,
   connected: record.connected,
   accepted: acceptedOf(record),
@@ -96,26 +118,26 @@ export const narrowHistory = (change: HistoryChange, policy: string): HistoryCha
   return Object.keys(narrowed).length > 1 ? narrowed : undefined;
 };
 
-const since = <T>(value: T | undefined, time: string): Since<T> | undefined => (value === undefined ? undefined : { value, since: time });
+const dated = <T>(value: T | undefined, time: string): Dated<T> | undefined => (value === undefined ? undefined : { value, since: time });
 
-const withFacts = (then: StateThen, change: HistoryChange, policy: string): StateThen => {
+const withFacts = (then: PolicyStateAt, change: HistoryChange, policy: string): PolicyStateAt => {
   const found = {
-    connected: then.connected ?? since(change.connected, change.time),
-    accepted: then.accepted ?? since(change.accepted, change.time),
-    proven: then.proven ?? since(change.proven, change.time),
-    policy: then.policy ?? since(policyIn(change, policy), change.time),
+    connected: then.connected ?? dated(change.connected, change.time),
+    accepted: then.accepted ?? dated(change.accepted, change.time),
+    proven: then.proven ?? dated(change.proven, change.time),
+    policy: then.policy ?? dated(policyIn(change, policy), change.time),
   };
   return Object.fromEntries(Object.entries(found).filter(([, fact]) => fact !== undefined));
 };
 
 const FACTS = 4;
 
-/** How it stood at a time. @param changes newest first, of one cluster */
-export const stateAt = async (
+/** State of a policy at a time. @param changes newest first, of one cluster */
+export const findPolicyState = async (
   changes: AsyncIterable<HistoryChange>,
   { policy, at }: { policy: string; at: string },
-): Promise<StateThen> => {
-  let then: StateThen = {};
+): Promise<PolicyStateAt> => {
+  let then: PolicyStateAt = {};
   for await (const change of changes) {
     if (change.time > at) continue;
     then = withFacts(then, change, policy);
@@ -124,8 +146,8 @@ export const stateAt = async (
   return then;
 };
 
-/** What has been said later of a cluster than what comes next. */
-class Later {
+/** Facts that were met already, on the way from the newest change to the oldest. */
+class KnownFacts {
   readonly #facts = new Set<string>();
   readonly #policies = new Set<string>();
 
@@ -160,10 +182,10 @@ class Later {
  */
 export const compactHistory = (changes: readonly HistoryChange[]): readonly HistoryChange[] => {
   const from = changes.findLastIndex(({ nothing }) => nothing === true);
-  const later = new Later();
+  const known = new KnownFacts();
   const rest = changes
     .slice(Math.max(from, 0))
     .toReversed()
-    .map((change) => ({ ...later.rest(change), ...(change.nothing === true && { nothing: true as const }) }));
+    .map((change) => ({ ...known.rest(change), ...(change.nothing === true && { nothing: true as const }) }));
   return rest.filter((change) => Object.keys(change).length > 1).toReversed();
 };

@@ -80,12 +80,13 @@ export interface FoundEvents {
   readonly next: number | null;
 }
 
-/** What became otherwise in a cluster at one time, as far as the hub knew it. What is absent stayed as it was. */
+/** What changed in a cluster at one time, as far as the hub knew it. What is absent stayed as it was. */
 export interface HistoryChange {
   /** RFC 3339, by the clock of the hub that learned of it. */
   readonly time: string;
   /** From here on nothing is known but what follows: the cluster was forgotten, or the history has a gap. */
   readonly nothing?: true;
+  /** true: its agent has said its first word on a stream. */
   readonly connected?: boolean;
   /** Commit that the cluster had accepted. */
   readonly accepted?: string | null;
@@ -98,18 +99,18 @@ export interface HistoryChange {
 }
 
 /** A value, and since when it stood. */
-export interface Since<T> {
+export interface Dated<T> {
   readonly value: T;
   readonly since: string;
 }
 
-/** How it stood with a policy in a cluster at one time. A field is absent where that is not known. */
-export interface StateThen {
-  readonly connected?: Since<boolean>;
-  readonly accepted?: Since<string | null>;
-  readonly proven?: Since<string | null>;
+/** State of a policy in a cluster at one time. A field is absent where that is not known. */
+export interface PolicyStateAt {
+  readonly connected?: Dated<boolean>;
+  readonly accepted?: Dated<string | null>;
+  readonly proven?: Dated<string | null>;
   /** null: the cluster did not have the policy. */
-  readonly policy?: Since<PolicyState | null>;
+  readonly policy?: Dated<PolicyState | null>;
 }
 
 /** About one policy in one cluster. */
@@ -158,6 +159,8 @@ export interface Ledger {
   /** The cluster is connected, and this stream speaks for it from now on. */
   openStream(cluster: string, stream: AgentStream): Promise<void>;
   setConnected(cluster: string, connected: boolean, stream?: AgentStream): Promise<void>;
+  /** The agent has said on its stream that its cluster is as the ledger has it. */
+  confirmStream(cluster: string, stream: AgentStream): Promise<void>;
   /** A sign of life on a stream. Kept in memory; written every few minutes, and at once where the cluster does not count as connected by it. */
   noteSeen(cluster: string, stream: AgentStream): Promise<void>;
   setOffered(cluster: string, revision: string, stream?: AgentStream): Promise<void>;
@@ -181,9 +184,9 @@ export interface Ledger {
   searchEvents(query: EventQuery): Promise<FoundEvents>;
   /** How many there are, counted up to `limit`; by text or time, of those in memory. */
   countEvents(query: EventFilter & { readonly limit: number }): Promise<number>;
-  /** How it stood with a policy in a cluster at a time, as far as that was known here; of a cluster that is gone too. */
-  stateAt(query: StateQuery): Promise<StateThen>;
-  /** What became otherwise in a cluster and with a policy in it; may be a few more than the limit. */
+  /** State of a policy in a cluster at a time, as far as it was known; also of a cluster that is gone. */
+  policyStateAt(query: StateQuery): Promise<PolicyStateAt>;
+  /** Changes of a cluster and of a policy in it; may be a few more than the limit. */
   clusterHistory(query: HistoryQuery): Promise<FoundHistory>;
   /** @returns a function that ends the subscription. */
   subscribe(handler: (change: LedgerChange) => void): () => void;

@@ -104,7 +104,9 @@ export type StreamEvent = z.infer<typeof StreamEvent>;
 /** What a report said of a policy in a cluster. */
 export const PolicyState = z.object({
   phase: Phase,
-  conforms: z.boolean().describe('Every lock was proven, and there was nothing to explain.'),
+  conforms: z
+    .boolean()
+    .describe('There was nothing to explain: every lock that the cluster can have was proven, or the policy had expired at its time.'),
   violates: z.boolean().describe('There were violations.'),
   revision: z.string().nullable().describe('Commit since which the policy read as it did then; null: it was not from Git.'),
 });
@@ -112,7 +114,7 @@ export type PolicyState = z.infer<typeof PolicyState>;
 
 const since = <S extends z.ZodType>(value: S) => z.object({ value, since: Time }).nullable();
 
-/** How it stood with a policy in a cluster at a time. */
+/** State of a policy in a cluster at a time. */
 export const PolicyStateView = z.object({
   cluster: ResourceName,
   policy: PolicyKey,
@@ -120,7 +122,7 @@ export const PolicyStateView = z.object({
   proven: z
     .enum(['yes', 'no', 'unknown'])
     .describe(
-      'yes: the cluster was connected and its agent had proven every lock of the policy. no: it had said otherwise. unknown: the cluster was not connected, or the hub knew nothing of it.',
+      'yes: the cluster was connected and its agent had proven every lock of the policy that the cluster can have. no: it had said otherwise. unknown: the cluster was not connected, or the hub knew nothing of it.',
     ),
   reason: z.string().describe('Why, in a sentence.'),
   state: since(PolicyState.nullable()).describe('Its last report by then; `value` null: the cluster did not have it. null: not known.'),
@@ -132,13 +134,13 @@ export type PolicyStateView = z.infer<typeof PolicyStateView>;
 
 export const HISTORY_KINDS = ['connected', 'disconnected', 'accepted', 'proven', 'policy', 'gone', 'forgotten'] as const;
 
-/** What became otherwise in a cluster, or with a policy in it. */
+/** A change of a cluster, or of a policy in it. */
 export const ClusterHistoryItem = z.object({
   time: Time,
   kind: z
     .enum(HISTORY_KINDS)
     .describe(
-      'accepted: a commit. proven: every policy of a commit. policy: its report read differently. gone: the cluster no longer had it. forgotten: the hub knew no more than what follows, as the cluster was forgotten or the history has a gap.',
+      'connected: its agent had said its first word. accepted: a commit. proven: every policy of a commit. policy: its state. gone: the cluster no longer had the policy. forgotten: from here on the hub knew nothing but what follows, as the cluster was forgotten or the history has a gap.',
     ),
   revision: z.string().nullable().describe('Of accepted and proven; null: none any more.'),
   state: PolicyState.nullable().describe('Of a policy.'),

@@ -178,7 +178,7 @@ const noteMoment = async (hub: Ledger, cluster: string): Promise<Moment> => {
 const readHistory = async (hub: Ledger, cluster: string, at: string): Promise<Moment['known']> => {
   const known = new Map<string, Said | null>();
   for (const policy of KEYS) {
-    const found = (await hub.stateAt({ cluster, policy, at })).policy?.value ?? null;
+    const found = (await hub.policyStateAt({ cluster, policy, at })).policy?.value ?? null;
     known.set(policy, found && { phase: found.phase, conforms: found.conforms, violates: found.violates });
   }
   return known;

@@ -59,6 +59,10 @@ export interface HubClientOptions {
   readonly token?: string | undefined;
 }
 
+/** Most items of a page. */
+const PAGE = 500;
+const DEFAULT_CHANGES = 100;
+
 interface Call {
   readonly method?: 'POST' | 'DELETE';
   readonly body?: unknown;
@@ -127,7 +131,7 @@ export interface HubClient {
   commit(revision: string, signal?: AbortSignal): Promise<CommitActivity>;
   /** @param at RFC 3339; absent: now */
   policyState(cluster: string, query: { policy: string; at?: string }, signal?: AbortSignal): Promise<PolicyStateView>;
-  /** The newest `limit` changes (at most 500, and a few more), newest first. */
+  /** The newest `limit` changes, and a few more where several came at once, newest first. */
   clusterHistory(cluster: string, query: { policy: string; limit?: number }, signal?: AbortSignal): Promise<ClusterHistoryItem[]>;
   /** The newest `limit` entries of the audit log (at most 500), newest first. */
   audit(query?: { action?: string; actor?: string; subject?: string; limit?: number }, signal?: AbortSignal): Promise<AuditEntry[]>;
@@ -195,10 +199,21 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
     const items: T[] = [];
     let cursor: string | undefined;
     do {
-      const page = await read({ ...query, limit: 500, cursor });
+      const page = await read({ ...query, limit: PAGE, cursor });
       items.push(...page.items);
       cursor = page.next ?? undefined;
     } while (cursor !== undefined);
+    return items;
+  };
+
+  /** A page can be empty though there are more. */
+  const newestOf = async <T>(count: number, read: (query: Query) => Promise<{ items: T[]; next: string | null }>): Promise<T[]> => {
+    const items: T[] = [];
+    for (let cursor: string | null | undefined; cursor !== null && items.length < count; ) {
+      const page = await read({ limit: Math.min(PAGE, count - items.length), cursor });
+      items.push(...page.items);
+      cursor = page.next;
+    }
     return items;
   };
 
@@ -250,7 +265,9 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
     commit: (revision, signal) => get(CommitActivity, `/commits/${encodeURIComponent(revision)}`, {}, signal),
     policyState: (cluster, query, signal) => get(PolicyStateView, `/clusters/${encodeURIComponent(cluster)}/state`, query, signal),
     clusterHistory: async (cluster, query, signal) =>
-      (await get(ClusterHistoryPage, `/clusters/${encodeURIComponent(cluster)}/history`, query, signal)).items,
+      newestOf(query.limit ?? DEFAULT_CHANGES, (page) =>
+        get(ClusterHistoryPage, `/clusters/${encodeURIComponent(cluster)}/history`, { policy: query.policy, ...page }, signal),
+      ),
     audit: async (query = {}, signal) => (await get(AuditPage, '/audit', query, signal)).items,
     wholeAudit: async function* (after = 0, signal) {
       let cursor: string | undefined;

@@ -15,7 +15,7 @@ export interface HistoryOptions {
 
 const stateText = ({ phase, conforms, violates, revision }: PolicyState): string => {
   const how = [...(conforms ? ['conforms'] : []), ...(violates ? ['violations'] : [])];
-  return `${[phase, ...how].join(', ')}${revision === null ? '' : `; as since ${shortRevision(revision)}`}`;
+  return `${[phase, ...how].join(', ')}${revision === null ? '' : `, unchanged since commit ${shortRevision(revision)}`}`;
 };
 
 const detailOf = ({ kind, revision, state }: ClusterHistoryItem): string => {
@@ -29,7 +29,7 @@ const columns: readonly Column<ClusterHistoryItem>[] = [
   { title: 'DETAIL', value: detailOf },
 ];
 
-/** A policy that is gone, or a cluster that is, has a history too: neither has to be there now. */
+/** Neither policy nor cluster has to be there now. */
 const keyOf = (given: string): string => {
   const policy = parsePolicyKey(given);
   checkName(policy.namespace);
@@ -56,7 +56,7 @@ const writeStateAt = async (context: Context, policy: string, { cluster, output 
   context.out(renderFacts(facts, context.paint));
 };
 
-/** `fso history`: how it stood with a policy in a cluster, at a time or over time. */
+/** `fso history`: a policy in a cluster, over time or at one time. */
 export const history = async (context: Context, given: string, options: HistoryOptions): Promise<void> => {
   checkName(options.cluster);
   const policy = keyOf(given);

@@ -85,19 +85,35 @@ const addDescribe = (program: Command): void => {
     );
 };
 
+/** RFC 3339 with an offset, or a day. */
+const TIME = /^(\d{4}-\d{2}-\d{2})(T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2}))?$/;
+
+/** JavaScript takes 30 February for 2 March. */
+const isDay = (day: string): boolean => {
+  const begin = new Date(`${day}T00:00:00Z`);
+  return !Number.isNaN(begin.getTime()) && begin.toISOString().startsWith(day);
+};
+
 const parseTime = (text: string): string => {
-  const time = new Date(text);
-  if (/^\d{4}-\d{2}-\d{2}/.test(text) && !Number.isNaN(time.getTime())) return time.toISOString();
-  throw new InvalidArgumentError('Must be a time such as 2026-01-03T10:30:00Z, or a day such as 2026-01-03.');
+  const [, day = '', clock] = TIME.exec(text) ?? [];
+  const time = new Date(clock === undefined ? `${text}T00:00:00Z` : text);
+  if (isDay(day) && !Number.isNaN(time.getTime())) return time.toISOString();
+  throw new InvalidArgumentError(
+    'Must be a time such as 2026-01-03T10:30:00Z or 2026-01-03T11:30:00+01:00, or a day in UTC such as 2026-01-03.',
+  );
 };
 
 const addHistory = (program: Command): void => {
   program
     .command('history')
-    .description('show how it stood with a policy in a cluster: over time, or whether it was proven at one time')
+    .description('show the history of a policy in a cluster, or whether it was proven at a time')
     .argument('<policy>', 'name; a local policy as namespace/name')
-    .requiredOption('--cluster <name>', 'in this cluster, which need not be there any more')
-    .option('--at <time>', 'answer for this time, such as 2026-01-03T10:30:00Z', parseTime)
+    .requiredOption('--cluster <name>', 'in this cluster, also one that is gone')
+    .option(
+      '--at <time>',
+      'whether it was proven at this time, such as 2026-01-03T10:30:00Z, or at the beginning of a day in UTC',
+      parseTime,
+    )
     .option('--limit <number>', 'maximum number of changes; default 100', parseLimit)
     .addOption(outputOption())
     .addHelpText('after', examples('history finance-eu --cluster eu', 'history finance-eu --cluster eu --at 2026-01-03T10:30:00Z'))

@@ -126,16 +126,22 @@ export const clusterPoliciesQuery = (name: string, params: Params) =>
     params,
     keyOf: policyKey,
   });
-/** What became otherwise in a cluster and with a policy in it, newest first. */
+/** The newest changes of a cluster and of a policy in it. */
 export const clusterHistoryQuery = (cluster: string, policy: string) => {
   const params = { policy, limit: PAGE_ROWS };
-  return oneOf<ClusterHistoryPage>(
-    `/api/v1/clusters/${encodeURIComponent(cluster)}/history`,
-    keys.policies.history(cluster, params),
-    params,
-  );
+  const read = (more: Params, signal: AbortSignal): Promise<ClusterHistoryPage> =>
+    getJson(`/api/v1/clusters/${encodeURIComponent(cluster)}/history`, { ...params, ...more }, signal);
+  return queryOptions({
+    queryKey: keys.policies.history(cluster, params),
+    queryFn: async ({ signal }) => {
+      let page = await read({}, signal);
+      // The hub looks at a limited number of changes at a time, which may all be of other policies.
+      while (page.items.length === 0 && page.next !== null) page = await read({ cursor: page.next }, signal);
+      return page;
+    },
+  });
 };
-/** How it stood with a policy in a cluster. @param at RFC 3339 */
+/** State of a policy in a cluster. @param at RFC 3339 */
 export const policyStateQuery = (cluster: string, policy: string, at: string) => {
   const params = { policy, at };
   return oneOf<PolicyStateView>(`/api/v1/clusters/${encodeURIComponent(cluster)}/state`, keys.policies.stateAt(cluster, params), params);

@@ -1,13 +1,15 @@
+import { setImmediate } from 'node:timers/promises';
 import { byText } from '@fso/shared/encoding';
+import { type Logger, messageOf } from '@fso/shared/runtime';
 import type { Kysely, Transaction } from 'kysely';
 import { isUnseen } from '../changes.ts';
-import { compactHistory, historyOf, narrowHistory, stateAt } from '../cluster-history.ts';
-import type { ClusterRecord, FoundHistory, HistoryChange, HistoryQuery, StateQuery, StateThen } from '../types.ts';
+import { compactHistory, findPolicyState, fullChange, narrowHistory } from '../cluster-history.ts';
+import type { ClusterRecord, FoundHistory, HistoryChange, HistoryQuery, PolicyStateAt, StateQuery } from '../types.ts';
 import type { ClusterWrite } from './batch/plan-batch.ts';
 import { slices } from './batch/statements.ts';
 import type { Database } from './database.ts';
 import type { Schema } from './schema.ts';
-import { searchWindows, WINDOW } from './search/windows.ts';
+import { searchWindows } from './search/windows.ts';
 import { lockWrites } from './write-lock.ts';
 
 interface NewRow {
@@ -16,75 +18,136 @@ interface NewRow {
   readonly changes_json: string;
 }
 
-const rowOf = (cluster: string, changes: readonly HistoryChange[]): NewRow => ({
+const makeRow = (cluster: string, changes: readonly HistoryChange[]): NewRow => ({
   cluster,
   time: changes.at(-1)?.time ?? '',
   changes_json: JSON.stringify(changes),
 });
 
-/** Rows are made as their turn comes: those of many clusters are much text. */
+/** A row is made when its turn comes: those of many clusters are much text. */
 const insertRows = async (trx: Transaction<Schema>, rows: Iterable<NewRow>): Promise<void> => {
   for (const values of slices(rows, ({ changes_json }) => changes_json.length))
     await trx.insertInto('cluster_history').values(values).execute();
 };
 
-/** Adds what a batch makes of its clusters. */
-export const writeHistory = (writes: readonly ClusterWrite[], trx: Transaction<Schema>): Promise<void> =>
-  insertRows(
-    trx,
-    writes.flatMap(({ after, history }) => history.map((change) => rowOf(after.record.name, [change]))),
-  );
+/** Of a row beside its text. */
+const ROW_BYTES = 100;
+
+/** Adds what a batch makes of its clusters. @returns how much that is, by cluster */
+export const writeHistory = async (writes: readonly ClusterWrite[], trx: Transaction<Schema>): Promise<Map<string, number>> => {
+  const bytes = new Map<string, number>();
+  function* rows(): Generator<NewRow> {
+    for (const { after, history } of writes)
+      for (const change of history) {
+        const row = makeRow(after.record.name, [change]);
+        bytes.set(row.cluster, (bytes.get(row.cluster) ?? 0) + row.changes_json.length + ROW_BYTES);
+        yield row;
+      }
+  }
+  await insertRows(trx, rows());
+  return bytes;
+};
+
+/** Clusters of one statement or transaction. */
+const CLUSTERS = 100;
+
+/** When the newest change of each cluster was. */
+const readNewestTimes = async (trx: Transaction<Schema>, names: readonly string[]): Promise<Map<string, string>> => {
+  const newest = trx
+    .selectFrom('cluster_history')
+    .select((eb) => eb.fn.max('id').as('id'))
+    .where('cluster', 'in', names)
+    .groupBy('cluster');
+  const rows = await trx.selectFrom('cluster_history').select(['cluster', 'time']).where('id', 'in', newest).execute();
+  return new Map(rows.map(({ cluster, time }) => [cluster, time]));
+};
 
 /** Of clusters whose hub is gone without a word: their streams ended when they were last known to be there. */
 export const endConnections = async (
   trx: Transaction<Schema>,
   clusters: readonly { readonly name: string; readonly last_seen: string | null }[],
 ): Promise<void> => {
-  const rows: NewRow[] = [];
-  for (const { name, last_seen } of clusters) {
-    const newest = await trx
-      .selectFrom('cluster_history')
-      .select('time')
-      .where('cluster', '=', name)
-      .orderBy('id', 'desc')
-      .limit(1)
-      .executeTakeFirst();
-    const time = [last_seen ?? '', newest?.time ?? ''].sort(byText).at(-1) ?? '';
-    rows.push(rowOf(name, [{ time, connected: false }]));
+  for (const some of slices(clusters)) {
+    const times = await readNewestTimes(
+      trx,
+      some.map(({ name }) => name),
+    );
+    const endOf = ({ name, last_seen }: (typeof some)[number]): string =>
+      [last_seen ?? '', times.get(name) ?? ''].sort(byText).at(-1) ?? '';
+    await insertRows(
+      trx,
+      some.map((cluster) => makeRow(cluster.name, [{ time: endOf(cluster), connected: false }])),
+    );
   }
-  await insertRows(trx, rows);
 };
+
+/** Clusters that have a history, by name; each is found by the index, however many rows the one before has. */
+async function* clusterNames(db: Kysely<Schema>): AsyncGenerator<string> {
+  for (let last = ''; ; ) {
+    const behind = db.selectFrom('cluster_history').where('cluster', '>', last);
+    const { next } = await behind.select((eb) => eb.fn.min<string | null>('cluster').as('next')).executeTakeFirstOrThrow();
+    if (next === null) return;
+    yield next;
+    last = next;
+  }
+}
 
 const isWhole = async (db: Kysely<Schema>): Promise<boolean> => {
   const { value, history } = await db.selectFrom('ledger_version').select(['value', 'history']).executeTakeFirstOrThrow();
   return value === history;
 };
 
-function* gapRows(clusters: Iterable<ClusterRecord>, { from, to }: { from: string | undefined; to: string }): Generator<NewRow> {
-  const gap: HistoryChange[] = from === undefined ? [] : [{ time: from, nothing: true }];
-  for (const record of clusters) if (!isUnseen(record)) yield rowOf(record.name, [...gap, historyOf(record, to)]);
+/** Up to when the history is whole; undefined: there is none yet. */
+const readWholeUntil = async (db: Kysely<Schema>): Promise<string | undefined> => {
+  const { history_time } = await db.selectFrom('ledger_version').select('history_time').executeTakeFirstOrThrow();
+  if (history_time !== null) return history_time;
+  // In a restored database.
+  return (await db.selectFrom('cluster_history').select('time').orderBy('id', 'desc').limit(1).executeTakeFirst())?.time;
+};
+
+export interface MendOptions {
+  readonly now: () => Date;
+  /** Clusters as they are stored: these, or all. */
+  readonly read: (trx: Transaction<Schema>, names?: readonly string[]) => Promise<readonly ClusterRecord[]>;
 }
 
 /**
- * Where a program has written that knows no history, or a backup was restored, it says so, and goes on from what is known now.
- *
- * @param read all clusters, as they are stored
+ * Where a program has written that knows no history, or a backup was restored, the history says that nothing is known of that time, and goes
+ * on from what is known now. A few clusters at a time, as all hubs wait meanwhile; where it is cut off, it begins again.
  */
-export const mendHistory = async (
-  { db, shared }: Pick<Database, 'db' | 'shared'>,
-  { now, read }: { readonly now: Date; readonly read: (trx: Transaction<Schema>) => Promise<readonly ClusterRecord[]> },
-): Promise<void> => {
+export const mendHistory = async ({ db, shared }: Pick<Database, 'db' | 'shared'>, { now, read }: MendOptions): Promise<void> => {
   if (await isWhole(db)) return;
-  await db.transaction().execute(async (trx) => {
-    if (shared) await lockWrites(trx);
-    const newest = await trx.selectFrom('cluster_history').select('time').orderBy('id', 'desc').limit(1).executeTakeFirst();
-    await insertRows(trx, gapRows(await read(trx), { from: newest?.time, to: now.toISOString() }));
-    await trx
+  const from = await readWholeUntil(db);
+  const gap: HistoryChange[] = from === undefined ? [] : [{ time: from, nothing: true }];
+  const inTurn = <T>(work: (trx: Transaction<Schema>) => Promise<T>): Promise<T> =>
+    db.transaction().execute(async (trx) => {
+      if (shared) await lockWrites(trx);
+      return work(trx);
+    });
+  const records = await inTurn((trx) => read(trx));
+  const known = new Set(records.filter((record) => !isUnseen(record)).map(({ name }) => name));
+  const names = [...known];
+  for (let at = 0; at < names.length; at += CLUSTERS)
+    await inTurn(async (trx) => {
+      const some = await read(trx, names.slice(at, at + CLUSTERS));
+      const time = now().toISOString();
+      await insertRows(
+        trx,
+        some.map((record) => makeRow(record.name, [...gap, fullChange(record, time)])),
+      );
+    });
+  for await (const name of clusterNames(db))
+    if (gap.length > 0 && !known.has(name)) await inTurn((trx) => insertRows(trx, [makeRow(name, gap)]));
+  await inTurn((trx) =>
+    trx
       .updateTable('ledger_version')
-      .set((eb) => ({ history: eb.ref('value') }))
-      .execute();
-  });
+      .set((eb) => ({ history: eb.ref('value'), history_time: now().toISOString() }))
+      .execute(),
+  );
 };
+
+/** Rows that are read at a time: one in which all policies of a cluster change has 20 KB and more. */
+const WINDOW = 200;
 
 interface StoredRow {
   readonly id: number;
@@ -108,14 +171,16 @@ async function* newestFirst(db: Kysely<Schema>, cluster: string, signal: AbortSi
     for (const { changes } of rows) yield* changes.toReversed();
     if (rows.length < WINDOW) return;
     before = rows.at(-1)?.id;
+    // What was read is looked at on the thread of the hub: others have their turn.
+    await setImmediate();
   }
 }
 
-/** How it stood with a policy in a cluster at a time. */
-export const findState = (db: Kysely<Schema>, { cluster, signal, ...query }: StateQuery): Promise<StateThen> =>
-  stateAt(newestFirst(db, cluster, signal), query);
+/** State of a policy in a cluster at a time. */
+export const readPolicyState = (db: Kysely<Schema>, { cluster, signal, ...query }: StateQuery): Promise<PolicyStateAt> =>
+  findPolicyState(newestFirst(db, cluster, signal), query);
 
-/** What became otherwise in a cluster and with a policy in it, newest first; all of a row, which may be a few more than asked for. */
+/** Changes of a cluster and of a policy in it, newest first; all of a row, which may be a few more than asked for. */
 export const listHistory = async (db: Kysely<Schema>, { cluster, policy, before, limit, signal }: HistoryQuery): Promise<FoundHistory> => {
   const step = async (from: number | undefined, wanted: number) => {
     const rows = await readWindow(db, cluster, from);
@@ -132,54 +197,128 @@ export const listHistory = async (db: Kysely<Schema>, { cluster, policy, before,
   return { changes: items, next };
 };
 
-/** Rows of a cluster that are kept as they are, however young: one that changes all the time must not fill the database. */
-const KEPT = 10_000;
-/** Rows that are put together at a time. */
-const ROWS = 1_000;
+/** What is kept of a cluster as it is, however young: one that changes all the time must not fill the database. */
+const KEPT = { rows: 10_000, bytes: 4 * 1024 * 1024 };
+/** What is put together at a time. */
+const COMPACTED = { rows: 1_000, bytes: 4 * 1024 * 1024 };
 
-/** The first cluster behind a name. */
-const nextCluster = async (db: Kysely<Schema>, after: string): Promise<string | null> => {
-  const row = await db
+interface RowSize {
+  readonly id: number;
+  readonly time: string;
+  readonly bytes: number;
+}
+
+const sizes = (db: Kysely<Schema>, cluster: string) =>
+  db
     .selectFrom('cluster_history')
-    .select((eb) => eb.fn.min<string | null>('cluster').as('cluster'))
-    .where('cluster', '>', after)
-    .executeTakeFirst();
-  return row?.cluster ?? null;
+    .select((eb) => ['id', 'time', eb.fn<number>('length', ['changes_json']).as('bytes')])
+    .where('cluster', '=', cluster);
+
+/** Rows up to this one are more than is kept; 0: none. */
+const findExcess = async (db: Kysely<Schema>, cluster: string): Promise<number> => {
+  const newest = await sizes(db, cluster)
+    .orderBy('id', 'desc')
+    .limit(KEPT.rows + 1)
+    .execute();
+  let left = KEPT.bytes;
+  const first = newest.find(({ bytes }, at) => {
+    left -= bytes + ROW_BYTES;
+    return left < 0 || at === KEPT.rows;
+  });
+  return first?.id ?? 0;
 };
 
-/** Rows up to this one are more than are kept; 0: none. */
-const excessUpTo = async (db: Kysely<Schema>, cluster: string): Promise<number> => {
-  const rows = db.selectFrom('cluster_history').select('id').where('cluster', '=', cluster);
-  return (await rows.orderBy('id', 'desc').offset(KEPT).limit(1).executeTakeFirst())?.id ?? 0;
+/** As many of the oldest rows as are put together at a time: two at least. */
+const takeSome = (oldest: readonly RowSize[], isDue: (row: RowSize) => boolean): readonly number[] => {
+  const taken: number[] = [];
+  let left = COMPACTED.bytes;
+  for (const row of oldest) {
+    left -= row.bytes;
+    if (!isDue(row) || (left < 0 && taken.length > 1)) break;
+    taken.push(row.id);
+  }
+  return taken;
 };
 
 /** Puts the oldest rows of a cluster together. @returns whether there may be more of them */
-const compactSome = async ({ db, shared }: Pick<Database, 'db' | 'shared'>, cluster: string, oldest: string): Promise<boolean> => {
-  const excess = await excessUpTo(db, cluster);
-  const first = db.selectFrom('cluster_history').selectAll().where('cluster', '=', cluster).orderBy('id');
-  const isDue = ({ id, time }: { id: number; time: string }): boolean => id <= excess || time < oldest;
-  const [, second] = await first.limit(2).execute();
-  if (second === undefined || !isDue(second)) return false;
-  const rows = await first.limit(ROWS).execute();
-  const end = rows.findIndex((row) => !isDue(row));
-  const due = end < 0 ? rows : rows.slice(0, end);
-  const last = due.at(-1);
-  if (last === undefined) return false;
-  const changes = compactHistory(due.flatMap(({ changes_json }) => JSON.parse(changes_json) as HistoryChange[]));
+const compactSome = async (
+  { db, shared }: Pick<Database, 'db' | 'shared'>,
+  cluster: string,
+  isDue: (row: RowSize) => boolean,
+): Promise<boolean> => {
+  const oldest = await sizes(db, cluster).orderBy('id').limit(COMPACTED.rows).execute();
+  const ids = takeSome(oldest, isDue);
+  const [first] = ids;
+  if (first === undefined || ids.length < 2) return false;
   await db.transaction().execute(async (trx) => {
     if (shared) await lockWrites(trx);
-    await trx.deleteFrom('cluster_history').where('cluster', '=', cluster).where('id', '<', last.id).execute();
-    await trx
-      .updateTable('cluster_history')
-      .set({ changes_json: JSON.stringify(changes) })
-      .where('id', '=', last.id)
-      .execute();
+    const rows = trx.selectFrom('cluster_history').select(['time', 'changes_json']).where('id', 'in', ids).orderBy('id');
+    const stored = await rows.execute();
+    const changes = compactHistory(stored.flatMap(({ changes_json }) => JSON.parse(changes_json) as HistoryChange[]));
+    // Another hub may have done it meanwhile.
+    if (stored.length < ids.length) return;
+    await trx.deleteFrom('cluster_history').where('id', 'in', ids.slice(1)).execute();
+    // The first one stays, so that a reader who comes from newer rows finds what went with them.
+    const row = { time: stored.at(-1)?.time ?? '', changes_json: JSON.stringify(changes) };
+    await trx.updateTable('cluster_history').set(row).where('id', '=', first).execute();
   });
-  return due.length === ROWS;
+  return true;
 };
 
-/** Of what is older than a time, or too much, keeps what still stood at its end. */
-export const clearClusterHistory = async (database: Pick<Database, 'db' | 'shared'>, oldest: Date, signal: AbortSignal): Promise<void> => {
-  for (let cluster = await nextCluster(database.db, ''); cluster !== null && !signal.aborted; )
-    if (!(await compactSome(database, cluster, oldest.toISOString()))) cluster = await nextCluster(database.db, cluster);
+/** Whether more than the oldest row, in which others may be put together already, is older than a time. */
+const isOld = async (db: Kysely<Schema>, cluster: string, oldest: string): Promise<boolean> => {
+  const rows = db.selectFrom('cluster_history').select('time').where('cluster', '=', cluster);
+  const [, second] = await rows.orderBy('id').limit(2).execute();
+  return second !== undefined && second.time < oldest;
 };
+
+/** Written to a cluster's history since its size was last looked at. */
+const LOOK_BYTES = 4 * 1024 * 1024;
+
+/** Keeps the history of each cluster within its bounds: of what is too much or too old stays what still stood at its end. */
+export class HistoryKeeper {
+  readonly #database: Pick<Database, 'db' | 'shared'>;
+  readonly #logger: Logger;
+  readonly #written = new Map<string, number>();
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(database: Pick<Database, 'db' | 'shared'>, logger: Logger) {
+    this.#database = database;
+    this.#logger = logger;
+  }
+
+  /** @param bytes by cluster, as they were written */
+  note(bytes: ReadonlyMap<string, number>): void {
+    for (const [cluster, added] of bytes) {
+      const written = (this.#written.get(cluster) ?? 0) + added;
+      this.#written.set(cluster, written);
+      if (written < LOOK_BYTES) continue;
+      this.#written.delete(cluster);
+      this.#running = this.#running.then(() => this.#compact(cluster, () => findExcess(this.#database.db, cluster)));
+    }
+  }
+
+  /** What is older than a time, of all clusters. */
+  async clear(oldest: string, signal: AbortSignal): Promise<void> {
+    for await (const cluster of clusterNames(this.#database.db)) {
+      if (signal.aborted) return;
+      if (await isOld(this.#database.db, cluster, oldest)) await this.#compact(cluster, async () => 0, oldest);
+    }
+  }
+
+  /** Resolves when nothing is under way. */
+  idle(): Promise<void> {
+    return this.#running;
+  }
+
+  async #compact(cluster: string, find: () => Promise<number>, oldest = ''): Promise<void> {
+    try {
+      const excess = await find();
+      const isDue = ({ id, time }: RowSize): boolean => id <= excess || time < oldest;
+      while (await compactSome(this.#database, cluster, isDue)) await setImmediate();
+    } catch (error) {
+      // The others must not wait for one whose history cannot be put together.
+      this.#logger.warn({ cluster, reason: messageOf(error) }, 'history of a cluster not shortened');
+    }
+  }
+}

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import { fairShare } from '../fair-share.ts';
-import { clearClusterHistory, endConnections } from './cluster-history.ts';
+import { endConnections } from './cluster-history.ts';
 import type { Database } from './database.ts';
 import type { Schema } from './schema.ts';
 import { lockWrites, nextVersion } from './write-lock.ts';
@@ -48,14 +48,14 @@ export const CLEARED = { kind: 'ledger', name: 'cleared' };
  * Clears what removed records have left, up to a version. A hub that had not read it yet finds by the record {@link CLEARED}, whose own
  * version is newer than all, that it must read all records again: so nothing that was revoked comes back, however long the hub was away.
  */
-export const clearRecords = async ({ db, shared }: Pick<Database, 'db' | 'shared'>, upTo: number): Promise<void> => {
+export const clearRecords = async ({ db, shared }: Pick<Database, 'db' | 'shared'>, upTo: number, now: Date): Promise<void> => {
   await db.transaction().execute(async (trx) => {
     if (shared) await lockWrites(trx);
     const removed = trx.selectFrom('records').where('value_json', 'is', null).where('version', '<=', upTo);
     const { newest } = await removed.select((eb) => eb.fn.max<number | null>('version').as('newest')).executeTakeFirstOrThrow();
     if (newest === null) return;
     await trx.deleteFrom('records').where('value_json', 'is', null).where('version', '<=', newest).execute();
-    const row = { value_json: JSON.stringify(newest), version: await nextVersion(trx) };
+    const row = { value_json: JSON.stringify(newest), version: await nextVersion(trx, now.toISOString()) };
     await trx
       .insertInto('records')
       .values({ ...CLEARED, ...row })
@@ -72,11 +72,8 @@ export const readVersion = async (db: Kysely<Schema>): Promise<number> =>
 export const forgetFormer = async (db: Kysely<Schema>): Promise<void> => {
   await db.transaction().execute(async (trx) => {
     await trx.deleteFrom('replicas').execute();
-    await endConnections(
-      trx,
-      await trx.selectFrom('clusters').select(['name', 'last_seen']).where('connected_by', 'is not', null).execute(),
-    );
-    await trx.updateTable('clusters').set({ connected_by: null }).where('connected_by', 'is not', null).execute();
+    const ended = trx.updateTable('clusters').set({ connected_by: null }).where('connected_by', 'is not', null);
+    await endConnections(trx, await ended.returning(['name', 'last_seen']).execute());
   });
 };
 
@@ -140,24 +137,16 @@ const clearExcess = async (db: Kysely<Schema>, events: number, signal: AbortSign
   return cleared;
 };
 
-/**
- * Deletes events that are older, or more, than are kept, and shortens the history of clusters. The audit log is never cleared.
- *
- * @returns how many events went
- */
-export const clearHistory = async (
-  { db, shared }: Pick<Database, 'db' | 'shared'>,
-  { days, events }: HistoryLimits,
-  now: Date,
-  signal: AbortSignal,
-): Promise<number> => {
-  const oldest = new Date(now.getTime() - days * DAY_MS);
-  await clearClusterHistory({ db, shared }, oldest, signal);
-  const old = sql<boolean>`received < ${oldest.toISOString()}`;
+/** What is older than this is not kept. */
+export const oldestOf = ({ days }: HistoryLimits, now: Date): string => new Date(now.getTime() - days * DAY_MS).toISOString();
+
+/** Deletes events that are older, or more, than are kept. The audit log is never cleared. @returns how many went */
+export const clearHistory = async (db: Kysely<Schema>, limits: HistoryLimits, now: Date, signal: AbortSignal): Promise<number> => {
+  const old = sql<boolean>`received < ${oldestOf(limits, now)}`;
   const deleteOld = async (): Promise<bigint> => {
     const some = db.selectFrom('events').select('id').where(old).orderBy('received').limit(ROWS);
     return (await db.deleteFrom('events').where('id', 'in', some).executeTakeFirstOrThrow()).numDeletedRows;
   };
   const cleared = await deleteAll(deleteOld, signal);
-  return cleared + (await clearExcess(db, events, signal));
+  return cleared + (await clearExcess(db, limits.events, signal));
 };

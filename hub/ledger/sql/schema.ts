@@ -11,6 +11,8 @@ interface VersionTable {
   value: number;
   /** As `value` while every write has also added to the history of clusters; it stays behind where an older program wrote. */
   history: Generated<number>;
+  /** When `history` grew last. */
+  history_time: Generated<string | null>;
 }
 
 /** One row per hub process that writes here; where hubs share a database, one counts as alive by its heartbeat. */

@@ -7,8 +7,8 @@ import { sql } from 'kysely';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { event, fixedClock, policy, report } from '../testing/ledger.ts';
-import { openDatabase } from './database.ts';
-import { clearHistory } from './history.ts';
+import { HistoryKeeper } from './cluster-history.ts';
+import { type Database, openDatabase } from './database.ts';
 import { createSqlLedger } from './sql-ledger.ts';
 
 const logged: { level: number; msg: string }[] = [];
@@ -123,7 +123,7 @@ const openOn = async (folder: string, clock: FakeClock) => {
   const database = await openDatabase({ folder });
   const ledger = await createSqlLedger({ database, clock, random: Math.random, logger, history: { days: 1, events: 10 } });
   const stateAt = async (at: string) => {
-    const { connected, accepted, policy: found } = await ledger.stateAt({ cluster: 'eu', policy: 'policies/a', at });
+    const { connected, accepted, policy: found } = await ledger.policyStateAt({ cluster: 'eu', policy: 'policies/a', at });
     return [connected?.value, accepted?.value, found?.value?.phase];
   };
   const close = async () => {
@@ -138,44 +138,67 @@ it('the history of a cluster has the end of a stream whose hub was killed, and a
   const clock = new FakeClock();
   const now = () => clock.now().toISOString();
   const first = await openOn(folder, clock);
-  await first.ledger.openStream('eu', { id: 'a', isOpen: () => true });
+  const stream = { id: 'a', isOpen: () => true };
+  await first.ledger.openStream('eu', stream);
   await first.ledger.setAck('eu', { revision: 'a'.repeat(40), digest: null });
   await first.ledger.applyReport('eu', report(1, { full: true, policies: [policy('a')] }));
-  const reported = now();
+  const known = ['a'.repeat(40), 'Active'];
+  // Its agent has not said yet that it is so.
+  expect(await first.stateAt(now())).toEqual([undefined, ...known]);
+  await clock.advance(60_000);
+  await first.ledger.confirmStream('eu', stream);
+  const confirmed = now();
+  expect(await first.stateAt(confirmed)).toEqual([true, ...known]);
   await clock.advance(60_000);
   // As kill -9 leaves it.
   await first.close();
   const second = await openOn(folder, clock);
-  const known = ['a'.repeat(40), 'Active'];
-  expect([await second.stateAt(reported), await second.stateAt(now())]).toEqual([
+  expect([await second.stateAt(confirmed), await second.stateAt(now())]).toEqual([
     [false, ...known],
     [false, ...known],
   ]);
-  expect(await second.stateAt(new Date(clock.now().getTime() - 60_001).toISOString())).toEqual([undefined, undefined, undefined]);
   await clock.advance(60_000);
   await second.ledger.setConnected('eu', true);
+  await second.ledger.setConnected('us', true);
   const before = now();
   await clock.advance(60_000);
+  // A program without history: it records another commit, notices no end, and forgets a cluster.
   const { db } = second.database;
-  const written = await db
+  await db
     .updateTable('ledger_version')
     .set((eb) => ({ value: eb('value', '+', 1) }))
-    .returning('value')
-    .executeTakeFirstOrThrow();
+    .execute();
+  const { value: version } = await db.selectFrom('ledger_version').select('value').executeTakeFirstOrThrow();
   await db
     .updateTable('clusters')
-    .set({ acked_revision: 'b'.repeat(40), connected_by: null, version: written.value })
+    .set({ acked_revision: 'b'.repeat(40), last_seen: now(), version })
+    .where('name', '=', 'eu')
     .execute();
+  await db.deleteFrom('clusters').where('name', '=', 'us').execute();
+  await clock.advance(60_000);
   await second.close();
   const third = await openOn(folder, clock);
-  expect(await third.stateAt(new Date(Date.parse(before) - 1).toISOString())).toEqual([false, ...known]);
-  expect(await third.stateAt(new Date(Date.parse(before) + 1).toISOString())).toEqual([undefined, undefined, undefined]);
+  const around = (ms: number) => new Date(Date.parse(before) + ms).toISOString();
+  expect(await third.stateAt(around(-1))).toEqual([false, ...known]);
+  expect(await third.stateAt(around(1))).toEqual([undefined, undefined, undefined]);
+  expect(await third.stateAt(around(100_000))).toEqual([undefined, undefined, undefined]);
   expect(await third.stateAt(now())).toEqual([false, 'b'.repeat(40), 'Active']);
+  const { connected } = await third.ledger.policyStateAt({ cluster: 'us', policy: 'policies/a', at: now() });
+  expect(connected).toBeUndefined();
+  const { history, value } = await third.database.db.selectFrom('ledger_version').selectAll().executeTakeFirstOrThrow();
+  expect(history).toBe(value);
   await third.close();
   await rm(folder, { recursive: true });
 });
 
-it('of the history of a cluster that is old, or too much, what still stood is kept', async () => {
+const bytesOf = async ({ db }: Database): Promise<number> => {
+  const sum = sql<number>`sum(length(changes_json))`.as('bytes');
+  return (await db.selectFrom('cluster_history').select(sum).executeTakeFirstOrThrow()).bytes;
+};
+
+const rowsOf = async ({ db }: Database): Promise<number> => (await db.selectFrom('cluster_history').select('id').execute()).length;
+
+it('of the history of a cluster that is old what still stood is kept', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
   const clock = new FakeClock();
   const { database, ledger, stateAt, close } = await openOn(folder, clock);
@@ -188,31 +211,38 @@ it('of the history of a cluster that is old, or too much, what still stood is ke
     times.push(clock.now().toISOString());
     await ledger.applyReport('eu', report(at + 1, { full: at === 0, policies: [policy('a', { phase }), policy('b')] }));
   }
-  const rows = async () => (await database.db.selectFrom('cluster_history').select('id').execute()).length;
-  expect(await rows()).toBe(6);
-  const cutAt = new Date(Date.parse(times[2] as string) + 86_400_000 + 1);
-  const clear = (now: Date) => clearHistory(database, { days: 1, events: 10 }, now, new AbortController().signal);
-  await clear(cutAt);
-  expect(await rows()).toBe(2);
-  const answers = async () => (await Promise.all(times.map(stateAt))).map(([, , phase]) => phase);
-  expect(await answers()).toEqual([undefined, undefined, 'Failed', 'Active']);
+  expect(await rowsOf(database)).toBe(6);
+  const keeper = new HistoryKeeper(database, logger);
+  for (const _again of [1, 2]) {
+    await keeper.clear(new Date(Date.parse(times[2] as string) + 1).toISOString(), new AbortController().signal);
+    expect(await rowsOf(database)).toBe(2);
+  }
+  const phasesThen = (await Promise.all(times.map(stateAt))).map(([, , phase]) => phase);
+  expect(phasesThen).toEqual([undefined, undefined, 'Failed', 'Active']);
   expect((await stateAt(times[2] as string)).slice(0, 2)).toEqual([true, 'a'.repeat(40)]);
-  await clear(cutAt);
-  expect(await rows()).toBe(2);
+  await close();
+  await rm(folder, { recursive: true });
+});
 
-  const flood = Array.from({ length: 10_500 }, (_, n) => ({
-    cluster: 'eu',
-    time: times[3] as string,
-    changes_json: JSON.stringify([{ time: times[3], connected: n % 2 === 0 }]),
-  }));
-  for (let at = 0; at < flood.length; at += 500)
-    await database.db
-      .insertInto('cluster_history')
-      .values(flood.slice(at, at + 500))
-      .execute();
-  await clear(clock.now());
-  expect(await rows()).toBe(10_001);
-  expect(await stateAt(times[3] as string)).toEqual([false, 'a'.repeat(40), 'Active']);
+it('a cluster whose history grows without an end keeps a few megabytes of it, and the others theirs', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
+  const clock = new FakeClock();
+  const { database, ledger, stateAt, close } = await openOn(folder, clock);
+  await ledger.setConnected('quiet', true);
+  const names = Array.from({ length: 3_000 }, (_, n) => `${'x'.repeat(200)}-${n}`);
+  const reportAll = (seq: number, phase: 'Active' | 'Failed') =>
+    ledger.applyReport(
+      'eu',
+      report(seq, { full: seq === 1, policies: [policy('a', { phase }), ...names.map((name) => policy(name, { phase }))] }),
+    );
+  for (let seq = 1; seq <= 20; seq += 1) {
+    await clock.advance(1_000);
+    await reportAll(seq, seq % 2 === 0 ? 'Active' : 'Failed');
+  }
+  const now = clock.now().toISOString();
+  await expect.poll(() => bytesOf(database)).toBeLessThan(9 * 1024 * 1024);
+  expect((await stateAt(now))[2]).toBe('Active');
+  expect((await ledger.policyStateAt({ cluster: 'quiet', policy: 'policies/a', at: now })).connected?.value).toBe(true);
   await close();
   await rm(folder, { recursive: true });
 });

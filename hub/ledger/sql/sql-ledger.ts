@@ -9,10 +9,19 @@ import { type Batch, planBatch } from './batch/plan-batch.ts';
 import type { PreparedChange } from './batch/prepared-change.ts';
 import { beginBatch, type WrittenBatch, writeBatch } from './batch/write-batch.ts';
 import { WriteQueue } from './batch/write-queue.ts';
-import { findState, listHistory, mendHistory } from './cluster-history.ts';
+import { HistoryKeeper, listHistory, mendHistory, readPolicyState } from './cluster-history.ts';
 import type { Database } from './database.ts';
 import { BatchTooLargeError, CommittedError, describeDatabaseError, isExhausted } from './errors.ts';
-import { clearCheckpoints, clearHistory, clearRecords, forgetFormer, forgetReplicas, type HistoryLimits, readVersion } from './history.ts';
+import {
+  clearCheckpoints,
+  clearHistory,
+  clearRecords,
+  forgetFormer,
+  forgetReplicas,
+  type HistoryLimits,
+  oldestOf,
+  readVersion,
+} from './history.ts';
 import { migrate } from './migrate.ts';
 import { readEpoch } from './replicas/lead.ts';
 import { createReplicaState, type ReplicaState } from './replicas/replica-state.ts';
@@ -65,7 +74,10 @@ interface Commit {
 }
 
 /** Writes a batch and takes it into memory; no other hub writes meanwhile. */
-const createCommit = ({ database: { db, reads, shared }, logger }: SqlLedgerOptions, replicaState: ReplicaState, replica: string) => {
+const createCommit = (
+  { database: { db, reads, shared }, logger }: SqlLedgerOptions,
+  { replicaState, histories, replica }: { replicaState: ReplicaState; histories: HistoryKeeper; replica: string },
+) => {
   /** @returns undefined where the batch was committed before, and only the answer was lost */
   const write = async (changes: readonly PreparedChange[], number: number): Promise<Commit | undefined> => {
     // Before that is known nothing may be concluded from a failure: the batch may be there already.
@@ -86,6 +98,7 @@ const createCommit = ({ database: { db, reads, shared }, logger }: SqlLedgerOpti
   const learn = ({ batch, written }: Commit): void => {
     try {
       replicaState.learn(batch, written);
+      histories.note(written.historyBytes);
     } catch (error) {
       logger.fatal({ err: error }, 'batch committed, but not taken into memory: it is read from the database');
       throw error;
@@ -123,18 +136,18 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   await replicaState.load(db);
   const mend = (): Promise<void> =>
     mendHistory(database, {
-      now: clock.now(),
-      read: async (trx) => {
-        await replicaState.refresh(
-          trx,
-          (await trx.selectFrom('clusters').select('name').execute()).map(({ name }) => name),
-        );
-        return cache.clusters();
+      now: () => clock.now(),
+      read: async (trx, names) => {
+        const stored = names ?? (await trx.selectFrom('clusters').select('name').execute()).map(({ name }) => name);
+        await replicaState.refresh(trx, stored);
+        return stored.map(cache.get);
       },
     });
   await mend();
 
-  const queue = new WriteQueue({ ...options, cut: database.cut, commit: createCommit(options, replicaState, replica) });
+  const histories = new HistoryKeeper(database, logger);
+  const commit = createCommit(options, { replicaState, histories, replica });
+  const queue = new WriteQueue({ ...options, cut: database.cut, commit });
   const termOf = (input: ChangeInput) => (shared && isLeaderChange(input) ? { epoch: replicas.epoch() ?? NO_EPOCH } : {});
   const submit = (input: ChangeInput): Promise<void> =>
     queue.submit({ ...input, ...termOf(input), time: clock.now().toISOString() } as Change);
@@ -149,12 +162,13 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     if (!replicas.leads()) return;
     if (shared) await forgetReplicas(db, replica);
     await clearCheckpoints(db, clock.now());
-    await clearRecords(database, removedUpTo);
+    await clearRecords(database, removedUpTo, clock.now());
     removedUpTo = await readVersion(db);
     // A hub of an older version may have written beside this one.
     await mend();
-    const cleared = await clearHistory(database, history, clock.now(), closing.signal);
+    const cleared = await clearHistory(db, history, clock.now(), closing.signal);
     if (cleared > 0) logger.info({ events: cleared }, 'history cleared');
+    await histories.clear(oldestOf(history, clock.now()), closing.signal);
   };
   const keepHistory = async (): Promise<void> => {
     while (!closing.signal.aborted) {
@@ -207,7 +221,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
       const isSearch = query.q !== undefined || query.since !== undefined || query.until !== undefined;
       return isSearch || counted >= query.limit || cache.hasAllEvents() ? counted : countEvents(searches, query);
     },
-    stateAt: (query) => inTurn(() => findState(searches, query)),
+    policyStateAt: (query) => inTurn(() => readPolicyState(searches, query)),
     clusterHistory: (query) => inTurn(() => listHistory(searches, query)),
     subscribe: cache.subscribe,
     audit: createSqlAudit(reads, submit, { db: searches, inTurn }),
@@ -223,7 +237,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     close: async () => {
       await queue.close();
       closing.abort();
-      const rest = Promise.all([replicas.close(), clearing]);
+      const rest = Promise.all([replicas.close(), clearing, histories.idle()]);
       if (!(await settlesWithin(rest, CLOSE_MS))) database.cut();
       await rest;
     },

@@ -9,13 +9,17 @@ export const lockWrites = async (trx: Transaction<Schema>): Promise<void> => {
   await sql`select pg_advisory_xact_lock(${WRITE_LOCK})`.execute(trx);
 };
 
-/** @returns the version of this commit, which keeps the history of clusters whole; versions grow in the order of the commits */
-export const nextVersion = async (trx: Transaction<Schema>): Promise<number> => {
+/**
+ * @param time RFC 3339; up to then the history of clusters is whole, unless another program has written that knows none
+ * @returns the version of this commit; versions grow in the order of the commits
+ */
+export const nextVersion = async (trx: Transaction<Schema>, time: string): Promise<number> => {
   const { value } = await trx
     .updateTable('ledger_version')
     .set((eb) => ({
       value: eb('value', '+', 1),
       history: sql<number>`case when history = value then value + 1 else history end`,
+      history_time: sql<string>`case when history = value then ${time} else history_time end`,
     }))
     .returning('value')
     .executeTakeFirstOrThrow();

@@ -297,10 +297,10 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       expect(await ledger.records.update('counter', 'b', count)).toEqual({ n: 1 });
     });
 
-    it('knows how it stood with a policy, also once its cluster is gone', async () => {
+    it('knows the state of a policy at a time, also once its cluster is gone', async () => {
       const [first, second] = ['1', '2'].map((digit) => digit.repeat(40)) as [string, string];
       const stateOf = async (at = TIME) => {
-        const { connected, accepted, policy: found } = await ledger.stateAt({ cluster: 'then', policy: 'policies/a', at });
+        const { connected, accepted, policy: found } = await ledger.policyStateAt({ cluster: 'then', policy: 'policies/a', at });
         return [connected?.value, accepted?.value, found?.value];
       };
       expect(await stateOf()).toEqual([undefined, undefined, undefined]);

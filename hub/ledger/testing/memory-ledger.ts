@@ -12,7 +12,7 @@ import {
   streamAfter,
   writesOf,
 } from '../changes.ts';
-import { historyBetween, narrowHistory, stateAt } from '../cluster-history.ts';
+import { findPolicyState, historyBetween, narrowHistory } from '../cluster-history.ts';
 import { keysBetween } from '../interning.ts';
 import { applyValueChange, createKeyedCache, createKeyedStore } from '../keyed-store.ts';
 import { createLedgerCache, foundIn } from '../ledger-cache.ts';
@@ -101,7 +101,7 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
     events: async (query) => cache.events(query),
     searchEvents: async (query) => foundIn(cache.events(query), query.limit),
     countEvents: async (query) => cache.events(query).length,
-    stateAt: ({ cluster, ...query }) => stateAt(historyOf(cluster), query),
+    policyStateAt: ({ cluster, ...query }) => findPolicyState(historyOf(cluster), query),
     clusterHistory: async ({ cluster, policy, limit }) => {
       const changes = (histories.get(cluster) ?? []).flatMap((change) => narrowHistory(change, policy) ?? []);
       return { changes: changes.slice(0, limit), next: null };

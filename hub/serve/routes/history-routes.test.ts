@@ -31,12 +31,15 @@ const tell = async () => {
   );
   await then(say(2, { policies: [policyReport('finance', { phase: 'Failed' })] }));
   await then(say(3, { policies: [policyReport('finance', { violations: 2 })], cluster: clusterReport() }));
-  await then(() => ledger.setConnected('eu', false));
+  await then(
+    () => ledger.setConnected('eu', true),
+    () => ledger.setConnected('eu', false),
+  );
   await then(say(4, { removed: ['finance'] }));
   return { clock, ledger, times };
 };
 
-it('answers whether a policy was proven in a cluster at a time, and what became otherwise', async () => {
+it('says whether a policy was proven in a cluster at a time, and what changed', async () => {
   const { clock, ledger, times } = await tell();
   await using server = await startApiHarness({ ledger, clock });
   const read = async <T>(path: string) => (await (await fetch(`${server.url}/api/v1/clusters/${path}`)).json()) as T;
@@ -48,7 +51,7 @@ it('answers whether a policy was proven in a cluster at a time, and what became 
     policy: 'finance',
     at: proven,
     proven: 'yes',
-    reason: 'Its agent had proven every lock that the policy asks for.',
+    reason: 'Its agent had proven every lock of the policy that the cluster can have.',
     state: { value: { phase: 'Active', conforms: true, violates: false, revision: OLD_REVISION }, since: proven },
     connected: { value: true, since: proven },
     accepted: { value: REVISION, since: proven },
@@ -59,10 +62,17 @@ it('answers whether a policy was proven in a cluster at a time, and what became 
     return [answer, reason];
   };
   expect(await verdict(failed)).toEqual(['no', 'Its phase was Failed.']);
-  expect(await verdict(violating)).toEqual(['yes', 'Its agent had proven every lock that the policy asks for; there were violations.']);
-  expect(await verdict(away)).toEqual(['unknown', `The cluster was not connected. Its last report, of ${violating}, says Active.`]);
-  expect(await verdict(gone)).toEqual(['no', 'The cluster did not have the policy.']);
+  expect(await verdict(violating)).toEqual([
+    'yes',
+    'Its agent had proven every lock of the policy that the cluster can have; there were violations.',
+  ]);
+  expect(await verdict(away)).toEqual(['unknown', `The cluster was not connected. Its last report, of ${violating}, says: Active.`]);
+  const last = `The cluster was not connected. Its last report, of ${gone}, says: the cluster does not have the policy.`;
+  expect(await verdict(gone)).toEqual(['unknown', last]);
+  await ledger.setConnected('eu', true);
+  await clock.advance(1);
   expect(await verdict(undefined)).toEqual(['no', 'The cluster did not have the policy.']);
+  expect(await verdict('2030-01-01T00:00:00Z')).toEqual(['unknown', 'That time has not come yet.']);
   const nothing = ['unknown', 'No report of this policy from this cluster is recorded for that time.'];
   expect(await verdict('2026-01-03T10:00:00Z')).toEqual(nothing);
   expect(await verdict(away, 'none')).toEqual(nothing);
@@ -70,6 +80,7 @@ it('answers whether a policy was proven in a cluster at a time, and what became 
 
   const { items } = await read<{ items: ClusterHistoryItem[] }>('eu/history?policy=finance');
   expect(items.map(({ time, kind, revision, state }) => [times.indexOf(time), kind, revision ?? state?.phase])).toEqual([
+    [4, 'connected', undefined],
     [4, 'gone', undefined],
     [3, 'disconnected', undefined],
     [2, 'policy', 'Active'],
@@ -83,6 +94,7 @@ it('answers whether a policy was proven in a cluster at a time, and what became 
   const problem = await read<ProblemDetails>('eu/state?policy=finance&at=yesterday');
   expect([problem.status, problem.detail]).toEqual([400, expect.stringContaining('at: must be a time such as')]);
   expect((await read<ProblemDetails>('eu/history')).detail).toMatch(/policy/);
+  expect((await read<ProblemDetails>('%00/state?policy=finance')).status).toBe(400);
 });
 
 it('fso history says the same', async () => {
@@ -91,13 +103,17 @@ it('fso history says the same', async () => {
   const fso = (...args: string[]) => runFso(['history', ...args], { FSO_SERVER: server.url });
   const { out } = await fso('finance', '--cluster', 'eu');
   expect(out).toMatch(/^TIME +WHAT +DETAIL\n\S+ +gone/);
-  expect(out).toMatch(/policy +Active, violations; as since a1a1a1a1\n/);
-  expect(out).toMatch(/policy +Active, conforms; as since b2b2b2b2\n/);
+  expect(out).toMatch(/policy +Active, violations, unchanged since commit a1a1a1a1\n/);
+  expect(out).toMatch(/policy +Active, conforms, unchanged since commit b2b2b2b2\n/);
   const at = await fso('finance', '--cluster', 'eu', '--at', times[1] as string);
   expect(at.out).toMatch(/Proven: +no\nReason: +Its phase was Failed\.\n/);
   expect(JSON.parse((await fso('finance', '--cluster', 'eu', '--at', times[0] as string, '-o', 'json')).out)).toMatchObject({
     proven: 'yes',
   });
+  for (const wrong of ['noon', '2026-02-30', '2026-01-03T10:30:00'])
+    expect(await fso('finance', '--cluster', 'eu', '--at', wrong)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('2026-01-03T11:30:00+01:00'),
+    });
   expect(await fso('finance')).toMatchObject({ code: 2, err: expect.stringContaining('--cluster') });
-  expect(await fso('finance', '--cluster', 'eu', '--at', 'noon')).toMatchObject({ code: 2, err: expect.stringContaining('2026-01-03') });
 });

@@ -1,37 +1,48 @@
-import { type ClusterHistoryItem, ClusterHistoryPage, type PolicyState, PolicyStateView } from '@fso/shared/api';
+import { type ClusterHistoryItem, ClusterHistoryPage, type PolicyState, PolicyStateView, ResourceName } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
 import { z } from 'zod';
-import type { HistoryChange, Ledger, StateThen } from '../../ledger/index.ts';
+import type { HistoryChange, Ledger, PolicyStateAt } from '../../ledger/index.ts';
 import { encodeCursor, numberOf } from '../http/paging.ts';
-import { Moment, NameParams, PolicyName, paging, withoutAbsent } from '../http/parameters.ts';
+import { Moment, PolicyName, paging, withoutAbsent } from '../http/parameters.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
 
 interface HistoryDeps {
-  readonly ledger: Pick<Ledger, 'stateAt' | 'clusterHistory'>;
+  readonly ledger: Pick<Ledger, 'policyStateAt' | 'clusterHistory'>;
   readonly runtime: { readonly clock: Clock };
 }
 
-const policy = PolicyName.unwrap();
+/** The name goes to the database, which takes no NUL. */
+const ClusterParams = z.strictObject({ name: ResourceName });
+const policy = PolicyName.unwrap().describe("Name of a policy; outside of the agent's namespace, namespace/name.");
 const StateQuery = z.strictObject({ policy, at: Moment.describe('Default: now.') });
-const HistoryQuery = z.strictObject({ policy, ...paging });
+const HistoryQuery = z.strictObject({
+  policy,
+  cursor: paging.cursor,
+  limit: paging.limit.describe('Changes of a page, 1 to 500; one change may be several items.'),
+});
 
 type Verdict = Pick<PolicyStateView, 'proven' | 'reason'>;
 
 const judgeState = ({ phase, violates }: PolicyState): Verdict => {
   if (phase !== 'Active') return { proven: 'no', reason: `Its phase was ${phase}.` };
-  const reason = 'Its agent had proven every lock that the policy asks for';
+  const reason = 'Its agent had proven every lock of the policy that the cluster can have';
   return { proven: 'yes', reason: violates ? `${reason}; there were violations.` : `${reason}.` };
 };
 
 /** Whether a policy was in force; what the hub did not know is not compliant. */
-const judge = ({ connected, policy: found }: StateThen): Verdict => {
+const judge = ({ connected, policy: found }: PolicyStateAt, isAhead: boolean): Verdict => {
+  if (isAhead) return { proven: 'unknown', reason: 'That time has not come yet.' };
   if (found === undefined) return { proven: 'unknown', reason: 'No report of this policy from this cluster is recorded for that time.' };
   const { value: state, since } = found;
-  if (state === null) return { proven: 'no', reason: 'The cluster did not have the policy.' };
-  if (connected?.value !== true)
-    return { proven: 'unknown', reason: `The cluster was not connected. Its last report, of ${since}, says ${state.phase}.` };
-  return judgeState(state);
+  if (connected?.value !== true) {
+    const last = state === null ? 'the cluster does not have the policy' : state.phase;
+    return { proven: 'unknown', reason: `The cluster was not connected. Its last report, of ${since}, says: ${last}.` };
+  }
+  return state === null ? { proven: 'no', reason: 'The cluster did not have the policy.' } : judgeState(state);
 };
+
+/** Later than every change. */
+const END_OF_TIME = '9999-12-31T23:59:59.999Z';
 
 const NO_FACTS = { revision: null, state: null } as const;
 
@@ -47,7 +58,7 @@ const itemsOf = ({ time, nothing, connected, accepted, proven, policies = [], go
   ...(nothing === true ? [{ time, kind: 'forgotten' as const, ...NO_FACTS }] : []),
 ];
 
-/** What was known of the policies of each cluster over time, also of one that is gone. */
+/** What was known of the policies of each cluster over time; also of a cluster that is gone. */
 export const historyRoutes: readonly Route<HistoryDeps>[] = [
   jsonRoute(
     {
@@ -56,19 +67,21 @@ export const historyRoutes: readonly Route<HistoryDeps>[] = [
       operationId: 'getPolicyState',
       summary: 'Whether a policy was proven in a cluster at a time',
       description:
-        'What the hub knew then, by its own clock: reports that came later say nothing of the time before. The newest 10,000 changes of a cluster are kept for as long as events are; of older ones, what still stood.',
+        'What the hub knew then, by its own clock: reports that came later say nothing of the time before. Of changes that are older than events are kept, or more than 10,000 or 4 MiB of a cluster, the ledger keeps what still stood at their end.',
       tag: 'clusters',
       access: 'viewer',
       slots: 'heavy',
-      params: NameParams,
+      params: ClusterParams,
       query: StateQuery,
     },
     { schema: PolicyStateView, description: 'The answer, with what it follows from.' },
     async ({ ledger, runtime }, { params: { name: cluster }, query, signal }) => {
-      const at = query.at ?? runtime.clock.now().toISOString();
-      const then = await ledger.stateAt({ cluster, policy: query.policy, at, signal });
+      const now = runtime.clock.now().toISOString();
+      const { at = now } = query;
+      // What is known now is whatever the newest change says, also where another hub's clock is ahead of this one's.
+      const then = await ledger.policyStateAt({ cluster, policy: query.policy, at: query.at ?? END_OF_TIME, signal });
       const { connected = null, accepted = null, proven = null, policy: state = null } = then;
-      return { cluster, policy: query.policy, at, ...judge(then), state, connected, accepted, provenRevision: proven };
+      return { cluster, policy: query.policy, at, ...judge(then, at > now), state, connected, accepted, provenRevision: proven };
     },
   ),
   jsonRoute(
@@ -76,13 +89,13 @@ export const historyRoutes: readonly Route<HistoryDeps>[] = [
       method: 'get',
       path: '/api/v1/clusters/{name}/history',
       operationId: 'listClusterHistory',
-      summary: 'What became otherwise in a cluster and with a policy in it',
+      summary: 'Changes of a cluster and of a policy in it',
       description:
-        'Of the policy its phase, and whether it conforms and has violations; not their number. A page may have a few more than `limit`.',
+        'Of the policy its phase, and whether it conforms and has violations; not their number. A page can be short, or empty: `next` goes on.',
       tag: 'clusters',
       access: 'viewer',
       slots: 'heavy',
-      params: NameParams,
+      params: ClusterParams,
       query: HistoryQuery,
     },
     { schema: ClusterHistoryPage, description: 'A page, newest first.' },

@@ -1,6 +1,7 @@
 import { type Page as Listed, type PolicySummary, type PolicyView, policyKey } from '@fso/shared/api';
 import type { Page } from '@playwright/test';
 import { describe, it } from 'vitest';
+import { localOf } from '../../../hub/dashboard/lib/time.ts';
 import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from '../harness/dashboard.ts';
 import { useDashboard, useSimulatedWorld } from '../harness/suite.ts';
 
@@ -86,19 +87,21 @@ describe('one policy', () => {
     await expect(row).toContainText('Gatekeeper is not installed');
   });
 
-  it('answers whether it was proven in a cluster at a time, and shows what became otherwise there', async () => {
+  it('says whether it was proven in a cluster at a time, and shows its changes there', async () => {
     const page = await dashboard.open(`${EVERYWHERE}?tab=clusters&known=now`);
     await page
       .getByRole('button', { name: /^History in / })
       .first()
       .click();
     const dialog = page.getByRole('dialog', { name: /^backups-api-1 in / });
-    const changes = dialog.getByRole('grid', { name: 'What became otherwise' });
+    const changes = dialog.getByRole('grid', { name: 'Changes' });
     await expect(changes.getByRole('row', { name: /Commit accepted/ }).first()).toBeVisible();
     await expect(changes.getByRole('row', { name: /Policy .*Active/ }).first()).toBeVisible();
     const time = dialog.getByLabel('Was it proven at this time?');
-    await time.fill('2030-01-01T00:00:00');
+    await time.fill(localOf(new Date().toISOString()));
     await expect(dialog.getByRole('status')).toContainText('Proven Its agent had proven every lock');
+    await time.fill('2999-01-01T00:00:00');
+    await expect(dialog.getByRole('status')).toContainText('That time has not come yet');
     await time.fill('2020-01-01T00:00:00');
     await expect(dialog.getByRole('status')).toContainText('Not known');
     await expectAccessible(page);

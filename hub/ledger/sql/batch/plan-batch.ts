@@ -40,6 +40,8 @@ export interface ClusterWrite {
 }
 
 export interface Batch {
+  /** Of its newest change. */
+  time: string;
   source: SourceView | null;
   desired: string | null;
   readonly clusters: Map<string, ClusterWrite>;
@@ -75,6 +77,7 @@ const takeClusterChange = (write: ClusterWrite, change: ClusterChange, replica: 
 };
 
 const newBatch = (): Batch => ({
+  time: '',
   source: null,
   desired: null,
   clusters: new Map(),
@@ -138,6 +141,7 @@ export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedg
   };
   for (const prepared of changes) {
     const { change } = prepared;
+    batch.time = change.time;
     if (isLeftOut(change)) continue;
     const before = { source: batch.source ?? stored.source, desired: batch.desired ?? stored.desired, cluster };
     for (const entry of auditOf(change, before)) batch.audit.push({ entry, time: change.time });

@@ -123,6 +123,8 @@ export interface WrittenBatch {
   readonly events: readonly EventView[];
   /** Number of an entry of the audit log that could not be read, and that the first one of the batch follows on. */
   readonly damaged: number | undefined;
+  /** What was added to the histories of clusters, by name. */
+  readonly historyBytes: ReadonlyMap<string, number>;
 }
 
 /**
@@ -151,15 +153,15 @@ export const writeBatch = async (
   batch: Batch,
   { replica, shared }: { replica: string; shared: boolean },
 ): Promise<WrittenBatch> => {
-  const context: BatchContext = { trx, texts: batch.texts, replica, version: await nextVersion(trx) };
+  const context: BatchContext = { trx, texts: batch.texts, replica, version: await nextVersion(trx, batch.time) };
   const clusters = [...batch.clusters.values()];
   await writeClusters(clusters, context);
-  await writeHistory(clusters, trx);
+  const historyBytes = await writeHistory(clusters, trx);
   const events = await writeEvents(batch.events, context);
   await writeState(batch, context);
   const damaged = await writeAudit(batch.audit, context);
   await writeRecords(batch, context);
   await writeProofs(batch, context);
   if (shared) await sql`select pg_notify(${NOTIFY_CHANNEL}, ${replica})`.execute(trx);
-  return { version: context.version, events, damaged };
+  return { version: context.version, events, damaged, historyBytes };
 };

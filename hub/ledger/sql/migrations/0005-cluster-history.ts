@@ -10,6 +10,7 @@ const STATEMENTS = (serial: string) => [
   )`,
   `create index cluster_history_cluster on cluster_history (cluster, id)`,
   `alter table ledger_version add column history bigint not null default 0`,
+  `alter table ledger_version add column history_time text`,
 ];
 
 /** What was known of each cluster over time, and up to which version that is whole. */

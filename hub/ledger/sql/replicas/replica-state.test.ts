@@ -29,7 +29,7 @@ it('what another hub wrote of the repository before does not replace what was wr
   const batch = planBatch([], replicaState, 'own');
   batch.source = newer;
   batch.desired = 'newer';
-  replicaState.learn(batch, { version: 2, events: [], damaged: undefined });
+  replicaState.learn(batch, { version: 2, events: [], damaged: undefined, historyBytes: new Map() });
   await replicaState.refresh(database.reads, []);
   expect([cache.source(), replicaState.source, replicaState.desired]).toEqual([newer, newer, 'newer']);
   await database.db.updateTable('state').set({ version: 3 }).execute();
@@ -61,15 +61,15 @@ it('what removed records have left is cleared, also before a hub that was away h
     .where('name', '=', 'revoked')
     .execute();
   const namesLeft = async () => (await db.selectFrom('records').select('name').orderBy('name').execute()).map(({ name }) => name);
-  await clearRecords(database, 3);
+  await clearRecords(database, 3, new Date());
   expect(await namesLeft()).toEqual(['cleared', 'kept', 'revoked']);
-  await clearRecords(database, 5);
+  await clearRecords(database, 5, new Date());
   expect(await namesLeft()).toEqual(['cleared', 'kept']);
   await replicaState.refresh(db, []);
   expect([records.get('token', 'revoked'), records.get('token', 'kept'), told]).toEqual([undefined, 'good', ['revoked']]);
   // Of this hub's own, not read back yet.
   records.set({ kind: 'token', name: 'new' }, 'good', 9);
-  await clearRecords(database, 9);
+  await clearRecords(database, 9, new Date());
   await replicaState.refresh(db, []);
   expect(records.get('token', 'new')).toBe('good');
   await database.close();

@@ -47,20 +47,16 @@ const createSync = ({ database: { reads }, replicaState, replica }: ReplicasDeps
 };
 
 /** Clusters whose replica is gone are not connected. The leader says so for it. */
-const releaseClusters = async ({ database: { db }, replica }: ReplicasDeps, epoch: number): Promise<void> => {
+const releaseClusters = async ({ database: { db }, replica, clock }: ReplicasDeps, epoch: number): Promise<void> => {
   const alive = db.selectFrom('replicas').select('id').where(sql<boolean>`heartbeat > now() - make_interval(secs => ${DEAD_SECONDS})`);
   const lost = db.selectFrom('clusters').select('name').where('connected_by', 'not in', alive);
   if ((await lost.limit(1).execute()).length === 0) return;
   await db.transaction().execute(async (trx) => {
     await lockWrites(trx);
     if ((await readEpoch(trx)) !== epoch) return;
-    const clusters = await trx.selectFrom('clusters').select(['name', 'last_seen']).where('connected_by', 'not in', alive).execute();
-    await endConnections(trx, clusters);
-    await trx
-      .updateTable('clusters')
-      .set({ connected_by: null, version: await nextVersion(trx), writer: `leader ${replica}` })
-      .where('connected_by', 'not in', alive)
-      .execute();
+    const version = await nextVersion(trx, clock.now().toISOString());
+    const ended = trx.updateTable('clusters').set({ connected_by: null, version, writer: `leader ${replica}` });
+    await endConnections(trx, await ended.where('connected_by', 'not in', alive).returning(['name', 'last_seen']).execute());
     await sql`select pg_notify(${NOTIFY_CHANNEL}, ${replica})`.execute(trx);
   });
 };

@@ -131,9 +131,9 @@ export const describeSearch = (what: string, openTest: () => Promise<TestDatabas
       });
       const now = new Date(FIRST + (5 * 60 + 1) * 60_000 + 86_400_000);
       const never = new AbortController().signal;
-      expect(await clearHistory({ db, shared: test.database.shared }, { days: 1, events: EVENTS }, now, never)).toBe(300);
-      expect(await clearHistory({ db, shared: test.database.shared }, { days: 1, events: 40_000 }, now, never)).toBe(EVENTS - 300 - 40_000);
-      expect(await clearHistory({ db, shared: test.database.shared }, { days: 1, events: 40_000 }, now, never)).toBe(0);
+      expect(await clearHistory(db, { days: 1, events: EVENTS }, now, never)).toBe(300);
+      expect(await clearHistory(db, { days: 1, events: 40_000 }, now, never)).toBe(EVENTS - 300 - 40_000);
+      expect(await clearHistory(db, { days: 1, events: 40_000 }, now, never)).toBe(0);
       // Of a hundred million events a statement that counts them all takes longer than statements may.
       expect(most).toBeGreaterThan(0);
       expect(most).toBeLessThanOrEqual(50_000);
@@ -151,7 +151,7 @@ export const describeSearch = (what: string, openTest: () => Promise<TestDatabas
       const flood = Array.from({ length: ROWS }, (_, i) => row('eu', 10 + i));
       for (const values of [rare, flood]) await db.insertInto('events').values(values).execute();
       const now = new Date(FIRST + (EVENTS + 2 * ROWS) * 60_000);
-      await clearHistory({ db, shared: test.database.shared }, { days: 36_500, events: 503 }, now, new AbortController().signal);
+      await clearHistory(db, { days: 36_500, events: 503 }, now, new AbortController().signal);
       const left = await db.selectFrom('events').select(['cluster', 'digest']).orderBy('id').execute();
       expect(left.map(({ digest }) => digest)).toEqual([...rare, ...flood.slice(-500)].map(({ digest }) => digest));
     });

@@ -51,7 +51,7 @@ const State = ({ phase, conforms, violates, revision }: PolicyState) => (
     {violates ? 'with violations' : null}
     {revision === null ? null : (
       <div className="fso-muted">
-        text since <RevisionLink revision={revision} />
+        unchanged since <RevisionLink revision={revision} />
       </div>
     )}
   </>
@@ -73,7 +73,7 @@ const detailOf = ({ kind, revision, state }: ClusterHistoryItem): ReactNode => {
 };
 
 const Changes = ({ items }: { readonly items: readonly ClusterHistoryItem[] }) => (
-  <Table variant="compact" aria-label="What became otherwise">
+  <Table variant="compact" aria-label="Changes">
     <Thead>
       <Tr>
         <Th>Time</Th>
@@ -118,7 +118,7 @@ const HistoryModal = ({ policy, cluster, onClose }: Place & { readonly onClose: 
   );
 };
 
-/** Opens how it stood with a policy in a cluster over time. */
+/** Opens the history of a policy in a cluster. */
 export const HistoryButton = (place: Place) => {
   const [isOpen, setOpen] = useState(false);
   return (

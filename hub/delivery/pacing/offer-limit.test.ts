@@ -1,0 +1,94 @@
+import { FakeClock } from '@fso/shared/fake-clock';
+import { expect, it } from 'vitest';
+import { OfferLimit } from './offer-limit.ts';
+
+const open = (maxBytes: number) => {
+  const clock = new FakeClock();
+  const limit = new OfferLimit(maxBytes, clock);
+  const doneOf = new Map<string, () => void>();
+  const take = (name: string, bytes: number): void =>
+    limit.enter(
+      () => bytes,
+      (done) => void doneOf.set(name, done),
+    );
+  return { clock, take, started: () => [...doneOf.keys()], finish: (name: string) => doneOf.get(name)?.() };
+};
+
+it('lets so many bytes be on their way, the others in their order; one that is larger goes alone', () => {
+  const { take, started, finish } = open(10);
+  take('a', 4);
+  take('b', 6);
+  take('large', 50);
+  take('c', 1);
+  expect(started()).toEqual(['a', 'b']);
+  finish('a');
+  // To be done twice makes room once.
+  finish('a');
+  expect(started()).toEqual(['a', 'b']);
+  finish('b');
+  expect(started()).toEqual(['a', 'b', 'large']);
+  finish('large');
+  expect(started()).toEqual(['a', 'b', 'large', 'c']);
+});
+
+it('waits a second for a connection that does not drain, and counts it once when it does after all', async () => {
+  const { clock, take, started, finish } = open(10);
+  take('stalled', 10);
+  take('a', 10);
+  take('b', 10);
+  await clock.advance(900);
+  expect(started()).toEqual(['stalled']);
+  await clock.advance(200);
+  expect(started()).toEqual(['stalled', 'a']);
+  finish('stalled');
+  expect(started()).toEqual(['stalled', 'a']);
+  finish('a');
+  expect(started()).toEqual(['stalled', 'a', 'b']);
+});
+
+it('goes on where nothing was sent in a turn, however many there are', () => {
+  const limit = new OfferLimit(1, new FakeClock());
+  let turns = 0;
+  let finish = (): void => undefined;
+  limit.enter(
+    () => 1,
+    (done) => {
+      finish = done;
+    },
+  );
+  for (let at = 0; at < 20_000; at += 1)
+    limit.enter(
+      () => 1,
+      (done) => {
+        turns += 1;
+        done();
+      },
+    );
+  expect(turns).toBe(0);
+  finish();
+  expect(turns).toBe(20_000);
+});
+
+it('counts an offer as large as it is when its turn comes', () => {
+  const limit = new OfferLimit(10, new FakeClock());
+  const started: string[] = [];
+  let size = 1;
+  let finish = (): void => undefined;
+  limit.enter(
+    () => 10,
+    (done) => {
+      finish = done;
+    },
+  );
+  limit.enter(
+    () => size,
+    () => started.push('grown'),
+  );
+  limit.enter(
+    () => 1,
+    () => started.push('next'),
+  );
+  size = 10;
+  finish();
+  expect(started).toEqual(['grown']);
+});

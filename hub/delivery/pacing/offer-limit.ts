@@ -1,0 +1,87 @@
+import { type Clock, waitPatiently } from '@fso/shared/runtime';
+
+/** A connection that has not taken an offer after so long no longer keeps the others waiting. */
+const STALLED_MS = 1_000;
+const CHECK_MS = 250;
+const NEVER = new AbortController().signal;
+
+interface Sending {
+  readonly bytes: number;
+  readonly since: number;
+}
+
+interface Waiting {
+  /** Asked when it is its turn: another offer may have taken the place of the first. */
+  readonly bytes: () => number;
+  readonly start: (done: () => void) => void;
+}
+
+/**
+ * A commit that changes a thousand policies is an offer of half a megabyte to each agent of a fleet: so many bytes are on
+ * their way to agents at a time, the other offers wait in their order. What waits holds nothing: the offers themselves are shared.
+ */
+export class OfferLimit {
+  readonly #maxBytes: number;
+  readonly #clock: Clock;
+  readonly #sending = new Set<Sending>();
+  #waiting: Waiting[] = [];
+  #bytes = 0;
+  #isStarting: boolean = false;
+  #isChecking: boolean = false;
+
+  /** @param maxBytes an offer that has more goes alone */
+  constructor(maxBytes: number, clock: Clock) {
+    this.#maxBytes = maxBytes;
+    this.#clock = clock;
+  }
+
+  /** @param start called when it is its turn, at once if it can be; it calls `done` when the bytes are with the network, or nothing was sent */
+  enter(bytes: () => number, start: (done: () => void) => void): void {
+    this.#waiting.push({ bytes, start });
+    this.#startWaiting();
+  }
+
+  /** One that sends nothing is done at once: a line of thousands of them must not become a stack of calls. */
+  #startWaiting(): void {
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    let started = 0;
+    for (let next = this.#waiting[0]; next !== undefined && this.#hasRoom(next.bytes()); next = this.#waiting[started]) {
+      started += 1;
+      this.#start(next);
+    }
+    if (started > 0) this.#waiting = this.#waiting.slice(started);
+    this.#isStarting = false;
+    if (this.#waiting.length > 0 && !this.#isChecking) void this.#checkForStalled();
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.#sending.size === 0 || this.#bytes + bytes <= this.#maxBytes;
+  }
+
+  #start({ bytes, start }: Waiting): void {
+    const sending = { bytes: bytes(), since: this.#clock.monotonicMs() };
+    this.#sending.add(sending);
+    this.#bytes += sending.bytes;
+    start(() => {
+      this.#end(sending);
+      this.#startWaiting();
+    });
+  }
+
+  #end(sending: Sending): void {
+    if (this.#sending.delete(sending)) this.#bytes -= sending.bytes;
+  }
+
+  /** While others wait. After a time in which this process was busy nothing counts as stalled. */
+  async #checkForStalled(): Promise<void> {
+    this.#isChecking = true;
+    while (this.#waiting.length > 0) {
+      await waitPatiently(this.#clock, CHECK_MS, NEVER);
+      const stalled = this.#clock.monotonicMs() - STALLED_MS;
+      for (const sending of this.#sending) if (sending.since <= stalled) this.#end(sending);
+      this.#startWaiting();
+    }
+    this.#isChecking = false;
+  }
+}
