@@ -1,4 +1,5 @@
 import type { AuditActor, NewAuditEntry, SourceView } from '@fso/shared/api';
+import { byText, canonicalJson } from '@fso/shared/encoding';
 import { type Change, isRepeated } from '../changes.ts';
 import type { ClusterRecord } from '../types.ts';
 
@@ -11,6 +12,7 @@ export interface Before {
 
 const HUB: AuditActor = { kind: 'hub', id: 'hub', roles: [] };
 const MAX_REASONS = 10;
+const REFUSAL = 'revision.refuse';
 
 const ofSource = (before: SourceView | null, { revision, rejected }: SourceView): NewAuditEntry[] => {
   const entries: NewAuditEntry[] = [];
@@ -62,9 +64,41 @@ export const auditOf = (change: Change, before: Before): readonly NewAuditEntry[
     case 'nack': {
       if (!change.told || isRepeated(before.cluster(change.cluster).nack, change.nack)) return [];
       const reasons = change.nack.reasons.slice(0, MAX_REASONS).map(({ message }) => message.slice(0, 1024));
-      return [ofAgent(change.cluster, 'revision.refuse', change.nack.revision, { cluster: change.cluster, reasons })];
+      return [ofAgent(change.cluster, REFUSAL, change.nack.revision, { cluster: change.cluster, reasons })];
     }
     default:
       return [];
   }
+};
+
+/** An entry, and when what it says happened. */
+export interface TimedEntry {
+  readonly entry: NewAuditEntry;
+  /** RFC 3339. */
+  readonly time: string;
+}
+
+/** Clusters that one entry names. */
+const MAX_CLUSTERS = 500;
+
+const joined = (refusals: readonly TimedEntry[]): TimedEntry => {
+  const [first, ...others] = refusals as [TimedEntry, ...TimedEntry[]];
+  if (others.length === 0) return first;
+  const { action, subject, detail } = first.entry;
+  const clusters = refusals.map(({ entry }) => entry.actor.id).sort(byText);
+  const entry = { actor: HUB, from: null, action, subject, detail: { clusters, reasons: detail['reasons'] } };
+  return { entry, time: refusals.at(-1)?.time ?? first.time };
+};
+
+/**
+ * Refusals of one commit for the same reasons that are written together become one entry, by the hub, that names the clusters: each entry
+ * goes to each agent as a part of the next checkpoint, and a whole fleet may refuse a commit at once.
+ */
+export const joinRefusals = (entries: readonly TimedEntry[]): readonly TimedEntry[] => {
+  const isRefusal = ({ entry }: TimedEntry): boolean => entry.action === REFUSAL;
+  const alike = Map.groupBy(entries.filter(isRefusal), ({ entry }) => canonicalJson([entry.subject, entry.detail['reasons']]));
+  const parts = [...alike.values()].flatMap((all) =>
+    Array.from({ length: Math.ceil(all.length / MAX_CLUSTERS) }, (_, part) => all.slice(part * MAX_CLUSTERS, (part + 1) * MAX_CLUSTERS)),
+  );
+  return [...entries.filter((entry) => !isRefusal(entry)), ...parts.map(joined)];
 };

@@ -2,17 +2,21 @@ import type { AuditEntry } from '@fso/shared/api';
 import type { AuditFilter, AuditLog, FoundAudit } from '../audit-log.ts';
 import { isWithin } from '../event-filter.ts';
 
-const isAbout = ({ actor, subject, detail }: AuditEntry, cluster: string): boolean =>
-  (actor.kind === 'agent' && actor.id === cluster) || subject === cluster || detail['cluster'] === cluster;
+const lists = ({ detail }: AuditEntry, field: string, name: string): boolean => {
+  const list = detail[field];
+  return Array.isArray(list) && list.includes(name);
+};
+
+const isAbout = (entry: AuditEntry, cluster: string): boolean => {
+  const { actor, subject, detail } = entry;
+  const isOwn = (actor.kind === 'agent' && actor.id === cluster) || subject === cluster || detail['cluster'] === cluster;
+  return isOwn || lists(entry, 'clusters', cluster);
+};
 
 /** Fields of a detail that say which policies a commit changed. */
 const POLICY_LISTS = ['added', 'changed', 'removed'];
 
-const names = ({ detail }: AuditEntry, policy: string): boolean =>
-  POLICY_LISTS.some((field) => {
-    const list = detail[field];
-    return Array.isArray(list) && list.includes(policy);
-  });
+const names = (entry: AuditEntry, policy: string): boolean => POLICY_LISTS.some((field) => lists(entry, field, policy));
 
 export const matchesAudit = (entry: AuditEntry, filter: AuditFilter): boolean =>
   (filter.action === undefined || entry.action === filter.action) &&

@@ -272,6 +272,18 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       expect((await ledger.audit.list({ limit: 1, subject: revision })).map(({ action }) => action)).toEqual(['policies.change']);
     });
 
+    it('finds a refusal by its cluster, whether it was written alone or with those of others', async () => {
+      const first = (await ledger.audit.head()).sequence;
+      const revision = '7'.repeat(40);
+      const clusters = Array.from({ length: 30 }, (_, n) => `refuses-${n}`);
+      await Promise.all(clusters.map((cluster) => ledger.setNack(cluster, { revision, reasons: [{ message: 'no such region' }] })));
+      for (const cluster of clusters) {
+        const found = await ledger.audit.after(first, 100, { cluster });
+        expect(found.map(({ action, subject }) => [action, subject])).toEqual([['revision.refuse', revision]]);
+      }
+      expect((await ledger.audit.verify()).ok).toBe(true);
+    });
+
     it('keeps records of other parts: changes in turn, refusals of one alone, removal, and news of each', async () => {
       const told: string[] = [];
       const end = ledger.records.subscribe('counter', (name) => told.push(name));

@@ -1,6 +1,6 @@
-import type { NewAuditEntry, PolicyReport, SourceView } from '@fso/shared/api';
+import type { PolicyReport, SourceView } from '@fso/shared/api';
 import type { Checkpoint } from '@fso/shared/protocol';
-import { auditOf } from '../../audit/derive.ts';
+import { auditOf, joinRefusals, type TimedEntry } from '../../audit/derive.ts';
 import { applyChange, type Change, type ClusterChange, isClusterChange, leftOutOf, streamAfter } from '../../changes.ts';
 import { historyBetween } from '../../cluster-history.ts';
 import { keysBetween } from '../../interning.ts';
@@ -48,7 +48,7 @@ export interface Batch {
   /** JSON of policies that came with the batch. */
   readonly texts: Map<PolicyReport, string>;
   readonly events: PreparedEvent[];
-  readonly audit: { readonly entry: NewAuditEntry; readonly time: string }[];
+  audit: readonly TimedEntry[];
   /** By `kind name`. */
   readonly records: Map<string, ValueKey & { readonly value: unknown }>;
   readonly checkpoints: Checkpoint[];
@@ -127,6 +127,7 @@ const takeTexts = (batch: Batch, { policies, events }: PreparedChange): void => 
 /** Folds changes into what has to be written, in their order; many changes of one cluster are one write. Pure. */
 export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedger, replica: string): Batch => {
   const batch = newBatch();
+  const audit: TimedEntry[] = [];
   const writeOf = (name: string): ClusterWrite => {
     const before = stored.cluster(name);
     return batch.clusters.get(name) ?? { before, after: before, forgotten: false, touched: new Set(), history: [] };
@@ -144,7 +145,7 @@ export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedg
     batch.time = change.time;
     if (isLeftOut(change)) continue;
     const before = { source: batch.source ?? stored.source, desired: batch.desired ?? stored.desired, cluster };
-    for (const entry of auditOf(change, before)) batch.audit.push({ entry, time: change.time });
+    for (const entry of auditOf(change, before)) audit.push({ entry, time: change.time });
     takeTexts(batch, prepared);
     if (isClusterChange(change)) {
       const write = writeOf(change.cluster);
@@ -152,6 +153,7 @@ export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedg
       batch.clusters.set(change.cluster, write);
     } else takeOther(batch, stored, change);
   }
+  batch.audit = joinRefusals(audit);
   return batch;
 };
 

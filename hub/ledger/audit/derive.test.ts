@@ -1,0 +1,43 @@
+import type { NewAuditEntry } from '@fso/shared/api';
+import { expect, it } from 'vitest';
+import { joinRefusals, type TimedEntry } from './derive.ts';
+
+const refusal = (cluster: string, revision: string, reason: string, time = '2026-01-01T00:00:00.000Z'): TimedEntry => {
+  const actor = { kind: 'agent', id: cluster, roles: [] } satisfies NewAuditEntry['actor'];
+  const detail = { cluster, reasons: [reason] };
+  return { entry: { actor, from: null, action: 'revision.refuse', subject: revision, detail }, time };
+};
+const other: TimedEntry = {
+  entry: { actor: { kind: 'hub', id: 'hub', roles: [] }, from: null, action: 'desired.set', subject: 'a', detail: {} },
+  time: '2026-01-01T00:00:00.000Z',
+};
+
+it('refusals of one commit for the same reasons are one entry with the clusters, any other stays as it is', () => {
+  const late = '2026-01-01T00:00:01.000Z';
+  const alone = [refusal('us', 'a', 'unsigned'), refusal('us', 'b', 'no such region')];
+  expect(joinRefusals([other, ...alone])).toEqual([other, ...alone]);
+  expect(
+    joinRefusals([refusal('us', 'a', 'unsigned'), other, refusal('eu', 'a', 'unsigned', late), refusal('eu', 'b', 'unsigned')]),
+  ).toEqual([
+    other,
+    {
+      entry: {
+        actor: { kind: 'hub', id: 'hub', roles: [] },
+        from: null,
+        action: 'revision.refuse',
+        subject: 'a',
+        detail: { clusters: ['eu', 'us'], reasons: ['unsigned'] },
+      },
+      time: late,
+    },
+    refusal('eu', 'b', 'unsigned'),
+  ]);
+});
+
+it('ten thousand refusals are some entries of bounded size, and each cluster is named once', () => {
+  const all = Array.from({ length: 10_001 }, (_, n) => refusal(`cluster-${n}`, 'a', 'unsigned'));
+  const entries = joinRefusals(all);
+  expect(entries).toHaveLength(21);
+  const named = entries.flatMap(({ entry }) => (entry.detail['clusters'] as string[] | undefined) ?? [entry.actor.id]);
+  expect(new Set(named).size).toBe(10_001);
+});
