@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { createLogger, systemClock } from '@fso/shared/runtime';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -21,14 +24,14 @@ beforeEach(async () => {
 });
 afterEach(() => hub.close());
 
-/** How long an agent waits after a stream that the hub closed so; `random` is 0.5. */
-const waitAfter = async (code: number, reason: string): Promise<number> => {
+/** How long an agent waits after a stream that ended so; `random` is 0.5. */
+const waitAfterEnd = async (hubUrl: string, onWelcome: () => void): Promise<number> => {
   const stopping = new AbortController();
-  const config = { hubUrl: hub.url, token: 'secret' };
+  const config = { hubUrl, token: 'secret' };
   const logger = createLogger({ name: 'test', level: 'silent' });
   const dialler = new Dialler(
     { config, clock: systemClock, random: () => 0.5, logger },
-    { hello: () => GREETING, onWelcome: () => hub.socket?.close(code, reason), onFrame: () => undefined, onEnd: () => undefined },
+    { hello: () => GREETING, onWelcome, onFrame: () => undefined, onEnd: () => undefined },
   );
   const ended = Promise.withResolvers<StreamState>();
   dialler.onStateChange((state) => {
@@ -42,6 +45,23 @@ const waitAfter = async (code: number, reason: string): Promise<number> => {
   return state.retryInMs;
 };
 
+/** After a stream that the hub closed so. */
+const waitAfter = (code: number, reason: string): Promise<number> => waitAfterEnd(hub.url, () => hub.socket?.close(code, reason));
+
+/** After a refusal before the stream opens. */
+const waitAfterRefusal = async (headers: string): Promise<number> => {
+  const server = createServer().on('upgrade', (_request, socket) => {
+    socket.end(`HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n${headers}\r\n`);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    return await waitAfterEnd(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, () => undefined);
+  } finally {
+    server.close();
+  }
+};
+
 it('comes back within the time that a hub that stops asks for', async () => {
   expect(await waitAfter(1001, 'the hub stops; come back within 20000 ms')).toBe(10_000);
 });
@@ -50,6 +70,13 @@ it('comes back as usual where that time is short, or nothing is asked for', asyn
   expect(await waitAfter(1001, 'the hub stops; come back within 30 ms')).toBe(250);
   expect(await waitAfter(1001, 'the hub stops')).toBe(250);
   expect(await waitAfter(1011, 'come back within 20000 ms')).toBe(250);
+});
+
+it('comes back within the time that a hub asks for that has too many agents at once', async () => {
+  expect(await waitAfterRefusal('Retry-After: 20\r\n')).toBe(10_000);
+  expect(await waitAfterRefusal('Retry-After: 86400\r\n')).toBe(150_000);
+  expect(await waitAfterRefusal('Retry-After: soon\r\n')).toBe(250);
+  expect(await waitAfterRefusal('')).toBe(250);
 });
 
 it('lets no hub keep it away for longer than five minutes', async () => {
