@@ -164,6 +164,8 @@ const readWindow = async (db: Kysely<Schema>, cluster: string, before: number | 
 };
 
 async function* newestFirst(db: Kysely<Schema>, cluster: string, signal: AbortSignal | undefined): AsyncGenerator<HistoryChange> {
+  // A gap that is not recorded yet.
+  if (!(await isWhole(db))) yield { time: (await readWholeUntil(db)) ?? '', nothing: true };
   let before: number | undefined;
   for (;;) {
     signal?.throwIfAborted();

@@ -176,6 +176,8 @@ it('the history of a cluster has the end of a stream whose hub was killed, and a
     .execute();
   await db.deleteFrom('clusters').where('name', '=', 'us').execute();
   await clock.advance(60_000);
+  expect(await second.stateAt(now())).toEqual([undefined, undefined, undefined]);
+  expect(await second.stateAt(confirmed)).toEqual([false, ...known]);
   await second.close();
   const third = await openOn(folder, clock);
   const around = (ms: number) => new Date(Date.parse(before) + ms).toISOString();
