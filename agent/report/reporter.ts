@@ -158,6 +158,8 @@ export class Reporter {
   #full: boolean = true;
   /** The last frame had no room for all. */
   #isCut: boolean = false;
+  /** The hub was not told yet on this stream that nothing is left to say. */
+  #owesDigest: boolean = false;
   readonly #check: ReportCheck;
   #sent: SentState = NOTHING_SENT;
   /** States that the hub may have: after the last report that it acknowledged, and after each one since, but for the last of all. */
@@ -176,6 +178,7 @@ export class Reporter {
     // What follows is numbered on from what the hub has.
     this.#sent = { ...(known ?? NOTHING_SENT), seq: reported.seq };
     this.#isCut = false;
+    this.#owesDigest = true;
     // Events that it took without an answer come again: it keeps each once.
     this.#startOver();
     // The hub waits for the first word of each agent before it greets more of them.
@@ -244,10 +247,18 @@ export class Reporter {
       while (!signal.aborted) {
         await this.#wakeup.wait(signal);
         if (this.#report()) await clock.sleep(SPACING_MS, signal);
+        else this.#sayCurrent();
       }
     } finally {
       for (const stop of stops) stop();
     }
+  }
+
+  /** Once on each stream: all that there was to say has been said and taken, so what the hub has is how it is now. */
+  #sayCurrent(): void {
+    if (!this.#owesDigest || this.#send === undefined || this.#full || this.#isCut || this.#earlier.length > 0) return;
+    this.#owesDigest = false;
+    this.sendDigest();
   }
 
   /** @returns whether there was something to send */

@@ -90,6 +90,8 @@ export class Session {
   /** The agent has acked or nacked a revision on this stream. */
   #hasAnswered: boolean = false;
   #isNoting: boolean = false;
+  /** It was recorded that the agent has said how its cluster is now. */
+  #isConfirmed: boolean = false;
 
   constructor(
     { cluster, budget, socket, admission, offerLimit }: SessionOwner,
@@ -301,9 +303,23 @@ export class Session {
         return this.#inspections.take(frame);
     }
     // What it was asked for is still to come.
-    if (this.#state.reports.resyncing || this.#settled.signal.aborted) return;
-    this.#settled.abort();
-    this.#deps.ledger.confirmStream(this.cluster, this.stream).catch((err: unknown) => this.#noteWriteFailure(err));
+    if (this.#state.reports.resyncing) return;
+    this.#noteConfirmed(frame);
+    if (!this.#settled.signal.aborted) this.#settled.abort();
+  }
+
+  /**
+   * The agent says how it is now by a whole report, or by a digest that is not its first word: that one says how it was when the stream
+   * before this one ended. What cannot be written is said again a minute later.
+   */
+  #noteConfirmed(frame: Exclude<AgentFrame, Hello>): void {
+    const isCurrent = frame.type === 'report' ? frame.kept === undefined : this.#settled.signal.aborted;
+    if (this.#isConfirmed || !isCurrent || !this.stream.isOpen()) return;
+    this.#isConfirmed = true;
+    this.#deps.ledger.confirmStream(this.cluster, this.stream).catch((err: unknown) => {
+      this.#isConfirmed = false;
+      this.#noteWriteFailure(err);
+    });
   }
 
   async #greet(hello: Hello): Promise<void> {

@@ -136,6 +136,27 @@ describe('the history of a cluster', () => {
     );
   });
 
+  it('counts a stream from what its agent says of now to its last sign of life, also where another stream replaces it', () => {
+    const away = { ...unseen('eu'), lastSeen: timeOf(1) };
+    const there = { ...away, connected: true, lastSeen: timeOf(5) };
+    const said = (change: Pick<Extract<ClusterChange, { type: 'connected' }>, 'connected' | 'opens'>, before: ClusterRecord) =>
+      historyBetween(
+        { ...change, type: 'connected', cluster: 'eu', time: timeOf(9) },
+        { before, after: { ...before, connected: change.connected }, keys: [] },
+      );
+    const confirmed = (record: ClusterRecord) =>
+      historyBetween({ type: 'confirmed', cluster: 'eu', time: timeOf(9) }, { before: record, after: record, keys: [] });
+    expect(said({ connected: true, opens: true }, away)).toBeUndefined();
+    expect(confirmed(there)).toEqual({ time: timeOf(9), connected: true });
+    expect(said({ connected: true, opens: true }, there)).toEqual({ time: timeOf(5), connected: false });
+    expect(said({ connected: false }, there)).toEqual({ time: timeOf(5), connected: false });
+    // Its stream had ended before that was written.
+    expect(confirmed(away)).toBeUndefined();
+    // A sign of life where the hub took it for lost.
+    expect(said({ connected: true }, away)).toEqual({ time: timeOf(9), connected: true });
+    expect(said({ connected: true }, there)).toBeUndefined();
+  });
+
   it('says nothing where only numbers and times changed', () => {
     const was = recordOf({ ...NOTHING, connected: true, accepted: A, proven: A });
     const withReport = (violations: number): ClusterRecord => ({

@@ -51,13 +51,18 @@ interface RecordChange {
   readonly keys: readonly string[];
 }
 
-/** The hub may notice late that an agent is gone, as after a pause of its machine: it was there when it was last seen. */
-const endOfStream = ({ time }: ClusterChange, { before, after }: RecordChange): HistoryChange | undefined =>
-  before.connected && !after.connected ? { time: before.lastSeen ?? time, connected: false } : undefined;
+const connectionBetween = (
+  { time, opens }: { time: string; opens: boolean },
+  { before, after }: RecordChange,
+): HistoryChange | undefined => {
+  const ends = before.connected && (opens || !after.connected);
+  if (ends) return { time: before.lastSeen ?? time, connected: false };
+  return after.connected && !before.connected && !opens ? { time, connected: true } : undefined;
+};
 
 /**
- * What a change of a cluster's record adds to its history. A stream counts from the first word of its agent on: before it, what is known is
- * from before.
+ * What a change of a cluster's record adds to its history. A stream counts from the moment in which its agent has said how its cluster is,
+ * to the last sign of life: its end may be noticed late, as after a pause of the hub's machine, or by the stream that replaces it.
  *
  * @returns undefined: nothing
  */
@@ -68,10 +73,9 @@ export const historyBetween = (change: ClusterChange, records: RecordChange): Hi
     case 'forget':
       return before === after ? undefined : { time, nothing: true };
     case 'confirmed':
-      return { time, connected: true };
+      return after.connected ? { time, connected: true } : undefined;
     case 'connected':
-      if (!after.connected) return endOfStream(change, records);
-      return before.connected || change.opens === true ? undefined : { time, connected: true };
+      return connectionBetween({ time, opens: change.opens === true }, records);
     default:
       return changeBetween(time, records);
   }

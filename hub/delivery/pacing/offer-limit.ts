@@ -46,12 +46,15 @@ export class OfferLimit {
     if (this.#isStarting) return;
     this.#isStarting = true;
     let started = 0;
-    for (let next = this.#waiting[0]; next !== undefined && this.#hasRoom(next.bytes()); next = this.#waiting[started]) {
-      started += 1;
-      this.#start(next);
+    try {
+      for (let next = this.#waiting[0]; next !== undefined && this.#hasRoom(next.bytes()); next = this.#waiting[started]) {
+        started += 1;
+        this.#start(next);
+      }
+    } finally {
+      if (started > 0) this.#waiting = this.#waiting.slice(started);
+      this.#isStarting = false;
     }
-    if (started > 0) this.#waiting = this.#waiting.slice(started);
-    this.#isStarting = false;
     if (this.#waiting.length > 0 && !this.#isChecking) void this.#checkForStalled();
   }
 

@@ -16,9 +16,9 @@ it('refusals of one commit for the same reasons are one entry with the clusters,
   const late = '2026-01-01T00:00:01.000Z';
   const alone = [refusal('us', 'a', 'unsigned'), refusal('us', 'b', 'no such region')];
   expect(joinRefusals([other, ...alone])).toEqual([other, ...alone]);
-  expect(
-    joinRefusals([refusal('us', 'a', 'unsigned'), other, refusal('eu', 'a', 'unsigned', late), refusal('eu', 'b', 'unsigned')]),
-  ).toEqual([
+  const later = refusal('eu', 'a', 'unsigned', '2026-01-01T00:01:00.000Z');
+  const some = [refusal('us', 'a', 'unsigned'), other, refusal('eu', 'a', 'unsigned', late), refusal('eu', 'b', 'unsigned'), later];
+  expect(joinRefusals(some)).toEqual([
     other,
     {
       entry: {
@@ -31,6 +31,7 @@ it('refusals of one commit for the same reasons are one entry with the clusters,
       time: late,
     },
     refusal('eu', 'b', 'unsigned'),
+    later,
   ]);
 });
 

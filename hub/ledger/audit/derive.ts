@@ -85,20 +85,32 @@ const joined = (refusals: readonly TimedEntry[]): TimedEntry => {
   const [first, ...others] = refusals as [TimedEntry, ...TimedEntry[]];
   if (others.length === 0) return first;
   const { action, subject, detail } = first.entry;
-  const clusters = refusals.map(({ entry }) => entry.actor.id).sort(byText);
+  const clusters = [...new Set(refusals.map(({ entry }) => entry.actor.id))].sort(byText);
   const entry = { actor: HUB, from: null, action, subject, detail: { clusters, reasons: detail['reasons'] } };
   return { entry, time: refusals.at(-1)?.time ?? first.time };
 };
 
+const isRefusal = ({ entry }: TimedEntry): boolean => entry.action === REFUSAL;
+
+/** What refusals have in common that become one entry; to the minute, as entries are found by their time. */
+const likenessOf = ({ entry, time }: TimedEntry): string => canonicalJson([entry.subject, entry.detail['reasons'], time.slice(0, MINUTE)]);
+/** Characters of an RFC 3339 time that say its minute. */
+const MINUTE = 16;
+
 /**
  * Refusals of one commit for the same reasons that are written together become one entry, by the hub, that names the clusters: each entry
- * goes to each agent as a part of the next checkpoint, and a whole fleet may refuse a commit at once.
+ * goes to each agent as a part of the next checkpoint, and a whole fleet may refuse a commit at once. It stands where the last of them was.
  */
 export const joinRefusals = (entries: readonly TimedEntry[]): readonly TimedEntry[] => {
-  const isRefusal = ({ entry }: TimedEntry): boolean => entry.action === REFUSAL;
-  const alike = Map.groupBy(entries.filter(isRefusal), ({ entry }) => canonicalJson([entry.subject, entry.detail['reasons']]));
-  const parts = [...alike.values()].flatMap((all) =>
-    Array.from({ length: Math.ceil(all.length / MAX_CLUSTERS) }, (_, part) => all.slice(part * MAX_CLUSTERS, (part + 1) * MAX_CLUSTERS)),
-  );
-  return [...entries.filter((entry) => !isRefusal(entry)), ...parts.map(joined)];
+  const open = new Map<string, TimedEntry[]>();
+  const places = entries.map((entry): readonly TimedEntry[] => {
+    if (!isRefusal(entry)) return [entry];
+    const likeness = likenessOf(entry);
+    const before = open.get(likeness);
+    const group = before === undefined || before.length === MAX_CLUSTERS ? [] : before;
+    open.set(likeness, group);
+    group.push(entry);
+    return group;
+  });
+  return places.flatMap((group, at) => (group.at(-1) === entries[at] ? [joined(group)] : []));
 };

@@ -10,7 +10,7 @@ import { slices } from './batch/statements.ts';
 import type { Database } from './database.ts';
 import type { Schema } from './schema.ts';
 import { searchWindows } from './search/windows.ts';
-import { lockWrites } from './write-lock.ts';
+import { lockWrites, readVersion } from './write-lock.ts';
 
 interface NewRow {
   readonly cluster: string;
@@ -51,15 +51,23 @@ export const writeHistory = async (writes: readonly ClusterWrite[], trx: Transac
 /** Clusters of one statement or transaction. */
 const CLUSTERS = 100;
 
-/** When the newest change of each cluster was. */
-const readNewestTimes = async (trx: Transaction<Schema>, names: readonly string[]): Promise<Map<string, string>> => {
-  const newest = trx
-    .selectFrom('cluster_history')
-    .select((eb) => eb.fn.max('id').as('id'))
-    .where('cluster', 'in', names)
-    .groupBy('cluster');
-  const rows = await trx.selectFrom('cluster_history').select(['cluster', 'time']).where('id', 'in', newest).execute();
-  return new Map(rows.map(({ cluster, time }) => [cluster, time]));
+/** When the newest change of each cluster was; each is found by the index, however many there are. */
+const readNewestTimes = async (trx: Transaction<Schema>, names: readonly string[]): Promise<Map<string, string | null>> => {
+  const rows = await trx
+    .selectFrom('clusters')
+    .select((eb) => [
+      'name',
+      eb
+        .selectFrom('cluster_history')
+        .select('time')
+        .whereRef('cluster_history.cluster', '=', 'clusters.name')
+        .orderBy('id', 'desc')
+        .limit(1)
+        .as('time'),
+    ])
+    .where('name', 'in', names)
+    .execute();
+  return new Map(rows.map(({ name, time }) => [name, time]));
 };
 
 /** Of clusters whose hub is gone without a word: their streams ended when they were last known to be there. */
@@ -107,8 +115,8 @@ const readWholeUntil = async (db: Kysely<Schema>): Promise<string | undefined> =
 
 export interface MendOptions {
   readonly now: () => Date;
-  /** Clusters as they are stored: these, or all. */
-  readonly read: (trx: Transaction<Schema>, names?: readonly string[]) => Promise<readonly ClusterRecord[]>;
+  /** Clusters as they are stored. */
+  readonly read: (trx: Transaction<Schema>, names: readonly string[]) => Promise<readonly ClusterRecord[]>;
 }
 
 /**
@@ -124,26 +132,34 @@ export const mendHistory = async ({ db, shared }: Pick<Database, 'db' | 'shared'
       if (shared) await lockWrites(trx);
       return work(trx);
     });
-  const records = await inTurn((trx) => read(trx));
-  const known = new Set(records.filter((record) => !isUnseen(record)).map(({ name }) => name));
-  const names = [...known];
-  for (let at = 0; at < names.length; at += CLUSTERS)
-    await inTurn(async (trx) => {
-      const some = await read(trx, names.slice(at, at + CLUSTERS));
-      const time = now().toISOString();
-      await insertRows(
-        trx,
-        some.map((record) => makeRow(record.name, [...gap, fullChange(record, time)])),
-      );
-    });
+  const write = async (trx: Transaction<Schema>, names: readonly string[]): Promise<void> => {
+    const time = now().toISOString();
+    const records = await read(trx, names);
+    await insertRows(
+      trx,
+      records.map((record) => makeRow(record.name, isUnseen(record) ? gap : [...gap, fullChange(record, time)])),
+    );
+  };
+  const { version, names } = await inTurn(async (trx) => {
+    const rows = await trx.selectFrom('clusters').select('name').execute();
+    return { version: await readVersion(trx), names: rows.map(({ name }) => name) };
+  });
+  for (let at = 0; at < names.length; at += CLUSTERS) await inTurn((trx) => write(trx, names.slice(at, at + CLUSTERS)));
+  const known = new Set(names);
   for await (const name of clusterNames(db))
     if (gap.length > 0 && !known.has(name)) await inTurn((trx) => insertRows(trx, [makeRow(name, gap)]));
-  await inTurn((trx) =>
-    trx
+  await inTurn(async (trx) => {
+    // What was written meanwhile, by whichever hub.
+    const changed = await trx.selectFrom('clusters').select('name').where('version', '>', version).execute();
+    await write(
+      trx,
+      changed.map(({ name }) => name),
+    );
+    await trx
       .updateTable('ledger_version')
       .set((eb) => ({ history: eb.ref('value'), history_time: now().toISOString() }))
-      .execute(),
-  );
+      .execute();
+  });
 };
 
 /** Rows that are read at a time: one in which all policies of a cluster change has 20 KB and more. */
@@ -274,19 +290,34 @@ const isOld = async (db: Kysely<Schema>, cluster: string, oldest: string): Promi
   return second !== undefined && second.time < oldest;
 };
 
+/** Rows of a history that may be too much; where they are few, they are small, or were looked at as they were written. */
+const LONG = 1_000;
+
+const isLong = async (db: Kysely<Schema>, cluster: string): Promise<boolean> => {
+  const rows = db.selectFrom('cluster_history').select('id').where('cluster', '=', cluster);
+  return (await rows.orderBy('id').offset(LONG).limit(1).execute()).length > 0;
+};
+
+export interface HistoryKeeperDeps extends Pick<Database, 'db' | 'shared'> {
+  readonly logger: Logger;
+  /** Nothing more is done once it aborts. */
+  readonly signal: AbortSignal;
+}
+
+const HOURS = 24;
+
 /** Written to a cluster's history since its size was last looked at. */
 const LOOK_BYTES = 4 * 1024 * 1024;
 
 /** Keeps the history of each cluster within its bounds: of what is too much or too old stays what still stood at its end. */
 export class HistoryKeeper {
-  readonly #database: Pick<Database, 'db' | 'shared'>;
-  readonly #logger: Logger;
+  readonly #deps: HistoryKeeperDeps;
   readonly #written = new Map<string, number>();
   #running: Promise<void> = Promise.resolve();
+  #cleared = 0;
 
-  constructor(database: Pick<Database, 'db' | 'shared'>, logger: Logger) {
-    this.#database = database;
-    this.#logger = logger;
+  constructor(deps: HistoryKeeperDeps) {
+    this.#deps = deps;
   }
 
   /** @param bytes by cluster, as they were written */
@@ -296,15 +327,18 @@ export class HistoryKeeper {
       this.#written.set(cluster, written);
       if (written < LOOK_BYTES) continue;
       this.#written.delete(cluster);
-      this.#running = this.#running.then(() => this.#compact(cluster, () => findExcess(this.#database.db, cluster)));
+      this.#running = this.#running.then(() => this.#compact(cluster));
     }
   }
 
-  /** What is older than a time, of all clusters. */
-  async clear(oldest: string, signal: AbortSignal): Promise<void> {
-    for await (const cluster of clusterNames(this.#database.db)) {
+  /** What is older than a time, of all clusters; once a day also what is too much, whichever hub wrote it. Called once an hour. */
+  async clear(oldest: string): Promise<void> {
+    const { db, signal } = this.#deps;
+    const isDaily = this.#cleared % HOURS === 0;
+    this.#cleared += 1;
+    for await (const cluster of clusterNames(db)) {
       if (signal.aborted) return;
-      if (await isOld(this.#database.db, cluster, oldest)) await this.#compact(cluster, async () => 0, oldest);
+      if ((await isOld(db, cluster, oldest)) || (isDaily && (await isLong(db, cluster)))) await this.#compact(cluster, oldest);
     }
   }
 
@@ -313,14 +347,16 @@ export class HistoryKeeper {
     return this.#running;
   }
 
-  async #compact(cluster: string, find: () => Promise<number>, oldest = ''): Promise<void> {
+  async #compact(cluster: string, oldest = ''): Promise<void> {
+    const { logger, signal } = this.#deps;
     try {
-      const excess = await find();
+      if (signal.aborted) return;
+      const excess = await findExcess(this.#deps.db, cluster);
       const isDue = ({ id, time }: RowSize): boolean => id <= excess || time < oldest;
-      while (await compactSome(this.#database, cluster, isDue)) await setImmediate();
+      while (!signal.aborted && (await compactSome(this.#deps, cluster, isDue))) await setImmediate();
     } catch (error) {
       // The others must not wait for one whose history cannot be put together.
-      this.#logger.warn({ cluster, reason: messageOf(error) }, 'history of a cluster not shortened');
+      logger.warn({ cluster, reason: messageOf(error) }, 'history of a cluster not shortened');
     }
   }
 }

@@ -64,10 +64,6 @@ export const clearRecords = async ({ db, shared }: Pick<Database, 'db' | 'shared
   });
 };
 
-/** The version of the newest commit. */
-export const readVersion = async (db: Kysely<Schema>): Promise<number> =>
-  (await db.selectFrom('ledger_version').select('value').executeTakeFirstOrThrow()).value;
-
 /** Forgets the hubs before this one, and their connections, where one hub is alone on its database. */
 export const forgetFormer = async (db: Kysely<Schema>): Promise<void> => {
   await db.transaction().execute(async (trx) => {

@@ -214,9 +214,9 @@ it('of the history of a cluster that is old what still stood is kept', async () 
     await ledger.applyReport('eu', report(at + 1, { full: at === 0, policies: [policy('a', { phase }), policy('b')] }));
   }
   expect(await rowsOf(database)).toBe(6);
-  const keeper = new HistoryKeeper(database, logger);
+  const keeper = new HistoryKeeper({ ...database, logger, signal: new AbortController().signal });
   for (const _again of [1, 2]) {
-    await keeper.clear(new Date(Date.parse(times[2] as string) + 1).toISOString(), new AbortController().signal);
+    await keeper.clear(new Date(Date.parse(times[2] as string) + 1).toISOString());
     expect(await rowsOf(database)).toBe(2);
   }
   const phasesThen = (await Promise.all(times.map(stateAt))).map(([, , phase]) => phase);

@@ -12,16 +12,7 @@ import { WriteQueue } from './batch/write-queue.ts';
 import { HistoryKeeper, listHistory, mendHistory, readPolicyState } from './cluster-history.ts';
 import type { Database } from './database.ts';
 import { BatchTooLargeError, CommittedError, describeDatabaseError, isExhausted } from './errors.ts';
-import {
-  clearCheckpoints,
-  clearHistory,
-  clearRecords,
-  forgetFormer,
-  forgetReplicas,
-  type HistoryLimits,
-  oldestOf,
-  readVersion,
-} from './history.ts';
+import { clearCheckpoints, clearHistory, clearRecords, forgetFormer, forgetReplicas, type HistoryLimits, oldestOf } from './history.ts';
 import { migrate } from './migrate.ts';
 import { readEpoch } from './replicas/lead.ts';
 import { createReplicaState, type ReplicaState } from './replicas/replica-state.ts';
@@ -30,6 +21,7 @@ import type { Schema } from './schema.ts';
 import { createSqlAudit } from './search/audit-log.ts';
 import { countEvents, loadEvents } from './search/events.ts';
 import { checkSessions } from './sessions.ts';
+import { readVersion } from './write-lock.ts';
 
 export interface SqlLedgerOptions {
   readonly database: Database;
@@ -75,7 +67,7 @@ interface Commit {
 
 /** Writes a batch and takes it into memory; no other hub writes meanwhile. */
 const createCommit = (
-  { database: { db, reads, shared }, logger }: SqlLedgerOptions,
+  { database: { db, reads, shared }, clock, logger }: SqlLedgerOptions,
   { replicaState, histories, replica }: { replicaState: ReplicaState; histories: HistoryKeeper; replica: string },
 ) => {
   /** @returns undefined where the batch was committed before, and only the answer was lost */
@@ -88,7 +80,7 @@ const createCommit = (
         if (!isNew) return undefined;
         if (shared) await replicaState.refresh(trx, clustersOf(changes));
         const batch = planBatch(shared ? await leaveOutFormerTerms(trx, changes) : changes, replicaState, replica);
-        return { batch, written: await writeBatch(trx, batch, { replica, shared }) };
+        return { batch, written: await writeBatch(trx, batch, { replica, shared, time: clock.now().toISOString() }) };
       });
     } catch (error) {
       if (isNew && isExhausted(error)) throw new BatchTooLargeError(describeDatabaseError(error), { cause: error });
@@ -138,14 +130,14 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     mendHistory(database, {
       now: () => clock.now(),
       read: async (trx, names) => {
-        const stored = names ?? (await trx.selectFrom('clusters').select('name').execute()).map(({ name }) => name);
-        await replicaState.refresh(trx, stored);
-        return stored.map(cache.get);
+        await replicaState.refresh(trx, names);
+        return names.map(cache.get);
       },
     });
   await mend();
 
-  const histories = new HistoryKeeper(database, logger);
+  const closing = new AbortController();
+  const histories = new HistoryKeeper({ ...database, logger, signal: closing.signal });
   const commit = createCommit(options, { replicaState, histories, replica });
   const queue = new WriteQueue({ ...options, cut: database.cut, commit });
   const termOf = (input: ChangeInput) => (shared && isLeaderChange(input) ? { epoch: replicas.epoch() ?? NO_EPOCH } : {});
@@ -154,7 +146,6 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   const replicas: Replicas = shared
     ? new SharedReplicas({ database, replica, replicaState, clock, random: options.random, logger })
     : ALONE;
-  const closing = new AbortController();
 
   /** At the time of the clearing before: what was removed by then the others have read, if they are there. */
   let removedUpTo = 0;
@@ -168,7 +159,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     await mend();
     const cleared = await clearHistory(db, history, clock.now(), closing.signal);
     if (cleared > 0) logger.info({ events: cleared }, 'history cleared');
-    await histories.clear(oldestOf(history, clock.now()), closing.signal);
+    await histories.clear(oldestOf(history, clock.now()));
   };
   const keepHistory = async (): Promise<void> => {
     while (!closing.signal.aborted) {

@@ -1,4 +1,4 @@
-import { sql, type Transaction } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Schema } from './schema.ts';
 
 /** Number of the advisory lock that writers take in turn, so that versions, events and audit entries grow in the order of the commits. */
@@ -25,3 +25,7 @@ export const nextVersion = async (trx: Transaction<Schema>, time: string): Promi
     .executeTakeFirstOrThrow();
   return value;
 };
+
+/** The version of the newest commit. */
+export const readVersion = async (db: Kysely<Schema>): Promise<number> =>
+  (await db.selectFrom('ledger_version').select('value').executeTakeFirstOrThrow()).value;

@@ -40,8 +40,6 @@ export interface ClusterWrite {
 }
 
 export interface Batch {
-  /** Of its newest change. */
-  time: string;
   source: SourceView | null;
   desired: string | null;
   readonly clusters: Map<string, ClusterWrite>;
@@ -77,7 +75,6 @@ const takeClusterChange = (write: ClusterWrite, change: ClusterChange, replica: 
 };
 
 const newBatch = (): Batch => ({
-  time: '',
   source: null,
   desired: null,
   clusters: new Map(),
@@ -142,7 +139,6 @@ export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedg
   };
   for (const prepared of changes) {
     const { change } = prepared;
-    batch.time = change.time;
     if (isLeftOut(change)) continue;
     const before = { source: batch.source ?? stored.source, desired: batch.desired ?? stored.desired, cluster };
     for (const entry of auditOf(change, before)) audit.push({ entry, time: change.time });

@@ -147,13 +147,13 @@ export const beginBatch = async (
   return fence.length === 1;
 };
 
-/** Writes a batch. @returns its version, its new events, and a damaged entry that its audit entries follow on */
+/** Writes a batch. @param time of the commit @returns its version, its new events, and a damaged entry that its audit entries follow on */
 export const writeBatch = async (
   trx: Transaction<Schema>,
   batch: Batch,
-  { replica, shared }: { replica: string; shared: boolean },
+  { replica, shared, time }: { replica: string; shared: boolean; time: string },
 ): Promise<WrittenBatch> => {
-  const context: BatchContext = { trx, texts: batch.texts, replica, version: await nextVersion(trx, batch.time) };
+  const context: BatchContext = { trx, texts: batch.texts, replica, version: await nextVersion(trx, time) };
   const clusters = [...batch.clusters.values()];
   await writeClusters(clusters, context);
   const historyBytes = await writeHistory(clusters, trx);
