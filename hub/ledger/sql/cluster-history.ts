@@ -135,9 +135,11 @@ export const mendHistory = async ({ db, shared }: Pick<Database, 'db' | 'shared'
   const write = async (trx: Transaction<Schema>, names: readonly string[]): Promise<void> => {
     const time = now().toISOString();
     const records = await read(trx, names);
+    const changesOf = (record: ClusterRecord): HistoryChange[] => (isUnseen(record) ? gap : [...gap, fullChange(record, time)]);
+    const rows = records.map((record) => makeRow(record.name, changesOf(record)));
     await insertRows(
       trx,
-      records.map((record) => makeRow(record.name, isUnseen(record) ? gap : [...gap, fullChange(record, time)])),
+      rows.filter((row) => row.time !== ''),
     );
   };
   const { version, names } = await inTurn(async (trx) => {
