@@ -31,6 +31,8 @@ describe('routes', () => {
     '/policy-details/{name}': '/policy-details/finance',
     '/policy-sources/{name}': '/policy-sources/finance',
     '/policy-histories/{name}': '/policy-histories/finance',
+    '/clusters/{name}/state': '/clusters/eu/state?policy=finance',
+    '/clusters/{name}/history': '/clusters/eu/history?policy=finance',
     '/clusters/{name}': '/clusters/eu',
     '{revision}': REVISION,
     '{sequence}': '1',
