@@ -50,11 +50,13 @@ it('knows how fast agents are done while others wait, and takes no pause for slo
     }
     await Promise.all(all);
   };
-  await passThrough(200, 50);
-  expect(admission.paceMs).toBeCloseTo(50, 0);
+  await passThrough(200, 20);
+  expect(admission.paceMs).toBeCloseTo(20, 0);
   await clock.advance(3_600_000);
-  await passThrough(1, 50);
-  expect(admission.paceMs).toBeCloseTo(50, 0);
+  await passThrough(1, 20);
+  expect(admission.paceMs).toBeCloseTo(20, 0);
+  await passThrough(200, 500);
+  expect(admission.paceMs).toBeCloseTo(25, 0);
   await passThrough(200, 5);
   expect(admission.paceMs).toBeCloseTo(5, 0);
 });

@@ -1,7 +1,10 @@
 import type { Clock } from '@fso/shared/runtime';
 
-/** Of the time from one agent that is done to the next: what it is taken for at first, and how much one more of them counts. */
-const PACE = { firstMs: 10, weight: 0.05, maxMs: 1_000 };
+/**
+ * Of the time from one agent that is done to the next: what it is taken for at first, how much one more of them counts, and the most, as the
+ * first ones of a storm are slow.
+ */
+const PACE = { firstMs: 10, weight: 0.05, maxMs: 25 };
 
 /**
  * After an outage all agents come back at once, and each may have everything to report. Only so many are between their hello and their first
