@@ -86,7 +86,7 @@ export interface HistoryChange {
   readonly time: string;
   /** From here on nothing is known but what follows: the cluster was forgotten, or the history has a gap. */
   readonly nothing?: true;
-  /** true: its agent has said its first word on a stream. */
+  /** true: its agent has said on its stream how the cluster is. */
   readonly connected?: boolean;
   /** Commit that the cluster had accepted. */
   readonly accepted?: string | null;

@@ -132,15 +132,13 @@ export const PolicyStateView = z.object({
 });
 export type PolicyStateView = z.infer<typeof PolicyStateView>;
 
-export const HISTORY_KINDS = ['connected', 'disconnected', 'accepted', 'proven', 'policy', 'gone', 'forgotten'] as const;
-
 /** A change of a cluster, or of a policy in it. */
 export const ClusterHistoryItem = z.object({
   time: Time,
   kind: z
-    .enum(HISTORY_KINDS)
+    .enum(['connected', 'disconnected', 'accepted', 'proven', 'policy', 'gone', 'forgotten'])
     .describe(
-      'connected: its agent had said its first word. accepted: a commit. proven: every policy of a commit. policy: its state. gone: the cluster no longer had the policy. forgotten: from here on the hub knew nothing but what follows, as the cluster was forgotten or the history has a gap.',
+      'connected: its agent had said how the cluster was. accepted: a commit. proven: every policy of a commit. policy: its state. gone: the cluster no longer had the policy. forgotten: from here on the hub knew nothing but what follows, as the cluster was forgotten or the history has a gap.',
     ),
   revision: z.string().nullable().describe('Of accepted and proven; null: none any more.'),
   state: PolicyState.nullable().describe('Of a policy.'),

@@ -1,4 +1,5 @@
 import { ANNOTATIONS, KEY_PREFIX, type KubeObject, LABELS } from '@fso/shared/api';
+import { canonicalJson } from '@fso/shared/encoding';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
@@ -32,12 +33,8 @@ const KINDS: readonly KindDescriptor[] = [
 /** A time, and a hash of how a version writes its objects, which are compared themselves. */
 const LEFT_OUT: readonly string[] = [LABELS.updatedAt, ANNOTATIONS.installedText];
 
-const sorted = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, field]) => [key, sorted(field)]));
-};
+/** With the fields of all objects in one order. */
+const sorted = (value: unknown): unknown => JSON.parse(canonicalJson(value));
 
 const kept = (map: Readonly<Record<string, string>> = {}): Record<string, string> =>
   Object.fromEntries(Object.entries(map).filter(([key]) => !LEFT_OUT.includes(key)));

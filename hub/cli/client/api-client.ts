@@ -195,17 +195,6 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
     const search = new URLSearchParams(withoutUndefined(query)).toString();
     return send(schema, `/api/v1${path}${search === '' ? '' : `?${search}`}`, {}, signal);
   };
-  const all = async <T>(read: (query: Query) => Promise<Page<T>>, query: Query): Promise<T[]> => {
-    const items: T[] = [];
-    let cursor: string | undefined;
-    do {
-      const page = await read({ ...query, limit: PAGE, cursor });
-      items.push(...page.items);
-      cursor = page.next ?? undefined;
-    } while (cursor !== undefined);
-    return items;
-  };
-
   /** A page can be empty though there are more. */
   const newestOf = async <T>(count: number, read: (query: Query) => Promise<{ items: T[]; next: string | null }>): Promise<T[]> => {
     const items: T[] = [];
@@ -216,6 +205,8 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
     }
     return items;
   };
+  const all = <T>(read: (query: Query) => Promise<Page<T>>, query: Query): Promise<T[]> =>
+    newestOf(Number.POSITIVE_INFINITY, (page) => read({ ...query, ...page }));
 
   /** With the clusters that one answer has no room for. */
   const withAllClusters = async (first: PolicyView, signal: AbortSignal | undefined): Promise<PolicyView> => {

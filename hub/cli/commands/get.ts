@@ -19,13 +19,22 @@ export const checkName = (name: string): void => {
   if (!ResourceName.safeParse(name).success) throw new CliError(`${JSON.stringify(name)} is not a name that a policy or cluster can have`);
 };
 
-/** @param given `name`, or `namespace/name` of a policy outside of the agent's namespace */
-export const findPolicy = async (context: Context, given: string): Promise<PolicyView> => {
+/**
+ * Key of a policy.
+ *
+ * @param given `name`, or `namespace/name` of a policy outside of the agent's namespace
+ * @throws CliError for a name that no Kubernetes object can have
+ */
+export const readPolicyKey = (given: string): string => {
   const policy = parsePolicyKey(given);
   checkName(policy.namespace);
   checkName(policy.name);
-  return (await context.connect()).policy(policyKey(policy));
+  return policyKey(policy);
 };
+
+/** @param given as of {@link readPolicyKey} */
+export const findPolicy = async (context: Context, given: string): Promise<PolicyView> =>
+  (await context.connect()).policy(readPolicyKey(given));
 
 /** Kinds of objects that can be listed. */
 export type Kind = 'policies' | 'clusters' | 'violations' | 'events' | 'commits';

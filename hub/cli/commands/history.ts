@@ -1,9 +1,8 @@
 import type { ClusterHistoryItem, PolicyState } from '@fso/shared/api';
-import { parsePolicyKey, policyKey } from '@fso/shared/api';
 import { shortRevision } from '@fso/shared/text';
 import type { Context } from '../context.ts';
 import { type Column, type Format, renderFacts, writeData, writeRows } from '../render/output.ts';
-import { checkName } from './get.ts';
+import { checkName, readPolicyKey } from './get.ts';
 
 export interface HistoryOptions {
   readonly output: Format;
@@ -29,14 +28,6 @@ const columns: readonly Column<ClusterHistoryItem>[] = [
   { title: 'DETAIL', value: detailOf },
 ];
 
-/** Neither policy nor cluster has to be there now. */
-const keyOf = (given: string): string => {
-  const policy = parsePolicyKey(given);
-  checkName(policy.namespace);
-  checkName(policy.name);
-  return policyKey(policy);
-};
-
 const writeStateAt = async (context: Context, policy: string, { cluster, output }: HistoryOptions, at: string): Promise<void> => {
   const then = await (await context.connect()).policyState(cluster, { policy, at });
   if (output === 'json' || output === 'yaml') return writeData(context, output, then);
@@ -56,10 +47,10 @@ const writeStateAt = async (context: Context, policy: string, { cluster, output 
   context.out(renderFacts(facts, context.paint));
 };
 
-/** `fso history`: a policy in a cluster, over time or at one time. */
+/** `fso history`: a policy in a cluster, over time or at one time. Neither has to be there now. */
 export const history = async (context: Context, given: string, options: HistoryOptions): Promise<void> => {
   checkName(options.cluster);
-  const policy = keyOf(given);
+  const policy = readPolicyKey(given);
   if (options.at !== undefined) return writeStateAt(context, policy, options, options.at);
   const { cluster, limit, output } = options;
   const changes = await (await context.connect()).clusterHistory(cluster, { policy, ...(limit !== undefined && { limit }) });

@@ -11,7 +11,7 @@ const open = (maxBytes: number) => {
       () => bytes,
       (done) => void doneOf.set(name, done),
     );
-  return { clock, take, started: () => [...doneOf.keys()], finish: (name: string) => doneOf.get(name)?.() };
+  return { clock, limit, take, started: () => [...doneOf.keys()], finish: (name: string) => doneOf.get(name)?.() };
 };
 
 it('lets so many bytes be on their way, the others in their order; one that is larger goes alone', () => {
@@ -47,15 +47,9 @@ it('waits a second for a connection that does not drain, and counts it once when
 });
 
 it('goes on where nothing was sent in a turn, however many there are', () => {
-  const limit = new OfferLimit(1, new FakeClock());
+  const { limit, take, finish } = open(1);
   let turns = 0;
-  let finish = (): void => undefined;
-  limit.enter(
-    () => 1,
-    (done) => {
-      finish = done;
-    },
-  );
+  take('first', 1);
   for (let at = 0; at < 20_000; at += 1)
     limit.enter(
       () => 1,
@@ -65,30 +59,21 @@ it('goes on where nothing was sent in a turn, however many there are', () => {
       },
     );
   expect(turns).toBe(0);
-  finish();
+  finish('first');
   expect(turns).toBe(20_000);
 });
 
 it('counts an offer as large as it is when its turn comes', () => {
-  const limit = new OfferLimit(10, new FakeClock());
-  const started: string[] = [];
+  const { limit, take, started, finish } = open(10);
+  const grown: string[] = [];
   let size = 1;
-  let finish = (): void => undefined;
-  limit.enter(
-    () => 10,
-    (done) => {
-      finish = done;
-    },
-  );
+  take('first', 10);
   limit.enter(
     () => size,
-    () => started.push('grown'),
+    () => grown.push('grown'),
   );
-  limit.enter(
-    () => 1,
-    () => started.push('next'),
-  );
+  take('next', 1);
   size = 10;
-  finish();
-  expect(started).toEqual(['grown']);
+  finish('first');
+  expect([grown, started()]).toEqual([['grown'], ['first']]);
 });

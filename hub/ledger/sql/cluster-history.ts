@@ -1,9 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { byText } from '@fso/shared/encoding';
-import { type Logger, messageOf } from '@fso/shared/runtime';
 import type { Kysely, Transaction } from 'kysely';
 import { isUnseen } from '../changes.ts';
-import { compactHistory, findPolicyState, fullChange, narrowHistory } from '../cluster-history.ts';
+import { findPolicyState, fullChange, narrowHistory } from '../cluster-history.ts';
 import type { ClusterRecord, FoundHistory, HistoryChange, HistoryQuery, PolicyStateAt, StateQuery } from '../types.ts';
 import type { ClusterWrite } from './batch/plan-batch.ts';
 import { slices } from './batch/statements.ts';
@@ -31,7 +30,7 @@ const insertRows = async (trx: Transaction<Schema>, rows: Iterable<NewRow>): Pro
 };
 
 /** Of a row beside its text. */
-const ROW_BYTES = 100;
+export const ROW_BYTES = 100;
 
 /** Adds what a batch makes of its clusters. @returns how much that is, by cluster */
 export const writeHistory = async (writes: readonly ClusterWrite[], trx: Transaction<Schema>): Promise<Map<string, number>> => {
@@ -90,7 +89,7 @@ export const endConnections = async (
 };
 
 /** Clusters that have a history, by name; each is found by the index, however many rows the one before has. */
-async function* clusterNames(db: Kysely<Schema>): AsyncGenerator<string> {
+export async function* clusterNames(db: Kysely<Schema>): AsyncGenerator<string> {
   for (let last = ''; ; ) {
     const behind = db.selectFrom('cluster_history').where('cluster', '>', last);
     const { next } = await behind.select((eb) => eb.fn.min<string | null>('cluster').as('next')).executeTakeFirstOrThrow();
@@ -216,149 +215,3 @@ export const listHistory = async (db: Kysely<Schema>, { cluster, policy, before,
   const { items, next } = await searchWindows({ from: before, limit, signal, step });
   return { changes: items, next };
 };
-
-/** What is kept of a cluster as it is, however young: one that changes all the time must not fill the database. */
-const KEPT = { rows: 10_000, bytes: 4 * 1024 * 1024 };
-/** What is put together at a time. */
-const COMPACTED = { rows: 1_000, bytes: 4 * 1024 * 1024 };
-
-interface RowSize {
-  readonly id: number;
-  readonly time: string;
-  readonly bytes: number;
-}
-
-const sizes = (db: Kysely<Schema>, cluster: string) =>
-  db
-    .selectFrom('cluster_history')
-    .select((eb) => ['id', 'time', eb.fn<number>('length', ['changes_json']).as('bytes')])
-    .where('cluster', '=', cluster);
-
-/** Rows up to this one are more than is kept; 0: none. */
-const findExcess = async (db: Kysely<Schema>, cluster: string): Promise<number> => {
-  const newest = await sizes(db, cluster)
-    .orderBy('id', 'desc')
-    .limit(KEPT.rows + 1)
-    .execute();
-  let left = KEPT.bytes;
-  const first = newest.find(({ bytes }, at) => {
-    left -= bytes + ROW_BYTES;
-    return left < 0 || at === KEPT.rows;
-  });
-  return first?.id ?? 0;
-};
-
-/** As many of the oldest rows as are put together at a time: two at least. */
-const takeSome = (oldest: readonly RowSize[], isDue: (row: RowSize) => boolean): readonly number[] => {
-  const taken: number[] = [];
-  let left = COMPACTED.bytes;
-  for (const row of oldest) {
-    left -= row.bytes;
-    if (!isDue(row) || (left < 0 && taken.length > 1)) break;
-    taken.push(row.id);
-  }
-  return taken;
-};
-
-/** Puts the oldest rows of a cluster together. @returns whether there may be more of them */
-const compactSome = async (
-  { db, shared }: Pick<Database, 'db' | 'shared'>,
-  cluster: string,
-  isDue: (row: RowSize) => boolean,
-): Promise<boolean> => {
-  const oldest = await sizes(db, cluster).orderBy('id').limit(COMPACTED.rows).execute();
-  const ids = takeSome(oldest, isDue);
-  const [first] = ids;
-  if (first === undefined || ids.length < 2) return false;
-  await db.transaction().execute(async (trx) => {
-    if (shared) await lockWrites(trx);
-    const rows = trx.selectFrom('cluster_history').select(['time', 'changes_json']).where('id', 'in', ids).orderBy('id');
-    const stored = await rows.execute();
-    const changes = compactHistory(stored.flatMap(({ changes_json }) => JSON.parse(changes_json) as HistoryChange[]));
-    // Another hub may have done it meanwhile.
-    if (stored.length < ids.length) return;
-    await trx.deleteFrom('cluster_history').where('id', 'in', ids.slice(1)).execute();
-    // The first one stays, so that a reader who comes from newer rows finds what went with them.
-    const row = { time: stored.at(-1)?.time ?? '', changes_json: JSON.stringify(changes) };
-    await trx.updateTable('cluster_history').set(row).where('id', '=', first).execute();
-  });
-  return true;
-};
-
-/** Whether more than the oldest row, in which others may be put together already, is older than a time. */
-const isOld = async (db: Kysely<Schema>, cluster: string, oldest: string): Promise<boolean> => {
-  const rows = db.selectFrom('cluster_history').select('time').where('cluster', '=', cluster);
-  const [, second] = await rows.orderBy('id').limit(2).execute();
-  return second !== undefined && second.time < oldest;
-};
-
-/** Rows of a history that may be too much; where they are few, they are small, or were looked at as they were written. */
-const LONG = 1_000;
-
-const isLong = async (db: Kysely<Schema>, cluster: string): Promise<boolean> => {
-  const rows = db.selectFrom('cluster_history').select('id').where('cluster', '=', cluster);
-  return (await rows.orderBy('id').offset(LONG).limit(1).execute()).length > 0;
-};
-
-export interface HistoryKeeperDeps extends Pick<Database, 'db' | 'shared'> {
-  readonly logger: Logger;
-  /** Nothing more is done once it aborts. */
-  readonly signal: AbortSignal;
-}
-
-const HOURS = 24;
-
-/** Written to a cluster's history since its size was last looked at. */
-const LOOK_BYTES = 4 * 1024 * 1024;
-
-/** Keeps the history of each cluster within its bounds: of what is too much or too old stays what still stood at its end. */
-export class HistoryKeeper {
-  readonly #deps: HistoryKeeperDeps;
-  readonly #written = new Map<string, number>();
-  #running: Promise<void> = Promise.resolve();
-  #cleared = 0;
-
-  constructor(deps: HistoryKeeperDeps) {
-    this.#deps = deps;
-  }
-
-  /** @param bytes by cluster, as they were written */
-  note(bytes: ReadonlyMap<string, number>): void {
-    for (const [cluster, added] of bytes) {
-      const written = (this.#written.get(cluster) ?? 0) + added;
-      this.#written.set(cluster, written);
-      if (written < LOOK_BYTES) continue;
-      this.#written.delete(cluster);
-      this.#running = this.#running.then(() => this.#compact(cluster));
-    }
-  }
-
-  /** What is older than a time, of all clusters; once a day also what is too much, whichever hub wrote it. Called once an hour. */
-  async clear(oldest: string): Promise<void> {
-    const { db, signal } = this.#deps;
-    const isDaily = this.#cleared % HOURS === 0;
-    this.#cleared += 1;
-    for await (const cluster of clusterNames(db)) {
-      if (signal.aborted) return;
-      if ((await isOld(db, cluster, oldest)) || (isDaily && (await isLong(db, cluster)))) await this.#compact(cluster, oldest);
-    }
-  }
-
-  /** Resolves when nothing is under way. */
-  idle(): Promise<void> {
-    return this.#running;
-  }
-
-  async #compact(cluster: string, oldest = ''): Promise<void> {
-    const { logger, signal } = this.#deps;
-    try {
-      if (signal.aborted) return;
-      const excess = await findExcess(this.#deps.db, cluster);
-      const isDue = ({ id, time }: RowSize): boolean => id <= excess || time < oldest;
-      while (!signal.aborted && (await compactSome(this.#deps, cluster, isDue))) await setImmediate();
-    } catch (error) {
-      // The others must not wait for one whose history cannot be put together.
-      logger.warn({ cluster, reason: messageOf(error) }, 'history of a cluster not shortened');
-    }
-  }
-}

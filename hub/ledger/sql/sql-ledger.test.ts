@@ -7,8 +7,8 @@ import { sql } from 'kysely';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { event, fixedClock, policy, report } from '../testing/ledger.ts';
-import { HistoryKeeper } from './cluster-history.ts';
 import { type Database, openDatabase } from './database.ts';
+import { HistoryKeeper } from './history-keeper.ts';
 import { createSqlLedger } from './sql-ledger.ts';
 
 const logged: { level: number; msg: string }[] = [];

@@ -46,11 +46,9 @@ const END_OF_TIME = '9999-12-31T23:59:59.999Z';
 
 const NO_FACTS = { revision: null, state: null } as const;
 
-const stateOf = ({ phase, conforms, violates, revision }: PolicyState): PolicyState => ({ phase, conforms, violates, revision });
-
 /** One change after the other, the newest first. */
 const itemsOf = ({ time, nothing, connected, accepted, proven, policies = [], gone = [] }: HistoryChange): ClusterHistoryItem[] => [
-  ...policies.map((state) => ({ time, kind: 'policy' as const, ...NO_FACTS, state: stateOf(state) })),
+  ...policies.map(({ keys: _keys, ...state }) => ({ time, kind: 'policy' as const, ...NO_FACTS, state })),
   ...gone.map(() => ({ time, kind: 'gone' as const, ...NO_FACTS })),
   ...(proven === undefined ? [] : [{ time, kind: 'proven' as const, ...NO_FACTS, revision: proven }]),
   ...(accepted === undefined ? [] : [{ time, kind: 'accepted' as const, ...NO_FACTS, revision: accepted }]),
