@@ -115,6 +115,10 @@ const AgentEnvironment = z
       description:
         'Source of the region of a node at bind: auto, by the version of the API server; list, only from the list of nodes, if the API server does not put regions on Bindings.',
     }),
+    FSO_OPENREPORTS: Flag.default(false).meta({
+      description:
+        'Whether the agent writes a Report of openreports.io into each governed namespace, for tools that read it. Needs the rights of deploy/agent/openreports.yaml.',
+    }),
     FSO_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').meta({
       description: 'trace, debug, info, warn, error or silent.',
     }),
@@ -173,6 +177,8 @@ export interface AgentConfig {
   readonly gatekeeperNamespace: string;
   /** `list`: this API server does not copy the region of the node to a Binding, whatever its version. */
   readonly bindGate?: 'auto' | 'list';
+  /** Writes reports for tools that read openreports.io. */
+  readonly openReports?: boolean;
 }
 
 const SECRETS = ['FSO_HUB_TOKEN'];
@@ -207,6 +213,7 @@ export const loadAgentConfig = async (env: Environment): Promise<AgentConfig> =>
     trustedNodeLabelers: variables.FSO_TRUSTED_NODE_LABELERS,
     gatekeeperNamespace: variables.FSO_GATEKEEPER_NAMESPACE,
     bindGate: variables.FSO_BIND_GATE,
+    openReports: variables.FSO_OPENREPORTS,
   };
 };
 

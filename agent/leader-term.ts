@@ -7,6 +7,7 @@ import { linkToHub } from './hub-link.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { LiveObservatory } from './observe/index.ts';
 import { createViolationTimeStore, EventSink, type ViolationTimeStore } from './observe/index.ts';
+import { OpenReports, removeReports } from './openreports/index.ts';
 import { type ClusterSettings, readUninstallRequest, type UninstallRequest, uninstalledText } from './plan/index.ts';
 import { createEventStore, EventOutbox } from './report/index.ts';
 import type { AgentRuntime } from './runtime.ts';
@@ -137,11 +138,25 @@ class LeaderTerm {
     };
     this.#signal.addEventListener('abort', view.namespaces.onChange(checkUninstall), { once: true });
     checkUninstall();
-    const enforcing = controller.run().then(() => this.#reportUninstall(controller));
+    const enforcing = Promise.all([controller.run(), this.#keepReports()]).then(() => this.#reportUninstall(controller));
     this.#watchReadability();
     // Before it there is no state of policies to report.
     const linked = this.#firstRound.promise.then((isDone) => (isDone ? this.#linkToHub(controller) : undefined));
     await Promise.all([enforcing, this.#violationTimes.run(this.#signal), this.#eventStore.run(this.#signal), linked]);
+  }
+
+  /** Keeps reports in the cluster for other tools, or removes them where that is turned off. */
+  async #keepReports(): Promise<void> {
+    const { config, runtime, observatory, metrics } = this.#parts;
+    try {
+      if (config.openReports !== true) return await removeReports(runtime, this.#enforcing);
+      // Before it there is no state of this cluster, or one of an earlier term.
+      if (!(await this.#firstRound.promise)) return;
+      await new OpenReports({ runtime, view: this.#cluster.view, observatory, metrics }, this.#enforcing).run(this.#enforcing);
+    } catch (error) {
+      // Enforcement does not depend on them.
+      if (!this.#enforcing.aborted) runtime.logger.error({ err: error }, 'reports of openreports.io are not kept any more');
+    }
   }
 
   /**

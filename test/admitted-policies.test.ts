@@ -14,6 +14,7 @@ import { parse } from 'yaml';
 import { toPolicyInput } from '../agent/cache/view.ts';
 import { planGovernance } from '../agent/enforce/index.ts';
 import type { PolicyOutcome } from '../agent/enforce/types.ts';
+import { NO_VIOLATIONS } from '../agent/observe/index.ts';
 import type { PolicyLocks } from '../agent/status/locks.ts';
 import { planStatus, toReport } from '../agent/status/plan-status.ts';
 import { planPolicyEvents } from '../agent/status/policy-events.ts';
@@ -70,7 +71,7 @@ it('every policy that the CRD admits gives a status, a report and events that th
       kinds.add(outcome.kind);
       const locks = { admission: lock, gatekeeper: lock, binding: lock, constraintCreated: true };
       const planned = planStatus({ policy, outcome, previous: live.status, locks, observed: { violations: 0 }, now: NOW });
-      const report = toReport(policy, planned, { violations: { count: 0, samples: [] }, labels: [] });
+      const report = toReport(policy, planned, { violations: NO_VIOLATIONS, labels: [] });
       expect(SovereignPolicyStatus.safeParse(planned).error).toBeUndefined();
       expect(PolicyReport.safeParse(report).error).toBeUndefined();
       for (const event of planPolicyEvents(live.status, planned)) {

@@ -202,14 +202,14 @@ it('events and conditions have the reasons of the code', () => {
   expect(reasons.filter((reason) => !new RegExp(`\\b${reason}\\b`).test(code))).toEqual([]);
 });
 
-it('rights are those of deploy/agent/rbac.yaml', () => {
+it('rights are those of deploy/agent', () => {
   interface Rule {
     readonly apiGroups: readonly string[];
     readonly resources: readonly string[];
     readonly verbs: readonly string[];
   }
   const granted = new Map<string, Set<string>>();
-  for (const document of parseAllDocuments(read('deploy/agent/rbac.yaml'))) {
+  for (const document of ['rbac', 'openreports'].flatMap((name) => parseAllDocuments(read(`deploy/agent/${name}.yaml`)))) {
     const { rules = [] } = document.toJS() as { rules?: readonly Rule[] };
     for (const { apiGroups, resources, verbs } of rules) {
       for (const resource of resources) {

@@ -21,4 +21,4 @@ export {
   traceText,
 } from './tampering.ts';
 export { createViolationTimeStore, type ViolationTimeStore } from './violation-times.ts';
-export { type PolicyViolations, ViolationFinder } from './violations.ts';
+export { type FoundViolation, isFinished, NO_VIOLATIONS, type PolicyViolations, ViolationFinder } from './violations.ts';

@@ -1,4 +1,5 @@
 import type { ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api';
+import type { FoundViolation } from './violations.ts';
 
 /** What the agent knows of one policy now. */
 export interface PolicySnapshot {
@@ -12,6 +13,8 @@ export interface PolicySnapshot {
    * could still put in force.
    */
   readonly proven: boolean;
+  /** Every violation, by namespace and name; `report` names the first ones. */
+  readonly violations: readonly FoundViolation[];
 }
 
 /** The part of a ClusterReport that only the stream knows: of revisions, and of itself. */

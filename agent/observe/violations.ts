@@ -8,14 +8,22 @@ import type { FirstSeenTimes } from './violation-times.ts';
 
 export const MAX_SAMPLES = 20;
 
+/** A pod that violates a policy. */
+export interface FoundViolation {
+  readonly pod: Pod;
+  readonly violation: Violation;
+}
+
 export interface PolicyViolations {
   /** Complete. */
   readonly count: number;
-  /** The first {@link MAX_SAMPLES}, by namespace and name. */
+  /** Complete, by namespace and name. */
+  readonly found: readonly FoundViolation[];
+  /** The first {@link MAX_SAMPLES} of them. */
   readonly samples: readonly Violation[];
 }
 
-const NONE: PolicyViolations = { count: 0, samples: [] };
+export const NO_VIOLATIONS: PolicyViolations = { count: 0, found: [], samples: [] };
 
 interface Finding {
   readonly reason: string;
@@ -36,6 +44,9 @@ export interface ViolationInput {
 const MAX_REASON = 2048;
 
 const FINISHED = new Set(['Succeeded', 'Failed']);
+
+/** Whether a pod has ended: it runs nowhere any more, and violates nothing. */
+export const isFinished = ({ status }: Pod): boolean => FINISHED.has(status?.phase ?? '');
 
 const judgeRunning = (nodeName: string, node: Node | undefined, allowed: readonly string[]): Finding | undefined => {
   if (node === undefined) return { reason: `runs on node ${nodeName}, which is not known`, node: nodeName };
@@ -79,7 +90,7 @@ export class ViolationFinder {
     input: ViolationInput,
     round: { readonly since: Map<string, string>; readonly reported: Map<string, string> },
   ): PolicyViolations {
-    const found: { readonly id: string; readonly violation: Violation }[] = [];
+    const found: (FoundViolation & { readonly id: string })[] = [];
     const cacheKey = target.regions.join(',');
     for (const namespace of target.namespaces) {
       for (const pod of input.podsIn(namespace)) {
@@ -88,18 +99,18 @@ export class ViolationFinder {
         const id = `${target.policy}|${pod.metadata.uid ?? `${namespace}/${pod.metadata.name}`}`;
         const since = earlier(this.#since.get(id), input.restored?.get(id)) ?? input.now.toISOString();
         round.since.set(id, since);
-        found.push({ id, violation: { kind: 'Pod', namespace, name: pod.metadata.name, ...finding, since } });
+        found.push({ id, pod, violation: { kind: 'Pod', namespace, name: pod.metadata.name, ...finding, since } });
       }
     }
-    if (found.length === 0) return NONE;
+    if (found.length === 0) return NO_VIOLATIONS;
     found.sort(({ violation: a }, { violation: b }) => compare(a.namespace, b.namespace) || compare(a.name, b.name));
     const samples = found.slice(0, MAX_SAMPLES);
     for (const { id, violation } of samples) round.reported.set(id, violation.since);
-    return { count: found.length, samples: samples.map(({ violation }) => violation) };
+    return { count: found.length, found, samples: samples.map(({ violation }) => violation) };
   }
 
   #judge(pod: Pod, regions: readonly string[], cacheKey: string, input: ViolationInput): Finding | undefined {
-    if (FINISHED.has(pod.status?.phase ?? '')) return undefined;
+    if (isFinished(pod)) return undefined;
     const nodeName = pod.spec.nodeName;
     if (nodeName) return judgeRunning(nodeName, input.node(nodeName), regions);
     const known = this.#decisions.get(pod) ?? [];

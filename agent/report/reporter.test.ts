@@ -26,7 +26,9 @@ const report = (name: string, violations = 0): PolicyReport => policyReport(name
 const byKey = (reports: readonly PolicyReport[]): ReadonlyMap<string, PolicyReport> =>
   new Map(reports.map((each) => [policyKey(each), each]));
 const snapshotOf = (reports: readonly PolicyReport[], proven = true, generation = 1): AgentSnapshot => ({
-  policies: new Map(reports.map((each) => [policyKey(each), { report: each, generation, observedGeneration: generation, proven }])),
+  policies: new Map(
+    reports.map((each) => [policyKey(each), { report: each, generation, observedGeneration: generation, proven, violations: [] }]),
+  ),
   cluster: { agentVersion: 'test', kubernetesVersion: 'v1', gatekeeper: { state: 'Absent' }, nodesByRegion: {}, conditions: [] },
 });
 const eventOf = (reason: string): ClusterEvent => ({ time: TIME, severity: 'info', reason, message: '' });

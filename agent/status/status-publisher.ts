@@ -11,6 +11,7 @@ import {
   auditOfPolicy,
   NamespaceLabelCache,
   type NamespaceLabels,
+  NO_VIOLATIONS,
   type PolicyViolations,
   ViolationFinder,
 } from '../observe/index.ts';
@@ -35,8 +36,6 @@ export interface StatusPublisherDeps {
   /** Asks for the next round. */
   readonly wake: (delayMs: number) => void;
 }
-
-const NO_VIOLATIONS: PolicyViolations = { count: 0, samples: [] };
 
 /** Publishes the outcome of a round: the status and the events of each policy, the snapshot that the report reads, metrics. */
 export class StatusPublisher {
@@ -168,6 +167,7 @@ const snapshotOf = weakMemo2((policy: PolicyInput, status: SovereignPolicyStatus
       generation: policy.generation,
       observedGeneration: status.observedGeneration ?? 0,
       proven: isProven(status) && status.observedGeneration === policy.generation,
+      violations: violations.found,
     }),
   ),
 );

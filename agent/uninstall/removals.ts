@@ -20,6 +20,8 @@ import {
   isNotFound,
   type KindDescriptor,
   type KubeClient,
+  keyOfObject,
+  type ListOptions,
   NAMESPACE_KIND,
   refOf,
   SOVEREIGN_POLICY_KIND,
@@ -27,6 +29,7 @@ import {
 } from '@fso/shared/kube';
 import { ignoreOutdated } from '../apply/index.ts';
 import { INJECTION_NAME, type InjectionKinds, isFloorName, isGuardName, TEMPLATE_NAME } from '../enforce/index.ts';
+import { REPORT_KIND, REPORT_SELECTOR } from '../openreports/index.ts';
 
 /** One object that the removal deletes or changes. */
 export interface Removal {
@@ -56,9 +59,9 @@ export interface StepsContext {
 /** In this order nothing refuses what comes later, and the guard keeps others from what is still there. */
 export const stepsOf = (context: StepsContext): readonly Step[] => {
   const { client, kinds } = context;
-  const deletes = (title: string, kind: KindDescriptor, isOurs: (object: KubeObject) => boolean): Step => ({
+  const deletes = (title: string, kind: KindDescriptor, isOurs: (object: KubeObject) => boolean, options: ListOptions = {}): Step => ({
     title,
-    find: async (signal) => (await listed(client, kind, signal)).filter(isOurs).map((object) => deletion(client, kind, object)),
+    find: async (signal) => (await listed(client, kind, signal, options)).filter(isOurs).map((object) => deletion(client, kind, object)),
   });
   const named =
     (isOurs: (name: string) => boolean) =>
@@ -70,6 +73,7 @@ export const stepsOf = (context: StepsContext): readonly Step[] => {
       title: 'release the SovereignPolicies',
       find: async (signal) => (await listed(client, SOVEREIGN_POLICY_KIND, signal)).flatMap((policy) => release(policy, context)),
     },
+    deletes('delete the reports of openreports.io', REPORT_KIND, () => true, { labelSelector: REPORT_SELECTOR }),
     deletes('delete the binding of placement injection', kinds.binding, isInjection),
     deletes('delete the policy of placement injection', kinds.policy, isInjection),
     { ...deletes('delete the bindings of lock 1', ADMISSION_POLICY_BINDING_KIND, named(isFloorName)), settles: true },
@@ -93,9 +97,14 @@ export const stepsOf = (context: StepsContext): readonly Step[] => {
 };
 
 /** Objects of a kind that nothing deletes yet; none where the API server does not serve the kind. */
-const listed = async <T extends KubeObject>(client: KubeClient, kind: KindDescriptor<T>, signal: AbortSignal): Promise<readonly T[]> => {
+const listed = async <T extends KubeObject>(
+  client: KubeClient,
+  kind: KindDescriptor<T>,
+  signal: AbortSignal,
+  options: ListOptions = {},
+): Promise<readonly T[]> => {
   try {
-    const objects = await client.list(kind, {}, signal);
+    const objects = await client.list(kind, options, signal);
     return kind.kind === SOVEREIGN_POLICY_KIND.kind ? objects : objects.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   } catch (error) {
     if (isNotFound(error)) return [];
@@ -104,7 +113,7 @@ const listed = async <T extends KubeObject>(client: KubeClient, kind: KindDescri
 };
 
 const deletion = (client: KubeClient, kind: KindDescriptor, object: KubeObject): Removal => ({
-  object: `${kind.kind} ${object.metadata.name}`,
+  object: `${kind.kind} ${keyOfObject(object)}`,
   run: (signal) => client.delete(kind, refOf(object), signal),
 });
 

@@ -1,6 +1,7 @@
 import { API_GROUP, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND, type KubeClient } from '@fso/shared/kube';
 import { mapConcurrently } from '@fso/shared/runtime';
+import { REPORT_KIND } from '../openreports/index.ts';
 
 /** The attributes of one request (https://kubernetes.io/docs/reference/access-authn-authz/authorization/#review-your-request-attributes). */
 interface Right {
@@ -24,6 +25,7 @@ const NEEDED: readonly Right[] = [
   ...rights(API_GROUP, ['floorparameters'], ['list', 'delete']),
   ...rights(API_GROUP, ['sovereignpolicies'], ['list', 'patch']),
   { verb: 'patch', group: API_GROUP, resource: 'sovereignpolicies', subresource: 'status' },
+  ...rights('openreports.io', [REPORT_KIND.plural], ['list', 'delete']),
   ...rights('', ['namespaces'], ['get', 'list', 'patch', 'delete']),
   { verb: 'get', group: 'coordination.k8s.io', resource: 'leases', namespace: SYSTEM_NAMESPACE },
 ];

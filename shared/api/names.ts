@@ -37,6 +37,11 @@ export const ENROLMENT_SECRET = 'fso-enrolment';
 /** ConfigMap with the public keys and certificates that the agent believes, in {@link SYSTEM_NAMESPACE}. The one who installs the agent writes it. */
 export const AGENT_TRUST = 'fso-agent-trust';
 
+/** Name of the report on each governed namespace for tools that read openreports.io, in that namespace. */
+export const OPEN_REPORT = 'fso-residency';
+/** ClusterRole with the rights for those reports; it owns them, so that they go with it. */
+export const OPEN_REPORTS_ROLE = 'fso-agent-openreports';
+
 /** Well-known node labels that carry a region (https://kubernetes.io/docs/reference/labels-annotations-taints/). */
 export const REGION_LABEL = 'topology.kubernetes.io/region';
 /** Deprecated since Kubernetes 1.17, but cloud node controllers still trust it; never a proof of a region. */
@@ -51,7 +56,7 @@ export const LABELS = {
   updatedAt: `${KEY_PREFIX}updated-at`,
   /** `hub` on SovereignPolicies that came from Git; absent on local ones. */
   managedBy: `${KEY_PREFIX}managed-by`,
-  /** On every object that the agent owns outside of namespaces: floor policies, bindings, template, constraints. */
+  /** On every object that the agent owns: floor policies, bindings, template, constraints, reports. */
   component: `${KEY_PREFIX}component`,
 } as const;
 
@@ -122,6 +127,7 @@ export const FIELD_MANAGERS = {
   record: 'fso-agent-record',
   witness: 'fso-agent-witness',
   identity: 'fso-agent-identity',
+  openReports: 'fso-agent-openreports',
 } as const;
 
 export const CONDITIONS = {

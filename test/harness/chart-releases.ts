@@ -33,6 +33,7 @@ export const FULL_AGENT = agentWith({
   trustedBinders: ['system:serviceaccount:batch:scheduler'],
   hub: { url: 'wss://hub.example.com:8443', ca: 'a CA' },
   signers: { ssh: signer() },
+  openReports: { enabled: true },
   settings: { FSO_LOG_LEVEL: 'debug', FSO_VERIFY: 'warn' },
   networkPolicy: { apiServer: [{ ipBlock: { cidr: '10.0.0.0/8' } }], hub: [{ ipBlock: { cidr: '192.0.2.0/24' } }], metricsFrom: [PEER] },
 });

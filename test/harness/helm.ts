@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { KubeObject } from '@fso/shared/api';
 import type { CustomResourceDefinition } from '@fso/shared/kube';
-import { parse, parseAllDocuments } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 import { HELM_TOOL, type ToolModule } from '../../clusters/build/modules.ts';
 import { ensureTools } from '../../clusters/build/tools.ts';
+import { crdsOf, readCrds } from './module-crds.ts';
 
 const run = promisify(execFile);
 
@@ -21,16 +22,6 @@ export interface Release {
   readonly namespace: string;
   readonly values: Values;
 }
-
-/** Files of a module that the charts make objects of. */
-const crdsOf = (name: string, upstream: string, files: ToolModule['files']): ToolModule => ({
-  name,
-  dir: join(import.meta.dirname, 'crds'),
-  upstream,
-  programs: [],
-  files,
-  linkerFlags: () => [],
-});
 
 const GATEWAY_CRDS = 'config/crd/standard/gateway.networking.k8s.io';
 const CRD_MODULES: readonly ToolModule[] = [
@@ -53,11 +44,8 @@ const withAllVersions = ({ spec, ...crd }: CustomResourceDefinition): CustomReso
 });
 
 /** The CRDs of the Gateway API and of cert-manager for the kinds that the charts may make. */
-export const readChartCrds = async (signal: AbortSignal): Promise<readonly CustomResourceDefinition[]> => {
-  const folders = await ensureTools({ env: process.env, log: () => undefined, modules: CRD_MODULES }, signal);
-  const files = CRD_MODULES.flatMap(({ name, files: wanted }) => Object.keys(wanted).map((file) => join(folders[name] ?? '', file)));
-  return Promise.all(files.map(async (file) => withAllVersions(parse(await readFile(file, 'utf8')) as CustomResourceDefinition)));
-};
+export const readChartCrds = async (signal: AbortSignal): Promise<readonly CustomResourceDefinition[]> =>
+  (await readCrds(CRD_MODULES, signal)).map(withAllVersions);
 
 /** Helm without the settings of this machine's user. A release is called like its chart. */
 export class Helm {

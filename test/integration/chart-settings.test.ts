@@ -81,6 +81,7 @@ describe('the settings of the programs', () => {
       listen: { port: 8081 },
       trustedBinders: ['system:kube-scheduler', 'eks:fargate-scheduler', 'system:serviceaccount:batch:scheduler'],
       trustedNodeLabelers: ['eks:cloud-controller-manager'],
+      openReports: true,
     });
   });
 

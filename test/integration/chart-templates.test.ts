@@ -3,11 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { byText } from '@fso/shared/encoding';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { loadAgentConfig } from '../../agent/config.ts';
 import { agentWith, DIGEST, FULL_AGENT, FULL_HUB, GATEWAY_HUB, hubWith, KEYS, PEER, signer } from '../harness/chart-releases.ts';
-import { CHARTS, Helm, type Release } from '../harness/helm.ts';
+import { CHARTS, Helm, type Release, type Values } from '../harness/helm.ts';
 import { type Container, egressOf, mountedEnvironment, podOf } from '../harness/pod-template.ts';
 import { never } from '../harness/waiting.ts';
 
@@ -75,10 +76,10 @@ describe('what the charts refuse', () => {
 
 describe('the parts of the charts', () => {
   it("the rights of the agent are those of deploy/agent/rbac.yaml, in the agent's namespace", async () => {
-    const wanted = parseAllDocuments(readFileSync(join(CHARTS, '..', 'agent', 'rbac.yaml'), 'utf8')).map(
-      (document) => document.toJS() as KubeObject,
-    );
-    const rendered = await helm.render(agentWith());
+    const wanted = ['rbac', 'openreports']
+      .flatMap((name) => parseAllDocuments(readFileSync(join(CHARTS, '..', 'agent', `${name}.yaml`), 'utf8')))
+      .map((document) => document.toJS() as KubeObject);
+    const rendered = await helm.render(agentWith({ openReports: { enabled: true } }));
     const found = wanted.flatMap(({ kind, metadata }) =>
       ofKind(rendered, kind ?? '').filter((object) => object.metadata.name === metadata.name),
     );
@@ -86,6 +87,14 @@ describe('the parts of the charts', () => {
     expect(bare).toEqual(wanted.filter(({ kind }) => kind !== 'Namespace').map((object) => expect.objectContaining(object)));
     expect(rendered.filter((object) => object.kind === 'Namespace')).toEqual([]);
     expect(new Set(rendered.map(({ metadata }) => metadata.namespace ?? SYSTEM_NAMESPACE))).toEqual(new Set([SYSTEM_NAMESPACE]));
+  });
+
+  it('the rights for reports come with the setting alone', async () => {
+    const named = async (values: Values): Promise<string[]> =>
+      (await helm.render(agentWith(values))).map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+    const added = await named({ openReports: { enabled: true } });
+    for (const name of await named({})) added.splice(added.indexOf(name), 1);
+    expect(added.toSorted(byText)).toEqual(['ClusterRole fso-agent-openreports', 'ClusterRoleBinding fso-agent-openreports']);
   });
 
   it('images are named by registry and digest', async () => {

@@ -83,6 +83,36 @@ describe.each(Object.entries(BASES))('deploy/kustomize/%s', (name, release) => {
   });
 });
 
+const WITHOUT_REPORTS = BASES['agent-with-hub'] as Release;
+const WITH_REPORTS: Release = { ...WITHOUT_REPORTS, values: { ...WITHOUT_REPORTS.values, openReports: { enabled: true } } };
+
+/** Makes a kustomization of a documented text. */
+const buildOverlay = async (folder: string, text: string): Promise<readonly unknown[]> => {
+  const place = join(cluster.folder, folder);
+  await mkdir(place);
+  await writeFile(join(place, 'kustomization.yaml'), text);
+  await symlink(ROOT, join(place, 'federated-sovereignty-operator'));
+  return parseAllDocuments(await shell.run(`kubectl kustomize ${place}`)).map((document) => document.toJS() as unknown);
+};
+
+describe('deploy/kustomize/openreports', () => {
+  it('is what the chart adds: npx vitest run --project integration kustomize -u', async () => {
+    const before = new Set((await objectsOf(WITHOUT_REPORTS)).map((object) => JSON.stringify(object)));
+    const added = (await objectsOf(WITH_REPORTS)).filter(
+      (object) => (object as KubeObject).kind?.startsWith('ClusterRole') && !before.has(JSON.stringify(object)),
+    );
+    const texts = added.map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false }));
+    const text = `# Generated from deploy/charts/fso-agent by test/integration/kustomize.test.ts. Do not edit.\n${texts.join('---\n')}`;
+    await expect(text).toMatchFileSnapshot(join(ROOT, 'deploy/kustomize/openreports/manifests.yaml'));
+  });
+
+  it('makes with an agent what the chart makes, as docs/operate/openreports.md uses it', async () => {
+    const page = readFileSync(join(ROOT, 'docs/operate/openreports.md'), 'utf8');
+    const [, text = ''] = /^```yaml\n(# kustomization\.yaml with reports\n.*?)^```/ms.exec(page) ?? [];
+    expect(byName(await buildOverlay('reports', text))).toEqual(byName(await objectsOf(WITH_REPORTS)));
+  });
+});
+
 describe('docs/operate/install-without-helm.md', () => {
   const page = readFileSync(join(ROOT, 'docs/operate/install-without-helm.md'), 'utf8');
   const overlays = [...page.matchAll(/^```yaml\n(# kustomization\.yaml of the (\w+)\n.*?)^```/gms)].map(([, text = '', folder = '']) => ({
@@ -95,11 +125,7 @@ describe('docs/operate/install-without-helm.md', () => {
     ['hub', { git: { url: 'https://git.example.com/org/policies.git' }, ...imageOf('fso-hub') }],
   ])('has an overlay for the %s that makes what the chart makes of the same values', async (folder, values) => {
     const overlay = overlays.find((found) => found.folder === folder);
-    const place = join(cluster.folder, folder);
-    await mkdir(place);
-    await writeFile(join(place, 'kustomization.yaml'), overlay?.text ?? '');
-    await symlink(ROOT, join(place, 'federated-sovereignty-operator'));
-    const made = parseAllDocuments(await shell.run(`kubectl kustomize ${place}`)).map((document) => document.toJS() as unknown);
+    const made = await buildOverlay(folder, overlay?.text ?? '');
     const base = BASES[folder === 'agent' ? 'agent-with-hub' : folder] as Release;
     const wanted = await objectsOf({ ...base, values: { ...base.values, ...values } });
     expect(byName(made)).toEqual(byName(wanted));

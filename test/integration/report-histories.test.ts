@@ -83,7 +83,9 @@ class Cluster {
   }
 
   #snapshot(reports: readonly PolicyReport[]) {
-    const policies = reports.map((report) => [policyKey(report), { report, generation: 1, observedGeneration: 1, proven: true }] as const);
+    const policies = reports.map(
+      (report) => [policyKey(report), { report, generation: 1, observedGeneration: 1, proven: true, violations: [] }] as const,
+    );
     const gatekeeper = { state: 'Ready' as const };
     return {
       policies: new Map(policies),

@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { LocalCluster } from '@fso/clusters/local';
 import { AGENT_VIOLATIONS, type KubeObject, REGION_LABEL, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import {
@@ -22,7 +22,9 @@ import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { openKubeClient, refusalOf } from '../harness/kube-client.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
+import { documentedCommands, Shell } from '../harness/shell.ts';
 import { eventually } from '../harness/waiting.ts';
+import { itKeepsReports } from './kept-reports.ts';
 
 const MUTATING: KindDescriptor = {
   apiVersion: 'admissionregistration.k8s.io/v1',
@@ -117,5 +119,17 @@ describe('an agent with only its own rights', () => {
 
     await world.client.delete(POD_KIND, { namespace: 'old', name: 'stray' }, stop.signal);
     await eventually(() => agent.observatory.snapshot().policies.get('default/old-eu')?.report.violations === 0);
+    await world.stopAgent(agent);
+  });
+
+  describe('that keeps reports for tools that read openreports.io', () => {
+    itKeepsReports(
+      () => world,
+      () => kubeconfig,
+      async () => {
+        const shell = await Shell.open({ kubeconfig: cluster.kubeconfig, folder: dirname(kubeconfig) }, stop.signal);
+        return shell.run(documentedCommands('docs/operate/openreports.md', 'read'));
+      },
+    );
   });
 });

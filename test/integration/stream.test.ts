@@ -54,7 +54,10 @@ const startAgent = async (hubUrl = hub.url, token = 'secret'): Promise<Agent> =>
   policies.onChange(() => {
     const seen = policies.list().map((policy) => {
       const generation = policy.metadata.generation ?? 0;
-      return [policyKeyOf(policy), { report: reportOf(policy), generation, observedGeneration: generation, proven: true }] as const;
+      return [
+        policyKeyOf(policy),
+        { report: reportOf(policy), generation, observedGeneration: generation, proven: true, violations: [] },
+      ] as const;
     });
     observatory.publish({ policies: new Map(seen), cluster: FACTS });
   });

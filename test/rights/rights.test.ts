@@ -25,8 +25,9 @@ interface Role {
   readonly rules: readonly Rule[];
 }
 
-const text = readFileSync(new URL('../../deploy/agent/rbac.yaml', import.meta.url), 'utf8');
-const ROLES = parseAllDocuments(text)
+const texts = ['rbac', 'openreports'].map((name) => readFileSync(new URL(`../../deploy/agent/${name}.yaml`, import.meta.url), 'utf8'));
+const ROLES = texts
+  .flatMap((text) => parseAllDocuments(text))
   .map((document) => document.toJS() as Role)
   .filter(({ kind }) => kind === 'Role' || kind === 'ClusterRole');
 
@@ -53,7 +54,7 @@ const allows = (right: Right, used: RightInUse): boolean =>
 const textOf = ({ verb, apiGroup, resource }: Pick<RightInUse, 'verb' | 'apiGroup' | 'resource'>, names = ''): string =>
   `${verb} ${apiGroup}/${resource} ${names}`;
 
-describe('the rights of deploy/agent/rbac.yaml', () => {
+describe('the rights of deploy/agent', () => {
   let used: readonly RightInUse[];
 
   beforeAll(async () => {

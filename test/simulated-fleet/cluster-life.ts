@@ -17,7 +17,7 @@ import { planNamespaces } from '../../agent/enforce/namespaces.ts';
 import type { Governance, NamespaceInput, PolicyInput, PolicyOutcome } from '../../agent/enforce/types.ts';
 import type { NamespaceLabels } from '../../agent/observe/namespace-labels.ts';
 import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../../agent/observe/tampering.ts';
-import { type PolicyViolations, ViolationFinder } from '../../agent/observe/violations.ts';
+import { NO_VIOLATIONS, type PolicyViolations, ViolationFinder } from '../../agent/observe/violations.ts';
 import type { LockFacts, PolicyLocks } from '../../agent/status/locks.ts';
 import { planStatus, toReport } from '../../agent/status/plan-status.ts';
 import { planPolicyEvents } from '../../agent/status/policy-events.ts';
@@ -204,7 +204,7 @@ export const createClusterLife = ({ cluster, trouble, random, now }: LifeOptions
     for (const [name, labels] of planLabels(governance, spaces, reported.size === 0 ? past(20) : new Date())) spaces.set(name, labels);
     return inputs.flatMap((policy, index) => {
       const outcome = governance.policies.get(policy.key);
-      const violations = found.get(policy.key) ?? { count: 0, samples: [] };
+      const violations = found.get(policy.key) ?? NO_VIOLATIONS;
       const labels = labelsOf(outcome, spaces);
       const report = outcome && judgePolicy(policy, { outcome, violations, labels, locks: locksOf(trouble, index === 0) });
       return report === undefined ? [] : [report];

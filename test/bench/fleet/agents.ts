@@ -137,7 +137,7 @@ class BenchAgent {
 
   #snapshot() {
     const policies = new Map(
-      [...this.#policies].map(([key, report]) => [key, { report, generation: 1, observedGeneration: 1, proven: true }]),
+      [...this.#policies].map(([key, report]) => [key, { report, generation: 1, observedGeneration: 1, proven: true, violations: [] }]),
     );
     return {
       policies,

@@ -1,0 +1,185 @@
+import { type KubeObject, OPEN_REPORTS_ROLE } from '@fso/shared/api';
+import { createInformers, type Informer, isForbidden, isNotFound, type KindDescriptor, refOf } from '@fso/shared/kube';
+import { Wakeup } from '@fso/shared/runtime';
+import { runAction } from '../apply/index.ts';
+import type { ClusterView } from '../cache/index.ts';
+import type { Action } from '../enforce/index.ts';
+import type { AgentMetrics } from '../metrics.ts';
+import { isFinished, type Observatory } from '../observe/index.ts';
+import type { AgentRuntime } from '../runtime.ts';
+import { isLabelled, ownerOf, planReports, reduceReport } from './plan-reports.ts';
+import { buildContent, findingsByNamespace, REPORT_FIELDS, REPORT_KIND, REPORT_SELECTOR, type Report } from './report.ts';
+import { type DueReports, ReportThrottle } from './report-throttle.ts';
+
+export interface OpenReportsDeps {
+  readonly runtime: AgentRuntime;
+  readonly view: Pick<ClusterView, 'podsIn'>;
+  readonly observatory: Observatory;
+  readonly metrics: Pick<AgentMetrics, 'writes'>;
+}
+
+const CLUSTER_ROLE_KIND: KindDescriptor = {
+  apiVersion: 'rbac.authorization.k8s.io/v1',
+  kind: 'ClusterRole',
+  plural: 'clusterroles',
+  namespaced: false,
+};
+
+/** Most writes between two pauses: reports are a convenience, and must not crowd out the writes that enforce. */
+const BURST = 10;
+const PAUSE_MS = 1_000;
+/** The pause is at least this many times what came before it: thousands of violations are compared as well as written. */
+const REST_SHARE = 3;
+/** Reports that others made under the agent's name, and that the log has named. */
+const MAX_NAMED = 1_000;
+
+/**
+ * Keeps a report in each governed namespace, from what the rounds of the agent find. Where the API server does not serve the kind,
+ * or the agent may not read it, the informer looks again; nothing else depends on it.
+ */
+export class OpenReports {
+  readonly #deps: OpenReportsDeps;
+  readonly #reports: Informer<Report>;
+  readonly #throttle = new ReportThrottle();
+  readonly #wakeup = new Wakeup();
+  /** Uids of the agent's reports, by namespace: one that loses its label is still the agent's. */
+  readonly #own = new Map<string, string>();
+  readonly #named = new Set<string>();
+  #ownerUid: string | undefined;
+  #isFailing: boolean = false;
+
+  /** Starts to read the reports of the cluster, until the signal aborts. The observatory must have the state of a round. */
+  constructor(deps: OpenReportsDeps, signal: AbortSignal) {
+    const { client, clock, logger, random } = deps.runtime;
+    this.#deps = deps;
+    this.#reports = createInformers(client, { logger, clock, random }, signal).informer(REPORT_KIND, {
+      fieldSelector: REPORT_FIELDS,
+      transform: reduceReport,
+    });
+    this.#reports.onChange((_, report, previous) => {
+      this.#recordOwn(report, previous);
+      this.#wakeup.wake();
+    });
+  }
+
+  /** Runs until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { runtime, observatory } = this.#deps;
+    const wake = (): void => this.#wakeup.wake();
+    const ends = [observatory.onChange(wake), this.#reports.onServed(wake)];
+    try {
+      await this.#reports.ready(signal);
+      for (;;) {
+        const started = runtime.clock.monotonicMs();
+        const waitMs = await this.#writeSome(signal);
+        await runtime.clock.sleep(Math.max(PAUSE_MS, REST_SHARE * (runtime.clock.monotonicMs() - started)), signal);
+        if (waitMs === undefined) await this.#wakeup.wait(signal);
+        else await this.#wakeup.waitAtMost(waitMs, runtime.clock, signal);
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      for (const end of ends) end();
+    }
+  }
+
+  /** Writes some of what is due. @returns ms until there is more to write; undefined: when something changes */
+  async #writeSome(signal: AbortSignal): Promise<number | undefined> {
+    if (!this.#reports.served || !this.#reports.synced) return undefined;
+    try {
+      // A role that was made again has another uid, and its predecessor's reports are gone, or going.
+      if (this.#due().actions.length > 0) await this.#readOwner(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#recordFailure(error);
+      return PAUSE_MS;
+    }
+    const { actions, waitMs } = this.#due();
+    for (const action of actions.slice(0, BURST)) await this.#write(action, signal);
+    return actions.length > BURST ? 0 : waitMs;
+  }
+
+  #due(): DueReports {
+    const { runtime, view, observatory } = this.#deps;
+    const findings = findingsByNamespace(observatory.snapshot().policies);
+    const wanted = new Map(
+      [...findings].map(([namespace, found]) => {
+        let pods = 0;
+        for (const pod of view.podsIn(namespace)) if (!isFinished(pod)) pods += 1;
+        return [namespace, buildContent(found, pods)];
+      }),
+    );
+    const owner = this.#ownerUid === undefined ? undefined : ownerOf(this.#ownerUid);
+    const actions = planReports({ wanted, live: this.#reports.list(), isOwn: (report) => this.#isOwn(report, wanted), owner });
+    return this.#throttle.due(actions, runtime.clock.monotonicMs());
+  }
+
+  async #write(action: Action, signal: AbortSignal): Promise<void> {
+    const { runtime, metrics } = this.#deps;
+    const { client, clock } = runtime;
+    try {
+      await runAction(client, action, signal);
+      this.#throttle.noteWrite(action.key, clock.monotonicMs());
+      this.#isFailing = false;
+      metrics.writes.inc({ kind: REPORT_KIND.kind, result: 'ok' });
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#throttle.noteFailure(action.key, clock.monotonicMs());
+      metrics.writes.inc({ kind: REPORT_KIND.kind, result: 'error' });
+      this.#recordFailure(error);
+    }
+  }
+
+  #recordFailure(error: unknown): void {
+    if (!this.#isFailing) this.#deps.runtime.logger.warn({ err: error }, 'report cannot be written, trying again');
+    this.#isFailing = true;
+  }
+
+  /** Without the role, e.g. where the agent has its rights otherwise, nothing owns the reports. */
+  async #readOwner(signal: AbortSignal): Promise<void> {
+    try {
+      const role: KubeObject | undefined = await this.#deps.runtime.client.get(CLUSTER_ROLE_KIND, { name: OPEN_REPORTS_ROLE }, signal);
+      this.#ownerUid = role?.metadata.deletionTimestamp === undefined ? role?.metadata.uid : undefined;
+    } catch (error) {
+      if (!isForbidden(error)) throw error;
+      this.#ownerUid = undefined;
+    }
+  }
+
+  #recordOwn(report: Report | undefined, previous: Report | undefined): void {
+    const { namespace = '', uid = '' } = (report ?? previous)?.metadata ?? {};
+    if (report === undefined) this.#own.delete(namespace);
+    else if (isLabelled(report)) this.#own.set(namespace, uid);
+  }
+
+  #isOwn(report: Report, wanted: ReadonlyMap<string, unknown>): boolean {
+    const { namespace = '', name, uid = '' } = report.metadata;
+    if (this.#own.get(namespace) === uid) return true;
+    if (wanted.has(namespace) && !this.#named.has(uid) && this.#named.size < MAX_NAMED) {
+      this.#named.add(uid);
+      this.#deps.runtime.logger.warn({ namespace, name }, 'a report of this name belongs to another writer and is left alone');
+    }
+    return false;
+  }
+}
+
+/**
+ * Deletes the reports of an agent that kept them before the setting was turned off. Without the rights there is nothing to do: the
+ * role that granted them owned the reports. Retries until it is done. @throws the signal's reason
+ */
+export const removeReports = async ({ client, clock, logger }: AgentRuntime, signal: AbortSignal): Promise<void> => {
+  for (;;) {
+    try {
+      const reports = await client.list(REPORT_KIND, { fieldSelector: REPORT_FIELDS, labelSelector: REPORT_SELECTOR }, signal);
+      for (const report of reports) await client.delete(REPORT_KIND, refOf(report), signal);
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isNotFound(error) || isForbidden(error)) return;
+      logger.warn({ err: error }, 'reports cannot be removed, trying again');
+      await clock.sleep(REMOVE_RETRY_MS, signal);
+    }
+  }
+};
+
+const REMOVE_RETRY_MS = 30_000;

@@ -1,0 +1,86 @@
+import { FIELD_MANAGERS, LABELS, type ObjectMeta, OPEN_REPORT, OPEN_REPORTS_ROLE } from '@fso/shared/api';
+import { byText, canonicalJson, sha256 } from '@fso/shared/encoding';
+import type { Action } from '../enforce/index.ts';
+import { REPORT_KIND, REPORT_LABELS, type Report, type ReportContent } from './report.ts';
+
+type OwnerReference = NonNullable<ObjectMeta['ownerReferences']>[number];
+
+/** The ClusterRole that grants the rights for reports: Kubernetes' garbage collector deletes them once it is gone. */
+export const ownerOf = (uid: string): OwnerReference => ({
+  apiVersion: 'rbac.authorization.k8s.io/v1',
+  kind: 'ClusterRole',
+  name: OPEN_REPORTS_ROLE,
+  uid,
+});
+
+interface DigestInput extends Omit<Report, 'metadata' | 'digest'> {
+  readonly metadata: Pick<ObjectMeta, 'labels' | 'ownerReferences'>;
+}
+
+/** Hash of all that the agent writes, but for the number of pods that conform, and of what others could add. */
+const digestOf = ({ metadata, source, scope, scopeSelector, configuration, summary, results = [] }: DigestInput): string => {
+  const labels = { [LABELS.component]: metadata.labels?.[LABELS.component] };
+  const owners = metadata.ownerReferences ?? [];
+  const { pass: _, ...counts } = summary ?? {};
+  return sha256(canonicalJson({ labels, owners, source, scope, scopeSelector, configuration, counts, results }));
+};
+
+/** Reduces a report to what a plan compares. */
+export const reduceReport = (report: Report): Report => {
+  const { name, namespace, uid, resourceVersion, deletionTimestamp, labels } = report.metadata;
+  const component = labels?.[LABELS.component];
+  const metadata = {
+    name,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+    labels: component === undefined ? {} : { [LABELS.component]: component },
+  };
+  return { metadata, summary: { pass: report.summary?.pass ?? 0 }, digest: digestOf(report) };
+};
+
+/** Whether a report carries the label of the agent's. */
+export const isLabelled = ({ metadata }: Report): boolean =>
+  Object.entries(REPORT_LABELS).every(([key, value]) => metadata.labels?.[key] === value);
+
+export interface ReportsInput {
+  /** By namespace. */
+  readonly wanted: ReadonlyMap<string, ReportContent>;
+  /** Reports of the agent's name, as {@link reduceReport} leaves them. */
+  readonly live: readonly Report[];
+  /** Whether a report is the agent's. Others are left alone. */
+  readonly isOwn: (report: Report) => boolean;
+  readonly owner: OwnerReference | undefined;
+}
+
+/**
+ * Plans the writes that make the reports of the cluster what they should be, by namespace. An existing report is patched, not
+ * applied: a patch also removes what others added. The reason is `Count` where only the number of pods that conform changes.
+ */
+export const planReports = ({ wanted, live, isOwn, owner }: ReportsInput): readonly Action[] => {
+  const present = new Map(live.map((report) => [report.metadata.namespace ?? '', report]));
+  const owners = owner === undefined ? [] : [owner];
+  const metadata = { labels: REPORT_LABELS, ownerReferences: owners };
+  const writes = [...wanted].flatMap(([namespace, content]): Action[] => {
+    const report = present.get(namespace);
+    const target = targetOf(namespace);
+    if (report === undefined) {
+      const body = { metadata: { namespace, name: OPEN_REPORT, labels: { ...REPORT_LABELS }, ownerReferences: owners }, ...content };
+      return [{ ...target, type: 'apply', body, fieldManager: FIELD_MANAGERS.openReports, reason: 'Report' }];
+    }
+    if (!isOwn(report) || report.metadata.deletionTimestamp !== undefined) return [];
+    const isSame = report.digest === digestOf({ metadata, ...content });
+    if (isSame && report.summary?.pass === content.summary.pass) return [];
+    // The uid makes the patch fail where another object has taken the name meanwhile.
+    const patch = { metadata: { ...metadata, uid: report.metadata.uid }, scope: null, scopeSelector: null, ...content };
+    return [{ ...target, type: 'patch', ref: { namespace, name: OPEN_REPORT }, patch, reason: isSame ? 'Count' : 'Report' }];
+  });
+  const removals = [...present].flatMap(([namespace, report]): Action[] => {
+    if (wanted.has(namespace) || !isOwn(report) || report.metadata.deletionTimestamp !== undefined) return [];
+    return [{ ...targetOf(namespace), type: 'delete', ref: { namespace, name: OPEN_REPORT }, reason: 'Release' }];
+  });
+  return [...writes, ...removals].sort((a, b) => byText(a.key, b.key));
+};
+
+const targetOf = (namespace: string) => ({ key: `${REPORT_KIND.kind}/${namespace}/${OPEN_REPORT}`, kind: REPORT_KIND, policies: [] });

@@ -1,0 +1,124 @@
+import { type PolicyReport, policyKey } from '@fso/shared/api';
+import { describe, expect, it } from 'vitest';
+import { policyReport } from '../../test/harness/policy-reports.ts';
+import type { AgentSnapshot, FoundViolation } from '../observe/index.ts';
+import { buildContent, findingsByNamespace, MAX_RESULT_BYTES, MAX_RESULTS } from './report.ts';
+
+const SINCE = '2026-01-02T03:04:05.678Z';
+
+const violationOf = (name: string, changes: Partial<FoundViolation['violation']> = {}): FoundViolation => ({
+  pod: { metadata: { name, namespace: 'finance', uid: `uid-of-${name}` }, spec: {} },
+  violation: { kind: 'Pod', namespace: 'finance', name, reason: 'is outside', since: SINCE, ...changes },
+});
+
+const snapshotOf = (...policies: readonly (readonly [PolicyReport, ...FoundViolation[]])[]): AgentSnapshot['policies'] =>
+  new Map(
+    policies.map(([report, ...violations]) => [
+      policyKey(report),
+      { report, generation: 1, observedGeneration: 1, proven: true, violations },
+    ]),
+  );
+
+const contentOf = (policies: AgentSnapshot['policies'], pods = 0) =>
+  buildContent(findingsByNamespace(policies).get('finance') ?? expect.fail('finance is not governed'), pods);
+
+describe('findingsByNamespace', () => {
+  it('has each governed namespace, and no other', () => {
+    const elsewhere = violationOf('x', { namespace: 'gone' });
+    const findings = findingsByNamespace(
+      snapshotOf([policyReport('a', { namespaces: ['finance', 'hr'] }), elsewhere], [policyReport('b', { namespaces: ['hr'] })]),
+    );
+    expect([...findings].map(([name, { policies, violations }]) => [name, policies, violations.length])).toEqual([
+      ['finance', 1, 0],
+      ['hr', 2, 0],
+    ]);
+  });
+});
+
+describe('the report of a namespace', () => {
+  it('names policy, pod, node, regions and commit of a violation', () => {
+    const policy = policyReport('finance-eu', {
+      namespaces: ['finance'],
+      revision: 'c0ffee',
+      effectiveRegions: ['eu-central-1', 'eu-west-1'],
+      enforcementAction: 'deny',
+    });
+    const content = contentOf(snapshotOf([policy, violationOf('stray', { node: 'n1', region: 'us-east-1' })]), 3);
+    expect(content.summary).toEqual({ pass: 2, fail: 1, warn: 0, error: 0, skip: 0 });
+    expect(content.results).toEqual([
+      {
+        policy: 'finance-eu',
+        rule: 'node-region',
+        category: 'Residency',
+        severity: 'high',
+        result: 'fail',
+        scored: true,
+        timestamp: { seconds: Date.parse(SINCE.replace('.678', '')) / 1000, nanos: 678_000_000 },
+        message: 'is outside',
+        resources: [{ apiVersion: 'v1', kind: 'Pod', namespace: 'finance', name: 'stray', uid: 'uid-of-stray' }],
+        properties: {
+          allowedRegions: 'eu-central-1,eu-west-1',
+          enforcementAction: 'deny',
+          node: 'n1',
+          nodeRegion: 'us-east-1',
+          revision: 'c0ffee',
+        },
+      },
+    ]);
+  });
+
+  it('calls what a policy does not refuse a warning, and lists it after what one refuses', () => {
+    const inFinance = { namespaces: ['finance'] };
+    const content = contentOf(
+      snapshotOf(
+        [policyReport('a', { ...inFinance, enforcementAction: 'dryrun' }), violationOf('p')],
+        [policyReport('b', { ...inFinance, enforcementAction: 'warn' }), violationOf('p')],
+        [policyReport('d', { ...inFinance, enforcementAction: 'custom' }), violationOf('q'), violationOf('p')],
+        [policyReport('c', { ...inFinance, enforcementAction: 'deny' }), violationOf('q')],
+      ),
+      2,
+    );
+    const shown = content.results.map(({ policy, resources: [pod], result, severity, scored, rule }) =>
+      [policy, pod?.['name'], result, severity, scored, rule].join(' '),
+    );
+    expect(shown).toEqual([
+      'd p fail high true node-constraints',
+      'c q fail high true node-constraints',
+      'd q fail high true node-constraints',
+      'b p warn medium false node-constraints',
+      'a p warn low false node-constraints',
+    ]);
+    expect(content.summary).toEqual({ pass: 3, fail: 3, warn: 2, error: 0, skip: 0 });
+  });
+
+  it('does not depend on the order in which policies and pods come', () => {
+    const policies = [
+      [policyReport('a', { namespaces: ['finance'] }), violationOf('p'), violationOf('q')],
+      [policyReport('b', { namespaces: ['finance'] }), violationOf('q')],
+    ] as const;
+    const [a, b] = policies;
+    expect(contentOf(snapshotOf(b, [a[0], a[2], a[1]]))).toEqual(contentOf(snapshotOf(...policies)));
+  });
+
+  it('counts all violations, and lists the first', () => {
+    const many = Array.from({ length: MAX_RESULTS + 20 }, (_, index) => violationOf(`pod-${String(index).padStart(4, '0')}`));
+    const content = contentOf(
+      snapshotOf([policyReport('a', { namespaces: ['finance'], enforcementAction: 'deny' }), ...many]),
+      many.length,
+    );
+    expect(content.summary).toMatchObject({ pass: 0, fail: many.length });
+    expect(content.results).toHaveLength(MAX_RESULTS);
+    expect(content.results.at(-1)?.resources[0]?.['name']).toBe('pod-0099');
+    expect(content.configuration.limits.maxResults).toBe(MAX_RESULTS);
+  });
+
+  it('is bounded in bytes, whatever reasons and regions say', () => {
+    const effectiveRegions = Array.from({ length: 100 }, (_, index) => `${'r'.repeat(60)}-${index}`);
+    const reason = '\u{1F30D}'.repeat(1_024);
+    const many = Array.from({ length: MAX_RESULTS }, (_, index) => violationOf(`pod-${index}`, { reason }));
+    const { results } = contentOf(snapshotOf([policyReport('a', { namespaces: ['finance'], effectiveRegions }), ...many]), 100);
+    expect(Buffer.byteLength(JSON.stringify(results))).toBeLessThan(MAX_RESULT_BYTES + MAX_RESULTS);
+    expect(results.length).toBeGreaterThan(10);
+    expect(results.length).toBeLessThan(MAX_RESULTS);
+  });
+});

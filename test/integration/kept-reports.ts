@@ -1,0 +1,194 @@
+import { type KubeObject, LABELS, OPEN_REPORT, REGION_LABEL } from '@fso/shared/api';
+import { CRD_KIND, POD_KIND } from '@fso/shared/kube';
+import { systemClock } from '@fso/shared/runtime';
+import { expect, it } from 'vitest';
+import type { RunningAgent } from '../../agent/agent.ts';
+import { REPORT_KIND, type Report } from '../../agent/openreports/index.ts';
+import { uninstall } from '../../agent/uninstall/index.ts';
+import { readManifest } from '../../clusters/local/api.ts';
+import type { AgentHarness } from '../harness/agent-harness.ts';
+import { readReportCrd } from '../harness/module-crds.ts';
+import { eventually, never } from '../harness/waiting.ts';
+
+const ROLE = new URL('../../deploy/agent/openreports.yaml', import.meta.url).pathname;
+const OPTIONS = { fieldManager: 'test', force: true } as const;
+
+/**
+ * An agent that keeps reports, with the rights of deploy/agent/rbac.yaml and those of deploy/agent/openreports.yaml, in the cluster of
+ * `world`. The last test removes enforcement from it.
+ *
+ * @param world its administrator @param kubeconfig of the agent @param showReports prints them as its administrator does
+ */
+export const itKeepsReports = (world: () => AgentHarness, kubeconfig: () => string, showReports: () => Promise<string>): void => {
+  let agent: RunningAgent;
+
+  const start = async (openReports: boolean): Promise<void> => {
+    agent = await world().startAgent('reporting', { kubeconfig: kubeconfig(), openReports });
+    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
+  };
+  const applyRole = async (): Promise<void> => {
+    for (const object of readManifest(ROLE) as KubeObject[]) {
+      await world().client.apply(await world().kindOf(object), object, OPTIONS, never);
+    }
+  };
+  const deleteRole = async (): Promise<void> => {
+    for (const object of readManifest(ROLE) as KubeObject[]) {
+      await world().client.delete(await world().kindOf(object), { name: object.metadata.name }, never);
+    }
+  };
+  const reportIn = (namespace: string): Promise<Report | undefined> =>
+    world().client.get(REPORT_KIND, { namespace, name: OPEN_REPORT }, never);
+  const govern = (name: string, targetNamespace: string) => world().applyPolicy(name, { targetNamespace, allowedRegions: ['eu-west-1'] });
+  /** A pod of the team, and one that stands outside once a policy comes. */
+  const makePods = async (namespace: string): Promise<void> => {
+    await world().makeNamespace(namespace);
+    for (const [name, region] of [
+      ['stray', 'us-east-1'],
+      ['settled', 'eu-west-1'],
+    ] as const) {
+      const spec = { containers: [{ name: 'main', image: 'app:1' }], nodeSelector: { [REGION_LABEL]: region } };
+      await world().client.create(POD_KIND, { metadata: { namespace, name }, spec } as KubeObject, {}, never);
+    }
+  };
+  const showsViolation = (namespace: string): Promise<Report> =>
+    eventually(async () => {
+      const report = await reportIn(namespace);
+      return report?.results?.length === 1 && report.summary?.fail === 1 ? report : undefined;
+    });
+  const patchReport = (namespace: string, patch: object) =>
+    world().client.mergePatch(REPORT_KIND, { namespace, name: OPEN_REPORT }, patch, never);
+
+  it('works as any other agent where the API server has no such kind, and where it has no right to it', async () => {
+    await start(true);
+    await makePods('team-a');
+    await govern('team-a-eu', 'team-a');
+    await world().reaches('team-a-eu', 'Active');
+    await world().client.apply(CRD_KIND, await readReportCrd(never), OPTIONS, never);
+    await eventually(() =>
+      world()
+        .client.list(REPORT_KIND, {}, never)
+        .then(() => true),
+    );
+    await govern('late-eu', 'late');
+    await world().makeNamespace('late');
+    await world().reaches('late-eu', 'Active');
+    expect(await reportIn('team-a')).toBeUndefined();
+  });
+
+  it('reports the violations of each governed namespace once it may', async () => {
+    await applyRole();
+    const report = await showsViolation('team-a');
+    const pod = await world().client.get(POD_KIND, { namespace: 'team-a', name: 'stray' }, never);
+    const since = agent.observatory.snapshot().policies.get('default/team-a-eu')?.report.violationSamples[0]?.since ?? '';
+    // The API server drops fields that its schema does not have.
+    expect({ ...report, apiVersion: undefined, kind: undefined, metadata: undefined }).toEqual({
+      source: 'federated-sovereignty-operator',
+      configuration: { limits: { maxResults: 100, statusFilter: ['fail', 'warn'] } },
+      summary: { pass: 1, fail: 1, warn: 0, error: 0, skip: 0 },
+      results: [
+        {
+          policy: 'default/team-a-eu',
+          rule: expect.stringMatching(/^node-(region|constraints)$/),
+          category: 'Residency',
+          severity: 'high',
+          result: 'fail',
+          scored: true,
+          timestamp: { seconds: Math.floor(Date.parse(since) / 1000), nanos: (Date.parse(since) % 1000) * 1_000_000 },
+          message: expect.stringContaining('us-east-1'),
+          resources: [{ apiVersion: 'v1', kind: 'Pod', namespace: 'team-a', name: 'stray', uid: pod?.metadata.uid }],
+          properties: expect.objectContaining({ allowedRegions: 'eu-west-1', enforcementAction: 'deny' }),
+        },
+      ],
+    });
+    expect((await eventually(() => reportIn('late'))).results).toEqual([]);
+  });
+
+  it('shows them to kubectl', async () => {
+    expect(await showReports()).toMatch(/^team-a +fso-residency +1 +1 +0 +0 +0 /m);
+  });
+
+  it.each<[what: string, patch: object]>([
+    ['results and counts', { results: [], summary: { fail: 0 } }],
+    ['a scope', { scope: { kind: 'Node', name: 'n' } }],
+    ['label and source', { metadata: { labels: { [LABELS.component]: null } }, source: 'forged' }],
+  ])('puts back %s that others change', async (_, patch) => {
+    const { object } = await patchReport('team-a', patch);
+    const report = await eventually(async () => {
+      const live = await showsViolation('team-a');
+      return live.metadata.resourceVersion === object.metadata.resourceVersion ? undefined : live;
+    });
+    expect(report).toMatchObject({ source: 'federated-sovereignty-operator', metadata: { labels: { [LABELS.component]: 'report' } } });
+    expect(report).not.toHaveProperty('scope');
+  });
+
+  it('puts back one that others delete', async () => {
+    const before = await reportIn('team-a');
+    await world().client.delete(REPORT_KIND, { namespace: 'team-a', name: OPEN_REPORT }, never);
+    await eventually(async () => (await showsViolation('team-a')).metadata.uid !== before?.metadata.uid);
+  });
+
+  it('touches no report of others, and none that nothing changes', async () => {
+    const body = { source: 'scanner', results: [] };
+    const foreign = [
+      { namespace: 'taken', name: OPEN_REPORT },
+      { namespace: 'default', name: OPEN_REPORT },
+      { namespace: 'team-a', name: 'scanner' },
+    ];
+    await world().makeNamespace('taken');
+    for (const metadata of foreign) await world().client.create(REPORT_KIND, { metadata, ...body } as Report, {}, never);
+    const versions = () =>
+      Promise.all(
+        [...foreign, { namespace: 'late', name: OPEN_REPORT }].map(
+          async (ref) => (await world().client.get(REPORT_KIND, ref, never))?.metadata.resourceVersion,
+        ),
+      );
+    const before = await versions();
+    await makePods('zone');
+    await govern('taken-eu', 'taken');
+    await govern('zone-eu', 'zone');
+    await showsViolation('zone');
+    await world().client.delete(POD_KIND, { namespace: 'zone', name: 'stray' }, never);
+    await eventually(async () => (await reportIn('zone'))?.summary?.fail === 0);
+    expect((await reportIn('zone'))?.results).toEqual([]);
+    expect(await versions()).toEqual(before);
+  });
+
+  it('deletes the report of a namespace that nothing governs any more', async () => {
+    await world().removePolicies('zone-eu');
+    await eventually(async () => (await reportIn('zone')) === undefined);
+  });
+
+  it('has its reports deleted with the role that grants the rights, and makes them again with the next one', async () => {
+    const before = await showsViolation('team-a');
+    await deleteRole();
+    await eventually(async () => (await reportIn('team-a')) === undefined);
+    await applyRole();
+    const after = await showsViolation('team-a');
+    expect(after.metadata.ownerReferences?.[0]?.uid).not.toBe(before.metadata.ownerReferences?.[0]?.uid);
+  });
+
+  it('deletes its reports when the setting is turned off', async () => {
+    await world().stopAgent(agent);
+    await start(false);
+    await eventually(async () => (await reportIn('team-a')) === undefined);
+    expect((await reportIn('taken'))?.source).toBe('scanner');
+  });
+
+  it('leaves none behind when enforcement is removed', async () => {
+    await world().stopAgent(agent);
+    await start(true);
+    await showsViolation('team-a');
+    await world().stopAgent(agent);
+    const lines: string[] = [];
+    const io = {
+      client: world().client,
+      clock: systemClock,
+      print: (line: string) => void lines.push(line),
+      confirm: () => Promise.resolve(true),
+    };
+    await uninstall({ dryRun: false, waitMs: 0 }, io, never);
+    expect(lines).toContainEqual(expect.stringMatching(/^delete the reports of openreports\.io: \d+$/));
+    expect(await reportIn('team-a')).toBeUndefined();
+    expect((await reportIn('taken'))?.source).toBe('scanner');
+  });
+};
