@@ -7,8 +7,9 @@ import type { Action } from '../enforce/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { isFinished, type Observatory } from '../observe/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
+import { ContentCache } from './content-cache.ts';
 import { isLabelled, ownerOf, planReports, reduceReport } from './plan-reports.ts';
-import { buildContent, findingsByNamespace, REPORT_FIELDS, REPORT_KIND, REPORT_SELECTOR, type Report } from './report.ts';
+import { findingsByNamespace, REPORT_FIELDS, REPORT_KIND, REPORT_SELECTOR, type Report } from './report.ts';
 import { type DueReports, ReportThrottle } from './report-throttle.ts';
 
 export interface OpenReportsDeps {
@@ -28,7 +29,7 @@ const CLUSTER_ROLE_KIND: KindDescriptor = {
 /** Most writes between two pauses: reports are a convenience, and must not crowd out the writes that enforce. */
 const BURST = 10;
 const PAUSE_MS = 1_000;
-/** The pause is at least this many times what came before it: thousands of violations are compared as well as written. */
+/** The pause is at least this many times what came before it: thousands of reports are compared for one that changed. */
 const REST_SHARE = 3;
 /** Reports that others made under the agent's name, and that the log has named. */
 const MAX_NAMED = 1_000;
@@ -40,6 +41,7 @@ const MAX_NAMED = 1_000;
 export class OpenReports {
   readonly #deps: OpenReportsDeps;
   readonly #reports: Informer<Report>;
+  readonly #contents = new ContentCache();
   readonly #throttle = new ReportThrottle();
   readonly #wakeup = new Wakeup();
   /** Uids of the agent's reports, by namespace: one that loses its label is still the agent's. */
@@ -106,9 +108,10 @@ export class OpenReports {
       [...findings].map(([namespace, found]) => {
         let pods = 0;
         for (const pod of view.podsIn(namespace)) if (!isFinished(pod)) pods += 1;
-        return [namespace, buildContent(found, pods)];
+        return [namespace, this.#contents.contentOf(namespace, found, pods)];
       }),
     );
+    this.#contents.retain(wanted);
     const owner = this.#ownerUid === undefined ? undefined : ownerOf(this.#ownerUid);
     const actions = planReports({ wanted, live: this.#reports.list(), isOwn: (report) => this.#isOwn(report, wanted), owner });
     return this.#throttle.due(actions, runtime.clock.monotonicMs());

@@ -25,6 +25,23 @@ const digestOf = ({ metadata, source, scope, scopeSelector, configuration, summa
   return sha256(canonicalJson({ labels, owners, source, scope, scopeSelector, configuration, counts, results }));
 };
 
+/** Digests by results: what else a report says follows from the same violations. */
+const digests = new WeakMap<object, { readonly ownerUid: string | undefined; readonly digest: string }>();
+
+/** As {@link digestOf}, of what a report should say. */
+const digestOfWanted = (content: ReportContent, owner: OwnerReference | undefined): string => {
+  const known = digests.get(content.results);
+  if (known !== undefined && known.ownerUid === owner?.uid) return known.digest;
+  const digest = digestOf({ metadata: metadataOf(owner), ...content });
+  digests.set(content.results, { ownerUid: owner?.uid, digest });
+  return digest;
+};
+
+const metadataOf = (owner: OwnerReference | undefined): DigestInput['metadata'] => ({
+  labels: { ...REPORT_LABELS },
+  ownerReferences: owner === undefined ? [] : [owner],
+});
+
 /** Reduces a report to what a plan compares. */
 export const reduceReport = (report: Report): Report => {
   const { name, namespace, uid, resourceVersion, deletionTimestamp, labels } = report.metadata;
@@ -60,17 +77,16 @@ export interface ReportsInput {
  */
 export const planReports = ({ wanted, live, isOwn, owner }: ReportsInput): readonly Action[] => {
   const present = new Map(live.map((report) => [report.metadata.namespace ?? '', report]));
-  const owners = owner === undefined ? [] : [owner];
-  const metadata = { labels: REPORT_LABELS, ownerReferences: owners };
+  const metadata = metadataOf(owner);
   const writes = [...wanted].flatMap(([namespace, content]): Action[] => {
     const report = present.get(namespace);
     const target = targetOf(namespace);
     if (report === undefined) {
-      const body = { metadata: { namespace, name: OPEN_REPORT, labels: { ...REPORT_LABELS }, ownerReferences: owners }, ...content };
+      const body = { metadata: { namespace, name: OPEN_REPORT, ...metadata }, ...content };
       return [{ ...target, type: 'apply', body, fieldManager: FIELD_MANAGERS.openReports, reason: 'Report' }];
     }
     if (!isOwn(report) || report.metadata.deletionTimestamp !== undefined) return [];
-    const isSame = report.digest === digestOf({ metadata, ...content });
+    const isSame = report.digest === digestOfWanted(content, owner);
     if (isSame && report.summary?.pass === content.summary.pass) return [];
     // The uid makes the patch fail where another object has taken the name meanwhile.
     const patch = { metadata: { ...metadata, uid: report.metadata.uid }, scope: null, scopeSelector: null, ...content };

@@ -2,7 +2,7 @@ import { type PolicyReport, policyKey } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import type { AgentSnapshot, FoundViolation } from '../observe/index.ts';
-import { buildContent, findingsByNamespace, MAX_RESULT_BYTES, MAX_RESULTS } from './report.ts';
+import { buildContent, findingsByNamespace, firstResults, MAX_RESULT_BYTES, MAX_RESULTS } from './report.ts';
 
 const SINCE = '2026-01-02T03:04:05.678Z';
 
@@ -19,8 +19,10 @@ const snapshotOf = (...policies: readonly (readonly [PolicyReport, ...FoundViola
     ]),
   );
 
-const contentOf = (policies: AgentSnapshot['policies'], pods = 0) =>
-  buildContent(findingsByNamespace(policies).get('finance') ?? expect.fail('finance is not governed'), pods);
+const contentOf = (policies: AgentSnapshot['policies'], pods = 0) => {
+  const findings = findingsByNamespace(policies).get('finance') ?? expect.fail('finance is not governed');
+  return buildContent(findings, pods, firstResults(findings.violations));
+};
 
 describe('findingsByNamespace', () => {
   it('has each governed namespace, and no other', () => {

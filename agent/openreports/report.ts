@@ -6,7 +6,7 @@ import type { AgentSnapshot, FoundViolation } from '../observe/index.ts';
 
 type Outcome = 'pass' | 'fail' | 'warn' | 'error' | 'skip';
 
-interface ReportResult {
+export interface ReportResult {
   readonly policy: string;
   readonly rule: string;
   readonly category: string;
@@ -80,7 +80,7 @@ export interface NamespaceFindings {
   readonly violations: readonly PolicyViolation[];
 }
 
-interface PolicyViolation extends FoundViolation {
+export interface PolicyViolation extends FoundViolation {
   readonly policy: PolicyReport;
 }
 
@@ -93,17 +93,22 @@ export const findingsByNamespace = (policies: AgentSnapshot['policies']): Readon
       if (known === undefined) findings.set(namespace, { policies: 1, violations: [] });
       else known.policies += 1;
     }
-    for (const found of violations) findings.get(found.violation.namespace)?.violations.push({ ...found, policy: report });
+    for (const { pod, violation } of violations) findings.get(violation.namespace)?.violations.push({ pod, violation, policy: report });
   }
   return findings;
 };
 
 /**
- * Builds the content of a namespace's report: the violations of the strictest policies first, then by pod and policy.
+ * Builds the content of a namespace's report.
  *
  * @param pods number of pods of the namespace that have not ended: each is held against each policy
+ * @param results of these violations
  */
-export const buildContent = ({ policies, violations }: NamespaceFindings, pods: number): ReportContent => {
+export const buildContent = (
+  { policies, violations }: NamespaceFindings,
+  pods: number,
+  results: readonly ReportResult[],
+): ReportContent => {
   const fail = violations.filter(({ policy }) => RATINGS[policy.enforcementAction].result === 'fail').length;
   const warn = violations.length - fail;
   return {
@@ -111,7 +116,7 @@ export const buildContent = ({ policies, violations }: NamespaceFindings, pods: 
     configuration: { limits: { maxResults: MAX_RESULTS, statusFilter: ['fail', 'warn'] } },
     // Pods and violations are not of the same moment: a pod may have gone since.
     summary: { pass: Math.max(0, pods * policies - violations.length), fail, warn, error: 0, skip: 0 },
-    results: firstResults(violations),
+    results,
   };
 };
 
@@ -147,7 +152,8 @@ const rankOf = ({ policy }: PolicyViolation): number => RANKS[RATINGS[policy.enf
 const compare = (a: PolicyViolation, b: PolicyViolation): number =>
   rankOf(a) - rankOf(b) || byText(a.violation.name, b.violation.name) || byText(policyKey(a.policy), policyKey(b.policy));
 
-const firstResults = (violations: readonly PolicyViolation[]): readonly ReportResult[] => {
+/** The results of a namespace: the violations of the strictest policies first, then by pod and policy, as many as a report holds. */
+export const firstResults = (violations: readonly PolicyViolation[]): readonly ReportResult[] => {
   const first: ReportResult[] = [];
   let bytes = 0;
   for (const violation of violations.toSorted(compare).slice(0, MAX_RESULTS)) {
