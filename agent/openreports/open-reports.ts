@@ -1,6 +1,6 @@
 import { type KubeObject, OPEN_REPORTS_ROLE } from '@fso/shared/api';
 import { createInformers, type Informer, isForbidden, isNotFound, type KindDescriptor, refOf } from '@fso/shared/kube';
-import { Wakeup } from '@fso/shared/runtime';
+import { createYielder, Wakeup } from '@fso/shared/runtime';
 import { runAction } from '../apply/index.ts';
 import type { ClusterView } from '../cache/index.ts';
 import type { Action } from '../enforce/index.ts';
@@ -8,8 +8,8 @@ import type { AgentMetrics } from '../metrics.ts';
 import { isFinished, type Observatory } from '../observe/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { ContentCache } from './content-cache.ts';
-import { isLabelled, ownerOf, planReports, reduceReport } from './plan-reports.ts';
-import { findingsByNamespace, REPORT_FIELDS, REPORT_KIND, REPORT_SELECTOR, type Report } from './report.ts';
+import { digestOfWanted, isLabelled, ownerOf, planReports, reduceReport } from './plan-reports.ts';
+import { findingsByNamespace, REPORT_FIELDS, REPORT_KIND, REPORT_SELECTOR, type Report, type ReportContent } from './report.ts';
 import { type DueReports, ReportThrottle } from './report-throttle.ts';
 
 export interface OpenReportsDeps {
@@ -31,6 +31,8 @@ const BURST = 10;
 const PAUSE_MS = 1_000;
 /** The pause is at least this many times what came before it: thousands of reports are compared for one that changed. */
 const REST_SHARE = 3;
+/** Longest time for the reports of other namespaces before the event loop has a turn. */
+const SLICE_MS = 20;
 /** Reports that others made under the agent's name, and that the log has named. */
 const MAX_NAMED = 1_000;
 
@@ -90,29 +92,32 @@ export class OpenReports {
     if (!this.#reports.served || !this.#reports.synced) return undefined;
     try {
       // A role that was made again has another uid, and its predecessor's reports are gone, or going.
-      if (this.#due().actions.length > 0) await this.#readOwner(signal);
+      if ((await this.#due()).actions.length > 0) await this.#readOwner(signal);
     } catch (error) {
       signal.throwIfAborted();
       this.#recordFailure(error);
       return PAUSE_MS;
     }
-    const { actions, waitMs } = this.#due();
+    const { actions, waitMs } = await this.#due();
     for (const action of actions.slice(0, BURST)) await this.#write(action, signal);
     return actions.length > BURST ? 0 : waitMs;
   }
 
-  #due(): DueReports {
+  async #due(): Promise<DueReports> {
     const { runtime, view, observatory } = this.#deps;
-    const findings = findingsByNamespace(observatory.snapshot().policies);
-    const wanted = new Map(
-      [...findings].map(([namespace, found]) => {
-        let pods = 0;
-        for (const pod of view.podsIn(namespace)) if (!isFinished(pod)) pods += 1;
-        return [namespace, this.#contents.contentOf(namespace, found, pods)];
-      }),
-    );
-    this.#contents.retain(wanted);
     const owner = this.#ownerUid === undefined ? undefined : ownerOf(this.#ownerUid);
+    const yieldIfDue = createYielder(SLICE_MS);
+    const wanted = new Map<string, ReportContent>();
+    for (const [namespace, found] of findingsByNamespace(observatory.snapshot().policies)) {
+      let pods = 0;
+      for (const pod of view.podsIn(namespace)) if (!isFinished(pod)) pods += 1;
+      const content = this.#contents.contentOf(namespace, found, pods);
+      wanted.set(namespace, content);
+      // The plan needs it, and takes it as it is remembered here: to hash all at once could hold up the agent for seconds.
+      digestOfWanted(content, owner);
+      await yieldIfDue();
+    }
+    this.#contents.retain(wanted);
     const actions = planReports({ wanted, live: this.#reports.list(), isOwn: (report) => this.#isOwn(report, wanted), owner });
     return this.#throttle.due(actions, runtime.clock.monotonicMs());
   }

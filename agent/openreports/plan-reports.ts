@@ -28,8 +28,8 @@ const digestOf = ({ metadata, source, scope, scopeSelector, configuration, summa
 /** Digests by results: what else a report says follows from the same violations. */
 const digests = new WeakMap<object, { readonly ownerUid: string | undefined; readonly digest: string }>();
 
-/** As {@link digestOf}, of what a report should say. */
-const digestOfWanted = (content: ReportContent, owner: OwnerReference | undefined): string => {
+/** As {@link digestOf}, of what a report should say. It is remembered with the results. */
+export const digestOfWanted = (content: ReportContent, owner: OwnerReference | undefined): string => {
   const known = digests.get(content.results);
   if (known !== undefined && known.ownerUid === owner?.uid) return known.digest;
   const digest = digestOf({ metadata: metadataOf(owner), ...content });
