@@ -33,6 +33,8 @@ const PAUSE_MS = 1_000;
 const REST_SHARE = 3;
 /** Longest time for the reports of other namespaces before the event loop has a turn. */
 const SLICE_MS = 20;
+/** Reports in one response: others can fill one with 1.5 MiB. */
+const REPORT_PAGE = 50;
 /** Reports that others made under the agent's name, and that the log has named. */
 const MAX_NAMED = 1_000;
 
@@ -58,6 +60,7 @@ export class OpenReports {
     this.#deps = deps;
     this.#reports = createInformers(client, { logger, clock, random }, signal).informer(REPORT_KIND, {
       fieldSelector: REPORT_FIELDS,
+      pageSize: REPORT_PAGE,
       transform: reduceReport,
     });
     this.#reports.onChange((_, report, previous) => {
