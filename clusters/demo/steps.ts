@@ -207,8 +207,8 @@ export async function unsignedCommit(world: World, signal: AbortSignal): Promise
   return ['refused:', ...problems.map(({ code, reason }) => `${code}: ${reason}`)].join('\n');
 }
 
-/** Commits a change of one policy that is placed on every cluster, and follows it. */
-export async function followedCommit(world: World, round: number, signal: AbortSignal): Promise<{ ms: number; text: string }> {
+/** Commits and pushes a change of one policy that is placed on every cluster. @returns the commit */
+export async function pushChange(world: World, round: number): Promise<string> {
   const file = await world.repository.git('show', `HEAD:${CHANGED_POLICY}`);
   // The list alternates, so that every commit changes what the locks enforce.
   const regions =
@@ -217,7 +217,11 @@ export async function followedCommit(world: World, round: number, signal: AbortS
     /allowedRegions:\n(\s+- .*\n?)+/,
     `allowedRegions:\n${regions.map((region) => `    - ${region}\n`).join('')}`,
   );
-  const commit = () => world.repository.commit({ [CHANGED_POLICY]: `${changed.trimEnd()}\n` }, `Govern customer-data (${round})`);
-  const timeline = await measureCommit(world, commit, signal);
+  return await world.repository.commit({ [CHANGED_POLICY]: `${changed.trimEnd()}\n` }, `Govern customer-data (${round})`);
+}
+
+/** Commits a change of one policy, and follows it. */
+export async function followedCommit(world: World, round: number, signal: AbortSignal): Promise<{ ms: number; text: string }> {
+  const timeline = await measureCommit(world, () => pushChange(world, round), signal);
   return { ms: timeline.provenMs, text: timeline.text };
 }

@@ -47,6 +47,8 @@ export interface World {
   startHub(): Promise<void>;
   stopHub(): Promise<void>;
   startAgents(): Promise<void>;
+  /** Process ids of what runs now: the hub, and the agent of each cluster. */
+  pids(): { readonly hub: readonly number[]; readonly agent: readonly number[] };
   /** As a crash would end them. */
   killAgents(): Promise<void>;
   /** Throws when one of the programs is gone. */
@@ -200,6 +202,10 @@ export async function createWorld({ stateDir, log, status }: WorldOptions): Prom
           ...trust,
         });
       }
+    },
+    pids: () => {
+      const pidsOf = (names: readonly string[]) => names.flatMap((name) => programs.get(name)?.pid ?? []);
+      return { hub: pidsOf(['hub']), agent: pidsOf(clusters.map(({ name }) => `agent-${name}`)) };
     },
     killAgents: async () => {
       await Promise.all(clusters.map(({ name }) => stop(`agent-${name}`, 'SIGKILL')));

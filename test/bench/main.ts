@@ -3,6 +3,7 @@
  *
  *   npm run bench -- agent-scale --policies 500
  *   npm run bench -- admission --requests 1000 --levels 1,100,1000
+ *   npm run bench -- commit --commits 50 --json commit.json
  *   npm run bench -- ledger --clusters 100 --policies 1000 --seconds 10
  *   npm run bench -- memory --clusters 3 --database postgres --json memory.json
  *   npm run bench -- api --clusters 10000 --policies 1000
@@ -14,6 +15,7 @@
 import { admission } from './admission.ts';
 import { agentScale } from './agent-scale.ts';
 import { api } from './api/api.ts';
+import { commit } from './commit/commit.ts';
 import { fanout } from './fleet/fanout.ts';
 import { resync } from './fleet/resync.ts';
 import { scale } from './fleet/scale.ts';
@@ -25,6 +27,7 @@ const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => 
   admission,
   'agent-scale': agentScale,
   api,
+  commit,
   fanout,
   ledger,
   memory,

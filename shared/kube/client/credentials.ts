@@ -2,7 +2,8 @@ import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { messageOf } from '../../runtime/index.ts';
 import { KubeConnectionError } from '../errors.ts';
-import type { ClusterAccess } from './kubeconfig.ts';
+import { readFileCredentials, readServiceAccount } from './file-credentials.ts';
+import type { ClusterAccess, KubeconfigContext } from './kubeconfig.ts';
 
 export interface TlsMaterial {
   readonly ca?: string | Buffer;
@@ -27,15 +28,12 @@ export interface CredentialSource {
 /** Bound service account tokens rotate at 80 % of their life, so half a minute late is early enough. */
 const FRESH_MS = 30_000;
 
-/** Imported only when a client connects: the library costs half a second and 80 MB. */
-const load = async (access: ClusterAccess): Promise<KubeConfig> => {
+/** Imported for plugins alone: the library costs half a second and 80 MB. */
+const load = async ({ path, context }: KubeconfigContext): Promise<KubeConfig> => {
   const library = await import('@kubernetes/client-node');
   const config = new library.KubeConfig();
-  if (access.file === undefined) config.loadFromCluster();
-  else {
-    config.loadFromFile(access.file.path);
-    config.setCurrentContext(access.file.context);
-  }
+  config.loadFromFile(path);
+  config.setCurrentContext(context);
   // The library wants this flag on plain HTTP (a loopback server, see kubeconfig.ts), where there is no TLS to skip.
   config.clusters = config.clusters.map((cluster) => (cluster.server.startsWith('http:') ? { ...cluster, skipTLSVerify: true } : cluster));
   return config;
@@ -61,15 +59,20 @@ const extract = async (config: KubeConfig): Promise<Credentials> => {
   return { headers: readHeaders(options), tls, tlsId: identify(tls) };
 };
 
-/** Reads client certificates, tokens, token files and exec plugins as kubectl does, again every half minute. */
+/** Reads client certificates, tokens, token files and plugins as kubectl does, again every half minute. */
 export const createCredentialSource = (access: ClusterAccess): CredentialSource => {
   let config: Promise<KubeConfig> | undefined;
   let cached: { readonly value: Promise<Credentials>; readonly at: number } | undefined;
 
+  const readKubeconfig = async (file: KubeconfigContext): Promise<Credentials> => {
+    const credentials = await readFileCredentials(file);
+    if (credentials !== undefined) return credentials;
+    config ??= load(file);
+    return extract(await config);
+  };
   const read = async (): Promise<Credentials> => {
     try {
-      config ??= load(access);
-      return await extract(await config);
+      return await (access.file === undefined ? readServiceAccount() : readKubeconfig(access.file));
     } catch (error) {
       config = undefined;
       cached = undefined;

@@ -3,7 +3,7 @@ import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { KubeConfigError } from '../errors.ts';
 
-/** The fields of a kubeconfig that are checked before anything connects. Credentials are read by the client library. */
+/** The fields of a kubeconfig that are checked before anything connects. Credentials are read when it connects. */
 const KubeconfigFile = z.object({
   'current-context': z.string().optional(),
   contexts: z.array(z.object({ name: z.string(), context: z.object({ cluster: z.string(), user: z.string().optional() }) })).default([]),
@@ -19,11 +19,16 @@ const KubeconfigFile = z.object({
 });
 type KubeconfigFile = z.output<typeof KubeconfigFile>;
 
+export interface KubeconfigContext {
+  readonly path: string;
+  readonly context: string;
+}
+
 export interface ClusterAccess {
   readonly server: string;
   readonly proxyUrl: string | undefined;
   /** Absent: the service account of the pod. */
-  readonly file: { readonly path: string; readonly context: string } | undefined;
+  readonly file: KubeconfigContext | undefined;
 }
 
 const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';

@@ -1,0 +1,180 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { createNamespaces, createWorld, type World } from '@fso/clusters/demo';
+import type { CommitActivity } from '@fso/shared/api';
+import { until } from '../../../clusters/demo/programs.ts';
+import { everyClusterProven, pushChange } from '../../../clusters/demo/steps.ts';
+import { percentile } from '../fleet/fleet.ts';
+import { ClusterFloor } from './floor.ts';
+import { above, between, clusterPrograms, readUsage, type Usage } from './usage.ts';
+
+/** The first commits run code that was never run. */
+const WARM_UP = 5;
+/** What a commit leaves to be done, statuses of Gatekeeper above all, is done by then. */
+const SETTLE_MS = 3_000;
+const POLL_MS = 25;
+
+/** Moments of one commit, in ms since the hub heard of it, in the slowest cluster where there are several. */
+type Stages = Readonly<Record<'fetched' | 'judged' | 'compiled' | 'offered' | 'accepted' | 'written' | 'proven', number>>;
+
+interface Result {
+  readonly stages: readonly Stages[];
+  /** From the return of `git push` until the hub said that all clusters enforce it, ms. */
+  readonly pushedToEnforced: readonly number[];
+  readonly floor: readonly number[];
+  /** Of the fleet at rest, and of all commits, above what it does at rest. */
+  readonly idle: Usage;
+  readonly commits: Usage;
+}
+
+const stagesOf = ({ hub, noticed, clusterSteps }: CommitActivity): Stages => {
+  const since = (time: string | null): number => (time === null ? Number.NaN : Date.parse(time) - Date.parse(noticed));
+  const last = (step: 'offered' | 'accepted' | 'written' | 'proven'): number =>
+    Math.max(...clusterSteps.map((cluster) => since(cluster[step])));
+  return {
+    fetched: since(hub.fetched),
+    judged: since(hub.judged),
+    compiled: since(hub.compiled),
+    offered: last('offered'),
+    accepted: last('accepted'),
+    written: last('written'),
+    proven: last('proven'),
+  };
+};
+
+/** Commits a change of one policy that every cluster has. Resolves once all of them enforce it. */
+const enforceChange = async (world: World, round: number, signal: AbortSignal): Promise<{ ms: number; activity: CommitActivity }> => {
+  const revision = await pushChange(world, round);
+  const pushed = performance.now();
+  const look = async (): Promise<CommitActivity | undefined> => {
+    world.assertRunning();
+    // One request at a time, so that the hub is not measured at answering this.
+    await delay(POLL_MS, undefined, { signal });
+    const activity = await world.hub.commit(revision, signal);
+    return activity.state === 'enforced' ? activity : undefined;
+  };
+  const activity = await until(`every cluster enforces ${revision}`, look, signal);
+  return { ms: performance.now() - pushed, activity };
+};
+
+const measureFloor = async (world: World, count: number, signal: AbortSignal): Promise<number[]> => {
+  const floors = world.clusters.map(({ kubeconfig }) => new ClusterFloor(kubeconfig));
+  try {
+    await Promise.all(floors.map((floor) => floor.prepare()));
+    const times: number[] = [];
+    for (let round = 0; round < count; round += 1) {
+      signal.throwIfAborted();
+      const begin = performance.now();
+      await world.repository.git('fetch', '--quiet', 'origin');
+      await Promise.all(floors.map((floor) => floor.change()));
+      times.push(performance.now() - begin);
+    }
+    return times;
+  } finally {
+    for (const floor of floors) floor.close();
+  }
+};
+
+interface Settings {
+  readonly commits: number;
+  /** How long the fleet is watched at rest, s. */
+  readonly idleSeconds: number;
+}
+
+const measureOn = async (world: World, stateDir: string, { commits, idleSeconds }: Settings, signal: AbortSignal): Promise<Result> => {
+  await world.startFleet(signal);
+  await createNamespaces(world, signal);
+  await world.startGit();
+  await world.startHub();
+  await world.startAgents();
+  await everyClusterProven(world, signal);
+  const names = world.clusters.map(({ name }) => name);
+  const programs = new Map([...Object.entries(world.pids()), ...clusterPrograms(stateDir, names)]);
+  const usage = () =>
+    readUsage(
+      programs,
+      world.clusters.map(({ kubeconfig }) => kubeconfig),
+    );
+  let round = 0;
+  for (; round < WARM_UP; round += 1) await enforceChange(world, round, signal);
+  await delay(SETTLE_MS, undefined, { signal });
+  const atRest = await usage();
+  await delay(idleSeconds * 1000, undefined, { signal });
+  const begin = await usage();
+  const measured: Awaited<ReturnType<typeof enforceChange>>[] = [];
+  for (; round < WARM_UP + commits; round += 1) measured.push(await enforceChange(world, round, signal));
+  await delay(SETTLE_MS, undefined, { signal });
+  const idle = between(atRest, begin);
+  return {
+    stages: measured.map(({ activity }) => stagesOf(activity)),
+    pushedToEnforced: measured.map(({ ms }) => ms),
+    idle,
+    commits: above(between(begin, await usage()), idle),
+    floor: await measureFloor(world, commits, signal),
+  };
+};
+
+const ms = (value: number): string => `${Math.round(value)} ms`;
+const middle = (values: readonly number[]): number => percentile(values, 0.5);
+
+const stageRows = ({ stages }: Result): Record<string, string> => {
+  const order = ['fetched', 'judged', 'compiled', 'offered', 'accepted', 'written', 'proven'] as const;
+  return Object.fromEntries(order.map((stage) => [`noticed → ${stage}, half of the commits`, ms(middle(stages.map((one) => one[stage])))]));
+};
+
+const rowsOf = (result: Result, clusters: number): Record<string, string> => {
+  const { pushedToEnforced, floor, commits, idle } = result;
+  const count = pushedToEnforced.length;
+  const cpu = [...commits.cpuMs].map(([name, total]) => [`CPU of a commit, ${name}`, ms(total / count)]);
+  const total = [...commits.cpuMs.values()].reduce((sum, one) => sum + one, 0);
+  const requests = [...commits.requests]
+    .map(([name, all]) => [name, all / count / clusters] as const)
+    .filter(([, each]) => each >= 0.05)
+    .toSorted(([, a], [, b]) => b - a);
+  const all = requests.reduce((sum, [, each]) => sum + each, 0);
+  const idleCpu = [...idle.cpuMs].map(([name, spent]) => [`CPU at rest, ${name}`, `${((100 * spent) / idle.at).toFixed(1)} % of a core`]);
+  return {
+    'push → enforced in all clusters, half of the commits': ms(middle(pushedToEnforced)),
+    'push → enforced in all clusters, 99 %': ms(percentile(pushedToEnforced, 0.99)),
+    'floor: fetch, writes, uptake by Gatekeeper; half': ms(middle(floor)),
+    'times the floor': (middle(pushedToEnforced) / middle(floor)).toFixed(1),
+    ...stageRows(result),
+    'CPU of a commit, all programs': ms(total / count),
+    ...Object.fromEntries(cpu),
+    'requests to each API server for a commit': all.toFixed(1),
+    ...Object.fromEntries(requests.map(([name, each]) => [`  ${name}`, each.toFixed(1)])),
+    ...Object.fromEntries(idleCpu),
+  };
+};
+
+/**
+ * Commits that change one policy of three real clusters, one after the other: when each stage was reached, the CPU of each program and the
+ * requests to the API servers beyond what they do at rest, and a floor in the same run.
+ */
+export const commit = async (args: string[], signal: AbortSignal): Promise<void> => {
+  const options = {
+    commits: { type: 'string', default: '50' },
+    idle: { type: 'string', default: '30' },
+    json: { type: 'string' },
+  } as const;
+  const { values } = parseArgs({ args, options });
+  const settings: Settings = { commits: Number(values.commits), idleSeconds: Number(values.idle) };
+  const stateDir = await mkdtemp(join(tmpdir(), 'fso-bench-commit-'));
+  const world = await createWorld({ stateDir, log: (line) => console.error(line) });
+  try {
+    const result = await measureOn(world, stateDir, settings, signal);
+    const rows = rowsOf(result, world.clusters.length);
+    console.log(`${settings.commits} commits of one policy, ${world.clusters.length} clusters, ${cpus().length} cores shared by all`);
+    for (const [what, figure] of Object.entries(rows)) console.log(`  ${what.padEnd(56)} ${figure}`);
+    const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
+    const { stages, pushedToEnforced, floor } = result;
+    const text = JSON.stringify({ machine, settings, rows, stages, pushedToEnforced, floor }, undefined, 2);
+    if (values.json !== undefined) await writeFile(values.json, `${text}\n`);
+  } finally {
+    await world.stop();
+    await rm(stateDir, { recursive: true, force: true });
+  }
+};
