@@ -98,6 +98,18 @@ describe('Prober', () => {
     expect(harness.prober.state('a')?.message).toContain('still enforces something else');
   });
 
+  it('asks nothing but the first question until the API server has the new regions, then all of them', async () => {
+    harness = new ProbeHarness();
+    harness.regions = 'us';
+    harness.expectLockOne(['a']);
+    await harness.clock.advance(50);
+    expect(new Set(harness.requests.map(({ what }) => what))).toEqual(new Set(['deny']));
+    harness.regions = 'eu';
+    await harness.clock.advance(1_000);
+    expect(harness.prober.state('a')?.state).toBe('proven');
+    expect(new Set(harness.requests.map(({ what }) => what))).toEqual(new Set(['deny', 'admit', 'bind']));
+  });
+
   it('holds a proof for a while when only the governance changes, not when the floor does', async () => {
     harness = new ProbeHarness();
     harness.expectLockOne(NAMES);

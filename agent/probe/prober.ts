@@ -50,6 +50,11 @@ const OUTAGE =
 /** Questions that show whether lock 1 is closed. */
 const CLOSED: readonly ProofKind[] = ['mustDeny', 'mustNotBind'];
 
+interface Asked {
+  readonly kind: ProofKind;
+  readonly verdict: ProbeVerdict;
+}
+
 interface Finding {
   readonly verdict: ProbeVerdict;
   /** The question; undefined: all questions are proven. */
@@ -227,17 +232,23 @@ export class Prober {
     return governance === undefined ? [] : proofsOf(governance, this.#bindGate);
   }
 
+  /** Asks the first question alone: until the API server has the new regions, the others would be asked for nothing. */
   async #prove(namespace: string, elapsedMs: () => number): Promise<Finding> {
-    const kinds = this.#kindsOf(namespace);
-    const findings = await Promise.all(kinds.map(async (kind) => ({ kind, verdict: (await this.#ask(namespace, kind)) ?? OVERTAKEN })));
+    const [first, ...others] = this.#kindsOf(namespace);
+    const findings = await this.#find(namespace, first === undefined ? [] : [first]);
+    if (findings.every(({ verdict }) => verdict.kind !== 'unproven')) findings.push(...(await this.#find(namespace, others)));
     const unproven = findings.find(({ verdict }) => verdict.kind === 'unproven');
     if (unproven !== undefined) return unproven;
     const open = findings.filter(({ verdict }) => verdict.kind !== 'proven');
-    const [first] = open;
-    if (first === undefined) return { verdict: { kind: 'proven' } };
+    const [missing] = open;
+    if (missing === undefined) return { verdict: { kind: 'proven' } };
     // Lock 1 refuses the pods that it must, with the regions in force; another rule refuses the rest.
-    const isSettled = open.length === 1 && first.kind === 'mustAdmit' && elapsedMs() > SETTLED_MS;
-    return isSettled ? { verdict: withNote(first.verdict), kind: first.kind } : first;
+    const isSettled = open.length === 1 && missing.kind === 'mustAdmit' && elapsedMs() > SETTLED_MS;
+    return isSettled ? { verdict: withNote(missing.verdict), kind: missing.kind } : missing;
+  }
+
+  #find(namespace: string, kinds: readonly ProofKind[]): Promise<Asked[]> {
+    return Promise.all(kinds.map(async (kind) => ({ kind, verdict: (await this.#ask(namespace, kind)) ?? OVERTAKEN })));
   }
 
   /** @returns undefined: the question does not apply, or the target changed meanwhile */

@@ -4,6 +4,8 @@
  *   npm run bench -- agent-scale --policies 500
  *   npm run bench -- admission --requests 1000 --levels 1,100,1000
  *   npm run bench -- commit --commits 50 --json commit.json
+ *   npm run bench -- steady --policies 1000 --pods 5000
+ *   npm run bench -- soak --minutes 60
  *   npm run bench -- ledger --clusters 100 --policies 1000 --seconds 10
  *   npm run bench -- memory --clusters 3 --database postgres --json memory.json
  *   npm run bench -- api --clusters 10000 --policies 1000
@@ -15,6 +17,7 @@
 import { admission } from './admission.ts';
 import { agentScale } from './agent-scale.ts';
 import { api } from './api/api.ts';
+import { soak, steady } from './cluster/steady.ts';
 import { commit } from './commit/commit.ts';
 import { fanout } from './fleet/fanout.ts';
 import { resync } from './fleet/resync.ts';
@@ -33,7 +36,9 @@ const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => 
   memory,
   resync,
   scale,
+  soak,
   status,
+  steady,
 };
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -49,15 +49,19 @@ const stagesOf = ({ hub, noticed, clusterSteps }: CommitActivity): Stages => {
 const enforceChange = async (world: World, round: number, signal: AbortSignal): Promise<{ ms: number; activity: CommitActivity }> => {
   const revision = await pushChange(world, round);
   const pushed = performance.now();
-  const look = async (): Promise<CommitActivity | undefined> => {
+  const isProven = async (): Promise<number | undefined> => {
     world.assertRunning();
-    // One request at a time, so that the hub is not measured at answering this.
+    // Few requests, so that the hub is not measured at answering this.
     await delay(POLL_MS, undefined, { signal });
+    const clusters = await world.hub.clusters({}, signal);
+    return clusters.every(({ provenRevision }) => provenRevision === revision) ? performance.now() - pushed : undefined;
+  };
+  const ms = await until(`every cluster enforces ${revision}`, isProven, signal);
+  const readActivity = async (): Promise<CommitActivity | undefined> => {
     const activity = await world.hub.commit(revision, signal);
     return activity.state === 'enforced' ? activity : undefined;
   };
-  const activity = await until(`every cluster enforces ${revision}`, look, signal);
-  return { ms: performance.now() - pushed, activity };
+  return { ms, activity: await until(`the hub has the steps of ${revision}`, readActivity, signal) };
 };
 
 const measureFloor = async (world: World, count: number, signal: AbortSignal): Promise<number[]> => {
@@ -65,7 +69,7 @@ const measureFloor = async (world: World, count: number, signal: AbortSignal): P
   try {
     await Promise.all(floors.map((floor) => floor.prepare()));
     const times: number[] = [];
-    for (let round = 0; round < count; round += 1) {
+    for (let round = 1; round < count; round += 1) {
       signal.throwIfAborted();
       const begin = performance.now();
       await world.repository.git('fetch', '--quiet', 'origin');
@@ -98,14 +102,14 @@ const measureOn = async (world: World, stateDir: string, { commits, idleSeconds 
       programs,
       world.clusters.map(({ kubeconfig }) => kubeconfig),
     );
-  let round = 0;
-  for (; round < WARM_UP; round += 1) await enforceChange(world, round, signal);
+  let round = 1;
+  for (; round <= WARM_UP; round += 1) await enforceChange(world, round, signal);
   await delay(SETTLE_MS, undefined, { signal });
   const atRest = await usage();
   await delay(idleSeconds * 1000, undefined, { signal });
   const begin = await usage();
   const measured: Awaited<ReturnType<typeof enforceChange>>[] = [];
-  for (; round < WARM_UP + commits; round += 1) measured.push(await enforceChange(world, round, signal));
+  for (; round <= WARM_UP + commits; round += 1) measured.push(await enforceChange(world, round, signal));
   await delay(SETTLE_MS, undefined, { signal });
   const idle = between(atRest, begin);
   return {

@@ -1,0 +1,70 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import { REGION_LABEL, type SovereignPolicySpecInput } from '@fso/shared/api';
+import { POD_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { mapConcurrently } from '@fso/shared/runtime';
+import { AgentHarness } from '../../harness/agent-harness.ts';
+import { eventually } from '../../harness/waiting.ts';
+
+const REGIONS = ['eu-west-1', 'eu-central-1', 'eu-north-1', 'us-east-1', 'us-west-2'];
+/** Distinct region sets: ten. */
+const SETS = REGIONS.flatMap((first, index) => [[first], [first, REGIONS[(index + 1) % REGIONS.length] ?? first]]);
+const IN_FLIGHT = 16;
+const PATIENCE_MS = 600_000;
+
+/** A real cluster with Gatekeeper, and its administrator. */
+export interface OneCluster {
+  readonly cluster: LocalCluster;
+  readonly world: AgentHarness;
+  /** For files of the bench; removed at the end. */
+  readonly folder: string;
+}
+
+export const withOneCluster = async <T>(signal: AbortSignal, measure: (one: OneCluster) => Promise<T>): Promise<T> => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-bench-'));
+  const log = (text: string): void => console.error(text);
+  const cluster = await startLocalCluster({ name: 'bench', stateDir: folder, regions: REGIONS, gatekeeper: true, log }, signal);
+  const world = new AgentHarness(cluster.kubeconfig, signal);
+  try {
+    return await measure({ cluster, world, folder });
+  } finally {
+    await world.close();
+    await cluster.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+};
+
+/** The policy of one namespace, which has one of ten region sets. */
+export const policySpec = (namespace: string, index: number): SovereignPolicySpecInput => ({
+  targetNamespace: namespace,
+  allowedRegions: SETS[index % SETS.length] ?? REGIONS,
+});
+
+/** Writes a policy for each namespace, 16 at a time. */
+export const writePolicies = async (world: AgentHarness, namespaces: readonly string[]): Promise<void> => {
+  await mapConcurrently(namespaces, IN_FLIGHT, (namespace, index) => world.applyPolicy(namespace, policySpec(namespace, index)));
+};
+
+/** Waits until each policy says that it is enforced by both locks. */
+export const allActive = async ({ client, signal }: AgentHarness, count: number): Promise<void> => {
+  await eventually(async () => {
+    const policies = await client.list(SOVEREIGN_POLICY_KIND, {}, signal);
+    return (
+      policies.filter(({ status }) => status?.phase === 'Active' && status.enforcement?.gatekeeper.state === 'Enforced').length >= count
+    );
+  }, PATIENCE_MS);
+};
+
+/** Makes running pods, spread over namespaces, in a region that their policies allow. */
+export const makePods = async ({ client, signal }: AgentHarness, namespaces: readonly string[], count: number): Promise<void> => {
+  await mapConcurrently(Array.from({ length: count }), IN_FLIGHT, async (_item, index) => {
+    const at = index % namespaces.length;
+    const spec = {
+      containers: [{ name: 'main', image: 'registry.k8s.io/pause:3.10' }],
+      nodeSelector: { [REGION_LABEL]: SETS[at % SETS.length]?.[0] ?? '' },
+    };
+    await client.create(POD_KIND, { metadata: { name: `pod-${index}`, namespace: namespaces[at] ?? '' }, spec }, {}, signal);
+  });
+};
