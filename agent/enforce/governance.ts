@@ -4,8 +4,9 @@ import { byText } from '@fso/shared/encoding';
 import { combinePolicies, DAY_MS, EXPIRY_WARNING_DAYS, isExpired } from '@fso/shared/residency';
 import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { sameItems, sortedSet } from '../compare.ts';
-import { type ConstraintGroup, constraintBody, constraintName } from './gatekeeper/constraint.ts';
-import type { ConstraintEntry } from './gatekeeper/kinds.ts';
+import { type ConstraintGroup, type ConstraintIdentity, constraintBody, constraintName, entryText } from './gatekeeper/constraint.ts';
+import { nameConstraints, namedConstraintOf } from './gatekeeper/constraint-names.ts';
+import type { Constraint, ConstraintEntry } from './gatekeeper/kinds.ts';
 import { findProblem, isRegion, pointsOf } from './policy-problems.ts';
 import { type GatekeeperPlace, isGlob, protectedFrom, USUAL_PLACE } from './system-namespaces.ts';
 import { findSurplus, isTenants, shardOf } from './tenants.ts';
@@ -33,8 +34,8 @@ interface Rule {
   readonly excluded: readonly string[];
   readonly actions: readonly FloorAction[];
   readonly group: ConstraintGroup;
-  /** Name of the constraint of the group. */
-  readonly constraint: string;
+  /** Name of the group. */
+  readonly groupName: string;
 }
 
 interface GovernanceContext {
@@ -42,6 +43,8 @@ interface GovernanceContext {
   readonly previous?: Governance | undefined;
   /** Pass the same object every time. */
   readonly place?: GatekeeperPlace;
+  /** Those in the cluster, whose names are used again. */
+  readonly constraints?: readonly Constraint[];
 }
 
 /** The inputs of each part of a governance: the same inputs give the same object again. */
@@ -58,7 +61,7 @@ export const planGovernance = (
   policies: readonly PolicyInput[],
   namespaces: readonly NamespaceInput[],
   now: Date,
-  { previous, place = USUAL_PLACE }: GovernanceContext = {},
+  { previous, place = USUAL_PLACE, constraints = [] }: GovernanceContext = {},
 ): Governance => {
   const inputs = [...policies, ...namespaces.map(({ name, terminating }) => (terminating ? undefined : name))];
   if (previous !== undefined && isStillTrue(previous, inputs, now)) return previous;
@@ -80,7 +83,7 @@ export const planGovernance = (
   const governance: Governance = {
     namespaces: governed,
     policies: outcomes,
-    constraints: planConstraints(rules, previous),
+    constraints: planConstraints(rules, constraints, previous),
     awaited: govern(missing, match, previous?.awaited),
     globs: globsOf(rules),
     nextChangeAt: nextChange(living, now),
@@ -108,7 +111,7 @@ const judge = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): Rule | Po
   const regions = sortedSet(spec.allowedRegions);
   const excluded = excludedOf(spec, place);
   const group = { ...groupFor(spec, regions, excluded), ...(isTenants(policy) ? { shard: shardOf(policy.namespace) } : {}) };
-  return { key, revision, spec, regions, excluded, actions: floorActions(spec), group, constraint: constraintName(group) };
+  return { key, revision, spec, regions, excluded, actions: floorActions(spec), group, groupName: constraintName(group) };
 });
 
 /** Whether Gatekeeper enforces a part of it: not if every action is scoped to the API server's own admission. */
@@ -231,24 +234,35 @@ const groupFor = (spec: SovereignPolicySpec, regions: readonly string[], exclude
  * Plans one constraint for each distinct region list, action and exclusion. It lists the policies' own patterns, so it covers a
  * namespace from its creation on; a pod must pass all constraints of its namespace.
  */
-const planConstraints = (rules: readonly Rule[], previous: Governance | undefined): readonly DesiredConstraint[] => {
-  const groups = Map.groupBy(rules.filter(isForGatekeeper), (rule) => rule.constraint);
-  const before = new Map(previous?.constraints.map((constraint) => [constraint.name, constraint]));
+const planConstraints = (
+  rules: readonly Rule[],
+  present: readonly Constraint[],
+  { constraints: planned }: Pick<Governance, 'constraints'> = { constraints: [] },
+): readonly DesiredConstraint[] => {
+  const groups = Map.groupBy(rules.filter(isForGatekeeper), (rule) => rule.groupName);
+  const wanted = [...groups].map(([group, members]) => ({ group, entries: sortedSet(members.map(entryOf).map(entryText)) }));
+  // What was planned last may not be in the cluster yet.
+  const held = [...planned.map(({ body }) => namedConstraintOf(body as Constraint)), ...present.map(namedConstraintOf)];
+  const names = nameConstraints(wanted, held);
+  const before = new Map(planned.map((constraint) => [constraint.name, constraint]));
   return [...groups]
-    .sort(([a], [b]) => byText(a, b))
-    .map(([name, members]) => {
+    .map(([group, members]) => {
+      const name = names.get(group) ?? group;
       const known = before.get(name);
-      return known !== undefined && sameItems(inputsOf.get(known) ?? [], members) ? known : constraintOf(name, members);
-    });
+      return known !== undefined && sameItems(inputsOf.get(known) ?? [], members) ? known : constraintOf({ name, group }, members);
+    })
+    .sort((a, b) => byText(a.name, b.name));
 };
+
+const entryOf = (rule: Rule): ConstraintEntry => ({ name: rule.key, pattern: rule.spec.targetNamespace });
 
 /** Never used: a group has members. */
 const NO_GROUP: ConstraintGroup = { regions: [], action: 'deny', excludedNamespaces: [], scoped: [] };
 
-const constraintOf = (name: string, members: readonly Rule[]): DesiredConstraint => {
-  const entries: ConstraintEntry[] = members.map((rule) => ({ name: rule.key, pattern: rule.spec.targetNamespace }));
-  const body = constraintBody(members[0]?.group ?? NO_GROUP, entries);
-  const constraint: DesiredConstraint = { name, policies: sortedSet(entries.map((entry) => entry.name)), body };
+const constraintOf = (identity: ConstraintIdentity, members: readonly Rule[]): DesiredConstraint => {
+  const entries = members.map(entryOf);
+  const body = constraintBody(members[0]?.group ?? NO_GROUP, entries, identity);
+  const constraint: DesiredConstraint = { name: identity.name, policies: sortedSet(entries.map((entry) => entry.name)), body };
   inputsOf.set(constraint, members);
   return constraint;
 };

@@ -90,7 +90,8 @@ export interface ClusterPlan {
 export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date, previous: ClusterPlan | undefined): ClusterPlan => {
   const policies = view.policyInputs();
   const namespaces = view.namespaceInputs();
-  const governance = planGovernance(policies, namespaces, now, { previous: previous?.governance, place: settings.trust });
+  const context = { previous: previous?.governance, place: settings.trust, constraints: view.constraints.list() };
+  const governance = planGovernance(policies, namespaces, now, context);
   const injectable = isInjectionServed(view);
   const lockOne = planLockOne(view, settings, governance);
   const foundation = planFoundation(view, settings);

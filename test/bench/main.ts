@@ -4,6 +4,7 @@
  *   npm run bench -- agent-scale --policies 500
  *   npm run bench -- admission --requests 1000 --levels 1,100,1000
  *   npm run bench -- commit --commits 50 --json commit.json
+ *   npm run bench -- bulk --policies 1000
  *   npm run bench -- steady --policies 1000 --pods 5000
  *   npm run bench -- soak --minutes 60
  *   npm run bench -- ledger --clusters 100 --policies 1000 --seconds 10
@@ -17,6 +18,7 @@
 import { admission } from './admission.ts';
 import { agentScale } from './agent-scale.ts';
 import { api } from './api/api.ts';
+import { bulk } from './cluster/bulk.ts';
 import { soak, steady } from './cluster/steady.ts';
 import { commit } from './commit/commit.ts';
 import { fanout } from './fleet/fanout.ts';
@@ -30,6 +32,7 @@ const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => 
   admission,
   'agent-scale': agentScale,
   api,
+  bulk,
   commit,
   fanout,
   ledger,

@@ -1,4 +1,4 @@
-import { LABELS } from '@fso/shared/api';
+import { CONSTRAINT_GROUP_LABEL, LABELS } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
 import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { sortedSet } from '../../compare.ts';
@@ -19,18 +19,33 @@ export interface ConstraintGroup {
   readonly binders?: readonly string[] | undefined;
 }
 
-/** `geo-<action>-<hash of the group>`: equal groups share one object, and another region list gets another object. */
+/** `geo-<action>-<hash of the group>`: names a group, and its constraint unless that was another group's before. */
 export const constraintName = (group: ConstraintGroup): string => {
   const shard = group.shard === undefined ? [] : [group.shard];
   const identity = [sortedSet(group.regions), group.action, sortedSet(group.excludedNamespaces), group.scoped, ...shard];
   return `geo-${group.action}-${shortHash(JSON.stringify(identity), 10)}`;
 };
 
-/** Whether the name of a constraint in the cluster matches its content. */
-export const matchesItsName = (constraint: Constraint): boolean => {
+/** What does not follow from the content of a constraint. */
+export interface ConstraintIdentity {
+  readonly name: string;
+  /** Name of its group. */
+  readonly group: string;
+}
+
+/** The group that a constraint says it is of. */
+export const groupNameOf = ({ metadata }: Constraint): string => metadata.labels?.[CONSTRAINT_GROUP_LABEL] ?? metadata.name;
+
+export const identityOf = (constraint: Constraint): ConstraintIdentity => ({
+  name: constraint.metadata.name,
+  group: groupNameOf(constraint),
+});
+
+/** Whether a constraint in the cluster is of the group that it says it is of. */
+export const matchesItsGroup = (constraint: Constraint): boolean => {
   const group = groupOf(constraint);
   const shards = new Set(entriesOf(constraint).map(({ pattern }) => shardOf(pattern)));
-  return [undefined, ...shards].some((shard) => constraintName({ ...group, shard }) === constraint.metadata.name);
+  return [undefined, ...shards].some((shard) => constraintName({ ...group, shard }) === groupNameOf(constraint));
 };
 
 const OWN_CONSTRAINT = /\[geo-[a-z]+-[0-9a-f]{10}\]/;
@@ -38,15 +53,26 @@ const OWN_CONSTRAINT = /\[geo-[a-z]+-[0-9a-f]{10}\]/;
 /** Whether a refusal by Gatekeeper names a constraint of ours; Gatekeeper writes `[<constraint>] <message>`. */
 export const isRefusedByOwnConstraint = (message: string): boolean => OWN_CONSTRAINT.test(message);
 
-/** The whole body for server-side apply. @param name of an existing constraint, whose spec does not tell its shard */
+const ownIdentity = (group: ConstraintGroup): ConstraintIdentity => {
+  const name = constraintName(group);
+  return { name, group: name };
+};
+
+/** The whole body for server-side apply. @param identity of an existing constraint, whose spec does not tell its shard */
 export const constraintBody = (
   group: ConstraintGroup,
   entries: readonly ConstraintEntry[],
-  name: string = constraintName(group),
+  identity: ConstraintIdentity = ownIdentity(group),
 ): Constraint => ({
   apiVersion: GEO_RESIDENCY_KIND.apiVersion,
   kind: GEO_RESIDENCY_KIND.kind,
-  metadata: { name, labels: { [LABELS.component]: 'constraint' } },
+  metadata: {
+    name: identity.name,
+    labels: {
+      [LABELS.component]: 'constraint',
+      ...(identity.group === identity.name ? {} : { [CONSTRAINT_GROUP_LABEL]: identity.group }),
+    },
+  },
   spec: specFor(group, entries),
 });
 
@@ -102,7 +128,7 @@ const GATING: ReadonlySet<string> = new Set(['deny', 'scoped']);
  */
 export const withBindGate: (body: Constraint, binders: readonly string[]) => Constraint = weakMemo2((body, binders) => {
   const group = groupOf(body);
-  return GATING.has(group.action) ? constraintBody({ ...group, binders }, entriesOf(body), body.metadata.name) : body;
+  return GATING.has(group.action) ? constraintBody({ ...group, binders }, entriesOf(body), identityOf(body)) : body;
 });
 
 /** Whether the constraint already carries the bind gate, and so its CRD has the field. */

@@ -24,8 +24,9 @@ const other = policyOf('other', { targetNamespace: 'payments', allowedRegions: [
 
 /** The actions beside the canary, which exists. */
 const plan = (policies: readonly PolicyInput[], constraints: readonly Constraint[], binders?: readonly string[]) => {
-  const governance = planGovernance(policies, namespaces, NOW);
-  return planGatekeeper({ governance, template, constraints: [canaryBody(), ...constraints], gatekeeperServed: true, binders });
+  const present = [canaryBody(), ...constraints];
+  const governance = planGovernance(policies, namespaces, NOW, { constraints: present });
+  return planGatekeeper({ governance, template, constraints: present, gatekeeperServed: true, binders });
 };
 
 const enforcedAt = (constraint: Constraint): Constraint => ({
@@ -138,13 +139,34 @@ describe('planGatekeeper', () => {
     expect(plan([], [{ metadata: { name: 'by-hand' }, spec: { enforcementAction: 'warn' } }])).toEqual([]);
   });
 
+  it('changes a constraint in place where the regions of all its policies change alike', () => {
+    const [start] = settle([eu], []);
+    const constraints = start === undefined ? [] : [start];
+    const actions = plan([wider], constraints);
+    expect(actions).toMatchObject([{ type: 'apply', reason: 'Join', body: { metadata: { name: start?.metadata.name } } }]);
+    const [changed] = settle([wider], constraints);
+    expect(groupOf(changed ?? { metadata: { name: '' } }).regions).toEqual(['eu-central-1', 'eu-west-1']);
+    // The name is that of the first group, and stays when the policy returns to it, and when another one gets that group.
+    const later = settle([wider, other], changed === undefined ? [] : [changed]);
+    expect(new Set(later.map(({ metadata }) => metadata.name)).size).toBe(2);
+    expect(summary(later)).toContainEqual(['eu-west-1', 'team/other']);
+    expect(settle([eu], changed === undefined ? [] : [changed])).toMatchObject([{ metadata: { name: start?.metadata.name } }]);
+  });
+
+  it('gives a policy another constraint where it leaves others behind, and keeps it in the old one until then', () => {
+    const start = settle([eu, other], []);
+    const actions = plan([wider, other], start);
+    expect(actions).toMatchObject([{ type: 'apply', reason: 'Join' }]);
+    expect(namesIn(apply(start, actions))).toEqual(['team/eu', 'team/other', 'team/eu']);
+  });
+
   it('settles from any policies to any others, and removes nothing before the replacement is enforced', () => {
     fc.assert(
       fc.property(anyPolicies, anyPolicies, fc.constantFrom(undefined, BINDERS), (before, after, binders) => {
         // The agent before may have had no bind gate.
         const start = settle(before, []);
         const settled = settle(after, start, binders);
-        const wanted = planGovernance(after, namespaces, NOW).constraints;
+        const wanted = planGovernance(after, namespaces, NOW, { constraints: start }).constraints;
         expect(new Map(settled.map(({ metadata, spec }) => [metadata.name, spec]))).toEqual(
           new Map(
             wanted.map(({ name, body }) => [name, ((binders === undefined ? body : withBindGate(body, binders)) as Constraint).spec]),

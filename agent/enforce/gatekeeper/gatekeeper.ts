@@ -4,7 +4,17 @@ import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { hasMore, isSame, readsAs, replacementOf, sortedSet } from '../../compare.ts';
 import type { Action, DesiredConstraint, Governance } from '../types.ts';
 import { CANARY_NAME, canaryBody } from './canary.ts';
-import { constraintBody, entriesOf, entryText, groupOf, hasBindGate, matchesItsName, withBindGate } from './constraint.ts';
+import {
+  constraintBody,
+  entriesOf,
+  entryText,
+  groupNameOf,
+  groupOf,
+  hasBindGate,
+  identityOf,
+  matchesItsGroup,
+  withBindGate,
+} from './constraint.ts';
 import type { Constraint, ConstraintEntry, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
 
@@ -123,12 +133,12 @@ const changeConstraint = (
   const own = wanted === undefined ? [] : entriesOf(wanted.body);
   const staying = stayingEntries(own, observed, moving);
   const entries = [...own, ...staying];
-  const group = groupOf(wanted?.body ?? observed ?? { metadata: { name: '' } });
+  const model = wanted?.body ?? observed ?? { metadata: { name: '' } };
   if (entries.length === 0) return observed === undefined ? [] : [deleteAction(observed, 'Leave')];
-  const body = constraintBody(group, entries, (wanted?.body ?? observed)?.metadata.name);
+  const body = constraintBody(groupOf(model), entries, identityOf(model));
   if (observed === undefined) return [applyAction(GEO_RESIDENCY_KIND, body, { reason: 'Join', policies: namesOf(entries) })];
   if (readsAs(observed, body)) return [];
-  return writesOf(observed, applyAction(GEO_RESIDENCY_KIND, body, { reason: reasonFor(observed, entries), policies: namesOf(entries) }));
+  return writesOf(observed, applyAction(GEO_RESIDENCY_KIND, body, { reason: reasonFor(observed, body), policies: namesOf(entries) }));
 };
 
 /**
@@ -151,15 +161,16 @@ const stayingEntries = (
   observed: Constraint | undefined,
   moving: ReadonlySet<string>,
 ): readonly ConstraintEntry[] => {
-  // After a change of the regions or the action the name no longer matches: no entry of such an object is worth keeping.
-  if (observed === undefined || !matchesItsName(observed)) return [];
+  // After a change of the regions or the action by another writer: no entry of such an object is worth keeping.
+  if (observed === undefined || !matchesItsGroup(observed)) return [];
   const owned = new Set(namesOf(own));
   return entriesOf(observed).filter((entry) => moving.has(entry.name) && !owned.has(entry.name));
 };
 
-const reasonFor = (observed: Constraint, entries: readonly ConstraintEntry[]): string => {
+const reasonFor = (observed: Constraint, body: Constraint): string => {
+  if (groupNameOf(observed) !== groupNameOf(body)) return 'Join';
   const before = new Set(entriesOf(observed).map(entryText));
-  const after = new Set(entries.map(entryText));
+  const after = new Set(entriesOf(body).map(entryText));
   if (![...after].every((id) => before.has(id))) return 'Join';
   return [...before].every((id) => after.has(id)) ? 'Drift' : 'Leave';
 };
