@@ -30,9 +30,14 @@ export class EventSink {
   }
 
   ofPolicy(policy: SovereignPolicy, event: PolicyEvent): void {
+    this.reportOnly(policy, event);
+    this.recordOnly(policy, event);
+  }
+
+  /** The log and the report alone. */
+  reportOnly(policy: SovereignPolicy, event: PolicyEvent): void {
     const revision = revisionOf(policy);
     this.ofCluster({ ...event, policy: policyKeyOf(policy), ...(revision === undefined ? {} : { revision }) });
-    this.recordOnly(policy, event);
   }
 
   /** The Kubernetes Event alone. */

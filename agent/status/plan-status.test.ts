@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { PolicyInput, PolicyOutcome } from '../enforce/index.ts';
 import type { LockFacts, PolicyLocks } from './locks.ts';
 import { isProven, type PolicyObservations, planStatus, type StatusInput } from './plan-status.ts';
-import { planPolicyEvents } from './policy-events.ts';
+import { isShown, planPolicyEvents } from './policy-events.ts';
 
 const NOW = new Date('2026-01-01T00:00:00.000Z');
 const ENFORCED: LockFacts = { state: 'Enforced' };
@@ -155,5 +155,13 @@ describe('planPolicyEvents', () => {
     expect(reasons(conflict, conflict)).toEqual([]);
     const expired = plan({ previous: active, outcome: { kind: 'expired', regions: [], expiredAt: '2025-12-31T00:00:00Z' } });
     expect(reasons(active, expired)).toEqual(['Expired']);
+  });
+
+  it('says nothing in the cluster that the status there says before and after', () => {
+    const active = plan();
+    const [enforced] = planPolicyEvents(undefined, active);
+    const alert = { severity: 'alert', reason: 'Enforced', message: '' } as const;
+    expect([undefined, active].map((shown) => enforced !== undefined && isShown(shown, enforced))).toEqual([false, true]);
+    expect(isShown(active, alert)).toBe(false);
   });
 });

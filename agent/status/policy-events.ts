@@ -31,6 +31,10 @@ const readyEvents = (previous: SovereignPolicyStatus | undefined, next: Sovereig
   return changed && severity !== undefined ? [{ severity, reason, message: next.message ?? '' }] : [];
 };
 
+/** Whether the object in the cluster says the same before and after: a Kubernetes Event of it would be one more write for nothing new. */
+export const isShown = (shown: SovereignPolicyStatus | undefined, { severity, reason }: PolicyEvent): boolean =>
+  severity === 'info' && readyReason(shown) === reason;
+
 /** The events of a policy whose status changed. */
 export const planPolicyEvents = (previous: SovereignPolicyStatus | undefined, next: SovereignPolicyStatus): PolicyEvent[] => {
   const conflict = entered(previous, next, CONDITIONS.conflict);

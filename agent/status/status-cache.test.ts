@@ -66,9 +66,9 @@ class Bench {
 describe('StatusCache', () => {
   it('writes a proven status at once, and one that is Pending only when it stays so', () => {
     const bench = new Bench();
-    expect(bench.plan('a', 0)).toMatchObject({ status: { phase: 'Pending' }, write: false, heldMs: 250 });
-    expect(bench.plan('a', 250)).toMatchObject({ write: true, heldMs: 0 });
-    expect(bench.plan('a', 260, { proven: ['a'] })).toMatchObject({ status: { phase: 'Active' }, write: true, heldMs: 0 });
+    expect(bench.plan('a', 0)).toMatchObject({ status: { phase: 'Pending' }, write: false, heldMs: 1_000 });
+    expect(bench.plan('a', 1_000)).toMatchObject({ write: true, heldMs: 0 });
+    expect(bench.plan('a', 1_010, { proven: ['a'] })).toMatchObject({ status: { phase: 'Active' }, write: true, heldMs: 0 });
   });
 
   it('waits longer with Pending the more policies are so, and never for ever', () => {
@@ -77,15 +77,15 @@ describe('StatusCache', () => {
     expect(bench.plan('p0', 300)).toMatchObject({ write: false, heldMs: 9_700 });
     expect(bench.plan('p0', 10_000)).toMatchObject({ write: true });
     bench.book.retain(new Set(['team/p0']));
-    expect(bench.plan('p0', 300)).toMatchObject({ write: true });
+    expect(bench.plan('p0', 1_000)).toMatchObject({ write: true });
   });
 
   it('writes at once that a namespace does not exist, and waits with Pending once it does', () => {
     const bench = new Bench();
     const outcome: PolicyOutcome = { kind: 'namespaceMissing', regions: ['eu-west-1'], message: 'namespace a does not exist' };
     expect(bench.plan('a', 0, { outcome })).toMatchObject({ status: { phase: 'Pending' }, write: true, heldMs: 0 });
-    expect(bench.plan('b', 0)).toMatchObject({ heldMs: 250 });
-    expect(bench.plan('a', 60_000)).toMatchObject({ status: { phase: 'Pending' }, write: false, heldMs: 270 });
+    expect(bench.plan('b', 0)).toMatchObject({ heldMs: 1_000 });
+    expect(bench.plan('a', 60_000)).toMatchObject({ status: { phase: 'Pending' }, write: false, heldMs: 1_020 });
   });
 
   it('gives a policy that was created again under its name no history', () => {

@@ -23,8 +23,8 @@ interface Basis {
   readonly daysLeft: number | undefined;
 }
 
-/** A policy is Pending for a moment at every change: only one that stays so is worth a write. */
-const HOLD_MS = 250;
+/** A policy is Pending for a moment at every change, on a busy API server for most of a second: only one that stays so is worth a write. */
+const HOLD_MS = 1_000;
 /** Of many policies that are Pending together each waits longer, so that 1,000 statuses that are about to change are not written. */
 const HOLD_EACH_MS = 20;
 const LONGEST_HOLD_MS = 10_000;

@@ -21,7 +21,7 @@ import { clusterFacts } from './cluster-facts.ts';
 import { injectionFacts } from './injection-facts.ts';
 import type { LockMonitor } from './lock-monitor.ts';
 import { isProven, toReport } from './plan-status.ts';
-import { planPolicyEvents } from './policy-events.ts';
+import { isShown, planPolicyEvents } from './policy-events.ts';
 import { StatusCache, type StatusResult } from './status-cache.ts';
 
 export interface StatusPublisherDeps {
@@ -128,7 +128,11 @@ export class StatusPublisher {
   /** Records the events of a status that changed. @returns its write, if one is due */
   #recordStatus(live: SovereignPolicy, { status, previous, write, heldMs }: StatusResult, isSurplus: boolean): Write[] {
     const { outputs, context, wake } = this.#deps;
-    if (status !== previous && !isSurplus) for (const event of planPolicyEvents(previous, status)) outputs.events.ofPolicy(live, event);
+    const events = status === previous || isSurplus ? [] : planPolicyEvents(previous, status);
+    for (const event of events) {
+      if (isShown(live.status, event)) outputs.events.reportOnly(live, event);
+      else outputs.events.ofPolicy(live, event);
+    }
     if (heldMs > 0) wake(heldMs);
     return write ? [buildStatusWrite(live, status, context)] : [];
   }
