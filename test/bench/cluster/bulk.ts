@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { FIELD_MANAGERS, REGION_LABEL, type SovereignPolicy } from '@fso/shared/api';
 import { type KubeClient, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { mapConcurrently } from '@fso/shared/runtime';
+import type { AgentHarness } from '../../harness/agent-harness.ts';
 import { startAgentProcess } from '../../harness/agent-process.ts';
 import { openKubeClient, refusalOf } from '../../harness/kube-client.ts';
 import { eventually } from '../../harness/waiting.ts';
@@ -33,21 +34,26 @@ const dryRuns = async (client: KubeClient, namespace: string, signal: AbortSigna
 };
 
 /** The same requests for each policy by a client that waits for nothing, with twice as many in flight as the agent has. @returns ms */
-const measureFloor = async (client: KubeClient, namespaces: readonly string[], signal: AbortSignal): Promise<number> => {
+const measureFloor = async (world: AgentHarness, agent: KubeClient, namespaces: readonly string[]): Promise<number> => {
   const begin = performance.now();
-  const options = { fieldManager: 'bench', force: true };
+  const { client, signal } = world;
   await mapConcurrently(namespaces, IN_FLIGHT, async (namespace, index) => {
-    const body = {
-      apiVersion: SOVEREIGN_POLICY_KIND.apiVersion,
-      kind: SOVEREIGN_POLICY_KIND.kind,
-      metadata: { namespace: 'default', name: namespace },
-      spec: policySpec(namespace, index),
-    } as SovereignPolicy;
-    await client.apply(SOVEREIGN_POLICY_KIND, body, options, signal);
-    await client.apply(NAMESPACE_KIND, { metadata: { name: namespace, labels: { bench: 'floor' } } }, options, signal);
+    const { apiVersion, kind, metadata, spec } = await world.applyPolicy(namespace, policySpec(namespace, index));
+    await client.apply(
+      NAMESPACE_KIND,
+      { metadata: { name: namespace, labels: { bench: 'floor' } } },
+      { fieldManager: 'bench', force: true },
+      signal,
+    );
     await dryRuns(client, namespace, signal);
-    const status = { ...body, status: { phase: 'Pending', message: 'floor' } } as SovereignPolicy;
-    await client.apply(SOVEREIGN_POLICY_KIND, status, { fieldManager: FIELD_MANAGERS.status, force: true, subresource: 'status' }, signal);
+    const { name } = metadata;
+    const body = { apiVersion, kind, metadata: { namespace: 'default', name }, spec, status: { phase: 'Pending', message: 'floor' } };
+    await agent.apply(
+      SOVEREIGN_POLICY_KIND,
+      body as SovereignPolicy,
+      { fieldManager: FIELD_MANAGERS.status, force: true, subresource: 'status' },
+      signal,
+    );
   });
   return performance.now() - begin;
 };
@@ -80,7 +86,7 @@ const measure = async (one: OneCluster, policies: number, signal: AbortSignal): 
   const installer = await startAgentProcess(cluster, { folder });
   await installer.stop();
   const client = openKubeClient({ kubeconfig: installer.kubeconfig });
-  const floorMs = await measureFloor(client, namespaces, signal);
+  const floorMs = await measureFloor(world, client, namespaces);
   await client.close();
   await mapConcurrently(namespaces, IN_FLIGHT, (name) => world.deletePolicy(name));
   const agent = await startAgentProcess(cluster, { folder });
