@@ -17,7 +17,7 @@ const WARM_UP = 5;
 const SETTLE_MS = 3_000;
 const POLL_MS = 500;
 
-/** Moments of one commit, in ms since the hub heard of it, in the slowest cluster where there are several. */
+/** Moments of one commit, in ms since the hub noticed it, in the slowest cluster where there are several. */
 type Stages = Readonly<Record<'fetched' | 'judged' | 'compiled' | 'offered' | 'accepted' | 'written' | 'proven', number>>;
 
 interface Result {
