@@ -10,7 +10,7 @@ import { allActive, makePods, type OneCluster, policySpec, withOneCluster, write
 
 const MIB = 1024 * 1024;
 const LOOK_MS = 5_000;
-/** One policy changes in this time, and one pod comes and goes, in a soak. */
+/** In a soak one policy changes in this time. */
 const CHURN_MS = 1_000;
 
 interface Settings {
