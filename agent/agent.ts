@@ -97,7 +97,7 @@ export const startAgent = async (config: AgentConfig, deps: AgentDeps, signal: A
     config,
     runtime: { client, clock: systemClock, random: Math.random, ...deps },
     observatory: new LiveObservatory(INITIAL_SNAPSHOT),
-    metrics: createAgentMetrics(registry),
+    metrics: createAgentMetrics(registry, AGENT_VERSION),
     status,
   };
   const listener = await listen(

@@ -120,15 +120,22 @@ export class Controller {
 
   /** Runs until the signal aborts. */
   async run(): Promise<void> {
-    const { view, runtime } = this.#deps;
+    const { view, runtime, outputs } = this.#deps;
+    const { metrics } = outputs;
     const stopWatching = view.subscribe({
       onChange: () => this.#wake(),
       onWorkload: () => this.#wake(WORKLOAD_DELAY_MS),
     });
+    metrics.beginTerm({
+      waitingWrites: () => this.#pool.waiting,
+      failingWrites: () => this.#pool.failures().length,
+      oldestProofs: () => this.#probers.oldestProofs(),
+    });
     this.#queue.add(KEY);
     try {
       const reconcile = () => Promise.resolve().then(() => this.#reconcile());
-      await runController({ name: 'enforce', queue: this.#queue, logger: runtime.logger, reconcile }, this.#signal);
+      const { logger } = runtime;
+      await runController({ name: 'enforce', queue: this.#queue, logger, metrics: metrics.controller, reconcile }, this.#signal);
     } finally {
       stopWatching();
     }
@@ -162,7 +169,7 @@ export class Controller {
   }
 
   #reconcile(): ReconcileResult {
-    const { runtime, outputs } = this.#deps;
+    const { runtime } = this.#deps;
     const started = runtime.clock.monotonicMs();
     const now = runtime.clock.now();
     const plan = this.#planRound(now);
@@ -178,7 +185,6 @@ export class Controller {
     const stuck = new Set(failing.map(({ key }) => key));
     this.#pool.submit([...enforcing, ...buildFinalizerWrites(plan, stuck, this.#context), ...statuses]);
     const ended = runtime.clock.monotonicMs();
-    outputs.metrics.reconcileSeconds.observe((ended - started) / 1000);
     this.#restUntil = ended + (ended - started) * REST_SHARE;
     this.#recordRound();
     return this.#nextRound(plan, now);

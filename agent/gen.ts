@@ -5,7 +5,7 @@ import { AGENT_SETTINGS } from './config.ts';
 import { createAgentMetrics } from './metrics.ts';
 
 const registry = new Registry();
-createAgentMetrics(registry);
+createAgentMetrics(registry, '');
 
 const pages = [
   referencePage(
@@ -19,7 +19,7 @@ const pages = [
     'agent-metrics',
     'Metrics of the agent',
     'The agent serves them at `/metrics` of `FSO_LISTEN`, with those of its process.',
-    'Each carries the label `cluster`.\nA replica that does not lead shows 0: take the maximum of a cluster.',
+    'Each carries the label `cluster`.\nOf several replicas only the leader has those of the state of the cluster.',
     await formatMetricsTable(registry),
   ),
 ];

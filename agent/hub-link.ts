@@ -6,7 +6,7 @@ import type { AgentMetrics } from './metrics.ts';
 import type { EventSink, Observatory } from './observe/index.ts';
 import type { EventOutbox } from './report/index.ts';
 import type { AgentRuntime } from './runtime.ts';
-import { startStream } from './stream/index.ts';
+import { type StreamState, startStream } from './stream/index.ts';
 
 export interface HubLinkDeps {
   readonly runtime: AgentRuntime;
@@ -18,7 +18,7 @@ export interface HubLinkDeps {
   readonly intakeSignal: AbortSignal;
   readonly outputs: {
     readonly events: EventSink;
-    readonly metrics: Pick<AgentMetrics, 'certificateExpiry'>;
+    readonly metrics: Pick<AgentMetrics, 'certificateExpiry' | 'hubConnected'>;
     /** Receives the events of the stream, as the hub does. */
     readonly onEvent: (event: ClusterEvent) => void;
   };
@@ -67,6 +67,9 @@ export const linkToHub = async (deps: HubLinkDeps, signal: AbortSignal): Promise
     { runtime, config: streamConfig, ...certificate, policies, observatory, outbox, intakeSignal, onEvent: outputs.onEvent },
     signal,
   );
+  const noteState = ({ state }: StreamState): void => outputs.metrics.hubConnected.set(state === 'connected' ? 1 : 0);
+  noteState(stream.state());
+  stream.onStateChange(noteState);
   if (keeper === undefined) return stream.done;
   stream.onStateChange((state) => {
     if (state.state === 'rejected') keeper.renewAfterRefusal();

@@ -112,6 +112,7 @@ class LeaderTerm {
       status.isLeader = false;
       status.problem = undefined;
       metrics.leader.set(0);
+      metrics.endTerm();
     }
   }
 

@@ -1,42 +1,170 @@
-import { Phase } from '@fso/shared/api';
+import { CONDITIONS, EnforcementAction, Phase } from '@fso/shared/api';
+import type { ControllerMetrics } from '@fso/shared/kube';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { PolicySnapshot } from './observe/index.ts';
+import type { AgentSnapshot, PolicySnapshot } from './observe/index.ts';
+
+/** What a scrape reads from the controller of a leader. */
+export interface AgentReadings {
+  /** Writes that have not started. */
+  waitingWrites(): number;
+  /** Writes whose last attempt failed. */
+  failingWrites(): number;
+  /** Time of the oldest proof among all namespaces; absent: the lock has nothing to prove. */
+  oldestProofs(): Readonly<Partial<Record<'floor' | 'gatekeeper', Date>>>;
+}
 
 /** Metrics of the agent. */
 export interface AgentMetrics {
   readonly registry: Registry;
-  readonly reconcileSeconds: Histogram;
-  readonly policies: Gauge<'phase'>;
-  readonly violations: Gauge;
-  readonly tampering: Counter<'kind'>;
+  readonly controller: ControllerMetrics;
+  readonly tampering: Counter;
   readonly untrusted: Counter;
   readonly writes: Counter<'kind' | 'result'>;
   readonly probes: Counter<'result'>;
   readonly leader: Gauge;
-  readonly proven: Gauge;
   readonly certificateExpiry: Gauge;
+  readonly hubConnected: Gauge;
+  /** Publishes the state after one round. */
+  measure(snapshot: AgentSnapshot): void;
+  /** Takes what a scrape reads from the controller of this term. */
+  beginTerm(readings: AgentReadings): void;
+  /** Removes what only a leader knows: its last values must not stay beside those of the next leader. */
+  endTerm(): void;
 }
 
-export const createAgentMetrics = (registry: Registry): AgentMetrics => {
+const PROBE_RESULTS = ['proven', 'unproven', 'inconclusive'];
+
+/** Gauges of the state of the cluster, which only the leader has. */
+const createStateGauges = (registry: Registry, readings: () => AgentReadings | undefined) => {
   const registers = [registry];
   return {
-    registry,
-    reconcileSeconds: new Histogram({
-      name: 'fso_agent_reconcile_seconds',
-      help: 'Time to plan one round over the whole cluster; the writes run separately.',
-      buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
-      registers,
-    }),
     policies: new Gauge({ name: 'fso_agent_policies', help: 'SovereignPolicies by phase.', labelNames: ['phase'], registers }),
     violations: new Gauge({
       name: 'fso_agent_violations',
-      help: 'Pods outside of the regions of a policy, summed over policies.',
+      help: 'Pods outside of the regions of a policy, summed over policies, by the action of the policy.',
+      labelNames: ['enforcement_action'],
       registers,
     }),
+    lockReady: new Gauge({
+      name: 'fso_agent_lock_ready',
+      help: '1: the lock is ready: floor and guard (ValidatingAdmissionPolicies), gatekeeper.',
+      labelNames: ['lock'],
+      registers,
+    }),
+    proven: new Gauge({
+      name: 'fso_agent_proven',
+      help: '1: every policy is proven by each lock that the cluster can have.',
+      labelNames: [],
+      registers,
+    }),
+    certificateExpiry: new Gauge({
+      name: 'fso_agent_certificate_expiry_timestamp_seconds',
+      help: "Expiry of the agent's client certificate; absent: it has none.",
+      labelNames: [],
+      registers,
+    }),
+    hubConnected: new Gauge({
+      name: 'fso_agent_hub_connected',
+      help: '1: the agent is connected to its hub; absent: it has none.',
+      labelNames: [],
+      registers,
+    }),
+    waitingWrites: new Gauge({
+      name: 'fso_agent_waiting_writes',
+      help: 'Writes to the API server that wait for their turn.',
+      labelNames: [],
+      registers,
+      collect() {
+        setOrRemove(this, readings()?.waitingWrites());
+      },
+    }),
+    failingWrites: new Gauge({
+      name: 'fso_agent_failing_writes',
+      help: 'Writes to the API server whose last attempt failed; they are tried again.',
+      labelNames: [],
+      registers,
+      collect() {
+        setOrRemove(this, readings()?.failingWrites());
+      },
+    }),
+    oldestProof: new Gauge({
+      name: 'fso_agent_oldest_proof_timestamp_seconds',
+      help: 'Time of the oldest proof among all governed namespaces, by lock: floor, gatekeeper. One that was never proven counts from when it was first to be.',
+      labelNames: ['lock'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [lock, time] of Object.entries(readings()?.oldestProofs() ?? {})) this.set({ lock }, time.getTime() / 1000);
+      },
+    }),
+  };
+};
+
+type StateGauges = ReturnType<typeof createStateGauges>;
+
+const setOrRemove = (gauge: Gauge, value: number | undefined): void => {
+  if (value === undefined) gauge.remove();
+  else gauge.set(value);
+};
+
+const clearState = (gauges: StateGauges): void => {
+  for (const gauge of [gauges.policies, gauges.violations, gauges.lockReady]) gauge.reset();
+  for (const gauge of [gauges.proven, gauges.certificateExpiry, gauges.hubConnected]) gauge.remove();
+};
+
+const measurePolicies = (policies: Iterable<PolicySnapshot>, gauges: StateGauges): void => {
+  const phases = new Map<Phase, number>(Phase.options.map((phase) => [phase, 0]));
+  const violations = new Map<EnforcementAction, number>(EnforcementAction.options.map((action) => [action, 0]));
+  let allProven = true;
+  for (const { report, proven } of policies) {
+    phases.set(report.phase, (phases.get(report.phase) ?? 0) + 1);
+    violations.set(report.enforcementAction, (violations.get(report.enforcementAction) ?? 0) + report.violations);
+    allProven &&= proven;
+  }
+  for (const [phase, count] of phases) gauges.policies.set({ phase }, count);
+  for (const [action, count] of violations) gauges.violations.set({ enforcement_action: action }, count);
+  gauges.proven.set(allProven ? 1 : 0);
+};
+
+const measureLocks = ({ conditions, gatekeeper }: AgentSnapshot['cluster'], { lockReady }: StateGauges): void => {
+  const isTrue = (wanted: string): boolean => conditions.some(({ type, status }) => type === wanted && status === 'True');
+  lockReady.set({ lock: 'floor' }, isTrue(CONDITIONS.floorReady) ? 1 : 0);
+  lockReady.set({ lock: 'guard' }, isTrue(CONDITIONS.guardReady) ? 1 : 0);
+  lockReady.set({ lock: 'gatekeeper' }, gatekeeper.state === 'Ready' ? 1 : 0);
+};
+
+/** Registers the metrics, so once per registry. @param version of the agent */
+export const createAgentMetrics = (registry: Registry, version: string): AgentMetrics => {
+  const registers = [registry];
+  let readings: AgentReadings | undefined;
+  const reconciles = new Histogram({
+    name: 'fso_agent_reconcile_duration_seconds',
+    help: 'Time to plan one round over the whole cluster, by result; the writes run separately.',
+    labelNames: ['result'],
+    buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+    registers,
+  });
+  const probes = new Counter({ name: 'fso_agent_probes_total', help: 'Probes of the locks by result.', labelNames: ['result'], registers });
+  const gauges = createStateGauges(registry, () => readings);
+  new Gauge({ name: 'fso_agent_build_info', help: '1, with the version of the agent.', labelNames: ['version'], registers }).set(
+    { version },
+    1,
+  );
+  // A series that begins with its first error would hide that error from rate().
+  for (const result of ['ok', 'error']) reconciles.zero({ result });
+  for (const result of PROBE_RESULTS) probes.inc({ result }, 0);
+  clearState(gauges);
+  return {
+    registry,
+    controller: {
+      reconciled: ({ outcome, durationMs }) => {
+        const isOk = outcome === 'success' || outcome === 'requeue';
+        reconciles.observe({ result: isOk ? 'ok' : 'error' }, durationMs / 1000);
+      },
+    },
     tampering: new Counter({
       name: 'fso_agent_tampering_total',
       help: 'Objects that others changed or deleted and that the agent restored.',
-      labelNames: ['kind'],
       registers,
     }),
     untrusted: new Counter({
@@ -50,32 +178,20 @@ export const createAgentMetrics = (registry: Registry): AgentMetrics => {
       labelNames: ['kind', 'result'],
       registers,
     }),
-    probes: new Counter({ name: 'fso_agent_probe_total', help: 'Proofs by result.', labelNames: ['result'], registers }),
+    probes,
     leader: new Gauge({ name: 'fso_agent_leader', help: '1: this replica enforces.', registers }),
-    proven: new Gauge({
-      name: 'fso_agent_is_proven',
-      help: '1: every policy is proven by each lock that the cluster can have.',
-      registers,
-    }),
-    certificateExpiry: new Gauge({
-      name: 'fso_agent_certificate_expiry_timestamp_seconds',
-      help: "Expiry of the agent's client certificate; 0: it has none.",
-      registers,
-    }),
+    certificateExpiry: gauges.certificateExpiry,
+    hubConnected: gauges.hubConnected,
+    measure: ({ policies, cluster }) => {
+      measurePolicies(policies.values(), gauges);
+      measureLocks(cluster, gauges);
+    },
+    beginTerm: (next) => {
+      readings = next;
+    },
+    endTerm: () => {
+      readings = undefined;
+      clearState(gauges);
+    },
   };
-};
-
-/** Updates the metrics with the policies of one round. */
-export const measure = (policies: Iterable<PolicySnapshot>, metrics: Pick<AgentMetrics, 'policies' | 'violations' | 'proven'>): void => {
-  const phases = new Map<Phase, number>(Phase.options.map((phase) => [phase, 0]));
-  let violations = 0;
-  let allProven = true;
-  for (const { report, proven } of policies) {
-    phases.set(report.phase, (phases.get(report.phase) ?? 0) + 1);
-    violations += report.violations;
-    allProven &&= proven;
-  }
-  for (const [phase, count] of phases) metrics.policies.set({ phase }, count);
-  metrics.violations.set(violations);
-  metrics.proven.set(allProven ? 1 : 0);
 };

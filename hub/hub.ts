@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { flushCompileCache } from 'node:module';
 import {
   ConfigError,
@@ -16,7 +17,7 @@ import { type HubConfig, loadHubConfig } from './config/config.ts';
 import { createOffers, DEFAULT_DELIVERY_LIMITS, Delivery, Inspector, RevisionTargets } from './delivery/index.ts';
 import { authenticateByToken, type Identity } from './identity/index.ts';
 import { type Ledger, LedgerError, openLedger } from './ledger/index.ts';
-import { createHubMetrics } from './metrics.ts';
+import { createHubMetrics, type HubReadings, registerHubReadings, type StepResult } from './metrics.ts';
 import manifest from './package.json' with { type: 'json' };
 import { lifeEntry, recordSource } from './recorders/index.ts';
 import { createActivity, createTrendRecorder, Pipeline } from './rollout/index.ts';
@@ -53,12 +54,18 @@ interface Parts extends ServedParts {
   readonly runs: readonly RunPart[];
 }
 
+/** When the certificates of the agents' listener expire. */
+const certificatesOf = ({ agentTls }: HubConfig, identity: Stores['identity']): ReturnType<HubReadings['certificates']> => {
+  if (identity !== undefined) return identity.expiries();
+  return agentTls === undefined ? {} : { server: new X509Certificate(agentTls.cert).validToDate };
+};
+
 /** Wires steps ① to ⑧: source → pipeline → delivery, with the recorders beside them. */
 const createParts = async (context: HubContext, { checkpoints, source, identity }: Stores): Promise<Parts> => {
-  const { config, deps, clock, ledger, metrics } = context;
+  const { config, deps, clock, ledger, metrics, registry } = context;
   const { logger, version } = deps;
   const history = { ledger, clock, logger: logger.child({ step: 'activity' }) };
-  const activity = createActivity(history);
+  const activity = createActivity({ ...history, metrics: metrics.rollout });
   const fleet = new FleetReader({ ledger, clock, version });
   const trend = createTrendRecorder({ ...history, counts: () => fleet.readStatus() });
   const offers = createOffers(source.objects);
@@ -69,6 +76,8 @@ const createParts = async (context: HubContext, { checkpoints, source, identity 
     { version, limits },
     { ledger, offers, checkpoints, targets, clock, logger: logger.child({ step: 'delivery' }), metrics: metrics.delivery },
   );
+  const queues = () => ({ ...delivery.queues(), ledger: ledger.waitingWrites() });
+  registerHubReadings(registry, { queues, certificates: () => certificatesOf(config, identity) });
   const inspector = new Inspector(delivery, ledger);
   const compileLogger = logger.child({ step: 'compile' });
   const pipeline = new Pipeline({ ledger, targets, delivery, clock, logger: compileLogger, metrics, onDone: activity.done });
@@ -134,11 +143,14 @@ const runParts = async (
  */
 export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSignal): Promise<RunningHub> => {
   const { logger, random, clock = systemClock } = deps;
-  const ledger = deps.ledger ?? (await openLedger({ ...config, clock, random, logger: logger.child({ step: 'ledger' }) }, signal));
+  const registry = new Registry();
+  if (deps.processMetrics === true) collectDefaultMetrics({ register: registry });
+  const metrics = createHubMetrics(registry);
+  const onCommit = (result: StepResult, seconds: number): void => metrics.step('ledger', result, seconds);
+  const ledger =
+    deps.ledger ?? (await openLedger({ ...config, clock, random, logger: logger.child({ step: 'ledger' }), onCommit }, signal));
   try {
-    const registry = new Registry();
-    if (deps.processMetrics === true) collectDefaultMetrics({ register: registry });
-    const context: HubContext = { config, deps, clock, ledger, registry, metrics: createHubMetrics(registry) };
+    const context: HubContext = { config, deps, clock, ledger, registry, metrics };
     const stores = await openStores(context);
     const parts = await createParts(context, stores);
     const shutdown = createShutdown(signal, { clock, delayMs: config.shutdownDelayMs ?? 0 });

@@ -1,48 +1,105 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { DeliveryMetrics } from './delivery/index.ts';
+import type { DeliveryMetrics, NackClass } from './delivery/index.ts';
+
+/** Steps of the hub that take time: of a commit, and of the transactions of the ledger. */
+const STEPS = ['fetch', 'check', 'compile', 'ledger'] as const;
+export type HubStep = (typeof STEPS)[number];
+const RESULTS = ['ok', 'error'] as const;
+export type StepResult = (typeof RESULTS)[number];
+
+const NACK_CLASSES: readonly NackClass[] = ['untrusted', 'invalid', 'incomplete'];
 
 export interface HubMetrics {
   readonly delivery: DeliveryMetrics;
-  readonly source: { fetched(seconds: number): void; failed(): void };
-  compiled(seconds: number): void;
-  revision(revision: string): void;
+  readonly rollout: {
+    /** Every connected cluster has proven a commit, so many seconds after the hub began to fetch it. */
+    enforced(seconds: number): void;
+    /** One cluster has proven a commit, so many seconds after it was offered. */
+    proven(seconds: number): void;
+  };
+  step(step: HubStep, result: StepResult, seconds: number): void;
 }
 
-/** Fine in the expected range of a commit's step, coarse beyond. */
-const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
+/** Seconds. Fine in the expected range of a step, coarse beyond. */
+const STEP_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
+/** Seconds. A second is the goal; what takes minutes waits for a person. */
+const ENFORCEMENT_BUCKETS = [0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900];
 
 export const createHubMetrics = (registry: Registry): HubMetrics => {
   const registers = [registry];
-  const fetchSeconds = new Histogram({
-    name: 'fso_hub_fetch_seconds',
-    help: 'Time of a successful fetch.',
-    buckets: BUCKETS,
+  const steps = new Histogram({
+    name: 'fso_hub_step_duration_seconds',
+    help: 'Time of a step by result: fetch, check (signature and content of a commit; error: it is rejected), compile, ledger (one transaction).',
+    labelNames: ['step', 'result'],
+    buckets: STEP_BUCKETS,
     registers,
   });
-  const compileSeconds = new Histogram({
-    name: 'fso_hub_compile_seconds',
-    help: 'Time to compile a commit for all clusters.',
-    buckets: BUCKETS,
+  const commitEnforcement = new Histogram({
+    name: 'fso_hub_commit_enforcement_seconds',
+    help: 'Time from the fetch of a commit until every connected cluster has proven it; observed by the hub that leads.',
+    buckets: ENFORCEMENT_BUCKETS,
     registers,
   });
-  const revisionInfo = new Gauge({ name: 'fso_hub_revision_info', help: 'The revision in force.', labelNames: ['revision'], registers });
-  const connected = new Gauge({ name: 'fso_hub_agents_connected', help: 'Connected agents.', registers });
+  const clusterEnforcement = new Histogram({
+    name: 'fso_hub_cluster_enforcement_seconds',
+    help: 'Time from the offer of a commit to a cluster until the cluster has proven it; observed by the hub that leads.',
+    buckets: ENFORCEMENT_BUCKETS,
+    registers,
+  });
+  const connected = new Gauge({ name: 'fso_hub_connected_agents', help: 'Agents that are connected to this hub.', registers });
   const offers = new Counter({ name: 'fso_hub_offers_total', help: 'Offers sent.', registers });
-  const nacks = new Counter({ name: 'fso_hub_nacks_total', help: 'Revisions that an agent refused.', registers });
+  const nacks = new Counter({
+    name: 'fso_hub_nacks_total',
+    help: 'Revisions that an agent refused, by reason: untrusted, invalid (content), incomplete (objects missing; they are offered again).',
+    labelNames: ['reason'],
+    registers,
+  });
   const reports = new Counter({ name: 'fso_hub_reports_total', help: 'Reports accepted.', registers });
-  const sourceErrors = new Counter({ name: 'fso_hub_source_errors_total', help: 'Fetches that failed.', registers });
+  // A series that begins with its first error would hide that error from rate().
+  for (const step of STEPS) for (const result of RESULTS) steps.zero({ step, result });
+  for (const reason of NACK_CLASSES) nacks.inc({ reason }, 0);
   return {
     delivery: {
       connected: (count) => connected.set(count),
       offered: () => offers.inc(),
-      nacked: () => nacks.inc(),
+      nacked: (reason) => nacks.inc({ reason }),
       reported: () => reports.inc(),
     },
-    source: { fetched: (seconds) => fetchSeconds.observe(seconds), failed: () => sourceErrors.inc() },
-    compiled: (seconds) => compileSeconds.observe(seconds),
-    revision: (revision) => {
-      revisionInfo.reset();
-      revisionInfo.set({ revision }, 1);
+    rollout: {
+      enforced: (seconds) => commitEnforcement.observe(seconds),
+      proven: (seconds) => clusterEnforcement.observe(seconds),
     },
+    step: (step, result, seconds) => steps.observe({ step, result }, seconds),
   };
+};
+
+/** What a scrape reads from the parts of a hub. */
+export interface HubReadings {
+  /** What waits, by queue. */
+  readonly queues: () => Readonly<Record<'agents' | 'offers' | 'ledger', number>>;
+  /** Expiry of the hub's own certificates; absent: it has none. */
+  readonly certificates: () => Readonly<Partial<Record<'server' | 'ca', Date>>>;
+}
+
+/** Registers the gauges of this hub that are read at a scrape, so once per registry. */
+export const registerHubReadings = (registry: Registry, { queues, certificates }: HubReadings): void => {
+  const registers = [registry];
+  new Gauge({
+    name: 'fso_hub_queue_length',
+    help: 'What waits, by queue: agents (to be greeted), offers (to be sent), ledger (changes to be written).',
+    labelNames: ['queue'],
+    registers,
+    collect() {
+      for (const [queue, length] of Object.entries(queues())) this.set({ queue }, length);
+    },
+  });
+  new Gauge({
+    name: 'fso_hub_certificate_expiry_timestamp_seconds',
+    help: "Expiry of the hub's certificates: server (the agents' listener), ca (of the agents).",
+    labelNames: ['certificate'],
+    registers,
+    collect() {
+      for (const [certificate, expires] of Object.entries(certificates())) this.set({ certificate }, expires.getTime() / 1000);
+    },
+  });
 };

@@ -94,7 +94,7 @@ export class WriteEvents {
   #recordTampering({ key, policies }: Pick<Repair, 'key' | 'policies'>, text: string): readonly SovereignPolicy[] {
     const { metrics, logger, tampering, clock, view } = this.#deps;
     const kind = kindOf(key);
-    metrics.tampering.inc({ kind });
+    metrics.tampering.inc();
     logger.warn({ kind, key, detail: text }, 'tampering repaired');
     const affected = policies === 'all' ? view.livePolicies() : this.#livePolicies(policies);
     tampering.add(policies === 'all' ? this.#policiesDue(key, affected) : policies, { time: timeText(clock.now()), message: text });

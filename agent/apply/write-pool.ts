@@ -100,6 +100,11 @@ export class WritePool {
     this.#arm();
   }
 
+  /** How many writes of the newest plan have not started. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Writes whose last attempt failed. */
   failures(): readonly WriteFailure[] {
     return [...this.#states]

@@ -4,6 +4,7 @@ import { askCanary, judgeCanary, type ProbeVerdict } from './probe.ts';
 import { ProbeRetries, type RetryResult } from './probe-retries.ts';
 import { ProbeSchedule, UnansweredProbes } from './probe-schedule.ts';
 import type { ProberDeps, ProberOptions } from './prober.ts';
+import { ProofTimes } from './proof-times.ts';
 import { Semaphore } from './semaphore.ts';
 
 export interface CanaryTarget {
@@ -51,6 +52,7 @@ export class CanaryProber {
   readonly #schedule = new ProbeSchedule();
   readonly #unanswered: UnansweredProbes;
   readonly #outage: Outage<Question>;
+  readonly #times: ProofTimes;
 
   constructor({ concurrency, patienceMs }: CanaryProberOptions, deps: ProberDeps, signal: AbortSignal) {
     const { clock, budget, onChange } = deps;
@@ -59,6 +61,7 @@ export class CanaryProber {
     this.#signal = signal;
     this.#semaphore = new Semaphore(concurrency);
     this.#unanswered = new UnansweredProbes(clock);
+    this.#times = new ProofTimes(clock);
     this.#retries = new ProbeRetries(
       {
         clock,
@@ -88,6 +91,7 @@ export class CanaryProber {
       if (this.#states.get(namespace)?.fingerprint === fingerprint) continue;
       this.#states.set(namespace, { fingerprint, state: 'pending', message: undefined });
       this.#schedule.add(namespace);
+      this.#times.expect(namespace);
       this.#retries.start(namespace);
     }
     if (targets.size === 0) this.#outage.end();
@@ -98,11 +102,17 @@ export class CanaryProber {
     this.#schedule.remove(namespace);
     this.#unanswered.forget(namespace);
     this.#outage.forget(namespace);
+    this.#times.forget(namespace);
   }
 
   /** The state of a namespace; undefined: it is no target. */
   state(namespace: string): CanaryState | undefined {
     return this.#states.get(namespace);
+  }
+
+  /** When the namespace was proven that has waited longest; undefined: there is none. */
+  oldestProof(): Date | undefined {
+    return this.#times.oldest();
   }
 
   /** A text if lock 2 is open in every namespace; undefined: it is not. */
@@ -174,6 +184,7 @@ export class CanaryProber {
     if (verdict.kind !== 'inconclusive') this.#unanswered.recordAnswer(namespace, 'canary');
     if (verdict.kind === 'proven') {
       this.#schedule.postpone(namespace);
+      this.#times.recordProof(namespace);
       this.#set(namespace, { fingerprint: target.fingerprint, state: 'proven', message: undefined });
       await this.#outage.confirm(namespace, 'canary');
     }

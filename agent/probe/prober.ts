@@ -6,6 +6,7 @@ import type { FloorNames, ProbeVerdict } from './probe.ts';
 import { ProbeRetries, type RetryResult } from './probe-retries.ts';
 import { ProbeSchedule, RoundRobin, UnansweredProbes } from './probe-schedule.ts';
 import { type ProbeState, ProbeStates } from './probe-states.ts';
+import { ProofTimes } from './proof-times.ts';
 import { type ProofKind, Proofs, proofsOf } from './proofs.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { Semaphore } from './semaphore.ts';
@@ -79,6 +80,7 @@ export class Prober {
   readonly #unanswered: UnansweredProbes;
   readonly #outage: Outage<ProofKind>;
   readonly #proofs: Proofs;
+  readonly #times: ProofTimes;
 
   constructor(options: ProberOptions, deps: ProberDeps, signal: AbortSignal) {
     const { bindGate, concurrency, patienceMs, longestWaitMs } = options;
@@ -89,6 +91,7 @@ export class Prober {
     this.#states = new ProbeStates({ clock, patienceMs, onChange });
     this.#proofs = new Proofs({ client, floor, direct: new Semaphore(concurrency), webhooks: new Semaphore(concurrency) });
     this.#unanswered = new UnansweredProbes(clock);
+    this.#times = new ProofTimes(clock);
     this.#retries = new ProbeRetries(
       {
         clock,
@@ -128,6 +131,7 @@ export class Prober {
   #expect(namespace: string, target: ProbeTarget, before: ProbeTarget | undefined): void {
     this.#states.expect(namespace, target.fingerprint, isGovernanceAlone(before, target));
     this.#schedule.add(namespace);
+    this.#times.expect(namespace);
     if (isFloorAlone(before, target)) this.#retries.resume(namespace);
     else this.#retries.start(namespace);
   }
@@ -135,12 +139,17 @@ export class Prober {
   #forget(namespace: string): void {
     this.#provenRegions.delete(namespace);
     this.#schedule.remove(namespace);
-    for (const known of [this.#questions, this.#unanswered, this.#outage]) known.forget(namespace);
+    for (const known of [this.#questions, this.#unanswered, this.#outage, this.#times]) known.forget(namespace);
   }
 
   /** The state of a namespace; undefined: it has not been probed yet. */
   state(namespace: string): ProbeState | undefined {
     return this.#states.get(namespace);
+  }
+
+  /** When the namespace was proven that has waited longest; undefined: there is none. */
+  oldestProof(): Date | undefined {
+    return this.#times.oldest();
   }
 
   /** A text if lock 1 is open in every namespace; undefined: it is not. */
@@ -189,6 +198,7 @@ export class Prober {
       return;
     }
     this.#unanswered.recordAnswer(namespace, kind);
+    this.#times.recordProof(namespace);
     // Only this proof can have a note.
     if (kind === 'mustAdmit') this.#states.note(namespace, verdict.note);
   }
@@ -223,6 +233,7 @@ export class Prober {
       return;
     }
     this.#schedule.postpone(namespace);
+    this.#times.recordProof(namespace);
     this.#provenRegions.set(namespace, governance.actions.deny?.regions ?? []);
     this.#states.prove(namespace, fingerprint, verdict.note);
   }

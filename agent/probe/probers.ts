@@ -42,4 +42,10 @@ export class Probers {
     this.lockTwo = new CanaryProber({ concurrency: CONCURRENCY, patienceMs: LOCK_TWO_PATIENCE_MS }, deps, signal);
     void runProbeSchedule(clock, { prober: this.lockOne, index: this.index, canary: this.lockTwo }, signal);
   }
+
+  /** Time of the oldest proof among all namespaces, by lock; absent: it has nothing to prove. */
+  oldestProofs(): Partial<Record<'floor' | 'gatekeeper', Date>> {
+    const [floor, gatekeeper] = [this.lockOne.oldestProof(), this.lockTwo.oldestProof()];
+    return { ...(floor && { floor }), ...(gatekeeper && { gatekeeper }) };
+  }
 }

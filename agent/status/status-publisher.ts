@@ -3,7 +3,7 @@ import { type Clock, weakMemo2 } from '@fso/shared/runtime';
 import type { Write } from '../apply/index.ts';
 import { buildStatusWrite, type WriteContext } from '../apply/index.ts';
 import type { PolicyInput } from '../enforce/index.ts';
-import { type AgentMetrics, measure } from '../metrics.ts';
+import type { AgentMetrics } from '../metrics.ts';
 import type { EventSink, LiveObservatory, PolicySnapshot, TamperLog, ViolationTimeStore } from '../observe/index.ts';
 import {
   AuditComparison,
@@ -158,8 +158,9 @@ export class StatusPublisher {
       previous: observatory.snapshot().cluster,
       now,
     });
-    observatory.publish({ policies: snapshots, cluster });
-    measure(snapshots.values(), metrics);
+    const snapshot = { policies: snapshots, cluster };
+    observatory.publish(snapshot);
+    metrics.measure(snapshot);
   }
 }
 

@@ -1,2 +1,2 @@
-export { explainTls, isOtherCa } from './connection.ts';
+export { explainTls, isOtherCa, type StreamState } from './connection.ts';
 export { startStream } from './stream.ts';

@@ -93,6 +93,11 @@ export class Delivery {
     });
   }
 
+  /** How many agents wait to be greeted, and how many offers to be sent. */
+  queues(): { readonly agents: number; readonly offers: number } {
+    return { agents: this.#admission.waiting, offers: this.#offerLimit.waiting };
+  }
+
   /** Takes over the server's upgrades. */
   attach(server: HttpServer | HttpsServer): void {
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));

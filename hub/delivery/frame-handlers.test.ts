@@ -11,12 +11,8 @@ const REVISION = 'a'.repeat(40);
 const createBench = () => {
   const clock = new FakeClock();
   const ledger = createMemoryLedger({ clock });
-  let nacked = 0;
-  const metrics = {
-    nacked: () => {
-      nacked += 1;
-    },
-  };
+  const nacked: string[] = [];
+  const metrics = { nacked: (reason: string) => nacked.push(reason) };
   const state = { commits: { known: new Set([REVISION]), offered: new Set([REVISION]), target: 'b'.repeat(40) } };
   const budget = new AgentBudget(clock, DEFAULT_AGENT_LIMITS);
   const deps = { ledger, clock, metrics, targets: new RevisionTargets() };
@@ -28,14 +24,15 @@ const createBench = () => {
     send: () => undefined,
     logger: pino({ level: 'silent' }),
   } as unknown as FrameContext;
-  const nack = (message: string) => takeNack({ type: 'nack', revision: REVISION, reasons: [{ message }] }, context);
+  const nack = (message: string, code?: string) =>
+    takeNack({ type: 'nack', revision: REVISION, reasons: [{ message, ...(code !== undefined && { code }) }] }, context);
   const ack = () => takeAck({ type: 'ack', revision: REVISION, digest: 'd' }, context);
   const told = async () => {
     const entries = (await ledger.audit.list({ limit: 1000 })).filter(({ action }) => action === 'revision.refuse');
     const events = (await ledger.events({ limit: 1000 })).filter(({ reason }) => reason === 'RevisionRefused');
     return [entries.length, events.length];
   };
-  return { clock, ledger, budget, nack, ack, told, nacked: () => nacked };
+  return { clock, ledger, budget, nack, ack, told, nacked };
 };
 
 it('a commit that was offered and acked counts as held, also where the next one came meanwhile', async () => {
@@ -47,7 +44,7 @@ it('a commit that was offered and acked counts as held, also where the next one 
 it('the same nack again is nothing new, also of an agent that came back', async () => {
   const { clock, ledger, nack, ack, told, nacked } = createBench();
   for (let i = 0; i < 5; i += 1) await nack('no such region');
-  expect([await told(), nacked()]).toEqual([[1, 1], 5]);
+  expect([await told(), nacked]).toEqual([[1, 1], Array.from({ length: 5 }, () => 'invalid')]);
   await nack('another reason');
   expect(await told()).toEqual([2, 2]);
   // An ack is news, and so is the nack after it.
@@ -56,6 +53,15 @@ it('the same nack again is nothing new, also of an agent that came back', async 
   await nack('another reason');
   expect(await told()).toEqual([3, 3]);
   expect((await ledger.cluster('eu'))?.nack?.reasons).toEqual([{ message: 'another reason' }]);
+});
+
+it('reasons are counted by a few kinds, whatever codes an agent makes up', async () => {
+  const { nack, nacked } = createBench();
+  await nack('no such region');
+  await nack('object 0123 is not here', 'object-missing');
+  await nack('commit 0123 is not signed', 'unsigned');
+  await nack('nonsense', 'a-code-of-its-own');
+  expect(nacked).toEqual(['invalid', 'incomplete', 'untrusted', 'untrusted']);
 });
 
 it('an agent that keeps refusing for other reasons does not fill the audit log; what it said last is known', async () => {

@@ -5,12 +5,13 @@ import {
   digestOfCluster,
   EMPTY_DIGEST,
   type HubFrame,
+  type Reason,
   type ReportedState,
 } from '@fso/shared/protocol';
 import { type Clock, createBucket, type Logger, weakMemo } from '@fso/shared/runtime';
 import { type AgentStream, type ClusterRecord, isRepeated, ReportGapError } from '../ledger/index.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
-import type { DeliveryDeps } from './types.ts';
+import type { DeliveryDeps, NackClass } from './types.ts';
 
 /** Where an agent is among the commits. */
 export interface AgentCommits {
@@ -120,6 +121,12 @@ export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promi
   });
 };
 
+/** Agents name what is wrong with the trust in a commit, and of the content only the place. The names themselves are theirs to choose. */
+const classOf = (reason: Reason | undefined): NackClass => {
+  if (reason?.code === undefined) return 'invalid';
+  return reason.code === 'object-missing' ? 'incomplete' : 'untrusted';
+};
+
 /** Whether people get to see a refusal: it is new, and the agent has not refused too much of late. */
 const isTold = async ({ revision, reasons }: Frame<'nack'>, { cluster, budget, deps }: FrameContext): Promise<boolean> => {
   const known = await deps.ledger.cluster(cluster);
@@ -134,7 +141,7 @@ export const takeNack = async (frame: Frame<'nack'>, context: FrameContext): Pro
   // It may have been for want of an object; the next offer then repeats everything.
   state.commits.holds = null;
   if (state.commits.heading === revision) state.commits.heading = null;
-  deps.metrics.nacked();
+  deps.metrics.nacked(classOf(reasons[0]));
   const told = await isTold(frame, context);
   if (!told) {
     await deps.ledger.setNack(cluster, { revision, reasons, told }, stream);

@@ -3,4 +3,4 @@ export { DEFAULT_DELIVERY_LIMITS, Delivery } from './delivery.ts';
 export { Inspector, type Told } from './inspections.ts';
 export { createOffers, RevisionTargets } from './offers.ts';
 export { DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
-export type { DeliveryLimits, DeliveryMetrics } from './types.ts';
+export type { DeliveryLimits, DeliveryMetrics, NackClass } from './types.ts';

@@ -31,10 +31,13 @@ export interface DeliveryOptions {
   readonly limits: DeliveryLimits;
 }
 
+/** Why an agent refuses a revision, of few kinds. */
+export type NackClass = 'untrusted' | 'invalid' | 'incomplete';
+
 export interface DeliveryMetrics {
   connected(count: number): void;
   offered(): void;
-  nacked(): void;
+  nacked(reason: NackClass): void;
   reported(): void;
 }
 

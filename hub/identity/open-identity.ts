@@ -48,6 +48,8 @@ export interface AgentListenerIdentity {
   readonly certificate: ServerCertificate;
   /** Names under which the listener can be called; the first one is in the URL that agents get. */
   readonly hosts: readonly string[];
+  /** When the listener's certificate and the CA expire. */
+  readonly expiries: () => { readonly server: Date; readonly ca: Date };
 }
 
 const SERVER_CERTIFICATE_MS = 7 * 24 * 3600 * 1000;
@@ -74,18 +76,20 @@ export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdent
     state: deps.state,
   });
   const hosts = serverHosts(options.listen, options.hostnames);
+  const certificate = await createServerCertificate({
+    authority,
+    given: options.serverCertificate,
+    hosts,
+    clock,
+    logger,
+    validMs: serverCertificateMs,
+  });
   return {
     identity,
     authenticate: authenticateByIdentity({ identity, authority, clock, tokens: options.tokens }),
     listener: createEnrolmentListener({ identity, authority, clock, logger, limits: { ...DEFAULT_REQUEST_LIMITS, ...limits } }),
-    certificate: await createServerCertificate({
-      authority,
-      given: options.serverCertificate,
-      hosts,
-      clock,
-      logger,
-      validMs: serverCertificateMs,
-    }),
+    certificate,
     hosts,
+    expiries: () => ({ server: certificate.expires(), ca: authority.expires }),
   };
 };

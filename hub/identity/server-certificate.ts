@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { type Clock, isLoopback, type ListenAddress, type Logger } from '@fso/shared/runtime';
@@ -22,6 +23,7 @@ export interface ServerCertificateOptions {
 
 export interface ServerCertificate {
   context(): SecureContextOptions;
+  expires(): Date;
   /** Issues the next one in time, until aborted. */
   run(server: SecureServer, signal: AbortSignal): Promise<void>;
 }
@@ -67,6 +69,7 @@ export const createServerCertificate = async (options: ServerCertificateOptions)
   };
   return {
     context,
+    expires: () => new X509Certificate(current.cert).validToDate,
     run: async (server, signal) => {
       while (!signal.aborted) {
         const waitMs = Math.min(LOOK_MS, Math.max(1_000, current.renewAt - clock.now().getTime()));

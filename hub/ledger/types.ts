@@ -193,6 +193,8 @@ export interface Ledger {
   readonly audit: AuditLog;
   readonly records: KeyedStore;
   health(): LedgerHealth;
+  /** How many changes wait to be written. */
+  waitingWrites(): number;
   /** Milliseconds since this hub last knew all that others on the same database had written; 0: it is alone. */
   behindMs(): number;
   /** Whether this hub does what one of several does: record the repository, clear the history, sign checkpoints. */

@@ -8,7 +8,7 @@ import type { Command } from 'commander';
 import { Registry } from 'prom-client';
 import { createProgram } from '../cli/program.ts';
 import { HUB_SETTINGS } from '../config/config.ts';
-import { createHubMetrics } from '../metrics.ts';
+import { createHubMetrics, registerHubReadings } from '../metrics.ts';
 import type { RouteAccess } from '../serve/index.ts';
 import { buildOpenApi, createFailureCounter, createFleetGauges, createRequestTimer, ROUTES } from '../serve/index.ts';
 
@@ -26,6 +26,7 @@ const measure = (): Registry => {
   const registry = new Registry();
   const deps = { registry, clock: systemClock };
   createHubMetrics(registry);
+  registerHubReadings(registry, { queues: () => ({ agents: 0, offers: 0, ledger: 0 }), certificates: () => ({}) });
   createFailureCounter(deps);
   createRequestTimer(deps);
   createFleetGauges(registry, async () => undefined);

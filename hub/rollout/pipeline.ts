@@ -3,7 +3,7 @@ import type { PolicySet } from '@fso/shared/decode';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { Delivery, RevisionTargets } from '../delivery/index.ts';
 import type { Desired, Ledger } from '../ledger/index.ts';
-import type { HubMetrics } from '../metrics.ts';
+import type { HubMetrics, StepResult } from '../metrics.ts';
 import type { SourceRevision } from '../source/index.ts';
 import { planRelease, type ReleasePlan } from './plan-release.ts';
 
@@ -28,7 +28,7 @@ export interface PipelineDeps {
   readonly delivery: Pick<Delivery, 'connected' | 'publish'>;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly metrics: Pick<HubMetrics, 'compiled' | 'revision'>;
+  readonly metrics: Pick<HubMetrics, 'step'>;
   /** Called when a step of a commit is done. */
   readonly onDone?: (step: 'released' | 'compiled', revision: string) => void;
 }
@@ -52,25 +52,35 @@ export class Pipeline {
     // Offers carry Git objects and need nothing compiled: they leave while the hub has not begun to compile for itself.
     setImmediate(() => {
       try {
-        this.#compile(revision, plan);
+        this.#record(this.#compile(revision), plan);
       } catch (err) {
         logger.error({ err, revision: id }, 'compile failed');
       }
     });
   }
 
-  #compile({ commit: { revision }, set }: SourceRevision, plan: ReleasePlan): void {
-    const { ledger, targets, clock, logger, metrics, onDone } = this.#deps;
+  #compile({ commit: { revision }, set }: SourceRevision): CompiledRevision {
+    const { clock, metrics } = this.#deps;
     const started = clock.monotonicMs();
-    const compiled = compileDesired(revision, set);
-    metrics.compiled((clock.monotonicMs() - started) / 1000);
-    metrics.revision(revision);
-    targets.keepDigests(revision, compiled.digests);
+    let result: StepResult = 'error';
+    try {
+      const compiled = compileDesired(revision, set);
+      result = 'ok';
+      return compiled;
+    } finally {
+      metrics.step('compile', result, (clock.monotonicMs() - started) / 1000);
+    }
+  }
+
+  #record({ desired, digests }: CompiledRevision, plan: ReleasePlan): void {
+    const { ledger, targets, clock, logger, onDone } = this.#deps;
+    const { revision } = desired;
+    targets.keepDigests(revision, digests);
     onDone?.('compiled', revision);
     const time = clock.now().toISOString();
     // Each hub compiles for itself; the leading one alone records the events.
     const events = ledger.leads() ? plan.events : [];
-    const writes = [ledger.setDesired(compiled.desired), ...events.map((event) => ledger.addEvent(null, { ...event, time }))];
+    const writes = [ledger.setDesired(desired), ...events.map((event) => ledger.addEvent(null, { ...event, time }))];
     Promise.all(writes).catch((err: unknown) => logger.error({ err, revision }, 'ledger write failed'));
   }
 }

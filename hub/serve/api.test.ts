@@ -233,9 +233,9 @@ describe('routes', () => {
     expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
     await server.ledger.setAck('us', { revision: OLD_REVISION, digest: 'd' });
     const metrics = await (await fetch(`${server.url}/metrics`)).text();
-    expect(metrics).toContain('fso_clusters{state="inSync"} 1');
-    expect(metrics).toContain('fso_cluster_violations{cluster="us"} 1');
-    expect(metrics).toContain('fso_source_ok 1');
+    expect(metrics).toContain('fso_hub_clusters{state="pending"} 1');
+    expect(metrics).toContain('fso_hub_violations{enforcement_action="deny"} 1');
+    expect(metrics).toContain('fso_hub_commit_rejected 0');
     expect(metrics).toContain('path="/readyz",status="503"');
   });
 });

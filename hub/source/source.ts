@@ -16,7 +16,7 @@ export interface SourceDeps {
   readonly logger: Logger;
   /** Uniform in [0, 1); for jitter. */
   readonly random: () => number;
-  readonly metrics?: { fetched(seconds: number): void; failed(): void };
+  readonly metrics?: { step(step: 'fetch' | 'check', result: 'ok' | 'error', seconds: number): void };
 }
 
 const PROBLEMS_SHOWN = 100;
@@ -155,31 +155,41 @@ class GitSource implements Source {
   }
 
   async #sync(signal: AbortSignal): Promise<void> {
-    const { clock, logger, metrics } = this.#deps;
-    const started = clock.monotonicMs();
+    const { logger } = this.#deps;
     const noticed = this.#now();
-    const id = await this.#clone.fetch(signal);
-    const seconds = (clock.monotonicMs() - started) / 1000;
+    const id = await this.#timed('fetch', () => this.#clone.fetch(signal));
     if (id === this.#head) await this.#stateFile.retry();
     else await this.#take(id, noticed);
     const hasRecovered = this.#view.error !== null;
     this.#isFailing = false;
     this.#backoff.reset();
     this.#change({ error: null, lastFetch: this.#now() });
-    metrics?.fetched(seconds);
     if (hasRecovered) logger.info({ revision: id }, 'source reachable again');
   }
 
   async #fail(error: unknown): Promise<void> {
-    const { logger, metrics } = this.#deps;
+    const { logger } = this.#deps;
     this.#isFailing = true;
-    metrics?.failed();
     const message = describeGitError(error, this.#options.ref);
     const known = this.#view.error;
     if (known?.message !== message) logger.warn({ reason: message, err: error }, 'source unreachable');
     this.#change({ error: { message, since: known?.since ?? this.#now() } });
     // A crash while a pack was written, a full disk.
     if (isCloneDamaged(error)) await this.#renewClone();
+  }
+
+  /** Measures a step, of which an error is a result too. @param isGood of what it resolves with; absent: it always is */
+  async #timed<T>(step: 'fetch' | 'check', work: () => Promise<T>, isGood: (result: T) => boolean = () => true): Promise<T> {
+    const { clock, metrics } = this.#deps;
+    const started = clock.monotonicMs();
+    let isOk = false;
+    try {
+      const result = await work();
+      isOk = isGood(result);
+      return result;
+    } finally {
+      metrics?.step(step, isOk ? 'ok' : 'error', (clock.monotonicMs() - started) / 1000);
+    }
   }
 
   #nextDelay(): number {
@@ -192,7 +202,11 @@ class GitSource implements Source {
     const restored = noticed === undefined;
     const fetched = this.#now();
     const commit = await this.#clone.commit(id);
-    const found = await this.#checker.check(id);
+    const found = await this.#timed(
+      'check',
+      () => this.#checker.check(id),
+      ({ ok }) => ok,
+    );
     const times: SourceTimes = { noticed: noticed ?? fetched, fetched, judged: this.#now() };
     if (!found.ok) {
       // The source looks again at each fetch at what only time can mend.

@@ -37,7 +37,7 @@ const series = async (agent: RunningAgent, name: string): Promise<string> => {
 const rounds = async (agent: RunningAgent): Promise<{ count: number; seconds: number }> => {
   const text = await (await fetch(`${agent.url}/metrics`)).text();
   const read = (name: string): number =>
-    Number(new RegExp(`^fso_agent_reconcile_seconds_${name}\\{[^}]*\\} (\\S+)`, 'm').exec(text)?.[1] ?? 0);
+    Number(new RegExp(`^fso_agent_reconcile_duration_seconds_${name}\\{[^}]*result="ok"[^}]*\\} (\\S+)`, 'm').exec(text)?.[1] ?? 0);
   return { count: read('count'), seconds: read('sum') };
 };
 
@@ -107,7 +107,7 @@ const measure = async (scene: Scene, signal: AbortSignal): Promise<void> => {
   const proven = await rounds(agent);
   const [writes, probes, cpu] = [
     await series(agent, 'fso_agent_writes_total'),
-    await series(agent, 'fso_agent_probe_total'),
+    await series(agent, 'fso_agent_probes_total'),
     process.cpuUsage(cpuBefore),
   ];
   await eventually(

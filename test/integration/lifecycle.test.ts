@@ -190,7 +190,7 @@ describe('lifecycle of a policy', () => {
     await world.reaches('finance-eu', 'Active');
     expect(events.some(({ reason }) => reason === 'TamperingRepaired')).toBe(true);
     await eventually(async () =>
-      (await (await fetch(`${agent.url}/metrics`)).text()).includes('fso_agent_tampering_total{kind="Namespace"'),
+      /fso_agent_tampering_total\{cluster="test"\} [1-9]/.test(await (await fetch(`${agent.url}/metrics`)).text()),
     );
   });
 
@@ -290,10 +290,10 @@ describe('lifecycle of a policy', () => {
     expect((await fetch(`${agent.url}/readyz`)).status).toBe(200);
     const metrics = await (await fetch(`${agent.url}/metrics`)).text();
     for (const name of [
-      'fso_agent_reconcile_seconds',
+      'fso_agent_reconcile_duration_seconds',
       'fso_agent_policies',
       'fso_agent_violations',
-      'fso_agent_probe_total',
+      'fso_agent_probes_total',
       'fso_agent_leader',
     ]) {
       expect(metrics).toContain(name);

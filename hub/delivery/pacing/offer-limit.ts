@@ -35,6 +35,11 @@ export class OfferLimit {
     this.#clock = clock;
   }
 
+  /** How many wait. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** @param start called when it is its turn, at once if it can be; it calls `done` when the bytes are with the network, or nothing was sent */
   enter(bytes: () => number, start: (done: () => void) => void): void {
     this.#waiting.push({ bytes, start });

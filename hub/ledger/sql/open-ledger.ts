@@ -6,7 +6,7 @@ import { describeDatabaseError, isPermanent } from './errors.ts';
 import type { HistoryLimits } from './history.ts';
 import { createSqlLedger, type SqlLedgerOptions } from './sql-ledger.ts';
 
-export interface OpenLedgerOptions extends Pick<SqlLedgerOptions, 'clock' | 'random' | 'logger'> {
+export interface OpenLedgerOptions extends Pick<SqlLedgerOptions, 'clock' | 'random' | 'logger' | 'onCommit'> {
   readonly database: DatabaseConfig;
   readonly history: HistoryLimits;
 }

@@ -8,7 +8,7 @@ import type { AgentStream, Desired, EventQuery, FoundEvents, Ledger } from '../t
 import { type Batch, planBatch } from './batch/plan-batch.ts';
 import type { PreparedChange } from './batch/prepared-change.ts';
 import { beginBatch, type WrittenBatch, writeBatch } from './batch/write-batch.ts';
-import { WriteQueue } from './batch/write-queue.ts';
+import { WriteQueue, type WriteQueueOptions } from './batch/write-queue.ts';
 import { listHistory, mendHistory, readPolicyState } from './cluster-history.ts';
 import type { Database } from './database.ts';
 import { BatchTooLargeError, CommittedError, describeDatabaseError, isExhausted } from './errors.ts';
@@ -34,6 +34,8 @@ export interface SqlLedgerOptions {
   readonly history?: HistoryLimits;
   /** Changes that wait in memory before their writers do. Default 10,000. */
   readonly maxQueued?: number;
+  /** Gets how long each transaction of writes took. */
+  readonly onCommit?: NonNullable<WriteQueueOptions['onCommit']>;
 }
 
 /** Newest events that are served from memory; older ones are read from the database. */
@@ -219,6 +221,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     audit: createSqlAudit(reads, submit, { db: searches, inTurn }),
     records: createKeyedStore(records, (change) => submit({ type: 'record', ...change })),
     health: () => replicas.outage() ?? queue.health(),
+    waitingWrites: () => queue.length,
     behindMs: () => replicas.behindMs(),
     leads: () => replicas.leads(),
     onLead: (handler) => replicas.onLead(handler),

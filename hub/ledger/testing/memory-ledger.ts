@@ -110,6 +110,7 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
     audit,
     records: createKeyedStore(records, (change) => submit({ type: 'record', ...change })),
     health: () => ({ ok: true }),
+    waitingWrites: () => 0,
     behindMs: () => 0,
     leads: () => true,
     onLead: (handler) => handler(),

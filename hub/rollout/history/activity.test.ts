@@ -25,9 +25,16 @@ const HR = FILES.map((file) => ({
   text: file.path === 'policies/hr.yaml' ? file.text.replace('eu-west-1', 'eu-west-2') : file.text,
 }));
 
+/** What was measured. */
+interface EnforcementSeconds {
+  readonly enforced: number[];
+  readonly proven: number[];
+}
+
 /** One life of a hub. */
-const life = (ledger: Ledger, clock: FakeClock) => {
-  const activity = createActivity({ ledger, clock, logger: pino({ level: 'silent' }) });
+const life = (ledger: Ledger, clock: FakeClock, seconds: EnforcementSeconds) => {
+  const metrics = { enforced: (time: number) => seconds.enforced.push(time), proven: (time: number) => seconds.proven.push(time) };
+  const activity = createActivity({ ledger, clock, logger: pino({ level: 'silent' }), metrics });
   const end = new AbortController();
   const done = activity.run(end.signal);
   const times = () => ({ noticed: clock.now().toISOString(), fetched: clock.now().toISOString(), judged: clock.now().toISOString() });
@@ -62,8 +69,9 @@ afterEach(async () => {
 const open = () => {
   const clock = new FakeClock(new Date(START));
   const ledger = createMemoryLedger({ clock });
+  const seconds: EnforcementSeconds = { enforced: [], proven: [] };
   const begin = () => {
-    const hub = life(ledger, clock);
+    const hub = life(ledger, clock, seconds);
     stops.push(hub.stop);
     return hub;
   };
@@ -79,12 +87,12 @@ const open = () => {
   const show = (revision: string): CommitActivity =>
     activityOf(readRollout(ledger.records, revision) ?? expect.fail(`no rollout of ${revision}`));
   const states = () => readRollouts(ledger.records).map((rollout) => [rollout.commit.revision.slice(0, 1), summaryOf(rollout).state]);
-  return { clock, ledger, begin, ack, prove, show, states };
+  return { clock, ledger, begin, ack, prove, show, states, seconds };
 };
 
 describe('activity of a commit', () => {
   it('is followed through the hub and through each cluster, until it is enforced', async () => {
-    const { clock, ledger, begin, ack, prove, show } = open();
+    const { clock, ledger, begin, ack, prove, show, seconds } = open();
     const hub = begin();
     await ledger.setConnected('eu', true);
     await ledger.setConnected('us', true);
@@ -117,6 +125,8 @@ describe('activity of a commit', () => {
     await prove('eu', A, null);
     await clock.advance(2000);
     expect(show(A)).toMatchObject({ state: 'enforced', clusters: { total: 3, accepted: 3, proven: 2 } });
+    // Of a cluster from its offer on, of the commit from its fetch on; each once.
+    expect(seconds).toEqual({ enforced: [1.2], proven: [1.1, 0] });
     expect((await ledger.audit.list({ limit: 10, action: 'policies.change' })).map(({ subject, detail }) => [subject, detail])).toEqual([
       [A, { added: ['finance', 'hr'], changed: [], removed: [] }],
     ]);

@@ -1,5 +1,6 @@
 import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
 import type { Ledger } from '../../ledger/index.ts';
+import type { HubMetrics } from '../../metrics.ts';
 import type { RejectedRevision, SourceRevision } from '../../source/index.ts';
 import type { RolloutRecord } from './rollout-record.ts';
 import { readRollouts } from './rollout-store.ts';
@@ -64,6 +65,7 @@ export interface ActivityDeps {
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: HubMetrics['rollout'];
 }
 
 /** So that the first steps, which follow each other at once, are written together. */
@@ -79,9 +81,12 @@ const countingOf = async (ledger: Ledger, isReturning: boolean): Promise<readonl
   (await ledger.clusters()).flatMap(({ name, connected, lastSeen }) => (connected || (isReturning && lastSeen !== null) ? [name] : []));
 
 /** Follows the rollout of commits and keeps their records while this hub leads. */
-export const createActivity = ({ ledger, clock, logger }: ActivityDeps): Activity => {
+export const createActivity = ({ ledger, clock, logger, metrics }: ActivityDeps): Activity => {
   const wakeup = new Wakeup();
-  const tracker = new RolloutTracker();
+  const tracker = new RolloutTracker({
+    enforced: (ms) => metrics.enforced(ms / 1000),
+    proven: (ms) => metrics.proven(ms / 1000),
+  });
   const writer = createRolloutWriter({ ledger, logger, onMore: () => wakeup.wake() });
   let accepted: AcceptedCommit | undefined;
   const pending = new PendingCommits();

@@ -44,7 +44,12 @@ const open = () => {
       if (database.leads) handler();
     },
   };
-  const activity = createActivity({ ledger, clock, logger: pino({ level: 'silent' }) });
+  const activity = createActivity({
+    ledger,
+    clock,
+    logger: pino({ level: 'silent' }),
+    metrics: { enforced: () => undefined, proven: () => undefined },
+  });
   const end = new AbortController();
   const done = activity.run(end.signal);
   stop = async () => {

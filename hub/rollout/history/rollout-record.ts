@@ -132,7 +132,15 @@ export const noteCluster = (rollout: RolloutRecord, record: ClusterRecord, at: n
   return isFurther || isAnswered;
 };
 
+const OFFERED = STEPS.indexOf('offered');
 const PROVEN = STEPS.indexOf('proven');
+
+/** Milliseconds from the offer of a commit to a cluster until its proof; undefined: one of the two is not known. */
+export const provenAfter = ({ clusters }: RolloutRecord, cluster: string): number | undefined => {
+  const steps = own(clusters, cluster);
+  const [offered, proven] = [steps?.[OFFERED] ?? null, steps?.[PROVEN] ?? null];
+  return offered === null || proven === null ? undefined : Math.max(0, proven - offered);
+};
 
 /**
  * When the last of the clusters that count had proven the commit.

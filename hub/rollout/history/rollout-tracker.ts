@@ -1,7 +1,7 @@
 import type { PolicySet } from '@fso/shared/decode';
 import type { ClusterRecord } from '../../ledger/index.ts';
 import type { RejectedRevision, SourceRevision } from '../../source/index.ts';
-import { createRolloutRecord, enforcedAt, noteCluster, type RolloutRecord } from './rollout-record.ts';
+import { createRolloutRecord, enforcedAt, noteCluster, provenAfter, type RolloutRecord } from './rollout-record.ts';
 
 export type HubStep = 'released' | 'compiled';
 
@@ -19,6 +19,14 @@ export interface RolloutEntry {
   compare?: { readonly before: PolicySet | undefined; readonly after: PolicySet } | undefined;
   /** The audit log does not have its changes yet. */
   isUnaudited?: boolean;
+}
+
+/** Gets how long enforcement takes, in ms, each time once. */
+export interface EnforcementTimes {
+  /** From the fetch of a commit until every cluster that counts has proven it. */
+  enforced(ms: number): void;
+  /** From the offer of a commit to a cluster until it has proven it. */
+  proven(ms: number): void;
 }
 
 /** Accepted commits that clusters may still be on their way to. */
@@ -51,11 +59,16 @@ const merge = (
 
 /** Follows the newest commits. It does no I/O and reads no clock; each method returns the entries that are to be written. */
 export class RolloutTracker {
+  readonly #times: EnforcementTimes;
   /** Newest first. */
   #open: RolloutEntry[] = [];
   #lastSequence = 0;
   /** The newest commit, if it is a refused one. */
   #refused: RolloutEntry | undefined;
+
+  constructor(times: EnforcementTimes) {
+    this.#times = times;
+  }
 
   /** Begins with the records, newest first, and with the entries that this hub could not write. */
   restore(recorded: readonly RolloutRecord[], unwritten: readonly RolloutEntry[]): readonly RolloutEntry[] {
@@ -104,7 +117,7 @@ export class RolloutTracker {
       // What a cluster says about a commit is about the last time that it was in force.
       if (seen.has(rollout.commit.revision)) return false;
       seen.add(rollout.commit.revision);
-      return noteCluster(rollout, record, Math.max(0, now - Date.parse(rollout.noticed)));
+      return this.#noteCluster(rollout, record, Math.max(0, now - Date.parse(rollout.noticed)));
     });
   }
 
@@ -115,12 +128,21 @@ export class RolloutTracker {
     const at = enforcedAt(current.rollout, counting);
     if (at === undefined) return [];
     current.rollout.enforced = new Date(Date.parse(current.rollout.noticed) + at).toISOString();
+    if (current.rollout.watched) this.#times.enforced(at);
     return [current];
   }
 
   /** Whether the commit in force is not enforced yet. */
   isWaiting(): boolean {
     return this.#open[0]?.rollout.enforced === null;
+  }
+
+  #noteCluster(rollout: RolloutRecord, record: ClusterRecord, at: number): boolean {
+    const before = provenAfter(rollout, record.name);
+    const isNews = noteCluster(rollout, record, at);
+    const after = provenAfter(rollout, record.name);
+    if (before === undefined && after !== undefined) this.#times.proven(after);
+    return isNews;
   }
 
   #add(start: Omit<Parameters<typeof createRolloutRecord>[0], 'sequence'>, clusters: readonly string[]): RolloutEntry {

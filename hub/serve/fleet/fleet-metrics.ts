@@ -1,36 +1,128 @@
-import type { ClusterView, SourceView } from '@fso/shared/api';
+import { type ClusterView, CONDITIONS, EnforcementAction, type SourceView, type StatusView } from '@fso/shared/api';
 import { Gauge, type Registry } from 'prom-client';
 import type { Ledger } from '../../ledger/index.ts';
+import { type ClusterEntry, isProven, isRefusing } from './cluster-entry.ts';
 import type { FleetReader } from './fleet-reader.ts';
 
-const CLUSTER_STATES = ['connected', 'inSync', 'proven', 'tampered'] as const;
-const POLICY_STATES = ['active', 'failed', 'pending', 'expired'] as const;
-
-const isGood = ({ error, rejected, revision }: SourceView): boolean => error === null && rejected === null && revision !== null;
+const PHASES = ['active', 'failed', 'pending', 'expired'] as const;
+const CLUSTER_STATES = ['proven', 'pending', 'refusing', 'disconnected', 'never_seen'] as const;
+type ClusterState = (typeof CLUSTER_STATES)[number];
+/** The parts of the locks that can be missing in a cluster. */
+const LOCKS = ['floor', 'guard', 'gatekeeper'] as const;
+type Lock = (typeof LOCKS)[number];
 
 /** Gauges that are set by one refresh: a scrape reads the ledger once, and every number is of the same moment. */
 export const createFleetGauges = (registry: Registry, refresh: () => Promise<void>) => {
   const gauge = <L extends string>(name: string, help: string, labelNames: L[]): Gauge<L> =>
     new Gauge({ name, help, labelNames, registers: [registry], collect: refresh });
   return {
-    info: gauge('fso_hub_info', 'Version of the hub.', ['version']),
+    info: gauge('fso_hub_build_info', '1, with the version of the hub.', ['version']),
     clusters: gauge(
-      'fso_clusters',
-      'Clusters: total, connected, inSync (accepted the revision in force), proven (every policy of it enforced by the locks), tampered (enforcing objects were changed within an hour).',
+      'fso_hub_clusters',
+      'Clusters by state: proven (connected, and every policy of the revision in force is proven), pending (connected, and not all are), refusing (connected, and its agent refuses the revision), disconnected (what the hub knows is stale), never_seen.',
       ['state'],
     ),
-    policies: gauge('fso_policies', 'Policies by the worst phase of their clusters; an unreachable cluster counts as pending.', ['phase']),
-    violations: gauge('fso_cluster_violations', 'Violations that a cluster last reported.', ['cluster']),
-    inSync: gauge('fso_cluster_in_sync', '1: connected and at the revision in force.', ['cluster']),
-    ledgerOk: gauge('fso_hub_ledger_ok', "1: the ledger's database can be written.", []),
-    leads: gauge('fso_hub_leads', '1: this hub does what one of several does.', []),
-    sourceOk: gauge('fso_source_ok', '1: the repository is readable and its newest commit is in force.', []),
+    tampered: gauge('fso_hub_tampered_clusters', 'Clusters in which enforcing objects were changed within an hour.', []),
+    unready: gauge('fso_hub_unready_locks', 'Clusters whose lock is not ready, as last reported.', ['lock']),
+    policies: gauge('fso_hub_policies', 'Policies by the worst phase of their clusters; an unreachable cluster counts as pending.', [
+      'phase',
+    ]),
+    expiring: gauge('fso_hub_expiring_policies', 'Policies that expire within 14 days.', []),
+    violations: gauge('fso_hub_violations', 'Violations that clusters last reported, by the action of their policy.', [
+      'enforcement_action',
+    ]),
+    agentCertificate: gauge(
+      'fso_hub_agent_certificate_expiry_timestamp_seconds',
+      'Soonest expiry among the certificates of connected agents; absent: none has one.',
+      [],
+    ),
+    ledgerWritable: gauge('fso_hub_ledger_writable', "1: the ledger's database can be written.", []),
+    ledgerBehind: gauge(
+      'fso_hub_ledger_behind_seconds',
+      'Time since this hub last knew all that other hubs had written; 0: it is alone.',
+      [],
+    ),
+    leader: gauge('fso_hub_leader', '1: this hub does what one of several does.', []),
+    lastFetch: gauge(
+      'fso_hub_last_fetch_timestamp_seconds',
+      'Last successful fetch of the repository, by the hub that leads; 0: there was none.',
+      [],
+    ),
+    rejected: gauge('fso_hub_commit_rejected', '1: the newest commit is rejected; the one before it is in force.', []),
   };
+};
+
+type FleetGauges = ReturnType<typeof createFleetGauges>;
+
+const STATE_BY_CONNECTION: Readonly<Record<Exclude<ClusterView['connection'], 'Connected'>, ClusterState>> = {
+  Disconnected: 'disconnected',
+  NeverSeen: 'never_seen',
+};
+
+const stateOf = (entry: ClusterEntry): ClusterState => {
+  const { connection } = entry.view;
+  if (connection !== 'Connected') return STATE_BY_CONNECTION[connection];
+  if (isRefusing(entry)) return 'refusing';
+  return isProven(entry) ? 'proven' : 'pending';
+};
+
+const CONDITION_BY_LOCK = [
+  ['floor', CONDITIONS.floorReady],
+  ['guard', CONDITIONS.guardReady],
+] as const;
+
+/** @returns the locks that a cluster has last reported as not ready; none: it has never reported */
+const unreadyLocks = ({ record: { report } }: ClusterEntry): readonly Lock[] => {
+  if (report === null) return [];
+  const open = CONDITION_BY_LOCK.filter(([, condition]) =>
+    report.conditions.some(({ type, status }) => type === condition && status !== 'True'),
+  );
+  return [...open.map(([lock]) => lock), ...(report.gatekeeper.state === 'Ready' ? [] : ['gatekeeper' as const])];
+};
+
+const countBy = <K extends string>(keys: readonly K[], found: Iterable<K>): ReadonlyMap<K, number> => {
+  const counts = new Map<K, number>(keys.map((key) => [key, 0]));
+  for (const key of found) counts.set(key, (counts.get(key) ?? 0) + 1);
+  return counts;
+};
+
+/** Looks only into clusters that have violations. */
+const violationsByAction = (members: readonly ClusterEntry[]): ReadonlyMap<EnforcementAction, number> => {
+  const sums = new Map<EnforcementAction, number>(EnforcementAction.options.map((action) => [action, 0]));
+  for (const { violations, record } of members) {
+    if (violations === 0) continue;
+    for (const policy of record.policies.values())
+      sums.set(policy.enforcementAction, (sums.get(policy.enforcementAction) ?? 0) + policy.violations);
+  }
+  return sums;
+};
+
+const setClusters = (gauges: FleetGauges, members: readonly ClusterEntry[]): void => {
+  for (const [state, count] of countBy(CLUSTER_STATES, members.map(stateOf))) gauges.clusters.set({ state }, count);
+  for (const [lock, count] of countBy(LOCKS, members.flatMap(unreadyLocks))) gauges.unready.set({ lock }, count);
+  for (const [action, sum] of violationsByAction(members)) gauges.violations.set({ enforcement_action: action }, sum);
+  const expiries = members.flatMap(({ view }) =>
+    view.connection === 'Connected' && view.certificateExpires !== null ? [Date.parse(view.certificateExpires)] : [],
+  );
+  gauges.agentCertificate.remove();
+  if (expiries.length > 0) gauges.agentCertificate.set(expiries.reduce((soonest, next) => Math.min(soonest, next)) / 1000);
+};
+
+const setStatus = (gauges: FleetGauges, { version, clusters, policies }: StatusView): void => {
+  gauges.info.set({ version }, 1);
+  gauges.tampered.set(clusters.tampered);
+  for (const phase of PHASES) gauges.policies.set({ phase }, policies[phase]);
+  gauges.expiring.set(policies.expiring);
+};
+
+const setSource = (gauges: FleetGauges, { lastFetch, rejected }: SourceView): void => {
+  gauges.lastFetch.set(lastFetch === null ? 0 : Date.parse(lastFetch) / 1000);
+  gauges.rejected.set(rejected === null ? 0 : 1);
 };
 
 export interface FleetMetricsDeps {
   readonly fleet: FleetReader;
-  readonly ledger: Pick<Ledger, 'health' | 'leads'>;
+  readonly ledger: Pick<Ledger, 'health' | 'leads' | 'behindMs'>;
   readonly registry: Registry;
 }
 
@@ -44,23 +136,13 @@ export const registerFleetMetrics = ({ fleet, ledger, registry }: FleetMetricsDe
     return running;
   };
   const gauges = createFleetGauges(registry, refresh);
-  const setClusters = (views: readonly ClusterView[]): void => {
-    gauges.violations.reset();
-    gauges.inSync.reset();
-    for (const view of views) {
-      gauges.violations.set({ cluster: view.name }, view.violations);
-      gauges.inSync.set({ cluster: view.name }, view.inSync ? 1 : 0);
-    }
-  };
   const update = async (): Promise<void> => {
     const status = await fleet.readStatus();
-    gauges.info.set({ version: status.version }, 1);
-    gauges.clusters.set({ state: 'total' }, status.clusters.total);
-    for (const state of CLUSTER_STATES) gauges.clusters.set({ state }, status.clusters[state]);
-    for (const phase of POLICY_STATES) gauges.policies.set({ phase }, status.policies[phase]);
-    setClusters((await fleet.read()).members().map(({ view }) => view));
-    gauges.ledgerOk.set(ledger.health().ok ? 1 : 0);
-    gauges.leads.set(ledger.leads() ? 1 : 0);
-    gauges.sourceOk.set(isGood(status.source) ? 1 : 0);
+    setStatus(gauges, status);
+    setSource(gauges, status.source);
+    setClusters(gauges, (await fleet.read()).members());
+    gauges.ledgerWritable.set(ledger.health().ok ? 1 : 0);
+    gauges.ledgerBehind.set(ledger.behindMs() / 1000);
+    gauges.leader.set(ledger.leads() ? 1 : 0);
   };
 };

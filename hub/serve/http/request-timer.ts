@@ -9,7 +9,7 @@ import { Histogram, type Registry } from 'prom-client';
  */
 export const createRequestTimer = ({ registry, clock }: { registry: Registry; clock: Clock }): ((path: string) => RequestHandler) => {
   const duration = new Histogram({
-    name: 'fso_http_request_duration_seconds',
+    name: 'fso_hub_http_request_duration_seconds',
     help: 'Time from request to answer.',
     labelNames: ['method', 'path', 'status'],
     buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],

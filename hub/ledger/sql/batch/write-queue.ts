@@ -13,6 +13,8 @@ export interface WriteQueueOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  /** Gets how long each attempt of a commit took. */
+  readonly onCommit?: (result: 'ok' | 'error', seconds: number) => void;
   /** Changes that wait in memory. Default 10,000. */
   readonly maxQueued?: number;
   /** Writers that wait for room; one more is refused. Default 10,000. */
@@ -128,6 +130,11 @@ export class WriteQueue {
     await this.#put(change);
   }
 
+  /** How many changes wait. */
+  get length(): number {
+    return this.#queue.length;
+  }
+
   health(): LedgerHealth {
     return this.#outage === undefined ? { ok: true } : { ok: false, ...this.#outage };
   }
@@ -227,13 +234,25 @@ export class WriteQueue {
   async #attempt(batch: readonly PreparedEntry[]): Promise<Attempt> {
     const changes = batch.map(({ prepared }) => prepared);
     try {
-      await this.#options.commit(changes, this.#number);
+      await this.#commit(changes);
       return { end: 'committed' };
     } catch (error) {
       if (isPermanent(error)) return { end: 'refused', error };
       this.#noteFailure(error);
       await this.#options.clock.sleep(this.#backoff.next(), this.#closing.signal);
       return error instanceof BatchTooLargeError && batch.length > 1 ? { end: 'refused', error } : { end: 'again' };
+    }
+  }
+
+  async #commit(changes: readonly PreparedChange[]): Promise<void> {
+    const { commit, clock, onCommit } = this.#options;
+    const started = clock.monotonicMs();
+    let result: 'ok' | 'error' = 'error';
+    try {
+      await commit(changes, this.#number);
+      result = 'ok';
+    } finally {
+      onCommit?.(result, (clock.monotonicMs() - started) / 1000);
     }
   }
 
