@@ -14,8 +14,9 @@ export function toolCacheRoot(env: Readonly<Record<string, string | undefined>>)
 
 /** Arguments of `go build`, without the output and the packages. */
 export function buildFlags(module: ToolModule): string[] {
+  const tags = module.tags === undefined ? [] : ['-tags', module.tags.join(',')];
   // The linker drops debug information (-w), so the compiler need not produce it: a fifth of the work.
-  return ['-trimpath', '-gcflags=all=-dwarf=false', '-ldflags', ['-s -w', ...module.linkerFlags(toolVersion(module))].join(' ')];
+  return [...tags, '-trimpath', '-gcflags=all=-dwarf=false', '-ldflags', ['-s -w', ...module.linkerFlags(toolVersion(module))].join(' ')];
 }
 
 /** Name of a tool's folder, with a hash of all inputs of its build: declared versions, checksums, flags, platform, own source. */

@@ -19,6 +19,8 @@ export interface ToolModule {
   readonly sources?: readonly string[];
   /** Files of the upstream's module to keep beside the programs: name here → path there. */
   readonly files: Readonly<Record<string, string>>;
+  /** Build tags: parts of the upstream to leave out. */
+  readonly tags?: readonly string[];
   /** Linker flags for a version, in addition to those of all modules. */
   readonly linkerFlags: (version: string) => readonly string[];
 }

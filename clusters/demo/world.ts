@@ -49,6 +49,8 @@ export interface World {
   startAgents(): Promise<void>;
   /** Process ids of what runs now: the hub, and the agent of each cluster. */
   pids(): { readonly hub: readonly number[]; readonly agent: readonly number[] };
+  /** Base URLs of the agents' listeners, once they were started. */
+  agentUrls(): readonly string[];
   /** As a crash would end them. */
   killAgents(): Promise<void>;
   /** Throws when one of the programs is gone. */
@@ -109,6 +111,8 @@ export async function createWorld({ stateDir, log, status }: WorldOptions): Prom
 
   const clusters: DemoCluster[] = [];
   const programs = new Map<string, Program>();
+  /** By cluster; an agent that starts again has the same. */
+  const agentPorts = new Map<string, number>();
   let git: GitServer | undefined;
   let repository: GitRepository | undefined;
 
@@ -193,12 +197,14 @@ export async function createWorld({ stateDir, log, status }: WorldOptions): Prom
       for (const { name, kubeconfig } of clusters) {
         const agentKubeconfig = join(folder, `agent-${name}.kubeconfig`);
         await writeAgentKubeconfig(kubeconfig, agentKubeconfig);
+        const port = agentPorts.get(name) ?? (await freePort());
+        agentPorts.set(name, port);
         start(`agent-${name}`, [join(projectRoot, 'agent/main.ts')], {
           FSO_CLUSTER: name,
           KUBECONFIG: agentKubeconfig,
           FSO_HUB_URL: `wss://127.0.0.1:${agentPort}`,
           FSO_ENROLL_TOKEN: await enrolTokenOf(name),
-          FSO_LISTEN: `127.0.0.1:${await freePort()}`,
+          FSO_LISTEN: `127.0.0.1:${port}`,
           ...trust,
         });
       }
@@ -207,6 +213,7 @@ export async function createWorld({ stateDir, log, status }: WorldOptions): Prom
       const pidsOf = (names: readonly string[]) => names.flatMap((name) => programs.get(name)?.pid ?? []);
       return { hub: pidsOf(['hub']), agent: pidsOf(clusters.map(({ name }) => `agent-${name}`)) };
     },
+    agentUrls: () => [...agentPorts.values()].map((port) => `http://127.0.0.1:${port}`),
     killAgents: async () => {
       await Promise.all(clusters.map(({ name }) => stop(`agent-${name}`, 'SIGKILL')));
     },

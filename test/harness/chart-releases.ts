@@ -75,6 +75,25 @@ export const FULL_HUB = hubWith({
   networkPolicy: { apiFrom: [PEER], git: [PEER], database: [PEER], identityProvider: [PEER] },
 });
 
+/** With everything for Prometheus and Grafana. */
+export const MONITORED_HUB = hubWith({
+  ...KEYS,
+  monitoring: {
+    serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
+    rules: { enabled: true, labels: { release: 'prometheus' }, runbookUrl: 'https://docs.example.com/runbooks' },
+    dashboards: { enabled: true, annotations: { folder: 'FSO' } },
+  },
+  networkPolicy: { apiFrom: [PEER] },
+});
+export const MONITORED_AGENT = agentWith({
+  monitoring: {
+    podMonitor: { enabled: true, labels: { release: 'prometheus' } },
+    rules: { enabled: true, labels: { release: 'prometheus' }, runbookUrl: 'https://docs.example.com/runbooks' },
+    dashboards: { enabled: true, annotations: { folder: 'FSO' } },
+  },
+  networkPolicy: { metricsFrom: [PEER] },
+});
+
 const LISTENER = { name: 'public', namespace: 'gateways' };
 /** By the Gateway API rather than by ingresses. */
 export const GATEWAY_HUB = hubWith({

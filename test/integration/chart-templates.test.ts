@@ -7,8 +7,21 @@ import { byText } from '@fso/shared/encoding';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { loadAgentConfig } from '../../agent/config.ts';
-import { agentWith, DIGEST, FULL_AGENT, FULL_HUB, GATEWAY_HUB, hubWith, KEYS, PEER, signer } from '../harness/chart-releases.ts';
+import {
+  agentWith,
+  DIGEST,
+  FULL_AGENT,
+  FULL_HUB,
+  GATEWAY_HUB,
+  hubWith,
+  KEYS,
+  MONITORED_AGENT,
+  MONITORED_HUB,
+  PEER,
+  signer,
+} from '../harness/chart-releases.ts';
 import { CHARTS, Helm, type Release, type Values } from '../harness/helm.ts';
+import { type RuleGroups, readDashboards, readRules } from '../harness/monitoring-files.ts';
 import { type Container, egressOf, mountedEnvironment, podOf } from '../harness/pod-template.ts';
 import { never } from '../harness/waiting.ts';
 
@@ -65,6 +78,16 @@ describe('what the charts refuse', () => {
       'TLS that is passed through, but not for what agents dial',
       hubWith({ ...GATEWAY_HUB.values, agents: { hostnames: ['192.0.2.10', 'hub.example.com'], gatewayRefs: [{ name: 'public' }] } }),
       /hostnames/,
+    ],
+    [
+      'a Prometheus that the network policy shuts out of the hub',
+      hubWith({ ...KEYS, monitoring: { serviceMonitor: { enabled: true } } }),
+      /Prometheus.*apiFrom/,
+    ],
+    [
+      'a Prometheus that the network policy shuts out of the agent',
+      agentWith({ monitoring: { podMonitor: { enabled: true } } }),
+      /Prometheus.*metricsFrom/,
     ],
     ['a version that TLSRoute never had', hubWith({ ...KEYS, agents: { tlsRouteVersion: 'v1beta1' } }), /tlsRouteVersion/],
     ['keys that each rendering would make again', hubWith(), /keys\.existingSecret/],
@@ -156,6 +179,60 @@ describe('the parts of the charts', () => {
       [[5432], [PEER]],
       [[443], [PEER]],
     ]);
+  });
+
+  const MONITORING = ['ServiceMonitor', 'PodMonitor', 'PrometheusRule'];
+  const DASHBOARDS = { 'fso-hub': ['fleet.json', 'hub.json'], 'fso-agent': ['agent.json'] };
+
+  it.each([hubWith(KEYS), agentWith()])('nothing is for Prometheus or Grafana unless it is asked for: $chart', async (release) => {
+    const objects = await helm.render(release);
+    expect(objects.filter(({ kind, metadata }) => MONITORING.includes(kind ?? '') || metadata.name.endsWith('-dashboards'))).toEqual([]);
+  });
+
+  it.each([
+    ['fso-hub', MONITORED_HUB],
+    ['fso-agent', MONITORED_AGENT],
+  ] as const)(
+    'what is for Prometheus and Grafana has the labels that they select by, and all of its content: %s',
+    async (chart, release) => {
+      const objects = await helm.render(release);
+      const [rule = expect.fail('no rules')] = ofKind(objects, 'PrometheusRule') as readonly (KubeObject & { spec: RuleGroups })[];
+      expect(rule.metadata).toMatchObject({ name: chart, namespace: release.namespace, labels: { release: 'prometheus' } });
+      const links = rule.spec.groups.flatMap(({ rules }) => rules.map(({ annotations }) => annotations['runbook_url']));
+      expect(links).toEqual(readRules(chart).map(({ alert }) => `https://docs.example.com/runbooks#${alert.toLowerCase()}`));
+      const dashboards = objects.find(({ metadata }) => metadata.name === `${chart}-dashboards`) as KubeObject & {
+        data: Record<string, string>;
+      };
+      expect(dashboards.metadata).toMatchObject({ labels: { grafana_dashboard: '1' }, annotations: { folder: 'FSO' } });
+      expect(Object.keys(dashboards.data)).toEqual(DASHBOARDS[chart]);
+      expect(Object.values(dashboards.data).map((text) => JSON.parse(text) as unknown)).toEqual(readDashboards(chart));
+    },
+  );
+
+  it('Prometheus finds the API of the hub with the token, and the metrics of agents, at ports that there are', async () => {
+    const hub = await helm.render(MONITORED_HUB);
+    const service = ofKind(hub, 'Service').find(({ metadata }) => metadata.name === 'fso-hub');
+    expect(ofKind(hub, 'ServiceMonitor')).toMatchObject([
+      {
+        metadata: { labels: { release: 'prometheus' } },
+        spec: {
+          selector: { matchLabels: { 'app.kubernetes.io/name': 'fso-hub', 'app.kubernetes.io/instance': 'fso-hub' } },
+          endpoints: [{ port: 'api', authorization: { credentials: { name: 'fso-metrics', key: 'token' } } }],
+        },
+      },
+    ]);
+    expect(service).toMatchObject({
+      metadata: { labels: { 'app.kubernetes.io/instance': 'fso-hub' } },
+      spec: { ports: [{ name: 'api' }] },
+    });
+    const agent = await helm.render(MONITORED_AGENT);
+    expect(ofKind(agent, 'PodMonitor')).toMatchObject([
+      { spec: { selector: { matchLabels: { 'app.kubernetes.io/name': 'fso-agent' } }, podMetricsEndpoints: [{ port: 'metrics' }] } },
+    ]);
+    expect(podOf(agent)).toMatchObject({
+      metadata: { labels: { 'app.kubernetes.io/name': 'fso-agent' } },
+      spec: { containers: [{ ports: [{ name: 'metrics' }] }] },
+    });
   });
 
   it('other public keys roll the pods out', async () => {

@@ -112,6 +112,16 @@ describe('in a cluster', () => {
     await eventually(async () => (await podsOf(agentWith())) === 2);
   });
 
+  it('Prometheus gets a token by the commands of docs/operate/monitor.md, with which it reads metrics and changes nothing', async () => {
+    await using hub = await startApiHarness({ apiToken: 'a-token-of-this-test' });
+    await shell.run(`export FSO_SERVER=${hub.url} FSO_TOKEN=a-token-of-this-test
+      ${documentedCommands('docs/operate/monitor.md', 'metrics-token')}`);
+    const { token = '' } = await secretOf(HUB_NAMESPACE, 'fso-metrics');
+    const headers = { authorization: `Bearer ${token}` };
+    expect((await fetch(`${hub.url}/metrics`, { headers })).status).toBe(200);
+    expect((await fetch(`${hub.url}/api/v1/tokens`, { method: 'POST', headers })).status).toBe(403);
+  });
+
   it('the agent is installed by the commands that the hub prints for its cluster', async () => {
     await helm.uninstall(agentWith(), cluster.kubeconfig);
     await writeFile(join(cluster.folder, 'signers'), signer());

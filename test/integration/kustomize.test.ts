@@ -6,7 +6,7 @@ import { byText } from '@fso/shared/encoding';
 import { POD_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments, stringify } from 'yaml';
-import { agentWith, hubWith } from '../harness/chart-releases.ts';
+import { agentWith, hubWith, MONITORED_AGENT, MONITORED_HUB } from '../harness/chart-releases.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
 import { Helm, type Release, type Values } from '../harness/helm.ts';
 import { Shell } from '../harness/shell.ts';
@@ -110,6 +110,35 @@ describe('deploy/kustomize/openreports', () => {
     const page = readFileSync(join(ROOT, 'docs/operate/openreports.md'), 'utf8');
     const [, text = ''] = /^```yaml\n(# kustomization\.yaml with reports\n.*?)^```/ms.exec(page) ?? [];
     expect(byName(await buildOverlay('reports', text))).toEqual(byName(await objectsOf(WITH_REPORTS)));
+  });
+});
+
+describe.each([
+  ['hub', MONITORED_HUB],
+  ['agent', MONITORED_AGENT],
+])('deploy/monitoring/%s', (name, release) => {
+  it('is what the chart renders, without the labels and links that are yours', async () => {
+    const made = parseAllDocuments(await shell.run(`kubectl kustomize deploy/monitoring/${name}`)).map(
+      (document) => document.toJS() as KubeObject,
+    );
+    const { serviceMonitor, podMonitor } = release.values['monitoring'] as Record<string, { enabled: boolean } | undefined>;
+    const monitoring = {
+      ...(serviceMonitor && { serviceMonitor: { enabled: true } }),
+      ...(podMonitor && { podMonitor: { enabled: true } }),
+      rules: { enabled: true },
+      dashboards: { enabled: true },
+    };
+    const rendered = await helm.render({ ...release, values: { ...release.values, monitoring } });
+    const contentOf = ({ metadata: _, ...content }: KubeObject): unknown =>
+      JSON.parse(JSON.stringify(content).replaceAll(`,"app.kubernetes.io/instance":"fso-${name}"`, ''));
+    for (const object of made) {
+      const twin = rendered.find(({ kind, metadata }) => kind === object.kind && metadata.name === object.metadata.name);
+      expect(contentOf(twin ?? expect.fail(`the chart has no ${object.kind} ${object.metadata.name}`))).toEqual(contentOf(object));
+      expect(twin?.metadata.namespace).toBe(object.metadata.namespace);
+    }
+    expect(made.map(({ kind }) => kind).sort()).toEqual(
+      ['ConfigMap', name === 'hub' ? 'ServiceMonitor' : 'PodMonitor', 'PrometheusRule'].sort(),
+    );
   });
 });
 

@@ -14,7 +14,8 @@ import { describeForeignCall, ownOrigin } from './own-page.ts';
 /** Milliseconds for which a hub that cannot read the ledger still trusts its copy of the revocations. */
 export const DEFAULT_MAX_BEHIND_MS = 300_000;
 
-export type AuthFailure = 'missing' | 'invalid' | 'csrf' | 'host' | 'role';
+const AUTH_FAILURES = ['missing', 'invalid', 'csrf', 'host', 'role'] as const;
+export type AuthFailure = (typeof AUTH_FAILURES)[number];
 
 /**
  * Counts a call that is refused.
@@ -35,6 +36,7 @@ export const createFailureCounter = ({ clock, registry }: { clock: Clock; regist
     labelNames: ['reason'],
     registers: [registry],
   });
+  for (const reason of AUTH_FAILURES) failures.inc({ reason }, 0);
   return (req, reason) => {
     failures.inc({ reason });
     if (!mayFail(addressOf(req)))

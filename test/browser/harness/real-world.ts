@@ -7,7 +7,7 @@ import { type KubeClient, POD_KIND } from '@fso/shared/kube';
 import { until } from '../../../clusters/demo/programs.ts';
 import { never } from '../../harness/waiting.ts';
 
-type Shown = 'hub' | 'hubUrl' | 'apiToken' | 'repository' | 'startHub' | 'stopHub' | 'startAgents' | 'killAgents' | 'stop';
+type Shown = 'hub' | 'hubUrl' | 'apiToken' | 'repository' | 'startHub' | 'stopHub' | 'startAgents' | 'agentUrls' | 'killAgents' | 'stop';
 
 /** Three real clusters with agents, a Git server and a hub, as in the demo, and pods that violate policies. */
 export interface RealWorld extends Pick<World, Shown> {
@@ -60,7 +60,7 @@ export const openRealWorld = async (): Promise<RealWorld> => {
     await close();
     throw error;
   }
-  const { hub, hubUrl, apiToken, startHub, stopHub, startAgents, killAgents } = world;
+  const { hub, hubUrl, apiToken, startHub, stopHub, startAgents, agentUrls, killAgents } = world;
   return {
     hub,
     hubUrl,
@@ -68,6 +68,7 @@ export const openRealWorld = async (): Promise<RealWorld> => {
     startHub,
     stopHub,
     startAgents,
+    agentUrls,
     killAgents,
     folder,
     stop: close,

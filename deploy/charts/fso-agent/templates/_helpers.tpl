@@ -54,3 +54,12 @@ allowed-signers: {{ . | quote }}
 keyring.asc: {{ . | quote }}
 {{- end }}
 {{- end }}
+
+{{/* An object of files/monitoring, as a part of this release: object, name, labels, and the root. */}}
+{{- define "fso-agent.monitoringObject" -}}
+{{- $metadata := .object.metadata -}}
+{{- $_ := set $metadata "name" .name -}}
+{{- $_ := set $metadata "namespace" .root.Release.Namespace -}}
+{{- $_ := set $metadata "labels" (merge (dict) .labels (include "fso-agent.labels" .root | fromYaml)) -}}
+{{- toYaml .object }}
+{{- end }}

@@ -68,3 +68,12 @@ keyring.asc: {{ . | quote }}
 {{- $url := urlParse . -}}
 {{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary "80" "443" (eq $url.scheme "http")) -}}
 {{- end }}
+
+{{/* An object of files/monitoring, as a part of this release: object, name, labels, and the root. */}}
+{{- define "fso-hub.monitoringObject" -}}
+{{- $metadata := .object.metadata -}}
+{{- $_ := set $metadata "name" .name -}}
+{{- $_ := set $metadata "namespace" .root.Release.Namespace -}}
+{{- $_ := set $metadata "labels" (merge (dict) .labels (include "fso-hub.labels" .root | fromYaml)) -}}
+{{- toYaml .object }}
+{{- end }}

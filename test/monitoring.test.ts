@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { describe, expect, it } from 'vitest';
+import { type Dashboard, MONITORED_CHARTS, metricsIn, queriesOf, readDashboards, readRules } from './harness/monitoring-files.ts';
+
+/** Metrics, alerts and dashboards fit each other, and the documentation. */
+
+const read = (page: string): string => readFileSync(join(import.meta.dirname, '..', 'docs', page), 'utf8');
+
+const RULES = MONITORED_CHARTS.flatMap(readRules);
+const DASHBOARDS = MONITORED_CHARTS.flatMap(readDashboards);
+/** As a histogram is called, without the endings of its series. */
+const baseOf = (name: string): string => name.replace(/_(?:bucket|count|sum)$/, '');
+
+const documented = ['hub', 'agent'].flatMap((program) =>
+  [...read(`reference/${program}-metrics.md`).matchAll(/^\| `(\w+)`/gm)].map(([, name = '']) => name),
+);
+const used = new Set(
+  [...RULES.map(({ expr }) => expr), ...DASHBOARDS.flatMap(queriesOf).map(({ query }) => query)].flatMap(metricsIn).map(baseOf),
+);
+
+describe('metrics', () => {
+  it('that alerts and dashboards name exist', async () => {
+    const process = new Registry();
+    collectDefaultMetrics({ register: process });
+    const exist = new Set([...documented, ...(await process.getMetricsAsJSON()).map(({ name }) => name)]);
+    expect(used.size).toBeGreaterThan(30);
+    expect([...used].filter((name) => !exist.has(name))).toEqual([]);
+  });
+
+  it('are all used by an alert or a dashboard', () => {
+    expect(documented.filter((name) => !used.has(name))).toEqual([]);
+  });
+
+  it('have the prefix of their program, and no label with a value for each policy or cluster', () => {
+    expect(documented.filter((name) => !/^fso_(?:hub|agent)_/.test(name))).toEqual([]);
+    const labels = ['hub', 'agent'].flatMap((program) =>
+      [...read(`reference/${program}-metrics.md`).matchAll(/^\| `\w+` \| \w+ \| (.*?) \|/gm)].flatMap(
+        ([, cell = '']) => cell.match(/\w+/g) ?? [],
+      ),
+    );
+    expect(labels.filter((label) => ['cluster', 'policy', 'revision', 'namespace', 'region'].includes(label))).toEqual([]);
+  });
+});
+
+describe('alerts', () => {
+  const headings = [...read('operate/runbooks.md').matchAll(/^## (\w+)\n([\s\S]*?)(?=^## |$(?![\s\S]))/gm)];
+
+  it.each(RULES.map((rule) => [rule.alert, rule] as const))('%s says how bad it is, what it means and where to read on', (alert, rule) => {
+    expect(rule.labels['severity']).toMatch(/^(?:critical|warning|info)$/);
+    expect(rule.annotations['summary']).toMatch(/^[A-Z].*[^.]$/);
+    expect(rule.annotations['description']).toMatch(/\.$/);
+    expect(rule.annotations['runbook_url']).toBe(`docs/operate/runbooks.md#${alert.toLowerCase()}`);
+  });
+
+  it('have a runbook each, with meaning, check and remedy', () => {
+    expect(headings.map(([, name]) => name)).toEqual(RULES.map(({ alert }) => alert));
+    for (const [, name, text = ''] of headings)
+      expect([name, [...text.matchAll(/^- \*\*(\w+)\*\*: \S/gm)].map(([, part]) => part)]).toEqual([name, ['Means', 'Check', 'Mend']]);
+  });
+
+  it('are the table of docs/operate/monitor.md', () => {
+    const rows = [...read('operate/monitor.md').matchAll(/^\| \[(\w+)\]\(runbooks\.md#\w+\) \| (\w+) \| (\w+) \| (.+?) \|/gm)];
+    const ofChart = MONITORED_CHARTS.flatMap((chart) => readRules(chart).map((rule) => ({ who: chart.slice('fso-'.length), ...rule })));
+    expect(rows.map(([, ...cells]) => cells)).toEqual(
+      ofChart.map(({ who, alert, labels, for: after = 'at once' }) => [alert, who, labels['severity'], after]),
+    );
+  });
+});
+
+describe.each(DASHBOARDS.map((dashboard) => [dashboard.title, dashboard] as const))('the dashboard %s', (_, dashboard: Dashboard) => {
+  const panels = dashboard.panels.filter(({ type }) => type !== 'row');
+
+  it('asks the data source and the hub or cluster that are selected', () => {
+    const [source, subject] = dashboard.templating.list;
+    expect([source?.type, subject?.type]).toEqual(['datasource', 'query']);
+    const expressions = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+    expect(expressions.filter((expr) => !expr.includes(`${subject?.name}=~"$${subject?.name}"`))).toEqual([]);
+  });
+
+  it('has a unit for each panel, thresholds for each single number, and panels beside each other', () => {
+    expect(panels.filter(({ fieldConfig }) => fieldConfig?.defaults.unit === undefined)).toEqual([]);
+    expect(panels.filter(({ type, fieldConfig }) => type === 'stat' && fieldConfig?.defaults.thresholds === undefined)).toEqual([]);
+    const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+      Array.from({ length: w * h }, (_cell, index) => `${x + (index % w)},${y + Math.floor(index / w)}`),
+    );
+    expect(new Set(cells).size).toBe(cells.length);
+    expect(dashboard.panels.filter(({ gridPos: { x, w } }) => x + w > 24)).toEqual([]);
+  });
+});
