@@ -18,7 +18,7 @@ const signal = never;
 
 let world: RealWorld;
 /** It has looked at hub and agents through all that happens here. */
-let prometheus: Prometheus;
+let prometheus: Prometheus | undefined;
 
 interface Run {
   code: number;
@@ -225,7 +225,11 @@ describe('a federation in trouble', () => {
 });
 
 describe('a Prometheus that watched all of this', () => {
-  const numberOf = async (query: string): Promise<number> => Number((await prometheus.query(query))[0]?.value[1]);
+  const watcher = (): Prometheus => {
+    if (prometheus === undefined) throw new Error('Prometheus is available only in tests');
+    return prometheus;
+  };
+  const numberOf = async (query: string): Promise<number> => Number((await watcher().query(query))[0]?.value[1]);
 
   it('knows what happened', async () => {
     await waitFor(async () => expect(await numberOf('fso_hub_clusters{state="proven"}')).toBe(3));
@@ -246,14 +250,14 @@ describe('a Prometheus that watched all of this', () => {
 
   it.each(queries)('the dashboard %s has data: %s, %s', async (_dashboard, _title, query) => {
     await waitFor(async () => {
-      const values = (await prometheus.query(query)).map(({ value }) => Number(value[1]));
+      const values = (await watcher().query(query)).map(({ value }) => Number(value[1]));
       expect(values.filter(Number.isFinite)).not.toEqual([]);
     });
   });
 
   it('can evaluate every alert', async () => {
-    const rules = await prometheus.rules();
-    expect(rules.map(({ name }) => name)).toEqual(MONITORED_CHARTS.flatMap(readRules).map(({ alert }) => alert));
+    const rules = await watcher().rules();
+    expect(new Set(rules.map(({ name }) => name))).toEqual(new Set(MONITORED_CHARTS.flatMap(readRules).map(({ alert }) => alert)));
     expect(rules.filter(({ health }) => health !== 'ok')).toEqual([]);
     expect(rules.find(({ name }) => name === 'FsoTampering')?.alerts).toMatchObject([
       { state: 'firing', annotations: { description: 'In 2 clusters within the last hour. The agents restored them.' } },

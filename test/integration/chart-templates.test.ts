@@ -22,6 +22,7 @@ import {
 } from '../harness/chart-releases.ts';
 import { CHARTS, Helm, type Release, type Values } from '../harness/helm.ts';
 import { type RuleGroups, readDashboards, readRules } from '../harness/monitoring-files.ts';
+import { findMisfits } from '../harness/monitors.ts';
 import { type Container, egressOf, mountedEnvironment, podOf } from '../harness/pod-template.ts';
 import { never } from '../harness/waiting.ts';
 
@@ -208,6 +209,15 @@ describe('the parts of the charts', () => {
       expect(Object.values(dashboards.data).map((text) => JSON.parse(text) as unknown)).toEqual(readDashboards(chart));
     },
   );
+
+  it('what is for the Prometheus Operator fits its types', async () => {
+    const objects = (await Promise.all([MONITORED_HUB, MONITORED_AGENT].map((release) => helm.render(release)))).flat();
+    const ours = objects.filter(({ kind }) => MONITORING.includes(kind ?? ''));
+    expect(ours).toHaveLength(4);
+    expect(await findMisfits(ours, never)).toEqual([]);
+    const [first = expect.fail('no objects')] = ours;
+    expect(await findMisfits([{ ...first, spec: { selektor: {} } } as KubeObject], never)).toHaveLength(1);
+  });
 
   it('Prometheus finds the API of the hub with the token, and the metrics of agents, at ports that there are', async () => {
     const hub = await helm.render(MONITORED_HUB);
