@@ -1,6 +1,5 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { collectDefaultMetrics, Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { type Dashboard, MONITORED_CHARTS, metricsIn, queriesOf, readDashboards, readRules } from './harness/monitoring-files.ts';
 
@@ -22,12 +21,9 @@ const used = new Set(
 );
 
 describe('metrics', () => {
-  it('that alerts and dashboards name exist', async () => {
-    const process = new Registry();
-    collectDefaultMetrics({ register: process });
-    const exist = new Set([...documented, ...(await process.getMetricsAsJSON()).map(({ name }) => name)]);
+  it('that alerts and dashboards name exist', () => {
     expect(used.size).toBeGreaterThan(30);
-    expect([...used].filter((name) => !exist.has(name))).toEqual([]);
+    expect([...used].filter((name) => !documented.includes(name))).toEqual([]);
   });
 
   it('are all used by an alert or a dashboard, or a page for operators says what for', () => {

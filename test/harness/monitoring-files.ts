@@ -55,5 +55,5 @@ export const queriesOf = ({ panels }: Dashboard): readonly { readonly title: str
     targets.map(({ expr }) => ({ title, query: expr.replaceAll('$__rate_interval', '5m').replaceAll(/\$(?:job|cluster)/g, '.+') })),
   );
 
-/** Names of metrics in a query. */
-export const metricsIn = (query: string): readonly string[] => query.match(/\b(?:fso|process|nodejs)_\w+/g) ?? [];
+/** Names of our metrics in a query. */
+export const metricsIn = (query: string): readonly string[] => query.match(/\bfso_\w+/g) ?? [];

@@ -211,7 +211,7 @@ describe('the parts of the charts', () => {
   );
 
   it('what is for the Prometheus Operator fits its types', async () => {
-    const objects = (await Promise.all([MONITORED_HUB, MONITORED_AGENT].map((release) => helm.render(release)))).flat();
+    const objects = [...(await helm.render(MONITORED_HUB)), ...(await helm.render(MONITORED_AGENT))];
     const ours = objects.filter(({ kind }) => MONITORING.includes(kind ?? ''));
     expect(ours).toHaveLength(4);
     expect(await findMisfits(ours, never)).toEqual([]);

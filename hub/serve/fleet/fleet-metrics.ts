@@ -5,7 +5,7 @@ import { type ClusterEntry, isProven, isRefusing } from './cluster-entry.ts';
 import type { FleetReader } from './fleet-reader.ts';
 
 const PHASES = ['active', 'failed', 'pending', 'expired'] as const;
-const CLUSTER_STATES = ['proven', 'pending', 'refusing', 'disconnected', 'never_seen'] as const;
+const CLUSTER_STATES = ['proven', 'pending', 'refusing', 'unregistered', 'disconnected', 'never_seen'] as const;
 type ClusterState = (typeof CLUSTER_STATES)[number];
 /** The parts of the locks that can be missing in a cluster. */
 const LOCKS = ['floor', 'guard', 'gatekeeper'] as const;
@@ -19,7 +19,7 @@ export const createFleetGauges = (registry: Registry, refresh: () => Promise<voi
     info: gauge('fso_hub_build_info', '1, with the version of the hub.', ['version']),
     clusters: gauge(
       'fso_hub_clusters',
-      'Clusters by state: proven (connected, and every policy of the revision in force is proven), pending (connected, and not all are), refusing (connected, and its agent refuses the revision), disconnected (what the hub knows is stale), never_seen.',
+      'Clusters by state: proven (connected, and every policy of the revision in force is proven), pending (connected, and not all are), refusing (connected, and its agent refuses the revision), unregistered (connected, but in no registration), disconnected (what the hub knows is stale), never_seen.',
       ['state'],
     ),
     tampered: gauge('fso_hub_tampered_clusters', 'Clusters in which enforcing objects were changed within an hour.', []),
@@ -62,6 +62,8 @@ const STATE_BY_CONNECTION: Readonly<Record<Exclude<ClusterView['connection'], 'C
 const stateOf = (entry: ClusterEntry): ClusterState => {
   const { connection } = entry.view;
   if (connection !== 'Connected') return STATE_BY_CONNECTION[connection];
+  // Without the repository no registration is known.
+  if (entry.registration === undefined && entry.desired !== null) return 'unregistered';
   if (isRefusing(entry)) return 'refusing';
   return isProven(entry) ? 'proven' : 'pending';
 };

@@ -1,0 +1,70 @@
+import { CONDITIONS } from '@fso/shared/api';
+import { Registry } from 'prom-client';
+import { expect, it } from 'vitest';
+import { createAgentMetrics } from './metrics.ts';
+import type { AgentSnapshot } from './observe/index.ts';
+
+const condition = (type: string, status: 'True' | 'False') => ({ type, status, reason: 'X', message: '', lastTransitionTime: '' });
+const policy = (phase: string, enforcementAction: string, violations: number, proven = true) => ({
+  report: { phase, enforcementAction, violations },
+  proven,
+});
+
+/** One round with three policies, of which one is not proven, and with an open guard. */
+const SNAPSHOT = {
+  policies: new Map([
+    ['finance', policy('Active', 'deny', 2)],
+    ['hr', policy('Active', 'warn', 3)],
+    ['payroll', policy('Pending', 'deny', 1, false)],
+  ]),
+  cluster: {
+    conditions: [condition(CONDITIONS.floorReady, 'True'), condition(CONDITIONS.guardReady, 'False')],
+    gatekeeper: { state: 'Ready' },
+  },
+} as unknown as AgentSnapshot;
+
+/** Series as a scrape has them, without those of counters and histograms. */
+const gaugesOf = async (registry: Registry): Promise<readonly string[]> =>
+  (await registry.metrics()).split('\n').filter((line) => /^fso_agent_(?!build|leader|.*_(?:total|bucket|sum|count)\b)/.test(line));
+
+it('the leader has the state of the cluster, and the next replica does not find it beside its own', async () => {
+  const registry = new Registry();
+  const metrics = createAgentMetrics(registry, '1.2.3');
+  expect(await gaugesOf(registry)).toEqual([]);
+  metrics.beginTerm({
+    waitingWrites: () => 4,
+    failingWrites: () => 1,
+    oldestProofs: () => ({ floor: new Date(60_000) }),
+  });
+  metrics.hubConnected.set(1);
+  metrics.measure(SNAPSHOT);
+  expect(await gaugesOf(registry)).toEqual([
+    'fso_agent_policies{phase="Pending"} 1',
+    'fso_agent_policies{phase="Active"} 2',
+    'fso_agent_policies{phase="Failed"} 0',
+    'fso_agent_policies{phase="Expired"} 0',
+    'fso_agent_violations{enforcement_action="deny"} 3',
+    'fso_agent_violations{enforcement_action="warn"} 3',
+    'fso_agent_violations{enforcement_action="dryrun"} 0',
+    'fso_agent_violations{enforcement_action="custom"} 0',
+    'fso_agent_lock_ready{lock="floor"} 1',
+    'fso_agent_lock_ready{lock="guard"} 0',
+    'fso_agent_lock_ready{lock="gatekeeper"} 1',
+    'fso_agent_proven 0',
+    'fso_agent_hub_connected 1',
+    'fso_agent_waiting_writes 4',
+    'fso_agent_failing_writes 1',
+    'fso_agent_oldest_proof_timestamp_seconds{lock="floor"} 60',
+  ]);
+  metrics.endTerm();
+  expect(await gaugesOf(registry)).toEqual([]);
+});
+
+it('rounds that ask for another one later have succeeded', async () => {
+  const registry = new Registry();
+  const { controller } = createAgentMetrics(registry, '1.2.3');
+  for (const outcome of ['success', 'requeue', 'error', 'terminal'] as const)
+    controller.reconciled({ controller: 'enforce', outcome, durationMs: 5 });
+  const text = await registry.metrics();
+  for (const result of ['ok', 'error']) expect(text).toContain(`fso_agent_reconcile_duration_seconds_count{result="${result}"} 2`);
+});
