@@ -196,6 +196,7 @@ describe('the parts of the charts', () => {
   ] as const)(
     'what is for Prometheus and Grafana has the labels that they select by, and all of its content: %s',
     async (chart, release) => {
+      await helm.lint(release);
       const objects = await helm.render(release);
       const [rule = expect.fail('no rules')] = ofKind(objects, 'PrometheusRule') as readonly (KubeObject & { spec: RuleGroups })[];
       expect(rule.metadata).toMatchObject({ name: chart, namespace: release.namespace, labels: { release: 'prometheus' } });
