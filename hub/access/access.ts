@@ -4,7 +4,7 @@ import type { KeyedStore } from '../ledger/index.ts';
 import { type Bearer, createBearer, isJwt } from './bearer.ts';
 import { type CliLogin, createCliLogin } from './cli-login.ts';
 import { createLogin, type Login } from './login.ts';
-import { type Grant, type Principal, Revocations } from './principal.ts';
+import { type Grant, type Principal, principalOf, Revocations } from './principal.ts';
 import { createProvider, type OidcSettings } from './provider.ts';
 import { fingerprintOf, sameSecret } from './secrets.ts';
 import { createSessionStore } from './session-store.ts';
@@ -57,8 +57,8 @@ export interface Access {
 }
 
 const BEARER = /^Bearer +(\S+)$/i;
-const LOCAL: Principal = { kind: 'local', id: 'local', name: 'local', role: 'admin' };
-const ANONYMOUS: Principal = { kind: 'anonymous', id: 'anonymous', name: 'anonymous', role: 'viewer' };
+const LOCAL = principalOf({ kind: 'local', id: 'local', name: 'local' }, [{ role: 'admin' }]);
+const ANONYMOUS = principalOf({ kind: 'anonymous', id: 'anonymous', name: 'anonymous' }, [{ role: 'viewer' }]);
 
 const lasting = (principal: Principal, key = principal.id): Grant => ({
   principal,

@@ -1,8 +1,8 @@
 import type { Clock, Logger } from '@fso/shared/runtime';
 import * as oidc from 'openid-client';
-import type { Principal } from './principal.ts';
+import { type Principal, principalOf } from './principal.ts';
 import { type OidcSettings, type Provider, ProviderUnavailable } from './provider.ts';
-import { claimValues, roleOf } from './roles.ts';
+import { claimValues, grantsOf } from './roles.ts';
 import { createSeal, hashSecret } from './secrets.ts';
 
 /** A login came to nothing. The message is for people and names no secret. */
@@ -90,12 +90,11 @@ const nameOf = (claims: Record<string, unknown>): string => {
 };
 
 /** The person behind claims that were checked. */
-export const userOf = (claims: Record<string, unknown>, { rolesClaim, roleMap }: OidcSettings): Principal => ({
-  kind: 'user',
-  id: String(claims['sub']),
-  name: nameOf(claims),
-  role: roleOf(claimValues(claims, rolesClaim), roleMap),
-});
+export const userOf = (claims: Record<string, unknown>, settings: OidcSettings): Principal =>
+  principalOf(
+    { kind: 'user', id: String(claims['sub']), name: nameOf(claims) },
+    grantsOf(claimValues(claims, settings.rolesClaim), settings),
+  );
 
 /** Authorization code flow with PKCE, state and nonce (OpenID Connect Core, RFC 7636, RFC 9700). */
 export const createLogin = (
@@ -142,9 +141,9 @@ export const createLogin = (
     }
   };
 
-  const { issuer, clientId, rolesClaim, roleMap } = settings;
+  const { issuer, clientId, rolesClaim, roleMap, grants } = settings;
   return {
-    key: `login:${hashSecret(JSON.stringify([issuer, clientId, rolesClaim, [...roleMap]]))}`,
+    key: `login:${hashSecret(JSON.stringify([issuer, clientId, rolesClaim, [...roleMap], grants]))}`,
     start: async (returnTo) => {
       const configuration = await provider.configuration();
       const pending: Pending = {

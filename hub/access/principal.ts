@@ -1,4 +1,5 @@
-import type { Role } from '@fso/shared/api';
+import type { Role, RoleGrant } from '@fso/shared/api';
+import { highestRole } from './roles.ts';
 
 /** Who calls. */
 export interface Principal {
@@ -6,9 +7,18 @@ export interface Principal {
   /** Stable id: that of the token, or the subject of the user. */
   readonly id: string;
   readonly name: string;
-  /** null: known, but nothing gives a role. */
+  /** The highest one of the grants; null: known, but nothing gives a role. */
   readonly role: Role | null;
+  /** What it sees is the union of these; what it may do at a cluster is the highest role of those that mean the cluster. */
+  readonly grants: readonly RoleGrant[];
 }
+
+/** A principal with its grants. */
+export const principalOf = (who: Pick<Principal, 'kind' | 'id' | 'name'>, grants: readonly RoleGrant[]): Principal => ({
+  ...who,
+  role: highestRole(grants),
+  grants,
+});
 
 /** A principal with the credential that it came with. */
 export interface Grant {

@@ -1,6 +1,6 @@
 import { type Clock, isLoopback, type Logger } from '@fso/shared/runtime';
 import * as oidc from 'openid-client';
-import type { RoleMap } from './roles.ts';
+import type { GroupGrant, RoleMap } from './roles.ts';
 
 export interface OidcSettings {
   readonly issuer: string;
@@ -10,6 +10,8 @@ export interface OidcSettings {
   readonly scopes: string;
   readonly rolesClaim: string;
   readonly roleMap: RoleMap;
+  /** Roles for some of the clusters and policies, beside the map. */
+  readonly grants: readonly GroupGrant[];
   /** Audience of access tokens that are taken as bearer tokens; without one none is. */
   readonly audience: string | undefined;
 }

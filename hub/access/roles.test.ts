@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { claimValues, covers, parseRoleMap, roleOf } from './roles.ts';
+import { claimValues, covers, grantsCovering, grantsOf, parseRoleMap, roleEverywhere, roleOf } from './roles.ts';
 
 describe('roles', () => {
   it('cover those below them', () => {
@@ -29,6 +29,37 @@ describe('role map', () => {
 
   it.each(['', 'admin', 'admin=', 'root=x', 'admin=a,,viewer=*', '=a'])('refuses %j', (text) => {
     expect(() => parseRoleMap(text)).toThrow('must be <role>=<value>');
+  });
+});
+
+describe('grants', () => {
+  const eu = { clusters: { clusterRegions: ['group:eu'] } };
+  const finance = { policies: { targetNamespaces: ['finance'] } };
+  const settings = {
+    roleMap: parseRoleMap('viewer=auditors'),
+    grants: [
+      { groups: ['eu-team'], role: 'operator', ...eu },
+      { groups: ['eu-team', 'eu-readers'], role: 'viewer', ...eu },
+      { groups: ['*'], role: 'viewer', ...finance },
+      { groups: ['root'], role: 'admin' },
+    ],
+  } as const;
+
+  it('are all that the groups give, without what adds nothing', () => {
+    expect(grantsOf(['guests'], settings)).toEqual([{ role: 'viewer', ...finance }]);
+    expect(grantsOf(['eu-readers', 'eu-readers'], settings)).toEqual([
+      { role: 'viewer', ...eu },
+      { role: 'viewer', ...finance },
+    ]);
+    expect(grantsOf(['eu-team', 'auditors'], settings)).toEqual([{ role: 'viewer' }, { role: 'operator', ...eu }]);
+    expect(grantsOf(['root', 'eu-team'], settings)).toEqual([{ role: 'admin' }]);
+    expect(grantsOf([], { ...settings, grants: [] })).toEqual([]);
+  });
+
+  it('for a part give no role for the whole', () => {
+    const grants = grantsOf(['eu-team', 'auditors'], settings);
+    expect([roleEverywhere(grants), roleEverywhere([{ role: 'admin', ...eu }])]).toEqual(['viewer', null]);
+    expect([grantsCovering(grants, 'operator'), grantsCovering(grants, 'admin')]).toEqual([[{ role: 'operator', ...eu }], []]);
   });
 });
 

@@ -1,4 +1,5 @@
-import { ROLES, type Role } from '@fso/shared/api';
+import { isUnscoped, ROLES, type Role, type RoleGrant } from '@fso/shared/api';
+import { canonicalJson } from '@fso/shared/encoding';
 
 /** Whether a role is enough where `needed` is the least. */
 export const covers = (role: Role | null, needed: Role): boolean => role !== null && ROLES.indexOf(role) >= ROLES.indexOf(needed);
@@ -43,4 +44,38 @@ export const claimValues = (claims: object, name: string): readonly string[] => 
 export const roleOf = (values: readonly string[], map: RoleMap): Role | null => {
   const given = (role: Role): boolean => (map.get(role) ?? []).some((wanted) => wanted === '*' || values.includes(wanted));
   return ROLES.findLast(given) ?? null;
+};
+
+/** The highest role of any grant. */
+export const highestRole = (grants: readonly RoleGrant[]): Role | null =>
+  ROLES.findLast((role) => grants.some((grant) => grant.role === role)) ?? null;
+
+/** The role that counts for what concerns the whole hub: a grant for some clusters or policies gives none there. */
+export const roleEverywhere = (grants: readonly RoleGrant[]): Role | null => highestRole(grants.filter(isUnscoped));
+
+/** The grants whose role is enough where `needed` is the least. */
+export const grantsCovering = (grants: readonly RoleGrant[], needed: Role): readonly RoleGrant[] =>
+  grants.filter(({ role }) => covers(role, needed));
+
+/** A grant, and the values of the claim that give it; `*` = everybody whom the provider lets in. */
+export interface GroupGrant extends RoleGrant {
+  readonly groups: readonly string[];
+}
+
+/** Without what adds nothing: lower roles and scopes within a role for everything, and repetitions. */
+const reduceGrants = (grants: readonly RoleGrant[]): readonly RoleGrant[] => {
+  const everywhere = roleEverywhere(grants);
+  const scoped = grants.filter((grant) => !isUnscoped(grant) && !covers(everywhere, grant.role));
+  const distinct = new Map(scoped.map((grant) => [canonicalJson(grant), grant]));
+  return [...(everywhere === null ? [] : [{ role: everywhere }]), ...distinct.values()];
+};
+
+/** All that values of the claim give, by the map of roles and by grants. */
+export const grantsOf = (
+  values: readonly string[],
+  { roleMap, grants }: { readonly roleMap: RoleMap; readonly grants: readonly GroupGrant[] },
+): readonly RoleGrant[] => {
+  const role = roleOf(values, roleMap);
+  const given = grants.filter(({ groups }) => groups.some((wanted) => wanted === '*' || values.includes(wanted)));
+  return reduceGrants([...(role === null ? [] : [{ role }]), ...given.map(({ groups: _groups, ...grant }) => grant)]);
 };

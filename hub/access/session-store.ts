@@ -1,17 +1,30 @@
-import { Role } from '@fso/shared/api';
+import { isUnscoped, Role, RoleGrant } from '@fso/shared/api';
 import { z } from 'zod';
 import { type KeyedStore, SESSION_KIND } from '../ledger/index.ts';
+import { type Principal, principalOf } from './principal.ts';
+
+const Who = z.object({ kind: z.enum(['local', 'anonymous', 'token', 'user']), id: z.string().max(255), name: z.string().max(255) });
+
+/**
+ * A role for everything is kept as older versions keep it. Grants for a part of it stand without a role: a hub of an older version, which
+ * would take that for one everywhere, cannot read such a session.
+ */
+const StoredPrincipal = z
+  .union([Who.extend({ grants: z.array(RoleGrant) }), Who.extend({ role: Role.nullable() })])
+  .transform((stored): Principal => {
+    const { kind, id, name } = stored;
+    const grants = 'grants' in stored ? stored.grants : stored.role === null ? [] : [{ role: stored.role }];
+    return principalOf({ kind, id, name }, grants);
+  });
+
+const storedPrincipal = ({ kind, id, name, role, grants }: Principal): z.input<typeof StoredPrincipal> =>
+  grants.every(isUnscoped) ? { kind, id, name, role } : { kind, id, name, grants: [...grants] };
 
 /** A session as it is kept: without its id. */
 export const SessionRecord = z.object({
   /** SHA-256 of the id, in hexadecimal. */
   hash: z.string().regex(/^[0-9a-f]{64}$/),
-  principal: z.object({
-    kind: z.enum(['local', 'anonymous', 'token', 'user']),
-    id: z.string().max(255),
-    name: z.string().max(255),
-    role: Role.nullable(),
-  }),
+  principal: StoredPrincipal,
   byCookie: z.boolean(),
   /** Milliseconds since 1970, as `usedAt`. */
   endsAt: z.int(),
@@ -59,7 +72,7 @@ export const createSessionStore = (records: KeyedStore): SessionStore => {
       if (after === own) return before;
       const others = stored.filter((record) => record !== own);
       const all = after === undefined ? others : [...others, after];
-      return all.length === 0 ? undefined : all;
+      return all.length === 0 ? undefined : all.map((record) => ({ ...record, principal: storedPrincipal(record.principal) }));
     });
   };
 
@@ -78,7 +91,7 @@ export const createSessionStore = (records: KeyedStore): SessionStore => {
       records.subscribe(SESSION_KIND, announce);
     },
     add: async (record) => {
-      const checked = SessionRecord.parse(record);
+      const checked = SessionRecord.parse({ ...record, principal: storedPrincipal(record.principal) });
       await update(checked.hash, () => checked);
     },
     remove: (hash) => update(hash, () => undefined),

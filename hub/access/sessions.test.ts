@@ -1,15 +1,16 @@
+import type { RoleGrant } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { type KeyedStore, SESSION_KIND } from '../ledger/index.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
-import { type Principal, Revocations } from './principal.ts';
+import { type Principal, principalOf, Revocations } from './principal.ts';
 import { createSessionStore } from './session-store.ts';
 import { createSessions, type SessionLimits } from './sessions.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-const ada: Principal = { kind: 'user', id: 'ada', name: 'Ada', role: 'admin' };
+const ada: Principal = { kind: 'user', id: 'ada', name: 'Ada', role: 'admin', grants: [{ role: 'admin' }] };
 const cookie = { byCookie: true };
 
 interface World {
@@ -50,6 +51,19 @@ const create = (limits: Partial<SessionLimits> = {}) => {
 const stored = (records: KeyedStore): string => JSON.stringify(records.list(SESSION_KIND));
 
 describe('sessions', () => {
+  it('keep their scope, and cannot be read by a version that would take its role for one everywhere', async () => {
+    const { world, sessions, records } = create();
+    const grants: RoleGrant[] = [{ role: 'viewer' }, { role: 'admin', clusters: { clusterNames: ['eu'] } }];
+    const scoped = principalOf({ kind: 'user', id: 'eva', name: 'Eva' }, grants);
+    const id = await sessions.begin(scoped, cookie);
+    expect(createHub(world).sessions.check(id, cookie)?.principal).toEqual(scoped);
+    const [record] = records.list(SESSION_KIND).flat();
+    expect(record).toMatchObject({ principal: { id: 'eva', grants } });
+    expect(record).not.toHaveProperty('principal.role');
+    await sessions.begin(ada, cookie);
+    expect(stored(records)).toContain('"name":"Ada","role":"admin"}');
+  });
+
   it('end when nobody uses them', async () => {
     const { clock, sessions } = create();
     const id = await sessions.begin(ada, cookie);

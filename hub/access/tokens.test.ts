@@ -4,11 +4,12 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Ledger } from '../ledger/index.ts';
 import { fixedClock, TIME } from '../ledger/testing/ledger.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
-import { type Principal, Revocations } from './principal.ts';
+import { principalOf, Revocations } from './principal.ts';
 import { createTokenStore, createTokens, type TokenRecord } from './tokens.ts';
 
 const DAY = 86_400_000;
-const admin: Principal = { kind: 'user', id: 'ada', name: 'ada@example.com', role: 'admin' };
+const ada = { kind: 'user', id: 'ada', name: 'ada@example.com' } as const;
+const admin = principalOf(ada, [{ role: 'admin' }]);
 const wanted = { name: 'ci', role: 'operator', expiresInDays: 90 } as const;
 
 let ledger: Ledger;
@@ -39,7 +40,19 @@ describe('API tokens', () => {
     });
     const again = (await open()).tokens;
     for (const one of [tokens, again])
-      expect((await one.check(token))?.principal).toEqual({ kind: 'token', id: view.id, name: 'ci', role: 'operator' });
+      expect((await one.check(token))?.principal).toEqual(principalOf({ kind: 'token', id: view.id, name: 'ci' }, [{ role: 'operator' }]));
+  });
+
+  it('with a scope are for that alone, and unknown to a hub of a version that knows no scopes', async () => {
+    const { tokens } = await open();
+    const scope = { clusters: { clusterRegions: ['group:eu'] }, policies: { targetNamespaces: ['finance-*'] } };
+    const { token, view } = await tokens.create({ ...wanted, ...scope }, admin);
+    expect(view).toMatchObject(scope);
+    expect((await tokens.check(token))?.principal.grants).toEqual([{ role: 'operator', ...scope }]);
+    expect(await tokens.list()).toEqual([expect.objectContaining({ ...scope, id: view.id, lastUsedAt: expect.any(String) })]);
+    expect(kept()).toBe('[]');
+    expect(await tokens.revoke(view.id)).toMatchObject(scope);
+    expect([await tokens.check(token), await tokens.list()]).toEqual([undefined, []]);
   });
 
   it('are kept as hashes only', async () => {
@@ -80,9 +93,9 @@ describe('API tokens', () => {
 
   it('never stand above who makes them', async () => {
     const { tokens } = await open();
-    const operator = { ...admin, role: 'operator' } as const;
+    const operator = principalOf(ada, [{ role: 'operator' }, { role: 'admin', clusters: { clusterNames: ['eu'] } }]);
     await expect(tokens.create({ ...wanted, role: 'admin' }, operator)).rejects.toThrow('You are operator');
-    await expect(tokens.create({ ...wanted, role: 'viewer' }, { ...admin, role: null })).rejects.toThrow('without a role');
+    await expect(tokens.create({ ...wanted, role: 'viewer' }, principalOf(ada, []))).rejects.toThrow('without a role');
     expect((await tokens.create({ ...wanted, role: 'operator' }, operator)).view.role).toBe('operator');
     expect(await tokens.list()).toHaveLength(1);
   });

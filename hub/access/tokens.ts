@@ -1,9 +1,9 @@
-import { Role, type TokenView } from '@fso/shared/api';
+import { ClusterScope, isUnscoped, PolicyScopeSelector, Role, type RoleGrant, type TokenView } from '@fso/shared/api';
 import { type Clock, dropOldest, type Logger } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { KeyedStore } from '../ledger/index.ts';
-import type { Grant, Principal, Revocations } from './principal.ts';
-import { covers } from './roles.ts';
+import { type Grant, type Principal, principalOf, type Revocations } from './principal.ts';
+import { covers, roleEverywhere } from './roles.ts';
 import { hashSecret, newId, newSecret, sameSecret } from './secrets.ts';
 
 const DAY_MS = 86_400_000;
@@ -15,9 +15,8 @@ const TOKEN = /^fso_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
 
 export const isApiToken = (text: string): boolean => text.startsWith('fso_');
 
-export interface NewToken {
+export interface NewToken extends RoleGrant {
   readonly name: string;
-  readonly role: Role;
   readonly expiresInDays: number;
 }
 
@@ -26,6 +25,8 @@ export const TokenRecord = z.object({
   id: z.string(),
   name: z.string(),
   role: Role,
+  clusters: ClusterScope.optional(),
+  policies: PolicyScopeSelector.optional(),
   /** SHA-256 of the secret, in hexadecimal. */
   hash: z.string(),
   createdBy: z.string(),
@@ -51,27 +52,34 @@ export interface TokenStore {
 
 /** Kind of the records of API tokens. */
 const TOKEN_KIND = 'api-token';
+/** Of those with a scope: a hub of an older version, which would take them for tokens without one, does not know this kind. */
+const SCOPED_TOKEN_KIND = 'scoped-api-token';
+const KINDS = [TOKEN_KIND, SCOPED_TOKEN_KIND];
+
+const kindOf = (record: TokenRecord): string => (isUnscoped(record) ? TOKEN_KIND : SCOPED_TOKEN_KIND);
 
 /** @returns API tokens, hashed, in the ledger: every hub on it knows them */
 export const createTokenStore = (records: KeyedStore): TokenStore => ({
-  list: async () => records.list(TOKEN_KIND).map((value) => TokenRecord.parse(value)),
+  list: async () => KINDS.flatMap((kind) => records.list(kind)).map((value) => TokenRecord.parse(value)),
   find: async (id) => {
-    const value = records.get(TOKEN_KIND, id);
+    const value = KINDS.map((kind) => records.get(kind, id)).find((found) => found !== undefined);
     return value === undefined ? undefined : TokenRecord.parse(value);
   },
-  add: async (record) => void (await records.update(TOKEN_KIND, record.id, () => record)),
+  add: async (record) => void (await records.update(kindOf(record), record.id, () => record)),
   remove: async (id) => {
     let existed = false;
-    await records.update(TOKEN_KIND, id, (before) => {
-      existed = before !== undefined;
-      return undefined;
-    });
+    for (const kind of KINDS) {
+      await records.update(kind, id, (before) => {
+        existed ||= before !== undefined;
+        return undefined;
+      });
+    }
     return existed;
   },
   used: async (id, time) => {
-    await records.update(TOKEN_KIND, id, (before) =>
-      before === undefined ? undefined : { ...TokenRecord.parse(before), lastUsedAt: time },
-    );
+    for (const kind of KINDS) {
+      await records.update(kind, id, (before) => (before === undefined ? undefined : { ...TokenRecord.parse(before), lastUsedAt: time }));
+    }
   },
 });
 
@@ -98,6 +106,12 @@ export const tokenKey = (id: string): string => KEY + id;
 
 const viewOf = ({ hash: _hash, ...view }: TokenRecord): TokenView => view;
 
+/** Absent fields stay absent. */
+const scopeOf = ({ clusters, policies }: Pick<RoleGrant, 'clusters' | 'policies'>): Pick<RoleGrant, 'clusters' | 'policies'> => ({
+  ...(clusters && { clusters }),
+  ...(policies && { policies }),
+});
+
 export const createTokens = (store: TokenStore, deps: { clock: Clock; revocations: Revocations; logger: Logger }): Tokens => {
   const { clock, revocations, logger } = deps;
   const noted = new Map<string, number>();
@@ -106,7 +120,7 @@ export const createTokens = (store: TokenStore, deps: { clock: Clock; revocation
     record !== undefined && Date.parse(record.expiresAt) > now();
 
   const grantOf = (record: TokenRecord): Grant => ({
-    principal: { kind: 'token', id: record.id, name: record.name, role: record.role },
+    principal: principalOf({ kind: 'token', id: record.id, name: record.name }, [{ role: record.role, ...scopeOf(record) }]),
     key: tokenKey(record.id),
     byCookie: false,
     expiresAt: Date.parse(record.expiresAt),
@@ -123,9 +137,10 @@ export const createTokens = (store: TokenStore, deps: { clock: Clock; revocation
   };
 
   return {
-    create: async ({ name, role, expiresInDays }, creator) => {
-      if (!covers(creator.role, role))
-        throw new TokenRefused(`You are ${creator.role ?? 'without a role'}: you cannot give the role ${role}.`);
+    create: async ({ name, role, expiresInDays, ...scope }, creator) => {
+      const own = roleEverywhere(creator.grants);
+      if (!covers(own, role))
+        throw new TokenRefused(`You are ${own ?? 'without a role for everything'}: you cannot give the role ${role}.`);
       const kept = await store.list();
       // Those that ended are shown for as long as there is room.
       for (const { id } of kept.filter((record) => kept.length >= MAX_TOKENS && !isCurrent(record))) await store.remove(id);
@@ -135,6 +150,7 @@ export const createTokens = (store: TokenStore, deps: { clock: Clock; revocation
         id,
         name,
         role,
+        ...scopeOf(scope),
         hash: hashSecret(secret),
         createdBy: creator.name,
         createdById: creator.id,

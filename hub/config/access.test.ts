@@ -28,6 +28,7 @@ describe('settings of the identity provider', () => {
           ['admin', ['governance-admins']],
           ['viewer', ['*']],
         ]),
+        grants: [],
         audience: undefined,
       },
       publicUrl: 'https://fso.example.com',
@@ -41,7 +42,7 @@ describe('settings of the identity provider', () => {
 
   it('are needed together', async () => {
     expect(await problemsOf(base({ FSO_OIDC_ISSUER: OIDC.FSO_OIDC_ISSUER }))).toEqual(
-      ['FSO_OIDC_CLIENT_ID', 'FSO_OIDC_ROLE_MAP', 'FSO_PUBLIC_URL'].map((name) => `${name}: is not set, but needed with FSO_OIDC_ISSUER`),
+      ['FSO_OIDC_CLIENT_ID', 'FSO_PUBLIC_URL', 'FSO_OIDC_ROLE_MAP'].map((name) => `${name}: is not set, but needed with FSO_OIDC_ISSUER`),
     );
     expect(await problemsOf(base({ FSO_OIDC_CLIENT_ID: 'fso' }))).toEqual(['FSO_OIDC_CLIENT_ID: is set, but FSO_OIDC_ISSUER is not']);
   });
@@ -58,6 +59,52 @@ describe('settings of the identity provider', () => {
     ['FSO_TRUSTED_PROXIES', 'proxy.example.com', 'must be addresses or networks'],
   ])('%s=%s is refused', async (name, value, reason) => {
     expect(await problemsOf(base({ ...OIDC, [name]: value }))).toEqual([expect.stringMatching(`^${name}: .*${reason}`)]);
+  });
+
+  const withRoles = async (text: string, change: Record<string, string | undefined> = {}) => {
+    const path = join(folder, 'roles.yaml');
+    await writeFile(path, text);
+    return { ...OIDC, FSO_ROLES_FILE: path, ...change };
+  };
+
+  it('give roles for some of the clusters and policies by a file, with or without a map', async () => {
+    const text = `grants:
+  - groups: [eu-platform, '*']
+    role: operator
+    clusters: { clusterRegions: ['group:eu'], clusterSelector: { matchLabels: { env: prod } } }
+    policies: { policyNames: [finance-*, team-a/*], targetNamespaces: ['*'] }
+`;
+    const { access } = await load(await withRoles(text, { FSO_OIDC_ROLE_MAP: undefined }));
+    expect([access?.oidc?.roleMap, access?.oidc?.grants]).toEqual([
+      new Map(),
+      [
+        {
+          groups: ['eu-platform', '*'],
+          role: 'operator',
+          clusters: { clusterRegions: ['group:eu'], clusterSelector: { matchLabels: { env: 'prod' } } },
+          policies: { policyNames: ['finance-*', 'team-a/*'], targetNamespaces: ['*'] },
+        },
+      ],
+    ]);
+  });
+
+  it.each([
+    ['grants: []', ':1:9: grants must have at least 1 entries'],
+    ['grants:\n  - groups: [a]\n', ':2:5: grants[0].role is required'],
+    ['grants:\n  - {groups: [a], role: root}', ':2:25: grants[0].role must be one of viewer, operator, admin, is "root"'],
+    ['grants:\n  - {groups: [a], role: viewer, cluster: {}}', ':2:33: unknown field grants[0].cluster, did you mean clusters?'],
+    // One that says nothing is more likely a template that was not filled than meant.
+    ['grants:\n  - {groups: [a], role: viewer, clusters: {}}', ':2:43: grants[0].clusters is not valid: must have clusterNames'],
+    ['grants:\n  - {groups: [a], role: viewer, policies: {}}', ':2:43: grants[0].policies is not valid: must have policyNames'],
+    [
+      'grants:\n  - {groups: [a], role: viewer, clusters: {clusterSelector: {matchExpressions: [{key: env, operator: In}]}}}',
+      'grants[0].clusters.clusterSelector.matchExpressions[0] needs values, the operator is In',
+    ],
+    ['grants: [', ':1:10: '],
+    ['a: &x 1', 'anchors'],
+    ['grants: []\n---\ngrants: []', 'the file has 2 documents, not one'],
+  ])('name each problem of that file with its place: %j', async (text, problem) => {
+    expect(await problemsOf(base(await withRoles(text)))).toEqual([expect.stringContaining(problem)]);
   });
 
   it('take plain HTTP on this machine', async () => {

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { isLoopback, messageOf, type Problems } from '@fso/shared/runtime';
 import { z } from 'zod';
 import { type OidcSettings, parseRoleMap } from '../access/index.ts';
+import { readRolesFile } from './roles-file.ts';
 
 /** Who may use the hub's API, beyond the static token. */
 export interface HubAccess {
@@ -69,7 +70,11 @@ export const ACCESS_VARIABLES = {
   FSO_OIDC_SCOPES: Scopes.default('openid profile email').meta({ description: 'Scopes that the hub requests from the provider.' }),
   FSO_OIDC_ROLES_CLAIM: Text.default('groups').meta({ description: 'Claim, or path of a claim, that gives roles.' }),
   FSO_OIDC_ROLE_MAP: RoleMapText.optional().meta({
-    description: 'Roles by value of the claim: admin=<value>,operator=<value>,viewer=*. Needed with FSO_OIDC_ISSUER.',
+    description:
+      'Roles by value of the claim: admin=<value>,operator=<value>,viewer=*. With FSO_OIDC_ISSUER it or FSO_ROLES_FILE is needed.',
+  }),
+  FSO_ROLES_FILE: z.string().min(1).optional().meta({
+    description: 'YAML file with roles for some of the clusters and policies, by value of the claim, read at start.',
   }),
   FSO_OIDC_AUDIENCE: Text.optional().meta({
     description: "Audience of the provider's access tokens that the hub takes as bearer tokens.",
@@ -79,32 +84,38 @@ export const ACCESS_VARIABLES = {
 const Variables = z.object(ACCESS_VARIABLES);
 type Variables = z.infer<typeof Variables>;
 
-const OIDC_NEEDS = ['FSO_OIDC_CLIENT_ID', 'FSO_OIDC_ROLE_MAP', 'FSO_PUBLIC_URL'] as const;
-const OIDC_ONLY = ['FSO_OIDC_CLIENT_ID', 'FSO_OIDC_CLIENT_SECRET', 'FSO_OIDC_ROLE_MAP', 'FSO_OIDC_AUDIENCE'] as const;
+const OIDC_ONLY = ['FSO_OIDC_CLIENT_ID', 'FSO_OIDC_CLIENT_SECRET', 'FSO_OIDC_ROLE_MAP', 'FSO_ROLES_FILE', 'FSO_OIDC_AUDIENCE'] as const;
 
-const oidcOf = (variables: Variables, problems: Problems): OidcSettings | undefined => {
-  const { FSO_OIDC_ISSUER: issuer, FSO_OIDC_CLIENT_ID: clientId, FSO_OIDC_ROLE_MAP: roleMap } = variables;
+/** Names of settings without which nobody can log in. */
+const absentOf = (variables: Variables): readonly string[] => [
+  ...(['FSO_OIDC_CLIENT_ID', 'FSO_PUBLIC_URL'] as const).filter((name) => variables[name] === undefined),
+  ...(variables.FSO_OIDC_ROLE_MAP === undefined && variables.FSO_ROLES_FILE === undefined ? ['FSO_OIDC_ROLE_MAP'] : []),
+];
+
+const oidcOf = async (variables: Variables, problems: Problems): Promise<OidcSettings | undefined> => {
+  const { FSO_OIDC_ISSUER: issuer, FSO_OIDC_CLIENT_ID: clientId, FSO_ROLES_FILE: rolesFile } = variables;
   if (issuer === undefined) {
     const alone = OIDC_ONLY.filter((name) => variables[name] !== undefined);
     problems.push(...alone.map((name) => `${name}: is set, but FSO_OIDC_ISSUER is not`));
     return undefined;
   }
-  const absent = OIDC_NEEDS.filter((name) => variables[name] === undefined);
-  problems.push(...absent.map((name) => `${name}: is not set, but needed with FSO_OIDC_ISSUER`));
-  if (clientId === undefined || roleMap === undefined) return undefined;
+  problems.push(...absentOf(variables).map((name) => `${name}: is not set, but needed with FSO_OIDC_ISSUER`));
+  const grants = rolesFile === undefined ? [] : await readRolesFile('FSO_ROLES_FILE', rolesFile, problems);
+  if (clientId === undefined) return undefined;
   return {
     issuer,
     clientId,
     clientSecret: variables.FSO_OIDC_CLIENT_SECRET,
     scopes: variables.FSO_OIDC_SCOPES,
     rolesClaim: variables.FSO_OIDC_ROLES_CLAIM,
-    roleMap,
+    roleMap: variables.FSO_OIDC_ROLE_MAP ?? new Map(),
+    grants,
     audience: variables.FSO_OIDC_AUDIENCE,
   };
 };
 
-export const readAccess = (variables: Variables, problems: Problems): HubAccess => ({
-  oidc: oidcOf(variables, problems),
+export const readAccess = async (variables: Variables, problems: Problems): Promise<HubAccess> => ({
+  oidc: await oidcOf(variables, problems),
   publicUrl: variables.FSO_PUBLIC_URL,
   trustedProxies: variables.FSO_TRUSTED_PROXIES ?? [],
 });

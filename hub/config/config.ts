@@ -184,7 +184,7 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
   const secrets = await readSecrets(env, SECRETS, problems);
   const variables = parseConfig(Variables, { ...env, ...secrets }, problems);
   checkExposure(variables, problems);
-  const access = readAccess(variables, problems);
+  const access = await readAccess(variables, problems);
   const git = readGitAccess(variables, env, problems);
   const { FSO_AGENT_TOKENS_FILE: tokensFile, FSO_AGENT_HOSTNAMES: hostnames = [] } = variables;
   const agentTokens = tokensFile === undefined ? new Map() : await readTokens('FSO_AGENT_TOKENS_FILE', tokensFile, problems);

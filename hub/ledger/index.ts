@@ -8,7 +8,7 @@ export type * from './audit-log.ts';
 export { type BackupSummary, backupLedger } from './backup/backup.ts';
 export { type RestoreSummary, restoreLedger } from './backup/restore.ts';
 export { isRepeated, ReportGapError, StreamReplacedError } from './changes.ts';
-export type { EventFilter } from './event-filter.ts';
+export { type EventFilter, matchesEvent } from './event-filter.ts';
 export { keysBetween } from './interning.ts';
 export { type KeyedStore, SESSION_KIND } from './keyed-store.ts';
 export { type DatabaseConfig, type DatabaseReader, openDatabase, openReader } from './sql/database.ts';

@@ -6,7 +6,7 @@ import type { Ledger } from '../ledger/index.ts';
 import type { PolicyDocuments } from '../source/index.ts';
 import { type CountFailure, createAuthorize, createFailureCounter } from './auth/authorize.ts';
 import { registerFleetMetrics } from './fleet/fleet-metrics.ts';
-import type { FleetReader } from './fleet/fleet-reader.ts';
+import { FleetReader } from './fleet/fleet-reader.ts';
 import { identifyCaller } from './http/caller.ts';
 import { createDashboard } from './http/dashboard.ts';
 import { noStore, secureHeaders } from './http/headers.ts';
@@ -16,6 +16,9 @@ import type { StreamOptions } from './live/broadcast.ts';
 import { ROUTES } from './openapi.ts';
 import type { EnrolmentAccess } from './routes/enrolment-routes.ts';
 import type { PolicyDeps } from './routes/policy-routes.ts';
+import { ScopeViews } from './scope/scope-views.ts';
+import type { ScopedLedger } from './scope/scoped-ledger.ts';
+import { scopeAgents, scopeEnrolment } from './scope/scoped-parts.ts';
 
 export interface ApiConfig {
   /** Secret of Git webhooks; absent: the hub accepts them from its own machine only. */
@@ -63,6 +66,23 @@ interface RouteContext extends Omit<ApiDeps, 'onAudit'> {
   readonly countFailure: CountFailure;
 }
 
+const notForScopes = (): never => {
+  throw new Error('This is not for a part of the fleet.');
+};
+
+/** What routes work with for callers of one scope. Nothing is taken over unseen: a field that comes has to be decided on here. */
+const scopedContext = (whole: RouteContext, ledger: ScopedLedger): RouteContext => ({
+  ledger,
+  fleet: new FleetReader({ ledger, clock: whole.runtime.clock, version: whole.fleet.version }),
+  source: { hint: notForScopes, documents: { source: notForScopes, history: notForScopes } },
+  agents: scopeAgents(whole.agents, ledger),
+  enrolment: whole.enrolment && scopeEnrolment(whole.enrolment, ledger),
+  access: whole.access,
+  runtime: whole.runtime,
+  config: whole.config,
+  countFailure: whole.countFailure,
+});
+
 /** `/policies/{name}` as express writes it. */
 const expressPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
 
@@ -85,8 +105,9 @@ export const createApi = (config: ApiConfig, { onAudit, ...deps }: ApiDeps): exp
   registerFleetMetrics({ fleet, ledger, registry });
   const timed = createRequestTimer({ registry, clock });
   const authorize = createAuthorize(context);
+  const views = new ScopeViews(context, ledger, (scoped) => scopedContext(context, scoped));
   for (const route of ROUTES) {
-    app[route.method](expressPath(route.path), timed(route.path), ...authorize(route), route.handler(context));
+    app[route.method](expressPath(route.path), timed(route.path), ...authorize(route), views.handlerOf(route));
   }
   for (const path of new Set(ROUTES.map((route) => route.path))) {
     const allowed = ROUTES.filter((route) => route.path === path).map(({ method }) => method.toUpperCase());

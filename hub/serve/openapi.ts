@@ -22,6 +22,7 @@ const openApiRoute: Route<unknown> = {
   summary: 'This description',
   tag: 'operations',
   access: 'open',
+  scope: 'public',
   response: { status: 200, description: 'OpenAPI 3.1.' },
   problems: [],
   handler: () => {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { ResourceName } from './common.ts';
+import { LabelSelector, NamespaceGlob, ResourceName } from './common.ts';
 import { ENROLMENT_SECRET, SYSTEM_NAMESPACE } from './names.ts';
+import { Placement } from './sovereign-policy.ts';
 
 /** Who may do what at the hub's API: shared by the API, the `fso` command and the dashboard. */
 
@@ -10,6 +11,78 @@ const Time = z.iso.datetime({ offset: true });
 export const ROLES = ['viewer', 'operator', 'admin'] as const;
 export const Role = z.enum(ROLES);
 export type Role = z.infer<typeof Role>;
+
+/** Key of a policy, or a glob as namespaces have it: `*` at its start, its end, or both. */
+const PolicyGlob = z
+  .string()
+  .min(1)
+  .max(317)
+  .regex(/^(\*|\*?[a-z0-9./-]+\*?)$/, 'must be the key of a policy, or a glob with * at its start or end (finance-*, team-a/*)');
+
+/** A selector without a field would mean everything, which is more likely a template that was not filled than meant. */
+const selectsSomething = (selector: object): boolean => Object.values(selector).some((field) => field !== undefined);
+
+export const ClusterScope = Placement.refine(selectsSomething, 'must have clusterNames, clusterRegions or clusterSelector').describe(
+  'Registered clusters that every given field selects, as in the placement of a policy. Absent: every cluster.',
+);
+
+export const PolicyScopeSelector = z
+  .strictObject({
+    policyNames: z.array(PolicyGlob).max(1000).optional().describe('Keys of policies, or globs.'),
+    targetNamespaces: z
+      .array(NamespaceGlob)
+      .max(1000)
+      .optional()
+      .describe('Namespaces or globs: selects policies whose target namespaces are all among them.'),
+    policySelector: LabelSelector.optional().describe('Selects policies by their labels in Git; a local policy is not selected.'),
+  })
+  .refine(selectsSomething, 'must have policyNames, targetNamespaces or policySelector')
+  .describe('Policies that every given field selects. Absent: every policy.');
+export type PolicyScopeSelector = z.infer<typeof PolicyScopeSelector>;
+
+const scopeFields = { clusters: ClusterScope.optional(), policies: PolicyScopeSelector.optional() };
+
+/** A role, for some of the clusters and policies. */
+export const RoleGrant = z.strictObject({ role: Role, ...scopeFields });
+export type RoleGrant = Readonly<z.infer<typeof RoleGrant>>;
+
+/** Whether a grant is for the whole hub: every cluster, every policy, and what concerns all of them. */
+export const isUnscoped = ({ clusters, policies }: Pick<RoleGrant, 'clusters' | 'policies'>): boolean =>
+  clusters === undefined && policies === undefined;
+
+const selectorText = ({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string =>
+  [
+    ...Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`),
+    ...matchExpressions.map(({ key, operator, values }) => `${key} ${operator}${values === undefined ? '' : ` (${values.join(', ')})`}`),
+  ].join(', ');
+
+const listing = (what: string, values: readonly string[] | undefined): string[] => {
+  if (values === undefined) return [];
+  const more = values.length > 5 ? ` and ${values.length - 5} more` : '';
+  return [`${what} ${values.slice(0, 5).join(', ')}${more}`];
+};
+
+const labelled = (selector: LabelSelector | undefined): string[] =>
+  selector === undefined ? [] : [`labelled ${selectorText(selector) || 'anyhow'}`];
+
+/** What a grant is for, in words: `clusters in group:eu; policies for finance-*`. */
+export const describeScope = ({ clusters, policies }: Pick<RoleGrant, 'clusters' | 'policies'>): string => {
+  const parts = [
+    clusters && [
+      'clusters',
+      ...listing('named', clusters.clusterNames),
+      ...listing('in', clusters.clusterRegions),
+      ...labelled(clusters.clusterSelector),
+    ],
+    policies && [
+      'policies',
+      ...listing('named', policies.policyNames),
+      ...listing('for', policies.targetNamespaces),
+      ...labelled(policies.policySelector),
+    ],
+  ].flatMap((words) => (words ? [words.join(' ')] : []));
+  return parts.length === 0 ? 'everything' : parts.join('; ');
+};
 
 /** Header that the dashboard sends with every call that changes something; a form or link on another site cannot set it. */
 export const CSRF_HEADER = 'X-FSO-CSRF';
@@ -25,7 +98,8 @@ export const SessionView = z.object({
     ),
   id: z.string().describe('Stable id: that of the token, or the subject of the user.'),
   name: z.string(),
-  role: Role.nullable().describe('null: the user is known, but no claim gives a role.'),
+  role: Role.nullable().describe('The highest one of the grants; null: the user is known, but no claim gives a role.'),
+  grants: z.array(RoleGrant).describe('What the caller may see and do: the union of these.'),
   expiresAt: Time.nullable().describe('When this login or token expires at the latest.'),
 });
 export type SessionView = z.infer<typeof SessionView>;
@@ -55,6 +129,7 @@ export const TokenView = z.object({
   id: z.string(),
   name: z.string(),
   role: Role,
+  ...scopeFields,
   createdBy: z.string().describe('Display name from the identity provider; not unique.'),
   createdById: z.string().optional().describe('Id of its creator; absent on tokens of older versions.'),
   createdAt: Time,
@@ -75,6 +150,7 @@ export const TokenRequest = z.strictObject({
     .regex(/^[\w.@/-][\w .@/-]{0,62}$/, 'must be 1 to 63 letters, digits, spaces and . _ @ / -')
     .describe('What the token is for, e.g. ci.'),
   role: Role,
+  ...scopeFields,
   expiresInDays: z
     .int()
     .min(1, 'must be at least 1')

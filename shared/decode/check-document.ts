@@ -63,7 +63,7 @@ const checkAction = ({ spec }: SovereignPolicyDocument): readonly ValueProblem[]
 };
 
 /** metav1.LabelSelectorRequirement: In and NotIn need values, Exists and DoesNotExist have none. */
-const checkSelector = (selector: LabelSelector | undefined, at: ValuePath): readonly ValueProblem[] =>
+export const checkSelector = (selector: LabelSelector | undefined, at: ValuePath): readonly ValueProblem[] =>
   (selector?.matchExpressions ?? []).flatMap(({ operator, values = [] }, index) => {
     const path = [...at, 'matchExpressions', index];
     const wantsValues = operator === 'In' || operator === 'NotIn';

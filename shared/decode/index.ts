@@ -1,5 +1,7 @@
+export { checkSelector } from './check-document.ts';
 export type { Extent } from './check-set.ts';
 export { createDecoder, decodeAlone, decodeFiles } from './decode.ts';
+export type { ValueProblem } from './issue-text.ts';
 export {
   FOLDERS,
   folderOf,
@@ -13,8 +15,9 @@ export {
   SCOPE_FILE,
   twinsAmong,
 } from './paths.ts';
-export { type PlacementTest, placementTest } from './placement.ts';
+export { matchesSelector, type PlacementTest, placementTest } from './placement.ts';
 export { type DocumentText, documentTexts, type PolicyText, policyTexts } from './policy-text.ts';
 export { expandRegions, type RegionGroups, regionGroupsOf } from './regions.ts';
 export { isInScope, type Scopes, scopesAbove, scopesOf, scopeTests } from './scopes.ts';
 export type * from './types.ts';
+export { type DecodedValue, decodeValue } from './yaml/decode-value.ts';

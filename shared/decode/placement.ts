@@ -34,6 +34,6 @@ const matchesExpression = ({ key, operator, values = [] }: Expression, labels: L
 };
 
 /** metav1.LabelSelector: every label and expression must hold; an empty selector selects everything; NotIn holds without the label. */
-const matchesSelector = (selector: LabelSelector, labels: Labels): boolean =>
+export const matchesSelector = (selector: LabelSelector, labels: Labels): boolean =>
   Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labelOf(labels, key) === value) &&
   (selector.matchExpressions ?? []).every((expression) => matchesExpression(expression, labels));

@@ -47,6 +47,7 @@ const oidcOf = (issuer: string): OidcSettings => ({
   scopes: 'openid profile groups',
   rolesClaim: 'groups',
   roleMap: parseRoleMap('admin=governance-admins,operator=platform,viewer=staff'),
+  grants: [],
   audience: AUDIENCE,
 });
 

@@ -40,7 +40,14 @@ describe('tokens over the API', () => {
     expect(TokenList.parse(JSON.parse(listed)).items).toEqual([view]);
     expect(listed).not.toContain(token.slice(21));
     const who = SessionView.parse(await (await ask(server, '/auth/session', { token })).json());
-    expect(who).toEqual({ kind: 'token', id: view.id, name: 'ci', role: 'operator', expiresAt: view.expiresAt });
+    expect(who).toEqual({
+      kind: 'token',
+      id: view.id,
+      name: 'ci',
+      role: 'operator',
+      grants: [{ role: 'operator' }],
+      expiresAt: view.expiresAt,
+    });
     expect((await ask(server, `/api/v1/tokens/${view.id}`, { method: 'DELETE' })).status).toBe(200);
     expect((await ask(server, `/api/v1/tokens/${view.id}`, { method: 'DELETE' })).status).toBe(404);
     const refused = await ask(server, '/auth/session', { token });

@@ -1,7 +1,8 @@
+import { describeScope } from '@fso/shared/api';
 import { type Clock, createRateLimit, isLoopback } from '@fso/shared/runtime';
 import type { Request, RequestHandler, Response } from 'express';
 import { Counter, type Registry } from 'prom-client';
-import { type Access, covers, type Grant } from '../../access/index.ts';
+import { type Access, covers, type Grant, roleEverywhere } from '../../access/index.ts';
 import type { Ledger } from '../../ledger/index.ts';
 import { addressOf, callerOf } from '../http/caller.ts';
 import { readCookie } from '../http/cookies.ts';
@@ -99,13 +100,16 @@ const foreignName = ({ hostname }: Request, { principal }: Grant): Refusal | und
     ? undefined
     : { reason: 'host', detail: `Without FSO_API_TOKEN or FSO_OIDC_ISSUER the hub is for its own machine, not for ${hostname}.` };
 
-const lackingRole = ({ access }: Route, { principal: { name, role } }: Grant): Refusal | undefined => {
-  if (access === 'open' || access === 'signed-in' || covers(role, access)) return undefined;
-  const detail =
-    role === null
-      ? `You are ${name}, but nothing that the identity provider says of you gives a role here. Ask an administrator of the hub.`
-      : `You are ${name} with the role ${role}; this needs the role ${access}.`;
-  return { reason: 'role', detail };
+const lackingRole = ({ access, scope }: Route, { principal: { name, role, grants } }: Grant): Refusal | undefined => {
+  if (access === 'open' || access === 'signed-in' || covers(scope === 'global' ? roleEverywhere(grants) : role, access)) return undefined;
+  if (role === null)
+    return {
+      reason: 'role',
+      detail: `You are ${name}, but nothing that the identity provider says of you gives a role here. Ask an administrator of the hub.`,
+    };
+  const own = covers(role, access) ? ` for ${grants.map(describeScope).join(', and ')}` : '';
+  const wanted = own === '' ? '' : ' for everything: it concerns the whole hub';
+  return { reason: 'role', detail: `You are ${name} with the role ${role}${own}; this needs the role ${access}${wanted}.` };
 };
 
 /** @returns by route: the handlers that admit only the callers that the route's access names */

@@ -29,7 +29,14 @@ describe('a token is traded for a session', () => {
     const { token, view } = await create(server);
     const answer = await signIn(server, token);
     const session = SessionView.parse(await answer.json());
-    expect(session).toEqual({ kind: 'token', id: view.id, name: 'ci', role: 'viewer', expiresAt: expect.any(String) });
+    expect(session).toEqual({
+      kind: 'token',
+      id: view.id,
+      name: 'ci',
+      role: 'viewer',
+      grants: [{ role: 'viewer' }],
+      expiresAt: expect.any(String),
+    });
     expect(Date.parse(session.expiresAt ?? '')).toBeLessThanOrEqual(Date.parse(view.expiresAt));
     expect(answer.headers.getSetCookie()[0]).toMatch(/^fso=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax$/);
     const who = await fetch(`${server.url}/auth/session`, { headers: { Cookie: cookieOf(answer) } });
@@ -98,7 +105,7 @@ describe('a token is traded for a session', () => {
   });
 
   it('not now, where it is one of a provider that is away', async () => {
-    const oidc = { issuer: 'http://127.0.0.1:9', clientId: 'fso', rolesClaim: 'groups', roleMap: new Map(), scopes: 'openid' };
+    const oidc = { issuer: 'http://127.0.0.1:9', clientId: 'fso', rolesClaim: 'groups', roleMap: new Map(), grants: [], scopes: 'openid' };
     const settings = { ...oidc, clientSecret: undefined, audience: 'fso' };
     await using server = await startApiHarness({ apiToken: STATIC, oidc: settings, publicUrl: 'http://127.0.0.1:1' });
     const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -123,7 +130,7 @@ describe('a token is traded for a session', () => {
   });
 
   it('that gives no login to the command line, which the end of the token would not end', async () => {
-    const oidc = { issuer: 'https://id.example', clientId: 'fso', rolesClaim: 'groups', roleMap: new Map(), scopes: 'openid' };
+    const oidc = { issuer: 'https://id.example', clientId: 'fso', rolesClaim: 'groups', roleMap: new Map(), grants: [], scopes: 'openid' };
     await using server = await startApiHarness({
       apiToken: STATIC,
       oidc: { ...oidc, clientSecret: undefined, audience: undefined },

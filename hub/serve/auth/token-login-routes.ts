@@ -11,6 +11,7 @@ import { describeForeignCall, ownOrigin } from './own-page.ts';
 
 export const sessionView = ({ principal, expiresAt }: Pick<Caller, 'principal' | 'expiresAt'>): z.infer<typeof SessionView> => ({
   ...principal,
+  grants: [...principal.grants],
   expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
 });
 
@@ -69,6 +70,7 @@ export const tokenLoginRoutes: readonly Route<LoginDeps>[] = [
     summary: 'How one can sign in',
     tag: 'access',
     access: 'open',
+    scope: 'public',
     response: { status: 200, description: 'The ways in that this hub has.', schema: LoginMethods },
     problems: [],
     handler: showMethods,
@@ -81,6 +83,7 @@ export const tokenLoginRoutes: readonly Route<LoginDeps>[] = [
     description: `For pages of this hub: needs the header ${CSRF_HEADER} and an own Origin. The session is a cookie, and ends with the token at the latest.`,
     tag: 'access',
     access: 'open',
+    scope: 'public',
     body: TokenLogin,
     response: { status: 200, description: 'Signed in, by a cookie; who that is.', schema: SessionView },
     problems: ['bad-request', 'unauthorized', 'forbidden', 'not-found', 'too-large', 'too-many-requests', 'login-unavailable'],

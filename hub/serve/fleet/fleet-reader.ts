@@ -61,6 +61,11 @@ export class FleetReader {
     this.#deps = deps;
   }
 
+  /** Of the hub. */
+  get version(): string {
+    return this.#deps.version;
+  }
+
   /** Brings the index up to date. @returns the fleet, to be used before the next await: the next call changes it */
   async read(): Promise<Fleet> {
     const { ledger } = this.#deps;

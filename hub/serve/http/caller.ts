@@ -1,9 +1,9 @@
 import type { Clock } from '@fso/shared/runtime';
 import type { Request, RequestHandler, Response } from 'express';
-import type { AuditRecord, Grant, OnAudit, Principal } from '../../access/index.ts';
+import { type AuditRecord, type Grant, type OnAudit, type Principal, principalOf } from '../../access/index.ts';
 import { ApiError, PROBLEMS, requestIdOf } from './problems.ts';
 
-const UNKNOWN: Principal = { kind: 'anonymous', id: 'unknown', name: 'unknown', role: null };
+const UNKNOWN = principalOf({ kind: 'anonymous', id: 'unknown', name: 'unknown' }, []);
 
 /** Address of a request's sender, as far as trusted proxies tell it. */
 export const addressOf = (req: Request): string => req.ip ?? req.socket.remoteAddress ?? '';

@@ -125,6 +125,7 @@ const operation = (route: Route): Json => {
     summary: route.summary,
     ...(route.description === undefined ? {} : { description: route.description }),
     tags: [route.tag],
+    'x-fso-scope': route.scope,
     ...(described.length === 0 ? {} : { parameters: described }),
     ...requestBody(route),
     ...access.fields,

@@ -9,6 +9,12 @@ import type { SlotKind } from './slots.ts';
 export type RouteAccess = Role | 'signed-in' | 'open';
 
 /**
+ * How a route treats callers who see a part of the fleet. `scoped`: it works on that part, and nothing else exists for it. `global`: it is
+ * about the whole hub, and for callers with a role for everything. `public`: it says nothing of the fleet, or proves its caller otherwise.
+ */
+export type RouteScope = 'scoped' | 'global' | 'public';
+
+/**
  * One line of the route table: express serves it, OpenAPI describes it.
  *
  * @typeParam D what its handler works with: a small interface of the room that the route is in
@@ -22,6 +28,7 @@ export interface Route<in D = never> {
   readonly description?: string;
   readonly tag: 'policies' | 'clusters' | 'hub' | 'audit' | 'access' | 'operations';
   readonly access: RouteAccess;
+  readonly scope: RouteScope;
   /** What its calls share slots with; absent: they take none. */
   readonly slots?: SlotKind;
   readonly params?: z.ZodObject;

@@ -39,6 +39,7 @@ export const reportRoutes: readonly Route<FleetDeps>[] = [
       description: 'The same as JSON, CSV (RFC 4180) or a page of HTML. It includes the last report of an unreachable cluster.',
       tag: 'policies',
       access: 'viewer',
+      scope: 'scoped',
       slots: 'heavy',
       query: IssueQuery,
     },

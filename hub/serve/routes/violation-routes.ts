@@ -24,6 +24,7 @@ export const violationRoutes: readonly Route<FleetDeps>[] = [
         'Agents name the first 20 violations of each policy; `violations` of policies and clusters counts all of them. What an unreachable cluster last reported stays listed.',
       tag: 'policies',
       access: 'viewer',
+      scope: 'scoped',
       query: ViolationQuery,
     },
     {
@@ -45,6 +46,7 @@ export const violationRoutes: readonly Route<FleetDeps>[] = [
       description: 'By policy and by cluster all that agents count; by namespace, workload and region those that they name.',
       tag: 'policies',
       access: 'viewer',
+      scope: 'scoped',
       query: ViolationGroupQuery,
     },
     {

@@ -87,6 +87,7 @@ export const webhookRoutes: readonly Route<WebhookDeps>[] = [
       'A hint: the hub fetches its configured repository, whatever the content says. A push to another ref or repository, and any other event, is acknowledged and ignored. Signed by X-Hub-Signature-256 (GitHub), X-Gitea-Signature (Gitea, Forgejo), webhook-signature or X-Gitlab-Token (GitLab). Without a configured secret the hub accepts it from its own machine only.',
     tag: 'hub',
     access: 'open',
+    scope: 'public',
     response: { status: 202, description: 'Accepted: the fetch follows, or the reason why none does.', schema: WebhookAnswer },
     problems: ['webhook-refused', 'too-large', 'too-many-requests'],
     handler: webhookHandler,

@@ -1,0 +1,137 @@
+import type { ManagedClusterDocument, PolicyReport, PolicyScopeSelector, RoleGrant, SovereignPolicyDocument } from '@fso/shared/api';
+import { matchesNamespace } from '@fso/shared/compile';
+import { matchesSelector, type PlacementTest, placementTest, type RegionGroups, regionGroupsOf } from '@fso/shared/decode';
+import type { Desired } from '../ledger/index.ts';
+
+/** What tells a policy from others. */
+interface PolicyFacts {
+  readonly key: string;
+  /** As Git says and as a cluster reports it; a policy on its way from one namespace to another has two. */
+  readonly targets: readonly string[];
+  /** As in Git; undefined: it is not there. */
+  readonly labels: Readonly<Record<string, string>> | undefined;
+}
+
+type PolicyTest = (policy: PolicyFacts) => boolean;
+
+/** A glob is meant where all that it can mean is: the texts of globs contain each other as the sets that they mean do. */
+const matchesAny = (globs: readonly string[], text: string): boolean => globs.some((glob) => matchesNamespace(glob, text));
+
+/** @returns undefined: it selects every policy */
+const policyTest = (selector: PolicyScopeSelector | undefined): PolicyTest | undefined => {
+  if (selector === undefined) return undefined;
+  const { policyNames, targetNamespaces, policySelector } = selector;
+  return ({ key, targets, labels }) =>
+    (policyNames === undefined || matchesAny(policyNames, key)) &&
+    (targetNamespaces === undefined || (targets.length > 0 && targets.every((target) => matchesAny(targetNamespaces, target)))) &&
+    (policySelector === undefined || (labels !== undefined && matchesSelector(policySelector, labels)));
+};
+
+interface GrantTest {
+  /** undefined: every cluster, registered or not. */
+  readonly selectsCluster: PlacementTest | undefined;
+  readonly selectsPolicy: PolicyTest | undefined;
+}
+
+const testOf = ({ clusters, policies }: RoleGrant, groups: RegionGroups): GrantTest => ({
+  selectsCluster: clusters && placementTest(clusters, groups),
+  selectsPolicy: policyTest(policies),
+});
+
+/** The grants that mean a cluster; one object for all clusters that the same grants mean. */
+export class GrantSet {
+  readonly #tests: readonly GrantTest[];
+
+  constructor(tests: readonly GrantTest[]) {
+    this.#tests = tests;
+  }
+
+  /** No grant means the cluster: it does not exist. */
+  get isEmpty(): boolean {
+    return this.#tests.length === 0;
+  }
+
+  /** A grant is for every policy, and so for the cluster itself. */
+  get seesAllPolicies(): boolean {
+    return this.#tests.some(({ selectsPolicy }) => selectsPolicy === undefined);
+  }
+
+  sees(policy: PolicyFacts): boolean {
+    return this.#tests.some(({ selectsPolicy }) => selectsPolicy?.(policy) ?? true);
+  }
+}
+
+/**
+ * What grants mean under one state of the repository. A cluster that is not registered has neither regions nor labels to be selected by, and
+ * its name was never proven by a commit: no `clusters` of a grant selects it.
+ */
+export class Visibility {
+  readonly #tests: readonly GrantTest[];
+  readonly #registrations: ReadonlyMap<string, ManagedClusterDocument>;
+  readonly #policies: ReadonlyMap<string, SovereignPolicyDocument>;
+  readonly #atCluster = new Map<string, GrantSet>();
+  readonly #sets = new Map<string, GrantSet>();
+
+  constructor(grants: readonly RoleGrant[], desired: Desired | null) {
+    const groups: RegionGroups = desired === null ? new Map() : regionGroupsOf(desired.set);
+    this.#tests = grants.map((grant) => testOf(grant, groups));
+    this.#registrations = new Map(desired?.set.clusters.map(({ document }) => [document.metadata.name, document]));
+    this.#policies = new Map(desired?.set.policies.map(({ document }) => [document.metadata.name, document]));
+  }
+
+  /** The grants that mean a cluster. */
+  at(cluster: string): GrantSet {
+    const known = this.#atCluster.get(cluster);
+    if (known !== undefined) return known;
+    const registration = this.#registrations.get(cluster);
+    const set = this.#setOf(this.#numbersAt(registration));
+    // What is asked for by name alone must not fill the memory.
+    if (registration !== undefined) this.#atCluster.set(cluster, set);
+    return set;
+  }
+
+  /** The grants that are for all clusters: by them a policy is seen that is for none yet. */
+  everywhere(): GrantSet {
+    return this.#setOf(this.#numbersAt(undefined));
+  }
+
+  /** Whether a policy is seen in a cluster. @param report what the cluster says of it, if anything */
+  seesPolicy(set: GrantSet, key: string, report?: Pick<PolicyReport, 'targetNamespace'>): boolean {
+    if (set.isEmpty) return false;
+    return set.seesAllPolicies || set.sees(this.#factsOf(key, report));
+  }
+
+  /** By which grants each cluster is seen, and each policy that a grant selects: a view of the fleet ends where one of these goes or changes. */
+  fingerprint(): ReadonlyMap<string, string> {
+    const seen = new Map<string, string>();
+    for (const [name, registration] of this.#registrations) {
+      const numbers = this.#numbersAt(registration);
+      if (numbers.length > 0) seen.set(`cluster ${name}`, numbers.join(' '));
+    }
+    for (const key of this.#policies.keys()) {
+      const facts = this.#factsOf(key, undefined);
+      const numbers = this.#tests.flatMap(({ selectsPolicy }, number) => (selectsPolicy?.(facts) === true ? [number] : []));
+      if (numbers.length > 0) seen.set(`policy ${key}`, numbers.join(' '));
+    }
+    return seen;
+  }
+
+  #numbersAt(registration: ManagedClusterDocument | undefined): readonly number[] {
+    return this.#tests.flatMap(({ selectsCluster }, number) =>
+      selectsCluster === undefined || (registration !== undefined && selectsCluster(registration)) ? [number] : [],
+    );
+  }
+
+  #setOf(numbers: readonly number[]): GrantSet {
+    const id = numbers.join(' ');
+    const set = this.#sets.get(id) ?? new GrantSet(numbers.flatMap((number) => this.#tests[number] ?? []));
+    this.#sets.set(id, set);
+    return set;
+  }
+
+  #factsOf(key: string, report: Pick<PolicyReport, 'targetNamespace'> | undefined): PolicyFacts {
+    const inGit = this.#policies.get(key);
+    const targets = [inGit?.spec.targetNamespace, report?.targetNamespace].flatMap((target) => target ?? []);
+    return { key, targets, labels: inGit && (inGit.metadata.labels ?? {}) };
+  }
+}

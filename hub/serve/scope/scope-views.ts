@@ -1,0 +1,97 @@
+import { isUnscoped, type Role, type RoleGrant } from '@fso/shared/api';
+import { byText, canonicalJson } from '@fso/shared/encoding';
+import type { RequestHandler, Response } from 'express';
+import { grantsCovering } from '../../access/index.ts';
+import type { Ledger } from '../../ledger/index.ts';
+import { callerOf } from '../http/caller.ts';
+import type { Route } from '../http/route.ts';
+import { ScopedLedger } from './scoped-ledger.ts';
+
+/**
+ * Scopes that are served at the same time. Each has a read model of its own, which takes memory with the clusters and policies that it sees;
+ * beyond this number the one that was asked for least recently goes, and its streams begin again.
+ */
+export const MAX_SCOPES = 32;
+
+/** One scope: its ledger, and the handlers of routes over it, each made when it is first called. */
+interface ScopeView {
+  readonly ledger: ScopedLedger;
+  readonly handlerOf: (route: Route) => RequestHandler;
+}
+
+/** Equal for equal scopes, whoever has them. */
+const keyOf = (grants: readonly RoleGrant[]): string =>
+  [...new Set(grants.map(({ clusters, policies }) => canonicalJson({ clusters, policies })))].sort(byText).join('\n');
+
+/** A stream or export ends with what it was read from. */
+const endWith = (ended: AbortSignal, res: Response): void => {
+  if (ended.aborted) return void res.destroy();
+  const cut = (): void => void res.destroy();
+  ended.addEventListener('abort', cut, { once: true });
+  res.once('close', () => ended.removeEventListener('abort', cut));
+};
+
+/**
+ * Serves each caller from the part of the fleet that its grants let see: a route works on one context, whole or of a scope, and knows nothing
+ * of what it does not contain. One view for all callers with equal scopes.
+ *
+ * @typeParam C what routes work with
+ */
+export class ScopeViews<C> {
+  readonly #whole: C;
+  readonly #ledger: Ledger;
+  readonly #contextOf: (ledger: ScopedLedger) => C;
+  /** By key; the least recently used one first. */
+  readonly #views = new Map<string, ScopeView>();
+
+  constructor(whole: C, ledger: Ledger, contextOf: (ledger: ScopedLedger) => C) {
+    this.#whole = whole;
+    this.#ledger = ledger;
+    this.#contextOf = contextOf;
+  }
+
+  /** @returns the handler of a route for every caller whom the route's access lets in */
+  handlerOf(route: Route<C>): RequestHandler {
+    const whole = route.handler(this.#whole);
+    const { scope, access, slots } = route;
+    if (scope !== 'scoped' || access === 'open' || access === 'signed-in') return whole;
+    return async (_req, res, next) => {
+      const grants = grantsCovering(callerOf(res).principal.grants, access satisfies Role);
+      if (grants.some(isUnscoped)) return whole(_req, res, next);
+      const { ledger, handlerOf } = await this.#viewOf(grants);
+      if (slots === 'stream' || slots === 'export') endWith(ledger.ended, res);
+      return handlerOf(route as Route)(_req, res, next);
+    };
+  }
+
+  async #viewOf(grants: readonly RoleGrant[]): Promise<ScopeView> {
+    const key = keyOf(grants);
+    await this.#views.get(key)?.ledger.state();
+    // Another call may have made it meanwhile.
+    const known = this.#views.get(key);
+    const view = known === undefined || known.ledger.ended.aborted ? this.#create(grants) : known;
+    this.#views.delete(key);
+    this.#views.set(key, view);
+    for (const [oldest, { ledger }] of this.#views) {
+      if (this.#views.size <= MAX_SCOPES) break;
+      this.#views.delete(oldest);
+      ledger.end();
+    }
+    await view.ledger.state();
+    return view;
+  }
+
+  #create(grants: readonly RoleGrant[]): ScopeView {
+    const ledger = new ScopedLedger(this.#ledger, grants);
+    const context = this.#contextOf(ledger);
+    const handlers = new Map<Route, RequestHandler>();
+    return {
+      ledger,
+      handlerOf: (route) => {
+        const handler = handlers.get(route) ?? (route as Route<C>).handler(context);
+        handlers.set(route, handler);
+        return handler;
+      },
+    };
+  }
+}

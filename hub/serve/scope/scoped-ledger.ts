@@ -1,0 +1,232 @@
+import type { EventView, RoleGrant } from '@fso/shared/api';
+import {
+  type EventFilter,
+  type EventQuery,
+  type FoundEvents,
+  type HistoryQuery,
+  type KeyedStore,
+  type Ledger,
+  type LedgerChange,
+  matchesEvent,
+  type StateQuery,
+} from '../../ledger/index.ts';
+
+import { COMMIT_KIND, readRolloutSlot, readRollouts } from '../../rollout/index.ts';
+import { ScopeState } from './scope-state.ts';
+import { withholdEvent, withholdSource } from './withhold.ts';
+
+/** Events of the whole ledger that one search looks at: where few are of the scope, `next` goes on. */
+const MAX_LOOKED_AT = 10_000;
+/** Events that are read at a time. */
+const PAGE = 500;
+
+/** What a scope only reads, and what concerns the whole hub. */
+const refuse = (): never => {
+  throw new Error('This is not for a part of the fleet.');
+};
+const reject = async (): Promise<never> => refuse();
+
+/** Whether something of what was seen is seen no more, or by other grants. */
+const isNarrower = (before: ScopeState, now: ScopeState): boolean =>
+  [...before.fingerprint].some(([name, grants]) => now.fingerprint.get(name) !== grants);
+
+/**
+ * The ledger as far as grants let see it: what is outside does not exist in it. Every member of the ledger is decided on here, so that one
+ * that comes does not compile before it is.
+ *
+ * It ends where a commit takes something out of what is seen: what was made of it (live events that are kept, open streams) is worth nothing
+ * from then on.
+ */
+export class ScopedLedger implements Ledger {
+  readonly #whole: Ledger;
+  readonly #grants: readonly RoleGrant[];
+  readonly #ended = new AbortController();
+  readonly #unsubscribes = new Set<() => void>();
+  #state: { readonly of: unknown; readonly value: ScopeState } | undefined;
+
+  constructor(whole: Ledger, grants: readonly RoleGrant[]) {
+    this.#whole = whole;
+    this.#grants = grants;
+  }
+
+  /** Aborted once nothing that was read by this view may be shown any more. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  /** Lets go of everything. */
+  end(): void {
+    this.#ended.abort();
+    for (const unsubscribe of this.#unsubscribes) unsubscribe();
+    this.#unsubscribes.clear();
+  }
+
+  /** Brings the view up to date with the repository; reads of `records` are as of the last call. */
+  async state(): Promise<ScopeState> {
+    const desired = await this.#whole.desired();
+    const before = this.#state?.value;
+    if (before !== undefined && this.#state?.of === desired) return before;
+    const value = new ScopeState(this.#grants, desired);
+    this.#state = { of: desired, value };
+    if (before !== undefined && isNarrower(before, value)) this.end();
+    return value;
+  }
+
+  async source(): ReturnType<Ledger['source']> {
+    const source = await this.#whole.source();
+    return source && withholdSource(source);
+  }
+
+  async desired(): ReturnType<Ledger['desired']> {
+    return (await this.state()).desired;
+  }
+
+  async clusters(): ReturnType<Ledger['clusters']> {
+    const state = await this.state();
+    return (await this.#whole.clusters()).flatMap((record) => state.record(record) ?? []);
+  }
+
+  async cluster(name: string): ReturnType<Ledger['cluster']> {
+    const state = await this.state();
+    const record = await this.#whole.cluster(name);
+    return (record && state.record(record)) ?? null;
+  }
+
+  async events(query: EventQuery): ReturnType<Ledger['events']> {
+    return (await this.searchEvents(query)).events;
+  }
+
+  async searchEvents({ limit, ...query }: EventQuery): Promise<FoundEvents> {
+    const { signal: _signal, before: _before, ...filter } = query;
+    const found: EventView[] = [];
+    let next: number | null = null;
+    for await (const page of this.#pages(query)) {
+      for (const event of page.events) {
+        found.push(...(await this.#seen(event, filter)));
+        if (found.length === limit) return { events: found, next: event.id };
+      }
+      next = page.next;
+    }
+    return { events: found, next };
+  }
+
+  async countEvents({ limit, ...filter }: EventFilter & { readonly limit: number }): Promise<number> {
+    return (await this.searchEvents({ ...filter, limit })).events.length;
+  }
+
+  async policyStateAt(query: StateQuery): ReturnType<Ledger['policyStateAt']> {
+    return (await this.#sees(query.cluster, query.policy)) ? this.#whole.policyStateAt(query) : {};
+  }
+
+  async clusterHistory(query: HistoryQuery): ReturnType<Ledger['clusterHistory']> {
+    return (await this.#sees(query.cluster, query.policy)) ? this.#whole.clusterHistory(query) : { changes: [], next: null };
+  }
+
+  subscribe(handler: (change: LedgerChange) => void): () => void {
+    return this.#keep(
+      this.#whole.subscribe((change) => {
+        if (change.kind === 'event') this.#tell(change.event, handler);
+        else if (change.kind !== 'cluster' || this.#state?.value.seesCluster(change.cluster) === true) handler(change);
+      }),
+    );
+  }
+
+  /** Commits alone; all else that the hub keeps is of the whole hub. */
+  readonly records: KeyedStore = {
+    get: (kind, name) => {
+      const found = kind === COMMIT_KIND ? readRolloutSlot(this.#whole.records, name) : null;
+      return (found && this.#state?.value.rollout(found)) ?? undefined;
+    },
+    list: (kind) =>
+      kind === COMMIT_KIND ? readRollouts(this.#whole.records).flatMap((rollout) => this.#state?.value.rollout(rollout) ?? []) : [],
+    subscribe: (kind, handler) => (kind === COMMIT_KIND ? this.#keep(this.#whole.records.subscribe(kind, handler)) : () => undefined),
+    update: reject,
+  };
+
+  health(): ReturnType<Ledger['health']> {
+    return this.#whole.health();
+  }
+
+  behindMs(): number {
+    return this.#whole.behindMs();
+  }
+
+  leads(): boolean {
+    return this.#whole.leads();
+  }
+
+  get audit(): never {
+    return refuse();
+  }
+
+  readonly setSource = reject;
+  readonly setDesired = reject;
+  readonly openStream = reject;
+  readonly setConnected = reject;
+  readonly confirmStream = reject;
+  readonly noteSeen = reject;
+  readonly setOffered = reject;
+  readonly setAck = reject;
+  readonly setNack = reject;
+  readonly applyReport = reject;
+  readonly addEvent = reject;
+  readonly forgetCluster = reject;
+  readonly waitingWrites = refuse;
+  readonly onLead = refuse;
+  readonly shareHint = refuse;
+  readonly onSharedHint = refuse;
+  readonly ask = reject;
+  readonly onAsked = refuse;
+  readonly close = reject;
+
+  /** Of the whole ledger, newest first, as far as one search looks. */
+  async *#pages({ before, signal, ...filter }: Omit<EventQuery, 'limit'>): AsyncGenerator<FoundEvents> {
+    let from = before;
+    for (let looked = 0; looked < MAX_LOOKED_AT; looked += PAGE) {
+      const page = await this.#whole.searchEvents({ ...filter, ...(from && { before: from }), limit: PAGE, ...(signal && { signal }) });
+      yield page;
+      if (page.next === null) return;
+      from = page.next;
+    }
+  }
+
+  /** Whether a policy is seen in a cluster, or was where it is there no more. */
+  async #sees(cluster: string, policy: string): Promise<boolean> {
+    const { visibility } = await this.state();
+    const record = await this.#whole.cluster(cluster);
+    return visibility.seesPolicy(visibility.at(cluster), policy, record?.policies.get(policy));
+  }
+
+  /** The event as it is seen; nothing: it is not, or what is seen of it is not what was asked for. */
+  async #seen(event: EventView, filter: EventFilter): Promise<readonly EventView[]> {
+    const isSeen = event.cluster !== null && (await this.#seesEvent(event.cluster, event.policy));
+    const seen = withholdEvent(event);
+    // The search looked at the whole text: what is withheld must not be found by it.
+    return isSeen && matchesEvent(seen, filter) ? [seen] : [];
+  }
+
+  async #seesEvent(cluster: string, policy: string | undefined): Promise<boolean> {
+    const { visibility } = await this.state();
+    const set = visibility.at(cluster);
+    return set.seesAllPolicies || (policy !== undefined && !set.isEmpty && this.#sees(cluster, policy));
+  }
+
+  #tell(event: EventView, handler: (change: LedgerChange) => void): void {
+    this.#seen(event, {}).then(
+      (events) => {
+        if (!this.ended.aborted) for (const seen of events) handler({ kind: 'event', event: seen });
+      },
+      // The ledger closes.
+      () => undefined,
+    );
+  }
+
+  #keep(unsubscribe: () => void): () => void {
+    const forget = (): void => {
+      unsubscribe();
+      this.#unsubscribes.delete(forget);
+    };
+    this.#unsubscribes.add(forget);
+    return forget;
+  }
+}

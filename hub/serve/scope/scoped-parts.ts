@@ -1,0 +1,51 @@
+import { ApiError } from '../http/problems.ts';
+import type { EnrolmentAccess } from '../routes/enrolment-routes.ts';
+import type { PolicyDeps } from '../routes/policy-routes.ts';
+import type { ScopedLedger } from './scoped-ledger.ts';
+import { withholdLabels } from './withhold.ts';
+
+/** What routes work with beside the ledger, as far as a scope goes. */
+
+type Agents = PolicyDeps['agents'];
+
+/** Agents answer about what is seen. */
+export const scopeAgents = (agents: Agents, ledger: ScopedLedger): Agents => ({
+  inspect: async (cluster, policy) => {
+    const { visibility } = await ledger.state();
+    const set = visibility.at(cluster);
+    if (!visibility.seesPolicy(set, policy)) return undefined;
+    const told = await agents.inspect(cluster, policy);
+    if (!told || set.seesAllPolicies) return told;
+    return visibility.seesPolicy(set, policy, told) ? withholdLabels(told) : undefined;
+  },
+});
+
+/** The same for a cluster that is there and for one that is not. */
+const outside = (cluster: string): ApiError =>
+  new ApiError('forbidden', `The cluster ${cluster} is outside of your scope: this needs your role for it, and for every policy in it.`);
+
+/** Enrolments of the clusters that are seen. What changes one needs a grant for all that is in the cluster. */
+export const scopeEnrolment = ({ identity, agentUrl }: EnrolmentAccess, ledger: ScopedLedger): EnrolmentAccess => {
+  const assertManaged = async (cluster: string): Promise<void> => {
+    if (!(await ledger.state()).visibility.at(cluster).seesAllPolicies) throw outside(cluster);
+  };
+  const managed =
+    <A extends readonly unknown[], R>(work: (cluster: string, ...rest: A) => Promise<R>) =>
+    async (cluster: string, ...rest: A): Promise<R> => {
+      await assertManaged(cluster);
+      return work(cluster, ...rest);
+    };
+  return {
+    agentUrl,
+    identity: {
+      list: async () => {
+        const state = await ledger.state();
+        return (await identity.list()).filter(({ cluster }) => state.seesCluster(cluster));
+      },
+      get: managed((cluster) => identity.get(cluster)),
+      issueToken: managed((cluster, ttlMs: number) => identity.issueToken(cluster, ttlMs)),
+      revoke: managed((cluster) => identity.revoke(cluster)),
+      forget: managed((cluster) => identity.forget(cluster)),
+    },
+  };
+};

@@ -1,0 +1,96 @@
+import type { CommitView, EventView, PolicyReport, ProblemView, RevisionVerification, SourceView } from '@fso/shared/api';
+import type { ClusterRecord } from '../../ledger/index.ts';
+import type { RolloutRecord } from '../../rollout/index.ts';
+
+/**
+ * Texts that speak of more than one cluster or policy. Who sees a part of the fleet gets what surrounds them, such as ids, times and states.
+ * Pure.
+ */
+
+/** In the place of such a text. */
+export const WITHHELD = 'Not shown in your scope.';
+
+/** A message can speak of anything, and its author is no part of the fleet. */
+export const withholdCommit = ({ revision, time }: CommitView): CommitView => ({ revision, time, author: 'not shown', subject: WITHHELD });
+
+/** Names who signed. */
+const withholdVerification = ({ state }: RevisionVerification): RevisionVerification => ({ state });
+
+/** They name files of the whole repository. */
+const withholdProblem = ({ code }: Pick<ProblemView, 'code'>): ProblemView => ({ ...(code !== undefined && { code }), reason: WITHHELD });
+
+/** Which commit is in force, and whether a newer one was refused; not what these say. */
+export const withholdSource = (source: SourceView): SourceView => ({
+  ...source,
+  revision: source.revision && withholdCommit(source.revision),
+  ...(source.verification && { verification: withholdVerification(source.verification) }),
+  rejected: source.rejected && { commit: withholdCommit(source.rejected.commit), problems: [] },
+  error: source.error && { message: WITHHELD, since: source.error.since },
+});
+
+type Nack = NonNullable<ClusterRecord['nack']>;
+
+export const withholdNack = ({ revision, time, reasons }: Nack): Nack => ({
+  revision,
+  time,
+  reasons: reasons.map(({ code }) => ({ code, message: WITHHELD })),
+});
+
+type ClusterReport = NonNullable<ClusterRecord['report']>;
+
+/** @param seesAllPolicies whether what is said of the whole cluster may be said; else it may name policies of others */
+export const withholdClusterReport = (report: ClusterReport, seesAllPolicies: boolean): ClusterReport => {
+  const { signer: _signer, verificationReason: _reason, ...rest } = report;
+  if (seesAllPolicies) return rest;
+  const { message: _message, ...gatekeeper } = rest.gatekeeper;
+  return { ...rest, gatekeeper, conditions: rest.conditions.map((condition) => ({ ...condition, message: '' })) };
+};
+
+/** Labels of a namespace name every policy that governs it. */
+export const withholdLabels = ({ namespaceLabels: _labels, ...report }: PolicyReport): PolicyReport => report;
+
+/** What a cluster says of a commit can name any file of the repository; what it says of a policy is of that policy. */
+export const withholdEvent = (event: EventView): EventView =>
+  event.revision !== undefined && event.policy === undefined ? { ...event, message: WITHHELD } : event;
+
+/** What decides which parts of a rollout are seen. */
+export interface SeenParts {
+  readonly seesCluster: (name: string) => boolean;
+  /** By name in Git. */
+  readonly seesPolicy: (name: string) => boolean;
+}
+
+const PROVEN = 3;
+
+/**
+ * When the clusters that are seen had proven the commit: all of them, or, once it counts as enforced everywhere, those that had. Where none
+ * of them is among those, the time of all others says nothing about one of them.
+ */
+const enforcedFor = (rollout: RolloutRecord, clusters: RolloutRecord['clusters']): string | null => {
+  const times = Object.values(clusters).map((steps) => steps[PROVEN] ?? null);
+  const proven = times.filter((time) => time !== null);
+  const counts = proven.length > 0 && (proven.length === times.length || rollout.enforced !== null);
+  return counts ? new Date(Date.parse(rollout.noticed) + Math.max(...proven)).toISOString() : rollout.enforced;
+};
+
+/** The way of a commit through the clusters that are seen, with the policies of them that it changed. */
+export const scopeRollout = (rollout: RolloutRecord, { seesCluster, seesPolicy }: SeenParts): RolloutRecord => {
+  const pick = <T>(entries: Readonly<Record<string, T>>): Record<string, T> =>
+    Object.fromEntries(Object.entries(entries).filter(([name]) => seesCluster(name)));
+  const { added, changed, removed } = rollout.changes;
+  const changes = { added: added.filter(seesPolicy), changed: changed.filter(seesPolicy), removed: removed.filter(seesPolicy) };
+  const clusters = pick(rollout.clusters);
+  return {
+    ...rollout,
+    commit: withholdCommit(rollout.commit),
+    verification: rollout.verification && withholdVerification(rollout.verification),
+    problems: rollout.problems && [],
+    changes,
+    counts: { added: changes.added.length, changed: changes.changed.length, removed: changes.removed.length },
+    clusters,
+    refused: Object.fromEntries(
+      Object.entries(pick(rollout.refused)).map(([name, { at, reasons }]) => [name, { at, reasons: reasons.map(withholdProblem) }]),
+    ),
+    enforced: enforcedFor(rollout, clusters),
+  };
+};
