@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { type AccessSettings, type AuditRecord, createAccess, type OnAudit } from '../../access/index.ts';
+import { type Access, type AccessSettings, type AuditRecord, createAccess, type OnAudit } from '../../access/index.ts';
 import { type AgentListenerIdentity, openIdentity } from '../../identity/index.ts';
 import { createAuditKey, type Ledger } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
@@ -22,6 +22,7 @@ import { clusterReport, desiredOf, gitObjectsOf, policyReport, REVISION, report,
 export interface ApiHarness extends AsyncDisposable {
   readonly url: string;
   readonly ledger: Ledger;
+  readonly access: Access;
   readonly identity: AgentListenerIdentity['identity'];
   hints: number;
   /** How many clients are connected. */
@@ -95,6 +96,7 @@ export const startApiHarness = async (
   return Object.assign(started, {
     url: `http://127.0.0.1:${port}`,
     ledger,
+    access,
     identity,
     connections: () => promisify(server.getConnections.bind(server))(),
     [Symbol.asyncDispose]: async () => {

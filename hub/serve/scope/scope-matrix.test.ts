@@ -1,0 +1,153 @@
+import { CLI_SESSION, describeScope, ROLES, type Role } from '@fso/shared/api';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { principalOf } from '../../access/index.ts';
+import type { Route } from '../http/route.ts';
+import { ROUTES } from '../openapi.ts';
+import { type ApiHarness, startApiHarness } from '../testing/api-harness.ts';
+import { fillMarkedLedger, MARKED_SCOPES, type MarkedScope, markedAgents } from './testing/marked-fleet.ts';
+import { type Call, callsOf, comparable, NOWHERE, queriesOf, saidIn, urlOf } from './testing/route-examples.ts';
+
+/**
+ * Role × scope × every route and export: nothing outside of the scope is seen. Routes come from the route table and their parameters from
+ * their schemas: one that comes is in here by itself, or fails for want of an example. Streams: scoped-stream.test.ts.
+ */
+
+const STATIC = 'static-token-0123456789';
+let server: ApiHarness;
+let count = 0;
+
+interface Answer {
+  readonly status: number;
+  /** All that it says, headers included. */
+  readonly text: string;
+}
+
+const ask = async (path: string, token: string, init: RequestInit = {}): Promise<Answer> => {
+  count += 1;
+  const headers = {
+    Authorization: `Bearer ${token}`,
+    'X-Request-Id': 'r',
+    // Another address each time: refused calls of one are limited.
+    'X-Forwarded-For': `10.${count >> 16}.${(count >> 8) & 255}.${count & 255}`,
+    ...(init.body !== undefined && { 'Content-Type': 'application/json' }),
+  };
+  const response = await fetch(server.url + path, { ...init, headers, redirect: 'manual' });
+  const lines = [...response.headers].map((header) => header.join(': '));
+  return { status: response.status, text: [response.status, ...lines, await response.text()].join('\n') };
+};
+
+/** A credential of a person with this role for each part of the scope. */
+const signIn = async (role: Role, { title, grants }: MarkedScope): Promise<string> => {
+  const own = grants.map((grant) => ({ role, ...grant }));
+  const principal = principalOf(
+    { kind: 'user', id: `${role} ${MARKED_SCOPES.findIndex((scope) => scope.title === title)}`, name: 'scoped' },
+    own,
+  );
+  return CLI_SESSION + (await server.access.sessions.begin(principal, { byCookie: false }));
+};
+
+beforeAll(async () => {
+  server = await startApiHarness({ apiToken: STATIC, agents: markedAgents, trustedProxies: ['127.0.0.1'] });
+  await fillMarkedLedger(server.ledger);
+  for (const cluster of ['eu-1', 'eu-2', 'us-xcluster', 'retired-xcluster']) await server.identity.issueToken(cluster, 60_000);
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+/** What can be read; a stream has no end to read to. */
+const READ = ROUTES.filter(({ method, slots }: Route) => method === 'get' && slots !== 'stream');
+const SCOPED = READ.filter(({ scope }) => scope === 'scoped');
+const each = <T>(routes: readonly Route[], calls: (route: Route) => readonly T[]): { route: Route; call: T }[] =>
+  routes.flatMap((route) => calls(route).map((call) => ({ route, call })));
+
+it('every route says how it treats scopes, and none that needs a role is public', () => {
+  for (const { path, access, scope } of ROUTES)
+    expect([path, scope === 'public']).toEqual([path, access === 'open' || access === 'signed-in']);
+});
+
+it('what the scopes may not see is there for those who see everything', async () => {
+  const texts: string[] = [];
+  for (const { call } of each(READ, callsOf)) texts.push((await ask(urlOf(call), STATIC)).text);
+  const all = texts.join('\n');
+  for (const mark of ['xcluster', 'xpolicy', 'xboth', 'xglobal', 'retired-xcluster', 'pod-xboth', 'signer xglobal', 'subject xglobal'])
+    expect([mark, all.includes(mark)]).toEqual([mark, true]);
+});
+
+describe.each(MARKED_SCOPES)('$title', (scope) => {
+  const { grants, outside, inside } = scope;
+  /** Who is refused is told of the own scope, by its own words. */
+  const own = grants.map(describeScope);
+  const read = async (call: Call, token: string): Promise<Answer> => {
+    const { status, text } = await ask(urlOf(call), token);
+    return { status, text: comparable(text, ...own, call.value, ...saidIn(call)) };
+  };
+
+  it.each(ROLES)('%s: no route shows what is outside, and the hub as a whole is refused', async (role) => {
+    const token = await signIn(role, scope);
+    const texts: string[] = [];
+    for (const { route, call } of each(READ, callsOf)) {
+      const { status, text } = await read(call, token);
+      // It says what the caller's grants are.
+      const seen = route.path === '/auth/session' ? undefined : outside.exec(text)?.[0];
+      expect([call.path, status === 403, seen]).toEqual([call.path, route.scope === 'global', undefined]);
+      texts.push(text);
+    }
+    for (const wanted of inside) expect([wanted, wanted.test(texts.join('\n'))]).toEqual([wanted, true]);
+  });
+
+  it('no order, filter or text tells whether something outside is there', async () => {
+    const token = await signIn('viewer', scope);
+    const answers = new Map<string, Answer>();
+    for (const { call } of each(SCOPED, queriesOf)) {
+      const answer = await read(call, token);
+      expect([urlOf(call), outside.exec(answer.text)?.[0]]).toEqual([urlOf(call), undefined]);
+      answers.set(`${call.path} ${call.field} ${call.value}`, answer);
+    }
+    for (const { call } of each(SCOPED, queriesOf).filter(({ call: { value } }) => outside.test(value))) {
+      const [answer, none] = [call.value, NOWHERE].map((value) => answers.get(`${call.path} ${call.field} ${value}`));
+      // What no schema takes says nothing of the fleet.
+      if (answer?.status !== 400) expect([urlOf(call), answer]).toEqual([urlOf(call), none]);
+    }
+  });
+
+  it('what is outside answers as what does not exist', async () => {
+    const token = await signIn('viewer', scope);
+    for (const route of SCOPED) {
+      const answers = new Map<string, Answer>();
+      for (const call of callsOf(route)) answers.set(call.value, await read(call, token));
+      const none = [...answers].find(([value]) => value.startsWith(NOWHERE))?.[1];
+      for (const [value, answer] of [...answers].filter(([name]) => outside.test(name)))
+        expect([route.path, value, answer]).toEqual([route.path, value, none]);
+    }
+  });
+
+  /** Whether the scope has all of a cluster that is there. */
+  const hasCluster = inside.length > 0 && grants.some(({ clusters, policies }) => clusters !== undefined && policies === undefined);
+  const isAllowed = ({ scope: treated }: Route, role: Role, cluster: string): boolean =>
+    treated === 'scoped' && role === 'admin' && cluster === 'eu-1' && hasCluster;
+  const change = async (route: Route, cluster: string, token: string): Promise<Answer> => {
+    const path = route.path.replace('{name}', cluster).replace('{id}', '0123456789abcdef');
+    const body = JSON.stringify(route.operationId === 'createToken' ? { name: 'ci', role: 'viewer' } : {});
+    const { status, text } = await ask(path, token, { method: route.method.toUpperCase(), body });
+    return { status, text: comparable(text, cluster, ...own) };
+  };
+  const WRITE = ROUTES.filter(({ method, scope: treated }: Route) => method !== 'get' && treated !== 'public');
+
+  it.each(ROLES)('%s: nothing of the whole hub is changed, nor anything outside, whether it is there or not', async (role) => {
+    const token = await signIn(role, scope);
+    const before = server.hints;
+    for (const { route, call: cluster } of each(WRITE, () => ['eu-1', 'us-xcluster', 'retired-xcluster', NOWHERE])) {
+      const { status, text } = await change(route, cluster, token);
+      const seen = outside.exec(text)?.[0];
+      expect([role, route.path, cluster, status, seen]).toEqual([
+        role,
+        route.path,
+        cluster,
+        isAllowed(route, role, cluster) ? 200 : 403,
+        undefined,
+      ]);
+      const isOutside = status === 403 && route.scope === 'scoped' && role === 'admin';
+      if (isOutside) expect(text).toContain(`The cluster ${NOWHERE} is outside of your scope`);
+    }
+    expect(server.hints).toBe(before);
+  });
+});
