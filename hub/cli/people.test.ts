@@ -30,7 +30,7 @@ describe('fso tokens', () => {
     expect(server.hints).toBe(1);
     const listed = await fso(server, ['tokens', 'list'], { token: STATIC });
     expect(listed.out).toMatch(
-      new RegExp(`^ID +NAME +ROLE +EXPIRES +USED +CREATED-BY\\n${id} +ci +operator +in (29|30)d +\\d+s +local\\n$`),
+      new RegExp(`^ID +NAME +ROLE +SCOPE +EXPIRES +USED +CREATED-BY\\n${id} +ci +operator +everything +in (29|30)d +\\d+s +local\\n$`),
     );
     expect(await fso(server, ['tokens', 'revoke', id], { token: STATIC })).toMatchObject({
       code: 0,
@@ -43,6 +43,28 @@ describe('fso tokens', () => {
     expect(await fso(server, ['tokens', 'revoke', id], { token: STATIC })).toMatchObject({
       code: 1,
       err: expect.stringContaining(`There is no token ${id}.`),
+    });
+  });
+
+  it('makes a token with a scope, which it shows, and which the holder sees', async () => {
+    await using server = await start();
+    const selectors = ['--clusters', '{clusterRegions: [group:eu]}', '--policies', '{targetNamespaces: [finance-*]}'];
+    const created = await fso(server, ['tokens', 'create', 'board', ...selectors], { token: STATIC });
+    expect(created.err).toMatch(/^Token [0-9a-f]{16}, viewer for clusters in group:eu; policies for finance-\*, for/);
+    const token = created.out.trim();
+    expect((await fso(server, ['whoami'], { token })).out).toMatch(
+      /\nRole: +viewer\nScope: +viewer for clusters in group:eu; policies for finance-\*\n/,
+    );
+    expect((await fso(server, ['tokens', 'list'], { token: STATIC })).out).toContain('clusters in group:eu; policies for finance-*');
+    expect(await fso(server, ['audit', 'list'], { token })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining(
+        'with the role viewer for clusters in group:eu; policies for finance-*; this needs the role viewer for everything',
+      ),
+    });
+    expect(await fso(server, ['tokens', 'create', 'x', '--clusters', '{clusterRegion: [eu]}'], { token: STATIC })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--clusters:1:2: unknown field clusterRegion, did you mean clusterRegions?'),
     });
   });
 

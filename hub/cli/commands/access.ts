@@ -1,4 +1,6 @@
-import { CLI_SESSION, type SessionView, type TokenRequest } from '@fso/shared/api';
+import { CLI_SESSION, ClusterScope, describeScope, isUnscoped, PolicyScopeSelector, type Role, type SessionView } from '@fso/shared/api';
+import { decodeValue } from '@fso/shared/decode';
+import type { z } from 'zod';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { tokenColumns } from '../render/columns.ts';
@@ -47,9 +49,14 @@ export const logout = async (context: Context): Promise<void> => {
   if (isLogin(token)) await (await context.connect(token)).logout();
 };
 
-const whoFacts = ({ kind, id, name, role, expiresAt }: SessionView, now: Date): [string, string][] => [
+/** With one grant for everything the role says it all. */
+const scopeFacts = (grants: SessionView['grants']): [string, string][] =>
+  grants.every(isUnscoped) ? [] : grants.map((grant) => ['Scope', `${grant.role} for ${describeScope(grant)}`]);
+
+const whoFacts = ({ kind, id, name, role, grants, expiresAt }: SessionView, now: Date): [string, string][] => [
   ['Name', name],
   ['Role', role ?? 'none: ask an administrator of the hub'],
+  ...scopeFacts(grants),
   ['Kind', kind],
   ['Id', id],
   ['Ends', expiresAt === null ? 'never' : `in ${age(now.toISOString(), new Date(expiresAt))}`],
@@ -62,13 +69,34 @@ export const whoami = async (context: Context, { output }: { output: Format }): 
   context.out(renderFacts([['Hub', context.server], ...whoFacts(session, context.now())], context.paint));
 };
 
+export interface TokenOptions {
+  readonly role: Role;
+  readonly expires: number;
+  /** YAML, as in the file of roles. */
+  readonly clusters?: string;
+  readonly policies?: string;
+  readonly output: Format;
+}
+
+/** @throws CliError that says where in the text the problem is */
+const parseSelector = <S extends z.ZodType>(schema: S, option: string, text: string | undefined): z.output<S> | undefined => {
+  if (text === undefined) return undefined;
+  const decoded = decodeValue(schema, { path: option, text });
+  if (decoded.ok) return decoded.value;
+  throw new CliError(decoded.problems.map(({ path, line, column, reason }) => `${path}:${line}:${column}: ${reason}`).join('\n'));
+};
+
 /** `fso tokens create`: the token alone on standard output, for `$(…)` and pipes. */
-export const createToken = async (context: Context, wanted: TokenRequest, { output }: { output: Format }): Promise<void> => {
+export const createToken = async (context: Context, name: string, options: TokenOptions): Promise<void> => {
+  const clusters = parseSelector(ClusterScope, '--clusters', options.clusters);
+  const policies = parseSelector(PolicyScopeSelector, '--policies', options.policies);
+  const wanted = { name, role: options.role, expiresInDays: options.expires, ...(clusters && { clusters }), ...(policies && { policies }) };
   const created = await (await context.connect()).createToken(wanted);
-  if (output === 'json' || output === 'yaml') return writeData(context, output, created);
+  if (options.output === 'json' || options.output === 'yaml') return writeData(context, options.output, created);
   const { id, role, expiresAt } = created.view;
   const days = age(context.now().toISOString(), new Date(expiresAt));
-  context.progress(`Token ${id}, ${role}, for ${days}. It is shown this once:\n`);
+  const scope = isUnscoped(created.view) ? '' : ` for ${describeScope(created.view)}`;
+  context.progress(`Token ${id}, ${role}${scope}, for ${days}. It is shown this once:\n`);
   context.out(`${created.token}\n`);
 };
 

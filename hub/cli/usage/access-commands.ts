@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { TokenOptions } from '../commands/access.ts';
 import type { Format } from '../render/output.ts';
 import { examples, outputOption, run } from './options.ts';
 
@@ -31,7 +32,7 @@ const addLogin = (program: Command): void => {
     .action((_options: object, command: Command) => run(command, async (context) => (await load()).logout(context)));
   program
     .command('whoami')
-    .description('show the name and the role under which the hub accepts calls')
+    .description('show the name, the role and the scope under which the hub accepts calls')
     .addOption(outputOption())
     .action((options: Output, command: Command) => run(command, async (context) => (await load()).whoami(context, options)));
 };
@@ -43,13 +44,21 @@ const addTokens = (program: Command): void => {
     .description('create a token and write it to standard output, this once')
     .argument('<name>', 'its purpose')
     .addOption(new Option('--role <role>', 'its role').choices(['viewer', 'operator', 'admin']).default('viewer'))
+    .addOption(new Option('--clusters <selector>', 'YAML: the clusters that it is for; default: every cluster'))
+    .addOption(new Option('--policies <selector>', 'YAML: the policies that it is for; default: every policy'))
     .addOption(new Option('--expires <days>', 'its lifetime, at most 400d').argParser(parseDays).default(90, '90d'))
     .addOption(outputOption())
-    .addHelpText('after', examples('tokens create ci --role viewer --expires 30d > ci-token'))
-    .action((name: string, options: Output & { role: 'viewer' | 'operator' | 'admin'; expires: number }, command: Command) =>
+    .addHelpText(
+      'after',
+      `\nFields of the selectors are those of FSO_ROLES_FILE: clusterNames, clusterRegions, clusterSelector; policyNames, targetNamespaces, policySelector.\n${examples(
+        'tokens create ci --role viewer --expires 30d > ci-token',
+        "tokens create eu-board --clusters '{clusterRegions: [group:eu]}' --policies '{targetNamespaces: [finance-*]}'",
+      )}`,
+    )
+    .action((name: string, options: TokenOptions, command: Command) =>
       run(command, async (context) => {
         const { createToken } = await load();
-        await createToken(context, { name, role: options.role, expiresInDays: options.expires }, options);
+        await createToken(context, name, options);
       }),
     );
   tokens

@@ -1,5 +1,5 @@
-import type { LoginMethods, LogoutView, SessionView } from '@fso/shared/api';
-import { queryOptions } from '@tanstack/react-query';
+import { describeScope, isUnscoped, type LoginMethods, type LogoutView, type SessionView } from '@fso/shared/api';
+import { queryOptions, useQuery } from '@tanstack/react-query';
 import { getJson, postJson } from './client.ts';
 import { keys } from './keys.ts';
 
@@ -28,6 +28,13 @@ export const sessionQuery = queryOptions({
   queryFn: ({ signal }) => getJson<SessionView>('/auth/session', {}, signal),
   retry: false,
 });
+
+/** The part of the fleet that the signed-in user sees, in words; undefined: all of it, or not known yet. */
+export const useScope = (): string | undefined => {
+  const { data: session } = useQuery(sessionQuery);
+  if (session === undefined || session.grants.length === 0 || session.grants.some(isUnscoped)) return undefined;
+  return [...new Set(session.grants.map(describeScope))].join(', and ');
+};
 
 export const loginMethodsQuery = queryOptions({
   queryKey: keys.loginMethods,

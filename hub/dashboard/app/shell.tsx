@@ -1,6 +1,7 @@
 import {
   EmptyState,
   EmptyStateBody,
+  Label,
   Masthead,
   MastheadBrand,
   MastheadContent,
@@ -27,7 +28,7 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { fetchSource } from '../api/client.ts';
-import { sessionQuery } from '../api/session.ts';
+import { sessionQuery, useScope } from '../api/session.ts';
 import { RoleButton } from '../components/buttons.tsx';
 import { HasNavigated } from '../components/page-header.tsx';
 import { showToast, Toasts } from '../components/toasts.tsx';
@@ -46,14 +47,18 @@ const PAGES = [
   { to: '/activity', text: 'Activity' },
 ] as const;
 
+/** Who sees a part of the fleet reads its events; the audit log is of the whole hub. */
+const SCOPED_PAGES = PAGES.map((page) => (page.to === '/audit' ? ({ to: '/audit/events', text: 'Events' } as const) : page));
+
 const isAt = (pathname: string, to: string): boolean => (to === '/' ? pathname === '/' : pathname === to || pathname.startsWith(`${to}/`));
 
 const Navigation = ({ onFollow }: { readonly onFollow: () => void }) => {
   const { pathname } = useLocation();
+  const pages = useScope() === undefined ? PAGES : SCOPED_PAGES;
   return (
     <Nav aria-label="Pages">
       <NavList>
-        {PAGES.map(({ to, text }) => (
+        {pages.map(({ to, text }) => (
           <NavItem key={to} isActive={isAt(pathname, to)}>
             <Link to={to} onClick={onFollow} {...(isAt(pathname, to) ? { 'aria-current': 'page' as const } : {})}>
               {text}
@@ -75,6 +80,7 @@ const FetchNow = () => {
   return (
     <RoleButton
       needs="operator"
+      isForAll
       variant="secondary"
       size="sm"
       icon={<SyncAltIcon />}
@@ -86,13 +92,27 @@ const FetchNow = () => {
   );
 };
 
+/** So that counts are not taken for those of the whole fleet. */
+const ScopeLabel = () => {
+  const scope = useScope();
+  if (scope === undefined) return null;
+  return (
+    <ToolbarItem>
+      <Label isCompact variant="outline" textMaxWidth="30ch">
+        You see: {scope}
+      </Label>
+    </ToolbarItem>
+  );
+};
+
 /** Shown to a user without a role: their name, the role they need, and who can grant it. */
 const NoRole = ({ name }: { readonly name: string }) => (
   <PageSection hasBodyWrapper={false}>
     <EmptyState titleText="You have no role yet" headingLevel="h1" icon={LockIcon}>
       <EmptyStateBody>
         You are signed in as {name}, but none of your groups maps to a role in this hub. To read this dashboard you need the role{' '}
-        <strong>viewer</strong>: ask an administrator of this hub to map one of your groups to it (FSO_OIDC_ROLE_MAP), then sign in again.
+        <strong>viewer</strong>: ask an administrator of this hub to map one of your groups to it (FSO_OIDC_ROLE_MAP or FSO_ROLES_FILE),
+        then sign in again.
       </EmptyStateBody>
     </EmptyState>
   </PageSection>
@@ -117,6 +137,7 @@ const Header = ({ isOpen, onToggle }: { readonly isOpen: boolean; readonly onTog
       <Toolbar isStatic isFullHeight>
         <ToolbarContent>
           <ToolbarGroup align={{ default: 'alignEnd' }} alignItems="center" className="fso-masthead-tools">
+            <ScopeLabel />
             <ToolbarItem>
               <LiveLabel />
             </ToolbarItem>

@@ -1,4 +1,4 @@
-import { ROLES, type Role } from '@fso/shared/api';
+import { isUnscoped, ROLES, type Role } from '@fso/shared/api';
 import { Button, type ButtonProps, Tooltip } from '@patternfly/react-core';
 import CopyIcon from '@patternfly/react-icons/dist/esm/icons/copy-icon';
 import { useQuery } from '@tanstack/react-query';
@@ -36,17 +36,25 @@ const Copy = ({ text, label, isIcon = false, ...look }: CopyButtonProps) => {
 
 const covers = (role: Role | null, wanted: Role): boolean => role !== null && ROLES.indexOf(role) >= ROLES.indexOf(wanted);
 
-/** @returns why the signed-in user lacks the role; undefined: they have it */
-const useWhyNot = (wanted: Role): string | undefined => {
+/** @returns why the signed-in user lacks the role, or has it for a part of the fleet where it is needed for all; undefined: they have it */
+const useWhyNot = (wanted: Role, isForAll: boolean): string | undefined => {
   const { data: session } = useQuery(sessionQuery);
   if (session === undefined) return 'Sign in first.';
-  if (covers(session.role, wanted)) return undefined;
-  return `You are ${session.name} with ${session.role === null ? 'no role' : `the role ${session.role}`}; this needs the role ${wanted}. Ask an administrator of this hub.`;
+  const counting = session.grants.filter((grant) => !isForAll || isUnscoped(grant));
+  if (counting.some(({ role }) => covers(role, wanted))) return undefined;
+  const part = covers(session.role, wanted) ? ' for everything' : '';
+  return `You are ${session.name} with ${session.role === null ? 'no role' : `the role ${session.role}`}; this needs the role ${wanted}${part}. Ask an administrator of this hub.`;
+};
+
+type RoleButtonProps = ButtonProps & {
+  readonly needs: Role;
+  /** It concerns the whole hub. */
+  readonly isForAll?: boolean;
 };
 
 /** A button for those whose role covers it; others can reach it, and hear why it does nothing for them. */
-export const RoleButton = ({ needs, ...button }: ButtonProps & { readonly needs: Role }) => {
-  const whyNot = useWhyNot(needs);
+export const RoleButton = ({ needs, isForAll = false, ...button }: RoleButtonProps) => {
+  const whyNot = useWhyNot(needs, isForAll);
   if (whyNot === undefined) return <Button {...button} />;
   return (
     <Tooltip content={whyNot}>

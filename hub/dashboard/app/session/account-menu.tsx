@@ -4,7 +4,7 @@ import UserIcon from '@patternfly/react-icons/dist/esm/icons/user-icon';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useRouter } from '@tanstack/react-router';
 import { useState } from 'react';
-import { sessionQuery, signOut } from '../../api/session.ts';
+import { sessionQuery, signOut, useScope } from '../../api/session.ts';
 import { showToast } from '../../components/toasts.tsx';
 import { toWebUrl } from '../../lib/links.ts';
 
@@ -30,6 +30,7 @@ export const AccountMenu = () => {
   const { data: session } = useQuery(sessionQuery);
   const [isOpen, setOpen] = useState(false);
   const leave = useSignOut();
+  const scope = useScope();
   if (session === undefined) return null;
   const isAnonymous = session.kind === 'anonymous';
   return (
@@ -54,7 +55,11 @@ export const AccountMenu = () => {
       <DropdownList>
         <DropdownItem
           isDisabled
-          description={isAnonymous ? 'This hub runs without authentication; no sign-in is needed.' : `Role: ${session.role ?? 'none'}`}
+          description={
+            isAnonymous
+              ? 'This hub runs without authentication; no sign-in is needed.'
+              : `Role: ${session.role ?? 'none'}${scope === undefined ? '' : `. You see: ${scope}.`}`
+          }
         >
           {session.name}
         </DropdownItem>

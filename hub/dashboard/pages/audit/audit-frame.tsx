@@ -5,6 +5,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { auditVerificationQuery } from '../../api/queries.ts';
+import { useScope } from '../../api/session.ts';
 import { PageHeader, SubPages } from '../../components/page-header.tsx';
 import { type Look, StateLabel } from '../../components/state-label.tsx';
 
@@ -33,12 +34,16 @@ interface AuditFrameProps {
   readonly children: ReactNode;
 }
 
-export const AuditFrame = ({ description, children }: AuditFrameProps) => (
-  <>
-    <PageHeader title="Audit log" description={description} labels={<ChainLabel />} />
-    <SubPages label="Audit pages" pages={PAGES} />
-    <PageSection hasBodyWrapper={false} isFilled>
-      {children}
-    </PageSection>
-  </>
-);
+/** The audit log is of the whole hub: who sees a part of the fleet is led to the events alone. */
+export const AuditFrame = ({ description, children }: AuditFrameProps) => {
+  const isScoped = useScope() !== undefined;
+  return (
+    <>
+      <PageHeader title={isScoped ? 'Events' : 'Audit log'} description={description} labels={isScoped ? null : <ChainLabel />} />
+      {isScoped ? null : <SubPages label="Audit pages" pages={PAGES} />}
+      <PageSection hasBodyWrapper={false} isFilled>
+        {children}
+      </PageSection>
+    </>
+  );
+};

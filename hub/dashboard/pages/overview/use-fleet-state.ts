@@ -2,6 +2,7 @@ import type { ClusterView, Page } from '@fso/shared/api';
 import { type InfiniteData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { type ConnectionOfCluster, oldestOf, unconnectedQuery, useConnections } from '../../api/connections.ts';
 import { auditVerificationQuery, clustersQuery, statusQuery, violationsQuery } from '../../api/queries.ts';
+import { useScope } from '../../api/session.ts';
 import { type ClusterSample, type FleetState, type Reading, readingOf } from '../../issues/fleet-issues.ts';
 
 /** Certificates that are looked at: if more end at once, these stand for them. */
@@ -46,9 +47,21 @@ export const useFleetState = (): OverviewState => {
   const locksNotReady = useInfiniteQuery(clustersQuery({ locksReady: false, limit: NAMED }));
   const certificates = useInfiniteQuery(clustersQuery({ sort: 'certificate', limit: CERTIFICATES }));
   const denied = useInfiniteQuery(violationsQuery({ action: 'deny', limit: 1 }));
-  const audit = useQuery({ ...auditVerificationQuery, refetchInterval: AUDIT_MS });
+  // The audit log is of the whole hub.
+  const isScoped = useScope() !== undefined;
+  const audit = useQuery({ ...auditVerificationQuery, refetchInterval: AUDIT_MS, enabled: !isScoped });
   const connectionOf = useConnections();
-  const queries = [status, oldestConnected, unconnected, refusing, tampered, locksNotReady, certificates, denied, audit];
+  const queries = [
+    status,
+    oldestConnected,
+    unconnected,
+    refusing,
+    tampered,
+    locksNotReady,
+    certificates,
+    denied,
+    ...(isScoped ? [] : [audit]),
+  ];
   const oldestStale = unconnected.data === undefined ? null : oldestOf(unconnected.data);
   return {
     refusing: firstOf(refusing.data),

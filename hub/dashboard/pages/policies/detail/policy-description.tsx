@@ -2,6 +2,7 @@ import { type PolicyView, policyKey } from '@fso/shared/api';
 import { Alert, DescriptionList, Skeleton } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { policyHistoryQuery } from '../../../api/queries.ts';
+import { useScope } from '../../../api/session.ts';
 import { RevisionLink } from '../../../components/links.tsx';
 import { DescriptionItem, RelativeTime } from '../../../components/text.tsx';
 import { formatNumber } from '../../../lib/format.ts';
@@ -55,6 +56,7 @@ const OriginNote = ({ policy }: { readonly policy: PolicyView }) => {
 /** The summary above the tabs. */
 export const PolicyDescription = ({ policy }: { readonly policy: PolicyView }) => {
   const { targetNamespace, allowedRegions, effectiveRegions, expiryDate, violations, source } = policy;
+  const isScoped = useScope() !== undefined;
   return (
     <>
       <OriginNote policy={policy} />
@@ -77,7 +79,7 @@ export const PolicyDescription = ({ policy }: { readonly policy: PolicyView }) =
         <DescriptionItem term="In Git">
           <Origin policy={policy} />
         </DescriptionItem>
-        {source === null ? null : (
+        {source === null || isScoped ? null : (
           <DescriptionItem term="Last change">
             <LastChange policy={policy} />
           </DescriptionItem>

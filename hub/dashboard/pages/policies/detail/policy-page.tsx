@@ -6,6 +6,7 @@ import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { isNotFound } from '../../../api/client.ts';
 import { policyQuery } from '../../../api/queries.ts';
+import { useScope } from '../../../api/session.ts';
 import { Empty, QueryView } from '../../../components/empty-states.tsx';
 import { PageHeader } from '../../../components/page-header.tsx';
 import { ActionLabel, PhaseLabel } from '../../../components/state-label.tsx';
@@ -26,6 +27,8 @@ const TABS = ['clusters', 'source', 'labels', 'violations', 'history'] as const;
 const PolicyTabs = ({ policy }: { readonly policy: PolicyView }) => {
   const { search, openTab } = usePolicySearch();
   const { clusters, violations } = policy;
+  // Documents and commits can name what is outside of a scope: the hub shows them to those who see everything.
+  const isScoped = useScope() !== undefined;
   const tab = (key: string, title: string, content: ReactNode) => (
     <Tab eventKey={key} title={<TabTitleText>{title}</TabTitleText>}>
       <div className="fso-tab">{content}</div>
@@ -41,10 +44,10 @@ const PolicyTabs = ({ policy }: { readonly policy: PolicyView }) => {
     >
       {tab(OVERVIEW, 'Overview', <OverviewTab policy={policy} />)}
       {tab('clusters', `Clusters (${formatNumber(clusters.length)})`, <ClustersTab policy={policy} />)}
-      {tab('source', 'Source', <SourceTab policy={policy} />)}
+      {isScoped ? null : tab('source', 'Source', <SourceTab policy={policy} />)}
       {tab('labels', 'Labels', <LabelsTab policy={policy} />)}
       {tab('violations', `Violations (${formatNumber(violations)})`, <ViolationsTab policy={policy} />)}
-      {tab('history', 'History', <HistoryTab policy={policy} />)}
+      {isScoped ? null : tab('history', 'History', <HistoryTab policy={policy} />)}
     </Tabs>
   );
 };
