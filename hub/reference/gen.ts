@@ -42,13 +42,21 @@ const metrics = referencePage(
 
 const describeAccess = (access: RouteAccess): string => (access === 'signed-in' ? 'every caller that the hub knows' : access);
 
+/** Of what a caller's grants have to be. */
+const SCOPES = { scoped: 'any: shows that part', global: 'everything', public: '' } as const;
+
 const api = referencePage(
   'api',
   'API of the hub',
-  'The routes at `FSO_LISTEN`, with the least role of each.\nParameters, bodies and answers: [openapi.json](../openapi.json).',
+  'The routes at `FSO_LISTEN`, with the least role of each, and what its scope has to be ([people-and-programs.md](../operate/people-and-programs.md#roles-for-a-part-of-the-fleet)).\nParameters, bodies and answers: [openapi.json](../openapi.json).',
   formatTable(
-    ['call', 'role', 'meaning'],
-    ROUTES.map(({ method, path, access, summary }) => [`\`${method.toUpperCase()} ${path}\``, describeAccess(access), summary]),
+    ['call', 'role', 'scope', 'meaning'],
+    ROUTES.map(({ method, path, access, scope, summary }) => [
+      `\`${method.toUpperCase()} ${path}\``,
+      describeAccess(access),
+      SCOPES[scope],
+      summary,
+    ]),
   ),
 );
 

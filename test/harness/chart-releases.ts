@@ -43,6 +43,9 @@ export const hubWith = (values: Values = {}, namespace = HUB_NAMESPACE): Release
   namespace,
   values: { replicas: 1, git: { url: 'https://git.example.com/policies.git' }, access: { apiTokenSecret: { name: 'api' } }, ...values },
 });
+/** Who sees a part of the fleet. */
+export const EU_TEAM = { groups: ['eu-team'], role: 'operator', clusters: { clusterRegions: ['group:eu'] } };
+
 export const KEYS = { keys: { existingSecret: 'own-keys' } };
 export const FULL_HUB = hubWith({
   ...REGISTRY,
@@ -54,7 +57,13 @@ export const FULL_HUB = hubWith({
   ca: 'a CA',
   signers: { ssh: signer() },
   access: {
-    oidc: { issuer: 'https://login.example.com', clientId: 'fso', clientSecret: { name: 'login' }, roleMap: 'admin=fso-admins' },
+    oidc: {
+      issuer: 'https://login.example.com',
+      clientId: 'fso',
+      clientSecret: { name: 'login' },
+      roleMap: 'admin=fso-admins',
+      grants: [EU_TEAM],
+    },
     trustedProxies: ['10.0.0.0/8'],
   },
   agents: {

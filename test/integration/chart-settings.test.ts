@@ -9,7 +9,8 @@ import { AGENT_SETTINGS, loadAgentConfig } from '../../agent/config.ts';
 import { GATEKEEPER_MANIFEST } from '../../clusters/build/modules.ts';
 import { ensureTools } from '../../clusters/build/tools.ts';
 import { HUB_SETTINGS } from '../../hub/config/config.ts';
-import { agentWith, FULL_AGENT, TOKEN } from '../harness/chart-releases.ts';
+import { readRolesFile } from '../../hub/config/roles-file.ts';
+import { agentWith, EU_TEAM, FULL_AGENT, FULL_HUB, TOKEN } from '../harness/chart-releases.ts';
 import { CHARTS, Helm } from '../harness/helm.ts';
 import { mountedEnvironment } from '../harness/pod-template.ts';
 import { never } from '../harness/waiting.ts';
@@ -83,6 +84,12 @@ describe('the settings of the programs', () => {
       trustedNodeLabelers: ['eks:cloud-controller-manager'],
       openReports: true,
     });
+  });
+
+  it('of the hub have the roles of the values in a file that it reads', async () => {
+    const env = await mountedEnvironment(await helm.render(FULL_HUB), {}, folder);
+    const problems: string[] = [];
+    expect([await readRolesFile('FSO_ROLES_FILE', env['FSO_ROLES_FILE'] ?? '', problems), problems]).toEqual([[EU_TEAM], []]);
   });
 
   it('of the agent are its own defaults on kubeadm', async () => {

@@ -61,6 +61,9 @@ allowed-signers: {{ . | quote }}
 {{- with .Values.signers.openpgp }}
 keyring.asc: {{ . | quote }}
 {{- end }}
+{{- with .Values.access.oidc.grants }}
+roles.yaml: {{ dict "grants" . | toYaml | quote }}
+{{- end }}
 {{- end }}
 
 {{/* Port of a URL. */}}
