@@ -1,5 +1,9 @@
+import { FakeClock } from '@fso/shared/fake-clock';
+import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { safeReturnTo } from './login.ts';
+import { createLogin, safeReturnTo } from './login.ts';
+import { createProvider, type OidcSettings } from './provider.ts';
+import { parseRoleMap } from './roles.ts';
 
 describe('where a login goes on', () => {
   it.each([
@@ -22,4 +26,30 @@ describe('where a login goes on', () => {
     expect(safeReturnTo(wanted)).toBe(path);
     expect(new URL(safeReturnTo(wanted), 'https://hub.example').origin).toBe('https://hub.example');
   });
+});
+
+it('sessions depend on all settings that say who comes in, and as what', () => {
+  const settings: OidcSettings = {
+    issuer: 'https://login.example.com',
+    clientId: 'fso',
+    clientSecret: undefined,
+    scopes: 'openid',
+    rolesClaim: 'groups',
+    roleMap: parseRoleMap('viewer=*'),
+    grants: [{ groups: ['eu'], role: 'operator', clusters: { clusterNames: ['eu'] } }],
+    audience: undefined,
+  };
+  const deps = { clock: new FakeClock(), logger: pino({ level: 'silent' }) };
+  const keyOf = (change: Partial<OidcSettings>): string => {
+    const changed = { ...settings, ...change };
+    return createLogin(changed, createProvider(changed, deps), { ...deps, publicUrl: 'https://fso.example.com' }).key;
+  };
+  const others: Partial<OidcSettings>[] = [
+    { rolesClaim: 'roles' },
+    { roleMap: parseRoleMap('admin=*') },
+    { grants: [] },
+    { grants: [{ groups: ['eu'], role: 'operator', clusters: { clusterNames: ['us'] } }] },
+  ];
+  expect(new Set([settings, ...others].map(keyOf)).size).toBe(5);
+  expect(keyOf({ scopes: 'openid groups' })).toBe(keyOf({}));
 });

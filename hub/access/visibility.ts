@@ -41,6 +41,8 @@ const testOf = ({ clusters, policies }: RoleGrant, groups: RegionGroups): GrantT
 /** The grants that mean a cluster; one object for all clusters that the same grants mean. */
 export class GrantSet {
   readonly #tests: readonly GrantTest[];
+  /** By key: what was found for the policy as it is reported with a target; hardly ever do clusters report another one. */
+  readonly #reported = new Map<string, { readonly target: string; readonly isSeen: boolean }>();
 
   constructor(tests: readonly GrantTest[]) {
     this.#tests = tests;
@@ -58,6 +60,15 @@ export class GrantSet {
 
   sees(policy: PolicyFacts): boolean {
     return this.#tests.some(({ selectsPolicy }) => selectsPolicy?.(policy) ?? true);
+  }
+
+  /** As {@link sees}, once for all clusters that report a policy with the same target. @param facts makes what tells it from others */
+  seesReported(key: string, target: string, facts: () => PolicyFacts): boolean {
+    const known = this.#reported.get(key);
+    if (known?.target === target) return known.isSeen;
+    const isSeen = this.sees(facts());
+    this.#reported.set(key, { target, isSeen });
+    return isSeen;
   }
 }
 
@@ -98,7 +109,9 @@ export class Visibility {
   /** Whether a policy is seen in a cluster. @param report what the cluster says of it, if anything */
   seesPolicy(set: GrantSet, key: string, report?: Pick<PolicyReport, 'targetNamespace'>): boolean {
     if (set.isEmpty) return false;
-    return set.seesAllPolicies || set.sees(this.#factsOf(key, report));
+    if (set.seesAllPolicies) return true;
+    if (report === undefined) return set.sees(this.#factsOf(key, report));
+    return set.seesReported(key, report.targetNamespace, () => this.#factsOf(key, report));
   }
 
   /** By which grants each cluster is seen, and each policy that a grant selects: a view of the fleet ends where one of these goes or changes. */

@@ -28,6 +28,7 @@ const hasText = ({ reason, message, policy, cluster }: EventView, q: string): bo
   return [reason, message, policy, cluster].some((text) => text?.toLowerCase().includes(wanted) === true);
 };
 
+/** Whether an event is meant: everything that is given holds. */
 export const matchesEvent = (event: EventView, filter: EventFilter): boolean =>
   (filter.cluster === undefined || event.cluster === filter.cluster) &&
   (filter.policy === undefined || event.policy === filter.policy) &&

@@ -52,6 +52,23 @@ it('a viewer sees everything and may not change anything', async () => {
   await expect(page.getByText(/needs the role operator/i)).toBeVisible();
 });
 
+it('a user with a scope reads what counts are of, and is led to nothing that is of the whole hub', async () => {
+  const page = await logIn('eva', '/policies');
+  await expect(page.getByText('You see: clusters named eu')).toBeVisible();
+  await expect(page.getByRole('link', { name: 'Events' })).toBeVisible();
+  await expect(page.getByRole('link', { name: 'Audit log' })).toHaveCount(0);
+  const fetchNow = page.getByRole('button', { name: 'Fetch now' });
+  await fetchNow.focus();
+  await expect(page.getByText(/needs the role operator for everything/i)).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole('link', { name: 'finance' }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'finance' })).toBeVisible();
+  await expect(page.getByRole('tab', { name: 'Violations (0)' })).toBeVisible();
+  await expect(page.getByRole('tab', { name: 'History' })).toHaveCount(0);
+  await page.getByRole('link', { name: 'Events' }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'Events' })).toBeVisible();
+});
+
 it('a user without a role sees only what is missing', async () => {
   const page = await logIn('greta', '/policies');
   await expect(page.getByRole('heading', { level: 1, name: 'You have no role yet' })).toBeVisible();

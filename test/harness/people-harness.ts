@@ -15,6 +15,7 @@ export const PEOPLE = {
   ada: { name: 'ada@example.com', groups: ['staff', 'governance-admins'] },
   olaf: { name: 'olaf@example.com', groups: ['platform'] },
   vera: { name: 'vera@example.com', groups: ['staff'] },
+  eva: { name: 'eva@example.com', groups: ['eu-team'] },
   greta: { name: 'greta@example.com', groups: ['guests'] },
 } as const;
 
@@ -47,7 +48,7 @@ const oidcOf = (issuer: string): OidcSettings => ({
   scopes: 'openid profile groups',
   rolesClaim: 'groups',
   roleMap: parseRoleMap('admin=governance-admins,operator=platform,viewer=staff'),
-  grants: [],
+  grants: [{ groups: ['eu-team'], role: 'operator', clusters: { clusterNames: ['eu'] } }],
   audience: AUDIENCE,
 });
 

@@ -1,6 +1,6 @@
 /** Access of people and programs to the hub, with a real identity provider: sign-in, roles and refusals. */
 import { join } from 'node:path';
-import { CreatedToken, LogoutView, type Role, SessionView } from '@fso/shared/api';
+import { ClusterPage, CreatedToken, LogoutView, type Role, SessionView } from '@fso/shared/api';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Browser, createBrowser } from '../harness/browser.ts';
 import { CLIENT_ID, type IdentityProvider, PUBLIC_CLIENT_ID } from '../harness/identity-provider.ts';
@@ -39,6 +39,7 @@ describe('login', () => {
     ['ada', 'admin'],
     ['olaf', 'operator'],
     ['vera', 'viewer'],
+    ['eva', 'operator'],
     ['greta', null],
   ] as const)('makes %s %s, by the groups in the user info', async (user, role) => {
     const session = await world.sessionOf(await world.login(user));
@@ -46,6 +47,19 @@ describe('login', () => {
     const left = Date.parse(session.expiresAt ?? '') - Date.now();
     expect(left).toBeGreaterThan(23 * HOUR);
     expect(left).toBeLessThanOrEqual(24 * HOUR);
+  });
+
+  it('gives a person of a group with a scope that part of the fleet', async () => {
+    const browser = await world.login('eva');
+    expect((await world.sessionOf(browser)).grants).toEqual([{ role: 'operator', clusters: { clusterNames: ['eu'] } }]);
+    const { items } = ClusterPage.parse(await (await browser.request(url('/api/v1/clusters'))).json());
+    expect(items.map(({ name }) => name)).toEqual(['eu']);
+    expect((await browser.request(url('/api/v1/clusters/us'))).status).toBe(404);
+    const refused = await browser.request(url('/api/v1/audit'));
+    expect([refused.status, (await problemOf(refused)).detail]).toEqual([
+      403,
+      `You are ${PEOPLE.eva.name} with the role operator for clusters named eu; this needs the role viewer for everything: it concerns the whole hub.`,
+    ]);
   });
 
   it('continues at the requested page, and at no other site', async () => {

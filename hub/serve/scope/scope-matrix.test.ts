@@ -74,7 +74,7 @@ it('what the scopes may not see is there for those who see everything', async ()
 
 describe.each(MARKED_SCOPES)('$title', (scope) => {
   const { grants, outside, inside } = scope;
-  /** Who is refused is told of the own scope, by its own words. */
+  /** A refusal names the own scope, by its own words. */
   const own = grants.map(describeScope);
   const read = async (call: Call, token: string): Promise<Answer> => {
     const { status, text } = await ask(urlOf(call), token);

@@ -19,7 +19,7 @@ interface ScopeView {
   readonly handlerOf: (route: Route) => RequestHandler;
 }
 
-/** Equal for equal scopes, whoever has them. */
+/** Equal for equal scopes of all callers. */
 const keyOf = (grants: readonly RoleGrant[]): string =>
   [...new Set(grants.map(({ clusters, policies }) => canonicalJson({ clusters, policies })))].sort(byText).join('\n');
 
