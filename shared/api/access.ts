@@ -63,7 +63,7 @@ const listing = (what: string, values: readonly string[] | undefined): string[] 
 };
 
 const labelled = (selector: LabelSelector | undefined): string[] =>
-  selector === undefined ? [] : [`labelled ${selectorText(selector) || 'anyhow'}`];
+  selector === undefined ? [] : [selectorText(selector) === '' ? 'with any labels' : `labelled ${selectorText(selector)}`];
 
 /** What a grant is for, in words: `clusters in group:eu; policies for finance-*`. */
 export const describeScope = ({ clusters, policies }: Pick<RoleGrant, 'clusters' | 'policies'>): string => {

@@ -17,7 +17,7 @@ export {
 } from './paths.ts';
 export { matchesSelector, type PlacementTest, placementTest } from './placement.ts';
 export { type DocumentText, documentTexts, type PolicyText, policyTexts } from './policy-text.ts';
-export { expandRegions, type RegionGroups, regionGroupsOf } from './regions.ts';
+export { expandRegions, groupOf, type RegionGroups, regionGroupsOf } from './regions.ts';
 export { isInScope, type Scopes, scopesAbove, scopesOf, scopeTests } from './scopes.ts';
 export type * from './types.ts';
 export { type DecodedValue, decodeValue } from './yaml/decode-value.ts';

@@ -1,3 +1,4 @@
+import { describeScope, isUnscoped, type RoleGrant } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
 import type { Request, RequestHandler, Response } from 'express';
 import { type AuditRecord, type Grant, type OnAudit, type Principal, principalOf } from '../../access/index.ts';
@@ -9,6 +10,13 @@ const UNKNOWN = principalOf({ kind: 'anonymous', id: 'unknown', name: 'unknown' 
 export const addressOf = (req: Request): string => req.ip ?? req.socket.remoteAddress ?? '';
 
 type Outcome = AuditRecord['outcome'];
+
+/** Roles, and characters of one, that an entry of the audit log has room for. */
+const MAX_ROLES = 64;
+const MAX_ROLE = 128;
+
+const roleText = (grant: RoleGrant): string =>
+  isUnscoped(grant) ? grant.role : `${grant.role} for ${describeScope(grant)}`.slice(0, MAX_ROLE);
 
 const failureOf = (error: unknown): { outcome: Outcome; detail: string } =>
   error instanceof ApiError && PROBLEMS[error.code].status < 500
@@ -57,10 +65,10 @@ export class Caller {
 
   /** Resolves once the audit record is durable. */
   audit(action: string, outcome: Outcome, detail = this.#detail): Promise<void> {
-    const { kind, id, name, role } = this.principal;
+    const { kind, id, name, grants } = this.principal;
     return this.#deps.onAudit({
       time: this.#deps.clock.now().toISOString(),
-      actor: { kind, id, name, roles: role === null ? [] : [role] },
+      actor: { kind, id, name, roles: grants.slice(0, MAX_ROLES).map(roleText) },
       from: this.from,
       requestId: this.requestId,
       action,

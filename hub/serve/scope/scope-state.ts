@@ -1,6 +1,6 @@
 import type { RoleGrant } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
-import type { PolicySet } from '@fso/shared/decode';
+import { groupOf, type PolicySet } from '@fso/shared/decode';
 import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { type GrantSet, Visibility } from '../../access/index.ts';
 import type { ClusterRecord, Desired } from '../../ledger/index.ts';
@@ -86,12 +86,12 @@ export class ScopeState {
     const kept = policies.filter(
       ({ document: { metadata } }) => placed.has(metadata.name) || this.visibility.seesPolicy(everywhere, metadata.name),
     );
-    const named = new Set(kept.flatMap(({ document }) => document.spec.allowedRegions));
+    const named = new Set(kept.flatMap(({ document }) => document.spec.allowedRegions.map(groupOf)));
     return {
       policies: kept,
       scopes: [],
       clusters: clusters.filter(({ document }) => seen.has(document.metadata.name)),
-      regionGroups: regionGroups.filter(({ document }) => named.has(`group:${document.metadata.name}`)),
+      regionGroups: regionGroups.filter(({ document }) => named.has(document.metadata.name)),
       rollout: undefined,
     };
   }

@@ -11,11 +11,13 @@ type Agents = PolicyDeps['agents'];
 /** Agents answer about what is seen. */
 export const scopeAgents = (agents: Agents, ledger: ScopedLedger): Agents => ({
   inspect: async (cluster, policy) => {
+    if ((await ledger.cluster(cluster)) === null) return undefined;
+    const told = await agents.inspect(cluster, policy);
+    // A commit may have come while the agent was asked.
     const { visibility } = await ledger.state();
     const set = visibility.at(cluster);
-    if (!visibility.seesPolicy(set, policy)) return undefined;
-    const told = await agents.inspect(cluster, policy);
-    if (!told || set.seesAllPolicies) return told;
+    if (!told || set.isEmpty) return undefined;
+    if (set.seesAllPolicies) return told;
     return visibility.seesPolicy(set, policy, told) ? withholdLabels(told) : undefined;
   },
 });

@@ -164,3 +164,16 @@ it('a revoked token and an ended session end the streams of their scope', async 
   await server.access.sessions.end(session.slice(CLI_SESSION.length));
   await bySession.ended();
 });
+
+it('the audit log says for which part of the fleet a role is', async () => {
+  await using server = await started();
+  const token = await signIn(server, [{ ...BLUE, role: 'admin' }]);
+  const headers = { Authorization: `Bearer ${token}` };
+  await fetch(`${server.url}/api/v1/clusters/eu-1/enrolment-token`, { method: 'POST', headers });
+  await fetch(`${server.url}/api/v1/clusters/us-xcluster/revoke`, { method: 'POST', headers });
+  const roles = ['admin for clusters labelled team=blue'];
+  expect(server.audit).toMatchObject([
+    { actor: { roles }, action: 'createEnrolmentToken', subject: 'eu-1', outcome: 'done' },
+    { actor: { roles }, action: 'revokeCluster', subject: 'us-xcluster', outcome: 'refused' },
+  ]);
+});
