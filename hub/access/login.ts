@@ -142,8 +142,10 @@ export const createLogin = (
   };
 
   const { issuer, clientId, rolesClaim, roleMap, grants } = settings;
+  // Without grants as in older versions, so that an upgrade ends no session.
+  const decisive = [issuer, clientId, rolesClaim, [...roleMap], ...(grants.length === 0 ? [] : [grants])];
   return {
-    key: `login:${hashSecret(JSON.stringify([issuer, clientId, rolesClaim, [...roleMap], grants]))}`,
+    key: `login:${hashSecret(JSON.stringify(decisive))}`,
     start: async (returnTo) => {
       const configuration = await provider.configuration();
       const pending: Pending = {

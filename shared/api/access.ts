@@ -99,7 +99,10 @@ export const SessionView = z.object({
   id: z.string().describe('Stable id: that of the token, or the subject of the user.'),
   name: z.string(),
   role: Role.nullable().describe('The highest one of the grants; null: the user is known, but no claim gives a role.'),
-  grants: z.array(RoleGrant).describe('What the caller may see and do: the union of these.'),
+  grants: z
+    .array(RoleGrant)
+    .default([])
+    .describe('What the caller may see and do: the union of these. A hub of an older version does not say it.'),
   expiresAt: Time.nullable().describe('When this login or token expires at the latest.'),
 });
 export type SessionView = z.infer<typeof SessionView>;

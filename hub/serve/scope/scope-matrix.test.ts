@@ -4,6 +4,7 @@ import { principalOf } from '../../access/index.ts';
 import type { Route } from '../http/route.ts';
 import { ROUTES } from '../openapi.ts';
 import { type ApiHarness, startApiHarness } from '../testing/api-harness.ts';
+import { ScopeViews } from './scope-views.ts';
 import { fillMarkedLedger, MARKED_SCOPES, type MarkedScope, markedAgents } from './testing/marked-fleet.ts';
 import { type Call, callsOf, comparable, NOWHERE, queriesOf, saidIn, urlOf } from './testing/route-examples.ts';
 
@@ -62,6 +63,11 @@ const each = <T>(routes: readonly Route[], calls: (route: Route) => readonly T[]
 it('every route says how it treats scopes, and none that needs a role is public', () => {
   for (const { path, access, scope } of ROUTES)
     expect([path, scope === 'public']).toEqual([path, access === 'open' || access === 'signed-in']);
+  const { ledger } = server;
+  const views = new ScopeViews({}, ledger, () => ({}));
+  const [route] = ROUTES.filter(({ scope }: Route) => scope === 'scoped');
+  for (const wrong of [{ access: 'signed-in' }, { access: 'open' }, { scope: 'public' }] as const)
+    expect(() => views.handlerOf({ ...(route as unknown as Route<object>), ...wrong })).toThrow('and for');
 });
 
 it('what the scopes may not see is there for those who see everything', async () => {

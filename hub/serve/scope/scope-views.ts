@@ -1,4 +1,4 @@
-import { isUnscoped, type Role, type RoleGrant } from '@fso/shared/api';
+import { isUnscoped, type RoleGrant } from '@fso/shared/api';
 import { byText, canonicalJson } from '@fso/shared/encoding';
 import type { RequestHandler, Response } from 'express';
 import { grantsCovering } from '../../access/index.ts';
@@ -50,17 +50,22 @@ export class ScopeViews<C> {
     this.#contextOf = contextOf;
   }
 
-  /** @returns the handler of a route for every caller whom the route's access lets in */
+  /**
+   * @returns the handler of a route for every caller whom the route's access lets in
+   * @throws Error for a route that is public and needs a role, or is neither
+   */
   handlerOf(route: Route<C>): RequestHandler {
+    const { scope, access, slots, path } = route;
+    const needed = access === 'open' || access === 'signed-in' ? undefined : access;
+    if ((scope === 'public') !== (needed === undefined)) throw new Error(`${path} is ${scope}, and for ${access}`);
     const whole = route.handler(this.#whole);
-    const { scope, access, slots } = route;
-    if (scope !== 'scoped' || access === 'open' || access === 'signed-in') return whole;
-    return async (_req, res, next) => {
-      const grants = grantsCovering(callerOf(res).principal.grants, access satisfies Role);
-      if (grants.some(isUnscoped)) return whole(_req, res, next);
+    if (scope !== 'scoped' || needed === undefined) return whole;
+    return async (req, res, next) => {
+      const grants = grantsCovering(callerOf(res).principal.grants, needed);
+      if (grants.some(isUnscoped)) return whole(req, res, next);
       const { ledger, handlerOf } = await this.#viewOf(grants);
       if (slots === 'stream' || slots === 'export') endWith(ledger.ended, res);
-      return handlerOf(route as Route)(_req, res, next);
+      return handlerOf(route as Route)(req, res, next);
     };
   }
 
