@@ -72,6 +72,15 @@ export class ScopedLedger implements Ledger {
     return value;
   }
 
+  /** Whether what is said of a policy in a cluster is seen; without a policy, what is said of the cluster as a whole. */
+  async sees(cluster: string, policy?: string): Promise<boolean> {
+    const { visibility } = await this.state();
+    const set = visibility.at(cluster);
+    if (set.seesAllPolicies || set.isEmpty || policy === undefined) return set.seesAllPolicies;
+    const record = await this.#whole.cluster(cluster);
+    return visibility.seesPolicy(set, policy, record?.policies.get(policy));
+  }
+
   async source(): ReturnType<Ledger['source']> {
     const source = await this.#whole.source();
     return source && withholdSource(source);
@@ -115,11 +124,11 @@ export class ScopedLedger implements Ledger {
   }
 
   async policyStateAt(query: StateQuery): ReturnType<Ledger['policyStateAt']> {
-    return (await this.#sees(query.cluster, query.policy)) ? this.#whole.policyStateAt(query) : {};
+    return (await this.sees(query.cluster, query.policy)) ? this.#whole.policyStateAt(query) : {};
   }
 
   async clusterHistory(query: HistoryQuery): ReturnType<Ledger['clusterHistory']> {
-    return (await this.#sees(query.cluster, query.policy)) ? this.#whole.clusterHistory(query) : { changes: [], next: null };
+    return (await this.sees(query.cluster, query.policy)) ? this.#whole.clusterHistory(query) : { changes: [], next: null };
   }
 
   subscribe(handler: (change: LedgerChange) => void): () => void {
@@ -190,25 +199,12 @@ export class ScopedLedger implements Ledger {
     }
   }
 
-  /** Whether a policy is seen in a cluster, or was where it is there no more. */
-  async #sees(cluster: string, policy: string): Promise<boolean> {
-    const { visibility } = await this.state();
-    const record = await this.#whole.cluster(cluster);
-    return visibility.seesPolicy(visibility.at(cluster), policy, record?.policies.get(policy));
-  }
-
   /** The event as it is seen; nothing: it is not, or what is seen of it is not what was asked for. */
   async #seen(event: EventView, filter: EventFilter): Promise<readonly EventView[]> {
-    const isSeen = event.cluster !== null && (await this.#seesEvent(event.cluster, event.policy));
+    const isSeen = event.cluster !== null && (await this.sees(event.cluster, event.policy));
     const seen = withholdEvent(event);
     // The search looked at the whole text: what is withheld must not be found by it.
     return isSeen && matchesEvent(seen, filter) ? [seen] : [];
-  }
-
-  async #seesEvent(cluster: string, policy: string | undefined): Promise<boolean> {
-    const { visibility } = await this.state();
-    const set = visibility.at(cluster);
-    return set.seesAllPolicies || (policy !== undefined && !set.isEmpty && this.#sees(cluster, policy));
   }
 
   #tell(event: EventView, handler: (change: LedgerChange) => void): void {
