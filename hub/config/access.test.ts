@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openConfigBench } from './testing/config-harness.ts';
@@ -85,6 +85,15 @@ describe('settings of the identity provider', () => {
           policies: { policyNames: ['finance-*', 'team-a/*'], targetNamespaces: ['*'] },
         },
       ],
+    ]);
+  });
+
+  it('are in the file as docs/operate/people-and-programs.md shows it', async () => {
+    const page = await readFile(join(import.meta.dirname, '../../docs/operate/people-and-programs.md'), 'utf8');
+    const [, text = ''] = /```yaml\n(grants:[\s\S]*?)```/.exec(page) ?? [];
+    expect((await load(await withRoles(text))).access?.oidc?.grants.map(({ groups }) => groups)).toEqual([
+      ['eu-platform'],
+      ['finance-auditors'],
     ]);
   });
 
