@@ -2,7 +2,7 @@ import { describeScope } from '@fso/shared/api';
 import { type Clock, createRateLimit, isLoopback } from '@fso/shared/runtime';
 import type { Request, RequestHandler, Response } from 'express';
 import { Counter, type Registry } from 'prom-client';
-import { type Access, covers, type Grant, roleEverywhere } from '../../access/index.ts';
+import { type Access, covers, type Grant, grantsCovering, roleEverywhere } from '../../access/index.ts';
 import type { Ledger } from '../../ledger/index.ts';
 import { addressOf, callerOf } from '../http/caller.ts';
 import { readCookie } from '../http/cookies.ts';
@@ -107,8 +107,9 @@ const lackingRole = ({ access, scope }: Route, { principal: { name, role, grants
       reason: 'role',
       detail: `You are ${name}, but nothing that the identity provider says of you gives a role here. Ask an administrator of the hub.`,
     };
-  const own = covers(role, access) ? ` for ${grants.map(describeScope).join(', and ')}` : '';
-  const wanted = own === '' ? '' : ' for everything: it concerns the whole hub';
+  const enough = grantsCovering(grants, access);
+  const own = enough.length === 0 ? '' : ` for ${enough.map(describeScope).join(', and ')}`;
+  const wanted = enough.length === 0 ? '' : ' for everything: it concerns the whole hub';
   return { reason: 'role', detail: `You are ${name} with the role ${role}${own}; this needs the role ${access}${wanted}.` };
 };
 

@@ -1,4 +1,4 @@
-import { CLI_SESSION, type RoleGrant } from '@fso/shared/api';
+import { CLI_SESSION, type ProblemDetails, type RoleGrant } from '@fso/shared/api';
 import { expect, it } from 'vitest';
 import { principalOf } from '../../access/index.ts';
 import { startApiHarness } from '../testing/api-harness.ts';
@@ -30,4 +30,8 @@ it('at a cluster the highest role counts of the grants that mean it; elsewhere w
     403, 403, 403,
   ]);
   expect(server.hints).toBe(0);
+  const refused = await fetch(`${server.url}/api/v1/tokens`, { headers: { Authorization: `Bearer ${token}` } });
+  expect(((await refused.json()) as ProblemDetails).detail).toBe(
+    'You are Eva with the role admin for clusters in group:eu, and clusters named us-xcluster; policies named *; this needs the role admin for everything: it concerns the whole hub.',
+  );
 });
