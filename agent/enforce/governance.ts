@@ -4,8 +4,8 @@ import { byText } from '@fso/shared/encoding';
 import { combinePolicies, DAY_MS, EXPIRY_WARNING_DAYS, isExpired } from '@fso/shared/residency';
 import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { sameItems, sortedSet } from '../compare.ts';
-import { type ConstraintGroup, type ConstraintIdentity, constraintBody, constraintName, entryText } from './gatekeeper/constraint.ts';
-import { nameConstraints, namedConstraintOf } from './gatekeeper/constraint-names.ts';
+import { type ConstraintGroup, constraintBody, constraintName, entryText, isOwnName } from './gatekeeper/constraint.ts';
+import { type ConstraintIdentity, nameConstraints, namedConstraintOf } from './gatekeeper/constraint-names.ts';
 import type { Constraint, ConstraintEntry } from './gatekeeper/kinds.ts';
 import { findProblem, isRegion, pointsOf } from './policy-problems.ts';
 import { type GatekeeperPlace, isGlob, protectedFrom, USUAL_PLACE } from './system-namespaces.ts';
@@ -242,16 +242,23 @@ const planConstraints = (
   const groups = Map.groupBy(rules.filter(isForGatekeeper), (rule) => rule.groupName);
   const wanted = [...groups].map(([group, members]) => ({ group, entries: sortedSet(members.map(entryOf).map(entryText)) }));
   // What was planned last may not be in the cluster yet.
-  const held = [...planned.map(({ body }) => namedConstraintOf(body as Constraint)), ...present.map(namedConstraintOf)];
-  const names = nameConstraints(wanted, held);
+  const held = [...planned.map(({ body }) => namedConstraintOf(body as Constraint)), ...present.filter(isOwnName).map(namedConstraintOf)];
+  const identities = nameConstraints(wanted, held);
   const before = new Map(planned.map((constraint) => [constraint.name, constraint]));
   return [...groups]
     .map(([group, members]) => {
-      const name = names.get(group) ?? group;
-      const known = before.get(name);
-      return known !== undefined && sameItems(inputsOf.get(known) ?? [], members) ? known : constraintOf({ name, group }, members);
+      const identity = identities.get(group) ?? { name: group, group, formerGroup: undefined };
+      const known = before.get(identity.name);
+      const isKept = known?.group === group && sameItems(inputsOf.get(known) ?? [], members);
+      return isKept ? known : constraintOf({ ...identity, formerGroup: formerGroupOf(identity, known) }, members);
     })
     .sort((a, b) => byText(a.name, b.name));
+};
+
+/** Of a constraint that was planned before, what it was then: the cluster may still show that, or will for a moment. */
+const formerGroupOf = ({ group, formerGroup }: ConstraintIdentity, known: DesiredConstraint | undefined): string | undefined => {
+  if (known === undefined) return formerGroup;
+  return known.group === group ? known.formerGroup : known.group;
 };
 
 const entryOf = (rule: Rule): ConstraintEntry => ({ name: rule.key, pattern: rule.spec.targetNamespace });
@@ -261,8 +268,8 @@ const NO_GROUP: ConstraintGroup = { regions: [], action: 'deny', excludedNamespa
 
 const constraintOf = (identity: ConstraintIdentity, members: readonly Rule[]): DesiredConstraint => {
   const entries = members.map(entryOf);
-  const body = constraintBody(members[0]?.group ?? NO_GROUP, entries, identity);
-  const constraint: DesiredConstraint = { name: identity.name, policies: sortedSet(entries.map((entry) => entry.name)), body };
+  const body = constraintBody(members[0]?.group ?? NO_GROUP, entries, identity.name);
+  const constraint: DesiredConstraint = { ...identity, policies: sortedSet(entries.map((entry) => entry.name)), body };
   inputsOf.set(constraint, members);
   return constraint;
 };

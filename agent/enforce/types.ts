@@ -62,6 +62,10 @@ export type PolicyOutcome =
 
 export interface DesiredConstraint {
   readonly name: string;
+  /** Name of its group. */
+  readonly group: string;
+  /** Of the group whose policies all moved to this one: what the constraint may still be in the cluster. */
+  readonly formerGroup: string | undefined;
   /** Keys of the policies that it enforces, sorted. */
   readonly policies: readonly string[];
   /** The whole K8sGeoResidency body for server-side apply. */
@@ -97,7 +101,7 @@ export type Action =
       readonly kind: KindDescriptor;
       readonly body: KubeObject;
       readonly fieldManager: string;
-      /** Why, in CamelCase, for logs and events: `Govern`, `Release`, `Drift`, `Install`, `Join`, `Leave`. */
+      /** Why, in CamelCase, for logs and events: `Govern`, `Release`, `Drift`, `Install`, `Join`, `Leave`, `Move`. */
       readonly reason: string;
       /** Policies whose enforcement this write carries. */
       readonly policies: readonly string[];

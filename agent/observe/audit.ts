@@ -1,7 +1,7 @@
 import { matchesNamespace } from '@fso/shared/compile';
 import { decideResidency } from '@fso/shared/residency';
 import type { Pod } from '../cache/index.ts';
-import { type Constraint, type ConstraintEntry, entriesOf, type ScopedEnforcementAction } from '../enforce/index.ts';
+import { type Constraint, type ConstraintEntry, entriesOf, groupNameOf, type ScopedEnforcementAction } from '../enforce/index.ts';
 import { placementOf, REMEMBERED } from './violations.ts';
 
 /** Whether Gatekeeper's audit and this agent count the same; the condition `AuditAgrees` of a policy. */
@@ -22,6 +22,7 @@ export interface AuditInput {
 interface Track {
   readonly uid: string | undefined;
   readonly generation: number | undefined;
+  readonly group: string;
   /** Of the last audit; counts from before it say nothing about the next one. */
   auditTimestamp: string | undefined;
   /** Since then, by this agent. */
@@ -70,7 +71,10 @@ export class AuditComparison {
     const { name, uid, generation } = constraint.metadata;
     const known = this.#tracks.get(name);
     const same = known !== undefined && known.uid === uid && known.generation === generation;
-    const track = same ? known : { uid, generation, auditTimestamp: undefined, min: count, max: count, differing: 0, facts: known?.facts };
+    const group = groupNameOf(constraint);
+    // What an audit said of other regions says nothing of these.
+    const facts = known?.group === group ? known.facts : undefined;
+    const track = same ? known : { uid, generation, group, auditTimestamp: undefined, min: count, max: count, differing: 0, facts };
     this.#tracks.set(name, track);
     track.min = Math.min(track.min, count);
     track.max = Math.max(track.max, count);

@@ -5,7 +5,13 @@ import type { Action, DesiredConstraint, Governance, NamespaceGovernance } from 
 import { type AttributionContext, attributeReason, collectReasons } from './attribution.ts';
 import type { ClusterPlan } from './plan.ts';
 
-const CONSTRAINT: DesiredConstraint = { name: 'geo-deny-1', policies: ['team/a'], body: { metadata: { name: 'geo-deny-1' } } };
+const CONSTRAINT: DesiredConstraint = {
+  name: 'geo-deny-1',
+  group: 'geo-deny-1',
+  formerGroup: undefined,
+  policies: ['team/a'],
+  body: { metadata: { name: 'geo-deny-1' } },
+};
 const FINANCE = { namespace: 'finance', actions: {}, policies: ['team/a'] } as unknown as NamespaceGovernance;
 
 const apply = (kind: string, name: string, reason: string, policies: readonly string[] = []): Action => ({

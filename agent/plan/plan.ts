@@ -19,6 +19,7 @@ import {
   findTemplateProblem,
   type GatekeeperProblem,
   type Governance,
+  groupNameOf,
   hasBindGate,
   isConstraintEnforced,
   isTemplateReady,
@@ -171,6 +172,7 @@ const lockTwoFacts = (view: ClusterView, governance: Governance, actions: readon
   const template = view.templates.get(TEMPLATE_NAME);
   const constraints = view.constraints.list();
   const byName = new Map(constraints.map((constraint) => [constraint.metadata.name, constraint]));
+  const groups = new Map(governance.constraints.map(({ name, group }) => [name, group]));
   const enforced = enforcedIn(constraints, actions);
   return {
     gated: new Set(constraints.filter(hasBindGate).map(({ metadata }) => metadata.name)),
@@ -178,10 +180,14 @@ const lockTwoFacts = (view: ClusterView, governance: Governance, actions: readon
     templateProblem: findTemplateProblem(template, view.constraints.served),
     enforcedConstraints: governance.constraints.flatMap(({ name }) => (enforced.has(name) ? (byName.get(name) ?? []) : [])),
     constraintProblem: (name) => (enforced.has(name) ? undefined : findConstraintProblem(name, byName.get(name))),
-    constraintExists: (name) => byName.has(name),
+    constraintExists: (name) => isOfGroup(byName.get(name), groups.get(name)),
     constraintEnforced: (name) => enforced.has(name),
   };
 };
+
+/** Whether it is there, and not still that of the group that it was before. */
+const isOfGroup = (constraint: Constraint | undefined, group: string | undefined): boolean =>
+  constraint !== undefined && (group === undefined || groupNameOf(constraint) === group);
 
 /** On older API servers a Binding says nothing of the region: there lock 2 leaves it to lock 1. */
 const lockTwoBinders = ({ capabilities, trust }: ClusterSettings): readonly string[] | undefined =>

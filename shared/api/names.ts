@@ -60,9 +60,6 @@ export const LABELS = {
   component: `${KEY_PREFIX}component`,
 } as const;
 
-/** On a constraint whose name is that of another group: the group that it is of. */
-export const CONSTRAINT_GROUP_LABEL: string = `${KEY_PREFIX}constraint-group`;
-
 /** Actions that the floor evaluates itself; each has its own selector label and region annotation on a namespace. */
 export const FLOOR_ACTIONS = ['deny', 'warn', 'dryrun'] as const;
 export type FloorAction = (typeof FLOOR_ACTIONS)[number];

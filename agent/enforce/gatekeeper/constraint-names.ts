@@ -8,13 +8,20 @@ import type { Constraint } from './kinds.ts';
 /** A constraint, planned or in the cluster, as far as its name may be used again. */
 export interface NamedConstraint {
   readonly name: string;
-  /** Names its group: what `constraintName` gives. */
   readonly group: string;
   /** Texts of its entries, sorted. */
   readonly entries: readonly string[];
 }
 
-/** A constraint of the cluster. */
+export type WantedConstraint = Omit<NamedConstraint, 'name'>;
+
+export interface ConstraintIdentity {
+  readonly name: string;
+  readonly group: string;
+  /** The group whose constraint it takes over. */
+  readonly formerGroup: string | undefined;
+}
+
 export const namedConstraintOf: (constraint: Constraint) => NamedConstraint = weakMemo((constraint) => ({
   name: constraint.metadata.name,
   group: groupNameOf(constraint),
@@ -24,7 +31,7 @@ export const namedConstraintOf: (constraint: Constraint) => NamedConstraint = we
 const actionOf = (name: string): string => name.slice(0, name.lastIndexOf('-'));
 
 /** The same for two constraints of one action with the same entries. */
-const contentKey = ({ group, entries }: Omit<NamedConstraint, 'name'>): string => [actionOf(group), ...entries].join('\n');
+const contentKey = ({ group, entries }: WantedConstraint): string => [actionOf(group), ...entries].join('\n');
 
 const freshName = (group: string, isTaken: (name: string) => boolean): string => {
   for (let attempt = 0; ; attempt += 1) {
@@ -35,31 +42,35 @@ const freshName = (group: string, isTaken: (name: string) => boolean): string =>
 
 /**
  * Chooses the names of the wanted constraints. A group keeps the constraint that it has. A new one whose policies all come from one
- * constraint that nothing else wants gets that one: Gatekeeper then changes an object at once, instead of loading one and dropping
+ * constraint that nothing else wants takes that one over: Gatekeeper then changes an object at once, instead of loading one and dropping
  * another, which takes both sides twice the work.
  *
- * @param held constraints that were planned before or are in the cluster; of two for one group the first counts
- * @returns names by group
+ * @param held constraints that were planned before, then those in the cluster: one name may be held twice, and is taken over only where
+ *   both are the same policies, since some of those in the cluster may still wait for another constraint
+ * @returns by group
  */
 export const nameConstraints = (
-  wanted: readonly Omit<NamedConstraint, 'name'>[],
+  wanted: readonly WantedConstraint[],
   held: readonly NamedConstraint[],
-): ReadonlyMap<string, string> => {
-  const names = new Map<string, string>();
+): ReadonlyMap<string, ConstraintIdentity> => {
+  const identities = new Map<string, ConstraintIdentity>();
   const used = new Set<string>();
-  const assign = (group: string, name: string): void => {
-    names.set(group, name);
+  const assign = (group: string, name: string, formerGroup?: string): void => {
+    identities.set(group, { name, group, formerGroup });
     used.add(name);
   };
   const groups = new Set(wanted.map(({ group }) => group));
-  for (const { group, name } of held) if (groups.has(group) && !names.has(group) && !used.has(name)) assign(group, name);
-  const left = held.filter(({ name }) => !used.has(name));
-  const heldNames = new Set(held.map(({ name }) => name));
+  for (const { group, name } of held) if (groups.has(group) && !identities.has(group) && !used.has(name)) assign(group, name);
+  const byName = Map.groupBy(held, ({ name }) => name);
+  const isOf = (key: string) => (other: NamedConstraint) => contentKey(other) === key;
   for (const constraint of wanted.toSorted((a, b) => byText(a.group, b.group))) {
-    if (names.has(constraint.group)) continue;
-    const key = contentKey(constraint);
-    const same = left.find((other) => !used.has(other.name) && contentKey(other) === key);
-    assign(constraint.group, same?.name ?? freshName(constraint.group, (name) => used.has(name) || heldNames.has(name)));
+    if (identities.has(constraint.group)) continue;
+    const isSame = isOf(contentKey(constraint));
+    const former = held.find((other) => !used.has(other.name) && (byName.get(other.name) ?? []).every(isSame));
+    // Its own name is free also where it has other content, which another writer put there or no policy wants any more.
+    const isTaken = (name: string): boolean => used.has(name) || (name !== constraint.group && byName.has(name));
+    if (former === undefined) assign(constraint.group, freshName(constraint.group, isTaken));
+    else assign(constraint.group, former.name, former.group);
   }
-  return names;
+  return identities;
 };

@@ -1,9 +1,9 @@
-import { CONSTRAINT_GROUP_LABEL, LABELS } from '@fso/shared/api';
+import { LABELS } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
 import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { sortedSet } from '../../compare.ts';
 import { shortHash } from '../labels.ts';
-import { shardOf } from '../tenants.ts';
+import { isTenantsKey, shardOf } from '../tenants.ts';
 import type { Constraint, ConstraintEntry, ConstraintSpec, ScopedEnforcementAction } from './kinds.ts';
 
 /** What the policies of one constraint have in common. */
@@ -26,53 +26,32 @@ export const constraintName = (group: ConstraintGroup): string => {
   return `geo-${group.action}-${shortHash(JSON.stringify(identity), 10)}`;
 };
 
-/** What does not follow from the content of a constraint. */
-export interface ConstraintIdentity {
-  readonly name: string;
-  /** Name of its group. */
-  readonly group: string;
-}
-
-/** The group that a constraint says it is of. */
-export const groupNameOf = ({ metadata }: Constraint): string => metadata.labels?.[CONSTRAINT_GROUP_LABEL] ?? metadata.name;
-
-export const identityOf = (constraint: Constraint): ConstraintIdentity => ({
-  name: constraint.metadata.name,
-  group: groupNameOf(constraint),
+/** Name of the group that a constraint is of, by its content, whatever its own name is. */
+export const groupNameOf: (constraint: Constraint) => string = weakMemo((constraint) => {
+  const [first, ...others] = entriesOf(constraint);
+  const isShard = first !== undefined && [first, ...others].every(({ name, pattern }) => isTenantsKey(name, pattern));
+  return constraintName({ ...groupOf(constraint), shard: isShard ? shardOf(first.pattern) : undefined });
 });
 
-/** Whether a constraint in the cluster is of the group that it says it is of. */
-export const matchesItsGroup = (constraint: Constraint): boolean => {
-  const group = groupOf(constraint);
-  const shards = new Set(entriesOf(constraint).map(({ pattern }) => shardOf(pattern)));
-  return [undefined, ...shards].some((shard) => constraintName({ ...group, shard }) === groupNameOf(constraint));
-};
+const OWN_NAME = /^geo-(deny|warn|dryrun|scoped)-[0-9a-f]{10}$/;
+
+/** Whether a constraint has a name as this system gives it. */
+export const isOwnName = ({ metadata }: Constraint): boolean => OWN_NAME.test(metadata.name);
 
 const OWN_CONSTRAINT = /\[geo-[a-z]+-[0-9a-f]{10}\]/;
 
 /** Whether a refusal by Gatekeeper names a constraint of ours; Gatekeeper writes `[<constraint>] <message>`. */
 export const isRefusedByOwnConstraint = (message: string): boolean => OWN_CONSTRAINT.test(message);
 
-const ownIdentity = (group: ConstraintGroup): ConstraintIdentity => {
-  const name = constraintName(group);
-  return { name, group: name };
-};
-
-/** The whole body for server-side apply. @param identity of an existing constraint, whose spec does not tell its shard */
+/** The whole body for server-side apply. @param name of an existing constraint; default: that of the group */
 export const constraintBody = (
   group: ConstraintGroup,
   entries: readonly ConstraintEntry[],
-  identity: ConstraintIdentity = ownIdentity(group),
+  name: string = constraintName(group),
 ): Constraint => ({
   apiVersion: GEO_RESIDENCY_KIND.apiVersion,
   kind: GEO_RESIDENCY_KIND.kind,
-  metadata: {
-    name: identity.name,
-    labels: {
-      [LABELS.component]: 'constraint',
-      ...(identity.group === identity.name ? {} : { [CONSTRAINT_GROUP_LABEL]: identity.group }),
-    },
-  },
+  metadata: { name, labels: { [LABELS.component]: 'constraint' } },
   spec: specFor(group, entries),
 });
 
@@ -128,7 +107,7 @@ const GATING: ReadonlySet<string> = new Set(['deny', 'scoped']);
  */
 export const withBindGate: (body: Constraint, binders: readonly string[]) => Constraint = weakMemo2((body, binders) => {
   const group = groupOf(body);
-  return GATING.has(group.action) ? constraintBody({ ...group, binders }, entriesOf(body), identityOf(body)) : body;
+  return GATING.has(group.action) ? constraintBody({ ...group, binders }, entriesOf(body), body.metadata.name) : body;
 });
 
 /** Whether the constraint already carries the bind gate, and so its CRD has the field. */

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { planGovernance } from '../governance.ts';
 import { anyPolicies, NAMESPACES, NOW, namespaceOf, policyOf } from '../testing/policies.ts';
-import type { Action, PolicyInput } from '../types.ts';
+import type { Action, Governance, PolicyInput } from '../types.ts';
 import { CANARY_NAME, canaryBody } from './canary.ts';
-import { constraintBody, groupOf, withBindGate } from './constraint.ts';
+import { constraintBody, groupNameOf, groupOf, withBindGate } from './constraint.ts';
 import { isConstraintEnforced, isTemplateReady, planGatekeeper } from './gatekeeper.ts';
 import type { Constraint, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
@@ -28,6 +28,10 @@ const plan = (policies: readonly PolicyInput[], constraints: readonly Constraint
   const governance = planGovernance(policies, namespaces, NOW, { constraints: present });
   return planGatekeeper({ governance, template, constraints: present, gatekeeperServed: true, binders });
 };
+
+/** The same for a governance that has a history. */
+const planLockTwo = (governance: Governance, constraints: readonly Constraint[]) =>
+  planGatekeeper({ governance, template, constraints: [canaryBody(), ...constraints], gatekeeperServed: true });
 
 const enforcedAt = (constraint: Constraint): Constraint => ({
   ...constraint,
@@ -143,7 +147,7 @@ describe('planGatekeeper', () => {
     const [start] = settle([eu], []);
     const constraints = start === undefined ? [] : [start];
     const actions = plan([wider], constraints);
-    expect(actions).toMatchObject([{ type: 'apply', reason: 'Join', body: { metadata: { name: start?.metadata.name } } }]);
+    expect(actions).toMatchObject([{ type: 'apply', reason: 'Move', body: { metadata: { name: start?.metadata.name } } }]);
     const [changed] = settle([wider], constraints);
     expect(groupOf(changed ?? { metadata: { name: '' } }).regions).toEqual(['eu-central-1', 'eu-west-1']);
     // The name is that of the first group, and stays when the policy returns to it, and when another one gets that group.
@@ -158,6 +162,58 @@ describe('planGatekeeper', () => {
     const actions = plan([wider, other], start);
     expect(actions).toMatchObject([{ type: 'apply', reason: 'Join' }]);
     expect(namesIn(apply(start, actions))).toEqual(['team/eu', 'team/other', 'team/eu']);
+  });
+
+  it('does not call its own change another’s where a policy goes back before the cluster shows it', () => {
+    const [old] = settle([eu], []);
+    const present = old === undefined ? [] : [old];
+    const first = planGovernance([eu], namespaces, NOW, { constraints: present });
+    const second = planGovernance([wider], namespaces, NOW, { constraints: present, previous: first });
+    const third = planGovernance([eu], namespaces, NOW, { constraints: present, previous: second });
+    const shown = apply(present, planLockTwo(second, present));
+    expect(planLockTwo(third, present)).toEqual([]);
+    expect(planLockTwo(third, shown)).toMatchObject([{ type: 'apply', reason: 'Move' }]);
+    const edited = present.map((constraint) =>
+      constraintBody({ ...groupOf(constraint), regions: ['us-east-1'] }, [], constraint.metadata.name),
+    );
+    expect(planLockTwo(third, edited)).toMatchObject([{ reason: 'Drift' }]);
+  });
+
+  /** By policy: what each constraint that has it says of it. */
+  const rulesIn = (constraints: readonly Constraint[]): ReadonlyMap<string, readonly string[]> => {
+    const rules = constraints.flatMap((constraint) => namesIn([constraint]).map((name) => [name, groupNameOf(constraint)] as const));
+    return new Map([...Map.groupBy(rules, ([name]) => name)].map(([name, found]) => [name, found.map(([, rule]) => rule)]));
+  };
+
+  it('puts no policy under the rule of another, nor leaves one without its own, where nothing new comes into force', () => {
+    fc.assert(
+      fc.property(fc.array(anyPolicies, { minLength: 2, maxLength: 5 }), (history) => {
+        let constraints: readonly Constraint[] = [];
+        let governance: Governance | undefined;
+        const meant: (readonly [string, string])[] = [];
+        for (const policies of history) {
+          const before = rulesIn(constraints);
+          governance = planGovernance(policies, namespaces, NOW, { constraints, previous: governance });
+          const wanted = rulesIn(governance.constraints.map(({ body }) => body as Constraint));
+          meant.push(...[...wanted].flatMap(([name, rules]) => rules.map((rule) => [name, rule] as const)));
+          // Gatekeeper gets to enforce no object that it does not have yet.
+          constraints = apply(constraints, planLockTwo(governance, constraints));
+          const after = rulesIn(constraints);
+          const given = [...after].flatMap(([name, rules]) => rules.map((rule) => [name, rule] as const));
+          expect(meant).toEqual(expect.arrayContaining(given));
+          expect([...after.keys()]).toEqual(expect.arrayContaining([...before.keys()].filter((name) => wanted.has(name))));
+        }
+      }),
+    );
+  });
+
+  it('finds the group of a constraint in its content', () => {
+    fc.assert(
+      fc.property(anyPolicies, (policies) => {
+        for (const { body, group } of planGovernance(policies, namespaces, NOW).constraints)
+          expect(groupNameOf(body as Constraint)).toBe(group);
+      }),
+    );
   });
 
   it('settles from any policies to any others, and removes nothing before the replacement is enforced', () => {

@@ -4,17 +4,7 @@ import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { hasMore, isSame, readsAs, replacementOf, sortedSet } from '../../compare.ts';
 import type { Action, DesiredConstraint, Governance } from '../types.ts';
 import { CANARY_NAME, canaryBody } from './canary.ts';
-import {
-  constraintBody,
-  entriesOf,
-  entryText,
-  groupNameOf,
-  groupOf,
-  hasBindGate,
-  identityOf,
-  matchesItsGroup,
-  withBindGate,
-} from './constraint.ts';
+import { constraintBody, entriesOf, entryText, groupNameOf, groupOf, hasBindGate, isOwnName, withBindGate } from './constraint.ts';
 import type { Constraint, ConstraintEntry, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
 
@@ -132,13 +122,28 @@ const changeConstraint = (
 ): Action[] => {
   const own = wanted === undefined ? [] : entriesOf(wanted.body);
   const staying = stayingEntries(own, observed, moving);
+  if (wanted !== undefined && observed !== undefined && groupNameOf(observed) !== wanted.group)
+    return moveConstraint(wanted, observed, staying.length > 0);
   const entries = [...own, ...staying];
   const model = wanted?.body ?? observed ?? { metadata: { name: '' } };
   if (entries.length === 0) return observed === undefined ? [] : [deleteAction(observed, 'Leave')];
-  const body = constraintBody(groupOf(model), entries, identityOf(model));
-  if (observed === undefined) return [applyAction(GEO_RESIDENCY_KIND, body, { reason: 'Join', policies: namesOf(entries) })];
-  if (readsAs(observed, body)) return [];
-  return writesOf(observed, applyAction(GEO_RESIDENCY_KIND, body, { reason: reasonFor(observed, body), policies: namesOf(entries) }));
+  return applyEntries(constraintBody(groupOf(model), entries, model.metadata.name), observed);
+};
+
+const applyEntries = (body: Constraint, observed: Constraint | undefined): Action[] => {
+  if (observed !== undefined && readsAs(observed, body)) return [];
+  const reason = observed === undefined ? 'Join' : reasonFor(observed, entriesOf(body));
+  return writesOf(observed, applyAction(GEO_RESIDENCY_KIND, body, { reason, policies: namesOf(entriesOf(body)) }));
+};
+
+/**
+ * From the group that it was of before, once no policy needs it as it is: those that went elsewhere keep it until they are in force there.
+ * Any other content is another writer's.
+ */
+const moveConstraint = ({ body, policies, formerGroup }: DesiredConstraint, observed: Constraint, isNeeded: boolean): Action[] => {
+  const isFormer = groupNameOf(observed) === formerGroup;
+  if (isFormer && isNeeded) return [];
+  return writesOf(observed, applyAction(GEO_RESIDENCY_KIND, body, { reason: isFormer ? 'Move' : 'Drift', policies }));
 };
 
 /**
@@ -150,7 +155,9 @@ const writesOf = (observed: Template | Constraint | undefined, apply: ApplyActio
   if (observed === undefined || !hasMore(observed.spec, wanted.spec)) return [apply];
   const { key, kind, policies } = apply;
   const patch = { spec: replacementOf(observed.spec, { ...wanted.spec }) };
-  return [{ type: 'patch', key, kind, ref: { name: wanted.metadata.name }, patch, reason: 'Drift', policies }, apply];
+  // What a move leaves behind was this system's own.
+  const reason = apply.reason === 'Move' ? apply.reason : 'Drift';
+  return [{ type: 'patch', key, kind, ref: { name: wanted.metadata.name }, patch, reason, policies }, apply];
 };
 
 /** Whether nothing in it is missing, foreign or left over. */
@@ -161,16 +168,14 @@ const stayingEntries = (
   observed: Constraint | undefined,
   moving: ReadonlySet<string>,
 ): readonly ConstraintEntry[] => {
-  // After a change of the regions or the action by another writer: no entry of such an object is worth keeping.
-  if (observed === undefined || !matchesItsGroup(observed)) return [];
+  if (observed === undefined) return [];
   const owned = new Set(namesOf(own));
   return entriesOf(observed).filter((entry) => moving.has(entry.name) && !owned.has(entry.name));
 };
 
-const reasonFor = (observed: Constraint, body: Constraint): string => {
-  if (groupNameOf(observed) !== groupNameOf(body)) return 'Join';
+const reasonFor = (observed: Constraint, entries: readonly ConstraintEntry[]): string => {
   const before = new Set(entriesOf(observed).map(entryText));
-  const after = new Set(entriesOf(body).map(entryText));
+  const after = new Set(entries.map(entryText));
   if (![...after].every((id) => before.has(id))) return 'Join';
   return [...before].every((id) => after.has(id)) ? 'Drift' : 'Leave';
 };
@@ -181,9 +186,8 @@ const isUndisturbed = (observed: Constraint, body: Constraint): boolean => {
   return isSame(observed.spec, expected.spec);
 };
 
-const OUR_NAME = /^geo-(deny|warn|dryrun|scoped)-[0-9a-f]{10}$/;
-
-const isOurs = ({ metadata }: Constraint): boolean => OUR_NAME.test(metadata.name) || metadata.labels?.[LABELS.component] === 'constraint';
+const isOurs = (constraint: Constraint): boolean =>
+  isOwnName(constraint) || constraint.metadata.labels?.[LABELS.component] === 'constraint';
 
 const namesOf = (entries: readonly ConstraintEntry[]): string[] => sortedSet(entries.map((entry) => entry.name));
 
