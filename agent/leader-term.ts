@@ -1,5 +1,6 @@
 import { AGENT_LEASE, ANNOTATIONS, type ClusterEvent, type KubeObject, SYSTEM_NAMESPACE, type UninstallReport } from '@fso/shared/api';
 import { EventRecorder, type Informer, NAMESPACE_KIND, runAsLeader } from '@fso/shared/kube';
+import { untilAborted } from '@fso/shared/runtime';
 import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
 import { Controller } from './controller.ts';
@@ -151,8 +152,9 @@ class LeaderTerm {
     const { config, runtime, observatory, metrics } = this.#parts;
     try {
       if (config.openReports !== true) return await removeReports(runtime, this.#enforcing);
-      // Before it there is no state of this cluster, or one of an earlier term.
-      if (!(await this.#firstRound.promise)) return;
+      // Before it there is no state of this cluster, or one of an earlier term. A term that begins with an uninstall request has none.
+      await Promise.race([this.#firstRound.promise, untilAborted(this.#enforcing)]);
+      if (this.#enforcing.aborted) return;
       await new OpenReports({ runtime, view: this.#cluster.view, observatory, metrics }, this.#enforcing).run(this.#enforcing);
     } catch (error) {
       // Enforcement does not depend on them.

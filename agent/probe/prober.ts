@@ -131,7 +131,9 @@ export class Prober {
   #expect(namespace: string, target: ProbeTarget, before: ProbeTarget | undefined): void {
     this.#states.expect(namespace, target.fingerprint, isGovernanceAlone(before, target));
     this.#schedule.add(namespace);
-    this.#times.expect(namespace);
+    // Where nothing can be asked, no proof gets old.
+    if (this.#kindsOf(namespace).length > 0) this.#times.expect(namespace);
+    else this.#times.forget(namespace);
     if (isFloorAlone(before, target)) this.#retries.resume(namespace);
     else this.#retries.start(namespace);
   }

@@ -161,7 +161,10 @@ describe('planPolicyEvents', () => {
     const active = plan();
     const [enforced] = planPolicyEvents(undefined, active);
     const alert = { severity: 'alert', reason: 'Enforced', message: '' } as const;
-    expect([undefined, active].map((shown) => enforced !== undefined && isShown(shown, enforced))).toEqual([false, true]);
-    expect(isShown(active, alert)).toBe(false);
+    expect([undefined, active].map((shown) => enforced !== undefined && isShown(shown, undefined, enforced))).toEqual([false, true]);
+    expect(isShown(active, undefined, alert)).toBe(false);
+    // The end of something bad is news, though the cluster never came to show that.
+    const expired = plan({ previous: active, outcome: { kind: 'expired', regions: [], expiredAt: '2025-12-31T00:00:00Z' } });
+    expect(enforced !== undefined && isShown(active, expired, enforced)).toBe(false);
   });
 });

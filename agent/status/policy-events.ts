@@ -31,9 +31,16 @@ const readyEvents = (previous: SovereignPolicyStatus | undefined, next: Sovereig
   return changed && severity !== undefined ? [{ severity, reason, message: next.message ?? '' }] : [];
 };
 
-/** Whether the object in the cluster says the same before and after: a Kubernetes Event of it would be one more write for nothing new. */
-export const isShown = (shown: SovereignPolicyStatus | undefined, { severity, reason }: PolicyEvent): boolean =>
-  severity === 'info' && readyReason(shown) === reason;
+/**
+ * Whether the object in the cluster says it already, and nothing bad came before: a Kubernetes Event would be one more write for nothing new.
+ *
+ * @param shown status in the cluster
+ */
+export const isShown = (
+  shown: SovereignPolicyStatus | undefined,
+  previous: SovereignPolicyStatus | undefined,
+  { severity, reason }: PolicyEvent,
+): boolean => severity === 'info' && readyReason(shown) === reason && (SEVERITIES[readyReason(previous) ?? ''] ?? 'info') === 'info';
 
 /** The events of a policy whose status changed. */
 export const planPolicyEvents = (previous: SovereignPolicyStatus | undefined, next: SovereignPolicyStatus): PolicyEvent[] => {

@@ -130,7 +130,7 @@ export class StatusPublisher {
     const { outputs, context, wake } = this.#deps;
     const events = status === previous || isSurplus ? [] : planPolicyEvents(previous, status);
     for (const event of events) {
-      if (isShown(live.status, event)) outputs.events.reportOnly(live, event);
+      if (isShown(live.status, previous, event)) outputs.events.reportOnly(live, event);
       else outputs.events.ofPolicy(live, event);
     }
     if (heldMs > 0) wake(heldMs);

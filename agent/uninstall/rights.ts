@@ -1,5 +1,5 @@
 import { API_GROUP, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { GEO_RESIDENCY_KIND, type KubeClient } from '@fso/shared/kube';
+import { GEO_RESIDENCY_KIND, isNotFound, type KubeClient } from '@fso/shared/kube';
 import { mapConcurrently } from '@fso/shared/runtime';
 import { REPORT_KIND } from '../openreports/index.ts';
 
@@ -25,10 +25,22 @@ const NEEDED: readonly Right[] = [
   ...rights(API_GROUP, ['floorparameters'], ['list', 'delete']),
   ...rights(API_GROUP, ['sovereignpolicies'], ['list', 'patch']),
   { verb: 'patch', group: API_GROUP, resource: 'sovereignpolicies', subresource: 'status' },
-  ...rights('openreports.io', [REPORT_KIND.plural], ['list', 'delete']),
   ...rights('', ['namespaces'], ['get', 'list', 'patch', 'delete']),
   { verb: 'get', group: 'coordination.k8s.io', resource: 'leases', namespace: SYSTEM_NAMESPACE },
 ];
+
+/** Where the API server has the kind. */
+const NEEDED_FOR_REPORTS = rights('openreports.io', [REPORT_KIND.plural], ['list', 'delete']);
+
+const areReportsServed = async (client: KubeClient, signal: AbortSignal): Promise<boolean> => {
+  try {
+    await client.raw({ method: 'GET', path: `/apis/${REPORT_KIND.apiVersion}` }, signal);
+    return true;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
+};
 
 const textOf = ({ verb, group, resource, subresource }: Right): string =>
   `${verb} ${resource}${subresource === undefined ? '' : `/${subresource}`}${group === '' ? '' : `.${group}`}`;
@@ -47,10 +59,11 @@ const CONCURRENCY = 8;
  */
 export const findMissingRights = async (client: KubeClient, signal: AbortSignal): Promise<readonly string[]> => {
   const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
-  const answers = await mapConcurrently(NEEDED, CONCURRENCY, async (right) => {
+  const needed = (await areReportsServed(client, signal)) ? [...NEEDED, ...NEEDED_FOR_REPORTS] : NEEDED;
+  const answers = await mapConcurrently(needed, CONCURRENCY, async (right) => {
     const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes: right } };
     const { object } = await client.raw<SelfSubjectAccessReview>({ method: 'POST', path, body }, signal);
     return object.status?.allowed === true;
   });
-  return NEEDED.filter((_, index) => answers[index] !== true).map(textOf);
+  return needed.filter((_, index) => answers[index] !== true).map(textOf);
 };

@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
@@ -52,6 +53,11 @@ describe('credentials of a kubeconfig', () => {
     ['a token and a CA', { token: 'secret' }, { 'certificate-authority-data': base64('ca') }],
     ['a client certificate in the file', { 'client-certificate-data': base64('cert'), 'client-key-data': base64('key') }, {}],
     ['files relative to the kubeconfig', { 'client-certificate': 'cert', 'client-key': 'key' }, { 'certificate-authority': 'ca' }],
+    [
+      'empty fields, as templates leave them',
+      { token: 'secret', tokenFile: '', 'client-certificate': '', 'client-key-data': '' },
+      { 'certificate-authority': '', 'certificate-authority-data': base64('ca') },
+    ],
     ['another name of the server', { token: 'secret' }, { 'tls-server-name': 'other.example' }],
   ])('are those that the library reads: %s', async (_, user, cluster) => {
     const path = await write(user, cluster);
@@ -81,6 +87,22 @@ describe('credentials of a kubeconfig', () => {
     const other = await read(await write({ token: 'b' }, { 'certificate-authority': 'ca' }));
     expect(second.tlsId).toBe(first.tlsId);
     expect(other.tlsId).not.toBe(first.tlsId);
+  });
+
+  it('may stand in lines of Base64, and without padding', async () => {
+    const lines = base64('a certificate')
+      .replace(/=+$/, '')
+      .replace(/(.{4})/g, '$1\n');
+    const { tls } = await read(await write({ token: 'secret' }, { 'certificate-authority-data': lines }));
+    expect(String(tls.ca)).toBe('a certificate');
+  });
+
+  it('are in no error, also where the file is read while it is written', async () => {
+    const path = await write({ token: 'secret' });
+    await writeFile(path, 'users:\n- name: u\n  user:\n    token: "eyJ-secret\n  : ][');
+    const error: unknown = await read(path).catch((caught: unknown) => caught);
+    expect(String(error)).toContain('credentials for https://k.example');
+    expect(inspect(error, { depth: 10 })).not.toContain('eyJ-secret');
   });
 
   it('name the server and the file that cannot be read', async () => {

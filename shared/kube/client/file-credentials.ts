@@ -8,28 +8,31 @@ import type { KubeconfigContext } from './kubeconfig.ts';
 /** Where Kubernetes mounts the token and the CA of a pod's service account. */
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-const Base64 = z.base64().transform((text) => Buffer.from(text, 'base64'));
+/** As kubectl takes them: what is empty is absent. */
+const Text = z
+  .string()
+  .nullish()
+  .transform((text) => text || undefined);
+/** In lines, and with or without padding. */
+const Base64 = Text.transform((text) => (text === undefined ? undefined : Buffer.from(text, 'base64')));
 
 /** A user whose credentials stand in files. Strict: what has more, e.g. a plugin, is no such user. */
 const FileUser = z.strictObject({
-  token: z.string().optional(),
-  tokenFile: z.string().optional(),
-  'client-certificate': z.string().optional(),
-  'client-certificate-data': Base64.optional(),
-  'client-key': z.string().optional(),
-  'client-key-data': Base64.optional(),
+  token: Text,
+  tokenFile: Text,
+  'client-certificate': Text,
+  'client-certificate-data': Base64,
+  'client-key': Text,
+  'client-key-data': Base64,
 });
 type FileUser = z.output<typeof FileUser>;
 
-const FileCluster = z.object({
-  'certificate-authority': z.string().optional(),
-  'certificate-authority-data': Base64.optional(),
-  'tls-server-name': z.string().optional(),
-});
+const FileCluster = z.object({ 'certificate-authority': Text, 'certificate-authority-data': Base64, 'tls-server-name': Text });
+type FileCluster = z.output<typeof FileCluster>;
 
 const Kubeconfig = z.object({
-  contexts: z.array(z.object({ name: z.string(), context: z.object({ cluster: z.string(), user: z.string().optional() }) })),
-  clusters: z.array(z.object({ name: z.string(), cluster: FileCluster })),
+  contexts: z.array(z.object({ name: z.string(), context: z.object({ cluster: z.string(), user: Text }) })),
+  clusters: z.array(z.object({ name: z.string(), cluster: z.unknown() })),
   users: z.array(z.object({ name: z.string(), user: z.unknown() })).default([]),
 });
 
@@ -47,13 +50,16 @@ export const readServiceAccount = async (): Promise<Credentials> => {
   return toCredentials(token, { ca });
 };
 
-/** Of the user and the cluster of a context. @returns undefined: a plugin makes the credentials */
-const parseContext = (text: string, name: string): { user: FileUser; cluster: z.output<typeof FileCluster> } | undefined => {
-  const { contexts, clusters, users } = Kubeconfig.parse(parse(text));
+/** Of the user and the cluster of a context. @returns undefined: a plugin makes the credentials, or the library has to say what is wrong */
+const parseContext = (text: string, name: string): { user: FileUser; cluster: FileCluster } | undefined => {
+  // Pretty errors show the line, which may be that of a token.
+  const { data: { contexts, clusters, users } = { contexts: [], clusters: [], users: [] } } = Kubeconfig.safeParse(
+    parse(text, { prettyErrors: false }),
+  );
   const context = contexts.find((entry) => entry.name === name)?.context;
-  const cluster = clusters.find((entry) => entry.name === context?.cluster)?.cluster;
+  const cluster = FileCluster.safeParse(clusters.find((entry) => entry.name === context?.cluster)?.cluster);
   const user = FileUser.safeParse(users.find((entry) => entry.name === context?.user)?.user ?? {});
-  return cluster !== undefined && user.success ? { user: user.data, cluster } : undefined;
+  return cluster.success && user.success ? { user: user.data, cluster: cluster.data } : undefined;
 };
 
 /**
