@@ -109,7 +109,7 @@ const CASES: Readonly<Record<MonitoredChart, Readonly<Record<string, AlertCase>>
     FsoAgentLockNotReady: gauge(`fso_agent_lock_ready{lock="guard", ${AGENT}}`, [0, 1], 10),
     FsoAgentPolicyFailed: kind('fso_agent_policies', `phase="Failed", ${AGENT}`, 5),
     FsoAgentDenyViolated: kind('fso_agent_violations', `enforcement_action="deny", ${AGENT}`, 15),
-    FsoAgentTampering: { series: { [`fso_agent_tampering_total{pod="new", ${AGENT}}`]: '_x4 1x60' }, at: [4, 6, 20] },
+    FsoAgentTampering: { series: { [`fso_agent_tampering_total{pod="new", ${AGENT}}`]: '_x5 1x60' }, at: [4, 6, 20] },
     FsoAgentUntrustedRevision: { series: { [`fso_agent_untrusted_revisions_total{${AGENT}}`]: '0x4 1x60' }, at: [4, 6, 25] },
   },
 };
