@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AlertCounts } from './alerts/views.ts';
 import { ResourceName } from './common.ts';
 import { PolicyKey, RevisionVerification } from './reports.ts';
 import { Phase } from './sovereign-policy.ts';
@@ -96,6 +97,8 @@ export const StreamEvent = z.discriminatedUnion('event', [
   z.object({ event: z.literal('policy'), data: PolicyChange }),
   z.object({ event: z.literal('event'), data: EventView }),
   z.object({ event: z.literal('commit'), data: CommitSummary }),
+  /** Alerts or silences changed; a client reads those that it shows again. */
+  z.object({ event: z.literal('alerts'), data: AlertCounts }),
   /** The stream cannot resume where the client left off: read everything again. */
   z.object({ event: z.literal('reset'), data: z.object({}) }),
 ]);

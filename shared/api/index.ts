@@ -1,5 +1,7 @@
 export * from './access.ts';
 export * from './activity.ts';
+export * from './alerts/rules.ts';
+export * from './alerts/views.ts';
 export * from './audit.ts';
 export * from './clusters.ts';
 export * from './common.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AlertNameView, AlertSeverityView } from './alerts/views.ts';
 import { ResourceName } from './common.ts';
 import { PolicyKey } from './reports.ts';
 import { EnforcementAction, LockState, Phase } from './sovereign-policy.ts';
@@ -77,22 +78,23 @@ export const RegionList = z.object({
 });
 export type RegionList = z.infer<typeof RegionList>;
 
+const issue = {
+  alert: AlertNameView.describe('Name of the alert that it becomes if it lasts.'),
+  severity: AlertSeverityView,
+  problem: z.string(),
+  since: z.iso.datetime({ offset: true }).nullable(),
+};
+
 /** The report for auditors: every issue of the fleet at one moment. */
 export const IssueReport = z.object({
   generatedAt: z.iso.datetime({ offset: true }),
   revision: z.string().nullable().describe('Commit in force at the hub.'),
+  hub: z.array(z.object(issue)).describe('The repository cannot be read, its newest commit was rejected or is not trusted.'),
   clusters: z
-    .array(z.object({ cluster: ResourceName, problem: z.string(), since: z.iso.datetime({ offset: true }).nullable() }))
-    .describe('Not connected, behind, refused a commit, tampered with, a lock not ready.'),
+    .array(z.object({ cluster: ResourceName, ...issue }))
+    .describe('Not connected, behind, refused a commit, tampered with, a lock not ready, a certificate that was not renewed.'),
   policies: z
-    .array(
-      z.object({
-        policy: PolicyKey,
-        cluster: z.string().nullable(),
-        problem: z.string(),
-        since: z.iso.datetime({ offset: true }).nullable(),
-      }),
-    )
+    .array(z.object({ policy: PolicyKey, cluster: z.string().nullable(), ...issue }))
     .describe(
       'Failed, expired or about to expire, in conflict; and in connected clusters: pending, never reported, a lock degraded or unavailable.',
     ),

@@ -63,6 +63,17 @@ const section = <T>({ id, title, caption, columns }: Table<T>, rows: readonly T[
   return `<section aria-labelledby="${id}">${heading}<div class="scroll" role="region" aria-labelledby="${id}" tabindex="0">${table}</div></section>`;
 };
 
+const HUB: Table<IssueReport['hub'][number]> = {
+  id: 'hub',
+  title: 'Hub',
+  caption: 'The repository cannot be read, or its newest commit was rejected or is not trusted.',
+  columns: [
+    ['Problem', ({ problem }) => escapeHtml(problem)],
+    ['Severity', ({ severity }) => escapeHtml(severity)],
+    ['Since', ({ since }) => time(since)],
+  ],
+};
+
 const CLUSTERS: Table<IssueReport['clusters'][number]> = {
   id: 'clusters',
   title: 'Clusters',
@@ -70,6 +81,7 @@ const CLUSTERS: Table<IssueReport['clusters'][number]> = {
   columns: [
     ['Cluster', ({ cluster }) => escapeHtml(cluster)],
     ['Problem', ({ problem }) => escapeHtml(problem)],
+    ['Severity', ({ severity }) => escapeHtml(severity)],
     ['Since', ({ since }) => time(since)],
   ],
 };
@@ -82,6 +94,7 @@ const POLICIES: Table<IssueReport['policies'][number]> = {
     ['Policy', ({ policy }) => escapeHtml(policy)],
     ['Cluster', ({ cluster }) => escapeHtml(cluster ?? 'all')],
     ['Problem', ({ problem }) => escapeHtml(problem)],
+    ['Severity', ({ severity }) => escapeHtml(severity)],
     ['Since', ({ since }) => time(since)],
   ],
 };
@@ -108,7 +121,7 @@ const unnamed = (count: number): string =>
 
 /** The report as a page of HTML. */
 export const formatIssueHtml = (report: IssueReport): string => {
-  const { generatedAt, revision, clusters, policies, violations, unnamedViolations, omitted } = report;
+  const { generatedAt, revision, hub, clusters, policies, violations, unnamedViolations, omitted } = report;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -125,6 +138,7 @@ export const formatIssueHtml = (report: IssueReport): string => {
 <dt>As of</dt><dd>${time(generatedAt)}</dd>
 <dt>Commit in force</dt><dd>${escapeHtml(revision ?? 'none')}</dd>
 </dl>
+${section(HUB, hub, 0)}
 ${section(CLUSTERS, clusters, omitted.clusters)}
 ${section(POLICIES, policies, omitted.policies)}
 ${section(VIOLATIONS, violations, omitted.violations)}

@@ -7,6 +7,7 @@ import { clusterRecord, clusterReport, desiredOf, FILES, OLD_REVISION, policyRep
 import { formatIssueHtml, ISSUE_HTML_POLICY } from './issue-html.ts';
 import { createIssueReport, formatIssueCsv } from './issue-report.ts';
 
+const SOURCE = { url: '', ref: '', revision: null, rejected: null, error: null, lastFetch: null };
 const NOW = Date.parse('2026-01-10T00:00:00Z');
 
 const files = FILES.map((file) =>
@@ -15,7 +16,7 @@ const files = FILES.map((file) =>
     : file,
 );
 const reportOf = (...clusters: ClusterRecord[]): IssueReport =>
-  createIssueReport(createFleetIndex().update({ desired: desiredOf(REVISION, files), clusters }), NOW);
+  createIssueReport(createFleetIndex().update({ desired: desiredOf(REVISION, files), clusters }), SOURCE, NOW);
 
 const condition = (type: string, status: 'True' | 'False', message: string) => ({
   type,
@@ -43,8 +44,18 @@ describe('the issue report', () => {
     expect(report).toEqual({
       generatedAt: '2026-01-10T00:00:00.000Z',
       revision: REVISION,
+      hub: [],
       clusters: [],
-      policies: [{ policy: 'hr', cluster: null, problem: 'Expires at 2026-01-12T00:00:00Z.', since: null }],
+      policies: [
+        {
+          policy: 'hr',
+          cluster: null,
+          alert: 'PolicyExpiring',
+          severity: 'warning',
+          problem: 'Expires at 2026-01-12T00:00:00Z.',
+          since: null,
+        },
+      ],
       violations: [],
       unnamedViolations: 0,
       omitted: { clusters: 0, policies: 0, violations: 0 },
@@ -65,13 +76,25 @@ describe('the issue report', () => {
       clusterRecord('us', [], { connected: false, report: { ...tampered, gatekeeper: { state: 'NotReady', message: 'no endpoints' } } }),
     );
     expect(clusters).toEqual([
-      { cluster: 'eu', problem: 'Behind: it has b2b2b2b2, in force is a1a1a1a1.', since: null },
-      { cluster: 'eu', problem: 'Refused a1a1a1a1: p.yaml: no', since: TIME },
-      { cluster: 'new', problem: 'Not registered in Git, or no longer.', since: null },
-      { cluster: 'us', problem: 'Not connected: what is known of it is as old as its last report.', since: TIME },
-      { cluster: 'us', problem: 'Tampered with: a binding was deleted', since: TIME },
-      { cluster: 'us', problem: 'FloorReady is False: Because', since: TIME },
-      { cluster: 'us', problem: 'Gatekeeper is NotReady: no endpoints', since: null },
+      {
+        cluster: 'eu',
+        alert: 'ClusterBehind',
+        severity: 'warning',
+        problem: 'Behind: it has b2b2b2b2, in force is a1a1a1a1.',
+        since: null,
+      },
+      { cluster: 'eu', alert: 'CommitRefused', severity: 'critical', problem: 'Refused a1a1a1a1: p.yaml: no', since: TIME },
+      { cluster: 'new', alert: 'ClusterUnregistered', severity: 'warning', problem: 'Not registered in Git, or no longer.', since: null },
+      {
+        cluster: 'us',
+        alert: 'ClusterAway',
+        severity: 'warning',
+        problem: 'Not connected: what is known of it is as old as its last report.',
+        since: TIME,
+      },
+      { cluster: 'us', alert: 'Tampered', severity: 'critical', problem: 'Tampered with: a binding was deleted', since: TIME },
+      { cluster: 'us', alert: 'LockNotReady', severity: 'critical', problem: 'FloorReady is False: Because', since: TIME },
+      { cluster: 'us', alert: 'GatekeeperNotReady', severity: 'warning', problem: 'Gatekeeper is NotReady: no endpoints', since: null },
     ]);
   });
 
@@ -84,10 +107,31 @@ describe('the issue report', () => {
       conditions: [condition('Conflict', 'True', 'no region is left')],
     });
     expect(reportOf(clusterRecord('eu', [failed, conflict, policyReport('hr')])).policies).toEqual([
-      { policy: 'finance', cluster: 'eu', problem: 'Failed: the floor was refused', since: TIME },
+      {
+        policy: 'finance',
+        cluster: 'eu',
+        alert: 'PolicyNotEnforced',
+        severity: 'critical',
+        problem: 'Failed: the floor was refused',
+        since: TIME,
+      },
       expect.objectContaining({ policy: 'hr' }),
-      { policy: 'local/mine', cluster: null, problem: 'Expired: it no longer governs.', since: '2026-01-01T00:00:00Z' },
-      { policy: 'local/mine', cluster: 'eu', problem: 'In conflict: no region is left', since: TIME },
+      {
+        policy: 'local/mine',
+        cluster: null,
+        alert: 'PolicyExpired',
+        severity: 'info',
+        problem: 'Expired: it no longer governs.',
+        since: '2026-01-01T00:00:00Z',
+      },
+      {
+        policy: 'local/mine',
+        cluster: 'eu',
+        alert: 'PolicyConflict',
+        severity: 'warning',
+        problem: 'In conflict: no region is left',
+        since: TIME,
+      },
     ]);
   });
 
@@ -112,15 +156,26 @@ describe('the issue report', () => {
       {
         policy: 'finance',
         cluster: 'eu',
+        alert: 'PolicyLockDegraded',
+        severity: 'warning',
         problem: 'Lock 1 at the bind gate is Degraded: the probe was let through',
         since,
       },
-      { policy: 'finance', cluster: 'eu', problem: 'Lock 2 is Unavailable.', since },
-      { policy: 'finance', cluster: 'us', problem: 'Pending: not proven yet', since: TIME },
-      { policy: 'hr', cluster: null, problem: 'Expires at 2026-01-12T00:00:00Z.', since: null },
+      { policy: 'finance', cluster: 'eu', alert: 'PolicyLockDegraded', severity: 'warning', problem: 'Lock 2 is Unavailable.', since },
+      { policy: 'finance', cluster: 'us', alert: 'PolicyNotProven', severity: 'warning', problem: 'Pending: not proven yet', since: TIME },
+      {
+        policy: 'hr',
+        cluster: null,
+        alert: 'PolicyExpiring',
+        severity: 'warning',
+        problem: 'Expires at 2026-01-12T00:00:00Z.',
+        since: null,
+      },
       {
         policy: 'hr',
         cluster: 'eu',
+        alert: 'PolicyNotProven',
+        severity: 'warning',
         problem: 'Meant for this cluster, which has reported nothing of it yet.',
         since: null,
       },
@@ -141,6 +196,8 @@ describe('the issue report', () => {
     expect(reportOf(clusterRecord('eu', [missing])).policies).toContainEqual({
       policy: 'finance',
       cluster: 'eu',
+      alert: 'PolicyNotProven',
+      severity: 'warning',
       problem: 'Pending: namespace finance does not exist',
       since,
     });
@@ -148,7 +205,7 @@ describe('the issue report', () => {
 
   it('names a registered cluster that was never seen', () => {
     const { clusters } = reportOf(clusterRecord('us', [], { connected: false, lastSeen: null, report: null, acked: null }));
-    expect(clusters).toEqual([{ cluster: 'us', problem: 'Never connected.', since: null }]);
+    expect(clusters).toEqual([{ cluster: 'us', alert: 'ClusterNeverSeen', severity: 'info', problem: 'Never connected.', since: null }]);
   });
 
   it('lists so many of a kind, and counts the others', () => {
@@ -174,11 +231,11 @@ describe('its forms', () => {
 
   it('a table that no spreadsheet computes', () => {
     expect(formatIssueCsv(report).split('\r\n')).toEqual([
-      'issue,cluster,policy,namespace,kind,name,node,region,action,problem,since',
-      `cluster,us,,,,,,,,Not connected: what is known of it is as old as its last report.,${TIME}`,
-      'policy,,hr,,,,,,,Expires at 2026-01-12T00:00:00Z.,',
-      `violation,us,finance,finance,Pod,'=cmd(),"n,1",us-east-1,deny,<b>outside</b>,${TIME}`,
-      'violation,,,,,,,,,"6 more are counted, but not named by the agents.",',
+      'issue,cluster,policy,namespace,kind,name,node,region,action,problem,since,alert,severity',
+      `cluster,us,,,,,,,,Not connected: what is known of it is as old as its last report.,${TIME},ClusterAway,warning`,
+      'policy,,hr,,,,,,,Expires at 2026-01-12T00:00:00Z.,,PolicyExpiring,warning',
+      `violation,us,finance,finance,Pod,'=cmd(),"n,1",us-east-1,deny,<b>outside</b>,${TIME},,`,
+      'violation,,,,,,,,,"6 more are counted, but not named by the agents.",,,',
       '',
     ]);
   });

@@ -1,129 +1,28 @@
-import { CONDITIONS, type IssueReport, type LockState, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
+import type { AlertName, IssueReport, SourceView } from '@fso/shared/api';
 import { byText, type CsvCell, csvLine } from '@fso/shared/encoding';
-import { isExpired, isExpiring } from '@fso/shared/residency';
-import { shortRevision } from '@fso/shared/text';
-import { type ClusterEntry, LOCK_CONDITIONS } from '../fleet/cluster-entry.ts';
+import type { Issue } from '../../alerts/index.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
-import type { PolicyEntry } from '../fleet/policy-entry.ts';
-import { isConflicting, type PolicyTally } from '../fleet/policy-tally.ts';
+import { listClusterIssues } from '../issues/cluster-issues.ts';
+import { listSourceIssues } from '../issues/hub-issues.ts';
+import { ClusterPolicyIssues, listExpiryIssues } from '../issues/policy-issues.ts';
 
-type ClusterIssue = IssueReport['clusters'][number];
 type PolicyIssue = IssueReport['policies'][number];
-type Finding = Pick<ClusterIssue, 'problem' | 'since'>;
 
-const NO_COMMIT = 'no commit';
+const rowOf = ({ alert, severity, problem, since }: Issue): IssueReport['hub'][number] => ({ alert, severity, problem, since });
 
-const connectionIssue = ({ view }: ClusterEntry): Finding[] => {
-  switch (view.connection) {
-    case 'Connected':
-      return [];
-    case 'Disconnected':
-      return [{ problem: 'Not connected: what is known of it is as old as its last report.', since: view.lastSeen }];
-    case 'NeverSeen':
-      return [{ problem: 'Never connected.', since: null }];
-  }
+/** Of a cluster that is not connected, which is an issue of its own, these hold for as long as nothing else is known. */
+const LASTING: ReadonlySet<AlertName> = new Set(['PolicyNotEnforced', 'PolicyConflict']);
+/** Each violation is a line of its own. */
+const isListed = ({ alert, isCurrent }: Issue): boolean => alert !== 'Violations' && (isCurrent || LASTING.has(alert));
+
+const policyIssues = (fleet: Fleet, nowMs: number): PolicyIssue[] => {
+  const policies = new ClusterPolicyIssues();
+  const inClusters = fleet.members().flatMap((entry) => policies.list(entry));
+  return [...listExpiryIssues(fleet, nowMs), ...inClusters]
+    .filter(isListed)
+    .map((issue) => ({ policy: issue.labels.policy ?? '', cluster: issue.labels.cluster ?? null, ...rowOf(issue) }))
+    .sort((a, b) => byText(a.policy, b.policy) || byText(a.cluster ?? '', b.cluster ?? ''));
 };
-
-const revisionIssues = ({ view, registration, desired }: ClusterEntry): Finding[] => {
-  const findings: Finding[] = [];
-  if (registration === undefined) findings.push({ problem: 'Not registered in Git, or no longer.', since: null });
-  else if (view.connection === 'Connected' && !view.inSync)
-    findings.push({
-      problem: `Behind: it has ${shortRevision(view.revision, NO_COMMIT)}, in force is ${shortRevision(desired?.revision, NO_COMMIT)}.`,
-      since: null,
-    });
-  if (view.nack !== null) {
-    const reasons = view.nack.reasons.map(({ path, reason }) => (path === undefined ? reason : `${path}: ${reason}`)).join('; ');
-    findings.push({ problem: `Refused ${shortRevision(view.nack.revision)}: ${reasons}`, since: view.nack.time });
-  }
-  return findings;
-};
-
-/** As last reported, also of a cluster that is gone. */
-const conditionIssues = ({ record: { report } }: ClusterEntry): Finding[] =>
-  (report?.conditions ?? []).flatMap(({ type, status, reason, message, lastTransitionTime }) => {
-    const detail = message === '' ? reason : message;
-    if (type === CONDITIONS.tampered && status === 'True') return [{ problem: `Tampered with: ${detail}`, since: lastTransitionTime }];
-    return LOCK_CONDITIONS.has(type) && status === 'False' ? [{ problem: `${type} is False: ${detail}`, since: lastTransitionTime }] : [];
-  });
-
-const gatekeeperIssue = ({ record: { report } }: ClusterEntry): Finding[] => {
-  if (report === null || report.gatekeeper.state === 'Ready') return [];
-  const { state, message } = report.gatekeeper;
-  return [{ problem: `Gatekeeper is ${state}${message === undefined ? '.' : `: ${message}`}`, since: null }];
-};
-
-const clusterIssues = (cluster: ClusterEntry): ClusterIssue[] =>
-  [...connectionIssue(cluster), ...revisionIssues(cluster), ...conditionIssues(cluster), ...gatekeeperIssue(cluster)].map((finding) => ({
-    cluster: cluster.record.name,
-    ...finding,
-  }));
-
-const unreadySince = ({ conditions, lastUpdated }: PolicyReport): string | null =>
-  conditions.find(({ type }) => type === CONDITIONS.ready)?.lastTransitionTime ?? lastUpdated ?? null;
-
-const failureOf = (report: PolicyReport): Finding[] => {
-  const { phase, message } = report;
-  return phase === 'Failed' ? [{ problem: message === '' ? 'Failed.' : `Failed: ${message}`, since: unreadySince(report) }] : [];
-};
-
-const conflictOf = (report: PolicyReport): Finding[] =>
-  report.conditions
-    .filter((condition) => isConflicting({ conditions: [condition] }))
-    .map(({ message, lastTransitionTime }) => ({ problem: `In conflict: ${message}`, since: lastTransitionTime }));
-
-const LOCK_NAMES = [
-  ['admission', 'Lock 1 at admission'],
-  ['binding', 'Lock 1 at the bind gate'],
-  ['gatekeeper', 'Lock 2'],
-] as const;
-const NOT_HELD: readonly LockState[] = ['Degraded', 'Unavailable'];
-
-const locksOf = ({ enforcement }: PolicyReport): Finding[] =>
-  LOCK_NAMES.flatMap(([lock, name]) => {
-    const { state, since = null, message } = enforcement[lock];
-    return NOT_HELD.includes(state) ? [{ problem: `${name} is ${state}${message === undefined ? '.' : `: ${message}`}`, since }] : [];
-  });
-
-/** Since the first lock began to wait for its proof; where none does, as without the namespace, since the policy is not ready. */
-const pendingOf = (report: PolicyReport): Finding[] => {
-  const { phase, message, enforcement } = report;
-  if (phase !== 'Pending') return [];
-  const waiting = LOCK_NAMES.flatMap(([lock]) => (enforcement[lock].state === 'Pending' ? (enforcement[lock].since ?? []) : []));
-  const [since = unreadySince(report)] = waiting.sort((a, b) => Date.parse(a) - Date.parse(b));
-  return [{ problem: message === '' ? 'Pending.' : `Pending: ${message}`, since }];
-};
-
-/** What only a connected cluster can be asked for: one that is not is an issue of its own. */
-const currentFindingsOf = (report: PolicyReport | null): Finding[] =>
-  report === null
-    ? [{ problem: 'Meant for this cluster, which has reported nothing of it yet.', since: null }]
-    : [...pendingOf(report), ...locksOf(report)];
-
-const findingsInCluster = (policy: string, { cluster, fresh, report }: PolicyInCluster): PolicyIssue[] => {
-  const lasting = report === null ? [] : [...failureOf(report), ...conflictOf(report)];
-  return [...lasting, ...(fresh ? currentFindingsOf(report) : [])].map((finding) => ({ policy, cluster, ...finding }));
-};
-
-const expiryIssue = ({ key, head }: PolicyEntry, now: number): PolicyIssue[] => {
-  const { expiryDate } = head() ?? {};
-  if (expiryDate === undefined) return [];
-  if (isExpiring(expiryDate, now)) return [{ policy: key, cluster: null, problem: `Expires at ${expiryDate}.`, since: null }];
-  return isExpired(expiryDate, now) ? [{ policy: key, cluster: null, problem: 'Expired: it no longer governs.', since: expiryDate }] : [];
-};
-
-const isQuiet = ({ phases, conflicts, locks }: PolicyTally): boolean =>
-  phases.failed + phases.pending + conflicts === 0 && LOCK_NAMES.every(([lock]) => NOT_HELD.every((state) => !locks[lock][state]));
-
-function* policyIssues(policies: readonly PolicyEntry[], now: number): Generator<PolicyIssue> {
-  for (const policy of policies) {
-    yield* expiryIssue(policy, now);
-    // Most policies have nothing wrong in any cluster.
-    if (isQuiet(policy.tally)) continue;
-    const rows = policy.rows.all().toSorted((a, b) => byText(a.cluster, b.cluster));
-    for (const row of rows) yield* findingsInCluster(policy.key, row);
-  }
-}
 
 /** Issues of a kind that are listed: where more clusters and policies are in a bad way, it is for one reason that these show. */
 const MAX_LISTED = 10_000;
@@ -139,14 +38,17 @@ const listed = <T>(issues: Iterable<T>): { readonly items: T[]; readonly omitted
 };
 
 /** Everything that is wrong with the fleet. @param now ms since 1970 */
-export const createIssueReport = (fleet: Fleet, now: number): IssueReport => {
+export const createIssueReport = (fleet: Fleet, source: SourceView, now: number): IssueReport => {
   const named = fleet.violations();
-  const clusters = listed(fleet.members().flatMap(clusterIssues));
-  const policies = listed(policyIssues(fleet.policies(), now));
+  const clusters = listed(
+    fleet.members().flatMap((entry) => listClusterIssues(entry, now).map((issue) => ({ cluster: entry.record.name, ...rowOf(issue) }))),
+  );
+  const policies = listed(policyIssues(fleet, now));
   const counted = fleet.members().reduce((sum, { violations }) => sum + violations, 0);
   return {
     generatedAt: new Date(now).toISOString(),
     revision: fleet.desired()?.revision ?? null,
+    hub: listSourceIssues(source).map(rowOf),
     clusters: clusters.items,
     policies: policies.items,
     violations: named.slice(0, MAX_LISTED).map(({ view }) => view),
@@ -155,17 +57,32 @@ export const createIssueReport = (fleet: Fleet, now: number): IssueReport => {
   };
 };
 
-const COLUMNS = ['issue', 'cluster', 'policy', 'namespace', 'kind', 'name', 'node', 'region', 'action', 'problem', 'since'] as const;
+const COLUMNS = [
+  'issue',
+  'cluster',
+  'policy',
+  'namespace',
+  'kind',
+  'name',
+  'node',
+  'region',
+  'action',
+  'problem',
+  'since',
+  'alert',
+  'severity',
+] as const;
 type Row = Partial<Record<(typeof COLUMNS)[number], CsvCell>>;
 
 const line = (row: Row): string => csvLine(COLUMNS.map((column) => row[column]));
 
 /** The report as one CSV table (RFC 4180) with a line for each issue; columns that do not apply are empty. */
-export const formatIssueCsv = ({ clusters, policies, violations, unnamedViolations, omitted }: IssueReport): string => {
+export const formatIssueCsv = ({ hub, clusters, policies, violations, unnamedViolations, omitted }: IssueReport): string => {
   const unnamed: Row = { issue: 'violation', problem: `${unnamedViolations} more are counted, but not named by the agents.` };
   const more = (['clusters', 'policies', 'violations'] as const).filter((kind) => omitted[kind] > 0);
   return [
     csvLine(COLUMNS),
+    ...hub.map((issue) => line({ issue: 'hub', ...issue })),
     ...clusters.map((issue) => line({ issue: 'cluster', ...issue })),
     ...policies.map((issue) => line({ issue: 'policy', ...issue })),
     ...violations.map(({ reason, enforcementAction, ...rest }) =>

@@ -63,7 +63,7 @@ describe('a retired cluster', () => {
     expect(fleet.violations()).toEqual([]);
     const at = { version: '1', now: 0 };
     expect(statusView(fleet, source, at)).toEqual(statusView(without, source, at));
-    expect(createIssueReport(fleet, 0)).toEqual(createIssueReport(without, 0));
+    expect(createIssueReport(fleet, source, 0)).toEqual(createIssueReport(without, source, 0));
     expect(fleet.members().map(({ record }) => record.name)).toEqual(['eu', 'us']);
   });
 

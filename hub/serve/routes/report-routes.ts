@@ -45,7 +45,8 @@ export const reportRoutes: readonly Route<FleetDeps>[] = [
     },
     { schema: IssueReport, description: 'The report, as of now.' },
     async ({ fleet }, { query: { format } }, res) => {
-      const report = createIssueReport(await fleet.read(), fleet.now());
+      const source = await fleet.readSource();
+      const report = createIssueReport(await fleet.read(), source, fleet.now());
       const { type, write, disposition } = FORMS[format];
       if (format === 'html') res.setHeader('Content-Security-Policy', ISSUE_HTML_POLICY);
       res.setHeader('Content-Disposition', `${disposition}; filename="${fileName(report, format)}"`);

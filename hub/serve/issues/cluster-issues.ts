@@ -1,0 +1,86 @@
+import { ALERT_RULES, type AlertLabels, type AlertName, CONDITIONS } from '@fso/shared/api';
+import { shortRevision } from '@fso/shared/text';
+import type { Issue } from '../../alerts/index.ts';
+import { type ClusterEntry, LOCK_CONDITIONS } from '../fleet/cluster-entry.ts';
+
+type Finding = Omit<Issue, 'severity' | 'labels'>;
+
+const NO_COMMIT = 'no commit';
+/** Agents renew at two thirds of a day: one with less than this left has failed to for hours. */
+const LATE_MS = 6 * 3_600_000;
+
+/** What the hub itself knows is as it is now; what the agent reported is only while it is connected. */
+const known = (alert: AlertName, problem: string, since: string | null): Finding => ({ alert, problem, since, isCurrent: true });
+
+const connectionIssue = ({ view }: ClusterEntry): Finding[] => {
+  switch (view.connection) {
+    case 'Connected':
+      return [];
+    case 'Disconnected':
+      return [known('ClusterAway', 'Not connected: what is known of it is as old as its last report.', view.lastSeen)];
+    case 'NeverSeen':
+      return [known('ClusterNeverSeen', 'Never connected.', null)];
+  }
+};
+
+const revisionIssues = ({ view, registration, desired }: ClusterEntry): Finding[] => {
+  const findings: Finding[] = [];
+  if (registration === undefined) findings.push(known('ClusterUnregistered', 'Not registered in Git, or no longer.', null));
+  else if (view.connection === 'Connected' && !view.inSync) {
+    const problem = `Behind: it has ${shortRevision(view.revision, NO_COMMIT)}, in force is ${shortRevision(desired?.revision, NO_COMMIT)}.`;
+    findings.push(known('ClusterBehind', problem, null));
+  }
+  if (view.nack !== null) {
+    const reasons = view.nack.reasons.map(({ path, reason }) => (path === undefined ? reason : `${path}: ${reason}`)).join('; ');
+    findings.push(known('CommitRefused', `Refused ${shortRevision(view.nack.revision)}: ${reasons}`, view.nack.time));
+  }
+  return findings;
+};
+
+/** As last reported, also of a cluster that is gone. */
+const conditionIssues = ({ record: { report, connected: isCurrent } }: ClusterEntry): Finding[] =>
+  (report?.conditions ?? []).flatMap(({ type, status, reason, message, lastTransitionTime: since }): Finding[] => {
+    const detail = message === '' ? reason : message;
+    if (type === CONDITIONS.tampered && status === 'True')
+      return [{ alert: 'Tampered', problem: `Tampered with: ${detail}`, since, isCurrent }];
+    return LOCK_CONDITIONS.has(type) && status === 'False'
+      ? [{ alert: 'LockNotReady', problem: `${type} is False: ${detail}`, since, isCurrent }]
+      : [];
+  });
+
+const gatekeeperIssue = ({ record: { report, connected: isCurrent } }: ClusterEntry): Finding[] => {
+  if (report === null || report.gatekeeper.state === 'Ready') return [];
+  const { state, message } = report.gatekeeper;
+  const problem = `Gatekeeper is ${state}${message === undefined ? '.' : `: ${message}`}`;
+  return [{ alert: 'GatekeeperNotReady', problem, since: null, isCurrent }];
+};
+
+const certificateIssue = ({ view: { certificateExpires: expires } }: ClusterEntry, nowMs: number): Finding[] => {
+  const leftMs = expires === null ? Number.POSITIVE_INFINITY : Date.parse(expires) - nowMs;
+  if (leftMs >= LATE_MS) return [];
+  if (leftMs <= 0) return [known('CertificateExpiring', `The certificate of its agent expired at ${expires}.`, expires)];
+  return [known('CertificateExpiring', `The certificate of its agent ends at ${expires} and should have been renewed.`, null)];
+};
+
+/** Labels of everything that is wrong in a cluster. */
+export const clusterLabels = ({ record, view }: ClusterEntry): AlertLabels => {
+  const team = view.labels['team'];
+  return {
+    cluster: record.name,
+    ...(view.regions.length === 0 ? {} : { region: view.regions.toSorted().join(',') }),
+    ...(team === undefined ? {} : { team }),
+  };
+};
+
+/** What is wrong with a cluster itself. @param nowMs what certificates are compared with */
+export const listClusterIssues = (cluster: ClusterEntry, nowMs: number): Issue[] => {
+  const labels = clusterLabels(cluster);
+  const findings = [
+    ...connectionIssue(cluster),
+    ...revisionIssues(cluster),
+    ...conditionIssues(cluster),
+    ...gatekeeperIssue(cluster),
+    ...certificateIssue(cluster, nowMs),
+  ];
+  return findings.map((finding) => ({ ...finding, severity: ALERT_RULES[finding.alert].severity, labels }));
+};

@@ -1,0 +1,179 @@
+import { ALERT_RULES, type AlertLabels, type AlertName, CONDITIONS, type LockState, type PolicyReport } from '@fso/shared/api';
+import { isExpired, isExpiring } from '@fso/shared/residency';
+import { weakMemo } from '@fso/shared/runtime';
+import type { Issue } from '../../alerts/index.ts';
+import { type ClusterRecord, type Desired, keysBetween } from '../../ledger/index.ts';
+import type { ClusterEntry } from '../fleet/cluster-entry.ts';
+import type { Fleet } from '../fleet/fleet-index.ts';
+import type { PolicyEntry } from '../fleet/policy-entry.ts';
+import { isConflicting } from '../fleet/policy-tally.ts';
+import { clusterLabels } from './cluster-issues.ts';
+
+type Finding = Pick<Issue, 'problem' | 'since'> & { readonly alert: AlertName };
+
+const unreadySince = ({ conditions, lastUpdated }: PolicyReport): string | null =>
+  conditions.find(({ type }) => type === CONDITIONS.ready)?.lastTransitionTime ?? lastUpdated ?? null;
+
+const failureOf = (report: PolicyReport): Finding[] => {
+  const { phase, message } = report;
+  if (phase !== 'Failed') return [];
+  return [{ alert: 'PolicyNotEnforced', problem: message === '' ? 'Failed.' : `Failed: ${message}`, since: unreadySince(report) }];
+};
+
+const conflictOf = (report: PolicyReport): Finding[] =>
+  report.conditions
+    .filter((condition) => isConflicting({ conditions: [condition] }))
+    .map(({ message, lastTransitionTime }) => ({ alert: 'PolicyConflict', problem: `In conflict: ${message}`, since: lastTransitionTime }));
+
+const LOCK_NAMES = [
+  ['admission', 'Lock 1 at admission'],
+  ['binding', 'Lock 1 at the bind gate'],
+  ['gatekeeper', 'Lock 2'],
+] as const;
+const NOT_HELD: readonly LockState[] = ['Degraded', 'Unavailable'];
+
+const locksOf = ({ enforcement }: PolicyReport): Finding[] =>
+  LOCK_NAMES.flatMap(([lock, name]): Finding[] => {
+    const { state, since = null, message } = enforcement[lock];
+    if (!NOT_HELD.includes(state)) return [];
+    return [{ alert: 'PolicyLockDegraded', problem: `${name} is ${state}${message === undefined ? '.' : `: ${message}`}`, since }];
+  });
+
+/** Since the first lock began to wait for its proof; where none does, as without the namespace, since the policy is not ready. */
+const pendingOf = (report: PolicyReport): Finding[] => {
+  const { phase, message, enforcement } = report;
+  if (phase !== 'Pending') return [];
+  const waiting = LOCK_NAMES.flatMap(([lock]) => (enforcement[lock].state === 'Pending' ? (enforcement[lock].since ?? []) : []));
+  const [since = unreadySince(report)] = waiting.sort((a, b) => Date.parse(a) - Date.parse(b));
+  return [{ alert: 'PolicyNotProven', problem: message === '' ? 'Pending.' : `Pending: ${message}`, since }];
+};
+
+const violationsOf = ({ violations, violationSamples }: PolicyReport): Finding[] => {
+  const [first] = violationSamples;
+  if (violations === 0) return [];
+  const named = first === undefined ? '' : `: ${first.kind} ${first.namespace}/${first.name}: ${first.reason}`;
+  const count = violations === 1 ? '1 workload is' : `${violations} workloads are`;
+  return [{ alert: 'Violations', problem: `${count} outside of the allowed regions${named}`, since: first?.since ?? null }];
+};
+
+const findingsOf = weakMemo((report: PolicyReport): readonly Finding[] => [
+  ...failureOf(report),
+  ...conflictOf(report),
+  ...pendingOf(report),
+  ...locksOf(report),
+  ...violationsOf(report),
+]);
+
+/** Reports of a cluster that say that something is wrong, by key. */
+type Deviations = ReadonlyMap<string, PolicyReport>;
+type Policies = ClusterRecord['policies'];
+
+const listDeviations = weakMemo(
+  (policies: Policies): Deviations => new Map([...policies].filter(([, report]) => findingsOf(report).length > 0)),
+);
+
+/** Of a map that came from another one by few changes, only these are looked at. */
+const deviationsAfter = (before: { readonly policies: Policies; readonly deviations: Deviations }, policies: Policies): Deviations => {
+  const deviations = new Map(before.deviations);
+  for (const key of keysBetween(before.policies, policies)) {
+    const report = policies.get(key);
+    if (report === undefined || findingsOf(report).length === 0) deviations.delete(key);
+    else deviations.set(key, report);
+  }
+  return deviations;
+};
+
+const teamsOf = weakMemo(
+  ({ set }: Desired): ReadonlyMap<string, string> =>
+    new Map(
+      set.policies.flatMap(({ document: { metadata } }) => {
+        const team = metadata.labels?.['team'];
+        return team === undefined ? [] : [[metadata.name, team] as const];
+      }),
+    ),
+);
+
+/** The team of a policy; of one without the label, and of a local one, there is none. */
+const teamLabel = (desired: Desired | null, policy: string): Pick<AlertLabels, 'team'> => {
+  const team = desired === null ? undefined : teamsOf(desired).get(policy);
+  return team === undefined ? {} : { team };
+};
+
+const severityOf = (alert: AlertName, { enforcementAction }: Pick<PolicyReport, 'enforcementAction'>): Issue['severity'] =>
+  alert === 'Violations' && enforcementAction === 'deny' ? 'critical' : ALERT_RULES[alert].severity;
+
+/** What is wrong with policies in a cluster. Of an unchanged cluster it is known; of a changed one the policies that changed are looked at. */
+export class ClusterPolicyIssues {
+  readonly #known = new Map<
+    string,
+    { readonly entry: ClusterEntry; readonly policies: Policies; readonly deviations: Deviations; readonly issues: readonly Issue[] }
+  >();
+
+  /** @returns by policy in no order; those of one policy in a fixed one */
+  list(entry: ClusterEntry): readonly Issue[] {
+    const { name, policies } = entry.record;
+    const before = this.#known.get(name);
+    if (before?.entry === entry) return before.issues;
+    const deviations = this.#deviationsOf(before, policies);
+    const issues = [...this.#deviating(entry, deviations), ...this.#unreported(entry)];
+    this.#known.set(name, { entry, policies, deviations, issues });
+    return issues;
+  }
+
+  /** Lets go of clusters that are not among these. */
+  keepOnly(entries: readonly ClusterEntry[]): void {
+    if (this.#known.size <= entries.length) return;
+    const names = new Set(entries.map(({ record }) => record.name));
+    for (const name of this.#known.keys()) if (!names.has(name)) this.#known.delete(name);
+  }
+
+  #deviationsOf(before: { readonly policies: Policies; readonly deviations: Deviations } | undefined, policies: Policies): Deviations {
+    if (before?.policies === policies) return before.deviations;
+    return before === undefined ? listDeviations(policies) : deviationsAfter(before, policies);
+  }
+
+  *#deviating(entry: ClusterEntry, deviations: Deviations): Generator<Issue> {
+    const { team: _ofCluster, ...place } = clusterLabels(entry);
+    for (const [policy, report] of deviations) {
+      const labels = { ...place, policy, ...teamLabel(entry.desired, policy) };
+      for (const finding of findingsOf(report))
+        yield { ...finding, severity: severityOf(finding.alert, report), labels, isCurrent: entry.record.connected };
+    }
+  }
+
+  *#unreported(entry: ClusterEntry): Generator<Issue> {
+    const { record, phases, meant, desired } = entry;
+    // Every policy that a cluster is meant to have or reports is counted in one phase.
+    if (phases.total === record.policies.size) return;
+    const { team: _ofCluster, ...place } = clusterLabels(entry);
+    for (const { name: policy } of meant) {
+      if (record.policies.has(policy)) continue;
+      yield {
+        alert: 'PolicyNotProven',
+        severity: ALERT_RULES.PolicyNotProven.severity,
+        labels: { ...place, policy, ...teamLabel(desired, policy) },
+        problem: 'Meant for this cluster, which has reported nothing of it yet.',
+        since: null,
+        isCurrent: record.connected,
+      };
+    }
+  }
+}
+
+const expiryOf = ({ head }: PolicyEntry, nowMs: number): Finding[] => {
+  const { expiryDate } = head() ?? {};
+  if (expiryDate === undefined) return [];
+  if (isExpiring(expiryDate, nowMs)) return [{ alert: 'PolicyExpiring', problem: `Expires at ${expiryDate}.`, since: null }];
+  return isExpired(expiryDate, nowMs) ? [{ alert: 'PolicyExpired', problem: 'Expired: it no longer governs.', since: expiryDate }] : [];
+};
+
+/** What is wrong with policies wherever they are. @param nowMs what expiry is compared with */
+export const listExpiryIssues = (fleet: Fleet, nowMs: number): Issue[] =>
+  fleet.policies().flatMap((policy) =>
+    expiryOf(policy, nowMs).map((finding) => ({
+      ...finding,
+      severity: ALERT_RULES[finding.alert].severity,
+      labels: { policy: policy.key, ...teamLabel(fleet.desired(), policy.key) },
+      isCurrent: true,
+    })),
+  );
