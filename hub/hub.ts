@@ -23,7 +23,16 @@ import { lifeEntry, recordSource } from './recorders/index.ts';
 import { createActivity, createTrendRecorder, Pipeline } from './rollout/index.ts';
 import { FleetReader } from './serve/index.ts';
 import type { Source } from './source/index.ts';
-import { type HubContext, type HubDeps, type Listeners, openListeners, openStores, type ServedParts, type Stores } from './startup.ts';
+import {
+  type HubContext,
+  type HubDeps,
+  type Listeners,
+  openAlerts,
+  openListeners,
+  openStores,
+  type ServedParts,
+  type Stores,
+} from './startup.ts';
 
 export type { HubDeps } from './startup.ts';
 
@@ -61,13 +70,15 @@ const certificatesOf = ({ agentTls }: HubConfig, identity: Stores['identity']): 
 };
 
 /** Wires steps ① to ⑧: source → pipeline → delivery, with the recorders beside them. */
-const createParts = async (context: HubContext, { checkpoints, source, identity }: Stores): Promise<Parts> => {
+const createParts = async (context: HubContext, stores: Stores): Promise<Parts> => {
+  const { checkpoints, source, identity } = stores;
   const { config, deps, clock, ledger, metrics, registry } = context;
   const { logger, version } = deps;
   const history = { ledger, clock, logger: logger.child({ step: 'activity' }) };
   const activity = createActivity({ ...history, metrics: metrics.rollout });
   const fleet = new FleetReader({ ledger, clock, version });
   const trend = createTrendRecorder({ ...history, counts: () => fleet.readStatus() });
+  const alerts = openAlerts(context, stores, fleet);
   const offers = createOffers(source.objects);
   const targets = new RevisionTargets();
   const limits = { ...DEFAULT_DELIVERY_LIMITS, ...deps.deliveryLimits };
@@ -87,8 +98,15 @@ const createParts = async (context: HubContext, { checkpoints, source, identity 
   source.onRejected(activity.reject);
   ledger.onSharedHint(() => source.hint());
   await recordSource(source, { ledger, clock, logger });
-  const runs: RunPart[] = [(signal) => source.run(signal), (signal) => delivery.run(signal), checkpoints.run, activity.run, trend.run];
-  return { delivery, inspector, fleet, offersMade: () => offers.made(), runs };
+  const runs: RunPart[] = [
+    (signal) => source.run(signal),
+    (signal) => delivery.run(signal),
+    checkpoints.run,
+    activity.run,
+    trend.run,
+    (signal) => alerts.run(signal),
+  ];
+  return { delivery, inspector, fleet, alerts, offersMade: () => offers.made(), runs };
 };
 
 /** Ends all parts when one fails: a hub that listens without working is useless, while a hub that ends is restarted. */

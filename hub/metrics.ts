@@ -1,4 +1,6 @@
+import { ALERT_SEVERITIES } from '@fso/shared/api';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { AlertMetrics } from './alerts/index.ts';
 import type { DeliveryMetrics, NackClass } from './delivery/index.ts';
 
 /** Steps of the hub that take time: of a commit, and of the transactions of the ledger. */
@@ -11,6 +13,7 @@ const NACK_CLASSES: readonly NackClass[] = ['untrusted', 'invalid', 'incomplete'
 
 export interface HubMetrics {
   readonly delivery: DeliveryMetrics;
+  readonly alerts: AlertMetrics;
   readonly rollout: {
     /** Every connected cluster has proven a commit, so many seconds after the hub began to fetch it. */
     enforced(seconds: number): void;
@@ -24,6 +27,34 @@ export interface HubMetrics {
 const STEP_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
 /** Seconds. A second is the goal; what takes minutes waits for a person. */
 const ENFORCEMENT_BUCKETS = [0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900];
+
+const createAlertMetrics = (registry: Registry): AlertMetrics => {
+  const registers = [registry];
+  const notifications = new Counter({
+    name: 'fso_hub_notifications_total',
+    help: 'Attempts to send a notification of alerts, by kind of receiver: delivered, failed (it is tried again), refused (it is not).',
+    labelNames: ['kind', 'result'],
+    registers,
+  });
+  const waiting = new Gauge({
+    name: 'fso_hub_notifications_waiting',
+    help: 'Notifications that are recorded and not sent yet, at the hub that leads.',
+    registers,
+  });
+  const firing = new Gauge({
+    name: 'fso_hub_alerts_firing',
+    help: 'Alerts that fire and are not silenced, at the hub that leads.',
+    labelNames: ['severity'],
+    registers,
+  });
+  return {
+    notified: (kind, result) => notifications.inc({ kind, result }),
+    waiting: (count) => waiting.set(count),
+    firing: (counts) => {
+      for (const severity of ALERT_SEVERITIES) firing.set({ severity }, counts[severity]);
+    },
+  };
+};
 
 export const createHubMetrics = (registry: Registry): HubMetrics => {
   const registers = [registry];
@@ -59,6 +90,7 @@ export const createHubMetrics = (registry: Registry): HubMetrics => {
   for (const step of STEPS) for (const result of RESULTS) steps.zero({ step, result });
   for (const reason of NACK_CLASSES) nacks.inc({ reason }, 0);
   return {
+    alerts: createAlertMetrics(registry),
     delivery: {
       connected: (count) => connected.set(count),
       offered: () => offers.inc(),

@@ -1,8 +1,10 @@
+import { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, type ListenAddress, type Listening, type Logger, listen, nodeHttp, type Shutdown } from '@fso/shared/runtime';
 import type { Registry } from 'prom-client';
 import { createAccess } from './access/index.ts';
+import { Alerts, AlertsFile } from './alerts/index.ts';
 import type { HubConfig } from './config/config.ts';
 import {
   type AgentServer,
@@ -13,10 +15,18 @@ import {
   keepCertificate,
 } from './delivery/index.ts';
 import { type AgentListenerIdentity, type OpenIdentityOptions, openIdentity } from './identity/index.ts';
-import { type AuditKey, type Checkpoints, checkAuditKey, createCheckpoints, type Ledger, loadAuditKey } from './ledger/index.ts';
+import {
+  type AuditKey,
+  AuditVerifier,
+  type Checkpoints,
+  checkAuditKey,
+  createCheckpoints,
+  type Ledger,
+  loadAuditKey,
+} from './ledger/index.ts';
 import type { HubMetrics } from './metrics.ts';
 import { lifeEntry, recordAudit, recordIdentity } from './recorders/index.ts';
-import { createApi, DEFAULT_MAX_BEHIND_MS, type FleetReader } from './serve/index.ts';
+import { createApi, DEFAULT_MAX_BEHIND_MS, type FleetReader, type HubCertificate, IssueLister } from './serve/index.ts';
 import { openSource, type Source } from './source/index.ts';
 
 export interface HubDeps {
@@ -107,6 +117,32 @@ export const openStores = async (context: HubContext): Promise<Stores> => {
   return { auditKey, checkpoints, source, identity };
 };
 
+/** Certificates that people replace; the others the hub renews by itself. */
+const certificatesOf = ({ agentTls }: HubConfig, { identity }: Stores): HubCertificate[] => [
+  ...(agentTls === undefined
+    ? []
+    : [{ what: "The certificate of the agents' address", expires: new X509Certificate(agentTls.cert).validToDate.toISOString() }]),
+  ...(identity === undefined ? [] : [{ what: 'The CA of the agents', expires: identity.expiries().ca.toISOString() }]),
+];
+
+/** The alerts of the hub: what is wrong with the fleet, and who is notified of it. */
+export const openAlerts = ({ config, deps, clock, ledger, metrics }: HubContext, stores: Stores, fleet: FleetReader): Alerts => {
+  const logger = deps.logger.child({ step: 'alerts' });
+  const verifier = new AuditVerifier({ audit: ledger.audit, key: stores.auditKey.id, clock });
+  const certificates = certificatesOf(config, stores);
+  const lister = new IssueLister({ fleet, certificates, verifyAudit: () => verifier.verify(), clock });
+  return new Alerts({
+    ledger,
+    issues: (isNamed) => lister.list(isNamed),
+    file: new AlertsFile(config.alerts?.file, config.alerts?.config, logger),
+    clock,
+    logger,
+    random: deps.random,
+    metrics: metrics.alerts,
+    hubUrl: config.access?.publicUrl?.replace(/\/+$/, ''),
+  });
+};
+
 const DASHBOARD = join(import.meta.dirname, 'dashboard', 'dist');
 
 /** The address for agents on other machines. */
@@ -147,6 +183,7 @@ export interface ServedParts {
   readonly delivery: Delivery;
   readonly inspector: Inspector;
   readonly fleet: FleetReader;
+  readonly alerts: Alerts;
 }
 
 /** Opens step ⑨ and the agents' side of step ④. Resolves once both listeners answer. @throws Error when an address is taken */
@@ -177,6 +214,7 @@ export const openListeners = async (context: HubContext, stores: Stores, parts: 
       source: { hint: shareHint, documents: source.documents },
       agents: parts.inspector,
       access,
+      alerts: parts.alerts,
       onAudit: recordAudit({ ledger, logger }),
       enrolment: identity && { identity: identity.identity, agentUrl: () => agentUrl },
       runtime: { clock, logger: logger.child({ step: 'serve' }), registry, shutdown },

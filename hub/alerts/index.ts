@@ -1,1 +1,6 @@
-export type { Issue } from './issue.ts';
+export { Alerts, type AlertsDeps } from './alerts.ts';
+export type { AlertsConfig } from './alerts-file.ts';
+export { AlertsFile, readAlertsFile } from './alerts-file-reader.ts';
+export { boundIssues, type CurrentIssues, type IsNamed, type Issue } from './issue.ts';
+export type { AlertMetrics } from './notify/notifier.ts';
+export { SilenceRefused } from './silences.ts';

@@ -1,4 +1,5 @@
-import type { AlertLabels, AlertName, AlertSeverity } from '@fso/shared/api';
+import { ALERT_SEVERITIES, type AlertLabels, type AlertName, type AlertSeverity } from '@fso/shared/api';
+import { listText } from '@fso/shared/text';
 
 /** Something that is wrong with the hub, a cluster or a policy now. One that lasts becomes an alert. */
 export interface Issue {
@@ -12,3 +13,50 @@ export interface Issue {
   /** false: it is as a cluster that is not connected reported it last. It may have ended since, and another one may have begun. */
   readonly isCurrent: boolean;
 }
+
+/** Whether an issue is among those that are named one by one already. */
+export type IsNamed = (issue: Issue) => boolean;
+
+/** What is wrong now. Absent: it is not known, so what fires about it goes on. */
+export interface CurrentIssues {
+  readonly hub: readonly Issue[];
+  readonly policies?: readonly Issue[];
+  /** By cluster, each bounded by {@link boundIssues}. */
+  readonly clusters?: ReadonlyMap<string, readonly Issue[]>;
+}
+
+/** Alerts of one severity that one cluster may have by name: where there are more, they have one cause. */
+export const NAMED_PER_CLUSTER = 10;
+
+const tallyText = (issues: readonly Issue[]): string => {
+  const counts = new Map<AlertName, number>();
+  for (const { alert } of issues) counts.set(alert, (counts.get(alert) ?? 0) + 1);
+  return listText([...counts].map(([alert, count]) => `${count} ${alert}`));
+};
+
+/**
+ * Bounds what one cluster can say: of each severity so many issues stay, those that are named already before the others, and the rest is
+ * counted in one.
+ *
+ * @param labels of the cluster
+ */
+export const boundIssues = (issues: readonly Issue[], labels: AlertLabels, isNamed: IsNamed): readonly Issue[] => {
+  if (issues.length <= NAMED_PER_CLUSTER) return issues;
+  return ALERT_SEVERITIES.flatMap((severity) => {
+    const alike = issues.filter((issue) => issue.severity === severity);
+    if (alike.length <= NAMED_PER_CLUSTER) return alike;
+    const named = alike.filter(isNamed).slice(0, NAMED_PER_CLUSTER);
+    const others = alike.filter((issue) => !named.includes(issue));
+    const more = others.splice(NAMED_PER_CLUSTER - named.length);
+    if (more.length === 0) return [...named, ...others];
+    const rest: Issue = {
+      alert: 'MoreAlerts',
+      severity,
+      labels,
+      problem: `And ${more.length} more: ${tallyText(more)}.`,
+      since: null,
+      isCurrent: more.some(({ isCurrent }) => isCurrent),
+    };
+    return [...named, ...others, rest];
+  });
+};

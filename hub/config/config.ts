@@ -13,6 +13,7 @@ import {
 } from '@fso/shared/runtime';
 import { readTrust, type TrustConfig, VERIFY_MODES } from '@fso/shared/trust';
 import { z } from 'zod';
+import { type AlertsConfig, readAlertsFile } from '../alerts/index.ts';
 import type { DatabaseConfig, HistoryLimits } from '../ledger/index.ts';
 import { DEFAULT_MAX_BEHIND_MS } from '../serve/index.ts';
 import { ACCESS_VARIABLES, type HubAccess, readAccess } from './access.ts';
@@ -38,6 +39,8 @@ export interface HubConfig {
   readonly apiToken: string | undefined;
   readonly access?: HubAccess;
   readonly webhookSecret: string | undefined;
+  /** Who is notified of alerts; undefined: nobody. */
+  readonly alerts?: { readonly file: string; readonly config: AlertsConfig } | undefined;
   readonly dataDir: string;
   readonly database: DatabaseConfig;
   readonly history: HistoryLimits;
@@ -96,6 +99,10 @@ const Variables = z.object({
     description: `Secret of the repository's webhooks, at least ${MIN_SECRET_LENGTH} characters.`,
     fallback: 'webhooks from this machine only',
     secret: true,
+  }),
+  FSO_ALERTS_FILE: File.meta({
+    description: 'YAML file that says who is notified of which alerts. Read again when it changes.',
+    fallback: 'alerts are shown, and nobody is notified',
   }),
   FSO_AGENT_LISTEN: Address.prefault('127.0.0.1:8443').meta({ description: 'Address for agents.' }),
   FSO_AGENT_HOSTNAMES: Hostnames.optional().meta({
@@ -170,6 +177,15 @@ const checkExposure = (variables: Variables, problems: Problems): void => {
     problems.push('FSO_AGENT_TOKENS_FILE: is not set, and with FSO_AGENT_TLS=off agents cannot enrol: none could connect');
 };
 
+/** @returns undefined: there is no file, or a problem of it */
+const readAlerts = async (file: string | undefined, problems: Problems): Promise<HubConfig['alerts']> => {
+  if (file === undefined) return undefined;
+  const config = await readAlertsFile(file);
+  if (!('problems' in config)) return { file, config };
+  problems.push(...config.problems.map((problem) => `FSO_ALERTS_FILE: ${problem}`));
+  return undefined;
+};
+
 /** A server where one is given, else the database that is embedded in the hub. */
 const databaseOf = ({ DATABASE_URL: url, FSO_DATA_DIR: dataDir }: Pick<Variables, 'DATABASE_URL' | 'FSO_DATA_DIR'>): DatabaseConfig =>
   url === undefined ? { folder: join(resolve(dataDir), 'ledger') } : { url };
@@ -192,6 +208,7 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
   const agentTls = await readPair('FSO_AGENT_TLS', tlsFiles, problems);
   const ca = await readCa({ cert: variables.FSO_AGENT_CA_CERT_FILE, key: variables.FSO_AGENT_CA_KEY_FILE }, problems);
   const trust = await readTrust(variables, problems);
+  const alerts = await readAlerts(variables.FSO_ALERTS_FILE, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     git: { ...git, trust, ref: variables.FSO_GIT_REF, pollMs: variables.FSO_GIT_POLL_MS },
@@ -203,6 +220,7 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
     apiToken: variables.FSO_API_TOKEN,
     access,
     webhookSecret: variables.FSO_WEBHOOK_SECRET,
+    alerts,
     dataDir: resolve(variables.FSO_DATA_DIR),
     database: databaseOf(variables),
     history: { days: variables.FSO_HISTORY_DAYS, events: variables.FSO_HISTORY_EVENTS },

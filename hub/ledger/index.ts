@@ -3,6 +3,7 @@ export * from './audit/formats.ts';
 export * from './audit/key.ts';
 export { checkAuditKey } from './audit/key-change.ts';
 export { readAudit } from './audit/read.ts';
+export { AuditVerifier } from './audit/verifier.ts';
 export * from './audit/verify.ts';
 export type * from './audit-log.ts';
 export { type BackupSummary, backupLedger } from './backup/backup.ts';

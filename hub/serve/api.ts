@@ -2,6 +2,7 @@ import type { Clock, Logger, Shutdown } from '@fso/shared/runtime';
 import express from 'express';
 import type { Registry } from 'prom-client';
 import type { Access, OnAudit } from '../access/index.ts';
+import type { Alerts } from '../alerts/index.ts';
 import type { Ledger } from '../ledger/index.ts';
 import type { PolicyDocuments } from '../source/index.ts';
 import { type CountFailure, createAuthorize, createFailureCounter } from './auth/authorize.ts';
@@ -53,6 +54,7 @@ export interface ApiDeps {
   /** Agents that are connected. */
   readonly agents: PolicyDeps['agents'];
   readonly access: Access;
+  readonly alerts: Alerts;
   /** Called for every change that a caller made, or tried to make. */
   readonly onAudit: OnAudit;
   /** Absent: agents do not enrol. */

@@ -2,6 +2,7 @@ import { cliLoginRoutes } from './auth/cli-login-routes.ts';
 import { loginRoutes } from './auth/login-routes.ts';
 import { describeApi } from './http/describe-api.ts';
 import type { Route } from './http/route.ts';
+import { alertRoutes } from './routes/alert-routes.ts';
 import { auditRoutes } from './routes/audit-routes.ts';
 import { clusterRoutes } from './routes/cluster-routes.ts';
 import { commitRoutes } from './routes/commit-routes.ts';
@@ -44,6 +45,7 @@ export const ROUTES = [
   ...reportRoutes,
   ...eventRoutes,
   ...commitRoutes,
+  ...alertRoutes,
   ...auditRoutes,
   ...enrolmentRoutes,
   ...tokenRoutes,

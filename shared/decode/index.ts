@@ -1,7 +1,7 @@
 export { checkSelector } from './check-document.ts';
 export type { Extent } from './check-set.ts';
 export { createDecoder, decodeAlone, decodeFiles } from './decode.ts';
-export type { ValueProblem } from './issue-text.ts';
+export { type ValueProblem, valueProblems } from './issue-text.ts';
 export {
   FOLDERS,
   folderOf,
@@ -20,4 +20,6 @@ export { type DocumentText, documentTexts, type PolicyText, policyTexts } from '
 export { expandRegions, groupOf, type RegionGroups, regionGroupsOf } from './regions.ts';
 export { isInScope, type Scopes, scopesAbove, scopesOf, scopeTests } from './scopes.ts';
 export type * from './types.ts';
+export { DEFAULT_LIMITS } from './types.ts';
 export { type DecodedValue, decodeValue } from './yaml/decode-value.ts';
+export { readYamlFile } from './yaml/yaml-file.ts';

@@ -1,4 +1,5 @@
 export { byText, canonicalJson } from './canonical-json.ts';
 export * from './csv.ts';
 export { sha256 } from './hash.ts';
+export * from './html.ts';
 export * from './read-json.ts';

@@ -1,10 +1,11 @@
 import { CLI_SESSION, CliLoginRequest, CliLoginView } from '@fso/shared/api';
+import { escapeHtml } from '@fso/shared/encoding';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { z } from 'zod';
 import type { Grant } from '../../access/index.ts';
 import { callerOf } from '../http/caller.ts';
 import { readCookie } from '../http/cookies.ts';
-import { ApiError, escapeHtml } from '../http/problems.ts';
+import { ApiError } from '../http/problems.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
 import { createLoginLimit, type LoginDeps } from './browser-session.ts';
 import { loginStep } from './login-problems.ts';

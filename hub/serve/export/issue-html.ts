@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IssueReport } from '@fso/shared/api';
-import { escapeHtml } from '../http/problems.ts';
+import { escapeHtml } from '@fso/shared/encoding';
 
 /** A page to print or to keep: no script, nothing from elsewhere, in the colours of the system. */
 

@@ -7,6 +7,12 @@ type Json = Record<string, unknown>;
 
 /** Schemas that get a name of their own in the description; what they hold refers to them by it. */
 const NAMED = {
+  AlertCounts: views.AlertCounts,
+  AlertLabels: views.AlertLabels,
+  AlertPage: views.AlertPage,
+  AlertTestRequest: views.AlertTestRequest,
+  AlertTestView: views.AlertTestView,
+  AlertView: views.AlertView,
   AuditActor: views.AuditActor,
   AuditEntry: views.AuditEntry,
   AuditPage: views.AuditPage,
@@ -39,11 +45,16 @@ const NAMED = {
   PolicyView: views.PolicyView,
   ProblemDetails: views.ProblemDetails,
   ProblemView: views.ProblemView,
+  ReceiverList: views.ReceiverList,
+  ReceiverView: views.ReceiverView,
   RegionList: views.RegionList,
   RegionView: views.RegionView,
   ReportedEnforcement: views.ReportedEnforcement,
   ReportedLock: views.ReportedLock,
   SessionView: views.SessionView,
+  SilenceList: views.SilenceList,
+  SilenceRequest: views.SilenceRequest,
+  SilenceView: views.SilenceView,
   SourceView: views.SourceView,
   StatusView: views.StatusView,
   StreamEvent: views.StreamEvent,
@@ -148,7 +159,7 @@ export const describeApi = (routes: readonly Route[]): object => {
       description: 'What the hub knows of policies, clusters and violations. Errors are problem details (RFC 9457).',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    tags: ['hub', 'policies', 'clusters', 'audit', 'access', 'operations'].map((name) => ({ name })),
+    tags: ['hub', 'policies', 'clusters', 'alerts', 'audit', 'access', 'operations'].map((name) => ({ name })),
     paths,
     components: {
       schemas: componentSchemas(),

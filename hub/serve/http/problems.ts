@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ProblemDetails } from '@fso/shared/api';
+import { escapeHtml } from '@fso/shared/encoding';
 import type { Logger } from '@fso/shared/runtime';
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 
@@ -75,10 +76,6 @@ export const problemHandler =
     const body: ProblemDetails = { type: `urn:fso:problem:${code}`, title, status, code, detail: message, requestId: requestIdOf(res) };
     res.set(headers).status(status).type(PROBLEM_TYPE).send(JSON.stringify(body));
   };
-
-const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-/** Text as it stands in HTML, in elements and in quoted attributes. */
-export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
 
 /** Shows a person why a login failed. @returns false for a caller that is no browser, which gets nothing */
 export const sendProblemPage = (req: Request, res: Response, { code, message, headers }: ApiError): boolean => {

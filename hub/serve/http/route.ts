@@ -26,7 +26,7 @@ export interface Route<in D = never> {
   readonly operationId: string;
   readonly summary: string;
   readonly description?: string;
-  readonly tag: 'policies' | 'clusters' | 'hub' | 'audit' | 'access' | 'operations';
+  readonly tag: 'policies' | 'clusters' | 'alerts' | 'hub' | 'audit' | 'access' | 'operations';
   readonly access: RouteAccess;
   readonly scope: RouteScope;
   /** What its calls share slots with; absent: they take none. */

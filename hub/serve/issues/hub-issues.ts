@@ -1,4 +1,4 @@
-import { ALERT_RULES, type AlertName, type ProblemView, type SourceView } from '@fso/shared/api';
+import { ALERT_RULES, type AlertName, type AuditVerification, type ProblemView, type SourceView } from '@fso/shared/api';
 import { shortRevision } from '@fso/shared/text';
 import type { Issue } from '../../alerts/index.ts';
 
@@ -31,3 +31,27 @@ export const listSourceIssues = ({ error, rejected, verification, revision }: So
     ? [issueOf('RevisionNotTrusted', `Commit ${shortRevision(revision?.revision)}: ${verification.reason ?? 'unknown'}`, null)]
     : []),
 ];
+
+/** What is wrong with the audit log. @param verification undefined: it was not verified yet */
+export const listAuditIssues = (verification: AuditVerification | undefined): Issue[] => {
+  if (verification === undefined || verification.ok) return [];
+  const [first, ...others] = verification.problems;
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+  return [issueOf('AuditLogInvalid', `${first?.message ?? 'The log is not intact.'}${more}`, null)];
+};
+
+/** A certificate that the hub reads at its start and cannot renew by itself. */
+export interface HubCertificate {
+  readonly what: string;
+  /** RFC 3339. */
+  readonly expires: string;
+}
+
+/** Enough to get another one and to plan a restart. */
+const SOON_MS = 14 * 86_400_000;
+
+/** Certificates of the hub that end soon. @param nowMs what their ends are compared with */
+export const listCertificateIssues = (certificates: readonly HubCertificate[], nowMs: number): Issue[] =>
+  certificates
+    .filter(({ expires }) => Date.parse(expires) - nowMs < SOON_MS)
+    .map(({ what, expires }) => issueOf('HubCertificateExpiring', `${what} ends at ${expires}.`, null));

@@ -68,12 +68,17 @@ const findingsOf = weakMemo((report: PolicyReport): readonly Finding[] => [
 type Deviations = ReadonlyMap<string, PolicyReport>;
 type Policies = ClusterRecord['policies'];
 
+interface Known {
+  readonly policies: Policies;
+  readonly deviations: Deviations;
+}
+
 const listDeviations = weakMemo(
   (policies: Policies): Deviations => new Map([...policies].filter(([, report]) => findingsOf(report).length > 0)),
 );
 
 /** Of a map that came from another one by few changes, only these are looked at. */
-const deviationsAfter = (before: { readonly policies: Policies; readonly deviations: Deviations }, policies: Policies): Deviations => {
+const deviationsAfter = (before: Known, policies: Policies): Deviations => {
   const deviations = new Map(before.deviations);
   for (const key of keysBetween(before.policies, policies)) {
     const report = policies.get(key);
@@ -102,32 +107,24 @@ const teamLabel = (desired: Desired | null, policy: string): Pick<AlertLabels, '
 const severityOf = (alert: AlertName, { enforcementAction }: Pick<PolicyReport, 'enforcementAction'>): Issue['severity'] =>
   alert === 'Violations' && enforcementAction === 'deny' ? 'critical' : ALERT_RULES[alert].severity;
 
-/** What is wrong with policies in a cluster. Of an unchanged cluster it is known; of a changed one the policies that changed are looked at. */
+/** What is wrong with policies in clusters. Of a cluster that was looked at before, only the policies that changed are looked at. */
 export class ClusterPolicyIssues {
-  readonly #known = new Map<
-    string,
-    { readonly entry: ClusterEntry; readonly policies: Policies; readonly deviations: Deviations; readonly issues: readonly Issue[] }
-  >();
+  /** By cluster. */
+  readonly #known = new Map<string, Known>();
 
   /** @returns by policy in no order; those of one policy in a fixed one */
   list(entry: ClusterEntry): readonly Issue[] {
     const { name, policies } = entry.record;
-    const before = this.#known.get(name);
-    if (before?.entry === entry) return before.issues;
-    const deviations = this.#deviationsOf(before, policies);
-    const issues = [...this.#deviating(entry, deviations), ...this.#unreported(entry)];
-    this.#known.set(name, { entry, policies, deviations, issues });
-    return issues;
+    const deviations = this.#deviationsOf(this.#known.get(name), policies);
+    this.#known.set(name, { policies, deviations });
+    return [...this.#deviating(entry, deviations), ...this.#unreported(entry)];
   }
 
-  /** Lets go of clusters that are not among these. */
-  keepOnly(entries: readonly ClusterEntry[]): void {
-    if (this.#known.size <= entries.length) return;
-    const names = new Set(entries.map(({ record }) => record.name));
-    for (const name of this.#known.keys()) if (!names.has(name)) this.#known.delete(name);
+  forget(cluster: string): void {
+    this.#known.delete(cluster);
   }
 
-  #deviationsOf(before: { readonly policies: Policies; readonly deviations: Deviations } | undefined, policies: Policies): Deviations {
+  #deviationsOf(before: Known | undefined, policies: Policies): Deviations {
     if (before?.policies === policies) return before.deviations;
     return before === undefined ? listDeviations(policies) : deviationsAfter(before, policies);
   }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { EventView, PolicyChange, StreamEvent } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import type { Clock, Logger } from '@fso/shared/runtime';
+import type { Alerts } from '../../alerts/index.ts';
 import { type ClusterRecord, keysBetween, type Ledger, type LedgerChange } from '../../ledger/index.ts';
 import { COMMIT_KIND, readRolloutSlot, summaryOf } from '../../rollout/index.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
@@ -20,6 +21,7 @@ export interface StreamOptions {
 
 export interface BroadcastDeps extends FleetDeps {
   readonly ledger: Pick<Ledger, 'subscribe' | 'records'>;
+  readonly alerts: Pick<Alerts, 'counts' | 'subscribe'>;
   readonly config: { readonly stream?: StreamOptions | undefined };
   readonly runtime: { readonly clock: Clock; readonly logger: Logger };
 }
@@ -91,6 +93,8 @@ class PolicyDiff {
 class PendingChanges {
   source: boolean = false;
   desired: boolean = false;
+  /** Alerts or silences. */
+  alerts: boolean = false;
   readonly clusters = new Set<string>();
   /** Slots of their records. */
   readonly commits = new Set<string>();
@@ -116,7 +120,9 @@ class PendingChanges {
   }
 
   get isEmpty(): boolean {
-    return !this.source && !this.desired && !this.isCut && this.clusters.size + this.commits.size + this.events.length === 0;
+    return (
+      !this.source && !this.desired && !this.alerts && !this.isCut && this.clusters.size + this.commits.size + this.events.length === 0
+    );
   }
 
   #addEvent(event: EventView): void {
@@ -134,6 +140,7 @@ const RESET: StreamEvent = { event: 'reset', data: {} };
 interface ChangeReader {
   readonly fleet: FleetReader;
   readonly records: Ledger['records'];
+  readonly alerts: Pick<Alerts, 'counts'>;
 }
 
 const describeCommits = (records: Ledger['records'], slots: Iterable<string>): StreamEvent[] =>
@@ -150,7 +157,7 @@ const describeClusters = (touched: readonly ClusterEntry[], diff: PolicyDiff, { 
 
 /** Reads what changed, once for all readers. */
 const describeChanges = async (
-  { fleet: reader, records }: ChangeReader,
+  { fleet: reader, records, alerts }: ChangeReader,
   diff: PolicyDiff,
   pending: PendingChanges,
 ): Promise<StreamEvent[]> => {
@@ -167,6 +174,7 @@ const describeChanges = async (
   return [
     ...(isAnyForgotten ? [RESET] : []),
     ...describeCommits(records, pending.commits),
+    ...(pending.alerts ? [{ event: 'alerts', data: alerts.counts() } as const] : []),
     ...(pending.source ? [{ event: 'source', data: await reader.readSource() } as const] : []),
     ...describeClusters(touched, diff, pending),
     ...(pending.source || touched.length > 0 ? [await readStatus()] : []),
@@ -202,6 +210,10 @@ export class Broadcast {
     deps.ledger.subscribe((change) => {
       this.#pending.add(change);
       if (change.kind === 'cluster' && this.#readers.size === 0) this.#diff.forget(change.cluster);
+      this.#wake();
+    });
+    deps.alerts.subscribe(() => {
+      this.#pending.alerts = true;
       this.#wake();
     });
     deps.ledger.records.subscribe(COMMIT_KIND, (slot) => {
@@ -248,13 +260,13 @@ export class Broadcast {
   }
 
   async #flush(): Promise<void> {
-    const { fleet, ledger, runtime } = this.#deps;
+    const { fleet, ledger, alerts, runtime } = this.#deps;
     while (this.#hasWork) {
       const past = this.#backlog;
       this.#backlog = undefined;
       const pending = past ?? this.#pending;
       if (past === undefined) this.#pending = new PendingChanges();
-      for (const event of await describeChanges({ fleet, records: ledger.records }, this.#diff, pending))
+      for (const event of await describeChanges({ fleet, records: ledger.records, alerts }, this.#diff, pending))
         this.#send(event, past !== undefined);
       await this.#noteAll();
       await runtime.clock.sleep(this.#windowMs, new AbortController().signal);

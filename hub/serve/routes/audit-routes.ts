@@ -1,10 +1,9 @@
-import { setImmediate } from 'node:timers/promises';
 import { AuditEntry, AuditPage, AuditProofs, AuditVerificationView, ResourceName } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
 import type { Response } from 'express';
 import { z } from 'zod';
 import type { AuditFilter, AuditLog } from '../../ledger/index.ts';
-import { EXPORT_FORMATS, FORMATTERS, readAudit, verifyAudit } from '../../ledger/index.ts';
+import { AuditVerifier, EXPORT_FORMATS, FORMATTERS, readAudit } from '../../ledger/index.ts';
 import { sendLines } from '../export/send-lines.ts';
 import { cursorText, numberOf, searchCursor } from '../http/paging.ts';
 import { PolicyName, paging, period, Text, wholeNumber, withoutAbsent } from '../http/parameters.ts';
@@ -21,71 +20,8 @@ export interface AuditDeps {
   readonly runtime: { readonly clock: Clock };
 }
 
-/** Entries that are read, or whose hashes are computed, at a time. */
+/** Entries that are read at a time. */
 const PAGE = 200;
-/** Within this time every caller gets the same result, whatever was written meanwhile. */
-const FRESH_MS = 10_000;
-/** A run is not repeated before this many times its own length: the hub spends a small part of its time on a large, busy log. */
-const REST = 20;
-/** A log without new entries may still have been changed. */
-const KEPT_MS = 600_000;
-
-/** Yields after each page, so that requests are answered while a log of a million entries is verified. */
-async function* yieldBetweenPages(entries: AsyncIterable<AuditEntry>): AsyncGenerator<AuditEntry> {
-  let count = 0;
-  for await (const entry of entries) {
-    yield entry;
-    count += 1;
-    if (count % PAGE === 0) await setImmediate();
-  }
-}
-
-interface VerificationRun {
-  readonly view: AuditVerificationView;
-  readonly hash: string;
-  readonly endedMs: number;
-  readonly tookMs: number;
-}
-
-/** Verifies the audit log, one run at a time: a caller during a run gets its result. */
-class AuditVerifier {
-  readonly #deps: AuditDeps;
-  #last: VerificationRun | undefined;
-  #running: Promise<AuditVerificationView> | undefined;
-
-  constructor(deps: AuditDeps) {
-    this.#deps = deps;
-  }
-
-  /** @returns a result of at most {@link FRESH_MS}, or of a log that has not grown since */
-  async verify(): Promise<AuditVerificationView> {
-    if (this.#last !== undefined && (await this.#isCurrent(this.#last))) return this.#last.view;
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
-    return this.#running;
-  }
-
-  async #run(): Promise<AuditVerificationView> {
-    const { ledger, config, runtime } = this.#deps;
-    const beganMs = runtime.clock.monotonicMs();
-    const checkedAt = runtime.clock.now().toISOString();
-    // The proofs first: entries that come meanwhile are then beyond them, not missing.
-    const { checkpoints, witnesses } = await ledger.audit.proofs();
-    const entries = yieldBetweenPages(readAudit(ledger.audit, { pageSize: PAGE }));
-    const found = await verifyAudit(entries, { checkpoints, witnesses, key: config.auditKey });
-    const endedMs = runtime.clock.monotonicMs();
-    this.#last = { view: { ...found, checkedAt }, hash: found.head?.hash ?? '', endedMs, tookMs: endedMs - beganMs };
-    return this.#last.view;
-  }
-
-  async #isCurrent({ endedMs, tookMs, hash }: VerificationRun): Promise<boolean> {
-    const ageMs = this.#deps.runtime.clock.monotonicMs() - endedMs;
-    if (ageMs < Math.max(FRESH_MS, REST * tookMs)) return true;
-    return ageMs < KEPT_MS && (await this.#deps.ledger.audit.head()).hash === hash;
-  }
-}
-
 const Filter = Text.min(1).max(512).optional();
 
 const filters = {
@@ -196,8 +132,8 @@ export const auditRoutes: readonly Route<AuditDeps>[] = [
     slots: 'heavy',
     response: { status: 200, description: 'What was found.', schema: AuditVerificationView },
     problems: ['too-many-requests'],
-    handler: (deps) => {
-      const verifier = new AuditVerifier(deps);
+    handler: ({ ledger, config, runtime }) => {
+      const verifier = new AuditVerifier({ audit: ledger.audit, key: config.auditKey, clock: runtime.clock });
       return async (_req, res) => {
         res.json(await verifier.verify());
       };

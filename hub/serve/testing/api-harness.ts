@@ -9,13 +9,16 @@ import { type Clock, systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { type Access, type AccessSettings, type AuditRecord, createAccess, type OnAudit } from '../../access/index.ts';
+import { Alerts, type AlertsConfig, AlertsFile } from '../../alerts/index.ts';
 import { type AgentListenerIdentity, openIdentity } from '../../identity/index.ts';
-import { createAuditKey, type Ledger } from '../../ledger/index.ts';
+import { AuditVerifier, createAuditKey, type Ledger } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
+import { createHubMetrics } from '../../metrics.ts';
 import { createRolloutRecord, type RolloutRecord, writeRollout } from '../../rollout/index.ts';
 import { createPolicyDocuments } from '../../source/index.ts';
 import { type ApiConfig, type ApiDeps, type ApiRuntime, createApi } from '../api.ts';
 import { FleetReader } from '../fleet/fleet-reader.ts';
+import { IssueLister } from '../issues/issue-lister.ts';
 import type { StreamOptions } from '../live/broadcast.ts';
 import { clusterReport, desiredOf, gitObjectsOf, policyReport, REVISION, report, TIME } from './fleet.ts';
 
@@ -41,6 +44,8 @@ interface HarnessParts {
   readonly shutdown?: ApiRuntime['shutdown'];
   /** Default: none can be asked. */
   readonly agents?: ApiDeps['agents'];
+  /** Who is notified of alerts. Default: nobody. */
+  readonly alertsConfig?: AlertsConfig;
 }
 
 type HarnessConfig = Partial<ApiConfig> & AccessSettings & HarnessParts;
@@ -62,6 +67,7 @@ export const startApiHarness = async (
     folder: kept,
     shutdown,
     agents = { inspect: async () => undefined },
+    alertsConfig,
     ...apiConfig
   } = config;
   const logger = pino({ level: 'silent' });
@@ -72,11 +78,26 @@ export const startApiHarness = async (
     { clock, logger, records: ledger.records, onEvent: async () => undefined },
   );
   const objects = gitObjectsOf();
+  const fleet = new FleetReader({ ledger, clock, version: '0.1.0' });
+  const verifier = new AuditVerifier({ audit: ledger.audit, key: auditKey, clock });
+  const lister = new IssueLister({ fleet, certificates: [], verifyAudit: () => verifier.verify(), clock });
+  const alerts = new Alerts({
+    ledger,
+    issues: (isNamed) => lister.list(isNamed),
+    file: new AlertsFile(undefined, alertsConfig, logger),
+    clock,
+    logger,
+    random: () => 0.5,
+    metrics: createHubMetrics(new Registry()).alerts,
+    hubUrl: publicUrl,
+  });
+  const stop = new AbortController();
+  const running = alerts.run(stop.signal);
   const api = createApi(
     { auditKey, stream, ...apiConfig },
     {
       ledger,
-      fleet: new FleetReader({ ledger, clock, version: '0.1.0' }),
+      fleet,
       source: {
         hint: () => {
           started.hints += 1;
@@ -85,6 +106,7 @@ export const startApiHarness = async (
       },
       agents,
       access,
+      alerts,
       onAudit: onAudit ?? (async (record) => void started.audit.push(record)),
       enrolment: { identity, agentUrl: () => 'wss://hub.example.com:8443' },
       runtime: { clock, logger, registry: new Registry(), shutdown },
@@ -100,6 +122,8 @@ export const startApiHarness = async (
     identity,
     connections: () => promisify(server.getConnections.bind(server))(),
     [Symbol.asyncDispose]: async () => {
+      stop.abort();
+      await running;
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       if (kept === undefined) await rm(folder, { recursive: true, force: true });

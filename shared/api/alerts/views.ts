@@ -93,7 +93,7 @@ export type ReceiverKind = (typeof RECEIVER_KINDS)[number];
 export const ReceiverView = z.object({
   name: z.string(),
   kind: z.enum(RECEIVER_KINDS),
-  target: z.string().describe('Host that it sends to; no path and no secret.'),
+  target: z.string().describe('Host that it sends to, or the file with its URL, which is a secret.'),
   lastSuccess: Time.nullable(),
   lastFailure: z
     .object({

@@ -1,0 +1,73 @@
+import { readFile, stat } from 'node:fs/promises';
+import { type Logger, messageOf } from '@fso/shared/runtime';
+import { type AlertsConfig, NO_RECEIVERS, parseAlertsFile, secretFilesOf } from './alerts-file.ts';
+
+/** Larger is no file of routes. */
+const MAX_BYTES = 256 * 1024;
+
+/** Reads an alerts file and looks for the secrets that it names. @returns the configuration, or every problem with its place */
+export const readAlertsFile = async (path: string): Promise<AlertsConfig | { readonly problems: readonly string[] }> => {
+  let text: string;
+  try {
+    if ((await stat(path)).size > MAX_BYTES) return { problems: [`${path} has more than ${MAX_BYTES} bytes`] };
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    return { problems: [`${path} cannot be read (${String(Reflect.get(Object(error), 'code'))})`] };
+  }
+  const parsed = parseAlertsFile(path, text);
+  if ('problems' in parsed) return parsed;
+  const problems = await missingSecrets(parsed);
+  return problems.length > 0 ? { problems } : parsed;
+};
+
+const missingSecrets = async ({ receivers }: AlertsConfig): Promise<string[]> => {
+  const problems: string[] = [];
+  for (const receiver of receivers) {
+    for (const file of secretFilesOf(receiver)) {
+      const content = await readFile(file, 'utf8').catch((error: unknown) => error);
+      if (typeof content !== 'string')
+        problems.push(`receiver ${receiver.name}: ${file} cannot be read (${String(Reflect.get(Object(content), 'code'))})`);
+      else if (content.trim() === '') problems.push(`receiver ${receiver.name}: ${file} is empty`);
+    }
+  }
+  return problems;
+};
+
+/** The alerts file, read again when it changes. One that is wrong by then is logged, and the one before stays in force. */
+export class AlertsFile {
+  readonly #path: string | undefined;
+  readonly #logger: Logger;
+  #config: AlertsConfig;
+  #version: string | undefined;
+
+  /** @param config what it said at the start; undefined: there is no file */
+  constructor(path: string | undefined, config: AlertsConfig | undefined, logger: Logger) {
+    this.#path = path;
+    this.#logger = logger;
+    this.#config = config ?? NO_RECEIVERS;
+  }
+
+  get config(): AlertsConfig {
+    return this.#config;
+  }
+
+  /** Looks whether the file has changed. */
+  async refresh(): Promise<void> {
+    if (this.#path === undefined) return;
+    const version = await stat(this.#path).then(
+      ({ mtimeMs, size, ino }) => `${mtimeMs} ${size} ${ino}`,
+      (error: unknown) => messageOf(error),
+    );
+    if (version === this.#version) return;
+    const isFirst = this.#version === undefined;
+    this.#version = version;
+    if (isFirst) return;
+    const read = await readAlertsFile(this.#path);
+    if ('problems' in read) {
+      this.#logger.error({ path: this.#path, problems: read.problems }, 'alerts file is not valid; the one before stays in force');
+      return;
+    }
+    this.#config = read;
+    this.#logger.info({ path: this.#path, receivers: read.receivers.map(({ name }) => name) }, 'alerts file was read again');
+  }
+}

@@ -1,0 +1,261 @@
+import type { AlertCounts, AlertTestView, AlertView, NewAuditEntry, ReceiverView, SilenceRequest, SilenceView } from '@fso/shared/api';
+import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
+import type { z } from 'zod';
+import type { Ledger } from '../ledger/index.ts';
+import { identityOf, pageOfAlert, type StoredAlert } from './alert.ts';
+import { AlertStore } from './alert-store.ts';
+import type { AlertsFile } from './alerts-file-reader.ts';
+import type { CurrentIssues, IsNamed } from './issue.ts';
+import { labelSetOf } from './matchers.ts';
+import { GroupStore } from './notify/group-store.ts';
+import { type AlertMetrics, Notifier } from './notify/notifier.ts';
+import { ReceiverStatuses } from './notify/receiver-status.ts';
+import { setUp, testReceiver } from './notify/setup.ts';
+import { planAlerts } from './plan-alerts.ts';
+import { Silences, type StoredSilence, viewOf } from './silences.ts';
+
+export interface AlertsDeps {
+  readonly ledger: Pick<Ledger, 'records' | 'audit' | 'leads' | 'onLead' | 'subscribe'>;
+  /** What is wrong now. @param isNamed keeps what is named by itself among many so */
+  readonly issues: (isNamed: IsNamed) => Promise<CurrentIssues>;
+  readonly file: AlertsFile;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly metrics: AlertMetrics;
+  /** Address of the dashboard; undefined: links are paths. */
+  readonly hubUrl: string | undefined;
+}
+
+/** Without a change the fleet is looked at this often: policies expire and problems last. */
+const EVERY_MS = 15_000;
+/** Changes within this time are looked at together. */
+const DEBOUNCE_MS = 1_000;
+/** What an alert says is written so often; that it fires or has ended, at once. */
+const REWRITE_MS = 300_000;
+
+/** A receiver that was notified of an alert which began at a time. */
+interface Told {
+  readonly receiver: string;
+  /** RFC 3339. */
+  readonly time: string;
+  readonly startsAt: number;
+}
+
+const endEntry = ({ id, matchers, reason }: StoredSilence): NewAuditEntry => ({
+  actor: { kind: 'hub', id: 'hub', roles: [] },
+  from: null,
+  action: 'alert.silence-end',
+  subject: id,
+  detail: { matchers, reason },
+});
+
+/**
+ * Alerts: what lasts of what is wrong with the fleet. The hub that leads decides what fires, and tells receivers; every hub shows it, silences
+ * and tests. All state is in the ledger.
+ */
+export class Alerts {
+  readonly #deps: AlertsDeps;
+  readonly #store: AlertStore;
+  readonly #groups: GroupStore;
+  readonly #silences: Silences;
+  readonly #statuses: ReceiverStatuses;
+  readonly #notifier: Notifier;
+  readonly #wakeup = new Wakeup();
+  /** Since when problems last that do not fire yet, by identity. A hub that begins to lead begins to count. */
+  #pending: ReadonlyMap<string, number> = new Map();
+  #isNewLeader: boolean = true;
+  #rewrittenAt = 0;
+
+  constructor(deps: AlertsDeps) {
+    this.#deps = deps;
+    const { ledger, clock, logger, random, metrics, hubUrl } = deps;
+    this.#store = new AlertStore(ledger.records);
+    this.#groups = new GroupStore(ledger.records);
+    this.#silences = new Silences(ledger.records, clock);
+    this.#statuses = new ReceiverStatuses(ledger.records);
+    const shared = { alerts: this.#store, groups: this.#groups, silences: this.#silences, statuses: this.#statuses };
+    const onSent = (): void => this.#wakeup.wake();
+    this.#notifier = new Notifier({ ...shared, ledger, clock, logger, random, metrics, hubUrl, onSent });
+  }
+
+  /** Looks at the fleet when it changes and now and then, while this hub leads, until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { ledger, clock, logger, file } = this.#deps;
+    const wake = (): void => this.#wakeup.wake();
+    const ends = [ledger.subscribe(wake), this.#silences.subscribe(wake)];
+    ledger.onLead(() => {
+      this.#isNewLeader = true;
+      wake();
+    });
+    while (!signal.aborted) {
+      await file.refresh();
+      const nextMs = await this.#look(signal).catch((err: unknown) => {
+        logger.error({ err }, 'alerts could not be looked at');
+        return Number.POSITIVE_INFINITY;
+      });
+      const waitMs = Math.min(EVERY_MS, Math.max(DEBOUNCE_MS, nextMs - clock.now().getTime()));
+      await clock
+        .sleep(DEBOUNCE_MS, signal)
+        .then(() => this.#wakeup.waitAtMost(waitMs - DEBOUNCE_MS, clock, signal))
+        .catch(() => undefined);
+    }
+    for (const end of ends) end();
+    await this.#notifier.settled();
+  }
+
+  /** All that are kept, in no order. */
+  list(): AlertView[] {
+    const nowMs = this.#nowMs();
+    const told = this.#toldOf();
+    return this.#store.list().map((alert) => this.#viewOf(alert, told, nowMs));
+  }
+
+  counts(): AlertCounts {
+    const counts = { critical: 0, warning: 0, info: 0, silenced: 0 };
+    const nowMs = this.#nowMs();
+    for (const alert of this.#firing()) {
+      if (this.#silences.matching(labelSetOf(alert), nowMs).length > 0) counts.silenced += 1;
+      else counts[alert.severity] += 1;
+    }
+    return counts;
+  }
+
+  /** Calls the handler when alerts or silences have changed, at whichever hub. */
+  subscribe(handler: () => void): void {
+    this.#store.subscribe(handler);
+    this.#silences.subscribe(handler);
+  }
+
+  /** Active and pending ones before those that have ended. */
+  silences(): SilenceView[] {
+    return this.#silences.views(this.#firing().map(labelSetOf));
+  }
+
+  /** @throws SilenceRefused */
+  async silence(request: z.output<typeof SilenceRequest>, author: string): Promise<SilenceView> {
+    return this.#silenceView(await this.#silences.add(request, author));
+  }
+
+  /** @returns undefined: there is none of the id */
+  async endSilence(id: string): Promise<SilenceView | undefined> {
+    const ended = await this.#silences.end(id);
+    return ended && this.#silenceView(ended);
+  }
+
+  /** By name. */
+  receivers(): ReceiverView[] {
+    const waiting = this.#groups.list().filter(({ pending }) => pending !== null);
+    const toTime = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+    return [...setUp(this.#deps.file.config).receivers.values()]
+      .map(({ name, kind, target }) => {
+        const { lastSuccess, lastFailure } = this.#statuses.get(name);
+        return {
+          name,
+          kind,
+          target,
+          lastSuccess: toTime(lastSuccess),
+          lastFailure: lastFailure && { ...lastFailure, time: new Date(lastFailure.time).toISOString() },
+          waiting: waiting.filter(({ receiver }) => receiver === name).length,
+        };
+      })
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Sends a test from this hub. @returns undefined: there is no receiver of the name */
+  async test(receiver: string, signal: AbortSignal): Promise<AlertTestView | undefined> {
+    const { clock, file, hubUrl } = this.#deps;
+    const beganMs = clock.monotonicMs();
+    const outcome = await testReceiver(file.config, receiver, { hubUrl, nowMs: this.#nowMs() }, signal);
+    if (outcome === undefined) return undefined;
+    const delivered = outcome.kind === 'delivered';
+    const answer = outcome.kind === 'delivered' ? outcome.answer : outcome.reason;
+    return { receiver, delivered, answer, durationMs: Math.round(clock.monotonicMs() - beganMs) };
+  }
+
+  /** @returns when to look again, in ms since 1970 */
+  async #look(signal: AbortSignal): Promise<number> {
+    const { ledger, file } = this.#deps;
+    if (!ledger.leads()) {
+      this.#pending = new Map();
+      return Number.POSITIVE_INFINITY;
+    }
+    if (this.#isNewLeader) {
+      this.#isNewLeader = false;
+      // What fired when the hub before ended is to be told, also if it ends now.
+      await this.#notifier.pass(file.config, signal);
+    }
+    const nextMs = await this.#evaluate();
+    await this.#auditEnds();
+    const notifyMs = await this.#notifier.pass(file.config, signal);
+    return Math.min(nextMs, notifyMs, this.#silences.nextChangeMs(this.#nowMs()));
+  }
+
+  async #evaluate(): Promise<number> {
+    const { issues, file, metrics } = this.#deps;
+    const { rules } = file.config;
+    const firing = new Map(this.#firing().map((alert) => [identityOf(alert), alert]));
+    const current = await issues(({ alert: name, severity, labels }) => {
+      const identity = identityOf({ name, severity: rules(name).severity ?? severity, labels });
+      return firing.has(identity) || this.#pending.has(identity);
+    });
+    const nowMs = this.#nowMs();
+    const plan = planAlerts({ issues: current, firing, pending: this.#pending, rules, nowMs });
+    this.#pending = plan.pending;
+    const isRewritten = nowMs - this.#rewrittenAt >= REWRITE_MS;
+    if (isRewritten) this.#rewrittenAt = nowMs;
+    await this.#store.write([...plan.fired, ...plan.resolved, ...(isRewritten ? plan.changed : [])], nowMs);
+    metrics.firing(this.counts());
+    return plan.nextMs;
+  }
+
+  /** Ends of silences that came by themselves. Audited before they are noted: a kill in between audits one twice, and none is left out. */
+  async #auditEnds(): Promise<void> {
+    const ended = this.#silences.unauditedEnds();
+    if (ended.length === 0) return;
+    for (const silence of ended) await this.#deps.ledger.audit.append(endEntry(silence));
+    await this.#silences.noteAudited(ended.map(({ id }) => id));
+  }
+
+  #firing(): readonly StoredAlert[] {
+    return this.#store.list().filter(({ endsAt }) => endsAt === null);
+  }
+
+  /** Receivers that know of an alert, by fingerprint. */
+  #toldOf(): ReadonlyMap<string, readonly Told[]> {
+    const told = this.#groups.list().flatMap(({ receiver, notifiedAt, told: marks }) => {
+      if (notifiedAt === null) return [];
+      const time = new Date(notifiedAt).toISOString();
+      return Object.entries(marks).flatMap(([fingerprint, [startsAt, state]]) =>
+        state === 'w' ? [] : [{ fingerprint, receiver, time, startsAt }],
+      );
+    });
+    return Map.groupBy(told, ({ fingerprint }) => fingerprint);
+  }
+
+  #viewOf(alert: StoredAlert, told: ReadonlyMap<string, readonly Told[]>, nowMs: number): AlertView {
+    const { startsAt, endsAt, ...rest } = alert;
+    const silencedBy = endsAt === null ? this.#silences.matching(labelSetOf(alert), nowMs) : [];
+    const firing = silencedBy.length > 0 ? 'silenced' : 'firing';
+    return {
+      ...rest,
+      state: endsAt === null ? firing : 'resolved',
+      path: pageOfAlert(alert),
+      startsAt: new Date(startsAt).toISOString(),
+      endsAt: endsAt === null ? null : new Date(endsAt).toISOString(),
+      silencedBy,
+      notified: (told.get(alert.fingerprint) ?? []).flatMap(({ receiver, time, startsAt: start }) =>
+        start === startsAt ? [{ receiver, time }] : [],
+      ),
+    };
+  }
+
+  #silenceView(silence: StoredSilence): SilenceView {
+    return viewOf(silence, this.#firing().map(labelSetOf), this.#nowMs());
+  }
+
+  #nowMs(): number {
+    return this.#deps.clock.now().getTime();
+  }
+}

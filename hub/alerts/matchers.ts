@@ -1,0 +1,80 @@
+import type { AlertLabels, AlertSeverity } from '@fso/shared/api';
+
+export const MATCHED_LABELS = ['name', 'severity', 'cluster', 'policy', 'region', 'team'] as const;
+export type MatchedLabel = (typeof MATCHED_LABELS)[number];
+
+/** Name, severity and labels of an alert: what routes, groups and silences look at. */
+export type LabelSet = { readonly [L in MatchedLabel]?: string | undefined };
+
+export const labelSetOf = (alert: { readonly name: string; readonly severity: AlertSeverity; readonly labels: AlertLabels }): LabelSet => ({
+  name: alert.name,
+  severity: alert.severity,
+  ...alert.labels,
+});
+
+/** One condition on one label, in the words of Alertmanager; an absent label counts as the empty text. */
+export interface Matcher {
+  readonly label: MatchedLabel;
+  readonly negated: boolean;
+  /** It matches if one of them does. */
+  readonly patterns: readonly Pattern[];
+}
+
+/** Pieces of a text, with anything between them. */
+type Pattern = readonly string[];
+
+const MATCHER = /^\s*([a-z]+)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))\s*$/;
+
+const unquote = (text: string): string => text.replaceAll(/\\(["\\])/g, '$1');
+
+/** Characters that mean something in a regular expression beyond what is supported here. */
+const SPECIAL = /[\^$+?()[\]{}.*]/;
+
+const literal = (text: string, whole: string): string => {
+  const plain = text.replaceAll(/\\./g, '');
+  if (SPECIAL.test(plain)) throw new Error(`of a regular expression only .*, | and \\. are supported, is ${JSON.stringify(whole)}`);
+  return text.replaceAll(/\\(.)/g, '$1');
+};
+
+/**
+ * A subset of regular expressions that means the same in Alertmanager and takes time in proportion to its text: values come from clusters,
+ * patterns from people.
+ */
+const parsePatterns = (text: string): Pattern[] => text.split('|').map((branch) => branch.split('.*').map((piece) => literal(piece, text)));
+
+const isLabel = (name: string): name is MatchedLabel => (MATCHED_LABELS as readonly string[]).includes(name);
+
+/**
+ * Reads `cluster="eu-1"`, `severity!=info` or `name=~"Policy.*|Violations"`.
+ *
+ * @throws Error that says what is expected
+ */
+export const parseMatcher = (text: string): Matcher => {
+  const [, label = '', operator = '', quoted, bare = ''] = MATCHER.exec(text) ?? [];
+  if (operator === '') throw new Error(`must be a matcher such as severity="critical" or cluster=~"eu-.*", is ${JSON.stringify(text)}`);
+  if (!isLabel(label)) throw new Error(`label must be one of ${MATCHED_LABELS.join(', ')}, is ${label}`);
+  const value = quoted ?? bare;
+  const patterns = operator.endsWith('~') ? parsePatterns(value) : [[unquote(value)]];
+  return { label, negated: operator.startsWith('!'), patterns };
+};
+
+const matchesPattern = ([head = '', ...others]: Pattern, text: string): boolean => {
+  const last = others.pop();
+  if (last === undefined) return text === head;
+  if (!text.startsWith(head)) return false;
+  let at = head.length;
+  for (const piece of others) {
+    const found = text.indexOf(piece, at);
+    if (found < 0) return false;
+    at = found + piece.length;
+  }
+  return text.length - last.length >= at && text.endsWith(last);
+};
+
+/** Whether a matcher accepts a label's text. */
+export const matchesText = ({ negated, patterns }: Matcher, text: string): boolean =>
+  patterns.some((pattern) => matchesPattern(pattern, text)) !== negated;
+
+/** Whether all matchers match; without any, everything does. */
+export const matchesAll = (matchers: readonly Matcher[], labels: LabelSet): boolean =>
+  matchers.every((matcher) => matchesText(matcher, labels[matcher.label] ?? ''));

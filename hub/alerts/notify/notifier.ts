@@ -1,0 +1,290 @@
+import { randomUUID } from 'node:crypto';
+import { ALERT_SEVERITIES, type NewAuditEntry, type ReceiverKind } from '@fso/shared/api';
+import { type Backoff, type Clock, createBackoff, type Logger, mapConcurrently } from '@fso/shared/runtime';
+import type { Ledger } from '../../ledger/index.ts';
+import { pageOfAlert, type StoredAlert } from '../alert.ts';
+import type { AlertStore } from '../alert-store.ts';
+import type { AlertsConfig } from '../alerts-file.ts';
+import { labelSetOf } from '../matchers.ts';
+import { RESEND_MS } from '../receivers/alertmanager.ts';
+import type { Notification, NotifiedAlert, Outcome, Receiver } from '../receivers/receiver.ts';
+import type { Silences } from '../silences.ts';
+import type { GroupStore } from './group-store.ts';
+import { type GroupMember, type GroupRecord, newGroup, planGroup, settleGroup } from './groups.ts';
+import type { ReceiverStatuses } from './receiver-status.ts';
+import { ALERTMANAGER_TIMES, type Placing, type Setup, setUp } from './setup.ts';
+
+export interface AlertMetrics {
+  /** A notification was sent, or tried. */
+  notified(kind: ReceiverKind, result: Outcome['kind']): void;
+  /** Notifications that are recorded and not sent. */
+  waiting(count: number): void;
+  firing(counts: Readonly<Record<(typeof ALERT_SEVERITIES)[number], number>>): void;
+}
+
+export interface NotifierDeps {
+  readonly ledger: Pick<Ledger, 'leads' | 'audit'>;
+  readonly alerts: AlertStore;
+  readonly groups: GroupStore;
+  readonly silences: Silences;
+  readonly statuses: ReceiverStatuses;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly metrics: AlertMetrics;
+  readonly hubUrl: string | undefined;
+  /** Called when something was sent, so that what waited for it goes on. */
+  readonly onSent: () => void;
+}
+
+/** Notifications on their way to one receiver at once. */
+const SENDS_PER_RECEIVER = 4;
+/** Records written at once. */
+const WRITES = 64;
+const RETRY = { baseMs: 1_000, maxMs: 300_000, minMs: 500 };
+
+interface Group extends Placing {
+  readonly members: GroupMember[];
+}
+
+interface PlannedWrite {
+  readonly key: string;
+  readonly before: GroupRecord | undefined;
+  /** undefined: it is removed. */
+  readonly after: GroupRecord | undefined;
+  readonly isChanged: boolean;
+  readonly atMs: number;
+}
+
+const byUrgency = (a: NotifiedAlert, b: NotifiedAlert): number =>
+  Number(b.isNew) - Number(a.isNew) ||
+  ALERT_SEVERITIES.indexOf(a.severity) - ALERT_SEVERITIES.indexOf(b.severity) ||
+  a.startsAt - b.startsAt;
+
+/** Entry of the audit log for a notification that its receiver refused. */
+const refusedEntry = (receiver: Receiver, key: string, reason: string): NewAuditEntry => ({
+  actor: { kind: 'hub', id: 'hub', roles: [] },
+  from: null,
+  action: 'alert.notification-refused',
+  subject: receiver.name,
+  detail: { kind: receiver.kind, key, reason },
+});
+
+/**
+ * Tells receivers of alerts, at least once: what is to be sent is recorded with its key before it is sent, and that it was sent after that. A hub
+ * that ends in between sends it once more, with the same key. One group has one notification on its way at a time.
+ */
+export class Notifier {
+  readonly #deps: NotifierDeps;
+  /** By key of the group. */
+  readonly #sending = new Map<string, { readonly receiver: string; readonly done: Promise<void> }>();
+  readonly #retries = new Map<string, { readonly backoff: Backoff; atMs: number }>();
+  /** When a receiver that had too much takes more, by name. */
+  readonly #busyUntil = new Map<string, number>();
+  /** When all that fires was last sent to an Alertmanager, by name. */
+  readonly #resentAt = new Map<string, number>();
+
+  /** Names of the alerts file. */
+  #receivers: Iterable<string> = [];
+
+  constructor(deps: NotifierDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Records what is to be sent now, and begins to send it.
+   *
+   * @returns when to look again, in ms since 1970, unless something changes before; Infinity: only then
+   */
+  async pass(config: AlertsConfig, signal: AbortSignal): Promise<number> {
+    const setup = setUp(config);
+    this.#receivers = [...setup.receivers.keys()];
+    const groups = this.#groupsOf(setup);
+    const atMs = await this.#plan(groups, setup);
+    const sentAtMs = this.#sendDue(setup, signal);
+    const resendMs = this.#resend(groups, signal);
+    return Math.min(atMs, sentAtMs, resendMs);
+  }
+
+  /** What is on its way when the signal of {@link pass} aborts ends soon after. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#sending.values()].map(({ done }) => done));
+  }
+
+  #groupsOf({ groupsOf }: Setup): Map<string, Group> {
+    const nowMs = this.#nowMs();
+    const groups = new Map<string, Group>();
+    for (const alert of this.#deps.alerts.list()) {
+      const found = groupsOf(alert);
+      if (found.length === 0) continue;
+      const silenced = this.#deps.silences.matching(labelSetOf(alert), alert.endsAt ?? nowMs).length > 0;
+      for (const { place, receiver } of found) {
+        const group = groups.get(place.key) ?? { place, receiver, members: [] };
+        group.members.push({ alert, silenced });
+        groups.set(place.key, group);
+      }
+    }
+    return groups;
+  }
+
+  async #plan(groups: ReadonlyMap<string, Group>, setup: Setup): Promise<number> {
+    const stored = new Map(this.#deps.groups.list().map((record) => [record.key, record]));
+    const keys = [...new Set([...groups.keys(), ...stored.keys()])];
+    const plans = keys.map((key) => this.#planOne(setup, key, stored.get(key), groups.get(key)));
+    const writes = plans.filter(({ isChanged }) => isChanged);
+    await mapConcurrently(writes, WRITES, ({ key, before, after }) =>
+      // Whoever changed it meanwhile is right; the next pass looks again.
+      this.#deps.groups.update(key, (now) => (now === before || sameJson(now, before) ? after : now)),
+    );
+    return Math.min(...plans.map(({ atMs }) => atMs), Number.POSITIVE_INFINITY);
+  }
+
+  #planOne({ receivers }: Setup, key: string, before: GroupRecord | undefined, group: Group | undefined): PlannedWrite {
+    const receiver = receivers.get(before?.receiver ?? group?.receiver.name ?? '');
+    // A receiver that is no longer in the file is told nothing more.
+    if (receiver === undefined) return { key, before, after: undefined, isChanged: true, atMs: Number.POSITIVE_INFINITY };
+    const { sendResolved, name } = receiver;
+    const record = before ?? newGroup(key, name, { ...group?.place.labels } as GroupRecord['labels']);
+    const route = group?.place.route ?? ALERTMANAGER_TIMES;
+    const plan = planGroup({ record, members: group?.members ?? [], route, sendResolved, nowMs: this.#nowMs() }, randomUUID);
+    return { key, before, after: plan.record, isChanged: plan.record !== undefined, atMs: plan.atMs };
+  }
+
+  #sendDue({ receivers }: Setup, signal: AbortSignal): number {
+    const nowMs = this.#nowMs();
+    let nextMs = Number.POSITIVE_INFINITY;
+    const waiting = this.#deps.groups.list().filter(({ pending }) => pending !== null);
+    this.#deps.metrics.waiting(waiting.length);
+    for (const record of waiting.toSorted((a, b) => (a.pending?.createdAt ?? 0) - (b.pending?.createdAt ?? 0))) {
+      const receiver = receivers.get(record.receiver);
+      if (receiver === undefined || this.#sending.has(record.key)) continue;
+      const atMs = Math.max(this.#retries.get(record.key)?.atMs ?? 0, this.#busyUntil.get(receiver.name) ?? 0);
+      if (atMs > nowMs) nextMs = Math.min(nextMs, atMs);
+      else if (this.#hasRoom(receiver)) this.#begin(record, receiver, signal);
+    }
+    return nextMs;
+  }
+
+  /** What waits for room goes on when something was sent. */
+  #hasRoom({ name }: Receiver): boolean {
+    return [...this.#sending.values()].filter(({ receiver }) => receiver === name).length < SENDS_PER_RECEIVER;
+  }
+
+  #begin(record: GroupRecord, receiver: Receiver, signal: AbortSignal): void {
+    const done = this.#send(record, receiver, signal)
+      .catch((err: unknown) => this.#deps.logger.error({ err, receiver: receiver.name }, 'notification could not be recorded'))
+      .finally(() => {
+        this.#sending.delete(record.key);
+        this.#deps.onSent();
+      });
+    this.#sending.set(record.key, { receiver: receiver.name, done });
+  }
+
+  async #send(record: GroupRecord, receiver: Receiver, signal: AbortSignal): Promise<void> {
+    const { pending } = record;
+    if (pending === null || !this.#deps.ledger.leads()) return;
+    const notification = this.#notificationOf(record, pending, receiver);
+    // Everything that it was about is forgotten already.
+    const outcome: Outcome = notification === undefined ? { kind: 'delivered', answer: '' } : await receiver.send(notification, signal);
+    if (signal.aborted && outcome.kind !== 'delivered') return;
+    if (notification !== undefined) await this.#note(receiver, pending.key, outcome);
+    if (outcome.kind === 'failed') {
+      this.#retryLater(record.key, receiver, outcome);
+      return;
+    }
+    this.#retries.delete(record.key);
+    await this.#deps.groups.update(record.key, (now) => now && settleGroup(now, pending.key, this.#nowMs()));
+  }
+
+  async #note(receiver: Receiver, key: string, outcome: Outcome): Promise<void> {
+    const known = [...this.#receivers];
+    const { metrics, statuses, logger, ledger } = this.#deps;
+    metrics.notified(receiver.kind, outcome.kind);
+    if (outcome.kind !== 'delivered')
+      logger.warn(
+        { receiver: receiver.name, key, reason: outcome.reason, permanent: outcome.kind === 'refused' },
+        'notification was not taken',
+      );
+    if (outcome.kind === 'refused') await ledger.audit.append(refusedEntry(receiver, key, outcome.reason));
+    await statuses.note(receiver.name, outcome, known, this.#nowMs());
+  }
+
+  #retryLater(key: string, receiver: Receiver, { afterMs = 0 }: Extract<Outcome, { kind: 'failed' }>): void {
+    const retry = this.#retries.get(key) ?? { backoff: createBackoff({ ...RETRY, random: this.#deps.random }), atMs: 0 };
+    retry.atMs = this.#nowMs() + Math.max(afterMs, retry.backoff.next());
+    this.#retries.set(key, retry);
+    if (afterMs > 0) this.#busyUntil.set(receiver.name, this.#nowMs() + afterMs);
+  }
+
+  #notificationOf(record: GroupRecord, pending: NonNullable<GroupRecord['pending']>, receiver: Receiver): Notification | undefined {
+    const marked = Object.entries(pending.marks).flatMap(([fingerprint, [startsAt, state]]): NotifiedAlert[] => {
+      const alert = this.#deps.alerts.get(fingerprint);
+      if (alert === undefined) return [];
+      const isResolved = state === 'r';
+      const endsAt = alert.startsAt === startsAt ? alert.endsAt : pending.createdAt;
+      return [this.#notified({ ...alert, startsAt, endsAt: isResolved ? (endsAt ?? pending.createdAt) : null }, isResolved, true)];
+    });
+    const others = receiver.isAlertmanager ? [] : this.#stillFiring(record, pending);
+    const alerts = [...marked, ...others].sort(byUrgency);
+    if (alerts.length === 0) return undefined;
+    const status = alerts.some((alert) => alert.status === 'firing') ? 'firing' : 'resolved';
+    const { key: groupKey, labels: groupLabels } = record;
+    return { key: pending.key, groupKey, groupLabels, status, alerts, createdAt: pending.createdAt, hubUrl: this.#deps.hubUrl };
+  }
+
+  /** What the receiver knows of already, and is not said to have ended. */
+  #stillFiring({ told }: GroupRecord, { marks }: NonNullable<GroupRecord['pending']>): NotifiedAlert[] {
+    return Object.entries(told).flatMap(([fingerprint, [startsAt, state]]) => {
+      const alert = state === 'f' && marks[fingerprint] === undefined ? this.#deps.alerts.get(fingerprint) : undefined;
+      return alert?.startsAt === startsAt && alert.endsAt === null ? [this.#notified(alert, false, false)] : [];
+    });
+  }
+
+  #notified(alert: StoredAlert, isResolved: boolean, isNew: boolean): NotifiedAlert {
+    return { ...alert, status: isResolved ? 'resolved' : 'firing', isNew, url: `${this.#deps.hubUrl ?? ''}${pageOfAlert(alert)}` };
+  }
+
+  /** Alertmanager forgets what it is not sent again. That needs no record: the same twice is the same as once. */
+  #resend(groups: ReadonlyMap<string, Group>, signal: AbortSignal): number {
+    const nowMs = this.#nowMs();
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const [key, { receiver, members }] of groups) {
+      if (!receiver.isAlertmanager) continue;
+      const told = this.#deps.groups.get(key)?.told ?? {};
+      const firing = members.filter(({ alert, silenced }) => alert.endsAt === null && !silenced && told[alert.fingerprint]?.[1] === 'f');
+      if (firing.length === 0) continue;
+      const dueMs = (this.#resentAt.get(receiver.name) ?? 0) + RESEND_MS;
+      if (dueMs <= nowMs) this.#sendAgain(key, receiver, firing, signal);
+      nextMs = Math.min(nextMs, Math.max(dueMs, nowMs + RESEND_MS));
+    }
+    return nextMs;
+  }
+
+  #sendAgain(key: string, receiver: Receiver, firing: readonly GroupMember[], signal: AbortSignal): void {
+    this.#resentAt.set(receiver.name, this.#nowMs());
+    const alerts = firing.map(({ alert }) => this.#notified(alert, false, false));
+    const createdAt = this.#nowMs();
+    const notification: Notification = {
+      key,
+      groupKey: key,
+      groupLabels: {},
+      status: 'firing',
+      alerts,
+      createdAt,
+      hubUrl: this.#deps.hubUrl,
+    };
+    const done = receiver
+      .send(notification, signal)
+      .then((outcome) => (signal.aborted ? undefined : this.#note(receiver, 'resend', outcome)))
+      .catch((err: unknown) => this.#deps.logger.error({ err, receiver: receiver.name }, 'notification could not be recorded'))
+      .finally(() => this.#sending.delete(`resend ${key}`));
+    this.#sending.set(`resend ${key}`, { receiver: `resend ${receiver.name}`, done });
+  }
+
+  #nowMs(): number {
+    return this.#deps.clock.now().getTime();
+  }
+}
+
+const sameJson = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);

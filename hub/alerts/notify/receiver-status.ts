@@ -1,0 +1,55 @@
+import { truncate } from '@fso/shared/text';
+import { z } from 'zod';
+import type { KeyedStore } from '../../ledger/index.ts';
+import type { Outcome } from '../receivers/receiver.ts';
+
+export const RECEIVER_KIND = 'alert-receiver';
+/** All are one record. */
+const NAME = 'all';
+/** A success within this time of the last one is not written. */
+const WRITE_EVERY_MS = 60_000;
+const MAX_REASON = 512;
+
+const Status = z.object({
+  /** Milliseconds since 1970. */
+  lastSuccess: z.int().nullable(),
+  lastFailure: z.object({ time: z.int(), reason: z.string(), permanent: z.boolean() }).nullable(),
+});
+export type ReceiverStatus = z.infer<typeof Status>;
+
+const Statuses = z.record(z.string(), Status).catch({});
+const UNKNOWN: ReceiverStatus = { lastSuccess: null, lastFailure: null };
+
+const isNews = ({ lastSuccess, lastFailure }: ReceiverStatus, outcome: Outcome, nowMs: number): boolean => {
+  if (outcome.kind !== 'delivered') return true;
+  return lastSuccess === null || nowMs - lastSuccess >= WRITE_EVERY_MS || (lastFailure?.time ?? 0) >= lastSuccess;
+};
+
+const after = (before: ReceiverStatus, outcome: Outcome, nowMs: number): ReceiverStatus => {
+  if (outcome.kind === 'delivered') return { ...before, lastSuccess: nowMs };
+  const reason = truncate(outcome.reason, MAX_REASON);
+  return { ...before, lastFailure: { time: nowMs, reason, permanent: outcome.kind === 'refused' } };
+};
+
+/** How the last notifications of each receiver went, in the ledger, so that every hub can show it. */
+export class ReceiverStatuses {
+  readonly #records: KeyedStore;
+
+  constructor(records: KeyedStore) {
+    this.#records = records;
+  }
+
+  get(receiver: string): ReceiverStatus {
+    return Statuses.parse(this.#records.get(RECEIVER_KIND, NAME) ?? {})[receiver] ?? UNKNOWN;
+  }
+
+  /** @param known names of the alerts file; others are forgotten */
+  async note(receiver: string, outcome: Outcome, known: readonly string[], nowMs: number): Promise<void> {
+    if (!isNews(this.get(receiver), outcome, nowMs)) return;
+    await this.#records.update(RECEIVER_KIND, NAME, (before) => {
+      const all = Object.entries(Statuses.parse(before ?? {})).filter(([name]) => known.includes(name));
+      const own = all.find(([name]) => name === receiver)?.[1] ?? UNKNOWN;
+      return { ...Object.fromEntries(all), [receiver]: after(own, outcome, nowMs) };
+    });
+  }
+}

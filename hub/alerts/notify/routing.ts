@@ -1,0 +1,74 @@
+import { canonicalJson, sha256 } from '@fso/shared/encoding';
+import type { AlertsConfig, SubRoute } from '../alerts-file.ts';
+import { type LabelSet, type MatchedLabel, type Matcher, matchesAll } from '../matchers.ts';
+
+/** A node of the tree of routes, with what it inherits. */
+export interface Route {
+  /** Matchers from the root to here: the same in another file with other routes beside it. */
+  readonly id: string;
+  readonly receiver: string;
+  readonly groupBy: readonly MatchedLabel[];
+  readonly groupWaitMs: number;
+  readonly groupIntervalMs: number;
+  readonly repeatIntervalMs: number;
+}
+
+interface Node {
+  readonly route: Route;
+  readonly matchers: readonly Matcher[];
+  readonly goesOn: boolean;
+  readonly children: readonly Node[];
+}
+
+/** As in Alertmanager, but for the grouping: a message for each kind of alert. */
+const DEFAULTS = { groupBy: ['name'], groupWaitMs: 30_000, groupIntervalMs: 5 * 60_000, repeatIntervalMs: 4 * 3_600_000 } as const;
+
+type Fields = Pick<SubRoute, 'receiver' | 'groupBy' | 'groupWait' | 'groupInterval' | 'repeatInterval'>;
+
+const inherit = (parent: Omit<Route, 'id' | 'receiver'> & { readonly receiver: string }, fields: Fields, id: string): Route => ({
+  id,
+  receiver: fields.receiver ?? parent.receiver,
+  groupBy: fields.groupBy ?? parent.groupBy,
+  groupWaitMs: fields.groupWait ?? parent.groupWaitMs,
+  groupIntervalMs: fields.groupInterval ?? parent.groupIntervalMs,
+  repeatIntervalMs: fields.repeatInterval ?? parent.repeatIntervalMs,
+});
+
+const nodeOf = (parent: Route, { matchers, continue: goesOn, routes = [], ...fields }: SubRoute): Node => {
+  const id = `${parent.id}/{${matchers.map(({ text }) => text).join(',')}}`;
+  const route = inherit(parent, fields, id);
+  return { route, matchers: matchers.map(({ matcher }) => matcher), goesOn, children: routes.map((child) => nodeOf(route, child)) };
+};
+
+/** The routes of an alert below a node that matches: the children that match, in their order up to one that does not go on, else itself. */
+const routesBelow = ({ route, children }: Node, labels: LabelSet): readonly Route[] => {
+  const found: Route[] = [];
+  for (const child of children) {
+    if (!matchesAll(child.matchers, labels)) continue;
+    found.push(...routesBelow(child, labels));
+    if (!child.goesOn) break;
+  }
+  return found.length > 0 ? found : [route];
+};
+
+/** One group of alerts: what one notification is about. */
+export interface GroupPlace {
+  /** 32 hexadecimal digits: the same for the same route, receiver and labels, always. */
+  readonly key: string;
+  readonly route: Route;
+  readonly labels: LabelSet;
+}
+
+const placeOf = (route: Route, labels: LabelSet): GroupPlace => {
+  const by = Object.fromEntries(route.groupBy.map((label) => [label, labels[label] ?? ''])) as LabelSet;
+  return { key: sha256(canonicalJson([route.id, route.receiver, by])).slice(0, 32), route, labels: by };
+};
+
+/** @returns the groups that an alert with these labels belongs to; none without a file */
+export const createRouting = ({ route }: Pick<AlertsConfig, 'route'>): ((labels: LabelSet) => readonly GroupPlace[]) => {
+  if (route === undefined) return () => [];
+  const { routes = [], ...fields } = route;
+  const top = inherit({ ...DEFAULTS, receiver: route.receiver }, fields, '');
+  const root: Node = { route: top, matchers: [], goesOn: false, children: routes.map((child) => nodeOf(top, child)) };
+  return (labels) => routesBelow(root, labels).map((found) => placeOf(found, labels));
+};

@@ -1,0 +1,70 @@
+import { randomUUID } from 'node:crypto';
+import { sha256 } from '@fso/shared/encoding';
+import { weakMemo } from '@fso/shared/runtime';
+import type { StoredAlert } from '../alert.ts';
+import type { AlertsConfig } from '../alerts-file.ts';
+import { labelSetOf } from '../matchers.ts';
+import { openReceiver } from '../receivers/open-receiver.ts';
+import type { Notification, NotifiedAlert, Outcome, Receiver } from '../receivers/receiver.ts';
+import { createRouting, type GroupPlace, type Route } from './routing.ts';
+
+/** Alertmanager groups, waits and repeats by itself. */
+export const ALERTMANAGER_TIMES = { groupWaitMs: 0, groupIntervalMs: 0, repeatIntervalMs: Number.POSITIVE_INFINITY };
+
+/** A group of alerts, and who is told of it. */
+export interface Placing {
+  readonly place: Omit<GroupPlace, 'route'> & { readonly route: Pick<Route, 'groupWaitMs' | 'groupIntervalMs' | 'repeatIntervalMs'> };
+  readonly receiver: Receiver;
+}
+
+/** What a file of alerts is used as. */
+export interface Setup {
+  readonly receivers: ReadonlyMap<string, Receiver>;
+  readonly groupsOf: (alert: StoredAlert) => readonly Placing[];
+}
+
+/** Opens the receivers of a file and reads its routes; once for each file. */
+export const setUp = weakMemo((config: AlertsConfig): Setup => {
+  const receivers = new Map(config.receivers.map((settings) => [settings.name, openReceiver(settings)]));
+  const route = createRouting(config);
+  const placeFor = (place: GroupPlace): Placing[] => {
+    const receiver = receivers.get(place.route.receiver);
+    if (receiver === undefined) return [];
+    if (!receiver.isAlertmanager) return [{ place, receiver }];
+    return [{ place: { key: sha256(`alertmanager ${receiver.name}`).slice(0, 32), labels: {}, route: ALERTMANAGER_TIMES }, receiver }];
+  };
+  return { receivers, groupsOf: weakMemo((alert: StoredAlert) => route(labelSetOf(alert)).flatMap(placeFor)) };
+});
+
+/** Where an alert would stay open it is closed again. */
+const KEEPS_ALERTS: readonly Receiver['kind'][] = ['pagerduty', 'alertmanager'];
+
+/** Tells a receiver of an alert that is none. @returns undefined: there is no receiver of the name */
+export const testReceiver = async (
+  config: AlertsConfig,
+  name: string,
+  { hubUrl, nowMs }: { readonly hubUrl: string | undefined; readonly nowMs: number },
+  signal: AbortSignal,
+): Promise<Outcome | undefined> => {
+  const receiver = setUp(config).receivers.get(name);
+  if (receiver === undefined) return undefined;
+  const key = randomUUID();
+  const alert: NotifiedAlert = {
+    fingerprint: sha256(key).slice(0, 16),
+    name: 'TestNotification',
+    severity: 'info',
+    labels: {},
+    summary: 'This is a test of the alerts of the FSO hub',
+    details: '',
+    startsAt: nowMs,
+    endsAt: null,
+    status: 'firing',
+    isNew: true,
+    url: hubUrl ?? '/',
+  };
+  const notification: Notification = { key, groupKey: key, groupLabels: {}, status: 'firing', alerts: [alert], createdAt: nowMs, hubUrl };
+  const outcome = await receiver.send(notification, signal);
+  if (outcome.kind !== 'delivered' || !KEEPS_ALERTS.includes(receiver.kind)) return outcome;
+  const ended: NotifiedAlert = { ...alert, status: 'resolved', endsAt: nowMs };
+  return receiver.send({ ...notification, status: 'resolved', alerts: [ended] }, signal);
+};

@@ -1,0 +1,95 @@
+import { escapeHtml } from '@fso/shared/encoding';
+import { messageOf } from '@fso/shared/runtime';
+import { truncate } from '@fso/shared/text';
+import { createTransport } from 'nodemailer';
+import type { ReceiverSettings } from '../alerts-file.ts';
+import { attempt, cleanAnswer, readSecret } from './http.ts';
+import { LISTED, labelText, lineOf, moreText, shortDetails, timeText, titleOf } from './notification-text.ts';
+import type { Notification, NotifiedAlert, Outcome } from './receiver.ts';
+
+type Settings = NonNullable<ReceiverSettings['email']>;
+
+const TIMEOUT_MS = 10_000;
+/** A line of a header has at most 998 characters (RFC 5322, 2.1.1); readers show fewer. */
+const MAX_SUBJECT = 200;
+const MAX_DETAILS = 2_048;
+
+/** One line: no character of it ends a header. */
+const subjectOf = (notification: Notification): string => truncate(titleOf(notification).replaceAll(/\p{Cc}+/gu, ' '), MAX_SUBJECT);
+
+const timesOf = ({ startsAt, endsAt }: NotifiedAlert): string =>
+  `since ${timeText(startsAt)}${endsAt === null ? '' : `, until ${timeText(endsAt)}`}`;
+
+const textOf = (alert: NotifiedAlert): string =>
+  [lineOf(alert), labelText(alert), timesOf(alert), shortDetails(alert, MAX_DETAILS), alert.url].filter((line) => line !== '').join('\n');
+
+const htmlOf = (alert: NotifiedAlert): string => {
+  const link = /^https?:\/\//.test(alert.url) ? `<p><a href="${escapeHtml(alert.url)}">Open in the dashboard</a></p>` : '';
+  const details = alert.details === '' ? '' : `<pre>${escapeHtml(shortDetails(alert, MAX_DETAILS))}</pre>`;
+  return `<h2>${escapeHtml(lineOf(alert))}</h2><p>${escapeHtml(labelText(alert))}<br>${escapeHtml(timesOf(alert))}</p>${details}${link}`;
+};
+
+/** The mail without its addresses: plain text, and the same as simple HTML. */
+export const formatEmail = (notification: Notification): { readonly subject: string; readonly text: string; readonly html: string } => {
+  const listed = notification.alerts.slice(0, LISTED);
+  const more = moreText(notification);
+  const subject = subjectOf(notification);
+  return {
+    subject,
+    text: `${[...listed.map(textOf), ...(more === '' ? [] : [more])].join('\n\n')}\n`,
+    html: `<!doctype html><html lang="en"><meta charset="utf-8"><title>${escapeHtml(subject)}</title><body>${listed.map(htmlOf).join('\n')}${more === '' ? '' : `<p>${more}</p>`}</body></html>`,
+  };
+};
+
+/** RFC 5322, 3.6.4: the same for each attempt, so that a mail that arrives twice is seen as one. */
+export const messageIdOf = ({ key }: Notification, from: string): string => `<${key}@${from.slice(from.lastIndexOf('@') + 1)}>`;
+
+/** 5yz says that the same would be refused again (RFC 5321, 4.2.1). */
+const isPermanent = (error: unknown): boolean => {
+  const code: unknown = Reflect.get(Object(error), 'responseCode');
+  return typeof code === 'number' && code >= 500;
+};
+
+const transportOf = ({ host, port, tls, username }: Settings, password: string | undefined) =>
+  createTransport({
+    host,
+    port,
+    secure: tls === 'tls',
+    requireTLS: tls === 'starttls',
+    ignoreTLS: tls === 'none',
+    tls: { minVersion: 'TLSv1.2' },
+    connectionTimeout: TIMEOUT_MS,
+    greetingTimeout: TIMEOUT_MS,
+    socketTimeout: TIMEOUT_MS,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+    ...(username === undefined || password === undefined ? {} : { auth: { user: username, pass: password } }),
+  });
+
+/** Sends one mail to all addresses. */
+export const sendEmail = (settings: Settings, notification: Notification, signal: AbortSignal): Promise<Outcome> =>
+  attempt(async () => {
+    const password = settings.passwordFile === undefined ? undefined : await readSecret(settings.passwordFile);
+    const transport = transportOf(settings, password);
+    const close = (): void => transport.close();
+    signal.addEventListener('abort', close, { once: true });
+    try {
+      const { from, to } = settings;
+      const sent = await transport.sendMail({
+        from,
+        to,
+        messageId: messageIdOf(notification, from),
+        date: new Date(notification.createdAt),
+        // Out-of-office replies and mailing lists leave it alone (RFC 3834).
+        headers: { 'Auto-Submitted': 'auto-generated' },
+        ...formatEmail(notification),
+      });
+      return { kind: 'delivered', answer: cleanAnswer(sent.response, [password ?? '']) };
+    } catch (error) {
+      const reason = cleanAnswer(messageOf(error), [password ?? '']);
+      return isPermanent(error) ? { kind: 'refused', reason } : { kind: 'failed', reason };
+    } finally {
+      signal.removeEventListener('abort', close);
+      transport.close();
+    }
+  });

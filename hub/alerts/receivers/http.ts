@@ -1,0 +1,101 @@
+import { readFile } from 'node:fs/promises';
+import { messageOf } from '@fso/shared/runtime';
+import { truncate } from '@fso/shared/text';
+import type { Outcome } from './receiver.ts';
+
+/** A receiver that answers later is tried again. */
+const TIMEOUT_MS = 10_000;
+/** Receivers answer with a few words; the rest is not read. */
+const MAX_ANSWER_BYTES = 16 * 1024;
+const MAX_ANSWER_CHARS = 1_024;
+/** A receiver cannot hold notifications back for longer. */
+const MAX_RETRY_AFTER_MS = 3_600_000;
+/** No secret is longer. */
+const MAX_SECRET_CHARS = 8_192;
+
+/** Reads a secret again for each notification, so that one that was replaced counts at once. @throws Error without the secret */
+export const readSecret = async (file: string): Promise<string> => {
+  const text = (await readFile(file, 'utf8')).trim();
+  if (text === '') throw new Error(`${file} is empty`);
+  if (text.length > MAX_SECRET_CHARS) throw new Error(`${file} is longer than ${MAX_SECRET_CHARS} characters`);
+  return text;
+};
+
+/** @returns the text without control characters and secrets, cut to a readable length */
+export const cleanAnswer = (text: string, secrets: readonly string[]): string => {
+  let cleaned = text.replaceAll(/\p{Cc}+/gu, ' ').trim();
+  for (const secret of secrets) if (secret !== '') cleaned = cleaned.replaceAll(secret, '…');
+  return truncate(cleaned, MAX_ANSWER_CHARS);
+};
+
+const readBounded = async ({ body }: Response): Promise<string> => {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  // Leaving the loop cancels what has not been read.
+  for await (const chunk of body ?? []) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes >= MAX_ANSWER_BYTES) break;
+  }
+  return Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES).toString('utf8');
+};
+
+/** Seconds, or a date (RFC 9110, 10.2.3). */
+const retryAfterMs = (header: string | null, nowMs: number): number | undefined => {
+  if (header === null) return undefined;
+  const ms = /^\d{1,9}$/.test(header) ? Number(header) * 1000 : Date.parse(header) - nowMs;
+  return Number.isFinite(ms) ? Math.min(Math.max(0, ms), MAX_RETRY_AFTER_MS) : undefined;
+};
+
+/** The receiver may take it later: it is busy, away, or too many come. Any other 4xx says that it never will. */
+const mayComeLater = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429;
+
+const outcomeOf = (response: Response, answer: string): Outcome => {
+  const { status } = response;
+  const said = answer === '' ? `HTTP ${status}` : `HTTP ${status}: ${answer}`;
+  if (status >= 200 && status < 300) return { kind: 'delivered', answer: said };
+  if (status >= 300 && status < 400)
+    return { kind: 'refused', reason: `${said} (redirects are not followed: name the URL that it leads to)` };
+  if (!mayComeLater(status)) return { kind: 'refused', reason: said };
+  const afterMs = retryAfterMs(response.headers.get('retry-after'), Date.now());
+  return { kind: 'failed', reason: said, ...(afterMs === undefined ? {} : { afterMs }) };
+};
+
+/** `fetch failed` alone helps nobody. */
+const reasonOf = (error: unknown): string => {
+  const cause: unknown = Reflect.get(Object(error), 'cause');
+  return cause === undefined ? messageOf(error) : `${messageOf(error)}: ${messageOf(cause)}`;
+};
+
+export interface HttpPost {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** Not to be said in answers and reasons. */
+  readonly secrets: readonly string[];
+}
+
+/** Sends JSON by the same client, CA and proxy as the hub's other requests. Follows no redirect. Never throws. */
+export const postJson = async ({ url, headers, body, secrets }: HttpPost, signal: AbortSignal): Promise<Outcome> => {
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: { 'content-type': 'application/json', 'user-agent': 'fso-hub', ...headers },
+      body,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+    });
+    return outcomeOf(response, cleanAnswer(await readBounded(response), secrets));
+  } catch (error) {
+    return { kind: 'failed', reason: cleanAnswer(reasonOf(error), secrets) };
+  }
+};
+
+/** An attempt that could not even begin, as a file with a secret cannot be read: it may be there later. */
+export const attempt = async (send: () => Promise<Outcome>): Promise<Outcome> => {
+  try {
+    return await send();
+  } catch (error) {
+    return { kind: 'failed', reason: cleanAnswer(messageOf(error), []) };
+  }
+};

@@ -1,0 +1,36 @@
+import { truncate } from '@fso/shared/text';
+import { labelSetOf, MATCHED_LABELS } from '../matchers.ts';
+import type { Notification, NotifiedAlert } from './receiver.ts';
+
+/** Alerts that a message to people names; the rest is counted. */
+export const LISTED = 10;
+
+const count = (number: number, status: string): string => `${number} ${status}`;
+
+/** `FIRING` or `RESOLVED`, and how many of each. */
+export const titleOf = ({ status, alerts, groupLabels }: Notification): string => {
+  const firing = alerts.filter((alert) => alert.status === 'firing').length;
+  const resolved = alerts.length - firing;
+  const [first] = alerts;
+  const counts = [firing > 0 ? count(firing, 'firing') : '', resolved > 0 ? count(resolved, 'resolved') : ''].filter((text) => text !== '');
+  const what = alerts.length === 1 && first !== undefined ? first.summary : `${groupLabels.name ?? 'Alerts'} (${counts.join(', ')})`;
+  return `[${status.toUpperCase()}] ${what}`;
+};
+
+/** `cluster=eu-1 policy=finance severity=critical` */
+export const labelText = (alert: NotifiedAlert): string => {
+  const labels = labelSetOf(alert);
+  return MATCHED_LABELS.flatMap((label) => (labels[label] === undefined ? [] : [`${label}=${labels[label]}`])).join(' ');
+};
+
+/** What an alert says in one line. */
+export const lineOf = (alert: NotifiedAlert): string => `[${alert.status}] ${alert.severity}: ${alert.summary}`;
+
+export const timeText = (ms: number): string => new Date(ms).toISOString();
+
+/** `and 57 more`; empty: all are listed. @param listed how many are */
+export const moreText = ({ alerts }: Notification, listed: number = LISTED): string =>
+  alerts.length > listed ? `and ${alerts.length - listed} more` : '';
+
+/** Details in a few lines. */
+export const shortDetails = ({ details }: NotifiedAlert, max: number): string => truncate(details, max);

@@ -1,0 +1,49 @@
+import type { ReceiverKind } from '@fso/shared/api';
+import type { StoredAlert } from '../alert.ts';
+import type { LabelSet } from '../matchers.ts';
+
+/** An alert as a receiver is told of it. */
+export interface NotifiedAlert extends Omit<StoredAlert, 'name'> {
+  readonly name: string;
+  readonly status: 'firing' | 'resolved';
+  /** The receiver was not told before. */
+  readonly isNew: boolean;
+  /** Page of the dashboard; a path only, where the hub does not know its own address. */
+  readonly url: string;
+}
+
+/** What a receiver is sent at once. */
+export interface Notification {
+  /** The same each time that it is sent. */
+  readonly key: string;
+  /** The same for all notifications of the group. */
+  readonly groupKey: string;
+  readonly groupLabels: LabelSet;
+  readonly status: 'firing' | 'resolved';
+  /** New ones first, then the most severe. At least one. */
+  readonly alerts: readonly NotifiedAlert[];
+  /** Milliseconds since 1970 of when it was recorded. */
+  readonly createdAt: number;
+  /** Where the hub is; undefined: not known. */
+  readonly hubUrl: string | undefined;
+}
+
+/** How an attempt ended. Reasons and answers have no secrets and are bounded. */
+export type Outcome =
+  | { readonly kind: 'delivered'; readonly answer: string }
+  /** To be tried again; not before `afterMs`, if the receiver said so. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly afterMs?: number }
+  /** Not to be tried again. */
+  | { readonly kind: 'refused'; readonly reason: string };
+
+export interface Receiver {
+  readonly name: string;
+  readonly kind: ReceiverKind;
+  readonly sendResolved: boolean;
+  /** Host, without path and secrets. */
+  readonly target: string;
+  /** It groups by itself and forgets what it is not sent again: it gets each alert at once, and all that fire again and again. */
+  readonly isAlertmanager: boolean;
+  /** Never throws. */
+  send(notification: Notification, signal: AbortSignal): Promise<Outcome>;
+}

@@ -1,0 +1,182 @@
+import { randomBytes } from 'node:crypto';
+import type { SilenceRequest, SilenceView } from '@fso/shared/api';
+import { type Clock, messageOf, weakMemo } from '@fso/shared/runtime';
+import { z } from 'zod';
+import type { KeyedStore } from '../ledger/index.ts';
+import { type LabelSet, type Matcher, matchesAll, matchesText, parseMatcher } from './matchers.ts';
+
+export const SILENCE_KIND = 'alert-silence';
+/** All are one record, as there are few. */
+const NAME = 'all';
+export const MAX_SILENCES = 500;
+const KEPT_MS = 7 * 86_400_000;
+const MAX_LENGTH_MS = 366 * 86_400_000;
+
+const StoredSilence = z.object({
+  id: z.string(),
+  matchers: z.array(z.string()),
+  /** Milliseconds since 1970. */
+  from: z.int(),
+  until: z.int(),
+  reason: z.string(),
+  author: z.string(),
+  createdAt: z.int(),
+  /** The audit log says that it ended. */
+  endAudited: z.boolean(),
+});
+export type StoredSilence = Readonly<z.infer<typeof StoredSilence>>;
+
+const StoredSilences = z.array(StoredSilence).catch([]);
+const parse = weakMemo((value: object): readonly StoredSilence[] => StoredSilences.parse(value));
+const silencesIn = (value: unknown): readonly StoredSilence[] => (typeof value === 'object' && value !== null ? parse(value) : []);
+
+/** One that cannot be read, as a newer version wrote it, silences nothing. */
+const matchersOf = weakMemo(({ matchers }: StoredSilence): readonly Matcher[] | undefined => {
+  try {
+    return matchers.map(parseMatcher);
+  } catch {
+    return undefined;
+  }
+});
+
+/** Why a silence was not made; for people. */
+export class SilenceRefused extends Error {
+  readonly code: 'bad-request' | 'conflict';
+
+  constructor(code: SilenceRefused['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+const readMatchers = (texts: readonly string[]): readonly Matcher[] => {
+  try {
+    return texts.map(parseMatcher);
+  } catch (error) {
+    throw new SilenceRefused('bad-request', `body matchers: ${messageOf(error)}`);
+  }
+};
+
+const checkRequest = (matchers: readonly Matcher[], from: number, until: number, nowMs: number): void => {
+  // As in Alertmanager: it would match every alert that lacks the label.
+  if (matchers.every((matcher) => matchesText(matcher, '')))
+    throw new SilenceRefused('bad-request', 'body matchers: at least one must not match an absent label');
+  if (until <= from || until <= nowMs) throw new SilenceRefused('bad-request', 'body until: must be after from, and in the future');
+  if (until - from > MAX_LENGTH_MS) throw new SilenceRefused('bad-request', 'body until: must be at most a year after from');
+};
+
+const stateOf = ({ from, until }: StoredSilence, nowMs: number): SilenceView['state'] => {
+  if (until <= nowMs) return 'ended';
+  return from > nowMs ? 'pending' : 'active';
+};
+
+/** Silences in the ledger, shared by all hubs. */
+export class Silences {
+  readonly #records: KeyedStore;
+  readonly #clock: Clock;
+
+  constructor(records: KeyedStore, clock: Clock) {
+    this.#records = records;
+    this.#clock = clock;
+  }
+
+  /** Ids of the silences that match at a time. @param atMs since 1970 */
+  matching(labels: LabelSet, atMs: number): string[] {
+    return this.#all()
+      .filter((silence) => silence.from <= atMs && atMs < silence.until)
+      .filter((silence) => {
+        const matchers = matchersOf(silence);
+        return matchers !== undefined && matchesAll(matchers, labels);
+      })
+      .map(({ id }) => id);
+  }
+
+  /** When the next one begins or ends; Infinity: none does. */
+  nextChangeMs(nowMs: number): number {
+    return Math.min(...this.#all().flatMap(({ from, until }) => [from, until].filter((at) => at > nowMs)), Number.POSITIVE_INFINITY);
+  }
+
+  /** @param firing what is counted as matched */
+  views(firing: readonly LabelSet[]): SilenceView[] {
+    const nowMs = this.#nowMs();
+    const order = ['active', 'pending', 'ended'];
+    return this.#all()
+      .map((silence) => viewOf(silence, firing, nowMs))
+      .sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state) || Date.parse(b.until) - Date.parse(a.until));
+  }
+
+  /** @throws SilenceRefused */
+  async add(request: z.output<typeof SilenceRequest>, author: string): Promise<StoredSilence> {
+    const nowMs = this.#nowMs();
+    const from = request.from === undefined ? nowMs : Math.max(nowMs, Date.parse(request.from));
+    const until = Date.parse(request.until);
+    checkRequest(readMatchers(request.matchers), from, until, nowMs);
+    const id = randomBytes(8).toString('hex');
+    const { matchers, reason } = request;
+    const made: StoredSilence = { id, matchers, from, until, reason, author, createdAt: nowMs, endAudited: false };
+    await this.#records.update(SILENCE_KIND, NAME, (before) => {
+      const kept = silencesIn(before).filter((silence) => silence.until > nowMs - KEPT_MS);
+      const open = kept.filter((silence) => silence.until > nowMs);
+      if (open.length >= MAX_SILENCES) throw new SilenceRefused('conflict', `There are ${MAX_SILENCES} silences: end some first.`);
+      const ended = kept.filter((silence) => silence.until <= nowMs).slice(-(MAX_SILENCES - open.length - 1) || kept.length);
+      return [...ended, ...open, made];
+    });
+    return made;
+  }
+
+  /** @returns the silence, which ends now; undefined: there is none of the id. One that has ended stays as it is */
+  async end(id: string): Promise<StoredSilence | undefined> {
+    const nowMs = this.#nowMs();
+    let found: StoredSilence | undefined;
+    await this.#records.update(SILENCE_KIND, NAME, (before) => {
+      const all = silencesIn(before);
+      found = all.find((silence) => silence.id === id);
+      if (found === undefined || found.until <= nowMs) return before;
+      const ended: StoredSilence = { ...found, from: Math.min(found.from, nowMs), until: nowMs, endAudited: true };
+      found = ended;
+      return all.map((silence) => (silence.id === id ? ended : silence));
+    });
+    return found;
+  }
+
+  /** Those that ended by themselves, and whose end the audit log does not have yet. */
+  unauditedEnds(): readonly StoredSilence[] {
+    const nowMs = this.#nowMs();
+    return this.#all().filter(({ until, endAudited }) => until <= nowMs && !endAudited);
+  }
+
+  async noteAudited(ids: readonly string[]): Promise<void> {
+    await this.#records.update(SILENCE_KIND, NAME, (before) =>
+      silencesIn(before).map((silence) => (ids.includes(silence.id) ? { ...silence, endAudited: true } : silence)),
+    );
+  }
+
+  subscribe(handler: () => void): () => void {
+    return this.#records.subscribe(SILENCE_KIND, handler);
+  }
+
+  #all(): readonly StoredSilence[] {
+    return silencesIn(this.#records.get(SILENCE_KIND, NAME));
+  }
+
+  #nowMs(): number {
+    return this.#clock.now().getTime();
+  }
+}
+
+/** A silence for people. @param firing what is counted as matched */
+export const viewOf = (silence: StoredSilence, firing: readonly LabelSet[], nowMs: number): SilenceView => {
+  const matchers = matchersOf(silence);
+  const { id, reason, author } = silence;
+  return {
+    id,
+    state: stateOf(silence, nowMs),
+    matchers: [...silence.matchers],
+    from: new Date(silence.from).toISOString(),
+    until: new Date(silence.until).toISOString(),
+    reason,
+    author,
+    createdAt: new Date(silence.createdAt).toISOString(),
+    alerts: matchers === undefined ? 0 : firing.filter((labels) => matchesAll(matchers, labels)).length,
+  };
+};

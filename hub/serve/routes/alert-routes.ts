@@ -1,0 +1,177 @@
+import {
+  ALERT_SEVERITIES,
+  ALERT_STATES,
+  AlertNameView,
+  AlertPage,
+  AlertSeverityView,
+  AlertState,
+  AlertTestRequest,
+  AlertTestView,
+  type AlertView,
+  ReceiverList,
+  ResourceName,
+  SilenceList,
+  SilenceRequest,
+  SilenceView,
+} from '@fso/shared/api';
+import { z } from 'zod';
+import { type Alerts, SilenceRefused } from '../../alerts/index.ts';
+import { type Orders, sortedPage, sortParameter } from '../http/paging.ts';
+import { includesText, matches, PolicyName, paging, Search } from '../http/parameters.ts';
+import { ApiError, notFound } from '../http/problems.ts';
+import { jsonRoute, type Route } from '../http/route.ts';
+
+/** What the routes of alerts work with. */
+export interface AlertDeps {
+  readonly alerts: Pick<Alerts, 'list' | 'silences' | 'silence' | 'endSilence' | 'receivers' | 'test'>;
+}
+
+const AlertQuery = z.strictObject({
+  state: AlertState.optional(),
+  name: AlertNameView.optional(),
+  severity: AlertSeverityView.optional(),
+  cluster: ResourceName.optional(),
+  policy: PolicyName,
+  team: z.string().min(1).max(63).optional(),
+  q: Search.describe('Part of the summary, the details or a label, upper and lower case alike.'),
+  sort: sortParameter(['state', 'severity', 'started', 'name', 'cluster']),
+  ...paging,
+});
+type AlertQuery = z.output<typeof AlertQuery>;
+
+const rank = ({ state, severity }: AlertView): number =>
+  ALERT_STATES.indexOf(state) * ALERT_SEVERITIES.length + ALERT_SEVERITIES.indexOf(severity);
+
+const alertOrders: Orders<AlertView, 'state' | 'severity' | 'started' | 'name' | 'cluster'> = {
+  keyOf: ({ fingerprint }) => fingerprint,
+  by: {
+    state: rank,
+    severity: ({ severity }) => ALERT_SEVERITIES.indexOf(severity),
+    started: ({ startsAt }) => Date.parse(startsAt),
+    name: ({ name }) => name,
+    cluster: ({ labels }) => labels.cluster ?? '',
+  },
+};
+
+const matchesAlert = (alert: AlertView, { state, name, severity, cluster, policy, team, q }: AlertQuery): boolean =>
+  matches(state, alert.state) &&
+  matches(name, alert.name) &&
+  matches(severity, alert.severity) &&
+  matches(cluster, alert.labels.cluster) &&
+  matches(policy, alert.labels.policy) &&
+  matches(team, alert.labels.team) &&
+  [alert.summary, alert.details, alert.name, ...Object.values(alert.labels)].some((text) => text !== undefined && includesText(text, q));
+
+const SilenceParams = z.strictObject({
+  id: z.string().regex(/^[0-9a-f]{16}$/, 'must be the id of a silence: 16 characters, 0-9 and a-f'),
+});
+
+/** Alerts, what silences them, and who is notified of them. */
+export const alertRoutes: readonly Route<AlertDeps>[] = [
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/alerts',
+      operationId: 'listAlerts',
+      summary: 'Alerts that fire, are silenced, or were resolved within a day',
+      tag: 'alerts',
+      access: 'viewer',
+      query: AlertQuery,
+    },
+    {
+      schema: AlertPage,
+      description: 'A page; firing ones first unless `sort` says otherwise, the most severe before the others, then by fingerprint.',
+    },
+    async ({ alerts }, { query }) =>
+      sortedPage(
+        alerts.list().filter((alert) => matchesAlert(alert, query)),
+        alertOrders,
+        query,
+      ),
+  ),
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/alerts/silences',
+      operationId: 'listSilences',
+      summary: 'Silences and maintenance windows',
+      tag: 'alerts',
+      access: 'viewer',
+    },
+    { schema: SilenceList, description: 'All that the hub keeps, at most 500.' },
+    async ({ alerts }) => ({ items: [...alerts.silences()] }),
+  ),
+  jsonRoute(
+    {
+      method: 'post',
+      path: '/api/v1/alerts/silences',
+      operationId: 'createSilence',
+      summary: 'Silences alerts for a time, now or later',
+      description: 'What it matches is shown as silenced and nobody is notified. What still fires at its end is notified then.',
+      tag: 'alerts',
+      access: 'operator',
+      body: SilenceRequest,
+      problems: ['conflict'],
+    },
+    { schema: SilenceView, description: 'The silence.', status: 201 },
+    async ({ alerts }, { body, caller }) => {
+      caller.about(body.matchers.join(', ').slice(0, 512), `until ${body.until}: ${body.reason}`);
+      const made = await alerts.silence(body, caller.principal.name).catch((error: unknown) => {
+        throw error instanceof SilenceRefused ? new ApiError(error.code, error.message) : error;
+      });
+      caller.about(made.id, `${made.matchers.join(', ')}: from ${made.from} until ${made.until}: ${made.reason}`);
+      return made;
+    },
+  ),
+  jsonRoute(
+    {
+      method: 'delete',
+      path: '/api/v1/alerts/silences/{id}',
+      operationId: 'endSilence',
+      summary: 'Ends a silence now; what still fires is notified',
+      tag: 'alerts',
+      access: 'operator',
+      params: SilenceParams,
+      problems: ['bad-request', 'not-found'],
+    },
+    { schema: SilenceView, description: 'The silence, ended.' },
+    async ({ alerts }, { params, caller }) => {
+      caller.about(params.id);
+      const ended = (await alerts.endSilence(params.id)) ?? notFound(`silence ${params.id}`);
+      caller.about(params.id, ended.matchers.join(', '));
+      return ended;
+    },
+  ),
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/alerts/receivers',
+      operationId: 'listReceivers',
+      summary: 'Receivers of notifications, and how the last ones went',
+      tag: 'alerts',
+      access: 'viewer',
+    },
+    { schema: ReceiverList, description: 'All that the alerts file names, without their secrets.' },
+    async ({ alerts }) => ({ items: [...alerts.receivers()] }),
+  ),
+  jsonRoute(
+    {
+      method: 'post',
+      path: '/api/v1/alerts/test',
+      operationId: 'testReceiver',
+      summary: 'Sends a test notification to a receiver',
+      description: 'The hub that is called sends it at once, and again as resolved where the receiver would keep it.',
+      tag: 'alerts',
+      access: 'operator',
+      body: AlertTestRequest,
+      problems: ['not-found'],
+    },
+    { schema: AlertTestView, description: 'What the receiver answered; it may be that it could not be reached.' },
+    async ({ alerts }, { body, caller, signal }) => {
+      caller.about(body.receiver);
+      const result = (await alerts.test(body.receiver, signal)) ?? notFound(`receiver ${body.receiver}`);
+      caller.about(body.receiver, result.delivered ? 'delivered' : 'not delivered');
+      return result;
+    },
+  ),
+];
