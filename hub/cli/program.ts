@@ -5,6 +5,7 @@ import type { ValidateOptions } from './commands/validate/validate.ts';
 import { DEFAULT_SERVER } from './context.ts';
 import { EXIT } from './errors.ts';
 import { accessCommands } from './usage/access-commands.ts';
+import { addAlerts } from './usage/alert-commands.ts';
 import { addAudit } from './usage/audit-commands.ts';
 import { COMPLETE, complete, formatCompletion } from './usage/complete.ts';
 import { addCompletion } from './usage/completion-commands.ts';
@@ -64,7 +65,7 @@ const assemble = (commands: readonly ((program: Command) => void)[]): Command =>
   return program;
 };
 
-const CLIENT_COMMANDS = [addValidate, ...fleetCommands, ...accessCommands, addAudit, addCompletion];
+const CLIENT_COMMANDS = [addValidate, ...fleetCommands, ...accessCommands, addAlerts, addAudit, addCompletion];
 
 /** The commands that need no hub on this machine: the npm package has these. */
 export const createClientProgram = (): Command => assemble(CLIENT_COMMANDS);

@@ -41,6 +41,7 @@ import {
 } from '@fso/shared/api';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import type { z } from 'zod';
+import { type AlertClient, createAlertClient } from './alert-client.ts';
 
 /** An answer of the hub that is not the one asked for. `status` 0: there was no answer. */
 export class HubError extends Error {
@@ -103,7 +104,7 @@ export interface ViolationFilter {
 }
 
 /** Every method throws {@link HubError}; lists are read to their last page unless `limit` says otherwise. */
-export interface HubClient {
+export interface HubClient extends AlertClient {
   status(signal?: AbortSignal): Promise<StatusView>;
   source(signal?: AbortSignal): Promise<SourceView>;
   /** With every cluster's report: of a large fleet that is much; {@link policySummaries} has them counted. */
@@ -220,6 +221,7 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
   };
 
   return {
+    ...createAlertClient({ get, send, all }),
     status: (signal) => get(StatusView, '/status', {}, signal),
     source: (signal) => get(SourceView, '/source', {}, signal),
     policies: async (query = {}, signal) => {

@@ -44,7 +44,7 @@ interface HarnessParts {
   readonly shutdown?: ApiRuntime['shutdown'];
   /** Default: none can be asked. */
   readonly agents?: ApiDeps['agents'];
-  /** Who is notified of alerts. Default: nobody. */
+  /** Who is notified of alerts, by a hub that looks for them. Default: nobody, and it does not look. */
   readonly alertsConfig?: AlertsConfig;
 }
 
@@ -92,7 +92,7 @@ export const startApiHarness = async (
     hubUrl: publicUrl,
   });
   const stop = new AbortController();
-  const running = alerts.run(stop.signal);
+  const running = alertsConfig === undefined ? undefined : alerts.run(stop.signal);
   const api = createApi(
     { auditKey, stream, ...apiConfig },
     {
