@@ -80,8 +80,16 @@ export const FULL_HUB = hubWith({
     annotations: { affinity: 'address' },
   },
   storage: { className: 'local' },
+  alerts: {
+    config: {
+      receivers: [{ name: 'alertmanager', alertmanager: { url: 'http://alertmanager.monitoring:9093' } }],
+      route: { receiver: 'alertmanager' },
+    },
+    secret: 'alerts',
+    ports: [443, 9093],
+  },
   settings: { FSO_HISTORY_DAYS: '90' },
-  networkPolicy: { apiFrom: [PEER], git: [PEER], database: [PEER], identityProvider: [PEER] },
+  networkPolicy: { apiFrom: [PEER], git: [PEER], database: [PEER], identityProvider: [PEER], receivers: [PEER] },
 });
 
 /** With everything for Prometheus and Grafana. */

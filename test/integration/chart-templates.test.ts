@@ -179,6 +179,7 @@ describe('the parts of the charts', () => {
       [[8443], [PEER]],
       [[5432], [PEER]],
       [[443], [PEER]],
+      [[443, 9093], [PEER]],
     ]);
   });
 

@@ -37,11 +37,13 @@ func main() {
 	silencer := silence.NewSilencer(silences, logger, recorder)
 	alerts, err := mem.NewAlerts(context.Background(), time.Minute, 0, silencer, logger, recorder, registry, featurecontrol.NoopFlags{})
 	check(err)
+	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "request_duration_seconds"}, []string{"handler", "method", "code"})
 	handler, err := api.New(api.Options{
-		Alerts:   alerts,
-		Silences: silences,
-		Logger:   logger,
-		Registry: registry,
+		Alerts:          alerts,
+		Silences:        silences,
+		Logger:          logger,
+		Registry:        registry,
+		RequestDuration: duration,
 		GroupFunc: func(context.Context, func(*dispatch.Route) bool, dispatch.AlertFilter) (dispatch.AlertGroups, map[model.Fingerprint][]string, error) {
 			return nil, nil, nil
 		},

@@ -1,0 +1,167 @@
+import { createHmac } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { MAX_PAGERDUTY_BYTES, PagerDutyEvent, SlackMessage } from '../../../test/harness/alert-payloads.ts';
+import type { ReceiverSettings } from '../alerts-file.ts';
+import { alertsConfig, openAlertsFolder } from '../testing/alerts-files.ts';
+import { startReceiverServer } from '../testing/receiver-server.ts';
+import { formatEmail, messageIdOf } from './email.ts';
+import { openReceiver } from './open-receiver.ts';
+import { formatPagerDuty } from './pagerduty.ts';
+import type { Notification, NotifiedAlert } from './receiver.ts';
+import { formatSlack } from './slack.ts';
+import { formatWebhook } from './webhook.ts';
+
+const NEVER = new AbortController().signal;
+const HOSTILE = `<!channel> & <https://evil.example|x> "'\r\nBcc: all@example.com\u0000 </pre><script>`;
+
+const alert = (change: Partial<NotifiedAlert> = {}): NotifiedAlert => ({
+  fingerprint: '0123456789abcdef',
+  name: 'Violations',
+  severity: 'critical',
+  labels: { cluster: 'eu-1', policy: 'finance' },
+  summary: 'Workloads violate policy finance in cluster eu-1',
+  details: 'three',
+  startsAt: 0,
+  endsAt: null,
+  status: 'firing',
+  isNew: true,
+  url: 'https://fso.example.com/clusters/eu-1',
+  ...change,
+});
+const notification = (alerts: readonly NotifiedAlert[], status: 'firing' | 'resolved' = 'firing'): Notification => ({
+  key: 'key-1',
+  groupKey: 'group-1',
+  groupLabels: { name: 'Violations' },
+  status,
+  alerts,
+  createdAt: 0,
+  hubUrl: 'https://fso.example.com',
+});
+
+/** As long and as bad as anything can be. */
+const worst = (count: number): Notification =>
+  notification(
+    Array.from({ length: count }, () =>
+      alert({
+        summary: HOSTILE.repeat(10).slice(0, 256),
+        details: HOSTILE.repeat(100).slice(0, 2_048),
+        labels: { cluster: 'c'.repeat(253), policy: '&'.repeat(317), team: '<'.repeat(63), region: HOSTILE },
+        url: `https://fso.example.com/${'%26'.repeat(400)}`,
+      }),
+    ),
+  );
+
+describe('what receivers are sent', () => {
+  it.each([1, 2, 10, 1_000])('is within the limits of Slack and PagerDuty for %i alerts of the worst kind', (count) => {
+    SlackMessage.parse(formatSlack(worst(count)));
+    const event = formatPagerDuty(worst(count), 'k'.repeat(32));
+    PagerDutyEvent.parse(event);
+    expect(Buffer.byteLength(JSON.stringify(event))).toBeLessThan(MAX_PAGERDUTY_BYTES);
+    expect(JSON.stringify(formatSlack(worst(count))).includes('more')).toBe(count > 10);
+  });
+
+  it('has no markup and no header of a cluster in a mail', () => {
+    const { subject, text, html } = formatEmail(worst(1));
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: no control character may be there.
+    expect(subject).not.toMatch(/[\u0000-\u001f]/);
+    expect(html).not.toContain('<script>');
+    expect(html).not.toContain('<!channel>');
+    expect(text).toContain('<!channel>');
+    expect(messageIdOf(worst(1), 'fso@example.com')).toBe('<key-1@example.com>');
+  });
+
+  it('names only so many alerts to people, and says how many more there are', () => {
+    const many = notification(Array.from({ length: 67 }, () => alert()));
+    expect(formatEmail(many).text).toContain('and 57 more');
+    expect(formatEmail(many).subject).toBe('[FIRING] Violations (67 firing)');
+    expect(JSON.stringify(formatPagerDuty(many, 'k'))).toContain('and 57 more');
+    const body = formatWebhook(notification(Array.from({ length: 501 }, () => alert())), 'hook') as {
+      alerts: unknown[];
+      truncatedAlerts: number;
+    };
+    expect([body.alerts.length, body.truncatedAlerts]).toEqual([500, 1]);
+  });
+});
+
+const open = async () => {
+  const folder = await openAlertsFolder();
+  const server = await startReceiverServer();
+  return {
+    server,
+    receiver: async (kind: (file: string) => string) => {
+      const file = await folder.secret('secret', 'very-secret');
+      const text = `receivers: [{name: it, ${kind(file)}}]\nroute: {receiver: it}\n`;
+      return openReceiver(alertsConfig(text).receivers[0] as ReceiverSettings);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+};
+
+describe('a receiver over HTTP', () => {
+  it('gets a signed body under its key, and each time the secret that the file has by then', async () => {
+    await using opened = await open();
+    const { server } = opened;
+    const hook = await opened.receiver((file) => `webhook: {url: "${server.url}/in", secretFile: ${file}}`);
+    expect(await hook.send(notification([alert()]), NEVER)).toEqual({ kind: 'delivered', answer: 'HTTP 200: ok' });
+    const [request] = server.received;
+    const signature = createHmac('sha256', 'very-secret').update(`${request?.headers['x-fso-timestamp']}.${request?.body}`).digest('hex');
+    expect(request?.headers).toMatchObject({ 'idempotency-key': 'key-1', 'x-fso-signature': `sha256=${signature}` });
+  });
+
+  it.each([
+    [
+      { status: 400, body: 'no very-secret here' },
+      { kind: 'refused', reason: 'HTTP 400: no … here' },
+    ],
+    [{ status: 404 }, { kind: 'refused', reason: 'HTTP 404' }],
+    [
+      { status: 302, headers: { location: 'http://127.0.0.1:1/' } },
+      { kind: 'refused', reason: expect.stringContaining('redirects are not followed') },
+    ],
+    [
+      { status: 500, body: 'x\u0000y' },
+      { kind: 'failed', reason: 'HTTP 500: x y' },
+    ],
+    [
+      { status: 429, headers: { 'retry-after': '7' } },
+      { kind: 'failed', reason: 'HTTP 429', afterMs: 7_000 },
+    ],
+    [
+      { status: 503, headers: { 'retry-after': '999999' } },
+      { kind: 'failed', reason: 'HTTP 503', afterMs: 3_600_000 },
+    ],
+  ])('that answers with %o has ended so', async (answer, outcome) => {
+    await using opened = await open();
+    const { server } = opened;
+    server.answer = () => answer;
+    const hook = await opened.receiver((file) => `webhook: {url: "${server.url}", secretFile: ${file}}`);
+    expect(await hook.send(notification([alert()]), NEVER)).toEqual(outcome);
+    expect(server.received).toHaveLength(1);
+  });
+
+  it('that sends without end is read for a moment only', async () => {
+    await using opened = await open();
+    const { server } = opened;
+    server.answer = () => ({ status: 200, body: 'x'.repeat(5_000_000) });
+    const slack = await opened.receiver((file) => `slack: {urlFile: ${file}}`);
+    expect(await slack.send(notification([alert()]), NEVER)).toMatchObject({
+      kind: 'failed',
+      reason: expect.not.stringContaining('very-secret'),
+    });
+    const alertmanager = await opened.receiver(() => `alertmanager: {url: "${server.url}/am/"}`);
+    const outcome = await alertmanager.send(notification([alert()]), NEVER);
+    expect(outcome).toMatchObject({ kind: 'delivered', answer: expect.stringMatching(/^HTTP 200: x{1024}$/) });
+    expect(server.received.map(({ path }) => path)).toEqual(['/am/api/v2/alerts']);
+  });
+
+  it('that nobody listens for, and a secret that is not there, are tried again', async () => {
+    await using opened = await open();
+    const dead = await opened.receiver((file) => `webhook: {url: "http://127.0.0.1:1/", secretFile: ${file}}`);
+    expect(await dead.send(notification([alert()]), NEVER)).toMatchObject({ kind: 'failed' });
+    const without = await opened.receiver((file) => `pagerduty: {routingKeyFile: ${file}-gone, url: "${opened.server.url}"}`);
+    expect(await without.send(notification([alert()]), NEVER)).toMatchObject({ kind: 'failed', reason: expect.stringContaining('ENOENT') });
+  });
+});
