@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { RECEIVER_KINDS } from '@fso/shared/api';
 import { expect, it } from 'vitest';
 import { parseAlertsFile } from './alerts-file.ts';
 import { createRouting } from './notify/routing.ts';
+import { signWebhook } from './receivers/webhook.ts';
 import { alertsConfig } from './testing/alerts-files.ts';
 
 const RECEIVERS = `receivers:
@@ -72,4 +76,24 @@ it('routes as Alertmanager does: the first child that matches, more where one go
   expect(place?.route).toMatchObject({ groupWaitMs: 30_000, groupIntervalMs: 300_000, repeatIntervalMs: 7 * 86_400_000 });
   const keys = [routing({ team: 'pay', cluster: 'us' }), routing({ team: 'pays', cluster: 'us' }), routing({ cluster: 'us' })];
   expect(new Set(keys.map(([one]) => one?.key)).size).toBe(3);
+});
+
+const PAGE = readFileSync(join(import.meta.dirname, '../../docs/operate/alerts.md'), 'utf8');
+const blockOf = (language: string): string => new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 's').exec(PAGE)?.[1] ?? '';
+
+it('is as docs/operate/alerts.md shows it', () => {
+  const { receivers } = alertsConfig(blockOf('yaml'));
+  expect(receivers.flatMap((receiver) => RECEIVER_KINDS.filter((kind) => receiver[kind] !== undefined))).toEqual([...RECEIVER_KINDS]);
+});
+
+it('has webhooks whose signature the code of docs/operate/alerts.md checks', async () => {
+  const { isFromHub } = (await import(`data:text/javascript,${encodeURIComponent(blockOf('js'))}`)) as {
+    isFromHub: (secret: string, headers: Record<string, string>, body: Buffer, nowSeconds: number) => boolean;
+  };
+  const headers = { 'x-fso-timestamp': '1000', 'x-fso-signature': `sha256=${signWebhook('secret', '1000', '{"a":1}')}` };
+  expect(isFromHub('secret', headers, Buffer.from('{"a":1}'), 1_010)).toBe(true);
+  expect(isFromHub('secret', headers, Buffer.from('{"a":2}'), 1_010)).toBe(false);
+  expect(isFromHub('another', headers, Buffer.from('{"a":1}'), 1_010)).toBe(false);
+  expect(isFromHub('secret', headers, Buffer.from('{"a":1}'), 2_000)).toBe(false);
+  expect(isFromHub('secret', {}, Buffer.from('{"a":1}'), 1_010)).toBe(false);
 });

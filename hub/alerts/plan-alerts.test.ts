@@ -37,7 +37,7 @@ class Evaluation {
 }
 
 describe('alerts', () => {
-  it('fire once a problem has lasted, end when it ends, and begin to count anew after that', () => {
+  it('fire once a problem has lasted, end when it ends, and count from the start after that', () => {
     const evaluation = new Evaluation();
     expect(evaluation.look(ofCluster(issue()))).toMatchObject({ fired: [], nextMs: FOR_MS });
     expect(evaluation.look(ofCluster(issue()), FOR_MS - 1).fired).toEqual([]);
@@ -66,7 +66,7 @@ describe('alerts', () => {
     expect(evaluation.look(ofCluster(issue({ isCurrent: false })), FOR_MS).resolved).toEqual([]);
   });
 
-  it('go on while it is not known whether the problem does', () => {
+  it('go on while nothing is known of the problem', () => {
     const evaluation = new Evaluation();
     const hub = [issue({ alert: 'CommitRejected', labels: {} })];
     evaluation.look({ ...ofCluster(issue()), hub });

@@ -2,6 +2,7 @@
  * Writes docs/openapi.json and the hub's pages of docs/reference/: part of `npm run gen`.
  * With `--check` it writes nothing and exits 1 when one is outdated.
  */
+import { ALERT_RULES, type AlertRule } from '@fso/shared/api';
 import { formatMetricsTable, formatSettingsTable, formatTable, type Generated, generate, referencePage } from '@fso/shared/gen';
 import { systemClock } from '@fso/shared/runtime';
 import type { Command } from 'commander';
@@ -60,6 +61,29 @@ const api = referencePage(
   ),
 );
 
+/** `5 min`, `1 h`, `at once` */
+const describeSeconds = (seconds: number): string => {
+  if (seconds === 0) return 'at once';
+  return seconds % 3600 === 0 ? `${seconds / 3600} h` : `${seconds / 60} min`;
+};
+
+const rules: readonly (readonly [string, AlertRule])[] = Object.entries(ALERT_RULES);
+const alerts = referencePage(
+  'alerts',
+  'Alerts of the hub',
+  'Who is notified of them: [operate/alerts.md](../operate/alerts.md).\nThe alerts file can give each another duration and severity.',
+  formatTable(
+    ['alert', 'severity', 'fires after', 'meaning', 'what to do'],
+    rules.map(([name, { severity, forSeconds, meaning, remedy }]) => [
+      `\`${name}\``,
+      severity,
+      describeSeconds(forSeconds),
+      meaning,
+      remedy,
+    ]),
+  ),
+);
+
 const nameOf = (command: Command): string => (command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`);
 
 const describeCommand = (command: Command): string => {
@@ -90,4 +114,4 @@ const cli = referencePage(
   ...leaves(program).map(describeCommand),
 );
 
-process.exitCode = await generate([openApi, settings, metrics, api, cli], process.argv.includes('--check'));
+process.exitCode = await generate([openApi, settings, metrics, api, alerts, cli], process.argv.includes('--check'));

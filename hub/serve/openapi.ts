@@ -2,7 +2,8 @@ import { cliLoginRoutes } from './auth/cli-login-routes.ts';
 import { loginRoutes } from './auth/login-routes.ts';
 import { describeApi } from './http/describe-api.ts';
 import type { Route } from './http/route.ts';
-import { alertRoutes } from './routes/alert-routes.ts';
+import { alertRoutes } from './routes/alerts/alert-routes.ts';
+import { silenceRoutes } from './routes/alerts/silence-routes.ts';
 import { auditRoutes } from './routes/audit-routes.ts';
 import { clusterRoutes } from './routes/cluster-routes.ts';
 import { commitRoutes } from './routes/commit-routes.ts';
@@ -46,6 +47,7 @@ export const ROUTES = [
   ...eventRoutes,
   ...commitRoutes,
   ...alertRoutes,
+  ...silenceRoutes,
   ...auditRoutes,
   ...enrolmentRoutes,
   ...tokenRoutes,

@@ -80,7 +80,7 @@ interface Changes {
   readonly marks: Record<string, Told>;
   /** Known without a notification. */
   readonly told: Record<string, Told>;
-  /** Some have not been told at all. */
+  /** Some begin, or begin again after a silence. */
   readonly hasNew: boolean;
   /** Some fire, are not silenced and were told before. */
   readonly goesOn: boolean;
@@ -148,7 +148,7 @@ const noteNew = (record: GroupRecord, pending: NonNullable<GroupRecord['pending'
   return { record: { ...record, told, waitingSince: record.waitingSince ?? nowMs }, atMs: Number.POSITIVE_INFINITY };
 };
 
-/** Compares what a receiver was told of a group with what holds now. Pure. @param newKey makes the key of a notification */
+/** Compares what a receiver knows about a group with what holds now. Pure. @param newKey makes the key of a notification */
 export const planGroup = (input: GroupInput, newKey: () => string): GroupPlan => {
   const { record, nowMs } = input;
   // What is under way is told first, as it was recorded.

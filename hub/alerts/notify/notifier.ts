@@ -134,7 +134,7 @@ export class Notifier {
     const plans = keys.map((key) => this.#planOne(setup, key, stored.get(key), groups.get(key)));
     const writes = plans.filter(({ isChanged }) => isChanged);
     await mapConcurrently(writes, WRITES, ({ key, before, after }) =>
-      // Whoever changed it meanwhile is right; the next pass looks again.
+      // A change that came meanwhile stands; the next pass looks again.
       this.#deps.groups.update(key, (now) => (now === before || sameJson(now, before) ? after : now)),
     );
     return Math.min(...plans.map(({ atMs }) => atMs), Number.POSITIVE_INFINITY);

@@ -11,7 +11,7 @@ import { createRouting, type GroupPlace, type Route } from './routing.ts';
 /** Alertmanager groups, waits and repeats by itself. */
 export const ALERTMANAGER_TIMES = { groupWaitMs: 0, groupIntervalMs: 0, repeatIntervalMs: Number.POSITIVE_INFINITY };
 
-/** A group of alerts, and who is told of it. */
+/** A group of alerts, and its receiver. */
 export interface Placing {
   readonly place: Omit<GroupPlace, 'route'> & { readonly route: Pick<Route, 'groupWaitMs' | 'groupIntervalMs' | 'repeatIntervalMs'> };
   readonly receiver: Receiver;
@@ -39,7 +39,7 @@ export const setUp = weakMemo((config: AlertsConfig): Setup => {
 /** Where an alert would stay open it is closed again. */
 const KEEPS_ALERTS: readonly Receiver['kind'][] = ['pagerduty', 'alertmanager'];
 
-/** Tells a receiver of an alert that is none. @returns undefined: there is no receiver of the name */
+/** Sends a receiver an alert that is none. @returns undefined: there is no receiver of the name */
 export const testReceiver = async (
   config: AlertsConfig,
   name: string,

@@ -21,10 +21,18 @@ const timesOf = ({ startsAt, endsAt }: NotifiedAlert): string =>
   `since ${timeText(startsAt)}${endsAt === null ? '' : `, until ${timeText(endsAt)}`}`;
 
 /** Marked as what others said: no line of it reads as one of the hub. */
-const quote = (text: string): string => (text === '' ? '' : text.split(/\r\n|\r|\n/).map((line) => `> ${line}`).join('\n'));
+const quote = (text: string): string =>
+  text === ''
+    ? ''
+    : text
+        .split(/\r\n|\r|\n/)
+        .map((line) => `> ${line}`)
+        .join('\n');
 
 const textOf = (alert: NotifiedAlert): string =>
-  [lineOf(alert), labelText(alert), timesOf(alert), quote(shortDetails(alert, MAX_DETAILS)), alert.url].filter((line) => line !== '').join('\n');
+  [lineOf(alert), labelText(alert), timesOf(alert), quote(shortDetails(alert, MAX_DETAILS)), alert.url]
+    .filter((line) => line !== '')
+    .join('\n');
 
 const htmlOf = (alert: NotifiedAlert): string => {
   const link = /^https?:\/\//.test(alert.url) ? `<p><a href="${escapeHtml(alert.url)}">Open in the dashboard</a></p>` : '';

@@ -2,7 +2,7 @@ import type { ReceiverKind } from '@fso/shared/api';
 import type { StoredAlert } from '../alert.ts';
 import type { LabelSet } from '../matchers.ts';
 
-/** An alert as a receiver is told of it. */
+/** An alert as its receiver gets it. */
 export interface NotifiedAlert extends Omit<StoredAlert, 'name'> {
   readonly name: string;
   readonly status: 'firing' | 'resolved';

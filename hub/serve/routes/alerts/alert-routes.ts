@@ -10,20 +10,17 @@ import {
   type AlertView,
   ReceiverList,
   ResourceName,
-  SilenceList,
-  SilenceRequest,
-  SilenceView,
 } from '@fso/shared/api';
 import { z } from 'zod';
-import { type Alerts, SilenceRefused } from '../../alerts/index.ts';
-import { type Orders, sortedPage, sortParameter } from '../http/paging.ts';
-import { includesText, matches, PolicyName, paging, Search } from '../http/parameters.ts';
-import { ApiError, notFound } from '../http/problems.ts';
-import { jsonRoute, type Route } from '../http/route.ts';
+import type { Alerts } from '../../../alerts/index.ts';
+import { type Orders, sortedPage, sortParameter } from '../../http/paging.ts';
+import { includesText, matches, PolicyName, paging, Search } from '../../http/parameters.ts';
+import { notFound } from '../../http/problems.ts';
+import { jsonRoute, type Route } from '../../http/route.ts';
 
 /** What the routes of alerts work with. */
 export interface AlertDeps {
-  readonly alerts: Pick<Alerts, 'list' | 'silences' | 'silence' | 'endSilence' | 'receivers' | 'test'>;
+  readonly alerts: Pick<Alerts, 'list' | 'receivers' | 'test'>;
 }
 
 const AlertQuery = z.strictObject({
@@ -62,11 +59,7 @@ const matchesAlert = (alert: AlertView, { state, name, severity, cluster, policy
   matches(team, alert.labels.team) &&
   [alert.summary, alert.details, alert.name, ...Object.values(alert.labels)].some((text) => text !== undefined && includesText(text, q));
 
-const SilenceParams = z.strictObject({
-  id: z.string().regex(/^[0-9a-f]{16}$/, 'must be the id of a silence: 16 characters, 0-9 and a-f'),
-});
-
-/** Alerts, what silences them, and who is notified of them. */
+/** Alerts, and who is notified of them. */
 export const alertRoutes: readonly Route<AlertDeps>[] = [
   jsonRoute(
     {
@@ -88,59 +81,6 @@ export const alertRoutes: readonly Route<AlertDeps>[] = [
         alertOrders,
         query,
       ),
-  ),
-  jsonRoute(
-    {
-      method: 'get',
-      path: '/api/v1/alerts/silences',
-      operationId: 'listSilences',
-      summary: 'Silences and maintenance windows',
-      tag: 'alerts',
-      access: 'viewer',
-    },
-    { schema: SilenceList, description: 'All that the hub keeps, at most 500.' },
-    async ({ alerts }) => ({ items: [...alerts.silences()] }),
-  ),
-  jsonRoute(
-    {
-      method: 'post',
-      path: '/api/v1/alerts/silences',
-      operationId: 'createSilence',
-      summary: 'Silences alerts for a time, now or later',
-      description: 'What it matches is shown as silenced and nobody is notified. What still fires at its end is notified then.',
-      tag: 'alerts',
-      access: 'operator',
-      body: SilenceRequest,
-      problems: ['conflict'],
-    },
-    { schema: SilenceView, description: 'The silence.', status: 201 },
-    async ({ alerts }, { body, caller }) => {
-      caller.about(body.matchers.join(', ').slice(0, 512), `until ${body.until}: ${body.reason}`);
-      const made = await alerts.silence(body, caller.principal.name).catch((error: unknown) => {
-        throw error instanceof SilenceRefused ? new ApiError(error.code, error.message) : error;
-      });
-      caller.about(made.id, `${made.matchers.join(', ')}: from ${made.from} until ${made.until}: ${made.reason}`);
-      return made;
-    },
-  ),
-  jsonRoute(
-    {
-      method: 'delete',
-      path: '/api/v1/alerts/silences/{id}',
-      operationId: 'endSilence',
-      summary: 'Ends a silence now; what still fires is notified',
-      tag: 'alerts',
-      access: 'operator',
-      params: SilenceParams,
-      problems: ['bad-request', 'not-found'],
-    },
-    { schema: SilenceView, description: 'The silence, ended.' },
-    async ({ alerts }, { params, caller }) => {
-      caller.about(params.id);
-      const ended = (await alerts.endSilence(params.id)) ?? notFound(`silence ${params.id}`);
-      caller.about(params.id, ended.matchers.join(', '));
-      return ended;
-    },
   ),
   jsonRoute(
     {
