@@ -6,7 +6,7 @@ import { StoredAlert } from './alert.ts';
 export const ALERT_KIND = 'alert';
 
 /** How long an alert is kept after its end. */
-export const RESOLVED_MS = 86_400_000;
+const RESOLVED_MS = 86_400_000;
 /** Resolved alerts of one record: of a problem that comes and goes with ever new labels. */
 const MAX_RESOLVED = 32;
 
@@ -44,9 +44,12 @@ export class AlertStore {
     this.#records = records;
   }
 
-  /** In no order; the same objects again for what did not change. */
-  list(): readonly StoredAlert[] {
-    return this.#records.list(ALERT_KIND).flatMap(alertsIn);
+  /** Those that fire, and those that ended within a day; in no order, and the same objects again for what did not change. */
+  list(nowMs: number): readonly StoredAlert[] {
+    return this.#records
+      .list(ALERT_KIND)
+      .flatMap(alertsIn)
+      .filter(({ endsAt }) => endsAt === null || endsAt > nowMs - RESOLVED_MS);
   }
 
   get(fingerprint: string): StoredAlert | undefined {

@@ -6,6 +6,7 @@ import { identityOf, pageOfAlert, type StoredAlert } from './alert.ts';
 import { AlertStore } from './alert-store.ts';
 import type { AlertsFile } from './alerts-file-reader.ts';
 import type { CurrentIssues, IsNamed } from './issue.ts';
+import { LedgerWatch } from './ledger-watch.ts';
 import { labelSetOf } from './matchers.ts';
 import { GroupStore } from './notify/group-store.ts';
 import { type AlertMetrics, Notifier } from './notify/notifier.ts';
@@ -15,7 +16,7 @@ import { planAlerts } from './plan-alerts.ts';
 import { Silences, type StoredSilence, viewOf } from './silences.ts';
 
 export interface AlertsDeps {
-  readonly ledger: Pick<Ledger, 'records' | 'audit' | 'leads' | 'onLead' | 'subscribe'>;
+  readonly ledger: Pick<Ledger, 'records' | 'audit' | 'leads' | 'onLead' | 'subscribe' | 'health'>;
   /** What is wrong now. @param isNamed keeps what is named by itself among many so */
   readonly issues: (isNamed: IsNamed) => Promise<CurrentIssues>;
   readonly file: AlertsFile;
@@ -62,6 +63,7 @@ export class Alerts {
   readonly #silences: Silences;
   readonly #statuses: ReceiverStatuses;
   readonly #notifier: Notifier;
+  readonly #ledgerWatch: LedgerWatch;
   readonly #wakeup = new Wakeup();
   /** Since when problems last that do not fire yet, by identity. A hub that begins to lead begins to count. */
   #pending: ReadonlyMap<string, number> = new Map();
@@ -77,11 +79,16 @@ export class Alerts {
     this.#statuses = new ReceiverStatuses(ledger.records);
     const shared = { alerts: this.#store, groups: this.#groups, silences: this.#silences, statuses: this.#statuses };
     const onSent = (): void => this.#wakeup.wake();
+    this.#ledgerWatch = new LedgerWatch({ ledger, silences: this.#silences, clock, logger, hubUrl });
     this.#notifier = new Notifier({ ...shared, ledger, clock, logger, random, metrics, hubUrl, onSent });
   }
 
   /** Looks at the fleet when it changes and now and then, while this hub leads, until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#watchFleet(signal), this.#watchLedger(signal)]);
+  }
+
+  async #watchFleet(signal: AbortSignal): Promise<void> {
     const { ledger, clock, logger, file } = this.#deps;
     const wake = (): void => this.#wakeup.wake();
     const ends = [ledger.subscribe(wake), this.#silences.subscribe(wake)];
@@ -105,11 +112,20 @@ export class Alerts {
     await this.#notifier.settled();
   }
 
+  /** By itself: looking at the fleet waits for a ledger that is away. */
+  async #watchLedger(signal: AbortSignal): Promise<void> {
+    const { clock, file } = this.#deps;
+    while (!signal.aborted) {
+      await this.#ledgerWatch.look(file.config, signal);
+      await clock.sleep(EVERY_MS, signal).catch(() => undefined);
+    }
+  }
+
   /** All that are kept, in no order. */
   list(): AlertView[] {
     const nowMs = this.#nowMs();
     const told = this.#toldOf();
-    return this.#store.list().map((alert) => this.#viewOf(alert, told, nowMs));
+    return this.#store.list(nowMs).map((alert) => this.#viewOf(alert, told, nowMs));
   }
 
   counts(): AlertCounts {
@@ -219,7 +235,7 @@ export class Alerts {
   }
 
   #firing(): readonly StoredAlert[] {
-    return this.#store.list().filter(({ endsAt }) => endsAt === null);
+    return this.#store.list(this.#nowMs()).filter(({ endsAt }) => endsAt === null);
   }
 
   /** Receivers that know of an alert, by fingerprint. */

@@ -1,4 +1,4 @@
-export { Alerts, type AlertsDeps } from './alerts.ts';
+export { Alerts } from './alerts.ts';
 export type { AlertsConfig } from './alerts-file.ts';
 export { AlertsFile, readAlertsFile } from './alerts-file-reader.ts';
 export { boundIssues, type CurrentIssues, type IsNamed, type Issue } from './issue.ts';

@@ -115,7 +115,7 @@ export class Notifier {
   #groupsOf({ groupsOf }: Setup): Map<string, Group> {
     const nowMs = this.#nowMs();
     const groups = new Map<string, Group>();
-    for (const alert of this.#deps.alerts.list()) {
+    for (const alert of this.#deps.alerts.list(nowMs)) {
       const found = groupsOf(alert);
       if (found.length === 0) continue;
       const silenced = this.#deps.silences.matching(labelSetOf(alert), alert.endsAt ?? nowMs).length > 0;

@@ -1,0 +1,209 @@
+import { FakeClock } from '@fso/shared/fake-clock';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { describe, expect, it } from 'vitest';
+import type { LedgerHealth } from '../ledger/index.ts';
+import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
+import { createHubMetrics } from '../metrics.ts';
+import { Alerts } from './alerts.ts';
+import { AlertsFile } from './alerts-file-reader.ts';
+import type { Issue } from './issue.ts';
+import { alertsConfig, openAlertsFolder } from './testing/alerts-files.ts';
+import { type Answer, startReceiverServer } from './testing/receiver-server.ts';
+
+const away: Issue = {
+  alert: 'ClusterAway',
+  severity: 'warning',
+  labels: { cluster: 'eu' },
+  problem: 'Not connected.',
+  since: null,
+  isCurrent: true,
+};
+
+/** Hubs one after the other on one ledger, with one receiver. */
+const open = async () => {
+  const clock = new FakeClock();
+  const ledger = createMemoryLedger({ clock });
+  const folder = await openAlertsFolder();
+  const server = await startReceiverServer();
+  const secret = await folder.secret('hmac', 'secret');
+  const config = alertsConfig(`
+receivers: [{name: hook, webhook: {url: "${server.url}", secretFile: ${secret}}}]
+route: {receiver: hook, groupWait: 0s, groupInterval: 10s, repeatInterval: 1h}
+rules: {ClusterAway: {for: 5s}}
+`);
+  const state: { issues: Issue[]; health: LedgerHealth } = { issues: [], health: { ok: true } };
+  const registry = new Registry();
+  const { alerts: metrics } = createHubMetrics(registry);
+  const start = () => {
+    const stop = new AbortController();
+    const logger = pino({ level: 'silent' });
+    const alerts = new Alerts({
+      ledger: { ...ledger, health: () => state.health },
+      issues: async () => ({ hub: [], policies: [], clusters: new Map([['eu', state.issues]]) }),
+      file: new AlertsFile(undefined, config, logger),
+      clock,
+      logger,
+      random: () => 0.5,
+      metrics,
+      hubUrl: 'https://fso.example.com',
+    });
+    const done = alerts.run(stop.signal);
+    return {
+      alerts,
+      end: async () => {
+        stop.abort();
+        await done;
+      },
+    };
+  };
+  /** Time goes on until it is so. */
+  const until = (look: () => boolean): Promise<void> =>
+    expect
+      .poll(async () => {
+        await clock.advance(1_000);
+        return look();
+      })
+      .toBe(true);
+  return {
+    clock,
+    ledger,
+    server,
+    state,
+    registry,
+    start,
+    until,
+    keys: () => server.received.map(({ headers }) => headers['idempotency-key']),
+    statuses: () => server.received.map(({ body }) => (JSON.parse(body) as { status: string }).status),
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+};
+
+describe('a hub that leads', () => {
+  it('notifies of an alert, repeats it, and says when it has ended', async () => {
+    await using opened = await open();
+    const { state, start, until, statuses, clock } = opened;
+    const { alerts, end } = start();
+    state.issues = [away];
+    await until(() => statuses().length === 1);
+    expect(alerts.list()).toMatchObject([{ name: 'ClusterAway', state: 'firing', path: '/clusters/eu', notified: [{ receiver: 'hook' }] }]);
+    expect(alerts.counts()).toEqual({ critical: 0, warning: 1, info: 0, silenced: 0 });
+    await clock.advance(3_590_000);
+    expect(statuses()).toEqual(['firing']);
+    await until(() => statuses().length === 2);
+    state.issues = [];
+    await until(() => statuses().length === 3);
+    expect(statuses()).toEqual(['firing', 'firing', 'resolved']);
+    expect(alerts.list()).toMatchObject([{ state: 'resolved' }]);
+    // After a day it is forgotten, and so is what was told.
+    state.issues = [{ ...away, labels: { cluster: 'us' } }];
+    await clock.advance(86_400_000);
+    await until(() => alerts.list().length === 1);
+    await end();
+  });
+
+  it('tries again under the same key, later each time, and not before the receiver wants it', async () => {
+    await using opened = await open();
+    const { state, server, start, until, keys, clock } = opened;
+    const answers: Answer[] = [{ status: 500 }, { status: 503 }, { status: 429, headers: { 'retry-after': '600' } }];
+    const times: number[] = [];
+    server.answer = () => {
+      times.push(clock.now().getTime());
+      return answers.shift() ?? { status: 200 };
+    };
+    state.issues = [away];
+    const { alerts, end } = start();
+    await until(() => keys().length === 3);
+    await until(() => alerts.receivers()[0]?.lastFailure?.reason === 'HTTP 429');
+    expect(alerts.receivers()).toMatchObject([{ waiting: 1, lastSuccess: null, lastFailure: { permanent: false } }]);
+    await clock.advance(598_000);
+    await until(() => alerts.receivers()[0]?.lastSuccess !== null);
+    expect(new Set(keys()).size).toBe(1);
+    expect((times[3] ?? 0) - (times[2] ?? 0)).toBeGreaterThanOrEqual(600_000);
+    expect(await opened.registry.metrics()).toContain('fso_hub_notifications_total{kind="webhook",result="failed"} 3');
+    await end();
+  });
+
+  it('gives up what a receiver refuses, with an entry of the audit log, and goes on with what comes next', async () => {
+    await using opened = await open();
+    const { state, server, start, until, keys, ledger } = opened;
+    server.answer = () => ({ status: 400, body: 'no such thing' });
+    state.issues = [away];
+    const { alerts, end } = start();
+    await until(() => alerts.receivers()[0]?.lastFailure?.permanent === true);
+    expect(await ledger.audit.list({ limit: 1 })).toMatchObject([
+      { action: 'alert.notification-refused', subject: 'hook', detail: { reason: 'HTTP 400: no such thing', key: keys()[0] } },
+    ]);
+    server.answer = () => ({ status: 200 });
+    state.issues = [];
+    await until(() => alerts.receivers()[0]?.lastSuccess !== null);
+    expect(new Set(keys()).size).toBe(2);
+    await end();
+  });
+
+  it('sends what the one before it had recorded, under its key, and tells of what ended meanwhile', async () => {
+    await using opened = await open();
+    const { state, server, start, until, keys, statuses } = opened;
+    server.answer = () => ({ status: 500 });
+    state.issues = [away];
+    const first = start();
+    await until(() => keys().length === 1);
+    await first.end();
+    state.issues = [];
+    server.answer = () => ({ status: 200 });
+    const second = start();
+    await until(() => statuses().at(-1) === 'resolved');
+    expect(statuses()).toEqual(['firing', 'firing', 'resolved']);
+    expect(keys()[1]).toBe(keys()[0]);
+    await second.end();
+  });
+
+  it('writes the end of a maintenance window into the audit log, once', async () => {
+    await using opened = await open();
+    const { state, start, until, statuses, ledger, clock } = opened;
+    const { alerts, end } = start();
+    const at = (ms: number): string => new Date(clock.now().getTime() + ms).toISOString();
+    const { id } = await alerts.silence({ matchers: ['cluster=eu'], from: at(2_000), until: at(60_000), reason: 'work' }, 'Ada');
+    expect(alerts.silences()).toMatchObject([{ id, state: 'pending', author: 'Ada' }]);
+    state.issues = [away];
+    await until(() => alerts.list()[0]?.state === 'silenced');
+    expect([statuses(), alerts.counts().silenced]).toEqual([[], 1]);
+    await until(() => statuses().length === 1);
+    await clock.advance(60_000);
+    const entries = await ledger.audit.list({ limit: 10 });
+    expect(entries.map(({ action, subject }) => [action, subject])).toEqual([['alert.silence-end', id]]);
+    await end();
+  });
+
+  it('says from memory that the ledger cannot be written, and that it can again', async () => {
+    await using opened = await open();
+    const { state, start, until, statuses, keys, clock } = opened;
+    const { end } = start();
+    await clock.advance(1_000);
+    state.health = { ok: false, since: clock.now().toISOString(), message: 'disk full' };
+    await until(() => statuses().length === 1);
+    await clock.advance(120_000);
+    expect(opened.server.received[0]?.body).toContain('disk full');
+    state.health = { ok: true };
+    await until(() => statuses().length === 2);
+    expect([statuses(), new Set(keys()).size]).toEqual([['firing', 'resolved'], 2]);
+    await end();
+  });
+});
+
+it('an alerts file is read again when it changes; one that is wrong by then changes nothing', async () => {
+  await using folder = await openAlertsFolder();
+  const text = (name: string): string => `receivers: [{name: ${name}, alertmanager: {url: "http://am"}}]\nroute: {receiver: ${name}}\n`;
+  const path = await folder.write('alerts.yaml', text('one'));
+  const file = new AlertsFile(path, alertsConfig(text('one')), pino({ level: 'silent' }));
+  await file.refresh();
+  await folder.write('alerts.yaml', `${text('two')}# another\n`);
+  await file.refresh();
+  expect(file.config.receivers.map(({ name }) => name)).toEqual(['two']);
+  await folder.write('alerts.yaml', 'receivers: []');
+  await file.refresh();
+  expect(file.config.receivers.map(({ name }) => name)).toEqual(['two']);
+});
