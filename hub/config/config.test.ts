@@ -31,6 +31,24 @@ describe('configuration of the hub', () => {
     expect((await loadHubConfig(base({ FSO_AGENT_TLS: 'off' }))).identity).toBeUndefined();
   });
 
+  it('reads who is notified of alerts, and says what is wrong with it, and where', async () => {
+    const [file, secret] = [join(folder, 'alerts.yaml'), join(folder, 'slack-url')];
+    const text = `receivers: [{name: chat, slack: {urlFile: ${secret}}}]\nroute: {receiver: chat}\n`;
+    await writeFile(file, text);
+    expect(await problemsOf(base({ FSO_ALERTS_FILE: file }))).toEqual([
+      `FSO_ALERTS_FILE: receiver chat: ${secret} cannot be read (ENOENT)`,
+    ]);
+    await writeFile(secret, 'https://hooks.slack.example/services/x');
+    const { alerts } = await loadHubConfig(base({ FSO_ALERTS_FILE: file }));
+    expect(alerts?.config.receivers.map(({ name }) => name)).toEqual(['chat']);
+    await writeFile(file, `${text}rule: {}\n`);
+    expect(await problemsOf(base({ FSO_ALERTS_FILE: file }))).toEqual([
+      `FSO_ALERTS_FILE: ${file}:3:1: unknown field rule, did you mean rules?`,
+    ]);
+    const missing = join(folder, 'gone.yaml');
+    expect(await problemsOf(base({ FSO_ALERTS_FILE: missing }))).toEqual([`FSO_ALERTS_FILE: ${missing} cannot be read (ENOENT)`]);
+  });
+
   it('says what is wrong with a CA', async () => {
     const [cert, key] = [join(folder, 'ca.pem'), join(folder, 'ca.key')];
     await Promise.all([writeFile(cert, 'no certificate'), writeFile(key, 'no key')]);

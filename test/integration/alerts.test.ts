@@ -10,6 +10,7 @@ import { type AlertReceivers, type Delivery, startAlertReceivers } from '../harn
 import { createHubProcess, type HubProcess } from '../harness/hub-process.ts';
 import { clusterFile, policyFile } from '../harness/policy-files.ts';
 import { policyReport } from '../harness/policy-reports.ts';
+import { startPostgres } from '../harness/postgres.ts';
 import { createRandom } from '../harness/random.ts';
 import { ReportingCluster } from '../harness/reporting-cluster.ts';
 import { eventually, never } from '../harness/waiting.ts';
@@ -17,7 +18,8 @@ import { eventually, never } from '../harness/waiting.ts';
 const API_TOKEN = 'static-token-0123456789';
 const CLUSTERS = ['eu-1', 'eu-2', 'us-1', 'us-2', 'ap-1', 'ap-2'];
 const KINDS = ['slack', 'pagerduty', 'webhook', 'mail'] as const;
-const KILLS = 20;
+/** Of hubs with each database. */
+const KILLS = { embedded: 20, postgres: 5 } as const;
 const SEED = 44;
 
 /** Every receiver gets everything; a cluster is a group, and nothing waits for longer than a moment. */
@@ -61,7 +63,7 @@ interface AlertWorld {
   stop(): Promise<void>;
 }
 
-const openAlertWorld = async (folder: string, alertsFile: string): Promise<AlertWorld> => {
+const openAlertWorld = async (folder: string, alertsFile: string, database: keyof typeof KILLS): Promise<AlertWorld> => {
   const git = await startGitServer({ root: `${folder}/repositories` });
   await git.create('policies.git');
   const repository = await openGitRepository(`${folder}/work`, git.url('policies.git'));
@@ -69,7 +71,9 @@ const openAlertWorld = async (folder: string, alertsFile: string): Promise<Alert
   const policy = policyFile('finance').replace('name: finance', 'name: finance\n  labels: { team: payments }');
   await repository.commit({ ...Object.fromEntries(registrations), 'policies/finance.yaml': policy }, 'first');
   const tokens = new Map(CLUSTERS.map((name) => [name, `token-of-${name}-0123456789`]));
-  const env = { FSO_API_TOKEN: API_TOKEN, FSO_ALERTS_FILE: alertsFile, FSO_GIT_POLL_MS: '1000' };
+  const postgres = database === 'postgres' ? await startPostgres() : undefined;
+  const server: Record<string, string> = postgres === undefined ? {} : { DATABASE_URL: await postgres.createDatabase() };
+  const env = { ...server, FSO_API_TOKEN: API_TOKEN, FSO_ALERTS_FILE: alertsFile, FSO_GIT_POLL_MS: '1000' };
   const hub = await createHubProcess({ name: 'hub', folder: `${folder}/hub`, gitUrl: git.url('policies.git'), tokens, env });
   await hub.start();
   const clusters = CLUSTERS.map(
@@ -81,6 +85,7 @@ const openAlertWorld = async (folder: string, alertsFile: string): Promise<Alert
     stop: async () => {
       await Promise.all(clusters.map((cluster) => cluster.stop()));
       await hub.stop();
+      await postgres?.stop();
       await git.stop();
     },
   };
@@ -89,18 +94,6 @@ const openAlertWorld = async (folder: string, alertsFile: string): Promise<Alert
 let folder: string;
 let receivers: AlertReceivers;
 let world: AlertWorld;
-
-beforeAll(async () => {
-  receivers = await startAlertReceivers(never);
-  const file = await receivers.folder.write('alerts.yaml', receivers.yaml + ROUTES);
-  folder = await mkdtemp(join(tmpdir(), 'fso-alerts-'));
-  world = await openAlertWorld(folder, file);
-});
-afterAll(async () => {
-  await world.stop();
-  await receivers[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true, force: true });
-});
 
 const about = (deliveries: readonly Delivery[], cluster: string, status: Delivery['status']): Delivery[] =>
   deliveries.filter((delivery) => delivery.status === status && delivery.text.includes(`in cluster ${cluster}`));
@@ -127,7 +120,19 @@ const callHub = async (path: string, init: RequestInit = {}) => {
   return (await fetch(`${world.hub.url}/api/v1${path}`, { ...init, headers })).json() as Promise<Record<string, unknown>>;
 };
 
-describe('alerts', () => {
+describe.each(['embedded', 'postgres'] as const)('alerts, with the database %s,', (database) => {
+  beforeAll(async () => {
+    receivers = await startAlertReceivers(never);
+    const file = await receivers.folder.write('alerts.yaml', receivers.yaml + ROUTES);
+    folder = await mkdtemp(join(tmpdir(), 'fso-alerts-'));
+    world = await openAlertWorld(folder, file, database);
+  });
+  afterAll(async () => {
+    await world.stop();
+    await receivers[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true, force: true });
+  });
+
   it('reach a receiver of each kind when they fire and when they end, within the limits of each, whatever a cluster says', async () => {
     const [cluster] = world.clusters;
     if (cluster === undefined) throw new Error('no cluster');
@@ -189,7 +194,7 @@ describe('alerts', () => {
       }
     };
     const running = world.clusters.map(comeAndGo);
-    for (let kill = 0; kill < KILLS; kill += 1) {
+    for (let kill = 0; kill < KILLS[database]; kill += 1) {
       // From its first moment on to a time at which alerts have come and gone.
       await delay(random() * 4_000);
       await world.hub.kill();
@@ -200,11 +205,11 @@ describe('alerts', () => {
     const all = receivers.deliveries();
     const repeats = KINDS.map((kind) => all[kind].length - keysOf(all[kind]).size);
     console.log(
-      `seed ${SEED}: ${KILLS} kills, ${transitions} transitions, repeated: ${KINDS.map((kind, at) => `${kind} ${repeats[at]}`).join(', ')}`,
+      `seed ${SEED}: ${KILLS[database]} kills, ${transitions} transitions, repeated: ${KINDS.map((kind, at) => `${kind} ${repeats[at]}`).join(', ')}`,
     );
     for (const kind of KINDS) for (const name of CLUSTERS) expectNoOtherKeys(all[kind], name);
     // At most one of each group is on its way when a hub is killed.
-    for (const repeated of repeats) expect(repeated).toBeLessThanOrEqual(KILLS * CLUSTERS.length);
+    for (const repeated of repeats) expect(repeated).toBeLessThanOrEqual(KILLS[database] * CLUSTERS.length);
   });
 });
 

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { type ApiHarness, fillLedger, startApiHarness } from '../testing/api-harness.ts';
 import { policyReport, report } from '../testing/fleet.ts';
 
-const open = async (server: ApiHarness, lastEventId?: string) => {
-  const headers: Record<string, string> = lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId };
+const open = async (server: ApiHarness, lastEventId?: string, more: Record<string, string> = {}) => {
+  const headers: Record<string, string> = { ...more, ...(lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId }) };
   const aborter = new AbortController();
   const response = await fetch(`${server.url}/api/v1/stream`, { headers, signal: aborter.signal });
   const body = response.body ?? new ReadableStream<Uint8Array>();
@@ -47,6 +47,20 @@ describe('stream', () => {
     await server.ledger.addEvent(null, hubEvent('Done'));
     const read = await stream.until(isEvent('Done'));
     expect(new Set(read.map(({ event }) => event))).toEqual(new Set(['source', 'commit', 'cluster', 'policy', 'status', 'event']));
+    stream.close();
+  });
+
+  it('tells of alerts and silences that changed, in numbers', async () => {
+    await using server = await startApiHarness({ apiToken: 'static-token-0123456789' });
+    const authorization = 'Bearer static-token-0123456789';
+    const stream = await open(server, undefined, { authorization });
+    await stream.until(({ event }) => event === 'status');
+    const until = new Date(Date.now() + 3_600_000).toISOString();
+    const body = JSON.stringify({ matchers: ['cluster=eu'], until, reason: 'work' });
+    const headers = { authorization, 'content-type': 'application/json' };
+    expect((await fetch(`${server.url}/api/v1/alerts/silences`, { method: 'POST', headers, body })).status).toBe(201);
+    const [told] = (await stream.until(({ event }) => event === 'alerts')).slice(-1);
+    expect(JSON.parse(told?.data ?? '')).toEqual({ critical: 0, warning: 0, info: 0, silenced: 0 });
     stream.close();
   });
 
