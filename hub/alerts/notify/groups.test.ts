@@ -202,6 +202,7 @@ describe('a group', () => {
         for (const alert of model.alerts.values())
           expect(model.mayBeTold(alert)).toContainEqual(model.group.record.told[alert.fingerprint]);
       }),
+      { numRuns: 500 },
     );
   });
 });
