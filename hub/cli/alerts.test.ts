@@ -43,7 +43,7 @@ it('lists alerts, silences them, ends silences, and tests receivers', async () =
   const silenced = await fso(server, 'alerts', 'silence', 'cluster=us', 'name=~"Viol.*"', '--for', '1h', '--reason', 'known');
   expect(silenced).toMatchObject({
     code: 0,
-    err: expect.stringMatching(/^Silence [0-9a-f]{16} until \S+; it matches 1 firing alerts now\n$/),
+    err: expect.stringMatching(/^Silence [0-9a-f]{16} until \S+; it matches 1 firing alert now\n$/),
   });
   const id = silenced.err.split(' ')[1] ?? '';
   expect((await fso(server, 'alerts', 'list', '--state', 'silenced', '-o', 'json')).out).toContain(`"silencedBy": [\n      "${id}"`);

@@ -83,7 +83,9 @@ export const silenceAlerts = async (context: Context, matchers: readonly string[
   const wanted = { matchers: [...matchers], reason, until: endOf(options, context.now()), ...(from === undefined ? {} : { from }) };
   const made = await (await context.connect()).createSilence(wanted);
   if (output === 'json' || output === 'yaml') return writeData(context, output, made);
-  context.progress(`Silence ${made.id} until ${made.until}; it matches ${made.alerts} firing alerts now\n`);
+  context.progress(
+    `Silence ${made.id} until ${made.until}; it matches ${made.alerts === 1 ? '1 firing alert' : `${made.alerts} firing alerts`} now\n`,
+  );
 };
 
 /** `fso alerts unsilence` */
