@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { KeyedStore } from '../ledger/index.ts';
 import { StoredAlert } from './alert.ts';
 
-export const ALERT_KIND = 'alert';
+const ALERT_KIND = 'alert';
 
 /** How long an alert is kept after its end. */
 const RESOLVED_MS = 86_400_000;

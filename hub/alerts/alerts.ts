@@ -192,9 +192,11 @@ export class Alerts {
 
   /** @returns when to look again, in ms since 1970 */
   async #look(signal: AbortSignal): Promise<number> {
-    const { ledger, file } = this.#deps;
+    const { ledger, file, metrics } = this.#deps;
     if (!ledger.leads()) {
       this.#pending = new Map();
+      metrics.firing({ critical: 0, warning: 0, info: 0 });
+      metrics.waiting(0);
       return Number.POSITIVE_INFINITY;
     }
     if (this.#isNewLeader) {

@@ -5,10 +5,11 @@ import { z } from 'zod';
 import type { KeyedStore } from '../ledger/index.ts';
 import { type LabelSet, type Matcher, matchesAll, matchesText, parseMatcher } from './matchers.ts';
 
-export const SILENCE_KIND = 'alert-silence';
+const SILENCE_KIND = 'alert-silence';
 /** All are one record, as there are few. */
 const NAME = 'all';
-export const MAX_SILENCES = 500;
+/** Each is compared with each alert that fires. */
+const MAX_SILENCES = 200;
 const KEPT_MS = 7 * 86_400_000;
 const MAX_LENGTH_MS = 366 * 86_400_000;
 

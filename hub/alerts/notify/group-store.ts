@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { KeyedStore } from '../../ledger/index.ts';
 import { GroupRecord } from './groups.ts';
 
-export const GROUP_KIND = 'alert-group';
+const GROUP_KIND = 'alert-group';
 
 /** As alerts, so that no new name is needed for each group. */
 const nameOf = (key: string): string => key.slice(0, 3);

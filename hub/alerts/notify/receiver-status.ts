@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { KeyedStore } from '../../ledger/index.ts';
 import type { Outcome } from '../receivers/receiver.ts';
 
-export const RECEIVER_KIND = 'alert-receiver';
+const RECEIVER_KIND = 'alert-receiver';
 /** All are one record. */
 const NAME = 'all';
 /** A success within this time of the last one is not written. */

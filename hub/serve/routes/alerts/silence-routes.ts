@@ -24,7 +24,7 @@ export const silenceRoutes: readonly Route<SilenceDeps>[] = [
       tag: 'alerts',
       access: 'viewer',
     },
-    { schema: SilenceList, description: 'All that the hub keeps, at most 500.' },
+    { schema: SilenceList, description: 'All that the hub keeps, at most 200.' },
     async ({ alerts }) => ({ items: [...alerts.silences()] }),
   ),
   jsonRoute(
