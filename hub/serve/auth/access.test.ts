@@ -191,6 +191,9 @@ describe('access', () => {
     expect(changing).toEqual([
       ['fetchSource', 'operator'],
       ['gitWebhook', 'open'],
+      ['testReceiver', 'operator'],
+      ['createSilence', 'operator'],
+      ['endSilence', 'operator'],
       ['createEnrolmentToken', 'admin'],
       ['revokeCluster', 'admin'],
       ['forgetCluster', 'admin'],
