@@ -1,7 +1,6 @@
 import { escapeHtml } from '@fso/shared/encoding';
 import { messageOf } from '@fso/shared/runtime';
 import { truncate } from '@fso/shared/text';
-import { createTransport } from 'nodemailer';
 import type { ReceiverSettings } from '../alerts-file.ts';
 import { attempt, cleanAnswer, readSecret } from './http.ts';
 import { LISTED, labelText, lineOf, moreText, shortDetails, timeText, titleOf } from './notification-text.ts';
@@ -61,8 +60,10 @@ const isPermanent = (error: unknown): boolean => {
   return typeof code === 'number' && code >= 500;
 };
 
-const transportOf = ({ host, port, tls, username }: Settings, password: string | undefined) =>
-  createTransport({
+/** The library is loaded by a hub that sends mail: it brings modules of Node.js that others do without. */
+const openTransport = async ({ host, port, tls, username }: Settings, password: string | undefined) => {
+  const { createTransport } = await import('nodemailer');
+  return createTransport({
     host,
     port,
     secure: tls === 'tls',
@@ -76,12 +77,13 @@ const transportOf = ({ host, port, tls, username }: Settings, password: string |
     disableUrlAccess: true,
     ...(username === undefined || password === undefined ? {} : { auth: { user: username, pass: password } }),
   });
+};
 
 /** Sends one mail to all addresses. */
 export const sendEmail = (settings: Settings, notification: Notification, signal: AbortSignal): Promise<Outcome> =>
   attempt(async () => {
     const password = settings.passwordFile === undefined ? undefined : await readSecret(settings.passwordFile);
-    const transport = transportOf(settings, password);
+    const transport = await openTransport(settings, password);
     const close = (): void => transport.close();
     signal.addEventListener('abort', close, { once: true });
     try {
