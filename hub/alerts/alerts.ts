@@ -138,10 +138,12 @@ export class Alerts {
     return counts;
   }
 
-  /** Calls the handler when alerts or silences have changed, at whichever hub. */
-  subscribe(handler: () => void): void {
-    this.#store.subscribe(handler);
-    this.#silences.subscribe(handler);
+  /** Calls the handler when alerts or silences have changed, at whichever hub. @returns a function that ends the subscription */
+  subscribe(handler: () => void): () => void {
+    const ends = [this.#store.subscribe(handler), this.#silences.subscribe(handler)];
+    return () => {
+      for (const end of ends) end();
+    };
   }
 
   /** Active and pending ones before those that have ended. */

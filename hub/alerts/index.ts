@@ -2,5 +2,6 @@ export { Alerts } from './alerts.ts';
 export type { AlertsConfig } from './alerts-file.ts';
 export { AlertsFile, readAlertsFile } from './alerts-file-reader.ts';
 export { boundIssues, type CurrentIssues, type IsNamed, type Issue } from './issue.ts';
+export { fixedTexts } from './matchers.ts';
 export type { AlertMetrics } from './notify/notifier.ts';
 export { SilenceRefused } from './silences.ts';

@@ -78,3 +78,20 @@ export const matchesText = ({ negated, patterns }: Matcher, text: string): boole
 /** Whether all matchers match; without any, everything does. */
 export const matchesAll = (matchers: readonly Matcher[], labels: LabelSet): boolean =>
   matchers.every((matcher) => matchesText(matcher, labels[matcher.label] ?? ''));
+
+const readMatcher = (text: string): Matcher | undefined => {
+  try {
+    return parseMatcher(text);
+  } catch {
+    return undefined;
+  }
+};
+
+/** Texts that matchers fix a label to, as `cluster="eu-1"` does. One that cannot be read fixes nothing. */
+export const fixedTexts = (matchers: readonly string[], label: MatchedLabel): string[] =>
+  matchers.flatMap((text) => {
+    const matcher = readMatcher(text);
+    if (matcher?.label !== label || matcher.negated || matcher.patterns.length !== 1) return [];
+    const [[fixed = '', ...others] = []] = matcher.patterns;
+    return others.length === 0 ? [fixed] : [];
+  });

@@ -18,6 +18,7 @@ import { ROUTES } from './openapi.ts';
 import type { EnrolmentAccess } from './routes/enrolment-routes.ts';
 import type { PolicyDeps } from './routes/policy-routes.ts';
 import { ScopeViews } from './scope/scope-views.ts';
+import { type AlertAccess, scopeAlerts } from './scope/scoped-alerts.ts';
 import type { ScopedLedger } from './scope/scoped-ledger.ts';
 import { scopeAgents, scopeEnrolment } from './scope/scoped-parts.ts';
 
@@ -63,7 +64,8 @@ export interface ApiDeps {
 }
 
 /** All that routes work with; each sees only the part that it names. */
-interface RouteContext extends Omit<ApiDeps, 'onAudit'> {
+interface RouteContext extends Omit<ApiDeps, 'onAudit' | 'alerts'> {
+  readonly alerts: AlertAccess;
   readonly config: ApiConfig;
   readonly countFailure: CountFailure;
 }
@@ -78,6 +80,7 @@ const scopedContext = (whole: RouteContext, ledger: ScopedLedger): RouteContext 
   fleet: new FleetReader({ ledger, clock: whole.runtime.clock, version: whole.fleet.version }),
   source: { hint: notForScopes, documents: { source: notForScopes, history: notForScopes } },
   agents: scopeAgents(whole.agents, ledger),
+  alerts: scopeAlerts(whole.alerts, ledger),
   enrolment: whole.enrolment && scopeEnrolment(whole.enrolment, ledger),
   access: whole.access,
   runtime: whole.runtime,

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { EventView, PolicyChange, StreamEvent } from '@fso/shared/api';
+import type { AlertCounts, EventView, PolicyChange, StreamEvent } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import type { Clock, Logger } from '@fso/shared/runtime';
-import type { Alerts } from '../../alerts/index.ts';
 import { type ClusterRecord, keysBetween, type Ledger, type LedgerChange } from '../../ledger/index.ts';
 import { COMMIT_KIND, readRolloutSlot, summaryOf } from '../../rollout/index.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
@@ -21,7 +20,10 @@ export interface StreamOptions {
 
 export interface BroadcastDeps extends FleetDeps {
   readonly ledger: Pick<Ledger, 'subscribe' | 'records'>;
-  readonly alerts: Pick<Alerts, 'counts' | 'subscribe'>;
+  readonly alerts: {
+    readonly counts: () => AlertCounts | Promise<AlertCounts>;
+    readonly subscribe: (handler: () => void) => () => void;
+  };
   readonly config: { readonly stream?: StreamOptions | undefined };
   readonly runtime: { readonly clock: Clock; readonly logger: Logger };
 }
@@ -140,7 +142,7 @@ const RESET: StreamEvent = { event: 'reset', data: {} };
 interface ChangeReader {
   readonly fleet: FleetReader;
   readonly records: Ledger['records'];
-  readonly alerts: Pick<Alerts, 'counts'>;
+  readonly alerts: Pick<BroadcastDeps['alerts'], 'counts'>;
 }
 
 const describeCommits = (records: Ledger['records'], slots: Iterable<string>): StreamEvent[] =>
@@ -174,7 +176,7 @@ const describeChanges = async (
   return [
     ...(isAnyForgotten ? [RESET] : []),
     ...describeCommits(records, pending.commits),
-    ...(pending.alerts ? [{ event: 'alerts', data: alerts.counts() } as const] : []),
+    ...(pending.alerts ? [{ event: 'alerts', data: await alerts.counts() } as const] : []),
     ...(pending.source ? [{ event: 'source', data: await reader.readSource() } as const] : []),
     ...describeClusters(touched, diff, pending),
     ...(pending.source || touched.length > 0 ? [await readStatus()] : []),

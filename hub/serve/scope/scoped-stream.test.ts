@@ -1,11 +1,19 @@
-import { CLI_SESSION, type RoleGrant, type SourceView } from '@fso/shared/api';
+import { type AlertView, CLI_SESSION, type RoleGrant, type SourceView } from '@fso/shared/api';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { describe, expect, it } from 'vitest';
 import { principalOf } from '../../access/index.ts';
 import { writeRollout } from '../../rollout/index.ts';
 import { type ApiHarness, commitRollout, startApiHarness } from '../testing/api-harness.ts';
 import { MAX_SCOPES } from './scope-views.ts';
-import { eventsOf, fillMarkedLedger, MARKED_SCOPES, markedAgents, reportOf, setMarkedDesired } from './testing/marked-fleet.ts';
+import {
+  eventsOf,
+  fillMarkedLedger,
+  MARKED_ALERTS,
+  MARKED_SCOPES,
+  markedAgents,
+  reportOf,
+  setMarkedDesired,
+} from './testing/marked-fleet.ts';
 
 const STATIC = 'static-token-0123456789';
 const BLUE: RoleGrant = { role: 'viewer', clusters: { clusterSelector: { matchLabels: { team: 'blue' } } } };
@@ -97,6 +105,33 @@ describe('live events', () => {
     expect(outside.exec(again.text())?.[0]).toBeUndefined();
     for (const stream of [whole, scoped, again]) stream.close();
   });
+});
+
+it('alerts are counted within the scope', async () => {
+  await using server = await startApiHarness({ apiToken: STATIC, agents: markedAgents, alertsConfig: MARKED_ALERTS });
+  await fillMarkedLedger(server.ledger);
+  const token = await signIn(server, [BLUE]);
+  const alertsOf = async (credential: string): Promise<readonly AlertView[]> => {
+    const answer = await fetch(`${server.url}/api/v1/alerts?limit=500`, { headers: { Authorization: `Bearer ${credential}` } });
+    return ((await answer.json()) as { items: AlertView[] }).items;
+  };
+  await expect
+    .poll(async () => (await alertsOf(STATIC)).map(({ name, labels }) => `${name} ${labels.cluster}`))
+    .toContain('CommitRefused us-xcluster');
+  const [whole, scoped] = [await openStream(server, STATIC), await openStream(server, token)];
+  for (const stream of [whole, scoped]) await stream.until('status');
+  const body = JSON.stringify({ matchers: ['cluster=us-xcluster'], until: new Date(Date.now() + 3_600_000), reason: 'upgrade' });
+  const headers = { Authorization: `Bearer ${STATIC}`, 'Content-Type': 'application/json' };
+  expect((await fetch(`${server.url}/api/v1/alerts/silences`, { method: 'POST', headers, body })).status).toBe(201);
+  for (const [stream, credential] of [[whole, STATIC] as const, [scoped, token] as const]) {
+    const listed = await alertsOf(credential);
+    const count = (severity: string): number => listed.filter((alert) => alert.state === 'firing' && alert.severity === severity).length;
+    const silenced = listed.filter(({ state }) => state === 'silenced').length;
+    await stream.until('alerts');
+    const counts = { critical: count('critical'), warning: count('warning'), info: count('info'), silenced };
+    expect([JSON.parse(stream.read.at(-1)?.data ?? ''), silenced > 0]).toEqual([counts, stream === whole]);
+  }
+  for (const stream of [whole, scoped]) stream.close();
 });
 
 describe('a cluster whose labels change', () => {

@@ -1,4 +1,4 @@
-import type { CommitView, EventView, PolicyReport, ProblemView, RevisionVerification, SourceView } from '@fso/shared/api';
+import type { AlertView, CommitView, EventView, PolicyReport, ProblemView, RevisionVerification, SourceView } from '@fso/shared/api';
 import type { ClusterRecord } from '../../ledger/index.ts';
 import type { RolloutRecord } from '../../rollout/index.ts';
 
@@ -52,6 +52,13 @@ export const withholdLabels = ({ namespaceLabels: _labels, ...report }: PolicyRe
 /** What a cluster says of a commit can name any file of the repository; what it says of a policy is of that policy. */
 export const withholdEvent = (event: EventView): EventView =>
   event.revision !== undefined && event.policy === undefined ? { ...event, message: WITHHELD } : event;
+
+/** Why a cluster refuses a commit can name any file of the repository. Who is notified, and when, depends on all that is in a group. */
+export const withholdAlert = (alert: AlertView): AlertView => ({
+  ...alert,
+  details: alert.name === 'CommitRefused' ? WITHHELD : alert.details,
+  notified: [],
+});
 
 /** What decides which parts of a rollout are seen. */
 export interface SeenParts {

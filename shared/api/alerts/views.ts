@@ -57,7 +57,7 @@ export const Matchers = z
   .min(1)
   .max(MAX_MATCHERS)
   .describe(
-    'All must match. Each is a label, an operator and a text: `cluster="eu-1"`, `severity!=info`, `name=~"Policy.*|Violations"`. Labels: name, severity, cluster, policy, region, team.',
+    'All must match. Each is a label, an operator and a text: `cluster="berlin"`, `severity!=info`, `name=~"Policy.*|Violations"`. Labels: name, severity, cluster, policy, region, team.',
   );
 
 export const SilenceView = z.object({

@@ -20,7 +20,7 @@ import { jsonRoute, type Route } from '../../http/route.ts';
 
 /** What the routes of alerts work with. */
 export interface AlertDeps {
-  readonly alerts: Pick<Alerts, 'list' | 'receivers' | 'test'>;
+  readonly alerts: Pick<Alerts, 'receivers' | 'test'> & { readonly list: () => readonly AlertView[] | Promise<readonly AlertView[]> };
 }
 
 const AlertQuery = z.strictObject({
@@ -69,6 +69,7 @@ export const alertRoutes: readonly Route<AlertDeps>[] = [
       summary: 'Alerts that fire, are silenced, or were resolved within a day',
       tag: 'alerts',
       access: 'viewer',
+      scope: 'scoped',
       query: AlertQuery,
     },
     {
@@ -77,7 +78,7 @@ export const alertRoutes: readonly Route<AlertDeps>[] = [
     },
     async ({ alerts }, { query }) =>
       sortedPage(
-        alerts.list().filter((alert) => matchesAlert(alert, query)),
+        (await alerts.list()).filter((alert) => matchesAlert(alert, query)),
         alertOrders,
         query,
       ),
@@ -90,6 +91,7 @@ export const alertRoutes: readonly Route<AlertDeps>[] = [
       summary: 'Receivers of notifications, and how the last ones went',
       tag: 'alerts',
       access: 'viewer',
+      scope: 'global',
     },
     { schema: ReceiverList, description: 'All that the alerts file names, without their secrets.' },
     async ({ alerts }) => ({ items: [...alerts.receivers()] }),
@@ -103,6 +105,7 @@ export const alertRoutes: readonly Route<AlertDeps>[] = [
       description: 'The hub that is called sends it at once, and again as resolved where the receiver would keep it.',
       tag: 'alerts',
       access: 'operator',
+      scope: 'global',
       body: AlertTestRequest,
       problems: ['not-found'],
     },

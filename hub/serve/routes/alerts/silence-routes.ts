@@ -6,7 +6,9 @@ import { jsonRoute, type Route } from '../../http/route.ts';
 
 /** What the routes of silences work with. */
 export interface SilenceDeps {
-  readonly alerts: Pick<Alerts, 'silences' | 'silence' | 'endSilence'>;
+  readonly alerts: Pick<Alerts, 'silence' | 'endSilence'> & {
+    readonly silences: () => readonly SilenceView[] | Promise<readonly SilenceView[]>;
+  };
 }
 
 const SilenceParams = z.strictObject({
@@ -23,9 +25,10 @@ export const silenceRoutes: readonly Route<SilenceDeps>[] = [
       summary: 'Silences and maintenance windows',
       tag: 'alerts',
       access: 'viewer',
+      scope: 'scoped',
     },
     { schema: SilenceList, description: 'All that the hub keeps, at most 200.' },
-    async ({ alerts }) => ({ items: [...alerts.silences()] }),
+    async ({ alerts }) => ({ items: [...(await alerts.silences())] }),
   ),
   jsonRoute(
     {
@@ -33,9 +36,11 @@ export const silenceRoutes: readonly Route<SilenceDeps>[] = [
       path: '/api/v1/alerts/silences',
       operationId: 'createSilence',
       summary: 'Silences alerts for a time, now or later',
-      description: 'What it matches is shown as silenced and nobody is notified. What still fires at its end is notified then.',
+      description:
+        'What it matches is shown as silenced and nobody is notified. What still fires at its end is notified then. With a role for a part of the fleet, a matcher must fix `cluster` to a cluster of it, and another one `policy` where the role is for some policies.',
       tag: 'alerts',
       access: 'operator',
+      scope: 'scoped',
       body: SilenceRequest,
       problems: ['conflict'],
     },
@@ -57,6 +62,7 @@ export const silenceRoutes: readonly Route<SilenceDeps>[] = [
       summary: 'Ends a silence now; what still fires is notified',
       tag: 'alerts',
       access: 'operator',
+      scope: 'scoped',
       params: SilenceParams,
       problems: ['bad-request', 'not-found'],
     },

@@ -1,5 +1,6 @@
 import { type ClusterEvent, type PolicyReport, policyKey, type RoleGrant } from '@fso/shared/api';
 import type { SourceFile } from '@fso/shared/decode';
+import type { AlertsConfig } from '../../../alerts/index.ts';
 import type { Ledger } from '../../../ledger/index.ts';
 import { writeRollout } from '../../../rollout/index.ts';
 import { commitRollout } from '../../testing/api-harness.ts';
@@ -184,6 +185,23 @@ export const fillMarkedLedger = async (ledger: Ledger): Promise<void> => {
   await ledger.addEvent(null, { time: TIME, severity: 'alert', reason: 'AccessAudit', message: 'audit xglobal' });
 };
 
+/** Everything that is wrong fires at once, and nobody is notified. */
+export const MARKED_ALERTS: AlertsConfig = { receivers: [], route: undefined, rules: () => ({ forMs: 0, severity: undefined }) };
+
+/** Silences of the fleet: matchers, and a reason that says who sees it. */
+export const MARKED_SILENCES: readonly { readonly matchers: readonly string[]; readonly reason: string }[] = [
+  { matchers: ['cluster="eu-1"', 'name="Tampered"'], reason: 'silence of xpolicy and all in eu' },
+  { matchers: ['cluster="eu-1"', 'policy="finance"', 'name="Violations"'], reason: 'silence of finance' },
+  { matchers: ['cluster=eu-1', 'policy=payroll-xpolicy'], reason: 'silence of xpolicy' },
+  { matchers: ['cluster="us-xcluster"', 'name="Tampered"'], reason: 'silence of xboth and all in xcluster' },
+  { matchers: ['cluster="us-xcluster"', 'policy="ledger-xcluster"'], reason: 'silence of ledger in xcluster' },
+  { matchers: ['cluster="us-xcluster"', 'policy="audit-xboth"'], reason: 'silence of xboth' },
+  { matchers: ['cluster=~"eu-.*"', 'policy="finance"', 'severity="info"'], reason: 'silence by a pattern xglobal' },
+  { matchers: ['cluster!="eu-1"', 'severity="info"'], reason: 'silence of others xglobal' },
+  { matchers: ['policy="finance"', 'severity="info"'], reason: 'silence of a policy everywhere xglobal' },
+  { matchers: ['name="SourceUnreachable"'], reason: 'silence of the hub xglobal' },
+];
+
 /** Asks agents: they tell of what they are asked. */
 export const markedAgents = {
   inspect: async (cluster: string, key: string): Promise<PolicyReport | undefined> =>
@@ -208,7 +226,7 @@ export const MARKED_SCOPES: readonly MarkedScope[] = [
     title: 'clusters by region',
     grants: [eu],
     outside: /xcluster|xboth|xglobal/,
-    inside: [/eu-1/, /eu-2/, /payroll-xpolicy/, /own-xpolicy/, /pod-eu/],
+    inside: [/eu-1/, /eu-2/, /payroll-xpolicy/, /own-xpolicy/, /pod-eu/, /silence of xpolicy and all/],
   },
   {
     title: 'clusters by label',
@@ -226,7 +244,7 @@ export const MARKED_SCOPES: readonly MarkedScope[] = [
     title: 'policies by namespace',
     grants: [finance],
     outside: /xpolicy|xboth|xglobal/,
-    inside: [/us-xcluster/, /ledger-xcluster/, /own-local/, /pod-xcluster/],
+    inside: [/us-xcluster/, /ledger-xcluster/, /own-local/, /pod-xcluster/, /silence of ledger/],
   },
   {
     title: 'policies by name',
@@ -249,7 +267,7 @@ export const MARKED_SCOPES: readonly MarkedScope[] = [
     title: 'policies in clusters',
     grants: [{ ...eu, ...finance }],
     outside: /xcluster|xpolicy|xboth|xglobal/,
-    inside: [/eu-1/, /pod-eu/],
+    inside: [/eu-1/, /pod-eu/, /silence of finance/],
   },
   { title: 'two grants', grants: [eu, finance], outside: /xboth|xglobal/, inside: [/us-xcluster/, /ledger-xcluster/, /payroll-xpolicy/] },
   {

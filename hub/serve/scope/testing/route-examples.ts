@@ -85,8 +85,15 @@ export const callsOf = (route: Route): readonly Call[] => {
   return calls;
 };
 
+/** Bodies of calls that change something in a cluster, by operation; of the others any will do. */
+export const bodyOf = ({ operationId }: Route, cluster: string): object => {
+  if (operationId === 'createToken') return { name: 'ci', role: 'viewer' };
+  if (operationId !== 'createSilence') return {};
+  return { matchers: [`cluster="${cluster}"`, 'name="CertificateExpiring"'], until: new Date(Date.now() + 3_600_000), reason: 'known' };
+};
+
 /** Parameters that name something. */
-const TEXTS = ['q', 'cluster', 'policy', 'namespace', 'region', 'kind', 'name'];
+const TEXTS = ['q', 'cluster', 'policy', 'namespace', 'region', 'kind', 'name', 'team'];
 
 const valuesOf = ({ name, choices }: Field): readonly string[] =>
   choices ?? (TEXTS.includes(name) ? [...HIDDEN, NOWHERE] : ['true', 'false', '1']);
