@@ -67,14 +67,16 @@ export class Alerts {
   readonly #wakeup = new Wakeup();
   /** Since when problems last that do not fire yet, by identity. A hub that begins to lead begins to count. */
   #pending: ReadonlyMap<string, number> = new Map();
-  #isNewLeader: boolean = true;
+  /** Alerts that are recorded may not be recorded for receivers yet: those come first, so that none of them ends untold. */
+  #mustPass: boolean = true;
   #rewrittenAt = 0;
 
   constructor(deps: AlertsDeps) {
     this.#deps = deps;
     const { ledger, clock, logger, random, metrics, hubUrl } = deps;
-    this.#store = new AlertStore(ledger.records);
-    this.#groups = new GroupStore(ledger.records);
+    const groups = new GroupStore(ledger.records);
+    this.#groups = groups;
+    this.#store = new AlertStore(ledger.records, () => groups.unsettled());
     this.#silences = new Silences(ledger.records, clock);
     this.#statuses = new ReceiverStatuses(ledger.records);
     const shared = { alerts: this.#store, groups: this.#groups, silences: this.#silences, statuses: this.#statuses };
@@ -93,7 +95,7 @@ export class Alerts {
     const wake = (): void => this.#wakeup.wake();
     const ends = [ledger.subscribe(wake), this.#silences.subscribe(wake)];
     ledger.onLead(() => {
-      this.#isNewLeader = true;
+      this.#mustPass = true;
       wake();
     });
     while (!signal.aborted) {
@@ -201,14 +203,13 @@ export class Alerts {
       metrics.waiting(0);
       return Number.POSITIVE_INFINITY;
     }
-    if (this.#isNewLeader) {
-      this.#isNewLeader = false;
-      // What fired when the hub before ended is to be told, also if it ends now.
-      await this.#notifier.pass(file.config, signal);
-    }
+    // What fired when the hub before ended, or when a look failed, is to be told, also if it ends now.
+    if (this.#mustPass) await this.#notifier.pass(file.config, signal);
+    this.#mustPass = true;
     const nextMs = await this.#evaluate();
-    await this.#auditEnds();
     const notifyMs = await this.#notifier.pass(file.config, signal);
+    this.#mustPass = false;
+    await this.#auditEnds();
     return Math.min(nextMs, notifyMs, this.#silences.nextChangeMs(this.#nowMs()));
   }
 
@@ -225,7 +226,10 @@ export class Alerts {
     this.#pending = plan.pending;
     const isRewritten = nowMs - this.#rewrittenAt >= REWRITE_MS;
     if (isRewritten) this.#rewrittenAt = nowMs;
-    await this.#store.write([...plan.fired, ...plan.resolved, ...(isRewritten ? plan.changed : [])], nowMs);
+    await Promise.all([
+      this.#store.begin(plan.fired, nowMs),
+      this.#store.change([...plan.resolved, ...(isRewritten ? plan.changed : [])], nowMs),
+    ]);
     metrics.firing(this.counts());
     return plan.nextMs;
   }

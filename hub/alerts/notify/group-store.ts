@@ -19,6 +19,12 @@ const groupsIn = (value: unknown): readonly GroupRecord[] => (typeof value === '
 
 const isEmpty = ({ told, pending }: GroupRecord): boolean => pending === null && Object.keys(told).length === 0;
 
+/** Alerts that a receiver is yet to be told something of: by fingerprint. */
+const unsettledOf = weakMemo(({ told, pending }: GroupRecord): readonly string[] => [
+  ...Object.entries(told).flatMap(([fingerprint, [, state]]) => (state === 'r' ? [] : [fingerprint])),
+  ...Object.keys(pending?.marks ?? {}),
+]);
+
 /** What receivers were told, and what they are to be told, in the ledger: it is written before anything is sent. */
 export class GroupStore {
   readonly #records: KeyedStore;
@@ -30,6 +36,11 @@ export class GroupStore {
   /** In no order. */
   list(): readonly GroupRecord[] {
     return this.#records.list(GROUP_KIND).flatMap(groupsIn);
+  }
+
+  /** Fingerprints of the alerts that receivers wait for, or know as firing: what they are is needed for as long. */
+  unsettled(): ReadonlySet<string> {
+    return new Set(this.list().flatMap(unsettledOf));
   }
 
   get(key: string): GroupRecord | undefined {

@@ -4,7 +4,7 @@ import type { Route } from './routing.ts';
 
 /**
  * What a receiver knows of an alert: `w`, nothing yet, but it is to know; `f`, that it fires; `m`, that it fires, and then it was silenced;
- * `r`, that it has ended. Of one that begins again, the start says that it is another time.
+ * `r`, that it has ended. The start says of which time of the alert that is; one that begins again leaves a mark of the time before.
  */
 const Told = z.tuple([z.int(), z.enum(['w', 'f', 'm', 'r'])]);
 type Told = z.infer<typeof Told>;
@@ -50,28 +50,35 @@ export interface GroupPlan {
   readonly atMs: number;
 }
 
-/** What an alert has to be told as, and whether the receiver is notified of it; undefined: all is told. */
-const changeOf = (
-  told: Told | undefined,
-  { alert, silenced }: GroupMember,
-): { readonly to: Told | 'forget'; readonly notify: boolean } | undefined => {
-  const known = told?.[0] === alert.startsAt ? told[1] : undefined;
-  if (alert.endsAt !== null) return endOf(known, alert.startsAt, silenced);
-  if (silenced) {
-    if (known === 'w') return { to: 'forget', notify: false };
-    return known === 'f' ? { to: [alert.startsAt, 'm'], notify: false } : undefined;
-  }
-  return known === 'f' ? undefined : { to: [alert.startsAt, 'f'], notify: true };
+interface Change {
+  /** What the receiver knows afterwards. */
+  readonly to: Told | 'forget';
+  /** Whether it is sent anything for that. */
+  readonly notify: boolean;
+}
+
+const isOpen = (told: Told | undefined): boolean => told?.[1] === 'f' || told?.[1] === 'm';
+
+/**
+ * What an alert has to be told as; undefined: all is told. What a receiver knows is what it was told last, also if that was of another time
+ * of the alert: whoever knows that it fires learns of its end.
+ */
+const changeOf = (told: Told | undefined, { alert: { startsAt, endsAt }, silenced }: GroupMember): Change | undefined => {
+  if (endsAt !== null) return endOf(told, startsAt, silenced);
+  if (silenced) return silenceOf(told, startsAt);
+  return told?.[1] === 'f' && told[0] === startsAt ? undefined : { to: [startsAt, 'f'], notify: true };
+};
+
+/** What waits to be told does so no longer; of the others it is known that they fire. */
+const silenceOf = (told: Told | undefined, startsAt: number): Change | undefined => {
+  if (told?.[1] === 'w') return { to: 'forget', notify: false };
+  return told?.[1] === 'f' ? { to: [startsAt, 'm'], notify: false } : undefined;
 };
 
 /** One that was never told and is not waiting for it is none of this receiver's. The end of a silenced one is told to those who know its beginning. */
-const endOf = (
-  known: Told[1] | undefined,
-  startsAt: number,
-  silenced: boolean,
-): { readonly to: Told | 'forget'; readonly notify: boolean } | undefined => {
-  if (known === undefined || known === 'r') return undefined;
-  if (known === 'w' && silenced) return { to: 'forget', notify: false };
+const endOf = (told: Told | undefined, startsAt: number, silenced: boolean): Change | undefined => {
+  if (told === undefined || told[1] === 'r') return undefined;
+  if (told[1] === 'w' && silenced) return { to: 'forget', notify: false };
   return { to: [startsAt, 'r'], notify: true };
 };
 
@@ -89,28 +96,47 @@ interface Changes {
 type Noted = { -readonly [K in keyof Changes]: Changes[K] };
 
 /** Takes in what an alert has to be told as. */
-const noteChange = (noted: Noted, { alert: { fingerprint, startsAt } }: GroupMember, to: Told, isQuiet: boolean): void => {
+const noteChange = (noted: Noted, fingerprint: string, to: Told, isQuiet: boolean): void => {
   if (isQuiet) noted.told[fingerprint] = to;
   else noted.marks[fingerprint] = to;
   if (to[1] !== 'f') return;
   noted.hasNew = true;
-  // Written down at once, so that one that ends meanwhile is told all the same.
-  if (noted.told[fingerprint]?.[0] !== startsAt) noted.told[fingerprint] = [startsAt, 'w'];
+  // Written down at once, so that one that ends meanwhile is told all the same. Who knows that it fires is told so anyway.
+  if (!isOpen(noted.told[fingerprint])) noted.told[fingerprint] = [to[0], 'w'];
 };
+
+/** One that ended before it was told is told once, also where ends are not sent. */
+const isQuiet = (before: Told | undefined, { to, notify }: Change, sendResolved: boolean): boolean =>
+  !notify || (to[1] === 'r' && !sendResolved && before?.[1] !== 'w');
 
 /** Takes one alert into what is to be told, and what is known without. */
 const noteMember = (noted: Noted, before: Told | undefined, member: GroupMember, sendResolved: boolean): void => {
+  const { fingerprint, endsAt } = member.alert;
   const change = changeOf(before, member);
   if (change?.to === 'forget') return;
-  if (before !== undefined) noted.told[member.alert.fingerprint] = before;
-  if (change === undefined) noted.goesOn ||= before?.[1] === 'f' && member.alert.endsAt === null;
-  else noteChange(noted, member, change.to, !change.notify || (change.to[1] === 'r' && !sendResolved));
+  if (before !== undefined) noted.told[fingerprint] = before;
+  if (change === undefined) noted.goesOn ||= before?.[1] === 'f' && endsAt === null;
+  else noteChange(noted, fingerprint, change.to, isQuiet(before, change, sendResolved));
 };
 
-/** What is in no list of alerts any more is not remembered. */
+/** Takes in what is known of an alert that is none of the group any more, as other routes have it: here it has ended. */
+const noteGone = (noted: Noted, fingerprint: string, before: Told, sendResolved: boolean): void => {
+  const change = endOf(before, before[0], false);
+  if (change === undefined || change.to === 'forget') return;
+  noted.told[fingerprint] = before;
+  noteChange(noted, fingerprint, change.to, isQuiet(before, change, sendResolved));
+};
+
+/** What has ended and is in no list of alerts any more is not remembered. */
 const compare = ({ record, members, sendResolved }: GroupInput): Changes => {
   const noted: Noted = { marks: {}, told: {}, hasNew: false, goesOn: false };
-  for (const member of members) noteMember(noted, record.told[member.alert.fingerprint], member, sendResolved);
+  const gone = new Map(Object.entries(record.told));
+  for (const member of members) {
+    const { fingerprint } = member.alert;
+    gone.delete(fingerprint);
+    noteMember(noted, record.told[fingerprint], member, sendResolved);
+  }
+  for (const [fingerprint, before] of gone) noteGone(noted, fingerprint, before, sendResolved);
   return noted;
 };
 
@@ -118,12 +144,15 @@ const isSame = (a: Marks, b: Marks): boolean =>
   Object.keys(a).length === Object.keys(b).length &&
   Object.entries(a).every(([fingerprint, [startsAt, state]]) => b[fingerprint]?.[0] === startsAt && b[fingerprint][1] === state);
 
-const dueOf = ({ record, route }: GroupInput, { marks, hasNew, goesOn }: Changes, waitingSince: number | null): number => {
+/** A time after another one. A clock that was set back holds nothing up for more than twice as long: what is later than that is past. */
+const timeAfter = (sinceMs: number, ms: number, nowMs: number): number => (sinceMs > nowMs + ms ? Number.NEGATIVE_INFINITY : sinceMs + ms);
+
+const dueOf = ({ record, route, nowMs }: GroupInput, { marks, hasNew, goesOn }: Changes, waitingSince: number | null): number => {
   const { notifiedAt } = record;
-  const next = notifiedAt === null ? Number.NEGATIVE_INFINITY : notifiedAt + route.groupIntervalMs;
-  const repeat = goesOn && notifiedAt !== null ? notifiedAt + route.repeatIntervalMs : Number.POSITIVE_INFINITY;
+  const next = notifiedAt === null ? Number.NEGATIVE_INFINITY : timeAfter(notifiedAt, route.groupIntervalMs, nowMs);
+  const repeat = goesOn && notifiedAt !== null ? timeAfter(notifiedAt, route.repeatIntervalMs, nowMs) : Number.POSITIVE_INFINITY;
   if (Object.keys(marks).length === 0) return repeat;
-  const wait = hasNew && waitingSince !== null ? waitingSince + route.groupWaitMs : Number.NEGATIVE_INFINITY;
+  const wait = hasNew && waitingSince !== null ? timeAfter(waitingSince, route.groupWaitMs, nowMs) : Number.NEGATIVE_INFINITY;
   return Math.min(Math.max(next, wait), repeat);
 };
 
@@ -137,14 +166,20 @@ export const newGroup = (key: string, receiver: string, labels: GroupRecord['lab
   pending: null,
 });
 
+/** What is known of an alert once the notification that is under way was taken. One that waits since it was recorded goes on waiting. */
+const settled = (told: Told | undefined, mark: Told | undefined): Told | undefined => {
+  if (mark === undefined) return told;
+  return mark[1] === 'r' && told?.[1] === 'w' && told[0] !== mark[0] ? told : mark;
+};
+
 /** While a notification is under way, alerts that begin are written down and wait for the next one. */
 const noteNew = (record: GroupRecord, pending: NonNullable<GroupRecord['pending']>, { members, nowMs }: GroupInput): GroupPlan => {
-  const isKnown = ({ fingerprint, startsAt }: StoredAlert): boolean =>
-    [record.told[fingerprint], pending.marks[fingerprint]].some((told) => told?.[0] === startsAt);
+  const isKnown = ({ fingerprint }: StoredAlert): boolean =>
+    (settled(record.told[fingerprint], pending.marks[fingerprint])?.[1] ?? 'r') !== 'r';
   const begun = members.filter(({ alert, silenced }) => alert.endsAt === null && !silenced && !isKnown(alert));
-  if (begun.length === 0) return { record: undefined, atMs: Number.POSITIVE_INFINITY };
   const waiting = begun.map(({ alert }): [string, Told] => [alert.fingerprint, [alert.startsAt, 'w']]);
   const told = { ...record.told, ...Object.fromEntries(waiting) };
+  if (isSame(told, record.told)) return { record: undefined, atMs: Number.POSITIVE_INFINITY };
   return { record: { ...record, told, waitingSince: record.waitingSince ?? nowMs }, atMs: Number.POSITIVE_INFINITY };
 };
 
@@ -168,8 +203,7 @@ export const planGroup = (input: GroupInput, newKey: () => string): GroupPlan =>
 export const settleGroup = (record: GroupRecord, key: string, nowMs: number): GroupRecord => {
   if (record.pending?.key !== key) return record;
   const told = { ...record.told };
-  for (const [fingerprint, mark] of Object.entries(record.pending.marks))
-    if ((told[fingerprint]?.[0] ?? 0) <= mark[0]) told[fingerprint] = mark;
+  for (const [fingerprint, mark] of Object.entries(record.pending.marks)) told[fingerprint] = settled(told[fingerprint], mark) ?? mark;
   const isWaiting = Object.values(told).some(([, state]) => state === 'w');
   return { ...record, told, waitingSince: isWaiting ? record.waitingSince : null, notifiedAt: nowMs, pending: null };
 };
