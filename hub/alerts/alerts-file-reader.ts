@@ -38,7 +38,10 @@ export class AlertsFile {
   readonly #path: string | undefined;
   readonly #logger: Logger;
   #config: AlertsConfig;
+  /** Of what is in force; undefined: it is to be read again, also what was read at the start, as it may have changed since. */
   #version: string | undefined;
+  #problems: string = '';
+  #isFirst: boolean = true;
 
   /** @param config what it said at the start; undefined: there is no file */
   constructor(path: string | undefined, config: AlertsConfig | undefined, logger: Logger) {
@@ -59,15 +62,25 @@ export class AlertsFile {
       (error: unknown) => messageOf(error),
     );
     if (version === this.#version) return;
-    const isFirst = this.#version === undefined;
-    this.#version = version;
-    if (isFirst) return;
     const read = await readAlertsFile(this.#path);
     if ('problems' in read) {
-      this.#logger.error({ path: this.#path, problems: read.problems }, 'alerts file is not valid; the one before stays in force');
+      this.#noteProblems(read.problems);
       return;
     }
     this.#config = read;
-    this.#logger.info({ path: this.#path, receivers: read.receivers.map(({ name }) => name) }, 'alerts file was read again');
+    this.#version = version;
+    this.#problems = '';
+    if (!this.#isFirst)
+      this.#logger.info({ path: this.#path, receivers: read.receivers.map(({ name }) => name) }, 'alerts file was read again');
+    this.#isFirst = false;
+  }
+
+  /** It is read again each time, as a secret that it names may come later. Logged once. */
+  #noteProblems(problems: readonly string[]): void {
+    this.#version = undefined;
+    const text = problems.join('\n');
+    if (text === this.#problems) return;
+    this.#problems = text;
+    this.#logger.error({ path: this.#path, problems }, 'alerts file is not valid; the one before stays in force');
   }
 }

@@ -2,7 +2,7 @@ import { FakeClock } from '@fso/shared/fake-clock';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import type { LedgerHealth } from '../ledger/index.ts';
+import type { KeyedStore, LedgerHealth } from '../ledger/index.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { createHubMetrics } from '../metrics.ts';
 import { Alerts } from './alerts.ts';
@@ -21,27 +21,42 @@ const away: Issue = {
 };
 
 /** Hubs one after the other on one ledger, with one receiver. */
-const open = async () => {
+const open = async (route = '{receiver: hook, groupWait: 0s, groupInterval: 10s, repeatInterval: 1h}') => {
   const clock = new FakeClock();
   const ledger = createMemoryLedger({ clock });
   const folder = await openAlertsFolder();
   const server = await startReceiverServer();
   const secret = await folder.secret('hmac', 'secret');
-  const config = alertsConfig(`
-receivers: [{name: hook, webhook: {url: "${server.url}", secretFile: ${secret}}}]
-route: {receiver: hook, groupWait: 0s, groupInterval: 10s, repeatInterval: 1h}
+  const textOf = (routeText: string): string => `
+receivers:
+  - {name: hook, webhook: {url: "${server.url}", secretFile: ${secret}}}
+  - {name: am, alertmanager: {url: "${server.url}/am"}}
+route: ${routeText}
 rules: {ClusterAway: {for: 5s}}
-`);
-  const state: { issues: Issue[]; health: LedgerHealth } = { issues: [], health: { ok: true } };
+`;
+  const config = alertsConfig(textOf(route));
+  const path = await folder.write('alerts.yaml', textOf(route));
+  const state: { issues: Issue[]; health: LedgerHealth; beforeWrite: (kind: string) => Promise<void> } = {
+    issues: [],
+    health: { ok: true },
+    beforeWrite: async () => undefined,
+  };
+  const records: KeyedStore = {
+    ...ledger.records,
+    update: async (kind, name, change) => {
+      await state.beforeWrite(kind);
+      return ledger.records.update(kind, name, change);
+    },
+  };
   const registry = new Registry();
   const { alerts: metrics } = createHubMetrics(registry);
   const start = () => {
     const stop = new AbortController();
     const logger = pino({ level: 'silent' });
     const alerts = new Alerts({
-      ledger: { ...ledger, health: () => state.health },
+      ledger: { ...ledger, records, health: () => state.health },
       issues: async () => ({ hub: [], policies: [], clusters: new Map([['eu', state.issues]]) }),
-      file: new AlertsFile(undefined, config, logger),
+      file: new AlertsFile(path, config, logger),
       clock,
       logger,
       random: () => 0.5,
@@ -70,6 +85,8 @@ rules: {ClusterAway: {for: 5s}}
     ledger,
     server,
     state,
+    /** Changes the file. */
+    reroute: (routeText: string) => folder.write('alerts.yaml', textOf(routeText)),
     registry,
     start,
     until,
@@ -88,7 +105,7 @@ describe('a hub that leads', () => {
     const { state, start, until, statuses, clock } = opened;
     const { alerts, end } = start();
     state.issues = [away];
-    await until(() => statuses().length === 1);
+    await until(() => alerts.list()[0]?.notified.length === 1);
     expect(alerts.list()).toMatchObject([{ name: 'ClusterAway', state: 'firing', path: '/clusters/eu', notified: [{ receiver: 'hook' }] }]);
     expect(alerts.counts()).toEqual({ critical: 0, warning: 1, info: 0, silenced: 0 });
     await clock.advance(3_590_000);
@@ -161,6 +178,89 @@ describe('a hub that leads', () => {
     await second.end();
   });
 
+  it('ends what other routes have now where it was told, under the same key', async () => {
+    await using opened = await open();
+    const { state, start, until, server } = opened;
+    const told = (): [string, string][] =>
+      server.received.map(({ body }) => {
+        const { status, groupKey } = JSON.parse(body) as { status: string; groupKey: string };
+        return [status, groupKey];
+      });
+    state.issues = [away];
+    const { alerts, end } = start();
+    await until(() => alerts.list()[0]?.notified.length === 1);
+    const [[, before] = []] = told();
+    await opened.reroute('{receiver: hook, groupBy: [cluster], groupWait: 0s, groupInterval: 10s}');
+    await until(() => told().length === 3);
+    const [, after] = told().find(([status, key]) => status === 'firing' && key !== before) ?? [];
+    expect(told().slice(1)).toEqual(
+      expect.arrayContaining([
+        ['resolved', before],
+        ['firing', after],
+      ]),
+    );
+    state.issues = [];
+    await until(() => told().length === 4);
+    expect(told()[3]).toEqual(['resolved', after]);
+    await end();
+  });
+
+  it('tells of the end also when the receiver was away for more than a day', async () => {
+    await using opened = await open();
+    const { state, start, until, server, clock } = opened;
+    state.issues = [away];
+    const { alerts, end } = start();
+    await until(() => alerts.list()[0]?.notified.length === 1);
+    const answered: string[] = [];
+    server.answer = () => ({ status: 503 });
+    state.issues = [];
+    await until(() => alerts.receivers()[0]?.waiting === 1 || alerts.receivers()[1]?.waiting === 1);
+    await clock.advance(90_000_000);
+    server.answer = ({ body }) => {
+      answered.push((JSON.parse(body) as { status: string }).status);
+      return { status: 200 };
+    };
+    await clock.advance(300_000);
+    await until(() => answered.length > 0);
+    expect(answered).toEqual(['resolved']);
+    await until(() => alerts.list().length === 0);
+    await end();
+  });
+
+  it('tells of one that was recorded when its look failed, and ended then', async () => {
+    await using opened = await open();
+    const { state, start, until, statuses } = opened;
+    const { alerts, end } = start();
+    state.beforeWrite = async (kind) => {
+      if (kind === 'alert-group') throw new Error('no database');
+    };
+    state.issues = [away];
+    await until(() => alerts.list().length === 1);
+    state.issues = [];
+    state.beforeWrite = async () => undefined;
+    await until(() => statuses().at(-1) === 'resolved');
+    await end();
+  });
+
+  it('sends Alertmanager again what fires while nothing can be written', async () => {
+    await using opened = await open('{receiver: am}');
+    const { state, start, until, server, clock } = opened;
+    const { alerts, end } = start();
+    state.issues = [away];
+    await until(() => alerts.list()[0]?.notified.length === 1);
+    const written = Promise.withResolvers<void>();
+    state.beforeWrite = () => written.promise;
+    state.health = { ok: false, since: clock.now().toISOString(), message: 'no database' };
+    state.issues = [away, { ...away, alert: 'ClusterNeverSeen' }];
+    const aboutIt = (): number => server.received.filter(({ body }) => body.includes('ClusterAway')).length;
+    const before = aboutIt();
+    await clock.advance(30_000);
+    await until(() => aboutIt() >= before + 3);
+    state.health = { ok: true };
+    written.resolve();
+    await end();
+  });
+
   it('writes the end of a maintenance window into the audit log, once', async () => {
     await using opened = await open();
     const { state, start, until, statuses, ledger, clock } = opened;
@@ -206,4 +306,21 @@ it('an alerts file is read again when it changes; one that is wrong by then chan
   await folder.write('alerts.yaml', 'receivers: []');
   await file.refresh();
   expect(file.config.receivers.map(({ name }) => name)).toEqual(['two']);
+});
+
+it('an alerts file is read again when the secret that it names comes later; its problem is logged once', async () => {
+  await using folder = await openAlertsFolder();
+  const text = (name: string, file: string): string =>
+    `receivers: [{name: ${name}, slack: {urlFile: ${file}}}]\nroute: {receiver: ${name}}\n`;
+  const secret = await folder.secret('url', 'https://chat.example.com/hook');
+  const path = await folder.write('alerts.yaml', text('one', secret));
+  const lines: string[] = [];
+  const file = new AlertsFile(path, alertsConfig(text('one', secret)), pino({ level: 'error' }, { write: (line) => lines.push(line) }));
+  await folder.write('alerts.yaml', text('two', `${secret}-2`));
+  await file.refresh();
+  await file.refresh();
+  expect([file.config.receivers[0]?.name, lines.length]).toEqual(['one', 1]);
+  await folder.secret('url-2', 'https://chat.example.com/other');
+  await file.refresh();
+  expect(file.config.receivers[0]?.name).toBe('two');
 });

@@ -9,8 +9,9 @@ import type { CurrentIssues, IsNamed } from './issue.ts';
 import { LedgerWatch } from './ledger-watch.ts';
 import { labelSetOf } from './matchers.ts';
 import { GroupStore } from './notify/group-store.ts';
-import { type AlertMetrics, Notifier } from './notify/notifier.ts';
+import { type AlertMetrics, Notifier, type Sending } from './notify/notifier.ts';
 import { ReceiverStatuses } from './notify/receiver-status.ts';
+import { Resender } from './notify/resender.ts';
 import { setUp, testReceiver } from './notify/setup.ts';
 import { planAlerts } from './plan-alerts.ts';
 import { Silences, type StoredSilence, viewOf } from './silences.ts';
@@ -29,7 +30,7 @@ export interface AlertsDeps {
   readonly hubUrl: string | undefined;
 }
 
-/** Without a change the fleet is looked at this often: policies expire and problems last. */
+/** Without a change the fleet is looked at this often, as policies expire and problems last; and so is what Alertmanager is to be sent again. */
 const EVERY_MS = 15_000;
 /** Changes within this time are looked at together. */
 const DEBOUNCE_MS = 1_000;
@@ -63,13 +64,14 @@ export class Alerts {
   readonly #silences: Silences;
   readonly #statuses: ReceiverStatuses;
   readonly #notifier: Notifier;
+  readonly #resender: Resender;
   readonly #ledgerWatch: LedgerWatch;
   readonly #wakeup = new Wakeup();
   /** Since when problems last that do not fire yet, by identity. A hub that begins to lead begins to count. */
   #pending: ReadonlyMap<string, number> = new Map();
   /** Alerts that are recorded may not be recorded for receivers yet: those come first, so that none of them ends untold. */
   #mustPass: boolean = true;
-  #rewrittenAt = 0;
+  #rewrittenAt = Number.NEGATIVE_INFINITY;
 
   constructor(deps: AlertsDeps) {
     this.#deps = deps;
@@ -81,13 +83,15 @@ export class Alerts {
     this.#statuses = new ReceiverStatuses(ledger.records);
     const shared = { alerts: this.#store, groups: this.#groups, silences: this.#silences, statuses: this.#statuses };
     const onSent = (): void => this.#wakeup.wake();
-    this.#ledgerWatch = new LedgerWatch({ ledger, silences: this.#silences, clock, logger, hubUrl });
-    this.#notifier = new Notifier({ ...shared, ledger, clock, logger, random, metrics, hubUrl, onSent });
+    this.#ledgerWatch = new LedgerWatch({ ledger, silences: this.#silences, clock, logger, random, hubUrl });
+    const sending: Sending = new Map();
+    this.#notifier = new Notifier({ ...shared, ledger, clock, logger, random, metrics, hubUrl, onSent }, sending);
+    this.#resender = new Resender({ ...shared, ledger, clock, logger, hubUrl, onSent }, sending);
   }
 
   /** Looks at the fleet when it changes and now and then, while this hub leads, until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#watchFleet(signal), this.#watchLedger(signal)]);
+    await Promise.all([this.#watchFleet(signal), this.#watchLedger(signal), this.#resend(signal)]);
   }
 
   async #watchFleet(signal: AbortSignal): Promise<void> {
@@ -119,6 +123,16 @@ export class Alerts {
     const { clock, file } = this.#deps;
     while (!signal.aborted) {
       await this.#ledgerWatch.look(file.config, signal);
+      await clock.sleep(EVERY_MS, signal).catch(() => undefined);
+    }
+  }
+
+  /** By itself, as it goes on while the ledger is away. */
+  async #resend(signal: AbortSignal): Promise<void> {
+    const { clock, file, logger } = this.#deps;
+    while (!signal.aborted) {
+      if (this.#ledgerWatch.speaks)
+        await this.#resender.look(file.config, signal).catch((err: unknown) => logger.error({ err }, 'alerts could not be sent again'));
       await clock.sleep(EVERY_MS, signal).catch(() => undefined);
     }
   }
@@ -199,6 +213,7 @@ export class Alerts {
     const { ledger, file, metrics } = this.#deps;
     if (!ledger.leads()) {
       this.#pending = new Map();
+      this.#mustPass = true;
       metrics.firing({ critical: 0, warning: 0, info: 0 });
       metrics.waiting(0);
       return Number.POSITIVE_INFINITY;
@@ -224,8 +239,9 @@ export class Alerts {
     const nowMs = this.#nowMs();
     const plan = planAlerts({ issues: current, firing, pending: this.#pending, rules, nowMs });
     this.#pending = plan.pending;
-    const isRewritten = nowMs - this.#rewrittenAt >= REWRITE_MS;
-    if (isRewritten) this.#rewrittenAt = nowMs;
+    const elapsedMs = this.#deps.clock.monotonicMs();
+    const isRewritten = elapsedMs - this.#rewrittenAt >= REWRITE_MS;
+    if (isRewritten) this.#rewrittenAt = elapsedMs;
     await Promise.all([
       this.#store.begin(plan.fired, nowMs),
       this.#store.change([...plan.resolved, ...(isRewritten ? plan.changed : [])], nowMs),

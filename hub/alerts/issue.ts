@@ -20,9 +20,13 @@ export type IsNamed = (issue: Issue) => boolean;
 /** What is wrong now. Absent: it is not known, so what fires about it goes on. */
 export interface CurrentIssues {
   readonly hub: readonly Issue[];
+  /** Of the audit log, which takes a while to verify. */
+  readonly audit?: readonly Issue[];
   readonly policies?: readonly Issue[];
   /** By cluster, each bounded by {@link boundIssues}. */
   readonly clusters?: ReadonlyMap<string, readonly Issue[]>;
+  /** Clusters of which it is not known yet what is wrong. */
+  readonly unknown?: ReadonlySet<string>;
 }
 
 /** Alerts of one severity that one cluster may have by name: where there are more, they have one cause. */

@@ -1,5 +1,5 @@
 import { sha256 } from '@fso/shared/encoding';
-import type { Clock, Logger } from '@fso/shared/runtime';
+import { type Backoff, type Clock, createBackoff, type Logger } from '@fso/shared/runtime';
 import type { Ledger } from '../ledger/index.ts';
 import { fire, identityOf, pageOfAlert, type StoredAlert } from './alert.ts';
 import type { AlertsConfig } from './alerts-file.ts';
@@ -13,15 +13,33 @@ export interface LedgerWatchDeps {
   readonly silences: Silences;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
   readonly hubUrl: string | undefined;
 }
 
 const NAME = 'LedgerUnavailable';
+const RETRY = { baseMs: 1_000, maxMs: 300_000, minMs: 500 };
 
 const alertOf = (since: string, details: string): StoredAlert => {
   const identified = { name: NAME, severity: 'critical', labels: {} } as const;
   return fire({ ...identified, identity: identityOf(identified), details, isCurrent: true }, Date.parse(since));
 };
+
+/** A receiver that knows of the alert: where it was told, and of which outage. */
+interface Told {
+  readonly placing: Placing;
+  readonly alert: StoredAlert;
+}
+
+/** By the group of the alert. */
+interface Retry {
+  readonly backoff: Backoff;
+  atMs: number;
+}
+
+/** A group of its own: its end is no end of the alerts that its route has otherwise. */
+const ownKey = ({ place }: Placing): string => sha256(`${place.key} ${NAME}`).slice(0, 32);
 
 /**
  * The alert that the ledger cannot be written. It cannot be recorded either, so it is kept in memory: of several hubs the one that led last
@@ -30,12 +48,17 @@ const alertOf = (since: string, details: string): StoredAlert => {
 export class LedgerWatch {
   readonly #deps: LedgerWatchDeps;
   #ledLast: boolean = false;
-  #alert: StoredAlert | undefined;
-  /** Receivers that know of it. */
-  readonly #told = new Set<string>();
+  readonly #told = new Map<string, Told>();
+  readonly #retries = new Map<string, Retry>();
 
   constructor(deps: LedgerWatchDeps) {
     this.#deps = deps;
+  }
+
+  /** Whether this hub speaks for all: it leads, or it led before the ledger was away. */
+  get speaks(): boolean {
+    const { ledger } = this.#deps;
+    return ledger.health().ok ? ledger.leads() : this.#ledLast;
   }
 
   /** Looks once, and sends what is to be sent. */
@@ -49,45 +72,66 @@ export class LedgerWatch {
     }
     const lastsMs = clock.now().getTime() - Date.parse(health.since);
     if (!this.#ledLast || lastsMs < config.rules(NAME).forMs) return;
-    this.#alert ??= alertOf(health.since, health.message);
-    await this.#begin(config, this.#alert, signal);
+    await this.#begin(config, alertOf(health.since, health.message), signal);
   }
 
   async #begin(config: AlertsConfig, alert: StoredAlert, signal: AbortSignal): Promise<void> {
     if (this.#deps.silences.matching(labelSetOf(alert), this.#deps.clock.now().getTime()).length > 0) return;
-    for (const placing of setUp(config).groupsOf(alert)) {
-      const { name, isAlertmanager } = placing.receiver;
-      // Alertmanager forgets what it is not sent again.
-      if (this.#told.has(name) && !isAlertmanager) continue;
-      if (await this.#send(placing, alert, signal)) this.#told.add(name);
-    }
+    await Promise.all(
+      setUp(config)
+        .groupsOf(alert)
+        .map(async (placing) => {
+          const key = ownKey(placing);
+          const isTold = this.#told.get(key)?.alert.startsAt === alert.startsAt;
+          // Alertmanager forgets what it is not sent again.
+          if (isTold && !placing.receiver.isAlertmanager) return;
+          if (await this.#send(placing, alert, signal)) this.#told.set(key, { placing, alert });
+        }),
+    );
   }
 
   async #end(config: AlertsConfig, signal: AbortSignal): Promise<void> {
-    const alert = this.#alert;
-    if (alert === undefined) return;
-    const ended = { ...alert, endsAt: this.#deps.clock.now().getTime() };
-    for (const placing of setUp(config).groupsOf(alert)) {
-      const { name, sendResolved } = placing.receiver;
-      if (this.#told.has(name) && (!sendResolved || (await this.#send(placing, ended, signal)))) this.#told.delete(name);
-    }
-    if (this.#told.size === 0) this.#alert = undefined;
+    const endsAt = this.#deps.clock.now().getTime();
+    const { receivers } = setUp(config);
+    await Promise.all(
+      [...this.#told].map(async ([key, { placing, alert }]) => {
+        // One that is no longer in the file is told nothing more.
+        const receiver = receivers.get(placing.receiver.name);
+        if (receiver?.sendResolved !== true || (await this.#send({ ...placing, receiver }, { ...alert, endsAt }, signal)))
+          this.#told.delete(key);
+      }),
+    );
   }
 
-  async #send({ place, receiver }: Placing, alert: StoredAlert, signal: AbortSignal): Promise<boolean> {
-    const { hubUrl, logger, clock } = this.#deps;
+  /** @returns whether the receiver has it; one that does not is tried again, later each time */
+  async #send(placing: Placing, alert: StoredAlert, signal: AbortSignal): Promise<boolean> {
+    const { logger, clock, random } = this.#deps;
+    const { receiver } = placing;
+    const groupKey = ownKey(placing);
+    const retry = this.#retries.get(groupKey) ?? { backoff: createBackoff({ ...RETRY, random }), atMs: 0 };
+    if (clock.monotonicMs() < retry.atMs) return false;
+    const outcome = await receiver.send(this.#notificationOf(placing, groupKey, alert), signal);
+    if (outcome.kind === 'delivered') {
+      this.#retries.delete(groupKey);
+      return true;
+    }
+    retry.atMs = clock.monotonicMs() + retry.backoff.next();
+    this.#retries.set(groupKey, retry);
+    logger.warn({ receiver: receiver.name, reason: outcome.reason }, 'notification was not taken');
+    return false;
+  }
+
+  #notificationOf({ place }: Placing, groupKey: string, alert: StoredAlert): Notification {
+    const { hubUrl, clock } = this.#deps;
     const status = alert.endsAt === null ? 'firing' : 'resolved';
-    const notification: Notification = {
-      key: sha256(`${place.key} ${alert.startsAt} ${status}`).slice(0, 32),
-      groupKey: place.key,
+    return {
+      key: sha256(`${groupKey} ${alert.startsAt} ${status}`).slice(0, 32),
+      groupKey,
       groupLabels: place.labels,
       status,
       alerts: [{ ...alert, status, isNew: true, url: `${hubUrl ?? ''}${pageOfAlert(alert)}` }],
       createdAt: clock.now().getTime(),
       hubUrl,
     };
-    const outcome = await receiver.send(notification, signal);
-    if (outcome.kind !== 'delivered') logger.warn({ receiver: receiver.name, reason: outcome.reason }, 'notification was not taken');
-    return outcome.kind === 'delivered';
   }
 }

@@ -15,6 +15,8 @@ describe('a matcher', () => {
     ['cluster!~"eu-.*|us-1"', 'us-1', false],
     ['cluster=~"eu\\.west.*"', 'eu.west-1', true],
     ['name=~".*Not.*ed"', 'PolicyNotEnforced', true],
+    ['cluster=~"a\\|b"', 'a|b', true],
+    ['cluster=~"a\\|b"', 'a', false],
     ['team=""', '', true],
     ['policy="a \\"b\\" \\\\c"', 'a "b" \\c', true],
     // An overlap of beginning and end is no match.
@@ -23,12 +25,21 @@ describe('a matcher', () => {
     expect(matches(text, value)).toBe(expected);
   });
 
-  it.each(['', 'severity', 'severity=="x"', 'colour=red', 'severity="a', 'cluster=~"(a+)+$"', 'cluster=~"a{2}"', 'cluster=~"a.b"'])(
-    'refuses %j',
-    (text) => {
-      expect(() => parseMatcher(text)).toThrow(/must be|label|only/);
-    },
-  );
+  it.each([
+    '',
+    'severity',
+    'severity=="x"',
+    'colour=red',
+    'severity="a',
+    'cluster=~"(a+)+$"',
+    'cluster=~"a{2}"',
+    'cluster=~"a.b"',
+    'cluster=~"eu\\.*"',
+    'cluster=~eu\\',
+    'cluster=~"\\d"',
+  ])('refuses %j', (text) => {
+    expect(() => parseMatcher(text)).toThrow(/must be|label|only/);
+  });
 
   it('means what the regular expression means', () => {
     const piece = fc.constantFrom('a', 'b', 'ab', '.*');

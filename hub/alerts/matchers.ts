@@ -27,20 +27,26 @@ const MATCHER = /^\s*([a-z]+)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))
 
 const unquote = (text: string): string => text.replaceAll(/\\(["\\])/g, '$1');
 
-/** Characters that mean something in a regular expression beyond what is supported here. */
-const SPECIAL = /[\^$+?()[\]{}.*]/;
-
-const literal = (text: string, whole: string): string => {
-  const plain = text.replaceAll(/\\./g, '');
-  if (SPECIAL.test(plain)) throw new Error(`of a regular expression only .*, | and \\. are supported, is ${JSON.stringify(whole)}`);
-  return text.replaceAll(/\\(.)/g, '$1');
-};
+/** Parts of a regular expression that are supported: an escaped character, anything, another branch, a plain character. */
+const TOKEN = /\\([^\p{L}\p{N}])|(\.\*)|(\|)|([^\\^$+?()[\]{}.*|])/uy;
 
 /**
  * A subset of regular expressions that means the same in Alertmanager and takes time in proportion to its text: values come from clusters,
  * patterns from people.
  */
-const parsePatterns = (text: string): Pattern[] => text.split('|').map((branch) => branch.split('.*').map((piece) => literal(piece, text)));
+const parsePatterns = (text: string): Pattern[] => {
+  const branches: string[][] = [['']];
+  for (let at = 0; at < text.length; at = TOKEN.lastIndex) {
+    TOKEN.lastIndex = at;
+    const token = TOKEN.exec(text);
+    if (token === null) throw new Error(`of a regular expression only .*, | and \\. are supported, is ${JSON.stringify(text)}`);
+    const [, escaped, anything, branch, plain] = token;
+    if (branch !== undefined) branches.push(['']);
+    else if (anything !== undefined) branches.at(-1)?.push('');
+    else branches.at(-1)?.push(`${branches.at(-1)?.pop() ?? ''}${escaped ?? plain ?? ''}`);
+  }
+  return branches;
+};
 
 const isLabel = (name: string): name is MatchedLabel => (MATCHED_LABELS as readonly string[]).includes(name);
 

@@ -91,6 +91,58 @@ describe('alerts', () => {
     expect(evaluation.look({ hub: [], policies: [], clusters })).toMatchObject({ fired: [], resolved: [] });
   });
 
+  it('have room for those of the hub and for the most severe first, and what has none waits for it', () => {
+    const evaluation = new Evaluation();
+    const clusters = (count: number, last: Issue[]): ReadonlyMap<string, readonly Issue[]> =>
+      new Map([
+        ...Array.from({ length: count }, (_, at): [string, Issue[]] => [
+          `c${at}`,
+          [issue({ alert: 'Violations', severity: 'warning', labels: { cluster: `c${at}`, policy: 'finance' } })],
+        ]),
+        ['last', last],
+      ]);
+    const forMs = ALERT_RULES.Violations.forSeconds * 1_000;
+    const tampered = issue({ alert: 'Tampered', labels: { cluster: 'last' } });
+    evaluation.look({ hub: [], policies: [], clusters: clusters(MAX_FIRING, []) });
+    const { fired } = evaluation.look({ hub: [], policies: [], clusters: clusters(MAX_FIRING, [tampered]) }, forMs);
+    expect(fired.map(({ name }) => name)).toEqual(expect.arrayContaining(['Tampered', 'MoreAlerts']));
+    const hub = [issue({ alert: 'CommitRejected', labels: {} })];
+    const full = { hub, policies: [], clusters: clusters(MAX_FIRING, [tampered]) };
+    expect(evaluation.look(full, 1)).toMatchObject({ fired: [{ name: 'CommitRejected' }], resolved: [] });
+    const { fired: later, resolved } = evaluation.look({ ...full, clusters: clusters(MAX_FIRING, []) }, 1);
+    expect([later, resolved.map(({ name }) => name)]).toEqual([[], ['Tampered']]);
+    // As it has waited, it fires as soon as there is room.
+    const next = evaluation.look({ ...full, clusters: clusters(MAX_FIRING, []) }, 1);
+    expect([next.fired.map(({ name }) => name), next.resolved.map(({ name }) => name)]).toEqual([['Violations'], ['MoreAlerts']]);
+  });
+
+  it('of the audit log, and of a cluster that may still come, go on while that is not known', () => {
+    const evaluation = new Evaluation();
+    const audit = [issue({ alert: 'AuditLogInvalid', labels: {} })];
+    const clusters = new Map([['eu', [issue({ alert: 'ClusterUnregistered', severity: 'warning', labels: { cluster: 'eu' } })]]]);
+    const instant: AlertRules = () => ({ forMs: 0, severity: undefined });
+    expect(evaluation.look({ hub: [], audit, policies: [], clusters }, 0, instant).fired).toHaveLength(2);
+    const nothing = { hub: [], policies: [], clusters: new Map() };
+    expect(evaluation.look({ ...nothing, unknown: new Set(['eu']) }, 1, instant).resolved).toEqual([]);
+    expect(evaluation.look({ ...nothing, audit: [] }, 1, instant).resolved).toHaveLength(2);
+  });
+
+  it('go on where their labels change, also those of a cluster that is away', () => {
+    const evaluation = new Evaluation();
+    evaluation.look(ofCluster(issue()));
+    evaluation.look(ofCluster(issue()), FOR_MS);
+    const moved = issue({ isCurrent: false, labels: { cluster: 'eu', policy: 'finance', team: 'payments' } });
+    expect(evaluation.look(ofCluster(moved), 1)).toMatchObject({ fired: [{ labels: moved.labels }], resolved: [{ name: moved.alert }] });
+  });
+
+  it('wait no longer because the clock was set back', () => {
+    const evaluation = new Evaluation();
+    evaluation.nowMs = 1_000_000_000;
+    evaluation.look(ofCluster(issue()));
+    evaluation.look(ofCluster(issue()), -900_000_000);
+    expect(evaluation.look(ofCluster(issue()), FOR_MS).fired).toHaveLength(1);
+  });
+
   it('are planned once: what was planned changes nothing more', () => {
     const kinds = fc.constantFrom('Tampered', 'Violations', 'PolicyNotEnforced', 'PolicyConflict');
     const anyIssue = fc.record({ alert: kinds, policy: fc.constantFrom('a', 'b', 'c'), isCurrent: fc.boolean() });

@@ -1,4 +1,4 @@
-import type { AlertName, AlertSeverity } from '@fso/shared/api';
+import { ALERT_SEVERITIES, type AlertName, type AlertSeverity } from '@fso/shared/api';
 import { type AlertDraft, draftAlerts, fire, identityOf, type StoredAlert } from './alert.ts';
 import type { CurrentIssues } from './issue.ts';
 
@@ -10,8 +10,10 @@ export interface AlertRuleSettings {
 }
 export type AlertRules = (name: AlertName) => AlertRuleSettings;
 
-/** Alerts that fire at once; it bounds memory, ledger and answers. With more there is one cause, or the hub is too small. */
+/** Alerts of clusters that fire at once; it bounds memory, ledger and answers. With more there is one cause, or the hub is too small. */
 export const MAX_FIRING = 20_000;
+/** The same for those of the hub and of policies wherever they are: clusters leave no less room for them. */
+export const MAX_FIRING_OF_NONE = 1_000;
 
 export interface AlertsInput {
   readonly issues: CurrentIssues;
@@ -33,16 +35,18 @@ export interface AlertsPlan {
   readonly nextMs: number;
 }
 
-function* allIssues({ hub, policies = [], clusters = new Map() }: CurrentIssues) {
+function* allIssues({ hub, audit = [], policies = [], clusters = new Map() }: CurrentIssues) {
   yield* hub;
+  yield* audit;
   yield* policies;
   for (const issues of clusters.values()) yield* issues;
 }
 
 /** Whether it is known now what the alert is about. */
-const isJudged = ({ hub, policies, clusters }: CurrentIssues, { labels }: StoredAlert): boolean => {
-  if (labels.cluster !== undefined) return clusters !== undefined;
-  return labels.policy === undefined ? hub !== undefined : policies !== undefined;
+const isJudged = ({ audit, policies, clusters, unknown }: CurrentIssues, { name, labels }: StoredAlert): boolean => {
+  if (labels.cluster !== undefined) return clusters !== undefined && unknown?.has(labels.cluster) !== true;
+  if (name === 'AuditLogInvalid') return audit !== undefined;
+  return labels.policy === undefined || policies !== undefined;
 };
 
 const withRules = (drafts: Iterable<AlertDraft>, rules: AlertRules): Map<string, AlertDraft> => {
@@ -65,40 +69,73 @@ const moreAlerts = (count: number): AlertDraft => {
   };
 };
 
+const placeOf = ({ name, labels: { cluster, policy } }: Pick<StoredAlert, 'name' | 'labels'>): string => [name, cluster, policy].join('\n');
+
+/** What fires under labels or a severity that it no longer has. What fires in its place goes on with it. */
+const outdatedPlaces = (drafts: ReadonlyMap<string, AlertDraft>, firing: AlertsInput['firing']): ReadonlySet<string> =>
+  new Set([...firing].flatMap(([identity, alert]) => (drafts.has(identity) ? [] : [placeOf(alert)])));
+
+/** A problem that has lasted long enough. */
+interface Due {
+  readonly draft: AlertDraft;
+  readonly since: number;
+}
+
 /** Splits problems that do not fire yet into those that do from now on, and those that have to last longer. */
-const dueOf = (drafts: Iterable<AlertDraft>, { firing, pending, rules, nowMs }: AlertsInput) => {
-  const due: AlertDraft[] = [];
+const dueOf = (drafts: ReadonlyMap<string, AlertDraft>, { firing, pending, rules, nowMs }: AlertsInput) => {
+  const outdated = outdatedPlaces(drafts, firing);
+  const goesOn = (draft: AlertDraft): boolean => outdated.has(placeOf(draft));
+  // What a cluster said before it went away begins nothing.
+  const mayBegin = (draft: AlertDraft): boolean => draft.isCurrent || pending.has(draft.identity) || goesOn(draft);
+  const due: Due[] = [];
   const waiting = new Map<string, number>();
   let nextMs = Number.POSITIVE_INFINITY;
-  for (const draft of drafts) {
-    // What a cluster said before it went away begins nothing.
-    if (firing.has(draft.identity) || !(draft.isCurrent || pending.has(draft.identity))) continue;
-    const since = pending.get(draft.identity) ?? nowMs;
-    const at = since + rules(draft.name).forMs;
-    if (at <= nowMs) due.push(draft);
+  for (const draft of drafts.values()) {
+    const { identity, name } = draft;
+    if (firing.has(identity) || !mayBegin(draft)) continue;
+    // A clock that was set back makes nothing wait for longer.
+    const since = Math.min(pending.get(identity) ?? nowMs, nowMs);
+    const at = goesOn(draft) ? nowMs : since + rules(name).forMs;
+    if (at <= nowMs) due.push({ draft, since });
     else {
-      waiting.set(draft.identity, since);
+      waiting.set(identity, since);
       nextMs = Math.min(nextMs, at);
     }
   }
   return { due, waiting, nextMs };
 };
 
-/** Keeps what fires within {@link MAX_FIRING}; the rest is one more alert. @returns drafts and those of them that fire from now on */
-const bound = (drafts: Map<string, AlertDraft>, due: readonly AlertDraft[], firing: AlertsInput['firing']): readonly AlertDraft[] => {
-  const room = Math.max(0, MAX_FIRING - firing.size);
-  if (due.length <= room) return due;
-  const more = moreAlerts(due.length - room);
-  drafts.set(more.identity, more);
-  return [...due.slice(0, room), ...(firing.has(more.identity) ? [] : [more])];
+const isOfCluster = ({ labels }: Pick<StoredAlert, 'labels'>): boolean => labels.cluster !== undefined;
+
+/** The most severe of them, as many as there is room for. */
+const withRoom = (due: readonly Due[], room: number): Due[] =>
+  due
+    .toSorted((a, b) => ALERT_SEVERITIES.indexOf(a.draft.severity) - ALERT_SEVERITIES.indexOf(b.draft.severity))
+    .slice(0, Math.max(0, room));
+
+/** Keeps what fires within {@link MAX_FIRING}; the rest waits for room. @returns what fires from now on, and the rest */
+const bound = (
+  due: readonly Due[],
+  firing: AlertsInput['firing'],
+): { readonly fired: readonly AlertDraft[]; readonly rest: readonly Due[] } => {
+  const { of = [], none = [] } = Object.groupBy(due, ({ draft }) => (isOfCluster(draft) ? 'of' : 'none'));
+  const firingOf = [...firing.values()].filter(isOfCluster).length;
+  const taken = [...withRoom(none, MAX_FIRING_OF_NONE - (firing.size - firingOf)), ...withRoom(of, MAX_FIRING - firingOf)];
+  if (taken.length === due.length) return { fired: due.map(({ draft }) => draft), rest: [] };
+  const isTaken = new Set(taken);
+  return { fired: taken.map(({ draft }) => draft), rest: due.filter((one) => !isTaken.has(one)) };
 };
 
 /** Compares what is wrong with what fires. Pure. */
 export const planAlerts = (input: AlertsInput): AlertsPlan => {
   const { issues, firing, nowMs } = input;
   const drafts = withRules(draftAlerts(allIssues(issues)).values(), input.rules);
-  const { due, waiting, nextMs } = dueOf(drafts.values(), input);
-  const fired = bound(drafts, due, firing).map((draft) => fire(draft, nowMs));
+  const { due, waiting, nextMs } = dueOf(drafts, input);
+  const { fired, rest } = bound(due, firing);
+  for (const { draft, since } of rest) waiting.set(draft.identity, since);
+  const more = rest.length > 0 ? [moreAlerts(rest.length)] : [];
+  for (const draft of more) drafts.set(draft.identity, draft);
+  const begun = [...fired, ...more.filter(({ identity }) => !firing.has(identity))];
   const resolved: StoredAlert[] = [];
   const changed: StoredAlert[] = [];
   for (const [identity, alert] of firing) {
@@ -106,5 +143,5 @@ export const planAlerts = (input: AlertsInput): AlertsPlan => {
     if (draft === undefined && isJudged(issues, alert)) resolved.push({ ...alert, endsAt: nowMs });
     if (draft !== undefined && draft.details !== alert.details) changed.push({ ...alert, details: draft.details });
   }
-  return { fired, resolved, changed, pending: waiting, nextMs };
+  return { fired: begun.map((draft) => fire(draft, nowMs)), resolved, changed, pending: waiting, nextMs };
 };

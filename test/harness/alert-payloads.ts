@@ -14,7 +14,7 @@ const mrkdwn = (max: number) =>
     .refine((text) => !/<(?!https?:\/\/[^\s<>|]+\|Open>)/.test(text), 'has a < that is no link of the hub')
     .refine((text) => !/&(?!amp;|lt;|gt;)/.test(text), 'has an & that is not escaped');
 
-const SlackText = (max: number) => z.strictObject({ type: z.literal('mrkdwn'), text: mrkdwn(max) });
+const SlackText = (max: number) => z.strictObject({ type: z.literal('mrkdwn'), text: mrkdwn(max), verbatim: z.literal(true) });
 
 /** https://docs.slack.dev/reference/block-kit/blocks/header-block, …/section-block, …/context-block */
 const SlackBlock = z.discriminatedUnion('type', [

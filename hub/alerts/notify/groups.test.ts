@@ -114,7 +114,7 @@ class AlertsModel {
   rememberedWrongly(): string[] {
     const firing = this.#members().flatMap(({ alert }) => (alert.endsAt === null ? [alert.fingerprint] : []));
     const open = Object.entries(this.group.record.told).flatMap(([who, [, state]]) => (state === 'r' ? [] : [who]));
-    return [...new Set(firing).symmetricDifference(new Set(open))];
+    return [...firing.filter((who) => !open.includes(who)), ...open.filter((who) => !firing.includes(who))];
   }
 
   #members(): GroupMember[] {

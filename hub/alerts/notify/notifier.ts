@@ -2,12 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { ALERT_SEVERITIES, type NewAuditEntry, type ReceiverKind } from '@fso/shared/api';
 import { type Backoff, type Clock, createBackoff, type Logger, mapConcurrently } from '@fso/shared/runtime';
 import type { Ledger } from '../../ledger/index.ts';
-import { pageOfAlert, type StoredAlert } from '../alert.ts';
 import type { AlertStore } from '../alert-store.ts';
 import type { AlertsConfig } from '../alerts-file.ts';
 import { labelSetOf } from '../matchers.ts';
-import { RESEND_MS } from '../receivers/alertmanager.ts';
-import type { Notification, NotifiedAlert, Outcome, Receiver } from '../receivers/receiver.ts';
+import { type Notification, type NotifiedAlert, notifiedOf, type Outcome, type Receiver } from '../receivers/receiver.ts';
 import type { Silences } from '../silences.ts';
 import type { GroupStore } from './group-store.ts';
 import { type GroupMember, type GroupRecord, newGroup, planGroup, settleGroup } from './groups.ts';
@@ -44,6 +42,9 @@ const SENDS_PER_RECEIVER = 4;
 const WRITES = 64;
 const RETRY = { baseMs: 1_000, maxMs: 300_000, minMs: 500 };
 
+/** Notifications on their way, by key of the group: each has one at a time. */
+export type Sending = Map<string, { readonly receiver: string; readonly done: Promise<void> }>;
+
 interface Group extends Placing {
   readonly members: GroupMember[];
 }
@@ -78,18 +79,18 @@ const refusedEntry = (receiver: Receiver, key: string, reason: string): NewAudit
 export class Notifier {
   readonly #deps: NotifierDeps;
   /** By key of the group. */
-  readonly #sending = new Map<string, { readonly receiver: string; readonly done: Promise<void> }>();
+  readonly #sending: Sending;
+  /** Monotonic, as what follows: a clock that is set holds nothing back. */
   readonly #retries = new Map<string, { readonly backoff: Backoff; atMs: number }>();
   /** When a receiver that had too much takes more, by name. */
   readonly #busyUntil = new Map<string, number>();
-  /** When all that fires was last sent to an Alertmanager, by name. */
-  readonly #resentAt = new Map<string, number>();
-
   /** Names of the alerts file. */
-  #receivers: Iterable<string> = [];
+  #receivers: readonly string[] = [];
 
-  constructor(deps: NotifierDeps) {
+  /** @param sending notifications that are on their way, of this and of the resender */
+  constructor(deps: NotifierDeps, sending: Sending) {
     this.#deps = deps;
+    this.#sending = sending;
   }
 
   /**
@@ -102,9 +103,7 @@ export class Notifier {
     this.#receivers = [...setup.receivers.keys()];
     const groups = this.#groupsOf(setup);
     const atMs = await this.#plan(groups, setup);
-    const sentAtMs = this.#sendDue(setup, signal);
-    const resendMs = this.#resend(groups, signal);
-    return Math.min(atMs, sentAtMs, resendMs);
+    return Math.min(atMs, this.#sendDue(setup, signal));
   }
 
   /** What is on its way when the signal of {@link pass} aborts ends soon after. */
@@ -151,8 +150,9 @@ export class Notifier {
     return { key, before, after: plan.record, isChanged: plan.record !== undefined, atMs: plan.atMs };
   }
 
-  #sendDue({ receivers }: Setup, signal: AbortSignal): number {
-    const nowMs = this.#nowMs();
+  #sendDue(setup: Setup, signal: AbortSignal): number {
+    const { receivers } = setup;
+    const nowMs = this.#deps.clock.monotonicMs();
     let nextMs = Number.POSITIVE_INFINITY;
     const waiting = this.#deps.groups.list().filter(({ pending }) => pending !== null);
     this.#deps.metrics.waiting(waiting.length);
@@ -161,9 +161,9 @@ export class Notifier {
       if (receiver === undefined || this.#sending.has(record.key)) continue;
       const atMs = Math.max(this.#retries.get(record.key)?.atMs ?? 0, this.#busyUntil.get(receiver.name) ?? 0);
       if (atMs > nowMs) nextMs = Math.min(nextMs, atMs);
-      else if (this.#hasRoom(receiver)) this.#begin(record, receiver, signal);
+      else if (this.#hasRoom(receiver)) this.#begin(record, receiver, setup, signal);
     }
-    return nextMs;
+    return this.#nowMs() + nextMs - nowMs;
   }
 
   /** What waits for room goes on when something was sent. */
@@ -171,11 +171,16 @@ export class Notifier {
     return [...this.#sending.values()].filter(({ receiver }) => receiver === name).length < SENDS_PER_RECEIVER;
   }
 
-  #begin(record: GroupRecord, receiver: Receiver, signal: AbortSignal): void {
+  #begin(record: GroupRecord, receiver: Receiver, setup: Setup, signal: AbortSignal): void {
     const done = this.#send(record, receiver, signal)
-      .catch((err: unknown) => this.#deps.logger.error({ err, receiver: receiver.name }, 'notification could not be recorded'))
+      .catch((err: unknown) => {
+        this.#deps.logger.error({ err, receiver: receiver.name }, 'notification could not be recorded');
+        this.#retryLater(record.key, receiver, {});
+      })
       .finally(() => {
         this.#sending.delete(record.key);
+        // The next one for this receiver waits for no look at the fleet.
+        if (!signal.aborted) this.#sendDue(setup, signal);
         this.#deps.onSent();
       });
     this.#sending.set(record.key, { receiver: receiver.name, done });
@@ -188,17 +193,15 @@ export class Notifier {
     // Everything that it was about is forgotten already.
     const outcome: Outcome = notification === undefined ? { kind: 'delivered', answer: '' } : await receiver.send(notification, signal);
     if (signal.aborted && outcome.kind !== 'delivered') return;
-    if (notification !== undefined) await this.#note(receiver, pending.key, outcome);
-    if (outcome.kind === 'failed') {
-      this.#retryLater(record.key, receiver, outcome);
-      return;
+    if (outcome.kind === 'failed') this.#retryLater(record.key, receiver, outcome);
+    else {
+      await this.#deps.groups.update(record.key, (now) => now && settleGroup(now, pending.key, this.#nowMs()));
+      this.#retries.delete(record.key);
     }
-    this.#retries.delete(record.key);
-    await this.#deps.groups.update(record.key, (now) => now && settleGroup(now, pending.key, this.#nowMs()));
+    if (notification !== undefined) await this.#note(receiver, pending.key, outcome);
   }
 
   async #note(receiver: Receiver, key: string, outcome: Outcome): Promise<void> {
-    const known = [...this.#receivers];
     const { metrics, statuses, logger, ledger } = this.#deps;
     metrics.notified(receiver.kind, outcome.kind);
     if (outcome.kind !== 'delivered')
@@ -207,14 +210,15 @@ export class Notifier {
         'notification was not taken',
       );
     if (outcome.kind === 'refused') await ledger.audit.append(refusedEntry(receiver, key, outcome.reason));
-    await statuses.note(receiver.name, outcome, known, this.#nowMs());
+    await statuses.note(receiver.name, outcome, this.#receivers, this.#nowMs());
   }
 
-  #retryLater(key: string, receiver: Receiver, { afterMs = 0 }: Extract<Outcome, { kind: 'failed' }>): void {
+  #retryLater(key: string, receiver: Receiver, { afterMs = 0 }: { readonly afterMs?: number }): void {
+    const nowMs = this.#deps.clock.monotonicMs();
     const retry = this.#retries.get(key) ?? { backoff: createBackoff({ ...RETRY, random: this.#deps.random }), atMs: 0 };
-    retry.atMs = this.#nowMs() + Math.max(afterMs, retry.backoff.next());
+    retry.atMs = nowMs + Math.max(afterMs, retry.backoff.next());
     this.#retries.set(key, retry);
-    if (afterMs > 0) this.#busyUntil.set(receiver.name, this.#nowMs() + afterMs);
+    if (afterMs > 0) this.#busyUntil.set(receiver.name, nowMs + afterMs);
   }
 
   #notificationOf(record: GroupRecord, pending: NonNullable<GroupRecord['pending']>, receiver: Receiver): Notification | undefined {
@@ -223,7 +227,9 @@ export class Notifier {
       if (alert === undefined) return [];
       const isResolved = state === 'r';
       const endsAt = alert.startsAt === startsAt ? alert.endsAt : pending.createdAt;
-      return [this.#notified({ ...alert, startsAt, endsAt: isResolved ? (endsAt ?? pending.createdAt) : null }, isResolved, true)];
+      return [
+        notifiedOf(this.#deps.hubUrl, { ...alert, startsAt, endsAt: isResolved ? (endsAt ?? pending.createdAt) : null }, isResolved, true),
+      ];
     });
     const others = receiver.isAlertmanager ? [] : this.#stillFiring(record, pending);
     const alerts = [...marked, ...others].sort(byUrgency);
@@ -237,49 +243,8 @@ export class Notifier {
   #stillFiring({ told }: GroupRecord, { marks }: NonNullable<GroupRecord['pending']>): NotifiedAlert[] {
     return Object.entries(told).flatMap(([fingerprint, [startsAt, state]]) => {
       const alert = state === 'f' && marks[fingerprint] === undefined ? this.#deps.alerts.get(fingerprint) : undefined;
-      return alert?.startsAt === startsAt && alert.endsAt === null ? [this.#notified(alert, false, false)] : [];
+      return alert?.startsAt === startsAt && alert.endsAt === null ? [notifiedOf(this.#deps.hubUrl, alert, false, false)] : [];
     });
-  }
-
-  #notified(alert: StoredAlert, isResolved: boolean, isNew: boolean): NotifiedAlert {
-    return { ...alert, status: isResolved ? 'resolved' : 'firing', isNew, url: `${this.#deps.hubUrl ?? ''}${pageOfAlert(alert)}` };
-  }
-
-  /** Alertmanager forgets what it is not sent again. That needs no record: the same twice is the same as once. */
-  #resend(groups: ReadonlyMap<string, Group>, signal: AbortSignal): number {
-    const nowMs = this.#nowMs();
-    let nextMs = Number.POSITIVE_INFINITY;
-    for (const [key, { receiver, members }] of groups) {
-      if (!receiver.isAlertmanager) continue;
-      const told = this.#deps.groups.get(key)?.told ?? {};
-      const firing = members.filter(({ alert, silenced }) => alert.endsAt === null && !silenced && told[alert.fingerprint]?.[1] === 'f');
-      if (firing.length === 0) continue;
-      const dueMs = (this.#resentAt.get(receiver.name) ?? 0) + RESEND_MS;
-      if (dueMs <= nowMs) this.#sendAgain(key, receiver, firing, signal);
-      nextMs = Math.min(nextMs, Math.max(dueMs, nowMs + RESEND_MS));
-    }
-    return nextMs;
-  }
-
-  #sendAgain(key: string, receiver: Receiver, firing: readonly GroupMember[], signal: AbortSignal): void {
-    this.#resentAt.set(receiver.name, this.#nowMs());
-    const alerts = firing.map(({ alert }) => this.#notified(alert, false, false));
-    const createdAt = this.#nowMs();
-    const notification: Notification = {
-      key,
-      groupKey: key,
-      groupLabels: {},
-      status: 'firing',
-      alerts,
-      createdAt,
-      hubUrl: this.#deps.hubUrl,
-    };
-    const done = receiver
-      .send(notification, signal)
-      .then((outcome) => (signal.aborted ? undefined : this.#note(receiver, 'resend', outcome)))
-      .catch((err: unknown) => this.#deps.logger.error({ err, receiver: receiver.name }, 'notification could not be recorded'))
-      .finally(() => this.#sending.delete(`resend ${key}`));
-    this.#sending.set(`resend ${key}`, { receiver: `resend ${receiver.name}`, done });
   }
 
   #nowMs(): number {

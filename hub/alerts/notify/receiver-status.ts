@@ -6,7 +6,7 @@ import type { Outcome } from '../receivers/receiver.ts';
 const RECEIVER_KIND = 'alert-receiver';
 /** All are one record. */
 const NAME = 'all';
-/** A success within this time of the last one is not written. */
+/** The same again within this time of the last one is not written: it would be a write of the ledger for each attempt. */
 const WRITE_EVERY_MS = 60_000;
 const MAX_REASON = 512;
 
@@ -21,7 +21,10 @@ const Statuses = z.record(z.string(), Status).catch({});
 const UNKNOWN: ReceiverStatus = { lastSuccess: null, lastFailure: null };
 
 const isNews = ({ lastSuccess, lastFailure }: ReceiverStatus, outcome: Outcome, nowMs: number): boolean => {
-  if (outcome.kind !== 'delivered') return true;
+  if (outcome.kind !== 'delivered') {
+    const isSame = lastFailure?.reason === truncate(outcome.reason, MAX_REASON) && lastFailure.time > (lastSuccess ?? 0);
+    return !isSame || Math.abs(nowMs - lastFailure.time) >= WRITE_EVERY_MS;
+  }
   return lastSuccess === null || nowMs - lastSuccess >= WRITE_EVERY_MS || (lastFailure?.time ?? 0) >= lastSuccess;
 };
 

@@ -7,7 +7,9 @@ import type { Notification, NotifiedAlert, Outcome } from './receiver.ts';
 type Settings = NonNullable<ReceiverSettings['alertmanager']>;
 
 /** Alerts of one request. */
-const BATCH = 500;
+export const ALERTMANAGER_BATCH = 500;
+/** Proxies take a megabyte. */
+const MAX_BATCH_BYTES = 512 * 1024;
 /** How often all that fire are sent again, as Prometheus does. */
 export const RESEND_MS = 60_000;
 /** Alertmanager takes an alert that is not sent again as resolved after this time: four sendings, as Prometheus has it. */
@@ -20,7 +22,8 @@ export const formatAlertmanager = ({ url, details, summary, startsAt, endsAt, st
     labels: { alertname: name, ...labels, source: 'fso' },
     annotations: { summary, description: details },
     startsAt: timeText(startsAt),
-    endsAt: timeText(status === 'resolved' && endsAt !== null ? endsAt : nowMs + VALID_MS),
+    // An end before the start is refused, and one in the future would not be an end.
+    endsAt: timeText(Math.max(startsAt, status === 'resolved' && endsAt !== null ? Math.min(endsAt, nowMs) : nowMs + VALID_MS)),
     ...(/^https?:\/\//.test(url) ? { generatorURL: url } : {}),
   };
 };
@@ -42,15 +45,51 @@ const authorizationOf = async ({
 /** Where alerts are posted, below the address of Alertmanager, which may have a path. */
 export const alertsUrl = (url: string): string => `${url.replace(/\/+$/, '')}/api/v2/alerts`;
 
+/** Alerts of one request each, as many as it has room for. */
+const batchesOf = (alerts: readonly string[]): string[][] => {
+  const batches: string[][] = [];
+  let bytes = 0;
+  for (const alert of alerts) {
+    const size = Buffer.byteLength(alert) + 1;
+    const last = batches.at(-1);
+    if (last === undefined || last.length >= ALERTMANAGER_BATCH || bytes + size > MAX_BATCH_BYTES) {
+      batches.push([alert]);
+      bytes = size;
+    } else {
+      last.push(alert);
+      bytes += size;
+    }
+  }
+  return batches;
+};
+
+type Post = (alerts: readonly string[]) => Promise<Outcome>;
+
+/** Alertmanager refuses all for one that it does not take: halves, down to that one, let the others arrive. */
+const sendHalves = async (alerts: readonly string[], post: Post): Promise<Outcome> => {
+  const outcome = await post(alerts);
+  if (outcome.kind !== 'refused' || alerts.length === 1) return outcome;
+  const middle = Math.ceil(alerts.length / 2);
+  return sendEach([alerts.slice(0, middle), alerts.slice(middle)], post);
+};
+
+/** @returns the worst outcome; what failed is sent again with all others, so nothing more is sent then */
+const sendEach = async (batches: readonly (readonly string[])[], post: Post): Promise<Outcome> => {
+  let worst: Outcome = { kind: 'delivered', answer: '' };
+  for (const batch of batches) {
+    const outcome = await sendHalves(batch, post);
+    if (outcome.kind === 'failed') return outcome;
+    if (outcome.kind === 'refused' || worst.kind === 'delivered') worst = outcome;
+  }
+  return worst;
+};
+
 /** Sends alerts, some hundreds at a time; the same twice is the same as once. */
 export const sendAlertmanager = (settings: Settings, { alerts }: Notification, signal: AbortSignal): Promise<Outcome> =>
   attempt(async () => {
     const { headers, secrets } = await authorizationOf(settings);
     const nowMs = Date.now();
-    let outcome: Outcome = { kind: 'delivered', answer: '' };
-    for (let at = 0; at < alerts.length && outcome.kind === 'delivered'; at += BATCH) {
-      const body = JSON.stringify(alerts.slice(at, at + BATCH).map((alert) => formatAlertmanager(alert, nowMs)));
-      outcome = await postJson({ url: alertsUrl(settings.url), headers, body, secrets }, signal);
-    }
-    return outcome;
+    const url = alertsUrl(settings.url);
+    const texts = alerts.map((alert) => JSON.stringify(formatAlertmanager(alert, nowMs)));
+    return sendEach(batchesOf(texts), (batch) => postJson({ url, headers, body: `[${batch.join(',')}]`, secrets }, signal));
   });

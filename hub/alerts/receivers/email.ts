@@ -9,6 +9,8 @@ import type { Notification, NotifiedAlert, Outcome } from './receiver.ts';
 type Settings = NonNullable<ReceiverSettings['email']>;
 
 const TIMEOUT_MS = 10_000;
+/** For all of it: a server that says a word now and then keeps nothing waiting for longer. */
+const DEADLINE_MS = 30_000;
 /** A line of a header has at most 998 characters (RFC 5322, 2.1.1); readers show fewer. */
 const MAX_SUBJECT = 200;
 const MAX_DETAILS = 2_048;
@@ -54,10 +56,21 @@ export const formatEmail = (notification: Notification): { readonly subject: str
 /** RFC 5322, 3.6.4: the same for each attempt, so that a mail that arrives twice is seen as one. */
 export const messageIdOf = ({ key }: Notification, from: string): string => `<${key}@${from.slice(from.lastIndexOf('@') + 1)}>`;
 
-/** 5yz says that the same would be refused again (RFC 5321, 4.2.1). */
+/** 55z is about the mail and its addresses (RFC 5321, 4.2.2): the same would be refused again. Other 5yz, as of a password, pass. */
 const isPermanent = (error: unknown): boolean => {
   const code: unknown = Reflect.get(Object(error), 'responseCode');
-  return typeof code === 'number' && code >= 500;
+  return typeof code === 'number' && code >= 550 && code < 560;
+};
+
+/** A server may take a mail for some of its addresses. It is tried again, under its id, while that may help the others. */
+const outcomeOf = (
+  sent: { readonly response: string; readonly rejectedErrors?: readonly unknown[] | undefined },
+  secrets: string[],
+): Outcome => {
+  const { rejectedErrors: errors = [] } = sent;
+  if (errors.length === 0) return { kind: 'delivered', answer: cleanAnswer(sent.response, secrets) };
+  const reason = cleanAnswer(`not to all addresses: ${errors.map(messageOf).join('; ')}`, secrets);
+  return { kind: errors.every(isPermanent) ? 'refused' : 'failed', reason };
 };
 
 /** The library is loaded by a hub that sends mail: it brings modules of Node.js that others do without. */
@@ -84,8 +97,6 @@ export const sendEmail = (settings: Settings, notification: Notification, signal
   attempt(async () => {
     const password = settings.passwordFile === undefined ? undefined : await readSecret(settings.passwordFile);
     const transport = await openTransport(settings, password);
-    const close = (): void => transport.close();
-    signal.addEventListener('abort', close, { once: true });
     try {
       const { from, to } = settings;
       const sent = await transport.sendMail({
@@ -93,16 +104,16 @@ export const sendEmail = (settings: Settings, notification: Notification, signal
         to,
         messageId: messageIdOf(notification, from),
         date: new Date(notification.createdAt),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
         // Out-of-office replies and mailing lists leave it alone (RFC 3834).
         headers: { 'Auto-Submitted': 'auto-generated' },
         ...formatEmail(notification),
       });
-      return { kind: 'delivered', answer: cleanAnswer(sent.response, [password ?? '']) };
+      return outcomeOf(sent, [password ?? '']);
     } catch (error) {
       const reason = cleanAnswer(messageOf(error), [password ?? '']);
       return isPermanent(error) ? { kind: 'refused', reason } : { kind: 'failed', reason };
     } finally {
-      signal.removeEventListener('abort', close);
       transport.close();
     }
   });

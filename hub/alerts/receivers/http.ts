@@ -17,15 +17,28 @@ const MAX_SECRET_CHARS = 8_192;
 export const readSecret = async (file: string): Promise<string> => {
   const text = (await readFile(file, 'utf8')).trim();
   if (text === '') throw new Error(`${file} is empty`);
+  // It would end a header, or be taken out of no answer.
+  if (/\p{Cc}/u.test(text)) throw new Error(`${file} has more than one line, or control characters`);
   if (text.length > MAX_SECRET_CHARS) throw new Error(`${file} is longer than ${MAX_SECRET_CHARS} characters`);
   return text;
 };
 
-/** @returns the text without control characters and secrets, cut to a readable length */
+/** Shorter parts of a path are words that say nothing. */
+const MIN_SECRET_PART = 8;
+
+/** A URL that is a secret, and the parts of it that are secrets too: servers say the path of what they do not know. */
+export const secretsOfUrl = (url: string): string[] => {
+  const { pathname, search } = URL.parse(url) ?? { pathname: '', search: '' };
+  const parts = [`${pathname}${search}`, ...pathname.split('/'), ...search.split(/[?&=]/)];
+  return [url, ...parts.filter((part) => part.length >= MIN_SECRET_PART)];
+};
+
+/** @returns the text without secrets and control characters, cut to a readable length */
 export const cleanAnswer = (text: string, secrets: readonly string[]): string => {
-  let cleaned = text.replaceAll(/\p{Cc}+/gu, ' ').trim();
-  for (const secret of secrets) if (secret !== '') cleaned = cleaned.replaceAll(secret, '…');
-  return truncate(cleaned, MAX_ANSWER_CHARS);
+  let cleaned = text;
+  // The longest first, as others may be parts of it.
+  for (const secret of secrets.toSorted((a, b) => b.length - a.length)) if (secret !== '') cleaned = cleaned.replaceAll(secret, '…');
+  return truncate(cleaned.replaceAll(/\p{Cc}+/gu, ' ').trim(), MAX_ANSWER_CHARS);
 };
 
 const readBounded = async ({ body }: Response): Promise<string> => {
@@ -47,16 +60,16 @@ const retryAfterMs = (header: string | null, nowMs: number): number | undefined 
   return Number.isFinite(ms) ? Math.min(Math.max(0, ms), MAX_RETRY_AFTER_MS) : undefined;
 };
 
-/** The receiver may take it later: it is busy, away, or too many come. Any other 4xx says that it never will. */
-const mayComeLater = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429;
+/** These say that the same notification would be refused again. Anything else is about the receiver, as a secret that was replaced, and passes. */
+const REFUSED: readonly number[] = [400, 413, 422];
 
 const outcomeOf = (response: Response, answer: string): Outcome => {
   const { status } = response;
   const said = answer === '' ? `HTTP ${status}` : `HTTP ${status}: ${answer}`;
   if (status >= 200 && status < 300) return { kind: 'delivered', answer: said };
   if (status >= 300 && status < 400)
-    return { kind: 'refused', reason: `${said} (redirects are not followed: name the URL that it leads to)` };
-  if (!mayComeLater(status)) return { kind: 'refused', reason: said };
+    return { kind: 'failed', reason: `${said} (redirects are not followed: name the URL that it leads to)` };
+  if (REFUSED.includes(status)) return { kind: 'refused', reason: said };
   const afterMs = retryAfterMs(response.headers.get('retry-after'), Date.now());
   return { kind: 'failed', reason: said, ...(afterMs === undefined ? {} : { afterMs }) };
 };

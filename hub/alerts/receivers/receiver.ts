@@ -1,5 +1,5 @@
 import type { ReceiverKind } from '@fso/shared/api';
-import type { StoredAlert } from '../alert.ts';
+import { pageOfAlert, type StoredAlert } from '../alert.ts';
 import type { LabelSet } from '../matchers.ts';
 
 /** An alert as its receiver gets it. */
@@ -11,6 +11,14 @@ export interface NotifiedAlert extends Omit<StoredAlert, 'name'> {
   /** Page of the dashboard; a path only, where the hub does not know its own address. */
   readonly url: string;
 }
+
+/** @param hubUrl undefined: not known */
+export const notifiedOf = (hubUrl: string | undefined, alert: StoredAlert, isResolved: boolean, isNew: boolean): NotifiedAlert => ({
+  ...alert,
+  status: isResolved ? 'resolved' : 'firing',
+  isNew,
+  url: `${hubUrl ?? ''}${pageOfAlert(alert)}`,
+});
 
 /** What a receiver is sent at once. */
 export interface Notification {

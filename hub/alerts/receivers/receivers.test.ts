@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { MAX_PAGERDUTY_BYTES, PagerDutyEvent, SlackMessage } from '../../../test/harness/alert-payloads.ts';
+import { startMailServer } from '../../../test/harness/mail-server.ts';
 import type { ReceiverSettings } from '../alerts-file.ts';
 import { alertsConfig, openAlertsFolder } from '../testing/alerts-files.ts';
 import { startReceiverServer } from '../testing/receiver-server.ts';
@@ -88,8 +89,8 @@ const open = async () => {
   const server = await startReceiverServer();
   return {
     server,
-    receiver: async (kind: (file: string) => string) => {
-      const file = await folder.secret('secret', 'very-secret');
+    receiver: async (kind: (file: string) => string, secret = 'very-secret') => {
+      const file = await folder.secret('secret', secret);
       const text = `receivers: [{name: it, ${kind(file)}}]\nroute: {receiver: it}\n`;
       return openReceiver(alertsConfig(text).receivers[0] as ReceiverSettings);
     },
@@ -116,10 +117,13 @@ describe('a receiver over HTTP', () => {
       { status: 400, body: 'no very-secret here' },
       { kind: 'refused', reason: 'HTTP 400: no … here' },
     ],
-    [{ status: 404 }, { kind: 'refused', reason: 'HTTP 404' }],
+    [{ status: 413 }, { kind: 'refused', reason: 'HTTP 413' }],
+    // A secret that was replaced, or a path that is being moved.
+    [{ status: 401 }, { kind: 'failed', reason: 'HTTP 401' }],
+    [{ status: 404 }, { kind: 'failed', reason: 'HTTP 404' }],
     [
       { status: 302, headers: { location: 'http://127.0.0.1:1/' } },
-      { kind: 'refused', reason: expect.stringContaining('redirects are not followed') },
+      { kind: 'failed', reason: expect.stringContaining('redirects are not followed') },
     ],
     [
       { status: 500, body: 'x\u0000y' },
@@ -163,5 +167,67 @@ describe('a receiver over HTTP', () => {
     expect(await dead.send(notification([alert()]), NEVER)).toMatchObject({ kind: 'failed' });
     const without = await opened.receiver((file) => `pagerduty: {routingKeyFile: ${file}-gone, url: "${opened.server.url}"}`);
     expect(await without.send(notification([alert()]), NEVER)).toMatchObject({ kind: 'failed', reason: expect.stringContaining('ENOENT') });
+  });
+
+  it('has no secret of its own in a reason, whatever is answered and whatever its file holds', async () => {
+    await using opened = await open();
+    const { server } = opened;
+    const path = '/services/T0123456/B0123456/abcdefghijklmnop';
+    server.answer = ({ path: asked }) => ({ status: 404, body: `no ${asked}, and no abcdefghij\u0000klmnop` });
+    const slack = await opened.receiver((file) => `slack: {urlFile: ${file}}`, `${server.url}${path}`);
+    expect(await slack.send(notification([alert()]), NEVER)).toMatchObject({ reason: expect.stringMatching(/^HTTP 404: no …/) });
+    const token = await opened.receiver(
+      (file) => `alertmanager: {url: "${server.url}", bearerTokenFile: ${file}}`,
+      'first-line\nsecond-line',
+    );
+    expect(await token.send(notification([alert()]), NEVER)).toMatchObject({
+      kind: 'failed',
+      reason: expect.not.stringMatching(/first-line|second-line/),
+    });
+    expect(server.received).toHaveLength(1);
+  });
+});
+
+describe('Alertmanager', () => {
+  it('gets all alerts but those that it does not take', async () => {
+    await using opened = await open();
+    const { server } = opened;
+    server.answer = ({ body }) => (body.includes('bad') ? { status: 400, body: 'bad' } : { status: 200 });
+    const receiver = await opened.receiver(() => `alertmanager: {url: "${server.url}"}`);
+    const clusters = Array.from({ length: 1_200 }, (_, at) => (at === 3 ? 'bad' : `c${at}`));
+    const alerts = clusters.map((cluster) => alert({ labels: { cluster }, details: 'x'.repeat(1_000) }));
+    expect(await receiver.send(notification(alerts), NEVER)).toEqual({ kind: 'refused', reason: 'HTTP 400: bad' });
+    const taken = server.received.filter(({ body }) => !body.includes('bad')).flatMap(({ body }) => JSON.parse(body) as unknown[]);
+    expect(taken).toHaveLength(1_199);
+    expect(Math.max(...server.received.map(({ body }) => body.length))).toBeLessThan(600_000);
+  });
+
+  it('gets no end before the start, however clocks differ', async () => {
+    await using opened = await open();
+    const { server } = opened;
+    const receiver = await opened.receiver(() => `alertmanager: {url: "${server.url}"}`);
+    const startsAt = Date.parse('2999-01-01T00:00:00Z');
+    await receiver.send(notification([alert({ startsAt }), alert({ startsAt, endsAt: startsAt - 1, status: 'resolved' })]), NEVER);
+    const sent = JSON.parse(server.received[0]?.body ?? '[]') as { startsAt: string; endsAt: string }[];
+    expect(sent.map((one) => one.endsAt >= one.startsAt)).toEqual([true, true]);
+  });
+});
+
+describe('a mail server', () => {
+  it.each([
+    [{ 'b@example.com': 450 }, 'failed'],
+    [{ 'b@example.com': 550 }, 'refused'],
+    [{ 'a@example.com': 451, 'b@example.com': 550 }, 'failed'],
+    [{}, 'delivered'],
+  ] as const)('that refuses %o has ended so: %s', async (refusals, kind) => {
+    await using opened = await open();
+    const mail = await startMailServer({ username: 'fso', password: 'very-secret', refusals });
+    const receiver = await opened.receiver(
+      (file) =>
+        `email: {host: 127.0.0.1, port: ${mail.port}, tls: none, from: fso@example.com, to: [a@example.com, b@example.com], username: fso, passwordFile: ${file}}`,
+    );
+    const outcome = await receiver.send(notification([alert()]), NEVER);
+    await mail.stop();
+    expect(outcome).toMatchObject({ kind });
   });
 });

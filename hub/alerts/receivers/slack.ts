@@ -1,5 +1,5 @@
 import { truncate } from '@fso/shared/text';
-import { attempt, postJson, readSecret } from './http.ts';
+import { attempt, postJson, readSecret, secretsOfUrl } from './http.ts';
 import { LISTED, labelText, moreText, shortDetails, timeText, titleOf } from './notification-text.ts';
 import type { Notification, NotifiedAlert, Outcome } from './receiver.ts';
 
@@ -23,8 +23,10 @@ const bounded = (text: string, max: number): string => {
   return escapeSlack(cut);
 };
 
-const section = (text: string) => ({ type: 'section', text: { type: 'mrkdwn', text } });
-const context = (text: string) => ({ type: 'context', elements: [{ type: 'mrkdwn', text }] });
+/** `verbatim`: what looks like a link or a channel in what a cluster said is none. */
+const mrkdwn = (text: string) => ({ type: 'mrkdwn', text, verbatim: true });
+const section = (text: string) => ({ type: 'section', text: mrkdwn(text) });
+const context = (text: string) => ({ type: 'context', elements: [mrkdwn(text)] });
 
 /** A name that a cluster chose makes no link, only the hub's own address does. */
 const linkOf = ({ url }: NotifiedAlert): string => (/^https?:\/\/[^\s<>|]+$/.test(url) ? ` <${escapeSlack(url)}|Open>` : '');
@@ -72,5 +74,5 @@ export const formatSlack = (notification: Notification): object => {
 export const sendSlack = (urlFile: string, notification: Notification, signal: AbortSignal): Promise<Outcome> =>
   attempt(async () => {
     const url = await readSecret(urlFile);
-    return postJson({ url, headers: {}, body: JSON.stringify(formatSlack(notification)), secrets: [url] }, signal);
+    return postJson({ url, headers: {}, body: JSON.stringify(formatSlack(notification)), secrets: secretsOfUrl(url) }, signal);
   });

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { ReceiverSettings } from '../alerts-file.ts';
-import { attempt, postJson, readSecret } from './http.ts';
+import { attempt, postJson, readSecret, secretsOfUrl } from './http.ts';
 import { timeText } from './notification-text.ts';
 import type { Notification, NotifiedAlert, Outcome } from './receiver.ts';
 
@@ -58,5 +58,5 @@ export const sendWebhook = (
       'x-fso-timestamp': timestamp,
       'x-fso-signature': `sha256=${signWebhook(secret, timestamp, body)}`,
     };
-    return postJson({ url: url ?? secretUrl, headers, body, secrets: [secret, secretUrl] }, signal);
+    return postJson({ url: url ?? secretUrl, headers, body, secrets: [secret, ...secretsOfUrl(secretUrl)] }, signal);
   });

@@ -13,6 +13,8 @@ const rowOf = ({ alert, severity, problem, since }: Issue): IssueReport['hub'][n
 /** Of a cluster that is not connected, which is an issue of its own, these hold for as long as nothing else is known. */
 const LASTING: ReadonlySet<AlertName> = new Set(['PolicyNotEnforced', 'PolicyConflict']);
 /** Each violation is a line of its own. */
+/** One that is away is behind as it was then: that it is away says it. */
+const isListedOfCluster = ({ alert, isCurrent }: Issue): boolean => alert !== 'ClusterBehind' || isCurrent;
 const isListed = ({ alert, isCurrent }: Issue): boolean => alert !== 'Violations' && (isCurrent || LASTING.has(alert));
 
 const policyIssues = (fleet: Fleet, nowMs: number): PolicyIssue[] => {
@@ -41,7 +43,11 @@ const listed = <T>(issues: Iterable<T>): { readonly items: T[]; readonly omitted
 export const createIssueReport = (fleet: Fleet, source: SourceView, now: number): IssueReport => {
   const named = fleet.violations();
   const clusters = listed(
-    fleet.members().flatMap((entry) => listClusterIssues(entry, now).map((issue) => ({ cluster: entry.record.name, ...rowOf(issue) }))),
+    fleet.members().flatMap((entry) =>
+      listClusterIssues(entry, now)
+        .filter(isListedOfCluster)
+        .map((issue) => ({ cluster: entry.record.name, ...rowOf(issue) })),
+    ),
   );
   const policies = listed(policyIssues(fleet, now));
   const counted = fleet.members().reduce((sum, { violations }) => sum + violations, 0);

@@ -23,12 +23,16 @@ const connectionIssue = ({ view }: ClusterEntry): Finding[] => {
   }
 };
 
-const revisionIssues = ({ view, registration, desired }: ClusterEntry): Finding[] => {
+/** What a cluster that is away has accepted is what it had accepted last. */
+const isBehind = ({ view, desired }: ClusterEntry): boolean => view.connection !== 'NeverSeen' && view.revision !== desired?.revision;
+
+const revisionIssues = (entry: ClusterEntry): Finding[] => {
+  const { view, registration, desired, record } = entry;
   const findings: Finding[] = [];
   if (registration === undefined) findings.push(known('ClusterUnregistered', 'Not registered in Git, or no longer.', null));
-  else if (view.connection === 'Connected' && !view.inSync) {
+  else if (isBehind(entry)) {
     const problem = `Behind: it has ${shortRevision(view.revision, NO_COMMIT)}, in force is ${shortRevision(desired?.revision, NO_COMMIT)}.`;
-    findings.push(known('ClusterBehind', problem, null));
+    findings.push({ alert: 'ClusterBehind', problem, since: null, isCurrent: record.connected });
   }
   if (view.nack !== null) {
     const reasons = view.nack.reasons.map(({ path, reason }) => (path === undefined ? reason : `${path}: ${reason}`)).join('; ');

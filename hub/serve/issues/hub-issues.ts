@@ -32,9 +32,9 @@ export const listSourceIssues = ({ error, rejected, verification, revision }: So
     : []),
 ];
 
-/** What is wrong with the audit log. @param verification undefined: it was not verified yet */
-export const listAuditIssues = (verification: AuditVerification | undefined): Issue[] => {
-  if (verification === undefined || verification.ok) return [];
+/** What is wrong with the audit log. */
+export const listAuditIssues = (verification: AuditVerification): Issue[] => {
+  if (verification.ok) return [];
   const [first, ...others] = verification.problems;
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
   return [issueOf('AuditLogInvalid', `${first?.message ?? 'The log is not intact.'}${more}`, null)];

@@ -2,6 +2,7 @@ import type { AuditVerification } from '@fso/shared/api';
 import { type Clock, createYielder } from '@fso/shared/runtime';
 import { boundIssues, type CurrentIssues, type IsNamed, type Issue } from '../../alerts/index.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
+import type { Fleet } from '../fleet/fleet-index.ts';
 import type { FleetReader } from '../fleet/fleet-reader.ts';
 import { clusterLabels, listClusterIssues } from './cluster-issues.ts';
 import { type HubCertificate, listAuditIssues, listCertificateIssues, listSourceIssues } from './hub-issues.ts';
@@ -20,6 +21,8 @@ const SLICE_MS = 10;
 /** The audit log is read through this often, and for the first time a while after the start. */
 const AUDIT_EVERY_MS = 6 * 3_600_000;
 const AUDIT_FIRST_MS = 600_000;
+/** After its start every agent is away for a moment. Until then a cluster that Git does not know may be here, and is not taken as gone. */
+const GATHERING_MS = 300_000;
 
 interface Known {
   readonly entry: ClusterEntry;
@@ -34,11 +37,14 @@ export class IssueLister {
   readonly #known = new Map<string, Known>();
   #audit: AuditVerification | undefined;
   #verifyAtMs: number;
+  readonly #gatheredAtMs: number;
   #isVerifying: boolean = false;
 
   constructor(deps: IssueListerDeps) {
     this.#deps = deps;
-    this.#verifyAtMs = deps.clock.monotonicMs() + AUDIT_FIRST_MS;
+    const nowMs = deps.clock.monotonicMs();
+    this.#verifyAtMs = nowMs + AUDIT_FIRST_MS;
+    this.#gatheredAtMs = nowMs + GATHERING_MS;
   }
 
   /** Before the hub has read the repository it does not know who should have what, and says nothing of policies and clusters. */
@@ -46,17 +52,20 @@ export class IssueLister {
     const { fleet: reader, certificates } = this.#deps;
     this.#verify();
     const nowMs = reader.now();
-    const hub = [
-      ...listSourceIssues(await reader.readSource()),
-      ...listAuditIssues(this.#audit),
-      ...listCertificateIssues(certificates, nowMs),
-    ];
+    const hub = [...listSourceIssues(await reader.readSource()), ...listCertificateIssues(certificates, nowMs)];
+    const ofHub = this.#audit === undefined ? { hub } : { hub, audit: listAuditIssues(this.#audit) };
     const fleet = await reader.read();
-    if (fleet.desired() === null) return { hub };
+    if (fleet.desired() === null) return ofHub;
     const policies = listExpiryIssues(fleet, nowMs);
+    const unknown = this.#notGathered(fleet);
     // Entries are replaced and never changed: they hold while others run.
     const clusters = await this.#listClusters(fleet.members(), nowMs, isNamed);
-    return { hub, policies, clusters };
+    return { ...ofHub, policies, clusters, unknown };
+  }
+
+  #notGathered(fleet: Fleet): ReadonlySet<string> {
+    if (this.#deps.clock.monotonicMs() >= this.#gatheredAtMs) return new Set();
+    return new Set(fleet.clusters().flatMap(({ retired, record }) => (retired ? [record.name] : [])));
   }
 
   async #listClusters(members: readonly ClusterEntry[], nowMs: number, isNamed: IsNamed): Promise<Map<string, readonly Issue[]>> {

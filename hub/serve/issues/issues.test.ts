@@ -102,9 +102,30 @@ describe('the lister', () => {
     const error = { message: 'connection refused', since: clock.now().toISOString() };
     await ledger.setSource({ url: '', ref: '', revision: null, rejected: null, error, lastFetch: null });
     expect(names((await lister.list(() => false)).hub)).toEqual(['SourceUnreachable', 'HubCertificateExpiring']);
+    expect(await lister.list(() => false)).not.toHaveProperty('audit');
     await clock.advance(600_000);
-    await lister.list(() => false);
-    expect(names((await lister.list(() => false)).hub)).toContain('AuditLogInvalid');
+    await expect.poll(async () => names((await lister.list(() => false)).audit ?? [])).toEqual(['AuditLogInvalid']);
+  });
+
+  it('does not know of a cluster that Git does not know whether it is gone, before agents had time to come', async () => {
+    const { ledger, lister, clock } = open();
+    await ledger.setDesired(desired);
+    await ledger.setConnected('other', true);
+    expect(names((await lister.list(() => false)).clusters?.get('other') ?? [])).toContain('ClusterUnregistered');
+    await ledger.setConnected('other', false);
+    expect((await lister.list(() => false)).unknown).toEqual(new Set(['other']));
+    await clock.advance(300_000);
+    expect((await lister.list(() => false)).unknown).toEqual(new Set());
+  });
+
+  it('lists that a cluster is behind as it was last, where it is away', async () => {
+    const { ledger, lister } = open();
+    await ledger.setDesired(desired);
+    const behind = async () => (await lister.list(() => false)).clusters?.get('eu')?.filter(({ alert }) => alert === 'ClusterBehind');
+    await ledger.setConnected('eu', true);
+    expect(await behind()).toMatchObject([{ isCurrent: true }]);
+    await ledger.setConnected('eu', false);
+    expect(await behind()).toMatchObject([{ isCurrent: false }]);
   });
 
   it('keeps the issues of a cluster that did not change, bounded', async () => {

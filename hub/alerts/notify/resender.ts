@@ -1,0 +1,101 @@
+import { type Clock, type Logger, messageOf } from '@fso/shared/runtime';
+import type { Ledger } from '../../ledger/index.ts';
+import type { StoredAlert } from '../alert.ts';
+import type { AlertStore } from '../alert-store.ts';
+import type { AlertsConfig } from '../alerts-file.ts';
+import { labelSetOf } from '../matchers.ts';
+import { ALERTMANAGER_BATCH, RESEND_MS } from '../receivers/alertmanager.ts';
+import { notifiedOf, type Receiver } from '../receivers/receiver.ts';
+import type { Silences } from '../silences.ts';
+import type { GroupStore } from './group-store.ts';
+import type { Sending } from './notifier.ts';
+import { setUp } from './setup.ts';
+
+export interface ResenderDeps {
+  readonly ledger: Pick<Ledger, 'health'>;
+  readonly alerts: AlertStore;
+  readonly groups: GroupStore;
+  readonly silences: Silences;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly hubUrl: string | undefined;
+  /** Called when a group that was held back may go on. */
+  readonly onSent: () => void;
+}
+
+/**
+ * Sends Alertmanager again what fires, as it forgets what it is not sent again. That needs no record, as the same twice is the same as once,
+ * and goes on from memory while the ledger is away. Never at the same time as a notification of the group: an end is not undone.
+ */
+export class Resender {
+  readonly #deps: ResenderDeps;
+  readonly #sending: Sending;
+  /** When all that fires was last begun to be sent: monotonic, by key of the group. */
+  readonly #resentAt = new Map<string, number>();
+
+  constructor(deps: ResenderDeps, sending: Sending) {
+    this.#deps = deps;
+    this.#sending = sending;
+  }
+
+  /** Sends once more what is due, and waits for it. */
+  async look(config: AlertsConfig, signal: AbortSignal): Promise<void> {
+    const setup = setUp(config);
+    const nowMs = this.#deps.clock.monotonicMs();
+    const due = this.#deps.groups
+      .list()
+      .flatMap(({ key, receiver }): [string, Receiver][] => {
+        const found = setup.receivers.get(receiver);
+        return found?.isAlertmanager === true ? [[key, found]] : [];
+      })
+      .filter(([key]) => nowMs - (this.#resentAt.get(key) ?? Number.NEGATIVE_INFINITY) >= RESEND_MS);
+    await Promise.all(due.map(([key, receiver]) => this.#sendAll(key, receiver, signal)));
+  }
+
+  async #sendAll(key: string, receiver: Receiver, signal: AbortSignal): Promise<void> {
+    const fingerprints = this.#firing(key).map(({ fingerprint }) => fingerprint);
+    for (let at = 0; at < fingerprints.length && !signal.aborted; at += ALERTMANAGER_BATCH) {
+      // What is under way goes first; the next look begins anew with what holds then. Without the ledger it may be under way for long.
+      if (this.#sending.has(key) && this.#deps.ledger.health().ok) return;
+      const batch = new Set(fingerprints.slice(at, at + ALERTMANAGER_BATCH));
+      await this.#sendBatch(
+        key,
+        receiver,
+        this.#firing(key).filter(({ fingerprint }) => batch.has(fingerprint)),
+        signal,
+      );
+    }
+    this.#resentAt.set(key, this.#deps.clock.monotonicMs());
+  }
+
+  async #sendBatch(key: string, receiver: Receiver, firing: readonly StoredAlert[], signal: AbortSignal): Promise<void> {
+    if (firing.length === 0) return;
+    const { clock, hubUrl, logger, onSent } = this.#deps;
+    const alerts = firing.map((alert) => notifiedOf(hubUrl, alert, false, false));
+    const createdAt = clock.now().getTime();
+    const sent = receiver
+      .send({ key, groupKey: key, groupLabels: {}, status: 'firing', alerts, createdAt, hubUrl }, signal)
+      .then((outcome) => {
+        if (outcome.kind !== 'delivered') logger.warn({ receiver: receiver.name, reason: outcome.reason }, 'alerts were not sent again');
+      })
+      .catch((error: unknown) => logger.warn({ receiver: receiver.name, reason: messageOf(error) }, 'alerts were not sent again'));
+    const isFree = !this.#sending.has(key);
+    if (isFree) this.#sending.set(key, { receiver: receiver.name, done: sent });
+    await sent;
+    if (!isFree) return;
+    this.#sending.delete(key);
+    onSent();
+  }
+
+  /** What the receiver knows as firing, and fires, and is not silenced, and about to be told otherwise. */
+  #firing(key: string): StoredAlert[] {
+    const { told = {}, pending } = this.#deps.groups.get(key) ?? {};
+    const nowMs = this.#deps.clock.now().getTime();
+    return Object.entries(told).flatMap(([fingerprint, [startsAt, state]]) => {
+      if (state !== 'f' || pending?.marks[fingerprint]?.[1] === 'r') return [];
+      const alert = this.#deps.alerts.get(fingerprint);
+      if (alert === undefined || alert.endsAt !== null || alert.startsAt !== startsAt) return [];
+      return this.#deps.silences.matching(labelSetOf(alert), nowMs).length > 0 ? [] : [alert];
+    });
+  }
+}
