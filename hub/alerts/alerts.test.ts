@@ -30,7 +30,7 @@ const open = async (route = '{receiver: hook, groupWait: 0s, groupInterval: 10s,
   const textOf = (routeText: string): string => `
 receivers:
   - {name: hook, webhook: {url: "${server.url}", secretFile: ${secret}}}
-  - {name: am, alertmanager: {url: "${server.url}/am"}}
+  - {name: second, alertmanager: {url: "${server.url}/am"}}
 route: ${routeText}
 rules: {ClusterAway: {for: 5s}}
 `;
@@ -135,7 +135,7 @@ describe('a hub that leads', () => {
     const { alerts, end } = start();
     await until(() => keys().length === 3);
     await until(() => alerts.receivers()[0]?.lastFailure?.reason === 'HTTP 429');
-    expect(alerts.receivers()).toMatchObject([{ waiting: 1, lastSuccess: null, lastFailure: { permanent: false } }]);
+    expect(alerts.receivers()[0]).toMatchObject({ waiting: 1, lastSuccess: null, lastFailure: { permanent: false } });
     await clock.advance(598_000);
     await until(() => alerts.receivers()[0]?.lastSuccess !== null);
     expect(new Set(keys()).size).toBe(1);
@@ -214,7 +214,7 @@ describe('a hub that leads', () => {
     const answered: string[] = [];
     server.answer = () => ({ status: 503 });
     state.issues = [];
-    await until(() => alerts.receivers()[0]?.waiting === 1 || alerts.receivers()[1]?.waiting === 1);
+    await until(() => alerts.receivers()[0]?.waiting === 1);
     await clock.advance(90_000_000);
     server.answer = ({ body }) => {
       answered.push((JSON.parse(body) as { status: string }).status);
@@ -243,7 +243,7 @@ describe('a hub that leads', () => {
   });
 
   it('sends Alertmanager again what fires while nothing can be written', async () => {
-    await using opened = await open('{receiver: am}');
+    await using opened = await open('{receiver: second}');
     const { state, start, until, server, clock } = opened;
     const { alerts, end } = start();
     state.issues = [away];
