@@ -30,7 +30,7 @@ describe('alerts in the ledger', () => {
     expect(store.list(6_000)).toMatchObject([{ startsAt: 6_000, endsAt: null }]);
   });
 
-  it('are kept for a day after their end, and for as long as a receiver is yet to be told of them', async () => {
+  it('are kept for a day after their end, and for as long as a receiver is yet to be notified of them', async () => {
     const { store, unsettled } = open();
     const alert = alertAt(0);
     unsettled.add(alert.fingerprint);

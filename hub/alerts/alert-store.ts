@@ -9,7 +9,7 @@ const ALERT_KIND = 'alert';
 const RESOLVED_MS = 86_400_000;
 /** Resolved alerts of one record: of a problem that comes and goes with ever new labels. */
 const MAX_RESOLVED = 32;
-/** The same for those that a receiver is yet to be told of, as it is away: a million of them. */
+/** The same for those that a receiver is yet to be notified of, as it is away: a million of them. */
 const MAX_UNSETTLED = 256;
 
 /**
@@ -34,7 +34,7 @@ const isRecent = ({ endsAt }: StoredAlert, nowMs: number): boolean => endsAt ===
 const lastEnded = (alerts: readonly StoredAlert[], max: number): StoredAlert[] =>
   alerts.toSorted((a, b) => (b.endsAt ?? 0) - (a.endsAt ?? 0)).slice(0, max);
 
-/** Firing ones, those that ended and a receiver is yet to be told of, and the last of the others. */
+/** Firing ones, those that ended and a receiver is yet to be notified of, and the last of the others. */
 const keep = (alerts: readonly StoredAlert[], nowMs: number, unsettled: ReadonlySet<string>): StoredAlert[] => {
   const ended = alerts.filter(({ endsAt }) => endsAt !== null);
   const told = ended.filter((alert) => !unsettled.has(alert.fingerprint) && isRecent(alert, nowMs));
@@ -47,13 +47,13 @@ export class AlertStore {
   readonly #records: KeyedStore;
   readonly #unsettled: () => ReadonlySet<string>;
 
-  /** @param unsettled fingerprints of alerts that receivers are yet to be told of: they are kept for as long, however old */
+  /** @param unsettled fingerprints of alerts that receivers are yet to be notified of: they are kept for as long, however old */
   constructor(records: KeyedStore, unsettled: () => ReadonlySet<string>) {
     this.#records = records;
     this.#unsettled = unsettled;
   }
 
-  /** Those that fire, those that ended within a day, and those that a receiver is yet to be told of; in no order, and the same objects again for what did not change. */
+  /** Those that fire, those that ended within a day, and those that a receiver is yet to be notified of; in no order, and the same objects again for what did not change. */
   list(nowMs: number): readonly StoredAlert[] {
     const all = this.#records.list(ALERT_KIND).flatMap(alertsIn);
     if (all.every((alert) => isRecent(alert, nowMs))) return all;

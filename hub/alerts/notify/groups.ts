@@ -61,7 +61,7 @@ const isOpen = (told: Told | undefined): boolean => told?.[1] === 'f' || told?.[
 
 /**
  * What an alert has to be told as; undefined: all is told. What a receiver knows is what it was told last, also if that was of another time
- * of the alert: whoever knows that it fires learns of its end.
+ * of the alert: a receiver that knows that it fires learns of its end.
  */
 const changeOf = (told: Told | undefined, { alert: { startsAt, endsAt }, silenced }: GroupMember): Change | undefined => {
   if (endsAt !== null) return endOf(told, startsAt, silenced);
