@@ -1,10 +1,13 @@
 import {
+  type AlertTestView,
   CSRF_HEADER,
   type EnrolmentTokenView,
   type EnrolmentView,
   type ForgottenCluster,
   type Page,
   type ProblemDetails,
+  type SilenceRequest,
+  type SilenceView,
 } from '@fso/shared/api';
 
 /** An error response of the hub (RFC 9457). */
@@ -120,6 +123,12 @@ export const createEnrolmentToken = (cluster: string): Promise<EnrolmentTokenVie
 export const revokeCluster = (cluster: string): Promise<EnrolmentView> => postJson(`${clusterPath(cluster)}/revoke`);
 /** @throws ApiProblem where the cluster is registered or connected, or the role does not cover it */
 export const forgetCluster = (cluster: string): Promise<ForgottenCluster> => deleteJson(clusterPath(cluster));
+
+/** @throws ApiProblem where the hub refuses the matchers or the time, or the role does not cover it; as of the two below */
+export const createSilence = (silence: SilenceRequest): Promise<SilenceView> => postJson('/api/v1/alerts/silences', silence);
+export const endSilence = (id: string): Promise<SilenceView> => deleteJson(`/api/v1/alerts/silences/${encodeURIComponent(id)}`);
+/** @returns what the receiver answered, or why it could not be reached */
+export const testReceiver = (receiver: string): Promise<AlertTestView> => postJson('/api/v1/alerts/test', { receiver });
 
 /** The hub looks at the policy repository now. @throws ApiProblem where the role does not cover it */
 export const fetchSource = (): Promise<unknown> => postJson('/api/v1/source/fetch');

@@ -33,6 +33,13 @@ export const keys = {
   trend: { all: ['trend'], hours: (hours: number) => ['trend', hours] },
   events: { all: ['events'], list: (params: Params) => ['events', 'list', params] },
   audit: { list: (params: Params) => ['audit', 'list', params], verification: ['audit', 'verification'] },
+  alerts: {
+    all: ['alerts'],
+    firing: ['alerts', 'firing'],
+    list: (params: Params) => ['alerts', 'list', params],
+    silences: ['alerts', 'silences'],
+    receivers: ['alerts', 'receivers'],
+  },
   report: ['report'],
   /** Lists that grow at their top (pages/audit/use-growing-list.ts): what was read of one stays, and its newest rows are read again. */
   growing: {

@@ -1,4 +1,8 @@
 import {
+  ALERT_SEVERITIES,
+  type AlertCounts,
+  type AlertSeverity,
+  type AlertView,
   type AuditEntry,
   type AuditVerificationView,
   type ClusterHistoryPage,
@@ -17,7 +21,9 @@ import {
   type PolicyView,
   policyKey,
   policyPath,
+  type ReceiverList,
   type RegionList,
+  type SilenceList,
   type StatusView,
   type Trend,
   type ViolationGroup,
@@ -159,6 +165,33 @@ export const eventsQuery = (params: Params) =>
 export const auditQuery = (params: Params) =>
   listOf<AuditEntry>('/api/v1/audit', { queryKey: keys.audit.list(params), params, keyOf: ({ sequence }) => String(sequence) });
 export const auditVerificationQuery = oneOf<AuditVerificationView>('/api/v1/audit/verification', keys.audit.verification);
+
+export const alertsQuery = (params: Params) =>
+  listOf<AlertView>('/api/v1/alerts', { queryKey: keys.alerts.list(params), params, keyOf: ({ fingerprint }) => fingerprint });
+export const silencesQuery = oneOf<SilenceList>('/api/v1/alerts/silences', keys.alerts.silences);
+export const receiversQuery = oneOf<ReceiverList>('/api/v1/alerts/receivers', keys.alerts.receivers);
+
+/** Alerts that fire and are not silenced. */
+export interface FiringAlerts {
+  readonly total: number;
+  /** undefined: none fires. */
+  readonly worst: AlertSeverity | undefined;
+}
+
+/** What the stream says of them. */
+export const firingOf = (counts: AlertCounts): FiringAlerts => ({
+  total: ALERT_SEVERITIES.reduce((total, severity) => total + counts[severity], 0),
+  worst: ALERT_SEVERITIES.find((severity) => counts[severity] > 0),
+});
+
+export const firingAlertsQuery = queryOptions({
+  queryKey: keys.alerts.firing,
+  queryFn: async ({ signal }): Promise<FiringAlerts> => {
+    // The most severe one comes first.
+    const { total, items } = await getJson<Page<AlertView>>('/api/v1/alerts', { state: 'firing', limit: 1 }, signal);
+    return { total, worst: items[0]?.severity };
+  },
+});
 
 /**
  * Parses a key of violationKey. None of its names has a slash, except the key of a local policy, which stands last.

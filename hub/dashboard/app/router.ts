@@ -1,4 +1,4 @@
-import { Region, VIOLATION_GROUPS } from '@fso/shared/api';
+import { ALERT_NAMES, ALERT_SEVERITIES, ALERT_STATES, Region, VIOLATION_GROUPS } from '@fso/shared/api';
 import type { QueryClient } from '@tanstack/react-query';
 import { createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
 import { z } from 'zod';
@@ -204,6 +204,40 @@ const auditRoutes = [
   }),
 ] as const;
 
+const alertsRoutes = [
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/alerts',
+    validateSearch: z.object({
+      q: textParam,
+      state: choiceParam(ALERT_STATES),
+      severity: choiceParam(ALERT_SEVERITIES),
+      name: choiceParam(ALERT_NAMES),
+      cluster: clusterParam,
+      policy: policyParam,
+      team: z.string().min(1).max(63).optional().catch(undefined),
+      sort: sortParam(['state', 'severity', 'started', 'name', 'cluster']),
+      /** Fingerprint of the alert that is open. */
+      open: z
+        .string()
+        .regex(/^[0-9a-f]{16}$/)
+        .optional()
+        .catch(undefined),
+    }),
+    component: lazyRouteComponent(() => import('../pages/alerts/alerts-page.tsx'), 'AlertsPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/alerts/silences',
+    component: lazyRouteComponent(() => import('../pages/alerts/silences-page.tsx'), 'SilencesPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/alerts/receivers',
+    component: lazyRouteComponent(() => import('../pages/alerts/receivers-page.tsx'), 'ReceiversPage'),
+  }),
+] as const;
+
 const activityRoutes = [
   createRoute({
     getParentRoute: () => shellRoute,
@@ -229,6 +263,7 @@ const routeTree = rootRoute.addChildren([
     policiesRoute.addChildren(policiesRoutes),
     ...clustersRoutes,
     ...complianceRoutes,
+    ...alertsRoutes,
     ...auditRoutes,
     ...activityRoutes,
   ]),

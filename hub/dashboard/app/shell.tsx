@@ -1,4 +1,5 @@
 import {
+  Badge,
   EmptyState,
   EmptyStateBody,
   Label,
@@ -28,10 +29,12 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { fetchSource } from '../api/client.ts';
+import { firingAlertsQuery } from '../api/queries.ts';
 import { sessionQuery, useScope } from '../api/session.ts';
 import { RoleButton } from '../components/buttons.tsx';
 import { HasNavigated } from '../components/page-header.tsx';
 import { showToast, Toasts } from '../components/toasts.tsx';
+import { formatNumber } from '../lib/format.ts';
 import { Brand, ThemeMenu } from './brand.tsx';
 import { LiveBanner, LiveLabel } from './live/live-status.tsx';
 import { useLive } from './live/use-live.ts';
@@ -43,6 +46,7 @@ const PAGES = [
   { to: '/policies', text: 'Policies' },
   { to: '/clusters', text: 'Clusters' },
   { to: '/compliance', text: 'Compliance' },
+  { to: '/alerts', text: 'Alerts' },
   { to: '/audit', text: 'Audit log' },
   { to: '/activity', text: 'Activity' },
 ] as const;
@@ -51,6 +55,18 @@ const PAGES = [
 const SCOPED_PAGES = PAGES.map((page) => (page.to === '/audit' ? ({ to: '/audit/events', text: 'Events' } as const) : page));
 
 const isAt = (pathname: string, to: string): boolean => (to === '/' ? pathname === '/' : pathname === to || pathname.startsWith(`${to}/`));
+
+/** How many alerts fire; nothing where none does. */
+const FiringBadge = () => {
+  const { data: session } = useQuery(sessionQuery);
+  const { data } = useQuery({ ...firingAlertsQuery, enabled: session !== undefined && session.role !== null });
+  if (data === undefined || data.total === 0) return null;
+  return (
+    <Badge className={`fso-firing fso-firing-${data.worst}`} screenReaderText="firing">
+      {formatNumber(data.total)}
+    </Badge>
+  );
+};
 
 const Navigation = ({ onFollow }: { readonly onFollow: () => void }) => {
   const { pathname } = useLocation();
@@ -62,6 +78,7 @@ const Navigation = ({ onFollow }: { readonly onFollow: () => void }) => {
           <NavItem key={to} isActive={isAt(pathname, to)}>
             <Link to={to} onClick={onFollow} {...(isAt(pathname, to) ? { 'aria-current': 'page' as const } : {})}>
               {text}
+              {to === '/alerts' ? <FiringBadge /> : null}
             </Link>
           </NavItem>
         ))}

@@ -82,7 +82,7 @@ const ACTIONS: Readonly<Record<EnforcementAction, Look>> = {
 const UNKNOWN: Look = { text: 'Not reported', icon: ClockIcon, color: 'grey' };
 
 /** Options of a filter by such states. */
-const stateOptions = (looks: Readonly<Record<string, Look>>): NonNullable<Filter['options']> =>
+export const stateOptions = (looks: Readonly<Record<string, Look>>): NonNullable<Filter['options']> =>
   Object.entries(looks).map(([value, { text }]) => ({ value, text }));
 
 export const PHASE_OPTIONS = stateOptions(PHASES);

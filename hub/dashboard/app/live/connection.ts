@@ -9,7 +9,16 @@ interface LiveEvent {
   readonly event: StreamEvent;
 }
 
-const KINDS: ReadonlySet<string> = new Set<StreamEvent['event']>(['status', 'source', 'cluster', 'policy', 'event', 'commit', 'reset']);
+const KINDS: ReadonlySet<string> = new Set<StreamEvent['event']>([
+  'status',
+  'source',
+  'cluster',
+  'policy',
+  'event',
+  'commit',
+  'alerts',
+  'reset',
+]);
 
 const isKnown = (kind: string | undefined): kind is StreamEvent['event'] => kind !== undefined && KINDS.has(kind);
 

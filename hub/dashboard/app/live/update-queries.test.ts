@@ -20,6 +20,16 @@ describe('an event', () => {
     );
   });
 
+  it('of alerts brings their count, and makes old what lists them', () => {
+    const client = new QueryClient();
+    const event = { event: 'alerts', data: { critical: 0, warning: 2, info: 1, silenced: 4 } } as const;
+    writeEvent(client, event);
+    expect(client.getQueryData(keys.alerts.firing)).toEqual({ total: 3, worst: 'warning' });
+    expect(texts(event)).toEqual(['alerts/list', 'alerts/silences', 'alerts/receivers']);
+    writeEvent(client, { event: 'alerts', data: { critical: 0, warning: 0, info: 0, silenced: 4 } });
+    expect(client.getQueryData(keys.alerts.firing)).toEqual({ total: 0, worst: undefined });
+  });
+
   it('reset makes everything old', async () => {
     const client = new QueryClient();
     client.setQueryData(keys.status, {});

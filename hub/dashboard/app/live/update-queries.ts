@@ -1,7 +1,7 @@
 import type { Page, PolicyChange, StatusView, StreamEvent } from '@fso/shared/api';
 import type { InfiniteData, Query, QueryClient } from '@tanstack/react-query';
 import { isReadOnRequest, keys } from '../../api/keys.ts';
-import { rereadOf } from '../../api/queries.ts';
+import { firingOf, rereadOf } from '../../api/queries.ts';
 import { mergeFirst } from '../../lib/paged-list.ts';
 
 /** Names a query, or all whose keys begin so. */
@@ -39,6 +39,8 @@ export const staleKeys = (event: StreamEvent): readonly Key[] => {
       return [keys.events.all, keys.growing.allNewest];
     case 'commit':
       return [keys.commits.list, keys.commits.one(event.data.commit.revision), keys.growing.allNewest];
+    case 'alerts':
+      return [['alerts', 'list'], keys.alerts.silences, keys.alerts.receivers];
     case 'reset':
       // Every key begins with nothing.
       return [[]];
@@ -74,6 +76,9 @@ const writtenBy = (client: QueryClient, event: StreamEvent): readonly Key[] => {
       if (client.getQueryState(key) !== undefined) client.setQueryData(key, event.data);
       return [key];
     }
+    case 'alerts':
+      client.setQueryData(keys.alerts.firing, firingOf(event.data));
+      return [keys.alerts.firing];
     default:
       return [];
   }

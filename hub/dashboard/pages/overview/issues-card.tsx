@@ -3,11 +3,14 @@ import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
+import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ComponentType, ReactNode } from 'react';
+import { firingAlertsQuery } from '../../api/queries.ts';
 import { RelativeTime } from '../../components/text.tsx';
 import { type FleetState, listFleetIssues, type Reading } from '../../issues/fleet-issues.ts';
 import type { Issue, IssueTarget } from '../../issues/issue.ts';
+import { count } from '../../lib/format.ts';
 import { useNow } from '../../lib/time.ts';
 
 /** Leads to the page, filtered, that says more. */
@@ -92,6 +95,19 @@ interface IssuesCardProps {
   readonly onRetry: () => void;
 }
 
+/** Alerts are made of issues that last: what they add, who was notified and what is silenced, is on their page. */
+const FiringAlerts = () => {
+  const { data } = useQuery(firingAlertsQuery);
+  if (data === undefined || data.total === 0) return null;
+  return (
+    <p className="fso-issue-alerts">
+      <Link to="/alerts" search={{ state: 'firing' }}>
+        {count(data.total, 'alert is firing', 'alerts are firing')}
+      </Link>
+    </p>
+  );
+};
+
 /** The issues of the fleet, worst first. Screen readers announce changes when they are idle. */
 export const IssuesCard = ({ facts, reading, onRetry }: IssuesCardProps) => {
   const items = listFleetIssues(facts, useNow(MINUTE_MS));
@@ -119,6 +135,7 @@ export const IssuesCard = ({ facts, reading, onRetry }: IssuesCardProps) => {
             />
           ) : null}
         </div>
+        <FiringAlerts />
       </CardBody>
     </Card>
   );

@@ -24,6 +24,10 @@ export interface AlertDeps {
 }
 
 const AlertQuery = z.strictObject({
+  fingerprint: z
+    .string()
+    .regex(/^[0-9a-f]{16}$/, 'must be the fingerprint of an alert: 16 characters, 0-9 and a-f')
+    .optional(),
   state: AlertState.optional(),
   name: AlertNameView.optional(),
   severity: AlertSeverityView.optional(),
@@ -50,7 +54,8 @@ const alertOrders: Orders<AlertView, 'state' | 'severity' | 'started' | 'name' |
   },
 };
 
-const matchesAlert = (alert: AlertView, { state, name, severity, cluster, policy, team, q }: AlertQuery): boolean =>
+const matchesAlert = (alert: AlertView, { fingerprint, state, name, severity, cluster, policy, team, q }: AlertQuery): boolean =>
+  matches(fingerprint, alert.fingerprint) &&
   matches(state, alert.state) &&
   matches(name, alert.name) &&
   matches(severity, alert.severity) &&

@@ -6,6 +6,8 @@ import { getRouteApi } from '@tanstack/react-router';
 import { clusterQuery } from '../../../api/queries.ts';
 import { QueryView, StaleBanner } from '../../../components/empty-states.tsx';
 import { PageHeader } from '../../../components/page-header.tsx';
+import { SilenceButton } from '../../../components/silence/silence-button.tsx';
+import { matcherOf } from '../../../components/silence/silence-draft.ts';
 import { ConnectionLabel } from '../../../components/state-label.tsx';
 import { ProblemList, RelativeTime } from '../../../components/text.tsx';
 import { listClusterIssues } from '../../../issues/cluster-issues.ts';
@@ -57,6 +59,7 @@ const Labels = ({ cluster }: { readonly cluster: ClusterView }) => (
   <>
     <ConnectionLabel connection={cluster.connection} />
     {cluster.connection === 'Connected' ? <SyncLabel sync={syncStateOf(cluster)} /> : null}
+    <SilenceButton label="Silence alerts" size="sm" matchers={[matcherOf('cluster', cluster.name)]} />
   </>
 );
 

@@ -1,0 +1,173 @@
+import { ALERT_RULES, type AlertView, type ReceiverView } from '@fso/shared/api';
+import { Content, DescriptionList, Flex, List, ListItem, Title } from '@patternfly/react-core';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+import { alertsQuery, receiversQuery, silencesQuery } from '../../api/queries.ts';
+import { Empty, QueryView } from '../../components/empty-states.tsx';
+import { PolicyLink } from '../../components/links.tsx';
+import { SilenceButton } from '../../components/silence/silence-button.tsx';
+import { matchersOfAlert } from '../../components/silence/silence-draft.ts';
+import { DescriptionItem, RelativeTime } from '../../components/text.tsx';
+import { rowsOf } from '../../lib/paged-list.ts';
+import { AlertSeverityLabel, AlertStateLabel } from './alert-labels.tsx';
+import { undelivered } from './receiver-state.ts';
+
+/** The alert of this fingerprint, whatever the list beside it shows. */
+export const AlertDetail = ({ fingerprint }: { readonly fingerprint: string }) => (
+  <QueryView query={useInfiniteQuery(alertsQuery({ fingerprint }))} what="the alert">
+    {(data) => {
+      const [alert] = rowsOf(data);
+      return alert === undefined ? <Empty title="No such alert any more">It ended more than 24 hours ago.</Empty> : <Known alert={alert} />;
+    }}
+  </QueryView>
+);
+
+const Section = ({ title, children }: { readonly title: string; readonly children: ReactNode }) => (
+  <section>
+    <Title headingLevel="h3" size="md">
+      {title}
+    </Title>
+    {children}
+  </section>
+);
+
+/** A sentence in which backticks stand around code. */
+const Sentence = ({ text }: { readonly text: string }) => (
+  <Content component="p">
+    {text.split('`').map((part, index) =>
+      index % 2 === 1 ? (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the parts of a text do not move.
+        <code key={index}>{part}</code>
+      ) : (
+        part
+      ),
+    )}
+  </Content>
+);
+
+/** Page of the dashboard that shows more. @param path of the hub, with a query */
+const PageLink = ({ path }: Pick<AlertView, 'path'>) => {
+  const { pathname, searchParams } = new URL(path, window.location.origin);
+  return (
+    <Link to={pathname} search={Object.fromEntries(searchParams) as never}>
+      Open the page that shows more
+    </Link>
+  );
+};
+
+const Known = ({ alert }: { readonly alert: AlertView }) => {
+  const { name, severity, state, labels, summary, details, path, startsAt, endsAt, fingerprint } = alert;
+  const { cluster, policy, region, team } = labels;
+  const { meaning, remedy } = ALERT_RULES[name];
+  return (
+    <div className="fso-stack">
+      <Flex columnGap={{ default: 'columnGapSm' }} rowGap={{ default: 'rowGapSm' }}>
+        <AlertSeverityLabel severity={severity} />
+        <AlertStateLabel state={state} />
+        {state === 'resolved' ? null : <SilenceButton label="Silence this alert" size="sm" matchers={matchersOfAlert(alert)} />}
+      </Flex>
+      <Content component="p">
+        <strong>{summary}</strong>
+      </Content>
+      {details === '' ? null : <p className="fso-message">{details}</p>}
+      <Section title="What it means">
+        <Sentence text={meaning} />
+      </Section>
+      <Section title="What to do">
+        <Sentence text={remedy} />
+        <PageLink path={path} />
+      </Section>
+      <DescriptionList isCompact isHorizontal>
+        <DescriptionItem term="Fires since">
+          <RelativeTime time={startsAt} />
+        </DescriptionItem>
+        {endsAt === null ? null : (
+          <DescriptionItem term="Resolved">
+            <RelativeTime time={endsAt} />
+          </DescriptionItem>
+        )}
+        {cluster === undefined ? null : (
+          <DescriptionItem term="Cluster">
+            <Link to="/clusters/$name" params={{ name: cluster }}>
+              {cluster}
+            </Link>
+          </DescriptionItem>
+        )}
+        {policy === undefined ? null : (
+          <DescriptionItem term="Policy">
+            <PolicyLink policy={policy} />
+          </DescriptionItem>
+        )}
+        {region === undefined ? null : <DescriptionItem term="Regions">{region.replaceAll(',', ', ')}</DescriptionItem>}
+        {team === undefined ? null : <DescriptionItem term="Team">{team}</DescriptionItem>}
+        <DescriptionItem term="Fingerprint">
+          <code>{fingerprint}</code>
+        </DescriptionItem>
+      </DescriptionList>
+      <Silenced by={alert.silencedBy} />
+      <Section title="Who was notified">
+        <Notified alert={alert} />
+      </Section>
+    </div>
+  );
+};
+
+/** The silences that match the alert now. */
+const Silenced = ({ by }: { readonly by: readonly string[] }) => {
+  const { data } = useQuery({ ...silencesQuery, enabled: by.length > 0 });
+  if (by.length === 0) return null;
+  return (
+    <Section title="Why it is silenced">
+      <List>
+        {(data?.items ?? [])
+          .filter(({ id }) => by.includes(id))
+          .map(({ id, reason, author, until }) => (
+            <ListItem key={id}>
+              {reason} ({author}, ends <RelativeTime time={until} />)
+            </ListItem>
+          ))}
+      </List>
+      <Link to="/alerts/silences">All silences</Link>
+    </Section>
+  );
+};
+
+const Failing = ({ receivers }: { readonly receivers: readonly ReceiverView[] }) => (
+  <List>
+    {receivers.map(({ name, lastFailure }) => (
+      <ListItem key={name}>
+        {name} could not be reached <RelativeTime time={lastFailure?.time} />: {lastFailure?.reason}
+      </ListItem>
+    ))}
+  </List>
+);
+
+const NOBODY: Readonly<Record<AlertView['state'], string>> = {
+  firing: 'Nobody yet.',
+  silenced: 'Nobody, as it is silenced.',
+  resolved: 'Nobody.',
+};
+
+/** Receivers that were notified, and those that are failing: one of them may lack this alert. */
+const Notified = ({ alert: { notified, state } }: { readonly alert: AlertView }) => {
+  const { data } = useQuery(receiversQuery);
+  const failing = undelivered(data?.items ?? []);
+  return (
+    <>
+      {notified.length === 0 ? (
+        <p>{data?.items.length === 0 ? 'Nobody: this hub has no alerts file.' : NOBODY[state]}</p>
+      ) : (
+        <List>
+          {notified.map(({ receiver, time }) => (
+            <ListItem key={receiver}>
+              {receiver}, <RelativeTime time={time} />
+            </ListItem>
+          ))}
+        </List>
+      )}
+      {failing.length === 0 ? null : <Failing receivers={failing} />}
+      <Link to="/alerts/receivers">All receivers</Link>
+    </>
+  );
+};

@@ -1,0 +1,51 @@
+import './alerts.css';
+import { CodeBlock, CodeBlockCode, EmptyState, EmptyStateBody, PageSection } from '@patternfly/react-core';
+import BellSlashIcon from '@patternfly/react-icons/dist/esm/icons/bell-slash-icon';
+import type { ReactNode } from 'react';
+import { PageHeader, SubPages } from '../../components/page-header.tsx';
+
+const PAGES = [
+  { to: '/alerts', text: 'Alerts' },
+  { to: '/alerts/silences', text: 'Silences' },
+  { to: '/alerts/receivers', text: 'Receivers' },
+] as const;
+
+interface AlertsFrameProps {
+  readonly description: string;
+  readonly children: ReactNode;
+}
+
+export const AlertsFrame = ({ description, children }: AlertsFrameProps) => (
+  <>
+    <PageHeader title="Alerts" description={description} />
+    <SubPages label="Alert pages" pages={PAGES} />
+    <PageSection hasBodyWrapper={false} isFilled>
+      {children}
+    </PageSection>
+  </>
+);
+
+const EXAMPLE = `receivers:
+  - name: on-call
+    alertmanager:
+      url: http://alertmanager.monitoring:9093
+route:
+  receiver: on-call`;
+
+/** A hub without an alerts file: how to get one. */
+export const NoReceivers = () => (
+  <EmptyState titleText="Nobody is notified of alerts" headingLevel="h2" variant="sm" icon={BellSlashIcon}>
+    <EmptyStateBody>
+      <p>
+        This hub has no alerts file. Alerts are shown here all the same. To notify Slack, PagerDuty, Alertmanager, a webhook or people by
+        e-mail, write a file and set <code>FSO_ALERTS_FILE</code> of the hub to its path. The smallest one:
+      </p>
+      <CodeBlock className="fso-alerts-example">
+        <CodeBlockCode>{EXAMPLE}</CodeBlockCode>
+      </CodeBlock>
+      <p>
+        <code>docs/operate/alerts.md</code> describes every receiver, routes and rules.
+      </p>
+    </EmptyStateBody>
+  </EmptyState>
+);

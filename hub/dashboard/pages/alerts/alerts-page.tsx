@@ -1,0 +1,172 @@
+import { ALERT_NAMES, type AlertView } from '@fso/shared/api';
+import { Alert, Button } from '@patternfly/react-core';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { alertsQuery, receiversQuery } from '../../api/queries.ts';
+import { type Column, DataTable } from '../../components/data-table.tsx';
+import { DetailDrawer } from '../../components/detail-drawer.tsx';
+import { Empty } from '../../components/empty-states.tsx';
+import { PolicyLink } from '../../components/links.tsx';
+import { SearchToolbar } from '../../components/search-toolbar.tsx';
+import { SilenceButton } from '../../components/silence/silence-button.tsx';
+import { MATCHED_LABELS, type MatcherDraft, matcherOf, NO_MATCHERS } from '../../components/silence/silence-draft.ts';
+import { RelativeTime } from '../../components/text.tsx';
+import { CLUSTER_FILTER, cleared, type Filter, isAnySet, namesOf, suggestionsOf, useSearchChange, type Values } from '../../lib/filters.ts';
+import { truncateList } from '../../lib/format.ts';
+import { rowsOf } from '../../lib/paged-list.ts';
+import { AlertDetail } from './alert-detail.tsx';
+import { ALERT_SEVERITY_OPTIONS, ALERT_STATE_OPTIONS, AlertSeverityLabel, AlertStateLabel } from './alert-labels.tsx';
+import { AlertsFrame } from './alerts-frame.tsx';
+
+const route = getRouteApi('/shell/alerts');
+
+/** Suggested while a filter is typed: what the rows that were read say. */
+const filtersFor = (rows: readonly AlertView[]): readonly Filter[] => {
+  const among = (label: keyof AlertView['labels']): readonly string[] => suggestionsOf(rows.flatMap(({ labels }) => labels[label] ?? []));
+  return [
+    { name: 'state', label: 'State', options: ALERT_STATE_OPTIONS },
+    { name: 'severity', label: 'Severity', options: ALERT_SEVERITY_OPTIONS },
+    { name: 'name', label: 'Alert', options: ALERT_NAMES.map((value) => ({ value, text: value })) },
+    { ...CLUSTER_FILTER, suggestions: among('cluster') },
+    { name: 'policy', label: 'Policy', suggestions: among('policy') },
+    { name: 'team', label: 'Team', suggestions: among('team') },
+  ];
+};
+
+const MAX_RECEIVERS = 2;
+
+const Notified = ({ notified, state }: Pick<AlertView, 'notified' | 'state'>) => {
+  if (notified.length === 0) return <span className="fso-muted">{state === 'firing' ? 'nobody yet' : 'nobody'}</span>;
+  const { shown, hidden } = truncateList(
+    notified.map(({ receiver }) => receiver),
+    MAX_RECEIVERS,
+  );
+  return (
+    <>
+      {notified.slice(0, shown.length).map(({ receiver, time }) => (
+        <div key={receiver}>
+          {receiver}, <RelativeTime time={time} />
+        </div>
+      ))}
+      {hidden === 0 ? null : <div className="fso-muted">and {hidden} more</div>}
+    </>
+  );
+};
+
+const columnsFor = (onOpen: (alert: AlertView) => void): readonly Column<AlertView>[] => [
+  {
+    title: 'Alert',
+    sort: 'name',
+    width: 25,
+    cell: (alert) => (
+      <div>
+        <Button variant="link" isInline className="fso-cell-button" onClick={() => onOpen(alert)}>
+          {alert.name}
+        </Button>
+        <div className="fso-muted">{alert.summary}</div>
+      </div>
+    ),
+  },
+  { title: 'Severity', sort: 'severity', width: 10, cell: ({ severity }) => <AlertSeverityLabel severity={severity} /> },
+  { title: 'State', sort: 'state', width: 10, cell: ({ state }) => <AlertStateLabel state={state} /> },
+  {
+    title: 'Cluster',
+    sort: 'cluster',
+    width: 15,
+    cell: ({ labels: { cluster } }) =>
+      cluster === undefined ? (
+        <span className="fso-muted">the fleet</span>
+      ) : (
+        <Link to="/clusters/$name" params={{ name: cluster }}>
+          {cluster}
+        </Link>
+      ),
+  },
+  {
+    title: 'Policy and team',
+    width: 15,
+    cell: ({ labels: { policy, team } }) => (
+      <div>
+        {policy === undefined ? <span className="fso-muted">no policy</span> : <PolicyLink policy={policy} />}
+        {team === undefined ? null : <div className="fso-muted">team {team}</div>}
+      </div>
+    ),
+  },
+  { title: 'Since', sort: 'started', width: 10, cell: ({ startsAt }) => <RelativeTime time={startsAt} /> },
+  { title: 'Notified', width: 15, cell: ({ notified, state }) => <Notified notified={notified} state={state} /> },
+];
+
+/** That somebody was notified sends no event: only another read shows it. */
+const NOTIFIED_MS = 15_000;
+/** A list of which more was read is left to the reader. */
+const POLLED_PAGES = 1;
+
+const NobodyNotified = () => {
+  const { data } = useQuery(receiversQuery);
+  if (data === undefined || data.items.length > 0) return null;
+  return (
+    <Alert isInline variant="info" title="Nobody is notified of these alerts" component="p">
+      This hub has no alerts file. <Link to="/alerts/receivers">How to set it up</Link>
+    </Alert>
+  );
+};
+
+/** What a silence from this page begins with: what is filtered by. */
+const matchersFor = (filters: Values): readonly MatcherDraft[] => {
+  const matchers = MATCHED_LABELS.flatMap((label) => {
+    const value = filters[label];
+    return value === undefined ? [] : [matcherOf(label, value)];
+  });
+  return matchers.length === 0 ? NO_MATCHERS : matchers;
+};
+
+export const AlertsPage = () => {
+  const { open, ...search } = route.useSearch();
+  const { sort, ...filters } = search;
+  const query = useInfiniteQuery({
+    ...alertsQuery(search),
+    refetchInterval: ({ state }) => (state.data !== undefined && state.data.pages.length > POLLED_PAGES ? false : NOTIFIED_MS),
+  });
+  const change = useSearchChange();
+  const rows = rowsOf(query.data);
+  const names = namesOf(filtersFor([]));
+  const clear = (): void => change(cleared(names));
+  return (
+    <AlertsFrame description="Problems of the fleet that last, and who was notified of them.">
+      <NobodyNotified />
+      <SearchToolbar search="Search alerts" filters={filtersFor(rows)} values={filters} onChange={change} />
+      <div className="fso-table-note">
+        <SilenceButton label="Silence alerts" size="sm" matchers={matchersFor(filters)} />
+      </div>
+      <DetailDrawer
+        detail={
+          open === undefined
+            ? undefined
+            : {
+                key: open,
+                title: rows.find(({ fingerprint }) => fingerprint === open)?.name ?? 'Alert',
+                content: <AlertDetail fingerprint={open} />,
+              }
+        }
+        onClose={() => change({ open: undefined })}
+      >
+        <DataTable
+          label="Alerts"
+          noun={['alert', 'alerts']}
+          query={query}
+          columns={columnsFor(({ fingerprint }) => change({ open: fingerprint }))}
+          rowKey={({ fingerprint }) => fingerprint}
+          sort={sort ?? 'state'}
+          onSort={(next) => change({ sort: next })}
+          empty={
+            isAnySet(names, filters) ? (
+              <Empty title="No alert matches" onClear={clear} />
+            ) : (
+              <Empty title="No alerts">Nothing fires, and nothing fired within the last 24 hours.</Empty>
+            )
+          }
+        />
+      </DetailDrawer>
+    </AlertsFrame>
+  );
+};

@@ -1,0 +1,14 @@
+import type { ReceiverView } from '@fso/shared/api';
+
+/** How the last notification of a receiver went. */
+export type Delivery = 'none' | 'delivered' | 'failing' | 'refused';
+
+export const deliveryOf = ({ lastSuccess, lastFailure }: Pick<ReceiverView, 'lastSuccess' | 'lastFailure'>): Delivery => {
+  const failedLast = lastFailure !== null && (lastSuccess === null || Date.parse(lastFailure.time) > Date.parse(lastSuccess));
+  if (failedLast) return lastFailure.permanent ? 'refused' : 'failing';
+  return lastSuccess === null ? 'none' : 'delivered';
+};
+
+/** Receivers whose last notification did not arrive. */
+export const undelivered = (receivers: readonly ReceiverView[]): readonly ReceiverView[] =>
+  receivers.filter((receiver) => ['failing', 'refused'].includes(deliveryOf(receiver)));
