@@ -24,6 +24,7 @@ export const LISTS: readonly PageEntry[] = [
   { name: 'compliance', path: '/compliance', heading: 'Compliance' },
   { name: 'checker', path: '/compliance/checker', heading: 'Compliance' },
   { name: 'report', path: '/compliance/report', heading: 'Compliance' },
+  { name: 'alerts', path: '/alerts', heading: 'Alerts' },
   { name: 'activity', path: '/activity', heading: 'Activity' },
   { name: 'audit', path: '/audit', heading: 'Audit log' },
   { name: 'events', path: '/audit/events', heading: 'Audit log' },

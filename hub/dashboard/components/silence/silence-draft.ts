@@ -37,7 +37,7 @@ export const matchersOfAlert = ({ name, labels: { cluster, policy } }: Pick<Aler
 const HOUR_MS = 3_600_000;
 
 /** How long a silence lasts, in hours. */
-export const LENGTHS = { '1 hour': 1, '4 hours': 4, '1 day': 24, '3 days': 72, '1 week': 168 } as const;
+export const LENGTHS = { '1 hour': 1, '2 hours': 2, '4 hours': 4, '1 day': 24, '3 days': 72, '1 week': 168 } as const;
 export type Length = keyof typeof LENGTHS;
 export const isLength = (text: string): text is Length => Object.hasOwn(LENGTHS, text);
 

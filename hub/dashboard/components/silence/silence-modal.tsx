@@ -103,7 +103,7 @@ export const SilenceModal = ({ matchers, onClose }: SilenceModalProps) => {
   const id = useId();
   const client = useQueryClient();
   const [rows, setRows] = useState<readonly MatcherRow[]>(() => matchers.map((matcher, index) => ({ ...matcher, id: index })));
-  const [draft, setDraft] = useState<Omit<SilenceDraft, 'matchers'>>({ from: undefined, until: '4 hours', reason: '' });
+  const [draft, setDraft] = useState<Omit<SilenceDraft, 'matchers'>>({ from: undefined, until: '2 hours', reason: '' });
   const [problem, setProblem] = useState<string | undefined>(undefined);
   const silence = useMutation({
     mutationFn: createSilence,

@@ -65,7 +65,13 @@ const Known = ({ alert }: { readonly alert: AlertView }) => {
       <Flex columnGap={{ default: 'columnGapSm' }} rowGap={{ default: 'rowGapSm' }}>
         <AlertSeverityLabel severity={severity} />
         <AlertStateLabel state={state} />
-        {state === 'resolved' ? null : <SilenceButton label="Silence this alert" size="sm" matchers={matchersOfAlert(alert)} />}
+        {state === 'resolved' ? null : (
+          <SilenceButton
+            label={state === 'silenced' ? 'Silence again' : 'Silence this alert'}
+            size="sm"
+            matchers={matchersOfAlert(alert)}
+          />
+        )}
       </Flex>
       <Content component="p">
         <strong>{summary}</strong>

@@ -12,12 +12,14 @@ const PAGES = [
 
 interface AlertsFrameProps {
   readonly description: string;
+  /** Beside the title. */
+  readonly action?: ReactNode;
   readonly children: ReactNode;
 }
 
-export const AlertsFrame = ({ description, children }: AlertsFrameProps) => (
+export const AlertsFrame = ({ description, action, children }: AlertsFrameProps) => (
   <>
-    <PageHeader title="Alerts" description={description} />
+    <PageHeader title="Alerts" description={description} labels={action} />
     <SubPages label="Alert pages" pages={PAGES} />
     <PageSection hasBodyWrapper={false} isFilled>
       {children}

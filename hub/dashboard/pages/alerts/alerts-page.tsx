@@ -35,8 +35,14 @@ const filtersFor = (rows: readonly AlertView[]): readonly Filter[] => {
 
 const MAX_RECEIVERS = 2;
 
-const Notified = ({ notified, state }: Pick<AlertView, 'notified' | 'state'>) => {
-  if (notified.length === 0) return <span className="fso-muted">{state === 'firing' ? 'nobody yet' : 'nobody'}</span>;
+interface NotifiedProps {
+  readonly notified: AlertView['notified'];
+  /** Whether a receiver will be notified yet. */
+  readonly isDue: boolean;
+}
+
+const Notified = ({ notified, isDue }: NotifiedProps) => {
+  if (notified.length === 0) return <span className="fso-muted">{isDue ? 'nobody yet' : 'nobody'}</span>;
   const { shown, hidden } = truncateList(
     notified.map(({ receiver }) => receiver),
     MAX_RECEIVERS,
@@ -53,7 +59,12 @@ const Notified = ({ notified, state }: Pick<AlertView, 'notified' | 'state'>) =>
   );
 };
 
-const columnsFor = (onOpen: (alert: AlertView) => void): readonly Column<AlertView>[] => [
+interface ColumnContext {
+  readonly hasReceivers: boolean;
+  readonly onOpen: (alert: AlertView) => void;
+}
+
+const columnsFor = ({ hasReceivers, onOpen }: ColumnContext): readonly Column<AlertView>[] => [
   {
     title: 'Alert',
     sort: 'name',
@@ -67,8 +78,17 @@ const columnsFor = (onOpen: (alert: AlertView) => void): readonly Column<AlertVi
       </div>
     ),
   },
-  { title: 'Severity', sort: 'severity', width: 10, cell: ({ severity }) => <AlertSeverityLabel severity={severity} /> },
-  { title: 'State', sort: 'state', width: 10, cell: ({ state }) => <AlertStateLabel state={state} /> },
+  {
+    title: 'State, severity',
+    sort: 'state',
+    width: 15,
+    cell: ({ state, severity }) => (
+      <div className="fso-alerts-labels">
+        <AlertStateLabel state={state} />
+        <AlertSeverityLabel severity={severity} />
+      </div>
+    ),
+  },
   {
     title: 'Cluster',
     sort: 'cluster',
@@ -92,8 +112,12 @@ const columnsFor = (onOpen: (alert: AlertView) => void): readonly Column<AlertVi
       </div>
     ),
   },
-  { title: 'Since', sort: 'started', width: 10, cell: ({ startsAt }) => <RelativeTime time={startsAt} /> },
-  { title: 'Notified', width: 15, cell: ({ notified, state }) => <Notified notified={notified} state={state} /> },
+  { title: 'Since', sort: 'started', width: 15, cell: ({ startsAt }) => <RelativeTime time={startsAt} /> },
+  {
+    title: 'Notified',
+    width: 15,
+    cell: ({ notified, state }) => <Notified notified={notified} isDue={hasReceivers && state === 'firing'} />,
+  },
 ];
 
 /** That somebody was notified sends no event: only another read shows it. */
@@ -101,15 +125,11 @@ const NOTIFIED_MS = 15_000;
 /** A list of which more was read is left to the reader. */
 const POLLED_PAGES = 1;
 
-const NobodyNotified = () => {
-  const { data } = useQuery(receiversQuery);
-  if (data === undefined || data.items.length > 0) return null;
-  return (
-    <Alert isInline variant="info" title="Nobody is notified of these alerts" component="p">
-      This hub has no alerts file. <Link to="/alerts/receivers">How to set it up</Link>
-    </Alert>
-  );
-};
+const NobodyNotified = () => (
+  <Alert isInline variant="info" title="Nobody is notified of these alerts" component="p">
+    This hub has no alerts file. <Link to="/alerts/receivers">How to set it up</Link>
+  </Alert>
+);
 
 /** What a silence from this page begins with: what is filtered by. */
 const matchersFor = (filters: Values): readonly MatcherDraft[] => {
@@ -127,17 +147,19 @@ export const AlertsPage = () => {
     ...alertsQuery(search),
     refetchInterval: ({ state }) => (state.data !== undefined && state.data.pages.length > POLLED_PAGES ? false : NOTIFIED_MS),
   });
+  // Until they are read, nothing says that there is none.
+  const hasReceivers = useQuery(receiversQuery).data?.items.length !== 0;
   const change = useSearchChange();
   const rows = rowsOf(query.data);
   const names = namesOf(filtersFor([]));
   const clear = (): void => change(cleared(names));
   return (
-    <AlertsFrame description="Problems of the fleet that last, and who was notified of them.">
-      <NobodyNotified />
+    <AlertsFrame
+      description="Problems of the fleet that last, and who was notified of them."
+      action={<SilenceButton label="Silence alerts" size="sm" matchers={matchersFor(filters)} />}
+    >
+      {hasReceivers ? null : <NobodyNotified />}
       <SearchToolbar search="Search alerts" filters={filtersFor(rows)} values={filters} onChange={change} />
-      <div className="fso-table-note">
-        <SilenceButton label="Silence alerts" size="sm" matchers={matchersFor(filters)} />
-      </div>
       <DetailDrawer
         detail={
           open === undefined
@@ -154,7 +176,7 @@ export const AlertsPage = () => {
           label="Alerts"
           noun={['alert', 'alerts']}
           query={query}
-          columns={columnsFor(({ fingerprint }) => change({ open: fingerprint }))}
+          columns={columnsFor({ hasReceivers, onOpen: ({ fingerprint }) => change({ open: fingerprint }) })}
           rowKey={({ fingerprint }) => fingerprint}
           sort={sort ?? 'state'}
           onSort={(next) => change({ sort: next })}

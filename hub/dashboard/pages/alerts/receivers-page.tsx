@@ -45,14 +45,14 @@ const DELIVERIES: Readonly<Record<Delivery, Look>> = {
 const Test = ({ receiver }: { readonly receiver: string }) => {
   const test = useMutation({ mutationFn: () => testReceiver(receiver) });
   return (
-    <div className="fso-stack">
+    <div>
       <RoleButton
         needs="operator"
         variant="secondary"
         size="sm"
         isLoading={test.isPending}
         isDisabled={test.isPending}
-        aria-label={`Send a test to ${receiver}`}
+        aria-label={`Send test to ${receiver}`}
         onClick={() => test.mutate()}
       >
         Send test
@@ -100,7 +100,7 @@ const COLUMNS: readonly Column<ReceiverView>[] = [
     ),
   },
   { title: 'Last notification', width: 15, cell: (receiver) => <StateLabel look={DELIVERIES[deliveryOf(receiver)]} /> },
-  { title: 'Last success', width: 10, cell: ({ lastSuccess }) => <RelativeTime time={lastSuccess} /> },
+  { title: 'Last success', width: 15, cell: ({ lastSuccess }) => <RelativeTime time={lastSuccess} /> },
   { title: 'Last failure', width: 20, cell: ({ lastFailure }) => <LastFailure failure={lastFailure} /> },
   { title: 'Waiting', width: 10, cell: ({ waiting }) => formatNumber(waiting) },
   { title: 'Test', cell: ({ name }) => <Test receiver={name} /> },

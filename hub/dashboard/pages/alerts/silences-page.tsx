@@ -108,10 +108,10 @@ export const SilencesPage = () => {
   const query = useQuery(silencesQuery);
   const [ending, setEnding] = useState<SilenceView>();
   return (
-    <AlertsFrame description="Which alerts nobody is notified of, until when and why. Those that ended stay here for 7 days.">
-      <div className="fso-table-note">
-        <SilenceButton label="Silence alerts" size="sm" matchers={NO_MATCHERS} />
-      </div>
+    <AlertsFrame
+      description="Which alerts nobody is notified of, until when and why. Those that ended stay here for 7 days."
+      action={<SilenceButton label="Silence alerts" size="sm" matchers={NO_MATCHERS} />}
+    >
       <QueryView query={query} what="the silences">
         {({ items }) =>
           items.length === 0 ? (
