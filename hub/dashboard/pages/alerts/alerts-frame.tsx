@@ -40,7 +40,8 @@ export const NoReceivers = () => (
     <EmptyStateBody>
       <p>
         This hub has no alerts file. Alerts are shown here all the same. To notify Slack, PagerDuty, Alertmanager, a webhook or people by
-        e-mail, write a file and set <code>FSO_ALERTS_FILE</code> of the hub to its path. The smallest one:
+        e-mail, write a file and set <code>FSO_ALERTS_FILE</code> of the hub to its path, or <code>alerts.config</code> of its chart to its
+        content. The smallest one:
       </p>
       <CodeBlock className="fso-alerts-example">
         <CodeBlockCode>{EXAMPLE}</CodeBlockCode>

@@ -120,7 +120,7 @@ const columnsFor = ({ hasReceivers, onOpen }: ColumnContext): readonly Column<Al
   },
 ];
 
-/** That somebody was notified sends no event: only another read shows it. */
+/** A notification sends no event: only another read shows it. */
 const NOTIFIED_MS = 15_000;
 /** A list of which more was read is left to the reader. */
 const POLLED_PAGES = 1;
