@@ -216,7 +216,7 @@ const alertsRoutes = [
       cluster: clusterParam,
       policy: policyParam,
       team: z.string().min(1).max(63).optional().catch(undefined),
-      sort: sortParam(['state', 'severity', 'started', 'name', 'cluster']),
+      sort: sortParam(['state', 'started', 'name', 'cluster']),
       /** Fingerprint of the alert that is open. */
       open: z
         .string()

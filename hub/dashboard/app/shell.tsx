@@ -56,10 +56,14 @@ const SCOPED_PAGES = PAGES.map((page) => (page.to === '/audit' ? ({ to: '/audit/
 
 const isAt = (pathname: string, to: string): boolean => (to === '/' ? pathname === '/' : pathname === to || pathname.startsWith(`${to}/`));
 
+/** A maintenance window that begins or ends sends no event. */
+const COUNT_MS = 60_000;
+
 /** How many alerts fire; nothing where none does. */
 const FiringBadge = () => {
   const { data: session } = useQuery(sessionQuery);
-  const { data } = useQuery({ ...firingAlertsQuery, enabled: session !== undefined && session.role !== null });
+  const maySee = session !== undefined && session.role !== null;
+  const { data } = useQuery({ ...firingAlertsQuery, enabled: maySee, refetchInterval: COUNT_MS });
   if (data === undefined || data.total === 0) return null;
   return (
     <Badge className={`fso-firing fso-firing-${data.worst}`} screenReaderText="firing">

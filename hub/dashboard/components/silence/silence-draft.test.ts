@@ -29,7 +29,7 @@ describe('matchersOfAlert', () => {
 
 describe('checkSilence', () => {
   const now = Date.parse('2026-03-01T12:00:00Z');
-  const draft: SilenceDraft = { matchers: [matcherOf('cluster', 'eu')], from: undefined, until: '4 hours', reason: ' Upgrade ' };
+  const draft: SilenceDraft = { matchers: [matcherOf('cluster', ' eu ')], from: undefined, until: '4 hours', reason: ' Upgrade ' };
   const problemOf = (changed: Partial<SilenceDraft>): string | undefined => {
     const checked = checkSilence({ ...draft, ...changed }, now);
     return 'problem' in checked ? checked.problem : undefined;

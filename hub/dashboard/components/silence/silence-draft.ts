@@ -75,7 +75,7 @@ export const checkSilence = (draft: SilenceDraft, now: number): Checked => {
   if (Date.parse(end) <= Math.max(now, beginMs)) return { problem: 'It must end after it begins, and in the future.' };
   return {
     request: {
-      matchers: matchers.map(formatMatcher),
+      matchers: matchers.map((matcher) => formatMatcher({ ...matcher, value: matcher.value.trim() })),
       ...(begin === undefined ? {} : { from: begin }),
       until: end,
       reason: reason.trim(),

@@ -11,11 +11,12 @@ import { matchersOfAlert } from '../../components/silence/silence-draft.ts';
 import { DescriptionItem, RelativeTime } from '../../components/text.tsx';
 import { rowsOf } from '../../lib/paged-list.ts';
 import { AlertSeverityLabel, AlertStateLabel } from './alert-labels.tsx';
+import { READ_MS } from './alerts-frame.tsx';
 import { undelivered } from './receiver-state.ts';
 
 /** The alert of this fingerprint, whatever the list beside it shows. */
 export const AlertDetail = ({ fingerprint }: { readonly fingerprint: string }) => (
-  <QueryView query={useInfiniteQuery(alertsQuery({ fingerprint }))} what="the alert">
+  <QueryView query={useInfiniteQuery({ ...alertsQuery({ fingerprint }), refetchInterval: READ_MS })} what="the alert">
     {(data) => {
       const [alert] = rowsOf(data);
       return alert === undefined ? <Empty title="No such alert any more">It ended more than 24 hours ago.</Empty> : <Known alert={alert} />;

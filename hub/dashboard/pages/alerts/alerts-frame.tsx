@@ -10,6 +10,9 @@ const PAGES = [
   { to: '/alerts/receivers', text: 'Receivers' },
 ] as const;
 
+/** Notifications, and silences that begin or end, send no event: only another read shows them. */
+export const READ_MS = 15_000;
+
 interface AlertsFrameProps {
   readonly description: string;
   /** Beside the title. */

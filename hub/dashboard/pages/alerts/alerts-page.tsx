@@ -16,7 +16,7 @@ import { truncateList } from '../../lib/format.ts';
 import { rowsOf } from '../../lib/paged-list.ts';
 import { AlertDetail } from './alert-detail.tsx';
 import { ALERT_SEVERITY_OPTIONS, ALERT_STATE_OPTIONS, AlertSeverityLabel, AlertStateLabel } from './alert-labels.tsx';
-import { AlertsFrame } from './alerts-frame.tsx';
+import { AlertsFrame, READ_MS } from './alerts-frame.tsx';
 
 const route = getRouteApi('/shell/alerts');
 
@@ -120,8 +120,6 @@ const columnsFor = ({ hasReceivers, onOpen }: ColumnContext): readonly Column<Al
   },
 ];
 
-/** A notification sends no event: only another read shows it. */
-const NOTIFIED_MS = 15_000;
 /** A list of which more was read is left to the reader. */
 const POLLED_PAGES = 1;
 
@@ -145,7 +143,7 @@ export const AlertsPage = () => {
   const { sort, ...filters } = search;
   const query = useInfiniteQuery({
     ...alertsQuery(search),
-    refetchInterval: ({ state }) => (state.data !== undefined && state.data.pages.length > POLLED_PAGES ? false : NOTIFIED_MS),
+    refetchInterval: ({ state }) => (state.data !== undefined && state.data.pages.length > POLLED_PAGES ? false : READ_MS),
   });
   // Until they are read, nothing says that there is none.
   const hasReceivers = useQuery(receiversQuery).data?.items.length !== 0;

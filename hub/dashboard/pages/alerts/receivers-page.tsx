@@ -13,7 +13,7 @@ import { LongText, RelativeTime } from '../../components/text.tsx';
 import { type Column, VirtualTable } from '../../components/virtual-table.tsx';
 import { formatNumber } from '../../lib/format.ts';
 import { formatDuration } from '../../lib/time.ts';
-import { AlertsFrame, NoReceivers } from './alerts-frame.tsx';
+import { AlertsFrame, NoReceivers, READ_MS } from './alerts-frame.tsx';
 import { type Delivery, deliveryOf } from './receiver-state.ts';
 
 const KINDS: Readonly<Record<ReceiverKind, string>> = {
@@ -105,9 +105,6 @@ const COLUMNS: readonly Column<ReceiverView>[] = [
   { title: 'Waiting', width: 10, cell: ({ waiting }) => formatNumber(waiting) },
   { title: 'Test', cell: ({ name }) => <Test receiver={name} /> },
 ];
-
-/** How a notification went sends no event: only another read shows it. */
-const READ_MS = 15_000;
 
 export const ReceiversPage = () => {
   const query = useQuery({ ...receiversQuery, refetchInterval: READ_MS });

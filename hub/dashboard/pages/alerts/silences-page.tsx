@@ -14,7 +14,7 @@ import { showToast } from '../../components/toasts.tsx';
 import { type Column, VirtualTable } from '../../components/virtual-table.tsx';
 import { count, formatNumber } from '../../lib/format.ts';
 import { SilenceStateLabel } from './alert-labels.tsx';
-import { AlertsFrame } from './alerts-frame.tsx';
+import { AlertsFrame, READ_MS } from './alerts-frame.tsx';
 
 interface EndModalProps {
   readonly silence: SilenceView;
@@ -105,7 +105,7 @@ const Matchers = ({ matchers }: Pick<SilenceView, 'matchers'>) => (
 );
 
 export const SilencesPage = () => {
-  const query = useQuery(silencesQuery);
+  const query = useQuery({ ...silencesQuery, refetchInterval: READ_MS });
   const [ending, setEnding] = useState<SilenceView>();
   return (
     <AlertsFrame
