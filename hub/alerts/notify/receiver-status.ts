@@ -22,7 +22,8 @@ const UNKNOWN: ReceiverStatus = { lastSuccess: null, lastFailure: null };
 
 const isNews = ({ lastSuccess, lastFailure }: ReceiverStatus, outcome: Outcome, nowMs: number): boolean => {
   if (outcome.kind !== 'delivered') {
-    const isSame = lastFailure?.reason === truncate(outcome.reason, MAX_REASON) && lastFailure.time > (lastSuccess ?? Number.NEGATIVE_INFINITY);
+    const isSame =
+      lastFailure?.reason === truncate(outcome.reason, MAX_REASON) && lastFailure.time > (lastSuccess ?? Number.NEGATIVE_INFINITY);
     return !isSame || Math.abs(nowMs - lastFailure.time) >= WRITE_EVERY_MS;
   }
   return lastSuccess === null || nowMs - lastSuccess >= WRITE_EVERY_MS || (lastFailure?.time ?? 0) >= lastSuccess;

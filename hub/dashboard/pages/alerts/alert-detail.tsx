@@ -4,6 +4,7 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { alertsQuery, receiversQuery, silencesQuery } from '../../api/queries.ts';
+import { useScope } from '../../api/session.ts';
 import { Empty, QueryView } from '../../components/empty-states.tsx';
 import { PolicyLink } from '../../components/links.tsx';
 import { SilenceButton } from '../../components/silence/silence-button.tsx';
@@ -158,7 +159,7 @@ const NOBODY: Readonly<Record<AlertView['state'], string>> = {
 
 /** Receivers that were notified, and those that are failing: one of them may lack this alert. */
 const Notified = ({ alert: { notified, state } }: { readonly alert: AlertView }) => {
-  const { data } = useQuery(receiversQuery);
+  const { data } = useQuery({ ...receiversQuery, enabled: useScope() === undefined });
   const failing = undelivered(data?.items ?? []);
   return (
     <>

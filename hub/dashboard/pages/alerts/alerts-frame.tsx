@@ -2,6 +2,7 @@ import './alerts.css';
 import { CodeBlock, CodeBlockCode, EmptyState, EmptyStateBody, PageSection } from '@patternfly/react-core';
 import BellSlashIcon from '@patternfly/react-icons/dist/esm/icons/bell-slash-icon';
 import type { ReactNode } from 'react';
+import { useScope } from '../../api/session.ts';
 import { PageHeader, SubPages } from '../../components/page-header.tsx';
 
 const PAGES = [
@@ -9,6 +10,9 @@ const PAGES = [
   { to: '/alerts/silences', text: 'Silences' },
   { to: '/alerts/receivers', text: 'Receivers' },
 ] as const;
+
+/** Receivers are the whole hub's. */
+const SCOPED_PAGES = PAGES.filter(({ to }) => to !== '/alerts/receivers');
 
 /** Notifications, and silences that begin or end, send no event: only another read shows them. */
 export const READ_MS = 15_000;
@@ -23,7 +27,7 @@ interface AlertsFrameProps {
 export const AlertsFrame = ({ description, action, children }: AlertsFrameProps) => (
   <>
     <PageHeader title="Alerts" description={description} labels={action} />
-    <SubPages label="Alert pages" pages={PAGES} />
+    <SubPages label="Alert pages" pages={useScope() === undefined ? PAGES : SCOPED_PAGES} />
     <PageSection hasBodyWrapper={false} isFilled>
       {children}
     </PageSection>

@@ -3,6 +3,7 @@ import { Alert, Button } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { alertsQuery, receiversQuery } from '../../api/queries.ts';
+import { useScope } from '../../api/session.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { DetailDrawer } from '../../components/detail-drawer.tsx';
 import { Empty } from '../../components/empty-states.tsx';
@@ -146,7 +147,7 @@ export const AlertsPage = () => {
     refetchInterval: ({ state }) => (state.data !== undefined && state.data.pages.length > POLLED_PAGES ? false : READ_MS),
   });
   // Until they are read, nothing says that there is none.
-  const hasReceivers = useQuery(receiversQuery).data?.items.length !== 0;
+  const hasReceivers = useQuery({ ...receiversQuery, enabled: useScope() === undefined }).data?.items.length !== 0;
   const change = useSearchChange();
   const rows = rowsOf(query.data);
   const names = namesOf(filtersFor([]));
