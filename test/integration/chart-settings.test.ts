@@ -89,7 +89,7 @@ describe('the settings of the programs', () => {
   it('of the hub have the roles of the values in a file that it reads', async () => {
     const env = await mountedEnvironment(await helm.render(FULL_HUB), {}, folder);
     const problems: string[] = [];
-    expect([await readRolesFile('FSO_ROLES_FILE', env['FSO_ROLES_FILE'], problems), problems]).toEqual([[EU_TEAM], []]);
+    expect([await readRolesFile('FSO_ROLES_FILE', String(env['FSO_ROLES_FILE']), problems), problems]).toEqual([[EU_TEAM], []]);
   });
 
   it('of the agent are its own defaults on kubeadm', async () => {
