@@ -5,6 +5,7 @@ import { type Clock, createBackoff, type Logger, listen, messageOf, systemClock 
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { adoptGuard, bootstrapCluster, readDefinitions, whoAmI } from './bootstrap.ts';
 import { ClusterView } from './cache/index.ts';
+import type { CommitTrace } from './commit-trace.ts';
 import type { AgentConfig } from './config.ts';
 import { injectionKinds } from './enforce/index.ts';
 import { type AgentParts, type AgentStatus, runLeaderTerms, uninstallRequestIn } from './leader-term.ts';
@@ -20,6 +21,8 @@ export interface AgentDeps {
   readonly clock?: Clock;
   /** 0 ≤ x < 1. */
   readonly random?: () => number;
+  /** Absent: nothing is traced. */
+  readonly trace?: CommitTrace | undefined;
 }
 
 export interface RunningAgent {

@@ -13,6 +13,7 @@ import {
   readSecrets,
   readText,
 } from '@fso/shared/runtime';
+import { readTelemetry, TELEMETRY_SECRETS, TELEMETRY_VARIABLES, type TelemetryConfig } from '@fso/shared/telemetry';
 import { readTrust, type TrustConfig, VERIFY_MODES } from '@fso/shared/trust';
 import { z } from 'zod';
 
@@ -133,6 +134,7 @@ const AgentEnvironment = z
     FSO_GATEKEEPER_GRACE_MS: Millis.default(15_000).meta({
       description: 'Time, in ms, that lock 2 may stay unproven before it counts as degraded.',
     }),
+    ...TELEMETRY_VARIABLES,
   })
   .superRefine((env, context) => {
     const issue = (name: string, message: string): void => context.addIssue({ code: 'custom', path: [name], message });
@@ -179,9 +181,11 @@ export interface AgentConfig {
   readonly bindGate?: 'auto' | 'list';
   /** Writes reports for tools that read openreports.io. */
   readonly openReports?: boolean;
+  /** undefined: no traces. */
+  readonly telemetry?: TelemetryConfig | undefined;
 }
 
-const SECRETS = ['FSO_HUB_TOKEN'];
+const SECRETS = ['FSO_HUB_TOKEN', ...TELEMETRY_SECRETS];
 
 /**
  * Reads the agent's configuration from the environment and the files that it names.
@@ -195,6 +199,7 @@ export const loadAgentConfig = async (env: Environment): Promise<AgentConfig> =>
   const ca = caFile ? await readText('FSO_HUB_CA_FILE', caFile, problems) : undefined;
   const variables = parseConfig(AgentEnvironment, { ...env, ...secrets }, problems);
   const trust = await readTrust(variables, problems);
+  const telemetry = await readTelemetry(variables, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   const { FSO_HUB_URL: url, FSO_HUB_TOKEN: token, FSO_ENROLL_TOKEN: enrolToken, FSO_ENROLL_TOKEN_FILE: enrolTokenFile } = variables;
   return {
@@ -214,6 +219,7 @@ export const loadAgentConfig = async (env: Environment): Promise<AgentConfig> =>
     gatekeeperNamespace: variables.FSO_GATEKEEPER_NAMESPACE,
     bindGate: variables.FSO_BIND_GATE,
     openReports: variables.FSO_OPENREPORTS,
+    telemetry,
   };
 };
 

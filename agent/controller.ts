@@ -177,6 +177,7 @@ export class Controller {
     const due = this.#throttles.due(plan, throttled, started);
     if (due.waitMs !== undefined) this.#wake(due.waitMs);
     const enforcing = buildWrites(due.actions, this.#context);
+    runtime.trace?.enforcing(enforcing.map(({ key }) => key));
     const indexed = indexedNamespaces(plan, this.#pool.failures());
     this.#expectProofs(plan, indexed);
     const statuses = this.#publisher.publish(plan, indexed, now);
@@ -235,6 +236,7 @@ export class Controller {
   #recordSuccess(write: Write, outcome: WriteOutcome): void {
     this.#throttles.noteWrite(write.key, this.#deps.runtime.clock.monotonicMs());
     this.#writeEvents.recordSuccess(write, outcome);
+    this.#deps.runtime.trace?.wrote(write.key, false);
     // The watch shows most writes and so causes the next round; a write that it does not show needs this call.
     this.#wake(DONE_DELAY_MS);
   }
@@ -243,6 +245,7 @@ export class Controller {
     // Its CRD has changed since the last write.
     if (error instanceof NotKeptError) this.#definitions.forgetWrite(error.kind);
     this.#writeEvents.recordFailure(write, failure, error);
+    this.#deps.runtime.trace?.wrote(write.key, true);
     this.#wake();
   }
 }

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 import { flushCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
-import { ConfigError, createLogger, formatSettings, shutdownSignal } from '@fso/shared/runtime';
+import { ConfigError, createLogger, formatSettings, type Logger, shutdownSignal, systemClock } from '@fso/shared/runtime';
+import { ActiveSpans, openTelemetry, type TelemetryConfig } from '@fso/shared/telemetry';
 import { AGENT_VERSION, startAgent } from './agent.ts';
-import { AGENT_SETTINGS, kubeconfigIn, loadAgentConfig } from './config.ts';
+import { AGENT_SETTINGS, type AgentConfig, kubeconfigIn, loadAgentConfig } from './config.ts';
 import { runUninstall } from './uninstall/index.ts';
 
 const HELP = `fso-agent ${AGENT_VERSION}: enforces the SovereignPolicies of one cluster
@@ -30,14 +31,46 @@ const run = async (): Promise<number> => {
     return 0;
   }
   const config = await loadAgentConfig(process.env);
-  const logger = createLogger({ name: 'fso-agent', level: config.logLevel }).child({ cluster: config.cluster });
-  const agent = await startAgent(config, { logger }, shutdownSignal());
-  logger.info({ url: agent.url, identity: config.identity, hub: config.hub?.url }, 'agent started');
-  // Otherwise only an orderly end writes the cache that saves the next start from stripping types and compiling.
-  flushCompileCache();
-  await agent.done;
-  logger.info('agent stopped');
+  await runAgent(config);
   return 0;
+};
+
+const runAgent = async (config: AgentConfig): Promise<void> => {
+  const active = config.telemetry && new ActiveSpans();
+  const logger = createLogger({ name: 'fso-agent', level: config.logLevel, mixin: active?.fieldsFor }).child({ cluster: config.cluster });
+  const tracing = config.telemetry && active && (await startTracing(config.telemetry, { cluster: config.cluster, active, logger }));
+  try {
+    const agent = await startAgent(config, { logger, trace: tracing?.trace }, shutdownSignal());
+    logger.info({ url: agent.url, identity: config.identity, hub: config.hub?.url }, 'agent started');
+    // Otherwise only an orderly end writes the cache that saves the next start from stripping types and compiling.
+    flushCompileCache();
+    await agent.done;
+    logger.info('agent stopped');
+  } finally {
+    await tracing?.stop();
+  }
+};
+
+interface TracedAgent {
+  readonly cluster: string;
+  readonly active: ActiveSpans;
+  readonly logger: Logger;
+}
+
+const startTracing = async (config: TelemetryConfig, { cluster, active, logger }: TracedAgent) => {
+  const identity = { name: 'fso-agent', version: AGENT_VERSION, attributes: { 'k8s.cluster.name': cluster } };
+  const { tracer, stop } = await openTelemetry(config, identity, logger);
+  // Imported on demand, as all that is behind it: an agent without traces loads nothing of OpenTelemetry but what its metrics do.
+  const { CommitTrace } = await import('./commit-trace.ts');
+  const trace = new CommitTrace({ tracer, active, clock: systemClock });
+  return {
+    trace,
+    /** Ends all spans and exports them. */
+    stop: (): Promise<void> => {
+      trace.stop();
+      return stop();
+    },
+  };
 };
 
 run().then(

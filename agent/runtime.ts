@@ -1,5 +1,6 @@
 import type { KubeClient } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
+import type { CommitTrace } from './commit-trace.ts';
 
 /** Services that all parts of the agent share. */
 export interface AgentRuntime {
@@ -8,4 +9,6 @@ export interface AgentRuntime {
   /** 0 ≤ x < 1. */
   readonly random: () => number;
   readonly logger: Logger;
+  /** Watches the newest commit. Absent: nothing is traced. */
+  readonly trace?: CommitTrace | undefined;
 }

@@ -12,7 +12,9 @@ import {
   systemClock,
   untilAborted,
 } from '@fso/shared/runtime';
+import { ActiveSpans, openTelemetry, type TelemetryConfig } from '@fso/shared/telemetry';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { CommitTraces } from './commit-traces.ts';
 import { type HubConfig, loadHubConfig } from './config/config.ts';
 import { createOffers, DEFAULT_DELIVERY_LIMITS, Delivery, Inspector, RevisionTargets } from './delivery/index.ts';
 import { authenticateByToken, type Identity } from './identity/index.ts';
@@ -73,7 +75,7 @@ const certificatesOf = ({ agentTls }: HubConfig, identity: Stores['identity']): 
 const createParts = async (context: HubContext, stores: Stores): Promise<Parts> => {
   const { checkpoints, source, identity } = stores;
   const { config, deps, clock, ledger, metrics, registry } = context;
-  const { logger, version } = deps;
+  const { logger, version, traces } = deps;
   const history = { ledger, clock, logger: logger.child({ step: 'activity' }) };
   const activity = createActivity({ ...history, metrics: metrics.rollout });
   const fleet = new FleetReader({ ledger, clock, version });
@@ -85,14 +87,15 @@ const createParts = async (context: HubContext, stores: Stores): Promise<Parts> 
   const delivery = new Delivery(
     identity?.authenticate ?? authenticateByToken(config.agentTokens),
     { version, limits },
-    { ledger, offers, checkpoints, targets, clock, logger: logger.child({ step: 'delivery' }), metrics: metrics.delivery },
+    { ledger, offers, checkpoints, targets, clock, logger: logger.child({ step: 'delivery' }), metrics: metrics.delivery, traces },
   );
   const queues = () => ({ ...delivery.queues(), ledger: ledger.waitingWrites() });
   registerHubReadings(registry, { queues, certificates: () => certificatesOf(config, identity) });
   const inspector = new Inspector(delivery, ledger);
   const compileLogger = logger.child({ step: 'compile' });
-  const pipeline = new Pipeline({ ledger, targets, delivery, clock, logger: compileLogger, metrics, onDone: activity.done });
+  const pipeline = new Pipeline({ ledger, targets, delivery, clock, logger: compileLogger, metrics, onDone: activity.done, traces });
   identity?.identity.subscribe((cluster) => delivery.recheck(cluster));
+  traces?.follow(source, ledger);
   source.onRevision(activity.take);
   source.onRevision((revision) => pipeline.take(revision));
   source.onRejected(activity.reject);
@@ -199,11 +202,38 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
 const runUntilStopped = async (env: Environment, signal: AbortSignal): Promise<void> => {
   const config = await loadHubConfig(env);
   startWatchdog();
-  const logger = createLogger({ name: 'fso-hub', level: config.logLevel });
-  const hub = await startHub(config, { logger, version: manifest.version, random: Math.random, processMetrics: true }, signal);
-  // Otherwise only an orderly end writes the cache that saves the next start from stripping types and compiling.
-  flushCompileCache();
-  await hub.stopped;
+  const active = config.telemetry && new ActiveSpans();
+  const logger = createLogger({ name: 'fso-hub', level: config.logLevel, mixin: active?.fieldsFor });
+  const tracing = config.telemetry && active && (await startTracing(config.telemetry, active, logger));
+  const deps = { logger, version: manifest.version, random: Math.random, processMetrics: true, traces: tracing?.traces };
+  try {
+    const hub = await startHub(config, deps, signal);
+    // Otherwise only an orderly end writes the cache that saves the next start from stripping types and compiling.
+    flushCompileCache();
+    await hub.stopped;
+  } finally {
+    await tracing?.stop();
+  }
+};
+
+interface Tracing {
+  readonly traces: CommitTraces;
+  /** Ends all spans and exports them. */
+  readonly stop: () => Promise<void>;
+}
+
+const startTracing = async (config: TelemetryConfig, active: ActiveSpans, logger: Logger): Promise<Tracing> => {
+  const { tracer, stop } = await openTelemetry(config, { name: 'fso-hub', version: manifest.version }, logger);
+  // Imported on demand, as all that is behind it: a hub without traces loads nothing of OpenTelemetry but what its metrics do.
+  const { CommitTraces } = await import('./commit-traces.ts');
+  const traces = new CommitTraces({ tracer, active, clock: systemClock });
+  return {
+    traces,
+    stop: () => {
+      traces.stop();
+      return stop();
+    },
+  };
 };
 
 /** Whether the message tells people how to fix the cause, so that a stack would not help. */

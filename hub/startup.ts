@@ -5,6 +5,7 @@ import { type Clock, type ListenAddress, type Listening, type Logger, listen, no
 import type { Registry } from 'prom-client';
 import { createAccess } from './access/index.ts';
 import { Alerts, AlertsFile } from './alerts/index.ts';
+import type { CommitTraces } from './commit-traces.ts';
 import type { HubConfig } from './config/config.ts';
 import {
   type AgentServer,
@@ -40,6 +41,8 @@ export interface HubDeps {
   readonly ledger?: Ledger;
   readonly deliveryLimits?: Partial<DeliveryLimits>;
   readonly identityLimits?: OpenIdentityOptions['limits'];
+  /** Absent: nothing is traced. */
+  readonly traces?: CommitTraces | undefined;
 }
 
 /** Settings and services that all parts of one hub share. */
@@ -195,7 +198,8 @@ export const openListeners = async (context: HubContext, stores: Stores, parts: 
   const agents = createAgentServer(config.agentTls, identity);
   parts.delivery.attach(agents);
   const access = createAccess({ apiToken, oidc, publicUrl }, { records: ledger.records, clock, logger: logger.child({ step: 'access' }) });
-  const shareHint = (): void => {
+  const shareHint = (traceparent?: string): void => {
+    deps.traces?.hinted(traceparent);
     source.hint();
     ledger.shareHint();
   };

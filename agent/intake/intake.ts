@@ -165,9 +165,10 @@ export class Intake {
 
   async #take(offer: Offer): Promise<void> {
     const { runtime, cluster, trust, onOutcome } = this.#deps;
-    const { clock, logger } = runtime;
+    const { clock, logger, trace } = runtime;
     const { revision } = offer;
     this.#compiling = true;
+    trace?.offered(offer);
     try {
       const verify = { trust, held: this.#held, now: clock.now(), accepted: this.#last };
       const result = await compileOffer(offer, { cluster, mayLeave: this.#mayLeave, verify, decode: this.#decode });
@@ -176,6 +177,7 @@ export class Intake {
     } catch (error) {
       logger.error({ revision, err: error }, 'offer could not be judged');
       const message = `the agent failed on this offer: ${messageOf(error)}`.slice(0, 4096);
+      trace?.refused(revision, [{ message }]);
       onOutcome({ type: 'nack', revision, reasons: [{ message }], missing: false });
     } finally {
       this.#compiling = false;
@@ -184,7 +186,8 @@ export class Intake {
 
   #refuse(revision: string, { reasons, missing }: Extract<OfferResult, { ok: false }>): void {
     const { runtime, onOutcome } = this.#deps;
-    const { logger } = runtime;
+    const { logger, trace } = runtime;
+    trace?.refused(revision, reasons);
     logger.warn({ revision, reasons: reasons.slice(0, 5), missing }, 'offer refused, the last good revision stays in force');
     const [first] = reasons;
     if (first?.code !== undefined && first.code !== 'object-missing') this.#alert(revision, `refused, ${first.code}: ${first.message}`);
@@ -208,14 +211,16 @@ export class Intake {
     const desired = desiredPolicies({ compiled: compiled.policies, revision, before, live: this.#writer.live.all() });
     // Held from now on: the hub may build its next offer on this one.
     this.#held.add(objects);
-    this.#deps.runtime.logger.info({ revision, policies: desired.size, objects: objects.size }, 'offer is good, writing its policies');
+    const { logger, trace } = this.#deps.runtime;
+    trace?.aimed(revision, { policies: desired.size, objects: objects.size });
+    logger.info({ revision, policies: desired.size, objects: objects.size }, 'offer is good, writing its policies');
     const { registration, outside } = part;
     this.#writer.setTarget({ revision, digest: compiled.digest, verification, trust, registration, outside, desired, objects });
   }
 
   async #accept({ desired, objects, outside, ...target }: Target, signal: AbortSignal): Promise<void> {
     const { runtime, onOutcome } = this.#deps;
-    const { client, logger } = runtime;
+    const { client, logger, trace } = runtime;
     const { revision, digest } = target;
     const state: AcceptedState = { ...target, policies: desired };
     await saveState(client, state, signal);
@@ -223,6 +228,7 @@ export class Intake {
     this.#accepted = state;
     this.#held.keepOnly(objects);
     this.#holds = revision;
+    trace?.accepted(revision);
     logger.info({ revision, policies: desired.size, verification: state.verification }, 'revision accepted');
     onOutcome({ type: 'ack', revision, digest });
   }

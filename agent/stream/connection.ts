@@ -8,6 +8,7 @@ import {
   MAX_FRAME_BYTES,
   PROTOCOL_VERSION,
   readReturn,
+  TRACE_HEADER,
 } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
 import { WebSocket } from 'ws';
@@ -76,6 +77,8 @@ export interface ConnectionConfig {
   readonly token?: string;
   /** PEM of the hub's CA; absent: the system's. */
   readonly ca?: string | undefined;
+  /** Asks the hub for the trace of each commit. */
+  readonly isTraced?: boolean;
 }
 
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
@@ -140,7 +143,10 @@ export class Connection {
     this.#handlers = handlers;
     this.#clock = clock;
     this.#socket = new WebSocket(streamUrl(config.hubUrl), {
-      headers: config.token === undefined ? {} : { authorization: `Bearer ${config.token}` },
+      headers: {
+        ...(config.token !== undefined && { authorization: `Bearer ${config.token}` }),
+        ...(config.isTraced === true && { [TRACE_HEADER.name]: TRACE_HEADER.value }),
+      },
       ...(config.ca === undefined ? {} : { ca: config.ca }),
       ...certificate,
       maxPayload: MAX_FRAME_BYTES,

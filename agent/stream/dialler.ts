@@ -11,6 +11,8 @@ export interface DiallerOptions {
   readonly config: ConnectionConfig;
   /** What proves the agent instead of a token; asked at each dial, and waited for. */
   readonly certificate?: ((signal: AbortSignal) => Promise<ClientCertificate>) | undefined;
+  /** Asks the hub for the trace of each commit. */
+  readonly isTraced?: boolean;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -80,8 +82,8 @@ export class Dialler {
         this.handlers.onWelcome(welcome, connection);
       },
     };
-    const { config, clock, certificate } = this.#options;
-    return new Connection(config, handlers, clock, await certificate?.(signal)).ended(signal);
+    const { config, clock, certificate, isTraced = false } = this.#options;
+    return new Connection({ ...config, isTraced }, handlers, clock, await certificate?.(signal)).ended(signal);
   }
 
   #retryInMs({ kind, returnMs = 0 }: ConnectionEnd): number {

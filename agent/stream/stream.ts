@@ -101,7 +101,8 @@ class HubStream {
       onFrame: (frame: Parameters<Dialler['handlers']['onFrame']>[0]) => this.#take(frame),
       onEnd: () => this.#disconnected(),
     };
-    this.#dialler = new Dialler({ config, clock, random, logger, certificate: deps.certificate?.current }, handlers);
+    const isTraced = runtime.trace !== undefined;
+    this.#dialler = new Dialler({ config, clock, random, logger, certificate: deps.certificate?.current, isTraced }, handlers);
   }
 
   async restore(signal: AbortSignal): Promise<void> {
@@ -229,6 +230,7 @@ class HubStream {
     // While a newer revision is being written, the accepted one can no longer be judged: the last judgement stays.
     if (policies !== undefined && !this.#intake.writing)
       this.#proven = advanceProven(this.#proven, { revision, proven: isRevisionProven({ keys: policies, generationOf }, snapshot) });
+    if (this.#proven === revision) this.#deps.runtime.trace?.proven(revision);
     const { state: verification, signer, reason } = accepted.verification;
     return {
       revision,

@@ -25,6 +25,8 @@ export interface WorldOptions {
   readonly log: (line: string) => void;
   /** Progress that is rewritten; absent where output is no terminal. */
   readonly status?: (line: string) => void;
+  /** More settings of hub and agents. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface DemoCluster extends FleetCluster {
@@ -89,7 +91,7 @@ function sendWebhook(hubUrl: string, webhookSecret: string): void {
   }).catch(() => undefined);
 }
 
-export async function createWorld({ stateDir, log, status }: WorldOptions): Promise<World> {
+export async function createWorld({ stateDir, log, status, env = {} }: WorldOptions): Promise<World> {
   const folder = join(stateDir, 'demo');
   const fleetMark = join(folder, FLEET_MARK);
   // A demo that was killed left its fleet: no fleet, or that one, is this demo's to end.
@@ -190,6 +192,7 @@ export async function createWorld({ stateDir, log, status }: WorldOptions): Prom
         FSO_WEBHOOK_SECRET: secrets.webhookSecret,
         FSO_DATA_DIR: join(folder, 'hub'),
         ...trust,
+        ...env,
       });
     },
     stopHub: () => stop('hub'),
@@ -206,6 +209,7 @@ export async function createWorld({ stateDir, log, status }: WorldOptions): Prom
           FSO_ENROLL_TOKEN: await enrolTokenOf(name),
           FSO_LISTEN: `127.0.0.1:${port}`,
           ...trust,
+          ...env,
         });
       }
     },

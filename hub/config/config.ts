@@ -11,6 +11,7 @@ import {
   parseConfig,
   readSecrets,
 } from '@fso/shared/runtime';
+import { readTelemetry, TELEMETRY_VARIABLES, type TelemetryConfig } from '@fso/shared/telemetry';
 import { readTrust, type TrustConfig, VERIFY_MODES } from '@fso/shared/trust';
 import { z } from 'zod';
 import { type AlertsConfig, readAlertsFile } from '../alerts/index.ts';
@@ -55,6 +56,8 @@ export interface HubConfig {
   /** Milliseconds between the signal to stop, from which on the hub is not ready, and the end of its listeners. Default 0. */
   readonly shutdownDelayMs?: number;
   readonly logLevel: LogLevel;
+  /** undefined: no traces. */
+  readonly telemetry?: TelemetryConfig | undefined;
 }
 
 const MIN_SECRET_LENGTH = 16;
@@ -155,6 +158,7 @@ const Variables = z.object({
   FSO_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info').meta({
     description: 'trace, debug, info, warn, error, fatal or silent.',
   }),
+  ...TELEMETRY_VARIABLES,
 });
 type Variables = z.infer<typeof Variables>;
 
@@ -209,6 +213,7 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
   const ca = await readCa({ cert: variables.FSO_AGENT_CA_CERT_FILE, key: variables.FSO_AGENT_CA_KEY_FILE }, problems);
   const trust = await readTrust(variables, problems);
   const alerts = await readAlerts(variables.FSO_ALERTS_FILE, problems);
+  const telemetry = await readTelemetry(variables, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     git: { ...git, trust, ref: variables.FSO_GIT_REF, pollMs: variables.FSO_GIT_POLL_MS },
@@ -230,6 +235,7 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
     keyFiles: [variables.FSO_AGENT_CA_KEY_FILE, variables.FSO_AGENT_TLS_KEY_FILE, tokensFile].filter((path) => path !== undefined),
     acceptNewAuditKey: variables.FSO_ACCEPT_NEW_AUDIT_KEY === 'true',
     logLevel: variables.FSO_LOG_LEVEL,
+    telemetry,
   };
 };
 

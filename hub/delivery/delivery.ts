@@ -1,7 +1,7 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import { CLOSE_CODES, describeReturn, GOING_AWAY, MAX_FRAME_BYTES } from '@fso/shared/protocol';
+import { CLOSE_CODES, describeReturn, GOING_AWAY, MAX_FRAME_BYTES, TRACE_HEADER } from '@fso/shared/protocol';
 import { createNoiseLimit, waitPatiently } from '@fso/shared/runtime';
 import { WebSocketServer } from 'ws';
 import type { AuthenticateAgent, Denial, Proof } from '../identity/index.ts';
@@ -171,7 +171,8 @@ export class Delivery {
     if (this.#admission.waiting >= this.#options.limits.maxWaiting) return this.#askToComeLater(socket);
     const server = await this.#createServer();
     if (this.#isStopping) return refuse(socket, '503 Service Unavailable');
-    const shared = { admission: this.#admission, offerLimit: this.#offerLimit };
+    const isTraced = request.headers[TRACE_HEADER.name] === TRACE_HEADER.value;
+    const shared = { admission: this.#admission, offerLimit: this.#offerLimit, isTraced };
     const hooks = { onReady: (session: Session) => this.#onReady(session), onClosed: (session: Session) => this.#onClosed(session) };
     server.handleUpgrade(request, socket, head, (webSocket) => {
       this.#onOpen(new Session({ cluster, budget, socket: webSocket, ...shared }, this.#options, this.#deps, hooks), judged);
@@ -235,7 +236,7 @@ export class Delivery {
   }
 
   #onClosed(session: Session): void {
-    const { ledger, logger, metrics } = this.#deps;
+    const { ledger, logger, metrics, traces } = this.#deps;
     this.#open.get(session)?.ended.abort();
     this.#open.delete(session);
     this.#noteClosed();
@@ -243,6 +244,7 @@ export class Delivery {
     if (this.#byCluster.get(session.cluster) === session) {
       this.#byCluster.delete(session.cluster);
       metrics.connected(this.#byCluster.size);
+      traces?.closed(session.cluster);
     }
     if (!this.#greeted.has(session)) return;
     // Also of a stream that was replaced: where the newer one ended before it could be recorded, the older one still speaks for the cluster.

@@ -106,6 +106,12 @@ const makeShared = async (access: ObjectAccess, { revision, wanted, held }: Step
 
 const END = ']}';
 
+/** The frame with the trace of the commit at its end, so that what is shared stays the same memory. */
+export const withTraceparent = (offer: EncodedOffer, traceparent: string): EncodedOffer => ({
+  ...offer,
+  own: Buffer.concat([offer.own.subarray(0, -1), Buffer.from(`,"traceparent":${JSON.stringify(traceparent)}}`)]),
+});
+
 class OfferMaker implements Offers {
   readonly #access: ObjectAccess;
   /** The oldest first. */

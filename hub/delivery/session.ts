@@ -25,7 +25,7 @@ import {
 } from './frame-handlers.ts';
 import { findWitness, type Hello, keepRevision, keepWitness, refuseHello, sendCheckpoints } from './hello.ts';
 import { Inspections, type Told } from './inspections.ts';
-import { OutdatedAgentError } from './offers.ts';
+import { OutdatedAgentError, withTraceparent } from './offers.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import type { Admission } from './pacing/admission.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
@@ -42,6 +42,8 @@ export interface SessionOwner {
   readonly admission: Admission;
   /** Shared by all agents. */
   readonly offerLimit: OfferLimit;
+  /** The agent wants the trace of each commit. */
+  readonly isTraced?: boolean;
 }
 
 export interface SessionHooks {
@@ -67,6 +69,7 @@ export class Session {
   readonly #socket: AgentSocket;
   readonly #budget: AgentBudget;
   readonly #admission: Admission;
+  readonly #isTraced: boolean;
   readonly #options: DeliveryOptions;
   readonly #deps: DeliveryDeps;
   readonly #hooks: SessionHooks;
@@ -94,7 +97,7 @@ export class Session {
   #isConfirmed: boolean = false;
 
   constructor(
-    { cluster, budget, socket, admission, offerLimit }: SessionOwner,
+    { cluster, budget, socket, admission, offerLimit, isTraced = false }: SessionOwner,
     options: DeliveryOptions,
     deps: DeliveryDeps,
     hooks: SessionHooks,
@@ -107,6 +110,7 @@ export class Session {
     this.stream = { id: randomUUID(), isOpen: () => this.#socket.isOpen };
     this.#budget = budget;
     this.#admission = admission;
+    this.#isTraced = isTraced;
     this.#options = options;
     this.#deps = deps;
     this.#hooks = hooks;
@@ -143,6 +147,7 @@ export class Session {
     this.#outbox.dropWaiting();
     // Not what it enforces: an agent that still works on another one must be called back from it.
     if (commits.heading === revision) return;
+    this.#deps.traces?.offer(this.cluster, revision);
     this.#makeOffer(revision).catch((err: unknown) => {
       if (err === this.#socket.closed.reason) return;
       if (err instanceof OutdatedAgentError) {
@@ -159,6 +164,7 @@ export class Session {
   #refuseFor(revision: string, message: string): void {
     this.#state.commits.known.add(revision);
     const nack = { type: 'nack', revision, reasons: [{ message }] } as const;
+    this.#deps.traces?.answered(this.cluster, revision, nack.reasons);
     takeNack({ ...nack, reasons: [...nack.reasons] }, this.#context).catch((err: unknown) => this.#noteWriteFailure(err));
   }
 
@@ -289,9 +295,11 @@ export class Session {
     switch (frame.type) {
       case 'ack':
         this.#hasAnswered = true;
+        this.#deps.traces?.answered(this.cluster, frame.revision);
         return takeAck(frame, this.#context);
       case 'nack':
         this.#hasAnswered = true;
+        this.#deps.traces?.answered(this.cluster, frame.revision, frame.reasons);
         return takeNack(frame, this.#context);
       case 'report':
         await takeReport(frame, this.#context);
@@ -379,8 +387,9 @@ export class Session {
     const waitMs = this.#budget.claim(history);
     await this.#socket.pace(waitMs ?? 0);
     const offer = await this.#deps.offers.get(history, revision, waitMs !== undefined);
+    const traceparent = this.#isTraced ? this.#deps.traces?.traceparentOf(this.cluster, revision) : undefined;
     // A newer revision that came meanwhile makes its own offer.
-    if (commits.target === revision) this.#outbox.offer(offer);
+    if (commits.target === revision) this.#outbox.offer(traceparent === undefined ? offer : withTraceparent(offer, traceparent));
   }
 
   #noteOffer(revision: string, objects: number): void {
@@ -389,6 +398,7 @@ export class Session {
     commits.offered.add(revision);
     commits.heading = revision;
     this.#deps.metrics.offered();
+    this.#deps.traces?.sent(this.cluster, revision, objects);
     this.#deps.ledger.setOffered(this.cluster, revision, this.stream).catch((err: unknown) => this.#noteWriteFailure(err));
     this.#logger.info({ revision, objects }, 'revision offered');
   }

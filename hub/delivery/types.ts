@@ -1,3 +1,4 @@
+import type { Reason } from '@fso/shared/protocol';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { Checkpoints, Ledger } from '../ledger/index.ts';
 import type { Offers, RevisionTargets } from './offers.ts';
@@ -41,6 +42,19 @@ export interface DeliveryMetrics {
   reported(): void;
 }
 
+/** Watches offers. */
+export interface OfferTraces {
+  /** The hub begins to make an offer. */
+  offer(cluster: string, revision: string): void;
+  /** @returns the trace context that goes with an offer; undefined: there is none */
+  traceparentOf(cluster: string, revision: string): string | undefined;
+  sent(cluster: string, revision: string, objects: number): void;
+  /** @param reasons absent: the agent takes it */
+  answered(cluster: string, revision: string, reasons?: readonly Reason[]): void;
+  /** The stream of the cluster has ended. */
+  closed(cluster: string): void;
+}
+
 export interface DeliveryDeps {
   readonly ledger: Ledger;
   readonly offers: Offers;
@@ -49,4 +63,6 @@ export interface DeliveryDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: DeliveryMetrics;
+  /** Absent: nothing is traced. */
+  readonly traces?: OfferTraces | undefined;
 }

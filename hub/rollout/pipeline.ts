@@ -31,6 +31,8 @@ export interface PipelineDeps {
   readonly metrics: Pick<HubMetrics, 'step'>;
   /** Called when a step of a commit is done. */
   readonly onDone?: (step: 'released' | 'compiled', revision: string) => void;
+  /** Watches the steps. Absent: nothing is traced. */
+  readonly traces?: { step<T>(name: 'compile' | 'release', revision: string, work: () => T): T } | undefined;
 }
 
 /** The middle of a commit's way: ② compile, ③ release, ④ delivery. */
@@ -43,20 +45,34 @@ export class Pipeline {
 
   /** Takes a revision through steps ② to ④ and into the ledger. Offers are on their way before the hub compiles. */
   take(revision: SourceRevision): void {
-    const { delivery, targets, logger, onDone } = this.#deps;
+    const { logger, onDone } = this.#deps;
     const id = revision.commit.revision;
-    const plan = planRelease({ revision: id, set: revision.set }, delivery.connected());
-    targets.aim(id);
-    delivery.publish(id, plan.clusters);
+    const plan = this.#traced('release', id, () => this.#release(revision));
     onDone?.('released', id);
     // Offers carry Git objects and need nothing compiled: they leave while the hub has not begun to compile for itself.
     setImmediate(() => {
       try {
-        this.#record(this.#compile(revision), plan);
+        this.#record(
+          this.#traced('compile', id, () => this.#compile(revision)),
+          plan,
+        );
       } catch (err) {
         logger.error({ err, revision: id }, 'compile failed');
       }
     });
+  }
+
+  #traced<T>(step: 'compile' | 'release', revision: string, work: () => T): T {
+    const { traces } = this.#deps;
+    return traces === undefined ? work() : traces.step(step, revision, work);
+  }
+
+  #release({ commit: { revision }, set }: SourceRevision): ReleasePlan {
+    const { delivery, targets } = this.#deps;
+    const plan = planRelease({ revision, set }, delivery.connected());
+    targets.aim(revision);
+    delivery.publish(revision, plan.clusters);
+    return plan;
   }
 
   #compile({ commit: { revision }, set }: SourceRevision): CompiledRevision {

@@ -16,6 +16,12 @@ export const MAX_CHECKPOINT_DIGESTS = 10_000;
 /** Close codes beyond RFC 6455; the reason of the close frame says more. */
 export const CLOSE_CODES = { unauthorized: 4401, unsupportedProtocol: 4406, replaced: 4409, badFrame: 4422, tooSlow: 4429 } as const;
 
+/**
+ * Header of the request that opens the stream, by which an agent asks for the trace context of commits. A header, not a field of the hello: a hub
+ * of an earlier version refuses a hello with a field that it does not know.
+ */
+export const TRACE_HEADER = { name: 'fso-trace-context', value: 'w3c' } as const;
+
 const ObjectId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'must be a Git object id');
 
 /** PostgreSQL keeps no NUL in a text, and a digest has none. */
@@ -124,6 +130,13 @@ export const Offer = z.strictObject({
   /** Commit ids from `anchor` (exclusive) to `revision` (inclusive), oldest first, each a parent of the next; only `revision` when `anchor` is null. */
   chain: z.array(ObjectId).min(1).max(10_000),
   objects: z.array(GitObject).max(50_000),
+  /** Trace of the commit, for agents that make spans: those have said so by {@link TRACE_HEADER}, and others would refuse the field. */
+  traceparent: z
+    .string()
+    .max(64)
+    .optional()
+    .catch(undefined)
+    .describe('W3C trace context; what is none is left out, and the offer stands.'),
 });
 export type Offer = z.infer<typeof Offer>;
 export const Reported = z.strictObject({ type: z.literal('reported'), seq: z.int().min(1) });

@@ -11,7 +11,10 @@ import { readPush, readWebhook, whyIgnored } from '../http/webhook.ts';
 
 interface WebhookDeps {
   readonly ledger: Pick<Ledger, 'audit' | 'health'>;
-  readonly source: { hint(): void };
+  readonly source: {
+    /** @param traceparent of the sender, as the header has it */
+    hint(traceparent?: string): void;
+  };
   readonly config: {
     /** Secret of Git webhooks; absent: the hub accepts them from its own machine only. */
     readonly webhookSecret?: string | undefined;
@@ -68,7 +71,7 @@ const webhookHandler = ({ config, source, ledger, runtime: { clock, logger } }: 
     const push = readPush(req, body);
     const ignored = config.git && whyIgnored(push, config.git);
     if (ignored === undefined) {
-      source.hint();
+      source.hint(req.get('traceparent'));
       await record(req, res, body);
     }
     const answer: z.infer<typeof WebhookAnswer> = ignored === undefined ? { accepted: true } : { accepted: false, ignored };

@@ -22,6 +22,9 @@ export interface LogFields {
   readonly durationMs?: number;
   readonly retryInMs?: number;
   readonly failures?: number;
+  /** By OpenTelemetry's names, of the span of the commit that the line names. */
+  readonly trace_id?: string;
+  readonly span_id?: string;
   readonly err?: unknown;
 }
 
@@ -35,10 +38,12 @@ export interface LoggerOptions {
   readonly level?: LogLevel;
   /** Default: standard output. */
   readonly destination?: pino.DestinationStream;
+  /** Fields to add to a line, by those that it has of its own. */
+  readonly mixin?: ((fields: object) => object) | undefined;
 }
 
 /** JSON lines with RFC 3339 time and the level by name. Fields named like secrets are replaced by `[redacted]`. */
-export const createLogger = ({ name, level = 'info', destination }: LoggerOptions): Logger => {
+export const createLogger = ({ name, level = 'info', destination, mixin }: LoggerOptions): Logger => {
   const options = {
     level,
     base: { name },
@@ -46,6 +51,7 @@ export const createLogger = ({ name, level = 'info', destination }: LoggerOption
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { err: pino.stdSerializers.err },
     redact: { paths: redactPaths(), censor: '[redacted]' },
+    ...(mixin !== undefined && { mixin }),
   };
   return destination === undefined ? pino(options) : pino(options, destination);
 };

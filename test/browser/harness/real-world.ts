@@ -19,10 +19,11 @@ export interface RealWorld extends Pick<World, Shown> {
   createPod(cluster: string, ref: { readonly namespace: string; readonly name: string }, region: string): Promise<void>;
 }
 
-export const openRealWorld = async (): Promise<RealWorld> => {
+/** @param env more settings of hub and agents */
+export const openRealWorld = async (env: Readonly<Record<string, string>> = {}): Promise<RealWorld> => {
   const signal = never;
   const folder = await mkdtemp(join(tmpdir(), 'fso-real-'));
-  const world = await createWorld({ stateDir: folder, log: () => undefined });
+  const world = await createWorld({ stateDir: folder, log: () => undefined, env });
   const kube = (name: string): KubeClient => {
     const cluster = world.clusters.find((candidate) => candidate.name === name);
     if (cluster === undefined) throw new Error(`no cluster ${name}`);

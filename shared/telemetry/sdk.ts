@@ -1,0 +1,102 @@
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
+import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources';
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  type Sampler,
+  type SpanExporter,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+} from '@opentelemetry/sdk-trace';
+import type { Logger } from '../runtime/index.ts';
+import type { SamplerConfig, TelemetryConfig } from './settings.ts';
+import type { ProgramIdentity, Telemetry } from './telemetry.ts';
+
+/** Milliseconds of one export with its retries, and so of the last one, which keeps the program from ending. */
+const EXPORT_MS = 3_000;
+/** Milliseconds for which spans gather. */
+const GATHER_MS = 1_000;
+/** Spans that wait for the collector, about a kilobyte each; those that find no room are lost. */
+const MAX_QUEUE = 2_048;
+const MAX_BATCH = 512;
+/** Characters of an attribute; the problem of a commit may be long. */
+const MAX_VALUE = 1_024;
+/** What `ExportResultCode` of @opentelemetry/core calls success. */
+const SUCCESS = 0;
+
+const rootSampler = ({ name, ratio }: SamplerConfig): Sampler => {
+  if (name.endsWith('traceidratio')) return new TraceIdRatioBasedSampler(ratio);
+  return name.endsWith('always_off') ? new AlwaysOffSampler() : new AlwaysOnSampler();
+};
+
+const samplerOf = (config: SamplerConfig): Sampler =>
+  config.name.startsWith('parentbased') ? new ParentBasedSampler({ root: rootSampler(config) }) : rootSampler(config);
+
+/** Logs the first export that fails and the first that succeeds again; no more is done about it. */
+class LoggedExporter implements SpanExporter {
+  readonly #exporter: SpanExporter;
+  readonly #logger: Logger;
+  #lost = 0;
+
+  constructor(exporter: SpanExporter, logger: Logger) {
+    this.#exporter = exporter;
+    this.#logger = logger;
+  }
+
+  export: SpanExporter['export'] = (spans, done) => {
+    this.#exporter.export(spans, (result) => {
+      if (result.code !== SUCCESS) this.#fail(spans.length, result.error);
+      else if (this.#lost > 0) {
+        this.#logger.info({ lost: this.#lost }, 'traces are exported again');
+        this.#lost = 0;
+      }
+      done(result);
+    });
+  };
+
+  #fail(spans: number, error: Error | undefined): void {
+    // Without the stack, which is that of the library; with headers it would not be logged either.
+    if (this.#lost === 0) this.#logger.warn({ reason: error?.message }, 'traces cannot be exported');
+    this.#lost += spans;
+  }
+
+  shutdown(): Promise<void> {
+    return this.#exporter.shutdown();
+  }
+
+  async forceFlush(): Promise<void> {
+    await this.#exporter.forceFlush?.();
+  }
+}
+
+/** Starts the SDK. Nothing is registered globally: only what is given the tracer makes spans. */
+export const startSdk = (config: TelemetryConfig, { name, version, attributes }: ProgramIdentity, logger: Logger): Telemetry => {
+  const exporter = new OTLPTraceExporter({
+    url: config.url,
+    headers: { ...config.headers },
+    timeoutMillis: EXPORT_MS,
+    ...(config.ca !== undefined && { httpAgentOptions: { ca: config.ca } }),
+  });
+  const processor = new BatchSpanProcessor({
+    exporter: new LoggedExporter(exporter, logger),
+    maxQueueSize: MAX_QUEUE,
+    maxExportBatchSize: MAX_BATCH,
+    scheduledDelayMillis: GATHER_MS,
+    // Only a guard: the exporter has ended by then, and has said what became of the spans.
+    exportTimeoutMillis: EXPORT_MS + GATHER_MS,
+  });
+  const own = { 'service.version': version, ...attributes, ...config.attributes, 'service.name': config.serviceName ?? name };
+  const provider = new TracerProvider({
+    resource: defaultResource().merge(resourceFromAttributes(own)),
+    sampler: samplerOf(config.sampler),
+    spanLimits: { attributeValueLengthLimit: MAX_VALUE },
+    spanProcessors: [processor],
+  });
+  return {
+    tracer: provider.getTracer('fso', version),
+    // What cannot be exported in time is lost, as the log says.
+    stop: () => provider.shutdown().catch(() => undefined),
+  };
+};

@@ -1,0 +1,148 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import type { ToolModule } from '../../clusters/build/modules.ts';
+import { ensureTools } from '../../clusters/build/tools.ts';
+import { freePort } from '../../clusters/demo/programs.ts';
+import { runMark } from '../../clusters/processes.ts';
+import { eventually } from './waiting.ts';
+
+const COLLECTOR_TOOL: ToolModule = {
+  name: 'collector',
+  dir: join(import.meta.dirname, 'otel'),
+  upstream: 'go.opentelemetry.io/collector/otelcol',
+  package: '.',
+  programs: ['collector'],
+  sources: ['main.go'],
+  files: {},
+  linkerFlags: () => [],
+};
+
+/** A span as the collector has it, with the names of its resource. */
+export interface CollectedSpan {
+  readonly service: string;
+  readonly name: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  /** Empty: it is a root. */
+  readonly parentSpanId: string;
+  /** Milliseconds since 1970. */
+  readonly start: number;
+  readonly end: number;
+  /** Of the span, and of its resource. */
+  readonly attributes: Readonly<Record<string, string | number>>;
+  /** Problem code, of a span that is an error. */
+  readonly error: string | undefined;
+}
+
+interface Attribute {
+  readonly key: string;
+  readonly value: { readonly stringValue?: string; readonly intValue?: string };
+}
+
+interface OtlpSpan {
+  readonly name: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
+  readonly attributes?: readonly Attribute[];
+  readonly status?: { readonly code?: number; readonly message?: string };
+}
+
+interface OtlpTraces {
+  readonly resourceSpans: readonly {
+    readonly resource: { readonly attributes: readonly Attribute[] };
+    readonly scopeSpans: readonly { readonly spans: readonly OtlpSpan[] }[];
+  }[];
+}
+
+/** STATUS_CODE_ERROR of OTLP. */
+const ERROR = 2;
+
+const valuesOf = (attributes: readonly Attribute[] = []): Record<string, string | number> =>
+  Object.fromEntries(attributes.map(({ key, value }) => [key, value.stringValue ?? Number(value.intValue)]));
+
+const spansOf = ({ resourceSpans }: OtlpTraces): readonly CollectedSpan[] =>
+  resourceSpans.flatMap(({ resource, scopeSpans }) => {
+    const common = valuesOf(resource.attributes);
+    return scopeSpans
+      .flatMap(({ spans }) => spans)
+      .map((span) => ({
+        service: String(common['service.name']),
+        name: span.name,
+        traceId: span.traceId,
+        spanId: span.spanId,
+        parentSpanId: span.parentSpanId ?? '',
+        start: Number(span.startTimeUnixNano) / 1e6,
+        end: Number(span.endTimeUnixNano) / 1e6,
+        attributes: { ...common, ...valuesOf(span.attributes) },
+        error: span.status?.code === ERROR ? (span.status.message ?? '') : undefined,
+      }));
+  });
+
+/** A real OpenTelemetry collector. */
+export class Collector {
+  /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
+  readonly url: string;
+  readonly #file: string;
+  readonly #stop: () => Promise<void>;
+
+  private constructor(url: string, file: string, stop: () => Promise<void>) {
+    this.url = url;
+    this.#file = file;
+    this.#stop = stop;
+  }
+
+  /** @param folder for its configuration, its log and the spans */
+  static async start(folder: string, signal: AbortSignal): Promise<Collector> {
+    const { collector = '' } = await ensureTools({ env: process.env, log: () => undefined, modules: [COLLECTOR_TOOL] }, signal);
+    await mkdir(folder, { recursive: true });
+    const [config, file] = [join(folder, 'collector.yaml'), join(folder, 'spans.jsonl')];
+    const endpoint = `127.0.0.1:${await freePort()}`;
+    await writeFile(file, '');
+    await writeFile(
+      config,
+      stringify({
+        receivers: { otlp: { protocols: { http: { endpoint } } } },
+        exporters: { lines: { path: file } },
+        service: {
+          pipelines: { traces: { receivers: ['otlp'], exporters: ['lines'] } },
+          // Its own metrics would take a fixed port.
+          telemetry: { metrics: { level: 'none' } },
+        },
+      }),
+    );
+    const log = await open(join(folder, 'collector.log'), 'w');
+    const child = spawn(join(collector, 'collector'), [`--config=file:${config}`], { stdio: ['ignore', log.fd, log.fd], env: runMark() });
+    const ended = once(child, 'exit');
+    await log.close();
+    const url = `http://${endpoint}`;
+    await eventually(async () => (await fetch(`${url}/v1/traces`, { method: 'POST' })).status > 0);
+    return new Collector(url, file, async () => {
+      child.kill();
+      await ended;
+    });
+  }
+
+  /** All spans that it has got. */
+  async spans(): Promise<readonly CollectedSpan[]> {
+    const lines = (await readFile(this.#file, 'utf8')).split('\n').slice(0, -1);
+    return lines.flatMap((line) => spansOf(JSON.parse(line) as OtlpTraces));
+  }
+
+  /** Those of the trace of a commit, which its root names; empty: it is not there yet. @throws Error where there are several */
+  async traceOf(revision: string): Promise<readonly CollectedSpan[]> {
+    const spans = await this.spans();
+    const roots = spans.filter(({ name, attributes }) => name === 'commit' && attributes['vcs.ref.head.revision'] === revision);
+    if (roots.length > 1) throw new Error(`${roots.length} traces of ${revision}`);
+    return spans.filter(({ traceId }) => traceId === roots[0]?.traceId);
+  }
+
+  async stop(): Promise<void> {
+    await this.#stop();
+  }
+}
