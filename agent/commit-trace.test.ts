@@ -38,7 +38,9 @@ describe('the trace of a commit at an agent', () => {
     const [enforce] = spans.named('enforce');
     expect(enforce?.attributes).toMatchObject({ 'fso.writes': 2, 'fso.writes.failed': 0 });
     expect(enforce?.duration).toEqual([0, 20_000_000]);
-    expect(spans.named('prove')[0]?.attributes).toMatchObject({ 'fso.result': 'proven' });
+    const [prove] = spans.named('prove');
+    expect(prove?.attributes).toMatchObject({ 'fso.result': 'proven' });
+    expect(prove?.startTime).toEqual(enforce?.startTime);
   });
 
   it('is one trace without a hub that traces, or with one that sends something else', () => {

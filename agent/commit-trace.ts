@@ -76,7 +76,7 @@ export class CommitTrace {
     if (offered?.revision !== revision) return;
     const { context } = offered;
     const expired = new AbortController();
-    const span = this.#start('write policies', context);
+    const span = this.#deps.tracer.startSpan('write policies', {}, context);
     this.#current = { revision, context, expired, span, isAccepted: false, enforcing: undefined };
     this.#deps.active.add(revision, span);
     this.#deps.clock.sleep(LONGEST_MS, expired.signal).then(
@@ -91,7 +91,9 @@ export class CommitTrace {
     if (commit === undefined || commit.isAccepted) return;
     commit.span.end();
     commit.isAccepted = true;
-    commit.span = this.#start('prove', commit.context);
+    // Dry runs begin with the first write of a lock, which may come before.
+    const startTime = commit.enforcing?.startTime ?? this.#now();
+    commit.span = this.#deps.tracer.startSpan('prove', { startTime }, commit.context);
     this.#deps.active.add(revision, commit.span);
   }
 
@@ -152,10 +154,6 @@ export class CommitTrace {
     span.setAttributes({ 'fso.writes': written, 'fso.writes.failed': failed });
     if (failed > 0) fail(span, 'write-failed');
     span.end(endTime);
-  }
-
-  #start(name: string, context: Context): Span {
-    return this.#deps.tracer.startSpan(name, {}, context);
   }
 
   #commitOf(revision: string): CommitInProgress | undefined {

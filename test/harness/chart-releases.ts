@@ -18,6 +18,7 @@ const PLACE = {
   tolerations: [{ key: 'system', operator: 'Exists' }],
   podAnnotations: { team: 'governance' },
 };
+const TELEMETRY = { otlpEndpoint: 'https://collector.example.com:4318', headersSecret: { name: 'traces' }, ca: 'a CA of collectors' };
 const REGISTRY = { global: { imageRegistry: 'registry.example.com/mirror/', imagePullSecrets: ['registry'] }, image: { digest: DIGEST } };
 
 export const agentWith = (values: Values = {}, namespace = SYSTEM_NAMESPACE): Release => ({
@@ -34,8 +35,14 @@ export const FULL_AGENT = agentWith({
   hub: { url: 'wss://hub.example.com:8443', ca: 'a CA' },
   signers: { ssh: signer() },
   openReports: { enabled: true },
+  telemetry: TELEMETRY,
   settings: { FSO_LOG_LEVEL: 'debug', FSO_VERIFY: 'warn' },
-  networkPolicy: { apiServer: [{ ipBlock: { cidr: '10.0.0.0/8' } }], hub: [{ ipBlock: { cidr: '192.0.2.0/24' } }], metricsFrom: [PEER] },
+  networkPolicy: {
+    apiServer: [{ ipBlock: { cidr: '10.0.0.0/8' } }],
+    hub: [{ ipBlock: { cidr: '192.0.2.0/24' } }],
+    telemetry: [PEER],
+    metricsFrom: [PEER],
+  },
 });
 
 export const hubWith = (values: Values = {}, namespace = HUB_NAMESPACE): Release => ({
@@ -88,8 +95,9 @@ export const FULL_HUB = hubWith({
     secret: 'alerts',
     ports: [443, 9093],
   },
-  settings: { FSO_HISTORY_DAYS: '90' },
-  networkPolicy: { apiFrom: [PEER], git: [PEER], database: [PEER], identityProvider: [PEER], receivers: [PEER] },
+  telemetry: TELEMETRY,
+  settings: { FSO_HISTORY_DAYS: '90', OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' },
+  networkPolicy: { apiFrom: [PEER], git: [PEER], database: [PEER], identityProvider: [PEER], receivers: [PEER], telemetry: [PEER] },
 });
 
 /** With everything for Prometheus and Grafana. */

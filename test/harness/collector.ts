@@ -6,7 +6,7 @@ import { stringify } from 'yaml';
 import type { ToolModule } from '../../clusters/build/modules.ts';
 import { ensureTools } from '../../clusters/build/tools.ts';
 import { freePort } from '../../clusters/demo/programs.ts';
-import { runMark } from '../../clusters/processes.ts';
+import { runMark, tail } from '../../clusters/processes.ts';
 import { eventually } from './waiting.ts';
 
 const COLLECTOR_TOOL: ToolModule = {
@@ -121,7 +121,11 @@ export class Collector {
     const ended = once(child, 'exit');
     await log.close();
     const url = `http://${endpoint}`;
-    await eventually(async () => (await fetch(`${url}/v1/traces`, { method: 'POST' })).status > 0);
+    await eventually(async () => {
+      if (child.exitCode !== null) return 'ended' as const;
+      return (await fetch(`${url}/v1/traces`, { method: 'POST' })).status > 0;
+    });
+    if (child.exitCode !== null) throw new Error(`the collector ended: ${tail(join(folder, 'collector.log'), 8)}`);
     return new Collector(url, file, async () => {
       child.kill();
       await ended;

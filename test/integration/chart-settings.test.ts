@@ -41,17 +41,25 @@ it('docs/operate/gatekeeper.md names values of the chart of Gatekeeper, as they 
 describe('the settings of the programs', () => {
   const named = (chart: string): ReadonlySet<string> => {
     const files = globSync(`${chart}/{values.schema.json,templates/*}`, { cwd: CHARTS });
-    return new Set(files.flatMap((file) => readFileSync(join(CHARTS, file), 'utf8').match(/\bFSO_\w+|\bDATABASE_URL\w*/g) ?? []));
+    return new Set(files.flatMap((file) => readFileSync(join(CHARTS, file), 'utf8').match(/\bFSO_\w+|\bDATABASE_URL\w*|\bOTEL_\w+/g) ?? []));
   };
   const withFiles = (settings: typeof HUB_SETTINGS): string[] =>
     settings.flatMap(({ name, isSecret }) => (isSecret ? [name, `${name}_FILE`] : name));
 
   it.each([
-    // Beside those: what a pod has by itself, and what is for programs without enrolment.
+    // Beside those: what a pod has by itself, what is for programs without enrolment, and what has one value.
     [
       'fso-agent',
       AGENT_SETTINGS,
-      ['KUBECONFIG', 'FSO_IDENTITY', 'FSO_LEADER_ELECTION', 'FSO_ENROLL_TOKEN', 'FSO_HUB_TOKEN', 'FSO_HUB_TOKEN_FILE'],
+      [
+        'KUBECONFIG',
+        'FSO_IDENTITY',
+        'FSO_LEADER_ELECTION',
+        'FSO_ENROLL_TOKEN',
+        'FSO_HUB_TOKEN',
+        'FSO_HUB_TOKEN_FILE',
+        'OTEL_EXPORTER_OTLP_PROTOCOL',
+      ],
     ],
     [
       'fso-hub',
@@ -63,6 +71,7 @@ describe('the settings of the programs', () => {
         'FSO_AGENT_TLS',
         'FSO_AGENT_TLS_CERT_FILE',
         'FSO_AGENT_TLS_KEY_FILE',
+        'OTEL_EXPORTER_OTLP_PROTOCOL',
       ],
     ],
   ])('that %s names are those of its program, and it names all but the given', (chart, settings, others) => {
@@ -73,7 +82,8 @@ describe('the settings of the programs', () => {
   });
 
   it('of the agent are read from its pod', async () => {
-    const env = await mountedEnvironment(await helm.render(FULL_AGENT), { [ENROLMENT_SECRET]: { token: TOKEN } }, folder);
+    const secrets = { [ENROLMENT_SECRET]: { token: TOKEN }, traces: { headers: 'authorization=Bearer%20abc' } };
+    const env = await mountedEnvironment(await helm.render(FULL_AGENT), secrets, folder);
     expect(readFileSync(env['FSO_ENROLL_TOKEN_FILE'] as string, 'utf8')).toBe(TOKEN);
     expect(await loadAgentConfig(env)).toMatchObject({
       cluster: 'eu',
@@ -83,6 +93,11 @@ describe('the settings of the programs', () => {
       trustedBinders: ['system:kube-scheduler', 'eks:fargate-scheduler', 'system:serviceaccount:batch:scheduler'],
       trustedNodeLabelers: ['eks:cloud-controller-manager'],
       openReports: true,
+      telemetry: {
+        url: 'https://collector.example.com:4318/v1/traces',
+        headers: { authorization: 'Bearer abc' },
+        ca: 'a CA of collectors',
+      },
     });
   });
 

@@ -46,6 +46,7 @@ describe('what the charts refuse', () => {
     ['an agent without the name of its cluster', agentWith({ cluster: '' }), /\/cluster/],
     ['an agent that dials in the clear', agentWith({ hub: { url: 'ws://hub' } }), /\/hub\/url/],
     ['a setting that the agent does not have', agentWith({ settings: { FSO_LOGLEVEL: 'debug' } }), /FSO_LOGLEVEL/],
+    ['a collector that is no URL', agentWith({ telemetry: { otlpEndpoint: 'collector:4318' } }), /otlpEndpoint/],
     ['a value that the chart does not have', agentWith({ replica: 3 }), /replica/],
     ['a digest that is none', agentWith({ image: { digest: 'latest' } }), /digest/],
     ["a hub in the agent's namespace", hubWith(KEYS, SYSTEM_NAMESPACE), /namespace of agents alone/],
@@ -173,6 +174,7 @@ describe('the parts of the charts', () => {
       [[53, 53], undefined],
       [[443, 6443], [{ ipBlock: { cidr: '10.0.0.0/8' } }]],
       [[8443], [{ ipBlock: { cidr: '192.0.2.0/24' } }]],
+      [[4318], [PEER]],
     ]);
     expect(await portsOf(FULL_HUB)).toEqual([
       [[53, 53], undefined],
@@ -180,7 +182,11 @@ describe('the parts of the charts', () => {
       [[5432], [PEER]],
       [[443], [PEER]],
       [[443, 9093], [PEER]],
+      [[4318], [PEER]],
     ]);
+    const telemetry = { otlpEndpoint: 'http://collector.observability' };
+    for (const release of [agentWith({ telemetry }), hubWith({ ...KEYS, telemetry })])
+      expect(await portsOf(release)).toContainEqual([[80], undefined]);
   });
 
   const MONITORING = ['ServiceMonitor', 'PodMonitor', 'PrometheusRule'];

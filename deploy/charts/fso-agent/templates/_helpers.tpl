@@ -53,6 +53,9 @@ allowed-signers: {{ . | quote }}
 {{- with .Values.signers.openpgp }}
 keyring.asc: {{ . | quote }}
 {{- end }}
+{{- with .Values.telemetry.ca }}
+collector-ca.pem: {{ . | quote }}
+{{- end }}
 {{- end }}
 
 {{/* An object of files/monitoring, as a part of this release: object, name, labels, and the root. */}}

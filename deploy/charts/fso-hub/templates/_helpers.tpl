@@ -44,7 +44,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   (dict "variable" "FSO_WEBHOOK_SECRET_FILE" "file" "webhook-secret" "from" .Values.git.webhookSecret)
   (dict "variable" "FSO_API_TOKEN_FILE" "file" "api-token" "from" .Values.access.apiTokenSecret)
   (dict "variable" "FSO_OIDC_CLIENT_SECRET_FILE" "file" "oidc-client-secret" "from" .Values.access.oidc.clientSecret)
-  (dict "variable" "DATABASE_URL_FILE" "file" "database-url" "from" .Values.database.urlSecret) }}
+  (dict "variable" "DATABASE_URL_FILE" "file" "database-url" "from" .Values.database.urlSecret)
+  (dict "variable" "OTEL_EXPORTER_OTLP_HEADERS_FILE" "file" "otlp-headers" "from" .Values.telemetry.headersSecret) }}
 {{- range $all }}{{ if .from.name }}
 - {{ toJson . }}
 {{- end }}{{ end }}
@@ -63,6 +64,9 @@ keyring.asc: {{ . | quote }}
 {{- end }}
 {{- with .Values.access.oidc.grants }}
 roles.yaml: {{ dict "grants" . | toYaml | quote }}
+{{- end }}
+{{- with .Values.telemetry.ca }}
+collector-ca.pem: {{ . | quote }}
 {{- end }}
 {{- end }}
 
