@@ -1,15 +1,21 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Page } from '@playwright/test';
+import type { Browser, Page } from '@playwright/test';
 import { until } from '../../clusters/demo/programs.ts';
-import { never } from '../harness/waiting.ts';
+import { type CollectedSpan, Collector } from '../harness/collector.ts';
+import { eventually, never } from '../harness/waiting.ts';
 import { openSimulatedWorld } from '../simulated-fleet/world.ts';
 import { launchChromium } from './harness/chromium.ts';
 import { createDashboard, type Dashboard, DESKTOP, expect } from './harness/dashboard.ts';
 import { details, LISTS, type PageEntry } from './harness/pages.ts';
 import { openRealWorld } from './harness/real-world.ts';
+import { drawTrace } from './harness/trace-picture.ts';
 
-/** `npm run screenshots`: pictures of every page, light and dark, for the documentation. Lists are of a large fleet, the rest of real clusters. */
+/**
+ * `npm run screenshots`: pictures of every page, light and dark, for the documentation, and of the trace of a commit. Lists are of a large
+ * fleet, the rest of real clusters.
+ */
 
 const FOLDER = join(import.meta.dirname, '..', '..', 'docs', 'images');
 const MAX_BYTES = 100_000;
@@ -76,6 +82,25 @@ const take = async (dashboard: Dashboard, pages: readonly PageEntry[], token?: s
   if (troubles.length > 0) throw new Error(troubles.join('\n'));
 };
 
+const takeTrace = async (browser: Browser, spans: readonly CollectedSpan[]): Promise<void> => {
+  for (const theme of THEMES) {
+    const { html, ...viewport } = drawTrace(spans, theme);
+    const page = await browser.newPage({ viewport });
+    await page.setContent(html);
+    const image = await picture(page);
+    await page.close();
+    await writeFile(join(FOLDER, `trace-${theme}.webp`), image);
+    print(`docs/images/trace-${theme}.webp ${Math.round(image.length / 1024)} KB`);
+  }
+};
+
+/** The trace of a commit, once it has the proofs of so many clusters. */
+const wholeTrace = (collector: Collector, revision: string, clusters: number): Promise<readonly CollectedSpan[]> =>
+  eventually(async () => {
+    const spans = await collector.traceOf(revision);
+    return spans.filter(({ name }) => name === 'prove').length === clusters && spans;
+  });
+
 await mkdir(FOLDER, { recursive: true });
 const browser = await launchChromium();
 try {
@@ -85,7 +110,9 @@ try {
   } finally {
     await world.stop();
   }
-  const real = await openRealWorld();
+  const folder = await mkdtemp(join(tmpdir(), 'fso-collector-'));
+  const collector = await Collector.start(folder, never);
+  const real = await openRealWorld({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
   try {
     const revision = await real.repository.commit({ 'policies/archive-eu.yaml': ARCHIVE }, SUBJECT);
     const signal = never;
@@ -93,8 +120,13 @@ try {
     await until('the commit is enforced', enforced, signal);
     const shown = { policy: 'customer-data', cluster: 'us', commit: { revision, subject: SUBJECT } };
     await take(createDashboard(browser, real.hubUrl), details(shown), real.apiToken);
+    const text = ARCHIVE.replace('archive-eu', 'ledgers-eu').replace(/ {2}placement:[^]*/, '');
+    const everywhere = await real.repository.commit({ 'policies/ledgers-eu.yaml': text }, 'Ledgers stay there too, wherever they are');
+    await takeTrace(browser, await wholeTrace(collector, everywhere, 3));
   } finally {
     await real.stop();
+    await collector.stop();
+    await rm(folder, { recursive: true, force: true });
   }
 } finally {
   await browser.close();

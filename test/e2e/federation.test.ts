@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ADMISSION_POLICY_BINDING_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import type { Page } from '@playwright/test';
@@ -6,6 +9,7 @@ import { afterAll, beforeAll, describe, it } from 'vitest';
 import { expect, type OpenOptions } from '../browser/harness/dashboard.ts';
 import { openRealWorld, type RealWorld } from '../browser/harness/real-world.ts';
 import { useDashboard } from '../browser/harness/suite.ts';
+import { type CollectedSpan, Collector } from '../harness/collector.ts';
 import { processesOf } from '../harness/left-processes.ts';
 import { MONITORED_CHARTS, queriesOf, readDashboards, readRuleGroups, readRules } from '../harness/monitoring-files.ts';
 import { Prometheus, Promtool } from '../harness/prometheus.ts';
@@ -19,6 +23,8 @@ const signal = never;
 let world: RealWorld;
 /** It has looked at hub and agents through all that happens here. */
 let prometheus: Prometheus | undefined;
+let collector: Collector;
+let collectorFolder: string;
 
 interface Run {
   code: number;
@@ -44,7 +50,9 @@ const policy = (name: string, namespace: string, regions: readonly string[], ext
   ].join('\n');
 
 beforeAll(async () => {
-  world = await openRealWorld();
+  collectorFolder = await mkdtemp(join(tmpdir(), 'fso-collector-'));
+  collector = await Collector.start(collectorFolder, signal);
+  world = await openRealWorld({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
   const folder = join(world.folder, 'prometheus');
   const targets = [
     { job: 'fso-hub', urls: [world.hubUrl], token: world.apiToken },
@@ -56,6 +64,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await prometheus?.stop();
   await world?.stop();
+  await collector?.stop();
+  await rm(collectorFolder, { recursive: true, force: true });
   expect(processesOf(world.folder)).toEqual([]);
 });
 
@@ -195,7 +205,81 @@ describe('the dashboard of a live federation', () => {
   });
 });
 
+const CLUSTERS = ['apac', 'eu', 'us'];
+
+describe('a collector that watches', () => {
+  /** `cluster: name < parent`, sorted. */
+  const treeOf = (spans: readonly CollectedSpan[]): readonly string[] => {
+    const byId = new Map(spans.map((span) => [span.spanId, span]));
+    const labelOf = ({ name, attributes }: CollectedSpan): string => `${attributes['k8s.cluster.name'] ?? 'hub'}: ${name}`;
+    return spans
+      .map((span) => [span, byId.get(span.parentSpanId)] as const)
+      .map(([span, parent]) => `${labelOf(span)}${parent === undefined ? '' : ` < ${labelOf(parent)}`}`)
+      .toSorted();
+  };
+  const logged = (program: string): readonly Readonly<Record<string, unknown>>[] =>
+    readFileSync(join(world.folder, 'demo', 'logs', `${program}.log`), 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+  it('has one trace of a commit, from its fetch to the proof of every cluster, whose id the logs have', async () => {
+    const text = policy('traced', 'finance', ['eu-west-1']);
+    const revision = await world.repository.commit({ 'policies/traced.yaml': text }, 'Keep what is traced in Ireland');
+    const spans = await waitFor(async () => {
+      const found = await collector.traceOf(revision);
+      expect(treeOf(found)).toEqual(
+        [
+          'hub: commit',
+          ...['fetch', 'judge', 'release', 'compile'].map((name) => `hub: ${name} < hub: commit`),
+          ...CLUSTERS.map((cluster) => `${cluster}: offer < hub: commit`),
+          ...CLUSTERS.flatMap((cluster) =>
+            ['intake', 'write policies', 'enforce', 'prove'].map((name) => `${cluster}: ${name} < ${cluster}: offer`),
+          ),
+        ].toSorted(),
+      );
+      return found;
+    });
+    expect(spans.filter(({ error }) => error !== undefined)).toEqual([]);
+    expect(new Set(spans.map(({ service }) => service))).toEqual(new Set(['fso-hub', 'fso-agent']));
+    const [traceId] = spans.map((span) => span.traceId);
+    const results = spans.map(({ name, attributes }) => `${name}: ${attributes['fso.result']}`);
+    expect(results.filter((result) => result === 'prove: proven')).toHaveLength(3);
+    expect(results).toContain('commit: enforced');
+    const lines = ['hub', ...CLUSTERS.map((cluster) => `agent-${cluster}`)].map((program) =>
+      logged(program)
+        .filter((line) => line['revision'] === revision && line['trace_id'] === traceId)
+        .map(({ msg }) => msg),
+    );
+    expect(lines[0]).toEqual(expect.arrayContaining(['revision accepted', 'revision offered', 'revision acked']));
+    for (const ofAgent of lines.slice(1)) expect(ofAgent).toEqual(['offer is good, writing its policies', 'revision accepted']);
+  });
+
+  it('has a commit that is rejected as an error', async () => {
+    const revision = await world.repository.commit({ 'policies/broken.yaml': 'kind: SovereignPolicy\n' }, 'Forget nearly everything');
+    await waitFor(async () => {
+      const spans = await collector.traceOf(revision);
+      expect(treeOf(spans)).toEqual(['hub: commit', 'hub: fetch < hub: commit', 'hub: judge < hub: commit']);
+      expect(
+        spans
+          .filter(({ error }) => error !== undefined)
+          .map(({ name }) => name)
+          .toSorted(),
+      ).toEqual(['commit', 'judge']);
+    });
+    await world.repository.commit({ 'policies/broken.yaml': null }, 'Take it back');
+  });
+});
+
 describe('a federation in trouble', () => {
+  it('enforces commits while the collector is away', async () => {
+    await collector.stop();
+    const text = policy('untraced', 'payroll', ['eu-west-1']);
+    const revision = await world.repository.commit({ 'policies/untraced.yaml': text }, 'Keep payrolls in Ireland');
+    expect(await fso('wait', '--revision', revision, '--timeout', '300s')).toMatchObject({ code: 0 });
+    await waitFor(() => expect(readFileSync(join(world.folder, 'demo', 'logs', 'hub.log'), 'utf8')).toContain('traces cannot be exported'));
+  });
+
   it('refuses changes to a hub-managed policy, puts a deleted guard back, and tells the hub', async () => {
     const kube = world.kube('eu');
     const before = (await world.hub.status()).clusters.tampered;

@@ -109,6 +109,8 @@ describe('a hub with a collector', () => {
     expect((await send(SECRET, '2')).status).toBe(202);
     expect((await send('another secret', '3')).status).toBe(403);
     await accepted(hub, revision);
+    // Nothing is waited for any more, so that the trace ends.
+    for (const stream of streams) stream.close();
     const roots = await waitFor(async () => {
       const found = (await collector.traceOf(revision)).filter(({ name }) => name === 'commit');
       expect(found).toHaveLength(1);
