@@ -5,7 +5,6 @@ import { type Clock, createBackoff, type Logger, listen, messageOf, systemClock 
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { adoptGuard, bootstrapCluster, readDefinitions, whoAmI } from './bootstrap.ts';
 import { ClusterView } from './cache/index.ts';
-import type { CommitTrace } from './commit-trace.ts';
 import type { AgentConfig } from './config.ts';
 import { injectionKinds } from './enforce/index.ts';
 import { type AgentParts, type AgentStatus, runLeaderTerms, uninstallRequestIn } from './leader-term.ts';
@@ -15,6 +14,7 @@ import { LiveObservatory } from './observe/index.ts';
 import packageJson from './package.json' with { type: 'json' };
 import type { ClusterSettings } from './plan/index.ts';
 import { capabilitiesOf, readUninstallRequest, uninstalledText, untilUpgraded } from './plan/index.ts';
+import type { CommitTrace } from './tracing/index.ts';
 
 export interface AgentDeps {
   readonly logger: Logger;

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { flushCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
-import { ConfigError, createLogger, formatSettings, type Logger, shutdownSignal, systemClock } from '@fso/shared/runtime';
-import { ActiveSpans, openTelemetry, type TelemetryConfig } from '@fso/shared/telemetry';
+import { ConfigError, createLogger, formatSettings, shutdownSignal } from '@fso/shared/runtime';
+import { ActiveSpans } from '@fso/shared/telemetry';
 import { AGENT_VERSION, startAgent } from './agent.ts';
 import { AGENT_SETTINGS, type AgentConfig, kubeconfigIn, loadAgentConfig } from './config.ts';
+import { startTracing } from './tracing/index.ts';
 import { runUninstall } from './uninstall/index.ts';
 
 const HELP = `fso-agent ${AGENT_VERSION}: enforces the SovereignPolicies of one cluster
@@ -38,7 +39,10 @@ const run = async (): Promise<number> => {
 const runAgent = async (config: AgentConfig): Promise<void> => {
   const active = config.telemetry && new ActiveSpans();
   const logger = createLogger({ name: 'fso-agent', level: config.logLevel, mixin: active?.fieldsFor }).child({ cluster: config.cluster });
-  const tracing = config.telemetry && active && (await startTracing(config.telemetry, { cluster: config.cluster, active, logger }));
+  const tracing =
+    config.telemetry &&
+    active &&
+    (await startTracing(config.telemetry, { cluster: config.cluster, version: AGENT_VERSION, active, logger }));
   try {
     const agent = await startAgent(config, { logger, trace: tracing?.trace }, shutdownSignal());
     logger.info({ url: agent.url, identity: config.identity, hub: config.hub?.url }, 'agent started');
@@ -49,28 +53,6 @@ const runAgent = async (config: AgentConfig): Promise<void> => {
   } finally {
     await tracing?.stop();
   }
-};
-
-interface TracedAgent {
-  readonly cluster: string;
-  readonly active: ActiveSpans;
-  readonly logger: Logger;
-}
-
-const startTracing = async (config: TelemetryConfig, { cluster, active, logger }: TracedAgent) => {
-  const identity = { name: 'fso-agent', version: AGENT_VERSION, attributes: { 'k8s.cluster.name': cluster } };
-  const { tracer, stop } = await openTelemetry(config, identity, logger);
-  // Imported on demand, as all that is behind it: an agent without traces loads nothing of OpenTelemetry but what its metrics do.
-  const { CommitTrace } = await import('./commit-trace.ts');
-  const trace = new CommitTrace({ tracer, active, clock: systemClock });
-  return {
-    trace,
-    /** Ends all spans and exports them. */
-    stop: (): Promise<void> => {
-      trace.stop();
-      return stop();
-    },
-  };
 };
 
 run().then(

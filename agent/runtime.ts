@@ -1,6 +1,6 @@
 import type { KubeClient } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
-import type { CommitTrace } from './commit-trace.ts';
+import type { CommitTrace } from './tracing/index.ts';
 
 /** Services that all parts of the agent share. */
 export interface AgentRuntime {

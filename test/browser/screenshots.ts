@@ -120,7 +120,7 @@ try {
     await until('the commit is enforced', enforced, signal);
     const shown = { policy: 'customer-data', cluster: 'us', commit: { revision, subject: SUBJECT } };
     await take(createDashboard(browser, real.hubUrl), details(shown), real.apiToken);
-    const text = ARCHIVE.replace('archive-eu', 'ledgers-eu').replace(/ {2}placement:[^]*/, '');
+    const text = ARCHIVE.replace('archive-eu', 'ledgers-eu').replace(/ {2}placement:.*$/s, '');
     const everywhere = await real.repository.commit({ 'policies/ledgers-eu.yaml': text }, 'Ledgers stay there too, wherever they are');
     await takeTrace(browser, await wholeTrace(collector, everywhere, 3));
   } finally {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { byText } from '@fso/shared/encoding';
 import { ADMISSION_POLICY_BINDING_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import type { Page } from '@playwright/test';
 import { afterAll, beforeAll, describe, it } from 'vitest';
@@ -64,7 +65,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await prometheus?.stop();
   await world?.stop();
-  await collector?.stop();
+  await collector.stop();
   await rm(collectorFolder, { recursive: true, force: true });
   expect(processesOf(world.folder)).toEqual([]);
 });
@@ -215,7 +216,7 @@ describe('a collector that watches', () => {
     return spans
       .map((span) => [span, byId.get(span.parentSpanId)] as const)
       .map(([span, parent]) => `${labelOf(span)}${parent === undefined ? '' : ` < ${labelOf(parent)}`}`)
-      .toSorted();
+      .toSorted(byText);
   };
   const logged = (program: string): readonly Readonly<Record<string, unknown>>[] =>
     readFileSync(join(world.folder, 'demo', 'logs', `${program}.log`), 'utf8')
@@ -236,7 +237,7 @@ describe('a collector that watches', () => {
           ...CLUSTERS.flatMap((cluster) =>
             ['intake', 'write policies', 'enforce', 'prove'].map((name) => `${cluster}: ${name} < ${cluster}: offer`),
           ),
-        ].toSorted(),
+        ].toSorted(byText),
       );
       return found;
     });
@@ -252,7 +253,8 @@ describe('a collector that watches', () => {
         .map(({ msg }) => msg),
     );
     expect(lines[0]).toEqual(expect.arrayContaining(['revision accepted', 'revision offered', 'revision acked']));
-    for (const ofAgent of lines.slice(1)) expect(ofAgent).toEqual(['offer is good, writing its policies', 'revision accepted']);
+    const ofAgents = ['offer is good, writing its policies', 'revision accepted'];
+    for (const ofAgent of lines.slice(1)) expect(ofAgent).toEqual(expect.arrayContaining(ofAgents));
   });
 
   it('has a commit that is rejected as an error', async () => {

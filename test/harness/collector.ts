@@ -32,7 +32,7 @@ export interface CollectedSpan {
   readonly start: number;
   readonly end: number;
   /** Of the span, and of its resource. */
-  readonly attributes: Readonly<Record<string, string | number>>;
+  readonly attributes: Readonly<Record<string, string | number | undefined>>;
   /** Problem code, of a span that is an error. */
   readonly error: string | undefined;
 }

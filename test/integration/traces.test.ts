@@ -64,7 +64,7 @@ describe('a hub with a collector', () => {
   });
   afterAll(async () => {
     for (const stream of streams) stream.close();
-    await collector?.stop();
+    await collector.stop();
   });
 
   it('sends the trace of a commit to the agent that asks for it alone, and has its refusal as an error', async () => {

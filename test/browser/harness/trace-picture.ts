@@ -1,3 +1,4 @@
+import { byText } from '@fso/shared/encoding';
 import type { CollectedSpan } from '../../harness/collector.ts';
 
 const WIDTH = 1000;
@@ -24,7 +25,7 @@ interface Row {
 const rowsOf = (spans: readonly CollectedSpan[], parent: string, depth: number): readonly Row[] =>
   spans
     .filter(({ parentSpanId }) => parentSpanId === parent)
-    .toSorted((a, b) => a.start - b.start || a.spanId.localeCompare(b.spanId))
+    .toSorted((a, b) => a.start - b.start || byText(a.spanId, b.spanId))
     .flatMap((span) => [{ span, depth }, ...rowsOf(spans, span.spanId, depth + 1)]);
 
 /** @returns a page with the picture of a trace, and its size. `spans` have one root */
@@ -37,10 +38,12 @@ export const drawTrace = (
   const start = Math.min(...spans.map((span) => span.start));
   const total = Math.max(...spans.map((span) => span.end)) - start;
   const xOf = (time: number): number => LABELS + ((time - start) / total) * (WIDTH - LABELS - 5 * MARGIN);
-  const clusters = [...new Set(spans.flatMap(({ attributes }) => attributes['k8s.cluster.name'] ?? []))].toSorted();
+  const clusters = [...new Set(spans.flatMap(({ attributes }) => attributes['k8s.cluster.name'] ?? []))].map(String).toSorted(byText);
   const colourOf = ({ attributes }: CollectedSpan): string => {
     const cluster = attributes['k8s.cluster.name'];
-    return cluster === undefined ? colours.hub : (colours.clusters[clusters.indexOf(cluster) % colours.clusters.length] ?? colours.hub);
+    return cluster === undefined
+      ? colours.hub
+      : (colours.clusters[clusters.indexOf(String(cluster)) % colours.clusters.length] ?? colours.hub);
   };
   const height = TOP + rows.length * ROW + MARGIN;
   const step = STEPS.find((ms) => total / ms <= MAX_TICKS) ?? total;

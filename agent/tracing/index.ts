@@ -1,0 +1,2 @@
+export type { CommitTrace } from './commit-trace.ts';
+export { startTracing } from './start-tracing.ts';

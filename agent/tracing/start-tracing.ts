@@ -1,0 +1,32 @@
+import { type Logger, systemClock } from '@fso/shared/runtime';
+import { type ActiveSpans, openTelemetry, type TelemetryConfig } from '@fso/shared/telemetry';
+import type { CommitTrace } from './commit-trace.ts';
+
+export interface TracedAgent {
+  readonly cluster: string;
+  readonly version: string;
+  /** Learns of the span that a commit is in. */
+  readonly active: ActiveSpans;
+  readonly logger: Logger;
+}
+
+export interface Tracing {
+  readonly trace: CommitTrace;
+  /** Ends all spans and exports them, for some seconds at most. Never rejects. */
+  stop(): Promise<void>;
+}
+
+/** Starts the traces of an agent, and loads what they need only then. */
+export const startTracing = async (config: TelemetryConfig, { cluster, version, active, logger }: TracedAgent): Promise<Tracing> => {
+  const identity = { name: 'fso-agent', version, attributes: { 'k8s.cluster.name': cluster } };
+  const { tracer, stop } = await openTelemetry(config, identity, logger);
+  const { CommitTrace } = await import('./commit-trace.ts');
+  const trace = new CommitTrace({ tracer, active, clock: systemClock });
+  return {
+    trace,
+    stop: () => {
+      trace.stop();
+      return stop();
+    },
+  };
+};
