@@ -25,7 +25,7 @@ interface Row {
 const rowsOf = (spans: readonly CollectedSpan[], parent: string, depth: number): readonly Row[] =>
   spans
     .filter(({ parentSpanId }) => parentSpanId === parent)
-    .toSorted((a, b) => a.start - b.start || byText(a.spanId, b.spanId))
+    .toSorted((a, b) => a.start - b.start || a.end - b.end)
     .flatMap((span) => [{ span, depth }, ...rowsOf(spans, span.spanId, depth + 1)]);
 
 /** @returns a page with the picture of a trace, and its size. `spans` have one root */
