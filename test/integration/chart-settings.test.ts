@@ -41,7 +41,9 @@ it('docs/operate/gatekeeper.md names values of the chart of Gatekeeper, as they 
 describe('the settings of the programs', () => {
   const named = (chart: string): ReadonlySet<string> => {
     const files = globSync(`${chart}/{values.schema.json,templates/*}`, { cwd: CHARTS });
-    return new Set(files.flatMap((file) => readFileSync(join(CHARTS, file), 'utf8').match(/\bFSO_\w+|\bDATABASE_URL\w*|\bOTEL_\w+/g) ?? []));
+    return new Set(
+      files.flatMap((file) => readFileSync(join(CHARTS, file), 'utf8').match(/\bFSO_\w+|\bDATABASE_URL\w*|\bOTEL_\w+/g) ?? []),
+    );
   };
   const withFiles = (settings: typeof HUB_SETTINGS): string[] =>
     settings.flatMap(({ name, isSecret }) => (isSecret ? [name, `${name}_FILE`] : name));
