@@ -52,14 +52,14 @@ describe('listSettings', () => {
   it('makes help text of 100 columns', () => {
     expect(formatSettings(settings)).toBe(
       [
-        `  ${'NAME'.padEnd(28)}Name of the cluster. Needed.`,
-        `  ${'PORT'.padEnd(28)}Port. Default: 8080.`,
-        `  ${'TOKEN'.padEnd(28)}Token. Default: none. A file instead: TOKEN_FILE.`,
+        `  ${'NAME'.padEnd(32)}Name of the cluster. Needed.`,
+        `  ${'PORT'.padEnd(32)}Port. Default: 8080.`,
+        `  ${'TOKEN'.padEnd(32)}Token. Default: none. A file instead: TOKEN_FILE.`,
       ].join('\n'),
     );
     const long = formatSettings(settings.map((setting) => ({ ...setting, description: 'word '.repeat(40).trim() }))).split('\n');
     expect(long.filter((line) => line.length > 100)).toEqual([]);
-    expect(long.filter((line) => !line.startsWith(' '.repeat(30))).map((line) => line.split(/ +/)[1])).toEqual(['NAME', 'PORT', 'TOKEN']);
+    expect(long.filter((line) => !line.startsWith(' '.repeat(34))).map((line) => line.split(/ +/)[1])).toEqual(['NAME', 'PORT', 'TOKEN']);
   });
 });
 

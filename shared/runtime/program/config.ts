@@ -83,7 +83,7 @@ const describeSetting = ([name, schema]: [string, z.core.$ZodType]): Setting => 
  */
 export const listSettings = (schema: z.ZodObject): readonly Setting[] => Object.entries(schema.shape).map(describeSetting);
 
-const NAME_WIDTH = 28;
+const NAME_WIDTH = 32;
 const LINE_WIDTH = 100;
 
 const wrapText = (text: string, width: number): readonly string[] => {
