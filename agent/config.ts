@@ -13,7 +13,7 @@ import {
   readSecrets,
   readText,
 } from '@fso/shared/runtime';
-import { readTelemetry, TELEMETRY_SECRETS, TELEMETRY_VARIABLES, type TelemetryConfig } from '@fso/shared/telemetry';
+import { readTelemetry, TELEMETRY_SECRETS, TELEMETRY_VARIABLES, type TelemetryConfig, withoutUnusedTelemetry } from '@fso/shared/telemetry';
 import { readTrust, type TrustConfig, VERIFY_MODES } from '@fso/shared/trust';
 import { z } from 'zod';
 
@@ -192,7 +192,8 @@ const SECRETS = ['FSO_HUB_TOKEN', ...TELEMETRY_SECRETS];
  *
  * @throws ConfigError with every problem; no secret is quoted
  */
-export const loadAgentConfig = async (env: Environment): Promise<AgentConfig> => {
+export const loadAgentConfig = async (environment: Environment): Promise<AgentConfig> => {
+  const env = withoutUnusedTelemetry(environment);
   const problems: Problems = [];
   const secrets = await readSecrets(env, SECRETS, problems);
   const { FSO_HUB_CA_FILE: caFile } = env;

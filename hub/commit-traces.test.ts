@@ -14,9 +14,9 @@ const PARENT = '00f067aa0ba902b7';
 const TRACEPARENT = `00-4bf92f3577b34da6a3ce929d0e0e4736-${PARENT}-01`;
 const unverified: RevisionVerification = { state: 'unverified' };
 
-const open = () => {
+const open = (keeps = true) => {
   const clock = new FakeClock();
-  const spans = collectSpans();
+  const spans = collectSpans(keeps);
   const active = new ActiveSpans();
   const traces = new CommitTraces({ tracer: spans.tracer, active, clock });
   const ledger = createMemoryLedger({ clock });
@@ -92,6 +92,12 @@ describe('the trace of a commit at the hub', () => {
     const own = spans.named('offer').map((span) => `00-${span.spanContext().traceId}-${span.spanContext().spanId}-01`);
     expect(sent).toEqual(own);
     expect(new Set(own).size).toBe(2);
+  });
+
+  it('tells agents also of a trace that is not kept, so that they keep none of their own', () => {
+    const { traces, release } = open(false);
+    release(A, ['eu']);
+    expect(traces.traceparentOf('eu', A)).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
   });
 
   it('says which problem a commit is rejected for, once', () => {

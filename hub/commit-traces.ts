@@ -148,7 +148,6 @@ export class CommitTraces {
     // Found in force at a start: its way was another hub's, or an earlier one's.
     if (restored) return;
     const { span, context } = this.#begin(commit.revision, times);
-    if (!span.isRecording()) return;
     span.setAttributes({
       'fso.policies': set.policies.length,
       'fso.clusters': set.clusters.length,

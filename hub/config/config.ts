@@ -11,7 +11,7 @@ import {
   parseConfig,
   readSecrets,
 } from '@fso/shared/runtime';
-import { readTelemetry, TELEMETRY_VARIABLES, type TelemetryConfig } from '@fso/shared/telemetry';
+import { readTelemetry, TELEMETRY_VARIABLES, type TelemetryConfig, withoutUnusedTelemetry } from '@fso/shared/telemetry';
 import { readTrust, type TrustConfig, VERIFY_MODES } from '@fso/shared/trust';
 import { z } from 'zod';
 import { type AlertsConfig, readAlertsFile } from '../alerts/index.ts';
@@ -199,7 +199,8 @@ const databaseOf = ({ DATABASE_URL: url, FSO_DATA_DIR: dataDir }: Pick<Variables
  *
  * @throws ConfigError with every problem; no secret is quoted
  */
-export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
+export const loadHubConfig = async (environment: Environment): Promise<HubConfig> => {
+  const env = withoutUnusedTelemetry(environment);
   const problems: Problems = [];
   const secrets = await readSecrets(env, SECRETS, problems);
   const variables = parseConfig(Variables, { ...env, ...secrets }, problems);

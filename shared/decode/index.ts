@@ -1,7 +1,7 @@
 export { checkSelector } from './check-document.ts';
 export type { Extent } from './check-set.ts';
 export { createDecoder, decodeAlone, decodeFiles } from './decode.ts';
-export { type ValueProblem, valueProblems } from './issue-text.ts';
+export { pathText, type ValueProblem, valueProblems } from './issue-text.ts';
 export {
   FOLDERS,
   folderOf,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { ConfigError, type Environment, parseConfig } from '../runtime/index.ts';
-import { readTelemetry, TELEMETRY_VARIABLES, type TelemetryConfig } from './settings.ts';
+import { readTelemetry, TELEMETRY_VARIABLES, type TelemetryConfig, withoutUnusedTelemetry } from './settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'fso-telemetry-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -21,6 +21,17 @@ describe('settings of traces', () => {
   it('are off without an endpoint, whatever else is set', async () => {
     expect(await read({})).toBeUndefined();
     expect(await read({ OTEL_SERVICE_NAME: 'x', OTEL_EXPORTER_OTLP_HEADERS: 'a=b' })).toBeUndefined();
+  });
+
+  it('keep no program from its work where traces are off', () => {
+    const env = {
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+      OTEL_TRACES_SAMPLER: 'xray',
+      OTEL_EXPORTER_OTLP_HEADERS_FILE: '/nowhere',
+      FSO_CLUSTER: 'eu',
+    };
+    expect(withoutUnusedTelemetry(env)).toEqual({ FSO_CLUSTER: 'eu' });
+    expect(withoutUnusedTelemetry(withEndpoint(env))).toEqual(withEndpoint(env));
   });
 
   it('need the endpoint alone', async () => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isLoopback, type Problems, readText } from '../runtime/index.ts';
+import { type Environment, isLoopback, type Problems, readText } from '../runtime/index.ts';
 
 const SAMPLERS = [
   'always_on',
@@ -106,6 +106,15 @@ export const TELEMETRY_VARIABLES = {
     description: 'Share of the traces that the samplers by ratio keep, 0 to 1.',
   }),
 } as const;
+
+/**
+ * The environment without what is of no use: platforms set these variables for all programs alike, and where traces are off none of them may
+ * keep a program from its work.
+ */
+export const withoutUnusedTelemetry = (env: Environment): Environment =>
+  (env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? '') === ''
+    ? Object.fromEntries(Object.entries(env).filter(([name]) => !/^OTEL_/.test(name)))
+    : env;
 
 type TelemetryVariables = z.infer<z.ZodObject<typeof TELEMETRY_VARIABLES>>;
 

@@ -68,6 +68,11 @@ describe('tokens over the API', () => {
     [{ name: 'ci', role: 'viewer', expiresInDays: 401 }, 400, 'must be at most 400'],
     [{ name: 'ci', role: 'viewer', expiresInDays: 0 }, 400, 'must be at least 1'],
     [{ name: 'ci', role: 'viewer', admin: true }, 400, 'admin: unknown'],
+    [
+      { name: 'ci', role: 'viewer', clusters: { clusterSelector: { matchExpressions: [{ key: 'env', operator: 'NotIn' }] } } },
+      400,
+      'needs values',
+    ],
     ['{', 400, 'The body is not JSON.'],
     [[], 400, 'body '],
     [{ name: 'x'.repeat(20_000), role: 'viewer' }, 413, 'The body is larger'],

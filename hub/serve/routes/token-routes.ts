@@ -1,4 +1,5 @@
 import { CreatedToken, TokenList, TokenRequest, TokenView } from '@fso/shared/api';
+import { checkSelector, pathText } from '@fso/shared/decode';
 import { z } from 'zod';
 import { type Access, TokenRefused } from '../../access/index.ts';
 import { ApiError } from '../http/problems.ts';
@@ -9,6 +10,16 @@ interface TokenDeps {
 }
 
 const TokenParams = z.strictObject({ id: z.string().regex(/^[0-9a-f]{16}$/, 'must be the id of a token: 16 characters, 0-9 and a-f') });
+
+/** A selector that says less than it seems to, such as NotIn without values, would select more than is meant. @throws ApiError `bad-request` */
+const assertSelectors = ({ clusters, policies }: TokenRequest): void => {
+  const problems = [
+    ...checkSelector(clusters?.clusterSelector, ['clusters', 'clusterSelector']),
+    ...checkSelector(policies?.policySelector, ['policies', 'policySelector']),
+  ];
+  const text = problems.map(({ path, reason }) => `${pathText(path)}: ${reason}`).join('; ');
+  if (problems.length > 0) throw new ApiError('bad-request', text);
+};
 
 /** API tokens for programs. */
 export const tokenRoutes: readonly Route<TokenDeps>[] = [
@@ -40,6 +51,7 @@ export const tokenRoutes: readonly Route<TokenDeps>[] = [
     { schema: CreatedToken, description: 'The token.', status: 201 },
     async ({ access }, { body, caller }) => {
       caller.about(body.name, `role ${body.role}`);
+      assertSelectors(body);
       const created = await access.tokens.create(body, caller.principal).catch((error: unknown) => {
         throw error instanceof TokenRefused ? new ApiError('forbidden', error.message) : error;
       });

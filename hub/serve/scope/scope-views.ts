@@ -4,31 +4,39 @@ import type { RequestHandler, Response } from 'express';
 import { grantsCovering } from '../../access/index.ts';
 import type { Ledger } from '../../ledger/index.ts';
 import { callerOf } from '../http/caller.ts';
+import { ApiError } from '../http/problems.ts';
 import type { Route } from '../http/route.ts';
 import { ScopedLedger } from './scoped-ledger.ts';
 
 /**
  * Scopes that are served at the same time. Each has a read model of its own, which takes memory with the clusters and policies that it sees;
- * beyond this number the one that was asked for least recently goes, and its streams begin again.
+ * beyond this number the one that was asked for least recently goes, of those without an open stream or export: one that was ended would come
+ * back at once, and end another one.
  */
 export const MAX_SCOPES = 32;
+const BUSY_RETRY_SECONDS = '30';
 
 /** One scope: its ledger, and the handlers of routes over it, each made when it is first called. */
 interface ScopeView {
   readonly ledger: ScopedLedger;
   readonly handlerOf: (route: Route) => RequestHandler;
+  /** Streams and exports that are open. */
+  readonly open: Set<Response>;
 }
 
 /** Equal for equal scopes of all callers. */
 const keyOf = (grants: readonly RoleGrant[]): string =>
   [...new Set(grants.map(({ clusters, policies }) => canonicalJson({ clusters, policies })))].sort(byText).join('\n');
 
-/** A stream or export ends with what it was read from. */
-const endWith = (ended: AbortSignal, res: Response): void => {
-  if (ended.aborted) return void res.destroy();
+/** A stream or export ends with what it was read from, and keeps that until it ends. */
+const openOn = ({ ledger: { ended }, open }: ScopeView, res: Response): void => {
   const cut = (): void => void res.destroy();
   ended.addEventListener('abort', cut, { once: true });
-  res.once('close', () => ended.removeEventListener('abort', cut));
+  open.add(res);
+  res.once('close', () => {
+    ended.removeEventListener('abort', cut);
+    open.delete(res);
+  });
 };
 
 /**
@@ -63,9 +71,11 @@ export class ScopeViews<C> {
     return async (req, res, next) => {
       const grants = grantsCovering(callerOf(res).principal.grants, needed);
       if (grants.some(isUnscoped)) return whole(req, res, next);
-      const { ledger, handlerOf } = await this.#viewOf(grants);
-      if (slots === 'stream' || slots === 'export') endWith(ledger.ended, res);
-      return handlerOf(route as Route)(req, res, next);
+      const view = await this.#viewOf(grants);
+      // A commit may have ended it meanwhile: what is made on it now would never be let go.
+      if (view.ledger.ended.aborted) return void res.destroy();
+      if (slots === 'stream' || slots === 'export') openOn(view, res);
+      return view.handlerOf(route as Route)(req, res, next);
     };
   }
 
@@ -74,16 +84,24 @@ export class ScopeViews<C> {
     await this.#views.get(key)?.ledger.state();
     // Another call may have made it meanwhile.
     const known = this.#views.get(key);
-    const view = known === undefined || known.ledger.ended.aborted ? this.#create(grants) : known;
     this.#views.delete(key);
+    const view = known === undefined || known.ledger.ended.aborted ? this.#createWithin(grants) : known;
     this.#views.set(key, view);
-    for (const [oldest, { ledger }] of this.#views) {
-      if (this.#views.size <= MAX_SCOPES) break;
+    await view.ledger.state();
+    return view;
+  }
+
+  /** @throws ApiError `too-many-requests` where every scope has open streams */
+  #createWithin(grants: readonly RoleGrant[]): ScopeView {
+    for (const [oldest, { ledger, open }] of this.#views) {
+      if (this.#views.size < MAX_SCOPES) break;
+      if (open.size > 0) continue;
       this.#views.delete(oldest);
       ledger.end();
     }
-    await view.ledger.state();
-    return view;
+    if (this.#views.size < MAX_SCOPES) return this.#create(grants);
+    const text = `${MAX_SCOPES} different parts of the fleet are looked at. Try again later.`;
+    throw new ApiError('too-many-requests', text, { 'Retry-After': BUSY_RETRY_SECONDS });
   }
 
   #create(grants: readonly RoleGrant[]): ScopeView {
@@ -92,6 +110,7 @@ export class ScopeViews<C> {
     const handlers = new Map<Route, RequestHandler>();
     return {
       ledger,
+      open: new Set(),
       handlerOf: (route) => {
         const handler = handlers.get(route) ?? (route as Route<C>).handler(context);
         handlers.set(route, handler);

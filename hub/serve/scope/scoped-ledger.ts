@@ -107,6 +107,8 @@ export class ScopedLedger implements Ledger {
 
   async searchEvents({ limit, ...query }: EventQuery): Promise<FoundEvents> {
     const { signal: _signal, before: _before, ...filter } = query;
+    // As for a cluster that does not exist, which has no events to look through.
+    if (filter.cluster !== undefined && !(await this.state()).seesCluster(filter.cluster)) return { events: [], next: null };
     const found: EventView[] = [];
     let next: number | null = null;
     for await (const page of this.#pages(query)) {
@@ -218,6 +220,7 @@ export class ScopedLedger implements Ledger {
   }
 
   #keep(unsubscribe: () => void): () => void {
+    if (this.ended.aborted) unsubscribe();
     const forget = (): void => {
       unsubscribe();
       this.#unsubscribes.delete(forget);

@@ -1,5 +1,5 @@
 import { SpanStatusCode, type Tracer } from '@opentelemetry/api';
-import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import { AlwaysOffSampler, InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 
 /** A tracer whose spans stay here. */
 export interface SpanCollector {
@@ -10,10 +10,11 @@ export interface SpanCollector {
   named(name: string): readonly ReadableSpan[];
 }
 
-/** For tests of what makes spans. */
-export const collectSpans = (): SpanCollector => {
+/** For tests of what makes spans. @param keeps whether the sampler keeps them */
+export const collectSpans = (keeps = true): SpanCollector => {
   const exporter = new InMemorySpanExporter();
-  const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] });
+  const sampler = keeps ? {} : { sampler: new AlwaysOffSampler() };
+  const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })], ...sampler });
   const spans = (): readonly ReadableSpan[] => exporter.getFinishedSpans();
   const nameOf = ({ name, parentSpanContext: parent }: ReadableSpan): string => {
     const above = spans().find((span) => span.spanContext().spanId === parent?.spanId);
