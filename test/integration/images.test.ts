@@ -95,7 +95,7 @@ describe.each(['agent', 'hub'])('the image of the %s', (target) => {
 });
 
 /** Licences under which code may go into something under Apache-2.0, by their SPDX names. */
-const PERMISSIVE = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT', 'PSF-2.0', 'Unlicense', 'Zlib'];
+const PERMISSIVE = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT', 'MIT-0', 'PSF-2.0', 'Unlicense', 'Zlib'];
 
 interface Component {
   readonly name: string;
