@@ -19,9 +19,9 @@ describe('alerts', () => {
   it('are listed with the worst first, counted in the navigation, and linked from the overview', async () => {
     const page = await dashboard.open('/');
     await expect(
-      page.getByRole('navigation', { name: 'Pages', exact: true }).getByRole('link', { name: /^Alerts \d+ firing$/ }),
+      page.getByRole('navigation', { name: 'Pages', exact: true }).getByRole('link', { name: /^Alerts [\d,]+ firing$/ }),
     ).toBeVisible();
-    await page.getByRole('link', { name: /^\d+ alerts are firing$/ }).click();
+    await page.getByRole('link', { name: /^[\d,]+ alerts are firing$/ }).click();
     await expect(page.getByRole('heading', { level: 1, name: 'Alerts' })).toBeVisible();
     expect(new URL(page.url()).searchParams.get('state')).toBe('firing');
     await expect(rows(page).first()).toContainText('Critical');
