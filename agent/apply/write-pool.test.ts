@@ -49,6 +49,7 @@ describe('WritePool', () => {
     const clock = new FakeClock();
     const failures: WriteFailure[] = [];
     const done: string[] = [];
+    const woken = { count: 0 };
     const pool = new WritePool(
       {
         concurrency,
@@ -57,12 +58,23 @@ describe('WritePool', () => {
         echoMs: 1_000,
         onDone: ({ key }) => done.push(key),
         onFailure: (_work, failure) => failures.push(failure),
-        onWake: () => undefined,
+        onWake: () => void (woken.count += 1),
       },
       stop.signal,
     );
-    return { pool, clock, failures, done };
+    return { pool, clock, failures, done, woken };
   };
+
+  it('asks for another round where a failure is over because nothing is to be written any more, once', async () => {
+    const { pool, woken } = start();
+    const task = new Task('a');
+    pool.submit([task]);
+    await task.end(new Error('refused'));
+    expect(pool.failures()).toHaveLength(1);
+    pool.submit([]);
+    pool.submit([]);
+    expect([pool.failures().length, woken.count]).toEqual([0, 1]);
+  });
 
   it('never runs a key twice at a time', async () => {
     const { pool, done } = start();

@@ -90,8 +90,11 @@ export class WritePool {
   submit(writes: readonly Write[]): void {
     const now = this.#options.clock.monotonicMs();
     const wanted = new Set(writes.map((write) => write.key));
-    for (const key of this.#states.keys()) {
-      if (!wanted.has(key) && !this.#running.has(key)) this.#states.delete(key);
+    for (const [key, { failures }] of this.#states) {
+      if (wanted.has(key) || this.#running.has(key)) continue;
+      this.#states.delete(key);
+      // The round that submits these has published the failure: without another one it would stand until something else changes.
+      if (failures > 0) this.#options.onWake();
     }
     this.#waiting = writes
       .filter((write) => !this.#running.has(write.key) && this.#isDue(write, now))
