@@ -58,7 +58,9 @@ describe('WritePool', () => {
         echoMs: 1_000,
         onDone: ({ key }) => done.push(key),
         onFailure: (_work, failure) => failures.push(failure),
-        onWake: () => void (woken.count += 1),
+        onWake: () => {
+          woken.count += 1;
+        },
       },
       stop.signal,
     );
