@@ -13,6 +13,7 @@ import { eventually } from '../harness/waiting.ts';
 import { partsBetween, readTotals } from './admission-parts.ts';
 import { type AdmissionReport, admissionReport, type Sample } from './admission-report.ts';
 import { makeNamespaces } from './namespaces.ts';
+import { REGION_SETS, REGIONS, regionSet } from './regions.ts';
 
 const HELP = `npm run bench -- admission: what governance costs a pod at admission, on a real control plane with Gatekeeper
 
@@ -26,9 +27,6 @@ requests to a second cluster that nothing governs: ratios are corrected by what 
 namespace of its own; there are ten region sets. Exits with 1 where a target is missed.
 `;
 
-const REGIONS = ['eu-west-1', 'eu-central-1', 'eu-north-1', 'us-east-1', 'us-west-2'];
-/** Distinct region sets: ten. */
-const SETS = REGIONS.flatMap((first, index) => [[first], [first, REGIONS[(index + 1) % REGIONS.length] ?? first]]);
 /** As Gatekeeper has it, where nobody says otherwise. */
 const AUDIT_SECONDS = 60;
 const IN_FLIGHT = 16;
@@ -50,8 +48,6 @@ interface Scene {
   readonly create: boolean;
 }
 
-const regionsOf = (index: number): string[] => SETS[index % SETS.length] ?? REGIONS;
-
 interface Question {
   readonly namespace: string;
   readonly index: number;
@@ -70,7 +66,7 @@ const onePod = async ({ client, signal }: AgentHarness, { namespace, index, by }
   const name = `pod-${index}`;
   const spec = {
     containers: [{ name: 'main', image: 'registry.k8s.io/pause:3.10' }],
-    ...placementBy(by, regionsOf(index)[0] ?? ''),
+    ...placementBy(by, regionSet(index)[0] ?? ''),
   };
   const started = performance.now();
   await client.create(POD_KIND, { metadata: { name, namespace }, spec }, { dryRun: !create }, signal);
@@ -105,7 +101,7 @@ const sample = async ({ world, control, create, requests }: Scene, name: string,
 const govern = async ({ world }: Scene, from: number, to: number): Promise<void> => {
   const indexes = Array.from({ length: to - from }, (_item, offset) => from + offset);
   await mapConcurrently(indexes, IN_FLIGHT, (index) =>
-    world.applyPolicy(`${GOVERNED}${index}`, { targetNamespace: `${GOVERNED}${index}`, allowedRegions: regionsOf(index) }),
+    world.applyPolicy(`${GOVERNED}${index}`, { targetNamespace: `${GOVERNED}${index}`, allowedRegions: regionSet(index) }),
   );
   await eventually(async () => {
     const policies = await world.client.list(SOVEREIGN_POLICY_KIND, {}, world.signal);
@@ -183,7 +179,7 @@ export const admission = async (args: string[], signal: AbortSignal): Promise<vo
     const scene = { world, control, requests, create: values.create };
     const { lines, isMet } = await measure(scene, levels, () => startAgentProcess(cluster, { folder }));
     const what = values.create ? 'created pods' : 'dry runs of pods';
-    console.log(`\nadmission: ${requests} ${what} of each kind per state, one at a time, ${SETS.length} region sets`);
+    console.log(`\nadmission: ${requests} ${what} of each kind per state, one at a time, ${REGION_SETS.length} region sets`);
     for (const line of lines) console.log(line);
     if (!isMet) process.exitCode = 1;
   } finally {

@@ -9,10 +9,8 @@ import type { RunningAgent } from '../../agent/agent.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 import { makeNamespaces } from './namespaces.ts';
+import { REGION_SETS, REGIONS, regionSet } from './regions.ts';
 
-const REGIONS = ['eu-west-1', 'eu-central-1', 'eu-north-1', 'us-east-1', 'us-west-2'];
-/** Distinct region lists: one constraint each. */
-const LISTS = REGIONS.flatMap((first, index) => [[first], [first, REGIONS[(index + 1) % REGIONS.length] ?? first]]);
 /** As many writes in flight as the intake has. */
 const IN_FLIGHT = 16;
 const CHANGES = 10;
@@ -54,7 +52,7 @@ interface Scene {
 
 const spec = (index: number, list = index) => ({
   targetNamespace: `bench-${index}`,
-  allowedRegions: LISTS[list % LISTS.length] ?? REGIONS,
+  allowedRegions: regionSet(list),
 });
 
 const provenCount = ({ agent }: Scene): number => [...agent.observatory.snapshot().policies.values()].filter(({ proven }) => proven).length;
@@ -129,7 +127,7 @@ const measure = async (scene: Scene, signal: AbortSignal): Promise<void> => {
     'round in which nothing changed': await idleRounds(scene, signal),
     'resident memory, with the bench': `${Math.round(process.memoryUsage.rss() / 2 ** 20)} MiB`,
   };
-  console.log(`\nagent-scale: ${policies} policies, one namespace each, ${LISTS.length} region lists`);
+  console.log(`\nagent-scale: ${policies} policies, one namespace each, ${REGION_SETS.length} region lists`);
   for (const [what, value] of Object.entries(rows)) console.log(`  ${what.padEnd(34)}${value}`);
 };
 

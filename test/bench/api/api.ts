@@ -1,7 +1,5 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -13,6 +11,7 @@ import { compileDesired } from '../../../hub/rollout/index.ts';
 import { type ApiHarness, startApiHarness } from '../../../hub/serve/testing/api-harness.ts';
 import { clusterFile, policyFile, setOf } from '../../../shared/decode/testing/decoded.ts';
 import { policyReport } from '../../harness/policy-reports.ts';
+import { writeFigures } from '../figures.ts';
 import type { ReadOrder, ReadTimes } from './reader.ts';
 
 interface Size {
@@ -181,7 +180,5 @@ export const api = async (args: string[], signal: AbortSignal): Promise<void> =>
   console.log(`${commits} commits, each reported by all clusters; heap of the hub ${heapMiB} MiB`);
   console.log('half of them, 99 %, the slowest, in ms');
   for (const { path, p50, p99, max } of rows) console.log(`${[p50, p99, max].map((ms) => String(ms).padStart(7)).join(' ')}  ${path}`);
-  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
-  if (values.json !== undefined)
-    await writeFile(values.json, `${JSON.stringify({ machine, size, commits, heapMiB, rows }, undefined, 2)}\n`);
+  await writeFigures(values.json, { size, commits, heapMiB, rows });
 };

@@ -1,5 +1,3 @@
-import { writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { FIELD_MANAGERS, REGION_LABEL, type SovereignPolicy } from '@fso/shared/api';
 import { type KubeClient, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
@@ -8,7 +6,7 @@ import type { AgentHarness } from '../../harness/agent-harness.ts';
 import { startAgentProcess } from '../../harness/agent-process.ts';
 import { openKubeClient, refusalOf } from '../../harness/kube-client.ts';
 import { eventually } from '../../harness/waiting.ts';
-import { percentile, seconds } from '../fleet/fleet.ts';
+import { percentile, printRows, seconds, writeFigures } from '../figures.ts';
 import { cpuMsOf } from '../memory-of.ts';
 import { makeNamespaces } from '../namespaces.ts';
 import { allActive, type OneCluster, policySpec, withOneCluster, writePolicies } from './one-cluster.ts';
@@ -116,8 +114,6 @@ export const bulk = async (args: string[], signal: AbortSignal): Promise<void> =
     'one change among them, half': seconds(percentile(changes, 0.5)),
     'one change among them, slowest': seconds(Math.max(...changes)),
   };
-  console.log(`${policies} policies at once in one cluster, ten region sets`);
-  for (const [name, figure] of Object.entries(rows)) console.log(`  ${name.padEnd(56)} ${figure}`);
-  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ machine, policies, rows, changes }, undefined, 2)}\n`);
+  printRows(`${policies} policies at once in one cluster, ten region sets`, rows);
+  await writeFigures(values.json, { policies, rows, changes });
 };

@@ -7,10 +7,8 @@ import { POD_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { mapConcurrently } from '@fso/shared/runtime';
 import { AgentHarness } from '../../harness/agent-harness.ts';
 import { eventually } from '../../harness/waiting.ts';
+import { REGIONS, regionSet } from '../regions.ts';
 
-const REGIONS = ['eu-west-1', 'eu-central-1', 'eu-north-1', 'us-east-1', 'us-west-2'];
-/** Distinct region sets: ten. */
-const SETS = REGIONS.flatMap((first, index) => [[first], [first, REGIONS[(index + 1) % REGIONS.length] ?? first]]);
 const IN_FLIGHT = 16;
 const PATIENCE_MS = 600_000;
 
@@ -39,7 +37,7 @@ export const withOneCluster = async <T>(signal: AbortSignal, measure: (one: OneC
 /** The policy of one namespace, which has one of ten region sets. */
 export const policySpec = (namespace: string, index: number): SovereignPolicySpecInput => ({
   targetNamespace: namespace,
-  allowedRegions: SETS[index % SETS.length] ?? REGIONS,
+  allowedRegions: regionSet(index),
 });
 
 /** Writes a policy for each namespace, 16 at a time. */
@@ -63,7 +61,7 @@ export const makePods = async ({ client, signal }: AgentHarness, namespaces: rea
     const at = index % namespaces.length;
     const spec = {
       containers: [{ name: 'main', image: 'registry.k8s.io/pause:3.10' }],
-      nodeSelector: { [REGION_LABEL]: SETS[at % SETS.length]?.[0] ?? '' },
+      nodeSelector: { [REGION_LABEL]: regionSet(at)[0] ?? '' },
     };
     await client.create(POD_KIND, { metadata: { name: `pod-${index}`, namespace: namespaces[at] ?? '' }, spec }, {}, signal);
   });

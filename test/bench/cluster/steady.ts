@@ -1,9 +1,8 @@
-import { writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type AgentProcess, startAgentProcess } from '../../harness/agent-process.ts';
 import { between, clusterPrograms, readUsage } from '../commit/usage.ts';
+import { printRows, writeFigures } from '../figures.ts';
 import { memoryOf } from '../memory-of.ts';
 import { makeNamespaces } from '../namespaces.ts';
 import { allActive, makePods, type OneCluster, policySpec, withOneCluster, writePolicies } from './one-cluster.ts';
@@ -106,10 +105,8 @@ const run = async (args: string[], defaults: { minutes: string; churn: boolean }
   };
   const rows = await withOneCluster(signal, (one) => measure(one, settings, signal));
   const what = settings.churn ? 'one policy changes each second' : 'nothing changes';
-  console.log(`${settings.policies} policies, ${settings.pods} pods, ${settings.minutes} min in which ${what}`);
-  for (const [name, figure] of Object.entries(rows)) console.log(`  ${name.padEnd(56)} ${figure}`);
-  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ machine, settings, rows }, undefined, 2)}\n`);
+  printRows(`${settings.policies} policies, ${settings.pods} pods, ${settings.minutes} min in which ${what}`, rows);
+  await writeFigures(values.json, { settings, rows });
 };
 
 /** What an agent takes while nothing changes: memory, CPU, and requests to the API server. */

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -7,7 +7,7 @@ import { createNamespaces, createWorld, type World } from '@fso/clusters/demo';
 import type { CommitActivity } from '@fso/shared/api';
 import { until } from '../../../clusters/demo/programs.ts';
 import { everyClusterProven, pushChange } from '../../../clusters/demo/steps.ts';
-import { percentile } from '../fleet/fleet.ts';
+import { percentile, printRows, writeFigures } from '../figures.ts';
 import { ClusterFloor } from './floor.ts';
 import { above, between, clusterPrograms, readUsage, type Usage } from './usage.ts';
 
@@ -173,12 +173,9 @@ export const commit = async (args: string[], signal: AbortSignal): Promise<void>
   try {
     const result = await measureOn(world, stateDir, settings, signal);
     const rows = rowsOf(result, world.clusters.length);
-    console.log(`${settings.commits} commits of one policy, ${world.clusters.length} clusters, ${cpus().length} cores shared by all`);
-    for (const [what, figure] of Object.entries(rows)) console.log(`  ${what.padEnd(56)} ${figure}`);
-    const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
+    printRows(`${settings.commits} commits of one policy, ${world.clusters.length} clusters, ${cpus().length} cores shared by all`, rows);
     const { stages, pushedToEnforced, floor } = result;
-    const text = JSON.stringify({ machine, settings, rows, stages, pushedToEnforced, floor }, undefined, 2);
-    if (values.json !== undefined) await writeFile(values.json, `${text}\n`);
+    await writeFigures(values.json, { settings, rows, stages, pushedToEnforced, floor });
   } finally {
     await world.stop();
     await rm(stateDir, { recursive: true, force: true });

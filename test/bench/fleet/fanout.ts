@@ -1,4 +1,5 @@
-import { type FleetSettings, fleetSettings, percentile, pssOf, publish, type Reported, seconds, withFleet } from './fleet.ts';
+import { percentile, seconds } from '../figures.ts';
+import { type FleetSettings, fleetSettings, pssOf, publish, type Reported, withFleet } from './fleet.ts';
 
 const ROUNDS = 3;
 

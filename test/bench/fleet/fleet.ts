@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -12,6 +12,7 @@ import { createHubProcess, type HubProcess } from '../../harness/hub-process.ts'
 import { clusterFile, policyFile, scopeFile } from '../../harness/policy-files.ts';
 import { startPostgres } from '../../harness/postgres.ts';
 import { createCommits } from '../../simulated-fleet/commits.ts';
+import { printRows, writeFigures } from '../figures.ts';
 import { cpuMsOf, memoryOf } from '../memory-of.ts';
 import type { Commit, News, Order } from './agents.ts';
 
@@ -253,18 +254,10 @@ export const withFleet = async <T>(
   }
 };
 
-export const percentile = (times: readonly number[], share: number): number =>
-  [...times].sort((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
-
-export const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
-
 /** Prints a table of two columns, and writes the figures with the machine they are of. */
 export const publish = async (settings: FleetSettings, rows: Readonly<Record<string, string | number>>): Promise<void> => {
   const { agents, policies, scopes, database } = settings;
-  console.log(
-    `${agents} agents, ${policies} policies in ${scopes === 0 ? 'one folder' : `${scopes} scopes`}, ${database} ledger, ${cpus().length} cores shared with the agents`,
-  );
-  for (const [what, figure] of Object.entries(rows)) console.log(`  ${what.padEnd(52)} ${figure}`);
-  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
-  if (settings.json !== undefined) await writeFile(settings.json, `${JSON.stringify({ machine, settings, rows }, undefined, 2)}\n`);
+  const spread = scopes === 0 ? 'one folder' : `${scopes} scopes`;
+  printRows(`${agents} agents, ${policies} policies in ${spread}, ${database} ledger, ${cpus().length} cores shared with the agents`, rows);
+  await writeFigures(settings.json, { settings, rows });
 };

@@ -1,4 +1,5 @@
-import { type FleetSettings, fleetSettings, now, percentile, pssOf, publish, seconds, withFleet } from './fleet.ts';
+import { percentile, seconds } from '../figures.ts';
+import { type FleetSettings, fleetSettings, now, pssOf, publish, withFleet } from './fleet.ts';
 
 /** What it takes until all agents are back, and known to be as they were, after `kill -9` of the hub. */
 export const resync = async (args: string[], signal: AbortSignal): Promise<void> => {

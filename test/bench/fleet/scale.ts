@@ -1,5 +1,4 @@
-import { writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
+import { writeFigures } from '../figures.ts';
 import { type FleetSettings, fleetSettings, pssOf, withFleet } from './fleet.ts';
 
 const COMMITS = 3;
@@ -86,6 +85,5 @@ export const scale = async (args: string[], signal: AbortSignal): Promise<void> 
   }
   const shares = FAILED.map((share) => `${share * 100} %`).join(', ');
   powers['failing by share'] = line(`${shares} of the policies fail`, byAgents[0]?.failing ?? [], FAILED);
-  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
-  if (base.json !== undefined) await writeFile(base.json, `${JSON.stringify({ machine, base, measured, powers }, undefined, 2)}\n`);
+  await writeFigures(base.json, { base, measured, powers });
 };

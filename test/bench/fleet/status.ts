@@ -1,16 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  API_TOKEN,
-  type BenchFleet,
-  type FleetSettings,
-  fleetSettings,
-  now,
-  percentile,
-  pssOf,
-  publish,
-  seconds,
-  withFleet,
-} from './fleet.ts';
+import { percentile, seconds } from '../figures.ts';
+import { API_TOKEN, type BenchFleet, type FleetSettings, fleetSettings, now, pssOf, publish, withFleet } from './fleet.ts';
 
 const PAGES = ['/api/v1/policy-summaries?limit=50', '/api/v1/clusters?limit=50', '/api/v1/status'];
 const EACH_MS = 100;
