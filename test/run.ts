@@ -22,7 +22,7 @@ interface Count {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
-  /** One line for each failure: where, and its message. */
+  /** Of each failure: where, and its message. */
   readonly failures?: readonly string[];
   readonly files?: readonly { readonly name: string; readonly ms: number }[];
 }
@@ -62,15 +62,22 @@ async function staticCheck(script: string): Promise<Count> {
   return code === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0, failures: [`${script}: see above`] };
 }
 
-const firstLine = (text: string | undefined): string => (text ?? '').split('\n', 1)[0] ?? '';
+/** A program's log stands below the first line of an error: it is seldom to be had once the run is over. */
+const MOST_LINES = 15;
+
+const messageLines = (text = ''): string => {
+  const lines = text.split('\n');
+  const stack = lines.findIndex((line) => /^\s+at /.test(line));
+  return lines.slice(0, Math.min(MOST_LINES, stack < 0 ? lines.length : stack)).join('\n      ');
+};
 
 /** A file that failed outside of its tests (an import, a hook) counts as one failure. */
 const failuresOf = (report: VitestReport): string[] =>
   report.testResults.flatMap(({ name, status, message, assertionResults }) => {
     const file = relative(root, name);
     const failed = assertionResults.filter((test) => test.status === 'failed');
-    if (status === 'failed' && failed.length === 0) return [`${file}: ${firstLine(message)}`];
-    return failed.map(({ fullName, failureMessages }) => `${file} > ${fullName}: ${firstLine(failureMessages[0])}`);
+    if (status === 'failed' && failed.length === 0) return [`${file}: ${messageLines(message)}`];
+    return failed.map(({ fullName, failureMessages }) => `${file} > ${fullName}: ${messageLines(failureMessages[0])}`);
   });
 
 async function vitest(project: string, ...more: string[]): Promise<Count> {

@@ -137,7 +137,7 @@ export async function startLocalCluster(options: LocalClusterOptions, signal: Ab
     const failed = new AbortController();
     const until = AbortSignal.any([signal, failed.signal]);
     const giveUp = (reason: unknown): void => failed.abort(reason);
-    const context = { paths, state, tools, log, giveUp, supervisor: createSupervisor(paths, state, tools, until) };
+    const context = { paths, state, tools, log, giveUp, supervisor: createSupervisor({ paths, state, tools, log }, until) };
     const api = openApi(paths.kubeconfig, { signal: until });
     await startAll(context, api);
     writeState(paths, state);

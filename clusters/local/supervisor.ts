@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '@fso/shared/text';
 import { CommandError } from '../build/command-error.ts';
+import type { Log } from '../build/tools.ts';
 import { CLUSTER_DIR_VARIABLE, endProcesses, isAlive, runMark, spawnDetached, tail } from '../processes.ts';
 import { commandLine, type ToolFolders } from './commands.ts';
 import { portProblem } from './ports.ts';
@@ -10,6 +11,8 @@ import { type ClusterPaths, type ClusterState, COMPONENTS, type Component, write
 const POLL_MS = 100;
 /** Guards against hanging alone: ten times what the slowest wait takes on an idle machine. */
 const GIVE_UP_MS = 900_000;
+/** A kubelet starts a container again without end; who waits here wants to know why it ends. */
+const RESTARTS = 3;
 
 /** Starts, watches and ends the processes of one cluster, and keeps the record of them on disk. */
 export interface Supervisor {
@@ -17,7 +20,10 @@ export interface Supervisor {
   start(component: Component): Promise<boolean>;
   stop(component: Component, signal: NodeJS.Signals): Promise<void>;
   running(component: Component): boolean;
-  /** Polls until `probe` gives true, for at most 15 minutes; a process that ends meanwhile is an error with the end of its log. */
+  /**
+   * Polls until `probe` gives true, for at most 15 minutes. A process that ends meanwhile is started again, as a kubelet would do; the
+   * fourth end is an error with the end of its log.
+   */
   until(what: string, probe: () => Promise<boolean>): Promise<void>;
 }
 
@@ -42,7 +48,14 @@ function portOf(component: Component, state: ClusterState): number | undefined {
   }
 }
 
-export function createSupervisor(paths: ClusterPaths, state: ClusterState, tools: ToolFolders, signal: AbortSignal): Supervisor {
+export interface SupervisorOptions {
+  readonly paths: ClusterPaths;
+  readonly state: ClusterState;
+  readonly tools: ToolFolders;
+  readonly log: Log;
+}
+
+export function createSupervisor({ paths, state, tools, log }: SupervisorOptions, signal: AbortSignal): Supervisor {
   const logFile = (component: Component): string => join(paths.logs, `${component}.log`);
   const running = (component: Component): boolean => {
     const record = state.processes[component];
@@ -50,12 +63,21 @@ export function createSupervisor(paths: ClusterPaths, state: ClusterState, tools
   };
   /** Those that were started here: only their end is a surprise. */
   const started = new Set<Component>();
+  const restarts = new Map<Component, number>();
 
-  function assertRunning(): void {
+  async function restartEnded(): Promise<void> {
     const ended = COMPONENTS.find((component) => started.has(component) && !running(component));
     if (!ended) return;
+    const count = (restarts.get(ended) ?? 0) + 1;
     const file = logFile(ended);
-    throw new CommandError(`${ended} of cluster ${state.name} ended while starting. The end of ${file}:\n${tail(file)}`);
+    if (count > RESTARTS) {
+      throw new CommandError(`${ended} of cluster ${state.name} ended ${count} times while starting. The end of ${file}:\n${tail(file)}`);
+    }
+    restarts.set(ended, count);
+    log(`${ended} ended while starting, see ${file}; it is started again`);
+    // Several waits see the same end: the first one acts.
+    started.delete(ended);
+    await start(ended);
   }
 
   async function assertPortFree(component: Component): Promise<void> {
@@ -68,30 +90,32 @@ export function createSupervisor(paths: ClusterPaths, state: ClusterState, tools
     );
   }
 
+  async function start(component: Component): Promise<boolean> {
+    if (running(component)) return false;
+    await assertPortFree(component);
+    // What starts after the end would outlive it.
+    signal.throwIfAborted();
+    const { command, args, env } = commandLine(component, { tools, paths, state });
+    // Nothing else of the user's environment: their KUBECONFIG or proxy is not for these.
+    const environment = {
+      ...collectorSettings(),
+      PATH: '/usr/bin:/bin',
+      HOME: paths.data,
+      TMPDIR: paths.data,
+      [CLUSTER_DIR_VARIABLE]: paths.dir,
+      ...runMark(),
+      ...env,
+    };
+    writeState(paths, state);
+    state.processes[component] = await spawnDetached({ command, args, env: environment, logFile: logFile(component) });
+    started.add(component);
+    writeState(paths, state);
+    return true;
+  }
+
   return {
     running,
-    start: async (component) => {
-      if (running(component)) return false;
-      await assertPortFree(component);
-      // What starts after the end would outlive it.
-      signal.throwIfAborted();
-      const { command, args, env } = commandLine(component, { tools, paths, state });
-      // Nothing else of the user's environment: their KUBECONFIG or proxy is not for these.
-      const environment = {
-        ...collectorSettings(),
-        PATH: '/usr/bin:/bin',
-        HOME: paths.data,
-        TMPDIR: paths.data,
-        [CLUSTER_DIR_VARIABLE]: paths.dir,
-        ...runMark(),
-        ...env,
-      };
-      writeState(paths, state);
-      state.processes[component] = await spawnDetached({ command, args, env: environment, logFile: logFile(component) });
-      started.add(component);
-      writeState(paths, state);
-      return true;
-    },
+    start,
     stop: async (component, how) => {
       const record = state.processes[component];
       started.delete(component);
@@ -104,7 +128,7 @@ export function createSupervisor(paths: ClusterPaths, state: ClusterState, tools
       let last = '';
       while (performance.now() < deadline) {
         signal.throwIfAborted();
-        assertRunning();
+        await restartEnded();
         try {
           if (await probe()) return;
         } catch (error) {
