@@ -177,7 +177,7 @@ const enforce = async (parts: AgentParts, { settings, onUninstalled }: EnforceOp
   const { client, logger, clock, random } = parts.runtime;
   const { capabilities, trust } = settings;
   const informers = createInformers(client, { logger, clock, random }, signal);
-  const view = new ClusterView(informers, injectionKinds(capabilities.injection), signal);
+  const view = new ClusterView({ factory: informers, kinds: injectionKinds(capabilities.injection), clock }, signal);
   parts.status.problem = 'caches are not filled yet';
   await view.ready(signal);
   logger.info({ kubernetesVersion: capabilities.kubernetesVersion, user: trust.agent }, 'caches filled');

@@ -3,6 +3,7 @@ import {
   buildFinalizerWrites,
   buildWrites,
   NotKeptError,
+  ParametersRenewal,
   type Write,
   type WriteContext,
   WriteEvents,
@@ -66,6 +67,7 @@ export class Controller {
   readonly #definitions = new SettledDefinitions();
   readonly #targets = new ProbeTargets();
   readonly #throttles = new WriteThrottles();
+  readonly #renewal = new ParametersRenewal();
   readonly #monitor: LockMonitor;
   readonly #publisher: StatusPublisher;
   /** Created in the first round, from the state of the cluster then. */
@@ -210,7 +212,8 @@ export class Controller {
     this.#takeOverDefinitions();
     this.#moves ??= new NodeMoves(view.parameters.list());
     reportMoves(this.#moves.find(view.nodes.list()), outputs.events);
-    const learnt = { defaults: this.#defaults, settledDefinitions: this.#definitions };
+    const renewedAt = this.#renewal.due(this.#monitor.isIndexOpen, now);
+    const learnt = { defaults: this.#defaults, settledDefinitions: this.#definitions, renewedAt };
     const plan = planCluster(view, { ...settings, ...learnt }, now, this.#plan);
     this.#plan = plan;
     return plan;
@@ -229,6 +232,8 @@ export class Controller {
     if (governance.nextChangeAt !== undefined) waits.push(governance.nextChangeAt.getTime() - now.getTime() + 1);
     const tamperedMs = this.#tampering.endsInMs(now);
     if (tamperedMs !== undefined) waits.push(tamperedMs);
+    const renewalMs = this.#renewal.waitMs(now);
+    if (renewalMs !== undefined) waits.push(renewalMs);
     if (waits.length === 0) return {};
     return { requeueAfterMs: Math.min(MAX_TIMER_MS, Math.max(1, Math.min(...waits))) };
   }

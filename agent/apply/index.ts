@@ -1,4 +1,5 @@
 export { NotKeptError, runAction } from './apply-action.ts';
+export { ParametersRenewal } from './parameters-renewal.ts';
 export { WriteThrottles } from './throttles.ts';
 export { WriteEvents } from './write-events.ts';
 export { type Write, type WriteOutcome, WritePool } from './write-pool.ts';

@@ -31,6 +31,7 @@ import {
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
 } from '@fso/shared/kube';
+import type { Clock } from '@fso/shared/runtime';
 import type { AdmissionObject, Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
 import { isRedirected, POLICY_API } from '../enforce/index.ts';
 import {
@@ -64,6 +65,15 @@ export interface ViewHandlers {
   readonly onWorkload: () => void;
 }
 
+export interface ClusterViewDeps {
+  readonly factory: InformerFactory;
+  readonly kinds: InjectionKinds;
+  readonly clock: Clock;
+}
+
+/** How long an API server may go on with the schema from before a change of a CRD, ms: it follows CRDs by a watch of its own. */
+const OLD_SCHEMA_MS = 10_000;
+
 /** The live state of the cluster, from which the agent plans every round. */
 export class ClusterView {
   readonly policies: Informer<SovereignPolicy>;
@@ -91,11 +101,13 @@ export class ClusterView {
   /** Number of times that another server was seen in its place. */
   #redirects = 0;
   #onHoldEnd: () => void = () => undefined;
+  /** Lists that are still to come after a change of a CRD. */
+  readonly #rereads = new Map<Informer<KubeObject>, AbortController>();
   readonly #signal: AbortSignal;
   readonly #policyInputs = new WeakMap<SovereignPolicy, PolicyInput>();
   readonly #namespaceInputs = new WeakMap<Namespace, NamespaceInput>();
 
-  constructor(factory: InformerFactory, kinds: InjectionKinds, signal: AbortSignal) {
+  constructor({ factory, kinds, clock }: ClusterViewDeps, signal: AbortSignal) {
     this.#signal = signal;
     const owned = { labelSelector: LABELS.component };
     this.policies = factory.informer(SOVEREIGN_POLICY_KIND, { transform: reducePolicy });
@@ -111,9 +123,18 @@ export class ClusterView {
     this.mutatingPolicies = factory.informer(kinds.policy, owned);
     this.mutatingBindings = factory.informer(kinds.binding, owned);
     this.apiServices = factory.informer(API_SERVICE_KIND, { transform: reduceApiService });
-    this.definitions = [SOVEREIGN_POLICY_KIND, FLOOR_PARAMETERS_KIND].map(({ plural }) =>
-      factory.informer(CRD_KIND, { fieldSelector: `metadata.name=${plural}.${API_GROUP}`, transform: reduceDefinition }),
-    );
+    this.definitions = [
+      [SOVEREIGN_POLICY_KIND.plural, this.policies] as const,
+      [FLOOR_PARAMETERS_KIND.plural, this.parameters] as const,
+    ].map(([plural, objects]) => {
+      const fieldSelector = `metadata.name=${plural}.${API_GROUP}`;
+      const definition = factory.informer(CRD_KIND, { fieldSelector, transform: reduceDefinition });
+      definition.onChange((_key, current, previous) => {
+        if (current === undefined || previous === undefined) return;
+        if (current.metadata.generation !== previous.metadata.generation) this.#readAgain(objects, clock);
+      });
+      return definition;
+    });
     this.#byKind = new Map<string, Informer<KubeObject>>([
       [SOVEREIGN_POLICY_KIND.kind, this.policies],
       [NAMESPACE_KIND.kind, this.namespaces],
@@ -134,6 +155,24 @@ export class ClusterView {
     this.apiServices.onChange((key) => {
       if (key === POLICY_API) this.#checkApi();
     });
+  }
+
+  /**
+   * An open watch brings objects as the schema was when it began, so without the fields that a newer one has, and a version that was read
+   * once is not brought again. After a change the objects are listed at once, and once more when the API server surely knows the schema.
+   */
+  #readAgain(objects: Informer<KubeObject>, clock: Clock): void {
+    this.#rereads.get(objects)?.abort();
+    const later = new AbortController();
+    this.#rereads.set(objects, later);
+    const signal = AbortSignal.any([this.#signal, later.signal]);
+    const read = async (): Promise<void> => {
+      await objects.relist(signal);
+      await clock.sleep(OLD_SCHEMA_MS, signal);
+      await objects.relist(signal);
+    };
+    // Aborted: the agent ends, or another change has the objects read.
+    void read().catch(() => undefined);
   }
 
   #hold(): void {

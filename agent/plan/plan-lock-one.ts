@@ -4,7 +4,6 @@ import type { ClusterView } from '../cache/index.ts';
 import type { ServerDefaults } from '../enforce/index.ts';
 import {
   type Action,
-  type BindGateMode,
   desiredFloor,
   desiredGuard,
   desiredTemplate,
@@ -35,6 +34,8 @@ export interface ClusterSettings {
 export interface PlanSettings extends ClusterSettings {
   readonly defaults: ServerDefaults;
   readonly settledDefinitions: SettledDefinitions;
+  /** When the parameters of lock 1 had to be written again; undefined: they need not be. */
+  readonly renewedAt: string | undefined;
 }
 
 const PARAMETERS = [NODES_PARAMETERS, NAMESPACES_PARAMETERS];
@@ -60,7 +61,7 @@ export const planLockOne = (view: ClusterView, settings: PlanSettings, governanc
   const guard = planGuard(policies, bindings, trust);
   return {
     floor: [...floor, ...guard],
-    parameters: parametersOf(view, governance, capabilities.bindGate),
+    parameters: parametersOf(view, governance, settings),
     floorWhole: isInPlace(floor) && PARAMETERS.every((name) => view.parameters.get(name) !== undefined),
     guardWhole: isInPlace(guard),
   };
@@ -73,10 +74,11 @@ export const textFor = (settings: ClusterSettings, injectable: boolean): string 
   hashBodies([desiredFloor(floorOptions(settings, injectable)), desiredGuard(settings.trust), desiredTemplate(), settings.definitions]);
 
 /** While their kind is not served they cannot be written: it is being put back. */
-const parametersOf = (view: ClusterView, governance: Governance, bindGate: BindGateMode): FloorParametersPlan =>
-  view.parameters.served && view.parameters.synced
-    ? planFloorParameters({ governance, nodes: view.nodes.list(), observed: view.parameters.list(), bindGate })
-    : NO_PARAMETERS;
+const parametersOf = (view: ClusterView, governance: Governance, { capabilities, renewedAt }: PlanSettings): FloorParametersPlan => {
+  if (!view.parameters.served || !view.parameters.synced) return NO_PARAMETERS;
+  const { bindGate } = capabilities;
+  return planFloorParameters({ governance, nodes: view.nodes.list(), observed: view.parameters.list(), bindGate, renewedAt });
+};
 
 /** What lock 1 stands on. Where the CRDs cannot be read, they are as the start of the agent left them. */
 export const planFoundation = (view: ClusterView, settings: PlanSettings): readonly Action[] => {

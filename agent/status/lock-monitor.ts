@@ -39,6 +39,11 @@ export class LockMonitor {
     return this.#unprovenSince.size;
   }
 
+  /** Whether lock 1 was seen to judge nothing by its index. */
+  get isIndexOpen(): boolean {
+    return this.#indexProblem() !== undefined;
+  }
+
   /** For each policy whose lock 2 is unproven and not yet degraded, the ms until it is. */
   gracesLeftMs(): number[] {
     const { clock, graceMs } = this.#deps;

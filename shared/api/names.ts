@@ -91,6 +91,8 @@ export const ANNOTATIONS = {
   uninstallRequestedBy: `${KEY_PREFIX}uninstall-requested-by`,
   /** On {@link SYSTEM_NAMESPACE}: whether the hub got the report of that, see {@link UNINSTALL_REPORTS}. */
   uninstallReport: `${KEY_PREFIX}uninstall-report`,
+  /** On FloorParameters: when they were last written again because the API server judged nothing by them. */
+  renewedAt: `${KEY_PREFIX}renewed-at`,
 } as const;
 
 /** Annotation of this system's CRDs: number of their schema; it grows with every change of one. */

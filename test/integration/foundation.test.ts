@@ -4,10 +4,19 @@ import {
   type ClusterEvent,
   CONDITIONS,
   floorLabel,
+  INJECTION_LABEL,
+  INJECTION_LABEL_VALUE,
   NAMESPACES_PARAMETERS,
   SCHEMA_VERSION_ANNOTATION,
 } from '@fso/shared/api';
-import { ADMISSION_POLICY_BINDING_KIND, API_SERVICE_KIND, CRD_KIND, type CustomResourceDefinition, NAMESPACE_KIND } from '@fso/shared/kube';
+import {
+  ADMISSION_POLICY_BINDING_KIND,
+  API_SERVICE_KIND,
+  CRD_KIND,
+  type CustomResourceDefinition,
+  NAMESPACE_KIND,
+  SOVEREIGN_POLICY_KIND,
+} from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FloorHarness, MODES, US } from '../harness/floor-harness.ts';
 import { eventually } from '../harness/waiting.ts';
@@ -29,8 +38,8 @@ const floorCondition = () => {
 const isTold = (text: string): boolean => events.some(({ reason, message }) => reason === 'TamperingRepaired' && message.includes(text));
 
 /** Removes fields from the schema as an administrator who deletes the guard again and again. */
-const dropFields = async (...fields: readonly string[]): Promise<void> => {
-  const path = `/apis/${CRD_KIND.apiVersion}/${CRD_KIND.plural}/${FLOOR_PARAMETERS}`;
+const dropFields = async (name: string, ...fields: readonly string[]): Promise<void> => {
+  const path = `/apis/${CRD_KIND.apiVersion}/${CRD_KIND.plural}/${name}`;
   const body = fields.map((field) => ({ op: 'remove', path: `${FIELDS}/${field}` }));
   await eventually(async () => {
     await world.stranger.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-definitions' }, world.signal);
@@ -78,7 +87,7 @@ describe('the foundation of lock 1', () => {
   });
 
   it('restores removed fields of the schema of the parameters, and reports it', async () => {
-    await dropFields('namespaces', 'patterns', 'reach');
+    await dropFields(FLOOR_PARAMETERS, 'namespaces', 'patterns', 'reach');
     await eventually(() => isTold(`CustomResourceDefinition/${FLOOR_PARAMETERS} was changed`));
     await eventually(async () => (await hasField('namespaces')) && (await hasField('patterns')));
     await world.govern('teams', 'team-*');
@@ -90,7 +99,7 @@ describe('the foundation of lock 1', () => {
   describe('while the schema cannot be restored', () => {
     beforeAll(async () => {
       const allow = await world.refuseTheAgent(CRD_KIND, FLOOR_PARAMETERS);
-      await dropFields('namespaces', 'patterns', 'reach');
+      await dropFields(FLOOR_PARAMETERS, 'namespaces', 'patterns', 'reach');
       return allow;
     });
 
@@ -113,6 +122,21 @@ describe('the foundation of lock 1', () => {
     await eventually(() => floorCondition()?.status === 'True');
   });
 
+  it('reads what the API server keeps by a restored schema, also where an open watch still brings it by the other one', async () => {
+    // A server-side apply of a field that the schema does not have fails; a patch loses it.
+    const inject = async (): Promise<boolean> => {
+      const ref = { namespace: 'default', name: 'finance' };
+      const { object } = await world.client.mergePatch(SOVEREIGN_POLICY_KIND, ref, { spec: { placementInjection: true } }, world.signal);
+      return object.spec.placementInjection === true;
+    };
+    const allow = await world.refuseTheAgent(CRD_KIND, POLICIES);
+    await dropFields(POLICIES, 'placementInjection');
+    await eventually(async () => !(await inject()));
+    await allow();
+    await eventually(inject);
+    await eventually(async () => (await world.namespace('finance'))?.metadata.labels?.[INJECTION_LABEL] === INJECTION_LABEL_VALUE);
+  });
+
   it('restores a schema that names a newer version while the agent runs, and reports it', async () => {
     const number = await schemaVersion(POLICIES);
     await eventually(async () => {
@@ -126,6 +150,21 @@ describe('the foundation of lock 1', () => {
     await eventually(() => floorCondition()?.status === 'True');
   });
 
+  it('creates the namespace again when it is deleted', async () => {
+    const before = (await world.namespace(CANARY_NAMESPACE))?.metadata.uid;
+    await eventually(async () => {
+      await world.stranger.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-namespaces' }, world.signal);
+      await world.stranger.delete(NAMESPACE_KIND, { name: CANARY_NAMESPACE }, world.signal);
+      return true;
+    });
+    await eventually(async () => {
+      const uid = (await world.namespace(CANARY_NAMESPACE))?.metadata.uid;
+      return uid !== undefined && uid !== before;
+    });
+    await eventually(async () => (await world.tryPod(CANARY_NAMESPACE)).includes("'fso-floor-index-pods-deny'"));
+  });
+
+  // The aggregator may keep the group as stale in its discovery for as long as it runs, and then no namespace can be deleted.
   it('restores a redirected API group, and releases nothing meanwhile', async () => {
     const api = { name: `v1.${API_GROUP}` };
     const spec = { service: { name: 'x', namespace: 'default', port: 443 }, insecureSkipTLSVerify: true };
@@ -147,20 +186,6 @@ describe('the foundation of lock 1', () => {
     // New writes are read again.
     await world.govern('after', 'after');
     await eventually(async () => (await world.policy('after'))?.status?.message?.includes('namespace after does not exist'));
-  });
-
-  it('creates the namespace again when it is deleted', async () => {
-    const before = (await world.namespace(CANARY_NAMESPACE))?.metadata.uid;
-    await eventually(async () => {
-      await world.stranger.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-namespaces' }, world.signal);
-      await world.stranger.delete(NAMESPACE_KIND, { name: CANARY_NAMESPACE }, world.signal);
-      return true;
-    });
-    await eventually(async () => {
-      const uid = (await world.namespace(CANARY_NAMESPACE))?.metadata.uid;
-      return uid !== undefined && uid !== before;
-    });
-    await eventually(async () => (await world.tryPod(CANARY_NAMESPACE)).includes("'fso-floor-index-pods-deny'"));
   });
 
   it('leaves the schemas of a newer version as they are after a rollback, reports it, and enforces', async () => {

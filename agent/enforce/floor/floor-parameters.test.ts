@@ -28,10 +28,17 @@ interface PlanInput {
   readonly nodes?: readonly Node[];
   readonly observed?: readonly FloorParameters[];
   readonly bindGate?: 'label' | 'list';
+  readonly renewedAt?: string | undefined;
 }
 
-const plan = ({ policies = POLICIES, namespaces = NAMESPACES, nodes = NODES, observed = [], bindGate = 'label' }: PlanInput = {}) =>
-  planFloorParameters({ governance: planGovernance(policies, namespaces, NOW), nodes, observed, bindGate });
+const plan = ({
+  policies = POLICIES,
+  namespaces = NAMESPACES,
+  nodes = NODES,
+  observed = [],
+  bindGate = 'label',
+  renewedAt,
+}: PlanInput = {}) => planFloorParameters({ governance: planGovernance(policies, namespaces, NOW), nodes, observed, bindGate, renewedAt });
 
 /** The objects as the API server returns them. */
 const applied = (round: PlanInput = {}): FloorParameters[] =>
@@ -52,6 +59,17 @@ describe('planFloorParameters', () => {
       'finance-two': { regions: 'eu-west-1', policies: 'team/narrow', revisions: '-' },
       planned: { regions: 'eu-central-1,eu-west-1', policies: 'team/planned', revisions: '-' },
     });
+  });
+
+  it('writes both objects again where they have to be renewed, until they show it', () => {
+    const observed = applied();
+    const renewedAt = '2026-01-01T00:00:00Z';
+    expect(plan({ observed, renewedAt }).actions.map(({ reason }) => reason)).toEqual(['Renew', 'Renew']);
+    const renewed = applied({ observed, renewedAt });
+    expect(renewed.map(({ spec }) => spec)).toEqual(observed.map(({ spec }) => spec));
+    expect(plan({ observed: renewed, renewedAt }).actions).toEqual([]);
+    // Of another agent's renewals this one knows nothing, and needs not.
+    expect(plan({ observed: renewed }).actions).toEqual([]);
   });
 
   it('keeps the entry of a namespace that is being deleted', () => {

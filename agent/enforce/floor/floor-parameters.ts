@@ -1,4 +1,5 @@
 import {
+  ANNOTATIONS,
   FIELD_MANAGERS,
   FLOOR_PARAMETER_BYTES,
   FLOOR_PARAMETER_LIMITS,
@@ -41,6 +42,8 @@ export interface FloorParametersInput {
   readonly nodes: readonly Node[];
   readonly observed: readonly FloorParameters[];
   readonly bindGate: BindGateMode;
+  /** RFC 3339; the parameters in the cluster must have been renewed then. Undefined: whenever that was. */
+  readonly renewedAt?: string | undefined;
 }
 
 export interface FloorParametersPlan {
@@ -54,19 +57,24 @@ export interface FloorParametersPlan {
  * Plans the parameters of lock 1: the region of every node, and the deny policies of every namespace. If the bind gate reads
  * the list of nodes, the index carries it too: a policy reads only one object.
  */
-export const planFloorParameters = ({ governance, nodes, observed, bindGate }: FloorParametersInput): FloorParametersPlan => {
+export const planFloorParameters = (input: FloorParametersInput): FloorParametersPlan => {
+  const { governance, nodes, observed, bindGate } = input;
   const known = new Map(observed.map((object) => [object.metadata.name, object]));
   const listed = nodesOf(nodes);
   const shared = bindGate === 'list' ? listed : NO_NODES;
   const index = indexOf(governance, shared);
   const [first, second] = [known.get(NODES_PARAMETERS), known.get(NAMESPACES_PARAMETERS)];
-  const areNodesCurrent = first !== undefined && isCurrent(first, NO_INDEX, listed.kept);
-  const isIndexCurrent = second !== undefined && isCurrent(second, index.spec, shared.kept);
+  const wanted = [
+    { name: NODES_PARAMETERS, present: first, spec: { ...NO_INDEX, nodes: listed.kept }, isCurrent: hasSpec(first, NO_INDEX, listed.kept) },
+    {
+      name: NAMESPACES_PARAMETERS,
+      present: second,
+      spec: { ...index.spec, nodes: shared.kept },
+      isCurrent: hasSpec(second, index.spec, shared.kept),
+    },
+  ];
   return {
-    actions: [
-      ...(areNodesCurrent ? [] : [applyOf(NODES_PARAMETERS, { ...NO_INDEX, nodes: listed.kept }, first, bindGate)]),
-      ...(isIndexCurrent ? [] : [applyOf(NAMESPACES_PARAMETERS, { ...index.spec, nodes: shared.kept }, second, bindGate)]),
-    ],
+    actions: wanted.flatMap((one) => (one.isCurrent && isRenewed(one.present, input.renewedAt) ? [] : [applyOf(one, input)])),
     overflow: { nodes: listed.dropped, ...index.dropped },
     covers: (namespace) => {
       const [entry, wanted] = [second?.spec?.namespaces?.[namespace], index.spec.namespaces[namespace]];
@@ -84,23 +92,46 @@ export const policiesInParameters = (observed: readonly FloorParameters[]): read
 /** Written even if empty: a field that an apply does not name stays as others wrote it. */
 const NO_INDEX: Index = { namespaces: {}, patterns: [], reach: '' };
 
-const isCurrent = (object: FloorParameters, index: Index, nodes: Nodes): boolean =>
-  hasIndex(object, index) && sameNodes(object.spec?.nodes, nodes);
+const hasSpec = (object: FloorParameters | undefined, index: Index, nodes: Nodes): boolean =>
+  object !== undefined && hasIndex(object, index) && sameNodes(object.spec?.nodes, nodes);
 
-const applyOf = (name: string, spec: FloorParametersSpec, present: FloorParameters | undefined, bindGate: BindGateMode): Action => ({
+const isRenewed = (object: FloorParameters | undefined, at: string | undefined): boolean =>
+  at === undefined || object?.metadata.annotations?.[ANNOTATIONS.renewedAt] === at;
+
+interface WantedParameters {
+  readonly name: string;
+  readonly present: FloorParameters | undefined;
+  readonly spec: FloorParametersSpec;
+  /** Whether the object in the cluster says the same. */
+  readonly isCurrent: boolean;
+}
+
+const applyOf = ({ name, present, spec, isCurrent }: WantedParameters, { bindGate, renewedAt }: FloorParametersInput): Action => ({
   type: 'apply',
   key: `${FLOOR_PARAMETERS_KIND.kind}/${name}`,
   kind: FLOOR_PARAMETERS_KIND,
   body: {
     apiVersion: FLOOR_PARAMETERS_KIND.apiVersion,
     kind: FLOOR_PARAMETERS_KIND.kind,
-    metadata: { name, labels: { [LABELS.component]: 'floor' } },
+    metadata: {
+      name,
+      labels: { [LABELS.component]: 'floor' },
+      ...(renewedAt === undefined ? {} : { annotations: { [ANNOTATIONS.renewedAt]: renewedAt } }),
+    },
     spec,
   } as FloorParameters,
   fieldManager: FIELD_MANAGERS.floor,
-  reason: present === undefined ? 'Install' : reasonToChange(present.spec?.nodes, spec.nodes, bindGate),
+  reason: reasonOf({ present, spec, isCurrent }, bindGate),
   policies: [],
 });
+
+const reasonOf = (
+  { present, spec, isCurrent }: Omit<WantedParameters, 'name'>,
+  bindGate: BindGateMode,
+): 'Install' | 'Renew' | 'Update' | 'Grow' => {
+  if (present === undefined) return 'Install';
+  return isCurrent ? 'Renew' : reasonToChange(present.spec?.nodes, spec.nodes, bindGate);
+};
 
 /**
  * `Update`: a node is listed in a region that it is not in. A deleted node does no harm if a Binding carries its region.

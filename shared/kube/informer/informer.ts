@@ -26,6 +26,8 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   /** Resolves at the next full list. */
   #nextList = Promise.withResolvers<void>();
   #relist: () => void = () => undefined;
+  /** Whether the next full list counts also for objects whose version is known: the same one can read otherwise by another schema. */
+  #isDoubted: boolean = false;
   #synced: boolean = false;
   #served: boolean = true;
   #silent: boolean = false;
@@ -61,6 +63,7 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   }
 
   relist(signal: AbortSignal): Promise<void> {
+    this.#isDoubted = true;
     this.#relist();
     return unlessAborted(this.#nextList.promise, signal);
   }
@@ -92,7 +95,9 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
     for (const [key, previous] of [...this.#objects]) {
       if (!keys.has(key)) this.#drop(key, previous);
     }
-    for (const object of objects) this.upsert(object);
+    const isDoubted = this.#isDoubted;
+    this.#isDoubted = false;
+    for (const object of objects) this.#upsert(object, isDoubted);
     this.#synced = true;
     this.#ready.resolve();
     this.#nextList.resolve();
@@ -100,10 +105,15 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   }
 
   upsert(object: T): void {
+    this.#upsert(object, false);
+  }
+
+  #upsert(object: T, isDoubted: boolean): void {
     const key = keyOfObject(object);
     const version = object.metadata.resourceVersion;
     const previous = this.#objects.get(key);
-    if (previous !== undefined && version !== undefined && previous.metadata.resourceVersion === version) return;
+    const isKnown = previous !== undefined && version !== undefined && previous.metadata.resourceVersion === version;
+    if (isKnown && !isDoubted) return;
     this.#objects.set(key, object);
     this.#notify(key, object, previous);
   }
