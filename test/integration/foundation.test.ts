@@ -191,6 +191,8 @@ describe('the foundation of lock 1', () => {
   it('leaves the schemas of a newer version as they are after a rollback, reports it, and enforces', async () => {
     const number = await schemaVersion(FLOOR_PARAMETERS);
     expect(number).toBeGreaterThan(0);
+    // The guard was put back just before.
+    await eventually(async () => (await world.tryDelete(world.stranger, CRD_KIND, FLOOR_PARAMETERS)).includes('only the agent'));
     await expect(raiseSchema(FLOOR_PARAMETERS, number + 1, ADDED)).rejects.toThrow('only the agent creates, changes');
     const metadata = { annotations: { [SCHEMA_VERSION_ANNOTATION]: '9' } };
     await expect(world.stranger.mergePatch(CRD_KIND, { name: FLOOR_PARAMETERS }, { metadata }, world.signal)).rejects.toThrow(
