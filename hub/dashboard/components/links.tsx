@@ -13,6 +13,13 @@ export const PolicyLink = ({ policy }: { readonly policy: string }) => (
   </Link>
 );
 
+/** @param cluster its name */
+export const ClusterLink = ({ cluster }: { readonly cluster: string }) => (
+  <Link to="/clusters/$name" params={{ name: cluster }}>
+    {cluster}
+  </Link>
+);
+
 /** A commit: its way through the fleet, its whole id to copy, and its page at the forge if that is known. */
 export const RevisionLink = ({ revision }: { readonly revision: string | null | undefined }) =>
   revision === null || revision === undefined || revision === '' ? (

@@ -1,9 +1,9 @@
 import './stale-state.css';
 import DisconnectedIcon from '@patternfly/react-icons/dist/esm/icons/disconnected-icon';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
-import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { type Connection, type ConnectionOfCluster, useConnections } from '../api/connections.ts';
+import { ClusterLink } from './links.tsx';
 import { RelativeTime } from './text.tsx';
 
 /** Beside what a cluster last said before it was cut off. @param lastSeen RFC 3339; undefined: not read yet */
@@ -45,9 +45,7 @@ interface ClusterNameProps {
 /** A cluster; where it is not connected, how old everything is that is shown of it. */
 export const ClusterName = ({ cluster, connectionOf }: ClusterNameProps) => (
   <div>
-    <Link to="/clusters/$name" params={{ name: cluster }}>
-      {cluster}
-    </Link>
+    <ClusterLink cluster={cluster} />
     <Staleness connection={connectionOf(cluster)} />
   </div>
 );

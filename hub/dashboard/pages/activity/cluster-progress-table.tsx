@@ -4,9 +4,10 @@ import BanIcon from '@patternfly/react-icons/dist/esm/icons/ban-icon';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import HourglassHalfIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-half-icon';
 import PendingIcon from '@patternfly/react-icons/dist/esm/icons/pending-icon';
-import { getRouteApi, Link } from '@tanstack/react-router';
+import { getRouteApi } from '@tanstack/react-router';
 import { useMemo } from 'react';
 import { Empty } from '../../components/empty-states.tsx';
+import { ClusterLink } from '../../components/links.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { type Look, StateLabel } from '../../components/state-label.tsx';
 import { ProblemList } from '../../components/text.tsx';
@@ -49,9 +50,7 @@ const STAGES: readonly Stage[] = ['offered', 'accepted', 'written', 'proven'];
 
 const Cluster = ({ way: { cluster, refused } }: { readonly way: ClusterProgress }) => (
   <>
-    <Link to="/clusters/$name" params={{ name: cluster }}>
-      {cluster}
-    </Link>
+    <ClusterLink cluster={cluster} />
     {refused === null ? null : <ProblemList problems={refused.reasons} />}
   </>
 );

@@ -6,7 +6,7 @@ import type { ReactNode } from 'react';
 import { alertsQuery, receiversQuery, silencesQuery } from '../../api/queries.ts';
 import { useScope } from '../../api/session.ts';
 import { Empty, QueryView } from '../../components/empty-states.tsx';
-import { PolicyLink } from '../../components/links.tsx';
+import { ClusterLink, PolicyLink } from '../../components/links.tsx';
 import { SilenceButton } from '../../components/silence/silence-button.tsx';
 import { matchersOfAlert } from '../../components/silence/silence-draft.ts';
 import { DescriptionItem, RelativeTime } from '../../components/text.tsx';
@@ -97,9 +97,7 @@ const Known = ({ alert }: { readonly alert: AlertView }) => {
         )}
         {cluster === undefined ? null : (
           <DescriptionItem term="Cluster">
-            <Link to="/clusters/$name" params={{ name: cluster }}>
-              {cluster}
-            </Link>
+            <ClusterLink cluster={cluster} />
           </DescriptionItem>
         )}
         {policy === undefined ? null : (

@@ -7,7 +7,7 @@ import { useScope } from '../../api/session.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { DetailDrawer } from '../../components/detail-drawer.tsx';
 import { Empty } from '../../components/empty-states.tsx';
-import { PolicyLink } from '../../components/links.tsx';
+import { ClusterLink, PolicyLink } from '../../components/links.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { SilenceButton } from '../../components/silence/silence-button.tsx';
 import { MATCHED_LABELS, type MatcherDraft, matcherOf, NO_MATCHERS } from '../../components/silence/silence-draft.ts';
@@ -95,13 +95,7 @@ const columnsFor = ({ hasReceivers, onOpen }: ColumnContext): readonly Column<Al
     sort: 'cluster',
     width: 15,
     cell: ({ labels: { cluster } }) =>
-      cluster === undefined ? (
-        <span className="fso-muted">the fleet</span>
-      ) : (
-        <Link to="/clusters/$name" params={{ name: cluster }}>
-          {cluster}
-        </Link>
-      ),
+      cluster === undefined ? <span className="fso-muted">the fleet</span> : <ClusterLink cluster={cluster} />,
   },
   {
     title: 'Policy and team',

@@ -1,10 +1,10 @@
 import type { EventView, Page } from '@fso/shared/api';
-import { getRouteApi, Link } from '@tanstack/react-router';
+import { getRouteApi } from '@tanstack/react-router';
 import { getJson } from '../../api/client.ts';
 import { eventsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { Empty } from '../../components/empty-states.tsx';
-import { PolicyLink, RevisionLink } from '../../components/links.tsx';
+import { ClusterLink, PolicyLink, RevisionLink } from '../../components/links.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { SEVERITY_OPTIONS, SeverityLabel } from '../../components/state-label.tsx';
 import { RelativeTime } from '../../components/text.tsx';
@@ -35,14 +35,7 @@ const COLUMNS: readonly Column<EventView>[] = [
   {
     title: 'Cluster',
     width: 15,
-    cell: ({ cluster }) =>
-      cluster === null ? (
-        <span className="fso-muted">the hub</span>
-      ) : (
-        <Link to="/clusters/$name" params={{ name: cluster }}>
-          {cluster}
-        </Link>
-      ),
+    cell: ({ cluster }) => (cluster === null ? <span className="fso-muted">the hub</span> : <ClusterLink cluster={cluster} />),
   },
   {
     title: 'What happened',

@@ -3,7 +3,7 @@ import { Icon } from '@patternfly/react-core';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import { Link } from '@tanstack/react-router';
 import type { Column } from '../../components/data-table.tsx';
-import { RevisionLink } from '../../components/links.tsx';
+import { ClusterLink, RevisionLink } from '../../components/links.tsx';
 import { ConnectionLabel, Hint } from '../../components/state-label.tsx';
 import { RelativeTime } from '../../components/text.tsx';
 import { formatNumber } from '../../lib/format.ts';
@@ -25,9 +25,7 @@ const Regions = ({ regions }: { readonly regions: readonly string[] }) => {
 
 const Name = ({ cluster: { name, regions, clockSkewMs } }: { readonly cluster: ClusterView }) => (
   <>
-    <Link to="/clusters/$name" params={{ name }}>
-      {name}
-    </Link>
+    <ClusterLink cluster={name} />
     <Regions regions={regions} />
     {isSkewed(clockSkewMs) ? (
       <div>

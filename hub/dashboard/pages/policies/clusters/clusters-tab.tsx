@@ -1,9 +1,8 @@
 import type { PolicyView } from '@fso/shared/api';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
-import { Link } from '@tanstack/react-router';
 import { useMemo } from 'react';
 import { Empty } from '../../../components/empty-states.tsx';
-import { RevisionLink } from '../../../components/links.tsx';
+import { ClusterLink, RevisionLink } from '../../../components/links.tsx';
 import { SearchToolbar } from '../../../components/search-toolbar.tsx';
 import { LastKnownCluster, StaleState } from '../../../components/stale-state.tsx';
 import { LockLabel, PhaseLabel } from '../../../components/state-label.tsx';
@@ -23,9 +22,7 @@ const OwnHistory = ({ cluster }: { readonly cluster: string }) => <HistoryButton
 
 const Cluster = ({ cluster, known }: ClusterRow) => (
   <>
-    <Link to="/clusters/$name" params={{ name: cluster }}>
-      {cluster}
-    </Link>
+    <ClusterLink cluster={cluster} />
     <div>
       <OwnHistory cluster={cluster} />
     </div>

@@ -3,9 +3,9 @@ import { Content } from '@patternfly/react-core';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
-import { Link } from '@tanstack/react-router';
 import { useMemo } from 'react';
 import { Empty } from '../../../components/empty-states.tsx';
+import { ClusterLink } from '../../../components/links.tsx';
 import { SearchToolbar } from '../../../components/search-toolbar.tsx';
 import { LastKnownCluster } from '../../../components/stale-state.tsx';
 import { type Column, VirtualTable } from '../../../components/virtual-table.tsx';
@@ -65,9 +65,7 @@ const Differences = ({ differences }: LabelRow) =>
 
 const Cluster = ({ cluster, fresh }: LabelRow) => (
   <>
-    <Link to="/clusters/$name" params={{ name: cluster }}>
-      {cluster}
-    </Link>
+    <ClusterLink cluster={cluster} />
     {fresh ? null : <LastKnownCluster cluster={cluster} />}
   </>
 );

@@ -4,8 +4,8 @@ import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
-import { Link } from '@tanstack/react-router';
 import { Fragment, useMemo, useState } from 'react';
+import { ClusterLink } from '../../../components/links.tsx';
 import { LongText, RelativeTime } from '../../../components/text.tsx';
 import { formatNumber, truncateList } from '../../../lib/format.ts';
 import type { Verdict } from '../../../lib/health.ts';
@@ -23,9 +23,7 @@ const Links = ({ clusters }: { readonly clusters: readonly string[] }) =>
   clusters.map((cluster, index) => (
     <Fragment key={cluster}>
       {index === 0 ? null : ', '}
-      <Link to="/clusters/$name" params={{ name: cluster }}>
-        {cluster}
-      </Link>
+      <ClusterLink cluster={cluster} />
     </Fragment>
   ));
 
