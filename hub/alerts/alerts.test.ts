@@ -278,6 +278,19 @@ describe('a hub that leads', () => {
     await end();
   });
 
+  it('leaves room for the silences of others', async () => {
+    await using opened = await open();
+    const { start, clock } = opened;
+    const { alerts, end } = start();
+    const until = new Date(clock.now().getTime() + 60_000).toISOString();
+    const silence = (author: string) => alerts.silence({ matchers: ['cluster=eu'], until, reason: 'work' }, author);
+    for (let made = 0; made < 50; made += 1) await silence('Ada');
+    await expect(silence('Ada')).rejects.toThrow('Ada has 50 silences: end some first.');
+    await silence('Bo');
+    expect(alerts.silences()).toHaveLength(51);
+    await end();
+  });
+
   it('says from memory that the ledger cannot be written, and that it can again', async () => {
     await using opened = await open();
     const { state, start, until, statuses, keys, clock } = opened;

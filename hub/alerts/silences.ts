@@ -10,6 +10,8 @@ const SILENCE_KIND = 'alert-silence';
 const NAME = 'all';
 /** Each is compared with each alert that fires. */
 const MAX_SILENCES = 200;
+/** Of one author: who may silence one cluster must not keep others from silencing theirs. */
+const MAX_BY_ONE = 50;
 const KEPT_MS = 7 * 86_400_000;
 const MAX_LENGTH_MS = 366 * 86_400_000;
 
@@ -119,6 +121,8 @@ export class Silences {
       const kept = silencesIn(before).filter((silence) => silence.until > nowMs - KEPT_MS);
       const open = kept.filter((silence) => silence.until > nowMs);
       if (open.length >= MAX_SILENCES) throw new SilenceRefused('conflict', `There are ${MAX_SILENCES} silences: end some first.`);
+      if (open.filter((silence) => silence.author === author).length >= MAX_BY_ONE)
+        throw new SilenceRefused('conflict', `${author} has ${MAX_BY_ONE} silences: end some first.`);
       const ended = kept.filter((silence) => silence.until <= nowMs).slice(-(MAX_SILENCES - open.length - 1) || kept.length);
       return [...ended, ...open, made];
     });
