@@ -2,7 +2,7 @@
  * Measurements on real control planes; no test asserts them, since a busy machine is not a defect.
  *
  *   npm run bench -- agent-scale --policies 500
- *   npm run bench -- admission --requests 1000 --levels 1,100,1000
+ *   npm run bench -- admission --policies 1000 --json admission.json
  *   npm run bench -- commit --commits 50 --json commit.json
  *   npm run bench -- bulk --policies 1000
  *   npm run bench -- steady --policies 1000 --pods 5000
@@ -15,9 +15,10 @@
  *   npm run bench -- scale --json scale.json
  *   npm run bench -- status --agents 500 --policies 1000 --database postgres
  */
-import { admission } from './admission.ts';
+
 import { agentScale } from './agent-scale.ts';
 import { api } from './api/api.ts';
+import { admission } from './cluster/admission.ts';
 import { bulk } from './cluster/bulk.ts';
 import { soak, steady } from './cluster/steady.ts';
 import { commit } from './commit/commit.ts';

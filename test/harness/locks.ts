@@ -12,6 +12,10 @@ import { eventually } from './waiting.ts';
 export const GATEKEEPER_WEBHOOKS =
   '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/gatekeeper-validating-webhook-configuration';
 
+/** The same for its mutations, which it is asked for whether there are any or not. */
+export const GATEKEEPER_MUTATING_WEBHOOKS =
+  '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/gatekeeper-mutating-webhook-configuration';
+
 const named = async (client: KubeClient, kind: KindDescriptor, prefix: string, signal: AbortSignal): Promise<string[]> =>
   (await client.list(kind, {}, signal)).map(({ metadata }) => metadata.name).filter((name) => name.startsWith(prefix));
 
