@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { byText } from '@fso/shared/encoding';
-import type { Kysely, Transaction } from 'kysely';
+import type { CompiledQuery, Kysely, Transaction } from 'kysely';
 import { isUnseen } from '../changes.ts';
 import { findPolicyState, fullChange, narrowHistory } from '../cluster-history.ts';
 import type { ClusterRecord, FoundHistory, HistoryChange, HistoryQuery, PolicyStateAt, StateQuery } from '../types.ts';
@@ -24,17 +24,24 @@ const makeRow = (cluster: string, changes: readonly HistoryChange[]): NewRow => 
 });
 
 /** A row is made when its turn comes: those of many clusters are much text. */
-const insertRows = async (trx: Transaction<Schema>, rows: Iterable<NewRow>): Promise<void> => {
+function* insertQueries(trx: Transaction<Schema>, rows: Iterable<NewRow>): Generator<CompiledQuery> {
   for (const values of slices(rows, ({ changes_json }) => changes_json.length))
-    await trx.insertInto('cluster_history').values(values).execute();
+    yield trx.insertInto('cluster_history').values(values).compile();
+}
+
+const insertRows = async (trx: Transaction<Schema>, rows: Iterable<NewRow>): Promise<void> => {
+  for (const query of insertQueries(trx, rows)) await trx.executeQuery(query);
 };
 
 /** Of a row beside its text. */
 export const ROW_BYTES = 100;
 
-/** Adds what a batch makes of its clusters. @returns how much that is, by cluster */
-export const writeHistory = async (writes: readonly ClusterWrite[], trx: Transaction<Schema>): Promise<Map<string, number>> => {
-  const bytes = new Map<string, number>();
+/** What adds to the histories what a batch makes of its clusters. @param bytes gets how much that is, by cluster */
+export function* historyQueries(
+  writes: readonly ClusterWrite[],
+  trx: Transaction<Schema>,
+  bytes: Map<string, number>,
+): Generator<CompiledQuery> {
   function* rows(): Generator<NewRow> {
     for (const { after, history } of writes)
       for (const change of history) {
@@ -43,9 +50,8 @@ export const writeHistory = async (writes: readonly ClusterWrite[], trx: Transac
         yield row;
       }
   }
-  await insertRows(trx, rows());
-  return bytes;
-};
+  yield* insertQueries(trx, rows());
+}
 
 /** Clusters of one statement or transaction. */
 const CLUSTERS = 100;

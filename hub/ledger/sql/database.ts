@@ -1,8 +1,8 @@
 import { Socket } from 'node:net';
 import { settlesWithin } from '@fso/shared/runtime';
-import { Kysely, PostgresDialect } from 'kysely';
+import { type CompiledQuery, Kysely, PostgresDialect, type Transaction } from 'kysely';
 import pg from 'pg';
-import type { Database, DatabaseReader, Schema } from './schema.ts';
+import type { Database, DatabaseReader, RowsOf, Schema } from './schema.ts';
 import { openEmbedded, openEmbeddedReader } from './sqlite/open-embedded.ts';
 
 export type { Database, DatabaseReader } from './schema.ts';
@@ -108,6 +108,13 @@ const openPostgresReader = (url: string): DatabaseReader => ({
   close: async () => undefined,
 });
 
+/** A connection takes one query at a time. */
+const runInTurn: Database['runAll'] = async <const Q extends readonly CompiledQuery[]>(trx: Transaction<Schema>, queries: Q) => {
+  const rows: unknown[][] = [];
+  for (const query of queries) rows.push((await trx.executeQuery(query)).rows);
+  return rows as unknown as RowsOf<Q>;
+};
+
 /** TLS and all else is said by the parameters of the URL (https://node-postgres.com/features/connecting#connection-uri). */
 const openPostgres = (url: string): Database => {
   const sockets = new Sockets();
@@ -120,6 +127,7 @@ const openPostgres = (url: string): Database => {
     db,
     reads,
     searches,
+    runAll: runInTurn,
     patiently: (work) => withConnection(url, `-c lock_timeout=${LOCK_MS}`, work),
     connect: async () => {
       const client = new pg.Client(configOf(SIGN_OF_LIFE_MS));

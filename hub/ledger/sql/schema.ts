@@ -1,4 +1,4 @@
-import type { ColumnType, Generated, Kysely } from 'kysely';
+import type { ColumnType, CompiledQuery, Generated, Kysely, Transaction } from 'kysely';
 import type pg from 'pg';
 
 /**
@@ -158,6 +158,11 @@ export interface DatabaseReader {
   close(): Promise<void>;
 }
 
+/** The rows that each of some queries returns. */
+export type RowsOf<Q extends readonly CompiledQuery[]> = {
+  readonly [K in keyof Q]: Q[K] extends CompiledQuery<infer R> ? readonly R[] : never;
+};
+
 /** A database that holds a ledger. */
 export interface Database extends DatabaseReader {
   /** For writes, and what is read within them. */
@@ -166,6 +171,8 @@ export interface Database extends DatabaseReader {
   readonly reads: Kysely<Schema>;
   /** For what looks at many rows: it never holds what writes need. */
   readonly searches: Kysely<Schema>;
+  /** Runs queries in their order, of which none needs what another returns, up to the first that fails. */
+  readonly runAll: <const Q extends readonly CompiledQuery[]>(trx: Transaction<Schema>, queries: Q) => Promise<RowsOf<Q>>;
   /** Writes with statements that take as long as they need, as those of a migration do. They wait a bounded time for locks of others. */
   patiently<T>(work: (db: Kysely<Schema>) => Promise<T>): Promise<T>;
   /** A connection of its own, for LISTEN and session locks; only where `shared`. */

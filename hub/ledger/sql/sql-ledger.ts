@@ -70,20 +70,23 @@ interface Commit {
 
 /** Writes a batch and takes it into memory; no other hub writes meanwhile. */
 const createCommit = (
-  { database: { db, reads, shared }, clock, logger }: SqlLedgerOptions,
+  { database, clock, logger }: SqlLedgerOptions,
   { replicaState, histories, replica }: { replicaState: ReplicaState; histories: HistoryKeeper; replica: string },
 ) => {
+  const { db, reads, shared } = database;
   /** @returns undefined where the batch was committed before, and only the answer was lost */
   const write = async (changes: readonly PreparedChange[], number: number): Promise<Commit | undefined> => {
     // Before that is known nothing may be concluded from a failure: the batch may be there already.
     let isNew = false;
     try {
       return await db.transaction().execute(async (trx) => {
-        isNew = await beginBatch(trx, replica, { number, shared });
-        if (!isNew) return undefined;
+        const within = { trx, database, replica };
+        const version = await beginBatch(within, number, () => clock.now());
+        if (version === undefined) return undefined;
+        isNew = true;
         if (shared) await replicaState.refresh(trx, clustersOf(changes));
         const batch = planBatch(shared ? await leaveOutFormerTerms(trx, changes) : changes, replicaState, replica);
-        return { batch, written: await writeBatch(trx, batch, { replica, shared, time: clock.now().toISOString() }) };
+        return { batch, written: await writeBatch(batch, version, within) };
       });
     } catch (error) {
       if (isNew && isExhausted(error)) throw new BatchTooLargeError(describeDatabaseError(error), { cause: error });

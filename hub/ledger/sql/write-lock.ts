@@ -1,4 +1,4 @@
-import { type Kysely, sql, type Transaction } from 'kysely';
+import { type CompiledQuery, type Kysely, sql, type Transaction } from 'kysely';
 import type { Schema } from './schema.ts';
 
 /** Number of the advisory lock that writers take in turn, so that versions, events and audit entries grow in the order of the commits. */
@@ -10,20 +10,23 @@ export const lockWrites = async (trx: Transaction<Schema>): Promise<void> => {
 };
 
 /**
+ * The query that makes the version of this commit; versions grow in the order of the commits.
+ *
  * @param time RFC 3339; up to then the history of clusters is whole, unless another program has written that knows none
- * @returns the version of this commit; versions grow in the order of the commits
  */
+export const versionQuery = (trx: Transaction<Schema>, time: string): CompiledQuery<{ readonly value: number }> =>
+  sql<{ readonly value: number }>`
+    update ledger_version set
+      value = value + 1,
+      history = case when history = value then value + 1 else history end,
+      history_time = case when history = value then ${time} else history_time end
+    returning value`.compile(trx);
+
+/** Makes the version of this commit. @param time as {@link versionQuery} */
 export const nextVersion = async (trx: Transaction<Schema>, time: string): Promise<number> => {
-  const { value } = await trx
-    .updateTable('ledger_version')
-    .set((eb) => ({
-      value: eb('value', '+', 1),
-      history: sql<number>`case when history = value then value + 1 else history end`,
-      history_time: sql<string>`case when history = value then ${time} else history_time end`,
-    }))
-    .returning('value')
-    .executeTakeFirstOrThrow();
-  return value;
+  const [row] = (await trx.executeQuery(versionQuery(trx, time))).rows;
+  if (row === undefined) throw new Error('the ledger has no version');
+  return row.value;
 };
 
 /** The version of the newest commit. */

@@ -1,4 +1,4 @@
-import type { Transaction } from 'kysely';
+import { type CompiledQuery, type RawBuilder, sql, type Transaction } from 'kysely';
 import type { Schema } from '../schema.ts';
 import type { Batch } from './plan-batch.ts';
 
@@ -26,6 +26,14 @@ export function* slices<T>(rows: Iterable<T>, sizeOf: (row: T) => number = () =>
 
 /** PostgreSQL keeps no NUL in a text, and SQLite compares only what comes before it; in JSON it is escaped. */
 export const escapeNul = (value: string): string => value.replaceAll('\0', '\uFFFD');
+
+/** Of the texts among the parameters. */
+export const charactersOf = ({ parameters }: CompiledQuery): number =>
+  parameters.reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0);
+
+/** Where a row is there already, these columns become what would have been inserted. */
+export const excluded = <C extends string>(...columns: readonly C[]): Readonly<Record<C, RawBuilder<never>>> =>
+  Object.fromEntries(columns.map((column) => [column, sql.ref(`excluded.${column}`)])) as Record<C, RawBuilder<never>>;
 
 /** What the writers of one batch share. */
 export interface BatchContext {

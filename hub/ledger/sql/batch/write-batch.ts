@@ -1,15 +1,19 @@
 import type { EventView } from '@fso/shared/api';
 import { canonicalJson } from '@fso/shared/encoding';
-import { sql, type Transaction } from 'kysely';
+import { type CompiledQuery, sql, type Transaction } from 'kysely';
 import type { AuditHead } from '../../audit-log.ts';
 import { chainEntry } from '../../audit-log.ts';
-import { writeHistory } from '../cluster-history.ts';
-import type { Schema } from '../schema.ts';
+import { historyQueries } from '../cluster-history.ts';
+import type { Database, Schema } from '../schema.ts';
 import { readHead } from '../search/audit-rows.ts';
-import { lockWrites, nextVersion } from '../write-lock.ts';
+import { lockWrites, versionQuery } from '../write-lock.ts';
 import type { Batch } from './plan-batch.ts';
-import { type BatchContext, escapeNul, slices } from './statements.ts';
-import { writeClusters } from './write-clusters.ts';
+import { type BatchContext, charactersOf, escapeNul, excluded, slices } from './statements.ts';
+import { clusterQueries } from './write-clusters.ts';
+
+const STATE_SET = excluded('json', 'version', 'writer');
+const RECORD_SET = excluded('value_json', 'version');
+const WITNESS_SET = excluded('sequence', 'hash', 'time', 'key', 'signature', 'seen');
 
 const writeEvents = async (events: Batch['events'], { trx }: BatchContext): Promise<EventView[]> => {
   const byDigest = new Map(events.map((prepared) => [prepared.digest, prepared]));
@@ -53,24 +57,20 @@ const writeAudit = async (audit: Batch['audit'], { trx }: BatchContext): Promise
   return end.damaged ? end.sequence : undefined;
 };
 
-const writeState = async (batch: Batch, { trx, version, replica: writer }: BatchContext): Promise<void> => {
+function* stateQueries(batch: Batch, { trx, version, replica: writer }: BatchContext): Generator<CompiledQuery> {
   const values = [
     ...(batch.source === null ? [] : [{ name: 'source' as const, json: JSON.stringify(batch.source), version, writer }]),
     ...(batch.desired === null ? [] : [{ name: 'desired' as const, json: JSON.stringify(batch.desired), version, writer }]),
   ];
   if (values.length === 0) return;
-  await trx
+  yield trx
     .insertInto('state')
     .values(values)
-    .onConflict((conflict) =>
-      conflict
-        .column('name')
-        .doUpdateSet((eb) => ({ json: eb.ref('excluded.json'), version: eb.ref('excluded.version'), writer: eb.ref('excluded.writer') })),
-    )
-    .execute();
-};
+    .onConflict((conflict) => conflict.column('name').doUpdateSet(STATE_SET))
+    .compile();
+}
 
-const writeRecords = async ({ records }: Batch, { trx, version }: BatchContext): Promise<void> => {
+function* recordQueries({ records }: Batch, { trx, version }: BatchContext): Generator<CompiledQuery> {
   const rows = [...records.values()].map(({ kind, name, value }) => ({
     kind,
     name,
@@ -78,41 +78,28 @@ const writeRecords = async ({ records }: Batch, { trx, version }: BatchContext):
     version,
   }));
   for (const values of slices(rows))
-    await trx
+    yield trx
       .insertInto('records')
       .values(values)
-      .onConflict((conflict) =>
-        conflict
-          .columns(['kind', 'name'])
-          .doUpdateSet((eb) => ({ value_json: eb.ref('excluded.value_json'), version: eb.ref('excluded.version') })),
-      )
-      .execute();
-};
+      .onConflict((conflict) => conflict.columns(['kind', 'name']).doUpdateSet(RECORD_SET))
+      .compile();
+}
 
-const writeProofs = async ({ checkpoints, witnesses }: Batch, { trx }: BatchContext): Promise<void> => {
+function* proofQueries({ checkpoints, witnesses }: Batch, { trx }: BatchContext): Generator<CompiledQuery> {
   if (checkpoints.length > 0)
-    await trx
+    yield trx
       .insertInto('checkpoints')
       .values(checkpoints)
       .onConflict((conflict) => conflict.doNothing())
-      .execute();
+      .compile();
   const rows = [...witnesses].map(([cluster, { checkpoint, time }]) => ({ cluster, ...checkpoint, seen: time }));
   if (rows.length === 0) return;
-  await trx
+  yield trx
     .insertInto('witnesses')
     .values(rows)
-    .onConflict((conflict) =>
-      conflict.column('cluster').doUpdateSet((eb) => ({
-        sequence: eb.ref('excluded.sequence'),
-        hash: eb.ref('excluded.hash'),
-        time: eb.ref('excluded.time'),
-        key: eb.ref('excluded.key'),
-        signature: eb.ref('excluded.signature'),
-        seen: eb.ref('excluded.seen'),
-      })),
-    )
-    .execute();
-};
+    .onConflict((conflict) => conflict.column('cluster').doUpdateSet(WITNESS_SET))
+    .compile();
+}
 
 /** Channel by which a hub tells the others on its database that it wrote to the ledger. */
 export const NOTIFY_CHANNEL = 'ledger_changes';
@@ -127,41 +114,53 @@ export interface WrittenBatch {
   readonly historyBytes: ReadonlyMap<string, number>;
 }
 
+/** A transaction that writes a batch. */
+interface BatchTransaction {
+  readonly trx: Transaction<Schema>;
+  readonly database: Pick<Database, 'runAll' | 'shared'>;
+  readonly replica: string;
+}
+
 /**
- * Begins a batch: waits for other writers and says whether the batch is new. It is not where its commit was done and only the answer was lost.
+ * Begins a batch: waits for other writers and says whether the batch is new. It is not where its commit was done and only the answer was lost;
+ * a version without content does no harm.
+ *
+ * @param now time of the commit, once others do not write any more
+ * @returns the version of the batch; undefined: it is not new
  */
 export const beginBatch = async (
-  trx: Transaction<Schema>,
-  replica: string,
-  { number: batch, shared }: { number: number; shared: boolean },
-): Promise<boolean> => {
-  if (shared) await lockWrites(trx);
-  const fence = await trx
+  { trx, database, replica }: BatchTransaction,
+  batch: number,
+  now: () => Date,
+): Promise<number | undefined> => {
+  if (database.shared) await lockWrites(trx);
+  const fence = trx
     .insertInto('replicas')
     .values({ id: replica, batch })
     .onConflict((conflict) =>
       conflict.column('id').doUpdateSet({ batch, heartbeat: sql`current_timestamp` }).where('replicas.batch', '<', batch),
     )
     .returning('id')
-    .execute();
-  return fence.length === 1;
+    .compile();
+  const [passed, [version]] = await database.runAll(trx, [fence, versionQuery(trx, now().toISOString())]);
+  return passed.length === 1 ? version?.value : undefined;
 };
 
-/** Writes a batch. @param time of the commit @returns its version, its new events, and a damaged entry that its audit entries follow on */
-export const writeBatch = async (
-  trx: Transaction<Schema>,
-  batch: Batch,
-  { replica, shared, time }: { replica: string; shared: boolean; time: string },
-): Promise<WrittenBatch> => {
-  const context: BatchContext = { trx, texts: batch.texts, replica, version: await nextVersion(trx, time) };
-  const clusters = [...batch.clusters.values()];
-  await writeClusters(clusters, context);
-  const historyBytes = await writeHistory(clusters, trx);
+/** Writes a batch under its version. @returns also its new events, and a damaged entry that its audit entries follow on */
+export const writeBatch = async (batch: Batch, version: number, { trx, database, replica }: BatchTransaction): Promise<WrittenBatch> => {
+  const context: BatchContext = { trx, texts: batch.texts, replica, version };
+  const historyBytes = new Map<string, number>();
+  function* queries(): Generator<CompiledQuery> {
+    const clusters = [...batch.clusters.values()];
+    yield* clusterQueries(clusters, context);
+    yield* historyQueries(clusters, trx, historyBytes);
+    yield* stateQueries(batch, context);
+    yield* recordQueries(batch, context);
+    yield* proofQueries(batch, context);
+    if (database.shared) yield sql`select pg_notify(${NOTIFY_CHANNEL}, ${replica})`.compile(trx);
+  }
+  for (const some of slices(queries(), charactersOf)) await database.runAll(trx, some);
   const events = await writeEvents(batch.events, context);
-  await writeState(batch, context);
   const damaged = await writeAudit(batch.audit, context);
-  await writeRecords(batch, context);
-  await writeProofs(batch, context);
-  if (shared) await sql`select pg_notify(${NOTIFY_CHANNEL}, ${replica})`.execute(trx);
-  return { version: context.version, events, damaged, historyBytes };
+  return { version, events, damaged, historyBytes };
 };

@@ -1,12 +1,35 @@
-import { type Insertable, sql } from 'kysely';
+import { type CompiledQuery, type Insertable, sql } from 'kysely';
 import { isUnseen } from '../../changes.ts';
 import type { ClusterRecord } from '../../types.ts';
 import type { Schema } from '../schema.ts';
 import { fillChunks } from './chunks.ts';
 import { type ClusterWrite, type PolicyWrites, planPolicies } from './plan-batch.ts';
-import { type BatchContext, escapeNul, slices } from './statements.ts';
+import { type BatchContext, escapeNul, excluded, slices } from './statements.ts';
 
-const writeClusterRows = async (writes: readonly ClusterWrite[], { trx, version, replica }: BatchContext): Promise<void> => {
+const CLUSTER_SET = {
+  ...excluded(
+    'connected_by',
+    'stream',
+    'last_seen',
+    'offered_revision',
+    'acked_revision',
+    'acked_digest',
+    'nack_json',
+    'report_json',
+    'reported_seq',
+    'reported_digest',
+    'policies_changed',
+    'version',
+    'writer',
+  ),
+  full_version: sql<number>`case when excluded.full_version > 0 then excluded.full_version else clusters.full_version end`,
+};
+const CHUNK_SET = excluded('policies_json', 'version');
+const DEVIATION_SET = excluded('phase', 'violations', 'report_json');
+
+type Queries = Generator<CompiledQuery>;
+
+function* clusterRows(writes: readonly ClusterWrite[], { trx, version, replica }: BatchContext): Queries {
   const rows = writes.map(({ after: { record, connectedBy, stream }, forgotten }) => ({
     name: record.name,
     connected_by: connectedBy,
@@ -25,35 +48,18 @@ const writeClusterRows = async (writes: readonly ClusterWrite[], { trx, version,
     writer: replica,
   }));
   for (const values of slices(rows))
-    await trx
+    yield trx
       .insertInto('clusters')
       .values(values)
-      .onConflict((conflict) =>
-        conflict.column('name').doUpdateSet((eb) => ({
-          connected_by: eb.ref('excluded.connected_by'),
-          stream: eb.ref('excluded.stream'),
-          last_seen: eb.ref('excluded.last_seen'),
-          offered_revision: eb.ref('excluded.offered_revision'),
-          acked_revision: eb.ref('excluded.acked_revision'),
-          acked_digest: eb.ref('excluded.acked_digest'),
-          nack_json: eb.ref('excluded.nack_json'),
-          report_json: eb.ref('excluded.report_json'),
-          reported_seq: eb.ref('excluded.reported_seq'),
-          reported_digest: eb.ref('excluded.reported_digest'),
-          policies_changed: eb.ref('excluded.policies_changed'),
-          version: eb.ref('excluded.version'),
-          full_version: sql<number>`case when excluded.full_version > 0 then excluded.full_version else clusters.full_version end`,
-          writer: eb.ref('excluded.writer'),
-        })),
-      )
-      .execute();
-};
+      .onConflict((conflict) => conflict.column('name').doUpdateSet(CLUSTER_SET))
+      .compile();
+}
 
-const dropPolicies = async (clusters: readonly string[], { trx }: BatchContext): Promise<void> => {
+function* droppedPolicies(clusters: readonly string[], { trx }: BatchContext): Queries {
   if (clusters.length === 0) return;
-  await trx.deleteFrom('policy_chunks').where('cluster', 'in', clusters).execute();
-  await trx.deleteFrom('deviations').where('cluster', 'in', clusters).execute();
-};
+  yield trx.deleteFrom('policy_chunks').where('cluster', 'in', clusters).compile();
+  yield trx.deleteFrom('deviations').where('cluster', 'in', clusters).compile();
+}
 
 interface ClusterPlan extends PolicyWrites {
   readonly cluster: string;
@@ -68,29 +74,25 @@ function* chunkRows(plans: readonly ClusterPlan[], { version, texts }: BatchCont
     }
 }
 
-const writeChunks = async (plans: readonly ClusterPlan[], context: BatchContext): Promise<void> => {
+function* chunks(plans: readonly ClusterPlan[], context: BatchContext): Queries {
   for (const values of slices(chunkRows(plans, context), ({ policies_json }) => policies_json.length))
-    await context.trx
+    yield context.trx
       .insertInto('policy_chunks')
       .values(values)
-      .onConflict((conflict) =>
-        conflict
-          .columns(['cluster', 'chunk'])
-          .doUpdateSet((eb) => ({ policies_json: eb.ref('excluded.policies_json'), version: eb.ref('excluded.version') })),
-      )
-      .execute();
-};
+      .onConflict((conflict) => conflict.columns(['cluster', 'chunk']).doUpdateSet(CHUNK_SET))
+      .compile();
+}
 
-const dropDeviations = async (plans: readonly ClusterPlan[], { trx }: BatchContext): Promise<void> => {
+function* droppedDeviations(plans: readonly ClusterPlan[], { trx }: BatchContext): Queries {
   const keys = plans.flatMap(({ cluster, conforming }) => conforming.map((key) => sql`(${cluster}, ${escapeNul(key)})`));
   for (const values of slices(keys))
-    await trx
+    yield trx
       .deleteFrom('deviations')
       .where(sql<boolean>`(cluster, policy) in (values ${sql.join(values)})`)
-      .execute();
-};
+      .compile();
+}
 
-const writeDeviations = async (plans: readonly ClusterPlan[], { trx, texts }: BatchContext): Promise<void> => {
+function* deviations(plans: readonly ClusterPlan[], { trx, texts }: BatchContext): Queries {
   const rows = plans.flatMap(({ cluster, deviating }) =>
     deviating.map(([key, policy]) => ({
       cluster,
@@ -101,47 +103,40 @@ const writeDeviations = async (plans: readonly ClusterPlan[], { trx, texts }: Ba
     })),
   );
   for (const values of slices(rows, ({ report_json }) => report_json.length))
-    await trx
+    yield trx
       .insertInto('deviations')
       .values(values)
-      .onConflict((conflict) =>
-        conflict.columns(['cluster', 'policy']).doUpdateSet((eb) => ({
-          phase: eb.ref('excluded.phase'),
-          violations: eb.ref('excluded.violations'),
-          report_json: eb.ref('excluded.report_json'),
-        })),
-      )
-      .execute();
-};
+      .onConflict((conflict) => conflict.columns(['cluster', 'policy']).doUpdateSet(DEVIATION_SET))
+      .compile();
+}
 
-const writePolicies = async (writes: readonly ClusterWrite[], context: BatchContext): Promise<void> => {
+function* policies(writes: readonly ClusterWrite[], context: BatchContext): Queries {
   const plans = writes.map((write) => ({
     cluster: write.after.record.name,
     policies: write.after.record.policies,
     ...planPolicies(write),
   }));
-  await writeChunks(plans, context);
-  await dropDeviations(plans, context);
-  await writeDeviations(plans, context);
-};
+  yield* chunks(plans, context);
+  yield* droppedDeviations(plans, context);
+  yield* deviations(plans, context);
+}
 
 /** The row of a cluster that was forgotten stays, without content: by its version the other hubs hear of it. */
-const dropWitnesses = async (writes: readonly ClusterWrite[], { trx }: BatchContext): Promise<void> => {
+function* droppedWitnesses(writes: readonly ClusterWrite[], { trx }: BatchContext): Queries {
   const forgotten = writes.flatMap(({ after: { record } }) => (isUnseen(record) ? [record.name] : []));
-  if (forgotten.length > 0) await trx.deleteFrom('witnesses').where('cluster', 'in', forgotten).execute();
-};
+  if (forgotten.length > 0) yield trx.deleteFrom('witnesses').where('cluster', 'in', forgotten).compile();
+}
 
-/** Writes the clusters of a batch and their policies. */
-export const writeClusters = async (writes: readonly ClusterWrite[], context: BatchContext): Promise<void> => {
-  if (writes.length === 0) return;
-  await writeClusterRows(writes, context);
-  await dropPolicies(
+/** What writes the clusters of a batch and their policies. */
+export function* clusterQueries(writes: readonly ClusterWrite[], context: BatchContext): Queries {
+  yield* clusterRows(writes, context);
+  yield* droppedPolicies(
     writes.flatMap(({ forgotten, after }) => (forgotten ? [after.record.name] : [])),
     context,
   );
-  await dropWitnesses(writes, context);
-  await writePolicies(
+  yield* droppedWitnesses(writes, context);
+  yield* policies(
     writes.filter(({ touched }) => touched.size > 0),
     context,
   );
-};
+}

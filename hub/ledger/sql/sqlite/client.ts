@@ -1,11 +1,11 @@
 import { Worker } from 'node:worker_threads';
 import { SqliteError } from './error.ts';
-import type { OpenConnection, Operation, Response, Result, Value } from './messages.ts';
+import type { OpenConnection, Operation, Response, Result, Statement } from './messages.ts';
 
 /** One connection to a database file; its statements run in their order. */
 export interface SqliteConnection {
-  /** @throws SqliteError */
-  run(sql: string, parameters: readonly Value[]): Promise<Result>;
+  /** Runs statements as one message to the thread, up to the first that fails. @throws SqliteError of that one */
+  run(statements: readonly Statement[]): Promise<readonly Result[]>;
   close(): Promise<void>;
 }
 
@@ -19,19 +19,19 @@ export interface SqliteThread {
 
 export const startSqlite = (): SqliteThread => {
   const worker = new Worker(new URL('./thread.js', import.meta.url), { execArgv: [] });
-  const waiting = new Map<number, PromiseWithResolvers<Result>>();
+  const waiting = new Map<number, PromiseWithResolvers<readonly Result[]>>();
   const connections = new Set<number>();
   let requests = 0;
   worker.on('message', (response: Response) => {
     const request = waiting.get(response.id);
     waiting.delete(response.id);
-    if ('result' in response) request?.resolve(response.result);
+    if ('results' in response) request?.resolve(response.results);
     else request?.reject(new SqliteError(response.error.message, response.error.code));
   });
 
-  const ask = (connection: number, operation: Operation): Promise<Result> => {
+  const ask = (connection: number, operation: Operation): Promise<readonly Result[]> => {
     requests += 1;
-    const answer = Promise.withResolvers<Result>();
+    const answer = Promise.withResolvers<readonly Result[]>();
     waiting.set(requests, answer);
     worker.postMessage({ id: requests, connection, ...operation });
     return answer.promise;
@@ -44,7 +44,7 @@ export const startSqlite = (): SqliteThread => {
       const connection = requests + 1;
       connections.add(connection);
       await ask(connection, { open: options });
-      return { run: (sql, parameters) => ask(connection, { sql, parameters }), close: () => close(connection) };
+      return { run: (statements) => ask(connection, { statements }), close: () => close(connection) };
     },
     close: async () => {
       await Promise.all([...connections].map((connection) => close(connection).catch(() => undefined)));

@@ -7,11 +7,30 @@ import {
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
+  type Transaction,
 } from 'kysely';
+import type { Database, RowsOf, Schema } from '../schema.ts';
 import type { SqliteConnection } from './client.ts';
-import type { Value } from './messages.ts';
+import type { Result, Statement, Value } from './messages.ts';
 
 const toValue = (value: unknown): Value => (value === undefined ? null : (value as Value));
+
+const statementOf = ({ sql, parameters }: CompiledQuery): Statement => ({ sql, parameters: parameters.map(toValue) });
+
+/** Several queries as one, with the rows of each as a row. */
+interface QueryList extends CompiledQuery {
+  readonly queries: readonly CompiledQuery[];
+}
+
+const isList = (query: CompiledQuery): query is QueryList => 'queries' in query;
+
+/** {@link Database.runAll}: one message to the thread and back, whatever the number of the queries. */
+export const runAsList: Database['runAll'] = async <const Q extends readonly CompiledQuery[]>(trx: Transaction<Schema>, queries: Q) => {
+  const list: QueryList = { ...CompiledQuery.raw(''), queries };
+  return (await trx.executeQuery(list)).rows as unknown as RowsOf<Q>;
+};
+
+const NOTHING: Result = { rows: [], changes: 0 };
 
 /** Tables can be made within a transaction, so that a migration is done as a whole or leaves nothing (https://www.sqlite.org/transactional.html). */
 class TransactionalAdapter extends SqliteAdapter {
@@ -24,13 +43,17 @@ class ThreadDriver implements Driver {
   readonly #connection: SqliteConnection;
   readonly #database: DatabaseConnection;
   readonly #begin: string;
+  /** A transaction begins with its first statement, in the same message. */
+  #isToBegin: boolean = false;
 
   constructor(connection: SqliteConnection, begin: string) {
     this.#connection = connection;
     this.#begin = begin;
     this.#database = {
-      executeQuery: async <R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> => {
-        const { rows, changes } = await connection.run(sql, parameters.map(toValue));
+      executeQuery: async <R>(query: CompiledQuery): Promise<QueryResult<R>> => {
+        const results = await this.#run(isList(query) ? query.queries : [query]);
+        if (isList(query)) return { rows: results.map(({ rows }) => rows) as R[] };
+        const [{ rows, changes } = NOTHING] = results;
         return { rows: rows as R[], numAffectedRows: BigInt(changes) };
       },
       streamQuery: () => {
@@ -43,18 +66,31 @@ class ThreadDriver implements Driver {
   async acquireConnection(): Promise<DatabaseConnection> {
     return this.#database;
   }
-  async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw(this.#begin));
+  async beginTransaction(): Promise<void> {
+    this.#isToBegin = true;
   }
-  async commitTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('commit'));
+  async commitTransaction(): Promise<void> {
+    await this.#end('commit');
   }
-  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('rollback'));
+  async rollbackTransaction(): Promise<void> {
+    await this.#end('rollback');
   }
   async releaseConnection(): Promise<void> {}
   async destroy(): Promise<void> {
     await this.#connection.close();
+  }
+
+  async #run(queries: readonly CompiledQuery[]): Promise<readonly Result[]> {
+    const first: Statement[] = this.#isToBegin ? [{ sql: this.#begin, parameters: [] }] : [];
+    this.#isToBegin = false;
+    const results = await this.#connection.run([...first, ...queries.map(statementOf)]);
+    return results.slice(first.length);
+  }
+
+  async #end(sql: 'commit' | 'rollback'): Promise<void> {
+    const hasBegun = !this.#isToBegin;
+    this.#isToBegin = false;
+    if (hasBegun) await this.#connection.run([{ sql, parameters: [] }]);
   }
 }
 

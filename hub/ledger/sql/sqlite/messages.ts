@@ -3,11 +3,13 @@ import type { SQLInputValue } from 'node:sqlite';
 
 export type Value = SQLInputValue;
 
-/** What a connection is asked to do. */
-export type Operation =
-  | { readonly open: OpenConnection }
-  | { readonly close: true }
-  | { readonly sql: string; readonly parameters: readonly Value[] };
+export interface Statement {
+  readonly sql: string;
+  readonly parameters: readonly Value[];
+}
+
+/** What a connection is asked to do. Of statements each waits for the one before it, and none runs after one that fails. */
+export type Operation = { readonly open: OpenConnection } | { readonly close: true } | { readonly statements: readonly Statement[] };
 
 export interface OpenConnection {
   readonly path: string;
@@ -29,5 +31,5 @@ export interface Result {
 
 /** `code`: a result code of SQLite; 0 = none. */
 export type Response =
-  | { readonly id: number; readonly result: Result }
+  | { readonly id: number; readonly results: readonly Result[] }
   | { readonly id: number; readonly error: { readonly message: string; readonly code: number } };

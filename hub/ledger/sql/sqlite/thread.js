@@ -6,7 +6,7 @@
  * @typedef {import('./messages.ts').Request} Request
  * @typedef {import('./messages.ts').Response} Response
  * @typedef {import('./messages.ts').Result} Result
- * @typedef {import('./messages.ts').Value} Value
+ * @typedef {import('./messages.ts').Statement} Statement
  */
 // biome-ignore lint/correctness/noUnresolvedImports: part of Node.js.
 import { DatabaseSync } from 'node:sqlite';
@@ -33,8 +33,8 @@ const prepare = ({ db, statements }, sql) => {
   return statement;
 };
 
-/** @param {Connection} connection @param {string} sql @param {readonly Value[]} parameters @returns {Result} */
-const run = (connection, sql, parameters) => {
+/** @param {Connection} connection @param {Statement} statement @returns {Result} */
+const run = (connection, { sql, parameters }) => {
   // A commit that failed may have ended the transaction already.
   if (sql === 'rollback' && !connection.db.isTransaction) return NOTHING;
   const statement = prepare(connection, sql);
@@ -49,20 +49,20 @@ const connectionOf = (number) => {
   return connection;
 };
 
-/** @param {Request} request @returns {Result} */
+/** @param {Request} request @returns {readonly Result[]} */
 const answer = (request) => {
   if ('open' in request) {
     const { path, readOnly, lockMs, pragmas } = request.open;
     const db = new DatabaseSync(path, { readOnly, timeout: lockMs });
     connections.set(request.connection, { db, statements: new Map() });
     for (const pragma of pragmas) db.exec(pragma);
-    return NOTHING;
+    return [];
   }
   const connection = connectionOf(request.connection);
-  if ('sql' in request) return run(connection, request.sql, request.parameters);
+  if ('statements' in request) return request.statements.map((statement) => run(connection, statement));
   connections.delete(request.connection);
   connection.db.close();
-  return NOTHING;
+  return [];
 };
 
 /** @param {unknown} error */
@@ -76,7 +76,7 @@ parentPort?.on('message', (/** @type {Request} */ request) => {
   /** @type {Response} */
   let response;
   try {
-    response = { id, result: answer(request) };
+    response = { id, results: answer(request) };
   } catch (error) {
     response = { id, error: describe(error) };
   }
