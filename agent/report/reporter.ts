@@ -15,6 +15,7 @@ import {
 import { type Clock, type Logger, Wakeup, weakMemo } from '@fso/shared/runtime';
 import type { AgentSnapshot, Observatory, StreamFact } from '../observe/index.ts';
 import type { EventOutbox } from './event-outbox.ts';
+import { Progress } from './progress.ts';
 import { toSend } from './short-reports.ts';
 
 export interface ReportDelta {
@@ -161,6 +162,7 @@ export class Reporter {
   /** The hub was not told yet on this stream that nothing is left to say. */
   #owesDigest: boolean = false;
   readonly #check: ReportCheck;
+  readonly #progress: Progress;
   #sent: SentState = NOTHING_SENT;
   /** States that the hub may have: after the last report that it acknowledged, and after each one since, but for the last of all. */
   #earlier: readonly SentState[] = [];
@@ -168,6 +170,7 @@ export class Reporter {
   constructor(options: ReporterOptions) {
     this.#options = options;
     this.#check = new ReportCheck(options.logger);
+    this.#progress = new Progress(options.clock);
   }
 
   /** A hub listens. It gets what changed since the state that it has, or everything. */
@@ -245,7 +248,7 @@ export class Reporter {
     const stops = [observatory.onChange(() => this.#wakeup.wake()), observatory.onEvent(() => this.#wakeup.wake())];
     try {
       while (!signal.aborted) {
-        await this.#wakeup.wait(signal);
+        await this.#waitForNews(signal);
         if (this.#report()) await clock.sleep(SPACING_MS, signal);
         else this.#sayCurrent();
       }
@@ -254,20 +257,31 @@ export class Reporter {
     }
   }
 
+  async #waitForNews(signal: AbortSignal): Promise<void> {
+    const dueInMs = this.#mayReport ? this.#progress.dueInMs : undefined;
+    await (dueInMs === undefined ? this.#wakeup.wait(signal) : this.#wakeup.waitAtMost(dueInMs, this.#options.clock, signal));
+  }
+
   /** Once on each stream: all that there was to say has been said and taken, so what the hub has is how it is now. */
   #sayCurrent(): void {
-    if (!this.#owesDigest || this.#send === undefined || this.#full || this.#isCut || this.#earlier.length > 0) return;
+    const isSaid = !this.#full && !this.#isCut && this.#progress.dueInMs === undefined && this.#earlier.length === 0;
+    if (!this.#owesDigest || this.#send === undefined || !isSaid) return;
     this.#owesDigest = false;
     this.sendDigest();
   }
 
   /** @returns whether there was something to send */
   #report(): boolean {
-    if (this.#send === undefined || this.#earlier.length >= WINDOW) return false;
+    if (!this.#mayReport) return false;
     const frame = this.#nextReport();
     if (frame === undefined) return false;
-    this.#send(frame);
+    this.#send?.(frame);
     return true;
+  }
+
+  /** A hub listens, and keeps up. */
+  get #mayReport(): boolean {
+    return this.#send !== undefined && this.#earlier.length < WINDOW;
   }
 
   #nextReport(): Report | undefined {
@@ -277,14 +291,15 @@ export class Reporter {
     const cluster = this.#check.cluster({ ...snapshot.cluster, ...revisions(snapshot) });
     const full = this.#full;
     const before = full ? NOTHING_SENT : this.#sent;
-    const delta = diffReports(before.policies, now);
+    const delta = this.#progress.take(diffReports(before.policies, now), before.policies);
     const clusterChanged = !isDeepStrictEqual(cluster, before.cluster);
     if (!clusterChanged && delta.policies.length + delta.removed.length + outbox.size === 0) return;
     const { policies, removed, isWhole, rest } = fitting(delta, room);
     const seq = this.#sent.seq + 1;
     this.#full = false;
     this.#earlier = [...this.#earlier, this.#sent];
-    this.#sent = { seq, policies: isWhole ? now : applied(before.policies, { policies, removed }), cluster };
+    const isAll = isWhole && this.#progress.dueInMs === undefined;
+    this.#sent = { seq, policies: isAll ? now : applied(before.policies, { policies, removed }), cluster };
     this.#isCut = !isWhole;
     if (!isWhole) this.#wakeup.wake();
     return {

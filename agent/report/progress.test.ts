@@ -1,0 +1,100 @@
+import { type PolicyReport, policyKey } from '@fso/shared/api';
+import { type AgentFrame, EMPTY_DIGEST, type Report } from '@fso/shared/protocol';
+import { createLogger } from '@fso/shared/runtime';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FakeClock } from '../../shared/runtime/testing/fake-clock.ts';
+import { policyReport } from '../../test/harness/policy-reports.ts';
+import { type AgentSnapshot, LiveObservatory } from '../observe/index.ts';
+import { EventOutbox } from './event-outbox.ts';
+import { Reporter } from './reporter.ts';
+
+const snapshotOf = (...reports: readonly PolicyReport[]): AgentSnapshot => ({
+  policies: new Map(
+    reports.map((report) => [policyKey(report), { report, generation: 1, observedGeneration: 1, proven: false, violations: [] }]),
+  ),
+  cluster: { agentVersion: 'test', kubernetesVersion: 'v1', gatekeeper: { state: 'Absent' }, nodesByRegion: {}, conditions: [] },
+});
+const pending = (message: string, change: Partial<PolicyReport> = {}): PolicyReport =>
+  policyReport('a', { phase: 'Pending', message, revision: '1'.repeat(40), ...change });
+
+describe('progress', () => {
+  let stop: AbortController;
+  let clock: FakeClock;
+  let observatory: LiveObservatory;
+  let reporter: Reporter;
+  let frames: AgentFrame[];
+  let running: Promise<void>;
+
+  /** What was reported since the last call. */
+  const told = (): readonly string[] =>
+    frames
+      .splice(0)
+      .filter((frame): frame is Report => frame.type === 'report')
+      .flatMap(({ policies }) => policies.map(({ phase, message, revision }) => `${phase} ${message} ${revision?.[0] ?? ''}`.trim()));
+  const publish = async (...reports: readonly PolicyReport[]): Promise<readonly string[]> => {
+    observatory.publish(snapshotOf(...reports));
+    await clock.advance(100);
+    return told();
+  };
+
+  beforeEach(async () => {
+    stop = new AbortController();
+    clock = new FakeClock();
+    frames = [];
+    observatory = new LiveObservatory(snapshotOf());
+    const logger = createLogger({ name: 'test', level: 'silent' });
+    const revisions = () => ({ revision: null, provenRevision: null, verification: 'unverified' }) as const;
+    reporter = new Reporter({ observatory, outbox: new EventOutbox({ clock, logger }), clock, logger, revisions });
+    running = reporter.run(stop.signal).catch(() => undefined);
+    reporter.connected((frame) => void frames.push(frame), { seq: 0, policies: EMPTY_DIGEST, cluster: null });
+    await clock.advance(100);
+    frames = [];
+  });
+  afterEach(async () => {
+    stop.abort();
+    await running;
+  });
+
+  it('is reported once a second; that a policy is Pending, and what it becomes, at once', async () => {
+    expect(await publish(pending('no label'))).toEqual(['Pending no label 1']);
+    expect(await publish(pending('not proven'))).toEqual([]);
+    expect(await publish(pending('one lock'))).toEqual([]);
+    await clock.advance(800);
+    expect(told()).toEqual(['Pending one lock 1']);
+    expect(await publish(pending('both locks'))).toEqual([]);
+    expect(await publish(policyReport('a', { phase: 'Failed' }))).toEqual(['Failed']);
+    await clock.advance(2_000);
+    expect(told()).toEqual([]);
+  });
+
+  it('holds back neither another commit, nor violations, nor other policies', async () => {
+    await publish(pending('no label'));
+    expect(await publish(pending('not proven', { revision: '2'.repeat(40) }))).toEqual(['Pending not proven 2']);
+    expect(await publish(pending('not proven', { revision: '2'.repeat(40), violations: 1 }))).toEqual(['Pending not proven 2']);
+    expect(await publish(pending('proven', { revision: '2'.repeat(40), violations: 1 }), policyReport('b', { phase: 'Failed' }))).toEqual([
+      'Failed',
+    ]);
+    await clock.advance(1_000);
+    expect(told()).toEqual(['Pending proven 2']);
+  });
+
+  it('is a part of what a hub is told that asks for everything', async () => {
+    await publish(pending('no label'));
+    await publish(pending('not proven'));
+    reporter.acknowledged(2);
+    reporter.resync();
+    await clock.advance(10);
+    expect(told()).toEqual(['Pending not proven 1']);
+    await clock.advance(2_000);
+    expect(told()).toEqual([]);
+  });
+
+  it('waits for a hub that is away', async () => {
+    await publish(pending('no label'));
+    await publish(pending('not proven'));
+    reporter.disconnected();
+    await clock.advance(5_000);
+    expect(clock.sleeping).toBe(0);
+    expect(told()).toEqual([]);
+  });
+});

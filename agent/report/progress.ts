@@ -1,0 +1,39 @@
+import { type PolicyReport, policyKey } from '@fso/shared/api';
+import type { Clock } from '@fso/shared/runtime';
+import type { ReportDelta } from './reporter.ts';
+
+/** Time between two reports of progress: most policies are proven before the second one. */
+const PROGRESS_MS = 1_000;
+
+/** Whether a policy waits for the same proofs as before: then only its messages and times differ. */
+const isProgress = (before: PolicyReport | undefined, now: PolicyReport): boolean =>
+  before?.phase === 'Pending' && now.phase === 'Pending' && before.revision === now.revision && before.violations === now.violations;
+
+/**
+ * Holds back how far policies are that the hub knows to be Pending. That a policy is Pending, and what it becomes, is reported at once; a
+ * report of each step in between would be most of what a commit costs the hub.
+ */
+export class Progress {
+  readonly #clock: Clock;
+  #toldAt = Number.NEGATIVE_INFINITY;
+  #isHeld: boolean = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Milliseconds until what was held back is due; undefined: nothing was. */
+  get dueInMs(): number | undefined {
+    return this.#isHeld ? Math.max(0, this.#toldAt + PROGRESS_MS - this.#clock.monotonicMs()) : undefined;
+  }
+
+  /** @returns the part of a delta that is due now */
+  take({ policies, removed }: ReportDelta, before: ReadonlyMap<string, PolicyReport>): ReportDelta {
+    const now = this.#clock.monotonicMs();
+    const isDue = now - this.#toldAt >= PROGRESS_MS;
+    if (isDue && policies.some(({ phase }) => phase === 'Pending')) this.#toldAt = now;
+    const due = isDue ? policies : policies.filter((report) => !isProgress(before.get(policyKey(report)), report));
+    this.#isHeld = due.length < policies.length;
+    return { policies: due, removed };
+  }
+}
