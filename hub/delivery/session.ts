@@ -93,6 +93,8 @@ export class Session {
   /** The agent has acked or nacked a revision on this stream. */
   #hasAnswered: boolean = false;
   #isNoting: boolean = false;
+  /** The last ack is in the ledger. */
+  #acked: Promise<void> = Promise.resolve();
   /** It was recorded that the agent has said how its cluster is now. */
   #isConfirmed: boolean = false;
 
@@ -296,7 +298,7 @@ export class Session {
       case 'ack':
         this.#hasAnswered = true;
         this.#deps.traces?.answered(this.cluster, frame.revision);
-        return takeAck(frame, this.#context);
+        return this.#takeAck(frame);
       case 'nack':
         this.#hasAnswered = true;
         this.#deps.traces?.answered(this.cluster, frame.revision, frame.reasons);
@@ -314,6 +316,12 @@ export class Session {
     if (this.#state.reports.resyncing) return;
     this.#noteConfirmed(frame);
     if (!this.#settled.signal.aborted) this.#settled.abort();
+  }
+
+  /** Nothing answers an ack, so the report that follows does not wait until it is written, and goes into the same transaction. */
+  async #takeAck(frame: Extract<AgentFrame, { type: 'ack' }>): Promise<void> {
+    await this.#acked;
+    this.#acked = takeAck(frame, this.#context).catch((err: unknown) => this.#fail(err));
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { ManagedClusterDocument } from '@fso/shared/api';
 import {
+  createAloneDecoder,
   decodeAlone,
   FOLDERS,
   folderOf,
@@ -47,9 +48,9 @@ const scopesThrough = (path: string, scopes: Scopes): readonly string[] => {
   return nameOf(path) === SCOPE_FILE ? around.filter((folder) => folder !== parentOf(path)) : around;
 };
 
-const viewOf = (revision: string, { files, objects, ids }: Whole): View => {
+const viewOf = (revision: string, { files, objects, ids }: Whole, decode: ReturnType<typeof createAloneDecoder>): View => {
   const inFolder = (kind: keyof typeof FOLDERS): readonly SourceFile[] => files.filter(({ path }) => folderOf(path) === FOLDERS[kind]);
-  const { set } = decodeAlone([...inFolder('RegionGroup'), ...inFolder('PolicyScope').filter(({ path }) => nameOf(path) === SCOPE_FILE)]);
+  const { set } = decode([...inFolder('RegionGroup'), ...inFolder('PolicyScope').filter(({ path }) => nameOf(path) === SCOPE_FILE)]);
   const scopes = scopesOf(set);
   const isRegistration = (path: string): boolean => path.startsWith(`${FOLDERS.ManagedCluster}/`);
   const others = [...ids].filter(([path]) => !isRegistration(path)).map(([path, id]) => ({ id, through: scopesThrough(path, scopes) }));
@@ -99,6 +100,7 @@ const ownPaths = (cluster: string): readonly string[] => {
 export class RevisionParts {
   readonly #find: GetObject;
   readonly #read: (revision: string) => Promise<RevisionFiles>;
+  readonly #decode = createAloneDecoder();
   readonly #views = new Map<string, Promise<View | null>>();
   /** Agents name commits: only one is read through at a time, whatever they name. */
   readonly #reading = new Mutex();
@@ -113,7 +115,8 @@ export class RevisionParts {
 
   /** Takes what was read of a commit, so that it is not read again for this. */
   note(revision: string, whole: Whole): void {
-    if (!this.#views.has(revision)) void remember(this.#views, revision, Promise.resolve(viewOf(revision, whole)), VIEWS_KEPT);
+    if (!this.#views.has(revision))
+      void remember(this.#views, revision, Promise.resolve(viewOf(revision, whole, this.#decode)), VIEWS_KEPT);
   }
 
   /** Ids of all objects of a commit that have to do with policy; none where the commit is not here. */
@@ -140,7 +143,7 @@ export class RevisionParts {
   #view(revision: string): Promise<View | null> {
     const read = async (): Promise<View | null> => {
       const found = await this.#reading.run(() => this.#read(revision));
-      return found.ok ? viewOf(revision, found) : null;
+      return found.ok ? viewOf(revision, found, this.#decode) : null;
     };
     return remember(this.#views, revision, this.#views.get(revision) ?? read(), VIEWS_KEPT);
   }

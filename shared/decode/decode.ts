@@ -29,39 +29,67 @@ export const createDecoder = (
   extent: Extent = 'repository',
 ): ((files: readonly SourceFile[]) => DecodeResult) => {
   const all: DecodeLimits = { ...DEFAULT_LIMITS, ...limits };
-  let last: ReadonlyMap<string, Remembered> = new Map();
+  const decodings = new Decodings(all);
   return (files) => {
     const counted = files.filter(({ path }) => isPolicyPath(path));
     const tooMany = sizeProblems('files', counted.length, all.maxFiles);
     if (tooMany.length > 0) return { ok: false, problems: tooMany };
-    const remembered = new Map<string, Remembered>();
+    decodings.begin();
+    const decoded: DecodedFile[] = [];
     let problems = 0;
     // Sorted, so that the problems of a broken repository do not depend on the order of its files.
     for (const file of counted.toSorted((left, right) => byText(left.path, right.path))) {
-      const known = last.get(file.path);
-      const current = known?.text === file.text ? known : { text: file.text, decoded: decodeFile(file, all) };
-      remembered.set(file.path, current);
-      problems += current.decoded.problems.length;
+      const current = decodings.of(file);
+      decoded.push(current);
+      problems += current.problems.length;
       if (problems > all.maxProblems) break;
     }
-    last = remembered;
-    return assemble(
-      [...remembered.values()].map(({ decoded }) => decoded),
-      all,
-      extent,
-    );
+    return assemble(decoded, all, extent);
   };
 };
 
+type DecodedAlone = { readonly set: PolicySet; readonly problems: readonly SourceProblem[] };
+
 /** What files say one by one, and each problem of one of them alone; what they say about each other is not judged. */
-export const decodeAlone = (files: readonly SourceFile[]): { readonly set: PolicySet; readonly problems: readonly SourceProblem[] } => {
-  const decoded = files.map((file) => decodeFile(file, DEFAULT_LIMITS));
-  return { set: toSet(decoded.flatMap(({ documents }) => documents)), problems: decoded.flatMap(({ problems }) => problems) };
+export const decodeAlone = (files: readonly SourceFile[]): DecodedAlone => createAloneDecoder()(files);
+
+/** {@link decodeAlone} for one commit after another: a file that reads as it did in the last call is not parsed again. */
+export const createAloneDecoder = (): ((files: readonly SourceFile[]) => DecodedAlone) => {
+  const decodings = new Decodings(DEFAULT_LIMITS);
+  return (files) => {
+    decodings.begin();
+    const decoded = files.map((file) => decodings.of(file));
+    return { set: toSet(decoded.flatMap(({ documents }) => documents)), problems: decoded.flatMap(({ problems }) => problems) };
+  };
 };
 
-interface Remembered {
+interface Decoding {
   readonly text: string;
   readonly decoded: DecodedFile;
+}
+
+/** The files of one call after another; those that read as they did in the last one are not parsed again. */
+class Decodings {
+  readonly #limits: DecodeLimits;
+  #last = new Map<string, Decoding>();
+  #current = new Map<string, Decoding>();
+
+  constructor(limits: DecodeLimits) {
+    this.#limits = limits;
+  }
+
+  /** The next call: of the files of the one before only those are kept that it asks for. */
+  begin(): void {
+    this.#last = this.#current;
+    this.#current = new Map();
+  }
+
+  of(file: SourceFile): DecodedFile {
+    const known = this.#last.get(file.path);
+    const current = known?.text === file.text ? known : { text: file.text, decoded: decodeFile(file, this.#limits) };
+    this.#current.set(file.path, current);
+    return current.decoded;
+  }
 }
 
 const assemble = (files: readonly DecodedFile[], limits: DecodeLimits, extent: Extent): DecodeResult => {

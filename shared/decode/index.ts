@@ -1,6 +1,6 @@
 export { checkSelector } from './check-document.ts';
 export type { Extent } from './check-set.ts';
-export { createDecoder, decodeAlone, decodeFiles } from './decode.ts';
+export { createAloneDecoder, createDecoder, decodeAlone, decodeFiles } from './decode.ts';
 export { pathText, type ValueProblem, valueProblems } from './issue-text.ts';
 export {
   FOLDERS,

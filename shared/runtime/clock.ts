@@ -29,6 +29,9 @@ export const systemClock: Clock = {
     }),
 };
 
+/** Why a wait ends that another one has outrun. Made once: an abort without a reason makes an error with a stack each time. */
+export const OVER: Error = new Error('the wait is over');
+
 /** A timer that goes off so late is that of a busy process: what others sent meanwhile may still lie unread. */
 const LATE_MS = 1_000;
 
@@ -50,6 +53,6 @@ export const answerWithin = async <T>(coming: Promise<T>, ms: number, clock: Clo
   try {
     return await Promise.race([coming, silence]);
   } finally {
-    over.abort();
+    over.abort(OVER);
   }
 };

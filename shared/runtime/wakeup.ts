@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts';
+import { type Clock, OVER } from './clock.ts';
 
 /** Wakes one waiting loop. Level-triggered: a wake-up while nothing waits is kept, and many are one. */
 export class Wakeup {
@@ -33,7 +33,7 @@ export class Wakeup {
     try {
       await Promise.race([this.wait(either), clock.sleep(ms, either)]);
     } finally {
-      done.abort();
+      done.abort(OVER);
     }
   }
 }

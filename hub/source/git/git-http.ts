@@ -19,7 +19,8 @@ const collectBody = async (body: GitHttpRequest['body']): Promise<Buffer | null>
   return Buffer.concat(parts);
 };
 
-const GROWTH_BYTES = 1024 * 1024;
+/** Most answers have a few KB, and memory costs time when it is taken and given back. */
+const GROWTH_BYTES = 64 * 1024;
 /** How long a connection is kept that nothing uses. */
 const KEPT_MS = 60_000;
 
