@@ -158,14 +158,12 @@ class GitSource implements Source {
     const { logger } = this.#deps;
     const noticed = this.#now();
     const id = await this.#timed('fetch', () => this.#clone.fetch(signal));
+    if (id === this.#head) await this.#stateFile.retry();
+    else await this.#take(id, noticed);
     const hasRecovered = this.#view.error !== null;
-    const change = { error: null, lastFetch: this.#now() };
-    if (id === this.#head) {
-      await this.#stateFile.retry();
-      this.#change(change);
-    } else await this.#take(id, { noticed, change });
     this.#isFailing = false;
     this.#backoff.reset();
+    this.#change({ error: null, lastFetch: this.#now() });
     if (hasRecovered) logger.info({ revision: id }, 'source reachable again');
   }
 
@@ -199,9 +197,9 @@ class GitSource implements Source {
     return this.#options.pollMs * (1 + JITTER * (2 * this.#deps.random() - 1));
   }
 
-  /** @param fetch when it began, and what it makes of the view; undefined: the clone had the commit already */
-  async #take(id: string, fetch?: { readonly noticed: string; readonly change: Partial<SourceView> }): Promise<void> {
-    const restored = fetch === undefined;
+  /** @param noticed when its fetch began; undefined: the clone had it already */
+  async #take(id: string, noticed?: string): Promise<void> {
+    const restored = noticed === undefined;
     const fetched = this.#now();
     const commit = await this.#clone.commit(id);
     const found = await this.#timed(
@@ -209,30 +207,27 @@ class GitSource implements Source {
       () => this.#checker.check(id),
       ({ ok }) => ok,
     );
-    const times: SourceTimes = { noticed: fetch?.noticed ?? fetched, fetched, judged: this.#now() };
+    const times: SourceTimes = { noticed: noticed ?? fetched, fetched, judged: this.#now() };
     if (!found.ok) {
       // The source looks again at each fetch at what only time can mend.
       this.#head = found.problems[0]?.code === 'commit-in-future' ? null : id;
-      this.#reject(commit, { problems: found.problems, times, change: fetch?.change });
+      this.#reject(commit, found.problems, times);
       return;
     }
     this.#head = id;
     const { verification, trust, set } = found;
     this.#checker.accept({ revision: id, verification, trust });
     for (const handler of this.#revisionHandlers) handler({ commit, set, verification, times, restored });
-    this.#change({ revision: commit, verification, rejected: null, ...fetch?.change });
+    this.#change({ revision: commit, verification, rejected: null });
     this.#deps.logger.info({ revision: id, policies: set.policies.length, verification, restored }, 'revision accepted');
     const { url, ref } = this.#view;
     await this.#stateFile.write({ url, ref, lastGood: id, verification, trust });
   }
 
-  #reject(
-    commit: CommitView,
-    { problems, times, change }: { problems: readonly ProblemView[]; times: SourceTimes; change: Partial<SourceView> | undefined },
-  ): void {
+  #reject(commit: CommitView, problems: readonly ProblemView[], times: SourceTimes): void {
     const shown = problems.slice(0, PROBLEMS_SHOWN);
     for (const handler of this.#rejectedHandlers) handler({ commit, problems: shown, times });
-    this.#change({ rejected: { commit, problems: shown }, ...change });
+    this.#change({ rejected: { commit, problems: shown } });
     this.#deps.logger.warn({ revision: commit.revision, problems: problems.length, first: shown[0] }, 'commit rejected');
   }
 
