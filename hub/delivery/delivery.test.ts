@@ -50,6 +50,14 @@ const startDelivery = async (heartbeatMs = 60_000) => {
     await slow.until;
     await ledger.applyReport(...args);
   };
+  /** Acks that have come, and what holds them back. */
+  const acks = { steps: [] as string[], until: Promise.resolve() as Promise<void> };
+  const setAck: Ledger['setAck'] = async (cluster, ack, stream) => {
+    acks.steps.push(`write ${ack.revision[0]}`);
+    await acks.until;
+    await ledger.setAck(cluster, ack, stream);
+    acks.steps.push(`written ${ack.revision[0]}`);
+  };
   const limits = {
     helloMs: 60_000,
     maxSilent: 2,
@@ -80,7 +88,7 @@ const startDelivery = async (heartbeatMs = 60_000) => {
     authenticateByToken(TOKENS),
     { version: 'test', limits },
     {
-      ledger: { ...ledger, openStream, setConnected, applyReport },
+      ledger: { ...ledger, openStream, setConnected, setAck, applyReport },
       checkpoints,
       offers,
       targets,
@@ -109,7 +117,7 @@ const startDelivery = async (heartbeatMs = 60_000) => {
     for (const socket of sockets) socket.terminate();
     await new Promise((resolve) => http.close(resolve));
   };
-  return { delivery, connect, close, ledger, key, checkpoints, slow, written, targets, parts, outdated };
+  return { delivery, connect, close, ledger, key, checkpoints, slow, written, acks, targets, parts, outdated };
 };
 
 let bench: Awaited<ReturnType<typeof startDelivery>>;
@@ -285,6 +293,38 @@ it('keeps the stream of an agent whose frame waits for the ledger, however long,
     await running;
     await own.close();
   }
+});
+
+it('a report does not wait until the ack before it is written; another ack does, and an ack that fails ends the stream', async () => {
+  const { acks, connect, targets } = bench;
+  const report = encodeFrame({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] });
+  const { socket, closed } = await connect('eu');
+  const frames = framesOf(socket);
+  const revisions = ['a'.repeat(40), 'b'.repeat(40)];
+  socket.send(hello(null));
+  for (const revision of revisions) {
+    targets.aim(revision);
+    await expect.poll(() => bench.delivery.connected()).toEqual(['eu']);
+    bench.delivery.publish(revision, ['eu']);
+  }
+  await expect.poll(() => frames.filter((type) => type === 'offer').length).toBe(2);
+  const written = Promise.withResolvers<void>();
+  acks.until = written.promise;
+  socket.send(encodeFrame({ type: 'ack', revision: revisions[0] ?? '', digest: 'f'.repeat(64) }));
+  socket.send(report);
+  await expect.poll(() => frames).toContain('reported');
+  socket.send(encodeFrame({ type: 'ack', revision: revisions[1] ?? '', digest: 'f'.repeat(64) }));
+  // The hub takes what others say, and has got the second ack by then.
+  const other = await connect('us');
+  const otherFrames = framesOf(other.socket);
+  other.socket.send(hello(null).replace('"eu"', '"us"'));
+  other.socket.send(report);
+  await expect.poll(() => otherFrames).toContain('reported');
+  acks.until = Promise.reject(new Error('refused by the database'));
+  acks.until.catch(nothing);
+  written.resolve();
+  expect(await closed).toBe(1011);
+  expect(acks.steps).toEqual(['write a', 'written a', 'write b']);
 });
 
 it('keeps the agent away on whose frame the hub failed, and no other', async () => {

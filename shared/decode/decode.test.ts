@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createDecoder, decodeFiles } from './decode.ts';
+import { createAloneDecoder, createDecoder, decodeAlone, decodeFiles } from './decode.ts';
 import { isPolicyPath } from './paths.ts';
 import { clusterFile, groupFile, policyFile, problemsOf, scopeFile, setOf } from './testing/decoded.ts';
 
@@ -312,5 +312,17 @@ describe('createDecoder', () => {
     };
     const before = documents();
     expect(documents().every((document, index) => document === before[index])).toBe(true);
+  });
+});
+
+describe('createAloneDecoder', () => {
+  it('answers as decodeAlone does for every commit, and keeps the documents of unchanged files', () => {
+    const decode = createAloneDecoder();
+    const [a, b] = [policyFile('a'), policyFile('b')];
+    const commits = [[a, b], [a, { ...b, text: 'kind: [' }], [{ ...a, path: 'policies/z.yaml' }, b], [], [b, a]];
+    for (const files of commits) expect(JSON.stringify(decode(files))).toBe(JSON.stringify(decodeAlone(files)));
+    const [first, second] = [decode([a, b]), decode([a, policyFile('b', { allowedRegions: ['us-east-1'] })])];
+    expect(second.set.policies[0]?.document).toBe(first.set.policies[0]?.document);
+    expect(second.set.policies[1]?.document).not.toBe(first.set.policies[1]?.document);
   });
 });
