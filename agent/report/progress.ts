@@ -10,8 +10,8 @@ const isProgress = (before: PolicyReport | undefined, now: PolicyReport): boolea
   before?.phase === 'Pending' && now.phase === 'Pending' && before.revision === now.revision && before.violations === now.violations;
 
 /**
- * Holds back how far policies are that the hub knows to be Pending. That a policy is Pending, and what it becomes, is reported at once; a
- * report of each step in between would be most of what a commit costs the hub.
+ * Holds back how far policies are that the hub knows to be Pending. That a policy is Pending, and what it becomes, is reported at once;
+ * each step in between would be another report, half of all that a commit brings the hub.
  */
 export class Progress {
   readonly #clock: Clock;
