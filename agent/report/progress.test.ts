@@ -55,6 +55,22 @@ describe('progress', () => {
     await running;
   });
 
+  it('is not held back where a policy says something else, also without a commit', async () => {
+    const local = (change: Partial<PolicyReport>): PolicyReport =>
+      policyReport('a', { phase: 'Pending', message: 'not proven', ...change });
+    await publish(local({}));
+    expect(await publish(local({ enforcementAction: 'warn' }))).toHaveLength(1);
+    expect(await publish(local({ enforcementAction: 'warn', effectiveRegions: ['us-east-1'] }))).toHaveLength(1);
+    const conflict = {
+      type: 'Conflict',
+      status: 'True',
+      reason: 'NoRegion',
+      message: '',
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    } as const;
+    expect(await publish(local({ enforcementAction: 'warn', effectiveRegions: ['us-east-1'], conditions: [conflict] }))).toHaveLength(1);
+  });
+
   it('is reported once a second; that a policy is Pending, and what it becomes, at once', async () => {
     expect(await publish(pending('no label'))).toEqual(['Pending no label 1']);
     expect(await publish(pending('not proven'))).toEqual([]);

@@ -1,13 +1,20 @@
-import { type PolicyReport, policyKey } from '@fso/shared/api';
+import { isDeepStrictEqual } from 'node:util';
+import { CONDITIONS, type PolicyReport, policyKey } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
 import type { ReportDelta } from './reporter.ts';
 
 /** Time between two reports of progress: most policies are proven before the second one. */
 const PROGRESS_MS = 1_000;
 
-/** Whether a policy waits for the same proofs as before: then only its messages and times differ. */
+/** What is no progress: what is to be enforced where, and what alerts people. */
+const standingOf = ({ revision, enforcementAction, effectiveRegions, namespaces, expiryDate, violations, conditions }: PolicyReport) => {
+  const alarms = conditions.filter(({ type }) => type === CONDITIONS.conflict || type === CONDITIONS.tampered);
+  return { revision, enforcementAction, effectiveRegions, namespaces, expiryDate, violations, alarms };
+};
+
+/** Whether a policy waits for the same proofs as before: then only how far they are differs. */
 const isProgress = (before: PolicyReport | undefined, now: PolicyReport): boolean =>
-  before?.phase === 'Pending' && now.phase === 'Pending' && before.revision === now.revision && before.violations === now.violations;
+  before?.phase === 'Pending' && now.phase === 'Pending' && isDeepStrictEqual(standingOf(before), standingOf(now));
 
 /**
  * Holds back how far policies are that the hub knows to be Pending. That a policy is Pending, and what it becomes, is reported at once;

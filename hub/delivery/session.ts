@@ -93,7 +93,7 @@ export class Session {
   /** The agent has acked or nacked a revision on this stream. */
   #hasAnswered: boolean = false;
   #isNoting: boolean = false;
-  /** The last ack is in the ledger. */
+  /** The last ack is written, or cannot be. */
   #acked: Promise<void> = Promise.resolve();
   /** It was recorded that the agent has said how its cluster is now. */
   #isConfirmed: boolean = false;
@@ -167,7 +167,7 @@ export class Session {
     this.#state.commits.known.add(revision);
     const nack = { type: 'nack', revision, reasons: [{ message }] } as const;
     this.#deps.traces?.answered(this.cluster, revision, nack.reasons);
-    takeNack({ ...nack, reasons: [...nack.reasons] }, this.#context).catch((err: unknown) => this.#noteWriteFailure(err));
+    this.#takeNack({ ...nack, reasons: [...nack.reasons] }).catch((err: unknown) => this.#noteWriteFailure(err));
   }
 
   close(code: number, reason: string): void {
@@ -302,7 +302,7 @@ export class Session {
       case 'nack':
         this.#hasAnswered = true;
         this.#deps.traces?.answered(this.cluster, frame.revision, frame.reasons);
-        return takeNack(frame, this.#context);
+        return this.#takeNack(frame);
       case 'report':
         await takeReport(frame, this.#context);
         break;
@@ -321,7 +321,16 @@ export class Session {
   /** Nothing answers an ack, so the report that follows does not wait until it is written, and goes into the same transaction. */
   async #takeAck(frame: Extract<AgentFrame, { type: 'ack' }>): Promise<void> {
     await this.#acked;
+    if (!this.stream.isOpen()) return;
     this.#acked = takeAck(frame, this.#context).catch((err: unknown) => this.#fail(err));
+    // While nothing can be written, no agent has more than one write waiting.
+    if (!this.#deps.ledger.health().ok) await this.#acked;
+  }
+
+  /** Whether a refusal is news is seen in the ledger, which must know the ack before it. */
+  async #takeNack(frame: Extract<AgentFrame, { type: 'nack' }>): Promise<void> {
+    await this.#acked;
+    return takeNack(frame, this.#context);
   }
 
   /**

@@ -44,6 +44,7 @@ export const createDecoder = (
       problems += current.problems.length;
       if (problems > all.maxProblems) break;
     }
+    decodings.end();
     return assemble(decoded, all, extent);
   };
 };
@@ -59,6 +60,7 @@ export const createAloneDecoder = (): ((files: readonly SourceFile[]) => Decoded
   return (files) => {
     decodings.begin();
     const decoded = files.map((file) => decodings.of(file));
+    decodings.end();
     return { set: toSet(decoded.flatMap(({ documents }) => documents)), problems: decoded.flatMap(({ problems }) => problems) };
   };
 };
@@ -82,6 +84,11 @@ class Decodings {
   begin(): void {
     this.#last = this.#current;
     this.#current = new Map();
+  }
+
+  /** Forgets what the call did not ask for. */
+  end(): void {
+    this.#last = new Map();
   }
 
   of(file: SourceFile): DecodedFile {

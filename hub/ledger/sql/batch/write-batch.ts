@@ -143,7 +143,9 @@ export const beginBatch = async (
     .returning('id')
     .compile();
   const [passed, [version]] = await database.runAll(trx, [fence, versionQuery(trx, now().toISOString())]);
-  return passed.length === 1 ? version?.value : undefined;
+  if (passed.length !== 1) return undefined;
+  if (version === undefined) throw new Error('the ledger has no version');
+  return version.value;
 };
 
 /** Writes a batch under its version. @returns also its new events, and a damaged entry that its audit entries follow on */
