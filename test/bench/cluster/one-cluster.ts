@@ -3,14 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { REGION_LABEL, type SovereignPolicySpecInput } from '@fso/shared/api';
-import { POD_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { POD_KIND } from '@fso/shared/kube';
 import { mapConcurrently } from '@fso/shared/runtime';
 import { AgentHarness } from '../../harness/agent-harness.ts';
-import { eventually } from '../../harness/waiting.ts';
 import { REGIONS, regionSet } from '../regions.ts';
 
 const IN_FLIGHT = 16;
-const PATIENCE_MS = 600_000;
 
 /** A real cluster with Gatekeeper, and its administrator. */
 export interface OneCluster {
@@ -43,16 +41,6 @@ export const policySpec = (namespace: string, index: number): SovereignPolicySpe
 /** Writes a policy for each namespace, 16 at a time. */
 export const writePolicies = async (world: AgentHarness, namespaces: readonly string[]): Promise<void> => {
   await mapConcurrently(namespaces, IN_FLIGHT, (namespace, index) => world.applyPolicy(namespace, policySpec(namespace, index)));
-};
-
-/** Waits until each policy says that it is enforced by both locks. */
-export const allActive = async ({ client, signal }: AgentHarness, count: number): Promise<void> => {
-  await eventually(async () => {
-    const policies = await client.list(SOVEREIGN_POLICY_KIND, {}, signal);
-    return (
-      policies.filter(({ status }) => status?.phase === 'Active' && status.enforcement?.gatekeeper.state === 'Enforced').length >= count
-    );
-  }, PATIENCE_MS);
 };
 
 /** Makes running pods, spread over namespaces, in a region that their policies allow. */

@@ -1,0 +1,64 @@
+import type { SovereignPolicy } from '@fso/shared/api';
+import { createInformers, type Informer, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { createLogger } from '@fso/shared/runtime';
+import type { AgentHarness } from '../../harness/agent-harness.ts';
+
+const isEnforced = ({ metadata, status }: SovereignPolicy): boolean =>
+  status?.phase === 'Active' &&
+  status.enforcement?.gatekeeper.state === 'Enforced' &&
+  (status.observedGeneration ?? 0) >= (metadata.generation ?? 0);
+
+/**
+ * Tells when policies say that both locks enforce them. It watches: to list a thousand policies again and again takes more of a small
+ * machine than the agent that is measured.
+ */
+export class PolicyWatch {
+  readonly #informer: Informer<SovereignPolicy>;
+  readonly #enforced = new Set<string>();
+  readonly #stop = new AbortController();
+
+  constructor({ client, signal }: AgentHarness) {
+    const logger = createLogger({ name: 'bench', level: 'silent' });
+    this.#informer = createInformers(client, { logger }, AbortSignal.any([signal, this.#stop.signal])).informer(SOVEREIGN_POLICY_KIND);
+    this.#informer.onChange((key, policy) => {
+      if (policy !== undefined && isEnforced(policy)) this.#enforced.add(key);
+      else this.#enforced.delete(key);
+    });
+  }
+
+  /** Waits until there are no policies. */
+  async none(): Promise<void> {
+    await this.#informer.ready(this.#stop.signal);
+    await this.#until(() => this.#informer.list().length === 0);
+  }
+
+  /** Waits until as many policies as that are enforced by both locks. */
+  async enforced(count: number): Promise<void> {
+    await this.#until(() => this.#enforced.size >= count);
+  }
+
+  /** Waits until a policy is enforced by both locks in a version of its spec that is at least this one. */
+  async enforces({ metadata: { namespace = '', name, generation = 0 } }: SovereignPolicy): Promise<void> {
+    const key = `${namespace}/${name}`;
+    await this.#until(() => this.#enforced.has(key) && (this.#informer.get(key)?.metadata.generation ?? 0) >= generation);
+  }
+
+  close(): void {
+    this.#stop.abort();
+  }
+
+  #until(isReached: () => boolean): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { signal } = this.#stop;
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    const end = this.#informer.onChange(() => {
+      if (isReached()) resolve();
+    });
+    if (isReached()) resolve();
+    return promise.finally(() => {
+      end();
+      signal.removeEventListener('abort', onAbort);
+    });
+  }
+}
