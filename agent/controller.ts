@@ -1,4 +1,5 @@
 import { type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
+import { type Allowance, createAllowance } from '@fso/shared/runtime';
 import {
   buildFinalizerWrites,
   buildWrites,
@@ -18,7 +19,7 @@ import type { AgentMetrics } from './metrics.ts';
 import type { EventSink, LiveObservatory, ViolationTimeStore } from './observe/index.ts';
 import { NodeMoves, reportMoves, TamperLog } from './observe/index.ts';
 import type { ClusterSettings } from './plan/index.ts';
-import { type ClusterPlan, canaryTargets, indexedNamespaces, ProbeTargets, planCluster } from './plan/index.ts';
+import { type ClusterPlan, canaryTargets, indexedNamespaces, ProbeTargets, planCluster, unwritableNamespaces } from './plan/index.ts';
 import type { ProbeTarget } from './probe/index.ts';
 import { Probers } from './probe/index.ts';
 import type { AgentRuntime } from './runtime.ts';
@@ -46,8 +47,13 @@ const CONCURRENCY = 16;
 /** Longest wait for the cache to show a write. */
 const ECHO_MS = 1_000;
 const LONGEST_RETRY_MS = 300_000;
-/** In a storm of changes the time between rounds is this many times the last round: a fourth of the time is for planning, the rest for writes. */
-const REST_SHARE = 3;
+/** Least time between two rounds: writes that went out together come back together, and so do proofs. */
+const SPACING_MS = 10;
+/**
+ * Time for rounds, in ms: enough at once for all rounds of one change among thousands of policies; in a storm of changes a tenth of
+ * the time, so that the event loop, and the API server beside it, work on writes and proofs.
+ */
+const PLANNING = { burst: 1_000, perSecond: 100 } as const;
 const NO_TARGETS: ReadonlyMap<string, ProbeTarget> = new Map();
 
 /**
@@ -74,6 +80,8 @@ export class Controller {
   #moves: NodeMoves | undefined;
   #plan: ClusterPlan | undefined;
   #rounds = 0;
+  readonly #planning: Allowance;
+  /** When the next round may begin, monotonic ms. */
   #restUntil = 0;
 
   constructor(deps: ControllerDeps, signal: AbortSignal) {
@@ -83,6 +91,7 @@ export class Controller {
     this.#deps = deps;
     this.#signal = signal;
     this.#queue = new WorkQueue({ clock });
+    this.#planning = createAllowance(clock, PLANNING);
     this.#context = {
       client,
       view,
@@ -148,9 +157,8 @@ export class Controller {
     if (this.#rounds > 0) return;
     const now = this.#deps.runtime.clock.now();
     const plan = this.#planRound(now);
-    const indexed = indexedNamespaces(plan, this.#pool.failures());
     // What is not proven is pending. The signal has aborted, so no probe goes out.
-    this.#expectProofs(plan, indexed);
+    const indexed = this.#expectProofs(plan);
     this.#publisher.publish(plan, indexed, now);
     this.#recordRound();
   }
@@ -161,13 +169,10 @@ export class Controller {
     this.#wake();
   }
 
-  /**
-   * Asks for the next round: at once if rounds are short. If they are long, the event loop also needs time to read, write and renew
-   * the lease, so a round waits in proportion to the length of the previous one.
-   */
+  /** Asks for the next round, which waits until the time that rounds took is paid back, and a moment for what comes with what asks. */
   #wake(delayMs = 0): void {
-    const rest = this.#restUntil - this.#deps.runtime.clock.monotonicMs();
-    this.#queue.addAfter(KEY, Math.max(delayMs, rest > 1 ? rest : 0));
+    const rest = Math.max(this.#planning.charge(0), this.#restUntil - this.#deps.runtime.clock.monotonicMs());
+    this.#queue.addAfter(KEY, Math.max(delayMs, rest));
   }
 
   #reconcile(): ReconcileResult {
@@ -180,15 +185,15 @@ export class Controller {
     if (due.waitMs !== undefined) this.#wake(due.waitMs);
     const enforcing = buildWrites(due.actions, this.#context);
     runtime.trace?.enforcing(enforcing.map(({ key }) => key));
-    const indexed = indexedNamespaces(plan, this.#pool.failures());
-    this.#expectProofs(plan, indexed);
+    const indexed = this.#expectProofs(plan);
     const statuses = this.#publisher.publish(plan, indexed, now);
     this.#writeEvents.recordDeletions(plan);
     const failing = this.#pool.failures().filter(isAlert);
     const stuck = new Set(failing.map(({ key }) => key));
     this.#pool.submit([...enforcing, ...buildFinalizerWrites(plan, stuck, this.#context), ...statuses]);
     const ended = runtime.clock.monotonicMs();
-    this.#restUntil = ended + (ended - started) * REST_SHARE;
+    this.#planning.charge(ended - started);
+    this.#restUntil = ended + SPACING_MS;
     this.#recordRound();
     return this.#nextRound(plan, now);
   }
@@ -219,12 +224,16 @@ export class Controller {
     return plan;
   }
 
-  #expectProofs(plan: ClusterPlan, indexed: ReadonlySet<string>): void {
+  /** @returns namespaces that lock 1 enforces by its index */
+  #expectProofs(plan: ClusterPlan): ReadonlySet<string> {
     const { view, settings } = this.#deps;
+    const unwritable = unwritableNamespaces(this.#pool.failures());
+    const indexed = indexedNamespaces(plan, unwritable);
     const hasFloor = settings.capabilities.floor;
     this.#probers.lockOne.expect(hasFloor ? this.#targets.of(plan, view, indexed) : NO_TARGETS, plan.governance.namespaces);
     this.#probers.index.expect(hasFloor ? this.#targets.ofIndex(plan, view) : NO_TARGETS);
-    this.#probers.lockTwo.expect(canaryTargets(plan, view));
+    this.#probers.lockTwo.expect(canaryTargets(plan, view, unwritable));
+    return indexed;
   }
 
   #nextRound({ governance }: ClusterPlan, now: Date): ReconcileResult {
@@ -242,8 +251,8 @@ export class Controller {
     this.#throttles.noteWrite(write.key, this.#deps.runtime.clock.monotonicMs());
     this.#writeEvents.recordSuccess(write, outcome);
     this.#deps.runtime.trace?.wrote(write.key, false);
-    // The watch shows most writes and so causes the next round; a write that it does not show needs this call.
-    this.#wake(DONE_DELAY_MS);
+    // The watch shows a write that changed something, and so causes the next round.
+    if (outcome === 'unchanged') this.#wake(DONE_DELAY_MS);
   }
 
   #recordFailure(write: Write, failure: WriteFailure, error: unknown): void {

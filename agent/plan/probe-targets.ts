@@ -10,14 +10,13 @@ import type { ClusterPlan } from './plan.ts';
 
 const actionsText = weakMemo(({ actions }: NamespaceGovernance) => JSON.stringify(actions));
 
-/** Namespaces whose labels cannot be written now, and that the index of lock 1 stands in for. */
-export const indexedNamespaces = (plan: Pick<ClusterPlan, 'isIndexed'>, failures: readonly WriteFailure[]): ReadonlySet<string> =>
-  new Set(
-    failures
-      .filter(({ key }) => key.startsWith('Namespace/'))
-      .map(({ key }) => key.slice('Namespace/'.length))
-      .filter((namespace) => plan.isIndexed(namespace)),
-  );
+/** Namespaces whose labels cannot be written now. */
+export const unwritableNamespaces = (failures: readonly WriteFailure[]): ReadonlySet<string> =>
+  new Set(failures.filter(({ key }) => key.startsWith('Namespace/')).map(({ key }) => key.slice('Namespace/'.length)));
+
+/** Those of them that the index of lock 1 stands in for. */
+export const indexedNamespaces = (plan: Pick<ClusterPlan, 'isIndexed'>, unwritable: ReadonlySet<string>): ReadonlySet<string> =>
+  new Set([...unwritable].filter((namespace) => plan.isIndexed(namespace)));
 
 interface Wanted {
   readonly governance: NamespaceGovernance;
@@ -93,16 +92,20 @@ const NOWHERE: ReadonlyMap<string, CanaryTarget> = new Map();
  * Namespaces in which lock 2 is to be proven: the governed ones, and the agent's own, which tells a Gatekeeper that is
  * down from a namespace that is left out. None while the canary constraint itself is not in force. A namespace in which
  * nothing may run has no region to ask for, and lock 1 refuses all there.
+ *
+ * @param unwritable namespaces whose labels stay as they are, right or not
  */
 export const canaryTargets = (
-  plan: Pick<ClusterPlan, 'governance' | 'templateReady' | 'constraintEnforced'>,
+  plan: Pick<ClusterPlan, 'governance' | 'templateReady' | 'constraintEnforced' | 'unapplied'>,
   { namespaces }: Pick<ClusterView, 'namespaces'>,
+  unwritable: ReadonlySet<string>,
 ): ReadonlyMap<string, CanaryTarget> => {
   if (!plan.templateReady || !plan.constraintEnforced(CANARY_NAME)) return NOWHERE;
   const targets = new Map<string, CanaryTarget>();
   for (const [name, governance] of plan.governance.namespaces) {
     const namespace = namespaces.get(name);
-    const target = namespace && targetOf(namespace, governance);
+    const isSettled = !plan.unapplied.has(name) || unwritable.has(name);
+    const target = namespace && targetOf(namespace, governance)[isSettled ? 'settled' : 'unsettled'];
     if (target !== undefined) targets.set(name, target);
   }
   const own = namespaces.get(SYSTEM_NAMESPACE);
@@ -110,11 +113,18 @@ export const canaryTargets = (
   return targets;
 };
 
-const targetOf = weakMemo2((namespace: KubeObject, { actions }: NamespaceGovernance): CanaryTarget | undefined => {
-  const region = actions.deny === undefined ? NO_REGION : actions.deny.regions[0];
-  return region === undefined
-    ? undefined
-    : { region, fingerprint: `${identityOf(namespace)} ${JSON.stringify(actions)}`, hint: hintOf(namespace) };
+interface Targets {
+  readonly settled?: CanaryTarget;
+  readonly unsettled?: CanaryTarget;
+}
+
+const targetOf = weakMemo2((namespace: KubeObject, governance: NamespaceGovernance): Targets => {
+  const { deny } = governance.actions;
+  const region = deny === undefined ? NO_REGION : deny.regions[0];
+  if (region === undefined) return {};
+  const fingerprint = `${identityOf(namespace)} ${actionsText(governance)}`;
+  const target = { region, fingerprint, hint: hintOf(namespace), isSettled: true };
+  return { settled: target, unsettled: { ...target, fingerprint: `unsettled ${fingerprint}`, isSettled: false } };
 });
 
 const ownTarget = weakMemo(
@@ -122,6 +132,7 @@ const ownTarget = weakMemo(
     region: NO_REGION,
     fingerprint: identityOf(namespace),
     hint: hintOf(namespace),
+    isSettled: true,
   }),
 );
 

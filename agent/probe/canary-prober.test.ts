@@ -62,6 +62,21 @@ describe('CanaryProber', () => {
     expect(harness.canary.state('a')?.state).toBe('failed');
   });
 
+  it('waits, pending, for labels that are about to change, and then asks once', async () => {
+    harness = new ProbeHarness();
+    harness.expect(['a'], { isSettled: false });
+    for (let turn = 0; turn < 3; turn += 1) harness.canary.probeNext();
+    await harness.clock.advance(1_000);
+    expect(harness.canary.state('a')?.state).toBe('pending');
+    expect(harness.requests).toEqual([]);
+    harness.expect(['a']);
+    await harness.clock.advance(1_000);
+    expect(harness.canary.state('a')?.state).toBe('proven');
+    expect(harness.requests).toEqual([{ namespace: 'a', what: 'canary' }]);
+    harness.expect(['a'], { isSettled: false });
+    expect(harness.canary.state('a')?.state).toBe('pending');
+  });
+
   it('has no state without targets', async () => {
     harness = new ProbeHarness();
     harness.open.add('*');

@@ -14,6 +14,8 @@ export interface CanaryTarget {
   readonly fingerprint: string;
   /** The reason that the agent finds why Gatekeeper may not be called in this namespace. */
   readonly hint: string | undefined;
+  /** False: the labels of the namespace are about to change, and a proof would not outlast that. It is pending until then. */
+  readonly isSettled: boolean;
 }
 
 export interface CanaryState {
@@ -87,12 +89,12 @@ export class CanaryProber {
   expect(targets: ReadonlyMap<string, CanaryTarget>): void {
     this.#targets = targets;
     for (const namespace of this.#states.keys()) if (!targets.has(namespace)) this.#forget(namespace);
-    for (const [namespace, { fingerprint }] of targets) {
+    for (const [namespace, { fingerprint, isSettled }] of targets) {
       if (this.#states.get(namespace)?.fingerprint === fingerprint) continue;
       this.#states.set(namespace, { fingerprint, state: 'pending', message: undefined });
       this.#schedule.add(namespace);
       this.#times.expect(namespace);
-      this.#retries.start(namespace);
+      if (isSettled) this.#retries.start(namespace);
     }
     if (targets.size === 0) this.#outage.end();
   }
@@ -135,7 +137,7 @@ export class CanaryProber {
   /** Probes the namespace that has waited longest. @returns that namespace; undefined: there is none */
   probeNext(): string | undefined {
     return this.#schedule.runNext(
-      (namespace) => this.#targets.has(namespace) && !this.#retries.has(namespace),
+      (namespace) => this.#isSettled(namespace) && !this.#retries.has(namespace),
       (namespace) => this.#turn(namespace).catch((error) => this.#recordError(namespace, error)),
     );
   }
@@ -159,11 +161,15 @@ export class CanaryProber {
   }
 
   #resume(namespace: string): void {
-    if (this.#targets.has(namespace) && this.#outage.isSampled(namespace)) this.#retries.resume(namespace);
+    if (this.#isSettled(namespace) && this.#outage.isSampled(namespace)) this.#retries.resume(namespace);
+  }
+
+  #isSettled(namespace: string): boolean {
+    return this.#targets.get(namespace)?.isSettled === true;
   }
 
   async #retry(namespace: string, elapsedMs: () => number): Promise<RetryResult> {
-    if (!this.#targets.has(namespace)) return 'over';
+    if (!this.#isSettled(namespace)) return 'over';
     const before = this.#states.get(namespace)?.state;
     const verdict = await this.#ask(namespace);
     if (verdict?.kind === 'proven') return 'proven';
@@ -175,7 +181,7 @@ export class CanaryProber {
   /** @returns undefined: the target changed meanwhile */
   async #ask(namespace: string): Promise<ProbeVerdict | undefined> {
     const target = this.#targets.get(namespace);
-    if (target === undefined) return undefined;
+    if (target?.isSettled !== true) return undefined;
     const { client, floor, onVerdict } = this.#deps;
     const answer = await this.#semaphore.run(() => askCanary(client, { namespace, region: target.region }, this.#signal));
     if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return undefined;
@@ -213,9 +219,9 @@ export class CanaryProber {
   }
 
   #proveAllAgain(): void {
-    for (const [namespace, { fingerprint }] of this.#targets) {
+    for (const [namespace, { fingerprint, isSettled }] of this.#targets) {
       this.#states.set(namespace, { fingerprint, state: 'pending', message: undefined });
-      this.#retries.resume(namespace);
+      if (isSettled) this.#retries.resume(namespace);
     }
     this.#deps.onChange();
   }

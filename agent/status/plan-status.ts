@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { CONDITIONS, type Condition, type LockStatus, type PolicyReport, type SovereignPolicyStatus } from '@fso/shared/api';
 import { setCondition } from '@fso/shared/kube';
 import { DAY_MS, EXPIRY_WARNING_DAYS } from '@fso/shared/residency';
@@ -222,18 +223,8 @@ export const planStatus = (input: StatusInput): SovereignPolicyStatus => {
     },
     violations: input.observed.violations,
   };
-  return previous !== undefined && sameStatus(next, previous) ? previous : { ...next, lastUpdated: now.toISOString() };
+  return previous !== undefined && isDeepStrictEqual(next, previous) ? previous : { ...next, lastUpdated: now.toISOString() };
 };
-
-/** Deep equality, whatever the order of keys. */
-export const sameStatus = (a: unknown, b: unknown): boolean => canonical(a) === canonical(b);
-
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_key, part: unknown) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([x], [y]) => (x < y ? -1 : 1)))
-      : part,
-  );
 
 const PROVEN_STATES = new Set(['Enforced', 'Unavailable', 'NotApplicable']);
 

@@ -1,9 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
 import { DAY_MS } from '@fso/shared/residency';
 import type { PolicyInput, PolicyOutcome } from '../enforce/index.ts';
 import type { InjectionFacts } from './injection-facts.ts';
 import { type LockFacts, type LockInput, type PolicyLocks, planLocks } from './locks.ts';
-import { type PolicyObservations, planStatus, sameStatus } from './plan-status.ts';
+import { type PolicyObservations, planStatus } from './plan-status.ts';
 
 interface Memo {
   readonly basis: Basis;
@@ -50,8 +51,8 @@ export interface StatusResult {
 export class StatusCache {
   readonly #memos = new Map<string, Memo>();
   readonly #pending = new Set<string>();
-  /** Live status objects that were found equal to what they should be. */
-  readonly #equal = new WeakMap<SovereignPolicyStatus, SovereignPolicyStatus>();
+  /** What each live status was last compared with. */
+  readonly #compared = new WeakMap<SovereignPolicyStatus, { readonly wanted: SovereignPolicyStatus; readonly isSame: boolean }>();
 
   plan({ policy, outcome, live, observed }: StatusRequest, locks: LockInput, now: Date): StatusResult {
     const known = this.#memos.get(policy.key);
@@ -82,11 +83,12 @@ export class StatusCache {
   }
 
   #isShown(live: SovereignPolicyStatus | undefined, wanted: SovereignPolicyStatus): boolean {
-    if (live === undefined) return false;
-    if (live === wanted || this.#equal.get(live) === wanted) return true;
-    if (!sameStatus(live, wanted)) return false;
-    this.#equal.set(live, wanted);
-    return true;
+    if (live === undefined || live === wanted) return live === wanted;
+    const known = this.#compared.get(live);
+    if (known?.wanted === wanted) return known.isSame;
+    const isSame = isDeepStrictEqual(live, wanted);
+    this.#compared.set(live, { wanted, isSame });
+    return isSame;
   }
 }
 

@@ -74,10 +74,9 @@ export class ProbeHarness {
     return ![namespace, '*'].some((name) => this.openOne.get(name)?.includes(what) === true);
   }
 
-  expect(namespaces: readonly string[]): void {
-    this.canary.expect(
-      new Map(namespaces.map((name): [string, CanaryTarget] => [name, { region: 'eu', fingerprint: 'f', hint: undefined }])),
-    );
+  expect(namespaces: readonly string[], { isSettled = true } = {}): void {
+    const target: CanaryTarget = { region: 'eu', fingerprint: `f ${isSettled}`, hint: undefined, isSettled };
+    this.canary.expect(new Map(namespaces.map((name): [string, CanaryTarget] => [name, target])));
   }
 
   expectLockOne(namespaces: readonly string[], { regions = ['eu'], floorVersion = 1 } = {}): void {

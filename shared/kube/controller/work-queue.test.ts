@@ -44,6 +44,20 @@ describe('WorkQueue', () => {
     expect(queue.length).toBe(0);
   });
 
+  it('drops the delayed add of a key that is handed out before', async () => {
+    const clock = new FakeClock();
+    const queue = new WorkQueue({ clock });
+    queue.addAfter('a', 100);
+    queue.add('a');
+    expect(await queue.take()).toBe('a');
+    queue.done('a');
+    await clock.advance(1_000);
+    expect(queue.length).toBe(0);
+    queue.addAfter('a', 100);
+    await clock.advance(100);
+    expect(await queue.take()).toBe('a');
+  });
+
   it('doubles the wait with every failure up to a cap, until the key is forgotten', () => {
     const queue = new WorkQueue({ clock: new FakeClock(), maxDelayMs: 30 });
     const waits = [1, 2, 3, 4].map(() => queue.addRateLimited('a'));

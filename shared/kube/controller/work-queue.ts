@@ -13,9 +13,13 @@ interface DelayedAdd {
   readonly timer: AbortController;
 }
 
+/** A reason of one's own: the default one is an error with a stack, made for each delayed add that is replaced. */
+const REPLACED = 'replaced';
+
 /**
  * client-go's workqueue: a key waits at most once, is never handed to two workers at a time, and is handed out exactly once
- * more when it was added during its processing (https://pkg.go.dev/k8s.io/client-go/util/workqueue).
+ * more when it was added during its processing (https://pkg.go.dev/k8s.io/client-go/util/workqueue). Beyond it: a key that is handed
+ * out waits for no delayed add any more, as a level-triggered reconcile asks for the next one itself.
  */
 export class WorkQueue {
   readonly #clock: Clock;
@@ -48,7 +52,7 @@ export class WorkQueue {
     if (!this.#processing.has(key)) this.#offer(key);
   }
 
-  /** Adds a key after a delay; the earliest of several delayed adds counts. */
+  /** Adds a key after a delay, unless it is handed out before; the earliest of several delayed adds counts. */
   addAfter(key: string, ms: number): void {
     if (this.#closed) return;
     if (ms <= 0) {
@@ -58,7 +62,7 @@ export class WorkQueue {
     const at = this.#clock.monotonicMs() + ms;
     const planned = this.#delayed.get(key);
     if (planned !== undefined && planned.at <= at) return;
-    planned?.timer.abort();
+    planned?.timer.abort(REPLACED);
     const timer = new AbortController();
     this.#delayed.set(key, { at, timer });
     this.#clock.sleep(ms, timer.signal).then(
@@ -66,7 +70,7 @@ export class WorkQueue {
         this.#delayed.delete(key);
         this.add(key);
       },
-      // Replaced by an earlier one, or the queue was closed.
+      // Replaced by an earlier one, handed out before, or the queue was closed.
       () => undefined,
     );
   }
@@ -108,7 +112,7 @@ export class WorkQueue {
   close(): void {
     this.#closed = true;
     this.#waiting.length = 0;
-    for (const { timer } of this.#delayed.values()) timer.abort();
+    for (const { timer } of this.#delayed.values()) timer.abort(REPLACED);
     this.#delayed.clear();
     for (const taker of this.#takers.splice(0)) taker(undefined);
   }
@@ -124,6 +128,8 @@ export class WorkQueue {
   }
 
   #begin(key: string): void {
+    this.#delayed.get(key)?.timer.abort(REPLACED);
+    this.#delayed.delete(key);
     this.#dirty.delete(key);
     this.#processing.add(key);
   }
