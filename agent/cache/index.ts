@@ -1,2 +1,2 @@
 export { GATEKEEPER_IGNORE, type Namespace, type Pod } from './reduce.ts';
-export { ClusterView } from './view.ts';
+export { ClusterView, type NodesByName } from './view.ts';

@@ -4,10 +4,10 @@ import {
   isHubManaged,
   type KubeObject,
   LABELS,
-  parsePolicyKey,
   policyKeyOf,
   revisionOf,
   type SovereignPolicy,
+  SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
@@ -22,7 +22,6 @@ import {
   type Informer,
   type InformerFactory,
   type KindDescriptor,
-  keyOf,
   NAMESPACE_KIND,
   NODE_KIND,
   type Node,
@@ -34,6 +33,7 @@ import {
 import type { Clock } from '@fso/shared/runtime';
 import type { AdmissionObject, Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
 import { isRedirected, POLICY_API } from '../enforce/index.ts';
+import { PodSet } from './pod-set.ts';
 import {
   isSameNode,
   isSamePod,
@@ -54,6 +54,8 @@ const ignoreUnchanged =
   (_key: ObjectKey, current: T | undefined, previous: T | undefined): void => {
     if (current === undefined || previous === undefined || !isSame(current, previous)) handler();
   };
+
+export type NodesByName = Pick<Informer<Node>, 'get'>;
 
 /** Pods are the largest objects, and their number is unlimited. */
 const POD_PAGE = 50;
@@ -92,7 +94,8 @@ export class ClusterView {
   /** The CRDs of this system, one each: a list of all of them would hold every schema of the cluster. */
   readonly definitions: readonly Informer<CustomResourceDefinition>[];
   readonly #byKind: ReadonlyMap<string, Informer<KubeObject>>;
-  readonly #podsByNamespace = new Map<string, Map<ObjectKey, Pod>>();
+  readonly #podsByNamespace = new Map<string, PodSet>();
+  #nodesByName: NodesByName;
   /** The last policies from before their kind became unreadable; undefined: it is readable. */
   #held: ReadonlyMap<string, SovereignPolicy> | undefined;
   #isServed: boolean = true;
@@ -148,6 +151,12 @@ export class ClusterView {
       [kinds.binding.kind, this.mutatingBindings],
     ]);
     this.pods.onChange((key, current, previous) => this.#indexPod(key, current, previous));
+    const lookUp = (): NodesByName => ({ get: (name) => this.nodes.get(name) });
+    this.#nodesByName = lookUp();
+    const renew = (): void => {
+      this.#nodesByName = lookUp();
+    };
+    this.nodes.onChange(ignoreUnchanged(isSameNode, renew));
     this.policies.onServed((served) => {
       this.#isServed = served;
       this.#hold();
@@ -246,8 +255,14 @@ export class ClusterView {
     return this.objectOf(kind, key)?.metadata.resourceVersion;
   }
 
+  /** The same object for as long as the pods of the namespace are the same. */
   podsIn(namespace: string): Iterable<Pod> {
-    return this.#podsByNamespace.get(namespace)?.values() ?? [];
+    return this.#podsByNamespace.get(namespace) ?? PodSet.NONE;
+  }
+
+  /** The same object for as long as each node is in the region in which it was. */
+  get nodesByName(): NodesByName {
+    return this.#nodesByName;
   }
 
   /**
@@ -259,7 +274,7 @@ export class ClusterView {
   }
 
   livePolicy(key: string): SovereignPolicy | undefined {
-    return this.#held === undefined ? this.policies.get(keyOf(parsePolicyKey(key))) : this.#held.get(key);
+    return this.#held === undefined ? this.policies.get(objectKeyOf(key)) : this.#held.get(key);
   }
 
   policyInputs(): PolicyInput[] {
@@ -272,13 +287,14 @@ export class ClusterView {
 
   #indexPod(key: ObjectKey, current: Pod | undefined, previous: Pod | undefined): void {
     const namespace = (current ?? previous)?.metadata.namespace ?? key.split('/')[0] ?? '';
-    const pods = this.#podsByNamespace.get(namespace) ?? new Map<ObjectKey, Pod>();
-    if (current === undefined) pods.delete(key);
-    else pods.set(key, current);
-    if (pods.size === 0) this.#podsByNamespace.delete(namespace);
+    const pods = (this.#podsByNamespace.get(namespace) ?? PodSet.NONE).with(key, current);
+    if (pods === PodSet.NONE) this.#podsByNamespace.delete(namespace);
     else this.#podsByNamespace.set(namespace, pods);
   }
 }
+
+/** Key of a policy in the cache. Not taken apart and put together again: rounds ask it for each of thousands of policies. */
+const objectKeyOf = (key: string): ObjectKey => (key.includes('/') ? key : `${SYSTEM_NAMESPACE}/${key}`);
 
 const memoized = <K extends object, V>(cache: WeakMap<K, V>, key: K, make: (key: K) => V): V => {
   const known = cache.get(key);

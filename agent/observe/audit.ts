@@ -1,5 +1,6 @@
 import { matchesNamespace } from '@fso/shared/compile';
 import { decideResidency } from '@fso/shared/residency';
+import { dropOldest, weakMemo } from '@fso/shared/runtime';
 import type { Pod } from '../cache/index.ts';
 import { type Constraint, type ConstraintEntry, entriesOf, groupNameOf, type ScopedEnforcementAction } from '../enforce/index.ts';
 import { placementOf, REMEMBERED } from './violations.ts';
@@ -15,6 +16,7 @@ export interface AuditInput {
   readonly constraints: readonly Constraint[];
   /** Names of the namespaces of the cluster. */
   readonly namespaces: readonly string[];
+  /** The same object for as long as the pods of the namespace are the same. */
   podsIn(namespace: string): Iterable<Pod>;
 }
 
@@ -45,6 +47,8 @@ const IN_A_ROW = 2;
  */
 export class AuditComparison {
   readonly #tracks = new Map<string, Track>();
+  /** Refused pods, by the pods of a namespace; then by region list. */
+  readonly #counts = weakMemo((_pods: Iterable<Pod>) => new Map<string, number>());
   readonly #refused = new WeakMap<Pod, { readonly regions: string; readonly refused: boolean }[]>();
 
   readonly #onDiffer: (message: string) => void;
@@ -95,8 +99,19 @@ export class AuditComparison {
     let count = 0;
     for (const namespace of namespacesOf(patterns, namespaces)) {
       if (excluded.some((pattern) => matchesNamespace(pattern, namespace))) continue;
-      for (const pod of podsIn(namespace)) if (this.#isRefused(pod, regions, key)) count += 1;
+      count += this.#countIn(podsIn(namespace), regions, key);
     }
+    return count;
+  }
+
+  #countIn(pods: Iterable<Pod>, regions: readonly string[], key: string): number {
+    const known = this.#counts(pods);
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    let count = 0;
+    for (const pod of pods) if (this.#isRefused(pod, regions, key)) count += 1;
+    known.set(key, count);
+    dropOldest(known, REMEMBERED);
     return count;
   }
 
@@ -112,14 +127,18 @@ export class AuditComparison {
   }
 }
 
-/** Exact names are looked up: thousands of them stay cheap. */
+/** Exact names are looked up, and need not exist: thousands of them stay cheap. */
 const namespacesOf = (patterns: readonly ConstraintEntry[], namespaces: readonly string[]): ReadonlySet<string> => {
-  const present = new Set(namespaces);
-  const globs = patterns.filter(({ pattern }) => pattern.includes('*'));
-  const exact = patterns.filter(({ pattern }) => !pattern.includes('*') && present.has(pattern)).map(({ pattern }) => pattern);
-  const matched = globs.length === 0 ? [] : namespaces.filter((name) => globs.some(({ pattern }) => matchesNamespace(pattern, name)));
-  return new Set([...exact, ...matched]);
+  const { exact, globs } = splitPatterns(patterns);
+  const matched = globs.length === 0 ? [] : namespaces.filter((name) => globs.some((glob) => matchesNamespace(glob, name)));
+  return matched.length === 0 ? exact : new Set([...exact, ...matched]);
 };
+
+/** Entries of a constraint are the same object as long as it is. */
+const splitPatterns = weakMemo((patterns: readonly ConstraintEntry[]) => ({
+  exact: new Set(patterns.filter(({ pattern }) => !pattern.includes('*')).map(({ pattern }) => pattern)),
+  globs: patterns.filter(({ pattern }) => pattern.includes('*')).map(({ pattern }) => pattern),
+}));
 
 const AUDIT_POINTS: ReadonlySet<string> = new Set(['audit.gatekeeper.sh', '*']);
 

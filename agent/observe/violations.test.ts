@@ -1,3 +1,4 @@
+import type { Node } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../cache/index.ts';
 import type { PolicyOutcome } from '../enforce/index.ts';
@@ -5,7 +6,12 @@ import { MAX_SAMPLES, ViolationFinder, type ViolationInput } from './violations.
 
 const REGION = 'topology.kubernetes.io/region';
 const outcome: PolicyOutcome = { kind: 'governing', regions: ['eu-west-1'], namespaces: ['finance'], conflicts: [] };
-const nodes: Record<string, string | undefined> = { in: 'eu-west-1', out: 'us-east-1', bare: undefined };
+const node = (name: string, labels?: Record<string, string>): Node => ({ metadata: { name, ...(labels && { labels }) } });
+const nodes: Record<string, Node> = {
+  in: node('in', { [REGION]: 'eu-west-1' }),
+  out: node('out', { [REGION]: 'us-east-1' }),
+  bare: node('bare'),
+};
 
 const pod = (name: string, changes: Partial<Pod> = {}): Pod => ({
   metadata: { name, namespace: 'finance', uid: name },
@@ -17,11 +23,7 @@ const pod = (name: string, changes: Partial<Pod> = {}): Pod => ({
 const input = (pods: readonly Pod[], now = '2026-01-01T00:00:00.000Z'): ViolationInput => ({
   governance: { policies: new Map([['default/p', outcome]]) },
   podsIn: () => pods,
-  node: (name) => {
-    if (!Object.hasOwn(nodes, name)) return;
-    const region = nodes[name];
-    return { metadata: { name, ...(region === undefined ? {} : { labels: { [REGION]: region } }) } };
-  },
+  nodes: { get: (name) => nodes[name] },
   now: new Date(now),
 });
 
@@ -40,6 +42,14 @@ describe('ViolationFinder', () => {
       ['gone', undefined],
       ['out', 'us-east-1'],
     ]);
+  });
+
+  it('judges a bound pod again once a node has another region', () => {
+    const finder = new ViolationFinder();
+    const pods = [pod('a', { spec: { nodeName: 'in' } })];
+    const moved = { get: () => nodes['out'] };
+    const countOf = (now: ViolationInput) => finder.find(now).get('default/p')?.count;
+    expect([input(pods), { ...input(pods), nodes: moved }, input([])].map(countOf)).toEqual([0, 1, 0]);
   });
 
   it('judges a waiting pod by what it asks for', () => {

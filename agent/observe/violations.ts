@@ -1,8 +1,8 @@
 import { REGION_LABEL, type Violation } from '@fso/shared/api';
 import type { Node } from '@fso/shared/kube';
 import { decideResidency, type PodPlacement } from '@fso/shared/residency';
-import { truncate } from '@fso/shared/runtime';
-import type { Pod } from '../cache/index.ts';
+import { dropOldest, truncate, weakMemo2 } from '@fso/shared/runtime';
+import type { NodesByName, Pod } from '../cache/index.ts';
 import type { Governance } from '../enforce/index.ts';
 import type { FirstSeenTimes } from './violation-times.ts';
 
@@ -33,8 +33,10 @@ interface Finding {
 
 export interface ViolationInput {
   readonly governance: Pick<Governance, 'policies'>;
+  /** The same object for as long as the pods of the namespace are the same. */
   podsIn(namespace: string): Iterable<Pod>;
-  node(name: string): Node | undefined;
+  /** The same object for as long as their regions are the same. */
+  readonly nodes: NodesByName;
   /** When violations were first seen by an agent before this one, see violation-times.ts. */
   readonly restored?: FirstSeenTimes;
   readonly now: Date;
@@ -56,6 +58,11 @@ const judgeRunning = (nodeName: string, node: Node | undefined, allowed: readonl
   return { reason: `runs on node ${nodeName} in ${region}, which is not an allowed region`, node: nodeName, region };
 };
 
+interface StrayPod {
+  readonly pod: Pod;
+  readonly finding: Finding;
+}
+
 /**
  * Finds the pods that stand outside of the regions of the policies that govern them, or may be scheduled outside.
  *
@@ -63,6 +70,8 @@ const judgeRunning = (nodeName: string, node: Node | undefined, allowed: readonl
  * that part is remembered by pod object and region list, so that a round over many unchanged pods is cheap.
  */
 export class ViolationFinder {
+  /** By pods and nodes; then by region list. */
+  readonly #strays = weakMemo2((_pods: Iterable<Pod>, _nodes: NodesByName) => new Map<string, readonly StrayPod[]>());
   readonly #decisions = new WeakMap<Pod, { regions: string; finding: Finding | undefined }[]>();
   /** When a violation was first seen, by policy and pod. */
   #since: FirstSeenTimes = new Map();
@@ -91,11 +100,8 @@ export class ViolationFinder {
     round: { readonly since: Map<string, string>; readonly reported: Map<string, string> },
   ): PolicyViolations {
     const found: (FoundViolation & { readonly id: string })[] = [];
-    const cacheKey = target.regions.join(',');
     for (const namespace of target.namespaces) {
-      for (const pod of input.podsIn(namespace)) {
-        const finding = this.#judge(pod, target.regions, cacheKey, input);
-        if (finding === undefined) continue;
+      for (const { pod, finding } of this.#strayIn(namespace, target.regions, input)) {
         const id = `${target.policy}|${pod.metadata.uid ?? `${namespace}/${pod.metadata.name}`}`;
         const since = earlier(this.#since.get(id), input.restored?.get(id)) ?? input.now.toISOString();
         round.since.set(id, since);
@@ -109,10 +115,26 @@ export class ViolationFinder {
     return { count: found.length, found, samples: samples.map(({ violation }) => violation) };
   }
 
-  #judge(pod: Pod, regions: readonly string[], cacheKey: string, input: ViolationInput): Finding | undefined {
+  /** Judged once for as long as pods and nodes are the same, so that a round over thousands of pods is cheap. */
+  #strayIn(namespace: string, regions: readonly string[], { podsIn, nodes }: ViolationInput): readonly StrayPod[] {
+    const pods = podsIn(namespace);
+    const known = this.#strays(pods, nodes);
+    const cacheKey = regions.join(',');
+    const before = known.get(cacheKey);
+    if (before !== undefined) return before;
+    const found = [...pods].flatMap((pod) => {
+      const finding = this.#judge(pod, regions, cacheKey, nodes);
+      return finding === undefined ? [] : { pod, finding };
+    });
+    known.set(cacheKey, found);
+    dropOldest(known, REMEMBERED);
+    return found;
+  }
+
+  #judge(pod: Pod, regions: readonly string[], cacheKey: string, nodes: NodesByName): Finding | undefined {
     if (isFinished(pod)) return undefined;
     const nodeName = pod.spec.nodeName;
-    if (nodeName) return judgeRunning(nodeName, input.node(nodeName), regions);
+    if (nodeName) return judgeRunning(nodeName, nodes.get(nodeName), regions);
     const known = this.#decisions.get(pod) ?? [];
     const hit = known.find((entry) => entry.regions === cacheKey);
     if (hit !== undefined) return hit.finding;
@@ -123,7 +145,7 @@ export class ViolationFinder {
   }
 }
 
-/** Decisions that are kept of one pod, by region list: lists come and go while the pod stays. */
+/** Decisions that are kept of one pod or namespace, by region list: lists come and go while the pods stay. */
 export const REMEMBERED = 4;
 
 export const placementOf = (pod: Pod): PodPlacement =>

@@ -108,7 +108,7 @@ export class StatusPublisher {
     const found = this.#violations.find({
       governance,
       podsIn: (namespace) => context.view.podsIn(namespace),
-      node: (name) => context.view.nodes.get(name),
+      nodes: context.view.nodesByName,
       restored: violationTimes.take(),
       now,
     });

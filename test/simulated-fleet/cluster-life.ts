@@ -200,7 +200,7 @@ export const createClusterLife = ({ cluster, trouble, random, now }: LifeOptions
   const judge = (): PolicyReport[] => {
     const governance = planGovernance(inputs, [...spaces.values()], now);
     const podsIn = (namespace: string): Pod[] => pods.filter(({ metadata }) => metadata.namespace === namespace);
-    const found = finder.find({ governance, podsIn, node: (name) => nodes.get(name), restored, now: new Date() });
+    const found = finder.find({ governance, podsIn, nodes, restored, now: new Date() });
     for (const [name, labels] of planLabels(governance, spaces, reported.size === 0 ? past(20) : new Date())) spaces.set(name, labels);
     return inputs.flatMap((policy, index) => {
       const outcome = governance.policies.get(policy.key);
