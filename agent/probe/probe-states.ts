@@ -45,10 +45,11 @@ export class ProbeStates {
     return this.#states.get(namespace);
   }
 
-  /** Whether no namespace is pending. */
-  get isSettled(): boolean {
-    for (const { state } of this.#states.values()) if (state === 'pending') return false;
-    return true;
+  /** Number of pending namespaces. */
+  get pendingCount(): number {
+    let count = 0;
+    for (const { state } of this.#states.values()) if (state === 'pending') count += 1;
+    return count;
   }
 
   /** Starts a new proof. @param isHeld whether the earlier proof may count for a while */

@@ -123,8 +123,8 @@ describe('Prober', () => {
     await harness.clock.advance(61_000);
     expect(states()).toEqual(allOf('proven'));
     harness.expectLockOne(NAMES, { regions: ['eu', 'us'], floorVersion: 2 });
-    expect([harness.prober.state('a')?.held, harness.prober.isSettled]).toEqual([false, false]);
+    expect([harness.prober.state('a')?.held, harness.prober.pendingCount]).toEqual([false, 1]);
     await harness.clock.advance(15_000);
-    expect([harness.prober.state('a')?.state, harness.prober.isSettled]).toEqual(['proven', true]);
+    expect([harness.prober.state('a')?.state, harness.prober.pendingCount]).toEqual(['proven', 0]);
   });
 });

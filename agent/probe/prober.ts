@@ -159,9 +159,9 @@ export class Prober {
     return this.#outage.isOn ? OUTAGE : undefined;
   }
 
-  /** Whether no proof is pending. */
-  get isSettled(): boolean {
-    return this.#states.isSettled;
+  /** Number of namespaces whose proof is pending. */
+  get pendingCount(): number {
+    return this.#states.pendingCount;
   }
 
   /** Puts a namespace in which lock 2 was just probed at the end of the schedule. */
