@@ -47,7 +47,7 @@ const CONCURRENCY = 16;
 /** Longest wait for the cache to show a write. */
 const ECHO_MS = 1_000;
 const LONGEST_RETRY_MS = 300_000;
-/** Least time between two rounds: writes that went out together come back together, and so do proofs. */
+/** Least time between two rounds, or as long as a round takes: writes that went out together come back together, and so do proofs. */
 const SPACING_MS = 10;
 /** Time for rounds, in ms: enough at once for all rounds of one change among thousands of policies, then a fourth of the time. */
 const PLANNING = { burst: 1_000, perSecond: 250 } as const;
@@ -199,7 +199,7 @@ export class Controller {
   #rest(tookMs: number): void {
     const isStorm = this.#pool.waiting + this.#probers.lockOne.pendingCount >= STORM.size;
     this.#planning.charge(tookMs * (isStorm ? STORM.cost : 1));
-    this.#restUntil = this.#deps.runtime.clock.monotonicMs() + SPACING_MS;
+    this.#restUntil = this.#deps.runtime.clock.monotonicMs() + Math.max(SPACING_MS, tookMs);
   }
 
   #recordRound(): void {

@@ -1,5 +1,5 @@
 import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
-import { type Clock, weakMemo2 } from '@fso/shared/runtime';
+import type { Clock } from '@fso/shared/runtime';
 import type { Write } from '../apply/index.ts';
 import { buildStatusWrite, type WriteContext } from '../apply/index.ts';
 import type { PolicyInput } from '../enforce/index.ts';
@@ -43,6 +43,7 @@ export class StatusPublisher {
   readonly #statuses = new StatusCache();
   readonly #violations = new ViolationFinder();
   readonly #labels = new NamespaceLabelCache();
+  readonly #snapshots = new SnapshotCache();
   readonly #audits: AuditComparison;
 
   constructor(deps: StatusPublisherDeps) {
@@ -95,7 +96,7 @@ export class StatusPublisher {
       present.add(policy.key);
       // A namespace may have any number of these, which must not crowd the others out of the report.
       const isSurplus = outcome.kind === 'invalid' && outcome.surplus === true;
-      if (!isSurplus) snapshots.set(policy.key, snapshotOf(policy, result.status)(violations, labels));
+      if (!isSurplus) snapshots.set(policy.key, this.#snapshots.of({ policy, status: result.status, violations, labels }));
       writes.push(...this.#recordStatus(live, result, isSurplus));
     }
     this.#retain(present);
@@ -141,6 +142,7 @@ export class StatusPublisher {
     const { clock, monitor, tampering } = this.#deps;
     this.#statuses.retain(present);
     this.#labels.retain(present);
+    this.#snapshots.retain(present);
     monitor.retain(present);
     tampering.retain(present, clock.now());
   }
@@ -164,15 +166,36 @@ export class StatusPublisher {
   }
 }
 
-/** The same object as long as its parts are: readers find changes by identity. */
-const snapshotOf = weakMemo2((policy: PolicyInput, status: SovereignPolicyStatus) =>
-  weakMemo2(
-    (violations: PolicyViolations, labels: readonly NamespaceLabels[]): PolicySnapshot => ({
+interface SnapshotParts {
+  readonly policy: PolicyInput;
+  readonly status: SovereignPolicyStatus;
+  readonly violations: PolicyViolations;
+  readonly labels: readonly NamespaceLabels[];
+}
+
+/** The last snapshot of each policy: the same object as long as its parts are, as readers find changes by identity. */
+class SnapshotCache {
+  readonly #known = new Map<string, { readonly parts: SnapshotParts; readonly snapshot: PolicySnapshot }>();
+
+  of(parts: SnapshotParts): PolicySnapshot {
+    const { policy, status, violations, labels } = parts;
+    const known = this.#known.get(policy.key);
+    if (known !== undefined && isSameParts(known.parts, parts)) return known.snapshot;
+    const snapshot = {
       report: toReport(policy, status, { violations, labels }),
       generation: policy.generation,
       observedGeneration: status.observedGeneration ?? 0,
       proven: isProven(status) && status.observedGeneration === policy.generation,
       violations: violations.found,
-    }),
-  ),
-);
+    };
+    this.#known.set(policy.key, { parts, snapshot });
+    return snapshot;
+  }
+
+  retain(policies: Pick<ReadonlySet<string>, 'has'>): void {
+    for (const key of this.#known.keys()) if (!policies.has(key)) this.#known.delete(key);
+  }
+}
+
+const isSameParts = (a: SnapshotParts, b: SnapshotParts): boolean =>
+  a.policy === b.policy && a.status === b.status && a.violations === b.violations && a.labels === b.labels;
