@@ -17,8 +17,7 @@ export interface ProbersOptions {
   readonly onVerdict: (verdict: ProbeVerdict['kind']) => void;
 }
 
-/** Of each kind of request: more at once take no longer to be answered one after the other by an API server that is busy, but memory here. */
-const CONCURRENCY = 8;
+const CONCURRENCY = 16;
 const LONGEST_WAIT_MS = 60_000;
 const LOCK_ONE_PATIENCE_MS = 10_000;
 /** The index has only one canary, which speaks for the whole cluster: asking often costs little. */

@@ -13,7 +13,7 @@ const governing = (namespace: string): PolicyOutcome => ({
 });
 
 /** A cluster in which lock 1 of the given namespaces is proven, and Gatekeeper is absent. */
-const locks = (proven: readonly string[]): LockInput => ({
+const locks = (proven: readonly string[], installed: boolean): LockInput => ({
   plan: {
     governance: {
       namespaces: {
@@ -35,7 +35,7 @@ const locks = (proven: readonly string[]): LockInput => ({
     first: true,
     held: false,
   }),
-  floor: { supported: true, installed: true, bindGate: 'label' },
+  floor: { supported: true, installed, bindGate: 'label' },
   gatekeeper: {
     served: false,
     problem: undefined,
@@ -55,11 +55,15 @@ class Bench {
   readonly book = new StatusCache();
   readonly #policies = new Map<string, ReturnType<typeof policyOf>>();
 
-  plan(name: string, ms: number, { uid = 'first', proven = [] as readonly string[], outcome = governing(name) } = {}): StatusResult {
+  plan(
+    name: string,
+    ms: number,
+    { uid = 'first', proven = [] as readonly string[], outcome = governing(name), installed = true } = {},
+  ): StatusResult {
     const policy = this.#policies.get(name) ?? policyOf(name, { targetNamespace: name, allowedRegions: ['eu-west-1'] });
     this.#policies.set(name, policy);
     const live = { metadata: { namespace: 'team', name, uid, generation: 1 }, spec: policy.spec } as SovereignPolicy;
-    return this.book.plan({ policy, outcome, live, observed: { violations: 0 } }, locks(proven), at(ms));
+    return this.book.plan({ policy, outcome, live, observed: { violations: 0 } }, locks(proven, installed), at(ms));
   }
 }
 
@@ -73,11 +77,18 @@ describe('StatusCache', () => {
 
   it('waits longer with Pending the more policies are so, and never for ever', () => {
     const bench = new Bench();
-    for (let index = 0; index < 600; index += 1) bench.plan(`p${index}`, 0);
-    expect(bench.plan('p0', 300)).toMatchObject({ write: false, heldMs: 9_700 });
-    expect(bench.plan('p0', 10_000)).toMatchObject({ write: true });
+    for (let index = 0; index < 1_600; index += 1) bench.plan(`p${index}`, 0);
+    expect(bench.plan('p0', 300)).toMatchObject({ write: false, heldMs: 29_700 });
+    expect(bench.plan('p0', 30_000)).toMatchObject({ write: true });
     bench.book.retain(new Set(['team/p0']));
     expect(bench.plan('p0', 1_000)).toMatchObject({ write: true });
+  });
+
+  it('waits again when it is Pending for another reason', () => {
+    const bench = new Bench();
+    bench.plan('a', 0, { installed: false });
+    expect(bench.plan('a', 900)).toMatchObject({ write: false, heldMs: 1_000 });
+    expect(bench.plan('a', 1_900)).toMatchObject({ status: { phase: 'Pending' }, write: true });
   });
 
   it('writes at once that a namespace does not exist, and waits with Pending once it does', () => {

@@ -24,11 +24,14 @@ interface Basis {
   readonly daysLeft: number | undefined;
 }
 
-/** A policy is Pending for a moment at every change, on a busy API server for most of a second: only one that stays so is worth a write. */
+/**
+ * A policy is Pending for a moment at every change, on a busy API server for most of a second, and on the way to Active for several reasons:
+ * only what stays so is worth a write.
+ */
 const HOLD_MS = 1_000;
 /** Of many policies that are Pending together each waits longer, so that 1,000 statuses that are about to change are not written. */
 const HOLD_EACH_MS = 20;
-const LONGEST_HOLD_MS = 10_000;
+const LONGEST_HOLD_MS = 30_000;
 
 export interface StatusRequest {
   readonly policy: PolicyInput;
@@ -62,7 +65,7 @@ export class StatusCache {
     const basis = { uid: live.metadata.uid, policy, outcome, locks: planned, observed, daysLeft: daysLeft(policy, now) };
     const unchanged = memo !== undefined && sameBasis(memo.basis, basis);
     const status = unchanged ? memo.status : planStatus({ policy, outcome, previous, locks: planned, observed, now });
-    const since = memo !== undefined && isSameState(memo, outcome, status) ? memo.since : now;
+    const since = memo?.status === status ? memo.since : now;
     if (!unchanged) this.#memos.set(policy.key, { basis, status, since });
     const differs = !this.#isShown(live.status, status);
     const proving = isProving(outcome, status);
@@ -94,10 +97,6 @@ export class StatusCache {
 
 /** A policy whose namespace does not exist has nothing to prove. */
 const isProving = ({ kind }: PolicyOutcome, { phase }: SovereignPolicyStatus): boolean => kind === 'governing' && phase === 'Pending';
-
-/** A namespace that appears leaves a policy Pending, for another reason. */
-const isSameState = (memo: Memo, outcome: PolicyOutcome, { phase }: SovereignPolicyStatus): boolean =>
-  memo.status.phase === phase && memo.basis.outcome.kind === outcome.kind;
 
 const daysLeft = ({ spec: { expiryDate } }: PolicyInput, now: Date): number | undefined =>
   expiryDate === undefined ? undefined : Math.ceil((Date.parse(expiryDate) - now.getTime()) / DAY_MS);
