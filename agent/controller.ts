@@ -255,8 +255,9 @@ export class Controller {
     this.#throttles.noteWrite(write.key, this.#deps.runtime.clock.monotonicMs());
     this.#writeEvents.recordSuccess(write, outcome);
     this.#deps.runtime.trace?.wrote(write.key, false);
-    // The watch shows a write that changed something, and so causes the next round.
-    if (outcome === 'unchanged') this.#wake(DONE_DELAY_MS);
+    // The watch shows most writes, and the round that follows makes up for this call; where it shows none, or did before the answer came,
+    // what waited for this write to end needs it.
+    this.#wake(DONE_DELAY_MS);
   }
 
   #recordFailure(write: Write, failure: WriteFailure, error: unknown): void {
