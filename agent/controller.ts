@@ -198,7 +198,8 @@ export class Controller {
   /** @param tookMs the time that a round took */
   #rest(tookMs: number): void {
     const isStorm = this.#pool.waiting + this.#probers.lockOne.pendingCount >= STORM.size;
-    this.#planning.charge(tookMs * (isStorm ? STORM.cost : 1));
+    // No round keeps the next one away for more than a few seconds, however long it took.
+    this.#planning.charge(Math.min(PLANNING.burst, tookMs * (isStorm ? STORM.cost : 1)));
     this.#restUntil = this.#deps.runtime.clock.monotonicMs() + Math.max(SPACING_MS, tookMs);
   }
 
