@@ -19,7 +19,15 @@ import type { AgentMetrics } from './metrics.ts';
 import type { EventSink, LiveObservatory, ViolationTimeStore } from './observe/index.ts';
 import { NodeMoves, reportMoves, TamperLog } from './observe/index.ts';
 import type { ClusterSettings } from './plan/index.ts';
-import { type ClusterPlan, canaryTargets, indexedNamespaces, ProbeTargets, planCluster, unwritableNamespaces } from './plan/index.ts';
+import {
+  type ClusterPlan,
+  canaryTargets,
+  indexedNamespaces,
+  ProbeTargets,
+  planCluster,
+  UnsettledNamespaces,
+  unwritableNamespaces,
+} from './plan/index.ts';
 import type { ProbeTarget } from './probe/index.ts';
 import { Probers } from './probe/index.ts';
 import type { AgentRuntime } from './runtime.ts';
@@ -53,6 +61,8 @@ const SPACING_MS = 10;
 const PLANNING = { burst: 1_000, perSecond: 250 } as const;
 /** While at least so many writes and proofs wait for their turn a round only adds to them: each counts as several. */
 const STORM = { size: 16, cost: 3 } as const;
+/** Most that one round counts, in ms: the next one may find what is to be put right at once. */
+const LONGEST_CHARGE = 500;
 const NO_TARGETS: ReadonlyMap<string, ProbeTarget> = new Map();
 
 /**
@@ -71,6 +81,7 @@ export class Controller {
   readonly #defaults = new ServerDefaults();
   readonly #definitions = new SettledDefinitions();
   readonly #targets = new ProbeTargets();
+  readonly #unsettled = new UnsettledNamespaces();
   readonly #throttles = new WriteThrottles();
   readonly #renewal = new ParametersRenewal();
   readonly #monitor: LockMonitor;
@@ -170,8 +181,11 @@ export class Controller {
 
   /** Asks for the next round, which waits until the time that rounds took is paid back, and a moment for what comes with what asks. */
   #wake(delayMs = 0): void {
-    const rest = Math.max(this.#planning.charge(0), this.#restUntil - this.#deps.runtime.clock.monotonicMs());
-    this.#queue.addAfter(KEY, Math.max(delayMs, rest));
+    this.#queue.addAfter(KEY, Math.max(delayMs, this.#restMs()));
+  }
+
+  #restMs(): number {
+    return Math.max(this.#planning.charge(0), this.#restUntil - this.#deps.runtime.clock.monotonicMs());
   }
 
   #reconcile(): ReconcileResult {
@@ -181,7 +195,6 @@ export class Controller {
     const plan = this.#planRound(now);
     const throttled = { unproven: this.#monitor.unprovenCount, isProving: this.#probers.lockOne.pendingCount > 0 };
     const due = this.#throttles.due(plan, throttled, started);
-    if (due.waitMs !== undefined) this.#wake(due.waitMs);
     const enforcing = buildWrites(due.actions, this.#context);
     runtime.trace?.enforcing(enforcing.map(({ key }) => key));
     const indexed = this.#expectProofs(plan);
@@ -192,14 +205,15 @@ export class Controller {
     this.#pool.submit([...enforcing, ...buildFinalizerWrites(plan, stuck, this.#context), ...statuses]);
     this.#rest(runtime.clock.monotonicMs() - started);
     this.#recordRound();
-    return this.#nextRound(plan, now);
+    return this.#nextRound(plan, due.waitMs, now);
   }
 
   /** @param tookMs the time that a round took */
   #rest(tookMs: number): void {
-    const isStorm = this.#pool.waiting + this.#probers.lockOne.pendingCount >= STORM.size;
-    // No round keeps the next one away for more than a few seconds, however long it took.
-    this.#planning.charge(Math.min(PLANNING.burst, tookMs * (isStorm ? STORM.cost : 1)));
+    const { lockOne } = this.#probers;
+    // In an outage most proofs are pending and none is asked for.
+    const isStorm = this.#pool.waiting + (lockOne.outage === undefined ? lockOne.pendingCount : 0) >= STORM.size;
+    this.#planning.charge(Math.min(LONGEST_CHARGE, tookMs * (isStorm ? STORM.cost : 1)));
     this.#restUntil = this.#deps.runtime.clock.monotonicMs() + Math.max(SPACING_MS, tookMs);
   }
 
@@ -231,25 +245,25 @@ export class Controller {
 
   /** @returns namespaces that lock 1 enforces by its index */
   #expectProofs(plan: ClusterPlan): ReadonlySet<string> {
-    const { view, settings } = this.#deps;
+    const { runtime, view, settings } = this.#deps;
     const unwritable = unwritableNamespaces(this.#pool.failures());
     const indexed = indexedNamespaces(plan, unwritable);
     const hasFloor = settings.capabilities.floor;
     this.#probers.lockOne.expect(hasFloor ? this.#targets.of(plan, view, indexed) : NO_TARGETS, plan.governance.namespaces);
     this.#probers.index.expect(hasFloor ? this.#targets.ofIndex(plan, view) : NO_TARGETS);
-    this.#probers.lockTwo.expect(canaryTargets(plan, view, unwritable));
+    const unsettled = this.#unsettled.update(plan.unapplied, runtime.clock.monotonicMs());
+    this.#probers.lockTwo.expect(canaryTargets(plan, view, new Set([...unwritable, ...unsettled])));
     return indexed;
   }
 
-  #nextRound({ governance }: ClusterPlan, now: Date): ReconcileResult {
-    const waits = this.#monitor.gracesLeftMs();
-    if (governance.nextChangeAt !== undefined) waits.push(governance.nextChangeAt.getTime() - now.getTime() + 1);
-    const tamperedMs = this.#tampering.endsInMs(now);
-    if (tamperedMs !== undefined) waits.push(tamperedMs);
-    const renewalMs = this.#renewal.waitMs(now);
-    if (renewalMs !== undefined) waits.push(renewalMs);
+  /** @param throttledMs until the next write is due that waits */
+  #nextRound({ governance }: ClusterPlan, throttledMs: number | undefined, now: Date): ReconcileResult {
+    const changeMs = governance.nextChangeAt && governance.nextChangeAt.getTime() - now.getTime() + 1;
+    const settledMs = this.#unsettled.nextMs(this.#deps.runtime.clock.monotonicMs());
+    const others = [throttledMs, changeMs, settledMs, this.#tampering.endsInMs(now), this.#renewal.waitMs(now)];
+    const waits = [...this.#monitor.gracesLeftMs(), ...others.filter((ms) => ms !== undefined)];
     if (waits.length === 0) return {};
-    return { requeueAfterMs: Math.min(MAX_TIMER_MS, Math.max(1, Math.min(...waits))) };
+    return { requeueAfterMs: Math.min(MAX_TIMER_MS, Math.max(1, this.#restMs(), Math.min(...waits))) };
   }
 
   #recordSuccess(write: Write, outcome: WriteOutcome): void {

@@ -26,6 +26,7 @@ export class ParametersRenewal {
   }
 
   #leftMs(now: Date): number {
-    return this.#last === undefined ? 0 : this.#last.getTime() + EVERY_MS - now.getTime();
+    // A clock that was set back prolongs nothing.
+    return this.#last === undefined ? 0 : Math.min(EVERY_MS, this.#last.getTime() + EVERY_MS - now.getTime());
   }
 }

@@ -2,4 +2,4 @@ export { type Capabilities, capabilitiesOf, untilUpgraded } from './capabilities
 export { readUninstallRequest, type UninstallRequest, uninstalledText } from './install-record.ts';
 export { type ClusterPlan, planCluster } from './plan.ts';
 export { type ClusterSettings, isInjectionServed } from './plan-lock-one.ts';
-export { canaryTargets, indexedNamespaces, ProbeTargets, unwritableNamespaces } from './probe-targets.ts';
+export { canaryTargets, indexedNamespaces, ProbeTargets, UnsettledNamespaces, unwritableNamespaces } from './probe-targets.ts';

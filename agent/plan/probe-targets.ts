@@ -18,6 +18,27 @@ export const unwritableNamespaces = (failures: readonly WriteFailure[]): Readonl
 export const indexedNamespaces = (plan: Pick<ClusterPlan, 'isIndexed'>, unwritable: ReadonlySet<string>): ReadonlySet<string> =>
   new Set([...unwritable].filter((namespace) => plan.isIndexed(namespace)));
 
+/** How long labels may be about to change, ms: another writer may change them again and again. */
+const SETTLE_MS = 5_000;
+
+/** Since when the labels of namespaces differ from what they should be. */
+export class UnsettledNamespaces {
+  readonly #since = new Map<string, number>();
+
+  /** @param now monotonic ms @returns those that differ for so long that nothing more waits for them */
+  update(unapplied: ReadonlySet<string>, now: number): ReadonlySet<string> {
+    for (const namespace of this.#since.keys()) if (!unapplied.has(namespace)) this.#since.delete(namespace);
+    for (const namespace of unapplied) if (!this.#since.has(namespace)) this.#since.set(namespace, now);
+    return new Set([...this.#since].filter(([, since]) => now - since >= SETTLE_MS).map(([namespace]) => namespace));
+  }
+
+  /** Ms until the next one of them does; undefined: none will. */
+  nextMs(now: number): number | undefined {
+    const left = [...this.#since.values()].map((since) => since + SETTLE_MS - now).filter((ms) => ms > 0);
+    return left.length === 0 ? undefined : Math.min(...left);
+  }
+}
+
 interface Wanted {
   readonly governance: NamespaceGovernance;
   readonly before: ProbeTarget | undefined;
@@ -93,18 +114,18 @@ const NOWHERE: ReadonlyMap<string, CanaryTarget> = new Map();
  * down from a namespace that is left out. None while the canary constraint itself is not in force. A namespace in which
  * nothing may run has no region to ask for, and lock 1 refuses all there.
  *
- * @param unwritable namespaces whose labels stay as they are, right or not
+ * @param lasting namespaces whose labels stay as they are, right or not
  */
 export const canaryTargets = (
   plan: Pick<ClusterPlan, 'governance' | 'templateReady' | 'constraintEnforced' | 'unapplied'>,
   { namespaces }: Pick<ClusterView, 'namespaces'>,
-  unwritable: ReadonlySet<string>,
+  lasting: ReadonlySet<string>,
 ): ReadonlyMap<string, CanaryTarget> => {
   if (!plan.templateReady || !plan.constraintEnforced(CANARY_NAME)) return NOWHERE;
   const targets = new Map<string, CanaryTarget>();
   for (const [name, governance] of plan.governance.namespaces) {
     const namespace = namespaces.get(name);
-    const isSettled = !plan.unapplied.has(name) || unwritable.has(name);
+    const isSettled = !plan.unapplied.has(name) || lasting.has(name);
     const target = namespace && targetOf(namespace, governance)[isSettled ? 'settled' : 'unsettled'];
     if (target !== undefined) targets.set(name, target);
   }
@@ -124,7 +145,7 @@ const targetOf = weakMemo2((namespace: KubeObject, governance: NamespaceGovernan
   if (region === undefined) return {};
   const fingerprint = `${identityOf(namespace)} ${actionsText(governance)}`;
   const target = { region, fingerprint, hint: hintOf(namespace), isSettled: true };
-  return { settled: target, unsettled: { ...target, fingerprint: `unsettled ${fingerprint}`, isSettled: false } };
+  return { settled: target, unsettled: { ...target, isSettled: false } };
 });
 
 const ownTarget = weakMemo(

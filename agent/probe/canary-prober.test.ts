@@ -73,8 +73,23 @@ describe('CanaryProber', () => {
     await harness.clock.advance(1_000);
     expect(harness.canary.state('a')?.state).toBe('proven');
     expect(harness.requests).toEqual([{ namespace: 'a', what: 'canary' }]);
-    harness.expect(['a'], { isSettled: false });
-    expect(harness.canary.state('a')?.state).toBe('pending');
+  });
+
+  it('keeps what it found while annotations are put right, which do not count here', async () => {
+    harness = new ProbeHarness();
+    harness.open.add('a');
+    harness.expect(['a', 'b']);
+    await harness.clock.advance(10_000);
+    const states = () => ['a', 'b'].map((name) => harness.canary.state(name)?.state);
+    expect(states()).toEqual(['failed', 'proven']);
+    for (const isSettled of [false, true, false, true]) {
+      harness.expect(['a', 'b'], { isSettled });
+      await harness.clock.advance(1_000);
+      expect(states()).toEqual(['failed', 'proven']);
+    }
+    harness.open.delete('a');
+    await harness.clock.advance(120_000);
+    expect(states()).toEqual(['proven', 'proven']);
   });
 
   it('has no state without targets', async () => {

@@ -87,16 +87,28 @@ export class CanaryProber {
 
   /** Replaces the targets; there are none while the canary constraint is not in force. */
   expect(targets: ReadonlyMap<string, CanaryTarget>): void {
+    const before = this.#targets;
     this.#targets = targets;
     for (const namespace of this.#states.keys()) if (!targets.has(namespace)) this.#forget(namespace);
-    for (const [namespace, { fingerprint, isSettled }] of targets) {
-      if (this.#states.get(namespace)?.fingerprint === fingerprint) continue;
-      this.#states.set(namespace, { fingerprint, state: 'pending', message: undefined });
-      this.#schedule.add(namespace);
-      this.#times.expect(namespace);
-      if (isSettled) this.#retries.start(namespace);
+    for (const [namespace, target] of targets) {
+      const known = this.#states.get(namespace);
+      if (known?.fingerprint !== target.fingerprint) this.#expectOne(namespace, target);
+      else if (target.isSettled && before.get(namespace)?.isSettled !== true) this.#begin(namespace, known);
     }
     if (targets.size === 0) this.#outage.end();
+  }
+
+  #expectOne(namespace: string, { fingerprint, isSettled }: CanaryTarget): void {
+    this.#states.set(namespace, { fingerprint, state: 'pending', message: undefined });
+    this.#schedule.add(namespace);
+    this.#times.expect(namespace);
+    if (isSettled) this.#retries.start(namespace);
+  }
+
+  /** What was found before labels were put right, which are none that count here, still holds. */
+  #begin(namespace: string, { state }: CanaryState): void {
+    if (state === 'pending') this.#retries.start(namespace);
+    if (state === 'failed') this.#resume(namespace);
   }
 
   #forget(namespace: string): void {

@@ -91,6 +91,18 @@ describe('StatusCache', () => {
     expect(bench.plan('a', 1_900)).toMatchObject({ status: { phase: 'Pending' }, write: true });
   });
 
+  it('writes in the end what is Pending for one reason after the other', () => {
+    const bench = new Bench();
+    const results = Array.from({ length: 13 }, (_, n) => bench.plan('a', n * 900, { installed: n % 2 === 0 }));
+    expect(results.map(({ write }) => write).indexOf(true)).toBe(12);
+  });
+
+  it('waits no longer where the clock was set back', () => {
+    const bench = new Bench();
+    bench.plan('a', 3_600_000);
+    expect(bench.plan('a', 0)).toMatchObject({ write: false, heldMs: 1_000 });
+  });
+
   it('writes at once that a namespace does not exist, and waits with Pending once it does', () => {
     const bench = new Bench();
     const outcome: PolicyOutcome = { kind: 'namespaceMissing', regions: ['eu-west-1'], message: 'namespace a does not exist' };

@@ -11,6 +11,8 @@ interface Memo {
   readonly status: SovereignPolicyStatus;
   /** Since when it says this. */
   readonly since: Date;
+  /** Since when it is in this phase. */
+  readonly phaseSince: Date;
 }
 
 /** All that a status follows from. */
@@ -32,6 +34,8 @@ const HOLD_MS = 1_000;
 /** Of many policies that are Pending together each waits longer, so that 1,000 statuses that are about to change are not written. */
 const HOLD_EACH_MS = 20;
 const LONGEST_HOLD_MS = 30_000;
+/** What keeps changing is written after so many times its wait: the cluster must not show for ever what was before. */
+const MOST_HOLDS = 10;
 
 export interface StatusRequest {
   readonly policy: PolicyInput;
@@ -65,19 +69,24 @@ export class StatusCache {
     const basis = { uid: live.metadata.uid, policy, outcome, locks: planned, observed, daysLeft: daysLeft(policy, now) };
     const unchanged = memo !== undefined && sameBasis(memo.basis, basis);
     const status = unchanged ? memo.status : planStatus({ policy, outcome, previous, locks: planned, observed, now });
-    const since = memo?.status === status ? memo.since : now;
-    if (!unchanged) this.#memos.set(policy.key, { basis, status, since });
+    const current = unchanged ? memo : { basis, status, ...timesOf(memo, outcome, status, now) };
+    if (!unchanged) this.#memos.set(policy.key, current);
     const differs = !this.#isShown(live.status, status);
-    const proving = isProving(outcome, status);
-    const heldMs = differs ? this.#holdMs(policy.key, proving, now.getTime() - since.getTime()) : 0;
-    if (!proving) this.#pending.delete(policy.key);
+    const heldMs = this.#holdMs(policy.key, differs && isProving(outcome, status), current, now);
     return { status, previous, locks: planned, write: differs && heldMs === 0, heldMs };
   }
 
-  #holdMs(key: string, proving: boolean, pendingMs: number): number {
-    if (!proving) return 0;
+  #holdMs(key: string, isToWait: boolean, { since, phaseSince }: Memo, now: Date): number {
+    if (!isToWait) {
+      this.#pending.delete(key);
+      return 0;
+    }
     this.#pending.add(key);
-    return Math.max(0, Math.min(LONGEST_HOLD_MS, HOLD_MS + HOLD_EACH_MS * (this.#pending.size - 1)) - pendingMs);
+    const [sameMs, pendingMs] = [now.getTime() - since.getTime(), now.getTime() - phaseSince.getTime()];
+    const holdMs = Math.min(LONGEST_HOLD_MS, HOLD_MS + HOLD_EACH_MS * (this.#pending.size - 1));
+    const longestMs = Math.min(LONGEST_HOLD_MS, MOST_HOLDS * holdMs);
+    // A clock that was set back prolongs nothing.
+    return Math.max(0, Math.min(holdMs, holdMs - sameMs, longestMs - pendingMs));
   }
 
   retain(keys: Pick<ReadonlySet<string>, 'has'>): void {
@@ -97,6 +106,20 @@ export class StatusCache {
 
 /** A policy whose namespace does not exist has nothing to prove. */
 const isProving = ({ kind }: PolicyOutcome, { phase }: SovereignPolicyStatus): boolean => kind === 'governing' && phase === 'Pending';
+
+const timesOf = (
+  memo: Memo | undefined,
+  outcome: PolicyOutcome,
+  status: SovereignPolicyStatus,
+  now: Date,
+): Pick<Memo, 'since' | 'phaseSince'> => ({
+  since: memo?.status === status ? memo.since : now,
+  phaseSince: memo !== undefined && isSamePhase(memo, outcome, status) ? memo.phaseSince : now,
+});
+
+/** A namespace that appears leaves a policy Pending, for another reason. */
+const isSamePhase = (memo: Memo, outcome: PolicyOutcome, { phase }: SovereignPolicyStatus): boolean =>
+  memo.status.phase === phase && memo.basis.outcome.kind === outcome.kind;
 
 const daysLeft = ({ spec: { expiryDate } }: PolicyInput, now: Date): number | undefined =>
   expiryDate === undefined ? undefined : Math.ceil((Date.parse(expiryDate) - now.getTime()) / DAY_MS);

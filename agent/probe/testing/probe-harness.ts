@@ -75,7 +75,7 @@ export class ProbeHarness {
   }
 
   expect(namespaces: readonly string[], { isSettled = true } = {}): void {
-    const target: CanaryTarget = { region: 'eu', fingerprint: `f ${isSettled}`, hint: undefined, isSettled };
+    const target: CanaryTarget = { region: 'eu', fingerprint: 'f', hint: undefined, isSettled };
     this.canary.expect(new Map(namespaces.map((name): [string, CanaryTarget] => [name, target])));
   }
 

@@ -12,7 +12,8 @@ import { createRandom, shuffled } from '../../harness/random.ts';
 import { percentile, printRows, seconds, writeFigures } from '../figures.ts';
 import { makeNamespaces } from '../namespaces.ts';
 import { REGION_SETS, REGIONS, regionSet } from '../regions.ts';
-import { allActive, writePolicies } from './one-cluster.ts';
+import { writePolicies } from './one-cluster.ts';
+import { PolicyWatch } from './policy-watch.ts';
 
 /** Of each series, not counted; also gives the API server time to notice changed webhooks. */
 const WARM_UP = 100;
@@ -149,7 +150,9 @@ const measure = async ([{ cluster, world }, control]: readonly [Cluster, Cluster
   const agent = await startAgentProcess(cluster, { folder });
   try {
     await writePolicies(world, namespaces);
-    await allActive(world, settings.policies);
+    const watch = new PolicyWatch(world);
+    await watch.enforced(settings.policies);
+    watch.close();
     const setUpMs = performance.now() - begin;
     const whole = await takeTurns([governed, other, without], settings.requests);
     await agent.stop();

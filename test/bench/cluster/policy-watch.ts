@@ -3,6 +3,8 @@ import { createInformers, type Informer, SOVEREIGN_POLICY_KIND } from '@fso/shar
 import { createLogger } from '@fso/shared/runtime';
 import type { AgentHarness } from '../../harness/agent-harness.ts';
 
+const PATIENCE_MS = 600_000;
+
 const isEnforced = ({ metadata, status }: SovereignPolicy): boolean =>
   status?.phase === 'Active' &&
   status.enforcement?.gatekeeper.state === 'Enforced' &&
@@ -49,7 +51,7 @@ export class PolicyWatch {
 
   #until(isReached: () => boolean): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const { signal } = this.#stop;
+    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(PATIENCE_MS)]);
     const onAbort = (): void => reject(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
     const end = this.#informer.onChange(() => {
