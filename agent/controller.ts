@@ -1,4 +1,4 @@
-import { type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
+import { type CustomResourceDefinition, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
 import { type Allowance, createAllowance } from '@fso/shared/runtime';
 import {
   buildFinalizerWrites,
@@ -106,7 +106,7 @@ export class Controller {
       client,
       view,
       defaults: this.#defaults,
-      onDefinition: (definition) => this.#definitions.recordWrite(definition),
+      onDefinition: (definition) => this.#recordDefinition(definition),
       onTookOver: (repair) => this.#writeEvents.recordRepair(repair),
     };
     this.#writeEvents = new WriteEvents({ ...outputs, view, logger, clock, tampering: this.#tampering });
@@ -264,6 +264,12 @@ export class Controller {
     const waits = [...this.#monitor.gracesLeftMs(), ...others.filter((ms) => ms !== undefined)];
     if (waits.length === 0) return {};
     return { requeueAfterMs: Math.min(MAX_TIMER_MS, Math.max(1, this.#restMs(), Math.min(...waits))) };
+  }
+
+  /** A CRD as a write left it: what its schema kept from being written can be now. */
+  #recordDefinition(definition: CustomResourceDefinition): void {
+    this.#definitions.recordWrite(definition);
+    this.#pool.retryKind(definition.spec.names.kind);
   }
 
   #recordSuccess(write: Write, outcome: WriteOutcome): void {

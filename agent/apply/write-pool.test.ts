@@ -127,6 +127,22 @@ describe('WritePool', () => {
     expect(pool.failures()).toMatchObject([{ key: 'bad', failures: 2 }]);
   });
 
+  it('tries what failed a second later where the kind may be written again, and no other kind', async () => {
+    const { pool, clock } = start();
+    const [one, other] = [new Task('A/a'), new Task('B/a')];
+    const writes = [one, other];
+    pool.submit(writes);
+    await one.end(new Error('no'));
+    await other.end(new Error('no'));
+    pool.retryKind('A');
+    await clock.advance(999);
+    pool.submit(writes);
+    expect([one.runs, other.runs]).toEqual([1, 1]);
+    await clock.advance(1);
+    pool.submit(writes);
+    expect([one.runs, other.runs]).toEqual([2, 1]);
+  });
+
   it('goes on with the others where one fails', async () => {
     const { pool, done } = start(1);
     const [bad, good] = [new Task('bad'), new Task('good', 1)];

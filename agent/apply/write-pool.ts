@@ -58,6 +58,9 @@ export interface RetryPolicy {
   readonly random: () => number;
 }
 
+/** An API server takes up a changed CRD within a second. */
+const RETRY_SOON_MS = 1_000;
+
 interface KeyState {
   failures: number;
   error: string;
@@ -113,6 +116,13 @@ export class WritePool {
     return [...this.#states]
       .filter(([, state]) => state.failures > 0)
       .map(([key, { policies, error, failures, notKept }]) => ({ key, policies, error, failures, ...(notKept && { notKept }) }));
+  }
+
+  /** Tries the writes of a kind that failed soon again: what they failed by may be over. */
+  retryKind(kind: string): void {
+    const soon = this.#options.clock.monotonicMs() + RETRY_SOON_MS;
+    for (const [key, state] of this.#states) if (key.startsWith(`${kind}/`)) state.notBefore = Math.min(state.notBefore, soon);
+    this.#arm();
   }
 
   #isDue(write: Write, now: number): boolean {

@@ -12,6 +12,7 @@ import {
 } from '@fso/shared/api';
 import {
   CRD_KIND,
+  type CustomResourceDefinition,
   GEO_RESIDENCY_KIND,
   isConflict,
   isNotFound,
@@ -32,7 +33,7 @@ export interface WriteContext {
   readonly view: ClusterView;
   readonly defaults: ServerDefaults;
   /** Gets each CRD as a write left it. */
-  readonly onDefinition: (definition: KubeObject) => void;
+  readonly onDefinition: (definition: CustomResourceDefinition) => void;
   /** Gets each repair that a conflict revealed. */
   readonly onTookOver: (repair: Repair) => void;
 }
@@ -90,7 +91,7 @@ const runStep = async (step: Action, context: WriteContext, signal: AbortSignal)
   const before = view.versionOf(action.kind, nameOf(action));
   const { tookOver, object } = await runAction(client, action, signal);
   if (tookOver) onTookOver(repairOf(step, step.policies, view));
-  if (action.kind.kind === CRD_KIND.kind && object !== undefined) context.onDefinition(object);
+  if (action.kind.kind === CRD_KIND.kind && object !== undefined) context.onDefinition(object as CustomResourceDefinition);
   if (action.type === 'patch') learnDefaults(action, object, context);
   return object !== undefined && object.metadata.resourceVersion === before ? 'unchanged' : 'written';
 };
