@@ -4,10 +4,10 @@ import {
   isHubManaged,
   type KubeObject,
   LABELS,
+  parsePolicyKey,
   policyKeyOf,
   revisionOf,
   type SovereignPolicy,
-  SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
@@ -22,6 +22,7 @@ import {
   type Informer,
   type InformerFactory,
   type KindDescriptor,
+  keyOf,
   NAMESPACE_KIND,
   NODE_KIND,
   type Node,
@@ -274,7 +275,7 @@ export class ClusterView {
   }
 
   livePolicy(key: string): SovereignPolicy | undefined {
-    return this.#held === undefined ? this.policies.get(objectKeyOf(key)) : this.#held.get(key);
+    return this.#held === undefined ? this.policies.get(keyOf(parsePolicyKey(key))) : this.#held.get(key);
   }
 
   policyInputs(): PolicyInput[] {
@@ -292,9 +293,6 @@ export class ClusterView {
     else this.#podsByNamespace.set(namespace, pods);
   }
 }
-
-/** Key of a policy in the cache. Not taken apart and put together again: rounds ask it for each of thousands of policies. */
-const objectKeyOf = (key: string): ObjectKey => (key.includes('/') ? key : `${SYSTEM_NAMESPACE}/${key}`);
 
 const memoized = <K extends object, V>(cache: WeakMap<K, V>, key: K, make: (key: K) => V): V => {
   const known = cache.get(key);

@@ -125,27 +125,19 @@ export const canaryTargets = (
   const targets = new Map<string, CanaryTarget>();
   for (const [name, governance] of plan.governance.namespaces) {
     const namespace = namespaces.get(name);
-    const isSettled = !plan.unapplied.has(name) || lasting.has(name);
-    const target = namespace && targetOf(namespace, governance)[isSettled ? 'settled' : 'unsettled'];
-    if (target !== undefined) targets.set(name, target);
+    const target = namespace && targetOf(namespace, governance);
+    if (target !== undefined) targets.set(name, { ...target, isSettled: !plan.unapplied.has(name) || lasting.has(name) });
   }
   const own = namespaces.get(SYSTEM_NAMESPACE);
   if (own !== undefined) targets.set(SYSTEM_NAMESPACE, ownTarget(own));
   return targets;
 };
 
-interface Targets {
-  readonly settled?: CanaryTarget;
-  readonly unsettled?: CanaryTarget;
-}
-
-const targetOf = weakMemo2((namespace: KubeObject, governance: NamespaceGovernance): Targets => {
+const targetOf = weakMemo2((namespace: KubeObject, governance: NamespaceGovernance): Omit<CanaryTarget, 'isSettled'> | undefined => {
   const { deny } = governance.actions;
   const region = deny === undefined ? NO_REGION : deny.regions[0];
-  if (region === undefined) return {};
-  const fingerprint = `${identityOf(namespace)} ${actionsText(governance)}`;
-  const target = { region, fingerprint, hint: hintOf(namespace), isSettled: true };
-  return { settled: target, unsettled: { ...target, isSettled: false } };
+  if (region === undefined) return undefined;
+  return { region, fingerprint: `${identityOf(namespace)} ${actionsText(governance)}`, hint: hintOf(namespace) };
 });
 
 const ownTarget = weakMemo(

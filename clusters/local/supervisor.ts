@@ -4,9 +4,9 @@ import { messageOf } from '@fso/shared/text';
 import { CommandError } from '../build/command-error.ts';
 import type { Log } from '../build/tools.ts';
 import { CLUSTER_DIR_VARIABLE, endProcesses, isAlive, runMark, spawnDetached, tail } from '../processes.ts';
-import { commandLine, type ToolFolders } from './commands.ts';
+import { type CommandContext, commandLine } from './commands.ts';
 import { portProblem } from './ports.ts';
-import { type ClusterPaths, type ClusterState, COMPONENTS, type Component, writeState } from './state.ts';
+import { type ClusterState, COMPONENTS, type Component, writeState } from './state.ts';
 
 const POLL_MS = 100;
 /** Guards against hanging alone: ten times what the slowest wait takes on an idle machine. */
@@ -48,10 +48,7 @@ function portOf(component: Component, state: ClusterState): number | undefined {
   }
 }
 
-export interface SupervisorOptions {
-  readonly paths: ClusterPaths;
-  readonly state: ClusterState;
-  readonly tools: ToolFolders;
+export interface SupervisorOptions extends CommandContext {
   readonly log: Log;
 }
 

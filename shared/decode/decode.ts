@@ -34,17 +34,14 @@ export const createDecoder = (
     const counted = files.filter(({ path }) => isPolicyPath(path));
     const tooMany = sizeProblems('files', counted.length, all.maxFiles);
     if (tooMany.length > 0) return { ok: false, problems: tooMany };
-    decodings.begin();
     const decoded: DecodedFile[] = [];
     let problems = 0;
     // Sorted, so that the problems of a broken repository do not depend on the order of its files.
-    for (const file of counted.toSorted((left, right) => byText(left.path, right.path))) {
-      const current = decodings.of(file);
+    for (const current of decodings.of(counted.toSorted((left, right) => byText(left.path, right.path)))) {
       decoded.push(current);
       problems += current.problems.length;
       if (problems > all.maxProblems) break;
     }
-    decodings.end();
     return assemble(decoded, all, extent);
   };
 };
@@ -58,9 +55,7 @@ export const decodeAlone = (files: readonly SourceFile[]): DecodedAlone => creat
 export const createAloneDecoder = (): ((files: readonly SourceFile[]) => DecodedAlone) => {
   const decodings = new Decodings(DEFAULT_LIMITS);
   return (files) => {
-    decodings.begin();
-    const decoded = files.map((file) => decodings.of(file));
-    decodings.end();
+    const decoded = [...decodings.of(files)];
     return { set: toSet(decoded.flatMap(({ documents }) => documents)), problems: decoded.flatMap(({ problems }) => problems) };
   };
 };
@@ -73,29 +68,25 @@ interface Decoding {
 /** The files of one call after another; those that read as they did in the last one are not parsed again. */
 class Decodings {
   readonly #limits: DecodeLimits;
-  #last = new Map<string, Decoding>();
-  #current = new Map<string, Decoding>();
+  #last: ReadonlyMap<string, Decoding> = new Map();
 
   constructor(limits: DecodeLimits) {
     this.#limits = limits;
   }
 
-  /** The next call: of the files of the one before only those are kept that it asks for. */
-  begin(): void {
-    this.#last = this.#current;
-    this.#current = new Map();
-  }
-
-  /** Forgets what the call did not ask for. */
-  end(): void {
-    this.#last = new Map();
-  }
-
-  of(file: SourceFile): DecodedFile {
-    const known = this.#last.get(file.path);
-    const current = known?.text === file.text ? known : { text: file.text, decoded: decodeFile(file, this.#limits) };
-    this.#current.set(file.path, current);
-    return current.decoded;
+  /** The files of the next call, each decoded as it is asked for; of the call before only what they share with it is kept. */
+  *of(files: Iterable<SourceFile>): Generator<DecodedFile> {
+    const decodings = new Map<string, Decoding>();
+    try {
+      for (const file of files) {
+        const known = this.#last.get(file.path);
+        const current = known?.text === file.text ? known : { text: file.text, decoded: decodeFile(file, this.#limits) };
+        decodings.set(file.path, current);
+        yield current.decoded;
+      }
+    } finally {
+      this.#last = decodings;
+    }
   }
 }
 

@@ -22,12 +22,15 @@ export const versionQuery = (trx: Transaction<Schema>, time: string): CompiledQu
       history_time = case when history = value then ${time} else history_time end
     returning value`.compile(trx);
 
-/** Makes the version of this commit. @param time as {@link versionQuery} */
-export const nextVersion = async (trx: Transaction<Schema>, time: string): Promise<number> => {
-  const [row] = (await trx.executeQuery(versionQuery(trx, time))).rows;
+/** The version in the rows of {@link versionQuery}. @throws Error where the ledger has none: nothing may be written then */
+export const versionIn = ([row]: readonly { readonly value: number }[]): number => {
   if (row === undefined) throw new Error('the ledger has no version');
   return row.value;
 };
+
+/** Makes the version of this commit. @param time as {@link versionQuery} */
+export const nextVersion = async (trx: Transaction<Schema>, time: string): Promise<number> =>
+  versionIn((await trx.executeQuery(versionQuery(trx, time))).rows);
 
 /** The version of the newest commit. */
 export const readVersion = async (db: Kysely<Schema>): Promise<number> =>

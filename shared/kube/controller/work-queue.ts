@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../../runtime/index.ts';
+import { type Clock, OVER, systemClock } from '../../runtime/index.ts';
 
 export interface WorkQueueOptions {
   readonly clock?: Clock;
@@ -12,9 +12,6 @@ interface DelayedAdd {
   readonly at: number;
   readonly timer: AbortController;
 }
-
-/** A reason of one's own: the default one is an error with a stack, made for each delayed add that is replaced. */
-const REPLACED = 'replaced';
 
 /**
  * client-go's workqueue: a key waits at most once, is never handed to two workers at a time, and is handed out exactly once
@@ -62,7 +59,7 @@ export class WorkQueue {
     const at = this.#clock.monotonicMs() + ms;
     const planned = this.#delayed.get(key);
     if (planned !== undefined && planned.at <= at) return;
-    planned?.timer.abort(REPLACED);
+    planned?.timer.abort(OVER);
     const timer = new AbortController();
     this.#delayed.set(key, { at, timer });
     this.#clock.sleep(ms, timer.signal).then(
@@ -112,7 +109,7 @@ export class WorkQueue {
   close(): void {
     this.#closed = true;
     this.#waiting.length = 0;
-    for (const { timer } of this.#delayed.values()) timer.abort(REPLACED);
+    for (const { timer } of this.#delayed.values()) timer.abort(OVER);
     this.#delayed.clear();
     for (const taker of this.#takers.splice(0)) taker(undefined);
   }
@@ -128,7 +125,7 @@ export class WorkQueue {
   }
 
   #begin(key: string): void {
-    this.#delayed.get(key)?.timer.abort(REPLACED);
+    this.#delayed.get(key)?.timer.abort(OVER);
     this.#delayed.delete(key);
     this.#dirty.delete(key);
     this.#processing.add(key);

@@ -1,19 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { REGION_LABEL } from '@fso/shared/api';
 import { POD_KIND } from '@fso/shared/kube';
-import { AgentHarness } from '../../harness/agent-harness.ts';
+import type { AgentHarness } from '../../harness/agent-harness.ts';
 import { startAgentProcess } from '../../harness/agent-process.ts';
 import { GATEKEEPER_MUTATING_WEBHOOKS, GATEKEEPER_WEBHOOKS } from '../../harness/locks.ts';
 import { createRandom, shuffled } from '../../harness/random.ts';
 import { percentile, printRows, seconds, writeFigures } from '../figures.ts';
 import { makeNamespaces } from '../namespaces.ts';
-import { REGION_SETS, REGIONS, regionSet } from '../regions.ts';
-import { writePolicies } from './one-cluster.ts';
-import { PolicyWatch } from './policy-watch.ts';
+import { REGION_SETS, regionSet } from '../regions.ts';
+import { type OneCluster, withClusters } from './one-cluster.ts';
+import { enforcePolicies } from './policy-watch.ts';
 
 /** Of each series, not counted; also gives the API server time to notice changed webhooks. */
 const WARM_UP = 100;
@@ -105,11 +101,6 @@ const exempt = async ({ world: { client, signal }, prefix, first }: Place, paths
   }
 };
 
-interface Cluster {
-  readonly cluster: LocalCluster;
-  readonly world: AgentHarness;
-}
-
 interface Settings {
   readonly policies: number;
   readonly requests: number;
@@ -134,7 +125,7 @@ const NAMES = {
   unmutated: 'another cluster, no mutations',
 } as const;
 
-const measure = async ([{ cluster, world }, control]: readonly [Cluster, Cluster], folder: string, settings: Settings): Promise<Result> => {
+const measure = async ({ cluster, world, folder }: OneCluster, control: OneCluster, settings: Settings): Promise<Result> => {
   const begin = performance.now();
   const governed: Place = { name: NAMES.governed, world, prefix: 'governed-', first: 0 };
   const other: Place = { name: NAMES.other, world, prefix: 'other-', first: 0 };
@@ -149,10 +140,7 @@ const measure = async ([{ cluster, world }, control]: readonly [Cluster, Cluster
   const namespaces = await makeNamespaces(world, governed.prefix, settings.policies);
   const agent = await startAgentProcess(cluster, { folder });
   try {
-    await writePolicies(world, namespaces);
-    const watch = new PolicyWatch(world);
-    await watch.enforced(settings.policies);
-    watch.close();
+    await enforcePolicies(world, namespaces);
     const setUpMs = performance.now() - begin;
     const whole = await takeTurns([governed, other, without], settings.requests);
     await agent.stop();
@@ -232,24 +220,9 @@ export const admission = async (args: string[], signal: AbortSignal): Promise<vo
   });
   const settings = { policies: Number(values.policies), requests: Number(values.requests), partRequests: Number(values.parts) };
   if (settings.policies < 2 * TOUCHED) throw new Error(`--policies ${values.policies}: must be at least ${2 * TOUCHED}`);
-  const folder = await mkdtemp(join(tmpdir(), 'fso-bench-'));
-  const log = (text: string): void => console.error(text);
-  const opened: (() => Promise<void>)[] = [];
-  const open = async (name: string): Promise<Cluster> => {
-    const cluster = await startLocalCluster({ name, stateDir: folder, regions: REGIONS, gatekeeper: true, log }, signal);
-    opened.push(() => cluster.stop());
-    const world = new AgentHarness(cluster.kubeconfig, signal);
-    opened.push(() => world.close());
-    return { cluster, world };
-  };
-  try {
-    const result = await measure([await open('bench'), await open('control')], folder, settings);
-    const rows = rowsOf(result);
-    const what = `dry runs of a pod at ${settings.policies} policies with ${REGION_SETS.length} region sets, one at a time`;
-    printRows(`${what}; another cluster: with Gatekeeper, without this system`, rows);
-    await writeFigures(values.json, { settings, rows, ...result });
-  } finally {
-    for (const close of opened.toReversed()) await close();
-    await rm(folder, { recursive: true, force: true });
-  }
+  const result = await withClusters(['bench', 'control'], signal, ([one, control]) => measure(one, control, settings));
+  const rows = rowsOf(result);
+  const what = `dry runs of a pod at ${settings.policies} policies with ${REGION_SETS.length} region sets, one at a time`;
+  printRows(`${what}; another cluster: with Gatekeeper, without this system`, rows);
+  await writeFigures(values.json, { settings, rows, ...result });
 };

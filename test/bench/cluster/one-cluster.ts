@@ -18,19 +18,32 @@ export interface OneCluster {
   readonly folder: string;
 }
 
-export const withOneCluster = async <T>(signal: AbortSignal, measure: (one: OneCluster) => Promise<T>): Promise<T> => {
+/** Starts clusters, one after the other, and ends them whatever comes. */
+export const withClusters = async <const N extends readonly string[], T>(
+  names: N,
+  signal: AbortSignal,
+  measure: (clusters: { readonly [K in keyof N]: OneCluster }) => Promise<T>,
+): Promise<T> => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-bench-'));
   const log = (text: string): void => console.error(text);
-  const cluster = await startLocalCluster({ name: 'bench', stateDir: folder, regions: REGIONS, gatekeeper: true, log }, signal);
-  const world = new AgentHarness(cluster.kubeconfig, signal);
+  const opened: OneCluster[] = [];
   try {
-    return await measure({ cluster, world, folder });
+    for (const name of names) {
+      const cluster = await startLocalCluster({ name, stateDir: folder, regions: REGIONS, gatekeeper: true, log }, signal);
+      opened.push({ cluster, world: new AgentHarness(cluster.kubeconfig, signal), folder });
+    }
+    return await measure(opened as { readonly [K in keyof N]: OneCluster });
   } finally {
-    await world.close();
-    await cluster.stop();
+    for (const { cluster, world } of opened.toReversed()) {
+      await world.close();
+      await cluster.stop();
+    }
     await rm(folder, { recursive: true, force: true });
   }
 };
+
+export const withOneCluster = <T>(signal: AbortSignal, measure: (one: OneCluster) => Promise<T>): Promise<T> =>
+  withClusters(['bench'], signal, ([one]) => measure(one));
 
 /** The policy of one namespace, which has one of ten region sets. */
 export const policySpec = (namespace: string, index: number): SovereignPolicySpecInput => ({

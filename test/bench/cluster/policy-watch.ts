@@ -2,6 +2,7 @@ import type { SovereignPolicy } from '@fso/shared/api';
 import { createInformers, type Informer, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { createLogger } from '@fso/shared/runtime';
 import type { AgentHarness } from '../../harness/agent-harness.ts';
+import { writePolicies } from './one-cluster.ts';
 
 const PATIENCE_MS = 600_000;
 
@@ -64,3 +65,14 @@ export class PolicyWatch {
     });
   }
 }
+
+/** Writes a policy for each namespace, and waits until both locks enforce all of them. */
+export const enforcePolicies = async (world: AgentHarness, namespaces: readonly string[]): Promise<void> => {
+  const watch = new PolicyWatch(world);
+  try {
+    await writePolicies(world, namespaces);
+    await watch.enforced(namespaces.length);
+  } finally {
+    watch.close();
+  }
+};

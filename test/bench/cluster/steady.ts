@@ -5,8 +5,8 @@ import { between, clusterPrograms, readUsage } from '../commit/usage.ts';
 import { printRows, writeFigures } from '../figures.ts';
 import { memoryOf } from '../memory-of.ts';
 import { makeNamespaces } from '../namespaces.ts';
-import { makePods, type OneCluster, policySpec, withOneCluster, writePolicies } from './one-cluster.ts';
-import { PolicyWatch } from './policy-watch.ts';
+import { makePods, type OneCluster, policySpec, withOneCluster } from './one-cluster.ts';
+import { enforcePolicies } from './policy-watch.ts';
 
 const MIB = 1024 * 1024;
 const LOOK_MS = 5_000;
@@ -60,10 +60,7 @@ const measure = async (one: OneCluster, settings: Settings, signal: AbortSignal)
   await makePods(world, namespaces, settings.pods);
   const agent = await startAgentProcess(cluster, { folder, env: settings.env });
   try {
-    const watch = new PolicyWatch(world);
-    await writePolicies(world, namespaces);
-    await watch.enforced(settings.policies);
-    watch.close();
+    await enforcePolicies(world, namespaces);
     const programs = new Map([['agent', [agent.pid]], ...clusterPrograms(folder, ['bench'])]);
     const usage = () => readUsage(programs, [cluster.kubeconfig]);
     const stop = new AbortController();

@@ -6,7 +6,7 @@ import { chainEntry } from '../../audit-log.ts';
 import { historyQueries } from '../cluster-history.ts';
 import type { Database, Schema } from '../schema.ts';
 import { readHead } from '../search/audit-rows.ts';
-import { lockWrites, versionQuery } from '../write-lock.ts';
+import { lockWrites, versionIn, versionQuery } from '../write-lock.ts';
 import type { Batch } from './plan-batch.ts';
 import { type BatchContext, charactersOf, escapeNul, excluded, slices } from './statements.ts';
 import { clusterQueries } from './write-clusters.ts';
@@ -142,10 +142,8 @@ export const beginBatch = async (
     )
     .returning('id')
     .compile();
-  const [passed, [version]] = await database.runAll(trx, [fence, versionQuery(trx, now().toISOString())]);
-  if (passed.length !== 1) return undefined;
-  if (version === undefined) throw new Error('the ledger has no version');
-  return version.value;
+  const [passed, versions] = await database.runAll(trx, [fence, versionQuery(trx, now().toISOString())]);
+  return passed.length === 1 ? versionIn(versions) : undefined;
 };
 
 /** Writes a batch under its version. @returns also its new events, and a damaged entry that its audit entries follow on */
