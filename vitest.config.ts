@@ -9,6 +9,7 @@ const LIMITS = { testTimeout: 3 * HANG_MS, hookTimeout: 24 * HANG_MS };
 const UNIT_LIMITS = { testTimeout: HANG_MS + 60_000, hookTimeout: 2 * HANG_MS };
 /** Builds the dashboard. */
 const DASHBOARD = 'test/browser/harness/setup.ts';
+const PROPERTIES = 'test/harness/properties.ts';
 const EXPECT = { poll: { timeout: HANG_MS, interval: 100 } };
 
 /**
@@ -40,6 +41,7 @@ export default defineConfig({
           name: 'unit',
           include: ['{shared,hub,agent,clusters,test}/**/*.test.ts'],
           exclude: ['**/node_modules/**', 'test/{integration,attacks,trust,e2e,rights,deploy,browser,release}/**'],
+          setupFiles: [PROPERTIES],
           ...UNIT_LIMITS,
           expect: EXPECT,
           // No test file changes what others see: sharing the modules saves a third of the time.
@@ -51,6 +53,7 @@ export default defineConfig({
           name,
           include: [`test/${name}/**/*.test.ts`],
           globalSetup: name === 'e2e' ? [DASHBOARD] : [],
+          setupFiles: [PROPERTIES],
           ...LIMITS,
           expect: EXPECT,
           fileParallelism: false,

@@ -4,7 +4,7 @@ import { byText } from '@fso/shared/encoding';
 import { combinePolicies, DAY_MS, EXPIRY_WARNING_DAYS, isExpired } from '@fso/shared/residency';
 import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { sameItems, sortedSet } from '../compare.ts';
-import { type ConstraintGroup, constraintBody, constraintName, entryText, isOwnName } from './gatekeeper/constraint.ts';
+import { type ConstraintGroup, constraintBody, constraintName, entryText, groupNameOf, isOwnName } from './gatekeeper/constraint.ts';
 import { type ConstraintIdentity, nameConstraints, namedConstraintOf } from './gatekeeper/constraint-names.ts';
 import type { Constraint, ConstraintEntry } from './gatekeeper/kinds.ts';
 import { findProblem, isRegion, pointsOf } from './policy-problems.ts';
@@ -13,6 +13,7 @@ import { findSurplus, isTenants, shardOf } from './tenants.ts';
 import type {
   ActionGovernance,
   DesiredConstraint,
+  FormerConstraint,
   GlobReach,
   Governance,
   NamespaceGovernance,
@@ -64,7 +65,7 @@ export const planGovernance = (
   { previous, place = USUAL_PLACE, constraints = [] }: GovernanceContext = {},
 ): Governance => {
   const inputs = [...policies, ...namespaces.map(({ name, terminating }) => (terminating ? undefined : name))];
-  if (previous !== undefined && isStillTrue(previous, inputs, now)) return previous;
+  if (previous !== undefined && isStillTrue(previous, inputs, now) && !hasShownMove(previous, constraints)) return previous;
   const living = policies.filter((policy) => !policy.deleting).sort((a, b) => byText(a.key, b.key));
   const outcomes = new Map<string, PolicyOutcome>();
   const rules: Rule[] = [];
@@ -94,6 +95,19 @@ export const planGovernance = (
 
 const isStillTrue = (previous: Governance, inputs: readonly unknown[], now: Date): boolean =>
   (previous.nextChangeAt === undefined || now < previous.nextChangeAt) && sameItems(inputsOf.get(previous) ?? [], inputs);
+
+/** A move that the cluster shows is over: the same content again would be another writer's. */
+const hasShownMove = ({ constraints }: Governance, present: readonly Constraint[]): boolean => {
+  const moving = constraints.filter(({ former }) => former !== undefined);
+  if (moving.length === 0) return false;
+  const byName = new Map(present.map((constraint) => [constraint.metadata.name, constraint]));
+  return moving.some((constraint) => isMoved(constraint, byName.get(constraint.name)));
+};
+
+const isMoved = ({ group, former }: DesiredConstraint, observed: Constraint | undefined): boolean =>
+  observed !== undefined && groupNameOf(observed) === group && generationOf(observed) > (former?.generation ?? 0);
+
+const generationOf = (constraint: Constraint | undefined): number => constraint?.metadata.generation ?? 0;
 
 const expired = weakMemo(
   ({ spec }: PolicyInput): PolicyOutcome => ({
@@ -245,20 +259,28 @@ const planConstraints = (
   const held = [...planned.map(({ body }) => namedConstraintOf(body as Constraint)), ...present.filter(isOwnName).map(namedConstraintOf)];
   const identities = nameConstraints(wanted, held);
   const before = new Map(planned.map((constraint) => [constraint.name, constraint]));
+  const observed = new Map(present.map((constraint) => [constraint.metadata.name, constraint]));
   return [...groups]
     .map(([group, members]) => {
       const identity = identities.get(group) ?? { name: group, group, formerGroup: undefined };
       const known = before.get(identity.name);
-      const isKept = known?.group === group && sameItems(inputsOf.get(known) ?? [], members);
-      return isKept ? known : constraintOf({ ...identity, formerGroup: formerGroupOf(identity, known) }, members);
+      const former = formerOf(identity, known, observed.get(identity.name));
+      const isKept = known?.group === group && known.former === former && sameItems(inputsOf.get(known) ?? [], members);
+      return isKept ? known : constraintOf(identity, former, members);
     })
     .sort((a, b) => byText(a.name, b.name));
 };
 
-/** Of a constraint that was planned before, what it was then: the cluster may still show that, or will for a moment. */
-const formerGroupOf = ({ group, formerGroup }: ConstraintIdentity, known: DesiredConstraint | undefined): string | undefined => {
-  if (known === undefined) return formerGroup;
-  return known.group === group ? known.formerGroup : known.group;
+/** All that it was planned as since the cluster last showed it as wanted: the cluster may still show that, or will for a moment. */
+const formerOf = (
+  { group, formerGroup }: ConstraintIdentity,
+  known: DesiredConstraint | undefined,
+  observed: Constraint | undefined,
+): FormerConstraint | undefined => {
+  if (known === undefined) return formerGroup === undefined ? undefined : { groups: [formerGroup], generation: generationOf(observed) };
+  const before = isMoved(known, observed) ? undefined : known.former;
+  if (known.group === group) return before;
+  return { groups: sortedSet([...(before?.groups ?? []), known.group]), generation: generationOf(observed) };
 };
 
 const entryOf = (rule: Rule): ConstraintEntry => ({ name: rule.key, pattern: rule.spec.targetNamespace });
@@ -266,10 +288,14 @@ const entryOf = (rule: Rule): ConstraintEntry => ({ name: rule.key, pattern: rul
 /** Never used: a group has members. */
 const NO_GROUP: ConstraintGroup = { regions: [], action: 'deny', excludedNamespaces: [], scoped: [] };
 
-const constraintOf = (identity: ConstraintIdentity, members: readonly Rule[]): DesiredConstraint => {
+const constraintOf = (
+  { name, group }: ConstraintIdentity,
+  former: FormerConstraint | undefined,
+  members: readonly Rule[],
+): DesiredConstraint => {
   const entries = members.map(entryOf);
-  const body = constraintBody(members[0]?.group ?? NO_GROUP, entries, identity.name);
-  const constraint: DesiredConstraint = { ...identity, policies: sortedSet(entries.map((entry) => entry.name)), body };
+  const body = constraintBody(members[0]?.group ?? NO_GROUP, entries, name);
+  const constraint: DesiredConstraint = { name, group, former, policies: sortedSet(entries.map((entry) => entry.name)), body };
   inputsOf.set(constraint, members);
   return constraint;
 };

@@ -8,6 +8,12 @@ import type { Governance, NamespaceInput } from './types.ts';
 
 const someNamespaces = fc.subarray([...NAMESPACES]).map((names) => names.map((name) => namespaceOf(name)));
 
+/** What a constraint was before is known only from a previous result. */
+const withoutHistory = (governance: Governance) => ({
+  ...governance,
+  constraints: governance.constraints.map((constraint) => ({ ...constraint, former: undefined })),
+});
+
 describe('planGovernance with a previous result', () => {
   it('gives the same result as without one, but for what is in the cluster', () => {
     fc.assert(
@@ -16,7 +22,7 @@ describe('planGovernance with a previous result', () => {
         for (const [policies, namespaces] of rounds) {
           const next = planGovernance(policies, namespaces, NOW, { previous });
           const constraints = previous?.constraints.map(({ body }) => body as Constraint) ?? [];
-          expect(next).toEqual(planGovernance(policies, namespaces, NOW, { constraints }));
+          expect(withoutHistory(next)).toEqual(withoutHistory(planGovernance(policies, namespaces, NOW, { constraints })));
           previous = next;
         }
       }),

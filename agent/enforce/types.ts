@@ -60,12 +60,20 @@ export type PolicyOutcome =
   | { readonly kind: 'invalid'; readonly message: string; readonly surplus?: boolean }
   | { readonly kind: 'expired'; readonly regions: readonly string[]; readonly expiredAt: string };
 
+/** What a constraint was before policies moved. */
+export interface FormerConstraint {
+  /** Names of the groups that it was of. */
+  readonly groups: readonly string[];
+  /** metadata.generation in the cluster when the move was planned; 0 if it was not there. */
+  readonly generation: number;
+}
+
 export interface DesiredConstraint {
   readonly name: string;
   /** Name of its group. */
   readonly group: string;
-  /** Of the group whose policies all moved to this one: what the constraint may still be in the cluster. */
-  readonly formerGroup: string | undefined;
+  /** What it may still be in the cluster, until the cluster has shown it as it is wanted. */
+  readonly former: FormerConstraint | undefined;
   /** Keys of the policies that it enforces, sorted. */
   readonly policies: readonly string[];
   /** The whole K8sGeoResidency body for server-side apply. */

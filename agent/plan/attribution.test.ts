@@ -8,7 +8,7 @@ import type { ClusterPlan } from './plan.ts';
 const CONSTRAINT: DesiredConstraint = {
   name: 'geo-deny-1',
   group: 'geo-deny-1',
-  formerGroup: undefined,
+  former: undefined,
   policies: ['team/a'],
   body: { metadata: { name: 'geo-deny-1' } },
 };

@@ -20,6 +20,7 @@ const BINDERS = ['system:kube-scheduler'];
 const namespaces = NAMESPACES.map((name) => namespaceOf(name));
 const eu = policyOf('eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'] });
 const wider = policyOf('eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1', 'eu-central-1'] });
+const farther = policyOf('eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1', 'us-east-1'] });
 const other = policyOf('other', { targetNamespace: 'payments', allowedRegions: ['eu-west-1'] });
 
 /** The actions beside the canary, which exists. */
@@ -177,6 +178,26 @@ describe('planGatekeeper', () => {
       constraintBody({ ...groupOf(constraint), regions: ['us-east-1'] }, [], constraint.metadata.name),
     );
     expect(planLockTwo(third, edited)).toMatchObject([{ reason: 'Drift' }]);
+  });
+
+  it('calls no step of its own another’s where a policy moves on before the cluster shows it', () => {
+    const present = settle([eu], []);
+    const first = planGovernance([eu], namespaces, NOW, { constraints: present });
+    const second = planGovernance([wider], namespaces, NOW, { constraints: present, previous: first });
+    const third = planGovernance([farther], namespaces, NOW, { constraints: present, previous: second });
+    for (const constraints of [present, apply(present, planLockTwo(second, present))])
+      expect(planLockTwo(third, constraints)).toMatchObject([{ type: 'apply', reason: 'Move' }]);
+  });
+
+  it('calls what a constraint was before another’s change once the cluster has shown the move', () => {
+    const present = settle([eu], []);
+    const first = planGovernance([eu], namespaces, NOW, { constraints: present });
+    const moving = planGovernance([wider], namespaces, NOW, { constraints: present, previous: first });
+    const moved = apply(present, planLockTwo(moving, present));
+    const settled = planGovernance([wider], namespaces, NOW, { constraints: moved, previous: moving });
+    expect(settled).not.toBe(moving);
+    expect(planGovernance([wider], namespaces, NOW, { constraints: moved, previous: settled })).toBe(settled);
+    expect(planLockTwo(settled, present)).toMatchObject([{ reason: 'Drift' }]);
   });
 
   /** By policy: what each constraint that has it says of it. */

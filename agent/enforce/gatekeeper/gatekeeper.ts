@@ -137,11 +137,11 @@ const applyEntries = (body: Constraint, observed: Constraint | undefined): Actio
 };
 
 /**
- * From the group that it was of before, once no policy needs it as it is: those that went elsewhere keep it until they are in force there.
+ * From a group that it was of before, once no policy needs it as it is: those that went elsewhere keep it until they are in force there.
  * Any other content is another writer's.
  */
-const moveConstraint = ({ body, policies, formerGroup }: DesiredConstraint, observed: Constraint, isNeeded: boolean): Action[] => {
-  const isFormer = groupNameOf(observed) === formerGroup;
+const moveConstraint = ({ body, policies, former }: DesiredConstraint, observed: Constraint, isNeeded: boolean): Action[] => {
+  const isFormer = former?.groups.includes(groupNameOf(observed)) ?? false;
   if (isFormer && isNeeded) return [];
   return writesOf(observed, applyAction(GEO_RESIDENCY_KIND, body, { reason: isFormer ? 'Move' : 'Drift', policies }));
 };
