@@ -31,11 +31,14 @@ const dryRuns = async (client: KubeClient, namespace: string, signal: AbortSigna
   await refusalOf(client.raw({ method: 'POST', path: `${path}/floor/binding`, query, body }, signal));
 };
 
-/** The same requests for each policy by a client that waits for nothing, with twice as many in flight as the agent has. */
+/**
+ * The same requests for each policy, another version of it, by a client that waits for nothing, with twice as many in flight as the agent
+ * has. The locks that judge its pods are those that the agent left.
+ */
 const measureFloor = async (world: AgentHarness, agent: KubeClient, namespaces: readonly string[]): Promise<void> => {
   const { client, signal } = world;
   await mapConcurrently(namespaces, IN_FLIGHT, async (namespace, index) => {
-    const { apiVersion, kind, metadata, spec } = await world.applyPolicy(namespace, policySpec(namespace, index));
+    const { apiVersion, kind, metadata, spec } = await world.applyPolicy(namespace, policySpec(namespace, index + 1));
     await client.apply(
       NAMESPACE_KIND,
       { metadata: { name: namespace, labels: { bench: 'floor' } } },
@@ -87,29 +90,26 @@ const usageOf = async (usage: () => Promise<Usage>, run: () => Promise<void>): P
 const measure = async (one: OneCluster, policies: number): Promise<Result> => {
   const { world, cluster, folder } = one;
   const namespaces = await makeNamespaces(world, 'bench-', policies);
-  // It installs what the floor's requests meet.
-  const installer = await startAgentProcess(cluster, { folder });
-  await installer.stop();
-  const client = openKubeClient({ kubeconfig: installer.kubeconfig });
-  const programs = clusterPrograms(folder, ['bench']);
-  const floor = await usageOf(
-    () => readUsage(programs, [cluster.kubeconfig]),
-    () => measureFloor(world, client, namespaces),
-  );
-  await client.close();
-  await mapConcurrently(namespaces, IN_FLIGHT, (name) => world.deletePolicy(name));
   const watch = new PolicyWatch(world);
   const agent = await startAgentProcess(cluster, { folder });
+  const programs = clusterPrograms(folder, ['bench']);
+  const usage = (): Promise<Usage> => readUsage(new Map([['agent', [agent.pid]], ...programs]), [cluster.kubeconfig]);
   try {
     await watch.none();
-    const all = await usageOf(
-      () => readUsage(new Map([['agent', [agent.pid]], ...programs]), [cluster.kubeconfig]),
-      async () => {
-        await writePolicies(world, namespaces);
-        await watch.enforced(policies);
-      },
+    const all = await usageOf(usage, async () => {
+      await writePolicies(world, namespaces);
+      await watch.enforced(policies);
+    });
+    const changes = await changeSome(one, namespaces, watch);
+    watch.close();
+    await agent.stop();
+    const client = openKubeClient({ kubeconfig: agent.kubeconfig });
+    const floor = await usageOf(
+      () => readUsage(programs, [cluster.kubeconfig]),
+      () => measureFloor(world, client, namespaces),
     );
-    return { floor, all, changes: await changeSome(one, namespaces, watch) };
+    await client.close();
+    return { floor, all, changes };
   } finally {
     watch.close();
     await agent.stop();
