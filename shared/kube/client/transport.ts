@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { Agent, type Dispatcher, ProxyAgent, request as send } from 'undici';
+import { Agent, type Dispatcher, request as openResponse, ProxyAgent } from 'undici';
 import { KubeApiError, KubeConnectionError, type RequestSummary, type Status } from '../errors.ts';
 import type { RawRequest } from '../types.ts';
 import { type CredentialSource, type Credentials, createCredentialSource } from './credentials.ts';
@@ -94,56 +94,112 @@ const createTimer = ({ silenceMs, timeoutMs }: RawRequest, defaultMs: number): T
   };
 };
 
-const readBody = async (request: RawRequest, { body }: Response, timer: Timer): Promise<string> => {
-  const { method, path, maxBytes = Number.POSITIVE_INFINITY } = request;
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    timer.noteByte();
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) {
-      // Leaving the loop ends the connection.
-      const message = `${method} ${path}: the response has more than ${maxBytes} bytes`;
-      throw new KubeConnectionError(message, { tooLarge: true, request: { method, path } });
-    }
-    chunks.push(chunk);
+const TIMED_OUT = new Error('no response in time');
+
+/**
+ * Collects one response. Without the streams and signals that `request` of undici makes for each, which take half of what a small request
+ * takes.
+ */
+class ResponseCollector implements Dispatcher.DispatchHandler {
+  readonly #request: RawRequest;
+  readonly #signal: AbortSignal;
+  readonly #timer: NodeJS.Timeout;
+  readonly #done = Promise.withResolvers<Answer>();
+  readonly #chunks: Buffer[] = [];
+  readonly #onAbort = (): void => this.#end(this.#signal.reason as Error);
+  #controller: Dispatcher.DispatchController | undefined;
+  #ended: Error | undefined;
+  #bytes = 0;
+  #head: Pick<Answer, 'status' | 'headers'> = { status: 0, headers: {} };
+
+  constructor(request: RawRequest, signal: AbortSignal, timeoutMs: number) {
+    this.#request = request;
+    this.#signal = signal;
+    this.#timer = setTimeout(() => this.#end(TIMED_OUT), request.silenceMs ?? request.timeoutMs ?? timeoutMs);
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+    if (signal.aborted) this.#onAbort();
   }
-  return Buffer.concat(chunks).toString('utf8');
-};
+
+  /** @throws the signal's reason; KubeConnectionError where no response arrives in time, or one that is too large; what undici threw */
+  async answer(): Promise<Answer> {
+    try {
+      return await this.#done.promise;
+    } finally {
+      clearTimeout(this.#timer);
+      this.#signal.removeEventListener('abort', this.#onAbort);
+    }
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    // It waited for a connection until now.
+    if (this.#ended !== undefined) controller.abort(this.#ended);
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    this.#head = { status, headers };
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    const { method, path, silenceMs, maxBytes = Number.POSITIVE_INFINITY } = this.#request;
+    if (silenceMs !== undefined) this.#timer.refresh();
+    this.#bytes += chunk.byteLength;
+    this.#chunks.push(chunk);
+    if (this.#bytes <= maxBytes) return;
+    const message = `${method} ${path}: the response has more than ${maxBytes} bytes`;
+    this.#end(new KubeConnectionError(message, { tooLarge: true, request: { method, path } }));
+  }
+
+  onResponseEnd(): void {
+    this.#done.resolve({ ...this.#head, body: Buffer.concat(this.#chunks).toString('utf8') });
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#done.reject(error);
+  }
+
+  #end(error: Error): void {
+    this.#ended = error;
+    this.#done.reject(error);
+    this.#controller?.abort(error);
+  }
+}
 
 /** HTTP to one API server: one pool of kept-alive connections, credentials on every request, failures as KubeConnectionError. */
 export class Transport {
   readonly #options: TransportOptions;
   readonly #credentials: CredentialSource;
+  /** The path of a server may have a prefix. */
+  readonly #server: { readonly origin: string; readonly pathname: string };
   #pool: { readonly dispatcher: Agent | ProxyAgent; readonly tlsId: string } | undefined;
   #closed: boolean = false;
 
   constructor(options: TransportOptions) {
     this.#options = options;
     this.#credentials = createCredentialSource(options.access);
+    const { origin, pathname } = new URL(options.access.server);
+    this.#server = { origin, pathname: pathname.replace(/\/$/, '') };
   }
 
   /** Sends one request and reads the whole response, also one of 400 and above. */
   async exchange(request: RawRequest, signal: AbortSignal): Promise<Answer> {
-    const timer = createTimer(request, this.#options.timeoutMs);
-    try {
-      const limits = { signal, timeout: timer.signal };
-      const response = await this.#guard(request, limits, () => this.#authenticated(request, AbortSignal.any([signal, timer.signal])));
-      const body = await this.#guard(request, limits, () => readBody(request, response, timer));
-      return { status: response.statusCode, headers: response.headers, body };
-    } finally {
-      timer.stop();
-    }
+    return this.#guard(request, signal, async () => {
+      const credentials = await this.#credentials.current();
+      const answer = await this.#collect(request, credentials, signal);
+      if (answer.status !== 401) return answer;
+      const renewed = await this.#renewed(credentials);
+      return renewed === undefined ? answer : this.#collect(request, renewed, signal);
+    });
   }
 
   /** Sends one request and streams its body. @throws KubeApiError for a response of 400 and above. */
   async stream(request: RawRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     const timer = createTimer(request, this.#options.timeoutMs);
-    const limits = { signal, timeout: timer.signal };
+    const isOver = timer.signal;
     try {
-      const response = await this.#guard(request, limits, () => this.#authenticated(request, AbortSignal.any([signal, timer.signal])));
+      const response = await this.#guard(request, signal, () => this.#open(request, AbortSignal.any([signal, isOver])), isOver);
       if (response.statusCode < 400) return this.#chunks(request, response, { signal, timer });
-      const body = await this.#guard(request, limits, () => response.body.text());
+      const body = await this.#guard(request, signal, () => response.body.text(), isOver);
       throw toApiError({ status: response.statusCode, headers: response.headers, body }, request);
     } catch (error) {
       timer.stop();
@@ -164,7 +220,7 @@ export class Transport {
     const chunks = response.body[Symbol.asyncIterator]();
     try {
       for (;;) {
-        const next = await this.#guard(request, { signal, timeout: timer.signal }, () => chunks.next());
+        const next = await this.#guard(request, signal, () => chunks.next(), timer.signal);
         if (next.done === true) return;
         timer.noteByte();
         yield next.value;
@@ -176,34 +232,59 @@ export class Transport {
     }
   }
 
-  /** Sends a request, and once more with new credentials after a 401, because tokens and certificates rotate. */
-  async #authenticated(request: RawRequest, signal: AbortSignal): Promise<Response> {
+  async #open(request: RawRequest, signal: AbortSignal): Promise<Response> {
     const credentials = await this.#credentials.current();
-    const response = await this.#dispatch(request, credentials, signal);
+    const response = await this.#openWith(request, credentials, signal);
     if (response.statusCode !== 401) return response;
-    this.#credentials.refused(credentials);
-    const renewed = await this.#credentials.current();
-    if (renewed === credentials) return response;
+    const renewed = await this.#renewed(credentials);
+    if (renewed === undefined) return response;
     await response.body.dump();
-    return this.#dispatch(request, renewed, signal);
+    return this.#openWith(request, renewed, signal);
   }
 
-  async #dispatch(request: RawRequest, credentials: Credentials, signal: AbortSignal): Promise<Response> {
-    const url = new URL(this.#options.access.server + request.path);
-    for (const [name, value] of Object.entries(request.query ?? {})) {
-      if (value !== undefined) url.searchParams.set(name, value);
-    }
-    const body = request.body === undefined ? {} : { body: JSON.stringify(request.body) };
-    const contentType = request.body === undefined ? {} : { 'content-type': request.contentType ?? 'application/json' };
+  #openWith(request: RawRequest, credentials: Credentials, signal: AbortSignal): Promise<Response> {
+    const { origin, path, ...options } = this.#optionsOf(request, credentials);
+    const response = openResponse(`${origin}${path}`, { ...options, dispatcher: this.#dispatcher(credentials), signal });
+    return this.#counted(request, response, ({ statusCode }) => statusCode);
+  }
+
+  #collect(request: RawRequest, credentials: Credentials, signal: AbortSignal): Promise<Answer> {
+    const dispatcher = this.#dispatcher(credentials);
+    const collector = new ResponseCollector(request, signal, this.#options.timeoutMs);
+    dispatcher.dispatch(this.#optionsOf(request, credentials), collector);
+    return this.#counted(request, collector.answer(), ({ status }) => status);
+  }
+
+  /** Other credentials after a 401, because tokens and certificates rotate; undefined: there are none. */
+  async #renewed(credentials: Credentials): Promise<Credentials | undefined> {
+    this.#credentials.refused(credentials);
+    const renewed = await this.#credentials.current();
+    return renewed === credentials ? undefined : renewed;
+  }
+
+  #optionsOf({ method, path, query = {}, body, contentType = 'application/json' }: RawRequest, credentials: Credentials) {
+    const { origin, pathname } = this.#server;
+    const search = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, value);
+    const content = body === undefined ? {} : { 'content-type': contentType };
+    return {
+      origin,
+      path: `${pathname}${path}${search.size === 0 ? '' : `?${search}`}`,
+      method,
+      headers: { accept: 'application/json', 'user-agent': this.#options.userAgent, ...content, ...credentials.headers },
+      body: body === undefined ? null : JSON.stringify(body),
+      headersTimeout: 0,
+    };
+  }
+
+  async #counted<T>({ method }: RawRequest, response: Promise<T>, statusOf: (response: T) => number): Promise<T> {
     const started = performance.now();
-    const headers = { accept: 'application/json', 'user-agent': this.#options.userAgent, ...contentType, ...credentials.headers };
     const count = (status: number | 'error'): void =>
-      this.#options.metrics?.request({ method: request.method, status, durationMs: performance.now() - started });
+      this.#options.metrics?.request({ method, status, durationMs: performance.now() - started });
     try {
-      const dispatcher = this.#dispatcher(credentials);
-      const response = await send(url, { method: request.method, headers, ...body, dispatcher, signal, headersTimeout: 0 });
-      count(response.statusCode);
-      return response;
+      const received = await response;
+      count(statusOf(received));
+      return received;
     } catch (error) {
       count('error');
       throw error;
@@ -222,18 +303,19 @@ export class Transport {
     return dispatcher;
   }
 
-  async #guard<T>(request: RawRequest, limits: { signal: AbortSignal; timeout: AbortSignal }, run: () => Promise<T>): Promise<T> {
+  /** @param isOver aborts when the time is up */
+  async #guard<T>(request: RawRequest, signal: AbortSignal, run: () => Promise<T>, isOver?: AbortSignal): Promise<T> {
     try {
-      limits.signal.throwIfAborted();
+      signal.throwIfAborted();
       return await run();
     } catch (error) {
-      if (limits.signal.aborted) throw limits.signal.reason;
+      if (signal.aborted) throw signal.reason;
       if (error instanceof KubeConnectionError) throw error;
-      const where = `${request.method} ${this.#options.access.server}${request.path}`;
-      const summary = { method: request.method, path: request.path };
-      if (limits.timeout.aborted)
-        throw new KubeConnectionError(`${where}: no response in time`, { cause: error, timedOut: true, request: summary });
-      throw new KubeConnectionError(`${where}: ${describeFailure(error)}`, { cause: error, request: summary });
+      const { method, path } = request;
+      const where = `${method} ${this.#options.access.server}${path}`;
+      if (error === TIMED_OUT || isOver?.aborted === true)
+        throw new KubeConnectionError(`${where}: no response in time`, { cause: error, timedOut: true, request: { method, path } });
+      throw new KubeConnectionError(`${where}: ${describeFailure(error)}`, { cause: error, request: { method, path } });
     }
   }
 }
