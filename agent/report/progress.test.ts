@@ -24,6 +24,8 @@ describe('progress', () => {
   let reporter: Reporter;
   let frames: AgentFrame[];
   let running: Promise<void>;
+  let accepted: string | null;
+  let proven: string | null;
 
   /** What was reported since the last call. */
   const told = (): readonly string[] =>
@@ -41,9 +43,11 @@ describe('progress', () => {
     stop = new AbortController();
     clock = new FakeClock();
     frames = [];
+    accepted = null;
+    proven = null;
     observatory = new LiveObservatory(snapshotOf());
     const logger = createLogger({ name: 'test', level: 'silent' });
-    const revisions = () => ({ revision: null, provenRevision: null, verification: 'unverified' }) as const;
+    const revisions = () => ({ revision: accepted, provenRevision: proven, verification: 'unverified' }) as const;
     reporter = new Reporter({ observatory, outbox: new EventOutbox({ clock, logger }), clock, logger, revisions });
     running = reporter.run(stop.signal).catch(() => undefined);
     reporter.connected((frame) => void frames.push(frame), { seq: 0, policies: EMPTY_DIGEST, cluster: null });
@@ -53,6 +57,24 @@ describe('progress', () => {
   afterEach(async () => {
     stop.abort();
     await running;
+  });
+
+  it('has no report of its own for a commit that an ack has told, unless nothing else comes', async () => {
+    const toldRevisions = (): readonly unknown[] =>
+      frames.splice(0).flatMap((frame) => (frame.type === 'report' && frame.cluster !== undefined ? [frame.cluster.revision] : []));
+    await publish(pending('not proven'));
+    accepted = '2'.repeat(40);
+    expect(await publish(pending('not proven'))).toEqual([]);
+    proven = accepted;
+    observatory.publish(snapshotOf(pending('not proven')));
+    await clock.advance(100);
+    expect(toldRevisions()).toEqual([accepted]);
+    accepted = '3'.repeat(40);
+    observatory.publish(snapshotOf(pending('not proven')));
+    await clock.advance(100);
+    expect(toldRevisions()).toEqual([]);
+    await clock.advance(1_000);
+    expect(toldRevisions()).toEqual([accepted]);
   });
 
   it('is not held back where a policy says something else, also without a commit', async () => {

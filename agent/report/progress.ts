@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { CONDITIONS, type PolicyReport, policyKey } from '@fso/shared/api';
+import { type ClusterReport, CONDITIONS, type PolicyReport, policyKey } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
 import type { ReportDelta } from './reporter.ts';
 
@@ -12,12 +12,24 @@ const standingOf = ({ revision, enforcementAction, effectiveRegions, namespaces,
   return { revision, enforcementAction, effectiveRegions, namespaces, expiryDate, violations, alarms };
 };
 
+/** What differs in the policies, and all of the cluster. */
+type NewState = ReportDelta & { readonly cluster: ClusterReport };
+
+interface ReportedFacts {
+  readonly policies: ReadonlyMap<string, PolicyReport>;
+  readonly cluster: ClusterReport | undefined;
+}
+
 /** Whether a policy waits for the same proofs as before: then only how far they are differs. */
 const isProgress = (before: PolicyReport | undefined, now: PolicyReport): boolean =>
   before?.phase === 'Pending' && now.phase === 'Pending' && isDeepStrictEqual(standingOf(before), standingOf(now));
 
+/** Whether a cluster says nothing new but which commit it has accepted: that is told by the ack, too. */
+const isAcceptance = (before: ClusterReport | undefined, now: ClusterReport): boolean =>
+  before !== undefined && isDeepStrictEqual({ ...before, revision: now.revision }, now);
+
 /**
- * Holds back how far policies are that the hub knows to be Pending. That a policy is Pending, and what it becomes, is reported at once;
+ * Holds back how far policies are that the hub knows to be Pending, and what an ack has told. That a policy is Pending, and what it becomes, is reported at once;
  * each step in between would be another report, half of all that a commit brings the hub.
  */
 export class Progress {
@@ -34,13 +46,15 @@ export class Progress {
     return this.#isHeld ? Math.max(0, this.#toldAt + PROGRESS_MS - this.#clock.monotonicMs()) : undefined;
   }
 
-  /** @returns the part of a delta that is due now */
-  take({ policies, removed }: ReportDelta, before: ReadonlyMap<string, PolicyReport>): ReportDelta {
+  /** @returns the part of a delta that is due now, without the cluster where that is what the hub has or may wait */
+  take({ policies, removed, cluster }: NewState, before: ReportedFacts): ReportDelta & { readonly cluster: ClusterReport | undefined } {
     const now = this.#clock.monotonicMs();
     const isDue = now - this.#toldAt >= PROGRESS_MS;
     if (isDue && policies.some(({ phase }) => phase === 'Pending')) this.#toldAt = now;
-    const due = isDue ? policies : policies.filter((report) => !isProgress(before.get(policyKey(report)), report));
-    this.#isHeld = due.length < policies.length;
-    return { policies: due, removed };
+    const due = isDue ? policies : policies.filter((report) => !isProgress(before.policies.get(policyKey(report)), report));
+    const isNew = !isDeepStrictEqual(cluster, before.cluster);
+    const mayWait = isNew && !isDue && due.length + removed.length === 0 && isAcceptance(before.cluster, cluster);
+    this.#isHeld = due.length < policies.length || mayWait;
+    return { policies: due, removed, cluster: isNew && !mayWait ? cluster : undefined };
   }
 }

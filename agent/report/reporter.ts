@@ -86,6 +86,7 @@ export class ReportCheck {
   readonly #logger: Logger;
   /** Keys of the policies whose reports are invalid now, undefined for the cluster's own; each is logged once. */
   readonly #wrong = new Set<string | undefined>();
+  #cluster: { readonly report: ClusterReport; readonly entry: ClusterReport } | undefined;
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -102,8 +103,11 @@ export class ReportCheck {
     return reports;
   }
 
+  /** The same object as long as it says the same. */
   cluster(report: ClusterReport): ClusterReport {
+    if (this.#cluster !== undefined && isDeepStrictEqual(report, this.#cluster.report)) return this.#cluster.entry;
     const { entry, problem } = judgeClusterReport(report);
+    this.#cluster = { report, entry };
     this.#note(undefined, problem);
     return entry;
   }
@@ -291,15 +295,14 @@ export class Reporter {
     const cluster = this.#check.cluster({ ...snapshot.cluster, ...revisions(snapshot) });
     const full = this.#full;
     const before = full ? NOTHING_SENT : this.#sent;
-    const delta = this.#progress.take(diffReports(before.policies, now), before.policies);
-    const clusterChanged = !isDeepStrictEqual(cluster, before.cluster);
-    if (!clusterChanged && delta.policies.length + delta.removed.length + outbox.size === 0) return;
+    const delta = this.#progress.take({ ...diffReports(before.policies, now), cluster }, before);
+    if (delta.cluster === undefined && delta.policies.length + delta.removed.length + outbox.size === 0) return;
     const { policies, removed, isWhole, rest } = fitting(delta, room);
     const seq = this.#sent.seq + 1;
     this.#full = false;
     this.#earlier = [...this.#earlier, this.#sent];
     const isAll = isWhole && this.#progress.dueInMs === undefined;
-    this.#sent = { seq, policies: isAll ? now : applied(before.policies, { policies, removed }), cluster };
+    this.#sent = { seq, policies: isAll ? now : applied(before.policies, { policies, removed }), cluster: delta.cluster ?? before.cluster };
     this.#isCut = !isWhole;
     if (!isWhole) this.#wakeup.wake();
     return {
@@ -307,7 +310,7 @@ export class Reporter {
       seq,
       full,
       ...(full && rest.length > 0 ? { kept: rest.slice(0, MAX_KEPT) } : {}),
-      ...(clusterChanged ? { cluster } : {}),
+      ...(delta.cluster === undefined ? {} : { cluster: delta.cluster }),
       policies: [...policies],
       removed: [...removed],
       events: [...outbox.send(seq)],
