@@ -13,6 +13,13 @@ export const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean
   return true;
 };
 
+/** Whether both maps have the same values under the same keys. */
+export const isSameMap = (a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean => {
+  if (a.size !== b.size) return false;
+  for (const [key, value] of b) if (a.get(key) !== value) return false;
+  return true;
+};
+
 export type Plain = Readonly<Record<string, unknown>>;
 
 export const isPlain = (value: unknown): value is Plain => typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -282,6 +282,11 @@ export class ClusterView {
     return this.livePolicies().map((policy) => memoized(this.#policyInputs, policy, toPolicyInput));
   }
 
+  /** {@link livePolicy} of one that was read. */
+  livePolicyOf({ key, namespace, name }: PolicyInput): SovereignPolicy | undefined {
+    return this.#held === undefined ? this.policies.get(keyOf({ namespace, name })) : this.#held.get(key);
+  }
+
   namespaceInputs(): NamespaceInput[] {
     return this.namespaces.list().map((namespace) => memoized(this.#namespaceInputs, namespace, toNamespaceInput));
   }

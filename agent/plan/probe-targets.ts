@@ -122,22 +122,25 @@ export const canaryTargets = (
   lasting: ReadonlySet<string>,
 ): ReadonlyMap<string, CanaryTarget> => {
   if (!plan.templateReady || !plan.constraintEnforced(CANARY_NAME)) return NOWHERE;
+  const isLasting = (name: string): boolean => !plan.unapplied.has(name) || lasting.has(name);
   const targets = new Map<string, CanaryTarget>();
   for (const [name, governance] of plan.governance.namespaces) {
     const namespace = namespaces.get(name);
     const target = namespace && targetOf(namespace, governance);
-    if (target !== undefined) targets.set(name, { ...target, isSettled: !plan.unapplied.has(name) || lasting.has(name) });
+    if (target !== undefined) targets.set(name, isLasting(name) ? target : unsettled(target));
   }
   const own = namespaces.get(SYSTEM_NAMESPACE);
   if (own !== undefined) targets.set(SYSTEM_NAMESPACE, ownTarget(own));
   return targets;
 };
 
-const targetOf = weakMemo2((namespace: KubeObject, governance: NamespaceGovernance): Omit<CanaryTarget, 'isSettled'> | undefined => {
+const unsettled = weakMemo((target: CanaryTarget): CanaryTarget => ({ ...target, isSettled: false }));
+
+const targetOf = weakMemo2((namespace: KubeObject, governance: NamespaceGovernance): CanaryTarget | undefined => {
   const { deny } = governance.actions;
   const region = deny === undefined ? NO_REGION : deny.regions[0];
   if (region === undefined) return undefined;
-  return { region, fingerprint: `${identityOf(namespace)} ${actionsText(governance)}`, hint: hintOf(namespace) };
+  return { region, fingerprint: `${identityOf(namespace)} ${actionsText(governance)}`, hint: hintOf(namespace), isSettled: true };
 });
 
 const ownTarget = weakMemo(

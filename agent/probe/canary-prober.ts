@@ -90,12 +90,14 @@ export class CanaryProber {
     const before = this.#targets;
     this.#targets = targets;
     for (const namespace of this.#states.keys()) if (!targets.has(namespace)) this.#forget(namespace);
-    for (const [namespace, target] of targets) {
-      const known = this.#states.get(namespace);
-      if (known?.fingerprint !== target.fingerprint) this.#expectOne(namespace, target);
-      else if (target.isSettled && before.get(namespace)?.isSettled !== true) this.#begin(namespace, known);
-    }
+    for (const [namespace, target] of targets) if (before.get(namespace) !== target) this.#take(namespace, target, before.get(namespace));
     if (targets.size === 0) this.#outage.end();
+  }
+
+  #take(namespace: string, target: CanaryTarget, before: CanaryTarget | undefined): void {
+    const known = this.#states.get(namespace);
+    if (known?.fingerprint !== target.fingerprint) this.#expectOne(namespace, target);
+    else if (target.isSettled && before?.isSettled !== true) this.#begin(namespace, known);
   }
 
   #expectOne(namespace: string, { fingerprint, isSettled }: CanaryTarget): void {

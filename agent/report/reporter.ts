@@ -62,11 +62,16 @@ export const applied = (
   return after;
 };
 
+const NO_DELTA: ReportDelta = { policies: [], removed: [] };
+
 /** What turns `before` into `now`: replayed on `before`, it gives `now` exactly. */
-export const diffReports = (before: ReadonlyMap<string, PolicyReport>, now: ReadonlyMap<string, PolicyReport>): ReportDelta => ({
-  policies: [...now].filter(([key, report]) => !isSame(before.get(key), report)).map(([, report]) => report),
-  removed: [...before.keys()].filter((key) => !now.has(key)),
-});
+export const diffReports = (before: ReadonlyMap<string, PolicyReport>, now: ReadonlyMap<string, PolicyReport>): ReportDelta =>
+  before === now
+    ? NO_DELTA
+    : {
+        policies: [...now].filter(([key, report]) => !isSame(before.get(key), report)).map(([, report]) => report),
+        removed: [...before.keys()].filter((key) => !now.has(key)),
+      };
 
 /** Once for each report, as {@link judged}. */
 const hashOf = weakMemo(hashOfReport);
@@ -86,20 +91,26 @@ export class ReportCheck {
   readonly #logger: Logger;
   /** Keys of the policies whose reports are invalid now, undefined for the cluster's own; each is logged once. */
   readonly #wrong = new Set<string | undefined>();
+  #policies: { readonly from: AgentSnapshot['policies']; readonly reports: ReadonlyMap<string, PolicyReport> } | undefined;
   #cluster: { readonly report: ClusterReport; readonly entry: ClusterReport } | undefined;
 
   constructor(logger: Logger) {
     this.#logger = logger;
   }
 
-  /** The reports by key, short where the policy conforms; an invalid one is replaced by a report with phase Failed. */
+  /**
+   * The reports by key, short where the policy conforms; an invalid one is replaced by a report with phase Failed. The same object for the
+   * same policies.
+   */
   policies({ policies }: AgentSnapshot): ReadonlyMap<string, PolicyReport> {
+    if (this.#policies?.from === policies) return this.#policies.reports;
     const reports = new Map<string, PolicyReport>();
     for (const [key, { report }] of policies) {
       const { entry, problem } = judged(report);
       this.#note(key, problem);
       if (entry !== undefined) reports.set(key, toSend(entry));
     }
+    this.#policies = { from: policies, reports };
     return reports;
   }
 

@@ -39,6 +39,11 @@ export class LockMonitor {
     return this.#unprovenSince.size;
   }
 
+  /** Whether lock 2 of a policy is unproven. */
+  isUnproven(policy: string): boolean {
+    return this.#unprovenSince.has(policy);
+  }
+
   /** Whether lock 1 was seen to judge nothing by its index. */
   get isIndexOpen(): boolean {
     return this.#indexProblem() !== undefined;

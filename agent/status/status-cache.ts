@@ -121,7 +121,8 @@ const timesOf = (
 const isSamePhase = (memo: Memo, outcome: PolicyOutcome, { phase }: SovereignPolicyStatus): boolean =>
   memo.status.phase === phase && memo.basis.outcome.kind === outcome.kind;
 
-const daysLeft = ({ spec: { expiryDate } }: PolicyInput, now: Date): number | undefined =>
+/** Undefined: it does not expire. */
+export const daysLeft = ({ spec: { expiryDate } }: PolicyInput, now: Date): number | undefined =>
   expiryDate === undefined ? undefined : Math.ceil((Date.parse(expiryDate) - now.getTime()) / DAY_MS);
 
 const sameLock = (a: LockFacts, b: LockFacts): boolean => a === b || (a.state === b.state && a.message === b.message);

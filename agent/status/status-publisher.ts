@@ -2,7 +2,8 @@ import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
 import type { Write } from '../apply/index.ts';
 import { buildStatusWrite, type WriteContext } from '../apply/index.ts';
-import type { PolicyInput } from '../enforce/index.ts';
+import { isSameMap } from '../compare.ts';
+import type { PolicyInput, PolicyOutcome } from '../enforce/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { EventSink, LiveObservatory, PolicySnapshot, TamperLog, ViolationTimeStore } from '../observe/index.ts';
 import {
@@ -18,11 +19,13 @@ import {
 import type { Capabilities, ClusterPlan } from '../plan/index.ts';
 import { isInjectionServed } from '../plan/index.ts';
 import { clusterFacts } from './cluster-facts.ts';
-import { injectionFacts } from './injection-facts.ts';
+import { type InjectionInput, injectionFacts } from './injection-facts.ts';
 import type { LockMonitor } from './lock-monitor.ts';
+import type { LockInput } from './locks.ts';
 import { isProven, toReport } from './plan-status.ts';
 import { isShown, planPolicyEvents } from './policy-events.ts';
-import { StatusCache, type StatusResult } from './status-cache.ts';
+import { SettledPolicies } from './settled-policies.ts';
+import { daysLeft, StatusCache, type StatusResult } from './status-cache.ts';
 
 export interface StatusPublisherDeps {
   readonly clock: Clock;
@@ -41,6 +44,7 @@ export interface StatusPublisherDeps {
 export class StatusPublisher {
   readonly #deps: StatusPublisherDeps;
   readonly #statuses = new StatusCache();
+  readonly #settled = new SettledPolicies();
   readonly #violations = new ViolationFinder();
   readonly #labels = new NamespaceLabelCache();
   readonly #snapshots = new SnapshotCache();
@@ -66,42 +70,67 @@ export class StatusPublisher {
     const { failures } = locks;
     const injecting = { governance, unapplied, failures, served: isInjectionServed(view), installed: plan.injection.length === 0 };
     const found = this.#findViolations(plan, now);
-    const audits = this.#compareAudits(plan);
+    const round: Round = { locks, injecting, audits: this.#compareAudits(plan), now };
+    this.#settled.begin(sharedBasis(locks, injecting));
     const snapshots = new Map<string, PolicySnapshot>();
     const present = new Set<string>();
     const writes: Write[] = [];
     for (const policy of plan.policies) {
-      const outcome = plan.governance.policies.get(policy.key);
-      const live = view.livePolicy(policy.key);
+      const outcome = governance.policies.get(policy.key);
+      const live = view.livePolicyOf(policy);
       // A policy that is being deleted has no outcome.
       if (outcome === undefined || live === undefined) continue;
-      monitor.track(policy.key, outcome, locks);
-      const violations = found.get(policy.key) ?? NO_VIOLATIONS;
-      const result = this.#statuses.plan(
-        {
-          policy,
-          outcome,
-          live,
-          observed: {
-            violations: violations.count,
-            injection: injectionFacts(policy, outcome, injecting),
-            audit: auditOfPolicy(locks.plan.constraintsOf(policy.key), audits),
-            tampering: tampering.ofPolicy(policy.key, now),
-          },
-        },
-        locks,
-        now,
-      );
-      const labels = this.#labels.of(policy.key, outcome, (name) => view.namespaces.get(name));
       present.add(policy.key);
+      const violations = found.get(policy.key) ?? NO_VIOLATIONS;
+      const subject = { policy, outcome, live, violations, tampered: tampering.ofPolicy(policy.key, now) };
+      const basis = this.#basisOf(subject, round);
+      const snapshot = this.#settled.find(policy.key, basis) ?? this.#judge(subject, basis, round, writes);
       // A namespace may have any number of these, which must not crowd the others out of the report.
-      const isSurplus = outcome.kind === 'invalid' && outcome.surplus === true;
-      if (!isSurplus) snapshots.set(policy.key, this.#snapshots.of({ policy, status: result.status, violations, labels }));
-      writes.push(...this.#recordStatus(live, result, isSurplus));
+      if (!isSurplus(outcome)) snapshots.set(policy.key, snapshot);
     }
     this.#retain(present);
     this.#publishSnapshot(snapshots, plan);
     return writes;
+  }
+
+  /** All that the status of a policy follows from, beside what all of them follow from. */
+  #basisOf({ policy, outcome, live, violations, tampered }: Subject, { locks, audits, now }: Round): readonly unknown[] {
+    const { namespaces } = this.#deps.context.view;
+    const { plan, gatekeeper } = locks;
+    const basis: unknown[] = [policy, outcome, live, violations, tampered, daysLeft(policy, now)];
+    for (const name of plan.constraintsOf(policy.key))
+      basis.push(name, gatekeeper.exists(name), gatekeeper.constraintProblem(name), audits.get(name));
+    for (const name of outcome.kind === 'governing' ? outcome.namespaces : [])
+      basis.push(
+        namespaces.get(name),
+        plan.governance.namespaces.get(name),
+        plan.unapplied.has(name),
+        locks.probe(name),
+        gatekeeper.canary(name),
+      );
+    return basis;
+  }
+
+  /** Judges a policy, and takes note where it need not be judged again on the same basis. @param writes gets that of its status, if one is due */
+  #judge(subject: Subject, basis: readonly unknown[], round: Round, writes: Write[]): PolicySnapshot {
+    const { monitor, context } = this.#deps;
+    const { policy, outcome, live, violations, tampered } = subject;
+    const { locks, injecting, audits, now } = round;
+    monitor.track(policy.key, outcome, locks);
+    const observed = {
+      violations: violations.count,
+      injection: injectionFacts(policy, outcome, injecting),
+      audit: auditOfPolicy(locks.plan.constraintsOf(policy.key), audits),
+      tampering: tampered,
+    };
+    const result = this.#statuses.plan({ policy, outcome, live, observed }, locks, now);
+    const labels = this.#labels.of(policy.key, outcome, (name) => context.view.namespaces.get(name));
+    const snapshot = this.#snapshots.of({ policy, status: result.status, violations, labels });
+    writes.push(...this.#recordStatus(live, result, isSurplus(outcome)));
+    const isWritten = !result.write && result.heldMs === 0 && result.status === result.previous;
+    if (isWritten && !monitor.isUnproven(policy.key)) this.#settled.keep(policy.key, basis, snapshot);
+    else this.#settled.forget(policy.key);
+    return snapshot;
   }
 
   #findViolations({ governance }: ClusterPlan, now: Date): ReadonlyMap<string, PolicyViolations> {
@@ -127,9 +156,9 @@ export class StatusPublisher {
   }
 
   /** Records the events of a status that changed. @returns its write, if one is due */
-  #recordStatus(live: SovereignPolicy, { status, previous, write, heldMs }: StatusResult, isSurplus: boolean): Write[] {
+  #recordStatus(live: SovereignPolicy, { status, previous, write, heldMs }: StatusResult, isQuiet: boolean): Write[] {
     const { outputs, context, wake } = this.#deps;
-    const events = status === previous || isSurplus ? [] : planPolicyEvents(previous, status);
+    const events = status === previous || isQuiet ? [] : planPolicyEvents(previous, status);
     for (const event of events) {
       if (isShown(live.status, previous, event)) outputs.events.reportOnly(live, event);
       else outputs.events.ofPolicy(live, event);
@@ -141,6 +170,7 @@ export class StatusPublisher {
   #retain(present: ReadonlySet<string>): void {
     const { clock, monitor, tampering } = this.#deps;
     this.#statuses.retain(present);
+    this.#settled.retain(present);
     this.#labels.retain(present);
     this.#snapshots.retain(present);
     monitor.retain(present);
@@ -160,11 +190,37 @@ export class StatusPublisher {
       previous: observatory.snapshot().cluster,
       now,
     });
-    const snapshot = { policies: snapshots, cluster };
+    const { policies } = observatory.snapshot();
+    const snapshot = { policies: isSameMap(policies, snapshots) ? policies : snapshots, cluster };
     observatory.publish(snapshot);
     metrics.measure(snapshot);
   }
 }
+
+/** What is known in one round. */
+interface Round {
+  readonly locks: LockInput;
+  readonly injecting: InjectionInput;
+  readonly audits: ReadonlyMap<string, AuditFacts>;
+  readonly now: Date;
+}
+
+/** A policy, and what was found of it. */
+interface Subject {
+  readonly policy: PolicyInput;
+  readonly outcome: PolicyOutcome;
+  readonly live: SovereignPolicy;
+  readonly violations: PolicyViolations;
+  readonly tampered: ReturnType<TamperLog['ofPolicy']>;
+}
+
+const isSurplus = (outcome: PolicyOutcome): boolean => outcome.kind === 'invalid' && outcome.surplus === true;
+
+/** What the status of every policy follows from. */
+const sharedBasis = ({ plan, floor, gatekeeper, failures }: LockInput, { served, installed }: InjectionInput): unknown => {
+  const { served: isServed, problem, outage, graceMs } = gatekeeper;
+  return { floor, gatekeeper: { isServed, problem, outage, graceMs }, failures, indexed: plan.indexed, injection: { served, installed } };
+};
 
 interface SnapshotParts {
   readonly policy: PolicyInput;

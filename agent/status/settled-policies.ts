@@ -1,0 +1,37 @@
+import { isDeepStrictEqual } from 'node:util';
+import { sameItems } from '../compare.ts';
+import type { PolicySnapshot } from '../observe/index.ts';
+
+/**
+ * Policies whose status is written, and follows from nothing that may change by time alone. As long as all that it follows from is the same
+ * it need not be judged again: in most rounds that is so for all policies but one.
+ */
+export class SettledPolicies {
+  readonly #known = new Map<string, { readonly basis: readonly unknown[]; readonly snapshot: PolicySnapshot }>();
+  #shared: unknown;
+
+  /** Begins a round. @param shared what every status follows from, compared by value */
+  begin(shared: unknown): void {
+    if (!isDeepStrictEqual(shared, this.#shared)) this.#known.clear();
+    this.#shared = shared;
+  }
+
+  /** @param basis what its status alone follows from, compared by identity @returns undefined: it is to be judged */
+  find(policy: string, basis: readonly unknown[]): PolicySnapshot | undefined {
+    const known = this.#known.get(policy);
+    return known !== undefined && sameItems(known.basis, basis) ? known.snapshot : undefined;
+  }
+
+  keep(policy: string, basis: readonly unknown[], snapshot: PolicySnapshot): void {
+    this.#known.set(policy, { basis, snapshot });
+  }
+
+  forget(policy: string): void {
+    this.#known.delete(policy);
+  }
+
+  /** Forgets all other policies. */
+  retain(policies: Pick<ReadonlySet<string>, 'has'>): void {
+    for (const policy of this.#known.keys()) if (!policies.has(policy)) this.#known.delete(policy);
+  }
+}
