@@ -12,7 +12,7 @@ import { ClusterFloor } from './floor.ts';
 import { above, between, clusterPrograms, readUsage, type Usage } from './usage.ts';
 
 /** The first commits run code that was never run. */
-const WARM_UP = 5;
+const FIRST = 5;
 /** What a commit leaves to be done, statuses of Gatekeeper above all, is done by then. */
 const SETTLE_MS = 3_000;
 const POLL_MS = 500;
@@ -28,6 +28,8 @@ interface Result {
   /** Of the fleet at rest, and of all commits, above what it does at rest. */
   readonly idle: Usage;
   readonly commits: Usage;
+  /** The same of the commits of the warm-up, in which V8 compiles what is used again and again: for each. */
+  readonly warmUpCpuMs: ReadonlyMap<string, number>;
 }
 
 const stagesOf = ({ hub, noticed, clusterSteps }: CommitActivity): Stages => {
@@ -85,12 +87,19 @@ const measureFloor = async (world: World, count: number, signal: AbortSignal): P
 };
 
 interface Settings {
+  /** Before those that count. */
+  readonly warmUp: number;
   readonly commits: number;
   /** How long the fleet is watched at rest, s. */
   readonly idleSeconds: number;
 }
 
-const measureOn = async (world: World, stateDir: string, { commits, idleSeconds }: Settings, signal: AbortSignal): Promise<Result> => {
+const measureOn = async (
+  world: World,
+  stateDir: string,
+  { warmUp, commits, idleSeconds }: Settings,
+  signal: AbortSignal,
+): Promise<Result> => {
   await world.startFleet(signal);
   await createNamespaces(world, signal);
   await world.startGit();
@@ -104,17 +113,27 @@ const measureOn = async (world: World, stateDir: string, { commits, idleSeconds 
       programs,
       world.clusters.map(({ kubeconfig }) => kubeconfig),
     );
-  let round = 1;
-  for (; round <= WARM_UP; round += 1) await enforceChange(world, round, signal);
-  await delay(SETTLE_MS, undefined, { signal });
+  let round = 0;
+  const changes = async (count: number): Promise<readonly Measured[]> => {
+    const measured: Measured[] = [];
+    for (let left = count; left > 0; left -= 1) {
+      round += 1;
+      measured.push(await enforceChange(world, round, signal));
+    }
+    await delay(SETTLE_MS, undefined, { signal });
+    return measured;
+  };
+  await changes(FIRST);
+  const start = await usage();
+  await changes(warmUp);
   const atRest = await usage();
   await delay(idleSeconds * 1000, undefined, { signal });
   const begin = await usage();
-  const measured: Measured[] = [];
-  for (; round <= WARM_UP + commits; round += 1) measured.push(await enforceChange(world, round, signal));
-  await delay(SETTLE_MS, undefined, { signal });
+  const measured = await changes(commits);
   const idle = between(atRest, begin);
+  const inWarmUp = above(between(start, atRest), idle);
   return {
+    warmUpCpuMs: new Map([...inWarmUp.cpuMs].map(([name, spent]) => [name, spent / warmUp])),
     stages: measured.map(({ activity }) => stagesOf(activity)),
     pushedToEnforced: measured.map(({ ms }) => ms),
     idle,
@@ -132,9 +151,12 @@ const stageRows = ({ stages }: Result): Record<string, string> => {
 };
 
 const rowsOf = (result: Result, clusters: number): Record<string, string> => {
-  const { pushedToEnforced, floor, commits, idle } = result;
+  const { pushedToEnforced, floor, commits, idle, warmUpCpuMs } = result;
   const count = pushedToEnforced.length;
-  const cpu = [...commits.cpuMs].map(([name, total]) => [`CPU of a commit, ${name}`, ms(total / count)]);
+  const cpu = [...commits.cpuMs].map(([name, total]) => [
+    `CPU of a commit, ${name} (in the warm-up)`,
+    `${ms(total / count)} (${ms(warmUpCpuMs.get(name) ?? 0)})`,
+  ]);
   const total = [...commits.cpuMs.values()].reduce((sum, one) => sum + one, 0);
   const requests = [...commits.requests]
     .map(([name, all]) => [name, all / count / clusters] as const)
@@ -162,12 +184,13 @@ const rowsOf = (result: Result, clusters: number): Record<string, string> => {
  */
 export const commit = async (args: string[], signal: AbortSignal): Promise<void> => {
   const options = {
+    'warm-up': { type: 'string', default: '50' },
     commits: { type: 'string', default: '50' },
     idle: { type: 'string', default: '30' },
     json: { type: 'string' },
   } as const;
   const { values } = parseArgs({ args, options });
-  const settings: Settings = { commits: Number(values.commits), idleSeconds: Number(values.idle) };
+  const settings: Settings = { warmUp: Number(values['warm-up']), commits: Number(values.commits), idleSeconds: Number(values.idle) };
   const stateDir = await mkdtemp(join(tmpdir(), 'fso-bench-commit-'));
   const world = await createWorld({ stateDir, log: (line) => console.error(line) });
   try {
