@@ -47,13 +47,13 @@ describe('the finalizer of a policy', () => {
     expect(reasonsFor(DELETED, { namespaces: [NAMESPACE] })).toEqual([]);
     expect(reasonsFor(DELETED, {}, [{ policies: [POLICY] }])).toEqual([]);
     expect(reasonsFor(DELETED, { constraints: [CONSTRAINT] })).toEqual([]);
-    expect(reasonsFor(DELETED, { parameters: [{ spec: { entries: { finance: `eu-west-1|${POLICY}|-` } } }] })).toEqual([]);
+    expect(reasonsFor(DELETED, { parameters: [{ spec: { namespaces: { finance: { policies: POLICY } } } }] })).toEqual([]);
     expect(reasonsFor(DELETED, { parameters: [{ spec: { patterns: [{ policies: `a/b,${POLICY}` }] } }] })).toEqual([]);
   });
 
   it.each([CANARY_NAME, CANARY_NAMESPACE])('does not take the canaries for locks of a policy called %s', (name) => {
-    const index = { [CANARY_NAMESPACE]: `|${CANARY_GOVERNANCE.actions.deny?.policies.join(',')}|-` };
-    const canaries = { constraints: [canaryBody()], parameters: [{ spec: { entries: index } }] };
+    const index = { [CANARY_NAMESPACE]: { policies: CANARY_GOVERNANCE.actions.deny?.policies.join(',') } };
+    const canaries = { constraints: [canaryBody()], parameters: [{ spec: { namespaces: index } }] };
     expect(reasonsFor({ ...DELETED, metadata: { ...DELETED.metadata, namespace: SYSTEM_NAMESPACE, name } }, canaries)).toEqual([
       'Released',
     ]);

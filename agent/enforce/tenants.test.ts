@@ -18,7 +18,7 @@ const indexOf = (policies: readonly PolicyInput[], names: readonly string[]) => 
   );
   const { actions, overflow } = planFloorParameters({ governance, nodes: [], observed: [], bindGate: 'label' });
   const body = actions.flatMap((action) => (action.type === 'apply' ? [action.body] : [])).at(-1) as { spec?: object } | undefined;
-  const spec = (body?.spec ?? {}) as { entries: Partial<Record<string, string>>; patterns: unknown[] };
+  const spec = (body?.spec ?? {}) as { namespaces: Record<string, { policies: string; revisions: string }>; patterns: unknown[] };
   return { spec, overflow };
 };
 
@@ -78,7 +78,7 @@ describe("a namespace's own policies", () => {
     ];
     const { spec, overflow } = indexOf(policies, ['finance', ...tenants]);
     expect(overflow.namespaces).toBeGreaterThan(0);
-    expect(spec.entries['finance']?.split('|')[1]).toBe('all,finance');
+    expect(spec.namespaces['finance']).toMatchObject({ policies: 'all,finance' });
     expect(spec.patterns).toHaveLength(1);
     expect(overflow.patterns).toBe(0);
   });
@@ -88,8 +88,9 @@ describe("a namespace's own policies", () => {
       ownPolicyOf(`a${index}`.padEnd(240, 'x'), { targetNamespace: 'finance', allowedRegions: EU }),
     );
     const { spec } = indexOf([...own, hub('finance', 'finance')], ['finance']);
-    const [, policies, revisions] = spec.entries['finance']?.split('|') ?? [];
-    expect(policies).toMatch(/^(?=.{1,599}$)finance,finance\/a0/);
-    expect(revisions).toBe(`${'c'.repeat(40)},-`);
+    expect(spec.namespaces['finance']).toMatchObject({
+      policies: expect.stringMatching(/^(?=.{1,599}$)finance,finance\/a0/),
+      revisions: `${'c'.repeat(40)},-`,
+    });
   });
 });

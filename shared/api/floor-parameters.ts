@@ -23,22 +23,19 @@ export const FloorParametersSpec = z
       .meta({ ...ATOMIC, maxProperties: FLOOR_PARAMETER_LIMITS.nodes })
       .optional()
       .describe('Region of each node, by name; empty for a node without one.'),
-    entries: z
+    namespaces: z
       .record(
         NamespaceName,
-        z
-          .string()
-          .max(409_602)
-          .describe(
-            'Regions in which pods may run, policies (name, or namespace/name), and the Git commit of each of the policies in the same order, - for a local one: three lists, sorted by region and policy, comma separated, with | between them.',
-          ),
+        z.strictObject({
+          regions: z.string().max(16_384).describe('Regions in which pods may run, sorted, comma separated; empty: none.'),
+          policies: PolicyKeys,
+          revisions: z.string().max(131_072).describe('Git commit of each of the policies, in the same order; - for a local one.'),
+        }),
       )
       // One more for the agent's own CANARY_NAMESPACE.
       .meta({ ...ATOMIC, maxProperties: FLOOR_PARAMETER_LIMITS.namespaces + 1 })
       .optional()
-      .describe(
-        'The deny policies of each namespace, also of namespaces that a policy names and that do not exist yet. One text each: an API server reads and copies an object a dozen times for each write, value by value.',
-      ),
+      .describe('The deny policies of each namespace, also of namespaces that a policy names and that do not exist yet.'),
     reach: z
       .string()
       .max(20_000)

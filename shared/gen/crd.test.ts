@@ -45,7 +45,7 @@ describe('sovereignPolicyCrd', () => {
 });
 
 /** Hash of the schemas, without their texts, by their number. One that was released never changes; before that, correct its hash. */
-const SCHEMAS: Readonly<Record<string, string>> = { '1': '4a46b335a75a1480' };
+const SCHEMAS: Readonly<Record<string, string>> = { '1': 'bbf151e836b262d7' };
 
 it('a schema that changes gets the next number', () => {
   const crds = [sovereignPolicyCrd(), floorParametersCrd()] as { metadata: { annotations: Json }; spec: unknown }[];

@@ -148,11 +148,11 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
     await eventually(async () => (await world.parameters(NAMESPACES_PARAMETERS)).patterns?.length === 1);
     await world.client.delete(FLOOR_PARAMETERS_KIND, { name: NODES_PARAMETERS }, world.signal);
     await eventually(async () => (await world.parameters(NODES_PARAMETERS)).nodes?.[`${EU}-a`] === EU);
-    const spec = { nodes: { ghost: EU }, patterns: null, entries: { free: `${US}|a/b|-` } };
+    const spec = { nodes: { ghost: EU }, patterns: null, namespaces: { free: { regions: US, policies: 'a/b', revisions: '-' } } };
     await world.client.mergePatch(FLOOR_PARAMETERS_KIND, { name: NAMESPACES_PARAMETERS }, { spec }, world.signal);
     await eventually(async () => {
-      const { entries, nodes, patterns } = await world.parameters(NAMESPACES_PARAMETERS);
-      return entries?.['free'] === undefined && nodes?.['ghost'] === undefined && patterns?.length === 1;
+      const { namespaces, nodes, patterns } = await world.parameters(NAMESPACES_PARAMETERS);
+      return namespaces?.['free'] === undefined && nodes?.['ghost'] === undefined && patterns?.length === 1;
     });
   });
 

@@ -21,7 +21,7 @@ describe.each(MODES)('the index of lock 1, bind gate by $mode', (mode) => {
       await world.govern('teams', 'team-*', [EXCLUDED]);
       await world.govern('planned');
       await world.reaches('teams', 'Active');
-      await eventually(async () => (await world.parameters(NAMESPACES_PARAMETERS)).entries?.['planned']);
+      await eventually(async () => (await world.parameters(NAMESPACES_PARAMETERS)).namespaces?.['planned']);
       await world.pause();
     });
 
@@ -107,7 +107,7 @@ describe.each(MODES)('the index of lock 1, bind gate by $mode', (mode) => {
 
   it('releases a namespace from the index before the policy is deleted', async () => {
     await world.removePolicies('everything', 'teams', 'planned', 'finance');
-    expect(await world.parameters(NAMESPACES_PARAMETERS)).not.toHaveProperty('entries.finance');
+    expect(await world.parameters(NAMESPACES_PARAMETERS)).not.toHaveProperty('namespaces.finance');
     await eventually(async () => (await world.tryPod('finance')) === '');
     await eventually(async () => (await world.tryPod('team-two')) === '');
   });

@@ -77,7 +77,7 @@ beforeAll(async () => {
 describe('the foundation of lock 1', () => {
   it('proves the index with a namespace that only the index governs', async () => {
     expect((await world.namespace(CANARY_NAMESPACE))?.metadata.labels).toEqual({ 'kubernetes.io/metadata.name': CANARY_NAMESPACE });
-    expect((await world.parameters(NAMESPACES_PARAMETERS)).entries?.[CANARY_NAMESPACE]?.split('|')[0]).toBe('');
+    expect((await world.parameters(NAMESPACES_PARAMETERS)).namespaces?.[CANARY_NAMESPACE]?.regions).toBe('');
     await eventually(async () => (await world.tryPod(CANARY_NAMESPACE)).includes("'fso-floor-index-pods-deny'"));
     expect(floorCondition()?.status).toBe('True');
     // The guard was written just before: the API server takes a moment to follow it.
@@ -87,9 +87,9 @@ describe('the foundation of lock 1', () => {
   });
 
   it('restores removed fields of the schema of the parameters, and reports it', async () => {
-    await dropFields(FLOOR_PARAMETERS, 'entries', 'patterns', 'reach');
+    await dropFields(FLOOR_PARAMETERS, 'namespaces', 'patterns', 'reach');
     await eventually(() => isTold(`CustomResourceDefinition/${FLOOR_PARAMETERS} was changed`));
-    await eventually(async () => (await hasField('entries')) && (await hasField('patterns')));
+    await eventually(async () => (await hasField('namespaces')) && (await hasField('patterns')));
     await world.govern('teams', 'team-*');
     await eventually(async () => (await world.parameters(NAMESPACES_PARAMETERS)).patterns?.length === 1);
     await eventually(async () => (await world.tryPod(CANARY_NAMESPACE)).includes("'fso-floor-index-pods-deny'"));
@@ -99,13 +99,13 @@ describe('the foundation of lock 1', () => {
   describe('while the schema cannot be restored', () => {
     beforeAll(async () => {
       const allow = await world.refuseTheAgent(CRD_KIND, FLOOR_PARAMETERS);
-      await dropFields(FLOOR_PARAMETERS, 'entries', 'patterns', 'reach');
+      await dropFields(FLOOR_PARAMETERS, 'namespaces', 'patterns', 'reach');
       return allow;
     });
 
     it('detects fields that the API server drops, and reports it', async () => {
       await world.govern('more', 'more-*');
-      await eventually(() => floorCondition()?.message.includes('spec.entries') === true);
+      await eventually(() => floorCondition()?.message.includes('spec.namespaces') === true);
       expect(floorCondition()?.status).toBe('False');
     });
 

@@ -48,16 +48,16 @@ const specs = (round: PlanInput = {}): (FloorParametersSpec | undefined)[] => ap
 
 describe('planFloorParameters', () => {
   it('lists every node with its region', () => {
-    expect(specs()[0]).toEqual({ nodes: { a: 'eu-west-1', b: 'us-east-1', c: '' }, entries: {}, patterns: [], reach: '' });
+    expect(specs()[0]).toEqual({ nodes: { a: 'eu-west-1', b: 'us-east-1', c: '' }, namespaces: {}, patterns: [], reach: '' });
   });
 
   it('lists every namespace under action deny as its annotations do, also those that policies name and that do not exist', () => {
     const [, index] = specs();
-    expect(index?.entries).toEqual({
-      'fso-canary': '|(canary)|-',
-      finance: 'eu-west-1|team/finance,team/narrow|-,-',
-      'finance-two': 'eu-west-1|team/narrow|-',
-      planned: 'eu-central-1,eu-west-1|team/planned|-',
+    expect(index?.namespaces).toEqual({
+      'fso-canary': { regions: '', policies: '(canary)', revisions: '-' },
+      finance: { regions: 'eu-west-1', policies: 'team/finance,team/narrow', revisions: '-,-' },
+      'finance-two': { regions: 'eu-west-1', policies: 'team/narrow', revisions: '-' },
+      planned: { regions: 'eu-central-1,eu-west-1', policies: 'team/planned', revisions: '-' },
     });
   });
 
@@ -74,7 +74,7 @@ describe('planFloorParameters', () => {
 
   it('keeps the entry of a namespace that is being deleted', () => {
     const leaving = NAMESPACES.map((namespace) => ({ ...namespace, terminating: namespace.name === 'finance' }));
-    expect(specs({ namespaces: leaving })[1]?.entries?.['finance']).toEqual(specs()[1]?.entries?.['finance']);
+    expect(specs({ namespaces: leaving })[1]?.namespaces?.['finance']).toEqual(specs()[1]?.namespaces?.['finance']);
   });
 
   it('lists the globs of deny policies, which exclude the namespaces of the cluster itself', () => {
@@ -127,14 +127,14 @@ describe('planFloorParameters', () => {
   });
 
   it.each<[string, FloorParametersSpec]>([
-    ['an additional namespace', { entries: { x: '||' } }],
+    ['an additional namespace', { namespaces: { x: { regions: '', policies: '', revisions: '' } } }],
     ['nodes of its own', { nodes: { ghost: 'eu-west-1' } }],
     ['no patterns', { patterns: [] }],
     ['no reach', { reach: '' }],
-    ['other regions', { entries: { finance: 'us-east-1|team/finance,team/narrow|-,-' } }],
+    ['other regions', { namespaces: { finance: { regions: 'us-east-1', policies: 'team/finance,team/narrow', revisions: '-,-' } } }],
   ])('repairs an index that has %s', (_name, change) => {
     const [nodes, index] = applied();
-    const spec = { ...index?.spec, ...change, entries: { ...index?.spec?.entries, ...change.entries } };
+    const spec = { ...index?.spec, ...change, namespaces: { ...index?.spec?.namespaces, ...change.namespaces } };
     const observed = [nodes, { ...index, spec }] as FloorParameters[];
     expect(plan({ observed }).actions.map(({ key }) => key)).toEqual(['FloorParameters/fso-namespaces']);
   });
@@ -173,7 +173,7 @@ describe('planFloorParameters', () => {
     const list = { ...label, bindGate: 'list' } as const;
     expect(plan(list).overflow).toEqual({ nodes: 0, namespaces: 0, patterns: 0 });
     // In KB, as in docs/reference/limits.md.
-    expect([...sizes(label), ...sizes(list)].map((bytes) => Math.round(bytes / 1000))).toEqual([379, 580, 379, 959]);
+    expect([...sizes(label), ...sizes(list)].map((bytes) => Math.round(bytes / 1000))).toEqual([379, 775, 379, 1154]);
   });
 
   it('keeps what fits, and counts the rest', () => {

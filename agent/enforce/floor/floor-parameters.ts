@@ -21,10 +21,11 @@ import type { BindGateMode } from './binding-cel.ts';
 import { CANARY_GOVERNANCE } from './index-canary.ts';
 
 type Nodes = NonNullable<FloorParametersSpec['nodes']>;
-type Entries = NonNullable<FloorParametersSpec['entries']>;
+type Entries = NonNullable<FloorParametersSpec['namespaces']>;
+type Entry = Entries[string];
 
 interface Index {
-  readonly entries: Entries;
+  readonly namespaces: Entries;
   readonly patterns: NonNullable<FloorParametersSpec['patterns']>;
   readonly reach: string;
 }
@@ -76,8 +77,8 @@ export const planFloorParameters = (input: FloorParametersInput): FloorParameter
     actions: wanted.flatMap((one) => (one.isCurrent && isRenewed(one.present, input.renewedAt) ? [] : [applyOf(one, input)])),
     overflow: { nodes: listed.dropped, ...index.dropped },
     covers: (namespace) => {
-      const [entry, wanted] = [second?.spec?.entries?.[namespace], index.spec.entries[namespace]];
-      return entry !== undefined && wanted !== undefined && ruleOf(entry) === ruleOf(wanted);
+      const [entry, wanted] = [second?.spec?.namespaces?.[namespace], index.spec.namespaces[namespace]];
+      return wanted !== undefined && entry?.regions === wanted.regions && entry.policies === wanted.policies;
     },
   };
 };
@@ -85,16 +86,14 @@ export const planFloorParameters = (input: FloorParametersInput): FloorParameter
 /** Policies that the parameters in the cluster name: if one namespace has very many, the first of them. */
 export const policiesInParameters = (observed: readonly FloorParameters[]): readonly string[] =>
   observed.flatMap(({ spec }) =>
-    [...Object.values(spec?.entries ?? {}).map(policiesOf), ...(spec?.patterns ?? []).map(({ policies }) => policies)].flatMap((policies) =>
-      policies.split(','),
-    ),
+    [...Object.values(spec?.namespaces ?? {}), ...(spec?.patterns ?? [])].flatMap(({ policies }) => policies.split(',')),
   );
 
 /** Written even if empty: a field that an apply does not name stays as others wrote it. */
-const NO_INDEX: Index = { entries: {}, patterns: [], reach: '' };
+const NO_INDEX: Index = { namespaces: {}, patterns: [], reach: '' };
 
 const hasSpec = (object: FloorParameters | undefined, index: Index, nodes: Nodes): boolean =>
-  object !== undefined && hasIndex(object, index) && sameTexts(object.spec?.nodes ?? {}, nodes);
+  object !== undefined && hasIndex(object, index) && sameNodes(object.spec?.nodes, nodes);
 
 const isRenewed = (object: FloorParameters | undefined, at: string | undefined): boolean =>
   at === undefined || object?.metadata.annotations?.[ANNOTATIONS.renewedAt] === at;
@@ -146,10 +145,20 @@ const reasonToChange = (known: Nodes = {}, wanted: Nodes = {}, bindGate: BindGat
 
 const hasIndex = weakMemo2(
   ({ spec }: FloorParameters, wanted: Index): boolean =>
-    sameTexts(spec?.entries ?? {}, wanted.entries) && covers(spec?.patterns, wanted.patterns) && (spec?.reach ?? '') === wanted.reach,
+    sameEntries(spec?.namespaces ?? {}, wanted.namespaces) &&
+    covers(spec?.patterns, wanted.patterns) &&
+    (spec?.reach ?? '') === wanted.reach,
 );
 
-const sameTexts = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean => {
+const sameEntries = (a: Entries, b: Entries): boolean => {
+  const names = Object.keys(b);
+  return names.length === Object.keys(a).length && names.every((name) => sameEntry(a[name], b[name]));
+};
+
+const sameEntry = (a: Entry | undefined, b: Entry | undefined): boolean =>
+  a?.regions === b?.regions && a?.policies === b?.policies && a?.revisions === b?.revisions;
+
+const sameNodes = (a: Nodes = {}, b: Nodes): boolean => {
   const names = Object.keys(b);
   return names.length === Object.keys(a).length && names.every((name) => a[name] === b[name]);
 };
@@ -202,7 +211,7 @@ const indexOf = weakMemo2((governance: FloorParametersInput['governance'], nodes
   // A namespace that does not fit would count as unseen.
   const some = first.dropped > 0 ? [] : patterns.kept;
   const spec: Index = {
-    entries: Object.fromEntries([...canary, ...first.kept, ...second.kept]),
+    namespaces: Object.fromEntries([...canary, ...first.kept, ...second.kept]),
     patterns: [...some],
     reach: reachOf(some),
   };
@@ -214,7 +223,7 @@ const reachOf = (patterns: readonly { readonly pattern: string }[]): string =>
   patterns.length === 0 ? '' : `^(?:${sortedSet(patterns.map(({ pattern }) => pattern.replaceAll('*', '.*'))).join('|')})$`;
 
 interface NamedEntry {
-  readonly pair: readonly [name: string, entry: string];
+  readonly pair: readonly [name: string, entry: Entry];
   /** All policies are the namespace's own. */
   readonly isOwn: boolean;
 }
@@ -225,14 +234,6 @@ const entriesOf = weakMemo(({ namespace, actions: { deny } }: NamespaceGovernanc
   deny === undefined ? [] : [entryOf(namespace, deny)],
 );
 
-/** Between the parts of an entry: no name of a region or a policy has it. */
-const SEPARATOR = '|';
-
-/** Regions and policies of an entry: its revisions change no decision. */
-const ruleOf = (entry: string): string => entry.slice(0, entry.lastIndexOf(SEPARATOR));
-
-const policiesOf = (entry: string): string => entry.split(SEPARATOR)[1] ?? '';
-
 /** Room for the names of a namespace's own policies. */
 const MAX_OWN_BYTES = 300;
 
@@ -242,8 +243,12 @@ const entryOf = (namespace: string, { regions, policies, revisions }: ActionGove
   const others = all.filter(({ isOwn }) => !isOwn);
   const own = all.filter(({ isOwn }) => isOwn);
   const listed = [...others, ...firstWithin(own, MAX_OWN_BYTES)];
-  const parts = [joined(regions), shown(listed.map(({ policy }) => policy)), shown(listed.map(({ revision }) => revision))];
-  return { pair: [namespace, parts.join(SEPARATOR)], isOwn: others.length === 0 };
+  const entry = {
+    regions: joined(regions),
+    policies: shown(listed.map(({ policy }) => policy)),
+    revisions: shown(listed.map(({ revision }) => revision)),
+  };
+  return { pair: [namespace, entry], isOwn: others.length === 0 };
 };
 
 /** The first items that fit, but at least one: a refusal names a policy. */

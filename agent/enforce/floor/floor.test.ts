@@ -165,7 +165,7 @@ describe('planFloor', () => {
       expect(asked.filter((expression) => !expression.startsWith('variables.plain || '))).toEqual([]);
       expect(new Set(plainOf(spec).match(/variables\.\w+/g))).toEqual(new Set(['variables.listed']));
     }
-    const listed = plainOf(specOf(PODS)).replaceAll('variables.listed', "params.spec.entries[request.namespace].split('|')[0]");
+    const listed = plainOf(specOf(PODS)).replaceAll('variables.listed', 'params.spec.namespaces[request.namespace].regions');
     const [condition] = specOf('fso-floor-index-pods-deny').matchConditions ?? [];
     expect(condition?.expression).toContain(`!(${listed})`);
   });

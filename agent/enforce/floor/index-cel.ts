@@ -14,9 +14,7 @@ const NAMESPACE = 'request.namespace';
 const LABELLED = `namespaceObject.metadata.?labels[?'${floorLabel('deny')}'].orValue('') == '${FLOOR_LABEL_VALUE}'`;
 const ANNOTATED = `namespaceObject.metadata.?annotations[?'${floorRegionsAnnotation('deny')}'].orValue('')`;
 
-const LISTED = `has(params.spec.entries) && ${NAMESPACE} in params.spec.entries`;
-/** Regions, policies and revisions. */
-const ENTRY = `params.spec.entries[${NAMESPACE}].split('|')`;
+const LISTED = `has(params.spec.namespaces) && ${NAMESPACE} in params.spec.namespaces`;
 const REACHED = `params.spec.?reach.orValue('') != '' && ${NAMESPACE}.matches(params.spec.reach)`;
 
 /** Skips namespaces that the index does not mention, because no policy governs them, at the cost of one expression. */
@@ -26,7 +24,7 @@ export const indexConditions: readonly MatchCondition[] = [{ name: 'in-index', e
 export const podIndexConditions: readonly MatchCondition[] = [
   {
     name: 'in-index',
-    expression: `${LISTED} ? !(${plainlyInside(`${ENTRY}[0]`)}) : (${REACHED})`,
+    expression: `${LISTED} ? !(${plainlyInside(`params.spec.namespaces[${NAMESPACE}].regions`)}) : (${REACHED})`,
   },
 ];
 
@@ -38,24 +36,24 @@ export const podIndexConditions: readonly MatchCondition[] = [
 export const indexVariables: readonly CelVariable[] = [
   {
     name: 'entry',
-    expression: `${LISTED} ? ${ENTRY} : []`,
+    expression: `${LISTED} ? [params.spec.namespaces[${NAMESPACE}]] : []`,
   },
   {
     name: 'differs',
-    expression: `variables.entry.size() > 0 && !(${LABELLED} && ${ANNOTATED} == variables.entry[0])`,
+    expression: `variables.entry.size() > 0 && !(${LABELLED} && ${ANNOTATED} == variables.entry[0].regions)`,
   },
   {
     name: 'unseen',
     expression: `variables.entry.size() > 0 || !has(params.spec.patterns) ? [] : params.spec.patterns.filter(p,
       ${matches('p.pattern', NAMESPACE)} && !p.excluded.exists(e, ${matches('e', NAMESPACE)}))`,
   },
-  { name: 'listed', expression: "variables.entry.size() > 0 ? variables.entry[0] : ''" },
+  { name: 'listed', expression: "variables.entry.size() > 0 ? variables.entry[0].regions : ''" },
   { name: 'regions', expression: "variables.listed == '' ? [] : variables.listed.split(',')" },
   {
     name: 'policies',
-    expression: `(variables.entry.size() > 0 ? variables.entry[1] : variables.unseen.map(p, p.policies).join(',')).replace(',', ', ')`,
+    expression: `(variables.entry.size() > 0 ? variables.entry[0].policies : variables.unseen.map(p, p.policies).join(',')).replace(',', ', ')`,
   },
-  { name: 'revisions', expression: "variables.entry.size() > 0 ? variables.entry[2].replace(',', ', ') : ''" },
+  { name: 'revisions', expression: "variables.entry.size() > 0 ? variables.entry[0].revisions.replace(',', ', ') : ''" },
 ];
 
 const UNSEEN = 'is not set up yet';
