@@ -212,11 +212,14 @@ export const buildFinalizerWrites = (plan: ClusterPlan, stuck: ReadonlySet<strin
     enforced ??= findEnforcedPolicies(plan, context.view, stuck);
     return !enforced.has(key);
   };
-  return context.view.livePolicies().flatMap((policy) => {
+  const unsettled = context.view.livePolicies().filter(({ metadata: { deletionTimestamp, finalizers } }) => {
+    const held = finalizers?.includes(FINALIZER) === true;
+    return held !== (deletionTimestamp === undefined);
+  });
+  return unsettled.flatMap((policy) => {
     const { deletionTimestamp, finalizers = [] } = policy.metadata;
-    const held = finalizers.includes(FINALIZER);
-    if (deletionTimestamp === undefined) return held ? [] : buildFinalizerWrite(policy, [...finalizers, FINALIZER], context);
-    if (!held || !isReleased(policyKeyOf(policy))) return [];
+    if (deletionTimestamp === undefined) return buildFinalizerWrite(policy, [...finalizers, FINALIZER], context);
+    if (!isReleased(policyKeyOf(policy))) return [];
     return buildFinalizerWrite(
       policy,
       finalizers.filter((finalizer) => finalizer !== FINALIZER),

@@ -1,7 +1,7 @@
 import { REGION_LABEL, type Violation } from '@fso/shared/api';
 import type { Node } from '@fso/shared/kube';
 import { decideResidency, type PodPlacement } from '@fso/shared/residency';
-import { dropOldest, truncate, weakMemo2 } from '@fso/shared/runtime';
+import { dropOldest, truncate, weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import type { NodesByName, Pod } from '../cache/index.ts';
 import type { Governance } from '../enforce/index.ts';
 import type { FirstSeenTimes } from './violation-times.ts';
@@ -82,12 +82,13 @@ export class ViolationFinder {
     return this.#reported;
   }
 
+  /** @returns of the policies that have any */
   find(input: ViolationInput): ReadonlyMap<string, PolicyViolations> {
     const round = { since: new Map<string, string>(), reported: new Map<string, string>() };
     const result = new Map<string, PolicyViolations>();
     for (const [policy, outcome] of input.governance.policies) {
-      if (outcome.kind !== 'governing') continue;
-      result.set(policy, this.#findOf({ policy, regions: outcome.regions, namespaces: outcome.namespaces }, input, round));
+      const violations = outcome.kind === 'governing' ? this.#findOf(policy, outcome, input, round) : NO_VIOLATIONS;
+      if (violations !== NO_VIOLATIONS) result.set(policy, violations);
     }
     this.#since = round.since;
     this.#reported = round.reported;
@@ -95,20 +96,23 @@ export class ViolationFinder {
   }
 
   #findOf(
-    target: { policy: string; regions: readonly string[]; namespaces: readonly string[] },
+    policy: string,
+    { regions, namespaces }: { readonly regions: readonly string[]; readonly namespaces: readonly string[] },
     input: ViolationInput,
     round: { readonly since: Map<string, string>; readonly reported: Map<string, string> },
   ): PolicyViolations {
-    const found: (FoundViolation & { readonly id: string })[] = [];
-    for (const namespace of target.namespaces) {
-      for (const { pod, finding } of this.#strayIn(namespace, target.regions, input)) {
-        const id = `${target.policy}|${pod.metadata.uid ?? `${namespace}/${pod.metadata.name}`}`;
+    let found: (FoundViolation & { readonly id: string })[] | undefined;
+    for (const namespace of namespaces) {
+      for (const { pod, finding } of this.#strayIn(namespace, regions, input)) {
+        const id = `${policy}|${pod.metadata.uid ?? `${namespace}/${pod.metadata.name}`}`;
         const since = earlier(this.#since.get(id), input.restored?.get(id)) ?? input.now.toISOString();
         round.since.set(id, since);
+        found ??= [];
         found.push({ id, pod, violation: { kind: 'Pod', namespace, name: pod.metadata.name, ...finding, since } });
       }
     }
-    if (found.length === 0) return NO_VIOLATIONS;
+    // Most policies have none, in every round.
+    if (found === undefined) return NO_VIOLATIONS;
     found.sort(({ violation: a }, { violation: b }) => compare(a.namespace, b.namespace) || compare(a.name, b.name));
     const samples = found.slice(0, MAX_SAMPLES);
     for (const { id, violation } of samples) round.reported.set(id, violation.since);
@@ -119,7 +123,7 @@ export class ViolationFinder {
   #strayIn(namespace: string, regions: readonly string[], { podsIn, nodes }: ViolationInput): readonly StrayPod[] {
     const pods = podsIn(namespace);
     const known = this.#strays(pods, nodes);
-    const cacheKey = regions.join(',');
+    const cacheKey = textOf(regions);
     const before = known.get(cacheKey);
     if (before !== undefined) return before;
     const found = [...pods].flatMap((pod) => {
@@ -150,6 +154,9 @@ export const REMEMBERED = 4;
 
 export const placementOf = (pod: Pod): PodPlacement =>
   pod.metadata.ownerReferences === undefined ? pod.spec : { ...pod.spec, ownerReferences: pod.metadata.ownerReferences };
+
+/** The regions of an outcome are the same list as long as they are the same. */
+const textOf = weakMemo((regions: readonly string[]) => regions.join(','));
 
 const earlier = (a: string | undefined, b: string | undefined): string | undefined =>
   a === undefined || b === undefined ? (a ?? b) : a < b ? a : b;

@@ -106,7 +106,7 @@ export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date
     gatekeeper: planLockTwo(view, settings, governance),
   };
   const present = presentIn(view);
-  const uids = uidsOf(view, governance);
+  const uids = uidsOf(view, governance, previous?.uids);
   const text = previous?.injectable === injectable ? previous.text : textFor(settings, injectable);
   const installed = readInstallRecord(view.namespaces.get(SYSTEM_NAMESPACE));
   const actions = attributeReasons(wanted, { view, governance, present, uids, installed, text, previous });
@@ -207,8 +207,21 @@ const isInjectionWanted = (policies: readonly PolicyInput[], governance: Governa
 /** Outcomes of policies that stand, whether or not their namespace is there already. */
 const IN_FORCE: ReadonlySet<string> = new Set<PolicyOutcome['kind'] | ''>(['governing', 'namespaceMissing']);
 
-const uidsOf = (view: ClusterView, { namespaces }: Governance): ReadonlyMap<string, string> =>
-  new Map([...namespaces.keys()].map((name) => [name, view.namespaces.get(name)?.metadata.uid ?? '']));
+/** @param before those of the round before, which are returned where they are the same */
+const uidsOf = (
+  view: ClusterView,
+  { namespaces }: Governance,
+  before: ReadonlyMap<string, string> | undefined,
+): ReadonlyMap<string, string> => {
+  const uidOf = (name: string): string => view.namespaces.get(name)?.metadata.uid ?? '';
+  if (before !== undefined && before.size === namespaces.size && haveUids(namespaces.keys(), before, uidOf)) return before;
+  return new Map([...namespaces.keys()].map((name) => [name, uidOf(name)]));
+};
+
+const haveUids = (names: Iterable<string>, uids: ReadonlyMap<string, string>, uidOf: (name: string) => string): boolean => {
+  for (const name of names) if (uids.get(name) !== uidOf(name)) return false;
+  return true;
+};
 
 /** Constraints and placement injection come and go with the policies. */
 const recordedKeys = (present: ReadonlySet<string>): readonly string[] =>

@@ -2,6 +2,7 @@ import { CANARY_NAMESPACE, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared
 import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import { GATEKEEPER_IGNORE } from '../cache/index.ts';
+import { sameItems } from '../compare.ts';
 import type { NamespaceGovernance, WriteFailure } from '../enforce/index.ts';
 import { CANARY_GOVERNANCE, CANARY_NAME, isFloorName } from '../enforce/index.ts';
 import type { CanaryTarget, ProbeTarget } from '../probe/index.ts';
@@ -49,6 +50,8 @@ interface Wanted {
 export class ProbeTargets {
   #known: ReadonlyMap<string, ProbeTarget> = new Map();
   #indexed: ReadonlySet<string> = new Set();
+  /** What the known targets follow from; nothing where that is more than governance, uids and floor. */
+  #basis: readonly unknown[] = [];
   #canary: ReadonlyMap<string, ProbeTarget> = new Map();
   #floor = '';
   /** Counts the versions of the floor: a proof of one says nothing about the next. */
@@ -61,6 +64,17 @@ export class ProbeTargets {
    */
   of(plan: ClusterPlan, view: ClusterView, indexed: ReadonlySet<string>): ReadonlyMap<string, ProbeTarget> {
     if (plan.floorWhole) this.#noteFloor([...view.admissionPolicies.list(), ...view.admissionBindings.list()]);
+    const isPlain = plan.floorWhole && plan.unapplied.size + indexed.size === 0;
+    const basis = isPlain ? [plan.governance.namespaces, plan.uids, this.#floorVersion] : [];
+    if (isPlain && sameItems(basis, this.#basis)) return this.#known;
+    const targets = this.#choose(plan, view, indexed);
+    this.#known = targets;
+    this.#indexed = indexed;
+    this.#basis = basis;
+    return targets;
+  }
+
+  #choose(plan: ClusterPlan, view: ClusterView, indexed: ReadonlySet<string>): ReadonlyMap<string, ProbeTarget> {
     const targets = new Map<string, ProbeTarget>();
     for (const [namespace, governance] of plan.governance.namespaces) {
       if (plan.unapplied.has(namespace) && !indexed.has(namespace)) continue;
@@ -68,8 +82,6 @@ export class ProbeTargets {
       const target = this.#target({ governance, before, by: indexed.has(namespace) ? 'index' : 'labels' }, view);
       if (plan.floorWhole || target === before) targets.set(namespace, target);
     }
-    this.#known = targets;
-    this.#indexed = indexed;
     return targets;
   }
 

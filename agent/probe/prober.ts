@@ -114,12 +114,13 @@ export class Prober {
   }
 
   /**
-   * Replaces the targets.
+   * Replaces the targets; the same object says that nothing differs.
    *
    * @param governed all governed namespaces, also those without a target now
    */
   expect(targets: ReadonlyMap<string, ProbeTarget>, governed: Pick<ReadonlySet<string>, 'has'> = targets): void {
     const before = this.#targets;
+    if (targets === before) return;
     this.#targets = targets;
     for (const namespace of this.#states.retain(targets, governed)) this.#forget(namespace);
     for (const [namespace, target] of targets) {

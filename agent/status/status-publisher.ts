@@ -3,7 +3,7 @@ import type { Clock } from '@fso/shared/runtime';
 import type { Write } from '../apply/index.ts';
 import { buildStatusWrite, type WriteContext } from '../apply/index.ts';
 import { isSameMap } from '../compare.ts';
-import type { PolicyInput, PolicyOutcome } from '../enforce/index.ts';
+import type { Governance, PolicyInput, PolicyOutcome } from '../enforce/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { EventSink, LiveObservatory, PolicySnapshot, TamperLog, ViolationTimeStore } from '../observe/index.ts';
 import {
@@ -49,6 +49,10 @@ export class StatusPublisher {
   readonly #labels = new NamespaceLabelCache();
   readonly #snapshots = new SnapshotCache();
   readonly #audits: AuditComparison;
+  /** Of the policy that is looked at, so that a round does not make as many lists as there are policies. */
+  readonly #basis: unknown[] = [];
+  /** Those of the last round. */
+  #outcomes: Governance['policies'] | undefined;
 
   constructor(deps: StatusPublisherDeps) {
     this.#deps = deps;
@@ -73,14 +77,12 @@ export class StatusPublisher {
     const round: Round = { locks, injecting, audits: this.#compareAudits(plan), now };
     this.#settled.begin(sharedBasis(locks, injecting));
     const snapshots = new Map<string, PolicySnapshot>();
-    const present = new Set<string>();
     const writes: Write[] = [];
     for (const policy of plan.policies) {
       const outcome = governance.policies.get(policy.key);
       const live = view.livePolicyOf(policy);
       // A policy that is being deleted has no outcome.
       if (outcome === undefined || live === undefined) continue;
-      present.add(policy.key);
       const violations = found.get(policy.key) ?? NO_VIOLATIONS;
       const subject = { policy, outcome, live, violations, tampered: tampering.ofPolicy(policy.key, now) };
       const basis = this.#basisOf(subject, round);
@@ -88,16 +90,18 @@ export class StatusPublisher {
       // A namespace may have any number of these, which must not crowd the others out of the report.
       if (!isSurplus(outcome)) snapshots.set(policy.key, snapshot);
     }
-    this.#retain(present);
+    this.#retain(governance.policies);
     this.#publishSnapshot(snapshots, plan);
     return writes;
   }
 
-  /** All that the status of a policy follows from, beside what all of them follow from. */
+  /** All that the status of a policy follows from, beside what all of them follow from; valid until the next call. */
   #basisOf({ policy, outcome, live, violations, tampered }: Subject, { locks, audits, now }: Round): readonly unknown[] {
     const { namespaces } = this.#deps.context.view;
     const { plan, gatekeeper } = locks;
-    const basis: unknown[] = [policy, outcome, live, violations, tampered, daysLeft(policy, now)];
+    const basis = this.#basis;
+    basis.length = 0;
+    basis.push(policy, outcome, live, violations, tampered, daysLeft(policy, now));
     for (const name of plan.constraintsOf(policy.key))
       basis.push(name, gatekeeper.exists(name), gatekeeper.constraintProblem(name), audits.get(name));
     for (const name of outcome.kind === 'governing' ? outcome.namespaces : [])
@@ -128,7 +132,7 @@ export class StatusPublisher {
     const snapshot = this.#snapshots.of({ policy, status: result.status, violations, labels });
     writes.push(...this.#recordStatus(live, result, isSurplus(outcome)));
     const isWritten = !result.write && result.heldMs === 0 && result.status === result.previous;
-    if (isWritten && !monitor.isUnproven(policy.key)) this.#settled.keep(policy.key, basis, snapshot);
+    if (isWritten && !monitor.isUnproven(policy.key)) this.#settled.keep(policy.key, [...basis], snapshot);
     else this.#settled.forget(policy.key);
     return snapshot;
   }
@@ -167,14 +171,12 @@ export class StatusPublisher {
     return write ? [buildStatusWrite(live, status, context)] : [];
   }
 
-  #retain(present: ReadonlySet<string>): void {
+  #retain(outcomes: Governance['policies']): void {
     const { clock, monitor, tampering } = this.#deps;
-    this.#statuses.retain(present);
-    this.#settled.retain(present);
-    this.#labels.retain(present);
-    this.#snapshots.retain(present);
-    monitor.retain(present);
-    tampering.retain(present, clock.now());
+    tampering.retain(outcomes, clock.now());
+    if (outcomes === this.#outcomes) return;
+    this.#outcomes = outcomes;
+    for (const known of [this.#statuses, this.#settled, this.#labels, this.#snapshots, monitor]) known.retain(outcomes);
   }
 
   #publishSnapshot(snapshots: ReadonlyMap<string, PolicySnapshot>, plan: ClusterPlan): void {
