@@ -128,6 +128,7 @@ const openPostgres = (url: string): Database => {
     reads,
     searches,
     runAll: runInTurn,
+    runLast: async (trx, queries) => void (await runInTurn(trx, queries)),
     patiently: (work) => withConnection(url, `-c lock_timeout=${LOCK_MS}`, work),
     connect: async () => {
       const client = new pg.Client(configOf(SIGN_OF_LIFE_MS));

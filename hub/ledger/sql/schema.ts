@@ -173,6 +173,8 @@ export interface Database extends DatabaseReader {
   readonly searches: Kysely<Schema>;
   /** Runs queries in their order, of which none needs what another returns, up to the first that fails. */
   readonly runAll: <const Q extends readonly CompiledQuery[]>(trx: Transaction<Schema>, queries: Q) => Promise<RowsOf<Q>>;
+  /** As `runAll`, the last that a transaction runs: where it can, the database commits at once with it. */
+  readonly runLast: (trx: Transaction<Schema>, queries: readonly CompiledQuery[]) => Promise<void>;
   /** Writes with statements that take as long as they need, as those of a migration do. They wait a bounded time for locks of others. */
   patiently<T>(work: (db: Kysely<Schema>) => Promise<T>): Promise<T>;
   /** A connection of its own, for LISTEN and session locks; only where `shared`. */

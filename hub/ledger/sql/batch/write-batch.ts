@@ -117,7 +117,7 @@ export interface WrittenBatch {
 /** A transaction that writes a batch. */
 interface BatchTransaction {
   readonly trx: Transaction<Schema>;
-  readonly database: Pick<Database, 'runAll' | 'shared'>;
+  readonly database: Pick<Database, 'runAll' | 'runLast' | 'shared'>;
   readonly replica: string;
 }
 
@@ -146,7 +146,7 @@ export const beginBatch = async (
   return passed.length === 1 ? versionIn(versions) : undefined;
 };
 
-/** Writes a batch under its version. @returns also its new events, and a damaged entry that its audit entries follow on */
+/** Writes a batch under its version, and ends the transaction. @returns also its new events, and a damaged entry that its audit entries follow on */
 export const writeBatch = async (batch: Batch, version: number, { trx, database, replica }: BatchTransaction): Promise<WrittenBatch> => {
   const context: BatchContext = { trx, texts: batch.texts, replica, version };
   const historyBytes = new Map<string, number>();
@@ -159,8 +159,13 @@ export const writeBatch = async (batch: Batch, version: number, { trx, database,
     yield* proofQueries(batch, context);
     if (database.shared) yield sql`select pg_notify(${NOTIFY_CHANNEL}, ${replica})`.compile(trx);
   }
-  for (const some of slices(queries(), charactersOf)) await database.runAll(trx, some);
   const events = await writeEvents(batch.events, context);
   const damaged = await writeAudit(batch.audit, context);
+  let last: readonly CompiledQuery[] = [];
+  for (const some of slices(queries(), charactersOf)) {
+    if (last.length > 0) await database.runAll(trx, last);
+    last = some;
+  }
+  await database.runLast(trx, last);
   return { version, events, damaged, historyBytes };
 };

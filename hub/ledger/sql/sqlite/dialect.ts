@@ -20,16 +20,25 @@ const statementOf = ({ sql, parameters }: CompiledQuery): Statement => ({ sql, p
 /** Several queries as one, with the rows of each as a row. */
 interface QueryList extends CompiledQuery {
   readonly queries: readonly CompiledQuery[];
+  /** The transaction ends with them. */
+  readonly isLast: boolean;
 }
 
 const isList = (query: CompiledQuery): query is QueryList => 'queries' in query;
 
 /** {@link Database.runAll}: one message to the thread and back, whatever the number of the queries. */
 export const runAsList: Database['runAll'] = async <const Q extends readonly CompiledQuery[]>(trx: Transaction<Schema>, queries: Q) => {
-  const list: QueryList = { ...CompiledQuery.raw(''), queries };
+  const list: QueryList = { ...CompiledQuery.raw(''), queries, isLast: false };
   return (await trx.executeQuery(list)).rows as unknown as RowsOf<Q>;
 };
 
+/** {@link Database.runLast}: the commit is in the message of the queries. */
+export const runAndCommit: Database['runLast'] = async (trx, queries) => {
+  const list: QueryList = { ...CompiledQuery.raw(''), queries, isLast: true };
+  await trx.executeQuery(list);
+};
+
+const COMMIT: Statement = { sql: 'commit', parameters: [] };
 const NOTHING: Result = { rows: [], changes: 0 };
 
 /** Tables can be made within a transaction, so that a migration is done as a whole or leaves nothing (https://www.sqlite.org/transactional.html). */
@@ -45,15 +54,16 @@ class ThreadDriver implements Driver {
   readonly #begin: string;
   /** A transaction begins with its first statement, in the same message. */
   #isToBegin: boolean = false;
+  /** It was committed with its last queries. */
+  #isCommitted: boolean = false;
 
   constructor(connection: SqliteConnection, begin: string) {
     this.#connection = connection;
     this.#begin = begin;
     this.#database = {
       executeQuery: async <R>(query: CompiledQuery): Promise<QueryResult<R>> => {
-        const results = await this.#run(isList(query) ? query.queries : [query]);
-        if (isList(query)) return { rows: results.map(({ rows }) => rows) as R[] };
-        const [{ rows, changes } = NOTHING] = results;
+        if (isList(query)) return { rows: (await this.#runList(query)).map(({ rows }) => rows) as R[] };
+        const [{ rows, changes } = NOTHING] = await this.#run([statementOf(query)]);
         return { rows: rows as R[], numAffectedRows: BigInt(changes) };
       },
       streamQuery: () => {
@@ -68,6 +78,7 @@ class ThreadDriver implements Driver {
   }
   async beginTransaction(): Promise<void> {
     this.#isToBegin = true;
+    this.#isCommitted = false;
   }
   async commitTransaction(): Promise<void> {
     await this.#end('commit');
@@ -80,17 +91,25 @@ class ThreadDriver implements Driver {
     await this.#connection.close();
   }
 
-  async #run(queries: readonly CompiledQuery[]): Promise<readonly Result[]> {
+  async #runList({ queries, isLast }: QueryList): Promise<readonly Result[]> {
+    const statements = queries.map(statementOf);
+    if (!isLast) return this.#run(statements);
+    const results = await this.#run([...statements, COMMIT]);
+    this.#isCommitted = true;
+    return results.slice(0, -1);
+  }
+
+  async #run(statements: readonly Statement[]): Promise<readonly Result[]> {
     const first: Statement[] = this.#isToBegin ? [{ sql: this.#begin, parameters: [] }] : [];
     this.#isToBegin = false;
-    const results = await this.#connection.run([...first, ...queries.map(statementOf)]);
+    const results = await this.#connection.run([...first, ...statements]);
     return results.slice(first.length);
   }
 
   async #end(sql: 'commit' | 'rollback'): Promise<void> {
-    const hasBegun = !this.#isToBegin;
+    const isOpen = !this.#isToBegin && !this.#isCommitted;
     this.#isToBegin = false;
-    if (hasBegun) await this.#connection.run([{ sql, parameters: [] }]);
+    if (isOpen) await this.#connection.run([{ sql, parameters: [] }]);
   }
 }
 

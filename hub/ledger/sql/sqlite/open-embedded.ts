@@ -6,7 +6,7 @@ import { Kysely } from 'kysely';
 import { LedgerError } from '../../types.ts';
 import type { Database, DatabaseReader, Schema } from '../schema.ts';
 import { type SqliteConnection, type SqliteThread, startSqlite } from './client.ts';
-import { runAsList, sqliteDialect } from './dialect.ts';
+import { runAndCommit, runAsList, sqliteDialect } from './dialect.ts';
 import { SqliteError } from './error.ts';
 
 const DATABASE_FILE = 'ledger.db';
@@ -130,6 +130,7 @@ export const openEmbedded = async (folder: string): Promise<Database> => {
       shared: false,
       name: folder,
       runAll: runAsList,
+      runLast: runAndCommit,
       patiently: (work) => work(db),
       snapshot: snapshotOf(thread, path),
       connect: () => Promise.reject(new Error('the embedded database belongs to one hub')),

@@ -51,6 +51,24 @@ export const describeQueries = (name: string, open: () => Promise<TestDatabase>)
       expect(await stored()).toEqual(['a', 'b', 'e']);
     });
 
+    it('commit where they are the last of a transaction, and leave nothing where one of them fails', async () => {
+      const { db, runAll, runLast } = test.database;
+      await db.transaction().execute(async (trx) => {
+        await runAll(trx, [insert(trx, 'l')]);
+        await runLast(trx, [insert(trx, 'm')]);
+      });
+      await db.transaction().execute((trx) => runLast(trx, []));
+      await db.transaction().execute((trx) => runLast(trx, [insert(trx, 'n')]));
+      expect(await stored()).toEqual(['a', 'b', 'e', 'l', 'm', 'n']);
+      const failing = db.transaction().execute(async (trx) => {
+        await runAll(trx, [insert(trx, 'o')]);
+        await runLast(trx, [insert(trx, 'p'), insert(trx, 'a')]);
+      });
+      await expect(failing).rejects.toThrow(/unique/i);
+      expect(await stored()).toEqual(['a', 'b', 'e', 'l', 'm', 'n']);
+      await db.deleteFrom('records').where('kind', '=', 'test').where('name', 'in', ['l', 'm', 'n']).execute();
+    });
+
     it('may be none, or the transaction have none', async () => {
       const { db, runAll } = test.database;
       expect(await db.transaction().execute(async (trx) => runAll(trx, []))).toEqual([]);
