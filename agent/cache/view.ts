@@ -282,7 +282,7 @@ export class ClusterView {
     return this.livePolicies().map((policy) => memoized(this.#policyInputs, policy, toPolicyInput));
   }
 
-  /** {@link livePolicy} of one that was read. */
+  /** As {@link livePolicy}, without parsing the key: every round asks it for every policy. */
   livePolicyOf({ key, namespace, name }: PolicyInput): SovereignPolicy | undefined {
     return this.#held === undefined ? this.policies.get(keyOf({ namespace, name })) : this.#held.get(key);
   }

@@ -65,7 +65,7 @@ export const planGovernance = (
   { previous, place = USUAL_PLACE, constraints = [] }: GovernanceContext = {},
 ): Governance => {
   const inputs = [...policies, ...namespaces.map(({ name, terminating }) => (terminating ? undefined : name))];
-  if (previous !== undefined && isStillTrue(previous, inputs, now) && !hasShownMove(previous, constraints)) return previous;
+  if (previous !== undefined && isStillTrue(previous, inputs, now) && !hasShownMove(previous, constraints, now)) return previous;
   const living = policies.filter((policy) => !policy.deleting).sort((a, b) => byText(a.key, b.key));
   const outcomes = new Map<string, PolicyOutcome>();
   const rules: Rule[] = [];
@@ -84,7 +84,7 @@ export const planGovernance = (
   const governance: Governance = {
     namespaces: governed,
     policies: outcomes,
-    constraints: planConstraints(rules, constraints, previous),
+    constraints: planConstraints(rules, { present: constraints, previous, now }),
     awaited: govern(missing, match, previous?.awaited),
     globs: globsOf(rules),
     nextChangeAt: nextChange(living, now),
@@ -97,17 +97,27 @@ const isStillTrue = (previous: Governance, inputs: readonly unknown[], now: Date
   (previous.nextChangeAt === undefined || now < previous.nextChangeAt) && sameItems(inputsOf.get(previous) ?? [], inputs);
 
 /** A move that the cluster shows is over: the same content again would be another writer's. */
-const hasShownMove = ({ constraints }: Governance, present: readonly Constraint[]): boolean => {
+const hasShownMove = ({ constraints }: Governance, present: readonly Constraint[], now: Date): boolean => {
   const moving = constraints.filter(({ former }) => former !== undefined);
   if (moving.length === 0) return false;
   const byName = new Map(present.map((constraint) => [constraint.metadata.name, constraint]));
-  return moving.some((constraint) => isMoved(constraint, byName.get(constraint.name)));
+  return moving.some((constraint) => isMoved(constraint, byName.get(constraint.name), now));
 };
 
-const isMoved = ({ group, former }: DesiredConstraint, observed: Constraint | undefined): boolean =>
-  observed !== undefined && groupNameOf(observed) === group && generationOf(observed) > (former?.generation ?? 0);
+/** Longer than a write takes: what the cluster shows then is no older than a move. */
+const OVERTAKEN_MS = 60_000;
 
-const generationOf = (constraint: Constraint | undefined): number => constraint?.metadata.generation ?? 0;
+/** Also where the cluster had it as it is wanted all the time, because it moved there and back before anything was written. */
+const isMoved = ({ group, former }: DesiredConstraint, observed: Constraint | undefined, now: Date): boolean => {
+  if (observed === undefined || former === undefined || groupNameOf(observed) !== group) return false;
+  const { uid, generation } = versionOf(observed);
+  return uid !== former.uid || generation > former.generation || now.getTime() - former.since.getTime() > OVERTAKEN_MS;
+};
+
+const versionOf = (constraint: Constraint | undefined): Pick<FormerConstraint, 'uid' | 'generation'> => ({
+  uid: constraint?.metadata.uid,
+  generation: constraint?.metadata.generation ?? 0,
+});
 
 const expired = weakMemo(
   ({ spec }: PolicyInput): PolicyOutcome => ({
@@ -250,9 +260,9 @@ const groupFor = (spec: SovereignPolicySpec, regions: readonly string[], exclude
  */
 const planConstraints = (
   rules: readonly Rule[],
-  present: readonly Constraint[],
-  { constraints: planned }: Pick<Governance, 'constraints'> = { constraints: [] },
+  { present, previous, now }: { present: readonly Constraint[]; previous: Governance | undefined; now: Date },
 ): readonly DesiredConstraint[] => {
+  const planned = previous?.constraints ?? [];
   const groups = Map.groupBy(rules.filter(isForGatekeeper), (rule) => rule.groupName);
   const wanted = [...groups].map(([group, members]) => ({ group, entries: sortedSet(members.map(entryOf).map(entryText)) }));
   // What was planned last may not be in the cluster yet.
@@ -264,7 +274,7 @@ const planConstraints = (
     .map(([group, members]) => {
       const identity = identities.get(group) ?? { name: group, group, formerGroup: undefined };
       const known = before.get(identity.name);
-      const former = formerOf(identity, known, observed.get(identity.name));
+      const former = formerOf(identity, known, { observed: observed.get(identity.name), now });
       const isKept = known?.group === group && known.former === former && sameItems(inputsOf.get(known) ?? [], members);
       return isKept ? known : constraintOf(identity, former, members);
     })
@@ -275,12 +285,13 @@ const planConstraints = (
 const formerOf = (
   { group, formerGroup }: ConstraintIdentity,
   known: DesiredConstraint | undefined,
-  observed: Constraint | undefined,
+  { observed, now }: { readonly observed: Constraint | undefined; readonly now: Date },
 ): FormerConstraint | undefined => {
-  if (known === undefined) return formerGroup === undefined ? undefined : { groups: [formerGroup], generation: generationOf(observed) };
-  const before = isMoved(known, observed) ? undefined : known.former;
+  const seen = { ...versionOf(observed), since: now };
+  if (known === undefined) return formerGroup === undefined ? undefined : { groups: [formerGroup], ...seen };
+  const before = isMoved(known, observed, now) ? undefined : known.former;
   if (known.group === group) return before;
-  return { groups: sortedSet([...(before?.groups ?? []), known.group]), generation: generationOf(observed) };
+  return { groups: sortedSet([...(before?.groups ?? []), known.group]), ...seen };
 };
 
 const entryOf = (rule: Rule): ConstraintEntry => ({ name: rule.key, pattern: rule.spec.targetNamespace });

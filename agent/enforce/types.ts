@@ -64,8 +64,11 @@ export type PolicyOutcome =
 export interface FormerConstraint {
   /** Names of the groups that it was of. */
   readonly groups: readonly string[];
-  /** metadata.generation in the cluster when the move was planned; 0 if it was not there. */
+  /** Its uid and metadata.generation in the cluster when the move was planned; 0 if it was not there. */
+  readonly uid: string | undefined;
   readonly generation: number;
+  /** When the move was planned. */
+  readonly since: Date;
 }
 
 export interface DesiredConstraint {

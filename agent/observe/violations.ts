@@ -82,7 +82,7 @@ export class ViolationFinder {
     return this.#reported;
   }
 
-  /** @returns of the policies that have any */
+  /** @returns by policy; those without violations are absent */
   find(input: ViolationInput): ReadonlyMap<string, PolicyViolations> {
     const round = { since: new Map<string, string>(), reported: new Map<string, string>() };
     const result = new Map<string, PolicyViolations>();

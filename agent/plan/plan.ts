@@ -173,7 +173,7 @@ const lockTwoFacts = (view: ClusterView, governance: Governance, actions: readon
   const constraints = view.constraints.list();
   const byName = new Map(constraints.map((constraint) => [constraint.metadata.name, constraint]));
   const groups = new Map(governance.constraints.map(({ name, group }) => [name, group]));
-  const enforced = enforcedIn(constraints, actions);
+  const enforced = enforcedIn(constraints, actions, groups);
   return {
     gated: new Set(constraints.filter(hasBindGate).map(({ metadata }) => metadata.name)),
     templateReady: template !== undefined && isTemplateReady(template),
@@ -227,11 +227,23 @@ const haveUids = (names: Iterable<string>, uids: ReadonlyMap<string, string>, ui
 const recordedKeys = (present: ReadonlySet<string>): readonly string[] =>
   [...present].filter((key) => !key.startsWith('K8sGeoResidency/') && !key.startsWith('Mutating')).sort(byText);
 
-/** A constraint about to be written is enforced in its old form only. */
-const enforcedIn = (constraints: readonly Constraint[], actions: readonly Action[]): ReadonlySet<string> => {
+/**
+ * A constraint about to be written is enforced in its old form only, and so is one that is still of the group that it was before: it waits for
+ * policies that leave it.
+ *
+ * @param groups of the wanted constraints, by name
+ */
+export const enforcedIn = (
+  constraints: readonly Constraint[],
+  actions: readonly Action[],
+  groups: ReadonlyMap<string, string>,
+): ReadonlySet<string> => {
   const pending = new Set(actions.map(({ key }) => key));
   const enforced = constraints.filter(
-    (constraint) => isConstraintEnforced(constraint) && !pending.has(`${GEO_RESIDENCY_KIND.kind}/${constraint.metadata.name}`),
+    (constraint) =>
+      isConstraintEnforced(constraint) &&
+      isOfGroup(constraint, groups.get(constraint.metadata.name)) &&
+      !pending.has(`${GEO_RESIDENCY_KIND.kind}/${constraint.metadata.name}`),
   );
   return new Set(enforced.map(({ metadata }) => metadata.name));
 };

@@ -50,8 +50,8 @@ interface Wanted {
 export class ProbeTargets {
   #known: ReadonlyMap<string, ProbeTarget> = new Map();
   #indexed: ReadonlySet<string> = new Set();
-  /** What the known targets follow from; nothing where that is more than governance, uids and floor. */
-  #basis: readonly unknown[] = [];
+  /** All that the known targets follow from; undefined: labels that wait, or a floor that is not whole, count as well. */
+  #inputs: readonly unknown[] | undefined;
   #canary: ReadonlyMap<string, ProbeTarget> = new Map();
   #floor = '';
   /** Counts the versions of the floor: a proof of one says nothing about the next. */
@@ -65,12 +65,12 @@ export class ProbeTargets {
   of(plan: ClusterPlan, view: ClusterView, indexed: ReadonlySet<string>): ReadonlyMap<string, ProbeTarget> {
     if (plan.floorWhole) this.#noteFloor([...view.admissionPolicies.list(), ...view.admissionBindings.list()]);
     const isPlain = plan.floorWhole && plan.unapplied.size + indexed.size === 0;
-    const basis = isPlain ? [plan.governance.namespaces, plan.uids, this.#floorVersion] : [];
-    if (isPlain && sameItems(basis, this.#basis)) return this.#known;
+    const inputs = isPlain ? [plan.governance.namespaces, plan.uids, this.#floorVersion] : undefined;
+    if (inputs !== undefined && this.#inputs !== undefined && sameItems(inputs, this.#inputs)) return this.#known;
     const targets = this.#choose(plan, view, indexed);
     this.#known = targets;
     this.#indexed = indexed;
-    this.#basis = basis;
+    this.#inputs = inputs;
     return targets;
   }
 
@@ -146,6 +146,7 @@ export const canaryTargets = (
   return targets;
 };
 
+/** A target is settled unless its labels are about to change. */
 const unsettled = weakMemo((target: CanaryTarget): CanaryTarget => ({ ...target, isSettled: false }));
 
 const targetOf = weakMemo2((namespace: KubeObject, governance: NamespaceGovernance): CanaryTarget | undefined => {

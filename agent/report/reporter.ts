@@ -306,7 +306,7 @@ export class Reporter {
     const cluster = this.#check.cluster({ ...snapshot.cluster, ...revisions(snapshot) });
     const full = this.#full;
     const before = full ? NOTHING_SENT : this.#sent;
-    const delta = this.#progress.take({ ...diffReports(before.policies, now), cluster }, before);
+    const delta = this.#progress.take({ ...diffReports(before.policies, now), cluster, events: outbox.size }, before);
     if (delta.cluster === undefined && delta.policies.length + delta.removed.length + outbox.size === 0) return;
     const { policies, removed, isWhole, rest } = fitting(delta, room);
     const seq = this.#sent.seq + 1;

@@ -4,10 +4,10 @@ import type { PolicySnapshot } from '../observe/index.ts';
 
 /**
  * Policies whose status is written, and follows from nothing that may change by time alone. As long as all that it follows from is the same
- * it need not be judged again: in most rounds that is so for all policies but one.
+ * they are not judged again, before the cache of statuses is asked: in most rounds that is so for all policies but one.
  */
 export class SettledPolicies {
-  readonly #known = new Map<string, { readonly basis: readonly unknown[]; readonly snapshot: PolicySnapshot }>();
+  readonly #known = new Map<string, { readonly inputs: readonly unknown[]; readonly snapshot: PolicySnapshot }>();
   #shared: unknown;
 
   /** Begins a round. @param shared what every status follows from, compared by value */
@@ -16,14 +16,14 @@ export class SettledPolicies {
     this.#shared = shared;
   }
 
-  /** @param basis what its status alone follows from, compared by identity @returns undefined: it is to be judged */
-  find(policy: string, basis: readonly unknown[]): PolicySnapshot | undefined {
+  /** @param inputs what its status alone follows from, compared by identity @returns undefined: it is to be judged */
+  find(policy: string, inputs: readonly unknown[]): PolicySnapshot | undefined {
     const known = this.#known.get(policy);
-    return known !== undefined && sameItems(known.basis, basis) ? known.snapshot : undefined;
+    return known !== undefined && sameItems(known.inputs, inputs) ? known.snapshot : undefined;
   }
 
-  keep(policy: string, basis: readonly unknown[], snapshot: PolicySnapshot): void {
-    this.#known.set(policy, { basis, snapshot });
+  keep(policy: string, inputs: readonly unknown[], snapshot: PolicySnapshot): void {
+    this.#known.set(policy, { inputs, snapshot });
   }
 
   forget(policy: string): void {

@@ -49,9 +49,7 @@ export class StatusPublisher {
   readonly #labels = new NamespaceLabelCache();
   readonly #snapshots = new SnapshotCache();
   readonly #audits: AuditComparison;
-  /** Of the policy that is looked at, so that a round does not make as many lists as there are policies. */
-  readonly #basis: unknown[] = [];
-  /** Those of the last round. */
+  /** Those of the last round: another object says that policies came or went. */
   #outcomes: Governance['policies'] | undefined;
 
   constructor(deps: StatusPublisherDeps) {
@@ -75,7 +73,7 @@ export class StatusPublisher {
     const injecting = { governance, unapplied, failures, served: isInjectionServed(view), installed: plan.injection.length === 0 };
     const found = this.#findViolations(plan, now);
     const round: Round = { locks, injecting, audits: this.#compareAudits(plan), now };
-    this.#settled.begin(sharedBasis(locks, injecting));
+    this.#settled.begin(sharedInputs(locks, injecting));
     const snapshots = new Map<string, PolicySnapshot>();
     const writes: Write[] = [];
     for (const policy of plan.policies) {
@@ -85,8 +83,10 @@ export class StatusPublisher {
       if (outcome === undefined || live === undefined) continue;
       const violations = found.get(policy.key) ?? NO_VIOLATIONS;
       const subject = { policy, outcome, live, violations, tampered: tampering.ofPolicy(policy.key, now) };
-      const basis = this.#basisOf(subject, round);
-      const snapshot = this.#settled.find(policy.key, basis) ?? this.#judge(subject, basis, round, writes);
+      const inputs = this.#inputsOf(subject, round);
+      const settled = this.#settled.find(policy.key, inputs);
+      const { snapshot, due } = settled === undefined ? this.#judge(subject, inputs, round) : { snapshot: settled, due: [] };
+      writes.push(...due);
       // A namespace may have any number of these, which must not crowd the others out of the report.
       if (!isSurplus(outcome)) snapshots.set(policy.key, snapshot);
     }
@@ -95,28 +95,30 @@ export class StatusPublisher {
     return writes;
   }
 
-  /** All that the status of a policy follows from, beside what all of them follow from; valid until the next call. */
-  #basisOf({ policy, outcome, live, violations, tampered }: Subject, { locks, audits, now }: Round): readonly unknown[] {
+  /** All that the status of a policy follows from, beside what all of them follow from. */
+  #inputsOf({ policy, outcome, live, violations, tampered }: Subject, { locks, audits, now }: Round): readonly unknown[] {
     const { namespaces } = this.#deps.context.view;
     const { plan, gatekeeper } = locks;
-    const basis = this.#basis;
-    basis.length = 0;
-    basis.push(policy, outcome, live, violations, tampered, daysLeft(policy, now));
+    const inputs: unknown[] = [policy, outcome, live, violations, tampered, daysLeft(policy, now)];
     for (const name of plan.constraintsOf(policy.key))
-      basis.push(name, gatekeeper.exists(name), gatekeeper.constraintProblem(name), audits.get(name));
+      inputs.push(name, gatekeeper.exists(name), gatekeeper.constraintProblem(name), audits.get(name));
     for (const name of outcome.kind === 'governing' ? outcome.namespaces : [])
-      basis.push(
+      inputs.push(
         namespaces.get(name),
         plan.governance.namespaces.get(name),
         plan.unapplied.has(name),
         locks.probe(name),
         gatekeeper.canary(name),
       );
-    return basis;
+    return inputs;
   }
 
-  /** Judges a policy, and takes note where it need not be judged again on the same basis. @param writes gets that of its status, if one is due */
-  #judge(subject: Subject, basis: readonly unknown[], round: Round, writes: Write[]): PolicySnapshot {
+  /** Judges a policy, and takes note where it need not be judged again by the same inputs. @returns also the write of its status, if one is due */
+  #judge(
+    subject: Subject,
+    inputs: readonly unknown[],
+    round: Round,
+  ): { readonly snapshot: PolicySnapshot; readonly due: readonly Write[] } {
     const { monitor, context } = this.#deps;
     const { policy, outcome, live, violations, tampered } = subject;
     const { locks, injecting, audits, now } = round;
@@ -130,11 +132,11 @@ export class StatusPublisher {
     const result = this.#statuses.plan({ policy, outcome, live, observed }, locks, now);
     const labels = this.#labels.of(policy.key, outcome, (name) => context.view.namespaces.get(name));
     const snapshot = this.#snapshots.of({ policy, status: result.status, violations, labels });
-    writes.push(...this.#recordStatus(live, result, isSurplus(outcome)));
+    const due = this.#recordStatus(live, result, isSurplus(outcome));
     const isWritten = !result.write && result.heldMs === 0 && result.status === result.previous;
-    if (isWritten && !monitor.isUnproven(policy.key)) this.#settled.keep(policy.key, [...basis], snapshot);
+    if (isWritten && !monitor.isUnproven(policy.key)) this.#settled.keep(policy.key, inputs, snapshot);
     else this.#settled.forget(policy.key);
-    return snapshot;
+    return { snapshot, due };
   }
 
   #findViolations({ governance }: ClusterPlan, now: Date): ReadonlyMap<string, PolicyViolations> {
@@ -219,7 +221,7 @@ interface Subject {
 const isSurplus = (outcome: PolicyOutcome): boolean => outcome.kind === 'invalid' && outcome.surplus === true;
 
 /** What the status of every policy follows from. */
-const sharedBasis = ({ plan, floor, gatekeeper, failures }: LockInput, { served, installed }: InjectionInput): unknown => {
+const sharedInputs = ({ plan, floor, gatekeeper, failures }: LockInput, { served, installed }: InjectionInput): unknown => {
   const { served: isServed, problem, outage, graceMs } = gatekeeper;
   return { floor, gatekeeper: { isServed, problem, outage, graceMs }, failures, indexed: plan.indexed, injection: { served, installed } };
 };

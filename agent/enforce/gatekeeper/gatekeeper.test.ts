@@ -198,6 +198,20 @@ describe('planGatekeeper', () => {
     expect(settled).not.toBe(moving);
     expect(planGovernance([wider], namespaces, NOW, { constraints: moved, previous: settled })).toBe(settled);
     expect(planLockTwo(settled, present)).toMatchObject([{ reason: 'Drift' }]);
+    const again = moved.map((constraint) => ({ ...constraint, metadata: { ...constraint.metadata, uid: 'again', generation: 1 } }));
+    const restored = planGovernance([wider], namespaces, NOW, { constraints: again, previous: moving });
+    expect(planLockTwo(restored, present)).toMatchObject([{ reason: 'Drift' }]);
+  });
+
+  it('does so a minute later where a policy moved there and back before anything was written', () => {
+    const present = settle([eu], []);
+    const first = planGovernance([eu], namespaces, NOW, { constraints: present });
+    const away = planGovernance([wider], namespaces, NOW, { constraints: present, previous: first });
+    const back = planGovernance([eu], namespaces, NOW, { constraints: present, previous: away });
+    const shown = apply(present, planLockTwo(away, present));
+    expect(planLockTwo(back, shown)).toMatchObject([{ reason: 'Move' }]);
+    const later = planGovernance([eu], namespaces, new Date(NOW.getTime() + 61_000), { constraints: present, previous: back });
+    expect(planLockTwo(later, shown)).toMatchObject([{ reason: 'Drift' }]);
   });
 
   /** By policy: what each constraint that has it says of it. */

@@ -2,26 +2,35 @@ import { parseArgs } from 'node:util';
 import { FIELD_MANAGERS, REGION_LABEL, type SovereignPolicy } from '@fso/shared/api';
 import { type KubeClient, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { mapConcurrently } from '@fso/shared/runtime';
-import type { AgentHarness } from '../../harness/agent-harness.ts';
 import { startAgentProcess } from '../../harness/agent-process.ts';
 import { openKubeClient, refusalOf } from '../../harness/kube-client.ts';
 import { between, clusterPrograms, readUsage, type Usage } from '../commit/usage.ts';
 import { percentile, printRows, seconds, writeFigures } from '../figures.ts';
 import { makeNamespaces } from '../namespaces.ts';
+import { regionSet } from '../regions.ts';
 import { type OneCluster, policySpec, withOneCluster, writePolicies } from './one-cluster.ts';
 import { PolicyWatch } from './policy-watch.ts';
 
 const IN_FLIGHT = 32;
 const CHANGES = 20;
-/** As many dry runs as the proofs of both locks take: what lock 1 refuses, what both admit, what lock 2 refuses, and a binding. */
-const PODS = [0, 1, 2];
-
-const dryRuns = async (client: KubeClient, namespace: string, signal: AbortSignal): Promise<void> => {
+/** By how many region sets a policy that changes moves. */
+const MOVED = 3;
+/** In no region set. */
+const FORBIDDEN = 'nowhere';
+/**
+ * As many dry runs as the proofs of both locks take: a pod that lock 1 refuses, and a binding; two that it admits, which go on to Gatekeeper.
+ *
+ * @param allowed regions that the locks allow in the namespace
+ */
+const dryRuns = async (client: KubeClient, namespace: string, allowed: readonly string[], signal: AbortSignal): Promise<void> => {
   const path = `/api/v1/namespaces/${namespace}/pods`;
   const query = { dryRun: 'All' };
-  const spec = { containers: [{ name: 'main', image: 'registry.k8s.io/pause:3.10' }], nodeSelector: { [REGION_LABEL]: 'eu-west-1' } };
-  const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'floor', namespace }, spec };
-  await Promise.all(PODS.map(() => refusalOf(client.raw({ method: 'POST', path, query, body: pod }, signal))));
+  const containers = [{ name: 'main', image: 'registry.k8s.io/pause:3.10' }];
+  for (const region of [FORBIDDEN, allowed[0] ?? '', allowed[0] ?? '']) {
+    const spec = { containers, nodeSelector: { [REGION_LABEL]: region } };
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'floor', namespace }, spec };
+    await refusalOf(client.raw({ method: 'POST', path, query, body: pod }, signal));
+  }
   const body = {
     apiVersion: 'v1',
     kind: 'Binding',
@@ -32,11 +41,14 @@ const dryRuns = async (client: KubeClient, namespace: string, signal: AbortSigna
 };
 
 /**
- * The same requests for each policy, another version of it, by a client that waits for nothing, with twice as many in flight as the agent
- * has. The locks that judge its pods are those that the agent left.
+ * The same requests for each policy, for another version of it, by a client that waits for nothing between them: 32 policies at a time. The
+ * locks that judge its pods are those that the agent left.
+ *
+ * @param agentClient has the rights of the agent
  */
-const measureFloor = async (world: AgentHarness, agent: KubeClient, namespaces: readonly string[]): Promise<void> => {
+const measureFloor = async ({ world }: OneCluster, agentClient: KubeClient, namespaces: readonly string[]): Promise<void> => {
   const { client, signal } = world;
+  const changed = new Set(changedOf(namespaces));
   await mapConcurrently(namespaces, IN_FLIGHT, async (namespace, index) => {
     const { apiVersion, kind, metadata, spec } = await world.applyPolicy(namespace, policySpec(namespace, index + 1));
     await client.apply(
@@ -47,10 +59,15 @@ const measureFloor = async (world: AgentHarness, agent: KubeClient, namespaces: 
     );
     const { name } = metadata;
     // It takes what the write of the finalizer takes, and keeps nothing from going.
-    await agent.mergePatch(SOVEREIGN_POLICY_KIND, { namespace: 'default', name }, { metadata: { labels: { bench: 'floor' } } }, signal);
-    await dryRuns(client, namespace, signal);
+    await agentClient.mergePatch(
+      SOVEREIGN_POLICY_KIND,
+      { namespace: 'default', name },
+      { metadata: { labels: { bench: 'floor' } } },
+      signal,
+    );
+    await dryRuns(client, namespace, regionSet(changed.has(index) ? index + MOVED : index), signal);
     const body = { apiVersion, kind, metadata: { namespace: 'default', name }, spec, status: { phase: 'Pending', message: 'floor' } };
-    await agent.apply(
+    await agentClient.apply(
       SOVEREIGN_POLICY_KIND,
       body as SovereignPolicy,
       { fieldManager: FIELD_MANAGERS.status, force: true, subresource: 'status' },
@@ -59,14 +76,17 @@ const measureFloor = async (world: AgentHarness, agent: KubeClient, namespaces: 
   });
 };
 
+/** Indexes of the namespaces whose policy changes. */
+const changedOf = (namespaces: readonly string[]): readonly number[] =>
+  Array.from({ length: CHANGES }, (_item, change) => (change * 37) % namespaces.length);
+
 /** @returns ms from the write of a changed policy until both locks enforce it, for each of several */
 const changeSome = async ({ world }: OneCluster, namespaces: readonly string[], watch: PolicyWatch): Promise<number[]> => {
   const times: number[] = [];
-  for (let change = 0; change < CHANGES; change += 1) {
-    const index = (change * 37) % namespaces.length;
+  for (const index of changedOf(namespaces)) {
     const namespace = namespaces[index] ?? '';
     const begin = performance.now();
-    await watch.enforces(await world.applyPolicy(namespace, policySpec(namespace, index + 3)));
+    await watch.enforces(await world.applyPolicy(namespace, policySpec(namespace, index + MOVED)));
     times.push(performance.now() - begin);
   }
   return times;
@@ -87,6 +107,19 @@ const usageOf = async (usage: () => Promise<Usage>, run: () => Promise<void>): P
   return { ...between(before, await usage()), at };
 };
 
+const floorOf = async (one: OneCluster, kubeconfig: string, namespaces: readonly string[]): Promise<Usage> => {
+  const { cluster, folder } = one;
+  const client = openKubeClient({ kubeconfig });
+  try {
+    return await usageOf(
+      () => readUsage(clusterPrograms(folder, ['bench']), [cluster.kubeconfig]),
+      () => measureFloor(one, client, namespaces),
+    );
+  } finally {
+    await client.close();
+  }
+};
+
 const measure = async (one: OneCluster, policies: number): Promise<Result> => {
   const { world, cluster, folder } = one;
   const namespaces = await makeNamespaces(world, 'bench-', policies);
@@ -103,13 +136,7 @@ const measure = async (one: OneCluster, policies: number): Promise<Result> => {
     const changes = await changeSome(one, namespaces, watch);
     watch.close();
     await agent.stop();
-    const client = openKubeClient({ kubeconfig: agent.kubeconfig });
-    const floor = await usageOf(
-      () => readUsage(programs, [cluster.kubeconfig]),
-      () => measureFloor(world, client, namespaces),
-    );
-    await client.close();
-    return { floor, all, changes };
+    return { floor: await floorOf(one, agent.kubeconfig, namespaces), all, changes };
   } finally {
     watch.close();
     await agent.stop();

@@ -11,8 +11,6 @@ import { percentile, printRows, writeFigures } from '../figures.ts';
 import { ClusterFloor } from './floor.ts';
 import { above, between, clusterPrograms, readUsage, type Usage } from './usage.ts';
 
-/** The first commits run code that was never run. */
-const FIRST = 5;
 /** What a commit leaves to be done, statuses of Gatekeeper above all, is done by then. */
 const SETTLE_MS = 3_000;
 const POLL_MS = 500;
@@ -28,7 +26,7 @@ interface Result {
   /** Of the fleet at rest, and of all commits, above what it does at rest. */
   readonly idle: Usage;
   readonly commits: Usage;
-  /** The same of the commits of the warm-up, in which V8 compiles what is used again and again: for each. */
+  /** CPU of each program for one commit of the warm-up, ms beyond what it takes at rest; V8 still compiles then. */
   readonly warmUpCpuMs: ReadonlyMap<string, number>;
 }
 
@@ -123,7 +121,6 @@ const measureOn = async (
     await delay(SETTLE_MS, undefined, { signal });
     return measured;
   };
-  await changes(FIRST);
   const start = await usage();
   await changes(warmUp);
   const atRest = await usage();
@@ -133,7 +130,7 @@ const measureOn = async (
   const idle = between(atRest, begin);
   const inWarmUp = above(between(start, atRest), idle);
   return {
-    warmUpCpuMs: new Map([...inWarmUp.cpuMs].map(([name, spent]) => [name, spent / warmUp])),
+    warmUpCpuMs: new Map([...inWarmUp.cpuMs].map(([name, spent]) => [name, spent / Math.max(1, warmUp)])),
     stages: measured.map(({ activity }) => stagesOf(activity)),
     pushedToEnforced: measured.map(({ ms }) => ms),
     idle,
@@ -197,8 +194,8 @@ export const commit = async (args: string[], signal: AbortSignal): Promise<void>
     const result = await measureOn(world, stateDir, settings, signal);
     const rows = rowsOf(result, world.clusters.length);
     printRows(`${settings.commits} commits of one policy, ${world.clusters.length} clusters, ${cpus().length} cores shared by all`, rows);
-    const { stages, pushedToEnforced, floor } = result;
-    await writeFigures(values.json, { settings, rows, stages, pushedToEnforced, floor });
+    const { stages, pushedToEnforced, floor, warmUpCpuMs } = result;
+    await writeFigures(values.json, { settings, rows, stages, pushedToEnforced, floor, warmUpCpuMs: Object.fromEntries(warmUpCpuMs) });
   } finally {
     await world.stop();
     await rm(stateDir, { recursive: true, force: true });
