@@ -15,7 +15,7 @@ import { StatusPublisher } from './status-publisher.ts';
 const NAMES = ['finance', 'payments', 'trading'] as const;
 type Name = (typeof NAMES)[number];
 
-const EXPIRY = '2026-02-01T00:00:00Z';
+const EXPIRY = '2026-01-09T00:00:00Z';
 const POLICIES = [
   policyOf('finance', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'], placementInjection: true, expiryDate: EXPIRY }),
   policyOf('payments', { targetNamespace: 'payments', allowedRegions: ['eu-west-1'], enforcementAction: 'warn' }),
@@ -225,7 +225,7 @@ const answer = fc.constantFrom(...ANSWERS);
 const action = fc.constantFrom('geo-deny', 'geo-warn', 'geo-dryrun');
 const change = (what: string, apply: Change['apply']): Change => ({ what, apply });
 const anyChange: fc.Arbitrary<Change> = fc.oneof(
-  fc.constantFrom(10, 1_500, 40_000, 3_700_000, 10 * 86_400_000).map((ms) => change(`${ms} ms`, ({ clock }) => clock.advance(ms))),
+  fc.constantFrom(10, 1_500, 40_000, 3_700_000, 5 * 86_400_000).map((ms) => change(`${ms} ms`, ({ clock }) => clock.advance(ms))),
   fc.tuple(name, answer).map(([of, state]) => change(`lock 1 of ${of} ${state}`, (world) => world.probe(of, state))),
   fc.tuple(name, answer).map(([of, state]) => change(`lock 2 of ${of} ${state}`, (world) => world.ask(of, state))),
   name.map((of) => change(`labels of ${of} wait`, ({ unapplied }) => toggle(unapplied, of))),
