@@ -373,7 +373,7 @@ describe('the listener', () => {
   });
 
   it('limits bodies and requests', async () => {
-    await start({ identityLimits: { requestBurst: 5 } });
+    await start({ clock: { ...systemClock, monotonicMs: () => 0 }, identityLimits: { requestBurst: 5 } });
     const agent = await enrolAgent(hub, 'eu', ca);
     const huge = await askHub(hub, `POST ${ENROL_PATH}`, { ca }, { token: 'x'.repeat(200_000), csr: '' }).catch(
       (error: Error) => error.message,

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { createRateLimit } from '@fso/shared/runtime';
+import { createRateLimit, systemClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
 import { startApiHarness } from '../testing/api-harness.ts';
 import { MAX_WEBHOOK_BYTES } from './webhook.ts';
@@ -98,7 +98,7 @@ describe('git webhook', () => {
   });
 
   it('is limited per address', async () => {
-    await using server = await startApiHarness();
+    await using server = await startApiHarness({ clock: { ...systemClock, monotonicMs: () => 0 } });
     const statuses = new Set<number>();
     for (let i = 0; i < 40; i += 1) statuses.add(await send(server.url, {}));
     expect([...statuses]).toEqual([202, 429]);
