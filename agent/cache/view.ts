@@ -275,7 +275,7 @@ export class ClusterView {
   }
 
   livePolicy(key: string): SovereignPolicy | undefined {
-    return this.#held === undefined ? this.policies.get(keyOf(parsePolicyKey(key))) : this.#held.get(key);
+    return this.livePolicyOf({ key, ...parsePolicyKey(key) });
   }
 
   policyInputs(): PolicyInput[] {
@@ -283,7 +283,7 @@ export class ClusterView {
   }
 
   /** As {@link livePolicy}, without parsing the key: every round asks it for every policy. */
-  livePolicyOf({ key, namespace, name }: PolicyInput): SovereignPolicy | undefined {
+  livePolicyOf({ key, namespace, name }: Pick<PolicyInput, 'key' | 'namespace' | 'name'>): SovereignPolicy | undefined {
     return this.#held === undefined ? this.policies.get(keyOf({ namespace, name })) : this.#held.get(key);
   }
 

@@ -29,8 +29,8 @@ const isAcceptance = (before: ClusterReport | undefined, now: ClusterReport): bo
   before !== undefined && isDeepStrictEqual({ ...before, revision: now.revision }, now);
 
 /**
- * Holds back how far policies are that the hub knows to be Pending, and for a second what an ack has told. That a policy is Pending, and what it becomes, is reported at once;
- * each step in between would be another report, half of all that a commit brings the hub.
+ * Holds back how far policies are that the hub knows to be Pending, and for a second what an ack has told. That a policy is Pending, and
+ * what it becomes, is reported at once; each step in between would be another report, half of all that a commit brings the hub.
  */
 export class Progress {
   readonly #clock: Clock;
@@ -45,8 +45,8 @@ export class Progress {
 
   /** Milliseconds until what was held back is due; undefined: nothing was. */
   get dueInMs(): number | undefined {
-    const since = [...(this.#isHeld ? [this.#toldAt] : []), ...(this.#acceptedAt === undefined ? [] : [this.#acceptedAt])];
-    return since.length === 0 ? undefined : Math.max(0, Math.min(...since) + PROGRESS_MS - this.#clock.monotonicMs());
+    const since = Math.min(this.#isHeld ? this.#toldAt : Number.POSITIVE_INFINITY, this.#acceptedAt ?? Number.POSITIVE_INFINITY);
+    return since === Number.POSITIVE_INFINITY ? undefined : Math.max(0, since + PROGRESS_MS - this.#clock.monotonicMs());
   }
 
   /** @returns the part of a delta that is due now, without the cluster where that is what the hub has or may wait */

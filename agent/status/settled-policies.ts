@@ -3,8 +3,8 @@ import { sameItems } from '../compare.ts';
 import type { PolicySnapshot } from '../observe/index.ts';
 
 /**
- * Policies whose status is written, and follows from nothing that may change by time alone. As long as all that it follows from is the same
- * they are not judged again, before the cache of statuses is asked: in most rounds that is so for all policies but one.
+ * Policies whose status is written, and follows from nothing that may change by time alone. They are not judged again as long as all that
+ * it follows from is the same: in most rounds that is so for all policies but one.
  */
 export class SettledPolicies {
   readonly #known = new Map<string, { readonly inputs: readonly unknown[]; readonly snapshot: PolicySnapshot }>();
