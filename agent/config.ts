@@ -16,6 +16,7 @@ import {
 import { readTelemetry, TELEMETRY_SECRETS, TELEMETRY_VARIABLES, type TelemetryConfig, withoutUnusedTelemetry } from '@fso/shared/telemetry';
 import { readTrust, type TrustConfig, VERIFY_MODES } from '@fso/shared/trust';
 import { z } from 'zod';
+import type { ObservationLimits } from './observation-limits.ts';
 
 const Flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 const Millis = z.coerce.number().int().min(1).max(3_600_000);
@@ -181,6 +182,8 @@ export interface AgentConfig {
   readonly bindGate?: 'auto' | 'list';
   /** Writes reports for tools that read openreports.io. */
   readonly openReports?: boolean;
+  /** How long something counts as known. Default {@link OBSERVATION_LIMITS}. */
+  readonly limits?: ObservationLimits;
   /** undefined: no traces. */
   readonly telemetry?: TelemetryConfig | undefined;
 }

@@ -1,3 +1,4 @@
+export * from './ages.ts';
 export * from './checkpoint.ts';
 export * from './codec.ts';
 export * from './enrolment.ts';

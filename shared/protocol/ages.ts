@@ -1,0 +1,74 @@
+/** Parts of an agent's round that stand alone, in the order in which they run. */
+export const ROUND_PARTS = [
+  'foundation',
+  'guard',
+  'floor',
+  'governance',
+  'index',
+  'injection',
+  'gatekeeper',
+  'violations',
+  'status',
+] as const;
+export type RoundPart = (typeof ROUND_PARTS)[number];
+
+/** Kinds that an agent reads. */
+export const OBSERVED_KINDS = [
+  'SovereignPolicy',
+  'FloorParameters',
+  'Namespace',
+  'Node',
+  'Pod',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionPolicyBinding',
+  'MutatingAdmissionPolicy',
+  'MutatingAdmissionPolicyBinding',
+  'ConstraintTemplate',
+  'K8sGeoResidency',
+  'ValidatingWebhookConfiguration',
+  'CustomResourceDefinition',
+  'APIService',
+] as const;
+export type ObservedKind = (typeof OBSERVED_KINDS)[number];
+
+/** `Pause`: the agent was suspended, or the term of the leader has ended, and nothing is read again yet. */
+export type Observation = 'Pause' | RoundPart | ObservedKind;
+
+/** The bit of an observation is its index: a new one goes to the end. */
+const OBSERVATIONS: readonly Observation[] = ['Pause', ...ROUND_PARTS, ...OBSERVED_KINDS];
+
+/** How old the evidence is that an agent's reports rest on, when it says so. */
+export interface Ages {
+  /** Since the last good run of the part that ran longest ago began, ms. */
+  readonly oldestPartMs: number;
+  /** Since the kind was heard of that was heard of longest ago, ms. */
+  readonly oldestKindMs: number;
+  /** What is out of date by the agent's own limits; names that this version does not know are `bit-<n>`. */
+  readonly outOfDate: readonly string[];
+}
+
+const BYTES = 12;
+const MAX_UINT32 = 2 ** 32 - 1;
+
+const toUint32 = (ms: number): number => Math.min(MAX_UINT32, Math.max(0, Math.ceil(ms)));
+
+/** The payload of the pong by which an agent says its ages: 12 bytes, three unsigned 32-bit integers, big-endian. */
+export const encodeAges = ({ oldestPartMs, oldestKindMs, outOfDate }: Ages): Buffer => {
+  const data = Buffer.alloc(BYTES);
+  data.writeUInt32BE(toUint32(oldestPartMs), 0);
+  data.writeUInt32BE(toUint32(oldestKindMs), 4);
+  const names = new Set(outOfDate);
+  const bits = OBSERVATIONS.reduce((sum, name, bit) => (names.has(name) ? sum + 2 ** bit : sum), 0);
+  data.writeUInt32BE(bits, 8);
+  return data;
+};
+
+/** @returns undefined: the pong says no ages, as that of an agent of an earlier version */
+export const decodeAges = (data: Buffer): Ages | undefined => {
+  if (data.length !== BYTES) return undefined;
+  const bits = data.readUInt32BE(8);
+  const outOfDate = Array.from({ length: 32 }, (_, bit) => bit)
+    .filter((bit) => Math.floor(bits / 2 ** bit) % 2 === 1)
+    .map((bit) => OBSERVATIONS[bit] ?? `bit-${bit}`);
+  return { oldestPartMs: data.readUInt32BE(0), oldestKindMs: data.readUInt32BE(4), outOfDate };
+};
