@@ -1,5 +1,6 @@
 import { CONDITIONS, EnforcementAction, Phase } from '@fso/shared/api';
 import type { ControllerMetrics } from '@fso/shared/kube';
+import type { Ages } from '@fso/shared/protocol';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { AgentSnapshot, PolicySnapshot } from './observe/index.ts';
 
@@ -11,6 +12,10 @@ export interface AgentReadings {
   failingWrites(): number;
   /** Time of the oldest proof among all namespaces; absent: the lock has nothing to prove. */
   oldestProofs(): Readonly<Partial<Record<'floor' | 'gatekeeper', Date>>>;
+  /** How old the evidence of the reports is. */
+  ages(): Ages;
+  /** Share of the last minute's timers that were late, from 0 to 1. */
+  lateShare(): number;
 }
 
 /** Metrics of the agent. */
@@ -100,6 +105,53 @@ const createStateGauges = (registry: Registry, readings: () => AgentReadings | u
   };
 };
 
+/** More than this share of timers that were late is a process that starves. */
+const STARVED_SHARE = 0.2;
+
+/** Gauges of what a leader can see of its cluster. */
+const createObservationGauges = (registry: Registry, readings: () => AgentReadings | undefined): void => {
+  const registers = [registry];
+  const seconds = (ms: number | undefined): number | undefined => (ms === undefined || !Number.isFinite(ms) ? undefined : ms / 1000);
+  new Gauge({
+    name: 'fso_agent_oldest_part_age_seconds',
+    help: 'Time since the part of a round ran without an error that did so longest ago; absent: one never did.',
+    labelNames: [],
+    registers,
+    collect() {
+      setOrRemove(this, seconds(readings()?.ages().oldestPartMs));
+    },
+  });
+  new Gauge({
+    name: 'fso_agent_oldest_kind_age_seconds',
+    help: 'Time since the kind was heard of that was heard of longest ago; absent: of one nothing was heard yet.',
+    labelNames: [],
+    registers,
+    collect() {
+      setOrRemove(this, seconds(readings()?.ages().oldestKindMs));
+    },
+  });
+  new Gauge({
+    name: 'fso_agent_out_of_date',
+    help: '1: this part of a round, or kind, is out of date, and nothing that rests on it counts as proven.',
+    labelNames: ['observation'],
+    registers,
+    collect() {
+      this.reset();
+      for (const observation of readings()?.ages().outOfDate ?? []) this.set({ observation }, 1);
+    },
+  });
+  new Gauge({
+    name: 'fso_agent_starved',
+    help: '1: a fifth of the last minute or more this process did not get to run in time.',
+    labelNames: [],
+    registers,
+    collect() {
+      const share = readings()?.lateShare();
+      setOrRemove(this, share === undefined ? undefined : Number(share > STARVED_SHARE));
+    },
+  });
+};
+
 type StateGauges = ReturnType<typeof createStateGauges>;
 
 const setOrRemove = (gauge: Gauge, value: number | undefined): void => {
@@ -146,6 +198,7 @@ export const createAgentMetrics = (registry: Registry, version: string): AgentMe
   });
   const probes = new Counter({ name: 'fso_agent_probes_total', help: 'Probes of the locks by result.', labelNames: ['result'], registers });
   const gauges = createStateGauges(registry, () => readings);
+  createObservationGauges(registry, () => readings);
   new Gauge({ name: 'fso_agent_build_info', help: '1, with the version of the agent.', labelNames: ['version'], registers }).set(
     { version },
     1,

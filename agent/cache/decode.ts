@@ -165,12 +165,12 @@ const readFields = (raw: Readonly<Record<string, unknown>>, schemas: Readonly<Re
   const bad: string[] = [];
   for (const [name, schema] of Object.entries(schemas)) {
     const value = raw[name];
+    if (value === undefined) continue;
     // Servers write null for what is absent.
-    if (value === undefined || value === null) continue;
-    const result = schema.safeParse(value);
-    if (result.success) continue;
-    problems.push(problemOf(`${path}${name}`, result.error));
+    const result = value === null ? undefined : schema.safeParse(value);
+    if (result?.success === true) continue;
     bad.push(name);
+    if (result !== undefined) problems.push(problemOf(`${path}${name}`, result.error));
   }
   return { problems, bad };
 };
@@ -181,7 +181,10 @@ const without = (object: object, names: readonly string[]): object =>
 const metaSchemas = (names: Shape['metadata']): Readonly<Record<string, z.ZodType>> =>
   names === undefined ? META : Object.fromEntries(names.map((name) => [name, META[name]]));
 
-const isName = (value: unknown): value is string => typeof value === 'string' && value !== '';
+const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
+
+const isNamed = (metadata: unknown): metadata is Readonly<Record<string, unknown>> =>
+  isPlain(metadata) && isName(metadata['name']) && (metadata['namespace'] === undefined || isName(metadata['namespace']));
 
 /**
  * Decodes objects of one kind. An object in which all fields fit is returned as it is.
@@ -194,15 +197,13 @@ export const decoderOf = <T extends KubeObject>(shape: Shape): ((object: T) => T
   return (object) => {
     const raw: unknown = object;
     const metadata = isPlain(raw) ? raw['metadata'] : undefined;
-    if (!isPlain(raw) || !isPlain(metadata) || !isName(metadata['name'])) throw new MalformedNameError('an object has no name');
-    const { namespace } = metadata;
-    if (namespace !== undefined && !isName(namespace)) throw new MalformedNameError(`${metadata['name']} has no readable namespace`);
+    if (!isPlain(raw) || !isNamed(metadata)) throw new MalformedNameError('an object has no readable name');
     const meta = readFields(metadata, metadataSchemas, 'metadata.');
     const body = readFields(raw, bodySchemas, '');
+    if (meta.bad.length + body.bad.length === 0) return object;
     const problems = [...meta.problems, ...body.problems];
-    if (problems.length === 0) return object;
-    const rest = without(raw, body.bad);
-    return { ...rest, metadata: without(metadata, meta.bad), malformed: problems.join('; ').slice(0, MAX_PROBLEM) } as T & Malformed;
+    const readable = { ...without(raw, body.bad), metadata: without(metadata, meta.bad) };
+    return { ...readable, ...(problems.length > 0 && { malformed: problems.join('; ').slice(0, MAX_PROBLEM) }) } as T & Malformed;
   };
 };
 

@@ -26,6 +26,7 @@ import type { ObservedKind } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
 import type { AdmissionObject, Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
 import { isRedirected } from '../enforce/index.ts';
+import type { KindState } from '../observation/index.ts';
 import type { Malformed } from './decode.ts';
 import { EnforcedPolicies, partsOfKey } from './enforced-policies.ts';
 import { PodSet } from './pod-set.ts';
@@ -77,16 +78,12 @@ export interface ClusterViewDeps {
   readonly podListMs?: number | undefined;
 }
 
-/** How well a kind is known. */
-export interface KindState {
-  readonly kind: ObservedKind;
-  readonly informer: Pick<Informer<KubeObject>, 'heardAtMs' | 'failure' | 'served' | 'synced' | 'version'>;
-}
-
 /** A kind that a part of a round rests on has never been read. */
 export class UnreadKindError extends Error {
   override readonly name = 'UnreadKindError';
 }
+
+const RELIST_POLL_MS = 50;
 
 /** How long an API server may go on with the schema from before a change of a CRD, ms: it follows CRDs by a watch of its own. */
 const OLD_SCHEMA_MS = 10_000;
@@ -202,9 +199,13 @@ export class ClusterView {
     return this.#informers.reduce((sum, { informer }) => sum + informer.version, 0);
   }
 
-  /** Lists every kind again. */
-  async relistAll(signal: AbortSignal): Promise<void> {
-    await Promise.all(this.#informers.map(({ informer }) => informer.relist(signal)));
+  /** Lists every kind again; returns once each was heard of since, or cannot be. */
+  async relistAll(clock: Clock, signal: AbortSignal): Promise<void> {
+    const from = clock.monotonicMs();
+    for (const { informer } of this.#informers) void informer.relist(signal).catch(() => undefined);
+    const isDone = ({ heardAtMs = Number.NEGATIVE_INFINITY, failure }: KindState['informer']): boolean =>
+      heardAtMs >= from || failure !== undefined;
+    while (!this.#informers.every(({ informer }) => isDone(informer))) await clock.sleep(RELIST_POLL_MS, signal);
   }
 
   /** @throws UnreadKindError where the API server serves one of the kinds and no list of it was ever read */

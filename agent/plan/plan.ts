@@ -26,7 +26,7 @@ import {
   planNamespaces,
   TEMPLATE_NAME,
 } from '../enforce/index.ts';
-import type { RoundParts } from '../observe/index.ts';
+import type { RoundParts } from '../observation/index.ts';
 import { type AttributedReason, attributeReason, collectReasons } from './attribution.ts';
 import { planInstallRecord, readInstallRecord } from './install-record.ts';
 import {
@@ -109,8 +109,7 @@ export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date
   const floor = parts.run('floor', () => planFloorPart(view, settings), NO_ADMISSION);
   const governed = parts.run('governance', () => planGoverned(view, settings, now, previous), restOf(previous));
   const { governance, policies, namespaces, isGoverned } = governed;
-  const planned = <T>(part: RoundPart, plan: () => T, otherwise: T): T =>
-    parts.run(part, () => (assertGoverned(governed), plan()), otherwise);
+  const planned = <T>(part: RoundPart, plan: () => T, otherwise: T): T => parts.run(part, isGoverned ? plan : failUngoverned, otherwise);
   const index = planned('index', () => planIndexPart(view, governance, settings), NO_PARAMETERS);
   const injection = planned('injection', () => planInjectionPart(view, settings, governed), []);
   const gatekeeper = planned('gatekeeper', () => planLockTwo(view, settings, governance), []);
@@ -184,8 +183,8 @@ const restOf = (previous: ClusterPlan | undefined): Governed =>
     ? { isGoverned: false, policies: [], governance: NO_GOVERNANCE, namespaces: [] }
     : { isGoverned: previous.isGoverned, policies: previous.policies, governance: previous.governance, namespaces: [] };
 
-const assertGoverned = ({ isGoverned }: Governed): void => {
-  if (!isGoverned) throw new Error('which policies govern is not known yet');
+const failUngoverned = (): never => {
+  throw new Error('which policies govern is not known yet');
 };
 
 /** The template counts as written where there is no Gatekeeper. */

@@ -60,6 +60,7 @@ class World {
   injectionInstalled: boolean = true;
   gatekeeperServed: boolean = true;
   refusesStatuses: boolean = false;
+  isUnobserved: boolean = false;
   outages: { one?: string; two?: string; index?: string } = {};
   #governance: Governance | undefined;
 
@@ -180,6 +181,8 @@ class Told {
       outputs: { observatory: this.observatory, events, metrics: { measure: () => undefined } as unknown as AgentMetrics },
       tampering: this.tampering,
       violationTimes: { take: () => new Map(), keep: () => undefined } as never,
+      parts: { run: (_part, work) => work() },
+      observation: { problemOf: () => undefined, isShown: () => world.isUnobserved },
       wake: () => undefined,
     });
   }
@@ -209,7 +212,7 @@ interface Change {
   readonly apply: (worlds: World, told: readonly Told[]) => Promise<void> | void;
 }
 
-const FLAGS = ['floorWhole', 'injectionInstalled', 'gatekeeperServed', 'refusesStatuses'] as const;
+const FLAGS = ['floorWhole', 'injectionInstalled', 'gatekeeperServed', 'refusesStatuses', 'isUnobserved'] as const;
 const flip =
   (flag: (typeof FLAGS)[number]): Change['apply'] =>
   (world) => {
@@ -269,6 +272,34 @@ const anyChange: fc.Arbitrary<Change> = fc.oneof(
 );
 
 describe('StatusPublisher', () => {
+  it('shows in the cluster that it is not observed, and back, while the report stays as it is', async () => {
+    const world = new World();
+    const publisher = new Told(world, false);
+    const settle = async (): Promise<void> => {
+      for (let round = 0; round < 5; round += 1) {
+        world.write(await publisher.publish());
+        await world.clock.advance(2_000);
+      }
+    };
+    await settle();
+    const before = publisher.observatory.snapshot().policies;
+    const phases = (): unknown[] => [...world.live.values()].map(({ status }) => status?.phase);
+    const wasActive = phases();
+    expect(wasActive).toContain('Active');
+    world.isUnobserved = true;
+    await settle();
+    expect(phases()).not.toContain('Active');
+    for (const { status } of world.live.values()) {
+      const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+      if (status?.phase === 'Pending') expect(ready).toMatchObject({ status: 'Unknown', reason: 'NotObserved' });
+      expect(Object.values(status?.enforcement ?? {}).map(({ state }) => state)).not.toContain('Enforced');
+    }
+    expect(publisher.observatory.snapshot().policies).toEqual(before);
+    world.isUnobserved = false;
+    await settle();
+    expect(phases()).toEqual(wasActive);
+  });
+
   it('says the same as one that judges every policy in every round', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(anyChange, { maxLength: 2 }), { minLength: 3, maxLength: 12 }), async (rounds) => {

@@ -29,6 +29,8 @@ export class PauseDetector {
   readonly #handlers = new Set<(pausedMs: number) => void>();
   /** Ticks of the last minute, oldest first. */
   #ticks: readonly Tick[] = [];
+  /** Sum of all pauses by the monotonic clock. */
+  #pausedMs = 0;
 
   constructor({ clock, lateMs = LATE_MS }: PauseDetectorOptions) {
     this.#clock = clock;
@@ -39,6 +41,16 @@ export class PauseDetector {
   onPause(handler: (pausedMs: number) => void): () => void {
     this.#handlers.add(handler);
     return () => this.#handlers.delete(handler);
+  }
+
+  /** The clock without the pauses: for how long something lasted while this process could look at it. */
+  awakeClock(): Clock {
+    const clock = this.#clock;
+    return {
+      now: () => clock.now(),
+      monotonicMs: () => clock.monotonicMs() - this.#pausedMs,
+      sleep: (ms, signal) => clock.sleep(ms, signal),
+    };
   }
 
   /** Share of the ticks of the last minute that were more than a second late, from 0 to 1. */
@@ -61,7 +73,9 @@ export class PauseDetector {
     // A wall clock that was set back says nothing: then the monotonic one counts alone.
     const lateMs = Math.max(to.monotonic - from.monotonic, to.wall - from.wall) - TICK_MS;
     this.#ticks = [...this.#ticks.filter(({ at }) => at > to.monotonic - WINDOW_MS), { at: to.monotonic, isLate: lateMs > BUSY_MS }];
-    if (lateMs > this.#lateMs) for (const handler of this.#handlers) handler(lateMs);
+    if (lateMs <= this.#lateMs) return;
+    this.#pausedMs += Math.max(0, to.monotonic - from.monotonic - TICK_MS);
+    for (const handler of this.#handlers) handler(lateMs);
   }
 
   #read(): { readonly monotonic: number; readonly wall: number } {

@@ -1,8 +1,9 @@
-import type { Informer, KubeObject } from '@fso/shared/kube';
-import { type Ages, type Observation, OBSERVED_KINDS, type ObservedKind, ROUND_PARTS, type RoundPart } from '@fso/shared/protocol';
+import type { KubeObject } from '@fso/shared/api';
+import type { Informer } from '@fso/shared/kube';
+import { type Ages, OBSERVED_KINDS, type Observation, type ObservedKind, ROUND_PARTS, type RoundPart } from '@fso/shared/protocol';
 import { type Clock, listText } from '@fso/shared/runtime';
-import type { ObservationLimits } from '../observation-limits.ts';
 import { type Claim, missingEvidence } from './evidence.ts';
+import type { ObservationLimits } from './limits.ts';
 import type { RoundParts } from './round-parts.ts';
 
 /** How well a kind is known, by one of its informers. */
