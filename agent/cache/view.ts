@@ -28,12 +28,14 @@ import {
   type Node,
   type ObjectKey,
   SOVEREIGN_POLICY_KIND,
+  VALIDATING_WEBHOOK_CONFIGURATION_KIND,
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
+  type ValidatingWebhookConfiguration,
 } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import type { AdmissionObject, Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
-import { isRedirected, POLICY_API } from '../enforce/index.ts';
+import { isRedirected, POLICY_API, WEBHOOK_CONFIGURATION_NAME } from '../enforce/index.ts';
 import { PodSet } from './pod-set.ts';
 import {
   isSameNode,
@@ -47,6 +49,7 @@ import {
   reduceNode,
   reducePod,
   reducePolicy,
+  reduceWebhookConfiguration,
 } from './reduce.ts';
 
 /** Skips updates that did not change the reduced object. */
@@ -92,6 +95,8 @@ export class ClusterView {
   readonly mutatingBindings: Informer<AdmissionObject>;
   readonly injectionKinds: InjectionKinds;
   readonly apiServices: Informer<ApiService>;
+  /** The one by which the API server asks Gatekeeper. */
+  readonly webhookConfigurations: Informer<ValidatingWebhookConfiguration>;
   /** The CRDs of this system, one each: a list of all of them would hold every schema of the cluster. */
   readonly definitions: readonly Informer<CustomResourceDefinition>[];
   readonly #byKind: ReadonlyMap<string, Informer<KubeObject>>;
@@ -127,6 +132,10 @@ export class ClusterView {
     this.mutatingPolicies = factory.informer(kinds.policy, owned);
     this.mutatingBindings = factory.informer(kinds.binding, owned);
     this.apiServices = factory.informer(API_SERVICE_KIND, { transform: reduceApiService });
+    this.webhookConfigurations = factory.informer(VALIDATING_WEBHOOK_CONFIGURATION_KIND, {
+      fieldSelector: `metadata.name=${WEBHOOK_CONFIGURATION_NAME}`,
+      transform: reduceWebhookConfiguration,
+    });
     this.definitions = [
       [SOVEREIGN_POLICY_KIND.plural, this.policies] as const,
       [FLOOR_PARAMETERS_KIND.plural, this.parameters] as const,
@@ -145,6 +154,7 @@ export class ClusterView {
       [ADMISSION_POLICY_KIND.kind, this.admissionPolicies],
       [ADMISSION_POLICY_BINDING_KIND.kind, this.admissionBindings],
       [API_SERVICE_KIND.kind, this.apiServices],
+      [VALIDATING_WEBHOOK_CONFIGURATION_KIND.kind, this.webhookConfigurations],
       [FLOOR_PARAMETERS_KIND.kind, this.parameters],
       [CONSTRAINT_TEMPLATE_KIND.kind, this.templates],
       [GEO_RESIDENCY_KIND.kind, this.constraints],

@@ -35,6 +35,7 @@ import {
 import { type AttributedReason, attributeReason, collectReasons } from './attribution.ts';
 import { planInstallRecord, readInstallRecord } from './install-record.ts';
 import { type ClusterSettings, isInjectionServed, type PlanSettings, planFoundation, planLockOne, textFor } from './plan-lock-one.ts';
+import { type WebhookFacts, webhookFacts } from './webhook-facts.ts';
 
 /** All that has to be done, planned from one look at the cluster, before anything is done. */
 export interface ClusterPlan {
@@ -75,6 +76,8 @@ export interface ClusterPlan {
   readonly enforcedConstraints: readonly Constraint[];
   /** What keeps the template from being in force; undefined: nothing. */
   readonly templateProblem: GatekeeperProblem | undefined;
+  /** How far the API server asks Gatekeeper, by the webhook's configuration. */
+  readonly webhook: WebhookFacts;
   /** What keeps a constraint from being in force; undefined: nothing. */
   constraintProblem(name: string): GatekeeperProblem | undefined;
   /** Whether lock 1 enforces all that governs a namespace by its index alone: its labels are not written yet. */
@@ -115,6 +118,7 @@ export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date
   return {
     ...actions,
     ...lockTwoFacts(view, governance, wanted.gatekeeper),
+    webhook: webhookFacts(view, lockTwoBinders(settings) !== undefined),
     policies,
     governance,
     floorWhole: lockOne.floorWhole,
