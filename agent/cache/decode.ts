@@ -150,6 +150,8 @@ export const SHAPES = {
     status: z.looseObject({ auditTimestamp: Text.optional(), totalViolations: z.number().optional(), byPod: PodReports.optional() }),
   },
   definition: { spec: z.looseObject({ group: Text, names: z.looseObject({ kind: Text, plural: Text }) }) },
+  /** Its webhooks are judged whatever they look like (webhook-configuration.ts). */
+  webhookConfiguration: { metadata: ['uid', 'resourceVersion'] },
   apiService: { spec: z.looseObject({ service: z.looseObject({}).nullish() }) },
 } as const satisfies Record<string, Shape>;
 

@@ -19,8 +19,11 @@ import type {
   Node,
   ValidatingAdmissionPolicy,
   ValidatingAdmissionPolicyBinding,
+  ValidatingWebhookConfiguration,
 } from '@fso/shared/kube';
 import { type PlacementSpec, reducePlacement } from '@fso/shared/residency';
+import { isPlain } from '../compare.ts';
+import { READ_NAMESPACE_KEYS } from '../enforce/index.ts';
 import { decoderOf, type Malformed, SHAPES } from './decode.ts';
 
 /** A pod, reduced to its placement constraints, its node and its phase. */
@@ -120,6 +123,25 @@ export const reduceApiService = (apiService: ApiService): ApiService & Malformed
   };
 };
 
+const decodeWebhookConfiguration = decoderOf<ValidatingWebhookConfiguration>(SHAPES.webhookConfiguration);
+
+const reduceWebhook = (webhook: unknown): unknown => {
+  if (!isPlain(webhook)) return webhook;
+  const { name, rules, objectSelector, namespaceSelector, matchConditions } = webhook;
+  return definedOnly({ name, rules, objectSelector, namespaceSelector, matchConditions });
+};
+
+/** Reduces a webhook configuration to the fields that say which requests a webhook is asked about. */
+export const reduceWebhookConfiguration = (configuration: ValidatingWebhookConfiguration): ValidatingWebhookConfiguration & Malformed => {
+  const { metadata, webhooks, malformed } = decodeWebhookConfiguration(configuration);
+  const { name, uid, resourceVersion } = metadata;
+  return {
+    metadata: definedOnly({ name, uid, resourceVersion }) as KubeObject['metadata'],
+    webhooks: Array.isArray(webhooks) ? webhooks.map(reduceWebhook) : webhooks,
+    ...(malformed !== undefined && { malformed }),
+  };
+};
+
 /** A namespace, reduced. */
 export interface Namespace extends KubeObject, Malformed {
   /** Labels of this system that another field manager owns too; see {@link labelsHeldByOthers}. */
@@ -146,14 +168,11 @@ export const reduceNamespace = (namespace: Namespace): Namespace => {
   };
 };
 
-/** Exempts a namespace from Gatekeeper (https://open-policy-agent.github.io/gatekeeper/website/docs/exempt-namespaces/). */
-export const GATEKEEPER_IGNORE = 'admission.gatekeeper.sh/ignore';
-
 type Values = Readonly<Record<string, string>>;
 
 /** Labels or annotations of a namespace that this system reads: tenants may fill the rest with 256 KiB, even under this system's prefix. */
 const readNamespaceKeys = (values: Values | undefined): Values | undefined =>
-  values && Object.fromEntries([...NAMESPACE_KEYS, GATEKEEPER_IGNORE].flatMap((key) => (key in values ? [[key, values[key] ?? '']] : [])));
+  values && Object.fromEntries(READ_NAMESPACE_KEYS.flatMap((key) => (key in values ? [[key, values[key] ?? '']] : [])));
 
 /** Labels or annotations of a policy or CRD under this system's prefix. */
 const readKeys = (values: Values | undefined): Values | undefined =>

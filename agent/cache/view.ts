@@ -19,13 +19,15 @@ import {
   type Node,
   type ObjectKey,
   SOVEREIGN_POLICY_KIND,
+  VALIDATING_WEBHOOK_CONFIGURATION_KIND,
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
+  type ValidatingWebhookConfiguration,
 } from '@fso/shared/kube';
 import type { ObservedKind } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
 import type { AdmissionObject, Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
-import { isRedirected } from '../enforce/index.ts';
+import { isRedirected, WEBHOOK_CONFIGURATION_NAME } from '../enforce/index.ts';
 import type { KindState } from '../observation/index.ts';
 import type { Malformed } from './decode.ts';
 import { EnforcedPolicies, partsOfKey } from './enforced-policies.ts';
@@ -49,6 +51,7 @@ import {
   reduceNode,
   reducePod,
   reducePolicy,
+  reduceWebhookConfiguration,
 } from './reduce.ts';
 
 /** Skips updates that did not change the reduced object. */
@@ -103,6 +106,8 @@ export class ClusterView {
   readonly mutatingBindings: Informer<AdmissionObject>;
   readonly injectionKinds: InjectionKinds;
   readonly apiServices: Informer<ApiService>;
+  /** The one by which the API server asks Gatekeeper. */
+  readonly webhookConfigurations: Informer<ValidatingWebhookConfiguration>;
   /** The CRDs of this system, one each: a list of all of them would hold every schema of the cluster. */
   readonly definitions: readonly Informer<CustomResourceDefinition>[];
   readonly #enforced: EnforcedPolicies;
@@ -147,6 +152,9 @@ export class ClusterView {
     this.mutatingPolicies = read(kinds.policy, decodeMutatingObject, owned);
     this.mutatingBindings = read(kinds.binding, decodeMutatingObject, owned);
     this.apiServices = read(API_SERVICE_KIND, reduceApiService);
+    this.webhookConfigurations = read(VALIDATING_WEBHOOK_CONFIGURATION_KIND, reduceWebhookConfiguration, {
+      fieldSelector: `metadata.name=${WEBHOOK_CONFIGURATION_NAME}`,
+    });
     this.definitions = [
       [SOVEREIGN_POLICY_KIND.plural, this.policies] as const,
       [FLOOR_PARAMETERS_KIND.plural, this.parameters] as const,

@@ -10,6 +10,14 @@ export { isConstraintEnforced, isTemplateReady, planGatekeeper } from './gatekee
 export { findConstraintProblem, findTemplateProblem, type GatekeeperProblem } from './gatekeeper/gatekeeper-problems.ts';
 export type { Constraint, ConstraintEntry, ScopedEnforcementAction, Template } from './gatekeeper/kinds.ts';
 export { desiredTemplate, TEMPLATE_NAME } from './gatekeeper/template.ts';
+export {
+  findExclusion,
+  findWebhookProblem,
+  GATEKEEPER_IGNORE,
+  READ_NAMESPACE_KEYS,
+  WEBHOOK_CONFIGURATION_GONE,
+  WEBHOOK_CONFIGURATION_NAME,
+} from './gatekeeper/webhook-configuration.ts';
 export { planGovernance } from './governance.ts';
 export { planAdoption } from './guard/adoption.ts';
 export { desiredGuard, planGuard } from './guard/guard.ts';

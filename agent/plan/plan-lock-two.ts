@@ -15,6 +15,7 @@ import {
   TEMPLATE_NAME,
 } from '../enforce/index.ts';
 import type { ClusterSettings } from './plan-lock-one.ts';
+import { type WebhookFacts, webhookFacts } from './webhook-facts.ts';
 
 /** @throws UnreadKindError */
 export const planLockTwo = (view: ClusterView, settings: ClusterSettings, governance: Governance): readonly Action[] => {
@@ -37,6 +38,8 @@ export interface LockTwoFacts {
   readonly enforcedConstraints: readonly Constraint[];
   /** What keeps the template from being in force; undefined: nothing. */
   readonly templateProblem: GatekeeperProblem | undefined;
+  /** How far the API server asks Gatekeeper, by the webhook's configuration. */
+  readonly webhook: WebhookFacts;
   /** What keeps a constraint from being in force; undefined: nothing. */
   constraintProblem(name: string): GatekeeperProblem | undefined;
   constraintExists(name: string): boolean;
@@ -50,6 +53,7 @@ export const NO_LOCK_TWO: LockTwoFacts = {
   gated: new Set(),
   templateReady: false,
   templateProblem: UNKNOWN_LOCK_TWO,
+  webhook: { problem: UNKNOWN_LOCK_TWO, exclusion: () => undefined },
   enforcedConstraints: [],
   constraintProblem: () => UNKNOWN_LOCK_TWO,
   constraintExists: () => false,
@@ -57,7 +61,12 @@ export const NO_LOCK_TWO: LockTwoFacts = {
 };
 
 /** @param actions the planned writes of lock 2 */
-export const lockTwoFacts = (view: ClusterView, governance: Governance, actions: readonly Action[]): LockTwoFacts => {
+export const lockTwoFacts = (
+  view: ClusterView,
+  settings: ClusterSettings,
+  governance: Governance,
+  actions: readonly Action[],
+): LockTwoFacts => {
   const template = view.templates.get(TEMPLATE_NAME);
   const constraints = view.constraints.list();
   const byName = new Map(constraints.map((constraint) => [constraint.metadata.name, constraint]));
@@ -67,6 +76,7 @@ export const lockTwoFacts = (view: ClusterView, governance: Governance, actions:
     gated: new Set(constraints.filter(hasBindGate).map(({ metadata }) => metadata.name)),
     templateReady: template !== undefined && isTemplateReady(template),
     templateProblem: findTemplateProblem(template, view.constraints.served),
+    webhook: webhookFacts(view, lockTwoBinders(settings) !== undefined),
     enforcedConstraints: governance.constraints.flatMap(({ name }) => (enforced.has(name) ? (byName.get(name) ?? []) : [])),
     constraintProblem: (name) => (enforced.has(name) ? undefined : findConstraintProblem(name, byName.get(name))),
     constraintExists: (name) => isOfGroup(byName.get(name), groups.get(name)),

@@ -135,7 +135,7 @@ export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date
   const record = isWhole ? parts.run('foundation', () => planRecord(view, present, text), []) : [];
   return {
     ...actions,
-    ...parts.run('gatekeeper', () => lockTwoFacts(view, governance, gatekeeper), NO_LOCK_TWO),
+    ...parts.run('gatekeeper', () => lockTwoFacts(view, settings, governance, gatekeeper), NO_LOCK_TWO),
     isGoverned,
     policies,
     governance,

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../shared/runtime/testing/fake-clock.ts';
 import type { ClusterView, Pod } from '../cache/index.ts';
-import { type Governance, planGovernance, type WriteFailure } from '../enforce/index.ts';
+import { type GatekeeperProblem, type Governance, planGovernance, type WriteFailure } from '../enforce/index.ts';
 import { namespaceOf, policyOf } from '../enforce/testing/policies.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { type EventSink, LiveObservatory, TamperLog } from '../observe/index.ts';
@@ -55,6 +55,9 @@ class World {
   readonly indexed = new Set<string>();
   readonly missing = new Set<string>();
   readonly notInForce = new Set<string>();
+  /** What the configuration of Gatekeeper's webhook leaves out. */
+  readonly exclusions = new Map<string, GatekeeperProblem>();
+  webhookProblem: GatekeeperProblem | undefined;
   failures: readonly WriteFailure[] = [];
   floorWhole: boolean = true;
   injectionInstalled: boolean = true;
@@ -107,6 +110,7 @@ class World {
       overflow: { nodes: 0, namespaces: 0, patterns: 0 },
       enforcedConstraints: [],
       templateProblem: undefined,
+      webhook: { problem: this.webhookProblem, exclusion: (name: string) => this.exclusions.get(name) },
       constraintExists: (name: string) => !this.missing.has(of(name)),
       constraintProblem: (name: string) => (this.notInForce.has(of(name)) ? { message: `${of(name)} waits`, isError: false } : undefined),
     } as unknown as ClusterPlan;
@@ -219,7 +223,7 @@ const flip =
     world[flag] = !world[flag];
   };
 const assign =
-  (state: Partial<Pick<World, 'failures' | 'outages'>>): Change['apply'] =>
+  (state: Partial<Pick<World, 'failures' | 'outages' | 'webhookProblem'>>): Change['apply'] =>
   (world) =>
     void Object.assign(world, state);
 
@@ -239,6 +243,14 @@ const anyChange: fc.Arbitrary<Change> = fc.oneof(
     }),
   ),
   name.map((of) => change(`pods of ${of}`, ({ pods }) => void pods.set(of, pods.get(of)?.length === 0 ? [stray(of)] : []))),
+  name.map((of) =>
+    change(`the webhook leaves ${of} out`, ({ exclusions }) => {
+      if (!exclusions.delete(of)) exclusions.set(of, { message: `${of} is left out`, isError: true });
+    }),
+  ),
+  fc
+    .constantFrom<GatekeeperProblem | undefined>(undefined, { message: 'objectSelector', isError: true })
+    .map((webhookProblem) => change(`webhook: ${webhookProblem?.message}`, assign({ webhookProblem }))),
   action.map((of) => change(`${of} is missing`, ({ missing }) => toggle(missing, of))),
   action.map((of) => change(`${of} is not in force`, ({ notInForce }) => toggle(notInForce, of))),
   fc

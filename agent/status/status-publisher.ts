@@ -138,6 +138,7 @@ export class StatusPublisher {
         plan.governance.namespaces.get(name),
         plan.unapplied.has(name),
         locks.probe(name),
+        gatekeeper.exclusion(name),
         gatekeeper.canary(name),
       );
     return inputs;
