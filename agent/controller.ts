@@ -1,4 +1,4 @@
-import { type CustomResourceDefinition, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
+import { type ControllerMetrics, type CustomResourceDefinition, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
 import { type Allowance, createAllowance, PauseDetector } from '@fso/shared/runtime';
 import {
   buildFinalizerWrites,
@@ -205,13 +205,19 @@ export class Controller {
     try {
       const reconcile = () => Promise.resolve().then(() => this.#reconcile());
       const { logger } = runtime;
-      const rounds = runController({ name: 'enforce', queue: this.#queue, logger, metrics: metrics.controller, reconcile }, this.#signal);
+      const rounds = runController({ name: 'enforce', queue: this.#queue, logger, metrics: this.#roundMetrics(), reconcile }, this.#signal);
       await Promise.all([rounds, this.#pauses.run(this.#signal), this.#watch.run(this.#signal)]);
     } finally {
       // What the term found out says nothing of what comes after it.
       this.#observation.pause();
       stopWatching();
     }
+  }
+
+  /** A round in which a part failed counts as one that failed. */
+  #roundMetrics(): ControllerMetrics {
+    const { controller } = this.#deps.outputs.metrics;
+    return { reconciled: (fact) => controller.reconciled(this.#parts.hasFailed ? { ...fact, outcome: 'error' } : fact) };
   }
 
   /** Publishes the state of the cluster where no round has done so yet, without a write or a proof. */

@@ -40,7 +40,7 @@ export interface AgentMetrics {
 const PROBE_RESULTS = ['proven', 'unproven', 'inconclusive'];
 
 /** Gauges of the state of the cluster, which only the leader has. */
-const createStateGauges = (registry: Registry, readings: () => AgentReadings | undefined) => {
+const createStateGauges = (registry: Registry, readings: () => AgentReadings | undefined, isProven: () => boolean | undefined) => {
   const registers = [registry];
   return {
     policies: new Gauge({ name: 'fso_agent_policies', help: 'SovereignPolicies by phase.', labelNames: ['phase'], registers }),
@@ -58,9 +58,14 @@ const createStateGauges = (registry: Registry, readings: () => AgentReadings | u
     }),
     proven: new Gauge({
       name: 'fso_agent_proven',
-      help: '1: every policy is proven by each lock that the cluster can have.',
+      help: '1: every policy is proven by each lock that the cluster can have, and nothing that this rests on is out of date.',
       labelNames: [],
       registers,
+      collect() {
+        const isObserved = readings()?.ages().outOfDate.length === 0;
+        const proven = isProven();
+        setOrRemove(this, proven === undefined ? undefined : Number(proven && isObserved));
+      },
     }),
     certificateExpiry: new Gauge({
       name: 'fso_agent_certificate_expiry_timestamp_seconds',
@@ -164,7 +169,8 @@ const clearState = (gauges: StateGauges): void => {
   for (const gauge of [gauges.proven, gauges.certificateExpiry, gauges.hubConnected]) gauge.remove();
 };
 
-const measurePolicies = (policies: Iterable<PolicySnapshot>, gauges: StateGauges): void => {
+/** @returns whether all of them are proven */
+const measurePolicies = (policies: Iterable<PolicySnapshot>, gauges: StateGauges): boolean => {
   const phases = new Map<Phase, number>(Phase.options.map((phase) => [phase, 0]));
   const violations = new Map<EnforcementAction, number>(EnforcementAction.options.map((action) => [action, 0]));
   let allProven = true;
@@ -175,7 +181,7 @@ const measurePolicies = (policies: Iterable<PolicySnapshot>, gauges: StateGauges
   }
   for (const [phase, count] of phases) gauges.policies.set({ phase }, count);
   for (const [action, count] of violations) gauges.violations.set({ enforcement_action: action }, count);
-  gauges.proven.set(allProven ? 1 : 0);
+  return allProven;
 };
 
 const measureLocks = ({ conditions, gatekeeper }: AgentSnapshot['cluster'], { lockReady }: StateGauges): void => {
@@ -191,13 +197,18 @@ export const createAgentMetrics = (registry: Registry, version: string): AgentMe
   let readings: AgentReadings | undefined;
   const reconciles = new Histogram({
     name: 'fso_agent_reconcile_duration_seconds',
-    help: 'Time to plan one round over the whole cluster, by result; the writes run separately.',
+    help: 'Time to plan one round over the whole cluster, by result (error: a part of it failed); the writes run separately.',
     labelNames: ['result'],
     buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
     registers,
   });
   const probes = new Counter({ name: 'fso_agent_probes_total', help: 'Probes of the locks by result.', labelNames: ['result'], registers });
-  const gauges = createStateGauges(registry, () => readings);
+  let isProven: boolean | undefined;
+  const gauges = createStateGauges(
+    registry,
+    () => readings,
+    () => isProven,
+  );
   createObservationGauges(registry, () => readings);
   new Gauge({ name: 'fso_agent_build_info', help: '1, with the version of the agent.', labelNames: ['version'], registers }).set(
     { version },
@@ -236,7 +247,7 @@ export const createAgentMetrics = (registry: Registry, version: string): AgentMe
     certificateExpiry: gauges.certificateExpiry,
     hubConnected: gauges.hubConnected,
     measure: ({ policies, cluster }) => {
-      measurePolicies(policies.values(), gauges);
+      isProven = measurePolicies(policies.values(), gauges);
       measureLocks(cluster, gauges);
     },
     beginTerm: (next) => {
@@ -244,6 +255,7 @@ export const createAgentMetrics = (registry: Registry, version: string): AgentMe
     },
     endTerm: () => {
       readings = undefined;
+      isProven = undefined;
       clearState(gauges);
     },
   };
