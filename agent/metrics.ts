@@ -128,7 +128,7 @@ const createObservationGauges = (registry: Registry, readings: () => AgentReadin
   });
   new Gauge({
     name: 'fso_agent_oldest_kind_age_seconds',
-    help: 'Time since the kind was heard of that was heard of longest ago; absent: of one nothing was heard yet.',
+    help: 'Time since the kind was seen that was seen longest ago; absent: of one nothing was heard yet.',
     labelNames: [],
     registers,
     collect() {

@@ -207,12 +207,12 @@ export class ClusterView {
     return this.#informers.reduce((sum, { informer }) => sum + informer.version, 0);
   }
 
-  /** Lists every kind again; returns once each was heard of since, or cannot be. */
+  /** Lists every kind again; returns once each was seen since, or cannot be. */
   async relistAll(clock: Clock, signal: AbortSignal): Promise<void> {
     const from = clock.monotonicMs();
     for (const { informer } of this.#informers) void informer.relist(signal).catch(() => undefined);
-    const isDone = ({ heardAtMs = Number.NEGATIVE_INFINITY, failure }: KindState['informer']): boolean =>
-      heardAtMs >= from || failure !== undefined;
+    const isDone = ({ seenAtMs = Number.NEGATIVE_INFINITY, failure }: KindState['informer']): boolean =>
+      seenAtMs >= from || failure !== undefined;
     while (!this.#informers.every(({ informer }) => isDone(informer))) await clock.sleep(RELIST_POLL_MS, signal);
   }
 

@@ -7,13 +7,13 @@ import { ClusterObservation } from './observation.ts';
 import { ObservationWatch } from './observation-watch.ts';
 import { RoundParts } from './round-parts.ts';
 
-/** A cluster whose kinds are heard of, and whose rounds run, unless a test says otherwise. */
+/** A cluster whose kinds are seen, and whose rounds run, unless a test says otherwise. */
 const start = () => {
   const clock = new FakeClock();
   const heard = new Map<ObservedKind, number | undefined>(OBSERVED_KINDS.map((kind) => [kind, clock.monotonicMs()]));
   const failures = new Map<ObservedKind, ReadFailure>();
   const silent = new Set<ObservedKind>();
-  const kinds = () => OBSERVED_KINDS.map((kind) => ({ kind, informer: { heardAtMs: heard.get(kind), failure: failures.get(kind) } }));
+  const kinds = () => OBSERVED_KINDS.map((kind) => ({ kind, informer: { seenAtMs: heard.get(kind), failure: failures.get(kind) } }));
   const parts = new RoundParts({ clock, onFailure: () => undefined });
   const observation = new ClusterObservation({ clock, limits: OBSERVATION_LIMITS, kinds, parts });
   const events: { reason: string; message: string }[] = [];
@@ -54,7 +54,7 @@ const start = () => {
 };
 
 describe('what an agent observes', () => {
-  it('is current while kinds are heard of and rounds run', async () => {
+  it('is current while kinds are seen and rounds run', async () => {
     const { observation, pass, events } = start();
     await pass(300);
     expect(observation.ages()).toEqual({ oldestPartMs: 0, oldestKindMs: 0, outOfDate: [] });
@@ -62,7 +62,7 @@ describe('what an agent observes', () => {
     expect(events).toEqual([]);
   });
 
-  it('is out of date where a kind was not heard of for two minutes, and says which', async () => {
+  it('is out of date where a kind was not seen for two minutes, and says which', async () => {
     const { observation, pass, silent, failures } = start();
     await pass(1);
     silent.add('Pod');
@@ -90,7 +90,7 @@ describe('what an agent observes', () => {
     expect(observation.ages().outOfDate).toContain('floor');
   });
 
-  it('has one cause while the API server answers nothing at all', async () => {
+  it('has one cause while the API server does not answer', async () => {
     const { observation, pass, silent, failures } = start();
     await pass(1);
     for (const kind of OBSERVED_KINDS) {
@@ -121,7 +121,7 @@ describe('what an agent observes', () => {
     expect(events).toEqual([]);
     await pass(400);
     expect(events.map(({ reason }) => reason)).toEqual(['NotObserved']);
-    expect(events[0]?.message).toContain('nothing is heard of Node');
+    expect(events[0]?.message).toContain('nothing is seen of Node');
     silent.clear();
     await pass(59);
     expect(events).toHaveLength(1);

@@ -9,7 +9,7 @@ import type { RoundParts } from './round-parts.ts';
 /** How well a kind is known, by one of its informers. */
 export interface KindState {
   readonly kind: ObservedKind;
-  readonly informer: Pick<Informer<KubeObject>, 'heardAtMs' | 'failure'>;
+  readonly informer: Pick<Informer<KubeObject>, 'seenAtMs' | 'failure'>;
 }
 
 export interface ClusterObservationDeps {
@@ -96,7 +96,7 @@ export class ClusterObservation {
 
   #describeKind(kind: ObservedKind): string {
     const failure = this.#failureOf(kind);
-    return failure === undefined ? `nothing is heard of ${kind}` : `${kind} cannot be read: ${failure.message}`;
+    return failure === undefined ? `nothing is seen of ${kind}` : `${kind} cannot be read: ${failure.message}`;
   }
 
   #describePart(part: RoundPart): string {
@@ -129,6 +129,6 @@ export class ClusterObservation {
   #kindAgeMs(kind: ObservedKind): number {
     const informers = this.#informersOf(kind);
     const now = this.#deps.clock.monotonicMs();
-    return Math.max(0, ...informers.map(({ heardAtMs }) => (heardAtMs === undefined ? NEVER : now - heardAtMs)));
+    return Math.max(0, ...informers.map(({ seenAtMs }) => (seenAtMs === undefined ? NEVER : now - seenAtMs)));
   }
 }

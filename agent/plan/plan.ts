@@ -100,7 +100,7 @@ interface Governed {
 /**
  * Plans a round. Pure, apart from reading the view.
  *
- * The parts stand alone. While the policies cannot be planned anew, what follows from them is planned by those of the round before; without one
+ * The parts stand alone. While the policies cannot be planned again, what follows from them is planned by those of the round before; without one
  * nothing of it is written.
  */
 export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date, { previous, parts }: RoundContext): ClusterPlan => {

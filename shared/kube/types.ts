@@ -115,10 +115,10 @@ export interface Informer<T extends KubeObject> {
   /** Whether the API server serves the kind now; a client that may not read it does not know better and leaves it as it was. */
   readonly served: boolean;
   /**
-   * When the kind was last heard of, in ms of the monotonic clock: a whole list, an event, a bookmark, or a second answer in a row that it is
+   * When the kind was last seen, in ms of the monotonic clock: a whole list, an event, a bookmark, or a second answer in a row that it is
    * not served. Undefined: never.
    */
-  readonly heardAtMs: number | undefined;
+  readonly seenAtMs: number | undefined;
   /** Undefined: the last request succeeded. */
   readonly failure: ReadFailure | undefined;
   /** Counts the changes of objects and of {@link served}. */

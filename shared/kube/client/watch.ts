@@ -30,7 +30,7 @@ const WATCH_SILENCE_MS = 75_000;
 
 /**
  * Streams the events since a version, until the server ends the watch after a random 5–10 min, so that watches end one by one, or the client
- * half a minute later: whoever answers in the server's place must not keep a watch for ever. Ends also where nothing more arrives, as a watch
+ * half a minute later: a program that answers in the server's place must not keep a watch for ever. Ends also where nothing more arrives, as a watch
  * does not show whether the server is quiet or gone.
  * @throws KubeApiError with reason `Expired` when the server no longer has the version.
  */

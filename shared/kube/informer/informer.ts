@@ -40,7 +40,7 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   #isDoubted: boolean = false;
   #synced: boolean = false;
   #served: boolean = true;
-  #heardAtMs: number | undefined;
+  #seenAtMs: number | undefined;
   #failure: ReadFailure | undefined;
   #version = 0;
 
@@ -56,8 +56,8 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
     return this.#served;
   }
 
-  get heardAtMs(): number | undefined {
-    return this.#heardAtMs;
+  get seenAtMs(): number | undefined {
+    return this.#seenAtMs;
   }
 
   get failure(): ReadFailure | undefined {
@@ -146,8 +146,8 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
     for (const handler of [...this.#servedHandlers]) this.#call(() => handler(served));
   }
 
-  setHeard(atMs: number): void {
-    this.#heardAtMs = atMs;
+  setSeen(atMs: number): void {
+    this.#seenAtMs = atMs;
   }
 
   setFailure(failure: ReadFailure | undefined): void {

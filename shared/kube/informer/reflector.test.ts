@@ -180,7 +180,7 @@ describe('reflector', () => {
     // It is ready all the same: what cannot be read must not keep the client from all else.
     await informer.ready(stop.signal);
     await soon(() => expect(requests).toHaveLength(6));
-    expect(informer).toMatchObject({ served: true, synced: false, heardAtMs: undefined, failure: { cause: 'forbidden' } });
+    expect(informer).toMatchObject({ served: true, synced: false, seenAtMs: undefined, failure: { cause: 'forbidden' } });
   });
 
   it('takes no list that is older than what it has read, but for a store that stays behind', async () => {
@@ -207,7 +207,7 @@ describe('reflector', () => {
     expect(requests.filter((verb) => verb === 'list').length).toBeGreaterThan(3);
   });
 
-  describe('knows when it last heard of a kind', () => {
+  describe('knows when it last seen a kind', () => {
     const broken: Answer = (_, response) => response.destroy();
     const open: Answer = (_, response) => response.writeHead(200).flushHeaders();
 
@@ -222,7 +222,7 @@ describe('reflector', () => {
         await moving.advance(5_000);
         return moving.monotonicMs();
       };
-      const age = (): number => moving.monotonicMs() - (informer.heardAtMs ?? Number.NEGATIVE_INFINITY);
+      const age = (): number => moving.monotonicMs() - (informer.seenAtMs ?? Number.NEGATIVE_INFINITY);
       return { informer, pass, age };
     };
 
@@ -275,7 +275,7 @@ describe('reflector', () => {
     it('of one that is not served by the second answer', async () => {
       script = [failure(404, 'NotFound'), failure(404, 'NotFound'), () => undefined];
       const { informer, pass } = start();
-      await expect.poll(async () => (await pass()) && informer.heardAtMs !== undefined).toBe(true);
+      await expect.poll(async () => (await pass()) && informer.seenAtMs !== undefined).toBe(true);
       expect(informer).toMatchObject({ served: false, failure: undefined });
       expect(requests.length).toBeGreaterThanOrEqual(2);
     });

@@ -15,8 +15,8 @@ export interface ReflectorSink<T> {
   remove(object: T): void;
   /** Whether the API server serves the kind at the moment. */
   setServed(served: boolean): void;
-  /** The kind was heard of. @param atMs monotonic */
-  setHeard(atMs: number): void;
+  /** The kind was seen. @param atMs monotonic */
+  setSeen(atMs: number): void;
   /** Why the last request failed; undefined: it did not. */
   setFailure(failure: ReadFailure | undefined): void;
 }
@@ -122,7 +122,7 @@ export class Reflector<T extends KubeObject> {
     for await (const event of watch(client, { kind, options: list, resourceVersion, random, silenceMs: waits.watchSilenceMs }, signal)) {
       hasEvents = true;
       this.#take(event.type, event.object);
-      this.#heard();
+      this.#seen();
     }
     this.#isLive = hasEvents;
     // A server that ends watches at once must not be asked in a tight loop.
@@ -149,7 +149,7 @@ export class Reflector<T extends KubeObject> {
     this.#newest = resourceVersion;
     this.#listedAtMs = clock.monotonicMs();
     sink.replace(items);
-    this.#heard();
+    this.#seen();
     return resourceVersion;
   }
 
@@ -157,7 +157,7 @@ export class Reflector<T extends KubeObject> {
     const { client, kind, list } = this.#options;
     const query = { limit: '1', labelSelector: list.labelSelector, fieldSelector: list.fieldSelector };
     await client.raw({ method: 'GET', path: collectionPath(kind, list.namespace), query }, signal);
-    this.#heard();
+    this.#seen();
   }
 
   /**
@@ -188,13 +188,13 @@ export class Reflector<T extends KubeObject> {
     this.#newest = newerVersion(this.#version, this.#newest);
   }
 
-  #heard(): void {
+  #seen(): void {
     const { sink, clock } = this.#options;
     this.#backoff.reset();
     this.#absentBackoff.reset();
     this.#notFoundInRow = 0;
     sink.setServed(true);
-    sink.setHeard(clock.monotonicMs());
+    sink.setSeen(clock.monotonicMs());
     sink.setFailure(undefined);
     if (this.#hasFailed) this.#logger.info('kind can be read again');
     this.#hasFailed = false;
@@ -237,7 +237,7 @@ export class Reflector<T extends KubeObject> {
     this.#failed(error, 'kind is not served, checking again', { plural: kind.plural });
     sink.setServed(false);
     if (this.#notFoundInRow >= 2) {
-      sink.setHeard(clock.monotonicMs());
+      sink.setSeen(clock.monotonicMs());
       sink.setFailure(undefined);
     }
     return this.#absentBackoff.next();
