@@ -105,6 +105,7 @@ export class LockMonitor {
     return {
       gatekeeper: plan.templateProblem?.message ?? plan.constraintProblem(CANARY_NAME)?.message ?? this.#deps.probers.lockTwo.problem,
       guard: this.#guardProblem(plan),
+      guardProof: this.#deps.probers.guard.problem,
       parameters: this.#parametersProblem(),
       index: this.#indexProblem(),
     };
