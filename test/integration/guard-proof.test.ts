@@ -72,6 +72,10 @@ describe('the proof of the guard', () => {
     return () => set(rules);
   };
 
+  /** A binding that has its guard refuse nothing. */
+  const narrow = (name: string) =>
+    admin.mergePatch(ADMISSION_POLICY_BINDING_KIND, { name }, { spec: { validationActions: ['Audit'] } }, signal);
+
   beforeAll(async () => {
     const folder = await mkdtemp(join(tmpdir(), 'fso-guard-proof-'));
     cluster = await startTestCluster({ name: 'guard-proof', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, signal);
@@ -143,6 +147,17 @@ describe('the proof of the guard', () => {
     await isReady();
   });
 
+  it('is missing while a narrowed binding cannot be put back', async () => {
+    const allow = await revoke(({ resourceNames }) => resourceNames !== undefined);
+    await narrow('fso-guard-locks');
+    await eventually(() => guardReady()?.reason === 'Missing');
+    await allow();
+    await isReady();
+    await eventually(async () =>
+      (await annotate(admin, [FLOOR_PARAMETERS_KIND, NODES_PARAMETERS], MARK, DRY_RUN)).includes('fso-guard-locks'),
+    );
+  });
+
   it('fails where a guard is open that the agent believes in place, because it cannot read it any more', async () => {
     const allow = await revoke(({ verbs }) => verbs.includes('watch'));
     proxy.drop();
@@ -153,6 +168,8 @@ describe('the proof of the guard', () => {
     await eventually(() => guardReady()?.reason === 'Open');
     printMs('a guard without binding, unread → reported as open', performance.now() - since);
     expect(guardReady()?.message).toContain('guard fso-guard-policies does not refuse what it must');
+    await narrow('fso-guard-state');
+    await eventually(() => guardReady()?.message.includes('guard fso-guard-state does not refuse what it must'));
     await allow();
     await isReady();
     expect(await admin.get(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-policies' }, signal)).toBeDefined();
