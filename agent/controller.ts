@@ -23,6 +23,7 @@ import type { ClusterSettings } from './plan/index.ts';
 import {
   type ClusterPlan,
   canaryTargets,
+  guardTargets,
   indexedNamespaces,
   ProbeTargets,
   planCluster,
@@ -308,6 +309,7 @@ export class Controller {
     const hasFloor = settings.capabilities.floor;
     this.#probers.lockOne.expect(hasFloor ? this.#targets.of(plan, view, indexed) : NO_TARGETS, plan.governance.namespaces);
     this.#probers.index.expect(hasFloor ? this.#targets.ofIndex(plan, view) : NO_TARGETS);
+    this.#probers.guard.expect(hasFloor ? guardTargets(view, settings.trust) : new Map());
     const unsettled = this.#unsettled.update(plan.unapplied, runtime.clock.monotonicMs());
     this.#probers.lockTwo.expect(canaryTargets(plan, view, new Set([...unwritable, ...unsettled])));
     return indexed;
