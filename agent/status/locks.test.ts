@@ -77,6 +77,19 @@ describe('planLocks', () => {
       { floor: { supported: true, installed: true, bindGate: 'label', outage: 'open' } },
       ['Degraded', 'Enforced', 'Degraded'],
     ],
+    [
+      'nobody answers for the index',
+      { floor: { supported: true, installed: true, bindGate: 'label', unanswered: 'silent' } },
+      ['Pending', 'Enforced', 'Pending'],
+    ],
+    [
+      'nobody answers for the index, and the namespace is open',
+      {
+        floor: { supported: true, installed: true, bindGate: 'label', unanswered: 'silent' },
+        probe: () => ({ ...PROVEN, state: 'failed' }),
+      },
+      ['Degraded', 'Enforced', 'Degraded'],
+    ],
     ['floor not whole', { floor: { supported: true, installed: false, bindGate: 'label' } }, ['Pending', 'Enforced', 'Pending']],
     ['Kubernetes < 1.30', { floor: { supported: false, installed: false, bindGate: 'label' } }, ['Unavailable', 'Enforced', 'Unavailable']],
     ['no Gatekeeper', { gatekeeper: { ...gatekeeper, served: false } }, ['Enforced', 'Unavailable', 'Enforced']],

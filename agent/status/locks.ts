@@ -48,6 +48,8 @@ export interface LockInput {
     readonly problem?: string | undefined;
     /** Why lock 1 is open in every namespace. */
     readonly outage?: string | undefined;
+    /** Why nothing is known of the index, which deny policies rest on in every namespace; undefined: it is known. */
+    readonly unanswered?: string | undefined;
     /** `list`: the bind gate knows regions from the list of nodes only. */
     readonly bindGate: BindGateMode;
   };
@@ -148,13 +150,20 @@ const floorLock = (subject: Subject, input: LockInput): LockFacts | undefined =>
   return outage !== undefined && takesPart(subject, input, ['deny']) ? { state: 'Degraded', message: outage } : undefined;
 };
 
+/** Where a namespace has no label, or no longer has it, the index alone enforces deny. */
+const indexLock = (subject: Subject, input: LockInput): LockFacts | undefined =>
+  input.floor.unanswered !== undefined && takesPart(subject, input, ['deny'])
+    ? { state: 'Pending', message: input.floor.unanswered, unanswered: true }
+    : undefined;
+
 const admissionLock = (subject: Subject, input: LockInput): LockFacts => {
   if (!input.floor.supported) return { state: 'Unavailable', message: 'Kubernetes 1.30 or newer is needed for ValidatingAdmissionPolicy' };
   if (!takesPart(subject, input, ['deny', 'warn', 'dryrun'])) return NOT_APPLICABLE;
   const floor = floorLock(subject, input);
   if (floor !== undefined) return floor;
   const locks = subject.outcome.namespaces.map((namespace) => namespaceLock(namespace, subject, input));
-  const unproven = locks.find((lock) => lock.state === 'Degraded') ?? locks.find((lock) => lock.state === 'Pending');
+  const unproven =
+    locks.find((lock) => lock.state === 'Degraded') ?? indexLock(subject, input) ?? locks.find((lock) => lock.state === 'Pending');
   if (unproven === undefined) return locks.find(({ message }) => message !== undefined) ?? ENFORCED;
   if (input.floor.problem === undefined) return unproven;
   return { ...unproven, message: `${unproven.message ?? ''}; ${input.floor.problem}` };

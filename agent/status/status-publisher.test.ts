@@ -143,7 +143,12 @@ class Told {
         },
         problem: undefined,
       },
-      index: { state: () => (world.outages.index === undefined ? undefined : { state: 'failed', message: world.outages.index }) },
+      index: {
+        state: () =>
+          world.outages.index === undefined
+            ? { state: 'proven' }
+            : { state: world.outages.index === 'mute' ? 'failed' : 'unanswered', message: world.outages.index },
+      },
     } as unknown as Probers;
     const view = {
       templates: {
@@ -248,7 +253,9 @@ const anyChange: fc.Arbitrary<Change> = fc.oneof(
     )
     .map((failures) => change(`failing ${failures[0]?.key}`, assign({ failures }))),
   fc.constantFrom(...FLAGS).map((flag) => change(flag, flip(flag))),
-  fc.constantFrom({}, { one: 'open' }, { two: 'away' }, { index: 'mute' }).map((outages) => change('outages', assign({ outages }))),
+  fc
+    .constantFrom({}, { one: 'open' }, { two: 'away' }, { index: 'mute' }, { index: 'silent' })
+    .map((outages) => change('outages', assign({ outages }))),
   name.map((of) =>
     change(`tampering with ${of}`, ({ clock }, told) => {
       for (const { tampering } of told) tampering.add([`team/${of}`], { time: clock.now().toISOString(), message: 'changed' });
