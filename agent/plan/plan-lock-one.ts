@@ -18,6 +18,7 @@ import {
   planGuard,
   type SettledDefinitions,
   type Trust,
+  unknownParameters,
 } from '../enforce/index.ts';
 import type { Capabilities } from './capabilities.ts';
 import { hashBodies } from './install-record.ts';
@@ -39,7 +40,12 @@ export interface PlanSettings extends ClusterSettings {
 }
 
 const PARAMETERS = [NODES_PARAMETERS, NAMESPACES_PARAMETERS];
-const NO_PARAMETERS: FloorParametersPlan = { actions: [], overflow: { nodes: 0, namespaces: 0, patterns: 0 }, covers: () => false };
+const NO_PARAMETERS: FloorParametersPlan = {
+  actions: [],
+  overflow: { nodes: 0, namespaces: 0, patterns: 0 },
+  covers: () => false,
+  unlisted: new Set(),
+};
 
 export interface LockOne {
   readonly floor: readonly Action[];
@@ -75,7 +81,7 @@ export const textFor = (settings: ClusterSettings, injectable: boolean): string 
 
 /** While their kind is not served they cannot be written: it is being put back. */
 const parametersOf = (view: ClusterView, governance: Governance, { capabilities, renewedAt }: PlanSettings): FloorParametersPlan => {
-  if (!view.parameters.served || !view.parameters.synced) return NO_PARAMETERS;
+  if (!view.parameters.served || !view.parameters.synced) return unknownParameters(governance);
   const { bindGate } = capabilities;
   return planFloorParameters({ governance, nodes: view.nodes.list(), observed: view.parameters.list(), bindGate, renewedAt });
 };

@@ -50,6 +50,8 @@ export interface ClusterPlan {
   readonly guardWhole: boolean;
   /** What did not fit into the parameters. */
   readonly overflow: Overflow;
+  /** Keys of policies that the index of lock 1 has yet to cover. */
+  readonly unlisted: ReadonlySet<string>;
   /** CRDs, and the namespace of the index's canary. */
   readonly foundation: readonly Action[];
   readonly injection: readonly Action[];
@@ -120,6 +122,7 @@ export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date
     floorWhole: lockOne.floorWhole,
     guardWhole: lockOne.guardWhole,
     overflow: lockOne.parameters.overflow,
+    unlisted: lockOne.parameters.unlisted,
     isIndexed: (namespace) => lockOne.parameters.covers(namespace) && isIndexEnough(namespace, governance, view),
     namespaces: [...actions.namespaces, ...(isWhole ? record : [])],
     reasons: collectReasons(Object.values(actions).flat(), view),

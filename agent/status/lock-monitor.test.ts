@@ -9,6 +9,7 @@ const PLAN = {
   governance: { namespaces: new Map() },
   constraintsByPolicy: new Map(),
   unapplied: new Set(),
+  unlisted: new Set(),
   guardWhole: true,
   constraintProblem: () => undefined,
 } as unknown as ClusterPlan;

@@ -74,6 +74,7 @@ export class LockMonitor {
         constraintsOf: (policy) => plan.constraintsByPolicy.get(policy) ?? [],
         unapplied: plan.unapplied,
         indexed,
+        unlisted: plan.unlisted,
       },
       probe: (namespace) => probers.lockOne.state(namespace),
       floor: {

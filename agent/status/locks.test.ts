@@ -47,6 +47,7 @@ const plan: LockInput['plan'] = {
   constraintsOf: () => ['geo-deny-1'],
   unapplied: new Set(),
   indexed: new Set(),
+  unlisted: new Set(),
 };
 
 const input = (changes: Partial<LockInput> = {}): LockInput => ({
@@ -189,6 +190,20 @@ describe('planLocks', () => {
     expect(states(canary('pending'), previous)[1]).toBe('Enforced');
     expect(states({ ...canary('pending'), unprovenMs: () => 1_000 }, previous)[1]).toBe('Degraded');
     expect(states(canary('failed'), previous)[1]).toBe('Degraded');
+  });
+
+  it('waits until the index has a glob, or a namespace that does not exist yet', () => {
+    const unlisted = { plan: { ...plan, unlisted: new Set([KEY]) } };
+    expect(states(unlisted)).toEqual(['Pending', 'Enforced', 'Pending']);
+    expect(states({ ...unlisted, probe: () => ({ ...PROVEN, state: 'failed' }) })[0]).toBe('Degraded');
+    const missing: PolicyOutcome = { kind: 'namespaceMissing', regions: ['eu-west-1'], message: '' };
+    const of = (changes: Partial<LockInput>) => planLocks(policy, missing, undefined, input(changes));
+    expect(of(unlisted).admission).toEqual({ state: 'Pending', message: 'the index of lock 1 does not have finance yet' });
+    expect([of(unlisted).binding.state, of(unlisted).gatekeeper.state, of({}).admission.state]).toEqual([
+      'Pending',
+      'NotApplicable',
+      'NotApplicable',
+    ]);
   });
 
   it('has nothing to lock where the policy does not govern', () => {

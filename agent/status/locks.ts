@@ -35,6 +35,8 @@ export interface LockPlan {
   readonly unapplied: ReadonlySet<string>;
   /** Namespaces whose labels cannot be written, and that lock 1 enforces by its index. */
   readonly indexed: ReadonlySet<string>;
+  /** Keys of policies whose glob, or whose namespace that does not exist yet, the index is still to get. */
+  readonly unlisted: ReadonlySet<string>;
 }
 
 /** What the state of a policy's locks follows from. */
@@ -151,10 +153,15 @@ const floorLock = (subject: Subject, input: LockInput): LockFacts | undefined =>
 };
 
 /** Where a namespace has no label, or no longer has it, the index alone enforces deny. */
-const indexLock = (subject: Subject, input: LockInput): LockFacts | undefined =>
-  input.floor.unanswered !== undefined && takesPart(subject, input, ['deny'])
-    ? { state: 'Pending', message: input.floor.unanswered, unanswered: true }
-    : undefined;
+const indexLock = (subject: Subject, input: LockInput): LockFacts | undefined => {
+  const { unanswered } = input.floor;
+  if (unanswered !== undefined && takesPart(subject, input, ['deny'])) return { state: 'Pending', message: unanswered, unanswered: true };
+  return listedLock(subject.policy, input);
+};
+
+/** A namespace that is created later has no label at first: only the index covers it from then on. */
+const listedLock = ({ key, spec }: PolicyInput, { plan }: LockInput): LockFacts | undefined =>
+  plan.unlisted.has(key) ? { state: 'Pending', message: `the index of lock 1 does not have ${spec.targetNamespace} yet` } : undefined;
 
 const admissionLock = (subject: Subject, input: LockInput): LockFacts => {
   if (!input.floor.supported) return { state: 'Unavailable', message: 'Kubernetes 1.30 or newer is needed for ValidatingAdmissionPolicy' };
@@ -237,7 +244,8 @@ export const planLocks = (
   const constraints = input.plan.constraintsOf(policy.key);
   const constraintCreated = input.gatekeeper.served && constraints.length > 0 && constraints.every(input.gatekeeper.exists);
   if (outcome.kind !== 'governing') {
-    return { admission: NOT_APPLICABLE, gatekeeper: NOT_APPLICABLE, binding: NOT_APPLICABLE, constraintCreated };
+    const listed = (outcome.kind === 'namespaceMissing' ? listedLock(policy, input) : undefined) ?? NOT_APPLICABLE;
+    return { admission: listed, gatekeeper: NOT_APPLICABLE, binding: listed, constraintCreated };
   }
   const subject = { policy, outcome, previous };
   const admission = admissionLock(subject, input);

@@ -27,6 +27,7 @@ const locks = (proven: readonly string[], installed: boolean): LockInput => ({
     constraintsOf: () => [],
     unapplied: new Set(),
     indexed: new Set(),
+    unlisted: new Set(),
   },
   probe: (namespace) => ({
     fingerprint: '',

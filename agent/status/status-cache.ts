@@ -72,7 +72,7 @@ export class StatusCache {
     const current = unchanged ? memo : { basis, status, ...timesOf(memo, outcome, status, now) };
     if (!unchanged) this.#memos.set(policy.key, current);
     const differs = !this.#isShown(live.status, status);
-    const heldMs = this.#holdMs(policy.key, differs && isProving(outcome, status), current, now);
+    const heldMs = this.#holdMs(policy.key, differs && isProving(current), current, now);
     return { status, previous, locks: planned, write: differs && heldMs === 0, heldMs };
   }
 
@@ -104,8 +104,9 @@ export class StatusCache {
   }
 }
 
-/** A policy whose namespace does not exist has nothing to prove. */
-const isProving = ({ kind }: PolicyOutcome, { phase }: SovereignPolicyStatus): boolean => kind === 'governing' && phase === 'Pending';
+/** Where its namespace does not exist, a policy has nothing to prove but that the index of lock 1 has it. */
+const isProving = ({ basis: { outcome, locks }, status }: Memo): boolean =>
+  outcome.kind === 'governing' ? status.phase === 'Pending' : locks.admission.state === 'Pending';
 
 const timesOf = (
   memo: Memo | undefined,

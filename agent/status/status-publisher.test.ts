@@ -52,6 +52,7 @@ class World {
   readonly probes = new Map<string, ProbeState>();
   readonly canaries = new Map<string, CanaryState>();
   readonly unapplied = new Set<string>();
+  readonly unlisted = new Set<string>();
   readonly indexed = new Set<string>();
   readonly missing = new Set<string>();
   readonly notInForce = new Set<string>();
@@ -100,6 +101,7 @@ class World {
       governance,
       constraintsByPolicy,
       unapplied: this.unapplied,
+      unlisted: this.unlisted,
       floorWhole: this.floorWhole,
       guardWhole: true,
       injection: this.injectionInstalled ? [] : [{}],
@@ -235,6 +237,7 @@ const anyChange: fc.Arbitrary<Change> = fc.oneof(
   fc.tuple(name, answer).map(([of, state]) => change(`lock 2 of ${of} ${state}`, (world) => world.ask(of, state))),
   name.map((of) => change(`labels of ${of} wait`, ({ unapplied }) => toggle(unapplied, of))),
   name.map((of) => change(`index has ${of}`, ({ indexed }) => toggle(indexed, of))),
+  fc.constantFrom(...POLICIES.map(({ key }) => key)).map((key) => change(`index lacks ${key}`, ({ unlisted }) => toggle(unlisted, key))),
   name.map((of) =>
     change(`labels of ${of}`, ({ namespaces, clock }) => {
       namespaces.set(of, { metadata: { name: of, labels: { 'compliance.gov/at': String(clock.monotonicMs()) } } });
