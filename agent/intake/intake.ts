@@ -101,7 +101,7 @@ export class Intake {
     return this.#writer.target?.revision !== this.#accepted?.revision;
   }
 
-  /** Whether the cluster can tell if the accepted revision is in force: not while another one is replacing it as it should. */
+  /** Whether the cluster can tell if the accepted revision is in force: not while another one replaces it without failures. */
   get judgeable(): boolean {
     return !this.writing || this.#writer.isStuck;
   }

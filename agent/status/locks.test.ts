@@ -196,7 +196,7 @@ describe('planLocks', () => {
     const unlisted = { plan: { ...plan, unlisted: new Set([KEY]) } };
     expect(states(unlisted)).toEqual(['Pending', 'Enforced', 'Pending']);
     expect(states({ ...unlisted, probe: () => ({ ...PROVEN, state: 'failed' }) })[0]).toBe('Degraded');
-    const missing: PolicyOutcome = { kind: 'namespaceMissing', regions: ['eu-west-1'], message: '' };
+    const missing: PolicyOutcome = { kind: 'namespaceMissing', regions: ['eu-west-1'], message: '', isAbsent: true };
     const of = (changes: Partial<LockInput>) => planLocks(policy, missing, undefined, input(changes));
     expect(of(unlisted).admission).toEqual({ state: 'Pending', message: 'the index of lock 1 does not have finance yet' });
     expect([of(unlisted).binding.state, of(unlisted).gatekeeper.state, of({}).admission.state]).toEqual([
