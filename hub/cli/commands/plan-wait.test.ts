@@ -13,6 +13,7 @@ const cluster = (name: string, change: Partial<ClusterView> = {}): ClusterView =
   regions: ['eu-west-1'],
   labels: {},
   connection: 'Connected',
+  notObserved: null,
   lastSeen: time,
   offeredRevision: NEW,
   revision: NEW,
