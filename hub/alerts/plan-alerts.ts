@@ -42,6 +42,10 @@ function* allIssues({ hub, audit = [], policies = [], clusters = new Map() }: Cu
   for (const issues of clusters.values()) yield* issues;
 }
 
+/** Moves the beginning of problems that do not fire yet by a time in which nobody looked. */
+export const postpone = (pending: AlertsInput['pending'], ms: number): AlertsInput['pending'] =>
+  ms === 0 ? pending : new Map([...pending].map(([identity, since]) => [identity, since + ms]));
+
 /** What agents report, in contrast to what the hub sees by itself. */
 const REPORTED: ReadonlySet<AlertName> = new Set([
   'Tampered',

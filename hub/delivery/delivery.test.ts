@@ -64,6 +64,8 @@ const startDelivery = async (heartbeatMs = 60_000) => {
     maxGreeted: 2,
     maxWaiting: 2,
     heartbeatMs,
+    ages: { partMs: 75_000, kindMs: 165_000 },
+    suspendedMs: 45_000,
     stallMs: 60_000,
     maxBufferedBytes: 1024,
     maxOfferBytes: 1024,

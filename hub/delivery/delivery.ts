@@ -22,6 +22,9 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   maxGreeted: 32,
   maxWaiting: 250,
   heartbeatMs: 15_000,
+  // What an agent calls out of date, 30 s and 120 s, and three pings.
+  ages: { partMs: 75_000, kindMs: 165_000 },
+  suspendedMs: 45_000,
   stallMs: 30_000,
   maxBufferedBytes: 4 * 1024 * 1024,
   maxOfferBytes: 32 * 1024 * 1024,
@@ -37,6 +40,10 @@ const RETURN = { msPerAgent: 10, maxMs: 30_000 };
 const MAX_RETURN_SECONDS = 300;
 /** For how long a count of the clusters that are not connected is good. */
 const COUNT_MS = 1_000;
+/** How often the ages of agents are looked at between two pings. */
+const LOOKS = 15;
+/** A look that is later says nothing of agents: their pongs may lie unread. */
+const LATE_MS = 1_000;
 /** Node's longest timer, in milliseconds; the hub looks again when it ends. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -77,6 +84,8 @@ export class Delivery {
   /** Sessions that have said it. */
   readonly #greeted = new WeakSet<Session>();
   readonly #allClosed = Promise.withResolvers<void>();
+  /** Clusters whose observation is suspended, and until when: monotonic, ms. */
+  #suspended: { readonly clusters: readonly string[]; readonly untilMs: number } = { clusters: [], untilMs: 0 };
   #absent = { at: Number.NEGATIVE_INFINITY, clusters: 0 };
   #isStopping: boolean = false;
 
@@ -130,7 +139,9 @@ export class Delivery {
 
   /** Pings until aborted, then closes every stream. */
   async run(signal: AbortSignal): Promise<void> {
+    const looking = this.#lookAtAges(signal);
     while (!signal.aborted) await this.#pingAll(signal);
+    await looking;
     const reason = describeReturn(returnMsOf(this.#open.size));
     for (const session of this.#open.keys()) session.close(GOING_AWAY, reason);
     this.#isStopping = true;
@@ -143,6 +154,33 @@ export class Delivery {
     await waitPatiently(this.#deps.clock, this.#options.limits.heartbeatMs, signal).catch(() => undefined);
     if (signal.aborted) return;
     for (const session of this.#byCluster.values()) session.ping();
+  }
+
+  /**
+   * After a pause of this process no report is known to be so before its agent was heard again. It is no fault of the agents: for a while
+   * nothing is written of it.
+   */
+  suspendObservation(): void {
+    const { clock, ledger } = this.#deps;
+    const clusters = [...this.#byCluster.values()].flatMap((session) => (session.askAges() ? [session.cluster] : []));
+    ledger.suspendObservation(clusters);
+    const untilMs = clock.monotonicMs() + this.#options.limits.suspendedMs;
+    this.#suspended = { clusters: [...new Set([...this.#suspended.clusters, ...clusters])], untilMs };
+  }
+
+  async #lookAtAges(signal: AbortSignal): Promise<void> {
+    const { clock, ledger } = this.#deps;
+    const everyMs = this.#options.limits.heartbeatMs / LOOKS;
+    while (!signal.aborted) {
+      const due = clock.monotonicMs() + everyMs;
+      await clock.sleep(everyMs, signal).catch(() => undefined);
+      const nowMs = clock.monotonicMs();
+      if (signal.aborted || nowMs - due > LATE_MS) continue;
+      for (const session of this.#byCluster.values()) session.lookAtAges();
+      if (this.#suspended.clusters.length === 0 || nowMs < this.#suspended.untilMs) continue;
+      ledger.resumeObservation(this.#suspended.clusters);
+      this.#suspended = { clusters: [], untilMs: 0 };
+    }
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -51,6 +51,17 @@ it('takes a wall clock that is set back for no pause, and sees none less for it'
   expect(pauses).toEqual([30_000]);
 });
 
+it('adds up its pauses, the one that it has not ticked in yet included', async () => {
+  clock.stall(31_000);
+  expect(detector.pausedMs()).toBe(30_000);
+  await clock.advance(1_000);
+  expect(detector.pausedMs()).toBe(30_000);
+  clock.shiftWall(61_000);
+  expect(detector.pausedMs()).toBe(90_000);
+  await clock.advance(10_000);
+  expect([detector.pausedMs(), pauses]).toEqual([91_000, [30_000, 61_000]]);
+});
+
 it('says which share of the ticks of the last minute was late', async () => {
   expect(detector.lateShare()).toBe(0);
   for (let tick = 0; tick < 3; tick += 1) {

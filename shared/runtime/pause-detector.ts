@@ -7,6 +7,11 @@ const BUSY_MS = 1_000;
 const LATE_MS = 5_000;
 const WINDOW_MS = 60_000;
 
+interface Reading {
+  readonly monotonic: number;
+  readonly wall: number;
+}
+
 interface Tick {
   /** Monotonic, ms. */
   readonly at: number;
@@ -29,6 +34,9 @@ export class PauseDetector {
   readonly #handlers = new Set<(pausedMs: number) => void>();
   /** Ticks of the last minute, oldest first. */
   #ticks: readonly Tick[] = [];
+  #pausedMs = 0;
+  /** When the tick that is under way began. */
+  #began: Reading | undefined;
 
   constructor({ clock, lateMs = LATE_MS }: PauseDetectorOptions) {
     this.#clock = clock;
@@ -39,6 +47,12 @@ export class PauseDetector {
   onPause(handler: (pausedMs: number) => void): () => void {
     this.#handlers.add(handler);
     return () => this.#handlers.delete(handler);
+  }
+
+  /** For how many milliseconds this process was paused since it began to tick; also by a pause whose tick is still to come. */
+  pausedMs(): number {
+    const lateMs = this.#began === undefined ? 0 : this.#lateSince(this.#began, this.#read());
+    return this.#pausedMs + (lateMs > this.#lateMs ? lateMs : 0);
   }
 
   /** Share of the ticks of the last minute that were more than a second late, from 0 to 1. */
@@ -55,16 +69,24 @@ export class PauseDetector {
 
   async #tick(signal: AbortSignal): Promise<void> {
     const from = this.#read();
+    this.#began = from;
     await this.#clock.sleep(TICK_MS, signal).catch(() => undefined);
     if (signal.aborted) return;
     const to = this.#read();
-    // A wall clock that was set back says nothing: then the monotonic one counts alone.
-    const lateMs = Math.max(to.monotonic - from.monotonic, to.wall - from.wall) - TICK_MS;
+    const lateMs = this.#lateSince(from, to);
     this.#ticks = [...this.#ticks.filter(({ at }) => at > to.monotonic - WINDOW_MS), { at: to.monotonic, isLate: lateMs > BUSY_MS }];
-    if (lateMs > this.#lateMs) for (const handler of this.#handlers) handler(lateMs);
+    this.#began = undefined;
+    if (lateMs <= this.#lateMs) return;
+    this.#pausedMs += lateMs;
+    for (const handler of this.#handlers) handler(lateMs);
   }
 
-  #read(): { readonly monotonic: number; readonly wall: number } {
+  /** A wall clock that was set back says nothing: then the monotonic one counts alone. */
+  #lateSince(from: Reading, to: Reading): number {
+    return Math.max(to.monotonic - from.monotonic, to.wall - from.wall) - TICK_MS;
+  }
+
+  #read(): Reading {
     return { monotonic: this.#clock.monotonicMs(), wall: this.#clock.now().getTime() };
   }
 }
