@@ -95,7 +95,7 @@ const createParts = async (context: HubContext, stores: Stores): Promise<Parts> 
     delivery.suspendObservation();
   });
   const queues = () => ({ ...delivery.queues(), ledger: ledger.waitingWrites() });
-  registerHubReadings(registry, { queues, certificates: () => certificatesOf(config, identity) });
+  registerHubReadings(registry, { queues, certificates: () => certificatesOf(config, identity), lateShare: () => pauses.lateShare() });
   const inspector = new Inspector(delivery, ledger);
   const compileLogger = logger.child({ step: 'compile' });
   const pipeline = new Pipeline({ ledger, targets, delivery, clock, logger: compileLogger, metrics, onDone: activity.done, traces });
