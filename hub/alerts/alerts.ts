@@ -22,7 +22,7 @@ export interface AlertsDeps {
   readonly issues: (isNamed: IsNamed) => Promise<CurrentIssues>;
   readonly file: AlertsFile;
   readonly clock: Clock;
-  /** For how many milliseconds this process was paused: a problem lasts only as long as somebody could see it. */
+  /** For how many milliseconds this process was paused: a problem lasts only as long as the hub could see it. */
   readonly pausedMs: () => number;
   readonly logger: Logger;
   /** Uniform in [0, 1). */

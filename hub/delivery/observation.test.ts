@@ -9,7 +9,7 @@ const agesOf = (change: Partial<Ages> = {}): Ages => ({ oldestPartMs: 10_000, ol
 it.each([
   ['nothing, where all is young enough', agesOf(), 65_000, []],
   ['its work, where that ran too long ago', agesOf(), 65_001, ['reconcile']],
-  ['its watches, where it heard of a kind too long ago', agesOf({ oldestPartMs: 0, oldestKindMs: 165_001 }), 0, ['watch']],
+  ['its watches, where the news of a kind are too old', agesOf({ oldestPartMs: 0, oldestKindMs: 165_001 }), 0, ['watch']],
   ['both', agesOf(), 165_001, ['reconcile', 'watch']],
   ['what the agent names, before all else', agesOf({ outOfDate: ['Pod', 'bit-31'] }), 300_000, ['Pod', 'bit-31']],
 ])('finds out of date: %s', (_what, ages, elapsedMs, expected) => {

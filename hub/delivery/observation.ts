@@ -5,7 +5,7 @@ import type { Clock } from '@fso/shared/runtime';
 export interface AgeLimits {
   /** Of the part of its work that ran longest ago. */
   readonly partMs: number;
-  /** Of the kind that it heard of longest ago. */
+  /** Of the kind whose news are oldest. */
   readonly kindMs: number;
 }
 

@@ -195,7 +195,7 @@ export const isNoted = ({ connected, notObserved }: ClusterRecord, outOfDate: re
 const notObservedBy = (before: NotObserved | null, outOfDate: readonly string[], time: string): NotObserved | null =>
   outOfDate.length === 0 ? null : { since: before?.since ?? time, what: outOfDate };
 
-/** A stream that opens begins anew; without one nothing is observed, which `connected` says already. */
+/** A stream that opens starts over; without one nothing is observed, which `connected` says already. */
 const connect = (record: ClusterRecord, { connected, opens, outOfDate = [], time }: Connected): ClusterRecord => {
   const kept = opens === true ? notObservedBy(null, outOfDate, time) : record.notObserved;
   return { ...record, connected, notObserved: connected ? kept : null, lastSeen: time };
