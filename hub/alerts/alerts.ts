@@ -1,5 +1,5 @@
 import type { AlertCounts, AlertTestView, AlertView, NewAuditEntry, ReceiverView, SilenceRequest, SilenceView } from '@fso/shared/api';
-import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
+import { type Clock, createPauseMeter, type Logger, Wakeup } from '@fso/shared/runtime';
 import type { z } from 'zod';
 import type { Ledger } from '../ledger/index.ts';
 import { identityOf, pageOfAlert, type StoredAlert } from './alert.ts';
@@ -71,7 +71,7 @@ export class Alerts {
   readonly #wakeup = new Wakeup();
   /** Since when problems last that do not fire yet, by identity. A hub that begins to lead begins to count. */
   #pending: ReadonlyMap<string, number> = new Map();
-  #pausedMs = 0;
+  readonly #newPauseMs: () => number;
   /** Alerts that are recorded may not be recorded for receivers yet: those come first, so that none of them ends untold. */
   #mustPass: boolean = true;
   #rewrittenAt = Number.NEGATIVE_INFINITY;
@@ -79,6 +79,7 @@ export class Alerts {
   constructor(deps: AlertsDeps) {
     this.#deps = deps;
     const { ledger, clock, pausedMs, logger, random, metrics, hubUrl } = deps;
+    this.#newPauseMs = createPauseMeter(pausedMs);
     const groups = new GroupStore(ledger.records);
     this.#groups = groups;
     this.#store = new AlertStore(ledger.records, () => groups.unsettled());
@@ -240,7 +241,8 @@ export class Alerts {
       return firing.has(identity) || this.#pending.has(identity);
     });
     const nowMs = this.#nowMs();
-    const plan = planAlerts({ issues: current, firing, pending: this.#postponed(), rules, nowMs });
+    const pending = postpone(this.#pending, this.#newPauseMs());
+    const plan = planAlerts({ issues: current, firing, pending, rules, nowMs });
     this.#pending = plan.pending;
     const elapsedMs = this.#deps.clock.monotonicMs();
     const isRewritten = elapsedMs - this.#rewrittenAt >= REWRITE_MS;
@@ -251,14 +253,6 @@ export class Alerts {
     ]);
     metrics.firing(this.counts());
     return plan.nextMs;
-  }
-
-  /** Problems that do not fire yet, which a pause of this process has not lasted through. */
-  #postponed(): ReadonlyMap<string, number> {
-    const pausedMs = this.#deps.pausedMs();
-    const ms = pausedMs - this.#pausedMs;
-    this.#pausedMs = pausedMs;
-    return postpone(this.#pending, ms);
   }
 
   /** Ends of silences that came by themselves. Audited before they are noted: a kill in between audits one twice, and none is left out. */

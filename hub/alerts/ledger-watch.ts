@@ -1,5 +1,5 @@
 import { sha256 } from '@fso/shared/encoding';
-import { type Backoff, type Clock, createBackoff, type Logger } from '@fso/shared/runtime';
+import { type Backoff, type Clock, createBackoff, createPauseMeter, type Logger } from '@fso/shared/runtime';
 import type { Ledger, LedgerHealth } from '../ledger/index.ts';
 import { fire, identityOf, pageOfAlert, type StoredAlert } from './alert.ts';
 import type { AlertsConfig } from './alerts-file.ts';
@@ -50,7 +50,7 @@ const ownKey = ({ place }: Placing): string => sha256(`${place.key} ${NAME}`).sl
 export class LedgerWatch {
   readonly #deps: LedgerWatchDeps;
   #ledLast: boolean = false;
-  #pausedMs = 0;
+  readonly #newPauseMs: () => number;
   /** Of the outage, the time in which this process was paused. */
   #unseenMs = 0;
   readonly #told = new Map<string, Told>();
@@ -58,6 +58,7 @@ export class LedgerWatch {
 
   constructor(deps: LedgerWatchDeps) {
     this.#deps = deps;
+    this.#newPauseMs = createPauseMeter(deps.pausedMs);
   }
 
   /** Whether this hub speaks for all: it leads, or it led before the ledger was away. */
@@ -82,14 +83,12 @@ export class LedgerWatch {
 
   /** For how long the outage lasts, as far as this process could see. */
   #lastsMs(health: LedgerHealth): number {
-    const { clock, pausedMs } = this.#deps;
-    const addedMs = pausedMs() - this.#pausedMs;
-    this.#pausedMs = pausedMs();
+    const addedMs = this.#newPauseMs();
     if (health.ok) {
       this.#unseenMs = 0;
       return 0;
     }
-    const lastsMs = clock.now().getTime() - Date.parse(health.since);
+    const lastsMs = this.#deps.clock.now().getTime() - Date.parse(health.since);
     // A pause may have been before the outage.
     this.#unseenMs = Math.min(this.#unseenMs + addedMs, lastsMs);
     return lastsMs - this.#unseenMs;

@@ -7,6 +7,7 @@ import { WebSocketServer } from 'ws';
 import type { AuthenticateAgent, Denial, Proof } from '../identity/index.ts';
 import { StreamReplacedError } from '../ledger/index.ts';
 import type { Told } from './inspections.ts';
+import { ObservationWatch } from './observation.ts';
 import { Admission } from './pacing/admission.ts';
 import { type AgentBudget, createAgentBudgets, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 import { OfferLimit } from './pacing/offer-limit.ts';
@@ -40,10 +41,6 @@ const RETURN = { msPerAgent: 10, maxMs: 30_000 };
 const MAX_RETURN_SECONDS = 300;
 /** For how long a count of the clusters that are not connected is good. */
 const COUNT_MS = 1_000;
-/** How often the ages of agents are looked at between two pings. */
-const LOOKS = 15;
-/** A look that is later says nothing of agents: their pongs may lie unread. */
-const LATE_MS = 1_000;
 /** Node's longest timer, in milliseconds; the hub looks again when it ends. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -84,8 +81,7 @@ export class Delivery {
   /** Sessions that have said it. */
   readonly #greeted = new WeakSet<Session>();
   readonly #allClosed = Promise.withResolvers<void>();
-  /** Clusters whose observation is suspended, and until when: monotonic, ms. */
-  #suspended: { readonly clusters: readonly string[]; readonly untilMs: number } = { clusters: [], untilMs: 0 };
+  readonly #observations: ObservationWatch;
   #absent = { at: Number.NEGATIVE_INFINITY, clusters: 0 };
   #isStopping: boolean = false;
 
@@ -97,6 +93,7 @@ export class Delivery {
     this.#budgetOf = createAgentBudgets(deps.clock, options.limits.agent);
     this.#admission = new Admission(options.limits.maxGreeted, deps.clock);
     this.#offerLimit = new OfferLimit(options.limits.maxOfferBytes, deps.clock);
+    this.#observations = new ObservationWatch(() => this.#byCluster.values(), options.limits, deps);
     deps.checkpoints.onNew(() => {
       for (const session of this.#byCluster.values()) session.sendCheckpoint();
     });
@@ -139,7 +136,7 @@ export class Delivery {
 
   /** Pings until aborted, then closes every stream. */
   async run(signal: AbortSignal): Promise<void> {
-    const looking = this.#lookAtAges(signal);
+    const looking = this.#observations.run(signal);
     while (!signal.aborted) await this.#pingAll(signal);
     await looking;
     const reason = describeReturn(returnMsOf(this.#open.size));
@@ -161,26 +158,7 @@ export class Delivery {
    * nothing is written of it.
    */
   suspendObservation(): void {
-    const { clock, ledger } = this.#deps;
-    const clusters = [...this.#byCluster.values()].flatMap((session) => (session.askAges() ? [session.cluster] : []));
-    ledger.suspendObservation(clusters);
-    const untilMs = clock.monotonicMs() + this.#options.limits.suspendedMs;
-    this.#suspended = { clusters: [...new Set([...this.#suspended.clusters, ...clusters])], untilMs };
-  }
-
-  async #lookAtAges(signal: AbortSignal): Promise<void> {
-    const { clock, ledger } = this.#deps;
-    const everyMs = this.#options.limits.heartbeatMs / LOOKS;
-    while (!signal.aborted) {
-      const due = clock.monotonicMs() + everyMs;
-      await clock.sleep(everyMs, signal).catch(() => undefined);
-      const nowMs = clock.monotonicMs();
-      if (signal.aborted || nowMs - due > LATE_MS) continue;
-      for (const session of this.#byCluster.values()) session.lookAtAges();
-      if (this.#suspended.clusters.length === 0 || nowMs < this.#suspended.untilMs) continue;
-      ledger.resumeObservation(this.#suspended.clusters);
-      this.#suspended = { clusters: [], untilMs: 0 };
-    }
+    this.#observations.suspend();
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

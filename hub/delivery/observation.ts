@@ -1,5 +1,7 @@
 import { type Ages, decodeAges } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
+import type { Session } from './session.ts';
+import type { DeliveryDeps, DeliveryLimits } from './types.ts';
 
 /** Beyond which age what an agent reports is not known to be so any more, in ms. */
 export interface AgeLimits {
@@ -64,5 +66,56 @@ export class AgentObservation {
     if (found.length === 0) this.#said = undefined;
     else if (isRenamed) this.#said = { value: found, atMs: nowMs };
     return this.#said?.value ?? found;
+  }
+}
+
+/** How often ages are looked at between two pings. */
+const LOOKS = 15;
+/** A look that is later says nothing of agents: their pongs may lie unread. */
+const LATE_MS = 1_000;
+
+/** Looks at the ages of all agents about once a second, and bounds the time for which a pause of the hub makes them unknown. */
+export class ObservationWatch {
+  readonly #sessions: () => Iterable<Session>;
+  readonly #limits: Pick<DeliveryLimits, 'heartbeatMs' | 'suspendedMs'>;
+  readonly #deps: Pick<DeliveryDeps, 'clock' | 'ledger'>;
+  /** Clusters whose observation is suspended, and until when: monotonic, ms. */
+  #suspended: { readonly clusters: readonly string[]; readonly untilMs: number } = { clusters: [], untilMs: 0 };
+
+  constructor(
+    sessions: () => Iterable<Session>,
+    limits: Pick<DeliveryLimits, 'heartbeatMs' | 'suspendedMs'>,
+    deps: Pick<DeliveryDeps, 'clock' | 'ledger'>,
+  ) {
+    this.#sessions = sessions;
+    this.#limits = limits;
+    this.#deps = deps;
+  }
+
+  suspend(): void {
+    const { clock, ledger } = this.#deps;
+    const clusters = [...this.#sessions()].flatMap((session) => (session.askAges() ? [session.cluster] : []));
+    ledger.suspendObservation(clusters);
+    const untilMs = clock.monotonicMs() + this.#limits.suspendedMs;
+    this.#suspended = { clusters: [...new Set([...this.#suspended.clusters, ...clusters])], untilMs };
+  }
+
+  /** Looks until aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    const everyMs = this.#limits.heartbeatMs / LOOKS;
+    while (!signal.aborted) {
+      const due = clock.monotonicMs() + everyMs;
+      await clock.sleep(everyMs, signal).catch(() => undefined);
+      if (!signal.aborted && clock.monotonicMs() - due <= LATE_MS) this.#look();
+    }
+  }
+
+  #look(): void {
+    for (const session of this.#sessions()) session.lookAtAges();
+    const { clusters, untilMs } = this.#suspended;
+    if (clusters.length === 0 || this.#deps.clock.monotonicMs() < untilMs) return;
+    this.#deps.ledger.resumeObservation(clusters);
+    this.#suspended = { clusters: [], untilMs: 0 };
   }
 }

@@ -24,6 +24,17 @@ export interface PauseDetectorOptions {
   readonly lateMs?: number;
 }
 
+/** @returns a function that tells for how many milliseconds the process was paused since its last call */
+export const createPauseMeter = (pausedMs: () => number): (() => number) => {
+  let before = 0;
+  return () => {
+    const now = pausedMs();
+    const added = now - before;
+    before = now;
+    return added;
+  };
+};
+
 /**
  * Notices that this process did not run for a while: it was suspended, or had no processor time. It looks at both clocks, because the
  * monotonic one of Node stands still while Linux is suspended.
