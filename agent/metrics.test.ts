@@ -69,7 +69,7 @@ it('the leader has the state of the cluster, and the next replica does not find 
     'fso_agent_oldest_proof_timestamp_seconds{lock="floor"} 60',
     'fso_agent_oldest_part_age_seconds 2',
     'fso_agent_out_of_date{observation="Pod"} 1',
-    'fso_agent_starved 1',
+    'fso_agent_late_ticks_ratio 0.5',
   ]);
   metrics.endTerm();
   expect(await gaugesOf(registry)).toEqual([]);

@@ -115,9 +115,6 @@ const createStateGauges = (registry: Registry, readings: () => AgentReadings | u
   };
 };
 
-/** More than this share of timers that were late is a process that starves. */
-const STARVED_SHARE = 0.2;
-
 /** Gauges of what a leader can see of its cluster. */
 const createObservationGauges = (registry: Registry, readings: () => AgentReadings | undefined): void => {
   const registers = [registry];
@@ -151,13 +148,12 @@ const createObservationGauges = (registry: Registry, readings: () => AgentReadin
     },
   });
   new Gauge({
-    name: 'fso_agent_starved',
-    help: '1: a fifth of the last minute or more this process did not get to run in time.',
+    name: 'fso_agent_late_ticks_ratio',
+    help: "Share of the last minute's timers that were more than a second late, from 0 to 1.",
     labelNames: [],
     registers,
     collect() {
-      const share = readings()?.lateShare();
-      setOrRemove(this, share === undefined ? undefined : Number(share > STARVED_SHARE));
+      setOrRemove(this, readings()?.lateShare());
     },
   });
 };

@@ -6,6 +6,7 @@ import {
   createShutdown,
   type Environment,
   type Logger,
+  PauseDetector,
   type Shutdown,
   settlesWithin,
   startWatchdog,
@@ -74,7 +75,7 @@ const certificatesOf = ({ agentTls }: HubConfig, identity: Stores['identity']): 
 /** Wires steps ① to ⑧: source → pipeline → delivery, with the recorders beside them. */
 const createParts = async (context: HubContext, stores: Stores): Promise<Parts> => {
   const { checkpoints, source, identity } = stores;
-  const { config, deps, clock, ledger, metrics, registry } = context;
+  const { config, deps, clock, pauses, ledger, metrics, registry } = context;
   const { logger, version, traces } = deps;
   const history = { ledger, clock, logger: logger.child({ step: 'activity' }) };
   const activity = createActivity({ ...history, metrics: metrics.rollout });
@@ -89,8 +90,12 @@ const createParts = async (context: HubContext, stores: Stores): Promise<Parts> 
     { version, limits },
     { ledger, offers, checkpoints, targets, clock, logger: logger.child({ step: 'delivery' }), metrics: metrics.delivery, traces },
   );
+  pauses.onPause((pausedMs) => {
+    logger.warn({ pausedMs }, 'this process was paused: what agents said before is not known to be so now');
+    delivery.suspendObservation();
+  });
   const queues = () => ({ ...delivery.queues(), ledger: ledger.waitingWrites() });
-  registerHubReadings(registry, { queues, certificates: () => certificatesOf(config, identity) });
+  registerHubReadings(registry, { queues, certificates: () => certificatesOf(config, identity), lateShare: () => pauses.lateShare() });
   const inspector = new Inspector(delivery, ledger);
   const compileLogger = logger.child({ step: 'compile' });
   const pipeline = new Pipeline({ ledger, targets, delivery, clock, logger: compileLogger, metrics, onDone: activity.done, traces });
@@ -102,6 +107,7 @@ const createParts = async (context: HubContext, stores: Stores): Promise<Parts> 
   ledger.onSharedHint(() => source.hint());
   await recordSource(source, { ledger, clock, logger });
   const runs: RunPart[] = [
+    (signal) => pauses.run(signal),
     (signal) => source.run(signal),
     (signal) => delivery.run(signal),
     checkpoints.run,
@@ -171,7 +177,8 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
   const ledger =
     deps.ledger ?? (await openLedger({ ...config, clock, random, logger: logger.child({ step: 'ledger' }), onCommit }, signal));
   try {
-    const context: HubContext = { config, deps, clock, ledger, registry, metrics };
+    const pauses = new PauseDetector({ clock });
+    const context: HubContext = { config, deps, clock, pauses, ledger, registry, metrics };
     const stores = await openStores(context);
     const parts = await createParts(context, stores);
     const shutdown = createShutdown(signal, { clock, delayMs: config.shutdownDelayMs ?? 0 });

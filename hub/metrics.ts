@@ -111,10 +111,12 @@ export interface HubReadings {
   readonly queues: () => Readonly<Record<'agents' | 'offers' | 'ledger', number>>;
   /** Expiry of the hub's own certificates; absent: it has none. */
   readonly certificates: () => Readonly<Partial<Record<'server' | 'ca', Date>>>;
+  /** See PauseDetector. */
+  readonly lateShare: () => number;
 }
 
 /** Registers the gauges of this hub that are read at a scrape, so once per registry. */
-export const registerHubReadings = (registry: Registry, { queues, certificates }: HubReadings): void => {
+export const registerHubReadings = (registry: Registry, { queues, certificates, lateShare }: HubReadings): void => {
   const registers = [registry];
   new Gauge({
     name: 'fso_hub_queue_length',
@@ -123,6 +125,14 @@ export const registerHubReadings = (registry: Registry, { queues, certificates }
     registers,
     collect() {
       for (const [queue, length] of Object.entries(queues())) this.set({ queue }, length);
+    },
+  });
+  new Gauge({
+    name: 'fso_hub_late_ticks_ratio',
+    help: 'Share of the seconds of the last minute that came more than a second late: above 0.2 the hub has too little processor time.',
+    registers,
+    collect() {
+      this.set(lateShare());
     },
   });
   new Gauge({

@@ -1,7 +1,16 @@
 import { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, type ListenAddress, type Listening, type Logger, listen, nodeHttp, type Shutdown } from '@fso/shared/runtime';
+import {
+  type Clock,
+  type ListenAddress,
+  type Listening,
+  type Logger,
+  listen,
+  nodeHttp,
+  type PauseDetector,
+  type Shutdown,
+} from '@fso/shared/runtime';
 import type { Registry } from 'prom-client';
 import { createAccess } from './access/index.ts';
 import { Alerts, AlertsFile } from './alerts/index.ts';
@@ -50,6 +59,7 @@ export interface HubContext {
   readonly config: HubConfig;
   readonly deps: HubDeps;
   readonly clock: Clock;
+  readonly pauses: PauseDetector;
   readonly ledger: Ledger;
   readonly registry: Registry;
   readonly metrics: HubMetrics;
@@ -129,7 +139,7 @@ const certificatesOf = ({ agentTls }: HubConfig, { identity }: Stores): HubCerti
 ];
 
 /** The alerts of the hub: what is wrong with the fleet, and who is notified of it. */
-export const openAlerts = ({ config, deps, clock, ledger, metrics }: HubContext, stores: Stores, fleet: FleetReader): Alerts => {
+export const openAlerts = ({ config, deps, clock, pauses, ledger, metrics }: HubContext, stores: Stores, fleet: FleetReader): Alerts => {
   const logger = deps.logger.child({ step: 'alerts' });
   const verifier = new AuditVerifier({ audit: ledger.audit, key: stores.auditKey.id, clock });
   const certificates = certificatesOf(config, stores);
@@ -139,6 +149,7 @@ export const openAlerts = ({ config, deps, clock, ledger, metrics }: HubContext,
     issues: (isNamed) => lister.list(isNamed),
     file: new AlertsFile(config.alerts?.file, config.alerts?.config, logger),
     clock,
+    pausedMs: () => pauses.pausedMs(),
     logger,
     random: deps.random,
     metrics: metrics.alerts,

@@ -26,6 +26,9 @@ export interface ObserverDeps {
   readonly onChange: () => void;
 }
 
+/** More than this share of timers that were late is a process that starves. */
+const STARVED_SHARE = 0.2;
+
 /** Observes the cluster for one leader: how old its evidence is, when it has to look again, and what a pause makes unknown. */
 export class Observer {
   readonly parts: RoundParts;
@@ -48,6 +51,7 @@ export class Observer {
   #version = 0;
   /** When a round is due because of the time alone, monotonic ms. */
   #dueMs = 0;
+  #isStarved: boolean = false;
 
   constructor(deps: ObserverDeps, signal: AbortSignal) {
     const { clock, logger, limits, cache, events, onChange } = deps;
@@ -100,6 +104,7 @@ export class Observer {
   }
 
   beginRound(): void {
+    this.#noteStarved();
     this.#isDirty = false;
     this.#version = this.#deps.cache.version;
     this.#isResuming = this.#mayResume;
@@ -123,6 +128,13 @@ export class Observer {
   /** @returns ms until the next look, after one that found nothing new */
   lookAgainMs(): number {
     return Math.max(1, Math.min(this.#deps.limits.lookMs, this.#dueMs - this.#deps.clock.monotonicMs()));
+  }
+
+  #noteStarved(): void {
+    const isStarved = this.lateShare() > STARVED_SHARE;
+    if (isStarved && !this.#isStarved)
+      this.#deps.logger.warn({ lateShare: this.lateShare() }, 'this process gets too little processor time');
+    this.#isStarved = isStarved;
   }
 
   /** After a pause nothing is known until all kinds are listed and a round is planned again. */

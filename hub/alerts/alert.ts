@@ -49,6 +49,7 @@ const SUMMARIES: Readonly<Record<AlertName, (labels: AlertLabels) => string>> = 
   AuditLogInvalid: () => 'The audit log contradicts its hashes or checkpoints',
   HubCertificateExpiring: () => 'A certificate of the hub ends soon',
   ClusterAway: ({ cluster }) => `Cluster ${cluster} is not connected`,
+  ClusterNotObserved: ({ cluster }) => `The agent of cluster ${cluster} does not know how it is now`,
   ClusterNeverSeen: ({ cluster }) => `Cluster ${cluster} has never connected`,
   ClusterUnregistered: ({ cluster }) => `Cluster ${cluster} is not registered in Git`,
   ClusterBehind: ({ cluster }) => `Cluster ${cluster} has not accepted the commit in force`,

@@ -36,9 +36,10 @@ rules: {ClusterAway: {for: 5s}}
 `;
   const config = alertsConfig(textOf(route));
   const path = await folder.write('alerts.yaml', textOf(route));
-  const state: { issues: Issue[]; health: LedgerHealth; beforeWrite: (kind: string) => Promise<void> } = {
+  const state: { issues: Issue[]; health: LedgerHealth; pausedMs: number; beforeWrite: (kind: string) => Promise<void> } = {
     issues: [],
     health: { ok: true },
+    pausedMs: 0,
     beforeWrite: async () => undefined,
   };
   const records: KeyedStore = {
@@ -58,6 +59,7 @@ rules: {ClusterAway: {for: 5s}}
       issues: async () => ({ hub: [], policies: [], clusters: new Map([['eu', state.issues]]) }),
       file: new AlertsFile(path, config, logger),
       clock,
+      pausedMs: () => state.pausedMs,
       logger,
       random: () => 0.5,
       metrics,
@@ -288,6 +290,28 @@ describe('a hub that leads', () => {
     await expect(silence('Ada')).rejects.toThrow('Ada has 50 silences: end some first.');
     await silence('Bo');
     expect(alerts.silences()).toHaveLength(51);
+    await end();
+  });
+
+  it('does not count the time in which it was paused, of a problem or of an outage of the ledger', async () => {
+    await using opened = await open('{receiver: hook, groupWait: 0s, groupInterval: 10s, repeatInterval: 10h}');
+    const { state, start, until, statuses, clock } = opened;
+    const { alerts, end } = start();
+    state.issues = [away];
+    await clock.advance(3_000);
+    const pause = (): void => {
+      clock.stall(3_600_000);
+      state.pausedMs += 3_600_000;
+    };
+    pause();
+    await clock.advance(1_000);
+    expect(alerts.list()).toEqual([]);
+    await until(() => statuses().length === 1);
+    state.health = { ok: false, since: clock.now().toISOString(), message: 'disk full' };
+    pause();
+    await clock.advance(45_000);
+    expect(statuses()).toEqual(['firing']);
+    await until(() => statuses().length === 2);
     await end();
   });
 

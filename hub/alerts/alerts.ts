@@ -1,5 +1,5 @@
 import type { AlertCounts, AlertTestView, AlertView, NewAuditEntry, ReceiverView, SilenceRequest, SilenceView } from '@fso/shared/api';
-import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
+import { type Clock, createPauseMeter, type Logger, Wakeup } from '@fso/shared/runtime';
 import type { z } from 'zod';
 import type { Ledger } from '../ledger/index.ts';
 import { identityOf, pageOfAlert, type StoredAlert } from './alert.ts';
@@ -13,7 +13,7 @@ import { type AlertMetrics, Notifier, type Sending } from './notify/notifier.ts'
 import { ReceiverStatuses } from './notify/receiver-status.ts';
 import { Resender } from './notify/resender.ts';
 import { setUp, testReceiver } from './notify/setup.ts';
-import { planAlerts } from './plan-alerts.ts';
+import { planAlerts, postpone } from './plan-alerts.ts';
 import { Silences, type StoredSilence, viewOf } from './silences.ts';
 
 export interface AlertsDeps {
@@ -22,6 +22,8 @@ export interface AlertsDeps {
   readonly issues: (isNamed: IsNamed) => Promise<CurrentIssues>;
   readonly file: AlertsFile;
   readonly clock: Clock;
+  /** For how many milliseconds this process was paused: a problem lasts only as long as the hub could see it. */
+  readonly pausedMs: () => number;
   readonly logger: Logger;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -69,13 +71,15 @@ export class Alerts {
   readonly #wakeup = new Wakeup();
   /** Since when problems last that do not fire yet, by identity. A hub that begins to lead begins to count. */
   #pending: ReadonlyMap<string, number> = new Map();
+  readonly #newPauseMs: () => number;
   /** Alerts that are recorded may not be recorded for receivers yet: those come first, so that none of them ends untold. */
   #mustPass: boolean = true;
   #rewrittenAt = Number.NEGATIVE_INFINITY;
 
   constructor(deps: AlertsDeps) {
     this.#deps = deps;
-    const { ledger, clock, logger, random, metrics, hubUrl } = deps;
+    const { ledger, clock, pausedMs, logger, random, metrics, hubUrl } = deps;
+    this.#newPauseMs = createPauseMeter(pausedMs);
     const groups = new GroupStore(ledger.records);
     this.#groups = groups;
     this.#store = new AlertStore(ledger.records, () => groups.unsettled());
@@ -83,7 +87,7 @@ export class Alerts {
     this.#statuses = new ReceiverStatuses(ledger.records);
     const shared = { alerts: this.#store, groups: this.#groups, silences: this.#silences, statuses: this.#statuses };
     const onSent = (): void => this.#wakeup.wake();
-    this.#ledgerWatch = new LedgerWatch({ ledger, silences: this.#silences, clock, logger, random, hubUrl });
+    this.#ledgerWatch = new LedgerWatch({ ledger, silences: this.#silences, clock, pausedMs, logger, random, hubUrl });
     const sending: Sending = new Map();
     this.#notifier = new Notifier({ ...shared, ledger, clock, logger, random, metrics, hubUrl, onSent }, sending);
     this.#resender = new Resender({ ...shared, ledger, clock, logger, hubUrl, onSent }, sending);
@@ -237,7 +241,8 @@ export class Alerts {
       return firing.has(identity) || this.#pending.has(identity);
     });
     const nowMs = this.#nowMs();
-    const plan = planAlerts({ issues: current, firing, pending: this.#pending, rules, nowMs });
+    const pending = postpone(this.#pending, this.#newPauseMs());
+    const plan = planAlerts({ issues: current, firing, pending, rules, nowMs });
     this.#pending = plan.pending;
     const elapsedMs = this.#deps.clock.monotonicMs();
     const isRewritten = elapsedMs - this.#rewrittenAt >= REWRITE_MS;

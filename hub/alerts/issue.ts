@@ -10,7 +10,7 @@ export interface Issue {
   readonly problem: string;
   /** RFC 3339; null: not known. */
   readonly since: string | null;
-  /** false: it is as a cluster that is not connected reported it last. It may have ended since, and another one may have begun. */
+  /** false: it is as a cluster reported it that is not connected or not observed. It may have ended since, and another one may have begun. */
   readonly isCurrent: boolean;
 }
 
@@ -27,6 +27,8 @@ export interface CurrentIssues {
   readonly clusters?: ReadonlyMap<string, readonly Issue[]>;
   /** Clusters of which it is not known yet what is wrong. */
   readonly unknown?: ReadonlySet<string>;
+  /** Clusters whose agents do not know how they are now: what they no longer report may go on. */
+  readonly notObserved?: ReadonlySet<string>;
 }
 
 /** Alerts of one severity that one cluster may have by name: where there are more, they have one cause. */

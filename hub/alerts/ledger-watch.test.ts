@@ -32,6 +32,7 @@ rules: {LedgerUnavailable: {for: 0s}}
     ledger: { health: () => state.health, leads: () => true },
     silences: new Silences(createMemoryLedger({ clock }).records, clock),
     clock,
+    pausedMs: () => 0,
     logger: pino({ level: 'silent' }),
     random: () => 0.5,
     hubUrl: undefined,

@@ -1,6 +1,6 @@
 import { sha256 } from '@fso/shared/encoding';
-import { type Backoff, type Clock, createBackoff, type Logger } from '@fso/shared/runtime';
-import type { Ledger } from '../ledger/index.ts';
+import { type Backoff, type Clock, createBackoff, createPauseMeter, type Logger } from '@fso/shared/runtime';
+import type { Ledger, LedgerHealth } from '../ledger/index.ts';
 import { fire, identityOf, pageOfAlert, type StoredAlert } from './alert.ts';
 import type { AlertsConfig } from './alerts-file.ts';
 import { labelSetOf } from './matchers.ts';
@@ -12,6 +12,8 @@ export interface LedgerWatchDeps {
   readonly ledger: Pick<Ledger, 'health' | 'leads'>;
   readonly silences: Silences;
   readonly clock: Clock;
+  /** For how many milliseconds this process was paused. */
+  readonly pausedMs: () => number;
   readonly logger: Logger;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -48,11 +50,15 @@ const ownKey = ({ place }: Placing): string => sha256(`${place.key} ${NAME}`).sl
 export class LedgerWatch {
   readonly #deps: LedgerWatchDeps;
   #ledLast: boolean = false;
+  readonly #newPauseMs: () => number;
+  /** Of the outage, the time in which this process was paused. */
+  #unseenMs = 0;
   readonly #told = new Map<string, Told>();
   readonly #retries = new Map<string, Retry>();
 
   constructor(deps: LedgerWatchDeps) {
     this.#deps = deps;
+    this.#newPauseMs = createPauseMeter(deps.pausedMs);
   }
 
   /** Whether this hub speaks for all: it leads, or it led before the ledger was away. */
@@ -63,16 +69,29 @@ export class LedgerWatch {
 
   /** Looks once, and sends what is to be sent. */
   async look(config: AlertsConfig, signal: AbortSignal): Promise<void> {
-    const { ledger, clock } = this.#deps;
+    const { ledger } = this.#deps;
     const health = ledger.health();
+    const lastsMs = this.#lastsMs(health);
     if (health.ok) {
       this.#ledLast = ledger.leads();
       await this.#end(config, signal);
       return;
     }
-    const lastsMs = clock.now().getTime() - Date.parse(health.since);
     if (!this.#ledLast || lastsMs < config.rules(NAME).forMs) return;
     await this.#begin(config, alertOf(health.since, health.message), signal);
+  }
+
+  /** For how long the outage lasts, as far as this process could see. */
+  #lastsMs(health: LedgerHealth): number {
+    const addedMs = this.#newPauseMs();
+    if (health.ok) {
+      this.#unseenMs = 0;
+      return 0;
+    }
+    const lastsMs = this.#deps.clock.now().getTime() - Date.parse(health.since);
+    // A pause may have been before the outage.
+    this.#unseenMs = Math.min(this.#unseenMs + addedMs, lastsMs);
+    return lastsMs - this.#unseenMs;
   }
 
   async #begin(config: AlertsConfig, alert: StoredAlert, signal: AbortSignal): Promise<void> {

@@ -66,6 +66,16 @@ describe('alerts', () => {
     expect(evaluation.look(ofCluster(issue({ isCurrent: false })), FOR_MS).resolved).toEqual([]);
   });
 
+  it('do not end by what an agent says that does not observe its cluster; what the hub sees by itself ends', () => {
+    const evaluation = new Evaluation();
+    const away = issue({ alert: 'ClusterAway', severity: 'warning', labels: { cluster: 'eu' } });
+    evaluation.look(ofCluster(issue(), away));
+    expect(evaluation.look(ofCluster(issue(), away), 3_600_000).fired).toHaveLength(2);
+    const { resolved } = evaluation.look({ ...ofCluster(), notObserved: new Set(['eu']) });
+    expect(resolved.map(({ name }) => name)).toEqual(['ClusterAway']);
+    expect(evaluation.look(ofCluster()).resolved.map(({ name }) => name)).toEqual(['PolicyNotEnforced']);
+  });
+
   it('go on while nothing is known of the problem', () => {
     const evaluation = new Evaluation();
     const hub = [issue({ alert: 'CommitRejected', labels: {} })];

@@ -42,9 +42,31 @@ function* allIssues({ hub, audit = [], policies = [], clusters = new Map() }: Cu
   for (const issues of clusters.values()) yield* issues;
 }
 
+/** Moves the beginning of problems that do not fire yet by a time in which nobody looked. */
+export const postpone = (pending: AlertsInput['pending'], ms: number): AlertsInput['pending'] =>
+  ms === 0 ? pending : new Map([...pending].map(([identity, since]) => [identity, since + ms]));
+
+/** What agents report, in contrast to what the hub sees by itself. */
+const REPORTED: ReadonlySet<AlertName> = new Set([
+  'Tampered',
+  'LockNotReady',
+  'GatekeeperNotReady',
+  'PolicyNotEnforced',
+  'PolicyLockDegraded',
+  'PolicyConflict',
+  'PolicyNotProven',
+  'Violations',
+  'MoreAlerts',
+]);
+
+/** Whether it is known now what the alert of a cluster is about. */
+const isClusterJudged = ({ clusters, unknown, notObserved }: CurrentIssues, name: AlertName, cluster: string): boolean =>
+  clusters !== undefined && unknown?.has(cluster) !== true && !(notObserved?.has(cluster) === true && REPORTED.has(name));
+
 /** Whether it is known now what the alert is about. */
-const isJudged = ({ audit, policies, clusters, unknown }: CurrentIssues, { name, labels }: StoredAlert): boolean => {
-  if (labels.cluster !== undefined) return clusters !== undefined && unknown?.has(labels.cluster) !== true;
+const isJudged = (issues: CurrentIssues, { name, labels }: StoredAlert): boolean => {
+  const { audit, policies } = issues;
+  if (labels.cluster !== undefined) return isClusterJudged(issues, name, labels.cluster);
   if (name === 'AuditLogInvalid') return audit !== undefined;
   return labels.policy === undefined || policies !== undefined;
 };
@@ -85,7 +107,7 @@ interface Due {
 const dueOf = (drafts: ReadonlyMap<string, AlertDraft>, { firing, pending, rules, nowMs }: AlertsInput) => {
   const outdated = outdatedPlaces(drafts, firing);
   const goesOn = (draft: AlertDraft): boolean => outdated.has(placeOf(draft));
-  // What a cluster said before it went away begins nothing.
+  // What a cluster said before it went away, or says without knowing, begins nothing.
   const mayBegin = (draft: AlertDraft): boolean => draft.isCurrent || pending.has(draft.identity) || goesOn(draft);
   const due: Due[] = [];
   const waiting = new Map<string, number>();

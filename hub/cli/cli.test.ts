@@ -55,6 +55,16 @@ describe('fso status and describe', () => {
     expect(cluster.out).toContain('labels:        env=prod\n');
   });
 
+  it('say of which connected cluster it is not known how it is', async () => {
+    await using server = await startFilledApi();
+    const stream = { id: 'a', isOpen: () => true };
+    await server.ledger.openStream('eu', stream);
+    await server.ledger.noteObserved('eu', ['Pod', 'status'], stream);
+    expect((await fso(server, 'status')).out).toContain('Clusters:    2, 2 connected (1 not observed), 2 in sync, 1 proven\n');
+    expect((await fso(server, 'get', 'clusters')).out).toMatch(/^eu +NotObserved /m);
+    expect((await fso(server, 'describe', 'cluster', 'eu')).out).toMatch(/not observed: +for .*: Pod,\s?status\n/);
+  });
+
   it('answer no for what is not there', async () => {
     await using server = await startFilledApi();
     expect(await fso(server, 'describe', 'policy', 'nope')).toEqual({

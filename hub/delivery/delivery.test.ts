@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { PolicyReport } from '@fso/shared/api';
@@ -6,6 +7,7 @@ import {
   CLOSE_CODES,
   decodeHubFrame,
   EMPTY_DIGEST,
+  encodeAges,
   encodeFrame,
   type HubFrame,
   PREVIOUS_PROTOCOL_VERSION,
@@ -29,7 +31,7 @@ const TOKENS = new Map([
 ]);
 const nothing = (): void => undefined;
 
-const startDelivery = async (heartbeatMs = 60_000) => {
+const startDelivery = async (heartbeatMs = 60_000, suspendedMs = 45_000) => {
   const ledger = createMemoryLedger({ clock: systemClock });
   const key = createAuditKey();
   const checkpoints = createCheckpoints({ ledger, key, clock: systemClock, logger: pino({ level: 'silent' }) });
@@ -64,6 +66,8 @@ const startDelivery = async (heartbeatMs = 60_000) => {
     maxGreeted: 2,
     maxWaiting: 2,
     heartbeatMs,
+    ages: { partMs: 75_000, kindMs: 165_000 },
+    suspendedMs,
     stallMs: 60_000,
     maxBufferedBytes: 1024,
     maxOfferBytes: 1024,
@@ -101,8 +105,9 @@ const startDelivery = async (heartbeatMs = 60_000) => {
   delivery.attach(http);
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const sockets: WebSocket[] = [];
-  const connect = async (cluster: string) => {
+  const connect = async (cluster: string, options: WebSocket.ClientOptions = {}) => {
     const socket = new WebSocket(`ws://127.0.0.1:${(http.address() as AddressInfo).port}${AGENT_PATH}`, {
+      ...options,
       headers: { Authorization: `Bearer ${TOKENS.get(cluster)}` },
     });
     sockets.push(socket);
@@ -461,4 +466,27 @@ it('tells agents to come later where too many wait to be greeted', async () => {
   // The first word of one lets the next one in.
   greeted[0].socket.send(encodeFrame({ type: 'digest', digest: EMPTY_DIGEST, seq: 0 }));
   await expect.poll(refused).toBe('opened');
+});
+
+it('after a pause of the hub takes nothing as known for a while, of agents that say their ages', async () => {
+  await bench.close();
+  bench = await startDelivery(15_000, 10);
+  const { connect, delivery, ledger } = bench;
+  const { socket } = await connect('eu', { autoPong: false });
+  socket.send(hello());
+  await once(socket, 'ping');
+  delivery.suspendObservation();
+  const notObserved = async () => (await ledger.cluster('eu'))?.notObserved?.what;
+  expect(await notObserved()).toBeUndefined();
+  socket.pong(encodeAges({ oldestPartMs: 0, oldestKindMs: 0, outOfDate: ['Pod'] }));
+  await expect.poll(notObserved).toEqual(['Pod']);
+  socket.pong(encodeAges({ oldestPartMs: 0, oldestKindMs: 0, outOfDate: [] }));
+  await expect.poll(notObserved).toBeUndefined();
+  delivery.suspendObservation();
+  expect(await notObserved()).toEqual(['HubPause']);
+  const stop = new AbortController();
+  const running = delivery.run(stop.signal);
+  await expect.poll(notObserved).toBeUndefined();
+  stop.abort();
+  await running;
 });

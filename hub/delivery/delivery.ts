@@ -7,6 +7,7 @@ import { WebSocketServer } from 'ws';
 import type { AuthenticateAgent, Denial, Proof } from '../identity/index.ts';
 import { StreamReplacedError } from '../ledger/index.ts';
 import type { Told } from './inspections.ts';
+import { ObservationWatch } from './observation.ts';
 import { Admission } from './pacing/admission.ts';
 import { type AgentBudget, createAgentBudgets, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 import { OfferLimit } from './pacing/offer-limit.ts';
@@ -22,6 +23,9 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   maxGreeted: 32,
   maxWaiting: 250,
   heartbeatMs: 15_000,
+  // What an agent calls out of date, 30 s and 120 s, and three pings.
+  ages: { partMs: 75_000, kindMs: 165_000 },
+  suspendedMs: 45_000,
   stallMs: 30_000,
   maxBufferedBytes: 4 * 1024 * 1024,
   maxOfferBytes: 32 * 1024 * 1024,
@@ -77,6 +81,7 @@ export class Delivery {
   /** Sessions that have said it. */
   readonly #greeted = new WeakSet<Session>();
   readonly #allClosed = Promise.withResolvers<void>();
+  readonly #observations: ObservationWatch;
   #absent = { at: Number.NEGATIVE_INFINITY, clusters: 0 };
   #isStopping: boolean = false;
 
@@ -88,6 +93,7 @@ export class Delivery {
     this.#budgetOf = createAgentBudgets(deps.clock, options.limits.agent);
     this.#admission = new Admission(options.limits.maxGreeted, deps.clock);
     this.#offerLimit = new OfferLimit(options.limits.maxOfferBytes, deps.clock);
+    this.#observations = new ObservationWatch(() => this.#byCluster.values(), options.limits, deps);
     deps.checkpoints.onNew(() => {
       for (const session of this.#byCluster.values()) session.sendCheckpoint();
     });
@@ -130,7 +136,9 @@ export class Delivery {
 
   /** Pings until aborted, then closes every stream. */
   async run(signal: AbortSignal): Promise<void> {
+    const looking = this.#observations.run(signal);
     while (!signal.aborted) await this.#pingAll(signal);
+    await looking;
     const reason = describeReturn(returnMsOf(this.#open.size));
     for (const session of this.#open.keys()) session.close(GOING_AWAY, reason);
     this.#isStopping = true;
@@ -143,6 +151,14 @@ export class Delivery {
     await waitPatiently(this.#deps.clock, this.#options.limits.heartbeatMs, signal).catch(() => undefined);
     if (signal.aborted) return;
     for (const session of this.#byCluster.values()) session.ping();
+  }
+
+  /**
+   * After a pause of this process no report is known to be so before its agent was heard again. It is no fault of the agents: for a while
+   * nothing is written of it.
+   */
+  suspendObservation(): void {
+    this.#observations.suspend();
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { FakeClock } from '@fso/shared/fake-clock';
-import { EMPTY_DIGEST, encodeFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { type Ages, EMPTY_DIGEST, encodeAges, encodeFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
@@ -38,6 +38,8 @@ const OPTIONS: DeliveryOptions = {
     maxGreeted: 2,
     maxWaiting: 2,
     heartbeatMs: 60_000,
+    ages: { partMs: 75_000, kindMs: 165_000 },
+    suspendedMs: 45_000,
     stallMs: 60_000,
     maxBufferedBytes: 1024,
     maxOfferBytes: 1024,
@@ -166,5 +168,104 @@ it('greets the next agent once the one before has said its first word, has gone,
   await clock.advance(10_000);
   await fourth.greeted;
   for (const { agent } of [first, third, fourth]) agent.terminate();
+  server.close();
+});
+
+/** A session of an agent that says its ages by itself. */
+const openObserved = async (firstPong?: Partial<Ages>) => {
+  const clock = new FakeClock();
+  const deps = createDeps(clock);
+  const written: (readonly string[])[] = [];
+  const noteObserved: DeliveryDeps['ledger']['noteObserved'] = async (cluster, outOfDate, stream) => {
+    const before = await deps.ledger.cluster(cluster);
+    await deps.ledger.noteObserved(cluster, outOfDate, stream);
+    if ((await deps.ledger.cluster(cluster)) !== before) written.push(outOfDate);
+  };
+  const server = await startServer();
+  const accepted = once(server, 'connection').then(([socket]) => {
+    const owner = { cluster: 'eu', budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS), socket, admission: new Admission(1, clock) };
+    return new Session(
+      { ...owner, offerLimit: new OfferLimit(1, clock) },
+      OPTIONS,
+      { ...deps, ledger: { ...deps.ledger, noteObserved } },
+      { onReady: nothing, onClosed: nothing },
+    );
+  });
+  const agent = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, { autoPong: false });
+  let pings = 0;
+  agent.on('ping', () => {
+    pings += 1;
+  });
+  const say = (ages: Partial<Ages> = {}): void =>
+    agent.pong(encodeAges({ oldestPartMs: 1_000, oldestKindMs: 1_000, outOfDate: [], ...ages }));
+  await once(agent, 'open');
+  if (firstPong !== undefined) say(firstPong);
+  agent.send(hello);
+  await once(agent, 'message');
+  const what = async () => (await deps.ledger.cluster('eu'))?.notObserved?.what;
+  return { clock, deps, agent, session: await accepted, say, what, written, pings: () => pings, server };
+};
+
+it('writes once that an agent does not observe its cluster, and once that it does again', async () => {
+  const { agent, say, what, written, pings, server, clock } = await openObserved();
+  // Asked at once, beside the pings of the heartbeat.
+  await expect.poll(pings).toBe(1);
+  say();
+  say({ outOfDate: ['Pod', 'status'] });
+  await expect.poll(what).toEqual(['status', 'Pod']);
+  for (let pong = 0; pong < 5; pong += 1) {
+    await clock.advance(60_000);
+    say({ outOfDate: ['Pod', 'status'] });
+  }
+  await clock.advance(60_000);
+  say();
+  await expect.poll(what).toBeUndefined();
+  expect(written).toEqual([['status', 'Pod'], []]);
+  agent.terminate();
+  server.close();
+});
+
+it('opens the stream of an agent with what it said before it was greeted', async () => {
+  const { agent, what, deps, written, server } = await openObserved({ outOfDate: ['Pause'] });
+  await expect.poll(what).toEqual(['Pause']);
+  const { changes } = await deps.ledger.clusterHistory({ cluster: 'eu', policy: 'a', limit: 9 });
+  expect([changes, written]).toEqual([[], []]);
+  agent.terminate();
+  server.close();
+});
+
+it('takes a cluster as not observed once ages have grown too large by themselves, and as today where none were said', async () => {
+  const { clock, agent, session, say, what, deps, server } = await openObserved();
+  await clock.advance(3_600_000);
+  session.lookAtAges();
+  expect(await what()).toBeUndefined();
+  say({ oldestPartMs: 20_000 });
+  await expect.poll(async () => (await deps.ledger.cluster('eu'))?.lastSeen).toBe(clock.now().toISOString());
+  await clock.advance(55_000);
+  session.lookAtAges();
+  await clock.advance(0);
+  expect(await what()).toBeUndefined();
+  await clock.advance(1);
+  session.lookAtAges();
+  await expect.poll(what).toEqual(['reconcile']);
+  agent.terminate();
+  server.close();
+});
+
+it('takes nothing as known after a pause of the hub, without a write, until the agent has said its ages again', async () => {
+  const { clock, agent, session, say, what, pings, written, deps, server } = await openObserved();
+  expect(session.askAges()).toBe(false);
+  await expect.poll(pings).toBe(2);
+  say();
+  await expect.poll(() => session.askAges()).toBe(true);
+  deps.ledger.suspendObservation(['eu']);
+  clock.stall(3_600_000);
+  session.lookAtAges();
+  await clock.advance(0);
+  expect(await what()).toEqual(['HubPause']);
+  say();
+  await expect.poll(what).toBeUndefined();
+  expect(written).toEqual([]);
+  agent.terminate();
   server.close();
 });

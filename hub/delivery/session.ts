@@ -25,6 +25,7 @@ import {
 } from './frame-handlers.ts';
 import { findWitness, type Hello, keepRevision, keepWitness, refuseHello, sendCheckpoints } from './hello.ts';
 import { Inspections, type Told } from './inspections.ts';
+import { AgentObservation } from './observation.ts';
 import { OutdatedAgentError, withTraceparent } from './offers.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import type { Admission } from './pacing/admission.ts';
@@ -78,6 +79,9 @@ export class Session {
   readonly #state: SessionState;
   readonly #context: FrameContext;
   readonly #inspections = new Inspections();
+  readonly #observation: AgentObservation;
+  /** The ledger says that the agent observes its cluster. */
+  #isObserved: boolean = true;
   /** A heartbeat that comes by itself may be a write of the ledger, however many follow each other. */
   readonly #mayNote: () => boolean;
   #hasHello: boolean = false;
@@ -118,6 +122,7 @@ export class Session {
     this.#hooks = hooks;
     this.#logger = deps.logger.child({ cluster });
     this.#mayNote = createBucket(clock, { burst: 2, perSecond: 2_000 / limits.heartbeatMs });
+    this.#observation = new AgentObservation(limits.ages, clock);
     this.#state = createSessionState(clock);
     const send = (frame: HubFrame): void => this.#send(frame);
     this.#context = { cluster, stream: this.stream, state: this.#state, budget, send, deps, logger: this.#logger };
@@ -207,6 +212,39 @@ export class Session {
     this.#webSocket.ping();
   }
 
+  /** Forgets the ages that the agent has said, and asks for them. @returns whether it has said any */
+  askAges(): boolean {
+    if (this.#isReady && this.stream.isOpen()) this.#webSocket.ping();
+    return this.#observation.forget();
+  }
+
+  /** Writes where an age has become too much by itself, or what a pong said could not be written at once. */
+  lookAtAges(): void {
+    // While frames are under way the socket is not read: that silence is the hub's own.
+    if (!this.#isReady || this.#isNoting || this.#socket.isBusy) return;
+    const outOfDate = this.#observation.outOfDate();
+    if (outOfDate === undefined || (outOfDate.length === 0) === this.#isObserved || !this.#mayNote()) return;
+    this.#noteAlone(() => this.#noteObserved()).catch((err) => this.#noteWriteFailure(err));
+  }
+
+  async #noteObserved(): Promise<void> {
+    const outOfDate = this.#observation.outOfDate();
+    if (outOfDate === undefined || !this.stream.isOpen()) return;
+    await this.#deps.ledger.noteObserved(this.cluster, outOfDate, this.stream);
+    this.#isObserved = outOfDate.length === 0;
+  }
+
+  async #noteSeen(): Promise<void> {
+    await this.#deps.ledger.noteSeen(this.cluster, this.stream);
+    await this.#noteObserved();
+  }
+
+  async #openStream(): Promise<void> {
+    const outOfDate = this.#observation.outOfDate() ?? [];
+    await this.#deps.ledger.openStream(this.cluster, this.stream, outOfDate);
+    this.#isObserved = outOfDate.length === 0;
+  }
+
   #listen(): void {
     const socket = this.#webSocket;
     socket.on('message', (data, binary) => {
@@ -214,11 +252,12 @@ export class Session {
       // Always one buffer: the type of binary messages is the default one.
       this.#enqueue((data as Buffer).byteLength, () => this.#receive(data as Buffer, binary));
     });
-    socket.on('pong', () => {
+    socket.on('pong', (data) => {
       this.#isAlive = true;
+      if (this.#observation.hear(data)) this.#deps.ledger.resumeObservation([this.cluster]);
       // Only an agent that has said hello is connected: nothing would take the word back when this stream ends.
       if (this.#isReady && this.stream.isOpen() && this.#mayNote())
-        this.#noteAlone(() => this.#deps.ledger.noteSeen(this.cluster, this.stream)).catch((err) => this.#noteWriteFailure(err));
+        this.#noteAlone(() => this.#noteSeen()).catch((err) => this.#noteWriteFailure(err));
       this.#enqueue(0, async () => undefined);
     });
     socket.on('ping', () => {
@@ -368,6 +407,8 @@ export class Session {
     const time = this.#deps.clock.now().toISOString();
     this.#takesParts = hello.protocol === PROTOCOL_VERSION;
     this.#send({ type: 'welcome', protocol: hello.protocol, hubVersion: this.#options.version, time, reported });
+    // Its pong says ages that are of now.
+    this.#webSocket.ping();
     this.#hooks.onReady(this);
     const target = this.#deps.targets.targetOf(this.cluster);
     if (target !== null) this.offer(target);
@@ -384,7 +425,7 @@ export class Session {
   }
 
   async #noteHello(hello: Hello): Promise<void> {
-    await this.#noteAlone(() => this.#deps.ledger.openStream(this.cluster, this.stream));
+    await this.#noteAlone(() => this.#openStream());
     await keepRevision(hello, this.#context, () => this.#hasAnswered);
     await keepWitness(hello, this.#context);
   }

@@ -1,6 +1,7 @@
 import type { Reason } from '@fso/shared/protocol';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { Checkpoints, Ledger } from '../ledger/index.ts';
+import type { AgeLimits } from './observation.ts';
 import type { Offers, RevisionTargets } from './offers.ts';
 import type { AgentLimits } from './pacing/agent-budget.ts';
 
@@ -15,6 +16,9 @@ export interface DeliveryLimits {
   readonly maxWaiting: number;
   /** Milliseconds between pings; an agent that has not answered the one before is gone. */
   readonly heartbeatMs: number;
+  readonly ages: AgeLimits;
+  /** Milliseconds after a pause of the hub in which what agents said before it is not taken as known. */
+  readonly suspendedMs: number;
   /** Milliseconds after which an offer that is not on its way makes the connection too slow. */
   readonly stallMs: number;
   /** Bytes that may wait for a connection beyond the offer on its way. */

@@ -4,7 +4,7 @@ import { type Checkpoint, changeDigest, digestOfReports, EMPTY_DIGEST, hashOfRep
 import { weakMemo } from '@fso/shared/runtime';
 import { type Changes, changePolicies } from './interning.ts';
 import type { ValueChange, ValueKey, ValueOutcome } from './keyed-store.ts';
-import type { AckedRevision, AgentStream, ClusterRecord, Ledger, Nack } from './types.ts';
+import type { AckedRevision, AgentStream, ClusterRecord, Ledger, Nack, NotObserved } from './types.ts';
 
 /** What only the hub that leads writes. */
 interface LeaderChange {
@@ -52,7 +52,10 @@ export type ClusterChange = ClusterChangeBase &
         readonly opens?: boolean;
         /** Ids of streams that ended while the change waited. */
         readonly ended?: readonly string[];
+        /** What the agent of the opened stream does not observe. */
+        readonly outOfDate?: readonly string[];
       }
+    | { readonly type: 'observed'; readonly outOfDate: readonly string[] }
     | { readonly type: 'confirmed' }
     | { readonly type: 'offered'; readonly revision: string }
     | { readonly type: 'ack'; readonly ack: AckedRevision }
@@ -61,17 +64,20 @@ export type ClusterChange = ClusterChangeBase &
     | { readonly type: 'forget' }
   );
 
+type Connected = Extract<ClusterChange, { type: 'connected' }>;
+
 const LEADER_CHANGES: readonly Change['type'][] = ['source', 'desired', 'checkpoint'];
 
 export const isLeaderChange = (change: { readonly type: Change['type'] }): boolean => LEADER_CHANGES.includes(change.type);
 
-const CLUSTER_CHANGES: readonly Change['type'][] = ['connected', 'confirmed', 'offered', 'ack', 'nack', 'report', 'forget'];
+const CLUSTER_CHANGES: readonly Change['type'][] = ['connected', 'observed', 'confirmed', 'offered', 'ack', 'nack', 'report', 'forget'];
 
 export const isClusterChange = (change: Change): change is ClusterChange => CLUSTER_CHANGES.includes(change.type);
 
 export const unseen = (name: string): ClusterRecord => ({
   name,
   connected: false,
+  notObserved: null,
   lastSeen: null,
   offeredRevision: null,
   acked: null,
@@ -182,13 +188,28 @@ const takeReport = (record: ClusterRecord, report: Report, time: string): Cluste
   };
 };
 
+/** Whether a record says already what an agent does not observe. */
+export const isNoted = ({ connected, notObserved }: ClusterRecord, outOfDate: readonly string[]): boolean =>
+  connected && (notObserved?.what ?? []).join('\n') === outOfDate.join('\n');
+
+const notObservedBy = (before: NotObserved | null, outOfDate: readonly string[], time: string): NotObserved | null =>
+  outOfDate.length === 0 ? null : { since: before?.since ?? time, what: outOfDate };
+
+/** A stream that opens starts over; without one nothing is observed, which `connected` says already. */
+const connect = (record: ClusterRecord, { connected, opens, outOfDate = [], time }: Connected): ClusterRecord => {
+  const kept = opens === true ? notObservedBy(null, outOfDate, time) : record.notObserved;
+  return { ...record, connected, notObserved: connected ? kept : null, lastSeen: time };
+};
+
 /** The record after a change. Records are replaced, never changed, so that a reader may keep what it was given. */
 export const applyChange = (record: ClusterRecord, change: ClusterChange): ClusterRecord => {
   const lastSeen = change.time;
   switch (change.type) {
     case 'connected':
       // The end of a stream says nothing of a cluster that was forgotten meanwhile.
-      return !change.connected && isUnseen(record) ? record : { ...record, connected: change.connected, lastSeen };
+      return !change.connected && isUnseen(record) ? record : connect(record, change);
+    case 'observed':
+      return record.connected ? { ...record, notObserved: notObservedBy(record.notObserved, change.outOfDate, change.time) } : record;
     case 'confirmed':
       return { ...record, lastSeen };
     case 'offered':
@@ -219,19 +240,22 @@ type WithoutTime<C> = C extends unknown ? Omit<C, 'time'> : never;
 /** A change whose time is that of its submission. */
 export type ChangeInput = WithoutTime<Change>;
 
-type Writes = Pick<
-  Ledger,
-  | 'setSource'
-  | 'openStream'
-  | 'setConnected'
-  | 'confirmStream'
-  | 'setOffered'
-  | 'setAck'
-  | 'setNack'
-  | 'applyReport'
-  | 'addEvent'
-  | 'forgetCluster'
->;
+interface Writes
+  extends Pick<
+    Ledger,
+    | 'setSource'
+    | 'openStream'
+    | 'setConnected'
+    | 'confirmStream'
+    | 'setOffered'
+    | 'setAck'
+    | 'setNack'
+    | 'applyReport'
+    | 'addEvent'
+    | 'forgetCluster'
+  > {
+  setObserved(cluster: string, outOfDate: readonly string[], stream: AgentStream): Promise<void>;
+}
 
 /** The writes of a ledger, each as a change. @param submit resolves once a change is durable */
 export const writesOf = (submit: (change: ChangeInput) => Promise<void>): Writes => {
@@ -243,7 +267,9 @@ export const writesOf = (submit: (change: ChangeInput) => Promise<void>): Writes
   };
   return {
     setSource: (source) => submit({ type: 'source', source }),
-    openStream: (cluster, stream) => submitBy(stream, { type: 'connected', cluster, connected: true, opens: true }),
+    openStream: (cluster, stream, outOfDate = []) =>
+      submitBy(stream, { type: 'connected', cluster, connected: true, opens: true, ...(outOfDate.length > 0 && { outOfDate }) }),
+    setObserved: (cluster, outOfDate, stream) => submitBy(stream, { type: 'observed', cluster, outOfDate }),
     setConnected: (cluster, connected, stream) => submitBy(stream, { type: 'connected', cluster, connected }),
     confirmStream: (cluster, stream) => submitBy(stream, { type: 'confirmed', cluster }),
     setOffered: (cluster, revision, stream) => submitBy(stream, { type: 'offered', cluster, revision }),

@@ -31,6 +31,7 @@ const variant = fc.constantFrom<Variant>(
 );
 const record = fc.record({
   connected: fc.boolean(),
+  observed: fc.boolean(),
   accepted: fc.constantFrom(null, A, B),
   proven: fc.constantFrom(null, A, B),
   policies: fc.dictionary(fc.constantFrom(...KEYS), variant, { noNullPrototype: true }),
@@ -38,9 +39,9 @@ const record = fc.record({
 });
 type Drawn = typeof record extends fc.Arbitrary<infer T> ? T : never;
 
-const NOTHING: Drawn = { connected: false, accepted: null, proven: null, policies: {}, forgotten: false };
+const NOTHING: Drawn = { connected: false, observed: true, accepted: null, proven: null, policies: {}, forgotten: false };
 
-const recordOf = ({ connected, accepted, proven, policies, forgotten }: Drawn): ClusterRecord => {
+const recordOf = ({ connected, observed, accepted, proven, policies, forgotten }: Drawn): ClusterRecord => {
   if (forgotten) return unseen('eu');
   const report: ClusterReport = {
     revision: accepted,
@@ -55,6 +56,7 @@ const recordOf = ({ connected, accepted, proven, policies, forgotten }: Drawn): 
   return {
     ...unseen('eu'),
     connected,
+    notObserved: connected && !observed ? { since: timeOf(0), what: ['Pod'] } : null,
     acked: accepted === null ? null : { revision: accepted, digest: null },
     report,
     policies: new Map(Object.entries(policies).map(([name, how]) => [policyKey(policyReport(name)), reportOf(name, how)])),
@@ -68,8 +70,9 @@ const changesOf = (before: ClusterRecord, after: ClusterRecord, { forgotten }: D
   const base = { cluster: 'eu', time };
   if (forgotten) return [{ ...base, type: 'forget' }];
   const reported: ClusterChange = { ...base, type: 'report', report: report(1) };
-  if (before.connected === after.connected) return [reported];
-  return [after.connected ? { ...base, type: 'confirmed' } : { ...base, type: 'connected', connected: false }, reported];
+  if (before.connected !== after.connected)
+    return [after.connected ? { ...base, type: 'confirmed' } : { ...base, type: 'connected', connected: false }, reported];
+  return [{ ...base, type: 'observed', outOfDate: after.notObserved?.what ?? [] }, reported];
 };
 
 /** The history of records that came one a second; an agent is seen until its stream ends. */
@@ -91,16 +94,17 @@ const find = (changes: readonly HistoryChange[], policy: string, at: string): Pr
   findPolicyState(newestFirst(changes), { policy, at });
 
 /** What a record says, as an answer of the history; nothing is known of one that was forgotten. */
-const valuesOf = ({ forgotten, connected, accepted, proven, policies }: Drawn, policy: string) => {
+const valuesOf = ({ forgotten, connected, observed, accepted, proven, policies }: Drawn, policy: string) => {
   const how = policies[policy];
-  if (forgotten) return [false, null, null, null];
+  if (forgotten) return [false, false, null, null, null];
   const state = how && { phase: how.phase, conforms: how.short, violates: how.violations > 0, revision: how.revision };
-  return [connected, accepted, proven, state ?? null];
+  return [connected, connected && observed, accepted, proven, state ?? null];
 };
 
 /** The same of a cluster of which nothing was ever known. */
-const answerOf = ({ connected, accepted, proven, policy }: PolicyStateAt) => [
+const answerOf = ({ connected, observed, accepted, proven, policy }: PolicyStateAt) => [
   connected?.value ?? false,
+  connected?.value === true && observed?.value === true,
   ...[accepted, proven, policy].map((fact) => fact?.value ?? null),
 ];
 
@@ -157,13 +161,30 @@ describe('the history of a cluster', () => {
     expect(said({ connected: true }, there)).toBeUndefined();
   });
 
+  it('has one change where its agent no longer knows how the cluster is, and one where it knows again', () => {
+    const known = { ...unseen('eu'), connected: true };
+    const lost = { ...known, notObserved: { since: timeOf(1), what: ['Pod'] } };
+    const worse = { ...known, notObserved: { since: timeOf(1), what: ['Node', 'Pod'] } };
+    const said = (before: ClusterRecord, after: ClusterRecord) =>
+      historyBetween(
+        { type: 'observed', outOfDate: after.notObserved?.what ?? [], cluster: 'eu', time: timeOf(9) },
+        { before, after, keys: [] },
+      );
+    expect([said(known, lost), said(lost, worse), said(worse, known), said(known, known)]).toEqual([
+      { time: timeOf(9), observed: false },
+      undefined,
+      { time: timeOf(9), observed: true },
+      undefined,
+    ]);
+  });
+
   it('says nothing where only numbers and times changed', () => {
     const was = recordOf({ ...NOTHING, connected: true, accepted: A, proven: A });
     const withReport = (violations: number): ClusterRecord => ({
       ...was,
       policies: new Map([['hr', reportOf('hr', { revision: A, phase: 'Active', violations, short: false })]]),
     });
-    const [change] = changesOf(was, was, NOTHING, timeOf(1)) as [ClusterChange];
+    const change = changesOf(was, was, NOTHING, timeOf(1)).at(-1) as ClusterChange;
     expect(historyBetween(change, { before: withReport(2), after: withReport(3), keys: ['hr'] })).toBeUndefined();
     expect(historyBetween(change, { before: withReport(2), after: withReport(0), keys: ['hr'] })?.policies).toEqual([
       { phase: 'Active', conforms: false, violates: false, revision: A, keys: ['hr'] },
@@ -173,6 +194,7 @@ describe('the history of a cluster', () => {
   it('begins with all that is known', () => {
     const known = recordOf({
       connected: true,
+      observed: true,
       accepted: B,
       proven: A,
       policies: {

@@ -51,6 +51,8 @@ interface RecordChange {
   readonly keys: readonly string[];
 }
 
+const isObserved = ({ notObserved }: ClusterRecord): boolean => notObserved === null;
+
 const connectionBetween = (
   { time, opens }: { time: string; opens: boolean },
   { before, after }: RecordChange,
@@ -73,7 +75,9 @@ export const historyBetween = (change: ClusterChange, records: RecordChange): Hi
     case 'forget':
       return before === after ? undefined : { time, nothing: true };
     case 'confirmed':
-      return after.connected ? { time, connected: true } : undefined;
+      return after.connected ? { time, connected: true, ...(after.notObserved !== null && { observed: false }) } : undefined;
+    case 'observed':
+      return isObserved(before) === isObserved(after) ? undefined : { time, observed: isObserved(after) };
     case 'connected':
       return connectionBetween({ time, opens: change.opens === true }, records);
     default:
@@ -95,6 +99,7 @@ const changeBetween = (time: string, { before, after, keys }: RecordChange): His
 export const fullChange = (record: ClusterRecord, time: string): HistoryChange => ({
   time,
   connected: record.connected,
+  ...(!isObserved(record) && { observed: false }),
   accepted: acceptedOf(record),
   proven: provenOf(record),
   ...policiesBetween(new Map(), record.policies, [...record.policies.keys()]),
@@ -124,9 +129,16 @@ export const narrowHistory = (change: HistoryChange, policy: string): HistoryCha
 
 const dated = <T>(value: T | undefined, time: string): Dated<T> | undefined => (value === undefined ? undefined : { value, since: time });
 
-const withFacts = (then: PolicyStateAt, change: HistoryChange, policy: string): PolicyStateAt => {
+/** A stream that began or ended says that the cluster is observed, or that this does not matter. */
+const observedIn = ({ connected, observed }: HistoryChange): boolean | null | undefined =>
+  observed === undefined && connected !== undefined ? true : observed;
+
+type Facts = Omit<PolicyStateAt, 'observed'> & { readonly observed?: Dated<boolean | null> };
+
+const withFacts = (then: Facts, change: HistoryChange, policy: string): Facts => {
   const found = {
     connected: then.connected ?? dated(change.connected, change.time),
+    observed: then.observed ?? dated(observedIn(change), change.time),
     accepted: then.accepted ?? dated(change.accepted, change.time),
     proven: then.proven ?? dated(change.proven, change.time),
     policy: then.policy ?? dated(policyIn(change, policy), change.time),
@@ -134,20 +146,21 @@ const withFacts = (then: PolicyStateAt, change: HistoryChange, policy: string): 
   return Object.fromEntries(Object.entries(found).filter(([, fact]) => fact !== undefined));
 };
 
-const FACTS = 4;
+const FACTS = 5;
 
 /** State of a policy at a time. @param changes newest first, of one cluster */
 export const findPolicyState = async (
   changes: AsyncIterable<HistoryChange>,
   { policy, at }: { policy: string; at: string },
 ): Promise<PolicyStateAt> => {
-  let then: PolicyStateAt = {};
+  let then: Facts = {};
   for await (const change of changes) {
     if (change.time > at) continue;
     then = withFacts(then, change, policy);
     if (change.nothing === true || Object.keys(then).length === FACTS) break;
   }
-  return then;
+  const { observed, ...rest } = then;
+  return observed === undefined || observed.value === null ? rest : { ...rest, observed: { ...observed, value: observed.value } };
 };
 
 /** Facts that were met already, on the way from the newest change to the oldest. */
@@ -156,16 +169,29 @@ class KnownFacts {
   readonly #policies = new Set<string>();
 
   /** @returns what of an older change still stood behind all later ones */
-  rest({ time, connected, accepted, proven, policies = [], gone = [] }: HistoryChange): HistoryChange {
+  rest(change: HistoryChange): HistoryChange {
+    const { time, accepted, proven, policies = [], gone = [] } = change;
     const states = policies.flatMap(({ keys, ...state }) => this.#newPolicies(keys).map((key) => [key, state] as const));
     // That it went is no news to those who ask later; what came before it must not come back.
     for (const key of gone) this.#policies.add(key);
     return {
       time,
-      ...(connected !== undefined && this.#isNew('connected') && { connected }),
+      ...this.#connection(change),
       ...(accepted !== undefined && this.#isNew('accepted') && { accepted }),
       ...(proven !== undefined && this.#isNew('proven') && { proven }),
       ...(states.length > 0 && { policies: groupPolicies(states) }),
+    };
+  }
+
+  /** Where a later change says that it was observed again, one that it was connected must not say that it was all the time. */
+  #connection(change: HistoryChange): Pick<HistoryChange, 'connected' | 'observed'> {
+    const { connected, observed } = change;
+    const isConnectedNew = connected !== undefined && this.#isNew('connected');
+    const isObservedNew = observedIn(change) !== undefined && this.#isNew('observed');
+    return {
+      ...(isConnectedNew && { connected }),
+      ...(isObservedNew && observed !== undefined && { observed }),
+      ...(isConnectedNew && !isObservedNew && { observed: null }),
     };
   }
 

@@ -16,4 +16,5 @@ export { type DatabaseConfig, type DatabaseReader, openDatabase, openReader } fr
 export { describeDatabaseError } from './sql/errors.ts';
 export type { HistoryLimits } from './sql/history.ts';
 export { openLedger } from './sql/open-ledger.ts';
+export { HUB_PAUSE } from './suspended-clusters.ts';
 export * from './types.ts';

@@ -2,6 +2,7 @@ import type { EventView, SourceView } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { isUnseen, unseen } from './changes.ts';
 import { RecentEvents, type RecentQuery } from './recent-events.ts';
+import { SuspendedClusters } from './suspended-clusters.ts';
 import type { ClusterRecord, Desired, FoundEvents, LedgerChange } from './types.ts';
 
 /** What the hub knows, in memory: reads are served from it, whatever a database does. */
@@ -10,13 +11,17 @@ export interface LedgerCache {
   setSource(source: SourceView): void;
   desired(): Desired | null;
   setDesired(desired: Desired): void;
-  /** A record that says nothing, for a cluster that was never seen. */
+  /** As it is stored; one that says nothing, for a cluster that was never seen. */
   get(name: string): ClusterRecord;
+  /** For readers, as those of `clusters`. */
   cluster(name: string): ClusterRecord | null;
   clusters(): readonly ClusterRecord[];
   set(record: ClusterRecord): void;
   /** A connected cluster gave a sign of life. @param time RFC 3339 */
   see(name: string, time: string): void;
+  /** Readers get these clusters as not observed, until they are resumed. @param time RFC 3339 */
+  suspend(names: readonly string[], time: string): void;
+  resume(names: readonly string[]): void;
   addEvents(events: readonly EventView[]): void;
   /** Newest first, of those that are in memory. */
   events(query: RecentQuery): readonly EventView[];
@@ -31,6 +36,7 @@ export interface LedgerCache {
 const isHeartbeat = (before: ClusterRecord, after: ClusterRecord): boolean =>
   before.connected &&
   after.connected &&
+  before.notObserved === after.notObserved &&
   before.policies === after.policies &&
   before.report === after.report &&
   before.acked === after.acked &&
@@ -54,6 +60,8 @@ export const createLedgerCache = (eventLimit: number): LedgerCache => {
     for (const handler of handlers) handler(change);
   };
   const get = (name: string): ClusterRecord => seen.get(name) ?? unseen(name);
+  const suspended = new SuspendedClusters();
+  const show = (name: string): ClusterRecord => suspended.show(get(name));
 
   return {
     source: () => source,
@@ -67,10 +75,10 @@ export const createLedgerCache = (eventLimit: number): LedgerCache => {
       notify({ kind: 'desired', revision: next.revision });
     },
     get,
-    cluster: (name) => (seen.has(name) || desired?.clusters.has(name) ? get(name) : null),
+    cluster: (name) => (seen.has(name) || desired?.clusters.has(name) ? show(name) : null),
     clusters: () => {
       const names = new Set([...(desired?.clusters.keys() ?? []), ...seen.keys()]);
-      return [...names].sort(byText).map(get);
+      return [...names].sort(byText).map(show);
     },
     set: (record) => {
       const before = get(record.name);
@@ -81,6 +89,15 @@ export const createLedgerCache = (eventLimit: number): LedgerCache => {
     see: (name, lastSeen) => {
       const record = seen.get(name);
       if (record !== undefined) seen.set(name, { ...record, lastSeen });
+    },
+    suspend: (names, time) => {
+      for (const cluster of names) {
+        suspended.add(cluster, time);
+        notify({ kind: 'cluster', cluster });
+      }
+    },
+    resume: (names) => {
+      for (const cluster of names) if (suspended.delete(cluster)) notify({ kind: 'cluster', cluster });
     },
     addEvents: (added) => {
       events.add(added);

@@ -29,10 +29,20 @@ export interface Nack {
   readonly reasons: readonly Reason[];
 }
 
+/** Why what a cluster reported is not known to be so now, although its agent is connected. */
+export interface NotObserved {
+  /** RFC 3339, by the clock of the hub that learned of it. */
+  readonly since: string;
+  /** What is out of date: a few names of parts of the agent's reconcile and of kinds. See shared/protocol/ages.ts. */
+  readonly what: readonly string[];
+}
+
 /** All that the hub knows of one cluster. */
 export interface ClusterRecord {
   readonly name: string;
   readonly connected: boolean;
+  /** null: the agent observes its cluster, or says no ages, or is not connected. */
+  readonly notObserved: NotObserved | null;
   /** RFC 3339; null = never. */
   readonly lastSeen: string | null;
   readonly offeredRevision: string | null;
@@ -88,6 +98,11 @@ export interface HistoryChange {
   readonly nothing?: true;
   /** true: its agent has said on its stream how the cluster is. */
   readonly connected?: boolean;
+  /**
+   * false: from here on its agent did not know how the cluster was. A change of `connected` takes it back, unless it says so again. null:
+   * not known from here on, as changes were put together.
+   */
+  readonly observed?: boolean | null;
   /** Commit that the cluster had accepted. */
   readonly accepted?: string | null;
   /** Commit of which every policy was proven. */
@@ -107,6 +122,8 @@ export interface Dated<T> {
 /** State of a policy in a cluster at one time. A field is absent where that is not known. */
 export interface PolicyStateAt {
   readonly connected?: Dated<boolean>;
+  /** Whether the agent of a connected cluster knew how the cluster was. */
+  readonly observed?: Dated<boolean>;
   readonly accepted?: Dated<string | null>;
   readonly proven?: Dated<string | null>;
   /** null: the cluster did not have the policy. */
@@ -156,13 +173,23 @@ export interface Ledger {
   /** What is desired comes from Git at every start; of it the ledger remembers the revision. */
   setDesired(desired: Desired): Promise<void>;
   desired(): Promise<Desired | null>;
-  /** The cluster is connected, and this stream speaks for it from now on. */
-  openStream(cluster: string, stream: AgentStream): Promise<void>;
+  /**
+   * The cluster is connected, and this stream speaks for it from now on.
+   *
+   * @param outOfDate what its agent does not observe, by its own word. Default: nothing
+   */
+  openStream(cluster: string, stream: AgentStream, outOfDate?: readonly string[]): Promise<void>;
   setConnected(cluster: string, connected: boolean, stream?: AgentStream): Promise<void>;
   /** The agent has said on its stream that its cluster is as the ledger has it. */
   confirmStream(cluster: string, stream: AgentStream): Promise<void>;
   /** A sign of life on a stream. Kept in memory; written every few minutes, and at once where the cluster does not count as connected by it. */
   noteSeen(cluster: string, stream: AgentStream): Promise<void>;
+  /** What the agent of a connected cluster does not observe; empty: it observes all. Written only where the ledger says otherwise. */
+  noteObserved(cluster: string, outOfDate: readonly string[], stream: AgentStream): Promise<void>;
+  /** From now on this hub reads these clusters as not observed. In memory of this hub alone: nothing is written. */
+  suspendObservation(clusters: readonly string[]): void;
+  /** Ends {@link suspendObservation}. */
+  resumeObservation(clusters: readonly string[]): void;
   setOffered(cluster: string, revision: string, stream?: AgentStream): Promise<void>;
   setAck(cluster: string, ack: AckedRevision, stream?: AgentStream): Promise<void>;
   /** @param nack told false: kept as the cluster's state, without an entry of the audit log. Default true; nothing new is never told */

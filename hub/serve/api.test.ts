@@ -330,6 +330,15 @@ describe('revision', () => {
       clusters: object;
     };
     expect(status.source.revision.revision).toBe(REVISION);
-    expect(status.clusters).toEqual({ total: 2, connected: 2, disconnected: 0, neverSeen: 0, inSync: 2, proven: 2, tampered: 0 });
+    expect(status.clusters).toEqual({
+      total: 2,
+      connected: 2,
+      notObserved: 0,
+      disconnected: 0,
+      neverSeen: 0,
+      inSync: 2,
+      proven: 2,
+      tampered: 0,
+    });
   });
 });

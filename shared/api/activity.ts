@@ -125,11 +125,12 @@ export const PolicyStateView = z.object({
   proven: z
     .enum(['yes', 'no', 'unknown'])
     .describe(
-      'yes: the cluster was connected and its agent had proven every lock of the policy that the cluster can have. no: it had said otherwise. unknown: the cluster was not connected, or the hub knew nothing of it.',
+      'yes: the cluster was connected and observed, and its agent had proven every lock of the policy that the cluster can have. no: it had said otherwise. unknown: the cluster was not connected or not observed, or the hub knew nothing of it.',
     ),
   reason: z.string().describe('Why, in a sentence.'),
   state: since(PolicyState.nullable()).describe('Its last report by then; `value` null: the cluster did not have it. null: not known.'),
   connected: since(z.boolean()).describe('null: not known.'),
+  observed: since(z.boolean()).describe('Whether the agent knew how its cluster was. null: not known.'),
   accepted: since(z.string().nullable()).describe('Commit that the cluster had accepted. null: not known.'),
   provenRevision: since(z.string().nullable()).describe('Commit of which every policy was proven. null: not known.'),
 });
@@ -139,9 +140,9 @@ export type PolicyStateView = z.infer<typeof PolicyStateView>;
 export const ClusterHistoryItem = z.object({
   time: Time,
   kind: z
-    .enum(['connected', 'disconnected', 'accepted', 'proven', 'policy', 'gone', 'forgotten'])
+    .enum(['connected', 'disconnected', 'observed', 'notObserved', 'accepted', 'proven', 'policy', 'gone', 'forgotten'])
     .describe(
-      'connected: its agent had said how the cluster was. accepted: a commit. proven: every policy of a commit. policy: its state. gone: the cluster no longer had the policy. forgotten: from here on the hub knew nothing but what follows, as the cluster was forgotten or the history has a gap.',
+      'connected: its agent had said how the cluster was. notObserved: its agent, still connected, no longer knew. observed: it knew again. accepted: a commit. proven: every policy of a commit. policy: its state. gone: the cluster no longer had the policy. forgotten: from here on the hub knew nothing but what follows, as the cluster was forgotten or the history has a gap.',
     ),
   revision: z.string().nullable().describe('Of accepted and proven; null: none any more.'),
   state: PolicyState.nullable().describe('Of a policy.'),

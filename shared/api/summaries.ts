@@ -18,13 +18,13 @@ export const PolicySummary = PolicyView.omit({ clusters: true, next: true }).ext
   clusters: z
     .object({
       total: Count.describe('Clusters that should have it, or that report it.'),
-      connected: Count,
+      connected: Count.describe('Of those, the clusters that are connected and observed.'),
       active: Count,
       failed: Count,
       pending: Count,
       expired: Count,
     })
-    .describe('By the phase that each cluster contributes: one that is not connected is at best pending.'),
+    .describe('By the phase that each cluster contributes: one that is not connected or not observed is at best pending.'),
   locks: z.object({ admission: LockCounts, gatekeeper: LockCounts, binding: LockCounts }).describe('As last reported.'),
   namespaces: Count.describe('Namespaces that it governs, over all clusters.'),
   lastUpdated: z.iso.datetime({ offset: true }).nullable().describe('When a cluster last reported a change of it.'),
@@ -34,7 +34,7 @@ export const PolicySummaryPage = pageOf(PolicySummary);
 
 /** One policy as it stands in one cluster. */
 export const ClusterPolicy = PolicyView.omit({ clusters: true, next: true }).extend({
-  phase: Phase.describe('Phase that the cluster contributes: at best Pending while it is not connected.'),
+  phase: Phase.describe('Phase that the cluster contributes: at best Pending while it is not connected or not observed.'),
   violations: Count.describe('In this cluster.'),
   fresh: PolicyInCluster.shape.fresh,
   report: PolicyInCluster.shape.report,

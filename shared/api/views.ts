@@ -51,10 +51,24 @@ export const ClusterView = z.object({
   regions: z.array(z.string()),
   labels: z.record(z.string(), z.string()),
   connection: ConnectionState,
+  notObserved: z
+    .object({
+      since: Time,
+      what: z
+        .array(z.string())
+        .describe('What is out of date: parts of the work of the agent, kinds that it reads, or HubPause where the hub itself was paused.'),
+    })
+    .nullable()
+    .describe(
+      'The agent is connected and does not know how its cluster is now: nothing counts as proven. null: it knows, or is not connected.',
+    ),
   lastSeen: Time.nullable().describe('When the hub last received something from the cluster: the age of all fields below.'),
   offeredRevision: z.string().nullable(),
   revision: z.string().nullable().describe('Commit that the agent has accepted.'),
-  provenRevision: z.string().nullable().describe('Commit of which the locks have proven every policy.'),
+  provenRevision: z
+    .string()
+    .nullable()
+    .describe('Commit of which the locks have proven every policy; null: none, or the cluster is not connected or not observed.'),
   inSync: z.boolean().describe('Connected, and its accepted revision is the one meant for it.'),
   nack: z.object({ revision: z.string(), reasons: z.array(ProblemView), time: Time }).nullable(),
   policies: z.object({ total: z.int(), active: z.int(), failed: z.int(), pending: z.int(), expired: z.int() }),
@@ -67,7 +81,7 @@ export type ClusterView = z.infer<typeof ClusterView>;
 
 export const PolicyInCluster = z.object({
   cluster: ResourceName,
-  fresh: z.boolean().describe('Whether the cluster is connected; otherwise the report is the last one that arrived.'),
+  fresh: z.boolean().describe('Whether the cluster is connected and observed; otherwise the report is the last one that arrived.'),
   report: PolicyReport.nullable().describe('null: the cluster should have the policy and has not reported it yet.'),
   changed: Time.nullable().describe(
     'When it last changed: as the agent says, or, of a policy that conforms, when the hub learned of it (after a restart: of the last change in this cluster).',
@@ -114,6 +128,7 @@ export const StatusView = z.object({
   clusters: z.object({
     total: z.int(),
     connected: z.int(),
+    notObserved: z.int().describe('Connected, and their agents do not know how they are now.'),
     disconnected: z.int().describe('Connected earlier: their data is old.'),
     neverSeen: z.int(),
     inSync: z.int(),

@@ -51,6 +51,17 @@ it('takes a wall clock that is set back for no pause, and sees none less for it'
   expect(pauses).toEqual([30_000]);
 });
 
+it('adds up its pauses, the one that it has not ticked in yet included', async () => {
+  clock.stall(31_000);
+  expect(detector.pausedMs()).toBe(30_000);
+  await clock.advance(1_000);
+  expect(detector.pausedMs()).toBe(30_000);
+  clock.shiftWall(61_000);
+  expect(detector.pausedMs()).toBe(90_000);
+  await clock.advance(10_000);
+  expect([detector.pausedMs(), pauses]).toEqual([91_000, [30_000, 61_000]]);
+});
+
 it('says which share of the ticks of the last minute was late', async () => {
   expect(detector.lateShare()).toBe(0);
   for (let tick = 0; tick < 3; tick += 1) {
@@ -68,4 +79,18 @@ it('forgets a handler', async () => {
   clock.stall(31_000);
   await clock.advance(1_000);
   expect([pauses.length, heard]).toEqual([1, []]);
+});
+
+it('makes a clock that leaves pauses out, before their tick comes as well', async () => {
+  const awake = detector.awakeClock();
+  const before = awake.monotonicMs();
+  clock.stall(61_000);
+  expect(awake.monotonicMs() - before).toBeLessThanOrEqual(2_000);
+  await clock.advance(1_000);
+  expect(awake.monotonicMs() - before).toBeLessThanOrEqual(3_000);
+  const suspended = awake.monotonicMs();
+  clock.shiftWall(3_600_000);
+  expect(awake.monotonicMs()).toBe(suspended);
+  await clock.advance(5_000);
+  expect(awake.monotonicMs()).toBe(suspended + 5_000);
 });

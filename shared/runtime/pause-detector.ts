@@ -7,6 +7,11 @@ const BUSY_MS = 1_000;
 const LATE_MS = 5_000;
 const WINDOW_MS = 60_000;
 
+interface Reading {
+  readonly monotonic: number;
+  readonly wall: number;
+}
+
 interface Tick {
   /** Monotonic, ms. */
   readonly at: number;
@@ -19,6 +24,21 @@ export interface PauseDetectorOptions {
   readonly lateMs?: number;
 }
 
+/** By how much the monotonic clock went on in a tick that was late. */
+const slipOf = (from: Reading | undefined, to: Reading): number =>
+  from === undefined ? 0 : Math.max(0, to.monotonic - from.monotonic - TICK_MS);
+
+/** @returns a function that tells for how many milliseconds the process was paused since its last call */
+export const createPauseMeter = (pausedMs: () => number): (() => number) => {
+  let before = 0;
+  return () => {
+    const now = pausedMs();
+    const added = now - before;
+    before = now;
+    return added;
+  };
+};
+
 /**
  * Notices that this process did not run for a while: it was suspended, or had no processor time. It looks at both clocks, because the
  * monotonic one of Node stands still while Linux is suspended.
@@ -29,8 +49,11 @@ export class PauseDetector {
   readonly #handlers = new Set<(pausedMs: number) => void>();
   /** Ticks of the last minute, oldest first. */
   #ticks: readonly Tick[] = [];
-  /** Sum of all pauses by the monotonic clock. */
   #pausedMs = 0;
+  /** The part of it that the monotonic clock counted. */
+  #slippedMs = 0;
+  /** When the tick that is under way began. */
+  #began: Reading | undefined;
 
   constructor({ clock, lateMs = LATE_MS }: PauseDetectorOptions) {
     this.#clock = clock;
@@ -43,14 +66,27 @@ export class PauseDetector {
     return () => this.#handlers.delete(handler);
   }
 
+  /** For how many milliseconds this process was paused since it began to tick; also by a pause whose tick is still to come. */
+  pausedMs(): number {
+    const lateMs = this.#began === undefined ? 0 : this.#lateSince(this.#began, this.#read());
+    return this.#pausedMs + (lateMs > this.#lateMs ? lateMs : 0);
+  }
+
   /** The clock without the pauses: for how long something lasted while this process could look at it. */
   awakeClock(): Clock {
     const clock = this.#clock;
     return {
       now: () => clock.now(),
-      monotonicMs: () => clock.monotonicMs() - this.#pausedMs,
+      monotonicMs: () => clock.monotonicMs() - this.#pausedMonotonicMs(),
       sleep: (ms, signal) => clock.sleep(ms, signal),
     };
+  }
+
+  /** The monotonic clock stands still in some pauses, and must not go backwards because of them. */
+  #pausedMonotonicMs(): number {
+    const now = this.#read();
+    const isLate = this.#began !== undefined && this.#lateSince(this.#began, now) > this.#lateMs;
+    return this.#slippedMs + (isLate ? slipOf(this.#began, now) : 0);
   }
 
   /** Share of the ticks of the last minute that were more than a second late, from 0 to 1. */
@@ -67,18 +103,25 @@ export class PauseDetector {
 
   async #tick(signal: AbortSignal): Promise<void> {
     const from = this.#read();
+    this.#began = from;
     await this.#clock.sleep(TICK_MS, signal).catch(() => undefined);
     if (signal.aborted) return;
     const to = this.#read();
-    // A wall clock that was set back says nothing: then the monotonic one counts alone.
-    const lateMs = Math.max(to.monotonic - from.monotonic, to.wall - from.wall) - TICK_MS;
+    const lateMs = this.#lateSince(from, to);
     this.#ticks = [...this.#ticks.filter(({ at }) => at > to.monotonic - WINDOW_MS), { at: to.monotonic, isLate: lateMs > BUSY_MS }];
+    this.#began = undefined;
     if (lateMs <= this.#lateMs) return;
-    this.#pausedMs += Math.max(0, to.monotonic - from.monotonic - TICK_MS);
+    this.#pausedMs += lateMs;
+    this.#slippedMs += slipOf(from, to);
     for (const handler of this.#handlers) handler(lateMs);
   }
 
-  #read(): { readonly monotonic: number; readonly wall: number } {
+  /** A wall clock that was set back says nothing: then the monotonic one counts alone. */
+  #lateSince(from: Reading, to: Reading): number {
+    return Math.max(to.monotonic - from.monotonic, to.wall - from.wall) - TICK_MS;
+  }
+
+  #read(): Reading {
     return { monotonic: this.#clock.monotonicMs(), wall: this.#clock.now().getTime() };
   }
 }

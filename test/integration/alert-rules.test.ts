@@ -74,6 +74,7 @@ const CASES: Readonly<Record<MonitoredChart, Readonly<Record<string, AlertCase>>
       at: [3, 10, 95],
     },
     FsoClusterDisconnected: kind('fso_hub_clusters', `state="disconnected", ${HUB}`, 15),
+    FsoClusterNotObserved: kind('fso_hub_clusters', `state="not_observed", ${HUB}`, 5),
     FsoPolicyFailed: kind('fso_hub_policies', `phase="failed", ${HUB}`, 5),
     FsoPolicyExpires: { series: { [`fso_hub_expiring_policies{${HUB}}`]: '1x80 0x60' }, at: [59, 60, 82] },
     FsoDenyViolated: kind('fso_hub_violations', `enforcement_action="deny", ${HUB}`, 15),

@@ -152,6 +152,8 @@ export const describeCluster = async (context: Context, name: string, { output }
   const { signer, verificationReason } = cluster.report ?? {};
   if (signer !== undefined) facts.push(['signed by', signer]);
   if (verificationReason !== undefined) facts.push(['not trusted', verificationReason]);
+  const { notObserved } = cluster;
+  if (notObserved !== null) facts.push(['not observed', `for ${age(notObserved.since, context.now())}: ${list(notObserved.what)}`]);
   context.out(
     renderFacts([...facts, ['labels', list(Object.entries(cluster.labels).map(([key, value]) => `${key}=${value}`))]], context.paint),
   );

@@ -41,6 +41,7 @@ const writeStateAt = async (context: Context, policy: string, { cluster, output 
     ['Reason', then.reason],
     ['Report', sinceText(then.state, (state) => (state === null ? 'not there' : stateText(state)))],
     ['Connected', sinceText(then.connected, (connected) => (connected ? 'yes' : 'no'))],
+    ['Observed', sinceText(then.observed, (observed) => (observed ? 'yes' : 'no'))],
     ['Accepted', sinceText(then.accepted, (revision) => shortRevision(revision))],
     ['All proven', sinceText(then.provenRevision, (revision) => shortRevision(revision))],
   ];

@@ -13,6 +13,7 @@ const cluster = (name: string, change: Partial<ClusterView> = {}): ClusterView =
   regions: ['eu-west-1'],
   labels: {},
   connection: 'Connected',
+  notObserved: null,
   lastSeen: time,
   offeredRevision: NEW,
   revision: NEW,
@@ -43,6 +44,7 @@ describe('wait', () => {
     ['not connected', { connection: 'Disconnected' as const }, 'is not connected (Disconnected)'],
     ['behind', { revision: OLD, provenRevision: OLD }, 'has accepted b2b2b2b2'],
     ['not proven', { provenRevision: OLD }, 'has proven b2b2b2b2; 2 of 3 policies active, 1 failed'],
+    ['not observed', { provenRevision: null, notObserved: { since: time, what: ['Pod', 'status'] } }, 'is not observed (Pod, status)'],
     [
       'refused',
       { revision: OLD, nack: { revision: NEW, time, reasons: [{ path: 'policies/x.yaml', line: 3, reason: 'unknown field' }] } },

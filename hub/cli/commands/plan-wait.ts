@@ -37,6 +37,7 @@ const reasonOf = (wanted: Wanted, cluster: ClusterView): string | undefined => {
   }
   if (!has(wanted, cluster.revision)) return `has accepted ${shortRevision(cluster.revision)}`;
   if (wanted.goal === 'accepted' || has(wanted, cluster.provenRevision)) return undefined;
+  if (cluster.notObserved !== null) return `is not observed (${cluster.notObserved.what.join(', ')})`;
   const { active, total, failed } = cluster.policies;
   return `has proven ${shortRevision(cluster.provenRevision)}; ${active} of ${total} policies active${failed > 0 ? `, ${failed} failed` : ''}`;
 };

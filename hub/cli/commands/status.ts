@@ -26,8 +26,13 @@ const sourceFacts = (source: SourceView, now: Date): [string, string][] => {
   ];
 };
 
+const clustersText = ({ total, connected, notObserved, inSync, proven }: StatusView['clusters']): string => {
+  const unknown = notObserved === 0 ? '' : ` (${notObserved} not observed)`;
+  return `${total}, ${connected} connected${unknown}, ${inSync} in sync, ${proven} proven`;
+};
+
 const fleetFacts = ({ version, clusters, policies, violations }: StatusView): [string, string][] => [
-  ['Clusters', `${clusters.total}, ${clusters.connected} connected, ${clusters.inSync} in sync, ${clusters.proven} proven`],
+  ['Clusters', clustersText(clusters)],
   [
     'Policies',
     `${policies.total}, ${policies.active} active, ${policies.pending} pending, ${policies.failed} failed, ${policies.expired} expired`,

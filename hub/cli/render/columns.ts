@@ -39,7 +39,7 @@ const tamperedOf = ({ report }: ClusterView): string => {
 
 export const clusterColumns = (now: Date): Column<ClusterView>[] => [
   { title: 'NAME', value: ({ name }) => name },
-  { title: 'CONNECTION', value: ({ connection }) => connection },
+  { title: 'CONNECTION', value: ({ connection, notObserved }) => (notObserved === null ? connection : 'NotObserved') },
   { title: 'SEEN', value: ({ lastSeen }) => age(lastSeen, now) },
   { title: 'REVISION', value: ({ revision }) => shortRevision(revision) },
   { title: 'VERIFICATION', value: ({ report }) => report?.verification ?? '-' },

@@ -102,6 +102,7 @@ const clustersRoutes = [
       q: textParam,
       connection: choiceParam(['Connected', 'Disconnected', 'NeverSeen']),
       inSync: flagParam,
+      observed: flagParam,
       violating: flagParam,
       tampered: flagParam,
       refusing: flagParam,

@@ -1,4 +1,4 @@
-import type { CommitSummary, ConnectionState, EnforcementAction, EventView, LockState, Phase } from '@fso/shared/api';
+import type { ClusterView, CommitSummary, ConnectionState, EnforcementAction, EventView, LockState, Phase } from '@fso/shared/api';
 import { Label, type LabelProps, Tooltip } from '@patternfly/react-core';
 import BanIcon from '@patternfly/react-icons/dist/esm/icons/ban-icon';
 import BellIcon from '@patternfly/react-icons/dist/esm/icons/bell-icon';
@@ -52,7 +52,7 @@ const PHASES: Readonly<Record<Phase, Look>> = {
     text: 'Pending',
     icon: HourglassHalfIcon,
     color: 'blue',
-    title: 'Not yet proven in every cluster, or a cluster is not connected',
+    title: 'Not yet proven in every cluster, or a cluster is not connected or not observed',
   },
   Failed: { text: 'Failed', icon: ExclamationCircleIcon, color: 'red', title: 'At least one cluster does not enforce it' },
   Expired: { text: 'Expired', icon: HourglassEndIcon, color: 'grey', title: 'Its expiry date has passed; it no longer applies' },
@@ -70,6 +70,13 @@ const CONNECTIONS: Readonly<Record<ConnectionState, Look>> = {
   Connected: { text: 'Connected', icon: ConnectedIcon, color: 'green' },
   Disconnected: { text: 'Stale', icon: DisconnectedIcon, color: 'orange', title: 'Not connected; the last known state is shown' },
   NeverSeen: { text: 'Never seen', icon: QuestionCircleIcon, color: 'grey', title: 'Registered, but its agent has never connected' },
+};
+
+const NOT_OBSERVED: Look = {
+  text: 'Not observed',
+  icon: QuestionCircleIcon,
+  color: 'orange',
+  title: 'Connected, but its agent does not know how the cluster is now',
 };
 
 const ACTIONS: Readonly<Record<EnforcementAction, Look>> = {
@@ -110,7 +117,9 @@ export const PhaseLabel = ({ phase }: { readonly phase: Phase }) => <StateLabel 
 export const LockLabel = ({ state, lock }: { readonly state: LockState | null; readonly lock?: string }) => (
   <StateLabel look={state === null ? UNKNOWN : LOCKS[state]} prefix={lock} />
 );
-export const ConnectionLabel = ({ connection }: { readonly connection: ConnectionState }) => <StateLabel look={CONNECTIONS[connection]} />;
+export const ConnectionLabel = ({ connection, notObserved }: Pick<ClusterView, 'connection' | 'notObserved'>) => (
+  <StateLabel look={notObserved === null ? CONNECTIONS[connection] : NOT_OBSERVED} />
+);
 export const ActionLabel = ({ action }: { readonly action: EnforcementAction }) => <StateLabel look={ACTIONS[action]} />;
 
 const SEVERITIES: Readonly<Record<EventView['severity'], Look>> = {

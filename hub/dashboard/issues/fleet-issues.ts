@@ -206,6 +206,16 @@ const connectionIssues = ({ status: { clusters }, oldestStale }: FleetState): Is
           target: { page: 'clusters' as const, search: { connection: 'Disconnected' as const, sort: 'seen' } },
         },
       ]),
+  ...(clusters.notObserved === 0
+    ? []
+    : [
+        {
+          key: 'not-observed',
+          level: 'warning' as const,
+          title: `${count(clusters.notObserved, 'cluster is', 'clusters are')} connected and not observed; nothing counts as proven there`,
+          target: { page: 'clusters' as const, search: { observed: 'false' as const } },
+        },
+      ]),
   ...(clusters.neverSeen === 0
     ? []
     : [

@@ -9,6 +9,7 @@ export type IssueTarget =
       readonly search: {
         readonly connection?: 'Disconnected' | 'NeverSeen' | 'Connected';
         readonly inSync?: 'false';
+        readonly observed?: 'false';
         readonly tampered?: 'true';
         readonly refusing?: 'true';
         readonly locksReady?: 'false';

@@ -1,5 +1,6 @@
+import type { ClusterView } from '@fso/shared/api';
 import { expect, it } from 'vitest';
-import { certificateState, expiryOf, isSkewed, skewText, syncStateOf } from './health.ts';
+import { certificateState, expiryOf, isSkewed, type SyncState, skewText, syncStateOf } from './health.ts';
 import { after, clusterView, NOW } from './testing/cluster-view.ts';
 
 it.each([
@@ -30,9 +31,10 @@ it.each([
   ['refused', { inSync: false, offeredRevision: OTHER, nack }],
   ['proven', { nack }],
   ['lastKnown', { connection: 'Disconnected' }],
+  ['lastKnown', { notObserved: { since: '2026-01-03T10:00:00Z', what: ['Pod'] } }],
   ['unknown', { connection: 'NeverSeen' }],
-] as const)('%s: %o', (sync, change) => {
-  expect(syncStateOf(clusterView({ ...change, ...('nack' in change ? { nack: { ...nack, reasons: [] } } : {}) }))).toBe(sync);
+] satisfies [SyncState, Partial<ClusterView>][])('%s: %o', (sync, change) => {
+  expect(syncStateOf(clusterView(change))).toBe(sync);
 });
 
 const TODAY = Date.parse('2026-01-01T00:00:00Z');

@@ -49,10 +49,10 @@ export const skewText = (skewMs: number | null): string => {
   return `${formatDuration(Math.abs(skewMs))} ${skewMs > 0 ? 'ahead of' : 'behind'} the hub`;
 };
 
-/** How a cluster stands to its assigned commit. Unknown is never good: a disconnected cluster has only a last known state. */
+/** How a cluster stands to its assigned commit. Unknown is never good: a cluster that is not connected or not observed has only a last known state. */
 export type SyncState = 'proven' | 'accepted' | 'behind' | 'refused' | 'lastKnown' | 'unknown';
 
-type SyncFacts = Pick<ClusterView, 'connection' | 'inSync' | 'revision' | 'provenRevision' | 'nack' | 'offeredRevision'>;
+type SyncFacts = Pick<ClusterView, 'connection' | 'notObserved' | 'inSync' | 'revision' | 'provenRevision' | 'nack' | 'offeredRevision'>;
 
 /** Whether the agent stands by its refusal of what it was offered last. */
 export const isRefusing = ({ nack, revision, offeredRevision }: Pick<SyncFacts, 'nack' | 'revision' | 'offeredRevision'>): boolean =>
@@ -66,7 +66,7 @@ const connectedSync = (cluster: SyncFacts): SyncState => {
 
 export const syncStateOf = (cluster: SyncFacts): SyncState => {
   if (cluster.connection === 'NeverSeen') return 'unknown';
-  return cluster.connection === 'Connected' ? connectedSync(cluster) : 'lastKnown';
+  return cluster.connection === 'Connected' && cluster.notObserved === null ? connectedSync(cluster) : 'lastKnown';
 };
 
 /** Neither registered nor connected: the fleet is counted without it. */

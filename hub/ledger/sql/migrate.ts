@@ -7,6 +7,7 @@ import { leader } from './migrations/0002-leader.ts';
 import { reportedDigest } from './migrations/0003-reported-digest.ts';
 import { policiesChanged } from './migrations/0004-policies-changed.ts';
 import { clusterHistory } from './migrations/0005-cluster-history.ts';
+import { observation } from './migrations/0006-observation.ts';
 import type { Schema } from './schema.ts';
 
 /**
@@ -19,6 +20,7 @@ const migrationsOf = (shared: boolean): Record<string, Migration> => ({
   '0003-reported-digest': reportedDigest,
   '0004-policies-changed': policiesChanged,
   '0005-add-cluster-history': clusterHistory(shared),
+  '0006-add-observation': observation,
 });
 
 const TABLE = 'ledger_migrations';

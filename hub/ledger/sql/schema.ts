@@ -57,6 +57,8 @@ export interface ClusterTable {
   reported_digest: string;
   /** When one of them changed last. */
   policies_changed: string | null;
+  /** What its agent does not observe: JSON of a NotObserved, with the stream that it holds for. */
+  not_observed_json: string | null;
   version: number;
   /** Version in which it was last forgotten: chunks that are older are gone. */
   full_version: number;

@@ -9,6 +9,7 @@ import { expect, it } from 'vitest';
 import { event, fixedClock, policy, report } from '../testing/ledger.ts';
 import { type Database, openDatabase } from './database.ts';
 import { HistoryKeeper } from './history-keeper.ts';
+import { loadClusters } from './replicas/load.ts';
 import { createSqlLedger } from './sql-ledger.ts';
 
 const logged: { level: number; msg: string }[] = [];
@@ -132,6 +133,22 @@ const openOn = async (folder: string, clock: FakeClock) => {
   };
   return { database, ledger, stateAt, close };
 };
+
+it('does not take what an older program has kept of another stream for the word of this one', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
+  const first = await openOn(folder, new FakeClock());
+  await first.ledger.openStream('eu', { id: 'a', isOpen: () => true }, ['Pod']);
+  const read = async (stream: string) => {
+    await first.database.db.updateTable('clusters').set({ stream }).execute();
+    return await first.database.db.transaction().execute(async (db) => {
+      for await (const { record } of loadClusters(db, ['eu'])) return record.notObserved?.what;
+      return undefined;
+    });
+  };
+  expect([await read('a'), await read('b')]).toEqual([['Pod'], undefined]);
+  await first.close();
+  await rm(folder, { recursive: true });
+});
 
 it('the history of a cluster has the end of a stream whose hub was killed, and a gap where a program wrote that knows no history', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, type Logger, Mutex, settlesWithin } from '@fso/shared/runtime';
 import type { Transaction } from 'kysely';
-import { type Change, type ChangeInput, isLeaderChange, writesOf } from '../changes.ts';
+import { type Change, type ChangeInput, isLeaderChange, isNoted, writesOf } from '../changes.ts';
 import { createKeyedCache, createKeyedStore } from '../keyed-store.ts';
 import { createLedgerCache, foundIn } from '../ledger-cache.ts';
 import type { AgentStream, Desired, EventQuery, FoundEvents, Ledger } from '../types.ts';
@@ -190,7 +190,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     return inTurn(() => loadEvents(searches, query));
   };
 
-  const writes = writesOf(submit);
+  const { setObserved, ...writes } = writesOf(submit);
   const noteSeen = async (cluster: string, stream: AgentStream): Promise<void> => {
     const { record, stream: holder, writtenSeen } = replicaState.cluster(cluster);
     const now = clock.now();
@@ -202,6 +202,11 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   return {
     ...writes,
     noteSeen,
+    noteObserved: async (cluster, outOfDate, stream) => {
+      if (!isNoted(cache.get(cluster), outOfDate)) await setObserved(cluster, outOfDate, stream);
+    },
+    suspendObservation: (clusters) => cache.suspend(clusters, clock.now().toISOString()),
+    resumeObservation: cache.resume,
     // Each hub follows the repository; which revision the fleet is meant to have is said by the one that leads.
     setDesired: async (next) => {
       cache.setDesired(next);

@@ -5,8 +5,10 @@ import { type Clock, systemClock } from '@fso/shared/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
 import type { AuditFilter } from '../audit-log.ts';
+import { StreamReplacedError } from '../changes.ts';
 import type { EventFilter } from '../event-filter.ts';
-import type { Desired, Ledger, LedgerChange } from '../types.ts';
+import { HUB_PAUSE } from '../suspended-clusters.ts';
+import type { AgentStream, Desired, Ledger, LedgerChange } from '../types.ts';
 
 /** What every ledger does, whatever stands behind it: the same tests for all of them. */
 
@@ -345,6 +347,54 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       await reopen();
       expect(await stateOf()).toEqual([undefined, undefined, undefined]);
       expect((await ledger.clusterHistory({ ...query, limit: 1 })).changes).toEqual([{ time: TIME, nothing: true }]);
+    });
+
+    it('knows that an agent does not observe its cluster, until it does, its stream ends or another one opens', async () => {
+      const [first, second] = ['seen-1', 'seen-2'].map((id) => ({ id, isOpen: () => true })) as [AgentStream, AgentStream];
+      const what = async () => (await ledger.cluster('dim'))?.notObserved?.what;
+      const observedAt = async () => (await ledger.policyStateAt({ cluster: 'dim', policy: 'policies/a', at: TIME })).observed?.value;
+      let told = 0;
+      await ledger.openStream('dim', first, ['Pause']);
+      await ledger.confirmStream('dim', first);
+      expect([await what(), await observedAt()]).toEqual([['Pause'], false]);
+      await ledger.noteObserved('dim', [], first);
+      expect([await what(), await observedAt()]).toEqual([undefined, true]);
+      const end = ledger.subscribe(() => {
+        told += 1;
+      });
+      await ledger.noteObserved('dim', ['Pod', 'status'], first);
+      expect([await what(), await observedAt(), told]).toEqual([['Pod', 'status'], false, 1]);
+      // Said again it is no write.
+      await ledger.noteObserved('dim', ['Pod', 'status'], first);
+      end();
+      expect([told, (await ledger.clusterHistory({ cluster: 'dim', policy: 'policies/a', limit: 9 })).changes.length]).toEqual([1, 3]);
+      await ledger.openStream('dim', second);
+      expect(await what()).toBeUndefined();
+      await expect(ledger.noteObserved('dim', ['Pod'], first)).rejects.toThrow(StreamReplacedError);
+      await ledger.noteObserved('dim', ['Pod'], second);
+      await ledger.setConnected('dim', false, second);
+      await ledger.noteObserved('dim', ['Pod'], second);
+      expect(await what()).toBeUndefined();
+    });
+
+    it('reads a cluster as not observed while its observation is suspended, and writes nothing of it', async () => {
+      await ledger.setConnected('paused', true);
+      const told: LedgerChange[] = [];
+      const end = ledger.subscribe((change) => told.push(change));
+      ledger.suspendObservation(['paused']);
+      const record = await ledger.cluster('paused');
+      expect(record?.notObserved).toEqual({ since: TIME, what: [HUB_PAUSE] });
+      expect(await ledger.cluster('paused')).toBe(record);
+      expect((await ledger.clusters()).find(({ name }) => name === 'paused')).toBe(record);
+      await ledger.applyReport('paused', report(1, { full: true, policies: [policy('a')] }));
+      expect((await ledger.cluster('paused'))?.notObserved).not.toBeNull();
+      ledger.resumeObservation(['paused']);
+      ledger.resumeObservation(['paused']);
+      end();
+      expect((await ledger.cluster('paused'))?.notObserved).toBeNull();
+      expect(told).toEqual(Array.from({ length: 3 }, () => ({ kind: 'cluster', cluster: 'paused' })));
+      const { changes } = await ledger.clusterHistory({ cluster: 'paused', policy: 'policies/a', limit: 9 });
+      expect(changes.filter(({ observed }) => observed !== undefined)).toEqual([]);
     });
 
     it('is well and leads where it is alone', async () => {

@@ -8,6 +8,7 @@ import {
   digestOfEvent,
   eventsOfChange,
   isClusterChange,
+  isNoted,
   leftOutOf,
   streamAfter,
   writesOf,
@@ -83,9 +84,14 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
     if (!isClusterChange(change) || takeStream(change)) take(change);
   };
 
-  const writes = writesOf(submit);
+  const { setObserved, ...writes } = writesOf(submit);
   return {
     ...writes,
+    noteObserved: async (cluster, outOfDate, stream) => {
+      if (!isNoted(cache.get(cluster), outOfDate)) await setObserved(cluster, outOfDate, stream);
+    },
+    suspendObservation: (clusters) => cache.suspend(clusters, now()),
+    resumeObservation: cache.resume,
     noteSeen: async (cluster, stream) => {
       if (cache.get(cluster).connected && streams.get(cluster) === stream.id) cache.see(cluster, now());
       else await writes.setConnected(cluster, true, stream);

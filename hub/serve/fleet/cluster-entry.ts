@@ -2,7 +2,7 @@ import { type ClusterView, CONDITIONS, type ManagedClusterDocument, type Violati
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import type { ClusterRecord, Desired } from '../../ledger/index.ts';
-import type { PhaseCounts } from './phases.ts';
+import { isKnown, type PhaseCounts } from './phases.ts';
 
 /** A violation that an agent names, with its key among all. */
 export interface NamedViolation {
@@ -70,10 +70,11 @@ export const viewOf = ({ record, registration, desired, phases, violations }: Cl
     regions: [...(registration?.spec.regions ?? [])],
     labels: { ...registration?.metadata.labels },
     connection: connectionOf(record),
+    notObserved: record.notObserved && { since: record.notObserved.since, what: [...record.notObserved.what] },
     lastSeen: record.lastSeen,
     offeredRevision: record.offeredRevision,
     revision,
-    provenRevision: record.report?.provenRevision ?? null,
+    provenRevision: isKnown(record) ? (record.report?.provenRevision ?? null) : null,
     inSync: record.connected && registration !== undefined && revision === desired?.revision,
     nack: nackOf(record),
     policies: { ...phases },
@@ -84,7 +85,7 @@ export const viewOf = ({ record, registration, desired, phases, violations }: Cl
   };
 };
 
-/** Connected, in sync, and every policy of the revision in force proven by the locks. */
+/** Connected, observed, in sync, and every policy of the revision in force proven by the locks. */
 export const isProven = ({ view, desired }: ClusterEntry): boolean => view.inSync && view.provenRevision === desired?.revision;
 
 /** As last reported: a cluster that went away after it was tampered with still counts. */

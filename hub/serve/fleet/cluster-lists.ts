@@ -22,6 +22,7 @@ import type { PolicyEntry } from './policy-entry.ts';
 export const ClusterQuery = z.strictObject({
   connection: ConnectionState.optional(),
   inSync: Flag.optional(),
+  observed: Flag.optional().describe('false: connected clusters whose agent does not know how they are now; true: the others.'),
   violating: Flag.optional().describe('true: those with violations; false: those without.'),
   tampered: Flag.optional().describe(
     'true: clusters whose last report says that enforcing objects were changed or deleted, and restored, within an hour.',
@@ -61,10 +62,11 @@ const regionsOf = ({ registration, record }: ClusterEntry): ReadonlySet<string> 
 };
 
 export const matchesCluster = (entry: ClusterEntry, query: ClusterQuery): boolean => {
-  const { connection, inSync, violating, tampered, refusing, locksReady, region, q } = query;
+  const { connection, inSync, observed, violating, tampered, refusing, locksReady, region, q } = query;
   return (
     matches(connection, entry.view.connection) &&
     matches(inSync, entry.view.inSync) &&
+    matches(observed, entry.view.notObserved === null) &&
     matches(violating, entry.violations > 0) &&
     matches(tampered, isTampered(entry)) &&
     matches(refusing, isRefusing(entry)) &&

@@ -18,9 +18,10 @@ const membersOf = ({ desired, clusters }: FleetInput): ClusterRecord[] =>
 const rowsOf = (knowledge: FleetInput, key: string): PolicyInCluster[] =>
   membersOf(knowledge)
     .filter(({ name, policies }) => policies.has(key) || knowledge.desired?.clusters.get(name)?.some((policy) => policy.name === key))
-    .map(({ name, connected, policies, policiesChanged }) => {
+    .map(({ name, connected, notObserved, policies, policiesChanged }) => {
       const report = policies.get(key) ?? null;
-      return { cluster: name, fresh: connected, report, changed: report === null ? null : (report.lastUpdated ?? policiesChanged) };
+      const fresh = connected && notObserved === null;
+      return { cluster: name, fresh, report, changed: report === null ? null : (report.lastUpdated ?? policiesChanged) };
     })
     .sort((a, b) => byText(a.cluster, b.cluster));
 
@@ -141,15 +142,18 @@ const policy: fc.Arbitrary<PolicyReport> = fc
     const { lastUpdated, ...rest } = policyReport(change.name, { ...change, violationSamples });
     return isShort ? rest : { ...rest, lastUpdated };
   });
+const NOT_OBSERVED = { since: TIME, what: ['Pod'] };
 const record: fc.Arbitrary<ClusterRecord> = fc
   .record({
     name: fc.constantFrom('eu', 'us', 'stray'),
     connected: fc.boolean(),
+    isObserved: fc.boolean(),
     policies: fc.uniqueArray(policy, { selector: policyKey, maxLength: 4 }),
   })
-  .map(({ name, connected, policies }) => ({
+  .map(({ name, connected, isObserved, policies }) => ({
     name,
     connected,
+    notObserved: connected && !isObserved ? NOT_OBSERVED : null,
     lastSeen: TIME,
     offeredRevision: null,
     acked: { revision: REVISION, digest: null },
@@ -171,7 +175,11 @@ const step = fc.oneof(
   }),
   fc.constantFrom('eu', 'us', 'stray').map((name) => (known: Map<string, ClusterRecord>) => {
     const before = known.get(name);
-    if (before) known.set(name, { ...before, connected: !before.connected });
+    if (before) known.set(name, { ...before, connected: !before.connected, notObserved: null });
+  }),
+  fc.constantFrom('eu', 'us', 'stray').map((name) => (known: Map<string, ClusterRecord>) => {
+    const before = known.get(name);
+    if (before?.connected === true) known.set(name, { ...before, notObserved: before.notObserved === null ? NOT_OBSERVED : null });
   }),
   fc.constantFrom('eu', 'us', 'stray').map((name) => (known: Map<string, ClusterRecord>) => void known.delete(name)),
 );
@@ -199,6 +207,7 @@ describe('the fleet index', () => {
     const eu: ClusterRecord = {
       name: 'eu',
       connected: true,
+      notObserved: null,
       lastSeen: TIME,
       offeredRevision: null,
       acked: null,

@@ -20,6 +20,7 @@ const source = { url: 'http://git', ref: 'main', revision: null, rejected: null,
 
 const eu = clusterRecord('eu', [policyReport('finance'), policyReport('hr')]);
 const us = clusterRecord('us', [policyReport('finance')]);
+const notObserved = { since: TIME, what: ['Pod'] };
 const phaseOf = (clusters: readonly ClusterRecord[], name = 'finance') =>
   policyViews({ desired, clusters }).find((policy) => policy.name === name)?.phase;
 
@@ -31,10 +32,12 @@ describe('phase of a policy', () => {
     expect(phaseOf([eu, clusterRecord('us', [policyReport('finance', { phase: 'Expired' })])])).toBe('Active');
   });
 
-  it('never counts a cluster that is not connected as compliant', () => {
+  it('never counts a cluster that is not connected or not observed as compliant', () => {
     expect(phaseOf([eu, { ...us, connected: false }])).toBe('Pending');
     expect(phaseOf([eu, clusterRecord('us', [policyReport('finance', { phase: 'Expired' })], { connected: false })])).toBe('Pending');
     expect(phaseOf([eu, clusterRecord('us', [policyReport('finance', { phase: 'Failed' })], { connected: false })])).toBe('Failed');
+    expect(phaseOf([eu, { ...us, notObserved }])).toBe('Pending');
+    expect(phaseOf([eu, clusterRecord('us', [policyReport('finance', { phase: 'Failed' })], { notObserved })])).toBe('Failed');
     // Not placed on us, so us does not matter.
     expect(phaseOf([eu, { ...us, connected: false }], 'hr')).toBe('Active');
   });
@@ -136,6 +139,19 @@ describe('cluster views', () => {
     expect(gone?.policies).toEqual({ total: 2, active: 0, failed: 0, pending: 2, expired: 0 });
   });
 
+  it('has proven nothing as far as is known now, where it is not connected or not observed', () => {
+    const views = [eu, { ...eu, notObserved }, { ...eu, connected: false }].map(
+      (record) => clusterViews({ desired, clusters: [record] })[0],
+    );
+    expect(views.map((view) => [view?.provenRevision, view?.inSync, view?.connection, view?.notObserved])).toEqual([
+      [REVISION, true, 'Connected', null],
+      [null, true, 'Connected', notObserved],
+      [null, false, 'Disconnected', null],
+    ]);
+    const status = statusView(fleetOf({ desired, clusters: [{ ...eu, notObserved }, us] }), source, { version: '1', now: 0 });
+    expect(status.clusters).toMatchObject({ connected: 2, notObserved: 1, inSync: 2, proven: 1 });
+  });
+
   it('shows why an agent refused a revision', () => {
     const nack = { revision: REVISION, time: TIME, reasons: [{ path: 'policies/x.yaml', line: 3, message: 'unknown field' }] };
     const [view] = clusterViews({ desired, clusters: [{ ...eu, nack }] });
@@ -149,7 +165,16 @@ describe('status and violations', () => {
 
   it('adds up counts, also of a cluster that is gone', () => {
     const status = statusView(fleetOf({ desired, clusters: [eu, { ...violating, connected: false }] }), source, { version: '1', now: 0 });
-    expect(status.clusters).toEqual({ total: 2, connected: 1, disconnected: 1, neverSeen: 0, inSync: 1, proven: 1, tampered: 0 });
+    expect(status.clusters).toEqual({
+      total: 2,
+      connected: 1,
+      notObserved: 0,
+      disconnected: 1,
+      neverSeen: 0,
+      inSync: 1,
+      proven: 1,
+      tampered: 0,
+    });
     expect(status.policies).toEqual({ total: 2, active: 1, failed: 0, pending: 1, expired: 0, expiring: 0 });
     expect(status.violations).toBe(7);
   });

@@ -3,7 +3,7 @@ import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { type ClusterRecord, type Desired, keysBetween } from '../../ledger/index.ts';
 import { type ClusterEntry, type ClusterFacts, countViolations, type NamedViolation, namedViolations, viewOf } from './cluster-entry.ts';
-import { noPhases, type PhaseCounts } from './phases.ts';
+import { isKnown, noPhases, type PhaseCounts } from './phases.ts';
 import type { PolicyEntry } from './policy-entry.ts';
 import { createPolicyTable } from './policy-table.ts';
 
@@ -77,8 +77,7 @@ export const createFleetIndex = (): FleetIndex => {
   let violations: readonly NamedViolation[] | undefined;
 
   const phasesOf = ({ record, meant, retired }: ClusterBasis, before: ClusterEntry | undefined): Readonly<PhaseCounts> => {
-    if (before?.meant === meant && before.record.connected === record.connected && isAlike(before, { record, retired }))
-      return before.phases;
+    if (before?.meant === meant && isKnown(before.record) === isKnown(record) && isAlike(before, { record, retired })) return before.phases;
     if (!retired) return policies.place(record, meant);
     policies.remove(record.name);
     return noPhases();

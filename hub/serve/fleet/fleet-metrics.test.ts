@@ -30,7 +30,7 @@ it('a cluster has one state, and the states add up to all clusters', async () =>
     clusterRecord('us', [], { offeredRevision: REVISION, acked: null, report: null, nack }),
     clusterRecord('stray', []),
   ]);
-  const states = { proven: 1, pending: 0, refusing: 1, unregistered: 1, disconnected: 0, never_seen: 0 };
+  const states = { proven: 1, pending: 0, refusing: 1, not_observed: 0, unregistered: 1, disconnected: 0, never_seen: 0 };
   expect(await gauge('fso_hub_clusters')).toEqual(states);
   const away = await scrape([
     { ...eu, connected: false },
@@ -39,6 +39,8 @@ it('a cluster has one state, and the states add up to all clusters', async () =>
   expect(await away('fso_hub_clusters')).toEqual({ ...states, proven: 0, refusing: 0, unregistered: 0, disconnected: 1, never_seen: 1 });
   const behind = await scrape([eu, clusterRecord('us', [], { report: clusterReport(REVISION, null) })]);
   expect(await behind('fso_hub_clusters')).toMatchObject({ proven: 1, pending: 1 });
+  const dim = await scrape([{ ...eu, notObserved: { since: TIME, what: ['Pod'] } }]);
+  expect(await dim('fso_hub_clusters')).toMatchObject({ proven: 0, not_observed: 1 });
   // Before the repository was read.
   expect(await (await scrape([eu], null))('fso_hub_clusters')).toMatchObject({ pending: 1, unregistered: 0 });
 });

@@ -5,7 +5,7 @@ import { type ClusterEntry, isProven, isRefusing } from './cluster-entry.ts';
 import type { FleetReader } from './fleet-reader.ts';
 
 const PHASES = ['active', 'failed', 'pending', 'expired'] as const;
-const CLUSTER_STATES = ['proven', 'pending', 'refusing', 'unregistered', 'disconnected', 'never_seen'] as const;
+const CLUSTER_STATES = ['proven', 'pending', 'refusing', 'not_observed', 'unregistered', 'disconnected', 'never_seen'] as const;
 type ClusterState = (typeof CLUSTER_STATES)[number];
 /** The parts of the locks that can be missing in a cluster. */
 const LOCKS = ['floor', 'guard', 'gatekeeper'] as const;
@@ -19,14 +19,16 @@ export const createFleetGauges = (registry: Registry, refresh: () => Promise<voi
     info: gauge('fso_hub_build_info', '1, with the version of the hub.', ['version']),
     clusters: gauge(
       'fso_hub_clusters',
-      'Clusters by state: proven (connected, and every policy of the revision in force is proven), pending (connected, and not all are), refusing (connected, and its agent refuses the revision), unregistered (connected, but in no registration), disconnected (what the hub knows is stale), never_seen.',
+      'Clusters by state: proven (connected, and every policy of the revision in force is proven), pending (connected, and not all are), refusing (connected, and its agent refuses the revision), not_observed (connected, and its agent does not know how it is now), unregistered (connected, but in no registration), disconnected (what the hub knows is stale), never_seen.',
       ['state'],
     ),
     tampered: gauge('fso_hub_tampered_clusters', 'Clusters in which enforcing objects were changed within an hour.', []),
     unready: gauge('fso_hub_unready_locks', 'Clusters whose lock is not ready, as last reported.', ['lock']),
-    policies: gauge('fso_hub_policies', 'Policies by the worst phase of their clusters; an unreachable cluster counts as pending.', [
-      'phase',
-    ]),
+    policies: gauge(
+      'fso_hub_policies',
+      'Policies by the worst phase of their clusters; a cluster that is not connected or not observed counts as pending.',
+      ['phase'],
+    ),
     expiring: gauge('fso_hub_expiring_policies', 'Policies that expire within 14 days.', []),
     violations: gauge('fso_hub_violations', 'Violations that clusters last reported, by the action of their policy.', [
       'enforcement_action',
@@ -65,6 +67,7 @@ const stateOf = (entry: ClusterEntry): ClusterState => {
   // Without the repository no registration is known.
   if (entry.registration === undefined && entry.desired !== null) return 'unregistered';
   if (isRefusing(entry)) return 'refusing';
+  if (entry.view.notObserved !== null) return 'not_observed';
   return isProven(entry) ? 'proven' : 'pending';
 };
 

@@ -26,6 +26,7 @@ export const statusView = (fleet: Fleet, source: SourceView, { version, now }: {
     clusters: {
       total: clusters.length,
       connected: countIn('Connected'),
+      notObserved: clusters.filter(({ view }) => view.notObserved !== null).length,
       disconnected: countIn('Disconnected'),
       neverSeen: countIn('NeverSeen'),
       inSync: clusters.filter(({ view }) => view.inSync).length,

@@ -1,6 +1,14 @@
 import type { Phase } from '@fso/shared/api';
+import type { ClusterRecord } from '../../ledger/index.ts';
 
-/** Counts of phases as clusters contribute them, see `effectivePhase` of the shared API. */
+/**
+ * The rule behind every count: what the hub does not know now is not compliant. A cluster that is not connected, or whose agent does not
+ * observe it, contributes at best `Pending`, whatever it last said; `Failed` stays.
+ */
+
+/** Whether what the hub has of a cluster is as it is now. */
+export const isKnown = ({ connected, notObserved }: Pick<ClusterRecord, 'connected' | 'notObserved'>): boolean =>
+  connected && notObserved === null;
 
 export interface PhaseCounts {
   total: number;

@@ -2,7 +2,7 @@ import { effectivePhase, isShortReport, type PolicyInCluster } from '@fso/shared
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { type ClusterRecord, type Desired, keysBetween } from '../../ledger/index.ts';
-import { countPhase, noPhases, type PhaseCounts } from './phases.ts';
+import { countPhase, isKnown, noPhases, type PhaseCounts } from './phases.ts';
 import { createPolicyEntry, type MutablePolicyEntry, type PolicyEntry } from './policy-entry.ts';
 import { headsFromGit, type PolicyHead } from './policy-head.ts';
 
@@ -44,7 +44,7 @@ interface Contribution {
 const rowOf = ({ key }: MutablePolicyEntry, { record, changed, since }: Contribution): PolicyInCluster => {
   const report = record.policies.get(key) ?? null;
   const time = report === null ? null : (report.lastUpdated ?? changed.get(key) ?? since);
-  return { cluster: record.name, fresh: record.connected, report, changed: time };
+  return { cluster: record.name, fresh: isKnown(record), report, changed: time };
 };
 
 type Having = Pick<Contribution, 'meant' | 'others'>;
@@ -62,7 +62,7 @@ const firstOf = (record: ClusterRecord, having: Having): Contribution => ({
 const has = ({ meant, others }: Having, entry: MutablePolicyEntry): boolean => meant.has(entry) || others.has(entry);
 
 const isAlike = (a: Contribution, b: Contribution): boolean =>
-  a.meant === b.meant && a.others === b.others && a.record.policies === b.record.policies && a.record.connected === b.record.connected;
+  a.meant === b.meant && a.others === b.others && a.record.policies === b.record.policies && isKnown(a.record) === isKnown(b.record);
 
 const isEqual = (a: Placed, b: Placed): boolean => a.size === b.size && [...a].every((entry) => b.has(entry));
 
@@ -108,9 +108,10 @@ class ClusterRows implements PolicyTable {
     return now.phases;
   }
 
-  /** The policies that changed, where these are all that did; undefined: what a cluster has may be other policies, or its connection changed. */
-  #fewChanged(before: Contribution, { policies, connected }: ClusterRecord, meant: Placed): readonly MutablePolicyEntry[] | undefined {
-    if (before.meant !== meant || before.record.connected !== connected) return undefined;
+  /** The policies that changed, where these are all that did; undefined: the cluster may have other policies, or is known now or no longer. */
+  #fewChanged(before: Contribution, record: ClusterRecord, meant: Placed): readonly MutablePolicyEntry[] | undefined {
+    const { policies } = record;
+    if (before.meant !== meant || isKnown(before.record) !== isKnown(record)) return undefined;
     const entries = keysBetween(before.record.policies, policies).map((key) => this.#entries.get(key));
     const isInPlace = (entry: MutablePolicyEntry | undefined): entry is MutablePolicyEntry =>
       entry !== undefined && (meant.has(entry) || (before.others.has(entry) && policies.has(entry.key)));
@@ -139,7 +140,7 @@ class ClusterRows implements PolicyTable {
     const had = before !== undefined && has(before, entry) ? before : undefined;
     const report = now.record.policies.get(entry.key);
     const isSame = had?.record.policies.get(entry.key) === report;
-    if (had !== undefined && isSame && had.record.connected === now.record.connected) return;
+    if (had !== undefined && isSame && isKnown(had.record) === isKnown(now.record)) return;
     const was = had && rowOf(entry, had);
     // What was there when the hub began to look may have changed at any time until then.
     if (before !== undefined && !isSame && report !== undefined && isShortReport(report))

@@ -1,7 +1,9 @@
-import { ALERT_RULES, type AlertLabels, type AlertName, CONDITIONS } from '@fso/shared/api';
+import { ALERT_RULES, type AlertLabels, type AlertName, type ClusterView, CONDITIONS } from '@fso/shared/api';
 import { shortRevision } from '@fso/shared/text';
 import type { Issue } from '../../alerts/index.ts';
+import { HUB_PAUSE } from '../../ledger/index.ts';
 import { type ClusterEntry, LOCK_CONDITIONS } from '../fleet/cluster-entry.ts';
+import { isKnown } from '../fleet/phases.ts';
 
 type Finding = Omit<Issue, 'severity' | 'labels'>;
 
@@ -9,13 +11,20 @@ const NO_COMMIT = 'no commit';
 /** Agents renew at two thirds of a day: one with less than this left has failed to for hours. */
 const LATE_MS = 6 * 3_600_000;
 
-/** What the hub itself knows is as it is now; what the agent reported is only while it is connected. */
+/** What the hub itself knows is as it is now; what the agent reported is only while it is connected and observes its cluster. */
 const known = (alert: AlertName, problem: string, since: string | null): Finding => ({ alert, problem, since, isCurrent: true });
+
+/** A pause of the hub itself is over before anyone could do something about it. */
+const observationIssue = ({ notObserved }: ClusterView): Finding[] => {
+  if (notObserved === null || notObserved.what.includes(HUB_PAUSE)) return [];
+  const problem = `Not observed: its agent does not know how it is now. Out of date: ${notObserved.what.join(', ')}.`;
+  return [known('ClusterNotObserved', problem, notObserved.since)];
+};
 
 const connectionIssue = ({ view }: ClusterEntry): Finding[] => {
   switch (view.connection) {
     case 'Connected':
-      return [];
+      return observationIssue(view);
     case 'Disconnected':
       return [known('ClusterAway', 'Not connected: what is known of it is as old as its last report.', view.lastSeen)];
     case 'NeverSeen':
@@ -32,7 +41,7 @@ const revisionIssues = (entry: ClusterEntry): Finding[] => {
   if (registration === undefined) findings.push(known('ClusterUnregistered', 'Not registered in Git, or no longer.', null));
   else if (isBehind(entry)) {
     const problem = `Behind: it has ${shortRevision(view.revision, NO_COMMIT)}, in force is ${shortRevision(desired?.revision, NO_COMMIT)}.`;
-    findings.push({ alert: 'ClusterBehind', problem, since: null, isCurrent: record.connected });
+    findings.push({ alert: 'ClusterBehind', problem, since: null, isCurrent: isKnown(record) });
   }
   if (view.nack !== null) {
     const reasons = view.nack.reasons.map(({ path, reason }) => (path === undefined ? reason : `${path}: ${reason}`)).join('; ');
@@ -42,8 +51,9 @@ const revisionIssues = (entry: ClusterEntry): Finding[] => {
 };
 
 /** As last reported, also of a cluster that is gone. */
-const conditionIssues = ({ record: { report, connected: isCurrent } }: ClusterEntry): Finding[] =>
-  (report?.conditions ?? []).flatMap(({ type, status, reason, message, lastTransitionTime: since }): Finding[] => {
+const conditionIssues = ({ record }: ClusterEntry): Finding[] => {
+  const isCurrent = isKnown(record);
+  return (record.report?.conditions ?? []).flatMap(({ type, status, reason, message, lastTransitionTime: since }): Finding[] => {
     const detail = message === '' ? reason : message;
     if (type === CONDITIONS.tampered && status === 'True')
       return [{ alert: 'Tampered', problem: `Tampered with: ${detail}`, since, isCurrent }];
@@ -51,12 +61,14 @@ const conditionIssues = ({ record: { report, connected: isCurrent } }: ClusterEn
       ? [{ alert: 'LockNotReady', problem: `${type} is False: ${detail}`, since, isCurrent }]
       : [];
   });
+};
 
-const gatekeeperIssue = ({ record: { report, connected: isCurrent } }: ClusterEntry): Finding[] => {
+const gatekeeperIssue = ({ record }: ClusterEntry): Finding[] => {
+  const { report } = record;
   if (report === null || report.gatekeeper.state === 'Ready') return [];
   const { state, message } = report.gatekeeper;
   const problem = `Gatekeeper is ${state}${message === undefined ? '.' : `: ${message}`}`;
-  return [{ alert: 'GatekeeperNotReady', problem, since: null, isCurrent }];
+  return [{ alert: 'GatekeeperNotReady', problem, since: null, isCurrent: isKnown(record) }];
 };
 
 const certificateIssue = ({ view: { certificateExpires: expires } }: ClusterEntry, nowMs: number): Finding[] => {

@@ -58,9 +58,10 @@ export class IssueLister {
     if (fleet.desired() === null) return ofHub;
     const policies = listExpiryIssues(fleet, nowMs);
     const unknown = this.#notGathered(fleet);
+    const notObserved = new Set(fleet.members().flatMap(({ record }) => (record.notObserved === null ? [] : [record.name])));
     // Entries are replaced and never changed: they hold while others run.
     const clusters = await this.#listClusters(fleet.members(), nowMs, isNamed);
-    return { ...ofHub, policies, clusters, unknown };
+    return { ...ofHub, policies, clusters, unknown, notObserved };
   }
 
   #notGathered(fleet: Fleet): ReadonlySet<string> {

@@ -153,6 +153,31 @@ describe('the lister', () => {
     ]);
   });
 
+  it('lists that a cluster is not observed, and what it reports as it was last', async () => {
+    const { ledger, lister, clock } = open();
+    await ledger.setDesired(desired);
+    const stream = { id: 'a', isOpen: () => true };
+    await ledger.openStream('eu', stream);
+    await ledger.applyReport('eu', report({ seq: 1, full: true, policies: [policyReport('finance', { phase: 'Failed' })] }));
+    const list = async () => {
+      const { clusters, notObserved } = await lister.list(() => false);
+      const issues = clusters?.get('eu') ?? [];
+      const find = (name: string) => issues.find(({ alert }) => alert === name);
+      return { issue: find('ClusterNotObserved'), isCurrent: find('PolicyNotEnforced')?.isCurrent, notObserved };
+    };
+    expect(await list()).toEqual({ issue: undefined, isCurrent: true, notObserved: new Set() });
+    await ledger.noteObserved('eu', ['Pod', 'status'], stream);
+    expect(await list()).toMatchObject({
+      issue: { problem: expect.stringContaining('Pod, status'), since: clock.now().toISOString(), isCurrent: true },
+      isCurrent: false,
+      notObserved: new Set(['eu']),
+    });
+    // A pause of the hub is no issue of the cluster.
+    await ledger.noteObserved('eu', [], stream);
+    ledger.suspendObservation(['eu']);
+    expect(await list()).toEqual({ issue: undefined, isCurrent: false, notObserved: new Set(['eu']) });
+  });
+
   it('keeps the issues of a cluster that did not change, bounded', async () => {
     const { ledger, lister } = open();
     await ledger.setDesired(desired);

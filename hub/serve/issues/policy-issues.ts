@@ -13,6 +13,7 @@ import type { Issue } from '../../alerts/index.ts';
 import { type ClusterRecord, type Desired, keysBetween } from '../../ledger/index.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
+import { isKnown } from '../fleet/phases.ts';
 import type { PolicyEntry } from '../fleet/policy-entry.ts';
 import { isConflicting } from '../fleet/policy-tally.ts';
 import { clusterLabels } from './cluster-issues.ts';
@@ -144,7 +145,7 @@ export class ClusterPolicyIssues {
     for (const [policy, report] of deviations) {
       const labels = { ...place, policy, ...teamLabel(entry.desired, policy) };
       for (const finding of findingsOf(report))
-        yield { ...finding, severity: severityOf(finding.alert, report), labels, isCurrent: entry.record.connected };
+        yield { ...finding, severity: severityOf(finding.alert, report), labels, isCurrent: isKnown(entry.record) };
     }
   }
 
@@ -161,7 +162,7 @@ export class ClusterPolicyIssues {
         labels: { ...place, policy, ...teamLabel(desired, policy) },
         problem: 'Meant for this cluster, which has reported nothing of it yet.',
         since: null,
-        isCurrent: record.connected,
+        isCurrent: isKnown(record),
       };
     }
   }

@@ -6,6 +6,7 @@ import { type ClusterRecord, keysBetween, type Ledger, type LedgerChange } from 
 import { COMMIT_KIND, readRolloutSlot, summaryOf } from '../../rollout/index.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import type { FleetDeps, FleetReader } from '../fleet/fleet-reader.ts';
+import { isKnown } from '../fleet/phases.ts';
 
 export interface StreamOptions {
   /** Milliseconds between comments. Default 15 s. */
@@ -61,19 +62,19 @@ const MAX_EVENTS = 1_000;
 
 /**
  * Which policies read differently since the last call, by identity of their reports: a ledger that hands out new but
- * equal reports only makes readers read again. A connection that comes or goes touches every policy of its cluster, and so does a change of
+ * equal reports only makes readers read again. That a cluster is known now, or no longer, touches each of its policies, and so does a change of
  * a cluster whose reports were not kept.
  */
 class PolicyDiff {
-  readonly #last = new Map<string, Pick<ClusterRecord, 'policies' | 'connected'>>();
+  readonly #last = new Map<string, Pick<ClusterRecord, 'policies'> & { readonly wasKnown: boolean }>();
 
   update(clusters: readonly ClusterRecord[]): PolicyChange[] {
     return clusters.flatMap((cluster) => this.#updateOne(cluster));
   }
 
   /** Takes over what a reader is about to read by itself. */
-  note({ name, policies, connected }: ClusterRecord): void {
-    this.#last.set(name, { policies, connected });
+  note(record: ClusterRecord): void {
+    this.#last.set(record.name, { policies: record.policies, wasKnown: isKnown(record) });
   }
 
   /** Lets go of reports of which nobody will be told. */
@@ -81,10 +82,11 @@ class PolicyDiff {
     this.#last.delete(cluster);
   }
 
-  #updateOne({ name, policies, connected }: ClusterRecord): PolicyChange[] {
+  #updateOne(record: ClusterRecord): PolicyChange[] {
+    const { name, policies } = record;
     const before = this.#last.get(name);
-    this.#last.set(name, { policies, connected });
-    if (before === undefined || before.connected !== connected) return [{ cluster: name, policies: null }];
+    this.note(record);
+    if (before === undefined || before.wasKnown !== isKnown(record)) return [{ cluster: name, policies: null }];
     const keys = keysBetween(before.policies, policies).toSorted(byText);
     if (keys.length === 0) return [];
     return [{ cluster: name, policies: keys.length > MAX_NAMED ? null : keys }];

@@ -54,6 +54,7 @@ it('says whether a policy was proven in a cluster at a time, and what changed', 
     reason: 'Its agent had proven every lock of the policy that the cluster can have.',
     state: { value: { phase: 'Active', conforms: true, violates: false, revision: OLD_REVISION }, since: proven },
     connected: { value: true, since: proven },
+    observed: { value: true, since: proven },
     accepted: { value: REVISION, since: proven },
     provenRevision: { value: OLD_REVISION, since: proven },
   });
@@ -95,6 +96,33 @@ it('says whether a policy was proven in a cluster at a time, and what changed', 
   expect([problem.status, problem.detail]).toEqual([400, expect.stringContaining('at: must be a time such as')]);
   expect((await read<ProblemDetails>('eu/history')).detail).toMatch(/policy/);
   expect((await read<ProblemDetails>('%00/state?policy=finance')).status).toBe(400);
+});
+
+it('does not know whether a policy was proven while the agent did not observe its cluster', async () => {
+  const { clock, ledger, times } = await tell();
+  await using server = await startApiHarness({ ledger, clock });
+  const stream = { id: 'a', isOpen: () => true };
+  await ledger.openStream('us', stream);
+  await ledger.applyReport('us', report({ seq: 1, full: true, policies: [shortReport('finance')] }), stream);
+  await ledger.confirmStream('us', stream);
+  const marks = [clock.now().toISOString()];
+  for (const outOfDate of [['Pod'], []]) {
+    await clock.advance(60_000);
+    await ledger.noteObserved('us', outOfDate, stream);
+    marks.push(clock.now().toISOString());
+  }
+  const read = async <T>(path: string) => (await (await fetch(`${server.url}/api/v1/clusters/us/${path}`)).json()) as T;
+  const states = await Promise.all(marks.map((at) => read<PolicyStateView>(`state?policy=finance&at=${at}`)));
+  expect(states.map(({ proven, observed }) => [proven, observed])).toEqual([
+    ['yes', { value: true, since: times.at(-1) }],
+    ['unknown', { value: false, since: marks[1] }],
+    ['yes', { value: true, since: marks[2] }],
+  ]);
+  expect(states[1]?.reason).toMatch(/^The agent was connected and did not observe the cluster\. Its last report, .*: Active\.$/);
+  const { items } = await read<{ items: ClusterHistoryItem[] }>('history?policy=finance');
+  expect(items.map(({ kind }) => kind)).toEqual(['observed', 'notObserved', 'connected', 'policy']);
+  const { out } = await runFso(['history', 'finance', '--cluster', 'us', '--at', marks[1] as string], { FSO_SERVER: server.url });
+  expect(out).toMatch(/Connected: +yes, .*\nObserved: +no, since/);
 });
 
 it('fso history says the same', async () => {

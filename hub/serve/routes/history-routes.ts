@@ -29,14 +29,23 @@ const judgeState = ({ phase, violates }: PolicyState): Verdict => {
   return { proven: 'yes', reason: violates ? `${reason}; there were violations.` : `${reason}.` };
 };
 
+/** Why the last report says nothing of a time; undefined: it does. */
+const gapOf = ({ connected, observed }: PolicyStateAt): string | undefined => {
+  if (connected?.value !== true) return 'The cluster was not connected.';
+  if (observed === undefined) return 'Whether its agent observed the cluster is no longer known.';
+  return observed.value ? undefined : 'The agent was connected and did not observe the cluster.';
+};
+
 /** Whether a policy was in force; what the hub did not know is not compliant. */
-const judge = ({ connected, policy: found }: PolicyStateAt, isAhead: boolean): Verdict => {
+const judge = (then: PolicyStateAt, isAhead: boolean): Verdict => {
+  const { policy: found } = then;
   if (isAhead) return { proven: 'unknown', reason: 'That time has not come yet.' };
   if (found === undefined) return { proven: 'unknown', reason: 'No report of this policy from this cluster is recorded for that time.' };
   const { value: state, since } = found;
-  if (connected?.value !== true) {
+  const gap = gapOf(then);
+  if (gap !== undefined) {
     const last = state === null ? 'the cluster does not have the policy' : state.phase;
-    return { proven: 'unknown', reason: `The cluster was not connected. Its last report, of ${since}, says: ${last}.` };
+    return { proven: 'unknown', reason: `${gap} Its last report, of ${since}, says: ${last}.` };
   }
   return state === null ? { proven: 'no', reason: 'The cluster did not have the policy.' } : judgeState(state);
 };
@@ -47,11 +56,21 @@ const END_OF_TIME = '9999-12-31T23:59:59.999Z';
 const NO_FACTS = { revision: null, state: null } as const;
 
 /** One change after the other, the newest first. */
-const itemsOf = ({ time, nothing, connected, accepted, proven, policies = [], gone = [] }: HistoryChange): ClusterHistoryItem[] => [
+const itemsOf = ({
+  time,
+  nothing,
+  connected,
+  observed = null,
+  accepted,
+  proven,
+  policies = [],
+  gone = [],
+}: HistoryChange): ClusterHistoryItem[] => [
   ...policies.map(({ keys: _keys, ...state }) => ({ time, kind: 'policy' as const, ...NO_FACTS, state })),
   ...gone.map(() => ({ time, kind: 'gone' as const, ...NO_FACTS })),
   ...(proven === undefined ? [] : [{ time, kind: 'proven' as const, ...NO_FACTS, revision: proven }]),
   ...(accepted === undefined ? [] : [{ time, kind: 'accepted' as const, ...NO_FACTS, revision: accepted }]),
+  ...(observed === null ? [] : [{ time, kind: observed ? ('observed' as const) : ('notObserved' as const), ...NO_FACTS }]),
   ...(connected === undefined ? [] : [{ time, kind: connected ? ('connected' as const) : ('disconnected' as const), ...NO_FACTS }]),
   ...(nothing === true ? [{ time, kind: 'forgotten' as const, ...NO_FACTS }] : []),
 ];
@@ -79,8 +98,8 @@ export const historyRoutes: readonly Route<HistoryDeps>[] = [
       const { at = now } = query;
       // What is known now is whatever the newest change says, also where another hub's clock is ahead of this one's.
       const then = await ledger.policyStateAt({ cluster, policy: query.policy, at: query.at ?? END_OF_TIME, signal });
-      const { connected = null, accepted = null, proven = null, policy: state = null } = then;
-      return { cluster, policy: query.policy, at, ...judge(then, at > now), state, connected, accepted, provenRevision: proven };
+      const { connected = null, observed = null, accepted = null, proven = null, policy: state = null } = then;
+      return { cluster, policy: query.policy, at, ...judge(then, at > now), state, connected, observed, accepted, provenRevision: proven };
     },
   ),
   jsonRoute(

@@ -176,6 +176,9 @@ export class ScopedLedger implements Ledger {
   readonly setConnected = reject;
   readonly confirmStream = reject;
   readonly noteSeen = reject;
+  readonly noteObserved = reject;
+  readonly suspendObservation = refuse;
+  readonly resumeObservation = refuse;
   readonly setOffered = reject;
   readonly setAck = reject;
   readonly setNack = reject;

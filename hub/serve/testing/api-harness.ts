@@ -82,6 +82,7 @@ export const startApiHarness = async (
   const verifier = new AuditVerifier({ audit: ledger.audit, key: auditKey, clock });
   const lister = new IssueLister({ fleet, certificates: [], verifyAudit: () => verifier.verify(), clock });
   const alerts = new Alerts({
+    pausedMs: () => 0,
     ledger,
     issues: (isNamed) => lister.list(isNamed),
     file: new AlertsFile(undefined, alertsConfig, logger),

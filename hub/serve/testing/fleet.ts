@@ -90,6 +90,7 @@ export const clusterRecord = (
 ): ClusterRecord => ({
   name,
   connected: true,
+  notObserved: null,
   lastSeen: TIME,
   offeredRevision: REVISION,
   acked: { revision: REVISION, digest: 'd' },

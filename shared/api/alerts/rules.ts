@@ -58,6 +58,13 @@ export const ALERT_RULES = {
     meaning: 'The cluster is not connected. It enforces what it last accepted; what the hub shows of it is old.',
     remedy: 'Check the agent and its way to the hub.',
   },
+  ClusterNotObserved: {
+    severity: 'warning',
+    forSeconds: 5 * MINUTE,
+    meaning:
+      'The agent is connected and does not know how its cluster is now: the API server does not answer it, or its work does not come to an end. The locks hold; whether all of them still stand is not known.',
+    remedy: 'Check the API server of the cluster and the log of the agent; the alert says what is out of date.',
+  },
   ClusterNeverSeen: {
     severity: 'info',
     forSeconds: HOUR,

@@ -11,6 +11,7 @@ export const clusterView = (change: Partial<ClusterView> = {}): ClusterView => (
   regions: ['eu-west-1'],
   labels: {},
   connection: 'Connected',
+  notObserved: null,
   lastSeen: after(0),
   offeredRevision: REVISION,
   revision: REVISION,

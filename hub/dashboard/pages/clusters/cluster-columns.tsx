@@ -39,9 +39,14 @@ const Name = ({ cluster: { name, regions, clockSkewMs } }: { readonly cluster: C
 );
 
 /** Without the age of a connected cluster: no event announces its heartbeats. */
-const Connection = ({ cluster: { connection, lastSeen } }: { readonly cluster: ClusterView }) => (
+const Connection = ({ cluster: { connection, notObserved, lastSeen } }: { readonly cluster: ClusterView }) => (
   <>
-    <ConnectionLabel connection={connection} />
+    <ConnectionLabel connection={connection} notObserved={notObserved} />
+    {notObserved === null ? null : (
+      <div className="fso-muted">
+        <RelativeTime time={notObserved.since} />: {notObserved.what.join(', ')}
+      </div>
+    )}
     {connection === 'Disconnected' ? (
       <div className="fso-muted">
         <RelativeTime time={lastSeen} />
@@ -69,7 +74,7 @@ const Revision = ({ cluster }: { readonly cluster: ClusterView }) => {
   );
 };
 
-const Violations = ({ cluster: { name, violations, report, connection } }: { readonly cluster: ClusterView }) => {
+const Violations = ({ cluster: { name, violations, report, connection, notObserved } }: { readonly cluster: ClusterView }) => {
   if (report === null) return <span className="fso-muted">not known</span>;
   return (
     <>
@@ -80,7 +85,7 @@ const Violations = ({ cluster: { name, violations, report, connection } }: { rea
           {formatNumber(violations)}
         </Link>
       )}
-      {connection === 'Connected' ? null : <div className="fso-muted">last known</div>}
+      {connection === 'Connected' && notObserved === null ? null : <div className="fso-muted">last known</div>}
     </>
   );
 };

@@ -19,6 +19,7 @@ const FILTERS: readonly Filter[] = [
 ];
 const LINKED_FILTERS: readonly Filter[] = [
   { name: 'locksReady', label: 'Locks', options: optionsOf({ true: 'Ready', false: 'Not ready' }), isLinked: true },
+  { name: 'observed', label: 'Observed', options: optionsOf({ true: 'Yes', false: 'No' }), isLinked: true },
   { name: 'refusing', label: 'Commit offered', options: optionsOf({ true: 'Refused', false: 'Not refused' }), isLinked: true },
   { name: 'tampered', label: 'Tampered with', options: optionsOf({ true: 'Yes', false: 'No' }), isLinked: true },
 ];

@@ -110,6 +110,18 @@ const clusterRows = (clusters: StatusView['clusters'], ages: ClusterAges): Count
     note: oldest(ages.connected),
   },
   {
+    key: 'not-observed',
+    icon: QuestionCircleIcon,
+    tone: 'warning',
+    title: (
+      <Link to="/clusters" search={{ observed: 'false' }}>
+        Not observed
+      </Link>
+    ),
+    value: clusters.notObserved,
+    note: 'connected, and their agents do not know how they are now',
+  },
+  {
     key: 'stale',
     icon: DisconnectedIcon,
     tone: 'warning',

@@ -57,7 +57,13 @@ const fold = (last: Change, change: Connected): Connected => {
   const { ended = [] } = last;
   if (endsBeside(last, change)) return { ...last, ended: [...ended, ...endOf(change)] };
   const all = isOfAnother(last, change) ? [...ended, ...endOf(last)] : ended;
-  return { ...change, ...(last.opens === true && { opens: true }), ...(all.length > 0 && { ended: all }) };
+  const { outOfDate } = change.opens === true ? change : last;
+  return {
+    ...change,
+    ...(last.opens === true && { opens: true }),
+    ...(outOfDate !== undefined && { outOfDate }),
+    ...(all.length > 0 && { ended: all }),
+  };
 };
 
 const clusterOf = (change: Change): string | null => ('cluster' in change ? change.cluster : null);

@@ -3,7 +3,7 @@ import { internReport } from '@fso/shared/protocol';
 import type { Kysely, Selectable } from 'kysely';
 import { unlessSame } from '../../changes.ts';
 import { internPolicies } from '../../interning.ts';
-import type { ClusterRecord } from '../../types.ts';
+import type { ClusterRecord, NotObserved } from '../../types.ts';
 import { chunkOf, isConforming } from '../batch/chunks.ts';
 import type { StoredCluster } from '../batch/plan-batch.ts';
 import type { ChunkTable, ClusterTable, DeviationTable, Schema } from '../schema.ts';
@@ -11,9 +11,17 @@ import type { ChunkTable, ClusterTable, DeviationTable, Schema } from '../schema
 /** Rows become what they were made of; only this program writes them. */
 const parse = <T>(json: string): T => JSON.parse(json) as T;
 
+/** An older program keeps what it does not know, also when another stream has begun. */
+const notObservedOf = ({ connected_by, stream, not_observed_json }: Selectable<ClusterTable>): ClusterRecord['notObserved'] => {
+  if (connected_by === null || not_observed_json === null) return null;
+  const { stream: saidBy, ...notObserved } = parse<NotObserved & { readonly stream: string | null }>(not_observed_json);
+  return saidBy === stream ? notObserved : null;
+};
+
 const recordOf = (row: Selectable<ClusterTable>, policies: ReadonlyMap<string, PolicyReport>): ClusterRecord => ({
   name: row.name,
   connected: row.connected_by !== null,
+  notObserved: notObservedOf(row),
   lastSeen: row.last_seen,
   offeredRevision: row.offered_revision,
   acked: row.acked_revision === null ? null : { revision: row.acked_revision, digest: row.acked_digest },
@@ -115,12 +123,13 @@ const refreshed = (known: StoredCluster, row: Selectable<ClusterTable>, { chunks
   for (const policy of read) policies.set(policyKey(policy), unlessSame(before.get(policyKey(policy)), policy));
   const isSame = policies.size === before.size && [...policies].every(([key, policy]) => before.get(key) === policy);
   const stored = storedOf(row, isSame ? before : policies);
-  const { acked, nack, report } = known.record;
+  const { acked, nack, report, notObserved } = known.record;
   const record = {
     ...stored.record,
     acked: unlessSame(acked, stored.record.acked),
     nack: unlessSame(nack, stored.record.nack),
     report: unlessSame(report, stored.record.report),
+    notObserved: unlessSame(notObserved, stored.record.notObserved),
   };
   return { ...stored, record };
 };

@@ -28,6 +28,12 @@ const NeverSeen = ({ cluster: { name, regions } }: { readonly cluster: ClusterVi
   </Alert>
 );
 
+const NotObserved = ({ since, what }: NonNullable<ClusterView['notObserved']>) => (
+  <Alert isInline variant="warning" title="Not observed: everything below is what the agent knew last" component="p">
+    Since <RelativeTime time={since} />, out of date: {what.join(', ')}. The locks of the cluster hold without the agent.
+  </Alert>
+);
+
 const IssueAlert = ({ issue, cluster }: { readonly issue: Issue; readonly cluster: ClusterView }) => (
   <Alert isInline variant={issue.level} title={issue.title} component="h2">
     {issue.detail === undefined || issue.detail === '' ? null : <p className="fso-message">{issue.detail}</p>}
@@ -57,7 +63,7 @@ const HEARTBEAT_MS = 30_000;
 
 const Labels = ({ cluster }: { readonly cluster: ClusterView }) => (
   <>
-    <ConnectionLabel connection={cluster.connection} />
+    <ConnectionLabel connection={cluster.connection} notObserved={cluster.notObserved} />
     {cluster.connection === 'Connected' ? <SyncLabel sync={syncStateOf(cluster)} /> : null}
     <SilenceButton label="Silence alerts" size="sm" matchers={[matcherOf('cluster', cluster.name)]} />
   </>
@@ -72,6 +78,11 @@ const Body = ({ cluster }: { readonly cluster: ClusterView }) => (
         </StaleBanner>
       </StackItem>
     ) : null}
+    {cluster.notObserved === null ? null : (
+      <StackItem>
+        <NotObserved {...cluster.notObserved} />
+      </StackItem>
+    )}
     {cluster.connection === 'NeverSeen' ? (
       <StackItem>
         <NeverSeen cluster={cluster} />

@@ -139,7 +139,7 @@ const OfNamespace = ({ governance, choice }: OfNamespaceProps) => (
       <Alert
         isInline
         variant="warning"
-        title={`Cluster ${choice.cluster} is not connected or does not exist: the policies shown are the last known ones.`}
+        title={`Cluster ${choice.cluster} is not connected, not observed or does not exist: the policies shown are the last known ones.`}
         component="p"
       />
     )}

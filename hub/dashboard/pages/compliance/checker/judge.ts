@@ -51,7 +51,7 @@ export interface NamespaceGovernance {
 
 /** @returns why it is not known what governs the namespace; undefined: it is */
 export const gapsOf = ({ fresh, unreported }: Pick<NamespaceGovernance, 'fresh' | 'unreported'>): string | undefined => {
-  if (!fresh) return 'the cluster is not connected or does not exist';
+  if (!fresh) return 'the cluster is not connected, not observed or does not exist';
   return unreported.length === 0 ? undefined : 'the cluster has not reported every policy that applies to it';
 };
 

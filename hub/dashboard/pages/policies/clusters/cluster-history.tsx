@@ -60,6 +60,8 @@ const State = ({ phase, conforms, violates, revision }: PolicyState) => (
 const WHAT: Readonly<Record<ClusterHistoryItem['kind'], string>> = {
   connected: 'Connected',
   disconnected: 'Disconnected',
+  observed: 'Observed again',
+  notObserved: 'Not observed',
   accepted: 'Commit accepted',
   proven: 'All of a commit proven',
   policy: 'Policy',

@@ -6,7 +6,7 @@ import { WORST_FIRST } from '../lock-counts.ts';
 const LOCKS = ['admission', 'binding', 'gatekeeper'] as const satisfies readonly (keyof Enforcement)[];
 export type LockName = (typeof LOCKS)[number];
 
-/** now: current. last: the last report before the cluster disconnected. never: no report yet. */
+/** now: current. last: the last report, of a cluster that is not connected or not observed. never: no report yet. */
 type Knowledge = 'now' | 'last' | 'never';
 
 export interface ClusterRow extends PolicyInCluster {

@@ -1,0 +1,121 @@
+import { type Ages, decodeAges } from '@fso/shared/protocol';
+import type { Clock } from '@fso/shared/runtime';
+import type { Session } from './session.ts';
+import type { DeliveryDeps, DeliveryLimits } from './types.ts';
+
+/** Beyond which age what an agent reports is not known to be so any more, in ms. */
+export interface AgeLimits {
+  /** Of the part of its work that ran longest ago. */
+  readonly partMs: number;
+  /** Of the kind whose news are oldest. */
+  readonly kindMs: number;
+}
+
+/** Names for what is too old where an agent does not say which it is. */
+const TOO_OLD = { part: 'reconcile', kind: 'watch' } as const;
+
+/** @param elapsedMs since the agent said its ages @returns what is out of date; empty: all is known */
+export const findOutOfDate = ({ outOfDate, oldestPartMs, oldestKindMs }: Ages, elapsedMs: number, limits: AgeLimits): readonly string[] => {
+  if (outOfDate.length > 0) return outOfDate;
+  return [
+    ...(oldestPartMs + elapsedMs > limits.partMs ? [TOO_OLD.part] : []),
+    ...(oldestKindMs + elapsedMs > limits.kindMs ? [TOO_OLD.kind] : []),
+  ];
+};
+
+/** Names that come and go while something is out of date all the time are written this often. */
+const RENAME_MS = 60_000;
+
+interface Stamped<T> {
+  readonly value: T;
+  readonly atMs: number;
+}
+
+/** What the ages that an agent says on its stream mean for what it reports. */
+export class AgentObservation {
+  readonly #limits: AgeLimits;
+  readonly #clock: Clock;
+  #heard: Stamped<Ages> | undefined;
+  #said: Stamped<readonly string[]> | undefined;
+
+  constructor(limits: AgeLimits, clock: Clock) {
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  /** Takes the payload of a pong. @returns whether it says ages */
+  hear(pong: Buffer): boolean {
+    const ages = decodeAges(pong);
+    if (ages !== undefined) this.#heard = { value: ages, atMs: this.#clock.monotonicMs() };
+    return ages !== undefined;
+  }
+
+  /** Until the next pong nothing is known of the ages. @returns whether something was */
+  forget(): boolean {
+    const hadAges = this.#heard !== undefined;
+    this.#heard = undefined;
+    return hadAges;
+  }
+
+  /** @returns what is out of date now; empty: all is known; undefined: the agent has said no ages */
+  outOfDate(): readonly string[] | undefined {
+    if (this.#heard === undefined) return undefined;
+    const nowMs = this.#clock.monotonicMs();
+    const found = findOutOfDate(this.#heard.value, nowMs - this.#heard.atMs, this.#limits);
+    const isRenamed = this.#said === undefined || nowMs - this.#said.atMs >= RENAME_MS;
+    if (found.length === 0) this.#said = undefined;
+    else if (isRenamed) this.#said = { value: found, atMs: nowMs };
+    return this.#said?.value ?? found;
+  }
+}
+
+/** How often ages are looked at between two pings. */
+const LOOKS = 15;
+/** A look that is later says nothing of agents: their pongs may lie unread. */
+const LATE_MS = 1_000;
+
+/** Looks at the ages of all agents about once a second, and bounds the time for which a pause of the hub makes them unknown. */
+export class ObservationWatch {
+  readonly #sessions: () => Iterable<Session>;
+  readonly #limits: Pick<DeliveryLimits, 'heartbeatMs' | 'suspendedMs'>;
+  readonly #deps: Pick<DeliveryDeps, 'clock' | 'ledger'>;
+  /** Clusters whose observation is suspended, and until when: monotonic, ms. */
+  #suspended: { readonly clusters: readonly string[]; readonly untilMs: number } = { clusters: [], untilMs: 0 };
+
+  constructor(
+    sessions: () => Iterable<Session>,
+    limits: Pick<DeliveryLimits, 'heartbeatMs' | 'suspendedMs'>,
+    deps: Pick<DeliveryDeps, 'clock' | 'ledger'>,
+  ) {
+    this.#sessions = sessions;
+    this.#limits = limits;
+    this.#deps = deps;
+  }
+
+  suspend(): void {
+    const { clock, ledger } = this.#deps;
+    const clusters = [...this.#sessions()].flatMap((session) => (session.askAges() ? [session.cluster] : []));
+    ledger.suspendObservation(clusters);
+    const untilMs = clock.monotonicMs() + this.#limits.suspendedMs;
+    this.#suspended = { clusters: [...new Set([...this.#suspended.clusters, ...clusters])], untilMs };
+  }
+
+  /** Looks until aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    const everyMs = this.#limits.heartbeatMs / LOOKS;
+    while (!signal.aborted) {
+      const due = clock.monotonicMs() + everyMs;
+      await clock.sleep(everyMs, signal).catch(() => undefined);
+      if (!signal.aborted && clock.monotonicMs() - due <= LATE_MS) this.#look();
+    }
+  }
+
+  #look(): void {
+    for (const session of this.#sessions()) session.lookAtAges();
+    const { clusters, untilMs } = this.#suspended;
+    if (clusters.length === 0 || this.#deps.clock.monotonicMs() < untilMs) return;
+    this.#deps.ledger.resumeObservation(clusters);
+    this.#suspended = { clusters: [], untilMs: 0 };
+  }
+}

@@ -1,0 +1,32 @@
+import type { ClusterRecord } from './types.ts';
+
+/** What is out of date of a cluster whose hub was paused. */
+export const HUB_PAUSE = 'HubPause';
+
+/** Clusters that one hub reads as not observed for a while, whatever is stored of them. */
+export class SuspendedClusters {
+  /** RFC 3339, by name. */
+  readonly #since = new Map<string, string>();
+  /** By the record as it is stored: readers tell by identity what is new. */
+  readonly #shown = new WeakMap<ClusterRecord, ClusterRecord>();
+
+  add(name: string, since: string): void {
+    if (!this.#since.has(name)) this.#since.set(name, since);
+  }
+
+  /** @returns whether it was there */
+  delete(name: string): boolean {
+    return this.#since.delete(name);
+  }
+
+  /** The record as it is to be read. */
+  show(record: ClusterRecord): ClusterRecord {
+    const since = this.#since.get(record.name);
+    if (since === undefined || !record.connected || record.notObserved !== null) return record;
+    const known = this.#shown.get(record);
+    if (known?.notObserved?.since === since) return known;
+    const shown = { ...record, notObserved: { since, what: [HUB_PAUSE] } };
+    this.#shown.set(record, shown);
+    return shown;
+  }
+}
