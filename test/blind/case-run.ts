@@ -66,8 +66,6 @@ export class CaseRun {
       const failures = [`the API server has no ${blindCase.kind}`];
       return { ...outcome, failures, bites: NO_BITES, ending: '', tookMs: performance.now() - started };
     }
-    await waitUntilWhole(world);
-    world.events.length = 0;
     const run = new CaseRun(world, blindCase, { kind, patienceMs });
     await run.#run();
     const failures = [...run.#failures, ...run.#testimony.failures];
@@ -80,6 +78,8 @@ export class CaseRun {
 
   async #run(): Promise<void> {
     try {
+      // A case before may have failed to heal.
+      await waitUntilWhole(this.#world);
       if (this.#case.fault === 'malformed' && this.#case.lock === 'whole') await this.#malformFields();
       else await this.#blind();
     } catch (error) {
@@ -104,7 +104,12 @@ export class CaseRun {
       }
     }
     if (this.#case.isLong && this.#ending === 'blind') await this.#readCommandLine();
-    if (hasFault(this.#case) && countBites(proxy.bites) === 0) this.#failures.add('the fault did not bite');
+    if (hasFault(this.#case) && !this.#hasBitten) this.#failures.add('the fault did not bite');
+  }
+
+  get #hasBitten(): boolean {
+    const { bites } = this.#world.proxy;
+    return this.#case.fault === 'list-lags' ? bites.stale > 0 : countBites(bites) > 0;
   }
 
   /** The status in the cluster follows later. */
@@ -114,7 +119,7 @@ export class CaseRun {
 
   #unsettledText(): string {
     const { outOfDate, claims } = readAgent(this.#world.agent);
-    return `neither blind nor right: out of date: ${outOfDate.join(', ') || 'nothing'}; claims: ${claims.join(', ') || 'none'}`;
+    return `neither blind nor right: out of date: ${outOfDate.join(', ') || 'nothing'}; claims: ${shortList(claims)}`;
   }
 
   /** Looks once. @returns whether the case has shown what it is to show */
@@ -130,7 +135,7 @@ export class CaseRun {
     if (this.#case.lock === 'whole') await this.#findOpenings();
     if (!hasFault(this.#case)) return this.#lookAtControl(begunMs);
     if (this.#isSilent()) return 'blind';
-    if (countBites(this.#world.proxy.bites) === 0) return undefined;
+    if (!this.#hasBitten) return undefined;
     if (this.#case.lock === 'taken') return (await this.#lock.isKnown(this.#world)) ? 'right' : undefined;
     return this.#testimony.hasHeard ? 'sees' : undefined;
   }
@@ -220,6 +225,12 @@ export class CaseRun {
     await this.#lock.undo?.(this.#world);
   }
 }
+
+const SHOWN_CLAIMS = 3;
+export const shortList = (claims: readonly string[]): string => {
+  const more = claims.length - SHOWN_CLAIMS;
+  return `${claims.slice(0, SHOWN_CLAIMS).join(', ') || 'nothing'}${more > 0 ? ` and ${more} more` : ''}`;
+};
 
 /** Waits until everything is claimed everywhere again, and nothing is open. */
 const waitUntilWhole = (world: BlindWorld): Promise<void> =>

@@ -15,7 +15,7 @@ export const readHub = async ({ hub }: BlindWorld): Promise<readonly string[]> =
   const response = await fetch(`${hub.url}/api/v1/clusters/eu`);
   if (!response.ok) return [];
   const { provenRevision, policies } = (await response.json()) as ClusterAnswer;
-  const active = policies['Active'] ?? 0;
+  const active = policies['active'] ?? 0;
   return [...(provenRevision === null ? [] : [`commit ${provenRevision} is proven`]), ...(active > 0 ? [`${active} policies are Active`] : [])];
 };
 
