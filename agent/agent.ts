@@ -9,6 +9,7 @@ import type { AgentConfig } from './config.ts';
 import { injectionKinds } from './enforce/index.ts';
 import { type AgentParts, type AgentStatus, runLeaderTerms, uninstallRequestIn } from './leader-term.ts';
 import { createAgentMetrics } from './metrics.ts';
+import { OBSERVATION_LIMITS } from './observation/index.ts';
 import type { AgentSnapshot, Observatory } from './observe/index.ts';
 import { LiveObservatory } from './observe/index.ts';
 import packageJson from './package.json' with { type: 'json' };
@@ -81,6 +82,12 @@ const healthListener =
     send(response, 404, 'not found\n');
   };
 
+/** Only a leader observes; a replica that waits has its caches. */
+const observationProblem = ({ status, observatory }: AgentParts): string | undefined => {
+  const { outOfDate } = observatory.ages();
+  return status.isLeader && outOfDate.length > 0 ? `not observed: ${outOfDate.join(', ')}` : undefined;
+};
+
 const PREPARE_RETRY = { baseMs: 500, maxMs: 30_000, minMs: 100 } as const;
 
 /**
@@ -104,7 +111,7 @@ export const startAgent = async (config: AgentConfig, deps: AgentDeps, signal: A
     status,
   };
   const listener = await listen(
-    healthListener(() => status.problem, registry),
+    healthListener(() => status.problem ?? observationProblem(parts), registry),
     config.listen,
     ending,
   );
@@ -176,8 +183,11 @@ interface EnforceOptions {
 const enforce = async (parts: AgentParts, { settings, onUninstalled }: EnforceOptions, signal: AbortSignal): Promise<void> => {
   const { client, logger, clock, random } = parts.runtime;
   const { capabilities, trust } = settings;
-  const informers = createInformers(client, { logger, clock, random }, signal);
-  const view = new ClusterView({ factory: informers, kinds: injectionKinds(capabilities.injection), clock }, signal);
+  const { limits = OBSERVATION_LIMITS } = parts.config;
+  const waits = { watchSilenceMs: limits.silenceMs, outdatedListMs: limits.kindMs };
+  const informers = createInformers(client, { logger, clock, random, ...waits }, signal);
+  const kinds = injectionKinds(capabilities.injection);
+  const view = new ClusterView({ factory: informers, kinds, clock, podListMs: limits.podListMs }, signal);
   parts.status.problem = 'caches are not filled yet';
   await view.ready(signal);
   logger.info({ kubernetesVersion: capabilities.kubernetesVersion, user: trust.agent }, 'caches filled');

@@ -16,7 +16,7 @@ import {
 import { readTelemetry, TELEMETRY_SECRETS, TELEMETRY_VARIABLES, type TelemetryConfig, withoutUnusedTelemetry } from '@fso/shared/telemetry';
 import { readTrust, type TrustConfig, VERIFY_MODES } from '@fso/shared/trust';
 import { z } from 'zod';
-import type { ObservationLimits } from './observation-limits.ts';
+import type { ObservationLimits } from './observation/index.ts';
 
 const Flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 const Millis = z.coerce.number().int().min(1).max(3_600_000);

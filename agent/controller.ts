@@ -1,5 +1,5 @@
-import { type CustomResourceDefinition, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
-import { type Allowance, createAllowance } from '@fso/shared/runtime';
+import { type ControllerMetrics, type CustomResourceDefinition, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
+import { type Allowance, createAllowance, PauseDetector } from '@fso/shared/runtime';
 import {
   buildFinalizerWrites,
   buildWrites,
@@ -16,8 +16,9 @@ import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
 import { isAlert, ServerDefaults, SettledDefinitions, type WriteFailure } from './enforce/index.ts';
 import type { AgentMetrics } from './metrics.ts';
+import { ClusterObservation, OBSERVATION_LIMITS, type ObservationLimits, ObservationWatch, RoundParts } from './observation/index.ts';
 import type { EventSink, LiveObservatory, ViolationTimeStore } from './observe/index.ts';
-import { NodeMoves, reportMoves, TamperLog } from './observe/index.ts';
+import { MalformedLog, NodeMoves, reportMoves, TamperLog } from './observe/index.ts';
 import type { ClusterSettings } from './plan/index.ts';
 import {
   type ClusterPlan,
@@ -35,7 +36,7 @@ import { LockMonitor, StatusPublisher } from './status/index.ts';
 
 export interface ControllerDeps {
   readonly runtime: AgentRuntime;
-  readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs'>;
+  readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs' | 'limits'>;
   readonly settings: ClusterSettings;
   readonly view: ClusterView;
   /** Receivers of the outcome of a round, beside the cluster. */
@@ -90,6 +91,22 @@ export class Controller {
   #moves: NodeMoves | undefined;
   #plan: ClusterPlan | undefined;
   #rounds = 0;
+  readonly #limits: ObservationLimits;
+  readonly #parts: RoundParts;
+  readonly #pauses: PauseDetector;
+  readonly #observation: ClusterObservation;
+  readonly #watch: ObservationWatch;
+  readonly #malformed: MalformedLog;
+  /** Pauses whose end is not seen yet: everything is read and planned again first. */
+  #pending = 0;
+  /** Everything was read again: the next round ends the pause. */
+  #isResuming: boolean = false;
+  /** Something has changed since the last round that the version of the cache does not show. */
+  #isDirty: boolean = true;
+  /** Version of the cache in the last round. */
+  #seenVersion = 0;
+  /** When the next round is due because of the time alone, monotonic ms. */
+  #dueMs = Number.POSITIVE_INFINITY;
   readonly #planning: Allowance;
   /** When the next round may begin, monotonic ms. */
   #restUntil = 0;
@@ -102,6 +119,25 @@ export class Controller {
     this.#signal = signal;
     this.#queue = new WorkQueue({ clock });
     this.#planning = createAllowance(clock, PLANNING);
+    const { limits = OBSERVATION_LIMITS } = config;
+    this.#limits = limits;
+    this.#pauses = new PauseDetector({ clock, lateMs: limits.pauseMs });
+    // How long something lasted does not count the time in which nobody could look.
+    const awake = this.#pauses.awakeClock();
+    this.#parts = new RoundParts({ clock, onFailure: (part, error) => logger.error({ err: error, part }, 'a part of the round failed') });
+    this.#observation = new ClusterObservation({ clock, limits, kinds: () => view.kinds(), parts: this.#parts });
+    this.#malformed = new MalformedLog(outputs.events);
+    const onObserved = (): void => {
+      outputs.observatory.notify();
+      this.#wake();
+    };
+    this.#watch = new ObservationWatch({
+      clock: awake,
+      limits,
+      observation: this.#observation,
+      events: outputs.events,
+      onChange: onObserved,
+    });
     this.#context = {
       client,
       view,
@@ -124,9 +160,16 @@ export class Controller {
       signal,
     );
     const onVerdict = (result: string) => outputs.metrics.probes.inc({ result });
-    this.#probers = new Probers({ client, clock, bindGate: capabilities.floor, onChange: () => this.#wake(), onVerdict }, signal);
+    this.#probers = new Probers({ client, clock: awake, bindGate: capabilities.floor, onChange: () => this.#wake(), onVerdict }, signal);
     const failures = () => this.#pool.failures();
-    this.#monitor = new LockMonitor({ clock, view, capabilities, probers: this.#probers, failures, graceMs: config.gatekeeperGraceMs });
+    this.#monitor = new LockMonitor({
+      clock: awake,
+      view,
+      capabilities,
+      probers: this.#probers,
+      failures,
+      graceMs: config.gatekeeperGraceMs,
+    });
     this.#publisher = new StatusPublisher({
       clock,
       capabilities,
@@ -135,6 +178,8 @@ export class Controller {
       outputs,
       tampering: this.#tampering,
       violationTimes,
+      parts: this.#parts,
+      observation: { problemOf: (claim) => this.#observation.problemOf(claim), isShown: () => this.#watch.isShown },
       wake: (delayMs) => this.#wake(delayMs),
     });
   }
@@ -151,26 +196,40 @@ export class Controller {
       waitingWrites: () => this.#pool.waiting,
       failingWrites: () => this.#pool.failures().length,
       oldestProofs: () => this.#probers.oldestProofs(),
+      ages: () => this.#observation.ages(),
+      lateShare: () => this.#pauses.lateShare(),
     });
+    outputs.observatory.follow(() => this.#observation.ages());
+    this.#pauses.onPause((pausedMs) => this.#startOver(pausedMs));
     this.#queue.add(KEY);
     try {
       const reconcile = () => Promise.resolve().then(() => this.#reconcile());
       const { logger } = runtime;
-      await runController({ name: 'enforce', queue: this.#queue, logger, metrics: metrics.controller, reconcile }, this.#signal);
+      const rounds = runController({ name: 'enforce', queue: this.#queue, logger, metrics: this.#roundMetrics(), reconcile }, this.#signal);
+      await Promise.all([rounds, this.#pauses.run(this.#signal), this.#watch.run(this.#signal)]);
     } finally {
+      // What the term found out says nothing of what comes after it.
+      this.#observation.pause();
       stopWatching();
     }
+  }
+
+  /** A round in which a part failed counts as one that failed. */
+  #roundMetrics(): ControllerMetrics {
+    const { controller } = this.#deps.outputs.metrics;
+    return { reconciled: (fact) => controller.reconciled(this.#parts.hasFailed ? { ...fact, outcome: 'error' } : fact) };
   }
 
   /** Publishes the state of the cluster where no round has done so yet, without a write or a proof. */
   observe(): void {
     if (this.#rounds > 0) return;
     const now = this.#deps.runtime.clock.now();
+    this.#parts.begin();
     const plan = this.#planRound(now);
     // What is not proven is pending. The signal has aborted, so no probe goes out.
     const indexed = this.#expectProofs(plan);
     this.#publisher.publish(plan, indexed, now);
-    this.#recordRound();
+    this.#recordRound(plan);
   }
 
   /** Records that the intake restored a policy; the hub knows it already. */
@@ -181,6 +240,7 @@ export class Controller {
 
   /** Asks for the next round, which waits until the time that rounds took is paid back, and a moment for what comes with what asks. */
   #wake(delayMs = 0): void {
+    this.#isDirty = true;
     this.#queue.addAfter(KEY, Math.max(delayMs, this.#restMs()));
   }
 
@@ -188,24 +248,80 @@ export class Controller {
     return Math.max(this.#planning.charge(0), this.#restUntil - this.#deps.runtime.clock.monotonicMs());
   }
 
+  /** After a pause nothing is known until all kinds are read and planned again. */
+  #startOver(pausedMs: number): void {
+    const { runtime, view } = this.#deps;
+    runtime.logger.warn({ pausedMs: Math.round(pausedMs) }, 'this process did not run for a while: everything is read again');
+    this.#observation.pause();
+    this.#pending += 1;
+    const pauses = this.#pending;
+    view.relistAll(runtime.clock, this.#signal).then(
+      () => {
+        if (pauses !== this.#pending) return;
+        this.#pending = 0;
+        this.#isResuming = true;
+        this.#wake();
+      },
+      // The term has ended.
+      () => undefined,
+    );
+  }
+
   #reconcile(): ReconcileResult {
-    const { runtime } = this.#deps;
+    const { runtime, view } = this.#deps;
     const started = runtime.clock.monotonicMs();
     const now = runtime.clock.now();
+    if (this.#isIdle(started)) {
+      this.#parts.confirm();
+      return this.#lookAgain(started);
+    }
+    this.#isDirty = false;
+    this.#seenVersion = view.version;
+    const isResuming = this.#isResuming;
+    this.#parts.begin();
     const plan = this.#planRound(now);
     const throttled = { unproven: this.#monitor.unprovenCount, isProving: this.#probers.lockOne.pendingCount > 0 };
     const due = this.#throttles.due(plan, throttled, started);
     const enforcing = buildWrites(due.actions, this.#context);
     runtime.trace?.enforcing(enforcing.map(({ key }) => key));
+    this.#pool.submit([...enforcing, ...(plan.isGoverned ? this.#publish(plan, now) : [])]);
+    this.#parts.end();
+    this.#malformed.look(view.malformed);
+    if (isResuming) this.#resume();
+    this.#rest(runtime.clock.monotonicMs() - started);
+    this.#recordRound(plan);
+    return this.#nextRound(plan, due.waitMs, now);
+  }
+
+  /** Asks for the proofs of a plan, and publishes what is known. @returns the writes of statuses and finalizers */
+  #publish(plan: ClusterPlan, now: Date): readonly Write[] {
     const indexed = this.#expectProofs(plan);
     const statuses = this.#publisher.publish(plan, indexed, now);
+    const releases = this.#parts.run('status', () => this.#releases(plan), []);
+    return [...releases, ...statuses];
+  }
+
+  #releases(plan: ClusterPlan): readonly Write[] {
     this.#writeEvents.recordDeletions(plan);
     const failing = this.#pool.failures().filter(isAlert);
-    const stuck = new Set(failing.map(({ key }) => key));
-    this.#pool.submit([...enforcing, ...buildFinalizerWrites(plan, stuck, this.#context), ...statuses]);
-    this.#rest(runtime.clock.monotonicMs() - started);
-    this.#recordRound();
-    return this.#nextRound(plan, due.waitMs, now);
+    return buildFinalizerWrites(plan, new Set(failing.map(({ key }) => key)), this.#context);
+  }
+
+  /** Nothing has changed, and nothing is due: another round would plan the same. */
+  #isIdle(now: number): boolean {
+    const isSame = !this.#isDirty && this.#deps.view.version === this.#seenVersion;
+    return isSame && now < this.#dueMs && !this.#parts.hasFailed;
+  }
+
+  #lookAgain(now: number): ReconcileResult {
+    return { requeueAfterMs: Math.max(1, Math.min(this.#limits.lookMs, this.#dueMs - now)) };
+  }
+
+  #resume(): void {
+    this.#isResuming = false;
+    if (this.#pending > 0) return;
+    this.#observation.resume();
+    this.#watch.look();
   }
 
   /** @param tookMs the time that a round took */
@@ -217,7 +333,9 @@ export class Controller {
     this.#restUntil = this.#deps.runtime.clock.monotonicMs() + Math.max(SPACING_MS, tookMs);
   }
 
-  #recordRound(): void {
+  /** A round without the policies has nothing to say of them yet. */
+  #recordRound({ isGoverned }: ClusterPlan): void {
+    if (!isGoverned) return;
     this.#rounds += 1;
     if (this.#rounds === 1) this.#deps.onFirstRound();
   }
@@ -230,15 +348,24 @@ export class Controller {
     if (message !== undefined) outputs.events.ofCluster({ severity: 'warning', reason: 'NewerSchema', message });
   }
 
-  #planRound(now: Date): ClusterPlan {
-    const { view, outputs, settings } = this.#deps;
-    if (this.#rounds === 0) this.#tampering.restore(view.livePolicies());
+  #takeOver(): void {
+    if (this.#rounds === 0) this.#tampering.restore(this.#deps.view.livePolicies());
     this.#takeOverDefinitions();
+  }
+
+  #reportMoves(): void {
+    const { view, outputs } = this.#deps;
     this.#moves ??= new NodeMoves(view.parameters.list());
     reportMoves(this.#moves.find(view.nodes.list()), outputs.events);
+  }
+
+  #planRound(now: Date): ClusterPlan {
+    const { view, settings } = this.#deps;
+    this.#parts.run('foundation', () => this.#takeOver(), undefined);
+    this.#parts.run('violations', () => this.#reportMoves(), undefined);
     const renewedAt = this.#renewal.due(this.#monitor.isIndexOpen, now);
     const learnt = { defaults: this.#defaults, settledDefinitions: this.#definitions, renewedAt };
-    const plan = planCluster(view, { ...settings, ...learnt }, now, this.#plan);
+    const plan = planCluster(view, { ...settings, ...learnt }, now, { previous: this.#plan, parts: this.#parts });
     this.#plan = plan;
     return plan;
   }
@@ -262,8 +389,10 @@ export class Controller {
     const settledMs = this.#unsettled.nextMs(this.#deps.runtime.clock.monotonicMs());
     const others = [throttledMs, changeMs, settledMs, this.#tampering.endsInMs(now), this.#renewal.waitMs(now)];
     const waits = [...this.#monitor.gracesLeftMs(), ...others.filter((ms) => ms !== undefined)];
-    if (waits.length === 0) return {};
-    return { requeueAfterMs: Math.min(MAX_TIMER_MS, Math.max(1, this.#restMs(), Math.min(...waits))) };
+    const started = this.#deps.runtime.clock.monotonicMs();
+    const dueMs = Math.min(MAX_TIMER_MS, Math.max(1, this.#restMs(), Math.min(...waits)));
+    this.#dueMs = started + dueMs;
+    return this.#lookAgain(started);
   }
 
   /** A CRD as a write left it: what its schema kept from being written can be now. */

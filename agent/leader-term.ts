@@ -1,5 +1,5 @@
-import { AGENT_LEASE, ANNOTATIONS, type ClusterEvent, type KubeObject, SYSTEM_NAMESPACE, type UninstallReport } from '@fso/shared/api';
-import { EventRecorder, type Informer, NAMESPACE_KIND, runAsLeader } from '@fso/shared/kube';
+import { AGENT_LEASE, ANNOTATIONS, type ClusterEvent, SYSTEM_NAMESPACE, type UninstallReport } from '@fso/shared/api';
+import { EventRecorder, NAMESPACE_KIND, runAsLeader } from '@fso/shared/kube';
 import { untilAborted } from '@fso/shared/runtime';
 import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
@@ -141,7 +141,6 @@ class LeaderTerm {
     this.#signal.addEventListener('abort', view.namespaces.onChange(checkUninstall), { once: true });
     checkUninstall();
     const enforcing = Promise.all([controller.run(), this.#keepReports()]).then(() => this.#reportUninstall(controller));
-    this.#watchReadability();
     // Before it there is no state of policies to report.
     const linked = this.#firstRound.promise.then((isDone) => (isDone ? this.#linkToHub(controller) : undefined));
     await Promise.all([enforcing, this.#violationTimes.run(this.#signal), this.#eventStore.run(this.#signal), linked]);
@@ -204,28 +203,6 @@ class LeaderTerm {
       await runtime.clock.sleep(POLL_MS, this.#signal).catch(() => undefined);
     }
     return 'Reported';
-  }
-
-  #watchReadability(): void {
-    const { policies, parameters } = this.#cluster.view;
-    this.#alertWhenUnreadable(
-      policies,
-      'PoliciesUnreadable',
-      'SovereignPolicies cannot be read; what they said before stays in force, and their CRD is put back if it is gone',
-    );
-    this.#alertWhenUnreadable(
-      parameters,
-      'ParametersUnreadable',
-      'FloorParameters cannot be read; their CRD, and what stood in them, is put back',
-    );
-  }
-
-  #alertWhenUnreadable(informer: Informer<KubeObject>, reason: string, message: string): void {
-    const onReadable = (readable: boolean): void => {
-      if (!readable) this.#events.ofCluster({ severity: 'alert', reason, message });
-    };
-    onReadable(informer.readable);
-    this.#signal.addEventListener('abort', informer.onReadable(onReadable), { once: true });
   }
 
   async #linkToHub(controller: Controller): Promise<void> {

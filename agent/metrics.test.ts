@@ -35,6 +35,8 @@ it('the leader has the state of the cluster, and the next replica does not find 
     waitingWrites: () => 4,
     failingWrites: () => 1,
     oldestProofs: () => ({ floor: new Date(60_000) }),
+    ages: () => ({ oldestPartMs: 2_000, oldestKindMs: Number.POSITIVE_INFINITY, outOfDate: ['Pod'] }),
+    lateShare: () => 0.5,
   });
   metrics.hubConnected.set(1);
   metrics.measure(SNAPSHOT);
@@ -55,6 +57,9 @@ it('the leader has the state of the cluster, and the next replica does not find 
     'fso_agent_waiting_writes 4',
     'fso_agent_failing_writes 1',
     'fso_agent_oldest_proof_timestamp_seconds{lock="floor"} 60',
+    'fso_agent_oldest_part_age_seconds 2',
+    'fso_agent_out_of_date{observation="Pod"} 1',
+    'fso_agent_starved 1',
   ]);
   metrics.endTerm();
   expect(await gaugesOf(registry)).toEqual([]);

@@ -1,5 +1,6 @@
 import { CONDITIONS, EnforcementAction, Phase } from '@fso/shared/api';
 import type { ControllerMetrics } from '@fso/shared/kube';
+import type { Ages } from '@fso/shared/protocol';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { AgentSnapshot, PolicySnapshot } from './observe/index.ts';
 
@@ -11,6 +12,10 @@ export interface AgentReadings {
   failingWrites(): number;
   /** Time of the oldest proof among all namespaces; absent: the lock has nothing to prove. */
   oldestProofs(): Readonly<Partial<Record<'floor' | 'gatekeeper', Date>>>;
+  /** How old the evidence of the reports is. */
+  ages(): Ages;
+  /** Share of the last minute's timers that were late, from 0 to 1. */
+  lateShare(): number;
 }
 
 /** Metrics of the agent. */
@@ -35,7 +40,7 @@ export interface AgentMetrics {
 const PROBE_RESULTS = ['proven', 'unproven', 'inconclusive'];
 
 /** Gauges of the state of the cluster, which only the leader has. */
-const createStateGauges = (registry: Registry, readings: () => AgentReadings | undefined) => {
+const createStateGauges = (registry: Registry, readings: () => AgentReadings | undefined, isProven: () => boolean | undefined) => {
   const registers = [registry];
   return {
     policies: new Gauge({ name: 'fso_agent_policies', help: 'SovereignPolicies by phase.', labelNames: ['phase'], registers }),
@@ -53,9 +58,14 @@ const createStateGauges = (registry: Registry, readings: () => AgentReadings | u
     }),
     proven: new Gauge({
       name: 'fso_agent_proven',
-      help: '1: every policy is proven by each lock that the cluster can have.',
+      help: '1: every policy is proven by each lock that the cluster can have, and nothing that this rests on is out of date.',
       labelNames: [],
       registers,
+      collect() {
+        const isObserved = readings()?.ages().outOfDate.length === 0;
+        const proven = isProven();
+        setOrRemove(this, proven === undefined ? undefined : Number(proven && isObserved));
+      },
     }),
     certificateExpiry: new Gauge({
       name: 'fso_agent_certificate_expiry_timestamp_seconds',
@@ -100,6 +110,53 @@ const createStateGauges = (registry: Registry, readings: () => AgentReadings | u
   };
 };
 
+/** More than this share of timers that were late is a process that starves. */
+const STARVED_SHARE = 0.2;
+
+/** Gauges of what a leader can see of its cluster. */
+const createObservationGauges = (registry: Registry, readings: () => AgentReadings | undefined): void => {
+  const registers = [registry];
+  const seconds = (ms: number | undefined): number | undefined => (ms === undefined || !Number.isFinite(ms) ? undefined : ms / 1000);
+  new Gauge({
+    name: 'fso_agent_oldest_part_age_seconds',
+    help: 'Time since the part of a round ran without an error that did so longest ago; absent: one never did.',
+    labelNames: [],
+    registers,
+    collect() {
+      setOrRemove(this, seconds(readings()?.ages().oldestPartMs));
+    },
+  });
+  new Gauge({
+    name: 'fso_agent_oldest_kind_age_seconds',
+    help: 'Time since the kind was seen that was seen longest ago; absent: of one nothing was heard yet.',
+    labelNames: [],
+    registers,
+    collect() {
+      setOrRemove(this, seconds(readings()?.ages().oldestKindMs));
+    },
+  });
+  new Gauge({
+    name: 'fso_agent_out_of_date',
+    help: '1: this part of a round, or kind, is out of date, and nothing that rests on it counts as proven.',
+    labelNames: ['observation'],
+    registers,
+    collect() {
+      this.reset();
+      for (const observation of readings()?.ages().outOfDate ?? []) this.set({ observation }, 1);
+    },
+  });
+  new Gauge({
+    name: 'fso_agent_starved',
+    help: '1: a fifth of the last minute or more this process did not get to run in time.',
+    labelNames: [],
+    registers,
+    collect() {
+      const share = readings()?.lateShare();
+      setOrRemove(this, share === undefined ? undefined : Number(share > STARVED_SHARE));
+    },
+  });
+};
+
 type StateGauges = ReturnType<typeof createStateGauges>;
 
 const setOrRemove = (gauge: Gauge, value: number | undefined): void => {
@@ -112,7 +169,8 @@ const clearState = (gauges: StateGauges): void => {
   for (const gauge of [gauges.proven, gauges.certificateExpiry, gauges.hubConnected]) gauge.remove();
 };
 
-const measurePolicies = (policies: Iterable<PolicySnapshot>, gauges: StateGauges): void => {
+/** @returns whether all of them are proven */
+const measurePolicies = (policies: Iterable<PolicySnapshot>, gauges: StateGauges): boolean => {
   const phases = new Map<Phase, number>(Phase.options.map((phase) => [phase, 0]));
   const violations = new Map<EnforcementAction, number>(EnforcementAction.options.map((action) => [action, 0]));
   let allProven = true;
@@ -123,7 +181,7 @@ const measurePolicies = (policies: Iterable<PolicySnapshot>, gauges: StateGauges
   }
   for (const [phase, count] of phases) gauges.policies.set({ phase }, count);
   for (const [action, count] of violations) gauges.violations.set({ enforcement_action: action }, count);
-  gauges.proven.set(allProven ? 1 : 0);
+  return allProven;
 };
 
 const measureLocks = ({ conditions, gatekeeper }: AgentSnapshot['cluster'], { lockReady }: StateGauges): void => {
@@ -139,13 +197,19 @@ export const createAgentMetrics = (registry: Registry, version: string): AgentMe
   let readings: AgentReadings | undefined;
   const reconciles = new Histogram({
     name: 'fso_agent_reconcile_duration_seconds',
-    help: 'Time to plan one round over the whole cluster, by result; the writes run separately.',
+    help: 'Time to plan one round over the whole cluster, by result (error: a part of it failed); the writes run separately.',
     labelNames: ['result'],
     buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
     registers,
   });
   const probes = new Counter({ name: 'fso_agent_probes_total', help: 'Probes of the locks by result.', labelNames: ['result'], registers });
-  const gauges = createStateGauges(registry, () => readings);
+  let isProven: boolean | undefined;
+  const gauges = createStateGauges(
+    registry,
+    () => readings,
+    () => isProven,
+  );
+  createObservationGauges(registry, () => readings);
   new Gauge({ name: 'fso_agent_build_info', help: '1, with the version of the agent.', labelNames: ['version'], registers }).set(
     { version },
     1,
@@ -183,7 +247,7 @@ export const createAgentMetrics = (registry: Registry, version: string): AgentMe
     certificateExpiry: gauges.certificateExpiry,
     hubConnected: gauges.hubConnected,
     measure: ({ policies, cluster }) => {
-      measurePolicies(policies.values(), gauges);
+      isProven = measurePolicies(policies.values(), gauges);
       measureLocks(cluster, gauges);
     },
     beginTerm: (next) => {
@@ -191,6 +255,7 @@ export const createAgentMetrics = (registry: Registry, version: string): AgentMe
     },
     endTerm: () => {
       readings = undefined;
+      isProven = undefined;
       clearState(gauges);
     },
   };

@@ -11,7 +11,7 @@ import {
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { toPolicyInput } from '../agent/cache/view.ts';
+import { toPolicyInput } from '../agent/cache/enforced-policies.ts';
 import { planGovernance } from '../agent/enforce/index.ts';
 import type { PolicyOutcome } from '../agent/enforce/types.ts';
 import { NO_VIOLATIONS } from '../agent/observe/index.ts';

@@ -1,2 +1,2 @@
-export { GATEKEEPER_IGNORE, type Namespace, type Pod } from './reduce.ts';
+export type { Namespace, Pod } from './reduce.ts';
 export { ClusterView, type NodesByName } from './view.ts';

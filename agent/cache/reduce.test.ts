@@ -1,6 +1,6 @@
 import type { KubeObject } from '@fso/shared/api';
 import { expect, it } from 'vitest';
-import { isSameNode, isSamePod, labelsHeldByOthers, type Pod, reduceNode, reducePod } from './reduce.ts';
+import { isSameNode, isSamePod, labelsHeldByOthers, type Pod, reduceNode, reducePod, reduceWebhookConfiguration } from './reduce.ts';
 
 const REQUIRED = {
   nodeSelectorTerms: [{ matchExpressions: [{ key: 'topology.kubernetes.io/region', operator: 'In', values: ['eu-west-1'] }] }],
@@ -80,4 +80,13 @@ it('finds labels of this system that an apply cannot remove', () => {
   expect(labelsHeldByOthers([own, entry('before-first-apply', 'team', 'compliance.gov/floor-deny')])).toEqual([
     'compliance.gov/floor-deny',
   ]);
+});
+
+it('reduces a webhook configuration to what says which requests a webhook is asked about', () => {
+  const metadata = { name: 'gatekeeper', uid: '1', resourceVersion: '7' };
+  const scope = { rules: [{ resources: ['pods'] }], objectSelector: {}, namespaceSelector: { matchLabels: { a: 'b' } } };
+  const whole = { name: 'validation.gatekeeper.sh', failurePolicy: 'Ignore', clientConfig: { caBundle: 'x'.repeat(10_000) }, ...scope };
+  const configuration = { metadata: { ...metadata, managedFields: [] }, webhooks: [whole, null] };
+  expect(reduceWebhookConfiguration(configuration)).toEqual({ metadata, webhooks: [{ name: whole.name, ...scope }, null] });
+  for (const webhooks of [undefined, null, 'none', {}]) expect(reduceWebhookConfiguration({ metadata, webhooks }).webhooks).toBe(webhooks);
 });

@@ -1,14 +1,4 @@
-import {
-  API_GROUP,
-  type FloorParameters,
-  isHubManaged,
-  type KubeObject,
-  LABELS,
-  parsePolicyKey,
-  policyKeyOf,
-  revisionOf,
-  type SovereignPolicy,
-} from '@fso/shared/api';
+import { API_GROUP, type FloorParameters, type KubeObject, LABELS, type SovereignPolicy } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
@@ -21,21 +11,35 @@ import {
   GEO_RESIDENCY_KIND,
   type Informer,
   type InformerFactory,
+  type InformerOptions,
   type KindDescriptor,
-  keyOf,
+  keyOfObject,
   NAMESPACE_KIND,
   NODE_KIND,
   type Node,
   type ObjectKey,
   SOVEREIGN_POLICY_KIND,
+  VALIDATING_WEBHOOK_CONFIGURATION_KIND,
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
+  type ValidatingWebhookConfiguration,
 } from '@fso/shared/kube';
+import type { ObservedKind } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
 import type { AdmissionObject, Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
-import { isRedirected, POLICY_API } from '../enforce/index.ts';
+import { isRedirected, WEBHOOK_CONFIGURATION_NAME } from '../enforce/index.ts';
+import type { KindState } from '../observation/index.ts';
+import type { Malformed } from './decode.ts';
+import { EnforcedPolicies, partsOfKey } from './enforced-policies.ts';
 import { PodSet } from './pod-set.ts';
+import { recoverSpecs } from './recover-specs.ts';
 import {
+  decodeAdmissionBinding,
+  decodeAdmissionPolicy,
+  decodeConstraint,
+  decodeMutatingObject,
+  decodeParameters,
+  decodeTemplate,
   isSameNode,
   isSamePod,
   type Namespace,
@@ -47,6 +51,7 @@ import {
   reduceNode,
   reducePod,
   reducePolicy,
+  reduceWebhookConfiguration,
 } from './reduce.ts';
 
 /** Skips updates that did not change the reduced object. */
@@ -72,7 +77,16 @@ export interface ClusterViewDeps {
   readonly factory: InformerFactory;
   readonly kinds: InjectionKinds;
   readonly clock: Clock;
+  /** Pods are listed at most this often because of a silent watch, ms. */
+  readonly podListMs?: number | undefined;
 }
+
+/** A kind that a part of a round rests on has never been read. */
+export class UnreadKindError extends Error {
+  override readonly name = 'UnreadKindError';
+}
+
+const RELIST_POLL_MS = 50;
 
 /** How long an API server may go on with the schema from before a change of a CRD, ms: it follows CRDs by a watch of its own. */
 const OLD_SCHEMA_MS = 10_000;
@@ -92,65 +106,68 @@ export class ClusterView {
   readonly mutatingBindings: Informer<AdmissionObject>;
   readonly injectionKinds: InjectionKinds;
   readonly apiServices: Informer<ApiService>;
+  /** The one by which the API server asks Gatekeeper. */
+  readonly webhookConfigurations: Informer<ValidatingWebhookConfiguration>;
   /** The CRDs of this system, one each: a list of all of them would hold every schema of the cluster. */
   readonly definitions: readonly Informer<CustomResourceDefinition>[];
+  readonly #enforced: EnforcedPolicies;
+  readonly #informers: readonly { readonly kind: KindDescriptor; readonly informer: Informer<KubeObject> }[];
   readonly #byKind: ReadonlyMap<string, Informer<KubeObject>>;
   readonly #podsByNamespace = new Map<string, PodSet>();
   #nodesByName: NodesByName;
-  /** The last policies from before their kind became unreadable; undefined: it is readable. */
-  #held: ReadonlyMap<string, SovereignPolicy> | undefined;
-  #isServed: boolean = true;
-  /** Whether the API server itself serves the policies. */
-  #isOwnApi: boolean = true;
-  /** Number of times that another server was seen in its place. */
-  #redirects = 0;
-  #onHoldEnd: () => void = () => undefined;
   /** Lists that are still to come after a change of a CRD. */
   readonly #rereads = new Map<Informer<KubeObject>, AbortController>();
+  /** API groups that another server was seen to serve. */
+  readonly #redirected = new Set<string>();
+  readonly #malformed = new Map<string, string>();
   readonly #signal: AbortSignal;
-  readonly #policyInputs = new WeakMap<SovereignPolicy, PolicyInput>();
   readonly #namespaceInputs = new WeakMap<Namespace, NamespaceInput>();
 
-  constructor({ factory, kinds, clock }: ClusterViewDeps, signal: AbortSignal) {
+  constructor({ factory, kinds, clock, podListMs }: ClusterViewDeps, signal: AbortSignal) {
     this.#signal = signal;
+    const informers: { kind: KindDescriptor; informer: Informer<KubeObject> }[] = [];
+    const read = <T extends KubeObject>(
+      kind: KindDescriptor<T>,
+      transform: (object: T) => T & Malformed,
+      options: InformerOptions<T> = {},
+    ): Informer<T> => {
+      const informer = factory.informer(kind, { ...options, transform: (object) => this.#noteMalformed(kind, transform(object)) });
+      informer.onChange((key, current) => {
+        if (current === undefined) this.#malformed.delete(`${kind.kind}/${key}`);
+      });
+      informers.push({ kind, informer: informer as unknown as Informer<KubeObject> });
+      return informer;
+    };
     const owned = { labelSelector: LABELS.component };
-    this.policies = factory.informer(SOVEREIGN_POLICY_KIND, { transform: reducePolicy });
-    this.namespaces = factory.informer(NAMESPACE_KIND, { transform: reduceNamespace });
-    this.nodes = factory.informer(NODE_KIND, { transform: reduceNode });
-    this.pods = factory.informer(POD_KIND, { transform: reducePod, pageSize: POD_PAGE });
-    this.admissionPolicies = factory.informer(ADMISSION_POLICY_KIND, owned);
-    this.admissionBindings = factory.informer(ADMISSION_POLICY_BINDING_KIND, owned);
-    this.parameters = factory.informer(FLOOR_PARAMETERS_KIND);
-    this.templates = factory.informer(CONSTRAINT_TEMPLATE_KIND);
-    this.constraints = factory.informer(GEO_RESIDENCY_KIND);
+    this.policies = read(SOVEREIGN_POLICY_KIND, reducePolicy);
+    this.namespaces = read<Namespace>(NAMESPACE_KIND, reduceNamespace);
+    this.nodes = read(NODE_KIND, reduceNode);
+    this.pods = read(POD_KIND, reducePod, { pageSize: POD_PAGE, ...(podListMs !== undefined && { listEveryMs: podListMs }) });
+    this.admissionPolicies = read(ADMISSION_POLICY_KIND, decodeAdmissionPolicy, owned);
+    this.admissionBindings = read(ADMISSION_POLICY_BINDING_KIND, decodeAdmissionBinding, owned);
+    this.parameters = read(FLOOR_PARAMETERS_KIND, decodeParameters);
+    this.templates = read(CONSTRAINT_TEMPLATE_KIND, decodeTemplate);
+    this.constraints = read(GEO_RESIDENCY_KIND, decodeConstraint);
     this.injectionKinds = kinds;
-    this.mutatingPolicies = factory.informer(kinds.policy, owned);
-    this.mutatingBindings = factory.informer(kinds.binding, owned);
-    this.apiServices = factory.informer(API_SERVICE_KIND, { transform: reduceApiService });
+    this.mutatingPolicies = read(kinds.policy, decodeMutatingObject, owned);
+    this.mutatingBindings = read(kinds.binding, decodeMutatingObject, owned);
+    this.apiServices = read(API_SERVICE_KIND, reduceApiService);
+    this.webhookConfigurations = read(VALIDATING_WEBHOOK_CONFIGURATION_KIND, reduceWebhookConfiguration, {
+      fieldSelector: `metadata.name=${WEBHOOK_CONFIGURATION_NAME}`,
+    });
     this.definitions = [
       [SOVEREIGN_POLICY_KIND.plural, this.policies] as const,
       [FLOOR_PARAMETERS_KIND.plural, this.parameters] as const,
     ].map(([plural, objects]) => {
-      const fieldSelector = `metadata.name=${plural}.${API_GROUP}`;
-      const definition = factory.informer(CRD_KIND, { fieldSelector, transform: reduceDefinition });
+      const definition = read(CRD_KIND, reduceDefinition, { fieldSelector: `metadata.name=${plural}.${API_GROUP}` });
       definition.onChange((_key, current, previous) => {
         if (current === undefined || previous === undefined) return;
         if (current.metadata.generation !== previous.metadata.generation) this.#readAgain(objects, clock);
       });
       return definition;
     });
-    this.#byKind = new Map<string, Informer<KubeObject>>([
-      [SOVEREIGN_POLICY_KIND.kind, this.policies],
-      [NAMESPACE_KIND.kind, this.namespaces],
-      [ADMISSION_POLICY_KIND.kind, this.admissionPolicies],
-      [ADMISSION_POLICY_BINDING_KIND.kind, this.admissionBindings],
-      [API_SERVICE_KIND.kind, this.apiServices],
-      [FLOOR_PARAMETERS_KIND.kind, this.parameters],
-      [CONSTRAINT_TEMPLATE_KIND.kind, this.templates],
-      [GEO_RESIDENCY_KIND.kind, this.constraints],
-      [kinds.policy.kind, this.mutatingPolicies],
-      [kinds.binding.kind, this.mutatingBindings],
-    ]);
+    this.#informers = informers;
+    this.#byKind = new Map(informers.filter(({ kind }) => kind.kind !== CRD_KIND.kind).map(({ kind, informer }) => [kind.kind, informer]));
     this.pods.onChange((key, current, previous) => this.#indexPod(key, current, previous));
     const lookUp = (): NodesByName => ({ get: (name) => this.nodes.get(name) });
     this.#nodesByName = lookUp();
@@ -158,13 +175,64 @@ export class ClusterView {
       this.#nodesByName = lookUp();
     };
     this.nodes.onChange(ignoreUnchanged(isSameNode, renew));
-    this.policies.onServed((served) => {
-      this.#isServed = served;
-      this.#hold();
-    });
-    this.apiServices.onChange((key) => {
-      if (key === POLICY_API) this.#checkApi();
-    });
+    this.apiServices.onChange((_key, current) => this.#checkApi(current));
+    const recover = (key: string) =>
+      recoverSpecs(key, {
+        constraints: this.constraints.list(),
+        namespaces: this.namespaces.list(),
+        parameters: this.parameters.list(),
+      });
+    this.#enforced = new EnforcedPolicies({ policies: this.policies, apiServices: this.apiServices, recover }, signal);
+  }
+
+  /** What of the objects could not be read, by `Kind/key`. */
+  get malformed(): ReadonlyMap<string, string> {
+    return this.#malformed;
+  }
+
+  #noteMalformed<T extends KubeObject>({ kind }: KindDescriptor<T>, object: T & Malformed): T {
+    const key = `${kind}/${keyOfObject(object)}`;
+    if (object.malformed !== undefined) this.#malformed.set(key, object.malformed);
+    else this.#malformed.delete(key);
+    return object;
+  }
+
+  /** Every kind that is read, by informer. */
+  kinds(): readonly KindState[] {
+    return this.#informers.map(({ kind, informer }) => ({ kind: kind.kind as ObservedKind, informer }));
+  }
+
+  /** Counts all changes of the cache: the same number says that nothing differs. */
+  get version(): number {
+    return this.#informers.reduce((sum, { informer }) => sum + informer.version, 0);
+  }
+
+  /** Lists every kind again; returns once each was seen since, or cannot be. */
+  async relistAll(clock: Clock, signal: AbortSignal): Promise<void> {
+    const from = clock.monotonicMs();
+    for (const { informer } of this.#informers) void informer.relist(signal).catch(() => undefined);
+    const isDone = ({ seenAtMs = Number.NEGATIVE_INFINITY, failure }: KindState['informer']): boolean =>
+      seenAtMs >= from || failure !== undefined;
+    while (!this.#informers.every(({ informer }) => isDone(informer))) await clock.sleep(RELIST_POLL_MS, signal);
+  }
+
+  /** @throws UnreadKindError where the API server serves one of the kinds and no list of it was ever read */
+  assertRead(...kinds: readonly KindDescriptor[]): void {
+    const unread = this.#informers.filter(
+      ({ kind, informer }) => kinds.some((wanted) => wanted.kind === kind.kind) && informer.served && !informer.synced,
+    );
+    if (unread.length > 0) throw new UnreadKindError(`not read yet: ${unread.map(({ kind }) => kind.plural).join(', ')}`);
+  }
+
+  /** A watch that another server opened may outlive the repair: everything of the group is listed again. */
+  #checkApi(api: (ApiService & Malformed) | undefined): void {
+    if (api === undefined) return;
+    const group = api.metadata.name.slice(api.metadata.name.indexOf('.') + 1);
+    if (isRedirected(api)) this.#redirected.add(group);
+    else if (this.#redirected.delete(group)) {
+      const concerned = this.#informers.filter(({ kind }) => kind.apiVersion.startsWith(`${group}/`));
+      for (const { informer } of concerned) void informer.relist(this.#signal).catch(() => undefined);
+    }
   }
 
   /**
@@ -185,42 +253,14 @@ export class ClusterView {
     void read().catch(() => undefined);
   }
 
-  #hold(): void {
-    if (this.#isServed && this.#isOwnApi) this.#held = undefined;
-    else this.#held ??= new Map(this.policies.list().map((policy) => [policyKeyOf(policy), policy]));
-  }
-
-  /**
-   * A service that serves the group instead of the API server may list no policies. The earlier policies stay in force until two
-   * consecutive lists, both read while the API server serves the group itself, replace them.
-   */
-  #checkApi(): void {
-    const api = this.apiServices.get(POLICY_API);
-    if (api !== undefined && !isRedirected(api)) {
-      if (!this.#isOwnApi) void this.#readTwice().catch(() => undefined);
-      return;
-    }
-    this.#redirects += 1;
-    this.#isOwnApi = false;
-    this.#hold();
-  }
-
-  async #readTwice(): Promise<void> {
-    const redirects = this.#redirects;
-    for (let read = 0; read < 2; read += 1) await this.policies.relist(this.#signal);
-    // The group may have been redirected again.
-    if (redirects !== this.#redirects) return;
-    this.#isOwnApi = true;
-    this.#hold();
-    this.#onHoldEnd();
-  }
-
   /** Calls the handlers, which only ask for a new plan. @returns a function that ends the subscription */
   subscribe({ onChange, onWorkload }: ViewHandlers): () => void {
-    this.#onHoldEnd = onChange;
-    const enforced: readonly Informer<KubeObject>[] = [...this.#byKind.values(), ...this.definitions];
+    this.#enforced.onHoldEnd(onChange);
+    const workload: readonly string[] = [NODE_KIND.kind, POD_KIND.kind];
     const ends = [
-      ...enforced.flatMap((informer) => [informer.onChange(onChange), informer.onServed(onChange)]),
+      ...this.#informers
+        .filter(({ kind }) => !workload.includes(kind.kind))
+        .flatMap(({ informer }) => [informer.onChange(onChange), informer.onServed(onChange)]),
       this.nodes.onChange(ignoreUnchanged(isSameNode, onWorkload)),
       this.pods.onChange(ignoreUnchanged(isSamePod, onWorkload)),
     ];
@@ -230,12 +270,7 @@ export class ClusterView {
   }
 
   async ready(signal: AbortSignal): Promise<void> {
-    const all: readonly Informer<KubeObject>[] = [...this.#byKind.values(), ...this.definitions, this.nodes, this.pods];
-    await Promise.all(all.map((informer) => informer.ready(signal)));
-  }
-
-  get synced(): boolean {
-    return [...this.#byKind.values(), this.nodes, this.pods].every((informer) => informer.synced || !informer.served);
+    await Promise.all(this.#informers.map(({ informer }) => informer.ready(signal)));
   }
 
   /** An object of the locks from the cache. */
@@ -266,25 +301,22 @@ export class ClusterView {
     return this.#nodesByName;
   }
 
-  /**
-   * The policies to enforce. While their kind cannot be read, the last ones stay in force: an API server that does not know the
-   * kind, or a deleted CRD, must not open the locks.
-   */
+  /** The policies to enforce; see {@link EnforcedPolicies}. */
   livePolicies(): readonly SovereignPolicy[] {
-    return this.#held === undefined ? this.policies.list() : [...this.#held.values()];
+    return this.#enforced.list();
   }
 
   livePolicy(key: string): SovereignPolicy | undefined {
-    return this.livePolicyOf({ key, ...parsePolicyKey(key) });
+    return this.#enforced.get(partsOfKey(key));
   }
 
   policyInputs(): PolicyInput[] {
-    return this.livePolicies().map((policy) => memoized(this.#policyInputs, policy, toPolicyInput));
+    return this.#enforced.inputs();
   }
 
   /** As {@link livePolicy}, without parsing the key: every round asks it for every policy. */
-  livePolicyOf({ key, namespace, name }: Pick<PolicyInput, 'key' | 'namespace' | 'name'>): SovereignPolicy | undefined {
-    return this.#held === undefined ? this.policies.get(keyOf({ namespace, name })) : this.#held.get(key);
+  livePolicyOf(policy: Pick<PolicyInput, 'key' | 'namespace' | 'name'>): SovereignPolicy | undefined {
+    return this.#enforced.get(policy);
   }
 
   namespaceInputs(): NamespaceInput[] {
@@ -305,21 +337,6 @@ const memoized = <K extends object, V>(cache: WeakMap<K, V>, key: K, make: (key:
   const value = make(key);
   cache.set(key, value);
   return value;
-};
-
-export const toPolicyInput = (policy: SovereignPolicy): PolicyInput => {
-  const { metadata, spec } = policy;
-  return {
-    key: policyKeyOf(policy),
-    namespace: metadata.namespace ?? '',
-    name: metadata.name,
-    managedBy: isHubManaged(policy) ? 'hub' : 'local',
-    revision: revisionOf(policy),
-    generation: metadata.generation ?? 0,
-    created: metadata.creationTimestamp,
-    spec,
-    deleting: metadata.deletionTimestamp !== undefined,
-  };
 };
 
 const toNamespaceInput = ({ metadata, held }: Namespace): NamespaceInput => ({

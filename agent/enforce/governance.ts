@@ -2,7 +2,7 @@ import { FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '@fso/
 import { matchesNamespace } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { combinePolicies, DAY_MS, EXPIRY_WARNING_DAYS, isExpired } from '@fso/shared/residency';
-import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import { messageOf, weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { sameItems, sortedSet } from '../compare.ts';
 import { type ConstraintGroup, constraintBody, constraintName, entryText, groupNameOf, isOwnName } from './gatekeeper/constraint.ts';
 import { type ConstraintIdentity, nameConstraints, namedConstraintOf } from './gatekeeper/constraint-names.ts';
@@ -67,23 +67,15 @@ export const planGovernance = (
   const inputs = [...policies, ...namespaces.map(({ name, terminating }) => (terminating ? undefined : name))];
   if (previous !== undefined && isStillTrue(previous, inputs, now) && !hasShownMove(previous, constraints, now)) return previous;
   const living = policies.filter((policy) => !policy.deleting).sort((a, b) => byText(a.key, b.key));
-  const outcomes = new Map<string, PolicyOutcome>();
-  const rules: Rule[] = [];
-  const isOver = ({ spec }: PolicyInput): boolean => isExpired(spec.expiryDate, now.getTime());
-  const surplus = findSurplus(living.filter((policy) => !isOver(policy)));
-  for (const policy of living) {
-    const verdict = surplus.get(policy.key) ?? (isOver(policy) ? expired(policy) : judge(place, policy));
-    if ('kind' in verdict) outcomes.set(policy.key, verdict);
-    else rules.push(verdict);
-  }
+  const { rules, outcomes } = rulesOf(living, place, now);
   const match = matcherOf(rules);
   const present = new Set(namespaces.filter(({ terminating }) => !terminating).map(({ name }) => name));
   const governed = govern([...present], match, previous?.namespaces);
   const missing = rules.map(({ spec }) => spec.targetNamespace).filter((target) => !isGlob(target) && !present.has(target));
-  for (const [key, outcome] of governingOutcomes(rules, governed, previous)) outcomes.set(key, outcome);
   const governance: Governance = {
     namespaces: governed,
-    policies: outcomes,
+    // One that cannot be read keeps its rules, and its own outcome.
+    policies: new Map([...governingOutcomes(rules, governed, previous), ...outcomes]),
     constraints: planConstraints(rules, { present: constraints, previous, now }),
     awaited: govern(missing, match, previous?.awaited),
     globs: globsOf(rules),
@@ -91,6 +83,23 @@ export const planGovernance = (
   };
   inputsOf.set(governance, inputs);
   return governance;
+};
+
+/** The rules of all policies that govern, and the outcomes of those that cannot be enforced as they read. */
+const rulesOf = (policies: readonly PolicyInput[], place: GatekeeperPlace, now: Date) => {
+  const outcomes = new Map<string, PolicyOutcome>();
+  const rules: Rule[] = [];
+  const isOver = ({ spec }: PolicyInput): boolean => isExpired(spec.expiryDate, now.getTime());
+  const surplus = findSurplus(policies.filter((policy) => !isOver(policy)));
+  const judgeOne = (policy: PolicyInput): Rule | PolicyOutcome =>
+    surplus.get(policy.key) ?? (isOver(policy) ? expired(policy) : judgeSafely(place, policy));
+  for (const policy of policies) {
+    const verdict = policy.problem === undefined ? judgeOne(policy) : unreadableOutcome(policy);
+    if ('kind' in verdict) outcomes.set(policy.key, verdict);
+    else rules.push(verdict);
+    if (policy.problem !== undefined) rules.push(...lastRules(place, policy));
+  }
+  return { rules, outcomes };
 };
 
 const isStillTrue = (previous: Governance, inputs: readonly unknown[], now: Date): boolean =>
@@ -137,6 +146,29 @@ const judge = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): Rule | Po
   const group = { ...groupFor(spec, regions, excluded), ...(isTenants(policy) ? { shard: shardOf(policy.namespace) } : {}) };
   return { key, revision, spec, regions, excluded, actions: floorActions(spec), group, groupName: constraintName(group) };
 });
+
+/** One policy that cannot be judged must not keep all others from being enforced. */
+const judgeSafely = (place: GatekeeperPlace, policy: PolicyInput): Rule | PolicyOutcome => {
+  try {
+    return judge(place, policy);
+  } catch (error) {
+    return { kind: 'invalid', message: `spec: ${messageOf(error)}` };
+  }
+};
+
+const unreadableOutcome = weakMemo(
+  ({ problem = '', lastEnforced = [] }: PolicyInput): PolicyOutcome => ({
+    kind: 'invalid',
+    message: `${problem}; ${lastEnforced.length === 0 ? 'nothing is enforced for it' : 'what it last enforced stays in force'}`,
+  }),
+);
+
+/** What a policy that cannot be read last enforced stays in force. */
+const lastRules = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): readonly Rule[] =>
+  (policy.lastEnforced ?? [])
+    .map((spec) => judgeSafely(place, { ...policy, spec, problem: undefined }))
+    .filter((verdict): verdict is Rule => !('kind' in verdict)),
+);
 
 /** Whether Gatekeeper enforces a part of it: not if every action is scoped to the API server's own admission. */
 const isForGatekeeper = ({ spec }: Rule): boolean =>

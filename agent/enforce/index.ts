@@ -5,11 +5,19 @@ export { type FloorParametersPlan, type Overflow, planFloorParameters, policiesI
 export { CANARY_GOVERNANCE, planCanaryNamespace } from './floor/index-canary.ts';
 export { isRedirected, POLICY_API, planApiServices, planDefinitions, SettledDefinitions } from './foundation.ts';
 export { CANARY_LABEL, CANARY_NAME, isRefusedByCanary } from './gatekeeper/canary.ts';
-export { entriesOf, groupNameOf, hasBindGate, isRefusedByOwnConstraint } from './gatekeeper/constraint.ts';
+export { entriesOf, groupNameOf, groupOf, hasBindGate, isRefusedByOwnConstraint } from './gatekeeper/constraint.ts';
 export { isConstraintEnforced, isTemplateReady, planGatekeeper } from './gatekeeper/gatekeeper.ts';
 export { findConstraintProblem, findTemplateProblem, type GatekeeperProblem } from './gatekeeper/gatekeeper-problems.ts';
 export type { Constraint, ConstraintEntry, ScopedEnforcementAction, Template } from './gatekeeper/kinds.ts';
 export { desiredTemplate, TEMPLATE_NAME } from './gatekeeper/template.ts';
+export {
+  findExclusion,
+  findWebhookProblem,
+  GATEKEEPER_IGNORE,
+  READ_NAMESPACE_KEYS,
+  WEBHOOK_CONFIGURATION_GONE,
+  WEBHOOK_CONFIGURATION_NAME,
+} from './gatekeeper/webhook-configuration.ts';
 export { planGovernance } from './governance.ts';
 export { planAdoption } from './guard/adoption.ts';
 export { desiredGuard, planGuard } from './guard/guard.ts';

@@ -6,6 +6,7 @@ import { sortedSet } from '../compare.ts';
 import { desiredFloor } from './floor/floor.ts';
 import { OUR_API_SERVICES } from './foundation.ts';
 import { TEMPLATE_NAME } from './gatekeeper/template.ts';
+import { WEBHOOK_CONFIGURATION_NAME } from './gatekeeper/webhook-configuration.ts';
 import { desiredGuard } from './guard/guard.ts';
 import { injectionKinds, planInjection } from './injection/injection.ts';
 
@@ -56,4 +57,8 @@ it.each<[resource: string, names: readonly string[]]>([
 
 it('the right to delete APIServices is limited to the groups that the locks rely on', () => {
   expect(sortedSet(namesOf('apiservices', 'delete') ?? [])).toEqual(sortedSet(OUR_API_SERVICES));
+});
+
+it("the right to read webhook configurations is limited to Gatekeeper's", () => {
+  for (const verb of ['list', 'watch']) expect(namesOf('validatingwebhookconfigurations', verb)).toEqual([WEBHOOK_CONFIGURATION_NAME]);
 });

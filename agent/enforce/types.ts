@@ -14,6 +14,10 @@ export interface PolicyInput {
   readonly created?: string | undefined;
   readonly spec: SovereignPolicySpec;
   readonly deleting: boolean;
+  /** Why its spec cannot be read; `spec` is then what it last enforced. */
+  readonly problem?: string | undefined;
+  /** What a policy that cannot be read last enforced, which stays in force. */
+  readonly lastEnforced?: readonly SovereignPolicySpec[] | undefined;
 }
 
 /** A namespace, reduced to what enforcement needs. */

@@ -1,4 +1,5 @@
 import type { ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api';
+import type { Ages } from '@fso/shared/protocol';
 import type { FoundViolation } from './violations.ts';
 
 /** What the agent knows of one policy now. */
@@ -39,14 +40,20 @@ export interface AgentSnapshot {
 /** What the reporting side reads from the enforcing side. */
 export interface Observatory {
   snapshot(): AgentSnapshot;
+  /** How old the evidence is that the snapshot rests on. */
+  ages(): Ages;
   /** Called after each change of the snapshot; coalesced by the reader. */
   onChange(handler: () => void): () => void;
   onEvent(handler: (event: ClusterEvent) => void): () => void;
 }
 
+/** Of an agent that does not look, or not yet. */
+const NOT_LOOKING: Ages = { oldestPartMs: Number.POSITIVE_INFINITY, oldestKindMs: Number.POSITIVE_INFINITY, outOfDate: ['Pause'] };
+
 /** Holds what the enforcing side knows now, for those who report it. */
 export class LiveObservatory implements Observatory {
   #snapshot: AgentSnapshot;
+  #ages: () => Ages = () => NOT_LOOKING;
   readonly #changeHandlers = new Set<() => void>();
   readonly #eventHandlers = new Set<(event: ClusterEvent) => void>();
 
@@ -58,9 +65,24 @@ export class LiveObservatory implements Observatory {
     return this.#snapshot;
   }
 
+  ages(): Ages {
+    return this.#ages();
+  }
+
+  /** From now on the snapshot rests on what this says. */
+  follow(ages: () => Ages): void {
+    this.#ages = ages;
+    this.notify();
+  }
+
+  /** Something else than the snapshot has changed that is reported with it. */
+  notify(): void {
+    for (const handler of this.#changeHandlers) handler();
+  }
+
   publish(snapshot: AgentSnapshot): void {
     this.#snapshot = snapshot;
-    for (const handler of this.#changeHandlers) handler();
+    this.notify();
   }
 
   emit(event: ClusterEvent): void {

@@ -7,6 +7,7 @@ import {
   policyKeyOf,
   type SovereignPolicy,
 } from '@fso/shared/api';
+import { isPlain } from '../compare.ts';
 
 /** The last change by someone else to an object that enforces a policy. */
 export interface Tampering {
@@ -114,14 +115,14 @@ interface FieldTree {
 
 /** The status is no part of what this system wants of an object. */
 const specOf = ({ subresource, fieldsV1 }: FieldsEntry): FieldTree | undefined =>
-  subresource === undefined ? (fieldsV1 as FieldTree | undefined)?.['f:spec'] : undefined;
+  subresource === undefined && isPlain(fieldsV1?.['f:spec']) ? (fieldsV1['f:spec'] as FieldTree) : undefined;
 
 /** Whether a manager has a field that none of the others has. `.` stands for the item itself, which an apply does not claim. */
 const ownsMore = (fields: FieldTree, others: readonly FieldTree[]): boolean =>
   Object.entries(fields).some(([field, below]) => {
     if (field === '.') return false;
-    const same = others.flatMap((other) => (Object.hasOwn(other, field) ? (other[field] ?? []) : []));
-    return same.length === 0 || ownsMore(below, same);
+    const same = others.flatMap((other) => (Object.hasOwn(other, field) ? (other[field] ?? []) : [])).filter(isPlain);
+    return same.length === 0 || (isPlain(below) && ownsMore(below, same as readonly FieldTree[]));
   });
 
 const latestOf = (entries: readonly FieldsEntry[]): FieldsEntry | undefined =>

@@ -1,5 +1,14 @@
 import { CANARY_NAMESPACE, NAMESPACES_PARAMETERS, NODES_PARAMETERS } from '@fso/shared/api';
-import { ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND, type CustomResourceDefinition } from '@fso/shared/kube';
+import {
+  ADMISSION_POLICY_BINDING_KIND,
+  ADMISSION_POLICY_KIND,
+  API_SERVICE_KIND,
+  CRD_KIND,
+  type CustomResourceDefinition,
+  FLOOR_PARAMETERS_KIND,
+  NAMESPACE_KIND,
+  NODE_KIND,
+} from '@fso/shared/kube';
 import type { ClusterView } from '../cache/index.ts';
 import type { ServerDefaults } from '../enforce/index.ts';
 import {
@@ -39,33 +48,42 @@ export interface PlanSettings extends ClusterSettings {
 }
 
 const PARAMETERS = [NODES_PARAMETERS, NAMESPACES_PARAMETERS];
-const NO_PARAMETERS: FloorParametersPlan = { actions: [], overflow: { nodes: 0, namespaces: 0, patterns: 0 }, covers: () => false };
+export const NO_PARAMETERS: FloorParametersPlan = { actions: [], overflow: { nodes: 0, namespaces: 0, patterns: 0 }, covers: () => false };
 
-export interface LockOne {
-  readonly floor: readonly Action[];
-  readonly parameters: FloorParametersPlan;
-  readonly floorWhole: boolean;
-  readonly guardWhole: boolean;
+/** Policies and bindings of lock 1 or its guard, and whether they are in place. */
+export interface AdmissionPlan {
+  readonly actions: readonly Action[];
+  readonly isWhole: boolean;
 }
 
 const floorOptions = ({ capabilities, trust }: ClusterSettings, injection: boolean) =>
   ({ bindGate: capabilities.bindGate, binders: trust.binders, injection }) as const;
 
-export const planLockOne = (view: ClusterView, settings: PlanSettings, governance: Governance): LockOne => {
-  const { capabilities, trust, defaults } = settings;
-  if (!capabilities.floor) return { floor: [], parameters: NO_PARAMETERS, floorWhole: false, guardWhole: false };
-  const policies = defaults.clear(ADMISSION_POLICY_KIND.kind, view.admissionPolicies.list());
-  const bindings = defaults.clear(ADMISSION_POLICY_BINDING_KIND.kind, view.admissionBindings.list());
-  const options = floorOptions(settings, isInjectionServed(view));
-  const floor = inOrder(planFloor(policies, bindings, options), policies);
-  const guard = planGuard(policies, bindings, trust);
+const readAdmission = (view: ClusterView, { defaults }: PlanSettings) => {
+  view.assertRead(ADMISSION_POLICY_KIND, ADMISSION_POLICY_BINDING_KIND);
   return {
-    floor: [...floor, ...guard],
-    parameters: parametersOf(view, governance, settings),
-    floorWhole: isInPlace(floor) && PARAMETERS.every((name) => view.parameters.get(name) !== undefined),
-    guardWhole: isInPlace(guard),
+    policies: defaults.clear(ADMISSION_POLICY_KIND.kind, view.admissionPolicies.list()),
+    bindings: defaults.clear(ADMISSION_POLICY_BINDING_KIND.kind, view.admissionBindings.list()),
   };
 };
+
+/** @throws UnreadKindError */
+export const planFloorPart = (view: ClusterView, settings: PlanSettings): AdmissionPlan => {
+  if (!settings.capabilities.floor) return NO_ADMISSION;
+  const { policies, bindings } = readAdmission(view, settings);
+  const actions = inOrder(planFloor(policies, bindings, floorOptions(settings, isInjectionServed(view))), policies);
+  return { actions, isWhole: isInPlace(actions) && PARAMETERS.every((name) => view.parameters.get(name) !== undefined) };
+};
+
+/** @throws UnreadKindError */
+export const planGuardPart = (view: ClusterView, settings: PlanSettings): AdmissionPlan => {
+  if (!settings.capabilities.floor) return NO_ADMISSION;
+  const { policies, bindings } = readAdmission(view, settings);
+  const actions = planGuard(policies, bindings, settings.trust);
+  return { actions, isWhole: isInPlace(actions) };
+};
+
+export const NO_ADMISSION: AdmissionPlan = { actions: [], isWhole: false };
 
 /** Remains of an older version do not count; they wait until the newer judges, see FloorThrottle. */
 const isInPlace = (actions: readonly Action[]): boolean => actions.every(({ type }) => type === 'delete');
@@ -73,15 +91,21 @@ const isInPlace = (actions: readonly Action[]): boolean => actions.every(({ type
 export const textFor = (settings: ClusterSettings, injectable: boolean): string =>
   hashBodies([desiredFloor(floorOptions(settings, injectable)), desiredGuard(settings.trust), desiredTemplate(), settings.definitions]);
 
-/** While their kind is not served they cannot be written: it is being put back. */
-const parametersOf = (view: ClusterView, governance: Governance, { capabilities, renewedAt }: PlanSettings): FloorParametersPlan => {
-  if (!view.parameters.served || !view.parameters.synced) return NO_PARAMETERS;
+/** Plans the parameters of lock 1. While their kind is not served they cannot be written: it is being put back. @throws UnreadKindError */
+export const planIndexPart = (
+  view: ClusterView,
+  governance: Governance,
+  { capabilities, renewedAt }: PlanSettings,
+): FloorParametersPlan => {
+  if (!capabilities.floor || !view.parameters.served) return NO_PARAMETERS;
+  view.assertRead(FLOOR_PARAMETERS_KIND, NODE_KIND);
   const { bindGate } = capabilities;
   return planFloorParameters({ governance, nodes: view.nodes.list(), observed: view.parameters.list(), bindGate, renewedAt });
 };
 
 /** What lock 1 stands on. Where the CRDs cannot be read, they are as the start of the agent left them. */
 export const planFoundation = (view: ClusterView, settings: PlanSettings): readonly Action[] => {
+  view.assertRead(API_SERVICE_KIND, CRD_KIND, NAMESPACE_KIND);
   const { definitions: desired, settledDefinitions: settled, capabilities } = settings;
   return [
     ...planApiServices(view.apiServices.list()),

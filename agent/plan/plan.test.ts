@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { type Action, type Constraint, type Governance, planGatekeeper, planGovernance } from '../enforce/index.ts';
 import { NOW, namespaceOf, policyOf } from '../enforce/testing/policies.ts';
-import { enforcedIn } from './plan.ts';
+import { enforcedIn } from './plan-lock-two.ts';
 
 const namespaces = ['finance', 'payments'].map((name) => namespaceOf(name));
 const policy = (name: string, allowedRegions: string[]) => policyOf(name, { targetNamespace: name, allowedRegions });

@@ -8,36 +8,44 @@ import {
   FLOOR_PARAMETERS_KIND,
   GEO_RESIDENCY_KIND,
   type KindDescriptor,
+  NAMESPACE_KIND,
+  SOVEREIGN_POLICY_KIND,
 } from '@fso/shared/kube';
+import type { RoundPart } from '@fso/shared/protocol';
 import { weakMemo } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import type { ServerDefaults } from '../enforce/index.ts';
 import {
   type Action,
-  type Constraint,
-  findConstraintProblem,
-  findTemplateProblem,
-  type GatekeeperProblem,
   type Governance,
-  groupNameOf,
-  hasBindGate,
-  isConstraintEnforced,
-  isTemplateReady,
   type Overflow,
   type PolicyInput,
   type PolicyOutcome,
-  planGatekeeper,
   planGovernance,
   planInjection,
   planNamespaces,
   TEMPLATE_NAME,
 } from '../enforce/index.ts';
+import type { RoundParts } from '../observation/index.ts';
 import { type AttributedReason, attributeReason, collectReasons } from './attribution.ts';
 import { planInstallRecord, readInstallRecord } from './install-record.ts';
-import { type ClusterSettings, isInjectionServed, type PlanSettings, planFoundation, planLockOne, textFor } from './plan-lock-one.ts';
+import {
+  isInjectionServed,
+  NO_ADMISSION,
+  NO_PARAMETERS,
+  type PlanSettings,
+  planFloorPart,
+  planFoundation,
+  planGuardPart,
+  planIndexPart,
+  textFor,
+} from './plan-lock-one.ts';
+import { type LockTwoFacts, lockTwoFacts, NO_LOCK_TWO, planLockTwo } from './plan-lock-two.ts';
 
 /** All that has to be done, planned from one look at the cluster, before anything is done. */
-export interface ClusterPlan {
+export interface ClusterPlan extends LockTwoFacts {
+  /** Whether the policies were ever planned; else nothing follows from `policies` and `governance`. */
+  readonly isGoverned: boolean;
   readonly policies: readonly PolicyInput[];
   readonly governance: Governance;
   /** Of the floor and of its guard. */
@@ -63,67 +71,81 @@ export interface ClusterPlan {
   readonly reasons: ReadonlyMap<string, AttributedReason>;
   /** Of the governed namespaces, by name. */
   readonly uids: ReadonlyMap<string, string>;
-  /** Constraints that carry the bind gate, by name: it comes once their CRD knows of it. */
-  readonly gated: ReadonlySet<string>;
   readonly injectable: boolean;
   /** Hash of the texts of the floor, its guard and the template, which hang on `injectable` and on what never changes. */
   readonly text: string;
   /** Constraints by the policy that they enforce. */
   readonly constraintsByPolicy: ReadonlyMap<string, readonly string[]>;
-  readonly templateReady: boolean;
-  /** Wanted constraints that read as they should and are in force. */
-  readonly enforcedConstraints: readonly Constraint[];
-  /** What keeps the template from being in force; undefined: nothing. */
-  readonly templateProblem: GatekeeperProblem | undefined;
-  /** What keeps a constraint from being in force; undefined: nothing. */
-  constraintProblem(name: string): GatekeeperProblem | undefined;
   /** Whether lock 1 enforces all that governs a namespace by its index alone: its labels are not written yet. */
   isIndexed(namespace: string): boolean;
-  constraintExists(name: string): boolean;
-  constraintEnforced(name: string): boolean;
+}
+
+/** How a round goes on from the one before. */
+export interface RoundContext {
+  /** The plan of the round before: an object that was in place then and is gone now was removed by someone else. */
+  readonly previous: ClusterPlan | undefined;
+  /** Runs each part; one that fails plans no write. */
+  readonly parts: Pick<RoundParts, 'run'>;
+}
+
+/** The policies over the namespaces. */
+interface Governed {
+  /** Whether they were ever planned. */
+  readonly isGoverned: boolean;
+  readonly policies: readonly PolicyInput[];
+  readonly governance: Governance;
+  readonly namespaces: readonly Action[];
 }
 
 /**
  * Plans a round. Pure, apart from reading the view.
  *
- * @param previous the plan of the round before: an object that was in place then and is gone now was removed by someone else
+ * The parts stand alone. While the policies cannot be planned again, what follows from them is planned by those of the round before; without one
+ * nothing of it is written.
  */
-export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date, previous: ClusterPlan | undefined): ClusterPlan => {
-  const policies = view.policyInputs();
-  const namespaces = view.namespaceInputs();
-  const context = { previous: previous?.governance, place: settings.trust, constraints: view.constraints.list() };
-  const governance = planGovernance(policies, namespaces, now, context);
+export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date, { previous, parts }: RoundContext): ClusterPlan => {
+  const foundation = parts.run('foundation', () => planFoundation(view, settings), []);
+  const guard = parts.run('guard', () => planGuardPart(view, settings), NO_ADMISSION);
+  const floor = parts.run('floor', () => planFloorPart(view, settings), NO_ADMISSION);
+  const governed = parts.run('governance', () => planGoverned(view, settings, now, previous), restOf(previous));
+  const { governance, policies, namespaces, isGoverned } = governed;
+  const planned = <T>(part: RoundPart, plan: () => T, otherwise: T): T => parts.run(part, isGoverned ? plan : failUngoverned, otherwise);
+  const index = planned('index', () => planIndexPart(view, governance, settings), NO_PARAMETERS);
+  const injection = planned('injection', () => planInjectionPart(view, settings, governed), []);
+  const gatekeeper = planned('gatekeeper', () => planLockTwo(view, settings, governance), []);
   const injectable = isInjectionServed(view);
-  const lockOne = planLockOne(view, settings, governance);
-  const foundation = planFoundation(view, settings);
-  const wanted: Actions = {
-    floor: lockOne.floor,
-    // A schema of an older version would drop what is new in this one's parameters.
-    parameters: previous === undefined && foundation.length > 0 ? [] : lockOne.parameters.actions,
-    foundation,
-    injection: injectable ? planInjectionOf(view, settings.defaults, isInjectionWanted(policies, governance)) : [],
-    namespaces: planNamespaces(governance, namespaces, now),
-    gatekeeper: planLockTwo(view, settings, governance),
-  };
   const present = presentIn(view);
   const uids = uidsOf(view, governance, previous?.uids);
   const text = previous?.injectable === injectable ? previous.text : textFor(settings, injectable);
   const installed = readInstallRecord(view.namespaces.get(SYSTEM_NAMESPACE));
-  const actions = attributeReasons(wanted, { view, governance, present, uids, installed, text, previous });
-  const isWhole = lockOne.floorWhole && lockOne.guardWhole && !wanted.gatekeeper.some(({ kind }) => kind === CONSTRAINT_TEMPLATE_KIND);
-  const record = planInstallRecord(view.namespaces.get(SYSTEM_NAMESPACE), { keys: recordedKeys(present), text });
+  const context = { view, governance, present, uids, installed, text, previous };
+  /** A write whose reason cannot be found out goes out all the same. */
+  const attributed = (part: RoundPart, actions: readonly Action[]): readonly Action[] =>
+    parts.run(part, () => actions.map((action) => attributeReason(action, context)), actions);
+  const actions: Actions = {
+    floor: [...attributed('floor', floor.actions), ...attributed('guard', guard.actions)],
+    // A schema of an older version would drop what is new in this one's parameters.
+    parameters: attributed('index', previous === undefined && foundation.length > 0 ? [] : index.actions),
+    foundation: attributed('foundation', foundation),
+    injection: attributed('injection', injection),
+    namespaces: attributed('governance', namespaces),
+    gatekeeper: attributed('gatekeeper', gatekeeper),
+  };
+  const isWhole = floor.isWhole && guard.isWhole && isTemplateWritten(view, gatekeeper);
+  const record = isWhole ? parts.run('foundation', () => planRecord(view, present, text), []) : [];
   return {
     ...actions,
-    ...lockTwoFacts(view, governance, wanted.gatekeeper),
+    ...parts.run('gatekeeper', () => lockTwoFacts(view, settings, governance, gatekeeper), NO_LOCK_TWO),
+    isGoverned,
     policies,
     governance,
-    floorWhole: lockOne.floorWhole,
-    guardWhole: lockOne.guardWhole,
-    overflow: lockOne.parameters.overflow,
-    isIndexed: (namespace) => lockOne.parameters.covers(namespace) && isIndexEnough(namespace, governance, view),
-    namespaces: [...actions.namespaces, ...(isWhole ? record : [])],
+    floorWhole: floor.isWhole,
+    guardWhole: guard.isWhole,
+    overflow: index.overflow,
+    isIndexed: (namespace) => index.covers(namespace) && isIndexEnough(namespace, governance, view),
+    namespaces: [...actions.namespaces, ...record],
     reasons: collectReasons(Object.values(actions).flat(), view),
-    unapplied: new Set(wanted.namespaces.map(({ key }) => key.slice('Namespace/'.length))),
+    unapplied: new Set(namespaces.map(({ key }) => key.slice('Namespace/'.length))),
     present,
     uids,
     injectable,
@@ -134,16 +156,48 @@ export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date
 
 type Actions = Pick<ClusterPlan, 'floor' | 'parameters' | 'foundation' | 'injection' | 'namespaces' | 'gatekeeper'>;
 
-const attributeReasons = (wanted: Actions, context: Parameters<typeof attributeReason>[1]): Actions => {
-  const marked = (actions: readonly Action[]): readonly Action[] => actions.map((action) => attributeReason(action, context));
-  return {
-    floor: marked(wanted.floor),
-    parameters: marked(wanted.parameters),
-    foundation: marked(wanted.foundation),
-    injection: marked(wanted.injection),
-    namespaces: marked(wanted.namespaces),
-    gatekeeper: marked(wanted.gatekeeper),
-  };
+/** Of an agent that has not planned the policies yet; nothing that would be taken away follows from it. */
+const NO_GOVERNANCE: Governance = {
+  namespaces: new Map(),
+  policies: new Map(),
+  constraints: [],
+  awaited: new Map(),
+  globs: [],
+  nextChangeAt: undefined,
+};
+
+/** @throws UnreadKindError: without a list of the policies, or of the namespaces, everything would be released */
+const planGoverned = (view: ClusterView, settings: PlanSettings, now: Date, previous: ClusterPlan | undefined): Governed => {
+  view.assertRead(SOVEREIGN_POLICY_KIND, NAMESPACE_KIND);
+  const policies = view.policyInputs();
+  const namespaces = view.namespaceInputs();
+  const before = previous?.isGoverned === true ? previous.governance : undefined;
+  const context = { previous: before, place: settings.trust, constraints: view.constraints.list() };
+  const governance = planGovernance(policies, namespaces, now, context);
+  return { isGoverned: true, policies, governance, namespaces: planNamespaces(governance, namespaces, now) };
+};
+
+/** What stays of the round before where the policies cannot be planned. */
+const restOf = (previous: ClusterPlan | undefined): Governed =>
+  previous === undefined
+    ? { isGoverned: false, policies: [], governance: NO_GOVERNANCE, namespaces: [] }
+    : { isGoverned: previous.isGoverned, policies: previous.policies, governance: previous.governance, namespaces: [] };
+
+const failUngoverned = (): never => {
+  throw new Error('which policies govern is not known yet');
+};
+
+/** The template counts as written where there is no Gatekeeper. */
+const isTemplateWritten = ({ templates }: ClusterView, actions: readonly Action[]): boolean =>
+  (templates.synced || !templates.served) && !actions.some(({ kind }) => kind === CONSTRAINT_TEMPLATE_KIND);
+
+const planRecord = (view: ClusterView, present: ReadonlySet<string>, text: string): readonly Action[] =>
+  planInstallRecord(view.namespaces.get(SYSTEM_NAMESPACE), { keys: recordedKeys(present), text });
+
+const planInjectionPart = (view: ClusterView, settings: PlanSettings, { policies, governance }: Governed): readonly Action[] => {
+  if (!isInjectionServed(view)) return [];
+  view.assertRead(view.injectionKinds.policy, view.injectionKinds.binding);
+  return planInjectionOf(view, settings.defaults, isInjectionWanted(policies, governance));
 };
 
 const planInjectionOf = (view: ClusterView, defaults: ServerDefaults, isWanted: boolean): readonly Action[] => {
@@ -152,46 +206,6 @@ const planInjectionOf = (view: ClusterView, defaults: ServerDefaults, isWanted: 
   const bindings = defaults.clear(kinds.binding.kind, mutatingBindings.list());
   return planInjection(kinds, { policies, bindings }, isWanted);
 };
-
-const planLockTwo = (view: ClusterView, settings: ClusterSettings, governance: Governance): readonly Action[] =>
-  planGatekeeper({
-    governance,
-    template: view.templates.get(TEMPLATE_NAME),
-    constraints: view.constraints.served && view.constraints.synced ? view.constraints.list() : undefined,
-    gatekeeperServed: view.templates.served,
-    binders: lockTwoBinders(settings),
-  });
-
-type LockTwoFacts = Pick<
-  ClusterPlan,
-  'gated' | 'templateReady' | 'templateProblem' | 'enforcedConstraints' | 'constraintProblem' | 'constraintExists' | 'constraintEnforced'
->;
-
-/** @param actions the planned writes of lock 2 */
-const lockTwoFacts = (view: ClusterView, governance: Governance, actions: readonly Action[]): LockTwoFacts => {
-  const template = view.templates.get(TEMPLATE_NAME);
-  const constraints = view.constraints.list();
-  const byName = new Map(constraints.map((constraint) => [constraint.metadata.name, constraint]));
-  const groups = new Map(governance.constraints.map(({ name, group }) => [name, group]));
-  const enforced = enforcedIn(constraints, actions, groups);
-  return {
-    gated: new Set(constraints.filter(hasBindGate).map(({ metadata }) => metadata.name)),
-    templateReady: template !== undefined && isTemplateReady(template),
-    templateProblem: findTemplateProblem(template, view.constraints.served),
-    enforcedConstraints: governance.constraints.flatMap(({ name }) => (enforced.has(name) ? (byName.get(name) ?? []) : [])),
-    constraintProblem: (name) => (enforced.has(name) ? undefined : findConstraintProblem(name, byName.get(name))),
-    constraintExists: (name) => isOfGroup(byName.get(name), groups.get(name)),
-    constraintEnforced: (name) => enforced.has(name),
-  };
-};
-
-/** Whether it is there, and not still that of the group that it was before. */
-const isOfGroup = (constraint: Constraint | undefined, group: string | undefined): boolean =>
-  constraint !== undefined && (group === undefined || groupNameOf(constraint) === group);
-
-/** On older API servers a Binding says nothing of the region: there lock 2 leaves it to lock 1. */
-const lockTwoBinders = ({ capabilities, trust }: ClusterSettings): readonly string[] | undefined =>
-  capabilities.bindGate === 'label' ? trust.binders : undefined;
 
 /** The index knows of deny only, and a label that is there makes the namespace's own word count too, whatever that is. */
 const isIndexEnough = (namespace: string, { namespaces }: Governance, view: ClusterView): boolean => {
@@ -226,27 +240,6 @@ const haveUids = (names: Iterable<string>, uids: ReadonlyMap<string, string>, ui
 /** Constraints and placement injection come and go with the policies. */
 const recordedKeys = (present: ReadonlySet<string>): readonly string[] =>
   [...present].filter((key) => !key.startsWith('K8sGeoResidency/') && !key.startsWith('Mutating')).sort(byText);
-
-/**
- * A constraint about to be written is enforced in its old form only, and so is one that is still of the group that it was before: it waits for
- * policies that leave it.
- *
- * @param groups of the wanted constraints, by name
- */
-export const enforcedIn = (
-  constraints: readonly Constraint[],
-  actions: readonly Action[],
-  groups: ReadonlyMap<string, string>,
-): ReadonlySet<string> => {
-  const pending = new Set(actions.map(({ key }) => key));
-  const enforced = constraints.filter(
-    (constraint) =>
-      isConstraintEnforced(constraint) &&
-      isOfGroup(constraint, groups.get(constraint.metadata.name)) &&
-      !pending.has(`${GEO_RESIDENCY_KIND.kind}/${constraint.metadata.name}`),
-  );
-  return new Set(enforced.map(({ metadata }) => metadata.name));
-};
 
 const presentIn = (view: ClusterView): ReadonlySet<string> =>
   new Set([

@@ -1,10 +1,9 @@
 import { CANARY_NAMESPACE, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
-import { GATEKEEPER_IGNORE } from '../cache/index.ts';
 import { sameItems } from '../compare.ts';
 import type { NamespaceGovernance, WriteFailure } from '../enforce/index.ts';
-import { CANARY_GOVERNANCE, CANARY_NAME, isFloorName } from '../enforce/index.ts';
+import { CANARY_GOVERNANCE, CANARY_NAME, GATEKEEPER_IGNORE, isFloorName } from '../enforce/index.ts';
 import type { CanaryTarget, ProbeTarget } from '../probe/index.ts';
 import { NO_REGION } from '../probe/index.ts';
 import type { ClusterPlan } from './plan.ts';

@@ -3,6 +3,7 @@ import { setCondition, type ValidatingAdmissionPolicy } from '@fso/shared/kube';
 import { truncate } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import { isFloorName, type Overflow } from '../enforce/index.ts';
+import type { Claim } from '../observation/index.ts';
 import type { ClusterFacts } from '../observe/index.ts';
 import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../observe/index.ts';
 import type { Capabilities } from '../plan/index.ts';
@@ -23,6 +24,8 @@ export interface ClusterFactsInput {
   readonly view: Pick<ClusterView, 'nodes' | 'templates' | 'admissionPolicies'>;
   readonly capabilities: Pick<Capabilities, 'kubernetesVersion' | 'floor'>;
   readonly problems: ClusterProblems;
+  /** Why a claim cannot be made now; undefined: it can. */
+  readonly notObserved?: (claim: Claim) => string | undefined;
   readonly overflow: Overflow;
   /** Tampering within the last hour. */
   readonly tampering?: Tampering | undefined;
@@ -30,7 +33,8 @@ export interface ClusterFactsInput {
   readonly now: Date;
 }
 
-const gatekeeperFacts = ({ view, problems: { gatekeeper: problem } }: ClusterFactsInput): ClusterFacts['gatekeeper'] => {
+const gatekeeperFacts = ({ view, problems, notObserved }: ClusterFactsInput): ClusterFacts['gatekeeper'] => {
+  const problem = notObserved?.('gatekeeper') ?? problems.gatekeeper;
   if (!view.templates.served) return { state: 'Absent', message: NO_GATEKEEPER };
   return problem === undefined ? { state: 'Ready' } : { state: 'NotReady', message: truncate(problem, 2_048) };
 };
@@ -61,11 +65,24 @@ export const findFloorProblem = (policies: readonly ValidatingAdmissionPolicy[])
   return problems[0]?.slice(0, 2_000);
 };
 
-const floorCondition = ({ capabilities, overflow, problems, view }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> => {
+type NewCondition = Omit<Condition, 'lastTransitionTime'>;
+
+const unknownOf = (type: string, problem: string | undefined): NewCondition | undefined =>
+  problem === undefined ? undefined : { type, status: 'Unknown', reason: 'NotObserved', message: truncate(problem, 4_096) };
+
+/** Whether all that the reports rest on is current. */
+const observedCondition = ({ notObserved }: ClusterFactsInput): NewCondition => {
+  const type = CONDITIONS.observed;
+  return unknownOf(type, notObserved?.('policies')) ?? { type, status: 'True', reason: 'Current', message: '' };
+};
+
+const floorCondition = ({ capabilities, overflow, problems, view, notObserved }: ClusterFactsInput): NewCondition => {
   const type = CONDITIONS.floorReady;
   if (!capabilities.floor) {
     return { type, status: 'False', reason: 'Unavailable', message: 'Kubernetes 1.30 or newer is needed for ValidatingAdmissionPolicy' };
   }
+  const unknown = unknownOf(type, notObserved?.('floor'));
+  if (unknown !== undefined) return unknown;
   const problem = findFloorProblem(view.admissionPolicies.list());
   if (problem !== undefined) return { type, status: 'False', reason: 'TypeChecking', message: problem };
   const open = [problems.index, problems.parameters].filter((text) => text !== undefined).join('; ');
@@ -76,9 +93,11 @@ const floorCondition = ({ capabilities, overflow, problems, view }: ClusterFacts
 };
 
 /** Without lock 1 there is no guard, and {@link floorCondition} says so. */
-const guardCondition = ({ capabilities, problems }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> | undefined => {
+const guardCondition = ({ capabilities, problems, notObserved }: ClusterFactsInput): NewCondition | undefined => {
   if (!capabilities.floor) return undefined;
   const type = CONDITIONS.guardReady;
+  const unknown = unknownOf(type, notObserved?.('guard'));
+  if (unknown !== undefined) return unknown;
   return problems.guard === undefined
     ? { type, status: 'True', reason: 'InPlace', message: '' }
     : { type, status: 'False', reason: 'Missing', message: truncate(problems.guard, 4_096) };
@@ -99,7 +118,7 @@ export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
     kubernetesVersion: input.capabilities.kubernetesVersion,
     gatekeeper: gatekeeperFacts(input),
     nodesByRegion,
-    conditions: [floorCondition(input), guardCondition(input), tampered(input)]
+    conditions: [observedCondition(input), floorCondition(input), guardCondition(input), tampered(input)]
       .filter((condition) => condition !== undefined)
       .reduce<Condition[]>((conditions, condition) => setCondition(conditions, condition, input.now), input.previous.conditions),
   };

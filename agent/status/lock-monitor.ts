@@ -2,11 +2,11 @@ import { CANARY_NAMESPACE } from '@fso/shared/api';
 import { API_SERVICE_KIND, CRD_KIND, FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
-import { CANARY_NAME, isAlert, type PolicyOutcome, type WriteFailure } from '../enforce/index.ts';
+import { CANARY_NAME, type GatekeeperProblem, isAlert, type PolicyOutcome, type WriteFailure } from '../enforce/index.ts';
 import type { Capabilities, ClusterPlan } from '../plan/index.ts';
 import type { Probers } from '../probe/index.ts';
 import { type ClusterProblems, findFloorProblem } from './cluster-facts.ts';
-import { isLockTwoProven, type LockInput } from './locks.ts';
+import { isLockTwoProven, type LockInput, worst } from './locks.ts';
 
 export interface LockMonitorDeps {
   readonly clock: Clock;
@@ -77,9 +77,10 @@ export class LockMonitor {
       },
       gatekeeper: {
         served: view.templates.served,
-        problem: plan.templateProblem ?? plan.constraintProblem(CANARY_NAME),
+        problem: problemOfLockTwo(plan),
         exists: (name) => plan.constraintExists(name),
         constraintProblem: (name) => plan.constraintProblem(name),
+        exclusion: (namespace) => plan.webhook.exclusion(namespace),
         canary: (namespace) => probers.lockTwo.state(namespace),
         outage: probers.lockTwo.outage,
         graceMs,
@@ -103,7 +104,7 @@ export class LockMonitor {
   /** What keeps the locks of the cluster as a whole from being in force. */
   findProblems(plan: ClusterPlan): ClusterProblems {
     return {
-      gatekeeper: plan.templateProblem?.message ?? plan.constraintProblem(CANARY_NAME)?.message ?? this.#deps.probers.lockTwo.problem,
+      gatekeeper: problemOfLockTwo(plan)?.message ?? textOfExclusions(plan) ?? this.#deps.probers.lockTwo.problem,
       guard: this.#guardProblem(plan),
       parameters: this.#parametersProblem(),
       index: this.#indexProblem(),
@@ -130,3 +131,20 @@ export class LockMonitor {
     return failures.length === 0 ? undefined : failures.map(({ key, error }) => `${key}: ${error}`).join('; ');
   }
 }
+
+/** What keeps lock 2 of every policy from being in force. */
+const problemOfLockTwo = ({ templateProblem, constraintProblem, webhook }: ClusterPlan): GatekeeperProblem | undefined =>
+  worst([templateProblem, constraintProblem(CANARY_NAME), webhook.problem]);
+
+/** What the webhook's configuration leaves out of what is governed. */
+const textOfExclusions = ({ governance, webhook }: ClusterPlan): string | undefined => {
+  let first: string | undefined;
+  let count = 0;
+  for (const namespace of governance.namespaces.keys()) {
+    const exclusion = webhook.exclusion(namespace);
+    if (exclusion === undefined) continue;
+    first ??= exclusion.message;
+    count += 1;
+  }
+  return first === undefined || count === 1 ? first : `${first} (and ${count - 1} more namespaces)`;
+};

@@ -54,11 +54,13 @@ export interface LockInput {
   readonly gatekeeper: {
     /** Whether its API is there. */
     readonly served: boolean;
-    /** What keeps the template, or the canary constraint, from being in force. */
+    /** What keeps the template or the canary constraint from being in force, or the webhook from being called for all pods. */
     readonly problem: GatekeeperProblem | undefined;
     readonly exists: (constraint: string) => boolean;
     /** What keeps a constraint from being in force. */
     readonly constraintProblem: (constraint: string) => GatekeeperProblem | undefined;
+    /** Why the webhook's configuration leaves a namespace out. */
+    readonly exclusion: (namespace: string) => GatekeeperProblem | undefined;
     /** Whether Gatekeeper answers in a namespace; undefined: there is nothing to ask there. */
     readonly canary: (namespace: string) => CanaryState | undefined;
     /** Why lock 2 is open in every namespace. */
@@ -181,7 +183,7 @@ const canaryProblem = (namespace: string, input: Pick<LockInput, 'gatekeeper'>):
 };
 
 /** The first of the worst. */
-const worst = (problems: readonly (LockTwoProblem | undefined)[]): LockTwoProblem | undefined =>
+export const worst = <T extends GatekeeperProblem>(problems: readonly (T | undefined)[]): T | undefined =>
   problems.find((problem) => problem?.isError === true) ?? problems.find((problem) => problem !== undefined);
 
 const findUnproven = (
@@ -190,11 +192,11 @@ const findUnproven = (
   input: Pick<LockInput, 'gatekeeper'>,
 ): LockTwoProblem | undefined => {
   const { gatekeeper } = input;
-  if (gatekeeper.problem !== undefined) return gatekeeper.problem;
-  const constraint = worst(constraints.map(gatekeeper.constraintProblem));
-  if (constraint !== undefined) return constraint;
+  const exclusions = namespaces.map(gatekeeper.exclusion);
+  const found = worst([gatekeeper.problem, ...constraints.map(gatekeeper.constraintProblem), ...exclusions]);
+  if (found !== undefined) return found;
   if (gatekeeper.outage !== undefined) return { message: gatekeeper.outage, isError: true };
-  return worst(namespaces.map((namespace) => canaryProblem(namespace, input)));
+  return worst<LockTwoProblem>(namespaces.map((namespace) => canaryProblem(namespace, input)));
 };
 
 const gatekeeperLock = (subject: Subject, input: LockInput): LockFacts => {

@@ -41,6 +41,7 @@ const locks = (proven: readonly string[], installed: boolean): LockInput => ({
     problem: undefined,
     exists: () => false,
     constraintProblem: () => undefined,
+    exclusion: () => undefined,
     canary: () => undefined,
     outage: undefined,
     graceMs: 1_000,

@@ -5,6 +5,7 @@ import type { PolicyInput, PolicyOutcome } from '../enforce/index.ts';
 import type { InjectionFacts } from './injection-facts.ts';
 import { type LockFacts, type LockInput, type PolicyLocks, planLocks } from './locks.ts';
 import { type PolicyObservations, planStatus } from './plan-status.ts';
+import { unobservedStatus } from './unobserved-status.ts';
 
 interface Memo {
   readonly basis: Basis;
@@ -42,10 +43,14 @@ export interface StatusRequest {
   readonly outcome: PolicyOutcome;
   readonly live: SovereignPolicy;
   readonly observed: PolicyObservations;
+  /** The cluster is to show that it is not observed. */
+  readonly isUnobserved?: boolean;
 }
 
 export interface StatusResult {
   readonly status: SovereignPolicyStatus;
+  /** The status that the cluster is to show: `status`, or that nothing is known. */
+  readonly shown: SovereignPolicyStatus;
   readonly previous: SovereignPolicyStatus | undefined;
   readonly locks: PolicyLocks;
   /** Whether the cluster shows something else. */
@@ -58,10 +63,11 @@ export interface StatusResult {
 export class StatusCache {
   readonly #memos = new Map<string, Memo>();
   readonly #pending = new Set<string>();
+  readonly #unobservedOf = new WeakMap<SovereignPolicyStatus, SovereignPolicyStatus>();
   /** What each live status was last compared with. */
   readonly #compared = new WeakMap<SovereignPolicyStatus, { readonly wanted: SovereignPolicyStatus; readonly isSame: boolean }>();
 
-  plan({ policy, outcome, live, observed }: StatusRequest, locks: LockInput, now: Date): StatusResult {
+  plan({ policy, outcome, live, observed, isUnobserved = false }: StatusRequest, locks: LockInput, now: Date): StatusResult {
     const known = this.#memos.get(policy.key);
     const memo = known?.basis.uid === live.metadata.uid ? known : undefined;
     const previous = memo?.status ?? live.status;
@@ -71,9 +77,17 @@ export class StatusCache {
     const status = unchanged ? memo.status : planStatus({ policy, outcome, previous, locks: planned, observed, now });
     const current = unchanged ? memo : { basis, status, ...timesOf(memo, outcome, status, now) };
     if (!unchanged) this.#memos.set(policy.key, current);
-    const differs = !this.#isShown(live.status, status);
-    const heldMs = this.#holdMs(policy.key, differs && isProving(outcome, status), current, now);
-    return { status, previous, locks: planned, write: differs && heldMs === 0, heldMs };
+    const shown = isUnobserved ? this.#unobserved(status, now) : status;
+    const differs = !this.#isShown(live.status, shown);
+    const heldMs = this.#holdMs(policy.key, differs && shown === status && isProving(outcome, status), current, now);
+    return { status, shown, previous, locks: planned, write: differs && heldMs === 0, heldMs };
+  }
+
+  /** The same object for the same status. */
+  #unobserved(status: SovereignPolicyStatus, now: Date): SovereignPolicyStatus {
+    const known = this.#unobservedOf.get(status) ?? unobservedStatus(status, now);
+    this.#unobservedOf.set(status, known);
+    return known;
   }
 
   #holdMs(key: string, isToWait: boolean, { since, phaseSince }: Memo, now: Date): number {

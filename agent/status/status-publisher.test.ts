@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../shared/runtime/testing/fake-clock.ts';
 import type { ClusterView, Pod } from '../cache/index.ts';
-import { type Governance, planGovernance, type WriteFailure } from '../enforce/index.ts';
+import { type GatekeeperProblem, type Governance, planGovernance, type WriteFailure } from '../enforce/index.ts';
 import { namespaceOf, policyOf } from '../enforce/testing/policies.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { type EventSink, LiveObservatory, TamperLog } from '../observe/index.ts';
@@ -55,11 +55,15 @@ class World {
   readonly indexed = new Set<string>();
   readonly missing = new Set<string>();
   readonly notInForce = new Set<string>();
+  /** What the configuration of Gatekeeper's webhook leaves out. */
+  readonly exclusions = new Map<string, GatekeeperProblem>();
+  webhookProblem: GatekeeperProblem | undefined;
   failures: readonly WriteFailure[] = [];
   floorWhole: boolean = true;
   injectionInstalled: boolean = true;
   gatekeeperServed: boolean = true;
   refusesStatuses: boolean = false;
+  isUnobserved: boolean = false;
   outages: { one?: string; two?: string; index?: string } = {};
   #governance: Governance | undefined;
 
@@ -106,6 +110,7 @@ class World {
       overflow: { nodes: 0, namespaces: 0, patterns: 0 },
       enforcedConstraints: [],
       templateProblem: undefined,
+      webhook: { problem: this.webhookProblem, exclusion: (name: string) => this.exclusions.get(name) },
       constraintExists: (name: string) => !this.missing.has(of(name)),
       constraintProblem: (name: string) => (this.notInForce.has(of(name)) ? { message: `${of(name)} waits`, isError: false } : undefined),
     } as unknown as ClusterPlan;
@@ -180,6 +185,8 @@ class Told {
       outputs: { observatory: this.observatory, events, metrics: { measure: () => undefined } as unknown as AgentMetrics },
       tampering: this.tampering,
       violationTimes: { take: () => new Map(), keep: () => undefined } as never,
+      parts: { run: (_part, work) => work() },
+      observation: { problemOf: () => undefined, isShown: () => world.isUnobserved },
       wake: () => undefined,
     });
   }
@@ -209,14 +216,14 @@ interface Change {
   readonly apply: (worlds: World, told: readonly Told[]) => Promise<void> | void;
 }
 
-const FLAGS = ['floorWhole', 'injectionInstalled', 'gatekeeperServed', 'refusesStatuses'] as const;
+const FLAGS = ['floorWhole', 'injectionInstalled', 'gatekeeperServed', 'refusesStatuses', 'isUnobserved'] as const;
 const flip =
   (flag: (typeof FLAGS)[number]): Change['apply'] =>
   (world) => {
     world[flag] = !world[flag];
   };
 const assign =
-  (state: Partial<Pick<World, 'failures' | 'outages'>>): Change['apply'] =>
+  (state: Partial<Pick<World, 'failures' | 'outages' | 'webhookProblem'>>): Change['apply'] =>
   (world) =>
     void Object.assign(world, state);
 
@@ -236,6 +243,14 @@ const anyChange: fc.Arbitrary<Change> = fc.oneof(
     }),
   ),
   name.map((of) => change(`pods of ${of}`, ({ pods }) => void pods.set(of, pods.get(of)?.length === 0 ? [stray(of)] : []))),
+  name.map((of) =>
+    change(`the webhook leaves ${of} out`, ({ exclusions }) => {
+      if (!exclusions.delete(of)) exclusions.set(of, { message: `${of} is left out`, isError: true });
+    }),
+  ),
+  fc
+    .constantFrom<GatekeeperProblem | undefined>(undefined, { message: 'objectSelector', isError: true })
+    .map((webhookProblem) => change(`webhook: ${webhookProblem?.message}`, assign({ webhookProblem }))),
   action.map((of) => change(`${of} is missing`, ({ missing }) => toggle(missing, of))),
   action.map((of) => change(`${of} is not in force`, ({ notInForce }) => toggle(notInForce, of))),
   fc
@@ -269,6 +284,34 @@ const anyChange: fc.Arbitrary<Change> = fc.oneof(
 );
 
 describe('StatusPublisher', () => {
+  it('shows in the cluster that it is not observed, and back, while the report stays as it is', async () => {
+    const world = new World();
+    const publisher = new Told(world, false);
+    const settle = async (): Promise<void> => {
+      for (let round = 0; round < 5; round += 1) {
+        world.write(await publisher.publish());
+        await world.clock.advance(2_000);
+      }
+    };
+    await settle();
+    const before = publisher.observatory.snapshot().policies;
+    const phases = (): unknown[] => [...world.live.values()].map(({ status }) => status?.phase);
+    const wasActive = phases();
+    expect(wasActive).toContain('Active');
+    world.isUnobserved = true;
+    await settle();
+    expect(phases()).not.toContain('Active');
+    for (const { status } of world.live.values()) {
+      const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+      if (status?.phase === 'Pending') expect(ready).toMatchObject({ status: 'Unknown', reason: 'NotObserved' });
+      expect(Object.values(status?.enforcement ?? {}).map(({ state }) => state)).not.toContain('Enforced');
+    }
+    expect(publisher.observatory.snapshot().policies).toEqual(before);
+    world.isUnobserved = false;
+    await settle();
+    expect(phases()).toEqual(wasActive);
+  });
+
   it('says the same as one that judges every policy in every round', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(anyChange, { maxLength: 2 }), { minLength: 3, maxLength: 12 }), async (rounds) => {

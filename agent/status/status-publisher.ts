@@ -1,10 +1,11 @@
 import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
-import type { Clock } from '@fso/shared/runtime';
+import { type Clock, createBucket } from '@fso/shared/runtime';
 import type { Write } from '../apply/index.ts';
 import { buildStatusWrite, type WriteContext } from '../apply/index.ts';
 import { isSameMap } from '../compare.ts';
 import type { Governance, PolicyInput, PolicyOutcome } from '../enforce/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import type { Claim, RoundParts } from '../observation/index.ts';
 import type { EventSink, LiveObservatory, PolicySnapshot, TamperLog, ViolationTimeStore } from '../observe/index.ts';
 import {
   AuditComparison,
@@ -26,6 +27,7 @@ import { isProven, toReport } from './plan-status.ts';
 import { isShown, planPolicyEvents } from './policy-events.ts';
 import { SettledPolicies } from './settled-policies.ts';
 import { daysLeft, StatusCache, type StatusResult } from './status-cache.ts';
+import { isUnobserved } from './unobserved-status.ts';
 
 export interface StatusPublisherDeps {
   readonly clock: Clock;
@@ -36,6 +38,13 @@ export interface StatusPublisherDeps {
   readonly outputs: { readonly observatory: LiveObservatory; readonly events: EventSink; readonly metrics: AgentMetrics };
   readonly tampering: TamperLog;
   readonly violationTimes: ViolationTimeStore;
+  readonly parts: Pick<RoundParts, 'run'>;
+  readonly observation: {
+    /** Why a claim cannot be made now; undefined: it can. */
+    problemOf(claim: Claim): string | undefined;
+    /** Whether the policies in the cluster show that it is not observed. */
+    isShown(): boolean;
+  };
   /** Asks for the next round. */
   readonly wake: (delayMs: number) => void;
 }
@@ -49,11 +58,16 @@ export class StatusPublisher {
   readonly #labels = new NamespaceLabelCache();
   readonly #snapshots = new SnapshotCache();
   readonly #audits: AuditComparison;
+  /** Violations of the last round in which they could be found. */
+  #found: ReadonlyMap<string, PolicyViolations> = new Map();
+  /** All policies turn to NotObserved at once, and back. */
+  readonly #mayTurn: () => boolean;
   /** Those of the last round: another object says that policies came or went. */
   #outcomes: Governance['policies'] | undefined;
 
   constructor(deps: StatusPublisherDeps) {
     this.#deps = deps;
+    this.#mayTurn = createBucket(deps.clock, { burst: TURNS, perSecond: TURNS });
     const { events } = deps.outputs;
     this.#audits = new AuditComparison((message) => events.ofCluster({ severity: 'warning', reason: 'AuditDiffers', message }));
   }
@@ -64,16 +78,25 @@ export class StatusPublisher {
    * @param indexed namespaces that lock 1 enforces by its index
    * @returns the status writes that are due
    */
-  publish(plan: ClusterPlan, indexed: ReadonlySet<string>, now: Date): Write[] {
-    const { monitor, tampering, context } = this.#deps;
+  publish(plan: ClusterPlan, indexed: ReadonlySet<string>, now: Date): readonly Write[] {
+    const { parts } = this.#deps;
+    const found = parts.run('violations', () => this.#findViolations(plan, now), this.#found);
+    this.#found = found;
+    return parts.run('status', () => this.#publishRound(plan, { indexed, found, now }), []);
+  }
+
+  #publishRound(plan: ClusterPlan, { indexed, found, now }: Findings): readonly Write[] {
+    const { monitor, tampering, context, observation, parts, outputs } = this.#deps;
     const { view } = context;
     const locks = monitor.lockInput(plan, indexed);
     const { governance, unapplied } = plan;
     const { failures } = locks;
     const injecting = { governance, unapplied, failures, served: isInjectionServed(view), installed: plan.injection.length === 0 };
-    const found = this.#findViolations(plan, now);
-    const round: Round = { locks, injecting, audits: this.#compareAudits(plan), now };
-    this.#settled.begin(sharedInputs(locks, injecting));
+    const audits = parts.run('violations', () => this.#compareAudits(plan), NO_AUDITS);
+    const isUnobserved = observation.isShown();
+    const round: Round = { locks, injecting, audits, isUnobserved, now };
+    this.#settled.begin({ ...sharedInputs(locks, injecting), isUnobserved });
+    const before = outputs.observatory.snapshot().policies;
     const snapshots = new Map<string, PolicySnapshot>();
     const writes: Write[] = [];
     for (const policy of plan.policies) {
@@ -83,16 +106,23 @@ export class StatusPublisher {
       if (outcome === undefined || live === undefined) continue;
       const violations = found.get(policy.key) ?? NO_VIOLATIONS;
       const subject = { policy, outcome, live, violations, tampered: tampering.ofPolicy(policy.key, now) };
-      const inputs = this.#inputsOf(subject, round);
-      const settled = this.#settled.find(policy.key, inputs);
-      const { snapshot, due } = settled === undefined ? this.#judge(subject, inputs, round) : { snapshot: settled, due: [] };
-      writes.push(...due);
+      // One policy that cannot be judged leaves all others as they are.
+      const judged = parts.run('status', () => this.#judgeOnce(subject, round), undefined);
+      writes.push(...(judged?.due ?? []));
+      const snapshot = judged?.snapshot ?? before.get(policy.key);
       // A namespace may have any number of these, which must not crowd the others out of the report.
-      if (!isSurplus(outcome)) snapshots.set(policy.key, snapshot);
+      if (snapshot !== undefined && !isSurplus(outcome)) snapshots.set(policy.key, snapshot);
     }
     this.#retain(governance.policies);
     this.#publishSnapshot(snapshots, plan);
     return writes;
+  }
+
+  /** Judges a policy, unless all that its status follows from is as it was. */
+  #judgeOnce(subject: Subject, round: Round): Judged {
+    const inputs = this.#inputsOf(subject, round);
+    const settled = this.#settled.find(subject.policy.key, inputs);
+    return settled === undefined ? this.#judge(subject, inputs, round) : { snapshot: settled, due: [] };
   }
 
   /** All that the status of a policy follows from, beside what all of them follow from. */
@@ -108,20 +138,17 @@ export class StatusPublisher {
         plan.governance.namespaces.get(name),
         plan.unapplied.has(name),
         locks.probe(name),
+        gatekeeper.exclusion(name),
         gatekeeper.canary(name),
       );
     return inputs;
   }
 
   /** Judges a policy, and takes note where it need not be judged again by the same inputs. @returns also the write of its status, if one is due */
-  #judge(
-    subject: Subject,
-    inputs: readonly unknown[],
-    round: Round,
-  ): { readonly snapshot: PolicySnapshot; readonly due: readonly Write[] } {
+  #judge(subject: Subject, inputs: readonly unknown[], round: Round): Judged {
     const { monitor, context } = this.#deps;
     const { policy, outcome, live, violations, tampered } = subject;
-    const { locks, injecting, audits, now } = round;
+    const { locks, injecting, audits, isUnobserved, now } = round;
     monitor.track(policy.key, outcome, locks);
     const observed = {
       violations: violations.count,
@@ -129,7 +156,7 @@ export class StatusPublisher {
       audit: auditOfPolicy(locks.plan.constraintsOf(policy.key), audits),
       tampering: tampered,
     };
-    const result = this.#statuses.plan({ policy, outcome, live, observed }, locks, now);
+    const result = this.#statuses.plan({ policy, outcome, live, observed, isUnobserved }, locks, now);
     const labels = this.#labels.of(policy.key, outcome, (name) => context.view.namespaces.get(name));
     const snapshot = this.#snapshots.of({ policy, status: result.status, violations, labels });
     const due = this.#recordStatus(live, result, isSurplus(outcome));
@@ -162,7 +189,7 @@ export class StatusPublisher {
   }
 
   /** Records the events of a status that changed. @returns its write, if one is due */
-  #recordStatus(live: SovereignPolicy, { status, previous, write, heldMs }: StatusResult, isQuiet: boolean): Write[] {
+  #recordStatus(live: SovereignPolicy, { status, shown, previous, write, heldMs }: StatusResult, isQuiet: boolean): Write[] {
     const { outputs, context, wake } = this.#deps;
     const events = status === previous || isQuiet ? [] : planPolicyEvents(previous, status);
     for (const event of events) {
@@ -170,7 +197,12 @@ export class StatusPublisher {
       else outputs.events.ofPolicy(live, event);
     }
     if (heldMs > 0) wake(heldMs);
-    return write ? [buildStatusWrite(live, status, context)] : [];
+    if (!write) return [];
+    if (isUnobserved(live.status) !== isUnobserved(shown) && !this.#mayTurn()) {
+      wake(TURN_MS);
+      return [];
+    }
+    return [buildStatusWrite(live, shown, context)];
   }
 
   #retain(outcomes: Governance['policies']): void {
@@ -182,13 +214,14 @@ export class StatusPublisher {
   }
 
   #publishSnapshot(snapshots: ReadonlyMap<string, PolicySnapshot>, plan: ClusterPlan): void {
-    const { outputs, context, capabilities, monitor, tampering, clock } = this.#deps;
+    const { outputs, context, capabilities, monitor, tampering, observation, clock } = this.#deps;
     const { observatory, metrics } = outputs;
     const now = clock.now();
     const cluster = clusterFacts({
       view: context.view,
       capabilities,
       problems: monitor.findProblems(plan),
+      notObserved: (claim) => observation.problemOf(claim),
       overflow: plan.overflow,
       tampering: tampering.ofCluster(now),
       previous: observatory.snapshot().cluster,
@@ -201,11 +234,32 @@ export class StatusPublisher {
   }
 }
 
+/** Statuses a second that turn to NotObserved, or back. */
+const TURNS = 20;
+const TURN_MS = 1_000;
+
+const NO_AUDITS: ReadonlyMap<string, AuditFacts> = new Map();
+
+/** What is found before the policies are judged. */
+interface Findings {
+  readonly indexed: ReadonlySet<string>;
+  readonly found: ReadonlyMap<string, PolicyViolations>;
+  readonly now: Date;
+}
+
+/** What is published of a policy, and the writes that are due. */
+interface Judged {
+  readonly snapshot: PolicySnapshot;
+  readonly due: readonly Write[];
+}
+
 /** What is known in one round. */
 interface Round {
   readonly locks: LockInput;
   readonly injecting: InjectionInput;
   readonly audits: ReadonlyMap<string, AuditFacts>;
+  /** The policies in the cluster show that it is not observed. */
+  readonly isUnobserved: boolean;
   readonly now: Date;
 }
 
@@ -221,7 +275,7 @@ interface Subject {
 const isSurplus = (outcome: PolicyOutcome): boolean => outcome.kind === 'invalid' && outcome.surplus === true;
 
 /** What the status of every policy follows from. */
-const sharedInputs = ({ plan, floor, gatekeeper, failures }: LockInput, { served, installed }: InjectionInput): unknown => {
+const sharedInputs = ({ plan, floor, gatekeeper, failures }: LockInput, { served, installed }: InjectionInput): object => {
   const { served: isServed, problem, outage, graceMs } = gatekeeper;
   return { floor, gatekeeper: { isServed, problem, outage, graceMs }, failures, indexed: plan.indexed, injection: { served, installed } };
 };

@@ -1,8 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import {
   type AgentFrame,
+  type Ages,
   CLOSE_CODES,
   decodeHubFrame,
+  encodeAges,
   encodeFrame,
   type HubFrame,
   MAX_FRAME_BYTES,
@@ -86,6 +88,8 @@ type Welcome = Extract<HubFrame, { type: 'welcome' }>;
 
 export interface ConnectionHandlers {
   hello(): Hello;
+  /** How old the evidence is that the reports rest on. */
+  ages(): Ages;
   /** The hub took the hello. */
   onWelcome(welcome: Welcome, connection: Connection): void;
   onFrame(frame: Exclude<HubFrame, { type: 'welcome' }>): void;
@@ -152,6 +156,7 @@ export class Connection {
       maxPayload: MAX_FRAME_BYTES,
       handshakeTimeout: HANDSHAKE_MS,
       perMessageDeflate: false,
+      autoPong: false,
     });
     this.#listen();
   }
@@ -189,6 +194,8 @@ export class Connection {
     const socket = this.#socket;
     socket.on('open', () => {
       this.send(this.#handlers.hello());
+      // Before the hub takes the hello it knows how old the state is that this agent reported last.
+      this.#sayAges();
       this.#after(WELCOME_MS, () => {
         if (!this.#welcomed) this.close({ kind: 'lost', reason: 'the hub did not answer the hello' });
       });
@@ -198,6 +205,7 @@ export class Connection {
     socket.on('pong', () => {
       this.#alive = true;
     });
+    socket.on('ping', () => this.#sayAges());
     socket.on('unexpected-response', (_request, response) => {
       void this.#refused(response);
     });
@@ -251,6 +259,12 @@ export class Connection {
     }
     this.#welcomed = true;
     this.#handlers.onWelcome(frame, this);
+  }
+
+  /** A pong, which may also come unasked (RFC 6455, 5.5.3). A hub that pings faster than it reads gets no more of them. */
+  #sayAges(): void {
+    const isOpen = this.#socket.readyState === WebSocket.OPEN && this.#socket.bufferedAmount < MAX_UNREAD;
+    if (isOpen) this.#socket.pong(encodeAges(this.#handlers.ages()));
   }
 
   #keepAlive(): void {

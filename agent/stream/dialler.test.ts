@@ -24,6 +24,8 @@ beforeEach(async () => {
 });
 afterEach(() => hub.close());
 
+const CURRENT = { oldestPartMs: 0, oldestKindMs: 0, outOfDate: [] };
+
 /** How long an agent waits after a stream that ended so; `random` is 0.5. */
 const waitAfterEnd = async (hubUrl: string, onWelcome: () => void): Promise<number> => {
   const stopping = new AbortController();
@@ -31,7 +33,7 @@ const waitAfterEnd = async (hubUrl: string, onWelcome: () => void): Promise<numb
   const logger = createLogger({ name: 'test', level: 'silent' });
   const dialler = new Dialler(
     { config, clock: systemClock, random: () => 0.5, logger },
-    { hello: () => GREETING, onWelcome, onFrame: () => undefined, onEnd: () => undefined },
+    { hello: () => GREETING, ages: () => CURRENT, onWelcome, onFrame: () => undefined, onEnd: () => undefined },
   );
   const ended = Promise.withResolvers<StreamState>();
   dialler.onStateChange((state) => {

@@ -76,6 +76,7 @@ export class Dialler {
   async #connect(signal: AbortSignal): Promise<ConnectionEnd> {
     const handlers: ConnectionHandlers = {
       hello: () => this.handlers.hello(),
+      ages: () => this.handlers.ages(),
       onFrame: (frame) => this.handlers.onFrame(frame),
       onWelcome: (welcome, connection) => {
         this.#enter({ state: 'connected', hubVersion: welcome.hubVersion });

@@ -94,6 +94,7 @@ class HubStream {
     this.#reporter = new Reporter({ observatory, outbox, clock, logger, revisions: (snapshot) => this.#facts(snapshot) });
     const handlers = {
       hello: () => this.#hello(),
+      ages: () => observatory.ages(),
       onWelcome: ({ time, reported }: Pick<Welcome, 'time' | 'reported'>, connection: Connection) => {
         this.#skew.welcomed(time);
         this.#connected(connection, reported);
@@ -234,7 +235,8 @@ class HubStream {
     const { state: verification, signer, reason } = accepted.verification;
     return {
       revision,
-      provenRevision: this.#proven,
+      // What was proven says nothing while the cluster is not observed.
+      provenRevision: this.#deps.observatory.ages().outOfDate.length === 0 ? this.#proven : null,
       verification,
       ...(signer !== undefined && { signer }),
       ...(reason !== undefined && { verificationReason: reason }),

@@ -145,6 +145,8 @@ export const CONDITIONS = {
   guardReady: 'GuardReady',
   /** Lock 2: Gatekeeper's constraint, enforced in its current generation by every pod of Gatekeeper. */
   gatekeeperReady: 'GatekeeperReady',
+  /** Of a cluster: all that its reports rest on is current. */
+  observed: 'Observed',
   /** Several policies leave no region for a namespace. */
   conflict: 'Conflict',
   /** The policy will expire within 14 days. */

@@ -67,6 +67,14 @@ export interface ApiService extends KubeObject {
   spec?: { service?: { name?: string; namespace?: string } | null };
 }
 
+/**
+ * admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration: who is asked about which requests. Its writers are others, so no field
+ * of a webhook is taken for granted.
+ */
+export interface ValidatingWebhookConfiguration extends KubeObject {
+  webhooks?: unknown;
+}
+
 /** State of one Gatekeeper pod, in the status of templates and constraints. */
 export interface GatekeeperPodStatus {
   id?: string;
@@ -146,6 +154,12 @@ export const ADMISSION_POLICY_BINDING_KIND: KindDescriptor<ValidatingAdmissionPo
   'admissionregistration.k8s.io/v1',
   'ValidatingAdmissionPolicyBinding',
   'validatingadmissionpolicybindings',
+  false,
+);
+export const VALIDATING_WEBHOOK_CONFIGURATION_KIND: KindDescriptor<ValidatingWebhookConfiguration> = kind(
+  'admissionregistration.k8s.io/v1',
+  'ValidatingWebhookConfiguration',
+  'validatingwebhookconfigurations',
   false,
 );
 export const CRD_KIND: KindDescriptor<CustomResourceDefinition> = kind(

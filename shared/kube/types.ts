@@ -91,11 +91,20 @@ export interface KubeClient {
 }
 
 export interface InformerOptions<T extends KubeObject> extends ListOptions {
-  /** Reduces an object as soon as it is read; the informer keeps only the result. */
+  /** Reduces an object as soon as it is read; the informer keeps only the result. What it throws fails the list or the watch. */
   readonly transform?: (object: T) => T;
+  /** After a silent or broken watch the kind is listed at most this often, ms; in between one object shows that it can be read. Default: no limit. */
+  readonly listEveryMs?: number;
 }
 
 export type ChangeHandler<T> = (key: ObjectKey, current: T | undefined, previous: T | undefined) => void;
+
+/** Why a kind cannot be read at the moment. */
+export interface ReadFailure {
+  /** forbidden: this client lacks the right (403), which says nothing of the objects. unreachable: no answer came. */
+  readonly cause: 'forbidden' | 'unreachable' | 'failing';
+  readonly message: string;
+}
 
 /** A local, live copy of one kind: list, then watch; relist on 410; slow retry while the kind is not served. */
 export interface Informer<T extends KubeObject> {
@@ -103,11 +112,18 @@ export interface Informer<T extends KubeObject> {
   list(): readonly T[];
   /** Whether the first list is complete; once true, it stays true. */
   readonly synced: boolean;
-  /** Whether the API server serves the kind now. */
+  /** Whether the API server serves the kind now; a client that may not read it does not know better and leaves it as it was. */
   readonly served: boolean;
-  /** False when the kind is not served, or could not be read for 30 s for any other reason: the objects may be out of date. */
-  readonly readable: boolean;
-  /** Resolves at the first full list, or at once when the kind is not served. */
+  /**
+   * When the kind was last seen, in ms of the monotonic clock: a whole list, an event, a bookmark, or a second answer in a row that it is
+   * not served. Undefined: never.
+   */
+  readonly seenAtMs: number | undefined;
+  /** Undefined: the last request succeeded. */
+  readonly failure: ReadFailure | undefined;
+  /** Counts the changes of objects and of {@link served}. */
+  readonly version: number;
+  /** Resolves at the first full list, or once the API server has answered that there is none, or none for this client. */
   ready(signal: AbortSignal): Promise<void>;
   /** @returns a function that removes the handler. Handlers only enqueue; their errors are logged, never fatal. */
   onChange(handler: ChangeHandler<T>): () => void;
@@ -115,8 +131,6 @@ export interface Informer<T extends KubeObject> {
   relist(signal: AbortSignal): Promise<void>;
   /** Called when `served` changes. */
   onServed(handler: (served: boolean) => void): () => void;
-  /** Called when `readable` changes. */
-  onReadable(handler: (readable: boolean) => void): () => void;
 }
 
 /** Starts informers on one client; all end with the signal. */

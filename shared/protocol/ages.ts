@@ -41,7 +41,7 @@ const OBSERVATIONS: readonly Observation[] = ['Pause', ...ROUND_PARTS, ...OBSERV
 export interface Ages {
   /** Since the last good run of the part that ran longest ago began, ms. */
   readonly oldestPartMs: number;
-  /** Since the kind was heard of that was heard of longest ago, ms. */
+  /** Since the kind was seen that was seen longest ago, ms. */
   readonly oldestKindMs: number;
   /** What is out of date by the agent's own limits; names that this version does not know are `bit-<n>`. */
   readonly outOfDate: readonly string[];

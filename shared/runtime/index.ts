@@ -4,6 +4,7 @@ export * from './clock.ts';
 export * from './concurrency.ts';
 export * from './http-server.ts';
 export * from './memo.ts';
+export * from './pause-detector.ts';
 export * from './program/config.ts';
 export * from './program/logger.ts';
 export * from './program/shutdown.ts';

@@ -14,9 +14,10 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { runAction } from '../../agent/apply/apply-action.ts';
+import { whoAmI } from '../../agent/bootstrap.ts';
 import { isConstraintEnforced, isTemplateReady, planGatekeeper } from '../../agent/enforce/gatekeeper/gatekeeper.ts';
 import { planGovernance } from '../../agent/enforce/governance.ts';
-import { CANARY_NAME } from '../../agent/enforce/index.ts';
+import { CANARY_LABEL, CANARY_NAME } from '../../agent/enforce/index.ts';
 import { policyOf } from '../../agent/enforce/testing/policies.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { openKubeClient, refusalOf } from '../harness/kube-client.ts';
@@ -32,6 +33,12 @@ const GATEKEEPER_CONFIG: KindDescriptor = {
   plural: 'configs',
   namespaced: true,
 };
+
+interface Webhook {
+  readonly name: string;
+  readonly rules: readonly { readonly resources: readonly string[] }[];
+  readonly namespaceSelector: { readonly matchExpressions: readonly object[] };
+}
 
 const stop = new AbortController();
 const { signal } = stop;
@@ -148,12 +155,17 @@ describe('the proof of lock 2', () => {
       throw new Error(`${name}: ${JSON.stringify(found)}`);
     });
   const configuration = async () => {
-    const { object } = await world.client.raw<{ metadata: object; webhooks: { name: string }[] }>(
+    const { object } = await world.client.raw<{ metadata: object; webhooks: readonly Webhook[] }>(
       { method: 'GET', path: GATEKEEPER_WEBHOOKS },
       signal,
     );
     return object;
   };
+  const patchWebhooks = (webhooks: unknown) =>
+    world.client.raw(
+      { method: 'PATCH', path: GATEKEEPER_WEBHOOKS, body: { webhooks }, contentType: 'application/merge-patch+json' },
+      signal,
+    );
   const exclude = (namespace: string, process: string) => {
     const spec = { match: [{ excludedNamespaces: [namespace], processes: [process] }] };
     const config = { metadata: { name: 'config', namespace: 'gatekeeper-system' }, spec };
@@ -201,12 +213,7 @@ describe('the proof of lock 2', () => {
   it('names the namespace that a label exempts from Gatekeeper', async () => {
     // Gatekeeper refuses the label, but its webhook is not guarded.
     const { webhooks } = await configuration();
-    const patch = (list: unknown) =>
-      world.client.raw(
-        { method: 'PATCH', path: GATEKEEPER_WEBHOOKS, body: { webhooks: list }, contentType: 'application/merge-patch+json' },
-        signal,
-      );
-    await patch(webhooks.filter(({ name }) => name !== 'check-ignore-label.gatekeeper.sh'));
+    await patchWebhooks(webhooks.filter(({ name }) => name !== 'check-ignore-label.gatekeeper.sh'));
     const label = (value: string | null) =>
       world.client.mergePatch(
         NAMESPACE_KIND,
@@ -224,7 +231,7 @@ describe('the proof of lock 2', () => {
     });
     await label(null);
     await reaches('first', 'Enforced');
-    await patch(webhooks);
+    await patchWebhooks(webhooks);
   });
 
   it('names the namespace that a Config of Gatekeeper excludes', async () => {
@@ -236,10 +243,57 @@ describe('the proof of lock 2', () => {
     await reaches('second', 'Enforced');
   });
 
+  const without = (rules: Webhook['rules'], resource: string): object[] =>
+    rules.map((rule) => ({ ...rule, resources: rule.resources.filter((name) => name !== resource) }));
+
+  it.each<[what: string, change: (webhook: Webhook, user: string) => object, message: string]>([
+    [
+      "the canary's label",
+      () => ({ objectSelector: { matchLabels: CANARY_LABEL } }),
+      'webhooks[0] (validation.gatekeeper.sh).objectSelector selects only some pods: remove it',
+    ],
+    [
+      "the agent's name",
+      (_, user) => ({ matchConditions: [{ name: 'agent', expression: `request.userInfo.username == ${JSON.stringify(user)}` }] }),
+      'webhooks[0] (validation.gatekeeper.sh).matchConditions leave out some requests: remove them',
+    ],
+    [
+      'pods, and not Bindings',
+      ({ rules }) => ({ rules: without(rules, 'pods/binding') }),
+      'webhooks[0] (validation.gatekeeper.sh).rules leave out CREATE of pods/binding',
+    ],
+  ])('fails when the webhook is called for %s alone, which the canary cannot tell', async (_what, change, text) => {
+    const { webhooks } = await configuration();
+    const user = await whoAmI(world.client, signal);
+    await patchWebhooks(webhooks.map((webhook, index) => (index === 0 ? { ...webhook, ...change(webhook, user) } : webhook)));
+    for (const name of NAMESPACES) expect((await reaches(name, 'Degraded')).message).toContain(text);
+    expect(reported()).toMatchObject({ state: 'NotReady', message: expect.stringContaining(text) });
+    expect((await world.reaches('first', 'Active')).status?.message).toContain('lock 1 only');
+    await patchWebhooks(webhooks);
+    for (const name of NAMESPACES) await reaches(name, 'Enforced');
+    expect(reported()).toEqual({ state: 'Ready' });
+  });
+
+  it('names the namespace that the webhook leaves out, and the line to change', async () => {
+    const { webhooks } = await configuration();
+    const exempt = { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: ['second'] };
+    const narrowed = webhooks.map(({ namespaceSelector, ...webhook }, index) => {
+      const { matchExpressions } = namespaceSelector;
+      return { ...webhook, namespaceSelector: { matchExpressions: index === 0 ? [...matchExpressions, exempt] : matchExpressions } };
+    });
+    await patchWebhooks(narrowed);
+    const { message } = await reaches('second', 'Degraded');
+    expect(message).toMatch(/namespace second: .*webhooks\[0\] \(validation\.gatekeeper\.sh\)\.namespaceSelector\.matchExpressions\[2\]/);
+    expect((await gatekeeperOf('first'))?.state).toBe('Enforced');
+    expect(reported()).toMatchObject({ state: 'NotReady', message: expect.stringContaining('namespace second') });
+    await patchWebhooks(webhooks);
+    await reaches('second', 'Enforced');
+  });
+
   it('fails when the webhook is no longer called', async () => {
     const { metadata: _, ...whole } = await configuration();
     await world.client.raw({ method: 'DELETE', path: GATEKEEPER_WEBHOOKS }, signal);
-    for (const name of NAMESPACES) await reaches(name, 'Degraded');
+    for (const name of NAMESPACES) expect((await reaches(name, 'Degraded')).message).toContain('is gone');
     const again = { ...whole, metadata: { name: 'gatekeeper-validating-webhook-configuration' } };
     await world.client.raw(
       { method: 'POST', path: GATEKEEPER_WEBHOOKS.slice(0, GATEKEEPER_WEBHOOKS.lastIndexOf('/')), body: again },

@@ -125,10 +125,16 @@ const changeConstraint = (
   if (wanted !== undefined && observed !== undefined && groupNameOf(observed) !== wanted.group)
     return moveConstraint(wanted, observed, staying.length > 0);
   const entries = [...own, ...staying];
+  // What it enforces is not known: it may be what the last policy of a group needs.
+  if (wanted === undefined && isMalformed(observed)) return [];
   const model = wanted?.body ?? observed ?? { metadata: { name: '' } };
   if (entries.length === 0) return observed === undefined ? [] : [deleteAction(observed, 'Leave')];
   return applyEntries(constraintBody(groupOf(model), entries, model.metadata.name), observed);
 };
+
+/** Whether something of it could not be read; see agent/cache/decode.ts. */
+const isMalformed = (constraint: (Constraint & { readonly malformed?: string }) | undefined): boolean =>
+  constraint?.malformed !== undefined;
 
 const applyEntries = (body: Constraint, observed: Constraint | undefined): Action[] => {
   if (observed !== undefined && readsAs(observed, body)) return [];
@@ -198,6 +204,7 @@ const namesOf = (entries: readonly ConstraintEntry[]): string[] => sortedSet(ent
  */
 export const isConstraintEnforced: (constraint: Constraint) => boolean = weakMemo(({ metadata, status }) => {
   const pods = status?.byPod ?? [];
+  if (metadata.generation === undefined || metadata.uid === undefined) return false;
   const upToDate = pods.every(
     (pod) =>
       pod.enforced === true &&
@@ -211,7 +218,7 @@ export const isConstraintEnforced: (constraint: Constraint) => boolean = weakMem
 /** Whether every Gatekeeper pod has compiled the template in its current form. */
 export const isTemplateReady = ({ metadata, status }: Template): boolean => {
   const pods = status?.byPod ?? [];
-  if (status?.created !== true || pods.length === 0) return false;
+  if (status?.created !== true || pods.length === 0 || metadata.generation === undefined) return false;
   return pods.every(
     (pod) => pod.observedGeneration === metadata.generation && pod.templateUID === metadata.uid && (pod.errors ?? []).length === 0,
   );

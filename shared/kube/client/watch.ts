@@ -18,19 +18,20 @@ export interface WatchRequest<T extends KubeObject> {
   readonly resourceVersion: string;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
-  /** The server accepted the request. */
-  readonly onOpen?: () => void;
   /** Longest time without a byte. Default {@link WATCH_SILENCE_MS}. */
   readonly silenceMs?: number | undefined;
 }
 
 const MIN_LIFE_S = 300;
+/** The client ends a watch that the server has not ended by then. */
+const OVERDUE_S = 30;
 /** Servers send a bookmark about once a minute, but promise none. */
-const WATCH_SILENCE_MS = 90_000;
+const WATCH_SILENCE_MS = 75_000;
 
 /**
- * Streams the events since a version, until the server ends the watch after a random 5–10 min, so that watches end one by one,
- * or until nothing more arrives: a watch does not show whether the server is quiet or gone.
+ * Streams the events since a version, until the server ends the watch after a random 5–10 min, so that watches end one by one, or the client
+ * half a minute later: a program that answers in the server's place must not keep a watch for ever. Ends also where nothing more arrives, as a watch
+ * does not show whether the server is quiet or gone.
  * @throws KubeApiError with reason `Expired` when the server no longer has the version.
  */
 export async function* watch<T extends KubeObject>(
@@ -38,7 +39,7 @@ export async function* watch<T extends KubeObject>(
   request: WatchRequest<T>,
   signal: AbortSignal,
 ): AsyncGenerator<WatchEvent<T>, void, undefined> {
-  const { kind, options, resourceVersion, random, onOpen, silenceMs = WATCH_SILENCE_MS } = request;
+  const { kind, options, resourceVersion, random, silenceMs = WATCH_SILENCE_MS } = request;
   const seconds = Math.round(MIN_LIFE_S * (1 + random()));
   const path = collectionPath(kind, options.namespace);
   const query = {
@@ -49,15 +50,17 @@ export async function* watch<T extends KubeObject>(
     labelSelector: options.labelSelector,
     fieldSelector: options.fieldSelector,
   };
-  const chunks = await client.stream({ method: 'GET', path, query, silenceMs }, signal);
-  onOpen?.();
+  const overdue = AbortSignal.timeout((seconds + OVERDUE_S) * 1000);
+  const chunks = await client.stream({ method: 'GET', path, query, silenceMs }, AbortSignal.any([signal, overdue]));
   try {
     for await (const event of jsonLines<RawEvent<T>>(chunks)) {
       if (event.type === 'ERROR') throw new KubeApiError(event.object.code ?? 500, event.object, { request: { method: 'GET', path } });
       yield event;
     }
   } catch (error) {
-    if (!(error instanceof KubeConnectionError && error.timedOut)) throw error;
+    signal.throwIfAborted();
+    const isOver = overdue.aborted || (error instanceof KubeConnectionError && error.timedOut);
+    if (!isOver) throw error;
   }
 }
 

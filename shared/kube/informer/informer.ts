@@ -1,7 +1,16 @@
 import type { KubeObject } from '../../api/index.ts';
 import { type Clock, type Logger, systemClock } from '../../runtime/index.ts';
 import { keyOfObject } from '../paths.ts';
-import type { ChangeHandler, Informer, InformerFactory, InformerOptions, KindDescriptor, KubeClient, ObjectKey } from '../types.ts';
+import type {
+  ChangeHandler,
+  Informer,
+  InformerFactory,
+  InformerOptions,
+  KindDescriptor,
+  KubeClient,
+  ObjectKey,
+  ReadFailure,
+} from '../types.ts';
 import { Reflector, type ReflectorSink } from './reflector.ts';
 
 export interface InformersOptions {
@@ -11,8 +20,10 @@ export interface InformersOptions {
   readonly random?: () => number;
   /** Longest wait between checks for a kind that is not served. Default 5 s. */
   readonly absentRetryMs?: number;
-  /** How long a watch may bring nothing before the server is asked whether it still answers. Default 90 s. */
+  /** How long a watch may bring nothing before it ends and the kind is listed again. Default 75 s. */
   readonly watchSilenceMs?: number;
+  /** How long lists may be older than what was read before; then they are taken as they are. Default 120 s. */
+  readonly outdatedListMs?: number;
 }
 
 /** The objects of one informer and the handlers that it calls. */
@@ -21,7 +32,6 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   readonly #objects = new Map<ObjectKey, T>();
   readonly #changeHandlers = new Set<ChangeHandler<T>>();
   readonly #servedHandlers = new Set<(served: boolean) => void>();
-  readonly #readableHandlers = new Set<(readable: boolean) => void>();
   readonly #ready = Promise.withResolvers<void>();
   /** Resolves at the next full list. */
   #nextList = Promise.withResolvers<void>();
@@ -30,9 +40,9 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   #isDoubted: boolean = false;
   #synced: boolean = false;
   #served: boolean = true;
-  #silent: boolean = false;
-  /** Value of {@link readable} that the handlers last got. */
-  #readable: boolean = true;
+  #seenAtMs: number | undefined;
+  #failure: ReadFailure | undefined;
+  #version = 0;
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -46,8 +56,16 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
     return this.#served;
   }
 
-  get readable(): boolean {
-    return this.#served && !this.#silent;
+  get seenAtMs(): number | undefined {
+    return this.#seenAtMs;
+  }
+
+  get failure(): ReadFailure | undefined {
+    return this.#failure;
+  }
+
+  get version(): number {
+    return this.#version;
   }
 
   get(key: ObjectKey): T | undefined {
@@ -83,11 +101,6 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   onServed(handler: (served: boolean) => void): () => void {
     this.#servedHandlers.add(handler);
     return () => this.#servedHandlers.delete(handler);
-  }
-
-  onReadable(handler: (readable: boolean) => void): () => void {
-    this.#readableHandlers.add(handler);
-    return () => this.#readableHandlers.delete(handler);
   }
 
   replace(objects: readonly T[]): void {
@@ -129,20 +142,18 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
     if (!served) this.#ready.resolve();
     if (served === this.#served) return;
     this.#served = served;
+    this.#version += 1;
     for (const handler of [...this.#servedHandlers]) this.#call(() => handler(served));
-    this.#notifyReadable();
   }
 
-  setSilent(silent: boolean): void {
-    this.#silent = silent;
-    this.#notifyReadable();
+  setSeen(atMs: number): void {
+    this.#seenAtMs = atMs;
   }
 
-  #notifyReadable(): void {
-    const { readable } = this;
-    if (readable === this.#readable) return;
-    this.#readable = readable;
-    for (const handler of [...this.#readableHandlers]) this.#call(() => handler(readable));
+  setFailure(failure: ReadFailure | undefined): void {
+    this.#failure = failure;
+    // What this client may not read must not keep it from all else.
+    if (failure?.cause === 'forbidden') this.#ready.resolve();
   }
 
   #drop(key: ObjectKey, previous: T): void {
@@ -151,6 +162,7 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   }
 
   #notify(key: ObjectKey, current: T | undefined, previous: T | undefined): void {
+    this.#version += 1;
     for (const handler of [...this.#changeHandlers]) this.#call(() => handler(key, current, previous));
   }
 
@@ -177,11 +189,11 @@ const unlessAborted = async (promise: Promise<void>, signal: AbortSignal): Promi
 
 /** Every informer starts with the call that asks for it, and ends with the signal. */
 export const createInformers = (client: KubeClient, options: InformersOptions, signal: AbortSignal): InformerFactory => {
-  const { logger, clock = systemClock, random = Math.random, absentRetryMs, watchSilenceMs } = options;
+  const { logger, clock = systemClock, random = Math.random, absentRetryMs, watchSilenceMs, outdatedListMs } = options;
   return {
     informer: <T extends KubeObject>(kind: KindDescriptor<T>, informerOptions: InformerOptions<T> = {}): Informer<T> => {
       const store = new InformerStore<T>(logger.child({ component: 'informer', kind: kind.kind }));
-      const waits = { absentRetryMs, watchSilenceMs };
+      const waits = { absentRetryMs, watchSilenceMs, outdatedListMs };
       const reflector = new Reflector<T>({ client, kind, list: informerOptions, sink: store, clock, random, logger, waits });
       store.onRelist(() => reflector.relist());
       reflector.run(signal).catch((error: unknown) => logger.fatal({ err: error, kind: kind.kind }, 'reflector ended'));

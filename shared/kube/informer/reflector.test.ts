@@ -10,7 +10,6 @@ import { createKubeClient } from '../client/client.ts';
 import { CONFIG_MAP_KIND } from '../kinds.ts';
 import type { KubeClient } from '../types.ts';
 import { createInformers } from './informer.ts';
-import { SILENT_MS } from './reflector.ts';
 
 /** Answers of the server in the order of the requests; the last one stays open. */
 type Answer = (url: URL, response: ServerResponse) => unknown;
@@ -113,13 +112,13 @@ describe('reflector', () => {
   });
 
   it('lists again on request, whatever the watch reports', async () => {
-    script = [list('5', [object('old', '1')]), events([], false), list('3', [object('new', '2')])];
+    script = [list('5', [object('old', '1')]), events([], false), list('7', [object('new', '2')])];
     const informer = informers().informer(CONFIG_MAP_KIND);
     await informer.ready(stop.signal);
     await soon(() => expect(requests).toEqual(['list', 'watch 5']));
     await informer.relist(stop.signal);
     expect(informer.list().map(({ metadata }) => metadata.name)).toEqual(['new']);
-    await soon(() => expect(requests).toEqual(['list', 'watch 5', 'list', 'watch 3']));
+    await soon(() => expect(requests).toEqual(['list', 'watch 5', 'list', 'watch 7']));
   });
 
   it('starts a list over when it expires between two pages', async () => {
@@ -170,85 +169,115 @@ describe('reflector', () => {
     script.push(() => undefined);
     const informer = informers().informer(CONFIG_MAP_KIND);
     await soon(() => expect(requests).toHaveLength(6));
-    expect(informer).toMatchObject({ served: false, synced: true });
+    expect(informer).toMatchObject({ served: false, synced: true, failure: { cause: 'forbidden' } });
     expect(informer.get('a/x')).toBeDefined();
   });
 
-  describe('reports that a kind cannot be read', () => {
+  it('does not read 403 as absent', async () => {
+    script = Array.from({ length: 5 }, () => failure(403, 'Forbidden'));
+    script.push(() => undefined);
+    const informer = informers().informer(CONFIG_MAP_KIND);
+    // It is ready all the same: what cannot be read must not keep the client from all else.
+    await informer.ready(stop.signal);
+    await soon(() => expect(requests).toHaveLength(6));
+    expect(informer).toMatchObject({ served: true, synced: false, seenAtMs: undefined, failure: { cause: 'forbidden' } });
+  });
+
+  it('takes no list that is older than what it has read, but for a store that stays behind', async () => {
+    const moving = new FakeClock();
+    const deleted = { type: 'DELETED', object: object('x', '9') };
+    script = [
+      list('5', [object('x', '1')]),
+      events([deleted], true),
+      events([gone], true),
+      ...Array.from({ length: 200 }, () => list('5', [object('x', '1')])),
+    ];
+    const informer = createInformers(client, { logger, clock: moving, random: () => 0, outdatedListMs: 60_000 }, stop.signal).informer(
+      CONFIG_MAP_KIND,
+    );
+    await informer.ready(stop.signal);
+    let refused = 0;
+    await expect
+      .poll(async () => {
+        await moving.advance(5_000);
+        if (informer.failure?.message.includes('was read before') === true && informer.get('a/x') === undefined) refused += 1;
+        return informer.get('a/x') !== undefined && refused > 0;
+      })
+      .toBe(true);
+    expect(requests.filter((verb) => verb === 'list').length).toBeGreaterThan(3);
+  });
+
+  describe('knows when it last seen a kind', () => {
     const broken: Answer = (_, response) => response.destroy();
     const open: Answer = (_, response) => response.writeHead(200).flushHeaders();
 
-    /** An informer with a clock that only `pass` moves, and its reports of `readable` with the time in ms. */
-    const start = async (watchSilenceMs?: number) => {
+    /** An informer with a clock that only `pass` moves. */
+    const start = (options: object = {}, list_: object = {}) => {
       const moving = new FakeClock();
-      const reports: [boolean, number][] = [];
-      const options = { logger, clock: moving, random: () => 0, ...(watchSilenceMs !== undefined && { watchSilenceMs }) };
-      const informer = createInformers(client, options, stop.signal).informer(CONFIG_MAP_KIND);
-      informer.onReadable((readable) => reports.push([readable, moving.monotonicMs()]));
-      await informer.ready(stop.signal);
+      const informer = createInformers(client, { logger, clock: moving, random: () => 0, ...options }, stop.signal).informer(
+        CONFIG_MAP_KIND,
+        list_,
+      );
       const pass = async (): Promise<number> => {
-        await moving.advance(500);
+        await moving.advance(5_000);
         return moving.monotonicMs();
       };
-      return { informer, reports, pass };
+      const age = (): number => moving.monotonicMs() - (informer.seenAtMs ?? Number.NEGATIVE_INFINITY);
+      return { informer, pass, age };
     };
 
     it.each([
-      ['an answer of 503', failure(503, 'ServiceUnavailable')],
-      ['broken connections', broken],
-    ])('after 30 s of %s, and that it can be read again', async (_, cause) => {
-      let failedMs: number | undefined;
+      ['503', failure(503, 'ServiceUnavailable'), 'failing'],
+      ['403', failure(403, 'Forbidden'), 'forbidden'],
+      ['410 for every list', failure(410, 'Expired'), undefined],
+      ['broken connections', broken, 'unreachable'],
+    ])('which an answer of %s does not change', async (_, cause, expected) => {
       script = [list('5', [object('x', '1')]), events([], true), ...Array.from({ length: 500 }, () => cause)];
-      const { informer, reports, pass } = await start();
-      await expect
-        .poll(async () => {
-          const now = await pass();
-          if (requests.length > 2) failedMs ??= now;
-          return reports.length;
-        })
-        .toBe(1);
-      expect(reports[0]?.[0]).toBe(false);
-      expect(Math.abs((reports[0]?.[1] ?? 0) - (failedMs ?? 0) - SILENT_MS)).toBeLessThanOrEqual(1_000);
+      const { informer, pass, age } = start();
+      await informer.ready(stop.signal);
+      await expect.poll(async () => (await pass()) && age()).toBeGreaterThan(60_000);
       // No object counts as deleted because of it.
-      expect(informer).toMatchObject({ served: true, synced: true, readable: false });
+      expect(informer).toMatchObject({ served: true, synced: true });
+      expect(informer.failure?.cause).toBe(expected);
       expect(informer.get('a/x')).toBeDefined();
-      // An open watch alone does not show it.
       script = [list('6', [object('x', '1')]), open];
-      await expect.poll(async () => (await pass()) && reports.at(-1)?.[0]).toBe(true);
-      expect(informer.readable).toBe(true);
+      await expect.poll(async () => (await pass()) && age()).toBeLessThan(60_000);
+      expect(informer.failure).toBeUndefined();
     });
 
-    it('after 30 s more where a watch opened and brought nothing, and then nothing answers', async () => {
+    it('which a watch that only opens does not change', async () => {
       script = [list('5', [object('x', '1')]), open, ...Array.from({ length: 500 }, () => broken)];
-      const { reports, pass } = await start(50);
-      await expect.poll(async () => (await pass()) && reports.map(([readable]) => readable)).toEqual([false]);
+      const { informer, pass, age } = start({ watchSilenceMs: 50 });
+      await informer.ready(stop.signal);
+      await expect.poll(async () => (await pass()) && age()).toBeGreaterThan(60_000);
     });
 
-    it('after 30 s where objects can be read and no watch opens', async () => {
-      const readOnly: Answer = (url, response) => {
-        const answer = url.searchParams.has('watch') ? failure(503, 'ServiceUnavailable') : list('5', [object('x', '1')]);
-        answer(url, response);
-      };
-      script = Array.from({ length: 500 }, () => readOnly);
-      const { reports, pass } = await start();
-      await expect.poll(async () => (await pass()) && reports.map(([readable]) => readable)).toEqual([false]);
-    });
-
-    it('but not where watches bring nothing and the server answers', async () => {
+    it('and lists it again where a watch brought nothing', async () => {
       script = Array.from({ length: 100 }, (_, index) => (index % 2 === 0 ? list('5', [object('x', '1')]) : open));
-      const { informer, reports, pass } = await start(50);
+      const { pass } = start({ watchSilenceMs: 50 });
       await expect.poll(async () => (await pass()) && requests.length).toBeGreaterThan(6);
       expect(requests.slice(0, 6)).toEqual(['list', 'watch 5', 'list', 'watch 5', 'list', 'watch 5']);
-      expect([reports, informer.readable]).toEqual([[], true]);
     });
 
-    it('at once, and once, where it is not served', async () => {
-      script = [list('5', [object('x', '1')]), events([], true), failure(404, 'NotFound'), ...Array.from({ length: 500 }, () => broken)];
-      const { reports, pass } = await start();
-      await expect.poll(async () => (await pass()) && reports.length).toBe(1);
-      const [[, at] = [false, 0]] = reports;
-      await expect.poll(async () => (await pass()) - at).toBeGreaterThan(2 * SILENT_MS);
-      expect(reports).toHaveLength(1);
+    it('by one object in between where lists are dear', async () => {
+      const limits: (string | null)[] = [];
+      const answer: Answer = (url, response) => {
+        const { searchParams: query } = url;
+        if (!query.has('watch')) limits.push(query.get('limit'));
+        (query.has('watch') ? open : list('5', [object('x', '1')]))(url, response);
+      };
+      script = Array.from({ length: 100 }, () => answer);
+      const { pass } = start({ watchSilenceMs: 50 }, { listEveryMs: 1_000_000_000 });
+      await expect.poll(async () => (await pass()) && limits.length).toBeGreaterThan(2);
+      expect(limits.slice(0, 3)).toEqual(['500', '1', '1']);
+    });
+
+    it('of one that is not served by the second answer', async () => {
+      script = [failure(404, 'NotFound'), failure(404, 'NotFound'), () => undefined];
+      const { informer, pass } = start();
+      await expect.poll(async () => (await pass()) && informer.seenAtMs !== undefined).toBe(true);
+      expect(informer).toMatchObject({ served: false, failure: undefined });
+      expect(requests.length).toBeGreaterThanOrEqual(2);
     });
   });
 

@@ -1,10 +1,11 @@
 import type { KubeObject } from '../../api/index.ts';
-import { type Backoff, type Clock, createBackoff, type Logger } from '../../runtime/index.ts';
+import { type Backoff, type Clock, createBackoff, type Logger, messageOf } from '../../runtime/index.ts';
 import { listAll } from '../client/list.ts';
 import { watch } from '../client/watch.ts';
-import { isForbidden, isGone, isNotFound } from '../errors.ts';
+import { isForbidden, isGone, isNotFound, KubeApiError } from '../errors.ts';
 import { collectionPath } from '../paths.ts';
-import type { InformerOptions, KindDescriptor, KubeClient } from '../types.ts';
+import type { InformerOptions, KindDescriptor, KubeClient, ReadFailure } from '../types.ts';
+import { isOlderVersion, newerVersion } from './resource-version.ts';
 
 /** Receives the objects of a reflector. */
 export interface ReflectorSink<T> {
@@ -12,10 +13,12 @@ export interface ReflectorSink<T> {
   replace(objects: readonly T[]): void;
   upsert(object: T): void;
   remove(object: T): void;
-  /** Whether the API server serves the kind to this client at the moment. */
+  /** Whether the API server serves the kind at the moment. */
   setServed(served: boolean): void;
-  /** Whether requests for the kind have failed for {@link SILENT_MS}, for any reason: the objects may be out of date. */
-  setSilent(silent: boolean): void;
+  /** The kind was seen. @param atMs monotonic */
+  setSeen(atMs: number): void;
+  /** Why the last request failed; undefined: it did not. */
+  setFailure(failure: ReadFailure | undefined): void;
 }
 
 export interface ReflectorOptions<T extends KubeObject> {
@@ -29,22 +32,34 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly waits: {
     /** Longest wait between checks for a kind that is not served. Default 5 s. */
     readonly absentRetryMs?: number | undefined;
-    /** Longest time that a watch may be silent. Default 90 s. */
+    /** Longest time that a watch may be silent. Default 75 s. */
     readonly watchSilenceMs?: number | undefined;
+    /** Longest time for which lists that are older than what was read before are not taken. Default 120 s. */
+    readonly outdatedListMs?: number | undefined;
   };
 }
 
 const BASE_MS = 800;
-const MAX_MS = 30_000;
+const MAX_MS = 15_000;
 const ABSENT_BASE_MS = 400;
 const ABSENT_MAX_MS = 5_000;
-/** Time without a successful request for a kind after which the sink learns that it is silent. */
-export const SILENT_MS = 30_000;
+const OUTDATED_LIST_MS = 120_000;
+
+/** A list shows an earlier state than what was read before. */
+class OutdatedListError extends Error {
+  override readonly name = 'OutdatedListError';
+}
+
+const failureOf = (error: unknown): ReadFailure => {
+  const message = messageOf(error);
+  if (isForbidden(error)) return { cause: 'forbidden', message };
+  return { cause: error instanceof KubeApiError || error instanceof OutdatedListError ? 'failing' : 'unreachable', message };
+};
 
 /**
  * Keeps a sink equal to one kind on the server: it lists in pages, watches from the version of the list, watches again from the
- * last version after a watch ends or breaks, and lists again when that version is gone. A quiet watch looks like a dead one, and
- * the server promises no bookmarks: after a watch that brought nothing or broke, it reads one object before the next.
+ * last version after a watch ends, and lists again when that version is gone. A quiet watch looks like a dead one, and the server
+ * promises no bookmarks: after a watch that brought nothing or broke, it lists.
  */
 export class Reflector<T extends KubeObject> {
   readonly #options: ReflectorOptions<T>;
@@ -53,12 +68,14 @@ export class Reflector<T extends KubeObject> {
   readonly #logger: Logger;
   /** Version that the next watch starts from; undefined: list first. */
   #version: string | undefined;
+  /** The newest version that a list, an event or a bookmark showed. */
+  #newest: string | undefined;
+  /** Since when lists are older than {@link #newest}, monotonic ms. */
+  #outdatedSinceMs: number | undefined;
   /** Whether the last watch brought something and ended by itself. */
   #isLive: boolean = false;
-  /** When the pending request was sent, in ms of the monotonic clock; undefined: none is pending. */
-  #sentMs: number | undefined;
-  /** Aborts when the server answers; undefined: the last request succeeded. */
-  #outage: AbortController | undefined;
+  #listedAtMs = Number.NEGATIVE_INFINITY;
+  #hasFailed: boolean = false;
   /** Aborts the current list and watch. */
   #round = new AbortController();
   #notFoundInRow = 0;
@@ -80,14 +97,6 @@ export class Reflector<T extends KubeObject> {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    try {
-      await this.#runUntil(signal);
-    } finally {
-      this.#outage?.abort();
-    }
-  }
-
-  async #runUntil(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const round = new AbortController();
       this.#round = round;
@@ -108,14 +117,12 @@ export class Reflector<T extends KubeObject> {
     const { client, kind, list, random, waits, clock } = this.#options;
     const resourceVersion = await this.#read(signal);
     const started = clock.monotonicMs();
-    this.#sentMs = started;
     this.#isLive = false;
     let hasEvents: boolean = false;
-    const hooks = { silenceMs: waits.watchSilenceMs, onOpen: () => this.#answered() };
-    for await (const event of watch(client, { kind, options: list, resourceVersion, random, ...hooks }, signal)) {
+    for await (const event of watch(client, { kind, options: list, resourceVersion, random, silenceMs: waits.watchSilenceMs }, signal)) {
       hasEvents = true;
-      this.#healthy();
       this.#take(event.type, event.object);
+      this.#seen();
     }
     this.#isLive = hasEvents;
     // A server that ends watches at once must not be asked in a tight loop.
@@ -124,18 +131,52 @@ export class Reflector<T extends KubeObject> {
 
   /** Reads before a watch: everything, one object, or nothing. @returns the version to watch from */
   async #read(signal: AbortSignal): Promise<string> {
-    const { client, kind, list, sink, clock } = this.#options;
-    this.#sentMs = clock.monotonicMs();
-    if (this.#version === undefined) {
-      const { items, resourceVersion } = await listAll(client, { kind, options: list, transform: list.transform }, signal);
-      this.#version = resourceVersion;
-      sink.replace(items);
-      this.#healthy();
-    } else if (!this.#isLive) {
-      const query = { limit: '1', labelSelector: list.labelSelector, fieldSelector: list.fieldSelector };
-      await client.raw({ method: 'GET', path: collectionPath(kind, list.namespace), query }, signal);
+    const { list, clock } = this.#options;
+    const { listEveryMs = 0 } = list;
+    if (this.#version !== undefined && this.#isLive) return this.#version;
+    if (this.#version !== undefined && clock.monotonicMs() - this.#listedAtMs < listEveryMs) {
+      await this.#readOne(signal);
+      return this.#version;
     }
-    return this.#version;
+    return this.#listAll(signal);
+  }
+
+  async #listAll(signal: AbortSignal): Promise<string> {
+    const { client, kind, list, sink, clock } = this.#options;
+    const { items, resourceVersion } = await listAll(client, { kind, options: list, transform: list.transform }, signal);
+    this.#assertCurrent(resourceVersion);
+    this.#version = resourceVersion;
+    this.#newest = resourceVersion;
+    this.#listedAtMs = clock.monotonicMs();
+    sink.replace(items);
+    this.#seen();
+    return resourceVersion;
+  }
+
+  async #readOne(signal: AbortSignal): Promise<void> {
+    const { client, kind, list } = this.#options;
+    const query = { limit: '1', labelSelector: list.labelSelector, fieldSelector: list.fieldSelector };
+    await client.raw({ method: 'GET', path: collectionPath(kind, list.namespace), query }, signal);
+    this.#seen();
+  }
+
+  /**
+   * A list from before what is known already is no evidence: it would bring back what was deleted since. One that stays behind is that of a
+   * store that was restored from a backup.
+   *
+   * @throws OutdatedListError
+   */
+  #assertCurrent(resourceVersion: string): void {
+    const { clock, waits } = this.#options;
+    if (!isOlderVersion(resourceVersion, this.#newest)) {
+      this.#outdatedSinceMs = undefined;
+      return;
+    }
+    const now = clock.monotonicMs();
+    this.#outdatedSinceMs ??= now;
+    if (now - this.#outdatedSinceMs < (waits.outdatedListMs ?? OUTDATED_LIST_MS))
+      throw new OutdatedListError(`the list is at version ${resourceVersion}, and ${this.#newest} was read before`);
+    this.#outdatedSinceMs = undefined;
   }
 
   #take(type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK', object: T): void {
@@ -144,45 +185,36 @@ export class Reflector<T extends KubeObject> {
     if (type === 'DELETED') sink.remove(object);
     else if (type !== 'BOOKMARK') sink.upsert(transform(object));
     this.#version = object.metadata.resourceVersion ?? this.#version;
+    this.#newest = newerVersion(this.#version, this.#newest);
   }
 
-  #healthy(): void {
+  #seen(): void {
+    const { sink, clock } = this.#options;
     this.#backoff.reset();
     this.#absentBackoff.reset();
     this.#notFoundInRow = 0;
-    this.#options.sink.setServed(true);
-    this.#answered();
-  }
-
-  #answered(): void {
-    this.#sentMs = undefined;
-    if (this.#outage === undefined) return;
-    this.#outage.abort();
-    this.#outage = undefined;
-    this.#logger.info('kind can be read again');
-    this.#options.sink.setSilent(false);
+    sink.setServed(true);
+    sink.setSeen(clock.monotonicMs());
+    sink.setFailure(undefined);
+    if (this.#hasFailed) this.#logger.info('kind can be read again');
+    this.#hasFailed = false;
   }
 
   /** @param fields for the log, which gets only the first failure */
-  #failed(fields: object, message: string): void {
-    if (this.#outage !== undefined) return;
-    this.#logger.warn(fields, message);
-    const { clock, sink } = this.#options;
-    const outage = new AbortController();
-    this.#outage = outage;
-    const now = clock.monotonicMs();
-    const reportSilence = (): void => {
-      if (this.#outage === outage) sink.setSilent(true);
-    };
-    clock.sleep(SILENT_MS - (now - (this.#sentMs ?? now)), outage.signal).then(reportSilence, () => undefined);
+  #failed(error: unknown, message: string, fields: object = {}): void {
+    this.#options.sink.setFailure(failureOf(error));
+    if (!this.#hasFailed) this.#logger.warn({ err: error, ...fields }, message);
+    this.#hasFailed = true;
   }
 
   /** Handles a failure by its kind. @returns milliseconds to wait. */
   #waitAfter(error: unknown): number {
+    // A watch that broke may have missed what came last.
+    this.#isLive = false;
     if (isGone(error)) return this.#startOver();
-    if (isNotFound(error) || isForbidden(error)) return this.#absent(error);
+    if (isNotFound(error)) return this.#absent(error);
     const retryInMs = this.#backoff.next();
-    this.#failed({ err: error, retryInMs }, 'reading failed, trying again');
+    this.#failed(error, 'reading failed, trying again', { retryInMs });
     return retryInMs;
   }
 
@@ -194,17 +226,20 @@ export class Reflector<T extends KubeObject> {
   }
 
   /**
-   * The kind is not served, or may not be read. The objects stay until the server answers "not found" a second time: a server
-   * that is starting may not know its custom resources yet, and dropping the policies would admit any pod. A client without
-   * the right to read learns nothing about the objects, so they stay as they were.
+   * The kind is not served. The objects stay until the server answers so a second time: a server that is starting may not know its custom
+   * resources yet, and dropping the policies would admit any pod.
    */
   #absent(error: unknown): number {
-    const { sink, kind } = this.#options;
+    const { sink, kind, clock } = this.#options;
     this.#version = undefined;
-    this.#notFoundInRow = isNotFound(error) ? this.#notFoundInRow + 1 : 0;
+    this.#notFoundInRow += 1;
     if (this.#notFoundInRow === 2) sink.replace([]);
-    this.#failed({ err: error, plural: kind.plural }, 'kind cannot be read, checking again');
+    this.#failed(error, 'kind is not served, checking again', { plural: kind.plural });
     sink.setServed(false);
+    if (this.#notFoundInRow >= 2) {
+      sink.setSeen(clock.monotonicMs());
+      sink.setFailure(undefined);
+    }
     return this.#absentBackoff.next();
   }
 

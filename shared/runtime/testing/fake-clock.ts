@@ -11,6 +11,7 @@ const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolv
 /** A clock for tests: time moves by {@link FakeClock.advance} only. */
 export class FakeClock implements Clock {
   #elapsedMs = 0;
+  #wallShiftMs = 0;
   readonly #startMs: number;
   readonly #sleepers = new Set<Sleeper>();
 
@@ -19,7 +20,7 @@ export class FakeClock implements Clock {
   }
 
   now(): Date {
-    return new Date(this.#startMs + this.#elapsedMs);
+    return new Date(this.#startMs + this.#elapsedMs + this.#wallShiftMs);
   }
 
   monotonicMs(): number {
@@ -61,6 +62,16 @@ export class FakeClock implements Clock {
       await settle();
     }
     this.#elapsedMs = end;
+  }
+
+  /** Moves time while nothing runs: sleeps that become due end late, with the next {@link FakeClock.advance}. */
+  stall(ms: number): void {
+    this.#elapsedMs += ms;
+  }
+
+  /** Moves the wall clock alone: it is set, or the machine is suspended and its monotonic clock stands still. */
+  shiftWall(ms: number): void {
+    this.#wallShiftMs += ms;
   }
 
   #earliest(end: number): Sleeper | undefined {

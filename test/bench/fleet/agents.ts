@@ -88,6 +88,7 @@ class BenchAgent {
       { config: { hubUrl, token, ca }, clock: systemClock, random: Math.random, logger },
       {
         hello: () => this.#hello(),
+        ages: () => ({ oldestPartMs: 0, oldestKindMs: 0, outOfDate: [] }),
         onWelcome: ({ reported }, connection) => {
           this.#connection = connection;
           this.#sentPolicies = 0;

@@ -6,7 +6,7 @@ export interface ObservationLimits {
   readonly partMs: number;
   /** Longest age of a part, whatever its duration. */
   readonly longestPartMs: number;
-  /** A kind is out of date when nothing was heard of it for this long. */
+  /** A kind is out of date when nothing was seen it for this long. */
   readonly kindMs: number;
   /** A watch without a byte for this long ends, and its kind is listed again. */
   readonly silenceMs: number;

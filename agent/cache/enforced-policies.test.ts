@@ -1,6 +1,6 @@
 import { ANNOTATIONS, LABELS, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import { toPolicyInput } from './view.ts';
+import { toPolicyInput } from './enforced-policies.ts';
 
 const claimed = (namespace: string): SovereignPolicy =>
   ({

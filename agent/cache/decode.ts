@@ -1,0 +1,212 @@
+import type { KubeObject, ObjectMeta } from '@fso/shared/api';
+import { z } from 'zod';
+import { isPlain } from '../compare.ts';
+
+/**
+ * Decodes what others write. The API server checks most fields of most kinds, but not all of all: Gatekeeper's CRDs keep whatever is written to
+ * a status, a CRD may be changed, and an aggregated API answers as it likes.
+ *
+ * A field that cannot be read is left out, which must never release anything: each kind says what its object counts as without it.
+ */
+
+/** What the cache keeps of an object in which something could not be read. */
+export interface Malformed {
+  /** The fields that could not be read, for people; absent: there are none. */
+  readonly malformed?: string | undefined;
+}
+
+/** An object that cannot be told from others: a list that has it is no list. */
+export class MalformedNameError extends Error {
+  override readonly name = 'MalformedNameError';
+}
+
+const Text = z.string();
+const Texts = z.array(Text);
+const TextMap = z.record(Text, Text);
+const AnyMap = z.record(Text, z.unknown());
+
+const META = {
+  uid: Text,
+  resourceVersion: Text,
+  generation: z.number(),
+  creationTimestamp: Text,
+  deletionTimestamp: Text,
+  finalizers: Texts,
+  labels: TextMap,
+  annotations: TextMap,
+  managedFields: z.array(
+    z.looseObject({
+      manager: Text.optional(),
+      operation: Text.optional(),
+      time: Text.optional(),
+      subresource: Text.optional(),
+      fieldsV1: AnyMap.optional(),
+    }),
+  ),
+  ownerReferences: z.array(z.looseObject({ apiVersion: Text, kind: Text, name: Text, uid: Text, controller: z.boolean().nullish() })),
+} as const satisfies Partial<Record<keyof ObjectMeta, z.ZodType>>;
+
+const Requirement = z.looseObject({ key: Text, operator: Text, values: Texts.nullish() });
+const Term = z.looseObject({ matchExpressions: z.array(Requirement).nullish(), matchFields: z.array(Requirement).nullish() });
+
+const PodSpec = z.looseObject({
+  nodeName: Text.nullish(),
+  nodeSelector: TextMap.nullish(),
+  affinity: z
+    .looseObject({
+      nodeAffinity: z
+        .looseObject({
+          requiredDuringSchedulingIgnoredDuringExecution: z
+            .looseObject({ nodeSelectorTerms: z.array(Term.nullable()).nullish() })
+            .nullish(),
+        })
+        .nullish(),
+    })
+    .nullish(),
+});
+
+/** The types of the fields alone: what the CRD would refuse of their values has a sentence of its own (policy-problems.ts). */
+const PolicySpec = z.looseObject({
+  targetNamespace: Text,
+  allowedRegions: Texts,
+  enforcementAction: z.enum(['deny', 'warn', 'dryrun', 'custom']),
+  scopedEnforcementActions: z.array(z.looseObject({ action: Text, enforcementPoints: z.array(z.looseObject({ name: Text })) })).optional(),
+  placementInjection: z.boolean().optional(),
+  expiryDate: Text.optional(),
+  excludedNamespaces: Texts.optional(),
+});
+
+const Lock = z.looseObject({ state: Text, since: Text, message: Text.optional() });
+
+const PolicyStatus = z.looseObject({
+  phase: Text.optional(),
+  lastUpdated: Text.optional(),
+  message: Text.optional(),
+  constraintCreated: z.boolean().optional(),
+  observedGeneration: z.number().optional(),
+  conditions: z.array(z.looseObject({ type: Text, status: Text, reason: Text, message: Text, lastTransitionTime: Text })).optional(),
+  namespaces: Texts.optional(),
+  regions: Text.optional(),
+  effectiveRegions: Texts.optional(),
+  revision: Text.optional(),
+  enforcement: z.looseObject({ admission: Lock, gatekeeper: Lock, binding: Lock }).optional(),
+  violations: z.number().optional(),
+});
+
+const FloorParametersSpec = z.looseObject({
+  nodes: TextMap.optional(),
+  namespaces: z.record(Text, z.looseObject({ regions: Text, policies: Text, revisions: Text })).optional(),
+  patterns: z.array(z.looseObject({ pattern: Text, excluded: Texts.optional(), policies: Text })).optional(),
+  reach: Text.optional(),
+});
+
+const PodReports = z.array(
+  z.looseObject({
+    id: Text.optional(),
+    observedGeneration: z.number().optional(),
+    enforced: z.boolean().optional(),
+    constraintUID: Text.optional(),
+    templateUID: Text.optional(),
+    operations: Texts.optional(),
+    errors: z.array(z.looseObject({ code: Text.optional(), message: Text, location: Text.optional() })).optional(),
+  }),
+);
+
+const ConstraintSpec = z.looseObject({
+  enforcementAction: Text.optional(),
+  scopedEnforcementActions: z.array(z.looseObject({ action: Text, enforcementPoints: z.array(z.looseObject({ name: Text })) })).optional(),
+  match: z.looseObject({ namespaces: Texts.optional(), excludedNamespaces: Texts.optional() }).optional(),
+  parameters: z.looseObject({ regions: Texts.optional(), policies: Texts.optional(), trustedBinders: Texts.optional() }).optional(),
+});
+
+interface Shape {
+  /** Fields of the metadata that are read; default: all. */
+  readonly metadata?: readonly (keyof typeof META)[];
+  readonly spec?: z.ZodType;
+  readonly status?: z.ZodType;
+}
+
+/** What is read of each kind. */
+export const SHAPES = {
+  policy: { spec: PolicySpec, status: PolicyStatus },
+  namespace: {},
+  node: { metadata: ['uid', 'resourceVersion', 'labels'] },
+  pod: {
+    metadata: ['uid', 'resourceVersion', 'ownerReferences'],
+    spec: PodSpec,
+    status: z.looseObject({ phase: Text.optional() }),
+  },
+  admissionPolicy: {
+    spec: AnyMap,
+    status: z.looseObject({
+      typeChecking: z.looseObject({ expressionWarnings: z.array(z.looseObject({ fieldRef: Text, warning: Text })).nullish() }).nullish(),
+    }),
+  },
+  admissionBinding: { spec: AnyMap },
+  parameters: { spec: FloorParametersSpec },
+  template: { spec: AnyMap, status: z.looseObject({ created: z.boolean().optional(), byPod: PodReports.optional() }) },
+  constraint: {
+    spec: ConstraintSpec,
+    status: z.looseObject({ auditTimestamp: Text.optional(), totalViolations: z.number().optional(), byPod: PodReports.optional() }),
+  },
+  definition: { spec: z.looseObject({ group: Text, names: z.looseObject({ kind: Text, plural: Text }) }) },
+  /** Its webhooks are judged whatever they look like (webhook-configuration.ts). */
+  webhookConfiguration: { metadata: ['uid', 'resourceVersion'] },
+  apiService: { spec: z.looseObject({ service: z.looseObject({}).nullish() }) },
+} as const satisfies Record<string, Shape>;
+
+const problemOf = (path: string, error: z.ZodError): string => {
+  const [issue] = error.issues;
+  const where = [path, ...(issue?.path ?? []).map(String)].join('.');
+  return `${where}: ${issue?.message ?? 'cannot be read'}`;
+};
+
+/** Reads the fields of one object; what does not fit is left out and noted. */
+const readFields = (raw: Readonly<Record<string, unknown>>, schemas: Readonly<Record<string, z.ZodType>>, path: string) => {
+  const problems: string[] = [];
+  const bad: string[] = [];
+  for (const [name, schema] of Object.entries(schemas)) {
+    const value = raw[name];
+    if (value === undefined) continue;
+    // Servers write null for what is absent.
+    const result = value === null ? undefined : schema.safeParse(value);
+    if (result?.success === true) continue;
+    bad.push(name);
+    if (result !== undefined) problems.push(problemOf(`${path}${name}`, result.error));
+  }
+  return { problems, bad };
+};
+
+const without = (object: object, names: readonly string[]): object =>
+  names.length === 0 ? object : Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
+
+const metaSchemas = (names: Shape['metadata']): Readonly<Record<string, z.ZodType>> =>
+  names === undefined ? META : Object.fromEntries(names.map((name) => [name, META[name]]));
+
+const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
+
+const isNamed = (metadata: unknown): metadata is Readonly<Record<string, unknown>> =>
+  isPlain(metadata) && isName(metadata['name']) && (metadata['namespace'] === undefined || isName(metadata['namespace']));
+
+/**
+ * Decodes objects of one kind. An object in which all fields fit is returned as it is.
+ *
+ * @throws MalformedNameError where an object has no name
+ */
+export const decoderOf = <T extends KubeObject>(shape: Shape): ((object: T) => T & Malformed) => {
+  const metadataSchemas = metaSchemas(shape.metadata);
+  const bodySchemas = { ...(shape.spec && { spec: shape.spec }), ...(shape.status && { status: shape.status }) };
+  return (object) => {
+    const raw: unknown = object;
+    const metadata = isPlain(raw) ? raw['metadata'] : undefined;
+    if (!isPlain(raw) || !isNamed(metadata)) throw new MalformedNameError('an object has no readable name');
+    const meta = readFields(metadata, metadataSchemas, 'metadata.');
+    const body = readFields(raw, bodySchemas, '');
+    if (meta.bad.length + body.bad.length === 0) return object;
+    const problems = [...meta.problems, ...body.problems];
+    const readable = { ...without(raw, body.bad), metadata: without(metadata, meta.bad) };
+    return { ...readable, ...(problems.length > 0 && { malformed: problems.join('; ').slice(0, MAX_PROBLEM) }) } as T & Malformed;
+  };
+};
+
+const MAX_PROBLEM = 500;

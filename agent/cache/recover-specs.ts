@@ -1,0 +1,56 @@
+import {
+  FLOOR_ACTIONS,
+  type FloorParameters,
+  floorPoliciesAnnotation,
+  floorRegionsAnnotation,
+  type KubeObject,
+  type SovereignPolicySpec,
+} from '@fso/shared/api';
+import { type Constraint, entriesOf, groupOf } from '../enforce/index.ts';
+
+/** What enforces policies in the cluster. */
+export interface EnforcedState {
+  readonly constraints: readonly Constraint[];
+  readonly namespaces: readonly KubeObject[];
+  readonly parameters: readonly FloorParameters[];
+}
+
+const listOf = (text: string | undefined): string[] => (text === undefined || text === '' ? [] : text.split(','));
+
+const ofConstraint = (constraint: Constraint, key: string): SovereignPolicySpec[] =>
+  entriesOf(constraint)
+    .filter(({ name }) => name === key)
+    .map(({ pattern }) => {
+      const { regions, action, excludedNamespaces, scoped } = groupOf(constraint);
+      return {
+        targetNamespace: pattern,
+        allowedRegions: [...regions],
+        enforcementAction: action === 'scoped' ? 'custom' : action,
+        excludedNamespaces: [...excludedNamespaces],
+        ...(scoped.length > 0 && { scopedEnforcementActions: scoped }),
+      } as SovereignPolicySpec;
+    });
+
+const ofNamespace = ({ metadata: { name, annotations } }: KubeObject, key: string): SovereignPolicySpec[] =>
+  FLOOR_ACTIONS.filter((action) => listOf(annotations?.[floorPoliciesAnnotation(action)]).includes(key)).map((enforcementAction) => ({
+    targetNamespace: name,
+    allowedRegions: listOf(annotations?.[floorRegionsAnnotation(enforcementAction)]),
+    enforcementAction,
+  }));
+
+const ofIndex = ({ spec }: FloorParameters, key: string): SovereignPolicySpec[] =>
+  Object.entries(spec?.namespaces ?? {})
+    .filter(([, { policies }]) => listOf(policies).includes(key))
+    .map(([targetNamespace, { regions }]) => ({ targetNamespace, allowedRegions: listOf(regions), enforcementAction: 'deny' }));
+
+/**
+ * What the cluster enforces for a policy, read back from the objects that enforce it: a constraint has all of it; else the annotations of
+ * namespaces and the index of lock 1, where the regions are those that all policies of the namespace allow.
+ *
+ * @returns no spec where nothing enforces the policy
+ */
+export const recoverSpecs = (key: string, { constraints, namespaces, parameters }: EnforcedState): readonly SovereignPolicySpec[] => {
+  const whole = constraints.flatMap((constraint) => ofConstraint(constraint, key));
+  if (whole.length > 0) return whole;
+  return [...namespaces.flatMap((namespace) => ofNamespace(namespace, key)), ...parameters.flatMap((object) => ofIndex(object, key))];
+};

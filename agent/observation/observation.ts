@@ -1,0 +1,134 @@
+import type { KubeObject } from '@fso/shared/api';
+import type { Informer } from '@fso/shared/kube';
+import { type Ages, OBSERVED_KINDS, type Observation, type ObservedKind, ROUND_PARTS, type RoundPart } from '@fso/shared/protocol';
+import { type Clock, listText } from '@fso/shared/runtime';
+import { type Claim, missingEvidence } from './evidence.ts';
+import type { ObservationLimits } from './limits.ts';
+import type { RoundParts } from './round-parts.ts';
+
+/** How well a kind is known, by one of its informers. */
+export interface KindState {
+  readonly kind: ObservedKind;
+  readonly informer: Pick<Informer<KubeObject>, 'seenAtMs' | 'failure'>;
+}
+
+export interface ClusterObservationDeps {
+  readonly clock: Pick<Clock, 'monotonicMs'>;
+  readonly limits: ObservationLimits;
+  /** Every kind that is read, by informer. */
+  readonly kinds: () => readonly KindState[];
+  readonly parts: Pick<RoundParts, 'state'>;
+}
+
+/** Why something is out of date, for people. */
+export interface Cause {
+  /** The same for the same cause, whatever its text. */
+  readonly id: string;
+  readonly text: string;
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
+/** While so many kinds are not reached it is the API server that is not. */
+const UNREACHABLE_SHARE = 0.5;
+
+/**
+ * How old the evidence is that the agent has of its cluster. What is not known now is unknown, never the last answer
+ * (docs/reference/observation.md).
+ */
+export class ClusterObservation {
+  readonly #deps: ClusterObservationDeps;
+  #isPaused: boolean = false;
+
+  constructor(deps: ClusterObservationDeps) {
+    this.#deps = deps;
+  }
+
+  /** Nothing counts as known until {@link resume}: the process was suspended, or the term has ended. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  /** Everything has been read and planned again. */
+  resume(): void {
+    this.#isPaused = false;
+  }
+
+  /** Ages in ms; what is out of date by the agent's own limits. */
+  ages(): Ages & { readonly outOfDate: readonly Observation[] } {
+    const partAges = ROUND_PARTS.map((part) => [part, this.#partAgeMs(part)] as const);
+    const kindAges = OBSERVED_KINDS.map((kind) => [kind, this.#kindAgeMs(kind)] as const);
+    const outOfDate: readonly Observation[] = [
+      ...(this.#isPaused ? (['Pause'] as const) : []),
+      ...partAges.filter(([part, ageMs]) => ageMs > this.#partLimitMs(part)).map(([part]) => part),
+      ...kindAges.filter(([, ageMs]) => ageMs > this.#deps.limits.kindMs).map(([kind]) => kind),
+    ];
+    return {
+      oldestPartMs: Math.max(...partAges.map(([, ageMs]) => ageMs)),
+      oldestKindMs: Math.max(...kindAges.map(([, ageMs]) => ageMs)),
+      outOfDate,
+    };
+  }
+
+  /** Why a claim cannot be made now, for people; undefined: it can. */
+  problemOf(claim: Claim): string | undefined {
+    const missing = missingEvidence(claim, this.ages().outOfDate);
+    return missing.length === 0 ? undefined : `not observed: ${listText(this.#causesOf(missing).map(({ text }) => text))}`;
+  }
+
+  /** Why what is out of date is so. */
+  causes(): readonly Cause[] {
+    return this.#causesOf(this.ages().outOfDate);
+  }
+
+  #causesOf(outOfDate: readonly Observation[]): readonly Cause[] {
+    const kinds = OBSERVED_KINDS.filter((kind) => outOfDate.includes(kind));
+    const unreachable = kinds.filter((kind) => this.#failureOf(kind)?.cause === 'unreachable');
+    const isServerAway = unreachable.length > 0 && unreachable.length >= kinds.length * UNREACHABLE_SHARE;
+    const named = isServerAway ? kinds.filter((kind) => !unreachable.includes(kind)) : kinds;
+    const parts = ROUND_PARTS.filter((part) => outOfDate.includes(part));
+    return [
+      ...(isServerAway ? [{ id: 'APIServer', text: 'the API server is not reached' }] : []),
+      ...named.map((kind) => ({ id: kind, text: this.#describeKind(kind) })),
+      ...parts.map((part) => ({ id: part, text: this.#describePart(part) })),
+      ...(outOfDate.includes('Pause') ? [{ id: 'Pause', text: 'the agent was suspended and reads everything again' }] : []),
+    ];
+  }
+
+  #describeKind(kind: ObservedKind): string {
+    const failure = this.#failureOf(kind);
+    return failure === undefined ? `nothing is seen of ${kind}` : `${kind} cannot be read: ${failure.message}`;
+  }
+
+  #describePart(part: RoundPart): string {
+    const { error } = this.#deps.parts.state(part);
+    return error === undefined ? `the part ${part} of a round is not run` : `the part ${part} of a round fails: ${error}`;
+  }
+
+  #failureOf(kind: ObservedKind) {
+    return this.#informersOf(kind).find(({ failure }) => failure !== undefined)?.failure;
+  }
+
+  #informersOf(kind: ObservedKind): readonly KindState['informer'][] {
+    return this.#deps
+      .kinds()
+      .filter((state) => state.kind === kind)
+      .map(({ informer }) => informer);
+  }
+
+  #partAgeMs(part: RoundPart): number {
+    const { startedAtMs } = this.#deps.parts.state(part);
+    return startedAtMs === undefined ? NEVER : this.#deps.clock.monotonicMs() - startedAtMs;
+  }
+
+  /** A part of a large cluster may take long, and is then planned less often. */
+  #partLimitMs(part: RoundPart): number {
+    const { partMs, longestPartMs } = this.#deps.limits;
+    return Math.max(partMs, Math.min(longestPartMs, 4 * this.#deps.parts.state(part).tookMs));
+  }
+
+  #kindAgeMs(kind: ObservedKind): number {
+    const informers = this.#informersOf(kind);
+    const now = this.#deps.clock.monotonicMs();
+    return Math.max(0, ...informers.map(({ seenAtMs }) => (seenAtMs === undefined ? NEVER : now - seenAtMs)));
+  }
+}

@@ -1,0 +1,81 @@
+import { ROUND_PARTS, type RoundPart } from '@fso/shared/protocol';
+import type { Clock } from '@fso/shared/runtime';
+
+/** How a part of a round last ended well. */
+export interface PartState {
+  /** When the round of its last run without an error began, monotonic ms; undefined: there was none. */
+  readonly startedAtMs: number | undefined;
+  /** How long that run took. */
+  readonly tookMs: number;
+  /** The error of the last run; undefined: there was none. */
+  readonly error: string | undefined;
+}
+
+interface RoundPartsDeps {
+  readonly clock: Pick<Clock, 'monotonicMs'>;
+  readonly onFailure: (part: RoundPart, error: unknown) => void;
+}
+
+/**
+ * Runs the parts of a round so that they stand alone: one that fails writes nothing and leaves the others as they are. What it would have
+ * found out gets old, and is known by its age.
+ */
+export class RoundParts {
+  readonly #deps: RoundPartsDeps;
+  readonly #states = new Map<RoundPart, PartState>();
+  #startedAtMs = 0;
+  /** Of this round. */
+  readonly #errors = new Map<RoundPart, string>();
+  readonly #tookMs = new Map<RoundPart, number>();
+
+  constructor(deps: RoundPartsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Begins a round. */
+  begin(): void {
+    this.#startedAtMs = this.#deps.clock.monotonicMs();
+    this.#errors.clear();
+    this.#tookMs.clear();
+  }
+
+  /** Runs a part, or a piece of it. @param otherwise the result where it fails */
+  run<T>(part: RoundPart, work: () => T, otherwise: T): T {
+    const { clock, onFailure } = this.#deps;
+    const began = clock.monotonicMs();
+    try {
+      return work();
+    } catch (error) {
+      if (!this.#errors.has(part)) onFailure(part, error);
+      this.#errors.set(part, error instanceof Error ? error.message : String(error));
+      return otherwise;
+    } finally {
+      this.#tookMs.set(part, (this.#tookMs.get(part) ?? 0) + clock.monotonicMs() - began);
+    }
+  }
+
+  /** Ends a round that ran all parts. */
+  end(): void {
+    for (const part of ROUND_PARTS) {
+      const error = this.#errors.get(part);
+      const before = this.#states.get(part) ?? { startedAtMs: undefined, tookMs: 0, error };
+      const tookMs = this.#tookMs.get(part) ?? 0;
+      this.#states.set(part, error === undefined ? { startedAtMs: this.#startedAtMs, tookMs, error } : { ...before, error });
+    }
+  }
+
+  /** Takes note of a look at the cache that found nothing new: all parts would end as they did. A part that failed is not confirmed. */
+  confirm(): void {
+    this.#startedAtMs = this.#deps.clock.monotonicMs();
+    for (const [part, state] of this.#states)
+      if (state.error === undefined) this.#states.set(part, { ...state, startedAtMs: this.#startedAtMs });
+  }
+
+  get hasFailed(): boolean {
+    return [...this.#states.values()].some(({ error }) => error !== undefined);
+  }
+
+  state(part: RoundPart): PartState {
+    return this.#states.get(part) ?? { startedAtMs: undefined, tookMs: 0, error: undefined };
+  }
+}

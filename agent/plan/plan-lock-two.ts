@@ -1,0 +1,114 @@
+import { CONSTRAINT_TEMPLATE_KIND, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
+import type { ClusterView } from '../cache/index.ts';
+import {
+  type Action,
+  type Constraint,
+  findConstraintProblem,
+  findTemplateProblem,
+  type GatekeeperProblem,
+  type Governance,
+  groupNameOf,
+  hasBindGate,
+  isConstraintEnforced,
+  isTemplateReady,
+  planGatekeeper,
+  TEMPLATE_NAME,
+} from '../enforce/index.ts';
+import type { ClusterSettings } from './plan-lock-one.ts';
+import { type WebhookFacts, webhookFacts } from './webhook-facts.ts';
+
+/** @throws UnreadKindError */
+export const planLockTwo = (view: ClusterView, settings: ClusterSettings, governance: Governance): readonly Action[] => {
+  view.assertRead(CONSTRAINT_TEMPLATE_KIND, GEO_RESIDENCY_KIND);
+  return planGatekeeper({
+    governance,
+    template: view.templates.get(TEMPLATE_NAME),
+    constraints: view.constraints.served ? view.constraints.list() : undefined,
+    gatekeeperServed: view.templates.served,
+    binders: lockTwoBinders(settings),
+  });
+};
+
+/** The state of lock 2. */
+export interface LockTwoFacts {
+  /** Constraints that carry the bind gate, by name: it comes once their CRD knows of it. */
+  readonly gated: ReadonlySet<string>;
+  readonly templateReady: boolean;
+  /** Wanted constraints that read as they should and are in force. */
+  readonly enforcedConstraints: readonly Constraint[];
+  /** What keeps the template from being in force; undefined: nothing. */
+  readonly templateProblem: GatekeeperProblem | undefined;
+  /** How far the API server asks Gatekeeper, by the webhook's configuration. */
+  readonly webhook: WebhookFacts;
+  /** What keeps a constraint from being in force; undefined: nothing. */
+  constraintProblem(name: string): GatekeeperProblem | undefined;
+  constraintExists(name: string): boolean;
+  constraintEnforced(name: string): boolean;
+}
+
+const UNKNOWN_LOCK_TWO: GatekeeperProblem = { message: 'the state of Gatekeeper cannot be read', isError: false };
+
+/** Of lock 2 where its state cannot be found out: nothing is in force. */
+export const NO_LOCK_TWO: LockTwoFacts = {
+  gated: new Set(),
+  templateReady: false,
+  templateProblem: UNKNOWN_LOCK_TWO,
+  webhook: { problem: UNKNOWN_LOCK_TWO, exclusion: () => undefined },
+  enforcedConstraints: [],
+  constraintProblem: () => UNKNOWN_LOCK_TWO,
+  constraintExists: () => false,
+  constraintEnforced: () => false,
+};
+
+/** @param actions the planned writes of lock 2 */
+export const lockTwoFacts = (
+  view: ClusterView,
+  settings: ClusterSettings,
+  governance: Governance,
+  actions: readonly Action[],
+): LockTwoFacts => {
+  const template = view.templates.get(TEMPLATE_NAME);
+  const constraints = view.constraints.list();
+  const byName = new Map(constraints.map((constraint) => [constraint.metadata.name, constraint]));
+  const groups = new Map(governance.constraints.map(({ name, group }) => [name, group]));
+  const enforced = enforcedIn(constraints, actions, groups);
+  return {
+    gated: new Set(constraints.filter(hasBindGate).map(({ metadata }) => metadata.name)),
+    templateReady: template !== undefined && isTemplateReady(template),
+    templateProblem: findTemplateProblem(template, view.constraints.served),
+    webhook: webhookFacts(view, lockTwoBinders(settings) !== undefined),
+    enforcedConstraints: governance.constraints.flatMap(({ name }) => (enforced.has(name) ? (byName.get(name) ?? []) : [])),
+    constraintProblem: (name) => (enforced.has(name) ? undefined : findConstraintProblem(name, byName.get(name))),
+    constraintExists: (name) => isOfGroup(byName.get(name), groups.get(name)),
+    constraintEnforced: (name) => enforced.has(name),
+  };
+};
+
+/** Whether it is there, and not still that of the group that it was before. */
+const isOfGroup = (constraint: Constraint | undefined, group: string | undefined): boolean =>
+  constraint !== undefined && (group === undefined || groupNameOf(constraint) === group);
+
+/** On older API servers a Binding says nothing of the region: there lock 2 leaves it to lock 1. */
+const lockTwoBinders = ({ capabilities, trust }: ClusterSettings): readonly string[] | undefined =>
+  capabilities.bindGate === 'label' ? trust.binders : undefined;
+
+/**
+ * A constraint about to be written is enforced in its old form only, and so is one that is still of the group that it was before: it waits for
+ * policies that leave it.
+ *
+ * @param groups of the wanted constraints, by name
+ */
+export const enforcedIn = (
+  constraints: readonly Constraint[],
+  actions: readonly Action[],
+  groups: ReadonlyMap<string, string>,
+): ReadonlySet<string> => {
+  const pending = new Set(actions.map(({ key }) => key));
+  const enforced = constraints.filter(
+    (constraint) =>
+      isConstraintEnforced(constraint) &&
+      isOfGroup(constraint, groups.get(constraint.metadata.name)) &&
+      !pending.has(`${GEO_RESIDENCY_KIND.kind}/${constraint.metadata.name}`),
+  );
+  return new Set(enforced.map(({ metadata }) => metadata.name));
+};

@@ -1,0 +1,42 @@
+import type { ClusterView } from '../cache/index.ts';
+import {
+  findExclusion,
+  findWebhookProblem,
+  type GatekeeperProblem,
+  isTemplateReady,
+  TEMPLATE_NAME,
+  WEBHOOK_CONFIGURATION_GONE,
+  WEBHOOK_CONFIGURATION_NAME,
+} from '../enforce/index.ts';
+
+/** How far the configuration of Gatekeeper's webhook lets the API server ask about pods. */
+export interface WebhookFacts {
+  /** What it leaves out in every namespace; undefined: nothing, or nothing is known. */
+  readonly problem: GatekeeperProblem | undefined;
+  /** Why it leaves a namespace out; undefined: it does not, or nothing is known. */
+  exclusion(namespace: string): GatekeeperProblem | undefined;
+}
+
+const nothing = (): undefined => undefined;
+
+/** @param judgesBindings whether lock 2 judges Bindings, too */
+export const webhookFacts = (view: ClusterView, judgesBindings: boolean): WebhookFacts => {
+  const configuration = view.webhookConfigurations.get(WEBHOOK_CONFIGURATION_NAME);
+  if (configuration === undefined) return { problem: isGone(view) ? WEBHOOK_CONFIGURATION_GONE : undefined, exclusion: nothing };
+  return {
+    problem: findWebhookProblem(configuration, judgesBindings),
+    exclusion: (name) => {
+      const namespace = view.namespaces.get(name);
+      return namespace && findExclusion(configuration, namespace);
+    },
+  };
+};
+
+/**
+ * Who may not read the configuration does not know that there is none. While Gatekeeper is being installed it comes last, and until its
+ * pods have loaded the template that is what lock 2 waits for.
+ */
+const isGone = ({ webhookConfigurations: { served, synced }, templates }: ClusterView): boolean => {
+  const template = templates.get(TEMPLATE_NAME);
+  return served && synced && templates.served && template !== undefined && isTemplateReady(template);
+};
