@@ -6,17 +6,31 @@ import type { AgentSnapshot } from '../../agent/observe/index.ts';
 export interface AgentSays {
   /** Kinds and parts of the round that it does not know any more. */
   readonly outOfDate: readonly string[];
-  /** What it claims to hold now. */
+  /** What it claims to hold now, though it must not where something is out of date. */
   readonly claims: readonly string[];
   /** What is wrong whatever it knows. */
   readonly lies: readonly string[];
 }
 
-/** Until agents say it themselves nothing is out of date. */
-const outOfDateIn = (snapshot: AgentSnapshot & { readonly outOfDate?: readonly string[] }): readonly string[] => snapshot.outOfDate ?? [];
+const { floorReady: FLOOR, guardReady: GUARD, observed: OBSERVED } = CONDITIONS;
+const GATEKEEPER = 'Gatekeeper';
+const CLAIMED_CONDITIONS: readonly string[] = [OBSERVED, FLOOR, GUARD];
 
-const LOCK_CONDITIONS: readonly string[] = [CONDITIONS.floorReady, CONDITIONS.guardReady];
+/** What rests on a kind, beside the claim to see everything. */
+const RESTS_ON: Readonly<Record<string, readonly string[]>> = {
+  SovereignPolicy: [FLOOR, GATEKEEPER],
+  Namespace: [FLOOR, GATEKEEPER],
+  FloorParameters: [FLOOR],
+  ValidatingAdmissionPolicy: [FLOOR, GUARD],
+  ValidatingAdmissionPolicyBinding: [FLOOR, GUARD],
+  ConstraintTemplate: [GATEKEEPER],
+  K8sGeoResidency: [GATEKEEPER],
+  ValidatingWebhookConfiguration: [GATEKEEPER],
+  CustomResourceDefinition: [FLOOR, GUARD],
+  APIService: [FLOOR, GUARD],
+};
 
+/** The policies of a snapshot go out with its ages: who reads both takes none of them for proven while something is out of date. */
 const policyClaims = ({ policies }: AgentSnapshot): string[] =>
   [...policies].flatMap(([key, { proven, report }]) => [
     ...(proven ? [`${key} is proven`] : []),
@@ -24,23 +38,24 @@ const policyClaims = ({ policies }: AgentSnapshot): string[] =>
   ]);
 
 const clusterClaims = ({ cluster }: AgentSnapshot): string[] => [
-  ...cluster.conditions.filter(({ type, status }) => LOCK_CONDITIONS.includes(type) && status === 'True').map(({ type }) => type),
-  ...(cluster.gatekeeper.state === 'Ready' ? ['Gatekeeper is Ready'] : []),
+  ...cluster.conditions.filter(({ type, status }) => CLAIMED_CONDITIONS.includes(type) && status === 'True').map(({ type }) => type),
+  ...(cluster.gatekeeper.state === 'Ready' ? [GATEKEEPER] : []),
 ];
 
 export const readAgent = ({ observatory }: RunningAgent): AgentSays => {
   const snapshot = observatory.snapshot();
+  const { outOfDate } = observatory.ages();
+  const unsaid = new Set(outOfDate.flatMap((name) => [OBSERVED, ...(RESTS_ON[name] ?? [])]));
+  const cluster = clusterClaims(snapshot);
   return {
-    outOfDate: outOfDateIn(snapshot),
-    claims: [...policyClaims(snapshot), ...clusterClaims(snapshot)],
+    outOfDate,
+    claims: outOfDate.length === 0 ? [...policyClaims(snapshot), ...cluster] : cluster.filter((claim) => unsaid.has(claim)),
     // Gatekeeper is there in every case: who may not read it does not know that it is not.
     lies: snapshot.cluster.gatekeeper.state === 'Absent' ? ['Gatekeeper is Absent'] : [],
   };
 };
 
-/** All that an agent claims of a cluster where everything is in force. */
-export const FULL_CLAIMS = { policies: 3, conditions: LOCK_CONDITIONS.length } as const;
+const POLICIES = 3;
 
-export const claimsEverything = ({ claims }: AgentSays): boolean =>
-  // Of each policy that it is proven and Active; both conditions; Gatekeeper.
-  claims.length === 2 * FULL_CLAIMS.policies + FULL_CLAIMS.conditions + 1;
+/** All that an agent claims of a cluster where everything is in force: of each policy that it is proven and Active; the conditions; Gatekeeper. */
+export const claimsEverything = ({ claims }: AgentSays): boolean => claims.length === 2 * POLICIES + CLAIMED_CONDITIONS.length + 1;

@@ -5,7 +5,7 @@ import type { LocalCluster } from '@fso/clusters/local';
 import type { ClusterEvent } from '@fso/shared/api';
 import { type KindDescriptor, POD_KIND } from '@fso/shared/kube';
 import type { RunningAgent } from '../../agent/agent.ts';
-import { OBSERVATION_LIMITS, type ObservationLimits, scaleLimits } from '../../agent/observation-limits.ts';
+import { OBSERVATION_LIMITS, type ObservationLimits, scaleLimits } from '../../agent/observation/index.ts';
 import type { RunningHub } from '../../hub/hub.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { type HubHarness, openHubHarness, TOKENS } from '../harness/hub-harness.ts';

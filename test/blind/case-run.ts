@@ -10,6 +10,7 @@ import { deformationsFor, describeDeformation } from './malformation.ts';
 import type { Deformation } from './proxy/deform.ts';
 import { type Bites, countBites, type Fault, NO_BITES } from './proxy/faults.ts';
 import { resourceOf } from './proxy/requests.ts';
+import { shortList } from './short-list.ts';
 import { readCluster, readCommandLine, readHub } from './surfaces.ts';
 import { Testimony } from './testimony.ts';
 import { findOpenings } from './watchfulness.ts';
@@ -151,6 +152,7 @@ export class CaseRun {
     const { isLong } = this.#case;
     return (
       this.#testimony.isSilent('snapshot', SNAPSHOT_LOOKS) &&
+      this.#testimony.isSilent('readiness', LOOKS_IN_SILENCE) &&
       this.#testimony.isSilent('hub', LOOKS_IN_SILENCE) &&
       (!isLong || this.#testimony.isSilent('cluster', LOOKS_IN_SILENCE))
     );
@@ -225,12 +227,6 @@ export class CaseRun {
     await this.#lock.undo?.(this.#world);
   }
 }
-
-const SHOWN_CLAIMS = 3;
-export const shortList = (claims: readonly string[]): string => {
-  const more = claims.length - SHOWN_CLAIMS;
-  return `${claims.slice(0, SHOWN_CLAIMS).join(', ') || 'nothing'}${more > 0 ? ` and ${more} more` : ''}`;
-};
 
 /** Waits until everything is claimed everywhere again, and nothing is open. */
 const waitUntilWhole = (world: BlindWorld): Promise<void> =>

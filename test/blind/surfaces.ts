@@ -3,7 +3,11 @@ import { runFso } from '../../hub/cli/testing/run-fso.ts';
 import type { BlindWorld } from './blind-world.ts';
 
 /** Where people read what the agent knows. */
-export type Surface = 'snapshot' | 'hub' | 'cluster';
+export type Surface = 'snapshot' | 'readiness' | 'hub' | 'cluster';
+
+/** What the agent says to whoever asks whether it is ready. */
+export const readReadiness = async ({ agent }: BlindWorld): Promise<readonly string[]> =>
+  (await fetch(`${agent.url}/readyz`)).ok ? ['/readyz is ok'] : [];
 
 interface ClusterAnswer {
   readonly provenRevision: string | null;

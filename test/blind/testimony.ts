@@ -1,6 +1,7 @@
 import { type AgentSays, readAgent } from './agent-says.ts';
 import type { BlindWorld } from './blind-world.ts';
-import { readCluster, readHub, type Surface } from './surfaces.ts';
+import { shortList } from './short-list.ts';
+import { readCluster, readHub, readReadiness, type Surface } from './surfaces.ts';
 
 export interface TestimonyOptions {
   readonly kind: string;
@@ -65,6 +66,7 @@ export class Testimony {
     for (const lie of says.lies) this.failures.add(`snapshot: ${lie}`);
     this.#judge('snapshot', says.claims);
     if (this.#looks % ASK_EVERY === 0) {
+      this.#judge('readiness', await readReadiness(this.#world));
       this.#judge('hub', await readHub(this.#world));
       this.#judge('cluster', await readCluster(this.#world));
     }
@@ -78,9 +80,9 @@ export class Testimony {
     if (silentMs !== undefined && this.#heardMs > silentMs) this.#forget(surface);
     if (claims.length === 0 && isBlind) return this.#noteSilence(surface);
     if (claims.length === 0) return;
-    if (this.#silentMs.has(surface)) this.failures.add(`${surface}: claims again what it does not know: ${claims.join(', ')}`);
+    if (this.#silentMs.has(surface)) this.failures.add(`${surface}: claims again what it does not know: ${shortList(claims)}`);
     else if (this.#options.judgesAge && this.ageMs > this.#options.patienceMs)
-      this.failures.add(`${surface}: claims without an end: ${claims.join(', ')}`);
+      this.failures.add(`${surface}: claims without an end: ${shortList(claims)}`);
   }
 
   #noteSilence(surface: Surface): void {
