@@ -1,5 +1,5 @@
 import { type ControllerMetrics, type CustomResourceDefinition, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
-import { type Allowance, createAllowance, PauseDetector } from '@fso/shared/runtime';
+import { type Allowance, createAllowance } from '@fso/shared/runtime';
 import {
   buildFinalizerWrites,
   buildWrites,
@@ -16,13 +16,14 @@ import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
 import { isAlert, ServerDefaults, SettledDefinitions, type WriteFailure } from './enforce/index.ts';
 import type { AgentMetrics } from './metrics.ts';
-import { ClusterObservation, OBSERVATION_LIMITS, type ObservationLimits, ObservationWatch, RoundParts } from './observation/index.ts';
+import { OBSERVATION_LIMITS, Observer } from './observation/index.ts';
 import type { EventSink, LiveObservatory, ViolationTimeStore } from './observe/index.ts';
 import { MalformedLog, NodeMoves, reportMoves, TamperLog } from './observe/index.ts';
 import type { ClusterSettings } from './plan/index.ts';
 import {
   type ClusterPlan,
   canaryTargets,
+  guardTargets,
   indexedNamespaces,
   ProbeTargets,
   planCluster,
@@ -91,22 +92,8 @@ export class Controller {
   #moves: NodeMoves | undefined;
   #plan: ClusterPlan | undefined;
   #rounds = 0;
-  readonly #limits: ObservationLimits;
-  readonly #parts: RoundParts;
-  readonly #pauses: PauseDetector;
-  readonly #observation: ClusterObservation;
-  readonly #watch: ObservationWatch;
+  readonly #observer: Observer;
   readonly #malformed: MalformedLog;
-  /** Pauses whose end is not seen yet: everything is read and planned again first. */
-  #pending = 0;
-  /** Everything was read again: the next round ends the pause. */
-  #isResuming: boolean = false;
-  /** Something has changed since the last round that the version of the cache does not show. */
-  #isDirty: boolean = true;
-  /** Version of the cache in the last round. */
-  #seenVersion = 0;
-  /** When the next round is due because of the time alone, monotonic ms. */
-  #dueMs = Number.POSITIVE_INFINITY;
   readonly #planning: Allowance;
   /** When the next round may begin, monotonic ms. */
   #restUntil = 0;
@@ -120,24 +107,13 @@ export class Controller {
     this.#queue = new WorkQueue({ clock });
     this.#planning = createAllowance(clock, PLANNING);
     const { limits = OBSERVATION_LIMITS } = config;
-    this.#limits = limits;
-    this.#pauses = new PauseDetector({ clock, lateMs: limits.pauseMs });
-    // How long something lasted does not count the time in which nobody could look.
-    const awake = this.#pauses.awakeClock();
-    this.#parts = new RoundParts({ clock, onFailure: (part, error) => logger.error({ err: error, part }, 'a part of the round failed') });
-    this.#observation = new ClusterObservation({ clock, limits, kinds: () => view.kinds(), parts: this.#parts });
-    this.#malformed = new MalformedLog(outputs.events);
     const onObserved = (): void => {
       outputs.observatory.notify();
       this.#wake();
     };
-    this.#watch = new ObservationWatch({
-      clock: awake,
-      limits,
-      observation: this.#observation,
-      events: outputs.events,
-      onChange: onObserved,
-    });
+    this.#observer = new Observer({ clock, logger, limits, cache: view, events: outputs.events, onChange: onObserved }, signal);
+    const { awake, parts } = this.#observer;
+    this.#malformed = new MalformedLog(outputs.events);
     this.#context = {
       client,
       view,
@@ -178,8 +154,8 @@ export class Controller {
       outputs,
       tampering: this.#tampering,
       violationTimes,
-      parts: this.#parts,
-      observation: { problemOf: (claim) => this.#observation.problemOf(claim), isShown: () => this.#watch.isShown },
+      parts,
+      observation: this.#observer,
       wake: (delayMs) => this.#wake(delayMs),
     });
   }
@@ -196,20 +172,17 @@ export class Controller {
       waitingWrites: () => this.#pool.waiting,
       failingWrites: () => this.#pool.failures().length,
       oldestProofs: () => this.#probers.oldestProofs(),
-      ages: () => this.#observation.ages(),
-      lateShare: () => this.#pauses.lateShare(),
+      ages: () => this.#observer.ages(),
+      lateShare: () => this.#observer.lateShare(),
     });
-    outputs.observatory.follow(() => this.#observation.ages());
-    this.#pauses.onPause((pausedMs) => this.#startOver(pausedMs));
+    outputs.observatory.follow(() => this.#observer.ages());
     this.#queue.add(KEY);
     try {
       const reconcile = () => Promise.resolve().then(() => this.#reconcile());
       const { logger } = runtime;
       const rounds = runController({ name: 'enforce', queue: this.#queue, logger, metrics: this.#roundMetrics(), reconcile }, this.#signal);
-      await Promise.all([rounds, this.#pauses.run(this.#signal), this.#watch.run(this.#signal)]);
+      await Promise.all([rounds, this.#observer.run()]);
     } finally {
-      // What the term found out says nothing of what comes after it.
-      this.#observation.pause();
       stopWatching();
     }
   }
@@ -217,14 +190,14 @@ export class Controller {
   /** A round in which a part failed counts as one that failed. */
   #roundMetrics(): ControllerMetrics {
     const { controller } = this.#deps.outputs.metrics;
-    return { reconciled: (fact) => controller.reconciled(this.#parts.hasFailed ? { ...fact, outcome: 'error' } : fact) };
+    return { reconciled: (fact) => controller.reconciled(this.#observer.parts.hasFailed ? { ...fact, outcome: 'error' } : fact) };
   }
 
   /** Publishes the state of the cluster where no round has done so yet, without a write or a proof. */
   observe(): void {
     if (this.#rounds > 0) return;
     const now = this.#deps.runtime.clock.now();
-    this.#parts.begin();
+    this.#observer.parts.begin();
     const plan = this.#planRound(now);
     // What is not proven is pending. The signal has aborted, so no probe goes out.
     const indexed = this.#expectProofs(plan);
@@ -240,7 +213,7 @@ export class Controller {
 
   /** Asks for the next round, which waits until the time that rounds took is paid back, and a moment for what comes with what asks. */
   #wake(delayMs = 0): void {
-    this.#isDirty = true;
+    this.#observer.invalidate();
     this.#queue.addAfter(KEY, Math.max(delayMs, this.#restMs()));
   }
 
@@ -248,46 +221,20 @@ export class Controller {
     return Math.max(this.#planning.charge(0), this.#restUntil - this.#deps.runtime.clock.monotonicMs());
   }
 
-  /** After a pause nothing is known until all kinds are read and planned again. */
-  #startOver(pausedMs: number): void {
-    const { runtime, view } = this.#deps;
-    runtime.logger.warn({ pausedMs: Math.round(pausedMs) }, 'this process did not run for a while: everything is read again');
-    this.#observation.pause();
-    this.#pending += 1;
-    const pauses = this.#pending;
-    view.relistAll(runtime.clock, this.#signal).then(
-      () => {
-        if (pauses !== this.#pending) return;
-        this.#pending = 0;
-        this.#isResuming = true;
-        this.#wake();
-      },
-      // The term has ended.
-      () => undefined,
-    );
-  }
-
   #reconcile(): ReconcileResult {
     const { runtime, view } = this.#deps;
+    if (this.#observer.confirm()) return { requeueAfterMs: this.#observer.lookAgainMs() };
     const started = runtime.clock.monotonicMs();
     const now = runtime.clock.now();
-    if (this.#isIdle(started)) {
-      this.#parts.confirm();
-      return this.#lookAgain(started);
-    }
-    this.#isDirty = false;
-    this.#seenVersion = view.version;
-    const isResuming = this.#isResuming;
-    this.#parts.begin();
+    this.#observer.beginRound();
     const plan = this.#planRound(now);
     const throttled = { unproven: this.#monitor.unprovenCount, isProving: this.#probers.lockOne.pendingCount > 0 };
     const due = this.#throttles.due(plan, throttled, started);
     const enforcing = buildWrites(due.actions, this.#context);
     runtime.trace?.enforcing(enforcing.map(({ key }) => key));
     this.#pool.submit([...enforcing, ...(plan.isGoverned ? this.#publish(plan, now) : [])]);
-    this.#parts.end();
+    this.#observer.endRound();
     this.#malformed.look(view.malformed);
-    if (isResuming) this.#resume();
     this.#rest(runtime.clock.monotonicMs() - started);
     this.#recordRound(plan);
     return this.#nextRound(plan, due.waitMs, now);
@@ -297,7 +244,7 @@ export class Controller {
   #publish(plan: ClusterPlan, now: Date): readonly Write[] {
     const indexed = this.#expectProofs(plan);
     const statuses = this.#publisher.publish(plan, indexed, now);
-    const releases = this.#parts.run('status', () => this.#releases(plan), []);
+    const releases = this.#observer.parts.run('status', () => this.#releases(plan), []);
     return [...releases, ...statuses];
   }
 
@@ -305,23 +252,6 @@ export class Controller {
     this.#writeEvents.recordDeletions(plan);
     const failing = this.#pool.failures().filter(isAlert);
     return buildFinalizerWrites(plan, new Set(failing.map(({ key }) => key)), this.#context);
-  }
-
-  /** Nothing has changed, and nothing is due: another round would plan the same. */
-  #isIdle(now: number): boolean {
-    const isSame = !this.#isDirty && this.#deps.view.version === this.#seenVersion;
-    return isSame && now < this.#dueMs && !this.#parts.hasFailed;
-  }
-
-  #lookAgain(now: number): ReconcileResult {
-    return { requeueAfterMs: Math.max(1, Math.min(this.#limits.lookMs, this.#dueMs - now)) };
-  }
-
-  #resume(): void {
-    this.#isResuming = false;
-    if (this.#pending > 0) return;
-    this.#observation.resume();
-    this.#watch.look();
   }
 
   /** @param tookMs the time that a round took */
@@ -361,11 +291,12 @@ export class Controller {
 
   #planRound(now: Date): ClusterPlan {
     const { view, settings } = this.#deps;
-    this.#parts.run('foundation', () => this.#takeOver(), undefined);
-    this.#parts.run('violations', () => this.#reportMoves(), undefined);
+    const { parts } = this.#observer;
+    parts.run('foundation', () => this.#takeOver(), undefined);
+    parts.run('violations', () => this.#reportMoves(), undefined);
     const renewedAt = this.#renewal.due(this.#monitor.isIndexOpen, now);
     const learnt = { defaults: this.#defaults, settledDefinitions: this.#definitions, renewedAt };
-    const plan = planCluster(view, { ...settings, ...learnt }, now, { previous: this.#plan, parts: this.#parts });
+    const plan = planCluster(view, { ...settings, ...learnt }, now, { previous: this.#plan, parts });
     this.#plan = plan;
     return plan;
   }
@@ -378,6 +309,7 @@ export class Controller {
     const hasFloor = settings.capabilities.floor;
     this.#probers.lockOne.expect(hasFloor ? this.#targets.of(plan, view, indexed) : NO_TARGETS, plan.governance.namespaces);
     this.#probers.index.expect(hasFloor ? this.#targets.ofIndex(plan, view) : NO_TARGETS);
+    this.#probers.guard.expect(hasFloor ? guardTargets(view, settings.trust) : new Map());
     const unsettled = this.#unsettled.update(plan.unapplied, runtime.clock.monotonicMs());
     this.#probers.lockTwo.expect(canaryTargets(plan, view, new Set([...unwritable, ...unsettled])));
     return indexed;
@@ -389,10 +321,8 @@ export class Controller {
     const settledMs = this.#unsettled.nextMs(this.#deps.runtime.clock.monotonicMs());
     const others = [throttledMs, changeMs, settledMs, this.#tampering.endsInMs(now), this.#renewal.waitMs(now)];
     const waits = [...this.#monitor.gracesLeftMs(), ...others.filter((ms) => ms !== undefined)];
-    const started = this.#deps.runtime.clock.monotonicMs();
-    const dueMs = Math.min(MAX_TIMER_MS, Math.max(1, this.#restMs(), Math.min(...waits)));
-    this.#dueMs = started + dueMs;
-    return this.#lookAgain(started);
+    const dueInMs = Math.min(MAX_TIMER_MS, Math.max(1, this.#restMs(), Math.min(...waits)));
+    return { requeueAfterMs: this.#observer.nextLookMs(dueInMs) };
   }
 
   /** A CRD as a write left it: what its schema kept from being written can be now. */

@@ -11,7 +11,7 @@ export interface AgentReadings {
   /** Writes whose last attempt failed. */
   failingWrites(): number;
   /** Time of the oldest proof among all namespaces; absent: the lock has nothing to prove. */
-  oldestProofs(): Readonly<Partial<Record<'floor' | 'gatekeeper', Date>>>;
+  oldestProofs(): Readonly<Partial<Record<'floor' | 'gatekeeper' | 'guard', Date>>>;
   /** How old the evidence of the reports is. */
   ages(): Ages;
   /** Share of the last minute's timers that were late, from 0 to 1. */
@@ -99,7 +99,7 @@ const createStateGauges = (registry: Registry, readings: () => AgentReadings | u
     }),
     oldestProof: new Gauge({
       name: 'fso_agent_oldest_proof_timestamp_seconds',
-      help: 'Time of the oldest proof among all governed namespaces, by lock: floor, gatekeeper. One that was never proven counts from when it was first to be.',
+      help: 'Time of the oldest proof, by lock: floor, gatekeeper (among all governed namespaces), guard (among its policies). One that was never proven counts from when it was first to be.',
       labelNames: ['lock'],
       registers,
       collect() {

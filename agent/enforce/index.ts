@@ -21,7 +21,8 @@ export {
 export { planGovernance } from './governance.ts';
 export { planAdoption } from './guard/adoption.ts';
 export { desiredGuard, planGuard } from './guard/guard.ts';
-export { isGuardName } from './guard/guards.ts';
+export type { GuardProbe } from './guard/guard-probes.ts';
+export { guardProbes, isGuardName } from './guard/guards.ts';
 export { INJECTION_NAME, type InjectionKinds, injectionKinds, planInjection } from './injection/injection.ts';
 export { timeText } from './labels.ts';
 export { planNamespaces } from './namespaces.ts';

@@ -1,5 +1,5 @@
-export { type Claim, EVIDENCE } from './evidence.ts';
+export type { Claim } from './evidence.ts';
 export { OBSERVATION_LIMITS, type ObservationLimits, scaleLimits } from './limits.ts';
-export { ClusterObservation, type KindState } from './observation.ts';
-export { ObservationWatch } from './observation-watch.ts';
-export { RoundParts } from './round-parts.ts';
+export type { KindState } from './observation.ts';
+export { Observer } from './observer.ts';
+export type { RoundParts } from './round-parts.ts';

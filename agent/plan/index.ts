@@ -1,4 +1,5 @@
 export { type Capabilities, capabilitiesOf, untilUpgraded } from './capabilities.ts';
+export { guardTargets } from './guard-targets.ts';
 export { readUninstallRequest, type UninstallRequest, uninstalledText } from './install-record.ts';
 export { type ClusterPlan, planCluster } from './plan.ts';
 export { type ClusterSettings, isInjectionServed } from './plan-lock-one.ts';

@@ -1,4 +1,5 @@
 export type { CanaryState, CanaryTarget } from './canary-prober.ts';
+export type { GuardProblem, GuardTarget } from './guard/guard-prober.ts';
 export { NO_REGION, refuserOf } from './probe.ts';
 export type { ProbeState } from './probe-states.ts';
 export type { ProbeTarget } from './prober.ts';

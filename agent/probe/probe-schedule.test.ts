@@ -25,6 +25,19 @@ describe('runProbeSchedule', () => {
       for (const [index, turn] of turns.entries()) expect(turn - (turns[index - 1] ?? turn)).toBeLessThanOrEqual(18);
   });
 
+  it('has a guard take one of twenty turns, and none from lock 2', async () => {
+    harness = new ProbeHarness();
+    harness.expect(['a', 'b']);
+    harness.expectLockOne(['a', 'b']);
+    harness.expectGuards();
+    await harness.clock.advance(500);
+    harness.runSchedule();
+    harness.requests.length = 0;
+    await harness.clock.advance(100_000);
+    const count = (...kinds: string[]): number => harness.requests.filter(({ what }) => kinds.includes(what)).length;
+    expect([harness.requests.length, count('canary'), count('guard')]).toEqual([200, 50, 10]);
+  });
+
   it('continues to probe lock 1 while Gatekeeper is slow', async () => {
     harness = new ProbeHarness();
     harness.expect(['a', 'b']);

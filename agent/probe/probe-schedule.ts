@@ -77,6 +77,9 @@ const TICK_MS = 500;
 const CANARY_EVERY = 4;
 /** There is one index, whatever the number of namespaces: an index that is not evaluated shows within 20 s. */
 const INDEX_EVERY = 20;
+/** One request in twenty probes a guard, in turn and never when lock 2 has its turn: five guards have theirs within 50 s. */
+const GUARD_EVERY = 20;
+const GUARD_TURN = 10;
 
 /** The parts of the probers that {@link runProbeSchedule} calls. */
 interface ScheduledProbers {
@@ -86,21 +89,28 @@ interface ScheduledProbers {
   readonly index: { probeNext(): void };
   /** Lock 2. @returns the namespace that was probed, if any */
   readonly canary: { probeNext(): string | undefined };
+  /** @returns the guard that was probed, if any */
+  readonly guard: { probeNext(): string | undefined };
 }
 
 /**
  * Repeats all proofs, one request per tick for all namespaces together, until the signal aborts. A tick does not wait for the
  * response to the previous one.
  */
-export const runProbeSchedule = async (clock: Clock, { prober, index, canary }: ScheduledProbers, signal: AbortSignal): Promise<void> => {
+export const runProbeSchedule = async (clock: Clock, probers: ScheduledProbers, signal: AbortSignal): Promise<void> => {
   for (let tick = 1; !signal.aborted; tick += 1) {
     await clock.sleep(TICK_MS, signal).catch(() => undefined);
     if (signal.aborted) return;
-    if (tick % INDEX_EVERY === 0) index.probeNext();
-    const asked = tick % CANARY_EVERY === 0 ? canary.probeNext() : undefined;
-    if (asked === undefined) prober.probeNext();
-    else prober.postpone(asked);
+    probeOnce(probers, tick);
   }
+};
+
+const probeOnce = ({ prober, index, canary, guard }: ScheduledProbers, tick: number): void => {
+  if (tick % INDEX_EVERY === 0) index.probeNext();
+  if (tick % GUARD_EVERY === GUARD_TURN && guard.probeNext() !== undefined) return;
+  const asked = tick % CANARY_EVERY === 0 ? canary.probeNext() : undefined;
+  if (asked === undefined) prober.probeNext();
+  else prober.postpone(asked);
 };
 
 /** Longer than the restart of an API server. */

@@ -195,9 +195,9 @@ const probePod = ({ namespace, region, labels, withoutResources }: PodQuestion):
     },
   }) as KubeObject;
 
-const DRY_RUN = { dryRun: 'All' } as const;
+export const DRY_RUN = { dryRun: 'All' } as const;
 
-const toAnswer = (error: unknown, signal: AbortSignal): ProbeAnswer => {
+export const toAnswer = (error: unknown, signal: AbortSignal): ProbeAnswer => {
   signal.throwIfAborted();
   const message = messageOf(error);
   if (!(error instanceof KubeApiError)) return { kind: 'unreachable', message };

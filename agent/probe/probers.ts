@@ -2,6 +2,7 @@ import type { KubeClient } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import { isFloorName } from '../enforce/index.ts';
 import { CanaryProber } from './canary-prober.ts';
+import { GuardProber } from './guard/guard-prober.ts';
 import type { ProbeVerdict } from './probe.ts';
 import { runProbeSchedule } from './probe-schedule.ts';
 import { Prober } from './prober.ts';
@@ -32,6 +33,7 @@ export class Probers {
   readonly index: Prober;
   /** Lock 2 in each governed namespace. */
   readonly lockTwo: CanaryProber;
+  readonly guard: GuardProber;
 
   constructor(options: ProbersOptions, signal: AbortSignal) {
     const { client, clock, bindGate, onChange, onVerdict } = options;
@@ -40,12 +42,13 @@ export class Probers {
     this.lockOne = new Prober(ofLockOne, deps, signal);
     this.index = new Prober({ ...ofLockOne, ...INDEX_LIMITS }, deps, signal);
     this.lockTwo = new CanaryProber({ concurrency: CONCURRENCY, patienceMs: LOCK_TWO_PATIENCE_MS }, deps, signal);
-    void runProbeSchedule(clock, { prober: this.lockOne, index: this.index, canary: this.lockTwo }, signal);
+    this.guard = new GuardProber(deps, signal);
+    void runProbeSchedule(clock, { prober: this.lockOne, index: this.index, canary: this.lockTwo, guard: this.guard }, signal);
   }
 
-  /** Time of the oldest proof among all namespaces, by lock; absent: it has nothing to prove. */
-  oldestProofs(): Partial<Record<'floor' | 'gatekeeper', Date>> {
-    const [floor, gatekeeper] = [this.lockOne.oldestProof(), this.lockTwo.oldestProof()];
-    return { ...(floor && { floor }), ...(gatekeeper && { gatekeeper }) };
+  /** Time of the oldest proof among all namespaces, by lock, and among all guards; absent: it has nothing to prove. */
+  oldestProofs(): Partial<Record<'floor' | 'gatekeeper' | 'guard', Date>> {
+    const [floor, gatekeeper, guard] = [this.lockOne, this.lockTwo, this.guard].map((prober) => prober.oldestProof());
+    return { ...(floor && { floor }), ...(gatekeeper && { gatekeeper }), ...(guard && { guard }) };
   }
 }

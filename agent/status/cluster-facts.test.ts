@@ -4,7 +4,7 @@ import { type ClusterFactsInput, clusterFacts } from './cluster-facts.ts';
 
 const NOTHING = { nodes: 0, namespaces: 0, patterns: 0 };
 
-const floorReady = (changes: Partial<ClusterFactsInput>): [string, string, string] => {
+const readyOf = (type: string, changes: Partial<ClusterFactsInput>): [string, string, string] => {
   const { conditions } = clusterFacts({
     view: {
       nodes: { list: () => [] },
@@ -18,9 +18,10 @@ const floorReady = (changes: Partial<ClusterFactsInput>): [string, string, strin
     now: new Date(),
     ...changes,
   });
-  const condition = conditions.find(({ type }) => type === CONDITIONS.floorReady);
+  const condition = conditions.find((known) => known.type === type);
   return [condition?.status ?? '', condition?.reason ?? '', condition?.message ?? ''];
 };
+const floorReady = (changes: Partial<ClusterFactsInput>): [string, string, string] => readyOf(CONDITIONS.floorReady, changes);
 
 describe('clusterFacts', () => {
   it('shows whether the cluster can have lock 1', () => {
@@ -52,5 +53,15 @@ describe('clusterFacts', () => {
     expect([status, reason]).toEqual(['False', 'TooLarge']);
     for (const text of ['3 nodes', '4 namespaces', '1 globs']) expect(message).toContain(text);
     expect(floorReady({ overflow: { ...NOTHING, nodes: 2 } })[2]).not.toContain('namespaces');
+  });
+
+  it('shows a guard that is missing before one that is open or unproven', () => {
+    const guardReady = (problems: Partial<ClusterFactsInput['problems']>) =>
+      readyOf(CONDITIONS.guardReady, { problems: { gatekeeper: undefined, guard: undefined, ...problems } });
+    expect(guardReady({})).toEqual(['True', 'InPlace', '']);
+    const open = { reason: 'Open', message: 'guard x does not refuse' } as const;
+    expect(guardReady({ guardProof: open })).toEqual(['False', 'Open', open.message]);
+    expect(guardReady({ guardProof: { ...open, reason: 'Unproven' } })).toEqual(['False', 'Unproven', open.message]);
+    expect(guardReady({ guard: 'not in place', guardProof: open })).toEqual(['False', 'Missing', 'not in place']);
   });
 });

@@ -7,6 +7,7 @@ import type { Claim } from '../observation/index.ts';
 import type { ClusterFacts } from '../observe/index.ts';
 import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../observe/index.ts';
 import type { Capabilities } from '../plan/index.ts';
+import type { GuardProblem } from '../probe/index.ts';
 import { NO_GATEKEEPER } from './locks.ts';
 
 /** Why a part of the locks is not in force, for people; undefined: it is. */
@@ -14,6 +15,8 @@ export interface ClusterProblems {
   /** Lock 2. */
   readonly gatekeeper: string | undefined;
   readonly guard: string | undefined;
+  /** What the proofs of the guard say against it, where its objects are in place. */
+  readonly guardProof?: GuardProblem | undefined;
   /** The parameters of the floor, which cannot be written. */
   readonly parameters?: string | undefined;
   /** The index of lock 1, which judges nothing. */
@@ -96,11 +99,14 @@ const floorCondition = ({ capabilities, overflow, problems, view, notObserved }:
 const guardCondition = ({ capabilities, problems, notObserved }: ClusterFactsInput): NewCondition | undefined => {
   if (!capabilities.floor) return undefined;
   const type = CONDITIONS.guardReady;
-  const unknown = unknownOf(type, notObserved?.('guard'));
+  const missing = problems.guard === undefined ? undefined : { reason: 'Missing', message: problems.guard };
+  const problem = missing ?? problems.guardProof;
+  // A guard that was seen to be open is so, whatever else is not observed.
+  const unknown = problem?.reason === 'Open' ? undefined : unknownOf(type, notObserved?.('guard'));
   if (unknown !== undefined) return unknown;
-  return problems.guard === undefined
+  return problem === undefined
     ? { type, status: 'True', reason: 'InPlace', message: '' }
-    : { type, status: 'False', reason: 'Missing', message: truncate(problems.guard, 4_096) };
+    : { type, status: 'False', reason: problem.reason, message: truncate(problem.message, 4_096) };
 };
 
 const tampered = ({ tampering, previous }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> =>

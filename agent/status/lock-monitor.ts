@@ -106,6 +106,7 @@ export class LockMonitor {
     return {
       gatekeeper: problemOfLockTwo(plan)?.message ?? textOfExclusions(plan) ?? this.#deps.probers.lockTwo.problem,
       guard: this.#guardProblem(plan),
+      guardProof: this.#deps.probers.guard.problem,
       parameters: this.#parametersProblem(),
       index: this.#indexProblem(),
     };

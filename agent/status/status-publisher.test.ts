@@ -148,6 +148,7 @@ class Told {
         },
         problem: undefined,
       },
+      guard: { problem: undefined },
       index: { state: () => (world.outages.index === undefined ? undefined : { state: 'failed', message: world.outages.index }) },
     } as unknown as Probers;
     const view = {

@@ -93,6 +93,8 @@ export const ANNOTATIONS = {
   uninstallReport: `${KEY_PREFIX}uninstall-report`,
   /** On FloorParameters: when they were last written again because the API server judged nothing by them. */
   renewedAt: `${KEY_PREFIX}renewed-at`,
+  /** In dry runs of the agent that only the guard refuses; on no object. */
+  guardProbe: `${KEY_PREFIX}guard-probe`,
 } as const;
 
 /** Annotation of this system's CRDs: number of their schema; it grows with every change of one. */
@@ -116,6 +118,7 @@ export const NAMESPACE_KEYS: readonly string[] = [
   ANNOTATIONS.installedText,
   ANNOTATIONS.uninstallRequestedBy,
   ANNOTATIONS.uninstallReport,
+  ANNOTATIONS.guardProbe,
 ];
 
 /** One server-side-apply field manager per concern. */
@@ -130,6 +133,8 @@ export const FIELD_MANAGERS = {
   witness: 'fso-agent-witness',
   identity: 'fso-agent-identity',
   openReports: 'fso-agent-openreports',
+  /** Of dry runs only, so on no object. */
+  probe: 'fso-agent-probe',
 } as const;
 
 export const CONDITIONS = {

@@ -27,11 +27,27 @@ describe('planAdoption', () => {
     expect(planAdoption([], trust)).toEqual([]);
   });
 
-  it('leaves the text of an older version, which exempts the agent from all of a guard, to the leader', () => {
-    const matchConditions = [{ name: 'not-the-agent', expression: `request.userInfo.username != "${trust.agent}"` }];
-    const older = policies.filter(knowsAgent).map((policy) => ({ ...policy, spec: { ...policy.spec, matchConditions } }));
+  const ofAgent = `request.userInfo.username != "${trust.agent}"`;
+  const withCondition = (of: (expression: string) => string): ValidatingAdmissionPolicy[] =>
+    policies.filter(knowsAgent).map((policy) => {
+      const [condition] = (policy.spec?.['matchConditions'] ?? []) as readonly { expression: string }[];
+      const matchConditions = [{ name: 'not-the-agent', expression: of(condition?.expression ?? '') }];
+      return { ...policy, spec: { ...policy.spec, matchConditions } };
+    });
+
+  it.each<[string, (expression: string) => string]>([
+    ['exempts the agent from all of a guard', () => ofAgent],
+    ['does not judge its marked dry runs', (expression) => expression.replace(/ \|\| \(request\.\?dryRun.*$/s, '')],
+  ])('leaves the text of an older version, which %s, to the leader', (_, of) => {
+    const older = withCondition(of);
+    expect(JSON.stringify(older)).not.toContain('dryRun');
     expect(planAdoption(older, trust)).toEqual([]);
     expect(planAdoption(older, { ...trust, agent: 'other' })).toHaveLength(older.length);
+  });
+
+  it('writes the condition where it has the guard judge more of the agent than any version', () => {
+    const judging = withCondition((expression) => `${expression} || (true)`);
+    expect(planAdoption(judging, trust)).toHaveLength(judging.length);
   });
 
   it('changes only the name of the agent', () => {

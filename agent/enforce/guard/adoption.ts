@@ -1,25 +1,23 @@
 import { ADMISSION_POLICY_KIND, type ValidatingAdmissionPolicy } from '@fso/shared/kube';
 import type { MatchCondition } from '../admission-policies.ts';
 import type { Action, Trust } from '../types.ts';
-import { desiredGuard, NOT_THE_AGENT } from './guard.ts';
-import { isNotAgent } from './guard-cel.ts';
+import { agentExemptions, desiredGuard, NOT_THE_AGENT } from './guard.ts';
+import { guards } from './guards.ts';
 
 /**
  * Plans to write only this agent's user name into the existing guard: the rest belongs to the leader, which may be another
- * replica with other settings or of another version. A missing policy refuses nothing, and is left to the leader.
+ * replica with other settings, or of a version that exempts the agent from more. A missing policy refuses nothing, and is left to the leader.
  */
 export const planAdoption = (present: readonly ValidatingAdmissionPolicy[], trust: Trust): Action[] => {
   const wanted = new Map(desiredGuard(trust).policies.map((policy) => [policy.metadata.name, agentCondition(policy)]));
+  const exemptions = new Map(guards(trust).map((guard) => [guard.name, agentExemptions(guard, trust)]));
   return present.flatMap((policy) => {
-    const condition = wanted.get(policy.metadata.name);
-    if (condition === undefined || isExempt(policy, trust, condition)) return [];
+    const { name } = policy.metadata;
+    const condition = wanted.get(name);
+    if (condition === undefined || exemptions.get(name)?.includes(agentCondition(policy)?.expression ?? '') === true) return [];
     return adoption(policy, condition);
   });
 };
-
-/** Older versions exempt their agent from all of it. */
-const isExempt = (policy: ValidatingAdmissionPolicy, trust: Trust, wanted: MatchCondition): boolean =>
-  [wanted.expression, isNotAgent(trust)].includes(agentCondition(policy)?.expression ?? '');
 
 const adoption = (policy: ValidatingAdmissionPolicy, condition: MatchCondition): Action => {
   const { name } = policy.metadata;

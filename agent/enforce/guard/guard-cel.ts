@@ -41,6 +41,12 @@ const isGatekeeper = ({ gatekeeperNamespace }: Trust): string => isOfGroup([`sys
 export const isNotGatekeeper = (trust: Trust): string => `!(${isGatekeeper(trust)})`;
 
 export const isNotAgent = ({ agent }: Trust): string => `${USER} != ${celString(agent)}`;
+/**
+ * A dry run that the agent sends to have the guard refuse it. Without the mark the agent's dry runs are exempt as its writes are,
+ * and with it a write is: the mark has the guard judge more requests, never fewer.
+ */
+export const IS_PROBE: string = `request.?dryRun.orValue(false) && object != null &&
+  object.metadata.?annotations[?${celString(ANNOTATIONS.guardProbe)}].hasValue()`;
 export const IS_CLEANER: string = isOneOf(CLEANERS);
 
 /** Whether a request that creates or updates an object changes one of its labels or annotations. */

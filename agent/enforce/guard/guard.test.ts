@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { celString } from '../admission-policies.ts';
 import { desiredGuard, planGuard } from './guard.ts';
 import { mayMoveNode } from './guard-cel.ts';
+import { guardProbes } from './guards.ts';
 
 const trust = {
   agent: 'system:serviceaccount:federated-sovereignty-system:fso-agent',
@@ -63,9 +64,21 @@ describe('planGuard', () => {
     const named = conditions.filter(({ name }) => name === 'not-the-agent');
     expect(named).toHaveLength(policies.length - 1);
     const literal = String.raw`request.userInfo.username != "x\" || request.userInfo.username != \""`;
-    expect(named.filter(({ expression }) => expression === literal)).toHaveLength(policies.length - 2);
-    // The one on namespaces judges the agent's request for the removal of enforcement too.
-    expect(named.filter(({ expression }) => expression.startsWith(`${literal} || (`))).toHaveLength(1);
+    expect(named.every(({ expression }) => expression === literal || expression.startsWith(`${literal} || (`))).toBe(true);
+  });
+
+  it('judges marked dry runs of the agent where it can send one, and on namespaces its request for the removal of enforcement', () => {
+    const name = (suffix: string): string => `fso-guard-${suffix}`;
+    const judging = (text: string): readonly string[] =>
+      policies.filter(({ spec }) => JSON.stringify(spec?.['matchConditions']).includes(text)).map(({ metadata }) => metadata.name);
+    expect([...guardProbes(trust).keys()]).toEqual(['namespaces', 'policies', 'locks', 'definitions', 'state'].map(name));
+    expect(judging('compliance.gov/guard-probe')).toEqual([...guardProbes(trust).keys()]);
+    expect(judging('uninstall-requested-by')).toEqual([name('namespaces')]);
+  });
+
+  it('marks every dry run that proves a guard', () => {
+    for (const [name, { body }] of guardProbes(trust))
+      expect(body, name).toMatchObject({ metadata: { annotations: { 'compliance.gov/guard-probe': expect.any(String) } } });
   });
 
   it('identifies Gatekeeper by the namespace that it runs in', () => {

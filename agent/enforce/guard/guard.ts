@@ -8,18 +8,26 @@ import {
 import { weakMemo } from '@fso/shared/runtime';
 import { type MatchCondition, planAdmissionObjects } from '../admission-policies.ts';
 import type { Action, Trust } from '../types.ts';
-import { isNotAgent } from './guard-cel.ts';
+import { IS_PROBE, isNotAgent } from './guard-cel.ts';
 import { GUARD_PREFIX, type Guard, guards, isGuardName } from './guards.ts';
 /** Name of the condition that exempts the agent from a guard. */
 export const NOT_THE_AGENT = 'not-the-agent';
 
-const exemptsAgent = ({ judgesAgent }: Guard, trust: Trust): string =>
-  judgesAgent === undefined ? isNotAgent(trust) : `${isNotAgent(trust)} || (${judgesAgent})`;
+/** The condition that exempts the agent. Each part after the first one has the guard judge requests of the agent too. */
+const exemptsAgent = (trust: Trust, judged: readonly (string | undefined)[]): string =>
+  [isNotAgent(trust), ...judged.filter((expression) => expression !== undefined).map((expression) => `(${expression})`)].join(' || ');
+
+/** The expressions of {@link NOT_THE_AGENT}, this version's first, then those of older ones. */
+export const agentExemptions = ({ judgesAgent, probe }: Guard, trust: Trust): readonly string[] => [
+  exemptsAgent(trust, [judgesAgent, probe && IS_PROBE]),
+  exemptsAgent(trust, [judgesAgent]),
+  exemptsAgent(trust, []),
+];
 
 const conditionsOf = (guard: Guard, trust: Trust): readonly MatchCondition[] =>
   // Nodes have a list of trusted users of their own, without the agent.
   Object.entries({
-    ...(guard.name === `${GUARD_PREFIX}nodes` ? {} : { [NOT_THE_AGENT]: exemptsAgent(guard, trust) }),
+    ...(guard.name === `${GUARD_PREFIX}nodes` ? {} : { [NOT_THE_AGENT]: agentExemptions(guard, trust)[0] ?? '' }),
     ...guard.conditions,
   }).map(([name, expression]) => ({ name, expression }));
 

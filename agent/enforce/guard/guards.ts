@@ -37,6 +37,7 @@ import {
   namespaceVariables,
   REQUESTS_UNINSTALL,
 } from './guard-cel.ts';
+import { type GuardProbe, probes } from './guard-probes.ts';
 
 interface Rule {
   readonly apiGroups: readonly string[];
@@ -50,6 +51,8 @@ export interface Guard {
   readonly rules: readonly Rule[];
   /** Which requests of the agent it judges too; absent: none. */
   readonly judgesAgent?: string;
+  /** Absent: the agent has no right to anything that this guard refuses, so no dry run reaches it. */
+  readonly probe?: GuardProbe;
   /** Match conditions beside "not the agent", by name, in the order of their evaluation. */
   readonly conditions?: Readonly<Record<string, string>>;
   readonly variables?: readonly { readonly name: string; readonly expression: string }[];
@@ -82,6 +85,7 @@ const namespaces = (trust: Trust): Guard => ({
     { apiGroups: [''], resources: ['namespaces'], operations: ['DELETE'] },
   ],
   judgesAgent: REQUESTS_UNINSTALL,
+  probe: probes.namespaces,
   variables: namespaceVariables,
   validations: [
     {
@@ -110,6 +114,7 @@ const POLICIES: Guard = {
     { apiGroups: [API_GROUP], resources: ['sovereignpolicies'], operations: EVERYTHING },
     { apiGroups: [API_GROUP], resources: ['sovereignpolicies/status'], operations: CHANGES },
   ],
+  probe: probes.policies,
   validations: [
     {
       expression: `!(${IS_STATUS})`,
@@ -140,6 +145,7 @@ const locks = (trust: Trust): Guard => ({
     { apiGroups: [CONSTRAINT_GROUP], resources: [CONSTRAINTS], operations: EVERYTHING },
     { apiGroups: [TEMPLATE_GROUP], resources: ['constrainttemplates'], operations: EVERYTHING },
   ],
+  probe: probes.locks,
   conditions: { ours: IS_OURS_OF_GATEKEEPER },
   validations: [
     {
@@ -174,6 +180,7 @@ const definitions = (trust: Trust): Guard => ({
     { apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions/status'], operations: ['UPDATE'] },
     { apiGroups: ['apiregistration.k8s.io'], resources: ['apiservices'], operations: EVERYTHING },
   ],
+  probe: probes.definitions,
   conditions: { ours: `${IS_API} ? (${IS_OUR_API}) : ${isNamed(OUR_DEFINITIONS)}` },
   validations: [
     {
@@ -203,6 +210,7 @@ const STATE: Guard = {
     { apiGroups: [''], resources: ['configmaps', 'secrets'], operations: EVERYTHING },
     { apiGroups: ['coordination.k8s.io'], resources: ['leases'], operations: EVERYTHING },
   ],
+  probe: probes.state,
   conditions: { ours: isNamed([...STATE_NAMES, ...SETTING_NAMES]) },
   validations: [
     {
@@ -235,3 +243,9 @@ export const guards = weakMemo((trust: Trust): readonly Guard[] => [
   STATE,
   nodes(trust),
 ]);
+
+/** Dry runs that prove guards, by the name of the guard. */
+export const guardProbes = weakMemo(
+  (trust: Trust): ReadonlyMap<string, GuardProbe> =>
+    new Map(guards(trust).flatMap(({ name, probe }) => (probe === undefined ? [] : [[name, probe] as const]))),
+);

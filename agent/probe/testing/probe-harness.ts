@@ -1,6 +1,8 @@
 import { FakeClock } from '@fso/shared/fake-clock';
 import { KubeApiError, type KubeClient } from '@fso/shared/kube';
+import { guardProbes } from '../../enforce/index.ts';
 import { CanaryProber, type CanaryTarget } from '../canary-prober.ts';
+import { GuardProber } from '../guard/guard-prober.ts';
 import { runProbeSchedule } from '../probe-schedule.ts';
 import { Prober, type ProbeTarget } from '../prober.ts';
 import { RetryBudget } from '../retry-budget.ts';
@@ -15,10 +17,27 @@ const forbidden = (message: string): KubeApiError =>
 const notFound = (): KubeApiError =>
   new KubeApiError(404, { message: 'pods "fso-probe" not found' } as never, { request: { method: 'POST', path: '' } as never });
 
+const refusedBy = (policy: string): KubeApiError =>
+  forbidden(`ValidatingAdmissionPolicy '${policy}' with binding '${policy}' denied request: no`);
+
 interface ProbeRequest {
+  /** Of a dry run that proves a guard: the name of the guard. */
   readonly namespace: string;
-  readonly what: 'canary' | 'bind' | 'deny' | 'admit';
+  readonly what: 'canary' | 'bind' | 'deny' | 'admit' | 'guard';
 }
+
+const TRUST = { agent: 'agent', binders: [], nodeLabelers: [], gatekeeperNamespace: 'gatekeeper-system' };
+/** The guards that can be proven. */
+export const GUARDS: readonly string[] = [...guardProbes(TRUST).keys()];
+
+interface SentRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body: never;
+}
+
+const guardOf = (body: object): string | undefined => [...guardProbes(TRUST)].find(([, probe]) => probe.body === body)?.[0];
 
 const whatOf = (path: string, body: { metadata: { labels?: object }; spec?: { nodeSelector: object } }): ProbeRequest['what'] => {
   if (path.endsWith('/binding')) return 'bind';
@@ -29,6 +48,8 @@ const whatOf = (path: string, body: { metadata: { labels?: object }; spec?: { no
 /** An API server whose locks hold unless a test opens them. */
 export class ProbeHarness {
   readonly requests: ProbeRequest[] = [];
+  /** Times of the changes that the probers reported, monotonic ms. */
+  readonly changes: number[] = [];
   readonly clock = new FakeClock();
   readonly stop = new AbortController();
   /** Namespaces in which Gatekeeper admits everything. */
@@ -37,6 +58,10 @@ export class ProbeHarness {
   readonly openOne = new Map<string, readonly ProbeRequest['what'][]>();
   /** Namespaces in which another rule refuses everything before the locks; `*`: in all. */
   readonly foreign = new Set<string>();
+  /** Guards that admit everything. */
+  readonly openGuards = new Set<string>();
+  /** The answer to dry runs that prove a guard, in the place of the guard's own. */
+  guardAnswer: Error | undefined;
   /** Allowed regions in the messages of lock 1. */
   regions = 'eu';
   /** Duration of a request that waits for Gatekeeper. */
@@ -45,17 +70,39 @@ export class ProbeHarness {
   readonly #targets = new Map<string, ProbeTarget>();
   readonly canary: CanaryProber;
   readonly prober: Prober;
+  readonly guard: GuardProber;
 
   /** @param longestWaitMs between two probes of lock 1 in an unproven namespace */
   constructor(longestWaitMs = 60_000) {
-    const client = { raw: (request: { path: string; body: never }) => this.#answer(request) } as unknown as KubeClient;
+    const client = { raw: (request: SentRequest) => this.#answer(request) } as unknown as KubeClient;
     const budget = new RetryBudget(this.clock, this.stop.signal);
-    const deps = { client, clock: this.clock, budget, floor, onChange: () => undefined, onVerdict: () => undefined };
+    const deps = {
+      client,
+      clock: this.clock,
+      budget,
+      floor,
+      onChange: () => this.changes.push(this.clock.monotonicMs()),
+      onVerdict: () => undefined,
+    };
     this.canary = new CanaryProber({ concurrency: 4, patienceMs: 3_000 }, deps, this.stop.signal);
     this.prober = new Prober({ bindGate: true, concurrency: 4, patienceMs: 10_000, longestWaitMs }, deps, this.stop.signal);
+    this.guard = new GuardProber(deps, this.stop.signal);
   }
 
-  async #answer({ path, body }: { path: string; body: never }): Promise<unknown> {
+  async #answer(request: SentRequest): Promise<unknown> {
+    if (request.query?.['dryRun'] !== 'All') throw new Error(`${request.method} ${request.path} is no dry run`);
+    const guard = guardOf(request.body);
+    return guard === undefined ? this.#answerOfLocks(request) : this.#answerOfGuard(guard);
+  }
+
+  async #answerOfGuard(guard: string): Promise<unknown> {
+    this.requests.push({ namespace: guard, what: 'guard' });
+    if (this.guardAnswer !== undefined) throw this.guardAnswer;
+    if (!this.openGuards.has(guard)) throw refusedBy(guard);
+    return { warnings: [] };
+  }
+
+  async #answerOfLocks({ path, body }: SentRequest): Promise<unknown> {
     const namespace = path.split('/')[4] ?? '';
     const what = whatOf(path, body);
     this.requests.push({ namespace, what });
@@ -91,11 +138,14 @@ export class ProbeHarness {
     this.prober.expect(new Map(targets));
   }
 
+  /** @param versions of guards that were written again; the others have version 1 */
+  expectGuards(guards: readonly string[] = GUARDS, versions: Readonly<Record<string, number>> = {}): void {
+    const targets = [...guardProbes(TRUST)].filter(([guard]) => guards.includes(guard));
+    this.guard.expect(new Map(targets.map(([guard, probe]) => [guard, { probe, fingerprint: `${versions[guard] ?? 1}` }])));
+  }
+
   runSchedule(): void {
-    void runProbeSchedule(
-      this.clock,
-      { prober: this.prober, index: { probeNext: () => undefined }, canary: this.canary },
-      this.stop.signal,
-    );
+    const { prober, canary, guard } = this;
+    void runProbeSchedule(this.clock, { prober, index: { probeNext: () => undefined }, canary, guard }, this.stop.signal);
   }
 }

@@ -6,7 +6,7 @@ import { type Issue, sortIssues } from './issue.ts';
 const TITLES: Readonly<Record<string, string>> = {
   [CONDITIONS.tampered]: 'Objects of the locks were changed within the last hour; the agent restored them',
   [CONDITIONS.floorReady]: 'Lock 1 is not ready in this cluster',
-  [CONDITIONS.guardReady]: 'The guard is not ready: others than the agent can change the objects of the locks',
+  [CONDITIONS.guardReady]: 'The guard is not ready: others than the agent may be able to change the objects of the locks',
 };
 
 const conditionIssue = (condition: Condition): Issue[] => {

@@ -1,0 +1,201 @@
+import type { Clock } from '@fso/shared/runtime';
+import type { GuardProbe } from '../../enforce/index.ts';
+import type { ProbeVerdict } from '../probe.ts';
+import { ProbeRetries, type RetryResult } from '../probe-retries.ts';
+import { ProbeSchedule } from '../probe-schedule.ts';
+import type { ProberDeps } from '../prober.ts';
+import { ProofTimes } from '../proof-times.ts';
+import { askGuard, judgeGuard } from './guard-proof.ts';
+
+export interface GuardTarget {
+  readonly probe: GuardProbe;
+  /** Changes whenever earlier proofs no longer count. */
+  readonly fingerprint: string;
+}
+
+export interface GuardState {
+  readonly fingerprint: string;
+  readonly state: 'pending' | 'proven' | 'failed' | 'unanswered';
+  readonly message: string | undefined;
+}
+
+/** What the proofs say against the guard. */
+export interface GuardProblem {
+  /** Open: a guard admits what it must refuse. Unproven: it is unknown whether one does. */
+  readonly reason: 'Open' | 'Unproven';
+  readonly message: string;
+}
+
+const FIRST_RETRY_MS = 20;
+const LONGEST_WAIT_MS = 10_000;
+/** The API server enforces a changed policy about a second after the write, and each of several API servers on its own. */
+const PATIENCE_MS = 10_000;
+/** Longer than the restart of an API server. */
+const UNANSWERED_MS = 60_000;
+
+const CAUSES =
+  'check its ValidatingAdmissionPolicy and binding, and whether an API server was started with ValidatingAdmissionPolicy disabled';
+
+/**
+ * Proves, by dry runs of the agent that only one guard refuses, that the API server enforces each guard. That its policy and
+ * binding read as desired proves nothing: the agent may no longer be able to read them, and an API server may not evaluate them.
+ */
+export class GuardProber {
+  readonly #deps: Omit<ProberDeps, 'floor'>;
+  readonly #signal: AbortSignal;
+  #targets: ReadonlyMap<string, GuardTarget> = new Map();
+  readonly #states = new Map<string, GuardState>();
+  /** By guard: time of the first dry run that neither it refused nor the API server admitted, monotonic ms. */
+  readonly #unansweredSince = new Map<string, number>();
+  readonly #retries: ProbeRetries;
+  readonly #schedule = new ProbeSchedule();
+  readonly #times: ProofTimes;
+
+  constructor(deps: Omit<ProberDeps, 'floor'>, signal: AbortSignal) {
+    const { clock, budget } = deps;
+    this.#deps = deps;
+    this.#signal = signal;
+    this.#times = new ProofTimes(clock);
+    this.#retries = new ProbeRetries(
+      {
+        clock,
+        budget,
+        firstWaitMs: FIRST_RETRY_MS,
+        probe: (guard, elapsedMs) => this.#retry(guard, elapsedMs),
+        cost: () => 1,
+        longestWaitMs: () => LONGEST_WAIT_MS,
+        onError: (guard, error) => this.#recordError(guard, error),
+      },
+      signal,
+    );
+  }
+
+  /** Replaces the targets, by the name of the guard; the guards that are not in place are none. */
+  expect(targets: ReadonlyMap<string, GuardTarget>): void {
+    this.#targets = targets;
+    for (const guard of this.#states.keys()) if (!targets.has(guard)) this.#forget(guard);
+    for (const [guard, { fingerprint }] of targets) {
+      if (this.#states.get(guard)?.fingerprint !== fingerprint) this.#expectOne(guard, fingerprint);
+    }
+  }
+
+  /** A guard that was written again may still be what it was before: only a proof ends a problem. */
+  #expectOne(guard: string, fingerprint: string): void {
+    const known = this.#states.get(guard);
+    const isProblem = known?.state === 'failed' || known?.state === 'unanswered';
+    this.#states.set(guard, isProblem ? { ...known, fingerprint } : { fingerprint, state: 'pending', message: undefined });
+    this.#unansweredSince.delete(guard);
+    this.#schedule.add(guard);
+    this.#times.expect(guard);
+    this.#retries.start(guard);
+  }
+
+  #forget(guard: string): void {
+    this.#states.delete(guard);
+    this.#unansweredSince.delete(guard);
+    this.#schedule.remove(guard);
+    this.#times.forget(guard);
+  }
+
+  /** The state of a guard; undefined: it is no target. */
+  state(guard: string): GuardState | undefined {
+    return this.#states.get(guard);
+  }
+
+  /** When the guard was proven that has waited longest; undefined: there is none. */
+  oldestProof(): Date | undefined {
+    return this.#times.oldest();
+  }
+
+  /** What is wrong; a guard whose proof is pending counts as right. */
+  get problem(): GuardProblem | undefined {
+    const failed = this.#messagesOf('failed');
+    if (failed.length > 0) return { reason: 'Open', message: failed.join('; ') };
+    const unanswered = this.#messagesOf('unanswered');
+    return unanswered.length === 0 ? undefined : { reason: 'Unproven', message: unanswered.join('; ') };
+  }
+
+  #messagesOf(wanted: GuardState['state']): readonly string[] {
+    return [...this.#states.values()].flatMap(({ state, message }) => (state === wanted && message !== undefined ? [message] : []));
+  }
+
+  /** Probes the guard that has waited longest. @returns that guard; undefined: there is none */
+  probeNext(): string | undefined {
+    return this.#schedule.runNext(
+      (guard) => !this.#retries.has(guard),
+      (guard) => this.#turn(guard).catch((error) => this.#recordError(guard, error)),
+    );
+  }
+
+  /** Probes a second time if the guard admits: one API server of several may have just started. */
+  async #turn(guard: string): Promise<void> {
+    const first = await this.#ask(guard);
+    const verdict = first?.kind === 'unproven' ? await this.#ask(guard) : first;
+    if (verdict === undefined) return;
+    this.#record(guard, verdict, true);
+    if (verdict.kind !== 'proven') this.#retries.resume(guard);
+  }
+
+  async #retry(guard: string, elapsedMs: () => number): Promise<RetryResult> {
+    if (!this.#targets.has(guard)) return 'over';
+    const verdict = await this.#ask(guard);
+    if (verdict === undefined) return 'again';
+    this.#record(guard, verdict, elapsedMs() > PATIENCE_MS);
+    return verdict.kind === 'proven' ? 'proven' : 'again';
+  }
+
+  /** @returns undefined: the target changed meanwhile */
+  async #ask(guard: string): Promise<ProbeVerdict | undefined> {
+    const target = this.#targets.get(guard);
+    if (target === undefined) return undefined;
+    const verdict = judgeGuard(await askGuard(this.#deps.client, target.probe, this.#signal), guard);
+    if (this.#targets.get(guard)?.fingerprint !== target.fingerprint) return undefined;
+    this.#deps.onVerdict(verdict.kind);
+    return verdict;
+  }
+
+  #recordError(guard: string, error: unknown): void {
+    if (this.#signal.aborted) return;
+    this.#record(guard, { kind: 'inconclusive', message: String(error) }, true);
+    if (this.#targets.has(guard)) this.#retries.resume(guard);
+  }
+
+  /** @param isOver whether the patience is */
+  #record(guard: string, verdict: ProbeVerdict, isOver: boolean): void {
+    const known = this.#states.get(guard);
+    if (known === undefined) return;
+    if (verdict.kind === 'inconclusive') this.#recordNoAnswer(guard, known, verdict.message);
+    else this.#unansweredSince.delete(guard);
+    if (verdict.kind === 'unproven') this.#recordAdmission(guard, known, { message: verdict.message, isOver });
+    if (verdict.kind === 'proven') this.#recordProof(guard, known);
+  }
+
+  #recordProof(guard: string, { fingerprint }: GuardState): void {
+    this.#schedule.postpone(guard);
+    this.#times.recordProof(guard);
+    this.#set(guard, { fingerprint, state: 'proven', message: undefined });
+  }
+
+  #recordAdmission(guard: string, { fingerprint, state }: GuardState, { message, isOver }: { message: string; isOver: boolean }): void {
+    const isFailed = isOver || state === 'failed' || state === 'unanswered';
+    const text = `guard ${guard} does not refuse what it must: ${message}; ${CAUSES}`;
+    this.#set(guard, { fingerprint, state: isFailed ? 'failed' : 'pending', message: text });
+  }
+
+  /** Nothing is known of a guard that was proven a moment ago, nor against it. */
+  #recordNoAnswer(guard: string, { fingerprint, state }: GuardState, message: string): void {
+    const since = this.#unansweredSince.get(guard) ?? this.#deps.clock.monotonicMs();
+    this.#unansweredSince.set(guard, since);
+    if (state === 'failed' || !isLong(since, this.#deps.clock)) return;
+    this.#set(guard, { fingerprint, state: 'unanswered', message: `guard ${guard} is not proven to refuse what it must: ${message}` });
+  }
+
+  #set(guard: string, next: GuardState): void {
+    const previous = this.#states.get(guard);
+    this.#states.set(guard, next);
+    const isNew = previous?.state !== next.state;
+    if (isNew || (next.state !== 'pending' && previous.message !== next.message)) this.#deps.onChange();
+  }
+}
+
+const isLong = (since: number, clock: Pick<Clock, 'monotonicMs'>): boolean => clock.monotonicMs() - since >= UNANSWERED_MS;
