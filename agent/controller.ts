@@ -1,4 +1,11 @@
-import { type ControllerMetrics, type CustomResourceDefinition, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
+import {
+  type ControllerMetrics,
+  type CustomResourceDefinition,
+  FLOOR_PARAMETERS_KIND,
+  type ReconcileResult,
+  runController,
+  WorkQueue,
+} from '@fso/shared/kube';
 import { type Allowance, createAllowance } from '@fso/shared/runtime';
 import {
   buildFinalizerWrites,
@@ -328,7 +335,9 @@ export class Controller {
   /** A CRD as a write left it: what its schema kept from being written can be now. */
   #recordDefinition(definition: CustomResourceDefinition): void {
     this.#definitions.recordWrite(definition);
-    this.#pool.retryKind(definition.spec.names.kind);
+    const { kind } = definition.spec.names;
+    this.#pool.retryKind(kind);
+    if (kind === FLOOR_PARAMETERS_KIND.kind) this.#renewal.noteDefinition(this.#deps.runtime.clock.now());
   }
 
   #recordSuccess(write: Write, outcome: WriteOutcome): void {

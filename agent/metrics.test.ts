@@ -6,16 +6,26 @@ import type { AgentSnapshot } from './observe/index.ts';
 
 const condition = (type: string, status: 'True' | 'False') => ({ type, status, reason: 'X', message: '', lastTransitionTime: '' });
 const policy = (phase: string, enforcementAction: string, violations: number, proven = true) => ({
-  report: { phase, enforcementAction, violations },
+  report: { phase, enforcementAction, violations, managedBy: 'hub', conditions: [] },
   proven,
 });
 
-/** One round with three policies, of which one is not proven, and with an open guard. */
+const AWAITING = {
+  report: {
+    ...policy('Failed', 'deny', 0).report,
+    managedBy: 'local',
+    conditions: [{ ...condition(CONDITIONS.ready, 'False'), reason: 'NamespaceMissing' }],
+  },
+  proven: true,
+};
+
+/** One round with four policies, of which one is not proven and one waits for its namespace, and with an open guard. */
 const SNAPSHOT = {
   policies: new Map([
     ['finance', policy('Active', 'deny', 2)],
     ['hr', policy('Active', 'warn', 3)],
     ['payroll', policy('Pending', 'deny', 1, false)],
+    ['default/later', AWAITING],
   ]),
   cluster: {
     conditions: [condition(CONDITIONS.floorReady, 'True'), condition(CONDITIONS.guardReady, 'False')],
@@ -41,7 +51,7 @@ it('the leader has the state of the cluster, and the next replica does not find 
   metrics.hubConnected.set(1);
   metrics.measure(SNAPSHOT);
   expect(await gaugesOf(registry)).toEqual([
-    'fso_agent_policies{phase="Pending"} 1',
+    'fso_agent_policies{phase="Pending"} 2',
     'fso_agent_policies{phase="Active"} 2',
     'fso_agent_policies{phase="Failed"} 0',
     'fso_agent_policies{phase="Expired"} 0',

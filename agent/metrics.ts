@@ -1,4 +1,4 @@
-import { CONDITIONS, EnforcementAction, Phase } from '@fso/shared/api';
+import { CONDITIONS, EnforcementAction, isAwaitingNamespace, Phase } from '@fso/shared/api';
 import type { ControllerMetrics } from '@fso/shared/kube';
 import type { Ages } from '@fso/shared/protocol';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
@@ -43,7 +43,12 @@ const PROBE_RESULTS = ['proven', 'unproven', 'inconclusive'];
 const createStateGauges = (registry: Registry, readings: () => AgentReadings | undefined, isProven: () => boolean | undefined) => {
   const registers = [registry];
   return {
-    policies: new Gauge({ name: 'fso_agent_policies', help: 'SovereignPolicies by phase.', labelNames: ['phase'], registers }),
+    policies: new Gauge({
+      name: 'fso_agent_policies',
+      help: 'SovereignPolicies by phase; one that was applied in the cluster and waits for its namespace counts as Pending.',
+      labelNames: ['phase'],
+      registers,
+    }),
     violations: new Gauge({
       name: 'fso_agent_violations',
       help: 'Pods outside of the regions of a policy, summed over policies, by the action of the policy.',
@@ -175,7 +180,8 @@ const measurePolicies = (policies: Iterable<PolicySnapshot>, gauges: StateGauges
   const violations = new Map<EnforcementAction, number>(EnforcementAction.options.map((action) => [action, 0]));
   let allProven = true;
   for (const { report, proven } of policies) {
-    phases.set(report.phase, (phases.get(report.phase) ?? 0) + 1);
+    const phase = isAwaitingNamespace(report) ? 'Pending' : report.phase;
+    phases.set(phase, (phases.get(phase) ?? 0) + 1);
     violations.set(report.enforcementAction, (violations.get(report.enforcementAction) ?? 0) + report.violations);
     allProven &&= proven;
   }

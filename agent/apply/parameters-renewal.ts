@@ -2,31 +2,52 @@ import { timeText } from '../enforce/index.ts';
 
 /** Between two renewals, ms: an API server takes up a write within a second or two, and the parameters of a large cluster are 1 MB. */
 const EVERY_MS = 10_000;
+/** From a write of the CRD to the renewal that follows it, ms: every API server takes up a changed CRD within a second. */
+const TAKEN_UP_MS = 2_000;
 
 /**
- * Decides when the parameters of lock 1 are written again although they read as they should: while the API server judges nothing by them.
+ * Decides when the parameters of lock 1 are written again although they read as they should: while the API server judges nothing by them,
+ * and once after each write of their CRD.
  *
  * After a change of their CRD it can go on with what it read by the schema from before, without the fields that this one lacked: it
- * resumes its watch at the last version, so that only another change of an object makes it read that again.
+ * resumes its watch at the last version, so that only another change of an object makes it read that again. The canary of the index does
+ * not show it where only the list of nodes is missing.
  */
 export class ParametersRenewal {
   #last: Date | undefined;
   #isOpen: boolean = false;
+  /** When the CRD was written last; undefined: no renewal is due for it. */
+  #definedAt: Date | undefined;
+
+  /** Takes note of a write of the CRD. */
+  noteDefinition(now: Date): void {
+    this.#definedAt = now;
+  }
 
   /** @param isOpen whether lock 1 judges nothing now @returns the time that the parameters must show, RFC 3339; undefined: any */
   due(isOpen: boolean, now: Date): string | undefined {
     this.#isOpen = isOpen;
-    if (isOpen && this.#leftMs(now) <= 0) this.#last = now;
+    if (this.#waits(now).some((ms) => ms <= 0)) {
+      this.#last = now;
+      if (leftMs(this.#definedAt, TAKEN_UP_MS, now) <= 0) this.#definedAt = undefined;
+    }
     return this.#last && timeText(this.#last);
   }
 
   /** Ms until the next renewal; undefined: none is to come. */
   waitMs(now: Date): number | undefined {
-    return this.#isOpen ? Math.max(1, this.#leftMs(now)) : undefined;
+    const waits = this.#waits(now);
+    return waits.length === 0 ? undefined : Math.max(1, Math.min(...waits));
   }
 
-  #leftMs(now: Date): number {
-    // A clock that was set back prolongs nothing.
-    return this.#last === undefined ? 0 : Math.min(EVERY_MS, this.#last.getTime() + EVERY_MS - now.getTime());
+  #waits(now: Date): readonly number[] {
+    return [
+      ...(this.#isOpen ? [leftMs(this.#last, EVERY_MS, now)] : []),
+      ...(this.#definedAt === undefined ? [] : [leftMs(this.#definedAt, TAKEN_UP_MS, now)]),
+    ];
   }
 }
+
+/** A clock that was set back prolongs nothing. */
+const leftMs = (since: Date | undefined, ms: number, now: Date): number =>
+  since === undefined ? 0 : Math.min(ms, since.getTime() + ms - now.getTime());

@@ -116,4 +116,31 @@ describe('ParametersThrottle', () => {
     expect(throttle.due([actionOf(1_000_000)], 30).actions).toHaveLength(0);
     for (const reason of ['Drift', 'Install', 'Update']) expect(throttle.due([actionOf(1_000_000, reason)], 30).actions).toHaveLength(1);
   });
+
+  it('writes new names at once whatever grows, by a rate of their own', () => {
+    const throttle = new ParametersThrottle();
+    const write = (bytes: number, reason: string, now: number): boolean => {
+      const isDue = throttle.due([actionOf(bytes, reason)], now).actions.length > 0;
+      if (isDue) throttle.noteWrite(KEY, now);
+      return isDue;
+    };
+    expect(write(100_000, 'Grow', 0)).toBe(true);
+    expect(write(100_000, 'Grow', 1)).toBe(false);
+    // As often as a tenant toggles a policy, and as often as names come.
+    expect([1, 2, 3, 4, 5].map((now) => write(100_000, 'Cover', now))).toEqual([true, true, true, true, false]);
+    const held = throttle.due([actionOf(100_000, 'Cover')], 5);
+    expect(held.waitMs).toBeCloseTo(246, 0);
+    expect(write(100_000, 'Cover', 5 + (held.waitMs ?? 0))).toBe(true);
+    expect(throttle.due([actionOf(100_000, 'Grow')], 251).waitMs).toBeGreaterThan(400);
+  });
+
+  it('writes new names of a large object less often', () => {
+    const throttle = new ParametersThrottle();
+    const writes = Array.from({ length: 60 }, (_, second) => {
+      const { length } = throttle.due([actionOf(1_200_000, 'Cover')], second * 1_000).actions;
+      if (length > 0) throttle.noteWrite(KEY, second * 1_000);
+      return length;
+    });
+    expect(writes.reduce((sum, length) => sum + length, 0)).toBe(40);
+  });
 });

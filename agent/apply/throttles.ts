@@ -84,29 +84,45 @@ export class FloorThrottle {
 
 /** Average rate at which one object may be rewritten: each write sends all of it to etcd and to every API server. */
 const BYTES_PER_MS = 200;
+/** The rate of writes that bring new names: so many at once, then one in `everyMs`, and of a large object at `bytesPerMs`. */
+const NAMES = { burst: 4, everyMs: 250, bytesPerMs: 4 * BYTES_PER_MS } as const;
 
 /**
  * Holds back writes of FloorParameters while they come one after the other: each object is written as a whole, and the larger
  * the cluster, the more often it changes. Never held: the first change after a pause, a repair, a missing object, and a node
  * that moved. Meanwhile the labels of a namespace enforce what waits, or it is refused where nothing is known of it yet.
+ * For a new glob and a namespace that does not exist yet nothing else stands in: they have a rate of their own, which no
+ * namespace's own policies use up.
  */
 export class ParametersThrottle {
-  readonly #bodies = new Map<string, object>();
+  readonly #due = new Map<string, { readonly body: object; readonly reason: string }>();
   readonly #notBefore = new Map<string, number>();
+  /** When the last of the writes with new names would have been due at an even pace, monotonic ms. */
+  #namesPaidUntil = 0;
 
   /** @param now monotonic ms @returns the writes that are due, and the ms until the next one is */
   due(actions: readonly Action[], now: number): DueActions {
-    const due = actions.filter((action) => action.reason !== 'Grow' || (this.#notBefore.get(action.key) ?? 0) <= now);
-    for (const action of due) if (action.type === 'apply') this.#bodies.set(action.key, action.body);
+    const due = actions.filter((action) => this.#waitMs(action, now) <= 0);
+    for (const action of due) if (action.type === 'apply') this.#due.set(action.key, action);
     if (due.length === actions.length) return { actions, waitMs: undefined };
     const held = actions.filter((action) => !due.includes(action));
-    return { actions: due, waitMs: Math.min(...held.map(({ key }) => (this.#notBefore.get(key) ?? 0) - now)) };
+    return { actions: due, waitMs: Math.min(...held.map((action) => this.#waitMs(action, now))) };
   }
 
   /** Takes note of a successful write of any object. @param now monotonic ms */
   noteWrite(key: string, now: number): void {
-    const body = this.#bodies.get(key);
-    if (body !== undefined) this.#notBefore.set(key, now + bytesOf(body) / BYTES_PER_MS);
+    const written = this.#due.get(key);
+    if (written === undefined) return;
+    const bytes = bytesOf(written.body);
+    this.#notBefore.set(key, now + bytes / BYTES_PER_MS);
+    if (written.reason === 'Cover')
+      this.#namesPaidUntil = Math.max(now, this.#namesPaidUntil) + Math.max(NAMES.everyMs, bytes / NAMES.bytesPerMs);
+  }
+
+  #waitMs({ key, reason }: Action, now: number): number {
+    if (reason !== 'Grow' && reason !== 'Cover') return 0;
+    const growMs = (this.#notBefore.get(key) ?? 0) - now;
+    return reason === 'Grow' ? growMs : Math.min(growMs, this.#namesPaidUntil - now - (NAMES.burst - 1) * NAMES.everyMs);
   }
 }
 

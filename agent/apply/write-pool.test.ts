@@ -127,6 +127,17 @@ describe('WritePool', () => {
     expect(pool.failures()).toMatchObject([{ key: 'bad', failures: 2 }]);
   });
 
+  it('waits no longer than the write allows', async () => {
+    const { pool, clock } = start();
+    const urgent = Object.assign(new Task('urgent'), { retryCapMs: 5_000 });
+    for (let failures = 1; failures <= 5; failures += 1) {
+      pool.submit([urgent]);
+      await urgent.end(new Error('no'));
+      await clock.advance(5_000);
+    }
+    expect(urgent.runs).toBe(5);
+  });
+
   it('tries what failed a second later where the kind may be written again, and no other kind', async () => {
     const { pool, clock } = start();
     const [one, other] = [new Task('A/a'), new Task('B/a')];
@@ -181,6 +192,10 @@ describe('retryDelayMs', () => {
     expect([1, 2, 3, 4, 5, 20].map((failures) => retryDelayMs(failures, policy))).toEqual([
       5_000, 30_000, 45_000, 90_000, 180_000, 225_000,
     ]);
+  });
+
+  it('never waits longer than a cap below that', () => {
+    expect([1, 2, 3, 20].map((failures) => retryDelayMs(failures, { ...policy, capMs: 4_000 }))).toEqual([4_000, 4_000, 3_000, 3_000]);
   });
 
   it('spreads between half and all of the wait', () => {

@@ -28,6 +28,8 @@ export interface Write {
   readonly repair?: Repair;
   /** Works of a lower number start first. */
   readonly priority: number;
+  /** Longest wait between two attempts, in ms; absent: that of the pool. */
+  readonly retryCapMs?: number;
   /**
    * Version of the target in the local cache. After a successful write the pool leaves a target alone until the cache shows
    * another version: until then every plan rests on the state before the write.
@@ -53,6 +55,7 @@ export interface RetryPolicy {
   /** Waits after the first and the second failure; from the third on the wait grows. */
   readonly firstMs: number;
   readonly secondMs: number;
+  /** Longest wait of all. */
   readonly capMs: number;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
@@ -171,7 +174,8 @@ export class WritePool {
   #failed(write: Write, error: unknown): void {
     const failures = (this.#states.get(write.key)?.failures ?? 0) + 1;
     const message = messageOf(error);
-    const notBefore = this.#options.clock.monotonicMs() + retryDelayMs(failures, this.#options.retry);
+    const { retry, clock } = this.#options;
+    const notBefore = clock.monotonicMs() + retryDelayMs(failures, { ...retry, capMs: write.retryCapMs ?? retry.capMs });
     const notKept = error instanceof NotKeptError;
     this.#states.set(write.key, { failures, error: message, notKept, policies: write.policies, notBefore, echo: undefined });
     this.#options.onFailure(write, { key: write.key, policies: write.policies, error: message, failures }, error);
@@ -193,12 +197,11 @@ export class WritePool {
 }
 
 /**
- * 5 s, then 30 s, then exponential with full jitter in its upper half, so that many agents that failed together do not come
+ * 5 s, then 30 s, both at most the cap, then exponential with full jitter in its upper half, so that many agents that failed together do not come
  * back together, and none comes back at once.
  */
 export const retryDelayMs = (failures: number, policy: RetryPolicy): number => {
-  if (failures <= 1) return policy.firstMs;
-  if (failures === 2) return policy.secondMs;
+  if (failures <= 2) return Math.min(policy.capMs, failures === 2 ? policy.secondMs : policy.firstMs);
   const ceiling = Math.min(policy.capMs, policy.secondMs * 2 ** (failures - 2));
   return ceiling / 2 + policy.random() * (ceiling / 2);
 };

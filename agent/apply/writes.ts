@@ -49,6 +49,10 @@ const PRIORITY: Readonly<Record<string, number>> = {
 const SECOND = 1;
 const STATUS = 2;
 
+/** Longest wait between two attempts to write the floor or its guard, in ms: as long as one of their objects is missing, the floor is open. */
+const FLOOR_RETRY_MS = 5_000;
+const FLOOR_OBJECT = /^ValidatingAdmissionPolicy(Binding)?\/fso-(floor|guard)-/;
+
 const nameOf = (action: Action): string => (action.type === 'apply' ? action.body.metadata.name : action.ref.name);
 
 /** Turns the actions of a plan into writes: one per target, so that two writes to one object never overtake each other. */
@@ -64,6 +68,7 @@ export const buildWrites = (actions: readonly Action[], context: WriteContext): 
       reason: isRepair ? 'Drift' : first.reason,
       ...(isRepair ? { repair: repairOf(first, policies, context.view) } : {}),
       priority: PRIORITY[first.kind.kind] ?? SECOND,
+      ...(FLOOR_OBJECT.test(key) ? { retryCapMs: FLOOR_RETRY_MS } : {}),
       liveVersion: () => context.view.versionOf(first.kind, nameOf(first)),
       run: async (signal: AbortSignal) => {
         const outcomes: WriteOutcome[] = [];

@@ -128,7 +128,11 @@ describe('planGovernance', () => {
       [namespaceOf('soon', { terminating: true })],
       NOW,
     );
-    expect(plan.policies.get('team/a')).toMatchObject({ kind: 'namespaceMissing', message: expect.stringContaining('namespace soon') });
+    expect(plan.policies.get('team/a')).toMatchObject({
+      kind: 'namespaceMissing',
+      message: expect.stringContaining('namespace soon'),
+      isAbsent: true,
+    });
     expect(plan.constraints).toMatchObject([{ policies: ['team/a'], body: { spec: { match: { namespaces: ['soon'] } } } }]);
   });
 

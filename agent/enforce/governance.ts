@@ -270,13 +270,14 @@ const conflicting = ({ actions }: NamespaceGovernance): readonly string[] =>
 const outcomeOf = ({ regions, spec }: Rule, namespaces: readonly string[], conflicts: readonly string[]): PolicyOutcome =>
   namespaces.length > 0
     ? { kind: 'governing', regions, namespaces, conflicts }
-    : { kind: 'namespaceMissing', regions, message: missingMessage(spec) };
+    : { kind: 'namespaceMissing', regions, ...findMissing(spec) };
 
-const missingMessage = ({ targetNamespace, excludedNamespaces = [] }: SovereignPolicySpec): string => {
-  if (isGlob(targetNamespace)) return `no namespace matches ${targetNamespace}; the policy takes effect as soon as one does`;
+const findMissing = ({ targetNamespace, excludedNamespaces = [] }: SovereignPolicySpec): { message: string; isAbsent: boolean } => {
+  if (isGlob(targetNamespace))
+    return { message: `no namespace matches ${targetNamespace}; the policy takes effect as soon as one does`, isAbsent: false };
   return excludedNamespaces.some((pattern) => matchesNamespace(pattern, targetNamespace))
-    ? `spec.excludedNamespaces excludes the target namespace ${targetNamespace} itself`
-    : `namespace ${targetNamespace} does not exist; the policy takes effect as soon as it does`;
+    ? { message: `spec.excludedNamespaces excludes the target namespace ${targetNamespace} itself`, isAbsent: false }
+    : { message: `namespace ${targetNamespace} does not exist; the policy takes effect as soon as it does`, isAbsent: true };
 };
 
 const groupFor = (spec: SovereignPolicySpec, regions: readonly string[], excluded: readonly string[]): ConstraintGroup => ({

@@ -1,7 +1,13 @@
 export type { AdmissionObject } from './admission-policies.ts';
 export type { BindGateMode } from './floor/binding-cel.ts';
 export { desiredFloor, inOrder, isFloorName, planFloor } from './floor/floor.ts';
-export { type FloorParametersPlan, type Overflow, planFloorParameters, policiesInParameters } from './floor/floor-parameters.ts';
+export {
+  type FloorParametersPlan,
+  type Overflow,
+  planFloorParameters,
+  policiesInParameters,
+  unknownParameters,
+} from './floor/floor-parameters.ts';
 export { CANARY_GOVERNANCE, planCanaryNamespace } from './floor/index-canary.ts';
 export { isRedirected, POLICY_API, planApiServices, planDefinitions, SettledDefinitions } from './foundation.ts';
 export { CANARY_LABEL, CANARY_NAME, isRefusedByCanary } from './gatekeeper/canary.ts';

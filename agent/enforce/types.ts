@@ -59,7 +59,13 @@ export type PolicyOutcome =
       readonly conflicts: readonly string[];
     }
   /** No namespace matches now; lock 2 already covers it. */
-  | { readonly kind: 'namespaceMissing'; readonly regions: readonly string[]; readonly message: string }
+  | {
+      readonly kind: 'namespaceMissing';
+      readonly regions: readonly string[];
+      readonly message: string;
+      /** The policy names the namespace, which does not exist: neither a glob without a match, nor one that excludes its own target. */
+      readonly isAbsent: boolean;
+    }
   /** The spec cannot be enforced here, e.g. a region group in a local policy. `surplus`: the policy is beyond the limit. */
   | { readonly kind: 'invalid'; readonly message: string; readonly surplus?: boolean }
   | { readonly kind: 'expired'; readonly regions: readonly string[]; readonly expiredAt: string };

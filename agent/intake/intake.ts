@@ -9,7 +9,7 @@ import { type AcceptedRevision, isJudged, type TrustConfig } from '@fso/shared/t
 import type { AgentRuntime } from '../runtime.ts';
 import { type CompiledOffer, compileOffer, type OfferResult } from './compile-offer.ts';
 import { ObjectStore } from './object-store.ts';
-import { desiredPolicies } from './plan-writes.ts';
+import { desiredPolicies, generationAsDesired } from './plan-writes.ts';
 import { PolicyWriter, type WriteTarget } from './policy-writer.ts';
 import { type AcceptedState, ensureNamespace, type LoadedState, loadState, saveState } from './state-store.ts';
 
@@ -101,9 +101,14 @@ export class Intake {
     return this.#writer.target?.revision !== this.#accepted?.revision;
   }
 
-  /** `metadata.generation` of a policy as it stands in the cluster, own writes included. */
+  /** Whether the cluster can tell if the accepted revision is in force: not while another one replaces it without failures. */
+  get judgeable(): boolean {
+    return !this.writing || this.#writer.isStuck;
+  }
+
+  /** `metadata.generation` of a policy in the cluster, own writes included, while it reads as the accepted revision has it. */
   generationOf(key: string): number | undefined {
-    return this.#writer.live.get(key)?.metadata.generation;
+    return generationAsDesired(key, this.#accepted?.policies ?? new Map(), this.#writer.live.get(key));
   }
 
   offer(offer: Offer): void {

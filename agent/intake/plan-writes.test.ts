@@ -3,7 +3,7 @@ import { compileCluster } from '@fso/shared/compile';
 import { decodeFiles } from '@fso/shared/decode';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type DesiredPolicies, desiredPolicies, planWrites } from './plan-writes.ts';
+import { type DesiredPolicies, desiredPolicies, generationAsDesired, planWrites } from './plan-writes.ts';
 
 const header = (kind: string, name: string): string =>
   `apiVersion: compliance.federated.io/v1\nkind: ${kind}\nmetadata:\n  name: ${name}\n`;
@@ -83,6 +83,26 @@ describe('planWrites', () => {
     expect(planWrites(desire({}, '2', one), live)).toEqual({ actions: [], waiting: [] });
     live.set('a', going);
     expect(planWrites(one, live)).toEqual({ actions: [], waiting: ['a'] });
+  });
+});
+
+describe('generationAsDesired', () => {
+  const one = desire({ a: 'eu-west-1' }, '1');
+  const written = run(one, new Map()).get('a') as SovereignPolicy;
+  const a: SovereignPolicy = { ...written, metadata: { ...written.metadata, generation: 3 } };
+
+  it('is the generation of a policy that reads as desired, whatever else others put on it', () => {
+    expect(generationAsDesired('a', one, a)).toBe(3);
+    expect(generationAsDesired('a', one, { ...a, metadata: { ...a.metadata, labels: { ...a.metadata.labels, team: 'x' } } })).toBe(3);
+  });
+
+  it.each<[string, SovereignPolicy | undefined]>([
+    ['is not there', undefined],
+    ['has another spec', { ...a, spec: { ...a.spec, allowedRegions: ['us-east-1'] }, metadata: { ...a.metadata, generation: 4 } }],
+    ['lost its label', { ...a, metadata: { ...a.metadata, labels: {} } }],
+    ['is being deleted', { ...a, metadata: { ...a.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }],
+  ])('has none of a policy that %s', (_, live) => {
+    expect(generationAsDesired('a', one, live)).toBeUndefined();
   });
 });
 

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { ANNOTATIONS, API_VERSION, isHubManaged, LABELS, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
+import { weakMemo2 } from '@fso/shared/runtime';
 
 /** One policy as it shall stand in the cluster. */
 export interface DesiredPolicy {
@@ -47,9 +48,11 @@ const holdsAll = (actual: Readonly<Record<string, string>> | undefined, wanted: 
 const sameContent = (live: SovereignPolicy, body: SovereignPolicy): boolean =>
   isDeepStrictEqual(live.spec, body.spec) && holdsAll(live.metadata.labels, body.metadata.labels);
 
-/** Foreign labels and annotations are left alone; a foreign field in the spec is drift. */
-const isAsDesired = (live: SovereignPolicy, body: SovereignPolicy): boolean =>
-  sameContent(live, body) && holdsAll(live.metadata.annotations, body.metadata.annotations);
+/** Foreign labels and annotations are left alone; a foreign field in the spec is drift. Compared once for each pair of objects. */
+const isAsDesired = weakMemo2((live: SovereignPolicy, desired: DesiredPolicy): boolean => {
+  const body = bodyOf(desired);
+  return sameContent(live, body) && holdsAll(live.metadata.annotations, body.metadata.annotations);
+});
 
 /** A policy that is being deleted governs nothing any more; a finalizer that keeps it also keeps Git's version from coming back. */
 const planDeleted = (key: string, desired: DesiredPolicy | undefined, live: SovereignPolicy): WriteAction | 'waiting' | undefined => {
@@ -64,10 +67,8 @@ const planOne = (
   live: SovereignPolicy | undefined,
 ): WriteAction | 'waiting' | undefined => {
   if (live?.metadata.deletionTimestamp !== undefined) return planDeleted(key, desired, live);
-  if (desired !== undefined) {
-    const body = bodyOf(desired);
-    return live !== undefined && isAsDesired(live, body) ? undefined : { type: 'apply', key, body };
-  }
+  if (desired !== undefined)
+    return live !== undefined && isAsDesired(live, desired) ? undefined : { type: 'apply', key, body: bodyOf(desired) };
   const gone = live !== undefined && isHubManaged(live);
   return gone ? { type: 'delete', key, live } : undefined;
 };
@@ -75,6 +76,10 @@ const planOne = (
 /** Whether one live policy, or its absence, differs from the desired one. */
 export const isDrift = (key: string, desired: DesiredPolicies, live: SovereignPolicy | undefined): boolean =>
   planOne(key, desired.get(key), live) !== undefined;
+
+/** `metadata.generation` of a live policy that reads as desired; undefined: it reads otherwise, is being deleted, or is not there. */
+export const generationAsDesired = (key: string, desired: DesiredPolicies, live: SovereignPolicy | undefined): number | undefined =>
+  isDrift(key, desired, live) ? undefined : live?.metadata.generation;
 
 /**
  * What to write so that the hub-managed policies are exactly the desired ones. Policies that are right already are not

@@ -19,7 +19,7 @@ export interface PolicyWriterDeps {
 }
 
 const RETRY = { baseMs: 500, maxMs: 30_000 };
-/** Failed passes in a row after which an alert is due. */
+/** Passes in a row that failed, or that others undid, after which an alert is due. */
 const ALERT_AFTER = 3;
 /** Texts of the events about drift. */
 const DRIFT: Readonly<Record<WriteAction['type'], string>> = {
@@ -55,6 +55,11 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
 
   get target(): T | undefined {
     return this.#target;
+  }
+
+  /** Whether writes of the target keep failing, or others keep undoing them. */
+  get isStuck(): boolean {
+    return this.#attempts >= ALERT_AFTER;
   }
 
   /** Replaces the target: writes of the one before that have not started are dropped. */

@@ -27,6 +27,7 @@ import {
   planGuard,
   type SettledDefinitions,
   type Trust,
+  unknownParameters,
 } from '../enforce/index.ts';
 import type { Capabilities } from './capabilities.ts';
 import { hashBodies } from './install-record.ts';
@@ -48,7 +49,12 @@ export interface PlanSettings extends ClusterSettings {
 }
 
 const PARAMETERS = [NODES_PARAMETERS, NAMESPACES_PARAMETERS];
-export const NO_PARAMETERS: FloorParametersPlan = { actions: [], overflow: { nodes: 0, namespaces: 0, patterns: 0 }, covers: () => false };
+const NO_PARAMETERS: FloorParametersPlan = {
+  actions: [],
+  overflow: { nodes: 0, namespaces: 0, patterns: 0 },
+  covers: () => false,
+  unlisted: new Set(),
+};
 
 /** Policies and bindings of lock 1 or its guard, and whether they are in place. */
 export interface AdmissionPlan {
@@ -97,7 +103,8 @@ export const planIndexPart = (
   governance: Governance,
   { capabilities, renewedAt }: PlanSettings,
 ): FloorParametersPlan => {
-  if (!capabilities.floor || !view.parameters.served) return NO_PARAMETERS;
+  if (!capabilities.floor) return NO_PARAMETERS;
+  if (!view.parameters.served) return unknownParameters(governance);
   view.assertRead(FLOOR_PARAMETERS_KIND, NODE_KIND);
   const { bindGate } = capabilities;
   return planFloorParameters({ governance, nodes: view.nodes.list(), observed: view.parameters.list(), bindGate, renewedAt });

@@ -25,6 +25,7 @@ import {
   planInjection,
   planNamespaces,
   TEMPLATE_NAME,
+  unknownParameters,
 } from '../enforce/index.ts';
 import type { RoundParts } from '../observation/index.ts';
 import { type AttributedReason, attributeReason, collectReasons } from './attribution.ts';
@@ -32,7 +33,6 @@ import { planInstallRecord, readInstallRecord } from './install-record.ts';
 import {
   isInjectionServed,
   NO_ADMISSION,
-  NO_PARAMETERS,
   type PlanSettings,
   planFloorPart,
   planFoundation,
@@ -58,6 +58,8 @@ export interface ClusterPlan extends LockTwoFacts {
   readonly guardWhole: boolean;
   /** What did not fit into the parameters. */
   readonly overflow: Overflow;
+  /** Keys of policies that the index of lock 1 has yet to cover. */
+  readonly unlisted: ReadonlySet<string>;
   /** CRDs, and the namespace of the index's canary. */
   readonly foundation: readonly Action[];
   readonly injection: readonly Action[];
@@ -110,7 +112,7 @@ export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date
   const governed = parts.run('governance', () => planGoverned(view, settings, now, previous), restOf(previous));
   const { governance, policies, namespaces, isGoverned } = governed;
   const planned = <T>(part: RoundPart, plan: () => T, otherwise: T): T => parts.run(part, isGoverned ? plan : failUngoverned, otherwise);
-  const index = planned('index', () => planIndexPart(view, governance, settings), NO_PARAMETERS);
+  const index = planned('index', () => planIndexPart(view, governance, settings), undefined) ?? unknownParameters(governance);
   const injection = planned('injection', () => planInjectionPart(view, settings, governed), []);
   const gatekeeper = planned('gatekeeper', () => planLockTwo(view, settings, governance), []);
   const injectable = isInjectionServed(view);
@@ -142,6 +144,7 @@ export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date
     floorWhole: floor.isWhole,
     guardWhole: guard.isWhole,
     overflow: index.overflow,
+    unlisted: index.unlisted,
     isIndexed: (namespace) => index.covers(namespace) && isIndexEnough(namespace, governance, view),
     namespaces: [...actions.namespaces, ...record],
     reasons: collectReasons(Object.values(actions).flat(), view),

@@ -10,7 +10,7 @@ export interface ProbeState {
   readonly state: 'pending' | 'proven' | 'failed' | 'unanswered';
   /** The problem; in a proven namespace, a note on a question without an answer. */
   readonly message: string | undefined;
-  /** Whether no probe has had a response since the agent started. */
+  /** Pending, and no probe has had a response since the agent started. Ends after a minute. */
   readonly first: boolean;
   /**
    * Pending, and proven until its governance changed while the floor stayed the same: an unchanged policy is enforced before and
@@ -19,12 +19,16 @@ export interface ProbeState {
   readonly held: boolean;
 }
 
+/** How long what held before a restart may count without a response, in ms: thousands of namespaces take a part of it to be proven. */
+const FIRST_MS = 60_000;
+
 type Names = Pick<ReadonlySet<string>, 'has'>;
 
 interface ProbeStatesOptions {
   readonly clock: Clock;
   /** Unproven for longer than this, in ms, counts as failed or unanswered. */
   readonly patienceMs: number;
+  readonly signal: AbortSignal;
   readonly onChange: () => void;
 }
 
@@ -34,8 +38,9 @@ export class ProbeStates {
   readonly #states = new Map<string, ProbeState>();
   /** Governed namespaces that had an expectation. */
   readonly #seen = new Set<string>();
-  /** Time since which a state is held, monotonic ms. */
-  readonly #heldSince = new Map<string, number>();
+  /** When a state is no longer first, or held, monotonic ms. */
+  readonly #ends = new Map<string, number>();
+  #isWatching: boolean = false;
 
   constructor(options: ProbeStatesOptions) {
     this.#options = options;
@@ -54,15 +59,17 @@ export class ProbeStates {
 
   /** Starts a new proof. @param isHeld whether the earlier proof may count for a while */
   expect(namespace: string, fingerprint: string, isHeld: boolean): void {
-    if (!isHeld) this.#heldSince.delete(namespace);
-    else if (this.#states.get(namespace)?.state === 'proven') this.#heldSince.set(namespace, this.#options.clock.monotonicMs());
+    const known = this.#states.get(namespace);
     const first = !this.#seen.has(namespace);
     this.#seen.add(namespace);
-    this.#states.set(namespace, { fingerprint, state: 'pending', message: undefined, first, held: this.#isHeld(namespace) });
+    const held = isHeld && (known?.state === 'proven' || known?.held === true);
+    if (!first && !held) this.#ends.delete(namespace);
+    else if (known?.held !== true) this.#endAfter(namespace, first ? FIRST_MS : this.#options.patienceMs);
+    this.#states.set(namespace, { fingerprint, state: 'pending', message: undefined, first, held });
   }
 
   prove(namespace: string, fingerprint: string, note: string | undefined): void {
-    this.#heldSince.delete(namespace);
+    this.#ends.delete(namespace);
     this.#set(namespace, { fingerprint, state: 'proven', message: note, first: false, held: false });
   }
 
@@ -79,13 +86,14 @@ export class ProbeStates {
     if (!isUnproven && known?.state === 'failed') return;
     const overdue = isUnproven ? 'failed' : 'unanswered';
     const state = elapsedMs > this.#options.patienceMs ? overdue : 'pending';
-    const first = !isUnproven && known?.first === true;
-    this.#set(namespace, { fingerprint, state, message: verdict.message, first, held: state === 'pending' && this.#isHeld(namespace) });
+    const isPending = state === 'pending';
+    const first = isPending && !isUnproven && known?.first === true;
+    this.#set(namespace, { fingerprint, state, message: verdict.message, first, held: isPending && known?.held === true });
   }
 
   fail(namespace: string, error: unknown): void {
     const known = this.#states.get(namespace);
-    if (known !== undefined) this.#set(namespace, { ...known, state: 'failed', message: String(error), held: false });
+    if (known !== undefined) this.#set(namespace, { ...known, state: 'failed', message: String(error), first: false, held: false });
   }
 
   /**
@@ -99,20 +107,41 @@ export class ProbeStates {
     const gone = [...this.#states.keys()].filter((namespace) => !expected.has(namespace));
     for (const namespace of gone) {
       this.#states.delete(namespace);
-      this.#heldSince.delete(namespace);
+      this.#ends.delete(namespace);
     }
     return gone;
   }
 
-  #isHeld(namespace: string): boolean {
-    const since = this.#heldSince.get(namespace);
-    return since !== undefined && this.#options.clock.monotonicMs() - since <= this.#options.patienceMs;
+  #endAfter(namespace: string, ms: number): void {
+    this.#ends.set(namespace, this.#options.clock.monotonicMs() + ms);
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    // Only the end of the agent rejects the wait.
+    this.#watchEnds().catch(() => undefined);
+  }
+
+  /** Ends by the time what no response ends: a probe may wait for others, and for long. */
+  async #watchEnds(): Promise<void> {
+    const { clock, signal, patienceMs } = this.#options;
+    while (this.#ends.size > 0) {
+      const now = clock.monotonicMs();
+      const leftMs = [...this.#ends.values()].reduce((least, end) => Math.min(least, end - now), patienceMs);
+      await clock.sleep(Math.max(1, leftMs), signal);
+      for (const [namespace, end] of this.#ends) if (end <= clock.monotonicMs()) this.#end(namespace);
+    }
+    this.#isWatching = false;
+  }
+
+  #end(namespace: string): void {
+    this.#ends.delete(namespace);
+    const known = this.#states.get(namespace);
+    if (known?.first === true || known?.held === true) this.#set(namespace, { ...known, first: false, held: false });
   }
 
   #set(namespace: string, next: ProbeState): void {
     const previous = this.#states.get(namespace);
     this.#states.set(namespace, next);
-    const isNew = previous?.state !== next.state || previous.held !== next.held;
+    const isNew = previous?.state !== next.state || previous.first !== next.first || previous.held !== next.held;
     if (isNew || (next.state !== 'pending' && previous.message !== next.message)) this.#options.onChange();
   }
 }

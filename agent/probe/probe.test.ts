@@ -1,6 +1,16 @@
+import { KubeApiError, type KubeClient } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
 import type { NamespaceGovernance } from '../enforce/index.ts';
-import { judgeCanary, judgeMustAdmit, judgeMustDeny, judgeMustNotBind, judgeMustWarn, type ProbeAnswer } from './probe.ts';
+import {
+  askForBinding,
+  askForPod,
+  judgeCanary,
+  judgeMustAdmit,
+  judgeMustDeny,
+  judgeMustNotBind,
+  judgeMustWarn,
+  type ProbeAnswer,
+} from './probe.ts';
 
 const floor = { isFloorPolicy: (name: string) => name.startsWith('fso-floor-') };
 const rule = { regions: ['eu-central-1', 'eu-west-1'], policies: ['default/a', 'default/b'], revisions: ['-', '-'] };
@@ -97,5 +107,41 @@ describe('judgeMustNotBind', () => {
 
   it('distinguishes the regions in force from earlier ones', () => {
     expect(judgeMustNotBind(byFloor(TEXT.replace(', eu-west-1', '')), governance, floor).kind).toBe('unproven');
+  });
+});
+
+describe('an answer with an error', () => {
+  const client = (status: number, message: string): KubeClient =>
+    ({
+      raw: async () => {
+        throw new KubeApiError(status, { message } as never, { request: { method: 'POST', path: '' } as never });
+      },
+    }) as unknown as KubeClient;
+  const { signal } = new AbortController();
+  const kindsOf = async (status: number, message: string) => {
+    const pod = await askForPod(client(status, message), { namespace: 'finance', region: 'eu-west-1' }, signal);
+    return [pod.kind, (await askForBinding(client(status, message), 'finance', signal)).kind];
+  };
+
+  it.each([
+    [408, 'Timeout: request did not complete within requested timeout'],
+    [429, 'Too many requests, please try again later.'],
+    [500, 'Internal error occurred: resource quota evaluation timed out'],
+    [502, 'the API server answered 502'],
+    [503, 'the server is currently unable to handle the request'],
+    [504, 'Timeout: request did not complete within requested timeout - context deadline exceeded'],
+  ])('%i is none of a rule: %s', async (status, message) => {
+    expect(await kindsOf(status, message)).toEqual(['unreachable', 'unreachable']);
+  });
+
+  it.each([
+    [500, 'Internal error occurred: failed calling webhook "validation.gatekeeper.sh": failed to call webhook: EOF'],
+    [500, 'Internal error occurred: failed calling webhook "their.example.com": context deadline exceeded'],
+    [503, 'admission webhook "their.example.com" denied the request: come back later'],
+    [429, "ValidatingAdmissionPolicy 'theirs' with binding 'theirs' denied request: not now"],
+    [403, 'error looking up service account finance/default'],
+    [404, 'pods "fso-probe" not found'],
+  ])('%i is that of a rule where the message names it, or the status says so: %s', async (status, message) => {
+    expect(await kindsOf(status, message)).toEqual(['refused', 'refused']);
   });
 });

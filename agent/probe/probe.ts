@@ -197,10 +197,22 @@ const probePod = ({ namespace, region, labels, withoutResources }: PodQuestion):
 
 export const DRY_RUN = { dryRun: 'All' } as const;
 
+/** The API server, or a proxy before it, sheds load, fails or gives up: nobody has judged the request. */
+const UNJUDGED: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
+/** A webhook that must be called, and cannot be; the message comes with status 500. */
+const CALL_FAILED = /failed calling webhook "/;
+
+/** Whether a rule of admission answers. It may choose any status, but its message names it. */
+const isByRule = (message: string): boolean => {
+  const { policy, webhook } = refuserOf(message);
+  return policy !== undefined || webhook !== undefined || CALL_FAILED.test(message) || LATER_REFUSAL.test(message);
+};
+
 export const toAnswer = (error: unknown, signal: AbortSignal): ProbeAnswer => {
   signal.throwIfAborted();
   const message = messageOf(error);
   if (!(error instanceof KubeApiError)) return { kind: 'unreachable', message };
+  if (UNJUDGED.has(error.status) && !isByRule(message)) return { kind: 'unreachable', message };
   return { kind: 'refused', status: error.status, message, warnings: error.warnings };
 };
 

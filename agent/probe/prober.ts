@@ -88,7 +88,7 @@ export class Prober {
     this.#bindGate = bindGate;
     this.#deps = deps;
     this.#signal = signal;
-    this.#states = new ProbeStates({ clock, patienceMs, onChange });
+    this.#states = new ProbeStates({ clock, patienceMs, signal, onChange });
     this.#proofs = new Proofs({ client, floor, direct: new Semaphore(concurrency), webhooks: new Semaphore(concurrency) });
     this.#unanswered = new UnansweredProbes(clock);
     this.#times = new ProofTimes(clock);

@@ -48,6 +48,14 @@ describe('clusterFacts', () => {
     ]);
   });
 
+  it('shows what keeps lock 1 from being in force, or from being known to be', () => {
+    const none = { gatekeeper: undefined, guard: undefined };
+    const [parameters, index, indexSilence] = ['not written', 'judges nothing', 'not answered'];
+    expect(floorReady({ problems: { ...none, indexSilence } })).toEqual(['False', 'IndexUnproven', 'not answered']);
+    expect(floorReady({ problems: { ...none, parameters, indexSilence } })).toEqual(['False', 'WriteFailed', 'not written; not answered']);
+    expect(floorReady({ problems: { ...none, parameters, index } })).toEqual(['False', 'IndexOpen', 'judges nothing; not written']);
+  });
+
   it('shows what does not fit into lock 1', () => {
     const [status, reason, message] = floorReady({ overflow: { nodes: 3, namespaces: 4, patterns: 1 } });
     expect([status, reason]).toEqual(['False', 'TooLarge']);

@@ -21,6 +21,8 @@ export interface ClusterProblems {
   readonly parameters?: string | undefined;
   /** The index of lock 1, which judges nothing. */
   readonly index?: string | undefined;
+  /** The index of lock 1, of which nothing has been known for long. */
+  readonly indexSilence?: string | undefined;
 }
 
 export interface ClusterFactsInput {
@@ -79,6 +81,14 @@ const observedCondition = ({ notObserved }: ClusterFactsInput): NewCondition => 
   return unknownOf(type, notObserved?.('policies')) ?? { type, status: 'True', reason: 'Current', message: '' };
 };
 
+/** What keeps lock 1 as a whole from being in force, or from being known to be, the worst first. */
+const openParts = ({ index, parameters, indexSilence }: ClusterProblems): readonly { readonly reason: string; readonly text: string }[] =>
+  [
+    { reason: 'IndexOpen', text: index },
+    { reason: 'WriteFailed', text: parameters },
+    { reason: 'IndexUnproven', text: indexSilence },
+  ].flatMap(({ reason, text }) => (text === undefined ? [] : [{ reason, text }]));
+
 const floorCondition = ({ capabilities, overflow, problems, view, notObserved }: ClusterFactsInput): NewCondition => {
   const type = CONDITIONS.floorReady;
   if (!capabilities.floor) {
@@ -88,9 +98,10 @@ const floorCondition = ({ capabilities, overflow, problems, view, notObserved }:
   if (unknown !== undefined) return unknown;
   const problem = findFloorProblem(view.admissionPolicies.list());
   if (problem !== undefined) return { type, status: 'False', reason: 'TypeChecking', message: problem };
-  const open = [problems.index, problems.parameters].filter((text) => text !== undefined).join('; ');
-  if (open !== '')
-    return { type, status: 'False', reason: problems.index === undefined ? 'WriteFailed' : 'IndexOpen', message: open.slice(0, 4_096) };
+  const open = openParts(problems);
+  const [first] = open;
+  if (first !== undefined)
+    return { type, status: 'False', reason: first.reason, message: truncate(open.map(({ text }) => text).join('; '), 4_096) };
   const message = overflowText(overflow);
   return message === '' ? { type, status: 'True', reason: 'Supported', message } : { type, status: 'False', reason: 'TooLarge', message };
 };

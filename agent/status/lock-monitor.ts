@@ -10,7 +10,7 @@ import { isLockTwoProven, type LockInput, worst } from './locks.ts';
 
 export interface LockMonitorDeps {
   readonly clock: Clock;
-  readonly view: Pick<ClusterView, 'admissionPolicies' | 'templates'>;
+  readonly view: Pick<ClusterView, 'admissionPolicies' | 'templates' | 'namespaces'>;
   readonly capabilities: Capabilities;
   readonly probers: Probers;
   /** Writes that fail now. */
@@ -18,6 +18,9 @@ export interface LockMonitorDeps {
   /** How long lock 2 of a policy may stay unproven before it counts as degraded, in ms. */
   readonly graceMs: number;
 }
+
+/** How long the index may stay unproven, in ms: longer than an API server takes to restart, or the agent to install the floor. */
+const INDEX_GRACE_MS = 60_000;
 
 /** Writes of the objects that lock 1 reads, and of what they rest on. */
 const FOUNDATION = new RegExp(
@@ -29,6 +32,8 @@ export class LockMonitor {
   readonly #deps: LockMonitorDeps;
   /** By policy: when its lock 2 was first seen unproven, monotonic ms. */
   readonly #unprovenSince = new Map<string, number>();
+  /** When the index was first seen unproven, monotonic ms; undefined: it is proven. */
+  #indexUnprovenSince: number | undefined;
 
   constructor(deps: LockMonitorDeps) {
     this.#deps = deps;
@@ -49,23 +54,27 @@ export class LockMonitor {
     return this.#indexProblem() !== undefined;
   }
 
-  /** For each policy whose lock 2 is unproven and not yet degraded, the ms until it is. */
+  /** For each policy whose lock 2 is unproven and not yet degraded, the ms until it is, and for an unproven index that is not told yet. */
   gracesLeftMs(): number[] {
     const { clock, graceMs } = this.#deps;
-    const elapsed = [...this.#unprovenSince.values()].map((since) => clock.monotonicMs() - since);
-    return elapsed.filter((ms) => ms < graceMs).map((ms) => graceMs - ms + 1);
+    const now = clock.monotonicMs();
+    const leftMs = [...this.#unprovenSince.values()].map((since) => since + graceMs - now);
+    if (this.#indexUnprovenSince !== undefined) leftMs.push(this.#indexUnprovenSince + INDEX_GRACE_MS - now);
+    return leftMs.filter((ms) => ms > 0).map((ms) => ms + 1);
   }
 
   /** What the state of each policy's locks follows from. @param indexed namespaces that lock 1 enforces by its index */
   lockInput(plan: ClusterPlan, indexed: ReadonlySet<string>): LockInput {
     const { capabilities, view, graceMs, clock, probers, failures } = this.#deps;
     const now = clock.monotonicMs();
+    this.#trackIndex(now);
     return {
       plan: {
         governance: plan.governance,
         constraintsOf: (policy) => plan.constraintsByPolicy.get(policy) ?? [],
         unapplied: plan.unapplied,
         indexed,
+        unlisted: plan.unlisted,
       },
       probe: (namespace) => probers.lockOne.state(namespace),
       floor: {
@@ -73,6 +82,7 @@ export class LockMonitor {
         installed: plan.floorWhole,
         problem: findFloorProblem(view.admissionPolicies.list()),
         outage: probers.lockOne.outage ?? this.#indexProblem(),
+        unanswered: this.#indexSilence(),
         bindGate: capabilities.bindGate,
       },
       gatekeeper: {
@@ -109,7 +119,14 @@ export class LockMonitor {
       guardProof: this.#deps.probers.guard.problem,
       parameters: this.#parametersProblem(),
       index: this.#indexProblem(),
+      indexSilence: this.#indexSilence(),
     };
+  }
+
+  #trackIndex(now: number): void {
+    const isProven = this.#deps.probers.index.state(CANARY_NAMESPACE)?.state === 'proven';
+    if (isProven || !this.#deps.capabilities.floor) this.#indexUnprovenSince = undefined;
+    else this.#indexUnprovenSince ??= now;
   }
 
   #guardProblem({ guardWhole }: ClusterPlan): string | undefined {
@@ -122,6 +139,17 @@ export class LockMonitor {
   #indexProblem(): string | undefined {
     const { state, message = '' } = this.#deps.probers.index.state(CANARY_NAMESPACE) ?? {};
     return state === 'failed' ? `the index of lock 1 judges nothing: in namespace ${CANARY_NAMESPACE} ${message}` : undefined;
+  }
+
+  /** An index that nobody answers for, e.g. because another rule refuses first, is neither known to be in force nor to be open. */
+  #indexSilence(): string | undefined {
+    const { clock, probers, view } = this.#deps;
+    const since = this.#indexUnprovenSince;
+    const { state, message } = probers.index.state(CANARY_NAMESPACE) ?? {};
+    if (since === undefined || clock.monotonicMs() - since < INDEX_GRACE_MS || state === 'failed' || state === 'proven') return undefined;
+    const isGoing = view.namespaces.get(CANARY_NAMESPACE)?.metadata.deletionTimestamp !== undefined;
+    const why = [isGoing ? 'the namespace is being deleted' : undefined, message].filter((text) => text !== undefined).join('; ');
+    return `the index of lock 1 is not proven: in namespace ${CANARY_NAMESPACE} ${why === '' ? 'nothing can be asked yet' : why}`;
   }
 
   /** Policies rest on their own labels; the index, and the regions of nodes, belong to the cluster. */

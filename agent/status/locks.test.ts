@@ -48,6 +48,7 @@ const plan: LockInput['plan'] = {
   constraintsOf: () => ['geo-deny-1'],
   unapplied: new Set(),
   indexed: new Set(),
+  unlisted: new Set(),
 };
 
 const input = (changes: Partial<LockInput> = {}): LockInput => ({
@@ -76,6 +77,19 @@ describe('planLocks', () => {
     [
       'lock 1 open everywhere',
       { floor: { supported: true, installed: true, bindGate: 'label', outage: 'open' } },
+      ['Degraded', 'Enforced', 'Degraded'],
+    ],
+    [
+      'nobody answers for the index',
+      { floor: { supported: true, installed: true, bindGate: 'label', unanswered: 'silent' } },
+      ['Pending', 'Enforced', 'Pending'],
+    ],
+    [
+      'nobody answers for the index, and the namespace is open',
+      {
+        floor: { supported: true, installed: true, bindGate: 'label', unanswered: 'silent' },
+        probe: () => ({ ...PROVEN, state: 'failed' }),
+      },
       ['Degraded', 'Enforced', 'Degraded'],
     ],
     ['floor not whole', { floor: { supported: true, installed: false, bindGate: 'label' } }, ['Pending', 'Enforced', 'Pending']],
@@ -192,6 +206,20 @@ describe('planLocks', () => {
     expect(states(canary('pending'), previous)[1]).toBe('Enforced');
     expect(states({ ...canary('pending'), unprovenMs: () => 1_000 }, previous)[1]).toBe('Degraded');
     expect(states(canary('failed'), previous)[1]).toBe('Degraded');
+  });
+
+  it('waits until the index has a glob, or a namespace that does not exist yet', () => {
+    const unlisted = { plan: { ...plan, unlisted: new Set([KEY]) } };
+    expect(states(unlisted)).toEqual(['Pending', 'Enforced', 'Pending']);
+    expect(states({ ...unlisted, probe: () => ({ ...PROVEN, state: 'failed' }) })[0]).toBe('Degraded');
+    const missing: PolicyOutcome = { kind: 'namespaceMissing', regions: ['eu-west-1'], message: '', isAbsent: true };
+    const of = (changes: Partial<LockInput>) => planLocks(policy, missing, undefined, input(changes));
+    expect(of(unlisted).admission).toEqual({ state: 'Pending', message: 'the index of lock 1 does not have finance yet' });
+    expect([of(unlisted).binding.state, of(unlisted).gatekeeper.state, of({}).admission.state]).toEqual([
+      'Pending',
+      'NotApplicable',
+      'NotApplicable',
+    ]);
   });
 
   it('has nothing to lock where the policy does not govern', () => {

@@ -35,6 +35,8 @@ export interface LockPlan {
   readonly unapplied: ReadonlySet<string>;
   /** Namespaces whose labels cannot be written, and that lock 1 enforces by its index. */
   readonly indexed: ReadonlySet<string>;
+  /** Keys of policies whose glob, or whose namespace that does not exist yet, the index is still to get. */
+  readonly unlisted: ReadonlySet<string>;
 }
 
 /** What the state of a policy's locks follows from. */
@@ -48,6 +50,8 @@ export interface LockInput {
     readonly problem?: string | undefined;
     /** Why lock 1 is open in every namespace. */
     readonly outage?: string | undefined;
+    /** Why nothing is known of the index, which deny policies rest on in every namespace; undefined: it is known. */
+    readonly unanswered?: string | undefined;
     /** `list`: the bind gate knows regions from the list of nodes only. */
     readonly bindGate: BindGateMode;
   };
@@ -150,13 +154,25 @@ const floorLock = (subject: Subject, input: LockInput): LockFacts | undefined =>
   return outage !== undefined && takesPart(subject, input, ['deny']) ? { state: 'Degraded', message: outage } : undefined;
 };
 
+/** Where a namespace has no label, or no longer has it, the index alone enforces deny. */
+const indexLock = (subject: Subject, input: LockInput): LockFacts | undefined => {
+  const { unanswered } = input.floor;
+  if (unanswered !== undefined && takesPart(subject, input, ['deny'])) return { state: 'Pending', message: unanswered, unanswered: true };
+  return listedLock(subject.policy, input);
+};
+
+/** A namespace that is created later has no label at first: only the index covers it from then on. */
+const listedLock = ({ key, spec }: PolicyInput, { plan }: LockInput): LockFacts | undefined =>
+  plan.unlisted.has(key) ? { state: 'Pending', message: `the index of lock 1 does not have ${spec.targetNamespace} yet` } : undefined;
+
 const admissionLock = (subject: Subject, input: LockInput): LockFacts => {
   if (!input.floor.supported) return { state: 'Unavailable', message: 'Kubernetes 1.30 or newer is needed for ValidatingAdmissionPolicy' };
   if (!takesPart(subject, input, ['deny', 'warn', 'dryrun'])) return NOT_APPLICABLE;
   const floor = floorLock(subject, input);
   if (floor !== undefined) return floor;
   const locks = subject.outcome.namespaces.map((namespace) => namespaceLock(namespace, subject, input));
-  const unproven = locks.find((lock) => lock.state === 'Degraded') ?? locks.find((lock) => lock.state === 'Pending');
+  const unproven =
+    locks.find((lock) => lock.state === 'Degraded') ?? indexLock(subject, input) ?? locks.find((lock) => lock.state === 'Pending');
   if (unproven === undefined) return locks.find(({ message }) => message !== undefined) ?? ENFORCED;
   if (input.floor.problem === undefined) return unproven;
   return { ...unproven, message: `${unproven.message ?? ''}; ${input.floor.problem}` };
@@ -230,7 +246,8 @@ export const planLocks = (
   const constraints = input.plan.constraintsOf(policy.key);
   const constraintCreated = input.gatekeeper.served && constraints.length > 0 && constraints.every(input.gatekeeper.exists);
   if (outcome.kind !== 'governing') {
-    return { admission: NOT_APPLICABLE, gatekeeper: NOT_APPLICABLE, binding: NOT_APPLICABLE, constraintCreated };
+    const listed = (outcome.kind === 'namespaceMissing' ? listedLock(policy, input) : undefined) ?? NOT_APPLICABLE;
+    return { admission: listed, gatekeeper: NOT_APPLICABLE, binding: listed, constraintCreated };
   }
   const subject = { policy, outcome, previous };
   const admission = admissionLock(subject, input);

@@ -86,7 +86,7 @@ describe('planStatus', () => {
   });
 
   it.each([
-    [{ kind: 'namespaceMissing', regions: ['eu-west-1'], message: 'no namespace' } as const, 'Pending', 'NamespaceMissing'],
+    [{ kind: 'namespaceMissing', regions: ['eu-west-1'], message: 'no namespace', isAbsent: true } as const, 'Failed', 'NamespaceMissing'],
     [{ kind: 'invalid', message: 'group' } as const, 'Failed', 'Invalid'],
     [{ kind: 'expired', regions: ['eu-west-1'], expiredAt: '2025-12-31T00:00:00Z' } as const, 'Expired', 'Expired'],
   ])('tells %o', (outcome, phase, reason) => {
@@ -95,14 +95,26 @@ describe('planStatus', () => {
     expect(conditionOf(status, 'Ready')).toMatchObject({ status: 'False', reason });
   });
 
-  it('waits for a namespace that does not exist, which has nothing to enforce and holds back no commit', () => {
-    const NOTHING: LockFacts = { state: 'NotApplicable' };
-    const locks = { admission: NOTHING, gatekeeper: NOTHING, binding: NOTHING, constraintCreated: false };
-    const status = plan({ outcome: { kind: 'namespaceMissing', regions: ['eu-west-1'], message: 'no namespace' }, locks });
-    expect(isProven(status)).toBe(true);
-    expect(conditionOf(status, 'Reconciling')).toMatchObject({ status: 'True', reason: 'NamespaceMissing', message: 'no namespace' });
-    expect(conditionOf(status, 'Stalled')).toBeUndefined();
-  });
+  it.each([
+    ['local', true, 'Failed'],
+    ['local', false, 'Pending'],
+    ['hub', true, 'Pending'],
+    ['hub', false, 'Pending'],
+  ] as const)(
+    'waits for a namespace that does not exist, which has nothing to enforce and holds back no commit: %s, named %s',
+    (managedBy, isAbsent, phase) => {
+      const NOTHING: LockFacts = { state: 'NotApplicable' };
+      const locks = { admission: NOTHING, gatekeeper: NOTHING, binding: NOTHING, constraintCreated: false };
+      const outcome = { kind: 'namespaceMissing', regions: ['eu-west-1'], message: 'no namespace', isAbsent } as const;
+      const status = plan({ policy: { ...policy(), managedBy }, outcome, locks });
+      expect(status).toMatchObject({ phase, message: 'no namespace' });
+      expect(isProven(status)).toBe(true);
+      expect(conditionOf(status, 'Reconciling')).toMatchObject({ status: 'True', reason: 'NamespaceMissing', message: 'no namespace' });
+      expect(conditionOf(status, 'Stalled')).toBeUndefined();
+      const listing: LockFacts = { state: 'Pending', message: 'the index does not have it yet' };
+      expect(isProven(plan({ outcome, locks: { ...locks, admission: listing, binding: listing } }))).toBe(false);
+    },
+  );
 
   it('tells tools whether to wait: Reconciling while it is Pending, Stalled while it is Failed or Expired, neither once Active', () => {
     const stateOf = (status: SovereignPolicyStatus) =>

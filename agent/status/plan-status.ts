@@ -1,5 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import { CONDITIONS, type Condition, type LockStatus, type PolicyReport, type SovereignPolicyStatus } from '@fso/shared/api';
+import {
+  CONDITIONS,
+  type Condition,
+  type LockStatus,
+  NAMESPACE_MISSING,
+  type PolicyReport,
+  type SovereignPolicyStatus,
+} from '@fso/shared/api';
 import { setCondition } from '@fso/shared/kube';
 import { DAY_MS, EXPIRY_WARNING_DAYS } from '@fso/shared/residency';
 import { listText, truncate } from '@fso/shared/runtime';
@@ -82,13 +89,20 @@ const pending = ({ message = 'not proven yet', unanswered }: LockFacts): Verdict
   message,
 });
 
+/**
+ * Who applies a policy in a cluster sees there and then that its namespace is missing. A policy of the hub is meant for many clusters, of
+ * which some have the namespace later, and a glob for namespaces that come and go.
+ */
+const missingPhase = ({ managedBy }: PolicyInput, { isAbsent }: Extract<PolicyOutcome, { kind: 'namespaceMissing' }>): Verdict['phase'] =>
+  managedBy === 'local' && isAbsent ? 'Failed' : 'Pending';
+
 const verdictOf = (input: StatusInput): Verdict => {
   const { outcome } = input;
   switch (outcome.kind) {
     case 'invalid':
       return { phase: 'Failed', reason: 'Invalid', message: outcome.message };
     case 'namespaceMissing':
-      return { phase: 'Pending', reason: 'NamespaceMissing', message: outcome.message };
+      return { phase: missingPhase(input.policy, outcome), reason: NAMESPACE_MISSING, message: outcome.message };
     case 'expired':
       return { phase: 'Expired', reason: 'Expired', message: `expired at ${outcome.expiredAt}` };
     case 'governing':
@@ -167,10 +181,11 @@ const auditCondition = ({ audit }: PolicyObservations): NewCondition | undefined
  *
  * @see https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
  */
-const progressCondition = ({ phase, reason, message }: Verdict): NewCondition | undefined =>
-  phase === 'Active'
-    ? undefined
-    : { type: phase === 'Pending' ? CONDITIONS.reconciling : CONDITIONS.stalled, status: 'True', reason, message };
+const progressCondition = ({ phase, reason, message }: Verdict): NewCondition | undefined => {
+  if (phase === 'Active') return undefined;
+  const mayEndByWaiting = phase === 'Pending' || reason === NAMESPACE_MISSING;
+  return { type: mayEndByWaiting ? CONDITIONS.reconciling : CONDITIONS.stalled, status: 'True', reason, message };
+};
 
 const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
   const { policy, outcome, locks, observed, previous, now } = input;
@@ -236,7 +251,7 @@ export const isProven = (status: SovereignPolicyStatus): boolean =>
 
 /** A policy whose namespace is not there has nothing to enforce: it holds back no revision. */
 const isMissingNamespace = (status: SovereignPolicyStatus): boolean =>
-  status.conditions?.some((condition) => condition.type === CONDITIONS.ready && condition.reason === 'NamespaceMissing') === true;
+  status.conditions?.some((condition) => condition.type === CONDITIONS.ready && condition.reason === NAMESPACE_MISSING) === true;
 
 /** Observations beside the status. */
 export interface Sightings {

@@ -1,4 +1,4 @@
-import { CONDITIONS, type SovereignPolicyStatus } from '@fso/shared/api';
+import { CONDITIONS, NAMESPACE_MISSING, type SovereignPolicyStatus } from '@fso/shared/api';
 import type { PolicyEvent } from '../observe/index.ts';
 
 const conditionOf = (status: SovereignPolicyStatus | undefined, type: string) =>
@@ -17,7 +17,7 @@ const readyReason = (status: SovereignPolicyStatus | undefined): string | undefi
 /** Reasons of the Ready condition that are events when a policy enters them. */
 const SEVERITIES: Readonly<Record<string, PolicyEvent['severity']>> = {
   Enforced: 'info',
-  NamespaceMissing: 'warning',
+  [NAMESPACE_MISSING]: 'warning',
   Invalid: 'warning',
   Expired: 'warning',
   EnforcementFailed: 'alert',

@@ -27,6 +27,7 @@ const locks = (proven: readonly string[], installed: boolean): LockInput => ({
     constraintsOf: () => [],
     unapplied: new Set(),
     indexed: new Set(),
+    unlisted: new Set(),
   },
   probe: (namespace) => ({
     fingerprint: '',
@@ -106,8 +107,13 @@ describe('StatusCache', () => {
 
   it('writes at once that a namespace does not exist, and waits with Pending once it does', () => {
     const bench = new Bench();
-    const outcome: PolicyOutcome = { kind: 'namespaceMissing', regions: ['eu-west-1'], message: 'namespace a does not exist' };
-    expect(bench.plan('a', 0, { outcome })).toMatchObject({ status: { phase: 'Pending' }, write: true, heldMs: 0 });
+    const outcome: PolicyOutcome = {
+      kind: 'namespaceMissing',
+      regions: ['eu-west-1'],
+      message: 'namespace a does not exist',
+      isAbsent: true,
+    };
+    expect(bench.plan('a', 0, { outcome })).toMatchObject({ status: { phase: 'Failed' }, write: true, heldMs: 0 });
     expect(bench.plan('b', 0)).toMatchObject({ heldMs: 1_000 });
     expect(bench.plan('a', 60_000)).toMatchObject({ status: { phase: 'Pending' }, write: false, heldMs: 1_020 });
   });

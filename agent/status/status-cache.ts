@@ -79,7 +79,7 @@ export class StatusCache {
     if (!unchanged) this.#memos.set(policy.key, current);
     const shown = isUnobserved ? this.#unobserved(status, now) : status;
     const differs = !this.#isShown(live.status, shown);
-    const heldMs = this.#holdMs(policy.key, differs && shown === status && isProving(outcome, status), current, now);
+    const heldMs = this.#holdMs(policy.key, differs && shown === status && isProving(current), current, now);
     return { status, shown, previous, locks: planned, write: differs && heldMs === 0, heldMs };
   }
 
@@ -118,8 +118,9 @@ export class StatusCache {
   }
 }
 
-/** A policy whose namespace does not exist has nothing to prove. */
-const isProving = ({ kind }: PolicyOutcome, { phase }: SovereignPolicyStatus): boolean => kind === 'governing' && phase === 'Pending';
+/** Where its namespace does not exist, a policy has nothing to prove but that the index of lock 1 has it. */
+const isProving = ({ basis: { outcome, locks }, status }: Memo): boolean =>
+  outcome.kind === 'governing' ? status.phase === 'Pending' : locks.admission.state === 'Pending';
 
 const timesOf = (
   memo: Memo | undefined,

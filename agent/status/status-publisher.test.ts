@@ -52,6 +52,7 @@ class World {
   readonly probes = new Map<string, ProbeState>();
   readonly canaries = new Map<string, CanaryState>();
   readonly unapplied = new Set<string>();
+  readonly unlisted = new Set<string>();
   readonly indexed = new Set<string>();
   readonly missing = new Set<string>();
   readonly notInForce = new Set<string>();
@@ -104,6 +105,7 @@ class World {
       governance,
       constraintsByPolicy,
       unapplied: this.unapplied,
+      unlisted: this.unlisted,
       floorWhole: this.floorWhole,
       guardWhole: true,
       injection: this.injectionInstalled ? [] : [{}],
@@ -149,7 +151,12 @@ class Told {
         problem: undefined,
       },
       guard: { problem: undefined },
-      index: { state: () => (world.outages.index === undefined ? undefined : { state: 'failed', message: world.outages.index }) },
+      index: {
+        state: () =>
+          world.outages.index === undefined
+            ? { state: 'proven' }
+            : { state: world.outages.index === 'mute' ? 'failed' : 'unanswered', message: world.outages.index },
+      },
     } as unknown as Probers;
     const view = {
       templates: {
@@ -238,6 +245,7 @@ const anyChange: fc.Arbitrary<Change> = fc.oneof(
   fc.tuple(name, answer).map(([of, state]) => change(`lock 2 of ${of} ${state}`, (world) => world.ask(of, state))),
   name.map((of) => change(`labels of ${of} wait`, ({ unapplied }) => toggle(unapplied, of))),
   name.map((of) => change(`index has ${of}`, ({ indexed }) => toggle(indexed, of))),
+  fc.constantFrom(...POLICIES.map(({ key }) => key)).map((key) => change(`index lacks ${key}`, ({ unlisted }) => toggle(unlisted, key))),
   name.map((of) =>
     change(`labels of ${of}`, ({ namespaces, clock }) => {
       namespaces.set(of, { metadata: { name: of, labels: { 'compliance.gov/at': String(clock.monotonicMs()) } } });
@@ -264,7 +272,9 @@ const anyChange: fc.Arbitrary<Change> = fc.oneof(
     )
     .map((failures) => change(`failing ${failures[0]?.key}`, assign({ failures }))),
   fc.constantFrom(...FLAGS).map((flag) => change(flag, flip(flag))),
-  fc.constantFrom({}, { one: 'open' }, { two: 'away' }, { index: 'mute' }).map((outages) => change('outages', assign({ outages }))),
+  fc
+    .constantFrom({}, { one: 'open' }, { two: 'away' }, { index: 'mute' }, { index: 'silent' })
+    .map((outages) => change('outages', assign({ outages }))),
   name.map((of) =>
     change(`tampering with ${of}`, ({ clock }, told) => {
       for (const { tampering } of told) tampering.add([`team/${of}`], { time: clock.now().toISOString(), message: 'changed' });

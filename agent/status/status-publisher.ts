@@ -129,7 +129,7 @@ export class StatusPublisher {
   #inputsOf({ policy, outcome, live, violations, tampered }: Subject, { locks, audits, now }: Round): readonly unknown[] {
     const { namespaces } = this.#deps.context.view;
     const { plan, gatekeeper } = locks;
-    const inputs: unknown[] = [policy, outcome, live, violations, tampered, daysLeft(policy, now)];
+    const inputs: unknown[] = [policy, outcome, live, violations, tampered, daysLeft(policy, now), plan.unlisted.has(policy.key)];
     for (const name of plan.constraintsOf(policy.key))
       inputs.push(name, gatekeeper.exists(name), gatekeeper.constraintProblem(name), audits.get(name));
     for (const name of outcome.kind === 'governing' ? outcome.namespaces : [])

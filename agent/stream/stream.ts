@@ -228,8 +228,8 @@ class HubStream {
     if (accepted === undefined) return { revision: null, provenRevision: this.#proven, verification: 'unverified' };
     const { revision, policies } = accepted;
     const generationOf = (key: string): number | undefined => this.#intake.generationOf(key);
-    // While a newer revision is being written, the accepted one can no longer be judged: the last judgement stays.
-    if (policies !== undefined && !this.#intake.writing)
+    // While a newer revision replaces the accepted one, the last judgement stays.
+    if (policies !== undefined && this.#intake.judgeable)
       this.#proven = advanceProven(this.#proven, { revision, proven: isRevisionProven({ keys: policies, generationOf }, snapshot) });
     if (this.#proven === revision) this.#deps.runtime.trace?.proven(revision);
     const { state: verification, signer, reason } = accepted.verification;

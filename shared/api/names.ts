@@ -164,4 +164,7 @@ export const CONDITIONS = {
   placementInjection: 'PlacementInjection',
 } as const;
 
+/** Reason of {@link CONDITIONS.ready} while no namespace is there that the policy governs. */
+export const NAMESPACE_MISSING = 'NamespaceMissing';
+
 export const FINALIZER = `${KEY_PREFIX}release`;

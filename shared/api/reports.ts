@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { NamespaceName, Region, ResourceName } from './common.ts';
-import { SYSTEM_NAMESPACE } from './names.ts';
+import { CONDITIONS, NAMESPACE_MISSING, SYSTEM_NAMESPACE } from './names.ts';
 import { Condition, EnforcementAction, LockStatus, Phase } from './sovereign-policy.ts';
 
 /** Where a policy came from. */
@@ -63,6 +63,10 @@ export type PolicyReport = z.infer<typeof PolicyReport>;
 
 /** Whether a report says only that its policy conforms. */
 export const isShortReport = ({ lastUpdated }: Pick<PolicyReport, 'lastUpdated'>): boolean => lastUpdated === undefined;
+
+/** Whether a policy that was applied in its cluster waits there for its namespace: it may be Failed there, and nothing is wrong. */
+export const isAwaitingNamespace = ({ managedBy, conditions }: Pick<PolicyReport, 'managedBy' | 'conditions'>): boolean =>
+  managedBy === 'local' && conditions.some(({ type, reason }) => type === CONDITIONS.ready && reason === NAMESPACE_MISSING);
 
 /** Result of the check of a commit's signature. */
 export const RevisionVerification = z.object({

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AlertNameView, AlertSeverityView } from './alerts/views.ts';
 import { ResourceName } from './common.ts';
-import { PolicyKey } from './reports.ts';
+import { isAwaitingNamespace, PolicyKey } from './reports.ts';
 import { EnforcementAction, LockState, Phase } from './sovereign-policy.ts';
 import { PolicyInCluster, PolicyView, pageOf, ViolationView } from './views.ts';
 
@@ -41,6 +41,15 @@ export const ClusterPolicy = PolicyView.omit({ clusters: true, next: true }).ext
   changed: PolicyInCluster.shape.changed,
 });
 export type ClusterPolicy = z.infer<typeof ClusterPolicy>;
+
+/**
+ * The phase that one cluster contributes to a policy: what is not known now is not compliant. A cluster that is not connected contributes at
+ * best `Pending`, whatever it last said; `Failed` stays, unless the policy only waits for its namespace.
+ */
+export const effectivePhase = ({ fresh, report }: Pick<PolicyInCluster, 'fresh' | 'report'>): Phase => {
+  if (report === null || isAwaitingNamespace(report)) return 'Pending';
+  return fresh || report.phase === 'Failed' ? report.phase : 'Pending';
+};
 export const ClusterPolicyPage = pageOf(ClusterPolicy);
 
 export const VIOLATION_GROUPS = ['policy', 'cluster', 'namespace', 'workload', 'region'] as const;

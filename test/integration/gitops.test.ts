@@ -53,7 +53,7 @@ const statusOf = (changes: Partial<StatusInput>): SovereignPolicyStatus =>
 
 const lockOne = (admission: LockFacts): SovereignPolicyStatus => statusOf({ locks: { ...LOCKS, admission } });
 const TAMPERING = { violations: 0, tampering: { time: NOW.toISOString(), message: 'Namespace/finance was changed' } };
-const AWAITING: PolicyOutcome = { kind: 'namespaceMissing', regions: REGIONS, message: 'namespace finance does not exist' };
+const AWAITING: PolicyOutcome = { kind: 'namespaceMissing', regions: REGIONS, message: 'namespace finance does not exist', isAbsent: true };
 const EXPIRED: PolicyOutcome = { kind: 'expired', regions: REGIONS, expiredAt: NOW.toISOString() };
 
 const judged = (kstatus: string, health: string, message: RegExp): ToolStatus => ({
@@ -74,6 +74,11 @@ describe('kstatus, and Argo CD with deploy/argo-cd/health.lua', () => {
     [
       'wait for a namespace that does not exist',
       policyWith(statusOf({ outcome: AWAITING })),
+      judged('InProgress', 'Progressing', /does not exist$/),
+    ],
+    [
+      'wait for that of a policy of the hub',
+      policyWith(statusOf({ policy: { ...POLICY, managedBy: 'hub' }, outcome: AWAITING })),
       judged('InProgress', 'Progressing', /does not exist$/),
     ],
     ['are content with Active', policyWith(statusOf({})), judged('Current', 'Healthy', /^deny: pods of finance may run in eu-west-1/)],

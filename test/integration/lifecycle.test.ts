@@ -123,8 +123,10 @@ describe('lifecycle of a policy', () => {
 
   it('reports a missing namespace, and becomes Active once it appears', async () => {
     await world.applyPolicy('later', { targetNamespace: 'later', allowedRegions: ['eu-west-1'] });
-    const policy = await world.reaches('later', 'Pending');
+    const policy = await world.reaches('later', 'Failed');
     expect(policy.status?.message).toContain('namespace later does not exist');
+    expect(await world.conditionOf('later', 'Reconciling')).toMatchObject({ status: 'True', reason: 'NamespaceMissing' });
+    await eventually(() => agent.observatory.snapshot().policies.get('default/later')?.proven === true);
     await world.makeNamespace('later');
     await world.reaches('later', 'Active');
     expect(await world.tryPod('later')).toContain('default/later');

@@ -4,7 +4,16 @@ import { join } from 'node:path';
 import type { LocalCluster } from '@fso/clusters/local';
 import { AGENT_STATE, ANNOTATIONS, LABELS, policyKeyOf, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import { CONFIG_MAP_KIND, CRD_KIND, createInformers, type Informer, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import {
+  ADMISSION_POLICY_BINDING_KIND,
+  ADMISSION_POLICY_KIND,
+  CONFIG_MAP_KIND,
+  CRD_KIND,
+  createInformers,
+  type Informer,
+  type KubeClient,
+  SOVEREIGN_POLICY_KIND,
+} from '@fso/shared/kube';
 import { createLogger, systemClock } from '@fso/shared/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -415,6 +424,56 @@ describe('drift of a hub-managed policy', () => {
     await startAgent();
     await connected(2);
     expect(hub.got('hello')[1]).toMatchObject({ revision: first, holds: null });
+  });
+});
+
+describe('a change that another rule keeps from being reverted', () => {
+  const block = { name: 'keeps-the-change' };
+
+  afterEach(async () => {
+    const kinds = [ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND];
+    await Promise.all(kinds.map((kind) => client.delete(kind, block, never)));
+  });
+
+  it('leaves no revision proven until the policy is as Git has it', async () => {
+    await startAgent();
+    await connected();
+    await offerAndAck(first, null);
+    const proven = () =>
+      hub
+        .got('report')
+        .flatMap((report) => report.cluster ?? [])
+        .at(-1)?.provenRevision;
+    await waitFor(() => expect(proven()).toBe(first));
+    const rule = { apiGroups: ['compliance.federated.io'], apiVersions: ['*'], operations: ['UPDATE'], resources: ['sovereignpolicies'] };
+    const expression = "object.metadata.name != 'finance' || 'us-east-1' in object.spec.allowedRegions";
+    const validations = [{ expression, message: 'not back' }];
+    await client.create(
+      ADMISSION_POLICY_KIND,
+      { metadata: block, spec: { matchConstraints: { resourceRules: [rule] }, validations } },
+      {},
+      never,
+    );
+    const binding = { metadata: block, spec: { policyName: block.name, validationActions: ['Deny'] } };
+    await client.create(ADMISSION_POLICY_BINDING_KIND, binding, {}, never);
+    const change = (regions: readonly string[]) =>
+      client.mergePatch(
+        SOVEREIGN_POLICY_KIND,
+        { namespace: SYSTEM_NAMESPACE, name: 'finance' },
+        { spec: { allowedRegions: regions } },
+        never,
+      );
+    await waitFor(() => expect(change(['eu-central-1'])).rejects.toThrow('not back'));
+    await change(['us-east-1']);
+    await waitFor(() => expect(proven()).toBeNull());
+    const alert = { severity: 'alert', reason: 'PolicyWriteFailed' };
+    const events = () => hub.got('report').flatMap((report) => report.events);
+    await waitFor(() => expect(events()).toContainEqual(expect.objectContaining(alert)));
+    expect(proven()).toBeNull();
+    await client.delete(ADMISSION_POLICY_BINDING_KIND, block, never);
+    const second = repository.commit({ 'policies/hr.yaml': policyFile('hr') });
+    await offerAndAck(second, first);
+    await waitFor(() => expect(proven()).toBe(second));
   });
 });
 

@@ -1,5 +1,6 @@
 import { type FloorParameters, type FloorParametersSpec, REGION_LABEL } from '@fso/shared/api';
 import { matchesNamespace } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import type { Node } from '@fso/shared/kube';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -150,6 +151,47 @@ describe('planFloorParameters', () => {
     ]);
     const wider = [policyOf('finance', { targetNamespace: 'finance', allowedRegions: EU })];
     expect(plan({ observed, policies: wider }).covers('finance')).toBe(false);
+  });
+
+  it('names the policies whose glob, or namespace to come, the API server does not have yet', () => {
+    const unlisted = (round: PlanInput) => [...plan(round).unlisted].sort(byText);
+    expect(unlisted({})).toEqual(['team/narrow', 'team/planned']);
+    const observed = applied();
+    expect(unlisted({ observed })).toEqual([]);
+    const late = policyOf('late', { targetNamespace: 'late', allowedRegions: EU });
+    const wide = policyOf('wide', { targetNamespace: 'w*', allowedRegions: EU });
+    // A namespace that is there has its labels, and warnings are not in the index.
+    const more = [late, wide, policyOf('here', { targetNamespace: 'fin-test', allowedRegions: EU })];
+    expect(unlisted({ observed, policies: [...POLICIES, ...more] })).toEqual(['team/late', 'team/wide']);
+    const narrower = POLICIES.map((policy) =>
+      policy.name === 'planned' ? policyOf('planned', { ...policy.spec, allowedRegions: ['eu-west-1'] }) : policy,
+    );
+    expect(unlisted({ observed, policies: narrower })).toEqual(['team/planned']);
+    const unreachable = observed.map((object) => ({ ...object, spec: { ...object.spec, reach: '' } }));
+    expect(unlisted({ observed: unreachable })).toEqual(['team/narrow']);
+    // Its glob covers a namespace to come that another policy names.
+    const next = policyOf('next', { targetNamespace: 'fin-next', allowedRegions: EU });
+    expect(unlisted({ observed, policies: [...POLICIES, next] })).toEqual(['team/next']);
+    // Another policy of the same glob changes who is named, and not what is covered.
+    const again = policyOf('again', { targetNamespace: 'fin*', allowedRegions: EU, excludedNamespaces: ['fin-test'] });
+    expect(unlisted({ observed, policies: [...POLICIES, again] })).toEqual([]);
+  });
+
+  it('waits for nothing that has no room', () => {
+    const names = Array.from({ length: 5_001 }, (_, index) => namespaceOf(`n${index}`));
+    const policies = [policyOf('all', { targetNamespace: '*', allowedRegions: ['eu-west-1'] })];
+    expect(plan({ policies, namespaces: names, observed: applied({ policies: [] }) }).unlisted.size).toBe(0);
+  });
+
+  it('tells what no label stands in for from what can wait', () => {
+    const observed = applied();
+    const reasonWith = (...more: PolicyInput[]) => plan({ observed, policies: [...POLICIES, ...more] }).actions.map(({ reason }) => reason);
+    expect(reasonWith(policyOf('late', { targetNamespace: 'late', allowedRegions: EU }))).toEqual(['Cover']);
+    expect(reasonWith(policyOf('wide', { targetNamespace: 'w*', allowedRegions: EU }))).toEqual(['Cover']);
+    expect(reasonWith(policyOf('here', { targetNamespace: 'fin-test', allowedRegions: EU }))).toEqual(['Grow']);
+    expect(reasonWith(policyOf('again', { targetNamespace: 'planned', allowedRegions: ['eu-west-1'] }))).toEqual(['Grow']);
+    const tenants = { ...policyOf('own', { targetNamespace: 'gone', allowedRegions: EU }), key: 'gone/own', namespace: 'gone' };
+    expect(reasonWith(tenants)).toEqual(['Grow']);
   });
 
   it('drops the globs when a namespace does not fit, because it would count as unseen', () => {

@@ -51,6 +51,8 @@ export interface FloorParametersPlan {
   readonly overflow: Overflow;
   /** Whether the entry of a namespace under action deny is current in the API server, whatever its labels say. */
   covers(namespace: string): boolean;
+  /** Keys of policies whose glob, or whose namespace that does not exist yet, belongs into the index and is not in the API server's. */
+  readonly unlisted: ReadonlySet<string>;
 }
 
 /**
@@ -65,12 +67,19 @@ export const planFloorParameters = (input: FloorParametersInput): FloorParameter
   const index = indexOf(governance, shared);
   const [first, second] = [known.get(NODES_PARAMETERS), known.get(NAMESPACES_PARAMETERS)];
   const wanted = [
-    { name: NODES_PARAMETERS, present: first, spec: { ...NO_INDEX, nodes: listed.kept }, isCurrent: hasSpec(first, NO_INDEX, listed.kept) },
+    {
+      name: NODES_PARAMETERS,
+      present: first,
+      spec: { ...NO_INDEX, nodes: listed.kept },
+      isCurrent: hasSpec(first, NO_INDEX, listed.kept),
+      isNew: false,
+    },
     {
       name: NAMESPACES_PARAMETERS,
       present: second,
       spec: { ...index.spec, nodes: shared.kept },
       isCurrent: hasSpec(second, index.spec, shared.kept),
+      isNew: bringsNames(second?.spec, governance, index.spec),
     },
   ];
   return {
@@ -80,8 +89,40 @@ export const planFloorParameters = (input: FloorParametersInput): FloorParameter
       const [entry, wanted] = [second?.spec?.namespaces?.[namespace], index.spec.namespaces[namespace]];
       return wanted !== undefined && entry?.regions === wanted.regions && entry.policies === wanted.policies;
     },
+    unlisted: second !== undefined && hasIndex(second, index.spec) ? NONE : unlistedIn(second?.spec, governance, index.spec),
   };
 };
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** The parameters while the API server does not serve their kind, or it was not listed yet. */
+export const unknownParameters = (governance: FloorParametersInput['governance']): FloorParametersPlan => ({
+  actions: [],
+  overflow: { nodes: 0, namespaces: 0, patterns: 0 },
+  covers: () => false,
+  unlisted: unlistedIn(undefined, governance, indexOf(governance, NO_NODES).spec),
+});
+
+/** What does not fit into the index never gets there, and is told as such. */
+const unlistedIn = (
+  live: FloorParametersSpec | undefined,
+  { awaited, globs }: Pick<FloorParametersInput['governance'], 'awaited' | 'globs'>,
+  wanted: Index,
+): ReadonlySet<string> => {
+  const listed = new Set((live?.patterns ?? []).filter(({ pattern }) => reaches(live?.reach, pattern)).map(globText));
+  const kept = new Set(wanted.patterns.map(globText));
+  const missing = globs.filter((glob) => kept.has(globText(glob)) && !listed.has(globText(glob)));
+  const late = [...awaited].filter(([name]) => isLate(live?.namespaces?.[name], wanted.namespaces[name]));
+  // A glob covers what it matches by itself: a namespace that no entry names is refused until it has its labels.
+  const byGlob = new Set(globs.flatMap(({ policies }) => policies));
+  const named = late.flatMap(([, { actions }]) => actions.deny?.policies ?? []).filter((policy) => !byGlob.has(policy));
+  return new Set([...missing.flatMap(({ policies }) => policies), ...named]);
+};
+
+const isLate = (live: Entry | undefined, wanted: Entry | undefined): boolean => wanted !== undefined && live?.regions !== wanted.regions;
+
+const globText = ({ pattern, excluded }: { readonly pattern: string; readonly excluded?: readonly string[] }): string =>
+  [pattern, ...sortedSet(excluded ?? [])].join(' ');
 
 /** Policies that the parameters in the cluster name: if one namespace has very many, the first of them. */
 export const policiesInParameters = (observed: readonly FloorParameters[]): readonly string[] =>
@@ -104,9 +145,11 @@ interface WantedParameters {
   readonly spec: FloorParametersSpec;
   /** Whether the object in the cluster says the same. */
   readonly isCurrent: boolean;
+  /** Whether it brings what no label can stand in for: a glob, or a namespace that does not exist yet. */
+  readonly isNew: boolean;
 }
 
-const applyOf = ({ name, present, spec, isCurrent }: WantedParameters, { bindGate, renewedAt }: FloorParametersInput): Action => ({
+const applyOf = ({ name, present, spec, isCurrent, isNew }: WantedParameters, { bindGate, renewedAt }: FloorParametersInput): Action => ({
   type: 'apply',
   key: `${FLOOR_PARAMETERS_KIND.kind}/${name}`,
   kind: FLOOR_PARAMETERS_KIND,
@@ -121,21 +164,38 @@ const applyOf = ({ name, present, spec, isCurrent }: WantedParameters, { bindGat
     spec,
   } as FloorParameters,
   fieldManager: FIELD_MANAGERS.floor,
-  reason: reasonOf({ present, spec, isCurrent }, bindGate),
+  reason: reasonOf({ present, spec, isCurrent, isNew }, bindGate),
   policies: [],
 });
 
 const reasonOf = (
-  { present, spec, isCurrent }: Omit<WantedParameters, 'name'>,
+  { present, spec, isCurrent, isNew }: Omit<WantedParameters, 'name'>,
   bindGate: BindGateMode,
-): 'Install' | 'Renew' | 'Update' | 'Grow' => {
+): 'Install' | 'Renew' | 'Update' | 'Cover' | 'Grow' => {
   if (present === undefined) return 'Install';
-  return isCurrent ? 'Renew' : reasonToChange(present.spec?.nodes, spec.nodes, bindGate);
+  if (isCurrent) return 'Renew';
+  const reason = reasonToChange(present.spec?.nodes, spec.nodes, bindGate);
+  return reason === 'Grow' && isNew ? 'Cover' : reason;
+};
+
+/** Also where a namespace is that of its own policies alone, which its users may write as often as they like, it is not new. */
+const bringsNames = (
+  live: FloorParametersSpec | undefined,
+  { awaited, globs }: Pick<FloorParametersInput['governance'], 'awaited' | 'globs'>,
+  wanted: Index,
+): boolean => {
+  const isNewName = ([name, { actions }]: readonly [string, NamespaceGovernance]): boolean =>
+    live?.namespaces?.[name] === undefined &&
+    wanted.namespaces[name] !== undefined &&
+    actions.deny?.policies.some((policy) => !isTenantsKey(policy, name)) === true;
+  if ([...awaited].some(isNewName)) return true;
+  const [listed, kept] = [live?.patterns ?? [], wanted.patterns].map((patterns) => new Set(patterns.map(globText)));
+  return globs.some((glob) => kept?.has(globText(glob)) === true && listed?.has(globText(glob)) !== true);
 };
 
 /**
  * `Update`: a node is listed in a region that it is not in. A deleted node does no harm if a Binding carries its region.
- * `Grow`: every other change, which can wait.
+ * `Grow`: every other change, which can wait; `Cover`, see {@link WantedParameters.isNew}, is told apart by the caller.
  */
 const reasonToChange = (known: Nodes = {}, wanted: Nodes = {}, bindGate: BindGateMode): 'Update' | 'Grow' => {
   const isWrong = ([name, region]: [string, string]): boolean =>
@@ -220,7 +280,15 @@ const indexOf = weakMemo2((governance: FloorParametersInput['governance'], nodes
 
 /** A glob has `*` only at its start or end, and no other character with a meaning in a regular expression. */
 const reachOf = (patterns: readonly { readonly pattern: string }[]): string =>
-  patterns.length === 0 ? '' : `^(?:${sortedSet(patterns.map(({ pattern }) => pattern.replaceAll('*', '.*'))).join('|')})$`;
+  patterns.length === 0 ? '' : `${REACH_START}${sortedSet(patterns.map(({ pattern }) => expressionOf(pattern))).join('|')}${REACH_END}`;
+
+const [REACH_START, REACH_END] = ['^(?:', ')$'];
+
+const expressionOf = (pattern: string): string => pattern.replaceAll('*', '.*');
+
+/** Whether the expression of an index matches all that a glob does. */
+const reaches = (reach: string | undefined, pattern: string): boolean =>
+  reach?.slice(REACH_START.length, -REACH_END.length).split('|').includes(expressionOf(pattern)) === true;
 
 interface NamedEntry {
   readonly pair: readonly [name: string, entry: Entry];

@@ -1,4 +1,13 @@
-import { type ClusterPolicy, ConnectionState, Phase, policyKey, Region, type RegionList, type RegionView } from '@fso/shared/api';
+import {
+  type ClusterPolicy,
+  ConnectionState,
+  effectivePhase,
+  Phase,
+  policyKey,
+  Region,
+  type RegionList,
+  type RegionView,
+} from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/decode';
 import { byText } from '@fso/shared/encoding';
 import { z } from 'zod';
@@ -6,7 +15,7 @@ import { NEVER, type Orders, sortParameter } from '../http/paging.ts';
 import { Flag, includesText, matches, paging, Search } from '../http/parameters.ts';
 import { areLocksReady, type ClusterEntry, isRefusing, isTampered } from './cluster-entry.ts';
 import type { Fleet } from './fleet-index.ts';
-import { effectivePhase, SEVERITY } from './phases.ts';
+import { SEVERITY } from './phases.ts';
 import type { PolicyEntry } from './policy-entry.ts';
 
 /** Parameters of the list of clusters. */

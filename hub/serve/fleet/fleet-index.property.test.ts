@@ -1,4 +1,4 @@
-import { type PolicyInCluster, type PolicyReport, type PolicySummary, policyKey } from '@fso/shared/api';
+import { effectivePhase, type PolicyInCluster, type PolicyReport, type PolicySummary, policyKey } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { EMPTY_DIGEST } from '@fso/shared/protocol';
 import fc from 'fast-check';
@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { ClusterRecord, Desired } from '../../ledger/index.ts';
 import { clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../testing/fleet.ts';
 import { createFleetIndex, type Fleet, type FleetInput } from './fleet-index.ts';
-import { effectivePhase, SEVERITY } from './phases.ts';
+import { SEVERITY } from './phases.ts';
 import { headFromReport, headsFromGit, type PolicyHead } from './policy-head.ts';
 
 /** What the index must show, computed from nothing each time and as plainly as it can be said. */

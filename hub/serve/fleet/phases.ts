@@ -1,9 +1,6 @@
-import type { Phase, PolicyInCluster } from '@fso/shared/api';
+import type { Phase } from '@fso/shared/api';
 
-/**
- * The rule behind every count: what the hub does not know now is not compliant. A cluster that is not connected
- * contributes at best `Pending`, whatever it last said; `Failed` stays.
- */
+/** Counts of phases as clusters contribute them, see `effectivePhase` of the shared API. */
 
 export interface PhaseCounts {
   total: number;
@@ -20,12 +17,6 @@ const FIELDS = { Active: 'active', Failed: 'failed', Pending: 'pending', Expired
   Phase,
   keyof PhaseCounts
 >;
-
-/** The phase that one cluster contributes to a policy. */
-export const effectivePhase = ({ fresh, report }: Pick<PolicyInCluster, 'fresh' | 'report'>): Phase => {
-  if (report === null) return 'Pending';
-  return fresh || report.phase === 'Failed' ? report.phase : 'Pending';
-};
 
 export const noPhases = (): PhaseCounts => ({ total: 0, active: 0, failed: 0, pending: 0, expired: 0 });
 

@@ -1,9 +1,9 @@
-import { EnforcementAction, ManagedBy, NamespaceName, Phase, Region, ResourceName } from '@fso/shared/api';
+import { EnforcementAction, effectivePhase, ManagedBy, NamespaceName, Phase, Region, ResourceName } from '@fso/shared/api';
 import { isExpiring } from '@fso/shared/residency';
 import { z } from 'zod';
 import { NEVER, type Orders, sortParameter } from '../http/paging.ts';
 import { Flag, includesText, matches, paging, Search } from '../http/parameters.ts';
-import { effectivePhase, SEVERITY, worstPhase } from './phases.ts';
+import { SEVERITY, worstPhase } from './phases.ts';
 import type { PolicyEntry } from './policy-entry.ts';
 
 /** Which policies, and in which order. */

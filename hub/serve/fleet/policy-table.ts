@@ -1,8 +1,8 @@
-import { isShortReport, type PolicyInCluster } from '@fso/shared/api';
+import { effectivePhase, isShortReport, type PolicyInCluster } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { type ClusterRecord, type Desired, keysBetween } from '../../ledger/index.ts';
-import { countPhase, effectivePhase, noPhases, type PhaseCounts } from './phases.ts';
+import { countPhase, noPhases, type PhaseCounts } from './phases.ts';
 import { createPolicyEntry, type MutablePolicyEntry, type PolicyEntry } from './policy-entry.ts';
 import { headsFromGit, type PolicyHead } from './policy-head.ts';
 

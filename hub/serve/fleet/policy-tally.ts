@@ -1,5 +1,5 @@
-import { CONDITIONS, type LockCounts, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
-import { countPhase, effectivePhase, noPhases, type PhaseCounts } from './phases.ts';
+import { CONDITIONS, effectivePhase, type LockCounts, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
+import { countPhase, noPhases, type PhaseCounts } from './phases.ts';
 
 const LOCKS = ['admission', 'gatekeeper', 'binding'] as const;
 

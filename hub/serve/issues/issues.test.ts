@@ -128,6 +128,31 @@ describe('the lister', () => {
     expect(await behind()).toMatchObject([{ isCurrent: false }]);
   });
 
+  it('lists a namespace that is missing for policies of the hub only', async () => {
+    const { ledger, lister } = open();
+    await ledger.setDesired(desired);
+    await ledger.setConnected('eu', true);
+    const ready = {
+      type: 'Ready',
+      status: 'False',
+      reason: 'NamespaceMissing',
+      message: 'none',
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    } as const;
+    const conditions = [ready];
+    const policies = [
+      policyReport('own', { phase: 'Failed', managedBy: 'local', conditions }),
+      policyReport('own-glob', { phase: 'Pending', managedBy: 'local', conditions }),
+      policyReport('finance', { phase: 'Pending', managedBy: 'hub', conditions }),
+      policyReport('hr'),
+    ];
+    await ledger.applyReport('eu', report({ seq: 1, full: true, policies }));
+    const listed = (await lister.list(() => false)).clusters?.get('eu') ?? [];
+    expect(listed.flatMap(({ alert, labels }) => (labels.policy === undefined ? [] : [`${alert} ${labels.policy}`]))).toEqual([
+      'PolicyNotProven finance',
+    ]);
+  });
+
   it('keeps the issues of a cluster that did not change, bounded', async () => {
     const { ledger, lister } = open();
     await ledger.setDesired(desired);

@@ -1,4 +1,12 @@
-import { ALERT_RULES, type AlertLabels, type AlertName, CONDITIONS, type LockState, type PolicyReport } from '@fso/shared/api';
+import {
+  ALERT_RULES,
+  type AlertLabels,
+  type AlertName,
+  CONDITIONS,
+  isAwaitingNamespace,
+  type LockState,
+  type PolicyReport,
+} from '@fso/shared/api';
 import { isExpired, isExpiring } from '@fso/shared/residency';
 import { weakMemo } from '@fso/shared/runtime';
 import type { Issue } from '../../alerts/index.ts';
@@ -56,10 +64,12 @@ const violationsOf = ({ violations, violationSamples }: PolicyReport): Finding[]
   return [{ alert: 'Violations', problem: `${count} outside of the allowed regions${named}`, since: first?.since ?? null }];
 };
 
+/** A missing namespace of a policy that was applied in the cluster is for its author, who sees it there: the hub has no issue of it. */
+const unprovenOf = (report: PolicyReport): Finding[] => (isAwaitingNamespace(report) ? [] : [...failureOf(report), ...pendingOf(report)]);
+
 const findingsOf = weakMemo((report: PolicyReport): readonly Finding[] => [
-  ...failureOf(report),
+  ...unprovenOf(report),
   ...conflictOf(report),
-  ...pendingOf(report),
   ...locksOf(report),
   ...violationsOf(report),
 ]);

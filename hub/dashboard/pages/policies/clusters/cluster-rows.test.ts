@@ -21,6 +21,9 @@ it('counts a cluster that is not connected as pending at best', () => {
     ['Active', 'now'],
   ]);
   expect(toClusterRows([inCluster('gone', { phase: 'Failed' }, false)])[0]?.phase).toBe('Failed');
+  const missing = { type: 'Ready', status: 'False', reason: 'NamespaceMissing', message: '', lastTransitionTime: '' } as const;
+  const awaiting = inCluster('eu', { phase: 'Failed', managedBy: 'local', conditions: [missing] });
+  expect(toClusterRows([awaiting])[0]?.phase).toBe('Pending');
 });
 
 it('takes for enforced only what is known now', () => {

@@ -1,4 +1,4 @@
-import type { Enforcement, LockCounts, LockState, Phase, PolicyInCluster } from '@fso/shared/api';
+import { type Enforcement, effectivePhase, type LockCounts, type LockState, type Phase, type PolicyInCluster } from '@fso/shared/api';
 import { WORST_FIRST } from '../lock-counts.ts';
 
 /** One policy in each cluster, filtered and sorted in the browser: the hub sends all clusters of a policy at once. */
@@ -15,18 +15,13 @@ export interface ClusterRow extends PolicyInCluster {
   readonly known: Knowledge;
 }
 
-const phaseOf = ({ fresh, report }: PolicyInCluster): Phase => {
-  if (report === null) return 'Pending';
-  return fresh || report.phase === 'Failed' ? report.phase : 'Pending';
-};
-
 const knownOf = ({ fresh, report }: PolicyInCluster): Knowledge => {
   if (report === null) return 'never';
   return fresh ? 'now' : 'last';
 };
 
 export const toClusterRows = (clusters: readonly PolicyInCluster[]): ClusterRow[] =>
-  clusters.map((cluster) => ({ ...cluster, phase: phaseOf(cluster), known: knownOf(cluster) }));
+  clusters.map((cluster) => ({ ...cluster, phase: effectivePhase(cluster), known: knownOf(cluster) }));
 
 const statesOf = ({ report }: ClusterRow): LockState[] => LOCKS.flatMap((lock) => report?.enforcement[lock].state ?? []);
 

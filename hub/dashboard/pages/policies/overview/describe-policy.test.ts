@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { describePolicy } from './describe-policy.ts';
+import { describeClusters, describePolicy } from './describe-policy.ts';
 
 const policy = {
   targetNamespace: 'finance',
@@ -39,4 +39,9 @@ it('promises nothing for an expired policy or one without regions', () => {
     'Until it expired, this policy allowed pods in namespace finance to run only in eu-central-1 or eu-west-1. It no longer applies.',
   );
   expect(meant({ effectiveRegions: [] })).toContain('may run in no region');
+});
+
+it('says what one cluster, and what several do', () => {
+  expect([describeClusters('Active', 1), describeClusters('Active', 2)]).toEqual(['has proven it', 'have proven it']);
+  expect([describeClusters('Failed', 1), describeClusters('Failed', 12)]).toEqual(['does not enforce it', 'do not enforce it']);
 });

@@ -1,4 +1,4 @@
-import type { EnforcementAction, PolicyView } from '@fso/shared/api';
+import type { EnforcementAction, Phase, PolicyView } from '@fso/shared/api';
 
 const MANY = 6;
 
@@ -38,3 +38,13 @@ export const describePolicy = (policy: PolicyTerms): string => {
   if (phase === 'Expired') return `Until it expired, this policy allowed pods in ${where} to run ${regions}. It no longer applies.`;
   return `Pods in ${where} may run ${regions}; ${CONSEQUENCES[enforcementAction]}.`;
 };
+
+const CLUSTERS: Readonly<Record<Phase, readonly [one: string, many: string]>> = {
+  Failed: ['does not enforce it', 'do not enforce it'],
+  Pending: ['has not proven it yet, or is not connected', 'have not proven it yet, or are not connected'],
+  Active: ['has proven it', 'have proven it'],
+  Expired: ['no longer applies it', 'no longer apply it'],
+};
+
+/** What the clusters in a phase do, to be read after their number. */
+export const describeClusters = (phase: Phase, number: number): string => CLUSTERS[phase][number === 1 ? 0 : 1];

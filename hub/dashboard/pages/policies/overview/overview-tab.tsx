@@ -1,4 +1,4 @@
-import type { PolicyView } from '@fso/shared/api';
+import type { Phase, PolicyView } from '@fso/shared/api';
 import { Alert, Content, Title } from '@patternfly/react-core';
 import { Link } from '@tanstack/react-router';
 import { useMemo } from 'react';
@@ -9,7 +9,7 @@ import { LockCount } from '../policy-values.tsx';
 import { UntoldClusters } from '../untold-clusters.tsx';
 import { usePolicyDetails } from '../use-policy-details.ts';
 import { ConditionsTable } from './conditions-table.tsx';
-import { describePolicy } from './describe-policy.ts';
+import { describeClusters, describePolicy } from './describe-policy.ts';
 import { PolicyRegions } from './policy-regions.tsx';
 
 type PolicyProps = { readonly policy: PolicyView };
@@ -32,12 +32,7 @@ const PolicySentence = ({ policy }: PolicyProps) => (
   </section>
 );
 
-const PHASES = [
-  ['Failed', 'do not enforce it'],
-  ['Pending', 'have not proven it yet, or are not connected'],
-  ['Active', 'have proven it'],
-  ['Expired', 'no longer apply it'],
-] as const;
+const PHASES = ['Failed', 'Pending', 'Active', 'Expired'] as const satisfies readonly Phase[];
 
 /** Clusters by phase, and the state of each lock. */
 const InForce = ({ policy }: PolicyProps) => {
@@ -66,12 +61,12 @@ const InForce = ({ policy }: PolicyProps) => {
       ) : (
         <div className="fso-in-force">
           <ul aria-label="Clusters by phase">
-            {PHASES.filter(([phase]) => phases[phase] > 0).map(([phase, does]) => (
+            {PHASES.filter((phase) => phases[phase] > 0).map((phase) => (
               <li key={phase}>
                 <Link from="/policies/$" search={{ tab: 'clusters', phase }}>
                   {formatNumber(phases[phase])} {phase.toLowerCase()}
                 </Link>{' '}
-                <span className="fso-muted">{does}</span>
+                <span className="fso-muted">{describeClusters(phase, phases[phase])}</span>
               </li>
             ))}
           </ul>
