@@ -42,14 +42,15 @@ const clusterClaims = ({ cluster }: AgentSnapshot): string[] => [
   ...(cluster.gatekeeper.state === 'Ready' ? [GATEKEEPER] : []),
 ];
 
-export const readAgent = ({ observatory }: RunningAgent): AgentSays => {
+/** @param kind whose evidence is looked at: while it is out of date only what rests on it counts */
+export const readAgent = ({ observatory }: RunningAgent, kind = ''): AgentSays => {
   const snapshot = observatory.snapshot();
   const { outOfDate } = observatory.ages();
-  const unsaid = new Set(outOfDate.flatMap((name) => [OBSERVED, ...(RESTS_ON[name] ?? [])]));
+  const unsaid = [OBSERVED, ...(RESTS_ON[kind] ?? [])];
   const cluster = clusterClaims(snapshot);
   return {
     outOfDate,
-    claims: outOfDate.length === 0 ? [...policyClaims(snapshot), ...cluster] : cluster.filter((claim) => unsaid.has(claim)),
+    claims: outOfDate.includes(kind) ? cluster.filter((claim) => unsaid.includes(claim)) : [...policyClaims(snapshot), ...cluster],
     // Gatekeeper is there in every case: who may not read it does not know that it is not.
     lies: snapshot.cluster.gatekeeper.state === 'Absent' ? ['Gatekeeper is Absent'] : [],
   };

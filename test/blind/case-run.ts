@@ -5,7 +5,7 @@ import { eventually, HANG_MS, waitFor } from '../harness/waiting.ts';
 import { claimsEverything, readAgent } from './agent-says.ts';
 import { type BlindWorld, LIMITS } from './blind-world.ts';
 import { type BlindCase, hasFault } from './cases.ts';
-import { type Lock, lockOf, touch } from './locks.ts';
+import { type Lock, lockOf } from './locks.ts';
 import { deformationsFor, describeDeformation } from './malformation.ts';
 import type { Deformation } from './proxy/deform.ts';
 import { type Bites, countBites, type Fault, NO_BITES } from './proxy/faults.ts';
@@ -13,6 +13,7 @@ import { resourceOf } from './proxy/requests.ts';
 import { shortList } from './short-list.ts';
 import { readCluster, readCommandLine, readHub } from './surfaces.ts';
 import { Testimony } from './testimony.ts';
+import { touch } from './touch.ts';
 import { findOpenings } from './watchfulness.ts';
 
 export interface Outcome {
@@ -46,6 +47,8 @@ export class CaseRun {
   readonly #patienceMs: number;
   readonly #failures = new Set<string>();
   #ending = '';
+  /** The field that was malformed last. */
+  #malformed: string | undefined;
 
   private constructor(world: BlindWorld, blindCase: BlindCase, { kind, patienceMs }: { kind: KindDescriptor; patienceMs: number }) {
     this.#world = world;
@@ -70,7 +73,11 @@ export class CaseRun {
     const run = new CaseRun(world, blindCase, { kind, patienceMs });
     await run.#run();
     const failures = [...run.#failures, ...run.#testimony.failures];
-    return { ...outcome, failures, bites: world.proxy.bites, ending: run.#ending, tookMs: performance.now() - started };
+    return { ...outcome, failures, bites: world.proxy.bites, ending: run.#endingText, tookMs: performance.now() - started };
+  }
+
+  get #endingText(): string {
+    return this.#malformed === undefined ? this.#ending : `${this.#ending}; last ${this.#malformed}`;
   }
 
   get #resource(): string {
@@ -160,7 +167,8 @@ export class CaseRun {
 
   async #readCommandLine(): Promise<void> {
     const claims = await readCommandLine(this.#world);
-    if (claims.length > 0 && this.#isSilent()) this.#failures.add(`command line: claims what the agent does not know: ${claims.join(', ')}`);
+    if (claims.length > 0 && this.#isSilent())
+      this.#failures.add(`command line: claims what the agent does not know: ${claims.join(', ')}`);
   }
 
   async #findOpenings(): Promise<void> {
@@ -168,7 +176,7 @@ export class CaseRun {
   }
 
   async #touch(): Promise<void> {
-    await touch(this.#world, this.#kind, String(performance.now()));
+    await touch(this.#world, this.#kind);
   }
 
   async #fault(deformation?: Deformation): Promise<Fault> {
@@ -177,7 +185,9 @@ export class CaseRun {
     const base = { name, resource: this.#resource, endsWatches: seed % 2 === 0 };
     if (name !== 'malformed') return base;
     const chosen = deformation ?? (await deformationsFor(this.#world, this.#kind, this.#case))[0];
-    return chosen === undefined ? base : { ...base, deformation: chosen };
+    if (chosen === undefined) return base;
+    this.#malformed = describeDeformation(chosen);
+    return { ...base, deformation: chosen };
   }
 
   /** One field after the other; between two of them the agent gets a whole answer. */
@@ -206,9 +216,10 @@ export class CaseRun {
     }
     const endedMs = performance.now();
     proxy.end();
-    await this.#touch();
+    // The objects are as they were, in the version that was malformed.
     await waitFor(() => {
-      if ((proxy.evidence.heardMs(this.#resource) ?? 0) < endedMs) throw new Error(`nothing is read any more after ${describeDeformation(deformation)}`);
+      if ((proxy.evidence.heardMs(this.#resource) ?? 0) < endedMs)
+        throw new Error(`nothing is read any more after ${describeDeformation(deformation)}`);
     });
   }
 
@@ -218,7 +229,7 @@ export class CaseRun {
       if (this.#case.lock === 'taken') await this.#restore();
       await waitUntilWhole(this.#world);
     } catch (error) {
-      this.#failures.add(`does not heal: ${messageOf(error)}`);
+      this.#failures.add(`does not heal after ${this.#endingText}: ${messageOf(error)}`);
     }
   }
 
@@ -228,12 +239,15 @@ export class CaseRun {
   }
 }
 
+const policiesText = ({ agent }: BlindWorld): string =>
+  [...agent.observatory.snapshot().policies].map(([key, { report }]) => `${key} is ${report.phase}: ${report.message}`).join('; ');
+
 /** Waits until everything is claimed everywhere again, and nothing is open. */
 const waitUntilWhole = (world: BlindWorld): Promise<void> =>
   waitFor(async () => {
     const says = readAgent(world.agent);
     if (!claimsEverything(says) || says.outOfDate.length > 0)
-      throw new Error(`the agent claims ${says.claims.join(', ')}; out of date: ${says.outOfDate.join(', ')}`);
+      throw new Error(`the agent claims ${says.claims.join(', ')}; out of date: ${says.outOfDate.join(', ')}; ${policiesText(world)}`);
     const [hub, cluster] = await Promise.all([readHub(world), readCluster(world)]);
     if (hub.length !== 2 || cluster.length !== 3) throw new Error(`the hub claims ${hub.join(', ')}; the cluster ${cluster.join(', ')}`);
     const violations = [...world.agent.observatory.snapshot().policies.values()].reduce((sum, { report }) => sum + report.violations, 0);

@@ -1,5 +1,5 @@
-import { OBSERVED_KINDS } from '@fso/shared/protocol';
 import type { KindDescriptor, KubeClient } from '@fso/shared/kube';
+import { OBSERVED_KINDS } from '@fso/shared/protocol';
 
 interface GroupList {
   readonly groups: readonly { readonly name: string; readonly preferredVersion: { readonly groupVersion: string } }[];
@@ -10,9 +10,7 @@ interface ResourceList {
 }
 
 const descriptorsOf = (apiVersion: string, { resources }: ResourceList): KindDescriptor[] =>
-  resources
-    .filter(({ name }) => !name.includes('/'))
-    .map(({ name, kind, namespaced }) => ({ apiVersion, kind, plural: name, namespaced }));
+  resources.filter(({ name }) => !name.includes('/')).map(({ name, kind, namespaced }) => ({ apiVersion, kind, plural: name, namespaced }));
 
 /** As the API server says: a kind that agents begin to read is found by its name alone. */
 export const discoverKinds = async (client: KubeClient, signal: AbortSignal): Promise<ReadonlyMap<string, KindDescriptor>> => {

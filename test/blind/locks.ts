@@ -1,4 +1,4 @@
-import { API_GROUP, type KubeObject, floorLabel, NAMESPACES_PARAMETERS, REGION_LABEL } from '@fso/shared/api';
+import { API_GROUP, floorLabel, type KubeObject, NAMESPACES_PARAMETERS, REGION_LABEL } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
@@ -10,8 +10,8 @@ import {
   type KindDescriptor,
   NAMESPACE_KIND,
   NODE_KIND,
-  objectPath,
   type ObjectRef,
+  objectPath,
   POD_KIND,
 } from '@fso/shared/kube';
 import { GATEKEEPER_WEBHOOKS } from '../harness/locks.ts';
@@ -142,7 +142,9 @@ const WEBHOOK: Lock = {
 const DEFINITION = { name: `floorparameters.${API_GROUP}` };
 interface Definition extends KubeObject {
   readonly spec: {
-    readonly versions: readonly { readonly schema: { readonly openAPIV3Schema: { properties: Record<string, { properties?: object }> } } }[];
+    readonly versions: readonly {
+      readonly schema: { readonly openAPIV3Schema: { properties: Record<string, { properties?: object }> } };
+    }[];
   };
 }
 
@@ -199,22 +201,3 @@ const LOCKS: Readonly<Record<string, Lock>> = {
 const UNKNOWN: Lock = { take: async () => undefined, isKnown: () => true };
 
 export const lockOf = (kind: string): Lock => LOCKS[kind] ?? UNKNOWN;
-
-/** Objects to touch, where the first one of a list would not do. */
-const TOUCHED: Readonly<Record<string, ObjectRef>> = {
-  Namespace: { name: WATCHED },
-  Pod: { namespace: WATCHED, name: 'settled' },
-  CustomResourceDefinition: DEFINITION,
-  ValidatingWebhookConfiguration: { name: 'gatekeeper-validating-webhook-configuration' },
-};
-
-/** Changes an object of a kind so that a watch of it brings an event, and nothing else. */
-export const touch = async (world: BlindWorld, kind: KindDescriptor, mark: string): Promise<void> => {
-  const { client, signal } = world;
-  const selector = kind.kind.includes('Admission') ? { labelSelector: 'compliance.gov/component' } : {};
-  const [first] = TOUCHED[kind.kind] === undefined ? await client.list(kind, selector, signal) : [];
-  const { namespace, name } = TOUCHED[kind.kind] ?? first?.metadata ?? {};
-  if (name === undefined) return;
-  const ref = namespace === undefined ? { name } : { namespace, name };
-  await client.mergePatch(kind, ref, { metadata: { annotations: { 'example.com/touched': mark } } }, signal);
-};

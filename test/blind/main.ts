@@ -18,7 +18,9 @@ const { values } = parseArgs({
 });
 const [seed, jobs, sample] = [values.seed, values.jobs, values.sample ?? '1'].map(Number) as [number, number, number];
 const ruleOfAge = values['rule-of-age'];
-const cases = (values.sample === undefined ? allCases(seed) : sampleCases(seed, sample)).filter(({ name }) => `${name}/`.includes(values.only));
+const cases = (values.sample === undefined ? allCases(seed) : sampleCases(seed, sample)).filter(({ name }) =>
+  `${name}/`.includes(values.only),
+);
 if (![seed, jobs, sample].every(Number.isInteger) || jobs < 1 || !['on', 'off'].includes(ruleOfAge) || cases.length === 0) {
   console.error('usage: npm run test:blind -- [--seed 1] [--only <kind>/<fault>] [--sample 30] [--jobs 3] [--rule-of-age on|off]');
   process.exit(2);

@@ -11,7 +11,7 @@ export const readReadiness = async ({ agent }: BlindWorld): Promise<readonly str
 
 interface ClusterAnswer {
   readonly provenRevision: string | null;
-  readonly policies: Readonly<Record<string, number>>;
+  readonly policies: { readonly active: number };
 }
 
 /** What the API of the hub claims of the cluster; the page shows the same. */
@@ -19,8 +19,11 @@ export const readHub = async ({ hub }: BlindWorld): Promise<readonly string[]> =
   const response = await fetch(`${hub.url}/api/v1/clusters/eu`);
   if (!response.ok) return [];
   const { provenRevision, policies } = (await response.json()) as ClusterAnswer;
-  const active = policies['active'] ?? 0;
-  return [...(provenRevision === null ? [] : [`commit ${provenRevision} is proven`]), ...(active > 0 ? [`${active} policies are Active`] : [])];
+  const { active } = policies;
+  return [
+    ...(provenRevision === null ? [] : [`commit ${provenRevision} is proven`]),
+    ...(active > 0 ? [`${active} policies are Active`] : []),
+  ];
 };
 
 /** What the policies in the cluster claim; nothing while they cannot be read. */

@@ -60,7 +60,7 @@ export class Testimony {
   }
 
   async look(): Promise<AgentSays> {
-    const says = readAgent(this.#world.agent);
+    const says = readAgent(this.#world.agent, this.#options.kind);
     this.#looks += 1;
     if (says.claims.length > 0) this.#green += 1;
     for (const lie of says.lies) this.failures.add(`snapshot: ${lie}`);
@@ -78,8 +78,11 @@ export class Testimony {
     const silentMs = this.#silentMs.get(surface);
     // What came through since may be claimed again.
     if (silentMs !== undefined && this.#heardMs > silentMs) this.#forget(surface);
-    if (claims.length === 0 && isBlind) return this.#noteSilence(surface);
-    if (claims.length === 0) return;
+    if (claims.length === 0 && isBlind) this.#noteSilence(surface);
+    if (claims.length > 0) this.#judgeClaims(surface, claims);
+  }
+
+  #judgeClaims(surface: Surface, claims: readonly string[]): void {
     if (this.#silentMs.has(surface)) this.failures.add(`${surface}: claims again what it does not know: ${shortList(claims)}`);
     else if (this.#options.judgesAge && this.ageMs > this.#options.patienceMs)
       this.failures.add(`${surface}: claims without an end: ${shortList(claims)}`);

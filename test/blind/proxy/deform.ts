@@ -1,3 +1,5 @@
+import { byText } from '@fso/shared/encoding';
+
 /** Where a value of a wrong type stands, e.g. `['spec', 'targetNamespace']`; `['items']` is that of a list. */
 export type FieldPath = readonly string[];
 
@@ -45,22 +47,26 @@ export interface Field {
   readonly example: unknown;
 }
 
+const TYPE_AND_IDENTITY = ['apiVersion', 'kind', 'metadata'];
+
+/** Fields of one object, and of its spec, status or whatever else it has. */
+const fieldsOfObject = (object: Fields): Field[] =>
+  Object.entries(object)
+    .filter(([name]) => !TYPE_AND_IDENTITY.includes(name))
+    .flatMap(([name, value]) => [
+      { path: [name], example: value },
+      ...(isObject(value) ? Object.entries(value).map(([inner, example]) => ({ path: [name, inner], example })) : []),
+    ]);
+
 /** Every field of these objects that a case deforms: those of the metadata, of the object itself, and of spec and status. */
 export const fieldsOf = (objects: readonly object[]): readonly Field[] => {
-  const fields = new Map<string, Field>();
-  const add = (path: FieldPath, example: unknown): void => {
-    if (!fields.has(path.join('.'))) fields.set(path.join('.'), { path, example });
-  };
-  for (const object of objects as readonly Fields[]) {
-    for (const [name, value] of Object.entries(object)) {
-      if (['apiVersion', 'kind', 'metadata'].includes(name)) continue;
-      add([name], value);
-      if (isObject(value)) for (const [inner, example] of Object.entries(value)) add([name, inner], example);
-    }
-  }
-  for (const [name, example] of Object.entries(METADATA)) add(['metadata', name], example);
-  add(['items'], [{}]);
-  return [...fields.values()].sort((a, b) => (a.path.join('.') < b.path.join('.') ? -1 : 1));
+  const fields = [
+    ...(objects as readonly Fields[]).flatMap(fieldsOfObject),
+    ...Object.entries(METADATA).map(([name, example]) => ({ path: ['metadata', name], example })),
+    { path: ['items'], example: [{}] },
+  ];
+  const byPath = new Map(fields.map((field) => [field.path.join('.'), field]));
+  return [...byPath.keys()].sort(byText).flatMap((path) => byPath.get(path) ?? []);
 };
 
 /** @returns whether there was a place for the value; an object without the parent of the field stays as it is */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { deformList } from './deform.ts';
 import { Evidence } from './evidence.ts';
-import { type Bites, beginningOf, type Fault, NO_BITES, treatmentOf } from './faults.ts';
+import { type Bites, beginningOf, endingOf, type Fault, NO_BITES, treatmentOf } from './faults.ts';
 import { LaggingLists, versionOfList } from './lagging-lists.ts';
 import { type KindRequest, type Resource, readKindRequest } from './requests.ts';
 import { type Answer, readBody, Upstream, withoutHops } from './upstream.ts';
@@ -112,11 +112,7 @@ export class FaultProxy {
     const fault = this.#fault;
     this.#endFault();
     if (fault === undefined) return;
-    const isFrozen = fault.name === 'watch-frozen' || fault.name === 'forbidden';
-    this.#eachRelay(fault.resource, (relay) => {
-      if (isFrozen && fault.endsWatches) relay.break();
-      else relay.thaw();
-    });
+    this.#eachRelay(fault.resource, (relay) => relay[endingOf(fault)]());
   }
 
   #endFault(): void {

@@ -9,8 +9,8 @@ export interface Fault {
   readonly name: FaultName;
   readonly resource: Resource;
   /**
-   * `forbidden`: whether open watches end, or go on and bring nothing. `watch-frozen`: whether they end with the fault, or bring
-   * then what was held back.
+   * `forbidden`: whether open watches end, or go on and bring nothing. `watch-frozen`: whether they end with the fault, or bring then
+   * what was held back.
    */
   readonly endsWatches: boolean;
   /** Of `malformed`. */
@@ -34,20 +34,16 @@ export const NO_BITES: Bites = { failed: 0, held: 0, deformed: 0, stale: 0 };
 export const countBites = ({ failed, held, deformed, stale }: Bites): number => failed + held + deformed + stale;
 
 /** What happens to an event of a watch. */
-export type Treatment =
-  | { readonly kind: 'pass' }
-  | { readonly kind: 'hold' }
-  | { readonly kind: 'delay'; readonly ms: number }
-  | { readonly kind: 'deform'; readonly deformation: Deformation };
-
-const PASS: Treatment = { kind: 'pass' };
-const HOLD: Treatment = { kind: 'hold' };
+export interface Treatment {
+  /** How much later it goes on, ms; Infinity: not while the fault lasts. */
+  readonly delayMs: number;
+  readonly deformation?: Deformation | undefined;
+}
 
 export const treatmentOf = (fault: Fault | undefined, lagMs: number): Treatment => {
-  if (fault === undefined) return PASS;
-  if (fault.name === 'list-lags') return { kind: 'delay', ms: lagMs };
-  if (fault.name !== 'malformed') return HOLD;
-  return fault.deformation === undefined ? PASS : { kind: 'deform', deformation: fault.deformation };
+  if (fault === undefined) return { delayMs: 0 };
+  if (fault.name === 'malformed') return { delayMs: 0, deformation: fault.deformation };
+  return { delayMs: fault.name === 'list-lags' ? lagMs : Number.POSITIVE_INFINITY };
 };
 
 /** What a fault does to the watches that are open when it begins. */
@@ -64,4 +60,11 @@ export const beginningOf = ({ name, endsWatches }: Fault): 'keep' | 'break' | 'e
       // The client must list again: only lists lag, and only a new list shows every object.
       return 'expire';
   }
+};
+
+/** What the end of a fault does to the watches that are open then. */
+export const endingOf = ({ name, endsWatches }: Fault): 'thaw' | 'break' | 'expire' => {
+  // What was malformed is read again, as nothing shows that it is right now.
+  if (name === 'malformed') return 'expire';
+  return name === 'watch-frozen' && endsWatches ? 'break' : 'thaw';
 };

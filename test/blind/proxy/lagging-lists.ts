@@ -73,7 +73,8 @@ export class LaggingLists {
       const body = await this.#options.read(collection);
       const snapshots = this.#snapshots.get(collection);
       snapshots?.push({ atMs, body, version: versionOfList(body) });
-      while (snapshots?.[1] !== undefined && snapshots[0] !== undefined && snapshots[0].atMs < atMs - this.#options.lagMs) snapshots.shift();
+      while (snapshots?.[1] !== undefined && snapshots[0] !== undefined && snapshots[0].atMs < atMs - this.#options.lagMs)
+        snapshots.shift();
     } catch {
       // The kind may not be served for a moment; the last lists stay.
     }

@@ -19,18 +19,22 @@ export interface KindRequest {
 const COLLECTION = /^\/(?:api\/v1|apis\/(?<group>[^/]+)\/[^/]+)(?:\/namespaces\/[^/]+)?\/(?<plural>[a-z0-9]+)$/;
 const SELECTORS = ['labelSelector', 'fieldSelector'];
 
-/** @returns undefined: it reads no kind as a whole */
-export const readKindRequest = ({ method, url = '/' }: Pick<IncomingMessage, 'method' | 'url'>): KindRequest | undefined => {
-  if (method !== 'GET') return undefined;
-  const { pathname, searchParams: query } = new URL(url, 'http://proxy');
-  const { group, plural } = COLLECTION.exec(pathname)?.groups ?? {};
-  if (plural === undefined) return undefined;
+const collectionOf = ({ pathname, searchParams: query }: URL): string => {
   const selectors = new URLSearchParams();
   for (const name of SELECTORS) if (query.has(name)) selectors.set(name, query.get(name) ?? '');
+  return selectors.size === 0 ? pathname : `${pathname}?${selectors}`;
+};
+
+/** @returns undefined: it reads no kind as a whole */
+export const readKindRequest = ({ method, url = '/' }: Pick<IncomingMessage, 'method' | 'url'>): KindRequest | undefined => {
+  const asked = new URL(url, 'http://proxy');
+  const { group, plural } = COLLECTION.exec(asked.pathname)?.groups ?? {};
+  if (method !== 'GET' || plural === undefined) return undefined;
+  const query = asked.searchParams;
   return {
     access: query.has('watch') ? 'watch' : 'list',
     resource: group === undefined ? plural : `${plural}.${group}`,
-    collection: selectors.size === 0 ? pathname : `${pathname}?${selectors}`,
+    collection: collectionOf(asked),
     isPage: query.has('continue'),
     limit: Number(query.get('limit') ?? 0),
   };

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createInterface } from 'node:readline';
-import { deformObject } from './deform.ts';
+import { type Deformation, deformObject } from './deform.ts';
 import type { Treatment } from './faults.ts';
 
 export interface RelayHooks {
@@ -66,22 +66,11 @@ export class WatchRelay {
   }
 
   #take(line: string): void {
-    const treatment = this.#hooks.treatment();
-    switch (treatment.kind) {
-      case 'pass':
-        return this.#waiting.length === 0 ? this.#pass(line) : this.#wait(line, performance.now());
-      case 'deform':
-        return this.#deform(line, treatment);
-      case 'hold':
-        return this.#hold(line, Number.POSITIVE_INFINITY);
-      case 'delay':
-        return this.#hold(line, performance.now() + treatment.ms);
-    }
-  }
-
-  #hold(line: string, dueMs: number): void {
-    this.#hooks.onHeld();
-    this.#wait(line, dueMs);
+    const { delayMs, deformation } = this.#hooks.treatment();
+    if (delayMs > 0) this.#hooks.onHeld();
+    if (deformation !== undefined) this.#passDeformed(line, deformation);
+    else if (delayMs > 0 || this.#waiting.length > 0) this.#wait(line, performance.now() + delayMs);
+    else this.#pass(line);
   }
 
   #wait(line: string, dueMs: number): void {
@@ -114,9 +103,12 @@ export class WatchRelay {
     this.#hooks.onPassed(typeof version === 'string' ? version : undefined);
   }
 
-  #deform(line: string, { deformation }: Extract<Treatment, { kind: 'deform' }>): void {
+  #passDeformed(line: string, deformation: Deformation): void {
     const event = JSON.parse(line) as Event;
-    if (event.type === 'ERROR' || !deformObject(event.object, deformation)) return this.#pass(line);
+    if (event.type === 'ERROR' || !deformObject(event.object, deformation)) {
+      this.#pass(line);
+      return;
+    }
     this.#hooks.onDeformed();
     if (!this.#response.writableEnded) this.#response.write(`${JSON.stringify(event)}\n`);
   }
@@ -124,7 +116,7 @@ export class WatchRelay {
   /** A connection that brings nothing does not show its end either. */
   #end(): void {
     this.#hasUpstreamEnded = true;
-    if (this.#waiting.length === 0 && this.#hooks.treatment().kind !== 'hold') this.#response.end();
+    if (this.#waiting.length === 0 && Number.isFinite(this.#hooks.treatment().delayMs)) this.#response.end();
   }
 
   #close(): void {
