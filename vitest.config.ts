@@ -24,6 +24,7 @@ process.env['GOGC'] ??= '400';
  * attacks: test/attacks, attempts to get pods past the locks of a real control plane.
  * trust: test/trust, whom hub and agents believe: people with real identity providers, agents over real TLS, signatures
  *   beside git, ssh-keygen and gpg; hubs, agents and repositories that lie.
+ * blind: test/blind, agents from which the sight of one kind is taken.
  * e2e: test/e2e, fleet, Git, hub and agents as processes, the command line and the dashboard beside them.
  * deploy: test/deploy, images and charts on real nodes; needs root, and is not a part of npm test.
  * browser: test/browser, the dashboard in a real Chromium.
@@ -40,7 +41,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{shared,hub,agent,clusters,test}/**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'test/{integration,attacks,trust,e2e,rights,deploy,browser,release}/**'],
+          exclude: ['**/node_modules/**', 'test/{integration,attacks,trust,blind,e2e,rights,deploy,browser,release}/**'],
           setupFiles: [PROPERTIES],
           ...UNIT_LIMITS,
           expect: EXPECT,
@@ -48,7 +49,7 @@ export default defineConfig({
           isolate: false,
         },
       },
-      ...['integration', 'attacks', 'trust', 'e2e'].map((name) => ({
+      ...['integration', 'attacks', 'trust', 'blind', 'e2e'].map((name) => ({
         test: {
           name,
           include: [`test/${name}/**/*.test.ts`],

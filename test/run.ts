@@ -1,7 +1,7 @@
 /**
  * `npm test`: everything there is to prove, in one run, with one closing line `N passed, N failed`.
  *
- *   npm test                     static checks, then browser, integration, attacks, trust, unit and e2e, three at a time
+ *   npm test                     static checks, then browser, integration, attacks, trust, blind, unit and e2e, three at a time
  *   npm test -- unit integration only these
  */
 import { spawn } from 'node:child_process';
@@ -142,6 +142,7 @@ const THEN: Suites = {
   ...inParts('integration', 4),
   attacks: () => vitest('attacks'),
   trust: () => vitest('trust'),
+  blind: () => vitest('blind'),
   unit: () => vitest('unit'),
   e2e: () => vitest('e2e'),
 };
