@@ -213,7 +213,9 @@ export class Controller {
     const due = this.#throttles.due(plan, throttled, started);
     const enforcing = buildWrites(due.actions, this.#context);
     runtime.trace?.enforcing(enforcing.map(({ key }) => key));
-    this.#pool.submit([...enforcing, ...(plan.isGoverned ? this.#publish(plan, now) : [])]);
+    const { parts } = this.#observer;
+    const published = plan.isGoverned ? parts.run('status', () => this.#publish(plan, now), []) : [];
+    this.#pool.submit([...enforcing, ...published]);
     this.#observer.endRound();
     this.#malformed.look(view.malformed);
     this.#pace.charge(runtime.clock.monotonicMs() - started, this.#waiting);
@@ -225,8 +227,7 @@ export class Controller {
   #publish(plan: ClusterPlan, now: Date): readonly Write[] {
     const indexed = this.#expectProofs(plan);
     const statuses = this.#publisher.publish(plan, indexed, now);
-    const releases = this.#observer.parts.run('status', () => this.#releases(plan), []);
-    return [...releases, ...statuses];
+    return [...this.#releases(plan), ...statuses];
   }
 
   #releases(plan: ClusterPlan): readonly Write[] {
