@@ -34,6 +34,8 @@ const LOOKS_IN_SILENCE = 3;
 const SNAPSHOT_LOOKS = 10;
 /** Looks while one field is malformed. */
 const LOOKS_PER_FIELD = 5;
+/** So many that they are about as old as they may be. */
+const STALE_LISTS = 3;
 /** A control is as long as it takes to be out of date, and longer. */
 const CONTROL_MS = 1.5 * LIMITS.kindMs;
 
@@ -117,7 +119,7 @@ export class CaseRun {
 
   get #hasBitten(): boolean {
     const { bites } = this.#world.proxy;
-    return this.#case.fault === 'list-lags' ? bites.stale > 0 : countBites(bites) > 0;
+    return this.#case.fault === 'list-lags' ? bites.stale >= STALE_LISTS : countBites(bites) > 0;
   }
 
   /** The status in the cluster follows later. */

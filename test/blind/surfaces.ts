@@ -5,7 +5,7 @@ import type { BlindWorld } from './blind-world.ts';
 /** Where people read what the agent knows. */
 export type Surface = 'snapshot' | 'readiness' | 'hub' | 'cluster';
 
-/** What the agent says to whoever asks whether it is ready. */
+/** What the agent answers to a probe of its readiness. */
 export const readReadiness = async ({ agent }: BlindWorld): Promise<readonly string[]> =>
   (await fetch(`${agent.url}/readyz`)).ok ? ['/readyz is ok'] : [];
 

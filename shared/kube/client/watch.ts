@@ -20,6 +20,8 @@ export interface WatchRequest<T extends KubeObject> {
   readonly random: () => number;
   /** Longest time without a byte. Default {@link WATCH_SILENCE_MS}. */
   readonly silenceMs?: number | undefined;
+  /** Called where the client ended the watch, and not the server: it may have missed something. */
+  readonly onAbandoned?: () => void;
 }
 
 const MIN_LIFE_S = 300;
@@ -39,7 +41,7 @@ export async function* watch<T extends KubeObject>(
   request: WatchRequest<T>,
   signal: AbortSignal,
 ): AsyncGenerator<WatchEvent<T>, void, undefined> {
-  const { kind, options, resourceVersion, random, silenceMs = WATCH_SILENCE_MS } = request;
+  const { kind, options, resourceVersion, random, silenceMs = WATCH_SILENCE_MS, onAbandoned } = request;
   const seconds = Math.round(MIN_LIFE_S * (1 + random()));
   const path = collectionPath(kind, options.namespace);
   const query = {
@@ -61,6 +63,7 @@ export async function* watch<T extends KubeObject>(
     signal.throwIfAborted();
     const isOver = overdue.aborted || (error instanceof KubeConnectionError && error.timedOut);
     if (!isOver) throw error;
+    onAbandoned?.();
   }
 }
 

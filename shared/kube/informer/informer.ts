@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '../../api/index.ts';
 import { type Clock, type Logger, systemClock } from '../../runtime/index.ts';
 import { keyOfObject } from '../paths.ts';
@@ -36,8 +37,6 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   /** Resolves at the next full list. */
   #nextList = Promise.withResolvers<void>();
   #relist: () => void = () => undefined;
-  /** Whether the next full list counts also for objects whose version is known: the same one can read otherwise by another schema. */
-  #isDoubted: boolean = false;
   #synced: boolean = false;
   #served: boolean = true;
   #seenAtMs: number | undefined;
@@ -81,7 +80,6 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   }
 
   relist(signal: AbortSignal): Promise<void> {
-    this.#isDoubted = true;
     this.#relist();
     return unlessAborted(this.#nextList.promise, signal);
   }
@@ -108,9 +106,7 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
     for (const [key, previous] of [...this.#objects]) {
       if (!keys.has(key)) this.#drop(key, previous);
     }
-    const isDoubted = this.#isDoubted;
-    this.#isDoubted = false;
-    for (const object of objects) this.#upsert(object, isDoubted);
+    for (const object of objects) this.#upsert(object, !this.#isSame(object));
     this.#synced = true;
     this.#ready.resolve();
     this.#nextList.resolve();
@@ -121,12 +117,21 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
     this.#upsert(object, false);
   }
 
-  #upsert(object: T, isDoubted: boolean): void {
+  /**
+   * Whether an object is there as it is: a list can show a version that is known otherwise, by another schema, or where something between the
+   * server and this client changed what was read before.
+   */
+  #isSame(object: T): boolean {
+    return isDeepStrictEqual(this.#objects.get(keyOfObject(object)), object);
+  }
+
+  /** @param isChanged also where its version is known */
+  #upsert(object: T, isChanged: boolean): void {
     const key = keyOfObject(object);
     const version = object.metadata.resourceVersion;
     const previous = this.#objects.get(key);
     const isKnown = previous !== undefined && version !== undefined && previous.metadata.resourceVersion === version;
-    if (isKnown && !isDoubted) return;
+    if (isKnown && !isChanged) return;
     this.#objects.set(key, object);
     this.#notify(key, object, previous);
   }

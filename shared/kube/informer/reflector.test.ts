@@ -121,6 +121,28 @@ describe('reflector', () => {
     await soon(() => expect(requests).toEqual(['list', 'watch 5', 'list', 'watch 7']));
   });
 
+  it('takes from a list what differs in a version that it knows', async () => {
+    script = [
+      list('5', [object('x', '4', 'wrong'), object('y', '4', 'same')]),
+      events([gone], true),
+      list('5', [object('x', '4', 'right'), object('y', '4', 'same')]),
+    ];
+    const changes: string[] = [];
+    const informer = informers().informer(CONFIG_MAP_KIND);
+    await informer.ready(stop.signal);
+    informer.onChange((key, current, previous) => changes.push(`${key} ${previous?.data?.['value']}→${current?.data?.['value']}`));
+    await soon(() => expect(requests).toEqual(['list', 'watch 5', 'list', 'watch 5']));
+    expect(changes.slice(2)).toEqual(['a/x wrong→right']);
+  });
+
+  it('lists again after a watch that fell silent, also where that one had brought something', async () => {
+    script = [list('5', []), events([{ type: 'ADDED', object: object('x', '6') }], false), list('7', [object('y', '7')])];
+    const options = { logger, clock, random: () => 0, watchSilenceMs: 50 };
+    const informer = createInformers(client, options, stop.signal).informer(CONFIG_MAP_KIND);
+    await soon(() => expect(requests.slice(0, 4)).toEqual(['list', 'watch 5', 'list', 'watch 7']));
+    expect(informer.list().map(({ metadata }) => metadata.name)).toEqual(['y']);
+  });
+
   it('starts a list over when it expires between two pages', async () => {
     script = [list('5', [object('old', '1')], 'next'), failure(410, 'Expired'), list('6', [object('new', '2')])];
     const informer = informers().informer(CONFIG_MAP_KIND);

@@ -119,12 +119,18 @@ export class Reflector<T extends KubeObject> {
     const started = clock.monotonicMs();
     this.#isLive = false;
     let hasEvents: boolean = false;
-    for await (const event of watch(client, { kind, options: list, resourceVersion, random, silenceMs: waits.watchSilenceMs }, signal)) {
+    let isAbandoned: boolean = false;
+    const onAbandoned = (): void => {
+      isAbandoned = true;
+    };
+    const request = { kind, options: list, resourceVersion, random, silenceMs: waits.watchSilenceMs, onAbandoned };
+    for await (const event of watch(client, request, signal)) {
       hasEvents = true;
       this.#take(event.type, event.object);
       this.#seen();
     }
-    this.#isLive = hasEvents;
+    // A connection that fell silent brought events before it did: the next watch from there may be as silent.
+    this.#isLive = hasEvents && !isAbandoned;
     // A server that ends watches at once must not be asked in a tight loop.
     if (clock.monotonicMs() - started < BASE_MS) await this.#pause(this.#backoff.next(), signal);
   }
