@@ -1,7 +1,7 @@
 import type { RequestListener, ServerResponse } from 'node:http';
 import { SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { createInformers, createKubeClient, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
-import { type Clock, createBackoff, type Logger, listen, messageOf, systemClock } from '@fso/shared/runtime';
+import { type Clock, createBackoff, type Logger, listen, messageOf, PauseDetector, systemClock } from '@fso/shared/runtime';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { adoptGuard, bootstrapCluster, readDefinitions, whoAmI } from './bootstrap.ts';
 import { ClusterView } from './cache/index.ts';
@@ -188,6 +188,7 @@ const enforce = async (parts: AgentParts, { settings, onUninstalled }: EnforceOp
   const informers = createInformers(client, { logger, clock, random, ...waits }, signal);
   const kinds = injectionKinds(capabilities.injection);
   const view = new ClusterView({ factory: informers, kinds, clock, podListMs: limits.podListMs }, signal);
+  const pauses = readAgainAfterPauses(parts, view, signal);
   parts.status.problem = 'caches are not filled yet';
   await view.ready(signal);
   logger.info({ kubernetesVersion: capabilities.kubernetesVersion, user: trust.agent }, 'caches filled');
@@ -201,7 +202,20 @@ const enforce = async (parts: AgentParts, { settings, onUninstalled }: EnforceOp
   };
   view.namespaces.onChange(checkUninstall);
   checkUninstall();
-  await runLeaderTerms(parts, { settings, view, onUninstalled }, signal);
+  await runLeaderTerms(parts, { settings, view, pauses, onUninstalled }, signal);
+};
+
+/** After a pause of this process, also of one that does not lead, what it has read may be too old to say anything. */
+const readAgainAfterPauses = ({ config, runtime }: AgentParts, view: ClusterView, signal: AbortSignal): PauseDetector => {
+  const { clock, logger } = runtime;
+  const { limits = OBSERVATION_LIMITS } = config;
+  const pauses = new PauseDetector({ clock, lateMs: limits.pauseMs });
+  pauses.onPause((pausedMs) => {
+    logger.warn({ pausedMs: Math.round(pausedMs) }, 'this process did not run for a while: everything is read again');
+    view.restart();
+  });
+  void pauses.run(signal);
+  return pauses;
 };
 
 /** @throws Error where enforcement was removed: an agent that starts again must not put it back */

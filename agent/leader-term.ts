@@ -1,6 +1,6 @@
 import { AGENT_LEASE, ANNOTATIONS, type ClusterEvent, SYSTEM_NAMESPACE, type UninstallReport } from '@fso/shared/api';
 import { EventRecorder, NAMESPACE_KIND, runAsLeader } from '@fso/shared/kube';
-import { untilAborted } from '@fso/shared/runtime';
+import { type PauseDetector, untilAborted } from '@fso/shared/runtime';
 import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
 import { Controller } from './control/controller.ts';
@@ -33,6 +33,8 @@ export interface AgentParts {
 export interface KnownCluster {
   readonly settings: ClusterSettings;
   readonly view: ClusterView;
+  /** Of this process; the caches are read again after each. */
+  readonly pauses: PauseDetector;
   /** Called once a leader has reported that a user removes enforcement, and the request shows it. */
   readonly onUninstalled: () => void;
 }
@@ -128,8 +130,8 @@ class LeaderTerm {
       this.#firstRound.resolve(true);
     };
     const outputs = { observatory, events: this.#events, metrics };
-    const { settings, view } = this.#cluster;
-    const deps = { runtime, config, settings, view, outputs, violationTimes: this.#violationTimes, onFirstRound };
+    const { settings, view, pauses } = this.#cluster;
+    const deps = { runtime, config, settings, view, pauses, outputs, violationTimes: this.#violationTimes, onFirstRound };
     return new Controller(deps, this.#enforcing);
   }
 

@@ -7,7 +7,7 @@ import type { Malformed } from './decode.ts';
 export interface EnforcedPoliciesDeps {
   readonly policies: Informer<SovereignPolicy>;
   readonly apiServices: Informer<ApiService>;
-  /** What the cluster enforces for a policy whose spec cannot be read, by its key. */
+  /** What the cluster enforces for a policy whose spec cannot be read, by its key. Throws where that is not read yet. */
   readonly recover: (key: string) => readonly SovereignPolicySpec[];
 }
 

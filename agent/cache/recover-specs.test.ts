@@ -30,6 +30,22 @@ describe('what the cluster enforces for a policy', () => {
     ]);
   });
 
+  it('keeps a glob of the index, with the regions of its namespaces', () => {
+    const annotations = { [floorPoliciesAnnotation('deny')]: glob.key, [floorRegionsAnnotation('deny')]: 'eu-west-1' };
+    const patterns = [{ pattern: 'team-*', excluded: ['team-x'], policies: glob.key }];
+    const state = {
+      ...NOTHING,
+      namespaces: [{ metadata: { name: 'team-a', annotations } }],
+      parameters: [{ metadata: { name: 'fso-namespaces' }, spec: { patterns } }],
+    };
+    expect(recoverSpecs(glob.key, state)).toContainEqual({
+      targetNamespace: 'team-*',
+      allowedRegions: ['eu-west-1'],
+      enforcementAction: 'deny',
+      excludedNamespaces: ['team-x'],
+    });
+  });
+
   it('is nothing where nothing enforces it', () => {
     expect(recoverSpecs('team/unknown', { ...NOTHING, constraints: constraints.map(({ body }) => body as Constraint) })).toEqual([]);
   });

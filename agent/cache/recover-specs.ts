@@ -6,6 +6,7 @@ import {
   type KubeObject,
   type SovereignPolicySpec,
 } from '@fso/shared/api';
+import { sortedSet } from '../compare.ts';
 import { type Constraint, entriesOf, groupOf } from '../enforce/index.ts';
 
 /** What enforces policies in the cluster. */
@@ -43,6 +44,17 @@ const ofIndex = ({ spec }: FloorParameters, key: string): SovereignPolicySpec[] 
     .filter(([, { policies }]) => listOf(policies).includes(key))
     .map(([targetNamespace, { regions }]) => ({ targetNamespace, allowedRegions: listOf(regions), enforcementAction: 'deny' }));
 
+/** A glob of the index names no regions: those that its namespaces allow are among the policy's own. */
+const ofGlobs = ({ spec }: FloorParameters, key: string, allowedRegions: string[]): SovereignPolicySpec[] =>
+  (spec?.patterns ?? [])
+    .filter(({ policies }) => listOf(policies).includes(key))
+    .map(({ pattern, excluded }) => ({
+      targetNamespace: pattern,
+      allowedRegions,
+      enforcementAction: 'deny',
+      excludedNamespaces: [...(excluded ?? [])],
+    }));
+
 /**
  * What the cluster enforces for a policy, read back from the objects that enforce it: a constraint has all of it; else the annotations of
  * namespaces and the index of lock 1, where the regions are those that all policies of the namespace allow.
@@ -52,5 +64,10 @@ const ofIndex = ({ spec }: FloorParameters, key: string): SovereignPolicySpec[] 
 export const recoverSpecs = (key: string, { constraints, namespaces, parameters }: EnforcedState): readonly SovereignPolicySpec[] => {
   const whole = constraints.flatMap((constraint) => ofConstraint(constraint, key));
   if (whole.length > 0) return whole;
-  return [...namespaces.flatMap((namespace) => ofNamespace(namespace, key)), ...parameters.flatMap((object) => ofIndex(object, key))];
+  const named = [
+    ...namespaces.flatMap((namespace) => ofNamespace(namespace, key)),
+    ...parameters.flatMap((object) => ofIndex(object, key)),
+  ];
+  const regions = sortedSet(named.flatMap(({ allowedRegions }) => allowedRegions));
+  return [...named, ...parameters.flatMap((object) => ofGlobs(object, key, regions))];
 };

@@ -87,8 +87,6 @@ export class UnreadKindError extends Error {
   override readonly name = 'UnreadKindError';
 }
 
-const RELIST_POLL_MS = 50;
-
 /** The live state of the cluster, from which the agent plans every round. */
 export class ClusterView {
   readonly policies: Informer<SovereignPolicy>;
@@ -116,11 +114,10 @@ export class ClusterView {
   /** API groups that another server was seen to serve. */
   readonly #redirected = new Set<string>();
   readonly #malformed = new Map<string, string>();
-  readonly #signal: AbortSignal;
+  #version = 0;
   readonly #namespaceInputs = new WeakMap<Namespace, NamespaceInput>();
 
   constructor({ factory, kinds, clock, podListMs }: ClusterViewDeps, signal: AbortSignal) {
-    this.#signal = signal;
     const informers: { kind: KindDescriptor; informer: Informer<KubeObject> }[] = [];
     const read = <T extends KubeObject>(
       kind: KindDescriptor<T>,
@@ -173,12 +170,18 @@ export class ClusterView {
     };
     this.nodes.onChange(ignoreUnchanged(isSameNode, renew));
     this.apiServices.onChange((_key, current) => this.#checkApi(current));
-    const recover = (key: string) =>
-      recoverSpecs(key, {
+    const count = (): void => {
+      this.#version += 1;
+    };
+    this.#follow({ onChange: count, onWorkload: count });
+    const recover = (key: string) => {
+      this.assertRead(GEO_RESIDENCY_KIND, FLOOR_PARAMETERS_KIND, NAMESPACE_KIND);
+      return recoverSpecs(key, {
         constraints: this.constraints.list(),
         namespaces: this.namespaces.list(),
         parameters: this.parameters.list(),
       });
+    };
     this.#enforced = new EnforcedPolicies({ policies: this.policies, apiServices: this.apiServices, recover }, signal);
   }
 
@@ -199,18 +202,14 @@ export class ClusterView {
     return this.#informers.map(({ kind, informer }) => ({ kind: kind.kind as ObservedKind, informer }));
   }
 
-  /** Counts all changes of the cache: the same number says that nothing differs. */
+  /** Counts the changes that a round would see: the same number says that nothing differs. */
   get version(): number {
-    return this.#informers.reduce((sum, { informer }) => sum + informer.version, 0);
+    return this.#version;
   }
 
-  /** Lists every kind again; returns once each was seen since, or cannot be. */
-  async relistAll(clock: Clock, signal: AbortSignal): Promise<void> {
-    const from = clock.monotonicMs();
-    for (const { informer } of this.#informers) void informer.relist(signal).catch(() => undefined);
-    const isDone = ({ seenAtMs = Number.NEGATIVE_INFINITY, failure }: KindState['informer']): boolean =>
-      seenAtMs >= from || failure !== undefined;
-    while (!this.#informers.every(({ informer }) => isDone(informer))) await clock.sleep(RELIST_POLL_MS, signal);
+  /** Lists every kind again, and counts as never having seen one until then. */
+  restart(): void {
+    for (const { informer } of this.#informers) informer.restart();
   }
 
   /** @throws UnreadKindError where the API server serves one of the kinds and no list of it was ever read */
@@ -221,20 +220,25 @@ export class ClusterView {
     if (unread.length > 0) throw new UnreadKindError(`not read yet: ${unread.map(({ kind }) => kind.plural).join(', ')}`);
   }
 
-  /** A watch that another server opened may outlive the repair: everything of the group is listed again. */
+  /** What another server said of the group is no evidence, and its watches may outlive the repair. */
   #checkApi(api: (ApiService & Malformed) | undefined): void {
     if (api === undefined) return;
     const group = api.metadata.name.slice(api.metadata.name.indexOf('.') + 1);
     if (isRedirected(api)) this.#redirected.add(group);
     else if (this.#redirected.delete(group)) {
       const concerned = this.#informers.filter(({ kind }) => kind.apiVersion.startsWith(`${group}/`));
-      for (const { informer } of concerned) void informer.relist(this.#signal).catch(() => undefined);
+      for (const { informer } of concerned) informer.restart();
     }
   }
 
   /** Calls the handlers, which only ask for a new plan. @returns a function that ends the subscription */
   subscribe({ onChange, onWorkload }: ViewHandlers): () => void {
     this.#enforced.onHoldEnd(onChange);
+    return this.#follow({ onChange, onWorkload });
+  }
+
+  /** Nodes and pods change all the time in what no round looks at. */
+  #follow({ onChange, onWorkload }: ViewHandlers): () => void {
     const workload: readonly string[] = [NODE_KIND.kind, POD_KIND.kind];
     const ends = [
       ...this.#informers

@@ -1,4 +1,5 @@
 import { type ControllerMetrics, type CustomResourceDefinition, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
+import type { PauseDetector } from '@fso/shared/runtime';
 import {
   buildFinalizerWrites,
   buildWrites,
@@ -39,6 +40,8 @@ export interface ControllerDeps {
   readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs' | 'limits'>;
   readonly settings: ClusterSettings;
   readonly view: ClusterView;
+  /** Of this process. */
+  readonly pauses: PauseDetector;
   /** Receivers of the outcome of a round, beside the cluster. */
   readonly outputs: { readonly observatory: LiveObservatory; readonly events: EventSink; readonly metrics: AgentMetrics };
   readonly violationTimes: ViolationTimeStore;
@@ -83,7 +86,7 @@ export class Controller {
   readonly #pace: PlanningPace;
 
   constructor(deps: ControllerDeps, signal: AbortSignal) {
-    const { runtime, config, settings, view, outputs, violationTimes } = deps;
+    const { runtime, config, settings, view, pauses, outputs, violationTimes } = deps;
     const { client, clock, random, logger } = runtime;
     const { capabilities } = settings;
     this.#deps = deps;
@@ -95,9 +98,9 @@ export class Controller {
       outputs.observatory.notify();
       this.#wake();
     };
-    this.#observer = new Observer({ clock, logger, limits, cache: view, events: outputs.events, onChange: onObserved }, signal);
+    this.#observer = new Observer({ clock, logger, limits, cache: view, pauses, events: outputs.events, onChange: onObserved }, signal);
     const { awake, parts } = this.#observer;
-    this.#malformed = new MalformedLog(outputs.events);
+    this.#malformed = new MalformedLog(outputs.events, clock);
     this.#planner = new RoundPlanner({ view, settings, parts, events: outputs.events, tampering: this.#tampering });
     this.#context = {
       client,
@@ -158,7 +161,7 @@ export class Controller {
       failingWrites: () => this.#pool.failures().length,
       oldestProofs: () => this.#probers.oldestProofs(),
       ages: () => this.#observer.ages(),
-      lateShare: () => this.#observer.lateShare(),
+      lateShare: () => this.#deps.pauses.lateShare(),
     });
     outputs.observatory.follow(() => this.#observer.ages());
     this.#queue.add(KEY);

@@ -55,7 +55,7 @@ export const planDefinitions = ({ desired, observed, settled }: DefinitionsInput
     const { name } = body.metadata;
     const live = observed(name);
     if (live?.metadata.deletionTimestamp !== undefined) return [];
-    if (live !== undefined && isSameVersion(live.metadata, settled.get(name))) return [];
+    if (live !== undefined && isReadable(live) && isSameVersion(live.metadata, settled.get(name))) return [];
     return {
       type: 'apply',
       key: `${CRD_KIND.kind}/${name}`,
@@ -66,6 +66,9 @@ export const planDefinitions = ({ desired, observed, settled }: DefinitionsInput
       policies: [],
     };
   });
+
+/** One that cannot be decoded counts as not in force; see agent/cache/decode.ts. */
+const isReadable = ({ malformed }: CustomResourceDefinition & { readonly malformed?: string }): boolean => malformed === undefined;
 
 const isSameVersion = (live: Version, settled: Version | undefined): boolean =>
   settled !== undefined &&

@@ -1,6 +1,6 @@
 import { FakeClock } from '@fso/shared/fake-clock';
 import type { ReadFailure } from '@fso/shared/kube';
-import { OBSERVED_KINDS, type ObservedKind } from '@fso/shared/protocol';
+import { OBSERVED_KINDS, type ObservedKind, ROUND_PARTS } from '@fso/shared/protocol';
 import { describe, expect, it } from 'vitest';
 import { OBSERVATION_LIMITS } from './limits.ts';
 import { ClusterObservation } from './observation.ts';
@@ -14,8 +14,9 @@ const start = () => {
   const failures = new Map<ObservedKind, ReadFailure>();
   const silent = new Set<ObservedKind>();
   const kinds = () => OBSERVED_KINDS.map((kind) => ({ kind, informer: { seenAtMs: heard.get(kind), failure: failures.get(kind) } }));
+  let isLate = false;
   const parts = new RoundParts({ clock, onFailure: () => undefined });
-  const observation = new ClusterObservation({ clock, limits: OBSERVATION_LIMITS, kinds, parts });
+  const observation = new ClusterObservation({ clock, limits: OBSERVATION_LIMITS, kinds, parts, pauses: { isLate: () => isLate } });
   const events: { reason: string; message: string }[] = [];
   let changes = 0;
   const watch = new ObservationWatch({
@@ -33,7 +34,7 @@ const start = () => {
   };
   const round = (): void => {
     parts.begin();
-    parts.run('guard', guard, undefined);
+    for (const part of ROUND_PARTS) parts.run(part, part === 'guard' ? guard : () => undefined, undefined);
     parts.end();
   };
   const hear = (): void => {
@@ -50,7 +51,10 @@ const start = () => {
   const set = (next: typeof rounds): void => {
     rounds = next;
   };
-  return { clock, observation, watch, heard, failures, silent, events, pass, set, changes: () => changes };
+  const setLate = (late: boolean): void => {
+    isLate = late;
+  };
+  return { clock, observation, watch, setLate, heard, failures, silent, events, pass, set, changes: () => changes };
 };
 
 describe('what an agent observes', () => {
@@ -102,12 +106,12 @@ describe('what an agent observes', () => {
   });
 
   it('is unknown during a pause, and before anything was read', async () => {
-    const { observation, pass, heard } = start();
+    const { observation, pass, heard, setLate } = start();
     expect(observation.ages().outOfDate).toContain('floor');
     await pass(1);
-    observation.pause();
+    setLate(true);
     expect(observation.ages().outOfDate).toEqual(['Pause']);
-    observation.resume();
+    setLate(false);
     expect(observation.ages().outOfDate).toEqual([]);
     heard.set('Node', undefined);
     expect(observation.ages()).toMatchObject({ oldestKindMs: Number.POSITIVE_INFINITY, outOfDate: ['Node'] });

@@ -1,7 +1,7 @@
 import type { KubeObject } from '@fso/shared/api';
 import type { Informer } from '@fso/shared/kube';
 import { type Ages, OBSERVED_KINDS, type Observation, type ObservedKind, ROUND_PARTS, type RoundPart } from '@fso/shared/protocol';
-import { type Clock, listText } from '@fso/shared/runtime';
+import { type Clock, listText, type PauseDetector } from '@fso/shared/runtime';
 import { type Claim, missingEvidence } from './evidence.ts';
 import type { ObservationLimits } from './limits.ts';
 import type { RoundParts } from './round-parts.ts';
@@ -18,6 +18,7 @@ export interface ClusterObservationDeps {
   /** Every kind that is read, by informer. */
   readonly kinds: () => readonly KindState[];
   readonly parts: Pick<RoundParts, 'state'>;
+  readonly pauses: Pick<PauseDetector, 'isLate'>;
 }
 
 /** Why something is out of date, for people. */
@@ -37,20 +38,15 @@ const UNREACHABLE_SHARE = 0.5;
  */
 export class ClusterObservation {
   readonly #deps: ClusterObservationDeps;
-  #isPaused: boolean = false;
+  #hasEnded: boolean = false;
 
   constructor(deps: ClusterObservationDeps) {
     this.#deps = deps;
   }
 
-  /** Nothing counts as known until {@link resume}: the process was suspended, or the term has ended. */
-  pause(): void {
-    this.#isPaused = true;
-  }
-
-  /** Everything has been read and planned again. */
-  resume(): void {
-    this.#isPaused = false;
+  /** From now on nothing counts as known. */
+  end(): void {
+    this.#hasEnded = true;
   }
 
   /** Ages in ms; what is out of date by the agent's own limits. */
@@ -58,7 +54,7 @@ export class ClusterObservation {
     const partAges = ROUND_PARTS.map((part) => [part, this.#partAgeMs(part)] as const);
     const kindAges = OBSERVED_KINDS.map((kind) => [kind, this.#kindAgeMs(kind)] as const);
     const outOfDate: readonly Observation[] = [
-      ...(this.#isPaused ? (['Pause'] as const) : []),
+      ...(this.#hasEnded || this.#deps.pauses.isLate() ? (['Pause'] as const) : []),
       ...partAges.filter(([part, ageMs]) => ageMs > this.#partLimitMs(part)).map(([part]) => part),
       ...kindAges.filter(([, ageMs]) => ageMs > this.#deps.limits.kindMs).map(([kind]) => kind),
     ];
@@ -90,7 +86,7 @@ export class ClusterObservation {
       ...(isServerAway ? [{ id: 'APIServer', text: 'the API server is not reached' }] : []),
       ...named.map((kind) => ({ id: kind, text: this.#describeKind(kind) })),
       ...parts.map((part) => ({ id: part, text: this.#describePart(part) })),
-      ...(outOfDate.includes('Pause') ? [{ id: 'Pause', text: 'the agent was suspended and reads everything again' }] : []),
+      ...(outOfDate.includes('Pause') ? [{ id: 'Pause', text: 'the agent was suspended, or does not lead any more' }] : []),
     ];
   }
 

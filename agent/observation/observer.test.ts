@@ -1,6 +1,6 @@
 import { FakeClock } from '@fso/shared/fake-clock';
-import { OBSERVED_KINDS } from '@fso/shared/protocol';
-import { createLogger } from '@fso/shared/runtime';
+import { OBSERVED_KINDS, ROUND_PARTS } from '@fso/shared/protocol';
+import { createLogger, PauseDetector } from '@fso/shared/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OBSERVATION_LIMITS } from './limits.ts';
 import { Observer } from './observer.ts';
@@ -10,13 +10,14 @@ const logger = createLogger({ name: 'test', level: 'silent' });
 describe('an observer', () => {
   let stop: AbortController;
   let clock: FakeClock;
-  let cache: { version: number; seenAtMs: number; lists: PromiseWithResolvers<void>[] };
+  let cache: { version: number };
   let changes: number;
   let observer: Observer;
-  let running: Promise<void>;
+  let running: Promise<unknown>;
 
   const round = (): void => {
     observer.beginRound();
+    for (const part of ROUND_PARTS) observer.parts.run(part, () => undefined, undefined);
     observer.endRound();
     observer.nextLookMs(Number.POSITIVE_INFINITY);
   };
@@ -24,25 +25,21 @@ describe('an observer', () => {
   beforeEach(() => {
     stop = new AbortController();
     clock = new FakeClock();
-    cache = { version: 1, seenAtMs: clock.monotonicMs(), lists: [] };
+    cache = { version: 1 };
     changes = 0;
     const view = {
-      kinds: () => OBSERVED_KINDS.map((kind) => ({ kind, informer: { seenAtMs: cache.seenAtMs, failure: undefined } })),
+      kinds: () => OBSERVED_KINDS.map((kind) => ({ kind, informer: { seenAtMs: clock.monotonicMs(), failure: undefined } })),
       get version() {
         return cache.version;
-      },
-      relistAll: () => {
-        const list = Promise.withResolvers<void>();
-        cache.lists.push(list);
-        return list.promise;
       },
     };
     const events = { ofCluster: () => undefined };
     const onChange = (): void => {
       changes += 1;
     };
-    observer = new Observer({ clock, logger, limits: OBSERVATION_LIMITS, cache: view, events, onChange }, stop.signal);
-    running = observer.run();
+    const pauses = new PauseDetector({ clock });
+    observer = new Observer({ clock, logger, limits: OBSERVATION_LIMITS, cache: view, pauses, events, onChange }, stop.signal);
+    running = Promise.all([observer.run(), pauses.run(stop.signal)]);
     round();
   });
 
@@ -87,19 +84,22 @@ describe('an observer', () => {
   it('knows nothing after a pause until all kinds are listed and a round is planned', async () => {
     expect(observer.ages().outOfDate).toEqual([]);
     clock.stall(60_000);
-    await clock.advance(1_000);
-    expect(observer.ages().outOfDate).toContain('Pause');
-    expect(cache.lists).toHaveLength(1);
-    round();
+    // Also before the tick that shows it.
     expect(observer.ages().outOfDate).toContain('Pause');
     const before = changes;
-    cache.seenAtMs = clock.monotonicMs();
-    cache.lists[0]?.resolve();
-    await clock.advance(1);
+    await clock.advance(1_000);
     expect(changes).toBeGreaterThan(before);
+    expect(observer.ages().outOfDate).toContain('floor');
     expect(observer.confirm()).toBe(false);
     round();
     expect(observer.ages().outOfDate).toEqual([]);
+  });
+
+  it('confirms no round that did not end', () => {
+    observer.beginRound();
+    expect(observer.confirm()).toBe(false);
+    round();
+    expect(observer.confirm()).toBe(true);
   });
 
   it('leaves pauses out of how long something lasted', async () => {

@@ -1,5 +1,5 @@
 import type { Ages } from '@fso/shared/protocol';
-import { type Clock, type Logger, PauseDetector } from '@fso/shared/runtime';
+import type { Clock, Logger, PauseDetector } from '@fso/shared/runtime';
 import type { Claim } from './evidence.ts';
 import type { ObservationLimits } from './limits.ts';
 import { ClusterObservation, type KindState } from './observation.ts';
@@ -10,10 +10,8 @@ import { RoundParts } from './round-parts.ts';
 interface ObservedCache {
   /** Every kind that is read, by informer. */
   kinds(): readonly KindState[];
-  /** Counts all changes: the same number says that nothing differs. */
+  /** Counts the changes that a round would see: the same number says that nothing differs. */
   readonly version: number;
-  /** Lists every kind again; returns once each was seen since, or cannot be. */
-  relistAll(clock: Clock, signal: AbortSignal): Promise<void>;
 }
 
 export interface ObserverDeps {
@@ -21,6 +19,8 @@ export interface ObserverDeps {
   readonly logger: Logger;
   readonly limits: ObservationLimits;
   readonly cache: ObservedCache;
+  /** Of this process. */
+  readonly pauses: PauseDetector;
   readonly events: ObservationWatchDeps['events'];
   /** Called where another round may say something else. */
   readonly onChange: () => void;
@@ -36,15 +36,10 @@ export class Observer {
   readonly awake: Clock;
   readonly #deps: ObserverDeps;
   readonly #signal: AbortSignal;
-  readonly #pauses: PauseDetector;
   readonly #observation: ClusterObservation;
   readonly #watch: ObservationWatch;
-  /** Pauses after which not all kinds have been listed yet. */
-  #relists = 0;
-  /** All kinds were listed after a pause: the next round that begins ends it. */
-  #mayResume: boolean = false;
-  /** The round that ends a pause is under way. */
-  #isResuming: boolean = false;
+  /** A round has begun and not ended: one that throws on its way has said nothing. */
+  #isRunning: boolean = false;
   /** Something has changed since the last round that the version of the cache does not show. */
   #isDirty: boolean = true;
   /** Version of the cache in the last round. */
@@ -54,21 +49,21 @@ export class Observer {
   #isStarved: boolean = false;
 
   constructor(deps: ObserverDeps, signal: AbortSignal) {
-    const { clock, logger, limits, cache, events, onChange } = deps;
+    const { clock, logger, limits, cache, pauses, events, onChange } = deps;
     this.#deps = deps;
     this.#signal = signal;
-    this.#pauses = new PauseDetector({ clock, lateMs: limits.pauseMs });
-    this.awake = this.#pauses.awakeClock();
+    this.awake = pauses.awakeClock();
     this.parts = new RoundParts({ clock, onFailure: (part, error) => logger.error({ err: error, part }, 'a part of the round failed') });
-    this.#observation = new ClusterObservation({ clock, limits, kinds: () => cache.kinds(), parts: this.parts });
+    this.#observation = new ClusterObservation({ clock, limits, kinds: () => cache.kinds(), parts: this.parts, pauses });
     this.#watch = new ObservationWatch({ clock: this.awake, limits, observation: this.#observation, events, onChange });
-    this.#pauses.onPause((pausedMs) => this.#startOver(pausedMs));
   }
 
   /** Works until the signal aborts; after it nothing counts as known, as what a term found out says nothing of what comes later. */
   async run(): Promise<void> {
-    await Promise.all([this.#pauses.run(this.#signal), this.#watch.run(this.#signal)]);
-    this.#observation.pause();
+    const stop = this.#deps.pauses.onPause(() => this.#startOver());
+    await this.#watch.run(this.#signal);
+    stop();
+    this.#observation.end();
   }
 
   ages(): Ages {
@@ -85,11 +80,6 @@ export class Observer {
     return this.#watch.isShown;
   }
 
-  /** Share of the last minute's timers that were late, from 0 to 1. */
-  lateShare(): number {
-    return this.#pauses.lateShare();
-  }
-
   /** The next round may not be left out. */
   invalidate(): void {
     this.#isDirty = true;
@@ -97,7 +87,7 @@ export class Observer {
 
   /** Confirms that nothing has changed and nothing is due, so that a round would plan the same. @returns false: a round is needed */
   confirm(): boolean {
-    const isSame = !this.#isDirty && this.#deps.cache.version === this.#version;
+    const isSame = !this.#isRunning && !this.#isDirty && this.#deps.cache.version === this.#version;
     const isIdle = isSame && this.#deps.clock.monotonicMs() < this.#dueMs && !this.parts.hasFailed;
     if (isIdle) this.parts.confirm();
     return isIdle;
@@ -105,18 +95,15 @@ export class Observer {
 
   beginRound(): void {
     this.#noteStarved();
+    this.#isRunning = true;
     this.#isDirty = false;
     this.#version = this.#deps.cache.version;
-    this.#isResuming = this.#mayResume;
-    this.#mayResume = false;
     this.parts.begin();
   }
 
   endRound(): void {
+    this.#isRunning = false;
     this.parts.end();
-    if (!this.#isResuming || this.#relists > 0) return;
-    this.#observation.resume();
-    this.#watch.look();
   }
 
   /** @param dueInMs until a round is due because of the time alone @returns ms until the next look */
@@ -131,25 +118,16 @@ export class Observer {
   }
 
   #noteStarved(): void {
-    const isStarved = this.lateShare() > STARVED_SHARE;
-    if (isStarved && !this.#isStarved)
-      this.#deps.logger.warn({ lateShare: this.lateShare() }, 'this process gets too little processor time');
+    const lateShare = this.#deps.pauses.lateShare();
+    const isStarved = lateShare > STARVED_SHARE;
+    if (isStarved && !this.#isStarved) this.#deps.logger.warn({ lateShare }, 'this process gets too little processor time');
     this.#isStarved = isStarved;
   }
 
-  /** After a pause nothing is known until all kinds are listed and a round is planned again. */
-  #startOver(pausedMs: number): void {
-    const { clock, logger, cache } = this.#deps;
-    logger.warn({ pausedMs: Math.round(pausedMs) }, 'this process did not run for a while: everything is read again');
-    this.#observation.pause();
-    this.#relists += 1;
-    const done = (): void => {
-      this.#relists -= 1;
-      this.#mayResume = this.#relists === 0;
-      this.invalidate();
-      this.#deps.onChange();
-    };
-    // It rejects once the term has ended.
-    cache.relistAll(clock, this.#signal).then(done, () => undefined);
+  /** After a pause nothing counts as known until all kinds are listed and a round is planned again. */
+  #startOver(): void {
+    this.parts.forget();
+    this.invalidate();
+    this.#deps.onChange();
   }
 }

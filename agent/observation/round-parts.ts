@@ -1,4 +1,4 @@
-import { ROUND_PARTS, type RoundPart } from '@fso/shared/protocol';
+import type { RoundPart } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
 
 /** How a part of a round last ended well. */
@@ -43,6 +43,8 @@ export class RoundParts {
   run<T>(part: RoundPart, work: () => T, otherwise: T): T {
     const { clock, onFailure } = this.#deps;
     const began = clock.monotonicMs();
+    // The time of a piece within a piece counts once.
+    const before = this.#tookMs.get(part) ?? 0;
     try {
       return work();
     } catch (error) {
@@ -50,16 +52,15 @@ export class RoundParts {
       this.#errors.set(part, error instanceof Error ? error.message : String(error));
       return otherwise;
     } finally {
-      this.#tookMs.set(part, (this.#tookMs.get(part) ?? 0) + clock.monotonicMs() - began);
+      this.#tookMs.set(part, before + clock.monotonicMs() - began);
     }
   }
 
-  /** Ends a round that ran all parts. */
+  /** Ends a round: the parts that it ran are as old as its begin. */
   end(): void {
-    for (const part of ROUND_PARTS) {
+    for (const [part, tookMs] of this.#tookMs) {
       const error = this.#errors.get(part);
-      const before = this.#states.get(part) ?? { startedAtMs: undefined, tookMs: 0, error };
-      const tookMs = this.#tookMs.get(part) ?? 0;
+      const before = this.state(part);
       this.#states.set(part, error === undefined ? { startedAtMs: this.#startedAtMs, tookMs, error } : { ...before, error });
     }
   }
@@ -71,6 +72,12 @@ export class RoundParts {
       if (state.error === undefined) this.#states.set(part, { ...state, startedAtMs: this.#startedAtMs });
   }
 
+  /** Nothing counts as having run. */
+  forget(): void {
+    this.#states.clear();
+  }
+
+  /** Whether a part failed in the last round. */
   get hasFailed(): boolean {
     return [...this.#states.values()].some(({ error }) => error !== undefined);
   }

@@ -1,22 +1,30 @@
+import type { Clock } from '@fso/shared/runtime';
 import type { EventSink } from './event-sink.ts';
 
 /** More at a time than this are one event. */
 const MAX_EVENTS = 20;
+/** An object that is malformed again and again is told once in this time. */
+const REPEAT_MS = 600_000;
 
 /** Tells once of each object in which something cannot be read. */
 export class MalformedLog {
   readonly #events: Pick<EventSink, 'ofCluster'>;
-  readonly #told = new Map<string, string>();
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
+  /** When each object was told, by its key; monotonic ms. */
+  readonly #toldAtMs = new Map<string, number>();
 
-  constructor(events: Pick<EventSink, 'ofCluster'>) {
+  constructor(events: Pick<EventSink, 'ofCluster'>, clock: Pick<Clock, 'monotonicMs'>) {
     this.#events = events;
+    this.#clock = clock;
   }
 
   /** @param malformed what cannot be read, by `Kind/key` of the object */
   look(malformed: ReadonlyMap<string, string>): void {
-    for (const key of this.#told.keys()) if (!malformed.has(key)) this.#told.delete(key);
-    const fresh = [...malformed].filter(([key, problem]) => this.#told.get(key) !== problem);
-    for (const [key, problem] of fresh) this.#told.set(key, problem);
+    if (malformed.size === 0 && this.#toldAtMs.size === 0) return;
+    const now = this.#clock.monotonicMs();
+    for (const [key, atMs] of this.#toldAtMs) if (!malformed.has(key) && now - atMs >= REPEAT_MS) this.#toldAtMs.delete(key);
+    const fresh = [...malformed].filter(([key]) => !this.#toldAtMs.has(key));
+    for (const [key] of fresh) this.#toldAtMs.set(key, now);
     for (const [key, problem] of fresh.slice(0, MAX_EVENTS)) this.#tell(`${key} cannot be read: ${problem}`);
     if (fresh.length > MAX_EVENTS) this.#tell(`${fresh.length - MAX_EVENTS} more objects cannot be read`);
   }

@@ -46,6 +46,8 @@ import { type LockTwoFacts, lockTwoFacts, NO_LOCK_TWO, planLockTwo } from './pla
 export interface ClusterPlan extends LockTwoFacts {
   /** Whether the policies were ever planned; else nothing follows from `policies` and `governance`. */
   readonly isGoverned: boolean;
+  /** Whether placement injection is as it is wanted. */
+  readonly isInjectionInPlace: boolean;
   readonly policies: readonly PolicyInput[];
   readonly governance: Governance;
   /** Of the floor and of its guard. */
@@ -97,6 +99,8 @@ interface Governed {
   readonly policies: readonly PolicyInput[];
   readonly governance: Governance;
   readonly namespaces: readonly Action[];
+  /** Namespaces whose labels are not yet what they should be. */
+  readonly unapplied: ReadonlySet<string>;
 }
 
 /**
@@ -113,8 +117,10 @@ export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date
   const { governance, policies, namespaces, isGoverned } = governed;
   const planned = <T>(part: RoundPart, plan: () => T, otherwise: T): T => parts.run(part, isGoverned ? plan : failUngoverned, otherwise);
   const index = planned('index', () => planIndexPart(view, governance, settings), undefined) ?? unknownParameters(governance);
-  const injection = planned('injection', () => planInjectionPart(view, settings, governed), []);
-  const gatekeeper = planned('gatekeeper', () => planLockTwo(view, settings, governance), []);
+  const injecting = planned('injection', () => planInjectionPart(view, settings, governed), undefined);
+  const injection = injecting ?? [];
+  const lockTwo = planned('gatekeeper', () => planLockTwo(view, settings, governance), undefined);
+  const gatekeeper = lockTwo ?? [];
   const injectable = isInjectionServed(view);
   const present = presentIn(view);
   const uids = uidsOf(view, governance, previous?.uids);
@@ -137,8 +143,13 @@ export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date
   const record = isWhole ? parts.run('foundation', () => planRecord(view, present, text), []) : [];
   return {
     ...actions,
-    ...parts.run('gatekeeper', () => lockTwoFacts(view, settings, governance, gatekeeper), NO_LOCK_TWO),
+    ...parts.run(
+      'gatekeeper',
+      () => (lockTwo === undefined ? NO_LOCK_TWO : lockTwoFacts(view, settings, governance, lockTwo)),
+      NO_LOCK_TWO,
+    ),
     isGoverned,
+    isInjectionInPlace: injecting?.length === 0,
     policies,
     governance,
     floorWhole: floor.isWhole,
@@ -148,7 +159,7 @@ export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date
     isIndexed: (namespace) => index.covers(namespace) && isIndexEnough(namespace, governance, view),
     namespaces: [...actions.namespaces, ...record],
     reasons: collectReasons(Object.values(actions).flat(), view),
-    unapplied: new Set(namespaces.map(({ key }) => key.slice('Namespace/'.length))),
+    unapplied: governed.unapplied,
     present,
     uids,
     injectable,
@@ -177,14 +188,16 @@ const planGoverned = (view: ClusterView, settings: PlanSettings, now: Date, prev
   const before = previous?.isGoverned === true ? previous.governance : undefined;
   const context = { previous: before, place: settings.trust, constraints: view.constraints.list() };
   const governance = planGovernance(policies, namespaces, now, context);
-  return { isGoverned: true, policies, governance, namespaces: planNamespaces(governance, namespaces, now) };
+  const actions = planNamespaces(governance, namespaces, now);
+  const unapplied = new Set(actions.map(({ key }) => key.slice('Namespace/'.length)));
+  return { isGoverned: true, policies, governance, namespaces: actions, unapplied };
 };
 
 /** What stays of the round before where the policies cannot be planned. */
 const restOf = (previous: ClusterPlan | undefined): Governed =>
   previous === undefined
-    ? { isGoverned: false, policies: [], governance: NO_GOVERNANCE, namespaces: [] }
-    : { isGoverned: previous.isGoverned, policies: previous.policies, governance: previous.governance, namespaces: [] };
+    ? { isGoverned: false, policies: [], governance: NO_GOVERNANCE, namespaces: [], unapplied: new Set() }
+    : { ...previous, namespaces: [] };
 
 const failUngoverned = (): never => {
   throw new Error('which policies govern is not known yet');

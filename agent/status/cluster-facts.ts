@@ -39,8 +39,9 @@ export interface ClusterFactsInput {
 }
 
 const gatekeeperFacts = ({ view, problems, notObserved }: ClusterFactsInput): ClusterFacts['gatekeeper'] => {
-  const problem = notObserved?.('gatekeeper') ?? problems.gatekeeper;
-  if (!view.templates.served) return { state: 'Absent', message: NO_GATEKEEPER };
+  const unknown = notObserved?.('gatekeeper');
+  const problem = unknown ?? problems.gatekeeper;
+  if (!view.templates.served && unknown === undefined) return { state: 'Absent', message: NO_GATEKEEPER };
   return problem === undefined ? { state: 'Ready' } : { state: 'NotReady', message: truncate(problem, 2_048) };
 };
 

@@ -108,7 +108,7 @@ class World {
       unlisted: this.unlisted,
       floorWhole: this.floorWhole,
       guardWhole: true,
-      injection: this.injectionInstalled ? [] : [{}],
+      isInjectionInPlace: this.injectionInstalled,
       overflow: { nodes: 0, namespaces: 0, patterns: 0 },
       enforcedConstraints: [],
       templateProblem: undefined,

@@ -1,4 +1,4 @@
-import type { SovereignPolicy } from '@fso/shared/api';
+import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
 import { NAMESPACE_KIND, NODE_KIND } from '@fso/shared/kube';
 import { type Clock, createBucket } from '@fso/shared/runtime';
 import type { Write } from '../apply/index.ts';
@@ -63,6 +63,8 @@ export class StatusPublisher {
   #found: ReadonlyMap<string, PolicyViolations> = new Map();
   /** All policies turn to NotObserved at once, and back. */
   readonly #mayTurn: () => boolean;
+  /** When each status turned last, monotonic ms. */
+  readonly #turnedAtMs = new WeakMap<SovereignPolicyStatus, number>();
   /** Those of the last round: another object says that policies came or went. */
   #outcomes: Governance['policies'] | undefined;
 
@@ -92,7 +94,7 @@ export class StatusPublisher {
     const locks = monitor.lockInput(plan, indexed);
     const { governance, unapplied } = plan;
     const { failures } = locks;
-    const injecting = { governance, unapplied, failures, served: isInjectionServed(view), installed: plan.injection.length === 0 };
+    const injecting = { governance, unapplied, failures, served: isInjectionServed(view), installed: plan.isInjectionInPlace };
     const audits = parts.run('violations', () => this.#compareAudits(plan), NO_AUDITS);
     const isUnobserved = observation.isShown();
     const round: Round = { locks, injecting, audits, isUnobserved, now };
@@ -200,11 +202,19 @@ export class StatusPublisher {
     }
     if (heldMs > 0) wake(heldMs);
     if (!write) return [];
-    if (isUnobserved(live.status) !== isUnobserved(shown) && !this.#mayTurn()) {
+    if (isUnobserved(live.status) !== isUnobserved(shown) && !this.#turns(shown)) {
       wake(TURN_MS);
       return [];
     }
     return [buildStatusWrite(live, shown, context)];
+  }
+
+  /** Whether a status may turn to NotObserved, or back, now. Where the policies cannot be read, no cache shows that it did. */
+  #turns(shown: SovereignPolicyStatus): boolean {
+    const now = this.#deps.clock.monotonicMs();
+    if (now - (this.#turnedAtMs.get(shown) ?? Number.NEGATIVE_INFINITY) < TURN_AGAIN_MS || !this.#mayTurn()) return false;
+    this.#turnedAtMs.set(shown, now);
+    return true;
   }
 
   #retain(outcomes: Governance['policies']): void {
@@ -239,6 +249,7 @@ export class StatusPublisher {
 /** Statuses a second that turn to NotObserved, or back. */
 const TURNS = 20;
 const TURN_MS = 1_000;
+const TURN_AGAIN_MS = 60_000;
 
 const NO_AUDITS: ReadonlyMap<string, AuditFacts> = new Map();
 

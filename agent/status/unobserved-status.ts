@@ -6,7 +6,13 @@ const REASON = 'NotObserved';
 const MESSAGE = 'the agent cannot see the cluster at the moment: what it proved last may not hold any more';
 
 /** Conditions that say that something holds. */
-const CLAIMS: ReadonlySet<string> = new Set([CONDITIONS.ready, CONDITIONS.floorReady, CONDITIONS.gatekeeperReady]);
+const CLAIMS: ReadonlySet<string> = new Set([
+  CONDITIONS.ready,
+  CONDITIONS.floorReady,
+  CONDITIONS.gatekeeperReady,
+  CONDITIONS.placementInjection,
+  CONDITIONS.auditAgrees,
+]);
 
 /** Whether a status says that the cluster is not observed. */
 export const isUnobserved = (status: SovereignPolicyStatus | undefined): boolean =>

@@ -225,7 +225,7 @@ class HubStream {
 
   #revisions(snapshot: AgentSnapshot): RevisionFacts {
     const { accepted } = this.#intake;
-    if (accepted === undefined) return { revision: null, provenRevision: this.#proven, verification: 'unverified' };
+    if (accepted === undefined) return { revision: null, provenRevision: this.#provenNow, verification: 'unverified' };
     const { revision, policies } = accepted;
     const generationOf = (key: string): number | undefined => this.#intake.generationOf(key);
     // While a newer revision replaces the accepted one, the last judgement stays.
@@ -235,12 +235,16 @@ class HubStream {
     const { state: verification, signer, reason } = accepted.verification;
     return {
       revision,
-      // What was proven says nothing while the cluster is not observed.
-      provenRevision: this.#deps.observatory.ages().outOfDate.length === 0 ? this.#proven : null,
+      provenRevision: this.#provenNow,
       verification,
       ...(signer !== undefined && { signer }),
       ...(reason !== undefined && { verificationReason: reason }),
     };
+  }
+
+  /** What was proven says nothing while the cluster is not observed. */
+  get #provenNow(): string | null {
+    return this.#deps.observatory.ages().outOfDate.length === 0 ? this.#proven : null;
   }
 
   async #compareDigests(signal: AbortSignal): Promise<void> {

@@ -11,17 +11,18 @@ if status.phase == nil or status.observedGeneration ~= obj.metadata.generation t
   return { status = "Progressing", message = "Waiting for the agent of this cluster" }
 end
 
-for _, condition in ipairs(status.conditions or {}) do
-  if condition.type == "Reconciling" and condition.status == "True" then
-    return { status = "Progressing", message = status.message }
-  end
-end
-
 if status.phase ~= "Failed" then
   for _, condition in ipairs(status.conditions or {}) do
     if condition.type == "Tampered" and condition.status == "True" then
       return { status = "Degraded", message = condition.message }
     end
+  end
+end
+
+-- The namespace may still come.
+for _, condition in ipairs(status.conditions or {}) do
+  if condition.type == "Reconciling" and condition.status == "True" and condition.reason == "NamespaceMissing" then
+    return { status = "Progressing", message = status.message }
   end
 end
 

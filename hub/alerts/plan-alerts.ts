@@ -104,11 +104,13 @@ interface Due {
 }
 
 /** Splits problems that do not fire yet into those that do from now on, and those that have to last longer. */
-const dueOf = (drafts: ReadonlyMap<string, AlertDraft>, { firing, pending, rules, nowMs }: AlertsInput) => {
+const dueOf = (drafts: ReadonlyMap<string, AlertDraft>, { issues, firing, pending, rules, nowMs }: AlertsInput) => {
   const outdated = outdatedPlaces(drafts, firing);
   const goesOn = (draft: AlertDraft): boolean => outdated.has(placeOf(draft));
   // What a cluster said before it went away, or says without knowing, begins nothing.
-  const mayBegin = (draft: AlertDraft): boolean => draft.isCurrent || pending.has(draft.identity) || goesOn(draft);
+  const isObserved = ({ labels: { cluster } }: AlertDraft): boolean => cluster === undefined || issues.notObserved?.has(cluster) !== true;
+  const waits = (draft: AlertDraft): boolean => pending.has(draft.identity) && isObserved(draft);
+  const mayBegin = (draft: AlertDraft): boolean => draft.isCurrent || waits(draft) || goesOn(draft);
   const due: Due[] = [];
   const waiting = new Map<string, number>();
   let nextMs = Number.POSITIVE_INFINITY;

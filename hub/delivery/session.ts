@@ -220,9 +220,12 @@ export class Session {
 
   /** Writes where an age has become too much by itself, or what a pong said could not be written at once. */
   lookAtAges(): void {
-    // While frames are under way the socket is not read: that silence is the hub's own.
-    if (!this.#isReady || this.#isNoting || this.#socket.isBusy) return;
+    if (!this.#isReady) return;
     const outOfDate = this.#observation.outOfDate();
+    // At once and without a write, which may wait for a database that is away.
+    if (outOfDate !== undefined && outOfDate.length > 0) this.#deps.ledger.suspendObservation([this.cluster]);
+    // While frames are under way the socket is not read: that silence is the hub's own.
+    if (this.#isNoting || this.#socket.isBusy) return;
     if (outOfDate === undefined || (outOfDate.length === 0) === this.#isObserved || !this.#mayNote()) return;
     this.#noteAlone(() => this.#noteObserved()).catch((err) => this.#noteWriteFailure(err));
   }
@@ -254,7 +257,7 @@ export class Session {
     });
     socket.on('pong', (data) => {
       this.#isAlive = true;
-      if (this.#observation.hear(data)) this.#deps.ledger.resumeObservation([this.cluster]);
+      if (this.#observation.hear(data) && this.#observation.outOfDate()?.length === 0) this.#deps.ledger.resumeObservation([this.cluster]);
       // Only an agent that has said hello is connected: nothing would take the word back when this stream ends.
       if (this.#isReady && this.stream.isOpen() && this.#mayNote())
         this.#noteAlone(() => this.#noteSeen()).catch((err) => this.#noteWriteFailure(err));

@@ -116,19 +116,19 @@ export interface Informer<T extends KubeObject> {
   readonly served: boolean;
   /**
    * When the kind was last seen, in ms of the monotonic clock: a whole list, an event, a bookmark, or a second answer in a row that it is
-   * not served. Undefined: never.
+   * not served. Undefined: never, or not since {@link restart}.
    */
   readonly seenAtMs: number | undefined;
   /** Undefined: the last request succeeded. */
   readonly failure: ReadFailure | undefined;
-  /** Counts the changes of objects and of {@link served}. */
-  readonly version: number;
   /** Resolves at the first full list, or once the API server has answered that there is none, or none for this client. */
   ready(signal: AbortSignal): Promise<void>;
   /** @returns a function that removes the handler. Handlers only enqueue; their errors are logged, never fatal. */
   onChange(handler: ChangeHandler<T>): () => void;
   /** Lists again from scratch; resolves when the new list is complete. */
   relist(signal: AbortSignal): Promise<void>;
+  /** Lists again, and counts as never seen until then: what was read before may be too old to say anything. */
+  restart(): void;
   /** Called when `served` changes. */
   onServed(handler: (served: boolean) => void): () => void;
 }

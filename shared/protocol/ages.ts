@@ -34,8 +34,34 @@ export type ObservedKind = (typeof OBSERVED_KINDS)[number];
 /** `Pause`: the agent was suspended, or the term of the leader has ended, and nothing is read again yet. */
 export type Observation = 'Pause' | RoundPart | ObservedKind;
 
-/** The bit of an observation is its index: a new one goes to the end. */
-const OBSERVATIONS: readonly Observation[] = ['Pause', ...ROUND_PARTS, ...OBSERVED_KINDS];
+/** The bit of each observation in a pong. They never change, as hub and agent may be of different versions. */
+const BITS: Readonly<Record<Observation, number>> = {
+  Pause: 0,
+  foundation: 1,
+  guard: 2,
+  floor: 3,
+  governance: 4,
+  index: 5,
+  injection: 6,
+  gatekeeper: 7,
+  violations: 8,
+  status: 9,
+  SovereignPolicy: 10,
+  FloorParameters: 11,
+  Namespace: 12,
+  Node: 13,
+  Pod: 14,
+  ValidatingAdmissionPolicy: 15,
+  ValidatingAdmissionPolicyBinding: 16,
+  MutatingAdmissionPolicy: 17,
+  MutatingAdmissionPolicyBinding: 18,
+  ConstraintTemplate: 19,
+  K8sGeoResidency: 20,
+  ValidatingWebhookConfiguration: 21,
+  CustomResourceDefinition: 22,
+  APIService: 23,
+};
+const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(BITS).map(([name, bit]) => [bit, name]));
 
 /** How old the evidence is that an agent's reports rest on, when it says so. */
 export interface Ages {
@@ -58,7 +84,7 @@ export const encodeAges = ({ oldestPartMs, oldestKindMs, outOfDate }: Ages): Buf
   data.writeUInt32BE(toUint32(oldestPartMs), 0);
   data.writeUInt32BE(toUint32(oldestKindMs), 4);
   const names = new Set(outOfDate);
-  const bits = OBSERVATIONS.reduce((sum, name, bit) => (names.has(name) ? sum + 2 ** bit : sum), 0);
+  const bits = Object.entries(BITS).reduce((sum, [name, bit]) => (names.has(name) ? sum + 2 ** bit : sum), 0);
   data.writeUInt32BE(bits, 8);
   return data;
 };
@@ -69,6 +95,6 @@ export const decodeAges = (data: Buffer): Ages | undefined => {
   const bits = data.readUInt32BE(8);
   const outOfDate = Array.from({ length: 32 }, (_, bit) => bit)
     .filter((bit) => Math.floor(bits / 2 ** bit) % 2 === 1)
-    .map((bit) => OBSERVATIONS[bit] ?? `bit-${bit}`);
+    .map((bit) => NAMES.get(bit) ?? `bit-${bit}`);
   return { oldestPartMs: data.readUInt32BE(0), oldestKindMs: data.readUInt32BE(4), outOfDate };
 };

@@ -7,10 +7,12 @@ let detector: PauseDetector;
 let pauses: number[];
 let stop: AbortController;
 let running: Promise<void>;
+let busyMs = 0;
 
 beforeEach(async () => {
   clock = new FakeClock();
-  detector = new PauseDetector({ clock });
+  detector = new PauseDetector({ clock, busyMs: () => busyMs });
+  busyMs = 0;
   pauses = [];
   stop = new AbortController();
   detector.onPause((pausedMs) => pauses.push(pausedMs));
@@ -93,4 +95,12 @@ it('makes a clock that leaves pauses out, before their tick comes as well', asyn
   expect(awake.monotonicMs()).toBe(suspended);
   await clock.advance(5_000);
   expect(awake.monotonicMs()).toBe(suspended + 5_000);
+});
+
+it('takes work that keeps the thread busy for no pause', async () => {
+  busyMs += 61_000;
+  clock.stall(61_000);
+  await clock.advance(10_000);
+  expect(pauses).toEqual([]);
+  expect(detector.lateShare()).toBeGreaterThan(0);
 });

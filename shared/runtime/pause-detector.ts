@@ -10,6 +10,8 @@ const WINDOW_MS = 60_000;
 interface Reading {
   readonly monotonic: number;
   readonly wall: number;
+  /** Processor time of this thread. */
+  readonly busy: number;
 }
 
 interface Tick {
@@ -22,11 +24,18 @@ export interface PauseDetectorOptions {
   readonly clock: Clock;
   /** By how many milliseconds a tick must be late to show a pause. Default 5 s. */
   readonly lateMs?: number;
+  /** Processor time that this thread has used, in ms. Default: as the system counts it. */
+  readonly busyMs?: () => number;
 }
+
+const threadMs = (): number => {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+};
 
 /** By how much the monotonic clock went on in a tick that was late. */
 const slipOf = (from: Reading | undefined, to: Reading): number =>
-  from === undefined ? 0 : Math.max(0, to.monotonic - from.monotonic - TICK_MS);
+  from === undefined ? 0 : Math.max(0, to.monotonic - from.monotonic - TICK_MS - (to.busy - from.busy));
 
 /** @returns a function that tells for how many milliseconds the process was paused since its last call */
 export const createPauseMeter = (pausedMs: () => number): (() => number) => {
@@ -46,6 +55,7 @@ export const createPauseMeter = (pausedMs: () => number): (() => number) => {
 export class PauseDetector {
   readonly #clock: Clock;
   readonly #lateMs: number;
+  readonly #busyMs: () => number;
   readonly #handlers = new Set<(pausedMs: number) => void>();
   /** Ticks of the last minute, oldest first. */
   #ticks: readonly Tick[] = [];
@@ -55,9 +65,10 @@ export class PauseDetector {
   /** When the tick that is under way began. */
   #began: Reading | undefined;
 
-  constructor({ clock, lateMs = LATE_MS }: PauseDetectorOptions) {
+  constructor({ clock, lateMs = LATE_MS, busyMs = threadMs }: PauseDetectorOptions) {
     this.#clock = clock;
     this.#lateMs = lateMs;
+    this.#busyMs = busyMs;
   }
 
   /** @param handler gets by how many milliseconds a tick was late; it must not throw @returns a function that removes the handler */
@@ -72,6 +83,11 @@ export class PauseDetector {
     return this.#pausedMs + (lateMs > this.#lateMs ? lateMs : 0);
   }
 
+  /** Whether a tick is so late already that it will show a pause. */
+  isLate(): boolean {
+    return this.#began !== undefined && this.#lateSince(this.#began, this.#read()) > this.#lateMs;
+  }
+
   /** The clock without the pauses: for how long something lasted while this process could look at it. */
   awakeClock(): Clock {
     const clock = this.#clock;
@@ -84,9 +100,7 @@ export class PauseDetector {
 
   /** The monotonic clock stands still in some pauses, and must not go backwards because of them. */
   #pausedMonotonicMs(): number {
-    const now = this.#read();
-    const isLate = this.#began !== undefined && this.#lateSince(this.#began, now) > this.#lateMs;
-    return this.#slippedMs + (isLate ? slipOf(this.#began, now) : 0);
+    return this.#slippedMs + (this.isLate() ? slipOf(this.#began, this.#read()) : 0);
   }
 
   /** Share of the ticks of the last minute that were more than a second late, from 0 to 1. */
@@ -108,7 +122,8 @@ export class PauseDetector {
     if (signal.aborted) return;
     const to = this.#read();
     const lateMs = this.#lateSince(from, to);
-    this.#ticks = [...this.#ticks.filter(({ at }) => at > to.monotonic - WINDOW_MS), { at: to.monotonic, isLate: lateMs > BUSY_MS }];
+    const isLate = to.monotonic - from.monotonic - TICK_MS > BUSY_MS;
+    this.#ticks = [...this.#ticks.filter(({ at }) => at > to.monotonic - WINDOW_MS), { at: to.monotonic, isLate }];
     this.#began = undefined;
     if (lateMs <= this.#lateMs) return;
     this.#pausedMs += lateMs;
@@ -116,12 +131,15 @@ export class PauseDetector {
     for (const handler of this.#handlers) handler(lateMs);
   }
 
-  /** A wall clock that was set back says nothing: then the monotonic one counts alone. */
+  /**
+   * Time in which this thread did not run. Work that keeps it busy makes a tick late, too, and misses nothing. A wall clock that was set back
+   * says nothing: then the monotonic one counts alone.
+   */
   #lateSince(from: Reading, to: Reading): number {
-    return Math.max(to.monotonic - from.monotonic, to.wall - from.wall) - TICK_MS;
+    return Math.max(to.monotonic - from.monotonic, to.wall - from.wall) - TICK_MS - (to.busy - from.busy);
   }
 
   #read(): Reading {
-    return { monotonic: this.#clock.monotonicMs(), wall: this.#clock.now().getTime() };
+    return { monotonic: this.#clock.monotonicMs(), wall: this.#clock.now().getTime(), busy: this.#busyMs() };
   }
 }

@@ -126,15 +126,11 @@ const changeConstraint = (
     return moveConstraint(wanted, observed, staying.length > 0);
   const entries = [...own, ...staying];
   // What it enforces is not known: it may be what the last policy of a group needs.
-  if (wanted === undefined && isMalformed(observed)) return [];
+  if (wanted === undefined && observed !== undefined && observed.spec === undefined) return [];
   const model = wanted?.body ?? observed ?? { metadata: { name: '' } };
   if (entries.length === 0) return observed === undefined ? [] : [deleteAction(observed, 'Leave')];
   return applyEntries(constraintBody(groupOf(model), entries, model.metadata.name), observed);
 };
-
-/** Whether something of it could not be read; see agent/cache/decode.ts. */
-const isMalformed = (constraint: (Constraint & { readonly malformed?: string }) | undefined): boolean =>
-  constraint?.malformed !== undefined;
 
 const applyEntries = (body: Constraint, observed: Constraint | undefined): Action[] => {
   if (observed !== undefined && readsAs(observed, body)) return [];

@@ -3,6 +3,7 @@ import { Gauge, type Registry } from 'prom-client';
 import type { Ledger } from '../../ledger/index.ts';
 import { type ClusterEntry, isProven, isRefusing } from './cluster-entry.ts';
 import type { FleetReader } from './fleet-reader.ts';
+import { isKnown } from './phases.ts';
 
 const PHASES = ['active', 'failed', 'pending', 'expired'] as const;
 const CLUSTER_STATES = ['proven', 'pending', 'refusing', 'not_observed', 'unregistered', 'disconnected', 'never_seen'] as const;
@@ -77,8 +78,10 @@ const CONDITION_BY_LOCK = [
 ] as const;
 
 /** @returns the locks that a cluster has last reported as not ready; none: it has never reported */
-const unreadyLocks = ({ record: { report } }: ClusterEntry): readonly Lock[] => {
-  if (report === null) return [];
+/** Of a cluster that is not known nothing is counted: that has a metric of its own. */
+const unreadyLocks = ({ record }: ClusterEntry): readonly Lock[] => {
+  const { report } = record;
+  if (report === null || !isKnown(record)) return [];
   const open = CONDITION_BY_LOCK.filter(([, condition]) =>
     report.conditions.some(({ type, status }) => type === condition && status !== 'True'),
   );

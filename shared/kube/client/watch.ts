@@ -28,7 +28,7 @@ const MIN_LIFE_S = 300;
 /** The client ends a watch that the server has not ended by then. */
 const OVERDUE_S = 30;
 /** Servers send a bookmark about once a minute, but promise none. */
-const WATCH_SILENCE_MS = 75_000;
+export const WATCH_SILENCE_MS = 75_000;
 
 /**
  * Streams the events since a version, until the server ends the watch after a random 5–10 min, so that watches end one by one, or the client

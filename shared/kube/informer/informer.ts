@@ -41,7 +41,8 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   #served: boolean = true;
   #seenAtMs: number | undefined;
   #failure: ReadFailure | undefined;
-  #version = 0;
+  /** Only a whole answer counts: everything before {@link restart} may be too old. */
+  #isDoubted: boolean = false;
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -61,10 +62,6 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
 
   get failure(): ReadFailure | undefined {
     return this.#failure;
-  }
-
-  get version(): number {
-    return this.#version;
   }
 
   get(key: ObjectKey): T | undefined {
@@ -147,12 +144,19 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
     if (!served) this.#ready.resolve();
     if (served === this.#served) return;
     this.#served = served;
-    this.#version += 1;
     for (const handler of [...this.#servedHandlers]) this.#call(() => handler(served));
   }
 
-  setSeen(atMs: number): void {
+  setSeen(atMs: number, isWhole: boolean): void {
+    if (this.#isDoubted && !isWhole) return;
+    this.#isDoubted = false;
     this.#seenAtMs = atMs;
+  }
+
+  restart(): void {
+    this.#isDoubted = true;
+    this.#seenAtMs = undefined;
+    this.#relist();
   }
 
   setFailure(failure: ReadFailure | undefined): void {
@@ -167,7 +171,6 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   }
 
   #notify(key: ObjectKey, current: T | undefined, previous: T | undefined): void {
-    this.#version += 1;
     for (const handler of [...this.#changeHandlers]) this.#call(() => handler(key, current, previous));
   }
 

@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../api/index.ts';
 import { type Backoff, type Clock, createBackoff, type Logger, messageOf } from '../../runtime/index.ts';
 import { listAll } from '../client/list.ts';
-import { watch } from '../client/watch.ts';
+import { WATCH_SILENCE_MS, watch } from '../client/watch.ts';
 import { isForbidden, isGone, isNotFound, KubeApiError } from '../errors.ts';
 import { collectionPath } from '../paths.ts';
 import type { InformerOptions, KindDescriptor, KubeClient, ReadFailure } from '../types.ts';
@@ -15,8 +15,8 @@ export interface ReflectorSink<T> {
   remove(object: T): void;
   /** Whether the API server serves the kind at the moment. */
   setServed(served: boolean): void;
-  /** The kind was seen. @param atMs monotonic */
-  setSeen(atMs: number): void;
+  /** The kind was seen. @param atMs monotonic @param isWhole by a list, or by the answer that there is none, and not by an event alone */
+  setSeen(atMs: number, isWhole: boolean): void;
   /** Why the last request failed; undefined: it did not. */
   setFailure(failure: ReadFailure | undefined): void;
 }
@@ -59,7 +59,7 @@ const failureOf = (error: unknown): ReadFailure => {
 /**
  * Keeps a sink equal to one kind on the server: it lists in pages, watches from the version of the list, watches again from the
  * last version after a watch ends, and lists again when that version is gone. A quiet watch looks like a dead one, and the server
- * promises no bookmarks: after a watch that brought nothing or broke, it lists.
+ * promises no bookmarks: after a watch that brought nothing it lists, and where watches break it does so as often as where they are silent.
  */
 export class Reflector<T extends KubeObject> {
   readonly #options: ReflectorOptions<T>;
@@ -72,8 +72,8 @@ export class Reflector<T extends KubeObject> {
   #newest: string | undefined;
   /** Since when lists are older than {@link #newest}, monotonic ms. */
   #outdatedSinceMs: number | undefined;
-  /** Whether the last watch brought something and ended by itself. */
-  #isLive: boolean = false;
+  /** How the last watch ended: `live` brought something and ended by itself, `silent` may have missed what came last. */
+  #ended: 'live' | 'silent' | 'broken' = 'silent';
   #listedAtMs = Number.NEGATIVE_INFINITY;
   #hasFailed: boolean = false;
   /** Aborts the current list and watch. */
@@ -90,9 +90,10 @@ export class Reflector<T extends KubeObject> {
     this.#absentBackoff = createBackoff({ baseMs, minMs: baseMs / 2, maxMs: absentRetryMs, random });
   }
 
-  /** Ends the watch and lists again. */
+  /** Ends the watch, or the wait after a failure, and lists again, whatever version was read before. */
   relist(): void {
     this.#version = undefined;
+    this.#newest = undefined;
     this.#round.abort();
   }
 
@@ -108,7 +109,7 @@ export class Reflector<T extends KubeObject> {
           this.#version = undefined;
           continue;
         }
-        await this.#pause(this.#waitAfter(error), signal);
+        await this.#pause(this.#waitAfter(error), AbortSignal.any([signal, round.signal]));
       }
     }
   }
@@ -117,7 +118,7 @@ export class Reflector<T extends KubeObject> {
     const { client, kind, list, random, waits, clock } = this.#options;
     const resourceVersion = await this.#read(signal);
     const started = clock.monotonicMs();
-    this.#isLive = false;
+    this.#ended = 'broken';
     let hasEvents: boolean = false;
     let isAbandoned: boolean = false;
     const onAbandoned = (): void => {
@@ -127,24 +128,27 @@ export class Reflector<T extends KubeObject> {
     for await (const event of watch(client, request, signal)) {
       hasEvents = true;
       this.#take(event.type, event.object);
-      this.#seen();
+      this.#backoff.reset();
+      this.#seen(false);
     }
     // A connection that fell silent brought events before it did: the next watch from there may be as silent.
-    this.#isLive = hasEvents && !isAbandoned;
+    this.#ended = hasEvents && !isAbandoned ? 'live' : 'silent';
     // A server that ends watches at once must not be asked in a tight loop.
     if (clock.monotonicMs() - started < BASE_MS) await this.#pause(this.#backoff.next(), signal);
   }
 
   /** Reads before a watch: everything, one object, or nothing. @returns the version to watch from */
   async #read(signal: AbortSignal): Promise<string> {
-    const { list, clock } = this.#options;
+    const { list, waits, clock } = this.#options;
     const { listEveryMs = 0 } = list;
-    if (this.#version !== undefined && this.#isLive) return this.#version;
-    if (this.#version !== undefined && clock.monotonicMs() - this.#listedAtMs < listEveryMs) {
-      await this.#readOne(signal);
-      return this.#version;
-    }
-    return this.#listAll(signal);
+    const { watchSilenceMs = WATCH_SILENCE_MS } = waits;
+    const listAgeMs = clock.monotonicMs() - this.#listedAtMs;
+    if (this.#version === undefined) return this.#listAll(signal);
+    // A server that ends watches, or opens none, must not be asked for everything each time.
+    if (this.#ended === 'live' || (this.#ended === 'broken' && listAgeMs < watchSilenceMs)) return this.#version;
+    if (listAgeMs >= listEveryMs) return this.#listAll(signal);
+    await this.#readOne(signal);
+    return this.#version;
   }
 
   async #listAll(signal: AbortSignal): Promise<string> {
@@ -155,7 +159,7 @@ export class Reflector<T extends KubeObject> {
     this.#newest = resourceVersion;
     this.#listedAtMs = clock.monotonicMs();
     sink.replace(items);
-    this.#seen();
+    this.#seen(true);
     return resourceVersion;
   }
 
@@ -163,7 +167,7 @@ export class Reflector<T extends KubeObject> {
     const { client, kind, list } = this.#options;
     const query = { limit: '1', labelSelector: list.labelSelector, fieldSelector: list.fieldSelector };
     await client.raw({ method: 'GET', path: collectionPath(kind, list.namespace), query }, signal);
-    this.#seen();
+    this.#seen(false);
   }
 
   /**
@@ -194,13 +198,13 @@ export class Reflector<T extends KubeObject> {
     this.#newest = newerVersion(this.#version, this.#newest);
   }
 
-  #seen(): void {
+  /** @param isWhole by a list */
+  #seen(isWhole: boolean): void {
     const { sink, clock } = this.#options;
-    this.#backoff.reset();
     this.#absentBackoff.reset();
     this.#notFoundInRow = 0;
     sink.setServed(true);
-    sink.setSeen(clock.monotonicMs());
+    sink.setSeen(clock.monotonicMs(), isWhole);
     sink.setFailure(undefined);
     if (this.#hasFailed) this.#logger.info('kind can be read again');
     this.#hasFailed = false;
@@ -215,10 +219,9 @@ export class Reflector<T extends KubeObject> {
 
   /** Handles a failure by its kind. @returns milliseconds to wait. */
   #waitAfter(error: unknown): number {
-    // A watch that broke may have missed what came last.
-    this.#isLive = false;
-    if (isGone(error)) return this.#startOver();
     if (isNotFound(error)) return this.#absent(error);
+    this.#notFoundInRow = 0;
+    if (isGone(error)) return this.#startOver();
     const retryInMs = this.#backoff.next();
     this.#failed(error, 'reading failed, trying again', { retryInMs });
     return retryInMs;
@@ -243,7 +246,7 @@ export class Reflector<T extends KubeObject> {
     this.#failed(error, 'kind is not served, checking again', { plural: kind.plural });
     sink.setServed(false);
     if (this.#notFoundInRow >= 2) {
-      sink.setSeen(clock.monotonicMs());
+      sink.setSeen(clock.monotonicMs(), true);
       sink.setFailure(undefined);
     }
     return this.#absentBackoff.next();
