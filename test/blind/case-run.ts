@@ -105,6 +105,7 @@ export class CaseRun {
     const { proxy } = this.#world;
     proxy.forgetBites();
     if (hasFault(this.#case)) await proxy.begin(await this.#fault());
+    this.#testimony.begin();
     const begunMs = performance.now();
     if (this.#case.lock === 'taken') await this.#lock.take(this.#world);
     const patienceMs = hasFault(this.#case) ? this.#patienceMs : HANG_MS;

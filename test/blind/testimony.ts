@@ -23,7 +23,7 @@ export class Testimony {
   readonly failures = new Set<string>();
   readonly #world: BlindWorld;
   readonly #options: TestimonyOptions;
-  readonly #begunMs = performance.now();
+  #begunMs = performance.now();
   /** Since when a surface claims nothing because the agent does not know the kind, ms. */
   readonly #silentMs = new Map<Surface, number>();
   readonly #looksInSilence = new Map<Surface, number>();
@@ -33,6 +33,11 @@ export class Testimony {
   constructor(world: BlindWorld, options: TestimonyOptions) {
     this.#world = world;
     this.#options = options;
+  }
+
+  /** The fault is on from here: what came through before proves nothing. */
+  begin(): void {
+    this.#begunMs = performance.now();
   }
 
   /** Of all looks at the snapshot, how many had claims: 0 to 1. */
