@@ -3,7 +3,7 @@ import { EventRecorder, NAMESPACE_KIND, runAsLeader } from '@fso/shared/kube';
 import { untilAborted } from '@fso/shared/runtime';
 import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
-import { Controller } from './controller.ts';
+import { Controller } from './control/controller.ts';
 import { linkToHub } from './hub-link.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { LiveObservatory } from './observe/index.ts';

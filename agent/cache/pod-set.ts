@@ -22,3 +22,21 @@ export class PodSet implements Iterable<Pod> {
     return this.#pods.values();
   }
 }
+
+/** The pods of the cluster, by namespace. */
+export class PodsByNamespace {
+  readonly #sets = new Map<string, PodSet>();
+
+  /** @param key of the pod in the cache @param pod undefined: it is gone */
+  set(key: ObjectKey, pod: Pod | undefined): void {
+    const namespace = key.split('/')[0] ?? '';
+    const pods = this.in(namespace).with(key, pod);
+    if (pods === PodSet.NONE) this.#sets.delete(namespace);
+    else this.#sets.set(namespace, pods);
+  }
+
+  /** The same object for as long as the pods of the namespace are the same. */
+  in(namespace: string): PodSet {
+    return this.#sets.get(namespace) ?? PodSet.NONE;
+  }
+}

@@ -31,7 +31,7 @@ import { isRedirected, WEBHOOK_CONFIGURATION_NAME } from '../enforce/index.ts';
 import type { KindState } from '../observation/index.ts';
 import type { Malformed } from './decode.ts';
 import { EnforcedPolicies, partsOfKey } from './enforced-policies.ts';
-import { PodSet } from './pod-set.ts';
+import { PodsByNamespace } from './pod-set.ts';
 import { recoverSpecs } from './recover-specs.ts';
 import {
   decodeAdmissionBinding,
@@ -53,6 +53,7 @@ import {
   reducePolicy,
   reduceWebhookConfiguration,
 } from './reduce.ts';
+import { SchemaRereads } from './schema-rereads.ts';
 
 /** Skips updates that did not change the reduced object. */
 const ignoreUnchanged =
@@ -88,9 +89,6 @@ export class UnreadKindError extends Error {
 
 const RELIST_POLL_MS = 50;
 
-/** How long an API server may go on with the schema from before a change of a CRD, ms: it follows CRDs by a watch of its own. */
-const OLD_SCHEMA_MS = 10_000;
-
 /** The live state of the cluster, from which the agent plans every round. */
 export class ClusterView {
   readonly policies: Informer<SovereignPolicy>;
@@ -113,10 +111,8 @@ export class ClusterView {
   readonly #enforced: EnforcedPolicies;
   readonly #informers: readonly { readonly kind: KindDescriptor; readonly informer: Informer<KubeObject> }[];
   readonly #byKind: ReadonlyMap<string, Informer<KubeObject>>;
-  readonly #podsByNamespace = new Map<string, PodSet>();
+  readonly #podsByNamespace = new PodsByNamespace();
   #nodesByName: NodesByName;
-  /** Lists that are still to come after a change of a CRD. */
-  readonly #rereads = new Map<Informer<KubeObject>, AbortController>();
   /** API groups that another server was seen to serve. */
   readonly #redirected = new Set<string>();
   readonly #malformed = new Map<string, string>();
@@ -139,6 +135,7 @@ export class ClusterView {
       return informer;
     };
     const owned = { labelSelector: LABELS.component };
+    const rereads = new SchemaRereads(clock, signal);
     this.policies = read(SOVEREIGN_POLICY_KIND, reducePolicy);
     this.namespaces = read<Namespace>(NAMESPACE_KIND, reduceNamespace);
     this.nodes = read(NODE_KIND, reduceNode);
@@ -162,13 +159,13 @@ export class ClusterView {
       const definition = read(CRD_KIND, reduceDefinition, { fieldSelector: `metadata.name=${plural}.${API_GROUP}` });
       definition.onChange((_key, current, previous) => {
         if (current === undefined || previous === undefined) return;
-        if (current.metadata.generation !== previous.metadata.generation) this.#readAgain(objects, clock);
+        if (current.metadata.generation !== previous.metadata.generation) rereads.readAgain(objects);
       });
       return definition;
     });
     this.#informers = informers;
     this.#byKind = new Map(informers.filter(({ kind }) => kind.kind !== CRD_KIND.kind).map(({ kind, informer }) => [kind.kind, informer]));
-    this.pods.onChange((key, current, previous) => this.#indexPod(key, current, previous));
+    this.pods.onChange((key, current) => this.#podsByNamespace.set(key, current));
     const lookUp = (): NodesByName => ({ get: (name) => this.nodes.get(name) });
     this.#nodesByName = lookUp();
     const renew = (): void => {
@@ -235,24 +232,6 @@ export class ClusterView {
     }
   }
 
-  /**
-   * An open watch brings objects as the schema was when it began, so without the fields that a newer one has, and a version that was read
-   * once is not brought again. After a change the objects are listed at once, and once more when the API server surely knows the schema.
-   */
-  #readAgain(objects: Informer<KubeObject>, clock: Clock): void {
-    this.#rereads.get(objects)?.abort();
-    const later = new AbortController();
-    this.#rereads.set(objects, later);
-    const signal = AbortSignal.any([this.#signal, later.signal]);
-    const read = async (): Promise<void> => {
-      await objects.relist(signal);
-      await clock.sleep(OLD_SCHEMA_MS, signal);
-      await objects.relist(signal);
-    };
-    // Aborted: the agent ends, or another change has the objects read.
-    void read().catch(() => undefined);
-  }
-
   /** Calls the handlers, which only ask for a new plan. @returns a function that ends the subscription */
   subscribe({ onChange, onWorkload }: ViewHandlers): () => void {
     this.#enforced.onHoldEnd(onChange);
@@ -293,7 +272,7 @@ export class ClusterView {
 
   /** The same object for as long as the pods of the namespace are the same. */
   podsIn(namespace: string): Iterable<Pod> {
-    return this.#podsByNamespace.get(namespace) ?? PodSet.NONE;
+    return this.#podsByNamespace.in(namespace);
   }
 
   /** The same object for as long as each node is in the region in which it was. */
@@ -321,13 +300,6 @@ export class ClusterView {
 
   namespaceInputs(): NamespaceInput[] {
     return this.namespaces.list().map((namespace) => memoized(this.#namespaceInputs, namespace, toNamespaceInput));
-  }
-
-  #indexPod(key: ObjectKey, current: Pod | undefined, previous: Pod | undefined): void {
-    const namespace = (current ?? previous)?.metadata.namespace ?? key.split('/')[0] ?? '';
-    const pods = (this.#podsByNamespace.get(namespace) ?? PodSet.NONE).with(key, current);
-    if (pods === PodSet.NONE) this.#podsByNamespace.delete(namespace);
-    else this.#podsByNamespace.set(namespace, pods);
   }
 }
 

@@ -164,6 +164,7 @@ class Told {
           return world.gatekeeperServed;
         },
       },
+      assertRead: () => undefined,
       mutatingPolicies: { served: true },
       mutatingBindings: { served: true },
       admissionPolicies: { list: () => [] },

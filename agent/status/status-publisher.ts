@@ -1,7 +1,9 @@
-import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
+import type { SovereignPolicy } from '@fso/shared/api';
+import { NAMESPACE_KIND, NODE_KIND } from '@fso/shared/kube';
 import { type Clock, createBucket } from '@fso/shared/runtime';
 import type { Write } from '../apply/index.ts';
 import { buildStatusWrite, type WriteContext } from '../apply/index.ts';
+import { POD_KIND } from '../cache/index.ts';
 import { isSameMap } from '../compare.ts';
 import type { Governance, PolicyInput, PolicyOutcome } from '../enforce/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
@@ -12,7 +14,6 @@ import {
   type AuditFacts,
   auditOfPolicy,
   NamespaceLabelCache,
-  type NamespaceLabels,
   NO_VIOLATIONS,
   type PolicyViolations,
   ViolationFinder,
@@ -23,9 +24,9 @@ import { clusterFacts } from './cluster-facts.ts';
 import { type InjectionInput, injectionFacts } from './injection-facts.ts';
 import type { LockMonitor } from './lock-monitor.ts';
 import type { LockInput } from './locks.ts';
-import { isProven, toReport } from './plan-status.ts';
 import { isShown, planPolicyEvents } from './policy-events.ts';
 import { SettledPolicies } from './settled-policies.ts';
+import { SnapshotCache } from './snapshot-cache.ts';
 import { daysLeft, StatusCache, type StatusResult } from './status-cache.ts';
 import { isUnobserved } from './unobserved-status.ts';
 
@@ -168,6 +169,7 @@ export class StatusPublisher {
 
   #findViolations({ governance }: ClusterPlan, now: Date): ReadonlyMap<string, PolicyViolations> {
     const { context, violationTimes } = this.#deps;
+    context.view.assertRead(NAMESPACE_KIND, NODE_KIND, POD_KIND);
     const found = this.#violations.find({
       governance,
       podsIn: (namespace) => context.view.podsIn(namespace),
@@ -279,37 +281,3 @@ const sharedInputs = ({ plan, floor, gatekeeper, failures }: LockInput, { served
   const { served: isServed, problem, outage, graceMs } = gatekeeper;
   return { floor, gatekeeper: { isServed, problem, outage, graceMs }, failures, indexed: plan.indexed, injection: { served, installed } };
 };
-
-interface SnapshotParts {
-  readonly policy: PolicyInput;
-  readonly status: SovereignPolicyStatus;
-  readonly violations: PolicyViolations;
-  readonly labels: readonly NamespaceLabels[];
-}
-
-/** The last snapshot of each policy: the same object as long as its parts are, as readers find changes by identity. */
-class SnapshotCache {
-  readonly #known = new Map<string, { readonly parts: SnapshotParts; readonly snapshot: PolicySnapshot }>();
-
-  of(parts: SnapshotParts): PolicySnapshot {
-    const { policy, status, violations, labels } = parts;
-    const known = this.#known.get(policy.key);
-    if (known !== undefined && isSameParts(known.parts, parts)) return known.snapshot;
-    const snapshot = {
-      report: toReport(policy, status, { violations, labels }),
-      generation: policy.generation,
-      observedGeneration: status.observedGeneration ?? 0,
-      proven: isProven(status) && status.observedGeneration === policy.generation,
-      violations: violations.found,
-    };
-    this.#known.set(policy.key, { parts, snapshot });
-    return snapshot;
-  }
-
-  retain(policies: Pick<ReadonlySet<string>, 'has'>): void {
-    for (const key of this.#known.keys()) if (!policies.has(key)) this.#known.delete(key);
-  }
-}
-
-const isSameParts = (a: SnapshotParts, b: SnapshotParts): boolean =>
-  a.policy === b.policy && a.status === b.status && a.violations === b.violations && a.labels === b.labels;

@@ -1,46 +1,38 @@
-import {
-  type ControllerMetrics,
-  type CustomResourceDefinition,
-  FLOOR_PARAMETERS_KIND,
-  type ReconcileResult,
-  runController,
-  WorkQueue,
-} from '@fso/shared/kube';
-import { type Allowance, createAllowance } from '@fso/shared/runtime';
+import { type ControllerMetrics, type CustomResourceDefinition, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
 import {
   buildFinalizerWrites,
   buildWrites,
   NotKeptError,
-  ParametersRenewal,
   type Write,
   type WriteContext,
   WriteEvents,
   type WriteOutcome,
   WritePool,
   WriteThrottles,
-} from './apply/index.ts';
-import type { ClusterView } from './cache/index.ts';
-import type { AgentConfig } from './config.ts';
-import { isAlert, ServerDefaults, SettledDefinitions, type WriteFailure } from './enforce/index.ts';
-import type { AgentMetrics } from './metrics.ts';
-import { OBSERVATION_LIMITS, Observer } from './observation/index.ts';
-import type { EventSink, LiveObservatory, ViolationTimeStore } from './observe/index.ts';
-import { MalformedLog, NodeMoves, reportMoves, TamperLog } from './observe/index.ts';
-import type { ClusterSettings } from './plan/index.ts';
+} from '../apply/index.ts';
+import type { ClusterView } from '../cache/index.ts';
+import type { AgentConfig } from '../config.ts';
+import { isAlert, type WriteFailure } from '../enforce/index.ts';
+import type { AgentMetrics } from '../metrics.ts';
+import { OBSERVATION_LIMITS, Observer } from '../observation/index.ts';
+import type { EventSink, LiveObservatory, ViolationTimeStore } from '../observe/index.ts';
+import { MalformedLog, TamperLog } from '../observe/index.ts';
+import type { ClusterSettings } from '../plan/index.ts';
 import {
   type ClusterPlan,
   canaryTargets,
   guardTargets,
   indexedNamespaces,
   ProbeTargets,
-  planCluster,
   UnsettledNamespaces,
   unwritableNamespaces,
-} from './plan/index.ts';
-import type { ProbeTarget } from './probe/index.ts';
-import { Probers } from './probe/index.ts';
-import type { AgentRuntime } from './runtime.ts';
-import { LockMonitor, StatusPublisher } from './status/index.ts';
+} from '../plan/index.ts';
+import type { ProbeTarget } from '../probe/index.ts';
+import { Probers } from '../probe/index.ts';
+import type { AgentRuntime } from '../runtime.ts';
+import { LockMonitor, StatusPublisher } from '../status/index.ts';
+import { PlanningPace } from './planning-pace.ts';
+import { RoundPlanner } from './round-planner.ts';
 
 export interface ControllerDeps {
   readonly runtime: AgentRuntime;
@@ -64,14 +56,6 @@ const CONCURRENCY = 16;
 /** Longest wait for the cache to show a write. */
 const ECHO_MS = 1_000;
 const LONGEST_RETRY_MS = 300_000;
-/** Least time between two rounds, or as long as a round takes: writes that went out together come back together, and so do proofs. */
-const SPACING_MS = 10;
-/** Time for rounds, in ms: enough at once for all rounds of one change among thousands of policies, then a fourth of the time. */
-const PLANNING = { burst: 1_000, perSecond: 250 } as const;
-/** While at least so many writes and proofs wait for their turn a round only adds to them: each counts as several. */
-const STORM = { size: 16, cost: 3 } as const;
-/** Most that one round counts, in ms: the next one may find what is to be put right at once. */
-const LONGEST_CHARGE = 500;
 const NO_TARGETS: ReadonlyMap<string, ProbeTarget> = new Map();
 
 /**
@@ -87,23 +71,16 @@ export class Controller {
   readonly #context: WriteContext;
   readonly #writeEvents: WriteEvents;
   readonly #tampering = new TamperLog();
-  readonly #defaults = new ServerDefaults();
-  readonly #definitions = new SettledDefinitions();
   readonly #targets = new ProbeTargets();
   readonly #unsettled = new UnsettledNamespaces();
   readonly #throttles = new WriteThrottles();
-  readonly #renewal = new ParametersRenewal();
   readonly #monitor: LockMonitor;
   readonly #publisher: StatusPublisher;
-  /** Created in the first round, from the state of the cluster then. */
-  #moves: NodeMoves | undefined;
-  #plan: ClusterPlan | undefined;
   #rounds = 0;
   readonly #observer: Observer;
   readonly #malformed: MalformedLog;
-  readonly #planning: Allowance;
-  /** When the next round may begin, monotonic ms. */
-  #restUntil = 0;
+  readonly #planner: RoundPlanner;
+  readonly #pace: PlanningPace;
 
   constructor(deps: ControllerDeps, signal: AbortSignal) {
     const { runtime, config, settings, view, outputs, violationTimes } = deps;
@@ -112,7 +89,7 @@ export class Controller {
     this.#deps = deps;
     this.#signal = signal;
     this.#queue = new WorkQueue({ clock });
-    this.#planning = createAllowance(clock, PLANNING);
+    this.#pace = new PlanningPace(clock);
     const { limits = OBSERVATION_LIMITS } = config;
     const onObserved = (): void => {
       outputs.observatory.notify();
@@ -121,10 +98,11 @@ export class Controller {
     this.#observer = new Observer({ clock, logger, limits, cache: view, events: outputs.events, onChange: onObserved }, signal);
     const { awake, parts } = this.#observer;
     this.#malformed = new MalformedLog(outputs.events);
+    this.#planner = new RoundPlanner({ view, settings, parts, events: outputs.events, tampering: this.#tampering });
     this.#context = {
       client,
       view,
-      defaults: this.#defaults,
+      defaults: this.#planner.defaults,
       onDefinition: (definition) => this.#recordDefinition(definition),
       onTookOver: (repair) => this.#writeEvents.recordRepair(repair),
     };
@@ -205,7 +183,7 @@ export class Controller {
     if (this.#rounds > 0) return;
     const now = this.#deps.runtime.clock.now();
     this.#observer.parts.begin();
-    const plan = this.#planRound(now);
+    const plan = this.#planner.plan(this.#monitor.isIndexOpen, now);
     // What is not proven is pending. The signal has aborted, so no probe goes out.
     const indexed = this.#expectProofs(plan);
     this.#publisher.publish(plan, indexed, now);
@@ -221,11 +199,7 @@ export class Controller {
   /** Asks for the next round, which waits until the time that rounds took is paid back, and a moment for what comes with what asks. */
   #wake(delayMs = 0): void {
     this.#observer.invalidate();
-    this.#queue.addAfter(KEY, Math.max(delayMs, this.#restMs()));
-  }
-
-  #restMs(): number {
-    return Math.max(this.#planning.charge(0), this.#restUntil - this.#deps.runtime.clock.monotonicMs());
+    this.#queue.addAfter(KEY, Math.max(delayMs, this.#pace.restMs));
   }
 
   #reconcile(): ReconcileResult {
@@ -234,15 +208,17 @@ export class Controller {
     const started = runtime.clock.monotonicMs();
     const now = runtime.clock.now();
     this.#observer.beginRound();
-    const plan = this.#planRound(now);
+    const plan = this.#planner.plan(this.#monitor.isIndexOpen, now);
     const throttled = { unproven: this.#monitor.unprovenCount, isProving: this.#probers.lockOne.pendingCount > 0 };
     const due = this.#throttles.due(plan, throttled, started);
     const enforcing = buildWrites(due.actions, this.#context);
     runtime.trace?.enforcing(enforcing.map(({ key }) => key));
-    this.#pool.submit([...enforcing, ...(plan.isGoverned ? this.#publish(plan, now) : [])]);
+    const { parts } = this.#observer;
+    const published = plan.isGoverned ? parts.run('status', () => this.#publish(plan, now), []) : [];
+    this.#pool.submit([...enforcing, ...published]);
     this.#observer.endRound();
     this.#malformed.look(view.malformed);
-    this.#rest(runtime.clock.monotonicMs() - started);
+    this.#pace.charge(runtime.clock.monotonicMs() - started, this.#waiting);
     this.#recordRound(plan);
     return this.#nextRound(plan, due.waitMs, now);
   }
@@ -251,8 +227,7 @@ export class Controller {
   #publish(plan: ClusterPlan, now: Date): readonly Write[] {
     const indexed = this.#expectProofs(plan);
     const statuses = this.#publisher.publish(plan, indexed, now);
-    const releases = this.#observer.parts.run('status', () => this.#releases(plan), []);
-    return [...releases, ...statuses];
+    return [...this.#releases(plan), ...statuses];
   }
 
   #releases(plan: ClusterPlan): readonly Write[] {
@@ -261,13 +236,10 @@ export class Controller {
     return buildFinalizerWrites(plan, new Set(failing.map(({ key }) => key)), this.#context);
   }
 
-  /** @param tookMs the time that a round took */
-  #rest(tookMs: number): void {
+  /** Writes and proofs that wait for their turn. In an outage most proofs are pending and none is asked for. */
+  get #waiting(): number {
     const { lockOne } = this.#probers;
-    // In an outage most proofs are pending and none is asked for.
-    const isStorm = this.#pool.waiting + (lockOne.outage === undefined ? lockOne.pendingCount : 0) >= STORM.size;
-    this.#planning.charge(Math.min(LONGEST_CHARGE, tookMs * (isStorm ? STORM.cost : 1)));
-    this.#restUntil = this.#deps.runtime.clock.monotonicMs() + Math.max(SPACING_MS, tookMs);
+    return this.#pool.waiting + (lockOne.outage === undefined ? lockOne.pendingCount : 0);
   }
 
   /** A round without the policies has nothing to say of them yet. */
@@ -275,37 +247,6 @@ export class Controller {
     if (!isGoverned) return;
     this.#rounds += 1;
     if (this.#rounds === 1) this.#deps.onFirstRound();
-  }
-
-  /** Looks at the CRDs that an earlier agent left, as soon as they can be read. */
-  #takeOverDefinitions(): void {
-    const { view, settings, outputs } = this.#deps;
-    if (!view.areDefinitionsReadable) return;
-    const message = this.#definitions.takeOver({ desired: settings.definitions, observed: (name) => view.definition(name) });
-    if (message !== undefined) outputs.events.ofCluster({ severity: 'warning', reason: 'NewerSchema', message });
-  }
-
-  #takeOver(): void {
-    if (this.#rounds === 0) this.#tampering.restore(this.#deps.view.livePolicies());
-    this.#takeOverDefinitions();
-  }
-
-  #reportMoves(): void {
-    const { view, outputs } = this.#deps;
-    this.#moves ??= new NodeMoves(view.parameters.list());
-    reportMoves(this.#moves.find(view.nodes.list()), outputs.events);
-  }
-
-  #planRound(now: Date): ClusterPlan {
-    const { view, settings } = this.#deps;
-    const { parts } = this.#observer;
-    parts.run('foundation', () => this.#takeOver(), undefined);
-    parts.run('violations', () => this.#reportMoves(), undefined);
-    const renewedAt = this.#renewal.due(this.#monitor.isIndexOpen, now);
-    const learnt = { defaults: this.#defaults, settledDefinitions: this.#definitions, renewedAt };
-    const plan = planCluster(view, { ...settings, ...learnt }, now, { previous: this.#plan, parts });
-    this.#plan = plan;
-    return plan;
   }
 
   /** @returns namespaces that lock 1 enforces by its index */
@@ -326,18 +267,16 @@ export class Controller {
   #nextRound({ governance }: ClusterPlan, throttledMs: number | undefined, now: Date): ReconcileResult {
     const changeMs = governance.nextChangeAt && governance.nextChangeAt.getTime() - now.getTime() + 1;
     const settledMs = this.#unsettled.nextMs(this.#deps.runtime.clock.monotonicMs());
-    const others = [throttledMs, changeMs, settledMs, this.#tampering.endsInMs(now), this.#renewal.waitMs(now)];
+    const others = [throttledMs, changeMs, settledMs, this.#tampering.endsInMs(now), this.#planner.renewalWaitMs(now)];
     const waits = [...this.#monitor.gracesLeftMs(), ...others.filter((ms) => ms !== undefined)];
-    const dueInMs = Math.min(MAX_TIMER_MS, Math.max(1, this.#restMs(), Math.min(...waits)));
+    const dueInMs = Math.min(MAX_TIMER_MS, Math.max(1, this.#pace.restMs, Math.min(...waits)));
     return { requeueAfterMs: this.#observer.nextLookMs(dueInMs) };
   }
 
   /** A CRD as a write left it: what its schema kept from being written can be now. */
   #recordDefinition(definition: CustomResourceDefinition): void {
-    this.#definitions.recordWrite(definition);
-    const { kind } = definition.spec.names;
-    this.#pool.retryKind(kind);
-    if (kind === FLOOR_PARAMETERS_KIND.kind) this.#renewal.noteDefinition(this.#deps.runtime.clock.now());
+    this.#planner.recordDefinition(definition, this.#deps.runtime.clock.now());
+    this.#pool.retryKind(definition.spec.names.kind);
   }
 
   #recordSuccess(write: Write, outcome: WriteOutcome): void {
@@ -351,7 +290,7 @@ export class Controller {
 
   #recordFailure(write: Write, failure: WriteFailure, error: unknown): void {
     // Its CRD has changed since the last write.
-    if (error instanceof NotKeptError) this.#definitions.forgetWrite(error.kind);
+    if (error instanceof NotKeptError) this.#planner.forgetDefinition(error.kind);
     this.#writeEvents.recordFailure(write, failure, error);
     this.#deps.runtime.trace?.wrote(write.key, true);
     this.#wake();

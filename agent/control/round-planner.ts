@@ -1,0 +1,73 @@
+import { type CustomResourceDefinition, FLOOR_PARAMETERS_KIND, type KindDescriptor } from '@fso/shared/kube';
+import { ParametersRenewal } from '../apply/index.ts';
+import type { ClusterView } from '../cache/index.ts';
+import { ServerDefaults, SettledDefinitions } from '../enforce/index.ts';
+import type { RoundParts } from '../observation/index.ts';
+import type { EventSink, TamperLog } from '../observe/index.ts';
+import { NodeMoves, reportMoves } from '../observe/index.ts';
+import { type ClusterPlan, type ClusterSettings, planCluster } from '../plan/index.ts';
+
+export interface RoundPlannerDeps {
+  readonly view: ClusterView;
+  readonly settings: ClusterSettings;
+  readonly parts: RoundParts;
+  readonly events: EventSink;
+  readonly tampering: TamperLog;
+}
+
+/** Plans rounds, each by the one before and by what was learnt of the cluster since the term began. */
+export class RoundPlanner {
+  /** Fields that the API server fills in. */
+  readonly defaults = new ServerDefaults();
+  readonly #deps: RoundPlannerDeps;
+  readonly #definitions = new SettledDefinitions();
+  readonly #renewal = new ParametersRenewal();
+  /** Created in the first round, from the state of the cluster then. */
+  #moves: NodeMoves | undefined;
+  #plan: ClusterPlan | undefined;
+
+  constructor(deps: RoundPlannerDeps) {
+    this.#deps = deps;
+  }
+
+  /** @param isIndexOpen whether lock 1 was seen to judge nothing by its index */
+  plan(isIndexOpen: boolean, now: Date): ClusterPlan {
+    const { view, settings, parts } = this.#deps;
+    parts.run('foundation', () => this.#takeOver(), undefined);
+    parts.run('violations', () => this.#reportMoves(), undefined);
+    const learnt = { defaults: this.defaults, settledDefinitions: this.#definitions, renewedAt: this.#renewal.due(isIndexOpen, now) };
+    this.#plan = planCluster(view, { ...settings, ...learnt }, now, { previous: this.#plan, parts });
+    return this.#plan;
+  }
+
+  /** Ms until the parameters of lock 1 are written again; undefined: they need not be. */
+  renewalWaitMs(now: Date): number | undefined {
+    return this.#renewal.waitMs(now);
+  }
+
+  /** Takes note of a CRD as a write left it. */
+  recordDefinition(definition: CustomResourceDefinition, now: Date): void {
+    this.#definitions.recordWrite(definition);
+    if (definition.spec.names.kind === FLOOR_PARAMETERS_KIND.kind) this.#renewal.noteDefinition(now);
+  }
+
+  /** The CRD of a kind has changed since it was written. */
+  forgetDefinition(kind: KindDescriptor): void {
+    this.#definitions.forgetWrite(kind);
+  }
+
+  /** Looks in the first round at what an earlier agent left, and at its CRDs as soon as they can be read. */
+  #takeOver(): void {
+    const { view, settings, events, tampering } = this.#deps;
+    if (this.#plan === undefined) tampering.restore(view.livePolicies());
+    if (!view.areDefinitionsReadable) return;
+    const message = this.#definitions.takeOver({ desired: settings.definitions, observed: (name) => view.definition(name) });
+    if (message !== undefined) events.ofCluster({ severity: 'warning', reason: 'NewerSchema', message });
+  }
+
+  #reportMoves(): void {
+    const { view, events } = this.#deps;
+    this.#moves ??= new NodeMoves(view.parameters.list());
+    reportMoves(this.#moves.find(view.nodes.list()), events);
+  }
+}
