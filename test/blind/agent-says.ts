@@ -42,15 +42,21 @@ const clusterClaims = ({ cluster }: AgentSnapshot): string[] => [
   ...(cluster.gatekeeper.state === 'Ready' ? [GATEKEEPER] : []),
 ];
 
+/** What may not be claimed while these are out of date. undefined: anything may. */
+const unsaidBy = (outOfDate: readonly string[], kind: string): readonly string[] | undefined => {
+  if (outOfDate.length === 0) return undefined;
+  return outOfDate.includes(kind) ? [OBSERVED, ...(RESTS_ON[kind] ?? [])] : [OBSERVED];
+};
+
 /** @param kind whose evidence is looked at: while it is out of date only what rests on it counts */
 export const readAgent = ({ observatory }: RunningAgent, kind = ''): AgentSays => {
   const snapshot = observatory.snapshot();
   const { outOfDate } = observatory.ages();
-  const unsaid = [OBSERVED, ...(RESTS_ON[kind] ?? [])];
+  const unsaid = unsaidBy(outOfDate, kind);
   const cluster = clusterClaims(snapshot);
   return {
     outOfDate,
-    claims: outOfDate.includes(kind) ? cluster.filter((claim) => unsaid.includes(claim)) : [...policyClaims(snapshot), ...cluster],
+    claims: unsaid === undefined ? [...policyClaims(snapshot), ...cluster] : cluster.filter((claim) => unsaid.includes(claim)),
     // Gatekeeper is there in every case: who may not read it does not know that it is not.
     lies: snapshot.cluster.gatekeeper.state === 'Absent' ? ['Gatekeeper is Absent'] : [],
   };

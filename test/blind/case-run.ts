@@ -36,6 +36,7 @@ const SNAPSHOT_LOOKS = 10;
 const LOOKS_PER_FIELD = 5;
 /** So many that they are about as old as they may be. */
 const STALE_LISTS = 3;
+const LOOKS_PER_TOUCH = 10;
 /** A control is as long as it takes to be out of date, and longer. */
 const CONTROL_MS = 1.5 * LIMITS.kindMs;
 
@@ -49,6 +50,7 @@ export class CaseRun {
   readonly #patienceMs: number;
   readonly #failures = new Set<string>();
   #ending = '';
+  #looks = 0;
   /** The field that was malformed last. */
   #malformed: string | undefined;
 
@@ -103,8 +105,8 @@ export class CaseRun {
     const { proxy } = this.#world;
     proxy.forgetBites();
     if (hasFault(this.#case)) await proxy.begin(await this.#fault());
+    this.#testimony.begin();
     const begunMs = performance.now();
-    await this.#touch();
     if (this.#case.lock === 'taken') await this.#lock.take(this.#world);
     const patienceMs = hasFault(this.#case) ? this.#patienceMs : HANG_MS;
     while (!(await this.#isSettled(begunMs))) {
@@ -140,6 +142,7 @@ export class CaseRun {
   }
 
   async #look(begunMs: number): Promise<string | undefined> {
+    await this.#touchUntilBitten();
     await this.#testimony.look();
     await delay(LOOK_MS);
     if (this.#case.lock === 'whole') await this.#findOpenings();
@@ -179,6 +182,12 @@ export class CaseRun {
 
   async #touch(): Promise<void> {
     await touch(this.#world, this.#kind);
+  }
+
+  /** Without an event there is nothing to hold back, and a watch may not be open yet when the first one comes. */
+  async #touchUntilBitten(): Promise<void> {
+    if (hasFault(this.#case) && !this.#hasBitten && this.#looks % LOOKS_PER_TOUCH === 0) await this.#touch();
+    this.#looks += 1;
   }
 
   async #fault(deformation?: Deformation): Promise<Fault> {

@@ -23,7 +23,7 @@ export class Testimony {
   readonly failures = new Set<string>();
   readonly #world: BlindWorld;
   readonly #options: TestimonyOptions;
-  readonly #begunMs = performance.now();
+  #begunMs = performance.now();
   /** Since when a surface claims nothing because the agent does not know the kind, ms. */
   readonly #silentMs = new Map<Surface, number>();
   readonly #looksInSilence = new Map<Surface, number>();
@@ -33,6 +33,11 @@ export class Testimony {
   constructor(world: BlindWorld, options: TestimonyOptions) {
     this.#world = world;
     this.#options = options;
+  }
+
+  /** The fault is on from here: what came through before proves nothing. */
+  begin(): void {
+    this.#begunMs = performance.now();
   }
 
   /** Of all looks at the snapshot, how many had claims: 0 to 1. */
@@ -74,18 +79,23 @@ export class Testimony {
   }
 
   #judge(surface: Surface, claims: readonly string[]): void {
-    const isBlind = readAgent(this.#world.agent).outOfDate.includes(this.#options.kind);
     const silentMs = this.#silentMs.get(surface);
     // What came through since may be claimed again.
     if (silentMs !== undefined && this.#heardMs > silentMs) this.#forget(surface);
-    if (claims.length === 0 && isBlind) this.#noteSilence(surface);
+    if (claims.length === 0 && this.#isBlind) this.#noteSilence(surface);
     if (claims.length > 0) this.#judgeClaims(surface, claims);
   }
 
+  /** Where answers are malformed the agent may see well enough, or miss what rests on another kind. */
+  get #isBlind(): boolean {
+    const { outOfDate } = readAgent(this.#world.agent);
+    return this.#options.judgesAge ? outOfDate.includes(this.#options.kind) : outOfDate.length > 0;
+  }
+
   #judgeClaims(surface: Surface, claims: readonly string[]): void {
-    if (this.#silentMs.has(surface)) this.failures.add(`${surface}: claims again what it does not know: ${shortList(claims)}`);
-    else if (this.#options.judgesAge && this.ageMs > this.#options.patienceMs)
-      this.failures.add(`${surface}: claims without an end: ${shortList(claims)}`);
+    if (!this.#options.judgesAge) this.#forget(surface);
+    else if (this.#silentMs.has(surface)) this.failures.add(`${surface}: claims again what it does not know: ${shortList(claims)}`);
+    else if (this.ageMs > this.#options.patienceMs) this.failures.add(`${surface}: claims without an end: ${shortList(claims)}`);
   }
 
   #noteSilence(surface: Surface): void {
