@@ -13,14 +13,16 @@ interface Cluster {
   readonly synced?: boolean;
   readonly gatekeeper?: boolean;
   readonly template?: object;
+  readonly kind?: boolean;
 }
 
-const factsOf = ({ webhooks, readable = true, synced = true, gatekeeper = true, template = LOADED }: Cluster) => {
+const factsOf = ({ webhooks, readable = true, synced = true, gatekeeper = true, template = LOADED, kind = true }: Cluster) => {
   const namespaces = new Map<string, KubeObject>(['first', 'second'].map((name) => [name, { metadata: { name } }]));
   const configuration = webhooks && { metadata: { name: '' }, webhooks };
   const view = {
     namespaces,
     templates: { served: gatekeeper, get: () => ({ metadata: { name: '', uid: 't', generation: 1 }, status: template }) },
+    constraints: { served: kind },
     webhookConfigurations: { served: readable, synced, get: () => configuration },
   } as unknown as ClusterView;
   return webhookFacts(view, true);
@@ -49,6 +51,7 @@ describe('webhookFacts', () => {
     ['may no longer be read', { readable: false }],
     ['is of a Gatekeeper that is not there', { gatekeeper: false }],
     ['is still to come with Gatekeeper', { template: {} }],
+    ['is of a Gatekeeper that has not made the kind', { kind: false }],
   ])('takes no configuration for gone that %s', (_what, cluster) => {
     expect(factsOf(cluster).problem).toBeUndefined();
   });

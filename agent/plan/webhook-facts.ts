@@ -34,9 +34,9 @@ export const webhookFacts = (view: ClusterView, judgesBindings: boolean): Webhoo
 
 /**
  * Who may not read the configuration does not know that there is none. While Gatekeeper is being installed it comes last, and until its
- * pods have loaded the template that is what lock 2 waits for.
+ * pods have loaded the template and its kind is served, those are what lock 2 waits for.
  */
-const isGone = ({ webhookConfigurations: { served, synced }, templates }: ClusterView): boolean => {
+const isGone = ({ webhookConfigurations: { served, synced }, templates, constraints }: ClusterView): boolean => {
   const template = templates.get(TEMPLATE_NAME);
-  return served && synced && templates.served && template !== undefined && isTemplateReady(template);
+  return served && synced && templates.served && constraints.served && template !== undefined && isTemplateReady(template);
 };

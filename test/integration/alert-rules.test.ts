@@ -95,6 +95,7 @@ const CASES: Readonly<Record<MonitoredChart, Readonly<Record<string, AlertCase>>
       at: [6, 7, 21],
     },
     FsoAgentDisconnected: gauge(`fso_agent_hub_connected{${AGENT}}`, [0, 1], 15),
+    FsoAgentNotObserved: { series: { [`fso_agent_out_of_date{observation="Pod", ${AGENT}}`]: '_x5 1x39' }, at: [9, 10, 50] },
     FsoAgentCertificateExpires: gauge(`fso_agent_certificate_expiry_timestamp_seconds{${AGENT}}`, [20_000, 86_400], 10),
     FsoAgentReconcileFails: {
       series: { [`fso_agent_reconcile_duration_seconds_count{result="error", ${AGENT}}`]: '0+1x39 40x60' },

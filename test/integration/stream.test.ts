@@ -60,6 +60,7 @@ const startAgent = async (hubUrl = hub.url, token = 'secret'): Promise<Agent> =>
   const { signal } = ended;
   const policies = createInformers(asAgent, { logger, absentRetryMs: 100 }, signal).informer(SOVEREIGN_POLICY_KIND);
   const observatory = new LiveObservatory({ policies: new Map(), cluster: FACTS });
+  observatory.follow(() => ({ oldestPartMs: 0, oldestKindMs: 0, outOfDate: [] }));
   policies.onChange(() => {
     const seen = policies.list().map((policy) => {
       const generation = policy.metadata.generation ?? 0;
