@@ -191,7 +191,7 @@ describe('the identity of an agent', () => {
     await deleteSecret();
     const again = await startAgent('second', token);
     await eventually(async () => (await complaints()).some((message) => message.includes('each is good for one enrolment')));
-    expect((await fetch(`${again.url}/readyz`)).status).toBe(200);
+    await eventually(async () => (await fetch(`${again.url}/readyz`)).ok);
     await world.stopAgent(again);
   });
 });
