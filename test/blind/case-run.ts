@@ -147,8 +147,8 @@ export class CaseRun {
     await delay(LOOK_MS);
     if (this.#case.lock === 'whole') await this.#findOpenings();
     if (!hasFault(this.#case)) return this.#lookAtControl(begunMs);
-    if (this.#isSilent()) return 'blind';
     if (!this.#hasBitten) return undefined;
+    if (this.#isSilent()) return 'blind';
     if (this.#case.lock === 'taken') return (await this.#lock.isKnown(this.#world)) ? 'right' : undefined;
     return this.#testimony.hasHeard ? 'sees' : undefined;
   }
