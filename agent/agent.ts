@@ -82,7 +82,7 @@ const healthListener =
     send(response, 404, 'not found\n');
   };
 
-/** Only a leader observes; a replica that waits has its caches. */
+/** Names what keeps a leader from being ready. A replica that waits observes nothing yet, and is ready with its caches. */
 const observationProblem = ({ status, observatory }: AgentParts): string | undefined => {
   const { outOfDate } = observatory.ages();
   return status.isLeader && outOfDate.length > 0 ? `not observed: ${outOfDate.join(', ')}` : undefined;

@@ -16,7 +16,7 @@ const TAKEN_UP_MS = 2_000;
 export class ParametersRenewal {
   #last: Date | undefined;
   #isOpen: boolean = false;
-  /** When the CRD was written last; undefined: no renewal is due for it. */
+  /** The time of the last write of the CRD; undefined: no renewal is due for it. */
   #definedAt: Date | undefined;
 
   /** Takes note of a write of the CRD. */

@@ -97,7 +97,7 @@ const NAMES = { burst: 4, everyMs: 250, bytesPerMs: 4 * BYTES_PER_MS } as const;
 export class ParametersThrottle {
   readonly #due = new Map<string, { readonly body: object; readonly reason: string }>();
   readonly #notBefore = new Map<string, number>();
-  /** When the last of the writes with new names would have been due at an even pace, monotonic ms. */
+  /** The time at which the last of the writes with new names would have been due at an even pace, monotonic ms. */
   #namesPaidUntil = 0;
 
   /** @param now monotonic ms @returns the writes that are due, and the ms until the next one is */

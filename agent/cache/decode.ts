@@ -9,7 +9,7 @@ import { isPlain } from '../compare.ts';
  * A field that cannot be read is left out, which must never release anything: each kind says what its object counts as without it.
  */
 
-/** What the cache keeps of an object in which something could not be read. */
+/** A mark on an object in the cache of which something could not be read. */
 export interface Malformed {
   /** The fields that could not be read, for people; absent: there are none. */
   readonly malformed?: string | undefined;
@@ -65,12 +65,14 @@ const PodSpec = z.looseObject({
     .nullish(),
 });
 
+const ScopedActions = z.array(z.looseObject({ action: Text, enforcementPoints: z.array(z.looseObject({ name: Text })) }));
+
 /** The types of the fields alone: what the CRD would refuse of their values has a sentence of its own (policy-problems.ts). */
 const PolicySpec = z.looseObject({
   targetNamespace: Text,
   allowedRegions: Texts,
   enforcementAction: z.enum(['deny', 'warn', 'dryrun', 'custom']),
-  scopedEnforcementActions: z.array(z.looseObject({ action: Text, enforcementPoints: z.array(z.looseObject({ name: Text })) })).optional(),
+  scopedEnforcementActions: ScopedActions.optional(),
   placementInjection: z.boolean().optional(),
   expiryDate: Text.optional(),
   excludedNamespaces: Texts.optional(),
@@ -114,7 +116,7 @@ const PodReports = z.array(
 
 const ConstraintSpec = z.looseObject({
   enforcementAction: Text.optional(),
-  scopedEnforcementActions: z.array(z.looseObject({ action: Text, enforcementPoints: z.array(z.looseObject({ name: Text })) })).optional(),
+  scopedEnforcementActions: ScopedActions.optional(),
   match: z.looseObject({ namespaces: Texts.optional(), excludedNamespaces: Texts.optional() }).optional(),
   parameters: z.looseObject({ regions: Texts.optional(), policies: Texts.optional(), trustedBinders: Texts.optional() }).optional(),
 });
@@ -126,7 +128,7 @@ interface Shape {
   readonly status?: z.ZodType;
 }
 
-/** What is read of each kind. */
+/** The fields that are read of each kind. */
 export const SHAPES = {
   policy: { spec: PolicySpec, status: PolicyStatus },
   namespace: {},

@@ -7,7 +7,7 @@ import type { Malformed } from './decode.ts';
 export interface EnforcedPoliciesDeps {
   readonly policies: Informer<SovereignPolicy>;
   readonly apiServices: Informer<ApiService>;
-  /** What the cluster enforces for a policy whose spec cannot be read, by its key. Throws where that is not read yet. */
+  /** Reads back what the cluster enforces for a policy whose spec cannot be read, by its key. Throws where that is not read yet. */
   readonly recover: (key: string) => readonly SovereignPolicySpec[];
 }
 
@@ -30,7 +30,7 @@ export class EnforcedPolicies {
   #redirects = 0;
   #onHoldEnd: () => void = () => undefined;
   readonly #inputs = new WeakMap<SovereignPolicy, PolicyInput>();
-  /** What each policy last enforced, by key. */
+  /** The specs that each policy last enforced, by key. */
   readonly #enforced = new Map<string, readonly SovereignPolicySpec[]>();
 
   constructor(deps: EnforcedPoliciesDeps, signal: AbortSignal) {

@@ -9,7 +9,7 @@ import {
 import { sortedSet } from '../compare.ts';
 import { type Constraint, entriesOf, groupOf } from '../enforce/index.ts';
 
-/** What enforces policies in the cluster. */
+/** The objects that enforce policies in the cluster. */
 export interface EnforcedState {
   readonly constraints: readonly Constraint[];
   readonly namespaces: readonly KubeObject[];
@@ -56,7 +56,7 @@ const ofGlobs = ({ spec }: FloorParameters, key: string, allowedRegions: string[
     }));
 
 /**
- * What the cluster enforces for a policy, read back from the objects that enforce it: a constraint has all of it; else the annotations of
+ * Reads back what the cluster enforces for a policy from the objects that enforce it: a constraint has all of it; else the annotations of
  * namespaces and the index of lock 1, where the regions are those that all policies of the namespace allow.
  *
  * @returns no spec where nothing enforces the policy

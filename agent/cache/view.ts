@@ -25,7 +25,7 @@ import {
   type ValidatingWebhookConfiguration,
 } from '@fso/shared/kube';
 import type { ObservedKind } from '@fso/shared/protocol';
-import type { Clock } from '@fso/shared/runtime';
+import { type Clock, weakMemo } from '@fso/shared/runtime';
 import type { AdmissionObject, Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
 import { isRedirected, WEBHOOK_CONFIGURATION_NAME } from '../enforce/index.ts';
 import type { KindState } from '../observation/index.ts';
@@ -115,7 +115,6 @@ export class ClusterView {
   readonly #redirected = new Set<string>();
   readonly #malformed = new Map<string, string>();
   #version = 0;
-  readonly #namespaceInputs = new WeakMap<Namespace, NamespaceInput>();
 
   constructor({ factory, kinds, clock, podListMs }: ClusterViewDeps, signal: AbortSignal) {
     const informers: { kind: KindDescriptor; informer: Informer<KubeObject> }[] = [];
@@ -185,7 +184,7 @@ export class ClusterView {
     this.#enforced = new EnforcedPolicies({ policies: this.policies, apiServices: this.apiServices, recover }, signal);
   }
 
-  /** What of the objects could not be read, by `Kind/key`. */
+  /** The fields that could not be read, for people, by `Kind/key` of the object. */
   get malformed(): ReadonlyMap<string, string> {
     return this.#malformed;
   }
@@ -220,7 +219,7 @@ export class ClusterView {
     if (unread.length > 0) throw new UnreadKindError(`not read yet: ${unread.map(({ kind }) => kind.plural).join(', ')}`);
   }
 
-  /** What another server said of the group is no evidence, and its watches may outlive the repair. */
+  /** Lists a group again once its APIService is repaired: what another server said is no evidence, and its watches may outlive the repair. */
   #checkApi(api: (ApiService & Malformed) | undefined): void {
     if (api === undefined) return;
     const group = api.metadata.name.slice(api.metadata.name.indexOf('.') + 1);
@@ -303,22 +302,16 @@ export class ClusterView {
   }
 
   namespaceInputs(): NamespaceInput[] {
-    return this.namespaces.list().map((namespace) => memoized(this.#namespaceInputs, namespace, toNamespaceInput));
+    return this.namespaces.list().map(toNamespaceInput);
   }
 }
 
-const memoized = <K extends object, V>(cache: WeakMap<K, V>, key: K, make: (key: K) => V): V => {
-  const known = cache.get(key);
-  if (known !== undefined) return known;
-  const value = make(key);
-  cache.set(key, value);
-  return value;
-};
-
-const toNamespaceInput = ({ metadata, held }: Namespace): NamespaceInput => ({
-  name: metadata.name,
-  terminating: metadata.deletionTimestamp !== undefined,
-  labels: metadata.labels ?? {},
-  annotations: metadata.annotations ?? {},
-  held,
-});
+const toNamespaceInput = weakMemo(
+  ({ metadata, held }: Namespace): NamespaceInput => ({
+    name: metadata.name,
+    terminating: metadata.deletionTimestamp !== undefined,
+    labels: metadata.labels ?? {},
+    annotations: metadata.annotations ?? {},
+    held,
+  }),
+);

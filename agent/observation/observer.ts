@@ -19,7 +19,7 @@ export interface ObserverDeps {
   readonly logger: Logger;
   readonly limits: ObservationLimits;
   readonly cache: ObservedCache;
-  /** Of this process. */
+  /** The pauses of this process. */
   readonly pauses: PauseDetector;
   readonly events: ObservationWatchDeps['events'];
   /** Called where another round may say something else. */

@@ -1,5 +1,5 @@
 import type { RoundPart } from '@fso/shared/protocol';
-import type { Clock } from '@fso/shared/runtime';
+import { type Clock, messageOf } from '@fso/shared/runtime';
 
 /** How a part of a round last ended well. */
 export interface PartState {
@@ -49,7 +49,7 @@ export class RoundParts {
       return work();
     } catch (error) {
       if (!this.#errors.has(part)) onFailure(part, error);
-      this.#errors.set(part, error instanceof Error ? error.message : String(error));
+      this.#errors.set(part, messageOf(error));
       return otherwise;
     } finally {
       this.#tookMs.set(part, before + clock.monotonicMs() - began);
