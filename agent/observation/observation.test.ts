@@ -62,7 +62,7 @@ describe('what an agent observes', () => {
     const { observation, pass, events } = start();
     await pass(300);
     expect(observation.ages()).toEqual({ oldestPartMs: 0, oldestKindMs: 0, outOfDate: [] });
-    expect(observation.problemOf('policies')).toBeUndefined();
+    expect(observation.problems()('policies')).toBeUndefined();
     expect(events).toEqual([]);
   });
 
@@ -75,8 +75,8 @@ describe('what an agent observes', () => {
     expect(observation.ages().outOfDate).toEqual([]);
     await pass(3);
     expect(observation.ages().outOfDate).toEqual(['Pod']);
-    expect(observation.problemOf('violations')).toBe('not observed: Pod cannot be read: pods is forbidden');
-    expect(observation.problemOf('guard')).toBeUndefined();
+    expect(observation.problems()('violations')).toBe('not observed: Pod cannot be read: pods is forbidden');
+    expect(observation.problems()('guard')).toBeUndefined();
     silent.clear();
     await pass(1);
     expect(observation.ages().outOfDate).toEqual([]);
@@ -88,7 +88,7 @@ describe('what an agent observes', () => {
     set('fail');
     await pass(31);
     expect(observation.ages().outOfDate).toEqual(['guard']);
-    expect(observation.problemOf('guard')).toBe('not observed: the part guard of a round fails: pods.every is not a function');
+    expect(observation.problems()('guard')).toBe('not observed: the part guard of a round fails: pods.every is not a function');
     set('stop');
     await pass(40);
     expect(observation.ages().outOfDate).toContain('floor');

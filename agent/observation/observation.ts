@@ -52,7 +52,7 @@ export class ClusterObservation {
   /** Ages in ms; what is out of date by the agent's own limits. */
   ages(): Ages & { readonly outOfDate: readonly Observation[] } {
     const partAges = ROUND_PARTS.map((part) => [part, this.#partAgeMs(part)] as const);
-    const kindAges = OBSERVED_KINDS.map((kind) => [kind, this.#kindAgeMs(kind)] as const);
+    const kindAges = [...this.#kindAgesMs()];
     const outOfDate: readonly Observation[] = [
       ...(this.#hasEnded || this.#deps.pauses.isLate() ? (['Pause'] as const) : []),
       ...partAges.filter(([part, ageMs]) => ageMs > this.#partLimitMs(part)).map(([part]) => part),
@@ -65,10 +65,13 @@ export class ClusterObservation {
     };
   }
 
-  /** Why a claim cannot be made now, for people; undefined: it can. */
-  problemOf(claim: Claim): string | undefined {
-    const missing = missingEvidence(claim, this.ages().outOfDate);
-    return missing.length === 0 ? undefined : `not observed: ${listText(this.#causesOf(missing).map(({ text }) => text))}`;
+  /** Reads the ages once. @returns why a claim cannot be made now, for people; undefined: it can */
+  problems(): (claim: Claim) => string | undefined {
+    const { outOfDate } = this.ages();
+    return (claim) => {
+      const missing = missingEvidence(claim, outOfDate);
+      return missing.length === 0 ? undefined : `not observed: ${listText(this.#causesOf(missing).map(({ text }) => text))}`;
+    };
   }
 
   /** Why what is out of date is so. */
@@ -122,9 +125,14 @@ export class ClusterObservation {
     return Math.max(partMs, Math.min(longestPartMs, 4 * this.#deps.parts.state(part).tookMs));
   }
 
-  #kindAgeMs(kind: ObservedKind): number {
-    const informers = this.#informersOf(kind);
+  /** A kind with several informers is as old as the oldest. */
+  #kindAgesMs(): ReadonlyMap<ObservedKind, number> {
     const now = this.#deps.clock.monotonicMs();
-    return Math.max(0, ...informers.map(({ seenAtMs }) => (seenAtMs === undefined ? NEVER : now - seenAtMs)));
+    const ages = new Map<ObservedKind, number>(OBSERVED_KINDS.map((kind) => [kind, 0]));
+    for (const { kind, informer } of this.#deps.kinds()) {
+      const ageMs = informer.seenAtMs === undefined ? NEVER : now - informer.seenAtMs;
+      ages.set(kind, Math.max(ages.get(kind) ?? 0, ageMs));
+    }
+    return ages;
   }
 }

@@ -70,9 +70,9 @@ export class Observer {
     return this.#observation.ages();
   }
 
-  /** Why a claim cannot be made now, for people; undefined: it can. */
-  problemOf(claim: Claim): string | undefined {
-    return this.#observation.problemOf(claim);
+  /** Reads the ages once. @returns why a claim cannot be made now, for people; undefined: it can */
+  problems(): (claim: Claim) => string | undefined {
+    return this.#observation.problems();
   }
 
   /** Whether something has been out of date for so long that the policies in the cluster show it. */

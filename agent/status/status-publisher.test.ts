@@ -195,7 +195,7 @@ class Told {
       tampering: this.tampering,
       violationTimes: { take: () => new Map(), keep: () => undefined } as never,
       parts: { run: (_part, work) => work() },
-      observation: { problemOf: () => undefined, isShown: () => world.isUnobserved },
+      observation: { problems: () => () => undefined, isShown: () => world.isUnobserved },
       wake: () => undefined,
     });
   }

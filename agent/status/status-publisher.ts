@@ -41,8 +41,8 @@ export interface StatusPublisherDeps {
   readonly violationTimes: ViolationTimeStore;
   readonly parts: Pick<RoundParts, 'run'>;
   readonly observation: {
-    /** Why a claim cannot be made now; undefined: it can. */
-    problemOf(claim: Claim): string | undefined;
+    /** @returns why a claim cannot be made now; undefined: it can */
+    problems(): (claim: Claim) => string | undefined;
     /** Whether the policies in the cluster show that it is not observed. */
     isShown(): boolean;
   };
@@ -233,7 +233,7 @@ export class StatusPublisher {
       view: context.view,
       capabilities,
       problems: monitor.findProblems(plan),
-      notObserved: (claim) => observation.problemOf(claim),
+      notObserved: observation.problems(),
       overflow: plan.overflow,
       tampering: tampering.ofCluster(now),
       previous: observatory.snapshot().cluster,

@@ -34,8 +34,9 @@ const threadMs = (): number => {
 };
 
 /** By how much the monotonic clock went on in a tick that was late. */
-const slipOf = (from: Reading | undefined, to: Reading): number =>
-  from === undefined ? 0 : Math.max(0, to.monotonic - from.monotonic - TICK_MS - (to.busy - from.busy));
+const slipOf = (from: Reading, to: Reading): number => Math.max(0, to.monotonic - from.monotonic - TICK_MS - (to.busy - from.busy));
+
+const NO_PAUSE = { lateMs: 0, slipMs: 0 };
 
 /** @returns a function that tells for how many milliseconds the process was paused since its last call */
 export const createPauseMeter = (pausedMs: () => number): (() => number) => {
@@ -79,13 +80,12 @@ export class PauseDetector {
 
   /** For how many milliseconds this process was paused since it began to tick; also by a pause whose tick is still to come. */
   pausedMs(): number {
-    const lateMs = this.#began === undefined ? 0 : this.#lateSince(this.#began, this.#read());
-    return this.#pausedMs + (lateMs > this.#lateMs ? lateMs : 0);
+    return this.#pausedMs + this.#pauseUnderWay().lateMs;
   }
 
   /** Whether a tick is so late already that it will show a pause. */
   isLate(): boolean {
-    return this.#began !== undefined && this.#lateSince(this.#began, this.#read()) > this.#lateMs;
+    return this.#pauseUnderWay().lateMs > 0;
   }
 
   /** The clock without the pauses: for how long something lasted while this process could look at it. */
@@ -100,7 +100,20 @@ export class PauseDetector {
 
   /** The monotonic clock stands still in some pauses, and must not go backwards because of them. */
   #pausedMonotonicMs(): number {
-    return this.#slippedMs + (this.isLate() ? slipOf(this.#began, this.#read()) : 0);
+    return this.#slippedMs + this.#pauseUnderWay().slipMs;
+  }
+
+  /** The pause that the tick under way will show. Every reading of the awake clock asks for it, so processor time is read only where it counts. */
+  #pauseUnderWay(): { readonly lateMs: number; readonly slipMs: number } {
+    const from = this.#began;
+    if (from === undefined || this.#elapsedSince(from) - TICK_MS <= this.#lateMs) return NO_PAUSE;
+    const to = this.#read();
+    const lateMs = this.#lateSince(from, to);
+    return lateMs > this.#lateMs ? { lateMs, slipMs: slipOf(from, to) } : NO_PAUSE;
+  }
+
+  #elapsedSince({ monotonic, wall }: Reading): number {
+    return Math.max(this.#clock.monotonicMs() - monotonic, this.#clock.now().getTime() - wall);
   }
 
   /** Share of the ticks of the last minute that were more than a second late, from 0 to 1. */
