@@ -4,7 +4,15 @@ import { byText } from '@fso/shared/encoding';
 import { combinePolicies, DAY_MS, EXPIRY_WARNING_DAYS, isExpired } from '@fso/shared/residency';
 import { messageOf, weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { sameItems, sortedSet } from '../compare.ts';
-import { type ConstraintGroup, constraintBody, constraintName, entryText, groupNameOf, isOwnName } from './gatekeeper/constraint.ts';
+import {
+  type ConstraintGroup,
+  constraintBody,
+  constraintName,
+  entryText,
+  groupIdentity,
+  groupIdentityOf,
+  isOwnName,
+} from './gatekeeper/constraint.ts';
 import { type ConstraintIdentity, nameConstraints, namedConstraintOf } from './gatekeeper/constraint-names.ts';
 import type { Constraint, ConstraintEntry } from './gatekeeper/kinds.ts';
 import { findProblem, isRegion, pointsOf } from './policy-problems.ts';
@@ -35,8 +43,8 @@ interface Rule {
   readonly excluded: readonly string[];
   readonly actions: readonly FloorAction[];
   readonly group: ConstraintGroup;
-  /** Name of the group. */
-  readonly groupName: string;
+  /** See {@link groupIdentity}. */
+  readonly groupIdentity: string;
 }
 
 interface GovernanceContext {
@@ -118,7 +126,7 @@ const OVERTAKEN_MS = 60_000;
 
 /** Also where the cluster had it as it is wanted all the time, because it moved there and back before anything was written. */
 const isMoved = ({ group, former }: DesiredConstraint, observed: Constraint | undefined, now: Date): boolean => {
-  if (observed === undefined || former === undefined || groupNameOf(observed) !== group) return false;
+  if (observed === undefined || former === undefined || groupIdentityOf(observed) !== group) return false;
   const { uid, generation } = versionOf(observed);
   return uid !== former.uid || generation > former.generation || now.getTime() - former.since.getTime() > OVERTAKEN_MS;
 };
@@ -144,7 +152,7 @@ const judge = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): Rule | Po
   const regions = sortedSet(spec.allowedRegions);
   const excluded = excludedOf(spec, place);
   const group = { ...groupFor(spec, regions, excluded), ...(isTenants(policy) ? { shard: shardOf(policy.namespace) } : {}) };
-  return { key, revision, spec, regions, excluded, actions: floorActions(spec), group, groupName: constraintName(group) };
+  return { key, revision, spec, regions, excluded, actions: floorActions(spec), group, groupIdentity: groupIdentity(group) };
 });
 
 /** One policy that cannot be judged must not keep all others from being enforced. */
@@ -296,7 +304,7 @@ const planConstraints = (
   { present, previous, now }: { present: readonly Constraint[]; previous: Governance | undefined; now: Date },
 ): readonly DesiredConstraint[] => {
   const planned = previous?.constraints ?? [];
-  const groups = Map.groupBy(rules.filter(isForGatekeeper), (rule) => rule.groupName);
+  const groups = Map.groupBy(rules.filter(isForGatekeeper), (rule) => rule.groupIdentity);
   const wanted = [...groups].map(([group, members]) => ({ group, entries: sortedSet(members.map(entryOf).map(entryText)) }));
   // What was planned last may not be in the cluster yet.
   const held = [...planned.map(({ body }) => namedConstraintOf(body as Constraint)), ...present.filter(isOwnName).map(namedConstraintOf)];
@@ -305,7 +313,7 @@ const planConstraints = (
   const observed = new Map(present.map((constraint) => [constraint.metadata.name, constraint]));
   return [...groups]
     .map(([group, members]) => {
-      const identity = identities.get(group) ?? { name: group, group, formerGroup: undefined };
+      const identity = identities.get(group) ?? { name: constraintName(group), group, formerGroup: undefined };
       const known = before.get(identity.name);
       const former = formerOf(identity, known, { observed: observed.get(identity.name), now });
       const isKept = known?.group === group && known.former === former && sameItems(inputsOf.get(known) ?? [], members);

@@ -72,7 +72,7 @@ export type PolicyOutcome =
 
 /** What a constraint was before policies moved. */
 export interface FormerConstraint {
-  /** Names of the groups that it was of. */
+  /** Identities of the groups that it was of. */
   readonly groups: readonly string[];
   /** Its uid and metadata.generation in the cluster when the move was planned; 0 if it was not there. */
   readonly uid: string | undefined;
@@ -83,7 +83,7 @@ export interface FormerConstraint {
 
 export interface DesiredConstraint {
   readonly name: string;
-  /** Name of its group. */
+  /** Identity of its group. */
   readonly group: string;
   /** What it may still be in the cluster, until the cluster has shown it as it is wanted. */
   readonly former: FormerConstraint | undefined;
@@ -114,7 +114,7 @@ export interface Governance {
   readonly nextChangeAt: Date | undefined;
 }
 
-/** One write that a plan wants. `key` names the target for retries and logs: `Namespace/finance`, `K8sGeoResidency/geo-deny-1a2b`. */
+/** One write that a plan wants. `key` names the target for retries and logs: `Namespace/finance`, `K8sGeoResidency/geo-deny-1a2b…`. */
 export type Action =
   | {
       readonly type: 'apply';

@@ -2,7 +2,7 @@ import { matchesNamespace } from '@fso/shared/compile';
 import { decideResidency } from '@fso/shared/residency';
 import { dropOldest, weakMemo } from '@fso/shared/runtime';
 import type { Pod } from '../cache/index.ts';
-import { type Constraint, type ConstraintEntry, entriesOf, groupNameOf, type ScopedEnforcementAction } from '../enforce/index.ts';
+import { type Constraint, type ConstraintEntry, entriesOf, groupIdentityOf, type ScopedEnforcementAction } from '../enforce/index.ts';
 import { placementOf, REMEMBERED } from './violations.ts';
 
 /** Whether Gatekeeper's audit and this agent count the same; the condition `AuditAgrees` of a policy. */
@@ -75,7 +75,7 @@ export class AuditComparison {
     const { name, uid, generation } = constraint.metadata;
     const known = this.#tracks.get(name);
     const same = known !== undefined && known.uid === uid && known.generation === generation;
-    const group = groupNameOf(constraint);
+    const group = groupIdentityOf(constraint);
     // What an audit said of other regions says nothing of these.
     const facts = known?.group === group ? known.facts : undefined;
     const track = same ? known : { uid, generation, group, auditTimestamp: undefined, min: count, max: count, differing: 0, facts };

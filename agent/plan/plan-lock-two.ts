@@ -7,7 +7,7 @@ import {
   findTemplateProblem,
   type GatekeeperProblem,
   type Governance,
-  groupNameOf,
+  groupIdentityOf,
   hasBindGate,
   isConstraintEnforced,
   isTemplateReady,
@@ -86,7 +86,7 @@ export const lockTwoFacts = (
 
 /** Whether it is there, and not still that of the group that it was before. */
 const isOfGroup = (constraint: Constraint | undefined, group: string | undefined): boolean =>
-  constraint !== undefined && (group === undefined || groupNameOf(constraint) === group);
+  constraint !== undefined && (group === undefined || groupIdentityOf(constraint) === group);
 
 /** On older API servers a Binding says nothing of the region: there lock 2 leaves it to lock 1. */
 const lockTwoBinders = ({ capabilities, trust }: ClusterSettings): readonly string[] | undefined =>

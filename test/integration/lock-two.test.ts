@@ -2,10 +2,11 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LocalCluster } from '@fso/clusters/local';
-import { type ClusterEvent, CONDITIONS, REGION_LABEL } from '@fso/shared/api';
+import { type ClusterEvent, CONDITIONS, FIELD_MANAGERS, REGION_LABEL } from '@fso/shared/api';
 import {
   CONSTRAINT_TEMPLATE_KIND,
   GEO_RESIDENCY_KIND,
+  type K8sGeoResidency,
   type KindDescriptor,
   type KubeClient,
   NAMESPACE_KIND,
@@ -15,10 +16,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { runAction } from '../../agent/apply/apply-action.ts';
 import { whoAmI } from '../../agent/bootstrap.ts';
+import { constraintBody } from '../../agent/enforce/gatekeeper/constraint.ts';
 import { isConstraintEnforced, isTemplateReady, planGatekeeper } from '../../agent/enforce/gatekeeper/gatekeeper.ts';
 import { planGovernance } from '../../agent/enforce/governance.ts';
 import { CANARY_LABEL, CANARY_NAME } from '../../agent/enforce/index.ts';
 import { policyOf } from '../../agent/enforce/testing/policies.ts';
+import type { PolicyInput } from '../../agent/enforce/types.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { openKubeClient, refusalOf } from '../harness/kube-client.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
@@ -69,22 +72,21 @@ const connect = async (user: string, groups: readonly string[]): Promise<KubeCli
   return client;
 };
 
-/** Lock 2 of one policy, without an agent and without lock 1. */
-const installAlone = async (namespace: string): Promise<void> => {
-  const policy = policyOf('alone', { targetNamespace: namespace, allowedRegions: EU });
-  await eventually(async () => {
+/** Lock 2 of some policies, without an agent and without lock 1, once it is in force. */
+const installAlone = async (policies: readonly PolicyInput[]): Promise<readonly K8sGeoResidency[]> =>
+  eventually(async () => {
     const template = await world.client.get(CONSTRAINT_TEMPLATE_KIND, { name: GEO_RESIDENCY_KIND.plural }, signal);
     const served = template !== undefined && isTemplateReady(template);
     const constraints = served ? await world.client.list(GEO_RESIDENCY_KIND, {}, signal) : undefined;
-    const governance = planGovernance([policy], [], new Date());
+    const governance = planGovernance(policies, [], new Date(), { constraints: constraints ?? [] });
     const actions = planGatekeeper({ governance, template, constraints, gatekeeperServed: true, binders: [SCHEDULER] });
     for (const action of actions) await runAction(world.client, action, signal);
-    return actions.length === 0 && constraints?.length === 2 && constraints.every(isConstraintEnforced);
+    return actions.length === 0 && constraints?.every(isConstraintEnforced) === true ? constraints : undefined;
   });
-};
 
 describe('lock 2 alone', () => {
   const NAMESPACE = 'alone';
+  const ALONE = policyOf('alone', { targetNamespace: NAMESPACE, allowedRegions: EU });
   let scheduler: KubeClient;
 
   beforeAll(async () => {
@@ -96,7 +98,7 @@ describe('lock 2 alone', () => {
     };
     await eventually(() => world.client.create(POD_KIND, pod, {}, signal));
     scheduler = await connect(SCHEDULER, []);
-    await installAlone(NAMESPACE);
+    await installAlone([ALONE]);
   });
 
   const bind = async (client: KubeClient, target: object, { legacy = false, metadata = {} } = {}): Promise<string> => {
@@ -139,6 +141,41 @@ describe('lock 2 alone', () => {
     const constraint = constraints.find(({ metadata }) => metadata.name !== CANARY_NAME);
     expect(constraint?.status).toMatchObject({ totalViolations: 1, violations: [{ kind: 'Pod', name: 'waiting' }] });
     expect(await readFile(join(cluster.logs, 'gatekeeper.log'), 'utf8')).not.toMatch(/"level":"error"[^\n]*[Bb]inding/);
+  });
+
+  it('takes apart what an earlier version put into one constraint, and keeps its name, while no pod passes', async () => {
+    const OLDER = 'older';
+    await world.makeNamespace(OLDER);
+    const [us, eu] = ['us-east-1', 'eu-west-1'].map((region, index) =>
+      policyOf(`p${index}`, { targetNamespace: OLDER, allowedRegions: [region] }),
+    ) as [PolicyInput, PolicyInput];
+    const entries = [us, eu].map(({ key, spec }) => ({ name: key, pattern: spec.targetNamespace }));
+    const group = { regions: us.spec.allowedRegions, action: 'deny', excludedNamespaces: [], scoped: [], binders: [SCHEDULER] };
+    const older = constraintBody(group, entries, 'geo-deny-0123456789');
+    await world.client.apply(GEO_RESIDENCY_KIND, older, { fieldManager: FIELD_MANAGERS.gatekeeper }, signal);
+    const tryIn = (region: string) => world.tryPod(OLDER, region);
+    // As the second policy has it nowhere.
+    await eventually(async () => (await tryIn('ap-south-1')) !== '' && (await tryIn('us-east-1')) === '');
+    const outcomes: string[] = [];
+    const settled = new AbortController();
+    const trying = (async () => {
+      while (!settled.signal.aborted) outcomes.push(await tryIn('ap-south-1'));
+    })();
+    const constraints = await installAlone([ALONE, us, eu]);
+    settled.abort();
+    await trying;
+    expect(outcomes.filter((text) => text === '')).toEqual([]);
+    const own = constraints.filter(({ spec }) => spec?.match?.namespaces?.includes(OLDER));
+    expect(own.map(({ spec }) => [spec?.parameters?.regions, spec?.parameters?.policies])).toEqual(
+      expect.arrayContaining([
+        [['us-east-1'], [`${us.key} ${OLDER}`]],
+        [['eu-west-1'], [`${eu.key} ${OLDER}`]],
+      ]),
+    );
+    expect(own.map(({ metadata }) => metadata.name)).toEqual(
+      expect.arrayContaining(['geo-deny-0123456789', expect.stringMatching(/^geo-deny-[0-9a-f]{32}$/)]),
+    );
+    expect(await tryIn('us-east-1')).toContain(eu.key);
   });
 });
 

@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { constraintName, namePrefixOf } from './constraint.ts';
 import { type NamedConstraint, nameConstraints, type WantedConstraint } from './constraint-names.ts';
 
-const GROUPS = ['geo-deny-aaaaaaaaaa', 'geo-deny-bbbbbbbbbb', 'geo-deny-cccccccccc', 'geo-warn-aaaaaaaaaa'];
+const GROUPS = ['geo-deny a', 'geo-deny b', 'geo-deny c', 'geo-warn a'];
 const A = GROUPS[0] ?? '';
 const B = GROUPS[1] ?? '';
+const nameOfA = constraintName(A);
 
 /** Which policy is in which group; a group without policies is not wanted. */
 const anyWanted = fc.array(fc.constantFrom(...GROUPS), { minLength: 3, maxLength: 3 }).map((groups) =>
@@ -19,33 +21,33 @@ const namesOf = (wanted: readonly WantedConstraint[], held: readonly NamedConstr
 
 describe('nameConstraints', () => {
   it('names a new group by itself', () => {
-    expect(namesOf([{ group: A, entries: ['p ns'] }], [])).toEqual({ [A]: A });
+    expect(namesOf([{ group: A, entries: ['p ns'] }], [])).toEqual({ [A]: nameOfA });
   });
 
   it('takes over the constraint that the same policies leave together, of the same action', () => {
-    const held = [{ name: A, group: A, entries: ['p ns'] }];
-    expect(nameConstraints([{ group: B, entries: ['p ns'] }], held).get(B)).toEqual({ name: A, group: B, formerGroup: A });
-    const warned = 'geo-warn-bbbbbbbbbb';
-    expect(namesOf([{ group: warned, entries: ['p ns'] }], held)).toEqual({ [warned]: warned });
-    expect(namesOf([{ group: B, entries: ['p ns', 'q ns'] }], held)).toEqual({ [B]: B });
+    const held = [{ name: nameOfA, group: A, entries: ['p ns'] }];
+    expect(nameConstraints([{ group: B, entries: ['p ns'] }], held).get(B)).toEqual({ name: nameOfA, group: B, formerGroup: A });
+    const warned = 'geo-warn b';
+    expect(namesOf([{ group: warned, entries: ['p ns'] }], held)).toEqual({ [warned]: constraintName(warned) });
+    expect(namesOf([{ group: B, entries: ['p ns', 'q ns'] }], held)).toEqual({ [B]: constraintName(B) });
   });
 
   it('takes no constraint over in which another policy still waits', () => {
-    const planned = { name: A, group: A, entries: ['p ns'] };
-    const present = { name: A, group: A, entries: ['p ns', 'q ns'] };
-    expect(namesOf([{ group: B, entries: ['p ns'] }], [planned, present])).toEqual({ [B]: B });
+    const planned = { name: nameOfA, group: A, entries: ['p ns'] };
+    const present = { name: nameOfA, group: A, entries: ['p ns', 'q ns'] };
+    expect(namesOf([{ group: B, entries: ['p ns'] }], [planned, present])).toEqual({ [B]: constraintName(B) });
   });
 
   it('finds another name where the own one is another group’s', () => {
-    const held = [{ name: A, group: B, entries: ['p ns'] }];
+    const held = [{ name: nameOfA, group: B, entries: ['p ns'] }];
     const wanted = [
       { group: A, entries: ['q ns'] },
       { group: B, entries: ['p ns'] },
     ];
     const names = namesOf(wanted, held);
-    expect(names[B]).toBe(A);
-    expect(names[A]).toMatch(/^geo-deny-[0-9a-f]{10}$/);
-    expect(names[A]).not.toBe(A);
+    expect(names[B]).toBe(nameOfA);
+    expect(names[A]).toMatch(/^geo-deny-[0-9a-f]{32}$/);
+    expect(names[A]).not.toBe(nameOfA);
   });
 
   /** @returns what is held after it */
@@ -55,7 +57,7 @@ describe('nameConstraints', () => {
     expect(new Set(Object.values(names)).size).toBe(wanted.length);
     const constraints = wanted.map((constraint) => ({ ...constraint, name: names[constraint.group] ?? '' }));
     for (const { group, name } of constraints) {
-      expect(name.slice(0, 9)).toBe(group.slice(0, 9));
+      expect(name.startsWith(`${namePrefixOf(group)}-`)).toBe(true);
       expect(name).toBe(before.get(group) ?? name);
     }
     return constraints;

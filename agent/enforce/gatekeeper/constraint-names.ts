@@ -1,13 +1,13 @@
 import { byText } from '@fso/shared/encoding';
 import { weakMemo } from '@fso/shared/runtime';
 import { sortedSet } from '../../compare.ts';
-import { shortHash } from '../labels.ts';
-import { entriesOf, entryText, groupNameOf } from './constraint.ts';
+import { constraintName, entriesOf, entryText, groupIdentityOf, namePrefixOf } from './constraint.ts';
 import type { Constraint } from './kinds.ts';
 
 /** A constraint, planned or in the cluster, as far as its name may be used again. */
 export interface NamedConstraint {
   readonly name: string;
+  /** Identity of its group. */
   readonly group: string;
   /** Texts of its entries, sorted. */
   readonly entries: readonly string[];
@@ -24,18 +24,16 @@ export interface ConstraintIdentity {
 
 export const namedConstraintOf: (constraint: Constraint) => NamedConstraint = weakMemo((constraint) => ({
   name: constraint.metadata.name,
-  group: groupNameOf(constraint),
+  group: groupIdentityOf(constraint),
   entries: sortedSet(entriesOf(constraint).map(entryText)),
 }));
 
-const actionOf = (name: string): string => name.slice(0, name.lastIndexOf('-'));
-
 /** The same for two constraints of one action with the same entries. */
-const contentKey = ({ group, entries }: WantedConstraint): string => [actionOf(group), ...entries].join('\n');
+const contentKey = ({ group, entries }: WantedConstraint): string => [namePrefixOf(group), ...entries].join('\n');
 
 const freshName = (group: string, isTaken: (name: string) => boolean): string => {
   for (let attempt = 0; ; attempt += 1) {
-    const name = attempt === 0 ? group : `${actionOf(group)}-${shortHash(`${group} ${attempt}`, 10)}`;
+    const name = constraintName(group, attempt);
     if (!isTaken(name)) return name;
   }
 };
@@ -67,8 +65,9 @@ export const nameConstraints = (
     if (identities.has(constraint.group)) continue;
     const isSame = isOf(contentKey(constraint));
     const former = held.find((other) => !used.has(other.name) && (byName.get(other.name) ?? []).every(isSame));
+    const first = constraintName(constraint.group);
     // Its own name is free also where it has other content, which another writer put there or no policy wants any more.
-    const isTaken = (name: string): boolean => used.has(name) || (name !== constraint.group && byName.has(name));
+    const isTaken = (name: string): boolean => used.has(name) || (name !== first && byName.has(name));
     if (former === undefined) assign(constraint.group, freshName(constraint.group, isTaken));
     else assign(constraint.group, former.name, former.group);
   }

@@ -19,35 +19,57 @@ export interface ConstraintGroup {
   readonly binders?: readonly string[] | undefined;
 }
 
-/** `geo-<action>-<hash of the group>`: names a group, and its constraint unless that was another group's before. */
-export const constraintName = (group: ConstraintGroup): string => {
+/** Hexadecimal digits, 128 bits: tenants choose regions, and must not find two lists with one name. */
+const HASH_LENGTH = 32;
+
+/**
+ * The identity of a group as text: the beginning of its constraints' names, a space, and all that the policies have in common. It is compared
+ * as a whole, never by a hash of it.
+ */
+export const groupIdentity = (group: ConstraintGroup): string => {
   const shard = group.shard === undefined ? [] : [group.shard];
-  const identity = [sortedSet(group.regions), group.action, sortedSet(group.excludedNamespaces), group.scoped, ...shard];
-  return `geo-${group.action}-${shortHash(JSON.stringify(identity), 10)}`;
+  const content = [sortedSet(group.regions), group.action, sortedSet(group.excludedNamespaces), group.scoped, ...shard];
+  return `${['geo', group.action, ...shard.map((number) => `own${number}`)].join('-')} ${JSON.stringify(content)}`;
 };
 
-/** Name of the group that a constraint is of, by its content, whatever its own name is. */
-export const groupNameOf: (constraint: Constraint) => string = weakMemo((constraint) => {
+/** `geo-<action>` or `geo-<action>-own<shard>`. */
+export const namePrefixOf = (identity: string): string => identity.slice(0, identity.indexOf(' '));
+
+/**
+ * `geo-<action>-<hash>`, with `own<shard>` before the hash where namespaces have the policies for themselves.
+ *
+ * @param attempt how many of its names are taken by other constraints
+ */
+export const constraintName = (identity: string, attempt = 0): string => {
+  const prefix = namePrefixOf(identity);
+  const content = identity.slice(prefix.length + 1);
+  return `${prefix}-${shortHash(attempt === 0 ? content : `${content} ${attempt}`, HASH_LENGTH)}`;
+};
+
+/** Identity of the group that a constraint is of, by its content, whatever its name is. */
+export const groupIdentityOf: (constraint: Constraint) => string = weakMemo((constraint) => {
   const [first, ...others] = entriesOf(constraint);
   const isShard = first !== undefined && [first, ...others].every(({ name, pattern }) => isTenantsKey(name, pattern));
-  return constraintName({ ...groupOf(constraint), shard: isShard ? shardOf(first.pattern) : undefined });
+  return groupIdentity({ ...groupOf(constraint), shard: isShard ? shardOf(first.pattern) : undefined });
 });
 
-const OWN_NAME = /^geo-(deny|warn|dryrun|scoped)-[0-9a-f]{10}$/;
+/** Earlier versions wrote 10 digits of the hash; their constraints keep the names that they have. */
+const NAME = 'geo-(?:deny|warn|dryrun|scoped)-(?:own[0-9]+-)?(?:[0-9a-f]{32}|[0-9a-f]{10})';
+const OWN_NAME = new RegExp(`^${NAME}$`);
 
 /** Whether a constraint has a name as this system gives it. */
 export const isOwnName = ({ metadata }: Constraint): boolean => OWN_NAME.test(metadata.name);
 
-const OWN_CONSTRAINT = /\[geo-[a-z]+-[0-9a-f]{10}\]/;
+const OWN_CONSTRAINT = new RegExp(`\\[${NAME}\\]`);
 
 /** Whether a refusal by Gatekeeper names a constraint of ours; Gatekeeper writes `[<constraint>] <message>`. */
 export const isRefusedByOwnConstraint = (message: string): boolean => OWN_CONSTRAINT.test(message);
 
-/** The whole body for server-side apply. @param name of an existing constraint; default: that of the group */
+/** The whole body for server-side apply. @param name of an existing constraint; default: the first one of the group */
 export const constraintBody = (
   group: ConstraintGroup,
   entries: readonly ConstraintEntry[],
-  name: string = constraintName(group),
+  name: string = constraintName(groupIdentity(group)),
 ): Constraint => ({
   apiVersion: GEO_RESIDENCY_KIND.apiVersion,
   kind: GEO_RESIDENCY_KIND.kind,

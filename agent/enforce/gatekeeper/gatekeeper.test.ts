@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { planGovernance } from '../governance.ts';
-import { anyPolicies, NAMESPACES, NOW, namespaceOf, policyOf } from '../testing/policies.ts';
+import { anyPolicies, NAMESPACES, NOW, namespaceOf, ownPolicyOf, policyOf } from '../testing/policies.ts';
 import type { Action, Governance, PolicyInput } from '../types.ts';
 import { CANARY_NAME, canaryBody } from './canary.ts';
-import { constraintBody, groupNameOf, groupOf, withBindGate } from './constraint.ts';
+import { constraintBody, groupIdentityOf, groupOf, withBindGate } from './constraint.ts';
 import { isConstraintEnforced, isTemplateReady, planGatekeeper } from './gatekeeper.ts';
 import type { Constraint, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
@@ -216,7 +216,7 @@ describe('planGatekeeper', () => {
 
   /** By policy: what each constraint that has it says of it. */
   const rulesIn = (constraints: readonly Constraint[]): ReadonlyMap<string, readonly string[]> => {
-    const rules = constraints.flatMap((constraint) => namesIn([constraint]).map((name) => [name, groupNameOf(constraint)] as const));
+    const rules = constraints.flatMap((constraint) => namesIn([constraint]).map((name) => [name, groupIdentityOf(constraint)] as const));
     return new Map([...Map.groupBy(rules, ([name]) => name)].map(([name, found]) => [name, found.map(([, rule]) => rule)]));
   };
 
@@ -242,11 +242,19 @@ describe('planGatekeeper', () => {
     );
   });
 
+  it('keeps constraints under the names that an earlier version gave them', () => {
+    const [older] = planGovernance([eu], namespaces, NOW).constraints;
+    const body = older?.body as Constraint;
+    const renamed = enforcedAt({ ...body, metadata: { ...body.metadata, name: 'geo-deny-0123456789', uid: 'u', generation: 1 } });
+    expect(plan([eu], [renamed])).toEqual([]);
+    expect(plan([wider], [renamed])).toMatchObject([{ type: 'apply', key: 'K8sGeoResidency/geo-deny-0123456789', reason: 'Move' }]);
+  });
+
   it('finds the group of a constraint in its content', () => {
     fc.assert(
       fc.property(anyPolicies, (policies) => {
         for (const { body, group } of planGovernance(policies, namespaces, NOW).constraints)
-          expect(groupNameOf(body as Constraint)).toBe(group);
+          expect(groupIdentityOf(body as Constraint)).toBe(group);
       }),
     );
   });
@@ -360,5 +368,45 @@ describe('readiness', () => {
     expect(
       isTemplateReady({ ...template, metadata, status: { created: true, byPod: [{ observedGeneration: 1, templateUID: 't' }] } }),
     ).toBe(false);
+  });
+});
+
+describe('policies whose hashes begin alike', () => {
+  /** Found among a million lists: the first ten hexadecimal digits of the hashes of these groups are the same. */
+  const ALIKE = [
+    ['us-east-1', 'x258940'],
+    ['eu-west-1', 'x1039415'],
+  ];
+  const policies = ALIKE.map((allowedRegions, index) => ownPolicyOf(`p${index}`, { targetNamespace: 'team-a', allowedRegions }));
+  const constraintsOf = (governance: Governance) =>
+    governance.constraints.map(({ name, body }) => ({ name, ...(body as Constraint).spec?.parameters }));
+
+  it('share no constraint', () => {
+    const constraints = constraintsOf(planGovernance(policies, [namespaceOf('team-a')], NOW));
+    const ends = constraints.map(({ name }) => name.slice(name.lastIndexOf('-') + 1));
+    expect(new Set(ends.map((end) => end.slice(0, 10))).size).toBe(1);
+    expect(new Set(ends).size).toBe(2);
+    expect(constraints.map(({ regions, policies: entries }) => [regions, entries])).toEqual(
+      expect.arrayContaining(ALIKE.map((regions, index) => [regions, [`team-a/p${index} team-a`]])),
+    );
+  });
+
+  it('are enforced with their own regions over any history, also where an earlier version put them into one constraint', () => {
+    const some = fc.subarray(policies);
+    const older = constraintBody(
+      { regions: ALIKE[0] ?? [], action: 'deny', excludedNamespaces: [], scoped: [] },
+      policies.map(({ key }) => ({ name: key, pattern: 'team-a' })),
+      'geo-deny-0123456789',
+    );
+    const start = enforcedAt({ ...older, metadata: { ...older.metadata, uid: 'u', generation: 1 } });
+    fc.assert(
+      fc.property(fc.array(some, { minLength: 1, maxLength: 5 }), fc.boolean(), (history, isOlder) => {
+        const settled = history.reduce<Constraint[]>((constraints, wanted) => settle(wanted, constraints), isOlder ? [start] : []);
+        const found = settled.map(({ spec }) => [spec?.parameters?.regions, spec?.parameters?.policies]);
+        const last = history.at(-1) ?? [];
+        expect(found).toHaveLength(last.length);
+        for (const { key, spec } of last) expect(found).toContainEqual([spec.allowedRegions, [`${key} team-a`]]);
+      }),
+    );
   });
 });

@@ -4,7 +4,7 @@ import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { hasMore, isSame, readsAs, replacementOf, sortedSet } from '../../compare.ts';
 import type { Action, DesiredConstraint, Governance } from '../types.ts';
 import { CANARY_NAME, canaryBody } from './canary.ts';
-import { constraintBody, entriesOf, entryText, groupNameOf, groupOf, hasBindGate, isOwnName, withBindGate } from './constraint.ts';
+import { constraintBody, entriesOf, entryText, groupIdentityOf, groupOf, hasBindGate, isOwnName, withBindGate } from './constraint.ts';
 import type { Constraint, ConstraintEntry, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
 
@@ -122,7 +122,7 @@ const changeConstraint = (
 ): Action[] => {
   const own = wanted === undefined ? [] : entriesOf(wanted.body);
   const staying = stayingEntries(own, observed, moving);
-  if (wanted !== undefined && observed !== undefined && groupNameOf(observed) !== wanted.group)
+  if (wanted !== undefined && observed !== undefined && groupIdentityOf(observed) !== wanted.group)
     return moveConstraint(wanted, observed, staying.length > 0);
   const entries = [...own, ...staying];
   // What it enforces is not known: it may be what the last policy of a group needs.
@@ -143,7 +143,7 @@ const applyEntries = (body: Constraint, observed: Constraint | undefined): Actio
  * Any other content is another writer's.
  */
 const moveConstraint = ({ body, policies, former }: DesiredConstraint, observed: Constraint, isNeeded: boolean): Action[] => {
-  const isFormer = former?.groups.includes(groupNameOf(observed)) ?? false;
+  const isFormer = former?.groups.includes(groupIdentityOf(observed)) ?? false;
   if (isFormer && isNeeded) return [];
   return writesOf(observed, applyAction(GEO_RESIDENCY_KIND, body, { reason: isFormer ? 'Move' : 'Drift', policies }));
 };
