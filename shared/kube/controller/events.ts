@@ -72,7 +72,7 @@ export class EventRecorder {
 
   #identify({ apiVersion, kind, metadata }: InvolvedObject, { type, reason, message }: EventFact): string {
     const parts = [apiVersion, kind, metadata.namespace ?? '', metadata.name, metadata.uid ?? '', type, reason, message];
-    return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 12);
+    return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
   }
 
   #recall(id: string): RecentEvent | undefined {
