@@ -213,14 +213,14 @@ const planRecord = (view: ClusterView, present: ReadonlySet<string>, text: strin
 const planInjectionPart = (view: ClusterView, settings: PlanSettings, { policies, governance }: Governed): readonly Action[] => {
   if (!isInjectionServed(view)) return [];
   view.assertRead(view.injectionKinds.policy, view.injectionKinds.binding);
-  return planInjectionOf(view, settings.defaults, isInjectionWanted(policies, governance));
+  return planInjectionOf(view, settings.defaults, isInjectionAskedFor(policies, governance));
 };
 
-const planInjectionOf = (view: ClusterView, defaults: ServerDefaults, isWanted: boolean): readonly Action[] => {
+const planInjectionOf = (view: ClusterView, defaults: ServerDefaults, isAskedFor: boolean): readonly Action[] => {
   const { injectionKinds: kinds, mutatingPolicies, mutatingBindings } = view;
   const policies = defaults.clear(kinds.policy.kind, mutatingPolicies.list());
   const bindings = defaults.clear(kinds.binding.kind, mutatingBindings.list());
-  return planInjection(kinds, { policies, bindings }, isWanted);
+  return planInjection(kinds, { policies, bindings }, isAskedFor);
 };
 
 /** The index knows of deny only, and a label that is there makes the namespace's own word count too, whatever that is. */
@@ -231,7 +231,7 @@ const isIndexEnough = (namespace: string, { namespaces }: Governance, view: Clus
   return Object.keys(governed.actions).every((action) => action === 'deny') && governed.actions.deny !== undefined;
 };
 
-const isInjectionWanted = (policies: readonly PolicyInput[], governance: Governance): boolean =>
+const isInjectionAskedFor = (policies: readonly PolicyInput[], governance: Governance): boolean =>
   policies.some(({ key, spec }) => spec.placementInjection === true && IN_FORCE.has(governance.policies.get(key)?.kind ?? ''));
 
 /** Outcomes of policies that stand, whether or not their namespace is there already. */

@@ -37,12 +37,13 @@ describe('planInjection', () => {
     ]);
   });
 
-  it('deletes both, binding first, when no policy asks for it any more, and nothing of others', () => {
-    const foreign = { metadata: { name: 'other', labels: { 'compliance.gov/component': 'injection' } } };
-    expect(planInjection(KINDS, { ...installed, policies: [...installed.policies, foreign] }, false)).toMatchObject([
-      { type: 'delete', key: 'MutatingAdmissionPolicyBinding/fso-placement-injection' },
-      { type: 'delete', key: 'MutatingAdmissionPolicy/fso-placement-injection' },
+  it('keeps both once they are there, also while no policy asks for them', () => {
+    expect(planInjection(KINDS, installed, false)).toEqual([]);
+    expect(planInjection(KINDS, { ...installed, bindings: [] }, false)).toMatchObject([
+      { type: 'apply', key: 'MutatingAdmissionPolicyBinding/fso-placement-injection' },
     ]);
+    const foreign = { metadata: { name: 'other', labels: { 'compliance.gov/component': 'injection' } } };
+    expect(planInjection(KINDS, { policies: [foreign], bindings: [] }, false)).toEqual([]);
   });
 
   it('uses the version of older API servers', () => {

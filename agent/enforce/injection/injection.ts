@@ -61,18 +61,24 @@ const bindingOf = ({ apiVersion, kind }: KindDescriptor): AdmissionObject => ({
 });
 
 /**
- * Plans one MutatingAdmissionPolicy and its binding, which a label of the namespace switches on. They exist while a policy asks
- * for them: an unused mutation is one more thing that could break a pod.
+ * Plans one MutatingAdmissionPolicy and its binding, which a label of the namespace switches on. They are made when the first policy asks for
+ * them, because an unused mutation is one more thing that could break a pod, and stay from then on: tenants, who decide what their own
+ * policies ask for, must not make and delete objects of the cluster.
  *
  * @param observed objects of both kinds that are this system's
+ * @param isAskedFor whether a policy asks for them now
  */
 export const planInjection = (
   kinds: InjectionKinds,
   observed: { readonly policies: readonly AdmissionObject[]; readonly bindings: readonly AdmissionObject[] },
-  wanted: boolean,
-): Action[] =>
-  planAdmissionObjects({
-    policies: { kind: kinds.policy, desired: wanted ? [policyOf(kinds.policy)] : [], observed: observed.policies },
-    bindings: { kind: kinds.binding, desired: wanted ? [bindingOf(kinds.binding)] : [], observed: observed.bindings },
-    isOurs: (name) => name === INJECTION_NAME,
+  isAskedFor: boolean,
+): Action[] => {
+  const isOurs = (name: string): boolean => name === INJECTION_NAME;
+  const isThere = [...observed.policies, ...observed.bindings].some(({ metadata }) => isOurs(metadata.name));
+  if (!isAskedFor && !isThere) return [];
+  return planAdmissionObjects({
+    policies: { kind: kinds.policy, desired: [policyOf(kinds.policy)], observed: observed.policies },
+    bindings: { kind: kinds.binding, desired: [bindingOf(kinds.binding)], observed: observed.bindings },
+    isOurs,
   });
+};
