@@ -1,5 +1,6 @@
 import { API_VERSION, type ClusterEvent, policyKeyOf, revisionOf, type SovereignPolicy } from '@fso/shared/api';
 import type { EventRecorder, InvolvedObject } from '@fso/shared/kube';
+import { capSeverity } from '@fso/shared/protocol';
 import { type Clock, type Logger, truncate } from '@fso/shared/runtime';
 import type { LiveObservatory } from './observatory.ts';
 
@@ -34,7 +35,7 @@ export class EventSink {
     this.recordOnly(policy, event);
   }
 
-  /** The log and the report alone. */
+  /** The log and the report alone. What a namespace's own policy causes is no alert, as users of that namespace decide how often it comes. */
   reportOnly(policy: SovereignPolicy, event: PolicyEvent): void {
     const revision = revisionOf(policy);
     this.ofCluster({ ...event, policy: policyKeyOf(policy), ...(revision === undefined ? {} : { revision }) });
@@ -70,11 +71,12 @@ export class EventSink {
     }
   }
 
-  ofCluster(event: Omit<ClusterEvent, 'time'>): void {
+  ofCluster(given: Omit<ClusterEvent, 'time'>): void {
     const { clock, logger } = this.#context;
+    const event = capSeverity({ time: clock.now().toISOString(), ...given });
     const { severity, reason, message, policy, revision } = event;
     const level = ({ info: 'info', warning: 'warn', alert: 'error' } as const)[severity];
     logger[level]({ reason, policy, revision, detail: message }, 'cluster event');
-    this.#observatory.emit({ time: clock.now().toISOString(), ...event, message: truncate(message, 4096) });
+    this.#observatory.emit({ ...event, message: truncate(message, 4096) });
   }
 }

@@ -46,6 +46,21 @@ describe('EventOutbox', () => {
     expect(reasons(outbox.send(3))).toEqual(['EventsDropped1 ', 'I', 'J', 'K']);
   });
 
+  it('keeps repairs of tampering through a flood of events about policies of namespaces', () => {
+    const outbox = new EventOutbox({ clock: new FakeClock(), logger, limit: 50 });
+    const conflict = (namespace: string, n: number): ClusterEvent => ({ ...event('Conflict', 'alert'), policy: `${namespace}/p${n}` });
+    const repair: ClusterEvent = { ...event('TamperingRepaired', 'alert'), policy: 'team-a/p1' };
+    outbox.add(repair);
+    outbox.add(conflict('team-b', 1));
+    outbox.add({ ...event('EnforcementFailed', 'alert'), policy: 'finance' });
+    for (let n = 0; n < 200; n += 1) outbox.add(conflict('team-a', n));
+    const kept = outbox.send(1);
+    expect(kept).toHaveLength(50);
+    // Those of the namespace that floods go, of these the oldest.
+    expect(kept.slice(1, 4).map(({ policy }) => policy)).toEqual(['team-a/p1', 'team-b/p1', 'finance']);
+    expect(kept.at(-1)?.policy).toBe('team-a/p199');
+  });
+
   it('sends unacknowledged events again, before later ones', () => {
     const outbox = new EventOutbox({ clock: new FakeClock(), logger });
     outbox.add(event('A'));

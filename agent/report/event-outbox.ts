@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { AGENT_EVENTS, type ClusterEvent } from '@fso/shared/api';
-import { judgeEvent } from '@fso/shared/protocol';
+import { judgeEvent, leastOf, weightOf } from '@fso/shared/protocol';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import { z } from 'zod';
 import { ConfigMapStore, type ConfigMapStoreDeps } from '../config-map-store.ts';
@@ -25,8 +25,8 @@ interface EventOutboxOptions {
 const isTrifle = ({ severity }: ClusterEvent): boolean => severity === 'info';
 
 /**
- * Events that the hub has not acknowledged. Bounded: information goes first, then warnings, which anyone with a policy
- * can cause, then alerts, of each the oldest; and how many went is said.
+ * Events that the hub has not acknowledged. Bounded: the least weight goes first ({@link leastOf}), so that no number of events about a
+ * namespace's own policies takes the place of others; and how many went is said.
  * Warnings and alerts are kept in the cluster until the hub has them, so that an agent that is killed still reports them.
  */
 export class EventOutbox {
@@ -115,9 +115,8 @@ export class EventOutbox {
   #trim(): void {
     // One place is reserved for the event that says how many were dropped.
     for (let excess = this.#waiting.length - (this.#limit - 1); excess > 0; excess -= 1) {
-      const trifle = this.#waiting.findIndex(isTrifle);
-      const least = trifle === -1 ? this.#waiting.findIndex(({ severity }) => severity !== 'alert') : trifle;
-      this.#waiting.splice(Math.max(0, least), 1);
+      const least = leastOf(this.#waiting);
+      this.#waiting = this.#waiting.filter((event) => event !== least);
       this.#dropped += 1;
     }
   }
@@ -128,7 +127,7 @@ type Events = readonly ClusterEvent[];
 const Stored = z.array(z.unknown());
 const MAX_STORED = 1000;
 
-/** As JSON; a ConfigMap ends at 1 MiB. Alerts are kept before warnings, and the newer before the older. */
+/** As JSON; a ConfigMap ends at 1 MiB. The weightier are kept before others, and the newer before the older. */
 const MAX_BYTES = 512 * 1024;
 /** A hub that is there acknowledges sooner: then nothing is written. */
 const SETTLE_MS = 1_000;
@@ -155,7 +154,7 @@ export const parseEvents = (json: unknown): Events =>
     .flatMap((value) => judgeEvent(value).entry ?? []);
 
 const thatFit = (events: Events): Events => {
-  const byWeight = [...events].reverse().sort((a, b) => Number(b.severity === 'alert') - Number(a.severity === 'alert'));
+  const byWeight = [...events].reverse().sort((a, b) => weightOf(b) - weightOf(a));
   const fitting = new Set<ClusterEvent>();
   let bytes = 0;
   for (const event of byWeight) {

@@ -196,12 +196,13 @@ export const takeReport = async (frame: Frame<'report'>, context: FrameContext):
   if (!frame.full && frame.seq !== (known?.reportedSeq ?? 0) + 1) return askAgain();
   state.reports.resyncing = false;
   const taken = withKept(frame, known?.policies);
+  const events = budget.events.admit(frame.events);
   try {
-    await deps.ledger.applyReport(cluster, { ...taken, events: [...budget.admitEvents(frame.events)] }, stream);
+    await deps.ledger.applyReport(cluster, { ...taken, events: [...events] }, stream);
   } catch (error) {
     if (!(error instanceof ReportGapError)) throw error;
     // Another hub has taken a report meanwhile.
-    budget.returnEvents(frame.events.length);
+    budget.events.giveBack(events);
     return askAgain();
   }
   deps.metrics.reported();

@@ -68,6 +68,19 @@ it('events beyond what one cluster may send are counted, however often its agent
   expect(await countOf('Flood')).toBeLessThan(3000);
 });
 
+it('repairs of tampering are kept beside any number of events that tenants cause', async () => {
+  const { hub } = await start();
+  const eu = await bench.agent(hub, 'eu');
+  const conflicts = flood(0, 'alert').map((event, index) => ({ ...event, reason: 'Conflict', policy: `team-${index % 30}/p` }));
+  eu.send({ ...report, events: conflicts });
+  await eu.next('reported');
+  const repair = { ...conflicts[0], reason: 'TamperingRepaired', policy: 'team-1/p' } as ClusterEvent;
+  eu.send({ ...report, seq: 2, full: false, events: [...conflicts.slice(1), repair] });
+  await expect
+    .poll(async () => (await hub.ledger.events({ cluster: 'eu', limit: 5000 })).map(({ reason }) => reason))
+    .toContain('TamperingRepaired');
+});
+
 it('the size of a frame is limited by the policies of the commit, and a hello is small', async () => {
   const { hub } = await start();
   const greeted = await bench.agent(hub, 'eu');

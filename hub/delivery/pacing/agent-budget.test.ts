@@ -1,37 +1,11 @@
-import type { ClusterEvent } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { describe, expect, it } from 'vitest';
 import { AgentBudget, createAgentBudgets, DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
-
-const TIME = '2026-01-01T00:00:00.000Z';
-const events = (count: number, severity: ClusterEvent['severity'] = 'info'): ClusterEvent[] =>
-  Array.from({ length: count }, (_, i) => ({ time: TIME, severity, reason: 'Flood', message: `${severity} ${i}` }));
 
 const createBench = () => {
   const clock = new FakeClock();
   return { clock, budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS) };
 };
-
-describe('events of one cluster', () => {
-  it('are kept up to 1,000 at once and 10 a second, the gravest first; the rest is counted in one event a minute', async () => {
-    const { clock, budget } = createBench();
-    expect(budget.admitEvents(events(990))).toHaveLength(990);
-    const kept = budget.admitEvents([...events(500), ...events(3, 'alert'), ...events(2, 'warning')]);
-    const told = kept.filter(({ reason }) => reason === 'EventsDropped');
-    expect(told).toEqual([expect.objectContaining({ severity: 'warning', message: expect.stringMatching(/^495 events /) })]);
-    expect(kept.map(({ message }) => message).slice(0, -1)).toEqual([
-      ...events(5).map(({ message }) => message),
-      ...events(3, 'alert').map(({ message }) => message),
-      ...events(2, 'warning').map(({ message }) => message),
-    ]);
-    await clock.advance(1_000);
-    expect(budget.admitEvents(events(100))).toHaveLength(10);
-    await clock.advance(59_000);
-    // What was dropped meanwhile is told although nothing is dropped now.
-    expect(budget.admitEvents(events(1)).map(({ reason }) => reason)).toEqual(['Flood', 'EventsDropped']);
-    expect(budget.admitEvents(events(1))).toHaveLength(1);
-  });
-});
 
 describe('frames of one cluster', () => {
   it('pass at once up to a number and a size, then at a rate', async () => {

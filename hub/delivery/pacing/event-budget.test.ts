@@ -1,0 +1,77 @@
+import type { ClusterEvent } from '@fso/shared/api';
+import { FakeClock } from '@fso/shared/fake-clock';
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_EVENT_LIMITS, EventBudget } from './event-budget.ts';
+
+const TIME = '2026-01-01T00:00:00.000Z';
+const events = (count: number, severity: ClusterEvent['severity'] = 'info', policy = 'finance'): ClusterEvent[] =>
+  Array.from({ length: count }, (_, i) => ({ time: TIME, severity, reason: 'Flood', message: `${severity} ${i}`, policy }));
+const conflicts = (count: number, namespace: string): ClusterEvent[] =>
+  Array.from({ length: count }, (_, i) => ({
+    time: TIME,
+    severity: 'alert',
+    reason: 'Conflict',
+    message: 'no region is left',
+    policy: `${namespace}/p${i}`,
+  }));
+const tampering: ClusterEvent = {
+  time: TIME,
+  severity: 'alert',
+  reason: 'TamperingRepaired',
+  message: 'ValidatingAdmissionPolicyBinding/fso-floor-pods-deny was deleted by someone else and put back',
+};
+
+const createBench = () => {
+  const clock = new FakeClock();
+  return { clock, budget: new EventBudget(clock, DEFAULT_EVENT_LIMITS) };
+};
+const reasonsOf = (kept: readonly ClusterEvent[]): readonly string[] => [...new Set(kept.map(({ reason }) => reason))];
+
+describe('EventBudget', () => {
+  it('keeps 1,000 at once and 10 a second, the gravest first, and counts the rest in one event a minute', async () => {
+    const { clock, budget } = createBench();
+    expect(budget.admit(events(990))).toHaveLength(990);
+    const kept = budget.admit([...events(500), ...events(3, 'alert'), ...events(2, 'warning')]);
+    const told = kept.filter(({ reason }) => reason === 'EventsDropped');
+    expect(told).toEqual([expect.objectContaining({ severity: 'warning', message: expect.stringMatching(/^495 events /) })]);
+    expect(kept.map(({ message }) => message).slice(0, -1)).toEqual([
+      ...events(5).map(({ message }) => message),
+      ...events(3, 'alert').map(({ message }) => message),
+      ...events(2, 'warning').map(({ message }) => message),
+    ]);
+    await clock.advance(1_000);
+    expect(budget.admit(events(100))).toHaveLength(10);
+    await clock.advance(59_000);
+    // What was dropped meanwhile is told although nothing is dropped now.
+    expect(budget.admit(events(1)).map(({ reason }) => reason)).toEqual(['Flood', 'EventsDropped']);
+    expect(budget.admit(events(1))).toHaveLength(1);
+  });
+
+  it('keeps the repair of tampering in the minute of a flood, whatever policies it is about', async () => {
+    const { clock, budget } = createBench();
+    for (let second = 0; second < 60; second += 1) {
+      // The flood of one frame, then a frame with the repair alone.
+      budget.admit([...conflicts(500, 'team-a'), ...events(500, 'alert')]);
+      expect(reasonsOf(budget.admit([{ ...tampering, message: `repair ${second}` }]))).toContain('TamperingRepaired');
+      await clock.advance(1_000);
+    }
+  });
+
+  it('leaves room for policies of the hub and for other namespaces beside a namespace that floods', async () => {
+    const { clock, budget } = createBench();
+    expect(budget.admit(conflicts(1_000, 'team-a')).filter(({ reason }) => reason === 'Conflict')).toHaveLength(100);
+    expect(budget.admit(conflicts(20, 'team-b'))).toHaveLength(20);
+    expect(budget.admit(events(500, 'info'))).toHaveLength(500);
+    for (let n = 0; n < 20; n += 1) budget.admit(conflicts(100, `more-${n}`));
+    await clock.advance(10_000);
+    expect(budget.admit(conflicts(1_000, 'team-a'))).toHaveLength(1);
+    expect(budget.admit(events(90))).toHaveLength(90);
+  });
+
+  it('takes back what could not be kept', () => {
+    const { budget } = createBench();
+    const kept = budget.admit(conflicts(100, 'team-a'));
+    budget.giveBack(kept);
+    expect(budget.admit(conflicts(100, 'team-a'))).toEqual(kept);
+  });
+});
