@@ -1,8 +1,9 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import type { ClusterEvent } from '@fso/shared/api';
+import { FakeClock } from '@fso/shared/fake-clock';
 import type { KubeClient } from '@fso/shared/kube';
-import { type Checkpoint, type CheckpointFrame, chainHash, checkpointText, NO_HASH } from '@fso/shared/protocol';
-import { createLogger, systemClock } from '@fso/shared/runtime';
+import { Checkpoint, type CheckpointFrame, chainHash, checkpointText, NO_HASH } from '@fso/shared/protocol';
+import { createLogger } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
 import { judgeCheckpoint, Witness } from './witness.ts';
 
@@ -55,21 +56,31 @@ describe('judgeCheckpoint', () => {
   });
 });
 
+const createBench = () => {
+  const stored: Record<string, string> = {};
+  const writes: string[] = [];
+  const client = {
+    get: async () => ({ data: stored }),
+    apply: async (_kind: unknown, body: { data: Record<string, string> }) => {
+      Object.assign(stored, body.data);
+      writes.push(Checkpoint.parse(JSON.parse(String(body.data['checkpoint']))).hash);
+    },
+  } as unknown as KubeClient;
+  const events: ClusterEvent[] = [];
+  const clock = new FakeClock();
+  const options = {
+    client,
+    clock,
+    random: Math.random,
+    logger: createLogger({ name: 'test', level: 'silent' }),
+    onEvent: (event: ClusterEvent) => void events.push(event),
+  };
+  return { stored, writes, events, clock, options };
+};
+
 describe('Witness', () => {
   it('keeps checkpoints across restarts, and reports a fork once', async () => {
-    const stored: Record<string, string> = {};
-    const client = {
-      get: async () => ({ data: stored }),
-      apply: async (_kind: unknown, body: { data: Record<string, string> }) => Object.assign(stored, body.data),
-    } as unknown as KubeClient;
-    const events: ClusterEvent[] = [];
-    const options = {
-      client,
-      clock: systemClock,
-      random: Math.random,
-      logger: createLogger({ name: 'test', level: 'silent' }),
-      onEvent: (event: ClusterEvent) => void events.push(event),
-    };
+    const { stored, events, options } = createBench();
     const stop = new AbortController();
     const witness = new Witness(options);
     await witness.restore(stop.signal);
@@ -87,5 +98,38 @@ describe('Witness', () => {
     const next = new Witness(options);
     await next.restore(new AbortController().signal);
     expect(next.held()).toEqual(at(6));
+  });
+
+  it('stores the newest checkpoint once a minute, however many a hub sends', async () => {
+    const { writes, clock, options } = createBench();
+    const stop = new AbortController();
+    const witness = new Witness(options);
+    const running = witness.run(stop.signal).catch(() => undefined);
+    for (let n = 1; n <= 4; n += 1) {
+      witness.take(frame(at(n), n - 1));
+      await clock.advance(100);
+    }
+    expect(writes).toEqual([hashAt(1)]);
+    await clock.advance(60_000);
+    expect(writes).toEqual([hashAt(1), hashAt(4)]);
+    await clock.advance(600_000);
+    expect(writes).toHaveLength(2);
+    witness.take(frame(at(5), 4));
+    await clock.advance(0);
+    expect(writes).toEqual([hashAt(1), hashAt(4), hashAt(5)]);
+    stop.abort();
+    await running;
+  });
+
+  it('tells three forks at once and three an hour, however many keys a hub shows', async () => {
+    const { events, clock, options } = createBench();
+    const witness = new Witness(options);
+    witness.take(frame(at(2), 2));
+    const fork = () => witness.take(frame(createKey()(3, hashAt(3)), 2));
+    for (let n = 0; n < 20; n += 1) fork();
+    expect(events).toHaveLength(3);
+    await clock.advance(3_600_000);
+    for (let n = 0; n < 20; n += 1) fork();
+    expect(events).toHaveLength(6);
   });
 });

@@ -1,7 +1,7 @@
 import { AGENT_STATE, type ClusterEvent, FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient } from '@fso/shared/kube';
 import { Checkpoint, type CheckpointFrame, chainHash, isSigned } from '@fso/shared/protocol';
-import { type Backoff, createBackoff, Wakeup } from '@fso/shared/runtime';
+import { type Backoff, createBackoff, createBucket, Wakeup } from '@fso/shared/runtime';
 import type { AgentRuntime } from '../runtime.ts';
 
 /** Loads the stored checkpoint of the hub's audit log; undefined: none, or none that can be parsed. @throws KubeApiError, KubeConnectionError */
@@ -57,12 +57,17 @@ export interface WitnessOptions extends AgentRuntime {
 }
 
 const RETRY = { baseMs: 500, maxMs: 30_000 };
+/** Least time between two writes, as a hub sends one checkpoint a minute: more of them must not become writes of every cluster. */
+const STORE_MS = 60_000;
+/** How many forks become events: a hub can show any number, and the first one says it all. */
+const FORKS = { burst: 3, perSecond: 3 / 3_600 };
 
 /** Keeps the last checkpoint of the hub's audit log, and reports when the hub shows another history. */
 export class Witness {
   readonly #options: WitnessOptions;
   readonly #wakeup = new Wakeup();
   readonly #backoff: Backoff;
+  readonly #mayReport: () => boolean;
   #held: Checkpoint | undefined;
   /** The fork that was reported last: a hub that goes on with its other history causes one event. */
   #reported: string | undefined;
@@ -70,6 +75,7 @@ export class Witness {
   constructor(options: WitnessOptions) {
     this.#options = options;
     this.#backoff = createBackoff({ ...RETRY, random: options.random });
+    this.#mayReport = createBucket(options.clock, FORKS);
   }
 
   /** The checkpoint that the next one has to go on from. */
@@ -96,13 +102,14 @@ export class Witness {
     }, signal);
   }
 
-  /** Stores each new checkpoint until the signal aborts. @throws the signal's reason */
+  /** Stores the newest checkpoint, at most once a minute, until the signal aborts. @throws the signal's reason */
   async run(signal: AbortSignal): Promise<void> {
     for (;;) {
       await this.#wakeup.wait(signal);
       await this.#retry(async () => {
         if (this.#held !== undefined) await saveCheckpoint(this.#options.client, this.#held, signal);
       }, signal);
+      await this.#options.clock.sleep(STORE_MS, signal);
     }
   }
 
@@ -110,7 +117,7 @@ export class Witness {
     const { clock, logger, onEvent } = this.#options;
     const held = this.#held;
     const reported = `${checkpoint.key} ${held?.sequence}`;
-    if (this.#reported === reported) return;
+    if (this.#reported === reported || !this.#mayReport()) return;
     this.#reported = reported;
     logger.error({ reason: fork, held, offered: checkpoint }, 'audit log of the hub was forked');
     const message = `The audit log of the hub is not the one that this agent witnessed: ${fork}. Compare with \`fso audit verify\` and its exports.`;
