@@ -48,8 +48,8 @@ export class OpenReports {
   readonly #contents = new ContentCache();
   readonly #throttle = new ReportThrottle();
   readonly #wakeup = new Wakeup();
-  /** Uids of the agent's reports, by namespace: one that loses its label is still the agent's. */
-  readonly #own = new Map<string, string>();
+  /** Namespaces in which the agent has its report: one without the label is the agent's all the same, also one that was made in its place. */
+  readonly #own = new Set<string>();
   readonly #named = new Set<string>();
   #ownerUid: string | undefined;
   #isFailing: boolean = false;
@@ -63,8 +63,8 @@ export class OpenReports {
       pageSize: REPORT_PAGE,
       transform: reduceReport,
     });
-    this.#reports.onChange((_, report, previous) => {
-      this.#recordOwn(report, previous);
+    this.#reports.onChange((_, report) => {
+      if (report !== undefined && isLabelled(report)) this.#own.add(report.metadata.namespace ?? '');
       this.#wakeup.wake();
     });
   }
@@ -121,6 +121,7 @@ export class OpenReports {
       await yieldIfDue();
     }
     this.#contents.retain(wanted);
+    this.#retainOwn(wanted);
     const actions = planReports({ wanted, live: this.#reports.list(), isOwn: (report) => this.#isOwn(report, wanted), owner });
     return this.#throttle.due(actions, runtime.clock.monotonicMs());
   }
@@ -131,6 +132,7 @@ export class OpenReports {
     try {
       await runAction(client, action, signal);
       this.#throttle.noteWrite(action.key, clock.monotonicMs());
+      if (action.type === 'delete') this.#own.delete(action.ref.namespace ?? '');
       this.#isFailing = false;
       metrics.writes.inc({ kind: REPORT_KIND.kind, result: 'ok' });
     } catch (error) {
@@ -157,15 +159,15 @@ export class OpenReports {
     }
   }
 
-  #recordOwn(report: Report | undefined, previous: Report | undefined): void {
-    const { namespace = '', uid = '' } = (report ?? previous)?.metadata ?? {};
-    if (report === undefined) this.#own.delete(namespace);
-    else if (isLabelled(report)) this.#own.set(namespace, uid);
+  /** Forgets namespaces in which the agent neither has a report nor wants one. */
+  #retainOwn(wanted: ReadonlyMap<string, unknown>): void {
+    const present = new Set(this.#reports.list().map(({ metadata }) => metadata.namespace));
+    for (const namespace of this.#own) if (!wanted.has(namespace) && !present.has(namespace)) this.#own.delete(namespace);
   }
 
   #isOwn(report: Report, wanted: ReadonlyMap<string, unknown>): boolean {
     const { namespace = '', name, uid = '' } = report.metadata;
-    if (this.#own.get(namespace) === uid) return true;
+    if (this.#own.has(namespace)) return true;
     if (wanted.has(namespace) && !this.#named.has(uid) && this.#named.size < MAX_NAMED) {
       this.#named.add(uid);
       this.#deps.runtime.logger.warn({ namespace, name }, 'a report of this name belongs to another writer and is left alone');

@@ -127,6 +127,27 @@ export const itKeepsReports = (world: () => AgentHarness, kubeconfig: () => stri
     await eventually(async () => (await showsViolation('team-a')).metadata.uid !== before?.metadata.uid);
   });
 
+  it('makes one its own that others put in the place of the one it had', async () => {
+    const ref = { namespace: 'team-a', name: OPEN_REPORT };
+    const forged = { metadata: ref, source: 'scanner', results: [], summary: { fail: 0 } };
+    // The agent may be the first to make it again.
+    const uid = await eventually(async () => {
+      await world()
+        .client.delete(REPORT_KIND, ref, never)
+        .catch(() => undefined);
+      return (
+        await world()
+          .client.create(REPORT_KIND, forged as Report, {}, never)
+          .catch(() => undefined)
+      )?.object.metadata.uid;
+    });
+    const live = await eventually(async () => {
+      const report = await showsViolation('team-a');
+      return report.metadata.labels?.[LABELS.component] === 'report' ? report : undefined;
+    });
+    expect(live).toMatchObject({ source: 'federated-sovereignty-operator', metadata: { uid } });
+  });
+
   it('touches no report of others, and none that nothing changes', async () => {
     const body = { source: 'scanner', results: [] };
     const foreign = [
