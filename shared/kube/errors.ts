@@ -25,7 +25,7 @@ export interface RequestSummary {
   readonly path: string;
 }
 
-/** A response of 400 or above. The message is the server's own: a denial names its policy or webhook. */
+/** A response other than 2xx. The message is the server's own: a denial names its policy or webhook. */
 export class KubeApiError extends Error {
   override readonly name = 'KubeApiError';
   readonly status: number;

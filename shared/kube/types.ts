@@ -41,6 +41,9 @@ export interface ApplyOptions {
   readonly subresource?: 'status';
 }
 
+/** Of one object as JSON: an API server takes a request of at most 3 MiB, and etcd an object of 1.5 MiB, which JSON makes longer. */
+export const MAX_OBJECT_BYTES: number = 16 * 1024 * 1024;
+
 export interface RawRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Path below the server, e.g. `/api/v1/namespaces/x/pods/y/binding`. */
@@ -52,7 +55,7 @@ export interface RawRequest {
   readonly timeoutMs?: number;
   /** Instead of `timeoutMs`, for responses of unknown length: longest time without a byte. */
   readonly silenceMs?: number;
-  /** A longer response is an error; the client stops reading it. */
+  /** A longer response is an error; the client stops reading it. Default {@link MAX_OBJECT_BYTES}. */
   readonly maxBytes?: number;
 }
 

@@ -1,5 +1,6 @@
 export * from './atomic-file.ts';
 export * from './backoff.ts';
+export * from './bounded-stream.ts';
 export * from './clock.ts';
 export * from './concurrency.ts';
 export * from './http-server.ts';

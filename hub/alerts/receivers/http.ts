@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { messageOf } from '@fso/shared/runtime';
+import { messageOf, readBeginning } from '@fso/shared/runtime';
 import { truncate } from '@fso/shared/text';
 import type { Outcome } from './receiver.ts';
 
@@ -39,18 +39,6 @@ export const cleanAnswer = (text: string, secrets: readonly string[]): string =>
   // The longest first, as others may be parts of it.
   for (const secret of secrets.toSorted((a, b) => b.length - a.length)) if (secret !== '') cleaned = cleaned.replaceAll(secret, '…');
   return truncate(cleaned.replaceAll(/\p{Cc}+/gu, ' ').trim(), MAX_ANSWER_CHARS);
-};
-
-const readBounded = async ({ body }: Response): Promise<string> => {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  // Leaving the loop cancels what has not been read.
-  for await (const chunk of body ?? []) {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (bytes >= MAX_ANSWER_BYTES) break;
-  }
-  return Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES).toString('utf8');
 };
 
 /** Seconds, or a date (RFC 9110, 10.2.3). */
@@ -98,7 +86,8 @@ export const postJson = async ({ url, headers, body, secrets }: HttpPost, signal
       body,
       signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
     });
-    return outcomeOf(response, cleanAnswer(await readBounded(response), secrets));
+    const bytes = await readBeginning(response.body, MAX_ANSWER_BYTES);
+    return outcomeOf(response, cleanAnswer(bytes.toString('utf8'), secrets));
   } catch (error) {
     return { kind: 'failed', reason: cleanAnswer(reasonOf(error), secrets) };
   }

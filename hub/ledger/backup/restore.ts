@@ -5,7 +5,7 @@ import { createGunzip } from 'node:zlib';
 import type { NewAuditEntry } from '@fso/shared/api';
 import { canonicalJson } from '@fso/shared/encoding';
 import type { Checkpoint } from '@fso/shared/protocol';
-import { messageOf } from '@fso/shared/runtime';
+import { LineSplitter, messageOf } from '@fso/shared/runtime';
 import { sql, type Transaction } from 'kysely';
 import { hasSignedBackup } from '../audit/key.ts';
 import { readAudit } from '../audit/read.ts';
@@ -35,14 +35,9 @@ async function* readLines(file: string): AsyncGenerator<string> {
   const unzipped = createGunzip().setEncoding('utf8');
   // Whatever fails ends the reading below with the same error.
   pipeline(createReadStream(file), unzipped).catch(() => undefined);
-  let rest = '';
-  for await (const chunk of unzipped as AsyncIterable<string>) {
-    const lines = (rest + chunk).split('\n');
-    rest = lines.pop() ?? '';
-    if (rest.length > MAX_LINE_LENGTH) throw new LedgerError(`${file} has a line that is too long to be one of a backup`);
-    yield* lines;
-  }
-  if (rest !== '') yield rest;
+  const splitter = new LineSplitter(MAX_LINE_LENGTH);
+  for await (const chunk of unzipped as AsyncIterable<string>) yield* splitter.push(chunk);
+  if (splitter.rest !== '') yield splitter.rest;
 }
 
 const parseLine = <T>(schema: { parse(value: unknown): T }, line: string, file: string, what: string): T => {

@@ -6,8 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { KubeConnectionError } from '../errors.ts';
+import { NAMESPACE_KIND } from '../kinds.ts';
 import type { KubeClient, RawRequest } from '../types.ts';
 import { createKubeClient } from './client.ts';
+import { listAll } from './list.ts';
+import { watch } from './watch.ts';
 
 const PREFIX = '/clusters/eu';
 const GET = { method: 'GET', path: '/version' } as const;
@@ -86,6 +89,73 @@ describe('a request', () => {
       tooLarge: true,
       message: expect.stringContaining('more than 9999 bytes'),
     });
+  });
+
+  /** Sends until it is cut off. */
+  const sendWithoutEnd = (response: ServerResponse, status = 200): Promise<void> =>
+    new Promise((resolve) => {
+      const chunk = 'x'.repeat(256 * 1024);
+      const more = (): void => {
+        while (!response.destroyed && response.write(chunk));
+      };
+      response
+        .writeHead(status)
+        .on('drain', more)
+        .on('close', () => resolve());
+      more();
+    });
+
+  it('reads an object without end up to the size that one can have', async () => {
+    let cut: Promise<void> | undefined;
+    answer = (_request, response) => {
+      cut = sendWithoutEnd(response);
+    };
+    expect(await failureOf(send())).toMatchObject({ tooLarge: true });
+    await cut;
+  });
+
+  it('reads a list of one object up to the size that one can have', async () => {
+    const limits: (string | null)[] = [];
+    answer = ({ url }, response) => {
+      limits.push(new URL(url ?? '', 'http://x').searchParams.get('limit'));
+      void sendWithoutEnd(response);
+    };
+    expect(await failureOf(listAll(client, { kind: NAMESPACE_KIND, options: { pageSize: 2 } }, signal))).toMatchObject({ tooLarge: true });
+    expect(limits).toEqual(['2', '1']);
+  });
+
+  it('reads of a refused watch, and of a line of one, no more than a part', async () => {
+    let cut: Promise<void> | undefined;
+    answer = (_request, response) => {
+      cut = sendWithoutEnd(response, 500);
+    };
+    expect(await failureOf(client.stream({ ...GET, silenceMs: 60_000 }, signal))).toMatchObject({ status: 500 });
+    await cut;
+    answer = (_request, response) => {
+      cut = sendWithoutEnd(response);
+    };
+    const request = { kind: NAMESPACE_KIND, options: {}, resourceVersion: '1', random: () => 0 };
+    expect(await failureOf(watch(client, request, signal).next())).toBeInstanceOf(RangeError);
+    await cut;
+  });
+
+  it('follows no redirect, and takes no headers without end', async () => {
+    answer = ({ url }, response) =>
+      url === '/elsewhere' ? response.end('{"ok":true}') : response.writeHead(302, { location: '/elsewhere' }).end();
+    expect(await failureOf(send())).toMatchObject({ status: 302 });
+    expect(asked).toHaveLength(1);
+    answer = (_request, response) => response.setHeader('x', 'x'.repeat(100_000)).end('{}');
+    expect(await failureOf(send())).toBeInstanceOf(KubeConnectionError);
+  });
+
+  it('finds an object absent where the server says so, and not where it says nothing', async () => {
+    const get = () => failureOf(client.get(NAMESPACE_KIND, { name: 'finance' }, signal));
+    answer = (_request, response) => response.writeHead(404).end('{"message":"not found"}');
+    expect(await get()).toBeUndefined();
+    answer = (_request, response) => response.end();
+    expect(await get()).toBeInstanceOf(KubeConnectionError);
+    answer = (_request, response) => response.writeHead(302, { location: '/elsewhere' }).end();
+    expect(await get()).toMatchObject({ status: 302 });
   });
 
   it('fails when its time is up, in the middle of a response and in all attempts together', async () => {

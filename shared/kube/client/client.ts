@@ -5,7 +5,7 @@ import { collectionPath, objectPath, refOf } from '../paths.ts';
 import type { KindDescriptor, KubeClient, ListOptions, ObjectRef, RawRequest, WriteResult } from '../types.ts';
 import { resolveAccess } from './kubeconfig.ts';
 import { listAll } from './list.ts';
-import { type Answer, type KubeClientMetrics, parseWarnings, Transport, toApiError } from './transport.ts';
+import { type Answer, isSuccess, type KubeClientMetrics, parseWarnings, Transport, toApiError } from './transport.ts';
 
 export interface KubeClientOptions {
   /** Path of a kubeconfig file. Absent: the service account of the pod. */
@@ -68,8 +68,11 @@ class HttpKubeClient implements KubeClient {
   }
 
   async get<T extends KubeObject>(kind: KindDescriptor<T>, ref: ObjectRef, signal: AbortSignal): Promise<T | undefined> {
+    const request = { method: 'GET', path: objectPath(kind, ref) } as const;
     try {
-      const { object } = await this.raw<T>({ method: 'GET', path: objectPath(kind, ref) }, signal);
+      const { object } = await this.raw<T | undefined>(request, signal);
+      // Only a 404 says that there is none.
+      if (object === undefined) throw new KubeConnectionError(`GET ${request.path}: the response is empty`, { request });
       return object;
     } catch (error) {
       if (isNotFound(error)) return undefined;
@@ -144,7 +147,7 @@ class HttpKubeClient implements KubeClient {
 
   async #sendOnce(request: RawRequest, signal: AbortSignal): Promise<Answer> {
     const answer = await this.#transport.exchange(request, signal);
-    if (answer.status >= 400) throw toApiError(answer, request);
+    if (!isSuccess(answer.status)) throw toApiError(answer, request);
     return answer;
   }
 }

@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../api/index.ts';
 import { isGone, isTimeout, KubeConnectionError } from '../errors.ts';
 import { collectionPath } from '../paths.ts';
-import type { KindDescriptor, KubeClient, ListOptions, RawRequest } from '../types.ts';
+import { type KindDescriptor, type KubeClient, type ListOptions, MAX_OBJECT_BYTES, type RawRequest } from '../types.ts';
 
 interface ListPage<T> {
   readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
@@ -48,9 +48,9 @@ const smaller = (limit: number, error: unknown): number | undefined => {
 
 const readPage = async <T>(client: KubeClient, request: RawRequest, limit: number, signal: AbortSignal): Promise<Page<T>> => {
   // A page of one object cannot be smaller.
-  const bound = limit === 1 ? {} : { maxBytes: MAX_PAGE_BYTES };
+  const maxBytes = limit === 1 ? MAX_OBJECT_BYTES : MAX_PAGE_BYTES;
   const query = { ...request.query, limit: String(limit) };
-  const { object: page } = await client.raw<ListPage<T>>({ ...request, ...bound, query, silenceMs: SILENCE_MS }, signal);
+  const { object: page } = await client.raw<ListPage<T>>({ ...request, maxBytes, query, silenceMs: SILENCE_MS }, signal);
   return { page, limit };
 };
 

@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, type Dispatcher, ProxyAgent, request as sendRequest } from 'undici';
+import { readBeginning } from '../../runtime/index.ts';
 import { KubeApiError, KubeConnectionError, type RequestSummary, type Status } from '../errors.ts';
-import type { RawRequest } from '../types.ts';
+import { MAX_OBJECT_BYTES, type RawRequest } from '../types.ts';
 import { type CredentialSource, type Credentials, createCredentialSource } from './credentials.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
 
@@ -34,6 +35,8 @@ const KEEP_ALIVE_MS = 60_000;
 /** Time without a byte after which TCP keep-alive checks whether the other end still exists. */
 const TCP_KEEP_ALIVE_MS = 15_000;
 const MAX_CONNECTIONS = 256;
+/** What is read of an answer that refuses a stream. */
+const MAX_REFUSAL_BYTES = 1024 * 1024;
 
 const createDispatcher = ({ proxyUrl }: ClusterAccess, { tls }: Credentials): Agent | ProxyAgent => {
   const connect = { ...tls, rejectUnauthorized: true, timeout: 10_000, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS };
@@ -48,6 +51,9 @@ const createDispatcher = ({ proxyUrl }: ClusterAccess, { tls }: Credentials): Ag
   };
   return proxyUrl === undefined ? new Agent(options) : new ProxyAgent({ ...options, uri: proxyUrl, requestTls: connect });
 };
+
+/** Redirects are none: whatever they lead to is not the API server that was asked. */
+export const isSuccess = (status: number): boolean => status >= 200 && status < 300;
 
 const parseStatus = (body: string): Status => {
   try {
@@ -154,7 +160,7 @@ class ResponseCollector implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const { method, path, maxBytes = Number.POSITIVE_INFINITY } = this.#request;
+    const { method, path, maxBytes = MAX_OBJECT_BYTES } = this.#request;
     this.#limits.deadline.noteByte();
     this.#bytes += chunk.byteLength;
     this.#chunks.push(chunk);
@@ -194,7 +200,7 @@ export class Transport {
     this.#server = { origin, pathname: pathname.replace(/\/$/, '') };
   }
 
-  /** Sends one request and reads the whole response, also one of 400 and above. */
+  /** Sends one request and reads the whole response, also one of 300 and above. */
   async exchange(request: RawRequest, signal: AbortSignal): Promise<Answer> {
     const limits = { signal, deadline: new Deadline(request, this.#options.timeoutMs) };
     try {
@@ -210,15 +216,16 @@ export class Transport {
     }
   }
 
-  /** Sends one request and streams its body. @throws KubeApiError for a response of 400 and above. */
+  /** Sends one request and streams its body. @throws KubeApiError for a response of 300 and above. */
   async stream(request: RawRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     const limits = { signal, deadline: new Deadline(request, this.#options.timeoutMs) };
     const over = new AbortController();
     limits.deadline.onOver = () => over.abort();
     try {
       const response = await this.#guard(request, limits, () => this.#open(request, AbortSignal.any([signal, over.signal])));
-      if (response.statusCode < 400) return this.#chunks(request, response, limits);
-      const body = await this.#guard(request, limits, () => response.body.text());
+      if (isSuccess(response.statusCode)) return this.#chunks(request, response, limits);
+      const bytes = await this.#guard(request, limits, () => readBeginning(response.body, MAX_REFUSAL_BYTES));
+      const body = bytes.toString('utf8');
       throw toApiError({ status: response.statusCode, headers: response.headers, body }, request);
     } catch (error) {
       limits.deadline.stop();

@@ -1,7 +1,8 @@
 import type { KubeObject } from '../../api/index.ts';
+import { LineSplitter } from '../../runtime/index.ts';
 import { KubeApiError, KubeConnectionError, type Status } from '../errors.ts';
 import { collectionPath } from '../paths.ts';
-import type { KindDescriptor, KubeClient, ListOptions } from '../types.ts';
+import { type KindDescriptor, type KubeClient, type ListOptions, MAX_OBJECT_BYTES } from '../types.ts';
 
 type RawEvent<T> =
   | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; readonly object: T }
@@ -69,15 +70,13 @@ export async function* watch<T extends KubeObject>(
 
 /**
  * Parses a stream of JSON documents, one per line. Chunks may end anywhere, even inside a character.
- * @throws SyntaxError at a line that is not JSON.
+ * @throws SyntaxError at a line that is not JSON; RangeError at one that is longer than any object.
  */
 export async function* jsonLines<T>(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<T, void, undefined> {
   const decoder = new TextDecoder();
-  let rest = '';
+  const splitter = new LineSplitter(MAX_OBJECT_BYTES);
   for await (const chunk of chunks) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) {
+    for (const line of splitter.push(decoder.decode(chunk, { stream: true }))) {
       if (line.trim() !== '') yield JSON.parse(line) as T;
     }
   }
