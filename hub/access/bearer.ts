@@ -1,8 +1,8 @@
 import type { Clock } from '@fso/shared/runtime';
-import { createRemoteJWKSet, errors, type JWTVerifyGetKey, type JWTVerifyResult, jwtVerify } from 'jose';
+import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey, type JWTVerifyResult, jwtVerify } from 'jose';
 import { userOf } from './login.ts';
 import type { Grant } from './principal.ts';
-import { type OidcSettings, type Provider, ProviderUnavailable } from './provider.ts';
+import { fetchFromProvider, type OidcSettings, type Provider, ProviderUnavailable } from './provider.ts';
 import { hashSecret } from './secrets.ts';
 
 /** Signatures that only the provider can make: none with a shared secret, and not "none". */
@@ -35,7 +35,7 @@ export const createBearer = (settings: OidcSettings & { audience: string }, prov
   let keys: { url: string; get: JWTVerifyGetKey } | undefined;
   const keysAt = (url: string): JWTVerifyGetKey => {
     // jose asks for them again when a key is unknown, at most every 30 s, and every 10 minutes in any case.
-    if (keys?.url !== url) keys = { url, get: createRemoteJWKSet(new URL(url)) };
+    if (keys?.url !== url) keys = { url, get: createRemoteJWKSet(new URL(url), { [customFetch]: fetchFromProvider }) };
     return keys.get;
   };
 

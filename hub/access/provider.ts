@@ -1,4 +1,4 @@
-import { type Clock, isLoopback, type Logger } from '@fso/shared/runtime';
+import { type Clock, isLoopback, type Logger, readAtMost } from '@fso/shared/runtime';
 import * as oidc from 'openid-client';
 import type { GroupGrant, RoleMap } from './roles.ts';
 
@@ -25,7 +25,25 @@ export interface Provider {
 }
 
 const REFRESH_MS = 3_600_000;
-const TIMEOUT_S = 10;
+/** Of each request. */
+const TIMEOUT_MS = 10_000;
+
+/** Answers of a provider: what it says of itself, keys, tokens, and claims with the groups of a person. */
+const MAX_ANSWER_BYTES = 1024 * 1024;
+
+/**
+ * The `fetch` of everything that is asked of the identity provider: an answer is read whole before a library parses it, and no more of it
+ * than 1 MiB, as it is once it is unpacked. Redirects and times are the callers'.
+ *
+ * @throws Error where the answer is longer
+ */
+export const fetchFromProvider = async (url: string, init: RequestInit = {}): Promise<Response> => {
+  const response = await fetch(url, init);
+  const { status, statusText, headers } = response;
+  const body = await readAtMost(response.body, MAX_ANSWER_BYTES);
+  if (body === undefined) throw new Error(`the identity provider answers with more than ${MAX_ANSWER_BYTES} bytes`);
+  return new Response(response.body === null ? null : Uint8Array.from(body), { status, statusText, headers });
+};
 
 /** By what the provider says it takes; client_secret_basic is what OpenID Connect Core has as the default. */
 const clientAuth = (secret: string | undefined): oidc.ClientAuth => {
@@ -47,8 +65,8 @@ const describe = (error: unknown): string => {
  * What the provider says of itself (OpenID Connect Discovery), asked for when it is first needed and again every hour. One
  * that does not answer is asked again at the next call; what it said last stays good meanwhile.
  */
-export const createProvider = (settings: OidcSettings, deps: { clock: Clock; logger: Logger }): Provider => {
-  const { clock, logger } = deps;
+export const createProvider = (settings: OidcSettings, deps: { clock: Clock; logger: Logger; timeoutMs?: number }): Provider => {
+  const { clock, logger, timeoutMs = TIMEOUT_MS } = deps;
   const issuer = new URL(settings.issuer);
   let known: { configuration: oidc.Configuration; at: number } | undefined;
   let asking: Promise<oidc.Configuration> | undefined;
@@ -59,7 +77,8 @@ export const createProvider = (settings: OidcSettings, deps: { clock: Clock; log
     const configuration = await oidc.discovery(issuer, settings.clientId, undefined, clientAuth(settings.clientSecret), {
       // ID tokens come straight from the provider; their signature is checked all the same.
       execute: [oidc.enableNonRepudiationChecks, ...insecure],
-      timeout: TIMEOUT_S,
+      timeout: timeoutMs / 1000,
+      [oidc.customFetch]: (url, options) => fetchFromProvider(url, options as RequestInit),
     });
     known = { configuration, at: clock.monotonicMs() };
     return configuration;
