@@ -51,8 +51,17 @@ const countOf = (rows: Readonly<Record<string, number>>): string => {
 const findKey = async (file: string): Promise<AuditKey | undefined> =>
   (await readIfThere(file)) === undefined ? undefined : loadAuditKey(file);
 
-/** Who runs the command. */
-const operator = () => ({ kind: 'operator' as const, id: userInfo().username, roles: [] });
+/** A container may run as a user that has no name. */
+const userName = (): string => {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
+};
+
+/** The caller of the command. */
+const operator = () => ({ kind: 'operator' as const, id: userName(), roles: [] });
 
 /** `fso backup` */
 export const backup = async (context: Context, env: Environment, { file, force }: { file: string; force: boolean }): Promise<void> => {
