@@ -53,6 +53,8 @@ const SUMMARIES: Readonly<Record<AlertName, (labels: AlertLabels) => string>> = 
   ClusterNeverSeen: ({ cluster }) => `Cluster ${cluster} has never connected`,
   ClusterUnregistered: ({ cluster }) => `Cluster ${cluster} is not registered in Git`,
   ClusterBehind: ({ cluster }) => `Cluster ${cluster} has not accepted the commit in force`,
+  PoliciesNotKept: ({ cluster }) =>
+    `The hub does not keep all policies of ${cluster === undefined ? 'some clusters' : `cluster ${cluster}`}`,
   CommitRefused: ({ cluster }) => `Cluster ${cluster} refused a commit`,
   Tampered: ({ cluster }) => `Objects of the locks were tampered with in cluster ${cluster}`,
   LockNotReady: ({ cluster }) => `Lock 1 is not ready in cluster ${cluster}`,

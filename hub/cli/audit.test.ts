@@ -3,14 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createAuditKey, openLedger } from '../ledger/index.ts';
+import { invite } from '../identity/enrolment-state.ts';
+import { createAuditKey, loadAuditKey, openLedger } from '../ledger/index.ts';
 import { fixedClock } from '../ledger/testing/ledger.ts';
 import { type ApiHarness, fillLedger, startApiHarness } from '../serve/testing/api-harness.ts';
-import { REVISION, TIME } from '../serve/testing/fleet.ts';
+import { policyReport, REVISION, report, TIME } from '../serve/testing/fleet.ts';
 import { runFso } from './testing/run-fso.ts';
 
 const key = createAuditKey();
 const LEDGER = { history: { days: 400, events: 1_000_000 }, clock: fixedClock, random: Math.random, logger: pino({ level: 'silent' }) };
+const TOKEN = { cluster: 'old', digest: 'a'.repeat(64), created: new Date(TIME), expires: new Date(TIME) };
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fso-audit-'));
@@ -119,5 +121,46 @@ describe('fso backup and restore', () => {
     const wrong = await runFso(['backup', file], { DATABASE_URL: 'mysql://fso:hunter2-hunter2@127.0.0.1/fso' });
     expect(wrong).toMatchObject({ code: 2, err: expect.stringContaining('DATABASE_URL: must be a postgresql:// URL') });
     expect(wrong.err).not.toContain('hunter2');
+  });
+});
+
+describe('fso ledger forget', () => {
+  const at = (name: string) => ({ FSO_DATA_DIR: join(folder, name) });
+  const open = (name: string) =>
+    openLedger({ database: { folder: join(folder, name, 'ledger') }, ...LEDGER }, new AbortController().signal);
+
+  it('removes a cluster from a data folder that no hub has open, ends its enrolment, and signs the audit log', async () => {
+    const key = await loadAuditKey(join(folder, 'three', 'audit-key.pem'));
+    const ledger = await open('three');
+    await ledger.setConnected('old', true);
+    await ledger.applyReport('old', report({ policies: [policyReport('finance', { phase: 'Failed' }), policyReport('hr')] }));
+    await ledger.records.update('enrolment', 'old', () => invite(undefined, TOKEN));
+    await ledger.audit.addCheckpoint(key.sign({ ...(await ledger.audit.head()), time: TIME }));
+    const forget = (...args: string[]) => runFso(['ledger', 'forget', ...args], at('three'));
+    expect(await forget('old', '--yes')).toMatchObject({ code: 2, err: expect.stringContaining('another hub has the ledger') });
+    await ledger.close();
+    expect(await forget('old')).toMatchObject({ code: 2, err: expect.stringContaining('Repeat with --yes') });
+    expect(await forget('new', '--yes')).toMatchObject({ code: 2, err: expect.stringContaining('knows no cluster new') });
+    expect(await forget('old', '--yes')).toEqual({ code: 0, out: 'old is forgotten.\n', err: '' });
+    expect((await forget('old', '--yes')).code).toBe(2);
+    const next = await open('three');
+    expect(await next.cluster('old')).toBeNull();
+    expect(next.records.get('enrolment', 'old')).toMatchObject({ state: 'forgotten', tokens: [] });
+    const [entry] = await next.audit.list({ limit: 1 });
+    expect(entry).toMatchObject({ action: 'ledger.forget', subject: 'old', actor: { kind: 'operator' } });
+    expect(await next.audit.lastCheckpoint()).toMatchObject({ sequence: entry?.sequence, key: key.id });
+    expect(await next.audit.verify()).toMatchObject({ ok: true });
+    await next.applyReport('old', report({ policies: [policyReport('hr')] }));
+    expect([...((await next.cluster('old'))?.policies.keys() ?? [])]).toEqual(['hr']);
+    await next.close();
+  });
+
+  it('says where the key of the hub is not there, and leaves the signature to the next hub', async () => {
+    const ledger = await open('four');
+    await ledger.setConnected('old', true);
+    await ledger.audit.addCheckpoint(key.sign({ ...(await ledger.audit.head()), time: TIME }));
+    await ledger.close();
+    const { out, code } = await runFso(['ledger', 'forget', 'old', '--yes'], at('four'));
+    expect([code, out]).toEqual([0, expect.stringContaining('the next hub signs the audit log')]);
   });
 });

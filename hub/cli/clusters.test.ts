@@ -15,6 +15,18 @@ const fso = (server: ApiHarness, ...args: string[]) => runFso(['clusters', ...ar
 const tokenIn = (text: string): string => /fso1\.\S+/.exec(text)?.[0] ?? '';
 
 describe('fso clusters', () => {
+  it('forget: also before the hub has read the repository, where it is forced to', async () => {
+    await using server = await startApiHarness({ apiToken: API_TOKEN });
+    await server.ledger.setConnected('old', true);
+    await server.ledger.setConnected('old', false);
+    expect(await fso(server, 'forget', 'old', '--yes')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('has not read the repository'),
+    });
+    expect(await fso(server, 'forget', 'old', '--yes', '--force')).toMatchObject({ code: 0, out: 'old is forgotten.\n' });
+    expect(await server.ledger.cluster('old')).toBeNull();
+  });
+
   it('add: prints what to commit and what to run; the token is good', async () => {
     await using server = await started();
     const { code, out, err } = await fso(server, 'add', 'apac', '--region', 'ap-south-1', '--region', 'ap-east-1', '--label', 'env=prod');

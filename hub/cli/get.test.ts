@@ -56,6 +56,19 @@ hr       hr       eu-west-1  warn    Active  1/1       0
   });
 });
 
+describe('a cluster of which the hub does not keep all policies', () => {
+  it('is shown as such, in the list of clusters and of its policies, and in the status', async () => {
+    await using server = await startFilledApi();
+    const locals = Array.from({ length: 2_003 }, (_, at) => policyReport(`p${at}`, { managedBy: 'local' }));
+    await server.ledger.applyReport('eu', report({ policies: locals }));
+    const text = '3 more policies are not kept: the cluster has more than the hub keeps of one.';
+    expect((await fso(server, 'get', 'cluster', 'eu')).out).toContain('(3 more not kept)');
+    expect((await fso(server, 'describe', 'cluster', 'eu')).out).toContain(text);
+    expect((await fso(server, 'get', 'policies', '--cluster', 'eu', '-q', 'p1')).err).toBe(`${text}\n`);
+    expect((await fso(server, 'status')).out).toContain('policies of 1 cluster;');
+  });
+});
+
 describe('a policy of more clusters than one answer has', () => {
   it('is shown with all of them', async () => {
     await using server = await startFilledApi();

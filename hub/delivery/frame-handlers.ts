@@ -10,6 +10,7 @@ import {
 } from '@fso/shared/protocol';
 import { type Clock, createBucket, type Logger, weakMemo } from '@fso/shared/runtime';
 import { type AgentStream, type ClusterRecord, isRepeated, ReportGapError } from '../ledger/index.ts';
+import { noteNotKept } from './not-kept.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
 import type { DeliveryDeps, NackClass } from './types.ts';
 
@@ -39,6 +40,8 @@ export interface ReportProgress {
   mended: number;
   /** Bounds the warnings about such entries: an agent could send them without end. */
   readonly mayTellMended: () => boolean;
+  /** Bounds how often the agent is asked for everything because there is room again for what was left out. */
+  readonly mayAskForRest: () => boolean;
 }
 
 /** Sequences of checkpoints of the audit log. */
@@ -58,11 +61,12 @@ export interface SessionState {
 
 /** Warnings about reports with bad entries. */
 const WARNINGS = { burst: 10, perSecond: 0.1 };
+const RESTS = { burst: 1, perSecond: 1 / 60 };
 
 /** The state before a hello. */
 export const createSessionState = (clock: Clock): SessionState => ({
   commits: { holds: null, anchor: null, revision: null, heading: null, target: null, known: new Set(), offered: new Set() },
-  reports: { resyncing: false, mended: 0, mayTellMended: createBucket(clock, WARNINGS) },
+  reports: { resyncing: false, mended: 0, mayTellMended: createBucket(clock, WARNINGS), mayAskForRest: createBucket(clock, RESTS) },
   checkpoints: { kept: null, sent: null },
 });
 
@@ -182,6 +186,14 @@ export const reportedStateOf = (known: ClusterRecord | null): ReportedState => (
   cluster: known?.report == null ? null : clusterDigest(known.report),
 });
 
+/** Asks for what was left out of the cluster's record, once there is room for it. */
+const askForRest = async (context: FrameContext): Promise<void> => {
+  const { cluster, state, deps, logger } = context;
+  if (state.reports.resyncing || !(await deps.ledger.hasRoom(cluster)) || !state.reports.mayAskForRest()) return;
+  logger.info('room for policies that were left out');
+  askForAll(context);
+};
+
 /** Takes a report. A delta counts only on top of the one before it; otherwise the hub asks for everything again. @throws as {@link takeAck} */
 export const takeReport = async (frame: Frame<'report'>, context: FrameContext): Promise<void> => {
   const { cluster, stream, state, budget, deps, send, logger } = context;
@@ -207,6 +219,8 @@ export const takeReport = async (frame: Frame<'report'>, context: FrameContext):
   }
   deps.metrics.reported();
   send({ type: 'reported', seq: frame.seq });
+  await noteNotKept(context);
+  await askForRest(context);
 };
 
 /** Compares the digest of all that an agent has reported with the ledger, and answers with the digest of what the agent should have. */
@@ -214,10 +228,13 @@ export const takeDigest = async (frame: Frame<'digest'>, context: FrameContext):
   const { cluster, state, deps, logger } = context;
   const known = await deps.ledger.cluster(cluster);
   const seq = known?.reportedSeq ?? 0;
-  const differs = state.reports.mended === 0 && frame.digest !== (known?.reportedDigest ?? EMPTY_DIGEST);
+  // Of a record that is not whole the digest is another one; the next full report makes up for it.
+  const isWhole = state.reports.mended === 0 && (known?.notKept ?? null) === null;
+  const differs = isWhole && frame.digest !== (known?.reportedDigest ?? EMPTY_DIGEST);
   if (!state.reports.resyncing && (frame.seq !== seq || differs)) {
     logger.info({ seq: frame.seq, known: seq }, 'digests of reports differ');
     askForAll(context);
   }
+  await askForRest(context);
   if (state.commits.revision !== null) sendDigest(state.commits.revision, seq, context);
 };

@@ -2,6 +2,7 @@ import { ResourceName } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { z } from 'zod';
 import type { KeyedStore } from '../ledger/index.ts';
+import { forget } from './enrolment-state.ts';
 
 const Time = z.iso.datetime({ offset: true });
 const Digest = z.string().regex(/^[0-9a-f]{64}$/);
@@ -70,6 +71,16 @@ export interface EnrolmentStore {
 const ENROLMENT_KIND = 'enrolment';
 
 const parse = (value: unknown): EnrolmentRecord | undefined => (value === undefined ? undefined : EnrolmentRecord.parse(value));
+
+/** The change of a ledger's record by which a cluster's certificates and tokens end, for a ledger that no hub has open. */
+export const forgetEnrolment = (cluster: string, now: Date) => ({
+  kind: ENROLMENT_KIND,
+  name: cluster,
+  change: (value: unknown): unknown => {
+    const before = parse(value);
+    return before === undefined || before.state === 'forgotten' ? value : forget(before, cluster, now);
+  },
+});
 
 /** Keeps enrolments in the ledger, so that a revocation by one hub counts at each hub on it. */
 export const createEnrolmentStore = (records: KeyedStore): EnrolmentStore => ({

@@ -1,9 +1,9 @@
-import { type ClusterEvent, type NewAuditEntry, type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
+import type { ClusterEvent, NewAuditEntry, SourceView } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
-import { type Checkpoint, changeDigest, digestOfReports, EMPTY_DIGEST, hashOfReport, type Report } from '@fso/shared/protocol';
-import { weakMemo } from '@fso/shared/runtime';
-import { type Changes, changePolicies } from './interning.ts';
+import { type Checkpoint, EMPTY_DIGEST, type Report } from '@fso/shared/protocol';
 import type { ValueChange, ValueKey, ValueOutcome } from './keyed-store.ts';
+import type { ReportQuota } from './quota/report-quota.ts';
+import { takeReport, trimPolicies } from './take-report.ts';
 import type { AckedRevision, AgentStream, ClusterRecord, Ledger, Nack, NotObserved } from './types.ts';
 
 /** What only the hub that leads writes. */
@@ -61,6 +61,8 @@ export type ClusterChange = ClusterChangeBase &
     | { readonly type: 'ack'; readonly ack: AckedRevision }
     | { readonly type: 'nack'; readonly nack: Nack; readonly told: boolean }
     | { readonly type: 'report'; readonly report: Report }
+    /** All clusters together have more than there is memory for: what is beyond the quota goes. */
+    | { readonly type: 'trim' }
     | { readonly type: 'forget' }
   );
 
@@ -70,7 +72,17 @@ const LEADER_CHANGES: readonly Change['type'][] = ['source', 'desired', 'checkpo
 
 export const isLeaderChange = (change: { readonly type: Change['type'] }): boolean => LEADER_CHANGES.includes(change.type);
 
-const CLUSTER_CHANGES: readonly Change['type'][] = ['connected', 'observed', 'confirmed', 'offered', 'ack', 'nack', 'report', 'forget'];
+const CLUSTER_CHANGES: readonly Change['type'][] = [
+  'connected',
+  'observed',
+  'confirmed',
+  'offered',
+  'ack',
+  'nack',
+  'report',
+  'trim',
+  'forget',
+];
 
 export const isClusterChange = (change: Change): change is ClusterChange => CLUSTER_CHANGES.includes(change.type);
 
@@ -84,6 +96,7 @@ export const unseen = (name: string): ClusterRecord => ({
   nack: null,
   report: null,
   policies: new Map(),
+  notKept: null,
   policiesChanged: null,
   reportedSeq: 0,
   reportedDigest: EMPTY_DIGEST,
@@ -133,61 +146,6 @@ export const leftOutOf = (change: ClusterChange, record: ClusterRecord, stream: 
 export const streamAfter = (change: ClusterChange, before: string | null): string | null =>
   change.type === 'connected' && change.opens === true ? (change.stream?.id ?? before) : before;
 
-type Policies = ClusterRecord['policies'];
-
-/** @returns `before` where both say the same, in the order of their fields as well: digests depend on it */
-export const unlessSame = <T>(before: T | undefined, now: T): T =>
-  before !== now && before !== undefined && JSON.stringify(before) === JSON.stringify(now) ? before : now;
-
-/** What a report says of policies by name; undefined: they are gone. What it does not mention stays as it was, unless it is a full one. */
-const saidOf = (known: Policies, report: Report): Changes => {
-  const said = new Map<string, PolicyReport | undefined>(report.full ? [...known.keys()].map((key) => [key, undefined]) : []);
-  for (const policy of report.policies) said.set(policyKey(policy), policy);
-  for (const key of report.removed) said.set(key, undefined);
-  return said;
-};
-
-/** What of that is not so already. What says the same stays the same object. */
-const changesOf = (known: Policies, report: Report): Changes => {
-  const changes = new Map<string, PolicyReport | undefined>();
-  for (const [key, policy] of saidOf(known, report)) {
-    const before = known.get(key);
-    const now = policy && unlessSame(before, policy);
-    if (now !== before) changes.set(key, now);
-  }
-  return changes;
-};
-
-const found = (policies: Policies, keys: readonly string[]): PolicyReport[] => keys.flatMap((key) => policies.get(key) ?? []);
-
-const reportsAfter = (before: Policies, changes: Changes): PolicyReport[] => [
-  ...[...before].filter(([key]) => !changes.has(key)).map(([, report]) => report),
-  ...[...changes.values()].filter((report) => report !== undefined),
-];
-
-/** Once for each report; those of policies that conform are the same in many clusters. */
-const hashOf = weakMemo(hashOfReport);
-
-const takeReport = (record: ClusterRecord, report: Report, time: string): ClusterRecord => {
-  const changes = changesOf(record.policies, report);
-  const came = [...changes.values()].filter((policy) => policy !== undefined);
-  const went = found(record.policies, [...changes.keys()]);
-  // From nothing where all is there, so that an error in it cannot stay.
-  const reportedDigest =
-    report.full && report.kept === undefined
-      ? digestOfReports(reportsAfter(record.policies, changes), hashOf)
-      : changeDigest(record.reportedDigest, came, went, hashOf);
-  const isChanged = changes.size > 0;
-  return {
-    ...record,
-    policies: isChanged ? changePolicies(record.policies, changes, reportedDigest) : record.policies,
-    policiesChanged: isChanged ? time : record.policiesChanged,
-    report: report.cluster === undefined ? record.report : unlessSame(record.report, report.cluster),
-    reportedSeq: report.seq,
-    reportedDigest,
-  };
-};
-
 /** Whether a record says already what an agent does not observe. */
 export const isNoted = ({ connected, notObserved }: ClusterRecord, outOfDate: readonly string[]): boolean =>
   connected && (notObserved?.what ?? []).join('\n') === outOfDate.join('\n');
@@ -202,7 +160,7 @@ const connect = (record: ClusterRecord, { connected, opens, outOfDate = [], time
 };
 
 /** The record after a change. Records are replaced, never changed, so that a reader may keep what it was given. */
-export const applyChange = (record: ClusterRecord, change: ClusterChange): ClusterRecord => {
+export const applyChange = (record: ClusterRecord, change: ClusterChange, quota: ReportQuota): ClusterRecord => {
   const lastSeen = change.time;
   switch (change.type) {
     case 'connected':
@@ -219,7 +177,9 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange): Clust
     case 'nack':
       return { ...record, nack: { ...change.nack, time: change.time }, lastSeen };
     case 'report':
-      return { ...takeReport(record, change.report, change.time), lastSeen };
+      return { ...takeReport(record, change.report, change.time, quota), lastSeen };
+    case 'trim':
+      return trimPolicies(record, quota, change.time);
     case 'forget':
       // A cluster that came back meanwhile is no longer retired.
       return record.connected ? record : unseen(record.name);

@@ -14,6 +14,7 @@ export { keysBetween } from './interning.ts';
 export { type KeyedStore, SESSION_KIND } from './keyed-store.ts';
 export { type DatabaseConfig, type DatabaseReader, openDatabase, openReader } from './sql/database.ts';
 export { describeDatabaseError } from './sql/errors.ts';
+export { type ForgetStored, forgetStored } from './sql/forget-stored.ts';
 export type { HistoryLimits } from './sql/history.ts';
 export { openLedger } from './sql/open-ledger.ts';
 export { HUB_PAUSE } from './suspended-clusters.ts';

@@ -38,6 +38,7 @@ const isHeartbeat = (before: ClusterRecord, after: ClusterRecord): boolean =>
   after.connected &&
   before.notObserved === after.notObserved &&
   before.policies === after.policies &&
+  before.notKept === after.notKept &&
   before.report === after.report &&
   before.acked === after.acked &&
   before.nack === after.nack &&

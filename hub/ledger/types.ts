@@ -37,6 +37,16 @@ export interface NotObserved {
   readonly what: readonly string[];
 }
 
+/** Policies of a cluster that the hub does not keep. */
+export interface NotKept {
+  /** At most 10,000, where there may be more; null: not counted, as none of its policies was read from the database. */
+  readonly policies: number | null;
+  /** quota: the cluster has more than its share. memory: all clusters together have more than this hub has memory for. */
+  readonly reason: 'quota' | 'memory';
+  /** Of these policies; undefined: not known in this process. */
+  readonly keys?: ReadonlySet<string>;
+}
+
 /** All that the hub knows of one cluster. */
 export interface ClusterRecord {
   readonly name: string;
@@ -52,6 +62,8 @@ export interface ClusterRecord {
   readonly report: ClusterReport | null;
   /** By key. */
   readonly policies: ReadonlyMap<string, PolicyReport>;
+  /** What is missing in `policies`; null: nothing. */
+  readonly notKept: NotKept | null;
   /** When one of them changed last, by the clock of the hub that learned of it. RFC 3339; null: none was reported. */
   readonly policiesChanged: string | null;
   /** Sequence number of the last report taken in. */
@@ -195,11 +207,13 @@ export interface Ledger {
   /** @param nack told false: kept as the cluster's state, without an entry of the audit log. Default true; nothing new is never told */
   setNack(cluster: string, nack: Nack & { readonly told?: boolean }, stream?: AgentStream): Promise<void>;
   /**
-   * Takes a report in; a full one replaces the cluster's policies.
+   * Takes a report in; a full one replaces the cluster's policies. What is beyond the cluster's quota is left out, and `notKept` says so.
    *
    * @throws ReportGapError where a delta does not follow on the last report
    */
   applyReport(cluster: string, report: Report, stream?: AgentStream): Promise<void>;
+  /** Whether policies that were left out of a cluster's record may fit in by now. */
+  hasRoom(cluster: string): Promise<boolean>;
   addEvent(cluster: string | null, event: ClusterEvent): Promise<void>;
   /** Removes all that is known of a cluster but its history; one that is connected stays as it is. */
   forgetCluster(cluster: string): Promise<void>;

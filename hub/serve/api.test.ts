@@ -336,6 +336,7 @@ describe('revision', () => {
       notObserved: 0,
       disconnected: 0,
       neverSeen: 0,
+      notAllKept: 0,
       inSync: 2,
       proven: 2,
       tampered: 0,

@@ -62,6 +62,20 @@ export const ClusterView = z.object({
     .describe(
       'The agent is connected and does not know how its cluster is now: nothing counts as proven. null: it knows, or is not connected.',
     ),
+  notKept: z
+    .object({
+      policies: z
+        .int()
+        .nullable()
+        .describe('How many; counted up to 10,000. null: not known, as none of its policies were read when the hub started.'),
+      reason: z
+        .enum(['quota', 'memory'])
+        .describe(
+          'quota: the cluster has more than the hub keeps of one. memory: all clusters together have more than the hub has memory for.',
+        ),
+    })
+    .nullable()
+    .describe('Policies that the cluster reports and the hub does not keep, so that they are in no list. null: it keeps all.'),
   lastSeen: Time.nullable().describe('When the hub last received something from the cluster: the age of all fields below.'),
   offeredRevision: z.string().nullable(),
   revision: z.string().nullable().describe('Commit that the agent has accepted.'),
@@ -131,6 +145,7 @@ export const StatusView = z.object({
     notObserved: z.int().describe('Connected, and their agents do not know how they are now.'),
     disconnected: z.int().describe('Connected earlier: their data is old.'),
     neverSeen: z.int(),
+    notAllKept: z.int().describe('Clusters of which the hub does not keep all policies: see `notKept` of a cluster.'),
     inSync: z.int(),
     proven: z.int(),
     tampered: z.int().describe('Clusters that, by their last report, reverted a change or deletion within an hour.'),

@@ -76,7 +76,7 @@ describe('the fso command against a live federation', () => {
     const { revision } = await world.hub.source();
     expect(code).toBe(0);
     expect(out).toContain(revision?.revision.slice(0, 8));
-    const all = { total: 3, connected: 3, notObserved: 0, disconnected: 0, neverSeen: 0, inSync: 3, proven: 3, tampered: 0 };
+    const all = { total: 3, connected: 3, notObserved: 0, disconnected: 0, neverSeen: 0, notAllKept: 0, inSync: 3, proven: 3, tampered: 0 };
     expect((await world.hub.status()).clusters).toEqual(all);
   });
 

@@ -121,7 +121,8 @@ export interface HubClient extends AlertClient {
   createEnrolmentToken(cluster: string, ttlSeconds: number, signal?: AbortSignal): Promise<EnrolmentTokenView>;
   revokeCluster(cluster: string, signal?: AbortSignal): Promise<EnrolmentView>;
   /** Removes a cluster that is neither registered nor connected. */
-  forgetCluster(cluster: string, signal?: AbortSignal): Promise<ForgottenCluster>;
+  /** @param options force: also while the hub cannot tell whether the cluster is registered */
+  forgetCluster(cluster: string, options?: { readonly force?: boolean }, signal?: AbortSignal): Promise<ForgottenCluster>;
   violations(query?: ViolationFilter, signal?: AbortSignal): Promise<ViolationView[]>;
   /** Everything that is wrong with the fleet, as text of that format. */
   issueReport(format: 'csv' | 'json' | 'html', signal?: AbortSignal): Promise<string>;
@@ -249,8 +250,8 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
       ),
     revokeCluster: (cluster, signal) =>
       send(EnrolmentView, `/api/v1/clusters/${encodeURIComponent(cluster)}/revoke`, { method: 'POST' }, signal),
-    forgetCluster: (cluster, signal) =>
-      send(ForgottenCluster, `/api/v1/clusters/${encodeURIComponent(cluster)}`, { method: 'DELETE' }, signal),
+    forgetCluster: (cluster, { force = false } = {}, signal) =>
+      send(ForgottenCluster, `/api/v1/clusters/${encodeURIComponent(cluster)}${force ? '?force=true' : ''}`, { method: 'DELETE' }, signal),
     violations: (query = {}, signal) => all((page) => get(ViolationPage, '/violations', page, signal), { ...query }),
     issueReport: async (format, signal) => (await request(`/api/v1/reports/issues?format=${format}`, { headers: {} }, signal)).text(),
     events: async (query = {}, signal) => (await get(EventPage, '/events', query, signal)).items,

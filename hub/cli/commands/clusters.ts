@@ -152,14 +152,18 @@ export const revokeCluster = async (context: Context, name: string, { yes }: { y
 };
 
 /** `fso clusters forget`. @returns the exit code */
-export const forgetCluster = async (context: Context, name: string, { yes }: { yes: boolean }): Promise<number> => {
+export const forgetCluster = async (
+  context: Context,
+  name: string,
+  { yes, force }: { readonly yes: boolean; readonly force: boolean },
+): Promise<number> => {
   if (!yes) {
     context.progress(
       `This removes what the hub knows of ${name} and makes its certificates and tokens worthless; its history stays. Repeat with --yes.\n`,
     );
     return EXIT.error;
   }
-  await (await context.connect()).forgetCluster(name);
+  await (await context.connect()).forgetCluster(name, { force });
   context.out(`${name} is forgotten.\n`);
   return EXIT.ok;
 };

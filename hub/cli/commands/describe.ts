@@ -9,7 +9,7 @@ import {
   policyKey,
   type ReportedLock,
 } from '@fso/shared/api';
-import { shortRevision } from '@fso/shared/text';
+import { notKeptText, shortRevision } from '@fso/shared/text';
 import type { Context } from '../context.ts';
 import { clusterColumns, eventColumns } from '../render/columns.ts';
 import { type Column, type Format, renderFacts, renderTable, writeData } from '../render/output.ts';
@@ -154,6 +154,7 @@ export const describeCluster = async (context: Context, name: string, { output }
   if (verificationReason !== undefined) facts.push(['not trusted', verificationReason]);
   const { notObserved } = cluster;
   if (notObserved !== null) facts.push(['not observed', `for ${age(notObserved.since, context.now())}: ${list(notObserved.what)}`]);
+  if (cluster.notKept !== null) facts.push(['not whole', notKeptText(cluster.notKept)]);
   context.out(
     renderFacts([...facts, ['labels', list(Object.entries(cluster.labels).map(([key, value]) => `${key}=${value}`))]], context.paint),
   );

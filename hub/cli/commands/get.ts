@@ -1,4 +1,5 @@
 import { type CommitActivity, type PolicyView, type ProblemView, parsePolicyKey, policyKey, ResourceName } from '@fso/shared/api';
+import { notKeptText } from '@fso/shared/text';
 import type { HubClient } from '../client/api-client.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
@@ -86,7 +87,15 @@ const getPolicies = async (context: Context, hub: HubClient, options: GetOptions
   const query = parameters(options, ...POLICY_FILTERS);
   const { output } = options;
   if (output === 'json' || output === 'yaml') return writeData(context, output, await hub.policies(query));
-  return writeRows(context, output, await hub.policySummaries(query), policyColumns());
+  await writeRows(context, output, await hub.policySummaries(query), policyColumns());
+  await noteNotKept(context, hub, options.cluster);
+};
+
+/** Says that the list of a cluster's policies is not whole. */
+const noteNotKept = async (context: Context, hub: HubClient, cluster: string | undefined): Promise<void> => {
+  if (cluster === undefined) return;
+  const notKept = (await hub.clusters({ q: cluster })).find(({ name }) => name === cluster)?.notKept ?? null;
+  if (notKept !== null) context.progress(`${notKeptText(notKept)}\n`);
 };
 
 const getPolicy = async (context: Context, hub: HubClient, given: string, output: Format): Promise<void> => {

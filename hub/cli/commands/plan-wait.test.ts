@@ -14,6 +14,7 @@ const cluster = (name: string, change: Partial<ClusterView> = {}): ClusterView =
   labels: {},
   connection: 'Connected',
   notObserved: null,
+  notKept: null,
   lastSeen: time,
   offeredRevision: NEW,
   revision: NEW,

@@ -45,6 +45,14 @@ const fleetFacts = ({ version, clusters, policies, violations }: StatusView): [s
           string,
         ],
       ]),
+  ...(clusters.notAllKept === 0
+    ? []
+    : [
+        [
+          'Not all kept',
+          `policies of ${clusters.notAllKept} ${clusters.notAllKept === 1 ? 'cluster' : 'clusters'}; see fso get clusters`,
+        ] satisfies [string, string],
+      ]),
   ['Violations', String(violations)],
   ['Hub', version],
 ];

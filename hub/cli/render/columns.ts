@@ -37,6 +37,13 @@ const tamperedOf = ({ report }: ClusterView): string => {
   return tampered === undefined ? '-' : tampered.status === 'True' ? 'yes' : 'no';
 };
 
+/** `12/2000 (345 more not kept)` */
+const policiesOf = ({ policies, notKept }: ClusterView): string => {
+  const kept = `${policies.active}/${policies.total}`;
+  if (notKept === null) return kept;
+  return notKept.policies === null ? `${kept} (not kept)` : `${kept} (${notKept.policies} more not kept)`;
+};
+
 export const clusterColumns = (now: Date): Column<ClusterView>[] => [
   { title: 'NAME', value: ({ name }) => name },
   { title: 'CONNECTION', value: ({ connection, notObserved }) => (notObserved === null ? connection : 'NotObserved') },
@@ -45,7 +52,7 @@ export const clusterColumns = (now: Date): Column<ClusterView>[] => [
   { title: 'VERIFICATION', value: ({ report }) => report?.verification ?? '-' },
   { title: 'PROVEN', value: ({ provenRevision }) => shortRevision(provenRevision) },
   { title: 'IN-SYNC', value: ({ inSync }) => (inSync ? 'yes' : 'no') },
-  { title: 'POLICIES', value: ({ policies }) => `${policies.active}/${policies.total}` },
+  { title: 'POLICIES', value: policiesOf },
   { title: 'VIOLATIONS', value: ({ violations }) => String(violations) },
   { title: 'GATEKEEPER', value: ({ report }) => report?.gatekeeper.state ?? '-' },
   { title: 'TAMPERED', value: tamperedOf },

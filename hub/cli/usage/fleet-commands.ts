@@ -7,7 +7,7 @@ import type { WaitOptions } from '../commands/wait.ts';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import type { Format } from '../render/output.ts';
-import { examples, kindArgument, outputOption, parseDuration, parseLimit, run } from './options.ts';
+import { examples, kindArgument, outputOption, parseDuration, parseLimit, parseName, run } from './options.ts';
 
 /** The commands about policies and clusters. Each loads its code when it runs. */
 
@@ -171,12 +171,6 @@ const DEFAULT_TTL_MS = 30 * 60 * 1000;
 
 const gather = (value: string, before: readonly string[]): string[] => [...before, value];
 
-/** A name that no cluster can have would be another path in a URL. */
-const parseName = (name: string): string => {
-  if (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name)) return name;
-  throw new InvalidArgumentError('Must be a lowercase RFC 1123 subdomain, as the name of a ManagedCluster.');
-};
-
 const ttlOption = (): Option =>
   new Option('--ttl <duration>', 'lifetime of the token, at most 1h')
     .argParser((text) => {
@@ -230,7 +224,8 @@ const addRemoval = (clusters: Command): void => {
     .description('remove all data of a cluster that is neither registered nor connected any more')
     .argument('<name>', 'name of the cluster', parseName)
     .option('--yes', 'confirm', false)
-    .action((name: string, options: { yes: boolean }, command: Command) =>
+    .option('--force', 'also before the hub has read the repository, so that it cannot tell whether the cluster is registered', false)
+    .action((name: string, options: { yes: boolean; force: boolean }, command: Command) =>
       run(command, async (context) => (await loadClusters()).forgetCluster(context, name, options)),
     );
 };

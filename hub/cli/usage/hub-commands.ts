@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { hubEnvironment } from '../client/environment.ts';
-import { examples, run } from './options.ts';
+import { examples, parseName, run } from './options.ts';
 
 /** The commands that run the hub, or work on its database without it. They read the settings of the hub. */
 
@@ -18,7 +18,7 @@ const addServe = (program: Command, settings: string): void => {
 const LEDGER_ENVIRONMENT = `
 The ledger is the one of the hub: DATABASE_URL (or DATABASE_URL_FILE), else the folder ledger in FSO_DATA_DIR (.fso/hub), while no hub runs on it.`;
 
-const loadBackup = () => import('../commands/backup.ts');
+const loadLedger = () => import('../commands/ledger.ts');
 
 const addBackup = (program: Command): void => {
   program
@@ -28,7 +28,7 @@ const addBackup = (program: Command): void => {
     .option('--force', 'replace an existing file')
     .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('backup ledger.jsonl.gz')}`)
     .action((file: string, { force = false }: { force?: boolean }, command: Command) =>
-      run(command, async (context) => (await loadBackup()).backup(context, hubEnvironment(), { file, force })),
+      run(command, async (context) => (await loadLedger()).backup(context, hubEnvironment(), { file, force })),
     );
   program
     .command('restore')
@@ -36,7 +36,27 @@ const addBackup = (program: Command): void => {
     .argument('<file>', 'the backup')
     .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('restore ledger.jsonl.gz')}`)
     .action((file: string, _options: object, command: Command) =>
-      run(command, async (context) => (await loadBackup()).restore(context, file, hubEnvironment())),
+      run(command, async (context) => (await loadLedger()).restore(context, file, hubEnvironment())),
+    );
+};
+
+const addLedger = (program: Command): void => {
+  program
+    .command('ledger')
+    .description('mend the ledger while no hub runs on it')
+    .command('forget')
+    .description('remove all data of a cluster from the ledger, however much it is; for a hub that does not start')
+    .argument('<cluster>', 'name of the cluster', parseName)
+    .option('--yes', 'confirm', false)
+    .addHelpText(
+      'after',
+      `${LEDGER_ENVIRONMENT}
+It is refused while a hub has the ledger open: fso clusters forget asks that hub. Whether the cluster is registered in Git is not looked at.
+The audit log gets an entry, signed by the key in FSO_AUDIT_KEY_FILE (audit-key.pem in FSO_DATA_DIR) if that is the one of the hub.
+${examples('ledger forget eu --yes')}`,
+    )
+    .action((cluster: string, options: { yes: boolean }, command: Command) =>
+      run(command, async (context) => (await loadLedger()).forgetInLedger(context, cluster, hubEnvironment(), options)),
     );
 };
 
@@ -44,4 +64,5 @@ const addBackup = (program: Command): void => {
 export const addHubCommands = (program: Command, settings: string): void => {
   addServe(program, settings);
   addBackup(program);
+  addLedger(program);
 };

@@ -30,6 +30,12 @@ export const parseLimit = (text: string): number => {
   throw new InvalidArgumentError('Must be 1 to 500.');
 };
 
+/** A name that no cluster can have would be another path in a URL. */
+export const parseName = (name: string): string => {
+  if (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name)) return name;
+  throw new InvalidArgumentError('Must be a lowercase RFC 1123 subdomain, as the name of a ManagedCluster.');
+};
+
 /** Kinds of objects, each with its other names: singular and short ones, as kubectl takes them. */
 const NAMES = {
   policies: ['policy', 'pol', 'sp', 'sovereignpolicy', 'sovereignpolicies'],

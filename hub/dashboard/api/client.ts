@@ -121,8 +121,12 @@ const clusterPath = (cluster: string): string => `/api/v1/clusters/${encodeURICo
 export const createEnrolmentToken = (cluster: string): Promise<EnrolmentTokenView> => postJson(`${clusterPath(cluster)}/enrolment-token`);
 /** @throws ApiProblem as above */
 export const revokeCluster = (cluster: string): Promise<EnrolmentView> => postJson(`${clusterPath(cluster)}/revoke`);
-/** @throws ApiProblem where the cluster is registered or connected, or the role does not cover it */
-export const forgetCluster = (cluster: string): Promise<ForgottenCluster> => deleteJson(clusterPath(cluster));
+/**
+ * @param force also while the hub cannot tell whether the cluster is registered
+ * @throws ApiProblem where the cluster is registered or connected, or the role does not cover it
+ */
+export const forgetCluster = (cluster: string, force: boolean): Promise<ForgottenCluster> =>
+  deleteJson(`${clusterPath(cluster)}${force ? '?force=true' : ''}`);
 
 /** @throws ApiProblem where the hub refuses the matchers or the time, or the role does not cover it; as of the two below */
 export const createSilence = (silence: SilenceRequest): Promise<SilenceView> => postJson('/api/v1/alerts/silences', silence);

@@ -1,4 +1,5 @@
 import { type ClusterView, CONDITIONS, type Condition } from '@fso/shared/api';
+import { notKeptText } from '@fso/shared/text';
 import { formatNumber } from '../lib/format.ts';
 import { certificateState, isRefusing, isRetired, isSkewed, skewText, verdictOf } from '../lib/health.ts';
 import { type Issue, sortIssues } from './issue.ts';
@@ -125,6 +126,19 @@ const registrationIssue = (cluster: ClusterView): Issue[] =>
         },
       ];
 
+const keepIssue = ({ notKept }: ClusterView): Issue[] =>
+  notKept === null
+    ? []
+    : [
+        {
+          key: 'not-kept',
+          level: 'warning',
+          title: 'The list of policies is not whole',
+          detail: `${notKeptText(notKept)} Those that failed or are violated are kept first; the cluster enforces all of them.`,
+          since: null,
+        },
+      ];
+
 /** Dangers first. */
 export const listClusterIssues = (cluster: ClusterView, nowMs: number): Issue[] => {
   const all = [
@@ -136,6 +150,7 @@ export const listClusterIssues = (cluster: ClusterView, nowMs: number): Issue[] 
     ...nodesIssue(cluster),
     ...skewIssue(cluster),
     ...registrationIssue(cluster),
+    ...keepIssue(cluster),
   ];
   return sortIssues(all);
 };

@@ -9,7 +9,7 @@ const commit = (revision: string) => ({ revision, author: 'Ada', subject: 'A cha
 const STATUS: StatusView = {
   version: '1',
   source: { url: 'https://git.example/policies', ref: 'main', revision: commit('a1'), rejected: null, error: null, lastFetch: at(0) },
-  clusters: { total: 3, connected: 3, notObserved: 0, disconnected: 0, neverSeen: 0, inSync: 3, proven: 3, tampered: 0 },
+  clusters: { total: 3, connected: 3, notObserved: 0, disconnected: 0, neverSeen: 0, notAllKept: 0, inSync: 3, proven: 3, tampered: 0 },
   policies: { total: 4, active: 4, failed: 0, pending: 0, expired: 0, expiring: 0 },
   violations: 0,
 };
@@ -20,6 +20,7 @@ const cluster = (name: string, more: Partial<ClusterView> = {}): ClusterView => 
   labels: {},
   connection: 'Connected',
   notObserved: null,
+  notKept: null,
   lastSeen: at(0),
   offeredRevision: 'b2',
   revision: 'a1',

@@ -216,6 +216,16 @@ const connectionIssues = ({ status: { clusters }, oldestStale }: FleetState): Is
           target: { page: 'clusters' as const, search: { observed: 'false' as const } },
         },
       ]),
+  ...(clusters.notAllKept === 0
+    ? []
+    : [
+        {
+          key: 'not-kept',
+          level: 'warning' as const,
+          title: `The hub does not keep all policies of ${count(clusters.notAllKept, 'cluster', 'clusters')}`,
+          target: { page: 'clusters' as const, search: {} },
+        },
+      ]),
   ...(clusters.neverSeen === 0
     ? []
     : [

@@ -28,6 +28,8 @@ export const DEFAULT_AGENT_LIMITS: AgentLimits = {
 const STRIKE = { baseMs: 1_000, maxMs: 300_000, forgottenMs: 900_000 };
 /** Commits remembered that an agent has. */
 const VOUCHED = 4;
+/** Events that say that not all reports are kept: one an hour, beside the alert that lasts. */
+const NOT_KEPT = { burst: 1, perSecond: 1 / 3_600 };
 
 /**
  * Keeps one cluster from taking what all share: the thread, the history, the audit log. It outlives the streams of the cluster, so that to
@@ -38,6 +40,8 @@ export class AgentBudget {
   readonly mayConnect: () => boolean;
   /** Whether one more refusal or difference becomes an event. */
   readonly mayComplain: () => boolean;
+  /** Whether one more event may say that not all reports of the cluster are kept. */
+  readonly mayTellNotKept: () => boolean;
   readonly events: EventBudget;
   readonly #clock: Clock;
   readonly #frames: Allowance;
@@ -52,6 +56,7 @@ export class AgentBudget {
     this.#clock = clock;
     this.mayConnect = createBucket(clock, limits.connections);
     this.mayComplain = createBucket(clock, limits.complaints);
+    this.mayTellNotKept = createBucket(clock, NOT_KEPT);
     this.#frames = createAllowance(clock, limits.frames);
     this.#bytes = createAllowance(clock, limits.bytes);
     this.events = new EventBudget(clock, limits.events);

@@ -8,6 +8,7 @@ import { reportedDigest } from './migrations/0003-reported-digest.ts';
 import { policiesChanged } from './migrations/0004-policies-changed.ts';
 import { clusterHistory } from './migrations/0005-cluster-history.ts';
 import { observation } from './migrations/0006-observation.ts';
+import { kept } from './migrations/0007-kept.ts';
 import type { Schema } from './schema.ts';
 
 /**
@@ -21,6 +22,7 @@ const migrationsOf = (shared: boolean): Record<string, Migration> => ({
   '0004-policies-changed': policiesChanged,
   '0005-add-cluster-history': clusterHistory(shared),
   '0006-add-observation': observation,
+  '0007-add-kept': kept,
 });
 
 const TABLE = 'ledger_migrations';

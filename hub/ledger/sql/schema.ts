@@ -1,5 +1,6 @@
 import type { ColumnType, CompiledQuery, Generated, Kysely, Transaction } from 'kysely';
 import type pg from 'pg';
+import type { NotKept } from '../types.ts';
 
 /**
  * The tables of the ledger, as `migrations/` makes them, with the types that both databases have. Texts named json hold JSON, times are
@@ -59,10 +60,21 @@ export interface ClusterTable {
   policies_changed: string | null;
   /** What its agent does not observe: JSON of a NotObserved, with the stream that it holds for. */
   not_observed_json: string | null;
+  /** JSON of {@link KeptPolicies}. */
+  kept_json: string | null;
   version: number;
   /** Version in which it was last forgotten: chunks that are older are gone. */
   full_version: number;
   writer: string;
+}
+
+/** How many policies of a cluster there are. */
+export interface KeptPolicies {
+  readonly policies: number;
+  /** Without keys. */
+  readonly notKept: NotKept | null;
+  /** The `reported_digest` that this holds for. */
+  readonly digest: string;
 }
 
 /** Policies of a cluster that are Active without violations, a few in each row. */

@@ -4,6 +4,8 @@ import type { Transaction } from 'kysely';
 import { type Change, type ChangeInput, isLeaderChange, isNoted, writesOf } from '../changes.ts';
 import { createKeyedCache, createKeyedStore } from '../keyed-store.ts';
 import { createLedgerCache, foundIn } from '../ledger-cache.ts';
+import { type ReportLimits, ReportMemory, reportLimits } from '../quota/report-memory.ts';
+import { hasRoom } from '../quota/report-quota.ts';
 import type { AgentStream, Desired, EventQuery, FoundEvents, Ledger } from '../types.ts';
 import { type Batch, planBatch } from './batch/plan-batch.ts';
 import type { PreparedChange } from './batch/prepared-change.ts';
@@ -34,6 +36,8 @@ export interface SqlLedgerOptions {
   readonly history?: HistoryLimits;
   /** Changes that wait in memory before their writers do. Default 10,000. */
   readonly maxQueued?: number;
+  /** What is kept of reports. Default: as the heap of this process has room for. */
+  readonly reports?: ReportLimits;
   /** Gets how long each transaction of writes took. */
   readonly onCommit?: NonNullable<WriteQueueOptions['onCommit']>;
 }
@@ -130,8 +134,10 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   if (!shared) await forgetFormer(db);
   const cache = createLedgerCache(EVENTS_IN_MEMORY);
   const records = createKeyedCache();
-  const replicaState = createReplicaState(cache, records, EVENTS_IN_MEMORY);
-  await replicaState.load(db);
+  const memory = new ReportMemory(options.reports ?? reportLimits());
+  const replicaState = createReplicaState(cache, records, memory, EVENTS_IN_MEMORY);
+  for (const { cluster, bytes, reason } of await replicaState.load(db))
+    logger.warn({ cluster, bytes, reason }, 'policies of a cluster not read: too much is stored of them');
   const mend = (): Promise<void> =>
     mendHistory(database, {
       now: () => clock.now(),
@@ -144,7 +150,11 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
 
   const closing = new AbortController();
   const histories = new HistoryKeeper({ ...database, logger, signal: closing.signal });
-  const commit = createCommit(options, { replicaState, histories, replica });
+  const write = createCommit(options, { replicaState, histories, replica });
+  const commit: typeof write = async (changes, number) => {
+    await write(changes, number);
+    trimExcess();
+  };
   const queue = new WriteQueue({ ...options, cut: database.cut, commit });
   const termOf = (input: ChangeInput) => (shared && isLeaderChange(input) ? { epoch: replicas.epoch() ?? NO_EPOCH } : {});
   const submit = (input: ChangeInput): Promise<void> =>
@@ -152,6 +162,17 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   const replicas: Replicas = shared
     ? new SharedReplicas({ database, replica, replicaState, clock, random: options.random, logger })
     : ALONE;
+
+  const trimming = new Set<string>();
+  const trimExcess = (): void => {
+    for (const cluster of trimming.size > 0 ? [] : memory.findExcess()) {
+      trimming.add(cluster);
+      logger.warn({ cluster, bytes: memory.total }, 'policies of a cluster left out: all reports together are too much for the memory');
+      submit({ type: 'trim', cluster })
+        .catch((err: unknown) => logger.error({ err }, 'ledger write failed'))
+        .finally(() => trimming.delete(cluster));
+    }
+  };
 
   /** At the time of the clearing before: what was removed by then the others have read, if they are there. */
   let removedUpTo = 0;
@@ -207,6 +228,10 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     },
     suspendObservation: (clusters) => cache.suspend(clusters, clock.now().toISOString()),
     resumeObservation: cache.resume,
+    hasRoom: async (cluster) => {
+      const record = cache.get(cluster);
+      return record.notKept !== null && hasRoom(record.policies, replicaState.quotaOf(record));
+    },
     // Each hub follows the repository; which revision the fleet is meant to have is said by the one that leads.
     setDesired: async (next) => {
       cache.setDesired(next);

@@ -115,6 +115,31 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       expect(await names(ledger, 'many')).toEqual(['policies/p5', 'policies/p6']);
     });
 
+    it('keeps 2,000 policies that were applied in a cluster, the gravest first, and says how many more there are', async () => {
+      const locals = Array.from({ length: 2_100 }, (_, i) =>
+        policy(`p${i}`, { managedBy: 'local', ...(i % 2 === 1 && { phase: 'Failed' as const }) }),
+      );
+      await ledger.applyReport('full', report(1, { full: true, policies: locals }));
+      const read = async () => {
+        const record = await ledger.cluster('full');
+        const failed = [...(record?.policies.values() ?? [])].filter(({ phase }) => phase === 'Failed').length;
+        return [record?.policies.size, failed, record?.notKept?.policies, record?.notKept?.reason];
+      };
+      expect([await read(), await ledger.hasRoom('full')]).toEqual([[2_000, 1_050, 100, 'quota'], false]);
+      // Of one that is left out, that it changes; of another, that it is gone; and a graver one.
+      const keys = [...((await ledger.cluster('full'))?.notKept?.keys ?? [])];
+      const changed = policy((keys[0] ?? '').replace('policies/', ''), { managedBy: 'local', message: 'other' });
+      const bad = policy('bad', { managedBy: 'local', violations: 1 });
+      await ledger.applyReport('full', report(2, { policies: [changed, bad], removed: [keys[1] ?? ''] }));
+      expect((await ledger.cluster('full'))?.policies.has('policies/bad')).toBe(true);
+      expect(await read()).toEqual([2_000, 1_050, 100, 'quota']);
+      await reopen();
+      expect(await read()).toEqual([2_000, 1_050, 100, 'quota']);
+      await ledger.applyReport('full', report(3, { full: true, policies: locals.slice(0, 1_000) }));
+      await reopen();
+      expect(await read()).toEqual([1_000, 500, undefined, undefined]);
+    });
+
     it('holds what conforms in the same way in many clusters once, and when it changed', async () => {
       const short = (name: string): PolicyReport => {
         const { lastUpdated: _time, ...rest } = policy(name, name === 'over' ? { phase: 'Expired' } : {});

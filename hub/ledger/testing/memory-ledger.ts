@@ -17,6 +17,8 @@ import { findPolicyState, historyBetween, narrowHistory } from '../cluster-histo
 import { keysBetween } from '../interning.ts';
 import { applyValueChange, createKeyedCache, createKeyedStore } from '../keyed-store.ts';
 import { createLedgerCache, foundIn } from '../ledger-cache.ts';
+import { type ReportLimits, ReportMemory, reportLimits } from '../quota/report-memory.ts';
+import { hasRoom } from '../quota/report-quota.ts';
 import type { HistoryChange, Ledger } from '../types.ts';
 import { createMemoryAudit } from './memory-audit.ts';
 
@@ -24,11 +26,14 @@ export interface MemoryLedgerOptions {
   readonly clock: Clock;
   /** Events kept; the oldest go first. Default 10,000. */
   readonly eventLimit?: number;
+  /** What is kept of reports. */
+  readonly reports?: ReportLimits;
 }
 
 /** Step ⑧ without a database, for tests: what it knows is gone with its process. */
-export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerOptions): Ledger => {
+export const createMemoryLedger = ({ clock, eventLimit = 10_000, reports = reportLimits() }: MemoryLedgerOptions): Ledger => {
   const cache = createLedgerCache(eventLimit);
+  const memory = new ReportMemory(reports);
   const now = (): string => clock.now().toISOString();
   const audit = createMemoryAudit(now);
   const records = createKeyedCache();
@@ -54,7 +59,8 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
   const histories = new Map<string, readonly HistoryChange[]>();
   const takeClusterChange = (change: ClusterChange): void => {
     const before = cache.get(change.cluster);
-    const after = applyChange(before, change);
+    const after = applyChange(before, change, memory.quotaOf(before, cache.desired()));
+    memory.learn(before, after);
     cache.set(after);
     const added = historyBetween(change, { before, after, keys: keysBetween(before.policies, after.policies) });
     if (added !== undefined) histories.set(change.cluster, [added, ...(histories.get(change.cluster) ?? [])]);
@@ -89,6 +95,10 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
     ...writes,
     noteObserved: async (cluster, outOfDate, stream) => {
       if (!isNoted(cache.get(cluster), outOfDate)) await setObserved(cluster, outOfDate, stream);
+    },
+    hasRoom: async (cluster) => {
+      const record = cache.get(cluster);
+      return record.notKept !== null && hasRoom(record.policies, memory.quotaOf(record, cache.desired()));
     },
     suspendObservation: (clusters) => cache.suspend(clusters, now()),
     resumeObservation: cache.resume,

@@ -71,6 +71,7 @@ export const viewOf = ({ record, registration, desired, phases, violations }: Cl
     labels: { ...registration?.metadata.labels },
     connection: connectionOf(record),
     notObserved: record.notObserved && { since: record.notObserved.since, what: [...record.notObserved.what] },
+    notKept: record.notKept && { policies: record.notKept.policies, reason: record.notKept.reason },
     lastSeen: record.lastSeen,
     offeredRevision: record.offeredRevision,
     revision,

@@ -171,6 +171,7 @@ describe('status and violations', () => {
       notObserved: 0,
       disconnected: 1,
       neverSeen: 0,
+      notAllKept: 0,
       inSync: 1,
       proven: 1,
       tampered: 0,

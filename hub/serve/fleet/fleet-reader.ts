@@ -29,6 +29,8 @@ export const statusView = (fleet: Fleet, source: SourceView, { version, now }: {
       notObserved: clusters.filter(({ view }) => view.notObserved !== null).length,
       disconnected: countIn('Disconnected'),
       neverSeen: countIn('NeverSeen'),
+      // Also of one that is retired: what is kept of it takes memory.
+      notAllKept: fleet.clusters().filter(({ view }) => view.notKept !== null).length,
       inSync: clusters.filter(({ view }) => view.inSync).length,
       proven: clusters.filter(isProven).length,
       tampered: clusters.filter(isTampered).length,

@@ -1,5 +1,5 @@
 import { ALERT_RULES, type AlertLabels, type AlertName, type ClusterView, CONDITIONS } from '@fso/shared/api';
-import { shortRevision } from '@fso/shared/text';
+import { notKeptText, shortRevision } from '@fso/shared/text';
 import type { Issue } from '../../alerts/index.ts';
 import { HUB_PAUSE } from '../../ledger/index.ts';
 import { type ClusterEntry, LOCK_CONDITIONS } from '../fleet/cluster-entry.ts';
@@ -78,6 +78,10 @@ const certificateIssue = ({ view: { certificateExpires: expires } }: ClusterEntr
   return [known('CertificateExpiring', `The certificate of its agent ends at ${expires} and should have been renewed.`, null)];
 };
 
+/** Policies of a cluster that the hub does not keep; what it did not read at its start is an issue of the hub. */
+const keepIssue = ({ view: { notKept } }: ClusterEntry): Finding[] =>
+  notKept === null || notKept.policies === null ? [] : [known('PoliciesNotKept', notKeptText(notKept), null)];
+
 /** Labels of everything that is wrong in a cluster. */
 export const clusterLabels = ({ record, view }: ClusterEntry): AlertLabels => {
   const team = view.labels['team'];
@@ -97,6 +101,7 @@ export const listClusterIssues = (cluster: ClusterEntry, nowMs: number): Issue[]
     ...conditionIssues(cluster),
     ...gatekeeperIssue(cluster),
     ...certificateIssue(cluster, nowMs),
+    ...keepIssue(cluster),
   ];
   return findings.map((finding) => ({ ...finding, severity: ALERT_RULES[finding.alert].severity, labels }));
 };

@@ -5,7 +5,7 @@ import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import type { FleetReader } from '../fleet/fleet-reader.ts';
 import { clusterLabels, listClusterIssues } from './cluster-issues.ts';
-import { type HubCertificate, listAuditIssues, listCertificateIssues, listSourceIssues } from './hub-issues.ts';
+import { type HubCertificate, listAuditIssues, listCertificateIssues, listSourceIssues, listUnreadIssues } from './hub-issues.ts';
 import { ClusterPolicyIssues, listExpiryIssues } from './policy-issues.ts';
 
 export interface IssueListerDeps {
@@ -52,9 +52,10 @@ export class IssueLister {
     const { fleet: reader, certificates } = this.#deps;
     this.#verify();
     const nowMs = reader.now();
-    const hub = [...listSourceIssues(await reader.readSource()), ...listCertificateIssues(certificates, nowMs)];
-    const ofHub = this.#audit === undefined ? { hub } : { hub, audit: listAuditIssues(this.#audit) };
+    const source = listSourceIssues(await reader.readSource());
     const fleet = await reader.read();
+    const hub = [...source, ...listCertificateIssues(certificates, nowMs), ...listUnreadIssues(fleet.clusters())];
+    const ofHub = this.#audit === undefined ? { hub } : { hub, audit: listAuditIssues(this.#audit) };
     if (fleet.desired() === null) return ofHub;
     const policies = listExpiryIssues(fleet, nowMs);
     const unknown = this.#notGathered(fleet);

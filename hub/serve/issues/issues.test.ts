@@ -3,11 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Issue } from '../../alerts/index.ts';
 import type { ClusterRecord } from '../../ledger/index.ts';
+import { reportLimits } from '../../ledger/quota/report-memory.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import { createFleetIndex, type FleetIndex } from '../fleet/fleet-index.ts';
 import { FleetReader } from '../fleet/fleet-reader.ts';
 import { clusterRecord, desiredOf, FILES, policyReport, REVISION, report } from '../testing/fleet.ts';
+import { listUnreadIssues } from './hub-issues.ts';
 import { IssueLister } from './issue-lister.ts';
 import { ClusterPolicyIssues } from './policy-issues.ts';
 
@@ -71,9 +73,9 @@ describe('issues of policies in a cluster', () => {
 });
 
 describe('the lister', () => {
-  const open = () => {
+  const open = (reports = reportLimits()) => {
     const clock = new FakeClock();
-    const ledger = createMemoryLedger({ clock });
+    const ledger = createMemoryLedger({ clock, reports });
     const fleet = new FleetReader({ ledger, clock, version: '0' });
     const certificates = [{ what: 'The CA of the agents', expires: new Date(clock.now().getTime() + 86_400_000).toISOString() }];
     const verifyAudit = async () => ({
@@ -176,6 +178,22 @@ describe('the lister', () => {
     await ledger.noteObserved('eu', [], stream);
     ledger.suspendObservation(['eu']);
     expect(await list()).toEqual({ issue: undefined, isCurrent: false, notObserved: new Set(['eu']) });
+  });
+
+  it('says of which clusters the hub does not keep all policies', async () => {
+    const { ledger, lister } = open({ ...reportLimits(), local: 2 });
+    await ledger.setDesired(desired);
+    await ledger.setConnected('eu', true);
+    const locals = ['a', 'b', 'c'].map((name) => policyReport(name, { managedBy: 'local' }));
+    await ledger.applyReport('eu', report({ seq: 1, full: true, policies: locals }));
+    const issues = (await lister.list(() => false)).clusters?.get('eu') ?? [];
+    expect(issues.find(({ alert }) => alert === 'PoliciesNotKept')).toMatchObject({
+      severity: 'warning',
+      problem: '1 more policy is not kept: the cluster has more than the hub keeps of one.',
+    });
+    const unread = { notKept: { policies: null, reason: 'memory' as const } };
+    const entries = [clusterRecord('old', [], unread), clusterRecord('eu')].map((record) => entryOf(createFleetIndex(), record));
+    expect(listUnreadIssues(entries)).toMatchObject([{ alert: 'PoliciesNotKept', problem: expect.stringContaining('starts of: old.') }]);
   });
 
   it('keeps the issues of a cluster that did not change, bounded', async () => {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { EnrolmentRecord, Identity } from '../../identity/index.ts';
 import type { Ledger } from '../../ledger/index.ts';
 import { pageOf } from '../http/paging.ts';
-import { NameParams, PageQuery } from '../http/parameters.ts';
+import { Flag, NameParams, PageQuery } from '../http/parameters.ts';
 import { ApiError, notFound } from '../http/problems.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
 
@@ -73,16 +73,25 @@ const clusterName = (name: string): string => {
 const isKnown = async (deps: EnrolmentDeps, cluster: string, record: EnrolmentRecord | undefined): Promise<boolean> =>
   (record !== undefined && record.state !== 'forgotten') || (await deps.ledger.cluster(cluster)) !== null;
 
-/** @throws ApiError where the cluster is not known, or is registered or connected */
-const assertRetired = async (deps: EnrolmentDeps, cluster: string): Promise<void> => {
+const ForgetQuery = z.strictObject({
+  force: Flag.default(false).describe(
+    'true: also before the hub has read the repository, so that it cannot tell whether the cluster is registered. A registered one has to enrol again.',
+  ),
+});
+
+/** @throws ApiError where the cluster is not known, or is registered or connected, or that is not known and it is not forced */
+const assertRetired = async (deps: EnrolmentDeps, cluster: string, force: boolean): Promise<void> => {
   const { ledger, enrolment } = deps;
   const refuse = (detail: string): never => {
     throw new ApiError('conflict', detail);
   };
   if (!(await isKnown(deps, cluster, await enrolment?.identity.get(cluster)))) notFound(`cluster ${cluster}`);
   const desired = await ledger.desired();
-  if (desired === null) return refuse('The hub has not read the repository yet, so it does not know which clusters are registered.');
-  if (desired.clusters.has(cluster)) refuse(`${cluster} is registered: take its ManagedCluster out of the repository first.`);
+  if (desired === null && !force)
+    refuse(
+      'The hub has not read the repository yet, so it does not know which clusters are registered; force=true forgets it all the same.',
+    );
+  if (desired?.clusters.has(cluster) === true) refuse(`${cluster} is registered: take its ManagedCluster out of the repository first.`);
   if ((await ledger.cluster(cluster))?.connected === true) refuse(`${cluster} is connected: stop its agent first, or revoke it.`);
 };
 
@@ -168,13 +177,16 @@ export const enrolmentRoutes: readonly Route<EnrolmentDeps>[] = [
       access: 'admin',
       scope: 'global',
       params: NameParams,
+      query: ForgetQuery,
       problems: ['bad-request', 'not-found', 'conflict'],
     },
     { schema: ForgottenCluster, description: 'What was forgotten.' },
-    async (deps, { params, caller }) => {
+    async (deps, { params, query: { force }, caller }) => {
       const cluster = clusterName(params.name);
       caller.about(cluster);
-      await assertRetired(deps, cluster);
+      const isUnread = (await deps.ledger.desired()) === null;
+      await assertRetired(deps, cluster, force);
+      if (isUnread) caller.about(cluster, 'forced: the repository was not read, so the cluster may be registered');
       // First, so that no agent comes back in between.
       await deps.enrolment?.identity.forget(cluster);
       await deps.ledger.forgetCluster(cluster);

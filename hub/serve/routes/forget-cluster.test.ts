@@ -56,6 +56,29 @@ it('forgets nobody while it does not know who is registered', async () => {
   expect(await refusal(await ask(server, '/clusters/old', 'DELETE'))).toContain('409 The hub has not read the repository yet');
 });
 
+it('forgets a cluster before it has read the repository where it is forced to, and the audit log says so', async () => {
+  await using server = await startApiHarness({ apiToken: ADMIN });
+  await server.ledger.setConnected('old', true);
+  expect(await refusal(await ask(server, '/clusters/old?force=true', 'DELETE'))).toContain('409 old is connected');
+  await server.ledger.setConnected('old', false);
+  expect((await ask(server, '/clusters/old?force=yes', 'DELETE')).status).toBe(400);
+  expect((await ask(server, '/clusters/old?force=true', 'DELETE')).status).toBe(200);
+  expect(await server.ledger.cluster('old')).toBeNull();
+  expect(server.audit.at(-1)).toMatchObject({
+    outcome: 'done',
+    subject: 'old',
+    detail: 'forced: the repository was not read, so the cluster may be registered',
+  });
+});
+
+it('forgets no registered cluster, forced or not', async () => {
+  await using server = await started();
+  expect(await refusal(await ask(server, '/clusters/us?force=true', 'DELETE'))).toContain('409 us is registered');
+  await server.ledger.setConnected('old', false);
+  await ask(server, '/clusters/old?force=true', 'DELETE');
+  expect(server.audit.at(-1)).toMatchObject({ outcome: 'done', subject: 'old', detail: '' });
+});
+
 it('has open pages read their lists again', async () => {
   await using server = await started();
   await server.ledger.setConnected('old', false);

@@ -42,6 +42,8 @@ export class ScopeState {
       nack: record.nack && withholdNack(record.nack),
       report: record.report && withholdClusterReport(record.report, set.seesAllPolicies),
       policies: this.#reported(set, record.policies),
+      // How many of them would be seen is not known.
+      notKept: set.seesAllPolicies ? record.notKept : null,
     };
   });
   readonly #rollout = weakMemo((rollout: RolloutRecord) =>

@@ -183,6 +183,7 @@ export class ScopedLedger implements Ledger {
   readonly setAck = reject;
   readonly setNack = reject;
   readonly applyReport = reject;
+  readonly hasRoom = reject;
   readonly addEvent = reject;
   readonly forgetCluster = reject;
   readonly waitingWrites = refuse;

@@ -97,6 +97,7 @@ export const clusterRecord = (
   nack: null,
   report: clusterReport(),
   policies: new Map(policies.map((policy) => [policyKey(policy), policy])),
+  notKept: null,
   policiesChanged: policies.length === 0 ? null : TIME,
   reportedSeq: 1,
   reportedDigest: EMPTY_DIGEST,

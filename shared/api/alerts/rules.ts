@@ -83,6 +83,14 @@ export const ALERT_RULES = {
     meaning: 'The cluster is connected and has not accepted the commit in force.',
     remedy: 'Look at the log of the agent and at the page of the cluster.',
   },
+  PoliciesNotKept: {
+    severity: 'warning',
+    forSeconds: MINUTE,
+    meaning:
+      'The hub does not keep all policies that the cluster reports: it has more than the hub keeps of one, or all clusters together have more than the hub has memory for. Those that failed or are violated are kept first; the cluster enforces all of them.',
+    remedy:
+      'Delete local policies in the cluster, or give the hub more memory; forget a cluster that is gone, with `fso ledger forget` where the hub does not start.',
+  },
   CommitRefused: {
     severity: 'critical',
     forSeconds: MINUTE,

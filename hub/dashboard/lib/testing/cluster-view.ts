@@ -12,6 +12,7 @@ export const clusterView = (change: Partial<ClusterView> = {}): ClusterView => (
   labels: {},
   connection: 'Connected',
   notObserved: null,
+  notKept: null,
   lastSeen: after(0),
   offeredRevision: REVISION,
   revision: REVISION,

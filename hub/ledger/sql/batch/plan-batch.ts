@@ -5,6 +5,7 @@ import { applyChange, type Change, type ClusterChange, isClusterChange, leftOutO
 import { historyBetween } from '../../cluster-history.ts';
 import { keysBetween } from '../../interning.ts';
 import { applyValueChange, type ValueKey } from '../../keyed-store.ts';
+import type { ReportQuota } from '../../quota/report-quota.ts';
 import type { ClusterRecord, HistoryChange } from '../../types.ts';
 import { chunkOf, isConforming } from './chunks.ts';
 import type { PreparedChange, PreparedEvent } from './prepared-change.ts';
@@ -26,6 +27,8 @@ export interface StoredLedger {
   readonly desired: string | null;
   readonly cluster: (name: string) => StoredCluster;
   readonly record: (kind: string, name: string) => unknown;
+  /** What is kept of the reports of a cluster. */
+  readonly quotaOf: (record: ClusterRecord) => ReportQuota;
 }
 
 /** What a batch makes of one cluster. */
@@ -59,19 +62,31 @@ const holderAfter = (change: ClusterChange, { connectedBy }: StoredCluster, repl
   return change.connected ? replica : null;
 };
 
-const takeClusterChange = (write: ClusterWrite, change: ClusterChange, replica: string): void => {
+/** Whether all that is stored of a cluster's policies goes with a change. */
+const dropsPolicies = (change: ClusterChange, before: ClusterRecord, after: ClusterRecord): boolean => {
+  // What was not read is not known: nothing of it may stay beside what is written now.
+  if (change.type === 'report') return change.report.full && before.notKept?.policies === null;
+  return change.type === 'forget' && after.policies !== before.policies;
+};
+
+interface BatchOf {
+  readonly stored: StoredLedger;
+  readonly replica: string;
+}
+
+const takeClusterChange = (write: ClusterWrite, change: ClusterChange, { stored, replica }: BatchOf): void => {
   const { record, stream } = write.after;
   const connectedBy = holderAfter(change, write.after, replica);
-  write.after = { ...write.after, record: applyChange(record, change), connectedBy, stream: streamAfter(change, stream) };
-  const after = write.after.record;
-  const keys = change.type === 'report' ? keysBetween(record.policies, after.policies) : [];
-  for (const key of keys) write.touched.add(key);
-  const history = historyBetween(change, { before: record, after, keys });
-  if (history !== undefined) write.history.push(history);
-  if (change.type === 'forget' && after.policies !== record.policies) {
+  const after = applyChange(record, change, stored.quotaOf(record));
+  write.after = { ...write.after, record: after, connectedBy, stream: streamAfter(change, stream) };
+  if (dropsPolicies(change, record, after)) {
     write.forgotten = true;
     write.touched.clear();
   }
+  const keys = change.type === 'report' || change.type === 'trim' ? keysBetween(record.policies, after.policies) : [];
+  for (const key of keys) write.touched.add(key);
+  const history = historyBetween(change, { before: record, after, keys });
+  if (history !== undefined) write.history.push(history);
 };
 
 const newBatch = (): Batch => ({
@@ -145,7 +160,7 @@ export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedg
     takeTexts(batch, prepared);
     if (isClusterChange(change)) {
       const write = writeOf(change.cluster);
-      takeClusterChange(write, change, replica);
+      takeClusterChange(write, change, { stored, replica });
       batch.clusters.set(change.cluster, write);
     } else takeOther(batch, stored, change);
   }

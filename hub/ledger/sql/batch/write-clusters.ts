@@ -1,7 +1,7 @@
 import { type CompiledQuery, type Insertable, sql } from 'kysely';
 import { isUnseen } from '../../changes.ts';
 import type { ClusterRecord } from '../../types.ts';
-import type { Schema } from '../schema.ts';
+import type { KeptPolicies, Schema } from '../schema.ts';
 import { fillChunks } from './chunks.ts';
 import { type ClusterWrite, type PolicyWrites, planPolicies } from './plan-batch.ts';
 import { type BatchContext, escapeNul, excluded, slices } from './statements.ts';
@@ -20,6 +20,7 @@ const CLUSTER_SET = {
     'reported_digest',
     'policies_changed',
     'not_observed_json',
+    'kept_json',
     'version',
     'writer',
   ),
@@ -29,6 +30,17 @@ const CHUNK_SET = excluded('policies_json', 'version');
 const DEVIATION_SET = excluded('phase', 'violations', 'report_json');
 
 type Queries = Generator<CompiledQuery>;
+
+/** What one process did not read says nothing of what is stored. */
+const keptJson = ({ policies, notKept, reportedDigest: digest }: ClusterRecord): string | null => {
+  if (notKept?.policies === null) return null;
+  const kept: KeptPolicies = {
+    policies: policies.size,
+    notKept: notKept && { policies: notKept.policies, reason: notKept.reason },
+    digest,
+  };
+  return JSON.stringify(kept);
+};
 
 function* clusterRows(writes: readonly ClusterWrite[], { trx, version, replica }: BatchContext): Queries {
   const rows = writes.map(({ after: { record, connectedBy, stream }, forgotten }) => ({
@@ -45,6 +57,7 @@ function* clusterRows(writes: readonly ClusterWrite[], { trx, version, replica }
     reported_digest: record.reportedDigest,
     policies_changed: record.policiesChanged,
     not_observed_json: record.notObserved === null ? null : JSON.stringify({ ...record.notObserved, stream }),
+    kept_json: keptJson(record),
     version,
     full_version: forgotten ? version : 0,
     writer: replica,

@@ -1,12 +1,13 @@
 import { type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
 import { internReport } from '@fso/shared/protocol';
-import type { Kysely, Selectable } from 'kysely';
-import { unlessSame } from '../../changes.ts';
+import { type Kysely, type Selectable, sql } from 'kysely';
 import { internPolicies } from '../../interning.ts';
-import type { ClusterRecord, NotObserved } from '../../types.ts';
+import { type StoredSize, storedSize } from '../../quota/plan-load.ts';
+import { unlessSame } from '../../take-report.ts';
+import type { ClusterRecord, NotKept, NotObserved } from '../../types.ts';
 import { chunkOf, isConforming } from '../batch/chunks.ts';
 import type { StoredCluster } from '../batch/plan-batch.ts';
-import type { ChunkTable, ClusterTable, DeviationTable, Schema } from '../schema.ts';
+import type { ChunkTable, ClusterTable, DeviationTable, KeptPolicies, Schema } from '../schema.ts';
 
 /** Rows become what they were made of; only this program writes them. */
 const parse = <T>(json: string): T => JSON.parse(json) as T;
@@ -16,6 +17,12 @@ const notObservedOf = ({ connected_by, stream, not_observed_json }: Selectable<C
   if (connected_by === null || not_observed_json === null) return null;
   const { stream: saidBy, ...notObserved } = parse<NotObserved & { readonly stream: string | null }>(not_observed_json);
   return saidBy === stream ? notObserved : null;
+};
+
+/** An older program leaves it as it is, and takes reports all the same. */
+const keptOf = ({ reported_digest, kept_json }: Pick<ClusterTable, 'reported_digest' | 'kept_json'>): KeptPolicies | undefined => {
+  const kept = kept_json === null ? undefined : parse<KeptPolicies>(kept_json);
+  return kept?.digest === reported_digest ? kept : undefined;
 };
 
 const recordOf = (row: Selectable<ClusterTable>, policies: ReadonlyMap<string, PolicyReport>): ClusterRecord => ({
@@ -28,6 +35,7 @@ const recordOf = (row: Selectable<ClusterTable>, policies: ReadonlyMap<string, P
   nack: row.nack_json === null ? null : parse(row.nack_json),
   report: row.report_json === null ? null : parse(row.report_json),
   policies: internPolicies(row.reported_digest, policies),
+  notKept: keptOf(row)?.notKept ?? null,
   policiesChanged: row.policies_changed,
   reportedSeq: row.reported_seq,
   reportedDigest: row.reported_digest,
@@ -41,8 +49,40 @@ const storedOf = (row: Selectable<ClusterTable>, policies: ReadonlyMap<string, P
   writtenSeen: row.last_seen,
 });
 
-/** Clusters read at once: each may have thousands of policies. */
+/** The digest of no reports that an agent can have, so that it sends all of them. */
+const UNKNOWN_DIGEST = 'f'.repeat(64);
+const NO_POLICIES: ClusterRecord['policies'] = new Map();
+
+/** A cluster without its policies. */
+const unreadOf = (row: Selectable<ClusterTable>, reason: NotKept['reason']): StoredCluster => {
+  const stored = storedOf(row, NO_POLICIES);
+  return { ...stored, record: { ...stored.record, notKept: { policies: null, reason }, reportedDigest: UNKNOWN_DIGEST } };
+};
+
+/** Clusters refreshed at once: each may have thousands of policies. */
 const CLUSTERS = 100;
+
+/** Without the brackets of the list, and with a comma for each report. */
+const CHUNK_BYTES = sql<number>`sum(octet_length(policies_json) - 1)`;
+const DEVIATION_BYTES = sql<number>`sum(octet_length(report_json) + 1)`;
+
+/** How much is stored of the policies of each cluster; it costs no more than the number of rows. */
+export const loadSizes = async (db: Kysely<Schema>): Promise<readonly StoredSize[]> => {
+  const rows = await db.selectFrom('clusters').select(['name', 'reported_digest', 'kept_json']).execute();
+  const chunks = await db
+    .selectFrom('policy_chunks')
+    .select(['cluster', CHUNK_BYTES.as('bytes')])
+    .groupBy('cluster')
+    .execute();
+  const deviations = await db
+    .selectFrom('deviations')
+    .select(['cluster', DEVIATION_BYTES.as('bytes')])
+    .groupBy('cluster')
+    .execute();
+  const bytes = new Map(rows.map(({ name }) => [name, 0]));
+  for (const part of [...chunks, ...deviations]) bytes.set(part.cluster, (bytes.get(part.cluster) ?? 0) + part.bytes);
+  return rows.map((row) => storedSize(row.name, bytes.get(row.name) ?? 0, keptOf(row)?.policies));
+};
 
 const loadPolicies = async (db: Kysely<Schema>, names: readonly string[]): Promise<Map<string, Map<string, PolicyReport>>> => {
   const found = new Map(names.map((name) => [name, new Map<string, PolicyReport>()]));
@@ -57,13 +97,18 @@ const loadPolicies = async (db: Kysely<Schema>, names: readonly string[]): Promi
   return found;
 };
 
-/** Clusters by name, as they are stored. */
-export async function* loadClusters(db: Kysely<Schema>, names: readonly string[]): AsyncGenerator<StoredCluster> {
-  for (let at = 0; at < names.length; at += CLUSTERS) {
-    const some = names.slice(at, at + CLUSTERS);
-    const rows = await db.selectFrom('clusters').selectAll().where('name', 'in', some).execute();
-    const policies = await loadPolicies(db, some);
-    for (const row of rows) yield storedOf(row, policies.get(row.name) ?? new Map());
+/** Some clusters, as they are stored. @param refused those whose policies are not read, and why */
+export async function* loadClusters(
+  db: Kysely<Schema>,
+  names: readonly string[],
+  refused: ReadonlyMap<string, NotKept['reason']>,
+): AsyncGenerator<StoredCluster> {
+  const rows = await db.selectFrom('clusters').selectAll().where('name', 'in', names).execute();
+  const read = names.filter((name) => !refused.has(name));
+  const policies = read.length === 0 ? new Map() : await loadPolicies(db, read);
+  for (const row of rows) {
+    const reason = refused.get(row.name);
+    yield reason === undefined ? storedOf(row, policies.get(row.name) ?? NO_POLICIES) : unreadOf(row, reason);
   }
 }
 
@@ -86,9 +131,16 @@ export async function* refreshClusters(
       .where('name', 'in', names.slice(at, at + CLUSTERS))
       .execute();
     const rows = all.filter(({ name, version }) => version > knownOf(name).version);
-    if (rows.length > 0) yield* refreshRows(db, rows, knownOf);
+    const unread = rows.filter((row) => isUnread(knownOf(row.name), row));
+    for (const row of unread) yield unreadOf(row, knownOf(row.name).record.notKept?.reason ?? 'quota');
+    const read = rows.filter((row) => !unread.includes(row));
+    if (read.length > 0) yield* refreshRows(db, read, knownOf);
   }
 }
+
+/** Whether the policies of a cluster were not read, and are still those. */
+const isUnread = ({ record, version }: StoredCluster, { full_version }: Selectable<ClusterTable>): boolean =>
+  record.notKept?.policies === null && full_version <= version;
 
 async function* refreshRows(
   db: Kysely<Schema>,

@@ -1,14 +1,17 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { createKeyedCache } from '../../keyed-store.ts';
 import { createLedgerCache } from '../../ledger-cache.ts';
-import { source } from '../../testing/ledger.ts';
+import { ReportMemory, reportLimits } from '../../quota/report-memory.ts';
+import { fixedClock, policy, report, source } from '../../testing/ledger.ts';
 import { planBatch } from '../batch/plan-batch.ts';
 import { openDatabase } from '../database.ts';
 import { clearRecords } from '../history.ts';
 import { migrate } from '../migrate.ts';
+import { createSqlLedger } from '../sql-ledger.ts';
 import { createReplicaState } from './replica-state.ts';
 
 it('what another hub wrote of the repository before does not replace what was written since', async () => {
@@ -22,7 +25,7 @@ it('what another hub wrote of the repository before does not replace what was wr
     .values([row, { ...row, name: 'desired', json: '"older"' }])
     .execute();
   const cache = createLedgerCache(10);
-  const replicaState = createReplicaState(cache, createKeyedCache(), 10);
+  const replicaState = createReplicaState(cache, createKeyedCache(), new ReportMemory(reportLimits()), 10);
   await replicaState.load(database.db);
   expect([cache.source(), replicaState.desired]).toEqual([older, 'older']);
   // A batch of its own, version 2; the answer to a question of before comes after it.
@@ -51,7 +54,7 @@ it('what removed records have left is cleared, also before a hub that was away h
     .execute();
   await db.updateTable('ledger_version').set({ value: 5 }).execute();
   const records = createKeyedCache();
-  const replicaState = createReplicaState(createLedgerCache(10), records, 10);
+  const replicaState = createReplicaState(createLedgerCache(10), records, new ReportMemory(reportLimits()), 10);
   await replicaState.load(db);
   const told: string[] = [];
   records.subscribe('token', (name) => told.push(name));
@@ -72,6 +75,31 @@ it('what removed records have left is cleared, also before a hub that was away h
   await clearRecords(database, 9, new Date());
   await replicaState.refresh(db, []);
   expect(records.get('token', 'new')).toBe('good');
+  await database.close();
+  await rm(folder, { recursive: true });
+});
+
+it('a cluster that was not read at the start is read once another hub has written all of it again', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-replica-state-'));
+  const database = await openDatabase({ folder });
+  const { db } = database;
+  const large = await createSqlLedger({ database, clock: fixedClock, random: Math.random, logger: pino({ level: 'silent' }) });
+  await large.applyReport('eu', report(1, { full: true, policies: [policy('a'), policy('b', { phase: 'Failed' })] }));
+  const cache = createLedgerCache(10);
+  const memory = new ReportMemory({ ...reportLimits(), clusterBytes: 10 });
+  const replicaState = createReplicaState(cache, createKeyedCache(), memory, 10);
+  expect(await replicaState.load(db)).toMatchObject([{ cluster: 'eu', reason: 'quota' }]);
+  const read = async () => {
+    await replicaState.refresh(db, ['eu']);
+    const { policies, notKept, acked, reportedDigest } = cache.get('eu');
+    return [[...policies.keys()], notKept, acked?.revision, reportedDigest === 'f'.repeat(64)];
+  };
+  await large.setAck('eu', { revision: 'r1', digest: null });
+  expect(await read()).toEqual([[], { policies: null, reason: 'quota' }, 'r1', true]);
+  await large.forgetCluster('eu');
+  await large.applyReport('eu', report(1, { full: true, policies: [policy('c')] }));
+  expect(await read()).toEqual([['policies/c'], null, undefined, false]);
+  await large.close();
   await database.close();
   await rm(folder, { recursive: true });
 });

@@ -2,17 +2,24 @@ import type { EventView } from '@fso/shared/api';
 import type { Kysely } from 'kysely';
 import type { KeyedCache } from '../../keyed-store.ts';
 import type { LedgerCache } from '../../ledger-cache.ts';
+import { planLoad, refuseLoad, type StoredSize } from '../../quota/plan-load.ts';
+import type { ReportMemory } from '../../quota/report-memory.ts';
+import type { NotKept } from '../../types.ts';
 import type { Batch, StoredCluster, StoredLedger } from '../batch/plan-batch.ts';
 import type { WrittenBatch } from '../batch/write-batch.ts';
 import { CLEARED } from '../history.ts';
 import type { Schema } from '../schema.ts';
 import { loadNewEvents } from '../search/events.ts';
-import { loadClusters, loadState, refreshClusters, type StoredState } from './load.ts';
+import { loadClusters, loadSizes, loadState, refreshClusters, type StoredState } from './load.ts';
+
+export interface UnreadCluster extends StoredSize {
+  readonly reason: NotKept['reason'];
+}
 
 /** What is stored, as this process knows it, beside the cache that readers see; the two are changed together. */
 export interface ReplicaState extends StoredLedger {
-  /** Everything, at start. */
-  load(db: Kysely<Schema>): Promise<void>;
+  /** Everything, at start. @returns the clusters whose policies were not read, as they are too much */
+  load(db: Kysely<Schema>): Promise<readonly UnreadCluster[]>;
   /** What a batch of this process made of it. */
   learn(batch: Batch, written: WrittenBatch): void;
   /**
@@ -30,7 +37,7 @@ const clearedUpTo = (rows: readonly Schema['records'][]): number =>
   Number(rows.find(({ kind, name }) => kind === CLEARED.kind && name === CLEARED.name)?.value_json ?? 0);
 
 /** @param eventsInMemory newest events that are read at start */
-export const createReplicaState = (cache: LedgerCache, records: KeyedCache, eventsInMemory: number): ReplicaState => {
+export const createReplicaState = (cache: LedgerCache, records: KeyedCache, memory: ReportMemory, eventsInMemory: number): ReplicaState => {
   const marks = new Map<string, Omit<StoredCluster, 'record'>>();
   let state: StoredState = { source: { value: null, version: 0 }, desired: { value: null, version: 0 } };
 
@@ -42,6 +49,7 @@ export const createReplicaState = (cache: LedgerCache, records: KeyedCache, even
     // Two ways lead here, a batch of one's own and news of another's: the newer one stays.
     if (mark.version <= (marks.get(record.name)?.version ?? 0)) return;
     marks.set(record.name, mark);
+    memory.learn(cache.get(record.name), record);
     cache.set(record);
   };
   /** As of clusters, the newer one stays, whichever comes first. */
@@ -73,6 +81,20 @@ export const createReplicaState = (cache: LedgerCache, records: KeyedCache, even
     }
   };
 
+  const loadPart = async (db: Kysely<Schema>, part: readonly StoredSize[]): Promise<readonly UnreadCluster[]> => {
+    let { total } = memory;
+    const unread: UnreadCluster[] = [];
+    for (const size of part) {
+      const reason = refuseLoad(size, total, memory.limits);
+      if (reason === undefined) total += size.weight;
+      else unread.push({ ...size, reason });
+    }
+    const refused = new Map(unread.map(({ cluster: name, reason }) => [name, reason]));
+    const names = part.map(({ cluster: name }) => name);
+    for await (const stored of loadClusters(db, names, refused)) learnCluster(stored);
+    return unread;
+  };
+
   return {
     get source() {
       return state.source.value;
@@ -82,12 +104,14 @@ export const createReplicaState = (cache: LedgerCache, records: KeyedCache, even
     },
     cluster,
     record: records.get,
+    quotaOf: (record) => memory.quotaOf(record, cache.desired()),
     load: async (db) => {
-      const names = (await db.selectFrom('clusters').select('name').execute()).map(({ name }) => name);
-      for await (const stored of loadClusters(db, names)) learnCluster(stored);
+      const unread: UnreadCluster[] = [];
+      for (const part of planLoad(await loadSizes(db))) unread.push(...(await loadPart(db, part)));
       learnState(await loadState(db));
       await learnRecords(db);
       learnEvents((await loadNewEvents(db, 0, eventsInMemory)).reverse());
+      return unread;
     },
     learn: (batch, { version, events }) => {
       for (const { after } of batch.clusters.values()) learnCluster({ ...after, version, writtenSeen: after.record.lastSeen });

@@ -7,6 +7,8 @@ interface ConfirmModalProps {
   readonly action: string;
   /** Explains the consequences. */
   readonly children: ReactNode;
+  /** A choice below the name. */
+  readonly option?: ReactNode;
   /** Title of the alert where it failed. */
   readonly failure: string;
   readonly mutation: { readonly mutate: () => void; readonly isPending: boolean; readonly error: Error | null };
@@ -14,7 +16,7 @@ interface ConfirmModalProps {
 }
 
 /** Asks for the name of the cluster, so that a wrong one is not confirmed by accident. */
-export const ConfirmModal = ({ cluster, action, children, failure, mutation, onClose }: ConfirmModalProps) => {
+export const ConfirmModal = ({ cluster, action, children, option, failure, mutation, onClose }: ConfirmModalProps) => {
   const [typed, setTyped] = useState('');
   const id = useId();
   const isMeant = typed === cluster;
@@ -31,6 +33,7 @@ export const ConfirmModal = ({ cluster, action, children, failure, mutation, onC
           <FormGroup label={`Type ${cluster} to confirm`} fieldId={`${id}-name`}>
             <TextInput id={`${id}-name`} value={typed} onChange={(_event, text) => setTyped(text)} autoComplete="off" spellCheck={false} />
           </FormGroup>
+          {option}
         </Form>
         {mutation.error === null ? null : (
           <Alert isInline isLiveRegion variant="danger" title={failure} component="p">

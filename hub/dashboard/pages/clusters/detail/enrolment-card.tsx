@@ -1,5 +1,5 @@
 import { type ClusterView, ENROL_NOTES, type EnrolmentTokenView, formatEnrolCommands } from '@fso/shared/api';
-import { Alert, Button, ClipboardCopy, Content, Flex, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
+import { Alert, Button, Checkbox, ClipboardCopy, Content, Flex, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
@@ -102,8 +102,9 @@ const RevokeModal = ({ cluster, onClose }: { readonly cluster: string; readonly 
 const ForgetModal = ({ cluster, onClose }: { readonly cluster: string; readonly onClose: () => void }) => {
   const client = useQueryClient();
   const navigate = useNavigate();
+  const [isForced, setForced] = useState(false);
   const forget = useMutation({
-    mutationFn: () => forgetCluster(cluster),
+    mutationFn: () => forgetCluster(cluster, isForced),
     onSuccess: async () => {
       showToast({ variant: 'success', title: `${cluster} is forgotten` });
       // Its page has nothing to show any more.
@@ -112,7 +113,24 @@ const ForgetModal = ({ cluster, onClose }: { readonly cluster: string; readonly 
     },
   });
   return (
-    <ConfirmModal cluster={cluster} action="Forget" failure="The cluster was not forgotten" mutation={forget} onClose={onClose}>
+    <ConfirmModal
+      cluster={cluster}
+      action="Forget"
+      failure="The cluster was not forgotten"
+      mutation={forget}
+      onClose={onClose}
+      option={
+        forget.error === null && !isForced ? null : (
+          <Checkbox
+            id="force"
+            label="Also before the hub has read the repository"
+            description="It cannot tell then whether the cluster is registered. A registered one has to enrol again."
+            isChecked={isForced}
+            onChange={(_event, checked) => setForced(checked)}
+          />
+        )
+      }
+    >
       This removes its last report and invalidates its certificates and tokens. Its events and audit entries stay.
     </ConfirmModal>
   );

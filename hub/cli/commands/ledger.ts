@@ -1,13 +1,15 @@
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
-import { type Environment, readIfThere } from '@fso/shared/runtime';
+import { type Environment, readIfThere, systemClock } from '@fso/shared/runtime';
 import { loadLedgerConfig } from '../../config/config.ts';
+import { forgetEnrolment } from '../../identity/index.ts';
 import {
   type AuditKey,
   backupLedger,
   type DatabaseConfig,
   type DatabaseReader,
   describeDatabaseError,
+  forgetStored,
   LedgerError,
   loadAuditKey,
   openDatabase,
@@ -16,7 +18,7 @@ import {
 } from '../../ledger/index.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import type { Context } from '../context.ts';
-import { CliError } from '../errors.ts';
+import { CliError, EXIT } from '../errors.ts';
 import { plain } from '../render/text.ts';
 
 type Open<D> = (config: DatabaseConfig) => Promise<D>;
@@ -49,6 +51,18 @@ const countOf = (rows: Readonly<Record<string, number>>): string => {
 const findKey = async (file: string): Promise<AuditKey | undefined> =>
   (await readIfThere(file)) === undefined ? undefined : loadAuditKey(file);
 
+/** A container may run as a user that has no name. */
+const userName = (): string => {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
+};
+
+/** The caller of the command. */
+const operator = () => ({ kind: 'operator' as const, id: userName(), roles: [] });
+
 /** `fso backup` */
 export const backup = async (context: Context, env: Environment, { file, force }: { file: string; force: boolean }): Promise<void> => {
   const { rows, digest, isSigned } = await withDatabase(env, openReader, async (database, auditKeyFile) => {
@@ -61,8 +75,24 @@ export const backup = async (context: Context, env: Environment, { file, force }
 
 /** `fso restore` */
 export const restore = async (context: Context, file: string, env: Environment): Promise<void> => {
-  const actor = { kind: 'operator' as const, id: userInfo().username, roles: [] };
-  const { created, rows, notes } = await withDatabase(env, openDatabase, (database) => restoreLedger(database, resolve(file), actor));
+  const { created, rows, notes } = await withDatabase(env, openDatabase, (database) => restoreLedger(database, resolve(file), operator()));
   context.out(`restored from ${created}: ${countOf(rows)}; the audit log is intact\n`);
   for (const note of notes) context.out(`note: ${plain(note)}\n`);
+};
+
+/** `fso ledger forget`. @returns the exit code */
+export const forgetInLedger = async (context: Context, cluster: string, env: Environment, { yes }: { yes: boolean }): Promise<number> => {
+  if (!yes) {
+    context.progress(
+      `This removes what the ledger knows of ${cluster} and makes its certificates and tokens worthless; its history stays. Repeat with --yes.\n`,
+    );
+    return EXIT.error;
+  }
+  const isSigned = await withDatabase(env, openDatabase, async (database, auditKeyFile) => {
+    const forget = { cluster, actor: operator(), enrolment: forgetEnrolment(cluster, systemClock.now()), key: await findKey(auditKeyFile) };
+    return forgetStored(database, forget, systemClock);
+  });
+  context.out(`${cluster} is forgotten.\n`);
+  if (!isSigned) context.out('note: the next hub signs the audit log: the key of the newest checkpoint is not here (FSO_AUDIT_KEY_FILE)\n');
+  return EXIT.ok;
 };

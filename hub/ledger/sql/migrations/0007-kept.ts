@@ -1,0 +1,12 @@
+import type { Kysely } from 'kysely';
+import type { Migration } from 'kysely/migration';
+
+/**
+ * How many policies of a cluster are kept, and how many are not. An older program leaves the column as it is, so its value names the digest that
+ * it holds for.
+ */
+export const kept: Migration = {
+  up: async (db: Kysely<unknown>): Promise<void> => {
+    await db.schema.alterTable('clusters').addColumn('kept_json', 'text').execute();
+  },
+};
