@@ -12,6 +12,7 @@ describe('keptFields', () => {
     expect(keptFields(patch, answer)).toEqual({ paramRef: { namespace: 'x' }, later: { mode: 'Safe' } });
     expect(keptFields(patch, { policyName: NAME, paramRef: { name: 'a' } })).toBeUndefined();
     expect(keptFields(patch, undefined)).toBeUndefined();
+    expect(keptFields({ constructor: null }, {})).toBeUndefined();
   });
 });
 

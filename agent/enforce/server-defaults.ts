@@ -1,5 +1,5 @@
 import type { KubeObject } from '@fso/shared/api';
-import { weakMemo } from '@fso/shared/runtime';
+import { own, weakMemo } from '@fso/shared/runtime';
 import { isPlain, isSame, type Plain } from '../compare.ts';
 
 type WithSpec = KubeObject & { readonly spec?: Plain };
@@ -36,7 +36,7 @@ export class ServerDefaults {
 export const keptFields = (patch: Plain, answer: unknown): Plain | undefined => {
   if (!isPlain(answer)) return undefined;
   const kept = Object.entries(patch).flatMap(([key, value]) => {
-    const given = answer[key];
+    const given = own(answer, key);
     const part = value === null ? given : isPlain(value) ? keptFields(value, given) : undefined;
     return part === undefined || isSame(part, undefined) ? [] : [[key, part] as const];
   });
@@ -47,7 +47,7 @@ export const keptFields = (patch: Plain, answer: unknown): Plain | undefined => 
 const without = (spec: Plain, fields: Plain): Plain =>
   Object.fromEntries(
     Object.entries(spec).flatMap(([key, value]) => {
-      const field = fields[key];
+      const field = own(fields, key);
       if (field === undefined) return [[key, value]];
       if (isSame(value, field)) return [];
       return [[key, isPlain(value) && isPlain(field) ? without(value, field) : value]];

@@ -39,7 +39,7 @@ export const compileOffer = async (offer: Offer, { cluster, mayLeave, verify, de
   const { held } = verify;
   if (offer.chain.at(-1) !== offer.revision)
     return refuse([{ code: 'chain-incomplete', message: 'the chain of the offer does not end at its revision' }]);
-  const checked = checkObjects(offer.objects, held);
+  const checked = await checkObjects(offer.objects, held);
   if (!checked.ok) return refuse(checked.reasons, checked.missing);
   const verified = await verifyOffer(offer, checked, verify);
   if (!verified.ok) return refuse([verified.reason], verified.missing);

@@ -1,5 +1,6 @@
 import { applyEdits, DEFAULT_WALK_LIMITS, GitObjectError, objectId, type RawObject } from '@fso/shared/git';
 import type { GitObject, Reason } from '@fso/shared/protocol';
+import { createYielder } from '@fso/shared/runtime';
 
 /** The Git objects of the accepted commit, in memory, so that an offer need carry only what changed. */
 export class ObjectStore {
@@ -25,6 +26,8 @@ export type CheckedObjects =
   | { readonly ok: false; readonly reasons: readonly Reason[]; readonly missing: boolean };
 
 const MAX_REASONS = 100;
+/** How long the check keeps the thread, in milliseconds. */
+const SLICE_MS = 20;
 
 /** What is rebuilt of an offer, in bytes: a few edits must not make any number of large trees. */
 interface Room {
@@ -56,16 +59,18 @@ const check = (object: GitObject, held: ObjectStore, room: Room): RawObject | Re
   }
 };
 
-/** Rebuilds and recomputes the id of every object that came over the wire. */
-export const checkObjects = (objects: readonly GitObject[], held: ObjectStore): CheckedObjects => {
+/** Rebuilds and recomputes the id of every object that came over the wire. Others run in between. */
+export const checkObjects = async (objects: readonly GitObject[], held: ObjectStore): Promise<CheckedObjects> => {
+  const yieldIfDue = createYielder(SLICE_MS);
   const checked = new Map<string, RawObject>();
   const reasons: Reason[] = [];
   const room = { left: DEFAULT_WALK_LIMITS.maxTotalBytes };
   for (const object of objects) {
     const found = check(object, held, room);
     if ('type' in found) checked.set(object.id, found);
-    else reasons.push(found);
+    else if (reasons.push(found) >= MAX_REASONS) break;
+    await yieldIfDue();
   }
   if (reasons.length === 0) return { ok: true, objects: checked };
-  return { ok: false, reasons: reasons.slice(0, MAX_REASONS), missing: reasons.every(({ code }) => code === 'object-missing') };
+  return { ok: false, reasons, missing: reasons.every(({ code }) => code === 'object-missing') };
 };

@@ -1,11 +1,11 @@
-import { CONDITIONS } from '@fso/shared/api';
+import { CONDITIONS, REGION_LABEL } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { type ClusterFactsInput, clusterFacts } from './cluster-facts.ts';
 
 const NOTHING = { nodes: 0, namespaces: 0, patterns: 0 };
 
-const readyOf = (type: string, changes: Partial<ClusterFactsInput>): [string, string, string] => {
-  const { conditions } = clusterFacts({
+const factsOf = (changes: Partial<ClusterFactsInput>) =>
+  clusterFacts({
     view: {
       nodes: { list: () => [] },
       templates: { served: true },
@@ -18,12 +18,23 @@ const readyOf = (type: string, changes: Partial<ClusterFactsInput>): [string, st
     now: new Date(),
     ...changes,
   });
+const readyOf = (type: string, changes: Partial<ClusterFactsInput>): [string, string, string] => {
+  const { conditions } = factsOf(changes);
   const condition = conditions.find((known) => known.type === type);
   return [condition?.status ?? '', condition?.reason ?? '', condition?.message ?? ''];
 };
 const floorReady = (changes: Partial<ClusterFactsInput>): [string, string, string] => readyOf(CONDITIONS.floorReady, changes);
 
 describe('clusterFacts', () => {
+  it('counts nodes by region, whatever a kubelet calls its region', () => {
+    const regions = ['eu-west-1', 'constructor', 'toString', 'eu-west-1', undefined];
+    const nodes = {
+      list: () => regions.map((region) => ({ metadata: { labels: region === undefined ? {} : { [REGION_LABEL]: region } } })),
+    };
+    const view = { nodes, templates: { served: true }, admissionPolicies: { list: () => [] } } as unknown as ClusterFactsInput['view'];
+    expect(factsOf({ view }).nodesByRegion).toEqual({ 'eu-west-1': 2, constructor: 1, toString: 1, '': 1 });
+  });
+
   it('shows whether the cluster can have lock 1', () => {
     expect(floorReady({})).toEqual(['True', 'Supported', '']);
     expect(floorReady({ capabilities: { kubernetesVersion: 'v1.29.0', floor: false } }).slice(0, 2)).toEqual(['False', 'Unavailable']);

@@ -126,16 +126,16 @@ const tampered = ({ tampering, previous }: ClusterFactsInput): Omit<Condition, '
 
 /** The part of the report that is about the cluster and not about policies. */
 export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
-  const nodesByRegion: Record<string, number> = {};
+  const nodesByRegion = new Map<string, number>();
   for (const { metadata } of input.view.nodes.list()) {
     const region = metadata.labels?.[REGION_LABEL] ?? '';
-    nodesByRegion[region] = (nodesByRegion[region] ?? 0) + 1;
+    nodesByRegion.set(region, (nodesByRegion.get(region) ?? 0) + 1);
   }
   return {
     agentVersion: input.previous.agentVersion,
     kubernetesVersion: input.capabilities.kubernetesVersion,
     gatekeeper: gatekeeperFacts(input),
-    nodesByRegion,
+    nodesByRegion: Object.fromEntries(nodesByRegion),
     conditions: [observedCondition(input), floorCondition(input), guardCondition(input), tampered(input)]
       .filter((condition) => condition !== undefined)
       .reduce<Condition[]>((conditions, condition) => setCondition(conditions, condition, input.now), input.previous.conditions),

@@ -1,4 +1,5 @@
 import { CONDITIONS, NAMESPACE_MISSING, type SovereignPolicyStatus } from '@fso/shared/api';
+import { own } from '@fso/shared/runtime';
 import type { PolicyEvent } from '../observe/index.ts';
 
 const conditionOf = (status: SovereignPolicyStatus | undefined, type: string) =>
@@ -26,7 +27,7 @@ const SEVERITIES: Readonly<Record<string, PolicyEvent['severity']>> = {
 
 const readyEvents = (previous: SovereignPolicyStatus | undefined, next: SovereignPolicyStatus): PolicyEvent[] => {
   const reason = readyReason(next) ?? '';
-  const severity = SEVERITIES[reason];
+  const severity = own(SEVERITIES, reason);
   const changed = reason !== readyReason(previous) || previous?.observedGeneration !== next.observedGeneration;
   return changed && severity !== undefined ? [{ severity, reason, message: next.message ?? '' }] : [];
 };
@@ -40,7 +41,7 @@ export const isShown = (
   shown: SovereignPolicyStatus | undefined,
   previous: SovereignPolicyStatus | undefined,
   { severity, reason }: PolicyEvent,
-): boolean => severity === 'info' && readyReason(shown) === reason && (SEVERITIES[readyReason(previous) ?? ''] ?? 'info') === 'info';
+): boolean => severity === 'info' && readyReason(shown) === reason && (own(SEVERITIES, readyReason(previous) ?? '') ?? 'info') === 'info';
 
 /** The events of a policy whose status changed. */
 export const planPolicyEvents = (previous: SovereignPolicyStatus | undefined, next: SovereignPolicyStatus): PolicyEvent[] => {

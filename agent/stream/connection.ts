@@ -7,7 +7,7 @@ import {
   encodeAges,
   encodeFrame,
   type HubFrame,
-  MAX_FRAME_BYTES,
+  MAX_HUB_FRAME_BYTES,
   PROTOCOL_VERSION,
   readReturn,
   TRACE_HEADER,
@@ -106,6 +106,12 @@ const MAX_REASON = 300;
 /** Bytes that the hub has not read yet. */
 const MAX_UNREAD = 1024 * 1024;
 
+/**
+ * Parts of one frame. A hub sends an offer in two fragments; each may keep the 64 KiB alive that the socket read it in. A frame that comes in
+ * chunks smaller than 512 bytes on average is not waited for.
+ */
+const MAX_PARTS = { maxFragments: 64, maxBufferedChunks: 32 * 1024 };
+
 const REJECTIONS: readonly number[] = [CLOSE_CODES.unauthorized, CLOSE_CODES.unsupportedProtocol];
 const REFUSED_STATUS: readonly (number | undefined)[] = [401, 403];
 
@@ -153,8 +159,8 @@ export class Connection {
       },
       ...(config.ca === undefined ? {} : { ca: config.ca }),
       ...certificate,
-      maxPayload: MAX_FRAME_BYTES,
-      handshakeTimeout: HANDSHAKE_MS,
+      maxPayload: MAX_HUB_FRAME_BYTES,
+      ...MAX_PARTS,
       perMessageDeflate: false,
       autoPong: false,
     });
@@ -192,6 +198,12 @@ export class Connection {
 
   #listen(): void {
     const socket = this.#socket;
+    // The whole of it: a hub that answers byte by byte is not waited for.
+    this.#after(HANDSHAKE_MS, () => {
+      if (socket.readyState !== WebSocket.CONNECTING) return;
+      this.#ended.resolve({ kind: 'lost', reason: 'the hub did not answer the handshake in time' });
+      socket.terminate();
+    });
     socket.on('open', () => {
       this.send(this.#handlers.hello());
       // Before the hub takes the hello it knows how old the state is that this agent reported last.

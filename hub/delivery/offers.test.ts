@@ -1,7 +1,7 @@
-import { decodeHubFrame } from '@fso/shared/protocol';
+import { decodeHubFrame, MAX_HUB_FRAME_BYTES } from '@fso/shared/protocol';
 import { describe, expect, it } from 'vitest';
 import type { ObjectAccess } from '../source/index.ts';
-import { createOffers, type EncodedOffer, OutdatedAgentError, withTraceparent } from './offers.ts';
+import { createOffers, type EncodedOffer, OfferTooLargeError, OutdatedAgentError, withTraceparent } from './offers.ts';
 
 const id = (digit: number): string => String(digit).repeat(40);
 /** Commits 1 ← 2 ← 3; each has a file of its own (4, 5, 6) and shares file 7 with the others. */
@@ -129,6 +129,20 @@ describe('offers', () => {
   it('is refused to an agent that takes nothing but whole commits where a part is for some clusters alone', async () => {
     const offers = createOffers({ ...access(), hasScopes: async () => true });
     await expect(offers.get({ cluster: null, holds: null, anchor: null }, id(1))).rejects.toThrow(OutdatedAgentError);
+  });
+
+  it('is refused where no frame holds it, before all of it is read', async () => {
+    const objects = access();
+    const data = Buffer.alloc(MAX_HUB_FRAME_BYTES / 64).toString('base64');
+    const proof = async (): Promise<readonly string[]> => Array.from({ length: 1_000 }, (_, index) => String(index));
+    let reads = 0;
+    const read: ObjectAccess['read'] = async (object) => {
+      reads += 1;
+      return { id: object, type: 'commit', data };
+    };
+    const offers = createOffers({ ...objects, proof, read });
+    await expect(offers.get({ ...agent, holds: id(1), anchor: id(1) }, id(3))).rejects.toThrow(OfferTooLargeError);
+    expect(reads).toBeLessThan(200);
   });
 
   it('is not one for different scopes, however their folders are called', async () => {

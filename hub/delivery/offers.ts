@@ -1,4 +1,4 @@
-import { encodeFrame, type GitObject } from '@fso/shared/protocol';
+import { encodeFrame, MAX_HUB_FRAME_BYTES } from '@fso/shared/protocol';
 import { dropOldest, Mutex, mapConcurrently } from '@fso/shared/runtime';
 import type { ObjectAccess, RevisionPart } from '../source/index.ts';
 
@@ -62,16 +62,25 @@ interface Reading {
   readonly counterparts: ReadonlyMap<string, string>;
 }
 
-/** What is not there yet; a tree by what differs from its counterpart, if that is. */
-const readBeyond = (access: ObjectAccess, { ids, has, counterparts }: Reading): Promise<readonly GitObject[]> =>
-  mapConcurrently(
+/**
+ * What is not there yet, each object as JSON; a tree by what differs from its counterpart, if that is.
+ *
+ * @throws OfferTooLargeError before more is read than a frame holds
+ */
+const encodeBeyond = (access: ObjectAccess, { ids, has, counterparts }: Reading): Promise<readonly string[]> => {
+  let bytes = 0;
+  return mapConcurrently(
     ids.filter((id) => !has.has(id)),
     READ_AT_ONCE,
-    (id) => {
+    async (id) => {
       const base = counterparts.get(id);
-      return access.read(id, base !== undefined && has.has(base) ? base : undefined);
+      const object = JSON.stringify(await access.read(id, base !== undefined && has.has(base) ? base : undefined));
+      bytes += object.length;
+      if (bytes > MAX_HUB_FRAME_BYTES) throw new OfferTooLargeError();
+      return object;
     },
   );
+};
 
 /** What follows from the commits alone, whatever of them concerns a cluster. */
 interface CommitPath {
@@ -98,13 +107,15 @@ const makeShared = async (access: ObjectAccess, { revision, wanted, held }: Step
   const counterparts = isBuiltOn ? path.counterparts : new Map<string, string>();
   const has = new Set(isBuiltOn ? held.shared : []);
   const ids = new Set([...proof, ...wanted.shared]);
-  const objects = await readBeyond(access, { ids: [...ids], has, counterparts });
-  const frame = encodeFrame({ type: 'offer', revision, anchor, chain: [...chain], objects: [...objects] });
+  const objects = await encodeBeyond(access, { ids: [...ids], has, counterparts });
   // Without the end of the last field, the objects, and of the frame.
-  return { payload: Buffer.from(frame.slice(0, -END.length)), objects: objects.length, isBuiltOn, counterparts };
+  const head = encodeFrame({ type: 'offer', revision, anchor, chain: [...chain], objects: [] }).slice(0, -END.length);
+  return { payload: Buffer.from(head + objects.join(',')), objects: objects.length, isBuiltOn, counterparts };
 };
 
 const END = ']}';
+/** Room for what {@link withTraceparent} adds. */
+const TRACE_BYTES = 128;
 
 /** The frame with the trace of the commit at its end, so that what is shared stays the same memory. */
 export const withTraceparent = (offer: EncodedOffer, traceparent: string): EncodedOffer => ({
@@ -135,19 +146,15 @@ class OfferMaker implements Offers {
     if (wanted === null) throw new Error(`objects of revision ${revision} are not in the clone`);
     const step: Step = { agent, revision, wanted, held: holds === null ? null : await this.#access.partOf(holds, cluster) };
     const shared = await this.#sharedOf(step, isClaim);
-    const own = await this.#ownOf(step, shared);
-    const text = own.map((object) => JSON.stringify(object)).join(',');
-    const comma = shared.objects > 0 && own.length > 0 ? ',' : '';
-    return {
-      revision,
-      shared: shared.payload,
-      own: Buffer.from(`${comma}${text}${END}`),
-      objects: shared.objects + own.length,
-    };
+    const objects = await this.#ownOf(step, shared);
+    const comma = shared.objects > 0 && objects.length > 0 ? ',' : '';
+    const own = Buffer.from(`${comma}${objects.join(',')}${END}`);
+    if (shared.payload.byteLength + own.byteLength + TRACE_BYTES > MAX_HUB_FRAME_BYTES) throw new OfferTooLargeError();
+    return { revision, shared: shared.payload, own, objects: shared.objects + objects.length };
   }
 
-  #ownOf({ wanted, held }: Step, { counterparts, isBuiltOn }: SharedOffer): Promise<readonly GitObject[]> {
-    return readBeyond(this.#access, { ids: wanted.own, has: new Set(isBuiltOn ? held?.own : []), counterparts });
+  #ownOf({ wanted, held }: Step, { counterparts, isBuiltOn }: SharedOffer): Promise<readonly string[]> {
+    return encodeBeyond(this.#access, { ids: wanted.own, has: new Set(isBuiltOn ? held?.own : []), counterparts });
   }
 
   #sharedOf(step: Step, isClaim: boolean): Promise<SharedOffer> {
@@ -196,6 +203,17 @@ export class OutdatedAgentError extends Error {
 
   constructor() {
     super('this commit has scopes, which the version of this agent does not know: upgrade the agent');
+  }
+}
+
+/** An offer that no agent would take: very many or very large commits lie between what the agent has and the revision. */
+export class OfferTooLargeError extends Error {
+  override readonly name = 'OfferTooLargeError';
+
+  constructor() {
+    super(
+      `what lies between the commit that this agent has and this one takes more than the ${MAX_HUB_FRAME_BYTES} bytes of a frame: raise the branch in steps`,
+    );
   }
 }
 

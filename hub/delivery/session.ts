@@ -26,7 +26,7 @@ import {
 import { findWitness, type Hello, keepRevision, keepWitness, refuseHello, sendCheckpoints } from './hello.ts';
 import { Inspections, type Told } from './inspections.ts';
 import { AgentObservation } from './observation.ts';
-import { OutdatedAgentError, withTraceparent } from './offers.ts';
+import { OfferTooLargeError, OutdatedAgentError, withTraceparent } from './offers.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import type { Admission } from './pacing/admission.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
@@ -157,7 +157,7 @@ export class Session {
     this.#deps.traces?.offer(this.cluster, revision);
     this.#makeOffer(revision).catch((err: unknown) => {
       if (err === this.#socket.closed.reason) return;
-      if (err instanceof OutdatedAgentError) {
+      if (err instanceof OutdatedAgentError || err instanceof OfferTooLargeError) {
         this.#refuseFor(revision, err.message);
         return;
       }

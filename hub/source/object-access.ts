@@ -1,4 +1,14 @@
-import { editsOfTree, filesOfRevision, parseCommit, parseTree, type RawObject, type RevisionFiles, SIGNERS_FOLDER } from '@fso/shared/git';
+import {
+  editsOfTree,
+  filesOfRevision,
+  findTreeEntry,
+  parseTree,
+  type RawObject,
+  type RevisionFiles,
+  readCommitLinks,
+  SIGNERS_FILES,
+  SIGNERS_FOLDER,
+} from '@fso/shared/git';
 import type { GitObject } from '@fso/shared/protocol';
 import { dropOldest } from '@fso/shared/runtime';
 import { type Clone, isObjectMissing } from './git/clone.ts';
@@ -104,7 +114,7 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
 
   const parentsOf = async (id: string): Promise<readonly string[]> => {
     const object = await find(id);
-    return object?.type === 'commit' ? parseCommit(object.data).parents : [];
+    return object?.type === 'commit' ? readCommitLinks(object.data).parents : [];
   };
 
   const entriesOf = async (tree: string | undefined) => {
@@ -114,7 +124,7 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
 
   const treeOf = async (commit: string): Promise<string | undefined> => {
     const object = await find(commit);
-    return object?.type === 'commit' ? parseCommit(object.data).tree : undefined;
+    return object?.type === 'commit' ? readCommitLinks(object.data).tree : undefined;
   };
 
   /** Of folders outside of the policy nothing is read: whatever lies there must not stop an offer. */
@@ -126,15 +136,20 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
     for (const { name, kind, id } of await entriesOf(to)) if (kind === 'tree') await pairTrees(before.get(`tree ${name}`), id, found);
   };
 
-  /** The commit, its tree, and what is in its folder of signers unless that was named before. */
+  /** An entry of a folder; undefined: the folder is not here, or does not have it. */
+  const entryOf = async (tree: string, name: string) => {
+    const object = await find(tree);
+    return object?.type === 'tree' ? findTreeEntry(object.data, name) : undefined;
+  };
+
+  /** The commit, its tree, and the files of its folder of signers unless that was named before. */
   const proofOf = async (commit: string, named: ReadonlySet<string>): Promise<readonly string[]> => {
-    const object = await find(commit);
-    if (object?.type !== 'commit') return [commit];
-    const { tree } = parseCommit(object.data);
-    const signers = (await entriesOf(tree)).find(({ name, kind }) => name === SIGNERS_FOLDER && kind === 'tree')?.id;
-    if (signers === undefined || named.has(signers)) return [commit, tree];
-    const files = (await entriesOf(signers)).filter(({ kind }) => kind === 'blob');
-    return [commit, tree, signers, ...files.map(({ id }) => id)];
+    const tree = await treeOf(commit);
+    if (tree === undefined) return [commit];
+    const signers = await entryOf(tree, SIGNERS_FOLDER);
+    if (signers?.kind !== 'tree' || named.has(signers.id)) return [commit, tree];
+    const files = await Promise.all(Object.keys(SIGNERS_FILES).map((name) => entryOf(signers.id, name)));
+    return [commit, tree, signers.id, ...files.flatMap((file) => (file?.kind === 'blob' ? file.id : []))];
   };
 
   return {

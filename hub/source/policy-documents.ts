@@ -1,6 +1,7 @@
-import type { CommitView, PolicyHistory, PolicyRevision, PolicySourceView } from '@fso/shared/api';
+import type { PolicyHistory, PolicyRevision, PolicySourceView } from '@fso/shared/api';
 import { type GitCommit, GitObjectError, parseCommit } from '@fso/shared/git';
 import { type Clock, createYielder, dropOldest, Mutex } from '@fso/shared/runtime';
+import { commitView } from './commit-view.ts';
 import { createPolicyFiles, type FindObject, type PolicyFiles } from './policy-files.ts';
 
 /** Where a policy stands at one commit. */
@@ -49,26 +50,13 @@ interface State {
 /** null: the policy is not there. */
 type Known = State | null;
 
-const LAST_SECOND = 253_402_300_799;
-const timeOf = (who: string): string => {
-  const seconds = Number(/ (\d{1,12}) [+-]\d{4}$/.exec(who)?.[1] ?? 0);
-  return new Date(Math.min(seconds, LAST_SECOND) * 1000).toISOString();
-};
-
-const viewOf = (revision: string, { author, committer, message }: GitCommit): CommitView => ({
-  revision,
-  author: author.replace(/ \d+ [+-]\d{4}$/, ''),
-  subject: message.split('\n', 1)[0] ?? '',
-  time: timeOf(committer),
-});
-
 interface Walked {
   readonly id: string;
   readonly commit: GitCommit;
 }
 
 const changeOf = (newer: Walked, before: Known, after: Known): PolicyRevision | undefined => {
-  const commit = viewOf(newer.id, newer.commit);
+  const commit = commitView(newer.id, newer.commit);
   if (after === null) return before === null ? undefined : { commit, change: 'removed', path: before.path, yaml: null };
   if (before === null) return { commit, change: 'added', ...after };
   return before.yaml === after.yaml && before.path === after.path ? undefined : { commit, change: 'changed', ...after };

@@ -1,6 +1,5 @@
 import { isPolicyPath, type PolicyText, policyTexts } from '@fso/shared/decode';
 import { decodeText, GitObjectError, parseTree, type RawObject, type TreeEntry } from '@fso/shared/git';
-import { dropOldest } from '@fso/shared/runtime';
 
 /** @returns undefined: not in the clone */
 export type FindObject = (id: string) => Promise<RawObject | undefined>;
@@ -22,11 +21,14 @@ export interface PolicyFiles {
   policies(blob: string, path: string, word: string): Promise<readonly PolicyText[] | undefined>;
 }
 
-const TREES_KEPT = 512;
+/** Entries of all folders that are kept. */
+const ENTRIES_KEPT = 200_000;
 const FILES_KEPT = 256;
 /** Of all files that are kept; their trees weigh less. */
 const FILE_CHARACTERS = 32 * 1024 * 1024;
 const MAX_DEPTH = 16;
+/** Entries of folders that are looked at for the differences between two commits. */
+const MAX_COMPARED = 200_000;
 
 type Entries = ReadonlyMap<string, TreeEntry>;
 const NO_ENTRIES: Entries = new Map();
@@ -40,22 +42,55 @@ const treeOf = (entry: TreeEntry | undefined, path: string): string | undefined 
 const blobOf = (entry: TreeEntry | undefined, path: string): string | undefined =>
   entry?.kind === 'blob' && isPolicyFile(path) ? entry.id : undefined;
 
+/** Where a comparison is, and how many entries it may still look at. */
+interface Place {
+  readonly folder: string;
+  readonly room: { left: number };
+}
+
+interface CacheLimits {
+  readonly count: number;
+  readonly weight: number;
+}
+
+/** Keeps what was set last, as far as its number and weight reach. */
+class WeighedCache<V> {
+  readonly #values = new Map<string, V>();
+  readonly #limits: CacheLimits;
+  readonly #weigh: (value: V) => number;
+  #weight = 0;
+
+  constructor(limits: CacheLimits, weigh: (value: V) => number) {
+    this.#limits = limits;
+    this.#weigh = weigh;
+  }
+
+  has(key: string): boolean {
+    return this.#values.has(key);
+  }
+
+  get(key: string): V | undefined {
+    return this.#values.get(key);
+  }
+
+  set(key: string, value: V): void {
+    if (this.#values.has(key)) return;
+    this.#values.set(key, value);
+    this.#weight += this.#weigh(value);
+    for (const [oldest, old] of this.#values) {
+      if (this.#weight <= this.#limits.weight && this.#values.size <= this.#limits.count) return;
+      this.#values.delete(oldest);
+      this.#weight -= this.#weigh(old);
+    }
+  }
+}
+
 const charactersOf = (policies: readonly PolicyText[] | undefined): number =>
   (policies ?? []).reduce((sum, { yaml }) => sum + yaml.length, 0);
 
 export const createPolicyFiles = (find: FindObject): PolicyFiles => {
-  const trees = new Map<string, Entries>();
-  const files = new Map<string, readonly PolicyText[] | undefined>();
-  let characters = 0;
-  const keep = (blob: string, policies: readonly PolicyText[] | undefined): void => {
-    files.set(blob, policies);
-    characters += charactersOf(policies);
-    for (const [oldest, texts] of files) {
-      if (characters <= FILE_CHARACTERS && files.size <= FILES_KEPT) return;
-      files.delete(oldest);
-      characters -= charactersOf(texts);
-    }
-  };
+  const trees = new WeighedCache<Entries>({ count: ENTRIES_KEPT, weight: ENTRIES_KEPT }, ({ size }) => size);
+  const files = new WeighedCache<readonly PolicyText[] | undefined>({ count: FILES_KEPT, weight: FILE_CHARACTERS }, charactersOf);
 
   const entriesOf = async (tree: string | undefined): Promise<Entries> => {
     if (tree === undefined) return NO_ENTRIES;
@@ -65,20 +100,27 @@ export const createPolicyFiles = (find: FindObject): PolicyFiles => {
     if (object?.type !== 'tree') throw new GitObjectError(`tree ${tree} is not in the clone`);
     const entries = new Map(parseTree(object.data).map((entry) => [entry.name, entry]));
     trees.set(tree, entries);
-    dropOldest(trees, TREES_KEPT);
     return entries;
   };
 
-  const compare = async (before: string | undefined, after: string | undefined, folder: string): Promise<readonly FileChange[]> => {
+  const take = async (tree: string | undefined, { room }: Place): Promise<Entries> => {
+    const entries = await entriesOf(tree);
+    room.left -= entries.size;
+    if (room.left < 0) throw new GitObjectError('the commits differ in too many folders to be compared');
+    return entries;
+  };
+
+  const compare = async (before: string | undefined, after: string | undefined, place: Place): Promise<readonly FileChange[]> => {
     if (before === after) return [];
-    const [was, is] = [await entriesOf(before), await entriesOf(after)];
+    const { folder, room } = place;
+    const [was, is] = [await take(before, place), await take(after, place)];
     const found: FileChange[] = [];
     for (const name of new Set([...is.keys(), ...was.keys()])) {
       const path = folder === '' ? name : `${folder}/${name}`;
       const [one, other] = [was.get(name), is.get(name)];
       const [blobBefore, blobAfter] = [blobOf(one, path), blobOf(other, path)];
       if (blobBefore !== blobAfter) found.push({ path, before: blobBefore, after: blobAfter });
-      found.push(...(await compare(treeOf(one, path), treeOf(other, path), path)));
+      found.push(...(await compare(treeOf(one, path), treeOf(other, path), { folder: path, room })));
     }
     return found;
   };
@@ -90,12 +132,12 @@ export const createPolicyFiles = (find: FindObject): PolicyFiles => {
     const bytes = Buffer.from(object.data.buffer, object.data.byteOffset, object.data.byteLength);
     if (!bytes.includes(word) && !bytes.includes('\\')) return [];
     const policies = policyTexts({ path, text: decodeText(object.data, 'the file') });
-    keep(blob, policies);
+    files.set(blob, policies);
     return policies;
   };
 
   return {
-    changes: (before, after) => compare(before, after, ''),
+    changes: (before, after) => compare(before, after, { folder: '', room: { left: MAX_COMPARED } }),
     blobAt: async (tree, path) => {
       const names = path.split('/');
       let [current, walked]: [string | undefined, string] = [tree, ''];

@@ -1,7 +1,7 @@
 import type { ProblemView, RevisionVerification } from '@fso/shared/api';
 import { createDecoder, type PolicySet, type SourceProblem } from '@fso/shared/decode';
-import { GitObjectError } from '@fso/shared/git';
-import { type AcceptedRevision, judge, type StoredTrust, type TrustConfig } from '@fso/shared/trust';
+import { GitObjectError, GitObjectTooLargeError } from '@fso/shared/git';
+import { type AcceptedRevision, judge, type StoredTrust, type TrustConfig, type TrustProblem } from '@fso/shared/trust';
 import type { RevisionReader } from './object-access.ts';
 
 interface RefusedRevision {
@@ -53,8 +53,9 @@ export class RevisionChecker {
       return await this.#judge(revision);
     } catch (error) {
       // History that Git itself would not have written.
-      if (error instanceof GitObjectError) return { ok: false, problems: [{ code: 'chain-incomplete', reason: error.message }] };
-      throw error;
+      if (!(error instanceof GitObjectError)) throw error;
+      const code: TrustProblem = error instanceof GitObjectTooLargeError ? 'proof-too-large' : 'chain-incomplete';
+      return { ok: false, problems: [{ code, reason: error.message }] };
     }
   }
 

@@ -141,6 +141,17 @@ class GitSource implements Source {
     }
   }
 
+  /**
+   * Fetches a clone again, from the start, that has become heavy by commits that are no part of the branch any more, such as refused ones. Where
+   * that fails, nothing more is fetched into it: pushing must not fill memory and disk.
+   */
+  async #keepSmall(signal: AbortSignal): Promise<void> {
+    if ((await this.#clone.weight()) <= (this.#options.limits?.cloneBytes ?? DEFAULT_LIMITS.cloneBytes)) return;
+    const { revision } = this.#view;
+    if (revision === null) await this.#clone.reset();
+    else await this.#clone.renew(revision.revision, signal);
+  }
+
   /** The clone is only a cache. Where it cannot be removed, the next fetch says what is wrong, and is tried again. */
   async #renewClone(): Promise<void> {
     await this.#clone.reset().catch((err: unknown) => this.#deps.logger.error({ err }, 'damaged clone cannot be removed'));
@@ -157,6 +168,7 @@ class GitSource implements Source {
   async #sync(signal: AbortSignal): Promise<void> {
     const { logger } = this.#deps;
     const noticed = this.#now();
+    await this.#keepSmall(signal);
     const id = await this.#timed('fetch', () => this.#clone.fetch(signal));
     if (id === this.#head) await this.#stateFile.retry();
     else await this.#take(id, noticed);

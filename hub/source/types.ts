@@ -9,9 +9,11 @@ export interface SourceLimits {
   readonly responseBytes: number;
   /** Commits looked at for the way from one to another; also the longest chain of an offer. */
   readonly chain: number;
+  /** Of the clone, see `Clone.weight`: beyond it the clone is fetched again from the start. */
+  readonly cloneBytes: number;
 }
 
-export const DEFAULT_LIMITS: SourceLimits = { responseBytes: 64 * 1024 * 1024, chain: 10_000 };
+export const DEFAULT_LIMITS: SourceLimits = { responseBytes: 64 * 1024 * 1024, chain: 10_000, cloneBytes: 96 * 1024 * 1024 };
 
 export interface GitCredentials {
   readonly username: string;

@@ -2,8 +2,19 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GitObjectType, objectId, parseCommit, parseTree, type RawObject } from './objects.ts';
+import {
+  findTreeEntry,
+  type GitObjectType,
+  MAX_COMMIT_BYTES,
+  MAX_TREE_BYTES,
+  objectId,
+  parseCommit,
+  parseTree,
+  type RawObject,
+  readCommitLinks,
+} from './objects.ts';
 import { DEFAULT_WALK_LIMITS, filesOfRevision } from './walk.ts';
 
 /** A repository made by git itself; objects are read with `git cat-file`. */
@@ -153,6 +164,7 @@ describe('objects that git would not write', () => {
     ['a parent folder', entry('40000', '..')],
     ['.git', entry('40000', '.GIT')],
     ['an unknown mode', entry('100777', 'a')],
+    ['a mode that every object has', entry('constructor', 'a')],
     ['a name twice', Buffer.concat([entry('100644', 'a'), entry('100755', 'a')])],
   ])('tree with %s', (_what, data) => {
     expect(() => parseTree(data)).toThrow(expect.objectContaining({ name: 'GitObjectError' }));
@@ -164,6 +176,34 @@ describe('objects that git would not write', () => {
       expect(() => parseCommit(Buffer.from(text))).toThrow(expect.objectContaining({ name: 'GitObjectError' }));
     },
   );
+
+  it.each<[string, (data: Uint8Array) => unknown, number]>([
+    ['commit', parseCommit, MAX_COMMIT_BYTES],
+    ['commit', readCommitLinks, MAX_COMMIT_BYTES],
+    ['tree', parseTree, MAX_TREE_BYTES],
+  ])('%s of too many bytes', (what, parse, max) => {
+    expect(() => parse(Buffer.alloc(max + 1))).toThrow(`the ${what} has ${max + 1} bytes, more than the ${max} that are accepted`);
+  });
+
+  it('names parents where Git reads them alone', () => {
+    const [tree, first, second] = ['1', '2', '3'].map((digit) => digit.repeat(40));
+    const text = `tree ${tree}\nparent ${first}\nparent ${second}\nauthor A <a> 1 +0000\nparent ${tree}\n\nparent ${tree}\n`;
+    expect(readCommitLinks(Buffer.from(text))).toEqual({ tree, parents: [first, second] });
+    expect(parseCommit(Buffer.from(text)).parents).toEqual([first, second]);
+  });
+
+  it('finds the entry of one name, as one that reads all entries does', () => {
+    const names = fc.uniqueArray(fc.constantFrom('a', 'signers', 'signer', 'signersx', 'ä', ' signers'), { maxLength: 5 });
+    fc.assert(
+      fc.property(names, fc.constantFrom('40000', '100644', '120000'), (present, mode) => {
+        const tree = Buffer.concat(present.map((name) => entry(mode, name)));
+        expect(findTreeEntry(tree, 'signers')).toEqual(parseTree(tree).find(({ name }) => name === 'signers'));
+      }),
+    );
+    const twice = Buffer.concat([entry('40000', 'signers'), entry('100644', 'signers')]);
+    for (const tree of [twice, twice.subarray(0, -1), entry('constructor', 'a')])
+      expect(() => findTreeEntry(tree, 'signers')).toThrow(expect.objectContaining({ name: 'GitObjectError' }));
+  });
 
   it('reads a signed commit: continuation lines are no headers', () => {
     const text = `tree ${'1'.repeat(40)}\nauthor A <a> 1 +0000\ngpgsig -----BEGIN\n tree ${'2'.repeat(40)}\n -----END\n\nm`;

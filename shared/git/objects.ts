@@ -13,9 +13,13 @@ export interface RawObject {
   readonly data: Uint8Array;
 }
 
-export interface GitCommit {
+/** The objects that a commit stands on. */
+export interface CommitLinks {
   readonly tree: string;
   readonly parents: readonly string[];
+}
+
+export interface GitCommit extends CommitLinks {
   /** As in the commit: `name <email> seconds zone`. */
   readonly author: string;
   readonly committer: string;
@@ -33,19 +37,34 @@ export interface TreeEntry {
 
 /** An object that is not what its type says it is. */
 export class GitObjectError extends Error {
-  override readonly name = 'GitObjectError';
+  override readonly name: string = 'GitObjectError';
 }
 
+/** An object of more bytes than are parsed. */
+export class GitObjectTooLargeError extends GitObjectError {
+  override readonly name = 'GitObjectTooLargeError';
+}
+
+/** Of a commit: its message and what is signed into it. Hosting services bound messages at 64 KiB. */
+export const MAX_COMMIT_BYTES: number = 128 * 1024;
+/** Of one folder: 60,000 entries with names of 40 characters. */
+export const MAX_TREE_BYTES: number = 4 * 1024 * 1024;
+
 const SHA1_BYTES = 20;
-const ID = /^[0-9a-f]{40}$/;
-const KINDS: Readonly<Record<string, TreeEntryKind>> = {
-  '40000': 'tree',
-  '100644': 'blob',
-  '100755': 'blob',
+const KINDS: ReadonlyMap<string, TreeEntryKind> = new Map([
+  ['40000', 'tree'],
+  ['100644', 'blob'],
+  ['100755', 'blob'],
   // Written by old versions of git; fsck only warns.
-  '100664': 'blob',
-  '120000': 'symlink',
-  '160000': 'submodule',
+  ['100664', 'blob'],
+  ['120000', 'symlink'],
+  ['160000', 'submodule'],
+]);
+
+const bufferOf = (data: Uint8Array): Buffer => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+
+const checkSize = (what: string, { byteLength }: Uint8Array, max: number): void => {
+  if (byteLength > max) throw new GitObjectTooLargeError(`the ${what} has ${byteLength} bytes, more than the ${max} that are accepted`);
 };
 
 /** The id that git gives an object: sha1 over `type length\0` and the content. */
@@ -61,21 +80,31 @@ export const decodeText = (data: Uint8Array, what: string): string => {
   }
 };
 
+const LINKS = /^tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)/;
+const ID = /[0-9a-f]{40}/g;
+
+/**
+ * Reads the ids that a commit begins with, where Git writes and reads them: of a commit that nobody has vouched for, no more is parsed.
+ *
+ * @throws GitObjectError
+ */
+export const readCommitLinks = (data: Uint8Array): CommitLinks => {
+  checkSize('commit', data, MAX_COMMIT_BYTES);
+  const [, tree, lines = ''] = LINKS.exec(bufferOf(data).toString('latin1')) ?? [];
+  if (tree === undefined) throw new GitObjectError('the commit does not start with its tree');
+  return { tree, parents: lines.match(ID) ?? [] };
+};
+
 /** @throws GitObjectError */
 export const parseCommit = (data: Uint8Array): GitCommit => {
-  // Names in old commits may be in another encoding; latin1 keeps every byte and ids are ASCII in either.
-  const text = Buffer.from(data).toString('latin1');
+  const links = readCommitLinks(data);
+  // Names in old commits may be in another encoding; latin1 keeps every byte.
+  const text = bufferOf(data).toString('latin1');
   const end = text.indexOf('\n\n');
   const headers = readHeaders(end < 0 ? text.trimEnd() : text.slice(0, end));
-  const [tree, ...others] = headers;
-  if (tree?.name !== 'tree') throw new GitObjectError('the commit does not start with its tree');
-  const parents = others.filter(({ name }) => name === 'parent').map(({ value }) => value);
-  for (const id of [tree.value, ...parents])
-    if (!ID.test(id)) throw new GitObjectError(`the commit names "${id.slice(0, 64)}" as an object id`);
   const header = (name: string): string => utf8(headers.find((each) => each.name === name)?.value ?? '');
   return {
-    tree: tree.value,
-    parents,
+    ...links,
     author: header('author'),
     committer: header('committer'),
     message: end < 0 ? '' : utf8(text.slice(end + 2)),
@@ -109,7 +138,8 @@ const readHeader = (line: string): Header => {
 
 /** @throws GitObjectError */
 export const parseTree = (data: Uint8Array): readonly TreeEntry[] => {
-  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  checkSize('tree', data, MAX_TREE_BYTES);
+  const bytes = bufferOf(data);
   const entries: TreeEntry[] = [];
   const names = new Set<string>();
   for (let offset = 0; offset < bytes.length; ) {
@@ -123,17 +153,57 @@ export const parseTree = (data: Uint8Array): readonly TreeEntry[] => {
   return entries;
 };
 
+/**
+ * The entry of one name, found without making the others: of a tree that nobody has vouched for, no more is read than this.
+ *
+ * @throws GitObjectError for a tree that ends within an entry, or has the name twice
+ */
+export const findTreeEntry = (data: Uint8Array, name: string): TreeEntry | undefined => {
+  const bytes = bufferOf(data);
+  const wanted = Buffer.from(name);
+  let found: TreeEntry | undefined;
+  for (let offset = 0; offset < bytes.length; ) {
+    const { space, end, next } = boundsOf(bytes, offset);
+    if (end - space - 1 === wanted.length && bytes.compare(wanted, 0, wanted.length, space + 1, end) === 0) {
+      if (found !== undefined) throw new GitObjectError(`the tree has two entries named "${name}"`);
+      found = readEntry(bytes, offset).entry;
+    }
+    offset = next;
+  }
+  return found;
+};
+
+/** Longest mode: six digits. */
+const MODE_BYTES = 6;
+
+interface EntryBounds {
+  /** After the mode. */
+  readonly space: number;
+  /** After the name. */
+  readonly end: number;
+  /** Where the next entry begins. */
+  readonly next: number;
+}
+
+/** Where the parts of an entry of a tree are: `mode name\0id`. */
+const boundsOf = (bytes: Buffer, offset: number): EntryBounds => {
+  let space = offset;
+  while (space <= offset + MODE_BYTES && bytes[space] !== 0x20) space += 1;
+  const end = bytes.indexOf(0, space);
+  const next = end + 1 + SHA1_BYTES;
+  if (end < 0 || next > bytes.length) throw new GitObjectError('the tree ends within an entry');
+  if (space > offset + MODE_BYTES) throw new GitObjectError('the tree has an entry without a mode');
+  return { space, end, next };
+};
+
 const readEntry = (bytes: Buffer, offset: number): { entry: TreeEntry; next: number } => {
-  const space = bytes.indexOf(0x20, offset);
-  const end = bytes.indexOf(0, offset);
-  if (space < 0 || end < space || end + 1 + SHA1_BYTES > bytes.length) throw new GitObjectError('the tree ends within an entry');
+  const { space, end, next } = boundsOf(bytes, offset);
   const mode = bytes.toString('latin1', offset, space);
-  const kind = KINDS[mode];
+  const kind = KINDS.get(mode);
   if (kind === undefined) throw new GitObjectError(`the tree has an entry of mode "${mode.slice(0, 16)}"`);
   const name = decodeText(bytes.subarray(space + 1, end), 'a name in the tree');
   if (name === '' || name === '.' || name === '..' || name.includes('/') || name.toLowerCase() === '.git') {
     throw new GitObjectError(`the tree has an entry named "${name}"`);
   }
-  const next = end + 1 + SHA1_BYTES;
   return { entry: { mode, kind, name, id: bytes.toString('hex', end + 1, next) }, next };
 };

@@ -33,11 +33,11 @@ export interface WalkLimits {
   readonly maxDepth: number;
 }
 
-/** What an offer may carry at most, in objects and (as base64 in JSON) in bytes. */
+/** What an offer may carry at most: with base64 and ids, all of it fits into one frame to an agent (`MAX_HUB_FRAME_BYTES`). */
 export const DEFAULT_WALK_LIMITS: WalkLimits = {
   maxObjects: 50_000,
   maxBlobBytes: 1024 * 1024,
-  maxTotalBytes: 40 * 1024 * 1024,
+  maxTotalBytes: 8 * 1024 * 1024,
   maxDepth: 16,
 };
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { decodeAgentFrame, decodeHubFrame, describeReturn, encodeFrame, GOING_AWAY, readReturn } from './codec.ts';
-import { type AgentFrame, type HubFrame, MAX_FRAME_BYTES } from './frames.ts';
+import { type AgentFrame, type HubFrame, MAX_FRAME_BYTES, MAX_HUB_FRAME_BYTES } from './frames.ts';
 
 const hello: AgentFrame = { type: 'hello', protocol: 1, cluster: 'eu', revision: null, holds: null, anchor: null, agentVersion: '0.1.0' };
 const reported: HubFrame = { type: 'reported', seq: 1 };
@@ -39,8 +39,20 @@ describe('frames over the wire', () => {
   });
 
   it('are refused by size before they are parsed', () => {
-    const decoded = decodeHubFrame(new Uint8Array(MAX_FRAME_BYTES + 1));
-    expect(decoded).toEqual({ ok: false, error: expect.stringContaining(`${MAX_FRAME_BYTES + 1} bytes`) });
+    for (const [decode, max] of [
+      [decodeHubFrame, MAX_HUB_FRAME_BYTES],
+      [decodeAgentFrame, MAX_FRAME_BYTES],
+    ] as const)
+      expect(decode(new Uint8Array(max + 1))).toEqual({ ok: false, error: expect.stringContaining(`${max + 1} bytes`) });
+  });
+});
+
+describe('a frame of a hub', () => {
+  it.each([
+    ['nesting', '['.repeat(1_000), 'nested more than'],
+    ['tiny values', `[${'{},'.repeat(1_000_000)}{}]`, 'values'],
+  ])('is refused for %s before it is parsed', (_what, text, reason) => {
+    expect(decodeHubFrame(text)).toEqual({ ok: false, error: expect.stringContaining(reason) });
   });
 });
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { messageOf } from '../runtime/index.ts';
-import { Ack, type AgentFrame, Digest, Hello, HubFrame, Inspected, MAX_FRAME_BYTES, Nack, Report } from './frames.ts';
+import { Ack, type AgentFrame, Digest, Hello, HubFrame, Inspected, MAX_FRAME_BYTES, MAX_HUB_FRAME_BYTES, Nack, Report } from './frames.ts';
+import { exceededJsonLimit } from './json-size.ts';
 import { type Judged, judgeClusterReport, judgeEvent, judgePolicyReport } from './reports.ts';
 
 /** What a WebSocket hands over as a message. */
@@ -10,6 +11,8 @@ export type Decoded<F> = { readonly ok: true; readonly frame: F } | { readonly o
 
 /** Longest explanation of a refused frame; a frame can be wrong in thousands of places. */
 const MAX_ERROR_LENGTH = 2000;
+/** Far above any frame with the schemas below; an offer of 20,000 files has some 200,000 values. */
+const JSON_LIMITS = { depth: 32, values: 1_000_000 };
 
 /** A frame as it goes over the stream. Frames are checked where they are decoded. */
 export const encodeFrame = (frame: AgentFrame | HubFrame): string => JSON.stringify(frame);
@@ -60,14 +63,17 @@ const judgeEntries = ({ cluster, ...envelope }: z.infer<typeof Envelope>): Decod
 };
 
 /** Reads a frame that a hub sent. Never throws. */
-export const decodeHubFrame = (data: FrameData): Decoded<HubFrame> => decode(HubFrame, data);
+export const decodeHubFrame = (data: FrameData): Decoded<HubFrame> => decode(HubFrame, data, MAX_HUB_FRAME_BYTES);
 
-const decode = <F>(schema: z.ZodType<F>, data: FrameData): Decoded<F> => {
+const decode = <F>(schema: z.ZodType<F>, data: FrameData, maxBytes: number = MAX_FRAME_BYTES): Decoded<F> => {
   const size = sizeOf(data);
-  if (size > MAX_FRAME_BYTES) return refuse(`the frame has ${size} bytes, more than the ${MAX_FRAME_BYTES} that are accepted`);
+  if (size > maxBytes) return refuse(`the frame has ${size} bytes, more than the ${maxBytes} that are accepted`);
   let value: unknown;
   try {
-    value = JSON.parse(textOf(data));
+    const text = textOf(data);
+    const exceeded = exceededJsonLimit(text, JSON_LIMITS);
+    if (exceeded !== undefined) return refuse(`the frame is too large: ${exceeded}`);
+    value = JSON.parse(text);
   } catch (error) {
     return refuse(`the frame is not JSON in UTF-8: ${messageOf(error)}`);
   }

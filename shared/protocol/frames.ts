@@ -9,8 +9,13 @@ export const PROTOCOL_VERSION = 6;
  * other in the hello.
  */
 export const PREVIOUS_PROTOCOL_VERSION = 5;
-/** Largest frame either side accepts, in bytes. */
+/** Largest frame that a hub accepts from an agent, in bytes. */
 export const MAX_FRAME_BYTES: number = 64 * 1024 * 1024;
+/**
+ * Largest frame that an agent accepts, in bytes. While an offer is judged the next ones are decoded, each as bytes, text and objects: with this
+ * bound all of it fits into 512 MiB, with an agent of a thousand policies. A whole commit within `DEFAULT_WALK_LIMITS` fits into one frame.
+ */
+export const MAX_HUB_FRAME_BYTES: number = 16 * 1024 * 1024;
 /** Entries of the audit log between two checkpoints of one frame; more go in several. */
 export const MAX_CHECKPOINT_DIGESTS = 10_000;
 /** Close codes beyond RFC 6455; the reason of the close frame says more. */
@@ -35,11 +40,28 @@ export type WholeObject = z.infer<typeof WholeObject>;
 const EditedTree = z.strictObject({
   id: ObjectId,
   base: ObjectId,
-  edits: z.array(z.tuple([z.int().min(0), z.int().min(0), z.base64()])).max(50_000),
+  edits: z.array(z.tuple([z.int().min(0), z.int().min(0), z.base64()])).max(10_000),
 });
 
 export const GitObject = z.union([WholeObject, EditedTree]);
 export type GitObject = z.infer<typeof GitObject>;
+
+/** Stops at the first that is none: what zod finds wrong with each of fifty thousand would take more memory than the frame. */
+const GitObjects = z
+  .array(z.unknown())
+  .max(50_000)
+  .transform((values, context): GitObject[] => {
+    const objects: GitObject[] = [];
+    for (const [index, value] of values.entries()) {
+      const parsed = GitObject.safeParse(value);
+      if (parsed.success) objects.push(parsed.data);
+      else {
+        context.addIssue({ code: 'custom', message: z.prettifyError(parsed.error), path: [index] });
+        return z.NEVER;
+      }
+    }
+    return objects;
+  });
 
 const Reason = z.strictObject({
   code: z.string().max(64).optional().describe('Why, for programs; see docs/security/signed-commits.md.'),
@@ -129,7 +151,7 @@ export const Offer = z.strictObject({
   anchor: ObjectId.nullable(),
   /** Commit ids from `anchor` (exclusive) to `revision` (inclusive), oldest first, each a parent of the next; only `revision` when `anchor` is null. */
   chain: z.array(ObjectId).min(1).max(10_000),
-  objects: z.array(GitObject).max(50_000),
+  objects: GitObjects,
   /** Trace of the commit, for agents that make spans: those have said so by {@link TRACE_HEADER}, and others would refuse the field. */
   traceparent: z
     .string()

@@ -5,6 +5,7 @@ export * from './clock.ts';
 export * from './concurrency.ts';
 export * from './http-server.ts';
 export * from './memo.ts';
+export * from './own.ts';
 export * from './pause-detector.ts';
 export * from './program/config.ts';
 export * from './program/logger.ts';

@@ -1,7 +1,13 @@
 import type { SignatureProblem } from '../signatures/index.ts';
 
 /** Why a revision is not trusted; stable, for programs. */
-export type TrustProblem = SignatureProblem | 'chain-incomplete' | 'not-a-descendant' | 'signers-removed' | 'signers-invalid';
+export type TrustProblem =
+  | SignatureProblem
+  | 'chain-incomplete'
+  | 'not-a-descendant'
+  | 'proof-too-large'
+  | 'signers-removed'
+  | 'signers-invalid';
 
 /** A commit id as messages show it: its first 12 digits. */
 export const shortCommit = (id: string): string => id.slice(0, 12);
@@ -19,3 +25,7 @@ export class TrustError extends Error {
     this.missing = missing;
   }
 }
+
+/** The refusal of a commit whose signers cannot be used. */
+export const invalidSigners = (commit: string, why: string): TrustError =>
+  new TrustError('signers-invalid', `the signers of commit ${shortCommit(commit)} cannot be used: ${why}`);

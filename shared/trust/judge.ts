@@ -1,9 +1,9 @@
 import type { GetObject } from '../git/index.ts';
-import { GitObjectError, parseCommit } from '../git/index.ts';
 import type { Signers } from '../signatures/index.ts';
-import { type CommitSigner, SignatureError, verifyCommit } from '../signatures/index.ts';
-import { readCommittedSigners, readObject, signersTreeOf } from './committed-signers.ts';
+import { type CommitSigner, SignatureError, type SignatureProblem, verifyCommit } from '../signatures/index.ts';
+import { readCommittedSigners } from './committed-signers.ts';
 import { shortCommit, TrustError } from './errors.ts';
+import { ProofReader } from './proof-reader.ts';
 
 /** What is believed before a revision is judged, and after it. */
 export interface TrustState {
@@ -33,15 +33,6 @@ export interface JudgeContext {
   readonly now: Date;
 }
 
-const parentsOf = async (commit: string, getObject: GetObject): Promise<readonly string[]> => {
-  try {
-    return parseCommit((await readObject(commit, 'commit', getObject)).data).parents;
-  } catch (error) {
-    if (error instanceof GitObjectError) throw new TrustError('chain-incomplete', `commit ${shortCommit(commit)}: ${error.message}`);
-    throw error;
-  }
-};
-
 /** The commits of the proposal that come after the anchor. They are not linked yet. */
 const afterAnchor = (anchor: string, { revision, from, chain }: Proposal): readonly string[] => {
   if (from === null)
@@ -61,49 +52,97 @@ const afterAnchor = (anchor: string, { revision, from, chain }: Proposal): reado
   return whole.slice(at + 1);
 };
 
-/** @returns the commits from the anchor to the revision, proven to be parents of each other */
-const linkedPath = async (state: TrustState, proposal: Proposal, getObject: GetObject): Promise<readonly string[]> => {
+/** The commits from the anchor to the revision, as they are proposed: that they are parents of each other is not proven yet. */
+const proposedPath = ({ anchor }: TrustState, proposal: Proposal): readonly string[] => {
   const { revision, chain } = proposal;
-  const { anchor } = state;
   if (chain.at(-1) !== revision) throw new TrustError('chain-incomplete', 'the chain of commits does not end at the revision');
-  if (anchor === null || anchor === revision) return [revision];
-  let before = anchor;
-  const path = afterAnchor(anchor, proposal);
-  for (const commit of path) {
-    if (!(await parentsOf(commit, getObject)).includes(before))
+  return anchor === null || anchor === revision ? [revision] : afterAnchor(anchor, proposal);
+};
+
+/** Proves that the path leads from the anchor to its end. The newest link comes first: nothing is read that the revision does not stand on. */
+const proveLinks = async (path: readonly string[], { anchor }: TrustState, reader: ProofReader): Promise<void> => {
+  if (anchor === null || anchor === path.at(-1)) return;
+  for (const [index, commit] of [...path.entries()].reverse()) {
+    const before = path[index - 1] ?? anchor;
+    if (!(await reader.links(commit)).parents.includes(before))
       throw new TrustError(
         'chain-incomplete',
         `commit ${shortCommit(commit)} is offered as a child of ${shortCommit(before)}, which it is not`,
       );
-    before = commit;
-  }
-  return path;
-};
-
-const checkSignature = async (commit: string, signers: Signers, { getObject, now }: JudgeContext): Promise<CommitSigner> => {
-  const { data } = await readObject(commit, 'commit', getObject);
-  try {
-    return verifyCommit(data, signers, now);
-  } catch (error) {
-    if (error instanceof SignatureError) throw new TrustError(error.code, `commit ${shortCommit(commit)}: ${error.message}`);
-    throw error;
   }
 };
 
 type Keys = Pick<TrustState, 'signers' | 'signersTree'>;
 
-/** Who may sign what comes after a commit. */
-const successors = async (commit: string, before: Keys, getObject: GetObject): Promise<Keys> => {
-  const signersTree = await signersTreeOf(commit, getObject);
-  if (signersTree === before.signersTree) return before;
-  if (signersTree !== null) return { signers: await readCommittedSigners(signersTree, commit, getObject), signersTree };
-  if (typeof before.signersTree === 'string')
-    throw new TrustError(
-      'signers-removed',
-      `commit ${shortCommit(commit)} removes the folder signers/: nobody could sign the commits after it`,
-    );
-  return { signers: before.signers, signersTree: null };
-};
+/** Judges one revision. */
+class Judge {
+  readonly #state: TrustState;
+  readonly #context: JudgeContext;
+  readonly #reader: ProofReader;
+
+  constructor(state: TrustState, context: JudgeContext) {
+    this.#state = state;
+    this.#context = context;
+    this.#reader = new ProofReader(context.getObject);
+  }
+
+  async judge(proposal: Proposal): Promise<Trusted> {
+    const path = proposedPath(this.#state, proposal);
+    const { revision } = proposal;
+    // With configured keys only the revision itself is judged: those of before are unknown.
+    const between = this.#state.signersTree === undefined ? [] : path.slice(0, -1);
+    const known = await this.#checkEarly(revision, between.length > 0);
+    await proveLinks(path, this.#state, this.#reader);
+    let keys: Keys = this.#state;
+    for (const commit of between) {
+      if ((await this.#reader.signersTreeOf(commit)) === keys.signersTree) continue;
+      await this.#checkSignature(commit, keys.signers);
+      keys = await this.#successors(commit, keys);
+    }
+    const signer = known !== undefined && keys === this.#state ? known : await this.#checkSignature(revision, keys.signers);
+    return { signer, state: { anchor: revision, ...(await this.#successors(revision, keys)) } };
+  }
+
+  /**
+   * Checks the revision by the present keys before anything else is read. Where no other keys could make it good, it is refused here.
+   *
+   * @returns undefined: the path may hand the keys over to its signer
+   */
+  async #checkEarly(revision: string, mayHandOver: boolean): Promise<CommitSigner | undefined> {
+    try {
+      return await this.#checkSignature(revision, this.#state.signers);
+    } catch (error) {
+      if (mayHandOver && error instanceof TrustError && BY_KEYS.includes(error.code)) return undefined;
+      throw error;
+    }
+  }
+
+  async #checkSignature(commit: string, signers: Signers): Promise<CommitSigner> {
+    const data = await this.#reader.commit(commit);
+    try {
+      return verifyCommit(data, signers, this.#context.now);
+    } catch (error) {
+      if (error instanceof SignatureError) throw new TrustError(error.code, `commit ${shortCommit(commit)}: ${error.message}`);
+      throw error;
+    }
+  }
+
+  /** Who may sign what comes after a commit. */
+  async #successors(commit: string, before: Keys): Promise<Keys> {
+    const signersTree = await this.#reader.signersTreeOf(commit);
+    if (signersTree === before.signersTree) return before;
+    if (signersTree !== null) return { signers: await readCommittedSigners(signersTree, commit, this.#context.getObject), signersTree };
+    if (typeof before.signersTree === 'string')
+      throw new TrustError(
+        'signers-removed',
+        `commit ${shortCommit(commit)} removes the folder signers/: nobody could sign the commits after it`,
+      );
+    return { signers: before.signers, signersTree: null };
+  }
+}
+
+/** Refusals that other keys may lift; an OpenPGP signature need not name its key. */
+const BY_KEYS: readonly string[] = ['signer-unknown', 'signer-not-valid', 'signature-invalid'] satisfies SignatureProblem[];
 
 /**
  * Judges a revision: that it descends from the anchor, and that it is signed by one of the signers. A commit on the way that
@@ -112,18 +151,5 @@ const successors = async (commit: string, before: Keys, getObject: GetObject): P
  *
  * @throws TrustError
  */
-export const judgeRevision = async (state: TrustState, proposal: Proposal, context: JudgeContext): Promise<Trusted> => {
-  const { getObject } = context;
-  const path = await linkedPath(state, proposal, getObject);
-  let keys: Keys = state;
-  // With configured keys only the revision itself is judged: those of before are unknown.
-  const between = state.signersTree === undefined ? [] : path.slice(0, -1);
-  for (const commit of between) {
-    if ((await signersTreeOf(commit, getObject)) === keys.signersTree) continue;
-    await checkSignature(commit, keys.signers, context);
-    keys = await successors(commit, keys, getObject);
-  }
-  const { revision } = proposal;
-  const signer = await checkSignature(revision, keys.signers, context);
-  return { signer, state: { anchor: revision, ...(await successors(revision, keys, getObject)) } };
-};
+export const judgeRevision = (state: TrustState, proposal: Proposal, context: JudgeContext): Promise<Trusted> =>
+  new Judge(state, context).judge(proposal);

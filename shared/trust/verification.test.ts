@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { MAX_COMMIT_BYTES } from '../git/index.ts';
 import { parseSigners, type Signers } from '../signatures/index.ts';
 import { type CommitSpec, makeKey, ObjectBox, type TestKey } from './testing/commits.ts';
 import type { TrustConfig } from './trust-config.ts';
@@ -14,9 +15,16 @@ const STRICT: TrustConfig = { mode: 'strict', signers: signersOf(ana) };
 const scene = (config: TrustConfig = STRICT) => {
   const box = new ObjectBox();
   let accepted: AcceptedRevision | undefined;
+  let message = '';
+  const reads: string[] = [];
+  const getObject = (id: string) => {
+    reads.push(id);
+    return box.get(id);
+  };
   const propose = async (chain: readonly string[], from: string | null = accepted?.revision ?? null): Promise<string> => {
     const revision = chain.at(-1) ?? '';
-    const result = await judge(config, accepted, { revision, from, chain }, { getObject: box.get, now: new Date() });
+    const result = await judge(config, accepted, { revision, from, chain }, { getObject, now: new Date() });
+    message = result.ok ? '' : result.message;
     if (result.ok) accepted = { revision, verification: result.verification, trust: result.trust };
     return codeOf(result);
   };
@@ -26,6 +34,10 @@ const scene = (config: TrustConfig = STRICT) => {
     /** A commit on top of what was accepted. */
     next: (spec: CommitSpec): string => box.commit({ ...(accepted && { parents: [accepted.revision] }), ...spec }),
     accepted: () => accepted,
+    /** Of the last refusal. */
+    message: () => message,
+    /** Ids of what was read since the last call. */
+    reads: (): string[] => reads.splice(0),
     restart: (other: TrustConfig) => {
       config = other;
     },
@@ -91,6 +103,94 @@ describe('a signed history', () => {
   });
 });
 
+describe('what nobody has vouched for', () => {
+  /** Commits on top of what was accepted, each with what `specOf` says. */
+  const chainOf = ({ box, accepted }: ReturnType<typeof scene>, length: number, specOf: (index: number) => CommitSpec): string[] => {
+    const chain: string[] = [];
+    for (let index = 0; index < length; index += 1)
+      chain.push(box.commit({ parents: [chain.at(-1) ?? accepted()?.revision ?? ''], message: `${index}`, ...specOf(index) }));
+    return chain;
+  };
+  const begun = async (): Promise<ReturnType<typeof scene>> => {
+    const begin = scene();
+    await begin.propose([begin.next({ key: ana })]);
+    begin.reads();
+    return begin;
+  };
+  const rootOf = (entries: number): CommitSpec => ({
+    files: Object.fromEntries(Array.from({ length: entries }, (_, index) => [`file-${String(index).padStart(200, '0')}`, ''])),
+  });
+
+  it('is not read where the revision is not signed, or not by a signer and out of place', async () => {
+    const now = await begun();
+    const chain = chainOf(now, 10, () => ({}));
+    expect(await now.propose(chain)).toBe('unsigned');
+    expect(now.reads()).toEqual([chain.at(-1)]);
+    const stranger = now.box.commit({ key: eve });
+    expect(await now.propose([...chain, stranger])).toBe('chain-incomplete');
+    expect(new Set(now.reads())).toEqual(new Set([stranger]));
+  });
+
+  it('is not read beyond the commit that is out of place, also where a signer signed the revision', async () => {
+    const now = await begun();
+    const chain = chainOf(now, 10, () => ({}));
+    const other = now.box.commit({ key: ana, message: 'other' });
+    expect(await now.propose([...chain, other])).toBe('chain-incomplete');
+    expect(new Set(now.reads())).toEqual(new Set([other]));
+  });
+
+  it('is searched once for signers, however many commits have the same folder', async () => {
+    const now = await begun();
+    const chain = chainOf(now, 50, (index) => (index === 49 ? { key: ana } : {}));
+    expect(await now.propose(chain)).toBe('verified');
+    const reads = now.reads();
+    expect(reads.filter((id) => now.box.get(id)?.type === 'tree')).toHaveLength(1);
+  });
+
+  it.each<[string, number, (index: number) => CommitSpec, RegExp]>([
+    [
+      'a commit of too many bytes',
+      2,
+      () => ({ message: 'x'.repeat(MAX_COMMIT_BYTES) }),
+      /commit .* bytes, more than .*: shorten its message/,
+    ],
+    ['a root folder of too many bytes', 2, () => rootOf(5_000), /root folder .* bytes, more than .*: move files of it into folders/],
+    [
+      'too many bytes in all',
+      101,
+      (index) => ({ message: `${index} ${'x'.repeat(MAX_COMMIT_BYTES - 1_000)}` }),
+      /with their root folders, more than .* bytes: raise the branch in steps/,
+    ],
+  ])('is refused with %s', async (_what, length, specOf, reason) => {
+    const now = await begun();
+    const [before, revision] = [now.accepted(), chainOf(now, length, specOf)];
+    expect(await now.propose([...revision, now.box.commit({ parents: [revision.at(-1) ?? ''], key: ana })])).toBe('proof-too-large');
+    expect(now.accepted()).toBe(before);
+    expect(now.message()).toMatch(reason);
+  });
+
+  it('is read while others run', async () => {
+    const now = await begun();
+    const chain = chainOf(now, 200, (index) => (index === 199 ? { key: ana } : {}));
+    let time = 0;
+    const spy = vi.spyOn(performance, 'now').mockImplementation(() => {
+      time += 21;
+      return time;
+    });
+    let turns = 0;
+    const immediate = (): NodeJS.Immediate =>
+      setImmediate(() => {
+        turns += 1;
+        next = immediate();
+      });
+    let next = immediate();
+    expect(await now.propose(chain)).toBe('verified');
+    clearImmediate(next);
+    spy.mockRestore();
+    expect(turns).toBeGreaterThan(200);
+  });
+});
+
 describe('signers in the repository', () => {
   it('follow those who could sign before', async () => {
     const { propose, next } = scene();
@@ -111,6 +211,14 @@ describe('signers in the repository', () => {
     expect(await propose([forged, by(ana, forged, ana)])).toBe('signer-unknown');
     expect(await propose([handover, by(ana, handover, bob)])).toBe('signer-unknown');
     expect(await propose([handover, by(bob, handover, bob)])).toBe('verified');
+  });
+
+  it('that a commit on the way took out do not sign what comes after it, although they could sign when the path begins', async () => {
+    const { box, propose, next } = scene();
+    await propose([next({ key: ana, ...carrying(ana, bob) })]);
+    const handover = next({ key: ana, ...carrying(ana) });
+    expect(await propose([handover, box.commit({ parents: [handover], key: bob, ...carrying(ana) })])).toBe('signer-unknown');
+    expect(await propose([handover, box.commit({ parents: [handover], key: ana, ...carrying(ana) })])).toBe('verified');
   });
 
   it('cannot be removed or left empty', async () => {

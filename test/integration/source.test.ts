@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { systemClock } from '@fso/shared/runtime';
 import pino from 'pino';
@@ -123,6 +124,43 @@ describe('source', () => {
     expect(restored).toMatchObject({ restored: true, commit: { revision: last, subject: 'eu-west-3' } });
     expect(restored.set.policies).toHaveLength(2);
     expect((await alone.source.objects.partOf(last, 'eu'))?.shared[0]).toBe(last);
+  });
+
+  it('fetches a clone again that has become heavy, and nothing more where the accepted commit is gone', async () => {
+    bench = await openHubHarness();
+    const { repository, folder } = bench;
+    const first = await repository.commit(basicRepository(), 'first');
+    const { source, next } = await follow({ limits: { cloneBytes: 100_000 } });
+    await next();
+    const weight = async (): Promise<number> => {
+      const packs = join(folder, 'source/git/objects/pack');
+      const sizes = (await readdir(packs)).map(async (name) => (await stat(join(packs, name))).size);
+      return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+    };
+    const follows = async (revision: string): Promise<void> => {
+      await repository.git('push', '--quiet', '--force', 'origin', `${revision}:main`);
+      source.hint();
+      await expect.poll(() => source.state()).toMatchObject({ error: null, rejected: null, revision: { revision } });
+    };
+    const junk = () => repository.commit({ 'junk.bin': randomBytes(150_000).toString('base64'), 'policies/bad.yaml': '{' }, 'junk');
+    for (let count = 0; count < 4; count += 1) {
+      const revision = await junk();
+      source.hint();
+      await expect.poll(() => source.state().rejected?.commit.revision).toBe(revision);
+      await repository.git('reset', '--quiet', '--hard', first);
+      await follows(first);
+    }
+    expect(await weight()).toBeLessThan(400_000);
+
+    const rejected = await junk();
+    source.hint();
+    await expect.poll(() => source.state().rejected?.commit.revision).toBe(rejected);
+    const stranger = await repository.git('commit-tree', '-m', 'without a past', `${first}^{tree}`);
+    await repository.git('push', '--quiet', '--force', 'origin', `${stranger}:main`);
+    source.hint();
+    await expect.poll(() => source.state().error?.message).toContain('no longer has the commit');
+    await repository.git('reset', '--quiet', '--hard', first);
+    await follows(first);
   });
 
   it('ignores records of another repository or ref', async () => {

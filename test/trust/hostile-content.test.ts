@@ -116,23 +116,28 @@ const refusalOf = async (revision: string): Promise<string[]> => {
   await goBack();
   return (rejected?.problems ?? []).map(({ path, reason }) => `${path ?? ''}: ${reason}`);
 };
-const write = async (path: string, content: string): Promise<void> => {
+const write = async (path: string, content: string | Buffer): Promise<void> => {
   const target = join(repository.folder, path);
   await mkdir(join(target, '..'), { recursive: true });
   writeFileSync(target, content);
 };
-/** A tree object as no git would write it, as the tree of a commit. */
-const pushTree = async (entries: readonly (readonly [mode: string, name: string, id: string])[]): Promise<string> => {
-  const file = join(folder, 'tree');
-  writeFileSync(
-    file,
+/** Stores an object as no git would write it. @returns its id */
+const store = (type: string, content: string | Buffer): Promise<string> => {
+  const file = join(folder, 'object');
+  writeFileSync(file, content);
+  return repository.git('hash-object', '-t', type, '-w', '--literally', file);
+};
+const storeTree = (entries: readonly (readonly [mode: string, name: string, id: string])[]): Promise<string> =>
+  store(
+    'tree',
     Buffer.concat(entries.map(([mode, name, id]) => Buffer.concat([Buffer.from(`${mode} ${name}\0`), Buffer.from(id, 'hex')]))),
   );
-  const tree = await repository.git('hash-object', '-t', 'tree', '-w', '--literally', file);
-  const id = await repository.git('commit-tree', '-S', '-p', good, '-m', 'bad', tree);
+const pushHead = async (id: string): Promise<string> => {
   await repository.git('push', '--quiet', '--force', 'origin', `${id}:main`);
   return id;
 };
+const pushTree = async (entries: Parameters<typeof storeTree>[0]): Promise<string> =>
+  pushHead(await repository.git('commit-tree', '-S', '-p', good, '-m', 'bad', await storeTree(entries)));
 
 describe('a harmful commit of a trusted signer', () => {
   it('with a symbolic link, and a submodule, in place of policies', async () => {
@@ -172,6 +177,25 @@ describe('a harmful commit of a trusted signer', () => {
   });
 });
 
+describe('a history that nobody has vouched for', () => {
+  const commitOf = (tree: string, parent: string, more = ''): string =>
+    `tree ${tree}\nparent ${parent}\nauthor Eve <e@e> 1767433800 +0000\ncommitter Eve <e@e> 1767433800 +0000\n${more}\nbad\n`;
+
+  it('with a head of 8 MB of headers', async () => {
+    const tree = await repository.git('rev-parse', `${good}^{tree}`);
+    const head = await pushHead(await store('commit', commitOf(tree, good, 'a b\n'.repeat(2_000_000))));
+    expect(await refusalOf(head)).toEqual([expect.stringMatching(/the commit has 8\d{6} bytes, more than the 131072 that are accepted/)]);
+  });
+
+  it('with a root folder of 200,000 files on the way to a signed commit', async () => {
+    const blob = await repository.git('rev-parse', `${good}:policies/finance.yaml`);
+    const large = await storeTree(Array.from({ length: 200_000 }, (_, index) => ['100644', `f${String(index).padStart(7, '0')}`, blob]));
+    const between = await store('commit', commitOf(large, good));
+    const head = await pushHead(await repository.git('commit-tree', '-S', '-p', between, '-m', 'signed', `${good}^{tree}`));
+    expect(await refusalOf(head)).toEqual([expect.stringContaining('the root folder of commit')]);
+  });
+});
+
 describe('a repository that is too large', () => {
   /** How hard git tries, from 0 to 9, on both sides: the hub asks again and again, and each answer is compressed for it. */
   const compressBy = async (level: number): Promise<void> => {
@@ -207,6 +231,18 @@ describe('a repository that is too large', () => {
     await file.close();
     await repository.git('add', '--all');
     await unreachable(/an object of more than \d+ bytes/);
+  });
+
+  it('with large commits that are refused, one after the other', async () => {
+    await compressBy(0);
+    for (let count = 0; count < 8; count += 1) {
+      for (const name of ['one', 'two']) await write(`${name}.bin`, randomBytes(14 * MB));
+      await repository.git('-c', 'core.bigFileThreshold=1g', 'add', '--all');
+      await repository.git('commit', '--quiet', '--no-gpg-sign', '--message', 'bad');
+      expect(await refusalOf(await pushHead(await repository.git('rev-parse', 'HEAD')))).toEqual([
+        expect.stringContaining('is not signed'),
+      ]);
+    }
   });
 
   it('still accepts the next good commit', async () => {

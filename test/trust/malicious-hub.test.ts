@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,8 +7,9 @@ import type { LocalCluster } from '@fso/clusters/local';
 import { AGENT_STATE, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { objectId } from '@fso/shared/git';
 import { CONFIG_MAP_KIND, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
-import { CLOSE_CODES, encodeFrame, MAX_FRAME_BYTES, type Offer } from '@fso/shared/protocol';
+import { CLOSE_CODES, encodeFrame, MAX_HUB_FRAME_BYTES, type Offer, type WholeObject } from '@fso/shared/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeKey, signSsh } from '../../shared/trust/testing/commits.ts';
 import { type AgentProcess, startAgentProcess } from '../harness/agent-process.ts';
 import { makeObjectRepository, type ObjectRepository, type WholeOffer } from '../harness/git-objects.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
@@ -18,8 +19,8 @@ import { type ScriptedHub, startScriptedHub } from '../harness/scripted-hub.ts';
 import { never, waitFor } from '../harness/waiting.ts';
 import { openSigningBench, type SigningBench, type SshKey } from './signing-bench.ts';
 
-/** The agent waits up to 30 s before it dials again; after a flood it has much to read. */
-const MB = 1024 * 1024;
+/** What the chart gives an agent: `resources.limits.memory`, of which V8 takes about half for its heap. */
+const CHART = { memoryMb: 512, heapMb: 256 };
 
 let folder: string;
 let cluster: LocalCluster;
@@ -42,7 +43,8 @@ const signAs = (key: SshKey | null | undefined): void => {
 const startAgent = (hubUrl: string): Promise<AgentProcess> => {
   const signers = join(folder, 'allowed_signers');
   writeFileSync(signers, `ana@example.org ${ana?.line}\n`);
-  return startAgentProcess(cluster, { folder, env: { FSO_HUB_URL: hubUrl, FSO_HUB_TOKEN: 'secret', FSO_SIGNERS_FILE: signers } });
+  const env = { FSO_HUB_URL: hubUrl, FSO_HUB_TOKEN: 'secret', FSO_SIGNERS_FILE: signers };
+  return startAgentProcess(cluster, { folder, env: { ...env, NODE_OPTIONS: `--max-old-space-size=${CHART.heapMb}` } });
 };
 
 beforeAll(async () => {
@@ -393,43 +395,101 @@ describe('invalid frames', () => {
     expect(await cutOffBy(() => hub.sendRaw(frame()))).toBe(CLOSE_CODES.badFrame);
   });
 
-  it('a commit in place of a tree', async () => {
-    const data = Buffer.from(`tree ${head}\n\n`);
-    const odd = objectId('commit', data);
-    const objects = [{ id: odd, type: 'commit' as const, data: data.toString('base64') }];
-    expect(await refusalOf(odd, () => hub.send({ type: 'offer', revision: odd, anchor: head, chain: [odd], objects }))).toEqual([
-      'chain-incomplete',
-    ]);
+  it.each<[string, () => string | Buffer, number]>([
+    ['one of more bytes than are accepted', () => Buffer.alloc(MAX_HUB_FRAME_BYTES + 1, 'x'), 1009],
+    ['one of 64 MiB', () => Buffer.alloc(64 * 1024 * 1024, 'x'), 1009],
+    ['nesting, as much as fits', () => '['.repeat(MAX_HUB_FRAME_BYTES), CLOSE_CODES.badFrame],
+    ['empty objects, as many as fit', () => `[${'{},'.repeat(MAX_HUB_FRAME_BYTES / 3 - 2)}{}]`, CLOSE_CODES.badFrame],
+    ['50,000 objects that are none', () => raw({ objects: Array(50_000).fill({}) }), CLOSE_CODES.badFrame],
+    [
+      'an object that is not base64',
+      () => raw({ objects: [{ id: head, type: 'blob', data: '?'.repeat(16_000_000) }] }),
+      CLOSE_CODES.badFrame,
+    ],
+  ])('giant ones: %s', async (what, frame, code) => {
+    expect(await cutOffBy(() => hub.sendRaw(frame()))).toBe(code);
+    staysWithinChart(what);
   });
 
-  it('giant ones: the agent ends the connection and its memory stays within bounds', async () => {
-    const before = memoryPeakMb();
-    expect(await cutOffBy(() => hub.sendRaw(Buffer.alloc(MAX_FRAME_BYTES + 1, 'x')))).toBe(1009);
-    const blobs = Array.from({ length: 50 }, () => {
-      const data = randomBytes(700 * 1024);
-      return {
-        id: createHash('sha1').update(`blob ${data.length}\0`).update(data).digest('hex'),
-        type: 'blob' as const,
-        data: data.toString('base64'),
-      };
-    });
+  it('giant ones: fragments without end', async () => {
+    const fragments = (): void => {
+      for (let count = 0; count < 10_000; count += 1) hub.socket?.send(' ', { binary: false, fin: false });
+    };
+    expect(await cutOffBy(fragments)).toBe(1008);
+    staysWithinChart('fragments');
+  });
+
+  it('giant ones: offers of as many bytes as are accepted, faster than the agent judges them', async () => {
+    const blobs = Array.from({ length: 16 }, () => objectOf('blob', randomBytes(700 * 1024)));
     const unsigned = aside(weaker, null);
     const offer = await offerOf(unsigned);
     const frame = encodeFrame({ ...offer, objects: [...offer.objects, ...blobs] });
-    expect(frame.length).toBeGreaterThan(40 * MB);
-    // Faster than the agent can judge them: they must not pile up.
+    expect(frame.length).toBeGreaterThan(0.9 * MAX_HUB_FRAME_BYTES);
     await refusalOf(unsigned, () => {
-      for (let count = 0; count < 8; count += 1) hub.sendRaw(frame);
+      for (let count = 0; count < 16; count += 1) hub.sendRaw(frame);
     });
-    await goesOnSoon();
-    expect(memoryPeakMb() - before).toBeLessThan(700);
-  });
-
-  /** Once the flood has been read. */
-  const goesOnSoon = async (): Promise<void> => {
+    // Once the flood has been read.
     await waitFor(() => expect(hub.socket?.bufferedAmount).toBe(0));
     await goesOn();
+    staysWithinChart('a flood of offers');
+  });
+});
+
+const objectOf = (type: WholeObject['type'], data: Buffer): WholeObject => ({
+  id: objectId(type, data),
+  type,
+  data: data.toString('base64'),
+});
+/** Checks that the agent has not taken more than the chart gives it, ever. */
+const staysWithinChart = (what: string): void => {
+  const peak = memoryPeakMb();
+  console.log(`${what}: the agent has taken at most ${Math.round(peak)} MiB`);
+  expect(peak).toBeLessThan(CHART.memoryMb);
+};
+
+describe('what a hub makes itself, and no signer has seen', () => {
+  const stranger = makeKey();
+  const AUTHOR = 'Eve <eve@example.org> 1767433800 +0000';
+  /** @param more further headers */
+  const commitOf = (tree: string, parent: string, { message = '', more = '' } = {}): string =>
+    `tree ${tree}\nparent ${parent}\nauthor ${AUTHOR}\ncommitter ${AUTHOR}\n${more}\n${message}\n`;
+  const signed = (commit: string): string => {
+    const signature = signSsh(stranger, Buffer.from(commit)).replaceAll('\n', '\n ');
+    return commit.replace('\n\n', `\ngpgsig ${signature}\n\n`);
   };
+  /** A root folder with the signers of the accepted commit, so that no commit with it need be signed. */
+  const treeOf = (entries: number): WholeObject => {
+    const sha = Buffer.alloc(20, 7);
+    const files = Array.from({ length: entries }, (_, n) => Buffer.concat([Buffer.from(`100644 ${n.toString(36)}\0`), sha]));
+    const signers = Buffer.from(repository.git('rev-parse', `${head}:signers`), 'hex');
+    return objectOf('tree', Buffer.concat([...files, Buffer.from('40000 signers\0'), signers]));
+  };
+  /** A chain on top of what was accepted; the last commit is signed by a stranger, so that only the way to it could say that it may. */
+  const chainOf = (length: number, tree: WholeObject, more?: string): Offer => {
+    const commits: WholeObject[] = [];
+    for (let count = 0; count < length; count += 1) {
+      const text = commitOf(tree.id, commits.at(-1)?.id ?? head, { message: `${count}`, ...(more === undefined ? {} : { more }) });
+      commits.push(objectOf('commit', Buffer.from(count === length - 1 ? signed(text) : text)));
+    }
+    const chain = commits.map(({ id }) => id);
+    return { type: 'offer', revision: chain.at(-1) ?? '', anchor: head, chain, objects: [...commits, tree] };
+  };
+
+  it.each<[string, () => Offer, string]>([
+    ['a root folder of 350,000 entries', () => chainOf(2, treeOf(350_000)), 'proof-too-large'],
+    ['a commit of 12 MB of headers', () => chainOf(1, treeOf(1), 'a b\n'.repeat(3_000_000)), 'proof-too-large'],
+    ['a commit of 12 MB in one header', () => chainOf(1, treeOf(1), `a ${'b'.repeat(12_000_000)}\n`), 'proof-too-large'],
+    ['a commit in place of a root folder', () => chainOf(2, objectOf('commit', Buffer.from(commitOf(head, head)))), 'chain-incomplete'],
+    ['100 commits with one folder of 32,000 entries', () => chainOf(100, treeOf(32_000)), 'signer-unknown'],
+    ['10,000 commits', () => chainOf(10_000, treeOf(1)), 'signer-unknown'],
+    ['60 commits of 100 KB of headers', () => chainOf(60, treeOf(1), 'a b\n'.repeat(25_000)), 'signer-unknown'],
+    ['commits of more than 10 MiB together', () => chainOf(110, treeOf(1), 'a b\n'.repeat(25_000)), 'proof-too-large'],
+  ])('is refused without a strain on the agent: %s', async (what, make, code) => {
+    const offer = make();
+    expect(await refusalOf(offer.revision, () => hub.send(offer))).toEqual([code]);
+    await goesOn();
+    staysWithinChart(what);
+  });
 });
 
 describe('a hub that is slow on purpose', () => {

@@ -151,6 +151,7 @@ describe('planFloorParameters', () => {
     ]);
     const wider = [policyOf('finance', { targetNamespace: 'finance', allowedRegions: EU })];
     expect(plan({ observed, policies: wider }).covers('finance')).toBe(false);
+    expect(plan({ observed }).covers('constructor')).toBe(false);
   });
 
   it('names the policies whose glob, or namespace to come, the API server does not have yet', () => {

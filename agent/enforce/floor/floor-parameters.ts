@@ -12,7 +12,7 @@ import {
 } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { FLOOR_PARAMETERS_KIND, type Node } from '@fso/shared/kube';
-import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import { own, weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { covers, sortedSet } from '../../compare.ts';
 import { joined, shown } from '../labels.ts';
 import { isTenantsKey } from '../tenants.ts';
@@ -86,7 +86,7 @@ export const planFloorParameters = (input: FloorParametersInput): FloorParameter
     actions: wanted.flatMap((one) => (one.isCurrent && isRenewed(one.present, input.renewedAt) ? [] : [applyOf(one, input)])),
     overflow: { nodes: listed.dropped, ...index.dropped },
     covers: (namespace) => {
-      const [entry, wanted] = [second?.spec?.namespaces?.[namespace], index.spec.namespaces[namespace]];
+      const [entry, wanted] = [own(second?.spec?.namespaces, namespace), own(index.spec.namespaces, namespace)];
       return wanted !== undefined && entry?.regions === wanted.regions && entry.policies === wanted.policies;
     },
     unlisted: second !== undefined && hasIndex(second, index.spec) ? NONE : unlistedIn(second?.spec, governance, index.spec),
@@ -112,7 +112,7 @@ const unlistedIn = (
   const listed = new Set((live?.patterns ?? []).filter(({ pattern }) => reaches(live?.reach, pattern)).map(globText));
   const kept = new Set(wanted.patterns.map(globText));
   const missing = globs.filter((glob) => kept.has(globText(glob)) && !listed.has(globText(glob)));
-  const late = [...awaited].filter(([name]) => isLate(live?.namespaces?.[name], wanted.namespaces[name]));
+  const late = [...awaited].filter(([name]) => isLate(own(live?.namespaces, name), own(wanted.namespaces, name)));
   // A glob covers what it matches by itself: a namespace that no entry names is refused until it has its labels.
   const byGlob = new Set(globs.flatMap(({ policies }) => policies));
   const named = late.flatMap(([, { actions }]) => actions.deny?.policies ?? []).filter((policy) => !byGlob.has(policy));
@@ -185,8 +185,8 @@ const bringsNames = (
   wanted: Index,
 ): boolean => {
   const isNewName = ([name, { actions }]: readonly [string, NamespaceGovernance]): boolean =>
-    live?.namespaces?.[name] === undefined &&
-    wanted.namespaces[name] !== undefined &&
+    own(live?.namespaces, name) === undefined &&
+    own(wanted.namespaces, name) !== undefined &&
     actions.deny?.policies.some((policy) => !isTenantsKey(policy, name)) === true;
   if ([...awaited].some(isNewName)) return true;
   const [listed, kept] = [live?.patterns ?? [], wanted.patterns].map((patterns) => new Set(patterns.map(globText)));
@@ -198,8 +198,10 @@ const bringsNames = (
  * `Grow`: every other change, which can wait; `Cover`, see {@link WantedParameters.isNew}, is told apart by the caller.
  */
 const reasonToChange = (known: Nodes = {}, wanted: Nodes = {}, bindGate: BindGateMode): 'Update' | 'Grow' => {
-  const isWrong = ([name, region]: [string, string]): boolean =>
-    wanted[name] === undefined ? bindGate === 'list' : wanted[name] !== region;
+  const isWrong = ([name, region]: [string, string]): boolean => {
+    const now = own(wanted, name);
+    return now === undefined ? bindGate === 'list' : now !== region;
+  };
   return Object.entries(known).some(isWrong) ? 'Update' : 'Grow';
 };
 
@@ -212,7 +214,7 @@ const hasIndex = weakMemo2(
 
 const sameEntries = (a: Entries, b: Entries): boolean => {
   const names = Object.keys(b);
-  return names.length === Object.keys(a).length && names.every((name) => sameEntry(a[name], b[name]));
+  return names.length === Object.keys(a).length && names.every((name) => sameEntry(own(a, name), b[name]));
 };
 
 const sameEntry = (a: Entry | undefined, b: Entry | undefined): boolean =>

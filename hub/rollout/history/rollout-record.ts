@@ -1,4 +1,5 @@
 import { CommitView, PolicyChanges, ProblemView, RevisionVerification } from '@fso/shared/api';
+import { own } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { ClusterRecord } from '../../ledger/index.ts';
 
@@ -84,10 +85,6 @@ const reachedBy = (record: ClusterRecord, revision: string): Readonly<Record<Ste
     proven: written && record.report?.provenRevision === revision,
   };
 };
-
-/** Reads a value by a name that may also be a member of every object. */
-export const own = <T>(values: Readonly<Record<string, T>>, name: string): T | undefined =>
-  Object.hasOwn(values, name) ? values[name] : undefined;
 
 const shorten = (reasons: NonNullable<ClusterRecord['nack']>['reasons'], refusals: number) =>
   reasons

@@ -1,6 +1,7 @@
 import type { ClusterSteps, CommitActivity, CommitSummary } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import { own, type RolloutRecord, STEPS, type Step } from './rollout-record.ts';
+import { own } from '@fso/shared/runtime';
+import { type RolloutRecord, STEPS, type Step } from './rollout-record.ts';
 
 /** The views of a rollout that the API serves. Pure. */
 

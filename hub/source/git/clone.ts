@@ -1,9 +1,10 @@
 import fs from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CommitView } from '@fso/shared/api';
-import type { RawObject } from '@fso/shared/git';
+import { GitObjectError, parseCommit, type RawObject } from '@fso/shared/git';
 import git from 'isomorphic-git';
+import { commitView } from '../commit-view.ts';
 import { GitTransportError } from './git-errors.ts';
 import type { GitHttp } from './git-http.ts';
 
@@ -17,8 +18,10 @@ export interface Clone {
   reset(): Promise<void>;
   /** How many fetches the clone consists of: each leaves a pack, and a lookup may go through all of them. */
   packs(): Promise<number>;
+  /** What the clone takes of memory once all of it was looked at, in bytes. */
+  weight(): Promise<number>;
   /**
-   * Fetches everything once more, as one pack, and puts it in the clone's place. Nothing may be read meanwhile.
+   * Fetches everything once more, as one pack, and puts it in the clone's place. Reads wait for that moment alone.
    *
    * @throws when the repository cannot be fetched or no longer has the commit `keep`; the clone is then as it was
    */
@@ -38,7 +41,58 @@ const HELD_REF = 'refs/heads/held';
 export const isObjectMissing = (error: unknown): boolean => error instanceof git.Errors.NotFoundError;
 export const isCloneDamaged = (error: unknown): boolean => error instanceof git.Errors.InternalError;
 
+/** Annotated tags of tags. */
+const MAX_TAGS = 8;
+const TAGGED = /^object ([0-9a-f]{40})\n/;
+
+/** A commit that cannot be parsed, such as one that is too large, is refused later, with a reason. */
+const describeCommit = (id: string, data: Uint8Array): CommitView => {
+  try {
+    return commitView(id, parseCommit(data));
+  } catch (error) {
+    if (!(error instanceof GitObjectError)) throw error;
+    return commitView(id, { author: '', committer: '', message: '' });
+  }
+};
+
+/** Memory for a byte of the index of a pack: 32 bytes for an object become a name of 40 characters in a map, and its checksum. */
+const INDEX_WEIGHT = 6;
+/** Beyond it a fetch, which takes several times its own size, does not begin beside all that was looked at before. */
+const CACHE_WEIGHT = 32 * 1024 * 1024;
+
 const remove = (folder: string): Promise<void> => rm(folder, { recursive: true, force: true });
+
+/** Lets a folder be used by many at a time, or be replaced. */
+class ReplacementGuard {
+  #users = 0;
+  #idle: (() => void) | undefined;
+  #replacing: Promise<void> | undefined;
+
+  async use<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#replacing !== undefined) await this.#replacing;
+    this.#users += 1;
+    try {
+      return await work();
+    } finally {
+      this.#users -= 1;
+      if (this.#users === 0) this.#idle?.();
+    }
+  }
+
+  /** One at a time. */
+  async replace(work: () => Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#replacing = promise;
+    try {
+      if (this.#users > 0) await new Promise<void>((done) => (this.#idle = done));
+      await work();
+    } finally {
+      this.#idle = undefined;
+      this.#replacing = undefined;
+      resolve();
+    }
+  }
+}
 
 export const openClone = async (options: CloneOptions): Promise<Clone> => {
   const { gitdir, url, ref, http } = options;
@@ -51,9 +105,32 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
   };
   await init();
 
-  const at = (id: string) => ({ fs, gitdir, cache, oid: id });
+  const guard = new ReplacementGuard();
+  const read = (id: string): Promise<{ readonly type: string; readonly data: Uint8Array }> =>
+    guard.use(async () => {
+      const { type, object } = await git.readObject({ fs, gitdir, cache, oid: id, format: 'content' });
+      return { type, data: object as Uint8Array };
+    });
+  const packFiles = async (): Promise<readonly string[]> => {
+    const folder = join(gitdir, 'objects', 'pack');
+    const names = await readdir(folder).catch((): string[] => []);
+    return names.map((name) => join(folder, name));
+  };
+  const weight = async (): Promise<number> => {
+    const weights = (await packFiles()).map(async (file) => (await stat(file)).size * (file.endsWith('.idx') ? INDEX_WEIGHT : 1));
+    return (await Promise.all(weights)).reduce((sum, bytes) => sum + bytes, 0);
+  };
+  /** The commit that an annotated tag names. */
+  const peel = async (id: string, tags = 0): Promise<string> => {
+    const { type, data } = await read(id);
+    if (type === 'commit') return id;
+    const named = type === 'tag' && tags < MAX_TAGS ? TAGGED.exec(Buffer.from(data).toString('latin1', 0, 64))?.[1] : undefined;
+    if (named === undefined) throw new GitTransportError(`the ref ${ref} names no commit`);
+    return peel(named, tags + 1);
+  };
   return {
     fetch: async (signal) => {
+      if ((await weight()) > CACHE_WEIGHT) cache = {};
       const { fetchHead } = await git.fetch({
         fs,
         gitdir,
@@ -68,43 +145,37 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
         tags: false,
       });
       if (fetchHead === null) throw new GitTransportError('the repository has no commits');
-      // An annotated tag is peeled to its commit.
-      const { oid } = await git.readCommit(at(fetchHead));
+      const oid = await peel(fetchHead);
       await git.writeRef({ fs, gitdir, ref: HELD_REF, value: oid, force: true });
       return oid;
     },
-    commit: async (id) => {
-      const { commit } = await git.readCommit(at(id));
-      return {
-        revision: id,
-        author: `${commit.author.name} <${commit.author.email}>`,
-        subject: commit.message.split('\n', 1)[0] ?? '',
-        time: new Date(commit.committer.timestamp * 1000).toISOString(),
-      };
-    },
+    commit: async (id) => describeCommit(id, (await read(id)).data),
     object: async (id) => {
-      const { type, object } = await git.readObject({ ...at(id), format: 'content' });
+      const { type, data } = await read(id);
       if (type !== 'commit' && type !== 'tree' && type !== 'blob') throw new Error(`object ${id} is a ${type}`);
-      return { type, data: object as Uint8Array };
+      return { type, data };
     },
     reset: async () => {
       await remove(gitdir);
       cache = {};
       await init();
     },
-    packs: async () => {
-      const names = await readdir(join(gitdir, 'objects', 'pack')).catch((): string[] => []);
-      return names.filter((name) => name.endsWith('.idx')).length;
-    },
+    packs: async () => (await packFiles()).filter((file) => file.endsWith('.idx')).length,
+    weight,
     renew: async (keep, signal) => {
       const [fresh, old] = [`${gitdir}.new`, `${gitdir}.old`];
       await Promise.all([remove(fresh), remove(old)]);
       const clone = await openClone({ ...options, gitdir: fresh });
       await clone.fetch(signal);
-      await clone.object(keep);
-      await rename(gitdir, old);
-      await rename(fresh, gitdir);
-      cache = {};
+      await clone.object(keep).catch((error: unknown) => {
+        if (!isObjectMissing(error)) throw error;
+        throw new GitTransportError(`the ref ${ref} no longer has the commit ${keep}, which was accepted last`);
+      });
+      await guard.replace(async () => {
+        await rename(gitdir, old);
+        await rename(fresh, gitdir);
+        cache = {};
+      });
       await remove(old);
     },
   };

@@ -27,7 +27,7 @@ const NETWORK: Readonly<Record<string, string>> = {
 
 const networkCode = (error: unknown): string | undefined => {
   const codes = [field(error, 'code'), field(field(error, 'cause'), 'code')];
-  return codes.find((code): code is string => typeof code === 'string' && code in NETWORK);
+  return codes.find((code): code is string => typeof code === 'string' && Object.hasOwn(NETWORK, code));
 };
 
 const byGitCode = (error: unknown, ref: string): string | undefined => {

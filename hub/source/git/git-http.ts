@@ -4,7 +4,7 @@ import { nodeHttp } from '@fso/shared/runtime';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import type { GitAuth } from './git-auth.ts';
 import { GitTransportError } from './git-errors.ts';
-import { checkPackAnswer, DEFAULT_PACK_LIMITS } from './pack-limits.ts';
+import { checkPackAnswer, checkRefsAnswer, DEFAULT_PACK_LIMITS } from './pack-limits.ts';
 
 export interface GitHttp {
   /** A client for one fetch. */
@@ -21,6 +21,8 @@ const collectBody = async (body: GitHttpRequest['body']): Promise<Buffer | null>
 
 /** Most answers have a few KB, and memory costs time when it is taken and given back. */
 const GROWTH_BYTES = 64 * 1024;
+/** Of the answer that names the refs. */
+const MAX_REFS_BYTES = 8 * 1024 * 1024;
 /** How long a connection is kept that nothing uses. */
 const KEPT_MS = 60_000;
 
@@ -81,6 +83,13 @@ export interface GitHttpOptions {
   readonly access?: { readonly origin: string; readonly auth: GitAuth };
 }
 
+const refuseRedirect = (response: IncomingMessage): void => {
+  const { statusCode = 0 } = response;
+  if (statusCode < 300 || statusCode >= 400) return;
+  response.destroy();
+  throw new GitTransportError('the Git server redirects elsewhere, which is not followed; configure the final URL');
+};
+
 /**
  * HTTP for isomorphic-git: connections kept open between fetches (a hint costs no handshake), answers bounded in size
  * and time. Redirects are not followed: neither credentials nor the hub's trust then go to a host that is not configured.
@@ -97,16 +106,18 @@ export const createGitHttp = (options: GitHttpOptions): GitHttp => {
     return header === undefined ? {} : { Authorization: header };
   };
 
-  const read = async (response: IncomingMessage, method: string): Promise<Buffer> => {
+  const read = async (response: IncomingMessage, method: string, signal: AbortSignal): Promise<Buffer> => {
     const { statusCode = 0 } = response;
     if (statusCode === 401 || statusCode === 403) access?.auth.refused();
-    if (statusCode >= 300 && statusCode < 400) {
-      response.destroy();
-      throw new GitTransportError('the Git server redirects elsewhere, which is not followed; configure the final URL');
+    refuseRedirect(response);
+    if (method === 'POST') {
+      const answer = await readCapped(response, options.maxBytes);
+      if (statusCode === 200) await checkPackAnswer(answer, DEFAULT_PACK_LIMITS, signal);
+      return answer;
     }
-    const answer = await readCapped(response, options.maxBytes);
-    if (method === 'POST' && statusCode === 200) await checkPackAnswer(answer, DEFAULT_PACK_LIMITS);
-    return answer;
+    const refs = await readCapped(response, Math.min(options.maxBytes, MAX_REFS_BYTES));
+    checkRefsAnswer(refs);
+    return refs;
   };
 
   const send = async ({ url, method = 'GET', headers, body }: GitHttpRequest, stop: AbortSignal): Promise<GitHttpResponse> => {
@@ -117,7 +128,7 @@ export const createGitHttp = (options: GitHttpOptions): GitHttp => {
     const settings: RequestOptions = { method, headers: fields, agent: target.protocol === 'https:' ? tlsAgent : agent, signal };
     try {
       const response = await ask(target, settings, content);
-      const answer = await read(response, method);
+      const answer = await read(response, method, signal);
       const { statusCode = 0, statusMessage = '' } = response;
       return { url, method, statusCode, statusMessage, headers: flatten(response.headers), body: once(answer) };
     } catch (error) {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkPackAnswer, DEFAULT_PACK_LIMITS, type PackLimits } from './pack-limits.ts';
+import { checkPackAnswer, checkRefsAnswer, DEFAULT_PACK_LIMITS, type PackLimits } from './pack-limits.ts';
 
 let folder: string;
 let pack: Buffer;
@@ -37,7 +37,7 @@ const answerOf = (bytes: Buffer): Buffer => {
   return Buffer.concat([line(Buffer.from('NAK\n')), line(progress), ...band, Buffer.from('0000')]);
 };
 const check = (bytes: Buffer, limits: Partial<PackLimits> = {}): Promise<void> =>
-  checkPackAnswer(bytes, { ...DEFAULT_PACK_LIMITS, ...limits });
+  checkPackAnswer(bytes, { ...DEFAULT_PACK_LIMITS, ...limits }, new AbortController().signal);
 
 describe('a pack', () => {
   it('passes within its limits, in any form that a server sends it', async () => {
@@ -53,6 +53,22 @@ describe('a pack', () => {
     await expect(check(answerOf(pack), { inflatedBytes: LARGEST })).rejects.toThrow('objects of more than');
     await expect(check(answerOf(pack), { resolvedBytes: 4 * LARGEST })).rejects.toThrow('objects of more than');
     await check(answerOf(pack), { inflatedBytes: 2 * LARGEST, resolvedBytes: 5 * LARGEST });
+    await expect(check(answerOf(pack), { objects: 4 })).rejects.toThrow('more than 4 objects');
+    await check(answerOf(pack), { objects: 5 });
+  });
+
+  it('is refused in very many lines, and with a history that was cut off unasked', async () => {
+    const many = Buffer.concat([...Array.from({ length: 100_001 }, () => line(Buffer.from([1, 0]))), Buffer.from('0000')]);
+    await expect(check(many)).rejects.toThrow('more than 100000 lines');
+    expect(() => checkRefsAnswer(Buffer.from('0000'.repeat(100_001)))).toThrow('more than 100000 lines');
+    const shallow = Buffer.concat([line(Buffer.from(`shallow ${'1'.repeat(40)}\n`)), answerOf(pack)]);
+    await expect(check(shallow)).rejects.toThrow('a pack that cannot be read');
+  });
+
+  it('is not looked at any further once the fetch is given up', async () => {
+    const given = new AbortController();
+    given.abort(new Error('too late'));
+    await expect(checkPackAnswer(answerOf(pack), DEFAULT_PACK_LIMITS, given.signal)).rejects.toThrow('too late');
   });
 
   it.each<[string, (bytes: Buffer) => Buffer]>([

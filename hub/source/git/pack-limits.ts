@@ -10,12 +10,15 @@ export interface PackLimits {
   readonly inflatedBytes: number;
   /** Of all objects, with their deltas applied. */
   readonly resolvedBytes: number;
+  /** Each takes some 700 bytes while a pack is indexed. */
+  readonly objects: number;
 }
 
 export const DEFAULT_PACK_LIMITS: PackLimits = {
   objectBytes: 16 * 1024 * 1024,
   inflatedBytes: 512 * 1024 * 1024,
   resolvedBytes: 4 * 1024 * 1024 * 1024,
+  objects: 100_000,
 };
 
 /** gitformat-pack(5). */
@@ -23,6 +26,8 @@ const [OFS_DELTA, REF_DELTA] = [6, 7];
 const HEADER_BYTES = 12;
 const TRAILER_BYTES = 20;
 const ID_BYTES = 20;
+/** Of one answer, whatever they carry: refs, acknowledgements, parts of a pack. */
+const MAX_LINES = 100_000;
 /** A long scan lets others run about this often. */
 const SLICE_MS = 20;
 
@@ -30,18 +35,44 @@ const broken = (): GitTransportError => new GitTransportError('the Git server se
 const tooLarge = (what: string, limit: number): GitTransportError =>
   new GitTransportError(`the Git server sent ${what} of more than ${limit} bytes; the repository holds something that is no policy`);
 
-/** pkt-lines (gitprotocol-common(5)) of an answer to `git-upload-pack`. @returns the pack, put together; undefined: there is none */
+/** Four hexadecimal digits with which a line begins: how long it is, with them. @returns undefined: there are none */
+const lineLength = (answer: Buffer, at: number): number | undefined => {
+  const digits = answer.toString('latin1', at, at + 4);
+  return /^[0-9a-f]{4}$/i.test(digits) ? Number.parseInt(digits, 16) : undefined;
+};
+
+/**
+ * pkt-lines (gitprotocol-common(5)) of an answer, without their lengths, up to the end or to what is none. Each costs its reader an object.
+ *
+ * @throws GitTransportError where there are too many
+ */
+function* linesOf(answer: Buffer): Generator<{ readonly at: number; readonly line: Buffer }> {
+  let lines = 0;
+  for (let at = 0; at + 4 <= answer.length; ) {
+    const length = lineLength(answer, at);
+    if (length === undefined || at + length > answer.length) return;
+    lines += 1;
+    if (lines > MAX_LINES) throw new GitTransportError(`the Git server sent more than ${MAX_LINES} lines in one answer`);
+    const end = at + Math.max(length, 4);
+    yield { at: end, line: answer.subarray(at + 4, end) };
+    at = end;
+  }
+}
+
+/** @returns the pack of an answer to `git-upload-pack`, put together; undefined: there is none */
 const packOf = (answer: Buffer): Buffer | undefined => {
   const parts: Buffer[] = [];
-  for (let at = 0; at + 4 <= answer.length; ) {
-    // Without a side band the pack follows as it is.
-    if (answer.toString('latin1', at, at + 4) === 'PACK') return answer.subarray(at);
-    const length = Number.parseInt(answer.toString('latin1', at, at + 4), 16);
-    if (Number.isNaN(length) || at + length > answer.length) throw broken();
+  let end = 0;
+  for (const { at, line } of linesOf(answer)) {
     // Side band 1 is the pack, 2 is for people, 3 an error; other lines begin with a letter.
-    if (length > 5 && answer[at + 4] === 1) parts.push(answer.subarray(at + 5, at + length));
-    at += Math.max(length, 4);
+    if (line.length > 1 && line[0] === 1) parts.push(line.subarray(1));
+    // The clone never asks for a part of the history.
+    if (/^(un)?shallow /.test(line.toString('latin1', 0, 10))) throw broken();
+    end = at;
   }
+  // Without a side band the pack follows as it is.
+  if (answer.toString('latin1', end, end + 4) === 'PACK') return answer.subarray(end);
+  if (end < answer.length) throw broken();
   return parts.length === 0 ? undefined : Buffer.concat(parts);
 };
 
@@ -113,12 +144,15 @@ const measureObject = (pack: Buffer, at: number, { objectBytes }: PackLimits): M
 };
 
 /** @throws GitTransportError for a pack that would take more than its limits, or is none; nothing of it is kept meanwhile */
-const checkPack = async (pack: Buffer, limits: PackLimits): Promise<void> => {
+const checkPack = async (pack: Buffer, limits: PackLimits, signal: AbortSignal): Promise<void> => {
   if (pack.length < HEADER_BYTES + TRAILER_BYTES || pack.toString('latin1', 0, 4) !== 'PACK') throw broken();
   const body = pack.subarray(0, pack.length - TRAILER_BYTES);
   const yieldIfDue = createYielder(SLICE_MS);
   let [inflated, resolved, at] = [0, 0, HEADER_BYTES];
-  for (let left = pack.readUInt32BE(8); left > 0; left -= 1) {
+  const objects = pack.readUInt32BE(8);
+  if (objects > limits.objects)
+    throw new GitTransportError(`the Git server sent more than ${limits.objects} objects; keep policy in a repository of its own`);
+  for (let left = objects; left > 0; left -= 1) {
     const object = measureObject(body, at, limits);
     inflated += object.inflated;
     resolved += object.resolved;
@@ -126,11 +160,19 @@ const checkPack = async (pack: Buffer, limits: PackLimits): Promise<void> => {
     if (resolved > limits.resolvedBytes) throw tooLarge('objects', limits.resolvedBytes);
     at = object.next;
     await yieldIfDue();
+    signal.throwIfAborted();
   }
 };
 
-/** Looks through an answer to `git-upload-pack` before anything unpacks it. @throws GitTransportError */
-export const checkPackAnswer = async (answer: Uint8Array, limits: PackLimits): Promise<void> => {
-  const pack = packOf(Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength));
-  if (pack !== undefined) await checkPack(pack, limits);
+const bufferOf = (answer: Uint8Array): Buffer => Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength);
+
+/** Looks through an answer to `git-upload-pack` before anything unpacks it. @throws GitTransportError; the signal's reason */
+export const checkPackAnswer = async (answer: Uint8Array, limits: PackLimits, signal: AbortSignal): Promise<void> => {
+  const pack = packOf(bufferOf(answer));
+  if (pack !== undefined) await checkPack(pack, limits, signal);
+};
+
+/** Looks through an answer that names the refs before anything makes objects of them. @throws GitTransportError */
+export const checkRefsAnswer = (answer: Uint8Array): void => {
+  for (const _line of linesOf(bufferOf(answer)));
 };

@@ -43,6 +43,13 @@ describe('createKubeClient', () => {
 
   it.each([
     ['broken YAML', 'clusters: [', 'not valid YAML'],
+    ['nesting without end', '['.repeat(5_000), 'not valid YAML'],
+    [
+      'aliases that multiply',
+      `a: &a [x, x]\nb: &b [${'*a, '.repeat(9)}*a]\nc: &c [${'*b, '.repeat(9)}*b]\nd: [${'*c, '.repeat(9)}*c]\n`,
+      'not valid YAML',
+    ],
+    ['very much of it', ' '.repeat(4 * 1024 * 1024 + 1), 'more than the 4194304 that are accepted'],
     ['another document', 'clusters: none', 'not a kubeconfig: clusters'],
     ['an empty file', '', 'not a kubeconfig'],
     ['no current context', config({ server: 'https://k' }, ''), 'no current-context is set (contexts in it: c)'],

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
+import { messageOf } from '../../runtime/index.ts';
 import { KubeConfigError } from '../errors.ts';
 
 /** The fields of a kubeconfig that are checked before anything connects. Credentials are read when it connects. */
@@ -34,21 +35,36 @@ export interface ClusterAccess {
 const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 
+/** A kubeconfig of a hundred contexts with certificates has 1 MB. */
+const MAX_BYTES = 4 * 1024 * 1024;
+
 const readText = (path: string): string => {
   try {
+    const { size } = statSync(path);
+    if (size > MAX_BYTES) throw new KubeConfigError(`kubeconfig ${path}: ${size} bytes, more than the ${MAX_BYTES} that are accepted`);
     return readFileSync(path, 'utf8');
   } catch (error) {
+    if (error instanceof KubeConfigError) throw error;
     const code = (error as NodeJS.ErrnoException).code;
     const problem = code === 'ENOENT' ? 'no such file' : `cannot be read (${code ?? String(error)})`;
     throw new KubeConfigError(`kubeconfig ${path}: ${problem}`, { cause: error });
   }
 };
 
+/** @throws KubeConfigError also where aliases multiply, or it is nested so deep that the parser overflows its stack */
+const parseYaml = (path: string, text: string): unknown => {
+  try {
+    const document = parseDocument(text, { prettyErrors: true });
+    const [broken] = document.errors;
+    if (broken !== undefined) throw broken;
+    return document.toJS();
+  } catch (error) {
+    throw new KubeConfigError(`kubeconfig ${path}: not valid YAML: ${messageOf(error).split('\n')[0]}`, { cause: error });
+  }
+};
+
 const parseFile = (path: string): KubeconfigFile => {
-  const document = parseDocument(readText(path), { prettyErrors: true });
-  const broken = document.errors[0];
-  if (broken !== undefined) throw new KubeConfigError(`kubeconfig ${path}: not valid YAML: ${broken.message.split('\n')[0]}`);
-  const result = KubeconfigFile.safeParse(document.toJS());
+  const result = KubeconfigFile.safeParse(parseYaml(path, readText(path)));
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`);
   throw new KubeConfigError(`kubeconfig ${path}: not a kubeconfig: ${problems.join('; ')}`);

@@ -35,18 +35,25 @@ const parseTime = (text: string, fail: Fail): Date => {
   return time;
 };
 
-/** https://man.openbsd.org/ssh_config#PATTERNS: `*`, `?`, and `!` before what must not match. */
+/** Whether a pattern stands for a text: `*` for any characters, `?` for one. Takes as many steps as both have characters, multiplied. */
+const matchesPattern = (text: string, pattern: string): boolean => {
+  /** Lengths of the beginnings of the text that the pattern stands for so far, ascending. */
+  let matched: readonly number[] = [0];
+  for (const wanted of pattern) {
+    const [shortest = text.length + 1] = matched;
+    matched =
+      wanted === '*'
+        ? Array.from({ length: text.length + 1 - shortest }, (_, more) => shortest + more)
+        : matched.filter((length) => length < text.length && (wanted === '?' || text[length] === wanted)).map((length) => length + 1);
+  }
+  return matched.at(-1) === text.length;
+};
+
+/** https://man.openbsd.org/ssh_config#PATTERNS: a list, `!` before what must not match. */
 const matchesPatterns = (text: string, patterns: string): boolean => {
-  const matches = (pattern: string): boolean =>
-    new RegExp(
-      `^${pattern
-        .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-        .replaceAll('*', '.*')
-        .replaceAll('?', '.')}$`,
-    ).test(text);
   const list = patterns.split(',');
-  const isExcluded = list.some((pattern) => pattern.startsWith('!') && matches(pattern.slice(1)));
-  return !isExcluded && list.some((pattern) => !pattern.startsWith('!') && matches(pattern));
+  const isExcluded = list.some((pattern) => pattern.startsWith('!') && matchesPattern(text, pattern.slice(1)));
+  return !isExcluded && list.some((pattern) => !pattern.startsWith('!') && matchesPattern(text, pattern));
 };
 
 type Options = ReadonlyMap<string, string | undefined>;
