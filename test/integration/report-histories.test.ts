@@ -127,7 +127,7 @@ class Cluster {
     return {
       cluster: this.name,
       stream,
-      state: createSessionState(systemClock),
+      state: createSessionState(),
       budget: new AgentBudget(systemClock, DEFAULT_AGENT_LIMITS),
       deps: { ledger, clock: systemClock, metrics, targets: new RevisionTargets(), logger } as unknown as FrameContext['deps'],
       logger,
