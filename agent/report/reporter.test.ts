@@ -174,7 +174,12 @@ describe('Reporter', () => {
       { ...bad, phase: 'Failed', effectiveRegions: [], message: expect.stringContaining('effectiveRegions') },
       toSend(report('good')),
     ]);
-    const decoded = decodeAgentFrame(JSON.stringify(first));
+    // More of them than a hub takes in one frame.
+    observatory.publish(snapshotOf(Array.from({ length: 30 }, (_, n) => ({ ...bad, name: `bad-${n}` }))));
+    for (let frame = 0; frame < 10; frame += 1) await settle();
+    const policies = reports().flatMap((frame) => frame.policies);
+    expect(policies).toHaveLength(32);
+    const decoded = decodeAgentFrame(JSON.stringify({ ...first, policies }));
     expect(decoded).toMatchObject({ ok: true });
     expect(decoded).not.toHaveProperty('problems');
   });

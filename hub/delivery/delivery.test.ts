@@ -31,7 +31,7 @@ const TOKENS = new Map([
 ]);
 const nothing = (): void => undefined;
 
-const startDelivery = async (heartbeatMs = 60_000, suspendedMs = 45_000) => {
+const startDelivery = async (heartbeatMs = 60_000, suspendedMs = 45_000, maxFrameBytes = 65_536) => {
   const ledger = createMemoryLedger({ clock: systemClock });
   const key = createAuditKey();
   const checkpoints = createCheckpoints({ ledger, key, clock: systemClock, logger: pino({ level: 'silent' }) });
@@ -71,7 +71,7 @@ const startDelivery = async (heartbeatMs = 60_000, suspendedMs = 45_000) => {
     stallMs: 60_000,
     maxBufferedBytes: 1024,
     maxOfferBytes: 1024,
-    maxFrameBytes: 65_536,
+    maxFrameBytes,
     agent: DEFAULT_AGENT_LIMITS,
   };
   const targets = new RevisionTargets();
@@ -448,6 +448,39 @@ it('a hub that stops spreads the return of its agents, over longer the more they
     [1001, 'the hub stops; come back within 20 ms'],
     [1001, 'the hub stops; come back within 20 ms'],
   ]);
+});
+
+it('cuts off an agent that sends more than 64 KB before its welcome, in whatever parts, and takes larger frames after it', async () => {
+  await bench.close();
+  bench = await startDelivery(60_000, 45_000, 1024 * 1024);
+  const large = encodeFrame({
+    type: 'report',
+    seq: 1,
+    full: true,
+    policies: Array.from({ length: 200 }, (_, n) => policyReport(`p${n}`)),
+    removed: [],
+    events: [],
+  });
+  expect(large.length).toBeGreaterThan(65_536);
+  const greeted = await bench.connect('us');
+  greeted.socket.send(hello().replace('"eu"', '"us"'));
+  await once(greeted.socket, 'message');
+  greeted.socket.send(large);
+  await expect.poll(async () => (await bench.ledger.cluster('us'))?.policies.size).toBe(200);
+  const { socket, closed } = await bench.connect('eu');
+  for (let part = 0; part < 3; part += 1) socket.send('x'.repeat(30_000), { fin: false });
+  expect(await closed).toBe(1006);
+  // It comes back after a while.
+  await expect(bench.connect('eu')).rejects.toThrow('429');
+});
+
+it('keeps an agent away whose frame cannot be read', async () => {
+  const { socket, closed } = await bench.connect('eu');
+  socket.send(hello());
+  await once(socket, 'message');
+  socket.send('{');
+  expect(await closed).toBe(CLOSE_CODES.badFrame);
+  await expect(bench.connect('eu')).rejects.toThrow('429');
 });
 
 it('tells agents to come later where too many wait to be greeted', async () => {

@@ -6,6 +6,8 @@ import { createNoiseLimit, waitPatiently } from '@fso/shared/runtime';
 import { WebSocketServer } from 'ws';
 import type { AuthenticateAgent, Denial, Proof } from '../identity/index.ts';
 import { StreamReplacedError } from '../ledger/index.ts';
+import { limitBytes } from './byte-limit.ts';
+import { FrameDecoder } from './decoding/frame-decoder.ts';
 import type { Told } from './inspections.ts';
 import { ObservationWatch } from './observation.ts';
 import { Admission } from './pacing/admission.ts';
@@ -35,6 +37,8 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
 
 /** A report of a policy has 1 to 4 KB; what it is besides (local policies, events, namespaces of a glob) is in the base. */
 const FRAME_BYTES = { base: 16 * 1024 * 1024, perPolicy: 4 * 1024 };
+/** What an agent may send before its welcome: a hello is small, and nothing else is to be read. */
+const MAX_GREETING_BYTES = 64 * 1024;
 /** Over how long agents spread their return, when a hub stops: about a hundred a second. */
 const RETURN = { msPerAgent: 10, maxMs: 30_000 };
 /** When a hub has too many at once, the longest. */
@@ -63,6 +67,7 @@ const pathOf = (request: IncomingMessage): string => (request.url ?? '').split('
 interface OpenSession {
   readonly proof: Proof;
   readonly ended: AbortController;
+  readonly liftByteLimit: () => void;
 }
 
 /** Step ④: the streams of all agents. */
@@ -74,6 +79,7 @@ export class Delivery {
   readonly #budgetOf: (cluster: string) => AgentBudget;
   readonly #admission: Admission;
   readonly #offerLimit: OfferLimit;
+  readonly #decoder: FrameDecoder;
   readonly #open = new Map<Session, OpenSession>();
   readonly #byCluster = new Map<string, Session>();
   /** Sessions that have said no hello yet, oldest first. */
@@ -93,6 +99,7 @@ export class Delivery {
     this.#budgetOf = createAgentBudgets(deps.clock, options.limits.agent);
     this.#admission = new Admission(options.limits.maxGreeted, deps.clock);
     this.#offerLimit = new OfferLimit(options.limits.maxOfferBytes, deps.clock);
+    this.#decoder = new FrameDecoder(deps.clock);
     this.#observations = new ObservationWatch(() => this.#byCluster.values(), options.limits, deps);
     deps.checkpoints.onNew(() => {
       for (const session of this.#byCluster.values()) session.sendCheckpoint();
@@ -145,6 +152,7 @@ export class Delivery {
     this.#noteClosed();
     // By then the ledger has what the ends of the streams write.
     await this.#allClosed.promise;
+    await this.#decoder.close();
   }
 
   async #pingAll(signal: AbortSignal): Promise<void> {
@@ -188,10 +196,16 @@ export class Delivery {
     const server = await this.#createServer();
     if (this.#isStopping) return refuse(socket, '503 Service Unavailable');
     const isTraced = request.headers[TRACE_HEADER.name] === TRACE_HEADER.value;
-    const shared = { admission: this.#admission, offerLimit: this.#offerLimit, isTraced };
+    const shared = { admission: this.#admission, offerLimit: this.#offerLimit, decoder: this.#decoder, isTraced };
     const hooks = { onReady: (session: Session) => this.#onReady(session), onClosed: (session: Session) => this.#onClosed(session) };
     server.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#onOpen(new Session({ cluster, budget, socket: webSocket, ...shared }, this.#options, this.#deps, hooks), judged);
+      const liftByteLimit = limitBytes(socket, MAX_GREETING_BYTES, () => {
+        this.#deps.logger[this.#levelFor(cluster)]({ cluster }, 'agent cut off: it sends too much before its welcome');
+        budget.strike();
+        webSocket.terminate();
+      });
+      const session = new Session({ cluster, budget, socket: webSocket, ...shared }, this.#options, this.#deps, hooks);
+      this.#onOpen(session, judged, liftByteLimit);
     });
   }
 
@@ -227,9 +241,9 @@ export class Delivery {
     return new WebSocketServer({ noServer: true, clientTracking: false, maxPayload, perMessageDeflate: false });
   }
 
-  #onOpen(session: Session, proof: Proof): void {
+  #onOpen(session: Session, proof: Proof, liftByteLimit: () => void): void {
     const ended = new AbortController();
-    this.#open.set(session, { proof, ended });
+    this.#open.set(session, { proof, ended, liftByteLimit });
     this.#silent.add(session);
     // It may have been revoked while the connection was made.
     this.#recheckSafely(session, proof);
@@ -243,6 +257,7 @@ export class Delivery {
   }
 
   #onReady(session: Session): void {
+    this.#open.get(session)?.liftByteLimit();
     this.#silent.delete(session);
     this.#greeted.add(session);
     const before = this.#byCluster.get(session.cluster);

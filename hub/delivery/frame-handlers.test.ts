@@ -1,4 +1,5 @@
 import { FakeClock } from '@fso/shared/fake-clock';
+import type { Logger } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
@@ -8,7 +9,7 @@ import { AgentBudget, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 
 const REVISION = 'a'.repeat(40);
 
-const createBench = () => {
+const createBench = (logger: Logger = pino({ level: 'silent' })) => {
   const clock = new FakeClock();
   const ledger = createMemoryLedger({ clock });
   const nacked: string[] = [];
@@ -22,11 +23,11 @@ const createBench = () => {
     budget,
     deps,
     send: () => undefined,
-    logger: pino({ level: 'silent' }),
+    logger,
   } as unknown as FrameContext;
   const nack = (message: string, code?: string) =>
     takeNack({ type: 'nack', revision: REVISION, reasons: [{ message, ...(code !== undefined && { code }) }] }, context);
-  const ack = () => takeAck({ type: 'ack', revision: REVISION, digest: 'd' }, context);
+  const ack = (revision = REVISION) => takeAck({ type: 'ack', revision, digest: 'd' }, context);
   const told = async () => {
     const entries = (await ledger.audit.list({ limit: 1000 })).filter(({ action }) => action === 'revision.refuse');
     const events = (await ledger.events({ limit: 1000 })).filter(({ reason }) => reason === 'RevisionRefused');
@@ -72,4 +73,19 @@ it('an agent that keeps refusing for other reasons does not fill the audit log; 
   await clock.advance(60_000);
   for (let i = 0; i < 5; i += 1) await nack(`later ${i}`);
   expect(await told()).toEqual([11, 11]);
+});
+
+it('an agent writes few lines into the log, whatever it sends and however often', async () => {
+  const lines: string[] = [];
+  const logger = pino({}, { write: (line: string) => void lines.push(JSON.parse(line).msg) });
+  const { clock, ack } = createBench(logger);
+  for (let i = 0; i < 100; i += 1) {
+    await ack();
+    await ack('c'.repeat(40));
+  }
+  const count = (message: string) => lines.filter((line) => line === message).length;
+  expect([count('revision acked'), count('answer to a revision that was not offered')]).toEqual([10, 10]);
+  await clock.advance(60_000);
+  for (let i = 0; i < 5; i += 1) await ack('c'.repeat(40));
+  expect(count('answer to a revision that was not offered')).toBe(11);
 });

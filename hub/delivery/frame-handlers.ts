@@ -38,8 +38,6 @@ export interface ReportProgress {
   resyncing: boolean;
   /** Entries since the last full report that the hub did not take as they came: until the next full one the digests cannot agree. */
   mended: number;
-  /** Bounds the warnings about such entries: an agent could send them without end. */
-  readonly mayTellMended: () => boolean;
   /** Bounds how often the agent is asked for everything because there is room again for what was left out. */
   readonly mayAskForRest: () => boolean;
 }
@@ -59,14 +57,12 @@ export interface SessionState {
   readonly checkpoints: CheckpointProgress;
 }
 
-/** Warnings about reports with bad entries. */
-const WARNINGS = { burst: 10, perSecond: 0.1 };
 const RESTS = { burst: 1, perSecond: 1 / 60 };
 
 /** The state before a hello. */
 export const createSessionState = (clock: Clock): SessionState => ({
   commits: { holds: null, anchor: null, revision: null, heading: null, target: null, known: new Set(), offered: new Set() },
-  reports: { resyncing: false, mended: 0, mayTellMended: createBucket(clock, WARNINGS), mayAskForRest: createBucket(clock, RESTS) },
+  reports: { resyncing: false, mended: 0, mayAskForRest: createBucket(clock, RESTS) },
   checkpoints: { kept: null, sent: null },
 });
 
@@ -83,9 +79,15 @@ export interface FrameContext {
 
 type Frame<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T }>;
 
-const isKnown = (revision: string, { state, logger }: FrameContext): boolean => {
-  if (state.commits.known.has(revision)) return true;
-  logger.warn({ revision }, 'answer to a revision that was not offered');
+type LogContext = Pick<FrameContext, 'budget' | 'logger'>;
+
+/** Logs what an agent can cause without end: once it does so too often, at level debug. */
+export const logLimited = ({ budget, logger }: LogContext, level: 'info' | 'warn' | 'error', fields: object, message: string): void =>
+  logger[budget.mayLog(message) ? level : 'debug'](fields, message);
+
+const isKnown = (revision: string, context: FrameContext): boolean => {
+  if (context.state.commits.known.has(revision)) return true;
+  logLimited(context, 'warn', { revision }, 'answer to a revision that was not offered');
   return false;
 };
 
@@ -102,7 +104,7 @@ const askForAll = ({ state, send }: FrameContext): void => {
 
 /** Takes an answer to an offer: the agent enforces the revision. @throws StreamReplacedError and whatever the ledger throws */
 export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promise<void> => {
-  const { cluster, stream, state, budget, deps, logger } = context;
+  const { cluster, stream, state, budget, deps } = context;
   const { revision, digest } = frame;
   if (!isKnown(revision, context)) return;
   if (state.commits.offered.has(revision)) budget.vouch(revision);
@@ -110,10 +112,10 @@ export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promi
   state.commits.holds = revision;
   state.commits.anchor = revision;
   await deps.ledger.setAck(cluster, { revision, digest }, stream);
-  logger.info({ revision }, 'revision acked');
+  logLimited(context, 'info', { revision }, 'revision acked');
   const expected = deps.targets.digestOf(cluster, revision);
   if (expected === undefined || expected === digest) return;
-  logger.error({ revision }, 'digest of ack differs');
+  logLimited(context, 'error', { revision }, 'digest of ack differs');
   if (!budget.mayComplain()) return;
   const message = 'The agent made something else of the revision than the hub; their versions may differ.';
   await deps.ledger.addEvent(cluster, {
@@ -163,13 +165,14 @@ export const takeNack = async (frame: Frame<'nack'>, context: FrameContext): Pro
 /** Counts the entries of a report that its schema refused, and warns of them; the hub takes the others all the same. */
 export const noteMended = (
   { frame, problems = [] }: Extract<DecodedAgentFrame, { ok: true }>,
-  { state, logger }: Pick<FrameContext, 'state' | 'logger'>,
+  context: Pick<FrameContext, 'state' | 'budget' | 'logger'>,
 ): void => {
+  const { state } = context;
   if (frame.type !== 'report') return;
   state.reports.mended = problems.length + (frame.full ? 0 : state.reports.mended);
-  if (problems.length > 0 && state.reports.mayTellMended()) {
-    logger.warn({ seq: frame.seq, count: problems.length, problems: problems.slice(0, 5) }, 'entries of a report are not valid');
-  }
+  if (problems.length === 0) return;
+  const fields = { seq: frame.seq, count: problems.length, problems: problems.slice(0, 5) };
+  logLimited(context, 'warn', fields, 'entries of a report are not valid');
 };
 
 /** Completes a frame of a full report in several frames: policies that are still to come stay as they were, so that none goes and comes back. */
@@ -196,21 +199,23 @@ const askForRest = async (context: FrameContext): Promise<void> => {
 
 /** Takes a report. A delta counts only on top of the one before it; otherwise the hub asks for everything again. @throws as {@link takeAck} */
 export const takeReport = async (frame: Frame<'report'>, context: FrameContext): Promise<void> => {
-  const { cluster, stream, state, budget, deps, send, logger } = context;
+  const { cluster, stream, state, budget, deps, send } = context;
   // Deltas that were on their way when the hub asked for everything.
   if (!frame.full && state.reports.resyncing) return;
   const known = await deps.ledger.cluster(cluster);
   const askAgain = (): void => {
-    logger.info({ seq: frame.seq, known: known?.reportedSeq }, 'report out of order');
+    logLimited(context, 'info', { seq: frame.seq, known: known?.reportedSeq }, 'report out of order');
     askForAll(context);
   };
   // Before its events are charged for: they come again.
   if (!frame.full && frame.seq !== (known?.reportedSeq ?? 0) + 1) return askAgain();
   state.reports.resyncing = false;
-  const taken = withKept(frame, known?.policies);
   const events = budget.events.admit(frame.events);
   try {
-    await deps.ledger.applyReport(cluster, { ...taken, events: [...events] }, stream);
+    await budget.metered(() => {
+      const taken = withKept(frame, known?.policies);
+      return deps.ledger.applyReport(cluster, { ...taken, events: [...events] }, stream);
+    });
   } catch (error) {
     if (!(error instanceof ReportGapError)) throw error;
     // Another hub has taken a report meanwhile.
@@ -225,14 +230,14 @@ export const takeReport = async (frame: Frame<'report'>, context: FrameContext):
 
 /** Compares the digest of all that an agent has reported with the ledger, and answers with the digest of what the agent should have. */
 export const takeDigest = async (frame: Frame<'digest'>, context: FrameContext): Promise<void> => {
-  const { cluster, state, deps, logger } = context;
+  const { cluster, state, deps } = context;
   const known = await deps.ledger.cluster(cluster);
   const seq = known?.reportedSeq ?? 0;
   // Of a record that is not whole the digest is another one; the next full report makes up for it.
   const isWhole = state.reports.mended === 0 && (known?.notKept ?? null) === null;
   const differs = isWhole && frame.digest !== (known?.reportedDigest ?? EMPTY_DIGEST);
   if (!state.reports.resyncing && (frame.seq !== seq || differs)) {
-    logger.info({ seq: frame.seq, known: seq }, 'digests of reports differ');
+    logLimited(context, 'info', { seq: frame.seq, known: seq }, 'digests of reports differ');
     askForAll(context);
   }
   await askForRest(context);

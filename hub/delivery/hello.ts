@@ -7,7 +7,7 @@ import {
   PREVIOUS_PROTOCOL_VERSION,
   PROTOCOL_VERSION,
 } from '@fso/shared/protocol';
-import type { CheckpointProgress, FrameContext } from './frame-handlers.ts';
+import { type CheckpointProgress, type FrameContext, logLimited } from './frame-handlers.ts';
 import type { DeliveryDeps } from './types.ts';
 
 export type Hello = Extract<AgentFrame, { type: 'hello' }>;
@@ -31,10 +31,11 @@ export const findWitness = ({ checkpoint }: Hello, { checkpoints }: DeliveryDeps
   checkpoint?.key === checkpoints.key && isSigned(checkpoint) ? checkpoint : undefined;
 
 /** Writes the witness of a hello into the ledger, if the hello has one. */
-export const keepWitness = async (hello: Hello, { cluster, deps, logger }: FrameContext): Promise<void> => {
+export const keepWitness = async (hello: Hello, context: FrameContext): Promise<void> => {
+  const { cluster, deps } = context;
   const witness = findWitness(hello, deps);
   if (witness !== undefined) await deps.ledger.audit.addWitness(cluster, witness);
-  else if (hello.checkpoint) logger.warn({ key: hello.checkpoint.key }, 'checkpoint of an agent is not of this hub');
+  else if (hello.checkpoint) logLimited(context, 'warn', { key: hello.checkpoint.key }, 'checkpoint of an agent is not of this hub');
 };
 
 /**

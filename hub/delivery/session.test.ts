@@ -7,6 +7,7 @@ import { expect, it } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { createAuditKey, createCheckpoints } from '../ledger/index.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
+import { FrameDecoder } from './decoding/frame-decoder.ts';
 import { RevisionTargets } from './offers.ts';
 import { Admission } from './pacing/admission.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
@@ -82,7 +83,14 @@ it('pongs without end wait in the network and not in the hub', async () => {
       read += 1;
     });
     new Session(
-      { cluster: 'eu', budget, socket, admission: new Admission(1, clock), offerLimit: new OfferLimit(1, clock) },
+      {
+        cluster: 'eu',
+        budget,
+        socket,
+        admission: new Admission(1, clock),
+        offerLimit: new OfferLimit(1, clock),
+        decoder: new FrameDecoder(clock),
+      },
       OPTIONS,
       createDeps(clock),
       {
@@ -115,6 +123,7 @@ it('forgets an agent that goes away while it waits for its turn', async () => {
       socket,
       admission,
       offerLimit: new OfferLimit(1, clock),
+      decoder: new FrameDecoder(clock),
     };
     new Session(owner, OPTIONS, deps, { onReady: nothing, onClosed: nothing });
   });
@@ -147,6 +156,7 @@ it('greets the next agent once the one before has said its first word, has gone,
       socket,
       admission,
       offerLimit: new OfferLimit(1, clock),
+      decoder: new FrameDecoder(clock),
     };
     new Session(owner, OPTIONS, deps, { onReady: nothing, onClosed: nothing });
   });
@@ -185,7 +195,7 @@ const openObserved = async (firstPong?: Partial<Ages>) => {
   const accepted = once(server, 'connection').then(([socket]) => {
     const owner = { cluster: 'eu', budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS), socket, admission: new Admission(1, clock) };
     return new Session(
-      { ...owner, offerLimit: new OfferLimit(1, clock) },
+      { ...owner, offerLimit: new OfferLimit(1, clock), decoder: new FrameDecoder(clock) },
       OPTIONS,
       { ...deps, ledger: { ...deps.ledger, noteObserved } },
       { onReady: nothing, onClosed: nothing },

@@ -1,20 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import {
-  type AgentFrame,
-  type CheckpointFrame,
-  CLOSE_CODES,
-  decodeAgentFrame,
-  encodeFrame,
-  type HubFrame,
-  PROTOCOL_VERSION,
-} from '@fso/shared/protocol';
+import { type AgentFrame, type CheckpointFrame, CLOSE_CODES, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { createBucket, type Logger, waitPatiently, weakMemo } from '@fso/shared/runtime';
 import type WebSocket from 'ws';
 import { type AgentStream, LedgerError, StreamReplacedError } from '../ledger/index.ts';
 import { AgentSocket, isProtocolError } from './agent-socket.ts';
+import type { FrameDecoder } from './decoding/frame-decoder.ts';
 import {
   createSessionState,
   type FrameContext,
+  logLimited,
   noteMended,
   reportedStateOf,
   type SessionState,
@@ -43,6 +37,8 @@ export interface SessionOwner {
   readonly admission: Admission;
   /** Shared by all agents. */
   readonly offerLimit: OfferLimit;
+  /** Shared by all agents. */
+  readonly decoder: FrameDecoder;
   /** The agent wants the trace of each commit. */
   readonly isTraced?: boolean;
 }
@@ -58,8 +54,6 @@ const encodeCheckpoint = weakMemo((frame: CheckpointFrame) => encodeFrame(frame)
 
 /** An agent that says nothing after its welcome does not keep the others waiting for longer. */
 const FIRST_WORD_MS = 10_000;
-/** A hello is small; the hub looks at nothing larger before it. */
-const MAX_HELLO_BYTES = 64 * 1024;
 
 /** The open stream of one agent. */
 export class Session {
@@ -70,6 +64,7 @@ export class Session {
   readonly #socket: AgentSocket;
   readonly #budget: AgentBudget;
   readonly #admission: Admission;
+  readonly #decoder: FrameDecoder;
   readonly #isTraced: boolean;
   readonly #options: DeliveryOptions;
   readonly #deps: DeliveryDeps;
@@ -103,7 +98,7 @@ export class Session {
   #isConfirmed: boolean = false;
 
   constructor(
-    { cluster, budget, socket, admission, offerLimit, isTraced = false }: SessionOwner,
+    { cluster, budget, socket, admission, offerLimit, decoder, isTraced = false }: SessionOwner,
     options: DeliveryOptions,
     deps: DeliveryDeps,
     hooks: SessionHooks,
@@ -116,6 +111,7 @@ export class Session {
     this.stream = { id: randomUUID(), isOpen: () => this.#socket.isOpen };
     this.#budget = budget;
     this.#admission = admission;
+    this.#decoder = decoder;
     this.#isTraced = isTraced;
     this.#options = options;
     this.#deps = deps;
@@ -269,7 +265,7 @@ export class Session {
       if (socket.bufferedAmount > this.#options.limits.maxBufferedBytes) socket.terminate();
     });
     socket.on('error', (err) => {
-      this.#logger.warn({ err }, 'stream failed');
+      logLimited(this.#context, 'warn', { err }, 'stream failed');
       if (isProtocolError(err)) this.#budget.strike();
     });
     socket.on('close', (code, reason) => {
@@ -309,14 +305,19 @@ export class Session {
 
   async #receive(data: Buffer, binary: boolean): Promise<void> {
     if (!this.stream.isOpen()) return;
-    if (!this.#hasHello && data.byteLength > MAX_HELLO_BYTES) return this.close(CLOSE_CODES.badFrame, 'the first frame must be a hello');
-    const decoded = binary ? ({ ok: false, error: 'frames are text' } as const) : decodeAgentFrame(data);
-    if (decoded.ok) {
-      noteMended(decoded, this.#context);
-      return this.#take(decoded.frame);
-    }
-    this.#logger.warn({ reason: decoded.error }, 'bad frame');
-    this.close(CLOSE_CODES.badFrame, decoded.error);
+    if (binary) return this.#refuseFrame('frames are text');
+    const { decoded, cpuMs } = await this.#decoder.decode(data, this.#socket.closed);
+    this.#budget.spendCpu(cpuMs);
+    if (!decoded.ok) return this.#refuseFrame(decoded.error);
+    noteMended(decoded, this.#context);
+    return this.#take(decoded.frame);
+  }
+
+  /** A frame that cannot be read costs the hub as much as one that can, so the agent does not come back with the next one at once. */
+  #refuseFrame(reason: string): void {
+    logLimited(this.#context, 'warn', { reason }, 'bad frame');
+    this.#budget.strike();
+    this.close(CLOSE_CODES.badFrame, reason);
   }
 
   async #take(frame: AgentFrame): Promise<void> {
@@ -392,7 +393,7 @@ export class Session {
   async #greet(hello: Hello): Promise<void> {
     const refused = refuseHello(hello, this.cluster);
     if (refused !== undefined) {
-      this.#logger.warn({ reason: refused.reason }, 'hello refused');
+      logLimited(this.#context, 'warn', { reason: refused.reason }, 'hello refused');
       this.close(refused.code, refused.reason);
       return;
     }

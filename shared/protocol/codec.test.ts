@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decodeAgentFrame, decodeHubFrame, describeReturn, encodeFrame, GOING_AWAY, readReturn } from './codec.ts';
+import { policyReport } from '../../test/harness/policy-reports.ts';
+import { decodeAgentFrame, decodeHubFrame, describeReturn, encodeFrame, GOING_AWAY, MAX_INVALID_ENTRIES, readReturn } from './codec.ts';
 import { type AgentFrame, type HubFrame, MAX_FRAME_BYTES, MAX_HUB_FRAME_BYTES } from './frames.ts';
 
 const hello: AgentFrame = { type: 'hello', protocol: 1, cluster: 'eu', revision: null, holds: null, anchor: null, agentVersion: '0.1.0' };
@@ -53,6 +54,72 @@ describe('a frame of a hub', () => {
     ['tiny values', `[${'{},'.repeat(1_000_000)}{}]`, 'values'],
   ])('is refused for %s before it is parsed', (_what, text, reason) => {
     expect(decodeHubFrame(text)).toEqual({ ok: false, error: expect.stringContaining(reason) });
+  });
+});
+
+const reportFrame = (policies: readonly string[], more: readonly string[] = []): string =>
+  `{${['"type":"report","seq":1,"full":true,"removed":[],"events":[]', `"policies":[${policies.join(',')}]`, ...more].join(',')}}`;
+const times = (count: number, value: string): string[] => Array.from({ length: count }, () => value);
+
+describe('frames that are made to cost', () => {
+  it('of nested values are refused, as deep as they may be', () => {
+    for (const depth of [33, 1_000, 1_000_000]) {
+      const nested = '['.repeat(depth) + ']'.repeat(depth);
+      for (const text of [
+        nested,
+        reportFrame([nested]),
+        reportFrame([`{"namespace":"a","name":"b","message":${nested}}`]),
+        '['.repeat(depth),
+      ]) {
+        expect(decodeAgentFrame(text)).toEqual({ ok: false, error: expect.stringMatching(/nested/) });
+        expect(decodeHubFrame(text)).toEqual({ ok: false, error: expect.stringMatching(/nested/) });
+      }
+    }
+  });
+
+  it('of more than a million values, or 300,000 keys, are refused before they are parsed', () => {
+    expect(decodeAgentFrame(reportFrame(times(300_000, '{"a":0}')))).toEqual({ ok: false, error: expect.stringContaining('300000 keys') });
+    expect(decodeAgentFrame(reportFrame(times(1_000_000, '{}')))).toEqual({ ok: false, error: expect.stringContaining('1000000 values') });
+    expect(decodeAgentFrame(reportFrame(['{}'], [`"x":"${'[,'.repeat(1_000_000)}\\\\\\""`]))).toEqual({
+      ok: false,
+      error: expect.not.stringContaining('values'),
+    });
+  });
+
+  it('of many fields, entries or keys are refused', () => {
+    const many = Array.from({ length: 50_000 }, (_, n) => `"k${n}":0`);
+    expect(decodeAgentFrame(reportFrame([], many))).toEqual({ ok: false, error: expect.stringContaining('at most 16 fields') });
+    expect(decodeAgentFrame(reportFrame(times(20_001, '0')))).toEqual({ ok: false, error: expect.stringContaining('policies') });
+    const wrongKeys = `"kept":[${times(20_000, '0').join(',')}]`;
+    const { error } = decodeAgentFrame(reportFrame([], [wrongKeys])) as { error: string };
+    // Five places of twenty thousand are named.
+    expect(error.match(/kept\[\d+\]/g)).toEqual([0, 1, 2, 3, 4].map((index) => `kept[${index}]`));
+  });
+
+  it('report up to 20 invalid entries; with more the frame is refused', () => {
+    const good = JSON.stringify(policyReport('good'));
+    const some = decodeAgentFrame(reportFrame([...times(MAX_INVALID_ENTRIES, '{}'), good]));
+    expect(some).toMatchObject({ ok: true, frame: { policies: [{ name: 'good' }] }, problems: { length: MAX_INVALID_ENTRIES } });
+    const all = decodeAgentFrame(reportFrame(times(20_000, '{}')));
+    expect(all).toEqual({ ok: false, error: expect.stringMatching(/^more than 20 entries .*policies\[0\]/) });
+    const event = '{"reason":7}';
+    const mixed = reportFrame(times(10, '{}')).replace('"events":[]', `"events":[${times(11, event).join(',')}]`);
+    expect(decodeAgentFrame(mixed).ok).toBe(false);
+  });
+
+  it('describe an entry by the first of its issues', () => {
+    const bad = JSON.stringify({ ...policyReport('bad'), namespaces: times(9_000, 'Not a name'), effectiveRegions: times(900, '!') });
+    const decoded = decodeAgentFrame(reportFrame([bad]));
+    const [entry] = decoded.ok && decoded.frame.type === 'report' ? decoded.frame.policies : [];
+    expect(entry).toMatchObject({ name: 'bad', phase: 'Failed', namespaces: [], effectiveRegions: [] });
+    expect(entry?.message.match(/effectiveRegions\[\d+\]|namespaces\[\d+\]/g)?.length).toBeLessThanOrEqual(5);
+  });
+
+  it('are refused where a parser overflows its stack', () => {
+    // The pattern of base64 takes a step back for each four bytes.
+    const data = 'A'.repeat(48 * 1024 * 1024);
+    const offer = `{"type":"offer","revision":"${'a'.repeat(40)}","anchor":null,"chain":["${'a'.repeat(40)}"],"objects":[{"id":"${'b'.repeat(40)}","type":"blob","data":"${data}!"}]}`;
+    expect(decodeHubFrame(offer).ok).toBe(false);
   });
 });
 

@@ -3,16 +3,24 @@ import { messageOf } from '../runtime/index.ts';
 import { Ack, type AgentFrame, Digest, Hello, HubFrame, Inspected, MAX_FRAME_BYTES, MAX_HUB_FRAME_BYTES, Nack, Report } from './frames.ts';
 import { exceededJsonLimit } from './json-size.ts';
 import { type Judged, judgeClusterReport, judgeEvent, judgePolicyReport } from './reports.ts';
+import { validate } from './validation.ts';
 
 /** What a WebSocket hands over as a message. */
 export type FrameData = string | Uint8Array | ArrayBuffer | readonly Uint8Array[];
 
-export type Decoded<F> = { readonly ok: true; readonly frame: F } | { readonly ok: false; readonly error: string };
+export type Decoded<F> = { readonly ok: true; readonly frame: F } | Refused;
 
-/** Longest explanation of a refused frame; a frame can be wrong in thousands of places. */
+/** Longest explanation of a refused frame, in UTF-16 code units. */
 const MAX_ERROR_LENGTH = 2000;
-/** Far above any frame with the schemas below; an offer of 20,000 files has some 200,000 values. */
-const JSON_LIMITS = { depth: 32, values: 1_000_000 };
+/**
+ * Above any frame that is sent: an offer of 20,000 files has some 200,000 values, a report of 4 MiB at most a million (names of namespaces)
+ * and some 200,000 keys. What JSON.parse makes of a frame at these limits takes some 100 MiB.
+ */
+const JSON_LIMITS = { depth: 32, values: 1_000_000, keys: 300_000 };
+/** Fields of a frame. The largest one has 9. */
+const MAX_FIELDS = 16;
+/** Entries of one report that may be invalid. An agent judges its entries by the same functions before it sends them, so it sends none. */
+export const MAX_INVALID_ENTRIES = 20;
 
 /** A frame as it goes over the stream. Frames are checked where they are decoded. */
 export const encodeFrame = (frame: AgentFrame | HubFrame): string => JSON.stringify(frame);
@@ -30,19 +38,20 @@ const AgentEnvelope = z.discriminatedUnion('type', [Hello, Ack, Nack, Envelope, 
 export type DecodedAgentFrame = Decoded<AgentFrame> & { readonly problems?: readonly string[] };
 
 /** Reads a frame that an agent sent. Never throws. */
-export const decodeAgentFrame = (data: FrameData): DecodedAgentFrame => {
-  const decoded = decode(AgentEnvelope, data);
-  if (!decoded.ok) return decoded;
-  const { frame } = decoded;
-  switch (frame.type) {
-    case 'report':
-      return judgeEntries(frame);
-    case 'inspected':
-      return { ok: true, frame: { ...frame, report: judgePolicyReport(frame.report).entry ?? null } };
-    default:
-      return { ok: true, frame };
-  }
-};
+export const decodeAgentFrame = (data: FrameData): DecodedAgentFrame =>
+  neverThrowing((): DecodedAgentFrame => {
+    const decoded = decode(AgentEnvelope, data);
+    if (!decoded.ok) return decoded;
+    const { frame } = decoded;
+    switch (frame.type) {
+      case 'report':
+        return judgeEntries(frame);
+      case 'inspected':
+        return { ok: true, frame: { ...frame, report: judgePolicyReport(frame.report).entry ?? null } };
+      default:
+        return { ok: true, frame };
+    }
+  });
 
 const judgeEntries = ({ cluster, ...envelope }: z.infer<typeof Envelope>): DecodedAgentFrame => {
   const problems: string[] = [];
@@ -50,8 +59,15 @@ const judgeEntries = ({ cluster, ...envelope }: z.infer<typeof Envelope>): Decod
     if (problem !== undefined) problems.push(`${what}: ${problem}`);
     return entry;
   };
-  const entriesOf = <T>(what: string, values: readonly unknown[], judge: (value: unknown) => Judged<T>): T[] =>
-    values.flatMap((value, index) => entryOf(`${what}[${index}]`, judge(value)) ?? []);
+  const entriesOf = <T>(what: string, values: readonly unknown[], judge: (value: unknown) => Judged<T>): T[] => {
+    const entries: T[] = [];
+    for (const [index, value] of values.entries()) {
+      if (problems.length > MAX_INVALID_ENTRIES) break;
+      const entry = entryOf(`${what}[${index}]`, judge(value));
+      if (entry !== undefined) entries.push(entry);
+    }
+    return entries;
+  };
   const judged = cluster === undefined ? undefined : entryOf('cluster', judgeClusterReport(cluster));
   const frame: Report = {
     ...envelope,
@@ -59,11 +75,22 @@ const judgeEntries = ({ cluster, ...envelope }: z.infer<typeof Envelope>): Decod
     policies: entriesOf('policies', envelope.policies, judgePolicyReport),
     events: entriesOf('events', envelope.events, judgeEvent),
   };
+  if (problems.length > MAX_INVALID_ENTRIES)
+    return refuse(`more than ${MAX_INVALID_ENTRIES} entries of the report are not valid, such as ${problems[0]}`);
   return { ok: true, frame, ...(problems.length === 0 ? {} : { problems }) };
 };
 
 /** Reads a frame that a hub sent. Never throws. */
-export const decodeHubFrame = (data: FrameData): Decoded<HubFrame> => decode(HubFrame, data, MAX_HUB_FRAME_BYTES);
+export const decodeHubFrame = (data: FrameData): Decoded<HubFrame> => neverThrowing(() => decode(HubFrame, data, MAX_HUB_FRAME_BYTES));
+
+/** Parsers overflow the stack where a value has one field of very many bytes or issues. */
+const neverThrowing = <D>(read: () => D): D | Refused => {
+  try {
+    return read();
+  } catch (error) {
+    return refuse(`the frame cannot be read: ${messageOf(error)}`);
+  }
+};
 
 const decode = <F>(schema: z.ZodType<F>, data: FrameData, maxBytes: number = MAX_FRAME_BYTES): Decoded<F> => {
   const size = sizeOf(data);
@@ -77,11 +104,18 @@ const decode = <F>(schema: z.ZodType<F>, data: FrameData, maxBytes: number = MAX
   } catch (error) {
     return refuse(`the frame is not JSON in UTF-8: ${messageOf(error)}`);
   }
-  const parsed = schema.safeParse(value);
-  return parsed.success ? { ok: true, frame: parsed.data } : refuse(z.prettifyError(parsed.error));
+  if (typeof value !== 'object' || value === null || Object.keys(value).length > MAX_FIELDS)
+    return refuse(`the frame is not an object of at most ${MAX_FIELDS} fields`);
+  const validation = validate(schema, value, MAX_ERROR_LENGTH);
+  return validation.ok ? { ok: true, frame: validation.data } : refuse(validation.problem);
 };
 
-const refuse = (error: string): { ok: false; error: string } => ({ ok: false, error: error.slice(0, MAX_ERROR_LENGTH) });
+interface Refused {
+  readonly ok: false;
+  readonly error: string;
+}
+
+const refuse = (error: string): Refused => ({ ok: false, error: error.slice(0, MAX_ERROR_LENGTH) });
 
 const isChunks = (data: FrameData): data is readonly Uint8Array[] => Array.isArray(data);
 

@@ -3,10 +3,13 @@ export interface JsonLimits {
   /** Objects and arrays inside of each other. */
   readonly depth: number;
   readonly values: number;
+  /** Of all objects; each may take more memory than a value, as an object with a new key has a new layout. */
+  readonly keys: number;
 }
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
+const COLON = 0x3a;
 const BACKSLASH = 0x5c;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
@@ -24,14 +27,16 @@ const endOfString = (text: string, begin: number): number => {
 };
 
 /**
- * Looks at a JSON text before it is parsed: two bytes of text can become an object of fifty, and a recursive function overflows the stack on
- * a deep one. Of a text that is no JSON it says anything; the parser refuses that.
+ * Looks at a JSON text before it is parsed: two bytes of text can become fifty of memory, a recursive function overflows the stack on a deep
+ * value, and where the heap ends while JSON.parse runs, the process ends, in whichever thread that was. Of a text that is no JSON it says
+ * anything; the parser refuses that.
  *
  * @returns why the text is too large; undefined: it is not
  */
-export const exceededJsonLimit = (text: string, { depth, values }: JsonLimits): string | undefined => {
+export const exceededJsonLimit = (text: string, { depth, values, keys }: JsonLimits): string | undefined => {
   let open = 0;
   let count = 1;
+  let keyCount = 0;
   for (let at = 0; at < text.length; at += 1) {
     switch (text.charCodeAt(at)) {
       case QUOTE:
@@ -50,8 +55,12 @@ export const exceededJsonLimit = (text: string, { depth, values }: JsonLimits): 
       case COMMA:
         count += 1;
         break;
+      case COLON:
+        keyCount += 1;
+        break;
     }
     if (count > values) return `it has more than ${values} values`;
+    if (keyCount > keys) return `it has more than ${keys} keys`;
   }
   return undefined;
 };

@@ -1,7 +1,8 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { ClusterEvent, ClusterReport, isShortReport, type LockStatus, PolicyReport } from '../api/index.ts';
 import { canonicalJson, sha256 } from '../encoding/index.ts';
-import { truncate, WeakValues } from '../runtime/index.ts';
+import { WeakValues } from '../runtime/index.ts';
+import { type Validation, validate } from './validation.ts';
 
 /**
  * Entries of a report, each judged alone: one that its schema refuses must not take the others with it. The agent asks before it sends or
@@ -14,7 +15,7 @@ export interface Judged<T> {
   readonly problem?: string;
 }
 
-/** Longest explanation; an entry can be wrong in thousands of places. */
+/** Longest explanation, in UTF-16 code units. */
 const MAX_PROBLEM = 500;
 
 const EPOCH = '1970-01-01T00:00:00.000Z';
@@ -47,17 +48,18 @@ const UNKNOWN_CLUSTER: ClusterReport = {
   conditions: [],
 };
 
-/** The fields of a value that their schemas admit. */
-const validFields = <S extends z.ZodObject>({ shape }: S, value: unknown): Partial<z.infer<S>> => {
+type Invalid = Extract<Validation<unknown>, { ok: false }>;
+
+/** The fields of a value in which nothing is wrong. */
+const validFields = <S extends z.ZodObject>({ shape }: S, value: unknown, { wrong }: Invalid): Partial<z.infer<S>> => {
   if (typeof value !== 'object' || value === null) return {};
   const fields = Object.entries(shape).flatMap(([name, schema]) => {
-    const parsed = z.safeParse(schema, Reflect.get(value, name));
+    if (wrong.has(name)) return [];
+    const parsed = (schema as z.ZodType).safeParse(Reflect.get(value, name));
     return parsed.success && parsed.data !== undefined ? [[name, parsed.data]] : [];
   });
   return Object.fromEntries(fields) as Partial<z.infer<S>>;
 };
-
-const problemOf = (error: z.ZodError): string => truncate(z.prettifyError(error), MAX_PROBLEM);
 
 /** Short reports by their JSON. */
 const shortReports = new WeakValues<PolicyReport>();
@@ -67,11 +69,21 @@ const interned = new WeakSet<PolicyReport>();
 export const internReport = (report: PolicyReport): PolicyReport => {
   if (!isShortReport(report) || interned.has(report)) return report;
   const text = JSON.stringify(report);
-  const known = shortReports.get(text);
-  if (known !== undefined) return known;
+  return shortReports.get(text) ?? keepShort(text, report);
+};
+
+const keepShort = (text: string, report: PolicyReport): PolicyReport => {
   shortReports.set(text, report);
   interned.add(report);
   return report;
+};
+
+/** Reads a report that another thread has judged. @param text as JSON.stringify writes it */
+export const parseJudgedReport = (text: string): PolicyReport => {
+  const known = shortReports.get(text);
+  if (known !== undefined) return known;
+  const report = JSON.parse(text) as PolicyReport;
+  return isShortReport(report) ? keepShort(text, report) : report;
 };
 
 /** The short report that a value is, if one with the same text was judged before: most that a hub gets are. */
@@ -82,10 +94,10 @@ const knownReport = (value: unknown): PolicyReport | undefined =>
 export const judgePolicyReport = (value: unknown): Judged<PolicyReport> => {
   const known = knownReport(value);
   if (known !== undefined) return { entry: known };
-  const parsed = PolicyReport.safeParse(value);
-  if (parsed.success) return { entry: internReport(parsed.data) };
-  const problem = problemOf(parsed.error);
-  const { namespace, name, ...fields } = validFields(PolicyReport, value);
+  const validation = validate(PolicyReport, value, MAX_PROBLEM);
+  if (validation.ok) return { entry: internReport(validation.data) };
+  const { problem } = validation;
+  const { namespace, name, ...fields } = validFields(PolicyReport, value, validation);
   if (namespace === undefined || name === undefined) return { entry: undefined, problem };
   const message = `The report of this policy is not valid, so that its state is unknown: ${problem}`;
   return { entry: PolicyReport.parse({ ...UNKNOWN_POLICY, ...fields, namespace, name, phase: 'Failed', message }), problem };
@@ -93,17 +105,17 @@ export const judgePolicyReport = (value: unknown): Judged<PolicyReport> => {
 
 /** The report of a cluster, with the fields that are valid where the whole is not; `problem` says what was wrong. */
 export const judgeClusterReport = (value: unknown): Judged<ClusterReport> & { readonly entry: ClusterReport } => {
-  const parsed = ClusterReport.safeParse(value);
-  if (parsed.success) return { entry: parsed.data };
-  return { entry: { ...UNKNOWN_CLUSTER, ...validFields(ClusterReport, value) }, problem: problemOf(parsed.error) };
+  const validation = validate(ClusterReport, value, MAX_PROBLEM);
+  if (validation.ok) return { entry: validation.data };
+  return { entry: { ...UNKNOWN_CLUSTER, ...validFields(ClusterReport, value, validation) }, problem: validation.problem };
 };
 
 /** An event loses the fields that are not right; without a time, a severity and a reason it is none. */
 export const judgeEvent = (value: unknown): Judged<ClusterEvent> => {
-  const parsed = ClusterEvent.safeParse(value);
-  if (parsed.success) return { entry: parsed.data };
-  const problem = problemOf(parsed.error);
-  const { time, severity, reason, message = '', ...fields } = validFields(ClusterEvent, value);
+  const validation = validate(ClusterEvent, value, MAX_PROBLEM);
+  if (validation.ok) return { entry: validation.data };
+  const { problem } = validation;
+  const { time, severity, reason, message = '', ...fields } = validFields(ClusterEvent, value, validation);
   if (time === undefined || severity === undefined || reason === undefined) return { entry: undefined, problem };
   return { entry: { ...fields, time, severity, reason, message }, problem };
 };

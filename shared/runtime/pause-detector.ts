@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import { threadCpuMs } from './thread-cpu.ts';
 
 const TICK_MS = 1_000;
 /** A tick that is later shows a busy process. */
@@ -27,11 +28,6 @@ export interface PauseDetectorOptions {
   /** Processor time that this thread has used, in ms. Default: as the system counts it. */
   readonly busyMs?: () => number;
 }
-
-const threadMs = (): number => {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1000;
-};
 
 /** By how much the monotonic clock went on in a tick that was late. */
 const slipOf = (from: Reading, to: Reading): number => Math.max(0, to.monotonic - from.monotonic - TICK_MS - (to.busy - from.busy));
@@ -66,7 +62,7 @@ export class PauseDetector {
   /** When the tick that is under way began. */
   #began: Reading | undefined;
 
-  constructor({ clock, lateMs = LATE_MS, busyMs = threadMs }: PauseDetectorOptions) {
+  constructor({ clock, lateMs = LATE_MS, busyMs = threadCpuMs }: PauseDetectorOptions) {
     this.#clock = clock;
     this.#lateMs = lateMs;
     this.#busyMs = busyMs;

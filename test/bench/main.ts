@@ -11,6 +11,7 @@
  *   npm run bench -- memory --clusters 3 --database postgres --json memory.json
  *   npm run bench -- api --clusters 10000 --policies 1000
  *   npm run bench -- fanout --agents 500 --policies 1000 --database postgres
+ *   npm run bench -- hostile --agents 100
  *   npm run bench -- resync --agents 500 --policies 1000 --json resync.json
  *   npm run bench -- scale --json scale.json
  *   npm run bench -- status --agents 500 --policies 1000 --database postgres
@@ -23,6 +24,7 @@ import { bulk } from './cluster/bulk.ts';
 import { soak, steady } from './cluster/steady.ts';
 import { commit } from './commit/commit.ts';
 import { fanout } from './fleet/fanout.ts';
+import { hostile } from './fleet/hostile.ts';
 import { resync } from './fleet/resync.ts';
 import { scale } from './fleet/scale.ts';
 import { status } from './fleet/status.ts';
@@ -36,6 +38,7 @@ const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => 
   bulk,
   commit,
   fanout,
+  hostile,
   ledger,
   memory,
   resync,

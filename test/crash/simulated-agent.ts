@@ -103,6 +103,7 @@ export const createSimulatedAgent = (options: SimulatedAgentOptions): SimulatedA
       try {
         stream = await connectStream(agentUrl, token, cluster, { ca });
         stream.hello({ checkpoint: held ?? null });
+        await stream.greeted;
         await reportAll(stream);
       } catch {
         // No hub: that is the point of it.

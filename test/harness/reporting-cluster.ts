@@ -45,6 +45,7 @@ export class ReportingCluster {
         const stream = await connectStream(this.#agentUrl, this.#token, this.name);
         this.#stream = stream;
         stream.hello();
+        await stream.greeted;
         await this.#reportAll(stream);
       } catch {
         // The hub is away: that is the point of it.

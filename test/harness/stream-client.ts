@@ -12,6 +12,8 @@ export interface Closed {
 export interface StreamClient {
   readonly frames: readonly HubFrame[];
   readonly closed: Promise<Closed>;
+  /** Resolves once the hub has answered the hello, by a welcome or a close. An agent sends nothing large before. */
+  readonly greeted: Promise<unknown>;
   send(frame: AgentFrame): void;
   sendRaw(data: string | Buffer): void;
   /** An answer to a ping that nobody sent. */
@@ -69,11 +71,13 @@ export const connectStream = async (
     socket.on('error', reject);
     socket.once('unexpected-response', (_request, response) => reject(new Error(`HTTP ${response.statusCode}`)));
   });
+  const greeted = Promise.race([closed, new Promise<unknown>((resolve) => socket.once('message', resolve))]);
   const send = (frame: AgentFrame): void => socket.send(encodeFrame(frame));
 
   return {
     frames,
     closed,
+    greeted,
     send,
     sendRaw: (data) => socket.send(data),
     pong: () => socket.pong(),

@@ -84,6 +84,7 @@ export const createSimulatedAgent = ({ agentUrl, token, life, holds, compiled, r
   const open = async (): Promise<StreamClient> => {
     const client = await connectStream(agentUrl, token, life.name);
     client.hello({ revision, holds: revision, anchor: revision, agentVersion: life.cluster().agentVersion });
+    await client.greeted;
     report(client, life.reports(), true);
     await untilTaken(client);
     stream = client;

@@ -25,6 +25,38 @@ describe('frames of one cluster', () => {
   });
 });
 
+describe('CPU time of the frames of one cluster', () => {
+  it('passes at once up to five seconds, then at a tenth of a thread', async () => {
+    const { clock, budget } = createBench();
+    budget.spendCpu(5_000);
+    expect(budget.frame(0)).toBe(0);
+    budget.spendCpu(200);
+    expect(budget.frame(0)).toBe(2_000);
+    await clock.advance(2_000);
+    expect(budget.frame(0)).toBe(0);
+  });
+
+  it('holds back neither 50 reports a second nor the first report of a large cluster', async () => {
+    const { clock, budget } = createBench();
+    for (let second = 0; second < 600; second += 1) {
+      for (let report = 0; report < 50; report += 1) {
+        expect(budget.frame(2_000)).toBe(0);
+        budget.spendCpu(1.5);
+        await clock.advance(20);
+      }
+    }
+    budget.spendCpu(1_000);
+    expect(budget.frame(0)).toBe(0);
+  });
+
+  it('is measured for as long as work keeps the thread', () => {
+    const clock = new FakeClock();
+    const budget = new AgentBudget(clock, { ...DEFAULT_AGENT_LIMITS, cpu: { burst: 0, perSecond: 1 } });
+    expect(budget.metered(() => Array.from({ length: 100_000 }, (_, n) => `${n}`).length)).toBe(100_000);
+    expect(budget.frame(0)).toBeGreaterThan(0);
+  });
+});
+
 describe('offers on top of what an agent says that it has', () => {
   const id = (n: number) => n.toString(16).padStart(40, '0');
 

@@ -1,4 +1,12 @@
-import { type Allowance, type BucketOptions, type Clock, createAllowance, createBucket } from '@fso/shared/runtime';
+import {
+  type Allowance,
+  type BucketOptions,
+  type Clock,
+  createAllowance,
+  createBucket,
+  createRateLimit,
+  threadCpuMs,
+} from '@fso/shared/runtime';
 import type { AgentHistory } from '../offers.ts';
 import { DEFAULT_EVENT_LIMITS, EventBudget, type EventLimits } from './event-budget.ts';
 
@@ -8,6 +16,8 @@ export interface AgentLimits {
   /** Pings count as frames. */
   readonly frames: BucketOptions;
   readonly bytes: BucketOptions;
+  /** CPU time of its frames, in milliseconds: frames of the same size differ a hundredfold. */
+  readonly cpu: BucketOptions;
   readonly events: EventLimits;
   /** Offers on top of a commit that the hub has not seen the agent take. */
   readonly claims: BucketOptions;
@@ -20,10 +30,15 @@ export const DEFAULT_AGENT_LIMITS: AgentLimits = {
   connections: { burst: 60, perSecond: 1 },
   frames: { burst: 500, perSecond: 50 },
   bytes: { burst: 32 * 1024 * 1024, perSecond: 1024 * 1024 },
+  // A full report of 1,000 policies takes some 50 ms, a delta of one policy half a millisecond.
+  cpu: { burst: 5_000, perSecond: 100 },
   events: DEFAULT_EVENT_LIMITS,
   claims: { burst: 3, perSecond: 1 / 300 },
   complaints: { burst: 10, perSecond: 1 / 60 },
 };
+
+/** Log lines of one kind that an agent can cause without end. */
+const LINES = { burst: 10, perSecond: 1 / 60, addresses: 100 };
 
 const STRIKE = { baseMs: 1_000, maxMs: 300_000, forgottenMs: 900_000 };
 /** Commits remembered that an agent has. */
@@ -42,10 +57,13 @@ export class AgentBudget {
   readonly mayComplain: () => boolean;
   /** Whether one more event may say that not all reports of the cluster are kept. */
   readonly mayTellNotKept: () => boolean;
+  /** Whether one more log line with this message is of interest. */
+  readonly mayLog: (message: string) => boolean;
   readonly events: EventBudget;
   readonly #clock: Clock;
   readonly #frames: Allowance;
   readonly #bytes: Allowance;
+  readonly #cpu: Allowance;
   readonly #claims: Allowance;
   #strikes = 0;
   #struckAt = 0;
@@ -57,15 +75,32 @@ export class AgentBudget {
     this.mayConnect = createBucket(clock, limits.connections);
     this.mayComplain = createBucket(clock, limits.complaints);
     this.mayTellNotKept = createBucket(clock, NOT_KEPT);
+    this.mayLog = createRateLimit(clock, LINES);
     this.#frames = createAllowance(clock, limits.frames);
     this.#bytes = createAllowance(clock, limits.bytes);
+    this.#cpu = createAllowance(clock, limits.cpu);
     this.events = new EventBudget(clock, limits.events);
     this.#claims = createAllowance(clock, limits.claims);
   }
 
-  /** @returns milliseconds until a frame of this size may be read */
+  /** @returns milliseconds until a frame of this size may be read, and the frames before it are paid for */
   frame(bytes: number): number {
-    return Math.max(this.#frames.charge(1), this.#bytes.charge(bytes));
+    return Math.max(this.#frames.charge(1), this.#bytes.charge(bytes), this.#cpu.charge(0));
+  }
+
+  /** Charges CPU time that a frame took. */
+  spendCpu(ms: number): void {
+    this.#cpu.charge(ms);
+  }
+
+  /** Runs work of a frame, and charges the CPU time that it takes until it returns. */
+  metered<T>(work: () => T): T {
+    const before = threadCpuMs();
+    try {
+      return work();
+    } finally {
+      this.spendCpu(threadCpuMs() - before);
+    }
   }
 
   /** The hub has seen the agent take this commit, so that an offer on top of it is nothing special. */
@@ -84,7 +119,7 @@ export class AgentBudget {
     return this.#claims.charge(1);
   }
 
-  /** The hub failed on a frame of the agent: each time it is kept away for twice as long. */
+  /** The hub failed on a frame of the agent, or could not read it: each time it is kept away for twice as long. */
   strike(): void {
     const now = this.#clock.monotonicMs();
     this.#strikes = now - this.#struckAt > STRIKE.forgottenMs ? 1 : this.#strikes + 1;

@@ -26,6 +26,10 @@ export interface FleetSettings {
   readonly processes: number;
   /** More environment of the hub. */
   readonly env: Readonly<Record<string, string>>;
+  /** Clusters that may connect and have no agent. */
+  readonly strangers?: readonly string[];
+  /** `hub/main.ts` of another version. */
+  readonly hub?: string | undefined;
   readonly json: string | undefined;
 }
 
@@ -39,6 +43,7 @@ export const fleetSettings = (args: string[]): FleetSettings => {
       database: { type: 'string', default: 'embedded' },
       processes: { type: 'string', default: '2' },
       env: { type: 'string', multiple: true, default: [] },
+      hub: { type: 'string' },
       json: { type: 'string' },
     },
   });
@@ -49,6 +54,7 @@ export const fleetSettings = (args: string[]): FleetSettings => {
     database: values.database === 'postgres' ? 'postgres' : 'embedded',
     processes: Number(values.processes),
     env: Object.fromEntries(values.env.map((setting) => setting.split(/=(.*)/s, 2))),
+    hub: values.hub,
     json: values.json,
   };
 };
@@ -68,6 +74,8 @@ const registrationPath = (cluster: string, { agents }: FleetSettings): string =>
 const numbered = (what: string, count: number): string[] => Array.from({ length: count }, (_, n) => `${what}-${n}`);
 
 export const now = (): number => performance.timeOrigin + performance.now();
+
+export const tokenOf = (cluster: string): string => `token-of-${cluster}-0123456789`;
 
 export const pssOf = (hub: HubProcess): number => memoryOf(hub.pid ?? 0).reduce((total, { pss }) => total + pss, 0);
 
@@ -111,6 +119,8 @@ export class BenchFleet {
   readonly #repository: GitRepository;
   readonly #signal: AbortSignal;
   readonly hub: HubProcess;
+  /** PEM of the hub's CA. */
+  ca = '';
   #files: Record<string, string>;
   #commits = 0;
 
@@ -139,6 +149,7 @@ export class BenchFleet {
 
   /** The agents have nothing at first: they take the first commit from the hub. */
   start(order: { ca: string; tokens: ReadonlyMap<string, string>; policies: readonly string[]; revision: string }): void {
+    this.ca = order.ca;
     const tokens = [...order.tokens];
     const commit: Commit = { type: 'commit', revision: order.revision, teams: this.#teams(order.policies) };
     for (const [index, child] of this.#children.entries()) {
@@ -233,10 +244,12 @@ export const withFleet = async <T>(
     const gitUrl = git.url('policies.git');
     const repository = await openGitRepository(join(folder, 'work'), gitUrl);
     const revision = await repository.commit(files, 'first');
-    const tokens = new Map(names.map((name) => [name, `token-of-${name}-0123456789`]));
+    const tokens = new Map(names.map((name) => [name, tokenOf(name)]));
+    const allTokens = new Map([...tokens, ...(settings.strangers ?? []).map((name) => [name, tokenOf(name)] as const)]);
     const database: Readonly<Record<string, string>> = postgres === undefined ? {} : { DATABASE_URL: await postgres.createDatabase() };
     const env = { FSO_AGENT_TLS: 'on', FSO_GIT_POLL_MS: POLL_MS, FSO_API_TOKEN: API_TOKEN, ...database, ...settings.env };
-    hub = await createHubProcess({ name: 'hub', folder: join(folder, 'hub'), gitUrl, tokens, env });
+    const program = settings.hub === undefined ? {} : { command: [settings.hub] };
+    hub = await createHubProcess({ name: 'hub', folder: join(folder, 'hub'), gitUrl, tokens: allTokens, env, ...program });
     await hub.start();
     fleet = new BenchFleet({ settings, hub, repository, files, signal });
     const settled = fleet.allSettled();

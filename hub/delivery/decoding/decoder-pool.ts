@@ -1,0 +1,171 @@
+import { Worker } from 'node:worker_threads';
+import { type Clock, OVER } from '@fso/shared/runtime';
+import { Admission } from '../pacing/admission.ts';
+import type { PackedFrame } from './packed-frame.ts';
+
+export interface DecoderLimits {
+  /** Threads at a time. */
+  readonly threads: number;
+  /** Heap of a thread, in MiB. */
+  readonly heapMiB: number;
+  /** CPU time that one frame may take there, in milliseconds. */
+  readonly cpuMs: number;
+}
+
+/** Thrown where a frame takes more memory or CPU time than it may; its thread has ended. */
+export class FrameTooExpensiveError extends Error {
+  override readonly name = 'FrameTooExpensiveError';
+}
+
+/** Between two looks at the CPU time of a frame. */
+const CHECK_MS = 1_000;
+/** Threads with nothing to do are ended after so long, as each takes some 30 MiB. */
+const IDLE_MS = 60_000;
+
+/** Of the heap's space for new objects. */
+const YOUNG_MIB = 16;
+
+const isOutOfMemory = (error: unknown): boolean => Reflect.get(Object(error), 'code') === 'ERR_WORKER_OUT_OF_MEMORY';
+
+/** A thread that decodes one frame at a time. */
+class DecoderThread {
+  readonly #worker: Worker;
+  readonly #limits: DecoderLimits;
+  readonly #clock: Clock;
+  #frame: PromiseWithResolvers<PackedFrame> | undefined;
+  #hasEnded: boolean = false;
+
+  constructor(limits: DecoderLimits, clock: Clock) {
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#worker = new Worker(new URL('./decoder-thread.ts', import.meta.url), {
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: limits.heapMiB, maxYoungGenerationSizeMb: YOUNG_MIB },
+    });
+    this.#worker.unref();
+    this.#worker.on('message', (packed: PackedFrame) => this.#frame?.resolve(packed));
+    this.#worker.on('error', (error) =>
+      this.#frame?.reject(isOutOfMemory(error) ? new FrameTooExpensiveError('it takes more memory than a frame may') : error),
+    );
+    this.#worker.on('exit', () => {
+      this.#hasEnded = true;
+      this.#frame?.reject(new Error('the thread has ended'));
+    });
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** @throws FrameTooExpensiveError, and whatever else ends the thread */
+  async decode(data: Uint8Array<ArrayBuffer>): Promise<PackedFrame> {
+    const frame = Promise.withResolvers<PackedFrame>();
+    this.#frame = frame;
+    const done = new AbortController();
+    this.#watch(done.signal).catch(() => undefined);
+    this.#worker.postMessage(data, [data.buffer]);
+    try {
+      return await frame.promise;
+    } finally {
+      done.abort(OVER);
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    const before = await this.#cpuMs();
+    for (;;) {
+      await this.#clock.sleep(CHECK_MS, signal);
+      if ((await this.#cpuMs()) - before <= this.#limits.cpuMs) continue;
+      this.#frame?.reject(new FrameTooExpensiveError('it takes more CPU time than a frame may'));
+      return;
+    }
+  }
+
+  /** Of a thread that has just been made: 0. */
+  async #cpuMs(): Promise<number> {
+    const { user, system } = await this.#worker.cpuUsage().catch(() => ({ user: 0, system: 0 }));
+    return (user + system) / 1000;
+  }
+}
+
+/** Threads that decode frames: a frame that takes too much ends its thread and not the hub. Made when they are needed. */
+export class DecoderPool {
+  readonly #limits: DecoderLimits;
+  readonly #clock: Clock;
+  readonly #turns: Admission;
+  readonly #threads = new Set<DecoderThread>();
+  /** The last used one last. */
+  #idle: DecoderThread[] = [];
+  #idleTimer = new AbortController();
+  #isClosed: boolean = false;
+
+  constructor(limits: DecoderLimits, clock: Clock) {
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#turns = new Admission(limits.threads, clock);
+  }
+
+  /** Threads that there are. */
+  get size(): number {
+    return this.#threads.size;
+  }
+
+  /**
+   * Decodes the frame of an agent, in its turn.
+   *
+   * @param data is given away
+   * @throws FrameTooExpensiveError; the signal's reason when it aborts before the frame's turn; whatever else ends a thread
+   */
+  async decode(data: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<PackedFrame> {
+    const leave = await this.#turns.enter(signal);
+    this.#idle = this.#idle.filter(({ hasEnded }) => !hasEnded);
+    const thread = this.#idle.pop() ?? this.#start();
+    try {
+      const packed = await thread.decode(data);
+      this.#idle.push(thread);
+      return packed;
+    } catch (error) {
+      await this.#end(thread);
+      throw error;
+    } finally {
+      leave();
+      this.#restartIdleTimer();
+    }
+  }
+
+  /** Ends all threads; frames that are being decoded fail. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#idleTimer.abort(OVER);
+    await Promise.all([...this.#threads].map((thread) => this.#end(thread)));
+  }
+
+  #start(): DecoderThread {
+    if (this.#isClosed) throw new Error('the hub stops');
+    const thread = new DecoderThread(this.#limits, this.#clock);
+    this.#threads.add(thread);
+    return thread;
+  }
+
+  async #end(thread: DecoderThread): Promise<void> {
+    this.#threads.delete(thread);
+    await thread.end();
+  }
+
+  #restartIdleTimer(): void {
+    this.#idleTimer.abort(OVER);
+    if (this.#isClosed) return;
+    this.#idleTimer = new AbortController();
+    this.#clock.sleep(IDLE_MS, this.#idleTimer.signal).then(
+      () => {
+        for (const thread of this.#idle) void this.#end(thread);
+        this.#idle = [];
+      },
+      () => undefined,
+    );
+  }
+}

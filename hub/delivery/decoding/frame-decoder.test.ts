@@ -1,0 +1,102 @@
+import { FakeClock } from '@fso/shared/fake-clock';
+import { decodeAgentFrame, encodeFrame } from '@fso/shared/protocol';
+import { systemClock } from '@fso/shared/runtime';
+import { afterEach, expect, it } from 'vitest';
+import { policyReport } from '../../../test/harness/policy-reports.ts';
+import { FRAME_DECODER_LIMITS, FrameDecoder } from './frame-decoder.ts';
+
+const open = new AbortController().signal;
+let decoder: FrameDecoder;
+afterEach(() => decoder.close());
+
+const create = (limits: Partial<typeof FRAME_DECODER_LIMITS> = {}, clock = systemClock): FrameDecoder => {
+  decoder = new FrameDecoder(clock, { ...FRAME_DECODER_LIMITS, threads: 1, ...limits });
+  return decoder;
+};
+
+const { lastUpdated: _time, ...short } = policyReport('short');
+const frameOf = (policies: number) =>
+  encodeFrame({
+    type: 'report',
+    seq: 1,
+    full: true,
+    policies: Array.from({ length: policies }, (_, n) => (n % 2 === 0 ? policyReport(`p${n}`) : { ...short, name: `p${n}` })),
+    removed: [],
+    events: [{ time: '2026-01-01T00:00:00Z', severity: 'info', reason: 'Test', message: 'ä € \ud800' }],
+  });
+/** Frames at the limits of the codec, of the values that take most memory. */
+const LARGEST = [
+  ['keys that are numbers', 299_000, '{"30":0}'],
+  ['empty objects', 490_000, '{}'],
+  ['arrays of one number', 490_000, '[1.5]'],
+] as const;
+
+it('decodes a large frame on another thread as a small one here', async () => {
+  create({ inlineBytes: 1024 });
+  const text = frameOf(1000);
+  const whole = await decoder.decode(Buffer.from(text), open);
+  expect(decoder.threads).toBe(1);
+  expect(whole.decoded).toEqual(decodeAgentFrame(text));
+  expect(whole.cpuMs).toBeGreaterThan(0);
+  // A short report is the same object, however it was read.
+  const [, first] = whole.decoded.ok && whole.decoded.frame.type === 'report' ? whole.decoded.frame.policies : [];
+  const again = decodeAgentFrame(text);
+  expect(again.ok && again.frame.type === 'report' && again.frame.policies[1]).toBe(first);
+});
+
+it('makes no thread for small frames', async () => {
+  create();
+  const { decoded } = await decoder.decode(Buffer.from(frameOf(1)), open);
+  expect([decoded.ok, decoder.threads]).toEqual([true, 0]);
+});
+
+it('reports entries that are not valid, and refuses frames, as here', async () => {
+  create({ inlineBytes: 0 });
+  for (const text of ['{', '{"type":"report","seq":1,"full":true,"policies":[{}],"removed":[],"events":[]}'])
+    expect((await decoder.decode(Buffer.from(text), open)).decoded).toEqual(decodeAgentFrame(text));
+});
+
+it.each(LARGEST)('lives on after a frame of %s', async (_what, count, value) => {
+  create();
+  const frame = `{"type":"report","seq":1,"full":true,"policies":[${Array.from({ length: count }, () => value).join(',')}]}`;
+  const { decoded } = await decoder.decode(Buffer.from(frame), open);
+  expect(decoded).toEqual({ ok: false, error: expect.stringContaining('policies') });
+  expect((await decoder.decode(Buffer.from(frameOf(200)), open)).decoded.ok).toBe(true);
+  expect(decoder.threads).toBe(1);
+});
+
+it('refuses a frame that takes more CPU time than it may', async () => {
+  const clock = new FakeClock();
+  create({ inlineBytes: 0, cpuMs: -1 }, clock);
+  const decoding = decoder.decode(Buffer.from(frameOf(15_000)), open);
+  let isOver = false;
+  void decoding.finally(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    await clock.advance(1_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect((await decoding).decoded).toEqual({ ok: false, error: expect.stringContaining('more CPU time') });
+});
+
+it('ends its threads when they have had nothing to do for a minute', async () => {
+  const clock = new FakeClock();
+  create({ inlineBytes: 0 }, clock);
+  await decoder.decode(Buffer.from(frameOf(1)), open);
+  expect(decoder.threads).toBe(1);
+  await clock.advance(60_000);
+  expect(decoder.threads).toBe(0);
+});
+
+it('gives up a frame whose stream has ended, before its turn and when the hub stops', async () => {
+  create({ inlineBytes: 0 });
+  const gone = new AbortController();
+  const first = decoder.decode(Buffer.from(frameOf(1000)), gone.signal).catch((reason: unknown) => reason);
+  const second = decoder.decode(Buffer.from(frameOf(1000)), gone.signal).catch((reason: unknown) => reason);
+  await expect.poll(() => decoder.threads).toBe(1);
+  const closed = new Error('closed');
+  gone.abort(closed);
+  await decoder.close();
+  expect(await Promise.all([first, second])).toEqual([closed, closed]);
+});

@@ -1,0 +1,54 @@
+import { setImmediate } from 'node:timers/promises';
+import type { PolicyReport } from '@fso/shared/api';
+import { type DecodedAgentFrame, decodeAgentFrame, parseJudgedReport } from '@fso/shared/protocol';
+import { threadCpuMs } from '@fso/shared/runtime';
+
+/**
+ * A decoded frame on its way from one thread to another. Policies travel as text: to copy the objects takes the thread that gets them longer
+ * than to parse them, and most reports of policies that conform are known there by their text.
+ */
+export interface PackedFrame {
+  /** Without its policies. */
+  readonly decoded: DecodedAgentFrame;
+  readonly policies: readonly string[];
+  /** CPU time that it took to decode, in milliseconds. */
+  readonly cpuMs: number;
+}
+
+/** A decoded frame and the CPU time that it took, on whichever threads, in milliseconds. */
+export interface MeteredFrame {
+  readonly decoded: DecodedAgentFrame;
+  readonly cpuMs: number;
+}
+
+export const decodeMetered = (data: Uint8Array): MeteredFrame => {
+  const before = threadCpuMs();
+  const decoded = decodeAgentFrame(data);
+  return { decoded, cpuMs: threadCpuMs() - before };
+};
+
+export const packFrame = (data: Uint8Array): PackedFrame => {
+  const before = threadCpuMs();
+  const decoded = decodeAgentFrame(data);
+  if (!decoded.ok || decoded.frame.type !== 'report') return { decoded, policies: [], cpuMs: threadCpuMs() - before };
+  const policies = decoded.frame.policies.map((report) => JSON.stringify(report));
+  return { decoded: { ...decoded, frame: { ...decoded.frame, policies: [] } }, policies, cpuMs: threadCpuMs() - before };
+};
+
+/** UTF-16 code units that are parsed before others have their turn: a few milliseconds. */
+const SLICE = 256 * 1024;
+
+export const unpackFrame = async ({ decoded, policies, cpuMs }: PackedFrame): Promise<MeteredFrame> => {
+  if (!decoded.ok || decoded.frame.type !== 'report') return { decoded, cpuMs };
+  const reports: PolicyReport[] = [];
+  let [spentMs, before, parsed] = [cpuMs, threadCpuMs(), 0];
+  for (const text of policies) {
+    reports.push(parseJudgedReport(text));
+    parsed += text.length;
+    if (parsed < SLICE) continue;
+    spentMs += threadCpuMs() - before;
+    await setImmediate();
+    [before, parsed] = [threadCpuMs(), 0];
+  }
+  return { decoded: { ...decoded, frame: { ...decoded.frame, policies: reports } }, cpuMs: spentMs + threadCpuMs() - before };
+};
