@@ -49,6 +49,9 @@ const SEEN_MS = 120_000;
 /** Of what is under way beside the writes. */
 const CLOSE_MS = 2_000;
 
+/** Writes in a row without an answer, after which a hub gives up the lead until one of them is committed. */
+const MAX_UNANSWERED = 3;
+
 /** Of a hub that does not lead. */
 const NO_EPOCH = 0;
 
@@ -150,7 +153,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   const submit = (input: ChangeInput): Promise<void> =>
     queue.submit({ ...input, ...termOf(input), time: clock.now().toISOString() } as Change);
   const replicas: Replicas = shared
-    ? new SharedReplicas({ database, replica, replicaState, clock, random: options.random, logger })
+    ? new SharedReplicas({ ...options, replica, replicaState, canWrite: () => queue.unanswered < MAX_UNANSWERED })
     : ALONE;
 
   /** At the time of the clearing before: what was removed by then the others have read, if they are there. */
