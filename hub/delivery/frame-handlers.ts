@@ -106,7 +106,7 @@ export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promi
   state.commits.holds = revision;
   state.commits.anchor = revision;
   await deps.ledger.setAck(cluster, { revision, digest }, stream);
-  logger.info({ revision }, 'revision acked');
+  logger.debug({ revision }, 'revision acked');
   const expected = deps.targets.digestOf(cluster, revision);
   if (expected === undefined || expected === digest) return;
   logger.error({ revision }, 'digest of ack differs');

@@ -7,6 +7,7 @@ export * from './http-server.ts';
 export * from './memo.ts';
 export * from './pause-detector.ts';
 export * from './program/config.ts';
+export { openLogOutput } from './program/log-output.ts';
 export * from './program/logger.ts';
 export * from './program/shutdown.ts';
 export * from './program/watchdog.ts';
