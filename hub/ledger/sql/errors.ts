@@ -1,5 +1,5 @@
 import { messageOf } from '@fso/shared/runtime';
-import pg from 'pg';
+import { isAnswer } from './postgres/pool.ts';
 
 /**
  * Statements that fail the same way every time for their data, for constraints or for limits of the program: classes of SQLSTATE
@@ -31,7 +31,7 @@ export const isExhausted = (error: unknown): boolean => EXHAUSTED.has(codeOf(err
 
 /** Whether PostgreSQL has not answered a write, as at a time limit or on a connection that broke: it may not hear of this hub any more. */
 export const isUnanswered = (error: unknown): boolean =>
-  !(error instanceof pg.DatabaseError || error instanceof BatchTooLargeError || error instanceof CommittedError);
+  !(isAnswer(error) || error instanceof BatchTooLargeError || error instanceof CommittedError);
 
 /** What went wrong, for people: without statements, parameters or credentials. */
 export const describeDatabaseError = (error: unknown): string => {

@@ -5,6 +5,9 @@ import type { Schema } from '../schema.ts';
 /** A connection is replaced after so long, so that a pool follows a database that moved behind its name. */
 const LIFETIME_SECONDS = 300;
 
+/** Whether an error is what the server answered to a query. */
+export const isAnswer = (error: unknown): boolean => error instanceof pg.DatabaseError;
+
 /**
  * A connection of a pool, lent once. After a query that the server did not answer, as at its time limit, nobody knows what comes next on the
  * connection: all that follows fails with the same error, and the pool ends the connection instead of lending it again.
@@ -16,7 +19,7 @@ const lend = (client: pg.PoolClient): PostgresPoolClient => {
     try {
       return await client.query(text, [...values]);
     } catch (error) {
-      if (!(error instanceof pg.DatabaseError)) failure = error as Error;
+      if (!isAnswer(error)) failure = error as Error;
       throw error;
     }
   };
