@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { flushCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
-import { ConfigError, createLogger, formatSettings, shutdownSignal } from '@fso/shared/runtime';
+import { ConfigError, createLogger, formatSettings, openLogOutput, shutdownSignal } from '@fso/shared/runtime';
 import { ActiveSpans } from '@fso/shared/telemetry';
 import { AGENT_VERSION, startAgent } from './agent.ts';
 import { AGENT_SETTINGS, type AgentConfig, kubeconfigIn, loadAgentConfig } from './config.ts';
@@ -38,7 +38,9 @@ const run = async (): Promise<number> => {
 
 const runAgent = async (config: AgentConfig): Promise<void> => {
   const active = config.telemetry && new ActiveSpans();
-  const logger = createLogger({ name: 'fso-agent', level: config.logLevel, mixin: active?.fieldsFor }).child({ cluster: config.cluster });
+  const destination = openLogOutput();
+  const options = { name: 'fso-agent', level: config.logLevel, destination, mixin: active?.fieldsFor };
+  const logger = createLogger(options).child({ cluster: config.cluster });
   const tracing =
     config.telemetry &&
     active &&

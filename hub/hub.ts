@@ -6,6 +6,7 @@ import {
   createShutdown,
   type Environment,
   type Logger,
+  openLogOutput,
   PauseDetector,
   type Shutdown,
   settlesWithin,
@@ -210,7 +211,8 @@ const runUntilStopped = async (env: Environment, signal: AbortSignal): Promise<v
   const config = await loadHubConfig(env);
   startWatchdog();
   const active = config.telemetry && new ActiveSpans();
-  const logger = createLogger({ name: 'fso-hub', level: config.logLevel, mixin: active?.fieldsFor });
+  const destination = openLogOutput();
+  const logger = createLogger({ name: 'fso-hub', level: config.logLevel, destination, mixin: active?.fieldsFor });
   const tracing = config.telemetry && active && (await startTracing(config.telemetry, active, logger));
   const deps = { logger, version: manifest.version, random: Math.random, processMetrics: true, traces: tracing?.traces };
   try {

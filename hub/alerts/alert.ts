@@ -35,6 +35,12 @@ type Identified = Pick<StoredAlert, 'name' | 'severity' | 'labels'>;
 export const identityOf = ({ name, severity, labels: { cluster, policy, region, team } }: Identified): string =>
   [name, severity, cluster, policy, region, team].join('\n');
 
+/** Reads what {@link identityOf} has written, but region and team. */
+export const readIdentity = (identity: string): Pick<StoredAlert, 'name' | 'labels'> => {
+  const [name, , cluster, policy] = identity.split('\n');
+  return { name: name as AlertName, labels: { ...(cluster && { cluster }), ...(policy && { policy }) } };
+};
+
 /** 16 hexadecimal digits of the hash of name, severity and labels. */
 export const fingerprintOf = ({ name, severity, labels }: Identified): string =>
   sha256(canonicalJson({ name, severity, ...labels })).slice(0, 16);

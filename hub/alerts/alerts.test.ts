@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
@@ -20,8 +21,11 @@ const away: Issue = {
   isCurrent: true,
 };
 
+/** Of a hub: it looks at the fleet and at the ledger, and sends again. */
+const LOOPS = 3;
+
 /** Hubs one after the other on one ledger, with one receiver. */
-const open = async (route = '{receiver: hook, groupWait: 0s, groupInterval: 10s, repeatInterval: 1h}') => {
+const open = async (route = '{receiver: hook, groupWait: 0s, groupInterval: 10s, repeatInterval: 1h}', awayFor = '5s') => {
   const clock = new FakeClock();
   const ledger = createMemoryLedger({ clock });
   const folder = await openAlertsFolder();
@@ -32,7 +36,7 @@ receivers:
   - {name: hook, webhook: {url: "${server.url}", secretFile: ${secret}}}
   - {name: second, alertmanager: {url: "${server.url}/am"}}
 route: ${routeText}
-rules: {ClusterAway: {for: 5s}}
+rules: {ClusterAway: {for: ${awayFor}}}
 `;
   const config = alertsConfig(textOf(route));
   const path = await folder.write('alerts.yaml', textOf(route));
@@ -74,6 +78,13 @@ rules: {ClusterAway: {for: 5s}}
       },
     };
   };
+  /** Minutes in which the hub does all that it is to do. */
+  const pass = async (minutes: number): Promise<void> => {
+    for (let second = 0; second < minutes * 60; second += 1) {
+      await clock.advance(1_000);
+      while (clock.sleeping < LOOPS) await setImmediate();
+    }
+  };
   /** Time goes on until it is so. */
   const until = (look: () => boolean): Promise<void> =>
     expect
@@ -91,6 +102,7 @@ rules: {ClusterAway: {for: 5s}}
     reroute: (routeText: string) => folder.write('alerts.yaml', textOf(routeText)),
     registry,
     start,
+    pass,
     until,
     keys: () => server.received.map(({ headers }) => headers['idempotency-key']),
     statuses: () => server.received.map(({ body }) => (JSON.parse(body) as { status: string }).status),
@@ -312,6 +324,37 @@ describe('a hub that leads', () => {
     await clock.advance(45_000);
     expect(statuses()).toEqual(['firing']);
     await until(() => statuses().length === 2);
+    await end();
+  });
+
+  it('goes on counting how long a problem lasts where the hub before ended, without the time in which none looked', async () => {
+    await using opened = await open(undefined, '10m');
+    const { state, start, pass, clock } = opened;
+    state.issues = [away];
+    const fired: boolean[] = [];
+    for (let life = 0; life < 4; life += 1) {
+      const { alerts, end } = start();
+      await pass(4);
+      fired.push(alerts.counts().warning > 0);
+      await end();
+      clock.stall(20 * 60_000);
+    }
+    expect(fired).toEqual([false, false, true, true]);
+  });
+
+  it('counts from the beginning where no hub looked for more than an hour', async () => {
+    await using opened = await open(undefined, '10m');
+    const { state, start, pass, clock } = opened;
+    state.issues = [away];
+    const first = start();
+    await pass(9);
+    await first.end();
+    clock.stall(61 * 60_000);
+    const { alerts, end } = start();
+    await pass(9);
+    expect(alerts.counts().warning).toBe(0);
+    await pass(2);
+    expect(alerts.counts().warning).toBe(1);
     await end();
   });
 

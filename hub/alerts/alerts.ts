@@ -1,5 +1,5 @@
-import type { AlertCounts, AlertTestView, AlertView, NewAuditEntry, ReceiverView, SilenceRequest, SilenceView } from '@fso/shared/api';
-import { type Clock, createPauseMeter, type Logger, Wakeup } from '@fso/shared/runtime';
+import type { AlertCounts, AlertTestView, AlertView, ReceiverView, SilenceRequest, SilenceView } from '@fso/shared/api';
+import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
 import type { z } from 'zod';
 import type { Ledger } from '../ledger/index.ts';
 import { identityOf, pageOfAlert, type StoredAlert } from './alert.ts';
@@ -13,8 +13,9 @@ import { type AlertMetrics, Notifier, type Sending } from './notify/notifier.ts'
 import { ReceiverStatuses } from './notify/receiver-status.ts';
 import { Resender } from './notify/resender.ts';
 import { setUp, testReceiver } from './notify/setup.ts';
-import { planAlerts, postpone } from './plan-alerts.ts';
-import { Silences, type StoredSilence, viewOf } from './silences.ts';
+import { PendingAlerts } from './pending-alerts.ts';
+import { planAlerts } from './plan-alerts.ts';
+import { endEntry, Silences, type StoredSilence, viewOf } from './silences.ts';
 
 export interface AlertsDeps {
   readonly ledger: Pick<Ledger, 'records' | 'audit' | 'leads' | 'onLead' | 'subscribe' | 'health'>;
@@ -47,14 +48,6 @@ interface Told {
   readonly startsAt: number;
 }
 
-const endEntry = ({ id, matchers, reason }: StoredSilence): NewAuditEntry => ({
-  actor: { kind: 'hub', id: 'hub', roles: [] },
-  from: null,
-  action: 'alert.silence-end',
-  subject: id,
-  detail: { matchers, reason },
-});
-
 /**
  * Alerts: what lasts of what is wrong with the fleet. The hub that leads decides what fires, and tells receivers; every hub shows it, silences
  * and tests. All state is in the ledger.
@@ -69,9 +62,7 @@ export class Alerts {
   readonly #resender: Resender;
   readonly #ledgerWatch: LedgerWatch;
   readonly #wakeup = new Wakeup();
-  /** Since when problems last that do not fire yet, by identity. A hub that begins to lead begins to count. */
-  #pending: ReadonlyMap<string, number> = new Map();
-  readonly #newPauseMs: () => number;
+  readonly #pending: PendingAlerts;
   /** Alerts that are recorded may not be recorded for receivers yet: those come first, so that none of them ends untold. */
   #mustPass: boolean = true;
   #rewrittenAt = Number.NEGATIVE_INFINITY;
@@ -79,7 +70,7 @@ export class Alerts {
   constructor(deps: AlertsDeps) {
     this.#deps = deps;
     const { ledger, clock, pausedMs, logger, random, metrics, hubUrl } = deps;
-    this.#newPauseMs = createPauseMeter(pausedMs);
+    this.#pending = new PendingAlerts({ records: ledger.records, clock, pausedMs });
     const groups = new GroupStore(ledger.records);
     this.#groups = groups;
     this.#store = new AlertStore(ledger.records, () => groups.unsettled());
@@ -216,7 +207,7 @@ export class Alerts {
   async #look(signal: AbortSignal): Promise<number> {
     const { ledger, file, metrics } = this.#deps;
     if (!ledger.leads()) {
-      this.#pending = new Map();
+      this.#pending.stop();
       this.#mustPass = true;
       metrics.firing({ critical: 0, warning: 0, info: 0 });
       metrics.waiting(0);
@@ -236,14 +227,14 @@ export class Alerts {
     const { issues, file, metrics } = this.#deps;
     const { rules } = file.config;
     const firing = new Map(this.#firing().map((alert) => [identityOf(alert), alert]));
+    this.#pending.resume();
     const current = await issues(({ alert: name, severity, labels }) => {
       const identity = identityOf({ name, severity: rules(name).severity ?? severity, labels });
       return firing.has(identity) || this.#pending.has(identity);
     });
     const nowMs = this.#nowMs();
-    const pending = postpone(this.#pending, this.#newPauseMs());
-    const plan = planAlerts({ issues: current, firing, pending, rules, nowMs });
-    this.#pending = plan.pending;
+    const pending = this.#pending.list();
+    const plan = planAlerts({ issues: current, firing, pending, ledMs: this.#pending.ledMs, rules, nowMs });
     const elapsedMs = this.#deps.clock.monotonicMs();
     const isRewritten = elapsedMs - this.#rewrittenAt >= REWRITE_MS;
     if (isRewritten) this.#rewrittenAt = elapsedMs;
@@ -251,6 +242,7 @@ export class Alerts {
       this.#store.begin(plan.fired, nowMs),
       this.#store.change([...plan.resolved, ...(isRewritten ? plan.changed : [])], nowMs),
     ]);
+    await this.#pending.replace(plan.pending);
     metrics.firing(this.counts());
     return plan.nextMs;
   }

@@ -22,11 +22,12 @@ const ofCluster = (...issues: Issue[]): CurrentIssues => ({ hub: [], policies: [
 class Evaluation {
   firing: ReadonlyMap<string, StoredAlert> = new Map();
   pending: AlertsInput['pending'] = new Map();
+  ledMs = Number.POSITIVE_INFINITY;
   nowMs = 0;
 
   look(issues: CurrentIssues, after = 0, with_: AlertRules = rules) {
     this.nowMs += after;
-    const plan = planAlerts({ issues, firing: this.firing, pending: this.pending, rules: with_, nowMs: this.nowMs });
+    const plan = planAlerts({ issues, firing: this.firing, pending: this.pending, ledMs: this.ledMs, rules: with_, nowMs: this.nowMs });
     const firing = new Map(this.firing);
     for (const alert of plan.resolved) firing.delete(identityOf(alert));
     for (const alert of [...plan.fired, ...plan.changed]) firing.set(identityOf(alert), alert);
@@ -84,6 +85,21 @@ describe('alerts', () => {
     expect(evaluation.firing.size).toBe(2);
     expect(evaluation.look({ hub: [] }).resolved.map(({ name }) => name)).toEqual(['CommitRejected']);
     expect(evaluation.look(ofCluster()).resolved.map(({ name }) => name)).toEqual(['PolicyNotEnforced']);
+  });
+
+  it('count what a hub before has seen, and fire a minute after this one has begun at the earliest', () => {
+    const evaluation = new Evaluation();
+    evaluation.nowMs = 10 * FOR_MS;
+    const seen = new Map(
+      [issue(), issue({ labels: { cluster: 'us' } })].map(({ alert: name, ...rest }) => [identityOf({ name, ...rest }), 0]),
+    );
+    evaluation.pending = seen;
+    evaluation.ledMs = 0;
+    expect(evaluation.look({ hub: [] }).pending).toEqual(seen);
+    expect(evaluation.look({ ...ofCluster(), unknown: new Set(['eu']) }).pending).toEqual(new Map([...seen].slice(0, 1)));
+    expect(evaluation.look(ofCluster(issue()))).toMatchObject({ fired: [], nextMs: 10 * FOR_MS + 60_000 });
+    evaluation.ledMs = 60_000;
+    expect(evaluation.look(ofCluster(issue()), 60_000).fired).toHaveLength(1);
   });
 
   it('have the duration and the severity of the file', () => {

@@ -1,5 +1,5 @@
 import { ALERT_SEVERITIES, type AlertName, type AlertSeverity } from '@fso/shared/api';
-import { type AlertDraft, draftAlerts, fire, identityOf, type StoredAlert } from './alert.ts';
+import { type AlertDraft, draftAlerts, fire, identityOf, readIdentity, type StoredAlert } from './alert.ts';
 import type { CurrentIssues } from './issue.ts';
 
 /** How long a problem must last, and how severe it is. */
@@ -21,6 +21,8 @@ export interface AlertsInput {
   readonly firing: ReadonlyMap<string, StoredAlert>;
   /** Since when problems last that do not fire yet: ms since 1970, by identity. */
   readonly pending: ReadonlyMap<string, number>;
+  /** For how many milliseconds this hub has led. It may have begun with what another one has seen. */
+  readonly ledMs: number;
   readonly rules: AlertRules;
   readonly nowMs: number;
 }
@@ -59,16 +61,20 @@ const REPORTED: ReadonlySet<AlertName> = new Set([
   'MoreAlerts',
 ]);
 
-/** Whether it is known now what the alert of a cluster is about. */
-const isClusterJudged = ({ clusters, unknown, notObserved }: CurrentIssues, name: AlertName, cluster: string): boolean =>
-  clusters !== undefined && unknown?.has(cluster) !== true && !(notObserved?.has(cluster) === true && REPORTED.has(name));
-
-/** Whether it is known now what the alert is about. */
-const isJudged = (issues: CurrentIssues, { name, labels }: StoredAlert): boolean => {
-  const { audit, policies } = issues;
-  if (labels.cluster !== undefined) return isClusterJudged(issues, name, labels.cluster);
+/** Whether it is known what is wrong there, if only by what was reported before. */
+const isKnown = (
+  { audit, policies, clusters, unknown }: CurrentIssues,
+  { name, labels }: Pick<StoredAlert, 'name' | 'labels'>,
+): boolean => {
+  if (labels.cluster !== undefined) return clusters !== undefined && unknown?.has(labels.cluster) !== true;
   if (name === 'AuditLogInvalid') return audit !== undefined;
   return labels.policy === undefined || policies !== undefined;
+};
+
+/** Whether it is known now what the alert is about. */
+const isJudged = (issues: CurrentIssues, alert: StoredAlert): boolean => {
+  const isReportedBefore = issues.notObserved?.has(alert.labels.cluster ?? '') === true && REPORTED.has(alert.name);
+  return isKnown(issues, alert) && !isReportedBefore;
 };
 
 const withRules = (drafts: Iterable<AlertDraft>, rules: AlertRules): Map<string, AlertDraft> => {
@@ -103,8 +109,16 @@ interface Due {
   readonly since: number;
 }
 
+/** After a hub has begun to lead agents are on their way back: what another one has seen does not fire sooner. */
+const RETURN_MS = 60_000;
+
+/** Problems that wait and of which nothing is known now, as before the hub has read the repository. */
+const unknownOf = (drafts: ReadonlyMap<string, AlertDraft>, { issues, pending }: AlertsInput): Map<string, number> =>
+  new Map([...pending].filter(([identity]) => !(drafts.has(identity) || isKnown(issues, readIdentity(identity)))));
+
 /** Splits problems that do not fire yet into those that do from now on, and those that have to last longer. */
-const dueOf = (drafts: ReadonlyMap<string, AlertDraft>, { issues, firing, pending, rules, nowMs }: AlertsInput) => {
+const dueOf = (drafts: ReadonlyMap<string, AlertDraft>, input: AlertsInput) => {
+  const { issues, firing, pending, ledMs, rules, nowMs } = input;
   const outdated = outdatedPlaces(drafts, firing);
   const goesOn = (draft: AlertDraft): boolean => outdated.has(placeOf(draft));
   // What a cluster said before it went away, or says without knowing, begins nothing.
@@ -112,14 +126,15 @@ const dueOf = (drafts: ReadonlyMap<string, AlertDraft>, { issues, firing, pendin
   const waits = (draft: AlertDraft): boolean => pending.has(draft.identity) && isObserved(draft);
   const mayBegin = (draft: AlertDraft): boolean => draft.isCurrent || waits(draft) || goesOn(draft);
   const due: Due[] = [];
-  const waiting = new Map<string, number>();
+  const waiting = unknownOf(drafts, input);
   let nextMs = Number.POSITIVE_INFINITY;
   for (const draft of drafts.values()) {
     const { identity, name } = draft;
     if (firing.has(identity) || !mayBegin(draft)) continue;
     // A clock that was set back makes nothing wait for longer.
     const since = Math.min(pending.get(identity) ?? nowMs, nowMs);
-    const at = goesOn(draft) ? nowMs : since + rules(name).forMs;
+    const { forMs } = rules(name);
+    const at = goesOn(draft) ? nowMs : Math.max(since + forMs, nowMs - ledMs + Math.min(forMs, RETURN_MS));
     if (at <= nowMs) due.push({ draft, since });
     else {
       waiting.set(identity, since);

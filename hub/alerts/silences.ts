@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { SilenceRequest, SilenceView } from '@fso/shared/api';
+import type { NewAuditEntry, SilenceRequest, SilenceView } from '@fso/shared/api';
 import { type Clock, messageOf, weakMemo } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { KeyedStore } from '../ledger/index.ts';
@@ -40,6 +40,15 @@ const matchersOf = weakMemo(({ matchers }: StoredSilence): readonly Matcher[] | 
   } catch {
     return undefined;
   }
+});
+
+/** The entry of the audit log for a silence that ended by itself. */
+export const endEntry = ({ id, matchers, reason }: StoredSilence): NewAuditEntry => ({
+  actor: { kind: 'hub', id: 'hub', roles: [] },
+  from: null,
+  action: 'alert.silence-end',
+  subject: id,
+  detail: { matchers, reason },
 });
 
 /** Why a silence was not made; for people. */

@@ -104,7 +104,7 @@ const askForAll = ({ state, send }: FrameContext): void => {
 
 /** Takes an answer to an offer: the agent enforces the revision. @throws StreamReplacedError and whatever the ledger throws */
 export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promise<void> => {
-  const { cluster, stream, state, budget, deps } = context;
+  const { cluster, stream, state, budget, deps, logger } = context;
   const { revision, digest } = frame;
   if (!isKnown(revision, context)) return;
   if (state.commits.offered.has(revision)) budget.vouch(revision);
@@ -112,7 +112,7 @@ export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promi
   state.commits.holds = revision;
   state.commits.anchor = revision;
   await deps.ledger.setAck(cluster, { revision, digest }, stream);
-  logLimited(context, 'info', { revision }, 'revision acked');
+  logger.debug({ revision }, 'revision acked');
   const expected = deps.targets.digestOf(cluster, revision);
   if (expected === undefined || expected === digest) return;
   logLimited(context, 'error', { revision }, 'digest of ack differs');

@@ -462,7 +462,7 @@ export class Session {
     this.#deps.metrics.offered();
     this.#deps.traces?.sent(this.cluster, revision, objects);
     this.#deps.ledger.setOffered(this.cluster, revision, this.stream).catch((err: unknown) => this.#noteWriteFailure(err));
-    this.#logger.info({ revision, objects }, 'revision offered');
+    this.#logger.debug({ revision, objects }, 'revision offered');
   }
 
   #send(frame: HubFrame): void {

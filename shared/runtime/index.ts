@@ -8,6 +8,7 @@ export * from './memo.ts';
 export * from './own.ts';
 export * from './pause-detector.ts';
 export * from './program/config.ts';
+export { openLogOutput } from './program/log-output.ts';
 export * from './program/logger.ts';
 export * from './program/shutdown.ts';
 export * from './program/watchdog.ts';

@@ -3,8 +3,10 @@ import { type AddressInfo, createServer, type Socket, connect as tcpConnect } fr
 /** A network between a program and a server that can stop to carry anything, without an end that either of them could see. */
 export interface TcpProxy {
   readonly port: number;
-  /** From now on nothing passes, nor do connections end. */
-  cut(): void;
+  /** From now on nothing passes, nor do connections end. @param spared port by which the server knows a connection that goes on */
+  cut(spared?: number): void;
+  /** From now on nothing passes on the connections that there are, nor do they end; new ones pass. */
+  freeze(): void;
   /** What waited passes, and everything after it. */
   mend(): void;
   /** Ends all connections; new ones pass. */
@@ -18,48 +20,65 @@ interface Endpoint {
   readonly port: number;
 }
 
+interface Connection {
+  readonly client: Socket;
+  readonly upstream: Socket;
+}
+
 /** @param address that it listens on */
 export const startTcpProxy = async (target: Endpoint, address = '127.0.0.1'): Promise<TcpProxy> => {
-  const sockets = new Set<Socket>();
+  const connections = new Set<Connection>();
+  const held = new Set<Socket>();
   let isCut = false;
+  const hold = ({ client, upstream }: Connection): void => {
+    for (const socket of [client, upstream]) held.add(socket.pause());
+  };
   const join = (from: Socket, to: Socket): void => {
-    sockets.add(from);
     from.on('data', (data) => {
       if (!to.write(data)) from.pause();
     });
     to.on('drain', () => {
-      if (!isCut) from.resume();
+      if (!held.has(from)) from.resume();
     });
     // The end of one is not told to the other while the network is cut.
     from.on('close', () => {
-      sockets.delete(from);
-      if (!isCut) to.destroy();
+      if (!held.has(from)) to.destroy();
     });
     from.on('error', () => from.destroy());
-    if (isCut) from.pause();
   };
   const server = createServer((client) => {
-    const upstream = tcpConnect(target.port, target.host);
-    join(client, upstream);
-    join(upstream, client);
+    const connection: Connection = { client, upstream: tcpConnect(target.port, target.host) };
+    connections.add(connection);
+    join(client, connection.upstream);
+    join(connection.upstream, client);
+    for (const socket of [client, connection.upstream])
+      socket.once('close', () => {
+        if (client.destroyed && connection.upstream.destroyed) connections.delete(connection);
+      });
+    if (isCut) hold(connection);
   });
+  const destroyAll = (): void => {
+    for (const { client, upstream } of connections) for (const socket of [client, upstream]) socket.destroy();
+  };
   await new Promise<void>((resolve) => server.listen(0, address, resolve));
   return {
     port: (server.address() as AddressInfo).port,
-    cut: () => {
+    cut: (spared) => {
       isCut = true;
-      for (const socket of sockets) socket.pause();
+      for (const connection of connections) if (connection.upstream.localPort !== spared) hold(connection);
+    },
+    freeze: () => {
+      for (const connection of connections) hold(connection);
     },
     mend: () => {
       isCut = false;
-      for (const socket of sockets) socket.resume();
+      for (const socket of held) socket.resume();
+      held.clear();
     },
-    drop: () => {
-      for (const socket of sockets) socket.destroy();
-    },
+    drop: destroyAll,
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
-      for (const socket of sockets) socket.destroy();
+      destroyAll();
       await closed;
     },
   };

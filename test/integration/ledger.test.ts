@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backupLedger } from '../../hub/ledger/backup/backup.ts';
 import { restoreLedger } from '../../hub/ledger/backup/restore.ts';
 import { openDatabase, openReader } from '../../hub/ledger/sql/database.ts';
-import { clearCheckpoints, forgetReplicas } from '../../hub/ledger/sql/history.ts';
+import { advanceRetention, clearCheckpoints, clearHistory, forgetReplicas } from '../../hub/ledger/sql/history.ts';
+import { HistoryKeeper } from '../../hub/ledger/sql/history-keeper.ts';
 import { migrate } from '../../hub/ledger/sql/migrate.ts';
 import { openLedger } from '../../hub/ledger/sql/open-ledger.ts';
 import type { Schema } from '../../hub/ledger/sql/schema.ts';
@@ -142,6 +143,24 @@ describe('a database with other writers', () => {
     const left = await database.db.selectFrom('replicas').select('id').orderBy('id').execute();
     expect(left.map(({ id }) => id)).toEqual(['away 2', 'away 20']);
     await database.close();
+  });
+
+  it('the history ages by the clock of the server where that of a hub is ahead', async () => {
+    const url = await server.createDatabase();
+    const ledger = await open(url);
+    for (let seq = 1; seq <= 3; seq += 1)
+      await ledger.applyReport('eu', report(seq, { policies: [policy(`p${seq}`)], events: [event(`E${seq}`)] }));
+    const database = await openDatabase({ url });
+    const { rows } = await sql<{ ahead: Date }>`select now() + interval '400 days' as ahead`.execute(database.db);
+    const ahead = rows[0]?.ahead ?? new Date(0);
+    const time = await advanceRetention(database, ahead);
+    expect(ahead.getTime() - time.getTime()).toBeGreaterThan(399 * 86_400_000);
+    const signal = new AbortController().signal;
+    expect(await clearHistory(database.db, HISTORY, time, signal)).toEqual({ deleted: 0, left: 0 });
+    expect(await clearHistory(database.db, HISTORY, new Date(ahead.getTime() + 86_400_000), signal)).toEqual({ deleted: 1, left: 2 });
+    expect(await new HistoryKeeper({ ...database, logger, signal }).clear(ahead.toISOString())).toBe(1);
+    await database.close();
+    await ledger.close();
   });
 
   it('a batch that is too large for one transaction is written in parts', async () => {

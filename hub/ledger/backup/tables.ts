@@ -1,8 +1,12 @@
 import { type Kysely, sql } from 'kysely';
 import { SESSION_KIND } from '../keyed-store.ts';
+import { RETENTION } from '../sql/history.ts';
 import type { Schema } from '../sql/schema.ts';
 
-/** Tables of a backup, in the order in which they can be filled, with their keys. Replicas are of the moment and stay out, and so are sessions. */
+/**
+ * Tables of a backup, in the order in which they can be filled, with their keys. Replicas are of the moment and stay out, and so are sessions
+ * and the time by which the history ages.
+ */
 export const TABLES = [
   { name: 'state', key: ['name'] },
   { name: 'clusters', key: ['name'] },
@@ -21,7 +25,8 @@ export type Row = Readonly<Record<string, unknown>>;
 const PAGE = 1_000;
 
 /** Rows of a table that a backup has. */
-const isKept = (name: string) => (name === 'records' ? sql`kind <> ${SESSION_KIND}` : sql`true`);
+const isKept = (name: string) =>
+  name === 'records' ? sql`kind <> ${SESSION_KIND} and (kind, name) <> (${RETENTION.kind}, ${RETENTION.name})` : sql`true`;
 
 /** All rows of a table that a backup has, in the order of its key, a page at a time. */
 export async function* readTable(db: Kysely<Schema>, { name, key }: (typeof TABLES)[number]): AsyncGenerator<Row> {

@@ -1,18 +1,25 @@
 import { Socket } from 'node:net';
 import { settlesWithin } from '@fso/shared/runtime';
-import { type CompiledQuery, Kysely, PostgresDialect, type Transaction } from 'kysely';
+import type { CompiledQuery, Kysely, Transaction } from 'kysely';
 import pg from 'pg';
+import { openPool } from './postgres/pool.ts';
 import type { Database, DatabaseReader, RowsOf, Schema } from './schema.ts';
 import { openEmbedded, openEmbeddedReader } from './sqlite/open-embedded.ts';
 
 export type { Database, DatabaseReader } from './schema.ts';
 
-export type DatabaseConfig = { readonly url: string } | { readonly folder: string };
+/** For how long a server is waited for, in milliseconds. */
+export interface DatabaseTimeouts {
+  /** For a connection, and for the answer to a statement after the time that the statement may take. */
+  readonly connectMs: number;
+  /** A statement of the ledger takes milliseconds; one that takes this long is on a database that is not well. */
+  readonly statementMs: number;
+}
 
+export type DatabaseConfig = { readonly url: string; readonly timeouts?: DatabaseTimeouts } | { readonly folder: string };
+
+const TIMEOUTS: DatabaseTimeouts = { connectMs: 5_000, statementMs: 30_000 };
 const INT8_OID = 20;
-const CONNECT_MS = 5_000;
-/** A statement of the ledger takes milliseconds; one that takes this long is on a database that is not well. */
-const STATEMENT_MS = 30_000;
 /** The batch under way, and beside it what the leader tidies up; nothing that the API asks for. */
 const WRITE_CONNECTIONS = 3;
 const READ_CONNECTIONS = 4;
@@ -30,13 +37,13 @@ const SIGN_OF_LIFE_MS = 3_000;
 const parser = (oid: number, format?: 'text' | 'binary'): ReturnType<typeof pg.types.getTypeParser> =>
   oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format as 'text');
 
-const clientConfig = (url: string, statementMs = STATEMENT_MS): pg.ClientConfig => ({
+const clientConfig = (url: string, { connectMs, statementMs }: DatabaseTimeouts): pg.ClientConfig => ({
   connectionString: url,
   application_name: 'fso-hub',
-  connectionTimeoutMillis: CONNECT_MS,
+  connectionTimeoutMillis: connectMs,
   statement_timeout: statementMs,
-  query_timeout: statementMs + CONNECT_MS,
-  idle_in_transaction_session_timeout: STATEMENT_MS,
+  query_timeout: statementMs + connectMs,
+  idle_in_transaction_session_timeout: TIMEOUTS.statementMs,
   keepAlive: true,
   types: { getTypeParser: parser as typeof pg.types.getTypeParser },
 });
@@ -46,13 +53,6 @@ const nameOf = (url: string): string => {
   const parsed = URL.parse(url);
   return parsed === null ? 'PostgreSQL' : `postgresql://${parsed.host}${parsed.pathname}`;
 };
-
-/** To wait for a client that others use is no failure of the database; to wait for a connection is. */
-class Client extends pg.Client {
-  constructor(config?: pg.ClientConfig) {
-    super({ ...config, connectionTimeoutMillis: CONNECT_MS });
-  }
-}
 
 /** The sockets of connections, so that they can be ended whatever hangs on them. */
 class Sockets {
@@ -78,21 +78,10 @@ class Sockets {
   }
 }
 
-const openPool = (config: pg.PoolConfig): Kysely<Schema> => {
-  const pool = new pg.Pool({ ...config, connectionTimeoutMillis: 0, Client });
-  // A connection that breaks is no failure by itself: the query on it fails, and the next one opens another. Both events: the pool listens
-  // to idle connections only, and an error without a listener ends the process.
-  pool.on('error', () => undefined);
-  pool.on('connect', (client) => {
-    client.on('error', () => undefined);
-  });
-  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
-};
-
 /** On one connection of its own, without a bound on how long a statement takes. */
 const withConnection = async <T>(url: string, options: string, work: (db: Kysely<Schema>) => Promise<T>): Promise<T> => {
-  const { query_timeout: _, ...config } = clientConfig(url, 0);
-  const db = openPool({ ...config, max: 1, options });
+  const { query_timeout: _, ...config } = clientConfig(url, { ...TIMEOUTS, statementMs: 0 });
+  const db = openPool({ ...config, max: 1, options }, TIMEOUTS.connectMs);
   try {
     return await work(db);
   } finally {
@@ -116,12 +105,17 @@ const runInTurn: Database['runAll'] = async <const Q extends readonly CompiledQu
 };
 
 /** TLS and all else is said by the parameters of the URL (https://node-postgres.com/features/connecting#connection-uri). */
-const openPostgres = (url: string): Database => {
+const openPostgres = (url: string, timeouts: DatabaseTimeouts): Database => {
   const sockets = new Sockets();
-  const configOf = (statementMs?: number): pg.ClientConfig => ({ ...clientConfig(url, statementMs), stream: sockets.create });
-  const db = openPool({ ...configOf(), max: WRITE_CONNECTIONS });
-  const reads = openPool({ ...configOf(), max: READ_CONNECTIONS });
-  const searches = openPool({ ...configOf(SEARCH_STATEMENT_MS), max: SEARCH_CONNECTIONS });
+  const configOf = (statementMs: number): pg.ClientConfig => ({
+    ...clientConfig(url, { ...timeouts, statementMs }),
+    stream: sockets.create,
+  });
+  const pool = (max: number, statementMs = timeouts.statementMs): Kysely<Schema> =>
+    openPool({ ...configOf(statementMs), max }, timeouts.connectMs);
+  const db = pool(WRITE_CONNECTIONS);
+  const reads = pool(READ_CONNECTIONS);
+  const searches = pool(SEARCH_CONNECTIONS, SEARCH_STATEMENT_MS);
   return {
     ...openPostgresReader(url),
     db,
@@ -138,7 +132,7 @@ const openPostgres = (url: string): Database => {
     },
     cut: sockets.cut,
     close: async () => {
-      const closed = Promise.all([db, reads, searches].map((pool) => pool.destroy()));
+      const closed = Promise.all([db, reads, searches].map((each) => each.destroy()));
       if (!(await settlesWithin(closed, CLOSE_MS))) sockets.cut();
       await closed;
     },
@@ -147,7 +141,7 @@ const openPostgres = (url: string): Database => {
 
 /** @throws LedgerError when another hub has the folder, or its database cannot be used */
 export const openDatabase = async (config: DatabaseConfig): Promise<Database> =>
-  'url' in config ? openPostgres(config.url) : openEmbedded(config.folder);
+  'url' in config ? openPostgres(config.url, config.timeouts ?? TIMEOUTS) : openEmbedded(config.folder);
 
 /**
  * Beside hubs that run, or without one; changes nothing.

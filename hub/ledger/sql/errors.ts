@@ -1,4 +1,5 @@
 import { messageOf } from '@fso/shared/runtime';
+import { isAnswer } from './postgres/pool.ts';
 
 /**
  * Statements that fail the same way every time for their data, for constraints or for limits of the program: classes of SQLSTATE
@@ -27,6 +28,10 @@ export const isPermanent = (error: unknown): boolean => {
 
 /** Whether the database gave a transaction up for what it took. */
 export const isExhausted = (error: unknown): boolean => EXHAUSTED.has(codeOf(error) ?? '');
+
+/** Whether PostgreSQL has not answered a write, as at a time limit or on a connection that broke: it may not hear of this hub any more. */
+export const isUnanswered = (error: unknown): boolean =>
+  !(isAnswer(error) || error instanceof BatchTooLargeError || error instanceof CommittedError);
 
 /** What went wrong, for people: without statements, parameters or credentials. */
 export const describeDatabaseError = (error: unknown): string => {

@@ -5,6 +5,7 @@ import { compactHistory } from '../cluster-history.ts';
 import type { HistoryChange } from '../types.ts';
 import { clusterNames, ROW_BYTES } from './cluster-history.ts';
 import type { Database } from './database.ts';
+import { CLEARED_SHARE } from './history.ts';
 import type { Schema } from './schema.ts';
 import { lockWrites } from './write-lock.ts';
 
@@ -76,6 +77,18 @@ const compactSome = async (
   return true;
 };
 
+/** The row up to which one clearing puts rows of a cluster together for their age. */
+const findShare = async (db: Kysely<Schema>, cluster: string): Promise<number> => {
+  const rows = db.selectFrom('cluster_history').where('cluster', '=', cluster);
+  const { count } = await rows.select((eb) => eb.fn.countAll<number>().as('count')).executeTakeFirstOrThrow();
+  const last = rows
+    .select('id')
+    .orderBy('id')
+    .offset(Math.ceil(Number(count) * CLEARED_SHARE))
+    .limit(1);
+  return (await last.executeTakeFirst())?.id ?? Number.POSITIVE_INFINITY;
+};
+
 /** Whether more than the oldest row, in which others may be put together already, is older than a time. */
 const isOld = async (db: Kysely<Schema>, cluster: string, oldest: string): Promise<boolean> => {
   const rows = db.selectFrom('cluster_history').select('time').where('cluster', '=', cluster);
@@ -124,15 +137,24 @@ export class HistoryKeeper {
     }
   }
 
-  /** What is older than a time, of all clusters; once a day also what is too much, whichever hub wrote it. Called once an hour. */
-  async clear(oldest: string): Promise<void> {
+  /**
+   * What is older than a time, of all clusters, a share at a time; once a day also what is too much, whichever hub wrote it. Called once an
+   * hour.
+   *
+   * @returns clusters of which more is as old
+   */
+  async clear(oldest: string): Promise<number> {
     const { db, signal } = this.#deps;
     const isDaily = this.#cleared % HOURS === 0;
     this.#cleared += 1;
+    let left = 0;
     for await (const cluster of clusterNames(db)) {
-      if (signal.aborted) return;
-      if ((await isOld(db, cluster, oldest)) || (isDaily && (await isLong(db, cluster)))) await this.#compact(cluster, oldest);
+      if (signal.aborted) break;
+      const isDue = await isOld(db, cluster, oldest);
+      if (isDue || (isDaily && (await isLong(db, cluster)))) await this.#compact(cluster, oldest);
+      if (isDue && (await isOld(db, cluster, oldest))) left += 1;
     }
+    return left;
   }
 
   /** Resolves when nothing is under way. */
@@ -140,12 +162,13 @@ export class HistoryKeeper {
     return this.#running;
   }
 
-  async #compact(cluster: string, oldest = ''): Promise<void> {
-    const { logger, signal } = this.#deps;
+  async #compact(cluster: string, oldest?: string): Promise<void> {
+    const { db, logger, signal } = this.#deps;
     try {
       if (signal.aborted) return;
-      const excess = await findExcess(this.#deps.db, cluster);
-      const isDue = ({ id, time }: RowSize): boolean => id <= excess || time < oldest;
+      const excess = await findExcess(db, cluster);
+      const share = oldest === undefined ? 0 : await findShare(db, cluster);
+      const isDue = ({ id, time }: RowSize): boolean => id <= excess || (oldest !== undefined && time < oldest && id <= share);
       while (!signal.aborted && (await compactSome(this.#deps, cluster, isDue))) await setImmediate();
     } catch (error) {
       // The others must not wait for one whose history cannot be put together.

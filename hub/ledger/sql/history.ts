@@ -64,6 +64,44 @@ export const clearRecords = async ({ db, shared }: Pick<Database, 'db' | 'shared
   });
 };
 
+/** The record of the time that {@link advanceRetention} gave last. */
+export const RETENTION = { kind: 'ledger', name: 'retention' };
+
+/** When something was last added to the history, in milliseconds since 1970. */
+const readNewest = async (db: Kysely<Schema>): Promise<number | undefined> => {
+  const event = await db.selectFrom('events').select('received as time').orderBy('id', 'desc').limit(1).executeTakeFirst();
+  const change = await db.selectFrom('cluster_history').select('time').orderBy('id', 'desc').limit(1).executeTakeFirst();
+  const times = [event, change].flatMap((row) => (row === undefined ? [] : [Date.parse(row.time)]));
+  return times.length === 0 ? undefined : Math.max(...times);
+};
+
+const readRetention = async (db: Kysely<Schema>): Promise<number | undefined> => {
+  const { kind, name } = RETENTION;
+  const row = await db.selectFrom('records').select('value_json').where('kind', '=', kind).where('name', '=', name).executeTakeFirst();
+  return row?.value_json == null ? readNewest(db) : Date.parse(JSON.parse(row.value_json) as string);
+};
+
+/**
+ * The time by which the age of the history is judged, moved on. It is that of the clock, and of a server also that of its own, but at most a
+ * day after the one before: a clock that is wrong for an hour, as after a machine was resumed, takes a day of the history instead of all. A hub
+ * that was off for a month catches up a day at a time.
+ */
+export const advanceRetention = ({ db, shared }: Pick<Database, 'db' | 'shared'>, now: Date): Promise<Date> =>
+  db.transaction().execute(async (trx) => {
+    if (shared) await lockWrites(trx);
+    const before = await readRetention(trx);
+    const server = shared ? (await sql<{ now: Date }>`select now()`.execute(trx)).rows[0]?.now : undefined;
+    const known = [now.getTime(), server?.getTime() ?? Number.NaN, (before ?? Number.NaN) + DAY_MS];
+    const time = new Date(Math.min(...known.filter((ms) => !Number.isNaN(ms))));
+    const row = { value_json: JSON.stringify(time), version: await nextVersion(trx, now.toISOString()) };
+    await trx
+      .insertInto('records')
+      .values({ ...RETENTION, ...row })
+      .onConflict((conflict) => conflict.columns(['kind', 'name']).doUpdateSet(row))
+      .execute();
+    return time;
+  });
+
 /** Forgets the hubs before this one, and their connections, where one hub is alone on its database. */
 export const forgetFormer = async (db: Kysely<Schema>): Promise<void> => {
   await db.transaction().execute(async (trx) => {
@@ -84,25 +122,24 @@ const deleteAll = async (next: () => Promise<bigint>, signal: AbortSignal): Prom
   return deleted;
 };
 
-/** The first and the last id. @returns undefined: there are no events */
-const readIds = async (db: Kysely<Schema>): Promise<{ readonly first: number; readonly last: number } | undefined> => {
+/** The ids of all events, some at a time: each statement counts so many. */
+async function* eachRange(db: Kysely<Schema>, atLeast: number, signal: AbortSignal): AsyncGenerator<{ from: number; to: number }> {
   const ids = db.selectFrom('events').select('id').limit(1);
   const first = await ids.orderBy('id').executeTakeFirst();
   const last = await ids.orderBy('id', 'desc').executeTakeFirst();
-  return first === undefined || last === undefined ? undefined : { first: first.id, last: last.id };
-};
+  if (first === undefined || last === undefined || last.id - first.id < atLeast) return;
+  for (let from = first.id; from <= last.id && !signal.aborted; from += COUNTED) yield { from, to: from + COUNTED };
+}
 
 /** @returns nothing where there cannot be more than `events` */
 const countByCluster = async (db: Kysely<Schema>, events: number, signal: AbortSignal): Promise<Map<string | null, number>> => {
   const counts = new Map<string | null, number>();
-  const ids = await readIds(db);
-  if (ids === undefined || ids.last - ids.first < events) return counts;
-  for (let from = ids.first; from <= ids.last && !signal.aborted; from += COUNTED) {
+  for await (const { from, to } of eachRange(db, events, signal)) {
     const rows = await db
       .selectFrom('events')
       .select((eb) => ['cluster', eb.fn.countAll<number>().as('count')])
       .where('id', '>=', from)
-      .where('id', '<', from + COUNTED)
+      .where('id', '<', to)
       .groupBy('cluster')
       .execute();
     for (const { cluster, count } of rows) counts.set(cluster, (counts.get(cluster) ?? 0) + Number(count));
@@ -136,13 +173,52 @@ const clearExcess = async (db: Kysely<Schema>, events: number, signal: AbortSign
 /** What is older than this is not kept. */
 export const oldestOf = ({ days }: HistoryLimits, now: Date): string => new Date(now.getTime() - days * DAY_MS).toISOString();
 
-/** Deletes events that are older, or more, than are kept. The audit log is never cleared. @returns how many went */
-export const clearHistory = async (db: Kysely<Schema>, limits: HistoryLimits, now: Date, signal: AbortSignal): Promise<number> => {
-  const old = sql<boolean>`received < ${oldestOf(limits, now)}`;
-  const deleteOld = async (): Promise<bigint> => {
-    const some = db.selectFrom('events').select('id').where(old).orderBy('received').limit(ROWS);
-    return (await db.deleteFrom('events').where('id', 'in', some).executeTakeFirstOrThrow()).numDeletedRows;
+/** Share of the history that one clearing deletes for its age: should that be a mistake, people read the warning before all is gone. */
+export const CLEARED_SHARE = 0.2;
+
+/** What a clearing came to. */
+export interface Cleared {
+  readonly deleted: number;
+  /** Older than is kept, and left to the next clearings. */
+  readonly left: number;
+}
+
+/** Counts all events, and those received before a time. */
+const countOld = async (db: Kysely<Schema>, oldest: string, signal: AbortSignal): Promise<{ all: number; old: number }> => {
+  const counted = { all: 0, old: 0 };
+  for await (const { from, to } of eachRange(db, 0, signal)) {
+    const row = await db
+      .selectFrom('events')
+      .select((eb) => [eb.fn.countAll<number>().as('count'), sql<number>`count(case when received < ${oldest} then 1 end)`.as('old')])
+      .where('id', '>=', from)
+      .where('id', '<', to)
+      .executeTakeFirstOrThrow();
+    counted.all += Number(row.count);
+    counted.old += Number(row.old);
+  }
+  return counted;
+};
+
+/** Deletes what was received before a time, the oldest first, as much of it as one clearing may. */
+const clearOld = async (db: Kysely<Schema>, oldest: string, signal: AbortSignal): Promise<Cleared> => {
+  const old = db.selectFrom('events').select('id').where('received', '<', oldest).orderBy('received');
+  if ((await old.limit(1).execute()).length === 0) return { deleted: 0, left: 0 };
+  const counted = await countOld(db, oldest, signal);
+  let room = Math.ceil(counted.all * CLEARED_SHARE);
+  const deleteSome = async (): Promise<bigint> => {
+    const { numDeletedRows } = await db
+      .deleteFrom('events')
+      .where('id', 'in', old.limit(Math.min(ROWS, room)))
+      .executeTakeFirstOrThrow();
+    room -= Number(numDeletedRows);
+    return numDeletedRows;
   };
-  const cleared = await deleteAll(deleteOld, signal);
-  return cleared + (await clearExcess(db, limits.events, signal));
+  const deleted = await deleteAll(deleteSome, signal);
+  return { deleted, left: Math.max(0, counted.old - deleted) };
+};
+
+/** Deletes events that are older, or more, than are kept. The audit log is never cleared. @param now see {@link advanceRetention} */
+export const clearHistory = async (db: Kysely<Schema>, limits: HistoryLimits, now: Date, signal: AbortSignal): Promise<Cleared> => {
+  const { deleted, left } = await clearOld(db, oldestOf(limits, now), signal);
+  return { deleted: deleted + (await clearExcess(db, limits.events, signal)), left };
 };

@@ -235,8 +235,10 @@ it('of the history of a cluster that is old what still stood is kept', async () 
   }
   expect(await rowsOf(database)).toBe(6);
   const keeper = new HistoryKeeper({ ...database, logger, signal: new AbortController().signal });
+  const clear = () => keeper.clear(new Date(Date.parse(times[2] as string) + 1).toISOString());
+  while ((await clear()) > 0);
   for (const _again of [1, 2]) {
-    await keeper.clear(new Date(Date.parse(times[2] as string) + 1).toISOString());
+    await clear();
     expect(await rowsOf(database)).toBe(2);
   }
   const phasesThen = (await Promise.all(times.map(stateAt))).map(([, , phase]) => phase);

@@ -14,7 +14,16 @@ import { WriteQueue, type WriteQueueOptions } from './batch/write-queue.ts';
 import { listHistory, mendHistory, readPolicyState } from './cluster-history.ts';
 import type { Database } from './database.ts';
 import { BatchTooLargeError, CommittedError, describeDatabaseError, isExhausted } from './errors.ts';
-import { clearCheckpoints, clearHistory, clearRecords, forgetFormer, forgetReplicas, type HistoryLimits, oldestOf } from './history.ts';
+import {
+  advanceRetention,
+  clearCheckpoints,
+  clearHistory,
+  clearRecords,
+  forgetFormer,
+  forgetReplicas,
+  type HistoryLimits,
+  oldestOf,
+} from './history.ts';
 import { HistoryKeeper } from './history-keeper.ts';
 import { migrate } from './migrate.ts';
 import { readEpoch } from './replicas/lead.ts';
@@ -52,6 +61,9 @@ const SEEN_MS = 120_000;
 
 /** Of what is under way beside the writes. */
 const CLOSE_MS = 2_000;
+
+/** Writes in a row without an answer, after which a hub gives up the lead until one of them is committed. */
+const MAX_UNANSWERED = 3;
 
 /** Of a hub that does not lead. */
 const NO_EPOCH = 0;
@@ -160,7 +172,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   const submit = (input: ChangeInput): Promise<void> =>
     queue.submit({ ...input, ...termOf(input), time: clock.now().toISOString() } as Change);
   const replicas: Replicas = shared
-    ? new SharedReplicas({ database, replica, replicaState, clock, random: options.random, logger })
+    ? new SharedReplicas({ ...options, replica, replicaState, canWrite: () => queue.unanswered < MAX_UNANSWERED })
     : ALONE;
 
   const trimming = new Set<string>();
@@ -179,14 +191,17 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   const clearAll = async (): Promise<void> => {
     if (!replicas.leads()) return;
     if (shared) await forgetReplicas(db, replica);
-    await clearCheckpoints(db, clock.now());
     await clearRecords(database, removedUpTo, clock.now());
     removedUpTo = await readVersion(db);
     // A hub of an older version may have written beside this one.
     await mend();
-    const cleared = await clearHistory(db, history, clock.now(), closing.signal);
-    if (cleared > 0) logger.info({ events: cleared }, 'history cleared');
-    await histories.clear(oldestOf(history, clock.now()));
+    const now = await advanceRetention(database, clock.now());
+    await clearCheckpoints(db, now);
+    const events = await clearHistory(db, history, now, closing.signal);
+    if (events.deleted > 0) logger.info({ events: events.deleted }, 'history cleared');
+    const clusters = await histories.clear(oldestOf(history, now));
+    if (events.left + clusters > 0)
+      logger.warn({ events: events.left, clusters }, 'much of the history is older than is kept: a fifth goes each hour; check the clock');
   };
   const keepHistory = async (): Promise<void> => {
     while (!closing.signal.aborted) {

@@ -32,9 +32,10 @@ interface EnforcementSeconds {
 }
 
 /** One life of a hub. */
-const life = (ledger: Ledger, clock: FakeClock, seconds: EnforcementSeconds) => {
+const life = (ledger: Ledger, clock: FakeClock, seconds: EnforcementSeconds, logged: unknown[]) => {
   const metrics = { enforced: (time: number) => seconds.enforced.push(time), proven: (time: number) => seconds.proven.push(time) };
-  const activity = createActivity({ ledger, clock, logger: pino({ level: 'silent' }), metrics });
+  const logger = pino({ base: null }, { write: (line) => void logged.push(JSON.parse(line)) });
+  const activity = createActivity({ ledger, clock, logger, metrics });
   const end = new AbortController();
   const done = activity.run(end.signal);
   const times = () => ({ noticed: clock.now().toISOString(), fetched: clock.now().toISOString(), judged: clock.now().toISOString() });
@@ -70,8 +71,9 @@ const open = () => {
   const clock = new FakeClock(new Date(START));
   const ledger = createMemoryLedger({ clock });
   const seconds: EnforcementSeconds = { enforced: [], proven: [] };
+  const logged: unknown[] = [];
   const begin = () => {
-    const hub = life(ledger, clock, seconds);
+    const hub = life(ledger, clock, seconds, logged);
     stops.push(hub.stop);
     return hub;
   };
@@ -87,12 +89,12 @@ const open = () => {
   const show = (revision: string): CommitActivity =>
     activityOf(readRollout(ledger.records, revision) ?? expect.fail(`no rollout of ${revision}`));
   const states = () => readRollouts(ledger.records).map((rollout) => [rollout.commit.revision.slice(0, 1), summaryOf(rollout).state]);
-  return { clock, ledger, begin, ack, prove, show, states, seconds };
+  return { clock, ledger, begin, ack, prove, show, states, seconds, logged };
 };
 
 describe('activity of a commit', () => {
   it('is followed through the hub and through each cluster, until it is enforced', async () => {
-    const { clock, ledger, begin, ack, prove, show, seconds } = open();
+    const { clock, ledger, begin, ack, prove, show, seconds, logged } = open();
     const hub = begin();
     await ledger.setConnected('eu', true);
     await ledger.setConnected('us', true);
@@ -127,6 +129,7 @@ describe('activity of a commit', () => {
     expect(show(A)).toMatchObject({ state: 'enforced', clusters: { total: 3, accepted: 3, proven: 2 } });
     // Of a cluster from its offer on, of the commit from its fetch on; each once.
     expect(seconds).toEqual({ enforced: [1.2], proven: [1.1, 0] });
+    expect(logged).toMatchObject([{ msg: 'revision enforced', revision: A, clusters: 2, durationMs: 1200 }]);
     expect((await ledger.audit.list({ limit: 10, action: 'policies.change' })).map(({ subject, detail }) => [subject, detail])).toEqual([
       [A, { added: ['finance', 'hr'], changed: [], removed: [] }],
     ]);

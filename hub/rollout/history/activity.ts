@@ -134,7 +134,13 @@ export const createActivity = ({ ledger, clock, logger, metrics }: ActivityDeps)
   const judge = async (): Promise<void> => {
     if (!leads() || !tracker.isWaiting()) return;
     const counting = await countingOf(ledger, clock.monotonicMs() < returnEnds);
-    if (leads()) writer.add(tracker.judge(counting));
+    if (!leads()) return;
+    const enforced = tracker.judge(counting);
+    writer.add(enforced);
+    for (const { rollout } of enforced) {
+      const durationMs = Date.parse(rollout.enforced ?? '') - Date.parse(rollout.noticed);
+      logger.info({ revision: rollout.commit.revision, clusters: counting.length, durationMs }, 'revision enforced');
+    }
   };
 
   ledger.onLead(load);

@@ -1,4 +1,5 @@
 import pino from 'pino';
+import { LogOutput } from './log-output.ts';
 
 export type Logger = pino.Logger;
 
@@ -36,7 +37,7 @@ const redactPaths = (): string[] => SECRETS.flatMap((name) => [name, `*.${name}`
 export interface LoggerOptions {
   readonly name: string;
   readonly level?: LogLevel;
-  /** Default: standard output. */
+  /** Default: standard output, at once; programs give a {@link LogOutput}. */
   readonly destination?: pino.DestinationStream;
   /** Fields to add to a line, by those that it has of its own. */
   readonly mixin?: ((fields: object) => object) | undefined;
@@ -53,5 +54,8 @@ export const createLogger = ({ name, level = 'info', destination, mixin }: Logge
     redact: { paths: redactPaths(), censor: '[redacted]' },
     ...(mixin !== undefined && { mixin }),
   };
-  return destination === undefined ? pino(options) : pino(options, destination);
+  const logger = destination === undefined ? pino(options) : pino(options, destination);
+  if (destination instanceof LogOutput)
+    destination.onDropped = (dropped) => logger.warn({ dropped }, 'lines of the log were dropped, as they were not read');
+  return logger;
 };

@@ -2,7 +2,7 @@ import { type Backoff, type Clock, createBackoff, type Logger, settlesWithin } f
 import type { Change } from '../../changes.ts';
 import type { LedgerHealth } from '../../types.ts';
 import { LedgerError } from '../../types.ts';
-import { BatchTooLargeError, describeDatabaseError, isPermanent } from '../errors.ts';
+import { BatchTooLargeError, describeDatabaseError, isPermanent, isUnanswered } from '../errors.ts';
 import { type PreparedChange, prepareChange } from './prepared-change.ts';
 
 export interface WriteQueueOptions {
@@ -116,6 +116,7 @@ export class WriteQueue {
   #number = 0;
   #working: Promise<void> | undefined;
   #outage: { since: string; message: string } | undefined;
+  #unanswered = 0;
 
   constructor(options: WriteQueueOptions) {
     this.#options = options;
@@ -139,6 +140,11 @@ export class WriteQueue {
   /** How many changes wait. */
   get length(): number {
     return this.#queue.length;
+  }
+
+  /** Attempts in a row that the database has not answered. */
+  get unanswered(): number {
+    return this.#unanswered;
   }
 
   health(): LedgerHealth {
@@ -269,6 +275,7 @@ export class WriteQueue {
 
   #noteFailure(error: unknown): void {
     const message = describeDatabaseError(error);
+    this.#unanswered = isUnanswered(error) ? this.#unanswered + 1 : 0;
     if (this.#outage === undefined) this.#options.logger.error({ reason: message }, 'ledger database unreachable');
     this.#outage = { since: this.#outage?.since ?? this.#options.clock.now().toISOString(), message };
   }
@@ -276,6 +283,7 @@ export class WriteQueue {
   #noteSuccess(): void {
     if (this.#outage !== undefined) this.#options.logger.info({ since: this.#outage.since }, 'ledger database reachable again');
     this.#outage = undefined;
+    this.#unanswered = 0;
     this.#backoff.reset();
   }
 }

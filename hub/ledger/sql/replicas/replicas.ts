@@ -28,6 +28,8 @@ export interface ReplicasDeps {
   /** Name of this process among those that share the database. */
   readonly replica: string;
   readonly replicaState: ReplicaState;
+  /** Whether the database answers the writes of this hub. One whose writes it does not answer cannot lead. */
+  readonly canWrite: () => boolean;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -119,7 +121,13 @@ export class SharedReplicas implements Replicas {
       await sql`select pg_notify(${QUESTION_CHANNEL}, ${payload})`.execute(deps.database.reads);
     };
     this.#questions = new Questions({ replica, clock, notify });
-    this.#running = Promise.all([this.#run(), this.#watch()]);
+    // Each by itself: a sign of life must wait for nothing that takes long.
+    this.#running = Promise.all([
+      this.#run(),
+      this.#repeat(this.#sync, 'changes of other hubs not read'),
+      this.#repeat(() => this.#releaseClusters(), 'clusters of lost hubs not released'),
+      this.#repeat(async () => this.#noteBehind(), 'lag behind other hubs not looked at'),
+    ]);
   }
 
   leads(): boolean {
@@ -202,9 +210,11 @@ export class SharedReplicas implements Replicas {
     });
     await client.query(KEEPALIVE);
     for (const channel of [NOTIFY_CHANNEL, HINT_CHANNEL, QUESTION_CHANNEL]) await client.query(`listen ${channel}`);
+    // What was written while nothing listened.
+    this.#onNotification(NOTIFY_CHANNEL);
     const until = AbortSignal.any([ended.signal, this.#stop.signal]);
     while (!until.aborted) {
-      await this.#tick(client);
+      await this.#beat(client);
       this.#backoff.reset();
       await this.#deps.clock.sleep(TICK_MS, until).catch(() => undefined);
     }
@@ -227,25 +237,34 @@ export class SharedReplicas implements Replicas {
       .catch((error: unknown) => this.#deps.logger.debug({ reason: describeDatabaseError(error) }, 'question of another hub not answered'));
   }
 
-  async #tick(client: pg.Client): Promise<void> {
-    const beat = 'insert into replicas (id) values ($1) on conflict (id) do update set heartbeat = now()';
-    await client.query(beat, [this.#deps.replica]);
-    await this.#lead.renew(client);
-    const epoch = this.#lead.epoch();
-    if (epoch !== undefined) await releaseClusters(this.#deps, epoch);
-    await this.#sync();
+  /** A sign of life, and the lead. */
+  async #beat(client: pg.Client): Promise<void> {
+    const { replica, canWrite } = this.#deps;
+    await client.query('insert into replicas (id) values ($1) on conflict (id) do update set heartbeat = now()', [replica]);
+    if (canWrite()) await this.#lead.renew(client);
+    else this.#lead.lose();
   }
 
-  /** Looks beside the connection, whose queries may hang. */
-  async #watch(): Promise<void> {
+  async #releaseClusters(): Promise<void> {
+    const epoch = this.#lead.epoch();
+    if (epoch !== undefined) await releaseClusters(this.#deps, epoch);
+  }
+
+  /** Repeats work until this hub closes. */
+  async #repeat(work: () => Promise<void>, failure: string): Promise<void> {
     const { clock, logger } = this.#deps;
     const { signal } = this.#stop;
     while (!signal.aborted) {
+      await work().catch((error: unknown) => logger.debug({ reason: describeDatabaseError(error) }, failure));
       await clock.sleep(TICK_MS, signal).catch(() => undefined);
-      if (this.#isBehind || this.behindMs() <= STALE_MS) continue;
-      this.#isBehind = true;
-      logger.warn({ since: this.#synced.at.toISOString() }, 'changes of other hubs are not read: what they revoke is not known here');
     }
+  }
+
+  #noteBehind(): void {
+    if (this.#isBehind || this.behindMs() <= STALE_MS) return;
+    this.#isBehind = true;
+    const since = this.#synced.at.toISOString();
+    this.#deps.logger.warn({ since }, 'changes of other hubs are not read: what they revoke is not known here');
   }
 
   #noteSynced(at: SyncTime): void {

@@ -1,0 +1,103 @@
+import { type Clock, createPauseMeter } from '@fso/shared/runtime';
+import { z } from 'zod';
+import type { KeyedStore } from '../ledger/index.ts';
+import { postpone } from './plan-alerts.ts';
+
+const KEY = { kind: 'alert-pending', name: 'all' };
+
+/** Between two writes of the record. What a hub that was killed saw since the last one does not count. */
+const WRITE_MS = 30_000;
+/** With a longer gap between two hubs that lead, what is wrong after it counts as another problem. */
+const MAX_GAP_MS = 3_600_000;
+/** Of more, those that last the longest are kept. */
+const MAX_KEPT = 5_000;
+
+const PendingRecord = z.object({
+  /** When a hub last looked, in milliseconds since 1970. */
+  time: z.int(),
+  /** For how many milliseconds hubs have seen each problem, by identity of the alert. */
+  seenMs: z.record(z.string(), z.int().min(0)),
+});
+type PendingRecord = z.infer<typeof PendingRecord>;
+
+/** Since when each problem lasts, in milliseconds since 1970, by identity of the alert. */
+type PendingSince = ReadonlyMap<string, number>;
+
+/** The time in which no hub looked is left out: nobody knows what was then. */
+const restore = (record: unknown, nowMs: number): PendingSince => {
+  const { data } = PendingRecord.safeParse(record);
+  if (data === undefined || Math.abs(nowMs - data.time) > MAX_GAP_MS) return new Map();
+  return new Map(Object.entries(data.seenMs).map(([identity, seenMs]) => [identity, nowMs - seenMs]));
+};
+
+const recordOf = (pending: PendingSince, nowMs: number): PendingRecord => {
+  const oldest = [...pending].sort(([, one], [, other]) => one - other).slice(0, MAX_KEPT);
+  return { time: nowMs, seenMs: Object.fromEntries(oldest.map(([identity, since]) => [identity, Math.max(0, Math.round(nowMs - since))])) };
+};
+
+export interface PendingAlertsDeps {
+  readonly records: Pick<KeyedStore, 'get' | 'update'>;
+  readonly clock: Clock;
+  /** For how many milliseconds this process was paused. */
+  readonly pausedMs: () => number;
+}
+
+/**
+ * Problems that do not fire yet, since they have not lasted long enough. The ledger has for how long hubs have seen each, so that the next hub
+ * that leads goes on counting.
+ */
+export class PendingAlerts {
+  readonly #deps: PendingAlertsDeps;
+  readonly #newPauseMs: () => number;
+  /** undefined: this hub does not lead. */
+  #since: PendingSince | undefined;
+  #resumedAtMs = 0;
+  #writtenAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(deps: PendingAlertsDeps) {
+    this.#deps = deps;
+    this.#newPauseMs = createPauseMeter(deps.pausedMs);
+  }
+
+  /** Goes on from the record, where this hub begins to lead. */
+  resume(): void {
+    if (this.#since !== undefined) return;
+    const { records, clock } = this.#deps;
+    this.#since = restore(records.get(KEY.kind, KEY.name), clock.now().getTime());
+    this.#resumedAtMs = clock.monotonicMs();
+    this.#writtenAtMs = Number.NEGATIVE_INFINITY;
+    this.#newPauseMs();
+  }
+
+  /** This hub does not lead any more. */
+  stop(): void {
+    this.#since = undefined;
+  }
+
+  /** For how many milliseconds this hub has led. */
+  get ledMs(): number {
+    return this.#deps.clock.monotonicMs() - this.#resumedAtMs;
+  }
+
+  has(identity: string): boolean {
+    return this.#since?.has(identity) === true;
+  }
+
+  /** All of them, without the time in which this process was paused. */
+  list(): PendingSince {
+    this.#since = postpone(this.#since ?? new Map(), this.#newPauseMs());
+    return this.#since;
+  }
+
+  /** Replaces all of them. Resolves once that is written, where it is due. */
+  async replace(pending: PendingSince): Promise<void> {
+    const { records, clock } = this.#deps;
+    this.#since = pending;
+    const elapsedMs = clock.monotonicMs();
+    const isNothing = pending.size === 0 && records.get(KEY.kind, KEY.name) === undefined;
+    if (isNothing || elapsedMs - this.#writtenAtMs < WRITE_MS) return;
+    this.#writtenAtMs = elapsedMs;
+    const record = pending.size === 0 ? undefined : recordOf(pending, clock.now().getTime());
+    await records.update(KEY.kind, KEY.name, () => record);
+  }
+}

@@ -1,0 +1,156 @@
+import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
+
+const STDOUT = 1;
+/** Between two writes: lines that come meanwhile are written together, unless they have so many bytes before. */
+const GATHER = { ms: 100, bytes: 4_096 };
+/** Of lines that wait for a slow reader; those beyond are dropped. */
+const MAX_BYTES = 1_048_576;
+const RETRY_MS = 100;
+/** What a reader gets to make room when the process ends. */
+const LAST = { tries: 10, pauseMs: 20 };
+/** A write that takes longer is one that nobody reads. */
+const STUCK_MS = 1_000;
+const LINE_FEED = 0x0a;
+
+const isFull = (error: unknown): boolean => Reflect.get(Object(error), 'code') === 'EAGAIN';
+
+const pause = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+
+/** Writes as much as a reader takes within a moment. @returns the rest */
+const writeAll = (fd: number, bytes: Buffer): Buffer => {
+  let rest = bytes;
+  for (let tries = 0; rest.length > 0 && tries < LAST.tries; ) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest));
+    } catch (error) {
+      if (!isFull(error)) break;
+      tries += 1;
+      pause(LAST.pauseMs);
+    }
+  }
+  return rest;
+};
+
+const countLines = (bytes: Buffer): number => bytes.reduce((count, byte) => (byte === LINE_FEED ? count + 1 : count), 0);
+
+/**
+ * Lines of a log on their way to a file descriptor. The program waits for no reader: what one does not read in time is dropped and counted.
+ *
+ * pino's own destination, sonic-boom, writes for as long as it takes when a process ends or logs a fatal line: one whose log nobody reads
+ * would not end.
+ */
+export class LogOutput {
+  readonly #fd: number;
+  #lines: string[] = [];
+  /** Of the lines. */
+  #bytes = 0;
+  /** What is written now, or tried again. */
+  #batch: Buffer | undefined;
+  /** When the call of the system began that is under way, by the monotonic clock. */
+  #writingSince: number | undefined;
+  #startedAt = Number.NEGATIVE_INFINITY;
+  #scheduled: 'soon' | 'later' | undefined;
+  #dropped = 0;
+
+  /** Gets how many lines were dropped, once lines are read again. */
+  onDropped: (lines: number) => void = () => undefined;
+
+  /** @param fd where it blocks, a write that nobody reads holds a thread of Node's pool */
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  write(line: string): void {
+    const bytes = Buffer.byteLength(line);
+    if (this.#bytes + (this.#batch?.length ?? 0) + bytes > MAX_BYTES) {
+      this.#dropped += 1;
+      return;
+    }
+    this.#lines.push(line);
+    this.#bytes += bytes;
+    this.#schedule();
+  }
+
+  /** Writes what waits, as far as the reader takes it, before it returns: the process may be about to end. */
+  flushSync(): void {
+    if (this.#writingSince !== undefined && performance.now() - this.#writingSince > STUCK_MS) return;
+    const waiting = [this.#takeLines()];
+    if (this.#batch !== undefined && this.#writingSince === undefined) {
+      waiting.unshift(this.#batch);
+      this.#batch = undefined;
+    }
+    this.#dropped += countLines(writeAll(this.#fd, Buffer.concat(waiting)));
+  }
+
+  /** Never within the turn of the event loop in which a line came: a fatal one right after it takes it along. */
+  #schedule(): void {
+    const isDue = this.#bytes >= GATHER.bytes || performance.now() - this.#startedAt >= GATHER.ms;
+    const next = isDue ? 'soon' : 'later';
+    if (this.#scheduled === 'soon' || this.#scheduled === next) return;
+    this.#scheduled = next;
+    if (next === 'soon') setImmediate(() => this.#start());
+    else setTimeout(() => this.#start(), GATHER.ms).unref();
+  }
+
+  #start(): void {
+    this.#scheduled = undefined;
+    if (this.#batch !== undefined || this.#lines.length === 0) return;
+    this.#startedAt = performance.now();
+    this.#write(this.#takeLines());
+  }
+
+  #takeLines(): Buffer {
+    const taken = Buffer.from(this.#lines.join(''));
+    this.#lines = [];
+    this.#bytes = 0;
+    return taken;
+  }
+
+  #write(batch: Buffer): void {
+    this.#batch = batch;
+    this.#writingSince = performance.now();
+    write(this.#fd, batch, (error, written) => {
+      this.#writingSince = undefined;
+      if (isFull(error)) this.#retry(batch);
+      else if (error !== null) this.#end(countLines(batch));
+      else if (written < batch.length) this.#write(batch.subarray(written));
+      else this.#end(0);
+    });
+  }
+
+  #retry(batch: Buffer): void {
+    setTimeout(() => {
+      // Unless it was flushed meanwhile.
+      if (this.#batch === batch) this.#write(batch);
+    }, RETRY_MS).unref();
+  }
+
+  /** @param lost lines of the batch that could not be written */
+  #end(lost: number): void {
+    this.#batch = undefined;
+    const dropped = this.#dropped + lost;
+    this.#dropped = lost > 0 ? dropped : 0;
+    if (lost === 0 && dropped > 0) this.onDropped(dropped);
+    if (this.#lines.length > 0) this.#schedule();
+  }
+}
+
+/**
+ * A pipe is opened once more, to write without blocking: to set that for the descriptor would set it for all that write into the pipe. Only
+ * Linux can do that, and only for who may open it.
+ */
+const openStdout = (): number => {
+  try {
+    if (fstatSync(STDOUT).isFIFO()) return openSync(`/proc/self/fd/${STDOUT}`, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch {
+    // It is written to as it is.
+  }
+  return STDOUT;
+};
+
+/** Standard output for the log of a program, flushed when the program ends. To be opened once. */
+export const openLogOutput = (): LogOutput => {
+  const output = new LogOutput(openStdout());
+  process.on('exit', () => output.flushSync());
+  return output;
+};
