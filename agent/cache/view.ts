@@ -27,7 +27,7 @@ import {
 import type { ObservedKind } from '@fso/shared/protocol';
 import { type Clock, weakMemo } from '@fso/shared/runtime';
 import type { AdmissionObject, Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
-import { isRedirected, WEBHOOK_CONFIGURATION_NAME } from '../enforce/index.ts';
+import { isRedirected, TEMPLATE_NAME, WEBHOOK_CONFIGURATION_NAME } from '../enforce/index.ts';
 import type { KindState } from '../observation/index.ts';
 import type { Malformed } from './decode.ts';
 import { EnforcedPolicies, partsOfKey } from './enforced-policies.ts';
@@ -96,6 +96,7 @@ export class ClusterView {
   readonly admissionPolicies: Informer<ValidatingAdmissionPolicy>;
   readonly admissionBindings: Informer<ValidatingAdmissionPolicyBinding>;
   readonly parameters: Informer<FloorParameters>;
+  /** The one of this system: others can be of any number and size. */
   readonly templates: Informer<Template>;
   readonly constraints: Informer<Constraint>;
   readonly mutatingPolicies: Informer<AdmissionObject>;
@@ -139,7 +140,7 @@ export class ClusterView {
     this.admissionPolicies = read(ADMISSION_POLICY_KIND, reduceAdmissionPolicy, owned);
     this.admissionBindings = read(ADMISSION_POLICY_BINDING_KIND, reduceAdmissionBinding, owned);
     this.parameters = read(FLOOR_PARAMETERS_KIND, reduceParameters);
-    this.templates = read(CONSTRAINT_TEMPLATE_KIND, reduceTemplate);
+    this.templates = read(CONSTRAINT_TEMPLATE_KIND, reduceTemplate, { fieldSelector: `metadata.name=${TEMPLATE_NAME}` });
     this.constraints = read(GEO_RESIDENCY_KIND, reduceConstraint);
     this.injectionKinds = kinds;
     this.mutatingPolicies = read(kinds.policy, reduceMutatingObject, owned);
