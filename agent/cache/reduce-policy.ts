@@ -15,7 +15,7 @@ export const reducePolicy = (policy: SovereignPolicy): SovereignPolicy & Malform
     ? withSpecFields(decodeOwnPolicy(policy))
     : reduceLocalPolicy(decodeLocalPolicy(policy));
 
-/** Each policy takes about 16 KB at most, beside its status, which the agent alone writes. */
+/** Takes 40 KB at most, beside the status, which the agent alone writes. */
 const reduceLocalPolicy = ({ apiVersion, kind, metadata, spec, status, malformed }: SovereignPolicy & Malformed) => {
   const { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp, finalizers } = metadata;
   const isDeleting = deletionTimestamp !== undefined;
