@@ -24,6 +24,10 @@ export type Plain = Readonly<Record<string, unknown>>;
 
 export const isPlain = (value: unknown): value is Plain => typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** An object without its undefined fields. */
+export const definedOnly = <T extends object>(object: T): T =>
+  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+
 /** Whether `actual` has every field of `wanted`, and maybe others. Lists must be equal. */
 export const covers = (actual: unknown, wanted: unknown): boolean =>
   !isPlain(wanted) || isEmpty(wanted)

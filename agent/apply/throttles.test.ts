@@ -39,6 +39,13 @@ describe('ConstraintThrottle', () => {
     expect(throttle.due(last, 22, 600)).toEqual({ actions: last.gatekeeper, waitMs: undefined });
   });
 
+  it('forgets a constraint that needed no write in between', () => {
+    const throttle = new ConstraintThrottle();
+    throttle.due(planOf(governanceOf(20)), 20, 0);
+    throttle.due({ ...planOf(governanceOf(20)), gatekeeper: [] }, 20, 100);
+    expect(throttle.due(planOf(governanceOf(21)), 21, 60_000)).toEqual({ actions: [], waitMs: 200 });
+  });
+
   it('writes a constraint that never stops changing after two seconds', () => {
     const throttle = new ConstraintThrottle();
     const written = Array.from({ length: 21 }, (_item, index) => throttle.due(planOf(governanceOf(20 + index)), 20, index * 100)).map(

@@ -40,12 +40,17 @@ export class ConstraintThrottle {
       const mayWait = unproven >= STORM && constraint !== undefined && !urgent.has(key) && plan.present.has(key);
       const waitMs = mayWait ? this.#hold(key, constraint, now) : 0;
       if (waitMs > 0) waiting.set(key, waitMs);
-      else this.#held.delete(key);
     }
+    this.#retain(waiting);
     return {
       actions: waiting.size === 0 ? plan.gatekeeper : plan.gatekeeper.filter(({ key }) => !waiting.has(key)),
       waitMs: waiting.size === 0 ? undefined : Math.min(...waiting.values()),
     };
+  }
+
+  /** Forgets the constraints that no longer wait. */
+  #retain(waiting: Pick<ReadonlyMap<string, unknown>, 'has'>): void {
+    for (const key of this.#held.keys()) if (!waiting.has(key)) this.#held.delete(key);
   }
 
   /** @returns the ms until the write is due */

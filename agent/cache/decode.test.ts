@@ -5,17 +5,17 @@ import { planGovernance } from '../enforce/index.ts';
 import { NOW, namespaceOf, policyOf } from '../enforce/testing/policies.ts';
 import { decoderOf, MalformedNameError, SHAPES } from './decode.ts';
 import {
-  decodeAdmissionPolicy,
-  decodeConstraint,
-  decodeParameters,
-  decodeTemplate,
+  reduceAdmissionPolicy,
   reduceApiService,
+  reduceConstraint,
   reduceDefinition,
   reduceNamespace,
   reduceNode,
+  reduceParameters,
   reducePod,
-  reducePolicy,
+  reduceTemplate,
 } from './reduce.ts';
+import { reducePolicy } from './reduce-policy.ts';
 
 const READERS = {
   reducePolicy,
@@ -24,10 +24,10 @@ const READERS = {
   reducePod,
   reduceDefinition,
   reduceApiService,
-  decodeAdmissionPolicy,
-  decodeParameters,
-  decodeTemplate,
-  decodeConstraint,
+  reduceAdmissionPolicy,
+  reduceParameters,
+  reduceTemplate,
+  reduceConstraint,
 } as unknown as Readonly<Record<string, (object: KubeObject) => KubeObject & { malformed?: string }>>;
 
 const read = (reader: string, object: KubeObject): KubeObject & { malformed?: string } => {
@@ -61,13 +61,14 @@ describe('the door of the cache', () => {
 
   it('keeps what fits as it is, and says what does not', () => {
     const pods = { metadata: META, status: { byPod: {} }, spec: { match: { namespaces: ['a'] } } } as unknown as KubeObject;
-    expect(read('decodeConstraint', pods)).toEqual({
-      metadata: META,
+    const { namespace: _, ...metadata } = META;
+    expect(read('reduceConstraint', pods)).toEqual({
+      metadata,
       spec: { match: { namespaces: ['a'] } },
       malformed: expect.stringContaining('status.byPod'),
     });
-    const good = { metadata: { ...META, labels: { [LABELS.component]: 'constraint' } } } as KubeObject;
-    expect(read('decodeConstraint', good)).toBe(good);
+    const good = { metadata: { ...META, labels: { [LABELS.component]: 'template' } } } as KubeObject;
+    expect(read('reduceTemplate', good)).toBe(good);
   });
 
   it('counts a node whose labels cannot be read as one without a region', () => {

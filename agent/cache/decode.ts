@@ -78,6 +78,9 @@ const PolicySpec = z.looseObject({
   excludedNamespaces: Texts.optional(),
 });
 
+/** The fields of a policy's spec that are read. */
+export const POLICY_FIELDS: readonly string[] = Object.keys(PolicySpec.shape);
+
 const Lock = z.looseObject({ state: Text, since: Text, message: Text.optional() });
 
 const PolicyStatus = z.looseObject({
@@ -121,7 +124,7 @@ const ConstraintSpec = z.looseObject({
   parameters: z.looseObject({ regions: Texts.optional(), policies: Texts.optional(), trustedBinders: Texts.optional() }).optional(),
 });
 
-interface Shape {
+export interface Shape {
   /** Fields of the metadata that are read; default: all. */
   readonly metadata?: readonly (keyof typeof META)[];
   readonly spec?: z.ZodType;
@@ -131,6 +134,11 @@ interface Shape {
 /** The fields that are read of each kind. */
 export const SHAPES = {
   policy: { spec: PolicySpec, status: PolicyStatus },
+  localPolicy: {
+    metadata: ['uid', 'resourceVersion', 'generation', 'creationTimestamp', 'deletionTimestamp', 'finalizers'],
+    spec: PolicySpec,
+    status: PolicyStatus,
+  },
   namespace: {},
   node: { metadata: ['uid', 'resourceVersion', 'labels'] },
   pod: {

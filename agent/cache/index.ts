@@ -1,2 +1,2 @@
-export { type Namespace, POD_KIND, type Pod } from './reduce.ts';
+export { type Namespace, POD_KIND, type Pod, placementOf, regionsOf } from './reduce.ts';
 export { ClusterView, type NodesByName } from './view.ts';

@@ -1,6 +1,17 @@
-import type { KubeObject } from '@fso/shared/api';
+import { FINALIZER, type KubeObject, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { expect, it } from 'vitest';
-import { isSameNode, isSamePod, labelsHeldByOthers, type Pod, reduceNode, reducePod, reduceWebhookConfiguration } from './reduce.ts';
+import { labelsHeldByOthers } from './managed-fields.ts';
+import {
+  isSameNode,
+  isSamePod,
+  type Pod,
+  reduceConstraint,
+  reduceNode,
+  reduceParameters,
+  reducePod,
+  reduceWebhookConfiguration,
+} from './reduce.ts';
+import { reducePolicy } from './reduce-policy.ts';
 
 const REQUIRED = {
   nodeSelectorTerms: [{ matchExpressions: [{ key: 'topology.kubernetes.io/region', operator: 'In', values: ['eu-west-1'] }] }],
@@ -89,4 +100,62 @@ it('reduces a webhook configuration to what says which requests a webhook is ask
   const configuration = { metadata: { ...metadata, managedFields: [] }, webhooks: [whole, null] };
   expect(reduceWebhookConfiguration(configuration)).toEqual({ metadata, webhooks: [{ name: whole.name, ...scope }, null] });
   for (const webhooks of [undefined, null, 'none', {}]) expect(reduceWebhookConfiguration({ metadata, webhooks }).webhooks).toBe(webhooks);
+});
+
+const specWriter = { manager: 'fso-agent-intake', time: '2026-01-01T00:00:00Z', fieldsV1: { 'f:spec': { 'f:allowedRegions': {} } } };
+const statusWriter = { manager: 'fso-agent-status', subresource: 'status', fieldsV1: { 'f:status': { 'f:phase': {} } } };
+const labelWriter = { manager: 'kubectl', fieldsV1: { 'f:metadata': { 'f:labels': {} } } };
+
+it('keeps of managed fields those that say who wrote the spec', () => {
+  const metadata = { name: 'geo-deny-1', uid: '1', generation: 2, labels: { 'compliance.gov/component': 'constraint' } };
+  const managedFields = [statusWriter, specWriter, labelWriter];
+  const status = { auditTimestamp: '2026-01-01T00:00:00Z', totalViolations: 1, violations: [{ kind: 'Pod', name: 'x', message: 'y' }] };
+  const byPod = [{ id: 'a', enforced: true, observedGeneration: 2, constraintUID: '1', operations: ['webhook'], junk: 'x' }];
+  const constraint = { metadata: { ...metadata, managedFields, annotations: { a: 'b' } }, status: { ...status, byPod } };
+  expect(reduceConstraint(constraint)).toEqual({
+    metadata: { ...metadata, managedFields: [specWriter] },
+    status: {
+      auditTimestamp: status.auditTimestamp,
+      totalViolations: 1,
+      byPod: [{ id: 'a', enforced: true, observedGeneration: 2, constraintUID: '1', operations: ['webhook'] }],
+    },
+  });
+});
+
+it('keeps of foreign FloorParameters that they are there', () => {
+  const spec = { nodes: { n: 'eu-west-1' } };
+  expect(reduceParameters({ metadata: { name: 'fso-nodes' }, spec })).toEqual({ metadata: { name: 'fso-nodes' }, spec });
+  expect(reduceParameters({ metadata: { name: 'mine', labels: { a: 'b' } }, spec })).toEqual({ metadata: { name: 'mine' }, spec: {} });
+});
+
+const SPEC = { targetNamespace: 'finance', allowedRegions: ['eu-west-1'], enforcementAction: 'deny' } as const;
+const policyIn = (namespace: string, metadata: object = {}) =>
+  ({
+    metadata: { name: 'p', namespace, uid: '1', labels: { team: 'a' }, managedFields: [specWriter, statusWriter], ...metadata },
+    spec: { ...SPEC, description: 'why', placement: { clusterNames: ['eu'] } },
+    status: { phase: 'Active' },
+  }) as unknown as SovereignPolicy;
+
+it('keeps a policy whole in the namespace of the agent, and elsewhere what is read', () => {
+  const own = policyIn(SYSTEM_NAMESPACE);
+  expect(reducePolicy(own)).toEqual({ ...own, metadata: { ...own.metadata, managedFields: [specWriter] } });
+  expect(reducePolicy(policyIn('finance'))).toEqual({
+    metadata: { name: 'p', namespace: 'finance', uid: '1' },
+    spec: SPEC,
+    status: { phase: 'Active' },
+  });
+});
+
+it('keeps of a policy that is being deleted what its release needs', () => {
+  const deletionTimestamp = '2026-01-01T00:00:00Z';
+  expect(reducePolicy(policyIn('finance', { deletionTimestamp, finalizers: ['a/b', FINALIZER] }))).toEqual({
+    metadata: { name: 'p', namespace: 'finance', uid: '1', deletionTimestamp, finalizers: ['a/b', FINALIZER] },
+    spec: { ...SPEC, allowedRegions: [] },
+  });
+});
+
+it('keeps the finalizer of this system among any number of others', () => {
+  const finalizers = [...Array.from({ length: 1_000 }, (_, index) => `example.com/f${index}`), FINALIZER];
+  const kept = reducePolicy(policyIn('finance', { finalizers })).metadata.finalizers;
+  expect(kept).toEqual([FINALIZER, ...finalizers.slice(0, 31)]);
 });

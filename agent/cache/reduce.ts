@@ -1,19 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import {
-  FIELD_MANAGERS,
-  type FloorParameters,
-  KEY_PREFIX,
-  type KubeObject,
-  NAMESPACE_KEYS,
-  type ObjectMeta,
-  REGION_LABEL,
-  type SovereignPolicy,
-  SYSTEM_NAMESPACE,
-} from '@fso/shared/api';
+import { type FloorParameters, KEY_PREFIX, type KubeObject, NAMESPACES_PARAMETERS, NODES_PARAMETERS, REGION_LABEL } from '@fso/shared/api';
 import type {
   ApiService,
   ConstraintTemplate,
   CustomResourceDefinition,
+  GatekeeperPodStatus,
   K8sGeoResidency,
   KindDescriptor,
   Node,
@@ -21,10 +12,12 @@ import type {
   ValidatingAdmissionPolicyBinding,
   ValidatingWebhookConfiguration,
 } from '@fso/shared/kube';
-import { type PlacementSpec, reducePlacement } from '@fso/shared/residency';
-import { isPlain } from '../compare.ts';
+import { type PlacementSpec, type PodPlacement, reducePlacement, schedulableRegions } from '@fso/shared/residency';
+import { weakMemo } from '@fso/shared/runtime';
+import { definedOnly, isPlain } from '../compare.ts';
 import { READ_NAMESPACE_KEYS } from '../enforce/index.ts';
-import { decoderOf, type Malformed, SHAPES } from './decode.ts';
+import { decoderOf, type Malformed, SHAPES, type Shape } from './decode.ts';
+import { labelsHeldByOthers, specFields, withSpecFields } from './managed-fields.ts';
 
 /** A pod, reduced to its placement constraints, its node and its phase. */
 export interface Pod extends KubeObject {
@@ -33,25 +26,6 @@ export interface Pod extends KubeObject {
 }
 
 export const POD_KIND: KindDescriptor<Pod> = { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
-
-type FieldsEntry = NonNullable<ObjectMeta['managedFields']>[number];
-
-const labelsIn = ({ fieldsV1 }: FieldsEntry): readonly string[] => {
-  const fields = fieldsV1?.['f:metadata'] as { 'f:labels'?: Record<string, unknown> } | undefined;
-  return Object.keys(fields?.['f:labels'] ?? {}).map((key) => key.slice('f:'.length));
-};
-
-/**
- * Labels of this system that another field manager owns too: an apply without them does not remove them. A user who resets
- * `managedFields`, for which the right to patch suffices, makes the next apply leave all of them to `before-first-apply`.
- *
- * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
- */
-export const labelsHeldByOthers = (managedFields: ObjectMeta['managedFields']): readonly string[] | undefined => {
-  const others = (managedFields ?? []).filter(({ manager }) => manager !== FIELD_MANAGERS.namespaces);
-  const held = others.flatMap(labelsIn).filter((key) => NAMESPACE_KEYS.includes(key));
-  return held.length === 0 ? undefined : [...new Set(held)];
-};
 
 // A cluster may have tens of thousands of pods, and the agent never reads most of an object.
 
@@ -62,13 +36,23 @@ export const reducePod = (pod: Pod): Pod & Malformed => {
   const { metadata, spec = {}, status, malformed }: Partial<Pod> & Pick<Pod, 'metadata'> & Malformed = decodePod(pod);
   const { name, namespace, uid, resourceVersion, ownerReferences } = metadata;
   const { ownerReferences: owners, ...placement } = reducePlacement(ownerReferences === undefined ? spec : { ...spec, ownerReferences });
-  return {
+  const reduced = {
     metadata: definedOnly({ name, namespace, uid, resourceVersion, ownerReferences: owners }) as Pod['metadata'],
     spec: placement,
     status: definedOnly({ phase: status?.phase }) as Pod['status'] & object,
     ...(malformed !== undefined && { malformed }),
   };
+  // Large affinities are judged page by page: all of them in one round would hold up the agent.
+  if (placement.affinity !== undefined) regionsOf(reduced);
+  return reduced;
 };
+
+/** What a pod asks for, wherever it runs. */
+export const placementOf = ({ metadata, spec: { nodeName: _, ...placement } }: Pod): PodPlacement =>
+  metadata.ownerReferences === undefined ? placement : { ...placement, ownerReferences: metadata.ownerReferences };
+
+/** The regions in which a pod may be scheduled by what it asks for, judged once: see {@link schedulableRegions}. */
+export const regionsOf: (pod: Pod) => readonly string[] | undefined = weakMemo((pod: Pod) => schedulableRegions(placementOf(pod)));
 
 const decodeNode = decoderOf<Node>(SHAPES.node);
 
@@ -102,7 +86,7 @@ export const reduceDefinition = (definition: CustomResourceDefinition): CustomRe
       resourceVersion,
       generation,
       deletionTimestamp,
-      managedFields,
+      managedFields: specFields(managedFields),
       annotations: readKeys(annotations),
     }) as KubeObject['metadata'],
     spec: { group: spec?.group ?? '', names: spec?.names ?? { kind: '', plural: '' } },
@@ -117,7 +101,7 @@ export const reduceApiService = (apiService: ApiService): ApiService & Malformed
   const { metadata, spec, malformed } = decodeApiService(apiService);
   const { name, uid, resourceVersion, managedFields } = metadata;
   return {
-    metadata: definedOnly({ name, uid, resourceVersion, managedFields }) as KubeObject['metadata'],
+    metadata: definedOnly({ name, uid, resourceVersion, managedFields: specFields(managedFields) }) as KubeObject['metadata'],
     spec: spec?.service === undefined ? {} : { service: spec.service },
     ...(malformed !== undefined && { malformed }),
   };
@@ -174,34 +158,57 @@ type Values = Readonly<Record<string, string>>;
 const readNamespaceKeys = (values: Values | undefined): Values | undefined =>
   values && Object.fromEntries(READ_NAMESPACE_KEYS.flatMap((key) => (key in values ? [[key, values[key] ?? '']] : [])));
 
-/** Labels or annotations of a policy or CRD under this system's prefix. */
+/** Labels of a constraint, or annotations of a CRD, under this system's prefix. */
 const readKeys = (values: Values | undefined): Values | undefined =>
   values && Object.fromEntries(Object.entries(values).filter(([key]) => key.startsWith(KEY_PREFIX)));
 
-const decodePolicy = decoderOf<SovereignPolicy>(SHAPES.policy);
-
-/**
- * Keeps a policy whole in the agent's namespace, where the agent must know its writers; elsewhere drops metadata that others may add at will.
- * One whose spec cannot be read has none.
- */
-export const reducePolicy = (whole: SovereignPolicy): SovereignPolicy & Malformed => {
-  const policy = decodePolicy(whole);
-  if (policy.metadata.namespace === SYSTEM_NAMESPACE) return policy;
-  const { labels, annotations, managedFields: _, ownerReferences: _owners, ...metadata } = policy.metadata;
-  const kept = definedOnly({ ...metadata, labels: readKeys(labels), annotations: readKeys(annotations) });
-  return { ...policy, metadata: kept as SovereignPolicy['metadata'] };
+/** A reader of a kind that is kept whole, but for the managed fields of its status. */
+const wholeReaderOf = <T extends KubeObject>(shape: Shape): ((object: T) => T & Malformed) => {
+  const decode = decoderOf<T>(shape);
+  return (object) => withSpecFields(decode(object));
 };
 
-const definedOnly = <T extends object>(object: T): T =>
-  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+export const reduceAdmissionPolicy = wholeReaderOf<ValidatingAdmissionPolicy>(SHAPES.admissionPolicy);
+export const reduceAdmissionBinding = wholeReaderOf<ValidatingAdmissionPolicyBinding>(SHAPES.admissionBinding);
+export const reduceMutatingObject = wholeReaderOf<KubeObject>(SHAPES.admissionBinding);
+export const reduceTemplate = wholeReaderOf<ConstraintTemplate>(SHAPES.template);
 
-/** Decoders of the kinds that are kept whole. */
-export const decodeAdmissionPolicy = decoderOf<ValidatingAdmissionPolicy>(SHAPES.admissionPolicy);
-export const decodeAdmissionBinding = decoderOf<ValidatingAdmissionPolicyBinding>(SHAPES.admissionBinding);
-export const decodeMutatingObject = decoderOf<KubeObject>(SHAPES.admissionBinding);
-export const decodeParameters = decoderOf<FloorParameters>(SHAPES.parameters);
-export const decodeTemplate = decoderOf<ConstraintTemplate>(SHAPES.template);
-export const decodeConstraint = decoderOf<K8sGeoResidency>(SHAPES.constraint);
+const readParameters = wholeReaderOf<FloorParameters>(SHAPES.parameters);
+
+/** Keeps the objects of lock 1; of others of the kind, which nothing reads, the name alone. */
+export const reduceParameters = (parameters: FloorParameters): FloorParameters & Malformed => {
+  const read = readParameters(parameters);
+  if (PARAMETERS.has(read.metadata.name)) return read;
+  const { name, uid, resourceVersion } = read.metadata;
+  return { metadata: definedOnly({ name, uid, resourceVersion }) as KubeObject['metadata'], spec: {} };
+};
+
+const PARAMETERS: ReadonlySet<string> = new Set([NAMESPACES_PARAMETERS, NODES_PARAMETERS]);
+
+const decodeConstraint = decoderOf<K8sGeoResidency>(SHAPES.constraint);
+
+/** Keeps the spec of a constraint, and of its status what is proof; the violations that an audit lists are not read. */
+export const reduceConstraint = (constraint: K8sGeoResidency): K8sGeoResidency & Malformed => {
+  const { metadata, status, ...rest } = decodeConstraint(constraint);
+  const { name, uid, resourceVersion, generation, deletionTimestamp, labels, managedFields } = metadata;
+  const versions = { uid, resourceVersion, generation, deletionTimestamp };
+  return {
+    ...rest,
+    metadata: definedOnly({
+      name,
+      ...versions,
+      labels: readKeys(labels),
+      managedFields: specFields(managedFields),
+    }) as KubeObject['metadata'],
+    ...(status !== undefined && { status: reduceStatus(status) }),
+  };
+};
+
+const reduceStatus = ({ auditTimestamp, totalViolations, byPod }: NonNullable<K8sGeoResidency['status']>) =>
+  definedOnly({ auditTimestamp, totalViolations, byPod: byPod?.map(reducePodStatus) }) as K8sGeoResidency['status'] & object;
+
+const reducePodStatus = ({ id, enforced, observedGeneration, constraintUID, operations, errors }: GatekeeperPodStatus) =>
+  definedOnly({ id, enforced, observedGeneration, constraintUID, operations, errors }) as GatekeeperPodStatus;
 
 /** Whether reduced objects differ only in their version: a kubelet writes the status of its node and pods all the time. */
 export const isSameNode = (a: Node, b: Node): boolean =>

@@ -27,32 +27,32 @@ import {
 import type { ObservedKind } from '@fso/shared/protocol';
 import { type Clock, weakMemo } from '@fso/shared/runtime';
 import type { AdmissionObject, Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
-import { isRedirected, WEBHOOK_CONFIGURATION_NAME } from '../enforce/index.ts';
+import { isRedirected, TEMPLATE_NAME, WEBHOOK_CONFIGURATION_NAME } from '../enforce/index.ts';
 import type { KindState } from '../observation/index.ts';
 import type { Malformed } from './decode.ts';
 import { EnforcedPolicies, partsOfKey } from './enforced-policies.ts';
 import { PodsByNamespace } from './pod-set.ts';
 import { recoverSpecs } from './recover-specs.ts';
 import {
-  decodeAdmissionBinding,
-  decodeAdmissionPolicy,
-  decodeConstraint,
-  decodeMutatingObject,
-  decodeParameters,
-  decodeTemplate,
   isSameNode,
   isSamePod,
   type Namespace,
   POD_KIND,
   type Pod,
+  reduceAdmissionBinding,
+  reduceAdmissionPolicy,
   reduceApiService,
+  reduceConstraint,
   reduceDefinition,
+  reduceMutatingObject,
   reduceNamespace,
   reduceNode,
+  reduceParameters,
   reducePod,
-  reducePolicy,
+  reduceTemplate,
   reduceWebhookConfiguration,
 } from './reduce.ts';
+import { reducePolicy } from './reduce-policy.ts';
 import { SchemaRereads } from './schema-rereads.ts';
 
 /** Skips updates that did not change the reduced object. */
@@ -96,6 +96,7 @@ export class ClusterView {
   readonly admissionPolicies: Informer<ValidatingAdmissionPolicy>;
   readonly admissionBindings: Informer<ValidatingAdmissionPolicyBinding>;
   readonly parameters: Informer<FloorParameters>;
+  /** The one of this system: others can be of any number and size. */
   readonly templates: Informer<Template>;
   readonly constraints: Informer<Constraint>;
   readonly mutatingPolicies: Informer<AdmissionObject>;
@@ -136,14 +137,14 @@ export class ClusterView {
     this.namespaces = read<Namespace>(NAMESPACE_KIND, reduceNamespace);
     this.nodes = read(NODE_KIND, reduceNode);
     this.pods = read(POD_KIND, reducePod, { pageSize: POD_PAGE, ...(podListMs !== undefined && { listEveryMs: podListMs }) });
-    this.admissionPolicies = read(ADMISSION_POLICY_KIND, decodeAdmissionPolicy, owned);
-    this.admissionBindings = read(ADMISSION_POLICY_BINDING_KIND, decodeAdmissionBinding, owned);
-    this.parameters = read(FLOOR_PARAMETERS_KIND, decodeParameters);
-    this.templates = read(CONSTRAINT_TEMPLATE_KIND, decodeTemplate);
-    this.constraints = read(GEO_RESIDENCY_KIND, decodeConstraint);
+    this.admissionPolicies = read(ADMISSION_POLICY_KIND, reduceAdmissionPolicy, owned);
+    this.admissionBindings = read(ADMISSION_POLICY_BINDING_KIND, reduceAdmissionBinding, owned);
+    this.parameters = read(FLOOR_PARAMETERS_KIND, reduceParameters);
+    this.templates = read(CONSTRAINT_TEMPLATE_KIND, reduceTemplate, { fieldSelector: `metadata.name=${TEMPLATE_NAME}` });
+    this.constraints = read(GEO_RESIDENCY_KIND, reduceConstraint);
     this.injectionKinds = kinds;
-    this.mutatingPolicies = read(kinds.policy, decodeMutatingObject, owned);
-    this.mutatingBindings = read(kinds.binding, decodeMutatingObject, owned);
+    this.mutatingPolicies = read(kinds.policy, reduceMutatingObject, owned);
+    this.mutatingBindings = read(kinds.binding, reduceMutatingObject, owned);
     this.apiServices = read(API_SERVICE_KIND, reduceApiService);
     this.webhookConfigurations = read(VALIDATING_WEBHOOK_CONFIGURATION_KIND, reduceWebhookConfiguration, {
       fieldSelector: `metadata.name=${WEBHOOK_CONFIGURATION_NAME}`,

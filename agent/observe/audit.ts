@@ -1,9 +1,8 @@
 import { matchesNamespace } from '@fso/shared/compile';
-import { decideResidency } from '@fso/shared/residency';
-import { dropOldest, weakMemo } from '@fso/shared/runtime';
+import { weakMemo } from '@fso/shared/runtime';
 import type { Pod } from '../cache/index.ts';
 import { type Constraint, type ConstraintEntry, entriesOf, groupIdentityOf, type ScopedEnforcementAction } from '../enforce/index.ts';
-import { placementOf, REMEMBERED } from './violations.ts';
+import { mayStray, RegionSets } from './stray-pods.ts';
 
 /** Whether Gatekeeper's audit and this agent count the same; the condition `AuditAgrees` of a policy. */
 export interface AuditFacts {
@@ -47,10 +46,9 @@ const IN_A_ROW = 2;
  */
 export class AuditComparison {
   readonly #tracks = new Map<string, Track>();
-  /** Refused pods, by the pods of a namespace; then by region list. */
-  readonly #counts = weakMemo((_pods: Iterable<Pod>) => new Map<string, number>());
-  readonly #refused = new WeakMap<Pod, { readonly regions: string; readonly refused: boolean }[]>();
-
+  readonly #sets = new RegionSets();
+  /** Refused pods, by the pods of a namespace, then by regions. */
+  readonly #counts = weakMemo((pods: Iterable<Pod>) => weakMemo((allowed: ReadonlySet<string>) => countRefused(pods, allowed)));
   readonly #onDiffer: (message: string) => void;
 
   /** @param onDiffer called once when the counts of a constraint begin to differ */
@@ -92,40 +90,26 @@ export class AuditComparison {
   }
 
   #count(constraint: Constraint, namespaces: readonly string[], podsIn: AuditInput['podsIn']): number {
-    const regions = constraint.spec?.parameters?.regions ?? [];
-    const key = regions.join(',');
+    const allowed = this.#sets.of(constraint.spec?.parameters?.regions ?? NO_REGIONS);
     const excluded = constraint.spec?.match?.excludedNamespaces ?? [];
     const patterns = entriesOf(constraint);
     let count = 0;
     for (const namespace of namespacesOf(patterns, namespaces)) {
       if (excluded.some((pattern) => matchesNamespace(pattern, namespace))) continue;
-      count += this.#countIn(podsIn(namespace), regions, key);
+      count += this.#counts(podsIn(namespace))(allowed);
     }
     return count;
   }
-
-  #countIn(pods: Iterable<Pod>, regions: readonly string[], key: string): number {
-    const known = this.#counts(pods);
-    const before = known.get(key);
-    if (before !== undefined) return before;
-    let count = 0;
-    for (const pod of pods) if (this.#isRefused(pod, regions, key)) count += 1;
-    known.set(key, count);
-    dropOldest(known, REMEMBERED);
-    return count;
-  }
-
-  /** As Rego reads a pod in an audit: where it stands is the scheduler's answer, and finished pods count. */
-  #isRefused(pod: Pod, regions: readonly string[], key: string): boolean {
-    const known = this.#refused.get(pod) ?? [];
-    const hit = known.find((entry) => entry.regions === key);
-    if (hit !== undefined) return hit.refused;
-    const { nodeName: _, ...placement } = placementOf(pod);
-    const refused = !decideResidency(placement, regions).admitted;
-    this.#refused.set(pod, [...known.slice(1 - REMEMBERED), { regions: key, refused }]);
-    return refused;
-  }
 }
+
+const NO_REGIONS: readonly string[] = [];
+
+/** As Rego reads a pod in an audit: where it stands is the scheduler's answer, and finished pods count. */
+const countRefused = (pods: Iterable<Pod>, allowed: ReadonlySet<string>): number => {
+  let count = 0;
+  for (const pod of pods) if (mayStray(pod, allowed)) count += 1;
+  return count;
+};
 
 /** Exact names are looked up, and need not exist: thousands of them stay cheap. */
 const namespacesOf = (patterns: readonly ConstraintEntry[], namespaces: readonly string[]): ReadonlySet<string> => {

@@ -11,6 +11,7 @@ export {
   type PolicySnapshot,
   type StreamFact,
 } from './observatory.ts';
+export { isFinished } from './stray-pods.ts';
 export {
   foreignManager,
   NEVER_TAMPERED,
@@ -22,4 +23,4 @@ export {
   traceText,
 } from './tampering.ts';
 export { createViolationTimeStore, type ViolationTimeStore } from './violation-times.ts';
-export { type FoundViolation, isFinished, NO_VIOLATIONS, type PolicyViolations, ViolationFinder } from './violations.ts';
+export { type FoundViolation, type NamespaceViolations, NO_VIOLATIONS, type PolicyViolations, ViolationFinder } from './violations.ts';

@@ -20,7 +20,7 @@ const MAX_REMEMBERED = 50_000;
  */
 export class NodeMoves {
   readonly #regions = new Map<string, string>();
-  /** Nodes whose lost region was reported already. */
+  /** Remembered nodes whose lost region was reported already. */
   readonly #lost = new Set<string>();
 
   /** @param parameters what an agent before this one listed */
@@ -35,6 +35,7 @@ export class NodeMoves {
     for (const name of this.#regions.keys()) {
       if (this.#regions.size <= Math.max(MAX_REMEMBERED, nodes.length)) break;
       this.#regions.delete(name);
+      this.#lost.delete(name);
     }
     return moves;
   }
@@ -44,9 +45,12 @@ export class NodeMoves {
     const to = labels?.[REGION_LABEL] ?? '';
     const from = this.#regions.get(name);
     const isReported = to === '' ? this.#lost.has(name) : from === to;
-    if (to === '') this.#lost.add(name);
-    else this.#regions.set(name, to);
-    if (to !== '') this.#lost.delete(name);
+    if (to !== '') {
+      this.#regions.set(name, to);
+      this.#lost.delete(name);
+    } else if (from !== undefined) {
+      this.#lost.add(name);
+    }
     return from === undefined || isReported ? [] : [{ node, from, to }];
   }
 }

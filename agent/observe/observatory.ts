@@ -1,6 +1,6 @@
 import type { ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api';
 import type { Ages } from '@fso/shared/protocol';
-import type { FoundViolation } from './violations.ts';
+import type { NamespaceViolations } from './violations.ts';
 
 /** What the agent knows of one policy now. */
 export interface PolicySnapshot {
@@ -14,8 +14,8 @@ export interface PolicySnapshot {
    * could still put in force.
    */
   readonly proven: boolean;
-  /** Every violation, by namespace and name; `report` names the first ones. */
-  readonly violations: readonly FoundViolation[];
+  /** By namespace; `report` names the first ones. */
+  readonly violations: readonly NamespaceViolations[];
 }
 
 /** The part of a ClusterReport that only the stream knows: of revisions, and of itself. */

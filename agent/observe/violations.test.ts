@@ -1,7 +1,9 @@
+import { byText } from '@fso/shared/encoding';
 import type { Node } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../cache/index.ts';
 import type { PolicyOutcome } from '../enforce/index.ts';
+import { MAX_NAMED } from './stray-pods.ts';
 import { MAX_SAMPLES, NO_VIOLATIONS, ViolationFinder, type ViolationInput } from './violations.ts';
 
 const REGION = 'topology.kubernetes.io/region';
@@ -72,6 +74,60 @@ describe('ViolationFinder', () => {
     expect(found.count).toBe(50);
     expect(found.samples).toHaveLength(MAX_SAMPLES);
     expect(found.samples[0]?.name).toBe('p00');
+  });
+
+  it('keeps the first of a namespace by name, in whatever order the pods come', () => {
+    const names = Array.from({ length: 1_000 }, (_, index) => `p${String((index * 7_919) % 1_000).padStart(4, '0')}`);
+    const [found] = find(names.map((name) => pod(name))).namespaces;
+    expect(found).toMatchObject({ namespace: 'finance', count: 1_000 });
+    expect(found?.first.map(({ violation }) => violation.name)).toEqual(names.toSorted(byText).slice(0, MAX_NAMED));
+  });
+
+  it('finds the same again while pods, nodes and regions are the same', () => {
+    const finder = new ViolationFinder();
+    const [pods, node] = [[pod('a'), pod('b')], { get: () => undefined }];
+    const of = (...regions: string[]): PolicyOutcome => ({ kind: 'governing', regions, namespaces: ['finance', 'empty'], conflicts: [] });
+    const policies = new Map(Array.from({ length: 20 }, (_, index) => [`finance/p${index}`, of('eu-west-1', `r${index}`)]));
+    let looks = 0;
+    const counted = {
+      [Symbol.iterator]: () => {
+        looks += 1;
+        return pods.values();
+      },
+    };
+    const empty: readonly Pod[] = [];
+    const podsIn = (namespace: string): Iterable<Pod> => (namespace === 'finance' ? counted : empty);
+    const round = { governance: { policies }, podsIn, nodes: node, now: new Date() };
+    const first = finder.find(round);
+    expect([first.size, looks]).toEqual([20, 20]);
+    // Another policy with the regions of one that is there adds no work.
+    policies.set('team/same', of('eu-west-1', 'r7'));
+    const second = finder.find(round);
+    expect([second.get('team/same')?.count, looks]).toEqual([2, 20]);
+    for (const [policy, violations] of first) expect(second.get(policy)).toBe(violations);
+    const { reported } = finder;
+    finder.find(round);
+    expect(finder.reported).toBe(reported);
+    expect(finder.find({ ...round, nodes: { get: () => undefined } }).get('team/same')).toEqual(second.get('team/same'));
+    expect(looks).toBe(40);
+  });
+
+  it('finds what changed in one of many namespaces, and keeps the times of all', () => {
+    const finder = new ViolationFinder();
+    const pods = new Map([
+      ['a', [pod('x')]],
+      ['b', [pod('y')]],
+    ]);
+    const policies = new Map([['default/p', { ...outcome, namespaces: ['a', 'b'] }]]);
+    const look = (now: string) =>
+      foundBy(finder, { ...input([], now), governance: { policies }, podsIn: (namespace) => pods.get(namespace) ?? [] });
+    look('2026-01-01T00:00:00.000Z');
+    pods.set('b', [pod('w'), pod('y')]);
+    expect(look('2026-01-02T00:00:00.000Z').samples.map(({ namespace, name, since }) => [namespace, name, since.slice(8, 10)])).toEqual([
+      ['a', 'x', '01'],
+      ['b', 'w', '02'],
+      ['b', 'y', '01'],
+    ]);
   });
 
   it('keeps since when a violation was first seen', () => {

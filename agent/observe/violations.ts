@@ -1,9 +1,8 @@
-import { REGION_LABEL, type Violation } from '@fso/shared/api';
-import type { Node } from '@fso/shared/kube';
-import { decideResidency, type PodPlacement } from '@fso/shared/residency';
-import { dropOldest, truncate, weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import type { Violation } from '@fso/shared/api';
 import type { NodesByName, Pod } from '../cache/index.ts';
-import type { Governance } from '../enforce/index.ts';
+import { isSameMap, sameItems } from '../compare.ts';
+import type { Governance, PolicyOutcome } from '../enforce/index.ts';
+import { RegionSets, StrayPodFinder, type StrayPods } from './stray-pods.ts';
 import type { FirstSeenTimes } from './violation-times.ts';
 
 export const MAX_SAMPLES = 20;
@@ -14,22 +13,25 @@ export interface FoundViolation {
   readonly violation: Violation;
 }
 
+/** The violations of a policy in one namespace. */
+export interface NamespaceViolations {
+  readonly namespace: string;
+  /** Complete. */
+  readonly count: number;
+  /** The first 100, by name. */
+  readonly first: readonly FoundViolation[];
+}
+
 export interface PolicyViolations {
   /** Complete. */
   readonly count: number;
-  /** Complete, by namespace and name. */
-  readonly found: readonly FoundViolation[];
-  /** The first {@link MAX_SAMPLES} of them. */
+  /** Namespaces with violations, by name. */
+  readonly namespaces: readonly NamespaceViolations[];
+  /** The first {@link MAX_SAMPLES}, by namespace and name. */
   readonly samples: readonly Violation[];
 }
 
-export const NO_VIOLATIONS: PolicyViolations = { count: 0, found: [], samples: [] };
-
-interface Finding {
-  readonly reason: string;
-  readonly node?: string;
-  readonly region?: string;
-}
+export const NO_VIOLATIONS: PolicyViolations = { count: 0, namespaces: [], samples: [] };
 
 export interface ViolationInput {
   readonly governance: Pick<Governance, 'policies'>;
@@ -42,39 +44,26 @@ export interface ViolationInput {
   readonly now: Date;
 }
 
-/** The API server takes a region of any length in a pod's affinity. */
-const MAX_REASON = 2048;
+type Governing = Extract<PolicyOutcome, { kind: 'governing' }>;
 
-const FINISHED = new Set(['Succeeded', 'Failed']);
-
-/** Whether a pod has ended: it runs nowhere any more, and violates nothing. */
-export const isFinished = ({ status }: Pod): boolean => FINISHED.has(status?.phase ?? '');
-
-const judgeRunning = (nodeName: string, node: Node | undefined, allowed: readonly string[]): Finding | undefined => {
-  if (node === undefined) return { reason: `runs on node ${nodeName}, which is not known`, node: nodeName };
-  const region = node.metadata.labels?.[REGION_LABEL];
-  if (region === undefined) return { reason: `runs on node ${nodeName}, which has no region`, node: nodeName };
-  if (allowed.includes(region)) return undefined;
-  return { reason: `runs on node ${nodeName} in ${region}, which is not an allowed region`, node: nodeName, region };
-};
-
-interface StrayPod {
-  readonly pod: Pod;
-  readonly finding: Finding;
+/** The violations of a policy, and what they follow from. */
+interface KnownViolations {
+  readonly namespaces: readonly string[];
+  /** By namespace. */
+  readonly strays: readonly StrayPods[];
+  readonly violations: PolicyViolations;
+  /** The samples. */
+  readonly named: readonly FoundViolation[];
 }
 
 /**
- * Finds the pods that stand outside of the regions of the policies that govern them, or may be scheduled outside.
- *
- * A pod that is bound is judged by its node: it cannot move any more. A pod that is not is judged by what it asks for;
- * that part is remembered by pod object and region list, so that a round over many unchanged pods is cheap.
+ * Finds the pods that run outside of the regions of the policies that govern them, or may be scheduled outside. What is found is remembered by
+ * what it follows from: pods, nodes and regions.
  */
 export class ViolationFinder {
-  /** By pods and nodes; then by region list. */
-  readonly #strays = weakMemo2((_pods: Iterable<Pod>, _nodes: NodesByName) => new Map<string, readonly StrayPod[]>());
-  readonly #decisions = new WeakMap<Pod, { regions: string; finding: Finding | undefined }[]>();
-  /** When a violation was first seen, by policy and pod. */
-  #since: FirstSeenTimes = new Map();
+  readonly #sets = new RegionSets();
+  readonly #strays = new StrayPodFinder();
+  #known: ReadonlyMap<string, KnownViolations> = new Map();
   #reported: FirstSeenTimes = new Map();
 
   /** {@link Violation.since} of the samples that were found last. */
@@ -84,81 +73,72 @@ export class ViolationFinder {
 
   /** @returns by policy; those without violations are absent */
   find(input: ViolationInput): ReadonlyMap<string, PolicyViolations> {
-    const round = { since: new Map<string, string>(), reported: new Map<string, string>() };
-    const result = new Map<string, PolicyViolations>();
+    const known = new Map<string, KnownViolations>();
     for (const [policy, outcome] of input.governance.policies) {
-      const violations = outcome.kind === 'governing' ? this.#findOf(policy, outcome, input, round) : NO_VIOLATIONS;
-      if (violations !== NO_VIOLATIONS) result.set(policy, violations);
+      const found = outcome.kind === 'governing' ? this.#findOf(policy, outcome, input) : undefined;
+      if (found !== undefined) known.set(policy, found);
     }
-    this.#since = round.since;
-    this.#reported = round.reported;
-    return result;
+    if (!isSameMap(this.#known, known)) this.#reported = timesOf(known);
+    this.#known = known;
+    return new Map([...known].map(([policy, { violations }]) => [policy, violations]));
   }
 
-  #findOf(
-    policy: string,
-    { regions, namespaces }: { readonly regions: readonly string[]; readonly namespaces: readonly string[] },
-    input: ViolationInput,
-    round: { readonly since: Map<string, string>; readonly reported: Map<string, string> },
-  ): PolicyViolations {
-    let found: (FoundViolation & { readonly id: string })[] | undefined;
-    for (const namespace of namespaces) {
-      for (const { pod, finding } of this.#strayIn(namespace, regions, input)) {
-        const id = `${policy}|${pod.metadata.uid ?? `${namespace}/${pod.metadata.name}`}`;
-        const since = earlier(this.#since.get(id), input.restored?.get(id)) ?? input.now.toISOString();
-        round.since.set(id, since);
-        found ??= [];
-        found.push({ id, pod, violation: { kind: 'Pod', namespace, name: pod.metadata.name, ...finding, since } });
-      }
-    }
+  /** @returns the same object where nothing changed; undefined: there are none */
+  #findOf(policy: string, { regions, namespaces }: Governing, input: ViolationInput): KnownViolations | undefined {
+    const allowed = this.#sets.of(regions);
+    const strays = namespaces.map((namespace) => this.#strays.find(input.podsIn(namespace), input.nodes, allowed));
     // Most policies have none, in every round.
-    if (found === undefined) return NO_VIOLATIONS;
-    found.sort(({ violation: a }, { violation: b }) => compare(a.namespace, b.namespace) || compare(a.name, b.name));
-    const samples = found.slice(0, MAX_SAMPLES);
-    for (const { id, violation } of samples) round.reported.set(id, violation.since);
-    return { count: found.length, found, samples: samples.map(({ violation }) => violation) };
-  }
-
-  /** Judged once for as long as pods and nodes are the same, so that a round over thousands of pods is cheap. */
-  #strayIn(namespace: string, regions: readonly string[], { podsIn, nodes }: ViolationInput): readonly StrayPod[] {
-    const pods = podsIn(namespace);
-    const known = this.#strays(pods, nodes);
-    const cacheKey = textOf(regions);
-    const before = known.get(cacheKey);
-    if (before !== undefined) return before;
-    const found = [...pods].flatMap((pod) => {
-      const finding = this.#judge(pod, regions, cacheKey, nodes);
-      return finding === undefined ? [] : { pod, finding };
-    });
-    known.set(cacheKey, found);
-    dropOldest(known, REMEMBERED);
-    return found;
-  }
-
-  #judge(pod: Pod, regions: readonly string[], cacheKey: string, nodes: NodesByName): Finding | undefined {
-    if (isFinished(pod)) return undefined;
-    const nodeName = pod.spec.nodeName;
-    if (nodeName) return judgeRunning(nodeName, nodes.get(nodeName), regions);
-    const known = this.#decisions.get(pod) ?? [];
-    const hit = known.find((entry) => entry.regions === cacheKey);
-    if (hit !== undefined) return hit.finding;
-    const decision = decideResidency(placementOf(pod), regions);
-    const finding = decision.admitted ? undefined : { reason: truncate(`may be scheduled outside: ${decision.violation}`, MAX_REASON) };
-    this.#decisions.set(pod, [...known.slice(1 - REMEMBERED), { regions: cacheKey, finding }]);
-    return finding;
+    if (strays.every(({ count }) => count === 0)) return undefined;
+    const before = this.#known.get(policy);
+    const isRestored = input.restored !== undefined && input.restored.size > 0;
+    if (!isRestored && before !== undefined && sameItems(before.strays, strays) && sameItems(before.namespaces, namespaces)) return before;
+    const times = { before: before === undefined ? NO_TIMES : sinceById(policy, before.violations), input };
+    const found = namespaces.flatMap((namespace, index) => violationsIn(namespace, strays[index], { policy, ...times }));
+    const count = found.reduce((sum, { count: some }) => sum + some, 0);
+    const named = firstOf(found);
+    return { namespaces, strays, violations: { count, namespaces: found, samples: named.map(({ violation }) => violation) }, named };
   }
 }
 
-/** Decisions that are kept of one pod or namespace, by region list: lists come and go while the pods stay. */
-export const REMEMBERED = 4;
+const NO_TIMES: FirstSeenTimes = new Map();
 
-export const placementOf = (pod: Pod): PodPlacement =>
-  pod.metadata.ownerReferences === undefined ? pod.spec : { ...pod.spec, ownerReferences: pod.metadata.ownerReferences };
+interface Origin {
+  readonly policy: string;
+  /** {@link Violation.since} of what was named before. */
+  readonly before: FirstSeenTimes;
+  readonly input: ViolationInput;
+}
 
-/** The regions of an outcome are the same list as long as they are the same. */
-const textOf = weakMemo((regions: readonly string[]) => regions.join(','));
+const idOf = (policy: string, { metadata: { uid, namespace, name } }: Pod): string => `${policy}|${uid ?? `${namespace}/${name}`}`;
+
+const sinceById = (policy: string, { namespaces }: PolicyViolations): FirstSeenTimes =>
+  new Map(namespaces.flatMap(({ first }) => first.map(({ pod, violation }) => [idOf(policy, pod), violation.since] as const)));
+
+const violationsIn = (
+  namespace: string,
+  strays: StrayPods | undefined,
+  { policy, before, input }: Origin,
+): readonly NamespaceViolations[] => {
+  if (strays === undefined || strays.count === 0) return [];
+  const first = strays.first.map(({ pod, finding }): FoundViolation => {
+    const id = idOf(policy, pod);
+    const since = earlier(before.get(id), input.restored?.get(id)) ?? input.now.toISOString();
+    return { pod, violation: { kind: 'Pod', namespace, name: pod.metadata.name, ...finding, since } };
+  });
+  return [{ namespace, count: strays.count, first }];
+};
+
+const firstOf = (namespaces: readonly NamespaceViolations[]): readonly FoundViolation[] => {
+  const named: FoundViolation[] = [];
+  for (const { first } of namespaces) {
+    if (named.length === MAX_SAMPLES) break;
+    named.push(...first.slice(0, MAX_SAMPLES - named.length));
+  }
+  return named;
+};
+
+const timesOf = (known: ReadonlyMap<string, KnownViolations>): FirstSeenTimes =>
+  new Map([...known].flatMap(([policy, { named }]) => named.map(({ pod, violation }) => [idOf(policy, pod), violation.since] as const)));
 
 const earlier = (a: string | undefined, b: string | undefined): string | undefined =>
   a === undefined || b === undefined ? (a ?? b) : a < b ? a : b;
-
-const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

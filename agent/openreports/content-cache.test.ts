@@ -15,6 +15,8 @@ interface Change {
 /** Objects of their own, as each round of the agent makes them; the list of regions stays. */
 const findings = ({ policy, violation, uid = 'u' }: Change = {}): NamespaceFindings => ({
   policies: 1,
+  fail: 1,
+  warn: 0,
   violations: [
     {
       policy: { ...POLICY, ...policy },
@@ -31,6 +33,8 @@ const findings = ({ policy, violation, uid = 'u' }: Change = {}): NamespaceFindi
   ],
 });
 
+const NONE = { fail: 0, warn: 0, violations: [] };
+
 describe('ContentCache', () => {
   it('keeps the results of a namespace while nothing changes but the number of pods', () => {
     const cache = new ContentCache();
@@ -38,9 +42,7 @@ describe('ContentCache', () => {
     const second = cache.contentOf('finance', findings(), 5);
     expect(second.results).toBe(first.results);
     expect([first.summary.pass, second.summary.pass]).toEqual([0, 4]);
-    expect(cache.contentOf('a', { policies: 1, violations: [] }, 1).results).toBe(
-      cache.contentOf('b', { policies: 2, violations: [] }, 1).results,
-    );
+    expect(cache.contentOf('a', { ...NONE, policies: 1 }, 1).results).toBe(cache.contentOf('b', { ...NONE, policies: 2 }, 1).results);
   });
 
   it.each<[what: string, change: Change, expected: object]>([
@@ -69,8 +71,11 @@ describe('ContentCache', () => {
     const cache = new ContentCache();
     const { violations } = findings();
     const first = cache.contentOf('finance', findings(), 2);
-    expect(cache.contentOf('finance', { policies: 2, violations: [...violations, ...violations] }, 2).results).toHaveLength(2);
-    expect(cache.contentOf('finance', { policies: 1, violations: [] }, 2).results).toEqual([]);
+    expect(cache.contentOf('finance', { ...findings(), fail: 2, violations: [...violations, ...violations] }, 2).results).toHaveLength(2);
+    const counted = cache.contentOf('finance', { ...findings(), fail: 2 }, 2);
+    // A hash is remembered with the results, and has the counts of all.
+    expect(cache.contentOf('finance', { ...findings(), fail: 3 }, 2).results).not.toBe(counted.results);
+    expect(cache.contentOf('finance', { ...NONE, policies: 1 }, 2).results).toEqual([]);
     const again = cache.contentOf('finance', findings(), 2);
     expect(again.results).not.toBe(first.results);
     cache.retain(new Set());

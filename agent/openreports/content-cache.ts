@@ -11,11 +11,11 @@ import {
 const NO_RESULTS: readonly ReportResult[] = [];
 
 interface Known {
-  readonly violations: readonly PolicyViolation[];
+  readonly findings: NamespaceFindings;
   readonly results: readonly ReportResult[];
 }
 
-/** Builds the results of a namespace again only where its violations changed; until then they are the same object. */
+/** Builds the results of a namespace again only where its violations, or their number, changed; until then they are the same object. */
 export class ContentCache {
   readonly #known = new Map<string, Known>();
 
@@ -27,9 +27,9 @@ export class ContentCache {
       return buildContent(findings, pods, NO_RESULTS);
     }
     const known = this.#known.get(namespace);
-    const isSame = known !== undefined && isSameList(known.violations, violations);
+    const isSame = known !== undefined && isSameFindings(known.findings, findings);
     const results = isSame ? known.results : firstResults(violations);
-    this.#known.set(namespace, { violations, results });
+    this.#known.set(namespace, { findings, results });
     return buildContent(findings, pods, results);
   }
 
@@ -39,7 +39,10 @@ export class ContentCache {
   }
 }
 
-/** A loop, because it runs over all violations of the cluster. */
+const isSameFindings = (a: NamespaceFindings, b: NamespaceFindings): boolean =>
+  a.fail === b.fail && a.warn === b.warn && isSameList(a.violations, b.violations);
+
+/** A loop, because it runs over all named violations of the cluster. */
 const isSameList = (a: readonly PolicyViolation[], b: readonly PolicyViolation[]): boolean => {
   if (a.length !== b.length) return false;
   for (const [index, one] of a.entries()) {

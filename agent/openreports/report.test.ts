@@ -1,7 +1,7 @@
 import { type PolicyReport, policyKey } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { policyReport } from '../../test/harness/policy-reports.ts';
-import type { AgentSnapshot, FoundViolation } from '../observe/index.ts';
+import type { AgentSnapshot, FoundViolation, NamespaceViolations } from '../observe/index.ts';
 import { buildContent, findingsByNamespace, firstResults, MAX_RESULT_BYTES, MAX_RESULTS } from './report.ts';
 
 const SINCE = '2026-01-02T03:04:05.678Z';
@@ -15,9 +15,16 @@ const snapshotOf = (...policies: readonly (readonly [PolicyReport, ...FoundViola
   new Map(
     policies.map(([report, ...violations]) => [
       policyKey(report),
-      { report, generation: 1, observedGeneration: 1, proven: true, violations },
+      { report, generation: 1, observedGeneration: 1, proven: true, violations: byNamespace(violations) },
     ]),
   );
+
+const byNamespace = (violations: readonly FoundViolation[]): readonly NamespaceViolations[] =>
+  [...Map.groupBy(violations, ({ violation }) => violation.namespace)].map(([namespace, first]) => ({
+    namespace,
+    count: first.length,
+    first,
+  }));
 
 const contentOf = (policies: AgentSnapshot['policies'], pods = 0) => {
   const findings = findingsByNamespace(policies).get('finance') ?? expect.fail('finance is not governed');
@@ -100,6 +107,14 @@ describe('the report of a namespace', () => {
     ] as const;
     const [a, b] = policies;
     expect(contentOf(snapshotOf(b, [a[0], a[2], a[1]]))).toEqual(contentOf(snapshotOf(...policies)));
+  });
+
+  it('counts violations that are not named', () => {
+    const report = policyReport('a', { namespaces: ['finance'], enforcementAction: 'deny' });
+    const violations = [{ namespace: 'finance', count: 5_000, first: [violationOf('p')] }];
+    const content = contentOf(new Map([['a', { report, generation: 1, observedGeneration: 1, proven: true, violations }]]), 6_000);
+    expect(content.summary).toMatchObject({ pass: 1_000, fail: 5_000, warn: 0 });
+    expect(content.results).toHaveLength(1);
   });
 
   it('counts all violations, and lists the first', () => {

@@ -2,7 +2,7 @@ import { type EnforcementAction, type KubeObject, LABELS, OPEN_REPORT, type Poli
 import { byText } from '@fso/shared/encoding';
 import type { KindDescriptor } from '@fso/shared/kube';
 import { truncate } from '@fso/shared/runtime';
-import type { AgentSnapshot, FoundViolation } from '../observe/index.ts';
+import type { AgentSnapshot, FoundViolation, NamespaceViolations } from '../observe/index.ts';
 
 type Outcome = 'pass' | 'fail' | 'warn' | 'error' | 'skip';
 
@@ -77,6 +77,11 @@ const RANKS = { high: 0, medium: 1, low: 2 } as const;
 export interface NamespaceFindings {
   /** Policies that govern it. */
   readonly policies: number;
+  /** Violations of policies that refuse them; complete. */
+  readonly fail: number;
+  /** Those of the others. */
+  readonly warn: number;
+  /** The first of each policy. */
   readonly violations: readonly PolicyViolation[];
 }
 
@@ -84,18 +89,32 @@ export interface PolicyViolation extends FoundViolation {
   readonly policy: PolicyReport;
 }
 
+interface MutableFindings {
+  policies: number;
+  fail: number;
+  warn: number;
+  readonly violations: PolicyViolation[];
+}
+
 /** The findings of each namespace that a policy governs, by name. */
 export const findingsByNamespace = (policies: AgentSnapshot['policies']): ReadonlyMap<string, NamespaceFindings> => {
-  const findings = new Map<string, { policies: number; readonly violations: PolicyViolation[] }>();
+  const findings = new Map<string, MutableFindings>();
   for (const { report, violations } of policies.values()) {
     for (const namespace of report.namespaces) {
       const known = findings.get(namespace);
-      if (known === undefined) findings.set(namespace, { policies: 1, violations: [] });
+      if (known === undefined) findings.set(namespace, { policies: 1, fail: 0, warn: 0, violations: [] });
       else known.policies += 1;
     }
-    for (const { pod, violation } of violations) findings.get(violation.namespace)?.violations.push({ pod, violation, policy: report });
+    for (const some of violations) addViolations(findings.get(some.namespace), report, some);
   }
   return findings;
+};
+
+const addViolations = (findings: MutableFindings | undefined, policy: PolicyReport, { count, first }: NamespaceViolations): void => {
+  // A namespace that the policy no longer governs.
+  if (findings === undefined) return;
+  findings[RATINGS[policy.enforcementAction].result === 'fail' ? 'fail' : 'warn'] += count;
+  for (const { pod, violation } of first) findings.violations.push({ pod, violation, policy });
 };
 
 /**
@@ -105,20 +124,16 @@ export const findingsByNamespace = (policies: AgentSnapshot['policies']): Readon
  * @param results of these violations
  */
 export const buildContent = (
-  { policies, violations }: NamespaceFindings,
+  { policies, fail, warn }: NamespaceFindings,
   pods: number,
   results: readonly ReportResult[],
-): ReportContent => {
-  const fail = violations.filter(({ policy }) => RATINGS[policy.enforcementAction].result === 'fail').length;
-  const warn = violations.length - fail;
-  return {
-    source: 'federated-sovereignty-operator',
-    configuration: { limits: { maxResults: MAX_RESULTS, statusFilter: ['fail', 'warn'] } },
-    // Pods and violations are not of the same moment: a pod may have gone since.
-    summary: { pass: Math.max(0, pods * policies - violations.length), fail, warn, error: 0, skip: 0 },
-    results,
-  };
-};
+): ReportContent => ({
+  source: 'federated-sovereignty-operator',
+  configuration: { limits: { maxResults: MAX_RESULTS, statusFilter: ['fail', 'warn'] } },
+  // Pods and violations are not of the same moment: a pod may have gone since.
+  summary: { pass: Math.max(0, pods * policies - fail - warn), fail, warn, error: 0, skip: 0 },
+  results,
+});
 
 const resultOf = ({ policy, pod, violation }: PolicyViolation): ReportResult => {
   const { kind, namespace, name, node, region, reason, since } = violation;

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { NO_VIOLATIONS, type PolicySnapshot } from '../observe/index.ts';
 import { SettledPolicies } from './settled-policies.ts';
 
-const snapshot = { proven: true, violations: NO_VIOLATIONS.found } as unknown as PolicySnapshot;
+const snapshot = { proven: true, violations: NO_VIOLATIONS.namespaces } as unknown as PolicySnapshot;
 const outcome = { kind: 'governing' };
 
 describe('SettledPolicies', () => {

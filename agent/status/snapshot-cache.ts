@@ -23,7 +23,7 @@ export class SnapshotCache {
       generation: policy.generation,
       observedGeneration: status.observedGeneration ?? 0,
       proven: isProven(status) && status.observedGeneration === policy.generation,
-      violations: violations.found,
+      violations: violations.namespaces,
     };
     this.#known.set(policy.key, { parts, snapshot });
     return snapshot;

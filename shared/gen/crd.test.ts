@@ -45,7 +45,7 @@ describe('sovereignPolicyCrd', () => {
 });
 
 /** Hash of the schemas, without their texts, by their number. One that was released never changes; before that, correct its hash. */
-const SCHEMAS: Readonly<Record<string, string>> = { '1': 'bbf151e836b262d7' };
+const SCHEMAS: Readonly<Record<string, string>> = { '1': '2e1937c380ea98bb' };
 
 it('a schema that changes gets the next number', () => {
   const crds = [sovereignPolicyCrd(), floorParametersCrd()] as { metadata: { annotations: Json }; spec: unknown }[];

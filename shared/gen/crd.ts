@@ -51,11 +51,19 @@ const SPEC_RULES: readonly StructuralSchema[] = [
   },
 ];
 
+/** A cluster reads no placement: users of one namespace must not store a megabyte of it in each policy. */
+const SELECTED_LABELS: StructuralSchema = {
+  maxProperties: 64,
+  'x-kubernetes-validations': [{ rule: 'self.all(key, size(key) <= 317)', message: 'a label key has at most 317 characters' }],
+};
+
 const specSchema = (): StructuralSchema => {
   const schema = structuralSchema(SovereignPolicySpec);
   const regions = schema.properties?.['allowedRegions'];
   // Only the policy repository knows groups. The rule beside it is there for its message.
   if (regions !== undefined) regions.items = structuralSchema(Region);
+  const selected = schema.properties?.['placement']?.properties?.['clusterSelector']?.properties?.['matchLabels'];
+  if (selected !== undefined) Object.assign(selected, SELECTED_LABELS);
   return { ...schema, 'x-kubernetes-validations': SPEC_RULES };
 };
 

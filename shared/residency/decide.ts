@@ -28,6 +28,23 @@ export const decideResidency = (pod: PodPlacement, allowedRegions: readonly stri
   return violation === undefined ? ADMITTED : { admitted: false, violation, fix: fixText(allowedRegions, violation) };
 };
 
+/**
+ * The regions in which a pod may be scheduled; undefined: it may be scheduled anywhere, on a node without a region, or cannot be judged.
+ * {@link decideResidency} admits exactly the pods of which all of these regions are allowed, so that one pod is held against many lists.
+ */
+export const schedulableRegions = (pod: PodPlacement): readonly string[] | undefined => {
+  if (pod.nodeName) return undefined;
+  const terms = requiredTerms(pod);
+  if (isDaemonSetPod(pod, terms)) return [];
+  if (isTooLarge(terms)) return undefined;
+  const fromSelector = requirementOf(nodeSelectorRegion(pod));
+  if (terms.length === 0) return fromSelector[0]?.values;
+  const reaches = terms
+    .filter((term) => !isEmptyTerm(term))
+    .map((term) => regionReach([...partsOf(term).matchExpressions, ...fromSelector]));
+  return reaches.some(({ any, absent }) => any || absent) ? undefined : [...new Set(reaches.flatMap(({ values }) => values))];
+};
+
 export const requiredTerms = (pod: PodPlacement): readonly (NodeSelectorTerm | null)[] =>
   pod.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
 
@@ -49,21 +66,30 @@ const nodeSelectorRegion = (pod: PodPlacement): string | undefined => {
   return Object.hasOwn(selector, REGION_LABEL) ? selector[REGION_LABEL] : undefined;
 };
 
+/** A nodeSelector as a requirement of each term. */
+const requirementOf = (selected: string | undefined): readonly NodeSelectorRequirement[] =>
+  selected === undefined ? [] : [{ key: REGION_LABEL, operator: 'In', values: [selected] }];
+
+/** Kubernetes: "A null or empty node selector term matches no objects." */
+const isEmptyTerm = (term: NodeSelectorTerm | null): boolean => {
+  const { matchExpressions, matchFields } = partsOf(term);
+  return matchExpressions.length + matchFields.length === 0;
+};
+
 const findViolation = (
   selected: string | undefined,
   terms: readonly (NodeSelectorTerm | null)[],
   allowed: ReadonlySet<string>,
 ): string | undefined => {
-  const fromSelector: NodeSelectorRequirement[] = selected === undefined ? [] : [{ key: REGION_LABEL, operator: 'In', values: [selected] }];
+  const fromSelector = requirementOf(selected);
   const judge = (requirements: readonly NodeSelectorRequirement[], name: string, byName: boolean): string | undefined => {
     const reach = regionReach([...requirements, ...fromSelector]);
     return reachViolation(reach, allowed, { name: selected === undefined ? name : 'spec.nodeSelector', byName });
   };
   if (terms.length === 0) return selected === undefined ? VIOLATIONS.unconfined : judge([], '', false);
   for (const [index, term] of terms.entries()) {
+    if (isEmptyTerm(term)) continue;
     const { matchExpressions, matchFields } = partsOf(term);
-    // Kubernetes: "A null or empty node selector term matches no objects."
-    if (matchExpressions.length + matchFields.length === 0) continue;
     const violation = judge(matchExpressions, `required node affinity term ${index + 1}`, matchFields.length > 0);
     if (violation !== undefined) return violation;
   }

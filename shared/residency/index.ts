@@ -1,6 +1,6 @@
 export { REGION_LABEL } from '../api/index.ts';
 export { type CombinablePolicy, type CombinedAction, combinePolicies } from './combine.ts';
-export { decideResidency, type RegionReach, regionReach } from './decide.ts';
+export { decideResidency, type RegionReach, regionReach, schedulableRegions } from './decide.ts';
 export { DAY_MS, EXPIRY_NOTICE_MS, EXPIRY_WARNING_DAYS, isExpired, isExpiring } from './expiry.ts';
 export {
   BINDING_FIX,

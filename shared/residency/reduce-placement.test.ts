@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { REGION_LABEL } from '../api/index.ts';
-import { decideResidency } from './decide.ts';
+import { decideResidency, schedulableRegions } from './decide.ts';
 import type { NodeSelectorRequirement, NodeSelectorTerm, PodPlacement } from './placement.ts';
 import { reducePlacement } from './reduce-placement.ts';
 
@@ -90,6 +90,17 @@ describe('a reduced pod', () => {
     );
     // Every way that a decision can go was met.
     expect(seen.size).toBeGreaterThan(8);
+  });
+
+  it('is admitted where all regions are allowed in which it may be scheduled, and nowhere else', () => {
+    const regions = [...ALLOWED, 'us-east-1', ''];
+    fc.assert(
+      fc.property(podsOf(regions), fc.subarray(regions), (pod, allowed) => {
+        const found = schedulableRegions(reducePlacement(pod));
+        expect(found?.every((region) => allowed.includes(region)) ?? false).toBe(decideResidency(pod, allowed).admitted);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 
   it('is decided as the whole one where regions are longer than a label', () => {

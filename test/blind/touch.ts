@@ -1,5 +1,5 @@
 import { API_GROUP, type KubeObject, LABELS } from '@fso/shared/api';
-import type { KindDescriptor } from '@fso/shared/kube';
+import { GEO_RESIDENCY_KIND, type KindDescriptor } from '@fso/shared/kube';
 import { GATEKEEPER_WEBHOOKS } from '../harness/locks.ts';
 import type { BlindWorld } from './blind-world.ts';
 
@@ -7,6 +7,7 @@ import type { BlindWorld } from './blind-world.ts';
 const READ: Readonly<Record<string, (object: KubeObject) => boolean>> = {
   CustomResourceDefinition: ({ metadata }) => metadata.name.endsWith(`.${API_GROUP}`),
   APIService: ({ metadata }) => metadata.name.endsWith(`.${API_GROUP}`),
+  ConstraintTemplate: ({ metadata }) => metadata.name === GEO_RESIDENCY_KIND.plural,
   ValidatingWebhookConfiguration: ({ metadata }) => GATEKEEPER_WEBHOOKS.endsWith(metadata.name),
 };
 

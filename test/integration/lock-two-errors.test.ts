@@ -4,31 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
 import { refusalOf } from '../harness/kube-client.ts';
+import { TEMPLATE_CRD } from '../harness/template-crd.ts';
 import { eventually } from '../harness/waiting.ts';
-
-/** Gatekeeper's CRD, reduced to the fields that the API server needs. */
-const TEMPLATE_CRD = {
-  metadata: { name: 'constrainttemplates.templates.gatekeeper.sh' },
-  spec: {
-    group: 'templates.gatekeeper.sh',
-    scope: 'Cluster',
-    names: {
-      kind: 'ConstraintTemplate',
-      listKind: 'ConstraintTemplateList',
-      plural: 'constrainttemplates',
-      singular: 'constrainttemplate',
-    },
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        subresources: { status: {} },
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-};
 
 const NAMESPACE = 'broken';
 

@@ -76,7 +76,8 @@ const readPages = async <T extends KubeObject>(
   const items: T[] = [];
   const path = collectionPath(kind, options.namespace);
   const { labelSelector, fieldSelector } = options;
-  let size = options.pageSize ?? PAGE_SIZE;
+  const { pageSize = PAGE_SIZE } = options;
+  let size = pageSize;
   let next: string | undefined;
   for (;;) {
     const query = { continue: next, labelSelector, fieldSelector };
@@ -87,7 +88,8 @@ const readPages = async <T extends KubeObject>(
       item.kind ??= kind.kind;
       items.push(transform(item));
     }
-    size = limit;
+    // A few large objects must not make all pages after them short.
+    size = limit === size ? Math.min(pageSize, 2 * size) : limit;
     next = page.metadata.continue || undefined;
     if (next === undefined) return { items, resourceVersion: page.metadata.resourceVersion };
   }

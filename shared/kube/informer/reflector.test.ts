@@ -153,7 +153,7 @@ describe('reflector', () => {
 
   it('requests a page again in halves until it is short enough, and keeps only the reduced objects', async () => {
     const sizes: (string | null)[] = [];
-    const all = Array.from({ length: 7 }, (_, index) => object(`o${index}`, `${index}`, 'x'.repeat(2_500_000)));
+    const all = Array.from({ length: 8 }, (_, index) => object(`o${index}`, `${index}`, 'x'.repeat(2_500_000)));
     const page: Answer = (url, response) => {
       const { searchParams: query } = url;
       sizes.push(query.get('limit'));
@@ -161,16 +161,35 @@ describe('reflector', () => {
       const end = start + Number(query.get('limit'));
       list('9', all.slice(start, end), end < all.length ? String(end) : undefined)(url, response);
     };
-    script = Array.from({ length: 7 }, () => page);
+    script = Array.from({ length: 8 }, () => page);
     const informer = informers().informer(CONFIG_MAP_KIND, {
       pageSize: 16,
       transform: ({ metadata, data }) => ({ metadata, data: { length: String(data?.['value']?.length) } }),
     });
     await soon(() => expect(requests.at(-1)).toBe('watch 9'));
-    expect(sizes).toEqual(['16', '8', '4', '2', '2', '2', '2']);
+    // The size that fitted is tried once more before the next larger one.
+    expect(sizes).toEqual(['16', '8', '4', '2', '2', '4', '2', '2']);
     expect(informer.list().map(({ metadata, data }) => [metadata.name, data])).toEqual(
       all.map(({ metadata }) => [metadata.name, { length: '2500000' }]),
     );
+  });
+
+  it('requests longer pages again after large objects', async () => {
+    const sizes: number[] = [];
+    // As those of the first namespace by name.
+    const all = Array.from({ length: 100 }, (_, index) => object(`o${index}`, `${index}`, 'x'.repeat(index < 2 ? 5_000_000 : 10)));
+    const page: Answer = (url, response) => {
+      const { searchParams: query } = url;
+      if (query.has('watch')) return events([], false)(url, response);
+      const [start, limit] = [Number(query.get('continue') ?? 0), Number(query.get('limit'))];
+      sizes.push(limit);
+      return list('9', all.slice(start, start + limit), start + limit < all.length ? String(start + limit) : undefined)(url, response);
+    };
+    script = Array.from({ length: 100 }, () => page);
+    const informer = informers().informer(CONFIG_MAP_KIND, { pageSize: 16, transform: ({ metadata }) => ({ metadata }) });
+    await informer.ready(stop.signal);
+    expect(informer.list()).toHaveLength(all.length);
+    expect(sizes).toEqual([16, 8, 4, 2, 1, 1, 2, 4, 8, 16, 16, 16, 16, 16, 16]);
   });
 
   it('gives up on a response that stops in the middle', async () => {

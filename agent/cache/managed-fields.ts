@@ -1,0 +1,38 @@
+import { FIELD_MANAGERS, type KubeObject, NAMESPACE_KEYS, type ObjectMeta } from '@fso/shared/api';
+import { definedOnly } from '../compare.ts';
+
+type FieldsEntry = NonNullable<ObjectMeta['managedFields']>[number];
+
+const labelsIn = ({ fieldsV1 }: FieldsEntry): readonly string[] => {
+  const fields = fieldsV1?.['f:metadata'] as { 'f:labels'?: Record<string, unknown> } | undefined;
+  return Object.keys(fields?.['f:labels'] ?? {}).map((key) => key.slice('f:'.length));
+};
+
+/**
+ * Labels of this system that another field manager owns too: an apply without them does not remove them. A user who resets
+ * `managedFields`, for which the right to patch suffices, makes the next apply leave all of them to `before-first-apply`.
+ *
+ * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+ */
+export const labelsHeldByOthers = (managedFields: ObjectMeta['managedFields']): readonly string[] | undefined => {
+  const others = (managedFields ?? []).filter(({ manager }) => manager !== FIELD_MANAGERS.namespaces);
+  const held = others.flatMap(labelsIn).filter((key) => NAMESPACE_KEYS.includes(key));
+  return held.length === 0 ? undefined : [...new Set(held)];
+};
+
+/** The managed fields of a spec, which say by whom it was changed (`foreignManager`). Those of a status are larger, and change more often. */
+export const specFields = (managedFields: ObjectMeta['managedFields']): ObjectMeta['managedFields'] => {
+  const ofSpec = (managedFields ?? []).flatMap(({ manager, time, subresource, fieldsV1 }): FieldsEntry[] => {
+    const fields = fieldsV1?.['f:spec'];
+    if (subresource !== undefined || fields === undefined) return [];
+    return [definedOnly({ manager, time, fieldsV1: { 'f:spec': fields } }) as FieldsEntry];
+  });
+  return ofSpec.length === 0 ? undefined : ofSpec;
+};
+
+/** An object as it is, but for the managed fields of its status. */
+export const withSpecFields = <T extends KubeObject>(object: T): T => {
+  const { managedFields } = object.metadata;
+  if (managedFields === undefined) return object;
+  return { ...object, metadata: definedOnly({ ...object.metadata, managedFields: specFields(managedFields) }) };
+};
