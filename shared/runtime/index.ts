@@ -3,6 +3,7 @@ export * from './backoff.ts';
 export * from './bounded-stream.ts';
 export * from './clock.ts';
 export * from './concurrency.ts';
+export * from './connection-limiter.ts';
 export * from './http-server.ts';
 export * from './memo.ts';
 export * from './pause-detector.ts';
