@@ -7,14 +7,13 @@ import { AlertStore } from './alert-store.ts';
 import type { AlertsFile } from './alerts-file-reader.ts';
 import type { CurrentIssues, IsNamed } from './issue.ts';
 import { LedgerWatch } from './ledger-watch.ts';
-import { labelSetOf } from './matchers.ts';
 import { GroupStore } from './notify/group-store.ts';
 import { type AlertMetrics, Notifier, type Sending } from './notify/notifier.ts';
 import { ReceiverStatuses } from './notify/receiver-status.ts';
 import { Resender } from './notify/resender.ts';
 import { setUp, testReceiver } from './notify/setup.ts';
 import { planAlerts, postpone } from './plan-alerts.ts';
-import { Silences, type StoredSilence, viewOf } from './silences.ts';
+import { Silences, type StoredSilence } from './silences.ts';
 
 export interface AlertsDeps {
   readonly ledger: Pick<Ledger, 'records' | 'audit' | 'leads' | 'onLead' | 'subscribe' | 'health'>;
@@ -141,6 +140,11 @@ export class Alerts {
     }
   }
 
+  /** Compares alerts with silences, in slices of time. Callers that read many of either do so first. */
+  compareWithSilences(): Promise<void> {
+    return this.#silences.compare(this.#store.list(this.#nowMs()));
+  }
+
   /** All that are kept, in no order. */
   list(): AlertView[] {
     const nowMs = this.#nowMs();
@@ -152,7 +156,7 @@ export class Alerts {
     const counts = { critical: 0, warning: 0, info: 0, silenced: 0 };
     const nowMs = this.#nowMs();
     for (const alert of this.#firing()) {
-      if (this.#silences.matching(labelSetOf(alert), nowMs).length > 0) counts.silenced += 1;
+      if (this.#silences.matching(alert, nowMs).length > 0) counts.silenced += 1;
       else counts[alert.severity] += 1;
     }
     return counts;
@@ -168,7 +172,7 @@ export class Alerts {
 
   /** Active and pending ones before those that have ended. */
   silences(): SilenceView[] {
-    return this.#silences.views(this.#firing().map(labelSetOf));
+    return this.#silences.views(this.#firing());
   }
 
   /** @throws SilenceRefused */
@@ -222,6 +226,7 @@ export class Alerts {
       metrics.waiting(0);
       return Number.POSITIVE_INFINITY;
     }
+    await this.compareWithSilences();
     // What fired when the hub before ended, or when a look failed, is to be told, also if it ends now.
     if (this.#mustPass) await this.#notifier.pass(file.config, signal);
     this.#mustPass = true;
@@ -281,7 +286,7 @@ export class Alerts {
 
   #viewOf(alert: StoredAlert, told: ReadonlyMap<string, readonly Told[]>, nowMs: number): AlertView {
     const { startsAt, endsAt, ...rest } = alert;
-    const silencedBy = endsAt === null ? this.#silences.matching(labelSetOf(alert), nowMs) : [];
+    const silencedBy = endsAt === null ? this.#silences.matching(alert, nowMs) : [];
     const firing = silencedBy.length > 0 ? 'silenced' : 'firing';
     return {
       ...rest,
@@ -297,7 +302,7 @@ export class Alerts {
   }
 
   #silenceView(silence: StoredSilence): SilenceView {
-    return viewOf(silence, this.#firing().map(labelSetOf), this.#nowMs());
+    return this.#silences.view(silence, this.#firing());
   }
 
   #nowMs(): number {
