@@ -21,6 +21,7 @@ import { policyReport } from '../../test/harness/policy-reports.ts';
 import { authenticateByToken } from '../identity/index.ts';
 import { createAuditKey, createCheckpoints, type Ledger } from '../ledger/index.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
+import { DEFAULT_LISTENER_LIMITS } from './agent-server.ts';
 import { AGENT_PATH, Delivery } from './delivery.ts';
 import { type Offers, OutdatedAgentError, RevisionTargets } from './offers.ts';
 import { DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
@@ -64,6 +65,7 @@ const startDelivery = async (heartbeatMs = 60_000, suspendedMs = 45_000) => {
     helloMs: 60_000,
     maxSilent: 2,
     maxGreeted: 2,
+    maxResyncs: 1,
     maxWaiting: 2,
     heartbeatMs,
     ages: { partMs: 75_000, kindMs: 165_000 },
@@ -73,6 +75,7 @@ const startDelivery = async (heartbeatMs = 60_000, suspendedMs = 45_000) => {
     maxOfferBytes: 1024,
     maxFrameBytes: 65_536,
     agent: DEFAULT_AGENT_LIMITS,
+    listener: DEFAULT_LISTENER_LIMITS,
   };
   const targets = new RevisionTargets();
   /** Clusters whose part of a commit was asked for; null: the whole. */
@@ -489,4 +492,32 @@ it('after a pause of the hub takes nothing as known for a while, of agents that 
   await expect.poll(notObserved).toBeUndefined();
   stop.abort();
   await running;
+});
+
+it('asks so many agents at a time for everything where the digests of all differ', async () => {
+  const asked: string[] = [];
+  const agents = await Promise.all(
+    ['eu', 'us'].map(async (cluster) => {
+      const { socket } = await bench.connect(cluster);
+      const welcomed = new Promise((resolve) => socket.once('message', resolve));
+      socket.on('message', (data) => {
+        const decoded = decodeHubFrame(data as Buffer);
+        if (decoded.ok && decoded.frame.type === 'resync') asked.push(cluster);
+      });
+      socket.send(hello().replace('"eu"', `"${cluster}"`));
+      await welcomed;
+      socket.send(encodeFrame({ type: 'digest', digest: 'differs', seq: 0 }));
+      // It is heard once the digest before it was taken.
+      socket.ping();
+      await once(socket, 'pong');
+      const report = encodeFrame({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] });
+      return { cluster, answer: () => socket.send(report), end: () => socket.terminate() };
+    }),
+  );
+  await expect.poll(() => asked).toHaveLength(1);
+  const [first, second] = agents.toSorted((a, b) => Number(b.cluster === asked[0]) - Number(a.cluster === asked[0]));
+  first?.answer();
+  await expect.poll(() => asked).toEqual([first?.cluster, second?.cluster]);
+  // One that goes away keeps no other waiting.
+  second?.end();
 });

@@ -27,10 +27,11 @@ import { findWitness, type Hello, keepRevision, keepWitness, refuseHello, sendCh
 import { Inspections, type Told } from './inspections.ts';
 import { AgentObservation } from './observation.ts';
 import { OutdatedAgentError, withTraceparent } from './offers.ts';
-import { createOutbox, type Outbox } from './outbox.ts';
+import { Outbox } from './outbox.ts';
 import type { Admission } from './pacing/admission.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
 import type { OfferLimit } from './pacing/offer-limit.ts';
+import { ResyncTurn } from './pacing/resync-turn.ts';
 import type { DeliveryDeps, DeliveryOptions } from './types.ts';
 
 /** Whose connection it is. */
@@ -41,6 +42,8 @@ export interface SessionOwner {
   readonly socket: WebSocket;
   /** Shared by all agents. */
   readonly admission: Admission;
+  /** Shared by all agents: those that are asked for a full report. */
+  readonly resyncs: Admission;
   /** Shared by all agents. */
   readonly offerLimit: OfferLimit;
   /** The agent wants the trace of each commit. */
@@ -103,7 +106,7 @@ export class Session {
   #isConfirmed: boolean = false;
 
   constructor(
-    { cluster, budget, socket, admission, offerLimit, isTraced = false }: SessionOwner,
+    { cluster, budget, socket, admission, resyncs, offerLimit, isTraced = false }: SessionOwner,
     options: DeliveryOptions,
     deps: DeliveryDeps,
     hooks: SessionHooks,
@@ -125,8 +128,9 @@ export class Session {
     this.#observation = new AgentObservation(limits.ages, clock);
     this.#state = createSessionState(clock);
     const send = (frame: HubFrame): void => this.#send(frame);
-    this.#context = { cluster, stream: this.stream, state: this.#state, budget, send, deps, logger: this.#logger };
-    this.#outbox = createOutbox(socket, {
+    const resync = new ResyncTurn(resyncs, clock, this.#socket.closed);
+    this.#context = { cluster, stream: this.stream, state: this.#state, budget, send, resync, deps, logger: this.#logger };
+    this.#outbox = new Outbox(socket, {
       clock,
       stallMs: limits.stallMs,
       maxBufferedBytes: limits.maxBufferedBytes,
@@ -196,6 +200,7 @@ export class Session {
   /** Asks for a sign of life. An agent that has not answered the ping before is cut off. */
   ping(): void {
     if (!this.#isReady) return;
+    this.#tellDropped();
     if (this.#socket.isBusy) {
       // A database that is away can hold a frame up for long: that silence is the hub's own, on both sides. The pong that answers no ping
       // (RFC 6455, 5.5.3) stands for those that the agent waits for.
@@ -210,6 +215,12 @@ export class Session {
     }
     this.#isAlive = false;
     this.#webSocket.ping();
+  }
+
+  /** An agent whose events were dropped may have nothing more to report for long. */
+  #tellDropped(): void {
+    const dropped = this.#budget.events.takeDropped();
+    if (dropped !== undefined) this.#deps.ledger.addEvent(this.cluster, dropped).catch((err: unknown) => this.#noteWriteFailure(err));
   }
 
   /** Forgets the ages that the agent has said, and asks for them. @returns whether it has said any */
@@ -264,6 +275,8 @@ export class Session {
       this.#enqueue(0, async () => undefined);
     });
     socket.on('ping', () => {
+      // On a slow link it comes long before the answer to a ping of the hub, which stands behind a part of an offer.
+      this.#isAlive = true;
       this.#enqueue(0, async () => undefined);
       // The hub answers each, also where the agent does not read the answers.
       if (socket.bufferedAmount > this.#options.limits.maxBufferedBytes) socket.terminate();
