@@ -3,11 +3,12 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Clock,
+  ConnectionLimiter,
+  DEFAULT_CONNECTION_LIMITS,
   type ListenAddress,
   type Listening,
   type Logger,
   listen,
-  nodeHttp,
   type PauseDetector,
   type Shutdown,
 } from '@fso/shared/runtime';
@@ -36,7 +37,7 @@ import {
 } from './ledger/index.ts';
 import type { HubMetrics } from './metrics.ts';
 import { lifeEntry, recordAudit, recordIdentity } from './recorders/index.ts';
-import { createApi, DEFAULT_MAX_BEHIND_MS, type FleetReader, type HubCertificate, IssueLister } from './serve/index.ts';
+import { createApi, createApiServer, DEFAULT_MAX_BEHIND_MS, type FleetReader, type HubCertificate, IssueLister } from './serve/index.ts';
 import { openSource, type Source } from './source/index.ts';
 
 export interface HubDeps {
@@ -206,8 +207,9 @@ export const openListeners = async (context: HubContext, stores: Stores, parts: 
   const { logger } = deps;
   const { auditKey, source, identity } = stores;
   const { apiToken, webhookSecret, git, access: { oidc, publicUrl, trustedProxies = [] } = {} } = config;
-  const agents = createAgentServer(config.agentTls, identity);
+  const agents = createAgentServer(config.agentTls, identity, deps.deliveryLimits?.listener);
   parts.delivery.attach(agents);
+  const connections = new ConnectionLimiter(DEFAULT_CONNECTION_LIMITS, clock);
   const access = createAccess({ apiToken, oidc, publicUrl }, { records: ledger.records, clock, logger: logger.child({ step: 'access' }) });
   const shareHint = (traceparent?: string): void => {
     deps.traces?.hinted(traceparent);
@@ -232,12 +234,12 @@ export const openListeners = async (context: HubContext, stores: Stores, parts: 
       alerts: parts.alerts,
       onAudit: recordAudit({ ledger, logger }),
       enrolment: identity && { identity: identity.identity, agentUrl: () => agentUrl },
-      runtime: { clock, logger: logger.child({ step: 'serve' }), registry, shutdown },
+      runtime: { clock, logger: logger.child({ step: 'serve' }), registry, shutdown, connections },
     },
   );
   const [agentListener, apiListener] = await listenBoth(
     [agents, config.agentListen],
-    [nodeHttp.createServer(api), config.listen],
+    [createApiServer(api, connections), config.listen],
     shutdown,
   );
   const agentUrl = agentUrlOf(agentListener, identity);

@@ -56,7 +56,7 @@ describe('a connection to a hub that does not keep to the protocol', () => {
     void connect(portOf(server));
     const [socket] = (await accepted) as [WebSocket];
     const closed = once(socket, 'close');
-    for (let count = 0; count < 65; count += 1) socket.send(' ', { fin: false });
+    for (let count = 0; count < 513; count += 1) socket.send(' ', { fin: false });
     expect((await closed)[0]).toBe(1008);
   });
 });

@@ -107,10 +107,10 @@ const MAX_REASON = 300;
 const MAX_UNREAD = 1024 * 1024;
 
 /**
- * Parts of one frame. A hub sends an offer in two fragments; each may keep the 64 KiB alive that the socket read it in. A frame that comes in
- * chunks smaller than 512 bytes on average is not waited for.
+ * Parts of one frame. A hub sends an offer in fragments of 64 KiB, of which the largest has 256; each may keep the 64 KiB alive that the socket
+ * read it in. A frame that comes in chunks smaller than 512 bytes on average is not waited for.
  */
-const MAX_PARTS = { maxFragments: 64, maxBufferedChunks: 32 * 1024 };
+const MAX_PARTS = { maxFragments: 512, maxBufferedChunks: 32 * 1024 };
 
 const REJECTIONS: readonly number[] = [CLOSE_CODES.unauthorized, CLOSE_CODES.unsupportedProtocol];
 const REFUSED_STATUS: readonly (number | undefined)[] = [401, 403];

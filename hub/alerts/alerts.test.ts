@@ -292,6 +292,17 @@ describe('a hub that leads', () => {
     await end();
   });
 
+  it('begins at most a year from now', async () => {
+    await using opened = await open();
+    const { start, clock } = opened;
+    const { alerts, end } = start();
+    const at = (days: number): string => new Date(clock.now().getTime() + days * 86_400_000).toISOString();
+    const silence = (from: string, until: string) => alerts.silence({ matchers: ['cluster=eu'], from, until, reason: 'work' }, 'Ada');
+    await expect(silence(at(367), at(368))).rejects.toThrow('body from: must be at most a year from now');
+    expect(await silence(at(365), at(366))).toMatchObject({ state: 'pending' });
+    await end();
+  });
+
   it('leaves room for the silences of others', async () => {
     await using opened = await open();
     const { start, clock } = opened;

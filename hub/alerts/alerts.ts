@@ -7,7 +7,6 @@ import { AlertStore } from './alert-store.ts';
 import type { AlertsFile } from './alerts-file-reader.ts';
 import type { CurrentIssues, IsNamed } from './issue.ts';
 import { LedgerWatch } from './ledger-watch.ts';
-import { labelSetOf } from './matchers.ts';
 import { GroupStore } from './notify/group-store.ts';
 import { type AlertMetrics, Notifier, type Sending } from './notify/notifier.ts';
 import { ReceiverStatuses } from './notify/receiver-status.ts';
@@ -15,7 +14,7 @@ import { Resender } from './notify/resender.ts';
 import { setUp, testReceiver } from './notify/setup.ts';
 import { PendingAlerts } from './pending-alerts.ts';
 import { planAlerts } from './plan-alerts.ts';
-import { endEntry, Silences, type StoredSilence, viewOf } from './silences.ts';
+import { endEntry, Silences, type StoredSilence } from './silences.ts';
 
 export interface AlertsDeps {
   readonly ledger: Pick<Ledger, 'records' | 'audit' | 'leads' | 'onLead' | 'subscribe' | 'health'>;
@@ -132,6 +131,11 @@ export class Alerts {
     }
   }
 
+  /** Compares alerts with silences, in slices of time. Callers that read many of either do so first. */
+  compareWithSilences(): Promise<void> {
+    return this.#silences.compare(this.#store.list(this.#nowMs()));
+  }
+
   /** All that are kept, in no order. */
   list(): AlertView[] {
     const nowMs = this.#nowMs();
@@ -143,7 +147,7 @@ export class Alerts {
     const counts = { critical: 0, warning: 0, info: 0, silenced: 0 };
     const nowMs = this.#nowMs();
     for (const alert of this.#firing()) {
-      if (this.#silences.matching(labelSetOf(alert), nowMs).length > 0) counts.silenced += 1;
+      if (this.#silences.matching(alert, nowMs).length > 0) counts.silenced += 1;
       else counts[alert.severity] += 1;
     }
     return counts;
@@ -159,7 +163,7 @@ export class Alerts {
 
   /** Active and pending ones before those that have ended. */
   silences(): SilenceView[] {
-    return this.#silences.views(this.#firing().map(labelSetOf));
+    return this.#silences.views(this.#firing());
   }
 
   /** @throws SilenceRefused */
@@ -213,6 +217,7 @@ export class Alerts {
       metrics.waiting(0);
       return Number.POSITIVE_INFINITY;
     }
+    await this.compareWithSilences();
     // What fired when the hub before ended, or when a look failed, is to be told, also if it ends now.
     if (this.#mustPass) await this.#notifier.pass(file.config, signal);
     this.#mustPass = true;
@@ -273,7 +278,7 @@ export class Alerts {
 
   #viewOf(alert: StoredAlert, told: ReadonlyMap<string, readonly Told[]>, nowMs: number): AlertView {
     const { startsAt, endsAt, ...rest } = alert;
-    const silencedBy = endsAt === null ? this.#silences.matching(labelSetOf(alert), nowMs) : [];
+    const silencedBy = endsAt === null ? this.#silences.matching(alert, nowMs) : [];
     const firing = silencedBy.length > 0 ? 'silenced' : 'firing';
     return {
       ...rest,
@@ -289,7 +294,7 @@ export class Alerts {
   }
 
   #silenceView(silence: StoredSilence): SilenceView {
-    return viewOf(silence, this.#firing().map(labelSetOf), this.#nowMs());
+    return this.#silences.view(silence, this.#firing());
   }
 
   #nowMs(): number {

@@ -3,7 +3,6 @@ import { type Backoff, type Clock, createBackoff, createPauseMeter, type Logger 
 import type { Ledger, LedgerHealth } from '../ledger/index.ts';
 import { fire, identityOf, pageOfAlert, type StoredAlert } from './alert.ts';
 import type { AlertsConfig } from './alerts-file.ts';
-import { labelSetOf } from './matchers.ts';
 import { type Placing, setUp } from './notify/setup.ts';
 import type { Notification } from './receivers/receiver.ts';
 import type { Silences } from './silences.ts';
@@ -95,7 +94,7 @@ export class LedgerWatch {
   }
 
   async #begin(config: AlertsConfig, alert: StoredAlert, signal: AbortSignal): Promise<void> {
-    if (this.#deps.silences.matching(labelSetOf(alert), this.#deps.clock.now().getTime()).length > 0) return;
+    if (this.#deps.silences.matching(alert, this.#deps.clock.now().getTime()).length > 0) return;
     await Promise.all(
       setUp(config)
         .groupsOf(alert)

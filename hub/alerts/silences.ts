@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { NewAuditEntry, SilenceRequest, SilenceView } from '@fso/shared/api';
-import { type Clock, messageOf, weakMemo } from '@fso/shared/runtime';
+import { type Clock, createYielder, messageOf, weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { KeyedStore } from '../ledger/index.ts';
-import { type LabelSet, type Matcher, matchesAll, matchesText, parseMatcher } from './matchers.ts';
+import { type LabelSet, labelSetOf, type Matcher, matchesAll, matchesText, parseMatcher } from './matchers.ts';
 
 const SILENCE_KIND = 'alert-silence';
 /** All are one record, as there are few. */
@@ -13,6 +13,7 @@ const MAX_SILENCES = 200;
 /** Of one author: who may silence one cluster must not keep others from silencing theirs. */
 const MAX_BY_ONE = 50;
 const KEPT_MS = 7 * 86_400_000;
+/** From now to its beginning, and from there to its end. */
 const MAX_LENGTH_MS = 366 * 86_400_000;
 
 const StoredSilence = z.object({
@@ -29,9 +30,16 @@ const StoredSilence = z.object({
 });
 export type StoredSilence = Readonly<z.infer<typeof StoredSilence>>;
 
+/** What a silence is compared with. */
+type Labelled = Parameters<typeof labelSetOf>[0];
+
+/** Milliseconds for which comparing keeps the thread before others get it. */
+const SLICE_MS = 10;
+
+const NONE: readonly StoredSilence[] = [];
 const StoredSilences = z.array(StoredSilence).catch([]);
 const parse = weakMemo((value: object): readonly StoredSilence[] => StoredSilences.parse(value));
-const silencesIn = (value: unknown): readonly StoredSilence[] => (typeof value === 'object' && value !== null ? parse(value) : []);
+const silencesIn = (value: unknown): readonly StoredSilence[] => (typeof value === 'object' && value !== null ? parse(value) : NONE);
 
 /** One that cannot be read, as a newer version wrote it, silences nothing. */
 const matchersOf = weakMemo(({ matchers }: StoredSilence): readonly Matcher[] | undefined => {
@@ -49,6 +57,18 @@ export const endEntry = ({ id, matchers, reason }: StoredSilence): NewAuditEntry
   action: 'alert.silence-end',
   subject: id,
   detail: { matchers, reason },
+});
+
+const isMatch = (silence: StoredSilence, labels: LabelSet): boolean => {
+  const matchers = matchersOf(silence);
+  return matchers !== undefined && matchesAll(matchers, labels);
+};
+
+/** Those that match at some time. Neither silences nor alerts are ever changed, only replaced: each pair is compared once. */
+const matchesOf = weakMemo2((silences: readonly StoredSilence[], alert: Labelled): readonly StoredSilence[] => {
+  const labels = labelSetOf(alert);
+  const found = silences.filter((silence) => isMatch(silence, labels));
+  return found.length === 0 ? NONE : found;
 });
 
 /** Why a silence was not made; for people. */
@@ -74,13 +94,27 @@ const checkRequest = (matchers: readonly Matcher[], from: number, until: number,
   if (matchers.every((matcher) => matchesText(matcher, '')))
     throw new SilenceRefused('bad-request', 'body matchers: at least one must not match an absent label');
   if (until <= from || until <= nowMs) throw new SilenceRefused('bad-request', 'body until: must be after from, and in the future');
+  if (from - nowMs > MAX_LENGTH_MS) throw new SilenceRefused('bad-request', 'body from: must be at most a year from now');
   if (until - from > MAX_LENGTH_MS) throw new SilenceRefused('bad-request', 'body until: must be at most a year after from');
 };
 
-const stateOf = ({ from, until }: StoredSilence, nowMs: number): SilenceView['state'] => {
+const stateOf = ({ from, until }: Pick<StoredSilence, 'from' | 'until'>, nowMs: number): SilenceView['state'] => {
   if (until <= nowMs) return 'ended';
   return from > nowMs ? 'pending' : 'active';
 };
+
+/** @param alerts how many firing ones it matches */
+const viewOf = ({ id, matchers, from, until, reason, author, createdAt }: StoredSilence, alerts: number, nowMs: number): SilenceView => ({
+  id,
+  state: stateOf({ from, until }, nowMs),
+  matchers: [...matchers],
+  from: new Date(from).toISOString(),
+  until: new Date(until).toISOString(),
+  reason,
+  author,
+  createdAt: new Date(createdAt).toISOString(),
+  alerts,
+});
 
 /** Silences in the ledger, shared by all hubs. */
 export class Silences {
@@ -92,15 +126,21 @@ export class Silences {
     this.#clock = clock;
   }
 
+  /**
+   * Compares alerts with all silences, and lets others have the thread in between: 200 silences and 20,000 alerts take a second. What matches
+   * is kept as long as both stay the same.
+   */
+  async compare(alerts: Iterable<Labelled>): Promise<void> {
+    const yieldIfDue = createYielder(SLICE_MS);
+    for (const alert of alerts) {
+      matchesOf(this.#all(), alert);
+      await yieldIfDue();
+    }
+  }
+
   /** Ids of the silences that match at a time. @param atMs since 1970 */
-  matching(labels: LabelSet, atMs: number): string[] {
-    return this.#all()
-      .filter((silence) => silence.from <= atMs && atMs < silence.until)
-      .filter((silence) => {
-        const matchers = matchersOf(silence);
-        return matchers !== undefined && matchesAll(matchers, labels);
-      })
-      .map(({ id }) => id);
+  matching(alert: Labelled, atMs: number): string[] {
+    return matchesOf(this.#all(), alert).flatMap(({ id, from, until }) => (from <= atMs && atMs < until ? [id] : []));
   }
 
   /** When the next one begins or ends; Infinity: none does. */
@@ -109,12 +149,19 @@ export class Silences {
   }
 
   /** @param firing what is counted as matched */
-  views(firing: readonly LabelSet[]): SilenceView[] {
+  views(firing: readonly Labelled[]): SilenceView[] {
     const nowMs = this.#nowMs();
     const order = ['active', 'pending', 'ended'];
+    const counts = new Map<string, number>();
+    for (const alert of firing) for (const { id } of matchesOf(this.#all(), alert)) counts.set(id, (counts.get(id) ?? 0) + 1);
     return this.#all()
-      .map((silence) => viewOf(silence, firing, nowMs))
+      .map((silence) => viewOf(silence, counts.get(silence.id) ?? 0, nowMs))
       .sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state) || Date.parse(b.until) - Date.parse(a.until));
+  }
+
+  /** @param firing what is counted as matched */
+  view(silence: StoredSilence, firing: readonly Labelled[]): SilenceView {
+    return viewOf(silence, firing.filter((alert) => isMatch(silence, labelSetOf(alert))).length, this.#nowMs());
   }
 
   /** @throws SilenceRefused */
@@ -177,20 +224,3 @@ export class Silences {
     return this.#clock.now().getTime();
   }
 }
-
-/** A silence for people. @param firing what is counted as matched */
-export const viewOf = (silence: StoredSilence, firing: readonly LabelSet[], nowMs: number): SilenceView => {
-  const matchers = matchersOf(silence);
-  const { id, reason, author } = silence;
-  return {
-    id,
-    state: stateOf(silence, nowMs),
-    matchers: [...silence.matchers],
-    from: new Date(silence.from).toISOString(),
-    until: new Date(silence.until).toISOString(),
-    reason,
-    author,
-    createdAt: new Date(silence.createdAt).toISOString(),
-    alerts: matchers === undefined ? 0 : firing.filter((labels) => matchesAll(matchers, labels)).length,
-  };
-};

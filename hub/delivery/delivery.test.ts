@@ -24,6 +24,7 @@ import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { AGENT_PATH, Delivery } from './delivery.ts';
 import { type Offers, OutdatedAgentError, RevisionTargets } from './offers.ts';
 import { DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
+import { DEFAULT_LISTENER_LIMITS } from './sockets/agent-server.ts';
 
 const TOKENS = new Map([
   ['eu', 'token-of-eu-0123456789'],
@@ -64,6 +65,7 @@ const startDelivery = async (heartbeatMs = 60_000, suspendedMs = 45_000, maxFram
     helloMs: 60_000,
     maxSilent: 2,
     maxGreeted: 2,
+    maxResyncs: 1,
     maxWaiting: 2,
     heartbeatMs,
     ages: { partMs: 75_000, kindMs: 165_000 },
@@ -73,6 +75,7 @@ const startDelivery = async (heartbeatMs = 60_000, suspendedMs = 45_000, maxFram
     maxOfferBytes: 1024,
     maxFrameBytes,
     agent: DEFAULT_AGENT_LIMITS,
+    listener: DEFAULT_LISTENER_LIMITS,
   };
   const targets = new RevisionTargets();
   /** Clusters whose part of a commit was asked for; null: the whole. */
@@ -522,4 +525,32 @@ it('after a pause of the hub takes nothing as known for a while, of agents that 
   await expect.poll(notObserved).toBeUndefined();
   stop.abort();
   await running;
+});
+
+it('asks so many agents at a time for everything where the digests of all differ', async () => {
+  const asked: string[] = [];
+  const agents = await Promise.all(
+    ['eu', 'us'].map(async (cluster) => {
+      const { socket } = await bench.connect(cluster);
+      const welcomed = new Promise((resolve) => socket.once('message', resolve));
+      socket.on('message', (data) => {
+        const decoded = decodeHubFrame(data as Buffer);
+        if (decoded.ok && decoded.frame.type === 'resync') asked.push(cluster);
+      });
+      socket.send(hello().replace('"eu"', `"${cluster}"`));
+      await welcomed;
+      socket.send(encodeFrame({ type: 'digest', digest: 'differs', seq: 0 }));
+      // It is heard once the digest before it was taken.
+      socket.ping();
+      await once(socket, 'pong');
+      const report = encodeFrame({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] });
+      return { cluster, answer: () => socket.send(report), end: () => socket.terminate() };
+    }),
+  );
+  await expect.poll(() => asked).toHaveLength(1);
+  const [first, second] = agents.toSorted((a, b) => Number(b.cluster === asked[0]) - Number(a.cluster === asked[0]));
+  first?.answer();
+  await expect.poll(() => asked).toEqual([first?.cluster, second?.cluster]);
+  // One that goes away keeps no other waiting.
+  second?.end();
 });

@@ -2,11 +2,10 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { CLOSE_CODES, describeReturn, GOING_AWAY, MAX_FRAME_BYTES, TRACE_HEADER } from '@fso/shared/protocol';
-import { createNoiseLimit, waitPatiently } from '@fso/shared/runtime';
+import { ConnectionLimiter, createNoiseLimit, waitPatiently } from '@fso/shared/runtime';
 import { WebSocketServer } from 'ws';
-import type { AuthenticateAgent, Denial, Proof } from '../identity/index.ts';
+import type { AuthenticateAgent, Proof } from '../identity/index.ts';
 import { StreamReplacedError } from '../ledger/index.ts';
-import { limitBytes } from './byte-limit.ts';
 import { FrameDecoder } from './decoding/frame-decoder.ts';
 import type { Told } from './inspections.ts';
 import { ObservationWatch } from './observation.ts';
@@ -14,6 +13,9 @@ import { Admission } from './pacing/admission.ts';
 import { type AgentBudget, createAgentBudgets, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 import { OfferLimit } from './pacing/offer-limit.ts';
 import { Session } from './session.ts';
+import { DEFAULT_LISTENER_LIMITS } from './sockets/agent-server.ts';
+import { limitBytes } from './sockets/byte-limit.ts';
+import { refuseUpgrade, toUpgradeRefusal, type UpgradeRefusal } from './sockets/refuse-upgrade.ts';
 import type { DeliveryDeps, DeliveryLimits, DeliveryOptions } from './types.ts';
 
 /** Path of the agents' stream on their listener. */
@@ -23,6 +25,7 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   helloMs: 10_000,
   maxSilent: 4,
   maxGreeted: 32,
+  maxResyncs: 32,
   maxWaiting: 250,
   heartbeatMs: 15_000,
   // What an agent calls out of date, 30 s and 120 s, and three pings.
@@ -33,6 +36,7 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   maxOfferBytes: 32 * 1024 * 1024,
   maxFrameBytes: MAX_FRAME_BYTES,
   agent: DEFAULT_AGENT_LIMITS,
+  listener: DEFAULT_LISTENER_LIMITS,
 };
 
 /** A report of a policy has 1 to 4 KB; what it is besides (local policies, events, namespaces of a glob) is in the base. */
@@ -51,17 +55,6 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** @param agents that come back */
 const returnMsOf = (agents: number): number => Math.min(agents * RETURN.msPerAgent, RETURN.maxMs);
 
-const refuse = (socket: Duplex, status: string, reason = '', headers = ''): void => {
-  const length = Buffer.byteLength(reason);
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${length}\r\n${headers}\r\n${reason}`);
-};
-
-const refuseAgent = (socket: Duplex, { status, reason }: Denial): void => {
-  if (status === 403) refuse(socket, '403 Forbidden', reason);
-  else if (status === 503) refuse(socket, '503 Service Unavailable', reason, 'Retry-After: 30\r\n');
-  else refuse(socket, '401 Unauthorized', reason, 'WWW-Authenticate: Bearer\r\n');
-};
-
 const pathOf = (request: IncomingMessage): string => (request.url ?? '').split('?', 1)[0] ?? '';
 
 interface OpenSession {
@@ -77,7 +70,9 @@ export class Delivery {
   readonly #deps: DeliveryDeps;
   readonly #levelFor: ReturnType<typeof createNoiseLimit>;
   readonly #budgetOf: (cluster: string) => AgentBudget;
+  readonly #connections: ConnectionLimiter;
   readonly #admission: Admission;
+  readonly #resyncs: Admission;
   readonly #offerLimit: OfferLimit;
   readonly #decoder: FrameDecoder;
   readonly #open = new Map<Session, OpenSession>();
@@ -97,7 +92,9 @@ export class Delivery {
     this.#deps = deps;
     this.#levelFor = createNoiseLimit(deps.clock);
     this.#budgetOf = createAgentBudgets(deps.clock, options.limits.agent);
+    this.#connections = new ConnectionLimiter(options.limits.listener.unproven, deps.clock);
     this.#admission = new Admission(options.limits.maxGreeted, deps.clock);
+    this.#resyncs = new Admission(options.limits.maxResyncs, deps.clock);
     this.#offerLimit = new OfferLimit(options.limits.maxOfferBytes, deps.clock);
     this.#decoder = new FrameDecoder(deps.clock);
     this.#observations = new ObservationWatch(() => this.#byCluster.values(), options.limits, deps);
@@ -113,6 +110,7 @@ export class Delivery {
 
   /** Takes over the server's upgrades. */
   attach(server: HttpServer | HttpsServer): void {
+    this.#connections.watch(server);
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
@@ -172,12 +170,12 @@ export class Delivery {
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
     if (pathOf(request) !== AGENT_PATH) {
-      refuse(socket, '404 Not Found');
+      this.#refuse(socket, { status: '404 Not Found' });
       return;
     }
     this.#admit(request, socket, head).catch((err: unknown) => {
       this.#deps.logger.error({ err }, 'agent cannot be judged');
-      refuse(socket, '500 Internal Server Error');
+      this.#refuse(socket, { status: '500 Internal Server Error' });
     });
   }
 
@@ -186,17 +184,23 @@ export class Delivery {
     if ('status' in judged) {
       const remote = request.socket.remoteAddress;
       this.#deps.logger[this.#levelFor(remote)]({ remote, reason: judged.reason }, 'agent refused');
-      refuseAgent(socket, judged);
-      return;
+      return this.#refuse(socket, toUpgradeRefusal(judged));
     }
+    this.#connections.release(request.socket);
     const { cluster } = judged;
     const budget = this.#budgetOf(cluster);
     if (this.#isHeldBack(budget, cluster, socket)) return;
     if (this.#admission.waiting >= this.#options.limits.maxWaiting) return this.#askToComeLater(socket);
     const server = await this.#createServer();
-    if (this.#isStopping) return refuse(socket, '503 Service Unavailable');
+    if (this.#isStopping) return this.#refuse(socket, { status: '503 Service Unavailable' });
     const isTraced = request.headers[TRACE_HEADER.name] === TRACE_HEADER.value;
-    const shared = { admission: this.#admission, offerLimit: this.#offerLimit, decoder: this.#decoder, isTraced };
+    const shared = {
+      admission: this.#admission,
+      resyncs: this.#resyncs,
+      offerLimit: this.#offerLimit,
+      decoder: this.#decoder,
+      isTraced,
+    };
     const hooks = { onReady: (session: Session) => this.#onReady(session), onClosed: (session: Session) => this.#onClosed(session) };
     server.handleUpgrade(request, socket, head, (webSocket) => {
       const liftByteLimit = limitBytes(socket, MAX_GREETING_BYTES, () => {
@@ -209,11 +213,16 @@ export class Delivery {
     });
   }
 
+  #refuse(socket: Duplex, refusal: UpgradeRefusal): void {
+    refuseUpgrade(socket, this.#deps.clock, refusal);
+  }
+
   async #askToComeLater(socket: Duplex): Promise<void> {
     // Each refusal costs a TLS handshake: they come back no faster than they are taken.
     const takenMs = (await this.#countAbsent()) * this.#admission.paceMs;
     const seconds = Math.min(MAX_RETURN_SECONDS, Math.max(1, Math.ceil(takenMs / 1000)));
-    refuse(socket, '503 Service Unavailable', 'many agents are connecting: come back later', `Retry-After: ${seconds}\r\n`);
+    const reason = 'many agents are connecting: come back later';
+    this.#refuse(socket, { status: '503 Service Unavailable', reason, headers: `Retry-After: ${seconds}\r\n` });
   }
 
   /** Clusters that no hub has a stream of; counted about once a second. */
@@ -229,7 +238,8 @@ export class Delivery {
     if (blockedMs === 0 && budget.mayConnect()) return false;
     const level = this.#levelFor(cluster);
     this.#deps.logger[level]({ cluster, blockedMs }, 'agent held back: it connects too often, or the hub failed on what it sent');
-    refuse(socket, '429 Too Many Requests', 'wait', `Retry-After: ${Math.max(1, Math.ceil(blockedMs / 1000))}\r\n`);
+    const seconds = Math.max(1, Math.ceil(blockedMs / 1000));
+    this.#refuse(socket, { status: '429 Too Many Requests', reason: 'wait', headers: `Retry-After: ${seconds}\r\n` });
     return true;
   }
 

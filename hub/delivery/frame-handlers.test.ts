@@ -84,7 +84,7 @@ it('an agent writes few lines into the log, whatever it sends and however often'
     await ack('c'.repeat(40));
   }
   const count = (message: string) => lines.filter((line) => line === message).length;
-  expect([count('revision acked'), count('answer to a revision that was not offered')]).toEqual([10, 10]);
+  expect([count('revision acked'), count('answer to a revision that was not offered')]).toEqual([0, 10]);
   await clock.advance(60_000);
   for (let i = 0; i < 5; i += 1) await ack('c'.repeat(40));
   expect(count('answer to a revision that was not offered')).toBe(11);

@@ -12,6 +12,7 @@ import { type Clock, createBucket, type Logger, weakMemo } from '@fso/shared/run
 import { type AgentStream, type ClusterRecord, isRepeated, ReportGapError } from '../ledger/index.ts';
 import { noteNotKept } from './not-kept.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
+import type { ResyncTurn } from './pacing/resync-turn.ts';
 import type { DeliveryDeps, NackClass } from './types.ts';
 
 /** Where an agent is among the commits. */
@@ -34,7 +35,7 @@ export interface AgentCommits {
 
 /** How the reports of an agent come in. */
 export interface ReportProgress {
-  /** The hub has asked for a full report that has not come yet. */
+  /** A full report is wanted that has not come yet; it is asked for once it is the agent's turn. */
   resyncing: boolean;
   /** Entries since the last full report that the hub did not take as they came: until the next full one the digests cannot agree. */
   mended: number;
@@ -73,6 +74,7 @@ export interface FrameContext {
   readonly state: SessionState;
   readonly budget: AgentBudget;
   readonly send: (frame: HubFrame) => void;
+  readonly resync: Pick<ResyncTurn, 'take' | 'end'>;
   readonly deps: DeliveryDeps;
   readonly logger: Logger;
 }
@@ -97,9 +99,9 @@ const sendDigest = (revision: string, seq: number, { cluster, deps, send }: Fram
 };
 
 /** Asks the agent for a full report, once until it has come. */
-const askForAll = ({ state, send }: FrameContext): void => {
+const askForAll = ({ state, send, resync }: FrameContext): void => {
   state.reports.resyncing = true;
-  send({ type: 'resync' });
+  resync.take(() => send({ type: 'resync' }));
 };
 
 /** Takes an answer to an offer: the agent enforces the revision. @throws StreamReplacedError and whatever the ledger throws */
@@ -199,7 +201,7 @@ const askForRest = async (context: FrameContext): Promise<void> => {
 
 /** Takes a report. A delta counts only on top of the one before it; otherwise the hub asks for everything again. @throws as {@link takeAck} */
 export const takeReport = async (frame: Frame<'report'>, context: FrameContext): Promise<void> => {
-  const { cluster, stream, state, budget, deps, send } = context;
+  const { cluster, stream, state, budget, deps, send, resync } = context;
   // Deltas that were on their way when the hub asked for everything.
   if (!frame.full && state.reports.resyncing) return;
   const known = await deps.ledger.cluster(cluster);
@@ -222,6 +224,7 @@ export const takeReport = async (frame: Frame<'report'>, context: FrameContext):
     budget.events.giveBack(events);
     return askAgain();
   }
+  if (frame.full) resync.end();
   deps.metrics.reported();
   send({ type: 'reported', seq: frame.seq });
   await noteNotKept(context);

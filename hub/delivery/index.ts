@@ -1,6 +1,6 @@
-export { type AgentServer, createAgentServer, keepCertificate } from './agent-server.ts';
 export { DEFAULT_DELIVERY_LIMITS, Delivery } from './delivery.ts';
 export { Inspector, type Told } from './inspections.ts';
 export { createOffers, RevisionTargets } from './offers.ts';
 export { DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
+export { type AgentServer, createAgentServer, keepCertificate } from './sockets/agent-server.ts';
 export type { DeliveryLimits, DeliveryMetrics, NackClass } from './types.ts';

@@ -24,6 +24,7 @@ const createStream = () => {
     budget,
     deps: { ledger, clock, metrics: { reported: () => undefined }, targets: new RevisionTargets() },
     send: (frame: HubFrame) => sent.push(frame.type),
+    resync: { take: (ask: () => void) => ask(), end: () => undefined },
     logger: pino({ level: 'silent' }),
   } as unknown as FrameContext;
   /** What the agent has sent, and goes by. */

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
+import { type AddressInfo, connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { afterEach, expect, it } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import type { EncodedOffer } from './offers.ts';
-import { createOutbox } from './outbox.ts';
+import { Outbox } from './outbox.ts';
 import { OfferLimit } from './pacing/offer-limit.ts';
 
 const STALL_MS = 60_000;
@@ -12,7 +13,10 @@ const STALL_MS = 60_000;
 const LARGE = 32 * 1024 * 1024;
 
 let server: WebSocketServer;
+let link: Server | undefined;
 afterEach(() => {
+  link?.close();
+  link = undefined;
   for (const socket of server.clients) socket.terminate();
   server.close();
 });
@@ -24,20 +28,65 @@ const offerOf = (revision: string, bytes = 1): EncodedOffer => ({
   own: Buffer.alloc(1),
 });
 
+const portOf = (listener: { address(): unknown }): number => (listener.address() as AddressInfo).port;
+
+/** A network that carries to the agent only as many bytes as it is let. */
+const startSlowLink = async (port: number) => {
+  let left = Number.POSITIVE_INFINITY;
+  const links: Socket[] = [];
+  const pass = (): void => {
+    for (const upstream of links) if (left > 0) upstream.resume();
+  };
+  link = createServer((client) => {
+    const upstream = connectTcp({ host: '127.0.0.1', port });
+    links.push(upstream);
+    client.pipe(upstream);
+    upstream.on('data', (data) => {
+      left -= data.byteLength;
+      client.write(data);
+      if (left <= 0) upstream.pause();
+    });
+    for (const socket of [client, upstream]) socket.on('error', () => undefined);
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const)
+      one.once('close', () => other.destroy());
+  }).listen(0, '127.0.0.1');
+  await once(link, 'listening');
+  return {
+    port: portOf(link),
+    /** @param bytes that pass from now on; those beyond it wait */
+    allow: (bytes: number): void => {
+      left = bytes;
+      pass();
+    },
+  };
+};
+
+/** Waits until a count stays as it is: what could be written without the agent is with the network. */
+const untilQuiet = async (count: () => number): Promise<void> => {
+  for (let before = -1; before !== count(); ) {
+    before = count();
+    for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+};
+
 /** An agent that reads nothing for now, and what waits for it at the hub. */
-const connect = async (maxOfferBytes = 2 * LARGE) => {
+const connect = async (maxOfferBytes = 2 * LARGE, isSlow = false) => {
   server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
   await once(server, 'listening');
-  const accepted = once(server, 'connection') as Promise<[WebSocket]>;
-  const agent = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const accepted = once(server, 'connection') as Promise<[WebSocket, IncomingMessage]>;
+  const slow = isSlow ? await startSlowLink(portOf(server)) : undefined;
+  const agent = new WebSocket(`ws://127.0.0.1:${slow?.port ?? portOf(server)}`);
   const received: string[] = [];
   agent.on('message', (data) => received.push((data as Buffer).toString('latin1', 0, 1)));
-  const [[socket]] = await Promise.all([accepted, once(agent, 'open')]);
+  const [[socket, { socket: raw }]] = await Promise.all([accepted, once(agent, 'open')]);
   agent.pause();
   const clock = new FakeClock();
   const offered: string[] = [];
   const ended = { tooSlow: 0 };
-  const outbox = createOutbox(socket, {
+  const outbox = new Outbox(socket, {
     clock,
     stallMs: STALL_MS,
     maxBufferedBytes: 1024,
@@ -47,7 +96,9 @@ const connect = async (maxOfferBytes = 2 * LARGE) => {
     },
     onOffered: ({ revision }) => offered.push(revision),
   });
-  return { agent, socket, clock, outbox, received, offered, ended };
+  /** All that the network could take without the agent is with it. */
+  const quiet = (): Promise<void> => untilQuiet(() => raw.bytesWritten);
+  return { agent, socket, clock, outbox, received, offered, ended, slow, raw, quiet };
 };
 
 it('while an offer is under way only the newest other one waits; those before it are dropped', async () => {
@@ -90,13 +141,61 @@ it('an offer that waits is dropped when another revision is meant', async () => 
 });
 
 it('an agent that does not take an offer is given up, once', async () => {
-  const { clock, outbox, offered, ended } = await connect();
+  const { clock, outbox, offered, ended, quiet } = await connect();
   outbox.offer(offerOf('a', LARGE));
-  await clock.advance(STALL_MS - 1);
-  expect(ended.tooSlow).toBe(0);
+  await quiet();
+  // What went out until then was progress.
   await clock.advance(1);
+  await clock.advance(STALL_MS);
+  expect(ended.tooSlow).toBe(0);
+  await clock.advance(STALL_MS / 3);
   outbox.offer(offerOf('b'));
   outbox.send('frame');
   await clock.advance(STALL_MS);
   expect([ended.tooSlow, offered]).toEqual([1, ['a']]);
+});
+
+it('an agent behind a slow link gets an offer as long as it makes progress, and frames after it', async () => {
+  const { agent, clock, outbox, received, ended, slow, raw, quiet } = await connect(2 * LARGE, true);
+  slow?.allow(0);
+  agent.resume();
+  outbox.offer(offerOf('a', LARGE));
+  outbox.send('frame');
+  await quiet();
+  let steps = 0;
+  for (; received.length < 2; steps += 1) {
+    const before = raw.bytesWritten;
+    slow?.allow(8 * 1024 * 1024);
+    await expect.poll(() => raw.bytesWritten > before || received.length === 2).toBe(true);
+    await quiet();
+    await clock.advance(STALL_MS - 1);
+  }
+  expect(steps).toBeGreaterThan(1);
+  expect([received, ended.tooSlow]).toEqual([['a', 'f'], 0]);
+});
+
+it('a ping is answered in the middle of an offer', async () => {
+  const { agent, outbox, received, socket, slow, quiet } = await connect(2 * LARGE, true);
+  slow?.allow(0);
+  agent.resume();
+  outbox.offer(offerOf('a', LARGE));
+  await quiet();
+  const answered = once(socket, 'pong');
+  socket.ping();
+  slow?.allow(LARGE / 2);
+  await answered;
+  expect(received).toEqual([]);
+  slow?.allow(Number.POSITIVE_INFINITY);
+  await expect.poll(() => received).toEqual(['a']);
+});
+
+it('frames that wait behind an offer are bounded', async () => {
+  const { outbox, ended, quiet } = await connect();
+  outbox.offer(offerOf('a', LARGE));
+  await quiet();
+  for (let n = 0; n < 8; n += 1) outbox.send('x'.repeat(128));
+  expect(ended.tooSlow).toBe(0);
+  outbox.send('x');
+  outbox.send('x');
+  expect(ended.tooSlow).toBe(1);
 });

@@ -3,17 +3,11 @@ import type { WebSocket } from 'ws';
 import type { EncodedOffer } from './offers.ts';
 import type { OfferLimit } from './pacing/offer-limit.ts';
 
-export interface Outbox {
-  send(payload: string): void;
-  /** Sends an offer; while one is still on its way only the newest other one waits. */
-  offer(offer: EncodedOffer): void;
-  /** Another revision is meant now: the offer that waits, if any, is not sent. */
-  dropWaiting(): void;
-}
-
 export interface OutboxOptions {
   readonly clock: Clock;
+  /** Milliseconds without progress after which an offer makes the connection too slow. */
   readonly stallMs: number;
+  /** Bytes that may wait beside the offer that is under way. */
   readonly maxBufferedBytes: number;
   /** Of all agents. */
   readonly offerLimit: OfferLimit;
@@ -22,75 +16,163 @@ export interface OutboxOptions {
   readonly onOffered: (offer: EncodedOffer) => void;
 }
 
+/** Bytes of an offer that are with the socket at a time. That the network has taken them is progress, and pings and pongs pass in between. */
+const FRAGMENT_BYTES = 64 * 1024;
+/** Looks for progress within the time of a stall: however busy this process is, it reads and writes between two of them. */
+const STALL_CHECKS = 6;
+/** Why the watch over an offer ends. With a reason: without one an error with a stack is made, for each offer. */
 const FLUSHED = 'flushed';
 
-/**
- * What waits for one agent, bounded: a connection that does not drain is given up rather than buffered for, and no
- * other connection waits for it.
- */
-export const createOutbox = (socket: WebSocket, options: OutboxOptions): Outbox => {
-  let onItsWay = false;
-  /** It is to be this connection's turn. */
-  let isInLine = false;
-  let waiting: EncodedOffer | undefined;
-  let gaveUp = false;
+const fragmentsOf = (part: Buffer): Buffer[] =>
+  Array.from({ length: Math.ceil(part.byteLength / FRAGMENT_BYTES) }, (_, at) =>
+    part.subarray(at * FRAGMENT_BYTES, (at + 1) * FRAGMENT_BYTES),
+  );
 
-  const giveUp = (): void => {
-    if (gaveUp) return;
-    gaveUp = true;
-    waiting = undefined;
-    options.onTooSlow();
-  };
-  const isOpen = (): boolean => !gaveUp && socket.readyState === socket.OPEN;
-
-  const watch = (done: AbortSignal): void => {
-    waitPatiently(options.clock, options.stallMs, done).then(giveUp, () => undefined);
-  };
-
-  const start = (offer: EncodedOffer, done: () => void): void => {
-    onItsWay = true;
-    const flushed = new AbortController();
-    watch(flushed.signal);
-    // One message in two fragments: the first is the same memory for all agents that get it.
-    socket.send(offer.shared, { binary: false, fin: false });
-    socket.send(offer.own, { binary: false }, () => {
-      // With a reason: without one an error with a stack is made, for each offer.
-      flushed.abort(FLUSHED);
-      onItsWay = false;
-      done();
-      standInLine();
-    });
-    options.onOffered(offer);
-  };
-
-  const startWaiting = (done: () => void): void => {
-    isInLine = false;
-    const next = waiting;
-    waiting = undefined;
-    if (next !== undefined && isOpen()) start(next, done);
-    else done();
-  };
-
-  const standInLine = (): void => {
-    if (waiting === undefined || onItsWay || isInLine) return;
-    isInLine = true;
-    options.offerLimit.enter(() => (waiting === undefined ? 0 : waiting.shared.byteLength + waiting.own.byteLength), startWaiting);
-  };
-
-  return {
-    send: (payload) => {
-      if (!isOpen()) return;
-      // An offer may be larger than the bound; what counts then is whether it makes progress, which `watch` sees.
-      if (!onItsWay && socket.bufferedAmount > options.maxBufferedBytes) giveUp();
-      else socket.send(payload);
-    },
-    offer: (offer) => {
-      if (!isOpen()) return;
-      waiting = offer;
-      standInLine();
-    },
-    dropWaiting: () => {
-      waiting = undefined;
-    },
-  };
+/** Fragments in groups of at most {@link FRAGMENT_BYTES}: a small offer is one. The memory of the shared part stays the same for all agents. */
+const batchesOf = ({ shared, own }: EncodedOffer): Buffer[][] => {
+  const batches: Buffer[][] = [];
+  let room = 0;
+  for (const fragment of [...fragmentsOf(shared), ...fragmentsOf(own)]) {
+    const batch = fragment.byteLength <= room ? batches.at(-1) : undefined;
+    if (batch === undefined) batches.push([fragment]);
+    else batch.push(fragment);
+    room = (batch === undefined ? FRAGMENT_BYTES : room) - fragment.byteLength;
+  }
+  return batches;
 };
+
+/** An offer on its way: one message, in fragments. */
+interface Sending {
+  /** Not with the socket yet. */
+  readonly batches: Buffer[][];
+  readonly ended: AbortController;
+  /** Makes room for the offers of other agents. */
+  readonly done: () => void;
+}
+
+/**
+ * What waits for one agent, bounded: a connection on which nothing goes out is given up rather than buffered for, and no other connection
+ * waits for it. A slow one that takes a large offer bit by bit is not given up.
+ */
+export class Outbox {
+  readonly #socket: WebSocket;
+  readonly #options: OutboxOptions;
+  #sending: Sending | undefined;
+  /** Parts of offers that the network has taken. */
+  #taken = 0;
+  /** Frames that come after the offer on its way: nothing may stand between the fragments of a message. */
+  #held: string[] = [];
+  #heldBytes = 0;
+  /** It is to be this connection's turn. */
+  #isInLine: boolean = false;
+  #waiting: EncodedOffer | undefined;
+  #gaveUp: boolean = false;
+
+  constructor(socket: WebSocket, options: OutboxOptions) {
+    this.#socket = socket;
+    this.#options = options;
+  }
+
+  send(payload: string): void {
+    if (!this.#isOpen()) return;
+    if (this.#sending !== undefined && this.#sending.batches.length > 0) this.#hold(payload);
+    else if (this.#sending === undefined && this.#socket.bufferedAmount > this.#options.maxBufferedBytes) this.#giveUp();
+    else this.#socket.send(payload);
+  }
+
+  /** Sends an offer; while one is still on its way only the newest other one waits. */
+  offer(offer: EncodedOffer): void {
+    if (!this.#isOpen()) return;
+    this.#waiting = offer;
+    this.#standInLine();
+  }
+
+  /** Another revision is meant now: the offer that waits, if any, is not sent. */
+  dropWaiting(): void {
+    this.#waiting = undefined;
+  }
+
+  #isOpen(): boolean {
+    return !this.#gaveUp && this.#socket.readyState === this.#socket.OPEN;
+  }
+
+  #hold(payload: string): void {
+    this.#held.push(payload);
+    this.#heldBytes += Buffer.byteLength(payload);
+    if (this.#heldBytes > this.#options.maxBufferedBytes) this.#giveUp();
+  }
+
+  #sendHeld(): void {
+    const held = this.#held;
+    this.#held = [];
+    this.#heldBytes = 0;
+    for (const payload of held) this.#socket.send(payload);
+  }
+
+  #giveUp(): void {
+    if (this.#gaveUp) return;
+    this.#gaveUp = true;
+    this.#waiting = undefined;
+    this.#options.onTooSlow();
+  }
+
+  #standInLine(): void {
+    if (this.#waiting === undefined || this.#sending !== undefined || this.#isInLine) return;
+    this.#isInLine = true;
+    const bytes = (): number => (this.#waiting === undefined ? 0 : this.#waiting.shared.byteLength + this.#waiting.own.byteLength);
+    this.#options.offerLimit.enter(bytes, (done) => this.#startWaiting(done));
+  }
+
+  #startWaiting(done: () => void): void {
+    this.#isInLine = false;
+    const next = this.#waiting;
+    this.#waiting = undefined;
+    if (next === undefined || !this.#isOpen()) {
+      done();
+      return;
+    }
+    const sending = { batches: batchesOf(next), ended: new AbortController(), done };
+    this.#sending = sending;
+    void this.#watch(sending.ended.signal);
+    this.#sendSome(sending);
+    this.#options.onOffered(next);
+  }
+
+  /** Hands one batch to the socket, and the next as soon as the network has taken it. */
+  #sendSome(sending: Sending): void {
+    const { batches } = sending;
+    const batch = batches.shift() ?? [];
+    for (const [at, fragment] of batch.entries()) {
+      const isEnd = at === batch.length - 1;
+      const onTaken = (error?: Error | null): void => this.#onTaken(sending, error);
+      this.#socket.send(fragment, { binary: false, fin: isEnd && batches.length === 0 }, isEnd ? onTaken : undefined);
+    }
+    if (batches.length === 0) this.#sendHeld();
+  }
+
+  #onTaken(sending: Sending, error: Error | null | undefined): void {
+    this.#taken += 1;
+    if (error == null && sending.batches.length > 0) {
+      this.#sendSome(sending);
+      return;
+    }
+    sending.ended.abort(FLUSHED);
+    this.#sending = undefined;
+    sending.done();
+    this.#standInLine();
+  }
+
+  /** Gives the connection up once the offer under way makes no progress for the time of a stall. */
+  async #watch(ended: AbortSignal): Promise<void> {
+    const { clock, stallMs } = this.#options;
+    try {
+      for (let checks = 0, taken = this.#taken; checks < STALL_CHECKS; checks = taken === this.#taken ? checks + 1 : 0) {
+        taken = this.#taken;
+        await waitPatiently(clock, stallMs / STALL_CHECKS, ended);
+      }
+    } catch {
+      return;
+    }
+    this.#giveUp();
+  }
+}

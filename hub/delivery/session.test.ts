@@ -13,6 +13,7 @@ import { Admission } from './pacing/admission.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 import { OfferLimit } from './pacing/offer-limit.ts';
 import { Session } from './session.ts';
+import { DEFAULT_LISTENER_LIMITS } from './sockets/agent-server.ts';
 import type { DeliveryDeps, DeliveryOptions } from './types.ts';
 
 const nothing = (): void => undefined;
@@ -37,6 +38,7 @@ const OPTIONS: DeliveryOptions = {
     helloMs: 60_000,
     maxSilent: 2,
     maxGreeted: 2,
+    maxResyncs: 2,
     maxWaiting: 2,
     heartbeatMs: 60_000,
     ages: { partMs: 75_000, kindMs: 165_000 },
@@ -46,6 +48,7 @@ const OPTIONS: DeliveryOptions = {
     maxOfferBytes: 1024,
     maxFrameBytes: 65_536,
     agent: DEFAULT_AGENT_LIMITS,
+    listener: DEFAULT_LISTENER_LIMITS,
   },
 };
 
@@ -88,6 +91,7 @@ it('pongs without end wait in the network and not in the hub', async () => {
         budget,
         socket,
         admission: new Admission(1, clock),
+        resyncs: new Admission(1, clock),
         offerLimit: new OfferLimit(1, clock),
         decoder: new FrameDecoder(clock),
       },
@@ -122,6 +126,7 @@ it('forgets an agent that goes away while it waits for its turn', async () => {
       budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS),
       socket,
       admission,
+      resyncs: new Admission(1, clock),
       offerLimit: new OfferLimit(1, clock),
       decoder: new FrameDecoder(clock),
     };
@@ -155,6 +160,7 @@ it('greets the next agent once the one before has said its first word, has gone,
       budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS),
       socket,
       admission,
+      resyncs: new Admission(1, clock),
       offerLimit: new OfferLimit(1, clock),
       decoder: new FrameDecoder(clock),
     };
@@ -193,7 +199,8 @@ const openObserved = async (firstPong?: Partial<Ages>) => {
   };
   const server = await startServer();
   const accepted = once(server, 'connection').then(([socket]) => {
-    const owner = { cluster: 'eu', budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS), socket, admission: new Admission(1, clock) };
+    const turns = { admission: new Admission(1, clock), resyncs: new Admission(1, clock) };
+    const owner = { cluster: 'eu', budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS), socket, ...turns };
     return new Session(
       { ...owner, offerLimit: new OfferLimit(1, clock), decoder: new FrameDecoder(clock) },
       OPTIONS,
@@ -276,6 +283,32 @@ it('takes nothing as known after a pause of the hub, without a write, until the 
   say();
   await expect.poll(what).toBeUndefined();
   expect(written).toEqual([]);
+  agent.terminate();
+  server.close();
+});
+
+it('tells of events that were dropped although the agent reports nothing more', async () => {
+  const clock = new FakeClock();
+  const deps = createDeps(clock);
+  const few = { burst: 1, perSecond: 0.001 };
+  const events = { all: few, cluster: few, tenants: few, namespace: few };
+  const budget = new AgentBudget(clock, { ...DEFAULT_AGENT_LIMITS, events });
+  const event = { time: '2026-01-01T00:00:00.000Z', severity: 'info' as const, reason: 'Flood', message: 'again' };
+  const server = await startServer();
+  const accepted = once(server, 'connection').then(([socket]) => {
+    const turns = { admission: new Admission(1, clock), resyncs: new Admission(1, clock), offerLimit: new OfferLimit(1, clock) };
+    const decoder = new FrameDecoder(clock);
+    return new Session({ cluster: 'eu', budget, socket, ...turns, decoder }, OPTIONS, deps, { onReady: nothing, onClosed: nothing });
+  });
+  const agent = await connect(server);
+  const session = await accepted;
+  budget.events.admit([event, event, event]);
+  budget.events.admit([event, event, event]);
+  session.ping();
+  expect(await deps.ledger.events({ limit: 10 })).toEqual([]);
+  await clock.advance(60_000);
+  session.ping();
+  await expect.poll(() => deps.ledger.events({ limit: 10 })).toMatchObject([{ cluster: 'eu', reason: 'EventsDropped' }]);
   agent.terminate();
   server.close();
 });

@@ -3,7 +3,6 @@ import { type AgentFrame, type CheckpointFrame, CLOSE_CODES, encodeFrame, type H
 import { createBucket, type Logger, waitPatiently, weakMemo } from '@fso/shared/runtime';
 import type WebSocket from 'ws';
 import { type AgentStream, LedgerError, StreamReplacedError } from '../ledger/index.ts';
-import { AgentSocket, isProtocolError } from './agent-socket.ts';
 import type { FrameDecoder } from './decoding/frame-decoder.ts';
 import {
   createSessionState,
@@ -21,10 +20,12 @@ import { findWitness, type Hello, keepRevision, keepWitness, refuseHello, sendCh
 import { Inspections, type Told } from './inspections.ts';
 import { AgentObservation } from './observation.ts';
 import { OfferTooLargeError, OutdatedAgentError, withTraceparent } from './offers.ts';
-import { createOutbox, type Outbox } from './outbox.ts';
+import { Outbox } from './outbox.ts';
 import type { Admission } from './pacing/admission.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
 import type { OfferLimit } from './pacing/offer-limit.ts';
+import { ResyncTurn } from './pacing/resync-turn.ts';
+import { AgentSocket, isProtocolError } from './sockets/agent-socket.ts';
 import type { DeliveryDeps, DeliveryOptions } from './types.ts';
 
 /** Whose connection it is. */
@@ -35,6 +36,8 @@ export interface SessionOwner {
   readonly socket: WebSocket;
   /** Shared by all agents. */
   readonly admission: Admission;
+  /** Shared by all agents: those that are asked for a full report. */
+  readonly resyncs: Admission;
   /** Shared by all agents. */
   readonly offerLimit: OfferLimit;
   /** Shared by all agents. */
@@ -98,7 +101,7 @@ export class Session {
   #isConfirmed: boolean = false;
 
   constructor(
-    { cluster, budget, socket, admission, offerLimit, decoder, isTraced = false }: SessionOwner,
+    { cluster, budget, socket, admission, resyncs, offerLimit, decoder, isTraced = false }: SessionOwner,
     options: DeliveryOptions,
     deps: DeliveryDeps,
     hooks: SessionHooks,
@@ -121,8 +124,9 @@ export class Session {
     this.#observation = new AgentObservation(limits.ages, clock);
     this.#state = createSessionState(clock);
     const send = (frame: HubFrame): void => this.#send(frame);
-    this.#context = { cluster, stream: this.stream, state: this.#state, budget, send, deps, logger: this.#logger };
-    this.#outbox = createOutbox(socket, {
+    const resync = new ResyncTurn(resyncs, clock, this.#socket.closed);
+    this.#context = { cluster, stream: this.stream, state: this.#state, budget, send, resync, deps, logger: this.#logger };
+    this.#outbox = new Outbox(socket, {
       clock,
       stallMs: limits.stallMs,
       maxBufferedBytes: limits.maxBufferedBytes,
@@ -192,6 +196,7 @@ export class Session {
   /** Asks for a sign of life. An agent that has not answered the ping before is cut off. */
   ping(): void {
     if (!this.#isReady) return;
+    this.#tellDropped();
     if (this.#socket.isBusy) {
       // A database that is away can hold a frame up for long: that silence is the hub's own, on both sides. The pong that answers no ping
       // (RFC 6455, 5.5.3) stands for those that the agent waits for.
@@ -206,6 +211,12 @@ export class Session {
     }
     this.#isAlive = false;
     this.#webSocket.ping();
+  }
+
+  /** An agent whose events were dropped may have nothing more to report for long. */
+  #tellDropped(): void {
+    const dropped = this.#budget.events.takeDropped();
+    if (dropped !== undefined) this.#deps.ledger.addEvent(this.cluster, dropped).catch((err: unknown) => this.#noteWriteFailure(err));
   }
 
   /** Forgets the ages that the agent has said, and asks for them. @returns whether it has said any */
@@ -260,6 +271,8 @@ export class Session {
       this.#enqueue(0, async () => undefined);
     });
     socket.on('ping', () => {
+      // On a slow link it comes long before the answer to a ping of the hub, which stands behind a part of an offer.
+      this.#isAlive = true;
       this.#enqueue(0, async () => undefined);
       // The hub answers each, also where the agent does not read the answers.
       if (socket.bufferedAmount > this.#options.limits.maxBufferedBytes) socket.terminate();

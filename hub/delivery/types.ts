@@ -4,6 +4,7 @@ import type { Checkpoints, Ledger } from '../ledger/index.ts';
 import type { AgeLimits } from './observation.ts';
 import type { Offers, RevisionTargets } from './offers.ts';
 import type { AgentLimits } from './pacing/agent-budget.ts';
+import type { ListenerLimits } from './sockets/agent-server.ts';
 
 export interface DeliveryLimits {
   /** Milliseconds after which a connection without a hello is closed. */
@@ -12,6 +13,8 @@ export interface DeliveryLimits {
   readonly maxSilent: number;
   /** Agents between their hello and their first word at a time. */
   readonly maxGreeted: number;
+  /** Agents that are asked for a full report at a time; the others are asked later. */
+  readonly maxResyncs: number;
   /** Agents that wait to be greeted; one more is told to come later. */
   readonly maxWaiting: number;
   /** Milliseconds between pings; an agent that has not answered the one before is gone. */
@@ -28,6 +31,7 @@ export interface DeliveryLimits {
   /** Bytes of a frame. It holds a report of each policy of the commit, so their number bounds its size as well. */
   readonly maxFrameBytes: number;
   readonly agent: AgentLimits;
+  readonly listener: ListenerLimits;
 }
 
 export interface DeliveryOptions {

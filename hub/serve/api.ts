@@ -1,4 +1,4 @@
-import type { Clock, Logger, Shutdown } from '@fso/shared/runtime';
+import type { Clock, ConnectionLimiter, Logger, Shutdown } from '@fso/shared/runtime';
 import express from 'express';
 import type { Registry } from 'prom-client';
 import type { Access, OnAudit } from '../access/index.ts';
@@ -6,11 +6,14 @@ import type { Alerts } from '../alerts/index.ts';
 import type { Ledger } from '../ledger/index.ts';
 import type { PolicyDocuments } from '../source/index.ts';
 import { type CountFailure, createAuthorize, createFailureCounter } from './auth/authorize.ts';
+import { LoginLimits } from './auth/login-limits.ts';
 import { registerFleetMetrics } from './fleet/fleet-metrics.ts';
 import { FleetReader } from './fleet/fleet-reader.ts';
 import { identifyCaller } from './http/caller.ts';
 import { createDashboard } from './http/dashboard.ts';
 import { noStore, secureHeaders } from './http/headers.ts';
+import { cutUnread, UNREAD_MS } from './http/limits/cut-unread.ts';
+import { prepareWork } from './http/limits/request-work.ts';
 import { ApiError, problemHandler, requestId } from './http/problems.ts';
 import { createRequestTimer } from './http/request-timer.ts';
 import type { StreamOptions } from './live/broadcast.ts';
@@ -36,6 +39,8 @@ export interface ApiConfig {
   /** Public key of the hub's checkpoints. */
   readonly auditKey: string;
   readonly stream?: StreamOptions | undefined;
+  /** Milliseconds for which a reader may take nothing of an answer. Default 30 s. */
+  readonly unreadMs?: number;
 }
 
 export interface ApiRuntime {
@@ -44,6 +49,8 @@ export interface ApiRuntime {
   readonly registry: Registry;
   /** Absent: the hub never stops. */
   readonly shutdown?: Pick<Shutdown, 'draining' | 'closing'> | undefined;
+  /** Bounds the connections of callers that have proven nothing yet. Absent: nothing does. */
+  readonly connections?: Pick<ConnectionLimiter, 'release'>;
 }
 
 export interface ApiDeps {
@@ -68,6 +75,7 @@ interface RouteContext extends Omit<ApiDeps, 'onAudit' | 'alerts'> {
   readonly alerts: AlertAccess;
   readonly config: ApiConfig;
   readonly countFailure: CountFailure;
+  readonly logins: LoginLimits;
 }
 
 const notForScopes = (): never => {
@@ -86,6 +94,7 @@ const scopedContext = (whole: RouteContext, ledger: ScopedLedger): RouteContext 
   runtime: whole.runtime,
   config: whole.config,
   countFailure: whole.countFailure,
+  logins: whole.logins,
 });
 
 /** `/policies/{name}` as express writes it. */
@@ -100,13 +109,25 @@ const expressPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1
 export const createApi = (config: ApiConfig, { onAudit, ...deps }: ApiDeps): express.Express => {
   const { access, fleet, ledger, runtime } = deps;
   const { clock, logger, registry } = runtime;
-  const context: RouteContext = { ...deps, config, countFailure: createFailureCounter({ clock, registry }) };
+  const context: RouteContext = {
+    ...deps,
+    config,
+    countFailure: createFailureCounter({ clock, registry }),
+    logins: new LoginLimits(clock),
+  };
   const app = express();
   app.disable('x-powered-by');
   // No answer is stored (no-store), so there is nothing to compare with.
   app.disable('etag');
   app.set('trust proxy', [...(config.trustedProxies ?? [])]);
-  app.use(requestId, identifyCaller({ clock, onAudit }), secureHeaders(access.publicOrigin), noStore);
+  app.use(
+    cutUnread(config.unreadMs ?? UNREAD_MS),
+    requestId,
+    prepareWork(),
+    identifyCaller({ clock, onAudit }),
+    secureHeaders(access.publicOrigin),
+    noStore,
+  );
   registerFleetMetrics({ fleet, ledger, registry });
   const timed = createRequestTimer({ registry, clock });
   const authorize = createAuthorize(context);

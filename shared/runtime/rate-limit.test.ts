@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createFailureLimit, createNoiseLimit, createRateLimit, networkOf } from './rate-limit.ts';
+import { createFailureLimit, createNoiseLimit, createRateLimit, networkOf, subnetOf } from './rate-limit.ts';
 import { FakeClock } from './testing/fake-clock.ts';
 
 describe('limits by address', () => {
@@ -42,4 +42,13 @@ describe('limits by address', () => {
     await clock.advance(1_000);
     expect(failures.isSpent('192.0.2.1')).toBe(false);
   });
+});
+
+it.each([
+  ['192.0.2.17', '192.0.2.0/24'],
+  ['::ffff:192.0.2.17', '192.0.2.0/24'],
+  ['2001:db8:1:2::9', '2001:db8:1:2::/64'],
+  ['', ''],
+])('%s is of the subnet %s', (address, subnet) => {
+  expect(subnetOf(address)).toBe(subnet);
 });

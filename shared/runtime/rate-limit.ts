@@ -80,6 +80,12 @@ export const networkOf = (address: string): string => {
   return `${network.map((group) => group.replace(/^0+(?=.)/, '')).join(':')}::/64`;
 };
 
+/** The network of an address, as far as it is likely to be one party's: of IPv4 24 bits, of IPv6 64. */
+export const subnetOf = (address: string): string => {
+  const network = networkOf(address);
+  return isIP(network) === 4 ? network.replace(/\d+$/, '0/24') : network;
+};
+
 /** A bucket for each address; see {@link networkOf}. */
 export const createRateLimit = (clock: Clock, options: RateLimitOptions): ((address: string) => boolean) => {
   const buckets = new Map<string, () => boolean>();

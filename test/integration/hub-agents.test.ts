@@ -90,7 +90,7 @@ describe('agents that are refused or disconnected', () => {
   });
 
   it('a slow agent is disconnected while a fast one gets its offer', async () => {
-    const hub = await prepare({ deps: { deliveryLimits: { stallMs: 500 } } });
+    const hub = await prepare({ deps: { deliveryLimits: { stallMs: 6_000 } } });
     const slow = await bench.agent(hub, 'us');
     const fast = await bench.agent(hub, 'eu');
     await Promise.all([takeOffer(slow, hub, 'us'), takeOffer(fast, hub, 'eu')]);

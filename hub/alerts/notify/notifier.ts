@@ -4,7 +4,6 @@ import { type Backoff, type Clock, createBackoff, type Logger, mapConcurrently }
 import type { Ledger } from '../../ledger/index.ts';
 import type { AlertStore } from '../alert-store.ts';
 import type { AlertsConfig } from '../alerts-file.ts';
-import { labelSetOf } from '../matchers.ts';
 import { type Notification, type NotifiedAlert, notifiedOf, type Outcome, type Receiver } from '../receivers/receiver.ts';
 import type { Silences } from '../silences.ts';
 import type { GroupStore } from './group-store.ts';
@@ -117,7 +116,7 @@ export class Notifier {
     for (const alert of this.#deps.alerts.list(nowMs)) {
       const found = groupsOf(alert);
       if (found.length === 0) continue;
-      const silenced = this.#deps.silences.matching(labelSetOf(alert), alert.endsAt ?? nowMs).length > 0;
+      const silenced = this.#deps.silences.matching(alert, alert.endsAt ?? nowMs).length > 0;
       for (const { place, receiver } of found) {
         const group = groups.get(place.key) ?? { place, receiver, members: [] };
         group.members.push({ alert, silenced });

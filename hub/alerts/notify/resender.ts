@@ -3,7 +3,6 @@ import type { Ledger } from '../../ledger/index.ts';
 import type { StoredAlert } from '../alert.ts';
 import type { AlertStore } from '../alert-store.ts';
 import type { AlertsConfig } from '../alerts-file.ts';
-import { labelSetOf } from '../matchers.ts';
 import { ALERTMANAGER_BATCH, RESEND_MS } from '../receivers/alertmanager.ts';
 import { notifiedOf, type Receiver } from '../receivers/receiver.ts';
 import type { Silences } from '../silences.ts';
@@ -95,7 +94,7 @@ export class Resender {
       if (state !== 'f' || pending?.marks[fingerprint]?.[1] === 'r') return [];
       const alert = this.#deps.alerts.get(fingerprint);
       if (alert === undefined || alert.endsAt !== null || alert.startsAt !== startsAt) return [];
-      return this.#deps.silences.matching(labelSetOf(alert), nowMs).length > 0 ? [] : [alert];
+      return this.#deps.silences.matching(alert, nowMs).length > 0 ? [] : [alert];
     });
   }
 }

@@ -47,6 +47,16 @@ describe('EventBudget', () => {
     expect(budget.admit(events(1))).toHaveLength(1);
   });
 
+  it('counts events that were dropped without more of them', async () => {
+    const { clock, budget } = createBench();
+    budget.admit(events(1_500));
+    budget.admit(events(5));
+    expect(budget.takeDropped()).toBeUndefined();
+    await clock.advance(60_000);
+    expect(budget.takeDropped()).toMatchObject({ reason: 'EventsDropped', message: expect.stringMatching(/^5 events /) });
+    expect(budget.takeDropped()).toBeUndefined();
+  });
+
   it('keeps the repair of tampering in the minute of a flood, whatever policies it is about', async () => {
     const { clock, budget } = createBench();
     for (let second = 0; second < 60; second += 1) {

@@ -53,7 +53,7 @@ export class EventBudget {
   admit(events: readonly ClusterEvent[]): readonly ClusterEvent[] {
     const kept = new Set(events.toSorted((a, b) => weightOf(b) - weightOf(a)).filter((event) => this.#take(event)));
     this.#dropped += events.length - kept.size;
-    const dropped = this.#tellDropped();
+    const dropped = this.takeDropped();
     return [...events.filter((event) => kept.has(event)), ...(dropped === undefined ? [] : [dropped])];
   }
 
@@ -87,7 +87,8 @@ export class EventBudget {
     return allowance;
   }
 
-  #tellDropped(): ClusterEvent | undefined {
+  /** @returns the event that says how many events were dropped; at most once a minute, and not without any */
+  takeDropped(): ClusterEvent | undefined {
     if (this.#dropped === 0 || this.#clock.monotonicMs() - this.#droppedToldAt < DROPPED_MS) return undefined;
     const message = `${this.#dropped} events of this cluster were dropped: it sent more than the hub keeps of one.`;
     this.#dropped = 0;

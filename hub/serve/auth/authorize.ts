@@ -1,14 +1,16 @@
 import { describeScope } from '@fso/shared/api';
-import { type Clock, createRateLimit, isLoopback } from '@fso/shared/runtime';
+import { type Clock, type ConnectionLimiter, createRateLimit, isLoopback } from '@fso/shared/runtime';
 import type { Request, RequestHandler, Response } from 'express';
 import { Counter, type Registry } from 'prom-client';
 import { type Access, covers, type Grant, grantsCovering, roleEverywhere } from '../../access/index.ts';
 import type { Ledger } from '../../ledger/index.ts';
 import { addressOf, callerOf } from '../http/caller.ts';
 import { readCookie } from '../http/cookies.ts';
+import { workOf } from '../http/limits/request-work.ts';
+import { SLOT_LIMITS, type SlotKind, Slots } from '../http/limits/slots.ts';
+import { ThreadBudgets } from '../http/limits/thread-budget.ts';
 import { ApiError } from '../http/problems.ts';
 import { type Route, untilClosed } from '../http/route.ts';
-import { SLOT_LIMITS, type SlotKind, Slots } from '../http/slots.ts';
 import { toLoginError } from './login-problems.ts';
 import { describeForeignCall, ownOrigin } from './own-page.ts';
 
@@ -53,7 +55,11 @@ export interface AuthorizeDeps {
     /** How old the copy of the revocations may be for calls that change something. Default {@link DEFAULT_MAX_BEHIND_MS}. */
     readonly maxBehindMs?: number;
   };
-  readonly runtime: { readonly clock: Clock };
+  readonly runtime: {
+    readonly clock: Clock;
+    /** Bounds those of callers that have proven nothing yet. */
+    readonly connections?: Pick<ConnectionLimiter, 'release'> | undefined;
+  };
 }
 
 /** How often an open stream or export asks whether its reader is still let in. */
@@ -134,11 +140,27 @@ export const createAuthorize = (deps: AuthorizeDeps): ((route: Route) => readonl
     SlotKind,
     Slots
   >;
+  const budgets = new ThreadBudgets(deps.runtime.clock);
   /** Until the answer is over. */
-  const takeSlot = async (kind: SlotKind, res: Response, { principal }: Grant): Promise<void> => {
-    const release = await slots[kind].acquire(`${principal.kind}:${principal.id}`, untilClosed(res));
+  const takeSlot = async (kind: SlotKind, res: Response, caller: string): Promise<void> => {
+    const release = await slots[kind].acquire(caller, untilClosed(res));
     if (res.destroyed) release();
     else res.once('close', release);
+  };
+
+  const takeListSlot = async (res: Response, caller: string): Promise<void> => {
+    // One that is over its budget takes no place in line from others, nor a slot once it is its turn.
+    budgets.assertLeft(caller);
+    await takeSlot('list', res, caller);
+    budgets.assertLeft(caller);
+    workOf(res).chargeTo((ms) => budgets.charge(caller, ms));
+  };
+
+  const enter = async ({ slots: kind }: Route, res: Response, grant: Grant): Promise<void> => {
+    const caller = `${grant.principal.kind}:${grant.principal.id}`;
+    if (kind === 'list') await takeListSlot(res, caller);
+    else if (kind !== undefined) await takeSlot(kind, res, caller);
+    if (kind === 'stream' || kind === 'export') await endWithCredential(deps, res, grant);
   };
 
   const refuse = async (req: Request, res: Response, route: Route, refusal: Refusal): Promise<never> => {
@@ -160,12 +182,12 @@ export const createAuthorize = (deps: AuthorizeDeps): ((route: Route) => readonl
     if (route.access === 'open') return [];
     const authorize: RequestHandler = async (req, res, next) => {
       const grant = await authenticate(req);
+      deps.runtime.connections?.release(req.socket);
       callerOf(res).signIn(grant);
       const refusal = findRefusal(req, route, grant);
       if (refusal !== undefined) await refuse(req, res, route, refusal);
       assertCurrent(route, grant);
-      if (route.slots !== undefined) await takeSlot(route.slots, res, grant);
-      if (route.slots === 'stream' || route.slots === 'export') await endWithCredential(deps, res, grant);
+      await enter(route, res, grant);
       next();
     };
     return [authorize];

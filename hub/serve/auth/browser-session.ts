@@ -1,27 +1,16 @@
-import { type Clock, createRateLimit } from '@fso/shared/runtime';
 import type { Request, Response } from 'express';
 import type { Access, Principal } from '../../access/index.ts';
-import { addressOf, type Caller, callerOf } from '../http/caller.ts';
+import { type Caller, callerOf } from '../http/caller.ts';
 import { readCookie, setCookie } from '../http/cookies.ts';
-import { ApiError } from '../http/problems.ts';
 import type { CountFailure } from './authorize.ts';
+import type { LoginLimits } from './login-limits.ts';
 
 /** What every way to sign in works with. */
 export interface LoginDeps {
   readonly access: Access;
   readonly countFailure: CountFailure;
-  readonly runtime: { readonly clock: Clock };
+  readonly logins: LoginLimits;
 }
-
-const LOGINS = { burst: 20, perSecond: 0.5, addresses: 10_000 };
-
-/** @returns counts a login of an address, and throws ApiError `too-many-requests` for one too many; each limit counts on its own */
-export const createLoginLimit = ({ runtime }: LoginDeps): ((req: Request) => void) => {
-  const allows = createRateLimit(runtime.clock, LOGINS);
-  return (req) => {
-    if (!allows(addressOf(req))) throw new ApiError('too-many-requests', 'Too many logins from this address.', { 'Retry-After': '2' });
-  };
-};
 
 interface SessionStart {
   readonly principal: Principal;
@@ -33,7 +22,11 @@ interface SessionStart {
   readonly detail?: string;
 }
 
-/** Replaces the session that the browser had; the audit record is durable before the browser gets the cookie. */
+/**
+ * Replaces the session that the browser had; the audit record is durable before the browser gets the cookie.
+ *
+ * @throws ApiError `too-many-requests` where the account logs in too often
+ */
 export const beginBrowserSession = async (
   deps: LoginDeps,
   { principal, source, endsAt, detail }: SessionStart,
@@ -41,6 +34,7 @@ export const beginBrowserSession = async (
   res: Response,
 ): Promise<Caller> => {
   const { sessions } = deps.access;
+  deps.logins.count(principal);
   const old = readCookie(deps, req, 'fso');
   if (old !== undefined) await sessions.end(old);
   const id = await sessions.begin(principal, { byCookie: true, source, endsAt });

@@ -7,7 +7,7 @@ import { callerOf } from '../http/caller.ts';
 import { readCookie } from '../http/cookies.ts';
 import { ApiError } from '../http/problems.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
-import { createLoginLimit, type LoginDeps } from './browser-session.ts';
+import type { LoginDeps } from './browser-session.ts';
 import { loginStep } from './login-problems.ts';
 import { loginOf } from './login-routes.ts';
 import { foreignForm } from './own-page.ts';
@@ -78,6 +78,7 @@ const allow = (deps: LoginDeps): RequestHandler =>
     if (foreign !== undefined) throw new ApiError('forbidden', `The form is not one of this hub's own pages: ${foreign}.`);
     const grant = sessionOf(deps, req);
     const form = await parseForm(req, res);
+    if (grant !== undefined) deps.logins.count(grant.principal);
     const target = grant && (await deps.access.cliLogin.approve(form, grant));
     if (grant === undefined || target === undefined) throw new ApiError('login-failed', 'The page is too old: start fso login again.');
     const caller = callerOf(res);
@@ -107,12 +108,8 @@ const exchangeRoute = (): Route<LoginDeps> => {
     },
   );
   const handler = (deps: LoginDeps): RequestHandler => {
-    const limit = createLoginLimit(deps);
     const answer = route.handler(deps);
-    return (req, res, next) => {
-      limit(req);
-      return answer(req, res, next);
-    };
+    return (req, res, next) => deps.logins.attempt(req, async () => void (await answer(req, res, next)));
   };
   return { ...route, handler };
 };
@@ -141,7 +138,7 @@ export const cliLoginRoutes: readonly Route<LoginDeps>[] = [
     access: 'open',
     scope: 'public',
     response: { status: 303, description: 'On to the command, with a code.', contentType: 'text/html' },
-    problems: ['forbidden', 'login-failed', 'too-large'],
+    problems: ['forbidden', 'login-failed', 'too-large', 'too-many-requests'],
     handler: allow,
   },
   exchangeRoute(),

@@ -6,7 +6,7 @@ import { callerOf } from '../http/caller.ts';
 import { clearCookie, readCookie, setCookie } from '../http/cookies.ts';
 import { ApiError } from '../http/problems.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
-import { beginBrowserSession, createLoginLimit, type LoginDeps } from './browser-session.ts';
+import { beginBrowserSession, type LoginDeps } from './browser-session.ts';
 import { loginStep } from './login-problems.ts';
 import { sessionView, tokenLoginRoutes } from './token-login-routes.ts';
 
@@ -16,14 +16,9 @@ export const loginOf = ({ access }: LoginDeps): NonNullable<Access['login']> => 
   throw new ApiError('not-found', 'This hub has no identity provider (FSO_OIDC_ISSUER). Use an API token.');
 };
 
-/** A half of a login: limited per address. */
-const limitedStep = (deps: LoginDeps, step: (req: Request, res: Response) => Promise<void>): RequestHandler => {
-  const limit = createLoginLimit(deps);
-  return loginStep(async (req, res) => {
-    limit(req);
-    await step(req, res);
-  });
-};
+/** A half of a login. */
+const limitedStep = ({ logins }: LoginDeps, step: (req: Request, res: Response) => Promise<void>): RequestHandler =>
+  loginStep((req, res) => logins.attempt(req, () => step(req, res)));
 
 const startLogin = (deps: LoginDeps): RequestHandler =>
   limitedStep(deps, async (req, res) => {

@@ -122,7 +122,17 @@ describe('a token is traded for a session', () => {
     expect((await signIn(server, STATIC)).status).toBe(403);
   });
 
-  it('a limited number of times per address', async () => {
+  it('of one address as often as there are people behind it, and of one account a limited number of times', async () => {
+    await using server = await startApiHarness({ apiToken: STATIC, clock: { ...systemClock, monotonicMs: () => 0 } });
+    const tokens = await Promise.all(Array.from({ length: 30 }, async () => (await create(server)).token));
+    const statuses = await Promise.all(tokens.map(async (token) => (await signIn(server, token)).status));
+    expect(new Set(statuses)).toEqual(new Set([200]));
+    const ofOne: number[] = [];
+    for (let n = 0; n < 61; n += 1) ofOne.push((await signIn(server, STATIC)).status);
+    expect([ofOne.filter((status) => status === 200).length, ofOne.at(-1)]).toEqual([60, 429]);
+  });
+
+  it('a limited number of times per address where they fail', async () => {
     await using server = await startApiHarness({ apiToken: STATIC, clock: { ...systemClock, monotonicMs: () => 0 } });
     const statuses: number[] = [];
     for (let i = 0; i < 21; i += 1) statuses.push((await signIn(server, 'wrong')).status);

@@ -5,7 +5,7 @@ import type { Grant } from '../../access/index.ts';
 import type { Caller } from '../http/caller.ts';
 import { ApiError } from '../http/problems.ts';
 import { parseBody, type Route } from '../http/route.ts';
-import { beginBrowserSession, createLoginLimit, type LoginDeps } from './browser-session.ts';
+import { beginBrowserSession, type LoginDeps } from './browser-session.ts';
 import { toLoginError } from './login-problems.ts';
 import { describeForeignCall, ownOrigin } from './own-page.ts';
 
@@ -48,18 +48,17 @@ const grantOf = async ({ access, countFailure }: LoginDeps, token: string, req: 
   return checked.grant;
 };
 
-const signIn = (deps: LoginDeps): RequestHandler => {
-  const limit = createLoginLimit(deps);
-  return async (req, res) => {
-    limit(req);
-    if (deps.access.allowsAnonymous) throw new ApiError('not-found', 'This hub runs without authentication; no sign-in is needed.');
-    assertOwnPage(deps, req);
-    const { token } = await parseBody(TokenLogin, req, res);
-    const { principal, key: source, expiresAt } = await grantOf(deps, token, req);
-    const start = { principal, source, endsAt: expiresAt ?? undefined, detail: 'by an API token' };
-    res.json(sessionView(await beginBrowserSession(deps, start, req, res)));
-  };
-};
+const signIn =
+  (deps: LoginDeps): RequestHandler =>
+  (req, res) =>
+    deps.logins.attempt(req, async () => {
+      if (deps.access.allowsAnonymous) throw new ApiError('not-found', 'This hub runs without authentication; no sign-in is needed.');
+      assertOwnPage(deps, req);
+      const { token } = await parseBody(TokenLogin, req, res);
+      const { principal, key: source, expiresAt } = await grantOf(deps, token, req);
+      const start = { principal, source, endsAt: expiresAt ?? undefined, detail: 'by an API token' };
+      res.json(sessionView(await beginBrowserSession(deps, start, req, res)));
+    });
 
 /** The ways to sign in, and the one with an API token, for browsers. */
 export const tokenLoginRoutes: readonly Route<LoginDeps>[] = [

@@ -11,9 +11,9 @@ import {
 import type { PolicySet } from '@fso/shared/decode';
 import { byText } from '@fso/shared/encoding';
 import { z } from 'zod';
-import { NEVER, type Orders, sortParameter } from '../http/paging.ts';
+import { type ListInput, NEVER, type Orders, sortParameter } from '../http/paging.ts';
 import { Flag, includesText, matches, paging, Search } from '../http/parameters.ts';
-import { areLocksReady, type ClusterEntry, isRefusing, isTampered } from './cluster-entry.ts';
+import { areLocksReady, type ClusterEntry, isRefusing, isTampered, type NamedViolation } from './cluster-entry.ts';
 import type { Fleet } from './fleet-index.ts';
 import { SEVERITY } from './phases.ts';
 import type { PolicyEntry } from './policy-entry.ts';
@@ -87,13 +87,21 @@ export const ClusterPolicyQuery = z.strictObject({
 export type ClusterPolicyQuery = z.output<typeof ClusterPolicyQuery>;
 
 /** A policy as it stands in one cluster; undefined where the cluster neither should have it nor reports it. */
-export const clusterPolicy = (entry: PolicyEntry, cluster: string): ClusterPolicy | undefined => {
+const clusterPolicy = (entry: PolicyEntry, cluster: string): ClusterPolicy | undefined => {
   const row = entry.rows.get(cluster);
   const head = entry.head();
   if (row === undefined || head === undefined) return undefined;
   const { fresh, report, changed } = row;
   return { ...head, phase: effectivePhase(row), violations: report?.violations ?? 0, fresh, report, changed };
 };
+
+/** Policies as they stand in one cluster, for those that it should have or reports. */
+export function* clusterPolicies(policies: Iterable<PolicyEntry>, cluster: string): Generator<ClusterPolicy> {
+  for (const entry of policies) {
+    const here = clusterPolicy(entry, cluster);
+    if (here !== undefined) yield here;
+  }
+}
 
 export const clusterPolicyOrders: Orders<ClusterPolicy, 'name' | 'target' | 'phase' | 'violations' | 'updated'> = {
   keyOf: policyKey,
@@ -119,25 +127,23 @@ const groupsOf = (set: PolicySet | undefined, region: string): string[] =>
 
 type RegionLookup = (region: string) => RegionView;
 
-const addPolicies = (fleet: Fleet, at: RegionLookup): void => {
-  for (const { head } of fleet.policies()) for (const region of head()?.effectiveRegions ?? []) at(region).policies += 1;
-};
-
 const nodesOf = ({ record: { report } }: ClusterEntry): [string, number][] => Object.entries(report?.nodesByRegion ?? {});
 
-const addClusters = (fleet: Fleet, at: RegionLookup): void => {
-  for (const cluster of fleet.members()) {
-    for (const region of regionsOf(cluster)) at(region).clusters.push(cluster.record.name);
-    for (const [region, nodes] of nodesOf(cluster)) if (region !== '' && nodes > 0) at(region).nodes += nodes;
-  }
+const addPolicy = ({ head }: PolicyEntry, at: RegionLookup): void => {
+  for (const region of head()?.effectiveRegions ?? []) at(region).policies += 1;
 };
 
-const addViolations = (fleet: Fleet, at: RegionLookup): void => {
-  for (const { view } of fleet.violations()) if (view.region !== undefined) at(view.region).violations += 1;
+const addCluster = (cluster: ClusterEntry, at: RegionLookup): void => {
+  for (const region of regionsOf(cluster)) at(region).clusters.push(cluster.record.name);
+  for (const [region, nodes] of nodesOf(cluster)) if (region !== '' && nodes > 0) at(region).nodes += nodes;
 };
 
-/** Every region that a policy allows, a cluster or node is in, or a violation runs in; by name. */
-export const listRegions = (fleet: Fleet): RegionList => {
+const addViolation = ({ view }: NamedViolation, at: RegionLookup): void => {
+  if (view.region !== undefined) at(view.region).violations += 1;
+};
+
+/** Every region that a policy allows, a cluster or node is in, or a violation runs in; by name. @throws the signal's reason */
+export const listRegions = async (fleet: Fleet, { work, signal }: ListInput): Promise<RegionList> => {
   const set = fleet.desired()?.set;
   const regions = new Map<string, RegionView>();
   const at: RegionLookup = (region) => {
@@ -145,9 +151,13 @@ export const listRegions = (fleet: Fleet): RegionList => {
     regions.set(region, view);
     return view;
   };
-  for (const add of [addPolicies, addClusters, addViolations]) add(fleet, at);
+  // Before the first pause, after which the fleet is another one.
+  const [policies, members, violations] = [fleet.policies(), fleet.members(), fleet.violations()];
+  await work.each(policies, (policy) => addPolicy(policy, at), signal);
+  await work.each(members, (cluster) => addCluster(cluster, at), signal);
+  await work.each(violations, (violation) => addViolation(violation, at), signal);
   return {
     items: [...regions.values()].sort((a, b) => byText(a.region, b.region)),
-    nodesWithoutRegion: fleet.members().reduce((sum, { record }) => sum + (record.report?.nodesByRegion[''] ?? 0), 0),
+    nodesWithoutRegion: members.reduce((sum, { record }) => sum + (record.report?.nodesByRegion[''] ?? 0), 0),
   };
 };

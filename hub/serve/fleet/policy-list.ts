@@ -23,7 +23,9 @@ export const PolicyQuery = z.strictObject({
 });
 export type PolicyQuery = z.output<typeof PolicyQuery>;
 
-export const policyOrders: Orders<PolicyEntry, 'name' | 'target' | 'phase' | 'violations' | 'expiry' | 'updated'> = {
+export type PolicySort = 'name' | 'target' | 'phase' | 'violations' | 'expiry' | 'updated';
+
+export const policyOrders: Orders<PolicyEntry, PolicySort> = {
   keyOf: ({ key }) => key,
   by: {
     name: ({ key }) => key,

@@ -8,7 +8,7 @@ import {
   type ViolationView,
 } from '@fso/shared/api';
 import { z } from 'zod';
-import { type Orders, sortParameter } from '../http/paging.ts';
+import { type ListInput, type Orders, sortParameter } from '../http/paging.ts';
 import { includesText, matches, PolicyName, paging, Search } from '../http/parameters.ts';
 import type { NamedViolation } from './cluster-entry.ts';
 import type { Fleet } from './fleet-index.ts';
@@ -86,37 +86,32 @@ const add = (group: Group, view: ViolationView): void => {
   if (group.oldest === null || isLater(group.oldest, view.since)) group.oldest = view.since;
 };
 
-const namedGroups = (fleet: Fleet, keyOf: (view: ViolationView) => string): Map<string, Group> => {
-  const groups = new Map<string, Group>();
-  for (const { view } of fleet.violations()) {
-    const key = keyOf(view);
-    const group = groups.get(key) ?? emptyGroup();
-    groups.set(key, group);
-    add(group, view);
-  }
-  return groups;
-};
-
 /** What agents count, named or not: of the other groupings they do not say where the rest is. */
-const countedBy = (fleet: Fleet, by: ViolationGrouping): ReadonlyMap<string, number> => {
-  switch (by) {
-    case 'policy':
-      return new Map(fleet.policies().map(({ key, tally }) => [key, tally.violations]));
-    case 'cluster':
-      return new Map(fleet.members().map(({ record, violations }) => [record.name, violations]));
-    case 'namespace':
-    case 'workload':
-    case 'region':
-      return new Map();
-  }
-};
+function* countedBy(fleet: Fleet, by: ViolationGrouping): Generator<readonly [key: string, violations: number]> {
+  if (by === 'policy') for (const { key, tally } of fleet.policies()) yield [key, tally.violations];
+  if (by === 'cluster') for (const { record, violations } of fleet.members()) yield [record.name, violations];
+}
 
-/** Violations added up by where they are: groups with at least one, in no order. */
-export const groupViolations = (fleet: Fleet, by: ViolationGrouping): ViolationGroup[] => {
-  const counted = countedBy(fleet, by);
-  const named = namedGroups(fleet, KEYS[by]);
-  const keys = new Set([...named.keys(), ...counted.keys()].filter((key) => named.has(key) || counted.get(key) !== 0));
-  return [...keys].map((key) => {
+/** Violations added up by where they are: groups with at least one, in no order. @throws the signal's reason */
+export const groupViolations = async (fleet: Fleet, by: ViolationGrouping, { work, signal }: ListInput): Promise<ViolationGroup[]> => {
+  const named = new Map<string, Group>();
+  const keyOf = KEYS[by];
+  const violations = fleet.violations();
+  // Before the first pause, after which the fleet is another one.
+  const counts = [...countedBy(fleet, by)];
+  await work.each(
+    violations,
+    ({ view }) => {
+      const key = keyOf(view);
+      const group = named.get(key) ?? emptyGroup();
+      named.set(key, group);
+      add(group, view);
+    },
+    signal,
+  );
+  const counted = new Map<string, number>();
+  for (const [key, count] of counts) if (count > 0 || named.has(key)) counted.set(key, count);
+  return [...new Set([...named.keys(), ...counted.keys()])].map((key) => {
     const group = named.get(key) ?? emptyGroup();
     return {
       key,

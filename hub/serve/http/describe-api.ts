@@ -99,7 +99,7 @@ const parameters = (place: 'path' | 'query', shape: z.ZodObject | undefined): Js
     };
   });
 
-const problemResponses = (codes: readonly ProblemCode[]): Json => {
+const problemResponses = (codes: ReadonlySet<ProblemCode>): Json => {
   const byStatus = new Map<number, string[]>();
   for (const code of codes) byStatus.set(PROBLEMS[code].status, [...(byStatus.get(PROBLEMS[code].status) ?? []), code]);
   const content = { [PROBLEM_TYPE]: { schema: { $ref: reference('ProblemDetails') } } };
@@ -130,7 +130,7 @@ const accessOf = ({ access, method }: Route): { fields: Json; problems: readonly
 const operation = (route: Route): Json => {
   const described = [...parameters('path', route.params), ...parameters('query', route.query)];
   const access = accessOf(route);
-  const problems: ProblemCode[] = [...route.problems, ...access.problems, 'internal'];
+  const problems = new Set<ProblemCode>([...route.problems, ...access.problems, 'internal']);
   return {
     operationId: route.operationId,
     summary: route.summary,

@@ -1,6 +1,7 @@
+import type { Page } from '@fso/shared/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Orders, sortedPage } from './paging.ts';
+import { type Orders, SortedPage, type SortedQuery } from './paging.ts';
 
 interface Item {
   readonly name: string;
@@ -10,6 +11,12 @@ const orders: Orders<Item, 'name' | 'size'> = { keyOf: ({ name }) => name, by: {
 const item = fc.record({ name: fc.string({ maxLength: 3 }), size: fc.nat(2) });
 const items = fc.uniqueArray(item, { selector: ({ name }) => name, maxLength: 12 });
 const sort = fc.constantFrom('name', '-name', 'size', '-size');
+
+const sortedPage = <T, S extends string>(list: readonly T[], by: Orders<T, S>, query: SortedQuery<S>): Page<T> => {
+  const page = new SortedPage(by, query);
+  for (const one of list) page.add(one);
+  return page.end();
+};
 
 /** Reads to the last page; the list may change before each. */
 const readAll = (lists: readonly (readonly Item[])[], by: 'name' | '-name' | 'size' | '-size', limit: number): Item[] => {
@@ -34,6 +41,19 @@ describe('pages of a sorted list', () => {
         expect(readAll([list], back as 'size', limit)).toEqual(whole.items.toReversed());
       }),
     );
+  });
+
+  it('are the same of a list that is much longer than a page, in whatever order its items come', () => {
+    const list = Array.from({ length: 2_000 }, (_, n) => ({ name: `n${(n * 1_237) % 2_000}`, size: n % 7 }));
+    for (const by of ['name', '-name', 'size', '-size'] as const) {
+      const whole = sortedPage(list, orders, { sort: by, limit: 2_000 });
+      for (const from of [list, whole.items, whole.items.toReversed()]) {
+        const first = sortedPage(from, orders, { sort: by, limit: 3 });
+        expect([first.items, first.total]).toEqual([whole.items.slice(0, 3), 2_000]);
+        const second = sortedPage(from, orders, { sort: by, limit: 300, cursor: first.next ?? '' });
+        expect(second.items).toEqual(whole.items.slice(3, 303));
+      }
+    }
   });
 
   it('neither skip nor repeat what stays, whatever comes and goes in between', () => {

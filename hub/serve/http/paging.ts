@@ -1,6 +1,7 @@
 import type { Page } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { z } from 'zod';
+import type { RequestWork } from './limits/request-work.ts';
 import { ApiError } from './problems.ts';
 
 export interface PageQuery {
@@ -103,29 +104,94 @@ const compareValues = (a: SortValue, b: SortValue): number =>
 
 const comparePlaces = (a: Place, b: Place): number => compareValues(a.value, b.value) || byText(a.key, b.key);
 
+/** Items that are kept before those that are not among the first are let go. */
+const MIN_KEPT = 256;
+
+interface Placed<T> extends Place {
+  readonly item: T;
+}
+
 /**
- * A page of a list in the order that the query asks for. The cursor is the place of the last item given out, value and key: what comes or
- * goes in between shifts nothing, but an item whose own value moves past the cursor is left out or comes twice.
- *
- * @throws ApiError `bad-request` for a cursor of another order, or of none
+ * A page of a list in the order that the query asks for. Items come one by one and in any order, and only those that may be on the page are
+ * kept. The cursor is the place of the last item given out, value and key: what comes or goes in between shifts nothing, but an item whose own
+ * value moves past the cursor is left out or comes twice.
  */
-export const sortedPage = <T, S extends string>(items: readonly T[], orders: Orders<T, S>, query: SortedQuery<S>): Page<T> => {
-  const { keyOf, by, weightOf = () => 0 } = orders;
-  const { sort, limit, cursor } = query;
-  const descending = sort.startsWith('-');
-  const value = by[(descending ? sort.slice(1) : sort) as S];
-  const compare = descending ? (a: Place, b: Place): number => comparePlaces(b, a) : comparePlaces;
-  const placed = items.map((item) => ({ item, value: value(item), key: keyOf(item) })).sort(compare);
-  const after = cursor === undefined ? undefined : decodePlace(sort, cursor);
-  const rest = after === undefined ? placed : placed.filter((place) => compare(place, after) > 0);
-  const taken = rest.slice(0, limit);
-  const page = taken.slice(0, fitting(taken.map(({ item }) => weightOf(item))));
-  const last = page.at(-1);
-  return {
-    items: page.map(({ item }) => item),
-    total: items.length,
-    next: rest.length > page.length && last !== undefined ? encodePlace(sort, last) : null,
-  };
+export class SortedPage<T, S extends string> {
+  readonly #orders: Orders<T, S>;
+  readonly #query: SortedQuery<S>;
+  readonly #valueOf: (item: T) => SortValue;
+  readonly #compare: (a: Place, b: Place) => number;
+  readonly #after: Place | undefined;
+  #total = 0;
+  /** Items behind the cursor. */
+  #behind = 0;
+  #kept: Placed<T>[] = [];
+  /** What is not before it is not on the page. */
+  #bound: Place | undefined;
+
+  /** @throws ApiError `bad-request` for a cursor of another order, or of none */
+  constructor(orders: Orders<T, S>, query: SortedQuery<S>) {
+    const { sort, cursor } = query;
+    const descending = sort.startsWith('-');
+    this.#orders = orders;
+    this.#query = query;
+    this.#valueOf = orders.by[(descending ? sort.slice(1) : sort) as S];
+    this.#compare = descending ? (a, b) => comparePlaces(b, a) : comparePlaces;
+    this.#after = cursor === undefined ? undefined : decodePlace(sort, cursor);
+  }
+
+  add(item: T): void {
+    this.#total += 1;
+    const placed = { item, value: this.#valueOf(item), key: this.#orders.keyOf(item) };
+    if (this.#after !== undefined && this.#compare(placed, this.#after) <= 0) return;
+    this.#behind += 1;
+    if (this.#bound !== undefined && this.#compare(placed, this.#bound) >= 0) return;
+    this.#kept.push(placed);
+    if (this.#kept.length >= Math.max(2 * this.#query.limit, MIN_KEPT)) this.#bound = this.#keepFirst();
+  }
+
+  /** The page, once all items have come. */
+  end(): Page<T> {
+    this.#keepFirst();
+    const { weightOf = () => 0 } = this.#orders;
+    const page = this.#kept.slice(0, fitting(this.#kept.map(({ item }) => weightOf(item))));
+    const last = page.at(-1);
+    return {
+      items: page.map(({ item }) => item),
+      total: this.#total,
+      next: this.#behind > page.length && last !== undefined ? encodePlace(this.#query.sort, last) : null,
+    };
+  }
+
+  /** @returns the last one that is kept */
+  #keepFirst(): Place | undefined {
+    this.#kept = this.#kept.sort(this.#compare).slice(0, this.#query.limit);
+    return this.#kept.at(-1);
+  }
+}
+
+/** Which items a list has, and in which order. */
+export interface ListOf<T, S extends string> {
+  readonly matches: (item: T) => boolean;
+  readonly orders: Orders<T, S>;
+  readonly query: SortedQuery<S>;
+}
+
+/** The part of a route's input that reading a list needs. */
+export interface ListInput {
+  readonly work: RequestWork;
+  readonly signal: AbortSignal;
+}
+
+/** Reads a page of a list, in slices of time. @throws ApiError as {@link SortedPage}; the signal's reason */
+export const listPage = async <T, S extends string>(
+  items: Iterable<T>,
+  { matches, orders, query }: ListOf<T, S>,
+  { work, signal }: ListInput,
+): Promise<Page<T>> => {
+  const page = new SortedPage(orders, query);
+  await work.each(items, (item) => matches(item) && page.add(item), signal);
+  return page.end();
 };
 
 /** The parameter `sort` for these orders, the first of which is the default unless another is given. */

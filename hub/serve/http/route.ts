@@ -2,8 +2,9 @@ import type { Role } from '@fso/shared/api';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import type { z } from 'zod';
 import { type Caller, callerOf } from './caller.ts';
+import { type RequestWork, workOf } from './limits/request-work.ts';
+import type { SlotKind } from './limits/slots.ts';
 import { ApiError, type ProblemCode } from './problems.ts';
-import type { SlotKind } from './slots.ts';
 
 /** The least role; `signed-in`: anybody whom the hub knows; `open`: everybody. */
 export type RouteAccess = Role | 'signed-in' | 'open';
@@ -83,6 +84,7 @@ export interface RouteInput<P extends Shape, Q extends Shape, B extends Shape> {
   readonly query: Parsed<Q>;
   readonly body: Parsed<B>;
   readonly caller: Caller;
+  readonly work: RequestWork;
   /** Aborted when the caller is gone. */
   readonly signal: AbortSignal;
 }
@@ -130,17 +132,19 @@ export const jsonRoute = <D, P extends Shape, Q extends Shape, R extends z.ZodTy
   handler: (deps) => async (req, res) => {
     if (head.body !== undefined) await readJson(req, res);
     const caller = callerOf(res);
+    const work = workOf(res);
     const signal = untilClosed(res);
-    const work = (): Promise<z.input<R>> =>
+    const call = (): Promise<z.input<R>> =>
       answer(deps, {
         params: parse(head.params as P, { ...req.params }, 'path parameter'),
         query: parse(head.query as Q, { ...req.query }, 'query parameter'),
         body: parse(head.body as B, req.body ?? {}, 'body'),
         caller,
+        work,
         signal,
       });
-    const result = head.method === 'get' || head.access === 'open' ? await work() : await caller.audited(head.operationId, work);
-    res.status(response.status ?? 200).json(result);
+    const result = head.method === 'get' || head.access === 'open' ? await call() : await caller.audited(head.operationId, call);
+    work.run(() => res.status(response.status ?? 200).json(result));
   },
 });
 

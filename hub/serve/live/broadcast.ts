@@ -22,6 +22,7 @@ export interface StreamOptions {
 export interface BroadcastDeps extends FleetDeps {
   readonly ledger: Pick<Ledger, 'subscribe' | 'records'>;
   readonly alerts: {
+    readonly compareWithSilences: () => Promise<void>;
     readonly counts: () => AlertCounts | Promise<AlertCounts>;
     readonly subscribe: (handler: () => void) => () => void;
   };
@@ -144,7 +145,7 @@ const RESET: StreamEvent = { event: 'reset', data: {} };
 interface ChangeReader {
   readonly fleet: FleetReader;
   readonly records: Ledger['records'];
-  readonly alerts: Pick<BroadcastDeps['alerts'], 'counts'>;
+  readonly alerts: Pick<BroadcastDeps['alerts'], 'counts' | 'compareWithSilences'>;
 }
 
 const describeCommits = (records: Ledger['records'], slots: Iterable<string>): StreamEvent[] =>
@@ -165,6 +166,7 @@ const describeChanges = async (
   diff: PolicyDiff,
   pending: PendingChanges,
 ): Promise<StreamEvent[]> => {
+  if (pending.alerts) await alerts.compareWithSilences();
   const fleet = await reader.read();
   // A new revision changes what every cluster should have.
   const touched = fleet.clusters().filter(({ record }) => pending.desired || pending.clusters.has(record.name));

@@ -1,16 +1,17 @@
-import { ClusterPage, ClusterPolicyPage, ClusterView, RegionList } from '@fso/shared/api';
+import { ClusterPage, type ClusterPolicy, ClusterPolicyPage, ClusterView, RegionList } from '@fso/shared/api';
+import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import {
   ClusterPolicyQuery,
   ClusterQuery,
   clusterOrders,
-  clusterPolicy,
+  clusterPolicies,
   clusterPolicyOrders,
   listRegions,
   matchesCluster,
   matchesClusterPolicy,
 } from '../fleet/cluster-lists.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
-import { sortedPage } from '../http/paging.ts';
+import { listPage } from '../http/paging.ts';
 import { NameParams } from '../http/parameters.ts';
 import { notFound } from '../http/problems.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
@@ -25,12 +26,14 @@ export const clusterRoutes: readonly Route<FleetDeps>[] = [
       tag: 'clusters',
       access: 'viewer',
       scope: 'scoped',
+      slots: 'list',
       query: ClusterQuery,
     },
     { schema: ClusterPage, description: 'A page; sorted by name unless `sort` says otherwise.' },
-    async (deps, { query }) => {
-      const clusters = (await deps.fleet.read()).clusters().filter((cluster) => matchesCluster(cluster, query));
-      const page = sortedPage(clusters, clusterOrders, query);
+    async (deps, { query, ...input }) => {
+      const clusters = (await deps.fleet.read()).clusters();
+      const matches = (cluster: ClusterEntry): boolean => matchesCluster(cluster, query);
+      const page = await listPage(clusters, { matches, orders: clusterOrders, query }, input);
       return { ...page, items: page.items.map(({ view }) => view) };
     },
   ),
@@ -59,20 +62,18 @@ export const clusterRoutes: readonly Route<FleetDeps>[] = [
       tag: 'clusters',
       access: 'viewer',
       scope: 'scoped',
+      slots: 'list',
       params: NameParams,
       query: ClusterPolicyQuery,
       problems: ['not-found'],
     },
     { schema: ClusterPolicyPage, description: 'A page; sorted by key unless `sort` says otherwise.' },
-    async (deps, { params, query }) => {
+    async (deps, { params, query, ...input }) => {
       const fleet = await deps.fleet.read();
       if (fleet.cluster(params.name) === undefined) return notFound(`cluster ${params.name}`);
-      const here = fleet.policies().flatMap((policy) => clusterPolicy(policy, params.name) ?? []);
-      return sortedPage(
-        here.filter((policy) => matchesClusterPolicy(policy, query)),
-        clusterPolicyOrders,
-        query,
-      );
+      const here = clusterPolicies(fleet.policies(), params.name);
+      const matches = (policy: ClusterPolicy): boolean => matchesClusterPolicy(policy, query);
+      return listPage(here, { matches, orders: clusterPolicyOrders, query }, input);
     },
   ),
   jsonRoute(
@@ -84,8 +85,9 @@ export const clusterRoutes: readonly Route<FleetDeps>[] = [
       tag: 'clusters',
       access: 'viewer',
       scope: 'scoped',
+      slots: 'list',
     },
     { schema: RegionList, description: 'All of them, by name; as last reported.' },
-    async (deps) => listRegions(await deps.fleet.read()),
+    async (deps, input) => listRegions(await deps.fleet.read(), input),
   ),
 ];

@@ -40,6 +40,7 @@ export const hubRoutes: readonly Route<HubDeps & BroadcastDeps & StreamDeps>[] =
       tag: 'hub',
       access: 'viewer',
       scope: 'scoped',
+      slots: 'list',
     },
     { schema: StatusView, description: 'The status.' },
     ({ fleet }) => fleet.readStatus(),

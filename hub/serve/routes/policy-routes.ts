@@ -1,5 +1,6 @@
 import {
   isShortReport,
+  type Page,
   type PolicyDetail,
   PolicyDetailPage,
   PolicyHistory,
@@ -20,8 +21,8 @@ import type { Ledger } from '../../ledger/index.ts';
 import type { PolicyDocuments, PolicyPlace } from '../../source/index.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import { MAX_ROWS, type PolicyEntry } from '../fleet/policy-entry.ts';
-import { matchesPolicy, PolicyQuery, policyOrders } from '../fleet/policy-list.ts';
-import { pageOf, sortedPage } from '../http/paging.ts';
+import { matchesPolicy, PolicyQuery, type PolicySort, policyOrders } from '../fleet/policy-list.ts';
+import { type ListInput, listPage, type Orders, pageOf } from '../http/paging.ts';
 import { NameParams, NamespacedNameParams, paging, wholeNumber } from '../http/parameters.ts';
 import { ApiError, notFound } from '../http/problems.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
@@ -38,9 +39,17 @@ export interface PolicyDeps extends FleetDeps {
   };
 }
 
-const findPolicies = async ({ fleet }: FleetDeps, query: PolicyQuery): Promise<PolicyEntry[]> => {
+/** @returns a page of policies; one that went while others were read is not on it */
+const readPolicies = async (
+  { fleet }: FleetDeps,
+  query: PolicyQuery,
+  orders: Orders<PolicyEntry, PolicySort>,
+  input: ListInput,
+): Promise<Page<PolicyEntry>> => {
   const now = fleet.now();
-  return (await fleet.read()).policies().filter((policy) => matchesPolicy(policy, query, now));
+  const policies = (await fleet.read()).policies();
+  const page = await listPage(policies, { matches: (policy) => matchesPolicy(policy, query, now), orders, query }, input);
+  return { ...page, items: page.items.filter((policy) => policy.head() !== undefined) };
 };
 
 /** A cluster's report of a policy is about 1 KB. */
@@ -138,11 +147,12 @@ export const policyRoutes: readonly Route<PolicyDeps>[] = [
       tag: 'policies',
       access: 'viewer',
       scope: 'scoped',
+      slots: 'list',
       query: PolicyQuery,
     },
     { schema: PolicyPage, description: 'A page; sorted by key unless `sort` says otherwise.' },
-    async (deps, { query }) => {
-      const page = sortedPage(await findPolicies(deps, query), wholeOrders, query);
+    async (deps, { query, ...input }) => {
+      const page = await readPolicies(deps, query, wholeOrders, input);
       return { ...page, items: page.items.map((policy) => policy.view()) };
     },
   ),
@@ -156,11 +166,12 @@ export const policyRoutes: readonly Route<PolicyDeps>[] = [
       tag: 'policies',
       access: 'viewer',
       scope: 'scoped',
+      slots: 'list',
       query: PolicyQuery,
     },
     { schema: PolicySummaryPage, description: 'A page; sorted by key unless `sort` says otherwise.' },
-    async (deps, { query }) => {
-      const page = sortedPage(await findPolicies(deps, query), policyOrders, query);
+    async (deps, { query, ...input }) => {
+      const page = await readPolicies(deps, query, policyOrders, input);
       return { ...page, items: page.items.map((policy) => policy.summary()) };
     },
   ),

@@ -1,4 +1,5 @@
-import { ViolationGroupPage, ViolationPage } from '@fso/shared/api';
+import { type ViolationGroup, ViolationGroupPage, ViolationPage } from '@fso/shared/api';
+import type { NamedViolation } from '../fleet/cluster-entry.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import {
   groupOrders,
@@ -8,7 +9,7 @@ import {
   ViolationQuery,
   violationOrders,
 } from '../fleet/violation-lists.ts';
-import { sortedPage } from '../http/paging.ts';
+import { listPage } from '../http/paging.ts';
 import { includesText } from '../http/parameters.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
 
@@ -25,15 +26,17 @@ export const violationRoutes: readonly Route<FleetDeps>[] = [
       tag: 'policies',
       access: 'viewer',
       scope: 'scoped',
+      slots: 'list',
       query: ViolationQuery,
     },
     {
       schema: ViolationPage,
       description: 'A page; sorted by cluster unless `sort` says otherwise, then by policy, namespace, kind and name.',
     },
-    async (deps, { query }) => {
-      const violations = (await deps.fleet.read()).violations().filter((violation) => matchesViolation(violation, query));
-      const page = sortedPage(violations, violationOrders, query);
+    async (deps, { query, ...input }) => {
+      const violations = (await deps.fleet.read()).violations();
+      const matches = (violation: NamedViolation): boolean => matchesViolation(violation, query);
+      const page = await listPage(violations, { matches, orders: violationOrders, query }, input);
       return { ...page, items: page.items.map(({ view }) => view) };
     },
   ),
@@ -47,15 +50,17 @@ export const violationRoutes: readonly Route<FleetDeps>[] = [
       tag: 'policies',
       access: 'viewer',
       scope: 'scoped',
+      slots: 'list',
       query: ViolationGroupQuery,
     },
     {
       schema: ViolationGroupPage,
       description: 'A page of groups with at least one violation; most violations first unless `sort` says otherwise.',
     },
-    async (deps, { query }) => {
-      const groups = groupViolations(await deps.fleet.read(), query.by).filter(({ key }) => includesText(key, query.q));
-      return sortedPage(groups, groupOrders, query);
+    async (deps, { query, ...input }) => {
+      const groups = await groupViolations(await deps.fleet.read(), query.by, input);
+      const matches = ({ key }: ViolationGroup): boolean => includesText(key, query.q);
+      return listPage(groups, { matches, orders: groupOrders, query }, input);
     },
   ),
 ];

@@ -64,6 +64,7 @@ export const scopeAlerts = (alerts: AlertAccess, ledger: ScopedLedger): AlertAcc
     return seen;
   };
   return {
+    compareWithSilences: () => alerts.compareWithSilences(),
     list,
     counts: async () => countAlerts(await list()),
     subscribe: (handler) => {

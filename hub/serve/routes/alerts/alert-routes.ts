@@ -13,14 +13,16 @@ import {
 } from '@fso/shared/api';
 import { z } from 'zod';
 import type { Alerts } from '../../../alerts/index.ts';
-import { type Orders, sortedPage, sortParameter } from '../../http/paging.ts';
+import { listPage, type Orders, sortParameter } from '../../http/paging.ts';
 import { includesText, matches, PolicyName, paging, Search } from '../../http/parameters.ts';
 import { notFound } from '../../http/problems.ts';
 import { jsonRoute, type Route } from '../../http/route.ts';
 
 /** What the routes of alerts work with. */
 export interface AlertDeps {
-  readonly alerts: Pick<Alerts, 'receivers' | 'test'> & { readonly list: () => readonly AlertView[] | Promise<readonly AlertView[]> };
+  readonly alerts: Pick<Alerts, 'receivers' | 'test' | 'compareWithSilences'> & {
+    readonly list: () => readonly AlertView[] | Promise<readonly AlertView[]>;
+  };
 }
 
 const AlertQuery = z.strictObject({
@@ -75,18 +77,18 @@ export const alertRoutes: readonly Route<AlertDeps>[] = [
       tag: 'alerts',
       access: 'viewer',
       scope: 'scoped',
+      slots: 'list',
       query: AlertQuery,
     },
     {
       schema: AlertPage,
       description: 'A page; firing ones first unless `sort` says otherwise, the most severe before the others, then by fingerprint.',
     },
-    async ({ alerts }, { query }) =>
-      sortedPage(
-        (await alerts.list()).filter((alert) => matchesAlert(alert, query)),
-        alertOrders,
-        query,
-      ),
+    async ({ alerts }, { query, ...input }) => {
+      await alerts.compareWithSilences();
+      const matches = (alert: AlertView): boolean => matchesAlert(alert, query);
+      return listPage(await alerts.list(), { matches, orders: alertOrders, query }, input);
+    },
   ),
   jsonRoute(
     {

@@ -6,7 +6,7 @@ import { jsonRoute, type Route } from '../../http/route.ts';
 
 /** What the routes of silences work with. */
 export interface SilenceDeps {
-  readonly alerts: Pick<Alerts, 'silence' | 'endSilence'> & {
+  readonly alerts: Pick<Alerts, 'silence' | 'endSilence' | 'compareWithSilences'> & {
     readonly silences: () => readonly SilenceView[] | Promise<readonly SilenceView[]>;
   };
 }
@@ -26,9 +26,13 @@ export const silenceRoutes: readonly Route<SilenceDeps>[] = [
       tag: 'alerts',
       access: 'viewer',
       scope: 'scoped',
+      slots: 'list',
     },
     { schema: SilenceList, description: 'All that the hub keeps, at most 200.' },
-    async ({ alerts }) => ({ items: [...(await alerts.silences())] }),
+    async ({ alerts }) => {
+      await alerts.compareWithSilences();
+      return { items: [...(await alerts.silences())] };
+    },
   ),
   jsonRoute(
     {

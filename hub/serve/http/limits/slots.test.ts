@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { problemHandler } from './problems.ts';
-import { untilClosed } from './route.ts';
+import { problemHandler } from '../problems.ts';
+import { untilClosed } from '../route.ts';
 import { Slots } from './slots.ts';
 
 const never = new AbortController().signal;
@@ -40,6 +40,16 @@ it('one caller has its share, and all together have theirs; who waits goes on in
   expect([await isDone(cleo), await isDone(third)]).toEqual([true, false]);
   first();
   expect(await isDone(third)).toBe(true);
+});
+
+it('one caller leaves others room to wait', async () => {
+  const slots = new Slots({ perCaller: 1, total: 1, waiting: 8 });
+  const release = await slots.acquire('ada', never);
+  const waiting = [slots.acquire('ada', never), slots.acquire('ada', never)];
+  await expect(slots.acquire('ada', never)).rejects.toMatchObject({ code: 'too-many-requests' });
+  const bobs = slots.acquire('bob', never);
+  for (const next of [release, ...waiting]) (await next)();
+  (await bobs)();
 });
 
 it('who is gone does not wait', async () => {

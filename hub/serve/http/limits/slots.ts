@@ -1,24 +1,31 @@
-import { ApiError } from './problems.ts';
+import { ApiError } from '../problems.ts';
 
 export interface SlotLimits {
   /** Calls of one caller at a time. */
   readonly perCaller: number;
   /** Calls of all at a time. */
   readonly total: number;
-  /** Calls that wait for others to end; one more is refused. */
+  /** Calls that wait for others to end; one more is refused, and of one caller one more than {@link WAITING_SHARE} of these. */
   readonly waiting: number;
 }
+
+/** One caller leaves others room to wait. */
+const WAITING_SHARE = 0.25;
 
 interface Waiter {
   readonly caller: string;
   readonly start: () => void;
 }
 
-/** What of the routes shares a number of slots: streams stay, exports read much, and heavy ones keep the database or the thread busy. */
+/**
+ * What of the routes shares a number of slots: streams stay, exports read much, heavy ones keep the database busy, and lists are computed on
+ * the thread that all share.
+ */
 export const SLOT_LIMITS = {
   stream: { perCaller: 50, total: 200, waiting: 0 },
   export: { perCaller: 3, total: 8, waiting: 0 },
   heavy: { perCaller: 4, total: 8, waiting: 100 },
+  list: { perCaller: 4, total: 16, waiting: 200 },
 } as const satisfies Readonly<Record<string, SlotLimits>>;
 export type SlotKind = keyof typeof SLOT_LIMITS;
 
@@ -68,8 +75,14 @@ export class Slots {
     next?.start();
   }
 
+  #mayWait(caller: string): boolean {
+    const { waiting } = this.#limits;
+    if (this.#waiters.length >= waiting) return false;
+    return this.#waiters.filter((waiter) => waiter.caller === caller).length < Math.ceil(waiting * WAITING_SHARE);
+  }
+
   async #wait(caller: string, signal: AbortSignal): Promise<void> {
-    if (this.#waiters.length >= this.#limits.waiting)
+    if (!this.#mayWait(caller))
       throw new ApiError('too-many-requests', 'Too many calls of this kind are under way. Try again soon.', { 'Retry-After': '5' });
     const turn = Promise.withResolvers<void>();
     const waiter: Waiter = {

@@ -1,0 +1,67 @@
+import type { RequestListener, Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import { type ConnectionLimits, DEFAULT_CONNECTION_LIMITS, nodeHttp } from '@fso/shared/runtime';
+import type { AgentListenerIdentity, KeyPair } from '../../identity/index.ts';
+
+export type AgentServer = Server | TlsServer;
+
+/** What a client gets before it has proven to be an agent. */
+export interface ListenerLimits {
+  /** Milliseconds for a TLS handshake. */
+  readonly handshakeMs: number;
+  /** Milliseconds from the connection to the end of a request's headers. */
+  readonly headersMs: number;
+  /** Milliseconds from the connection to the end of a request. */
+  readonly requestMs: number;
+  /** Milliseconds between two looks for requests that take longer. */
+  readonly checkMs: number;
+  /** Connections at a time, proven or not. */
+  readonly maxConnections: number;
+  readonly unproven: ConnectionLimits;
+}
+
+export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
+  handshakeMs: 10_000,
+  headersMs: 10_000,
+  requestMs: 20_000,
+  checkMs: 2_000,
+  // Three for each cluster of the largest fleet; each takes 20 to 90 KB.
+  maxConnections: 32_768,
+  unproven: DEFAULT_CONNECTION_LIMITS,
+};
+
+/** Without enrolment the listener takes upgrades alone. */
+const upgradeOnly: RequestListener = (_request, response) => void response.writeHead(426, { Connection: 'close' }).end();
+
+/** Creates the listener of the agents. A client that sends slowly is cut off. */
+export const createAgentServer = (
+  tls: KeyPair | undefined,
+  identity: AgentListenerIdentity | undefined,
+  limits: ListenerLimits = DEFAULT_LISTENER_LIMITS,
+): AgentServer => {
+  const { handshakeMs, headersMs, requestMs, checkMs, maxConnections } = limits;
+  const http = { headersTimeout: headersMs, requestTimeout: requestMs, connectionsCheckingInterval: checkMs };
+  const secure = { ...http, handshakeTimeout: handshakeMs };
+  const create = (): AgentServer => {
+    // It asks clients for a certificate and leaves the judgement to the handlers: an agent asks for its first certificate without one.
+    if (identity !== undefined)
+      return createTlsServer(
+        { ...secure, ...identity.certificate.context(), requestCert: true, rejectUnauthorized: false },
+        identity.listener,
+      );
+    if (tls !== undefined) return createTlsServer({ ...secure, ...tls, minVersion: 'TLSv1.2' }, upgradeOnly);
+    return nodeHttp.createServer(http, upgradeOnly);
+  };
+  const server = create();
+  server.maxConnections = maxConnections;
+  return server;
+};
+
+/** Gives the listener its next certificate in time, until aborted. */
+export const keepCertificate = async (
+  server: AgentServer,
+  identity: AgentListenerIdentity | undefined,
+  signal: AbortSignal,
+): Promise<void> => {
+  if (identity !== undefined && 'setSecureContext' in server) await identity.certificate.run(server, signal);
+};

@@ -1,0 +1,48 @@
+import { type Clock, createFailureLimit, createRateLimit } from '@fso/shared/runtime';
+import type { Request } from 'express';
+import type { Principal } from '../../access/index.ts';
+import { addressOf } from '../http/caller.ts';
+import { ApiError, PROBLEMS } from '../http/problems.ts';
+import { toLoginError } from './login-problems.ts';
+
+const FAILURES = { burst: 20, perSecond: 0.5, addresses: 10_000 };
+/** Logins of one account; programs may share one. */
+const SUCCESSES = { burst: 60, perSecond: 0.5, addresses: 10_000 };
+
+const tooMany = (detail: string): ApiError => new ApiError('too-many-requests', detail, { 'Retry-After': '2' });
+
+const isCallersFault = (error: unknown): boolean => {
+  const known = toLoginError(error);
+  return known instanceof ApiError && PROBLEMS[known.code].status < 500;
+};
+
+/**
+ * Bounds logins: those that fail by address, those that succeed by account. Successes of an address are not counted: behind a proxy that the
+ * hub does not know, all people have the same.
+ */
+export class LoginLimits {
+  readonly #failures: ReturnType<typeof createFailureLimit>;
+  readonly #allows: ReturnType<typeof createRateLimit>;
+
+  constructor(clock: Clock) {
+    this.#failures = createFailureLimit(clock, FAILURES);
+    this.#allows = createRateLimit(clock, SUCCESSES);
+  }
+
+  /** Runs a step of a login. @throws ApiError `too-many-requests` where the address has failed too often of late; what the step throws */
+  async attempt(req: Request, step: () => Promise<void>): Promise<void> {
+    const address = addressOf(req);
+    if (this.#failures.isSpent(address)) throw tooMany('Too many logins from this address have failed.');
+    try {
+      await step();
+    } catch (error) {
+      if (isCallersFault(error)) this.#failures.note(address);
+      throw error;
+    }
+  }
+
+  /** Counts a login that has succeeded. @throws ApiError `too-many-requests` */
+  count({ kind, id, name }: Principal): void {
+    if (!this.#allows(`${kind}:${id}`)) throw tooMany(`${name} logs in too often.`);
+  }
+}

@@ -1,0 +1,54 @@
+import { once } from 'node:events';
+import { createServer, get, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express, { type Response } from 'express';
+import { afterEach, expect, it } from 'vitest';
+import { cutUnread } from './cut-unread.ts';
+
+/** More than the buffers of a connection hold. */
+const LARGE = 64 * 1024 * 1024;
+
+let server: Server;
+afterEach(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+const start = async (answer: (res: Response) => unknown, unreadMs = 100) => {
+  const app = express();
+  app.use(cutUnread(unreadMs));
+  const ended = Promise.withResolvers<boolean>();
+  app.get('/', (_req, res) => {
+    res.once('close', () => ended.resolve(res.writableFinished));
+    answer(res);
+  });
+  server = createServer(app).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const request = get(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  request.on('error', () => undefined);
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  return { response, isFinished: ended.promise };
+};
+
+it('ends an answer of which nothing is read', async () => {
+  const { response, isFinished } = await start((res) => res.send(Buffer.alloc(LARGE)));
+  response.pause();
+  expect(await isFinished).toBe(false);
+});
+
+it('lets a slow reader read', async () => {
+  const { response, isFinished } = await start((res) => res.send(Buffer.alloc(LARGE)), 1_000);
+  // About a thousand chunks: all of them take longer than it may stand still.
+  for await (const _chunk of response) await new Promise((resolve) => setTimeout(resolve, 2));
+  expect(await isFinished).toBe(true);
+});
+
+it('waits for a hub that takes its time', async () => {
+  const { response, isFinished } = await start((res) => {
+    res.flushHeaders();
+    res.once('timeout', () => res.end('late'));
+  });
+  response.setEncoding('utf8');
+  expect((await response.toArray()).join('')).toBe('late');
+  expect(await isFinished).toBe(true);
+});

@@ -1,0 +1,67 @@
+import { expect, it } from 'vitest';
+import { RequestWork, ThreadSlices } from './request-work.ts';
+
+const never = new AbortController().signal;
+
+/** Keeps the thread for a number of milliseconds. */
+const spin = (ms: number): void => {
+  for (const until = performance.now() + ms; performance.now() < until; );
+};
+
+const turnOfLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+it('lets other work run between slices, however much there is to compute', async () => {
+  const slices = new ThreadSlices();
+  const all = Promise.all(
+    Array.from({ length: 4 }, async () => {
+      let visited = 0;
+      await new RequestWork(slices).each(
+        Array.from({ length: 640 }, (_, n) => n),
+        () => {
+          visited += 1;
+          spin(0.2);
+        },
+        never,
+      );
+      return visited;
+    }),
+  );
+  const over = new AbortController();
+  const ended = all.then(() => over.abort());
+  let turns = 0;
+  for (; !over.signal.aborted; turns += 1) await turnOfLoop();
+  await ended;
+  expect(await all).toEqual([640, 640, 640, 640]);
+  // 4 × 128 ms of work, and at most one slice in each turn.
+  expect(turns).toBeGreaterThan(20);
+});
+
+it('charges what the work costs', async () => {
+  const work = new RequestWork(new ThreadSlices());
+  let charged = 0;
+  work.run(() => spin(5));
+  work.chargeTo((ms) => {
+    charged += ms;
+  });
+  await work.each([1], () => spin(20), never);
+  work.run(() => spin(20));
+  expect(charged).toBeGreaterThan(0);
+});
+
+it('ends with its caller', async () => {
+  const gone = new AbortController();
+  let visited = 0;
+  const work = new RequestWork(new ThreadSlices()).each(
+    Array.from({ length: 100_000 }, (_, n) => n),
+    () => {
+      visited += 1;
+      if (visited === 64) {
+        gone.abort(new Error('gone'));
+        spin(20);
+      }
+    },
+    gone.signal,
+  );
+  await expect(work).rejects.toThrow('gone');
+  expect(visited).toBe(64);
+});

@@ -1,0 +1,88 @@
+import type { RequestHandler, Response } from 'express';
+
+/** Milliseconds for which the work of one request keeps the thread before others get it. */
+const SLICE_MS = 10;
+/** Items between two looks at the clock. */
+const BATCH = 64;
+
+/** Processor time of this thread, in ms. */
+const threadMs = (): number => {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+};
+
+/** The thread, in slices: in each turn of the event loop one request works for one slice, so that whatever else comes waits for one of them only. */
+export class ThreadSlices {
+  readonly #waiting: (() => void)[] = [];
+
+  /** Resolves when it is the caller's turn, first come first served. */
+  next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      if (this.#waiting.length === 1) setImmediate(() => this.#run());
+    });
+  }
+
+  #run(): void {
+    this.#waiting.shift()?.();
+    if (this.#waiting.length > 0) setImmediate(() => this.#run());
+  }
+}
+
+/** What one request computes on the thread. */
+export class RequestWork {
+  readonly #slices: ThreadSlices;
+  #charge: (ms: number) => void = () => undefined;
+
+  constructor(slices: ThreadSlices) {
+    this.#slices = slices;
+  }
+
+  /** @param charge gets the milliseconds of processor time of each piece of work from now on */
+  chargeTo(charge: (ms: number) => void): void {
+    this.#charge = charge;
+  }
+
+  /** Does a short piece of work. */
+  run<T>(work: () => T): T {
+    const before = threadMs();
+    try {
+      return work();
+    } finally {
+      this.#charge(threadMs() - before);
+    }
+  }
+
+  /**
+   * Visits items in slices, with other work in between.
+   *
+   * @throws the signal's reason when it aborts; what a visit throws
+   */
+  async each<T>(items: Iterable<T>, visit: (item: T) => unknown, signal: AbortSignal): Promise<void> {
+    const iterator = items[Symbol.iterator]();
+    const visitSome = (): boolean => {
+      const until = performance.now() + SLICE_MS;
+      for (let count = 1; ; count += 1) {
+        const { done, value } = iterator.next();
+        if (done === true) return true;
+        visit(value);
+        if (count % BATCH === 0 && performance.now() >= until) return false;
+      }
+    };
+    do {
+      await this.#slices.next();
+      signal.throwIfAborted();
+    } while (!this.run(visitSome));
+  }
+}
+
+/** Gives each request its {@link RequestWork}. */
+export const prepareWork = (): RequestHandler => {
+  const slices = new ThreadSlices();
+  return (_req, res, next) => {
+    res.locals['work'] = new RequestWork(slices);
+    next();
+  };
+};
+
+export const workOf = (res: Response): RequestWork => res.locals['work'] as RequestWork;
