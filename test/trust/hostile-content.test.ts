@@ -236,7 +236,7 @@ describe('a repository that is too large', () => {
   it('with large commits that are refused, one after the other', async () => {
     await compressBy(0);
     for (let count = 0; count < 8; count += 1) {
-      for (const name of ['one', 'two']) await write(`${name}.bin`, randomBytes(14 * MB));
+      for (const name of ['one', 'two']) await write(`${name}.bin`, randomBytes(10 * MB));
       await repository.git('-c', 'core.bigFileThreshold=1g', 'add', '--all');
       await repository.git('commit', '--quiet', '--no-gpg-sign', '--message', 'bad');
       expect(await refusalOf(await pushHead(await repository.git('rev-parse', 'HEAD')))).toEqual([
