@@ -1,6 +1,10 @@
+import { MAX_COMMIT_BYTES } from '@fso/shared/git';
 import { decodeHubFrame, MAX_HUB_FRAME_BYTES } from '@fso/shared/protocol';
 import { describe, expect, it } from 'vitest';
+import { ObjectBox } from '../../shared/trust/testing/commits.ts';
+import type { Clone } from '../source/git/clone.ts';
 import type { ObjectAccess } from '../source/index.ts';
+import { createRevisionReader } from '../source/object-access.ts';
 import { createOffers, type EncodedOffer, OfferTooLargeError, OutdatedAgentError, withTraceparent } from './offers.ts';
 
 const id = (digit: number): string => String(digit).repeat(40);
@@ -141,8 +145,43 @@ describe('offers', () => {
       return { id: object, type: 'commit', data };
     };
     const offers = createOffers({ ...objects, proof, read });
-    await expect(offers.get({ ...agent, holds: id(1), anchor: id(1) }, id(3))).rejects.toThrow(OfferTooLargeError);
+    await expect(offers.get({ ...agent, holds: null, anchor: null }, id(3))).rejects.toThrow(OfferTooLargeError);
     expect(reads).toBeLessThan(200);
+  });
+
+  it('carries the whole revision without a chain where no frame holds the chain, which is read once', async () => {
+    const objects = access();
+    const data = Buffer.alloc(MAX_HUB_FRAME_BYTES).toString('base64');
+    let reads = 0;
+    const read: ObjectAccess['read'] = async (object, base) => {
+      if (object !== id(2)) return objects.read(object, base);
+      reads += 1;
+      return { id: object, type: 'commit', data };
+    };
+    const offers = createOffers({ ...objects, read });
+    for (const cluster of ['eu', 'us']) {
+      const offer = await offers.get({ cluster, holds: id(1), anchor: id(1) }, id(3));
+      expect(frameOf(offer)).toEqual({ anchor: null, chain: [id(3)], objects: [...(CONTENT[id(3)] ?? []), ...(OWN[cluster] ?? [])] });
+    }
+    expect(reads).toBe(1);
+  });
+
+  it('has no anchor where a commit on the way cannot be parsed', async () => {
+    const box = new ObjectBox();
+    const first = box.commit({ message: 'first' });
+    const large = box.commit({ parents: [first], message: 'x'.repeat(MAX_COMMIT_BYTES) });
+    const revision = box.commit({ parents: [large], message: 'revision' });
+    const clone = { object: async (object: string) => box.get(object) };
+    const offers = createOffers(createRevisionReader(clone as Pick<Clone, 'object'> as Clone, 20));
+    expect(frameOf(await offers.get({ ...agent, holds: null, anchor: first }, revision))).toMatchObject({
+      anchor: null,
+      chain: [revision],
+    });
+    // Accepted by a version that did not bound commits.
+    expect(frameOf(await offers.get({ ...agent, holds: large, anchor: large }, revision))).toMatchObject({
+      anchor: null,
+      chain: [revision],
+    });
   });
 
   it('is not one for different scopes, however their folders are called', async () => {

@@ -1,3 +1,4 @@
+import { GitObjectError } from '@fso/shared/git';
 import { encodeFrame, MAX_HUB_FRAME_BYTES } from '@fso/shared/protocol';
 import { dropOldest, Mutex, mapConcurrently } from '@fso/shared/runtime';
 import type { ObjectAccess, RevisionPart } from '../source/index.ts';
@@ -25,6 +26,7 @@ export interface AgentHistory {
 export interface Offers {
   /**
    * The frame that brings an agent from what it has to a revision; all but its end is made once for those who have and get the same.
+   * Where no frame holds the chain, it has the whole revision without one, which an agent that verifies no signatures accepts.
    *
    * @param isClaim only the agent says that it has that: such frames are made one at a time, as each may be a long walk through the history
    */
@@ -85,7 +87,7 @@ const encodeBeyond = (access: ObjectAccess, { ids, has, counterparts }: Reading)
 /** What follows from the commits alone, whatever of them concerns a cluster. */
 interface CommitPath {
   readonly chain: readonly string[];
-  /** null: no path leads there from what was accepted, so nothing is taken for granted. */
+  /** null: no path is known from what was accepted, so nothing is taken for granted. */
   readonly anchor: string | null;
   /** Ids of the objects that prove the chain. */
   readonly proof: readonly string[];
@@ -93,11 +95,21 @@ interface CommitPath {
   readonly counterparts: ReadonlyMap<string, string>;
 }
 
-const findPath = async (access: ObjectAccess, { holds, anchor }: AgentHistory, revision: string): Promise<CommitPath> => {
+/** @throws GitObjectError for a commit or folder on the way that is not parsed, such as one that is too large */
+const followChain = async (access: ObjectAccess, { holds, anchor }: AgentHistory, revision: string): Promise<CommitPath | null> => {
   const found = anchor === null ? null : await access.chain(anchor, revision);
-  const chain = found === null || found.length === 0 ? [revision] : found;
-  const counterparts = holds === null || found === null ? new Map<string, string>() : await access.counterparts(holds, revision);
-  return { chain, anchor: found === null ? null : anchor, proof: await access.proof(chain), counterparts };
+  if (found === null) return null;
+  const chain = found.length === 0 ? [revision] : found;
+  const counterparts = holds === null ? new Map<string, string>() : await access.counterparts(holds, revision);
+  return { chain, anchor, proof: await access.proof(chain), counterparts };
+};
+
+const findPath = async (access: ObjectAccess, agent: AgentHistory, revision: string): Promise<CommitPath> => {
+  const path = await followChain(access, agent, revision).catch((error: unknown) => {
+    if (error instanceof GitObjectError) return null;
+    throw error;
+  });
+  return path ?? { chain: [revision], anchor: null, proof: await access.proof([revision]), counterparts: new Map() };
 };
 
 /** What `revision` has beyond what is held, and what proves that it descends from the anchor. */
@@ -140,6 +152,15 @@ class OfferMaker implements Offers {
   }
 
   async get(agent: AgentHistory, revision: string, isClaim = false): Promise<EncodedOffer> {
+    try {
+      return await this.#make(agent, revision, isClaim);
+    } catch (error) {
+      if (!(error instanceof OfferTooLargeError) || agent.anchor === null) throw error;
+      return this.#make({ ...agent, anchor: null }, revision, isClaim);
+    }
+  }
+
+  async #make(agent: AgentHistory, revision: string, isClaim: boolean): Promise<EncodedOffer> {
     const { cluster, holds } = agent;
     if (cluster === null && (await this.#access.hasScopes(revision))) throw new OutdatedAgentError();
     const wanted = await this.#access.partOf(revision, cluster);
@@ -171,8 +192,8 @@ class OfferMaker implements Offers {
         entry.bytes = payload.byteLength;
         this.#dropHeavy();
       },
-      // A failed one is tried again by the next who asks.
-      () => this.#kept.delete(key),
+      // A failed one is tried again by the next who asks, unless it would fail again after as much reading.
+      (error: unknown) => error instanceof OfferTooLargeError || this.#kept.delete(key),
     );
     dropOldest(this.#kept, KEPT.frames);
     return entry.making;
@@ -206,14 +227,12 @@ export class OutdatedAgentError extends Error {
   }
 }
 
-/** An offer that no agent would take: very many or very large commits lie between what the agent has and the revision. */
+/** An offer that no agent would take, although it has no chain. */
 export class OfferTooLargeError extends Error {
   override readonly name = 'OfferTooLargeError';
 
   constructor() {
-    super(
-      `what lies between the commit that this agent has and this one takes more than the ${MAX_HUB_FRAME_BYTES} bytes of a frame: raise the branch in steps`,
-    );
+    super(`what this agent needs of the commit takes more than the ${MAX_HUB_FRAME_BYTES} bytes of a frame`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { FakeClock } from '@fso/shared/fake-clock';
+import { GitObjectError } from '@fso/shared/git';
 import { type Ages, EMPTY_DIGEST, encodeAges, encodeFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
@@ -309,6 +310,34 @@ it('tells of events that were dropped although the agent reports nothing more', 
   await clock.advance(60_000);
   session.ping();
   await expect.poll(() => deps.ledger.events({ limit: 10 })).toMatchObject([{ cluster: 'eu', reason: 'EventsDropped' }]);
+  agent.terminate();
+  server.close();
+});
+
+it('records a refusal in the place of the agent where an object of the revision cannot be read, and stays connected', async () => {
+  const clock = new FakeClock();
+  const server = await startServer();
+  const broken = new GitObjectError('the tree ends within an entry');
+  const deps: DeliveryDeps = { ...createDeps(clock), offers: { get: () => Promise.reject(broken), made: () => 0 } };
+  const revision = '1'.repeat(40);
+  deps.targets.aim(revision);
+  server.on('connection', (socket) => {
+    const owner = {
+      cluster: 'eu',
+      budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS),
+      socket,
+      admission: new Admission(1, clock),
+      resyncs: new Admission(1, clock),
+      offerLimit: new OfferLimit(1, clock),
+      decoder: new FrameDecoder(clock),
+    };
+    new Session(owner, OPTIONS, deps, { onReady: nothing, onClosed: nothing });
+  });
+  const agent = await connect(server);
+  await expect
+    .poll(async () => (await deps.ledger.cluster('eu'))?.nack)
+    .toMatchObject({ revision, reasons: [{ message: broken.message }] });
+  expect(agent.readyState).toBe(WebSocket.OPEN);
   agent.terminate();
   server.close();
 });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { GitObjectError } from '@fso/shared/git';
 import { type AgentFrame, type CheckpointFrame, CLOSE_CODES, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
-import { createBucket, type Logger, waitPatiently, weakMemo } from '@fso/shared/runtime';
+import { createBucket, type Logger, messageOf, waitPatiently, weakMemo } from '@fso/shared/runtime';
 import type WebSocket from 'ws';
 import { type AgentStream, LedgerError, StreamReplacedError } from '../ledger/index.ts';
 import type { FrameDecoder } from './decoding/frame-decoder.ts';
@@ -54,6 +55,9 @@ export interface SessionHooks {
 
 /** A checkpoint goes to all agents that keep the same one before it: it is the same frame, and encoded once. */
 const encodeCheckpoint = weakMemo((frame: CheckpointFrame) => encodeFrame(frame));
+
+/** Reasons by which an offer can never be made. */
+const REFUSALS = [OutdatedAgentError, OfferTooLargeError, GitObjectError];
 
 /** An agent that says nothing after its welcome does not keep the others waiting for longer. */
 const FIRST_WORD_MS = 10_000;
@@ -157,8 +161,9 @@ export class Session {
     this.#deps.traces?.offer(this.cluster, revision);
     this.#makeOffer(revision).catch((err: unknown) => {
       if (err === this.#socket.closed.reason) return;
-      if (err instanceof OutdatedAgentError || err instanceof OfferTooLargeError) {
-        this.#refuseFor(revision, err.message);
+      // After a reconnect it would be the same.
+      if (REFUSALS.some((refusal) => err instanceof refusal)) {
+        this.#refuseFor(revision, messageOf(err));
         return;
       }
       this.#logger.error({ err, revision }, 'offer failed');

@@ -1,7 +1,7 @@
 import type { ProblemView, RevisionVerification } from '@fso/shared/api';
 import { createDecoder, type PolicySet, type SourceProblem } from '@fso/shared/decode';
 import { GitObjectError, GitObjectTooLargeError } from '@fso/shared/git';
-import { type AcceptedRevision, judge, type StoredTrust, type TrustConfig, type TrustProblem } from '@fso/shared/trust';
+import { type AcceptedRevision, judge, type Proposal, type StoredTrust, type TrustConfig, TrustError } from '@fso/shared/trust';
 import type { RevisionReader } from './object-access.ts';
 
 interface RefusedRevision {
@@ -42,21 +42,10 @@ export class RevisionChecker {
 
   /** Decodes nothing of a commit that is not trusted. @throws the error of the clone where it cannot be read */
   async check(revision: string): Promise<CheckedRevision> {
-    const judged = await this.#judgeSafely(revision);
+    const judged = await this.#judge(revision);
     if (!judged.ok) return judged;
     const examined = await this.#examine(revision);
     return examined.ok ? { ...judged, set: examined.set } : examined;
-  }
-
-  async #judgeSafely(revision: string): Promise<TrustedRevision | RefusedRevision> {
-    try {
-      return await this.#judge(revision);
-    } catch (error) {
-      // History that Git itself would not have written.
-      if (!(error instanceof GitObjectError)) throw error;
-      const code: TrustProblem = error instanceof GitObjectTooLargeError ? 'proof-too-large' : 'chain-incomplete';
-      return { ok: false, problems: [{ code, reason: error.message }] };
-    }
   }
 
   async #judge(revision: string): Promise<TrustedRevision | RefusedRevision> {
@@ -66,10 +55,18 @@ export class RevisionChecker {
   }
 
   /** The way from the accepted revision; without one, the judge sees a commit without history. */
-  async #propose(revision: string) {
+  async #propose(revision: string): Promise<Proposal> {
     const anchor = this.#accepted?.revision ?? null;
-    const chain = anchor === null || anchor === revision ? [revision] : await this.#reader.chain(anchor, revision);
-    return chain === null ? { revision, from: null, chain: [revision] } : { revision, from: anchor, chain };
+    const withoutPath = { revision, from: null, chain: [revision] };
+    try {
+      const chain = anchor === null || anchor === revision ? [revision] : await this.#reader.chain(anchor, revision);
+      return chain === null ? withoutPath : { revision, from: anchor, chain };
+    } catch (error) {
+      // History that Git itself would not have written.
+      if (!(error instanceof GitObjectError)) throw error;
+      const code = error instanceof GitObjectTooLargeError ? 'proof-too-large' : 'chain-incomplete';
+      return { ...withoutPath, problem: new TrustError(code, error.message) };
+    }
   }
 
   async #examine(revision: string): Promise<{ readonly ok: true; readonly set: PolicySet } | RefusedRevision> {

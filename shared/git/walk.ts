@@ -33,7 +33,7 @@ export interface WalkLimits {
   readonly maxDepth: number;
 }
 
-/** What an offer may carry at most: with base64 and ids, all of it fits into one frame to an agent (`MAX_HUB_FRAME_BYTES`). */
+/** Bounds on the policy of a commit. With base64 and ids, all of it fits into one frame to an agent (`MAX_HUB_FRAME_BYTES`), without a chain. */
 export const DEFAULT_WALK_LIMITS: WalkLimits = {
   maxObjects: 50_000,
   maxBlobBytes: 1024 * 1024,

@@ -13,7 +13,8 @@ export const PREVIOUS_PROTOCOL_VERSION = 5;
 export const MAX_FRAME_BYTES: number = 64 * 1024 * 1024;
 /**
  * Largest frame that an agent accepts, in bytes. While an offer is judged the next ones are decoded, each as bytes, text and objects: with this
- * bound all of it fits into 512 MiB, with an agent of a thousand policies. A whole commit within `DEFAULT_WALK_LIMITS` fits into one frame.
+ * bound all of it fits into 512 MiB, with an agent of a thousand policies. A whole commit within `DEFAULT_WALK_LIMITS` fits into one frame, without
+ * the chain that proves its descent.
  */
 export const MAX_HUB_FRAME_BYTES: number = 16 * 1024 * 1024;
 /** Entries of the audit log between two checkpoints of one frame; more go in several. */

@@ -1,4 +1,4 @@
-export type { TrustProblem } from './errors.ts';
+export { TrustError, type TrustProblem } from './errors.ts';
 export type { Proposal } from './judge.ts';
 export * from './trust-config.ts';
 export * from './verification.ts';

@@ -21,6 +21,8 @@ export interface Proposal {
   readonly from: string | null;
   /** Commits from `from` (exclusive) to `revision` (inclusive), oldest first; each is a parent of the next. */
   readonly chain: readonly string[];
+  /** Why no way could be found, where it is not that there is none. */
+  readonly problem?: TrustError;
 }
 
 export interface Trusted {
@@ -34,11 +36,14 @@ export interface JudgeContext {
 }
 
 /** The commits of the proposal that come after the anchor. They are not linked yet. */
-const afterAnchor = (anchor: string, { revision, from, chain }: Proposal): readonly string[] => {
+const afterAnchor = (anchor: string, { revision, from, chain, problem }: Proposal): readonly string[] => {
   if (from === null)
-    throw new TrustError(
-      'not-a-descendant',
-      `commit ${shortCommit(revision)} is not shown to descend from ${shortCommit(anchor)}, which was accepted last: history was rewritten or rewound, or commits are withheld`,
+    throw (
+      problem ??
+      new TrustError(
+        'not-a-descendant',
+        `commit ${shortCommit(revision)} is not shown to descend from ${shortCommit(anchor)}, which was accepted last: history was rewritten or rewound, commits are withheld, or too much lies between`,
+      )
     );
   const whole = [from, ...chain];
   const at = whole.indexOf(anchor);
