@@ -279,3 +279,15 @@ it('refuses more writers than may wait for room, and goes on with those that wai
   expect([refused.length > 0, committed.reduce((sum, count) => sum + count, 0)]).toEqual([true, 8 - refused.length]);
   await queue.close();
 });
+
+it('knows by a refusal that the database answers again', async () => {
+  let attempts = 0;
+  const { queue } = openQueue(() => {
+    attempts += 1;
+    return attempts > 2 ? sqlError('22021') : Object.assign(new Error('no connection'), { code: 'ECONNRESET' });
+  });
+  const write = queue.submit(change('bad'));
+  await expect.poll(() => queue.unanswered).toBeGreaterThan(0);
+  await expect(write).rejects.toThrow('no');
+  expect([queue.unanswered, queue.health()]).toEqual([0, { ok: true }]);
+});
