@@ -70,7 +70,7 @@ it('leaves a cluster what others have as well, and trims those that alone have t
   expect(memory.findExcess()).toEqual(['second', 'hostile']);
 });
 
-it('says anew how much a cluster may have while it is held back, and does not let it come and go', () => {
+it('gives a cluster that is held back what others leave, and does not let its policies come and go', () => {
   const one = weightOfOne(policy('p0'));
   const memory = new ReportMemory({ local: 100, clusterBytes: 1_000 * one, memoryBytes: 20 * one });
   const of = (name: string, count: number) => recordOf(name, ...Array.from({ length: count }, (_, at) => policy(`p${at}`)));

@@ -48,7 +48,7 @@ interface Holder {
   policies: number;
   /** Bytes of what it says of itself. */
   facts: number;
-  /** Has been told less than it wants: it takes what others leave. */
+  /** Not all of its policies are kept: it takes what others leave. */
   wantsMore: boolean;
 }
 
