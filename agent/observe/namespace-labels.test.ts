@@ -1,4 +1,5 @@
 import { LABELS } from '@fso/shared/api';
+import { byText } from '@fso/shared/encoding';
 import { describe, expect, it } from 'vitest';
 import type { Namespace } from '../cache/index.ts';
 import { NamespaceLabelCache } from './namespace-labels.ts';
@@ -23,6 +24,12 @@ describe('labels as they stand', () => {
     expect(book.of('p', governing('finance'), () => changed)).toEqual([
       { namespace: 'finance', labels: { [LABELS.policyName]: 'another' } },
     ]);
+  });
+
+  it('names the first 64 of a namespace, as many as a report may have', () => {
+    const labels = Object.fromEntries(Array.from({ length: 70 }, (_, at) => [`compliance.gov/l${70 - at}`, '']));
+    const [named] = new NamespaceLabelCache().of('p', governing('finance'), () => namespace('finance', labels));
+    expect(Object.keys(named?.labels ?? {})).toEqual(Object.keys(labels).toSorted(byText).slice(0, 64));
   });
 
   it('names 20 namespaces at most, and none of a policy that does not govern', () => {

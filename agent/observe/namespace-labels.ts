@@ -1,4 +1,5 @@
-import { KEY_PREFIX, type PolicyReport } from '@fso/shared/api';
+import { KEY_PREFIX, MAX_LABELS, type PolicyReport } from '@fso/shared/api';
+import { byText } from '@fso/shared/encoding';
 import { weakMemo } from '@fso/shared/runtime';
 import type { Namespace } from '../cache/index.ts';
 import { sameItems } from '../compare.ts';
@@ -9,10 +10,16 @@ export type NamespaceLabels = NonNullable<PolicyReport['namespaceLabels']>[numbe
 /** As many as a report names; the rest is seen in the cluster. */
 const MAX_NAMED = 20;
 
+/** The first of them by key, as many as a report may name. */
+const ownOf = (labels: readonly [string, string][]): readonly [string, string][] => {
+  const own = labels.filter(([key]) => key.startsWith(KEY_PREFIX));
+  return own.length > MAX_LABELS ? own.toSorted(([a], [b]) => byText(a, b)).slice(0, MAX_LABELS) : own;
+};
+
 const ownLabels = weakMemo(
   ({ metadata: { name, labels = {} } }: Namespace): NamespaceLabels => ({
     namespace: name,
-    labels: Object.fromEntries(Object.entries(labels).filter(([key]) => key.startsWith(KEY_PREFIX))),
+    labels: Object.fromEntries(ownOf(Object.entries(labels))),
   }),
 );
 

@@ -26,6 +26,14 @@ const readyOf = (type: string, changes: Partial<ClusterFactsInput>): [string, st
 const floorReady = (changes: Partial<ClusterFactsInput>): [string, string, string] => readyOf(CONDITIONS.floorReady, changes);
 
 describe('clusterFacts', () => {
+  it('counts the nodes of the 1,000 largest regions', () => {
+    const regions = [...Array.from({ length: 1_000 }, (_, at) => `r${at}`), 'large', 'large'];
+    const nodes = { list: () => regions.map((region) => ({ metadata: { labels: { [REGION_LABEL]: region } } })) };
+    const view = { nodes, templates: { served: true }, admissionPolicies: { list: () => [] } } as unknown as ClusterFactsInput['view'];
+    const counted = Object.entries(factsOf({ view }).nodesByRegion);
+    expect([counted.length, counted[0]]).toEqual([1_000, ['large', 2]]);
+  });
+
   it('counts nodes by region, whatever a kubelet calls its region', () => {
     const regions = ['eu-west-1', 'constructor', 'toString', 'eu-west-1', undefined];
     const nodes = {

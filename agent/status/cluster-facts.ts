@@ -1,4 +1,4 @@
-import { CONDITIONS, type Condition, REGION_LABEL } from '@fso/shared/api';
+import { CONDITIONS, type Condition, MAX_NODE_REGIONS, REGION_LABEL } from '@fso/shared/api';
 import { setCondition, type ValidatingAdmissionPolicy } from '@fso/shared/kube';
 import { truncate } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
@@ -121,8 +121,17 @@ const guardCondition = ({ capabilities, problems, notObserved }: ClusterFactsInp
     : { type, status: 'False', reason: problem.reason, message: truncate(problem.message, 4_096) };
 };
 
+const shortened = <C extends Pick<Condition, 'message'>>(condition: C): C => ({
+  ...condition,
+  message: truncate(condition.message, 4_096),
+});
+
 const tampered = ({ tampering, previous }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> =>
-  tamperedCondition(tampering, previous.conditions) ?? NEVER_TAMPERED;
+  shortened(tamperedCondition(tampering, previous.conditions) ?? NEVER_TAMPERED);
+
+/** Those with the most nodes, as many as a report may name. */
+const largestRegions = (nodes: ReadonlyMap<string, number>): readonly (readonly [string, number])[] =>
+  nodes.size > MAX_NODE_REGIONS ? [...nodes].toSorted(([, a], [, b]) => b - a).slice(0, MAX_NODE_REGIONS) : [...nodes];
 
 /** The part of the report that is about the cluster and not about policies. */
 export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
@@ -135,7 +144,7 @@ export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
     agentVersion: input.previous.agentVersion,
     kubernetesVersion: input.capabilities.kubernetesVersion,
     gatekeeper: gatekeeperFacts(input),
-    nodesByRegion: Object.fromEntries(nodesByRegion),
+    nodesByRegion: Object.fromEntries(largestRegions(nodesByRegion)),
     conditions: [observedCondition(input), floorCondition(input), guardCondition(input), tampered(input)]
       .filter((condition) => condition !== undefined)
       .reduce<Condition[]>((conditions, condition) => setCondition(conditions, condition, input.now), input.previous.conditions),

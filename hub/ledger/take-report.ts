@@ -52,8 +52,8 @@ const withChanges = (record: ClusterRecord, changes: Changes, reportedDigest: st
   return { ...record, policies, policiesChanged: time, reportedDigest };
 };
 
-/** Keys that are remembered of policies that are not kept: beyond them it is not known how many there are. */
-const MAX_NOT_KEPT = 10_000;
+/** Keys that are remembered of policies that are not kept: beyond them it is not known how many there are. In no quota, so that they are few. */
+const MAX_NOT_KEPT = 1_000;
 
 interface NotKeptChange {
   readonly reason: NotKept['reason'];

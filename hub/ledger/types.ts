@@ -39,7 +39,7 @@ export interface NotObserved {
 
 /** Policies of a cluster that the hub does not keep. */
 export interface NotKept {
-  /** At most 10,000, where there may be more; null: not counted, as none of its policies was read from the database. */
+  /** At most 1,000, where there may be more; null: not counted, as none of its policies was read from the database. */
   readonly policies: number | null;
   /** quota: the cluster has more than its share. memory: all clusters together have more than this hub has memory for. */
   readonly reason: 'quota' | 'memory';

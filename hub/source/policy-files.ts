@@ -53,7 +53,7 @@ interface CacheLimits {
   readonly weight: number;
 }
 
-/** Keeps what was set last, as far as its number and weight reach. */
+/** Keeps what was set last, as far as its number and weight reach. What is too heavy on its own is not kept, so that it pushes out nothing. */
 class WeighedCache<V> {
   readonly #values = new Map<string, V>();
   readonly #limits: CacheLimits;
@@ -74,9 +74,10 @@ class WeighedCache<V> {
   }
 
   set(key: string, value: V): void {
-    if (this.#values.has(key)) return;
+    const weight = this.#weigh(value);
+    if (this.#values.has(key) || weight > this.#limits.weight) return;
     this.#values.set(key, value);
-    this.#weight += this.#weigh(value);
+    this.#weight += weight;
     for (const [oldest, old] of this.#values) {
       if (this.#weight <= this.#limits.weight && this.#values.size <= this.#limits.count) return;
       this.#values.delete(oldest);

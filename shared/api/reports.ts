@@ -13,6 +13,18 @@ const Revision = z.string().min(1).max(64);
 /** The ledger's columns of counts are 32 bits wide. */
 const MAX_COUNT = 2_147_483_647;
 
+/** Labels that a report names of one namespace. */
+export const MAX_LABELS = 64;
+/** Regions of which a report counts the nodes. */
+export const MAX_NODE_REGIONS = 1_000;
+
+/** A record with at most so many keys. */
+const boundedRecord = <V extends z.ZodType>(key: z.ZodString, value: V, max: number) =>
+  z
+    .record(key, value)
+    .refine((record) => Object.keys(record).length <= max, { error: `Too big: expected at most ${max} keys` })
+    .meta({ maxProperties: max });
+
 export const Violation = z.object({
   kind: z.string().max(63).describe('Pod, Deployment, …'),
   namespace: NamespaceName,
@@ -50,7 +62,7 @@ export const PolicyReport = z.object({
   enforcement: ReportedEnforcement,
   violations: z.int().min(0).max(MAX_COUNT),
   namespaceLabels: z
-    .array(z.object({ namespace: NamespaceName, labels: z.record(z.string().max(317), z.string().max(63)) }))
+    .array(z.object({ namespace: NamespaceName, labels: boundedRecord(z.string().max(317), z.string().max(63), MAX_LABELS) }))
     .max(20)
     .optional()
     .describe('The compliance.gov/ labels of the first governed namespaces, by name.'),
@@ -97,8 +109,8 @@ export const ClusterReport = z.object({
     message: z.string().max(2048).optional(),
   }),
   /** Number of nodes by region; nodes without a region count under `''`. */
-  nodesByRegion: z.record(z.string().max(63), z.int().min(0).max(MAX_COUNT)),
-  conditions: z.array(Condition).max(32),
+  nodesByRegion: boundedRecord(z.string().max(63), z.int().min(0).max(MAX_COUNT), MAX_NODE_REGIONS),
+  conditions: z.array(Condition.extend({ message: z.string().max(4_096) })).max(32),
   clockSkewMs: z.int().optional().describe("By how many milliseconds the agent's clock is ahead of the hub's."),
   certificateExpires: Time.optional().describe("Expiry of the agent's client certificate, if it has one."),
 });

@@ -67,7 +67,7 @@ export const ClusterView = z.object({
       policies: z
         .int()
         .nullable()
-        .describe('How many; counted up to 10,000. null: not known, as none of its policies were read when the hub started.'),
+        .describe('How many; counted up to 1,000. null: not known, as none of its policies were read when the hub started.'),
       reason: z
         .enum(['quota', 'memory'])
         .describe(

@@ -27,6 +27,24 @@ describe('an entry of a report', () => {
     expect(judgePolicyReport({ ...report, name: '../x' }).entry).toBeUndefined();
   });
 
+  it('of a cluster has bounded records and messages: one that is larger is left out alone', () => {
+    const cluster: ClusterReport = { ...judgeClusterReport({}).entry, agentVersion: '1.0.0' };
+    const regions = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`r${at}`, 1]));
+    const large = { ...cluster, nodesByRegion: regions(1_000) };
+    expect(judgeClusterReport(large)).toEqual({ entry: large });
+    const judged = judgeClusterReport({ ...cluster, nodesByRegion: regions(1_001) });
+    expect(judged).toEqual({ entry: cluster, problem: expect.stringContaining('nodesByRegion') });
+    const condition = { type: 'A', status: 'True', lastTransitionTime: TIME, reason: 'A', message: 'x'.repeat(4_097) };
+    expect(judgeClusterReport({ ...cluster, conditions: [condition] }).entry).toEqual(cluster);
+  });
+
+  it('names at most 64 labels of a namespace', () => {
+    const labels = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`compliance.gov/l${at}`, '']));
+    const withLabels = (count: number) => ({ ...report, namespaceLabels: [{ namespace: 'team-a', labels: labels(count) }] });
+    expect(judgePolicyReport(withLabels(64))).toEqual({ entry: withLabels(64) });
+    expect(judgePolicyReport(withLabels(65)).entry?.namespaceLabels).toBeUndefined();
+  });
+
   it('is admitted by its schema afterwards, whatever came', () => {
     const spoiled = fc.dictionary(
       fc.constantFrom(...Object.keys({ ...PolicyReport.shape, ...ClusterEvent.shape, ...ClusterReport.shape })),

@@ -15,11 +15,11 @@ it('cuts lists to a readable length', () => {
 });
 
 it('says how many policies of a cluster are not kept, and why', () => {
-  const texts = ([1, 1_234, 10_000, null] as const).map((policies) => notKeptText({ policies, reason: 'quota' }).split(':')[0]);
+  const texts = ([1, 234, 1_000, null] as const).map((policies) => notKeptText({ policies, reason: 'quota' }).split(':')[0]);
   expect(texts).toEqual([
     '1 more policy is not kept',
-    '1,234 more policies are not kept',
-    '10,000 or more policies are not kept',
+    '234 more policies are not kept',
+    '1,000 or more policies are not kept',
     'Its policies are not kept',
   ]);
   expect(notKeptText({ policies: 2, reason: 'memory' })).toContain('all clusters together');

@@ -3,7 +3,7 @@ import { planLoad, refuseLoad, storedSize } from './plan-load.ts';
 import { reportLimits } from './report-memory.ts';
 
 const KIB = 1024;
-const sizeOf = (cluster: string, bytes: number) => ({ cluster, bytes, weight: bytes });
+const sizeOf = (cluster: string, bytes: number) => ({ cluster, bytes, facts: 0, weight: bytes });
 
 it('reads the smallest clusters first, a bounded part at a time', () => {
   const sizes = [
@@ -21,8 +21,9 @@ it('reads the smallest clusters first, a bounded part at a time', () => {
 });
 
 it('takes reports whose number is not known for as many as they can be', () => {
-  expect(storedSize('eu', 3_300)).toEqual({ cluster: 'eu', bytes: 3_300, weight: 3_300 + 10 * 3 * KIB });
-  expect(storedSize('eu', 3_300, 2).weight).toBe(3_300 + 2 * 3 * KIB);
+  const size = { cluster: 'eu', bytes: 3_300, facts: 500 };
+  expect(storedSize(size)).toEqual({ ...size, weight: 3_800 + 10 * 3 * KIB });
+  expect(storedSize(size, 2).weight).toBe(3_800 + 2 * 3 * KIB);
 });
 
 it('refuses a cluster beyond its quota, and what there is no memory for', () => {

@@ -5,9 +5,11 @@ import { weigh } from './report-quota.ts';
 /** A cluster in the database. */
 export interface StoredSize {
   readonly cluster: string;
-  /** Of its reports as JSON. */
+  /** Of its reports on policies as JSON. */
   readonly bytes: number;
-  /** What they take in memory, at most. */
+  /** Bytes of what it says of itself, as JSON. */
+  readonly facts: number;
+  /** What all that takes in memory, at most. */
   readonly weight: number;
 }
 
@@ -15,11 +17,12 @@ export interface StoredSize {
 const SHORTEST = 330;
 
 /** @param policies undefined: as many as there can be */
-export const storedSize = (cluster: string, bytes: number, policies: number = Math.ceil(bytes / SHORTEST)): StoredSize => ({
-  cluster,
-  bytes,
-  weight: weigh(policies, bytes),
+export const storedSize = (size: Omit<StoredSize, 'weight'>, policies: number = Math.ceil(size.bytes / SHORTEST)): StoredSize => ({
+  ...size,
+  weight: weigh(policies, size.bytes) + size.facts,
 });
+
+const textOf = ({ bytes, facts }: StoredSize): number => bytes + facts;
 
 /** Clusters that are read at once: each may have thousands of policies. */
 const MOST = { clusters: 100, bytes: 2 * 1024 * 1024 };
@@ -31,13 +34,13 @@ const MOST = { clusters: 100, bytes: 2 * 1024 * 1024 };
 export const planLoad = (sizes: readonly StoredSize[]): readonly (readonly StoredSize[])[] => {
   const parts: StoredSize[][] = [];
   let left = 0;
-  for (const size of sizes.toSorted((a, b) => a.bytes - b.bytes || byText(a.cluster, b.cluster))) {
+  for (const size of sizes.toSorted((a, b) => textOf(a) - textOf(b) || byText(a.cluster, b.cluster))) {
     const part = parts.at(-1);
-    left -= size.bytes;
+    left -= textOf(size);
     if (part !== undefined && left >= 0 && part.length < MOST.clusters) part.push(size);
     else {
       parts.push([size]);
-      left = MOST.bytes - size.bytes;
+      left = MOST.bytes - textOf(size);
     }
   }
   return parts;

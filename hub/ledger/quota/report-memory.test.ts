@@ -1,11 +1,11 @@
 import { type PolicyReport, policyKey } from '@fso/shared/api';
-import { internReport } from '@fso/shared/protocol';
+import { internReport, judgeClusterReport } from '@fso/shared/protocol';
 import { expect, it } from 'vitest';
 import { unseen } from '../changes.ts';
 import { desired, policy } from '../testing/ledger.ts';
 import type { ClusterRecord } from '../types.ts';
 import { ReportMemory, reportLimits } from './report-memory.ts';
-import { bytesOf, weigh } from './report-quota.ts';
+import { weightOfOne } from './report-quota.ts';
 
 const short = (name: string): PolicyReport => {
   const { lastUpdated: _, ...report } = policy(name);
@@ -15,8 +15,6 @@ const recordOf = (name: string, ...reports: readonly PolicyReport[]): ClusterRec
   ...unseen(name),
   policies: new Map(reports.map((report) => [policyKey(report), report])),
 });
-
-const weightOfOne = (report: PolicyReport): number => weigh(1, bytesOf(report));
 
 it('counts what many clusters report alike once, until the last of them no longer has it', () => {
   const memory = new ReportMemory(reportLimits());
@@ -50,6 +48,58 @@ it('gives the largest clusters as much as each other where all together have too
   memory.learn(larger, unseen('larger'));
   expect(memory.findExcess()).toEqual([]);
   expect(memory.quotaOf(large, null).weight).toBe(Number.POSITIVE_INFINITY);
+});
+
+it('leaves a cluster what others have as well, and trims those that alone have too much', () => {
+  const shared = Array.from({ length: 100 }, (_, at) => short(`s${at}`));
+  const sharedBytes = shared.reduce((sum, report) => sum + weightOfOne(report), 0);
+  const memory = new ReportMemory({ local: 1_000, clusterBytes: 100 * sharedBytes, memoryBytes: 2 * sharedBytes });
+  const honest = ['first', 'second', 'third'].map((name) => recordOf(name, ...shared));
+  for (const record of honest) memory.learn(unseen(record.name), record);
+  const hostile = recordOf('hostile', ...Array.from({ length: 150 }, (_, at) => policy(`p${at}`)));
+  memory.learn(unseen('hostile'), hostile);
+  expect(memory.findExcess()).toEqual(['hostile']);
+  const quota = memory.quotaOf(hostile, null);
+  expect(quota.weight).toBeLessThanOrEqual(2 * sharedBytes * 0.9 - sharedBytes);
+  const [first, , third] = honest;
+  if (first === undefined || third === undefined) throw new Error('missing');
+  expect(memory.quotaOf(first, null).weight).toBeGreaterThanOrEqual(sharedBytes);
+  // What is left with one cluster is its own, whichever had it first.
+  memory.learn(first, unseen('first'));
+  memory.learn(third, unseen('third'));
+  expect(memory.findExcess()).toEqual(['second', 'hostile']);
+});
+
+it('gives a cluster that is held back what others leave, and does not let its policies come and go', () => {
+  const one = weightOfOne(policy('p0'));
+  const memory = new ReportMemory({ local: 100, clusterBytes: 1_000 * one, memoryBytes: 20 * one });
+  const of = (name: string, count: number) => recordOf(name, ...Array.from({ length: count }, (_, at) => policy(`p${at}`)));
+  const [other, whole] = [of('other', 7), of('large', 15)];
+  memory.learn(unseen('other'), other);
+  memory.learn(unseen('large'), whole);
+  expect(memory.findExcess()).toEqual(['large']);
+  const trimmed: ClusterRecord = { ...of('large', 11), notKept: { policies: 4, reason: 'memory' } };
+  memory.learn(whole, trimmed);
+  memory.findExcess();
+  const before = memory.quotaOf(trimmed, null).weight;
+  memory.learn(other, of('other', 6));
+  expect(memory.findExcess()).toEqual([]);
+  expect(memory.quotaOf(trimmed, null).weight - before).toBe(one);
+});
+
+it('counts what a cluster says of itself for that cluster', () => {
+  const memory = new ReportMemory({ ...reportLimits(), memoryBytes: 100_000 });
+  const nodesByRegion = Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [`r${at}`, 1]));
+  const report = { ...judgeClusterReport({}).entry, nodesByRegion };
+  const large: ClusterRecord = { ...recordOf('large', policy('a')), report };
+  const small = recordOf('small', policy('a'));
+  memory.learn(unseen('small'), small);
+  memory.learn(unseen('large'), large);
+  expect(memory.total).toBe(2 * weightOfOne(policy('a')) + Buffer.byteLength(JSON.stringify(report)) + 100_000);
+  expect(memory.findExcess()).toEqual(['large']);
+  expect(memory.quotaOf(large, null).weight).toBeLessThan(0);
+  memory.learn(large, unseen('large'));
+  expect(memory.total).toBe(weightOfOne(policy('a')));
 });
 
 it('adds to what a commit gives a cluster, and expects the most while it knows none', () => {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { changePolicies } from '../interning.ts';
 import { policy } from '../testing/ledger.ts';
-import { bytesOf, hasRoom, keepWithin, noteChanges, type ReportQuota, weigh, weightOf } from './report-quota.ts';
+import { bytesOf, hasRoom, keepWithin, noteChanges, type ReportQuota, weightOf, weightOfOne } from './report-quota.ts';
 
 const QUOTA: ReportQuota = { policies: 5, local: 3, bytes: 1_000_000, weight: Number.POSITIVE_INFINITY };
 const local = (name: string, change: Partial<PolicyReport> = {}) => policy(name, { managedBy: 'local', ...change });
@@ -109,7 +109,8 @@ describe('reports beyond the quota of a cluster', () => {
           const locals = reports.filter(isLocal);
           expect([reports.length <= quota.policies, locals.length <= quota.local]).toEqual([true, true]);
           const bytes = reports.reduce((sum, each) => sum + bytesOf(each), 0);
-          expect([weightOf(after), bytes <= quota.bytes]).toEqual([weigh(after.size, bytes), true]);
+          const weight = reports.reduce((sum, each) => sum + weightOfOne(each), 0);
+          expect([weightOf(after), bytes <= quota.bytes]).toEqual([weight, true]);
           expect([...notKept].filter((key) => after.has(key))).toEqual([]);
           // One that stays out though something less grave is kept is larger than all of that.
           const worst = Math.max(0, ...locals.map(rank));
@@ -124,7 +125,27 @@ describe('reports beyond the quota of a cluster', () => {
   it('are worth being asked for once a good part of the quota is free', () => {
     const quota = { ...QUOTA, policies: 20, local: 16 };
     const some = (count: number) => mapOf(...Array.from({ length: count }, (_, at) => local(`p${at}`)));
-    expect([hasRoom(some(16), quota), hasRoom(some(15), quota), hasRoom(some(14), quota)]).toEqual([false, false, true]);
-    expect(hasRoom(some(1), { ...quota, bytes: bytesOf(local('p0')) })).toBe(false);
+    const room = (count: number, missing: number | null) => hasRoom(some(count), quota, missing);
+    expect([room(16, null), room(15, null), room(14, null)]).toEqual([false, false, true]);
+    expect(hasRoom(some(1), { ...quota, bytes: bytesOf(local('p0')) }, 1)).toBe(false);
+  });
+
+  it('are worth being asked for once all that is missing fits', () => {
+    const one = bytesOf(local('p0'));
+    const quota = { ...QUOTA, policies: 20, local: 16, bytes: 16 * one };
+    const some = mapOf(...Array.from({ length: 15 }, (_, at) => local(`p${at % 10}${at}`)));
+    const bytes = [...some.values()].reduce((sum, report) => sum + bytesOf(report), 0);
+    const room = (missing: number, free: number) => hasRoom(some, { ...quota, bytes: bytes + free }, missing);
+    expect([room(1, 2 * one), room(2, 2 * one), room(1, one / 2)]).toEqual([true, false, false]);
+  });
+
+  it('weigh by their labels and lists as well, which take several times their text in memory', () => {
+    const labels = Object.fromEntries(Array.from({ length: 64 }, (_, at) => [`k${at}`, '']));
+    const labelled = policy('a', { namespaceLabels: [{ namespace: 'a', labels }] });
+    const text = bytesOf(labelled) - bytesOf(policy('a'));
+    expect(weightOfOne(labelled) - weightOfOne(policy('a'))).toBe(text + 6_400);
+    const spread = policy('a', { namespaces: Array.from({ length: 1_001 }, (_, at) => `n${at}`) });
+    const less = policy('a', { namespaces: ['n'] });
+    expect(weightOfOne(spread) - weightOfOne(less)).toBe(bytesOf(spread) - bytesOf(less) + 32_000);
   });
 });

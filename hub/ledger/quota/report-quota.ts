@@ -15,22 +15,40 @@ export interface ReportQuota {
   readonly weight: number;
 }
 
-const sizes = new WeakMap<PolicyReport, number>();
+/** What a report takes beside its text, with its part of the read model: measured with short and with long ones. */
+const REPORT_BYTES = 3 * 1024;
+/** What a label, and an item of a list, takes beside its text: measured with short ones. */
+const LABEL_BYTES = 100;
+const ITEM_BYTES = 32;
 
-/** Bytes of a report in the list of its cluster, as the database stores it. */
-export const bytesOf = (report: PolicyReport): number => {
+/** Bytes of memory that reports take, without their labels and lists. @param bytes of their JSON */
+export const weigh = (reports: number, bytes: number): number => bytes + reports * REPORT_BYTES;
+
+const extraOf = ({ namespaceLabels = [], namespaces, effectiveRegions }: PolicyReport): number =>
+  namespaceLabels.reduce((sum, { labels }) => sum + Object.keys(labels).length * LABEL_BYTES, 0) +
+  (namespaces.length + effectiveRegions.length) * ITEM_BYTES;
+
+interface ReportSize {
+  readonly bytes: number;
+  readonly weight: number;
+}
+
+const sizes = new WeakMap<PolicyReport, ReportSize>();
+
+const sizeOf = (report: PolicyReport): ReportSize => {
   const known = sizes.get(report);
   if (known !== undefined) return known;
   const bytes = Buffer.byteLength(JSON.stringify(report)) + 1;
-  sizes.set(report, bytes);
-  return bytes;
+  const size = { bytes, weight: weigh(1, bytes) + extraOf(report) };
+  sizes.set(report, size);
+  return size;
 };
 
-/** What a report takes beside its text, with its part of the read model: measured with short and with long ones. */
-const REPORT_BYTES = 3 * 1024;
+/** Bytes of a report in the list of its cluster, as the database stores it. */
+export const bytesOf = (report: PolicyReport): number => sizeOf(report).bytes;
 
-/** Bytes of memory that reports take. @param bytes of their JSON */
-export const weigh = (reports: number, bytes: number): number => bytes + reports * REPORT_BYTES;
+/** Bytes of memory that a report takes. */
+export const weightOfOne = (report: PolicyReport): number => sizeOf(report).weight;
 
 /** From the gravest: failed or violating before all others, and among those policies of the hub first. */
 const RANKS = 4;
@@ -41,6 +59,7 @@ const isLocalRank = (rank: number): boolean => rank % 2 === 1;
 /** Counts and bytes of a set of reports. */
 class Tally {
   #bytes = 0;
+  #weight = 0;
   readonly #ranks: number[] = Array(RANKS).fill(0);
 
   static of(reports: Iterable<PolicyReport>): Tally {
@@ -52,6 +71,7 @@ class Tally {
   copy(): Tally {
     const copy = new Tally();
     copy.#bytes = this.#bytes;
+    copy.#weight = this.#weight;
     copy.#ranks.splice(0, RANKS, ...this.#ranks);
     return copy;
   }
@@ -69,7 +89,7 @@ class Tally {
   }
 
   get weight(): number {
-    return weigh(this.policies, this.#bytes);
+    return this.#weight;
   }
 
   add(report: PolicyReport): void {
@@ -82,7 +102,9 @@ class Tally {
 
   #change(report: PolicyReport, by: 1 | -1): void {
     const rank = rankOf(report);
-    this.#bytes += by * bytesOf(report);
+    const { bytes, weight } = sizeOf(report);
+    this.#bytes += by * bytes;
+    this.#weight += by * weight;
     this.#ranks[rank] = (this.#ranks[rank] ?? 0) + by;
   }
 
@@ -92,7 +114,7 @@ class Tally {
   }
 
   fits({ policies, local, bytes, weight }: ReportQuota): boolean {
-    return this.policies <= policies && this.local <= local && this.#bytes <= bytes && this.weight <= weight;
+    return this.policies <= policies && this.local <= local && this.#bytes <= bytes && this.#weight <= weight;
   }
 }
 
@@ -250,10 +272,17 @@ export const weightOf = (policies: Policies): number => tallyOf(policies).weight
 /** Part of a quota that has to be free before an agent is asked again for what was left out. */
 const FREE = 8;
 
-/** Whether a good part of a quota is free. */
-export const hasRoom = (policies: Policies, quota: ReportQuota): boolean => {
+/**
+ * Whether there is room for a good part of what was left out: for all of it, or for an eighth of the quota.
+ *
+ * @param missing policies that were left out, as far as they are counted; null: not counted
+ */
+export const hasRoom = (policies: Policies, quota: ReportQuota, missing: number | null): boolean => {
   const tally = tallyOf(policies);
-  const fewest = quota.local / FREE;
+  const wanted = missing ?? Number.POSITIVE_INFINITY;
+  const fewest = Math.min(quota.local / FREE, wanted);
   const isFree = quota.local - tally.local >= fewest && quota.policies - tally.policies >= fewest;
-  return isFree && quota.bytes - tally.bytes >= quota.bytes / FREE && quota.weight - tally.weight >= quota.weight / FREE;
+  // Of what is missing only the number is known: it is taken to be as large as what is kept.
+  const fits = (most: number, used: number): boolean => most - used >= Math.min(most / FREE, (used / Math.max(1, tally.policies)) * wanted);
+  return isFree && fits(quota.bytes, tally.bytes) && fits(quota.weight, tally.weight);
 };

@@ -84,7 +84,8 @@ const readRetention = async (db: Kysely<Schema>): Promise<number | undefined> =>
 /**
  * The time by which the age of the history is judged, moved on. It is that of the clock, and of a server also that of its own, but at most a
  * day after the one before: a clock that is wrong for an hour, as after a machine was resumed, takes a day of the history instead of all. A hub
- * that was off for a month catches up a day at a time.
+ * that was off for a month catches up a day at a time. What is kept as the one before never goes back: after one look at a clock of 1970 it would take years to
+ * catch up.
  */
 export const advanceRetention = ({ db, shared }: Pick<Database, 'db' | 'shared'>, now: Date): Promise<Date> =>
   db.transaction().execute(async (trx) => {
@@ -93,7 +94,8 @@ export const advanceRetention = ({ db, shared }: Pick<Database, 'db' | 'shared'>
     const server = shared ? (await sql<{ now: Date }>`select now()`.execute(trx)).rows[0]?.now : undefined;
     const known = [now.getTime(), server?.getTime() ?? Number.NaN, (before ?? Number.NaN) + DAY_MS];
     const time = new Date(Math.min(...known.filter((ms) => !Number.isNaN(ms))));
-    const row = { value_json: JSON.stringify(time), version: await nextVersion(trx, now.toISOString()) };
+    const last = new Date(Math.max(before ?? 0, time.getTime()));
+    const row = { value_json: JSON.stringify(last), version: await nextVersion(trx, now.toISOString()) };
     await trx
       .insertInto('records')
       .values({ ...RETENTION, ...row })

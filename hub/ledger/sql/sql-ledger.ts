@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Clock, type Logger, Mutex, settlesWithin } from '@fso/shared/runtime';
+import { type Clock, type Logger, listText, Mutex, settlesWithin } from '@fso/shared/runtime';
 import type { Transaction } from 'kysely';
 import { type Change, type ChangeInput, isLeaderChange, isNoted, writesOf } from '../changes.ts';
 import { createKeyedCache, createKeyedStore } from '../keyed-store.ts';
@@ -54,6 +54,8 @@ export interface SqlLedgerOptions {
 /** Newest events that are served from memory; older ones are read from the database. */
 const EVENTS_IN_MEMORY = 10_000;
 const HISTORY_MS = 3_600_000;
+/** Between two warnings that policies were left out for want of memory. */
+const WARNING_MS = 60_000;
 export const DEFAULT_HISTORY: HistoryLimits = { days: 400, events: 1_000_000 };
 
 /** Between two writes of when a connected cluster was last seen. */
@@ -175,11 +177,21 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     ? new SharedReplicas({ ...options, replica, replicaState, canWrite: () => queue.unanswered < MAX_UNANSWERED })
     : ALONE;
 
+  let warned = Number.NEGATIVE_INFINITY;
+  const warnOfExcess = (clusters: readonly string[]): void => {
+    if (clock.monotonicMs() - warned < WARNING_MS) return;
+    warned = clock.monotonicMs();
+    logger.warn(
+      { clusters: listText(clusters), bytes: memory.total },
+      'policies of clusters left out: all reports together are too much for the memory',
+    );
+  };
   const trimming = new Set<string>();
   const trimExcess = (): void => {
-    for (const cluster of trimming.size > 0 ? [] : memory.findExcess()) {
+    const excess = trimming.size > 0 ? [] : memory.findExcess();
+    if (excess.length > 0) warnOfExcess(excess);
+    for (const cluster of excess) {
       trimming.add(cluster);
-      logger.warn({ cluster, bytes: memory.total }, 'policies of a cluster left out: all reports together are too much for the memory');
       submit({ type: 'trim', cluster })
         .catch((err: unknown) => logger.error({ err }, 'ledger write failed'))
         .finally(() => trimming.delete(cluster));
@@ -245,7 +257,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     resumeObservation: cache.resume,
     hasRoom: async (cluster) => {
       const record = cache.get(cluster);
-      return record.notKept !== null && hasRoom(record.policies, replicaState.quotaOf(record));
+      return record.notKept !== null && hasRoom(record.policies, replicaState.quotaOf(record), record.notKept.policies);
     },
     // Each hub follows the repository; which revision the fleet is meant to have is said by the one that leads.
     setDesired: async (next) => {

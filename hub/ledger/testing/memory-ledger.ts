@@ -98,7 +98,7 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000, reports = repor
     },
     hasRoom: async (cluster) => {
       const record = cache.get(cluster);
-      return record.notKept !== null && hasRoom(record.policies, memory.quotaOf(record, cache.desired()));
+      return record.notKept !== null && hasRoom(record.policies, memory.quotaOf(record, cache.desired()), record.notKept.policies);
     },
     suspendObservation: (clusters) => cache.suspend(clusters, now()),
     resumeObservation: cache.resume,

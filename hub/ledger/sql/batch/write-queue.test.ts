@@ -279,3 +279,13 @@ it('refuses more writers than may wait for room, and goes on with those that wai
   expect([refused.length > 0, committed.reduce((sum, count) => sum + count, 0)]).toEqual([true, 8 - refused.length]);
   await queue.close();
 });
+
+it('knows by a refusal that the database answers again', async () => {
+  const unanswered: number[] = [];
+  const { queue } = openQueue(() => {
+    unanswered.push(queue.unanswered);
+    return unanswered.length > 2 ? sqlError('22021') : Object.assign(new Error('no connection'), { code: 'ECONNRESET' });
+  });
+  await expect(queue.submit(change('bad'))).rejects.toThrow('no');
+  expect([unanswered, queue.unanswered, queue.health()]).toEqual([[0, 1, 2], 0, { ok: true }]);
+});

@@ -239,7 +239,7 @@ export class WriteQueue {
     let last = await this.#attempt(batch);
     while (last.end === 'again') last = await this.#attempt(batch);
     if (last.end === 'refused') return last.error;
-    this.#noteSuccess();
+    this.#noteAnswer();
     return undefined;
   }
 
@@ -249,7 +249,10 @@ export class WriteQueue {
       await this.#commit(changes);
       return { end: 'committed' };
     } catch (error) {
-      if (isPermanent(error)) return { end: 'refused', error };
+      if (isPermanent(error)) {
+        this.#noteAnswer();
+        return { end: 'refused', error };
+      }
       this.#noteFailure(error);
       await this.#options.clock.sleep(this.#backoff.next(), this.#closing.signal);
       return error instanceof BatchTooLargeError && batch.length > 1 ? { end: 'refused', error } : { end: 'again' };
@@ -280,7 +283,8 @@ export class WriteQueue {
     this.#outage = { since: this.#outage?.since ?? this.#options.clock.now().toISOString(), message };
   }
 
-  #noteSuccess(): void {
+  /** A database that takes a batch, or refuses it for good, is there. */
+  #noteAnswer(): void {
     if (this.#outage !== undefined) this.#options.logger.info({ since: this.#outage.since }, 'ledger database reachable again');
     this.#outage = undefined;
     this.#unanswered = 0;

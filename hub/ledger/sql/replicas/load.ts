@@ -59,6 +59,40 @@ const unreadOf = (row: Selectable<ClusterTable>, reason: NotKept['reason']): Sto
   return { ...stored, record: { ...stored.record, notKept: { policies: null, reason }, reportedDigest: UNKNOWN_DIGEST } };
 };
 
+/**
+ * Longest JSON of what a cluster says of itself, and of why it refused a commit, in bytes. Longer ones, as an older version took them, are not
+ * read: the agent says it again.
+ */
+const MAX_FACTS = 256 * 1024;
+
+type FactsColumn = 'report_json' | 'nack_json';
+const readable = (column: FactsColumn) =>
+  sql<string | null>`case when octet_length(${sql.ref(column)}) <= ${sql.lit(MAX_FACTS)} then ${sql.ref(column)} end`;
+const readableBytes = (column: FactsColumn) => sql<number>`coalesce(octet_length(${readable(column)}), 0)`;
+
+const ROW = [
+  'name',
+  'connected_by',
+  'stream',
+  'last_seen',
+  'offered_revision',
+  'acked_revision',
+  'acked_digest',
+  readable('nack_json').as('nack_json'),
+  readable('report_json').as('report_json'),
+  'reported_seq',
+  'reported_digest',
+  'policies_changed',
+  'not_observed_json',
+  'kept_json',
+  'version',
+  'full_version',
+  'writer',
+] as const;
+
+const selectRows = (db: Kysely<Schema>, names: readonly string[]): Promise<readonly Selectable<ClusterTable>[]> =>
+  db.selectFrom('clusters').select(ROW).where('name', 'in', names).execute();
+
 /** Clusters refreshed at once: each may have thousands of policies. */
 const CLUSTERS = 100;
 
@@ -66,9 +100,13 @@ const CLUSTERS = 100;
 const CHUNK_BYTES = sql<number>`sum(octet_length(policies_json) - 1)`;
 const DEVIATION_BYTES = sql<number>`sum(octet_length(report_json) + 1)`;
 
-/** How much is stored of the policies of each cluster; it costs no more than the number of rows. */
+/** How much is stored of what each cluster reported; it costs no more than the number of rows. */
 export const loadSizes = async (db: Kysely<Schema>): Promise<readonly StoredSize[]> => {
-  const rows = await db.selectFrom('clusters').select(['name', 'reported_digest', 'kept_json']).execute();
+  const facts = [readableBytes('report_json').as('report'), readableBytes('nack_json').as('nack')] as const;
+  const rows = await db
+    .selectFrom('clusters')
+    .select(['name', 'reported_digest', 'kept_json', ...facts])
+    .execute();
   const chunks = await db
     .selectFrom('policy_chunks')
     .select(['cluster', CHUNK_BYTES.as('bytes')])
@@ -81,7 +119,9 @@ export const loadSizes = async (db: Kysely<Schema>): Promise<readonly StoredSize
     .execute();
   const bytes = new Map(rows.map(({ name }) => [name, 0]));
   for (const part of [...chunks, ...deviations]) bytes.set(part.cluster, (bytes.get(part.cluster) ?? 0) + part.bytes);
-  return rows.map((row) => storedSize(row.name, bytes.get(row.name) ?? 0, keptOf(row)?.policies));
+  return rows.map((row) =>
+    storedSize({ cluster: row.name, bytes: bytes.get(row.name) ?? 0, facts: row.report + row.nack }, keptOf(row)?.policies),
+  );
 };
 
 const loadPolicies = async (db: Kysely<Schema>, names: readonly string[]): Promise<Map<string, Map<string, PolicyReport>>> => {
@@ -103,7 +143,7 @@ export async function* loadClusters(
   names: readonly string[],
   refused: ReadonlyMap<string, NotKept['reason']>,
 ): AsyncGenerator<StoredCluster> {
-  const rows = await db.selectFrom('clusters').selectAll().where('name', 'in', names).execute();
+  const rows = await selectRows(db, names);
   const read = names.filter((name) => !refused.has(name));
   const policies = read.length === 0 ? new Map() : await loadPolicies(db, read);
   for (const row of rows) {
@@ -125,11 +165,7 @@ export async function* refreshClusters(
   knownOf: (name: string) => StoredCluster,
 ): AsyncGenerator<StoredCluster> {
   for (let at = 0; at < names.length; at += CLUSTERS) {
-    const all = await db
-      .selectFrom('clusters')
-      .selectAll()
-      .where('name', 'in', names.slice(at, at + CLUSTERS))
-      .execute();
+    const all = await selectRows(db, names.slice(at, at + CLUSTERS));
     const rows = all.filter(({ name, version }) => version > knownOf(name).version);
     const unread = rows.filter((row) => isUnread(knownOf(row.name), row));
     for (const row of unread) yield unreadOf(row, knownOf(row.name).record.notKept?.reason ?? 'quota');

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { judgeClusterReport } from '@fso/shared/protocol';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { createKeyedCache } from '../../keyed-store.ts';
@@ -12,6 +13,7 @@ import { openDatabase } from '../database.ts';
 import { clearRecords } from '../history.ts';
 import { migrate } from '../migrate.ts';
 import { createSqlLedger } from '../sql-ledger.ts';
+import { loadSizes } from './load.ts';
 import { createReplicaState } from './replica-state.ts';
 
 it('what another hub wrote of the repository before does not replace what was written since', async () => {
@@ -100,6 +102,30 @@ it('a cluster that was not read at the start is read once another hub has writte
   await large.applyReport('eu', report(1, { full: true, policies: [policy('c')] }));
   expect(await read()).toEqual([['policies/c'], null, undefined, false]);
   await large.close();
+  await database.close();
+  await rm(folder, { recursive: true });
+});
+
+it('does not read what a cluster said of itself without bounds', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-replica-state-'));
+  const database = await openDatabase({ folder });
+  const open = () => createSqlLedger({ database, clock: fixedClock, random: () => 0, logger: pino({ level: 'silent' }) });
+  const before = await open();
+  const regions = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`region-${at}`, 1]));
+  const cluster = judgeClusterReport({}).entry;
+  await before.applyReport('small', report(1, { full: true, cluster: { ...cluster, nodesByRegion: regions(1_000) } }));
+  await before.applyReport(
+    'large',
+    report(1, { full: true, policies: [policy('a')], cluster: { ...cluster, nodesByRegion: regions(30_000) } }),
+  );
+  await before.close();
+  const sizes = await loadSizes(database.db);
+  const factsOf = (name: string) => sizes.find((size) => size.cluster === name)?.facts ?? 0;
+  expect([factsOf('small') > 1_000 * 12, factsOf('large')]).toEqual([true, 0]);
+  const after = await open();
+  expect((await after.cluster('small'))?.report?.nodesByRegion).toEqual(regions(1_000));
+  expect(await after.cluster('large')).toMatchObject({ report: null, policies: new Map([['policies/a', policy('a')]]) });
+  await after.close();
   await database.close();
   await rm(folder, { recursive: true });
 });
