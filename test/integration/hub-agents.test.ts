@@ -95,9 +95,9 @@ describe('agents that are refused or disconnected', () => {
     const fast = await bench.agent(hub, 'eu');
     await Promise.all([takeOffer(slow, hub, 'us'), takeOffer(fast, hub, 'eu')]);
     slow.pause();
-    // Larger than the buffers of a connection.
+    // Nearly the 8 MiB that a commit may have: as a frame, larger than the buffers of a connection.
     const big = Object.fromEntries(
-      Array.from({ length: 80 }, (_, i) => [`policies/p${i}.yaml`, `${policyFile(`p${i}`)}# ${String(i % 10).repeat(240_000)}\n`]),
+      Array.from({ length: 34 }, (_, i) => [`policies/p${i}.yaml`, `${policyFile(`p${i}`)}# ${String(i % 10).repeat(240_000)}\n`]),
     );
     const revision = await bench.repository.commit(big, 'big');
     hub.source.hint();
