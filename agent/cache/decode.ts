@@ -124,6 +124,16 @@ const ConstraintSpec = z.looseObject({
   parameters: z.looseObject({ regions: Texts.optional(), policies: Texts.optional(), trustedBinders: Texts.optional() }).optional(),
 });
 
+/** The fields of a namespace's own policy's metadata that are read, beside its name. */
+export const LOCAL_POLICY_METADATA = [
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'finalizers',
+] as const satisfies readonly (keyof typeof META)[];
+
 export interface Shape {
   /** Fields of the metadata that are read; default: all. */
   readonly metadata?: readonly (keyof typeof META)[];
@@ -135,7 +145,7 @@ export interface Shape {
 export const SHAPES = {
   policy: { spec: PolicySpec, status: PolicyStatus },
   localPolicy: {
-    metadata: ['uid', 'resourceVersion', 'generation', 'creationTimestamp', 'deletionTimestamp', 'finalizers'],
+    metadata: LOCAL_POLICY_METADATA,
     spec: PolicySpec,
     status: PolicyStatus,
   },
