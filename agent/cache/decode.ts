@@ -1,4 +1,5 @@
 import type { KubeObject, ObjectMeta } from '@fso/shared/api';
+import { truncate } from '@fso/shared/runtime';
 import { z } from 'zod';
 import { isPlain } from '../compare.ts';
 
@@ -225,7 +226,7 @@ export const decoderOf = <T extends KubeObject>(shape: Shape): ((object: T) => T
     if (meta.bad.length + body.bad.length === 0) return object;
     const problems = [...meta.problems, ...body.problems];
     const readable = { ...without(raw, body.bad), metadata: without(metadata, meta.bad) };
-    return { ...readable, ...(problems.length > 0 && { malformed: problems.join('; ').slice(0, MAX_PROBLEM) }) } as T & Malformed;
+    return { ...readable, ...(problems.length > 0 && { malformed: truncate(problems.join('; '), MAX_PROBLEM) }) } as T & Malformed;
   };
 };
 
