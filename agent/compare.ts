@@ -28,6 +28,10 @@ export const isPlain = (value: unknown): value is Plain => typeof value === 'obj
 export const definedOnly = <T extends object>(object: T): T =>
   Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 
+/** The fields of an object with these names that are defined. */
+export const pick = <T extends object, K extends keyof T>(object: T, names: readonly K[]): Pick<T, K> =>
+  definedOnly(Object.fromEntries(names.map((name) => [name, object[name]]))) as Pick<T, K>;
+
 /** Whether `actual` has every field of `wanted`, and maybe others. Lists must be equal. */
 export const covers = (actual: unknown, wanted: unknown): boolean =>
   !isPlain(wanted) || isEmpty(wanted)

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { type KubeObject, REGION_LABEL, type SovereignPolicy } from '@fso/shared/api';
+import type { K8sGeoResidency } from '@fso/shared/kube';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { type Pod, reduceNamespace, reduceNode, reducePod } from '../agent/cache/reduce.ts';
+import { type Pod, reduceConstraint, reduceNamespace, reduceNode, reducePod } from '../agent/cache/reduce.ts';
 import { reducePolicy } from '../agent/cache/reduce-policy.ts';
 import type { StructuralSchema } from './harness/schema-values.ts';
 
@@ -96,6 +97,20 @@ describe('the agent keeps', () => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  it('less than 1 KB of a constraint of others, and 200 KB of the status of one of its own', () => {
+    const text = 'x'.repeat(20_000);
+    const error = { code: text, message: text, location: text };
+    const errors = Array.from({ length: 10 }, () => error);
+    const pod = { id: text, enforced: false, observedGeneration: 7, constraintUID: text, operations: [text, 'webhook'], errors };
+    const theirs = { metadata: { ...LARGEST_METADATA, ...NAMED }, spec: { parameters: { regions: [text] }, ...WHOLE_MAP } };
+    const reduced = (name: string, pods: number) => {
+      const status = { byPod: Array.from({ length: pods }, () => pod), violations: [WHOLE_MAP] };
+      return reduceConstraint({ ...theirs, metadata: { ...theirs.metadata, name }, status } as unknown as K8sGeoResidency);
+    };
+    expect(sizeOf(reduced('n'.repeat(253), 100))).toBeLessThan(1_000);
+    for (const pods of [1, 100, 200]) expect(sizeOf(reduced('geo-canary', pods).status)).toBeLessThan(200_000);
   });
 
   it('less than 1 KB of any node, and 1 KB of a namespace beside what this system wrote into it', () => {

@@ -1,4 +1,4 @@
-import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
+import { type ClusterEvent, policyKeyOf, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
 import type { EventRecorder, InvolvedObject } from '@fso/shared/kube';
 import { createLogger } from '@fso/shared/runtime';
@@ -17,15 +17,16 @@ afterEach(() => {
   for (const stop of stops.splice(0)) stop.abort();
 });
 
-const policy = (name: string): SovereignPolicy => ({ metadata: { namespace: 'team', name } }) as SovereignPolicy;
+const policy = (name: string, namespace = 'team'): SovereignPolicy => ({ metadata: { namespace, name } }) as SovereignPolicy;
 
-/** WriteEvents over policies `team/p0`, `team/p1`, …, with what it records. */
-const setUp = (count: number) => {
+/** WriteEvents over policies `team/p0`, `team/p1`, …, and others, with what it records. */
+const setUp = (count: number, others: readonly SovereignPolicy[] = []) => {
   const stop = new AbortController();
   stops.push(stop);
   const clock = new FakeClock();
   const logger = createLogger({ name: 'test', level: 'silent' });
   const policies = new Map(Array.from({ length: count }, (_, index) => [`team/p${index}`, policy(`p${index}`)]));
+  for (const other of others) policies.set(policyKeyOf(other), other);
   const recorded: string[] = [];
   const record = ({ kind, metadata }: InvolvedObject, { message }: { message: string }): Promise<void> => {
     recorded.push(`${kind}/${metadata.name}: ${message}`);
@@ -119,6 +120,15 @@ it('raises an alert at the third failure of a write: on its policies, else on th
   expect(events).toMatchObject([{ reason: 'EnforcementFailed', policy: 'team/p0', message: 'Namespace/finance: no' }]);
   fail(['team/gone'], 3);
   expect(events[1]).not.toHaveProperty('policy');
+});
+
+it('raises the alert on a policy of the cluster before those of a namespace, however many there are', () => {
+  const { writeEvents, events } = setUp(20, [policy('zone', SYSTEM_NAMESPACE)]);
+  const policies = [...Array.from({ length: 20 }, (_, index) => `team/p${index}`), 'zone'];
+  const write = { key: 'Namespace/team', policies } as unknown as Write;
+  writeEvents.recordFailure(write, { key: write.key, policies, error: 'no', failures: 3 }, new Error('no'));
+  expect(events).toHaveLength(10);
+  expect(events.filter(({ severity }) => severity === 'alert')).toMatchObject([{ policy: 'zone' }]);
 });
 
 it('records once that a policy is gone, and only one that was being deleted', () => {

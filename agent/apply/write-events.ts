@@ -1,4 +1,4 @@
-import { policyKeyOf, type SovereignPolicy } from '@fso/shared/api';
+import { policyKeyOf, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import { ALERT_AFTER, timeText, type WriteFailure } from '../enforce/index.ts';
@@ -24,6 +24,12 @@ const REPEAT_MS = 60_000;
 /** Least time between two repairs of one object in the status of all policies; the cluster's condition shows each. */
 const REPEAT_TO_ALL_MS = 600_000;
 const MAX_REMEMBERED = 1_000;
+
+/** The policies that get an Event of one write. Those of namespaces come last: alerts about them are warnings, and a namespace has up to 20. */
+const subjectsOf = (affected: readonly SovereignPolicy[]): readonly SovereignPolicy[] => {
+  const isOfCluster = ({ metadata }: SovereignPolicy): boolean => metadata.namespace === SYSTEM_NAMESPACE;
+  return affected.toSorted((a, b) => Number(isOfCluster(b)) - Number(isOfCluster(a))).slice(0, MAX_SUBJECTS);
+};
 
 const kindOf = (key: string): string => key.split('/')[0] ?? key;
 
@@ -69,17 +75,16 @@ export class WriteEvents {
   /** Records that an enforcing object was changed or deleted by someone else, and is restored. */
   recordRepair(repair: Repair): void {
     const text = `${repair.key} ${traceText(repair.trace)}`;
-    const affected = this.#recordTampering(repair, text);
+    const subjects = subjectsOf(this.#recordTampering(repair, text));
     const more = this.#repairs.admit(text, this.#deps.clock.monotonicMs(), REPEAT_MS);
     if (more === undefined) return;
     const message = more === 0 ? text : `${text} (${more} more times before that)`;
     const event = { severity: 'alert', reason: 'TamperingRepaired', message } as const;
-    const [first] = affected;
+    const [first] = subjects;
     const concernsAll = repair.policies === 'all';
     if (first === undefined || concernsAll) this.#deps.events.ofCluster(event);
     else this.#deps.events.ofPolicy(first, event);
-    const subjects = affected.slice(concernsAll ? 0 : 1, MAX_SUBJECTS);
-    for (const policy of subjects) this.#deps.events.recordOnly(policy, event);
+    for (const policy of subjects.slice(concernsAll ? 0 : 1)) this.#deps.events.recordOnly(policy, event);
     if (repair.object !== undefined) this.#deps.events.recordOn(repair.object, event);
   }
 
@@ -114,9 +119,9 @@ export class WriteEvents {
     this.#deps.logger.warn({ err: error, kind, key: write.key, failures: failure.failures }, 'write failed');
     if (failure.failures !== ALERT_AFTER) return;
     const event = { severity: 'alert', reason: 'EnforcementFailed', message: `${write.key}: ${failure.error}`.slice(0, 4096) } as const;
-    const affected = this.#livePolicies(write.policies);
-    if (affected.length === 0) this.#deps.events.ofCluster(event);
-    for (const policy of affected.slice(0, MAX_SUBJECTS)) this.#deps.events.ofPolicy(policy, event);
+    const subjects = subjectsOf(this.#livePolicies(write.policies));
+    if (subjects.length === 0) this.#deps.events.ofCluster(event);
+    for (const policy of subjects) this.#deps.events.ofPolicy(policy, event);
   }
 
   /** Records the policies that were being deleted in the round before and are gone now. */

@@ -1,5 +1,7 @@
 import { CANARY_NAMESPACE, FINALIZER, floorPoliciesAnnotation, LABELS, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import type { KubeClient } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
+import { reducePolicy } from '../cache/reduce-policy.ts';
 import { canaryBody } from '../enforce/gatekeeper/canary.ts';
 import { CANARY_GOVERNANCE, CANARY_NAME } from '../enforce/index.ts';
 import type { ClusterPlan } from '../plan/index.ts';
@@ -22,8 +24,15 @@ interface Cluster {
   readonly isGatekeeperServed?: boolean;
 }
 
-/** The reasons of the writes of finalizers. @param stuck keys of writes that keep failing */
-const reasonsFor = (policy: SovereignPolicy, cluster: Cluster = {}, pending: readonly object[] = [], stuck: readonly string[] = []) => {
+interface Situation {
+  readonly pending?: readonly object[];
+  /** Keys of writes that keep failing. */
+  readonly stuck?: readonly string[];
+  readonly client?: Partial<KubeClient>;
+}
+
+/** The writes of finalizers. */
+const writesFor = (policy: SovereignPolicy, cluster: Cluster, { pending = [], stuck = [], client }: Situation) => {
   const view = {
     livePolicies: () => [policy],
     namespaces: { list: () => cluster.namespaces ?? [] },
@@ -32,8 +41,11 @@ const reasonsFor = (policy: SovereignPolicy, cluster: Cluster = {}, pending: rea
     parameters: { list: () => cluster.parameters ?? [] },
   };
   const plan = { namespaces: pending } as unknown as ClusterPlan;
-  return buildFinalizerWrites(plan, new Set(stuck), { view } as unknown as WriteContext).map(({ reason }) => reason);
+  return buildFinalizerWrites(plan, new Set(stuck), { view, client } as unknown as WriteContext);
 };
+
+const reasonsFor = (policy: SovereignPolicy, cluster: Cluster = {}, pending: readonly object[] = [], stuck: readonly string[] = []) =>
+  writesFor(policy, cluster, { pending, stuck }).map(({ reason }) => reason);
 
 describe('the finalizer of a policy', () => {
   it('comes first, and goes once nothing enforces the policy', () => {
@@ -64,5 +76,26 @@ describe('the finalizer of a policy', () => {
     expect(reasonsFor(DELETED, { constraints: [CONSTRAINT] }, [], ['K8sGeoResidency/geo-deny-1'])).toEqual(['Released']);
     const leaving = { metadata: { ...NAMESPACE.metadata, deletionTimestamp: '2026-01-03T10:30:00Z' } };
     expect(reasonsFor(DELETED, { namespaces: [leaving] })).toEqual(['Released']);
+  });
+
+  it.each([
+    ['added', undefined],
+    ['removed', '2026-01-03T10:30:00Z'],
+  ])('is %s without a change to the finalizers of others, however many there are', async (_change, deletionTimestamp) => {
+    const others = Array.from({ length: 40 }, (_, index) => `example.com/f${index}`);
+    const finalizers = deletionTimestamp === undefined ? others : [...others, FINALIZER];
+    const whole = policyOf({ uid: '1', resourceVersion: '7', finalizers, ...(deletionTimestamp && { deletionTimestamp }) });
+    const patches: unknown[] = [];
+    const client = {
+      get: async () => whole,
+      mergePatch: async (_kind: unknown, _ref: unknown, patch: unknown) => void patches.push(patch),
+    } as unknown as KubeClient;
+    const signal = new AbortController().signal;
+    for (const write of writesFor(reducePolicy(whole), {}, { client })) await write.run(signal);
+    const expected = deletionTimestamp === undefined ? [...others, FINALIZER] : others;
+    expect(patches).toEqual([{ metadata: { finalizers: expected, resourceVersion: '7' } }]);
+    const again = { ...client, get: async () => ({ ...whole, metadata: { ...whole.metadata, uid: '2' } }) } as unknown as KubeClient;
+    for (const write of writesFor(reducePolicy(whole), {}, { client: again })) expect(await write.run(signal)).toBe('unchanged');
+    expect(patches).toHaveLength(1);
   });
 });

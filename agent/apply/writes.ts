@@ -20,7 +20,7 @@ import {
   keyOfObject,
   SOVEREIGN_POLICY_KIND as POLICY_KIND,
 } from '@fso/shared/kube';
-import type { ClusterView } from '../cache/index.ts';
+import { type ClusterView, MAX_FINALIZERS } from '../cache/index.ts';
 import { isPlain } from '../compare.ts';
 import { type Action, entriesOf, keptFields, policiesInParameters, type ServerDefaults } from '../enforce/index.ts';
 import { traceOf } from '../observe/index.ts';
@@ -163,9 +163,31 @@ export const buildStatusWrite = (policy: SovereignPolicy, status: SovereignPolic
   };
 };
 
-/** Sets the finalizers; the `resourceVersion` makes a concurrent change of the list a conflict. */
-const buildFinalizerWrite = (policy: SovereignPolicy, finalizers: readonly string[], context: WriteContext): Write => {
-  const { name, namespace = '', resourceVersion } = policy.metadata;
+/** The finalizers of a policy after the agent's own is added, or removed where the policy is being deleted. */
+const nextFinalizers = ({ metadata: { deletionTimestamp, finalizers = [] } }: SovereignPolicy): readonly string[] => {
+  const others = finalizers.filter((finalizer) => finalizer !== FINALIZER);
+  return deletionTimestamp === undefined ? [...others, FINALIZER] : others;
+};
+
+/**
+ * Reads a policy again of which the cache may lack finalizers: a patch of the list removes what it does not name.
+ *
+ * @returns undefined: it is not the same any more, and the next plan knows
+ */
+const withAllFinalizers = async (
+  policy: SovereignPolicy,
+  client: KubeClient,
+  signal: AbortSignal,
+): Promise<SovereignPolicy | undefined> => {
+  const { name, namespace = '', uid, deletionTimestamp, finalizers = [] } = policy.metadata;
+  if (finalizers.length < MAX_FINALIZERS) return policy;
+  const live = await client.get(POLICY_KIND, { namespace, name }, signal);
+  return live?.metadata.uid === uid && live?.metadata.deletionTimestamp === deletionTimestamp ? live : undefined;
+};
+
+/** Adds or removes the finalizer; the `resourceVersion` makes a concurrent change of the list a conflict. */
+const buildFinalizerWrite = (policy: SovereignPolicy, context: WriteContext): Write => {
+  const { name, namespace = '' } = policy.metadata;
   const key = policyKeyOf(policy);
   return {
     key: `SovereignPolicyFinalizer/${key}`,
@@ -174,7 +196,9 @@ const buildFinalizerWrite = (policy: SovereignPolicy, finalizers: readonly strin
     priority: SECOND,
     liveVersion: () => context.view.versionOf(POLICY_KIND, keyOfObject(policy)),
     run: async (signal): Promise<WriteOutcome> => {
-      const patch = { metadata: { finalizers, resourceVersion } };
+      const whole = await withAllFinalizers(policy, context.client, signal);
+      if (whole === undefined) return 'unchanged';
+      const patch = { metadata: { finalizers: nextFinalizers(whole), resourceVersion: whole.metadata.resourceVersion } };
       await ignoreOutdated(context.client.mergePatch(POLICY_KIND, { namespace, name }, patch, signal));
       return 'written';
     },
@@ -221,14 +245,7 @@ export const buildFinalizerWrites = (plan: ClusterPlan, stuck: ReadonlySet<strin
     const held = finalizers?.includes(FINALIZER) === true;
     return held !== (deletionTimestamp === undefined);
   });
-  return unsettled.flatMap((policy) => {
-    const { deletionTimestamp, finalizers = [] } = policy.metadata;
-    if (deletionTimestamp === undefined) return buildFinalizerWrite(policy, [...finalizers, FINALIZER], context);
-    if (!isReleased(policyKeyOf(policy))) return [];
-    return buildFinalizerWrite(
-      policy,
-      finalizers.filter((finalizer) => finalizer !== FINALIZER),
-      context,
-    );
-  });
+  return unsettled
+    .filter((policy) => policy.metadata.deletionTimestamp === undefined || isReleased(policyKeyOf(policy)))
+    .map((policy) => buildFinalizerWrite(policy, context));
 };

@@ -60,8 +60,8 @@ describe('the door of the cache', () => {
   });
 
   it('keeps what fits as it is, and says what does not', () => {
-    const pods = { metadata: META, status: { byPod: {} }, spec: { match: { namespaces: ['a'] } } } as unknown as KubeObject;
-    const { namespace: _, ...metadata } = META;
+    const metadata = { name: META.name, labels: { [LABELS.component]: 'constraint' } };
+    const pods = { metadata, status: { byPod: {} }, spec: { match: { namespaces: ['a'] } } } as unknown as KubeObject;
     expect(read('reduceConstraint', pods)).toEqual({
       metadata,
       spec: { match: { namespaces: ['a'] } },

@@ -1,4 +1,5 @@
 import type { KubeObject, ObjectMeta } from '@fso/shared/api';
+import { truncate } from '@fso/shared/runtime';
 import { z } from 'zod';
 import { isPlain } from '../compare.ts';
 
@@ -124,6 +125,16 @@ const ConstraintSpec = z.looseObject({
   parameters: z.looseObject({ regions: Texts.optional(), policies: Texts.optional(), trustedBinders: Texts.optional() }).optional(),
 });
 
+/** The fields of a namespace's own policy's metadata that are read, beside its name. */
+export const LOCAL_POLICY_METADATA = [
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'finalizers',
+] as const satisfies readonly (keyof typeof META)[];
+
 export interface Shape {
   /** Fields of the metadata that are read; default: all. */
   readonly metadata?: readonly (keyof typeof META)[];
@@ -135,7 +146,7 @@ export interface Shape {
 export const SHAPES = {
   policy: { spec: PolicySpec, status: PolicyStatus },
   localPolicy: {
-    metadata: ['uid', 'resourceVersion', 'generation', 'creationTimestamp', 'deletionTimestamp', 'finalizers'],
+    metadata: LOCAL_POLICY_METADATA,
     spec: PolicySpec,
     status: PolicyStatus,
   },
@@ -215,7 +226,7 @@ export const decoderOf = <T extends KubeObject>(shape: Shape): ((object: T) => T
     if (meta.bad.length + body.bad.length === 0) return object;
     const problems = [...meta.problems, ...body.problems];
     const readable = { ...without(raw, body.bad), metadata: without(metadata, meta.bad) };
-    return { ...readable, ...(problems.length > 0 && { malformed: problems.join('; ').slice(0, MAX_PROBLEM) }) } as T & Malformed;
+    return { ...readable, ...(problems.length > 0 && { malformed: truncate(problems.join('; '), MAX_PROBLEM) }) } as T & Malformed;
   };
 };
 

@@ -1,2 +1,4 @@
+export { specFieldsOf } from './managed-fields.ts';
 export { type Namespace, POD_KIND, type Pod, placementOf, regionsOf } from './reduce.ts';
+export { MAX_FINALIZERS } from './reduce-policy.ts';
 export { ClusterView, type NodesByName } from './view.ts';

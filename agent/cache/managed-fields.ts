@@ -1,5 +1,5 @@
 import { FIELD_MANAGERS, type KubeObject, NAMESPACE_KEYS, type ObjectMeta } from '@fso/shared/api';
-import { definedOnly } from '../compare.ts';
+import { definedOnly, isPlain, type Plain } from '../compare.ts';
 
 type FieldsEntry = NonNullable<ObjectMeta['managedFields']>[number];
 
@@ -20,12 +20,18 @@ export const labelsHeldByOthers = (managedFields: ObjectMeta['managedFields']): 
   return held.length === 0 ? undefined : [...new Set(held)];
 };
 
+/** The fields of the spec that an entry owns; undefined: none, as in an entry of the status. */
+export const specFieldsOf = ({ subresource, fieldsV1 }: FieldsEntry): Plain | undefined => {
+  const fields = fieldsV1?.['f:spec'];
+  return subresource === undefined && isPlain(fields) ? fields : undefined;
+};
+
 /** The managed fields of a spec, which say by whom it was changed (`foreignManager`). Those of a status are larger, and change more often. */
 export const specFields = (managedFields: ObjectMeta['managedFields']): ObjectMeta['managedFields'] => {
-  const ofSpec = (managedFields ?? []).flatMap(({ manager, time, subresource, fieldsV1 }): FieldsEntry[] => {
-    const fields = fieldsV1?.['f:spec'];
-    if (subresource !== undefined || fields === undefined) return [];
-    return [definedOnly({ manager, time, fieldsV1: { 'f:spec': fields } }) as FieldsEntry];
+  const ofSpec = (managedFields ?? []).flatMap((entry): FieldsEntry[] => {
+    const fields = specFieldsOf(entry);
+    const { manager, time } = entry;
+    return fields === undefined ? [] : [definedOnly({ manager, time, fieldsV1: { 'f:spec': fields } }) as FieldsEntry];
   });
   return ofSpec.length === 0 ? undefined : ofSpec;
 };

@@ -1,6 +1,6 @@
 import { FINALIZER, type SovereignPolicy, type SovereignPolicySpec, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { definedOnly } from '../compare.ts';
-import { decoderOf, type Malformed, POLICY_FIELDS, SHAPES } from './decode.ts';
+import { definedOnly, pick } from '../compare.ts';
+import { decoderOf, LOCAL_POLICY_METADATA, type Malformed, POLICY_FIELDS, SHAPES } from './decode.ts';
 import { withSpecFields } from './managed-fields.ts';
 
 const decodeOwnPolicy = decoderOf<SovereignPolicy>(SHAPES.policy);
@@ -15,25 +15,21 @@ export const reducePolicy = (policy: SovereignPolicy): SovereignPolicy & Malform
     ? withSpecFields(decodeOwnPolicy(policy))
     : reduceLocalPolicy(decodeLocalPolicy(policy));
 
-/** Takes 40 KB at most, beside the status, which the agent alone writes. */
+/** Takes 40 KB at most, beside the status, which the agent alone writes, and what governance derives from a policy in force. */
 const reduceLocalPolicy = ({ apiVersion, kind, metadata, spec, status, malformed }: SovereignPolicy & Malformed) => {
-  const { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp, finalizers } = metadata;
-  const isDeleting = deletionTimestamp !== undefined;
-  const versions = { uid, resourceVersion, generation, creationTimestamp, deletionTimestamp };
+  const kept = pick(metadata, ['name', 'namespace', ...LOCAL_POLICY_METADATA]);
+  const isDeleting = kept.deletionTimestamp !== undefined;
   return definedOnly({
     apiVersion,
     kind,
-    metadata: definedOnly({ name, namespace, ...versions, finalizers: finalizers && keptFinalizers(finalizers) }),
+    metadata: definedOnly({ ...kept, finalizers: kept.finalizers && keptFinalizers(kept.finalizers) }),
     spec: spec && (isDeleting ? endedSpec(spec) : readSpec(spec)),
     status: isDeleting ? undefined : status,
     malformed,
   }) as SovereignPolicy & Malformed;
 };
 
-const readSpec = (spec: SovereignPolicySpec): SovereignPolicySpec => {
-  const fields = spec as Readonly<Record<string, unknown>>;
-  return definedOnly(Object.fromEntries(POLICY_FIELDS.map((field) => [field, fields[field]]))) as SovereignPolicySpec;
-};
+const readSpec = (spec: SovereignPolicySpec): SovereignPolicySpec => pick(spec, POLICY_FIELDS as readonly (keyof SovereignPolicySpec)[]);
 
 /** A policy that is being deleted governs nothing, and finalizers of others can keep any number of them. */
 const endedSpec = ({ targetNamespace, enforcementAction }: SovereignPolicySpec): SovereignPolicySpec => ({
@@ -42,8 +38,8 @@ const endedSpec = ({ targetNamespace, enforcementAction }: SovereignPolicySpec):
   enforcementAction,
 });
 
-/** Finalizers of a policy that are kept. The agent writes the list as a whole: it drops what is beyond. */
-const MAX_FINALIZERS = 32;
+/** Finalizers of a policy that are kept. The API server has all of them: one that has this many may have more. */
+export const MAX_FINALIZERS = 32;
 
 const keptFinalizers = (finalizers: readonly string[]): string[] => {
   if (finalizers.length <= MAX_FINALIZERS) return [...finalizers];

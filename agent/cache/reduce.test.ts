@@ -1,5 +1,6 @@
 import { FINALIZER, type KubeObject, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { findConstraintProblem, isConstraintEnforced } from '../enforce/index.ts';
 import { labelsHeldByOthers } from './managed-fields.ts';
 import {
   isSameNode,
@@ -117,8 +118,38 @@ it('keeps of managed fields those that say who wrote the spec', () => {
     status: {
       auditTimestamp: status.auditTimestamp,
       totalViolations: 1,
-      byPod: [{ id: 'a', enforced: true, observedGeneration: 2, constraintUID: '1', operations: ['webhook'] }],
+      byPod: [{ enforced: true, observedGeneration: 2, constraintUID: '1', operations: ['webhook'] }],
     },
+  });
+});
+
+describe('a constraint', () => {
+  const labels = { 'compliance.gov/component': 'constraint' };
+
+  it('of others is kept by its name alone', () => {
+    const theirs = { metadata: { name: 'theirs', uid: '1', resourceVersion: '7', labels: { a: 'b' } }, spec: {}, status: { byPod: [] } };
+    expect(reduceConstraint(theirs)).toEqual({ metadata: { name: 'theirs', uid: '1', resourceVersion: '7' } });
+  });
+
+  it.each([
+    ['geo-deny-0123456789', {}],
+    ['geo-canary', {}],
+    ['renamed', { labels }],
+  ])('of this system is kept with its spec: %s', (name, more) => {
+    const spec = { parameters: { regions: ['eu-west-1'] } };
+    expect(reduceConstraint({ metadata: { name, ...more }, spec }).spec).toEqual(spec);
+  });
+
+  it('is not enforced where more pods report than are kept', () => {
+    const pod = { enforced: true, observedGeneration: 2, constraintUID: '1', operations: ['audit', 'webhook'] };
+    const withPods = (count: number) =>
+      reduceConstraint({
+        metadata: { name: 'geo-canary', uid: '1', generation: 2, labels },
+        status: { byPod: Array.from({ length: count }, () => pod) },
+      });
+    expect(isConstraintEnforced(withPods(100))).toBe(true);
+    expect(isConstraintEnforced(withPods(101))).toBe(false);
+    expect(findConstraintProblem('geo-canary', withPods(101)).message).toContain('status.byPod has more than 100 entries');
   });
 });
 

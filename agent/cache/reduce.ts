@@ -4,7 +4,6 @@ import type {
   ApiService,
   ConstraintTemplate,
   CustomResourceDefinition,
-  GatekeeperPodStatus,
   K8sGeoResidency,
   KindDescriptor,
   Node,
@@ -15,7 +14,8 @@ import type {
 import { type PlacementSpec, type PodPlacement, reducePlacement, schedulableRegions } from '@fso/shared/residency';
 import { weakMemo } from '@fso/shared/runtime';
 import { definedOnly, isPlain } from '../compare.ts';
-import { READ_NAMESPACE_KEYS } from '../enforce/index.ts';
+import { isOwnConstraint, READ_NAMESPACE_KEYS } from '../enforce/index.ts';
+import { reduceConstraintStatus } from './constraint-status.ts';
 import { decoderOf, type Malformed, SHAPES, type Shape } from './decode.ts';
 import { labelsHeldByOthers, specFields, withSpecFields } from './managed-fields.ts';
 
@@ -187,10 +187,14 @@ const PARAMETERS: ReadonlySet<string> = new Set([NAMESPACES_PARAMETERS, NODES_PA
 
 const decodeConstraint = decoderOf<K8sGeoResidency>(SHAPES.constraint);
 
-/** Keeps the spec of a constraint, and of its status what is proof; the violations that an audit lists are not read. */
+/**
+ * Keeps the spec of a constraint of this system, and of its status what is proof; the violations that an audit lists are not read. Of other
+ * constraints, which nothing reads, the name alone.
+ */
 export const reduceConstraint = (constraint: K8sGeoResidency): K8sGeoResidency & Malformed => {
   const { metadata, status, ...rest } = decodeConstraint(constraint);
   const { name, uid, resourceVersion, generation, deletionTimestamp, labels, managedFields } = metadata;
+  if (!isOwnConstraint(constraint)) return { metadata: definedOnly({ name, uid, resourceVersion }) as KubeObject['metadata'] };
   const versions = { uid, resourceVersion, generation, deletionTimestamp };
   return {
     ...rest,
@@ -200,15 +204,9 @@ export const reduceConstraint = (constraint: K8sGeoResidency): K8sGeoResidency &
       labels: readKeys(labels),
       managedFields: specFields(managedFields),
     }) as KubeObject['metadata'],
-    ...(status !== undefined && { status: reduceStatus(status) }),
+    ...(status !== undefined && { status: reduceConstraintStatus(status) }),
   };
 };
-
-const reduceStatus = ({ auditTimestamp, totalViolations, byPod }: NonNullable<K8sGeoResidency['status']>) =>
-  definedOnly({ auditTimestamp, totalViolations, byPod: byPod?.map(reducePodStatus) }) as K8sGeoResidency['status'] & object;
-
-const reducePodStatus = ({ id, enforced, observedGeneration, constraintUID, operations, errors }: GatekeeperPodStatus) =>
-  definedOnly({ id, enforced, observedGeneration, constraintUID, operations, errors }) as GatekeeperPodStatus;
 
 /** Whether reduced objects differ only in their version: a kubelet writes the status of its node and pods all the time. */
 export const isSameNode = (a: Node, b: Node): boolean =>

@@ -11,7 +11,7 @@ export {
 export { CANARY_GOVERNANCE, planCanaryNamespace } from './floor/index-canary.ts';
 export { isRedirected, POLICY_API, planApiServices, planDefinitions, SettledDefinitions } from './foundation.ts';
 export { CANARY_LABEL, CANARY_NAME, isRefusedByCanary } from './gatekeeper/canary.ts';
-export { entriesOf, groupIdentityOf, groupOf, hasBindGate, isRefusedByOwnConstraint } from './gatekeeper/constraint.ts';
+export { entriesOf, groupIdentityOf, groupOf, hasBindGate, isOwnConstraint, isRefusedByOwnConstraint } from './gatekeeper/constraint.ts';
 export { isConstraintEnforced, isTemplateReady, planGatekeeper } from './gatekeeper/gatekeeper.ts';
 export { findConstraintProblem, findTemplateProblem, type GatekeeperProblem } from './gatekeeper/gatekeeper-problems.ts';
 export type { Constraint, ConstraintEntry, ScopedEnforcementAction, Template } from './gatekeeper/kinds.ts';

@@ -11,7 +11,7 @@ export {
   type PolicySnapshot,
   type StreamFact,
 } from './observatory.ts';
-export { isFinished } from './stray-pods.ts';
+export { isFinished, NAMED_PER_NAMESPACE } from './stray-pods.ts';
 export {
   foreignManager,
   NEVER_TAMPERED,

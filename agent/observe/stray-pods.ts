@@ -4,8 +4,8 @@ import { decideResidency } from '@fso/shared/residency';
 import { truncate, WeakValues, weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { type NodesByName, type Pod, placementOf, regionsOf } from '../cache/index.ts';
 
-/** Pods of a namespace that are named; all are counted. */
-export const MAX_NAMED = 100;
+/** Violations of a namespace that are named, as many as people read; all are counted. */
+export const NAMED_PER_NAMESPACE = 100;
 
 export interface Finding {
   readonly reason: string;
@@ -22,7 +22,7 @@ export interface StrayPod {
 export interface StrayPods {
   /** Complete. */
   readonly count: number;
-  /** The first {@link MAX_NAMED}, by name. */
+  /** The first {@link NAMED_PER_NAMESPACE}, by name. */
   readonly first: readonly StrayPod[];
 }
 
@@ -70,7 +70,7 @@ const isBefore = (a: Pod, b: Pod): boolean => a.metadata.name < b.metadata.name;
 /** Puts a pod into its place among the first by name. */
 const insert = (first: Pod[], pod: Pod): void => {
   const last = first.at(-1);
-  if (first.length === MAX_NAMED && last !== undefined && !isBefore(pod, last)) return;
+  if (first.length === NAMED_PER_NAMESPACE && last !== undefined && !isBefore(pod, last)) return;
   let [low, high] = [0, first.length];
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -79,7 +79,7 @@ const insert = (first: Pod[], pod: Pod): void => {
     else high = middle;
   }
   first.splice(low, 0, pod);
-  if (first.length > MAX_NAMED) first.pop();
+  if (first.length > NAMED_PER_NAMESPACE) first.pop();
 };
 
 const findStrays = (pods: Iterable<Pod>, nodes: NodesByName, allowed: ReadonlySet<string>): StrayPods => {

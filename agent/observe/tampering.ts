@@ -7,6 +7,7 @@ import {
   policyKeyOf,
   type SovereignPolicy,
 } from '@fso/shared/api';
+import { specFieldsOf } from '../cache/index.ts';
 import { isPlain } from '../compare.ts';
 
 /** The last change by someone else to an object that enforces a policy. */
@@ -114,8 +115,7 @@ interface FieldTree {
 }
 
 /** The status is no part of what this system wants of an object. */
-const specOf = ({ subresource, fieldsV1 }: FieldsEntry): FieldTree | undefined =>
-  subresource === undefined && isPlain(fieldsV1?.['f:spec']) ? (fieldsV1['f:spec'] as FieldTree) : undefined;
+const specOf = (entry: FieldsEntry): FieldTree | undefined => specFieldsOf(entry) as FieldTree | undefined;
 
 /** Whether a manager has a field that none of the others has. `.` stands for the item itself, which an apply does not claim. */
 const ownsMore = (fields: FieldTree, others: readonly FieldTree[]): boolean =>

@@ -3,7 +3,7 @@ import type { Node } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../cache/index.ts';
 import type { PolicyOutcome } from '../enforce/index.ts';
-import { MAX_NAMED } from './stray-pods.ts';
+import { NAMED_PER_NAMESPACE } from './stray-pods.ts';
 import { MAX_SAMPLES, NO_VIOLATIONS, ViolationFinder, type ViolationInput } from './violations.ts';
 
 const REGION = 'topology.kubernetes.io/region';
@@ -80,7 +80,7 @@ describe('ViolationFinder', () => {
     const names = Array.from({ length: 1_000 }, (_, index) => `p${String((index * 7_919) % 1_000).padStart(4, '0')}`);
     const [found] = find(names.map((name) => pod(name))).namespaces;
     expect(found).toMatchObject({ namespace: 'finance', count: 1_000 });
-    expect(found?.first.map(({ violation }) => violation.name)).toEqual(names.toSorted(byText).slice(0, MAX_NAMED));
+    expect(found?.first.map(({ violation }) => violation.name)).toEqual(names.toSorted(byText).slice(0, NAMED_PER_NAMESPACE));
   });
 
   it('finds the same again while pods, nodes and regions are the same', () => {

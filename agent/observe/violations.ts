@@ -18,7 +18,7 @@ export interface NamespaceViolations {
   readonly namespace: string;
   /** Complete. */
   readonly count: number;
-  /** The first 100, by name. */
+  /** The same pods as in {@link StrayPods.first}. */
   readonly first: readonly FoundViolation[];
 }
 

@@ -36,7 +36,7 @@ const SLICE_MS = 20;
 /** Reports in one response: others can fill one with 1.5 MiB. */
 const REPORT_PAGE = 50;
 /** Reports that others made under the agent's name, and that the log has named. */
-const MAX_NAMED = 1_000;
+const MAX_LOGGED = 1_000;
 
 /**
  * Keeps a report in each governed namespace, from what the rounds of the agent find. Where the API server does not serve the kind,
@@ -168,7 +168,7 @@ export class OpenReports {
   #isOwn(report: Report, wanted: ReadonlyMap<string, unknown>): boolean {
     const { namespace = '', name, uid = '' } = report.metadata;
     if (this.#own.has(namespace)) return true;
-    if (wanted.has(namespace) && !this.#named.has(uid) && this.#named.size < MAX_NAMED) {
+    if (wanted.has(namespace) && !this.#named.has(uid) && this.#named.size < MAX_LOGGED) {
       this.#named.add(uid);
       this.#deps.runtime.logger.warn({ namespace, name }, 'a report of this name belongs to another writer and is left alone');
     }

@@ -1,8 +1,8 @@
 import { type PolicyReport, policyKey } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { policyReport } from '../../test/harness/policy-reports.ts';
-import type { AgentSnapshot, FoundViolation, NamespaceViolations } from '../observe/index.ts';
-import { buildContent, findingsByNamespace, firstResults, MAX_RESULT_BYTES, MAX_RESULTS } from './report.ts';
+import { type AgentSnapshot, type FoundViolation, NAMED_PER_NAMESPACE, type NamespaceViolations } from '../observe/index.ts';
+import { buildContent, findingsByNamespace, firstResults, MAX_RESULT_BYTES } from './report.ts';
 
 const SINCE = '2026-01-02T03:04:05.678Z';
 
@@ -118,24 +118,24 @@ describe('the report of a namespace', () => {
   });
 
   it('counts all violations, and lists the first', () => {
-    const many = Array.from({ length: MAX_RESULTS + 20 }, (_, index) => violationOf(`pod-${String(index).padStart(4, '0')}`));
+    const many = Array.from({ length: NAMED_PER_NAMESPACE + 20 }, (_, index) => violationOf(`pod-${String(index).padStart(4, '0')}`));
     const content = contentOf(
       snapshotOf([policyReport('a', { namespaces: ['finance'], enforcementAction: 'deny' }), ...many]),
       many.length,
     );
     expect(content.summary).toMatchObject({ pass: 0, fail: many.length });
-    expect(content.results).toHaveLength(MAX_RESULTS);
+    expect(content.results).toHaveLength(NAMED_PER_NAMESPACE);
     expect(content.results.at(-1)?.resources[0]?.['name']).toBe('pod-0099');
-    expect(content.configuration.limits.maxResults).toBe(MAX_RESULTS);
+    expect(content.configuration.limits.maxResults).toBe(NAMED_PER_NAMESPACE);
   });
 
   it('is bounded in bytes, whatever reasons and regions say', () => {
     const effectiveRegions = Array.from({ length: 100 }, (_, index) => `${'r'.repeat(60)}-${index}`);
     const reason = '\u{1F30D}'.repeat(1_024);
-    const many = Array.from({ length: MAX_RESULTS }, (_, index) => violationOf(`pod-${index}`, { reason }));
+    const many = Array.from({ length: NAMED_PER_NAMESPACE }, (_, index) => violationOf(`pod-${index}`, { reason }));
     const { results } = contentOf(snapshotOf([policyReport('a', { namespaces: ['finance'], effectiveRegions }), ...many]), 100);
-    expect(Buffer.byteLength(JSON.stringify(results))).toBeLessThan(MAX_RESULT_BYTES + MAX_RESULTS);
+    expect(Buffer.byteLength(JSON.stringify(results))).toBeLessThan(MAX_RESULT_BYTES + NAMED_PER_NAMESPACE);
     expect(results.length).toBeGreaterThan(10);
-    expect(results.length).toBeLessThan(MAX_RESULTS);
+    expect(results.length).toBeLessThan(NAMED_PER_NAMESPACE);
   });
 });

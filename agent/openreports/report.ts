@@ -2,7 +2,7 @@ import { type EnforcementAction, type KubeObject, LABELS, OPEN_REPORT, type Poli
 import { byText } from '@fso/shared/encoding';
 import type { KindDescriptor } from '@fso/shared/kube';
 import { truncate } from '@fso/shared/runtime';
-import type { AgentSnapshot, FoundViolation, NamespaceViolations } from '../observe/index.ts';
+import { type AgentSnapshot, type FoundViolation, NAMED_PER_NAMESPACE, type NamespaceViolations } from '../observe/index.ts';
 
 type Outcome = 'pass' | 'fail' | 'warn' | 'error' | 'skip';
 
@@ -57,8 +57,6 @@ const COMPONENT = 'report';
 export const REPORT_LABELS: Readonly<Record<string, string>> = { [LABELS.component]: COMPONENT };
 export const REPORT_SELECTOR: string = `${LABELS.component}=${COMPONENT}`;
 
-/** As many as people read; the summary counts all. */
-export const MAX_RESULTS = 100;
 /** Below the 1.5 MiB of a request to etcd, for results of the longest messages; what readers load for each namespace. */
 export const MAX_RESULT_BYTES = 262_144;
 /** A policy may allow a hundred regions. */
@@ -129,7 +127,7 @@ export const buildContent = (
   results: readonly ReportResult[],
 ): ReportContent => ({
   source: 'federated-sovereignty-operator',
-  configuration: { limits: { maxResults: MAX_RESULTS, statusFilter: ['fail', 'warn'] } },
+  configuration: { limits: { maxResults: NAMED_PER_NAMESPACE, statusFilter: ['fail', 'warn'] } },
   // Pods and violations are not of the same moment: a pod may have gone since.
   summary: { pass: Math.max(0, pods * policies - fail - warn), fail, warn, error: 0, skip: 0 },
   results,
@@ -171,7 +169,7 @@ const compare = (a: PolicyViolation, b: PolicyViolation): number =>
 export const firstResults = (violations: readonly PolicyViolation[]): readonly ReportResult[] => {
   const first: ReportResult[] = [];
   let bytes = 0;
-  for (const violation of violations.toSorted(compare).slice(0, MAX_RESULTS)) {
+  for (const violation of violations.toSorted(compare).slice(0, NAMED_PER_NAMESPACE)) {
     const result = resultOf(violation);
     bytes += Buffer.byteLength(JSON.stringify(result));
     if (bytes > MAX_RESULT_BYTES) break;

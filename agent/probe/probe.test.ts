@@ -124,6 +124,7 @@ describe('an answer with an error', () => {
   };
 
   it.each([
+    [302, "ValidatingAdmissionPolicy 'fso-floor-pods-deny' with binding 'fso-floor-pods-deny' denied request: a page that quotes it"],
     [408, 'Timeout: request did not complete within requested timeout'],
     [429, 'Too many requests, please try again later.'],
     [500, 'Internal error occurred: resource quota evaluation timed out'],

@@ -199,8 +199,6 @@ export const DRY_RUN = { dryRun: 'All' } as const;
 
 /** The API server, or a proxy before it, sheds load, fails or gives up: nobody has judged the request. */
 const UNJUDGED: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
-/** A redirect is no judgement either. */
-const isUnjudged = (status: number): boolean => status < 400 || UNJUDGED.has(status);
 /** A webhook that must be called, and cannot be; the message comes with status 500. */
 const CALL_FAILED = /failed calling webhook "/;
 
@@ -214,7 +212,8 @@ export const toAnswer = (error: unknown, signal: AbortSignal): ProbeAnswer => {
   signal.throwIfAborted();
   const message = messageOf(error);
   if (!(error instanceof KubeApiError)) return { kind: 'unreachable', message };
-  if (isUnjudged(error.status) && !isByRule(message)) return { kind: 'unreachable', message };
+  // A redirect is of no rule, whatever its body quotes.
+  if (error.status < 400 || (UNJUDGED.has(error.status) && !isByRule(message))) return { kind: 'unreachable', message };
   return { kind: 'refused', status: error.status, message, warnings: error.warnings };
 };
 

@@ -1,5 +1,7 @@
-import { expect, it } from 'vitest';
-import { listText, notKeptText, shortRevision } from './text.ts';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, it } from 'vitest';
+import { listText, notKeptText, shortRevision, truncate } from './text.ts';
 
 it('shortens revisions', () => {
   expect([shortRevision('0123456789abcdef'), shortRevision(null), shortRevision(undefined, 'no commit')]).toEqual([
@@ -23,4 +25,27 @@ it('says how many policies of a cluster are not kept, and why', () => {
     'Its policies are not kept',
   ]);
   expect(notKeptText({ policies: 2, reason: 'memory' })).toContain('all clusters together');
+});
+
+describe('the beginning of a text', () => {
+  it('ends before a character that does not fit whole', () => {
+    expect([truncate('abc', 3), truncate('abc', 2), truncate('a😀', 2), truncate('\uFEFFab', 2)]).toEqual([
+      'abc',
+      'ab',
+      'a\uFFFD',
+      '\uFEFFa',
+    ]);
+  });
+
+  it('does not keep the text in memory', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const megabyteOf = (index: number): string => JSON.parse(JSON.stringify(`${index}${'x'.repeat(1_000_000)}`)) as string;
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    const kept = Array.from({ length: 50 }, (_, index) => truncate(megabyteOf(index), 1_000));
+    collect();
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(10_000_000);
+    expect(kept).toHaveLength(50);
+  });
 });

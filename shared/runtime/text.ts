@@ -1,5 +1,9 @@
-/** The beginning of a text, of at most `max` UTF-16 code units and never with half a character at its end. */
-export const truncate = (text: string, max: number): string => (text.length <= max ? text : text.slice(0, max)).toWellFormed();
+/**
+ * The beginning of a text, of at most `max` UTF-16 code units and never with half a character at its end. It is a copy: V8 makes a slice of a
+ * string a view, which keeps all of the string in memory.
+ */
+export const truncate = (text: string, max: number): string =>
+  text.length <= max ? text.toWellFormed() : Buffer.from(text.slice(0, max)).toString();
 
 const SHORT_REVISION = 8;
 

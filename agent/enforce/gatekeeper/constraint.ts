@@ -4,6 +4,7 @@ import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { sortedSet } from '../../compare.ts';
 import { shortHash } from '../labels.ts';
 import { isTenantsKey, shardOf } from '../tenants.ts';
+import { CANARY_NAME } from './canary.ts';
 import type { Constraint, ConstraintEntry, ConstraintSpec, ScopedEnforcementAction } from './kinds.ts';
 
 /** What the policies of one constraint have in common. */
@@ -59,6 +60,10 @@ const OWN_NAME = new RegExp(`^${NAME}$`);
 
 /** Whether a constraint has a name as this system gives it. */
 export const isOwnName = ({ metadata }: Constraint): boolean => OWN_NAME.test(metadata.name);
+
+/** Whether a constraint is of this system, by its name or its label. */
+export const isOwnConstraint = (constraint: Constraint): boolean =>
+  isOwnName(constraint) || constraint.metadata.name === CANARY_NAME || constraint.metadata.labels?.[LABELS.component] !== undefined;
 
 const OWN_CONSTRAINT = new RegExp(`\\[${NAME}\\]`);
 

@@ -152,8 +152,10 @@ describe('a request', () => {
     const get = () => failureOf(client.get(NAMESPACE_KIND, { name: 'finance' }, signal));
     answer = (_request, response) => response.writeHead(404).end('{"message":"not found"}');
     expect(await get()).toBeUndefined();
-    answer = (_request, response) => response.end();
-    expect(await get()).toBeInstanceOf(KubeConnectionError);
+    for (const body of ['', 'null', '[]', '"finance"']) {
+      answer = (_request, response) => response.end(body);
+      expect(await get(), body).toBeInstanceOf(KubeConnectionError);
+    }
     answer = (_request, response) => response.writeHead(302, { location: '/elsewhere' }).end();
     expect(await get()).toMatchObject({ status: 302 });
   });

@@ -44,10 +44,17 @@ const retryWaitMs = (request: RawRequest, error: unknown, retries: number): numb
 
 const dryRunQuery = (dryRun: boolean | undefined): string | undefined => (dryRun === true ? 'All' : undefined);
 
+/** @throws KubeConnectionError where a body is no JSON object, as every answer of an API server is */
 const parseBody = <T>(answer: Answer, request: RawRequest): T => {
   if (answer.body === '') return undefined as T;
+  const body = parseJson(answer.body, request);
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as T;
+  throw new KubeConnectionError(`${request.method} ${request.path}: the response is not a JSON object`, { request });
+};
+
+const parseJson = (text: string, request: RawRequest): unknown => {
   try {
-    return JSON.parse(answer.body) as T;
+    return JSON.parse(text);
   } catch (error) {
     throw new KubeConnectionError(`${request.method} ${request.path}: the response is not JSON`, { cause: error });
   }

@@ -33,37 +33,69 @@ const isTooLarge = (error: unknown): boolean => error instanceof KubeConnectionE
 /** A server that was too slow for a page gets one chance with a much smaller one; one that does not answer must not go unnoticed. */
 const SLOW_DIVISOR = 8;
 
-interface Page<T> {
-  readonly page: ListPage<T>;
-  /** Page size of the request that succeeded. */
-  readonly limit: number;
+/** A size that was too large is tried again after this many pages: objects differ in size. */
+const PAGES_BEFORE_RETRY = 16;
+
+/** The size of the pages of one list. A few large objects do not make all pages after them short; a slow server gets small pages to the end. */
+class PageSize {
+  readonly #max: number;
+  #current: number;
+  /** The last size that was too large. */
+  #tooLarge: number | undefined;
+  #pagesSince = 0;
+  #isSlow: boolean = false;
+
+  constructor(max: number) {
+    this.#max = max;
+    this.#current = max;
+  }
+
+  get current(): number {
+    return this.#current;
+  }
+
+  /** Chooses the size for a page that failed. @returns false: a smaller page would not help */
+  shrink(error: unknown): boolean {
+    if (this.#current === 1) return false;
+    if (isTooLarge(error)) {
+      this.#tooLarge = this.#current;
+      this.#pagesSince = 0;
+      this.#current = Math.ceil(this.#current / 2);
+      return true;
+    }
+    if (!isTimeout(error)) return false;
+    this.#isSlow = true;
+    this.#current = Math.ceil(this.#current / SLOW_DIVISOR);
+    return true;
+  }
+
+  /** Chooses the size after a page that was read. */
+  grow(): void {
+    if (this.#isSlow) return;
+    this.#pagesSince += 1;
+    if (this.#pagesSince >= PAGES_BEFORE_RETRY) this.#tooLarge = undefined;
+    const next = Math.min(this.#max, 2 * this.#current);
+    if (this.#tooLarge === undefined || next < this.#tooLarge) this.#current = next;
+  }
 }
 
-/** Page size to try after a page of `limit` objects failed; undefined: a smaller page would not help. */
-const smaller = (limit: number, error: unknown): number | undefined => {
-  if (limit === 1) return undefined;
-  if (isTooLarge(error)) return Math.ceil(limit / 2);
-  return isTimeout(error) ? Math.ceil(limit / SLOW_DIVISOR) : undefined;
-};
-
-const readPage = async <T>(client: KubeClient, request: RawRequest, limit: number, signal: AbortSignal): Promise<Page<T>> => {
+const readPage = async <T>(client: KubeClient, request: RawRequest, limit: number, signal: AbortSignal): Promise<ListPage<T>> => {
   // A page of one object cannot be smaller.
   const maxBytes = limit === 1 ? MAX_OBJECT_BYTES : MAX_PAGE_BYTES;
   const query = { ...request.query, limit: String(limit) };
-  const { object: page } = await client.raw<ListPage<T>>({ ...request, maxBytes, query, silenceMs: SILENCE_MS }, signal);
-  return { page, limit };
+  return (await client.raw<ListPage<T>>({ ...request, maxBytes, query, silenceMs: SILENCE_MS }, signal)).object;
 };
 
-const readPageThatFits = async <T>(client: KubeClient, request: RawRequest, limit: number, signal: AbortSignal): Promise<Page<T>> => {
-  let isSlow: boolean = false;
-  for (let size = limit; ; ) {
+const readPageThatFits = async <T>(client: KubeClient, request: RawRequest, size: PageSize, signal: AbortSignal): Promise<ListPage<T>> => {
+  let hasTimedOut: boolean = false;
+  for (;;) {
     try {
-      return await readPage<T>(client, request, size, signal);
+      const page = await readPage<T>(client, request, size.current, signal);
+      size.grow();
+      return page;
     } catch (error) {
-      const next = isSlow && isTimeout(error) ? undefined : smaller(size, error);
-      if (next === undefined) throw error;
-      isSlow ||= isTimeout(error);
-      size = next;
+      if ((hasTimedOut && isTimeout(error)) || !size.shrink(error)) throw error;
+      hasTimedOut ||= isTimeout(error);
     }
   }
 };
@@ -71,25 +103,22 @@ const readPageThatFits = async <T>(client: KubeClient, request: RawRequest, limi
 const readPages = async <T extends KubeObject>(
   client: KubeClient,
   { kind, options, transform = (object) => object }: ListRequest<T>,
+  size: PageSize,
   signal: AbortSignal,
 ): Promise<FullList<T>> => {
   const items: T[] = [];
   const path = collectionPath(kind, options.namespace);
   const { labelSelector, fieldSelector } = options;
-  const { pageSize = PAGE_SIZE } = options;
-  let size = pageSize;
   let next: string | undefined;
   for (;;) {
     const query = { continue: next, labelSelector, fieldSelector };
-    const { page, limit } = await readPageThatFits<T>(client, { method: 'GET', path, query }, size, signal);
+    const page = await readPageThatFits<T>(client, { method: 'GET', path, query }, size, signal);
     for (const item of page.items ?? []) {
       // Items of a list come without their type, those of a watch with it.
       item.apiVersion ??= kind.apiVersion;
       item.kind ??= kind.kind;
       items.push(transform(item));
     }
-    // A few large objects must not make all pages after them short.
-    size = limit === size ? Math.min(pageSize, 2 * size) : limit;
     next = page.metadata.continue || undefined;
     if (next === undefined) return { items, resourceVersion: page.metadata.resourceVersion };
   }
@@ -101,9 +130,10 @@ export const listAll = async <T extends KubeObject>(
   request: ListRequest<T>,
   signal: AbortSignal,
 ): Promise<FullList<T>> => {
+  const size = new PageSize(request.options.pageSize ?? PAGE_SIZE);
   for (let restarts = 0; ; restarts += 1) {
     try {
-      return await readPages(client, request, signal);
+      return await readPages(client, request, size, signal);
     } catch (error) {
       if (!isGone(error) || restarts >= MAX_RESTARTS) throw error;
     }
