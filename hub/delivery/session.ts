@@ -61,6 +61,8 @@ const REFUSALS = [OutdatedAgentError, OfferTooLargeError, GitObjectError];
 
 /** An agent that says nothing after its welcome does not keep the others waiting for longer. */
 const FIRST_WORD_MS = 10_000;
+/** A frame that takes a thread that all share for 2 s keeps its agent away for half a minute. */
+const EXPENSIVE_STRIKES = 6;
 
 /** The open stream of one agent. */
 export class Session {
@@ -324,17 +326,17 @@ export class Session {
   async #receive(data: Buffer, binary: boolean): Promise<void> {
     if (!this.stream.isOpen()) return;
     if (binary) return this.#refuseFrame('frames are text');
-    const { decoded, cpuMs } = await this.#decoder.decode(data, this.#socket.closed);
+    const { decoded, cpuMs, isTooExpensive = false } = await this.#decoder.decode(data, this.#socket.closed);
     this.#budget.spendCpu(cpuMs);
-    if (!decoded.ok) return this.#refuseFrame(decoded.error);
+    if (!decoded.ok) return this.#refuseFrame(decoded.error, isTooExpensive ? EXPENSIVE_STRIKES : 1);
     noteMended(decoded, this.#context);
     return this.#take(decoded.frame);
   }
 
   /** A frame that cannot be read costs the hub as much as one that can, so the agent does not come back with the next one at once. */
-  #refuseFrame(reason: string): void {
+  #refuseFrame(reason: string, strikes = 1): void {
     logLimited(this.#context, 'warn', { reason }, 'bad frame');
-    this.#budget.strike();
+    this.#budget.strike(strikes);
     this.close(CLOSE_CODES.badFrame, reason);
   }
 
