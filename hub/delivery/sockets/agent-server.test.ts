@@ -5,7 +5,7 @@ import { type AddressInfo, connect as connectPlain, type Socket } from 'node:net
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
-import { systemClock } from '@fso/shared/runtime';
+import { DEFAULT_CONNECTION_LIMITS, systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { afterAll, afterEach, expect, it } from 'vitest';
 import WebSocket from 'ws';
