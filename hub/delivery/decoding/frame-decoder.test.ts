@@ -58,7 +58,7 @@ it('reports entries that are not valid, and refuses frames, as here', async () =
 });
 
 it.each(LARGEST)('lives on after a frame of %s', async (_what, count, value) => {
-  create();
+  create({ cpuMs: 60_000 });
   const frame = `{"type":"report","seq":1,"full":true,"policies":[${Array.from({ length: count }, () => value).join(',')}]}`;
   const { decoded } = await decoder.decode(Buffer.from(frame), open);
   expect(decoded).toEqual({ ok: false, error: expect.stringContaining('policies') });
@@ -67,7 +67,7 @@ it.each(LARGEST)('lives on after a frame of %s', async (_what, count, value) => 
 });
 
 it.each(LARGEST)('lives on after the largest frame of %s in a text of two bytes a character', async (_what, count, value) => {
-  create();
+  create({ cpuMs: 60_000 });
   const begin = `{"type":"report","seq":1,"full":true,"policies":[${Array.from({ length: count }, () => value).join(',')}],"more":"😀`;
   const padding = 'a'.repeat(DEFAULT_DELIVERY_LIMITS.maxFrameBytes - Buffer.byteLength(begin) - 2);
   const { decoded } = await decoder.decode(Buffer.from(`${begin}${padding}"}`), open);
