@@ -142,6 +142,7 @@ export class Session {
         this.close(CLOSE_CODES.tooSlow, 'the connection does not drain');
       },
       onOffered: ({ revision, objects }) => this.#noteOffer(revision, objects),
+      onTaken: () => this.sendCheckpoint(),
     });
     this.#listen();
     waitPatiently(clock, limits.helloMs, this.#socket.closed).then(
@@ -194,7 +195,8 @@ export class Session {
 
   /** Sends the newest checkpoint of the audit log, if the agent does not have it. */
   sendCheckpoint(): void {
-    if (!this.#isReady) return;
+    // An offer to a slow agent takes longer than a hub with much to log needs for many checkpoints: once it is there, the newest follows.
+    if (!this.#isReady || this.#outbox.isOffering) return;
     sendCheckpoints(this.#state.checkpoints, this.#deps, (frame) => this.#send(frame)).catch((err: unknown) =>
       this.#logger.warn({ err }, 'checkpoint not sent'),
     );
@@ -377,7 +379,8 @@ export class Session {
     }
     // What it was asked for is still to come.
     if (this.#state.reports.resyncing) return;
-    this.#noteConfirmed(frame);
+    // One that waits to be asked has not said how it is now; its place among those that are greeted is for the next one all the same.
+    if (!this.#context.resync.isWaiting) this.#noteConfirmed(frame);
     if (!this.#settled.signal.aborted) this.#settled.abort();
   }
 
