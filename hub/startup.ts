@@ -2,9 +2,9 @@ import { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  API_CONNECTION_LIMITS,
   type Clock,
   ConnectionLimiter,
-  API_CONNECTION_LIMITS,
   type ListenAddress,
   type Listening,
   type Logger,

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../testing/fake-clock.ts';
-import { API_CONNECTION_LIMITS, type ConnectionLimits, ConnectionLimiter, DEFAULT_CONNECTION_LIMITS } from './connection-limiter.ts';
+import { API_CONNECTION_LIMITS, ConnectionLimiter, type ConnectionLimits, DEFAULT_CONNECTION_LIMITS } from './connection-limiter.ts';
 
 const LIMITS = { ...DEFAULT_CONNECTION_LIMITS, perHolder: 3, total: 5, graceMs: 2_000 };
 
