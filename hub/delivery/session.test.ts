@@ -214,7 +214,7 @@ it('an agent that waits to be asked for everything holds nobody up, and its turn
   agent.send(encodeFrame({ type: 'digest', digest: 'another', seq: 0 }));
   await expect.poll(() => resyncs.waiting).toBe(1);
   // Its place among those that are greeted is free.
-  (await admission.enter(AbortSignal.timeout(4_000)))();
+  (await admission.enter(open))();
   // What fits on what is known counts.
   agent.send(reportOf(1, [first]));
   await expect.poll(() => received).toEqual(['reported 1']);
