@@ -108,7 +108,7 @@ const askForAll = ({ state, send, resync }: FrameContext): void =>
   });
 
 /** A full report is wanted and has not come, whether the agent was asked for it or waits for its turn. */
-const isIncomplete = ({ state, resync }: FrameContext): boolean => state.reports.resyncing || resync.isWaiting;
+export const isIncomplete = ({ state, resync }: FrameContext): boolean => state.reports.resyncing || resync.isWaiting;
 
 /** Takes an answer to an offer: the agent enforces the revision. @throws StreamReplacedError and whatever the ledger throws */
 export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promise<void> => {

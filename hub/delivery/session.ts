@@ -8,6 +8,7 @@ import type { FrameDecoder } from './decoding/frame-decoder.ts';
 import {
   createSessionState,
   type FrameContext,
+  isIncomplete,
   logLimited,
   noteMended,
   reportedStateOf,
@@ -101,6 +102,8 @@ export class Session {
   /** The agent has acked or nacked a revision on this stream. */
   #hasAnswered: boolean = false;
   #isNoting: boolean = false;
+  /** A checkpoint was made while an offer was under way. */
+  #owesCheckpoint: boolean = false;
   /** The last ack is written, or cannot be. */
   #acked: Promise<void> = Promise.resolve();
   /** It was recorded that the agent has said how its cluster is now. */
@@ -142,7 +145,9 @@ export class Session {
         this.close(CLOSE_CODES.tooSlow, 'the connection does not drain');
       },
       onOffered: ({ revision, objects }) => this.#noteOffer(revision, objects),
-      onTaken: () => this.sendCheckpoint(),
+      onTaken: () => {
+        if (this.#owesCheckpoint) this.sendCheckpoint();
+      },
     });
     this.#listen();
     waitPatiently(clock, limits.helloMs, this.#socket.closed).then(
@@ -195,8 +200,10 @@ export class Session {
 
   /** Sends the newest checkpoint of the audit log, if the agent does not have it. */
   sendCheckpoint(): void {
-    // An offer to a slow agent takes longer than a hub with much to log needs for many checkpoints: once it is there, the newest follows.
-    if (!this.#isReady || this.#outbox.isOffering) return;
+    if (!this.#isReady || !this.stream.isOpen()) return;
+    // An offer to a slow agent may take longer than many checkpoints: once it is there, the newest follows.
+    this.#owesCheckpoint = this.#outbox.isOffering;
+    if (this.#owesCheckpoint) return;
     sendCheckpoints(this.#state.checkpoints, this.#deps, (frame) => this.#send(frame)).catch((err: unknown) =>
       this.#logger.warn({ err }, 'checkpoint not sent'),
     );
@@ -377,10 +384,8 @@ export class Session {
       case 'inspected':
         return this.#inspections.take(frame);
     }
-    // What it was asked for is still to come.
-    if (this.#state.reports.resyncing) return;
-    // One that waits to be asked has not said how it is now; its place among those that are greeted is for the next one all the same.
-    if (!this.#context.resync.isWaiting) this.#noteConfirmed(frame);
+    // One that is to report everything has not said how it is now. It has a turn of its own for that, and its place here is for the next one.
+    if (!isIncomplete(this.#context)) this.#noteConfirmed(frame);
     if (!this.#settled.signal.aborted) this.#settled.abort();
   }
 
