@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { type PolicyReport, policyKey } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { GitObjectError } from '@fso/shared/git';
-import { type Ages, EMPTY_DIGEST, encodeAges, encodeFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { type Ages, type CheckpointFrame, EMPTY_DIGEST, encodeAges, encodeFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
@@ -229,6 +229,40 @@ it('an agent that waits to be asked for everything holds nobody up, and its turn
   expect(isFree).toBe(false);
   agent.send(reportOf(3, [second]));
   await next;
+  agent.terminate();
+  server.close();
+});
+
+it('sends the newest checkpoint after an offer, however many were made while it was under way', async () => {
+  const clock = new FakeClock();
+  const server = await startServer();
+  const deps = createDeps(clock);
+  let sequence = 0;
+  const framesFor = async () => [{ type: 'checkpoint', checkpoint: { sequence } }] as unknown as CheckpointFrame[];
+  const offer = { revision: 'a'.repeat(40), objects: 0, shared: Buffer.alloc(32 * 1024 * 1024, '"'), own: Buffer.alloc(1, '"') };
+  const checkpoints = { ...deps.checkpoints, framesFor };
+  const accepted = once(server, 'connection').then(([socket]) => {
+    const turns = { admission: new Admission(1, clock), resyncs: new Admission(1, clock), offerLimit: new OfferLimit(1, clock) };
+    const owner = { cluster: 'eu', budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS), socket, decoder: new FrameDecoder(clock) };
+    const hooks = { onReady: nothing, onClosed: nothing };
+    return new Session({ ...owner, ...turns }, OPTIONS, { ...deps, checkpoints, offers: { get: async () => offer, made: () => 0 } }, hooks);
+  });
+  const agent = await connect(server);
+  const session = await accepted;
+  const received: unknown[] = [];
+  agent.on('message', (data) => {
+    const text = String(data);
+    received.push(text.startsWith('""') ? 'offer' : JSON.parse(text).checkpoint.sequence);
+  });
+  agent.pause();
+  session.offer(offer.revision);
+  await expect.poll(async () => (await deps.ledger.cluster('eu'))?.offeredRevision).toBe(offer.revision);
+  for (sequence = 1; sequence < 100; sequence += 1) {
+    session.sendCheckpoint();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  agent.resume();
+  await expect.poll(() => received.filter((what) => what !== 0)).toEqual(['offer', 100]);
   agent.terminate();
   server.close();
 });
