@@ -2,9 +2,9 @@ import { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  API_CONNECTION_LIMITS,
   type Clock,
   ConnectionLimiter,
-  DEFAULT_CONNECTION_LIMITS,
   type ListenAddress,
   type Listening,
   type Logger,
@@ -209,7 +209,7 @@ export const openListeners = async (context: HubContext, stores: Stores, parts: 
   const { apiToken, webhookSecret, git, access: { oidc, publicUrl, trustedProxies = [] } = {} } = config;
   const agents = createAgentServer(config.agentTls, identity, deps.deliveryLimits?.listener);
   parts.delivery.attach(agents);
-  const connections = new ConnectionLimiter(DEFAULT_CONNECTION_LIMITS, clock);
+  const connections = new ConnectionLimiter(API_CONNECTION_LIMITS, clock);
   const access = createAccess({ apiToken, oidc, publicUrl }, { records: ledger.records, clock, logger: logger.child({ step: 'access' }) });
   const shareHint = (traceparent?: string): void => {
     deps.traces?.hinted(traceparent);

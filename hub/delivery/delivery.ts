@@ -39,8 +39,6 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   listener: DEFAULT_LISTENER_LIMITS,
 };
 
-/** A report of a policy has 1 to 4 KB; what it is besides (local policies, events, namespaces of a glob) is in the base. */
-const FRAME_BYTES = { base: 16 * 1024 * 1024, perPolicy: 4 * 1024 };
 /** What an agent may send before its welcome: a hello is small, and nothing else is to be read. */
 const MAX_GREETING_BYTES = 64 * 1024;
 /** Over how long agents spread their return, when a hub stops: about a hundred a second. */
@@ -71,6 +69,7 @@ export class Delivery {
   readonly #levelFor: ReturnType<typeof createNoiseLimit>;
   readonly #budgetOf: (cluster: string) => AgentBudget;
   readonly #connections: ConnectionLimiter;
+  readonly #webSockets: WebSocketServer;
   readonly #admission: Admission;
   readonly #resyncs: Admission;
   readonly #offerLimit: OfferLimit;
@@ -93,6 +92,9 @@ export class Delivery {
     this.#levelFor = createNoiseLimit(deps.clock);
     this.#budgetOf = createAgentBudgets(deps.clock, options.limits.agent);
     this.#connections = new ConnectionLimiter(options.limits.listener.unproven, deps.clock);
+    const maxPayload = options.limits.maxFrameBytes;
+    // Without compression: a frame is serialised once for all, and compressing it per connection would undo that.
+    this.#webSockets = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload, perMessageDeflate: false });
     this.#admission = new Admission(options.limits.maxGreeted, deps.clock);
     this.#resyncs = new Admission(options.limits.maxResyncs, deps.clock);
     this.#offerLimit = new OfferLimit(options.limits.maxOfferBytes, deps.clock);
@@ -191,7 +193,6 @@ export class Delivery {
     const budget = this.#budgetOf(cluster);
     if (this.#isHeldBack(budget, cluster, socket)) return;
     if (this.#admission.waiting >= this.#options.limits.maxWaiting) return this.#askToComeLater(socket);
-    const server = await this.#createServer();
     if (this.#isStopping) return this.#refuse(socket, { status: '503 Service Unavailable' });
     const isTraced = request.headers[TRACE_HEADER.name] === TRACE_HEADER.value;
     const shared = {
@@ -202,7 +203,7 @@ export class Delivery {
       isTraced,
     };
     const hooks = { onReady: (session: Session) => this.#onReady(session), onClosed: (session: Session) => this.#onClosed(session) };
-    server.handleUpgrade(request, socket, head, (webSocket) => {
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const liftByteLimit = limitBytes(socket, MAX_GREETING_BYTES, () => {
         this.#deps.logger[this.#levelFor(cluster)]({ cluster }, 'agent cut off: it sends too much before its welcome');
         budget.strike();
@@ -241,14 +242,6 @@ export class Delivery {
     const seconds = Math.max(1, Math.ceil(blockedMs / 1000));
     this.#refuse(socket, { status: '429 Too Many Requests', reason: 'wait', headers: `Retry-After: ${seconds}\r\n` });
     return true;
-  }
-
-  /** A server for one connection: how large its frames may be depends on the commit in force. */
-  async #createServer(): Promise<WebSocketServer> {
-    const policies = (await this.#deps.ledger.desired())?.set.policies.length ?? 0;
-    const maxPayload = Math.min(this.#options.limits.maxFrameBytes, FRAME_BYTES.base + policies * FRAME_BYTES.perPolicy);
-    // Without compression: a frame is serialised once for all, and compressing it per connection would undo that.
-    return new WebSocketServer({ noServer: true, clientTracking: false, maxPayload, perMessageDeflate: false });
   }
 
   #onOpen(session: Session, proof: Proof, liftByteLimit: () => void): void {

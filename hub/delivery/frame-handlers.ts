@@ -1,4 +1,4 @@
-import type { PolicyReport } from '@fso/shared/api';
+import { type PolicyReport, policyKey } from '@fso/shared/api';
 import {
   type AgentFrame,
   type DecodedAgentFrame,
@@ -35,8 +35,10 @@ export interface AgentCommits {
 
 /** How the reports of an agent come in. */
 export interface ReportProgress {
-  /** A full report is wanted that has not come yet; it is asked for once it is the agent's turn. */
+  /** The agent was asked for a full report that has not come yet. */
   resyncing: boolean;
+  /** Keys of the policies that the next frames of a full report have to bring. */
+  toCome: Set<string>;
   /** Entries since the last full report that the hub did not take as they came: until the next full one the digests cannot agree. */
   mended: number;
   /** Bounds how often the agent is asked for everything because there is room again for what was left out. */
@@ -63,7 +65,7 @@ const RESTS = { burst: 1, perSecond: 1 / 60 };
 /** The state before a hello. */
 export const createSessionState = (clock: Clock): SessionState => ({
   commits: { holds: null, anchor: null, revision: null, heading: null, target: null, known: new Set(), offered: new Set() },
-  reports: { resyncing: false, mended: 0, mayAskForRest: createBucket(clock, RESTS) },
+  reports: { resyncing: false, toCome: new Set(), mended: 0, mayAskForRest: createBucket(clock, RESTS) },
   checkpoints: { kept: null, sent: null },
 });
 
@@ -74,7 +76,7 @@ export interface FrameContext {
   readonly state: SessionState;
   readonly budget: AgentBudget;
   readonly send: (frame: HubFrame) => void;
-  readonly resync: Pick<ResyncTurn, 'take' | 'end'>;
+  readonly resync: Pick<ResyncTurn, 'take' | 'end' | 'isWaiting'>;
   readonly deps: DeliveryDeps;
   readonly logger: Logger;
 }
@@ -98,11 +100,15 @@ const sendDigest = (revision: string, seq: number, { cluster, deps, send }: Fram
   if (digest !== undefined) send({ type: 'digest', digest, seq });
 };
 
-/** Asks the agent for a full report, once until it has come. */
-const askForAll = ({ state, send, resync }: FrameContext): void => {
-  state.reports.resyncing = true;
-  resync.take(() => send({ type: 'resync' }));
-};
+/** Asks the agent for a full report, when it is its turn; what it reports before that counts as ever. */
+const askForAll = ({ state, send, resync }: FrameContext): void =>
+  resync.take(() => {
+    state.reports.resyncing = true;
+    send({ type: 'resync' });
+  });
+
+/** A full report is wanted and has not come, whether the agent was asked for it or waits for its turn. */
+export const isIncomplete = ({ state, resync }: FrameContext): boolean => state.reports.resyncing || resync.isWaiting;
 
 /** Takes an answer to an offer: the agent enforces the revision. @throws StreamReplacedError and whatever the ledger throws */
 export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promise<void> => {
@@ -194,37 +200,46 @@ export const reportedStateOf = (known: ClusterRecord | null): ReportedState => (
 /** Asks for what was left out of the cluster's record, once there is room for it. */
 const askForRest = async (context: FrameContext): Promise<void> => {
   const { cluster, state, deps, logger } = context;
-  if (state.reports.resyncing || !(await deps.ledger.hasRoom(cluster)) || !state.reports.mayAskForRest()) return;
+  if (isIncomplete(context) || !(await deps.ledger.hasRoom(cluster)) || !state.reports.mayAskForRest()) return;
   logger.info('room for policies that were left out');
   askForAll(context);
 };
 
+/** Ends the turn of an agent once all frames of its full report have come. */
+const noteTaken = (frame: Frame<'report'>, { state: { reports }, resync }: FrameContext): void => {
+  if (frame.full) reports.toCome = new Set(frame.kept);
+  else if (reports.toCome.size === 0) return;
+  for (const key of [...frame.policies.map(policyKey), ...frame.removed]) reports.toCome.delete(key);
+  if (reports.toCome.size === 0) resync.end();
+};
+
 /** Takes a report. A delta counts only on top of the one before it; otherwise the hub asks for everything again. @throws as {@link takeAck} */
 export const takeReport = async (frame: Frame<'report'>, context: FrameContext): Promise<void> => {
-  const { cluster, stream, state, budget, deps, send, resync } = context;
+  const { cluster, stream, state, budget, deps, send } = context;
   // Deltas that were on their way when the hub asked for everything.
   if (!frame.full && state.reports.resyncing) return;
   const known = await deps.ledger.cluster(cluster);
   const askAgain = (): void => {
+    if (isIncomplete(context)) return;
     logLimited(context, 'info', { seq: frame.seq, known: known?.reportedSeq }, 'report out of order');
     askForAll(context);
   };
   // Before its events are charged for: they come again.
   if (!frame.full && frame.seq !== (known?.reportedSeq ?? 0) + 1) return askAgain();
   state.reports.resyncing = false;
-  const events = budget.events.admit(frame.events);
+  const admitted = budget.events.admit(frame.events);
   try {
     await budget.metered(() => {
       const taken = withKept(frame, known?.policies);
-      return deps.ledger.applyReport(cluster, { ...taken, events: [...events] }, stream);
+      return deps.ledger.applyReport(cluster, { ...taken, events: [...admitted.events] }, stream);
     });
   } catch (error) {
     if (!(error instanceof ReportGapError)) throw error;
     // Another hub has taken a report meanwhile.
-    budget.events.giveBack(events);
+    admitted.undo();
     return askAgain();
   }
-  if (frame.full) resync.end();
+  noteTaken(frame, context);
   deps.metrics.reported();
   send({ type: 'reported', seq: frame.seq });
   await noteNotKept(context);
@@ -239,7 +254,7 @@ export const takeDigest = async (frame: Frame<'digest'>, context: FrameContext):
   // Of a record that is not whole the digest is another one; the next full report makes up for it.
   const isWhole = state.reports.mended === 0 && (known?.notKept ?? null) === null;
   const differs = isWhole && frame.digest !== (known?.reportedDigest ?? EMPTY_DIGEST);
-  if (!state.reports.resyncing && (frame.seq !== seq || differs)) {
+  if (!isIncomplete(context) && (frame.seq !== seq || differs)) {
     logLimited(context, 'info', { seq: frame.seq, known: seq }, 'digests of reports differ');
     askForAll(context);
   }

@@ -14,6 +14,8 @@ export interface OutboxOptions {
   /** Called once. */
   readonly onTooSlow: () => void;
   readonly onOffered: (offer: EncodedOffer) => void;
+  /** Called when the network has taken an offer. */
+  readonly onTaken: () => void;
 }
 
 /** Bytes of an offer that are with the socket at a time. That the network has taken them is progress, and pings and pongs pass in between. */
@@ -71,6 +73,11 @@ export class Outbox {
   constructor(socket: WebSocket, options: OutboxOptions) {
     this.#socket = socket;
     this.#options = options;
+  }
+
+  /** Whether an offer is on its way, behind which other frames may have to wait. */
+  get isOffering(): boolean {
+    return this.#sending !== undefined;
   }
 
   send(payload: string): void {
@@ -160,6 +167,7 @@ export class Outbox {
     this.#sending = undefined;
     sending.done();
     this.#standInLine();
+    this.#options.onTaken();
   }
 
   /** Gives the connection up once the offer under way makes no progress for the time of a stall. */

@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { type PolicyReport, policyKey } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { GitObjectError } from '@fso/shared/git';
-import { type Ages, EMPTY_DIGEST, encodeAges, encodeFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { type Ages, type CheckpointFrame, EMPTY_DIGEST, encodeAges, encodeFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
+import { policyReport } from '../../test/harness/policy-reports.ts';
 import { createAuditKey, createCheckpoints } from '../ledger/index.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { FrameDecoder } from './decoding/frame-decoder.ts';
@@ -185,6 +187,83 @@ it('greets the next agent once the one before has said its first word, has gone,
   await clock.advance(10_000);
   await fourth.greeted;
   for (const { agent } of [first, third, fourth]) agent.terminate();
+  server.close();
+});
+
+it('an agent that waits to be asked for everything holds nobody up, and its turn ends with the last frame of its report', async () => {
+  const clock = new FakeClock();
+  const server = await startServer();
+  const [admission, resyncs] = [new Admission(1, clock), new Admission(1, clock)];
+  const deps = createDeps(clock);
+  server.on('connection', (socket) => {
+    const owner = { cluster: 'eu', budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS), socket, admission, resyncs };
+    const shared = { offerLimit: new OfferLimit(1, clock), decoder: new FrameDecoder(clock) };
+    new Session({ ...owner, ...shared }, OPTIONS, deps, { onReady: nothing, onClosed: nothing });
+  });
+  const open = new AbortController().signal;
+  const leave = await resyncs.enter(open);
+  const agent = await connect(server);
+  const received: string[] = [];
+  agent.on('message', (data) => {
+    const { type, seq = '' } = JSON.parse(String(data));
+    received.push(`${type} ${seq}`);
+  });
+  const reportOf = (seq: number, policies: PolicyReport[], whole: { full?: boolean; kept?: string[] } = {}): string =>
+    encodeFrame({ type: 'report', seq, full: false, policies, removed: [], events: [], ...whole });
+  const [first, second] = [policyReport('first'), policyReport('second')];
+  agent.send(encodeFrame({ type: 'digest', digest: 'another', seq: 0 }));
+  await expect.poll(() => resyncs.waiting).toBe(1);
+  // Its place among those that are greeted is free.
+  (await admission.enter(open))();
+  // What fits on what is known counts.
+  agent.send(reportOf(1, [first]));
+  await expect.poll(() => received).toEqual(['reported 1']);
+  leave();
+  await expect.poll(() => received).toEqual(['reported 1', 'resync ']);
+  let isFree = false;
+  const next = resyncs.enter(open).then(() => {
+    isFree = true;
+  });
+  agent.send(reportOf(2, [first], { full: true, kept: [policyKey(second)] }));
+  await expect.poll(() => received.at(-1)).toBe('reported 2');
+  expect(isFree).toBe(false);
+  agent.send(reportOf(3, [second]));
+  await next;
+  agent.terminate();
+  server.close();
+});
+
+it('sends the newest checkpoint after an offer, however many were made while it was under way', async () => {
+  const clock = new FakeClock();
+  const server = await startServer();
+  const deps = createDeps(clock);
+  let sequence = 0;
+  const framesFor = async () => [{ type: 'checkpoint', checkpoint: { sequence } }] as unknown as CheckpointFrame[];
+  const offer = { revision: 'a'.repeat(40), objects: 0, shared: Buffer.alloc(32 * 1024 * 1024, '"'), own: Buffer.alloc(1, '"') };
+  const checkpoints = { ...deps.checkpoints, framesFor };
+  const accepted = once(server, 'connection').then(([socket]) => {
+    const turns = { admission: new Admission(1, clock), resyncs: new Admission(1, clock), offerLimit: new OfferLimit(1, clock) };
+    const owner = { cluster: 'eu', budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS), socket, decoder: new FrameDecoder(clock) };
+    const hooks = { onReady: nothing, onClosed: nothing };
+    return new Session({ ...owner, ...turns }, OPTIONS, { ...deps, checkpoints, offers: { get: async () => offer, made: () => 0 } }, hooks);
+  });
+  const agent = await connect(server);
+  const session = await accepted;
+  const received: unknown[] = [];
+  agent.on('message', (data) => {
+    const text = String(data);
+    received.push(text.startsWith('""') ? 'offer' : JSON.parse(text).checkpoint.sequence);
+  });
+  agent.pause();
+  session.offer(offer.revision);
+  await expect.poll(async () => (await deps.ledger.cluster('eu'))?.offeredRevision).toBe(offer.revision);
+  for (sequence = 1; sequence < 100; sequence += 1) {
+    session.sendCheckpoint();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  agent.resume();
+  await expect.poll(() => received.filter((what) => what !== 0)).toEqual(['offer', 100]);
+  agent.terminate();
   server.close();
 });
 

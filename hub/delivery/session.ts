@@ -8,6 +8,7 @@ import type { FrameDecoder } from './decoding/frame-decoder.ts';
 import {
   createSessionState,
   type FrameContext,
+  isIncomplete,
   logLimited,
   noteMended,
   reportedStateOf,
@@ -61,6 +62,8 @@ const REFUSALS = [OutdatedAgentError, OfferTooLargeError, GitObjectError];
 
 /** An agent that says nothing after its welcome does not keep the others waiting for longer. */
 const FIRST_WORD_MS = 10_000;
+/** A frame that takes a thread that all share for 2 s keeps its agent away for half a minute. */
+const EXPENSIVE_STRIKES = 6;
 
 /** The open stream of one agent. */
 export class Session {
@@ -99,6 +102,8 @@ export class Session {
   /** The agent has acked or nacked a revision on this stream. */
   #hasAnswered: boolean = false;
   #isNoting: boolean = false;
+  /** A checkpoint was made while an offer was under way. */
+  #owesCheckpoint: boolean = false;
   /** The last ack is written, or cannot be. */
   #acked: Promise<void> = Promise.resolve();
   /** It was recorded that the agent has said how its cluster is now. */
@@ -140,6 +145,9 @@ export class Session {
         this.close(CLOSE_CODES.tooSlow, 'the connection does not drain');
       },
       onOffered: ({ revision, objects }) => this.#noteOffer(revision, objects),
+      onTaken: () => {
+        if (this.#owesCheckpoint) this.sendCheckpoint();
+      },
     });
     this.#listen();
     waitPatiently(clock, limits.helloMs, this.#socket.closed).then(
@@ -192,7 +200,10 @@ export class Session {
 
   /** Sends the newest checkpoint of the audit log, if the agent does not have it. */
   sendCheckpoint(): void {
-    if (!this.#isReady) return;
+    if (!this.#isReady || !this.stream.isOpen()) return;
+    // An offer to a slow agent may take longer than many checkpoints: once it is there, the newest follows.
+    this.#owesCheckpoint = this.#outbox.isOffering;
+    if (this.#owesCheckpoint) return;
     sendCheckpoints(this.#state.checkpoints, this.#deps, (frame) => this.#send(frame)).catch((err: unknown) =>
       this.#logger.warn({ err }, 'checkpoint not sent'),
     );
@@ -324,17 +335,17 @@ export class Session {
   async #receive(data: Buffer, binary: boolean): Promise<void> {
     if (!this.stream.isOpen()) return;
     if (binary) return this.#refuseFrame('frames are text');
-    const { decoded, cpuMs } = await this.#decoder.decode(data, this.#socket.closed);
+    const { decoded, cpuMs, isTooExpensive = false } = await this.#decoder.decode(data, this.#socket.closed);
     this.#budget.spendCpu(cpuMs);
-    if (!decoded.ok) return this.#refuseFrame(decoded.error);
+    if (!decoded.ok) return this.#refuseFrame(decoded.error, isTooExpensive ? EXPENSIVE_STRIKES : 1);
     noteMended(decoded, this.#context);
     return this.#take(decoded.frame);
   }
 
   /** A frame that cannot be read costs the hub as much as one that can, so the agent does not come back with the next one at once. */
-  #refuseFrame(reason: string): void {
+  #refuseFrame(reason: string, strikes = 1): void {
     logLimited(this.#context, 'warn', { reason }, 'bad frame');
-    this.#budget.strike();
+    this.#budget.strike(strikes);
     this.close(CLOSE_CODES.badFrame, reason);
   }
 
@@ -373,9 +384,8 @@ export class Session {
       case 'inspected':
         return this.#inspections.take(frame);
     }
-    // What it was asked for is still to come.
-    if (this.#state.reports.resyncing) return;
-    this.#noteConfirmed(frame);
+    // One that is to report everything has not said how it is now. It has a turn of its own for that, and its place here is for the next one.
+    if (!isIncomplete(this.#context)) this.#noteConfirmed(frame);
     if (!this.#settled.signal.aborted) this.#settled.abort();
   }
 

@@ -28,7 +28,7 @@ export interface DeliveryLimits {
   readonly maxBufferedBytes: number;
   /** Bytes of offers that are on their way to agents at a time. */
   readonly maxOfferBytes: number;
-  /** Bytes of a frame. It holds a report of each policy of the commit, so their number bounds its size as well. */
+  /** Bytes of a frame. */
   readonly maxFrameBytes: number;
   readonly agent: AgentLimits;
   readonly listener: ListenerLimits;

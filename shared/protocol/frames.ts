@@ -9,8 +9,11 @@ export const PROTOCOL_VERSION = 6;
  * other in the hello.
  */
 export const PREVIOUS_PROTOCOL_VERSION = 5;
-/** Largest frame that a hub accepts from an agent, in bytes. */
-export const MAX_FRAME_BYTES: number = 64 * 1024 * 1024;
+/**
+ * Largest frame that a hub accepts from an agent, in bytes. Agents begin the next frame after 4 MiB of policies; keys and events come on top. The
+ * hub decodes it in a heap of 192 MiB, where one character beyond Latin-1 makes the text twice as large.
+ */
+export const MAX_FRAME_BYTES: number = 16 * 1024 * 1024;
 /**
  * Largest frame that an agent accepts, in bytes. While an offer is judged the next ones are decoded, each as bytes, text and objects: with this
  * bound all of it fits into 512 MiB, with an agent of a thousand policies. A whole commit within `DEFAULT_WALK_LIMITS` fits into one frame, without

@@ -131,7 +131,7 @@ class Cluster {
       budget: new AgentBudget(systemClock, DEFAULT_AGENT_LIMITS),
       deps: { ledger, clock: systemClock, metrics, targets: new RevisionTargets(), logger } as unknown as FrameContext['deps'],
       logger,
-      resync: { take: (ask) => ask(), end: nothing },
+      resync: { isWaiting: false, take: (ask) => ask(), end: nothing },
       send: (frame) => {
         if (frame.type === 'reported') this.#reporter.acknowledged(frame.seq);
         if (frame.type === 'resync') this.#reporter.resync();

@@ -18,12 +18,11 @@ export class FrameTooExpensiveError extends Error {
 }
 
 /** Between two looks at the CPU time of a frame. */
-const CHECK_MS = 1_000;
+const CHECK_MS = 500;
 /** Threads with nothing to do are ended after so long, as each takes some 30 MiB. */
 const IDLE_MS = 60_000;
-
-/** Of the heap's space for new objects. */
-const YOUNG_MIB = 16;
+/** Size of a heap's space for new objects, which comes on top of the others. */
+export const YOUNG_MIB = 16;
 
 const isOutOfMemory = (error: unknown): boolean => Reflect.get(Object(error), 'code') === 'ERR_WORKER_OUT_OF_MEMORY';
 
@@ -33,9 +32,9 @@ class DecoderThread {
   readonly #limits: DecoderLimits;
   readonly #clock: Clock;
   #frame: PromiseWithResolvers<PackedFrame> | undefined;
-  #hasEnded: boolean = false;
 
-  constructor(limits: DecoderLimits, clock: Clock) {
+  /** @param onExit called once the thread has ended, for whatever reason */
+  constructor(limits: DecoderLimits, clock: Clock, onExit: (thread: DecoderThread) => void) {
     this.#limits = limits;
     this.#clock = clock;
     this.#worker = new Worker(new URL('./decoder-thread.ts', import.meta.url), {
@@ -48,13 +47,9 @@ class DecoderThread {
       this.#frame?.reject(isOutOfMemory(error) ? new FrameTooExpensiveError('it takes more memory than a frame may') : error),
     );
     this.#worker.on('exit', () => {
-      this.#hasEnded = true;
+      onExit(this);
       this.#frame?.reject(new Error('the thread has ended'));
     });
-  }
-
-  get hasEnded(): boolean {
-    return this.#hasEnded;
   }
 
   /** @throws FrameTooExpensiveError, and whatever else ends the thread */
@@ -122,18 +117,22 @@ export class DecoderPool {
    */
   async decode(data: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<PackedFrame> {
     const leave = await this.#turns.enter(signal);
-    this.#idle = this.#idle.filter(({ hasEnded }) => !hasEnded);
-    const thread = this.#idle.pop() ?? this.#start();
+    try {
+      return await this.#decodeOn(this.#idle.pop() ?? this.#start(), data);
+    } finally {
+      leave();
+      this.#restartIdleTimer();
+    }
+  }
+
+  async #decodeOn(thread: DecoderThread, data: Uint8Array<ArrayBuffer>): Promise<PackedFrame> {
     try {
       const packed = await thread.decode(data);
-      this.#idle.push(thread);
+      if (this.#threads.has(thread)) this.#idle.push(thread);
       return packed;
     } catch (error) {
       await this.#end(thread);
       throw error;
-    } finally {
-      leave();
-      this.#restartIdleTimer();
     }
   }
 
@@ -146,14 +145,19 @@ export class DecoderPool {
 
   #start(): DecoderThread {
     if (this.#isClosed) throw new Error('the hub stops');
-    const thread = new DecoderThread(this.#limits, this.#clock);
+    const thread = new DecoderThread(this.#limits, this.#clock, (ended) => this.#forget(ended));
     this.#threads.add(thread);
     return thread;
   }
 
   async #end(thread: DecoderThread): Promise<void> {
-    this.#threads.delete(thread);
+    this.#forget(thread);
     await thread.end();
+  }
+
+  #forget(thread: DecoderThread): void {
+    this.#threads.delete(thread);
+    this.#idle = this.#idle.filter((idle) => idle !== thread);
   }
 
   #restartIdleTimer(): void {
@@ -163,7 +167,6 @@ export class DecoderPool {
     this.#clock.sleep(IDLE_MS, this.#idleTimer.signal).then(
       () => {
         for (const thread of this.#idle) void this.#end(thread);
-        this.#idle = [];
       },
       () => undefined,
     );

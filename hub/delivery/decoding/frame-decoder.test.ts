@@ -3,7 +3,8 @@ import { decodeAgentFrame, encodeFrame } from '@fso/shared/protocol';
 import { systemClock } from '@fso/shared/runtime';
 import { afterEach, expect, it } from 'vitest';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
-import { FRAME_DECODER_LIMITS, FrameDecoder } from './frame-decoder.ts';
+import { DEFAULT_DELIVERY_LIMITS } from '../delivery.ts';
+import { decoderThreadsFor, FRAME_DECODER_LIMITS, FrameDecoder } from './frame-decoder.ts';
 
 const open = new AbortController().signal;
 let decoder: FrameDecoder;
@@ -57,12 +58,37 @@ it('reports entries that are not valid, and refuses frames, as here', async () =
 });
 
 it.each(LARGEST)('lives on after a frame of %s', async (_what, count, value) => {
-  create();
+  create({ cpuMs: 60_000 });
   const frame = `{"type":"report","seq":1,"full":true,"policies":[${Array.from({ length: count }, () => value).join(',')}]}`;
   const { decoded } = await decoder.decode(Buffer.from(frame), open);
   expect(decoded).toEqual({ ok: false, error: expect.stringContaining('policies') });
   expect((await decoder.decode(Buffer.from(frameOf(200)), open)).decoded.ok).toBe(true);
   expect(decoder.threads).toBe(1);
+});
+
+it.each(LARGEST)('lives on after the largest frame of %s in a text of two bytes a character', async (_what, count, value) => {
+  create({ cpuMs: 60_000 });
+  const begin = `{"type":"report","seq":1,"full":true,"policies":[${Array.from({ length: count }, () => value).join(',')}],"more":"😀`;
+  const padding = 'a'.repeat(DEFAULT_DELIVERY_LIMITS.maxFrameBytes - Buffer.byteLength(begin) - 2);
+  const { decoded } = await decoder.decode(Buffer.from(`${begin}${padding}"}`), open);
+  expect(decoded).toEqual({ ok: false, error: expect.stringContaining('policies') });
+  expect(decoder.threads).toBe(1);
+});
+
+it.each([
+  ['the limits of the chart', 512, 4, 1],
+  ['twice as much memory', 1024, 4, 2],
+  ['one core', 4096, 1, 1],
+  ['less memory than one thread needs', 256, 4, 1],
+])('makes as many threads as fit: %s', (_what, memoryMiB, cores, threads) => {
+  const memory = memoryMiB * 1024 * 1024;
+  expect(decoderThreadsFor({ memory, cores, mainHeap: memory / 2 }, FRAME_DECODER_LIMITS.heapMiB)).toBe(threads);
+});
+
+it('refuses every frame where no thread can be started, and keeps none of them waiting', async () => {
+  create({ inlineBytes: 0 });
+  await decoder.close();
+  for (let n = 0; n < 2; n += 1) await expect(decoder.decode(Buffer.from(frameOf(1)), open)).rejects.toThrow('the hub stops');
 });
 
 it('refuses a frame that takes more CPU time than it may', async () => {
@@ -77,7 +103,8 @@ it('refuses a frame that takes more CPU time than it may', async () => {
     await clock.advance(1_000);
     await new Promise((resolve) => setImmediate(resolve));
   }
-  expect((await decoding).decoded).toEqual({ ok: false, error: expect.stringContaining('more CPU time') });
+  const { decoded, isTooExpensive } = await decoding;
+  expect([decoded, isTooExpensive]).toEqual([{ ok: false, error: expect.stringContaining('more CPU time') }, true]);
 });
 
 it('ends its threads when they have had nothing to do for a minute', async () => {

@@ -1,6 +1,7 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
+import { getHeapStatistics } from 'node:v8';
 import type { Clock } from '@fso/shared/runtime';
-import { type DecoderLimits, DecoderPool, FrameTooExpensiveError } from './decoder-pool.ts';
+import { type DecoderLimits, DecoderPool, FrameTooExpensiveError, YOUNG_MIB } from './decoder-pool.ts';
 import { decodeMetered, type MeteredFrame, unpackFrame } from './packed-frame.ts';
 
 export interface FrameDecoderLimits extends DecoderLimits {
@@ -8,15 +9,39 @@ export interface FrameDecoderLimits extends DecoderLimits {
   readonly inlineBytes: number;
 }
 
+const MIB = 1024 * 1024;
+
+/** What bounds how many threads there may be. */
+export interface DecoderMachine {
+  readonly cores: number;
+  /** Bytes that the process may have. */
+  readonly memory: number;
+  /** Largest heap of the main thread, in bytes. */
+  readonly mainHeap: number;
+}
+
+/** @returns threads whose heaps fit into the memory beside that of the main thread: one in any case, two at most */
+export const decoderThreadsFor = ({ cores, memory, mainHeap }: DecoderMachine, heapMiB: number): number =>
+  Math.max(1, Math.min(2, cores - 1, Math.floor((memory - mainHeap) / ((heapMiB + YOUNG_MIB) * MIB))));
+
+const thisMachine = (): DecoderMachine => ({
+  cores: availableParallelism(),
+  // 0 where nothing bounds it, or more than there is.
+  memory: Math.min(process.constrainedMemory() || totalmem(), totalmem()),
+  mainHeap: getHeapStatistics().heap_size_limit,
+});
+
+const HEAP_MIB = 192;
+
 /**
  * Whatever a frame of 64 KiB is, it takes less than 50 ms; one of 256 KiB may take 170 ms. What JSON.parse makes of any frame that the codec
  * takes fits into the heap of a thread: where a heap ends while it runs, the process ends.
  */
 export const FRAME_DECODER_LIMITS: FrameDecoderLimits = {
   inlineBytes: 64 * 1024,
-  threads: Math.max(1, Math.min(2, availableParallelism() - 1)),
-  heapMiB: 192,
-  cpuMs: 10_000,
+  threads: decoderThreadsFor(thisMachine(), HEAP_MIB),
+  heapMiB: HEAP_MIB,
+  cpuMs: 2_000,
 };
 
 /** The bytes in a buffer of their own, which can go to another thread. */
@@ -51,7 +76,8 @@ export class FrameDecoder {
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof FrameTooExpensiveError)) throw error;
-      return { decoded: { ok: false, error: `the frame cannot be decoded: ${error.message}` }, cpuMs: this.#limits.cpuMs };
+      const decoded = { ok: false, error: `the frame cannot be decoded: ${error.message}` } as const;
+      return { decoded, cpuMs: this.#limits.cpuMs, isTooExpensive: true };
     }
   }
 

@@ -19,6 +19,8 @@ export interface PackedFrame {
 export interface MeteredFrame {
   readonly decoded: DecodedAgentFrame;
   readonly cpuMs: number;
+  /** It took a thread more memory or CPU time than a frame may. */
+  readonly isTooExpensive?: boolean;
 }
 
 export const decodeMetered = (data: Uint8Array): MeteredFrame => {

@@ -86,6 +86,9 @@ describe('an agent that the hub fails on', () => {
     await clock.advance(900_000);
     budget.strike();
     expect(budget.blockedMs()).toBe(1_000);
+    await clock.advance(900_001);
+    budget.strike(6);
+    expect(budget.blockedMs()).toBe(32_000);
   });
 });
 

@@ -119,10 +119,14 @@ export class AgentBudget {
     return this.#claims.charge(1);
   }
 
-  /** The hub failed on a frame of the agent, or could not read it: each time it is kept away for twice as long. */
-  strike(): void {
+  /**
+   * The hub failed on a frame of the agent, or could not read it: each time it is kept away for twice as long.
+   *
+   * @param count how many strikes it is worth: one keeps it away for 1 s, six for 32 s
+   */
+  strike(count = 1): void {
     const now = this.#clock.monotonicMs();
-    this.#strikes = now - this.#struckAt > STRIKE.forgottenMs ? 1 : this.#strikes + 1;
+    this.#strikes = now - this.#struckAt > STRIKE.forgottenMs ? count : this.#strikes + count;
     this.#struckAt = now;
   }
 

@@ -22,6 +22,12 @@ export const DEFAULT_EVENT_LIMITS: EventLimits = {
   namespace: { burst: 100, perSecond: 1 / 6 },
 };
 
+export interface AdmittedEvents {
+  readonly events: readonly ClusterEvent[];
+  /** Takes back that they were admitted, as the same events come again. To be called once. */
+  undo(): void;
+}
+
 /** Namespaces remembered; the one unused for longest goes first. */
 const NAMESPACES = 1_000;
 /** Time between two events that say how many were dropped. */
@@ -50,25 +56,31 @@ export class EventBudget {
   }
 
   /** The events that are kept, the weightiest first, and, at most once a minute, an event that says how many were not. */
-  admit(events: readonly ClusterEvent[]): readonly ClusterEvent[] {
-    const kept = new Set(events.toSorted((a, b) => weightOf(b) - weightOf(a)).filter((event) => this.#take(event)));
-    this.#dropped += events.length - kept.size;
-    const dropped = this.takeDropped();
-    return [...events.filter((event) => kept.has(event)), ...(dropped === undefined ? [] : [dropped])];
-  }
-
-  /** Puts back what {@link admit} returned: the events come again. */
-  giveBack(events: readonly ClusterEvent[]): void {
-    for (const event of events) {
-      const [allowances = []] = this.#allowancesOf(event);
-      for (const allowance of allowances) allowance.giveBack(1);
+  admit(events: readonly ClusterEvent[]): AdmittedEvents {
+    const charged = new Map<ClusterEvent, readonly Allowance[]>();
+    for (const event of events.toSorted((a, b) => weightOf(b) - weightOf(a))) {
+      const allowances = this.#charge(event);
+      if (allowances !== undefined) charged.set(event, allowances);
     }
+    const [droppedBefore, toldBefore] = [this.#dropped, this.#droppedToldAt];
+    const left = events.length - charged.size;
+    this.#dropped += left;
+    const dropped = this.takeDropped();
+    return {
+      events: [...events.filter((event) => charged.has(event)), ...(dropped === undefined ? [] : [dropped])],
+      undo: () => {
+        for (const allowance of [...charged.values()].flat()) allowance.giveBack(1);
+        if (dropped === undefined) this.#dropped = Math.max(0, this.#dropped - left);
+        else [this.#dropped, this.#droppedToldAt] = [this.#dropped + droppedBefore, toldBefore];
+      },
+    };
   }
 
-  #take(event: ClusterEvent): boolean {
+  /** @returns the allowances that pay for an event; undefined: none does */
+  #charge(event: ClusterEvent): readonly Allowance[] | undefined {
     const open = this.#allowancesOf(event).find((allowances) => !allowances.some((allowance) => allowance.isEmpty()));
     for (const allowance of open ?? []) allowance.take(1);
-    return open !== undefined;
+    return open;
   }
 
   /** Alternatives: all allowances of one of them are charged. */

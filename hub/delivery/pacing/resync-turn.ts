@@ -14,6 +14,7 @@ export class ResyncTurn {
   readonly #clock: Pick<Clock, 'sleep'>;
   readonly #closed: AbortSignal;
   #ended: AbortController | undefined;
+  #isWaiting: boolean = false;
 
   /** @param closed the connection of the agent has ended */
   constructor(turns: Admission, clock: Pick<Clock, 'sleep'>, closed: AbortSignal) {
@@ -22,9 +23,20 @@ export class ResyncTurn {
     this.#closed = closed;
   }
 
-  /** @param ask called when it is the agent's turn; not if {@link end} comes before, or the connection closes */
+  /** Whether it is to be asked, and it is not its turn yet. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
+  /**
+   * An agent that waits keeps its place in the line.
+   *
+   * @param ask called when it is the agent's turn; not if {@link end} comes before, or the connection closes
+   */
   take(ask: () => void): void {
+    if (this.#isWaiting) return;
     this.end();
+    this.#isWaiting = true;
     const ended = new AbortController();
     this.#ended = ended;
     this.#ask(ask, AbortSignal.any([ended.signal, this.#closed])).catch(() => undefined);
@@ -34,11 +46,17 @@ export class ResyncTurn {
   end(): void {
     this.#ended?.abort(OVER);
     this.#ended = undefined;
+    this.#isWaiting = false;
   }
 
   /** @throws the signal's reason when it aborts before the turn */
   async #ask(ask: () => void, until: AbortSignal): Promise<void> {
     const leave = await this.#turns.enter(until);
+    if (until.aborted) {
+      leave();
+      return;
+    }
+    this.#isWaiting = false;
     void this.#clock.sleep(ANSWER_MS, until).then(leave, leave);
     ask();
   }

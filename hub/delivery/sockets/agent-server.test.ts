@@ -5,7 +5,7 @@ import { type AddressInfo, connect as connectPlain, type Socket } from 'node:net
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
-import { systemClock } from '@fso/shared/runtime';
+import { DEFAULT_CONNECTION_LIMITS, systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { afterAll, afterEach, expect, it } from 'vitest';
 import WebSocket from 'ws';
@@ -82,7 +82,7 @@ const connectAgent = async (url: string): Promise<WebSocket> => {
 };
 
 it('closes refused upgrades, whatever their clients do', async () => {
-  const { port, open } = await start({ unproven: { perSubnet: 1_000, total: 1_000, graceMs: 0 } });
+  const { port, open } = await start({ unproven: { ...DEFAULT_CONNECTION_LIMITS, perHolder: 1_000, total: 1_000, graceMs: 0 } });
   const REQUEST = `GET ${AGENT_PATH} HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`;
   const refuse = async (): Promise<string> => {
     const socket = keep(connectPlain({ host: '127.0.0.1', port, allowHalfOpen: true }));
@@ -104,7 +104,7 @@ it('closes an upgrade whose answer is not read', async () => {
 });
 
 it('closes silent connections in time, and lets an agent of the same network connect meanwhile', async () => {
-  const unproven = { perSubnet: 20, total: 40, graceMs: 0 };
+  const unproven = { ...DEFAULT_CONNECTION_LIMITS, perHolder: 20, total: 40, graceMs: 0 };
   const { port, open } = await start({ headersMs: 500, checkMs: 50, unproven }, await secure());
   const silent = (): Promise<unknown> => {
     const socket = keep(connect({ host: '127.0.0.1', port, rejectUnauthorized: false }));
@@ -121,7 +121,7 @@ it('closes silent connections in time, and lets an agent of the same network con
 });
 
 it('takes more agents of one address at a time than it takes connections without a proof', async () => {
-  const { port, open } = await start({ unproven: { perSubnet: 2, total: 2, graceMs: 60_000 } });
+  const { port, open } = await start({ unproven: { ...DEFAULT_CONNECTION_LIMITS, perHolder: 2, total: 2, graceMs: 60_000 } });
   const agents: WebSocket[] = [];
   // Four streams without a hello are what one cluster may have.
   for (let n = 0; n < 4; n += 1) agents.push(await connectAgent(`ws://127.0.0.1:${port}`));

@@ -2,7 +2,7 @@ import { type Clock, createFailureLimit, createRateLimit } from '@fso/shared/run
 import type { Request } from 'express';
 import type { Principal } from '../../access/index.ts';
 import { addressOf } from '../http/caller.ts';
-import { ApiError, PROBLEMS } from '../http/problems.ts';
+import { ApiError, type ProblemCode } from '../http/problems.ts';
 import { toLoginError } from './login-problems.ts';
 
 const FAILURES = { burst: 20, perSecond: 0.5, addresses: 10_000 };
@@ -11,9 +11,12 @@ const SUCCESSES = { burst: 60, perSecond: 0.5, addresses: 10_000 };
 
 const tooMany = (detail: string): ApiError => new ApiError('too-many-requests', detail, { 'Retry-After': '2' });
 
-const isCallersFault = (error: unknown): boolean => {
+/** Other refusals, such as that an account logs in too often, say nothing of guesses. */
+const FAILED: ReadonlySet<ProblemCode> = new Set(['login-failed', 'unauthorized']);
+
+const isFailedLogin = (error: unknown): boolean => {
   const known = toLoginError(error);
-  return known instanceof ApiError && PROBLEMS[known.code].status < 500;
+  return known instanceof ApiError && FAILED.has(known.code);
 };
 
 /**
@@ -36,7 +39,7 @@ export class LoginLimits {
     try {
       await step();
     } catch (error) {
-      if (isCallersFault(error)) this.#failures.note(address);
+      if (isFailedLogin(error)) this.#failures.note(address);
       throw error;
     }
   }

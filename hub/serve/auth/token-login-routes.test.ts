@@ -45,6 +45,14 @@ describe('a token is traded for a session', () => {
     expect(JSON.stringify(server.audit)).not.toContain(token.slice(21));
   });
 
+  it('of another account at the same address, also where one logs in too often', async () => {
+    await using server = await startApiHarness({ apiToken: STATIC });
+    const { token } = await create(server);
+    let refused = 0;
+    while (refused < 25) if ((await signIn(server, STATIC)).status === 429) refused += 1;
+    expect((await signIn(server, token)).status).toBe(200);
+  });
+
   it('that changes what the role may, from an own page only', async () => {
     await using server = await startApiHarness({ apiToken: STATIC });
     const cookie = cookieOf(await signIn(server, STATIC));

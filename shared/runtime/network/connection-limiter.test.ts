@@ -3,9 +3,9 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../testing/fake-clock.ts';
-import { ConnectionLimiter } from './connection-limiter.ts';
+import { API_CONNECTION_LIMITS, ConnectionLimiter, type ConnectionLimits, DEFAULT_CONNECTION_LIMITS } from './connection-limiter.ts';
 
-const LIMITS = { perSubnet: 3, total: 5, graceMs: 2_000 };
+const LIMITS = { ...DEFAULT_CONNECTION_LIMITS, perHolder: 3, total: 5, graceMs: 2_000 };
 
 let server: Server;
 const clients: Socket[] = [];
@@ -14,11 +14,11 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-const start = async () => {
+const start = async (limits: ConnectionLimits = LIMITS) => {
   const http = createServer();
   server = http;
   const clock = new FakeClock();
-  const limiter = new ConnectionLimiter(LIMITS, clock);
+  const limiter = new ConnectionLimiter(limits, clock);
   limiter.watch(http);
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
@@ -66,16 +66,42 @@ describe('connections that have not proven who they are', () => {
     expect(limiter.unproven).toBe(1);
   });
 
-  it('of the subnet with the most give way where all together are too many', async () => {
-    const { limiter, open } = await start();
-    const many = [await open(), await open('127.0.0.2'), await open('127.0.0.3')];
-    const few = [await open('127.0.1.1'), await open('127.0.1.2')];
-    const other = await open('127.0.2.1');
-    await expect.poll(() => closedOf(many)).toEqual([true, false, false]);
-    expect([closedOf([...few, other]), limiter.unproven]).toEqual([[false, false, false], 5]);
-    // Of those with as many as any other the newest one gives way.
-    const surplus = await open('127.0.1.3');
+  it('of a holder with far more than its share give way where all together are too many', async () => {
+    const { open } = await start({ ...LIMITS, perHolder: 20, total: 22 });
+    const many: Opened[] = [];
+    for (let n = 0; n < 17; n += 1) many.push(await open());
+    const few: Opened[] = [];
+    for (let n = 1; n <= 5; n += 1) few.push(await open(`127.0.${n}.1`));
+    const other = await open('127.0.6.1');
+    await expect.poll(() => closedOf(many).filter((isClosed) => isClosed)).toEqual([true]);
+    // It has no more than any holder may have, so the newest one gives way.
+    const surplus = await open('127.0.7.1');
     await expect.poll(() => surplus.state.isClosed).toBe(true);
-    expect(closedOf([...many.slice(1), ...few, other])).toEqual([false, false, false, false, false]);
+    expect(closedOf([...many.slice(1), ...few, other])).not.toContain(true);
+  });
+
+  it('of a few handshakes of one subnet are not cut short beside many subnets with one each', async () => {
+    const { clock, open } = await start();
+    const silent = [await open('127.0.1.1'), await open('127.0.2.1')];
+    await clock.advance(1_000);
+    const fleet = [await open(), await open()];
+    silent.push(await open('127.0.3.1'));
+    const surplus = await open('127.0.4.1');
+    await expect.poll(() => surplus.state.isClosed).toBe(true);
+    await clock.advance(1_000);
+    const later = await open('127.0.5.1');
+    await expect.poll(() => closedOf(silent)).toEqual([true, false, false]);
+    expect(closedOf([...fleet, later])).toEqual([false, false, false]);
+  });
+
+  it('keep no probe out of the API, whether from the same subnet or from many', async () => {
+    const { open } = await start({ ...API_CONNECTION_LIMITS, perHolder: 3, total: 5 });
+    const same = [await open('127.0.0.2'), await open('127.0.0.2'), await open('127.0.0.2'), await open('127.0.0.2')];
+    const probe = await open('127.0.0.1');
+    await expect.poll(() => closedOf(same)).toEqual([true, false, false, false]);
+    const others = [await open('127.0.1.1'), await open('127.0.2.1')];
+    const later = await open('127.0.0.1');
+    await expect.poll(() => closedOf(same)).toEqual([true, true, true, false]);
+    expect(closedOf([probe, ...others, later])).toEqual([false, false, false, false]);
   });
 });

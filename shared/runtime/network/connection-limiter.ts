@@ -2,18 +2,29 @@ import type { Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
-import { subnetOf } from '../rate-limit.ts';
+import { networkOf, subnetOf } from '../rate-limit.ts';
 
 export interface ConnectionLimits {
-  /** Connections of one subnet that have not proven who they are, at a time; see {@link subnetOf}. */
-  readonly perSubnet: number;
-  /** The same of all subnets. */
+  /** Connections of one holder, which is a subnet or an address, that have not proven who they are, at a time. */
+  readonly perHolder: number;
+  /** The same of all holders. */
   readonly total: number;
-  /** Milliseconds that a connection has before another one may take its place. */
+  /** Milliseconds that a connection has before another one may take its place. With 0 a new connection is never refused. */
   readonly graceMs: number;
+  /** Names the holder of an address, such as {@link subnetOf} or {@link networkOf}. */
+  readonly holderOf: (address: string) => string;
 }
 
-export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = { perSubnet: 256, total: 1024, graceMs: 5_000 };
+/** For clients that prove who they are by a handshake, which takes time: it is not cut short by those that come after. */
+export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = { perHolder: 256, total: 1024, graceMs: 5_000, holderOf: subnetOf };
+/**
+ * For clients whose first request proves who they are, at once, or needs no proof: a probe of Kubernetes always gets in, whatever else comes from
+ * the subnet of its node.
+ */
+export const API_CONNECTION_LIMITS: ConnectionLimits = { perHolder: 256, total: 1024, graceMs: 0, holderOf: networkOf };
+
+/** How far above the mean a holder has far more than its share, and how many connections it may have in any case. */
+const SHARE = { factor: 4, least: 16 };
 
 /** A connection that has not proven who it is. */
 interface Unproven {
@@ -24,23 +35,30 @@ interface Unproven {
 }
 
 /** By {@link connectionKey}, oldest first. */
-type Subnet = Map<string, Unproven>;
+type Holding = Map<string, Unproven>;
+
+interface Holder {
+  readonly name: string;
+  readonly size: number;
+  /** Of its oldest connection; monotonic, ms. */
+  readonly since: number;
+}
 
 /** Names a connection of a listener. TLS puts a socket of its own over that of the connection; both have these addresses. */
 const connectionKey = ({ remoteAddress, remotePort, localAddress }: Socket): string => `${remoteAddress} ${remotePort} ${localAddress}`;
 
 /**
- * Bounds the connections of a server that have not proven who they are, by subnet and in all: each costs memory, and anyone can open them.
+ * Bounds the connections of a server that have not proven who they are, by holder and in all: each costs memory, and anyone can open them.
  * Those that have are not counted, so a fleet behind one address is bounded only in how many of its agents connect at the same moment.
  *
  * Where a bound is reached, a new connection takes the place of the oldest one that has had its grace: an honest client needs less, a silent
- * one does not keep others out. Where all are younger the new one is closed, which costs less than a handshake that is cut short. Subnets
- * with fewer connections than others keep theirs.
+ * one does not keep others out. Where all are younger the new one is closed, which costs less than a handshake that is cut short. A holder that
+ * has far more than its share has no grace before others.
  */
 export class ConnectionLimiter {
   readonly #limits: ConnectionLimits;
   readonly #clock: Pick<Clock, 'monotonicMs'>;
-  readonly #subnets = new Map<string, Subnet>();
+  readonly #holders = new Map<string, Holding>();
   #total = 0;
 
   constructor(limits: ConnectionLimits, clock: Pick<Clock, 'monotonicMs'>) {
@@ -61,53 +79,59 @@ export class ConnectionLimiter {
 
   /** The connection has proven who it is. @param socket that of the connection, or the one that TLS has put over it */
   release(socket: Socket): void {
-    this.#remove(subnetOf(socket.remoteAddress ?? ''), connectionKey(socket));
+    this.#remove(this.#limits.holderOf(socket.remoteAddress ?? ''), connectionKey(socket));
   }
 
   #add(socket: Socket): void {
     // Without an address it is closed already.
     if (socket.remoteAddress === undefined) return;
-    const name = subnetOf(socket.remoteAddress);
+    const name = this.#limits.holderOf(socket.remoteAddress);
     if (!this.#makeRoom(name)) {
       socket.destroy();
       return;
     }
     const key = connectionKey(socket);
-    const subnet: Subnet = this.#subnets.get(name) ?? new Map();
-    this.#subnets.set(name, subnet.set(key, { key, socket, since: this.#clock.monotonicMs() }));
+    const held: Holding = this.#holders.get(name) ?? new Map();
+    this.#holders.set(name, held.set(key, { key, socket, since: this.#clock.monotonicMs() }));
     this.#total += 1;
     socket.once('close', () => this.#remove(name, key));
   }
 
-  /** @returns whether one more connection of a subnet may stay */
+  /** @returns whether one more connection of a holder may stay */
   #makeRoom(name: string): boolean {
-    const own = this.#subnets.get(name)?.size ?? 0;
-    if (own >= this.#limits.perSubnet) return this.#closeOldest(name, this.#limits.graceMs);
+    if ((this.#holders.get(name)?.size ?? 0) >= this.#limits.perHolder) return this.#closeOldest(name, this.#limits.graceMs);
     if (this.#total < this.#limits.total) return true;
-    const largest = this.#largest();
-    // One that has more than its share gives way at once.
-    return largest.size > own ? this.#closeOldest(largest.name, 0) : this.#closeOldest(name, this.#limits.graceMs);
+    const largest = this.#first((one, other) => one.size > other.size);
+    const share = Math.max(SHARE.least, (SHARE.factor * this.#total) / this.#holders.size);
+    if (largest.size > share && largest.name !== name) return this.#closeOldest(largest.name, 0);
+    const oldest = this.#first((one, other) => one.since < other.since);
+    return this.#closeOldest(oldest.name, this.#limits.graceMs);
   }
 
   /** @returns whether there was one that is old enough */
   #closeOldest(name: string, graceMs: number): boolean {
-    const oldest = this.#subnets.get(name)?.values().next().value;
+    const oldest = this.#holders.get(name)?.values().next().value;
     if (oldest === undefined || this.#clock.monotonicMs() - oldest.since < graceMs) return false;
     this.#remove(name, oldest.key);
     oldest.socket.destroy();
     return true;
   }
 
-  #largest(): { readonly name: string; readonly size: number } {
-    let largest = { name: '', size: 0 };
-    for (const [name, { size }] of this.#subnets) if (size > largest.size) largest = { name, size };
-    return largest;
+  /** @param isBefore of two holders; `since` is that of the oldest connection */
+  #first(isBefore: (one: Holder, other: Holder) => boolean): Holder {
+    let first: Holder = { name: '', size: 0, since: Number.POSITIVE_INFINITY };
+    for (const [name, held] of this.#holders) {
+      const [oldest] = held.values();
+      const holder = { name, size: held.size, since: oldest?.since ?? Number.POSITIVE_INFINITY };
+      if (isBefore(holder, first)) first = holder;
+    }
+    return first;
   }
 
   #remove(name: string, key: string): void {
-    const subnet = this.#subnets.get(name);
-    if (subnet?.delete(key) !== true) return;
+    const held = this.#holders.get(name);
+    if (held?.delete(key) !== true) return;
     this.#total -= 1;
-    if (subnet.size === 0) this.#subnets.delete(name);
+    if (held.size === 0) this.#holders.delete(name);
   }
 }
