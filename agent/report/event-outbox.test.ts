@@ -1,8 +1,11 @@
 import type { ClusterEvent } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
+import type { KubeClient } from '@fso/shared/kube';
+import { dropOrder } from '@fso/shared/protocol';
 import { createLogger } from '@fso/shared/runtime';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EventOutbox, type EventStore, parseEvents } from './event-outbox.ts';
+import { createEventStore, EventOutbox, type EventStore, parseEvents } from './event-outbox.ts';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
 
@@ -59,6 +62,54 @@ describe('EventOutbox', () => {
     // Those of the namespace that floods go, of these the oldest.
     expect(kept.slice(1, 4).map(({ policy }) => policy)).toEqual(['team-a/p1', 'team-b/p1', 'finance']);
     expect(kept.at(-1)?.policy).toBe('team-a/p199');
+  });
+
+  it('drops the same events as if each were judged when it comes', () => {
+    const policies = fc.constantFrom({}, { policy: 'team-a/p' }, { policy: 'team-b/p' });
+    const floods = fc.array(fc.tuple(fc.constantFrom('A', 'B', 'C'), fc.constantFrom('info', 'warning', 'alert'), policies), {
+      maxLength: 60,
+    });
+    const limit = 6;
+    fc.assert(
+      fc.property(floods, (all) => {
+        const outbox = new EventOutbox({ clock: new FakeClock(), logger, limit });
+        let kept: ClusterEvent[] = [];
+        for (const [index, [reason, severity, policy]] of all.entries()) {
+          const next = { ...event(reason, severity), revision: `${index}`, ...policy };
+          outbox.add(next);
+          kept.push(next);
+          const [least] = dropOrder(kept);
+          if (kept.length >= limit) kept = kept.filter((each) => each !== least);
+        }
+        expect(outbox.send(1).filter(({ reason }) => reason !== 'EventsDropped')).toEqual(kept);
+      }),
+    );
+  });
+
+  it('keeps an alert of the cluster through a flood of others, also across a restart', async () => {
+    const stored: { binaryData?: Record<string, string> } = {};
+    const client = {
+      get: async () => stored,
+      apply: async (_kind: unknown, body: object) => void Object.assign(stored, body),
+    } as unknown as KubeClient;
+    const clock = new FakeClock();
+    const deps = { client, clock, logger };
+    const store = createEventStore(deps);
+    const stop = new AbortController();
+    await store.load(stop.signal);
+    const running = store.run(stop.signal);
+    const outbox = new EventOutbox({ clock, logger, store });
+    outbox.add(event('TamperingRepaired', 'alert'));
+    for (let n = 0; n < 1_500; n += 1) outbox.add(event('RevisionNotTrusted', 'alert'));
+    await clock.advance(10_000);
+    await expect.poll(() => stored.binaryData).toBeDefined();
+    stop.abort();
+    await running;
+    const next = createEventStore(deps);
+    await next.load(new AbortController().signal);
+    const restored = new EventOutbox({ clock, logger, store: next });
+    expect(reasons(restored.send(1))).toContain('TamperingRepaired');
+    expect(reasons(outbox.send(1))).toContain('TamperingRepaired');
   });
 
   it('sends unacknowledged events again, before later ones', () => {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { AGENT_EVENTS, type ClusterEvent } from '@fso/shared/api';
-import { judgeEvent, leastOf, weightOf } from '@fso/shared/protocol';
+import { dropOrder, judgeEvent } from '@fso/shared/protocol';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import { z } from 'zod';
 import { ConfigMapStore, type ConfigMapStoreDeps } from '../config-map-store.ts';
@@ -25,7 +25,7 @@ interface EventOutboxOptions {
 const isTrifle = ({ severity }: ClusterEvent): boolean => severity === 'info';
 
 /**
- * Events that the hub has not acknowledged. Bounded: the least weight goes first ({@link leastOf}), so that no number of events about a
+ * Events that the hub has not acknowledged. Bounded: the least weight goes first ({@link dropOrder}), so that no number of events about a
  * namespace's own policies takes the place of others; and how many went is said.
  * Warnings and alerts are kept in the cluster until the hub has them, so that an agent that is killed still reports them.
  */
@@ -64,13 +64,15 @@ export class EventOutbox {
     if (entry === undefined) return;
     this.#restore();
     this.#waiting.push(entry);
-    this.#trim();
+    // Not for each: a flood of them would sort all that wait each time.
+    if (this.#waiting.length >= 2 * this.#limit) this.#trim();
     this.#keep();
   }
 
   /** All that wait, for the report of this number. */
   send(seq: number): readonly ClusterEvent[] {
     this.#restore();
+    this.#trim();
     const dropped = this.#dropped === 0 ? [] : [this.#droppedEvent()];
     const events = [...dropped, ...this.#waiting];
     this.#waiting = [];
@@ -91,7 +93,6 @@ export class EventOutbox {
   takeBack(): void {
     this.#waiting = [...this.#sent.values()].flat().concat(this.#waiting);
     this.#sent.clear();
-    this.#trim();
   }
 
   #droppedEvent(): ClusterEvent {
@@ -103,7 +104,6 @@ export class EventOutbox {
     const kept = this.#store?.take() ?? [];
     if (kept.length === 0) return;
     this.#waiting = [...kept, ...this.#waiting];
-    this.#trim();
     // The store gets all events from now on, the restored ones included.
     this.#keep();
   }
@@ -112,13 +112,14 @@ export class EventOutbox {
     this.#store?.keep([...[...this.#sent.values()].flat(), ...this.#waiting].filter((event) => !isTrifle(event)));
   }
 
+  /** Drops what is too much. What {@link dropOrder} puts first stays first whatever comes later, so it does not matter how often this runs. */
   #trim(): void {
     // One place is reserved for the event that says how many were dropped.
-    for (let excess = this.#waiting.length - (this.#limit - 1); excess > 0; excess -= 1) {
-      const least = leastOf(this.#waiting);
-      this.#waiting = this.#waiting.filter((event) => event !== least);
-      this.#dropped += 1;
-    }
+    const excess = this.#waiting.length - (this.#limit - 1);
+    if (excess <= 0) return;
+    const dropped = new Set(dropOrder(this.#waiting).slice(0, excess));
+    this.#waiting = this.#waiting.filter((event) => !dropped.has(event));
+    this.#dropped += excess;
   }
 }
 
@@ -153,11 +154,11 @@ export const parseEvents = (json: unknown): Events =>
     .slice(-MAX_STORED)
     .flatMap((value) => judgeEvent(value).entry ?? []);
 
+/** What {@link dropOrder} puts last is kept first. */
 const thatFit = (events: Events): Events => {
-  const byWeight = [...events].reverse().sort((a, b) => weightOf(b) - weightOf(a));
   const fitting = new Set<ClusterEvent>();
   let bytes = 0;
-  for (const event of byWeight) {
+  for (const event of dropOrder(events).slice(-MAX_STORED).reverse()) {
     bytes += Buffer.byteLength(JSON.stringify(event)) + 1;
     if (bytes > MAX_BYTES) break;
     fitting.add(event);

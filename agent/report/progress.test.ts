@@ -127,6 +127,43 @@ describe('progress', () => {
     expect(told()).toEqual([]);
   });
 
+  it('answers a hub that asks for everything without end once in a while, and its last request, too', async () => {
+    const full = (): number => frames.splice(0).filter((frame) => frame.type === 'report' && frame.full).length;
+    const ask = async (ms: number): Promise<number> => {
+      for (let passed = 0; passed < ms; passed += 20) {
+        reporter.resync();
+        await clock.advance(20);
+      }
+      return full();
+    };
+    expect(await ask(4_000)).toBe(1);
+    await clock.advance(2_000);
+    expect(full()).toBe(1);
+    expect(await ask(20_000)).toBeLessThanOrEqual(5);
+    // The next connection says by itself what its hub has.
+    reporter.resync();
+    reporter.disconnected();
+    reporter.connected((frame) => void frames.push(frame), { seq: 0, policies: EMPTY_DIGEST, cluster: null });
+    await clock.advance(20_000);
+    expect(full()).toBe(0);
+  });
+
+  it('waits for a hub that is behind with reading, and then says the latest', async () => {
+    let isBehind = true;
+    reporter.disconnected();
+    reporter.connected(
+      (frame) => void frames.push(frame),
+      { seq: 0, policies: EMPTY_DIGEST, cluster: null },
+      () => isBehind,
+    );
+    frames = [];
+    for (let n = 0; n < 10; n += 1) expect(await publish(policyReport('a', { violations: n }))).toEqual([]);
+    isBehind = false;
+    reporter.poke();
+    await clock.advance(100);
+    expect(frames.filter((frame) => frame.type === 'report')).toMatchObject([{ policies: [{ violations: 9 }] }]);
+  });
+
   it('waits for a hub that is away', async () => {
     await publish(pending('no label'));
     await publish(pending('not proven'));

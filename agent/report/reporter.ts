@@ -16,6 +16,7 @@ import { type Clock, type Logger, Wakeup, weakMemo } from '@fso/shared/runtime';
 import type { AgentSnapshot, Observatory, StreamFact } from '../observe/index.ts';
 import type { EventOutbox } from './event-outbox.ts';
 import { Progress } from './progress.ts';
+import { ResyncRequest } from './resync-request.ts';
 import { toSend } from './short-reports.ts';
 
 export interface ReportDelta {
@@ -178,6 +179,9 @@ export class Reporter {
   #owesDigest: boolean = false;
   readonly #check: ReportCheck;
   readonly #progress: Progress;
+  readonly #resync: ResyncRequest;
+  /** Whether the hub has yet to read so much that the next report waits, as changes gather in it. */
+  #isBehind: () => boolean = () => false;
   #sent: SentState = NOTHING_SENT;
   /** States that the hub may have: after the last report that it acknowledged, and after each one since, but for the last of all. */
   #earlier: readonly SentState[] = [];
@@ -186,11 +190,17 @@ export class Reporter {
     this.#options = options;
     this.#check = new ReportCheck(options.logger);
     this.#progress = new Progress(options.clock);
+    this.#resync = new ResyncRequest(options.clock);
   }
 
-  /** A hub listens. It gets what changed since the state that it has, or everything. */
-  connected(send: Send, reported: ReportedState): void {
+  /**
+   * A hub listens. It gets what changed since the state that it has, or everything.
+   *
+   * @param isBehind whether a report should wait; the caller calls {@link poke} when that ends
+   */
+  connected(send: Send, reported: ReportedState, isBehind: () => boolean = () => false): void {
     this.#send = send;
+    this.#isBehind = isBehind;
     const known = this.#find(reported);
     this.#full = known === undefined;
     // What follows is numbered on from what the hub has.
@@ -205,6 +215,7 @@ export class Reporter {
 
   disconnected(): void {
     this.#send = undefined;
+    this.#resync.cancel();
   }
 
   /** The hub has taken in every report up to `seq`. */
@@ -214,8 +225,15 @@ export class Reporter {
     this.#wakeup.wake();
   }
 
-  /** The hub asks for everything. Events of refused reports are sent again. */
+  /** The hub asks for everything, and gets it as often as {@link ResyncRequest} says. Events of refused reports are sent again. */
   resync(): void {
+    this.#resync.open();
+    this.#resyncIfDue();
+    this.#wakeup.wake();
+  }
+
+  #resyncIfDue(): void {
+    if (!this.#resync.take()) return;
     this.#full = true;
     this.#startOver();
   }
@@ -264,6 +282,7 @@ export class Reporter {
     try {
       while (!signal.aborted) {
         await this.#waitForNews(signal);
+        this.#resyncIfDue();
         if (this.#report()) await clock.sleep(SPACING_MS, signal);
         else this.#sayCurrent();
       }
@@ -273,8 +292,9 @@ export class Reporter {
   }
 
   async #waitForNews(signal: AbortSignal): Promise<void> {
-    const dueInMs = this.#mayReport ? this.#progress.dueInMs : undefined;
-    await (dueInMs === undefined ? this.#wakeup.wait(signal) : this.#wakeup.waitAtMost(dueInMs, this.#options.clock, signal));
+    const dues = [this.#mayReport ? this.#progress.dueInMs : undefined, this.#resync.dueInMs].filter((due) => due !== undefined);
+    const dueInMs = Math.min(...dues);
+    await (dues.length === 0 ? this.#wakeup.wait(signal) : this.#wakeup.waitAtMost(dueInMs, this.#options.clock, signal));
   }
 
   /** Once on each stream: all that there was to say has been said and taken, so what the hub has is how it is now. */
@@ -296,7 +316,7 @@ export class Reporter {
 
   /** A hub listens, and keeps up. */
   get #mayReport(): boolean {
-    return this.#send !== undefined && this.#earlier.length < WINDOW;
+    return this.#send !== undefined && this.#earlier.length < WINDOW && !this.#isBehind();
   }
 
   #nextReport(): Report | undefined {

@@ -1,9 +1,18 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { FakeClock } from '@fso/shared/fake-clock';
-import { afterEach, describe, expect, it } from 'vitest';
+import { type AgentFrame, EMPTY_DIGEST, encodeFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { Connection, type ConnectionHandlers } from './connection.ts';
+import { Connection, type ConnectionHandlers, createReadPace } from './connection.ts';
+
+const WELCOME = encodeFrame({
+  type: 'welcome',
+  protocol: PROTOCOL_VERSION,
+  hubVersion: 'test',
+  time: '2026-01-01T00:00:00.000Z',
+  reported: { seq: 0, policies: EMPTY_DIGEST, cluster: null },
+});
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -21,7 +30,7 @@ const portOf = (server: Server | WebSocketServer): number => (server.address() a
 const connect = (port: number, clock = new FakeClock()) => {
   const ended = new AbortController();
   cleanups.push(() => ended.abort());
-  return new Connection({ hubUrl: `ws://127.0.0.1:${port}`, token: 'secret' }, handlers, clock).ended(ended.signal);
+  return new Connection({ hubUrl: `ws://127.0.0.1:${port}`, token: 'secret' }, handlers, createReadPace(clock)).ended(ended.signal);
 };
 
 describe('a connection to a hub that does not keep to the protocol', () => {
@@ -58,5 +67,108 @@ describe('a connection to a hub that does not keep to the protocol', () => {
     const closed = once(socket, 'close');
     for (let count = 0; count < 513; count += 1) socket.send(' ', { fin: false });
     expect((await closed)[0]).toBe(1008);
+  });
+});
+
+/** A connection that its hub has welcomed, with both ends of it. */
+const openConnection = async (more: Partial<ConnectionHandlers> = {}) => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  await once(server, 'listening');
+  const accepted = once(server, 'connection');
+  const clock = new FakeClock();
+  const welcomed = Promise.withResolvers<Connection>();
+  const onWelcome: ConnectionHandlers['onWelcome'] = (_welcome, connection) => welcomed.resolve(connection);
+  const config = { hubUrl: `ws://127.0.0.1:${portOf(server)}`, token: 'secret' };
+  const stop = new AbortController();
+  const ended = new Connection(config, { ...handlers, onWelcome, ...more }, createReadPace(clock)).ended(stop.signal);
+  const [socket] = (await accepted) as [WebSocket];
+  cleanups.push(
+    () => server.close(),
+    () => socket.terminate(),
+    () => stop.abort(),
+  );
+  socket.send(WELCOME);
+  return { connection: await welcomed.promise, ended, socket, clock };
+};
+const MIB = 1024 * 1024;
+const largeFrame = { type: 'nack', revision: '', reasons: [{ message: 'x'.repeat(MIB) }] } as unknown as AgentFrame;
+
+describe('a connection to a hub that does not read', () => {
+  it('ends before what waits for it takes the memory', async () => {
+    const { connection, ended, socket } = await openConnection();
+    socket.pause();
+    for (let count = 0; count < 64; count += 1) connection.send(largeFrame);
+    expect(await ended).toEqual({ kind: 'lost', reason: 'the hub does not read' });
+  });
+
+  it('says that the hub is behind, and when it no longer is', async () => {
+    const drained = Promise.withResolvers<void>();
+    const { connection, socket } = await openConnection({ onDrained: () => drained.resolve() });
+    expect(connection.isBehind).toBe(false);
+    socket.pause();
+    for (let count = 0; count < 16; count += 1) connection.send(largeFrame);
+    expect(connection.isBehind).toBe(true);
+    socket.resume();
+    await drained.promise;
+    expect(connection.isBehind).toBe(false);
+  });
+});
+
+describe('a connection to a hub whose frames cost much', () => {
+  const digest = encodeFrame({ type: 'digest', digest: EMPTY_DIGEST, seq: 1 });
+  /** Each frame takes this many milliseconds of CPU time. */
+  const openCostly = async (costMs: number) => {
+    let spentMs = 0;
+    vi.spyOn(process, 'threadCpuUsage').mockImplementation(() => ({ user: spentMs * 1000, system: 0 }));
+    cleanups.push(() => vi.restoreAllMocks());
+    let taken = 0;
+    const onFrame = (): void => {
+      spentMs += costMs;
+      taken += 1;
+    };
+    const opened = await openConnection({ onFrame });
+    return { ...opened, taken: () => taken };
+  };
+  /** Once the agent's side has had time to read what came, if it reads. */
+  const settled = async (clock: FakeClock): Promise<void> => {
+    for (let turn = 0; turn < 50; turn += 1) await clock.advance(0);
+  };
+
+  it('reads no further until their CPU time is paid for, and takes the hub for alive meanwhile', async () => {
+    const { socket, clock, taken, ended } = await openCostly(500);
+    const isOver = vi.fn();
+    void ended.then(isOver);
+    // Of one read of the socket each, so that those before it are judged first.
+    const sendNext = async (): Promise<void> => {
+      socket.send(digest);
+      await settled(clock);
+    };
+    for (const count of [1, 2, 3]) {
+      socket.send(digest);
+      await expect.poll(taken).toBe(count);
+    }
+    await sendNext();
+    expect(taken()).toBe(3);
+    await clock.advance(2_400);
+    await settled(clock);
+    expect(taken()).toBe(3);
+    await clock.advance(200);
+    await expect.poll(taken).toBe(4);
+    expect(isOver).not.toHaveBeenCalled();
+  });
+
+  it('is not lost over a pause that is longer than pings wait', async () => {
+    const { socket, clock, taken, ended } = await openCostly(20_000);
+    const isOver = vi.fn();
+    void ended.then(isOver);
+    socket.send(digest);
+    await expect.poll(taken).toBe(1);
+    socket.send(digest);
+    for (let ms = 0; ms < 90_000; ms += 5_000) await clock.advance(5_000);
+    await settled(clock);
+    expect([taken(), isOver.mock.calls]).toEqual([1, []]);
+    await clock.advance(10_000);
+    await expect.poll(taken).toBe(2);
+    expect(isOver).not.toHaveBeenCalled();
   });
 });

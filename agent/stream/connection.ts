@@ -12,8 +12,9 @@ import {
   readReturn,
   TRACE_HEADER,
 } from '@fso/shared/protocol';
-import type { Clock } from '@fso/shared/runtime';
+import { type Allowance, type Clock, createAllowance, threadCpuMs } from '@fso/shared/runtime';
 import { WebSocket } from 'ws';
+import { explainTls, isOtherCa } from './tls-errors.ts';
 
 /** Where the stream to the hub stands. */
 export type StreamState =
@@ -33,38 +34,6 @@ export interface ConnectionEnd {
   /** Milliseconds: a hub that stops, or has too many agents at once, asks them to come back at random moments within this time. */
   readonly returnMs?: number | undefined;
 }
-
-const CLOCK = "look at the clocks of this machine and of the hub's";
-
-/** What Node.js calls a chain of certificates that ends at no CA of the agent's (https://nodejs.org/api/tls.html#x509-certificate-error-codes). */
-const OTHER_CA: readonly string[] = [
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'CERT_SIGNATURE_FAILURE',
-];
-
-const EXPLANATIONS: Readonly<Record<string, (host: string) => string>> = {
-  CERT_NOT_YET_VALID: () => `the certificate of the hub is not good yet: ${CLOCK}`,
-  CERT_HAS_EXPIRED: () => `the certificate of the hub has expired: ${CLOCK}`,
-  ERR_TLS_CERT_ALTNAME_INVALID: (host) =>
-    `the certificate of the hub is not for ${host}: set FSO_AGENT_HOSTNAMES at the hub to all names that agents call it by`,
-  ...Object.fromEntries(OTHER_CA.map((code) => [code, (host: string) => `${host} shows a certificate of another CA than that of the hub`])),
-};
-
-const codeOf = (error: Error): string => String((error as NodeJS.ErrnoException).code ?? '');
-
-/** Whether a connection was not made because the server shows a certificate of another CA. */
-export const isOtherCa = (error: Error): boolean => OTHER_CA.includes(codeOf(error));
-
-/** Why a connection was not made, in words where it is about certificates. */
-export const explainTls = (error: Error, host: string): string => {
-  const code = codeOf(error);
-  const explanation = EXPLANATIONS[code]?.(host);
-  const text = error.message || error.name;
-  return explanation === undefined ? text : `${explanation} (${code})`;
-};
 
 /** What the agent proves itself with, and what verifies the hub; PEM. */
 export interface ClientCertificate {
@@ -93,7 +62,21 @@ export interface ConnectionHandlers {
   /** The hub took the hello. */
   onWelcome(welcome: Welcome, connection: Connection): void;
   onFrame(frame: Exclude<HubFrame, { type: 'welcome' }>): void;
+  /** The hub has caught up after {@link Connection.isBehind}. */
+  onDrained?(): void;
 }
+
+/** CPU time of frames of the hub, in milliseconds. The largest offer takes a fraction of the burst. */
+const FRAME_CPU = { burst: 1_000, perSecond: 200 };
+
+/** The pace at which frames of the hub are read. It outlives connections, so that to connect again gains a hub nothing. */
+export interface ReadPace {
+  readonly clock: Clock;
+  /** CPU time, in milliseconds. */
+  readonly cpu: Allowance;
+}
+
+export const createReadPace = (clock: Clock): ReadPace => ({ clock, cpu: createAllowance(clock, FRAME_CPU) });
 
 const STREAM_PATH = '/agent/v1/stream';
 const HANDSHAKE_MS = 10_000;
@@ -103,8 +86,10 @@ const WELCOME_MS = 120_000;
 const PING_MS = 25_000;
 const NORMAL_CLOSURE = 1000;
 const MAX_REASON = 300;
-/** Bytes that the hub has not read yet. */
+/** Bytes that the hub has not read yet, beyond which reports and answers wait or are dropped. */
 const MAX_UNREAD = 1024 * 1024;
+/** Bytes that the hub has not read yet, beyond which the connection ends. Acknowledgements and refusals get here, but only of a hub that never reads. */
+const MAX_QUEUED = 32 * 1024 * 1024;
 
 /**
  * Parts of one frame. A hub sends an offer in fragments of 64 KiB, of which the largest has 256; each may keep the 64 KiB alive that the socket
@@ -140,6 +125,7 @@ export class Connection {
   readonly #socket: WebSocket;
   readonly #handlers: ConnectionHandlers;
   readonly #clock: Clock;
+  readonly #cpu: Allowance;
   readonly #ended = Promise.withResolvers<ConnectionEnd>();
   /** Aborted once the socket is closed; ends the timers. */
   readonly #closed = new AbortController();
@@ -147,11 +133,14 @@ export class Connection {
   #alive: boolean = true;
   /** Nothing that still arrives counts. */
   #over: boolean = false;
+  /** Of frames that were sent, in characters. */
+  #unread = 0;
 
   /** @param certificate instead of the token of `config` */
-  constructor(config: ConnectionConfig, handlers: ConnectionHandlers, clock: Clock, certificate?: ClientCertificate) {
+  constructor(config: ConnectionConfig, handlers: ConnectionHandlers, { clock, cpu }: ReadPace, certificate?: ClientCertificate) {
     this.#handlers = handlers;
     this.#clock = clock;
+    this.#cpu = cpu;
     this.#socket = new WebSocket(streamUrl(config.hubUrl), {
       headers: {
         ...(config.token !== undefined && { authorization: `Bearer ${config.token}` }),
@@ -183,8 +172,26 @@ export class Connection {
     if (this.#socket.bufferedAmount < MAX_UNREAD) this.send(frame);
   }
 
+  /** Whether the hub has yet to read so much that a report should wait. */
+  get isBehind(): boolean {
+    return this.#unread >= MAX_UNREAD;
+  }
+
   send(frame: AgentFrame): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(encodeFrame(frame));
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    if (this.#socket.bufferedAmount > MAX_QUEUED) {
+      this.#ended.resolve({ kind: 'lost', reason: 'the hub does not read' });
+      this.#over = true;
+      this.#socket.terminate();
+      return;
+    }
+    const text = encodeFrame(frame);
+    this.#unread += text.length;
+    this.#socket.send(text, () => {
+      const wasBehind = this.isBehind;
+      this.#unread -= text.length;
+      if (wasBehind && !this.isBehind) this.#handlers.onDrained?.();
+    });
   }
 
   close(end: ConnectionEnd, code: number = NORMAL_CLOSURE): void {
@@ -213,7 +220,7 @@ export class Connection {
       });
       this.#keepAlive();
     });
-    socket.on('message', (data) => this.#receive(decodeHubFrame(data)));
+    socket.on('message', (data) => this.#receive(data));
     socket.on('pong', () => {
       this.#alive = true;
     });
@@ -249,9 +256,32 @@ export class Connection {
     this.#socket.terminate();
   }
 
-  #receive(decoded: ReturnType<typeof decodeHubFrame>): void {
+  #receive(data: Parameters<typeof decodeHubFrame>[0]): void {
     this.#alive = true;
     if (this.#over) return;
+    const before = threadCpuMs();
+    this.#take(decodeHubFrame(data));
+    this.#cpu.charge(threadCpuMs() - before);
+    this.#readOnceDue();
+  }
+
+  /** Reads no further until the CPU time of the frames so far is paid for: a hub that sends without end must leave time for all else. */
+  #readOnceDue(): void {
+    const dueInMs = this.#cpu.charge(0);
+    if (dueInMs > 0 && !this.#socket.isPaused) {
+      this.#socket.pause();
+      this.#after(dueInMs, () => this.#readOn());
+    }
+  }
+
+  #readOn(): void {
+    // What the hub said meanwhile, pongs among it, is yet to be read.
+    this.#alive = true;
+    this.#socket.resume();
+    this.#readOnceDue();
+  }
+
+  #take(decoded: ReturnType<typeof decodeHubFrame>): void {
     const problem = decoded.ok ? this.#handle(decoded.frame) : `the hub sent a bad frame: ${decoded.error}`;
     if (problem !== undefined) this.close({ kind: 'lost', reason: problem }, CLOSE_CODES.badFrame);
   }
@@ -281,7 +311,7 @@ export class Connection {
 
   #keepAlive(): void {
     this.#after(PING_MS, () => {
-      if (!this.#alive) {
+      if (!this.#alive && !this.#socket.isPaused) {
         this.#ended.resolve({ kind: 'lost', reason: 'the hub does not answer pings' });
         this.#socket.terminate();
         return;

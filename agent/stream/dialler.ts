@@ -1,6 +1,13 @@
 import { type Backoff, type Clock, createBackoff, type Logger } from '@fso/shared/runtime';
 import type { ConnectionEnd, StreamState } from './connection.ts';
-import { type ClientCertificate, Connection, type ConnectionConfig, type ConnectionHandlers } from './connection.ts';
+import {
+  type ClientCertificate,
+  Connection,
+  type ConnectionConfig,
+  type ConnectionHandlers,
+  createReadPace,
+  type ReadPace,
+} from './connection.ts';
 
 export interface DiallerHandlers extends ConnectionHandlers {
   /** Called at the end of every connection, also of one that never opened. */
@@ -34,12 +41,14 @@ export class Dialler {
   readonly handlers: DiallerHandlers;
   readonly #options: DiallerOptions;
   readonly #backoff: Backoff;
+  readonly #pace: ReadPace;
   readonly #listeners = new Set<(state: StreamState) => void>();
   #state: StreamState = { state: 'connecting', attempt: 0 };
 
   constructor(options: DiallerOptions, handlers: DiallerHandlers) {
     this.#options = options;
     this.#backoff = createBackoff({ ...RETRY, random: options.random });
+    this.#pace = createReadPace(options.clock);
     this.handlers = handlers;
   }
 
@@ -78,13 +87,14 @@ export class Dialler {
       hello: () => this.handlers.hello(),
       ages: () => this.handlers.ages(),
       onFrame: (frame) => this.handlers.onFrame(frame),
+      onDrained: () => this.handlers.onDrained?.(),
       onWelcome: (welcome, connection) => {
         this.#enter({ state: 'connected', hubVersion: welcome.hubVersion });
         this.handlers.onWelcome(welcome, connection);
       },
     };
-    const { config, clock, certificate, isTraced = false } = this.#options;
-    return new Connection({ ...config, isTraced }, handlers, clock, await certificate?.(signal)).ended(signal);
+    const { config, certificate, isTraced = false } = this.#options;
+    return new Connection({ ...config, isTraced }, handlers, this.#pace, await certificate?.(signal)).ended(signal);
   }
 
   #retryInMs({ kind, returnMs = 0 }: ConnectionEnd): number {

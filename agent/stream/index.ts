@@ -1,2 +1,3 @@
-export { explainTls, isOtherCa, type StreamState } from './connection.ts';
+export type { StreamState } from './connection.ts';
 export { startStream } from './stream.ts';
+export { explainTls, isOtherCa } from './tls-errors.ts';

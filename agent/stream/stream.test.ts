@@ -1,10 +1,15 @@
 import type { SovereignPolicy } from '@fso/shared/api';
+import { objectId } from '@fso/shared/git';
 import type { Informer, KubeClient } from '@fso/shared/kube';
+import type { Offer } from '@fso/shared/protocol';
 import { type Clock, createLogger, systemClock } from '@fso/shared/runtime';
-import { describe, expect, it } from 'vitest';
+import { parseSigners } from '@fso/shared/signatures';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { makeKey } from '../../shared/trust/testing/commits.ts';
+import { startScriptedHub } from '../../test/harness/scripted-hub.ts';
 import { LiveObservatory } from '../observe/index.ts';
 import { EventOutbox } from '../report/index.ts';
-import { startStream } from './stream.ts';
+import { type StreamConfig, type StreamDeps, startStream } from './stream.ts';
 
 const FACTS = {
   agentVersion: 'test',
@@ -14,10 +19,15 @@ const FACTS = {
   conditions: [],
 } as const;
 const DIGEST_MS = 60_000;
+const SIGNER = `ana@example.org ${makeKey().line}\n`;
 
 /** A stream with nothing around it: an empty cluster, and a hub that is not there. */
-const start = (clock: Clock, signal: AbortSignal) => {
-  const config = { hubUrl: 'ws://127.0.0.1:1', token: 'secret', cluster: 'eu', agentVersion: 'test', trust: { mode: 'off' } as const };
+const start = (
+  clock: Clock,
+  signal: AbortSignal,
+  { hubUrl = 'ws://127.0.0.1:1', trust = { mode: 'off' }, ...more }: Partial<StreamConfig & StreamDeps> = {},
+) => {
+  const config = { hubUrl, token: 'secret', cluster: 'eu', agentVersion: 'test', trust };
   const client = { get: async (kind: { kind: string }) => (kind.kind === 'Namespace' ? {} : undefined) } as unknown as KubeClient;
   const policies = {
     ready: async () => undefined,
@@ -28,9 +38,22 @@ const start = (clock: Clock, signal: AbortSignal) => {
   const observatory = new LiveObservatory({ policies: new Map(), cluster: { ...FACTS, conditions: [] } });
   const logger = createLogger({ name: 'test', level: 'silent' });
   return startStream(
-    { runtime: { client, clock, random: () => 0.5, logger }, config, policies, observatory, outbox: new EventOutbox({ clock, logger }) },
+    {
+      runtime: { client, clock, random: () => 0.5, logger },
+      config,
+      policies,
+      observatory,
+      outbox: new EventOutbox({ clock, logger }),
+      ...more,
+    },
     signal,
   );
+};
+
+const offerUnsigned = (n: number): Offer => {
+  const data = Buffer.from(`tree ${'0'.repeat(40)}\nauthor a <a> 1767433800 +0000\ncommitter a <a> 1767433800 +0000\n\n${n}\n`);
+  const id = objectId('commit', data);
+  return { type: 'offer', revision: id, anchor: null, chain: [id], objects: [{ id, type: 'commit', data: data.toString('base64') }] };
 };
 
 describe('done', () => {
@@ -50,5 +73,28 @@ describe('done', () => {
     const { done } = await start(systemClock, ended.signal);
     ended.abort();
     await expect(done).resolves.toBeUndefined();
+  });
+});
+
+describe('refused revisions', () => {
+  it('become ten events, however many a hub causes, and all of them count', async () => {
+    const COUNT = 25;
+    const hub = await startScriptedHub();
+    const ended = new AbortController();
+    onTestFinished(async () => {
+      ended.abort();
+      await hub.close();
+    });
+    const onEvent = vi.fn();
+    const trust = { mode: 'strict', signers: parseSigners({ allowedSigners: SIGNER }) } as const;
+    await start(systemClock, ended.signal, { hubUrl: hub.url, trust, onEvent });
+    await expect.poll(() => hub.got('hello')).toHaveLength(1);
+    for (let n = 0; n < COUNT; n += 1) {
+      hub.send(offerUnsigned(n));
+      await expect.poll(() => hub.got('nack')).toHaveLength(n + 1);
+    }
+    const told = () => hub.got('report').flatMap(({ events }) => events.filter(({ reason }) => reason === 'RevisionNotTrusted'));
+    await expect.poll(told).toHaveLength(10);
+    expect(onEvent).toHaveBeenCalledTimes(COUNT);
   });
 });

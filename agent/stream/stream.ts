@@ -1,6 +1,7 @@
 import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
 import type { Informer } from '@fso/shared/kube';
 import { type AgentFrame, type HubFrame, PROTOCOL_VERSION, type ReportedState } from '@fso/shared/protocol';
+import { createBucket } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
 import { Intake, type IntakeOutcome } from '../intake/intake.ts';
 import type { AgentSnapshot, Observatory } from '../observe/index.ts';
@@ -50,6 +51,8 @@ export interface Stream {
 type Welcome = Extract<HubFrame, { type: 'welcome' }>;
 
 const DIGEST_MS = 60_000;
+/** Alerts of revisions that are not trusted which become events. */
+const REFUSALS = { burst: 10, perSecond: 10 / 3_600 };
 
 /**
  * Connects this cluster to its hub: takes commits in (step ⑤) and reports their outcome. Resolves once the stored state is
@@ -83,8 +86,10 @@ class HubStream {
     const { runtime, config, policies, observatory, outbox } = deps;
     const { clock, random, logger } = runtime;
     this.#deps = deps;
+    const mayAlert = createBucket(clock, REFUSALS);
     const onEvent = (event: ClusterEvent): void => {
-      this.#reporter.event(event);
+      // Of refused revisions a hub can cause any number. Metrics count them all.
+      if (event.reason !== 'RevisionNotTrusted' || mayAlert()) this.#reporter.event(event);
       deps.onEvent?.(event);
     };
     const { cluster, trust } = config;
@@ -100,6 +105,7 @@ class HubStream {
         this.#connected(connection, reported);
       },
       onFrame: (frame: Parameters<Dialler['handlers']['onFrame']>[0]) => this.#take(frame),
+      onDrained: () => this.#reporter.poke(),
       onEnd: () => this.#disconnected(),
     };
     const isTraced = runtime.trace !== undefined;
@@ -151,7 +157,11 @@ class HubStream {
 
   #connected(connection: Connection, reported: ReportedState): void {
     this.#connection = connection;
-    this.#reporter.connected((frame) => connection.send(frame), reported);
+    this.#reporter.connected(
+      (frame) => connection.send(frame),
+      reported,
+      () => connection.isBehind,
+    );
   }
 
   #disconnected(): void {

@@ -121,6 +121,43 @@ describe('Witness', () => {
     await running;
   });
 
+  it('stores what it holds when its term ends, but over no later checkpoint', async () => {
+    const { stored, writes, clock, options } = createBench();
+    const runUntilEnd = async (elsewhere?: Checkpoint): Promise<void> => {
+      const stop = new AbortController();
+      const witness = new Witness(options);
+      await witness.restore(stop.signal);
+      const after = witness.held()?.sequence ?? 0;
+      const running = witness.run(stop.signal).catch(() => undefined);
+      witness.take(frame(at(after + 1), after));
+      await clock.advance(0);
+      witness.take(frame(at(after + 2), after + 1));
+      if (elsewhere !== undefined) stored['checkpoint'] = JSON.stringify(elsewhere);
+      stop.abort();
+      await running;
+    };
+    await runUntilEnd();
+    expect(writes).toEqual([hashAt(1), hashAt(2)]);
+    await runUntilEnd(at(5));
+    expect(writes.slice(2)).toEqual([hashAt(3)]);
+    expect(stored['checkpoint']).toContain(hashAt(5));
+  });
+
+  it('ends without a last write where nothing can be stored', async () => {
+    const { options, clock } = createBench();
+    const stop = new AbortController();
+    const client = {
+      get: () => Promise.reject(new Error('gone')),
+      apply: () => Promise.reject(new Error('gone')),
+    } as unknown as KubeClient;
+    const witness = new Witness({ ...options, client });
+    const running = witness.run(stop.signal);
+    witness.take(frame(at(1), 0));
+    await clock.advance(0);
+    stop.abort(new Error('the term ends'));
+    await expect(running).rejects.toThrow('the term ends');
+  });
+
   it('tells three forks at once and three an hour, however many keys a hub shows', async () => {
     const { events, clock, options } = createBench();
     const witness = new Witness(options);

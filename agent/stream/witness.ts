@@ -59,6 +59,8 @@ export interface WitnessOptions extends AgentRuntime {
 const RETRY = { baseMs: 500, maxMs: 30_000 };
 /** Least time between two writes, as a hub sends one checkpoint a minute: more of them must not become writes of every cluster. */
 const STORE_MS = 60_000;
+/** Time for the last write of a term, which follows its end. */
+const LAST_STORE_MS = 2_000;
 /** How many forks become events: a hub can show any number, and the first one says it all. */
 const FORKS = { burst: 3, perSecond: 3 / 3_600 };
 
@@ -69,6 +71,7 @@ export class Witness {
   readonly #backoff: Backoff;
   readonly #mayReport: () => boolean;
   #held: Checkpoint | undefined;
+  #stored: Checkpoint | undefined;
   /** The fork that was reported last: a hub that goes on with its other history causes one event. */
   #reported: string | undefined;
 
@@ -98,18 +101,43 @@ export class Witness {
   /** Loads the stored checkpoint; retries while the API server cannot be reached. @throws the signal's reason */
   restore(signal: AbortSignal): Promise<void> {
     return this.#retry(async () => {
-      this.#held = await loadCheckpoint(this.#options.client, signal);
+      this.#stored = await loadCheckpoint(this.#options.client, signal);
+      this.#held = this.#stored;
     }, signal);
   }
 
-  /** Stores the newest checkpoint, at most once a minute, until the signal aborts. @throws the signal's reason */
+  /**
+   * Stores the newest checkpoint, at most once a minute, until the signal aborts, and once more then: the next leader must not believe a hub
+   * that takes back what this one has seen. @throws the signal's reason
+   */
   async run(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      await this.#wakeup.wait(signal);
-      await this.#retry(async () => {
-        if (this.#held !== undefined) await saveCheckpoint(this.#options.client, this.#held, signal);
-      }, signal);
-      await this.#options.clock.sleep(STORE_MS, signal);
+    try {
+      for (;;) {
+        await this.#wakeup.wait(signal);
+        await this.#retry(() => this.#store(signal), signal);
+        await this.#options.clock.sleep(STORE_MS, signal);
+      }
+    } finally {
+      await this.#storeLast(AbortSignal.timeout(LAST_STORE_MS));
+    }
+  }
+
+  async #store(signal: AbortSignal): Promise<void> {
+    const held = this.#held;
+    if (held === undefined || held === this.#stored) return;
+    await saveCheckpoint(this.#options.client, held, signal);
+    this.#stored = held;
+  }
+
+  /** Never rejects. Where the lease was lost, another leader may have stored a later checkpoint already. */
+  async #storeLast(signal: AbortSignal): Promise<void> {
+    if (this.#held === undefined || this.#held === this.#stored) return;
+    const { client, logger } = this.#options;
+    try {
+      const stored = await loadCheckpoint(client, signal);
+      if (stored === undefined || stored.sequence < this.#held.sequence) await this.#store(signal);
+    } catch (error) {
+      logger.warn({ err: error }, 'last checkpoint of the audit log cannot be stored');
     }
   }
 

@@ -1,6 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ClusterEvent } from '../api/index.ts';
-import { capSeverity, leastOf, tenantOf, weightOf } from './event-weight.ts';
+import { capSeverity, dropOrder, tenantOf, weightOf } from './event-weight.ts';
 
 const event = (severity: ClusterEvent['severity'], policy?: string, reason = 'Conflict'): ClusterEvent => ({
   time: '2026-01-01T00:00:00Z',
@@ -45,10 +46,49 @@ describe('capSeverity', () => {
   });
 });
 
-describe('leastOf', () => {
-  it('finds the oldest of the namespace with the most of the least weight', () => {
+/** One of the least weight, the oldest of the largest group of these. */
+const leastOf = (events: readonly ClusterEvent[]): ClusterEvent | undefined => {
+  const byWeight = Map.groupBy(events, weightOf);
+  const least = byWeight.get(Math.min(...byWeight.keys())) ?? [];
+  const groups = Map.groupBy(least, (each) => tenantOf(each) ?? each.policy ?? each.reason);
+  return [...groups.values()].sort((a, b) => b.length - a.length)[0]?.[0];
+};
+
+const events = fc.array(
+  fc
+    .tuple(
+      fc.constantFrom<ClusterEvent['severity']>('info', 'warning', 'alert'),
+      fc.constantFrom(undefined, 'finance', 'hr', 'team-a/p', 'team-a/q', 'team-b/p'),
+      fc.constantFrom('Conflict', 'TamperingRepaired', 'RevisionNotTrusted'),
+    )
+    .map((args) => event(...args)),
+  { maxLength: 40 },
+);
+
+describe('dropOrder', () => {
+  it('begins with the oldest of the namespace with the most of the least weight', () => {
     const [first, second] = [event('warning', 'team-b/p'), event('warning', 'team-b/q')];
-    expect(leastOf([event('alert'), event('warning', 'team-a/p'), first, second])).toBe(first);
-    expect(leastOf([])).toBeUndefined();
+    expect(dropOrder([event('alert'), event('warning', 'team-a/p'), first, second])[0]).toBe(first);
+    expect(dropOrder([])).toEqual([]);
+  });
+
+  it('leaves alerts of the cluster beside any number of alerts for another reason', () => {
+    const refused = Array.from({ length: 50 }, () => event('alert', undefined, 'RevisionNotTrusted'));
+    const fork = event('alert', undefined, 'AuditForkDetected');
+    expect(dropOrder([fork, ...refused]).indexOf(fork)).toBe(49);
+  });
+
+  it('is the order of dropping one after the other', () => {
+    fc.assert(
+      fc.property(events, (all) => {
+        const left = [...all];
+        for (const next of dropOrder(all)) {
+          const least = leastOf(left);
+          expect(next === least).toBe(true);
+          left.splice(left.indexOf(next), 1);
+        }
+        expect(left).toEqual([]);
+      }),
+    );
   });
 });

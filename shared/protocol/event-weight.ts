@@ -26,11 +26,25 @@ export const weightOf = (event: ClusterEvent): number => {
   return SEVERITIES[event.severity] + (event.severity === 'alert' && isOfCluster(event) ? 2 : 1);
 };
 
-/** The event to drop: one of the least weight, the oldest of the namespace, or else of the policy, that has the most of these. */
-export const leastOf = (events: readonly ClusterEvent[]): ClusterEvent | undefined => {
-  const byWeight = Map.groupBy(events, weightOf);
-  const least = byWeight.get(Math.min(...byWeight.keys())) ?? [];
-  const groups = Map.groupBy(least, (event) => tenantOf(event) ?? event.policy);
-  const [largest] = [...groups.values()].sort((a, b) => b.length - a.length);
-  return largest?.[0];
+/**
+ * Events in the order in which they are dropped where not all can be kept: the least weight first, and of one weight the oldest of the
+ * group that has the most of them. A group is a namespace, or else a policy, or else a reason, so that no number of events of one kind takes the
+ * place of another.
+ *
+ * @param events the oldest first
+ */
+export const dropOrder = (events: readonly ClusterEvent[]): readonly ClusterEvent[] => {
+  const later = new Map<string, number>();
+  const ranked = events.toReversed().map((event) => {
+    const weight = weightOf(event);
+    const group = JSON.stringify([weight, tenantOf(event) ?? event.policy ?? event.reason]);
+    const rank = later.get(group) ?? 0;
+    later.set(group, rank + 1);
+    return { event, weight, rank };
+  });
+  // The sort is stable, so that the older of one rank stays before the newer.
+  return ranked
+    .reverse()
+    .sort((a, b) => a.weight - b.weight || b.rank - a.rank)
+    .map(({ event }) => event);
 };

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { EMPTY_DIGEST, encodeFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { type Clock, OVER, systemClock } from '@fso/shared/runtime';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { Connection, type ConnectionHandlers } from '../../agent/stream/connection.ts';
+import { Connection, type ConnectionHandlers, createReadPace } from '../../agent/stream/connection.ts';
 import type { RunningHub } from '../../hub/hub.ts';
 import { openHubHarness, TOKENS } from '../harness/hub-harness.ts';
 import { createRandom } from '../harness/random.ts';
@@ -202,7 +202,7 @@ class HostileHub {
   async #accept(): Promise<WebSocket> {
     const accepted = once(this.#server, 'connection') as Promise<[WebSocket]>;
     const { port } = this.#server.address() as AddressInfo;
-    new Connection({ hubUrl: `ws://127.0.0.1:${port}`, token: 'token' }, HANDLERS, systemClock);
+    new Connection({ hubUrl: `ws://127.0.0.1:${port}`, token: 'token' }, HANDLERS, createReadPace(systemClock));
     const [socket] = await accepted;
     // The pong that an agent sends by itself after its hello.
     const greeted = once(socket, 'pong');

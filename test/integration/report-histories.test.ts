@@ -22,7 +22,15 @@ import { waitFor } from '../harness/waiting.ts';
 const TIME = '2026-01-01T00:00:00Z';
 const logger = createLogger({ name: 'test', level: 'silent' });
 /** The pauses of the reporter are not what is tested. */
-const hasty: Clock = { ...systemClock, sleep: () => tick() };
+let slept = 0;
+const hasty: Clock = {
+  ...systemClock,
+  monotonicMs: () => systemClock.monotonicMs() + slept,
+  sleep: (ms) => {
+    slept += ms;
+    return tick();
+  },
+};
 
 let postgres: TestPostgres;
 let url: string;
