@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type GitRepository, openGitRepository, runGit } from '../../clusters/demo/git-repository.ts';
 import { type GitServer, startGitServer } from '../../clusters/demo/git-server.ts';
 import { freePort, type Program, startProgram } from '../../clusters/demo/programs.ts';
+import nodeSettings from '../../node-settings.json' with { type: 'json' };
 import { basicRepository, policyFile } from '../harness/policy-files.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import { waitFor } from '../harness/waiting.ts';
@@ -55,7 +56,7 @@ beforeAll(async () => {
     name: 'hub',
     command: [join(import.meta.dirname, '..', '..', 'hub/cli/main.ts'), 'serve'],
     env: {
-      NODE_OPTIONS: '--max-old-space-size=256',
+      NODE_OPTIONS: `${nodeSettings.NODE_OPTIONS} --max-old-space-size=256`,
       DATABASE_URL: await postgres.createDatabase(),
       FSO_GIT_URL: git.url('policies.git'),
       FSO_GIT_POLL_MS: '200',
@@ -235,8 +236,8 @@ describe('a repository that is too large', () => {
 
   it('with large commits that are refused, one after the other', async () => {
     await compressBy(0);
-    for (let count = 0; count < 8; count += 1) {
-      for (const name of ['one', 'two']) await write(`${name}.bin`, randomBytes(10 * MB));
+    for (let count = 0; count < 6; count += 1) {
+      for (const name of ['one', 'two']) await write(`${name}.bin`, randomBytes(7 * MB));
       await repository.git('-c', 'core.bigFileThreshold=1g', 'add', '--all');
       await repository.git('commit', '--quiet', '--no-gpg-sign', '--message', 'bad');
       expect(await refusalOf(await pushHead(await repository.git('rev-parse', 'HEAD')))).toEqual([
