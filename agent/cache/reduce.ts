@@ -47,7 +47,7 @@ export const reducePod = (pod: Pod): Pod & Malformed => {
   return reduced;
 };
 
-/** What a pod asks for, wherever it runs. */
+/** The placement that a pod asks for, without the node on which it runs. */
 export const placementOf = ({ metadata, spec: { nodeName: _, ...placement } }: Pod): PodPlacement =>
   metadata.ownerReferences === undefined ? placement : { ...placement, ownerReferences: metadata.ownerReferences };
 

@@ -10,6 +10,7 @@ import {
   MAX_ENROLMENT_BYTES,
   RENEW_PATH,
 } from '@fso/shared/protocol';
+import { readAtMost } from '@fso/shared/runtime';
 import { explainTls, isOtherCa } from '../stream/index.ts';
 import type { AgentIdentity } from './certificate.ts';
 
@@ -51,14 +52,9 @@ export const requestUrl = (hubUrl: string, path: string): URL => {
 };
 
 const readText = async (response: IncomingMessage): Promise<string> => {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_ENROLMENT_BYTES) throw new Error('the hub answers with too much');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+  const body = await readAtMost(response, MAX_ENROLMENT_BYTES);
+  if (body === undefined) throw new Error('the hub answers with too much');
+  return body.toString('utf8');
 };
 
 const send = ({ url, method, body, trust }: Asked, signal: AbortSignal): Promise<IncomingMessage> =>

@@ -104,7 +104,7 @@ export class AuditComparison {
 
 const NO_REGIONS: readonly string[] = [];
 
-/** As Rego reads a pod in an audit: where it stands is the scheduler's answer, and finished pods count. */
+/** Counts pods as the Rego of an audit does: the node of a pod is the scheduler's answer and says nothing, and finished pods count. */
 const countRefused = (pods: Iterable<Pod>, allowed: ReadonlySet<string>): number => {
   let count = 0;
   for (const pod of pods) if (mayStray(pod, allowed)) count += 1;

@@ -49,7 +49,7 @@ type Governing = Extract<PolicyOutcome, { kind: 'governing' }>;
 /** The violations of a policy, and what they follow from. */
 interface KnownViolations {
   readonly namespaces: readonly string[];
-  /** By namespace. */
+  /** Pods outside, one entry for each namespace. */
   readonly strays: readonly StrayPods[];
   readonly violations: PolicyViolations;
   /** The samples. */

@@ -128,7 +128,7 @@ type Events = readonly ClusterEvent[];
 const Stored = z.array(z.unknown());
 const MAX_STORED = 1000;
 
-/** As JSON; a ConfigMap ends at 1 MiB. The weightier are kept before others, and the newer before the older. */
+/** Largest JSON of the stored events, in bytes; a ConfigMap ends at 1 MiB. Weightier events are kept before others, and newer before older ones. */
 const MAX_BYTES = 512 * 1024;
 /** A hub that is there acknowledges sooner: then nothing is written. */
 const SETTLE_MS = 1_000;
@@ -154,7 +154,7 @@ export const parseEvents = (json: unknown): Events =>
     .slice(-MAX_STORED)
     .flatMap((value) => judgeEvent(value).entry ?? []);
 
-/** What {@link dropOrder} puts last is kept first. */
+/** Selects the events that fit: those that {@link dropOrder} puts last come first. */
 const thatFit = (events: Events): Events => {
   const fitting = new Set<ClusterEvent>();
   let bytes = 0;

@@ -133,7 +133,7 @@ export class Connection {
   #alive: boolean = true;
   /** Nothing that still arrives counts. */
   #over: boolean = false;
-  /** Of frames that were sent, in characters. */
+  /** Length of the frames that the hub has yet to read, in characters. */
   #unread = 0;
 
   /** @param certificate instead of the token of `config` */

@@ -25,7 +25,7 @@ export interface Provider {
 }
 
 const REFRESH_MS = 3_600_000;
-/** Of each request. */
+/** Longest time for one request. */
 const TIMEOUT_MS = 10_000;
 
 /** Answers of a provider: what it says of itself, keys, tokens, and claims with the groups of a person. */

@@ -5,15 +5,15 @@ import { postpone } from './plan-alerts.ts';
 
 const KEY = { kind: 'alert-pending', name: 'all' };
 
-/** Between two writes of the record. What a hub that was killed saw since the last one does not count. */
+/** Least time between two writes of the record. A hub that is killed loses what it saw since the last one. */
 const WRITE_MS = 30_000;
 /** With a longer gap between two hubs that lead, what is wrong after it counts as another problem. */
 const MAX_GAP_MS = 3_600_000;
-/** Of more, those that last the longest are kept. */
+/** Most problems in the record; beyond it those that have lasted longest are kept. */
 const MAX_KEPT = 5_000;
 
 const PendingRecord = z.object({
-  /** When a hub last looked, in milliseconds since 1970. */
+  /** Time of the last look of a hub, in milliseconds since 1970. */
   time: z.int(),
   /** For how many milliseconds hubs have seen each problem, by identity of the alert. */
   seenMs: z.record(z.string(), z.int().min(0)),

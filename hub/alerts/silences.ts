@@ -13,7 +13,7 @@ const MAX_SILENCES = 200;
 /** Of one author: who may silence one cluster must not keep others from silencing theirs. */
 const MAX_BY_ONE = 50;
 const KEPT_MS = 7 * 86_400_000;
-/** From now to its beginning, and from there to its end. */
+/** Longest time from now to the beginning of a silence, and from there to its end. */
 const MAX_LENGTH_MS = 366 * 86_400_000;
 
 const StoredSilence = z.object({
@@ -30,7 +30,7 @@ const StoredSilence = z.object({
 });
 export type StoredSilence = Readonly<z.infer<typeof StoredSilence>>;
 
-/** What a silence is compared with. */
+/** An alert, as far as a silence is compared with it. */
 type Labelled = Parameters<typeof labelSetOf>[0];
 
 /** Milliseconds for which comparing keeps the thread before others get it. */

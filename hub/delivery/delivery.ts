@@ -39,7 +39,7 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   listener: DEFAULT_LISTENER_LIMITS,
 };
 
-/** What an agent may send before its welcome: a hello is small, and nothing else is to be read. */
+/** Most bytes that an agent may send before its welcome: a hello is small, and nothing else is read. */
 const MAX_GREETING_BYTES = 64 * 1024;
 /** Over how long agents spread their return, when a hub stops: about a hundred a second. */
 const RETURN = { msPerAgent: 10, maxMs: 30_000 };

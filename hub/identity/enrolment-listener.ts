@@ -10,7 +10,7 @@ import {
   RENEW_PATH,
   RenewRequest,
 } from '@fso/shared/protocol';
-import { type Clock, createFailureLimit, createNoiseLimit, createRateLimit, type Logger } from '@fso/shared/runtime';
+import { type Clock, createFailureLimit, createNoiseLimit, createRateLimit, type Logger, readAtMost } from '@fso/shared/runtime';
 import type { z } from 'zod';
 import type { Authority } from './authority.ts';
 import type { Identity } from './identity.ts';
@@ -46,14 +46,9 @@ const addressOf = ({ socket }: IncomingMessage): string | null => socket.remoteA
 const json = (value: unknown): Answer => ({ type: 'application/json', body: JSON.stringify(value) });
 
 const readBody = async (request: IncomingMessage): Promise<string> => {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_ENROLMENT_BYTES) throw new Refusal('bad-request', `the body has more than ${MAX_ENROLMENT_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+  const body = await readAtMost(request, MAX_ENROLMENT_BYTES);
+  if (body === undefined) throw new Refusal('bad-request', `the body has more than ${MAX_ENROLMENT_BYTES} bytes`);
+  return body.toString('utf8');
 };
 
 const parseBody = async <T>(schema: z.ZodType<T>, request: IncomingMessage): Promise<T> => {

@@ -11,7 +11,7 @@ type Policies = ClusterRecord['policies'];
 export const unlessSame = <T>(before: T | undefined, now: T): T =>
   before !== now && before !== undefined && JSON.stringify(before) === JSON.stringify(now) ? before : now;
 
-/** What a report says of policies by name; undefined: they are gone. What it does not mention stays as it was, unless it is a full one. */
+/** Collects what a report says of policies, by key; undefined: the policy is gone. A policy that it does not mention stays, unless the report is a full one. */
 const saidOf = (known: Policies, report: Report): Changes => {
   const said = new Map<string, PolicyReport | undefined>(report.full ? [...known.keys()].map((key) => [key, undefined]) : []);
   for (const policy of report.policies) said.set(policyKey(policy), policy);
@@ -19,7 +19,7 @@ const saidOf = (known: Policies, report: Report): Changes => {
   return said;
 };
 
-/** What of that is not so already. What says the same stays the same object. */
+/** Leaves out what is so already. A report that says the same stays the same object. */
 const changesOf = (known: Policies, report: Report): Changes => {
   const changes = new Map<string, PolicyReport | undefined>();
   for (const [key, policy] of saidOf(known, report)) {

@@ -42,7 +42,7 @@ const treeOf = (entry: TreeEntry | undefined, path: string): string | undefined 
 const blobOf = (entry: TreeEntry | undefined, path: string): string | undefined =>
   entry?.kind === 'blob' && isPolicyFile(path) ? entry.id : undefined;
 
-/** Where a comparison is, and how many entries it may still look at. */
+/** The place that a comparison has reached, and the number of entries that it may still look at. */
 interface Place {
   readonly folder: string;
   readonly room: { left: number };

@@ -45,9 +45,9 @@ export class GitObjectTooLargeError extends GitObjectError {
   override readonly name = 'GitObjectTooLargeError';
 }
 
-/** Of a commit: its message and what is signed into it. Hosting services bound messages at 64 KiB. */
+/** Largest commit: its message and its signature. Hosting services bound messages at 64 KiB. */
 export const MAX_COMMIT_BYTES: number = 128 * 1024;
-/** Of one folder: 60,000 entries with names of 40 characters. */
+/** Largest folder: 60,000 entries with names of 40 characters. */
 export const MAX_TREE_BYTES: number = 4 * 1024 * 1024;
 
 const SHA1_BYTES = 20;
@@ -185,7 +185,7 @@ interface EntryBounds {
   readonly next: number;
 }
 
-/** Where the parts of an entry of a tree are: `mode name\0id`. */
+/** Finds the parts of an entry of a tree: `mode name\0id`. */
 const boundsOf = (bytes: Buffer, offset: number): EntryBounds => {
   let space = offset;
   while (space <= offset + MODE_BYTES && bytes[space] !== 0x20) space += 1;

@@ -41,7 +41,7 @@ export interface ApplyOptions {
   readonly subresource?: 'status';
 }
 
-/** Of one object as JSON: an API server takes a request of at most 3 MiB, and etcd an object of 1.5 MiB, which JSON makes longer. */
+/** Largest object as JSON: an API server takes a request of at most 3 MiB, and etcd an object of 1.5 MiB, which JSON makes longer. */
 export const MAX_OBJECT_BYTES: number = 16 * 1024 * 1024;
 
 export interface RawRequest {

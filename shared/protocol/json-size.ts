@@ -1,9 +1,9 @@
-/** What the text of a frame may hold. */
+/** Bounds on the JSON of a frame. */
 export interface JsonLimits {
-  /** Objects and arrays inside of each other. */
+  /** Most objects and arrays inside of each other. */
   readonly depth: number;
   readonly values: number;
-  /** Of all objects; each may take more memory than a value, as an object with a new key has a new layout. */
+  /** Most keys of all objects; each may take more memory than a value, as an object with a new key has a new layout. */
   readonly keys: number;
 }
 

@@ -18,7 +18,7 @@ export interface FuzzOptions {
   readonly log: (line: string) => void;
 }
 
-/** Of a run among the other tests: FSO_TEST_FRAMES frames, the same in every run unless FSO_TEST_SEED is another number. */
+/** Options of a run among the other tests: FSO_TEST_FRAMES frames, the same in every run unless FSO_TEST_SEED is another number. */
 export const testOptions = (what: string): FuzzOptions => {
   const { FSO_TEST_SEED: seed = '1', FSO_TEST_FRAMES: frames = '1500' } = process.env;
   return {
@@ -86,7 +86,7 @@ class HastyClock implements Clock {
 /** Longer than a hub keeps an agent away whose frames it cannot read. */
 const FORGIVEN_MS = 1_000_000;
 const CLUSTER = 'eu';
-/** Of the report that is sent after each frame, above those of random reports. */
+/** First sequence number of the reports that follow each frame, above those of random reports. */
 const FIRST_SEQ = 1_000;
 
 /** The agent of one cluster that sends any frame to a hub. */

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** What a process holds. */
+/** Memory and handles of a process. */
 export interface Holdings {
   readonly heapMiB: number;
   /** Sockets, timers and other resources that keep the event loop going. */
@@ -12,7 +12,7 @@ export interface Holdings {
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** What this process holds once garbage is collected. */
+/** Reads what this process holds once garbage is collected. */
 export const holdings = async (): Promise<Holdings> => {
   // Values that others hold weakly go in a later collection.
   for (let round = 0; round < 3; round += 1) {

@@ -120,8 +120,7 @@ export interface HubClient extends AlertClient {
   /** Makes a token; the one before is worth nothing any more if it was not used. */
   createEnrolmentToken(cluster: string, ttlSeconds: number, signal?: AbortSignal): Promise<EnrolmentTokenView>;
   revokeCluster(cluster: string, signal?: AbortSignal): Promise<EnrolmentView>;
-  /** Removes a cluster that is neither registered nor connected. */
-  /** @param options force: also while the hub cannot tell whether the cluster is registered */
+  /** Removes a cluster that is neither registered nor connected. @param options force: also while the hub cannot tell whether it is registered */
   forgetCluster(cluster: string, options?: { readonly force?: boolean }, signal?: AbortSignal): Promise<ForgottenCluster>;
   violations(query?: ViolationFilter, signal?: AbortSignal): Promise<ViolationView[]>;
   /** Everything that is wrong with the fleet, as text of that format. */

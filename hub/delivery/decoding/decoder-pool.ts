@@ -17,7 +17,7 @@ export class FrameTooExpensiveError extends Error {
   override readonly name = 'FrameTooExpensiveError';
 }
 
-/** Between two looks at the CPU time of a frame. */
+/** Time between two readings of the CPU time of a frame. */
 const CHECK_MS = 500;
 /** Threads with nothing to do are ended after so long, as each takes some 30 MiB. */
 const IDLE_MS = 60_000;

@@ -11,7 +11,7 @@ export interface FrameDecoderLimits extends DecoderLimits {
 
 const MIB = 1024 * 1024;
 
-/** What bounds how many threads there may be. */
+/** The resources that bound the number of threads. */
 export interface DecoderMachine {
   readonly cores: number;
   /** Bytes that the process may have. */
@@ -34,8 +34,8 @@ const thisMachine = (): DecoderMachine => ({
 const HEAP_MIB = 192;
 
 /**
- * Whatever a frame of 64 KiB is, it takes less than 50 ms; one of 256 KiB may take 170 ms. What JSON.parse makes of any frame that the codec
- * takes fits into the heap of a thread: where a heap ends while it runs, the process ends.
+ * Default limits. The worst frame of 64 KiB takes less than 50 ms, one of 256 KiB may take 170 ms. The heap of a thread holds what JSON.parse
+ * makes of any frame that the codec accepts, because running out of it inside JSON.parse ends the whole process.
  */
 export const FRAME_DECODER_LIMITS: FrameDecoderLimits = {
   inlineBytes: 64 * 1024,

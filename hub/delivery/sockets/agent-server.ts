@@ -5,7 +5,7 @@ import type { AgentListenerIdentity, KeyPair } from '../../identity/index.ts';
 
 export type AgentServer = Server | TlsServer;
 
-/** What a client gets before it has proven to be an agent. */
+/** Limits on clients that have not proven yet that they are agents. */
 export interface ListenerLimits {
   /** Milliseconds for a TLS handshake. */
   readonly handshakeMs: number;
@@ -30,7 +30,7 @@ export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
   unproven: DEFAULT_CONNECTION_LIMITS,
 };
 
-/** Without enrolment the listener takes upgrades alone. */
+/** Refuses plain requests: without enrolment the listener takes upgrades alone. */
 const upgradeOnly: RequestListener = (_request, response) => void response.writeHead(426, { Connection: 'close' }).end();
 
 /** Creates the listener of the agents. A client that sends slowly is cut off. */

@@ -9,13 +9,13 @@ import { type ReportQuota, weightOf, weightOfOne } from './report-quota.ts';
 export interface ReportLimits {
   /** Policies that one cluster may have beyond those of its commit, and of those that were applied in it. */
   readonly local: number;
-  /** Of the reports of one cluster, as JSON. */
+  /** Largest JSON of the reports of one cluster. */
   readonly clusterBytes: number;
-  /** Of memory, for the reports of all clusters; what many clusters report alike counts once. With what each says of itself. */
+  /** Most memory for the reports of all clusters and for what each says of itself; a report that many clusters make alike counts once. */
   readonly memoryBytes: number;
 }
 
-/** Of the heap. */
+/** Share of the heap that all reports together may take. */
 const SHARE = 0.5;
 
 /** @param heapBytes what the heap of this process may have; default: as V8 says */
@@ -25,10 +25,10 @@ export const reportLimits = (heapBytes: number = getHeapStatistics().heap_size_l
   memoryBytes: Math.floor(heapBytes * SHARE),
 });
 
-/** As many as a commit may have: while the repository was not read, nobody knows how many a cluster is meant to have. */
+/** Most policies of a commit. It stands for those of a cluster while the repository has not been read. */
 const MOST_POLICIES = 20_000;
 
-/** Where there is too much, this part of the limit is left, so that not every report is too much again. */
+/** Share of the limit to which clusters are trimmed, so that the next report does not exceed it again. */
 const TRIMMED_TO = 0.9;
 /** Below this part of the limit clusters may grow again. */
 const RELAXED = 0.75;
@@ -40,7 +40,7 @@ interface SharedReport {
   ids: number;
 }
 
-/** What is held of one cluster. */
+/** The reports that are held of one cluster. */
 interface Holder {
   readonly id: number;
   readonly name: string;
@@ -71,7 +71,7 @@ export class ReportMemory {
   readonly #shared = new WeakMap<PolicyReport, SharedReport>();
   #nextId = 1;
   #total = 0;
-  /** What one cluster alone may take while there is too much. */
+  /** Most that one cluster alone may take while the limit is exceeded. */
   #level = Number.POSITIVE_INFINITY;
 
   constructor(limits: ReportLimits) {
@@ -148,14 +148,14 @@ export class ReportMemory {
     if (sole !== undefined) sole.policies += bytes;
   }
 
-  /** What is kept of a cluster's reports. */
+  /** The quota of a cluster. */
   quotaOf(record: ClusterRecord, desired: Desired | null): ReportQuota {
     const { local, clusterBytes } = this.#limits;
     const meant = desired === null ? MOST_POLICIES : (desired.clusters.get(record.name)?.length ?? 0);
     return { policies: meant + local, local, bytes: clusterBytes, weight: this.#level + this.#sharedIn(record) };
   }
 
-  /** What a cluster's policies may take beside what it alone has: what it shares, less what it says of itself. */
+  /** Weight that the policies of a cluster may take beyond what it alone holds: what it shares with others, less its own facts. */
   #sharedIn({ name, policies }: ClusterRecord): number {
     if (this.#level === Number.POSITIVE_INFINITY) return 0;
     const holder = this.#holders.get(name);

@@ -4,20 +4,20 @@ import type { ClusterRecord } from '../types.ts';
 
 type Policies = ClusterRecord['policies'];
 
-/** What the ledger keeps of the reports of one cluster. */
+/** Bounds on the reports that the ledger keeps of one cluster. */
 export interface ReportQuota {
   readonly policies: number;
   /** Those among them that were applied in the cluster itself. */
   readonly local: number;
-  /** Of the reports as JSON. */
+  /** Largest JSON of the reports. */
   readonly bytes: number;
-  /** Of the reports in memory; see {@link weigh}. */
+  /** Largest weight of the reports in memory; see {@link weigh}. */
   readonly weight: number;
 }
 
-/** What a report takes beside its text, with its part of the read model: measured with short and with long ones. */
+/** Memory of a report beside its text, with its part of the read model: measured with short and with long ones. */
 const REPORT_BYTES = 3 * 1024;
-/** What a label, and an item of a list, takes beside its text: measured with short ones. */
+/** Memory of a label beside its text, and of an item of a list below: measured with short ones. */
 const LABEL_BYTES = 100;
 const ITEM_BYTES = 32;
 
@@ -50,7 +50,7 @@ export const bytesOf = (report: PolicyReport): number => sizeOf(report).bytes;
 /** Bytes of memory that a report takes. */
 export const weightOfOne = (report: PolicyReport): number => sizeOf(report).weight;
 
-/** From the gravest: failed or violating before all others, and among those policies of the hub first. */
+/** Number of ranks, the gravest first: failed or violating before all others, and among those the policies of the hub first. */
 const RANKS = 4;
 const rankOf = ({ phase, violations, managedBy }: PolicyReport): number =>
   (phase === 'Failed' || violations > 0 ? 0 : 2) + (managedBy === 'hub' ? 0 : 1);
@@ -118,7 +118,7 @@ class Tally {
   }
 }
 
-/** Of each set of policies, so that a change costs what changed. */
+/** Tallies by set of policies, so that a change costs what changed. */
 const tallies = new WeakMap<Policies, Tally>();
 
 const tallyOf = (policies: Policies): Tally => {
@@ -147,7 +147,7 @@ interface Candidate {
 const candidateOf = (before: Policies, [key, report]: readonly [string, PolicyReport | undefined]): Candidate[] =>
   report === undefined ? [] : [{ key, report, rank: rankOf(report), isKept: before.has(key) }];
 
-/** What is graver goes first; what is kept goes before what comes, and the rest stays in the order in which it came. */
+/** Orders candidates: graver ones first, kept ones before new ones, the rest as it came. */
 const byGravity = (a: Candidate, b: Candidate): number => a.rank - b.rank || Number(b.isKept) - Number(a.isKept);
 
 /** Whether a report that is kept becomes no larger: in a list that is too long by now it keeps its place. */
@@ -187,7 +187,7 @@ class Places {
     this.#tally.add(candidate.report);
   }
 
-  /** Where there are too many local policies, only one of them makes room. */
+  /** Takes the least grave candidate that makes room; where there are too many local policies, a local one. */
   #takeLast({ rank }: Candidate): Candidate | undefined {
     const isLocal = this.#tally.local > this.#quota.local;
     for (let from = RANKS - 1; from > rank; from -= 1) {
@@ -200,7 +200,7 @@ class Places {
   }
 }
 
-/** What is kept of changes, and the keys of policies that are not kept for them. */
+/** The changes that are kept, and the keys of policies that are given up for them. */
 export interface KeptChanges {
   readonly changes: Changes;
   readonly notKept: ReadonlySet<string>;

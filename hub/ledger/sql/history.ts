@@ -67,7 +67,7 @@ export const clearRecords = async ({ db, shared }: Pick<Database, 'db' | 'shared
 /** The record of the time that {@link advanceRetention} gave last. */
 export const RETENTION = { kind: 'ledger', name: 'retention' };
 
-/** When something was last added to the history, in milliseconds since 1970. */
+/** Reads the time of the newest entry of the history, in milliseconds since 1970. */
 const readNewest = async (db: Kysely<Schema>): Promise<number | undefined> => {
   const event = await db.selectFrom('events').select('received as time').orderBy('id', 'desc').limit(1).executeTakeFirst();
   const change = await db.selectFrom('cluster_history').select('time').orderBy('id', 'desc').limit(1).executeTakeFirst();
@@ -178,7 +178,7 @@ export const oldestOf = ({ days }: HistoryLimits, now: Date): string => new Date
 /** Share of the history that one clearing deletes for its age: should that be a mistake, people read the warning before all is gone. */
 export const CLEARED_SHARE = 0.2;
 
-/** What a clearing came to. */
+/** Result of a clearing. */
 export interface Cleared {
   readonly deleted: number;
   /** Older than is kept, and left to the next clearings. */

@@ -41,6 +41,23 @@ interface StateTable {
 }
 
 /** One row per cluster, whatever the number of its policies. */
+/** The columns of a cluster that every write replaces, and every reader takes as they are. */
+export const CLUSTER_COLUMNS = [
+  'connected_by',
+  'stream',
+  'last_seen',
+  'offered_revision',
+  'acked_revision',
+  'acked_digest',
+  'reported_seq',
+  'reported_digest',
+  'policies_changed',
+  'not_observed_json',
+  'kept_json',
+  'version',
+  'writer',
+] as const satisfies readonly (keyof ClusterTable)[];
+
 export interface ClusterTable {
   name: string;
   /** Replica that holds the stream; null: the cluster is not connected. */

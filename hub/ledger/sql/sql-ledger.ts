@@ -45,7 +45,7 @@ export interface SqlLedgerOptions {
   readonly history?: HistoryLimits;
   /** Changes that wait in memory before their writers do. Default 10,000. */
   readonly maxQueued?: number;
-  /** What is kept of reports. Default: as the heap of this process has room for. */
+  /** Bounds on the reports that are kept. Default: what the heap of this process has room for. */
   readonly reports?: ReportLimits;
   /** Gets how long each transaction of writes took. */
   readonly onCommit?: NonNullable<WriteQueueOptions['onCommit']>;
@@ -54,7 +54,7 @@ export interface SqlLedgerOptions {
 /** Newest events that are served from memory; older ones are read from the database. */
 const EVENTS_IN_MEMORY = 10_000;
 const HISTORY_MS = 3_600_000;
-/** Between two warnings that policies were left out for want of memory. */
+/** Least time between two warnings that policies were left out for want of memory. */
 const WARNING_MS = 60_000;
 export const DEFAULT_HISTORY: HistoryLimits = { days: 400, events: 1_000_000 };
 

@@ -18,7 +18,7 @@ export interface Clone {
   reset(): Promise<void>;
   /** How many fetches the clone consists of: each leaves a pack, and a lookup may go through all of them. */
   packs(): Promise<number>;
-  /** What the clone takes of memory once all of it was looked at, in bytes. */
+  /** Memory that the clone takes once all of it has been read, in bytes. */
   weight(): Promise<number>;
   /**
    * Fetches everything once more, as one pack, and puts it in the clone's place. Reads wait for that moment alone.
@@ -57,7 +57,7 @@ const describeCommit = (id: string, data: Uint8Array): CommitView => {
 
 /** Memory for a byte of the index of a pack: 32 bytes for an object become a name of 40 characters in a map, and its checksum. */
 const INDEX_WEIGHT = 6;
-/** Beyond it a fetch, which takes several times its own size, does not begin beside all that was looked at before. */
+/** Weight of a clone beyond which the cache is dropped before a fetch, which takes several times its own size. */
 const CACHE_WEIGHT = 32 * 1024 * 1024;
 
 const remove = (folder: string): Promise<void> => rm(folder, { recursive: true, force: true });

@@ -21,7 +21,7 @@ const collectBody = async (body: GitHttpRequest['body']): Promise<Buffer | null>
 
 /** Most answers have a few KB, and memory costs time when it is taken and given back. */
 const GROWTH_BYTES = 64 * 1024;
-/** Of the answer that names the refs. */
+/** Largest answer that names the refs. */
 const MAX_REFS_BYTES = 8 * 1024 * 1024;
 /** How long a connection is kept that nothing uses. */
 const KEPT_MS = 60_000;

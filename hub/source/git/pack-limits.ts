@@ -26,7 +26,7 @@ const [OFS_DELTA, REF_DELTA] = [6, 7];
 const HEADER_BYTES = 12;
 const TRAILER_BYTES = 20;
 const ID_BYTES = 20;
-/** Of one answer, whatever they carry: refs, acknowledgements, parts of a pack. */
+/** Most lines of one answer, whatever they carry: refs, acknowledgements, parts of a pack. */
 const MAX_LINES = 100_000;
 /** A long scan lets others run about this often. */
 const SLICE_MS = 20;

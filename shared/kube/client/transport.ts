@@ -35,7 +35,7 @@ const KEEP_ALIVE_MS = 60_000;
 /** Time without a byte after which TCP keep-alive checks whether the other end still exists. */
 const TCP_KEEP_ALIVE_MS = 15_000;
 const MAX_CONNECTIONS = 256;
-/** What is read of an answer that refuses a stream. */
+/** Bytes that are read of an answer that refuses a stream. */
 const MAX_REFUSAL_BYTES = 1024 * 1024;
 
 const createDispatcher = ({ proxyUrl }: ClusterAccess, { tls }: Credentials): Agent | ProxyAgent => {

@@ -34,7 +34,7 @@ interface Unproven {
   readonly since: number;
 }
 
-/** By {@link connectionKey}, oldest first. */
+/** Connections by {@link connectionKey}, oldest first. */
 type Holding = Map<string, Unproven>;
 
 interface Holder {

@@ -1,12 +1,12 @@
 import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 
 const STDOUT = 1;
-/** Between two writes: lines that come meanwhile are written together, unless they have so many bytes before. */
+/** Time between two writes: lines that come meanwhile are written together, or earlier once they have this many bytes. */
 const GATHER = { ms: 100, bytes: 4_096 };
-/** Of lines that wait for a slow reader; those beyond are dropped. */
+/** Most bytes of lines that wait for a slow reader; lines beyond are dropped. */
 const MAX_BYTES = 1_048_576;
 const RETRY_MS = 100;
-/** What a reader gets to make room when the process ends. */
+/** Tries to write the rest when the process ends, and the pause between two. */
 const LAST = { tries: 10, pauseMs: 20 };
 /** A write that takes longer is one that nobody reads. */
 const STUCK_MS = 1_000;

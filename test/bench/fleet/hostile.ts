@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { encodeFrame } from '@fso/shared/protocol';
+import { encodeFrame, MAX_FRAME_BYTES } from '@fso/shared/protocol';
 import { policyReport } from '../../harness/policy-reports.ts';
 import { type Closed, connectStream, type StreamClient } from '../../harness/stream-client.ts';
 import { percentile, seconds } from '../figures.ts';
@@ -15,8 +15,6 @@ const times = (count: number, value: string): string => Array.from({ length: cou
 const reportOf = (policies: readonly string[]): string =>
   `{"type":"report","seq":1,"full":true,"policies":[${policies.join(',')}],"removed":[],"events":[]}`;
 const entries = (count: number, make: (n: number) => string): string => reportOf(Array.from({ length: count }, (_, n) => make(n)));
-/** What a hub takes in at most, beside what it adds for each policy. */
-const LARGEST = 16 * 1024 * 1024;
 
 /** Frames of valid JSON that are made to cost; the first one, for comparison, is not. */
 const FRAMES: Readonly<Record<string, () => string>> = {
@@ -32,7 +30,7 @@ const FRAMES: Readonly<Record<string, () => string>> = {
         `"namespaceLabels":[${times(20, '{}')}],"namespaces":[${times(350, '0')}]}`,
     ),
   '20,000 bad policies of the largest size': () =>
-    entries(20_000, (n) => JSON.stringify({ ...policyReport(`p${n}`), phase: 'Odd', message: 'x'.repeat(300) })).padEnd(LARGEST),
+    entries(20_000, (n) => JSON.stringify({ ...policyReport(`p${n}`), phase: 'Odd', message: 'x'.repeat(300) })).padEnd(MAX_FRAME_BYTES),
   '5,000,000 empty objects': () => entries(5_000_000, () => '{}'),
   'nested 1,000,000 deep': () => reportOf(['['.repeat(1_000_000) + ']'.repeat(1_000_000)]),
   '64 KiB of bad names': () => reportOf([JSON.stringify({ ...policyReport('p'), namespaces: Array.from({ length: 9_000 }, () => '!') })]),
@@ -155,7 +153,7 @@ const commitUntil = async (fleet: BenchFleet, work: Promise<unknown>): Promise<r
 
 const both = (all: readonly number[]): string => `half ${seconds(percentile(all, 0.5))}, 99 % ${seconds(percentile(all, 0.99))}`;
 
-/** What frames that are made to cost do to a hub, to those who read it and to honest agents. */
+/** Measures how frames that are made to cost slow down a hub, its readers and honest agents. */
 export const hostile = async (args: string[], signal: AbortSignal): Promise<void> => {
   const read = fleetSettings(['--agents', '100', '--policies', '200', ...args]);
   const settings: FleetSettings = { ...read, env: { NODE_OPTIONS, ...read.env }, strangers: [ATTACKER] };

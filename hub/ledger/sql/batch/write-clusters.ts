@@ -1,29 +1,13 @@
 import { type CompiledQuery, type Insertable, sql } from 'kysely';
 import { isUnseen } from '../../changes.ts';
 import type { ClusterRecord } from '../../types.ts';
-import type { KeptPolicies, Schema } from '../schema.ts';
+import { CLUSTER_COLUMNS, type KeptPolicies, type Schema } from '../schema.ts';
 import { fillChunks } from './chunks.ts';
 import { type ClusterWrite, type PolicyWrites, planPolicies } from './plan-batch.ts';
 import { type BatchContext, escapeNul, excluded, slices } from './statements.ts';
 
 const CLUSTER_SET = {
-  ...excluded(
-    'connected_by',
-    'stream',
-    'last_seen',
-    'offered_revision',
-    'acked_revision',
-    'acked_digest',
-    'nack_json',
-    'report_json',
-    'reported_seq',
-    'reported_digest',
-    'policies_changed',
-    'not_observed_json',
-    'kept_json',
-    'version',
-    'writer',
-  ),
+  ...excluded(...CLUSTER_COLUMNS, 'nack_json', 'report_json'),
   full_version: sql<number>`case when excluded.full_version > 0 then excluded.full_version else clusters.full_version end`,
 };
 const CHUNK_SET = excluded('policies_json', 'version');
@@ -31,7 +15,7 @@ const DEVIATION_SET = excluded('phase', 'violations', 'report_json');
 
 type Queries = Generator<CompiledQuery>;
 
-/** What one process did not read says nothing of what is stored. */
+/** Describes what is stored of the reports of a cluster; null where this process has not read it. */
 const keptJson = ({ policies, notKept, reportedDigest: digest }: ClusterRecord): string | null => {
   if (notKept?.policies === null) return null;
   const kept: KeptPolicies = {

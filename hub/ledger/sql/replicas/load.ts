@@ -7,7 +7,7 @@ import { unlessSame } from '../../take-report.ts';
 import type { ClusterRecord, NotKept, NotObserved } from '../../types.ts';
 import { chunkOf, isConforming } from '../batch/chunks.ts';
 import type { StoredCluster } from '../batch/plan-batch.ts';
-import type { ChunkTable, ClusterTable, DeviationTable, KeptPolicies, Schema } from '../schema.ts';
+import { type ChunkTable, CLUSTER_COLUMNS, type ClusterTable, type DeviationTable, type KeptPolicies, type Schema } from '../schema.ts';
 
 /** Rows become what they were made of; only this program writes them. */
 const parse = <T>(json: string): T => JSON.parse(json) as T;
@@ -72,22 +72,10 @@ const readableBytes = (column: FactsColumn) => sql<number>`coalesce(octet_length
 
 const ROW = [
   'name',
-  'connected_by',
-  'stream',
-  'last_seen',
-  'offered_revision',
-  'acked_revision',
-  'acked_digest',
+  ...CLUSTER_COLUMNS,
+  'full_version',
   readable('nack_json').as('nack_json'),
   readable('report_json').as('report_json'),
-  'reported_seq',
-  'reported_digest',
-  'policies_changed',
-  'not_observed_json',
-  'kept_json',
-  'version',
-  'full_version',
-  'writer',
 ] as const;
 
 const selectRows = (db: Kysely<Schema>, names: readonly string[]): Promise<readonly Selectable<ClusterTable>[]> =>
@@ -96,7 +84,7 @@ const selectRows = (db: Kysely<Schema>, names: readonly string[]): Promise<reado
 /** Clusters refreshed at once: each may have thousands of policies. */
 const CLUSTERS = 100;
 
-/** Without the brackets of the list, and with a comma for each report. */
+/** Bytes of the reports of a chunk: without the brackets of the list, and with a comma for each report. */
 const CHUNK_BYTES = sql<number>`sum(octet_length(policies_json) - 1)`;
 const DEVIATION_BYTES = sql<number>`sum(octet_length(report_json) + 1)`;
 

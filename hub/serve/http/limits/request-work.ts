@@ -1,15 +1,10 @@
+import { threadCpuMs } from '@fso/shared/runtime';
 import type { RequestHandler, Response } from 'express';
 
 /** Milliseconds for which the work of one request keeps the thread before others get it. */
 const SLICE_MS = 10;
 /** Items between two looks at the clock. */
 const BATCH = 64;
-
-/** Processor time of this thread, in ms. */
-const threadMs = (): number => {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1000;
-};
 
 /** The thread, in slices: in each turn of the event loop one request works for one slice, so that whatever else comes waits for one of them only. */
 export class ThreadSlices {
@@ -29,7 +24,7 @@ export class ThreadSlices {
   }
 }
 
-/** What one request computes on the thread. */
+/** The work that one request does on the thread. */
 export class RequestWork {
   readonly #slices: ThreadSlices;
   #charge: (ms: number) => void = () => undefined;
@@ -45,11 +40,11 @@ export class RequestWork {
 
   /** Does a short piece of work. */
   run<T>(work: () => T): T {
-    const before = threadMs();
+    const before = threadCpuMs();
     try {
       return work();
     } finally {
-      this.#charge(threadMs() - before);
+      this.#charge(threadCpuMs() - before);
     }
   }
 
