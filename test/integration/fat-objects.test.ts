@@ -8,6 +8,7 @@ import {
 } from '@fso/shared/kube';
 import { mapConcurrently } from '@fso/shared/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import nodeSettings from '../../node-settings.json' with { type: 'json' };
 import { sovereignPolicyCrd } from '../../shared/gen/crd.ts';
 import { type AgentProcess, startAgentProcess } from '../harness/agent-process.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
@@ -15,9 +16,9 @@ import { TEMPLATE_CRD } from '../harness/template-crd.ts';
 import { eventually, never } from '../harness/waiting.ts';
 
 /** Of the agent. Either the policies or the templates fill it, whole, beside what an agent needs for itself. */
-const HEAP_MB = 160;
-const POLICIES = 240;
-const TEMPLATES = 50;
+const HEAP_MB = 96;
+const POLICIES = 130;
+const TEMPLATES = 40;
 const AT_ONCE = 4;
 
 const texts = (count: number, length: number, prefix: string): string[] =>
@@ -78,7 +79,7 @@ describe('large objects of any number', () => {
   });
 
   it('stop no agent, neither at its start nor while it runs', async () => {
-    const env = { NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}`, FSO_GATEKEEPER_GRACE_MS: '1000' };
+    const env = { NODE_OPTIONS: `${nodeSettings.NODE_OPTIONS} --max-old-space-size=${HEAP_MB}`, FSO_GATEKEEPER_GRACE_MS: '1000' };
     const agent = await startAgentProcess(world.cluster, { folder: world.folder, env });
     try {
       await world.applyPolicy('finance', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'] });
