@@ -109,6 +109,7 @@ export class ClusterView {
   readonly definitions: readonly Informer<CustomResourceDefinition>[];
   readonly #enforced: EnforcedPolicies;
   readonly #informers: readonly { readonly kind: KindDescriptor; readonly informer: Informer<KubeObject> }[];
+  readonly #kinds: readonly KindState[];
   readonly #byKind: ReadonlyMap<string, Informer<KubeObject>>;
   readonly #podsByNamespace = new PodsByNamespace();
   #nodesByName: NodesByName;
@@ -161,6 +162,7 @@ export class ClusterView {
       return definition;
     });
     this.#informers = informers;
+    this.#kinds = informers.map(({ kind, informer }) => ({ kind: kind.kind as ObservedKind, informer }));
     this.#byKind = new Map(informers.filter(({ kind }) => kind.kind !== CRD_KIND.kind).map(({ kind, informer }) => [kind.kind, informer]));
     this.pods.onChange((key, current) => this.#podsByNamespace.set(key, current));
     const lookUp = (): NodesByName => ({ get: (name) => this.nodes.get(name) });
@@ -199,7 +201,7 @@ export class ClusterView {
 
   /** Every kind that is read, by informer. */
   kinds(): readonly KindState[] {
-    return this.#informers.map(({ kind, informer }) => ({ kind: kind.kind as ObservedKind, informer }));
+    return this.#kinds;
   }
 
   /** Counts the changes that a round would see: the same number says that nothing differs. */

@@ -1,5 +1,5 @@
 import { type CompiledCluster, compileCluster } from '@fso/shared/compile';
-import { type DecodeResult, registrationPaths, type SourceFile } from '@fso/shared/decode';
+import { type AloneDecoder, type DecodeResult, registrationPaths, type SourceFile } from '@fso/shared/decode';
 import { type ClusterPart, filesOfRevision, type RawObject, reasonOf } from '@fso/shared/git';
 import type { Offer, Reason } from '@fso/shared/protocol';
 import { type AcceptedRevision, type Judgement, judge, type TrustConfig } from '@fso/shared/trust';
@@ -27,6 +27,8 @@ export interface CompileContext {
   readonly mayLeave: boolean;
   readonly verify: VerifyContext;
   readonly decode: (files: readonly SourceFile[]) => DecodeResult;
+  /** For what says which files concern the cluster. */
+  readonly decodeAlone: AloneDecoder;
 }
 
 const MAX_REASONS = 100;
@@ -35,7 +37,8 @@ const MAX_REASONS = 100;
  * Checks every object and who signed the commit, rebuilds those of the commit's policy files that concern this cluster, and compiles them.
  * Nothing of a commit that is not trusted is decoded. Writes nothing.
  */
-export const compileOffer = async (offer: Offer, { cluster, mayLeave, verify, decode }: CompileContext): Promise<OfferResult> => {
+export const compileOffer = async (offer: Offer, context: CompileContext): Promise<OfferResult> => {
+  const { cluster, mayLeave, verify, decode, decodeAlone } = context;
   const { held } = verify;
   if (offer.chain.at(-1) !== offer.revision)
     return refuse([{ code: 'chain-incomplete', message: 'the chain of the offer does not end at its revision' }]);
@@ -43,7 +46,10 @@ export const compileOffer = async (offer: Offer, { cluster, mayLeave, verify, de
   if (!checked.ok) return refuse(checked.reasons, checked.missing);
   const verified = await verifyOffer(offer, checked, verify);
   if (!verified.ok) return refuse([verified.reason], verified.missing);
-  const walked = await filesOfRevision(offer.revision, (id) => checked.objects.get(id) ?? held.get(id), { cluster });
+  const walked = await filesOfRevision(offer.revision, (id) => checked.objects.get(id) ?? held.get(id), {
+    cluster,
+    decode: decodeAlone,
+  });
   if (!walked.ok) return walked.missing.length > 0 ? refuseMissing(walked.missing) : refuse(walked.problems);
   const { part, files, objects } = walked;
   if (part.registration === null && !mayLeave) return refuse([notRegistered(cluster)]);

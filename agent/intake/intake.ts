@@ -1,6 +1,6 @@
 import { type ClusterEvent, isHubManaged, type SovereignPolicy } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
-import { createDecoder, type DecodeResult, registrationPaths, type SourceFile } from '@fso/shared/decode';
+import { createAloneDecoder, createDecoder, type DecodeResult, registrationPaths, type SourceFile } from '@fso/shared/decode';
 import type { ClusterPart, RawObject } from '@fso/shared/git';
 import type { Informer } from '@fso/shared/kube';
 import type { Offer, Reason } from '@fso/shared/protocol';
@@ -45,6 +45,7 @@ export class Intake {
   readonly #writer: PolicyWriter<Target>;
   readonly #held = new ObjectStore();
   readonly #decode: (files: readonly SourceFile[]) => DecodeResult = createDecoder({}, 'cluster');
+  readonly #decodeAlone = createAloneDecoder();
   readonly #wakeup = new Wakeup();
   /** Only the newest: a hub that sends faster than the agent judges must not fill its memory. */
   #offered: Offer | undefined;
@@ -176,7 +177,8 @@ export class Intake {
     trace?.offered(offer);
     try {
       const verify = { trust, held: this.#held, now: clock.now(), accepted: this.#last };
-      const result = await compileOffer(offer, { cluster, mayLeave: this.#mayLeave, verify, decode: this.#decode });
+      const decoders = { decode: this.#decode, decodeAlone: this.#decodeAlone };
+      const result = await compileOffer(offer, { cluster, mayLeave: this.#mayLeave, verify, ...decoders });
       if (result.ok) this.#aimAt(result.offer);
       else this.#refuse(revision, result);
     } catch (error) {

@@ -28,7 +28,8 @@ export interface Cause {
   readonly text: string;
 }
 
-const NEVER = Number.POSITIVE_INFINITY;
+/** Monotonic ms. */
+const NEVER = Number.NEGATIVE_INFINITY;
 /** While so many kinds are not reached it is the API server that is not. */
 const UNREACHABLE_SHARE = 0.5;
 
@@ -51,23 +52,31 @@ export class ClusterObservation {
 
   /** Ages in ms; what is out of date by the agent's own limits. */
   ages(): Ages & { readonly outOfDate: readonly Observation[] } {
-    const partAges = ROUND_PARTS.map((part) => [part, this.#partAgeMs(part)] as const);
-    const kindAges = [...this.#kindAgesMs()];
-    const outOfDate: readonly Observation[] = [
-      ...(this.#hasEnded || this.#deps.pauses.isLate() ? (['Pause'] as const) : []),
-      ...partAges.filter(([part, ageMs]) => ageMs > this.#partLimitMs(part)).map(([part]) => part),
-      ...kindAges.filter(([, ageMs]) => ageMs > this.#deps.limits.kindMs).map(([kind]) => kind),
-    ];
-    return {
-      oldestPartMs: Math.max(...partAges.map(([, ageMs]) => ageMs)),
-      oldestKindMs: Math.max(...kindAges.map(([, ageMs]) => ageMs)),
-      outOfDate,
-    };
+    const outOfDate: Observation[] = this.#isPaused ? ['Pause'] : [];
+    const now = this.#deps.clock.monotonicMs();
+    let [oldestPartMs, oldestKindMs] = [0, 0];
+    for (const part of ROUND_PARTS) {
+      const ageMs = now - (this.#deps.parts.state(part).startedAtMs ?? NEVER);
+      oldestPartMs = Math.max(oldestPartMs, ageMs);
+      if (ageMs > this.#partLimitMs(part)) outOfDate.push(part);
+    }
+    for (const { kind, informer } of this.#deps.kinds()) {
+      const ageMs = now - (informer.seenAtMs ?? NEVER);
+      oldestKindMs = Math.max(oldestKindMs, ageMs);
+      // A kind with several informers is as old as the oldest.
+      if (ageMs > this.#deps.limits.kindMs && !outOfDate.includes(kind)) outOfDate.push(kind);
+    }
+    return { oldestPartMs, oldestKindMs, outOfDate };
+  }
+
+  get #isPaused(): boolean {
+    return this.#hasEnded || this.#deps.pauses.isLate();
   }
 
   /** Reads the ages once. @returns why a claim cannot be made now, for people; undefined: it can */
   problems(): (claim: Claim) => string | undefined {
     const { outOfDate } = this.ages();
+    if (outOfDate.length === 0) return () => undefined;
     return (claim) => {
       const missing = missingEvidence(claim, outOfDate);
       return missing.length === 0 ? undefined : `not observed: ${listText(this.#causesOf(missing).map(({ text }) => text))}`;
@@ -114,25 +123,9 @@ export class ClusterObservation {
       .map(({ informer }) => informer);
   }
 
-  #partAgeMs(part: RoundPart): number {
-    const { startedAtMs } = this.#deps.parts.state(part);
-    return startedAtMs === undefined ? NEVER : this.#deps.clock.monotonicMs() - startedAtMs;
-  }
-
   /** A part of a large cluster may take long, and is then planned less often. */
   #partLimitMs(part: RoundPart): number {
     const { partMs, longestPartMs } = this.#deps.limits;
     return Math.max(partMs, Math.min(longestPartMs, 4 * this.#deps.parts.state(part).tookMs));
-  }
-
-  /** A kind with several informers is as old as the oldest. */
-  #kindAgesMs(): ReadonlyMap<ObservedKind, number> {
-    const now = this.#deps.clock.monotonicMs();
-    const ages = new Map<ObservedKind, number>(OBSERVED_KINDS.map((kind) => [kind, 0]));
-    for (const { kind, informer } of this.#deps.kinds()) {
-      const ageMs = informer.seenAtMs === undefined ? NEVER : now - informer.seenAtMs;
-      ages.set(kind, Math.max(ages.get(kind) ?? 0, ageMs));
-    }
-    return ages;
   }
 }

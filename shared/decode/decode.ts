@@ -49,10 +49,12 @@ export const createDecoder = (
 type DecodedAlone = { readonly set: PolicySet; readonly problems: readonly SourceProblem[] };
 
 /** What files say one by one, and each problem of one of them alone; what they say about each other is not judged. */
-export const decodeAlone = (files: readonly SourceFile[]): DecodedAlone => createAloneDecoder()(files);
+export const decodeAlone: AloneDecoder = (files) => createAloneDecoder()(files);
+
+export type AloneDecoder = (files: readonly SourceFile[]) => DecodedAlone;
 
 /** {@link decodeAlone} for one commit after another: a file that reads as it did in the last call is not parsed again. */
-export const createAloneDecoder = (): ((files: readonly SourceFile[]) => DecodedAlone) => {
+export const createAloneDecoder = (): AloneDecoder => {
   const decodings = new Decodings(DEFAULT_LIMITS);
   return (files) => {
     const decoded = [...decodings.of(files)];

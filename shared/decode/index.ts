@@ -1,6 +1,6 @@
 export { checkSelector } from './check-document.ts';
 export type { Extent } from './check-set.ts';
-export { createAloneDecoder, createDecoder, decodeAlone, decodeFiles } from './decode.ts';
+export { type AloneDecoder, createAloneDecoder, createDecoder, decodeAlone, decodeFiles } from './decode.ts';
 export { pathText, type ValueProblem, valueProblems } from './issue-text.ts';
 export {
   FOLDERS,

@@ -1,5 +1,6 @@
 import type { ManagedClusterDocument } from '../api/index.ts';
 import {
+  type AloneDecoder,
   decodeAlone,
   isInScope,
   type RegionGroups,
@@ -34,8 +35,11 @@ export const reasonOf = ({ path, line, column, reason }: SourceProblem): Reason 
 });
 
 /** @param files among them the groups of regions and the registration of one cluster, if it has one */
-export const readFacts = (files: readonly SourceFile[]): { readonly facts: ClusterFacts; readonly problems: readonly Reason[] } => {
-  const { set, problems } = decodeAlone(files);
+export const readFacts = (
+  files: readonly SourceFile[],
+  decode: AloneDecoder,
+): { readonly facts: ClusterFacts; readonly problems: readonly Reason[] } => {
+  const { set, problems } = decode(files);
   return { facts: { registration: set.clusters[0]?.document, groups: regionGroupsOf(set) }, problems: problems.map(reasonOf) };
 };
 

@@ -1,4 +1,6 @@
 import {
+  type AloneDecoder,
+  decodeAlone,
   FOLDERS,
   folderProblem,
   isPolicyPath,
@@ -48,6 +50,8 @@ export interface WalkOptions {
   readonly limits?: WalkLimits;
   /** Reads only what concerns this cluster: of the registrations its own, and no folder of policies whose scope it is outside of. */
   readonly cluster?: string | undefined;
+  /** Decodes what says of the cluster what concerns it; one that is kept parses only what has changed since the last commit. */
+  readonly decode?: AloneDecoder;
 }
 
 export type RevisionFiles =
@@ -85,6 +89,7 @@ class Walk {
   readonly #getObject: GetObject;
   readonly #limits: WalkLimits;
   readonly #cluster: string | undefined;
+  readonly #decode: AloneDecoder;
   readonly #files: SourceFile[] = [];
   readonly #objects = new Map<string, RawObject>();
   readonly #missing = new Set<string>();
@@ -98,10 +103,11 @@ class Walk {
   #bytes = 0;
   #full: boolean = false;
 
-  constructor(getObject: GetObject, { limits = DEFAULT_WALK_LIMITS, cluster }: WalkOptions) {
+  constructor(getObject: GetObject, { limits = DEFAULT_WALK_LIMITS, cluster, decode = decodeAlone }: WalkOptions) {
     this.#getObject = getObject;
     this.#limits = limits;
     this.#cluster = cluster;
+    this.#decode = decode;
   }
 
   get #hasFailed(): boolean {
@@ -127,7 +133,7 @@ class Walk {
     );
     // Which policies concern a cluster follows from what it is and from the groups of regions.
     if (this.#cluster !== undefined) {
-      const { facts, problems } = readFacts(this.#files);
+      const { facts, problems } = readFacts(this.#files, this.#decode);
       this.#tell(problems);
       if (this.#hasFailed) return;
       this.#facts = facts;

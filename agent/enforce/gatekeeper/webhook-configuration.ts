@@ -155,16 +155,19 @@ const findSelectorProblem = (requirements: Webhook['requirements']): string | un
 };
 
 /** The reason why the API server may not ask Gatekeeper about all pods, whatever their namespace. */
-export const findWebhookProblem = (
-  configuration: ValidatingWebhookConfiguration,
-  judgesBindings: boolean,
-): GatekeeperProblem | undefined => {
+export const findWebhookProblem = (configuration: ValidatingWebhookConfiguration, judgesBindings: boolean): GatekeeperProblem | undefined =>
+  (judgesBindings ? problemWithBindings : problemWithoutBindings)(configuration);
+
+const problemOf = (configuration: ValidatingWebhookConfiguration, judgesBindings: boolean): GatekeeperProblem | undefined => {
   const webhook = readWebhook(configuration);
   if (webhook === undefined) return broken(`${SUBJECT}: webhooks has no ${WEBHOOK_NAME}: apply Gatekeeper's manifest again`);
   const { at, fields, requirements } = webhook;
   const problem = findProblem(fields, requirements, judgesBindings);
   return problem === undefined ? undefined : broken(`${SUBJECT}: ${at}.${problem}`);
 };
+
+const problemWithBindings = weakMemo((configuration: ValidatingWebhookConfiguration) => problemOf(configuration, true));
+const problemWithoutBindings = weakMemo((configuration: ValidatingWebhookConfiguration) => problemOf(configuration, false));
 
 const findProblem = (fields: Plain, requirements: Webhook['requirements'], judgesBindings: boolean): string | undefined => {
   if (!isEmptySelector(fields['objectSelector'])) return 'objectSelector selects only some pods: remove it';
