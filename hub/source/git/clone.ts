@@ -7,6 +7,7 @@ import git from 'isomorphic-git';
 import { commitView } from '../commit-view.ts';
 import { GitTransportError } from './git-errors.ts';
 import type { GitHttp } from './git-http.ts';
+import { receivePack } from './receive-pack.ts';
 
 /** A bare clone. Reads reject with isomorphic-git's NotFoundError for an object that is not here. */
 export interface Clone {
@@ -136,7 +137,7 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
         gitdir,
         cache,
         url,
-        http: http.client(signal),
+        http: http.client(signal, (answer, stop) => receivePack(answer, gitdir, stop)),
         // `ref` names what the server learns that the clone has, `remoteRef` what the clone asks for.
         ref: HELD_REF,
         remoteRef: ref,

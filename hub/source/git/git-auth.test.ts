@@ -8,7 +8,9 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openSource } from '../source.ts';
 import { createGitAuth, type GitAuthOptions } from './git-auth.ts';
-import { createGitHttp } from './git-http.ts';
+import { createGitHttp, type PackReceiver } from './git-http.ts';
+
+const handOn: PackReceiver = async (answer) => answer;
 
 let folder: string;
 const servers: ReturnType<typeof createServer>[] = [];
@@ -181,7 +183,7 @@ describe('credentials stay with the configured server', () => {
     ];
     const auth = createGitAuth({ credentials: { username: 'bot', password: 'hunter2' } }, new FakeClock());
     const http = createGitHttp({ maxBytes: 1000, timeoutMs: 50_000, access: { origin: own.url, auth } });
-    for (const { url } of [own, other]) await http.client(never).request({ url: `${url}/` });
+    for (const { url } of [own, other]) await http.client(never, handOn).request({ url: `${url}/` });
     await http.close();
     expect([decode(own.asked[0]?.authorization), other.asked]).toEqual(['bot:hunter2', [{ path: '/', authorization: undefined }]]);
   });
@@ -190,7 +192,7 @@ describe('credentials stay with the configured server', () => {
     const server = await serve((_request, response) => void response.end());
     const auth = createGitAuth({ credentials: { username: 'bot', password: 'hunter2' } }, new FakeClock());
     const http = createGitHttp({ maxBytes: 1000, timeoutMs: 50_000, access: { origin: server.url.replace('http:', 'https:'), auth } });
-    await http.client(never).request({ url: `${server.url}/` });
+    await http.client(never, handOn).request({ url: `${server.url}/` });
     await http.close();
     expect(server.asked).toEqual([{ path: '/', authorization: undefined }]);
   });
@@ -205,7 +207,7 @@ describe('credentials stay with the configured server', () => {
       timeoutMs: 50_000,
       access: { origin: server.url, auth: createGitAuth(options, new FakeClock()) },
     });
-    for (let i = 0; i < 2; i += 1) await http.client(never).request({ url: `${server.url}/` });
+    for (let i = 0; i < 2; i += 1) await http.client(never, handOn).request({ url: `${server.url}/` });
     await http.close();
     expect(server.asked.map(({ authorization }) => authorization)).toEqual(['Bearer 1', 'Bearer 2']);
   });

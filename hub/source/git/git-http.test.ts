@@ -2,7 +2,9 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { describeGitError } from './git-errors.ts';
-import { createGitHttp } from './git-http.ts';
+import { createGitHttp, type PackReceiver } from './git-http.ts';
+
+const handOn: PackReceiver = async (answer) => answer;
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -25,7 +27,7 @@ const serve = async (listener: RequestListener): Promise<string> => {
 const ask = (url: string, limits = { maxBytes: 1000, timeoutMs: 50_000 }) => {
   const http = createGitHttp(limits);
   cleanups.push(() => http.close());
-  return http.client(new AbortController().signal).request({ url });
+  return http.client(new AbortController().signal, handOn).request({ url });
 };
 const failure = async (answer: Promise<unknown>): Promise<string> => {
   const error: unknown = await answer.then(
@@ -84,7 +86,7 @@ describe('HTTP for Git', () => {
     const http = createGitHttp({ maxBytes: 1000, timeoutMs: 50_000 });
     cleanups.push(() => http.close());
     for (let n = 0; n < 3; n += 1) {
-      const answer = await http.client(new AbortController().signal).request({ url });
+      const answer = await http.client(new AbortController().signal, handOn).request({ url });
       expect(answer.statusCode).toBe(200);
     }
   });

@@ -4,11 +4,14 @@ import { nodeHttp } from '@fso/shared/runtime';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import type { GitAuth } from './git-auth.ts';
 import { GitTransportError } from './git-errors.ts';
-import { checkPackAnswer, checkRefsAnswer, DEFAULT_PACK_LIMITS } from './pack-limits.ts';
+import { checkRefsAnswer } from './pack-limits.ts';
+
+/** Takes an answer to `git-upload-pack`, which is given away. @returns the answer that isomorphic-git gets */
+export type PackReceiver = (answer: Buffer<ArrayBuffer>, signal: AbortSignal) => Promise<Uint8Array>;
 
 export interface GitHttp {
-  /** A client for one fetch. */
-  client(signal: AbortSignal): HttpClient;
+  /** Makes a client for one fetch. */
+  client(signal: AbortSignal, receivePack: PackReceiver): HttpClient;
   close(): Promise<void>;
 }
 
@@ -30,7 +33,7 @@ const KEPT_MS = 60_000;
  * The memory grows in place, and is given back at once where an answer turns out too large: tens of megabytes, asked for
  * again and again, are not left to the garbage collector.
  */
-const readCapped = async (body: IncomingMessage, limit: number): Promise<Buffer> => {
+const readCapped = async (body: IncomingMessage, limit: number): Promise<Buffer<ArrayBuffer>> => {
   const memory = new ArrayBuffer(0, { maxByteLength: limit });
   const bytes = new Uint8Array(memory);
   let size = 0;
@@ -93,7 +96,7 @@ const refuseRedirect = (response: IncomingMessage): void => {
 /**
  * HTTP for isomorphic-git: connections kept open between fetches (a hint costs no handshake), answers bounded in size
  * and time. Redirects are not followed: neither credentials nor the hub's trust then go to a host that is not configured.
- * An answer is read whole, and a pack looked through, before it is handed on, so that a broken or hostile one fails here.
+ * An answer is read whole, and looked through, before it is handed on, so that a broken or hostile one fails here.
  */
 export const createGitHttp = (options: GitHttpOptions): GitHttp => {
   const { access } = options;
@@ -106,21 +109,21 @@ export const createGitHttp = (options: GitHttpOptions): GitHttp => {
     return header === undefined ? {} : { Authorization: header };
   };
 
-  const read = async (response: IncomingMessage, method: string, signal: AbortSignal): Promise<Buffer> => {
+  const read = async (response: IncomingMessage, receivePack: PackReceiver | undefined, signal: AbortSignal): Promise<Uint8Array> => {
     const { statusCode = 0 } = response;
     if (statusCode === 401 || statusCode === 403) access?.auth.refused();
     refuseRedirect(response);
-    if (method === 'POST') {
+    if (receivePack !== undefined) {
       const answer = await readCapped(response, options.maxBytes);
-      if (statusCode === 200) await checkPackAnswer(answer, DEFAULT_PACK_LIMITS, signal);
-      return answer;
+      return statusCode === 200 ? receivePack(answer, signal) : answer;
     }
     const refs = await readCapped(response, Math.min(options.maxBytes, MAX_REFS_BYTES));
     checkRefsAnswer(refs);
     return refs;
   };
 
-  const send = async ({ url, method = 'GET', headers, body }: GitHttpRequest, stop: AbortSignal): Promise<GitHttpResponse> => {
+  const send = async (request: GitHttpRequest, stop: AbortSignal, receivePack: PackReceiver): Promise<GitHttpResponse> => {
+    const { url, method = 'GET', headers, body } = request;
     const target = new URL(url);
     const fields = { ...headers, ...(await authorization(url, stop)) };
     const content = await collectBody(body);
@@ -128,7 +131,7 @@ export const createGitHttp = (options: GitHttpOptions): GitHttp => {
     const settings: RequestOptions = { method, headers: fields, agent: target.protocol === 'https:' ? tlsAgent : agent, signal };
     try {
       const response = await ask(target, settings, content);
-      const answer = await read(response, method, signal);
+      const answer = await read(response, method === 'POST' ? receivePack : undefined, signal);
       const { statusCode = 0, statusMessage = '' } = response;
       return { url, method, statusCode, statusMessage, headers: flatten(response.headers), body: once(answer) };
     } catch (error) {
@@ -142,5 +145,5 @@ export const createGitHttp = (options: GitHttpOptions): GitHttp => {
     agent.destroy();
     tlsAgent.destroy();
   };
-  return { client: (signal) => ({ request: (args) => send(args, signal) }), close };
+  return { client: (signal, receivePack) => ({ request: (args) => send(args, signal, receivePack) }), close };
 };

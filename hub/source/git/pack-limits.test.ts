@@ -36,7 +36,7 @@ const answerOf = (bytes: Buffer): Buffer => {
   const band = chunks.map((chunk) => line(Buffer.concat([Buffer.from([1]), chunk])));
   return Buffer.concat([line(Buffer.from('NAK\n')), line(progress), ...band, Buffer.from('0000')]);
 };
-const check = (bytes: Buffer, limits: Partial<PackLimits> = {}): Promise<void> =>
+const check = (bytes: Buffer, limits: Partial<PackLimits> = {}): ReturnType<typeof checkPackAnswer> =>
   checkPackAnswer(bytes, { ...DEFAULT_PACK_LIMITS, ...limits }, new AbortController().signal);
 
 describe('a pack', () => {

@@ -143,8 +143,8 @@ const measureObject = (pack: Buffer, at: number, { objectBytes }: PackLimits): M
   return { inflated: entry.size, resolved, next: entry.data + used };
 };
 
-/** @throws GitTransportError for a pack that would take more than its limits, or is none; nothing of it is kept meanwhile */
-const checkPack = async (pack: Buffer, limits: PackLimits, signal: AbortSignal): Promise<void> => {
+/** @returns the size of all objects @throws GitTransportError for a pack that would take more than its limits, or is none */
+const measurePack = async (pack: Buffer, limits: PackLimits, signal: AbortSignal): Promise<number> => {
   if (pack.length < HEADER_BYTES + TRAILER_BYTES || pack.toString('latin1', 0, 4) !== 'PACK') throw broken();
   const body = pack.subarray(0, pack.length - TRAILER_BYTES);
   const yieldIfDue = createYielder(SLICE_MS);
@@ -162,14 +162,26 @@ const checkPack = async (pack: Buffer, limits: PackLimits, signal: AbortSignal):
     await yieldIfDue();
     signal.throwIfAborted();
   }
+  return resolved;
 };
 
 const bufferOf = (answer: Uint8Array): Buffer => Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength);
 
-/** Looks through an answer to `git-upload-pack` before anything unpacks it. @throws GitTransportError; the signal's reason */
-export const checkPackAnswer = async (answer: Uint8Array, limits: PackLimits, signal: AbortSignal): Promise<void> => {
+export interface CheckedPack {
+  readonly pack: Buffer;
+  /** Size of all objects, with their deltas applied. */
+  readonly resolvedBytes: number;
+}
+
+/**
+ * Looks through an answer to `git-upload-pack` before anything unpacks it.
+ *
+ * @returns undefined for an answer without a pack
+ * @throws GitTransportError; the signal's reason
+ */
+export const checkPackAnswer = async (answer: Uint8Array, limits: PackLimits, signal: AbortSignal): Promise<CheckedPack | undefined> => {
   const pack = packOf(bufferOf(answer));
-  if (pack !== undefined) await checkPack(pack, limits, signal);
+  return pack && { pack, resolvedBytes: await measurePack(pack, limits, signal) };
 };
 
 /** Looks through an answer that names the refs before anything makes objects of them. @throws GitTransportError */

@@ -1,0 +1,59 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { GitTransportError } from './git-errors.ts';
+import { checkPackAnswer, DEFAULT_PACK_LIMITS } from './pack-limits.ts';
+
+/** Bounds on what is indexed by the hub's own thread: the answer, and its objects with their deltas applied. */
+const SMALL = { answerBytes: 1024 * 1024, resolvedBytes: 4 * 1024 * 1024 };
+/** Heap of the thread that takes the others, in MiB: 100,000 objects take 70. */
+const HEAP = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 };
+/** The answer to a client that has everything (gitprotocol-pack(5)). */
+const NO_PACK = Buffer.from('0008NAK\n');
+
+export interface PackToStore {
+  /** An answer to `git-upload-pack`, with a buffer of its own. */
+  readonly answer: Uint8Array<ArrayBuffer>;
+  readonly gitdir: string;
+}
+
+const tooExpensive = (error: unknown): unknown =>
+  Reflect.get(Object(error), 'code') === 'ERR_WORKER_OUT_OF_MEMORY'
+    ? new GitTransportError('the Git server sent a pack that takes too much memory; the repository holds something that is no policy')
+    : error;
+
+const storeOnThread = async (toStore: PackToStore, signal: AbortSignal): Promise<void> => {
+  const worker = new Worker(new URL('./store-pack-thread.ts', import.meta.url), {
+    execArgv: [],
+    workerData: toStore,
+    transferList: [toStore.answer.buffer],
+    resourceLimits: HEAP,
+  });
+  let refusal: string | undefined;
+  worker.on('message', (message: string) => (refusal = message));
+  try {
+    await once(worker, 'exit', { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw tooExpensive(error);
+  } finally {
+    await worker.terminate();
+  }
+  if (refusal !== undefined) throw new GitTransportError(refusal);
+};
+
+/**
+ * Looks through an answer to `git-upload-pack`. Indexing a pack takes several times its size, and the garbage collector gives that back late; a
+ * large one is therefore stored by a thread of its own, whose end gives all of it back, while the hub goes on.
+ *
+ * @param answer is given away
+ * @returns the answer for isomorphic-git, without the pack where it is stored already
+ * @throws GitTransportError; the signal's reason
+ */
+export const receivePack = async (answer: Buffer<ArrayBuffer>, gitdir: string, signal: AbortSignal): Promise<Uint8Array> => {
+  if (answer.length <= SMALL.answerBytes) {
+    const checked = await checkPackAnswer(answer, DEFAULT_PACK_LIMITS, signal);
+    if (checked === undefined || checked.resolvedBytes <= SMALL.resolvedBytes) return answer;
+  }
+  await storeOnThread({ answer, gitdir }, signal);
+  return NO_PACK;
+};
