@@ -61,7 +61,7 @@ describe('a pack that arrives', () => {
     expect((await stored(id)).equals(content)).toBe(true);
   });
 
-  it('is refused where it is broken, whoever looks at it', async () => {
+  it('is refused where it is broken, also by the thread', async () => {
     const { answer } = answerWith(randomBytes(2 * MIB));
     answer.fill(0, MIB);
     await expect(receivePack(answer, gitdir, never)).rejects.toThrow(

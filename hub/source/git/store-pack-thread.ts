@@ -9,9 +9,6 @@ import type { PackToStore } from './receive-pack.ts';
 
 const FOLDER = 'objects/pack';
 
-/** Gives the memory back now: the index takes as much again. */
-const free = ({ buffer }: Uint8Array<ArrayBuffer>): void => void buffer.transfer(0);
-
 /** @returns the path of the pack in the folder of the clone; undefined: the answer has none */
 const writePack = async ({ answer, gitdir }: PackToStore): Promise<string | undefined> => {
   const checked = await checkPackAnswer(answer, DEFAULT_PACK_LIMITS, new AbortController().signal);
@@ -20,7 +17,6 @@ const writePack = async ({ answer, gitdir }: PackToStore): Promise<string | unde
   await mkdir(join(gitdir, FOLDER), { recursive: true });
   const filepath = join(FOLDER, `pack-${pack.toString('hex', pack.length - 20)}.pack`);
   await writeFile(join(gitdir, filepath), pack);
-  free(answer);
   return filepath;
 };
 
