@@ -295,7 +295,7 @@ describe('reflector', () => {
 
     it('and lists it again where a watch brought nothing', async () => {
       script = Array.from({ length: 100 }, (_, index) => (index % 2 === 0 ? list('5', [object('x', '1')]) : open));
-      const { pass } = start({ watchSilenceMs: 50 });
+      const { pass } = start({ watchSilenceMs: 300 });
       await expect.poll(async () => (await pass()) && requests.length).toBeGreaterThan(6);
       expect(requests.slice(0, 6)).toEqual(['list', 'watch 5', 'list', 'watch 5', 'list', 'watch 5']);
     });
