@@ -36,12 +36,19 @@ const row = (name: string) => ({
   writer: 'test',
 });
 
-/** Writes a cluster as a hub without bounds would have. @param count policies, half of them failed */
-const fill = ({ db }: Database, cluster: string, count: number): Promise<void> =>
-  db.transaction().execute((trx) => fillIn(trx, cluster, count));
+interface Stored {
+  /** Policies, half of them failed. */
+  readonly count: number;
+  /** Characters of the message of each. */
+  readonly length?: number;
+}
 
-const fillIn = async (db: Transaction<Schema>, cluster: string, count: number): Promise<void> => {
-  const message = 'x'.repeat(200);
+/** Writes a cluster as a hub without bounds would have. */
+const fill = ({ db }: Database, cluster: string, stored: Stored): Promise<void> =>
+  db.transaction().execute((trx) => fillIn(trx, cluster, stored));
+
+const fillIn = async (db: Transaction<Schema>, cluster: string, { count, length = 200 }: Stored): Promise<void> => {
+  const message = 'x'.repeat(length);
   const report = (at: number) => {
     const phase = at % 2 === 0 ? ('Active' as const) : ('Failed' as const);
     return policyReport(`${cluster}-p${at}`, { namespace: 'a', managedBy: 'local', targetNamespace: `ns-${at}`, message, phase });
@@ -103,8 +110,8 @@ describe.each(['embedded', 'PostgreSQL'] as const)('a hub with little memory on 
 
   it('starts with 120,000 policies of one cluster, names it, and forgets it without a hub', async () => {
     const { hub, env, url } = await prepare('one', async (database) => {
-      await fill(database, 'evil', 120_000);
-      await fill(database, 'good', 10);
+      await fill(database, 'evil', { count: 120_000 });
+      await fill(database, 'good', { count: 10 });
     });
     await hub.start();
     expect(hub.logged('policies of a cluster not read: too much is stored of them')).toBe(true);
@@ -121,9 +128,12 @@ describe.each(['embedded', 'PostgreSQL'] as const)('a hub with little memory on 
     await hub.stop();
   });
 
-  it('starts with 20 clusters of as many policies as each may have', async () => {
-    const { hub } = await prepare('many', async (database) => {
-      for (let at = 0; at < 20; at += 1) await fill(database, `c${at}`, 2_000);
+  it.each([
+    ['2,000 policies', {}],
+    ['16 MiB', { length: 7_500 }],
+  ])('starts with 20 clusters of %s each', async (amount, size) => {
+    const { hub } = await prepare(amount.replace(/\W/g, ''), async (database) => {
+      for (let at = 0; at < 20; at += 1) await fill(database, `c${at}`, { count: 2_000, ...size });
     });
     await hub.start();
     const clusters = await clustersOf(hub);
