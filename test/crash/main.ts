@@ -3,23 +3,19 @@
  *
  *   npm run test:crash -- --kills 100 [--seed 42] [--database embedded|postgres]
  */
-import { parseArgs } from 'node:util';
+import { readOptions, refuseOptions } from '../harness/options.ts';
 import { type CrashOptions, crash } from './crash.ts';
 
-const { values } = parseArgs({
-  options: {
-    kills: { type: 'string', default: '100' },
-    seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
-    database: { type: 'string' },
-  },
+const USAGE = 'npm run test:crash -- [--kills 100] [--seed 42] [--database embedded|postgres]';
+const values = readOptions(USAGE, {
+  kills: { type: 'string', default: '100' },
+  seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+  database: { type: 'string' },
 });
 const kills = Number(values.kills);
 const seed = Number(values.seed);
 const databases = (['embedded', 'postgres'] as const).filter((name) => values.database === undefined || values.database === name);
-if (!Number.isInteger(kills) || kills < 1 || !Number.isInteger(seed) || databases.length === 0) {
-  console.error('usage: npm run test:crash -- [--kills 100] [--seed 42] [--database embedded|postgres]');
-  process.exit(2);
-}
+if (!Number.isInteger(kills) || kills < 1 || !Number.isInteger(seed) || databases.length === 0) refuseOptions(USAGE);
 
 for (const database of databases) {
   console.log(`${database}: ${kills} kills, seed ${seed}`);

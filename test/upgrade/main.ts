@@ -4,18 +4,18 @@
  *
  *   npm run test:upgrade -- --from <commit or tag> [--agents-only] [--allow-object-changes]
  */
-import { parseArgs } from 'node:util';
 import { messageOf, shutdownSignal } from '@fso/shared/runtime';
+import { readOptions, refuseOptions } from '../harness/options.ts';
 import { addCounts } from './admission-probe.ts';
 import { type StepResult, type UpgradeOptions, upgrade } from './upgrade.ts';
 
-const { values } = parseArgs({
-  options: { from: { type: 'string' }, 'agents-only': { type: 'boolean' }, 'allow-object-changes': { type: 'boolean' } },
+const USAGE = 'npm run test:upgrade -- --from <commit or tag> [--agents-only] [--allow-object-changes]';
+const values = readOptions(USAGE, {
+  from: { type: 'string' },
+  'agents-only': { type: 'boolean' },
+  'allow-object-changes': { type: 'boolean' },
 });
-if (values.from === undefined) {
-  console.error('usage: npm run test:upgrade -- --from <commit or tag> [--agents-only] [--allow-object-changes]');
-  process.exit(2);
-}
+const from = values.from ?? refuseOptions(USAGE);
 
 const HEADINGS = ['step', 'seconds', 'pods tried', 'bad admitted', 'good refused', 'errors', 'paths changed'];
 
@@ -41,7 +41,7 @@ const printTable = (steps: readonly StepResult[]): void => {
 };
 
 const options: UpgradeOptions = {
-  from: values.from,
+  from,
   agentsOnly: values['agents-only'] === true,
   allowObjectChanges: values['allow-object-changes'] === true,
   log: (line) => console.log(line),
