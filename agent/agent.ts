@@ -88,7 +88,7 @@ const observationProblem = ({ status, observatory }: AgentParts): string | undef
   return status.isLeader && outOfDate.length > 0 ? `not observed: ${outOfDate.join(', ')}` : undefined;
 };
 
-/** Resolution of the metrics of the event loop, in ms. Each step wakes the process; the default of 10 is a third of what an idle agent computes. */
+/** Resolution of the metrics of the event loop, in ms. Each step wakes the process; the default of 10 takes a third of the CPU time of an idle agent. */
 const LAG_RESOLUTION_MS = 100;
 
 const PREPARE_RETRY = { baseMs: 500, maxMs: 30_000, minMs: 100 } as const;

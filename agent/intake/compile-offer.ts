@@ -27,7 +27,7 @@ export interface CompileContext {
   readonly mayLeave: boolean;
   readonly verify: VerifyContext;
   readonly decode: (files: readonly SourceFile[]) => DecodeResult;
-  /** For what says which files concern the cluster. */
+  /** Decodes the files that say what concerns the cluster. */
   readonly decodeAlone: AloneDecoder;
 }
 

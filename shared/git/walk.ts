@@ -50,7 +50,7 @@ export interface WalkOptions {
   readonly limits?: WalkLimits;
   /** Reads only what concerns this cluster: of the registrations its own, and no folder of policies whose scope it is outside of. */
   readonly cluster?: string | undefined;
-  /** Decodes what says of the cluster what concerns it; one that is kept parses only what has changed since the last commit. */
+  /** Decodes the registration and the groups of regions. One that is kept parses only what has changed since the last commit. */
   readonly decode?: AloneDecoder;
 }
 

@@ -86,6 +86,11 @@ export interface GitHttpOptions {
   readonly access?: { readonly origin: string; readonly auth: GitAuth };
 }
 
+interface Exchange {
+  readonly response: IncomingMessage;
+  readonly answer: Buffer<ArrayBuffer>;
+}
+
 const refuseRedirect = (response: IncomingMessage): void => {
   const { statusCode = 0 } = response;
   if (statusCode < 300 || statusCode >= 400) return;
@@ -109,20 +114,17 @@ export const createGitHttp = (options: GitHttpOptions): GitHttp => {
     return header === undefined ? {} : { Authorization: header };
   };
 
-  const read = async (response: IncomingMessage, receivePack: PackReceiver | undefined, signal: AbortSignal): Promise<Uint8Array> => {
+  const read = async (response: IncomingMessage, method: string): Promise<Buffer<ArrayBuffer>> => {
     const { statusCode = 0 } = response;
     if (statusCode === 401 || statusCode === 403) access?.auth.refused();
     refuseRedirect(response);
-    if (receivePack !== undefined) {
-      const answer = await readCapped(response, options.maxBytes);
-      return statusCode === 200 ? receivePack(answer, signal) : answer;
-    }
+    if (method === 'POST') return readCapped(response, options.maxBytes);
     const refs = await readCapped(response, Math.min(options.maxBytes, MAX_REFS_BYTES));
     checkRefsAnswer(refs);
     return refs;
   };
 
-  const send = async (request: GitHttpRequest, stop: AbortSignal, receivePack: PackReceiver): Promise<GitHttpResponse> => {
+  const exchange = async (request: GitHttpRequest, stop: AbortSignal): Promise<Exchange> => {
     const { url, method = 'GET', headers, body } = request;
     const target = new URL(url);
     const fields = { ...headers, ...(await authorization(url, stop)) };
@@ -131,14 +133,20 @@ export const createGitHttp = (options: GitHttpOptions): GitHttp => {
     const settings: RequestOptions = { method, headers: fields, agent: target.protocol === 'https:' ? tlsAgent : agent, signal };
     try {
       const response = await ask(target, settings, content);
-      const answer = await read(response, method === 'POST' ? receivePack : undefined, signal);
-      const { statusCode = 0, statusMessage = '' } = response;
-      return { url, method, statusCode, statusMessage, headers: flatten(response.headers), body: once(answer) };
+      return { response, answer: await read(response, method) };
     } catch (error) {
       // Whatever it broke then.
       signal.throwIfAborted();
       throw error;
     }
+  };
+
+  const send = async (request: GitHttpRequest, stop: AbortSignal, receivePack: PackReceiver): Promise<GitHttpResponse> => {
+    const { url, method = 'GET' } = request;
+    const { response, answer } = await exchange(request, stop);
+    const { statusCode = 0, statusMessage = '', headers } = response;
+    const body = method === 'POST' && statusCode === 200 ? await receivePack(answer, stop) : answer;
+    return { url, method, statusCode, statusMessage, headers: flatten(headers), body: once(body) };
   };
 
   const close = async (): Promise<void> => {

@@ -143,8 +143,8 @@ const measureObject = (pack: Buffer, at: number, { objectBytes }: PackLimits): M
   return { inflated: entry.size, resolved, next: entry.data + used };
 };
 
-/** @returns the size of all objects @throws GitTransportError for a pack that would take more than its limits, or is none */
-const measurePack = async (pack: Buffer, limits: PackLimits, signal: AbortSignal): Promise<number> => {
+/** @throws GitTransportError for a pack that would take more than its limits, or is none */
+const checkPack = async (pack: Buffer, limits: PackLimits, signal: AbortSignal): Promise<CheckedPack> => {
   if (pack.length < HEADER_BYTES + TRAILER_BYTES || pack.toString('latin1', 0, 4) !== 'PACK') throw broken();
   const body = pack.subarray(0, pack.length - TRAILER_BYTES);
   const yieldIfDue = createYielder(SLICE_MS);
@@ -162,13 +162,15 @@ const measurePack = async (pack: Buffer, limits: PackLimits, signal: AbortSignal
     await yieldIfDue();
     signal.throwIfAborted();
   }
-  return resolved;
+  return { pack, objects, resolvedBytes: resolved };
 };
 
 const bufferOf = (answer: Uint8Array): Buffer => Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength);
 
 export interface CheckedPack {
   readonly pack: Buffer;
+  /** How many there are. */
+  readonly objects: number;
   /** Size of all objects, with their deltas applied. */
   readonly resolvedBytes: number;
 }
@@ -181,7 +183,7 @@ export interface CheckedPack {
  */
 export const checkPackAnswer = async (answer: Uint8Array, limits: PackLimits, signal: AbortSignal): Promise<CheckedPack | undefined> => {
   const pack = packOf(bufferOf(answer));
-  return pack && { pack, resolvedBytes: await measurePack(pack, limits, signal) };
+  return pack && checkPack(pack, limits, signal);
 };
 
 /** Looks through an answer that names the refs before anything makes objects of them. @throws GitTransportError */

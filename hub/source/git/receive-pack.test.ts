@@ -58,6 +58,7 @@ describe('a pack that arrives', () => {
     const { answer, id } = answerWith(content);
     expect((await receivePack(answer, gitdir, never)).toString()).toBe('0008NAK\n');
     expect(packs().map((name) => name.split('.')[1])).toEqual(['idx', 'pack']);
+    expect(readdirSync(gitdir)).not.toContain('incoming');
     expect((await stored(id)).equals(content)).toBe(true);
   });
 
@@ -70,11 +71,17 @@ describe('a pack that arrives', () => {
     expect(packs()).toEqual([]);
   });
 
+  it('is refused where there is none in a large answer', async () => {
+    const answer = Buffer.from(new Uint8Array(Buffer.from(`0008NAK\n${`03e8${'x'.repeat(996)}`.repeat(2_000)}`)).buffer);
+    await expect(receivePack(answer, gitdir, never)).rejects.toThrow(new GitTransportError('the Git server sent no pack'));
+  });
+
   it('is left where the fetch ends meanwhile', async () => {
     const { answer } = answerWith(randomBytes(2 * MIB));
     const stop = new AbortController();
     const received = receivePack(answer, gitdir, stop.signal);
     stop.abort(new Error('too late'));
     await expect(received).rejects.toThrow('too late');
+    expect(packs()).toEqual([]);
   });
 });

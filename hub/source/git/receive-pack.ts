@@ -1,12 +1,14 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { GitTransportError } from './git-errors.ts';
-import { checkPackAnswer, DEFAULT_PACK_LIMITS } from './pack-limits.ts';
+import { type CheckedPack, checkPackAnswer, DEFAULT_PACK_LIMITS } from './pack-limits.ts';
 
-/** Bounds on what is indexed by the hub's own thread: the answer, and its objects with their deltas applied. */
-const SMALL = { answerBytes: 1024 * 1024, resolvedBytes: 4 * 1024 * 1024 };
-/** Heap of the thread that takes the others, in MiB: 100,000 objects take 70. */
+/** Bounds on what is indexed by the hub's own thread: the answer, its objects, and their size with deltas applied. */
+const SMALL = { answerBytes: 1024 * 1024, objects: 10_000, resolvedBytes: 4 * 1024 * 1024 };
+/** Heap of the thread that takes the others, in MiB, where Node.js has no settings of its own: 100,000 objects take 70. */
 const HEAP = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 };
+/** Longest time in which a pack is stored. */
+const STORE_MS = 120_000;
 /** The answer to a client that has everything (gitprotocol-pack(5)). */
 const NO_PACK = Buffer.from('0008NAK\n');
 
@@ -16,10 +18,23 @@ export interface PackToStore {
   readonly gitdir: string;
 }
 
-const tooExpensive = (error: unknown): unknown =>
-  Reflect.get(Object(error), 'code') === 'ERR_WORKER_OUT_OF_MEMORY'
-    ? new GitTransportError('the Git server sent a pack that takes too much memory; the repository holds something that is no policy')
-    : error;
+const isSmall = ({ objects, resolvedBytes }: CheckedPack): boolean => objects <= SMALL.objects && resolvedBytes <= SMALL.resolvedBytes;
+
+const tooExpensive = (): GitTransportError =>
+  new GitTransportError('the Git server sent a pack that takes too much memory or time; the repository holds something that is no policy');
+
+const isOutOfMemory = (error: unknown): boolean => Reflect.get(Object(error), 'code') === 'ERR_WORKER_OUT_OF_MEMORY';
+
+/** Waits for the end of a thread. @throws what ended it; GitTransportError for what it refused */
+const endOf = async (worker: Worker, signal: AbortSignal): Promise<void> => {
+  let refusal: string | undefined;
+  worker.on('message', (message: string) => (refusal = message));
+  // One that is being ended may still fail, and nobody waits for it then.
+  worker.on('error', () => undefined);
+  const [code] = (await once(worker, 'exit', { signal })) as [number];
+  if (refusal !== undefined) throw new GitTransportError(refusal);
+  if (code !== 0) throw new Error(`the thread that stores a pack ended with ${code}`);
+};
 
 const storeOnThread = async (toStore: PackToStore, signal: AbortSignal): Promise<void> => {
   const worker = new Worker(new URL('./store-pack-thread.ts', import.meta.url), {
@@ -28,17 +43,15 @@ const storeOnThread = async (toStore: PackToStore, signal: AbortSignal): Promise
     transferList: [toStore.answer.buffer],
     resourceLimits: HEAP,
   });
-  let refusal: string | undefined;
-  worker.on('message', (message: string) => (refusal = message));
+  const timeout = AbortSignal.timeout(STORE_MS);
   try {
-    await once(worker, 'exit', { signal });
+    await endOf(worker, AbortSignal.any([signal, timeout]));
   } catch (error) {
     signal.throwIfAborted();
-    throw tooExpensive(error);
+    throw timeout.aborted || isOutOfMemory(error) ? tooExpensive() : error;
   } finally {
     await worker.terminate();
   }
-  if (refusal !== undefined) throw new GitTransportError(refusal);
 };
 
 /**
@@ -52,7 +65,7 @@ const storeOnThread = async (toStore: PackToStore, signal: AbortSignal): Promise
 export const receivePack = async (answer: Buffer<ArrayBuffer>, gitdir: string, signal: AbortSignal): Promise<Uint8Array> => {
   if (answer.length <= SMALL.answerBytes) {
     const checked = await checkPackAnswer(answer, DEFAULT_PACK_LIMITS, signal);
-    if (checked === undefined || checked.resolvedBytes <= SMALL.resolvedBytes) return answer;
+    if (checked === undefined || isSmall(checked)) return answer;
   }
   await storeOnThread({ answer, gitdir }, signal);
   return NO_PACK;

@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import git from 'isomorphic-git';
@@ -7,22 +7,25 @@ import { GitTransportError } from './git-errors.ts';
 import { checkPackAnswer, DEFAULT_PACK_LIMITS } from './pack-limits.ts';
 import type { PackToStore } from './receive-pack.ts';
 
-const FOLDER = 'objects/pack';
-
-/** @returns the path of the pack in the folder of the clone; undefined: the answer has none */
-const writePack = async ({ answer, gitdir }: PackToStore): Promise<string | undefined> => {
+/** Writes the pack and its index beside the clone. @returns the name of both, without their extensions */
+const writeIncoming = async (incoming: string, answer: Uint8Array): Promise<string> => {
   const checked = await checkPackAnswer(answer, DEFAULT_PACK_LIMITS, new AbortController().signal);
-  if (checked === undefined) return undefined;
+  if (checked === undefined) throw new GitTransportError('the Git server sent no pack');
   const { pack } = checked;
-  await mkdir(join(gitdir, FOLDER), { recursive: true });
-  const filepath = join(FOLDER, `pack-${pack.toString('hex', pack.length - 20)}.pack`);
-  await writeFile(join(gitdir, filepath), pack);
-  return filepath;
+  const name = `pack-${pack.toString('hex', pack.length - 20)}`;
+  await writeFile(join(incoming, `${name}.pack`), pack);
+  return name;
 };
 
-const storePack = async (toStore: PackToStore): Promise<void> => {
-  const filepath = await writePack(toStore);
-  if (filepath !== undefined) await git.indexPack({ fs, dir: toStore.gitdir, gitdir: toStore.gitdir, filepath });
+/** Stores a pack. The clone gets both files whole, the index last: this thread may be ended at any time. */
+const storePack = async ({ answer, gitdir }: PackToStore): Promise<void> => {
+  const [incoming, packs] = [join(gitdir, 'incoming'), join(gitdir, 'objects', 'pack')];
+  await rm(incoming, { recursive: true, force: true });
+  await Promise.all([incoming, packs].map((folder) => mkdir(folder, { recursive: true })));
+  const name = await writeIncoming(incoming, answer);
+  await git.indexPack({ fs, dir: incoming, gitdir, filepath: `${name}.pack` });
+  for (const file of [`${name}.pack`, `${name}.idx`]) await rename(join(incoming, file), join(packs, file));
+  await rm(incoming, { recursive: true, force: true });
 };
 
 try {
