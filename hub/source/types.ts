@@ -13,7 +13,7 @@ export interface SourceLimits {
   readonly cloneBytes: number;
 }
 
-export const DEFAULT_LIMITS: SourceLimits = { responseBytes: 24 * 1024 * 1024, chain: 10_000, cloneBytes: 64 * 1024 * 1024 };
+export const DEFAULT_LIMITS: SourceLimits = { responseBytes: 20 * 1024 * 1024, chain: 10_000, cloneBytes: 64 * 1024 * 1024 };
 
 export interface GitCredentials {
   readonly username: string;

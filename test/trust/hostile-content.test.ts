@@ -238,7 +238,7 @@ describe('a repository that is too large', () => {
     await compressBy(0);
     for (let count = 0; count < 6; count += 1) {
       // Just below the largest answer.
-      for (const name of ['one', 'two']) await write(`${name}.bin`, randomBytes(11 * MB));
+      for (const name of ['one', 'two']) await write(`${name}.bin`, randomBytes(9 * MB));
       await repository.git('-c', 'core.bigFileThreshold=1g', 'add', '--all');
       await repository.git('commit', '--quiet', '--no-gpg-sign', '--message', 'bad');
       expect(await refusalOf(await pushHead(await repository.git('rev-parse', 'HEAD')))).toEqual([
