@@ -28,7 +28,7 @@ export interface Cause {
   readonly text: string;
 }
 
-/** Monotonic ms. */
+/** Time before all others; monotonic, ms. */
 const NEVER = Number.NEGATIVE_INFINITY;
 /** While so many kinds are not reached it is the API server that is not. */
 const UNREACHABLE_SHARE = 0.5;
@@ -56,9 +56,10 @@ export class ClusterObservation {
     const now = this.#deps.clock.monotonicMs();
     let [oldestPartMs, oldestKindMs] = [0, 0];
     for (const part of ROUND_PARTS) {
-      const ageMs = now - (this.#deps.parts.state(part).startedAtMs ?? NEVER);
+      const { startedAtMs = NEVER, tookMs } = this.#deps.parts.state(part);
+      const ageMs = now - startedAtMs;
       oldestPartMs = Math.max(oldestPartMs, ageMs);
-      if (ageMs > this.#partLimitMs(part)) outOfDate.push(part);
+      if (ageMs > this.#partLimitMs(tookMs)) outOfDate.push(part);
     }
     for (const { kind, informer } of this.#deps.kinds()) {
       const ageMs = now - (informer.seenAtMs ?? NEVER);
@@ -124,8 +125,8 @@ export class ClusterObservation {
   }
 
   /** A part of a large cluster may take long, and is then planned less often. */
-  #partLimitMs(part: RoundPart): number {
+  #partLimitMs(tookMs: number): number {
     const { partMs, longestPartMs } = this.#deps.limits;
-    return Math.max(partMs, Math.min(longestPartMs, 4 * this.#deps.parts.state(part).tookMs));
+    return Math.max(partMs, Math.min(longestPartMs, 4 * tookMs));
   }
 }

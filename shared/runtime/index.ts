@@ -15,5 +15,5 @@ export * from './program/shutdown.ts';
 export * from './program/watchdog.ts';
 export * from './rate-limit.ts';
 export * from './text.ts';
-export * from './thread-cpu.ts';
+export * from './threads.ts';
 export * from './wakeup.ts';

@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts';
-import { threadCpuMs } from './thread-cpu.ts';
+import { threadCpuMs } from './threads.ts';
 
 const TICK_MS = 1_000;
 /** A tick that is later shows a busy process. */

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { type Clock, OVER } from '@fso/shared/runtime';
+import { type Clock, isWorkerOutOfMemory, OVER } from '@fso/shared/runtime';
 import { Admission } from '../pacing/admission.ts';
 import type { PackedFrame } from './packed-frame.ts';
 
@@ -24,8 +24,6 @@ const IDLE_MS = 60_000;
 /** Size of a heap's space for new objects, which comes on top of the others. */
 export const YOUNG_MIB = 16;
 
-const isOutOfMemory = (error: unknown): boolean => Reflect.get(Object(error), 'code') === 'ERR_WORKER_OUT_OF_MEMORY';
-
 /** A thread that decodes one frame at a time. */
 class DecoderThread {
   readonly #worker: Worker;
@@ -44,7 +42,7 @@ class DecoderThread {
     this.#worker.unref();
     this.#worker.on('message', (packed: PackedFrame) => this.#frame?.resolve(packed));
     this.#worker.on('error', (error) =>
-      this.#frame?.reject(isOutOfMemory(error) ? new FrameTooExpensiveError('it takes more memory than a frame may') : error),
+      this.#frame?.reject(isWorkerOutOfMemory(error) ? new FrameTooExpensiveError('it takes more memory than a frame may') : error),
     );
     this.#worker.on('exit', () => {
       onExit(this);

@@ -169,7 +169,7 @@ const bufferOf = (answer: Uint8Array): Buffer => Buffer.from(answer.buffer, answ
 
 export interface CheckedPack {
   readonly pack: Buffer;
-  /** How many there are. */
+  /** Number of objects. */
   readonly objects: number;
   /** Size of all objects, with their deltas applied. */
   readonly resolvedBytes: number;

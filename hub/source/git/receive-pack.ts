@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { isWorkerOutOfMemory } from '@fso/shared/runtime';
 import { GitTransportError } from './git-errors.ts';
 import { type CheckedPack, checkPackAnswer, DEFAULT_PACK_LIMITS } from './pack-limits.ts';
 
@@ -22,8 +23,6 @@ const isSmall = ({ objects, resolvedBytes }: CheckedPack): boolean => objects <=
 
 const tooExpensive = (): GitTransportError =>
   new GitTransportError('the Git server sent a pack that takes too much memory or time; the repository holds something that is no policy');
-
-const isOutOfMemory = (error: unknown): boolean => Reflect.get(Object(error), 'code') === 'ERR_WORKER_OUT_OF_MEMORY';
 
 /** Waits for the end of a thread. @throws what ended it; GitTransportError for what it refused */
 const endOf = async (worker: Worker, signal: AbortSignal): Promise<void> => {
@@ -48,7 +47,7 @@ const storeOnThread = async (toStore: PackToStore, signal: AbortSignal): Promise
     await endOf(worker, AbortSignal.any([signal, timeout]));
   } catch (error) {
     signal.throwIfAborted();
-    throw timeout.aborted || isOutOfMemory(error) ? tooExpensive() : error;
+    throw timeout.aborted || isWorkerOutOfMemory(error) ? tooExpensive() : error;
   } finally {
     await worker.terminate();
   }

@@ -7,13 +7,13 @@ import { GitTransportError } from './git-errors.ts';
 import { checkPackAnswer, DEFAULT_PACK_LIMITS } from './pack-limits.ts';
 import type { PackToStore } from './receive-pack.ts';
 
-/** Writes the pack and its index beside the clone. @returns the name of both, without their extensions */
-const writeIncoming = async (incoming: string, answer: Uint8Array): Promise<string> => {
+/** Writes the pack of an answer into a folder. @returns its name, without the extension */
+const writePack = async (folder: string, answer: Uint8Array): Promise<string> => {
   const checked = await checkPackAnswer(answer, DEFAULT_PACK_LIMITS, new AbortController().signal);
   if (checked === undefined) throw new GitTransportError('the Git server sent no pack');
   const { pack } = checked;
   const name = `pack-${pack.toString('hex', pack.length - 20)}`;
-  await writeFile(join(incoming, `${name}.pack`), pack);
+  await writeFile(join(folder, `${name}.pack`), pack);
   return name;
 };
 
@@ -22,7 +22,7 @@ const storePack = async ({ answer, gitdir }: PackToStore): Promise<void> => {
   const [incoming, packs] = [join(gitdir, 'incoming'), join(gitdir, 'objects', 'pack')];
   await rm(incoming, { recursive: true, force: true });
   await Promise.all([incoming, packs].map((folder) => mkdir(folder, { recursive: true })));
-  const name = await writeIncoming(incoming, answer);
+  const name = await writePack(incoming, answer);
   await git.indexPack({ fs, dir: incoming, gitdir, filepath: `${name}.pack` });
   for (const file of [`${name}.pack`, `${name}.idx`]) await rename(join(incoming, file), join(packs, file));
   await rm(incoming, { recursive: true, force: true });

@@ -40,7 +40,7 @@ type Holding = Map<string, Unproven>;
 interface Holder {
   readonly name: string;
   readonly size: number;
-  /** Of its oldest connection; monotonic, ms. */
+  /** Time at which its oldest connection was made; monotonic, ms. */
   readonly since: number;
 }
 
