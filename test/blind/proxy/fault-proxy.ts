@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream';
 import { stringify } from 'yaml';
 import { deformList } from './deform.ts';
 import { Evidence } from './evidence.ts';
@@ -225,5 +226,6 @@ const send = (response: ServerResponse, { status, body }: Answer): void => {
 
 const passOn = (upstream: IncomingMessage, response: ServerResponse): void => {
   response.writeHead(upstream.statusCode ?? 502, withoutHops(upstream.headers));
-  upstream.pipe(response);
+  // An answer that the server breaks off is broken off here too.
+  pipeline(upstream, response, () => undefined);
 };
