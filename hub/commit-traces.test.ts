@@ -1,9 +1,11 @@
 import type { RevisionVerification } from '@fso/shared/api';
 import { decodeFiles } from '@fso/shared/decode';
 import { FakeClock } from '@fso/shared/fake-clock';
+import { EMPTY_DIGEST } from '@fso/shared/protocol';
 import { ActiveSpans } from '@fso/shared/telemetry';
 import { collectSpans } from '@fso/shared/telemetry-testing';
 import { describe, expect, it } from 'vitest';
+import { EMPTY_BASELINE } from '../test/harness/baselines.ts';
 import { CommitTraces, LONGEST_MS } from './commit-traces.ts';
 import { createMemoryLedger } from './ledger/testing/memory-ledger.ts';
 import { clusterReport, FILES } from './serve/testing/fleet.ts';
@@ -42,8 +44,10 @@ const open = (keeps = true) => {
     traces.step('release', revision, () => clusters.map((cluster) => traces.offer(cluster, revision)));
     traces.step('compile', revision, () => undefined);
   };
-  const prove = async (cluster: string, revision: string): Promise<void> => {
-    const report = { type: 'report' as const, full: true, policies: [], removed: [], events: [] };
+  /** @param missing policies that the hub is to have by name, and that are still to come */
+  const prove = async (cluster: string, revision: string, missing = 0): Promise<void> => {
+    const reported = { baseline: EMPTY_BASELINE, deviations: { count: missing, root: EMPTY_DIGEST } };
+    const report = { type: 'report' as const, full: true, policies: [], removed: [], events: [], ...reported };
     const { reportedSeq = 0 } = (await ledger.cluster(cluster)) ?? {};
     await ledger.setConnected(cluster, true);
     const proven = { ...clusterReport(), revision, provenRevision: revision };
@@ -64,6 +68,7 @@ describe('the trace of a commit at the hub', () => {
       traces.answered(cluster, A);
     }
     await prove('eu', A);
+    await prove('us', A, 1);
     expect(spans.named('commit')).toEqual([]);
     expect(active.fieldsFor({ revision: A })).toMatchObject({ trace_id: expect.any(String), span_id: expect.any(String) });
     await prove('us', A);

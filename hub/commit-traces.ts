@@ -199,10 +199,12 @@ export class CommitTraces {
     return this.#deps.tracer.startSpan('judge', { startTime: Date.parse(times.fetched) }, context);
   }
 
-  #note({ name, connected, report }: ClusterRecord): void {
+  #note({ name, connected, report, divergedSince }: ClusterRecord): void {
     const commit = this.#current;
     if (commit === undefined) return;
-    if (!connected || report?.provenRevision === commit.revision) this.#done(commit, name);
+    // While a part of the report is missing, nothing that it says counts as proven.
+    const isProven = divergedSince === null && report?.provenRevision === commit.revision;
+    if (!connected || isProven) this.#done(commit, name);
   }
 
   #commitOf(revision: string): CommitInProgress | undefined {

@@ -137,6 +137,7 @@ export class Controller {
     this.#publisher = new StatusPublisher({
       clock,
       capabilities,
+      place: settings.trust,
       monitor: this.#monitor,
       context: this.#context,
       outputs,

@@ -1,8 +1,9 @@
-import { FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '@fso/shared/api';
-import { matchesNamespace } from '@fso/shared/compile';
+import type { FloorAction, SovereignPolicySpec } from '@fso/shared/api';
+import { type GatekeeperPlace, isGlob, matchesNamespace, protectedFrom, USUAL_PLACE } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { combinePolicies, DAY_MS, EXPIRY_WARNING_DAYS, isExpired } from '@fso/shared/residency';
 import { messageOf, weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import { explainMissing, floorActionsOf, isForGatekeeper } from '@fso/shared/status';
 import { sameItems, sortedSet } from '../compare.ts';
 import {
   type ConstraintGroup,
@@ -15,8 +16,7 @@ import {
 } from './gatekeeper/constraint.ts';
 import { type ConstraintIdentity, nameConstraints, namedConstraintOf } from './gatekeeper/constraint-names.ts';
 import type { Constraint, ConstraintEntry } from './gatekeeper/kinds.ts';
-import { findProblem, isRegion, pointsOf } from './policy-problems.ts';
-import { type GatekeeperPlace, isGlob, protectedFrom, USUAL_PLACE } from './system-namespaces.ts';
+import { findProblem, isRegion } from './policy-problems.ts';
 import { findSurplus, isTenants, shardOf } from './tenants.ts';
 import type {
   ActionGovernance,
@@ -29,9 +29,6 @@ import type {
   PolicyInput,
   PolicyOutcome,
 } from './types.ts';
-
-/** Enforcement points of Gatekeeper for the API server's own admission, where the floor is. */
-const FLOOR_POINTS: ReadonlySet<string> = new Set(['vap.k8s.io', '*']);
 
 /** A policy that governs, prepared for matching. */
 interface Rule {
@@ -152,7 +149,7 @@ const judge = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): Rule | Po
   const regions = sortedSet(spec.allowedRegions);
   const excluded = excludedOf(spec, place);
   const group = { ...groupFor(spec, regions, excluded), ...(isTenants(policy) ? { shard: shardOf(policy.namespace) } : {}) };
-  return { key, revision, spec, regions, excluded, actions: floorActions(spec), group, groupIdentity: groupIdentity(group) };
+  return { key, revision, spec, regions, excluded, actions: floorActionsOf(spec), group, groupIdentity: groupIdentity(group) };
 });
 
 /** One policy that cannot be judged must not keep all others from being enforced. */
@@ -178,22 +175,10 @@ const lastRules = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): reado
     .filter((verdict): verdict is Rule => !('kind' in verdict)),
 );
 
-/** Whether Gatekeeper enforces a part of it: not if every action is scoped to the API server's own admission. */
-const isForGatekeeper = ({ spec }: Rule): boolean =>
-  spec.enforcementAction !== 'custom' || pointsOf(spec).some((point) => point !== 'vap.k8s.io');
-
 /** An exact target can exclude only itself; without the other exclusions more policies share one constraint. */
 const excludedOf = ({ targetNamespace, excludedNamespaces = [] }: SovereignPolicySpec, place: GatekeeperPlace): readonly string[] => {
   if (isGlob(targetNamespace)) return sortedSet([...excludedNamespaces, ...protectedFrom(targetNamespace, place)]);
   return sortedSet(excludedNamespaces.filter((pattern) => matchesNamespace(pattern, targetNamespace)));
-};
-
-const floorActions = (spec: SovereignPolicySpec): readonly FloorAction[] => {
-  if (spec.enforcementAction !== 'custom') return [spec.enforcementAction];
-  const scoped = spec.scopedEnforcementActions ?? [];
-  return FLOOR_ACTIONS.filter((action) =>
-    scoped.some((entry) => entry.action === action && entry.enforcementPoints.some((point) => FLOOR_POINTS.has(point.name))),
-  );
 };
 
 type Match = (namespace: string) => readonly Rule[];
@@ -278,15 +263,7 @@ const conflicting = ({ actions }: NamespaceGovernance): readonly string[] =>
 const outcomeOf = ({ regions, spec }: Rule, namespaces: readonly string[], conflicts: readonly string[]): PolicyOutcome =>
   namespaces.length > 0
     ? { kind: 'governing', regions, namespaces, conflicts }
-    : { kind: 'namespaceMissing', regions, ...findMissing(spec) };
-
-const findMissing = ({ targetNamespace, excludedNamespaces = [] }: SovereignPolicySpec): { message: string; isAbsent: boolean } => {
-  if (isGlob(targetNamespace))
-    return { message: `no namespace matches ${targetNamespace}; the policy takes effect as soon as one does`, isAbsent: false };
-  return excludedNamespaces.some((pattern) => matchesNamespace(pattern, targetNamespace))
-    ? { message: `spec.excludedNamespaces excludes the target namespace ${targetNamespace} itself`, isAbsent: false }
-    : { message: `namespace ${targetNamespace} does not exist; the policy takes effect as soon as it does`, isAbsent: true };
-};
+    : { kind: 'namespaceMissing', regions, ...explainMissing(spec) };
 
 const groupFor = (spec: SovereignPolicySpec, regions: readonly string[], excluded: readonly string[]): ConstraintGroup => ({
   regions,
@@ -304,7 +281,10 @@ const planConstraints = (
   { present, previous, now }: { present: readonly Constraint[]; previous: Governance | undefined; now: Date },
 ): readonly DesiredConstraint[] => {
   const planned = previous?.constraints ?? [];
-  const groups = Map.groupBy(rules.filter(isForGatekeeper), (rule) => rule.groupIdentity);
+  const groups = Map.groupBy(
+    rules.filter(({ spec }) => isForGatekeeper(spec)),
+    (rule) => rule.groupIdentity,
+  );
   const wanted = [...groups].map(([group, members]) => ({ group, entries: sortedSet(members.map(entryOf).map(entryText)) }));
   // What was planned last may not be in the cluster yet.
   const held = [...planned.map(({ body }) => namedConstraintOf(body as Constraint)), ...present.filter(isOwnName).map(namedConstraintOf)];

@@ -1,6 +1,6 @@
 import { ENFORCEMENT_POINTS, Region, type SovereignPolicySpec } from '@fso/shared/api';
+import { type GatekeeperPlace, isUngovernable } from '@fso/shared/compile';
 import { truncate } from '@fso/shared/runtime';
-import { type GatekeeperPlace, isUngovernable } from './system-namespaces.ts';
 
 const POINTS: ReadonlySet<string> = new Set(ENFORCEMENT_POINTS);
 

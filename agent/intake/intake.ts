@@ -112,6 +112,11 @@ export class Intake {
     return generationAsDesired(key, this.#accepted?.policies ?? new Map(), this.#writer.live.get(key));
   }
 
+  /** Another number as soon as {@link generationOf} may answer otherwise for the same revision. */
+  get version(): number {
+    return this.#writer.live.version;
+  }
+
   offer(offer: Offer): void {
     this.#offered = offer;
     this.#wakeup.wake();

@@ -1,5 +1,6 @@
 import type { ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api';
 import type { Ages } from '@fso/shared/protocol';
+import type { ClusterProfile } from '@fso/shared/status';
 import type { NamespaceViolations } from './violations.ts';
 
 /** What the agent knows of one policy now. */
@@ -35,6 +36,10 @@ export interface AgentSnapshot {
   /** By key. */
   readonly policies: ReadonlyMap<string, PolicySnapshot>;
   readonly cluster: ClusterFacts;
+  /** What the cluster has, the same object as long as it has the same; undefined: no round has looked yet. */
+  readonly profile?: ClusterProfile | undefined;
+  /** Start of the round that the snapshot rests on; undefined as the profile. */
+  readonly asOf?: Date | undefined;
 }
 
 /** What the reporting side reads from the enforcing side. */

@@ -1,19 +1,16 @@
 import type { AgentSnapshot, PolicySnapshot } from '../observe/index.ts';
-
-/** The policies of the accepted commit. */
-export interface AcceptedPolicies {
-  readonly keys: ReadonlySet<string> | ReadonlyMap<string, unknown>;
-  /** `metadata.generation` of the accepted content in the cluster; undefined: it is not there now. */
-  readonly generationOf: (key: string) => number | undefined;
-}
+import type { AcceptedPolicies } from './accepted-list.ts';
 
 /**
  * Whether every policy of the accepted commit is proven at the written generation or a later one, and no policy is left that
  * the commit no longer has. A proof of an older generation proves the older text.
  */
-export const isRevisionProven = (accepted: AcceptedPolicies, { policies }: AgentSnapshot): boolean => {
-  for (const key of accepted.keys.keys()) if (!provesGeneration(policies.get(key), accepted.generationOf(key))) return false;
-  for (const [key, { report }] of policies) if (report.managedBy === 'hub' && !accepted.keys.has(key)) return false;
+export const isRevisionProven = (
+  { policies: accepted, generationOf }: Pick<AcceptedPolicies, 'policies' | 'generationOf'>,
+  { policies }: AgentSnapshot,
+): boolean => {
+  for (const key of accepted.keys()) if (!provesGeneration(policies.get(key), generationOf(key))) return false;
+  for (const [key, { report }] of policies) if (report.managedBy === 'hub' && !accepted.has(key)) return false;
   return true;
 };
 

@@ -1,5 +1,6 @@
 import { setImmediate as tick } from 'node:timers/promises';
-import { type ClusterEvent, type Condition, isShortReport, type LockState, type PolicyReport, policyKey } from '@fso/shared/api';
+import { type ClusterEvent, type Condition, isShortReport, type LockState, PolicyReport, policyKey } from '@fso/shared/api';
+import { FakeClock } from '@fso/shared/fake-clock';
 import {
   type AgentFrame,
   decodeAgentFrame,
@@ -11,15 +12,20 @@ import {
   type ReportedState,
 } from '@fso/shared/protocol';
 import { type Clock, createLogger } from '@fso/shared/runtime';
+import { digestOfBaseline, encodeBitmap, NO_FLOOR } from '@fso/shared/status';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import type { AgentSnapshot } from '../observe/index.ts';
 import { LiveObservatory } from '../observe/index.ts';
+import type { AcceptedPolicies, AcceptedPolicy } from './accepted-list.ts';
 import { EventOutbox } from './event-outbox.ts';
 import { advanceProven, isRevisionProven } from './proven.ts';
-import { diffReports, ReportCheck, Reporter } from './reporter.ts';
+import { ReportCheck } from './report-check.ts';
+import { diffReports } from './report-delta.ts';
+import { Reporter } from './reporter.ts';
 import { toSend } from './short-reports.ts';
+import { acceptedOf, compiledOf, inputOf, PROFILE, seenCluster, withReports } from './testing/seen-cluster.ts';
 
 const TIME = '2026-01-01T00:00:00Z';
 const report = (name: string, violations = 0): PolicyReport => policyReport(name, { violations });
@@ -43,14 +49,14 @@ const clock: Clock = {
 };
 const replay = (
   known: ReadonlyMap<string, PolicyReport>,
-  { full, kept = [], policies, removed }: Report,
+  { full, policies, removed }: Pick<Report, 'full' | 'policies' | 'removed'>,
 ): ReadonlyMap<string, PolicyReport> => {
-  const next = new Map(full ? [...known].filter(([key]) => kept.includes(key)) : known);
+  const next = new Map(full ? [] : known);
   for (const each of policies) next.set(policyKey(each), each);
   for (const key of removed) next.delete(key);
   return next;
 };
-const NOTHING: ReportedState = { seq: 0, policies: EMPTY_DIGEST, cluster: null };
+const NOTHING: ReportedState = { seq: 0, policies: EMPTY_DIGEST, cluster: null, baseline: null };
 /** Of a hub that has what this agent never sent. */
 const OTHER: ReportedState = { ...NOTHING, policies: 'f'.repeat(64) };
 /** What a hub that took these reports, and nothing else, says in its welcome. */
@@ -59,7 +65,12 @@ const reportedBy = (taken: readonly Report[]): ReportedState => {
   for (const frame of taken) known = replay(known, frame);
   const cluster = taken.findLast((frame) => frame.cluster !== undefined)?.cluster;
   const seq = taken.at(-1)?.seq ?? 0;
-  return { seq, policies: digestOfReports(known.values()), cluster: cluster === undefined ? null : digestOfCluster(cluster) };
+  return {
+    seq,
+    policies: digestOfReports(known.values()),
+    cluster: cluster === undefined ? null : digestOfCluster(cluster),
+    baseline: null,
+  };
 };
 const states = fc.array(
   fc
@@ -75,7 +86,7 @@ describe('diffReports', () => {
         let known: ReadonlyMap<string, PolicyReport> = new Map();
         for (const state of all) {
           const { policies, removed } = diffReports(known, byKey(state));
-          known = replay(known, { type: 'report', seq: 1, full: false, policies: [...policies], removed: [...removed], events: [] });
+          known = replay(known, { full: false, policies: [...policies], removed: [...removed] });
           expect(known).toEqual(byKey(state));
           expect(diffReports(known, byKey(state.map((each) => ({ ...each }))))).toEqual({ policies: [], removed: [] });
         }
@@ -104,7 +115,15 @@ describe('Reporter', () => {
     const logger = createLogger({ name: 'test', level: 'silent' });
     const outbox = new EventOutbox({ clock, logger });
     observatory.onEvent((event) => outbox.add(event));
-    reporter = new Reporter({ observatory, outbox, clock, logger, revisions, room: { entries: 3, bytes: 100_000 } });
+    reporter = new Reporter({
+      observatory,
+      outbox,
+      clock,
+      logger,
+      revisions,
+      accepted: () => undefined,
+      room: { entries: 3, bytes: 100_000 },
+    });
     running = reporter.run(stop.signal).catch(() => undefined);
   });
   afterEach(async () => {
@@ -127,29 +146,29 @@ describe('Reporter', () => {
     expect(frames.at(-1)).toEqual({ type: 'digest', seq: 2, digest: digestOfReports([report('a', 1)]) });
   });
 
-  it('sends in several frames what does not fit into one, and nothing goes meanwhile', async () => {
+  it('sends in several frames what does not fit into one, and says with each what all of them bring', async () => {
     const all = Array.from({ length: 8 }, (_, index) => report(`p${index}`));
     observatory.publish(snapshotOf(all));
     reporter.connected(send, OTHER);
     await settle();
-    expect(reports().map(({ full, kept, policies }) => [full, kept?.length, policies.length])).toEqual([
-      [true, 5, 3],
-      [false, undefined, 3],
-      [false, undefined, 2],
+    const whole = { count: 8, root: digestOfReports(all.map(toSend)) };
+    expect(reports().map(({ full, more, deviations, policies }) => [full, more, deviations, policies.length])).toEqual([
+      [true, true, whole, 3],
+      [false, true, whole, 3],
+      [false, undefined, whole, 2],
     ]);
-    let known = byKey(all.map(toSend));
-    for (const frame of reports()) {
-      known = replay(known, frame);
-      expect(known.size).toBe(8);
-    }
-    expect(known).toEqual(byKey(all.map(toSend)));
+    expect(reports().reduce<ReturnType<typeof byKey>>(replay, new Map())).toEqual(byKey(all.map(toSend)));
     observatory.publish(snapshotOf([]));
     await settle();
     expect(
       reports()
         .slice(3)
-        .map(({ removed }) => removed.length),
-    ).toEqual([3, 3, 2]);
+        .map(({ full, more, removed }) => [full, more, removed.length]),
+    ).toEqual([
+      [false, true, 3],
+      [false, true, 3],
+      [false, undefined, 2],
+    ]);
     // One that alone takes more than a frame should have goes all the same.
     observatory.publish(
       snapshotOf(['a', 'b'].map((name) => ({ ...report(name), namespaces: Array.from({ length: 9_000 }, (_, n) => `n${n}`) }))),
@@ -260,7 +279,7 @@ describe('Reporter', () => {
     reporter.sendDigest();
     expect(frames.at(-1)).toEqual({ type: 'digest', seq: 3, digest: digestOfReports([report('a', 2), toSend(report('b'))]) });
     // What the cluster said of itself is lost at the hub.
-    const known = { seq: 3, policies: digestOfReports([report('a', 2), toSend(report('b'))]), cluster: null };
+    const known = { seq: 3, policies: digestOfReports([report('a', 2), toSend(report('b'))]), cluster: null, baseline: null };
     reporter.disconnected();
     frames = [];
     reporter.connected(send, known);
@@ -298,6 +317,161 @@ describe('Reporter', () => {
       }),
       { numRuns: 30 },
     );
+  });
+});
+
+describe('the baseline of the reports', () => {
+  const NOW = new Date('2026-01-01T00:00:00.000Z');
+  const LIST = ['a', 'b', 'c'].map((name) => compiledOf(name));
+  let stop: AbortController;
+  let observatory: LiveObservatory;
+  let reporter: Reporter;
+  let frames: Report[];
+  let list: AcceptedPolicies | undefined;
+  const send = (frame: AgentFrame): void => void (frame.type === 'report' && frames.push(frame));
+  const seen = (namespaces: readonly string[], asOf = NOW) =>
+    seenCluster({ policies: LIST.map((policy) => inputOf(policy)), namespaces, asOf });
+  const settle = async (): Promise<readonly Report[]> => {
+    for (let turn = 0; turn < 8; turn += 1) await tick();
+    return frames.splice(0);
+  };
+
+  beforeEach(() => {
+    stop = new AbortController();
+    frames = [];
+    list = acceptedOf(LIST);
+    observatory = new LiveObservatory(seen(['a', 'b', 'c']));
+    const revisions = () => ({ revision: null, provenRevision: null, verification: 'unverified' }) as const;
+    const logger = createLogger({ name: 'test', level: 'silent' });
+    const outbox = new EventOutbox({ clock, logger });
+    reporter = new Reporter({ observatory, outbox, clock, logger, revisions, accepted: () => list, room: { entries: 1, bytes: 100_000 } });
+    reporter.run(stop.signal).catch(() => undefined);
+    reporter.connected(send, NOTHING);
+  });
+  afterEach(() => stop.abort());
+
+  it('is said again where it reads otherwise, not because time passes', async () => {
+    const [first, ...others] = await settle();
+    const baseline = { list: list?.digest, profile: PROFILE, asOf: NOW.toISOString(), missing: '', namespaces: [] };
+    expect(first).toMatchObject({ full: false, baseline, deviations: { count: 0, root: EMPTY_DIGEST }, policies: [] });
+    expect(others).toEqual([]);
+    const later = new Date(NOW.getTime() + 10_000);
+    observatory.publish(seen(['a', 'b', 'c'], later));
+    expect(await settle()).toEqual([]);
+    observatory.publish(seen(['a', 'c'], later));
+    expect(await settle()).toMatchObject([
+      { full: false, baseline: { missing: encodeBitmap(3, (bit) => bit === 1), asOf: later.toISOString() }, policies: [], removed: [] },
+    ]);
+  });
+
+  it('is said again to a hub that has another one, or none', async () => {
+    const [first] = await settle();
+    reporter.acknowledged(1);
+    const reported = {
+      ...reportedBy(first === undefined ? [] : [first]),
+      baseline: first?.baseline ? digestOfBaseline(first.baseline) : null,
+    };
+    const connect = async (baseline: string | null): Promise<readonly Report[]> => {
+      reporter.disconnected();
+      reporter.connected(send, { ...reported, baseline });
+      return settle();
+    };
+    expect(await connect(reported.baseline)).toEqual([]);
+    for (const other of [null, 'f'.repeat(64)])
+      expect(await connect(other)).toMatchObject([{ full: false, baseline: { list: list?.digest }, policies: [] }]);
+  });
+
+  it('comes with what the hub must have by name, also where that takes several frames', async () => {
+    await settle();
+    const failed = withReports(seen(['a', 'b', 'c']), { a: { phase: 'Failed' }, b: { phase: 'Failed' } });
+    observatory.publish(failed);
+    const root = digestOfReports(['a', 'b'].map((key) => PolicyReport.parse(failed.policies.get(key)?.report)));
+    expect((await settle()).map(({ policies, deviations }) => [policies.map(({ name }) => name), deviations])).toEqual([
+      [['a'], { count: 2, root }],
+      [['b'], { count: 2, root }],
+    ]);
+    observatory.publish(withReports(failed, { c: { phase: 'Failed' } }));
+    expect((await settle()).map(({ policies, deviations }) => [policies.length, deviations.count])).toEqual([[1, 3]]);
+    observatory.publish(seen(['a', 'b', 'c']));
+    expect((await settle()).map(({ removed, deviations }) => [removed, deviations.count, deviations.root])).toEqual([
+      [['a'], 0, EMPTY_DIGEST],
+      [['b'], 0, EMPTY_DIGEST],
+      [['c'], 0, EMPTY_DIGEST],
+    ]);
+  });
+
+  it('is none without a list: then every policy is named', async () => {
+    await settle();
+    list = undefined;
+    reporter.poke();
+    const frames = await settle();
+    expect(frames.map(({ baseline }) => baseline)).toEqual([null, null, null]);
+    expect(frames.flatMap(({ policies }) => policies.map(({ name }) => name))).toEqual(['a', 'b', 'c']);
+    list = acceptedOf(LIST);
+    reporter.poke();
+    const again = await settle();
+    expect(again.flatMap(({ removed }) => removed)).toEqual(['a', 'b', 'c']);
+    expect(again.at(-1)).toMatchObject({ baseline: { list: list.digest }, deviations: { count: 0 } });
+  });
+
+  it('is of a list that the agent names to a hub which does not know it, as long as it is the accepted one', () => {
+    const digest = list?.digest ?? '';
+    expect(reporter.listed(digest)).toEqual({ type: 'listed', list: digest, policies: LIST.map((policy) => [policy.name, policy.digest]) });
+    expect(reporter.listed('f'.repeat(64))).toBeUndefined();
+    list = undefined;
+    expect(reporter.listed(digest)).toBeUndefined();
+  });
+
+  describe('that the hub asks for', () => {
+    let time: FakeClock;
+    let sent: Extract<AgentFrame, { type: 'listed' }>[];
+    let isBehind: boolean;
+    let asked: Reporter;
+
+    beforeEach(() => {
+      time = new FakeClock();
+      sent = [];
+      isBehind = false;
+      const revisions = () => ({ revision: null, provenRevision: null, verification: 'unverified' }) as const;
+      const logger = createLogger({ name: 'test', level: 'silent' });
+      const outbox = new EventOutbox({ clock: time, logger });
+      asked = new Reporter({ observatory, outbox, clock: time, logger, revisions, accepted: () => list });
+      asked.run(stop.signal).catch(() => undefined);
+      const take = (frame: AgentFrame): void => void (frame.type === 'listed' && sent.push(frame));
+      asked.connected(take, NOTHING, () => isBehind);
+    });
+
+    it('is named at most once in five seconds, with the same frame', async () => {
+      const digest = list?.digest ?? '';
+      for (let n = 0; n < 100; n += 1) asked.list(digest);
+      asked.list('f'.repeat(64));
+      await time.advance(4_999);
+      expect(sent.map((frame) => frame.list)).toEqual([digest]);
+      await time.advance(1);
+      await expect.poll(() => sent.length).toBe(2);
+      expect(sent[1]).toBe(sent[0]);
+      await time.advance(60_000);
+      expect(sent).toHaveLength(2);
+      asked.list(digest);
+      expect(sent).toHaveLength(3);
+    });
+
+    it('is named at once where another one was named before', () => {
+      asked.list(list?.digest ?? '');
+      list = acceptedOf(LIST.slice(1));
+      asked.list(list.digest);
+      expect(sent.map((frame) => frame.policies.length)).toEqual([LIST.length, LIST.length - 1]);
+    });
+
+    it('waits for a hub that does not read', async () => {
+      isBehind = true;
+      asked.list(list?.digest ?? '');
+      await time.advance(60_000);
+      expect(sent).toEqual([]);
+      isBehind = false;
+      asked.poke();
+      await expect.poll(() => sent.length).toBe(1);
+    });
   });
 });
 
@@ -351,6 +525,33 @@ describe('what the reporter says of a policy that conforms', () => {
     expect(enforcement.gatekeeper).toEqual({ state: 'Unavailable', message: 'Gatekeeper is not installed' });
   });
 
+  it('leaves it to the hub to say what it knows of its own policies: that they expire, and what the cluster lacks', () => {
+    const isShort = (change: Partial<PolicyReport>): boolean => isShortReport(toSend({ ...active, ...change }));
+    const without = { ...active.enforcement, admission: lock('Unavailable', NO_FLOOR), binding: lock('Unavailable', NO_FLOOR) };
+    const unavailable = { enforcement: without, conditions: [condition('Ready', 'True'), condition('FloorReady', 'False')] };
+    const injecting = (reason: string) => ({ conditions: [{ ...condition('PlacementInjection', 'False'), reason }] });
+    const expiring = { conditions: [...CONDITIONS_OF_ACTIVE, condition('Expiring', 'True')] };
+    for (const change of [unavailable, injecting('Unavailable'), injecting('NotGoverning'), expiring]) {
+      expect(isShort(change)).toBe(true);
+      expect(isShort({ ...change, managedBy: 'local' })).toBe(false);
+    }
+    expect(isShort(injecting('Failed'))).toBe(false);
+    expect(isShort(injecting('Pending'))).toBe(false);
+  });
+
+  it('is as short where its namespace is missing, unless it is local or something else is said', () => {
+    const none = { admission: lock('NotApplicable'), gatekeeper: lock('NotApplicable'), binding: lock('NotApplicable') };
+    const ready = { ...condition('Ready', 'False'), reason: 'NamespaceMissing' };
+    const conditions = [ready, condition('Reconciling', 'True'), condition('FloorReady', 'Unknown'), condition('Conflict', 'False')];
+    const missing: PolicyReport = { ...active, phase: 'Pending', message: 'namespace a does not exist', enforcement: none, conditions };
+    expect(toSend(missing)).toMatchObject({ phase: 'Pending', message: 'namespace a does not exist', conditions: [] });
+    expect(isShortReport(toSend(missing))).toBe(true);
+    const unlisted = { enforcement: { ...none, admission: lock('Pending', 'the index of lock 1 does not have a yet') } };
+    const tampered = { conditions: [...conditions, condition('Tampered', 'True')] };
+    for (const change of [{ managedBy: 'local' as const }, unlisted, tampered, { conditions: [] }])
+      expect(isShortReport(toSend({ ...missing, ...change }))).toBe(false);
+  });
+
   it.each<[string, Partial<PolicyReport>]>([
     ['is not in force', { phase: 'Pending' }],
     ['failed', { phase: 'Failed' }],
@@ -359,7 +560,7 @@ describe('what the reporter says of a policy that conforms', () => {
     ['is not enforced by a lock that the cluster lacks', { enforcement: { ...active.enforcement, admission: lock('Unavailable', 'old') } }],
     ['has something to say of a lock', { enforcement: { ...active.enforcement, admission: lock('Enforced', 'by the index') } }],
     ['is in conflict', { conditions: [...CONDITIONS_OF_ACTIVE.slice(0, 3), condition('Conflict', 'True')] }],
-    ['expires soon', { conditions: [...CONDITIONS_OF_ACTIVE, condition('Expiring', 'True')] }],
+    ['expires soon, and is local', { managedBy: 'local', conditions: [...CONDITIONS_OF_ACTIVE, condition('Expiring', 'True')] }],
     ['was tampered with', { conditions: [...CONDITIONS_OF_ACTIVE, condition('Tampered', 'True')] }],
     ['is counted otherwise by Gatekeeper', { conditions: [...CONDITIONS_OF_ACTIVE, condition('AuditAgrees', 'False')] }],
     ['has a condition that nobody knows', { conditions: [...CONDITIONS_OF_ACTIVE, condition('toString', 'True')] }],
@@ -377,7 +578,7 @@ describe('ReportCheck', () => {
     const { cluster, policies } = snapshotOf([policyReport('cluster', { effectiveRegions: ['x'.repeat(64)] })]);
     const whole = { ...cluster, revision: null, provenRevision: null, verification: 'unverified' } as const;
     for (const _ of [1, 2]) {
-      check.policies({ cluster, policies });
+      for (const [key, { report }] of policies) check.policy(key, report);
       check.cluster(whole);
     }
     expect(error.mock.calls.map(([fields]) => fields)).toEqual([expect.objectContaining({ policy: 'cluster' })]);
@@ -385,7 +586,7 @@ describe('ReportCheck', () => {
 });
 
 describe('isRevisionProven', () => {
-  const accepted = { keys: new Set(['a']), generationOf: (): number | undefined => 2 };
+  const accepted = { policies: new Map([['a', {} as AcceptedPolicy]]), generationOf: (): number | undefined => 2 };
 
   it.each([
     ['the written generation is proven', snapshotOf([report('a')], true, 2), true],

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type ClusterEvent, type ClusterReport, type PolicyReport, policyKey } from '@fso/shared/api';
+import type { ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api';
 import {
   type AgentFrame,
   digestOfCluster,
@@ -7,131 +7,20 @@ import {
   hashOfReport,
   type Inspect,
   type Inspected,
-  judgeClusterReport,
-  judgePolicyReport,
+  type Listed,
   type Report,
   type ReportedState,
 } from '@fso/shared/protocol';
 import { type Clock, type Logger, Wakeup, weakMemo } from '@fso/shared/runtime';
+import { digestOfBaseline } from '@fso/shared/status';
 import type { AgentSnapshot, Observatory, StreamFact } from '../observe/index.ts';
+import type { AcceptedPolicies } from './accepted-list.ts';
 import type { EventOutbox } from './event-outbox.ts';
-import { Progress } from './progress.ts';
+import { HoldBack, type KnownState } from './hold-back.ts';
+import { type Ground, PolicyStatements } from './policy-statements.ts';
+import { ReportCheck } from './report-check.ts';
+import { applied, type FrameRoom, fitting } from './report-delta.ts';
 import { ResyncRequest } from './resync-request.ts';
-import { toSend } from './short-reports.ts';
-
-export interface ReportDelta {
-  readonly policies: readonly PolicyReport[];
-  /** Keys. */
-  readonly removed: readonly string[];
-}
-
-/** Room of one frame, far below what a hub takes in: events and the state of the cluster come beside it. */
-export interface FrameRoom {
-  readonly entries: number;
-  /** Of the policies as JSON. */
-  readonly bytes: number;
-}
-
-const REPORT_ROOM: FrameRoom = { entries: 20_000, bytes: 4 * 1024 * 1024 };
-
-/** The part of a delta that fits into one frame, at least one policy, and the keys of the policies that the next ones have to bring. */
-export const fitting = (
-  { policies, removed }: ReportDelta,
-  { entries, bytes }: FrameRoom = REPORT_ROOM,
-): ReportDelta & { readonly isWhole: boolean; readonly rest: readonly string[] } => {
-  let left = bytes;
-  const end = policies.findIndex((report, index) => {
-    left -= sizeOf(report);
-    return index > 0 && (left < 0 || index >= entries);
-  });
-  const count = end === -1 ? policies.length : end;
-  const rest = policies.slice(count).map(policyKey);
-  const isWhole = rest.length === 0 && removed.length <= entries;
-  return { policies: policies.slice(0, count), removed: removed.slice(0, entries), isWhole, rest };
-};
-
-const sizeOf = (report: PolicyReport): number => Buffer.byteLength(JSON.stringify(report)) + 1;
-
-/** `before` after a delta. */
-export const applied = (
-  before: ReadonlyMap<string, PolicyReport>,
-  { policies, removed }: ReportDelta,
-): ReadonlyMap<string, PolicyReport> => {
-  const after = new Map(before);
-  for (const report of policies) after.set(policyKey(report), report);
-  for (const key of removed) after.delete(key);
-  return after;
-};
-
-const NO_DELTA: ReportDelta = { policies: [], removed: [] };
-
-/** What turns `before` into `now`: replayed on `before`, it gives `now` exactly. */
-export const diffReports = (before: ReadonlyMap<string, PolicyReport>, now: ReadonlyMap<string, PolicyReport>): ReportDelta =>
-  before === now
-    ? NO_DELTA
-    : {
-        policies: [...now].filter(([key, report]) => !isSame(before.get(key), report)).map(([, report]) => report),
-        removed: [...before.keys()].filter((key) => !now.has(key)),
-      };
-
-/** Once for each report, as {@link judged}. */
-const hashOf = weakMemo(hashOfReport);
-
-/** Also in the order of their fields, as digests have it. */
-const isSame = (before: PolicyReport | undefined, now: PolicyReport): boolean =>
-  before === now || JSON.stringify(before) === JSON.stringify(now);
-
-/** Once for each report, which stays the same object as long as it says the same. */
-const judged = weakMemo((report: PolicyReport) => judgePolicyReport(report));
-
-/**
- * Checks reports against their schema before they are sent: whatever is written into the cluster, the hub must still get
- * everything else.
- */
-export class ReportCheck {
-  readonly #logger: Logger;
-  /** Keys of the policies whose reports are invalid now, undefined for the cluster's own; each is logged once. */
-  readonly #wrong = new Set<string | undefined>();
-  #policies: { readonly from: AgentSnapshot['policies']; readonly reports: ReadonlyMap<string, PolicyReport> } | undefined;
-  #cluster: { readonly report: ClusterReport; readonly entry: ClusterReport } | undefined;
-
-  constructor(logger: Logger) {
-    this.#logger = logger;
-  }
-
-  /**
-   * The reports by key, short where the policy conforms; an invalid one is replaced by a report with phase Failed. The same object for the
-   * same policies.
-   */
-  policies({ policies }: AgentSnapshot): ReadonlyMap<string, PolicyReport> {
-    if (this.#policies?.from === policies) return this.#policies.reports;
-    const reports = new Map<string, PolicyReport>();
-    for (const [key, { report }] of policies) {
-      const { entry, problem } = judged(report);
-      this.#note(key, problem);
-      if (entry !== undefined) reports.set(key, toSend(entry));
-    }
-    this.#policies = { from: policies, reports };
-    return reports;
-  }
-
-  /** The same object as long as it says the same. */
-  cluster(report: ClusterReport): ClusterReport {
-    if (this.#cluster !== undefined && isDeepStrictEqual(report, this.#cluster.report)) return this.#cluster.entry;
-    const { entry, problem } = judgeClusterReport(report);
-    this.#cluster = { report, entry };
-    this.#note(undefined, problem);
-    return entry;
-  }
-
-  #note(policy: string | undefined, problem: string | undefined): void {
-    if (problem === undefined) this.#wrong.delete(policy);
-    else if (!this.#wrong.has(policy)) {
-      this.#wrong.add(policy);
-      this.#logger.error({ policy, problem }, 'report is not valid, a part of it is left out');
-    }
-  }
-}
 
 export type RevisionFacts = Pick<ClusterReport, StreamFact>;
 
@@ -142,6 +31,8 @@ export interface ReporterOptions {
   readonly logger: Logger;
   /** The facts about revisions, given a snapshot. */
   readonly revisions: (snapshot: AgentSnapshot) => RevisionFacts;
+  /** The policies of the accepted commit; undefined: none was accepted, or they are not known. */
+  readonly accepted: () => AcceptedPolicies | undefined;
   readonly room?: FrameRoom;
 }
 
@@ -152,16 +43,31 @@ const SPACING_MS = 20;
 /** Reports in flight; beyond it changes gather until the hub has caught up. */
 const WINDOW = 32;
 /** All that the hub knows once it has taken a report. */
-interface SentState {
+interface SentState extends KnownState {
   readonly seq: number;
-  readonly policies: ReadonlyMap<string, PolicyReport>;
-  readonly cluster: ClusterReport | undefined;
 }
 
-const NOTHING_SENT: SentState = { seq: 0, policies: new Map(), cluster: undefined };
+const NOTHING_SENT: SentState = { seq: 0, ground: null, policies: new Map(), cluster: undefined };
 
-/** As the protocol has it; a policy beyond it goes at the hub and comes back with one of the next frames. */
-const MAX_KEPT = 20_000;
+/** Once for each report, which stays the same object as long as it says the same. */
+const hashOf = weakMemo(hashOfReport);
+
+const isOfHub = ({ managedBy }: PolicyReport): boolean => managedBy === 'hub';
+
+/** What the hub must have by name, of its own policies. */
+const deviationsOf = weakMemo((policies: ReadonlyMap<string, PolicyReport>): Report['deviations'] => {
+  const ofHub = [...policies.values()].filter(isOfHub);
+  return { count: ofHub.length, root: digestOfReports(ofHub, hashOf) };
+});
+
+/** @param asOf start of the round that the ground is of; its digest leaves it out */
+const baselineOf = (ground: Ground | null | undefined, asOf: Date = new Date(0)): Report['baseline'] =>
+  ground == null ? null : { ...ground.baseline, asOf: asOf.toISOString() };
+
+const digestOfGround = (ground: Ground | null | undefined): string | null => {
+  const baseline = baselineOf(ground);
+  return baseline && digestOfBaseline(baseline);
+};
 
 /**
  * Step ⑧, the agent's half: sends the hub what changed since the last report. Frames of one connection arrive in order or not at
@@ -178,8 +84,11 @@ export class Reporter {
   /** The hub was not told yet on this stream that nothing is left to say. */
   #owesDigest: boolean = false;
   readonly #check: ReportCheck;
-  readonly #progress: Progress;
+  readonly #statements: PolicyStatements;
+  readonly #holdBack: HoldBack;
   readonly #resync: ResyncRequest;
+  /** The question for a list, and the answer: the same object each time, so that it is encoded once. */
+  #listing: { readonly list: string; readonly request: ResyncRequest; answer?: Listed | undefined } | undefined;
   /** Whether the hub has yet to read so much that the next report waits, as changes gather in it. */
   #isBehind: () => boolean = () => false;
   #sent: SentState = NOTHING_SENT;
@@ -189,7 +98,8 @@ export class Reporter {
   constructor(options: ReporterOptions) {
     this.#options = options;
     this.#check = new ReportCheck(options.logger);
-    this.#progress = new Progress(options.clock);
+    this.#statements = new PolicyStatements(this.#check);
+    this.#holdBack = new HoldBack(options.clock);
     this.#resync = new ResyncRequest(options.clock);
   }
 
@@ -216,6 +126,7 @@ export class Reporter {
   disconnected(): void {
     this.#send = undefined;
     this.#resync.cancel();
+    this.#listing?.request.cancel();
   }
 
   /** The hub has taken in every report up to `seq`. */
@@ -244,18 +155,47 @@ export class Reporter {
     this.#wakeup.wake();
   }
 
-  /** The state that a hub has, of those that it may have. */
-  #find({ seq, policies, cluster }: ReportedState): SentState | undefined {
+  /** The state that a hub has, of those that it may have. What else it has of the cluster, or of the baseline, comes again. */
+  #find({ seq, policies, cluster, baseline }: ReportedState): SentState | undefined {
     const states = [this.#sent, ...this.#earlier].filter((state) => digestOfReports(state.policies.values(), hashOf) === policies);
     const found = states.find((state) => state.seq === seq) ?? states[0];
-    if (found?.cluster === undefined) return found;
-    return digestOfCluster(found.cluster) === cluster ? found : { ...found, cluster: undefined };
+    if (found === undefined) return undefined;
+    const isSame = found.cluster === undefined || digestOfCluster(found.cluster) === cluster;
+    return {
+      ...found,
+      cluster: isSame ? found.cluster : undefined,
+      ground: digestOfGround(found.ground) === baseline ? found.ground : undefined,
+    };
   }
 
   /** @returns all that there is to say of a policy, which the hub asks for */
   inspect({ id, policy }: Inspect): Inspected {
     const known = this.#options.observatory.snapshot().policies.get(policy);
-    return { type: 'inspected', id, report: known === undefined ? null : (judged(known.report).entry ?? null) };
+    return { type: 'inspected', id, report: known === undefined ? null : (this.#check.policy(policy, known.report) ?? null) };
+  }
+
+  /** @returns the policies of the accepted list, which the hub does not know; undefined: by now another one is accepted */
+  listed(list: string): Listed | undefined {
+    const accepted = this.#options.accepted();
+    if (accepted?.digest !== list) return undefined;
+    return { type: 'listed', list, policies: this.#statements.listed(accepted).map(({ name, digest }) => [name, digest]) };
+  }
+
+  /** The hub asks for the policies of a list, and gets those of the accepted one as often as {@link ResyncRequest} says. */
+  list(list: string): void {
+    if (this.#options.accepted()?.digest !== list) return;
+    if (this.#listing?.list !== list) this.#listing = { list, request: new ResyncRequest(this.#options.clock) };
+    this.#listing.request.open();
+    this.#listIfDue();
+    this.#wakeup.wake();
+  }
+
+  #listIfDue(): void {
+    if (this.#listing === undefined || this.#isBehind() || !this.#listing.request.take()) return;
+    const { list } = this.#listing;
+    if (this.#options.accepted()?.digest !== list) return;
+    this.#listing.answer ??= this.listed(list);
+    if (this.#listing.answer !== undefined) this.#send?.(this.#listing.answer);
   }
 
   event(event: ClusterEvent): void {
@@ -283,6 +223,7 @@ export class Reporter {
       while (!signal.aborted) {
         await this.#waitForNews(signal);
         this.#resyncIfDue();
+        this.#listIfDue();
         if (this.#report()) await clock.sleep(SPACING_MS, signal);
         else this.#sayCurrent();
       }
@@ -292,14 +233,16 @@ export class Reporter {
   }
 
   async #waitForNews(signal: AbortSignal): Promise<void> {
-    const dues = [this.#mayReport ? this.#progress.dueInMs : undefined, this.#resync.dueInMs].filter((due) => due !== undefined);
+    const listingInMs = this.#isBehind() ? undefined : this.#listing?.request.dueInMs;
+    const reportInMs = this.#mayReport ? this.#holdBack.dueInMs : undefined;
+    const dues = [reportInMs, this.#resync.dueInMs, listingInMs].filter((due) => due !== undefined);
     const dueInMs = Math.min(...dues);
     await (dues.length === 0 ? this.#wakeup.wait(signal) : this.#wakeup.waitAtMost(dueInMs, this.#options.clock, signal));
   }
 
   /** Once on each stream: all that there was to say has been said and taken, so what the hub has is how it is now. */
   #sayCurrent(): void {
-    const isSaid = !this.#full && !this.#isCut && this.#progress.dueInMs === undefined && this.#earlier.length === 0;
+    const isSaid = !this.#full && !this.#isCut && this.#holdBack.dueInMs === undefined && this.#earlier.length === 0;
     if (!this.#owesDigest || this.#send === undefined || !isSaid) return;
     this.#owesDigest = false;
     this.sendDigest();
@@ -320,28 +263,32 @@ export class Reporter {
   }
 
   #nextReport(): Report | undefined {
-    const { observatory, outbox, revisions, room } = this.#options;
+    const { observatory, outbox, revisions, accepted: readAccepted, room } = this.#options;
     const snapshot = observatory.snapshot();
-    const now = this.#check.policies(snapshot);
+    const accepted = readAccepted();
+    const statement = this.#statements.of(accepted, snapshot);
     const cluster = this.#check.cluster({ ...snapshot.cluster, ...revisions(snapshot) });
     const full = this.#full;
     const before = full ? NOTHING_SENT : this.#sent;
-    const delta = this.#progress.take({ ...diffReports(before.policies, now), cluster, events: outbox.size }, before);
-    if (delta.cluster === undefined && delta.policies.length + delta.removed.length + outbox.size === 0) return;
-    const { policies, removed, isWhole, rest } = fitting(delta, room);
+    const flags = { hasEvents: outbox.size > 0, isChanging: accepted?.isChanging === true, isUrgent: full || this.#isCut };
+    const due = this.#holdBack.take({ ...statement, ...flags, cluster }, before);
+    if (due === undefined) return undefined;
+    const { isWhole, policies, removed } = fitting(due.delta, room);
     const seq = this.#sent.seq + 1;
     this.#full = false;
     this.#earlier = [...this.#earlier, this.#sent];
-    const isAll = isWhole && this.#progress.dueInMs === undefined;
-    this.#sent = { seq, policies: isAll ? now : applied(before.policies, { policies, removed }), cluster: delta.cluster ?? before.cluster };
     this.#isCut = !isWhole;
+    const known = isWhole ? due.policies : applied(before.policies, { policies, removed });
+    this.#sent = { seq, ground: statement.ground, policies: known, cluster };
     if (!isWhole) this.#wakeup.wake();
     return {
       type: 'report',
       seq,
       full,
-      ...(full && rest.length > 0 ? { kept: rest.slice(0, MAX_KEPT) } : {}),
-      ...(delta.cluster === undefined ? {} : { cluster: delta.cluster }),
+      ...(isWhole ? {} : { more: true }),
+      baseline: baselineOf(statement.ground, snapshot.asOf),
+      deviations: deviationsOf(due.policies),
+      ...(isDeepStrictEqual(cluster, before.cluster) ? {} : { cluster }),
       policies: [...policies],
       removed: [...removed],
       events: [...outbox.send(seq)],

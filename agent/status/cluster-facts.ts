@@ -1,14 +1,16 @@
+import { isDeepStrictEqual } from 'node:util';
 import { CONDITIONS, type Condition, MAX_NODE_REGIONS, REGION_LABEL } from '@fso/shared/api';
+import type { GatekeeperPlace } from '@fso/shared/compile';
 import { setCondition, type ValidatingAdmissionPolicy } from '@fso/shared/kube';
 import { truncate } from '@fso/shared/runtime';
+import { type ClusterProfile, NO_FLOOR, NO_GATEKEEPER } from '@fso/shared/status';
 import type { ClusterView } from '../cache/index.ts';
 import { isFloorName, type Overflow } from '../enforce/index.ts';
 import type { Claim } from '../observation/index.ts';
 import type { ClusterFacts } from '../observe/index.ts';
 import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../observe/index.ts';
-import type { Capabilities } from '../plan/index.ts';
+import { type Capabilities, isInjectionServed } from '../plan/index.ts';
 import type { GuardProblem } from '../probe/index.ts';
-import { NO_GATEKEEPER } from './locks.ts';
 
 /** Why a part of the locks is not in force, for people; undefined: it is. */
 export interface ClusterProblems {
@@ -92,9 +94,7 @@ const openParts = ({ index, parameters, indexSilence }: ClusterProblems): readon
 
 const floorCondition = ({ capabilities, overflow, problems, view, notObserved }: ClusterFactsInput): NewCondition => {
   const type = CONDITIONS.floorReady;
-  if (!capabilities.floor) {
-    return { type, status: 'False', reason: 'Unavailable', message: 'Kubernetes 1.30 or newer is needed for ValidatingAdmissionPolicy' };
-  }
+  if (!capabilities.floor) return { type, status: 'False', reason: 'Unavailable', message: NO_FLOOR };
   const unknown = unknownOf(type, notObserved?.('floor'));
   if (unknown !== undefined) return unknown;
   const problem = findFloorProblem(view.admissionPolicies.list());
@@ -149,4 +149,21 @@ export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
       .filter((condition) => condition !== undefined)
       .reduce<Condition[]>((conditions, condition) => setCondition(conditions, condition, input.now), input.previous.conditions),
   };
+};
+
+interface ProfileInput {
+  readonly view: ClusterView;
+  readonly capabilities: Pick<Capabilities, 'floor'>;
+  readonly place: GatekeeperPlace;
+}
+
+/** What the cluster has, as far as the state of a policy that conforms depends on it. @returns `known` where it is the same */
+export const profileOf = ({ view, capabilities, place }: ProfileInput, known: ClusterProfile | undefined): ClusterProfile => {
+  const profile = {
+    floor: capabilities.floor,
+    gatekeeper: view.templates.served,
+    injection: isInjectionServed(view),
+    gatekeeperNamespace: place.gatekeeperNamespace,
+  };
+  return known !== undefined && isDeepStrictEqual(profile, known) ? known : profile;
 };

@@ -1,5 +1,6 @@
 import { type FloorAction, type LockState, NODES_PARAMETERS, type SovereignPolicyStatus } from '@fso/shared/api';
 import { FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
+import { NO_FLOOR, NO_GATEKEEPER } from '@fso/shared/status';
 import { sameItems } from '../compare.ts';
 import type { BindGateMode } from '../enforce/index.ts';
 import {
@@ -77,8 +78,6 @@ export interface LockInput {
 }
 
 const NODE_LIST = `${FLOOR_PARAMETERS_KIND.kind}/${NODES_PARAMETERS}`;
-/** Why no policy of a cluster has lock 2. */
-export const NO_GATEKEEPER = 'Gatekeeper is not installed';
 
 const NOT_APPLICABLE: LockFacts = { state: 'NotApplicable' };
 const ENFORCED: LockFacts = { state: 'Enforced' };
@@ -166,7 +165,7 @@ const listedLock = ({ key, spec }: PolicyInput, { plan }: LockInput): LockFacts 
   plan.unlisted.has(key) ? { state: 'Pending', message: `the index of lock 1 does not have ${spec.targetNamespace} yet` } : undefined;
 
 const admissionLock = (subject: Subject, input: LockInput): LockFacts => {
-  if (!input.floor.supported) return { state: 'Unavailable', message: 'Kubernetes 1.30 or newer is needed for ValidatingAdmissionPolicy' };
+  if (!input.floor.supported) return { state: 'Unavailable', message: NO_FLOOR };
   if (!takesPart(subject, input, ['deny', 'warn', 'dryrun'])) return NOT_APPLICABLE;
   const floor = floorLock(subject, input);
   if (floor !== undefined) return floor;

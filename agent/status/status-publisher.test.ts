@@ -1,4 +1,5 @@
 import { policyKeyOf, type SovereignPolicy, type SovereignPolicyStatus } from '@fso/shared/api';
+import { USUAL_PLACE } from '@fso/shared/compile';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../shared/runtime/testing/fake-clock.ts';
@@ -189,6 +190,7 @@ class Told {
     this.#publisher = new StatusPublisher({
       clock,
       capabilities: CAPABILITIES,
+      place: USUAL_PLACE,
       monitor,
       context: { client, view } as never,
       outputs: { observatory: this.observatory, events, metrics: { measure: () => undefined } as unknown as AgentMetrics },
@@ -322,6 +324,26 @@ describe('StatusPublisher', () => {
     world.isUnobserved = false;
     await settle();
     expect(phases()).toEqual(wasActive);
+  });
+
+  it('says of what time its reports are, and what the cluster has, as the same object for as long as it has the same', async () => {
+    const world = new World();
+    const publisher = new Told(world, false);
+    const next = async () => {
+      await publisher.publish();
+      return publisher.observatory.snapshot();
+    };
+    const first = await next();
+    expect(first).toMatchObject({
+      asOf: world.clock.now(),
+      profile: { floor: true, gatekeeper: true, injection: true, gatekeeperNamespace: 'gatekeeper-system' },
+    });
+    await world.clock.advance(10_000);
+    const second = await next();
+    expect(second.asOf).toEqual(world.clock.now());
+    expect(second.profile).toBe(first.profile);
+    world.gatekeeperServed = false;
+    expect((await next()).profile).toEqual({ ...first.profile, gatekeeper: false });
   });
 
   it('says the same as one that judges every policy in every round', async () => {

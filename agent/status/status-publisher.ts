@@ -1,4 +1,5 @@
 import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
+import type { GatekeeperPlace } from '@fso/shared/compile';
 import { NAMESPACE_KIND, NODE_KIND } from '@fso/shared/kube';
 import { type Clock, createBucket } from '@fso/shared/runtime';
 import type { Write } from '../apply/index.ts';
@@ -20,7 +21,7 @@ import {
 } from '../observe/index.ts';
 import type { Capabilities, ClusterPlan } from '../plan/index.ts';
 import { isInjectionServed } from '../plan/index.ts';
-import { clusterFacts } from './cluster-facts.ts';
+import { clusterFacts, profileOf } from './cluster-facts.ts';
 import { type InjectionInput, injectionFacts } from './injection-facts.ts';
 import type { LockMonitor } from './lock-monitor.ts';
 import type { LockInput } from './locks.ts';
@@ -33,6 +34,8 @@ import { isUnobserved } from './unobserved-status.ts';
 export interface StatusPublisherDeps {
   readonly clock: Clock;
   readonly capabilities: Capabilities;
+  /** As governance has it. */
+  readonly place: GatekeeperPlace;
   readonly monitor: LockMonitor;
   readonly context: WriteContext;
   /** Where the outcome goes, beside the status writes. */
@@ -117,7 +120,7 @@ export class StatusPublisher {
       if (snapshot !== undefined && !isSurplus(outcome)) snapshots.set(policy.key, snapshot);
     }
     this.#retain(governance.policies);
-    this.#publishSnapshot(snapshots, plan);
+    this.#publishSnapshot(snapshots, plan, now);
     return writes;
   }
 
@@ -225,10 +228,11 @@ export class StatusPublisher {
     for (const known of [this.#statuses, this.#settled, this.#labels, this.#snapshots, monitor]) known.retain(outcomes);
   }
 
-  #publishSnapshot(snapshots: ReadonlyMap<string, PolicySnapshot>, plan: ClusterPlan): void {
-    const { outputs, context, capabilities, monitor, tampering, observation, clock } = this.#deps;
+  #publishSnapshot(snapshots: ReadonlyMap<string, PolicySnapshot>, plan: ClusterPlan, asOf: Date): void {
+    const { outputs, context, capabilities, place, monitor, tampering, observation, clock } = this.#deps;
     const { observatory, metrics } = outputs;
     const now = clock.now();
+    const { policies, cluster: previous, profile: known } = observatory.snapshot();
     const cluster = clusterFacts({
       view: context.view,
       capabilities,
@@ -236,11 +240,11 @@ export class StatusPublisher {
       notObserved: observation.problems(),
       overflow: plan.overflow,
       tampering: tampering.ofCluster(now),
-      previous: observatory.snapshot().cluster,
+      previous,
       now,
     });
-    const { policies } = observatory.snapshot();
-    const snapshot = { policies: isSameMap(policies, snapshots) ? policies : snapshots, cluster };
+    const profile = profileOf({ view: context.view, capabilities, place }, known);
+    const snapshot = { policies: isSameMap(policies, snapshots) ? policies : snapshots, cluster, profile, asOf };
     observatory.publish(snapshot);
     metrics.measure(snapshot);
   }

@@ -11,7 +11,7 @@ const WELCOME = encodeFrame({
   protocol: PROTOCOL_VERSION,
   hubVersion: 'test',
   time: '2026-01-01T00:00:00.000Z',
-  reported: { seq: 0, policies: EMPTY_DIGEST, cluster: null },
+  reported: { seq: 0, policies: EMPTY_DIGEST, cluster: null, baseline: null },
 });
 
 const cleanups: (() => unknown)[] = [];
@@ -99,6 +99,17 @@ describe('a connection to a hub that does not read', () => {
     socket.pause();
     for (let count = 0; count < 64; count += 1) connection.send(largeFrame);
     expect(await ended).toEqual({ kind: 'lost', reason: 'the hub does not read' });
+  });
+
+  it('makes the text of a list once, however often the hub asks for it', async () => {
+    const { connection, socket } = await openConnection();
+    const texts: string[] = [];
+    socket.on('message', (data) => texts.push(String(data)));
+    const policies = vi.fn(() => []);
+    const frame = { type: 'listed', list: 'f'.repeat(64), policies: { toJSON: policies } } as unknown as AgentFrame;
+    for (let count = 0; count < 3; count += 1) connection.send(frame);
+    await expect.poll(() => texts.filter((text) => text.includes('listed'))).toHaveLength(3);
+    expect(policies).toHaveBeenCalledTimes(1);
   });
 
   it('says that the hub is behind, and when it no longer is', async () => {

@@ -12,7 +12,7 @@ import {
   readReturn,
   TRACE_HEADER,
 } from '@fso/shared/protocol';
-import { type Allowance, type Clock, createAllowance, threadCpuMs } from '@fso/shared/runtime';
+import { type Allowance, type Clock, createAllowance, threadCpuMs, weakMemo } from '@fso/shared/runtime';
 import { WebSocket } from 'ws';
 import { explainTls, isOtherCa } from './tls-errors.ts';
 
@@ -77,6 +77,9 @@ export interface ReadPace {
 }
 
 export const createReadPace = (clock: Clock): ReadPace => ({ clock, cpu: createAllowance(clock, FRAME_CPU) });
+
+/** A hub may ask for the policies of a list again and again; the answer is the same object. */
+const encodeListed = weakMemo((frame: AgentFrame) => encodeFrame(frame));
 
 const STREAM_PATH = '/agent/v1/stream';
 const HANDSHAKE_MS = 10_000;
@@ -185,7 +188,7 @@ export class Connection {
       this.#socket.terminate();
       return;
     }
-    const text = encodeFrame(frame);
+    const text = frame.type === 'listed' ? encodeListed(frame) : encodeFrame(frame);
     this.#unread += text.length;
     this.#socket.send(text, () => {
       const wasBehind = this.isBehind;

@@ -6,9 +6,12 @@ import { type Clock, createLogger, systemClock } from '@fso/shared/runtime';
 import { parseSigners } from '@fso/shared/signatures';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { makeKey } from '../../shared/trust/testing/commits.ts';
+import { makeObjectRepository } from '../../test/harness/git-objects.ts';
+import { clusterFile, policyFile } from '../../test/harness/policy-files.ts';
 import { startScriptedHub } from '../../test/harness/scripted-hub.ts';
-import { LiveObservatory } from '../observe/index.ts';
+import { type AgentSnapshot, LiveObservatory } from '../observe/index.ts';
 import { EventOutbox } from '../report/index.ts';
+import { PROFILE } from '../report/testing/seen-cluster.ts';
 import { type StreamConfig, type StreamDeps, startStream } from './stream.ts';
 
 const FACTS = {
@@ -18,6 +21,7 @@ const FACTS = {
   nodesByRegion: {},
   conditions: [],
 } as const;
+const SNAPSHOT: AgentSnapshot = { policies: new Map(), cluster: { ...FACTS, conditions: [] } };
 const DIGEST_MS = 60_000;
 const SIGNER = `ana@example.org ${makeKey().line}\n`;
 
@@ -28,14 +32,19 @@ const start = (
   { hubUrl = 'ws://127.0.0.1:1', trust = { mode: 'off' }, ...more }: Partial<StreamConfig & StreamDeps> = {},
 ) => {
   const config = { hubUrl, token: 'secret', cluster: 'eu', agentVersion: 'test', trust };
-  const client = { get: async (kind: { kind: string }) => (kind.kind === 'Namespace' ? {} : undefined) } as unknown as KubeClient;
+  const client = {
+    get: async (kind: { kind: string }) => (kind.kind === 'Namespace' ? {} : undefined),
+    apply: async (_kind: unknown, body: SovereignPolicy) => ({
+      object: { ...body, metadata: { ...body.metadata, uid: body.metadata.name, resourceVersion: '1', generation: 1 } },
+    }),
+  } as unknown as KubeClient;
   const policies = {
     ready: async () => undefined,
     onChange: () => () => undefined,
     get: () => undefined,
     list: () => [],
   } as unknown as Informer<SovereignPolicy>;
-  const observatory = new LiveObservatory({ policies: new Map(), cluster: { ...FACTS, conditions: [] } });
+  const observatory = new LiveObservatory(SNAPSHOT);
   const logger = createLogger({ name: 'test', level: 'silent' });
   return startStream(
     {
@@ -73,6 +82,37 @@ describe('done', () => {
     const { done } = await start(systemClock, ended.signal);
     ended.abort();
     await expect(done).resolves.toBeUndefined();
+  });
+});
+
+describe('an accepted commit', () => {
+  it('is the list of the reports: the policies that the cluster does not show are Pending, and the hub may ask for all', async () => {
+    const [hub, repository, ended] = [await startScriptedHub(), makeObjectRepository(), new AbortController()];
+    onTestFinished(async () => {
+      ended.abort();
+      repository.remove();
+      await hub.close();
+    });
+    const observatory = new LiveObservatory({ ...SNAPSHOT, profile: PROFILE, asOf: new Date('2026-01-01T00:00:00Z') });
+    await start(systemClock, ended.signal, { hubUrl: hub.url, observatory });
+    await expect.poll(() => hub.got('report')).toMatchObject([{ baseline: null, policies: [] }]);
+    const revision = repository.commit({
+      'clusters/eu.yaml': clusterFile('eu', ['eu-west-1']),
+      'policies/finance.yaml': policyFile('finance'),
+    });
+    hub.send(await repository.offer(revision, null));
+    await expect.poll(() => hub.got('ack')).toHaveLength(1);
+    const { digest = '' } = hub.got('ack')[0] ?? {};
+    await expect
+      .poll(() => hub.got('report').at(-1))
+      .toMatchObject({
+        baseline: { list: digest, profile: PROFILE, missing: '' },
+        deviations: { count: 1 },
+        policies: [{ name: 'finance', phase: 'Pending', message: 'written, and not judged yet' }],
+      });
+    hub.send({ type: 'list', list: 'f'.repeat(64) });
+    hub.send({ type: 'list', list: digest });
+    await expect.poll(() => hub.got('listed')).toMatchObject([{ list: digest, policies: [['finance', expect.any(String)]] }]);
   });
 });
 

@@ -3,9 +3,10 @@ import type { Informer } from '@fso/shared/kube';
 import { type AgentFrame, type HubFrame, PROTOCOL_VERSION, type ReportedState } from '@fso/shared/protocol';
 import { createBucket } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
+import { sameItems } from '../compare.ts';
 import { Intake, type IntakeOutcome } from '../intake/intake.ts';
 import type { AgentSnapshot, Observatory } from '../observe/index.ts';
-import type { EventOutbox } from '../report/index.ts';
+import type { AcceptedPolicies, EventOutbox } from '../report/index.ts';
 import { advanceProven, isRevisionProven, Reporter, type RevisionFacts } from '../report/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { ClockSkew } from './clock-skew.ts';
@@ -76,6 +77,8 @@ class HubStream {
   #connection: Connection | undefined;
   /** See {@link advanceProven}. */
   #proven: string | null = null;
+  /** Whether the accepted revision was proven, and what that was judged by. */
+  #judged: { readonly inputs: readonly unknown[]; readonly isProven: boolean } = { inputs: [], isProven: false };
   /** The hub's digest is that of the last ack it got, and says nothing while an ack is on its way. */
   #ackedSinceDigest: boolean = false;
   /** Revision that was requested in full because of its digest; once only, or two versions would do so for ever. */
@@ -96,7 +99,8 @@ class HubStream {
     this.#intake = new Intake({ runtime, cluster, trust, policies, onOutcome: (outcome) => this.#sendOutcome(outcome), onEvent });
     this.#witness = new Witness({ ...runtime, onEvent });
     this.#skew = new ClockSkew(clock, onEvent);
-    this.#reporter = new Reporter({ observatory, outbox, clock, logger, revisions: (snapshot) => this.#facts(snapshot) });
+    const revisions = (snapshot: AgentSnapshot): RevisionFacts => this.#facts(snapshot);
+    this.#reporter = new Reporter({ observatory, outbox, clock, logger, revisions, accepted: () => this.#acceptedPolicies() });
     const handlers = {
       hello: () => this.#hello(),
       ages: () => observatory.ages(),
@@ -183,6 +187,9 @@ class HubStream {
       case 'inspect':
         this.#connection?.answer(this.#reporter.inspect(frame));
         break;
+      case 'list':
+        this.#reporter.list(frame.list);
+        break;
       case 'digest':
         this.#compareDigest(frame.digest);
         break;
@@ -236,11 +243,11 @@ class HubStream {
   #revisions(snapshot: AgentSnapshot): RevisionFacts {
     const { accepted } = this.#intake;
     if (accepted === undefined) return { revision: null, provenRevision: this.#provenNow, verification: 'unverified' };
-    const { revision, policies } = accepted;
-    const generationOf = (key: string): number | undefined => this.#intake.generationOf(key);
+    const { revision } = accepted;
+    const policies = this.#acceptedPolicies();
     // While a newer revision replaces the accepted one, the last judgement stays.
-    if (policies !== undefined && this.#intake.judgeable)
-      this.#proven = advanceProven(this.#proven, { revision, proven: isRevisionProven({ keys: policies, generationOf }, snapshot) });
+    if (policies?.isChanging === false)
+      this.#proven = advanceProven(this.#proven, { revision, proven: this.#isProven(policies, snapshot) });
     if (this.#proven === revision) this.#deps.runtime.trace?.proven(revision);
     const { state: verification, signer, reason } = accepted.verification;
     return {
@@ -250,6 +257,20 @@ class HubStream {
       ...(signer !== undefined && { signer }),
       ...(reason !== undefined && { verificationReason: reason }),
     };
+  }
+
+  #acceptedPolicies(): AcceptedPolicies | undefined {
+    const { accepted, version, judgeable } = this.#intake;
+    if (accepted?.policies === undefined) return undefined;
+    const { digest, policies } = accepted;
+    return { digest, policies, generationOf: (key) => this.#intake.generationOf(key), version, isChanging: !judgeable };
+  }
+
+  /** Judges all policies again only where something differs from the last time. */
+  #isProven(accepted: AcceptedPolicies, snapshot: AgentSnapshot): boolean {
+    const inputs = [snapshot.policies, accepted.policies, accepted.version];
+    if (!sameItems(inputs, this.#judged.inputs)) this.#judged = { inputs, isProven: isRevisionProven(accepted, snapshot) };
+    return this.#judged.isProven;
   }
 
   /** What was proven says nothing while the cluster is not observed. */

@@ -6,11 +6,13 @@ import type { Desired } from '../ledger/index.ts';
 /** What tells a policy from others. */
 interface PolicyFacts {
   readonly key: string;
-  /** As Git says and as a cluster reports it; a policy on its way from one namespace to another has two. */
+  /** As Git says, and as a cluster has and reports it; a policy on its way from one namespace to another has several. */
   readonly targets: readonly string[];
   /** As in Git; undefined: it is not there. */
   readonly labels: Readonly<Record<string, string>> | undefined;
 }
+
+type Targeting = Pick<PolicyReport, 'targetNamespace'>;
 
 type PolicyTest = (policy: PolicyFacts) => boolean;
 
@@ -41,8 +43,8 @@ const testOf = ({ clusters, policies }: RoleGrant, groups: RegionGroups): GrantT
 /** The grants that mean a cluster; one object for all clusters that the same grants mean. */
 export class GrantSet {
   readonly #tests: readonly GrantTest[];
-  /** By key: what was found for the policy as it is reported with a target; hardly ever do clusters report another one. */
-  readonly #reported = new Map<string, { readonly target: string; readonly isSeen: boolean }>();
+  /** By key: what was found for the policy with the targets that a cluster says; hardly ever does another cluster say others. */
+  readonly #reported = new Map<string, { readonly targets: string; readonly isSeen: boolean }>();
 
   constructor(tests: readonly GrantTest[]) {
     this.#tests = tests;
@@ -62,12 +64,12 @@ export class GrantSet {
     return this.#tests.some(({ selectsPolicy }) => selectsPolicy?.(policy) ?? true);
   }
 
-  /** As {@link sees}, once for all clusters that report a policy with the same target. @param facts makes what tells it from others */
-  seesReported(key: string, target: string, facts: () => PolicyFacts): boolean {
+  /** As {@link sees}, once for all clusters that say the same targets of a policy. @param facts makes what tells it from others */
+  seesReported(key: string, targets: string, facts: () => PolicyFacts): boolean {
     const known = this.#reported.get(key);
-    if (known?.target === target) return known.isSeen;
+    if (known?.targets === targets) return known.isSeen;
     const isSeen = this.sees(facts());
-    this.#reported.set(key, { target, isSeen });
+    this.#reported.set(key, { targets, isSeen });
     return isSeen;
   }
 }
@@ -106,12 +108,17 @@ export class Visibility {
     return this.#setOf(this.#numbersAt(undefined));
   }
 
-  /** Whether a policy is seen in a cluster. @param report what the cluster says of it, if anything */
-  seesPolicy(set: GrantSet, key: string, report?: Pick<PolicyReport, 'targetNamespace'>): boolean {
+  /**
+   * Whether a policy is seen in a cluster.
+   *
+   * @param said what the cluster has and says of it, if anything: each may have another target than the policy in Git
+   */
+  seesPolicy(set: GrantSet, key: string, ...said: readonly (Targeting | undefined)[]): boolean {
     if (set.isEmpty) return false;
     if (set.seesAllPolicies) return true;
-    if (report === undefined) return set.sees(this.#factsOf(key, report));
-    return set.seesReported(key, report.targetNamespace, () => this.#factsOf(key, report));
+    const targets = [...new Set(said.flatMap((each) => each?.targetNamespace ?? []))];
+    if (targets.length === 0) return set.sees(this.#factsOf(key, targets));
+    return set.seesReported(key, targets.join(' '), () => this.#factsOf(key, targets));
   }
 
   /** By which grants each cluster is seen, and each policy that a grant selects: a view of the fleet ends where one of these goes or changes. */
@@ -122,7 +129,7 @@ export class Visibility {
       if (numbers.length > 0) seen.set(`cluster ${name}`, numbers.join(' '));
     }
     for (const key of this.#policies.keys()) {
-      const facts = this.#factsOf(key, undefined);
+      const facts = this.#factsOf(key, []);
       const numbers = this.#tests.flatMap(({ selectsPolicy }, number) => (selectsPolicy?.(facts) === true ? [number] : []));
       if (numbers.length > 0) seen.set(`policy ${key}`, numbers.join(' '));
     }
@@ -142,9 +149,9 @@ export class Visibility {
     return set;
   }
 
-  #factsOf(key: string, report: Pick<PolicyReport, 'targetNamespace'> | undefined): PolicyFacts {
+  #factsOf(key: string, said: readonly string[]): PolicyFacts {
     const inGit = this.#policies.get(key);
-    const targets = [inGit?.spec.targetNamespace, report?.targetNamespace].flatMap((target) => target ?? []);
+    const targets = inGit === undefined ? said : [inGit.spec.targetNamespace, ...said];
     return { key, targets, labels: inGit && (inGit.metadata.labels ?? {}) };
   }
 }

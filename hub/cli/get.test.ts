@@ -1,7 +1,8 @@
 import { SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { encodeBitmap } from '@fso/shared/status';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { policyReport, REVISION, report } from '../serve/testing/fleet.ts';
+import { baselineIn, desiredOf, policyReport, REVISION, report, reportChange } from '../serve/testing/fleet.ts';
 import { createHubClient } from './client/api-client.ts';
 import { fso, startFilledApi } from './testing/run-fso.ts';
 
@@ -83,6 +84,18 @@ describe('a policy of more clusters than one answer has', () => {
   });
 });
 
+describe('a policy that clusters do not name', () => {
+  it('conforms, or waits for its namespace', async () => {
+    await using server = await startFilledApi();
+    const missing = encodeBitmap(1, () => true);
+    await reportChange(server.ledger, 'eu', { full: true, baseline: baselineIn(desiredOf(), 'eu') });
+    await reportChange(server.ledger, 'us', { full: true, baseline: baselineIn(desiredOf(), 'us', { missing }) });
+    const { out } = await fso(server, 'describe', 'policy', 'finance');
+    expect(out).toMatch(/\n *eu +Active .* conforms\n/);
+    expect(out).toMatch(/\n *us +Pending .* namespace finance does not exist/);
+  });
+});
+
 describe('the kinds', () => {
   it.each([
     ['get policies', ['policy', 'pol', 'sp', 'SovereignPolicy', 'sovereignpolicies']],
@@ -105,10 +118,7 @@ describe('the kinds', () => {
     expect(await fso(server, 'get', 'sp', `${SYSTEM_NAMESPACE}/finance`)).toEqual({ code, out, err: '' });
     expect((await fso(server, 'get', 'cluster', 'eu')).out.trimEnd().split('\n')).toHaveLength(2);
     expect(JSON.parse((await fso(server, 'get', 'cluster', 'eu', '-o', 'json')).out)).toMatchObject({ name: 'eu' });
-    await server.ledger.applyReport(
-      'us',
-      report({ seq: 2, full: false, policies: [policyReport('finance', { namespace: 'team-a', managedBy: 'local' })] }),
-    );
+    await reportChange(server.ledger, 'us', { policies: [policyReport('finance', { namespace: 'team-a', managedBy: 'local' })] });
     expect(await fso(server, 'get', 'policy', 'finance')).toEqual({ code, out, err: '' });
     expect((await fso(server, 'get', 'policy', 'team-a/finance')).out).toContain('\nteam-a/finance  ');
     expect((await fso(server, 'describe', 'policy', 'team-a/finance')).out).toContain('Name:         team-a/finance\n');

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { PolicyReport } from '@fso/shared/api';
+import { digestOfPolicies } from '@fso/shared/compile';
 import {
   type Checkpoint,
   CLOSE_CODES,
@@ -10,19 +11,21 @@ import {
   encodeAges,
   encodeFrame,
   type HubFrame,
-  PREVIOUS_PROTOCOL_VERSION,
   PROTOCOL_VERSION,
 } from '@fso/shared/protocol';
 import { systemClock } from '@fso/shared/runtime';
+import { digestOfBaseline } from '@fso/shared/status';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import WebSocket from 'ws';
+import { baselineOf, type LooseReport, ReportedNames } from '../../test/harness/baselines.ts';
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import { authenticateByToken } from '../identity/index.ts';
 import { createAuditKey, createCheckpoints, type Ledger } from '../ledger/index.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
+import { desiredOf, REVISION } from '../serve/testing/fleet.ts';
 import { AGENT_PATH, Delivery } from './delivery.ts';
-import { type Offers, OutdatedAgentError, RevisionTargets } from './offers.ts';
+import { type Offers, RevisionTargets } from './offers.ts';
 import { DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 import { DEFAULT_LISTENER_LIMITS } from './sockets/agent-server.ts';
 
@@ -53,6 +56,12 @@ const startDelivery = async (heartbeatMs = 60_000, suspendedMs = 45_000, maxFram
     await slow.until;
     await ledger.applyReport(...args);
   };
+  /** Clusters whose agents have said how they are. */
+  const confirmed: string[] = [];
+  const confirmStream: Ledger['confirmStream'] = async (cluster, stream) => {
+    confirmed.push(cluster);
+    await ledger.confirmStream(cluster, stream);
+  };
   /** Acks that have come, and what holds them back. */
   const acks = { steps: [] as string[], until: Promise.resolve() as Promise<void> };
   const setAck: Ledger['setAck'] = async (cluster, ack, stream) => {
@@ -78,14 +87,8 @@ const startDelivery = async (heartbeatMs = 60_000, suspendedMs = 45_000, maxFram
     listener: DEFAULT_LISTENER_LIMITS,
   };
   const targets = new RevisionTargets();
-  /** Clusters whose part of a commit was asked for; null: the whole. */
-  const parts: (string | null)[] = [];
-  /** Commits with scopes. */
-  const outdated = new Set<string>();
   const offers: Offers = {
-    get: async ({ cluster }, revision) => {
-      if (outdated.has(revision)) throw new OutdatedAgentError();
-      parts.push(cluster);
+    get: async (_agent, revision) => {
       const frame = encodeFrame({ type: 'offer', revision, anchor: null, chain: [revision], objects: [] });
       return { revision, shared: Buffer.from(frame.slice(0, -2)), own: Buffer.from(frame.slice(-2)), objects: 0 };
     },
@@ -95,7 +98,7 @@ const startDelivery = async (heartbeatMs = 60_000, suspendedMs = 45_000, maxFram
     authenticateByToken(TOKENS),
     { version: 'test', limits },
     {
-      ledger: { ...ledger, openStream, setConnected, setAck, applyReport },
+      ledger: { ...ledger, openStream, setConnected, confirmStream, setAck, applyReport },
       checkpoints,
       offers,
       targets,
@@ -125,7 +128,7 @@ const startDelivery = async (heartbeatMs = 60_000, suspendedMs = 45_000, maxFram
     for (const socket of sockets) socket.terminate();
     await new Promise((resolve) => http.close(resolve));
   };
-  return { delivery, connect, close, ledger, key, checkpoints, slow, written, acks, targets, parts, outdated };
+  return { delivery, connect, close, ledger, key, checkpoints, slow, written, confirmed, acks, targets };
 };
 
 let bench: Awaited<ReturnType<typeof startDelivery>>;
@@ -204,6 +207,10 @@ it('keeps no checkpoint of another hub as a witness', async () => {
 });
 
 const { lastUpdated: _time, ...conforming } = policyReport('finance');
+/** @param report of which a test says only what it is about */
+const encodeReport = (report: Partial<LooseReport>): string =>
+  encodeFrame(new ReportedNames().complete({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [], ...report }));
+
 const waitForReports = async (policies: readonly PolicyReport[]): Promise<void> =>
   expect.poll(async () => [...((await bench.ledger.cluster('eu'))?.policies.values() ?? [])]).toEqual(policies);
 
@@ -218,7 +225,7 @@ it('asks an agent for full reports, which is believed about what it was asked fo
   });
   expect(await bench.delivery.inspect('eu', 'finance')).toBeUndefined();
   socket.send(hello());
-  socket.send(encodeFrame({ type: 'report', seq: 1, full: true, policies: [conforming], removed: [], events: [] }));
+  socket.send(encodeReport({ policies: [conforming] }));
   await waitForReports([conforming]);
   expect(await bench.delivery.inspect('eu', 'finance')).toEqual(policyReport('finance', { message: 'told' }));
   expect(await bench.delivery.inspect('us', 'finance')).toBeUndefined();
@@ -227,36 +234,21 @@ it('asks an agent for full reports, which is believed about what it was asked fo
   await waitForReports([conforming]);
 });
 
-it('speaks the version of the protocol before its own with an agent that is not upgraded, and gives it whole commits', async () => {
-  const revision = 'a'.repeat(40);
-  bench.targets.aim(revision);
-  for (const protocol of [PREVIOUS_PROTOCOL_VERSION, PROTOCOL_VERSION]) {
-    const { socket } = await bench.connect('eu');
-    const offered = new Promise<HubFrame[]>((resolve) => {
-      const frames: HubFrame[] = [];
-      socket.on('message', (data) => {
-        const decoded = decodeHubFrame(data as Buffer);
-        if (decoded.ok) frames.push(decoded.frame);
-        if (decoded.ok && decoded.frame.type === 'offer') resolve(frames);
-      });
-    });
-    socket.send(hello().replace(`"protocol":${PROTOCOL_VERSION}`, `"protocol":${protocol}`));
-    expect(await offered).toMatchObject([
-      { type: 'welcome', protocol },
-      { type: 'offer', revision },
-    ]);
-  }
-  expect(bench.parts).toEqual([null, 'eu']);
-});
-
-it('keeps the stream of an agent that is too old for the scopes of a commit, and says why it has not got it', async () => {
-  const revision = 'b'.repeat(40);
-  bench.targets.aim(revision);
-  bench.outdated.add(revision);
+it.each([
+  [PROTOCOL_VERSION - 1, 'the agent'],
+  [PROTOCOL_VERSION + 1, 'the hub'],
+])('refuses an agent that speaks protocol %i, and says which of both to upgrade', async (protocol, older) => {
   const { socket } = await bench.connect('eu');
-  socket.send(hello().replace(`"protocol":${PROTOCOL_VERSION}`, `"protocol":${PREVIOUS_PROTOCOL_VERSION}`));
-  await expect.poll(async () => (await bench.ledger.cluster('eu'))?.nack?.reasons[0]?.message).toContain('upgrade the agent');
-  expect(socket.readyState).toBe(WebSocket.OPEN);
+  const frames = framesOf(socket);
+  const closed = once(socket, 'close');
+  socket.send(hello().replace(`"protocol":${PROTOCOL_VERSION}`, `"protocol":${protocol}`));
+  const [code, reason] = await closed;
+  expect([code, String(reason)]).toEqual([
+    CLOSE_CODES.unsupportedProtocol,
+    `this hub speaks protocol ${PROTOCOL_VERSION}, the agent ${protocol}: upgrade ${older}; the agent enforces on`,
+  ]);
+  expect(frames).toEqual([]);
+  expect(await bench.ledger.cluster('eu')).toBeNull();
 });
 
 const framesOf = (socket: WebSocket): HubFrame['type'][] => {
@@ -283,7 +275,7 @@ it('keeps the stream of an agent whose frame waits for the ledger, however long,
     });
     socket.send(hello(null));
     await expect.poll(() => frames).toEqual(['welcome']);
-    socket.send(encodeFrame({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] }));
+    socket.send(encodeReport({}));
     // The agent has not pinged: they stand for the answers that it would miss while the hub does not read.
     await expect.poll(() => pongs).toBeGreaterThan(2);
     expect([socket.readyState, frames]).toEqual([WebSocket.OPEN, ['welcome']]);
@@ -305,7 +297,7 @@ it('keeps the stream of an agent whose frame waits for the ledger, however long,
 
 it('a report does not wait until the ack before it is written; another ack does, and an ack that fails ends the stream', async () => {
   const { acks, connect, targets } = bench;
-  const report = encodeFrame({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] });
+  const report = encodeReport({});
   const { socket, closed } = await connect('eu');
   const frames = framesOf(socket);
   const revisions = ['a'.repeat(40), 'b'.repeat(40)];
@@ -341,7 +333,7 @@ it('keeps the agent away on whose frame the hub failed, and no other', async () 
   slow.until.catch(nothing);
   const { socket, closed } = await connect('eu');
   socket.send(hello(null));
-  socket.send(encodeFrame({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] }));
+  socket.send(encodeReport({}));
   expect(await closed).toBe(1011);
   await expect(connect('eu')).rejects.toThrow('429');
   expect((await connect('us')).socket.readyState).toBe(WebSocket.OPEN);
@@ -360,8 +352,9 @@ const reportingAgent = async () => {
   const frames = framesOf(socket);
   socket.send(hello());
   await expect.poll(() => frames).toEqual(['welcome']);
-  const report = (frame: object): void =>
-    socket.send(JSON.stringify({ type: 'report', full: false, policies: [], removed: [], events: [], ...frame }));
+  const names = new ReportedNames();
+  const report = (frame: Partial<LooseReport>): void =>
+    socket.send(encodeFrame(names.complete({ type: 'report', seq: 1, full: false, policies: [], removed: [], events: [], ...frame })));
   const digest = (seq: number): void => socket.send(JSON.stringify({ type: 'digest', digest: 'd', seq }));
   const of = (type: HubFrame['type']) => frames.filter((frame) => frame === type).length;
   const known = async () => [...((await bench.ledger.cluster('eu'))?.policies ?? [])].map(([key, { phase }]) => [key, phase]);
@@ -371,8 +364,8 @@ const reportingAgent = async () => {
 it('takes a report with a bad policy and a bad event: one is shown as Failed, the other loses a field, the rest arrives', async () => {
   const { socket, report, digest, of, known } = await reportingAgent();
   const bad = { ...policyReport('bad'), effectiveRegions: ['a'.repeat(64)], expiryDate: '2030-01-01T00:00:00+99:99' };
-  const event = { time: '2026-01-01T00:00:00Z', severity: 'warning', reason: 'Expired', message: 'expired', revision: '' };
-  report({ seq: 1, full: true, policies: [bad, policyReport('good'), 7], events: [event, { reason: 'Nothing' }] });
+  const event = { time: '2026-01-01T00:00:00Z', severity: 'warning' as const, reason: 'Expired', message: 'expired', revision: '' };
+  report({ seq: 1, full: true, policies: [bad, policyReport('good'), 7 as never], events: [event, { reason: 'Nothing' } as never] });
   await expect.poll(() => of('reported')).toBe(1);
   expect(await known()).toEqual([
     ['bad', 'Failed'],
@@ -389,26 +382,50 @@ it('takes a report with a bad policy and a bad event: one is shown as Failed, th
   await expect.poll(() => of('resync')).toBe(1);
 });
 
-it('keeps the policies that the next frames of a full report are to bring', async () => {
-  const { report, of, known } = await reportingAgent();
-  report({ seq: 1, full: true, policies: ['a', 'b', 'c'].map((name) => policyReport(name)) });
-  report({
-    seq: 2,
-    full: true,
-    policies: [policyReport('a', { phase: 'Pending' })],
-    kept: ['b', 'new'],
-  });
+it('an agent that has accepted nothing takes the place of one that had: what that one did not report by name reads as not reported', async () => {
+  const { ledger, connect } = bench;
+  const desired = desiredOf();
+  await ledger.setDesired(desired);
+  const baseline = baselineOf(digestOfPolicies(desired.clusters.get('eu') ?? []));
+  const before = await connect('eu');
+  before.socket.send(hello().replace('"revision":null', `"revision":"${REVISION}"`));
+  await once(before.socket, 'message');
+  before.socket.send(encodeReport({ baseline }));
+  await expect.poll(async () => [...((await ledger.cluster('eu'))?.policies.keys() ?? [])]).toEqual(['finance', 'hr']);
+  const welcomeOf = async (revision: string | null): Promise<HubFrame | undefined> => {
+    const { socket } = await connect('eu');
+    const welcomed = once(socket, 'message');
+    socket.send(hello().replace('"revision":null', `"revision":${JSON.stringify(revision)}`));
+    const decoded = decodeHubFrame((await welcomed)[0]);
+    return decoded.ok ? decoded.frame : undefined;
+  };
+  expect(await welcomeOf(REVISION)).toMatchObject({ reported: { seq: 1, baseline: digestOfBaseline(baseline) } });
+  expect(await welcomeOf(null)).toMatchObject({ reported: { seq: 1, baseline: null } });
+  const read = async () => {
+    const { connected, baseline: known, policies } = (await ledger.cluster('eu')) ?? {};
+    return { connected, baseline: known, policies: [...(policies ?? [])] };
+  };
+  await expect.poll(read).toEqual({ connected: true, baseline: null, policies: [] });
+});
+
+it('an agent has not said how its cluster is before the hub has all that it reports', async () => {
+  const { confirmed } = bench;
+  const { report, of } = await reportingAgent();
+  const [first, second] = [policyReport('first'), policyReport('second')];
+  const deviations = new ReportedNames().take({ full: true, policies: [first, second], removed: [] });
+  report({ full: true, more: true, policies: [first], deviations });
+  await expect.poll(() => of('reported')).toBe(1);
+  report({ seq: 2, more: true, policies: [], deviations });
   await expect.poll(() => of('reported')).toBe(2);
-  expect(await known()).toEqual([
-    ['a', 'Pending'],
-    ['b', 'Active'],
-  ]);
+  expect(confirmed).toEqual([]);
+  report({ seq: 3, policies: [second], deviations });
+  await expect.poll(() => confirmed).toEqual(['eu']);
 });
 
 it('a stream whose cluster has connected to another hub is closed with the next word of it, which changes nothing', async () => {
   const { ledger } = bench;
   const elsewhere = { id: 'elsewhere', isOpen: () => true };
-  const report = encodeFrame({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] });
+  const report = encodeReport({});
   for (const speak of [(socket: WebSocket) => socket.send(report), (socket: WebSocket) => socket.pong()]) {
     const { socket, closed } = await bench.connect('eu');
     socket.send(hello());
@@ -456,13 +473,10 @@ it('a hub that stops spreads the return of its agents, over longer the more they
 it('cuts off an agent that sends more than 64 KB before its welcome, in whatever parts, and takes larger frames after it', async () => {
   await bench.close();
   bench = await startDelivery(60_000, 45_000, 1024 * 1024);
-  const large = encodeFrame({
-    type: 'report',
+  const large = encodeReport({
     seq: 1,
     full: true,
     policies: Array.from({ length: 200 }, (_, n) => policyReport(`p${n}`)),
-    removed: [],
-    events: [],
   });
   expect(large.length).toBeGreaterThan(65_536);
   const greeted = await bench.connect('us');
@@ -543,7 +557,7 @@ it('asks so many agents at a time for everything where the digests of all differ
       // It is heard once the digest before it was taken.
       socket.ping();
       await once(socket, 'pong');
-      const report = encodeFrame({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] });
+      const report = encodeReport({});
       return { cluster, answer: () => socket.send(report), end: () => socket.terminate() };
     }),
   );

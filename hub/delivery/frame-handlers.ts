@@ -1,16 +1,6 @@
-import { type PolicyReport, policyKey } from '@fso/shared/api';
-import {
-  type AgentFrame,
-  type DecodedAgentFrame,
-  digestOfCluster,
-  EMPTY_DIGEST,
-  type HubFrame,
-  type Reason,
-  type ReportedState,
-} from '@fso/shared/protocol';
-import { type Clock, createBucket, type Logger, weakMemo } from '@fso/shared/runtime';
-import { type AgentStream, type ClusterRecord, isRepeated, ReportGapError } from '../ledger/index.ts';
-import { noteNotKept } from './not-kept.ts';
+import type { AgentFrame, HubFrame, Reason } from '@fso/shared/protocol';
+import { type Clock, createBucket, type Logger } from '@fso/shared/runtime';
+import { type AgentStream, isRepeated } from '../ledger/index.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
 import type { ResyncTurn } from './pacing/resync-turn.ts';
 import type { DeliveryDeps, NackClass } from './types.ts';
@@ -33,16 +23,48 @@ export interface AgentCommits {
   readonly offered: Set<string>;
 }
 
+/** A report of which more frames are to come. */
+export interface UnfinishedReport {
+  /** When its last frame came; monotonic, ms. */
+  readonly at: number;
+  /** Whether its first frame was full. */
+  readonly isFull: boolean;
+}
+
 /** How the reports of an agent come in. */
 export interface ReportProgress {
   /** The agent was asked for a full report that has not come yet. */
   resyncing: boolean;
-  /** Keys of the policies that the next frames of a full report have to bring. */
-  toCome: Set<string>;
+  /** The last report was a frame that the next one goes on from; undefined: nothing is to follow. */
+  unfinished: UnfinishedReport | undefined;
   /** Entries since the last full report that the hub did not take as they came: until the next full one the digests cannot agree. */
   mended: number;
   /** Bounds how often the agent is asked for everything because there is room again for what was left out. */
   readonly mayAskForRest: () => boolean;
+  /** Bounds how often the agent is asked for everything because the hub has something else than it says. */
+  readonly mayAskForLost: () => boolean;
+}
+
+/** Lists of policies that the agent names and this hub does not know, by digest. */
+export interface ListProgress {
+  /** That of the agent's last report; undefined: it is known, or there is none. */
+  unknown: string | undefined;
+  /** The one that the agent was asked for last: each once, unless the hub forgets it again. */
+  asked: string | undefined;
+  /** The agent has not answered. */
+  isOpen: boolean;
+  /** Its turn is over and it has not answered: it may be asked again. An answer that comes still counts. */
+  isOverdue: boolean;
+  /** A list that was looked up and not found. */
+  absent: AbsentList | undefined;
+}
+
+export interface AbsentList {
+  readonly digest: string;
+  /** Monotonic, ms. */
+  readonly at: number;
+  /** See RevisionTargets. */
+  readonly listsVersion: number;
 }
 
 /** Sequences of checkpoints of the audit log. */
@@ -57,31 +79,47 @@ export interface CheckpointProgress {
 export interface SessionState {
   readonly commits: AgentCommits;
   readonly reports: ReportProgress;
+  readonly lists: ListProgress;
   readonly checkpoints: CheckpointProgress;
 }
 
 const RESTS = { burst: 1, perSecond: 1 / 60 };
+const LOST = { burst: 3, perSecond: 1 / 60 };
 
 /** The state before a hello. */
 export const createSessionState = (clock: Clock): SessionState => ({
   commits: { holds: null, anchor: null, revision: null, heading: null, target: null, known: new Set(), offered: new Set() },
-  reports: { resyncing: false, toCome: new Set(), mended: 0, mayAskForRest: createBucket(clock, RESTS) },
+  reports: {
+    resyncing: false,
+    unfinished: undefined,
+    mended: 0,
+    mayAskForRest: createBucket(clock, RESTS),
+    mayAskForLost: createBucket(clock, LOST),
+  },
+  lists: { unknown: undefined, asked: undefined, isOpen: false, isOverdue: false, absent: undefined },
   checkpoints: { kept: null, sent: null },
 });
+
+type Turn = Pick<ResyncTurn, 'take' | 'end' | 'isWaiting'>;
 
 /** What the handlers of frames work with. `cluster` is the proven identity; frames carry none that counts. */
 export interface FrameContext {
   readonly cluster: string;
   readonly stream: AgentStream;
+  /** Aborted once the connection is closed. */
+  readonly closed: AbortSignal;
   readonly state: SessionState;
   readonly budget: AgentBudget;
   readonly send: (frame: HubFrame) => void;
-  readonly resync: Pick<ResyncTurn, 'take' | 'end' | 'isWaiting'>;
+  /** Its turn to send everything. */
+  readonly resync: Turn;
+  /** Its turn to name the policies of a list. */
+  readonly listing: Turn;
   readonly deps: DeliveryDeps;
   readonly logger: Logger;
 }
 
-type Frame<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T }>;
+export type Frame<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T }>;
 
 type LogContext = Pick<FrameContext, 'budget' | 'logger'>;
 
@@ -94,21 +132,6 @@ const isKnown = (revision: string, context: FrameContext): boolean => {
   logLimited(context, 'warn', { revision }, 'answer to a revision that was not offered');
   return false;
 };
-
-const sendDigest = (revision: string, seq: number, { cluster, deps, send }: FrameContext): void => {
-  const digest = deps.targets.digestOf(cluster, revision);
-  if (digest !== undefined) send({ type: 'digest', digest, seq });
-};
-
-/** Asks the agent for a full report, when it is its turn; what it reports before that counts as ever. */
-const askForAll = ({ state, send, resync }: FrameContext): void =>
-  resync.take(() => {
-    state.reports.resyncing = true;
-    send({ type: 'resync' });
-  });
-
-/** A full report is wanted and has not come, whether the agent was asked for it or waits for its turn. */
-export const isIncomplete = ({ state, resync }: FrameContext): boolean => state.reports.resyncing || resync.isWaiting;
 
 /** Takes an answer to an offer: the agent enforces the revision. @throws StreamReplacedError and whatever the ledger throws */
 export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promise<void> => {
@@ -168,96 +191,4 @@ export const takeNack = async (frame: Frame<'nack'>, context: FrameContext): Pro
     deps.ledger.addEvent(cluster, { time, severity: 'alert', reason: 'RevisionRefused', message, revision }),
   ]);
   logger.warn({ revision, reasons }, 'revision nacked');
-};
-
-/** Counts the entries of a report that its schema refused, and warns of them; the hub takes the others all the same. */
-export const noteMended = (
-  { frame, problems = [] }: Extract<DecodedAgentFrame, { ok: true }>,
-  context: Pick<FrameContext, 'state' | 'budget' | 'logger'>,
-): void => {
-  const { state } = context;
-  if (frame.type !== 'report') return;
-  state.reports.mended = problems.length + (frame.full ? 0 : state.reports.mended);
-  if (problems.length === 0) return;
-  const fields = { seq: frame.seq, count: problems.length, problems: problems.slice(0, 5) };
-  logLimited(context, 'warn', fields, 'entries of a report are not valid');
-};
-
-/** Completes a frame of a full report in several frames: policies that are still to come stay as they were, so that none goes and comes back. */
-const withKept = ({ kept = [], ...report }: Frame<'report'>, known: ReadonlyMap<string, PolicyReport> | undefined): Frame<'report'> =>
-  report.full ? { ...report, policies: [...report.policies, ...kept.flatMap((key) => known?.get(key) ?? [])] } : report;
-
-/** Digests of what clusters reported of themselves, which is as large as a cluster makes it. */
-const clusterDigest = weakMemo(digestOfCluster);
-
-/** How far the reports of a cluster have come, as its agent is told. */
-export const reportedStateOf = (known: ClusterRecord | null): ReportedState => ({
-  seq: known?.reportedSeq ?? 0,
-  policies: known?.reportedDigest ?? EMPTY_DIGEST,
-  cluster: known?.report == null ? null : clusterDigest(known.report),
-});
-
-/** Asks for what was left out of the cluster's record, once there is room for it. */
-const askForRest = async (context: FrameContext): Promise<void> => {
-  const { cluster, state, deps, logger } = context;
-  if (isIncomplete(context) || !(await deps.ledger.hasRoom(cluster)) || !state.reports.mayAskForRest()) return;
-  logger.info('room for policies that were left out');
-  askForAll(context);
-};
-
-/** Ends the turn of an agent once all frames of its full report have come. */
-const noteTaken = (frame: Frame<'report'>, { state: { reports }, resync }: FrameContext): void => {
-  if (frame.full) reports.toCome = new Set(frame.kept);
-  else if (reports.toCome.size === 0) return;
-  for (const key of [...frame.policies.map(policyKey), ...frame.removed]) reports.toCome.delete(key);
-  if (reports.toCome.size === 0) resync.end();
-};
-
-/** Takes a report. A delta counts only on top of the one before it; otherwise the hub asks for everything again. @throws as {@link takeAck} */
-export const takeReport = async (frame: Frame<'report'>, context: FrameContext): Promise<void> => {
-  const { cluster, stream, state, budget, deps, send } = context;
-  // Deltas that were on their way when the hub asked for everything.
-  if (!frame.full && state.reports.resyncing) return;
-  const known = await deps.ledger.cluster(cluster);
-  const askAgain = (): void => {
-    if (isIncomplete(context)) return;
-    logLimited(context, 'info', { seq: frame.seq, known: known?.reportedSeq }, 'report out of order');
-    askForAll(context);
-  };
-  // Before its events are charged for: they come again.
-  if (!frame.full && frame.seq !== (known?.reportedSeq ?? 0) + 1) return askAgain();
-  state.reports.resyncing = false;
-  const admitted = budget.events.admit(frame.events);
-  try {
-    await budget.metered(() => {
-      const taken = withKept(frame, known?.policies);
-      return deps.ledger.applyReport(cluster, { ...taken, events: [...admitted.events] }, stream);
-    });
-  } catch (error) {
-    if (!(error instanceof ReportGapError)) throw error;
-    // Another hub has taken a report meanwhile.
-    admitted.undo();
-    return askAgain();
-  }
-  noteTaken(frame, context);
-  deps.metrics.reported();
-  send({ type: 'reported', seq: frame.seq });
-  await noteNotKept(context);
-  await askForRest(context);
-};
-
-/** Compares the digest of all that an agent has reported with the ledger, and answers with the digest of what the agent should have. */
-export const takeDigest = async (frame: Frame<'digest'>, context: FrameContext): Promise<void> => {
-  const { cluster, state, deps } = context;
-  const known = await deps.ledger.cluster(cluster);
-  const seq = known?.reportedSeq ?? 0;
-  // Of a record that is not whole the digest is another one; the next full report makes up for it.
-  const isWhole = state.reports.mended === 0 && (known?.notKept ?? null) === null;
-  const differs = isWhole && frame.digest !== (known?.reportedDigest ?? EMPTY_DIGEST);
-  if (!isIncomplete(context) && (frame.seq !== seq || differs)) {
-    logLimited(context, 'info', { seq: frame.seq, known: seq }, 'digests of reports differ');
-    askForAll(context);
-  }
-  await askForRest(context);
-  if (state.commits.revision !== null) sendDigest(state.commits.revision, seq, context);
 };

@@ -1,12 +1,4 @@
-import {
-  type AgentFrame,
-  type Checkpoint,
-  CLOSE_CODES,
-  type HubFrame,
-  isSigned,
-  PREVIOUS_PROTOCOL_VERSION,
-  PROTOCOL_VERSION,
-} from '@fso/shared/protocol';
+import { type AgentFrame, type Checkpoint, CLOSE_CODES, type HubFrame, isSigned, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { type CheckpointProgress, type FrameContext, logLimited } from './frame-handlers.ts';
 import type { DeliveryDeps } from './types.ts';
 
@@ -14,9 +6,10 @@ export type Hello = Extract<AgentFrame, { type: 'hello' }>;
 
 /** @returns why the hub does not accept a hello, if so. The cluster in it is compared with the proven identity, never used instead of it */
 export const refuseHello = (hello: Hello, cluster: string): { code: number; reason: string } | undefined => {
-  if (hello.protocol !== PROTOCOL_VERSION && hello.protocol !== PREVIOUS_PROTOCOL_VERSION) {
-    const spoken = `${PROTOCOL_VERSION} and ${PREVIOUS_PROTOCOL_VERSION}`;
-    return { code: CLOSE_CODES.unsupportedProtocol, reason: `this hub speaks protocol ${spoken}, the agent ${hello.protocol}` };
+  if (hello.protocol !== PROTOCOL_VERSION) {
+    const which = hello.protocol < PROTOCOL_VERSION ? 'the agent' : 'the hub';
+    const reason = `this hub speaks protocol ${PROTOCOL_VERSION}, the agent ${hello.protocol}: upgrade ${which}; the agent enforces on`;
+    return { code: CLOSE_CODES.unsupportedProtocol, reason };
   }
   if (hello.cluster !== cluster)
     return { code: CLOSE_CODES.unauthorized, reason: 'the hello names another cluster than the one that was proven' };

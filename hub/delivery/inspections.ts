@@ -18,7 +18,7 @@ interface Question {
 /** What an agent says of a policy. null: it does not have it; undefined: it cannot be asked, or does not answer. */
 export type Told = PolicyReport | null | undefined;
 
-/** Questions to one agent for the full reports of policies: of those that conform the hub keeps short ones. */
+/** Questions to one agent for the full reports of policies: of those that conform the hub is sent none. */
 export class Inspections {
   readonly #open = new Map<number, Question>();
   #asked: number = 0;

@@ -5,7 +5,7 @@ import { ObjectBox } from '../../shared/trust/testing/commits.ts';
 import type { Clone } from '../source/git/clone.ts';
 import type { ObjectAccess } from '../source/index.ts';
 import { createRevisionReader } from '../source/object-access.ts';
-import { createOffers, type EncodedOffer, OfferTooLargeError, OutdatedAgentError, withTraceparent } from './offers.ts';
+import { createOffers, type EncodedOffer, OfferTooLargeError, RevisionTargets, withTraceparent } from './offers.ts';
 
 const id = (digit: number): string => String(digit).repeat(40);
 /** Commits 1 ← 2 ← 3; each has a file of its own (4, 5, 6) and shares file 7 with the others. */
@@ -18,15 +18,15 @@ const CONTENT: Readonly<Record<string, readonly string[]>> = {
 
 /** Registrations of two clusters. */
 const OWN: Readonly<Record<string, readonly string[]>> = { eu: [id(8)], us: [id(9)] };
-const agent = { cluster: null };
+/** One for which nothing is meant alone. */
+const agent = { cluster: 'apac' };
 
 const access = (): ObjectAccess & { reads: number } => {
   const counted = {
     reads: 0,
-    hasScopes: async () => false,
-    partOf: async (revision: string, cluster: string | null) => {
+    partOf: async (revision: string, cluster: string) => {
       const shared = CONTENT[revision];
-      return shared === undefined ? null : { key: '', shared, own: OWN[cluster ?? ''] ?? [] };
+      return shared === undefined ? null : { key: '', shared, own: OWN[cluster] ?? [] };
     },
     chain: async (from: string, to: string) => {
       const [start, end] = [HISTORY.indexOf(from), HISTORY.indexOf(to)];
@@ -130,11 +130,6 @@ describe('offers', () => {
     expect((await Promise.all(claims)).map((offer) => frameOf(offer).anchor)).toEqual([id(1), id(2), null]);
   });
 
-  it('is refused to an agent that takes nothing but whole commits where a part is for some clusters alone', async () => {
-    const offers = createOffers({ ...access(), hasScopes: async () => true });
-    await expect(offers.get({ cluster: null, holds: null, anchor: null }, id(1))).rejects.toThrow(OutdatedAgentError);
-  });
-
   it('is refused where no frame holds it, before all of it is read', async () => {
     const objects = access();
     const data = Buffer.alloc(MAX_HUB_FRAME_BYTES / 64).toString('base64');
@@ -209,5 +204,25 @@ describe('offers', () => {
     await expect(offers.get(eu, id(8))).rejects.toThrow(`objects of revision ${id(8)}`);
     await expect(offers.get(eu, id(8))).rejects.toThrow();
     expect(offers.made()).toBe(0);
+  });
+});
+
+describe('the targets of revisions', () => {
+  it('say when the next of those that agents may have by now is compiled, or cannot be', async () => {
+    const targets = new RevisionTargets();
+    expect(targets.nextCompile()).toBeUndefined();
+    targets.aim(id(1));
+    targets.aim(id(2));
+    const first = targets.nextCompile();
+    const before = targets.listsVersion;
+    targets.keepDigests(id(1), new Map([['eu', 'd']]));
+    await first;
+    expect(targets.listsVersion).toBeGreaterThan(before);
+    const second = targets.nextCompile();
+    targets.endCompile(id(2));
+    await second;
+    expect([targets.nextCompile(), targets.digestOf('eu', id(1)), targets.digestOf('eu', id(2))]).toEqual([undefined, 'd', undefined]);
+    targets.aim(id(1));
+    expect(targets.nextCompile()).toBeUndefined();
   });
 });

@@ -13,10 +13,10 @@ export interface EncodedOffer {
   readonly objects: number;
 }
 
-/** What an agent is, and the commits that it says it has. Ids; null: none. */
+/** Which cluster an agent enforces in, and the commits that it says it has. Ids; null: none. */
 export interface AgentHistory {
-  /** null: its agent takes nothing but whole commits. */
-  readonly cluster: string | null;
+  /** Decides which part of a revision it gets. */
+  readonly cluster: string;
   /** Commit whose objects the agent has. */
   readonly holds: string | null;
   /** Commit that the next one has to be shown to descend from. */
@@ -162,7 +162,6 @@ class OfferMaker implements Offers {
 
   async #make(agent: AgentHistory, revision: string, isClaim: boolean): Promise<EncodedOffer> {
     const { cluster, holds } = agent;
-    if (cluster === null && (await this.#access.hasScopes(revision))) throw new OutdatedAgentError();
     const wanted = await this.#access.partOf(revision, cluster);
     if (wanted === null) throw new Error(`objects of revision ${revision} are not in the clone`);
     const step: Step = { agent, revision, wanted, held: holds === null ? null : await this.#access.partOf(holds, cluster) };
@@ -218,15 +217,6 @@ class OfferMaker implements Offers {
   }
 }
 
-/** An agent that takes nothing but whole commits cannot have one of which a part is for some clusters alone. */
-export class OutdatedAgentError extends Error {
-  override readonly name = 'OutdatedAgentError';
-
-  constructor() {
-    super('this commit has scopes, which the version of this agent does not know: upgrade the agent');
-  }
-}
-
 /** An offer that no agent would take, although it has no chain. */
 export class OfferTooLargeError extends Error {
   override readonly name = 'OfferTooLargeError';
@@ -246,16 +236,48 @@ const REVISIONS_KEPT = 8;
 export class RevisionTargets {
   #current: string | null = null;
   readonly #digests = new Map<string, ReadonlyMap<string, string>>();
+  /** Revisions that agents may have by now, and this hub has not compiled yet. */
+  readonly #compiling = new Map<string, PromiseWithResolvers<void>>();
+  #listsVersion = 0;
 
-  /** From now on every cluster should enforce this revision. */
-  aim(revision: string): void {
-    this.#current = revision;
+  /** Another number as soon as this hub may know a list of policies that it did not know. */
+  get listsVersion(): number {
+    return this.#listsVersion;
   }
 
-  /** @param digests by cluster: the digest that an agent has to ack */
+  /** This hub knows another list, which an agent has named. */
+  noteList(): void {
+    this.#listsVersion += 1;
+  }
+
+  /** From now on every cluster should enforce this revision, which this hub compiles next. */
+  aim(revision: string): void {
+    this.#current = revision;
+    if (!this.#digests.has(revision) && !this.#compiling.has(revision)) this.#compiling.set(revision, Promise.withResolvers());
+  }
+
+  /**
+   * Takes what a revision compiles to, of which everything else is in its place by then.
+   *
+   * @param digests by cluster: the digest that an agent has to ack
+   */
   keepDigests(revision: string, digests: ReadonlyMap<string, string>): void {
     this.#digests.set(revision, digests);
     dropOldest(this.#digests, REVISIONS_KEPT);
+    this.endCompile(revision);
+  }
+
+  /** The compile of a revision has ended; without digests, it has failed. */
+  endCompile(revision: string): void {
+    this.#listsVersion += 1;
+    this.#compiling.get(revision)?.resolve();
+    this.#compiling.delete(revision);
+  }
+
+  /** @returns the end of the first compile of those that are to come; undefined: every revision is compiled */
+  nextCompile(): Promise<void> | undefined {
+    if (this.#compiling.size === 0) return undefined;
+    return Promise.race([...this.#compiling.values()].map(({ promise }) => promise));
   }
 
   /** @returns the revision that a cluster should enforce now; null: none yet */

@@ -1,12 +1,21 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { type PolicyReport, policyKey } from '@fso/shared/api';
+import type { PolicyReport } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { GitObjectError } from '@fso/shared/git';
-import { type Ages, type CheckpointFrame, EMPTY_DIGEST, encodeAges, encodeFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import {
+  type Ages,
+  type CheckpointFrame,
+  EMPTY_DIGEST,
+  encodeAges,
+  encodeFrame,
+  PROTOCOL_VERSION,
+  type Report,
+} from '@fso/shared/protocol';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
+import { EMPTY_BASELINE, ReportedNames } from '../../test/harness/baselines.ts';
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import { createAuditKey, createCheckpoints } from '../ledger/index.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
@@ -208,15 +217,27 @@ it('an agent that waits to be asked for everything holds nobody up, and its turn
     const { type, seq = '' } = JSON.parse(String(data));
     received.push(`${type} ${seq}`);
   });
-  const reportOf = (seq: number, policies: PolicyReport[], whole: { full?: boolean; kept?: string[] } = {}): string =>
-    encodeFrame({ type: 'report', seq, full: false, policies, removed: [], events: [], ...whole });
+  const reportOf = (seq: number, policies: PolicyReport[], sent: PolicyReport[], change: Partial<Report> = {}): string => {
+    const deviations = new ReportedNames().take({ full: true, policies: sent, removed: [] });
+    return encodeFrame({
+      type: 'report',
+      seq,
+      full: false,
+      baseline: EMPTY_BASELINE,
+      policies,
+      removed: [],
+      events: [],
+      deviations,
+      ...change,
+    });
+  };
   const [first, second] = [policyReport('first'), policyReport('second')];
   agent.send(encodeFrame({ type: 'digest', digest: 'another', seq: 0 }));
   await expect.poll(() => resyncs.waiting).toBe(1);
   // Its place among those that are greeted is free.
   (await admission.enter(open))();
   // What fits on what is known counts.
-  agent.send(reportOf(1, [first]));
+  agent.send(reportOf(1, [first], [first]));
   await expect.poll(() => received).toEqual(['reported 1']);
   leave();
   await expect.poll(() => received).toEqual(['reported 1', 'resync ']);
@@ -224,10 +245,10 @@ it('an agent that waits to be asked for everything holds nobody up, and its turn
   const next = resyncs.enter(open).then(() => {
     isFree = true;
   });
-  agent.send(reportOf(2, [first], { full: true, kept: [policyKey(second)] }));
+  agent.send(reportOf(2, [first], [first, second], { full: true, more: true }));
   await expect.poll(() => received.at(-1)).toBe('reported 2');
   expect(isFree).toBe(false);
-  agent.send(reportOf(3, [second]));
+  agent.send(reportOf(3, [second], [first, second]));
   await next;
   agent.terminate();
   server.close();

@@ -5,28 +5,19 @@ import { createBucket, type Logger, messageOf, waitPatiently, weakMemo } from '@
 import type WebSocket from 'ws';
 import { type AgentStream, LedgerError, StreamReplacedError } from '../ledger/index.ts';
 import type { FrameDecoder } from './decoding/frame-decoder.ts';
-import {
-  createSessionState,
-  type FrameContext,
-  isIncomplete,
-  logLimited,
-  noteMended,
-  reportedStateOf,
-  type SessionState,
-  takeAck,
-  takeDigest,
-  takeNack,
-  takeReport,
-} from './frame-handlers.ts';
+import { createSessionState, type FrameContext, logLimited, type SessionState, takeAck, takeNack } from './frame-handlers.ts';
 import { findWitness, type Hello, keepRevision, keepWitness, refuseHello, sendCheckpoints } from './hello.ts';
 import { Inspections, type Told } from './inspections.ts';
 import { AgentObservation } from './observation.ts';
-import { OfferTooLargeError, OutdatedAgentError, withTraceparent } from './offers.ts';
+import { OfferTooLargeError, withTraceparent } from './offers.ts';
 import { Outbox } from './outbox.ts';
 import type { Admission } from './pacing/admission.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
 import type { OfferLimit } from './pacing/offer-limit.ts';
 import { ResyncTurn } from './pacing/resync-turn.ts';
+import { takeListed } from './reports/lists.ts';
+import { isDiverged, isIncomplete } from './reports/resync.ts';
+import { noteMended, reportedStateOf, takeDigest, takeReport } from './reports/take-report.ts';
 import { AgentSocket, isProtocolError } from './sockets/agent-socket.ts';
 import type { DeliveryDeps, DeliveryOptions } from './types.ts';
 
@@ -58,7 +49,7 @@ export interface SessionHooks {
 const encodeCheckpoint = weakMemo((frame: CheckpointFrame) => encodeFrame(frame));
 
 /** Reasons by which an offer can never be made. */
-const REFUSALS = [OutdatedAgentError, OfferTooLargeError, GitObjectError];
+const REFUSALS = [OfferTooLargeError, GitObjectError];
 
 /** An agent that says nothing after its welcome does not keep the others waiting for longer. */
 const FIRST_WORD_MS = 10_000;
@@ -96,8 +87,6 @@ export class Session {
   #isReady: boolean = false;
   /** The agent has said the first word after its welcome. */
   readonly #settled = new AbortController();
-  /** It speaks a version of the protocol in which it gets what concerns its cluster, not whole commits. */
-  #takesParts: boolean = false;
   #isAlive: boolean = true;
   /** The agent has acked or nacked a revision on this stream. */
   #hasAnswered: boolean = false;
@@ -133,8 +122,9 @@ export class Session {
     this.#observation = new AgentObservation(limits.ages, clock);
     this.#state = createSessionState(clock);
     const send = (frame: HubFrame): void => this.#send(frame);
-    const resync = new ResyncTurn(resyncs, clock, this.#socket.closed);
-    this.#context = { cluster, stream: this.stream, state: this.#state, budget, send, resync, deps, logger: this.#logger };
+    const { closed } = this.#socket;
+    const turns = { resync: new ResyncTurn(resyncs, clock, closed), listing: new ResyncTurn(resyncs, clock, closed) };
+    this.#context = { cluster, stream: this.stream, closed, state: this.#state, budget, send, ...turns, deps, logger: this.#logger };
     this.#outbox = new Outbox(socket, {
       clock,
       stallMs: limits.stallMs,
@@ -265,9 +255,9 @@ export class Session {
     await this.#noteObserved();
   }
 
-  async #openStream(): Promise<void> {
+  async #openStream({ revision }: Hello): Promise<void> {
     const outOfDate = this.#observation.outOfDate() ?? [];
-    await this.#deps.ledger.openStream(this.cluster, this.stream, outOfDate);
+    await this.#deps.ledger.openStream(this.cluster, this.stream, { outOfDate, isNew: revision === null });
     this.#isObserved = outOfDate.length === 0;
   }
 
@@ -383,9 +373,11 @@ export class Session {
         break;
       case 'inspected':
         return this.#inspections.take(frame);
+      case 'listed':
+        return takeListed(frame, this.#context);
     }
     // One that is to report everything has not said how it is now. It has a turn of its own for that, and its place here is for the next one.
-    if (!isIncomplete(this.#context)) this.#noteConfirmed(frame);
+    if (!isIncomplete(this.#context)) await this.#noteConfirmed(frame);
     if (!this.#settled.signal.aborted) this.#settled.abort();
   }
 
@@ -405,12 +397,13 @@ export class Session {
   }
 
   /**
-   * The agent says how it is now by a whole report, or by a digest that is not its first word: that one says how it was when the stream
-   * before this one ended. What cannot be written is said again a minute later.
+   * The agent says how it is now by a report with which the hub has all that it reports, or by a digest that is not its first word: that one
+   * says how it was when the stream before this one ended. What cannot be written is said again a minute later.
    */
-  #noteConfirmed(frame: Exclude<AgentFrame, Hello>): void {
-    const isCurrent = frame.type === 'report' ? frame.kept === undefined : this.#settled.signal.aborted;
-    if (this.#isConfirmed || !isCurrent || !this.stream.isOpen()) return;
+  async #noteConfirmed(frame: Exclude<AgentFrame, Hello>): Promise<void> {
+    if (this.#isConfirmed) return;
+    const isCurrent = frame.type === 'report' ? !isDiverged(await this.#deps.ledger.cluster(this.cluster)) : this.#settled.signal.aborted;
+    if (!isCurrent || !this.stream.isOpen()) return;
     this.#isConfirmed = true;
     this.#deps.ledger.confirmStream(this.cluster, this.stream).catch((err: unknown) => {
       this.#isConfirmed = false;
@@ -426,7 +419,7 @@ export class Session {
       return;
     }
     await this.#waitForTurn();
-    const reported = reportedStateOf(await this.#deps.ledger.cluster(this.cluster));
+    const reported = reportedStateOf(await this.#deps.ledger.cluster(this.cluster), hello.revision === null);
     if (!this.stream.isOpen()) return;
     const { commits, checkpoints } = this.#state;
     this.#isReady = true;
@@ -437,8 +430,7 @@ export class Session {
     checkpoints.kept = findWitness(hello, this.#deps)?.sequence ?? null;
     if (hello.revision !== null) commits.known.add(hello.revision);
     const time = this.#deps.clock.now().toISOString();
-    this.#takesParts = hello.protocol === PROTOCOL_VERSION;
-    this.#send({ type: 'welcome', protocol: hello.protocol, hubVersion: this.#options.version, time, reported });
+    this.#send({ type: 'welcome', protocol: PROTOCOL_VERSION, hubVersion: this.#options.version, time, reported });
     // Its pong says ages that are of now.
     this.#webSocket.ping();
     this.#hooks.onReady(this);
@@ -457,7 +449,7 @@ export class Session {
   }
 
   async #noteHello(hello: Hello): Promise<void> {
-    await this.#noteAlone(() => this.#openStream());
+    await this.#noteAlone(() => this.#openStream(hello));
     await keepRevision(hello, this.#context, () => this.#hasAnswered);
     await keepWitness(hello, this.#context);
   }
@@ -473,7 +465,7 @@ export class Session {
 
   async #makeOffer(revision: string): Promise<void> {
     const { commits } = this.#state;
-    const history = { cluster: this.#takesParts ? this.cluster : null, holds: commits.holds, anchor: commits.anchor };
+    const history = { cluster: this.cluster, holds: commits.holds, anchor: commits.anchor };
     const waitMs = this.#budget.claim(history);
     await this.#socket.pace(waitMs ?? 0);
     const offer = await this.#deps.offers.get(history, revision, waitMs !== undefined);

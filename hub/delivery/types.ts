@@ -13,7 +13,7 @@ export interface DeliveryLimits {
   readonly maxSilent: number;
   /** Agents between their hello and their first word at a time. */
   readonly maxGreeted: number;
-  /** Agents that are asked for a full report at a time; the others are asked later. */
+  /** Agents that are asked for a full report or for a list at a time; the others are asked later. */
   readonly maxResyncs: number;
   /** Agents that wait to be greeted; one more is told to come later. */
   readonly maxWaiting: number;

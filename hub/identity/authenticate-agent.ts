@@ -1,6 +1,6 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { ResourceName } from '@fso/shared/api';
+import { sha256 } from '@fso/shared/encoding';
 import type { Clock } from '@fso/shared/runtime';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -56,21 +56,18 @@ export const parseTokens = (text: string): ReadonlyMap<string, string> => {
   return tokens;
 };
 
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-
 /** @returns the cluster that an Authorization header proves; undefined: none */
 export type FindTokenOwner = (authorization: string | undefined) => string | undefined;
 
-/** Finds the owners of static tokens. It compares digests in constant time, with every token, so that the time reveals no token. */
+/**
+ * Finds the owners of static tokens by their digests: the time of a lookup says something of a digest, and nothing of a token. It does not grow
+ * with the number of the tokens.
+ */
 export const createTokenLookup = (tokens: ReadonlyMap<string, string>): FindTokenOwner => {
-  const known = [...tokens].map(([cluster, token]) => ({ cluster, digest: digest(token) }));
+  const owners = new Map([...tokens].map(([cluster, token]) => [sha256(token), cluster]));
   return (authorization) => {
     const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(authorization ?? '')?.[1];
-    if (token === undefined) return undefined;
-    const presented = digest(token);
-    let proven: string | undefined;
-    for (const { cluster, digest } of known) if (timingSafeEqual(digest, presented)) proven = cluster;
-    return proven;
+    return token === undefined ? undefined : owners.get(sha256(token));
   };
 };
 

@@ -2,8 +2,8 @@ import type { ClusterEvent, NewAuditEntry, SourceView } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import { type Checkpoint, EMPTY_DIGEST, type Report } from '@fso/shared/protocol';
 import type { ValueChange, ValueKey, ValueOutcome } from './keyed-store.ts';
-import type { ReportQuota } from './quota/report-quota.ts';
-import { takeReport, trimPolicies } from './take-report.ts';
+import { deviationsOf, type NewList, type PolicyList, UnlistedPolicies } from './policies/index.ts';
+import { type ReportContext, relistPolicies, takeReport, trimPolicies } from './take-report.ts';
 import type { AckedRevision, AgentStream, ClusterRecord, Ledger, Nack, NotObserved } from './types.ts';
 
 /** What only the hub that leads writes. */
@@ -17,6 +17,8 @@ export type Change = { readonly time: string } & (
   | ({ readonly type: 'source'; readonly source: SourceView } & LeaderChange)
   | ({ readonly type: 'desired'; readonly revision: string } & LeaderChange)
   | ClusterChange
+  /** A list that the database may not have yet. */
+  | { readonly type: 'list'; readonly list: NewList }
   | { readonly type: 'event'; readonly cluster: string | null; readonly event: ClusterEvent }
   | { readonly type: 'audit'; readonly entry: NewAuditEntry }
   | ({ readonly type: 'record'; readonly change: ValueChange; readonly outcome: ValueOutcome } & ValueKey)
@@ -54,15 +56,22 @@ export type ClusterChange = ClusterChangeBase &
         readonly ended?: readonly string[];
         /** What the agent of the opened stream does not observe. */
         readonly outOfDate?: readonly string[];
+        /** Its agent has accepted no commit: what an agent before it reported does not hold any more. */
+        readonly isNew?: boolean;
       }
     | { readonly type: 'observed'; readonly outOfDate: readonly string[] }
     | { readonly type: 'confirmed' }
+    /** The hub has something else than the agent has reported. */
+    | { readonly type: 'diverged' }
     | { readonly type: 'offered'; readonly revision: string }
     | { readonly type: 'ack'; readonly ack: AckedRevision }
     | { readonly type: 'nack'; readonly nack: Nack; readonly told: boolean }
-    | { readonly type: 'report'; readonly report: Report }
+    /** `list`: of its baseline, if it is known; held by the change, however long it waits. */
+    | { readonly type: 'report'; readonly report: Report; readonly list?: PolicyList | undefined }
     /** All clusters together have more than there is memory for: what is beyond the quota goes. */
     | { readonly type: 'trim' }
+    /** The list of its baseline has become known. */
+    | { readonly type: 'relist' }
     | { readonly type: 'forget' }
   );
 
@@ -76,11 +85,13 @@ const CLUSTER_CHANGES: readonly Change['type'][] = [
   'connected',
   'observed',
   'confirmed',
+  'diverged',
   'offered',
   'ack',
   'nack',
   'report',
   'trim',
+  'relist',
   'forget',
 ];
 
@@ -95,11 +106,13 @@ export const unseen = (name: string): ClusterRecord => ({
   acked: null,
   nack: null,
   report: null,
+  baseline: null,
   policies: new Map(),
   notKept: null,
   policiesChanged: null,
   reportedSeq: 0,
   reportedDigest: EMPTY_DIGEST,
+  divergedSince: null,
 });
 
 /** Whether a record says nothing: of a cluster that was never seen, or that was forgotten. */
@@ -154,13 +167,26 @@ const notObservedBy = (before: NotObserved | null, outOfDate: readonly string[],
   outOfDate.length === 0 ? null : { since: before?.since ?? time, what: outOfDate };
 
 /** A stream that opens starts over; without one nothing is observed, which `connected` says already. */
-const connect = (record: ClusterRecord, { connected, opens, outOfDate = [], time }: Connected): ClusterRecord => {
+const connect = (record: ClusterRecord, { connected, opens, outOfDate = [], isNew = false, time }: Connected): ClusterRecord => {
   const kept = opens === true ? notObservedBy(null, outOfDate, time) : record.notObserved;
-  return { ...record, connected, notObserved: connected ? kept : null, lastSeen: time };
+  const known = isNew ? asNew(record) : record;
+  return { ...known, connected, notObserved: connected ? kept : null, lastSeen: time };
 };
 
+/** What an agent before has said holds for nothing: whether the cluster should have what it named is unknown. */
+const asNew = (record: ClusterRecord): ClusterRecord => ({
+  ...record,
+  acked: null,
+  report: record.report && { ...record.report, revision: null, provenRevision: null },
+  baseline: null,
+  policies: new UnlistedPolicies(deviationsOf(record.policies)),
+});
+
+const withList = (context: ReportContext, list: PolicyList | undefined): ReportContext =>
+  list === undefined ? context : { ...context, lists: { get: (digest) => (digest === list.digest ? list : context.lists.get(digest)) } };
+
 /** The record after a change. Records are replaced, never changed, so that a reader may keep what it was given. */
-export const applyChange = (record: ClusterRecord, change: ClusterChange, quota: ReportQuota): ClusterRecord => {
+export const applyChange = (record: ClusterRecord, change: ClusterChange, context: ReportContext): ClusterRecord => {
   const lastSeen = change.time;
   switch (change.type) {
     case 'connected':
@@ -170,6 +196,8 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange, quota:
       return record.connected ? { ...record, notObserved: notObservedBy(record.notObserved, change.outOfDate, change.time) } : record;
     case 'confirmed':
       return { ...record, lastSeen };
+    case 'diverged':
+      return { ...record, divergedSince: record.divergedSince ?? change.time, lastSeen };
     case 'offered':
       return { ...record, offeredRevision: change.revision };
     case 'ack':
@@ -177,9 +205,11 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange, quota:
     case 'nack':
       return { ...record, nack: { ...change.nack, time: change.time }, lastSeen };
     case 'report':
-      return { ...takeReport(record, change.report, change.time, quota), lastSeen };
+      return { ...takeReport(record, change.report, change.time, withList(context, change.list)), lastSeen };
     case 'trim':
-      return trimPolicies(record, quota, change.time);
+      return trimPolicies(record, change.time, context);
+    case 'relist':
+      return relistPolicies(record, change.time, context);
     case 'forget':
       // A cluster that came back meanwhile is no longer retired.
       return record.connected ? record : unseen(record.name);
@@ -207,14 +237,16 @@ interface Writes
     | 'openStream'
     | 'setConnected'
     | 'confirmStream'
+    | 'setDiverged'
     | 'setOffered'
     | 'setAck'
     | 'setNack'
-    | 'applyReport'
     | 'addEvent'
     | 'forgetCluster'
   > {
   setObserved(cluster: string, outOfDate: readonly string[], stream: AgentStream): Promise<void>;
+  /** As of a ledger. @param list of the baseline of the report, if it is known */
+  applyReport(cluster: string, report: Report, stream?: AgentStream, list?: PolicyList): Promise<void>;
 }
 
 /** The writes of a ledger, each as a change. @param submit resolves once a change is durable */
@@ -227,15 +259,23 @@ export const writesOf = (submit: (change: ChangeInput) => Promise<void>): Writes
   };
   return {
     setSource: (source) => submit({ type: 'source', source }),
-    openStream: (cluster, stream, outOfDate = []) =>
-      submitBy(stream, { type: 'connected', cluster, connected: true, opens: true, ...(outOfDate.length > 0 && { outOfDate }) }),
+    openStream: (cluster, stream, { outOfDate = [], isNew = false } = {}) =>
+      submitBy(stream, {
+        type: 'connected',
+        cluster,
+        connected: true,
+        opens: true,
+        ...(outOfDate.length > 0 && { outOfDate }),
+        ...(isNew && { isNew }),
+      }),
     setObserved: (cluster, outOfDate, stream) => submitBy(stream, { type: 'observed', cluster, outOfDate }),
     setConnected: (cluster, connected, stream) => submitBy(stream, { type: 'connected', cluster, connected }),
     confirmStream: (cluster, stream) => submitBy(stream, { type: 'confirmed', cluster }),
+    setDiverged: (cluster, stream) => submitBy(stream, { type: 'diverged', cluster }),
     setOffered: (cluster, revision, stream) => submitBy(stream, { type: 'offered', cluster, revision }),
     setAck: (cluster, ack, stream) => submitBy(stream, { type: 'ack', cluster, ack }),
     setNack: (cluster, { told = true, ...nack }, stream) => submitBy(stream, { type: 'nack', cluster, nack, told }),
-    applyReport: (cluster, report, stream) => submitBy(stream, { type: 'report', cluster, report }),
+    applyReport: (cluster, report, stream, list) => submitBy(stream, { type: 'report', cluster, report, list }),
     forgetCluster: (cluster) => submit({ type: 'forget', cluster }),
     addEvent: (cluster, event) => submit({ type: 'event', cluster, event }),
   };

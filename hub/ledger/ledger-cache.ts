@@ -1,5 +1,6 @@
 import type { EventView, SourceView } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
+import { weakMemo } from '@fso/shared/runtime';
 import { isUnseen, unseen } from './changes.ts';
 import { RecentEvents, type RecentQuery } from './recent-events.ts';
 import { SuspendedClusters } from './suspended-clusters.ts';
@@ -38,11 +39,22 @@ const isHeartbeat = (before: ClusterRecord, after: ClusterRecord): boolean =>
   after.connected &&
   before.notObserved === after.notObserved &&
   before.policies === after.policies &&
+  before.divergedSince === after.divergedSince &&
   before.notKept === after.notKept &&
   before.report === after.report &&
   before.acked === after.acked &&
   before.nack === after.nack &&
   before.offeredRevision === after.offeredRevision;
+
+/** What is out of date of a cluster of whose reports one was lost, or not kept. */
+export const DIVERGED = 'Reports';
+
+/** As it is to be read: a record that is not as its agent has reported says nothing of how the cluster is now. */
+const showDiverged = weakMemo((record: ClusterRecord): ClusterRecord => {
+  const { divergedSince, connected, notObserved } = record;
+  if (divergedSince === null || !connected || notObserved !== null) return record;
+  return { ...record, notObserved: { since: divergedSince, what: [DIVERGED] } };
+});
 
 /** What was found in memory; as many as were asked for may not be all. */
 export const foundIn = (events: readonly EventView[], limit: number): FoundEvents => ({
@@ -60,9 +72,18 @@ export const createLedgerCache = (eventLimit: number): LedgerCache => {
   const notify = (change: LedgerChange): void => {
     for (const handler of handlers) handler(change);
   };
-  const get = (name: string): ClusterRecord => seen.get(name) ?? unseen(name);
+  /** Of registered clusters, so that readers, who tell by identity what is new, find nothing new in one that was never seen. */
+  const neverSeen = new Map<string, ClusterRecord>();
+  const unseenOf = (name: string): ClusterRecord => {
+    const record = neverSeen.get(name) ?? unseen(name);
+    if (desired?.clusters.has(name)) neverSeen.set(name, record);
+    return record;
+  };
+  const get = (name: string): ClusterRecord => seen.get(name) ?? unseenOf(name);
+  /** All clusters, sorted; undefined: others may have come or gone. */
+  let names: readonly string[] | undefined;
   const suspended = new SuspendedClusters();
-  const show = (name: string): ClusterRecord => suspended.show(get(name));
+  const show = (name: string): ClusterRecord => suspended.show(showDiverged(get(name)));
 
   return {
     source: () => source,
@@ -73,18 +94,22 @@ export const createLedgerCache = (eventLimit: number): LedgerCache => {
     desired: () => desired,
     setDesired: (next) => {
       desired = next;
+      names = undefined;
+      for (const name of neverSeen.keys()) if (!next.clusters.has(name)) neverSeen.delete(name);
       notify({ kind: 'desired', revision: next.revision });
     },
     get,
     cluster: (name) => (seen.has(name) || desired?.clusters.has(name) ? show(name) : null),
     clusters: () => {
-      const names = new Set([...(desired?.clusters.keys() ?? []), ...seen.keys()]);
-      return [...names].sort(byText).map(show);
+      names ??= [...new Set([...(desired?.clusters.keys() ?? []), ...seen.keys()])].sort(byText);
+      return names.map(show);
     },
     set: (record) => {
       const before = get(record.name);
+      if (isUnseen(record) === seen.has(record.name)) names = undefined;
       if (isUnseen(record)) seen.delete(record.name);
       else seen.set(record.name, record);
+      neverSeen.delete(record.name);
       if (!isHeartbeat(before, record)) notify({ kind: 'cluster', cluster: record.name });
     },
     see: (name, lastSeen) => {

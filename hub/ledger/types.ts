@@ -2,6 +2,7 @@ import type { ClusterEvent, ClusterReport, EventView, PolicyReport, PolicyState,
 import type { CompiledPolicy } from '@fso/shared/compile';
 import type { PolicySet } from '@fso/shared/decode';
 import type { Reason, Report } from '@fso/shared/protocol';
+import type { Baseline } from '@fso/shared/status';
 import type { AuditLog } from './audit-log.ts';
 import type { EventFilter } from './event-filter.ts';
 import type { KeyedStore } from './keyed-store.ts';
@@ -60,16 +61,20 @@ export interface ClusterRecord {
   readonly acked: AckedRevision | null;
   readonly nack: (Nack & { readonly time: string }) | null;
   readonly report: ClusterReport | null;
-  /** By key. */
+  /** What its reports are deviations from; null: its agent has no list, or has not reported. */
+  readonly baseline: Baseline | null;
+  /** By key: a ClusterPolicies, or those that were reported by name where the list of the baseline is not known. */
   readonly policies: ReadonlyMap<string, PolicyReport>;
-  /** What is missing in `policies`; null: nothing. */
+  /** What is missing among those that were reported by name; null: nothing. */
   readonly notKept: NotKept | null;
   /** When one of them changed last, by the clock of the hub that learned of it. RFC 3339; null: none was reported. */
   readonly policiesChanged: string | null;
   /** Sequence number of the last report taken in. */
   readonly reportedSeq: number;
-  /** Digest of `policies`; see digestOfReports. */
+  /** Digest of the policies that were reported by name; see digestOfReports. */
   readonly reportedDigest: string;
+  /** Since when they are not those that the agent has reported. RFC 3339; null: they are. */
+  readonly divergedSince: string | null;
 }
 
 /** Something in the ledger changed; carries no content, readers query. */
@@ -119,11 +124,22 @@ export interface HistoryChange {
   readonly accepted?: string | null;
   /** Commit of which every policy was proven. */
   readonly proven?: string | null;
-  /** Policies by key, those of the same state together. */
+  /** From here on policies that are not known by name read as this has them; null: nothing is known of those of the hub, and others are not there. */
+  readonly baseline?: HistoryBaseline | null;
+  /** Policies by key that are known by name from here on, or in another state; those of the same state together. */
   readonly policies?: readonly (PolicyState & { readonly keys: readonly string[] })[];
+  /** Keys of policies that are not known by name any more: they read as the baseline has them. */
+  readonly closed?: readonly string[];
   /** Keys of policies that the cluster no longer had. */
   readonly gone?: readonly string[];
+  /** Keys of all that are known by name from here on, beside those of `policies`. Absent: those of before, without `closed` and `gone`. */
+  readonly named?: readonly string[];
+  /** Keys of policies of which nothing is known until a later change names them, as changes were put together. */
+  readonly unknown?: readonly string[];
 }
+
+/** A baseline as far as the state of a policy depends on it: whether one governs a namespace is its bit. */
+export type HistoryBaseline = Omit<Baseline, 'namespaces'>;
 
 /** A value, and since when it stood. */
 export interface Dated<T> {
@@ -188,12 +204,18 @@ export interface Ledger {
   /**
    * The cluster is connected, and this stream speaks for it from now on.
    *
-   * @param outOfDate what its agent does not observe, by its own word. Default: nothing
+   * @param said outOfDate: what its agent does not observe; default: nothing. isNew: it has accepted no commit
    */
-  openStream(cluster: string, stream: AgentStream, outOfDate?: readonly string[]): Promise<void>;
+  openStream(
+    cluster: string,
+    stream: AgentStream,
+    said?: { readonly outOfDate?: readonly string[]; readonly isNew?: boolean },
+  ): Promise<void>;
   setConnected(cluster: string, connected: boolean, stream?: AgentStream): Promise<void>;
   /** The agent has said on its stream that its cluster is as the ledger has it. */
   confirmStream(cluster: string, stream: AgentStream): Promise<void>;
+  /** The ledger has something else than the agent has reported, until the next report says otherwise. */
+  setDiverged(cluster: string, stream: AgentStream): Promise<void>;
   /** A sign of life on a stream. Kept in memory; written every few minutes, and at once where the cluster does not count as connected by it. */
   noteSeen(cluster: string, stream: AgentStream): Promise<void>;
   /** What the agent of a connected cluster does not observe; empty: it observes all. Written only where the ledger says otherwise. */
@@ -215,6 +237,14 @@ export interface Ledger {
   /** Whether policies that were left out of a cluster's record may fit in by now. */
   hasRoom(cluster: string): Promise<boolean>;
   addEvent(cluster: string | null, event: ClusterEvent): Promise<void>;
+  /** Whether the list of a baseline is known. @param digest of the list */
+  knowsList(digest: string): Promise<boolean>;
+  /**
+   * Takes the list of an agent of which only names and digests are known: those that no known list has are left out.
+   *
+   * @returns false: the digest is not theirs
+   */
+  addList(digest: string, policies: readonly (readonly [name: string, digest: string])[]): Promise<boolean>;
   /** Removes all that is known of a cluster but its history; one that is connected stays as it is. */
   forgetCluster(cluster: string): Promise<void>;
   /** Clusters that are registered in the desired state or were ever seen, by name. */

@@ -45,10 +45,9 @@ export class Pipeline {
 
   /** Takes a revision through steps ② to ④ and into the ledger. Offers are on their way before the hub compiles. */
   take(revision: SourceRevision): void {
-    const { logger, onDone } = this.#deps;
+    const { targets, logger } = this.#deps;
     const id = revision.commit.revision;
-    const plan = this.#traced('release', id, () => this.#release(revision));
-    onDone?.('released', id);
+    const plan = this.#release(revision);
     // Offers carry Git objects and need nothing compiled: they leave while the hub has not begun to compile for itself.
     setImmediate(() => {
       try {
@@ -57,6 +56,7 @@ export class Pipeline {
           plan,
         );
       } catch (err) {
+        targets.endCompile(id);
         logger.error({ err, revision: id }, 'compile failed');
       }
     });
@@ -67,12 +67,22 @@ export class Pipeline {
     return traces === undefined ? work() : traces.step(step, revision, work);
   }
 
+  /** @throws whatever goes wrong; then the revision is not compiled, and no report waits for that */
   #release({ commit: { revision }, set }: SourceRevision): ReleasePlan {
-    const { delivery, targets } = this.#deps;
-    const plan = planRelease({ revision, set }, delivery.connected());
-    targets.aim(revision);
-    delivery.publish(revision, plan.clusters);
-    return plan;
+    const { delivery, targets, onDone } = this.#deps;
+    try {
+      const plan = this.#traced('release', revision, () => {
+        const made = planRelease({ revision, set }, delivery.connected());
+        targets.aim(revision);
+        delivery.publish(revision, made.clusters);
+        return made;
+      });
+      onDone?.('released', revision);
+      return plan;
+    } catch (error) {
+      targets.endCompile(revision);
+      throw error;
+    }
   }
 
   #compile({ commit: { revision }, set }: SourceRevision): CompiledRevision {
@@ -91,12 +101,13 @@ export class Pipeline {
   #record({ desired, digests }: CompiledRevision, plan: ReleasePlan): void {
     const { ledger, targets, clock, logger, onDone } = this.#deps;
     const { revision } = desired;
-    targets.keepDigests(revision, digests);
     onDone?.('compiled', revision);
     const time = clock.now().toISOString();
     // Each hub compiles for itself; the leading one alone records the events.
     const events = ledger.leads() ? plan.events : [];
     const writes = [ledger.setDesired(desired), ...events.map((event) => ledger.addEvent(null, { ...event, time }))];
+    // Reports that wait for the digests find the lists of this commit, which the ledger has by now.
+    targets.keepDigests(revision, digests);
     Promise.all(writes).catch((err: unknown) => logger.error({ err, revision }, 'ledger write failed'));
   }
 }

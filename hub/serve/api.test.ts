@@ -11,7 +11,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import { ROUTES } from './openapi.ts';
 import { fillLedger, startApiHarness } from './testing/api-harness.ts';
-import { OLD_REVISION, policyReport, REVISION, report, TIME } from './testing/fleet.ts';
+import { OLD_REVISION, policyReport, REVISION, reportChange, TIME } from './testing/fleet.ts';
 
 const problem = async (response: Response): Promise<ProblemDetails> => {
   expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
@@ -55,7 +55,9 @@ describe('routes', () => {
   it('tell of a policy that conforms what its agent says, of any other what was reported', async () => {
     const { lastUpdated: _time, ...short } = policyReport('finance', { message: '' });
     const asked: unknown[] = [];
-    const answers: Record<string, PolicyReport | undefined> = { eu: policyReport('finance', { message: 'told by the agent' }) };
+    const answers: Record<string, PolicyReport | undefined> = {
+      eu: policyReport('finance', { message: 'told by the agent', revision: OLD_REVISION }),
+    };
     const agents = {
       inspect: async (cluster: string, policy: string) => {
         asked.push([cluster, policy]);
@@ -65,9 +67,11 @@ describe('routes', () => {
     await using server = await started({ agents });
     const details = async (query = ''): Promise<PolicyDetail[]> =>
       ((await (await fetch(`${server.url}/api/v1/policy-details/finance${query}`)).json()) as { items: PolicyDetail[] }).items;
-    await server.ledger.applyReport('eu', report({ seq: 2, full: false, policies: [short] }));
+    await reportChange(server.ledger, 'eu', { policies: [short] });
     const [eu, us] = await details();
-    expect(eu).toMatchObject({ cluster: 'eu', source: 'agent', report: { message: 'told by the agent' }, changed: TIME });
+    // Since which commit a policy reads as it does is the hub's to say.
+    const said = { message: 'told by the agent', revision: REVISION };
+    expect(eu).toMatchObject({ cluster: 'eu', source: 'agent', report: said, changed: TIME });
     expect(us).toMatchObject({ cluster: 'us', source: 'report', report: { violations: 1 } });
     expect(asked).toEqual([['eu', 'finance']]);
     answers['eu'] = undefined;
@@ -128,7 +132,7 @@ describe('routes', () => {
       [SYSTEM_NAMESPACE, 'by-hand'],
     ] as const;
     const policies = local.map(([namespace, name]) => policyReport(name, { namespace, managedBy: 'local' }));
-    await server.ledger.applyReport('us', report({ seq: 2, full: false, policies }));
+    await reportChange(server.ledger, 'us', { policies });
     const read = async (key: string) => PolicyView.parse(await (await fetch(`${server.url}/api/v1/policies/${key}`)).json());
     expect(await read('finance')).toMatchObject({ managedBy: 'hub', name: 'finance' });
     expect(await read('team-a/finance')).toMatchObject({ managedBy: 'local', namespace: 'team-a', name: 'finance' });
@@ -164,7 +168,7 @@ describe('routes', () => {
     const first = await read('sort=-violations');
     expect([first.items.map(({ name }) => name), first.total]).toEqual([['finance'], 2]);
     // It would now be the last one.
-    await server.ledger.applyReport('us', report({ seq: 2, full: false, policies: [policyReport('finance')] }));
+    await reportChange(server.ledger, 'us', { policies: [policyReport('finance')] });
     const second = await read(`sort=-violations&cursor=${first.next}`);
     expect(second.items.map(({ name }) => name)).toEqual(['hr']);
     const other = await fetch(`${server.url}/api/v1/policy-summaries?sort=name&cursor=${first.next}`);

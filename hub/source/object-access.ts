@@ -160,7 +160,6 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
       for (const commit of chain) for (const id of await proofOf(commit, ids)) ids.add(id);
       return [...ids];
     },
-    hasScopes: (revision) => parts.hasScopes(revision),
     partOf: (revision, cluster) => parts.partOf(revision, cluster),
     chain: async (from, to) => {
       // A revision that the clone does not have may be forged: no need to walk for it.

@@ -74,9 +74,6 @@ describe('the part of a commit that a cluster gets', () => {
     expect(eu?.shared).toBe(eu2?.shared);
     expect(us?.shared).not.toBe(eu?.shared);
     expect([eu, eu2, us].map((part) => part?.own.length)).toEqual([1, 2, 1]);
-    expect(await parts.hasScopes(commit)).toBe(true);
-    const free = box.commit({ files: { 'clusters/eu.yaml': clusterFile('eu', ['eu-west-1']).text } });
-    expect([await parts.hasScopes(free), (await parts.partOf(free, null))?.shared.length]).toEqual([false, 4]);
   });
 
   it('has an object that stands at several paths, for each cluster that asks', async () => {

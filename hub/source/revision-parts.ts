@@ -124,16 +124,10 @@ export class RevisionParts {
     return (await this.#view(revision))?.all ?? [];
   }
 
-  /** Whether a part of a commit is for some clusters alone. */
-  async hasScopes(revision: string): Promise<boolean> {
-    return ((await this.#view(revision))?.inScope.size ?? 0) > 0;
-  }
-
-  /** @param cluster null: the whole commit */
-  async partOf(revision: string, cluster: string | null): Promise<RevisionPart | null> {
+  /** What a cluster gets of a commit; null where the commit is not here. */
+  async partOf(revision: string, cluster: string): Promise<RevisionPart | null> {
     const view = await this.#view(revision);
     if (view === null) return null;
-    if (cluster === null) return { key: '*', shared: view.all, own: [] };
     const inside = await this.#insideOf(view, cluster);
     const key = inside.join('\n');
     const own = ownPaths(cluster).flatMap((path) => view.registrations.get(path) ?? []);

@@ -59,10 +59,8 @@ export interface RevisionPart {
 
 /** What delivery reads of the repository. Ids are Git object ids. */
 export interface ObjectAccess {
-  /** Whether a part of a commit is for some clusters alone. */
-  hasScopes(revision: string): Promise<boolean>;
-  /** What a cluster (null: one that takes nothing but whole commits) gets of a commit; null when the commit is not here. */
-  partOf(revision: string, cluster: string | null): Promise<RevisionPart | null>;
+  /** What a cluster gets of a commit; null when the commit is not here. */
+  partOf(revision: string, cluster: string): Promise<RevisionPart | null>;
   /**
    * Commits from `from` (exclusive) to `to` (inclusive), oldest first, each a parent of the next: along first parents where
    * these lead there, else a shortest way. null when `to` does not descend from `from`.

@@ -104,12 +104,14 @@ export const StreamEvent = z.discriminatedUnion('event', [
 ]);
 export type StreamEvent = z.infer<typeof StreamEvent>;
 
-/** What a report said of a policy in a cluster. */
+/** What a cluster said of a policy: by its name, or by the list of its policies where the policy was as expected. */
 export const PolicyState = z.object({
   phase: Phase,
   conforms: z
     .boolean()
-    .describe('There was nothing to explain: every lock that the cluster can have was proven, or the policy had expired at its time.'),
+    .describe(
+      'There was nothing to explain: every lock that the cluster can have was proven, or the policy had expired at its time. Not of one whose namespace was missing.',
+    ),
   violates: z.boolean().describe('There were violations.'),
   revision: z.string().nullable().describe('Commit since which the policy read as it did then; null: it was not from Git.'),
 });
@@ -128,7 +130,9 @@ export const PolicyStateView = z.object({
       'yes: the cluster was connected and observed, and its agent had proven every lock of the policy that the cluster can have. no: it had said otherwise. unknown: the cluster was not connected or not observed, or the hub knew nothing of it.',
     ),
   reason: z.string().describe('Why, in a sentence.'),
-  state: since(PolicyState.nullable()).describe('Its last report by then; `value` null: the cluster did not have it. null: not known.'),
+  state: since(PolicyState.nullable()).describe(
+    'What its cluster had said of it by then; `value` null: the cluster did not have it. `since`: it had been so since then, or longer. null: not known.',
+  ),
   connected: since(z.boolean()).describe('null: not known.'),
   observed: since(z.boolean()).describe('Whether the agent knew how its cluster was. null: not known.'),
   accepted: since(z.string().nullable()).describe('Commit that the cluster had accepted. null: not known.'),
@@ -140,9 +144,9 @@ export type PolicyStateView = z.infer<typeof PolicyStateView>;
 export const ClusterHistoryItem = z.object({
   time: Time,
   kind: z
-    .enum(['connected', 'disconnected', 'observed', 'notObserved', 'accepted', 'proven', 'policy', 'gone', 'forgotten'])
+    .enum(['connected', 'disconnected', 'observed', 'notObserved', 'accepted', 'proven', 'policy', 'gone', 'unknown', 'forgotten'])
     .describe(
-      'connected: its agent had said how the cluster was. notObserved: its agent, still connected, no longer knew. observed: it knew again. accepted: a commit. proven: every policy of a commit. policy: its state. gone: the cluster no longer had the policy. forgotten: from here on the hub knew nothing but what follows, as the cluster was forgotten or the history has a gap.',
+      'connected: its agent had said how the cluster was. notObserved: its agent, still connected, no longer knew. observed: it knew again. accepted: a commit. proven: every policy of a commit. policy: its state. gone: the cluster did not have the policy. unknown: the hub did not know how the policy was, as the agent had no list of policies, or one that the hub did not know. forgotten: from here on the hub knew nothing but what follows, as the cluster was forgotten or the history has a gap.',
     ),
   revision: z.string().nullable().describe('Of accepted and proven; null: none any more.'),
   state: PolicyState.nullable().describe('Of a policy.'),

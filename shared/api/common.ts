@@ -30,6 +30,27 @@ export const RegionReference: z.ZodString = z
   .max(69)
   .regex(REGION_REFERENCE, 'must be a region (eu-west-1) or group:<RegionGroup name>, a name of at most 63 characters');
 
+/**
+ * A list of a schema's values, of which the first that is none ends the check: what zod finds wrong with each of fifty thousand would take more
+ * memory than the frame.
+ */
+export const boundedList = <T>(schema: z.ZodType<T>, max: number) =>
+  z
+    .array(z.unknown())
+    .max(max)
+    .transform((values, context): T[] => {
+      const entries: T[] = [];
+      for (const [index, value] of values.entries()) {
+        const parsed = schema.safeParse(value);
+        if (parsed.success) entries.push(parsed.data);
+        else {
+          context.addIssue({ code: 'custom', message: z.prettifyError(parsed.error), path: [index] });
+          return z.NEVER;
+        }
+      }
+      return entries;
+    });
+
 const LabelMap = z.record(z.string().max(317), z.string().max(63));
 
 /** The metadata that a document in Git may have. Server-side fields are refused, so that an object copied from a cluster is noticed. */

@@ -44,7 +44,7 @@ export type ReportedLock = z.infer<typeof ReportedLock>;
 export const ReportedEnforcement = z.object({ admission: ReportedLock, gatekeeper: ReportedLock, binding: ReportedLock });
 
 /**
- * An agent's report on one policy in its cluster. Of one that conforms it is short: no times, messages, conditions and labels, so that it is
+ * An agent's report on one policy in its cluster. Of one that is as expected it is short: no times, conditions and labels, so that it is
  * the same in all clusters and from one proof to the next. The agent tells the rest when it is asked.
  */
 export const PolicyReport = z.object({
@@ -73,8 +73,14 @@ export const PolicyReport = z.object({
 });
 export type PolicyReport = z.infer<typeof PolicyReport>;
 
-/** Whether a report says only that its policy conforms. */
+/** Whether a report says only that its policy is as expected: it conforms, or it has expired, or its namespace is missing. */
 export const isShortReport = ({ lastUpdated }: Pick<PolicyReport, 'lastUpdated'>): boolean => lastUpdated === undefined;
+
+/** Whether a policy governs no namespace now, and so has nothing to enforce. */
+export const isNamespaceMissing = (report: Pick<PolicyReport, 'phase' | 'conditions' | 'lastUpdated'>): boolean =>
+  isShortReport(report)
+    ? report.phase === 'Pending'
+    : report.conditions.some(({ type, reason }) => type === CONDITIONS.ready && reason === NAMESPACE_MISSING);
 
 /** Whether a policy that was applied in its cluster waits there for its namespace: it may be Failed there, and nothing is wrong. */
 export const isAwaitingNamespace = ({ managedBy, conditions }: Pick<PolicyReport, 'managedBy' | 'conditions'>): boolean =>

@@ -1,9 +1,21 @@
 import { describe, expect, it } from 'vitest';
+import { baselineOf, EMPTY_BASELINE } from '../../test/harness/baselines.ts';
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import { decodeAgentFrame, decodeHubFrame, describeReturn, encodeFrame, GOING_AWAY, MAX_INVALID_ENTRIES, readReturn } from './codec.ts';
 import { type AgentFrame, type HubFrame, MAX_FRAME_BYTES, MAX_HUB_FRAME_BYTES } from './frames.ts';
+import { EMPTY_DIGEST } from './reports.ts';
 
 const hello: AgentFrame = { type: 'hello', protocol: 1, cluster: 'eu', revision: null, holds: null, anchor: null, agentVersion: '0.1.0' };
+const report: AgentFrame = {
+  type: 'report',
+  seq: 1,
+  full: true,
+  baseline: EMPTY_BASELINE,
+  deviations: { count: 0, root: EMPTY_DIGEST },
+  policies: [],
+  removed: [],
+  events: [],
+};
 const reported: HubFrame = { type: 'reported', seq: 1 };
 
 describe('frames over the wire', () => {
@@ -27,11 +39,11 @@ describe('frames over the wire', () => {
     ['no UTF-8', Buffer.from([0x22, 0xff, 0x22])],
     ['an unknown type', '{"type":"shutdown"}'],
     ['an unknown field', JSON.stringify({ ...hello, admin: true })],
-    [
-      'a report with an unknown field',
-      JSON.stringify({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [], admin: true }),
-    ],
-    ['a report without policies', JSON.stringify({ type: 'report', seq: 1, full: true, removed: [], events: [] })],
+    ['a report with an unknown field', JSON.stringify({ ...report, admin: true })],
+    ['a report without policies', JSON.stringify({ ...report, policies: undefined })],
+    ['a report without a baseline', JSON.stringify({ ...report, baseline: undefined })],
+    ['a report of an agent of protocol 6', JSON.stringify({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] })],
+    ['a list without a digest', JSON.stringify({ type: 'listed', policies: [] })],
     ['a frame of the other side', encodeFrame(reported)],
     ['a wrong object id', JSON.stringify({ ...hello, revision: 'main' })],
   ])('are refused with a reason: %s', (_what, data) => {
@@ -57,8 +69,10 @@ describe('a frame of a hub', () => {
   });
 });
 
+/** Of a report without policies. */
+const ENVELOPE = JSON.stringify({ ...report, policies: undefined }).slice(1, -1);
 const reportFrame = (policies: readonly string[], more: readonly string[] = []): string =>
-  `{${['"type":"report","seq":1,"full":true,"removed":[],"events":[]', `"policies":[${policies.join(',')}]`, ...more].join(',')}}`;
+  `{${[ENVELOPE, `"policies":[${policies.join(',')}]`, ...more].join(',')}}`;
 const times = (count: number, value: string): string[] => Array.from({ length: count }, () => value);
 
 describe('frames that are made to cost', () => {
@@ -90,10 +104,10 @@ describe('frames that are made to cost', () => {
     const many = Array.from({ length: 50_000 }, (_, n) => `"k${n}":0`);
     expect(decodeAgentFrame(reportFrame([], many))).toEqual({ ok: false, error: expect.stringContaining('at most 16 fields') });
     expect(decodeAgentFrame(reportFrame(times(20_001, '0')))).toEqual({ ok: false, error: expect.stringContaining('policies') });
-    const wrongKeys = `"kept":[${times(20_000, '0').join(',')}]`;
-    const { error } = decodeAgentFrame(reportFrame([], [wrongKeys])) as { error: string };
+    const wrongKeys = reportFrame([]).replace('"removed":[]', `"removed":[${times(20_000, '0').join(',')}]`);
+    const { error } = decodeAgentFrame(wrongKeys) as { error: string };
     // Five places of twenty thousand are named.
-    expect(error.match(/kept\[\d+\]/g)).toEqual([0, 1, 2, 3, 4].map((index) => `kept[${index}]`));
+    expect(error.match(/removed\[\d+\]/g)).toEqual([0, 1, 2, 3, 4].map((index) => `removed[${index}]`));
   });
 
   it('report up to 20 invalid entries; with more the frame is refused', () => {
@@ -120,6 +134,57 @@ describe('frames that are made to cost', () => {
     const data = 'A'.repeat(48 * 1024 * 1024);
     const offer = `{"type":"offer","revision":"${'a'.repeat(40)}","anchor":null,"chain":["${'a'.repeat(40)}"],"objects":[{"id":"${'b'.repeat(40)}","type":"blob","data":"${data}!"}]}`;
     expect(decodeHubFrame(offer).ok).toBe(false);
+  });
+});
+
+describe('a baseline', () => {
+  const decodeWith = (baseline: unknown) => decodeAgentFrame(JSON.stringify({ ...report, baseline }));
+  const HASH = 'a'.repeat(64);
+
+  it.each([
+    ['none, of an agent without a list', null],
+    ['a large one', baselineOf(HASH, { missing: 'A'.repeat(3_332), namespaces: times(10_000, 'n'.repeat(63)) })],
+    ['one of the first year', baselineOf(HASH, { asOf: '0000-01-01T00:00:00Z' })],
+    ['one beyond the last year', baselineOf(HASH, { asOf: '9999-12-31T23:59:59-23:59' })],
+  ])('is taken as it is: %s', (_what, baseline) => {
+    expect(decodeWith(baseline)).toEqual({ ok: true, frame: { ...report, baseline } });
+  });
+
+  it.each([
+    ['a list by its name', { list: 'main' }],
+    ['no profile', { profile: undefined }],
+    ['a field of a later version', { more: true }],
+    ['a bitmap of more bits than a list has', { missing: 'A'.repeat(3_340) }],
+    ['a bitmap that is none', { missing: '?' }],
+    ['more namespaces than are named', { namespaces: times(10_001, 'n') }],
+    ['what is no namespace', { namespaces: ['*'] }],
+    ['a day that is none', { asOf: '2026-02-30T00:00:00Z' }],
+    ['a time of a thousand digits', { asOf: `2026-01-01T00:00:00.${'1'.repeat(1_000)}Z` }],
+  ])('that is not valid makes the frame a bad one: %s', (_what, change) => {
+    expect(decodeWith({ ...EMPTY_BASELINE, ...change })).toEqual({ ok: false, error: expect.stringContaining('baseline') });
+  });
+
+  it('is of no use without what the hub must have by name', () => {
+    for (const deviations of [undefined, { count: -1, root: EMPTY_DIGEST }, { count: 0, root: '' }])
+      expect(decodeAgentFrame(JSON.stringify({ ...report, deviations }))).toEqual({
+        ok: false,
+        error: expect.stringContaining('deviations'),
+      });
+  });
+});
+
+describe('the policies of a list', () => {
+  const HASH = 'a'.repeat(64);
+  const frameOf = (entry: string, count: number) => `{"type":"listed","list":"${HASH}","policies":[${times(count, entry).join(',')}]}`;
+
+  it('are names and digests, of the largest list as well', () => {
+    expect(decodeAgentFrame(frameOf(`["finance","${HASH}"]`, 20_000))).toMatchObject({ ok: true, frame: { policies: { length: 20_000 } } });
+    expect(decodeAgentFrame(frameOf(`["finance","${HASH}"]`, 20_001))).toEqual({ ok: false, error: expect.stringContaining('policies') });
+  });
+
+  it.each(['["","x"]', '{}', `["finance","${HASH}","more"]`])('are judged up to the first that is none: %s', (entry) => {
+    const { error } = decodeAgentFrame(frameOf(entry, 20_000)) as { error: string };
+    expect(error.match(/policies\[\d+\]/g)).toEqual(['policies[0]']);
   });
 });
 

@@ -1,6 +1,18 @@
 import { z } from 'zod';
 import { messageOf } from '../runtime/index.ts';
-import { Ack, type AgentFrame, Digest, Hello, HubFrame, Inspected, MAX_FRAME_BYTES, MAX_HUB_FRAME_BYTES, Nack, Report } from './frames.ts';
+import {
+  Ack,
+  type AgentFrame,
+  Digest,
+  Hello,
+  HubFrame,
+  Inspected,
+  Listed,
+  MAX_FRAME_BYTES,
+  MAX_HUB_FRAME_BYTES,
+  Nack,
+  Report,
+} from './frames.ts';
 import { exceededJsonLimit } from './json-size.ts';
 import { type Judged, judgeClusterReport, judgeEvent, judgePolicyReport } from './reports.ts';
 import { validate } from './validation.ts';
@@ -32,7 +44,7 @@ const Envelope = Report.extend({
   events: z.array(z.unknown()).max(1000),
 });
 const Answer = Inspected.extend({ report: z.unknown() });
-const AgentEnvelope = z.discriminatedUnion('type', [Hello, Ack, Nack, Envelope, Digest, Answer]);
+const AgentEnvelope = z.discriminatedUnion('type', [Hello, Ack, Nack, Envelope, Digest, Answer, Listed]);
 
 /** What an agent sent. `problems` are of single entries of a report: each was mended or left out, see reports.ts. */
 export type DecodedAgentFrame = Decoded<AgentFrame> & { readonly problems?: readonly string[] };

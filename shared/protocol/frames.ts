@@ -1,14 +1,10 @@
 import { z } from 'zod';
-import { ClusterEvent, ClusterReport, PolicyKey, PolicyReport, ResourceName } from '../api/index.ts';
+import { boundedList, ClusterEvent, ClusterReport, PolicyKey, PolicyReport, ResourceName } from '../api/index.ts';
+import { Baseline } from '../status/index.ts';
 import { Checkpoint, Hash } from './checkpoint.ts';
 
-/** Version of the wire protocol. An agent speaks this one alone. */
-export const PROTOCOL_VERSION = 6;
-/**
- * The one before, which hubs speak with agents that are not upgraded yet: those get whole commits. Agents and hubs of other versions refuse each
- * other in the hello.
- */
-export const PREVIOUS_PROTOCOL_VERSION = 5;
+/** Version of the wire protocol. Hubs and agents of different versions refuse each other in the hello, and the agent enforces on. */
+export const PROTOCOL_VERSION = 7;
 /**
  * Largest frame that a hub accepts from an agent, in bytes. Agents begin the next frame after 4 MiB of policies; keys and events come on top. The
  * hub decodes it in a heap of 192 MiB, where one character beyond Latin-1 makes the text twice as large.
@@ -50,22 +46,7 @@ const EditedTree = z.strictObject({
 export const GitObject = z.union([WholeObject, EditedTree]);
 export type GitObject = z.infer<typeof GitObject>;
 
-/** Stops at the first that is none: what zod finds wrong with each of fifty thousand would take more memory than the frame. */
-const GitObjects = z
-  .array(z.unknown())
-  .max(50_000)
-  .transform((values, context): GitObject[] => {
-    const objects: GitObject[] = [];
-    for (const [index, value] of values.entries()) {
-      const parsed = GitObject.safeParse(value);
-      if (parsed.success) objects.push(parsed.data);
-      else {
-        context.addIssue({ code: 'custom', message: z.prettifyError(parsed.error), path: [index] });
-        return z.NEVER;
-      }
-    }
-    return objects;
-  });
+const GitObjects = boundedList(GitObject, 50_000);
 
 const Reason = z.strictObject({
   code: z.string().max(64).optional().describe('Why, for programs; see docs/security/signed-commits.md.'),
@@ -86,7 +67,7 @@ export const Hello = z.strictObject({
   revision: ObjectId.nullable(),
   /** Commit whose objects the agent still holds, so that an offer need not repeat them. */
   holds: ObjectId.nullable(),
-  /** Commit that the next one has to be shown to descend from. Older agents do not say it, and are refused for their version. */
+  /** Commit that the next one has to be shown to descend from. */
   anchor: ObjectId.nullable().default(null),
   agentVersion: z.string().max(64),
   /** Last checkpoint of the audit log that the agent kept; it is a witness. */
@@ -94,25 +75,43 @@ export const Hello = z.strictObject({
 });
 export const Ack = z.strictObject({ type: z.literal('ack'), revision: ObjectId, digest: DigestText });
 export const Nack = z.strictObject({ type: z.literal('nack'), revision: ObjectId, reasons: z.array(Reason).min(1).max(100) });
+/**
+ * What a hub must have by name once it has taken a report. Where it has something else, nothing of the cluster counts as proven: a report was lost, or
+ * the rest of what does not fit into one frame is still to come.
+ */
+const Deviations = z.strictObject({
+  /** Policies of the hub that are reported by name. */
+  count: z.int().min(0),
+  /** Digest of them; see digestOfReports. */
+  root: Hash,
+});
+export type Deviations = z.infer<typeof Deviations>;
+/**
+ * What changed since the report before it, or everything. Digests are over all fields of the policies: a new field of PolicyReport, optional or not,
+ * is a new version of the protocol.
+ */
 export const Report = z.strictObject({
   type: z.literal('report'),
   seq: z.int().min(1),
-  /** true: `policies` replaces what the hub knows, but for what `kept` names. */
+  /** true: `policies` replaces all that the hub has by name. */
   full: z.boolean(),
-  kept: z
-    .array(PolicyKey)
-    .max(20_000)
-    .optional()
-    .describe('Of a full report that does not fit into one frame: policies that stay as the hub knows them, as the next frames have them.'),
+  more: z.literal(true).optional().describe('This frame had no room for all: the next one brings the rest, or the next part of it.'),
+  baseline: Baseline.nullable().describe(
+    'What every policy of the list reads by that is not reported by name; null: the agent has no list.',
+  ),
+  deviations: Deviations,
   cluster: ClusterReport.optional(),
-  policies: z.array(PolicyReport).max(20_000),
-  removed: z.array(PolicyKey).max(20_000).describe('Policies that are gone.'),
+  policies: z.array(PolicyReport).max(20_000).describe('Those that deviate from the baseline, and those that were applied in the cluster.'),
+  removed: z.array(PolicyKey).max(20_000).describe('Policies that no longer deviate, or are gone.'),
   events: z.array(ClusterEvent).max(1000),
 });
 export type Report = z.infer<typeof Report>;
 export const Digest = z.strictObject({
   type: z.literal('digest'),
-  /** Agent: digest of all it reported, up to `seq`. Hub: digest of what the agent should have at its revision. */
+  /**
+   * Agent: digest of the policies that it has reported by name, up to `seq`. Hub: digest of the compiled policies that the agent should have at its
+   * revision.
+   */
   digest: DigestText,
   seq: z.int().min(0),
 });
@@ -126,7 +125,22 @@ export const Inspected = z.strictObject({
 });
 export type Inspected = z.infer<typeof Inspected>;
 
-export type AgentFrame = z.infer<typeof Hello> | z.infer<typeof Ack> | z.infer<typeof Nack> | Report | z.infer<typeof Digest> | Inspected;
+/** The policies of the list of a baseline, which the hub asked for because it does not know that list. */
+export const Listed = z.strictObject({
+  type: z.literal('listed'),
+  list: Hash,
+  policies: boundedList(z.tuple([ResourceName, Hash]), 20_000).describe('Name and digest of each, by name.'),
+});
+export type Listed = z.infer<typeof Listed>;
+
+export type AgentFrame =
+  | z.infer<typeof Hello>
+  | z.infer<typeof Ack>
+  | z.infer<typeof Nack>
+  | Report
+  | z.infer<typeof Digest>
+  | Inspected
+  | Listed;
 
 // hub → agent
 
@@ -134,10 +148,12 @@ export type AgentFrame = z.infer<typeof Hello> | z.infer<typeof Ack> | z.infer<t
 export const ReportedState = z.strictObject({
   /** Of the last report that was taken; 0: none was. */
   seq: z.int().min(0),
-  /** Digest of all policies that are known by reports. */
+  /** Digest of the policies that were reported by name. */
   policies: DigestText,
   /** Digest of what the cluster reported of itself; null: nothing. */
   cluster: DigestText.nullable(),
+  /** Digest of the baseline; null: none was reported. */
+  baseline: DigestText.nullable(),
 });
 export type ReportedState = z.infer<typeof ReportedState>;
 
@@ -177,6 +193,9 @@ export const Inspect = z.strictObject({
 });
 export type Inspect = z.infer<typeof Inspect>;
 
+/** Asks for the policies of a list that the hub does not know. */
+export const List = z.strictObject({ type: z.literal('list'), list: Hash });
+
 /** A checkpoint of the hub's audit log, with the digests of the entries between `after` and it, as proof that it goes on from there. */
 export const CheckpointFrame = z.strictObject({
   type: z.literal('checkpoint'),
@@ -187,5 +206,5 @@ export const CheckpointFrame = z.strictObject({
 });
 export type CheckpointFrame = z.infer<typeof CheckpointFrame>;
 
-export const HubFrame = z.discriminatedUnion('type', [Welcome, Offer, Reported, Digest, Resync, Inspect, CheckpointFrame]);
+export const HubFrame = z.discriminatedUnion('type', [Welcome, Offer, Reported, Digest, Resync, Inspect, List, CheckpointFrame]);
 export type HubFrame = z.infer<typeof HubFrame>;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import { ClusterEvent, ClusterReport, PolicyReport } from '../api/index.ts';
-import { digestOfReports, internReport, judgeClusterReport, judgeEvent, judgePolicyReport } from './reports.ts';
+import { digestOfReports, judgeClusterReport, judgeEvent, judgePolicyReport } from './reports.ts';
 
 const TIME = '2026-01-01T00:00:00Z';
 const report: PolicyReport = policyReport('p', {
@@ -61,27 +61,6 @@ describe('an entry of a report', () => {
           if (judged.entry !== undefined) expect(schema.parse(judged.entry)).toEqual(judged.entry);
       }),
     );
-  });
-});
-
-describe('short reports', () => {
-  const { lastUpdated: _time, ...short } = policyReport('short');
-
-  it('that say the same are one object, full ones stay what they are', () => {
-    const first = internReport({ ...short });
-    expect(internReport({ ...short })).toBe(first);
-    expect(internReport({ ...short, namespaces: ['b'] })).not.toBe(first);
-    expect(internReport(report)).toBe(report);
-    expect(internReport({ ...report })).not.toBe(report);
-  });
-
-  it('are that object as soon as they are read, whatever else came before', () => {
-    const first = judgePolicyReport({ ...short, name: 'read' }).entry;
-    expect(judgePolicyReport({ ...short, name: 'read' }).entry).toBe(first);
-    // What the schema drops, and another order of fields, is read again and is the same then.
-    expect(judgePolicyReport({ ...short, name: 'read', more: 1 }).entry).toBe(first);
-    expect(judgePolicyReport(Object.fromEntries(Object.entries({ ...short, name: 'read' }).reverse())).entry).toBe(first);
-    expect(judgePolicyReport({ ...short, name: 'read', violations: -1 })).toMatchObject({ entry: { phase: 'Failed' } });
   });
 });
 

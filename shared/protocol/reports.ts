@@ -1,7 +1,6 @@
 import type { z } from 'zod';
-import { ClusterEvent, ClusterReport, isShortReport, type LockStatus, PolicyReport } from '../api/index.ts';
+import { ClusterEvent, ClusterReport, type LockStatus, PolicyReport } from '../api/index.ts';
 import { canonicalJson, sha256 } from '../encoding/index.ts';
-import { WeakValues } from '../runtime/index.ts';
 import { type Validation, validate } from './validation.ts';
 
 /**
@@ -61,41 +60,10 @@ const validFields = <S extends z.ZodObject>({ shape }: S, value: unknown, { wron
   return Object.fromEntries(fields) as Partial<z.infer<S>>;
 };
 
-/** Short reports by their JSON. */
-const shortReports = new WeakValues<PolicyReport>();
-const interned = new WeakSet<PolicyReport>();
-
-/** @returns one object for all short reports that say the same, in whichever cluster; any other report as it is */
-export const internReport = (report: PolicyReport): PolicyReport => {
-  if (!isShortReport(report) || interned.has(report)) return report;
-  const text = JSON.stringify(report);
-  return shortReports.get(text) ?? keepShort(text, report);
-};
-
-const keepShort = (text: string, report: PolicyReport): PolicyReport => {
-  shortReports.set(text, report);
-  interned.add(report);
-  return report;
-};
-
-/** Reads a report that another thread has judged. @param text as JSON.stringify writes it */
-export const parseJudgedReport = (text: string): PolicyReport => {
-  const known = shortReports.get(text);
-  if (known !== undefined) return known;
-  const report = JSON.parse(text) as PolicyReport;
-  return isShortReport(report) ? keepShort(text, report) : report;
-};
-
-/** The short report that a value is, if one with the same text was judged before: most that a hub gets are. */
-const knownReport = (value: unknown): PolicyReport | undefined =>
-  typeof value === 'object' && value !== null && !('lastUpdated' in value) ? shortReports.get(JSON.stringify(value)) : undefined;
-
 /** A report that its schema refuses becomes one with phase Failed that says why, with the fields that are right. */
 export const judgePolicyReport = (value: unknown): Judged<PolicyReport> => {
-  const known = knownReport(value);
-  if (known !== undefined) return { entry: known };
   const validation = validate(PolicyReport, value, MAX_PROBLEM);
-  if (validation.ok) return { entry: internReport(validation.data) };
+  if (validation.ok) return { entry: validation.data };
   const { problem } = validation;
   const { namespace, name, ...fields } = validFields(PolicyReport, value, validation);
   if (namespace === undefined || name === undefined) return { entry: undefined, problem };

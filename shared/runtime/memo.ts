@@ -35,4 +35,8 @@ export class WeakValues<V extends object> {
     this.#known.set(key, new WeakRef(value));
     this.#gone.register(value, key);
   }
+
+  delete(key: string): void {
+    this.#known.delete(key);
+  }
 }

@@ -18,42 +18,59 @@ export interface Allowance {
   charge(count: number): number;
 }
 
+/** A class, not closures: a hub has ten of them for each agent. */
+class TokenBucket implements Allowance {
+  readonly #clock: Clock;
+  readonly #options: BucketOptions;
+  #tokens: number;
+  #at: number;
+
+  constructor(clock: Clock, options: BucketOptions) {
+    this.#clock = clock;
+    this.#options = options;
+    this.#tokens = options.burst;
+    this.#at = clock.monotonicMs();
+  }
+
+  take(count: number): number {
+    this.#refill();
+    const taken = Math.max(0, Math.min(count, Math.floor(this.#tokens)));
+    this.#tokens -= taken;
+    return taken;
+  }
+
+  giveBack(count: number): void {
+    this.#tokens = Math.min(this.#options.burst, this.#tokens + count);
+  }
+
+  isEmpty(): boolean {
+    this.#refill();
+    return this.#tokens < 1;
+  }
+
+  charge(count: number): number {
+    this.#refill();
+    const { burst, perSecond } = this.#options;
+    const owed = Math.max(0, -this.#tokens);
+    this.#tokens = Math.max(this.#tokens - count, -Math.max(burst, count));
+    return (owed / perSecond) * 1000;
+  }
+
+  #refill(): void {
+    const { burst, perSecond } = this.#options;
+    const now = this.#clock.monotonicMs();
+    this.#tokens = Math.min(burst, this.#tokens + ((now - this.#at) / 1000) * perSecond);
+    this.#at = now;
+  }
+}
+
 /** An allowance that begins full, with `burst` tokens, and gains `perSecond`. */
-export const createAllowance = (clock: Clock, { burst, perSecond }: BucketOptions): Allowance => {
-  let tokens = burst;
-  let at = clock.monotonicMs();
-  const refill = (): void => {
-    const now = clock.monotonicMs();
-    tokens = Math.min(burst, tokens + ((now - at) / 1000) * perSecond);
-    at = now;
-  };
-  return {
-    take: (count) => {
-      refill();
-      const taken = Math.max(0, Math.min(count, Math.floor(tokens)));
-      tokens -= taken;
-      return taken;
-    },
-    giveBack: (count) => {
-      tokens = Math.min(burst, tokens + count);
-    },
-    isEmpty: () => {
-      refill();
-      return tokens < 1;
-    },
-    charge: (count) => {
-      refill();
-      const owed = Math.max(0, -tokens);
-      tokens = Math.max(tokens - count, -Math.max(burst, count));
-      return (owed / perSecond) * 1000;
-    },
-  };
-};
+export const createAllowance = (clock: Clock, options: BucketOptions): Allowance => new TokenBucket(clock, options);
 
 /** @returns whether one more may come now */
 export const createBucket = (clock: Clock, options: BucketOptions): (() => boolean) => {
-  const { take } = createAllowance(clock, options);
-  return () => take(1) === 1;
+  const allowance = createAllowance(clock, options);
+  return () => allowance.take(1) === 1;
 };
 
 /** Keeps a map, whose order is that of insertion, to `kept` entries. For one that grows by one entry at a time. */

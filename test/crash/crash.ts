@@ -33,7 +33,6 @@ const CLUSTERS = ['eu', 'us', 'apac', 'africa'];
 /** Not in the repository: who enrols need not be registered yet. */
 const ENROLLING = Array.from({ length: 6 }, (_, index) => `site-${index}`);
 const API_TOKEN = 'api-token-0123456789';
-const POLICIES = 25;
 const WEBHOOK_MS = 150;
 /** Every so many kills it is the database server that dies; the hub must live through that. */
 const SERVER_EVERY = 4;
@@ -49,14 +48,24 @@ const untilReady = async (hub: HubProcess): Promise<void> => {
   }
 };
 
+/** What clusters have accepted they have from a hub, which therefore knows it: it must know it as well in its next lives, before it asks Git. */
+const untilDesired = async ({ hub }: World): Promise<void> => {
+  const client = createHubClient({ server: hub.url, token: API_TOKEN });
+  const end = Date.now() + HANG_MS;
+  while ((await client.policies()).length === 0) {
+    if (Date.now() > end) throw new Error(`the hub has no revision\n${hub.lastLines()}`);
+    await delay(50);
+  }
+};
+
 /** Everything that makes work for the hub, and what it has acknowledged of it. The hub must run: it has made its CA. */
-const createWork = ({ hub, dataDir, tokens, postgres }: World, random: () => number) => {
+const createWork = ({ hub, dataDir, tokens, revision, compiled, postgres }: World, random: () => number) => {
   const ca = caOf(dataDir);
   const { url, agentUrl } = hub;
   const calls = createApiCalls(url, API_TOKEN);
   const client = createHubClient({ server: url, token: API_TOKEN });
-  const agents = CLUSTERS.map((cluster) =>
-    createSimulatedAgent({ agentUrl, cluster, token: tokens.get(cluster) ?? '', ca, policies: POLICIES, random }),
+  const agents = [...compiled].map(([cluster, list]) =>
+    createSimulatedAgent({ agentUrl, cluster, token: tokens.get(cluster) ?? '', ca, revision, compiled: list, random }),
   );
   const webhooks = createLoad(() => calls.post('/api/v1/webhooks/git'), WEBHOOK_MS);
   const enrolments = createEnrolmentLoad({ agentUrl, ca, clusters: ENROLLING, calls, random });
@@ -143,6 +152,7 @@ export const crash = async ({ database, kills, seed, log }: CrashOptions): Promi
 
   try {
     await hub.start();
+    await untilDesired(world);
     work = createWork(world, random);
     for (let round = 1; round <= kills; round += 1) {
       work.run();

@@ -1,9 +1,11 @@
 // biome-ignore lint/correctness/noUnresolvedImports: part of Node.js.
 import { DatabaseSync } from 'node:sqlite';
-import { policyKey } from '@fso/shared/api';
+import { isDeepStrictEqual } from 'node:util';
+import { type PolicyReport, policyKey } from '@fso/shared/api';
 import type { HubClient } from '../../hub/cli/client/api-client.ts';
 import { verifyAudit } from '../../hub/ledger/audit/verify.ts';
-import { counterOf, type SimulatedAgent } from './simulated-agent.ts';
+import type { ModelStatus } from './cluster-model.ts';
+import type { SimulatedAgent } from './simulated-agent.ts';
 
 /** What is wrong with the file of an embedded ledger; it is read beside the hub. */
 export const fileDamage = (path: string): string[] => {
@@ -14,16 +16,46 @@ export const fileDamage = (path: string): string[] => {
 
 /** What a hub had acknowledged and does not know any more; one line each. */
 
-export const policyLosses = async (hub: HubClient, agents: readonly SimulatedAgent[]): Promise<string[]> => {
-  const known = new Map<string, number>();
+/** By cluster and key. The commit since which a policy reads like that is the hub's own. */
+const shownBy = async (hub: HubClient): Promise<ReadonlyMap<string, ReadonlyMap<string, unknown>>> => {
+  const shown = new Map<string, Map<string, unknown>>();
   for (const policy of await hub.policies())
-    for (const { cluster, report } of policy.clusters) if (report !== null) known.set(`${cluster} ${policyKey(policy)}`, counterOf(report));
-  return agents.flatMap(({ cluster, acknowledged }) =>
-    [...acknowledged].flatMap(([key, counter]) => {
-      const is = known.get(`${cluster} ${key}`) ?? -1;
-      return is >= counter ? [] : [`policy ${key} of ${cluster} is at ${is}, acknowledged was ${counter}`];
-    }),
-  );
+    for (const { cluster, report } of policy.clusters) {
+      if (report === null) continue;
+      const policies = shown.get(cluster) ?? new Map<string, unknown>();
+      shown.set(cluster, policies.set(policyKey(policy), withoutRevision(report)));
+    }
+  return shown;
+};
+
+const withoutRevision = ({ revision: _revision, ...report }: PolicyReport): unknown => report;
+
+const keysThatDiffer = ({ shown }: ModelStatus, known: ReadonlyMap<string, unknown>): readonly string[] =>
+  [...new Set([...shown.keys(), ...known.keys()])].filter((key) => {
+    const report = shown.get(key);
+    return !isDeepStrictEqual(report && withoutRevision(report), known.get(key));
+  });
+
+const losses = (agent: SimulatedAgent, known: ReadonlyMap<string, unknown>): readonly string[] => {
+  const { cluster, possible } = agent;
+  if (!agent.isKnown && known.size === 0) return [];
+  const found = possible.find((status) => keysThatDiffer(status, known).length === 0);
+  if (found !== undefined) {
+    agent.noteShown(found);
+    return [];
+  }
+  const [acknowledged] = possible;
+  if (acknowledged === undefined) return [`${cluster} has reported nothing, and the hub knows ${known.size} policies of it`];
+  return keysThatDiffer(acknowledged, known).map((key) => {
+    const [was, is] = [acknowledged.shown.get(key), known.get(key)].map((report) => JSON.stringify(report));
+    return `policy ${key} of ${cluster} is not as in one of ${possible.length} reports: it is ${is}, acknowledged was ${was}`;
+  });
+};
+
+/** A hub has a report of a cluster as a whole: the last one that it acknowledged, or a later one. */
+export const policyLosses = async (hub: HubClient, agents: readonly SimulatedAgent[]): Promise<string[]> => {
+  const shown = await shownBy(hub);
+  return agents.flatMap((agent) => losses(agent, shown.get(agent.cluster) ?? new Map()));
 };
 
 export const eventLosses = async (url: string, token: string, agents: readonly SimulatedAgent[]): Promise<string[]> => {

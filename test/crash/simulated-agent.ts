@@ -1,20 +1,28 @@
-import { type ClusterEvent, type PolicyReport, policyKey } from '@fso/shared/api';
-import type { Checkpoint, Report } from '@fso/shared/protocol';
+import type { ClusterEvent } from '@fso/shared/api';
+import type { CompiledCluster } from '@fso/shared/compile';
+import { type Checkpoint, digestOfReports, type Report, type ReportedState } from '@fso/shared/protocol';
+import { digestOfBaseline } from '@fso/shared/status';
 import { judgeCheckpoint } from '../../agent/stream/witness.ts';
-import { policyReport } from '../harness/policy-reports.ts';
+import { asTaken, deviationsOf } from '../harness/baselines.ts';
+import { differenceBetween } from '../harness/deviations.ts';
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
+import { ClusterModel, type ModelStatus } from './cluster-model.ts';
 
 /** The network side of an agent under load: reports one after another, and remembers what the hub has acknowledged. */
 export interface SimulatedAgent {
   readonly cluster: string;
-  /** Connects and reports until paused; goes on from what it knows, as an agent does. */
+  /** Connects and reports until paused; goes on from what the hub says it knows, or says everything again, as an agent does. */
   run(): void;
   /** Leaves the hub; resolves when nothing is under way any more. */
   pause(): Promise<void>;
   /** Ends without a close; the next one that runs knows what the cluster keeps, and reports in full. */
   die(): Promise<void>;
-  /** By policy: least counter that the hub must know. */
-  readonly acknowledged: ReadonlyMap<string, number>;
+  /** The hub must know one of these, the oldest first: what it has acknowledged last, and what was sent after it. Empty: it was sent nothing. */
+  readonly possible: readonly ModelStatus[];
+  /** Whether the hub has acknowledged or shown a report. */
+  readonly isKnown: boolean;
+  /** The hub has shown one of them: it does not go back. */
+  noteShown(status: ModelStatus): void;
   /** Messages of events that the hub must know. */
   readonly events: ReadonlySet<string>;
   /** Counts. */
@@ -29,114 +37,190 @@ export interface SimulatedAgentOptions {
   readonly token: string;
   /** PEM of the CA of the hub. */
   readonly ca: string;
-  readonly policies: number;
+  /** Commit that the cluster has accepted. */
+  readonly revision: string;
+  /** What it has of it. */
+  readonly compiled: CompiledCluster;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
 }
 
 const TIME = '2026-01-01T00:00:00Z';
 const RETRY_MS = 50;
-const PHASES = ['Active', 'Active', 'Active', 'Failed', 'Pending'] as const;
 
 const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-export const counterOf = ({ message }: Pick<PolicyReport, 'message'>): number => Number(/counter (\d+)/.exec(message)?.[1] ?? -1);
+/** Whether a hub says that it has a status. */
+const isOf = ({ named, baseline }: ModelStatus, reported: ReportedState): boolean =>
+  digestOfReports(asTaken(named.values())) === reported.policies && digestOfBaseline(baseline) === reported.baseline;
 
-export const createSimulatedAgent = (options: SimulatedAgentOptions): SimulatedAgent => {
-  const { agentUrl, cluster, token, ca, policies: count, random } = options;
-  const policies = new Map<string, PolicyReport>();
-  const acknowledged = new Map<string, number>();
-  const acknowledgedEvents = new Set<string>();
-  const forks: string[] = [];
-  let unacknowledged: readonly ClusterEvent[] = [];
-  let held: Checkpoint | undefined;
-  let counter = 0;
-  let seq = 0;
-  let reports = 0;
-  let wanted = false;
-  let stream: StreamClient | undefined;
-  let running: Promise<void> = Promise.resolve();
+/** The frames that one stream brings, of which each is taken once, whichever comes first. */
+class Answers {
+  readonly #client: StreamClient;
+  #reported: Promise<{ readonly seq: number }> | undefined;
+  #resync: Promise<'resync'> | undefined;
 
-  const change = (): PolicyReport => {
-    counter += 1;
-    const phase = PHASES[Math.floor(random() * PHASES.length)] ?? 'Active';
-    const violations = random() < 0.2 ? 1 : 0;
-    const policy = policyReport(`policy-${Math.floor(random() * count)}`, { phase, violations, message: `counter ${counter}` });
-    policies.set(policyKey(policy), policy);
-    return policy;
-  };
-  const nextReport = (full: boolean): Report => {
-    const changed = [change(), change()];
-    const event: ClusterEvent = { time: TIME, severity: 'info', reason: 'Simulated', message: `${cluster} event ${counter}` };
-    unacknowledged = [...unacknowledged, event];
-    seq += 1;
-    return { type: 'report', seq, full, policies: full ? [...policies.values()] : changed, removed: [], events: [...unacknowledged] };
-  };
-  const noteAcknowledged = (report: Report): void => {
-    reports += 1;
-    for (const policy of report.policies) acknowledged.set(policyKey(policy), counterOf(policy));
-    for (const { message } of report.events) acknowledgedEvents.add(message);
-    unacknowledged = [];
-  };
-  const judgeCheckpoints = (client: StreamClient, from: number): number => {
-    for (const frame of client.frames.slice(from)) {
-      if (frame.type !== 'checkpoint') continue;
-      const judged = judgeCheckpoint(held, frame);
-      if (judged.ok) held = judged.checkpoint;
-      else forks.push(judged.fork);
-    }
-    return client.frames.length;
-  };
-  const reportAll = async (client: StreamClient): Promise<void> => {
-    let judged = 0;
-    for (let full = true; wanted; full = false) {
-      const report = nextReport(full);
-      client.send(report);
-      const answer = await Promise.race([client.next('reported'), client.closed]);
-      judged = judgeCheckpoints(client, judged);
-      if ('code' in answer) return;
-      if (answer.seq === report.seq) noteAcknowledged(report);
-    }
-  };
-  const live = async (): Promise<void> => {
-    while (wanted) {
+  constructor(client: StreamClient) {
+    this.#client = client;
+  }
+
+  /** @returns the number of a report that was taken, or that the hub wants everything, or that the stream has ended */
+  async next(): Promise<number | 'resync' | 'closed'> {
+    this.#reported ??= this.#client.next('reported');
+    this.#resync ??= this.#client.next('resync').then(() => 'resync');
+    const closed = this.#client.closed.then(() => 'closed' as const);
+    const answer = await Promise.race([this.#reported, this.#resync, closed]);
+    if (answer === 'resync') this.#resync = undefined;
+    if (typeof answer === 'string') return answer;
+    this.#reported = undefined;
+    return answer.seq;
+  }
+}
+
+class CrashAgent implements SimulatedAgent {
+  readonly cluster: string;
+  readonly events = new Set<string>();
+  readonly forks: string[] = [];
+  reports = 0;
+  possible: readonly ModelStatus[] = [];
+  isKnown: boolean = false;
+  readonly #options: SimulatedAgentOptions;
+  readonly #model: ClusterModel;
+  #unacknowledged: readonly ClusterEvent[] = [];
+  #held: Checkpoint | undefined;
+  /** The process is the one that has sent what was sent. */
+  #remembers: boolean = false;
+  #seq = 0;
+  #wanted: boolean = false;
+  #stream: StreamClient | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: SimulatedAgentOptions) {
+    this.cluster = options.cluster;
+    this.#options = options;
+    this.#model = new ClusterModel(options.compiled, options.random);
+  }
+
+  run(): void {
+    this.#wanted = true;
+    this.#running = this.#live();
+  }
+
+  async pause(): Promise<void> {
+    this.#wanted = false;
+    this.#stream?.close();
+    await this.#running;
+  }
+
+  async die(): Promise<void> {
+    this.#wanted = false;
+    this.#stream?.terminate();
+    await this.#running;
+    // Policies and the checkpoint are the cluster's; these were of the process.
+    this.#unacknowledged = [];
+    this.#remembers = false;
+  }
+
+  noteShown(status: ModelStatus): void {
+    this.isKnown = true;
+    this.possible = this.possible.slice(this.possible.indexOf(status));
+  }
+
+  async #live(): Promise<void> {
+    const { agentUrl, token, ca, revision } = this.#options;
+    while (this.#wanted) {
       try {
-        stream = await connectStream(agentUrl, token, cluster, { ca });
-        stream.hello({ checkpoint: held ?? null });
-        await stream.greeted;
-        await reportAll(stream);
+        this.#stream = await connectStream(agentUrl, token, this.cluster, { ca });
+        this.#stream.hello({ revision, holds: revision, anchor: revision, checkpoint: this.#held ?? null });
+        await this.#reportAll(this.#stream);
       } catch {
         // No hub: that is the point of it.
       }
-      stream?.close();
+      this.#stream?.close();
       await delay(RETRY_MS);
     }
-  };
+  }
 
-  return {
-    cluster,
-    acknowledged,
-    events: acknowledgedEvents,
-    forks,
-    get reports() {
-      return reports;
-    },
-    run: () => {
-      wanted = true;
-      running = live();
-    },
-    pause: async () => {
-      wanted = false;
-      stream?.close();
-      await running;
-    },
-    die: async () => {
-      wanted = false;
-      stream?.terminate();
-      await running;
-      // Policies and the checkpoint are the cluster's; these were of the process.
-      unacknowledged = [];
-      seq = 0;
-    },
-  };
-};
+  async #reportAll(client: StreamClient): Promise<void> {
+    const welcome = await Promise.race([client.next('welcome'), client.closed]);
+    if ('code' in welcome) return;
+    void this.#answerLists(client);
+    let before = this.#remembers ? this.possible.find((status) => isOf(status, welcome.reported)) : undefined;
+    this.#seq = welcome.reported.seq;
+    const answers = new Answers(client);
+    let judged = 0;
+    while (this.#wanted) {
+      const { report, status } = this.#nextReport(before);
+      client.send(report);
+      const answer = await this.#answerTo(report, answers);
+      judged = this.#judgeCheckpoints(client, judged);
+      if (answer === 'closed') return;
+      if (answer === 'taken') this.#noteAcknowledged(report, status);
+      before = answer === 'taken' ? status : undefined;
+    }
+  }
+
+  async #answerTo({ seq }: Report, answers: Answers): Promise<'taken' | 'resync' | 'closed'> {
+    for (;;) {
+      const answer = await answers.next();
+      if (typeof answer === 'string') return answer;
+      if (answer === seq) return 'taken';
+    }
+  }
+
+  /** @param before what the hub has; undefined: the report is a full one */
+  #nextReport(before: ModelStatus | undefined): { readonly report: Report; readonly status: ModelStatus } {
+    this.#model.change();
+    this.#model.change();
+    const status = this.#model.status();
+    const { baseline, named } = status;
+    const message = `${this.cluster} event ${this.#model.counter}`;
+    this.#unacknowledged = [...this.#unacknowledged, { time: TIME, severity: 'info', reason: 'Simulated', message }];
+    this.#seq += 1;
+    this.#remembers = true;
+    this.possible = [...this.possible, status];
+    const difference = differenceBetween(before?.named ?? new Map(), named);
+    const full = before === undefined;
+    const events = [...this.#unacknowledged];
+    const report: Report = {
+      type: 'report',
+      seq: this.#seq,
+      full,
+      baseline,
+      deviations: deviationsOf(named.values()),
+      ...difference,
+      events,
+    };
+    return { report, status };
+  }
+
+  #noteAcknowledged(report: Report, status: ModelStatus): void {
+    this.reports += 1;
+    this.noteShown(status);
+    for (const { message } of report.events) this.events.add(message);
+    this.#unacknowledged = [];
+  }
+
+  /** A hub that does not know what was compiled asks for it. */
+  async #answerLists(client: StreamClient): Promise<void> {
+    const { digest, policies } = this.#options.compiled;
+    for (;;) {
+      const question = await Promise.race([client.next('list'), client.closed]);
+      if ('code' in question) return;
+      if (question.list === digest)
+        client.send({ type: 'listed', list: digest, policies: policies.map((policy) => [policy.name, policy.digest]) });
+    }
+  }
+
+  #judgeCheckpoints(client: StreamClient, from: number): number {
+    for (const frame of client.frames.slice(from)) {
+      if (frame.type !== 'checkpoint') continue;
+      const judged = judgeCheckpoint(this.#held, frame);
+      if (judged.ok) this.#held = judged.checkpoint;
+      else this.forks.push(judged.fork);
+    }
+    return client.frames.length;
+  }
+}
+
+export const createSimulatedAgent = (options: SimulatedAgentOptions): SimulatedAgent => new CrashAgent(options);

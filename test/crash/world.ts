@@ -1,11 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { CompiledCluster } from '@fso/shared/compile';
 import { openGitRepository } from '../../clusters/demo/git-repository.ts';
 import { startGitServer } from '../../clusters/demo/git-server.ts';
 import { createHubProcess, type HubProcess } from '../harness/hub-process.ts';
-import { clusterFile, policyFile } from '../harness/policy-files.ts';
+import { clusterFile } from '../harness/policy-files.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
+import { createCommits } from '../simulated-fleet/commits.ts';
+import { POLICY_FILES } from './cluster-model.ts';
 
 export interface World {
   /** Not started yet. */
@@ -15,6 +18,9 @@ export interface World {
   readonly postgres: TestPostgres | undefined;
   /** Static tokens of agents, by cluster. */
   readonly tokens: ReadonlyMap<string, string>;
+  /** The commit in the repository, which every cluster has accepted, and what each has of it. */
+  readonly revision: string;
+  readonly compiled: ReadonlyMap<string, CompiledCluster>;
   stop(): Promise<void>;
 }
 
@@ -27,13 +33,11 @@ export const openWorld = async (
   const git = await startGitServer({ root: join(folder, 'repositories') });
   await git.create('policies.git');
   const repository = await openGitRepository(join(folder, 'work'), git.url('policies.git'));
-  await repository.commit(
-    {
-      ...Object.fromEntries(clusters.map((name) => [`clusters/${name}.yaml`, clusterFile(name, ['eu-west-1'])])),
-      'policies/finance.yaml': policyFile('finance'),
-    },
-    'first',
-  );
+  const files = {
+    ...Object.fromEntries(clusters.map((name) => [`clusters/${name}.yaml`, clusterFile(name, ['eu-west-1'])])),
+    ...POLICY_FILES,
+  };
+  const revision = await repository.commit(files, 'first');
   const postgres = database === 'postgres' ? await startPostgres() : undefined;
   const tokens = new Map(clusters.map((name) => [name, `token-of-${name}-0123456789`]));
   const server: Record<string, string> = postgres === undefined ? {} : { DATABASE_URL: await postgres.createDatabase() };
@@ -45,5 +49,5 @@ export const openWorld = async (
     await git.stop();
     await rm(folder, { recursive: true, force: true });
   };
-  return { hub, dataDir: join(folder, 'hub', 'data'), postgres, tokens, stop };
+  return { hub, dataDir: join(folder, 'hub', 'data'), postgres, tokens, revision, compiled: createCommits().compile(files), stop };
 };

@@ -164,7 +164,7 @@ const WELCOME = encodeFrame({
   protocol: PROTOCOL_VERSION,
   hubVersion: 'fuzz',
   time: '2026-01-01T00:00:00Z',
-  reported: { seq: 0, policies: EMPTY_DIGEST, cluster: null },
+  reported: { seq: 0, policies: EMPTY_DIGEST, cluster: null, baseline: null },
 });
 
 /** A hub that sends any frame to an agent. */

@@ -1,5 +1,7 @@
 import type { ClusterEvent, PolicyReport } from '@fso/shared/api';
-import { type AgentFrame, EMPTY_DIGEST, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { type AgentFrame, type Deviations, EMPTY_DIGEST, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { type Baseline, encodeBitmap } from '@fso/shared/status';
+import { baselineOf, deviationsOf, EMPTY_BASELINE } from '../harness/baselines.ts';
 import { policyReport } from '../harness/policy-reports.ts';
 
 /** 0 ≤ x < 1. */
@@ -146,9 +148,49 @@ const eventOf = (random: Random): ClusterEvent => ({
   message: `event ${below(random, 1_000_000)}`,
 });
 
+const hash = '0'.repeat(64);
+/** Of lists that no hub knows. */
+const UNKNOWN_LISTS = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [string, ...string[]];
+
+const baseline = (random: Random): Baseline | null =>
+  pick(random, [
+    null,
+    EMPTY_BASELINE,
+    baselineOf(pick(random, [EMPTY_BASELINE.list, ...UNKNOWN_LISTS]), {
+      profile: {
+        floor: random() < 0.5,
+        gatekeeper: random() < 0.5,
+        injection: random() < 0.5,
+        gatekeeperNamespace: `namespace-${below(random, 9)}`,
+      },
+      asOf: new Date(Date.parse(TIME) + below(random, 1_000_000_000)).toISOString(),
+      missing: encodeBitmap(below(random, 100), () => random() < 0.5),
+      namespaces: some(random, 9, () => `namespace-${below(random, 100)}`),
+    }),
+  ]);
+
+/** Those of the reports, or others, as after a report that was lost. */
+const deviations = (random: Random, policies: readonly PolicyReport[]): Deviations =>
+  random() < 0.5 ? deviationsOf(policies) : { count: below(random, 9), root: pick(random, [EMPTY_DIGEST, hash, ...UNKNOWN_LISTS]) };
+
+const agentReport = (random: Random): AgentFrame => {
+  const policies = some(random, 30, () => reportOf(random));
+  return {
+    type: 'report',
+    seq: 1 + below(random, 9),
+    full: random() < 0.5,
+    ...(random() < 0.2 ? { more: true } : {}),
+    baseline: baseline(random),
+    deviations: deviations(random, policies),
+    policies,
+    removed: some(random, 5, () => `policy-${below(random, 50)}`),
+    events: some(random, 3, () => eventOf(random)),
+  };
+};
+
 const agentFrame = (random: Random): AgentFrame => {
   const revision = pick(random, [REVISION, 'b'.repeat(40)]);
-  switch (below(random, 8)) {
+  switch (below(random, 9)) {
     case 0:
       return { type: 'ack', revision, digest: 'digest' };
     case 1:
@@ -157,23 +199,20 @@ const agentFrame = (random: Random): AgentFrame => {
       return { type: 'digest', digest: EMPTY_DIGEST, seq: below(random, 9) };
     case 3:
       return { type: 'inspected', id: 1 + below(random, 9), report: reportOf(random) };
-    default:
+    case 4:
       return {
-        type: 'report',
-        seq: 1 + below(random, 9),
-        full: random() < 0.5,
-        policies: some(random, 30, () => reportOf(random)),
-        removed: some(random, 5, () => `policy-${below(random, 50)}`),
-        events: some(random, 3, () => eventOf(random)),
+        type: 'listed',
+        list: pick(random, [EMPTY_BASELINE.list, ...UNKNOWN_LISTS]),
+        policies: some(random, 50, () => [`policy-${below(random, 50)}`, pick(random, [hash, ...UNKNOWN_LISTS])]),
       };
+    default:
+      return agentReport(random);
   }
 };
 
-const hash = '0'.repeat(64);
-
 const hubFrame = (random: Random): HubFrame => {
   const data = Buffer.from('x'.repeat(below(random, 200))).toString('base64');
-  switch (below(random, 8)) {
+  switch (below(random, 9)) {
     case 0:
       return { type: 'reported', seq: 1 + below(random, 9) };
     case 1:
@@ -195,8 +234,10 @@ const hubFrame = (random: Random): HubFrame => {
         protocol: PROTOCOL_VERSION,
         hubVersion: 'fuzz',
         time: TIME,
-        reported: { seq: 0, policies: EMPTY_DIGEST, cluster: null },
+        reported: { seq: 0, policies: EMPTY_DIGEST, cluster: null, baseline: pick(random, [null, hash]) },
       };
+    case 6:
+      return { type: 'list', list: pick(random, [hash, ...UNKNOWN_LISTS]) };
     default:
       return {
         type: 'offer',

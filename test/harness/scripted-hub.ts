@@ -11,7 +11,7 @@ import {
 } from '@fso/shared/protocol';
 import { type WebSocket, WebSocketServer } from 'ws';
 
-const NOTHING_REPORTED = { seq: 0, policies: EMPTY_DIGEST, cluster: null };
+const NOTHING_REPORTED = { seq: 0, policies: EMPTY_DIGEST, cluster: null, baseline: null };
 
 type FrameOf<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T }>;
 

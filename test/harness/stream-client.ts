@@ -1,5 +1,6 @@
 import { type AgentFrame, decodeHubFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION, TRACE_HEADER } from '@fso/shared/protocol';
 import WebSocket from 'ws';
+import { type LooseFrame, ReportedNames } from './baselines.ts';
 
 export type FrameOf<T extends HubFrame['type']> = Extract<HubFrame, { type: T }>;
 
@@ -14,7 +15,8 @@ export interface StreamClient {
   readonly closed: Promise<Closed>;
   /** Resolves once the hub has answered the hello, by a welcome or a close. An agent sends nothing large before. */
   readonly greeted: Promise<unknown>;
-  send(frame: AgentFrame): void;
+  /** A report without a baseline has that of an empty list, and without deviations those that this stream has reported by name. */
+  send(frame: LooseFrame): void;
   sendRaw(data: string | Buffer): void;
   /** An answer to a ping that nobody sent. */
   pong(): void;
@@ -72,7 +74,8 @@ export const connectStream = async (
     socket.once('unexpected-response', (_request, response) => reject(new Error(`HTTP ${response.statusCode}`)));
   });
   const greeted = Promise.race([closed, new Promise<unknown>((resolve) => socket.once('message', resolve))]);
-  const send = (frame: AgentFrame): void => socket.send(encodeFrame(frame));
+  const names = new ReportedNames();
+  const send = (frame: LooseFrame): void => socket.send(encodeFrame(frame.type === 'report' ? names.complete(frame) : frame));
 
   return {
     frames,

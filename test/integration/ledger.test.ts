@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backupLedger } from '../../hub/ledger/backup/backup.ts';
 import { restoreLedger } from '../../hub/ledger/backup/restore.ts';
 import { openDatabase, openReader } from '../../hub/ledger/sql/database.ts';
-import { advanceRetention, clearCheckpoints, clearHistory, forgetReplicas } from '../../hub/ledger/sql/history.ts';
-import { HistoryKeeper } from '../../hub/ledger/sql/history-keeper.ts';
+import { advanceRetention, clearCheckpoints, clearHistory, forgetReplicas } from '../../hub/ledger/sql/history/history.ts';
+import { HistoryKeeper } from '../../hub/ledger/sql/history/history-keeper.ts';
 import { migrate } from '../../hub/ledger/sql/migrate.ts';
 import { openLedger } from '../../hub/ledger/sql/open-ledger.ts';
 import type { Schema } from '../../hub/ledger/sql/schema.ts';
@@ -185,7 +185,7 @@ describe('a database with other writers', () => {
     expect((await ledger.cluster('eu'))?.reportedSeq).toBe(50);
     expect(await ledger.countEvents({ cluster: 'eu', limit: 1_000 })).toBe(100);
     // All are well again, in one statement.
-    await ledger.applyReport('eu', report(51, { policies: Array.from({ length: 50 }, (_, i) => policy(`p${i}`)) }));
+    await ledger.applyReport('eu', report(51, { removed: Array.from({ length: 50 }, (_, i) => `policies/p${i}`) }));
     const rows = await database.db.selectFrom('deviations').selectAll().execute();
     expect(rows).toEqual([]);
     await database.close();

@@ -1,18 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as tick } from 'node:timers/promises';
 import { type Condition, isShortReport, type PolicyReport, type PolicySummary, policyKey } from '@fso/shared/api';
+import { type CompiledCluster, compileFleet } from '@fso/shared/compile';
 import { type AgentFrame, decodeAgentFrame, encodeFrame } from '@fso/shared/protocol';
 import { type Clock, createLogger, systemClock } from '@fso/shared/runtime';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { LiveObservatory } from '../../agent/observe/index.ts';
-import { EventOutbox, Reporter, toSend } from '../../agent/report/index.ts';
-import { createSessionState, type FrameContext, reportedStateOf, takeDigest, takeReport } from '../../hub/delivery/frame-handlers.ts';
+import { type AgentSnapshot, LiveObservatory } from '../../agent/observe/index.ts';
+import { type AcceptedPolicies, EventOutbox, Reporter, toSend } from '../../agent/report/index.ts';
+import { acceptedOf, inputOf, PROFILE, seenCluster, withReports } from '../../agent/report/testing/seen-cluster.ts';
+import { createSessionState, type FrameContext } from '../../hub/delivery/frame-handlers.ts';
 import { DEFAULT_AGENT_LIMITS } from '../../hub/delivery/index.ts';
 import { RevisionTargets } from '../../hub/delivery/offers.ts';
 import { AgentBudget } from '../../hub/delivery/pacing/agent-budget.ts';
+import { reportedStateOf, takeDigest, takeReport } from '../../hub/delivery/reports/take-report.ts';
 import { type ClusterRecord, type Ledger, openLedger } from '../../hub/ledger/index.ts';
 import { createFleetIndex } from '../../hub/serve/fleet/fleet-index.ts';
+import { clusterFile, policyFile, setOf } from '../../shared/decode/testing/decoded.ts';
 import { policyReport } from '../harness/policy-reports.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 import { waitFor } from '../harness/waiting.ts';
@@ -32,14 +36,43 @@ const hasty: Clock = {
   },
 };
 
+const fleetFiles = [clusterFile('eu', ['eu-west-1']), clusterFile('us', ['us-east-1'])];
+const everywhere = (name: string, spec: Parameters<typeof policyFile>[1] = {}) => policyFile(name, { targetNamespace: 'n1', ...spec });
+/** What a fleet is asked for, one after the other: policies come, change, go and have expired, and some are not for all clusters. */
+const COMMITS = [
+  [everywhere('a'), everywhere('b', { targetNamespace: 'n2' }), everywhere('c', { targetNamespace: 'n*' })],
+  [
+    everywhere('a', { allowedRegions: ['us-east-1'] }),
+    everywhere('b', { targetNamespace: 'n2', placement: { clusterNames: ['us'] } }),
+    everywhere('c', { targetNamespace: 'n*' }),
+    everywhere('d', { expiryDate: TIME }),
+  ],
+  [
+    everywhere('b', { targetNamespace: 'n2' }),
+    everywhere('c', { targetNamespace: 'n*' }),
+    everywhere('d', { expiryDate: '2999-01-01T00:00:00Z' }),
+    everywhere('e', { enforcementAction: 'dryrun' }),
+  ],
+].map((files) => setOf(...fleetFiles, ...files));
+const LISTS: readonly ReadonlyMap<string, CompiledCluster>[] = COMMITS.map((set) => compileFleet(set));
+
+const pursue = async (hub: Ledger, commit: number): Promise<void> => {
+  const set = COMMITS[commit] as (typeof COMMITS)[number];
+  const clusters = new Map([...(LISTS[commit] ?? [])].map(([name, { policies }]) => [name, policies]));
+  await hub.setDesired({ revision: String(commit + 1).repeat(40), set, clusters });
+};
+
 let postgres: TestPostgres;
 let url: string;
 const hubs: Ledger[] = [];
-const open = (): Promise<Ledger> =>
-  openLedger(
+const open = async (): Promise<Ledger> => {
+  const hub = await openLedger(
     { database: { url }, history: { days: 1, events: 1000 }, clock: systemClock, random: Math.random, logger },
     new AbortController().signal,
   );
+  for (const commit of COMMITS.keys()) await pursue(hub, commit);
+  return hub;
+};
 
 beforeAll(async () => {
   postgres = await startPostgres();
@@ -55,54 +88,70 @@ const conflict: Condition = { type: 'Conflict', status: 'True', reason: 'NoRegio
 const pendingLock = { state: 'Pending' as const, since: TIME, message: 'not proven yet' };
 const conforming = policyReport('any');
 const VARIANTS: readonly Partial<PolicyReport>[] = [
-  {},
-  { namespaces: ['a', 'b'] },
-  { phase: 'Expired', expiryDate: TIME },
   { phase: 'Failed', message: 'refused' },
   { phase: 'Pending', enforcement: { ...conforming.enforcement, gatekeeper: pendingLock } },
   { violations: 2 },
   { conditions: [conflict] },
-  { managedBy: 'local', namespace: 'team-a' },
 ];
-
-const state = fc
-  .uniqueArray(fc.tuple(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'), fc.constantFrom(...VARIANTS)), { selector: ([name]) => name })
-  .map((all) => all.map(([name, variant]) => policyReport(name, { message: `of ${name}`, ...variant })));
+const LOCAL = 'team-a/x';
+const NAMES = ['a', 'b', 'c', 'd', 'e'];
+const KEYS: readonly string[] = [...NAMES, LOCAL];
+const state = fc.record({
+  commit: fc.constantFrom(0, 1, 2, 2),
+  /** Whose list it has. */
+  of: fc.constantFrom('eu', 'us'),
+  namespaces: fc.subarray(['n1', 'n2', 'n3']),
+  floor: fc.boolean(),
+  changed: fc.dictionary(fc.constantFrom(...NAMES), fc.constantFrom(...VARIANTS), { maxKeys: 3, noNullPrototype: true }),
+  local: fc.option(fc.constantFrom({}, ...VARIANTS)),
+});
+type State = typeof state extends fc.Arbitrary<infer T> ? T : never;
 /** An agent connects to one of the hubs in a state, of its frames only the first ones arrive, and that hub may start again before. */
-const step = fc.record({ reports: state, hub: fc.nat(1), arrive: fc.nat(4), restarts: fc.boolean() });
+const step = fc.record({ seen: state, hub: fc.nat(1), arrive: fc.nat(4), restarts: fc.boolean() });
+
+type Sight = { readonly accepted: AcceptedPolicies; readonly snapshot: AgentSnapshot };
+
+/** What the agent of a cluster in a state sees. @param version never used before */
+const sightOf = ({ commit, of, namespaces, floor, changed, local }: State, version: number): Sight => {
+  const policies = LISTS[commit]?.get(of)?.policies ?? [];
+  const inputs = policies.map((policy) => inputOf(policy));
+  const seen = withReports(seenCluster({ policies: inputs, namespaces, profile: { ...PROFILE, floor }, asOf: hasty.now() }), changed);
+  const report = policyReport('x', { namespace: 'team-a', managedBy: 'local', message: 'of x', ...local });
+  const entry = { report, generation: 1, observedGeneration: 1, proven: true, violations: [] };
+  const all = local === null ? seen.policies : new Map([...seen.policies, [LOCAL, entry]]);
+  return { accepted: acceptedOf(policies, { version }), snapshot: { ...seen, policies: all } };
+};
 
 /** One cluster: its agent, and the stream that it has. */
 class Cluster {
   readonly name: string = `cluster-${randomUUID()}`;
-  readonly #observatory = new LiveObservatory(this.#snapshot([]));
+  readonly #observatory: LiveObservatory;
   readonly #reporter: Reporter;
   #frames: AgentFrame[] = [];
+  #accepted: AcceptedPolicies;
 
-  constructor() {
-    const outbox = new EventOutbox({ clock: hasty, logger });
-    const revisions = () => ({ revision: null, provenRevision: null, verification: 'unverified' }) as const;
-    // So little room that most states need several frames.
-    const room = { entries: 2, bytes: 100_000 };
-    this.#reporter = new Reporter({ observatory: this.#observatory, outbox, clock: hasty, logger, revisions, room });
+  constructor({ accepted, snapshot }: Sight) {
+    this.#accepted = accepted;
+    this.#observatory = new LiveObservatory(snapshot);
+    this.#reporter = new Reporter({
+      observatory: this.#observatory,
+      outbox: new EventOutbox({ clock: hasty, logger }),
+      clock: hasty,
+      logger,
+      revisions: () => ({ revision: null, provenRevision: null, verification: 'unverified' }),
+      accepted: () => this.#accepted,
+      // So little room that most states need several frames.
+      room: { entries: 2, bytes: 100_000 },
+    });
   }
 
   run(signal: AbortSignal): Promise<void> {
     return this.#reporter.run(signal).catch(() => undefined);
   }
 
-  #snapshot(reports: readonly PolicyReport[]) {
-    const policies = reports.map(
-      (report) => [policyKey(report), { report, generation: 1, observedGeneration: 1, proven: true, violations: [] }] as const,
-    );
-    const gatekeeper = { state: 'Ready' as const };
-    return {
-      policies: new Map(policies),
-      cluster: { agentVersion: 'test', kubernetesVersion: 'v1', gatekeeper, nodesByRegion: {}, conditions: [] },
-    };
-  }
-
-  see(reports: readonly PolicyReport[]): void {
-    this.#observatory.publish(this.#snapshot(reports));
+  see({ accepted, snapshot }: Sight): void {
+    this.#accepted = accepted;
+    this.#observatory.publish(snapshot);
   }
 
   /** Connects to a hub; up to a number of frames arrive there, and what the hub answers arrives here. */
@@ -131,6 +180,7 @@ class Cluster {
 
   #contextOf(ledger: Ledger, stream: FrameContext['stream']): FrameContext {
     const nothing = (): void => undefined;
+    const turn = { isWaiting: false, take: (ask: () => void) => ask(), end: nothing };
     const metrics = { connected: nothing, offered: nothing, nacked: nothing, reported: nothing };
     return {
       cluster: this.name,
@@ -139,7 +189,9 @@ class Cluster {
       budget: new AgentBudget(systemClock, DEFAULT_AGENT_LIMITS),
       deps: { ledger, clock: systemClock, metrics, targets: new RevisionTargets(), logger } as unknown as FrameContext['deps'],
       logger,
-      resync: { isWaiting: false, take: (ask) => ask(), end: nothing },
+      closed: new AbortController().signal,
+      resync: turn,
+      listing: turn,
       send: (frame) => {
         if (frame.type === 'reported') this.#reporter.acknowledged(frame.seq);
         if (frame.type === 'resync') this.#reporter.resync();
@@ -162,9 +214,6 @@ const shown = (record: ClusterRecord): Omit<PolicySummary, 'lastUpdated'>[] =>
       return summary;
     });
 
-const NAMES = ['a', 'b', 'c', 'd', 'e', 'f'];
-const KEYS: readonly string[] = NAMES.flatMap((name) => [name, `team-a/${name}`]);
-
 /** What the history says of a policy, or would say of a report. */
 interface Said {
   readonly phase: string;
@@ -172,13 +221,12 @@ interface Said {
   readonly violates: boolean;
 }
 const saidOf = (report: PolicyReport | undefined): Said | null =>
-  report === undefined ? null : { phase: report.phase, conforms: isShortReport(report), violates: report.violations > 0 };
+  report === undefined
+    ? null
+    : { phase: report.phase, conforms: isShortReport(report) && report.phase !== 'Pending', violates: report.violations > 0 };
 
 /** What a hub knows of each policy of a cluster, at a time that no later change shares. */
-interface Moment {
-  readonly at: string;
-  readonly known: ReadonlyMap<string, Said | null>;
-}
+type Moment = { readonly at: string; readonly known: ReadonlyMap<string, Said | null> };
 const noteMoment = async (hub: Ledger, cluster: string): Promise<Moment> => {
   const { policies } = (await hub.cluster(cluster)) as ClusterRecord;
   const at = new Date();
@@ -195,49 +243,52 @@ const readHistory = async (hub: Ledger, cluster: string, at: string): Promise<Mo
   return known;
 };
 
-interface Step {
-  readonly reports: readonly PolicyReport[];
-  readonly hub: number;
-  readonly arrive: number;
-  readonly restarts: boolean;
-}
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-const goThrough = async (cluster: Cluster, { reports, hub, arrive, restarts }: Step): Promise<Moment> => {
+const goThrough = async (cluster: Cluster, { hub, arrive, restarts }: Omit<Step, 'seen'>, sight: Sight): Promise<Moment> => {
   if (restarts) {
     await hubs[hub]?.close();
     hubs[hub] = await open();
   }
-  cluster.see(reports);
+  cluster.see(sight);
   await cluster.exchange(hubs[hub] as Ledger, arrive);
   return noteMoment(hubs[hub] as Ledger, cluster.name);
 };
 
-/** What a hub shows in the end is what full reports would have said. */
-const expectFull = async (hub: Ledger, cluster: string, last: readonly PolicyReport[]): Promise<void> => {
+const withoutRevision = ({ revision: _since, ...report }: PolicyReport): Omit<PolicyReport, 'revision'> => report;
+
+/** What a hub shows in the end is what full reports would have said, but for the commit since which, which is the hub's to say. */
+const expectFull = async (hub: Ledger, cluster: string, { snapshot }: Sight): Promise<void> => {
   const record = (await hub.cluster(cluster)) as ClusterRecord;
-  const full = { ...record, policies: new Map(last.map((report) => [policyKey(report), report])) };
-  expect(shown(record)).toEqual(shown(full));
-  const deviating = [...record.policies.values()].filter((report) => !isShortReport(report));
-  const expected = last.filter((report) => toSend(report) === report);
-  expect(new Map(deviating.map((report) => [policyKey(report), report]))).toEqual(
-    new Map(expected.map((report) => [policyKey(report), report])),
-  );
+  const seen = [...snapshot.policies.values()].map(({ report }) => report);
+  const full = seen.map((report): [string, PolicyReport] => {
+    const { revision } = record.policies.get(policyKey(report)) ?? report;
+    return [policyKey(report), { ...report, ...(revision !== undefined && { revision }) }];
+  });
+  expect(record.divergedSince).toBeNull();
+  expect(shown(record)).toEqual(shown({ ...record, policies: new Map(full) }));
+  const read = new Map([...record.policies].map(([key, report]) => [key, withoutRevision(report)]));
+  expect(read).toEqual(new Map(seen.map((report) => [policyKey(report), withoutRevision(toSend(report))])));
 };
 
 it('whatever is lost, whichever hub restarts and takes the next report, both hubs show what full reports would, and know later what they knew when', async () => {
+  let version = 0;
+  const see = (seen: State): Sight => {
+    version += 1;
+    return sightOf(seen, version);
+  };
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 6 }), state, async (steps, last) => {
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 6 }), state, async (steps, drawn) => {
       const stop = new AbortController();
-      const cluster = new Cluster();
+      const last = see({ ...drawn, commit: 2 });
+      const cluster = new Cluster(last);
       const running = cluster.run(stop.signal);
       const moments: Moment[] = [];
-      for (const each of steps) moments.push(await goThrough(cluster, each));
-      moments.push(await goThrough(cluster, { reports: last, hub: 0, arrive: 50, restarts: false }));
+      for (const { seen, ...rest } of steps) moments.push(await goThrough(cluster, rest, see(seen)));
+      moments.push(await goThrough(cluster, { hub: 0, arrive: 50, restarts: false }, last));
       stop.abort();
       await running;
       for (const hub of hubs) await waitFor(() => expectFull(hub, cluster.name, last));
-      const sent = new Map(last.map((report) => [policyKey(report), toSend(report)]));
-      expect(moments.at(-1)?.known).toEqual(new Map(KEYS.map((key) => [key, saidOf(sent.get(key))])));
       for (const { at, known } of moments) for (const hub of hubs) expect(await readHistory(hub, cluster.name, at)).toEqual(known);
     }),
     { numRuns: 25, endOnFailure: true },

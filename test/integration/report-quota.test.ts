@@ -14,7 +14,6 @@ import { startPostgres } from '../harness/postgres.ts';
 
 /** What a container of 512 MiB leaves to Node.js. */
 const HEAP = '--max-old-space-size=256';
-const CHUNKS = 128;
 
 const row = (name: string) => ({
   name,
@@ -31,6 +30,8 @@ const row = (name: string) => ({
   policies_changed: null,
   not_observed_json: null,
   kept_json: null,
+  baseline_json: null,
+  diverged_since: null,
   version: 1,
   full_version: 0,
   writer: 'test',
@@ -54,25 +55,18 @@ const fillIn = async (db: Transaction<Schema>, cluster: string, { count, length 
     return policyReport(`${cluster}-p${at}`, { namespace: 'a', managedBy: 'local', targetNamespace: `ns-${at}`, message, phase });
   };
   await db.insertInto('clusters').values(row(cluster)).execute();
-  for (let chunk = 0; chunk < CHUNKS; chunk += 1) {
-    const reports = [];
-    for (let at = chunk; at < count; at += CHUNKS) reports.push(report(at));
-    const policies_json = JSON.stringify(reports.filter(({ phase }) => phase === 'Active'));
-    await db.insertInto('policy_chunks').values({ cluster, chunk, policies_json, version: 1 }).execute();
-    const failed = reports.filter(({ phase }) => phase === 'Failed');
-    const rows = failed.map((each) => ({
-      cluster,
-      policy: `a/${each.name}`,
-      phase: 'Failed',
-      violations: 0,
-      report_json: JSON.stringify(each),
-    }));
-    for (let at = 0; at < rows.length; at += 1_000)
-      await db
-        .insertInto('deviations')
-        .values(rows.slice(at, at + 1_000))
-        .execute();
-  }
+  const rows = Array.from({ length: count }, (_, at) => report(at)).map((each) => ({
+    cluster,
+    policy: `a/${each.name}`,
+    phase: each.phase,
+    violations: 0,
+    report_json: JSON.stringify(each),
+  }));
+  for (let at = 0; at < rows.length; at += 1_000)
+    await db
+      .insertInto('deviations')
+      .values(rows.slice(at, at + 1_000))
+      .execute();
 };
 
 const clustersOf = async ({ url }: HubProcess): Promise<ClusterView[]> =>

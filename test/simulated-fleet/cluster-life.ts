@@ -11,6 +11,7 @@ import {
 } from '@fso/shared/api';
 import type { CompiledCluster } from '@fso/shared/compile';
 import { type Node, setCondition } from '@fso/shared/kube';
+import { NO_GATEKEEPER } from '@fso/shared/status';
 import type { Pod } from '../../agent/cache/reduce.ts';
 import { planGovernance } from '../../agent/enforce/governance.ts';
 import { planNamespaces } from '../../agent/enforce/namespaces.ts';
@@ -18,24 +19,26 @@ import type { Governance, NamespaceInput, PolicyInput, PolicyOutcome } from '../
 import type { NamespaceLabels } from '../../agent/observe/namespace-labels.ts';
 import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../../agent/observe/tampering.ts';
 import { NO_VIOLATIONS, type PolicyViolations, ViolationFinder } from '../../agent/observe/violations.ts';
-import type { LockFacts, PolicyLocks } from '../../agent/status/locks.ts';
+import type { PolicyLocks } from '../../agent/status/locks.ts';
 import { planStatus, toReport } from '../../agent/status/plan-status.ts';
 import { planPolicyEvents } from '../../agent/status/policy-events.ts';
+import type { ReportedCluster } from '../harness/deviations.ts';
+import { locksOf, type Trouble } from './cluster-locks.ts';
 import { namespaceOf, pick, type SimulatedCluster } from './fleet-files.ts';
-
-/** The problem of a cluster, apart from its violating pods. */
-export type Trouble = 'tampered' | 'noGatekeeper' | 'lockOneFails' | 'unproven' | undefined;
 
 /**
  * A cluster without a control plane: its namespaces, nodes and pods are simulated, and the agent's own code judges them.
  */
 export interface ClusterLife {
   readonly name: string;
-  /** Applies the policies of a commit. @returns the reports that changed */
-  accept(revision: string, compiled: CompiledCluster): PolicyReport[];
-  /** Adds a pod that runs outside. @returns the reports that changed */
-  addViolation(namespace: string, pod: string): PolicyReport[];
+  /** Applies the policies of a commit. */
+  accept(revision: string, compiled: CompiledCluster): void;
+  /** Adds a pod that runs outside. */
+  addViolation(namespace: string, pod: string): void;
+  /** Of each policy, in full. */
   reports(): PolicyReport[];
+  /** What its reports follow from. */
+  reported(): ReportedCluster;
   cluster(): ClusterReport;
   /** Of all that it is; the first time they are asked for. */
   events(): ClusterEvent[];
@@ -44,20 +47,6 @@ export interface ClusterLife {
 const MINUTE_MS = 60_000;
 const NAMESPACES = 60;
 const VERSIONS = ['v1.34.3', 'v1.35.1', 'v1.36.0', 'v1.36.1'];
-const ENFORCED: LockFacts = { state: 'Enforced' };
-
-const locksOf = (trouble: Trouble, isFirst: boolean): PolicyLocks => {
-  const whole: PolicyLocks = { admission: ENFORCED, gatekeeper: ENFORCED, binding: ENFORCED, constraintCreated: true };
-  if (trouble === 'noGatekeeper') {
-    return { ...whole, gatekeeper: { state: 'Unavailable', message: 'Gatekeeper is not installed' }, constraintCreated: false };
-  }
-  if (!isFirst) return whole;
-  if (trouble === 'lockOneFails')
-    return { ...whole, admission: { state: 'Degraded', message: 'a pod that leaves the regions was admitted by the API server' } };
-  if (trouble === 'unproven')
-    return { ...whole, gatekeeper: { state: 'Pending', message: 'no Gatekeeper pod enforces the constraint yet' } };
-  return whole;
-};
 
 const nodeOf = (name: string, region: string | undefined): Node =>
   ({ metadata: { name, labels: region === undefined ? {} : { [REGION_LABEL]: region } } }) as Node;
@@ -93,13 +82,6 @@ const makePods = (home: string, outside: string, random: Random): Pod[] => {
     }),
   );
 };
-
-interface PolicyState {
-  readonly outcome: PolicyOutcome;
-  readonly violations: PolicyViolations;
-  readonly labels: readonly NamespaceLabels[];
-  readonly locks: PolicyLocks;
-}
 
 type Spaces = ReadonlyMap<string, NamespaceInput>;
 
@@ -160,7 +142,7 @@ export const createClusterLife = ({ cluster, trouble, random, now }: LifeOptions
 
   let inputs: readonly PolicyInput[] = [];
   let revision: string | null = null;
-  let digest = '';
+  let accepted: CompiledCluster | undefined;
   const digests = new Map<string, string>();
   const statuses = new Map<string, SovereignPolicyStatus>();
   const reported = new Map<string, PolicyReport>();
@@ -183,8 +165,13 @@ export const createClusterLife = ({ cluster, trouble, random, now }: LifeOptions
     }
   };
 
-  /** Judges one policy. @returns its report if it changed */
-  const judgePolicy = (policy: PolicyInput, { outcome, violations, labels, locks }: PolicyState): PolicyReport | undefined => {
+  const judgePolicy = (
+    policy: PolicyInput,
+    outcome: PolicyOutcome | undefined,
+    locks: PolicyLocks | undefined,
+    violations: PolicyViolations,
+  ): void => {
+    if (outcome === undefined || locks === undefined) return;
     const previous = statuses.get(policy.key);
     // Objects from before the start of the simulation have a past.
     const at = previous === undefined ? past(20) : new Date();
@@ -192,23 +179,21 @@ export const createClusterLife = ({ cluster, trouble, random, now }: LifeOptions
     const events = planPolicyEvents(previous, status).filter(({ severity }) => previous !== undefined || severity !== 'info');
     if (status !== previous) unsentEvents.push(...events.map((event) => ({ ...event, time: at.toISOString(), policy: policy.key })));
     statuses.set(policy.key, status);
-    const report = toReport(policy, status, { violations, labels });
-    if (isDeepStrictEqual(report, reported.get(policy.key))) return undefined;
-    reported.set(policy.key, report);
-    return report;
+    const report = toReport(policy, status, { violations, labels: labelsOf(outcome, spaces) });
+    if (!isDeepStrictEqual(report, reported.get(policy.key))) reported.set(policy.key, report);
   };
-  const judge = (): PolicyReport[] => {
+  const judge = (): void => {
     const governance = planGovernance(inputs, [...spaces.values()], now);
     const podsIn = (namespace: string): Pod[] => pods.filter(({ metadata }) => metadata.namespace === namespace);
     const found = finder.find({ governance, podsIn, nodes, restored, now: new Date() });
     for (const [name, labels] of planLabels(governance, spaces, reported.size === 0 ? past(20) : new Date())) spaces.set(name, labels);
-    return inputs.flatMap((policy, index) => {
-      const outcome = governance.policies.get(policy.key);
-      const violations = found.get(policy.key) ?? NO_VIOLATIONS;
-      const labels = labelsOf(outcome, spaces);
-      const report = outcome && judgePolicy(policy, { outcome, violations, labels, locks: locksOf(trouble, index === 0) });
-      return report === undefined ? [] : [report];
-    });
+    const locks = locksOf(trouble, accepted?.policies ?? [], governance.policies);
+    for (const policy of inputs)
+      judgePolicy(policy, governance.policies.get(policy.key), locks.get(policy.key), found.get(policy.key) ?? NO_VIOLATIONS);
+  };
+  const dropGone = (): void => {
+    const keys = new Set(inputs.map(({ key }) => key));
+    for (const key of reported.keys()) if (!keys.has(key)) reported.delete(key);
   };
 
   const conditions = (): Condition[] => {
@@ -243,25 +228,30 @@ export const createClusterLife = ({ cluster, trouble, random, now }: LifeOptions
       const isFirst = revision === null;
       revision = next;
       // Most commits change nothing for most clusters.
-      if (compiled.digest === digest) return [];
-      digest = compiled.digest;
+      if (compiled.digest === accepted?.digest) return;
+      accepted = compiled;
       inputs = inputsOf(next, compiled);
       if (isFirst) restorePast();
-      return judge();
+      dropGone();
+      judge();
     },
     addViolation: (namespace, name) => {
       pods.push(podOf(namespace, name, { nodeName: outside }));
-      return judge();
+      judge();
     },
     reports: () => [...reported.values()],
+    reported: () => {
+      if (accepted === undefined) throw new Error(`${cluster.name} has accepted no commit`);
+      const profile = { gatekeeper: trouble !== 'noGatekeeper' };
+      return { compiled: accepted, reports: reported.values(), namespaces: [...spaces.keys()], profile, asOf: now };
+    },
     cluster: () => ({
       revision,
       provenRevision: trouble === 'lockOneFails' || trouble === 'unproven' ? null : revision,
       verification: 'unverified',
       agentVersion: '0.1.0',
       kubernetesVersion: version,
-      gatekeeper:
-        trouble === 'noGatekeeper' ? { state: 'Absent', message: 'Gatekeeper is not installed' } : { state: 'Ready', version: 'v3.23.0' },
+      gatekeeper: trouble === 'noGatekeeper' ? { state: 'Absent', message: NO_GATEKEEPER } : { state: 'Ready', version: 'v3.23.0' },
       nodesByRegion: nodesByRegion(),
       conditions: conditions(),
       clockSkewMs: skewMs,

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type PolicyReport, policyKey } from '@fso/shared/api';
 import type { CompiledCluster } from '@fso/shared/compile';
-import { toSend } from '../../agent/report/index.ts';
+import { differenceBetween, statusByName } from '../harness/deviations.ts';
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 import type { ClusterLife } from './cluster-life.ts';
 
@@ -39,10 +39,15 @@ export const createSimulatedAgent = ({ agentUrl, token, life, holds, compiled, r
   let started = false;
   let wanted = false;
   let kept: Promise<void> = Promise.resolve();
+  /** What the hub has by name once it has taken the last report. */
+  let sent: ReadonlyMap<string, PolicyReport> = new Map();
 
-  const report = (client: StreamClient, policies: PolicyReport[], full = false): void => {
+  const report = (client: StreamClient, full = false): void => {
     seq += 1;
-    client.send({ type: 'report', seq, full, cluster: life.cluster(), policies: policies.map(toSend), removed: [], events: life.events() });
+    const { baseline, named } = statusByName(life.reported());
+    const difference = differenceBetween(full ? new Map() : sent, named);
+    client.send({ type: 'report', seq, full, baseline, cluster: life.cluster(), ...difference, events: life.events() });
+    sent = named;
   };
   const takeOffers = async (client: StreamClient): Promise<void> => {
     for (;;) {
@@ -55,7 +60,8 @@ export const createSimulatedAgent = ({ agentUrl, token, life, holds, compiled, r
       }
       const cluster = await compiled(frame.revision);
       client.send({ type: 'ack', revision: frame.revision, digest: cluster.digest });
-      report(client, life.accept(frame.revision, cluster));
+      life.accept(frame.revision, cluster);
+      report(client);
       revision = frame.revision;
     }
   };
@@ -63,7 +69,7 @@ export const createSimulatedAgent = ({ agentUrl, token, life, holds, compiled, r
     for (;;) {
       const frame = await Promise.race([client.next('resync'), client.closed]);
       if ('code' in frame) return;
-      report(client, life.reports(), true);
+      report(client, true);
     }
   };
   const answerInspections = async (client: StreamClient): Promise<void> => {
@@ -85,7 +91,7 @@ export const createSimulatedAgent = ({ agentUrl, token, life, holds, compiled, r
     const client = await connectStream(agentUrl, token, life.name);
     client.hello({ revision, holds: revision, anchor: revision, agentVersion: life.cluster().agentVersion });
     await client.greeted;
-    report(client, life.reports(), true);
+    report(client, true);
     await untilTaken(client);
     stream = client;
     return client;
@@ -121,7 +127,8 @@ export const createSimulatedAgent = ({ agentUrl, token, life, holds, compiled, r
     },
     addViolation: async (namespace, pod) => {
       if (stream === undefined) throw new Error(`${life.name} is not connected`);
-      report(stream, life.addViolation(namespace, pod));
+      life.addViolation(namespace, pod);
+      report(stream);
       await untilTaken(stream);
     },
     disconnect: async () => {

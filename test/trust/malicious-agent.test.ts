@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { EventView } from '@fso/shared/api';
-import { type AgentFrame, CLOSE_CODES, ENROL_PATH, IssuedIdentity, RENEW_PATH } from '@fso/shared/protocol';
+import { CLOSE_CODES, ENROL_PATH, IssuedIdentity, RENEW_PATH } from '@fso/shared/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningHub } from '../../hub/hub.ts';
 import { makeRequest } from '../../hub/identity/testing/identity.ts';
 import { ROUTES } from '../../hub/serve/openapi.ts';
 import { policyReport } from '../../hub/serve/testing/fleet.ts';
+import type { LooseFrame } from '../harness/baselines.ts';
 import { askHub, type Credential, caOf, enrolAgent, issueToken, useToken } from '../harness/enrolment-client.ts';
 import { type HubHarness, openHubHarness, TOKENS } from '../harness/hub-harness.ts';
 import { basicRepository } from '../harness/policy-files.ts';
@@ -194,11 +195,12 @@ describe.each([...VICTIMS, 'stray'])('the agent of %s', (attacker) => {
 
   it('cannot send any frame before its hello', async () => {
     await leavesNoTrace(others, async () => {
-      const frames: readonly AgentFrame[] = [
+      const frames: readonly LooseFrame[] = [
         report('forged'),
         { type: 'ack', revision: REVISION, digest: 'd' },
         { type: 'nack', revision: REVISION, reasons: [{ message: 'no' }] },
         { type: 'digest', digest: 'd', seq: 0 },
+        { type: 'listed', list: 'f'.repeat(64), policies: [['forged', 'f'.repeat(64)]] },
       ];
       for (const frame of frames) {
         const client = await stream(attacker, mine());
@@ -233,6 +235,7 @@ describe.each([...VICTIMS, 'stray'])('the agent of %s', (attacker) => {
       removed: others.map((name) => `of-${name}`),
       events: [event],
     });
+    client.send({ type: 'listed', list: 'f'.repeat(64), policies: others.map((name) => [`of-${name}`, 'f'.repeat(64)]) });
     client.send({ type: 'digest', digest: 'forged', seq: 2 });
     await client.next('resync');
     client.close();

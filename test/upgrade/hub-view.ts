@@ -36,15 +36,28 @@ export const readHubView = async (hub: UpgradeHub, signal: AbortSignal): Promise
   return { clusters: (clusters as ClusterView[]).map(clusterOf), policies: (policies as PolicyView[]).map(policyOf) };
 };
 
-/** Why a fleet does not have a commit in force everywhere, with every policy; empty: it has. */
-export const lagOf = ({ clusters, policies }: HubView, revision: string): readonly string[] => [
-  ...clusters.flatMap(({ name, connection, provenRevision, inSync }) =>
-    connection === 'Connected' && provenRevision === revision && inSync
-      ? []
-      : [`${name} is ${connection}, ${inSync ? 'in sync' : 'not in sync'}, has proven ${provenRevision ?? 'nothing'}`],
-  ),
+type ClusterLine = HubView['clusters'][number];
+
+const clusterLag = ({ name, connection, provenRevision, inSync }: ClusterLine, revision: string): readonly string[] =>
+  connection === 'Connected' && provenRevision === revision && inSync
+    ? []
+    : [`${name} is ${connection}, ${inSync ? 'in sync' : 'not in sync'}, has proven ${provenRevision ?? 'nothing'}`];
+
+/** The hub must not say that it knows anything of a cluster whose agent it does not let in. */
+const refusalLag = ({ name, connection, provenRevision }: ClusterLine): readonly string[] =>
+  connection === 'Connected' || provenRevision !== null ? [`${name} is ${connection}, has proven ${provenRevision ?? 'nothing'}`] : [];
+
+/**
+ * Why a fleet does not have a commit in force everywhere, with every policy; empty: it has.
+ *
+ * @param refused clusters whose agents the hub does not let in
+ */
+export const lagOf = ({ clusters, policies }: HubView, revision: string, refused: readonly string[] = []): readonly string[] => [
+  ...clusters.flatMap((cluster) => (refused.includes(cluster.name) ? refusalLag(cluster) : clusterLag(cluster, revision))),
   ...policies.flatMap(({ name, perCluster }) =>
-    perCluster.flatMap(({ cluster, phase }) => (phase === 'Active' ? [] : [`${name} in ${cluster} is ${phase ?? 'not reported'}`])),
+    perCluster
+      .filter(({ cluster, phase }) => phase !== 'Active' && !refused.includes(cluster))
+      .map(({ cluster, phase }) => `${name} in ${cluster} is ${phase ?? 'not reported'}`),
   ),
 ];
 

@@ -2,18 +2,19 @@
  * Upgrades a hub and the agents of two clusters from an older version of this repository to the working tree, and back, and compares
  * what is in force before and after each step.
  *
- *   npm run test:upgrade -- --from <commit or tag> [--agents-only] [--allow-object-changes]
+ *   npm run test:upgrade -- --from <commit or tag> [--agents-only] [--allow-object-changes] [--protocol-break]
  */
 import { messageOf, shutdownSignal } from '@fso/shared/runtime';
 import { readOptions, refuseOptions } from '../harness/options.ts';
 import { addCounts } from './admission-probe.ts';
 import { type StepResult, type UpgradeOptions, upgrade } from './upgrade.ts';
 
-const USAGE = 'npm run test:upgrade -- --from <commit or tag> [--agents-only] [--allow-object-changes]';
+const USAGE = 'npm run test:upgrade -- --from <commit or tag> [--agents-only] [--allow-object-changes] [--protocol-break]';
 const values = readOptions(USAGE, {
   from: { type: 'string' },
   'agents-only': { type: 'boolean' },
   'allow-object-changes': { type: 'boolean' },
+  'protocol-break': { type: 'boolean' },
 });
 const from = values.from ?? refuseOptions(USAGE);
 
@@ -44,6 +45,7 @@ const options: UpgradeOptions = {
   from,
   agentsOnly: values['agents-only'] === true,
   allowObjectChanges: values['allow-object-changes'] === true,
+  protocolBreak: values['protocol-break'] === true,
   log: (line) => console.log(line),
 };
 

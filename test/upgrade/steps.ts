@@ -8,9 +8,11 @@ export interface Step {
   readonly name: string;
   /**
    * What must be in the clusters, and what the hub must say: `same` as before the step; `changed`, as a commit brings something else;
-   * `restored`: as before the first step, but for the ids of commits.
+   * `restored`: as before the first step, but for the ids of commits; `apart`: the same in the clusters, of which the hub does not know all.
    */
-  readonly expects: 'same' | 'changed' | 'restored';
+  readonly expects: 'same' | 'changed' | 'restored' | 'apart';
+  /** Clusters whose agents the hub does not let in once the step is done. */
+  readonly refused?: readonly string[];
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -53,3 +55,38 @@ export const planSteps = (world: World, next: Version, agentsOnly: boolean): rea
   ...(agentsOnly ? [] : [moveHub(world, world.old)]),
   commit(world, 'restore'),
 ];
+
+const breakHub = ({ hub }: World, next: Version, refused: readonly string[], beforeStart: () => Promise<unknown>): Step => ({
+  name: `hub → ${next.name}, which refuses the agents`,
+  expects: 'apart',
+  refused,
+  run: async (signal) => {
+    await hub.stop();
+    await beforeStart();
+    await hub.start(next, signal);
+    const allRefused = async (): Promise<true | undefined> => {
+      const found = await hub.refused();
+      return refused.every((cluster) => found.has(cluster)) || undefined;
+    };
+    await until('the hub has refused each agent', allRefused, signal);
+  },
+});
+
+/**
+ * The way up where the versions do not speak the same protocol, with no way back but a backup: the hub refuses each agent until that is
+ * upgraded.
+ *
+ * @param beforeStart called while no hub runs
+ */
+export const planBreakSteps = (world: World, next: Version, beforeStart: () => Promise<unknown>): readonly Step[] => {
+  const names = world.clusters.map(({ name }) => name);
+  return [
+    breakHub(world, next, names, beforeStart),
+    ...world.clusters.map((cluster, index): Step => {
+      const refused = names.slice(index + 1);
+      return { ...moveAgent(world, cluster, next), expects: refused.length === 0 ? 'restored' : 'apart', refused };
+    }),
+    commit(world, 'widen'),
+    commit(world, 'restore'),
+  ];
+};

@@ -62,14 +62,41 @@ export const removeCheckout = async (root: string): Promise<void> => {
   if (known.split('\n').includes(`worktree ${root}`)) await runGit(REPOSITORY, ['worktree', 'remove', '--force', root]);
 };
 
+const settingsOf = (root: string): Record<string, string> =>
+  JSON.parse(readFileSync(join(root, 'node-settings.json'), 'utf8')) as Record<string, string>;
+
 export const startVersion = ({ root }: Version, { name, file, env, logFile }: VersionProgram): Program => {
-  const settings = JSON.parse(readFileSync(join(root, 'node-settings.json'), 'utf8')) as Record<string, string>;
   const compiled = join(root, 'node_modules', '.cache', 'compiled');
   return startProgram({
     name,
     command: [join(root, file)],
-    env: { ...settings, NODE_COMPILE_CACHE: compiled, ...env },
+    env: { ...settingsOf(root), NODE_COMPILE_CACHE: compiled, ...env },
     logFile,
     node: join(root, 'node_modules', '.bin', 'node'),
   });
+};
+
+export interface CommandResult {
+  readonly code: number | null;
+  /** What it has written, on both outputs. */
+  readonly text: string;
+}
+
+/** Runs the `fso` command of a version to its end. */
+export const runCommand = async (
+  { root }: Version,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<CommandResult> => {
+  const child = spawn(join(root, 'node_modules', '.bin', 'node'), [join(root, 'hub/cli/main.ts'), ...args], {
+    env: { ...settingsOf(root), PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  for (const output of [child.stdout, child.stderr])
+    output.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, text };
 };

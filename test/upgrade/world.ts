@@ -36,8 +36,10 @@ export interface World {
   /** Commits other regions for one policy, or its first ones again. */
   commit(change: 'widen' | 'restore'): Promise<void>;
   startAgent(cluster: UpgradeCluster, version: Version): Promise<void>;
-  /** Waits until every cluster is connected and has the newest commit in force. */
-  untilInForce(): Promise<HubView>;
+  /** Waits until every cluster is connected and has the newest commit in force; of those that the hub refuses, until they have it in force. */
+  untilInForce(refused?: readonly string[]): Promise<HubView>;
+  /** A folder that is not there yet. */
+  folder(name: string): string;
 }
 
 interface WorldOptions {
@@ -88,12 +90,12 @@ const openWorld = async (
   cleanUp(() => Promise.all(probes.map((probe) => probe.stop())));
   const tokens = new Map<string, string>();
 
-  const inForce = async (): Promise<HubView> => {
+  const inForce = async (refused: readonly string[]): Promise<HubView> => {
     hub.assertRunning();
     for (const cluster of clusters) cluster.assertRunning();
     const view = await readHubView(hub, signal);
     const waiting = await Promise.all(clusters.map((cluster) => cluster.waitingPolicies(signal)));
-    const missing = [...lagOf(view, revision), ...waiting.flat()];
+    const missing = [...lagOf(view, revision, refused), ...waiting.flat()];
     if (missing.length > 0) throw new Error(missing.join('; '));
     return view;
   };
@@ -112,7 +114,8 @@ const openWorld = async (
       tokens.set(cluster.name, token);
       await cluster.startAgent(version, { FSO_HUB_URL: hub.agentUrl, FSO_ENROLL_TOKEN: token }, signal);
     },
-    untilInForce: () => until(`${revision.slice(0, 12)} is in force in every cluster`, inForce, signal),
+    untilInForce: (refused = []) => until(`${revision.slice(0, 12)} is in force in every cluster`, () => inForce(refused), signal),
+    folder: (name) => join(folder, name),
   };
 };
 

@@ -37,7 +37,8 @@ const phaseOf = ({ fresh, report }: PolicyInCluster): string => {
 
 const messageOf = ({ report }: PolicyInCluster): string => {
   if (report === null) return 'nothing reported yet';
-  if (!isShortReport(report)) return report.message;
+  // Of one that conforms there is only this to say, that its namespace is missing.
+  if (!isShortReport(report) || report.message !== '') return report.message;
   if (report.phase === 'Expired') return `expired at ${report.expiryDate ?? 'its time'}`;
   return (
     Object.values(report.enforcement)

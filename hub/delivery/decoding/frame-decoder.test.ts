@@ -2,6 +2,7 @@ import { FakeClock } from '@fso/shared/fake-clock';
 import { decodeAgentFrame, encodeFrame } from '@fso/shared/protocol';
 import { systemClock } from '@fso/shared/runtime';
 import { afterEach, expect, it } from 'vitest';
+import { type LooseReport, ReportedNames } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
 import { DEFAULT_DELIVERY_LIMITS } from '../delivery.ts';
 import { decoderThreadsFor, FRAME_DECODER_LIMITS, FrameDecoder } from './frame-decoder.ts';
@@ -16,8 +17,9 @@ const create = (limits: Partial<typeof FRAME_DECODER_LIMITS> = {}, clock = syste
 };
 
 const { lastUpdated: _time, ...short } = policyReport('short');
+const encodeReport = (report: LooseReport): string => encodeFrame(new ReportedNames().complete(report));
 const frameOf = (policies: number) =>
-  encodeFrame({
+  encodeReport({
     type: 'report',
     seq: 1,
     full: true,
@@ -25,6 +27,10 @@ const frameOf = (policies: number) =>
     removed: [],
     events: [{ time: '2026-01-01T00:00:00Z', severity: 'info', reason: 'Test', message: 'ä € \ud800' }],
   });
+/** Of a report without policies. */
+const ENVELOPE = encodeReport({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] })
+  .slice(1, -1)
+  .replace('"policies":[],', '');
 /** Frames at the limits of the codec, of the values that take most memory. */
 const LARGEST = [
   ['keys that are numbers', 299_000, '{"30":0}'],
@@ -39,10 +45,6 @@ it('decodes a large frame on another thread as a small one here', async () => {
   expect(decoder.threads).toBe(1);
   expect(whole.decoded).toEqual(decodeAgentFrame(text));
   expect(whole.cpuMs).toBeGreaterThan(0);
-  // A short report is the same object, however it was read.
-  const [, first] = whole.decoded.ok && whole.decoded.frame.type === 'report' ? whole.decoded.frame.policies : [];
-  const again = decodeAgentFrame(text);
-  expect(again.ok && again.frame.type === 'report' && again.frame.policies[1]).toBe(first);
 });
 
 it('makes no thread for small frames', async () => {
@@ -53,13 +55,13 @@ it('makes no thread for small frames', async () => {
 
 it('reports entries that are not valid, and refuses frames, as here', async () => {
   create({ inlineBytes: 0 });
-  for (const text of ['{', '{"type":"report","seq":1,"full":true,"policies":[{}],"removed":[],"events":[]}'])
+  for (const text of ['{', `{${ENVELOPE},"policies":[{}]}`])
     expect((await decoder.decode(Buffer.from(text), open)).decoded).toEqual(decodeAgentFrame(text));
 });
 
 it.each(LARGEST)('lives on after a frame of %s', async (_what, count, value) => {
   create({ cpuMs: 60_000 });
-  const frame = `{"type":"report","seq":1,"full":true,"policies":[${Array.from({ length: count }, () => value).join(',')}]}`;
+  const frame = `{${ENVELOPE},"policies":[${Array.from({ length: count }, () => value).join(',')}]}`;
   const { decoded } = await decoder.decode(Buffer.from(frame), open);
   expect(decoded).toEqual({ ok: false, error: expect.stringContaining('policies') });
   expect((await decoder.decode(Buffer.from(frameOf(200)), open)).decoded.ok).toBe(true);
@@ -68,7 +70,7 @@ it.each(LARGEST)('lives on after a frame of %s', async (_what, count, value) => 
 
 it.each(LARGEST)('lives on after the largest frame of %s in a text of two bytes a character', async (_what, count, value) => {
   create({ cpuMs: 60_000 });
-  const begin = `{"type":"report","seq":1,"full":true,"policies":[${Array.from({ length: count }, () => value).join(',')}],"more":"😀`;
+  const begin = `{${ENVELOPE},"policies":[${Array.from({ length: count }, () => value).join(',')}],"more":"😀`;
   const padding = 'a'.repeat(DEFAULT_DELIVERY_LIMITS.maxFrameBytes - Buffer.byteLength(begin) - 2);
   const { decoded } = await decoder.decode(Buffer.from(`${begin}${padding}"}`), open);
   expect(decoded).toEqual({ ok: false, error: expect.stringContaining('policies') });

@@ -43,6 +43,8 @@ const LINES = { burst: 10, perSecond: 1 / 60, addresses: 100 };
 const STRIKE = { baseMs: 1_000, maxMs: 300_000, forgottenMs: 900_000 };
 /** Commits remembered that an agent has. */
 const VOUCHED = 4;
+/** Questions for the policies of a list that the hub does not know: a commit has one new list for a cluster. */
+const LISTS = { burst: 5, perSecond: 1 / 60 };
 /** Events that say that not all reports are kept: one an hour, beside the alert that lasts. */
 const NOT_KEPT = { burst: 1, perSecond: 1 / 3_600 };
 
@@ -57,6 +59,8 @@ export class AgentBudget {
   readonly mayComplain: () => boolean;
   /** Whether one more event may say that not all reports of the cluster are kept. */
   readonly mayTellNotKept: () => boolean;
+  /** Whether it may be asked for the policies of one more list. */
+  readonly mayAskForList: () => boolean;
   /** Whether one more log line with this message is of interest. */
   readonly mayLog: (message: string) => boolean;
   readonly events: EventBudget;
@@ -75,6 +79,7 @@ export class AgentBudget {
     this.mayConnect = createBucket(clock, limits.connections);
     this.mayComplain = createBucket(clock, limits.complaints);
     this.mayTellNotKept = createBucket(clock, NOT_KEPT);
+    this.mayAskForList = createBucket(clock, LISTS);
     this.mayLog = createRateLimit(clock, LINES);
     this.#frames = createAllowance(clock, limits.frames);
     this.#bytes = createAllowance(clock, limits.bytes);

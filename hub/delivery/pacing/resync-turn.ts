@@ -5,8 +5,8 @@ import type { Admission } from './admission.ts';
 const ANSWER_MS = 10_000;
 
 /**
- * The turn of one agent to send a full report. When the hub counts what agents report in another way, as a new version of it may, the digests
- * of a whole fleet differ within a minute: so many agents are asked at a time.
+ * The turn of one agent to send what it is asked for: a full report, or the policies of a list. When the hub counts what agents report in
+ * another way, as a new version of it may, the digests of a whole fleet differ within a minute: so many agents are asked at a time.
  */
 export class ResyncTurn {
   /** Of all agents. */
@@ -32,17 +32,18 @@ export class ResyncTurn {
    * An agent that waits keeps its place in the line.
    *
    * @param ask called when it is the agent's turn; not if {@link end} comes before, or the connection closes
+   * @param onOver called when the turn is over without {@link end}
    */
-  take(ask: () => void): void {
+  take(ask: () => void, onOver: () => void = () => undefined): void {
     if (this.#isWaiting) return;
     this.end();
     this.#isWaiting = true;
     const ended = new AbortController();
     this.#ended = ended;
-    this.#ask(ask, AbortSignal.any([ended.signal, this.#closed])).catch(() => undefined);
+    this.#ask(ask, onOver, AbortSignal.any([ended.signal, this.#closed])).catch(() => undefined);
   }
 
-  /** The report has come: the next agent may be asked. */
+  /** What was asked for has come: the next agent may be asked. */
   end(): void {
     this.#ended?.abort(OVER);
     this.#ended = undefined;
@@ -50,14 +51,18 @@ export class ResyncTurn {
   }
 
   /** @throws the signal's reason when it aborts before the turn */
-  async #ask(ask: () => void, until: AbortSignal): Promise<void> {
+  async #ask(ask: () => void, onOver: () => void, until: AbortSignal): Promise<void> {
     const leave = await this.#turns.enter(until);
     if (until.aborted) {
       leave();
       return;
     }
     this.#isWaiting = false;
-    void this.#clock.sleep(ANSWER_MS, until).then(leave, leave);
+    const over = (): void => {
+      onOver();
+      leave();
+    };
+    void this.#clock.sleep(ANSWER_MS, until).then(over, leave);
     ask();
   }
 }

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { sql } from 'kysely';
+import { type KyselyPlugin, sql, type ValuesNode } from 'kysely';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAuditKey } from '../audit/key.ts';
@@ -18,6 +18,18 @@ import { restoreLedger } from './restore.ts';
 const OPERATOR = { kind: 'operator' as const, id: 'ada', roles: [] };
 const open = (database: Database): Promise<Ledger> =>
   createSqlLedger({ database, clock: fixedClock, random: Math.random, logger: pino({ level: 'silent' }) });
+
+/** Says how many rows each query reads, and how many each insert has. */
+const watching = ({ read, write }: { readonly read?: (rows: number) => void; readonly write?: (rows: number) => void }): KyselyPlugin => ({
+  transformQuery: ({ node }) => {
+    if (node.kind === 'InsertQueryNode' && node.values?.kind === 'ValuesNode') write?.((node.values as ValuesNode).values.length);
+    return node;
+  },
+  transformResult: async ({ result }) => {
+    read?.(result.rows.length);
+    return result;
+  },
+});
 
 describe('backup', () => {
   let folder: string;
@@ -38,7 +50,7 @@ describe('backup', () => {
     await ledger.records.update('kept', 'name', () => 'value');
     await ledger.records.update(SESSION_KIND, 'name', () => 'a live session');
     await ledger.close();
-    const rows = { clusters: 1, events: 2, audit: 1, deviations: 1, state: 1, records: 1 };
+    const rows = { clusters: 1, events: 2, audit: 1, deviations: 40, state: 1, records: 1 };
     expect(await backupLedger(filled, { path: file, version: 'test' })).toMatchObject({ rows });
     whole = gunzipSync(await readFile(file)).toString();
     expect(whole).not.toContain('a live session');
@@ -150,6 +162,40 @@ describe('backup', () => {
     await expect(restoreLedger(empty, file, OPERATOR)).rejects.toThrow(/not empty/);
   });
 
+  it('reads lists of policies few at a time and writes them within a bound, and goes on behind their versions', async () => {
+    const from = await openDatabase({ folder: join(folder, 'lists') });
+    const ledger = await open(from);
+    await ledger.addEvent(null, event('A'));
+    await ledger.close();
+    const text = JSON.stringify({ policies: [], padding: 'x'.repeat(280_000) });
+    const digests = Array.from({ length: 45 }, (_, n) => n.toString(16).padStart(64, '0'));
+    for (const [n, digest] of digests.entries())
+      await from.db
+        .insertInto('policy_lists')
+        .values({ digest, base: null, depth: 0, list_json: text, version: 1_000 + n })
+        .execute();
+    const path = join(folder, 'lists.gz');
+    const pages: number[] = [];
+    const watched: Database = {
+      ...from,
+      snapshot: (work) => from.snapshot((db) => work(db.withPlugin(watching({ read: (rows) => pages.push(rows) })))),
+    };
+    expect(await backupLedger(watched, { path, version: 'test' })).toMatchObject({ rows: { policy_lists: 45 } });
+    expect(Math.max(...pages)).toBe(20);
+    const to = await openDatabase({ folder: join(folder, 'lists-restored') });
+    const written: number[] = [];
+    const patiently: Database['patiently'] = (work) =>
+      to.patiently((db) => work(db.withPlugin(watching({ write: (rows) => written.push(rows) }))));
+    await restoreLedger({ ...to, patiently }, path, OPERATOR);
+    expect(Math.max(...written)).toBeLessThanOrEqual(14);
+    expect(await to.db.selectFrom('policy_lists').select('digest').orderBy('digest').execute()).toEqual(
+      digests.map((digest) => ({ digest })),
+    );
+    const { value } = await to.db.selectFrom('ledger_version').select('value').executeTakeFirstOrThrow();
+    expect(value).toBe(1_044);
+    await Promise.all([from.close(), to.close()]);
+  });
+
   it('is made beside a hub that has the folder, of one moment, and changes nothing', async () => {
     const inUse = join(folder, 'in-use');
     const database = await openDatabase({ folder: inUse });
@@ -165,6 +211,27 @@ describe('backup', () => {
     await reader.close();
     await ledger.close();
     await database.close();
+  });
+
+  it('of before clusters reported by exception is restored without those reports, which come again', async () => {
+    const chunk = { table: 'policy_chunks', row: { cluster: 'eu', chunk: 1, policies_json: '[]', version: 1 } };
+    const lines = whole
+      .replace(/"version":\d+/, '"version":7')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.stringify(JSON.parse(line, (key, value) => (/^(baseline_json|diverged_since)$/.test(key) ? undefined : value))));
+    const rest = `${[...lines.slice(0, -1), JSON.stringify(chunk)].join('\n')}\n`;
+    const end = { ...(JSON.parse(lines.at(-1) ?? '') as object), sha256: createHash('sha256').update(rest).digest('hex') };
+    const path = join(folder, 'older.gz');
+    await writeFile(path, gzipSync(`${rest}${JSON.stringify(end)}\n`));
+    const to = await openDatabase({ folder: join(folder, 'older') });
+    await restoreLedger(to, path, OPERATOR);
+    const ledger = await open(to);
+    expect(await ledger.cluster('eu')).toMatchObject({ baseline: null, reportedSeq: 0, reportedDigest: 'f'.repeat(64) });
+    expect(ledger.records.get('kept', 'name')).toBe('value');
+    expect((await ledger.audit.verify()).ok).toBe(true);
+    await ledger.close();
+    await to.close();
   });
 
   it('names the newest migration of its ledger, so that an older program refuses it', async () => {

@@ -13,6 +13,7 @@ import { examineAudit } from '../audit/verify.ts';
 import { chainEntry } from '../audit-log.ts';
 import type { Database } from '../sql/database.ts';
 import { migrate, NEWEST_VERSION } from '../sql/migrate.ts';
+import { forgetReports } from '../sql/migrations/0008-policy-lists.ts';
 import type { Schema } from '../sql/schema.ts';
 import { createSqlAudit } from '../sql/search/audit-log.ts';
 import { readHead } from '../sql/search/audit-rows.ts';
@@ -28,7 +29,12 @@ export interface RestoreSummary {
   readonly notes: readonly string[];
 }
 
+/** Migration since which clusters report by exception. */
+const BY_EXCEPTION = 8;
+
+/** Of one statement. */
 const ROWS = 500;
+const CHARACTERS = 4 * 1024 * 1024;
 const MAX_LINE_LENGTH = 256 * 1024 * 1024;
 
 async function* readLines(file: string): AsyncGenerator<string> {
@@ -84,7 +90,11 @@ const refuseFilled = async (trx: Transaction<Schema>): Promise<void> => {
   }
 };
 
+/** Of earlier versions: what they held, agents report again. */
+const FORMER_TABLES: ReadonlySet<string> = new Set(['policy_chunks']);
+
 const insert = async (trx: Transaction<Schema>, table: string, rows: readonly Row[]): Promise<void> => {
+  if (FORMER_TABLES.has(table)) return;
   const known = TABLES.find(({ name }) => name === table);
   if (known === undefined) throw new LedgerError(`the backup has rows of an unknown table: ${table}`);
   if (rows.length > 0)
@@ -97,16 +107,19 @@ const insert = async (trx: Transaction<Schema>, table: string, rows: readonly Ro
 const insertAll = async (trx: Transaction<Schema>, file: string): Promise<void> => {
   let table = '';
   let rows: Row[] = [];
+  let size = 0;
   for await (const line of readLines(file)) {
     // The first and the last line, which are no rows, were read before.
     if (!line.startsWith('{"table":')) continue;
     const next = parseLine(Line, line, file, 'a line');
-    if (next.table !== table || rows.length >= ROWS) {
+    if (next.table !== table || rows.length >= ROWS || size + line.length > CHARACTERS) {
       if (table !== '') await insert(trx, table, rows);
       ({ table } = next);
       rows = [];
+      size = 0;
     }
     rows.push(next.row);
+    size += line.length;
   }
   if (table !== '') await insert(trx, table, rows);
 };
@@ -130,7 +143,7 @@ const finish = async (trx: Transaction<Schema>, entry: NewAuditEntry, shared: bo
   // SQLite goes on behind the highest number by itself.
   for (const name of shared ? ['events', 'cluster_history'] : [])
     await sql`select setval(${`${name}_id_seq`}, (select coalesce(max(id), 0) + 1 from ${sql.table(name)}), false)`.execute(trx);
-  await sql`update ledger_version set value = (select coalesce(max(version), 0) from (select version from clusters union all select version from records union all select version from state) as all_versions)`.execute(
+  await sql`update ledger_version set value = (select coalesce(max(version), 0) from (select version from clusters union all select version from records union all select version from state union all select version from policy_lists) as all_versions)`.execute(
     trx,
   );
   await trx.updateTable('clusters').set({ connected_by: null }).execute();
@@ -157,6 +170,7 @@ export const restoreLedger = async (database: Database, file: string, actor: New
       if (database.shared) await lockWrites(trx);
       await refuseFilled(trx);
       await insertAll(trx, file);
+      if (manifest.version < BY_EXCEPTION) await forgetReports(trx);
       const log = createSqlAudit(trx, () => Promise.reject(new Error('only read here')));
       const proofs = await log.proofs();
       const unsigned = checkSignature(file, end, proofs.checkpoints);

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import { SESSION_KIND } from '../keyed-store.ts';
-import { RETENTION } from '../sql/history.ts';
+import { RETENTION } from '../sql/history/history.ts';
 import type { Schema } from '../sql/schema.ts';
 
 /**
@@ -10,7 +10,7 @@ import type { Schema } from '../sql/schema.ts';
 export const TABLES = [
   { name: 'state', key: ['name'] },
   { name: 'clusters', key: ['name'] },
-  { name: 'policy_chunks', key: ['cluster', 'chunk'] },
+  { name: 'policy_lists', key: ['digest'], page: 20 },
   { name: 'deviations', key: ['cluster', 'policy'] },
   { name: 'cluster_history', key: ['id'] },
   { name: 'events', key: ['id'] },
@@ -18,7 +18,14 @@ export const TABLES = [
   { name: 'audit', key: ['sequence'] },
   { name: 'checkpoints', key: ['sequence', 'key'] },
   { name: 'witnesses', key: ['cluster'] },
-] as const satisfies readonly { name: keyof Schema; key: readonly string[] }[];
+] as const satisfies readonly BackupTable[];
+
+interface BackupTable {
+  readonly name: keyof Schema;
+  readonly key: readonly string[];
+  /** Rows that are read at a time; default: {@link PAGE}. Those of a large list have 280 KB each. */
+  readonly page?: number;
+}
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -29,16 +36,16 @@ const isKept = (name: string) =>
   name === 'records' ? sql`kind <> ${SESSION_KIND} and (kind, name) <> (${RETENTION.kind}, ${RETENTION.name})` : sql`true`;
 
 /** All rows of a table that a backup has, in the order of its key, a page at a time. */
-export async function* readTable(db: Kysely<Schema>, { name, key }: (typeof TABLES)[number]): AsyncGenerator<Row> {
+export async function* readTable(db: Kysely<Schema>, { name, key, page = PAGE }: BackupTable): AsyncGenerator<Row> {
   const columns = sql.join(key.map((column) => sql.ref(column)));
   let last: Row | undefined;
   for (;;) {
     const from = last;
     const after = from === undefined ? sql`true` : sql`(${columns}) > (${sql.join(key.map((column) => from[column]))})`;
     const { rows } =
-      await sql<Row>`select * from ${sql.table(name)} where ${isKept(name)} and ${after} order by ${columns} limit ${PAGE}`.execute(db);
+      await sql<Row>`select * from ${sql.table(name)} where ${isKept(name)} and ${after} order by ${columns} limit ${page}`.execute(db);
     yield* rows;
     last = rows.at(-1);
-    if (rows.length < PAGE) return;
+    if (rows.length < page) return;
   }
 }

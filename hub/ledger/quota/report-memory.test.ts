@@ -1,32 +1,42 @@
 import { type PolicyReport, policyKey } from '@fso/shared/api';
-import { internReport, judgeClusterReport } from '@fso/shared/protocol';
+import type { CompiledPolicy } from '@fso/shared/compile';
+import { judgeClusterReport } from '@fso/shared/protocol';
+import { listPolicy } from '@fso/shared/status';
 import { expect, it } from 'vitest';
+import { EMPTY_BASELINE } from '../../../test/harness/baselines.ts';
 import { unseen } from '../changes.ts';
+import { ClusterPolicies, PolicyList } from '../policies/index.ts';
 import { desired, policy } from '../testing/ledger.ts';
 import type { ClusterRecord } from '../types.ts';
 import { ReportMemory, reportLimits } from './report-memory.ts';
 import { weightOfOne } from './report-quota.ts';
 
-const short = (name: string): PolicyReport => {
-  const { lastUpdated: _, ...report } = policy(name);
-  return internReport(report);
-};
+const compiled = (name: string): CompiledPolicy => ({
+  name,
+  labels: {},
+  spec: { targetNamespace: name, allowedRegions: ['eu-west-1'], enforcementAction: 'deny' },
+  enforcementAction: 'deny',
+  effectiveRegions: ['eu-west-1'],
+  sourcePath: `policies/${name}.yaml`,
+  digest: name,
+});
 const recordOf = (name: string, ...reports: readonly PolicyReport[]): ClusterRecord => ({
   ...unseen(name),
   policies: new Map(reports.map((report) => [policyKey(report), report])),
 });
 
-it('counts what many clusters report alike once, until the last of them no longer has it', () => {
+it('counts what a cluster reports by name, and nothing for what conforms', () => {
   const memory = new ReportMemory(reportLimits());
-  const [shared, own] = [short('shared'), policy('own')];
-  const one = recordOf('one', shared, own);
-  const two = recordOf('two', shared);
+  const listed = Array.from({ length: 100 }, (_, at) => listPolicy(compiled(`p${at}`), 'r1'));
+  const deviation = policy('p0', { phase: 'Failed' });
+  const conforming = new ClusterPolicies(new PolicyList('a'.repeat(64), listed), EMPTY_BASELINE, new Map());
+  const one: ClusterRecord = { ...unseen('one'), policies: conforming };
+  const two: ClusterRecord = { ...one, policies: new ClusterPolicies(conforming.list, EMPTY_BASELINE, new Map([['p0', deviation]])) };
   memory.learn(unseen('one'), one);
-  memory.learn(unseen('two'), two);
-  expect(memory.total).toBe(weightOfOne(shared) + weightOfOne(own));
-  memory.learn(one, unseen('one'));
-  expect(memory.total).toBe(weightOfOne(shared));
-  memory.learn(two, unseen('two'));
+  expect(memory.total).toBe(0);
+  memory.learn(one, two);
+  expect(memory.total).toBe(weightOfOne(deviation));
+  memory.learn(two, one);
   expect(memory.total).toBe(0);
 });
 
@@ -48,26 +58,6 @@ it('gives the largest clusters as much as each other where all together have too
   memory.learn(larger, unseen('larger'));
   expect(memory.findExcess()).toEqual([]);
   expect(memory.quotaOf(large, null).weight).toBe(Number.POSITIVE_INFINITY);
-});
-
-it('leaves a cluster what others have as well, and trims those that alone have too much', () => {
-  const shared = Array.from({ length: 100 }, (_, at) => short(`s${at}`));
-  const sharedBytes = shared.reduce((sum, report) => sum + weightOfOne(report), 0);
-  const memory = new ReportMemory({ local: 1_000, clusterBytes: 100 * sharedBytes, memoryBytes: 2 * sharedBytes });
-  const honest = ['first', 'second', 'third'].map((name) => recordOf(name, ...shared));
-  for (const record of honest) memory.learn(unseen(record.name), record);
-  const hostile = recordOf('hostile', ...Array.from({ length: 150 }, (_, at) => policy(`p${at}`)));
-  memory.learn(unseen('hostile'), hostile);
-  expect(memory.findExcess()).toEqual(['hostile']);
-  const quota = memory.quotaOf(hostile, null);
-  expect(quota.weight).toBeLessThanOrEqual(2 * sharedBytes * 0.9 - sharedBytes);
-  const [first, , third] = honest;
-  if (first === undefined || third === undefined) throw new Error('missing');
-  expect(memory.quotaOf(first, null).weight).toBeGreaterThanOrEqual(sharedBytes);
-  // What is left with one cluster is its own, whichever had it first.
-  memory.learn(first, unseen('first'));
-  memory.learn(third, unseen('third'));
-  expect(memory.findExcess()).toEqual(['second', 'hostile']);
 });
 
 it('gives a cluster that is held back what others leave, and does not let its policies come and go', () => {

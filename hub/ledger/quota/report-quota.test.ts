@@ -2,21 +2,30 @@ import { type PolicyReport, policyKey } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { changePolicies } from '../interning.ts';
-import { policy } from '../testing/ledger.ts';
+import { policy as localPolicy } from '../testing/ledger.ts';
 import { bytesOf, hasRoom, keepWithin, noteChanges, type ReportQuota, weightOf, weightOfOne } from './report-quota.ts';
 
 const QUOTA: ReportQuota = { policies: 5, local: 3, bytes: 1_000_000, weight: Number.POSITIVE_INFINITY };
-const local = (name: string, change: Partial<PolicyReport> = {}) => policy(name, { managedBy: 'local', ...change });
+const local = localPolicy;
+const policy = (name: string, change: Partial<PolicyReport> = {}) => localPolicy(name, { managedBy: 'hub', ...change });
 const failed = { phase: 'Failed' as const };
 
 const mapOf = (...reports: readonly PolicyReport[]) => new Map(reports.map((report) => [policyKey(report), report]));
 const namesOf = (keys: Iterable<string>): string[] => [...keys].map((key) => key.replace('policies/', '')).toSorted(byText);
 
+const changed = (before: ReadonlyMap<string, PolicyReport>, changes: ReadonlyMap<string, PolicyReport | undefined>) => {
+  const after = new Map(before);
+  for (const [key, report] of changes) {
+    if (report === undefined) after.delete(key);
+    else after.set(key, report);
+  }
+  return after;
+};
+
 /** What a list becomes. */
 const take = (before: ReadonlyMap<string, PolicyReport>, changes: ReadonlyMap<string, PolicyReport | undefined>, quota = QUOTA) => {
   const kept = keepWithin(before, changes, quota);
-  const after = changePolicies(before, kept.changes, 'digest');
+  const after = changed(before, kept.changes);
   noteChanges(before, kept.changes, after);
   return { after, kept: namesOf(after.keys()), notKept: namesOf(kept.notKept) };
 };
@@ -103,7 +112,7 @@ describe('reports beyond the quota of a cluster', () => {
         for (const step of steps) {
           const changes = new Map(step);
           const { changes: kept, notKept } = keepWithin(before, changes, quota);
-          const after = changePolicies(before, kept, 'digest');
+          const after = changed(before, kept);
           noteChanges(before, kept, after);
           const reports = [...after.values()];
           const locals = reports.filter(isLocal);

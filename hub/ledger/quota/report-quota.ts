@@ -1,8 +1,8 @@
 import type { PolicyReport } from '@fso/shared/api';
-import type { Changes } from '../interning.ts';
-import type { ClusterRecord } from '../types.ts';
+import type { Policies } from '../policies/index.ts';
 
-type Policies = ClusterRecord['policies'];
+/** Policies of one cluster that came or read otherwise; undefined: they are gone. */
+export type Changes = ReadonlyMap<string, PolicyReport | undefined>;
 
 /** Bounds on the reports that the ledger keeps of one cluster. */
 export interface ReportQuota {

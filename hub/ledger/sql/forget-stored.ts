@@ -5,6 +5,7 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import type { AuditKey } from '../audit/key.ts';
 import { type Change, isUnseen, unseen } from '../changes.ts';
 import type { ValueChange, ValueKey } from '../keyed-store.ts';
+import { PolicyLists } from '../policies/index.ts';
 import { LedgerError } from '../types.ts';
 import { planBatch, type StoredCluster } from './batch/plan-batch.ts';
 import { prepareChange } from './batch/prepared-change.ts';
@@ -37,7 +38,7 @@ const refuseRunning = async (trx: Transaction<Schema>): Promise<void> => {
 
 /** The cluster as it is stored, without its policies, which may be too many to be read. No hub runs, so it is not connected. */
 const readCluster = async (trx: Transaction<Schema>, cluster: string): Promise<StoredCluster> => {
-  for await (const stored of loadClusters(trx, [cluster], new Map([[cluster, 'quota']])))
+  for await (const stored of loadClusters(trx, [cluster], { lists: new PolicyLists(), refused: new Map([[cluster, 'quota']]) }))
     return { ...stored, connectedBy: null, record: { ...stored.record, connected: false, notObserved: null } };
   return { record: unseen(cluster), connectedBy: null, stream: null, version: 0, writtenSeen: null };
 };
@@ -89,7 +90,14 @@ export const forgetStored = async (database: Database, options: ForgetStored, cl
       ];
       const replica = randomUUID();
       const nothing = { policies: 0, local: 0, bytes: 0, weight: 0 };
-      const ledger = { source: null, desired: null, cluster: () => stored, record: () => before, quotaOf: () => nothing };
+      const ledger = {
+        source: null,
+        desired: null,
+        cluster: () => stored,
+        record: () => before,
+        quotaOf: () => nothing,
+        lists: new PolicyLists(),
+      };
       const version = await nextVersion(trx, time);
       await writeBatch(planBatch(changes.map(prepareChange), ledger, replica), version, { trx, database, replica });
     });

@@ -9,6 +9,7 @@ import { policiesChanged } from './migrations/0004-policies-changed.ts';
 import { clusterHistory } from './migrations/0005-cluster-history.ts';
 import { observation } from './migrations/0006-observation.ts';
 import { kept } from './migrations/0007-kept.ts';
+import { policyLists } from './migrations/0008-policy-lists.ts';
 import type { Schema } from './schema.ts';
 
 /**
@@ -23,6 +24,7 @@ const migrationsOf = (shared: boolean): Record<string, Migration> => ({
   '0005-add-cluster-history': clusterHistory(shared),
   '0006-add-observation': observation,
   '0007-add-kept': kept,
+  '0008-policy-lists': policyLists,
 });
 
 const TABLE = 'ledger_migrations';

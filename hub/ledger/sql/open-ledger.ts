@@ -3,7 +3,7 @@ import type { Ledger } from '../types.ts';
 import { LedgerError } from '../types.ts';
 import { type Database, type DatabaseConfig, openDatabase } from './database.ts';
 import { describeDatabaseError, isPermanent } from './errors.ts';
-import type { HistoryLimits } from './history.ts';
+import type { HistoryLimits } from './history/history.ts';
 import { createSqlLedger, type SqlLedgerOptions } from './sql-ledger.ts';
 
 export interface OpenLedgerOptions extends Pick<SqlLedgerOptions, 'clock' | 'random' | 'logger' | 'onCommit'> {

@@ -1,3 +1,4 @@
+import type { ListedPolicy } from '@fso/shared/status';
 import type { ColumnType, CompiledQuery, Generated, Kysely, Transaction } from 'kysely';
 import type pg from 'pg';
 import type { NotKept } from '../types.ts';
@@ -40,7 +41,6 @@ interface StateTable {
   writer: string;
 }
 
-/** One row per cluster, whatever the number of its policies. */
 /** The columns of a cluster that every write replaces, and every reader takes as they are. */
 export const CLUSTER_COLUMNS = [
   'connected_by',
@@ -54,10 +54,13 @@ export const CLUSTER_COLUMNS = [
   'policies_changed',
   'not_observed_json',
   'kept_json',
+  'baseline_json',
+  'diverged_since',
   'version',
   'writer',
 ] as const satisfies readonly (keyof ClusterTable)[];
 
+/** One row per cluster, whatever the number of its policies. */
 export interface ClusterTable {
   name: string;
   /** Replica that holds the stream; null: the cluster is not connected. */
@@ -71,7 +74,7 @@ export interface ClusterTable {
   nack_json: string | null;
   report_json: string | null;
   reported_seq: number;
-  /** Digest of all its policies; see digestOfReports. */
+  /** Digest of the policies that it reported by name; see digestOfReports. */
   reported_digest: string;
   /** When one of them changed last. */
   policies_changed: string | null;
@@ -79,13 +82,16 @@ export interface ClusterTable {
   not_observed_json: string | null;
   /** JSON of {@link KeptPolicies}. */
   kept_json: string | null;
+  /** JSON of a Baseline. */
+  baseline_json: string | null;
+  diverged_since: string | null;
   version: number;
-  /** Version in which it was last forgotten: chunks that are older are gone. */
+  /** Version in which it was last forgotten: deviations that are older are gone. */
   full_version: number;
   writer: string;
 }
 
-/** How many policies of a cluster there are. */
+/** How many policies of a cluster are stored by name. */
 export interface KeptPolicies {
   readonly policies: number;
   /** Without keys. */
@@ -94,15 +100,27 @@ export interface KeptPolicies {
   readonly digest: string;
 }
 
-/** Policies of a cluster that are Active without violations, a few in each row. */
-export interface ChunkTable {
-  cluster: string;
-  chunk: number;
-  policies_json: string;
+/** The policies of a compiled list, by what differs from another list. Rows are never changed. */
+interface PolicyListTable {
+  digest: string;
+  /** Digest of the list that this one builds on; null: none. */
+  base: string | null;
+  /** Number of lists below it. */
+  depth: number;
+  /** JSON of {@link StoredList}. */
+  list_json: string;
+  /** In which it was written. */
   version: number;
 }
 
-/** Policies of a cluster that are anything else. */
+export interface StoredList {
+  /** Those that the base does not have, or has otherwise. */
+  readonly policies: readonly ListedPolicy[];
+  /** Names of those that only the base has. */
+  readonly removed?: readonly string[];
+}
+
+/** Policies that a cluster reported by name: those that deviate from its baseline, and those that were applied in it. */
 export interface DeviationTable {
   cluster: string;
   policy: string;
@@ -168,7 +186,7 @@ export interface Schema {
   leader: LeaderTable;
   state: StateTable;
   clusters: ClusterTable;
-  policy_chunks: ChunkTable;
+  policy_lists: PolicyListTable;
   deviations: DeviationTable;
   cluster_history: ClusterHistoryTable;
   events: EventTable;

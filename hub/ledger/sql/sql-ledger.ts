@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { type Clock, type Logger, listText, Mutex, settlesWithin } from '@fso/shared/runtime';
+import { type Clock, type Logger, Mutex, settlesWithin } from '@fso/shared/runtime';
 import type { Transaction } from 'kysely';
 import { type Change, type ChangeInput, isLeaderChange, isNoted, writesOf } from '../changes.ts';
 import { createKeyedCache, createKeyedStore } from '../keyed-store.ts';
 import { createLedgerCache, foundIn } from '../ledger-cache.ts';
+import { deviationsOf, PolicyLists } from '../policies/index.ts';
+import { ExcessTrimmer } from '../quota/excess-trimmer.ts';
 import { type ReportLimits, ReportMemory, reportLimits } from '../quota/report-memory.ts';
 import { hasRoom } from '../quota/report-quota.ts';
 import type { AgentStream, Desired, EventQuery, FoundEvents, Ledger } from '../types.ts';
@@ -11,9 +13,9 @@ import { type Batch, planBatch } from './batch/plan-batch.ts';
 import type { PreparedChange } from './batch/prepared-change.ts';
 import { beginBatch, type WrittenBatch, writeBatch } from './batch/write-batch.ts';
 import { WriteQueue, type WriteQueueOptions } from './batch/write-queue.ts';
-import { listHistory, mendHistory, readPolicyState } from './cluster-history.ts';
 import type { Database } from './database.ts';
 import { BatchTooLargeError, CommittedError, describeDatabaseError, isExhausted } from './errors.ts';
+import { listHistory, mendHistory, readPolicyState } from './history/cluster-history.ts';
 import {
   advanceRetention,
   clearCheckpoints,
@@ -23,9 +25,11 @@ import {
   forgetReplicas,
   type HistoryLimits,
   oldestOf,
-} from './history.ts';
-import { HistoryKeeper } from './history-keeper.ts';
+} from './history/history.ts';
+import { HistoryKeeper } from './history/history-keeper.ts';
+import { ListStore } from './list-store.ts';
 import { migrate } from './migrate.ts';
+import { readList } from './policy-lists.ts';
 import { readEpoch } from './replicas/lead.ts';
 import { createReplicaState, type ReplicaState } from './replicas/replica-state.ts';
 import { ALONE, type Replicas, SharedReplicas } from './replicas/replicas.ts';
@@ -54,8 +58,6 @@ export interface SqlLedgerOptions {
 /** Newest events that are served from memory; older ones are read from the database. */
 const EVENTS_IN_MEMORY = 10_000;
 const HISTORY_MS = 3_600_000;
-/** Least time between two warnings that policies were left out for want of memory. */
-const WARNING_MS = 60_000;
 export const DEFAULT_HISTORY: HistoryLimits = { days: 400, events: 1_000_000 };
 
 /** Between two writes of when a connected cluster was last seen. */
@@ -149,7 +151,9 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   const cache = createLedgerCache(EVENTS_IN_MEMORY);
   const records = createKeyedCache();
   const memory = new ReportMemory(options.reports ?? reportLimits());
-  const replicaState = createReplicaState(cache, records, memory, EVENTS_IN_MEMORY);
+  const lists = new PolicyLists();
+  const pasts = { db: searches, listOf: (digest: string) => readList(searches, digest, lists) };
+  const replicaState = createReplicaState({ cache, records, memory, lists, eventsInMemory: EVENTS_IN_MEMORY });
   for (const { cluster, bytes, reason } of await replicaState.load(db))
     logger.warn({ cluster, bytes, reason }, 'policies of a cluster not read: too much is stored of them');
   const mend = (): Promise<void> =>
@@ -167,36 +171,16 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   const write = createCommit(options, { replicaState, histories, replica });
   const commit: typeof write = async (changes, number) => {
     await write(changes, number);
-    trimExcess();
+    excess.trim();
   };
   const queue = new WriteQueue({ ...options, cut: database.cut, commit });
   const termOf = (input: ChangeInput) => (shared && isLeaderChange(input) ? { epoch: replicas.epoch() ?? NO_EPOCH } : {});
   const submit = (input: ChangeInput): Promise<void> =>
     queue.submit({ ...input, ...termOf(input), time: clock.now().toISOString() } as Change);
+  const excess = new ExcessTrimmer({ memory, trim: (cluster) => submit({ type: 'trim', cluster }), clock, logger });
   const replicas: Replicas = shared
     ? new SharedReplicas({ ...options, replica, replicaState, canWrite: () => queue.unanswered < MAX_UNANSWERED })
     : ALONE;
-
-  let warned = Number.NEGATIVE_INFINITY;
-  const warnOfExcess = (clusters: readonly string[]): void => {
-    if (clock.monotonicMs() - warned < WARNING_MS) return;
-    warned = clock.monotonicMs();
-    logger.warn(
-      { clusters: listText(clusters), bytes: memory.total },
-      'policies of clusters left out: all reports together are too much for the memory',
-    );
-  };
-  const trimming = new Set<string>();
-  const trimExcess = (): void => {
-    const excess = trimming.size > 0 ? [] : memory.findExcess();
-    if (excess.length > 0) warnOfExcess(excess);
-    for (const cluster of excess) {
-      trimming.add(cluster);
-      submit({ type: 'trim', cluster })
-        .catch((err: unknown) => logger.error({ err }, 'ledger write failed'))
-        .finally(() => trimming.delete(cluster));
-    }
-  };
 
   /** At the time of the clearing before: what was removed by then the others have read, if they are there. */
   let removedUpTo = 0;
@@ -238,6 +222,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     return inTurn(() => loadEvents(searches, query));
   };
 
+  const store = new ListStore({ lists, reads, cache, submit });
   const { setObserved, ...writes } = writesOf(submit);
   const noteSeen = async (cluster: string, stream: AgentStream): Promise<void> => {
     const { record, stream: holder, writtenSeen } = replicaState.cluster(cluster);
@@ -257,12 +242,20 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     resumeObservation: cache.resume,
     hasRoom: async (cluster) => {
       const record = cache.get(cluster);
-      return record.notKept !== null && hasRoom(record.policies, replicaState.quotaOf(record), record.notKept.policies);
+      return record.notKept !== null && hasRoom(deviationsOf(record.policies), replicaState.quotaOf(record), record.notKept.policies);
     },
     // Each hub follows the repository; which revision the fleet is meant to have is said by the one that leads.
     setDesired: async (next) => {
+      const stored = store.takeCommit(next);
       cache.setDesired(next);
-      if (replicas.leads()) await noteDesired(next);
+      await Promise.all([stored, replicas.leads() && noteDesired(next)]);
+    },
+    knowsList: async (digest) => (await store.find(digest)) !== undefined,
+    addList: (digest, named) => store.takeListed(digest, named),
+    applyReport: async (cluster, report, stream) => {
+      // The list of a cluster that is behind may be in the database alone; where that cannot be read, the report is taken without it.
+      const list = report.baseline === null ? undefined : await store.find(report.baseline.list).catch(() => undefined);
+      await writes.applyReport(cluster, report, stream, list);
     },
     source: async () => cache.source(),
     desired: async () => cache.desired(),
@@ -275,8 +268,8 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
       const isSearch = query.q !== undefined || query.since !== undefined || query.until !== undefined;
       return isSearch || counted >= query.limit || cache.hasAllEvents() ? counted : countEvents(searches, query);
     },
-    policyStateAt: (query) => inTurn(() => readPolicyState(searches, query)),
-    clusterHistory: (query) => inTurn(() => listHistory(searches, query)),
+    policyStateAt: (query) => inTurn(() => readPolicyState(pasts, query)),
+    clusterHistory: (query) => inTurn(() => listHistory(pasts, query)),
     subscribe: cache.subscribe,
     audit: createSqlAudit(reads, submit, { db: searches, inTurn }),
     records: createKeyedStore(records, (change) => submit({ type: 'record', ...change })),

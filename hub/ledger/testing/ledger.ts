@@ -1,27 +1,41 @@
 import type { ClusterEvent, PolicyReport, SourceView } from '@fso/shared/api';
-import { byText } from '@fso/shared/encoding';
-import { internReport, type Report } from '@fso/shared/protocol';
+import { type CompiledPolicy, digestOfPolicies, digestOfPolicy } from '@fso/shared/compile';
+import { byText, sha256 } from '@fso/shared/encoding';
+import { digestOfReports, EMPTY_DIGEST, type Report } from '@fso/shared/protocol';
 import { type Clock, systemClock } from '@fso/shared/runtime';
+import { encodeBitmap } from '@fso/shared/status';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { baselineOf, EMPTY_BASELINE } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
 import type { AuditFilter } from '../audit-log.ts';
-import { StreamReplacedError } from '../changes.ts';
+import { StreamReplacedError, unseen } from '../changes.ts';
 import type { EventFilter } from '../event-filter.ts';
+import { keysBetween } from '../policies/index.ts';
 import { HUB_PAUSE } from '../suspended-clusters.ts';
-import type { AgentStream, Desired, Ledger, LedgerChange } from '../types.ts';
+import type { AgentStream, ClusterRecord, Desired, Ledger, LedgerChange } from '../types.ts';
 
 /** What every ledger does, whatever stands behind it: the same tests for all of them. */
 
 export const TIME = '2026-01-03T10:30:00.000Z';
 export const fixedClock: Clock = { ...systemClock, now: () => new Date(TIME) };
 
+/** One that was applied in its cluster. */
 export const policy = (name: string, change: Partial<PolicyReport> = {}): PolicyReport =>
-  policyReport(name, { namespace: 'policies', targetNamespace: 'finance', namespaces: ['finance'], lastUpdated: TIME, ...change });
+  policyReport(name, {
+    namespace: 'policies',
+    managedBy: 'local',
+    targetNamespace: 'finance',
+    namespaces: ['finance'],
+    lastUpdated: TIME,
+    ...change,
+  });
 
 export const report = (seq: number, change: Partial<Report> = {}): Report => ({
   type: 'report',
   seq,
   full: false,
+  baseline: EMPTY_BASELINE,
+  deviations: { count: 0, root: EMPTY_DIGEST },
   policies: [],
   removed: [],
   events: [],
@@ -41,6 +55,33 @@ export const desired = (revision: string, clusters: readonly string[] = []): Des
   set: { policies: [], scopes: [], clusters: [], regionGroups: [], rollout: undefined },
   clusters: new Map(clusters.map((name) => [name, []])),
 });
+
+/** Expired on its day where it is called so. */
+export const compiledFor = (name: string): CompiledPolicy => {
+  const content: Omit<CompiledPolicy, 'digest'> = {
+    name,
+    labels: {},
+    spec: {
+      targetNamespace: name,
+      allowedRegions: ['eu-west-1'],
+      enforcementAction: 'deny',
+      ...(name === 'over' && { expiryDate: '2026-01-01T00:00:00Z' }),
+    },
+    enforcementAction: 'deny',
+    effectiveRegions: ['eu-west-1'],
+    sourcePath: `policies/${name}.yaml`,
+  };
+  return { ...content, digest: digestOfPolicy(content) };
+};
+
+/** Digest of the list of a commit with these policies. @param policies sorted */
+export const listOfCommit = (policies: readonly string[]): string => digestOfPolicies(policies.map(compiledFor));
+
+/** A commit that gives these policies to all of these clusters. */
+export const commitFor = (revision: string, clusters: readonly string[], policies: readonly string[]): Desired => {
+  const list = policies.map(compiledFor);
+  return { ...desired(revision), clusters: new Map(clusters.map((name) => [name, list])) };
+};
 
 const commit = (revision: string) => ({ revision, author: 'Ada <ada@example.org>', subject: 'Keep finance in the EU', time: TIME });
 export const source = (change: Partial<SourceView> = {}): SourceView => ({
@@ -140,26 +181,83 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       expect(await read()).toEqual([1_000, 500, undefined, undefined]);
     });
 
-    it('holds what conforms in the same way in many clusters once, and when it changed', async () => {
-      const short = (name: string): PolicyReport => {
-        const { lastUpdated: _time, ...rest } = policy(name, name === 'over' ? { phase: 'Expired' } : {});
-        return internReport(rest);
-      };
+    it('reads what conforms by the list of its cluster, as the same in many clusters, through the next life', async () => {
       const clusters = ['alike-1', 'alike-2', 'alike-3'];
+      await ledger.setDesired(commitFor('c1', clusters, ['a', 'b', 'over']));
+      const baseline = baselineOf(listOfCommit(['a', 'b', 'over']), { asOf: TIME, missing: encodeBitmap(3, (bit) => bit === 0) });
+      const failed = policyReport('b', { phase: 'Failed', lastUpdated: TIME });
       for (const cluster of clusters) {
-        const policies = [short('a'), short('over'), cluster === 'alike-3' ? policy('b', { violations: 1 }) : short('b')];
-        await ledger.applyReport(cluster, report(1, { full: true, policies }));
+        const policies = cluster === 'alike-3' ? [failed] : [];
+        const deviations = { count: policies.length, root: digestOfReports(policies) };
+        await ledger.applyReport(cluster, report(1, { full: true, baseline, policies, deviations }));
       }
-      const read = () => Promise.all(clusters.map((cluster) => ledger.cluster(cluster)));
-      for (const _life of [1, 2]) {
-        const [one, two, three] = await read();
-        expect(one?.policies).toBe(two?.policies);
-        expect(three?.policies.get('policies/a')).toBe(one?.policies.get('policies/a'));
-        expect([one, two, three].map((cluster) => cluster?.policiesChanged)).toEqual([TIME, TIME, TIME]);
-        await reopen();
-      }
-      await ledger.applyReport('alike-1', report(2, { policies: [policy('b', { phase: 'Failed' })] }));
-      expect((await read()).map((cluster) => cluster?.policies.get('policies/b')?.phase)).toEqual(['Failed', 'Active', 'Active']);
+      const read = () => Promise.all(clusters.map(async (name) => (await ledger.cluster(name)) ?? unseen(name)));
+      const check = async () => {
+        const [one, two, three] = (await read()) as [ClusterRecord, ClusterRecord, ClusterRecord];
+        expect([...one.policies].map(([key, { phase, revision }]) => [key, phase, revision])).toEqual([
+          ['a', 'Pending', 'c1'],
+          ['b', 'Active', 'c1'],
+          ['over', 'Expired', 'c1'],
+        ]);
+        expect(['a', 'b', 'over'].map((key) => two.policies.get(key) === one.policies.get(key))).toEqual([true, true, true]);
+        expect([keysBetween(one.policies, two.policies), keysBetween(one.policies, three.policies)]).toEqual([[], ['b']]);
+        expect([three.policies.get('b'), three.divergedSince]).toEqual([{ ...failed, revision: 'c1' }, null]);
+        expect([one, two, three].map(({ policiesChanged }) => policiesChanged)).toEqual([TIME, TIME, TIME]);
+      };
+      await check();
+      await reopen();
+      await check();
+      // Of the next commit only what it changes reads otherwise.
+      await ledger.setDesired(commitFor('c2', clusters, ['a', 'b', 'over', 'z']));
+      const [before] = (await read()) as [ClusterRecord];
+      await ledger.applyReport('alike-1', report(2, { baseline: { ...baseline, list: listOfCommit(['a', 'b', 'over', 'z']) } }));
+      const [after] = (await read()) as [ClusterRecord];
+      expect(keysBetween(before.policies, after.policies)).toEqual(['z']);
+      expect(after.policies.get('z')).toMatchObject({ phase: 'Active', revision: 'c2' });
+    });
+
+    it('reads a list that it learns of later, and nothing by one that it does not know', async () => {
+      const names = ['late-a', 'late-b'];
+      const digest = listOfCommit(names);
+      expect(await ledger.knowsList(digest)).toBe(false);
+      await ledger.applyReport('late', report(1, { full: true, baseline: baselineOf(digest) }));
+      expect((await ledger.cluster('late'))?.policies.size).toBe(0);
+      await ledger.setDesired(commitFor('late', ['late'], names));
+      expect([...((await ledger.cluster('late'))?.policies.keys() ?? [])]).toEqual(names);
+      // Of an agent of another version: what no commit of this hub has is not known.
+      const listed = [
+        ['late-a', compiledFor('late-a').digest],
+        ['late-x', 'f'.repeat(64)],
+      ] as const;
+      const other = sha256(listed.map(([name, of]) => `${name} ${of}\n`).join(''));
+      expect(await ledger.addList('0'.repeat(64), listed)).toBe(false);
+      expect(await ledger.addList(other, listed)).toBe(true);
+      await ledger.applyReport('late', report(2, { full: true, baseline: baselineOf(other) }));
+      expect([...((await ledger.cluster('late'))?.policies.keys() ?? [])]).toEqual(['late-a']);
+    });
+
+    it('knows nothing of a cluster whose reports by name are not those that its agent has sent, until they are', async () => {
+      const what = async () => (await ledger.cluster('lost'))?.notObserved?.what;
+      const failed = policyReport('lost-a', { phase: 'Failed' });
+      const all = { count: 1, root: digestOfReports([failed]) };
+      await ledger.setConnected('lost', true);
+      await ledger.applyReport('lost', report(1, { full: true, deviations: all }));
+      expect(await what()).toEqual(['Reports']);
+      await reopen();
+      await ledger.setConnected('lost', true);
+      expect(await what()).toEqual(['Reports']);
+      await ledger.applyReport('lost', report(2, { policies: [failed], deviations: all }));
+      expect(await what()).toBeUndefined();
+    });
+
+    it('forgets what an agent said that was replaced by a new one', async () => {
+      const stream = { id: 'new-1', isOpen: () => true };
+      await ledger.setDesired(commitFor('n1', ['renewed'], ['n']));
+      await ledger.applyReport('renewed', report(1, { full: true, baseline: baselineOf(listOfCommit(['n'])) }));
+      expect((await ledger.cluster('renewed'))?.policies.size).toBe(1);
+      await ledger.openStream('renewed', stream, { isNew: true });
+      expect((await ledger.cluster('renewed'))?.policies.size).toBe(0);
+      await ledger.setConnected('renewed', false, stream);
     });
 
     it('takes a hundred reports at once, in their order', async () => {
@@ -379,7 +477,7 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       const what = async () => (await ledger.cluster('dim'))?.notObserved?.what;
       const observedAt = async () => (await ledger.policyStateAt({ cluster: 'dim', policy: 'policies/a', at: TIME })).observed?.value;
       let told = 0;
-      await ledger.openStream('dim', first, ['Pause']);
+      await ledger.openStream('dim', first, { outOfDate: ['Pause'] });
       await ledger.confirmStream('dim', first);
       expect([await what(), await observedAt()]).toEqual([['Pause'], false]);
       await ledger.noteObserved('dim', [], first);

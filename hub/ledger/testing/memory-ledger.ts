@@ -13,10 +13,11 @@ import {
   streamAfter,
   writesOf,
 } from '../changes.ts';
-import { findPolicyState, historyBetween, narrowHistory } from '../cluster-history.ts';
-import { keysBetween } from '../interning.ts';
+import { historyBetween } from '../history/cluster-history.ts';
+import { findPolicyState, narrowHistory } from '../history/policy-past.ts';
 import { applyValueChange, createKeyedCache, createKeyedStore } from '../keyed-store.ts';
 import { createLedgerCache, foundIn } from '../ledger-cache.ts';
+import { deviationsOf, findRelisted, keysBetween, listIn, PolicyLists } from '../policies/index.ts';
 import { type ReportLimits, ReportMemory, reportLimits } from '../quota/report-memory.ts';
 import { hasRoom } from '../quota/report-quota.ts';
 import type { HistoryChange, Ledger } from '../types.ts';
@@ -34,6 +35,7 @@ export interface MemoryLedgerOptions {
 export const createMemoryLedger = ({ clock, eventLimit = 10_000, reports = reportLimits() }: MemoryLedgerOptions): Ledger => {
   const cache = createLedgerCache(eventLimit);
   const memory = new ReportMemory(reports);
+  const lists = new PolicyLists();
   const now = (): string => clock.now().toISOString();
   const audit = createMemoryAudit(now);
   const records = createKeyedCache();
@@ -59,12 +61,13 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000, reports = repor
   const histories = new Map<string, readonly HistoryChange[]>();
   const takeClusterChange = (change: ClusterChange): void => {
     const before = cache.get(change.cluster);
-    const after = applyChange(before, change, memory.quotaOf(before, cache.desired()));
+    const after = applyChange(before, change, { quota: memory.quotaOf(before, cache.desired()), lists });
     memory.learn(before, after);
     cache.set(after);
     const added = historyBetween(change, { before, after, keys: keysBetween(before.policies, after.policies) });
     if (added !== undefined) histories.set(change.cluster, [added, ...(histories.get(change.cluster) ?? [])]);
   };
+  const listOf = async (digest: string) => lists.get(digest);
   async function* historyOf(cluster: string): AsyncGenerator<HistoryChange> {
     yield* histories.get(cluster) ?? [];
   }
@@ -90,6 +93,9 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000, reports = repor
     if (!isClusterChange(change) || takeStream(change)) take(change);
   };
 
+  const relist = async (): Promise<void> => {
+    for (const cluster of findRelisted(cache.clusters(), lists)) await submit({ type: 'relist', cluster });
+  };
   const { setObserved, ...writes } = writesOf(submit);
   return {
     ...writes,
@@ -98,7 +104,9 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000, reports = repor
     },
     hasRoom: async (cluster) => {
       const record = cache.get(cluster);
-      return record.notKept !== null && hasRoom(record.policies, memory.quotaOf(record, cache.desired()), record.notKept.policies);
+      return (
+        record.notKept !== null && hasRoom(deviationsOf(record.policies), memory.quotaOf(record, cache.desired()), record.notKept.policies)
+      );
     },
     suspendObservation: (clusters) => cache.suspend(clusters, now()),
     resumeObservation: cache.resume,
@@ -106,8 +114,16 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000, reports = repor
       if (cache.get(cluster).connected && streams.get(cluster) === stream.id) cache.see(cluster, now());
       else await writes.setConnected(cluster, true, stream);
     },
+    knowsList: async (digest) => lists.get(digest) !== undefined,
+    addList: async (digest, listed) => {
+      const isTheirs = lists.takeListed(digest, listed) !== undefined;
+      if (isTheirs) await relist();
+      return isTheirs;
+    },
     setDesired: async (next) => {
+      lists.takeCommit(next, (cluster) => listIn(cache.get(cluster)));
       cache.setDesired(next);
+      await relist();
       await submit({ type: 'desired', revision: next.revision });
     },
     source: async () => cache.source(),
@@ -117,10 +133,10 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000, reports = repor
     events: async (query) => cache.events(query),
     searchEvents: async (query) => foundIn(cache.events(query), query.limit),
     countEvents: async (query) => cache.events(query).length,
-    policyStateAt: ({ cluster, ...query }) => findPolicyState(historyOf(cluster), query),
+    policyStateAt: ({ cluster, ...query }) => findPolicyState(historyOf(cluster), { ...query, listOf }),
     clusterHistory: async ({ cluster, policy, limit }) => {
-      const changes = (histories.get(cluster) ?? []).flatMap((change) => narrowHistory(change, policy) ?? []);
-      return { changes: changes.slice(0, limit), next: null };
+      const changes = await narrowHistory(histories.get(cluster) ?? [], { policy, listOf });
+      return { changes: changes.filter((change) => change !== undefined).slice(0, limit), next: null };
     },
     subscribe: cache.subscribe,
     audit,

@@ -4,7 +4,7 @@ import type { Issue } from '../../alerts/index.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import { listClusterIssues } from '../issues/cluster-issues.ts';
 import { listSourceIssues } from '../issues/hub-issues.ts';
-import { ClusterPolicyIssues, listExpiryIssues } from '../issues/policy-issues.ts';
+import { ClusterPolicyIssues, listPolicyIssues } from '../issues/policy-issues.ts';
 
 type PolicyIssue = IssueReport['policies'][number];
 
@@ -20,7 +20,7 @@ const isListed = ({ alert, isCurrent }: Issue): boolean => alert !== 'Violations
 const policyIssues = (fleet: Fleet, nowMs: number): PolicyIssue[] => {
   const policies = new ClusterPolicyIssues();
   const inClusters = fleet.members().flatMap((entry) => policies.list(entry));
-  return [...listExpiryIssues(fleet, nowMs), ...inClusters]
+  return [...listPolicyIssues(fleet, nowMs), ...inClusters]
     .filter(isListed)
     .map((issue) => ({ policy: issue.labels.policy ?? '', cluster: issue.labels.cluster ?? null, ...rowOf(issue) }))
     .sort((a, b) => byText(a.policy, b.policy) || byText(a.cluster ?? '', b.cluster ?? ''));

@@ -1,7 +1,7 @@
 import { type ClusterView, CONDITIONS, type ManagedClusterDocument, type ViolationView } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import type { ClusterRecord, Desired } from '../../ledger/index.ts';
+import { type ClusterRecord, type Desired, deviationsOf } from '../../ledger/index.ts';
 import { isKnown, type PhaseCounts } from './phases.ts';
 
 /** A violation that an agent names, with its key among all. */
@@ -32,10 +32,10 @@ export type ClusterFacts = Omit<ClusterEntry, 'view'>;
 const violationKey = (violation: ViolationView): string =>
   [violation.cluster, violation.policy, violation.namespace, violation.kind, violation.name].join('/');
 
-/** By policy, namespace, kind and name. */
+/** By policy, namespace, kind and name. A policy that conforms has none. */
 export const namedViolations = ({ name, policies }: ClusterRecord): readonly NamedViolation[] => {
   const named: NamedViolation[] = [];
-  for (const [policy, { violationSamples, enforcementAction }] of policies) {
+  for (const [policy, { violationSamples, enforcementAction }] of deviationsOf(policies)) {
     for (const violation of violationSamples) {
       const view: ViolationView = { ...violation, cluster: name, policy, enforcementAction };
       named.push({ key: violationKey(view), view });
@@ -46,7 +46,7 @@ export const namedViolations = ({ name, policies }: ClusterRecord): readonly Nam
 
 export const countViolations = ({ policies }: ClusterRecord): number => {
   let sum = 0;
-  for (const { violations } of policies.values()) sum += violations;
+  for (const { violations } of deviationsOf(policies).values()) sum += violations;
   return sum;
 };
 

@@ -1,200 +1,125 @@
-import { effectivePhase, type PolicyInCluster, type PolicyReport, type PolicySummary, policyKey } from '@fso/shared/api';
-import { byText } from '@fso/shared/encoding';
-import { EMPTY_DIGEST } from '@fso/shared/protocol';
+import { type PolicyReport, policyKey } from '@fso/shared/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ClusterRecord, Desired } from '../../ledger/index.ts';
-import { clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../testing/fleet.ts';
-import { createFleetIndex, type Fleet, type FleetInput } from './fleet-index.ts';
-import { SEVERITY } from './phases.ts';
-import { headFromReport, headsFromGit, type PolicyHead } from './policy-head.ts';
+import { type ClusterRecord, type Desired, PolicyLists } from '../../ledger/index.ts';
+import { NameSets } from '../scope/name-sets.ts';
+import { ScopeState } from '../scope/scope-state.ts';
+import { clusterRecord, desiredOf, policyReport } from '../testing/fleet.ts';
+import {
+  type ClusterModel,
+  MODEL_COMMITS,
+  MODEL_NAMES,
+  type ModelScope,
+  modelChange,
+  newCluster,
+  plainPolicies,
+  recordOf,
+  seenPolicies,
+} from '../testing/fleet-model.ts';
+import { expectedFleet, shownFleet } from '../testing/fleet-oracle.ts';
+import { createFleetIndex, type FleetInput } from './fleet-index.ts';
 
-/** What the index must show, computed from nothing each time and as plainly as it can be said. */
+const SCOPES: readonly ModelScope[] = [{ targets: ['a', 'team-*'] }, { clusters: ['eu'], targets: ['b'] }];
 
-/** Retired clusters, which are neither registered nor connected, count for nothing. */
-const membersOf = ({ desired, clusters }: FleetInput): ClusterRecord[] =>
-  clusters.filter(({ name, connected }) => connected || desired === null || desired.clusters.has(name));
-
-const rowsOf = (knowledge: FleetInput, key: string): PolicyInCluster[] =>
-  membersOf(knowledge)
-    .filter(({ name, policies }) => policies.has(key) || knowledge.desired?.clusters.get(name)?.some((policy) => policy.name === key))
-    .map(({ name, connected, notObserved, policies, policiesChanged }) => {
-      const report = policies.get(key) ?? null;
-      const fresh = connected && notObserved === null;
-      return { cluster: name, fresh, report, changed: report === null ? null : (report.lastUpdated ?? policiesChanged) };
-    })
-    .sort((a, b) => byText(a.cluster, b.cluster));
-
-const keysOf = (knowledge: FleetInput): string[] => {
-  const { desired } = knowledge;
-  const inGit = desired ? [...headsFromGit(desired.set).keys()] : [];
-  return [...new Set([...inGit, ...membersOf(knowledge).flatMap(({ policies }) => [...policies.keys()])])].sort(byText);
-};
-
-const reportsOf = (rows: readonly PolicyInCluster[]): PolicyReport[] => rows.flatMap(({ report }) => (report === null ? [] : [report]));
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
-
-const countsOf = (rows: readonly PolicyInCluster[]) => {
-  const count = (phase: string): number => rows.filter((row) => effectivePhase(row) === phase).length;
-  return { total: rows.length, active: count('Active'), failed: count('Failed'), pending: count('Pending'), expired: count('Expired') };
-};
-
-const headOf = ({ desired }: FleetInput, key: string, rows: readonly PolicyInCluster[]): PolicyHead => {
-  const inGit = desired && headsFromGit(desired.set).get(key);
-  const [first] = reportsOf(rows);
-  if (inGit) return inGit;
-  if (first === undefined) throw new Error(`nobody describes ${key}`);
-  return headFromReport(first);
-};
-
-const summaryOf = (knowledge: FleetInput, key: string): PolicySummary => {
-  const rows = rowsOf(knowledge, key);
-  const reports = reportsOf(rows);
-  const states = (lock: keyof PolicyReport['enforcement']): Record<string, number> => {
-    const all = reports.map(({ enforcement }) => enforcement[lock].state);
-    return Object.fromEntries([...new Set(all)].map((state) => [state, all.filter((each) => each === state).length]));
-  };
-  return {
-    ...headOf(knowledge, key, rows),
-    phase: SEVERITY.find((phase) => rows.some((row) => effectivePhase(row) === phase)) ?? 'Pending',
-    violations: sum(reports.map(({ violations }) => violations)),
-    clusters: { ...countsOf(rows), connected: rows.filter(({ fresh }) => fresh).length },
-    locks: { admission: states('admission'), gatekeeper: states('gatekeeper'), binding: states('binding') },
-    namespaces: sum(reports.map(({ namespaces }) => namespaces.length)),
-    lastUpdated:
-      rows
-        .flatMap(({ changed }) => changed ?? [])
-        .sort(byText)
-        .at(-1) ?? null,
-  };
-};
-
-const expected = (knowledge: FleetInput) => {
-  const keys = keysOf(knowledge);
-  const clusters = [...knowledge.clusters].sort((a, b) => byText(a.name, b.name));
-  const members = membersOf(knowledge);
-  return {
-    summaries: keys.map((key) => summaryOf(knowledge, key)),
-    rows: keys.map((key) => rowsOf(knowledge, key)),
-    governed: keys.map((key) => [...new Set(reportsOf(rowsOf(knowledge, key)).flatMap(({ namespaces }) => namespaces))].sort(byText)),
-    conflicts: keys.map((key) => reportsOf(rowsOf(knowledge, key)).filter(({ conditions }) => conditions.length > 0).length),
-    clusters: clusters.map(({ name, policies }) => ({
-      name,
-      policies: countsOf(keys.flatMap((key) => rowsOf(knowledge, key).filter(({ cluster }) => cluster === name))),
-      violations: members.some((member) => member.name === name) ? sum([...policies.values()].map(({ violations }) => violations)) : 0,
-      registered: knowledge.desired?.clusters.has(name) === true,
-    })),
-    members: members.map(({ name }) => name).sort(byText),
-    violations: clusters
-      .filter((cluster) => members.includes(cluster))
-      .flatMap(({ name, policies }) =>
-        [...policies]
-          .flatMap(([key, { violationSamples }]) => violationSamples.map((violation) => `${name}/${key}/${violation.name}`))
-          .sort(byText),
-      ),
-  };
-};
-
-const shown = (fleet: Fleet): ReturnType<typeof expected> => ({
-  summaries: fleet.policies().map((policy) => policy.summary()),
-  rows: fleet.policies().map((policy) => policy.view().clusters),
-  governed: fleet.policies().map(({ tally }) => [...tally.namespaces.keys()].sort(byText)),
-  conflicts: fleet.policies().map(({ tally }) => tally.conflicts),
-  clusters: fleet.clusters().map(({ view, violations }) => ({
-    name: view.name,
-    policies: view.policies,
-    violations,
-    registered: view.regions.length > 0,
-  })),
-  members: fleet.members().map(({ record: { name } }) => name),
-  violations: fleet.violations().map(({ view }) => `${view.cluster}/${view.policy}/${view.name}`),
+/** Since when a policy reads as it does is the matter of the lists. */
+const withoutSince = (report: PolicyReport): PolicyReport => ({ ...report, revision: 'since' });
+const comparable = <T extends ReturnType<typeof shownFleet>>(fleet: T): T => ({
+  ...fleet,
+  rows: fleet.rows.map((rows) => rows.map((row) => ({ ...row, report: row.report && withoutSince(row.report) }))),
 });
 
-const COMMITS: readonly (Desired | null)[] = [
-  null,
-  desiredOf(),
-  desiredOf(OLD_REVISION),
-  // Without the cluster us, and without the policy hr.
-  desiredOf(
-    OLD_REVISION,
-    FILES.filter(({ path }) => !/us|hr/.test(path)),
-  ),
-];
+const plainly = (record: ClusterRecord, policies: ReadonlyMap<string, PolicyReport>): ClusterRecord => ({ ...record, policies });
 
-const lock = fc.constantFrom('Pending', 'Enforced', 'Degraded').map((state) => ({ state, since: TIME }));
-const conflict = { type: 'Conflict', status: 'True' as const, lastTransitionTime: TIME, reason: 'NoRegionLeft', message: '' };
-const policy: fc.Arbitrary<PolicyReport> = fc
-  .record({
-    name: fc.constantFrom('finance', 'hr', 'gone'),
-    namespace: fc.constantFrom('federated-sovereignty-system', 'local'),
-    phase: fc.constantFrom('Active', 'Failed', 'Pending', 'Expired'),
-    targetNamespace: fc.constantFrom('a', 'b'),
-    namespaces: fc.uniqueArray(fc.constantFrom('a', 'b', 'c')),
-    violations: fc.nat(3),
-    conditions: fc.array(fc.constant(conflict), { maxLength: 1 }),
-    isShort: fc.boolean(),
-    lastUpdated: fc.constantFrom('2026-01-01T00:00:00.000Z', '2026-01-02T00:00:00.000Z', '2026-01-03T00:00:00.000Z'),
-    enforcement: fc.record({ admission: lock, gatekeeper: lock, binding: lock }),
-  })
-  .map(({ isShort, ...change }) => {
-    const workload = { kind: 'Pod', namespace: 'a', reason: 'outside', since: TIME };
-    const violationSamples = Array.from({ length: change.violations }, (_, n) => ({ ...workload, name: `pod-${n}` }));
-    const { lastUpdated, ...rest } = policyReport(change.name, { ...change, violationSamples });
-    return isShort ? rest : { ...rest, lastUpdated };
-  });
-const NOT_OBSERVED = { since: TIME, what: ['Pod'] };
-const record: fc.Arbitrary<ClusterRecord> = fc
-  .record({
-    name: fc.constantFrom('eu', 'us', 'stray'),
-    connected: fc.boolean(),
-    isObserved: fc.boolean(),
-    policies: fc.uniqueArray(policy, { selector: policyKey, maxLength: 4 }),
-  })
-  .map(({ name, connected, isObserved, policies }) => ({
-    name,
-    connected,
-    notObserved: connected && !isObserved ? NOT_OBSERVED : null,
-    notKept: null,
-    lastSeen: TIME,
-    offeredRevision: null,
-    acked: { revision: REVISION, digest: null },
-    nack: null,
-    report: clusterReport(),
-    policies: new Map(policies.map((each) => [policyKey(each), each])),
-    policiesChanged: TIME,
-    reportedSeq: 1,
-    reportedDigest: EMPTY_DIGEST,
-  }));
+/** What one reader has of the fleet: an index that follows all changes. */
+class Reader {
+  readonly #index = createFleetIndex();
 
-/** What may happen between two questions. */
-const step = fc.oneof(
-  record.map((next) => (known: Map<string, ClusterRecord>) => void known.set(next.name, next)),
-  // A part of a report changes, the rest stays the very same objects.
-  fc.tuple(fc.constantFrom('eu', 'us', 'stray'), policy).map(([name, changed]) => (known: Map<string, ClusterRecord>) => {
-    const before = known.get(name);
-    if (before) known.set(name, { ...before, policies: new Map(before.policies).set(policyKey(changed), changed) });
-  }),
-  fc.constantFrom('eu', 'us', 'stray').map((name) => (known: Map<string, ClusterRecord>) => {
-    const before = known.get(name);
-    if (before) known.set(name, { ...before, connected: !before.connected, notObserved: null });
-  }),
-  fc.constantFrom('eu', 'us', 'stray').map((name) => (known: Map<string, ClusterRecord>) => {
-    const before = known.get(name);
-    if (before?.connected === true) known.set(name, { ...before, notObserved: before.notObserved === null ? NOT_OBSERVED : null });
-  }),
-  fc.constantFrom('eu', 'us', 'stray').map((name) => (known: Map<string, ClusterRecord>) => void known.delete(name)),
-);
+  /** @param plain the same, said plainly */
+  check(now: FleetInput, plain: FleetInput): void {
+    const shown = comparable(shownFleet(this.#index.update(now)));
+    expect(shown).toEqual(comparable(expectedFleet(plain)));
+    expect(comparable(shownFleet(createFleetIndex().update(now)))).toEqual(shown);
+  }
+}
+
+/** A reader who sees a part of the fleet. */
+class ScopedReader {
+  readonly #scope: ModelScope;
+  readonly #reader = new Reader();
+  readonly #names = new NameSets();
+  #state: { readonly of: Desired | null; readonly value: ScopeState } | undefined;
+
+  constructor(scope: ModelScope) {
+    this.#scope = scope;
+  }
+
+  check(desired: Desired | null, known: Iterable<Known>): void {
+    const state = this.#stateOf(desired);
+    const seen = [...known].flatMap(({ model, record }) => {
+      const scoped = state.record(record);
+      return scoped === undefined ? [] : [{ scoped, plain: plainly(scoped, seenPolicies(model, this.#scope, desired)) }];
+    });
+    const now = { desired: state.desired, clusters: seen.map(({ scoped }) => scoped) };
+    this.#reader.check(now, { ...now, clusters: seen.map(({ plain }) => plain) });
+  }
+
+  #stateOf(desired: Desired | null): ScopeState {
+    if (this.#state?.of === desired) return this.#state.value;
+    const { clusters, targets } = this.#scope;
+    const grant = { role: 'viewer' as const, policies: { targetNamespaces: [...targets] } };
+    const grants = [{ ...grant, ...(clusters && { clusters: { clusterNames: [...clusters] } }) }];
+    const value = new ScopeState(grants, desired, this.#names);
+    this.#state = { of: desired, value };
+    return value;
+  }
+}
+
+interface Known {
+  readonly model: ClusterModel;
+  readonly record: ClusterRecord;
+}
+
+type Change = Partial<ClusterModel> & Pick<ClusterModel, 'name'> & { readonly isRemoved?: boolean };
+
+/** A fleet, and all who look at it. */
+class Simulation {
+  readonly #lists = new PolicyLists();
+  readonly #known = new Map<string, Known>();
+  readonly #whole = new Reader();
+  readonly #scoped = SCOPES.map((scope) => new ScopedReader(scope));
+
+  constructor() {
+    for (const each of MODEL_COMMITS) this.#lists.takeCommit(each, () => undefined);
+  }
+
+  change({ isRemoved = false, ...change }: Change): void {
+    const model = { ...(this.#known.get(change.name)?.model ?? newCluster(change.name)), ...change };
+    if (isRemoved) this.#known.delete(change.name);
+    else this.#known.set(change.name, { model, record: recordOf(model, this.#lists) });
+  }
+
+  check(desired: Desired | null): void {
+    const known = [...this.#known.values()];
+    this.#whole.check(
+      { desired, clusters: known.map(({ record }) => record) },
+      { desired, clusters: known.map(({ model, record }) => plainly(record, plainPolicies(model))) },
+    );
+    for (const reader of this.#scoped) reader.check(desired, known);
+  }
+}
+
+const removal = fc.constantFrom(...MODEL_NAMES).map((name) => ({ name, isRemoved: true }));
+const commit = fc.constantFrom(null, ...MODEL_COMMITS);
+const steps = fc.array(fc.tuple(fc.oneof({ weight: 8, arbitrary: modelChange }, removal), commit), { maxLength: 12 });
 
 describe('the fleet index', () => {
-  it('shows after any changes what there is, as if it had been put together from nothing', () => {
+  it('shows after any changes what there is, as if it had been put together from nothing, in every scope', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(step, fc.constantFrom(...COMMITS)), { maxLength: 12 }), (steps) => {
-        const index = createFleetIndex();
-        const known = new Map<string, ClusterRecord>();
-        for (const [change, desired] of steps) {
-          change(known);
-          const knowledge = { desired, clusters: [...known.values()] };
-          expect(shown(index.update(knowledge))).toEqual(expected(knowledge));
+      fc.property(steps, (changes) => {
+        const fleet = new Simulation();
+        for (const [change, desired] of changes) {
+          fleet.change(change);
+          fleet.check(desired);
         }
       }),
       { numRuns: 300 },
@@ -205,29 +130,12 @@ describe('the fleet index', () => {
     const index = createFleetIndex();
     const desired = desiredOf();
     const report = policyReport('finance');
-    const eu: ClusterRecord = {
-      name: 'eu',
-      connected: true,
-      notObserved: null,
-      notKept: null,
-      lastSeen: TIME,
-      offeredRevision: null,
-      acked: null,
-      nack: null,
-      report: null,
-      policies: new Map([[policyKey(report), report]]),
-      policiesChanged: TIME,
-      reportedSeq: 1,
-      reportedDigest: EMPTY_DIGEST,
-    };
+    const eu = clusterRecord('eu', [report]);
     const before = index
       .update({ desired, clusters: [eu] })
       .policy('hr')
       ?.summary();
-    const later = {
-      ...eu,
-      policies: new Map(eu.policies).set('finance', policyReport('finance', { phase: 'Failed' })),
-    };
+    const later = { ...eu, policies: new Map(eu.policies).set(policyKey(report), policyReport('finance', { phase: 'Failed' })) };
     const fleet = index.update({ desired, clusters: [later] });
     expect(fleet.policy('finance')?.summary().phase).toBe('Failed');
     expect(fleet.policy('hr')?.summary()).toBe(before);

@@ -1,7 +1,7 @@
 import type { ManagedClusterDocument } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import { type ClusterRecord, type Desired, keysBetween } from '../../ledger/index.ts';
+import { type ClusterRecord, type Desired, deviationsOf, keysBetween } from '../../ledger/index.ts';
 import { type ClusterEntry, type ClusterFacts, countViolations, type NamedViolation, namedViolations, viewOf } from './cluster-entry.ts';
 import { isKnown, noPhases, type PhaseCounts } from './phases.ts';
 import type { PolicyEntry } from './policy-entry.ts';
@@ -10,7 +10,7 @@ import { createPolicyTable } from './policy-table.ts';
 /**
  * The read model of the API: policies over their clusters and clusters over their policies, kept up to date by what
  * changed. Records of the ledger and the desired state are replaced and never changed, so that identity tells what is new:
- * one report costs as much as one cluster has policies, and an unchanged fleet costs one look at each cluster.
+ * one report costs what the cluster reports by name and what reads differently, and an unchanged fleet costs one look at each cluster.
  * It reads no clock and does no I/O.
  */
 
@@ -54,13 +54,15 @@ const isAlike = (a: Pick<ClusterEntry, 'record' | 'retired'>, b: Pick<ClusterEnt
   a.retired === b.retired && samePolicies(a.record, b.record);
 
 /** Whether the violations of a cluster, or what is shown with them, differ between two moments. */
-const hasOtherViolations = (before: ClusterRecord, now: ClusterRecord): boolean =>
-  keysBetween(before.policies, now.policies).some((key) =>
-    [before, now].some(({ policies }) => {
-      const report = policies.get(key);
+const hasOtherViolations = (before: ClusterRecord, now: ClusterRecord): boolean => {
+  const [had, has] = [deviationsOf(before.policies), deviationsOf(now.policies)];
+  return keysBetween(had, has).some((key) =>
+    [had, has].some((deviations) => {
+      const report = deviations.get(key);
       return report !== undefined && (report.violations > 0 || report.violationSamples.length > 0);
     }),
   );
+};
 
 const registrationsOf = (desired: Desired | null): Map<string, ManagedClusterDocument> =>
   new Map(desired?.set.clusters.map(({ document }) => [document.metadata.name, document]));

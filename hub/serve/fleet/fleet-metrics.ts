@@ -1,6 +1,6 @@
 import { type ClusterView, CONDITIONS, EnforcementAction, type SourceView, type StatusView } from '@fso/shared/api';
 import { Gauge, type Registry } from 'prom-client';
-import type { Ledger } from '../../ledger/index.ts';
+import { deviationsOf, type Ledger } from '../../ledger/index.ts';
 import { type ClusterEntry, isProven, isRefusing } from './cluster-entry.ts';
 import type { FleetReader } from './fleet-reader.ts';
 import { isKnown } from './phases.ts';
@@ -99,7 +99,7 @@ const violationsByAction = (members: readonly ClusterEntry[]): ReadonlyMap<Enfor
   const sums = new Map<EnforcementAction, number>(EnforcementAction.options.map((action) => [action, 0]));
   for (const { violations, record } of members) {
     if (violations === 0) continue;
-    for (const policy of record.policies.values())
+    for (const policy of deviationsOf(record.policies).values())
       sums.set(policy.enforcementAction, (sums.get(policy.enforcementAction) ?? 0) + policy.violations);
   }
   return sums;

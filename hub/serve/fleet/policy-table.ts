@@ -1,7 +1,8 @@
 import { effectivePhase, isShortReport, type PolicyInCluster } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import { type ClusterRecord, type Desired, keysBetween } from '../../ledger/index.ts';
+import { weakMemo2 } from '@fso/shared/runtime';
+import { ClusterPolicies, type ClusterRecord, type Desired, keysBetween, type PolicyList } from '../../ledger/index.ts';
 import { countPhase, isKnown, noPhases, type PhaseCounts } from './phases.ts';
 import { createPolicyEntry, type MutablePolicyEntry, type PolicyEntry } from './policy-entry.ts';
 import { headsFromGit, type PolicyHead } from './policy-head.ts';
@@ -64,6 +65,18 @@ const has = ({ meant, others }: Having, entry: MutablePolicyEntry): boolean => m
 const isAlike = (a: Contribution, b: Contribution): boolean =>
   a.meant === b.meant && a.others === b.others && a.record.policies === b.record.policies && isKnown(a.record) === isKnown(b.record);
 
+/** Names of a list that are not among what is meant; once for all clusters with the same list. */
+const besides = weakMemo2((list: PolicyList, meant: Placed): readonly string[] => {
+  const names = new Set([...meant].map(({ key }) => key));
+  return list.policies.flatMap(({ name }) => (names.has(name) ? [] : [name]));
+});
+
+/** Keys of policies that a cluster reports, among them each that it is not meant to have. Costs what it reports by name. */
+const candidatesBesides = (policies: ClusterRecord['policies'], meant: Placed): readonly string[] =>
+  policies instanceof ClusterPolicies
+    ? [...besides(policies.list, meant).filter((name) => policies.has(name)), ...policies.deviations.keys()]
+    : [...policies.keys()];
+
 const isEqual = (a: Placed, b: Placed): boolean => a.size === b.size && [...a].every((entry) => b.has(entry));
 
 class ClusterRows implements PolicyTable {
@@ -73,8 +86,6 @@ class ClusterRows implements PolicyTable {
   #meant = new WeakMap<readonly CompiledPolicy[], Placed>();
   #named = new Map<string, Placed>();
   #namedBefore: ReadonlyMap<string, Placed> = new Map();
-  /** Maps that have nothing besides what is meant, by that. */
-  readonly #within = new WeakMap<ClusterRecord['policies'], Placed>();
   /** Names of the clusters that report a policy which they are not meant to have. */
   readonly #reporters = new Map<MutablePolicyEntry, Set<string>>();
   #sorted: readonly MutablePolicyEntry[] | undefined;
@@ -224,11 +235,13 @@ class ClusterRows implements PolicyTable {
 
   /** What is meant, and what is reported besides. @param before what the same cluster reported besides until now */
   #havingOf({ policies }: ClusterRecord, meant: Placed, before: Placed | undefined): Having {
-    if (this.#within.get(policies) === meant) return { meant, others: NONE };
-    const others = new Set([...policies.keys()].map((key) => this.#entryOf(key)).filter((entry) => !meant.has(entry)));
-    if (others.size > 0) return { meant, others: before !== undefined && isEqual(before, others) ? before : others };
-    this.#within.set(policies, meant);
-    return { meant, others: NONE };
+    const others = new Set(
+      candidatesBesides(policies, meant)
+        .map((key) => this.#entryOf(key))
+        .filter((entry) => !meant.has(entry)),
+    );
+    if (others.size === 0) return { meant, others: NONE };
+    return { meant, others: before !== undefined && isEqual(before, others) ? before : others };
   }
 }
 

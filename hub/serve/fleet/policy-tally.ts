@@ -1,4 +1,4 @@
-import { CONDITIONS, effectivePhase, type LockCounts, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
+import { CONDITIONS, effectivePhase, isNamespaceMissing, type LockCounts, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
 import { countPhase, noPhases, type PhaseCounts } from './phases.ts';
 
 const LOCKS = ['admission', 'gatekeeper', 'binding'] as const;
@@ -12,6 +12,8 @@ export interface PolicyTally {
   conflicts: number;
   /** Governed namespaces, over all clusters. */
   governed: number;
+  /** Clusters that say that it governs no namespace, by whether what they say is as it is now. */
+  readonly missing: { known: number; old: number };
   readonly locks: Readonly<Record<(typeof LOCKS)[number], LockCounts>>;
   /** By namespace: in how many clusters it is governed. */
   readonly namespaces: Map<string, number>;
@@ -23,6 +25,7 @@ export const emptyTally = (): PolicyTally => ({
   violations: 0,
   conflicts: 0,
   governed: 0,
+  missing: { known: 0, old: 0 },
   locks: { admission: {}, gatekeeper: {}, binding: {} },
   namespaces: new Map(),
 });
@@ -58,6 +61,7 @@ const countReport = (tally: PolicyTally, report: PolicyReport, by: 1 | -1): void
 const countState = (tally: PolicyTally, row: PolicyInCluster, by: 1 | -1): void => {
   countPhase(tally.phases, effectivePhase(row), by);
   if (row.fresh) tally.connected += by;
+  if (row.report !== null && isNamespaceMissing(row.report)) tally.missing[row.fresh ? 'known' : 'old'] += by;
 };
 
 /** Takes back what a cluster contributed, and counts what it contributes now. */

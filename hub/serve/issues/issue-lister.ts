@@ -6,7 +6,7 @@ import type { Fleet } from '../fleet/fleet-index.ts';
 import type { FleetReader } from '../fleet/fleet-reader.ts';
 import { clusterLabels, listClusterIssues } from './cluster-issues.ts';
 import { type HubCertificate, listAuditIssues, listCertificateIssues, listSourceIssues, listUnreadIssues } from './hub-issues.ts';
-import { ClusterPolicyIssues, listExpiryIssues } from './policy-issues.ts';
+import { ClusterPolicyIssues, listPolicyIssues } from './policy-issues.ts';
 
 export interface IssueListerDeps {
   readonly fleet: FleetReader;
@@ -57,7 +57,7 @@ export class IssueLister {
     const hub = [...source, ...listCertificateIssues(certificates, nowMs), ...listUnreadIssues(fleet.clusters())];
     const ofHub = this.#audit === undefined ? { hub } : { hub, audit: listAuditIssues(this.#audit) };
     if (fleet.desired() === null) return ofHub;
-    const policies = listExpiryIssues(fleet, nowMs);
+    const policies = listPolicyIssues(fleet, nowMs);
     const unknown = this.#notGathered(fleet);
     const notObserved = new Set(fleet.members().flatMap(({ record }) => (record.notObserved === null ? [] : [record.name])));
     // Entries are replaced and never changed: they hold while others run.

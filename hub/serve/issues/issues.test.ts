@@ -1,14 +1,27 @@
+import type { PolicyReport } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
+import { encodeBitmap } from '@fso/shared/status';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { baselineOf } from '../../../test/harness/baselines.ts';
 import type { Issue } from '../../alerts/index.ts';
-import type { ClusterRecord } from '../../ledger/index.ts';
+import type { ClusterRecord, Ledger } from '../../ledger/index.ts';
 import { reportLimits } from '../../ledger/quota/report-memory.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import { createFleetIndex, type FleetIndex } from '../fleet/fleet-index.ts';
 import { FleetReader } from '../fleet/fleet-reader.ts';
-import { clusterRecord, desiredOf, FILES, policyReport, REVISION, report } from '../testing/fleet.ts';
+import {
+  baselineIn,
+  clusterRecord,
+  clusterReport,
+  desiredOf,
+  FILES,
+  policyReport,
+  REVISION,
+  report,
+  reportChange,
+} from '../testing/fleet.ts';
 import { listUnreadIssues } from './hub-issues.ts';
 import { IssueLister } from './issue-lister.ts';
 import { ClusterPolicyIssues } from './policy-issues.ts';
@@ -130,29 +143,161 @@ describe('the lister', () => {
     expect(await behind()).toMatchObject([{ isCurrent: false }]);
   });
 
-  it('lists a namespace that is missing for policies of the hub only', async () => {
-    const { ledger, lister } = open();
-    await ledger.setDesired(desired);
-    await ledger.setConnected('eu', true);
-    const ready = {
+  describe('of a namespace that is missing', () => {
+    const condition = {
       type: 'Ready',
       status: 'False',
       reason: 'NamespaceMissing',
       message: 'none',
       lastTransitionTime: '2026-01-01T00:00:00Z',
     } as const;
-    const conditions = [ready];
-    const policies = [
-      policyReport('own', { phase: 'Failed', managedBy: 'local', conditions }),
-      policyReport('own-glob', { phase: 'Pending', managedBy: 'local', conditions }),
-      policyReport('finance', { phase: 'Pending', managedBy: 'hub', conditions }),
-      policyReport('hr'),
-    ];
-    await ledger.applyReport('eu', report({ seq: 1, full: true, policies }));
-    const listed = (await lister.list(() => false)).clusters?.get('eu') ?? [];
-    expect(listed.flatMap(({ alert, labels }) => (labels.policy === undefined ? [] : [`${alert} ${labels.policy}`]))).toEqual([
-      'PolicyNotProven finance',
-    ]);
+    const conditions = [condition];
+    /** @param missing indexes of the policies in the list of the cluster */
+    const say = async (ledger: Ledger, cluster: string, missing: readonly number[], policies: readonly PolicyReport[] = []) => {
+      const bitmap = encodeBitmap(8, (at) => missing.includes(at));
+      const what = (await ledger.desired()) ?? desired;
+      await reportChange(ledger, cluster, {
+        full: true,
+        baseline: baselineIn(what, cluster, { missing: bitmap }),
+        policies: [...policies],
+      });
+    };
+    const of = async (lister: IssueLister) => {
+      const { clusters, policies = [] } = await lister.list(() => false);
+      const all = [...policies, ...(clusters?.get('eu') ?? []), ...(clusters?.get('us') ?? [])];
+      return all.flatMap(({ alert, labels: { policy, cluster = 'all' }, isCurrent }) =>
+        policy === undefined ? [] : [[alert, policy, cluster, isCurrent]],
+      );
+    };
+    const started = async (what = desired) => {
+      const { ledger, lister } = open();
+      await ledger.setDesired(what);
+      for (const cluster of what.clusters.keys()) await ledger.setConnected(cluster, true);
+      return { ledger, lister };
+    };
+
+    it('there is none in a cluster, for a policy of Git as for one that was applied there, however it is said', async () => {
+      const { ledger, lister } = await started();
+      await say(ledger, 'us', []);
+      await say(
+        ledger,
+        'eu',
+        [0],
+        [
+          policyReport('own', { namespace: 'team-a', phase: 'Failed', managedBy: 'local', conditions }),
+          policyReport('own-glob', { namespace: 'team-a', phase: 'Pending', managedBy: 'local', conditions }),
+          policyReport('hr', { phase: 'Pending', conditions }),
+          policyReport('leaving', { phase: 'Failed', violations: 1 }),
+        ],
+      );
+      // No other cluster is meant to have it.
+      expect(await of(lister)).toEqual([
+        ['PolicyNotProven', 'hr', 'all', true],
+        ['PolicyNotEnforced', 'leaving', 'eu', true],
+        ['Violations', 'leaving', 'eu', true],
+      ]);
+    });
+
+    it('there is one for the policy once each cluster that is meant to have it says so', async () => {
+      const { ledger, lister } = await started();
+      await say(ledger, 'eu', [0]);
+      // What us has is not known yet: it may have the namespace.
+      expect(await of(lister)).toEqual([['PolicyNotProven', 'finance', 'us', true]]);
+      await say(ledger, 'us', [0]);
+      expect(await of(lister)).toEqual([['PolicyNotProven', 'finance', 'all', true]]);
+      const [issue] = (await lister.list(() => false)).policies ?? [];
+      expect(issue).toMatchObject({
+        labels: { policy: 'finance', team: 'payments' },
+        problem: 'No cluster has a namespace for it: all that are meant to have it wait for finance.',
+      });
+      // As they last said; without a cluster that is known it goes on and does not begin.
+      await ledger.setConnected('us', false);
+      expect(await of(lister)).toEqual([['PolicyNotProven', 'finance', 'all', true]]);
+      await ledger.setConnected('eu', false);
+      expect(await of(lister)).toEqual([['PolicyNotProven', 'finance', 'all', false]]);
+      await ledger.setConnected('eu', true);
+      await say(ledger, 'eu', []);
+      expect(await of(lister)).toEqual([]);
+    });
+
+    describe('of three clusters of which one alone has it', () => {
+      const others = FILES_OF_TEAMS.filter(({ path }) => path !== 'policies/hr.yaml');
+      const apac = { path: 'clusters/apac.yaml', text: (FILES[1]?.text ?? '').replace('{name: us}', '{name: apac}') };
+      const three = desiredOf(REVISION, [...others, apac]);
+      const setUp = async () => {
+        const { ledger, lister } = await started(three);
+        const findings = async () => (await of(lister)).filter(([, , cluster]) => cluster === 'all');
+        for (const cluster of ['apac', 'us']) await say(ledger, cluster, [0]);
+        await say(ledger, 'eu', []);
+        expect(await findings()).toEqual([]);
+        return { ledger, findings };
+      };
+
+      it('there is none while that one is away', async () => {
+        const { ledger, findings } = await setUp();
+        await ledger.setConnected('eu', false);
+        expect(await findings()).toEqual([]);
+        await ledger.setConnected('eu', true);
+        await say(ledger, 'eu', [0]);
+        expect(await findings()).toEqual([['PolicyNotProven', 'finance', 'all', true]]);
+      });
+
+      it('there is none while it has diverged, or its list is not known', async () => {
+        const { ledger, findings } = await setUp();
+        await reportChange(ledger, 'eu', { deviations: { count: 1, root: '1'.repeat(64) } });
+        expect((await ledger.cluster('eu'))?.divergedSince).not.toBeNull();
+        expect(await findings()).toEqual([]);
+        await reportChange(ledger, 'eu', { full: true, baseline: baselineOf('1'.repeat(64), { missing: '/w==' }) });
+        expect(await findings()).toEqual([]);
+      });
+
+      it('there is none while nothing is known of the one, as after the start of a hub with a new ledger', async () => {
+        const { ledger, lister } = await started(three);
+        for (const cluster of ['apac', 'us']) await say(ledger, cluster, [0]);
+        expect((await of(lister)).filter(([, , cluster]) => cluster === 'all')).toEqual([]);
+      });
+
+      it('there is one where that one is no longer registered, and away', async () => {
+        const { ledger, findings } = await setUp();
+        await ledger.setConnected('eu', false);
+        const two = [...others, apac].filter(({ path }) => path !== 'clusters/eu.yaml');
+        await ledger.setDesired(desiredOf('c3'.repeat(20), two));
+        expect(await findings()).toEqual([['PolicyNotProven', 'finance', 'all', true]]);
+      });
+    });
+  });
+
+  it('lists once what a cluster cannot have, and not for each of its policies', async () => {
+    const { ledger, lister } = open();
+    await ledger.setDesired(desired);
+    await ledger.setConnected('eu', true);
+    await ledger.setAck('eu', { revision: REVISION, digest: 'd' });
+    const profile = { floor: true, gatekeeper: false, injection: true, gatekeeperNamespace: 'gatekeeper-system' };
+    const cluster = { ...clusterReport(), gatekeeper: { state: 'Absent' as const } };
+    await reportChange(ledger, 'eu', { full: true, baseline: baselineIn(desired, 'eu', { profile }), cluster });
+    const lock = (await ledger.cluster('eu'))?.policies.get('finance')?.enforcement.gatekeeper;
+    expect(lock).toEqual({ state: 'Unavailable', message: 'Gatekeeper is not installed' });
+    const issues = async () => names((await lister.list(() => false)).clusters?.get('eu') ?? []);
+    expect(await issues()).toEqual(['GatekeeperNotReady']);
+    // One that deviates says all that is wrong with it.
+    const enforcement = { ...policyReport('hr').enforcement, gatekeeper: { state: 'Unavailable' as const, message: 'not installed' } };
+    await reportChange(ledger, 'eu', { policies: [policyReport('hr', { phase: 'Failed', enforcement })] });
+    expect(await issues()).toEqual(['GatekeeperNotReady', 'PolicyNotEnforced', 'PolicyLockDegraded']);
+  });
+
+  it('says of a cluster whose list the hub does not know that this is why nothing is known of its policies', async () => {
+    const { ledger, lister } = open();
+    await ledger.setDesired(desired);
+    await ledger.setConnected('us', true);
+    const problems = async () =>
+      ((await lister.list(() => false)).clusters?.get('us') ?? []).flatMap(({ labels, problem }) =>
+        labels.policy === undefined ? [] : [[labels.policy, problem]],
+      );
+    expect(await problems()).toEqual([['finance', 'Meant for this cluster, which has reported nothing of it yet.']]);
+    await reportChange(ledger, 'us', { full: true, baseline: baselineOf('1'.repeat(64)) });
+    expect(await problems()).toEqual([['finance', expect.stringContaining('the hub does not know the list of policies')]]);
+    await reportChange(ledger, 'us', { full: true, baseline: baselineIn(desired, 'us') });
+    expect(await problems()).toEqual([]);
   });
 
   it('lists that a cluster is not observed, and what it reports as it was last', async () => {

@@ -3,14 +3,14 @@ import {
   type AlertLabels,
   type AlertName,
   CONDITIONS,
-  isAwaitingNamespace,
+  isNamespaceMissing,
   type LockState,
   type PolicyReport,
 } from '@fso/shared/api';
 import { isExpired, isExpiring } from '@fso/shared/residency';
 import { weakMemo } from '@fso/shared/runtime';
 import type { Issue } from '../../alerts/index.ts';
-import { type ClusterRecord, type Desired, keysBetween } from '../../ledger/index.ts';
+import { ClusterPolicies, type ClusterRecord, type Desired, deviationsOf, keysBetween } from '../../ledger/index.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import { isKnown } from '../fleet/phases.ts';
@@ -48,7 +48,7 @@ const locksOf = ({ enforcement }: PolicyReport): Finding[] =>
     return [{ alert: 'PolicyLockDegraded', problem: `${name} is ${state}${message === undefined ? '.' : `: ${message}`}`, since }];
   });
 
-/** Since the first lock began to wait for its proof; where none does, as without the namespace, since the policy is not ready. */
+/** Since the first lock began to wait for its proof; where none does, since the policy is not ready. */
 const pendingOf = (report: PolicyReport): Finding[] => {
   const { phase, message, enforcement } = report;
   if (phase !== 'Pending') return [];
@@ -65,8 +65,11 @@ const violationsOf = ({ violations, violationSamples }: PolicyReport): Finding[]
   return [{ alert: 'Violations', problem: `${count} outside of the allowed regions${named}`, since: first?.since ?? null }];
 };
 
-/** A missing namespace of a policy that was applied in the cluster is for its author, who sees it there: the hub has no issue of it. */
-const unprovenOf = (report: PolicyReport): Finding[] => (isAwaitingNamespace(report) ? [] : [...failureOf(report), ...pendingOf(report)]);
+/**
+ * Where its namespace is missing a policy has nothing to enforce, and that is in order in any one cluster. One that was applied there has an
+ * author, who sees it; of one of the hub see {@link listPolicyIssues}.
+ */
+const unprovenOf = (report: PolicyReport): Finding[] => (isNamespaceMissing(report) ? [] : [...failureOf(report), ...pendingOf(report)]);
 
 const findingsOf = weakMemo((report: PolicyReport): readonly Finding[] => [
   ...unprovenOf(report),
@@ -84,15 +87,20 @@ interface Known {
   readonly deviations: Deviations;
 }
 
+/**
+ * Of a policy that conforms there is nothing to list: a lock that its cluster cannot have is wrong with the cluster, which says so once for all
+ * policies.
+ */
 const listDeviations = weakMemo(
-  (policies: Policies): Deviations => new Map([...policies].filter(([, report]) => findingsOf(report).length > 0)),
+  (policies: Policies): Deviations => new Map([...deviationsOf(policies)].filter(([, report]) => findingsOf(report).length > 0)),
 );
 
 /** Of a map that came from another one by few changes, only these are looked at. */
 const deviationsAfter = (before: Known, policies: Policies): Deviations => {
   const deviations = new Map(before.deviations);
-  for (const key of keysBetween(before.policies, policies)) {
-    const report = policies.get(key);
+  const reported = deviationsOf(policies);
+  for (const key of keysBetween(deviationsOf(before.policies), reported)) {
+    const report = reported.get(key);
     if (report === undefined || findingsOf(report).length === 0) deviations.delete(key);
     else deviations.set(key, report);
   }
@@ -117,6 +125,13 @@ const teamLabel = (desired: Desired | null, policy: string): Pick<AlertLabels, '
 
 const severityOf = (alert: AlertName, { enforcementAction }: Pick<PolicyReport, 'enforcementAction'>): Issue['severity'] =>
   alert === 'Violations' && enforcementAction === 'deny' ? 'critical' : ALERT_RULES[alert].severity;
+
+/** Why nothing is known of a policy that is meant for a cluster. */
+const unreportedText = ({ baseline, policies }: ClusterRecord): string => {
+  const text = 'Meant for this cluster, which has reported nothing of it yet';
+  const isListUnknown = baseline !== null && !(policies instanceof ClusterPolicies);
+  return isListUnknown ? `${text}: the hub does not know the list of policies that its agent names, and has asked for it.` : `${text}.`;
+};
 
 /** What is wrong with policies in clusters. Of a cluster that was looked at before, only the policies that changed are looked at. */
 export class ClusterPolicyIssues {
@@ -160,7 +175,7 @@ export class ClusterPolicyIssues {
         alert: 'PolicyNotProven',
         severity: ALERT_RULES.PolicyNotProven.severity,
         labels: { ...place, policy, ...teamLabel(desired, policy) },
-        problem: 'Meant for this cluster, which has reported nothing of it yet.',
+        problem: unreportedText(record),
         since: null,
         isCurrent: isKnown(record),
       };
@@ -175,13 +190,31 @@ const expiryOf = ({ head }: PolicyEntry, nowMs: number): Finding[] => {
   return isExpired(expiryDate, nowMs) ? [{ alert: 'PolicyExpired', problem: 'Expired: it no longer governs.', since: expiryDate }] : [];
 };
 
+/** Names of the policies that some cluster is meant to have. */
+const meantOf = weakMemo(
+  ({ clusters }: Desired): ReadonlySet<string> => new Set([...new Set(clusters.values())].flatMap((list) => list.map(({ name }) => name))),
+);
+
+/**
+ * A policy that governs nowhere: each cluster that is meant to have it, or has it still, last said that. One that has said nothing yet, or of whose
+ * list nothing is known, may have the namespace, and so may one that is away and had it. While none of them is known it is so as they last said.
+ *
+ * The clusters are not named: who sees the policy does not see each of them.
+ */
+const missingOf = ({ key, head, tally }: PolicyEntry, desired: Desired | null): (Finding & Pick<Issue, 'isCurrent'>)[] => {
+  const { known, old } = tally.missing;
+  if (known + old === 0 || known + old < tally.phases.total || desired === null || !meantOf(desired).has(key)) return [];
+  const problem = `No cluster has a namespace for it: all that are meant to have it wait for ${head()?.targetNamespace}.`;
+  return [{ alert: 'PolicyNotProven', problem, since: null, isCurrent: known > 0 }];
+};
+
 /** What is wrong with policies wherever they are. @param nowMs what expiry is compared with */
-export const listExpiryIssues = (fleet: Fleet, nowMs: number): Issue[] =>
+export const listPolicyIssues = (fleet: Fleet, nowMs: number): Issue[] =>
   fleet.policies().flatMap((policy) =>
-    expiryOf(policy, nowMs).map((finding) => ({
+    [...expiryOf(policy, nowMs), ...missingOf(policy, fleet.desired())].map((finding) => ({
+      isCurrent: true,
       ...finding,
       severity: ALERT_RULES[finding.alert].severity,
       labels: { policy: policy.key, ...teamLabel(fleet.desired(), policy.key) },
-      isCurrent: true,
     })),
   );

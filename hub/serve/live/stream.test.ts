@@ -2,7 +2,7 @@ import type { EventSourceMessage } from 'eventsource-parser';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { describe, expect, it } from 'vitest';
 import { type ApiHarness, fillLedger, startApiHarness } from '../testing/api-harness.ts';
-import { policyReport, report } from '../testing/fleet.ts';
+import { policyReport, reportChange } from '../testing/fleet.ts';
 
 const open = async (server: ApiHarness, lastEventId?: string, more: Record<string, string> = {}) => {
   const headers: Record<string, string> = { ...more, ...(lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId }) };
@@ -108,7 +108,7 @@ describe('stream', () => {
     const stream = await open(server);
     await server.ledger.addEvent(null, hubEvent('Before'));
     await stream.until(isEvent('Before'));
-    await server.ledger.applyReport('eu', report({ full: false, seq: 2, policies: [policyReport('hr', { phase: 'Failed' })] }));
+    await reportChange(server.ledger, 'eu', { policies: [policyReport('hr', { phase: 'Failed' })] });
     const read = await stream.until(({ event }) => event === 'policy');
     expect(JSON.parse(read.at(-1)?.data ?? '')).toEqual({ cluster: 'eu', policies: ['hr'] });
     stream.close();
@@ -173,8 +173,7 @@ describe('stream', () => {
     };
     await expect.poll(() => server.connections()).toBe(0);
     for (const violations of [1, 2, 3]) {
-      const policies = [policyReport('finance', { violations })];
-      await server.ledger.applyReport('eu', report({ full: false, seq: 1 + violations, policies }));
+      await reportChange(server.ledger, 'eu', { policies: [policyReport('finance', { violations })] });
     }
     await server.ledger.addEvent(null, hubEvent('Two'));
     // Nobody asked for a view.

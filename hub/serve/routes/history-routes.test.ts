@@ -1,15 +1,14 @@
 import type { ClusterHistoryItem, PolicyStateView, ProblemDetails } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
-import { internReport } from '@fso/shared/protocol';
 import { expect, it } from 'vitest';
 import { runFso } from '../../cli/testing/run-fso.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import { startApiHarness } from '../testing/api-harness.ts';
-import { clusterReport, OLD_REVISION, policyReport, REVISION, report } from '../testing/fleet.ts';
+import { clusterReport, OLD_REVISION, policyReport, REVISION, report, reportChange } from '../testing/fleet.ts';
 
 const shortReport = (name: string) => {
   const { lastUpdated: _time, ...rest } = policyReport(name, { revision: OLD_REVISION });
-  return internReport(rest);
+  return rest;
 };
 
 /** A cluster in which finance was proven, failed, was proven with violations, and whose hub then lost it. */
@@ -22,20 +21,19 @@ const tell = async () => {
     times.push(clock.now().toISOString());
     for (const write of writes) await write();
   };
-  const say = (seq: number, change: Parameters<typeof report>[0]) => () =>
-    ledger.applyReport('eu', report({ seq, full: seq === 1, ...change }));
+  const say = (change: Parameters<typeof reportChange>[2]) => () => reportChange(ledger, 'eu', change);
   await then(
     () => ledger.setConnected('eu', true),
     () => ledger.setAck('eu', { revision: REVISION, digest: null }),
-    say(1, { policies: [shortReport('finance'), shortReport('hr')], cluster: clusterReport(REVISION, OLD_REVISION) }),
+    say({ full: true, policies: [shortReport('finance'), shortReport('hr')], cluster: clusterReport(REVISION, OLD_REVISION) }),
   );
-  await then(say(2, { policies: [policyReport('finance', { phase: 'Failed' })] }));
-  await then(say(3, { policies: [policyReport('finance', { violations: 2 })], cluster: clusterReport() }));
+  await then(say({ policies: [policyReport('finance', { phase: 'Failed' })] }));
+  await then(say({ policies: [policyReport('finance', { violations: 2 })], cluster: clusterReport() }));
   await then(
     () => ledger.setConnected('eu', true),
     () => ledger.setConnected('eu', false),
   );
-  await then(say(4, { removed: ['finance'] }));
+  await then(say({ removed: ['finance'] }));
   return { clock, ledger, times };
 };
 
@@ -67,16 +65,17 @@ it('says whether a policy was proven in a cluster at a time, and what changed', 
     'yes',
     'Its agent had proven every lock of the policy that the cluster can have; there were violations.',
   ]);
-  expect(await verdict(away)).toEqual(['unknown', `The cluster was not connected. Its last report, of ${violating}, says: Active.`]);
-  const last = `The cluster was not connected. Its last report, of ${gone}, says: the cluster does not have the policy.`;
+  expect(await verdict(away)).toEqual(['unknown', `The cluster was not connected. What it said last, as of ${violating}: Active.`]);
+  const last = `The cluster was not connected. What it said last, as of ${gone}: the cluster does not have the policy.`;
   expect(await verdict(gone)).toEqual(['unknown', last]);
   await ledger.setConnected('eu', true);
   await clock.advance(1);
   expect(await verdict(undefined)).toEqual(['no', 'The cluster did not have the policy.']);
   expect(await verdict('2030-01-01T00:00:00Z')).toEqual(['unknown', 'That time has not come yet.']);
-  const nothing = ['unknown', 'No report of this policy from this cluster is recorded for that time.'];
+  const nothing = ['unknown', 'What this cluster had said of this policy by that time is not known.'];
   expect(await verdict('2026-01-03T10:00:00Z')).toEqual(nothing);
-  expect(await verdict(away, 'none')).toEqual(nothing);
+  // The list of the cluster does not have it.
+  expect(await verdict(proven, 'none')).toEqual(['no', 'The cluster did not have the policy.']);
   expect(await verdict(away, 'finance', 'nowhere')).toEqual(nothing);
 
   const { items } = await read<{ items: ClusterHistoryItem[] }>('eu/history?policy=finance');
@@ -118,7 +117,7 @@ it('does not know whether a policy was proven while the agent did not observe it
     ['unknown', { value: false, since: marks[1] }],
     ['yes', { value: true, since: marks[2] }],
   ]);
-  expect(states[1]?.reason).toMatch(/^The agent was connected and did not observe the cluster\. Its last report, .*: Active\.$/);
+  expect(states[1]?.reason).toMatch(/^The agent was connected and did not observe the cluster\. What it said last, .*: Active\.$/);
   const { items } = await read<{ items: ClusterHistoryItem[] }>('history?policy=finance');
   expect(items.map(({ kind }) => kind)).toEqual(['observed', 'notObserved', 'connected', 'policy']);
   const { out } = await runFso(['history', 'finance', '--cluster', 'us', '--at', marks[1] as string], { FSO_SERVER: server.url });

@@ -29,7 +29,7 @@ const judgeState = ({ phase, violates }: PolicyState): Verdict => {
   return { proven: 'yes', reason: violates ? `${reason}; there were violations.` : `${reason}.` };
 };
 
-/** Why the last report says nothing of a time; undefined: it does. */
+/** Why what was said last says nothing of a time; undefined: it does. */
 const gapOf = ({ connected, observed }: PolicyStateAt): string | undefined => {
   if (connected?.value !== true) return 'The cluster was not connected.';
   if (observed === undefined) return 'Whether its agent observed the cluster is no longer known.';
@@ -40,12 +40,12 @@ const gapOf = ({ connected, observed }: PolicyStateAt): string | undefined => {
 const judge = (then: PolicyStateAt, isAhead: boolean): Verdict => {
   const { policy: found } = then;
   if (isAhead) return { proven: 'unknown', reason: 'That time has not come yet.' };
-  if (found === undefined) return { proven: 'unknown', reason: 'No report of this policy from this cluster is recorded for that time.' };
+  if (found === undefined) return { proven: 'unknown', reason: 'What this cluster had said of this policy by that time is not known.' };
   const { value: state, since } = found;
   const gap = gapOf(then);
   if (gap !== undefined) {
     const last = state === null ? 'the cluster does not have the policy' : state.phase;
-    return { proven: 'unknown', reason: `${gap} Its last report, of ${since}, says: ${last}.` };
+    return { proven: 'unknown', reason: `${gap} What it said last, as of ${since}: ${last}.` };
   }
   return state === null ? { proven: 'no', reason: 'The cluster did not have the policy.' } : judgeState(state);
 };
@@ -65,9 +65,11 @@ const itemsOf = ({
   proven,
   policies = [],
   gone = [],
+  unknown = [],
 }: HistoryChange): ClusterHistoryItem[] => [
   ...policies.map(({ keys: _keys, ...state }) => ({ time, kind: 'policy' as const, ...NO_FACTS, state })),
   ...gone.map(() => ({ time, kind: 'gone' as const, ...NO_FACTS })),
+  ...unknown.map(() => ({ time, kind: 'unknown' as const, ...NO_FACTS })),
   ...(proven === undefined ? [] : [{ time, kind: 'proven' as const, ...NO_FACTS, revision: proven }]),
   ...(accepted === undefined ? [] : [{ time, kind: 'accepted' as const, ...NO_FACTS, revision: accepted }]),
   ...(observed === null ? [] : [{ time, kind: observed ? ('observed' as const) : ('notObserved' as const), ...NO_FACTS }]),
@@ -84,7 +86,7 @@ export const historyRoutes: readonly Route<HistoryDeps>[] = [
       operationId: 'getPolicyState',
       summary: 'Whether a policy was proven in a cluster at a time',
       description:
-        'What the hub knew then, by its own clock: reports that came later say nothing of the time before. Of changes that are older than events are kept, or more than 10,000 or 4 MiB of a cluster, the ledger keeps what still stood at their end.',
+        'What the hub knew then, by its own clock: reports that came later say nothing of the time before. A policy that no report names was as expected by the list of its cluster. Of changes that are older than events are kept, or more than 10,000 or 4 MiB of a cluster, the ledger keeps what still stood at their end.',
       tag: 'clusters',
       access: 'viewer',
       scope: 'scoped',

@@ -103,12 +103,13 @@ const PolicyDetailQuery = z.strictObject({
 });
 type PolicyDetailQuery = z.output<typeof PolicyDetailQuery>;
 
-/** A row with all that there is to say: of a policy that conforms only its agent knows that. */
+/** A row with all that there is to say: of a policy that conforms only its agent knows that, but for the commit since which it reads like this. */
 const detailOf = async (key: string, row: PolicyInCluster, { agents }: PolicyDeps): Promise<PolicyDetail> => {
   if (row.report !== null && !isShortReport(row.report)) return { ...row, source: 'report' };
   const report = row.fresh ? await agents.inspect(row.cluster, key) : undefined;
   if (report == null) return { ...row, source: 'none' };
-  return { ...row, report, changed: report.lastUpdated ?? row.changed, source: 'agent' };
+  const { revision = report.revision } = row.report ?? {};
+  return { ...row, report: { ...report, revision }, changed: report.lastUpdated ?? row.changed, source: 'agent' };
 };
 
 const readDetails = async (key: string, query: PolicyDetailQuery, deps: PolicyDeps): Promise<z.input<typeof PolicyDetailPage>> => {

@@ -3,8 +3,9 @@ import type { CompiledPolicy } from '@fso/shared/compile';
 import { groupOf, type PolicySet } from '@fso/shared/decode';
 import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { type GrantSet, Visibility } from '../../access/index.ts';
-import type { ClusterRecord, Desired } from '../../ledger/index.ts';
+import { ClusterPolicies, type ClusterRecord, type Desired, type PolicyList } from '../../ledger/index.ts';
 import type { RolloutRecord } from '../../rollout/index.ts';
+import { NameSets } from './name-sets.ts';
 import { scopeRollout, withholdClusterReport, withholdLabels, withholdNack } from './withhold.ts';
 
 type Policies = ClusterRecord['policies'];
@@ -23,17 +24,18 @@ export class ScopeState {
   readonly #meant = weakMemo2((set: GrantSet, list: readonly CompiledPolicy[]): readonly CompiledPolicy[] =>
     set.seesAllPolicies ? list : list.filter(({ name }) => this.visibility.seesPolicy(set, name)),
   );
-  readonly #reported = weakMemo2(
-    (set: GrantSet, policies: Policies): Policies =>
-      set.seesAllPolicies
-        ? policies
-        : new Map(
-            [...policies].flatMap(([key, report]) =>
-              this.visibility.seesPolicy(set, key, report) ? [[key, this.#withoutLabels(report)] as const] : [],
-            ),
-          ),
+  /** Names of the policies of a list that are seen where no cluster says otherwise. */
+  readonly #listed = weakMemo2(
+    (set: GrantSet, list: PolicyList): ReadonlySet<string> =>
+      this.#names.get(list.policies.flatMap((policy) => (this.visibility.seesPolicy(set, policy.name, policy) ? [policy.name] : []))),
   );
-  readonly #withoutLabels = weakMemo(withholdLabels);
+  readonly #reported = weakMemo2((set: GrantSet, policies: Policies): Policies => {
+    if (set.seesAllPolicies) return policies;
+    if (!(policies instanceof ClusterPolicies)) return this.#seenOf(set, policies, policies);
+    const { list, baseline, deviations } = policies;
+    const seen = this.#seenOf(set, policies, deviations);
+    return new ClusterPolicies(list, baseline, seen, this.#seenNames(this.#listed(set, list), deviations, seen));
+  });
   readonly #record = weakMemo((record: ClusterRecord): ClusterRecord | undefined => {
     const set = this.visibility.at(record.name);
     if (set.isEmpty) return undefined;
@@ -41,6 +43,8 @@ export class ScopeState {
       ...record,
       nack: record.nack && withholdNack(record.nack),
       report: record.report && withholdClusterReport(record.report, set.seesAllPolicies),
+      // Which namespaces there are, and how many policies have none, is of the whole cluster.
+      baseline: null,
       policies: this.#reported(set, record.policies),
       // How many of them would be seen is not known.
       notKept: set.seesAllPolicies ? record.notKept : null,
@@ -50,7 +54,11 @@ export class ScopeState {
     scopeRollout(rollout, { seesCluster: (name) => this.seesCluster(name), seesPolicy: (name) => this.#seenPolicies.has(name) }),
   );
 
-  constructor(grants: readonly RoleGrant[], whole: Desired | null) {
+  readonly #names: NameSets;
+
+  /** @param names those of the states before it */
+  constructor(grants: readonly RoleGrant[], whole: Desired | null, names = new NameSets()) {
+    this.#names = names;
     this.visibility = new Visibility(grants, whole);
     this.desired = whole && this.#desiredOf(whole);
     this.fingerprint = this.visibility.fingerprint();
@@ -61,6 +69,12 @@ export class ScopeState {
     return !this.visibility.at(name).isEmpty;
   }
 
+  /** Whether what a cluster says of a policy is seen: by its target in Git, in the list that the cluster has, and as it is reported. */
+  seesReported(set: GrantSet, key: string, policies: Policies | undefined): boolean {
+    const listed = policies instanceof ClusterPolicies ? policies.list.get(key) : undefined;
+    return this.visibility.seesPolicy(set, key, listed, policies?.get(key));
+  }
+
   /** What is seen of a cluster; undefined: it does not exist. */
   record(record: ClusterRecord): ClusterRecord | undefined {
     return this.#record(record);
@@ -69,6 +83,17 @@ export class ScopeState {
   /** The way of a commit, as far as it is seen. */
   rollout(rollout: RolloutRecord): RolloutRecord {
     return this.#rollout(rollout);
+  }
+
+  #seenOf(set: GrantSet, policies: Policies, reported: Policies): Policies {
+    const seen = [...reported].filter(([key]) => this.seesReported(set, key, policies));
+    return new Map(seen.map(([key, report]) => [key, withholdLabels(report)]));
+  }
+
+  /** What is reported of a policy and not seen must not read as if nothing were. */
+  #seenNames(listed: ReadonlySet<string>, reported: Policies, seen: Policies): ReadonlySet<string> {
+    const hidden = new Set([...reported.keys()].filter((key) => listed.has(key) && !seen.has(key)));
+    return hidden.size === 0 ? listed : this.#names.get([...listed].filter((name) => !hidden.has(name)));
   }
 
   #desiredOf({ revision, set, clusters }: Desired): Desired {

@@ -1,9 +1,11 @@
 import { type AlertView, CLI_SESSION, type ProblemDetails, type RoleGrant, type SilenceView } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
+import { encodeBitmap } from '@fso/shared/status';
 import { expect, it } from 'vitest';
 import { principalOf } from '../../access/index.ts';
 import { type ApiHarness, startApiHarness } from '../testing/api-harness.ts';
-import { fillMarkedLedger, MARKED_ALERTS, MARKED_SILENCES, markedAgents } from './testing/marked-fleet.ts';
+import { baselineIn, desiredOf, REVISION, reportChange } from '../testing/fleet.ts';
+import { fillMarkedLedger, MARKED_ALERTS, MARKED_SILENCES, markedAgents, markedFiles } from './testing/marked-fleet.ts';
 import { WITHHELD } from './withhold.ts';
 
 const STATIC = 'static-token-0123456789';
@@ -63,6 +65,20 @@ it('alerts are seen of clusters with all that is in them, of policies in cluster
   const finance = await listed([FINANCE]);
   expect(namesOf(finance)).toEqual(expect.arrayContaining(['Violations eu-1 finance', 'Violations us-xcluster ledger-xcluster']));
   expect(namesOf(finance).filter((name) => /Refused|Tampered|Never|Away|xpolicy|xboth/.test(name))).toEqual([]);
+});
+
+it('that no cluster has a namespace for a policy is said to those who see the policy in all clusters', async () => {
+  await using server = await started();
+  const missing = encodeBitmap(2, (at) => at === 0);
+  for (const cluster of ['eu-1', 'eu-2']) {
+    const baseline = baselineIn(desiredOf(REVISION, markedFiles()), cluster, { missing });
+    await reportChange(server.ledger, cluster, { full: true, baseline });
+  }
+  const listed = async (token: string): Promise<readonly string[]> =>
+    namesOf((await callAs(server, token, '?limit=500&policy=finance')).body.items.filter(({ name }) => name === 'PolicyNotProven'));
+  await expect.poll(() => listed(STATIC)).toEqual(['PolicyNotProven finance']);
+  expect(await listed(await signIn(server, [FINANCE]))).toEqual(['PolicyNotProven finance']);
+  expect(await listed(await signIn(server, [EU]))).toEqual([]);
 });
 
 it('a silence is made and ended by operators of all that it can match', async () => {

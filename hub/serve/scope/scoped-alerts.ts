@@ -44,11 +44,16 @@ const countAlerts = (alerts: readonly AlertView[]): AlertCounts => {
  */
 export const scopeAlerts = (alerts: AlertAccess, ledger: ScopedLedger): AlertAccess => {
   const list = async (): Promise<AlertView[]> => {
-    const inGit = new Set((await ledger.desired())?.set.policies.map(({ document }) => document.metadata.name));
+    const { desired, visibility } = await ledger.state();
+    const inGit = new Set(desired?.set.policies.map(({ document }) => document.metadata.name));
+    const everywhere = visibility.everywhere();
+    // What no cluster has is said of all clusters.
+    const isOfGit = (name: string, policy = ''): boolean =>
+      inGit.has(policy) && (name !== 'PolicyNotProven' || visibility.seesPolicy(everywhere, policy));
     const seen: AlertView[] = [];
     for (const alert of await alerts.list()) {
       const { cluster, policy } = alert.labels;
-      const isSeen = cluster === undefined ? policy !== undefined && inGit.has(policy) : await ledger.sees(cluster, policy);
+      const isSeen = cluster === undefined ? isOfGit(alert.name, policy) : await ledger.sees(cluster, policy);
       if (isSeen) seen.push(withholdAlert(alert));
     }
     return seen;

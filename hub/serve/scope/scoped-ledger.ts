@@ -12,6 +12,7 @@ import {
 } from '../../ledger/index.ts';
 
 import { COMMIT_KIND, readRolloutSlot, readRollouts } from '../../rollout/index.ts';
+import { NameSets } from './name-sets.ts';
 import { ScopeState } from './scope-state.ts';
 import { withholdEvent, withholdSource } from './withhold.ts';
 
@@ -42,6 +43,7 @@ export class ScopedLedger implements Ledger {
   readonly #grants: readonly RoleGrant[];
   readonly #ended = new AbortController();
   readonly #unsubscribes = new Set<() => void>();
+  readonly #names = new NameSets();
   #state: { readonly of: unknown; readonly value: ScopeState } | undefined;
 
   constructor(whole: Ledger, grants: readonly RoleGrant[]) {
@@ -66,7 +68,7 @@ export class ScopedLedger implements Ledger {
     const desired = await this.#whole.desired();
     const before = this.#state?.value;
     if (before !== undefined && this.#state?.of === desired) return before;
-    const value = new ScopeState(this.#grants, desired);
+    const value = new ScopeState(this.#grants, desired, this.#names);
     this.#state = { of: desired, value };
     if (before !== undefined && isNarrower(before, value)) this.end();
     return value;
@@ -74,11 +76,11 @@ export class ScopedLedger implements Ledger {
 
   /** Whether what is said of a policy in a cluster is seen; without a policy, what is said of the cluster as a whole. */
   async sees(cluster: string, policy?: string): Promise<boolean> {
-    const { visibility } = await this.state();
-    const set = visibility.at(cluster);
+    const state = await this.state();
+    const set = state.visibility.at(cluster);
     if (set.seesAllPolicies || set.isEmpty || policy === undefined) return set.seesAllPolicies;
     const record = await this.#whole.cluster(cluster);
-    return visibility.seesPolicy(set, policy, record?.policies.get(policy));
+    return state.seesReported(set, policy, record?.policies);
   }
 
   async source(): ReturnType<Ledger['source']> {
@@ -176,6 +178,7 @@ export class ScopedLedger implements Ledger {
   readonly setConnected = reject;
   readonly confirmStream = reject;
   readonly noteSeen = reject;
+  readonly setDiverged = reject;
   readonly noteObserved = reject;
   readonly suspendObservation = refuse;
   readonly resumeObservation = refuse;
@@ -185,6 +188,8 @@ export class ScopedLedger implements Ledger {
   readonly applyReport = reject;
   readonly hasRoom = reject;
   readonly addEvent = reject;
+  readonly knowsList = refuse;
+  readonly addList = reject;
   readonly forgetCluster = reject;
   readonly waitingWrites = refuse;
   readonly onLead = refuse;

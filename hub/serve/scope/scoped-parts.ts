@@ -14,11 +14,12 @@ export const scopeAgents = (agents: Agents, ledger: ScopedLedger): Agents => ({
     if ((await ledger.cluster(cluster)) === null) return undefined;
     const told = await agents.inspect(cluster, policy);
     // A commit may have come while the agent was asked.
+    const isSeen = await ledger.sees(cluster, policy);
     const { visibility } = await ledger.state();
     const set = visibility.at(cluster);
     if (!told || set.isEmpty) return undefined;
     if (set.seesAllPolicies) return told;
-    return visibility.seesPolicy(set, policy, told) ? withholdLabels(told) : undefined;
+    return isSeen && visibility.seesPolicy(set, policy, told) ? withholdLabels(told) : undefined;
   },
 });
 

@@ -1,4 +1,5 @@
 import type { AlertView, CommitView, EventView, PolicyReport, ProblemView, RevisionVerification, SourceView } from '@fso/shared/api';
+import { weakMemo } from '@fso/shared/runtime';
 import type { ClusterRecord } from '../../ledger/index.ts';
 import type { RolloutRecord } from '../../rollout/index.ts';
 
@@ -46,8 +47,11 @@ export const withholdClusterReport = (report: ClusterReport, seesAllPolicies: bo
   return { ...rest, gatekeeper, conditions: rest.conditions.map((condition) => ({ ...condition, message: '' })) };
 };
 
-/** Labels of a namespace name every policy that governs it. */
-export const withholdLabels = ({ namespaceLabels: _labels, ...report }: PolicyReport): PolicyReport => report;
+/** Labels of a namespace name every policy that governs it. The same object for the same report, whatever the scope and the commit. */
+export const withholdLabels = weakMemo((whole: PolicyReport): PolicyReport => {
+  const { namespaceLabels, ...report } = whole;
+  return namespaceLabels === undefined ? whole : report;
+});
 
 /** What a cluster says of a commit can name any file of the repository; what it says of a policy is of that policy. */
 export const withholdEvent = (event: EventView): EventView =>

@@ -1,9 +1,12 @@
 import { type PolicyReport, policyKey } from '@fso/shared/api';
+import { digestOfPolicies } from '@fso/shared/compile';
 import { decodeFiles, type SourceFile } from '@fso/shared/decode';
 import { type GitObjectType, objectId, type RawObject } from '@fso/shared/git';
-import { EMPTY_DIGEST, type Report } from '@fso/shared/protocol';
+import { type Deviations, digestOfReports, EMPTY_DIGEST, type Report } from '@fso/shared/protocol';
+import type { Baseline } from '@fso/shared/status';
+import { baselineOf, EMPTY_BASELINE } from '../../../test/harness/baselines.ts';
 import { policyReport as plainReport } from '../../../test/harness/policy-reports.ts';
-import type { ClusterRecord, Desired } from '../../ledger/index.ts';
+import { type ClusterRecord, type Desired, deviationsOf, type Ledger } from '../../ledger/index.ts';
 import { compileDesired } from '../../rollout/index.ts';
 
 /** A small fleet for tests of what is served: two clusters, two policies, one group. */
@@ -72,15 +75,41 @@ export const clusterReport = (revision: string = REVISION, provenRevision: strin
   conditions: [],
 });
 
+/** Of a cluster that has accepted what a commit means for it. */
+export const baselineIn = ({ clusters }: Desired, cluster: string, change: Partial<Baseline> = {}): Baseline =>
+  baselineOf(digestOfPolicies(clusters.get(cluster) ?? []), change);
+
+/** What a hub must have by name. */
+const namesOf = (policies: readonly PolicyReport[]): Deviations => {
+  const ofHub = policies.filter(({ managedBy }) => managedBy === 'hub');
+  return { count: ofHub.length, root: ofHub.length === 0 ? EMPTY_DIGEST : digestOfReports(ofHub) };
+};
+
+/** A full report, by default of a cluster that names every policy that it has. */
 export const report = (change: Partial<Report> = {}): Report => ({
   type: 'report',
   seq: 1,
   full: true,
+  baseline: EMPTY_BASELINE,
+  deviations: namesOf(change.policies ?? []),
   policies: [],
   removed: [],
   events: [],
   ...change,
 });
+
+/** Reports what changed in a cluster since its last report. */
+export const reportChange = async (ledger: Ledger, cluster: string, change: Partial<Report>): Promise<void> => {
+  const record = await ledger.cluster(cluster);
+  if (record === null) throw new Error(`no cluster ${cluster}`);
+  const named = new Map(change.full === true ? [] : deviationsOf(record.policies));
+  for (const policy of change.policies ?? []) named.set(policyKey(policy), policy);
+  for (const key of change.removed ?? []) named.delete(key);
+  const deviations = namesOf([...named.values()]);
+  const seq = record.reportedSeq + 1;
+  const baseline = record.baseline ?? EMPTY_BASELINE;
+  await ledger.applyReport(cluster, report({ seq, full: false, baseline, deviations, ...change }));
+};
 
 /** A connected cluster that is where it should be. */
 export const clusterRecord = (
@@ -96,10 +125,12 @@ export const clusterRecord = (
   acked: { revision: REVISION, digest: 'd' },
   nack: null,
   report: clusterReport(),
+  baseline: null,
   policies: new Map(policies.map((policy) => [policyKey(policy), policy])),
   notKept: null,
   policiesChanged: policies.length === 0 ? null : TIME,
   reportedSeq: 1,
   reportedDigest: EMPTY_DIGEST,
+  divergedSince: null,
   ...change,
 });

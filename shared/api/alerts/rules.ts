@@ -142,8 +142,9 @@ export const ALERT_RULES = {
   PolicyNotProven: {
     severity: 'warning',
     forSeconds: 30 * MINUTE,
-    meaning: 'The policy is meant for the cluster and has not been proven there.',
-    remedy: 'Read the message of the policy in the cluster.',
+    meaning:
+      'The policy is meant for the cluster and has not been proven there. Without a cluster: none that is meant to have the policy has a namespace for it.',
+    remedy: 'Read the message of the policy in the cluster. Without a cluster: create the namespace, or correct `targetNamespace`.',
   },
   Violations: {
     severity: 'warning',

@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { PolicyReport } from '@fso/shared/api';
+import { type CompiledPolicy, digestOfPolicies } from '@fso/shared/compile';
 import type { Report } from '@fso/shared/protocol';
-import { toSend } from '../../../agent/report/index.ts';
+import { weakMemo } from '@fso/shared/runtime';
 import type { Desired } from '../../../hub/ledger/types.ts';
 import { compileDesired } from '../../../hub/rollout/index.ts';
 import { type ApiHarness, startApiHarness } from '../../../hub/serve/testing/api-harness.ts';
 import { clusterFile, policyFile, setOf } from '../../../shared/decode/testing/decoded.ts';
+import { baselineOf, ReportedNames } from '../../harness/baselines.ts';
 import { policyReport } from '../../harness/policy-reports.ts';
 import { writeFigures } from '../figures.ts';
 import type { ReadOrder, ReadTimes } from './reader.ts';
@@ -73,16 +75,6 @@ const facts = (revision: string) => ({
   conditions: ['FloorReady', 'GuardReady', 'GatekeeperReady'].map(condition),
 });
 
-const frame = (seq: number, full: boolean, revision: string, policies: PolicyReport[]): Report => ({
-  type: 'report',
-  seq,
-  full,
-  cluster: facts(revision),
-  policies,
-  removed: [],
-  events: [],
-});
-
 const numbered = (what: string, count: number): string[] =>
   Array.from({ length: count }, (_, n) => `${what}-${String(n).padStart(4, '0')}`);
 
@@ -95,36 +87,76 @@ const desiredOf = (commit: number, { clusters, policies }: Size): Desired => {
   return compileDesired(revisionOf(commit), setOf(...policyFiles, ...clusterFiles)).desired;
 };
 
-const fill = async ({ ledger }: ApiHarness, size: Size): Promise<void> => {
-  const { clusters, policies, deviating } = size;
-  const conforming = numbered('policy', policies).map((name) => toSend(reportOf(name, 1)));
-  await ledger.setDesired(desiredOf(1, size));
-  const each = deviating === 0 ? Number.POSITIVE_INFINITY : Math.round(100 / deviating);
-  for (const [index, name] of numbered('cluster', clusters).entries()) {
-    await ledger.setConnected(name, true);
-    const reports = conforming.map((report, n) => ((n + index) % each === 0 ? deviatingReport(report.name, n + index) : report));
-    await ledger.applyReport(name, frame(1, true, revisionOf(1), reports));
+/** What a cluster has reported, by the rule that agents have: by name what deviates. */
+class ReportingCluster {
+  readonly #names = new ReportedNames();
+  #seq = 0;
+
+  /** @param list digest of what it has accepted of the revision */
+  report(revision: string, list: string, change: Partial<Pick<Report, 'full' | 'policies' | 'removed'>> = {}): Report {
+    this.#seq += 1;
+    return this.#names.complete({
+      type: 'report',
+      seq: this.#seq,
+      full: false,
+      baseline: baselineOf(list),
+      cluster: facts(revision),
+      policies: [],
+      removed: [],
+      events: [],
+      ...change,
+    });
   }
+}
+
+type Clusters = ReadonlyMap<string, ReportingCluster>;
+
+const listOf = ({ clusters }: Desired, cluster: string): string => digestOf(clusters.get(cluster) ?? NO_POLICIES);
+const NO_POLICIES: readonly CompiledPolicy[] = [];
+/** Many clusters have the same list. */
+const digestOf = weakMemo((policies: readonly CompiledPolicy[]) => digestOfPolicies(policies));
+
+const fill = async ({ ledger }: ApiHarness, size: Size): Promise<Clusters> => {
+  const { deviating } = size;
+  const policies = numbered('policy', size.policies);
+  const clusters = new Map(numbered('cluster', size.clusters).map((name) => [name, new ReportingCluster()]));
+  const desired = desiredOf(1, size);
+  await ledger.setDesired(desired);
+  const each = deviating === 0 ? Number.POSITIVE_INFINITY : Math.round(100 / deviating);
+  for (const [index, [name, cluster]] of [...clusters].entries()) {
+    await ledger.setConnected(name, true);
+    const reports = policies.flatMap((policy, n) => ((n + index) % each === 0 ? [deviatingReport(policy, n + index)] : []));
+    await ledger.applyReport(name, cluster.report(revisionOf(1), listOf(desired, name), { full: true, policies: reports }));
+  }
+  return clusters;
 };
 
 /** Reports of agents that come together. */
 const AT_ONCE = 8;
-const inGroups = (names: readonly string[], size: number): readonly (readonly string[])[] =>
-  Array.from({ length: Math.ceil(names.length / size) }, (_, n) => names.slice(n * size, (n + 1) * size));
+const inGroups = <T>(items: readonly T[], size: number): readonly (readonly T[])[] =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, n) => items.slice(n * size, (n + 1) * size));
 
 /** Commits of the first policy, which each cluster then has in force, until aborted. @returns how many */
-const commitOn = async ({ ledger }: ApiHarness, size: Size, everyMs: number, signal: AbortSignal): Promise<number> => {
-  const clusters = numbered('cluster', size.clusters);
+const commitOn = async (
+  { ledger }: ApiHarness,
+  clusters: Clusters,
+  { size, everyMs }: { readonly size: Size; readonly everyMs: number },
+  signal: AbortSignal,
+): Promise<number> => {
   // Compiled beforehand: what is measured beside it is the reading.
-  const commits = [2, 3].map((commit) => desiredOf(commit, size));
+  const first = desiredOf(2, size);
+  const commits = [first, desiredOf(3, size)];
   let count = 0;
   while (!signal.aborted) {
-    const desired = commits[count % commits.length];
-    if (desired !== undefined) await ledger.setDesired(desired);
+    const desired = commits[count % commits.length] ?? first;
+    await ledger.setDesired(desired);
     count += 1;
-    const changed = toSend(reportOf('policy-0000', count, { revision: desired?.revision }));
-    for (const some of inGroups(clusters, AT_ONCE)) {
-      await Promise.all(some.map((name) => ledger.applyReport(name, frame(1 + count, false, desired?.revision ?? '', [changed]))));
+    const { revision } = desired;
+    for (const some of inGroups([...clusters], AT_ONCE)) {
+      const reports = some.map(
+        ([name, cluster]) => [name, cluster.report(revision, listOf(desired, name), { removed: ['policy-0000'] })] as const,
+      );
+      await Promise.all(reports.map(([name, report]) => ledger.applyReport(name, report)));
       // As frames of many connections come: other work has its turn between them.
       await setImmediate();
     }
@@ -160,13 +192,13 @@ export const api = async (args: string[], signal: AbortSignal): Promise<void> =>
   });
   const size: Size = { clusters: Number(values.clusters), policies: Number(values.policies), deviating: Number(values.deviating) };
   await using server = await startApiHarness();
-  await fill(server, size);
+  const clusters = await fill(server, size);
   console.log(`${size.clusters} clusters × ${size.policies} policies, ${size.deviating} % deviate; ${values.rate} requests a second`);
   const order = { url: server.url, paths: PATHS, perSecond: Number(values.rate), seconds: Number(values.seconds) };
   // The first answers find code that was never run, and build the index.
   await readWith({ ...order, perSecond: 2, seconds: PATHS.length });
   const stop = new AbortController();
-  const committing = commitOn(server, size, Number(values.every), AbortSignal.any([stop.signal, signal]));
+  const committing = commitOn(server, clusters, { size, everyMs: Number(values.every) }, AbortSignal.any([stop.signal, signal]));
   const times = await readWith(order);
   stop.abort();
   const commits = await committing;

@@ -24,6 +24,8 @@ export interface FleetSettings {
   readonly database: 'embedded' | 'postgres';
   /** Processes that the agents are spread over. */
   readonly processes: number;
+  /** Share of the policies whose namespace is missing, others in each cluster. */
+  readonly missing: number;
   /** More environment of the hub. */
   readonly env: Readonly<Record<string, string>>;
   /** Clusters that may connect and have no agent. */
@@ -42,6 +44,7 @@ export const fleetSettings = (args: string[]): FleetSettings => {
       scopes: { type: 'string', default: '0' },
       database: { type: 'string', default: 'embedded' },
       processes: { type: 'string', default: '2' },
+      missing: { type: 'string', default: '0' },
       env: { type: 'string', multiple: true, default: [] },
       hub: { type: 'string' },
       json: { type: 'string' },
@@ -53,6 +56,7 @@ export const fleetSettings = (args: string[]): FleetSettings => {
     scopes: Number(values.scopes),
     database: values.database === 'postgres' ? 'postgres' : 'embedded',
     processes: Number(values.processes),
+    missing: Number(values.missing),
     env: Object.fromEntries(values.env.map((setting) => setting.split(/=(.*)/s, 2))),
     hub: values.hub,
     json: values.json,
@@ -155,7 +159,7 @@ export class BenchFleet {
     for (const [index, child] of this.#children.entries()) {
       const share = tokens.filter((_, at) => at % this.#children.length === index);
       this.#send(child, commit);
-      this.#send(child, { type: 'start', hubUrl: this.hub.agentUrl, ca: order.ca, tokens: share });
+      this.#send(child, { type: 'start', hubUrl: this.hub.agentUrl, ca: order.ca, tokens: share, missing: this.#settings.missing });
     }
   }
 
@@ -164,8 +168,8 @@ export class BenchFleet {
     const compiled = createCommits().compile(this.#files);
     return numbered('cluster', Math.max(1, this.#settings.scopes)).map((cluster) => {
       const { digest = '', policies = [] } = compiled.get(cluster) ?? {};
-      const names = new Set(policies.map(({ name }) => name));
-      return { digest, changed: changed.filter((name) => names.has(name)) };
+      const names = new Set(changed);
+      return { digest, changed: policies.filter(({ name }) => names.has(name)) };
     });
   }
 

@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { encodeFrame, MAX_FRAME_BYTES } from '@fso/shared/protocol';
+import { EMPTY_DIGEST, encodeFrame, MAX_FRAME_BYTES } from '@fso/shared/protocol';
+import { encodeBitmap, MAX_BASELINE_NAMESPACES } from '@fso/shared/status';
+import { EMPTY_BASELINE, ReportedNames } from '../../harness/baselines.ts';
 import { policyReport } from '../../harness/policy-reports.ts';
 import { type Closed, connectStream, type StreamClient } from '../../harness/stream-client.ts';
 import { percentile, seconds } from '../figures.ts';
@@ -12,8 +14,9 @@ const PAUSE_MS = 100;
 const NODE_OPTIONS = '--max-semi-space-size=4 --max-old-space-size=256';
 
 const times = (count: number, value: string): string => Array.from({ length: count }, () => value).join(',');
-const reportOf = (policies: readonly string[]): string =>
-  `{"type":"report","seq":1,"full":true,"policies":[${policies.join(',')}],"removed":[],"events":[]}`;
+const reportOf = (policies: readonly string[], baseline = JSON.stringify(EMPTY_BASELINE)): string =>
+  `{"type":"report","seq":1,"full":true,"baseline":${baseline},"deviations":{"count":0,"root":"${EMPTY_DIGEST}"},` +
+  `"policies":[${policies.join(',')}],"removed":[],"events":[]}`;
 const entries = (count: number, make: (n: number) => string): string => reportOf(Array.from({ length: count }, (_, n) => make(n)));
 
 /** Frames of valid JSON that are made to cost; the first one, for comparison, is not. */
@@ -33,17 +36,34 @@ const FRAMES: Readonly<Record<string, () => string>> = {
     entries(20_000, (n) => JSON.stringify({ ...policyReport(`p${n}`), phase: 'Odd', message: 'x'.repeat(300) })).padEnd(MAX_FRAME_BYTES),
   '5,000,000 empty objects': () => entries(5_000_000, () => '{}'),
   'nested 1,000,000 deep': () => reportOf(['['.repeat(1_000_000) + ']'.repeat(1_000_000)]),
+  'a baseline of 10,000 names that globs mean': () =>
+    reportOf(
+      [],
+      JSON.stringify({
+        ...EMPTY_BASELINE,
+        missing: encodeBitmap(20_000, () => true),
+        namespaces: Array.from({ length: MAX_BASELINE_NAMESPACES }, (_, n) => `${'x'.repeat(58)}${String(n).padStart(5, '0')}`),
+      }),
+    ),
+  'a list of 20,000 policies that nobody asked for': () =>
+    JSON.stringify({
+      type: 'listed',
+      list: 'a'.repeat(64),
+      policies: Array.from({ length: 20_000 }, (_, n) => [`${'x'.repeat(240)}${n}`, 'b'.repeat(64)]),
+    }),
   '64 KiB of bad names': () => reportOf([JSON.stringify({ ...policyReport('p'), namespaces: Array.from({ length: 9_000 }, () => '!') })]),
 };
 
-const GOOD = encodeFrame({
-  type: 'report',
-  seq: 1,
-  full: true,
-  policies: Array.from({ length: 1_000 }, (_, n) => policyReport(`policy-${n}`)),
-  removed: [],
-  events: [],
-});
+const GOOD = encodeFrame(
+  new ReportedNames().complete({
+    type: 'report',
+    seq: 1,
+    full: true,
+    policies: Array.from({ length: 1_000 }, (_, n) => policyReport(`policy-${n}`)),
+    removed: [],
+    events: [],
+  }),
+);
 
 const headers = { Authorization: `Bearer ${API_TOKEN}` };
 
@@ -118,6 +138,8 @@ const attack = async (fleet: BenchFleet, frame: string): Promise<string> => {
   const probes = ['/healthz', '/api/v1/status'].map((path) => new Probe(fleet, path));
   const begin = now();
   stream.sendRaw(frame);
+  // A frame that is no report has no answer of its own.
+  stream.sendRaw(reportOf([]));
   const answer = await answerOf(stream);
   const took = now() - begin;
   stream.close();

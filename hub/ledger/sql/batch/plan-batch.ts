@@ -2,12 +2,12 @@ import type { PolicyReport, SourceView } from '@fso/shared/api';
 import type { Checkpoint } from '@fso/shared/protocol';
 import { auditOf, joinRefusals, type TimedEntry } from '../../audit/derive.ts';
 import { applyChange, type Change, type ClusterChange, isClusterChange, leftOutOf, streamAfter } from '../../changes.ts';
-import { historyBetween } from '../../cluster-history.ts';
-import { keysBetween } from '../../interning.ts';
+import { historyBetween } from '../../history/cluster-history.ts';
 import { applyValueChange, type ValueKey } from '../../keyed-store.ts';
+import { deviationsOf, keysBetween, type PolicyLists } from '../../policies/index.ts';
 import type { ReportQuota } from '../../quota/report-quota.ts';
 import type { ClusterRecord, HistoryChange } from '../../types.ts';
-import { chunkOf, isConforming } from './chunks.ts';
+import type { ListRow } from '../policy-lists.ts';
 import type { PreparedChange, PreparedEvent } from './prepared-change.ts';
 
 /** A cluster as it is stored: its record, and what only replicas care about. */
@@ -29,6 +29,7 @@ export interface StoredLedger {
   readonly record: (kind: string, name: string) => unknown;
   /** What is kept of the reports of a cluster. */
   readonly quotaOf: (record: ClusterRecord) => ReportQuota;
+  readonly lists: PolicyLists;
 }
 
 /** What a batch makes of one cluster. */
@@ -37,7 +38,7 @@ export interface ClusterWrite {
   after: StoredCluster;
   /** All that was stored of its policies goes. */
   forgotten: boolean;
-  /** Keys of policies that reports changed since. */
+  /** Keys of policies that came, went or changed by name since. */
   readonly touched: Set<string>;
   readonly history: HistoryChange[];
 }
@@ -46,6 +47,7 @@ export interface Batch {
   source: SourceView | null;
   desired: string | null;
   readonly clusters: Map<string, ClusterWrite>;
+  readonly lists: ListRow[];
   /** JSON of policies that came with the batch. */
   readonly texts: Map<PolicyReport, string>;
   readonly events: PreparedEvent[];
@@ -74,25 +76,35 @@ interface BatchOf {
   readonly replica: string;
 }
 
-const takeClusterChange = (write: ClusterWrite, change: ClusterChange, { stored, replica }: BatchOf): void => {
+const writeOf = (batch: Batch, stored: StoredLedger, name: string): ClusterWrite => {
+  const before = stored.cluster(name);
+  return batch.clusters.get(name) ?? { before, after: before, forgotten: false, touched: new Set(), history: [] };
+};
+
+const takeClusterChange = (batch: Batch, change: ClusterChange, { stored, replica }: BatchOf): void => {
+  const write = writeOf(batch, stored, change.cluster);
   const { record, stream } = write.after;
   const connectedBy = holderAfter(change, write.after, replica);
-  const after = applyChange(record, change, stored.quotaOf(record));
+  const after = applyChange(record, change, { quota: stored.quotaOf(record), lists: stored.lists });
   write.after = { ...write.after, record: after, connectedBy, stream: streamAfter(change, stream) };
   if (dropsPolicies(change, record, after)) {
     write.forgotten = true;
     write.touched.clear();
   }
-  const keys = change.type === 'report' || change.type === 'trim' ? keysBetween(record.policies, after.policies) : [];
-  for (const key of keys) write.touched.add(key);
+  for (const key of keysBetween(deviationsOf(record.policies), deviationsOf(after.policies))) write.touched.add(key);
+  const keys = keysBetween(record.policies, after.policies);
   const history = historyBetween(change, { before: record, after, keys });
   if (history !== undefined) write.history.push(history);
+  // Another hub may have written it already.
+  const isKnown = change.type === 'relist' && after === record;
+  if (!isKnown) batch.clusters.set(change.cluster, write);
 };
 
 const newBatch = (): Batch => ({
   source: null,
   desired: null,
   clusters: new Map(),
+  lists: [],
   texts: new Map(),
   events: [],
   audit: [],
@@ -124,14 +136,16 @@ const takeOther = (batch: Batch, stored: StoredLedger, change: Exclude<Change, C
     case 'witness':
       batch.witnesses.set(change.cluster, change);
       break;
-    // Events and entries of the audit log are taken of every change.
+    // Events, entries of the audit log and lists are taken of every change.
     case 'event':
     case 'audit':
+    case 'list':
       break;
   }
 };
 
-const takeTexts = (batch: Batch, { policies, events }: PreparedChange): void => {
+const takeTexts = (batch: Batch, { policies, events, list }: PreparedChange): void => {
+  if (list !== undefined) batch.lists.push(list);
   for (const [policy, text] of policies) batch.texts.set(policy, text);
   for (const event of events) batch.events.push(event);
 };
@@ -140,14 +154,10 @@ const takeTexts = (batch: Batch, { policies, events }: PreparedChange): void => 
 export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedger, replica: string): Batch => {
   const batch = newBatch();
   const audit: TimedEntry[] = [];
-  const writeOf = (name: string): ClusterWrite => {
-    const before = stored.cluster(name);
-    return batch.clusters.get(name) ?? { before, after: before, forgotten: false, touched: new Set(), history: [] };
-  };
-  const cluster = (name: string): ClusterRecord => writeOf(name).after.record;
+  const cluster = (name: string): ClusterRecord => writeOf(batch, stored, name).after.record;
   const isLeftOut = (change: Change): boolean => {
     if (!isClusterChange(change)) return false;
-    const { record, stream } = writeOf(change.cluster).after;
+    const { record, stream } = writeOf(batch, stored, change.cluster).after;
     const leftOut = leftOutOf(change, record, stream);
     if (change.outcome !== undefined) change.outcome.leftOut = leftOut;
     return leftOut !== undefined;
@@ -158,40 +168,30 @@ export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedg
     const before = { source: batch.source ?? stored.source, desired: batch.desired ?? stored.desired, cluster };
     for (const entry of auditOf(change, before)) audit.push({ entry, time: change.time });
     takeTexts(batch, prepared);
-    if (isClusterChange(change)) {
-      const write = writeOf(change.cluster);
-      takeClusterChange(write, change, { stored, replica });
-      batch.clusters.set(change.cluster, write);
-    } else takeOther(batch, stored, change);
+    if (isClusterChange(change)) takeClusterChange(batch, change, { stored, replica });
+    else takeOther(batch, stored, change);
   }
   batch.audit = joinRefusals(audit);
   return batch;
 };
 
+/** Which rows of a cluster's policies a batch writes and deletes. */
 export interface PolicyWrites {
-  readonly chunks: ReadonlySet<number>;
-  readonly deviating: readonly (readonly [string, PolicyReport])[];
-  /** Keys that no longer have a row of their own; of a forgotten cluster none, as all rows went. */
-  readonly conforming: readonly string[];
+  readonly written: readonly (readonly [string, PolicyReport])[];
+  /** Keys; of a forgotten cluster none, as all rows went. */
+  readonly deleted: readonly string[];
 }
-
-interface Move {
-  readonly key: string;
-  readonly was: PolicyReport | undefined;
-  readonly is: PolicyReport | undefined;
-}
-
-const conforms = (policy: PolicyReport | undefined): boolean => policy !== undefined && isConforming(policy);
-const deviates = (policy: PolicyReport | undefined): policy is PolicyReport => policy !== undefined && !isConforming(policy);
 
 /** Which rows of a cluster's policies a batch changes. Pure. */
 export const planPolicies = ({ before, after, forgotten, touched }: ClusterWrite): PolicyWrites => {
-  const was = forgotten ? new Map<string, PolicyReport>() : before.record.policies;
-  const { policies } = after.record;
-  const moves: Move[] = [...touched].map((key) => ({ key, was: was.get(key), is: policies.get(key) }));
+  const was = deviationsOf(before.record.policies);
+  const is = deviationsOf(after.record.policies);
+  const keys = [...touched];
   return {
-    chunks: new Set(moves.filter((move) => conforms(move.was) || conforms(move.is)).map(({ key }) => chunkOf(key))),
-    deviating: moves.flatMap(({ key, is }) => (deviates(is) ? [[key, is] as const] : [])),
-    conforming: moves.flatMap((move) => (deviates(move.was) && !deviates(move.is) ? [move.key] : [])),
+    written: keys.flatMap((key) => {
+      const report = is.get(key);
+      return report === undefined || (!forgotten && was.get(key) === report) ? [] : [[key, report] as const];
+    }),
+    deleted: keys.filter((key) => !forgotten && was.has(key) && !is.has(key)),
   };
 };

@@ -1,7 +1,6 @@
-import { type ClusterEvent, isShortReport, type PolicyReport } from '@fso/shared/api';
-import { weakMemo } from '@fso/shared/runtime';
+import type { ClusterEvent, PolicyReport } from '@fso/shared/api';
 import { type Change, digestOfEvent, eventsOfChange } from '../../changes.ts';
-import { CHUNKS } from './chunks.ts';
+import { type ListRow, makeListRow } from '../policy-lists.ts';
 
 export interface PreparedEvent {
   readonly cluster: string | null;
@@ -18,17 +17,16 @@ export interface PreparedChange {
   /** JSON of the policies that a report brings. */
   readonly policies: ReadonlyMap<PolicyReport, string>;
   readonly events: readonly PreparedEvent[];
+  /** Row of the list that it brings. */
+  readonly list?: ListRow;
   /** Rows that it writes or deletes, at most; an estimate. */
   readonly rows: number;
   /** Characters of the texts. */
   readonly size: number;
 }
 
-const rowsOfReport = (change: Change): number => {
-  if (change.type !== 'report') return 0;
-  const { full, policies, removed } = change.report;
-  // A full report may change every chunk.
-  return policies.length + removed.length + (full ? CHUNKS : 0);
+const rowsOf = (change: Change): number => {
+  return change.type === 'report' ? change.report.policies.length + change.report.removed.length : 0;
 };
 
 const lengthOf = (texts: Iterable<string>): number => {
@@ -37,12 +35,9 @@ const lengthOf = (texts: Iterable<string>): number => {
   return length;
 };
 
-/** Short reports are the same objects for many clusters. */
-const jsonOfShort = weakMemo((policy: PolicyReport) => JSON.stringify(policy));
-
 export const prepareChange = (change: Change): PreparedChange => {
   const reported = change.type === 'report' ? change.report.policies : [];
-  const policies = new Map(reported.map((policy) => [policy, isShortReport(policy) ? jsonOfShort(policy) : JSON.stringify(policy)]));
+  const policies = new Map(reported.map((policy) => [policy, JSON.stringify(policy)]));
   const events = eventsOfChange(change).map(({ cluster, event }) => ({
     cluster,
     event,
@@ -50,11 +45,13 @@ export const prepareChange = (change: Change): PreparedChange => {
     json: JSON.stringify(event),
     received: change.time,
   }));
+  const list = change.type === 'list' ? makeListRow(change.list) : undefined;
   return {
     change,
+    ...(list && { list }),
     policies,
     events,
-    rows: 1 + rowsOfReport(change) + events.length,
-    size: lengthOf(policies.values()) + lengthOf(events.map(({ json }) => json)),
+    rows: 1 + rowsOf(change) + events.length,
+    size: lengthOf(policies.values()) + lengthOf(events.map(({ json }) => json)) + (list?.list_json.length ?? 0),
   };
 };

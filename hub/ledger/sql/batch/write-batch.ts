@@ -3,7 +3,8 @@ import { canonicalJson } from '@fso/shared/encoding';
 import { type CompiledQuery, sql, type Transaction } from 'kysely';
 import type { AuditHead } from '../../audit-log.ts';
 import { chainEntry } from '../../audit-log.ts';
-import { historyQueries } from '../cluster-history.ts';
+import { historyQueries } from '../history/cluster-history.ts';
+import { listQueries } from '../policy-lists.ts';
 import type { Database, Schema } from '../schema.ts';
 import { readHead } from '../search/audit-rows.ts';
 import { lockWrites, versionIn, versionQuery } from '../write-lock.ts';
@@ -152,6 +153,7 @@ export const writeBatch = async (batch: Batch, version: number, { trx, database,
   const historyBytes = new Map<string, number>();
   function* queries(): Generator<CompiledQuery> {
     const clusters = [...batch.clusters.values()];
+    yield* listQueries(batch.lists, trx, version);
     yield* clusterQueries(clusters, context);
     yield* historyQueries(clusters, trx, historyBytes);
     yield* stateQueries(batch, context);

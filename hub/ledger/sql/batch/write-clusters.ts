@@ -1,8 +1,8 @@
-import { type CompiledQuery, type Insertable, sql } from 'kysely';
+import { type CompiledQuery, sql } from 'kysely';
 import { isUnseen } from '../../changes.ts';
+import { deviationsOf } from '../../policies/index.ts';
 import type { ClusterRecord } from '../../types.ts';
-import { CLUSTER_COLUMNS, type KeptPolicies, type Schema } from '../schema.ts';
-import { fillChunks } from './chunks.ts';
+import { CLUSTER_COLUMNS, type KeptPolicies } from '../schema.ts';
 import { type ClusterWrite, type PolicyWrites, planPolicies } from './plan-batch.ts';
 import { type BatchContext, escapeNul, excluded, slices } from './statements.ts';
 
@@ -10,7 +10,6 @@ const CLUSTER_SET = {
   ...excluded(...CLUSTER_COLUMNS, 'nack_json', 'report_json'),
   full_version: sql<number>`case when excluded.full_version > 0 then excluded.full_version else clusters.full_version end`,
 };
-const CHUNK_SET = excluded('policies_json', 'version');
 const DEVIATION_SET = excluded('phase', 'violations', 'report_json');
 
 type Queries = Generator<CompiledQuery>;
@@ -19,12 +18,14 @@ type Queries = Generator<CompiledQuery>;
 const keptJson = ({ policies, notKept, reportedDigest: digest }: ClusterRecord): string | null => {
   if (notKept?.policies === null) return null;
   const kept: KeptPolicies = {
-    policies: policies.size,
+    policies: deviationsOf(policies).size,
     notKept: notKept && { policies: notKept.policies, reason: notKept.reason },
     digest,
   };
   return JSON.stringify(kept);
 };
+
+const jsonOf = (value: object | null): string | null => (value === null ? null : JSON.stringify(value));
 
 function* clusterRows(writes: readonly ClusterWrite[], { trx, version, replica }: BatchContext): Queries {
   const rows = writes.map(({ after: { record, connectedBy, stream }, forgotten }) => ({
@@ -35,13 +36,15 @@ function* clusterRows(writes: readonly ClusterWrite[], { trx, version, replica }
     offered_revision: record.offeredRevision,
     acked_revision: record.acked?.revision ?? null,
     acked_digest: record.acked?.digest ?? null,
-    nack_json: record.nack === null ? null : JSON.stringify(record.nack),
-    report_json: record.report === null ? null : JSON.stringify(record.report),
+    nack_json: jsonOf(record.nack),
+    report_json: jsonOf(record.report),
     reported_seq: record.reportedSeq,
     reported_digest: record.reportedDigest,
     policies_changed: record.policiesChanged,
-    not_observed_json: record.notObserved === null ? null : JSON.stringify({ ...record.notObserved, stream }),
+    not_observed_json: jsonOf(record.notObserved && { ...record.notObserved, stream }),
     kept_json: keptJson(record),
+    baseline_json: jsonOf(record.baseline),
+    diverged_since: record.divergedSince,
     version,
     full_version: forgotten ? version : 0,
     writer: replica,
@@ -56,34 +59,15 @@ function* clusterRows(writes: readonly ClusterWrite[], { trx, version, replica }
 
 function* droppedPolicies(clusters: readonly string[], { trx }: BatchContext): Queries {
   if (clusters.length === 0) return;
-  yield trx.deleteFrom('policy_chunks').where('cluster', 'in', clusters).compile();
   yield trx.deleteFrom('deviations').where('cluster', 'in', clusters).compile();
 }
 
 interface ClusterPlan extends PolicyWrites {
   readonly cluster: string;
-  readonly policies: ClusterRecord['policies'];
 }
 
-function* chunkRows(plans: readonly ClusterPlan[], { version, texts }: BatchContext): Generator<Insertable<Schema['policy_chunks']>> {
-  for (const { cluster, policies, chunks } of plans)
-    for (const [chunk, content] of fillChunks(policies, chunks)) {
-      const json = content.map((policy) => texts.get(policy) ?? JSON.stringify(policy));
-      yield { cluster, chunk, policies_json: `[${json.join(',')}]`, version };
-    }
-}
-
-function* chunks(plans: readonly ClusterPlan[], context: BatchContext): Queries {
-  for (const values of slices(chunkRows(plans, context), ({ policies_json }) => policies_json.length))
-    yield context.trx
-      .insertInto('policy_chunks')
-      .values(values)
-      .onConflict((conflict) => conflict.columns(['cluster', 'chunk']).doUpdateSet(CHUNK_SET))
-      .compile();
-}
-
-function* droppedDeviations(plans: readonly ClusterPlan[], { trx }: BatchContext): Queries {
-  const keys = plans.flatMap(({ cluster, conforming }) => conforming.map((key) => sql`(${cluster}, ${escapeNul(key)})`));
+function* deletedDeviations(plans: readonly ClusterPlan[], { trx }: BatchContext): Queries {
+  const keys = plans.flatMap(({ cluster, deleted }) => deleted.map((key) => sql`(${cluster}, ${escapeNul(key)})`));
   for (const values of slices(keys))
     yield trx
       .deleteFrom('deviations')
@@ -91,9 +75,9 @@ function* droppedDeviations(plans: readonly ClusterPlan[], { trx }: BatchContext
       .compile();
 }
 
-function* deviations(plans: readonly ClusterPlan[], { trx, texts }: BatchContext): Queries {
-  const rows = plans.flatMap(({ cluster, deviating }) =>
-    deviating.map(([key, policy]) => ({
+function* writtenDeviations(plans: readonly ClusterPlan[], { trx, texts }: BatchContext): Queries {
+  const rows = plans.flatMap(({ cluster, written }) =>
+    written.map(([key, policy]) => ({
       cluster,
       policy: key,
       phase: policy.phase,
@@ -110,14 +94,9 @@ function* deviations(plans: readonly ClusterPlan[], { trx, texts }: BatchContext
 }
 
 function* policies(writes: readonly ClusterWrite[], context: BatchContext): Queries {
-  const plans = writes.map((write) => ({
-    cluster: write.after.record.name,
-    policies: write.after.record.policies,
-    ...planPolicies(write),
-  }));
-  yield* chunks(plans, context);
-  yield* droppedDeviations(plans, context);
-  yield* deviations(plans, context);
+  const plans = writes.map((write) => ({ cluster: write.after.record.name, ...planPolicies(write) }));
+  yield* deletedDeviations(plans, context);
+  yield* writtenDeviations(plans, context);
 }
 
 /** The row of a cluster that was forgotten stays, without content: by its version the other hubs hear of it. */

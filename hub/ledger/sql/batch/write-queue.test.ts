@@ -2,6 +2,7 @@ import { systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { type Change, unseen } from '../../changes.ts';
+import { PolicyLists } from '../../policies/index.ts';
 import { event, policy, report, TIME } from '../../testing/ledger.ts';
 import { BatchTooLargeError } from '../errors.ts';
 import { planBatch } from './plan-batch.ts';
@@ -226,7 +227,7 @@ it.each<[what: string, changes: readonly [stream: string, connected: boolean, op
   await Promise.all(writes);
   const before = { record: { ...unseen('eu'), connected: true }, connectedBy: 'here', stream: 'a', version: 1, writtenSeen: null };
   const quotaOf = () => ({ policies: 1, local: 1, bytes: 1_000, weight: 10_000 });
-  const stored = { source: null, desired: null, cluster: () => before, record: () => undefined, quotaOf };
+  const stored = { source: null, desired: null, cluster: () => before, record: () => undefined, quotaOf, lists: new PolicyLists() };
   const batch = planBatch(written.slice(1), stored, 'here');
   expect(batch.clusters.get('eu')?.after.record.connected).toBe(false);
 });

@@ -1,13 +1,13 @@
 import { type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
-import { internReport } from '@fso/shared/protocol';
+import type { Baseline } from '@fso/shared/status';
 import { type Kysely, type Selectable, sql } from 'kysely';
-import { internPolicies } from '../../interning.ts';
+import { deviationsOf, listIn, type Policies, type PolicyList, type PolicyLists } from '../../policies/index.ts';
 import { type StoredSize, storedSize } from '../../quota/plan-load.ts';
-import { unlessSame } from '../../take-report.ts';
+import { isSameBaseline, policiesOf, unlessSame } from '../../take-report.ts';
 import type { ClusterRecord, NotKept, NotObserved } from '../../types.ts';
-import { chunkOf, isConforming } from '../batch/chunks.ts';
 import type { StoredCluster } from '../batch/plan-batch.ts';
-import { type ChunkTable, CLUSTER_COLUMNS, type ClusterTable, type DeviationTable, type KeptPolicies, type Schema } from '../schema.ts';
+import { readLists } from '../policy-lists.ts';
+import { CLUSTER_COLUMNS, type ClusterTable, type KeptPolicies, type Schema } from '../schema.ts';
 
 /** Rows become what they were made of; only this program writes them. */
 const parse = <T>(json: string): T => JSON.parse(json) as T;
@@ -25,7 +25,17 @@ const keptOf = ({ reported_digest, kept_json }: Pick<ClusterTable, 'reported_dig
   return kept?.digest === reported_digest ? kept : undefined;
 };
 
-const recordOf = (row: Selectable<ClusterTable>, policies: ReadonlyMap<string, PolicyReport>): ClusterRecord => ({
+const baselineOf = ({ baseline_json }: Pick<ClusterTable, 'baseline_json'>): Baseline | null =>
+  baseline_json === null ? null : parse(baseline_json);
+
+/** What was read of a cluster. */
+interface ReadPolicies {
+  /** Those that are stored by name. */
+  readonly deviations: Policies;
+  readonly lists: ReadonlyMap<string, PolicyList>;
+}
+
+const recordOf = (row: Selectable<ClusterTable>, { deviations, lists }: ReadPolicies): ClusterRecord => ({
   name: row.name,
   connected: row.connected_by !== null,
   notObserved: notObservedOf(row),
@@ -34,14 +44,16 @@ const recordOf = (row: Selectable<ClusterTable>, policies: ReadonlyMap<string, P
   acked: row.acked_revision === null ? null : { revision: row.acked_revision, digest: row.acked_digest },
   nack: row.nack_json === null ? null : parse(row.nack_json),
   report: row.report_json === null ? null : parse(row.report_json),
-  policies: internPolicies(row.reported_digest, policies),
+  baseline: baselineOf(row),
+  policies: policiesOf(baselineOf(row), deviations, lists),
   notKept: keptOf(row)?.notKept ?? null,
   policiesChanged: row.policies_changed,
   reportedSeq: row.reported_seq,
   reportedDigest: row.reported_digest,
+  divergedSince: row.diverged_since,
 });
 
-const storedOf = (row: Selectable<ClusterTable>, policies: ReadonlyMap<string, PolicyReport>): StoredCluster => ({
+const storedOf = (row: Selectable<ClusterTable>, policies: ReadPolicies): StoredCluster => ({
   record: recordOf(row, policies),
   connectedBy: row.connected_by,
   stream: row.stream,
@@ -51,11 +63,11 @@ const storedOf = (row: Selectable<ClusterTable>, policies: ReadonlyMap<string, P
 
 /** The digest of no reports that an agent can have, so that it sends all of them. */
 const UNKNOWN_DIGEST = 'f'.repeat(64);
-const NO_POLICIES: ClusterRecord['policies'] = new Map();
+const NO_POLICIES: Policies = new Map();
 
-/** A cluster without its policies. */
+/** A cluster without its policies: of none of them anything is known. */
 const unreadOf = (row: Selectable<ClusterTable>, reason: NotKept['reason']): StoredCluster => {
-  const stored = storedOf(row, NO_POLICIES);
+  const stored = storedOf({ ...row, baseline_json: null }, { deviations: NO_POLICIES, lists: new Map() });
   return { ...stored, record: { ...stored.record, notKept: { policies: null, reason }, reportedDigest: UNKNOWN_DIGEST } };
 };
 
@@ -84,21 +96,18 @@ const selectRows = (db: Kysely<Schema>, names: readonly string[]): Promise<reado
 /** Clusters refreshed at once: each may have thousands of policies. */
 const CLUSTERS = 100;
 
-/** Bytes of the reports of a chunk: without the brackets of the list, and with a comma for each report. */
-const CHUNK_BYTES = sql<number>`sum(octet_length(policies_json) - 1)`;
 const DEVIATION_BYTES = sql<number>`sum(octet_length(report_json) + 1)`;
 
 /** How much is stored of what each cluster reported; it costs no more than the number of rows. */
 export const loadSizes = async (db: Kysely<Schema>): Promise<readonly StoredSize[]> => {
-  const facts = [readableBytes('report_json').as('report'), readableBytes('nack_json').as('nack')] as const;
+  const facts = [
+    readableBytes('report_json').as('report'),
+    readableBytes('nack_json').as('nack'),
+    sql<number>`coalesce(octet_length(baseline_json), 0)`.as('baseline'),
+  ] as const;
   const rows = await db
     .selectFrom('clusters')
     .select(['name', 'reported_digest', 'kept_json', ...facts])
-    .execute();
-  const chunks = await db
-    .selectFrom('policy_chunks')
-    .select(['cluster', CHUNK_BYTES.as('bytes')])
-    .groupBy('cluster')
     .execute();
   const deviations = await db
     .selectFrom('deviations')
@@ -106,51 +115,67 @@ export const loadSizes = async (db: Kysely<Schema>): Promise<readonly StoredSize
     .groupBy('cluster')
     .execute();
   const bytes = new Map(rows.map(({ name }) => [name, 0]));
-  for (const part of [...chunks, ...deviations]) bytes.set(part.cluster, (bytes.get(part.cluster) ?? 0) + part.bytes);
+  for (const part of deviations) bytes.set(part.cluster, (bytes.get(part.cluster) ?? 0) + part.bytes);
   return rows.map((row) =>
-    storedSize({ cluster: row.name, bytes: bytes.get(row.name) ?? 0, facts: row.report + row.nack }, keptOf(row)?.policies),
+    storedSize({ cluster: row.name, bytes: bytes.get(row.name) ?? 0, facts: row.report + row.nack + row.baseline }, keptOf(row)?.policies),
   );
 };
 
-const loadPolicies = async (db: Kysely<Schema>, names: readonly string[]): Promise<Map<string, Map<string, PolicyReport>>> => {
+const loadDeviations = async (db: Kysely<Schema>, names: readonly string[]): Promise<Map<string, Map<string, PolicyReport>>> => {
   const found = new Map(names.map((name) => [name, new Map<string, PolicyReport>()]));
-  const chunks = await db.selectFrom('policy_chunks').select(['cluster', 'policies_json']).where('cluster', 'in', names).execute();
-  for (const { cluster, policies_json } of chunks)
-    for (const policy of parse<PolicyReport[]>(policies_json)) found.get(cluster)?.set(policyKey(policy), internReport(policy));
-  const deviations = await db.selectFrom('deviations').select(['cluster', 'report_json']).where('cluster', 'in', names).execute();
-  for (const { cluster, report_json } of deviations) {
-    const policy = internReport(parse<PolicyReport>(report_json));
+  const rows = await db.selectFrom('deviations').select(['cluster', 'report_json']).where('cluster', 'in', names).execute();
+  for (const { cluster, report_json } of rows) {
+    const policy = parse<PolicyReport>(report_json);
     found.get(cluster)?.set(policyKey(policy), policy);
   }
   return found;
 };
 
-/** Some clusters, as they are stored. @param refused those whose policies are not read, and why */
+/** The lists of some clusters, by digest, as far as they are stored. */
+const loadLists = (
+  db: Kysely<Schema>,
+  rows: readonly Selectable<ClusterTable>[],
+  lists: PolicyLists,
+): Promise<ReadonlyMap<string, PolicyList>> =>
+  readLists(
+    db,
+    rows.flatMap((row) => baselineOf(row)?.list ?? []),
+    lists,
+  );
+
+interface LoadOptions {
+  readonly lists: PolicyLists;
+  /** Clusters whose policies are not read, and why. */
+  readonly refused: ReadonlyMap<string, NotKept['reason']>;
+}
+
+/** Some clusters, as they are stored. */
 export async function* loadClusters(
   db: Kysely<Schema>,
   names: readonly string[],
-  refused: ReadonlyMap<string, NotKept['reason']>,
+  { lists, refused }: LoadOptions,
 ): AsyncGenerator<StoredCluster> {
   const rows = await selectRows(db, names);
   const read = names.filter((name) => !refused.has(name));
-  const policies = read.length === 0 ? new Map() : await loadPolicies(db, read);
+  const deviations = read.length === 0 ? new Map<string, Policies>() : await loadDeviations(db, read);
+  const known = await loadLists(db, rows, lists);
   for (const row of rows) {
     const reason = refused.get(row.name);
-    yield reason === undefined ? storedOf(row, policies.get(row.name) ?? NO_POLICIES) : unreadOf(row, reason);
+    const policies = { deviations: deviations.get(row.name) ?? NO_POLICIES, lists: known };
+    yield reason === undefined ? storedOf(row, policies) : unreadOf(row, reason);
   }
 }
 
-/** What is stored of the policies of a cluster, as far as it was written since. */
-interface NewRows {
-  readonly chunks: readonly Pick<Selectable<ChunkTable>, 'chunk' | 'policies_json'>[];
-  readonly deviations: readonly Pick<Selectable<DeviationTable>, 'report_json'>[];
+interface RefreshOptions {
+  readonly lists: PolicyLists;
+  readonly knownOf: (name: string) => StoredCluster;
 }
 
-/** Clusters that other replicas wrote, of those that are named: of each, only the chunks that were written since are read. */
+/** Clusters that other replicas wrote, of those that are named. */
 export async function* refreshClusters(
   db: Kysely<Schema>,
   names: readonly string[],
-  knownOf: (name: string) => StoredCluster,
+  { lists, knownOf }: RefreshOptions,
 ): AsyncGenerator<StoredCluster> {
   for (let at = 0; at < names.length; at += CLUSTERS) {
     const all = await selectRows(db, names.slice(at, at + CLUSTERS));
@@ -158,7 +183,7 @@ export async function* refreshClusters(
     const unread = rows.filter((row) => isUnread(knownOf(row.name), row));
     for (const row of unread) yield unreadOf(row, knownOf(row.name).record.notKept?.reason ?? 'quota');
     const read = rows.filter((row) => !unread.includes(row));
-    if (read.length > 0) yield* refreshRows(db, read, knownOf);
+    if (read.length > 0) yield* refreshRows(db, read, { lists, knownOf });
   }
 }
 
@@ -169,43 +194,33 @@ const isUnread = ({ record, version }: StoredCluster, { full_version }: Selectab
 async function* refreshRows(
   db: Kysely<Schema>,
   rows: readonly Selectable<ClusterTable>[],
-  knownOf: (name: string) => StoredCluster,
+  { lists, knownOf }: RefreshOptions,
 ): AsyncGenerator<StoredCluster> {
-  const names = rows.map(({ name }) => name);
-  const chunks = await db
-    .selectFrom('policy_chunks')
-    .select(['cluster', 'chunk', 'policies_json'])
-    .where((eb) => eb.or(names.map((name) => eb.and([eb('cluster', '=', name), eb('version', '>', knownOf(name).version)]))))
-    .execute();
-  const deviations = await db.selectFrom('deviations').select(['cluster', 'report_json']).where('cluster', 'in', names).execute();
-  for (const row of rows) {
-    const known = knownOf(row.name);
-    yield refreshed(known, row, {
-      chunks: chunks.filter(({ cluster }) => cluster === row.name),
-      deviations: deviations.filter(({ cluster }) => cluster === row.name),
-    });
-  }
+  const deviations = await loadDeviations(
+    db,
+    rows.map(({ name }) => name),
+  );
+  const known = await loadLists(db, rows, lists);
+  for (const row of rows) yield refreshed(knownOf(row.name), row, { deviations: deviations.get(row.name) ?? NO_POLICIES, lists: known });
 }
 
-const refreshed = (known: StoredCluster, row: Selectable<ClusterTable>, { chunks, deviations }: NewRows): StoredCluster => {
-  const before = known.record.policies;
-  const rewritten = new Set(chunks.map(({ chunk }) => chunk));
-  const kept = row.full_version > known.version ? [] : [...before].filter(([key, is]) => isConforming(is) && !rewritten.has(chunkOf(key)));
-  const policies = new Map(kept);
-  const read = [
-    ...chunks.flatMap(({ policies_json }) => parse<PolicyReport[]>(policies_json).map(internReport)),
-    ...deviations.map(({ report_json }) => internReport(parse<PolicyReport>(report_json))),
-  ];
-  for (const policy of read) policies.set(policyKey(policy), unlessSame(before.get(policyKey(policy)), policy));
-  const isSame = policies.size === before.size && [...policies].every(([key, policy]) => before.get(key) === policy);
-  const stored = storedOf(row, isSame ? before : policies);
-  const { acked, nack, report, notObserved } = known.record;
+/** What reads as before stays the same object. */
+const refreshed = (known: StoredCluster, row: Selectable<ClusterTable>, { deviations, lists }: ReadPolicies): StoredCluster => {
+  const before = deviationsOf(known.record.policies);
+  const read = new Map([...deviations].map(([key, policy]) => [key, unlessSame(before.get(key), policy)]));
+  const isSame = read.size === before.size && [...read].every(([key, policy]) => before.get(key) === policy);
+  const stored = storedOf(row, { deviations: isSame ? before : read, lists });
+  const { acked, nack, report, notObserved, policies } = known.record;
+  const isAlike = isSame && isSameBaseline(known.record.baseline, stored.record.baseline);
   const record = {
     ...stored.record,
     acked: unlessSame(acked, stored.record.acked),
     nack: unlessSame(nack, stored.record.nack),
     report: unlessSame(report, stored.record.report),
     notObserved: unlessSame(notObserved, stored.record.notObserved),
+    ...(isAlike &&
+      listIn(known.record) === listIn(stored.record) &&
+      known.record.baseline?.asOf === stored.record.baseline?.asOf && { policies }),
   };
   return { ...stored, record };
 };

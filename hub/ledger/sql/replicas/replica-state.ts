@@ -2,12 +2,14 @@ import type { EventView } from '@fso/shared/api';
 import type { Kysely } from 'kysely';
 import type { KeyedCache } from '../../keyed-store.ts';
 import type { LedgerCache } from '../../ledger-cache.ts';
+import type { PolicyLists } from '../../policies/index.ts';
 import { planLoad, refuseLoad, type StoredSize } from '../../quota/plan-load.ts';
 import type { ReportMemory } from '../../quota/report-memory.ts';
 import type { NotKept } from '../../types.ts';
 import type { Batch, StoredCluster, StoredLedger } from '../batch/plan-batch.ts';
 import type { WrittenBatch } from '../batch/write-batch.ts';
-import { CLEARED } from '../history.ts';
+import { CLEARED } from '../history/history.ts';
+import { readNewestLists } from '../policy-lists.ts';
 import type { Schema } from '../schema.ts';
 import { loadNewEvents } from '../search/events.ts';
 import { loadClusters, loadSizes, loadState, refreshClusters, type StoredState } from './load.ts';
@@ -36,8 +38,16 @@ const readRecords = (db: Kysely<Schema>, after: number): Promise<Schema['records
 const clearedUpTo = (rows: readonly Schema['records'][]): number =>
   Number(rows.find(({ kind, name }) => kind === CLEARED.kind && name === CLEARED.name)?.value_json ?? 0);
 
-/** @param eventsInMemory newest events that are read at start */
-export const createReplicaState = (cache: LedgerCache, records: KeyedCache, memory: ReportMemory, eventsInMemory: number): ReplicaState => {
+export interface ReplicaStateDeps {
+  readonly cache: LedgerCache;
+  readonly records: KeyedCache;
+  readonly memory: ReportMemory;
+  readonly lists: PolicyLists;
+  /** Newest events that are read at start. */
+  readonly eventsInMemory: number;
+}
+
+export const createReplicaState = ({ cache, records, memory, lists, eventsInMemory }: ReplicaStateDeps): ReplicaState => {
   const marks = new Map<string, Omit<StoredCluster, 'record'>>();
   let state: StoredState = { source: { value: null, version: 0 }, desired: { value: null, version: 0 } };
 
@@ -91,7 +101,7 @@ export const createReplicaState = (cache: LedgerCache, records: KeyedCache, memo
     }
     const refused = new Map(unread.map(({ cluster: name, reason }) => [name, reason]));
     const names = part.map(({ cluster: name }) => name);
-    for await (const stored of loadClusters(db, names, refused)) learnCluster(stored);
+    for await (const stored of loadClusters(db, names, { lists, refused })) learnCluster(stored);
     return unread;
   };
 
@@ -105,9 +115,11 @@ export const createReplicaState = (cache: LedgerCache, records: KeyedCache, memo
     cluster,
     record: records.get,
     quotaOf: (record) => memory.quotaOf(record, cache.desired()),
+    lists,
     load: async (db) => {
       const unread: UnreadCluster[] = [];
       for (const part of planLoad(await loadSizes(db))) unread.push(...(await loadPart(db, part)));
+      await readNewestLists(db, lists);
       learnState(await loadState(db));
       await learnRecords(db);
       learnEvents((await loadNewEvents(db, 0, eventsInMemory)).reverse());
@@ -123,7 +135,7 @@ export const createReplicaState = (cache: LedgerCache, records: KeyedCache, memo
       learnEvents(events);
     },
     refresh: async (db, names) => {
-      for await (const stored of refreshClusters(db, names, cluster)) learnCluster(stored);
+      for await (const stored of refreshClusters(db, names, { lists, knownOf: cluster })) learnCluster(stored);
       learnState(await loadState(db));
       await learnRecords(db);
       learnEvents((await loadNewEvents(db, cache.lastEvent(), eventsInMemory)).reverse());

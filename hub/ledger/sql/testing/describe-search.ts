@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixedClock } from '../../testing/ledger.ts';
 import type { Ledger } from '../../types.ts';
 import type { Database } from '../database.ts';
-import { clearHistory } from '../history.ts';
+import { clearHistory } from '../history/history.ts';
 import { migrate } from '../migrate.ts';
 import { createSqlLedger } from '../sql-ledger.ts';
 

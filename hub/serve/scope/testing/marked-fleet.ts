@@ -1,10 +1,11 @@
 import { type ClusterEvent, type PolicyReport, policyKey, type RoleGrant } from '@fso/shared/api';
 import type { SourceFile } from '@fso/shared/decode';
+import { encodeBitmap } from '@fso/shared/status';
 import type { AlertsConfig } from '../../../alerts/index.ts';
 import type { Ledger } from '../../../ledger/index.ts';
 import { writeRollout } from '../../../rollout/index.ts';
 import { commitRollout } from '../../testing/api-harness.ts';
-import { clusterReport, desiredOf, OLD_REVISION, policyReport, REVISION, report, TIME } from '../../testing/fleet.ts';
+import { baselineIn, clusterReport, desiredOf, OLD_REVISION, policyReport, REVISION, report, TIME } from '../../testing/fleet.ts';
 
 /**
  * A fleet whose names say who may not see them: `xcluster` is in names of clusters outside of the EU and of what is only there, `xpolicy` in
@@ -64,13 +65,7 @@ const local = (name: string, namespace: string, mark: string): PolicyReport => (
   managedBy: 'local',
 });
 
-/** Of a policy that conforms: all else its agent says when it is asked. */
-const conforming = (name: string): PolicyReport => {
-  const { lastUpdated: _time, ...short } = policyReport(name, { message: '' });
-  return short;
-};
-
-/** What each cluster reports. */
+/** What each cluster reports by name. */
 const REPORTS: Readonly<Record<string, readonly PolicyReport[]>> = {
   'eu-1': [
     violating('finance', 'finance', 'eu'),
@@ -78,7 +73,8 @@ const REPORTS: Readonly<Record<string, readonly PolicyReport[]>> = {
     local('own-local', 'finance', 'eu'),
     local('own-xpolicy', 'team-xpolicy', 'xpolicy'),
   ],
-  'eu-2': [conforming('finance')],
+  // It reports by exception: finance conforms, and of payroll-xpolicy there is no namespace.
+  'eu-2': [],
   'us-xcluster': [
     violating('ledger-xcluster', 'finance-xcluster', 'xcluster'),
     violating('audit-xboth', 'audit-xboth', 'xboth'),
@@ -87,6 +83,9 @@ const REPORTS: Readonly<Record<string, readonly PolicyReport[]>> = {
   // Not registered.
   'retired-xcluster': [violating('audit-xboth', 'audit-xboth', 'xboth')],
 };
+
+/** Policies are listed by name. */
+const EXCEPTIONS = { missing: encodeBitmap(2, (at) => at === 1), namespaces: ['finance', 'team-xpolicy'] };
 
 const markOf = (cluster: string): string => (cluster.includes('xcluster') ? 'xcluster' : 'eu');
 
@@ -121,6 +120,7 @@ export const reportOf = (cluster: string, seq = 1, events = eventsOf(cluster)) =
   };
   return report({
     seq,
+    ...(cluster === 'eu-2' && { baseline: baselineIn(desiredOf(REVISION, markedFiles()), cluster, EXCEPTIONS) }),
     cluster: {
       ...clusterReport(),
       signer: 'signer xglobal',

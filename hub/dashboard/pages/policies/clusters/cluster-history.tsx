@@ -65,7 +65,8 @@ const WHAT: Readonly<Record<ClusterHistoryItem['kind'], string>> = {
   accepted: 'Commit accepted',
   proven: 'All of a commit proven',
   policy: 'Policy',
-  gone: 'Policy gone',
+  gone: 'Policy not there',
+  unknown: 'Policy not known',
   forgotten: 'Nothing known before',
 };
 

@@ -1,9 +1,9 @@
 import { type Kysely, sql } from 'kysely';
-import { fairShare } from '../fair-share.ts';
+import { fairShare } from '../../fair-share.ts';
+import type { Database } from '../database.ts';
+import type { Schema } from '../schema.ts';
+import { lockWrites, nextVersion } from '../write-lock.ts';
 import { endConnections } from './cluster-history.ts';
-import type { Database } from './database.ts';
-import type { Schema } from './schema.ts';
-import { lockWrites, nextVersion } from './write-lock.ts';
 
 export interface HistoryLimits {
   readonly days: number;

@@ -1,55 +1,25 @@
-import type { PolicyReport } from '@fso/shared/api';
-import { FakeClock } from '@fso/shared/fake-clock';
-import { digestOfReports, type HubFrame, type Report } from '@fso/shared/protocol';
-import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { policyReport } from '../../test/harness/policy-reports.ts';
-import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
-import { createSessionState, type FrameContext, takeDigest, takeReport } from './frame-handlers.ts';
-import { RevisionTargets } from './offers.ts';
-import { AgentBudget, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
+import { policyReport } from '../../../test/harness/policy-reports.ts';
+import { createReportStream } from '../testing/report-stream.ts';
 
 const HOUR_MS = 3_600_000;
 
-/** A stream of a cluster that may have 16 local policies, and what the hub answers on it. */
+/** A stream of a cluster that may have 16 local policies. */
 const createStream = () => {
-  const clock = new FakeClock();
-  const ledger = createMemoryLedger({ clock, reports: { local: 16, clusterBytes: 1_000_000, memoryBytes: 100_000_000 } });
-  const budget = new AgentBudget(clock, DEFAULT_AGENT_LIMITS);
-  const sent: HubFrame['type'][] = [];
-  const context = {
-    cluster: 'eu',
-    stream: undefined,
-    state: createSessionState(clock),
-    budget,
-    deps: { ledger, clock, metrics: { reported: () => undefined }, targets: new RevisionTargets() },
-    send: (frame: HubFrame) => sent.push(frame.type),
-    resync: { take: (ask: () => void) => ask(), end: () => undefined },
-    logger: pino({ level: 'silent' }),
-  } as unknown as FrameContext;
-  /** What the agent has sent, and goes by. */
-  const agent = new Map<string, PolicyReport>();
-  let seq = 0;
-  const say = async (change: Partial<Report>): Promise<void> => {
-    seq += 1;
-    const report: Report = { type: 'report', seq, full: false, policies: [], removed: [], events: [], ...change };
-    if (report.full) agent.clear();
-    for (const policy of report.policies) agent.set(policy.name, policy);
-    for (const key of report.removed) agent.delete(key);
-    await takeReport(report, context);
-  };
-  const compare = () => takeDigest({ type: 'digest', digest: digestOfReports(agent.values()), seq }, context);
-  const sayAll = () => say({ full: true, policies: [...agent.values()] });
+  const stream = createReportStream({ reports: { local: 16, clusterBytes: 1_000_000, memoryBytes: 100_000_000 } });
+  const { ledger } = stream;
   const events = async () => (await ledger.events({ limit: 100 })).map(({ reason }) => reason);
   const kept = async () => {
     const record = await ledger.cluster('eu');
     return [record?.policies.size, record?.notKept?.policies];
   };
-  return { clock, budget, sent, say, sayAll, compare, events, kept };
+  return { ...stream, events, kept };
 };
 
 const locals = (from: number, to: number) =>
-  Array.from({ length: to - from }, (_, at) => policyReport(`p${from + at}`, { managedBy: 'local', lastUpdated: '2026-01-03T10:30:00Z' }));
+  Array.from({ length: to - from }, (_, at) =>
+    policyReport(`p${from + at}`, { namespace: 'team', managedBy: 'local', lastUpdated: '2026-01-03T10:30:00Z' }),
+  );
 
 it('an agent with more than the hub keeps is not asked for everything again and again', async () => {
   const { clock, sent, say, compare, kept } = createStream();
@@ -78,10 +48,10 @@ it('one event an hour says so, and the cluster is kept back for a moment', async
 it('what was left out is asked for once there is room again', async () => {
   const { sent, say, sayAll, compare, kept } = createStream();
   await say({ full: true, policies: locals(0, 20) });
-  await say({ removed: ['p0'] });
+  await say({ removed: ['team/p0'] });
   await compare();
   expect(sent).toEqual(['reported', 'reported']);
-  await say({ removed: ['p1', 'p2', 'p3'] });
+  await say({ removed: ['team/p1', 'team/p2', 'team/p3'] });
   expect([sent, await kept()]).toEqual([
     ['reported', 'reported', 'reported', 'resync'],
     [12, 4],
@@ -90,7 +60,7 @@ it('what was left out is asked for once there is room again', async () => {
   expect(await kept()).toEqual([16, undefined]);
   // From here on the digests are compared again, and agree.
   await compare();
-  await say({ removed: ['p4'] });
+  await say({ removed: ['team/p4'] });
   await compare();
   expect(sent.slice(4)).toEqual(['reported', 'reported']);
 });

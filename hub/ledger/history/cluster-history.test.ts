@@ -1,20 +1,21 @@
-import { type ClusterReport, isShortReport, type PolicyReport, policyKey } from '@fso/shared/api';
-import { internReport } from '@fso/shared/protocol';
+import { type ClusterReport, type PolicyReport, policyKey } from '@fso/shared/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { policyReport } from '../../test/harness/policy-reports.ts';
-import { type ClusterChange, unseen } from './changes.ts';
-import { compactHistory, findPolicyState, fullChange, historyBetween } from './cluster-history.ts';
-import { keysBetween } from './interning.ts';
-import { report } from './testing/ledger.ts';
-import type { ClusterRecord, HistoryChange, PolicyStateAt } from './types.ts';
+import { policyReport } from '../../../test/harness/policy-reports.ts';
+import { type ClusterChange, unseen } from '../changes.ts';
+import { keysBetween } from '../policies/index.ts';
+import { report } from '../testing/ledger.ts';
+import type { ClusterRecord, HistoryChange, PolicyStateAt } from '../types.ts';
+import { historyBetween } from './cluster-history.ts';
+import { compactHistory } from './compact-history.ts';
+import { findPolicyState } from './policy-past.ts';
 
 const [A, B] = ['a', 'b'].map((letter) => letter.repeat(40)) as [string, string];
 const KEYS = ['hr', 'finance', 'health'];
 
 const reportOf = (name: string, { revision, phase, violations, short }: Variant): PolicyReport => {
   const { lastUpdated: _time, ...rest } = policyReport(name, { revision, phase, violations });
-  return short ? internReport(rest) : policyReport(name, { revision, phase, violations });
+  return short ? rest : policyReport(name, { revision, phase, violations });
 };
 interface Variant {
   readonly revision: string;
@@ -91,7 +92,7 @@ async function* newestFirst(changes: readonly HistoryChange[]): AsyncGenerator<H
   yield* changes.toReversed();
 }
 const find = (changes: readonly HistoryChange[], policy: string, at: string): Promise<PolicyStateAt> =>
-  findPolicyState(newestFirst(changes), { policy, at });
+  findPolicyState(newestFirst(changes), { policy, at, listOf: async () => undefined });
 
 /** What a record says, as an answer of the history; nothing is known of one that was forgotten. */
 const valuesOf = ({ forgotten, connected, observed, accepted, proven, policies }: Drawn, policy: string) => {
@@ -127,16 +128,22 @@ describe('the history of a cluster', () => {
 
   it('put together it ends the same, and never says what was not so', async () => {
     await fc.assert(
-      fc.asyncProperty(histories, fc.nat(12), fc.constantFrom(...KEYS), async (records, cut, policy) => {
-        const changes = historyOfAll(records);
-        const compact = [...compactHistory(changes.slice(0, cut)), ...changes.slice(cut)];
-        const whole = changes[cut]?.time ?? timeOf(records.length);
-        for (let at = 0; at <= records.length; at += 1) {
-          const [full, short] = await Promise.all([find(changes, policy, timeOf(at)), find(compact, policy, timeOf(at))]);
-          expect(full).toMatchObject(short);
-          if (timeOf(at) >= whole) expect(withoutGone(short)).toEqual(withoutGone(full));
-        }
-      }),
+      fc.asyncProperty(
+        histories,
+        fc.nat(12),
+        fc.constantFrom(0, 1_000),
+        fc.constantFrom(...KEYS),
+        async (records, cut, maxClosed, policy) => {
+          const changes = historyOfAll(records);
+          const compact = [...compactHistory(changes.slice(0, cut), maxClosed), ...changes.slice(cut)];
+          const whole = changes[cut]?.time ?? timeOf(records.length);
+          for (let at = 0; at <= records.length; at += 1) {
+            const [full, short] = await Promise.all([find(changes, policy, timeOf(at)), find(compact, policy, timeOf(at))]);
+            expect(full).toMatchObject(short);
+            if (timeOf(at) >= whole) expect(withoutGone(short)).toEqual(withoutGone(full));
+          }
+        },
+      ),
     );
   });
 
@@ -191,29 +198,26 @@ describe('the history of a cluster', () => {
     ]);
   });
 
-  it('begins with all that is known', () => {
-    const known = recordOf({
-      connected: true,
-      observed: true,
-      accepted: B,
-      proven: A,
-      policies: {
-        hr: { revision: A, phase: 'Active', violations: 0, short: true },
-        finance: { revision: A, phase: 'Active', violations: 0, short: true },
-        health: { revision: B, phase: 'Failed', violations: 0, short: false },
-      },
-      forgotten: false,
-    });
-    expect([...known.policies.values()].filter(isShortReport)).toHaveLength(2);
-    expect(fullChange(known, timeOf(0))).toEqual({
-      time: timeOf(0),
-      connected: true,
-      accepted: B,
-      proven: A,
-      policies: [
-        { phase: 'Active', conforms: true, violates: false, revision: A, keys: ['hr', 'finance'] },
-        { phase: 'Failed', conforms: false, violates: false, revision: B, keys: ['health'] },
-      ],
-    });
+  it('counts a cluster as not observed while one of its reports is missing', () => {
+    const known = { ...unseen('eu'), connected: true };
+    const diverged = { ...known, divergedSince: timeOf(1) };
+    const said = (type: 'report' | 'confirmed', before: ClusterRecord, after: ClusterRecord) =>
+      historyBetween({ type, cluster: 'eu', time: timeOf(9), report: report(1) } as ClusterChange, { before, after, keys: [] });
+    expect([said('report', known, diverged), said('report', diverged, diverged), said('report', diverged, known)]).toEqual([
+      { time: timeOf(9), observed: false },
+      undefined,
+      { time: timeOf(9), observed: true },
+    ]);
+    expect(said('confirmed', diverged, diverged)).toEqual({ time: timeOf(9), connected: true, observed: false });
+    // Also where it comes back without a new stream.
+    const back = (record: ClusterRecord) =>
+      historyBetween(
+        { type: 'connected', connected: true, cluster: 'eu', time: timeOf(9) },
+        { before: { ...record, connected: false }, after: record, keys: [] },
+      );
+    expect([back(known), back(diverged)]).toEqual([
+      { time: timeOf(9), connected: true },
+      { time: timeOf(9), connected: true, observed: false },
+    ]);
   });
 });

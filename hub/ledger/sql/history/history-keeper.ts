@@ -1,13 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import { type Logger, messageOf } from '@fso/shared/runtime';
 import type { Kysely } from 'kysely';
-import { compactHistory } from '../cluster-history.ts';
-import type { HistoryChange } from '../types.ts';
+import { compactHistory } from '../../history/compact-history.ts';
+import type { HistoryChange } from '../../types.ts';
+import type { Database } from '../database.ts';
+import type { Schema } from '../schema.ts';
+import { lockWrites } from '../write-lock.ts';
 import { clusterNames, ROW_BYTES } from './cluster-history.ts';
-import type { Database } from './database.ts';
 import { CLEARED_SHARE } from './history.ts';
-import type { Schema } from './schema.ts';
-import { lockWrites } from './write-lock.ts';
 
 /** What is kept of a cluster as it is, however young: one that changes all the time must not fill the database. */
 const KEPT = { rows: 10_000, bytes: 4 * 1024 * 1024 };

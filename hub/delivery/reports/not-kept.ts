@@ -1,7 +1,7 @@
 import type { Logger } from '@fso/shared/runtime';
 import { notKeptText } from '@fso/shared/text';
-import type { AgentBudget } from './pacing/agent-budget.ts';
-import type { DeliveryDeps } from './types.ts';
+import type { AgentBudget } from '../pacing/agent-budget.ts';
+import type { DeliveryDeps } from '../types.ts';
 
 interface ReportingCluster {
   readonly cluster: string;

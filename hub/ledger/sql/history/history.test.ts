@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { event, policy, report } from '../testing/ledger.ts';
-import type { Ledger } from '../types.ts';
-import { type Database, openDatabase } from './database.ts';
+import { event, policy, report } from '../../testing/ledger.ts';
+import type { Ledger } from '../../types.ts';
+import { type Database, openDatabase } from '../database.ts';
+import { migrate } from '../migrate.ts';
+import { createSqlLedger } from '../sql-ledger.ts';
 import { advanceRetention, clearCheckpoints, clearHistory } from './history.ts';
 import { HistoryKeeper } from './history-keeper.ts';
-import { migrate } from './migrate.ts';
-import { createSqlLedger } from './sql-ledger.ts';
 
 const DAY_MS = 86_400_000;
 const START = new Date('2026-01-01T00:00:00.000Z');

@@ -1,8 +1,9 @@
-import { CANARY_NAMESPACE, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { matchesNamespace } from '@fso/shared/compile';
-import type { Trust } from './types.ts';
+import { CANARY_NAMESPACE, SYSTEM_NAMESPACE } from '../api/index.ts';
+import { matchesNamespace } from './namespace-glob.ts';
 
-export type GatekeeperPlace = Pick<Trust, 'gatekeeperNamespace'>;
+export interface GatekeeperPlace {
+  readonly gatekeeperNamespace: string;
+}
 
 /** The namespace of Gatekeeper's own manifests. */
 export const USUAL_PLACE: GatekeeperPlace = { gatekeeperNamespace: 'gatekeeper-system' };
@@ -20,8 +21,10 @@ const ungovernable = ({ gatekeeperNamespace }: GatekeeperPlace): readonly string
 /** Namespaces of the cluster itself: only a policy that names one governs it, because a glob would stop the cluster. */
 const CLUSTER_NAMESPACES: readonly string[] = ['kube-node-lease', 'kube-public', 'kube-system'];
 
+/** Whether a pattern stands for more than one namespace. */
 export const isGlob = (pattern: string): boolean => pattern.startsWith('*') || pattern.endsWith('*');
 
+/** Whether no policy governs a namespace, not even one that names it. */
 export const isUngovernable = (namespace: string, place: GatekeeperPlace): boolean => ungovernable(place).includes(namespace);
 
 /** Namespaces that a pattern matches and that it still does not govern. */

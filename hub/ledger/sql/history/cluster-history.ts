@@ -1,15 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
 import { byText } from '@fso/shared/encoding';
 import type { CompiledQuery, Kysely, Transaction } from 'kysely';
-import { isUnseen } from '../changes.ts';
-import { findPolicyState, fullChange, narrowHistory } from '../cluster-history.ts';
-import type { ClusterRecord, FoundHistory, HistoryChange, HistoryQuery, PolicyStateAt, StateQuery } from '../types.ts';
-import type { ClusterWrite } from './batch/plan-batch.ts';
-import { slices } from './batch/statements.ts';
-import type { Database } from './database.ts';
-import type { Schema } from './schema.ts';
-import { searchWindows } from './search/windows.ts';
-import { lockWrites, readVersion } from './write-lock.ts';
+import { isUnseen } from '../../changes.ts';
+import { fullChange } from '../../history/cluster-history.ts';
+import { findPolicyState, type ListOf, narrowHistory } from '../../history/policy-past.ts';
+import type { ClusterRecord, FoundHistory, HistoryChange, HistoryQuery, PolicyStateAt, StateQuery } from '../../types.ts';
+import type { ClusterWrite } from '../batch/plan-batch.ts';
+import { slices } from '../batch/statements.ts';
+import type { Database } from '../database.ts';
+import type { Schema } from '../schema.ts';
+import { searchWindows } from '../search/windows.ts';
+import { lockWrites, readVersion } from '../write-lock.ts';
 
 interface NewRow {
   readonly cluster: string;
@@ -169,7 +170,7 @@ export const mendHistory = async ({ db, shared }: Pick<Database, 'db' | 'shared'
   });
 };
 
-/** Rows that are read at a time: one in which all policies of a cluster change has 20 KB and more. */
+/** Rows that are read at a time: most say one thing, and one in which all that a cluster says by name changes has 20 KB and more. */
 const WINDOW = 200;
 
 interface StoredRow {
@@ -186,10 +187,20 @@ const readWindow = async (db: Kysely<Schema>, cluster: string, before: number | 
   return rows.map(({ id, changes_json }) => ({ id, changes: JSON.parse(changes_json) as HistoryChange[] }));
 };
 
-async function* newestFirst(db: Kysely<Schema>, cluster: string, signal: AbortSignal | undefined): AsyncGenerator<HistoryChange> {
-  // A gap that is not recorded yet.
-  if (!(await isWhole(db))) yield { time: (await readWholeUntil(db)) ?? '', nothing: true };
-  let before: number | undefined;
+export interface HistoryReader {
+  readonly db: Kysely<Schema>;
+  readonly listOf: ListOf;
+}
+
+interface Walk {
+  readonly cluster: string;
+  /** From the row before this one; undefined: from the newest. */
+  readonly before?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+async function* newestFirst(db: Kysely<Schema>, { cluster, before: from, signal }: Walk): AsyncGenerator<HistoryChange> {
+  let before = from;
   for (;;) {
     signal?.throwIfAborted();
     const rows = await readWindow(db, cluster, before);
@@ -201,22 +212,32 @@ async function* newestFirst(db: Kysely<Schema>, cluster: string, signal: AbortSi
   }
 }
 
+async function* untilNow(db: Kysely<Schema>, walk: Walk): AsyncGenerator<HistoryChange> {
+  // A gap that is not recorded yet.
+  if (!(await isWhole(db))) yield { time: (await readWholeUntil(db)) ?? '', nothing: true };
+  yield* newestFirst(db, walk);
+}
+
 /** State of a policy in a cluster at a time. */
-export const readPolicyState = (db: Kysely<Schema>, { cluster, signal, ...query }: StateQuery): Promise<PolicyStateAt> =>
-  findPolicyState(newestFirst(db, cluster, signal), query);
+export const readPolicyState = ({ db, listOf }: HistoryReader, { cluster, signal, ...query }: StateQuery): Promise<PolicyStateAt> =>
+  findPolicyState(untilNow(db, { cluster, signal }), { ...query, listOf });
 
 /** Changes of a cluster and of a policy in it, newest first; all of a row, which may be a few more than asked for. */
-export const listHistory = async (db: Kysely<Schema>, { cluster, policy, before, limit, signal }: HistoryQuery): Promise<FoundHistory> => {
+export const listHistory = async (
+  { db, listOf }: HistoryReader,
+  { cluster, policy, before, limit, signal }: HistoryQuery,
+): Promise<FoundHistory> => {
   const step = async (from: number | undefined, wanted: number) => {
     const rows = await readWindow(db, cluster, from);
-    const items: HistoryChange[] = [];
-    let last = from;
-    for (const { id, changes } of rows) {
-      items.push(...changes.toReversed().flatMap((change) => narrowHistory(change, policy) ?? []));
-      last = id;
-      if (items.length >= wanted) break;
-    }
-    return last === undefined || rows.length === 0 ? undefined : { items, last };
+    if (rows.length === 0) return undefined;
+    const read = rows.flatMap(({ id, changes }) => changes.toReversed().map((change) => ({ id, change })));
+    const older = newestFirst(db, { cluster, before: rows.at(-1)?.id, signal });
+    const changes = read.map(({ change }) => change);
+    const narrowed = await narrowHistory(changes, { policy, listOf, older });
+    const found = read.flatMap(({ id }, at) => (narrowed[at] === undefined ? [] : [{ id, change: narrowed[at] }]));
+    // The row in which there are enough.
+    const last = found.at(wanted - 1)?.id ?? rows.at(-1)?.id ?? 0;
+    return { items: found.filter(({ id }) => id >= last).map(({ change }) => change), last };
   };
   const { items, next } = await searchWindows({ from: before, limit, signal, step });
   return { changes: items, next };

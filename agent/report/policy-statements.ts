@@ -1,0 +1,138 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { PolicyReport } from '@fso/shared/api';
+import { type Baseline, encodeBitmap, MAX_BASELINE_NAMESPACES } from '@fso/shared/status';
+import { isSameMap, sameItems, sortedSet } from '../compare.ts';
+import type { AgentSnapshot } from '../observe/index.ts';
+import { AcceptedList, type AcceptedPolicies } from './accepted-list.ts';
+import { inputsOf, type Judgement, judgeListed } from './deviations.ts';
+import type { ReportCheck } from './report-check.ts';
+import { toSend } from './short-reports.ts';
+
+/** All that decides how the policies read that are not reported by name. */
+export interface Ground {
+  /** Without its time, which passes and changes nothing until a policy expires. */
+  readonly baseline: Omit<Baseline, 'asOf'>;
+  /** How many policies of the list have expired. */
+  readonly expired: number;
+}
+
+/** What an agent says of its policies. */
+export interface Statement {
+  /** null: the agent has no list, and every policy is reported by name. */
+  readonly ground: Ground | null;
+  /** By key: those of the list that are not as expected, and those that the list does not have. */
+  readonly policies: ReadonlyMap<string, PolicyReport>;
+}
+
+interface Known<T> {
+  readonly inputs: readonly unknown[];
+  readonly value: T;
+}
+
+const NO_NAMESPACES: readonly string[] = [];
+
+/** A round has looked at the cluster. */
+type Seen = Required<Pick<AgentSnapshot, 'policies'>> & { readonly profile: NonNullable<AgentSnapshot['profile']>; readonly asOf: Date };
+
+/** Makes the statement of a list and a snapshot; what did not change is not judged again, and is the same object. */
+export class PolicyStatements {
+  readonly #check: ReportCheck;
+  #list: { readonly of: AcceptedPolicies['policies']; readonly list: AcceptedList } | undefined;
+  #judged: ReadonlyMap<string, Known<Judgement>> = new Map();
+  #namespaces: Known<readonly string[]> = { inputs: [], value: NO_NAMESPACES };
+  #last: Known<Statement> = { inputs: [], value: { ground: null, policies: new Map() } };
+
+  constructor(check: ReportCheck) {
+    this.#check = check;
+  }
+
+  of(accepted: AcceptedPolicies | undefined, { policies, profile, asOf }: AgentSnapshot): Statement {
+    const isSeen = accepted !== undefined && profile !== undefined && asOf !== undefined;
+    const list = accepted && this.#listOf(accepted);
+    const inputs = isSeen
+      ? [policies, profile, accepted.policies, accepted.digest, accepted.version, list?.countExpired(asOf)]
+      : [policies];
+    if (sameItems(inputs, this.#last.inputs)) return this.#last.value;
+    const now =
+      isSeen && list ? this.#judgeAll(accepted, list, { policies, profile, asOf }) : { ground: null, policies: this.#unlisted(policies) };
+    const { ground, policies: named } = this.#last.value;
+    const value = {
+      ground: isDeepStrictEqual(now.ground, ground) ? ground : now.ground,
+      policies: isSameMap(named, now.policies) ? named : now.policies,
+    };
+    this.#last = { inputs, value };
+    return value;
+  }
+
+  /** The policies of the list, in the order of their bits. */
+  listed(accepted: AcceptedPolicies): AcceptedList['policies'] {
+    return this.#listOf(accepted).policies;
+  }
+
+  #listOf({ policies }: AcceptedPolicies): AcceptedList {
+    if (this.#list?.of !== policies) this.#list = { of: policies, list: new AcceptedList(policies, this.#list?.list) };
+    return this.#list.list;
+  }
+
+  #judgeAll({ digest, generationOf }: AcceptedPolicies, list: AcceptedList, { policies, profile, asOf }: Seen): Statement {
+    const namespaces = this.#namespacesOf(list, policies);
+    const judged = new Map<string, Known<Judgement>>();
+    const deviations = new Map<string, PolicyReport>();
+    for (const listed of list.policies) {
+      const { name } = listed;
+      const seen = policies.get(name);
+      const entry = seen && this.#check.policy(name, seen.report);
+      const state = {
+        listed,
+        entry,
+        observedGeneration: seen?.observedGeneration,
+        generation: generationOf(name),
+        profile,
+        namespaces,
+        asOf,
+      };
+      const known = this.#judge(name, state);
+      judged.set(name, known);
+      if (known.value.deviation !== undefined) deviations.set(name, known.value.deviation);
+    }
+    this.#judged = judged;
+    const missing = encodeBitmap(list.policies.length, (bit) => judged.get(list.policies[bit]?.name ?? '')?.value.isMissing === true);
+    const baseline = { list: digest, profile, missing, namespaces: [...namespaces] };
+    return {
+      ground: { baseline, expired: list.countExpired(asOf) },
+      policies: new Map([...deviations, ...this.#unlisted(policies, list)]),
+    };
+  }
+
+  #judge(key: string, state: Parameters<typeof inputsOf>[0]): Known<Judgement> {
+    const inputs = inputsOf(state);
+    const known = this.#judged.get(key);
+    if (known !== undefined && sameItems(known.inputs, inputs)) return known;
+    return { inputs, value: judgeListed(state, known?.value) };
+  }
+
+  /** Those that the list does not have: local ones, and those of the hub that are still to go. */
+  #unlisted(policies: AgentSnapshot['policies'], list?: AcceptedList): Map<string, PolicyReport> {
+    const reports = new Map<string, PolicyReport>();
+    for (const [key, { report }] of policies) {
+      if (list?.has(key) === true) continue;
+      const entry = this.#check.policy(key, report);
+      if (entry !== undefined) reports.set(key, toSend(entry));
+    }
+    return reports;
+  }
+
+  /** Names of the namespaces that any glob of the list governs; the same object as long as they are the same. */
+  #namespacesOf({ globs }: AcceptedList, policies: AgentSnapshot['policies']): readonly string[] {
+    const inputs = globs.map(({ name }) => {
+      const seen = policies.get(name);
+      return (seen && this.#check.policy(name, seen.report)?.namespaces) ?? NO_NAMESPACES;
+    });
+    if (sameItems(inputs, this.#namespaces.inputs)) return this.#namespaces.value;
+    const names = new Set<string>();
+    for (const each of inputs) for (const name of each) names.add(name);
+    const value = sortedSet(names).slice(0, MAX_BASELINE_NAMESPACES);
+    this.#namespaces = { inputs, value: sameItems(value, this.#namespaces.value) ? this.#namespaces.value : value };
+    return this.#namespaces.value;
+  }
+}

@@ -1,0 +1,228 @@
+import { setImmediate as settle } from 'node:timers/promises';
+import { type CompiledPolicy, digestOfPolicies } from '@fso/shared/compile';
+import { decodeFiles } from '@fso/shared/decode';
+import { sha256 } from '@fso/shared/encoding';
+import { pino } from 'pino';
+import { expect, it, vi } from 'vitest';
+import { baselineOf } from '../../../test/harness/baselines.ts';
+import { Pipeline } from '../../rollout/index.ts';
+import { desiredOf, FILES, REVISION } from '../../serve/testing/fleet.ts';
+import type { SourceRevision } from '../../source/index.ts';
+import { createReportStream } from '../testing/report-stream.ts';
+
+const desired = desiredOf();
+const compiled = desired.clusters.get('eu') ?? [];
+/** The list of the hub, and what another version makes of the same commit. */
+const OWN = digestOfPolicies(compiled);
+const other: readonly (readonly [string, string])[] = compiled.map(({ name, digest }) => [name, name === 'hr' ? sha256(digest) : digest]);
+const OTHER = digestOfPolicies(other.map(([name, digest]) => ({ name, digest }) as CompiledPolicy));
+const policies = [...other] as [string, string][];
+
+const start = async (turns?: number) => {
+  const stream = createReportStream({}, turns);
+  await stream.ledger.setDesired(desired);
+  const known = async (cluster = 'eu') => [...((await stream.ledger.cluster(cluster))?.policies.keys() ?? [])];
+  return { ...stream, known };
+};
+
+it('asks which policies are in a list that it does not know, once, and shows those that it knows', async () => {
+  const { sent, say, compare, list, known } = await start();
+  await say({ full: true, baseline: baselineOf(OTHER) });
+  expect([sent, await known()]).toEqual([['reported', 'list'], []]);
+  await say({ baseline: baselineOf(OTHER) });
+  await compare();
+  expect(sent).toEqual(['reported', 'list', 'reported']);
+  await list({ list: OTHER, policies });
+  // What the other version makes of hr is not known here: as long as it is not reported by name, it counts as not reported.
+  expect(await known()).toEqual(['finance']);
+  await compare();
+  expect(sent).toEqual(['reported', 'list', 'reported']);
+});
+
+it('asks nothing about a list that it knows', async () => {
+  const { sent, say, compare, known } = await start();
+  await say({ full: true, baseline: baselineOf(OWN) });
+  await compare();
+  expect([sent, await known()]).toEqual([['reported'], ['finance', 'hr']]);
+});
+
+it('takes no policies that do not have the digest of their list, and keeps an agent back that says so', async () => {
+  const { ledger, budget, sent, say, compare, list, known } = await start();
+  await say({ full: true, baseline: baselineOf(OTHER) });
+  await list({ list: OTHER, policies: policies.slice(1) });
+  expect([await ledger.knowsList(OTHER), budget.blockedMs()]).toEqual([false, 1_000]);
+  await compare();
+  await say({ baseline: baselineOf(OTHER) });
+  expect([sent, await known()]).toEqual([['reported', 'list', 'reported'], []]);
+  // It was asked once: a second answer is none.
+  await list({ list: OTHER, policies });
+  expect(await ledger.knowsList(OTHER)).toBe(false);
+});
+
+it('takes no list that it has not asked for', async () => {
+  const { ledger, sent, say, list } = await start();
+  await list({ list: OTHER, policies });
+  await say({ full: true, baseline: baselineOf(OWN) });
+  await list({ list: OTHER, policies });
+  expect([await ledger.knowsList(OTHER), sent]).toEqual([false, ['reported']]);
+});
+
+it('asks an agent that names another list in each report a few times, and then once a minute', async () => {
+  const { clock, sent, say } = await start();
+  const asked = () => sent.filter((type) => type === 'list').length;
+  for (let at = 0; at < 100; at += 1) await say({ full: true, baseline: baselineOf(sha256(`list ${at}`)) });
+  expect(asked()).toBe(5);
+  await clock.advance(60_000);
+  for (let at = 100; at < 200; at += 1) await say({ full: true, baseline: baselineOf(sha256(`list ${at}`)) });
+  expect(asked()).toBe(6);
+});
+
+it('asks so many agents at a time, and nobody more about a list whose policies one of them has named', async () => {
+  const { another, known, ...eu } = await start(1);
+  const us = another('us');
+  const whole = () => ({ full: true, baseline: baselineOf(OTHER) });
+  await eu.say(whole());
+  await us.say(whole());
+  expect([eu.sent, us.sent]).toEqual([['reported', 'list'], ['reported']]);
+  await eu.list({ list: OTHER, policies });
+  expect([eu.sent, us.sent]).toEqual([['reported', 'list'], ['reported']]);
+  expect([await known('eu'), await known('us')]).toEqual([['finance'], ['finance']]);
+});
+
+it('asks the next agent once one does not answer', async () => {
+  const { another, clock, ...eu } = await start(1);
+  const us = another('us');
+  await eu.say({ full: true, baseline: baselineOf(OTHER) });
+  await us.say({ full: true, baseline: baselineOf(OTHER) });
+  await clock.advance(10_000);
+  expect(us.sent).toEqual(['reported', 'list']);
+});
+
+it('asks again where the turn has ended without an answer, once a minute after a few times, and takes an answer that is late', async () => {
+  const { ledger, clock, sent, compare, say, list } = await start();
+  const asked = () => sent.filter((type) => type === 'list').length;
+  await say({ full: true, baseline: baselineOf(OTHER) });
+  await clock.advance(9_999);
+  await compare();
+  expect(asked()).toBe(1);
+  await clock.advance(1);
+  await compare();
+  expect(asked()).toBe(2);
+  for (let minute = 0; minute < 20; minute += 1) {
+    for (let at = 0; at < 5; at += 1) {
+      await clock.advance(12_000);
+      await compare();
+    }
+  }
+  expect(asked()).toBeGreaterThan(20);
+  expect(asked()).toBeLessThanOrEqual(5 + 21);
+  await clock.advance(10_000);
+  await list({ list: OTHER, policies });
+  expect(await ledger.knowsList(OTHER)).toBe(true);
+});
+
+it('looks a list up once, and again after a minute, when a compile has ended and when an agent has named one', async () => {
+  const { ledger, targets, clock, say, another } = await start();
+  const us = another('us');
+  const look = vi.spyOn(ledger, 'knowsList');
+  const looked = (digest: string) => look.mock.calls.filter(([asked]) => asked === digest).length;
+  const third = sha256('a third list');
+  const reportOften = async () => {
+    for (let at = 0; at < 5; at += 1) await say({ baseline: baselineOf(third) });
+  };
+  await say({ full: true, baseline: baselineOf(third) });
+  await reportOften();
+  expect(looked(third)).toBe(1);
+  await clock.advance(60_000);
+  await reportOften();
+  expect(looked(third)).toBe(2);
+  targets.aim(REVISION);
+  targets.endCompile(REVISION);
+  await reportOften();
+  expect(looked(third)).toBe(3);
+  await us.say({ full: true, baseline: baselineOf(OTHER) });
+  await us.list({ list: OTHER, policies });
+  await reportOften();
+  expect(looked(third)).toBe(4);
+});
+
+it('takes a list that cannot be looked up for unknown: the report counts, and the agent is not kept back', async () => {
+  const { ledger, budget, sent, say, compare } = await start();
+  vi.spyOn(ledger, 'knowsList').mockRejectedValue(new Error('the database is away'));
+  await say({ full: true, baseline: baselineOf(OTHER) });
+  await compare();
+  expect([sent, budget.blockedMs(), (await ledger.cluster('eu'))?.baseline?.list]).toEqual([['reported', 'list'], 0, OTHER]);
+});
+
+it('waits for the first compile that brings the list, and not for another one', async () => {
+  const { ledger, targets, sent, begin } = createReportStream();
+  for (const revision of ['1', REVISION, '3']) targets.aim(revision);
+  const taking = begin({ full: true, baseline: baselineOf(OWN) });
+  targets.endCompile('1');
+  await settle();
+  expect(sent).toEqual([]);
+  await ledger.setDesired(desired);
+  targets.endCompile(REVISION);
+  await taking;
+  expect(sent).toEqual(['reported']);
+});
+
+it.each(['publish', 'done'] as const)('does not wait for the compile of a release that failed: %s', async (what) => {
+  const { ledger, targets, clock, sent, begin } = createReportStream();
+  const fail = (where: string): void => {
+    if (where === what) throw new Error('broken');
+  };
+  const delivery = { connected: () => ['eu'], publish: () => fail('publish') };
+  const logger = pino({ level: 'silent' });
+  const pipeline = new Pipeline({
+    ledger,
+    targets,
+    delivery,
+    clock,
+    logger,
+    metrics: { step: () => undefined },
+    onDone: () => fail('done'),
+  });
+  const decoded = decodeFiles(FILES);
+  if (!decoded.ok) throw new Error('files');
+  expect(() => pipeline.take({ commit: { revision: REVISION }, set: decoded.set } as SourceRevision)).toThrow('broken');
+  await begin({ full: true, baseline: baselineOf(OWN) });
+  expect(sent).toEqual(['reported', 'list']);
+});
+
+it('does not ask about the list of a revision that it compiles: a report that is faster waits for it', async () => {
+  const { ledger, targets, clock, sent, begin } = createReportStream();
+  const decoded = decodeFiles(FILES);
+  if (!decoded.ok) throw new Error('files');
+  const delivery = { connected: () => ['eu'], publish: () => undefined };
+  const metrics = { step: () => undefined };
+  const pipeline = new Pipeline({ ledger, targets, delivery, clock, logger: pino({ level: 'silent' }), metrics });
+  pipeline.take({ commit: { revision: REVISION }, set: decoded.set } as SourceRevision);
+  // Offers have left, and nothing is compiled.
+  await begin({ full: true, baseline: baselineOf(OWN) });
+  expect(sent).toEqual(['reported']);
+  expect((await ledger.cluster('eu'))?.policies.size).toBe(2);
+});
+
+it('waits no longer than two seconds for a compile, and not for one that has failed', async () => {
+  const { targets, clock, sent, begin, say } = createReportStream();
+  targets.aim(REVISION);
+  const taking = begin({ full: true, baseline: baselineOf(OWN) });
+  await clock.advance(1_999);
+  expect(sent).toEqual([]);
+  await clock.advance(1);
+  await taking;
+  expect(sent).toEqual(['reported', 'list']);
+  targets.endCompile(REVISION);
+  await say({ baseline: baselineOf(OWN) });
+  expect(sent).toEqual(['reported', 'list', 'reported']);
+});
+
+it('takes nothing of a stream that ends while a report of it waits', async () => {
+  const { targets, ledger, sent, begin, close } = createReportStream();
+  targets.aim(REVISION);
+  const taking = begin({ full: true, baseline: baselineOf(OWN) });
+  close();
+  await taking;
+  expect([sent, await ledger.cluster('eu')]).toEqual([[], null]);
+});

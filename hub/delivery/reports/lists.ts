@@ -1,0 +1,91 @@
+import { answerWithin } from '@fso/shared/runtime';
+import type { Baseline } from '@fso/shared/status';
+import { type Frame, type FrameContext, logLimited } from '../frame-handlers.ts';
+
+/** How long a report waits for the list that it is about, in milliseconds: offers leave before this hub compiles. */
+const COMPILE_MS = 2_000;
+
+/** How long a list that was not found counts as not there, in milliseconds, where nothing happens by which it may be. */
+const ABSENT_MS = 60_000;
+
+/** Whether this hub knows a list now. Looked up once: reports come faster than lists. A look-up that fails says nothing about the agent. */
+const isKnown = async (digest: string, context: FrameContext): Promise<boolean> => {
+  const { lists } = context.state;
+  const { ledger, targets, clock } = context.deps;
+  const { listsVersion } = targets;
+  const at = clock.monotonicMs();
+  const { absent } = lists;
+  if (absent?.digest === digest && absent.listsVersion === listsVersion && at - absent.at < ABSENT_MS) return false;
+  try {
+    if (await ledger.knowsList(digest)) return true;
+  } catch (err) {
+    logLimited(context, 'warn', { err, list: digest }, 'a list cannot be looked up');
+  }
+  lists.absent = { digest, at, listsVersion };
+  return false;
+};
+
+/** Waits for a list that this hub is about to know, because it compiles a revision that the agent may have. */
+export const waitForList = async (baseline: Baseline | null, context: FrameContext): Promise<void> => {
+  if (baseline === null) return;
+  const { deps, closed } = context;
+  const { targets, clock } = deps;
+  const until = clock.monotonicMs() + COMPILE_MS;
+  while (!(await isKnown(baseline.list, context)) && !closed.aborted) {
+    const compile = targets.nextCompile();
+    const leftMs = until - clock.monotonicMs();
+    if (compile === undefined || leftMs <= 0) return;
+    await answerWithin(compile, leftMs, clock, closed);
+  }
+};
+
+/**
+ * Asks the agent which policies are in the list of its baseline, when it is its turn, where this hub does not know that list: an agent of
+ * another version makes another one of the same commit. One that does not answer in its turn is asked again.
+ */
+export const askForList = async (baseline: Baseline | null, context: FrameContext): Promise<void> => {
+  const { state, budget, listing } = context;
+  const { lists } = state;
+  lists.unknown = baseline === null || (await isKnown(baseline.list, context)) ? undefined : baseline.list;
+  const { unknown, asked, isOverdue } = lists;
+  if (unknown === undefined || (unknown === asked && !isOverdue) || listing.isWaiting || !budget.mayAskForList()) return;
+  listing.take(
+    () => {
+      askUnlessKnown(context).catch(() => listing.end());
+    },
+    () => {
+      lists.isOverdue = lists.isOpen;
+    },
+  );
+};
+
+const askUnlessKnown = async (context: FrameContext): Promise<void> => {
+  const { state, listing, send } = context;
+  const { lists } = state;
+  const { unknown } = lists;
+  // Another agent may have named its policies meanwhile.
+  if (unknown === undefined || (await isKnown(unknown, context))) return listing.end();
+  lists.asked = unknown;
+  lists.isOpen = true;
+  lists.isOverdue = false;
+  send({ type: 'list', list: unknown });
+};
+
+/** Takes the policies of a list that the agent was asked for; what was not asked for leaves nothing. */
+export const takeListed = async ({ list, policies }: Frame<'listed'>, context: FrameContext): Promise<void> => {
+  const { state, budget, deps, listing } = context;
+  const { lists } = state;
+  if (!lists.isOpen || list !== lists.asked) return;
+  lists.isOpen = false;
+  lists.isOverdue = false;
+  const isTaken = await budget.metered(() => deps.ledger.addList(list, policies));
+  if (isTaken) deps.targets.noteList();
+  // The next agent may have the same list.
+  listing.end();
+  if (!isTaken) {
+    logLimited(context, 'warn', { list }, 'policies of a list do not have its digest');
+    budget.strike();
+    return;
+  }
+  lists.asked = undefined;
+};

@@ -1,0 +1,52 @@
+import type { ClusterRecord } from '../../ledger/index.ts';
+import { type FrameContext, logLimited } from '../frame-handlers.ts';
+
+/** A report in several frames whose next one does not come by then has not come whole, in milliseconds. */
+const NEXT_FRAME_MS = 10_000;
+
+/** A full report is wanted and has not come, whether the agent was asked for it or waits for its turn. */
+export const isIncomplete = ({ state, resync }: Pick<FrameContext, 'state' | 'resync'>): boolean =>
+  state.reports.resyncing || resync.isWaiting;
+
+/** Whether the hub has something else than the agent has reported, although it keeps all that comes. */
+export const isDiverged = (known: ClusterRecord | null): boolean =>
+  known !== null && known.divergedSince !== null && known.notKept === null;
+
+/** Whether the next frame of a report that has more of them may still come. */
+const isUnfinished = ({ state, deps }: Pick<FrameContext, 'state' | 'deps'>): boolean => {
+  const { unfinished } = state.reports;
+  return unfinished !== undefined && deps.clock.monotonicMs() - unfinished.at < NEXT_FRAME_MS;
+};
+
+/** Whether the next frame is one of a full report that has more of them. */
+export const continuesFull = (context: Pick<FrameContext, 'state' | 'deps'>): boolean =>
+  isUnfinished(context) && context.state.reports.unfinished?.isFull === true;
+
+/** Asks the agent for a full report, when it is its turn; what it reports before that counts as ever. */
+export const askForAll = ({ state, send, resync }: FrameContext): void =>
+  resync.take(() => {
+    state.reports.resyncing = true;
+    state.reports.unfinished = undefined;
+    send({ type: 'resync' });
+  });
+
+/** Asks for everything because a report is missing; until it has come, what the ledger has of the cluster is not how the cluster is. */
+export const askForMissing = async (
+  context: FrameContext,
+  known: ClusterRecord | null,
+  { message, seq }: { readonly message: string; readonly seq: number },
+): Promise<void> => {
+  const { cluster, stream, deps } = context;
+  if (known?.divergedSince === null) await deps.ledger.setDiverged(cluster, stream);
+  if (isIncomplete(context)) return;
+  logLimited(context, 'info', { seq, known: known?.reportedSeq }, message);
+  askForAll(context);
+};
+
+/** Asks for everything because a report was lost: by what the agent says that it has reported, the hub has something else. */
+export const askForLost = (context: FrameContext): void => {
+  const { reports } = context.state;
+  if (isIncomplete(context) || isUnfinished(context) || !reports.mayAskForLost()) return;
+  logLimited(context, 'info', {}, 'reports differ from what the agent says of them');
+  askForAll(context);
+};

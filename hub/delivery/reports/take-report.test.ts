@@ -1,0 +1,150 @@
+import { expect, it } from 'vitest';
+import { ReportedNames } from '../../../test/harness/baselines.ts';
+import { policyReport } from '../../../test/harness/policy-reports.ts';
+import { createReportStream } from '../testing/report-stream.ts';
+
+const [a, b, c] = ['a', 'b', 'c'].map((name) => policyReport(name, { phase: 'Failed' })) as [
+  ReturnType<typeof policyReport>,
+  ReturnType<typeof policyReport>,
+  ReturnType<typeof policyReport>,
+];
+
+/** What the hub must have by name once it has these. */
+const namesOf = (...policies: (typeof a)[]) => new ReportedNames().take({ full: true, policies, removed: [] });
+
+const start = async (...options: Parameters<typeof createReportStream>) => {
+  const stream = createReportStream(...options);
+  await stream.ledger.openStream('eu', stream.context.stream);
+  const read = async () => {
+    const record = await stream.ledger.cluster('eu');
+    return [[...(record?.policies.keys() ?? [])].join(' '), record?.notObserved?.what.join(' ')];
+  };
+  return { ...stream, read };
+};
+
+it('a report that is lost or taken wrongly is Pending at once, asked for, and well again with the answer', async () => {
+  const { sent, say, sayAll, read } = await start();
+  await say({ full: true, policies: [a] });
+  expect(await read()).toEqual(['a', undefined]);
+  // The opening of b did not arrive; the report after it says that it must be there.
+  await say({ policies: [c], deviations: namesOf(a, b, c) });
+  expect([await read(), sent]).toEqual([
+    ['a c', 'Reports'],
+    ['reported', 'reported', 'resync'],
+  ]);
+  // What was on its way does not count.
+  await say({ policies: [b] });
+  expect(await read()).toEqual(['a c', 'Reports']);
+  await sayAll();
+  expect([await read(), sent]).toEqual([
+    ['a c b', undefined],
+    ['reported', 'reported', 'resync', 'reported'],
+  ]);
+});
+
+it('a full report in several frames is Pending until the last one, and not asked for again meanwhile', async () => {
+  const { clock, sent, say, compare, read } = await start();
+  const deviations = namesOf(a, b, c);
+  await say({ full: true, more: true, policies: [a], deviations });
+  await clock.advance(9_000);
+  await say({ more: true, policies: [b], deviations });
+  await compare();
+  await clock.advance(9_000);
+  expect(await read()).toEqual(['a b', 'Reports']);
+  await say({ policies: [c], deviations });
+  expect([await read(), sent]).toEqual([
+    ['a b c', undefined],
+    ['reported', 'reported', 'reported'],
+  ]);
+});
+
+it('a delta in several frames is Pending until the last one, and not asked for again', async () => {
+  const { sent, say, compare, read } = await start();
+  await say({ full: true, policies: [] });
+  const deviations = namesOf(a, b, c);
+  await say({ more: true, policies: [a], deviations });
+  await say({ more: true, policies: [b], deviations });
+  await compare();
+  expect(await read()).toEqual(['a b', 'Reports']);
+  await say({ policies: [c], deviations });
+  expect([await read(), sent]).toEqual([
+    ['a b c', undefined],
+    ['reported', 'reported', 'reported', 'reported'],
+  ]);
+});
+
+it.each([
+  ['full report', true],
+  ['delta', false],
+])('one whose last frame is there and that is not whole is asked for at once: a %s', async (_what, full) => {
+  const { sent, say, read } = await start();
+  await say({ full, more: true, policies: [a], deviations: namesOf(a, b, c) });
+  await say({ policies: [c], deviations: namesOf(a, b, c) });
+  expect([await read(), sent]).toEqual([
+    ['a c', 'Reports'],
+    ['reported', 'reported', 'resync'],
+  ]);
+});
+
+it('a delta in several frames does not take the turn of an agent that is to send everything', async () => {
+  const { resyncs, say, another } = await start({}, 1);
+  const us = another('us');
+  await us.say({ full: true, policies: [a] });
+  await say({ full: true, policies: [a] });
+  await us.say({ policies: [], deviations: namesOf(a, b) });
+  await say({ policies: [], deviations: namesOf(a, b) });
+  await say({ more: true, policies: [b], deviations: namesOf(a, b, c) });
+  await say({ policies: [c], deviations: namesOf(a, b, c) });
+  expect(resyncs.waiting).toBe(1);
+});
+
+it('one whose next frame does not come is asked for again with the next word of the agent', async () => {
+  const { clock, sent, say, sayAll, compare, read } = await start();
+  await say({ full: true, more: true, policies: [a], deviations: namesOf(a, b) });
+  await compare();
+  expect(sent).toEqual(['reported']);
+  await clock.advance(10_000);
+  await compare();
+  expect(sent).toEqual(['reported', 'resync']);
+  await sayAll({ deviations: namesOf(a) });
+  expect(await read()).toEqual(['a', undefined]);
+});
+
+it('keeps its place among those that are asked until all frames have come', async () => {
+  const { resyncs, sent, say, another } = await start({}, 1);
+  const us = another('us');
+  await say({ full: true, policies: [a] });
+  await say({ policies: [], deviations: namesOf(a, b) });
+  await us.say({ full: true, policies: [a] });
+  await us.say({ policies: [], deviations: namesOf(a, b) });
+  expect([sent.at(-1), us.sent.at(-1), resyncs.waiting]).toEqual(['resync', 'reported', 1]);
+  await say({ full: true, more: true, policies: [a], deviations: namesOf(a, b) });
+  expect(resyncs.waiting).toBe(1);
+  await say({ policies: [b], deviations: namesOf(a, b) });
+  expect([us.sent.at(-1), resyncs.waiting]).toEqual(['resync', 0]);
+});
+
+it('an agent whose reports never are what it says of them stays Pending, and is asked once a minute', async () => {
+  const { clock, sent, say, read } = await start();
+  const asked = () => sent.filter((type) => type === 'resync').length;
+  for (let minute = 0; minute < 10; minute += 1) {
+    for (let at = 0; at < 5; at += 1) {
+      await clock.advance(12_000);
+      await say({ full: true, policies: [a], deviations: namesOf(a, b) });
+      await say({ policies: [c], deviations: namesOf(b) });
+      await clock.advance(0);
+      await say({ removed: ['c'], deviations: namesOf(b) });
+    }
+  }
+  expect((await read())[1]).toBe('Reports');
+  expect(asked()).toBeLessThanOrEqual(13);
+});
+
+it('of a cluster with more than the hub keeps it is known why, and nothing is asked for', async () => {
+  const { sent, say, compare, read } = await start({ reports: { local: 1, clusterBytes: 10_000, memoryBytes: 100_000_000 } });
+  const large = [a, b, c].map((report) => ({ ...report, message: 'x'.repeat(4_000) }));
+  await say({ full: true, policies: large });
+  await compare();
+  await say({ policies: [] });
+  expect([(await read())[1], sent]).toEqual(['Reports', ['reported', 'reported']]);
+});

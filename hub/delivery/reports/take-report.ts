@@ -1,0 +1,121 @@
+import { type DecodedAgentFrame, digestOfCluster, EMPTY_DIGEST, type ReportedState } from '@fso/shared/protocol';
+import { weakMemo } from '@fso/shared/runtime';
+import { digestOfBaseline } from '@fso/shared/status';
+import { type ClusterRecord, ReportGapError } from '../../ledger/index.ts';
+import { type Frame, type FrameContext, logLimited } from '../frame-handlers.ts';
+import { askForList, waitForList } from './lists.ts';
+import { noteNotKept } from './not-kept.ts';
+import { askForAll, askForLost, askForMissing, continuesFull, isDiverged, isIncomplete } from './resync.ts';
+
+/** Counts the entries of a report that its schema refused, and warns of them; the hub takes the others all the same. */
+export const noteMended = (
+  { frame, problems = [] }: Extract<DecodedAgentFrame, { ok: true }>,
+  context: Pick<FrameContext, 'state' | 'budget' | 'logger'>,
+): void => {
+  const { state } = context;
+  if (frame.type !== 'report') return;
+  state.reports.mended = problems.length + (frame.full ? 0 : state.reports.mended);
+  if (problems.length === 0) return;
+  const fields = { seq: frame.seq, count: problems.length, problems: problems.slice(0, 5) };
+  logLimited(context, 'warn', fields, 'entries of a report are not valid');
+};
+
+/** Digests of what clusters reported of themselves, which is as large as a cluster makes it. */
+const clusterDigest = weakMemo(digestOfCluster);
+const baselineDigest = weakMemo(digestOfBaseline);
+
+/**
+ * How far the reports of a cluster have come, as its agent is told.
+ *
+ * @param isNew its agent has accepted no commit: the baseline of the one before it goes
+ */
+export const reportedStateOf = (known: ClusterRecord | null, isNew = false): ReportedState => ({
+  seq: known?.reportedSeq ?? 0,
+  policies: known?.reportedDigest ?? EMPTY_DIGEST,
+  cluster: known?.report == null ? null : clusterDigest(known.report),
+  baseline: isNew || known?.baseline == null ? null : baselineDigest(known.baseline),
+});
+
+/** Asks for what was left out of the cluster's record, once there is room for it. */
+const askForRest = async (context: FrameContext): Promise<void> => {
+  const { cluster, state, deps, logger } = context;
+  if (isIncomplete(context) || !(await deps.ledger.hasRoom(cluster)) || !state.reports.mayAskForRest()) return;
+  logger.info('room for policies that were left out');
+  askForAll(context);
+};
+
+/**
+ * Ends the turn of an agent once the hub has all that it reports. Where the hub has something else after a frame that is the last of its report,
+ * a report was lost.
+ *
+ * @param isOfFull the frame is one of a full report
+ */
+const noteTaken = async ({ more }: Frame<'report'>, isOfFull: boolean, context: FrameContext): Promise<void> => {
+  const { cluster, state, resync, deps } = context;
+  const { reports } = state;
+  reports.unfinished = more ? { at: deps.clock.monotonicMs(), isFull: isOfFull } : undefined;
+  if (more) return;
+  // What the hub has mended is never what the agent says that it sent.
+  const isComplete = reports.mended > 0 || !isDiverged(await deps.ledger.cluster(cluster));
+  if (!isComplete) askForLost(context);
+  else if (isOfFull) resync.end();
+};
+
+/** Takes a report. A delta counts only on top of the one before it; otherwise the hub asks for everything again. @throws as {@link takeAck} */
+export const takeReport = async (frame: Frame<'report'>, context: FrameContext): Promise<void> => {
+  const { cluster, stream, closed, state, budget, deps, send } = context;
+  // Deltas that were on their way when the hub asked for everything.
+  if (!frame.full && state.reports.resyncing) return;
+  const known = await deps.ledger.cluster(cluster);
+  const askAgain = (): Promise<void> => askForMissing(context, known, { message: 'report out of order', seq: frame.seq });
+  // Before its events are charged for: they come again.
+  if (!frame.full && frame.seq !== (known?.reportedSeq ?? 0) + 1) return askAgain();
+  // Before what takes as long as a database is away.
+  const isOfFull = frame.full || continuesFull(context);
+  await waitForList(frame.baseline, context);
+  if (closed.aborted) return;
+  state.reports.resyncing = false;
+  const admitted = budget.events.admit(frame.events);
+  try {
+    await budget.metered(() => deps.ledger.applyReport(cluster, { ...frame, events: [...admitted.events] }, stream));
+  } catch (error) {
+    if (!(error instanceof ReportGapError)) throw error;
+    // Another hub has taken a report meanwhile.
+    admitted.undo();
+    return askAgain();
+  }
+  deps.metrics.reported();
+  send({ type: 'reported', seq: frame.seq });
+  await noteTaken(frame, isOfFull, context);
+  await askForList(frame.baseline, context);
+  await noteNotKept(context);
+  await askForRest(context);
+};
+
+/** Whether the ledger is to have all that the agent has sent: of a record that is not whole the next full report makes up for the digest. */
+const isWhole = (known: ClusterRecord | null, { reports }: FrameContext['state']): boolean =>
+  reports.mended === 0 && (known?.notKept ?? null) === null;
+
+/** Asks for everything where the ledger has something else than the agent has sent. */
+const compareDigest = async (frame: Frame<'digest'>, known: ClusterRecord | null, context: FrameContext): Promise<void> => {
+  const { seq, policies } = reportedStateOf(known);
+  const isToAgree = isWhole(known, context.state);
+  if (frame.seq !== seq || (isToAgree && frame.digest !== policies)) {
+    await askForMissing(context, known, { message: 'digests of reports differ', seq: frame.seq });
+  } else if (isToAgree && isDiverged(known)) askForLost(context);
+};
+
+/** Compares the digest of all that an agent has reported with the ledger, and answers with the digest of what the agent should have. */
+export const takeDigest = async (frame: Frame<'digest'>, context: FrameContext): Promise<void> => {
+  const { cluster, state, deps } = context;
+  const known = await deps.ledger.cluster(cluster);
+  await compareDigest(frame, known, context);
+  await askForList(known?.baseline ?? null, context);
+  await askForRest(context);
+  if (state.commits.revision !== null) sendDigest(state.commits.revision, known?.reportedSeq ?? 0, context);
+};
+
+const sendDigest = (revision: string, seq: number, { cluster, deps, send }: FrameContext): void => {
+  const digest = deps.targets.digestOf(cluster, revision);
+  if (digest !== undefined) send({ type: 'digest', digest, seq });
+};

@@ -1,0 +1,207 @@
+import { isShortReport, type PolicyReport, type PolicyState } from '@fso/shared/api';
+import { weakMemo } from '@fso/shared/runtime';
+import type { Baseline, ClusterProfile } from '@fso/shared/status';
+import type { ClusterChange } from '../changes.ts';
+import { ClusterPolicies, deviationsOf } from '../policies/index.ts';
+import type { ClusterRecord, HistoryBaseline, HistoryChange } from '../types.ts';
+
+/** Once for each report: those of policies that conform are the same in many clusters. Without its namespace none conforms. */
+const stateOf: (report: PolicyReport) => PolicyState = weakMemo((report) => ({
+  phase: report.phase,
+  conforms: isShortReport(report) && report.phase !== 'Pending',
+  violates: report.violations > 0,
+  revision: report.revision ?? null,
+}));
+
+/** The same text for the same state. */
+export const textOfState: (state: PolicyState) => string = weakMemo(
+  ({ phase, conforms, violates, revision }) => `${phase} ${conforms} ${violates} ${revision ?? ''}`,
+);
+
+const isSameState = (before: PolicyReport | undefined, after: PolicyReport): boolean =>
+  before !== undefined && textOfState(stateOf(before)) === textOfState(stateOf(after));
+
+/** States in the order in which they first occur, each with its policies. */
+export const groupPolicies = (policies: Iterable<readonly [string, PolicyState]>): NonNullable<HistoryChange['policies']> => {
+  const groups = new Map<string, PolicyState & { readonly keys: string[] }>();
+  for (const [key, state] of policies) {
+    const text = textOfState(state);
+    const group = groups.get(text) ?? { ...state, keys: [] };
+    groups.set(text, group);
+    group.keys.push(key);
+  }
+  return [...groups.values()];
+};
+
+interface RecordChange {
+  readonly before: ClusterRecord;
+  readonly after: ClusterRecord;
+  /** Of the policies that read differently in the two. */
+  readonly keys: readonly string[];
+}
+
+/** What all that is not known by name reads by; null: nothing, or its list is not known, or not stored as an agent has named it. */
+const groundOf = ({ policies }: ClusterRecord): ClusterPolicies | null =>
+  policies instanceof ClusterPolicies && !policies.list.isNamed ? policies : null;
+
+const isSameProfile = (a: ClusterProfile, b: ClusterProfile): boolean =>
+  a.floor === b.floor && a.gatekeeper === b.gatekeeper && a.injection === b.injection && a.gatekeeperNamespace === b.gatekeeperNamespace;
+
+/** Whether two baselines of lists that are not known differ in nothing but their time and the names of namespaces. */
+const isSameGround = (a: Baseline | null, b: Baseline | null): boolean =>
+  a === b || (a !== null && b !== null && a.list === b.list && a.missing === b.missing && isSameProfile(a.profile, b.profile));
+
+/** Where neither list is known here, another hub may have known the one before: what it wrote must not go on. */
+const readAlike = (records: Pick<RecordChange, 'before' | 'after'>): boolean => {
+  const [before, after] = [groundOf(records.before), groundOf(records.after)];
+  if (before === null && after === null) return isSameGround(records.before.baseline, records.after.baseline);
+  if (before === after) return true;
+  if (before === null || after === null) return false;
+  const { baseline: a } = before;
+  const { baseline: b } = after;
+  return isSameGround(a, b) && after.list.countExpired(a.asOf) === after.list.countExpired(b.asOf);
+};
+
+const baselineOf = (ground: ClusterPolicies | null): HistoryBaseline | null => {
+  if (ground === null) return null;
+  const { list, profile, asOf, missing } = ground.baseline;
+  return { list, profile, asOf, missing };
+};
+
+/** Whether a policy reads by the list once it is not known by name; where the list is not known, that is not known either. */
+const isListed = (key: string, record: ClusterRecord): boolean => {
+  const ground = groundOf(record);
+  return ground === null ? record.baseline !== null && !key.includes('/') : ground.list.has(key);
+};
+
+/** Policies that a change names at most beside those that changed, so that a search need not go further back. */
+const MAX_NAMED = 50;
+
+interface Shift {
+  /** Whether what is not known by name reads otherwise. */
+  readonly isMoved: boolean;
+  /** Whether the report says all that is known by name. */
+  readonly isFull: boolean;
+}
+
+/** The others that are known by name, where a change says all; undefined: it does not. */
+const namedAfter = ({ before, after }: RecordChange, opened: ReadonlySet<string>, { isMoved, isFull }: Shift): string[] | undefined => {
+  if (!isMoved && !isFull) return undefined;
+  const names = deviationsOf(after.policies);
+  // Whatever an older program wrote, all of it is over.
+  const isFirst = isMoved && groundOf(before) === null && groundOf(after) !== null;
+  if (!isFirst && names.size - opened.size > MAX_NAMED) return undefined;
+  return [...names.keys()].filter((key) => !opened.has(key));
+};
+
+const some = <K extends string>(name: K, keys: readonly string[]): { readonly [key in K]?: readonly string[] } =>
+  (keys.length > 0 ? { [name]: keys } : {}) as { readonly [key in K]?: readonly string[] };
+
+/** The report of a policy that is known by name, since the commit that its list says. */
+const namedIn = ({ policies }: ClusterRecord, key: string): PolicyReport | undefined =>
+  deviationsOf(policies).has(key) ? policies.get(key) : undefined;
+
+/** What changed of policies; empty: nothing. */
+const policiesBetween = (records: RecordChange, isFull: boolean): Omit<HistoryChange, 'time'> => {
+  const { before, after, keys } = records;
+  const opened = keys.flatMap((key) => {
+    const report = namedIn(after, key);
+    return report === undefined || isSameState(namedIn(before, key), report) ? [] : [[key, stateOf(report)] as const];
+  });
+  const went = keys.filter((key) => namedIn(before, key) !== undefined && namedIn(after, key) === undefined);
+  const isMoved = !readAlike(records);
+  if (!isMoved && opened.length === 0 && went.length === 0) return {};
+  const named = namedAfter(records, new Set(opened.map(([key]) => key)), { isMoved, isFull });
+  return {
+    ...(isMoved && { baseline: baselineOf(groundOf(after)) }),
+    ...(opened.length > 0 && { policies: groupPolicies(opened) }),
+    // Where all that is known by name is named, the others are not.
+    ...(named === undefined &&
+      some(
+        'closed',
+        went.filter((key) => isListed(key, after)),
+      )),
+    ...some(
+      'gone',
+      went.filter((key) => !isListed(key, after)),
+    ),
+    ...(named !== undefined && { named }),
+  };
+};
+
+const acceptedOf = ({ acked }: ClusterRecord): string | null => acked?.revision ?? null;
+const provenOf = ({ report }: ClusterRecord): string | null => report?.provenRevision ?? null;
+
+/** While a report is missing, what the others say is not how the cluster is. */
+const isObserved = ({ notObserved, divergedSince }: ClusterRecord): boolean => notObserved === null && divergedSince === null;
+
+const connectionBetween = (
+  { time, opens }: { time: string; opens: boolean },
+  { before, after }: RecordChange,
+): HistoryChange | undefined => {
+  const ends = before.connected && (opens || !after.connected);
+  if (ends) return { time: before.lastSeen ?? time, connected: false };
+  return after.connected && !before.connected && !opens ? beginning(after, time) : undefined;
+};
+
+/** Unless it says otherwise, a connection says that the cluster is observed. */
+const beginning = (record: ClusterRecord, time: string): HistoryChange => ({
+  time,
+  connected: true,
+  ...(!isObserved(record) && { observed: false }),
+});
+
+const revisionsBetween = ({ before, after }: Pick<RecordChange, 'before' | 'after'>): Pick<HistoryChange, 'accepted' | 'proven'> => ({
+  ...(acceptedOf(before) !== acceptedOf(after) && { accepted: acceptedOf(after) }),
+  ...(provenOf(before) !== provenOf(after) && { proven: provenOf(after) }),
+});
+
+const factsBetween = ({ before, after }: RecordChange): Omit<HistoryChange, 'time'> => ({
+  ...(isObserved(before) !== isObserved(after) && { observed: isObserved(after) }),
+  ...revisionsBetween({ before, after }),
+});
+
+const unlessEmpty = (change: HistoryChange): HistoryChange | undefined => (Object.keys(change).length > 1 ? change : undefined);
+
+/**
+ * What a change of a cluster's record adds to its history. A stream counts from the moment in which its agent has said how its cluster is,
+ * to the last sign of life: its end may be noticed late, as after a pause of the hub's machine, or by the stream that replaces it.
+ *
+ * @returns undefined: nothing
+ */
+export const historyBetween = (change: ClusterChange, records: RecordChange): HistoryChange | undefined => {
+  const { before, after } = records;
+  const { time } = change;
+  switch (change.type) {
+    case 'forget':
+      return before === after ? undefined : { time, nothing: true };
+    case 'confirmed':
+      return after.connected ? beginning(after, time) : undefined;
+    case 'observed':
+      return isObserved(before) === isObserved(after) ? undefined : { time, observed: isObserved(after) };
+    case 'connected':
+      return unlessEmpty({
+        time,
+        ...connectionBetween({ time, opens: change.opens === true }, records),
+        // What the agent before it said does not hold any more.
+        ...(change.isNew === true && { ...revisionsBetween(records), ...policiesBetween(records, false) }),
+      });
+    default:
+      return unlessEmpty({ time, ...factsBetween(records), ...policiesBetween(records, change.type === 'report' && change.report.full) });
+  }
+};
+
+/** All that is known of a cluster, as a change from nothing. */
+export const fullChange = (record: ClusterRecord, time: string): HistoryChange => {
+  const names = [...deviationsOf(record.policies)].map(([key, report]) => [key, stateOf(record.policies.get(key) ?? report)] as const);
+  return {
+    time,
+    connected: record.connected,
+    ...(!isObserved(record) && { observed: false }),
+    accepted: acceptedOf(record),
+    proven: provenOf(record),
+    baseline: baselineOf(groundOf(record)),
+    ...(names.length > 0 && { policies: groupPolicies(names) }),
+    named: [],
+  };
+};

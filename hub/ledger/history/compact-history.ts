@@ -1,0 +1,162 @@
+import type { PolicyState } from '@fso/shared/api';
+import type { HistoryChange } from '../types.ts';
+import { groupPolicies } from './cluster-history.ts';
+import { observedIn } from './policy-past.ts';
+
+type Names = Pick<HistoryChange, 'policies' | 'closed' | 'gone' | 'named'>;
+
+const withoutEmpty = <T extends object>(fields: T): Partial<T> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value.length > 0)) as Partial<T>;
+
+/**
+ * What was said of policies by name, on the way from the newest change to the oldest. Of each policy its newest mention is left: that it is known by
+ * name, or, if the newest baseline is older, that it is not any more. What it was between the two is not known then, unless that was all.
+ */
+class KnownNames {
+  readonly #baselineAt: number;
+  /** Change of the newest mention, by key. */
+  readonly #newest = new Map<string, number>();
+  /** Policies whose standing at the newest baseline is clear. */
+  readonly #clear = new Set<string>();
+  readonly #unknown = new Set<string>();
+  /** The newest change that says all. */
+  #all: { readonly at: number; readonly keys: ReadonlySet<string> } | undefined;
+
+  /** @param baselineAt number of the change with the newest baseline; -1: there is none */
+  constructor(baselineAt: number) {
+    this.#baselineAt = baselineAt;
+  }
+
+  /** Keys of which something was said behind the newest baseline that is left out. */
+  get unknown(): readonly string[] {
+    return [...this.#unknown];
+  }
+
+  rest({ policies = [], closed = [], gone = [], named, unknown = [] }: HistoryChange, at: number): Names {
+    const isBehind = this.#baselineAt >= 0 && at > this.#baselineAt;
+    const isKept = isBehind || at === this.#baselineAt;
+    const open = policies.flatMap(({ keys, ...state }) => this.#newestOf(keys, at, true).map((key): [string, PolicyState] => [key, state]));
+    const others = { closed: this.#newestOf(closed, at, false), gone: this.#newestOf(gone, at, false) };
+    for (const key of this.#newestOf(unknown, at, true)) this.#unknown.add(key);
+    const all = named === undefined || this.#all !== undefined ? undefined : [...named, ...policies.flatMap(({ keys }) => keys)];
+    if (all !== undefined) this.#all = { at, keys: new Set(all) };
+    const left = new Set(open.map(([key]) => key));
+    return {
+      ...(isBehind && withoutEmpty({ closed: others.closed })),
+      ...(isKept && withoutEmpty({ gone: others.gone })),
+      // Also those of which more was said, here or later, that is left out.
+      ...(all !== undefined && isKept && { named: [...new Set([...all, ...this.#unknown])].filter((key) => !left.has(key)) }),
+      ...(open.length > 0 && { policies: groupPolicies(open) }),
+    };
+  }
+
+  #newestOf(keys: readonly string[], at: number, isOpen: boolean): readonly string[] {
+    return keys.filter((key) => this.#isNewest(key, at, isOpen));
+  }
+
+  #isNewest(key: string, at: number, isOpen: boolean): boolean {
+    const newest = this.#newest.get(key) ?? this.#closedAt(key);
+    this.#newest.set(key, newest ?? at);
+    if (newest === undefined) return true;
+    if (newest > this.#baselineAt && !this.#clear.has(key)) {
+      if (isOpen || at >= this.#baselineAt) this.#unknown.add(key);
+      if (at < this.#baselineAt) this.#clear.add(key);
+    }
+    return false;
+  }
+
+  /** Where a change says all, what it does not name is not known by name any more. */
+  #closedAt(key: string): number | undefined {
+    return this.#all === undefined || this.#all.keys.has(key) ? undefined : this.#all.at;
+  }
+}
+
+type FactChange = Pick<HistoryChange, 'connected' | 'observed' | 'accepted' | 'proven'>;
+
+/** Facts that were met already, on the way from the newest change to the oldest. */
+class KnownFacts {
+  readonly #facts = new Set<string>();
+
+  /** @returns what of an older change still stood behind all later ones */
+  rest(change: HistoryChange): FactChange {
+    const { accepted, proven } = change;
+    return {
+      ...this.#connection(change),
+      ...(accepted !== undefined && this.#isNew('accepted') && { accepted }),
+      ...(proven !== undefined && this.#isNew('proven') && { proven }),
+    };
+  }
+
+  /** Where a later change says that it was observed again, one that it was connected must not say that it was all the time. */
+  #connection(change: HistoryChange): Pick<HistoryChange, 'connected' | 'observed'> {
+    const { connected, observed } = change;
+    const isConnectedNew = connected !== undefined && this.#isNew('connected');
+    const isObservedNew = observedIn(change) !== undefined && this.#isNew('observed');
+    return {
+      ...(isConnectedNew && { connected }),
+      ...(isObservedNew && observed !== undefined && { observed }),
+      ...(isConnectedNew && !isObservedNew && { observed: null }),
+    };
+  }
+
+  #isNew(fact: string): boolean {
+    return !this.#facts.has(fact) && this.#facts.add(fact).size > 0;
+  }
+}
+
+/** Keys that are kept of policies that came and went behind the newest baseline: a cluster where others come each minute must not fill a row. */
+const MAX_CLOSED = 1_000;
+
+/** Keys of the policies that are known by name in the end of what was put together. */
+const openIn = (changes: readonly HistoryChange[]): ReadonlySet<string> =>
+  new Set(changes.flatMap(({ policies = [] }) => policies.flatMap(({ keys }) => keys)));
+
+const countClosed = (changes: readonly HistoryChange[], open: ReadonlySet<string>): number => {
+  const keys = new Set(changes.flatMap(({ closed = [], gone = [], unknown = [] }) => [...closed, ...gone, ...unknown]));
+  return [...keys].filter((key) => !open.has(key)).length;
+};
+
+/**
+ * The same without the policies that are not known by name in the end: the last change says once how they read, and nothing does before it.
+ * @param baselineAt number of the change with the newest baseline
+ */
+const withoutClosed = (changes: readonly HistoryChange[], baselineAt: number, open: ReadonlySet<string>): readonly HistoryChange[] => {
+  const baseline = changes[baselineAt]?.baseline ?? null;
+  const last = changes.length - 1;
+  return changes.map((change, at) => {
+    const { baseline: _baseline, closed: _closed, gone: _gone, named: _named, unknown: _unknown, ...rest } = change;
+    if (at < last) return rest;
+    const own = new Set(rest.policies?.flatMap(({ keys }) => keys));
+    return { ...rest, baseline, named: [...open].filter((key) => !own.has(key)) };
+  });
+};
+
+/**
+ * The changes that lead to the same end, without what others took back: each keeps its time. Whether something was otherwise in between is no
+ * longer known, nor how policies read by older baselines.
+ *
+ * @param changes oldest first, of one cluster
+ * @param maxClosed keys that are kept of policies that came and went
+ */
+export const compactHistory = (changes: readonly HistoryChange[], maxClosed = MAX_CLOSED): readonly HistoryChange[] => {
+  const from = changes.findLastIndex(({ nothing }) => nothing === true);
+  const left = changes.slice(Math.max(from, 0));
+  const baselineAt = left.findLastIndex(({ baseline }) => baseline !== undefined);
+  const facts = new KnownFacts();
+  const names = new KnownNames(baselineAt);
+  const rest = [...left.entries()].toReversed().map(([at, change]): HistoryChange => {
+    const { time, baseline, nothing } = change;
+    return {
+      time,
+      ...facts.rest(change),
+      ...(at === baselineAt && baseline !== undefined && { baseline }),
+      ...names.rest(change, at),
+      ...(nothing === true && { nothing }),
+    };
+  });
+  const { unknown } = names;
+  const compact = rest.toReversed().map((change, at) => (at === baselineAt && unknown.length > 0 ? { ...change, unknown } : change));
+  const open = openIn(compact);
+  const bounded = baselineAt >= 0 && countClosed(compact, open) > maxClosed ? withoutClosed(compact, baselineAt, open) : compact;
+  return bounded.filter((change) => Object.keys(change).length > 1);
+};

@@ -1,0 +1,177 @@
+import type { PolicyReport } from '@fso/shared/api';
+import type { CompiledPolicy } from '@fso/shared/compile';
+import { sha256 } from '@fso/shared/encoding';
+import { isExpired } from '@fso/shared/residency';
+import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import { type ClusterProfile, expectedReport, governedNamespaces, isGlobPolicy, type ListedPolicy, listPolicy } from '@fso/shared/status';
+
+const STATES = { governing: 0, missing: 4, expired: 8 } as const;
+
+/** Number of what a cluster has, as far as an expected report depends on it. */
+const numberOf = ({ floor, gatekeeper }: ClusterProfile): number => (floor ? 1 : 0) + (gatekeeper ? 2 : 0);
+
+/** Reports of a policy that has nothing to say, by its profile and state. */
+class ExpectedReports {
+  readonly #policy: ListedPolicy;
+  /** By number of the state and of what the cluster has: a text as the key would cost more than all the rest of a reading. */
+  readonly #known: (PolicyReport | undefined)[] = [];
+  /** Those of a glob, by the namespaces of the cluster: the same array as long as a cluster names the same ones. */
+  readonly #globs = new WeakMap<readonly string[], Map<string, PolicyReport>>();
+
+  constructor(policy: ListedPolicy) {
+    this.#policy = policy;
+  }
+
+  get(profile: ClusterProfile, state: keyof typeof STATES): PolicyReport {
+    const at = STATES[state] + numberOf(profile);
+    const known = this.#known[at];
+    if (known !== undefined) return known;
+    const namespaces = state === 'governing' ? [this.#policy.targetNamespace] : [];
+    const report = expectedReport(this.#policy, profile, { isExpired: state === 'expired', namespaces });
+    this.#known[at] = report;
+    return report;
+  }
+
+  ofGlob(profile: ClusterProfile, names: readonly string[]): PolicyReport {
+    const key = `${numberOf(profile)} ${profile.gatekeeperNamespace}`;
+    const byProfile = this.#globs.get(names) ?? new Map<string, PolicyReport>();
+    this.#globs.set(names, byProfile);
+    const namespaces = governedNamespaces(this.#policy, names, profile);
+    const report = byProfile.get(key) ?? expectedReport(this.#policy, profile, { isExpired: false, namespaces });
+    byProfile.set(key, report);
+    return report;
+  }
+}
+
+/** One for all lists that have the policy, so that a policy that did not change reads as the same object. */
+const expectedReports = weakMemo((policy: ListedPolicy) => new ExpectedReports(policy));
+
+/** A list of which only some policies are known. */
+interface PartOfList {
+  /** How many policies it has. */
+  readonly size: number;
+  /** Places of the known ones. */
+  readonly bits: ReadonlyMap<string, number>;
+}
+
+/** What a commit gives clusters, as far as the expected state of its policies depends on it. Immutable. */
+export class PolicyList {
+  /** Of the compiled policies; what an agent names. */
+  readonly digest: string;
+  /** By name; those that this hub does not know are left out. */
+  readonly policies: readonly ListedPolicy[];
+  /** Whether this hub knows all its policies. */
+  readonly isWhole: boolean;
+  /** Whether an agent has named it, and no commit of this hub has it: it is not stored. */
+  readonly isNamed: boolean;
+  readonly #known: ReadonlyMap<string, ListedPolicy>;
+  readonly #bits: ReadonlyMap<string, number>;
+
+  /** @param named absent: it is of a commit, and whole */
+  constructor(digest: string, policies: readonly ListedPolicy[], named?: PartOfList) {
+    this.digest = digest;
+    this.policies = policies;
+    this.isNamed = named !== undefined;
+    this.isWhole = named === undefined || named.size === policies.length;
+    this.#known = new Map(policies.map((policy) => [policy.name, policy]));
+    this.#bits = named?.bits ?? new Map(policies.map(({ name }, bit) => [name, bit]));
+  }
+
+  get(name: string): ListedPolicy | undefined {
+    return this.#known.get(name);
+  }
+
+  has(name: string): boolean {
+    return this.#known.has(name);
+  }
+
+  /** Place of a policy in the bitmap of a baseline; -1: the list does not have it. */
+  bitOf(name: string): number {
+    return this.#bits.get(name) ?? -1;
+  }
+
+  /** How many of its policies have expired, and so which: they expire in the order of their dates. @param asOf RFC 3339 */
+  countExpired(asOf: string): number {
+    const now = Date.parse(asOf);
+    return expiries(this).filter((expiry) => expiry <= now).length;
+  }
+
+  /** Whether a glob is among the policies. */
+  get hasGlobs(): boolean {
+    return hasGlobs(this);
+  }
+}
+
+const hasGlobs = weakMemo((list: PolicyList): boolean => list.policies.some(isGlobPolicy));
+
+const expiries = weakMemo((list: PolicyList): readonly number[] =>
+  list.policies.flatMap(({ expiryDate }) =>
+    expiryDate === undefined || Number.isNaN(Date.parse(expiryDate)) ? [] : [Date.parse(expiryDate)],
+  ),
+);
+
+/** How a cluster says that a policy stands. */
+export interface Standing {
+  readonly profile: ClusterProfile;
+  /** Milliseconds since 1970. */
+  readonly asOf: number;
+  /** Whether the policy governs no namespace. */
+  readonly isMissing: boolean;
+  /** Namespaces that globs mean. */
+  readonly namespaces: readonly string[];
+}
+
+/** The report of a policy that is not reported by name. The same object for the same policy, profile and state, and array of namespaces. */
+export const reportOf = (policy: ListedPolicy, { profile, asOf, isMissing, namespaces }: Standing): PolicyReport => {
+  const expected = expectedReports(policy);
+  if (isExpired(policy.expiryDate, asOf)) return expected.get(profile, 'expired');
+  if (isMissing) return expected.get(profile, 'missing');
+  return isGlobPolicy(policy) ? expected.ofGlob(profile, namespaces) : expected.get(profile, 'governing');
+};
+
+/** Names of the policies that read differently in two lists, or are in one alone, and whether the bits of all are the same. */
+export interface ListDifference {
+  readonly names: readonly string[];
+  readonly isInPlace: boolean;
+}
+
+export const differenceOf = weakMemo2((before: PolicyList, after: PolicyList): ListDifference => {
+  const names = [
+    ...before.policies.filter(({ name }) => !after.has(name)),
+    ...after.policies.filter((policy) => before.get(policy.name) !== policy),
+  ].map(({ name }) => name);
+  const isInPlace =
+    before.policies.length === after.policies.length && before.policies.every(({ name }) => before.bitOf(name) === after.bitOf(name));
+  return { names, isInPlace };
+});
+
+interface CommitList {
+  /** Of `policies`; see digestOfPolicies of shared/compile. */
+  readonly digest: string;
+  readonly policies: readonly CompiledPolicy[];
+  readonly revision: string;
+  /** @returns one object for all entries that say the same. Default: the entry itself */
+  readonly intern?: (policy: ListedPolicy) => ListedPolicy;
+}
+
+/**
+ * The list that a commit gives clusters. A policy that reads as in the list before keeps its entry, and so the commit since which it reads like
+ * that.
+ */
+export const listOf = (
+  { digest, policies, revision, intern = (policy) => policy }: CommitList,
+  before: PolicyList | undefined,
+): PolicyList =>
+  new PolicyList(
+    digest,
+    policies.map((policy) => {
+      const known = before?.get(policy.name);
+      return known?.digest === policy.digest ? known : intern(listPolicy(policy, revision));
+    }),
+  );
+
+/** Name and digest of each policy of a list. */
+export type NamedPolicies = readonly (readonly [name: string, digest: string])[];
+
+/** Digest of a list of which only names and digests are known; see digestOfPolicies. */
+export const digestOfListed = (policies: NamedPolicies): string => sha256(policies.map(([name, digest]) => `${name} ${digest}\n`).join(''));

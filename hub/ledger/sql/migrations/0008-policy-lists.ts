@@ -1,0 +1,36 @@
+import { type Kysely, type QueryExecutorProvider, sql } from 'kysely';
+import type { Migration } from 'kysely/migration';
+
+const STATEMENTS = [
+  `create table policy_lists (
+    digest text primary key,
+    base text,
+    depth integer not null,
+    list_json text not null,
+    version bigint not null
+  )`,
+  `create index policy_lists_version on policy_lists (version)`,
+  `alter table clusters add column baseline_json text`,
+  `alter table clusters add column diverged_since text`,
+  `drop table policy_chunks`,
+];
+
+/**
+ * Removes what clusters reported of their policies before they reported by exception: their agents report again. The history has a gap from here
+ * to then, as its version stays behind.
+ */
+export const forgetReports = async (db: QueryExecutorProvider): Promise<void> => {
+  await sql`delete from deviations`.execute(db);
+  await sql`update clusters set reported_seq = 0, reported_digest = ${'f'.repeat(64)}, policies_changed = null, kept_json = null`.execute(
+    db,
+  );
+  await sql`update ledger_version set value = value + 1`.execute(db);
+};
+
+/** The compiled lists that clusters have, and of each cluster its deviations from one. */
+export const policyLists: Migration = {
+  up: async (db: Kysely<unknown>): Promise<void> => {
+    for (const statement of STATEMENTS) await sql.raw(statement).execute(db);
+    await forgetReports(db);
+  },
+};

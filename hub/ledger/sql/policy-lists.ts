@@ -1,0 +1,146 @@
+import type { ListedPolicy } from '@fso/shared/status';
+import type { CompiledQuery, Kysely, Transaction } from 'kysely';
+import { differenceOf, type NewList, PolicyList, type PolicyLists } from '../policies/index.ts';
+import { slices } from './batch/statements.ts';
+import type { Schema, StoredList } from './schema.ts';
+
+/** Lists below one at most: each is a row that has to be read. */
+const MAX_DEPTH = 32;
+/** Policies of a list that may differ from its base: with more it is written whole. */
+const MAX_DIFFERENT = 0.25;
+
+type StoredRow = Schema['policy_lists'];
+/** A list as it is stored, before it has a version. */
+export type ListRow = Omit<StoredRow, 'version'>;
+
+/** Number of lists below those that this process has written or read. */
+const depths = new WeakMap<PolicyList, number>();
+
+const rowOf = (list: PolicyList, base: string | null, depth: number, stored: StoredList): ListRow => {
+  depths.set(list, depth);
+  return { digest: list.digest, base, depth, list_json: JSON.stringify(stored) };
+};
+
+/** The row of a list: what differs from its base, where that is stored and little does. */
+export const makeListRow = ({ list, base }: NewList): ListRow => {
+  const below = base === undefined ? undefined : depths.get(base);
+  if (base === undefined || below === undefined || below >= MAX_DEPTH) return rowOf(list, null, 0, { policies: list.policies });
+  const { names } = differenceOf(base, list);
+  if (names.length > list.policies.length * MAX_DIFFERENT) return rowOf(list, null, 0, { policies: list.policies });
+  const policies = names.flatMap((name) => list.get(name) ?? []);
+  const removed = names.filter((name) => !list.has(name));
+  return rowOf(list, base.digest, below + 1, { policies, ...(removed.length > 0 && { removed }) });
+};
+
+/** A list that could not be written is no base for others. */
+export const forgetListRow = (list: PolicyList): void => void depths.delete(list);
+
+/** What writes lists that the database may have already, written by another hub. */
+export function* listQueries(lists: readonly ListRow[], trx: Transaction<Schema>, version: number): Generator<CompiledQuery> {
+  const rows = lists.map((row) => ({ ...row, version }));
+  for (const values of slices(rows, ({ list_json }) => list_json.length))
+    yield trx
+      .insertInto('policy_lists')
+      .values(values)
+      .onConflict((conflict) => conflict.column('digest').doNothing())
+      .compile();
+}
+
+const byName = (a: ListedPolicy, b: ListedPolicy): number => (a.name < b.name ? -1 : 1);
+
+const listFrom = ({ digest, depth, list_json }: ListRow, base: PolicyList | undefined, lists: PolicyLists): PolicyList => {
+  const { policies, removed = [] } = JSON.parse(list_json) as StoredList;
+  const changed = new Map(policies.map((policy) => [policy.name, lists.intern(policy)]));
+  const gone = new Set(removed);
+  const kept = (base?.policies ?? []).filter(({ name }) => !changed.has(name) && !gone.has(name));
+  // As the compiled policies are sorted.
+  const list = lists.add(new PolicyList(digest, [...kept, ...changed.values()].sort(byName)));
+  depths.set(list, depth);
+  return list;
+};
+
+/** Lists of one query. */
+const AT_ONCE = 200;
+
+/** Rows of lists that are not in memory, with those that they build on, by digest. */
+const readRows = async (db: Kysely<Schema>, digests: Iterable<string>, lists: PolicyLists): Promise<ReadonlyMap<string, ListRow>> => {
+  const rows = new Map<string, ListRow>();
+  let wanted = [...new Set(digests)];
+  while (wanted.length > 0) {
+    const some = wanted.slice(0, AT_ONCE);
+    const found = await db
+      .selectFrom('policy_lists')
+      .select(['digest', 'base', 'depth', 'list_json'])
+      .where('digest', 'in', some)
+      .execute();
+    for (const row of found) rows.set(row.digest, row);
+    const bases = found.flatMap(({ base }) => (base === null || rows.has(base) || isStored(lists.get(base)) ? [] : [base]));
+    wanted = [...new Set([...wanted.slice(AT_ONCE), ...bases])];
+  }
+  return rows;
+};
+
+/** Whether a list can be the base of others: not where an agent has named it. */
+const isStored = (list: PolicyList | undefined): list is PolicyList => list !== undefined && !list.isNamed;
+
+const build = (digest: string, rows: ReadonlyMap<string, ListRow>, lists: PolicyLists): PolicyList | undefined => {
+  const above: ListRow[] = [];
+  let next: string | null = digest;
+  let base: PolicyList | undefined;
+  while (next !== null && base === undefined) {
+    const known = lists.get(next);
+    const row = rows.get(next);
+    if (isStored(known)) base = known;
+    else if (row === undefined) return undefined;
+    else {
+      above.push(row);
+      next = row.base;
+    }
+  }
+  for (const row of above.toReversed()) base = listFrom(row, base, lists);
+  return base;
+};
+
+/** Lists by digest, as far as they are stored: those that are not in memory are read. */
+export const readLists = async (
+  db: Kysely<Schema>,
+  digests: Iterable<string>,
+  lists: PolicyLists,
+): Promise<ReadonlyMap<string, PolicyList>> => {
+  const wanted = [...new Set(digests)];
+  const rows = await readRows(
+    db,
+    wanted.filter((digest) => !isStored(lists.get(digest))),
+    lists,
+  );
+  const read = new Map<string, PolicyList>();
+  for (const digest of wanted) {
+    const list = build(digest, rows, lists) ?? lists.get(digest);
+    if (list !== undefined) read.set(digest, list);
+  }
+  return read;
+};
+
+/** A list as it is stored; undefined: it is not. @param lists those that are in memory, to which it is added */
+export const readList = async (db: Kysely<Schema>, digest: string, lists: PolicyLists): Promise<PolicyList | undefined> =>
+  (await readLists(db, [digest], lists)).get(digest);
+
+/** Lists that were written last, of as many commits as fit. */
+const NEWEST = 256;
+
+/**
+ * Reads the lists that were written last, and holds them: a commit that is compiled again then has the lists that it had, since the commits that
+ * they say.
+ */
+export const readNewestLists = async (db: Kysely<Schema>, lists: PolicyLists): Promise<void> => {
+  const rows = await db.selectFrom('policy_lists').select('digest').orderBy('version', 'desc').limit(NEWEST).execute();
+  const read = await readLists(
+    db,
+    rows.map(({ digest }) => digest),
+    lists,
+  );
+  for (const { digest } of rows.toReversed()) {
+    const list = read.get(digest);
+    if (list !== undefined) lists.hold(list);
+  }
+};

@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { boundedList, NamespaceName } from '../api/index.ts';
+import { canonicalJson, sha256 } from '../encoding/index.ts';
+
+/** What a cluster has, as far as the state of a policy that conforms depends on it. */
+export const ClusterProfile = z.strictObject({
+  floor: z.boolean().describe('The API server has ValidatingAdmissionPolicy: without it there is no lock 1.'),
+  gatekeeper: z.boolean().describe('Gatekeeper is installed: without it there is no lock 2.'),
+  injection: z.boolean().describe('The API server has MutatingAdmissionPolicy: without it no placement is injected.'),
+  gatekeeperNamespace: NamespaceName.describe('Namespace of Gatekeeper, which no policy governs.'),
+});
+export type ClusterProfile = z.infer<typeof ClusterProfile>;
+
+/** Namespaces that a baseline names at most. */
+export const MAX_BASELINE_NAMESPACES = 10_000;
+/** Policies of a list at most; one bit each. */
+const MAX_LISTED = 20_000;
+const MAX_BITMAP_LENGTH = Math.ceil(MAX_LISTED / 8 / 3) * 4;
+
+/**
+ * What the reports of a cluster are deviations from: every policy of its list that is not reported by name reads as `expectedReport` says for this
+ * baseline.
+ */
+export const Baseline = z.strictObject({
+  list: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 digest in hex')
+    .describe('Digest of the compiled policies that the agent has accepted; see CompiledCluster.'),
+  profile: ClusterProfile,
+  asOf: z.iso.datetime({ offset: true }).max(64).describe("Time of the reconcile, by the cluster's clock: by it policies expire."),
+  missing: z
+    .base64()
+    .max(MAX_BITMAP_LENGTH)
+    .describe('Policies of the list that govern no namespace: bit n % 8 of byte n / 8 is that of policy n. Shorter: the rest is 0.'),
+  namespaces: boundedList(NamespaceName, MAX_BASELINE_NAMESPACES).describe('Namespaces that a glob of the list means, by name.'),
+});
+export type Baseline = Readonly<z.infer<typeof Baseline>>;
+
+/** SHA-256 (hex) of a baseline without its time. */
+export const digestOfBaseline = ({ asOf: _asOf, ...content }: Baseline): string => sha256(canonicalJson(content));
+
+/** A bitmap as base64, without zero bytes at its end. @param isSet of each bit, from 0 */
+export const encodeBitmap = (length: number, isSet: (index: number) => boolean): string => {
+  const bytes = new Uint8Array(Math.ceil(length / 8));
+  let end = 0;
+  for (let index = 0; index < length; index += 1) {
+    if (!isSet(index)) continue;
+    const at = index >> 3;
+    bytes[at] = (bytes[at] ?? 0) | (1 << (index & 7));
+    end = at + 1;
+  }
+  return Buffer.from(bytes.buffer, 0, end).toString('base64');
+};
+
+/** The bytes of a bitmap as base64. */
+export const decodeBitmap = (text: string): Uint8Array => Buffer.from(text, 'base64');
+
+/** Beyond its end, and before its beginning, no bit is set. */
+export const hasBit = (bitmap: Uint8Array, index: number): boolean => ((bitmap[index >> 3] ?? 0) & (1 << (index & 7))) !== 0;

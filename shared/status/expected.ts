@@ -1,0 +1,89 @@
+import { type PolicyReport, type ReportedLock, SYSTEM_NAMESPACE } from '../api/index.ts';
+import { isGlob, matchesNamespace, protectedFrom } from '../compile/index.ts';
+import type { ClusterProfile } from './baseline.ts';
+import type { ListedPolicy } from './listed-policy.ts';
+
+/** Why no policy of a cluster has lock 2. */
+export const NO_GATEKEEPER = 'Gatekeeper is not installed';
+/** Why no policy of a cluster has lock 1. */
+export const NO_FLOOR = 'Kubernetes 1.30 or newer is needed for ValidatingAdmissionPolicy';
+
+/** Why a policy governs no namespace although it can be enforced. `isAbsent`: the one that it names does not exist. */
+export const explainMissing = ({
+  targetNamespace,
+  excludedNamespaces = [],
+}: Pick<ListedPolicy, 'targetNamespace' | 'excludedNamespaces'>): { readonly message: string; readonly isAbsent: boolean } => {
+  if (isGlob(targetNamespace))
+    return { message: `no namespace matches ${targetNamespace}; the policy takes effect as soon as one does`, isAbsent: false };
+  return excludedNamespaces.some((pattern) => matchesNamespace(pattern, targetNamespace))
+    ? { message: `spec.excludedNamespaces excludes the target namespace ${targetNamespace} itself`, isAbsent: false }
+    : { message: `namespace ${targetNamespace} does not exist; the policy takes effect as soon as it does`, isAbsent: true };
+};
+
+/** The namespaces that a policy governs, in the order of `names`. @param names those that any glob of its list means */
+export const governedNamespaces = (
+  { targetNamespace, excludedNamespaces = [] }: Pick<ListedPolicy, 'targetNamespace' | 'excludedNamespaces'>,
+  names: readonly string[],
+  profile: Pick<ClusterProfile, 'gatekeeperNamespace'>,
+): readonly string[] => {
+  if (!isGlob(targetNamespace)) return [targetNamespace];
+  const excluded = [...excludedNamespaces, ...protectedFrom(targetNamespace, profile)];
+  return names.filter((name) => matchesNamespace(targetNamespace, name) && !excluded.some((pattern) => matchesNamespace(pattern, name)));
+};
+
+/** How a policy of a list stands in a cluster, beside what the cluster has. */
+export interface PolicyStanding {
+  /** Its expiry date is past at the time of the cluster's reconcile. */
+  readonly isExpired: boolean;
+  /** That it governs; none: its namespace is missing. */
+  readonly namespaces: readonly string[];
+}
+
+const NOT_APPLICABLE: ReportedLock = { state: 'NotApplicable' };
+const ENFORCED: ReportedLock = { state: 'Enforced' };
+
+const lockOf = (isAsked: boolean, missing: string | undefined): ReportedLock => {
+  if (!isAsked) return NOT_APPLICABLE;
+  return missing === undefined ? ENFORCED : { state: 'Unavailable', message: missing };
+};
+
+/** Without lock 1 the cluster says so of every policy, whatever its action asks for. */
+const floorLockOf = (isAsked: boolean, { floor }: ClusterProfile): ReportedLock => lockOf(isAsked || !floor, floor ? undefined : NO_FLOOR);
+
+const phaseOf = ({ isExpired, namespaces }: PolicyStanding): PolicyReport['phase'] => {
+  if (isExpired) return 'Expired';
+  return namespaces.length === 0 ? 'Pending' : 'Active';
+};
+
+/**
+ * The report of a policy of which there is nothing to say: it governs and every lock that its action asks for and that the cluster can have is
+ * proven, or it has expired at its time, or its namespace is missing. Pure: an agent compares what it sees with it, and a hub takes what is not
+ * reported by name to read like it.
+ */
+export const expectedReport = (policy: ListedPolicy, profile: ClusterProfile, standing: PolicyStanding): PolicyReport => {
+  const { locks } = policy;
+  const phase = phaseOf(standing);
+  const governs = phase === 'Active';
+  return {
+    namespace: SYSTEM_NAMESPACE,
+    name: policy.name,
+    managedBy: 'hub',
+    revision: policy.since,
+    targetNamespace: policy.targetNamespace,
+    enforcementAction: policy.enforcementAction,
+    effectiveRegions: [...policy.effectiveRegions],
+    namespaces: governs ? [...standing.namespaces] : [],
+    phase,
+    message: phase === 'Pending' ? explainMissing(policy).message : '',
+    constraintCreated: phase !== 'Expired' && locks.gatekeeper && profile.gatekeeper,
+    enforcement: {
+      admission: governs ? floorLockOf(locks.admission, profile) : NOT_APPLICABLE,
+      gatekeeper: governs ? lockOf(locks.gatekeeper, profile.gatekeeper ? undefined : NO_GATEKEEPER) : NOT_APPLICABLE,
+      binding: governs ? floorLockOf(locks.binding, profile) : NOT_APPLICABLE,
+    },
+    violations: 0,
+    violationSamples: [],
+    conditions: [],
+    ...(policy.expiryDate === undefined ? {} : { expiryDate: policy.expiryDate }),
+  };
+};

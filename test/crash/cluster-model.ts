@@ -1,0 +1,105 @@
+import { type PolicyReport, policyKey } from '@fso/shared/api';
+import type { CompiledCluster, CompiledPolicy } from '@fso/shared/compile';
+import { isExpired } from '@fso/shared/residency';
+import { expectedReport, governedNamespaces, isGlobPolicy, listPolicy } from '@fso/shared/status';
+import { baselineOf } from '../harness/baselines.ts';
+import { type StatusByName, statusByName } from '../harness/deviations.ts';
+import { policyFile } from '../harness/policy-files.ts';
+import { policyReport } from '../harness/policy-reports.ts';
+
+const POLICIES = 25;
+/** Expire one after the other, by the clocks of the clusters. */
+const EXPIRING = 6;
+/** Govern the namespaces that a glob means. */
+const GLOBS = 8;
+const LOCALS = 5;
+const START = Date.parse('2026-01-01T00:00:00Z');
+const SECOND_MS = 1_000;
+const NAMESPACES = ['team-a', 'team-b', 'team-c', 'team-d'];
+const DEVIATIONS = ['Active', 'Failed', 'Failed', 'Pending'] as const;
+
+const expiryOf = (n: number): string => new Date(START + 30 * 3 ** n * SECOND_MS).toISOString();
+
+const textOf = (n: number): string => {
+  const name = `policy-${n}`;
+  if (n < EXPIRING) return `${policyFile(name)}  expiryDate: ${expiryOf(n)}\n`;
+  return n < GLOBS ? policyFile(name).replace(`targetNamespace: ${name}`, "targetNamespace: 'team-*'") : policyFile(name);
+};
+
+/** By path: the policies of every cluster. */
+export const POLICY_FILES: Readonly<Record<string, string>> = Object.fromEntries(
+  Array.from({ length: POLICIES }, (_, n) => [`policies/policy-${n}.yaml`, textOf(n)]),
+);
+
+/** What an agent says of its cluster at one moment, and what a hub that has taken it must show: each policy by key. */
+export interface ModelStatus extends StatusByName {
+  readonly shown: ReadonlyMap<string, PolicyReport>;
+}
+
+/** A cluster whose policies change at random: they conform, deviate, miss their namespaces, expire, and some were applied in it. */
+export class ClusterModel {
+  readonly #compiled: CompiledCluster;
+  readonly #random: () => number;
+  /** By key; a policy of the list that is not in it conforms. */
+  readonly #deviating = new Map<string, PolicyReport>();
+  /** Names of policies whose namespace does not exist. */
+  readonly #missing = new Set<string>();
+  #namespaces: readonly string[] = NAMESPACES;
+  #counter = 0;
+
+  /** @param random 0 ≤ x < 1 */
+  constructor(compiled: CompiledCluster, random: () => number) {
+    this.#compiled = compiled;
+    this.#random = random;
+  }
+
+  get counter(): number {
+    return this.#counter;
+  }
+
+  /** One policy is another one from now on, and a second has passed. */
+  change(): void {
+    this.#counter += 1;
+    const dice = this.#random();
+    if (dice < 0.05) this.#namespaces = NAMESPACES.filter(() => this.#random() < 0.6);
+    else if (dice < 0.2) this.#changeLocal();
+    else this.#changeListed(`policy-${Math.floor(this.#random() * POLICIES)}`);
+  }
+
+  status(): ModelStatus {
+    const asOf = new Date(START + this.#counter * SECOND_MS);
+    const listed = this.#compiled.policies.map((policy) => this.#deviating.get(policy.name) ?? this.#expected(policy, asOf));
+    const reports = new Map([...this.#deviating, ...listed.map((report) => [policyKey(report), report] as const)]);
+    const status = statusByName({ compiled: this.#compiled, reports: reports.values(), namespaces: this.#namespaces, asOf });
+    return { ...status, shown: new Map([...reports, ...status.named]) };
+  }
+
+  #changeLocal(): void {
+    const name = `local-${Math.floor(this.#random() * LOCALS)}`;
+    const report = this.#report(name, { namespace: 'team-a', managedBy: 'local' });
+    if (this.#random() < 0.3) this.#deviating.delete(policyKey(report));
+    else this.#deviating.set(policyKey(report), report);
+  }
+
+  #changeListed(name: string): void {
+    this.#deviating.delete(name);
+    this.#missing.delete(name);
+    const dice = this.#random();
+    if (dice < 0.2) this.#missing.add(name);
+    else if (dice < 0.7) this.#deviating.set(name, this.#report(name));
+  }
+
+  #report(name: string, change: Partial<PolicyReport> = {}): PolicyReport {
+    const phase = DEVIATIONS[Math.floor(this.#random() * DEVIATIONS.length)] ?? 'Failed';
+    const violations = phase === 'Active' ? 1 : 0;
+    return policyReport(name, { phase, violations, message: `counter ${this.#counter}`, ...change });
+  }
+
+  #expected(policy: CompiledPolicy, asOf: Date): PolicyReport {
+    const listed = listPolicy(policy, '');
+    const { profile } = baselineOf(this.#compiled.digest);
+    const governed = isGlobPolicy(listed) ? governedNamespaces(listed, this.#namespaces, profile) : [listed.targetNamespace];
+    const namespaces = this.#missing.has(policy.name) ? [] : governed;
+    return expectedReport(listed, profile, { isExpired: isExpired(listed.expiryDate, asOf.getTime()), namespaces });
+  }
+}
