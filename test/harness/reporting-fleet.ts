@@ -1,0 +1,95 @@
+import type { SourceFile } from '@fso/shared/decode';
+import { FakeClock } from '@fso/shared/fake-clock';
+import type { Desired } from '../../hub/ledger/index.ts';
+import { createMemoryLedger } from '../../hub/ledger/testing/memory-ledger.ts';
+import { desiredOf } from '../../hub/serve/testing/fleet.ts';
+import { clusterFile, policyFile } from '../../shared/decode/testing/decoded.ts';
+import { ReportedHub, type Shown } from './reported-hub.ts';
+import { ReportingAgent, type Sight } from './reporting-agent.ts';
+
+/** Clusters and hubs in one process without the network between them: the agents' reporters, and what a hub makes of their frames. */
+
+/** Longer than the pause between two reports, and much shorter than anything is held back. */
+const TURN_MS = 50;
+
+/** What a cluster is like that has accepted a commit, all of it in force. */
+export const acceptedIn = ({ revision, clusters }: Desired, cluster: string): Pick<Sight, 'revision' | 'list'> => ({
+  revision,
+  list: clusters.get(cluster) ?? [],
+});
+
+/** Agents and their hub, by one clock. */
+export class ReportingFleet implements Disposable {
+  readonly clock: FakeClock;
+  hub: ReportedHub;
+  readonly #agents: ReportingAgent[] = [];
+
+  constructor(clock = new FakeClock(), ledger = createMemoryLedger({ clock })) {
+    this.clock = clock;
+    this.hub = new ReportedHub(clock, ledger);
+  }
+
+  get shown(): Shown {
+    return this.hub.shown;
+  }
+
+  /** The agent of a cluster starts, connects, and says all that there is to say, unless it is to be silent for now. */
+  async start(name: string, sight: Partial<Sight>, { isSilent = false } = {}): Promise<ReportingAgent> {
+    const agent = new ReportingAgent(name, this.clock, sight);
+    this.#agents.push(agent);
+    await agent.connect(this.hub);
+    if (!isSilent) await this.settle();
+    return agent;
+  }
+
+  /** A cluster looks otherwise, and the hub has taken what its agent says of it at once. */
+  async see(agent: ReportingAgent, change: Partial<Sight>): Promise<void> {
+    await agent.see(change);
+    await this.settle();
+  }
+
+  /** Until nobody has more to say for now; what is held back is. */
+  async settle(): Promise<void> {
+    for (let isBusy = true; isBusy; ) {
+      await this.clock.advance(TURN_MS);
+      const arrived = await Promise.all(this.#agents.map((agent) => agent.arrive()));
+      isBusy = arrived.includes(true);
+    }
+  }
+
+  /** Time passes, at whose end agents give a sign of life. */
+  async pass(ms: number): Promise<void> {
+    await this.clock.advance(ms);
+    await this.settle();
+    for (const agent of this.#agents) await agent.pong();
+  }
+
+  /** Another hub takes the place of this one, and all agents come to it. */
+  async replaceHub(hub: ReportedHub): Promise<void> {
+    this.hub = hub;
+    for (const agent of this.#agents) await agent.connect(hub);
+    await this.settle();
+  }
+
+  [Symbol.dispose](): void {
+    for (const agent of this.#agents) agent.stop();
+  }
+}
+
+const CLUSTERS = [clusterFile('eu', ['eu-west-1', 'eu-central-1']), clusterFile('us', ['us-east-1'])];
+
+export const [R1, R2, R3] = ['1', '2', '3'].map((digit) => digit.repeat(40)) as [string, string, string];
+
+/** A commit that gives these policies to the clusters eu and us. */
+export const commitOf = (revision: string, ...policies: readonly SourceFile[]): Desired => desiredOf(revision, [...CLUSTERS, ...policies]);
+
+/** finance and hr, in the namespaces of their names. */
+export const FIRST: Desired = commitOf(R1, policyFile('finance'), policyFile('hr'));
+export const NAMESPACES: readonly string[] = ['finance', 'hr'];
+
+/** A hub with a commit, and the cluster eu that has accepted it, all of it in force unless it is seen otherwise. */
+export const startFleet = async (commit = FIRST, seen: Partial<Sight> = {}, fleet = new ReportingFleet()) => {
+  await fleet.hub.commit(commit);
+  const eu = await fleet.start('eu', { ...acceptedIn(commit, 'eu'), namespaces: NAMESPACES, ...seen });
+  return { fleet, eu, shown: fleet.shown, [Symbol.dispose]: () => fleet[Symbol.dispose]() };
+};

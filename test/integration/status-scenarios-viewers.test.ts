@@ -1,0 +1,138 @@
+import type { RoleGrant } from '@fso/shared/api';
+import { digestOfReports } from '@fso/shared/protocol';
+import { expect, it } from 'vitest';
+import { inputOf } from '../../agent/report/testing/seen-cluster.ts';
+import { ScopedLedger } from '../../hub/serve/scope/scoped-ledger.ts';
+import { policyFile } from '../../shared/decode/testing/decoded.ts';
+import { Shown } from '../harness/reported-hub.ts';
+import { acceptedIn, commitOf, FIRST, NAMESPACES, R1, R2, type ReportingFleet, startFleet } from '../harness/reporting-fleet.ts';
+
+/** Scenarios 21 to 27 of status-scenarios.test.ts: viewers of a part, agents that begin again, and those that lie. */
+
+/** What a viewer of these namespaces sees. */
+const viewOf = ({ hub, clock }: ReportingFleet, ...targetNamespaces: string[]): Shown => {
+  const grant: RoleGrant = { role: 'viewer', policies: { targetNamespaces } };
+  return new Shown(new ScopedLedger(hub.ledger, [grant]), clock);
+};
+
+// 21
+it('a policy that moves to the namespace of another team is seen by who may see both, until its cluster has moved it', async () => {
+  using world = await startFleet();
+  const { fleet, eu } = world;
+  const look = () =>
+    Promise.all([viewOf(fleet, 'finance'), viewOf(fleet, 'hr'), viewOf(fleet, ...NAMESPACES)].map((view) => view.phases('eu')));
+  const all = ['finance Active', 'hr Active'];
+  expect(await look()).toEqual([['finance Active'], ['hr Active'], all]);
+  const moved = commitOf(R2, policyFile('finance', { targetNamespace: 'hr' }), policyFile('hr'));
+  await fleet.hub.commit(moved);
+  // That it is meant for it the other team sees in Git; not what the cluster says of it.
+  expect(await look()).toEqual([[], ['finance Pending', 'hr Active'], all]);
+  await fleet.see(eu, { reports: { finance: { violations: 3 } } });
+  expect((await viewOf(fleet, 'hr').cluster('eu')).violations).toBe(0);
+  await fleet.see(eu, { ...acceptedIn(moved, 'eu'), reports: {} });
+  expect(await look()).toEqual([[], all, all]);
+});
+
+// 22
+it('all counts that a viewer sees are over what the viewer sees', async () => {
+  using world = await startFleet();
+  const { fleet, eu } = world;
+  const view = viewOf(fleet, 'finance');
+  const look = async () => {
+    const [cluster, status, summary] = [await view.cluster('eu'), await view.status(), await view.summary('finance')];
+    const hidden = [await view.summary('hr'), await view.row('hr', 'eu')];
+    return { policies: cluster.policies, violations: cluster.violations, notKept: cluster.notKept, status, summary, hidden };
+  };
+  const before = await look();
+  expect(before).toMatchObject({ policies: { total: 1, active: 1 }, status: { policies: { total: 1 } }, hidden: [undefined, undefined] });
+  await fleet.see(eu, { reports: { hr: { phase: 'Failed', violations: 7 } } });
+  expect(await look()).toEqual(before);
+  await fleet.see(eu, { reports: {}, namespaces: ['finance'] });
+  expect(await look()).toEqual(before);
+});
+
+// 23
+it('a policy that a commit has removed and that does not go is shown until it is gone', async () => {
+  using world = await startFleet();
+  const { fleet, eu, shown } = world;
+  const second = commitOf(R2, policyFile('finance'));
+  await fleet.hub.commit(second);
+  const { list = [] } = acceptedIn(second, 'eu');
+  await fleet.see(eu, { revision: R2, list, lives: eu.sight.lives });
+  await fleet.pass(1_500);
+  expect([await shown.phases('eu'), (await shown.cluster('eu')).provenRevision]).toEqual([['finance Active', 'hr Active'], R1]);
+  await fleet.see(eu, { reports: { hr: { phase: 'Pending', message: 'Releasing: its namespace is released' } } });
+  expect((await shown.report('hr', 'eu')).message).toContain('Releasing');
+  await fleet.see(eu, { list, reports: {} });
+  expect([await shown.phases('eu'), (await shown.cluster('eu')).provenRevision]).toEqual([['finance Active'], R2]);
+});
+
+/** The agent of eu starts again, without the list of the commit that it has accepted. */
+const restartWithoutList = async ({ fleet, eu }: Awaited<ReturnType<typeof startFleet>>, lives = eu.sight.lives) => {
+  eu.stop();
+  return fleet.start('eu', { ...eu.sight, list: undefined, lives });
+};
+
+// 24
+it('an agent that does not know its list any more makes nothing green that it does not see', async () => {
+  using world = await startFleet();
+  const { fleet, eu, shown } = world;
+  const again = await restartWithoutList(
+    world,
+    eu.sight.lives.filter(({ key }) => key !== 'hr'),
+  );
+  expect(await shown.phase('hr', 'eu')).toBe('Pending');
+  expect(await shown.cluster('eu')).toMatchObject({ revision: R1, provenRevision: null });
+  expect(await shown.issues()).toContain('PolicyNotProven hr eu');
+  await fleet.see(again, acceptedIn(FIRST, 'eu'));
+  expect([await shown.phases('eu'), (await shown.cluster('eu')).provenRevision]).toEqual([['finance Active', 'hr Active'], R1]);
+});
+
+// 24
+it('an agent that does not know its list any more cannot say of a policy that it is as accepted', async () => {
+  using world = await startFleet();
+  const other = commitOf(R1, policyFile('finance', { allowedRegions: ['eu-central-1'] }));
+  // While it was away another user has changed finance.
+  await restartWithoutList(
+    world,
+    (acceptedIn(other, 'eu').list ?? []).map((policy) => inputOf(policy)),
+  );
+  expect(await world.shown.phases('eu')).toEqual(['finance Pending', 'hr Pending']);
+});
+
+// 26
+it('a cluster that claims what another one reports changes nothing there, and is itself Pending where it has reported something else', async () => {
+  using world = await startFleet();
+  const { fleet, eu, shown } = world;
+  const us = await fleet.start('us', { ...acceptedIn(FIRST, 'us'), namespaces: NAMESPACES });
+  await fleet.see(eu, { reports: { finance: { phase: 'Failed' } } });
+  const { deviations = { count: 0, root: '' } } = eu.said.at(-1) ?? {};
+  us.onWay = (report) => ({ ...report, deviations });
+  await fleet.see(us, { reports: { hr: { violations: 1 } } });
+  expect(await shown.phases('us')).toEqual(['finance Pending', 'hr Pending']);
+  expect(await shown.phases('eu')).toEqual(['finance Failed', 'hr Active']);
+  // With the same root, and other bits: what the one has is not what the other has.
+  await fleet.see(us, { reports: { finance: { phase: 'Failed' } }, namespaces: ['finance'] });
+  // It answers a hub that asks again and again for everything once in a while.
+  await fleet.pass(10_000);
+  expect([await shown.phases('us'), await shown.phases('eu')]).toEqual([
+    ['finance Failed', 'hr Pending'],
+    ['finance Failed', 'hr Active'],
+  ]);
+  expect(digestOfReports(us.said.at(-1)?.policies ?? [])).toBe(deviations.root);
+});
+
+// 27
+it('an agent that is installed again makes nothing shine that the one before has reported', async () => {
+  using world = await startFleet();
+  const { fleet, eu, shown } = world;
+  await fleet.see(eu, { reports: { hr: { phase: 'Failed' } } });
+  eu.stop();
+  const again = await fleet.start('eu', { list: undefined, namespaces: NAMESPACES }, { isSilent: true });
+  // It has not said anything.
+  expect(await shown.phases('eu')).toEqual(['finance Pending', 'hr Failed']);
+  await fleet.settle();
+  expect([await shown.phases('eu'), (await shown.cluster('eu')).provenRevision]).toEqual([['finance Pending', 'hr Pending'], null]);
+  await fleet.see(again, acceptedIn(FIRST, 'eu'));
+  expect([await shown.phases('eu'), (await shown.cluster('eu')).provenRevision]).toEqual([['finance Active', 'hr Active'], R1]);
+});
