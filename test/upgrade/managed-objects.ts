@@ -30,8 +30,8 @@ const KINDS: readonly KindDescriptor[] = [
   GEO_RESIDENCY_KIND,
 ];
 
-/** A time, and a hash of how a version writes its objects, which are compared themselves. */
-const LEFT_OUT: readonly string[] = [LABELS.updatedAt, ANNOTATIONS.installedText];
+/** Times, and a hash of how a version writes its objects, which are compared themselves. */
+const LEFT_OUT: readonly string[] = [LABELS.updatedAt, ANNOTATIONS.renewedAt, ANNOTATIONS.installedText];
 
 /** With the fields of all objects in one order. */
 const sorted = (value: unknown): unknown => JSON.parse(canonicalJson(value));
