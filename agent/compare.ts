@@ -5,14 +5,6 @@ import { byText } from '@fso/shared/encoding';
 /** Sorted, without duplicates. */
 export const sortedSet = (values: Iterable<string>): string[] => [...new Set(values)].sort(byText);
 
-/** Whether both lists have the same items in the same order. A loop, because rounds over thousands of policies depend on its speed. */
-export const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean => {
-  if (a === b) return true;
-  if (a.length !== b.length) return false;
-  for (let index = 0; index < a.length; index += 1) if (a[index] !== b[index]) return false;
-  return true;
-};
-
 /** Whether both maps have the same values under the same keys. */
 export const isSameMap = (a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean => {
   if (a.size !== b.size) return false;

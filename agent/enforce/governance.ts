@@ -2,9 +2,9 @@ import type { FloorAction, SovereignPolicySpec } from '@fso/shared/api';
 import { type GatekeeperPlace, isGlob, matchesNamespace, protectedFrom, USUAL_PLACE } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { combinePolicies, DAY_MS, EXPIRY_WARNING_DAYS, isExpired } from '@fso/shared/residency';
-import { messageOf, weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import { messageOf, sameItems, weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { explainMissing, floorActionsOf, isForGatekeeper } from '@fso/shared/status';
-import { sameItems, sortedSet } from '../compare.ts';
+import { sortedSet } from '../compare.ts';
 import {
   type ConstraintGroup,
   constraintBody,

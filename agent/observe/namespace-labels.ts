@@ -1,8 +1,7 @@
 import { KEY_PREFIX, MAX_LABELS, type PolicyReport } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import { weakMemo } from '@fso/shared/runtime';
+import { sameItems, weakMemo } from '@fso/shared/runtime';
 import type { Namespace } from '../cache/index.ts';
-import { sameItems } from '../compare.ts';
 import type { PolicyOutcome } from '../enforce/index.ts';
 
 export type NamespaceLabels = NonNullable<PolicyReport['namespaceLabels']>[number];

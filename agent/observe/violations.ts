@@ -1,6 +1,7 @@
 import type { Violation } from '@fso/shared/api';
+import { sameItems } from '@fso/shared/runtime';
 import type { NodesByName, Pod } from '../cache/index.ts';
-import { isSameMap, sameItems } from '../compare.ts';
+import { isSameMap } from '../compare.ts';
 import type { Governance, PolicyOutcome } from '../enforce/index.ts';
 import { RegionSets, StrayPodFinder, type StrayPods } from './stray-pods.ts';
 import type { FirstSeenTimes } from './violation-times.ts';

@@ -1,7 +1,6 @@
 import { CANARY_NAMESPACE, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import { sameItems, weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
-import { sameItems } from '../compare.ts';
 import type { NamespaceGovernance, WriteFailure } from '../enforce/index.ts';
 import { CANARY_GOVERNANCE, CANARY_NAME, GATEKEEPER_IGNORE, isFloorName } from '../enforce/index.ts';
 import type { CanaryTarget, ProbeTarget } from '../probe/index.ts';

@@ -1,7 +1,7 @@
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { weakMemo } from '@fso/shared/runtime';
-import { isGlobPolicy, type ListedPolicy, listPolicy } from '@fso/shared/status';
+import { countExpired, isGlobPolicy, type ListedPolicy, listPolicy } from '@fso/shared/status';
 
 /** One policy as the accepted commit has it. */
 export interface AcceptedPolicy {
@@ -32,8 +32,6 @@ export class AcceptedList {
   readonly policies: readonly ListedPolicy[];
   readonly globs: readonly ListedPolicy[];
   readonly #known: ReadonlyMap<string, ListedPolicy>;
-  /** Milliseconds since 1970. */
-  readonly #expiries: readonly number[];
 
   /** @param before policies that read as in that list keep their entry */
   constructor(policies: AcceptedPolicies['policies'], before: AcceptedList | undefined) {
@@ -45,7 +43,6 @@ export class AcceptedList {
     });
     this.#known = new Map(this.policies.map((policy) => [policy.name, policy]));
     this.globs = this.policies.filter(isGlobPolicy);
-    this.#expiries = this.policies.flatMap(({ expiryDate }) => (expiryDate === undefined ? [] : [Date.parse(expiryDate)]));
   }
 
   get(key: string): ListedPolicy | undefined {
@@ -56,9 +53,8 @@ export class AcceptedList {
     return this.#known.has(key);
   }
 
-  /** How many have expired, and so which: they expire in the order of their dates. */
+  /** Number of them that have expired. */
   countExpired(asOf: Date): number {
-    const now = asOf.getTime();
-    return this.#expiries.filter((expiry) => expiry <= now).length;
+    return countExpired(this.policies, asOf.getTime());
   }
 }

@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { CONDITIONS, isShortReport, type PolicyReport, type ReportedLock, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { isExpired } from '@fso/shared/residency';
-import { weakMemo } from '@fso/shared/runtime';
+import { sameItems, weakMemo } from '@fso/shared/runtime';
 import { type ClusterProfile, expectedReport, governedNamespaces, isGlobPolicy, type ListedPolicy } from '@fso/shared/status';
-import { sameItems } from '../compare.ts';
 import type { PolicySnapshot } from '../observe/index.ts';
 import { toSend } from './short-reports.ts';
 
@@ -43,8 +42,8 @@ const problemOf = ({ entry, generation, observedGeneration = 0 }: ListedState): 
 /** A policy of the list is one of the hub, whatever its labels say now. */
 const asOfHub = weakMemo((entry: PolicyReport): PolicyReport => (entry.managedBy === 'hub' ? entry : { ...entry, managedBy: 'hub' }));
 
-/** What alerts people, also where the rest is of another content. */
-const alarmsOf = ({ conditions }: PolicyReport): PolicyReport['conditions'] =>
+/** Conditions that alert people, also where the rest of a report is of another content. */
+export const alarmsOf = ({ conditions }: PolicyReport): PolicyReport['conditions'] =>
   conditions.filter(({ type, status }) => status === 'True' && (type === CONDITIONS.conflict || type === CONDITIONS.tampered));
 
 const unproven = ({ since: _since, ...lock }: ReportedLock): ReportedLock => (lock.state === 'Enforced' ? { state: 'Pending' } : lock);

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type ClusterReport, CONDITIONS, isShortReport, type PolicyReport, policyKey } from '@fso/shared/api';
+import { type ClusterReport, isShortReport, type PolicyReport, policyKey } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
+import { alarmsOf } from './deviations.ts';
 import type { Ground, Statement } from './policy-statements.ts';
 import { applied, diffReports, type ReportDelta } from './report-delta.ts';
 
@@ -32,24 +33,21 @@ export interface DueNews {
   readonly policies: ReadonlyMap<string, PolicyReport>;
 }
 
-const alarmsOf = ({ violations, conditions }: PolicyReport) => ({
-  violations,
-  alarms: conditions.filter(({ type, status }) => status === 'True' && (type === CONDITIONS.conflict || type === CONDITIONS.tampered)),
-});
+const troublesOf = (report: PolicyReport) => ({ violations: report.violations, alarms: alarmsOf(report) });
 
 /** What is no progress: what is to be enforced where, and what alerts people. */
 const standingOf = (report: PolicyReport) => {
   const { enforcementAction, effectiveRegions, namespaces, expiryDate } = report;
-  return { enforcementAction, effectiveRegions, namespaces, expiryDate, ...alarmsOf(report) };
+  return { enforcementAction, effectiveRegions, namespaces, expiryDate, ...troublesOf(report) };
 };
 
 /** Whether a policy of the hub waits for a commit to be written and proven, or is proven before the rest of it is written. */
 const isUnderWay = (before: PolicyReport | undefined, now: PolicyReport): boolean =>
   now.managedBy === 'hub' &&
   (now.phase === 'Pending' || isShortReport(now)) &&
-  (before === undefined ? isDeepStrictEqual(alarmsOf(now), NO_ALARMS) : isDeepStrictEqual(alarmsOf(now), alarmsOf(before)));
+  (before === undefined ? isDeepStrictEqual(troublesOf(now), NO_TROUBLES) : isDeepStrictEqual(troublesOf(now), troublesOf(before)));
 
-const NO_ALARMS = { violations: 0, alarms: [] };
+const NO_TROUBLES = { violations: 0, alarms: [] };
 
 const mayWait = (before: PolicyReport | undefined, now: PolicyReport, isCommit: boolean): boolean => {
   if (before !== undefined && (before.phase !== 'Pending' || now.phase !== 'Pending')) return false;

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PolicyReport } from '@fso/shared/api';
+import { sameItems } from '@fso/shared/runtime';
 import { type Baseline, encodeBitmap, MAX_BASELINE_NAMESPACES } from '@fso/shared/status';
-import { isSameMap, sameItems, sortedSet } from '../compare.ts';
+import { isSameMap, sortedSet } from '../compare.ts';
 import type { AgentSnapshot } from '../observe/index.ts';
 import { AcceptedList, type AcceptedPolicies } from './accepted-list.ts';
 import { inputsOf, type Judgement, judgeListed } from './deviations.ts';

@@ -1,7 +1,7 @@
 import { type FloorAction, type LockState, NODES_PARAMETERS, type SovereignPolicyStatus } from '@fso/shared/api';
 import { FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
+import { sameItems } from '@fso/shared/runtime';
 import { NO_FLOOR, NO_GATEKEEPER } from '@fso/shared/status';
-import { sameItems } from '../compare.ts';
 import type { BindGateMode } from '../enforce/index.ts';
 import {
   type GatekeeperProblem,

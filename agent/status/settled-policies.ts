@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { sameItems } from '../compare.ts';
+import { sameItems } from '@fso/shared/runtime';
 import type { PolicySnapshot } from '../observe/index.ts';
 
 /**

@@ -1,9 +1,8 @@
 import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
 import type { Informer } from '@fso/shared/kube';
 import { type AgentFrame, type HubFrame, PROTOCOL_VERSION, type ReportedState } from '@fso/shared/protocol';
-import { createBucket } from '@fso/shared/runtime';
+import { createBucket, sameItems } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
-import { sameItems } from '../compare.ts';
 import { Intake, type IntakeOutcome } from '../intake/intake.ts';
 import type { AgentSnapshot, Observatory } from '../observe/index.ts';
 import type { AcceptedPolicies, EventOutbox } from '../report/index.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { GitObjectError } from '@fso/shared/git';
 import { type AgentFrame, type CheckpointFrame, CLOSE_CODES, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
-import { createBucket, type Logger, messageOf, waitPatiently, weakMemo } from '@fso/shared/runtime';
+import { createBucket, type Logger, messageOf, OVER, waitPatiently, weakMemo } from '@fso/shared/runtime';
 import type WebSocket from 'ws';
 import { type AgentStream, LedgerError, StreamReplacedError } from '../ledger/index.ts';
 import type { FrameDecoder } from './decoding/frame-decoder.ts';
@@ -378,7 +378,7 @@ export class Session {
     }
     // One that is to report everything has not said how it is now. It has a turn of its own for that, and its place here is for the next one.
     if (!isIncomplete(this.#context)) await this.#noteConfirmed(frame);
-    if (!this.#settled.signal.aborted) this.#settled.abort();
+    if (!this.#settled.signal.aborted) this.#settled.abort(OVER);
   }
 
   /** Nothing answers an ack, so the report that follows does not wait until it is written, and goes into the same transaction. */

@@ -1,6 +1,6 @@
 import { type PolicyReport, policyKey } from '@fso/shared/api';
 import { changeDigest, digestOfReports, EMPTY_DIGEST, hashOfReport, type Report } from '@fso/shared/protocol';
-import { weakMemo } from '@fso/shared/runtime';
+import { sameItems, weakMemo } from '@fso/shared/runtime';
 import { type Baseline, digestOfBaseline } from '@fso/shared/status';
 import { ClusterPolicies, deviationsOf, listIn, type Policies, type PolicyList, UnlistedPolicies } from './policies/index.ts';
 import { type Changes, keepWithin, noteChanges, type ReportQuota } from './quota/report-quota.ts';
@@ -82,11 +82,9 @@ const readsAlike = (record: ClusterRecord, next: Baseline | null, lists: KnownLi
   return list?.isWhole === true ? list.countExpired(baseline.asOf) === list.countExpired(next.asOf) : baseline.asOf === next.asOf;
 };
 
-const isSameItems = (a: readonly string[], b: readonly string[]): boolean => a.length === b.length && a.every((item, at) => b[at] === item);
-
 /** The baseline with the namespaces of the one before, where they are the same: what reads by them is the same object then. */
 const withNamespacesOf = (before: Baseline | null, next: Baseline | null): Baseline | null =>
-  before !== null && next !== null && isSameItems(before.namespaces, next.namespaces) ? { ...next, namespaces: before.namespaces } : next;
+  before !== null && next !== null && sameItems(before.namespaces, next.namespaces) ? { ...next, namespaces: before.namespaces } : next;
 
 interface Reported {
   readonly baseline: Baseline | null;

@@ -104,8 +104,8 @@ const createPlacing = (set: PolicySet): ((cluster: ManagedClusterDocument) => Sh
 const shareOf = (policies: readonly CompiledPolicy[]): Share => ({ policies, digest: digestOfPolicies(policies) });
 
 /** {@link CompiledCluster.digest} of policies that are sorted by name. */
-export const digestOfPolicies = (policies: readonly CompiledPolicy[]): string =>
-  sha256(policies.map((policy) => `${policy.name} ${policy.digest}\n`).join(''));
+export const digestOfPolicies = (policies: readonly Pick<CompiledPolicy, 'name' | 'digest'>[]): string =>
+  sha256(policies.map(({ name, digest }) => `${name} ${digest}\n`).join(''));
 
 /** {@link CompiledPolicy.digest}; one that is there already is not looked at. */
 export const digestOfPolicy = (policy: Omit<CompiledPolicy, 'digest'> & Partial<Pick<CompiledPolicy, 'digest'>>): string => {

@@ -20,6 +20,14 @@ export const weakMemo2 = <A extends object, B extends object, V>(make: (a: A, b:
   return (a, b) => ofFirst(a)(b);
 };
 
+/** Whether both lists have the same items in the same order. A loop, because rounds over thousands of policies depend on its speed. */
+export const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean => {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let index = 0; index < a.length; index += 1) if (a[index] !== b[index]) return false;
+  return true;
+};
+
 /** Values by a key, held as long as others hold them. */
 export class WeakValues<V extends object> {
   readonly #known = new Map<string, WeakRef<V>>();

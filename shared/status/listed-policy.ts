@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { EnforcementAction, FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '../api/index.ts';
 import { type CompiledPolicy, isGlob } from '../compile/index.ts';
+import { weakMemo } from '../runtime/index.ts';
 
 /** Enforcement points of Gatekeeper for the API server's own admission, where the floor is. */
 const FLOOR_POINTS: ReadonlySet<string> = new Set(['vap.k8s.io', '*']);
@@ -40,6 +41,19 @@ export const ListedPolicy = z.object({
   locks: z.object({ admission: z.boolean(), gatekeeper: z.boolean(), binding: z.boolean() }),
 });
 export type ListedPolicy = Readonly<z.infer<typeof ListedPolicy>>;
+
+/** When the policies of a list expire, in milliseconds since 1970. */
+const expiriesOf = weakMemo((policies: readonly ListedPolicy[]) =>
+  policies.flatMap(({ expiryDate }) => (expiryDate === undefined ? [] : [Date.parse(expiryDate)])),
+);
+
+/**
+ * Number of the policies of a list that have expired, and so which: they expire in the order of their dates. Dates are read once for each array.
+ *
+ * @param asOf milliseconds since 1970
+ */
+export const countExpired = (policies: readonly ListedPolicy[], asOf: number): number =>
+  expiriesOf(policies).filter((expiry) => expiry <= asOf).length;
 
 /** A compiled policy as an entry of a list. @param since first commit in which it reads like this */
 export const listPolicy = ({ name, digest, spec, enforcementAction, effectiveRegions }: CompiledPolicy, since: string): ListedPolicy => {

@@ -1,10 +1,11 @@
-import { type ClusterReport, type PolicyReport, policyKey } from '@fso/shared/api';
+import { type PolicyReport, policyKey } from '@fso/shared/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
 import { type ClusterChange, unseen } from '../changes.ts';
 import { keysBetween } from '../policies/index.ts';
-import { report } from '../testing/ledger.ts';
+import { clusterReport, report } from '../testing/ledger.ts';
+import { timeOf } from '../testing/reported-fleet.ts';
 import type { ClusterRecord, HistoryChange, PolicyStateAt } from '../types.ts';
 import { historyBetween } from './cluster-history.ts';
 import { compactHistory } from './compact-history.ts';
@@ -44,16 +45,7 @@ const NOTHING: Drawn = { connected: false, observed: true, accepted: null, prove
 
 const recordOf = ({ connected, observed, accepted, proven, policies, forgotten }: Drawn): ClusterRecord => {
   if (forgotten) return unseen('eu');
-  const report: ClusterReport = {
-    revision: accepted,
-    provenRevision: proven,
-    verification: 'unverified',
-    agentVersion: '1',
-    kubernetesVersion: '1',
-    gatekeeper: { state: 'Ready' },
-    nodesByRegion: {},
-    conditions: [],
-  };
+  const report = clusterReport({ revision: accepted, provenRevision: proven });
   return {
     ...unseen('eu'),
     connected,
@@ -63,8 +55,6 @@ const recordOf = ({ connected, observed, accepted, proven, policies, forgotten }
     policies: new Map(Object.entries(policies).map(([name, how]) => [policyKey(policyReport(name)), reportOf(name, how)])),
   };
 };
-
-const timeOf = (at: number): string => new Date(Date.UTC(2026, 0, 1, 0, 0, at)).toISOString();
 
 /** What a step from one record to the next is for the ledger. */
 const changesOf = (before: ClusterRecord, after: ClusterRecord, { forgotten }: Drawn, time: string): readonly ClusterChange[] => {

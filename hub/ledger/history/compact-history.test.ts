@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { PolicyList } from '../policies/index.ts';
+import { timeOf } from '../testing/reported-fleet.ts';
 import type { HistoryBaseline, HistoryChange } from '../types.ts';
 import { compactHistory } from './compact-history.ts';
 import { findPolicyState } from './policy-past.ts';
 
-const timeOf = (at: number): string => new Date(Date.UTC(2026, 0, 1, 0, 0, at)).toISOString();
 const list = new PolicyList('d'.repeat(64), []);
 const baseline: HistoryBaseline = {
   list: list.digest,

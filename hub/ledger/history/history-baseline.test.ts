@@ -1,26 +1,17 @@
-import type { ClusterReport, PolicyReport } from '@fso/shared/api';
+import type { PolicyReport } from '@fso/shared/api';
 import { type Baseline, encodeBitmap } from '@fso/shared/status';
 import { describe, expect, it } from 'vitest';
 import { baselineOf } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
 import { type ClusterChange, unseen } from '../changes.ts';
 import { ClusterPolicies, keysBetween, listOf, PolicyList, PolicyLists } from '../policies/index.ts';
-import { compiledFor, report } from '../testing/ledger.ts';
+import { clusterReport, compiledFor, report } from '../testing/ledger.ts';
+import { timeOf } from '../testing/reported-fleet.ts';
 import type { ClusterRecord } from '../types.ts';
 import { fullChange, historyBetween } from './cluster-history.ts';
 
 const [A, B] = ['a', 'b'].map((letter) => letter.repeat(40)) as [string, string];
-const unproven: ClusterReport = {
-  revision: null,
-  provenRevision: null,
-  verification: 'unverified',
-  agentVersion: '1',
-  kubernetesVersion: '1',
-  gatekeeper: { state: 'Ready' },
-  nodesByRegion: {},
-  conditions: [],
-};
-const timeOf = (at: number): string => new Date(Date.UTC(2026, 0, 1, 0, 0, at)).toISOString();
+const unproven = clusterReport();
 
 describe('a baseline in the history', () => {
   const { intern } = new PolicyLists();

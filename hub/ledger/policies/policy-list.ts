@@ -1,9 +1,16 @@
 import type { PolicyReport } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
-import { sha256 } from '@fso/shared/encoding';
 import { isExpired } from '@fso/shared/residency';
 import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
-import { type ClusterProfile, expectedReport, governedNamespaces, isGlobPolicy, type ListedPolicy, listPolicy } from '@fso/shared/status';
+import {
+  type ClusterProfile,
+  countExpired,
+  expectedReport,
+  governedNamespaces,
+  isGlobPolicy,
+  type ListedPolicy,
+  listPolicy,
+} from '@fso/shared/status';
 
 const STATES = { governing: 0, missing: 4, expired: 8 } as const;
 
@@ -90,10 +97,9 @@ export class PolicyList {
     return this.#bits.get(name) ?? -1;
   }
 
-  /** How many of its policies have expired, and so which: they expire in the order of their dates. @param asOf RFC 3339 */
+  /** Number of its policies that have expired. @param asOf RFC 3339 */
   countExpired(asOf: string): number {
-    const now = Date.parse(asOf);
-    return expiries(this).filter((expiry) => expiry <= now).length;
+    return countExpired(this.policies, Date.parse(asOf));
   }
 
   /** Whether a glob is among the policies. */
@@ -103,12 +109,6 @@ export class PolicyList {
 }
 
 const hasGlobs = weakMemo((list: PolicyList): boolean => list.policies.some(isGlobPolicy));
-
-const expiries = weakMemo((list: PolicyList): readonly number[] =>
-  list.policies.flatMap(({ expiryDate }) =>
-    expiryDate === undefined || Number.isNaN(Date.parse(expiryDate)) ? [] : [Date.parse(expiryDate)],
-  ),
-);
 
 /** How a cluster says that a policy stands. */
 export interface Standing {
@@ -172,6 +172,3 @@ export const listOf = (
 
 /** Name and digest of each policy of a list. */
 export type NamedPolicies = readonly (readonly [name: string, digest: string])[];
-
-/** Digest of a list of which only names and digests are known; see digestOfPolicies. */
-export const digestOfListed = (policies: NamedPolicies): string => sha256(policies.map(([name, digest]) => `${name} ${digest}\n`).join(''));

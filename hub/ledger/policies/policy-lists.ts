@@ -3,7 +3,7 @@ import { WeakValues, weakMemo } from '@fso/shared/runtime';
 import type { ListedPolicy } from '@fso/shared/status';
 import type { ClusterRecord, Desired } from '../types.ts';
 import { ClusterPolicies } from './cluster-policies.ts';
-import { digestOfListed, listOf, type NamedPolicies, PolicyList } from './policy-list.ts';
+import { listOf, type NamedPolicies, PolicyList } from './policy-list.ts';
 
 /** Commits whose lists are held though no cluster has them. */
 const COMMITS = 3;
@@ -89,7 +89,7 @@ export class PolicyLists {
   takeListed(digest: string, named: NamedPolicies): PolicyList | undefined {
     const known = this.get(digest);
     if (known?.isWhole) return known;
-    if (!isAscending(named) || digestOfListed(named) !== digest) return undefined;
+    if (!isAscending(named) || digestOfPolicies(named.map(([name, of]) => ({ name, digest: of }))) !== digest) return undefined;
     this.#index ??= this.#indexed();
     const policies: ListedPolicy[] = [];
     const bits = new Map<string, number>();

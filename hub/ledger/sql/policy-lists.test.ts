@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { digestOfPolicies } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import type { ListedPolicy } from '@fso/shared/status';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { PolicyList, PolicyLists } from '../policies/index.ts';
-import { digestOfListed } from '../policies/policy-list.ts';
 import { type Database, openDatabase } from './database.ts';
 import { migrate } from './migrate.ts';
 import { forgetListRow, type ListRow, listQueries, makeListRow, readList, readLists, readNewestLists } from './policy-lists.ts';
@@ -43,7 +43,7 @@ const policyOf = (name: string, revision: number): ListedPolicy =>
 const listOf = (content: Content): PolicyList => {
   const names = Object.keys(content).sort(byText);
   const policies = names.map((name) => policyOf(name, content[name] ?? 0));
-  return new PolicyList(digestOfListed(policies.map(({ name, digest }) => [name, digest])), policies);
+  return new PolicyList(digestOfPolicies(policies), policies);
 };
 
 const store = (rows: readonly ListRow[], version: number): Promise<void> =>

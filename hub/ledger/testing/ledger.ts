@@ -1,4 +1,4 @@
-import type { ClusterEvent, PolicyReport, SourceView } from '@fso/shared/api';
+import type { ClusterEvent, ClusterReport, PolicyReport, SourceView } from '@fso/shared/api';
 import { type CompiledPolicy, digestOfPolicies, digestOfPolicy } from '@fso/shared/compile';
 import { byText, sha256 } from '@fso/shared/encoding';
 import { digestOfReports, EMPTY_DIGEST, type Report } from '@fso/shared/protocol';
@@ -29,6 +29,19 @@ export const policy = (name: string, change: Partial<PolicyReport> = {}): Policy
     lastUpdated: TIME,
     ...change,
   });
+
+/** What a cluster says of itself whose agent has accepted nothing. */
+export const clusterReport = (change: Partial<ClusterReport> = {}): ClusterReport => ({
+  revision: null,
+  provenRevision: null,
+  verification: 'unverified',
+  agentVersion: '1',
+  kubernetesVersion: '1',
+  gatekeeper: { state: 'Ready' },
+  nodesByRegion: {},
+  conditions: [],
+  ...change,
+});
 
 export const report = (seq: number, change: Partial<Report> = {}): Report => ({
   type: 'report',

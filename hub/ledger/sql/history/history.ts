@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import { fairShare } from '../../fair-share.ts';
 import type { Database } from '../database.ts';
 import type { Schema } from '../schema.ts';
@@ -41,6 +41,19 @@ export const clearCheckpoints = async (db: Kysely<Schema>, now: Date): Promise<v
   await db.deleteFrom('checkpoints').where('time', '<', oldest).where('sequence', 'not in', last).execute();
 };
 
+const writeRecord = async (
+  trx: Transaction<Schema>,
+  { value, ...key }: { readonly kind: string; readonly name: string; readonly value: unknown },
+  now: Date,
+): Promise<void> => {
+  const row = { value_json: JSON.stringify(value), version: await nextVersion(trx, now.toISOString()) };
+  await trx
+    .insertInto('records')
+    .values({ ...key, ...row })
+    .onConflict((conflict) => conflict.columns(['kind', 'name']).doUpdateSet(row))
+    .execute();
+};
+
 /** The record that says up to which version {@link clearRecords} has cleared. */
 export const CLEARED = { kind: 'ledger', name: 'cleared' };
 
@@ -55,12 +68,7 @@ export const clearRecords = async ({ db, shared }: Pick<Database, 'db' | 'shared
     const { newest } = await removed.select((eb) => eb.fn.max<number | null>('version').as('newest')).executeTakeFirstOrThrow();
     if (newest === null) return;
     await trx.deleteFrom('records').where('value_json', 'is', null).where('version', '<=', newest).execute();
-    const row = { value_json: JSON.stringify(newest), version: await nextVersion(trx, now.toISOString()) };
-    await trx
-      .insertInto('records')
-      .values({ ...CLEARED, ...row })
-      .onConflict((conflict) => conflict.columns(['kind', 'name']).doUpdateSet(row))
-      .execute();
+    await writeRecord(trx, { ...CLEARED, value: newest }, now);
   });
 };
 
@@ -95,12 +103,7 @@ export const advanceRetention = ({ db, shared }: Pick<Database, 'db' | 'shared'>
     const known = [now.getTime(), server?.getTime() ?? Number.NaN, (before ?? Number.NaN) + DAY_MS];
     const time = new Date(Math.min(...known.filter((ms) => !Number.isNaN(ms))));
     const last = new Date(Math.max(before ?? 0, time.getTime()));
-    const row = { value_json: JSON.stringify(last), version: await nextVersion(trx, now.toISOString()) };
-    await trx
-      .insertInto('records')
-      .values({ ...RETENTION, ...row })
-      .onConflict((conflict) => conflict.columns(['kind', 'name']).doUpdateSet(row))
-      .execute();
+    await writeRecord(trx, { ...RETENTION, value: last }, now);
     return time;
   });
 
