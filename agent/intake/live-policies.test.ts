@@ -23,7 +23,7 @@ const create = () => {
       current = next;
       live.shown('a', next, previous);
     },
-    /** By how much the version moves. */
+    /** Number of steps by which the version moves. */
     moves: (change: () => void): number => {
       const before = live.version;
       change();

@@ -29,7 +29,7 @@ const contentOf = ({ metadata }: SovereignPolicy) => {
   return { uid, generation, labels, annotations, deletionTimestamp, finalizers };
 };
 
-/** What stands in the cluster, by what the informer shows and an own write. */
+/** Returns the policy as it stands in the cluster: the newer of what the informer shows and an own write. */
 const resolve = (shown: SovereignPolicy | undefined, own: OwnWrite | undefined): SovereignPolicy | undefined => {
   if (own === undefined) return shown;
   if (own.type === 'deleted') return shown?.metadata.uid === own.uid ? undefined : shown;

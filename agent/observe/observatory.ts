@@ -36,7 +36,7 @@ export interface AgentSnapshot {
   /** By key. */
   readonly policies: ReadonlyMap<string, PolicySnapshot>;
   readonly cluster: ClusterFacts;
-  /** What the cluster has, the same object as long as it has the same; undefined: no round has looked yet. */
+  /** Profile of the cluster, the same object as long as it is the same; undefined: no round has looked yet. */
   readonly profile?: ClusterProfile | undefined;
   /** Start of the round that the snapshot rests on; undefined as the profile. */
   readonly asOf?: Date | undefined;

@@ -12,9 +12,9 @@ export interface AcceptedPolicy {
 
 /** The policies of the accepted commit, and how far they stand in the cluster. */
 export interface AcceptedPolicies {
-  /** Of all of them; see CompiledCluster. */
+  /** Digest of all of them; see CompiledCluster. */
   readonly digest: string;
-  /** By key; another object for another commit. */
+  /** Policies by key; another object for another commit. */
   readonly policies: ReadonlyMap<string, AcceptedPolicy>;
   /** `metadata.generation` of the accepted content in the cluster; undefined: it is not there now. */
   readonly generationOf: (key: string) => number | undefined;
@@ -28,7 +28,7 @@ const listedOf = weakMemo(({ policy, since }: AcceptedPolicy) => listPolicy(poli
 
 /** The accepted policies, as far as what is expected of them depends on it. */
 export class AcceptedList {
-  /** In the order of their bits. */
+  /** Policies in the order of their bits. */
   readonly policies: readonly ListedPolicy[];
   readonly globs: readonly ListedPolicy[];
   readonly #known: ReadonlyMap<string, ListedPolicy>;

@@ -16,13 +16,13 @@ export interface ListedState {
   /** `metadata.generation` of the accepted content in the cluster; undefined: it is not there now. */
   readonly generation: number | undefined;
   readonly profile: ClusterProfile;
-  /** Those that any glob of the list means; the same object as long as they are the same. */
+  /** Namespaces that any glob of the list means; the same object as long as they are the same. */
   readonly namespaces: readonly string[];
   /** Time of the round that the report is of. */
   readonly asOf: Date;
 }
 
-/** What is to be said of a policy of the list. */
+/** Result of judging a policy of the list. */
 export interface Judgement {
   /** undefined: it is as expected, which the baseline says. */
   readonly deviation: PolicyReport | undefined;
@@ -89,7 +89,7 @@ const absentReport = ({ name, since: revision, ...listed }: ListedPolicy, messag
   lastUpdated: since,
 });
 
-/** What each distinct pattern governs of the namespaces; policies share patterns, and all change with one more namespace. */
+/** Namespaces that each distinct pattern governs; policies share patterns, and all change with one more namespace. */
 const governedOf = weakMemo((_namespaces: readonly string[]) => new Map<string, readonly string[]>());
 
 const governedBy = ({ listed, profile, namespaces }: ListedState): readonly string[] => {
@@ -129,7 +129,7 @@ export const judgeListed = (state: ListedState, before: Judgement | undefined): 
   return { deviation: isAsExpected ? undefined : sent, isMissing: isAsExpected && sent.phase === 'Pending' };
 };
 
-/** What a judgement follows from, compared by identity: with the same it is the same. */
+/** Returns the inputs of a judgement, to be compared by identity: from the same ones follows the same judgement. */
 export const inputsOf = ({ listed, entry, observedGeneration, generation, profile, namespaces, asOf }: ListedState): readonly unknown[] => [
   listed,
   entry,

@@ -8,7 +8,7 @@ import { applied, diffReports, type ReportDelta } from './report-delta.ts';
 /** Longest time that something is held back, in milliseconds: most policies of a commit are proven before it ends. */
 const HOLD_MS = 1_500;
 
-/** What a hub knows once it has taken a report. */
+/** State of a hub that has taken a report. */
 export interface KnownState {
   /** undefined: nothing of this agent's. */
   readonly ground: Ground | null | undefined;
@@ -27,7 +27,7 @@ export interface News extends Statement {
   readonly isUrgent: boolean;
 }
 
-/** What is said now, and the policies that the hub has by name when it is said. */
+/** News to report now, and the policies that the hub then has by name. */
 export interface DueNews {
   readonly delta: ReportDelta;
   readonly policies: ReadonlyMap<string, PolicyReport>;
@@ -35,7 +35,7 @@ export interface DueNews {
 
 const troublesOf = (report: PolicyReport) => ({ violations: report.violations, alarms: alarmsOf(report) });
 
-/** What is no progress: what is to be enforced where, and what alerts people. */
+/** Returns the fields that are more than progress: what is to be enforced where, and what alerts people. */
 const standingOf = (report: PolicyReport) => {
   const { enforcementAction, effectiveRegions, namespaces, expiryDate } = report;
   return { enforcementAction, effectiveRegions, namespaces, expiryDate, ...troublesOf(report) };
@@ -63,11 +63,11 @@ const isAcceptance = (before: ClusterReport | undefined, now: ClusterReport): bo
 const isListNew = (before: KnownState['ground'], now: Statement['ground']): boolean =>
   before != null && now !== null && before.baseline.list !== now.baseline.list;
 
-/** What differs from what the hub knows. */
+/** Difference between the news and what the hub knows. */
 interface Difference extends ReportDelta {
   /** Policies that may not wait. */
   readonly due: readonly PolicyReport[];
-  /** What is not reported by name reads otherwise: nothing that deviates from it may be left out. */
+  /** Whether policies that are not reported by name read otherwise: no deviation may be left out then. */
   readonly isGroundNew: boolean;
   /** Something may wait. */
   readonly isHeld: boolean;
@@ -100,7 +100,7 @@ const differenceOf = (news: News, before: KnownState): Difference => {
  */
 export class HoldBack {
   readonly #clock: Clock;
-  /** Since when something is held back, monotonic. */
+  /** Monotonic time since when something is held back, ms. */
   #since: number | undefined;
 
   constructor(clock: Clock) {

@@ -11,17 +11,17 @@ import { toSend } from './short-reports.ts';
 
 /** All that decides how the policies read that are not reported by name. */
 export interface Ground {
-  /** Without its time, which passes and changes nothing until a policy expires. */
+  /** Baseline without its time, which passes and changes nothing until a policy expires. */
   readonly baseline: Omit<Baseline, 'asOf'>;
-  /** How many policies of the list have expired. */
+  /** Number of policies of the list that have expired. */
   readonly expired: number;
 }
 
-/** What an agent says of its policies. */
+/** Statement of an agent about its policies. */
 export interface Statement {
   /** null: the agent has no list, and every policy is reported by name. */
   readonly ground: Ground | null;
-  /** By key: those of the list that are not as expected, and those that the list does not have. */
+  /** Reports by key: of policies of the list that are not as expected, and of policies that the list does not have. */
   readonly policies: ReadonlyMap<string, PolicyReport>;
 }
 
@@ -112,7 +112,7 @@ export class PolicyStatements {
     return { inputs, value: judgeListed(state, known?.value) };
   }
 
-  /** Those that the list does not have: local ones, and those of the hub that are still to go. */
+  /** Returns the reports of policies that the list does not have: local ones, and those of the hub that are still to go. */
   #unlisted(policies: AgentSnapshot['policies'], list?: AcceptedList): Map<string, PolicyReport> {
     const reports = new Map<string, PolicyReport>();
     for (const [key, { report }] of policies) {

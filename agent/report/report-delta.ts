@@ -11,7 +11,7 @@ export interface ReportDelta {
 /** Room of one frame, far below what a hub takes in: events and the state of the cluster come beside it. */
 export interface FrameRoom {
   readonly entries: number;
-  /** Of the policies as JSON. */
+  /** Size of the policies as JSON, in bytes. */
   readonly bytes: number;
 }
 
@@ -43,7 +43,7 @@ export const applied = (before: Reports, { policies, removed }: ReportDelta): Re
 
 const NO_DELTA: ReportDelta = { policies: [], removed: [] };
 
-/** What turns `before` into `now`: replayed on `before`, it gives `now` exactly. */
+/** Returns the delta from `before` to `now`: replayed on `before`, it gives `now` exactly. */
 export const diffReports = (before: Reports, now: Reports): ReportDelta =>
   before === now
     ? NO_DELTA
@@ -52,6 +52,6 @@ export const diffReports = (before: Reports, now: Reports): ReportDelta =>
         removed: [...before.keys()].filter((key) => !now.has(key)),
       };
 
-/** Also in the order of their fields, as digests have it. */
+/** Compares reports also by the order of their fields, which digests depend on. */
 const isSame = (before: PolicyReport | undefined, now: PolicyReport): boolean =>
   before === now || JSON.stringify(before) === JSON.stringify(now);

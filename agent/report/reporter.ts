@@ -54,7 +54,7 @@ const hashOf = weakMemo(hashOfReport);
 
 const isOfHub = ({ managedBy }: PolicyReport): boolean => managedBy === 'hub';
 
-/** What the hub must have by name, of its own policies. */
+/** Returns count and root of the hub's policies that it must have by name. */
 const deviationsOf = weakMemo((policies: ReadonlyMap<string, PolicyReport>): Report['deviations'] => {
   const ofHub = [...policies.values()].filter(isOfHub);
   return { count: ofHub.length, root: digestOfReports(ofHub, hashOf) };

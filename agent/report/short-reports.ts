@@ -16,7 +16,7 @@ const ORDINARY: Statuses = new Map<string, readonly Condition['status'][]>([
   [CONDITIONS.tampered, ['False']],
 ]);
 
-/** By phase: of a policy that is in force, that expired at its time, and whose namespace is missing. */
+/** Ordinary conditions by phase: of a policy that is in force, that expired at its time, and whose namespace is missing. */
 const ORDINARY_IN: Readonly<Partial<Record<PolicyReport['phase'], Statuses>>> = {
   Active: ORDINARY,
   Expired: new Map([...ORDINARY, [CONDITIONS.ready, ['False']], [CONDITIONS.stalled, ['True']]]),
@@ -31,7 +31,7 @@ const isWithout = (missing: string, { state, message }: ReportedLock): boolean =
 const isOrdinaryLock = ({ state, message }: ReportedLock): boolean =>
   message === undefined && (state === 'Enforced' || state === 'NotApplicable');
 
-/** Of local policies the hub is not told what the cluster has. */
+/** Whether lock 1 is missing in the whole cluster. Not for local policies: about those the hub does not know what the cluster has. */
 const isWithoutFloor = (lock: ReportedLock, report: PolicyReport): boolean => isOfHub(report) && isWithout(NO_FLOOR, lock);
 
 const areOrdinaryLocks = (report: PolicyReport): boolean => {
@@ -43,7 +43,7 @@ const areOrdinaryLocks = (report: PolicyReport): boolean => {
   );
 };
 
-/** What the hub knows of its policies by itself: when they expire, whether they govern, and what the cluster has. */
+/** Whether the hub knows a condition of its own policies by itself: when they expire, whether they govern, and what the cluster has. */
 const isKnownToHub = ({ type, status, reason }: Condition): boolean =>
   (type === CONDITIONS.expiring && status === 'True') ||
   (type === CONDITIONS.placementInjection && (reason === 'Unavailable' || reason === 'NotGoverning'));

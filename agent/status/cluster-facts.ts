@@ -157,7 +157,7 @@ interface ProfileInput {
   readonly place: GatekeeperPlace;
 }
 
-/** What the cluster has, as far as the state of a policy that conforms depends on it. @returns `known` where it is the same */
+/** Returns the profile of the cluster, on which the state of a policy that conforms depends. @returns `known` where it is the same */
 export const profileOf = ({ view, capabilities, place }: ProfileInput, known: ClusterProfile | undefined): ClusterProfile => {
   const profile = {
     floor: capabilities.floor,

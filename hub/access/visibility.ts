@@ -6,7 +6,7 @@ import type { Desired } from '../ledger/index.ts';
 /** What tells a policy from others. */
 interface PolicyFacts {
   readonly key: string;
-  /** As Git says, and as a cluster has and reports it; a policy on its way from one namespace to another has several. */
+  /** Target namespaces in Git, and as a cluster has and reports them; a policy that moves from one namespace to another has several. */
   readonly targets: readonly string[];
   /** As in Git; undefined: it is not there. */
   readonly labels: Readonly<Record<string, string>> | undefined;
@@ -43,7 +43,7 @@ const testOf = ({ clusters, policies }: RoleGrant, groups: RegionGroups): GrantT
 /** The grants that mean a cluster; one object for all clusters that the same grants mean. */
 export class GrantSet {
   readonly #tests: readonly GrantTest[];
-  /** By key: what was found for the policy with the targets that a cluster says; hardly ever does another cluster say others. */
+  /** Findings by key, for the targets that a cluster reported last; other clusters rarely report others. */
   readonly #reported = new Map<string, { readonly targets: string; readonly isSeen: boolean }>();
 
   constructor(tests: readonly GrantTest[]) {
@@ -64,7 +64,7 @@ export class GrantSet {
     return this.#tests.some(({ selectsPolicy }) => selectsPolicy?.(policy) ?? true);
   }
 
-  /** As {@link sees}, once for all clusters that say the same targets of a policy. @param facts makes what tells it from others */
+  /** Answers as {@link sees}, once for all clusters that report the same targets of a policy. @param facts makes what tells it from others */
   seesReported(key: string, targets: string, facts: () => PolicyFacts): boolean {
     const known = this.#reported.get(key);
     if (known?.targets === targets) return known.isSeen;

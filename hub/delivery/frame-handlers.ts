@@ -25,7 +25,7 @@ export interface AgentCommits {
 
 /** A report of which more frames are to come. */
 export interface UnfinishedReport {
-  /** When its last frame came; monotonic, ms. */
+  /** Monotonic time at which its last frame came, ms. */
   readonly at: number;
   /** Whether its first frame was full. */
   readonly isFull: boolean;

@@ -13,7 +13,7 @@ export interface EncodedOffer {
   readonly objects: number;
 }
 
-/** Which cluster an agent enforces in, and the commits that it says it has. Ids; null: none. */
+/** Cluster of an agent, and the commits that it says it has. Ids; null: none. */
 export interface AgentHistory {
   /** Decides which part of a revision it gets. */
   readonly cluster: string;
@@ -250,7 +250,7 @@ export class RevisionTargets {
     this.#listsVersion += 1;
   }
 
-  /** From now on every cluster should enforce this revision, which this hub compiles next. */
+  /** Sets the revision that every cluster should enforce from now on, which this hub compiles next. */
   aim(revision: string): void {
     this.#current = revision;
     if (!this.#digests.has(revision) && !this.#compiling.has(revision)) this.#compiling.set(revision, Promise.withResolvers());

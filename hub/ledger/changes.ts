@@ -173,7 +173,7 @@ const connect = (record: ClusterRecord, { connected, opens, outOfDate = [], isNe
   return { ...known, connected, notObserved: connected ? kept : null, lastSeen: time };
 };
 
-/** What an agent before has said holds for nothing: whether the cluster should have what it named is unknown. */
+/** Clears what an earlier agent has reported: whether the cluster should have what it named is unknown. */
 const asNew = (record: ClusterRecord): ClusterRecord => ({
   ...record,
   acked: null,
@@ -245,7 +245,7 @@ interface Writes
     | 'forgetCluster'
   > {
   setObserved(cluster: string, outOfDate: readonly string[], stream: AgentStream): Promise<void>;
-  /** As of a ledger. @param list of the baseline of the report, if it is known */
+  /** Applies a report as a ledger does. @param list of the baseline of the report, if it is known */
   applyReport(cluster: string, report: Report, stream?: AgentStream, list?: PolicyList): Promise<void>;
 }
 

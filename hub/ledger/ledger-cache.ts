@@ -46,10 +46,10 @@ const isHeartbeat = (before: ClusterRecord, after: ClusterRecord): boolean =>
   before.nack === after.nack &&
   before.offeredRevision === after.offeredRevision;
 
-/** What is out of date of a cluster of whose reports one was lost, or not kept. */
+/** Name of what is out of date in a cluster of whose reports one was lost, or not kept. */
 export const DIVERGED = 'Reports';
 
-/** As it is to be read: a record that is not as its agent has reported says nothing of how the cluster is now. */
+/** Returns a record as it is to be read: one that is not as its agent has reported says nothing of how the cluster is now. */
 const showDiverged = weakMemo((record: ClusterRecord): ClusterRecord => {
   const { divergedSince, connected, notObserved } = record;
   if (divergedSince === null || !connected || notObserved !== null) return record;
@@ -72,7 +72,7 @@ export const createLedgerCache = (eventLimit: number): LedgerCache => {
   const notify = (change: LedgerChange): void => {
     for (const handler of handlers) handler(change);
   };
-  /** Of registered clusters, so that readers, who tell by identity what is new, find nothing new in one that was never seen. */
+  /** Records of registered clusters that were never seen; kept, because readers tell by identity what is new. */
   const neverSeen = new Map<string, ClusterRecord>();
   const unseenOf = (name: string): ClusterRecord => {
     const record = neverSeen.get(name) ?? unseen(name);

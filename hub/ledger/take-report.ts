@@ -36,7 +36,7 @@ const reportsAfter = (before: Policies, changes: Changes): readonly PolicyReport
   ...[...changes.values()].filter((report) => report !== undefined),
 ];
 
-/** Once for each report. */
+/** Returns the hash of a report, made once for each. */
 const hashOf = weakMemo(hashOfReport);
 
 const digestAfter = ({ policies, reportedDigest }: ClusterRecord, changes: Changes): string => {
@@ -129,14 +129,14 @@ const notKeptAfter = (before: NotKept | null, { reason, came, went }: NotKeptCha
   return keys.size === 0 ? null : { policies: keys.size, reason: came.size > 0 ? reason : first, keys };
 };
 
-/** What a ledger knows beside the record of a cluster. */
+/** Knowledge of a ledger beside the record of a cluster. */
 export interface ReportContext {
   readonly quota: ReportQuota;
   readonly lists: KnownLists;
 }
 
 interface Root {
-  /** Of the policies of the hub. */
+  /** Number of policies of the hub; `root` is their digest. */
   readonly count: number;
   readonly root: string;
   /** Policies that were applied in the cluster under the key of one of the hub. */
@@ -145,7 +145,7 @@ interface Root {
 
 const NO_ROOT: Root = { count: 0, root: EMPTY_DIGEST, disguised: 0 };
 
-/** Of the policies that were reported by name; each follows from the one before, so that a change costs what changed. */
+/** Roots of the policies that were reported by name; each follows from the one before, so that a change costs what changed. */
 const roots = new WeakMap<Policies, Root>();
 
 const changeRoot = ({ count, root, disguised }: Root, came: readonly PolicyReport[], went: readonly PolicyReport[]): Root => {

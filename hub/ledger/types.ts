@@ -61,11 +61,11 @@ export interface ClusterRecord {
   readonly acked: AckedRevision | null;
   readonly nack: (Nack & { readonly time: string }) | null;
   readonly report: ClusterReport | null;
-  /** What its reports are deviations from; null: its agent has no list, or has not reported. */
+  /** Baseline that its reports deviate from; null: its agent has no list, or has not reported. */
   readonly baseline: Baseline | null;
-  /** By key: a ClusterPolicies, or those that were reported by name where the list of the baseline is not known. */
+  /** Reports by key: a ClusterPolicies, or those that were made by name where the list of the baseline is not known. */
   readonly policies: ReadonlyMap<string, PolicyReport>;
-  /** What is missing among those that were reported by name; null: nothing. */
+  /** Reports by name that are not kept; null: all are. */
   readonly notKept: NotKept | null;
   /** When one of them changed last, by the clock of the hub that learned of it. RFC 3339; null: none was reported. */
   readonly policiesChanged: string | null;
@@ -73,7 +73,7 @@ export interface ClusterRecord {
   readonly reportedSeq: number;
   /** Digest of the policies that were reported by name; see digestOfReports. */
   readonly reportedDigest: string;
-  /** Since when they are not those that the agent has reported. RFC 3339; null: they are. */
+  /** Time since when they are not those that the agent has reported. RFC 3339; null: they are. */
   readonly divergedSince: string | null;
 }
 
@@ -124,7 +124,7 @@ export interface HistoryChange {
   readonly accepted?: string | null;
   /** Commit of which every policy was proven. */
   readonly proven?: string | null;
-  /** From here on policies that are not known by name read as this has them; null: nothing is known of those of the hub, and others are not there. */
+  /** Baseline by which policies read from here on that are not known by name; null: nothing is known of those of the hub, and others are not there. */
   readonly baseline?: HistoryBaseline | null;
   /** Policies by key that are known by name from here on, or in another state; those of the same state together. */
   readonly policies?: readonly (PolicyState & { readonly keys: readonly string[] })[];

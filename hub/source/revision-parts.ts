@@ -124,7 +124,7 @@ export class RevisionParts {
     return (await this.#view(revision))?.all ?? [];
   }
 
-  /** What a cluster gets of a commit; null where the commit is not here. */
+  /** Returns the part of a commit that a cluster gets; null where the commit is not here. */
   async partOf(revision: string, cluster: string): Promise<RevisionPart | null> {
     const view = await this.#view(revision);
     if (view === null) return null;

@@ -59,7 +59,7 @@ export interface RevisionPart {
 
 /** What delivery reads of the repository. Ids are Git object ids. */
 export interface ObjectAccess {
-  /** What a cluster gets of a commit; null when the commit is not here. */
+  /** Returns the part of a commit that a cluster gets; null when the commit is not here. */
   partOf(revision: string, cluster: string): Promise<RevisionPart | null>;
   /**
    * Commits from `from` (exclusive) to `to` (inclusive), oldest first, each a parent of the next: along first parents where

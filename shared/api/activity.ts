@@ -104,7 +104,7 @@ export const StreamEvent = z.discriminatedUnion('event', [
 ]);
 export type StreamEvent = z.infer<typeof StreamEvent>;
 
-/** What a cluster said of a policy: by its name, or by the list of its policies where the policy was as expected. */
+/** Statement of a cluster about a policy: by its name, or by the list of its policies where the policy was as expected. */
 export const PolicyState = z.object({
   phase: Phase,
   conforms: z

@@ -76,7 +76,7 @@ export const Hello = z.strictObject({
 export const Ack = z.strictObject({ type: z.literal('ack'), revision: ObjectId, digest: DigestText });
 export const Nack = z.strictObject({ type: z.literal('nack'), revision: ObjectId, reasons: z.array(Reason).min(1).max(100) });
 /**
- * What a hub must have by name once it has taken a report. Where it has something else, nothing of the cluster counts as proven: a report was lost, or
+ * Count and root of what a hub must have by name once it has taken a report. Where it has something else, nothing of the cluster counts as proven: a report was lost, or
  * the rest of what does not fit into one frame is still to come.
  */
 const Deviations = z.strictObject({
@@ -87,7 +87,7 @@ const Deviations = z.strictObject({
 });
 export type Deviations = z.infer<typeof Deviations>;
 /**
- * What changed since the report before it, or everything. Digests are over all fields of the policies: a new field of PolicyReport, optional or not,
+ * Report of what changed since the one before it, or of everything. Digests are over all fields of the policies: a new field of PolicyReport, optional or not,
  * is a new version of the protocol.
  */
 export const Report = z.strictObject({

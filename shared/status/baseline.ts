@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { boundedList, NamespaceName } from '../api/index.ts';
 import { canonicalJson, sha256 } from '../encoding/index.ts';
 
-/** What a cluster has, as far as the state of a policy that conforms depends on it. */
+/** Profile of a cluster: what it has, as far as the state of a policy that conforms depends on it. */
 export const ClusterProfile = z.strictObject({
   floor: z.boolean().describe('The API server has ValidatingAdmissionPolicy: without it there is no lock 1.'),
   gatekeeper: z.boolean().describe('Gatekeeper is installed: without it there is no lock 2.'),
@@ -18,7 +18,7 @@ const MAX_LISTED = 20_000;
 const MAX_BITMAP_LENGTH = Math.ceil(MAX_LISTED / 8 / 3) * 4;
 
 /**
- * What the reports of a cluster are deviations from: every policy of its list that is not reported by name reads as `expectedReport` says for this
+ * Baseline that the reports of a cluster deviate from: every policy of its list that is not reported by name reads as `expectedReport` says for this
  * baseline.
  */
 export const Baseline = z.strictObject({

@@ -31,7 +31,7 @@ export const governedNamespaces = (
   return names.filter((name) => matchesNamespace(targetNamespace, name) && !excluded.some((pattern) => matchesNamespace(pattern, name)));
 };
 
-/** How a policy of a list stands in a cluster, beside what the cluster has. */
+/** Standing of a policy of a list in a cluster, beside the cluster's profile. */
 export interface PolicyStanding {
   /** Its expiry date is past at the time of the cluster's reconcile. */
   readonly isExpired: boolean;
@@ -47,7 +47,7 @@ const lockOf = (isAsked: boolean, missing: string | undefined): ReportedLock => 
   return missing === undefined ? ENFORCED : { state: 'Unavailable', message: missing };
 };
 
-/** Without lock 1 the cluster says so of every policy, whatever its action asks for. */
+/** State of lock 1 for a policy. A cluster without it says so of every policy, whatever its action asks for. */
 const floorLockOf = (isAsked: boolean, { floor }: ClusterProfile): ReportedLock => lockOf(isAsked || !floor, floor ? undefined : NO_FLOOR);
 
 const phaseOf = ({ isExpired, namespaces }: PolicyStanding): PolicyReport['phase'] => {

@@ -28,7 +28,7 @@ export const isForGatekeeper = ({
 /** One policy of a compiled list, as far as the state of it that is expected depends on it. */
 export const ListedPolicy = z.object({
   name: z.string(),
-  /** Of the compiled policy. */
+  /** Digest of the compiled policy. */
   digest: z.string(),
   /** First commit, in the hub's order, in which the policy reads like this. */
   since: z.string(),

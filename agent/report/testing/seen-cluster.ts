@@ -122,7 +122,7 @@ export const withReports = (
   return { ...snapshot, policies };
 };
 
-/** What a hub reads of the policies: those that are reported by name, and what it expects of the others of the list. */
+/** Returns the reports as a hub reads them: by name, and for the others of the list as it expects them. */
 export const readByHub = ({ ground, policies }: Statement, accepted: AcceptedPolicies, asOf: Date): ReadonlyMap<string, PolicyReport> => {
   const read = new Map<string, PolicyReport>();
   const { profile, namespaces, missing } = ground?.baseline ?? { profile: PROFILE, namespaces: [], missing: '' };

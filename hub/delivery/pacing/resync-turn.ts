@@ -43,7 +43,7 @@ export class ResyncTurn {
     this.#ask(ask, onOver, AbortSignal.any([ended.signal, this.#closed])).catch(() => undefined);
   }
 
-  /** What was asked for has come: the next agent may be asked. */
+  /** Ends the turn, because what was asked for has come: the next agent may be asked. */
   end(): void {
     this.#ended?.abort(OVER);
     this.#ended = undefined;

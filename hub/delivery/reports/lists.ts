@@ -2,10 +2,10 @@ import { answerWithin } from '@fso/shared/runtime';
 import type { Baseline } from '@fso/shared/status';
 import { type Frame, type FrameContext, logLimited } from '../frame-handlers.ts';
 
-/** How long a report waits for the list that it is about, in milliseconds: offers leave before this hub compiles. */
+/** Time for which a report waits for the list that it is about, in milliseconds: offers leave before this hub compiles. */
 const COMPILE_MS = 2_000;
 
-/** How long a list that was not found counts as not there, in milliseconds, where nothing happens by which it may be. */
+/** Time for which a list that was not found counts as absent, in milliseconds, unless something happens that may bring it. */
 const ABSENT_MS = 60_000;
 
 /** Whether this hub knows a list now. Looked up once: reports come faster than lists. A look-up that fails says nothing about the agent. */

@@ -25,7 +25,7 @@ const clusterDigest = weakMemo(digestOfCluster);
 const baselineDigest = weakMemo(digestOfBaseline);
 
 /**
- * How far the reports of a cluster have come, as its agent is told.
+ * Returns how far the reports of a cluster have come, as its agent is told.
  *
  * @param isNew its agent has accepted no commit: the baseline of the one before it goes
  */

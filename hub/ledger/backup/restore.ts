@@ -32,7 +32,7 @@ export interface RestoreSummary {
 /** Migration since which clusters report by exception. */
 const BY_EXCEPTION = 8;
 
-/** Of one statement. */
+/** Bounds of one statement. */
 const ROWS = 500;
 const CHARACTERS = 4 * 1024 * 1024;
 const MAX_LINE_LENGTH = 256 * 1024 * 1024;
@@ -90,7 +90,7 @@ const refuseFilled = async (trx: Transaction<Schema>): Promise<void> => {
   }
 };
 
-/** Of earlier versions: what they held, agents report again. */
+/** Tables of earlier versions: agents report again what they held. */
 const FORMER_TABLES: ReadonlySet<string> = new Set(['policy_chunks']);
 
 const insert = async (trx: Transaction<Schema>, table: string, rows: readonly Row[]): Promise<void> => {

@@ -36,11 +36,11 @@ export const groupPolicies = (policies: Iterable<readonly [string, PolicyState]>
 interface RecordChange {
   readonly before: ClusterRecord;
   readonly after: ClusterRecord;
-  /** Of the policies that read differently in the two. */
+  /** Keys of the policies that read differently in the two. */
   readonly keys: readonly string[];
 }
 
-/** What all that is not known by name reads by; null: nothing, or its list is not known, or not stored as an agent has named it. */
+/** Returns the baseline and list by which policies read that are not known by name; null: there is none, or its list is unknown, or was named by an agent and is not stored. */
 const groundOf = ({ policies }: ClusterRecord): ClusterPolicies | null =>
   policies instanceof ClusterPolicies && !policies.list.isNamed ? policies : null;
 
@@ -51,7 +51,7 @@ const isSameProfile = (a: ClusterProfile, b: ClusterProfile): boolean =>
 const isSameGround = (a: Baseline | null, b: Baseline | null): boolean =>
   a === b || (a !== null && b !== null && a.list === b.list && a.missing === b.missing && isSameProfile(a.profile, b.profile));
 
-/** Where neither list is known here, another hub may have known the one before: what it wrote must not go on. */
+/** Whether unnamed policies read alike in both records. Where neither list is known here, another hub may have known the one before: what it wrote must not go on. */
 const readAlike = (records: Pick<RecordChange, 'before' | 'after'>): boolean => {
   const [before, after] = [groundOf(records.before), groundOf(records.after)];
   if (before === null && after === null) return isSameGround(records.before.baseline, records.after.baseline);
@@ -101,7 +101,7 @@ const some = <K extends string>(name: K, keys: readonly string[]): { readonly [k
 const namedIn = ({ policies }: ClusterRecord, key: string): PolicyReport | undefined =>
   deviationsOf(policies).has(key) ? policies.get(key) : undefined;
 
-/** What changed of policies; empty: nothing. */
+/** Returns what changed of policies; empty: nothing. */
 const policiesBetween = (records: RecordChange, isFull: boolean): Omit<HistoryChange, 'time'> => {
   const { before, after, keys } = records;
   const opened = keys.flatMap((key) => {
@@ -132,7 +132,7 @@ const policiesBetween = (records: RecordChange, isFull: boolean): Omit<HistoryCh
 const acceptedOf = ({ acked }: ClusterRecord): string | null => acked?.revision ?? null;
 const provenOf = ({ report }: ClusterRecord): string | null => report?.provenRevision ?? null;
 
-/** While a report is missing, what the others say is not how the cluster is. */
+/** Whether the cluster is observed. While a report is missing, what the others say is not how the cluster is. */
 const isObserved = ({ notObserved, divergedSince }: ClusterRecord): boolean => notObserved === null && divergedSince === null;
 
 const connectionBetween = (
@@ -144,7 +144,7 @@ const connectionBetween = (
   return after.connected && !before.connected && !opens ? beginning(after, time) : undefined;
 };
 
-/** Unless it says otherwise, a connection says that the cluster is observed. */
+/** Returns the change that begins a connection. Unless it says otherwise, the cluster counts as observed. */
 const beginning = (record: ClusterRecord, time: string): HistoryChange => ({
   time,
   connected: true,
@@ -164,7 +164,7 @@ const factsBetween = ({ before, after }: RecordChange): Omit<HistoryChange, 'tim
 const unlessEmpty = (change: HistoryChange): HistoryChange | undefined => (Object.keys(change).length > 1 ? change : undefined);
 
 /**
- * What a change of a cluster's record adds to its history. A stream counts from the moment in which its agent has said how its cluster is,
+ * Returns what a change of a cluster's record adds to its history. A stream counts from the moment in which its agent has said how its cluster is,
  * to the last sign of life: its end may be noticed late, as after a pause of the hub's machine, or by the stream that replaces it.
  *
  * @returns undefined: nothing

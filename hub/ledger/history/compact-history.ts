@@ -9,7 +9,7 @@ const withoutEmpty = <T extends object>(fields: T): Partial<T> =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value.length > 0)) as Partial<T>;
 
 /**
- * What was said of policies by name, on the way from the newest change to the oldest. Of each policy its newest mention is left: that it is known by
+ * Mentions of policies by name, on the way from the newest change to the oldest. Of each policy its newest mention is left: that it is known by
  * name, or, if the newest baseline is older, that it is not any more. What it was between the two is not known then, unless that was all.
  */
 class KnownNames {
@@ -65,7 +65,7 @@ class KnownNames {
     return false;
   }
 
-  /** Where a change says all, what it does not name is not known by name any more. */
+  /** Number of the change that closed a key without naming it: where a change says all, no other key is known by name any more. */
   #closedAt(key: string): number | undefined {
     return this.#all === undefined || this.#all.keys.has(key) ? undefined : this.#all.at;
   }
@@ -87,7 +87,7 @@ class KnownFacts {
     };
   }
 
-  /** Where a later change says that it was observed again, one that it was connected must not say that it was all the time. */
+  /** Returns what is left of a connection. Where a later change says that the cluster was observed again, its beginning must not say that it was observed all the time. */
   #connection(change: HistoryChange): Pick<HistoryChange, 'connected' | 'observed'> {
     const { connected, observed } = change;
     const isConnectedNew = connected !== undefined && this.#isNew('connected');

@@ -18,7 +18,7 @@ const stateOf = (report: PolicyReport): PolicyState => ({
   revision: report.revision ?? null,
 });
 
-/** What a record says of a policy; undefined: nothing that the history could have, as its list is not stored. No list has a local one. */
+/** Reads a policy from a record; undefined: the history cannot have it, as its list is not stored. No list has a local one. */
 const knownOf = ({ policies, baseline }: ClusterRecord, key: string): PolicyState | null | undefined => {
   const isStored = policies instanceof ClusterPolicies && !policies.list.isNamed;
   const report = isStored || deviationsOf(policies).has(key) ? policies.get(key) : undefined;
@@ -35,7 +35,7 @@ const tell = (drawn: readonly Parameters<ReportedFleet['take']>[0][]): ReportedF
 const find = (fleet: ReportedFleet, changes: readonly HistoryChange[], policy: string, at: number): Promise<PolicyStateAt> =>
   findPolicyState(inTurn(changes.toReversed()), { policy, at: timeOf(at), listOf: fleet.listOf });
 
-/** What stood of a policy at each time. */
+/** State of a policy at each time. */
 const momentsOf = (fleet: ReportedFleet, cluster: string, policy: string) =>
   fleet.moments.map((records, at) => ({ at, known: knownOf(records.get(cluster) as ClusterRecord, policy) }));
 
@@ -91,7 +91,7 @@ const narrowInParts = async (
   return parts;
 };
 
-/** What items of a list say of a policy at a time; undefined: nothing. */
+/** Reads the state of a policy at a time from items of a list; undefined: they say nothing. */
 const listedAt = (items: readonly (HistoryChange | undefined)[], time: string): PolicyState | null | undefined => {
   const isAbout = ({ policies, gone, unknown, nothing }: HistoryChange) =>
     [policies, gone, unknown, nothing].some((said) => said !== undefined);

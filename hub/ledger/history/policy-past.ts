@@ -24,7 +24,7 @@ const remembering = (listOf: ListOf): ListOf => {
   };
 };
 
-/** What a change says of one policy by name; undefined: nothing. */
+/** Returns what a change says of one policy by name; undefined: nothing. */
 const saidOf = (change: HistoryChange, key: string): PolicyState | 'closed' | 'gone' | 'unknown' | undefined => {
   const { policies = [], closed = [], gone = [], named, unknown = [] } = change;
   const found = policies.find(({ keys }) => keys.includes(key));
@@ -37,7 +37,7 @@ const saidOf = (change: HistoryChange, key: string): PolicyState | 'closed' | 'g
   return closed.includes(key) || named?.includes(key) === false ? 'closed' : undefined;
 };
 
-/** What is known of a policy after a change. */
+/** Knowledge of a policy after a change. */
 interface Known {
   /** undefined: it is not known by name. */
   readonly byName: PolicyState | 'gone' | 'unknown' | undefined;
@@ -46,7 +46,7 @@ interface Known {
 }
 
 const NOTHING: Known = { byName: undefined, baseline: undefined };
-/** What older changes say may still hold. */
+/** Knowledge before changes that were not read: what older ones say may still hold. */
 const NOT_READ: Known = { byName: 'unknown', baseline: undefined };
 
 const touches = (change: HistoryChange, policy: string): boolean =>
@@ -94,7 +94,7 @@ const isSame = (a: Read, b: Read): boolean => a === b || (!!a && !!b && textOfSt
 /** Changes that a search looks at, to find since when a policy read as it did, once it is known how. */
 const LOOKED = 200;
 
-/** What was met of one policy on the way from the newest change to the oldest. */
+/** Changes that concern one policy, met on the way from the newest to the oldest. */
 class Trail {
   readonly #policy: string;
   readonly #changes: HistoryChange[] = [];
@@ -135,7 +135,7 @@ class Trail {
     return this.#isEnd || this.#looked >= LOOKED;
   }
 
-  /** What was known after each change, oldest first. */
+  /** Returns what was known after each change, oldest first. */
   steps(): readonly { readonly time: string; readonly known: Known }[] {
     let known = this.#isEnd ? NOTHING : NOT_READ;
     return this.#changes.toReversed().map((change) => {
@@ -247,7 +247,7 @@ const narrow = (
 async function* none(): AsyncGenerator<never> {}
 
 /**
- * What of some changes concerns their cluster or one policy, each as what it made of the policy.
+ * Narrows changes to what concerns their cluster or one policy, each to what it made of the policy.
  *
  * @param changes newest first
  * @param query older: the changes before them, newest first; read as far as needed

@@ -6,7 +6,7 @@ import { differenceOf, type PolicyList, reportOf } from './policy-list.ts';
 export type Policies = ReadonlyMap<string, PolicyReport>;
 
 /**
- * What a cluster says of its policies: those that deviate by name, and every other one of its list as the baseline has it. Immutable. Only the
+ * Reports of a cluster's policies: those that deviate by name, and every other one of its list as the baseline has it. Immutable. Only the
  * deviations take memory of their own: a report is made when it is read, and is the same object for all clusters in which the policy reads alike.
  */
 export class ClusterPolicies implements Policies {
@@ -101,7 +101,7 @@ const atBestPending = weakMemo((report: PolicyReport): PolicyReport => {
   return { ...report, phase: 'Pending', message: 'the hub does not know the list of policies that this cluster has' };
 });
 
-/** What a cluster says of its policies whose list is not known, or that has none: those that it reports by name, and nothing of the others. */
+/** Reports of a cluster whose list is not known, or that has none: those that it makes by name, and nothing of the others. */
 export class UnlistedPolicies extends Map<string, PolicyReport> {
   readonly deviations: Policies;
 
@@ -111,7 +111,7 @@ export class UnlistedPolicies extends Map<string, PolicyReport> {
   }
 }
 
-/** Once for each, so that a report that says the same stays the same object. */
+/** Sets the commit since which a policy reads as it does; once for each report, so that one that says the same stays the same object. */
 const withSince = weakMemo2((deviation: PolicyReport, { since }: ListedPolicy): PolicyReport => ({ ...deviation, revision: since }));
 
 /** The policies that a cluster reports by name, as it reports them. */

@@ -20,9 +20,9 @@ const numberOf = ({ floor, gatekeeper }: ClusterProfile): number => (floor ? 1 :
 /** Reports of a policy that has nothing to say, by its profile and state. */
 class ExpectedReports {
   readonly #policy: ListedPolicy;
-  /** By number of the state and of what the cluster has: a text as the key would cost more than all the rest of a reading. */
+  /** Reports by number of the state and of the profile: a text as the key would cost more than all the rest of a reading. */
   readonly #known: (PolicyReport | undefined)[] = [];
-  /** Those of a glob, by the namespaces of the cluster: the same array as long as a cluster names the same ones. */
+  /** Reports of a glob by the namespaces of the cluster: the same array as long as a cluster names the same ones. */
   readonly #globs = new WeakMap<readonly string[], Map<string, PolicyReport>>();
 
   constructor(policy: ListedPolicy) {
@@ -55,17 +55,17 @@ const expectedReports = weakMemo((policy: ListedPolicy) => new ExpectedReports(p
 
 /** A list of which only some policies are known. */
 interface PartOfList {
-  /** How many policies it has. */
+  /** Number of its policies. */
   readonly size: number;
   /** Places of the known ones. */
   readonly bits: ReadonlyMap<string, number>;
 }
 
-/** What a commit gives clusters, as far as the expected state of its policies depends on it. Immutable. */
+/** List of policies that a commit gives clusters, as far as their expected state depends on it. Immutable. */
 export class PolicyList {
-  /** Of the compiled policies; what an agent names. */
+  /** Digest of the compiled policies, by which an agent names the list. */
   readonly digest: string;
-  /** By name; those that this hub does not know are left out. */
+  /** Policies sorted by name; those that this hub does not know are left out. */
   readonly policies: readonly ListedPolicy[];
   /** Whether this hub knows all its policies. */
   readonly isWhole: boolean;
@@ -110,7 +110,7 @@ export class PolicyList {
 
 const hasGlobs = weakMemo((list: PolicyList): boolean => list.policies.some(isGlobPolicy));
 
-/** How a cluster says that a policy stands. */
+/** Standing of a policy, as its cluster reports it. */
 export interface Standing {
   readonly profile: ClusterProfile;
   /** Milliseconds since 1970. */
@@ -146,7 +146,7 @@ export const differenceOf = weakMemo2((before: PolicyList, after: PolicyList): L
 });
 
 interface CommitList {
-  /** Of `policies`; see digestOfPolicies of shared/compile. */
+  /** Digest of `policies`; see digestOfPolicies of shared/compile. */
   readonly digest: string;
   readonly policies: readonly CompiledPolicy[];
   readonly revision: string;

@@ -34,14 +34,14 @@ const isAscending = (names: NamedPolicies): boolean => names.every(([name], at) 
 /** Lists that this process knows, by digest: those of the last commits, and those that a record holds. */
 export class PolicyLists {
   readonly #known = new WeakValues<PolicyList>();
-  /** By digest and commit. */
+  /** Entries by digest and commit. */
   readonly #entries = new WeakValues<ListedPolicy>();
-  /** By cluster, of the last commits, the newest last. */
+  /** Lists of the last commits by cluster, the newest last. */
   #commits: readonly ReadonlyMap<string, PolicyList>[] = [];
   #held: readonly PolicyList[] = [];
   /** Policies of the newest commit and of the lists that are held, by name and digest; undefined: they have changed. */
   #index: ReadonlyMap<string, ListedPolicy> | undefined;
-  /** What a cluster has for which no policy is meant. */
+  /** List of a cluster for which no policy is meant. */
   readonly #empty = new PolicyList(digestOfPolicies([]), []);
 
   constructor() {

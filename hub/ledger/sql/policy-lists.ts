@@ -35,7 +35,7 @@ export const makeListRow = ({ list, base }: NewList): ListRow => {
 /** A list that could not be written is no base for others. */
 export const forgetListRow = (list: PolicyList): void => void depths.delete(list);
 
-/** What writes lists that the database may have already, written by another hub. */
+/** Yields the statements that write lists, which the database may already have from another hub. */
 export function* listQueries(lists: readonly ListRow[], trx: Transaction<Schema>, version: number): Generator<CompiledQuery> {
   const rows = lists.map((row) => ({ ...row, version }));
   for (const values of slices(rows, ({ list_json }) => list_json.length))

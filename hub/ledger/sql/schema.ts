@@ -91,7 +91,7 @@ export interface ClusterTable {
   writer: string;
 }
 
-/** How many policies of a cluster are stored by name. */
+/** Number of policies of a cluster that are stored by name. */
 export interface KeptPolicies {
   readonly policies: number;
   /** Without keys. */
@@ -109,12 +109,12 @@ interface PolicyListTable {
   depth: number;
   /** JSON of {@link StoredList}. */
   list_json: string;
-  /** In which it was written. */
+  /** Version in which it was written. */
   version: number;
 }
 
 export interface StoredList {
-  /** Those that the base does not have, or has otherwise. */
+  /** Policies that the base does not have, or has otherwise. */
   readonly policies: readonly ListedPolicy[];
   /** Names of those that only the base has. */
   readonly removed?: readonly string[];

@@ -32,7 +32,7 @@ export type ClusterFacts = Omit<ClusterEntry, 'view'>;
 const violationKey = (violation: ViolationView): string =>
   [violation.cluster, violation.policy, violation.namespace, violation.kind, violation.name].join('/');
 
-/** By policy, namespace, kind and name. A policy that conforms has none. */
+/** Violations sorted by policy, namespace, kind and name. A policy that conforms has none. */
 export const namedViolations = ({ name, policies }: ClusterRecord): readonly NamedViolation[] => {
   const named: NamedViolation[] = [];
   for (const [policy, { violationSamples, enforcementAction }] of deviationsOf(policies)) {

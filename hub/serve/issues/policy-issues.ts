@@ -48,7 +48,7 @@ const locksOf = ({ enforcement }: PolicyReport): Finding[] =>
     return [{ alert: 'PolicyLockDegraded', problem: `${name} is ${state}${message === undefined ? '.' : `: ${message}`}`, since }];
   });
 
-/** Since the first lock began to wait for its proof; where none does, since the policy is not ready. */
+/** Returns the time since when the first lock waits for its proof; where none does, since when the policy is not ready. */
 const pendingOf = (report: PolicyReport): Finding[] => {
   const { phase, message, enforcement } = report;
   if (phase !== 'Pending') return [];

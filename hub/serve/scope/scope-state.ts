@@ -90,7 +90,7 @@ export class ScopeState {
     return new Map(seen.map(([key, report]) => [key, withholdLabels(report)]));
   }
 
-  /** What is reported of a policy and not seen must not read as if nothing were. */
+  /** Returns the names of a list that are seen: a report that is hidden must not read as if there were none. */
   #seenNames(listed: ReadonlySet<string>, reported: Policies, seen: Policies): ReadonlySet<string> {
     const hidden = new Set([...reported.keys()].filter((key) => listed.has(key) && !seen.has(key)));
     return hidden.size === 0 ? listed : this.#names.get([...listed].filter((name) => !hidden.has(name)));

@@ -194,7 +194,7 @@ export interface HistoryReader {
 
 interface Walk {
   readonly cluster: string;
-  /** From the row before this one; undefined: from the newest. */
+  /** Row to begin before; undefined: with the newest. */
   readonly before?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }

@@ -28,9 +28,9 @@ const keptOf = ({ reported_digest, kept_json }: Pick<ClusterTable, 'reported_dig
 const baselineOf = ({ baseline_json }: Pick<ClusterTable, 'baseline_json'>): Baseline | null =>
   baseline_json === null ? null : parse(baseline_json);
 
-/** What was read of a cluster. */
+/** Policies of a cluster as they were read. */
 interface ReadPolicies {
-  /** Those that are stored by name. */
+  /** Reports that are stored by name. */
   readonly deviations: Policies;
   readonly lists: ReadonlyMap<string, PolicyList>;
 }
@@ -204,7 +204,7 @@ async function* refreshRows(
   for (const row of rows) yield refreshed(knownOf(row.name), row, { deviations: deviations.get(row.name) ?? NO_POLICIES, lists: known });
 }
 
-/** What reads as before stays the same object. */
+/** Returns a cluster that was read again; what reads as before stays the same object. */
 const refreshed = (known: StoredCluster, row: Selectable<ClusterTable>, { deviations, lists }: ReadPolicies): StoredCluster => {
   const before = deviationsOf(known.record.policies);
   const read = new Map([...deviations].map(([key, policy]) => [key, unlessSame(before.get(key), policy)]));
