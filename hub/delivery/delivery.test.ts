@@ -171,7 +171,9 @@ const entry = (n: number) => ({
 });
 
 it('brings an agent from the checkpoint that it keeps to the newest one, also to one made while its hello is taken in', async () => {
-  const { connect, ledger, key, checkpoints, slow } = bench;
+  await bench.close();
+  bench = await startDelivery(250);
+  const { connect, delivery, ledger, key, checkpoints, slow } = bench;
   await ledger.audit.append(entry(1));
   const held = key.sign({ ...(await ledger.audit.head()), time: '2026-01-03T10:30:00.000Z' });
   for (const n of [2, 3]) await ledger.audit.append(entry(n));
@@ -187,7 +189,7 @@ it('brings an agent from the checkpoint that it keeps to the newest one, also to
   socket.send(hello(held));
   await expect.poll(() => got('welcome')).toHaveLength(1);
   const stop = new AbortController();
-  const running = checkpoints.run(stop.signal);
+  const running = Promise.all([checkpoints.run(stop.signal), delivery.run(stop.signal)]);
   await expect.poll(() => got('checkpoint')).toHaveLength(1);
   released.resolve();
   await expect.poll(async () => (await ledger.audit.proofs()).witnesses).toMatchObject([{ cluster: 'eu', checkpoint: held }]);
@@ -567,4 +569,28 @@ it('asks so many agents at a time for everything where the digests of all differ
   await expect.poll(() => asked).toEqual([first?.cluster, second?.cluster]);
   // One that goes away keeps no other waiting.
   second?.end();
+});
+
+it('sends each agent the next checkpoint in its turn', async () => {
+  await bench.close();
+  bench = await startDelivery(150);
+  const { connect, delivery, ledger, key, checkpoints } = bench;
+  await ledger.audit.append(entry(1));
+  const held = key.sign({ ...(await ledger.audit.head()), time: '2026-01-03T10:30:00.000Z' });
+  const got: string[] = [];
+  for (const cluster of ['eu', 'us']) {
+    const { socket } = await connect(cluster);
+    socket.on('message', (data) => {
+      const decoded = decodeHubFrame(data as Buffer);
+      if (decoded.ok && decoded.frame.type === 'checkpoint') got.push(cluster);
+    });
+    socket.send(hello(held).replace('"eu"', `"${cluster}"`));
+    await once(socket, 'ping');
+  }
+  await ledger.audit.append(entry(2));
+  const stop = new AbortController();
+  const running = Promise.all([checkpoints.run(stop.signal), delivery.run(stop.signal)]);
+  await expect.poll(() => got.toSorted()).toEqual(['eu', 'us']);
+  stop.abort();
+  await running;
 });

@@ -12,6 +12,7 @@ import { ObservationWatch } from './observation.ts';
 import { Admission } from './pacing/admission.ts';
 import { type AgentBudget, createAgentBudgets, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 import { OfferLimit } from './pacing/offer-limit.ts';
+import { Turns } from './pacing/turns.ts';
 import { Session } from './session.ts';
 import { DEFAULT_LISTENER_LIMITS } from './sockets/agent-server.ts';
 import { limitBytes } from './sockets/byte-limit.ts';
@@ -45,6 +46,10 @@ const MAX_GREETING_BYTES = 64 * 1024;
 const RETURN = { msPerAgent: 10, maxMs: 30_000 };
 /** When a hub has too many at once, the longest. */
 const MAX_RETURN_SECONDS = 300;
+/** Turns within the time between two pings of one agent. */
+const TURNS = 15;
+/** Checkpoints that go out in one turn, in bytes: where they are large, some agents wait for their next one. */
+const MAX_CHECKPOINT_BYTES = 8 * 1024 * 1024;
 /** For how long a count of the clusters that are not connected is good. */
 const COUNT_MS = 1_000;
 /** Node's longest timer, in milliseconds; the hub looks again when it ends. */
@@ -76,6 +81,7 @@ export class Delivery {
   readonly #decoder: FrameDecoder;
   readonly #open = new Map<Session, OpenSession>();
   readonly #byCluster = new Map<string, Session>();
+  readonly #turns = new Turns<Session>(TURNS);
   /** Sessions that have said no hello yet, oldest first. */
   readonly #silent = new Set<Session>();
   /** Sessions that have said it. */
@@ -100,9 +106,6 @@ export class Delivery {
     this.#offerLimit = new OfferLimit(options.limits.maxOfferBytes, deps.clock);
     this.#decoder = new FrameDecoder(deps.clock);
     this.#observations = new ObservationWatch(() => this.#byCluster.values(), options.limits, deps);
-    deps.checkpoints.onNew(() => {
-      for (const session of this.#byCluster.values()) session.sendCheckpoint();
-    });
   }
 
   /** How many agents wait to be greeted, and how many offers to be sent. */
@@ -141,10 +144,10 @@ export class Delivery {
     return [...this.#byCluster.keys()];
   }
 
-  /** Pings until aborted, then closes every stream. */
+  /** Pings and sends checkpoints until aborted, then closes every stream. */
   async run(signal: AbortSignal): Promise<void> {
     const looking = this.#observations.run(signal);
-    while (!signal.aborted) await this.#pingAll(signal);
+    while (!signal.aborted) await this.#visitSome(signal);
     await looking;
     const reason = describeReturn(returnMsOf(this.#open.size));
     for (const session of this.#open.keys()) session.close(GOING_AWAY, reason);
@@ -155,10 +158,14 @@ export class Delivery {
     await this.#decoder.close();
   }
 
-  async #pingAll(signal: AbortSignal): Promise<void> {
-    await waitPatiently(this.#deps.clock, this.#options.limits.heartbeatMs, signal).catch(() => undefined);
+  /** Pings the agents whose turn it is, and sends them the newest checkpoint. */
+  async #visitSome(signal: AbortSignal): Promise<void> {
+    await waitPatiently(this.#deps.clock, this.#options.limits.heartbeatMs / TURNS, signal).catch(() => undefined);
     if (signal.aborted) return;
-    for (const session of this.#byCluster.values()) session.ping();
+    const sessions = [...this.#turns.take()];
+    for (const session of sessions) session.ping();
+    for (let at = 0, bytes = 0; at < sessions.length && bytes < MAX_CHECKPOINT_BYTES; at += 1)
+      bytes += (await sessions[at]?.sendCheckpoint()) ?? 0;
   }
 
   /**
@@ -265,6 +272,7 @@ export class Delivery {
     this.#greeted.add(session);
     const before = this.#byCluster.get(session.cluster);
     this.#byCluster.set(session.cluster, session);
+    this.#turns.add(session);
     before?.close(CLOSE_CODES.replaced, 'the same cluster connected again');
     this.#deps.metrics.connected(this.#byCluster.size);
   }
@@ -275,6 +283,7 @@ export class Delivery {
     this.#open.delete(session);
     this.#noteClosed();
     this.#silent.delete(session);
+    this.#turns.delete(session);
     if (this.#byCluster.get(session.cluster) === session) {
       this.#byCluster.delete(session.cluster);
       metrics.connected(this.#byCluster.size);

@@ -1,4 +1,4 @@
-import { type AgentFrame, type Checkpoint, CLOSE_CODES, type HubFrame, isSigned, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { type AgentFrame, type Checkpoint, type CheckpointFrame, CLOSE_CODES, isSigned, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { type CheckpointProgress, type FrameContext, logLimited } from './frame-handlers.ts';
 import type { DeliveryDeps } from './types.ts';
 
@@ -47,7 +47,11 @@ export const keepRevision = async (
 };
 
 /** Brings an agent to the newest checkpoint. */
-export const sendCheckpoints = async (progress: CheckpointProgress, deps: DeliveryDeps, send: (frame: HubFrame) => void): Promise<void> => {
+export const sendCheckpoints = async (
+  progress: CheckpointProgress,
+  deps: DeliveryDeps,
+  send: (frame: CheckpointFrame) => void,
+): Promise<void> => {
   const from = progress.kept;
   const frames = await deps.checkpoints.framesFor(from);
   // Another call was faster; its frames have the agent where these would bring it.

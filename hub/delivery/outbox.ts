@@ -14,8 +14,6 @@ export interface OutboxOptions {
   /** Called once. */
   readonly onTooSlow: () => void;
   readonly onOffered: (offer: EncodedOffer) => void;
-  /** Called when the network has taken an offer. */
-  readonly onTaken: () => void;
 }
 
 /** Bytes of an offer that are with the socket at a time. That the network has taken them is progress, and pings and pongs pass in between. */
@@ -167,7 +165,6 @@ export class Outbox {
     this.#sending = undefined;
     sending.done();
     this.#standInLine();
-    this.#options.onTaken();
   }
 
   /** Gives the connection up once the offer under way makes no progress for the time of a stall. */

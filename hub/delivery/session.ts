@@ -91,8 +91,6 @@ export class Session {
   /** The agent has acked or nacked a revision on this stream. */
   #hasAnswered: boolean = false;
   #isNoting: boolean = false;
-  /** A checkpoint was made while an offer was under way. */
-  #owesCheckpoint: boolean = false;
   /** The last ack is written, or cannot be. */
   #acked: Promise<void> = Promise.resolve();
   /** It was recorded that the agent has said how its cluster is now. */
@@ -135,9 +133,6 @@ export class Session {
         this.close(CLOSE_CODES.tooSlow, 'the connection does not drain');
       },
       onOffered: ({ revision, objects }) => this.#noteOffer(revision, objects),
-      onTaken: () => {
-        if (this.#owesCheckpoint) this.sendCheckpoint();
-      },
     });
     this.#listen();
     waitPatiently(clock, limits.helloMs, this.#socket.closed).then(
@@ -188,15 +183,20 @@ export class Session {
     return this.#isReady && this.stream.isOpen() ? this.#inspections.ask(policy, this.#context.send, until) : undefined;
   }
 
-  /** Sends the newest checkpoint of the audit log, if the agent does not have it. */
-  sendCheckpoint(): void {
-    if (!this.#isReady || !this.stream.isOpen()) return;
-    // An offer to a slow agent may take longer than many checkpoints: once it is there, the newest follows.
-    this.#owesCheckpoint = this.#outbox.isOffering;
-    if (this.#owesCheckpoint) return;
-    sendCheckpoints(this.#state.checkpoints, this.#deps, (frame) => this.#send(frame)).catch((err: unknown) =>
+  /** Sends the newest checkpoint of the audit log, if the agent does not have it. @returns how many characters went out; never rejects */
+  async sendCheckpoint(): Promise<number> {
+    // An offer to a slow agent may take longer than many checkpoints.
+    if (!this.#isReady || !this.stream.isOpen() || this.#outbox.isOffering) return 0;
+    let sent = 0;
+    const send = (frame: CheckpointFrame): void => {
+      const text = encodeCheckpoint(frame);
+      this.#outbox.send(text);
+      sent += text.length;
+    };
+    await sendCheckpoints(this.#state.checkpoints, this.#deps, send).catch((err: unknown) =>
       this.#logger.warn({ err }, 'checkpoint not sent'),
     );
+    return sent;
   }
 
   /** Asks for a sign of life. An agent that has not answered the ping before is cut off. */
@@ -438,7 +438,7 @@ export class Session {
     if (target !== null) this.offer(target);
     // Not waited for: with the database away the hub greets and serves the agent all the same.
     this.#noteHello(hello).catch((err: unknown) => this.#noteWriteFailure(err));
-    this.sendCheckpoint();
+    void this.sendCheckpoint();
     this.#logger.info({ revision: hello.revision, agentVersion: hello.agentVersion }, 'agent connected');
   }
 
@@ -486,6 +486,6 @@ export class Session {
   }
 
   #send(frame: HubFrame): void {
-    this.#outbox.send(frame.type === 'checkpoint' ? encodeCheckpoint(frame) : encodeFrame(frame));
+    this.#outbox.send(encodeFrame(frame));
   }
 }

@@ -66,7 +66,7 @@ export interface OfferTraces {
 export interface DeliveryDeps {
   readonly ledger: Ledger;
   readonly offers: Offers;
-  readonly checkpoints: Pick<Checkpoints, 'key' | 'framesFor' | 'onNew'>;
+  readonly checkpoints: Pick<Checkpoints, 'key' | 'framesFor'>;
   readonly targets: RevisionTargets;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -51,11 +51,8 @@ it('an agent that has a newer checkpoint of another hub is not sent an older one
   const { ledger, checkpoints } = await startFollower();
   await append(ledger, 1);
   const held = await sign(ledger);
-  const told: number[] = [];
-  checkpoints.onNew(({ sequence }) => told.push(sequence));
   const frames = await checkpoints.framesFor(held.sequence);
   expect(frames).toEqual([{ type: 'checkpoint', checkpoint: held, after: 3, digests: [] }]);
-  expect(told).toEqual([3]);
 });
 
 it('an agent whose checkpoint is not in the database is sent nothing as long as the log has its entry', async () => {

@@ -14,8 +14,6 @@ export interface Checkpoints {
    * @param held sequence of the checkpoint that the agent keeps; null: none
    */
   framesFor(held: number | null): Promise<readonly CheckpointFrame[]>;
-  /** Called with each new checkpoint. */
-  onNew(handler: (checkpoint: Checkpoint) => void): void;
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -35,7 +33,6 @@ const KEPT = 8;
 /** Signs a checkpoint of the audit log every `everyMs` while this hub leads, and finds the way from an older one to the newest. */
 export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_MS }: CheckpointsDeps): Checkpoints => {
   const { audit } = ledger;
-  const handlers: ((checkpoint: Checkpoint) => void)[] = [];
   const ways = new Map<number | null, Promise<readonly CheckpointFrame[]>>();
   let latest: Checkpoint | null = null;
 
@@ -54,7 +51,6 @@ export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_
   const take = (checkpoint: Checkpoint): void => {
     latest = checkpoint;
     ways.clear();
-    for (const handler of handlers) handler(checkpoint);
   };
   /** The newest one of this hub's key, by whichever replica. */
   const newest = async (): Promise<Checkpoint | null> => {
@@ -104,7 +100,6 @@ export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_
       if (ways.size > KEPT && oldest !== undefined) ways.delete(oldest);
       return made;
     },
-    onNew: (handler) => void handlers.push(handler),
     run: async (signal) => {
       const work = coalesce(() => advance().catch((err: unknown) => logger.warn({ err }, 'no checkpoint of the audit log')));
       // A hub that leads a moment after its start signs then, not a minute later.

@@ -1,6 +1,6 @@
 import type { NewAuditEntry } from '@fso/shared/api';
 import { expect, it } from 'vitest';
-import { joinRefusals, type TimedEntry } from './derive.ts';
+import { joinAlike, type TimedEntry } from './derive.ts';
 
 const refusal = (cluster: string, revision: string, reason: string, time = '2026-01-01T00:00:00.000Z'): TimedEntry => {
   const actor = { kind: 'agent', id: cluster, roles: [] } satisfies NewAuditEntry['actor'];
@@ -15,10 +15,10 @@ const other: TimedEntry = {
 it('refusals of one commit for the same reasons are one entry with the clusters, any other stays as it is', () => {
   const late = '2026-01-01T00:00:01.000Z';
   const alone = [refusal('us', 'a', 'unsigned'), refusal('us', 'b', 'no such region')];
-  expect(joinRefusals([other, ...alone])).toEqual([other, ...alone]);
+  expect(joinAlike([other, ...alone])).toEqual([other, ...alone]);
   const later = refusal('eu', 'a', 'unsigned', '2026-01-01T00:01:00.000Z');
   const some = [refusal('us', 'a', 'unsigned'), other, refusal('eu', 'a', 'unsigned', late), refusal('eu', 'b', 'unsigned'), later];
-  expect(joinRefusals(some)).toEqual([
+  expect(joinAlike(some)).toEqual([
     other,
     {
       entry: {
@@ -37,8 +37,30 @@ it('refusals of one commit for the same reasons are one entry with the clusters,
 
 it('ten thousand refusals are some entries of bounded size, and each cluster is named once', () => {
   const all = Array.from({ length: 10_001 }, (_, n) => refusal(`cluster-${n}`, 'a', 'unsigned'));
-  const entries = joinRefusals(all);
+  const entries = joinAlike(all);
   expect(entries).toHaveLength(21);
   const named = entries.flatMap(({ entry }) => (entry.detail['clusters'] as string[] | undefined) ?? [entry.actor.id]);
   expect(new Set(named).size).toBe(10_001);
+});
+
+it('first connections that are written together are one entry that names the clusters, and one alone is of its agent', () => {
+  const connection = (cluster: string, time = '2026-01-01T00:00:00.000Z'): TimedEntry => {
+    const actor = { kind: 'agent', id: cluster, roles: [] } satisfies NewAuditEntry['actor'];
+    return { entry: { actor, from: null, action: 'cluster.connect', subject: cluster, detail: { first: true } }, time };
+  };
+  const later = connection('ap', '2026-01-01T00:01:00.000Z');
+  expect(joinAlike([connection('us'), other, connection('eu'), later])).toEqual([
+    other,
+    {
+      entry: {
+        actor: { kind: 'hub', id: 'hub', roles: [] },
+        from: null,
+        action: 'cluster.connect',
+        subject: '2 clusters',
+        detail: { clusters: ['eu', 'us'], first: true },
+      },
+      time: '2026-01-01T00:00:00.000Z',
+    },
+    later,
+  ]);
 });

@@ -13,6 +13,7 @@ export interface Before {
 const HUB: AuditActor = { kind: 'hub', id: 'hub', roles: [] };
 const MAX_REASONS = 10;
 const REFUSAL = 'revision.refuse';
+const CONNECTION = 'cluster.connect';
 
 const ofSource = (before: SourceView | null, { revision, rejected }: SourceView): NewAuditEntry[] => {
   const entries: NewAuditEntry[] = [];
@@ -60,7 +61,7 @@ export const auditOf = (change: Change, before: Before): readonly NewAuditEntry[
       return [{ actor: HUB, from: null, action: 'desired.set', subject: change.revision, detail: { before: before.desired } }];
     case 'connected':
       if (!change.connected || before.cluster(change.cluster).lastSeen !== null) return [];
-      return [ofAgent(change.cluster, 'cluster.connect', change.cluster, { first: true })];
+      return [ofAgent(change.cluster, CONNECTION, change.cluster, { first: true })];
     case 'nack': {
       if (!change.told || isRepeated(before.cluster(change.cluster).nack, change.nack)) return [];
       const reasons = change.nack.reasons.slice(0, MAX_REASONS).map(({ message }) => message.slice(0, 1024));
@@ -80,32 +81,36 @@ export interface TimedEntry {
 
 /** Clusters that one entry names. */
 const MAX_CLUSTERS = 500;
-
-const joined = (refusals: readonly TimedEntry[]): TimedEntry => {
-  const [first, ...others] = refusals as [TimedEntry, ...TimedEntry[]];
-  if (others.length === 0) return first;
-  const { action, subject, detail } = first.entry;
-  const clusters = [...new Set(refusals.map(({ entry }) => entry.actor.id))].sort(byText);
-  const entry = { actor: HUB, from: null, action, subject, detail: { clusters, reasons: detail['reasons'] } };
-  return { entry, time: refusals.at(-1)?.time ?? first.time };
-};
-
-const isRefusal = ({ entry }: TimedEntry): boolean => entry.action === REFUSAL;
-
-/** What refusals have in common that become one entry; to the minute, as entries are found by their time. */
-const likenessOf = ({ entry, time }: TimedEntry): string => canonicalJson([entry.subject, entry.detail['reasons'], time.slice(0, MINUTE)]);
 /** Characters of an RFC 3339 time that say its minute. */
 const MINUTE = 16;
 
+/** Returns what entries have in common that become one; to the minute, as entries are found by their time. undefined: it stays alone. */
+const likenessOf = ({ entry: { action, subject, detail }, time }: TimedEntry): string | undefined => {
+  const minute = time.slice(0, MINUTE);
+  if (action === CONNECTION) return canonicalJson([action, minute]);
+  return action === REFUSAL ? canonicalJson([action, minute, subject, detail['reasons']]) : undefined;
+};
+
+const joined = (alike: readonly TimedEntry[]): TimedEntry => {
+  const [first, ...others] = alike as [TimedEntry, ...TimedEntry[]];
+  if (others.length === 0) return first;
+  const { action, subject, detail } = first.entry;
+  const { cluster: _cluster, ...common } = detail;
+  const clusters = [...new Set(alike.map(({ entry }) => entry.actor.id))].sort(byText);
+  const about = action === CONNECTION ? `${clusters.length} clusters` : subject;
+  const entry = { actor: HUB, from: null, action, subject: about, detail: { clusters, ...common } };
+  return { entry, time: alike.at(-1)?.time ?? first.time };
+};
+
 /**
- * Refusals of one commit for the same reasons that are written together become one entry, by the hub, that names the clusters: each entry
- * goes to each agent as a part of the next checkpoint, and a whole fleet may refuse a commit at once. It stands where the last of them was.
+ * Joins what many agents do at once. Refusals of one commit for the same reasons, and first connections, that are written together become one
+ * entry by the hub that names the clusters: each entry goes to each agent as a part of the next checkpoint. It stands where the last was.
  */
-export const joinRefusals = (entries: readonly TimedEntry[]): readonly TimedEntry[] => {
+export const joinAlike = (entries: readonly TimedEntry[]): readonly TimedEntry[] => {
   const open = new Map<string, TimedEntry[]>();
   const places = entries.map((entry): readonly TimedEntry[] => {
-    if (!isRefusal(entry)) return [entry];
     const likeness = likenessOf(entry);
+    if (likeness === undefined) return [entry];
     const before = open.get(likeness);
     const group = before === undefined || before.length === MAX_CLUSTERS ? [] : before;
     open.set(likeness, group);

@@ -1,6 +1,6 @@
 import type { PolicyReport, SourceView } from '@fso/shared/api';
 import type { Checkpoint } from '@fso/shared/protocol';
-import { auditOf, joinRefusals, type TimedEntry } from '../../audit/derive.ts';
+import { auditOf, joinAlike, type TimedEntry } from '../../audit/derive.ts';
 import { applyChange, type Change, type ClusterChange, isClusterChange, leftOutOf, streamAfter } from '../../changes.ts';
 import { historyBetween } from '../../history/cluster-history.ts';
 import { applyValueChange, type ValueKey } from '../../keyed-store.ts';
@@ -171,7 +171,7 @@ export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedg
     if (isClusterChange(change)) takeClusterChange(batch, change, { stored, replica });
     else takeOther(batch, stored, change);
   }
-  batch.audit = joinRefusals(audit);
+  batch.audit = joinAlike(audit);
   return batch;
 };
 
