@@ -81,6 +81,8 @@ export class Reporter {
   #full: boolean = true;
   /** The last frame had no room for all. */
   #isCut: boolean = false;
+  /** Revision that was accepted and is not acknowledged yet, and when: monotonic, ms. */
+  #ack: { readonly revision: string; readonly digest: string; readonly atMs: number } | undefined;
   /** The hub was not told yet on this stream that nothing is left to say. */
   #owesDigest: boolean = false;
   readonly #check: ReportCheck;
@@ -123,8 +125,24 @@ export class Reporter {
     this.sendDigest();
   }
 
+  /** Acknowledges a revision with the next report, which says how the cluster is with it; without one to come, at once. */
+  accepted({ revision, digest }: { readonly revision: string; readonly digest: string }): void {
+    this.#ack = { revision, digest, atMs: this.#options.clock.monotonicMs() };
+    this.#wakeup.wake();
+  }
+
+  /** Sends the ack that waits for a report, if there is one. */
+  sendAck(): void {
+    if (this.#ack === undefined || this.#send === undefined) return;
+    const { atMs, ...ack } = this.#ack;
+    this.#ack = undefined;
+    this.#send({ type: 'ack', ...ack, heldMs: Math.round(this.#options.clock.monotonicMs() - atMs) });
+  }
+
   disconnected(): void {
     this.#send = undefined;
+    // The next hello says what was accepted.
+    this.#ack = undefined;
     this.#resync.cancel();
     this.#listing?.request.cancel();
   }
@@ -211,6 +229,8 @@ export class Reporter {
   /** Tells the hub what it should know by now, so that a difference is found. */
   sendDigest(): void {
     if (this.#full || this.#isCut) return;
+    // The hub answers with the digest of the revision that it knows to be accepted.
+    this.sendAck();
     const { seq, policies } = this.#sent;
     this.#send?.({ type: 'digest', digest: digestOfReports(policies.values(), hashOf), seq });
   }
@@ -252,6 +272,7 @@ export class Reporter {
   #report(): boolean {
     if (!this.#mayReport) return false;
     const frame = this.#nextReport();
+    if (frame !== undefined || this.#holdBack.dueInMs === undefined) this.sendAck();
     if (frame === undefined) return false;
     this.#send?.(frame);
     return true;

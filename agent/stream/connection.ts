@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import {
   type AgentFrame,
   type Ages,
@@ -12,7 +13,7 @@ import {
   readReturn,
   TRACE_HEADER,
 } from '@fso/shared/protocol';
-import { type Allowance, type Clock, createAllowance, threadCpuMs, weakMemo } from '@fso/shared/runtime';
+import { type Allowance, type Clock, corkForTurn, createAllowance, threadCpuMs, weakMemo } from '@fso/shared/runtime';
 import { WebSocket } from 'ws';
 import { explainTls, isOtherCa } from './tls-errors.ts';
 
@@ -126,6 +127,8 @@ const streamUrl = (hubUrl: string): URL => {
 /** One WebSocket connection to the hub, from the dial to its end. */
 export class Connection {
   readonly #socket: WebSocket;
+  /** The connection below the WebSocket, once it is open. */
+  #connection: Duplex | undefined;
   readonly #handlers: ConnectionHandlers;
   readonly #clock: Clock;
   readonly #cpu: Allowance;
@@ -190,6 +193,8 @@ export class Connection {
     }
     const text = frame.type === 'listed' ? encodeListed(frame) : encodeFrame(frame);
     this.#unread += text.length;
+    // An ack and the report that it waited for are one write.
+    if (this.#connection !== undefined) corkForTurn(this.#connection);
     this.#socket.send(text, () => {
       const wasBehind = this.isBehind;
       this.#unread -= text.length;
@@ -213,6 +218,9 @@ export class Connection {
       if (socket.readyState !== WebSocket.CONNECTING) return;
       this.#ended.resolve({ kind: 'lost', reason: 'the hub did not answer the handshake in time' });
       socket.terminate();
+    });
+    socket.on('upgrade', (response) => {
+      this.#connection = response.socket;
     });
     socket.on('open', () => {
       this.send(this.#handlers.hello());

@@ -201,11 +201,12 @@ class HubStream {
   #sendOutcome(outcome: IntakeOutcome): void {
     if (outcome.type === 'ack') {
       this.#ackedSinceDigest = true;
-      this.#connection?.send({ type: 'ack', revision: outcome.revision, digest: outcome.digest });
       this.#dialler.progressed();
-      this.#reporter.poke();
+      this.#reporter.accepted(outcome);
       return;
     }
+    // An ack that came after it would take it back.
+    this.#reporter.sendAck();
     this.#connection?.send({ type: 'nack', revision: outcome.revision, reasons: [...outcome.reasons] });
     if (outcome.missing) this.#askForAll('objects of the offer are missing');
   }

@@ -216,7 +216,7 @@ export class Delivery {
         budget.strike();
         webSocket.terminate();
       });
-      const session = new Session({ cluster, budget, socket: webSocket, ...shared }, this.#options, this.#deps, hooks);
+      const session = new Session({ cluster, budget, socket: webSocket, connection: socket, ...shared }, this.#options, this.#deps, hooks);
       this.#onOpen(session, judged, liftByteLimit);
     });
   }

@@ -136,13 +136,13 @@ const isKnown = (revision: string, context: FrameContext): boolean => {
 /** Takes an answer to an offer: the agent enforces the revision. @throws StreamReplacedError and whatever the ledger throws */
 export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promise<void> => {
   const { cluster, stream, state, budget, deps, logger } = context;
-  const { revision, digest } = frame;
+  const { revision, digest, heldMs } = frame;
   if (!isKnown(revision, context)) return;
   if (state.commits.offered.has(revision)) budget.vouch(revision);
   state.commits.revision = revision;
   state.commits.holds = revision;
   state.commits.anchor = revision;
-  await deps.ledger.setAck(cluster, { revision, digest }, stream);
+  await deps.ledger.setAck(cluster, { revision, digest, heldMs }, stream);
   logger.debug({ revision }, 'revision acked');
   const expected = deps.targets.digestOf(cluster, revision);
   if (expected === undefined || expected === digest) return;

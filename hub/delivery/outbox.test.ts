@@ -88,6 +88,7 @@ const connect = async (maxOfferBytes = 2 * LARGE, isSlow = false) => {
   const ended = { tooSlow: 0 };
   const outbox = new Outbox(socket, {
     clock,
+    connection: raw,
     stallMs: STALL_MS,
     maxBufferedBytes: 1024,
     offerLimit: new OfferLimit(maxOfferBytes, clock),

@@ -1,10 +1,13 @@
-import { type Clock, waitPatiently } from '@fso/shared/runtime';
+import type { Duplex } from 'node:stream';
+import { type Clock, corkForTurn, waitPatiently } from '@fso/shared/runtime';
 import type { WebSocket } from 'ws';
 import type { EncodedOffer } from './offers.ts';
 import type { OfferLimit } from './pacing/offer-limit.ts';
 
 export interface OutboxOptions {
   readonly clock: Clock;
+  /** The connection below the WebSocket. */
+  readonly connection: Duplex;
   /** Milliseconds without progress after which an offer makes the connection too slow. */
   readonly stallMs: number;
   /** Bytes that may wait beside the offer that is under way. */
@@ -82,7 +85,10 @@ export class Outbox {
     if (!this.#isOpen()) return;
     if (this.#sending !== undefined && this.#sending.batches.length > 0) this.#hold(payload);
     else if (this.#sending === undefined && this.#socket.bufferedAmount > this.#options.maxBufferedBytes) this.#giveUp();
-    else this.#socket.send(payload);
+    else {
+      corkForTurn(this.#options.connection);
+      this.#socket.send(payload);
+    }
   }
 
   /** Sends an offer; while one is still on its way only the newest other one waits. */
@@ -147,6 +153,7 @@ export class Outbox {
   #sendSome(sending: Sending): void {
     const { batches } = sending;
     const batch = batches.shift() ?? [];
+    corkForTurn(this.#options.connection);
     for (const [at, fragment] of batch.entries()) {
       const isEnd = at === batch.length - 1;
       const onTaken = (error?: Error | null): void => this.#onTaken(sending, error);

@@ -93,7 +93,7 @@ it('pongs without end wait in the network and not in the hub', async () => {
   const budget = new AgentBudget(clock, { ...DEFAULT_AGENT_LIMITS, frames: { burst: 1, perSecond: 1000 } });
   const server = await startServer();
   let read = 0;
-  server.on('connection', (socket) => {
+  server.on('connection', (socket, { socket: connection }) => {
     socket.on('pong', () => {
       read += 1;
     });
@@ -102,6 +102,7 @@ it('pongs without end wait in the network and not in the hub', async () => {
         cluster: 'eu',
         budget,
         socket,
+        connection,
         admission: new Admission(1, clock),
         resyncs: new Admission(1, clock),
         offerLimit: new OfferLimit(1, clock),
@@ -132,11 +133,12 @@ it('forgets an agent that goes away while it waits for its turn', async () => {
   const server = await startServer();
   const admission = new Admission(1, clock);
   const deps = createDeps(clock);
-  server.on('connection', (socket) => {
+  server.on('connection', (socket, { socket: connection }) => {
     const owner = {
       cluster: 'eu',
       budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS),
       socket,
+      connection,
       admission,
       resyncs: new Admission(1, clock),
       offerLimit: new OfferLimit(1, clock),
@@ -165,12 +167,13 @@ it('greets the next agent once the one before has said its first word, has gone,
   const admission = new Admission(1, clock);
   const deps = createDeps(clock);
   let count = 0;
-  server.on('connection', (socket) => {
+  server.on('connection', (socket, { socket: connection }) => {
     count += 1;
     const owner = {
       cluster: `c${count}`,
       budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS),
       socket,
+      connection,
       admission,
       resyncs: new Admission(1, clock),
       offerLimit: new OfferLimit(1, clock),
@@ -204,8 +207,8 @@ it('an agent that waits to be asked for everything holds nobody up, and its turn
   const server = await startServer();
   const [admission, resyncs] = [new Admission(1, clock), new Admission(1, clock)];
   const deps = createDeps(clock);
-  server.on('connection', (socket) => {
-    const owner = { cluster: 'eu', budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS), socket, admission, resyncs };
+  server.on('connection', (socket, { socket: connection }) => {
+    const owner = { cluster: 'eu', budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS), socket, connection, admission, resyncs };
     const shared = { offerLimit: new OfferLimit(1, clock), decoder: new FrameDecoder(clock) };
     new Session({ ...owner, ...shared }, OPTIONS, deps, { onReady: nothing, onClosed: nothing });
   });
@@ -262,9 +265,15 @@ it('sends no checkpoint while an offer is under way, and the newest once it is t
   const framesFor = async () => [{ type: 'checkpoint', checkpoint: { sequence } }] as unknown as CheckpointFrame[];
   const offer = { revision: 'a'.repeat(40), objects: 0, shared: Buffer.alloc(32 * 1024 * 1024, '"'), own: Buffer.alloc(1, '"') };
   const checkpoints = { ...deps.checkpoints, framesFor };
-  const accepted = once(server, 'connection').then(([socket]) => {
+  const accepted = once(server, 'connection').then(([socket, { socket: connection }]) => {
     const turns = { admission: new Admission(1, clock), resyncs: new Admission(1, clock), offerLimit: new OfferLimit(1, clock) };
-    const owner = { cluster: 'eu', budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS), socket, decoder: new FrameDecoder(clock) };
+    const owner = {
+      cluster: 'eu',
+      budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS),
+      socket,
+      connection,
+      decoder: new FrameDecoder(clock),
+    };
     const hooks = { onReady: nothing, onClosed: nothing };
     return new Session({ ...owner, ...turns }, OPTIONS, { ...deps, checkpoints, offers: { get: async () => offer, made: () => 0 } }, hooks);
   });
@@ -298,9 +307,9 @@ const openObserved = async (firstPong?: Partial<Ages>) => {
     if ((await deps.ledger.cluster(cluster)) !== before) written.push(outOfDate);
   };
   const server = await startServer();
-  const accepted = once(server, 'connection').then(([socket]) => {
+  const accepted = once(server, 'connection').then(([socket, { socket: connection }]) => {
     const turns = { admission: new Admission(1, clock), resyncs: new Admission(1, clock) };
-    const owner = { cluster: 'eu', budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS), socket, ...turns };
+    const owner = { cluster: 'eu', budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS), socket, connection, ...turns };
     return new Session(
       { ...owner, offerLimit: new OfferLimit(1, clock), decoder: new FrameDecoder(clock) },
       OPTIONS,
@@ -395,10 +404,13 @@ it('tells of events that were dropped although the agent reports nothing more', 
   const budget = new AgentBudget(clock, { ...DEFAULT_AGENT_LIMITS, events });
   const event = { time: '2026-01-01T00:00:00.000Z', severity: 'info' as const, reason: 'Flood', message: 'again' };
   const server = await startServer();
-  const accepted = once(server, 'connection').then(([socket]) => {
+  const accepted = once(server, 'connection').then(([socket, { socket: connection }]) => {
     const turns = { admission: new Admission(1, clock), resyncs: new Admission(1, clock), offerLimit: new OfferLimit(1, clock) };
     const decoder = new FrameDecoder(clock);
-    return new Session({ cluster: 'eu', budget, socket, ...turns, decoder }, OPTIONS, deps, { onReady: nothing, onClosed: nothing });
+    return new Session({ cluster: 'eu', budget, socket, connection, ...turns, decoder }, OPTIONS, deps, {
+      onReady: nothing,
+      onClosed: nothing,
+    });
   });
   const agent = await connect(server);
   const session = await accepted;
@@ -420,11 +432,12 @@ it('records a refusal in the place of the agent where an object of the revision 
   const deps: DeliveryDeps = { ...createDeps(clock), offers: { get: () => Promise.reject(broken), made: () => 0 } };
   const revision = '1'.repeat(40);
   deps.targets.aim(revision);
-  server.on('connection', (socket) => {
+  server.on('connection', (socket, { socket: connection }) => {
     const owner = {
       cluster: 'eu',
       budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS),
       socket,
+      connection,
       admission: new Admission(1, clock),
       resyncs: new Admission(1, clock),
       offerLimit: new OfferLimit(1, clock),

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 import { GitObjectError } from '@fso/shared/git';
 import { type AgentFrame, type CheckpointFrame, CLOSE_CODES, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { createBucket, type Logger, messageOf, OVER, waitPatiently, weakMemo } from '@fso/shared/runtime';
@@ -27,6 +28,8 @@ export interface SessionOwner {
   readonly cluster: string;
   readonly budget: AgentBudget;
   readonly socket: WebSocket;
+  /** Below the WebSocket. */
+  readonly connection: Duplex;
   /** Shared by all agents. */
   readonly admission: Admission;
   /** Shared by all agents: those that are asked for a full report. */
@@ -97,7 +100,7 @@ export class Session {
   #isConfirmed: boolean = false;
 
   constructor(
-    { cluster, budget, socket, admission, resyncs, offerLimit, decoder, isTraced = false }: SessionOwner,
+    { cluster, budget, socket, connection, admission, resyncs, offerLimit, decoder, isTraced = false }: SessionOwner,
     options: DeliveryOptions,
     deps: DeliveryDeps,
     hooks: SessionHooks,
@@ -125,6 +128,7 @@ export class Session {
     this.#context = { cluster, stream: this.stream, closed, state: this.#state, budget, send, ...turns, deps, logger: this.#logger };
     this.#outbox = new Outbox(socket, {
       clock,
+      connection,
       stallMs: limits.stallMs,
       maxBufferedBytes: limits.maxBufferedBytes,
       offerLimit,

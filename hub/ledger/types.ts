@@ -23,6 +23,8 @@ export interface Desired {
 export interface AckedRevision {
   readonly revision: string;
   readonly digest: string | null;
+  /** Milliseconds since the agent accepted it, when its ack came; not stored. */
+  readonly heldMs?: number | undefined;
 }
 
 export interface Nack {

@@ -73,7 +73,13 @@ export const Hello = z.strictObject({
   /** Last checkpoint of the audit log that the agent kept; it is a witness. */
   checkpoint: Checkpoint.nullable().optional(),
 });
-export const Ack = z.strictObject({ type: z.literal('ack'), revision: ObjectId, digest: DigestText });
+export const Ack = z.strictObject({
+  type: z.literal('ack'),
+  revision: ObjectId,
+  digest: DigestText,
+  /** Milliseconds for which it was held back for the report that follows it. */
+  heldMs: z.int().min(0).optional(),
+});
 export const Nack = z.strictObject({ type: z.literal('nack'), revision: ObjectId, reasons: z.array(Reason).min(1).max(100) });
 /**
  * Count and root of what a hub must have by name once it has taken a report. Where it has something else, nothing of the cluster counts as proven: a report was lost, or

@@ -2,6 +2,7 @@ export * from './atomic-file.ts';
 export * from './backoff.ts';
 export * from './clock.ts';
 export * from './concurrency.ts';
+export { corkForTurn } from './cork.ts';
 export * from './memo.ts';
 export * from './network/bounded-stream.ts';
 export * from './network/connection-limiter.ts';

@@ -91,10 +91,12 @@ const shorten = (reasons: NonNullable<ClusterRecord['nack']>['reasons'], refusal
     .slice(0, refusals < REASONS.of ? REASONS.kept : 1)
     .map(({ message, ...place }) => ({ ...place, reason: message.slice(0, REASONS.characters) }));
 
-/** @returns whether there were any */
-const noteSteps = (steps: (number | null)[], reached: ReturnType<typeof reachedBy>, at: number): boolean => {
+const OFFERED = STEPS.indexOf('offered');
+
+/** @param heldMs for which the agent held its ack back @returns whether there were any */
+const noteSteps = (steps: (number | null)[], reached: ReturnType<typeof reachedBy>, at: number, heldMs: number): boolean => {
   const fresh = [...STEPS.entries()].filter(([index, step]) => reached[step] && steps[index] === null);
-  for (const [index] of fresh) steps[index] = at;
+  for (const [index, step] of fresh) steps[index] = step === 'accepted' ? Math.max(steps[OFFERED] ?? 0, at - heldMs) : at;
   return fresh.length > 0;
 };
 
@@ -123,13 +125,12 @@ const noteRefusal = (
 export const noteCluster = (rollout: RolloutRecord, record: ClusterRecord, at: number): boolean => {
   const reached = reachedBy(record, rollout.commit.revision);
   const steps = own(rollout.clusters, record.name) ?? [...NO_STEPS];
-  const isFurther = noteSteps(steps, reached, at);
+  const isFurther = noteSteps(steps, reached, at, record.acked?.heldMs ?? 0);
   const isAnswered = noteRefusal(rollout, record, { at, accepted: reached.accepted });
   if (isFurther || isAnswered) rollout.clusters[record.name] = steps;
   return isFurther || isAnswered;
 };
 
-const OFFERED = STEPS.indexOf('offered');
 const PROVEN = STEPS.indexOf('proven');
 
 /** Milliseconds from the offer of a commit to a cluster until its proof; undefined: one of the two is not known. */

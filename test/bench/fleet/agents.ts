@@ -253,8 +253,8 @@ class BenchAgent {
   #accept({ revision, lists }: TakenCommit): void {
     this.#list = lists[Number(this.#cluster.split('-')[1]) % lists.length] ?? NO_LIST;
     this.#revision = revision;
-    this.#connection?.send({ type: 'ack', revision, digest: this.#list.digest });
     this.#observatory.publish(this.#snapshot());
+    this.#reporter.accepted({ revision, digest: this.#list.digest });
   }
 }
 
