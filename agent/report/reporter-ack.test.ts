@@ -35,7 +35,7 @@ const connected = async () => {
   reporter.connected((frame) => sent.push(frame), { seq: 0, policies: EMPTY_DIGEST, cluster: null, baseline: null });
   /** Lets what is due be sent. */
   const pass = async (ms: number): Promise<void> => {
-    clock.advance(ms);
+    await clock.advance(ms);
     for (let turn = 0; turn < 5; turn += 1) await tick();
   };
   await pass(0);

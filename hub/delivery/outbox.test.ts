@@ -118,9 +118,9 @@ it('while an offer is under way only the newest other one waits; those before it
 it('an offer is on its way until the network has taken it', async () => {
   const { agent, outbox } = await connect();
   outbox.offer(offerOf('a', LARGE));
-  expect(outbox.isOffering).toBe(true);
+  expect(outbox.isBusy).toBe(true);
   agent.resume();
-  await expect.poll(() => outbox.isOffering).toBe(false);
+  await expect.poll(() => outbox.isBusy).toBe(false);
 });
 
 it('an offer is one message, whatever is sent after it', async () => {
@@ -207,4 +207,23 @@ it('frames that wait behind an offer are bounded', async () => {
   outbox.send('x');
   outbox.send('x');
   expect(ended.tooSlow).toBe(1);
+});
+
+it('sends a long frame in fragments as it does an offer, and what follows after it', async () => {
+  const { agent, outbox, socket } = await connect();
+  const messages: string[] = [];
+  agent.on('message', (data) => messages.push((data as Buffer).toString()));
+  let writes = 0;
+  const send = socket.send.bind(socket) as (...args: unknown[]) => void;
+  socket.send = (...args: unknown[]): void => {
+    writes += 1;
+    send(...args);
+  };
+  const long = 'x'.repeat(100_000);
+  outbox.send(long);
+  expect(outbox.isBusy).toBe(true);
+  outbox.send('next');
+  agent.resume();
+  await expect.poll(() => messages).toEqual([long, 'next']);
+  expect(writes).toBe(8);
 });

@@ -19,37 +19,42 @@ export interface OutboxOptions {
   readonly onOffered: (offer: EncodedOffer) => void;
 }
 
-/** Bytes of an offer that are with the socket at a time. That the network has taken them is progress, and pings and pongs pass in between. */
-const FRAGMENT_BYTES = 64 * 1024;
+/**
+ * Bytes of a large message that are with the socket at a time. That the network has taken them is progress, and pings and pongs pass in between.
+ * The TLS connection keeps a buffer of the size of the largest write for good: of a small fragment it is one record, with the frame's header.
+ */
+const FRAGMENT_BYTES = 16_000;
+/** An agent takes some more fragments of one message. The fragments of a message of 16 MiB are 64 KiB each. */
+const MAX_FRAGMENTS = 256;
 /** Looks for progress within the time of a stall: however busy this process is, it reads and writes between two of them. */
 const STALL_CHECKS = 6;
 /** Why the watch over an offer ends. With a reason: without one an error with a stack is made, for each offer. */
 const FLUSHED = 'flushed';
 
-const fragmentsOf = (part: Buffer): Buffer[] =>
-  Array.from({ length: Math.ceil(part.byteLength / FRAGMENT_BYTES) }, (_, at) =>
-    part.subarray(at * FRAGMENT_BYTES, (at + 1) * FRAGMENT_BYTES),
-  );
+const fragmentsOf = (part: Buffer, bytes: number): Buffer[] =>
+  Array.from({ length: Math.ceil(part.byteLength / bytes) }, (_, at) => part.subarray(at * bytes, (at + 1) * bytes));
 
-/** Fragments in groups of at most {@link FRAGMENT_BYTES}: a small offer is one. The memory of the shared part stays the same for all agents. */
-const batchesOf = ({ shared, own }: EncodedOffer): Buffer[][] => {
+/** Fragments in groups of the size of one: a small message is one group. The memory of a part that agents share stays the same for all of them. */
+const batchesOf = (parts: readonly Buffer[]): Buffer[][] => {
+  const total = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const bytes = Math.max(FRAGMENT_BYTES, Math.ceil(total / MAX_FRAGMENTS));
   const batches: Buffer[][] = [];
   let room = 0;
-  for (const fragment of [...fragmentsOf(shared), ...fragmentsOf(own)]) {
+  for (const fragment of parts.flatMap((part) => fragmentsOf(part, bytes))) {
     const batch = fragment.byteLength <= room ? batches.at(-1) : undefined;
     if (batch === undefined) batches.push([fragment]);
     else batch.push(fragment);
-    room = (batch === undefined ? FRAGMENT_BYTES : room) - fragment.byteLength;
+    room = (batch === undefined ? bytes : room) - fragment.byteLength;
   }
   return batches;
 };
 
-/** An offer on its way: one message, in fragments. */
+/** A large message on its way, in fragments. */
 interface Sending {
   /** Not with the socket yet. */
   readonly batches: Buffer[][];
   readonly ended: AbortController;
-  /** Makes room for the offers of other agents. */
+  /** Called when the network has all of it. */
   readonly done: () => void;
 }
 
@@ -61,10 +66,10 @@ export class Outbox {
   readonly #socket: WebSocket;
   readonly #options: OutboxOptions;
   #sending: Sending | undefined;
-  /** Parts of offers that the network has taken. */
+  /** Batches that the network has taken. */
   #taken = 0;
-  /** Frames that come after the offer on its way: nothing may stand between the fragments of a message. */
-  #held: string[] = [];
+  /** Frames that come after the message on its way: nothing may stand between the fragments of a message. */
+  #held: (string | Buffer)[] = [];
   #heldBytes = 0;
   /** It is to be this connection's turn. */
   #isInLine: boolean = false;
@@ -76,19 +81,18 @@ export class Outbox {
     this.#options = options;
   }
 
-  /** Whether an offer is on its way, behind which other frames may have to wait. */
-  get isOffering(): boolean {
+  /** Whether a large message is on its way, behind which other frames may have to wait. */
+  get isBusy(): boolean {
     return this.#sending !== undefined;
   }
 
-  send(payload: string): void {
+  /** @param payload text, or its bytes where many agents share them */
+  send(payload: string | Buffer): void {
     if (!this.#isOpen()) return;
     if (this.#sending !== undefined && this.#sending.batches.length > 0) this.#hold(payload);
     else if (this.#sending === undefined && this.#socket.bufferedAmount > this.#options.maxBufferedBytes) this.#giveUp();
-    else {
-      corkForTurn(this.#options.connection);
-      this.#socket.send(payload);
-    }
+    else if (this.#sending === undefined && payload.length > FRAGMENT_BYTES) this.#begin([Buffer.from(payload)], () => undefined);
+    else this.#sendNow(payload);
   }
 
   /** Sends an offer; while one is still on its way only the newest other one waits. */
@@ -103,11 +107,16 @@ export class Outbox {
     this.#waiting = undefined;
   }
 
+  #sendNow(payload: string | Buffer): void {
+    corkForTurn(this.#options.connection);
+    this.#socket.send(payload, { binary: false });
+  }
+
   #isOpen(): boolean {
     return !this.#gaveUp && this.#socket.readyState === this.#socket.OPEN;
   }
 
-  #hold(payload: string): void {
+  #hold(payload: string | Buffer): void {
     this.#held.push(payload);
     this.#heldBytes += Buffer.byteLength(payload);
     if (this.#heldBytes > this.#options.maxBufferedBytes) this.#giveUp();
@@ -117,7 +126,7 @@ export class Outbox {
     const held = this.#held;
     this.#held = [];
     this.#heldBytes = 0;
-    for (const payload of held) this.#socket.send(payload);
+    for (const payload of held) this.#sendNow(payload);
   }
 
   #giveUp(): void {
@@ -142,11 +151,15 @@ export class Outbox {
       done();
       return;
     }
-    const sending = { batches: batchesOf(next), ended: new AbortController(), done };
+    this.#begin([next.shared, next.own], done);
+    this.#options.onOffered(next);
+  }
+
+  #begin(parts: readonly Buffer[], done: () => void): void {
+    const sending = { batches: batchesOf(parts), ended: new AbortController(), done };
     this.#sending = sending;
     void this.#watch(sending.ended.signal);
     this.#sendSome(sending);
-    this.#options.onOffered(next);
   }
 
   /** Hands one batch to the socket, and the next as soon as the network has taken it. */
@@ -174,7 +187,7 @@ export class Outbox {
     this.#standInLine();
   }
 
-  /** Gives the connection up once the offer under way makes no progress for the time of a stall. */
+  /** Gives the connection up once the message under way makes no progress for the time of a stall. */
   async #watch(ended: AbortSignal): Promise<void> {
     const { clock, stallMs } = this.#options;
     try {

@@ -49,7 +49,7 @@ export interface SessionHooks {
 }
 
 /** A checkpoint goes to all agents that keep the same one before it: it is the same frame, and encoded once. */
-const encodeCheckpoint = weakMemo((frame: CheckpointFrame) => encodeFrame(frame));
+const encodeCheckpoint = weakMemo((frame: CheckpointFrame) => Buffer.from(encodeFrame(frame)));
 
 /** Reasons by which an offer can never be made. */
 const REFUSALS = [OfferTooLargeError, GitObjectError];
@@ -187,15 +187,15 @@ export class Session {
     return this.#isReady && this.stream.isOpen() ? this.#inspections.ask(policy, this.#context.send, until) : undefined;
   }
 
-  /** Sends the newest checkpoint of the audit log, if the agent does not have it. @returns how many characters went out; never rejects */
+  /** Sends the newest checkpoint of the audit log, if the agent does not have it. @returns how many bytes went out; never rejects */
   async sendCheckpoint(): Promise<number> {
     // An offer to a slow agent may take longer than many checkpoints.
-    if (!this.#isReady || !this.stream.isOpen() || this.#outbox.isOffering) return 0;
+    if (!this.#isReady || !this.stream.isOpen() || this.#outbox.isBusy) return 0;
     let sent = 0;
     const send = (frame: CheckpointFrame): void => {
-      const text = encodeCheckpoint(frame);
-      this.#outbox.send(text);
-      sent += text.length;
+      const bytes = encodeCheckpoint(frame);
+      this.#outbox.send(bytes);
+      sent += bytes.byteLength;
     };
     await sendCheckpoints(this.#state.checkpoints, this.#deps, send).catch((err: unknown) =>
       this.#logger.warn({ err }, 'checkpoint not sent'),
