@@ -6,10 +6,21 @@ export const percentile = (times: readonly number[], share: number): number =>
 
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 
+export const kib = (bytes: number): string => `${Math.round(bytes / 1024)} KiB`;
+
+export const mib = (bytes: number): string => `${Math.round(bytes / 1_048_576)} MiB`;
+
+/** A figure beside what was aimed at. No bench fails on a time, since a busy machine is not a defect. */
+export const besideAim = (figure: string, aim: string): string => `${figure} (aim ${aim})`;
+
+/** Median and 99th percentile of times. */
+export const halfAndMost = (times: readonly number[]): string =>
+  `${seconds(percentile(times, 0.5))}, 99 %: ${seconds(percentile(times, 0.99))}`;
+
 /** Prints a title and a table of two columns. */
 export const printRows = (title: string, rows: Readonly<Record<string, string | number>>): void => {
   console.log(title);
-  for (const [what, figure] of Object.entries(rows)) console.log(`  ${what.padEnd(56)} ${figure}`);
+  for (const [what, figure] of Object.entries(rows)) console.log(`  ${what.padEnd(64)} ${figure}`);
 };
 
 /** Writes figures with the machine that they are of. @param file none: nothing is written */

@@ -1,6 +1,7 @@
 /**
  * Measurements on real control planes; no test asserts them, since a busy machine is not a defect.
  *
+ *   npm run bench -- --help
  *   npm run bench -- agent-scale --policies 500
  *   npm run bench -- admission --policies 1000 --json admission.json
  *   npm run bench -- commit --commits 50 --json commit.json
@@ -10,11 +11,12 @@
  *   npm run bench -- ledger --clusters 100 --policies 1000 --seconds 10
  *   npm run bench -- memory --clusters 3 --database postgres --json memory.json
  *   npm run bench -- api --clusters 10000 --policies 1000
- *   npm run bench -- fanout --agents 500 --policies 1000 --database postgres
+ *   npm run bench -- fanout --agents 6000 --policies 1000 --scopes 20 --database postgres --heap 400 --stalled 10%
  *   npm run bench -- hostile --agents 100
- *   npm run bench -- resync --agents 500 --policies 1000 --json resync.json
+ *   npm run bench -- resync --agents 3000 --policies 1000 --changed 0.1 --database postgres --heap 400
  *   npm run bench -- scale --json scale.json
- *   npm run bench -- status --agents 500 --policies 1000 --database postgres
+ *   npm run bench -- status --agents 1000 --policies 1000 --database postgres --heap 400
+ *   npm run bench -- curve --agents 250,1000,3000,6000 --scopes 20 --database postgres --heap 400
  */
 
 import { agentScale } from './agent-scale.ts';
@@ -23,6 +25,7 @@ import { admission } from './cluster/admission.ts';
 import { bulk } from './cluster/bulk.ts';
 import { soak, steady } from './cluster/steady.ts';
 import { commit } from './commit/commit.ts';
+import { curve } from './curve/curve.ts';
 import { fanout } from './fleet/fanout.ts';
 import { hostile } from './fleet/hostile.ts';
 import { resync } from './fleet/resync.ts';
@@ -30,6 +33,8 @@ import { scale } from './fleet/scale.ts';
 import { status } from './fleet/status.ts';
 import { ledger } from './ledger.ts';
 import { memory } from './memory.ts';
+import { isUsageError } from './options.ts';
+import { usageOf } from './usage.ts';
 
 const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => Promise<void>>> = {
   admission,
@@ -37,6 +42,7 @@ const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => 
   api,
   bulk,
   commit,
+  curve,
   fanout,
   hostile,
   ledger,
@@ -49,11 +55,22 @@ const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => 
 };
 
 const [name = '', ...args] = process.argv.slice(2);
+const isHelp = ['--help', '-h', 'help'].some((word) => name === word || args.includes(word));
 const bench = benches[name];
+if (isHelp) {
+  console.log(usageOf(Object.keys(benches)));
+  process.exit(0);
+}
 if (bench === undefined) {
-  console.error(`usage: npm run bench -- <name> [options]; there are: ${Object.keys(benches).join(', ')}`);
+  console.error(usageOf(Object.keys(benches)));
   process.exit(2);
 }
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort(new Error('interrupted')));
-await bench(args, stop.signal);
+try {
+  await bench(args, stop.signal);
+} catch (error) {
+  if (!isUsageError(error)) throw error;
+  console.error(`${name}: ${error.message}\nnpm run bench -- --help says what there is.`);
+  process.exit(2);
+}

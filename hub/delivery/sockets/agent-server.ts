@@ -36,7 +36,7 @@ const upgradeOnly: RequestListener = (_request, response) => void response.write
 /** Creates the listener of the agents. A client that sends slowly is cut off. */
 export const createAgentServer = (
   tls: KeyPair | undefined,
-  identity: AgentListenerIdentity | undefined,
+  identity: Pick<AgentListenerIdentity, 'certificate' | 'listener'> | undefined,
   limits: ListenerLimits = DEFAULT_LISTENER_LIMITS,
 ): AgentServer => {
   const { handshakeMs, headersMs, requestMs, checkMs, maxConnections } = limits;

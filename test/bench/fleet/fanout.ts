@@ -1,27 +1,143 @@
-import { percentile, seconds } from '../figures.ts';
-import { type FleetSettings, fleetSettings, pssOf, publish, type Reported, withFleet } from './fleet.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { besideAim, kib, mib, percentile, seconds } from '../figures.ts';
+import { readCount, readOptions, readShare } from '../options.ts';
+import { API_TOKEN, type BenchFleet, type Committed, type FirstRound, pssOf, publish, withFleet } from './fleet.ts';
+import { LiveReader } from './live-reader.ts';
+import { FLEET_OPTIONS, type FleetSettings, toFleetSettings } from './settings.ts';
+import { readSendQueues, type SendQueues } from './tcp-queues.ts';
 
-const ROUNDS = 3;
+const OPTIONS = { ...FLEET_OPTIONS, stalled: { type: 'string', default: '0' }, commits: { type: 'string', default: '3' } } as const;
+/** Most commits of all policies until the windows of all that do not read are closed. */
+const MAX_FILLS = 10;
+/** The kernel knows that a window stays closed once its first question came back. */
+const PROBE_MS = 500;
 
-/** From the commit of a change to one policy until each agent has it in force and the hub knows; the poll of the repository is a part of it. */
+/** Figures of commits of one policy each. Times in ms. */
+export interface CommitFigures {
+  /** When the agents had it in force and the hub knew, all commits together. */
+  readonly reported: readonly number[];
+  /** When a reader of live events knew. */
+  readonly seen: readonly number[];
+  readonly bytes: number;
+  /** CPU of the hub for one commit. */
+  readonly cpuMs: number;
+}
+
+/** Commits a change of one policy so many times. */
+const measureCommits = async (fleet: BenchFleet, reader: LiveReader, commits: number): Promise<CommitFigures> => {
+  const cpu = fleet.cpuMs();
+  const all: Committed[] = [];
+  for (let n = 0; n < commits; n += 1) all.push(await fleet.commit(1, reader));
+  const reported = all.flatMap((commit) => commit.reported);
+  return {
+    reported: reported.map(({ at }) => at),
+    seen: all.flatMap(({ seen }) => seen),
+    bytes: Math.max(...reported.map(({ bytes }) => bytes)),
+    cpuMs: (fleet.cpuMs() - cpu) / commits,
+  };
+};
+
+export interface Fanout {
+  readonly first: FirstRound;
+  readonly commits: CommitFigures;
+  /** PSS of the hub after them. */
+  readonly pss: number;
+}
+
+/** Measures commits in a fleet that has reported. */
+export const measureFanout = async (fleet: BenchFleet, first: FirstRound, commits: number): Promise<Fanout> => {
+  const reader = new LiveReader();
+  await reader.open(fleet.hub.url, API_TOKEN);
+  // The first commit finds code that was never run.
+  await fleet.commit(1, reader);
+  const figures = await measureCommits(fleet, reader, commits);
+  await reader.close();
+  return { first, commits: figures, pss: pssOf(fleet.hub) };
+};
+
+interface Stalled {
+  /** Agents that do not read. */
+  readonly count: number;
+  /** Once they read nothing, and a commit of all policies has come. */
+  readonly queues: SendQueues;
+  readonly commits: CommitFigures;
+  /** Times that one of them connected again, as the hub or its own agent had ended its stream. */
+  readonly returns: number;
+  readonly pss: number;
+}
+
+/** Lets a share of the agents stall, closes their windows, and measures the same commits in the others. */
+const measureStalled = async (fleet: BenchFleet, clusters: readonly string[], settings: FanoutSettings): Promise<Stalled> => {
+  let returns = 0;
+  fleet.news.listen((news) => {
+    if (news.type === 'stalled') returns += 1;
+  });
+  fleet.stall(clusters);
+  const port = Number(new URL(fleet.hub.agentUrl).port);
+  let queues: SendQueues = { full: 0, bytes: 0 };
+  for (let fill = 0; fill < MAX_FILLS && queues.full < clusters.length; fill += 1) {
+    await fleet.commit(settings.policies);
+    await delay(PROBE_MS);
+    queues = readSendQueues(port);
+  }
+  const reader = new LiveReader();
+  await reader.open(fleet.hub.url, API_TOKEN);
+  const commits = await measureCommits(fleet, reader, settings.commits);
+  await reader.close();
+  return { count: clusters.length, queues, commits, returns, pss: pssOf(fleet.hub) };
+};
+
+interface FanoutSettings extends FleetSettings {
+  /** Share of the agents that stop reading. */
+  readonly stalled: number;
+  /** Commits that are measured. */
+  readonly commits: number;
+}
+
+const readSettings = (args: string[]): FanoutSettings => {
+  const values = readOptions(args, OPTIONS);
+  return { ...toFleetSettings(values), stalled: readShare('stalled', values.stalled), commits: readCount('commits', values.commits) };
+};
+
+const rowsOf = ({ first, commits, pss }: Fanout): Record<string, string> => ({
+  'first round, until the hub has all reports': `${seconds(first.ms)}, of the hub's CPU ${seconds(first.cpuMs)}`,
+  'the first offer to one agent': `${first.bytes} B`,
+  'commit → known to be in force, half of the agents': seconds(percentile(commits.reported, 0.5)),
+  'commit → known to be in force, 99 % of the agents': seconds(percentile(commits.reported, 0.99)),
+  'commit → a reader of live events knows, half': seconds(percentile(commits.seen, 0.5)),
+  'commit → a reader of live events knows, 99 %': seconds(percentile(commits.seen, 0.99)),
+  'the offer to one agent': `${commits.bytes} B`,
+  "the hub's CPU for one commit": seconds(commits.cpuMs),
+  'memory of the hub, PSS': mib(pss),
+});
+
+const stalledRows = ({ commits }: Fanout, stalled: Stalled): Record<string, string> => {
+  const [before, with_] = [commits, stalled.commits].map(({ seen }) => percentile(seen, 0.99));
+  const ratio = ((with_ ?? 0) / (before ?? 1)).toFixed(2);
+  return {
+    'agents that stop reading': `${stalled.count}, of ${stalled.queues.full} the TCP window is closed, ${kib(stalled.queues.bytes)} wait in the kernel`,
+    'with them, a reader knows of half of the others': seconds(percentile(stalled.commits.seen, 0.5)),
+    'with them, a reader knows of 99 % of the others': `${seconds(with_ ?? 0)}, without them ${seconds(before ?? 0)}`,
+    'with them, times as long': besideAim(ratio, '≤ 1.10'),
+    "with them, the hub's CPU for one commit": seconds(stalled.commits.cpuMs),
+    'connections that they made again': String(stalled.returns),
+    'with them, memory of the hub, PSS': mib(stalled.pss),
+  };
+};
+
+/**
+ * From the commit of a change to one policy until each agent has it in force and the hub knows; the poll of the repository is a part of it. With
+ * `--stalled`, the same again while a share of the agents reads nothing.
+ */
 export const fanout = async (args: string[], signal: AbortSignal): Promise<void> => {
-  const settings: FleetSettings = fleetSettings(args);
+  const settings = readSettings(args);
   const rows = await withFleet(settings, signal, async (fleet, first) => {
-    // The first commit finds code that was never run.
-    await fleet.commitOne();
-    const cpu = fleet.cpuMs();
-    const reported: Reported[] = [];
-    for (let round = 0; round < ROUNDS; round += 1) reported.push(...(await fleet.commitOne()));
-    const times = reported.map(({ at }) => at);
-    return {
-      'first round, until the hub has all reports': `${seconds(first.ms)}, of the hub's CPU ${seconds(first.cpuMs)}`,
-      'the first offer to one agent': `${first.bytes} B`,
-      'commit → known to be in force, half of the agents': seconds(percentile(times, 0.5)),
-      'commit → known to be in force, 99 % of the agents': seconds(percentile(times, 0.99)),
-      'the offer to one agent': `${Math.max(...reported.map(({ bytes }) => bytes))} B`,
-      "the hub's CPU for one commit": seconds((fleet.cpuMs() - cpu) / ROUNDS),
-      'memory of the hub, PSS': `${Math.round(pssOf(fleet.hub) / 1_048_576)} MiB`,
-    };
+    const measured = await measureFanout(fleet, first, settings.commits);
+    const count = Math.round(settings.agents * settings.stalled);
+    if (count === 0) return rowsOf(measured);
+    // Every tenth one of each process, not the first ones.
+    const clusters = Array.from({ length: count }, (_, n) => `cluster-${Math.floor(n / settings.stalled)}`);
+    return { ...rowsOf(measured), ...stalledRows(measured, await measureStalled(fleet, clusters, settings)) };
   });
   await publish(settings, rows);
 };

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { registrationPaths } from '@fso/shared/decode';
 import { type GitRepository, openGitRepository } from '../../../clusters/demo/git-repository.ts';
 import { startGitServer } from '../../../clusters/demo/git-server.ts';
@@ -14,54 +13,12 @@ import { startPostgres } from '../../harness/postgres.ts';
 import { createCommits } from '../../simulated-fleet/commits.ts';
 import { printRows, writeFigures } from '../figures.ts';
 import { cpuMsOf, memoryOf } from '../memory-of.ts';
-import type { Commit, News, Order } from './agents.ts';
-
-export interface FleetSettings {
-  readonly agents: number;
-  readonly policies: number;
-  /** Folders with a scope that the policies are spread over; 0: one folder for all. */
-  readonly scopes: number;
-  readonly database: 'embedded' | 'postgres';
-  /** Processes that the agents are spread over. */
-  readonly processes: number;
-  /** Share of the policies whose namespace is missing, others in each cluster. */
-  readonly missing: number;
-  /** More environment of the hub. */
-  readonly env: Readonly<Record<string, string>>;
-  /** Clusters that may connect and have no agent. */
-  readonly strangers?: readonly string[];
-  /** `hub/main.ts` of another version. */
-  readonly hub?: string | undefined;
-  readonly json: string | undefined;
-}
-
-export const fleetSettings = (args: string[]): FleetSettings => {
-  const { values } = parseArgs({
-    args,
-    options: {
-      agents: { type: 'string', default: '500' },
-      policies: { type: 'string', default: '1000' },
-      scopes: { type: 'string', default: '0' },
-      database: { type: 'string', default: 'embedded' },
-      processes: { type: 'string', default: '2' },
-      missing: { type: 'string', default: '0' },
-      env: { type: 'string', multiple: true, default: [] },
-      hub: { type: 'string' },
-      json: { type: 'string' },
-    },
-  });
-  return {
-    agents: Number(values.agents),
-    policies: Number(values.policies),
-    scopes: Number(values.scopes),
-    database: values.database === 'postgres' ? 'postgres' : 'embedded',
-    processes: Number(values.processes),
-    missing: Number(values.missing),
-    env: Object.fromEntries(values.env.map((setting) => setting.split(/=(.*)/s, 2))),
-    hub: values.hub,
-    json: values.json,
-  };
-};
+import { enrolAll } from './enrol.ts';
+import type { LiveReader } from './live-reader.ts';
+import { NewsRoom } from './news-room.ts';
+import { type AgentProof, type Commit, type News, now, type Order, type Turn } from './orders.ts';
+import type { ClusterRows } from './rows.ts';
+import type { FleetSettings } from './settings.ts';
 
 const REGIONS = ['eu-west-1', 'eu-central-1'];
 const POLL_MS = '200';
@@ -77,124 +34,146 @@ const registrationPath = (cluster: string, { agents }: FleetSettings): string =>
 
 const numbered = (what: string, count: number): string[] => Array.from({ length: count }, (_, n) => `${what}-${n}`);
 
-export const now = (): number => performance.timeOrigin + performance.now();
-
 export const tokenOf = (cluster: string): string => `token-of-${cluster}-0123456789`;
 
 export const pssOf = (hub: HubProcess): number => memoryOf(hub.pid ?? 0).reduce((total, { pss }) => total + pss, 0);
 
-/** News of all agents, gathered until a question about them is answered. */
-class NewsRoom {
-  readonly #heard = new Set<(news: News) => void>();
-
-  take(news: News): void {
-    for (const listener of this.#heard) listener(news);
-  }
-
-  /** Resolves with the first matching word of each of `count` agents. */
-  async fromAll<T extends News>(count: number, isWanted: (news: News) => news is T, signal: AbortSignal): Promise<readonly T[]> {
-    const found = new Map<string, T>();
-    const all = Promise.withResolvers<void>();
-    const listener = (news: News): void => {
-      if (isWanted(news) && !found.has(news.cluster)) found.set(news.cluster, news);
-      if (found.size === count) all.resolve();
-    };
-    const stop = (): void => all.reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-    this.#heard.add(listener);
-    try {
-      await all.promise;
-      return [...found.values()];
-    } finally {
-      this.#heard.delete(listener);
-      signal.removeEventListener('abort', stop);
-    }
-  }
-}
-
 export type Settled = Extract<News, { type: 'settled' }>;
 export type Reported = Extract<News, { type: 'reported' }>;
+type Shaken = Extract<News, { type: 'shaken' }>;
+
+/** A commit that is in force in each agent that reads. Times are in milliseconds since it was made. */
+export interface Committed {
+  readonly reported: readonly Reported[];
+  /** When a reader of live events knew of each agent, ascending; empty without a reader. */
+  readonly seen: readonly number[];
+}
 
 /** A hub as a process, and agents in other processes on its TLS listener; all are connected and have reported. */
 export class BenchFleet {
-  readonly #news: NewsRoom;
+  readonly news = new NewsRoom();
   readonly #children: readonly ChildProcess[];
   readonly #settings: FleetSettings;
   readonly #repository: GitRepository;
   readonly #signal: AbortSignal;
   readonly hub: HubProcess;
-  /** PEM of the hub's CA. */
-  ca = '';
+  /** Folder of the hub's data. */
+  readonly dataDir: string;
+  /** Clusters whose agents do not read. */
+  readonly stalled = new Set<string>();
   #files: Record<string, string>;
   #commits = 0;
 
   constructor(parts: {
     settings: FleetSettings;
     hub: HubProcess;
+    dataDir: string;
     repository: GitRepository;
     files: Record<string, string>;
     signal: AbortSignal;
   }) {
     this.#settings = parts.settings;
-    this.#news = new NewsRoom();
     this.hub = parts.hub;
+    this.dataDir = parts.dataDir;
     this.#repository = parts.repository;
     this.#files = parts.files;
     this.#signal = parts.signal;
-    this.#children = Array.from({ length: parts.settings.processes }, () => fork(join(import.meta.dirname, 'agents.ts')));
-    for (const child of this.#children) child.on('message', (news: News) => this.#news.take(news));
+    this.#children = Array.from({ length: parts.settings.processes }, () => fork(new URL('./agents.ts', import.meta.url)));
+    for (const child of this.#children) child.on('message', (news: News) => this.news.take(news));
+  }
+
+  /** PEM of the hub's CA. */
+  get ca(): string {
+    return caOf(this.dataDir);
   }
 
   /** Resolves once each agent has connected and the hub has all of its reports. */
   allSettled(): Promise<readonly Settled[]> {
     const isSettled = (news: News): news is Settled => news.type === 'settled';
-    return this.#news.fromAll(this.#settings.agents, isSettled, this.#signal);
+    return this.news.fromAll(this.#settings.agents, isSettled, this.#signal);
   }
 
   /** The agents have nothing at first: they take the first commit from the hub. */
-  start(order: { ca: string; tokens: ReadonlyMap<string, string>; policies: readonly string[]; revision: string }): void {
-    this.ca = order.ca;
-    const tokens = [...order.tokens];
+  start(order: { agents: readonly AgentProof[]; policies: readonly string[]; revision: string }): void {
     const commit: Commit = { type: 'commit', revision: order.revision, teams: this.#teams(order.policies) };
     for (const [index, child] of this.#children.entries()) {
-      const share = tokens.filter((_, at) => at % this.#children.length === index);
+      const agents = order.agents.filter((_, at) => at % this.#children.length === index);
       this.#send(child, commit);
-      this.#send(child, { type: 'start', hubUrl: this.hub.agentUrl, ca: order.ca, tokens: share, missing: this.#settings.missing });
+      this.#send(child, { type: 'start', hubUrl: this.hub.agentUrl, ca: this.ca, agents, missing: this.#settings.missing });
     }
   }
 
   /** What the files as they stand are to the agents. */
   #teams(changed: readonly string[]): Commit['teams'] {
     const compiled = createCommits().compile(this.#files);
+    const names = new Set(changed);
     return numbered('cluster', Math.max(1, this.#settings.scopes)).map((cluster) => {
       const { digest = '', policies = [] } = compiled.get(cluster) ?? {};
-      const names = new Set(changed);
       return { digest, changed: policies.filter(({ name }) => names.has(name)) };
     });
   }
 
-  /** Commits a change of one policy. Resolves once each agent has it in force and the hub knows; `at` is in milliseconds since the commit. */
-  async commitOne(): Promise<readonly Reported[]> {
+  /**
+   * Commits a change of the first policies. Resolves once each agent that reads has it in force and the hub knows, and the reader, if any, as well.
+   *
+   * @param policies how many change
+   */
+  async commit(policies = 1, reader?: LiveReader): Promise<Committed> {
     this.#commits += 1;
-    const changed = 'policy-0';
-    const path = pathOf(0, this.#settings);
-    const text = `${policyFile(changed, REGIONS)}  description: change ${this.#commits}\n`;
-    this.#files = { ...this.#files, [path]: text };
+    const changed = numbered('policy', policies);
+    const description = `  description: change ${this.#commits}\n`;
+    const files = Object.fromEntries(changed.map((name, at) => [pathOf(at, this.#settings), `${policyFile(name, REGIONS)}${description}`]));
+    this.#files = { ...this.#files, ...files };
     // Before the commit: the agents wait for it.
-    const teams = this.#teams([changed]);
+    const teams = this.#teams(changed);
+    const wanted = this.#settings.agents - this.stalled.size;
+    reader?.begin();
     const begin = now();
-    const revision = await this.#repository.commit({ [path]: text }, `change ${this.#commits}`);
-    const isReported = (news: News): news is Reported => news.type === 'reported' && news.revision === revision;
-    const reported = this.#news.fromAll(this.#settings.agents, isReported, this.#signal);
-    for (const child of this.#children) this.#send(child, { type: 'commit', revision, teams });
-    return (await reported).map((news) => ({ ...news, at: news.at - begin }));
+    const revision = await this.#repository.commit(files, `change ${this.#commits}`);
+    let count = 0;
+    const isReported = (news: News): news is Reported => {
+      const is = news.type === 'reported' && news.revision === revision && !this.stalled.has(news.cluster);
+      if (is) count += 1;
+      return is;
+    };
+    const reported = this.news.fromAll(wanted, isReported, this.#signal);
+    const seen = reader?.watch({ revision, wanted, reported: () => count, without: this.stalled });
+    this.order({ type: 'commit', revision, teams });
+    const [all, times = []] = await Promise.all([reported, seen]);
+    return { reported: all.map((news) => ({ ...news, at: news.at - begin })), seen: times.map((at) => at - begin) };
   }
 
-  /** A share of the policies fails in each cluster, the others conform. Resolves once the hub has all reports. */
-  async turn(failed: number): Promise<void> {
+  /** Turns policies of each cluster. Resolves once the hub has all reports. */
+  async turn(turn: Omit<Turn, 'type'>): Promise<void> {
     const settled = this.allSettled();
-    for (const child of this.#children) this.#send(child, { type: 'turn', failed });
+    this.order({ type: 'turn', ...turn });
     await settled;
+  }
+
+  /** From now on these agents read nothing. */
+  stall(clusters: readonly string[]): void {
+    for (const cluster of clusters) this.stalled.add(cluster);
+    this.order({ type: 'stall', clusters });
+  }
+
+  /** Opens a stream of each agent to a server that only accepts them. Resolves with the milliseconds until the last one was open. */
+  async handshakes(url: string): Promise<number> {
+    const isShaken = (news: News): news is Shaken => news.type === 'shaken';
+    const shaken = this.news.fromAll(this.#settings.agents, isShaken, this.#signal);
+    const begin = now();
+    this.order({ type: 'handshake', url });
+    const all = await shaken;
+    const failed = all.filter((news) => news.failed !== undefined);
+    if (failed[0] !== undefined) throw new Error(`${failed.length} streams to the bare server failed: ${failed[0].failed}`);
+    return Math.max(...all.map(({ at }) => at)) - begin;
+  }
+
+  /** Returns what each agent's cluster has. */
+  async rows(): Promise<ReadonlyMap<string, ClusterRows>> {
+    const isRows = (news: News): news is Extract<News, { type: 'rows' }> => news.type === 'rows';
+    const all = this.news.fromAll(this.#settings.agents, isRows, this.#signal);
+    this.order({ type: 'rows' });
+    return new Map((await all).map(({ cluster, rows }) => [cluster, rows]));
   }
 
   cpuMs(): number {
@@ -203,8 +182,13 @@ export class BenchFleet {
 
   async stop(): Promise<void> {
     const ended = this.#children.map((child) => (child.exitCode === null ? once(child, 'exit') : undefined));
-    for (const child of this.#children) this.#send(child, { type: 'stop' });
+    this.order({ type: 'stop' });
     await Promise.all(ended);
+  }
+
+  /** Gives an order to each process of agents. */
+  order(order: Order): void {
+    for (const child of this.#children) this.#send(child, order);
   }
 
   #send(child: ChildProcess, order: Order): void {
@@ -219,6 +203,19 @@ export interface FirstRound {
   readonly cpuMs: number;
 }
 
+const firstFiles = (settings: FleetSettings, names: readonly string[], policies: readonly string[]): Record<string, string> =>
+  Object.fromEntries([
+    ...names.map((name, at) => [
+      registrationPath(name, settings),
+      clusterFile(name, REGIONS, `team: t-${at % Math.max(1, settings.scopes)}`),
+    ]),
+    ...policies.map((name, at) => [pathOf(at, settings), policyFile(name, REGIONS)]),
+    ...Array.from({ length: settings.scopes }, (_, team) => [
+      `policies/t-${team}/scope.yaml`,
+      scopeFile(`t-${team}`, `clusterSelector: { matchLabels: { team: t-${team} } }`),
+    ]),
+  ]);
+
 /** Opens a fleet and measures with it. */
 export const withFleet = async <T>(
   settings: FleetSettings,
@@ -230,17 +227,7 @@ export const withFleet = async <T>(
   const git = await startGitServer({ root: join(folder, 'repositories') });
   const names = numbered('cluster', settings.agents);
   const policies = numbered('policy', settings.policies);
-  const files = Object.fromEntries([
-    ...names.map((name, at) => [
-      registrationPath(name, settings),
-      clusterFile(name, REGIONS, `team: t-${at % Math.max(1, settings.scopes)}`),
-    ]),
-    ...policies.map((name, at) => [pathOf(at, settings), policyFile(name, REGIONS)]),
-    ...Array.from({ length: settings.scopes }, (_, team) => [
-      `policies/t-${team}/scope.yaml`,
-      scopeFile(`t-${team}`, `clusterSelector: { matchLabels: { team: t-${team} } }`),
-    ]),
-  ]);
+  const files = firstFiles(settings, names, policies);
   let fleet: BenchFleet | undefined;
   let hub: HubProcess | undefined;
   try {
@@ -248,17 +235,21 @@ export const withFleet = async <T>(
     const gitUrl = git.url('policies.git');
     const repository = await openGitRepository(join(folder, 'work'), gitUrl);
     const revision = await repository.commit(files, 'first');
-    const tokens = new Map(names.map((name) => [name, tokenOf(name)]));
-    const allTokens = new Map([...tokens, ...(settings.strangers ?? []).map((name) => [name, tokenOf(name)] as const)]);
+    const known = settings.proof === 'certificate' ? [] : names;
+    const tokens = new Map([...known, ...(settings.strangers ?? [])].map((name) => [name, tokenOf(name)]));
     const database: Readonly<Record<string, string>> = postgres === undefined ? {} : { DATABASE_URL: await postgres.createDatabase() };
     const env = { FSO_AGENT_TLS: 'on', FSO_GIT_POLL_MS: POLL_MS, FSO_API_TOKEN: API_TOKEN, ...database, ...settings.env };
     const program = settings.hub === undefined ? {} : { command: [settings.hub] };
-    hub = await createHubProcess({ name: 'hub', folder: join(folder, 'hub'), gitUrl, tokens: allTokens, env, ...program });
+    hub = await createHubProcess({ name: 'hub', folder: join(folder, 'hub'), gitUrl, tokens, env, ...program });
     await hub.start();
-    fleet = new BenchFleet({ settings, hub, repository, files, signal });
+    fleet = new BenchFleet({ settings, hub, dataDir: join(folder, 'hub/data'), repository, files, signal });
+    const agents =
+      settings.proof === 'certificate'
+        ? await enrolAll(hub, names, { ca: fleet.ca, token: API_TOKEN })
+        : names.map((cluster) => ({ cluster, token: tokenOf(cluster) }));
     const settled = fleet.allSettled();
     const [begin, cpu] = [now(), fleet.cpuMs()];
-    fleet.start({ ca: caOf(join(folder, 'hub/data')), tokens, policies, revision });
+    fleet.start({ agents, policies, revision });
     const all = await settled;
     const [last, bytes] = [Math.max(...all.map(({ at }) => at)), Math.max(...all.map((news) => news.bytes))];
     return await measure(fleet, { ms: last - begin, bytes, cpuMs: fleet.cpuMs() - cpu });

@@ -5,7 +5,9 @@ import { EMPTY_BASELINE, ReportedNames } from '../../harness/baselines.ts';
 import { policyReport } from '../../harness/policy-reports.ts';
 import { type Closed, connectStream, type StreamClient } from '../../harness/stream-client.ts';
 import { percentile, seconds } from '../figures.ts';
-import { API_TOKEN, type BenchFleet, type FleetSettings, fleetSettings, now, pssOf, publish, tokenOf, withFleet } from './fleet.ts';
+import { API_TOKEN, type BenchFleet, pssOf, publish, tokenOf, withFleet } from './fleet.ts';
+import { now } from './orders.ts';
+import { type FleetSettings, fleetSettings } from './settings.ts';
 
 const ATTACKER = 'attacker';
 const READERS = 20;
@@ -169,7 +171,7 @@ const commitUntil = async (fleet: BenchFleet, work: Promise<unknown>): Promise<r
   void work.finally(() => {
     isOver = true;
   });
-  while (!isOver) all.push(...(await fleet.commitOne()).map(({ at }) => at));
+  while (!isOver) all.push(...(await fleet.commit()).reported.map(({ at }) => at));
   return all;
 };
 
@@ -180,7 +182,7 @@ export const hostile = async (args: string[], signal: AbortSignal): Promise<void
   const read = fleetSettings(['--agents', '100', '--policies', '200', ...args]);
   const settings: FleetSettings = { ...read, env: { NODE_OPTIONS, ...read.env }, strangers: [ATTACKER] };
   const rows = await withFleet(settings, signal, async (fleet) => {
-    await fleet.commitOne();
+    await fleet.commit();
     const quiet = await commitUntil(fleet, delay(5_000));
     const readers = Array.from(
       { length: READERS },

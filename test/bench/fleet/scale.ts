@@ -1,5 +1,7 @@
-import { writeFigures } from '../figures.ts';
-import { type FleetSettings, fleetSettings, pssOf, withFleet } from './fleet.ts';
+import { percentile, writeFigures } from '../figures.ts';
+import { API_TOKEN, pssOf, withFleet } from './fleet.ts';
+import { LiveReader } from './live-reader.ts';
+import { type FleetSettings, fleetSettings } from './settings.ts';
 
 const COMMITS = 3;
 /** Each is measured against the others with all else the same. */
@@ -13,6 +15,8 @@ interface Cost {
   readonly first: number;
   /** The same for a commit of one policy, which each agent has in force. */
   readonly commit: number;
+  /** Seconds until a reader of live events knows that 99 % of the agents have it in force. */
+  readonly commit99: number;
   /** The same until the hub has the reports of policies that fail, by their share. */
   readonly failing: readonly number[];
   readonly pssMiB: number;
@@ -20,20 +24,25 @@ interface Cost {
 
 const costOf = (settings: FleetSettings, signal: AbortSignal): Promise<Cost> =>
   withFleet(settings, signal, async (fleet, { cpuMs }) => {
+    const reader = new LiveReader();
+    await reader.open(fleet.hub.url, API_TOKEN);
     // The first commit finds code that was never run.
-    await fleet.commitOne();
+    await fleet.commit(1, reader);
     const before = fleet.cpuMs();
-    for (let n = 0; n < COMMITS; n += 1) await fleet.commitOne();
+    const seen: number[] = [];
+    for (let n = 0; n < COMMITS; n += 1) seen.push(...(await fleet.commit(1, reader)).seen);
+    const commit99 = percentile(seen, 0.99) / 1000;
+    await reader.close();
     const commit = (fleet.cpuMs() - before) / COMMITS / 1000;
     const pssMiB = Math.round(pssOf(fleet.hub) / 1_048_576);
     const failing: number[] = [];
     for (const share of FAILED) {
       const begin = fleet.cpuMs();
-      await fleet.turn(share);
+      await fleet.turn({ cause: 'failing', share, pick: 'first' });
       failing.push((fleet.cpuMs() - begin) / 1000);
-      await fleet.turn(0);
+      await fleet.turn({ cause: 'failing', share: 0, pick: 'first' });
     }
-    return { agents: settings.agents, policies: settings.policies, first: cpuMs / 1000, commit, failing, pssMiB };
+    return { agents: settings.agents, policies: settings.policies, first: cpuMs / 1000, commit, commit99, failing, pssMiB };
   });
 
 /** By what power a cost grows from the first measurement to the last: 1 is linear. */
@@ -55,7 +64,9 @@ export const scale = async (args: string[], signal: AbortSignal): Promise<void> 
   for (const factor of FACTORS) byAgents.push(await measure({ agents: base.agents * factor }));
   const byPolicies: Cost[] = [];
   for (const factor of FACTORS) byPolicies.push(await measure({ policies: base.policies * factor }));
-  console.log(`CPU of the hub in s, ${base.database} ledger; the last column: the power by which it grows, 1 is linear`);
+  console.log(
+    `CPU of the hub in s where no other unit stands, ${base.database} ledger; the last column: the power by which it grows, 1 is linear`,
+  );
   const line = (what: string, costs: readonly number[], sizes: readonly number[]): number => {
     const power = powerOf(costs, sizes);
     console.log(`${what.padEnd(58)} ${costs.map((cost) => cost.toFixed(2).padStart(7)).join(' ')}  ${power.toFixed(2)}`);
@@ -75,6 +86,11 @@ export const scale = async (args: string[], signal: AbortSignal): Promise<void> 
     powers[`commit by ${what}`] = line(
       `a commit of one policy, ${sizes.join(', ')} ${what}`,
       costs.map(({ commit }) => commit),
+      sizes,
+    );
+    powers[`time of a commit by ${what}`] = line(
+      `commit → 99 % of the agents, s of time, ${sizes.join(', ')} ${what}`,
+      costs.map(({ commit99 }) => commit99),
       sizes,
     );
     powers[`memory by ${what}`] = line(

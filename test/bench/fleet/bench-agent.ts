@@ -1,0 +1,242 @@
+import { sha256 } from '@fso/shared/encoding';
+import { type AgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { createLogger, systemClock } from '@fso/shared/runtime';
+import { type AgentSnapshot, LiveObservatory } from '../../../agent/observe/index.ts';
+import { type AcceptedPolicies, EventOutbox, Reporter, toSend } from '../../../agent/report/index.ts';
+import type { Connection, ConnectionConfig } from '../../../agent/stream/connection.ts';
+import { Dialler } from '../../../agent/stream/dialler.ts';
+import { stopReading } from './client-sockets.ts';
+import { clusterFacts, type PolicyCondition, PROFILE, snapshotOf } from './cluster-state.ts';
+import { type AgentProof, type Cause, type News, now, type Order, type Turn } from './orders.ts';
+import { type ClusterRows, digestOfRows } from './rows.ts';
+
+/** The policies of the clusters of a team. */
+export type TeamList = Pick<AcceptedPolicies, 'digest' | 'policies'>;
+
+export interface TakenCommit {
+  readonly revision: string;
+  /** By team. */
+  readonly lists: readonly TeamList[];
+}
+
+export interface AgentDeps {
+  /** Resolves once this process knows a commit. */
+  readonly commitOf: (revision: string) => Promise<TakenCommit>;
+  readonly tell: (news: News) => void;
+}
+
+const logger = createLogger({ name: 'bench', level: 'silent' });
+const NO_LIST: TeamList = { digest: '', policies: new Map() };
+
+/** 0 ≤ x < 1, the same for the same text. */
+const drawOf = (text: string): number => Number.parseInt(sha256(text).slice(0, 8), 16) / 2 ** 32;
+
+/** The stream and the reports of an agent, as the product has them, over a cluster in which every policy holds. */
+export class BenchAgent {
+  readonly cluster: string;
+  readonly #proof: AgentProof;
+  readonly #config: ConnectionConfig;
+  readonly #deps: AgentDeps;
+  readonly #observatory: LiveObservatory;
+  readonly #reporter: Reporter;
+  readonly #dialler: Dialler;
+  /** Share of the policies whose namespace is missing. */
+  readonly #missing: number;
+  readonly #drawn = new Map<string, number>();
+  #list: TeamList = NO_LIST;
+  /** null: it has taken no commit yet. */
+  #revision: string | null = null;
+  #connection: Connection | undefined;
+  #greetedAt = 0;
+  #sentPolicies = 0;
+  #unanswered = 0;
+  #isSettled: boolean = false;
+  #isStalled: boolean = false;
+  /** Policies that have to be sent before all is reported. */
+  #due = 0;
+  /** It has said on this connection that it has nothing left to say. */
+  #isCurrent: boolean = false;
+  /** List of the last report. */
+  #saidList: string | undefined;
+  #cause: Cause = 'failing';
+  /** Policies that deviate, by that cause. */
+  readonly #deviating = new Set<string>();
+  /** Of the last offer. */
+  #bytes = 0;
+  /** Revision by the number of the first report that says it. */
+  readonly #waiting = new Map<number, string>();
+
+  constructor({ hubUrl, ca, missing }: Extract<Order, { type: 'start' }>, proof: AgentProof, deps: AgentDeps) {
+    const { cluster, token, certificate } = proof;
+    this.cluster = cluster;
+    this.#proof = proof;
+    this.#deps = deps;
+    this.#missing = missing;
+    this.#config = { hubUrl, ca, ...(token === undefined ? {} : { token }) };
+    this.#observatory = new LiveObservatory(this.#snapshot());
+    const revisions = () => ({ revision: this.#revision, provenRevision: this.#revision, verification: 'unverified' }) as const;
+    const outbox = new EventOutbox({ clock: systemClock, logger });
+    const accepted = () => (this.#revision === null ? undefined : { ...this.#list, generationOf: () => 1, version: 0, isChanging: false });
+    this.#reporter = new Reporter({ observatory: this.#observatory, outbox, clock: systemClock, logger, revisions, accepted });
+    this.#dialler = new Dialler(
+      {
+        config: this.#config,
+        clock: systemClock,
+        random: Math.random,
+        logger,
+        ...(certificate && { certificate: async () => certificate }),
+      },
+      {
+        hello: () => this.hello(),
+        ages: () => ({ oldestPartMs: 0, oldestKindMs: 0, outOfDate: [] }),
+        onWelcome: ({ reported }, connection) => this.#welcome(reported, connection),
+        onFrame: (frame) => this.#take(frame),
+        onEnd: () => {
+          this.#connection = undefined;
+          this.#reporter.disconnected();
+        },
+      },
+    );
+  }
+
+  run(signal: AbortSignal): Promise<unknown> {
+    return Promise.all([this.#reporter.run(signal), this.#dialler.run(signal)]);
+  }
+
+  /** What another connection of it needs. */
+  get identity(): Pick<AgentProof, 'certificate'> & { readonly config: ConnectionConfig } {
+    return { config: this.#config, ...(this.#proof.certificate && { certificate: this.#proof.certificate }) };
+  }
+
+  hello(): Extract<AgentFrame, { type: 'hello' }> {
+    const revision = this.#revision;
+    const held = { revision, holds: revision, anchor: revision };
+    return { type: 'hello', protocol: PROTOCOL_VERSION, cluster: this.cluster, ...held, agentVersion: 'bench' };
+  }
+
+  turn({ cause, share, pick }: Turn): void {
+    const names = [...this.#list.policies.keys()];
+    const isDrawn = (name: string): boolean => drawOf(`${this.cluster} turns ${name}`) < share;
+    const wanted = new Set(pick === 'drawn' ? names.filter(isDrawn) : names.slice(0, Math.round(names.length * share)));
+    const turned = names.filter((name) => wanted.has(name) !== this.#deviating.has(name));
+    this.#cause = cause;
+    this.#deviating.clear();
+    for (const name of wanted) this.#deviating.add(name);
+    this.#sentPolicies = 0;
+    this.#isSettled = false;
+    this.#due = turned.length;
+    this.#observatory.publish(this.#snapshot());
+  }
+
+  /** Reads nothing any more, of this connection and of those that follow it. */
+  stall(): void {
+    this.#isStalled = true;
+    stopReading(this.#proof.token ?? '');
+  }
+
+  rows(): ClusterRows {
+    const reports = [...this.#list.policies.values()].map((accepted) =>
+      toSend(snapshotOf(accepted, this.#stateOf(accepted.policy.name)).report),
+    );
+    const inPhase = (phase: string) => reports.filter((report) => report.phase === phase);
+    const failed = inPhase('Failed');
+    return {
+      revision: this.#revision,
+      gatekeeper: this.#facts().gatekeeper.state,
+      total: reports.length,
+      active: inPhase('Active').length,
+      pending: inPhase('Pending').length,
+      failed: failed.length,
+      digest: digestOfRows(failed),
+    };
+  }
+
+  #welcome(reported: Extract<HubFrame, { type: 'welcome' }>['reported'], connection: Connection): void {
+    this.#connection = connection;
+    this.#greetedAt = now();
+    this.#sentPolicies = 0;
+    this.#unanswered = 0;
+    this.#due = 0;
+    // The first digest, which goes out at once, says how it was when the stream before this one ended: it settles nothing.
+    this.#isSettled = true;
+    this.#reporter.connected((frame) => this.#send(frame), reported);
+    this.#isSettled = false;
+    this.#isCurrent = false;
+    if (this.#isStalled) {
+      this.stall();
+      this.#deps.tell({ type: 'stalled', cluster: this.cluster });
+    }
+  }
+
+  #stateOf(name: string): PolicyCondition {
+    if (this.#deviating.has(name)) return this.#cause;
+    return this.#missing > 0 && this.#drawOf(name) < this.#missing ? 'missing' : 'governing';
+  }
+
+  #drawOf(name: string): number {
+    const drawn = this.#drawn.get(name) ?? drawOf(`${this.cluster} ${name}`);
+    this.#drawn.set(name, drawn);
+    return drawn;
+  }
+
+  #facts(): AgentSnapshot['cluster'] {
+    return clusterFacts(this.#deviating.size === 0 ? undefined : this.#cause);
+  }
+
+  #snapshot(): AgentSnapshot {
+    const policies = new Map([...this.#list.policies].map(([name, accepted]) => [name, snapshotOf(accepted, this.#stateOf(name))]));
+    return { policies, profile: PROFILE, asOf: new Date(), cluster: this.#facts() };
+  }
+
+  #send(frame: AgentFrame): void {
+    this.#connection?.send(frame);
+    if (frame.type === 'digest') {
+      // Sent where nothing is left to say, also where nothing had to be sent: then no answer comes.
+      this.#isCurrent = true;
+      this.#settle();
+    }
+    if (frame.type !== 'report') return;
+    this.#unanswered = frame.seq;
+    this.#sentPolicies += frame.policies.length + frame.removed.length;
+    this.#saidList = frame.baseline?.list;
+    if (frame.cluster?.provenRevision) this.#waiting.set(frame.seq, frame.cluster.provenRevision);
+  }
+
+  #settle(): void {
+    if (this.#revision === null || this.#isSettled || !this.#isCurrent || this.#connection === undefined) return;
+    if (this.#unanswered > 0 || this.#sentPolicies < this.#due || this.#saidList !== this.#list.digest) return;
+    this.#isSettled = true;
+    const [greetedAt, policies, bytes] = [this.#greetedAt, this.#sentPolicies, this.#bytes];
+    this.#deps.tell({ type: 'settled', cluster: this.cluster, at: now(), greetedAt, policies, bytes });
+  }
+
+  #take(frame: Exclude<HubFrame, { type: 'welcome' }>): void {
+    // What came in one piece with the welcome was read before the socket was paused.
+    if (this.#isStalled) return;
+    if (frame.type === 'resync') this.#reporter.resync();
+    if (frame.type === 'list') this.#answer(frame.list);
+    if (frame.type === 'offer') {
+      this.#bytes = Buffer.byteLength(encodeFrame(frame));
+      void this.#deps.commitOf(frame.revision).then((commit) => this.#accept(commit));
+    }
+    if (frame.type !== 'reported') return;
+    this.#reporter.acknowledged(frame.seq);
+    if (frame.seq === this.#unanswered) this.#unanswered = 0;
+    const revision = this.#waiting.get(frame.seq);
+    this.#waiting.delete(frame.seq);
+    if (revision !== undefined) this.#deps.tell({ type: 'reported', cluster: this.cluster, at: now(), revision, bytes: this.#bytes });
+    this.#settle();
+  }
+
+  #answer(list: string): void {
+    const answer = this.#reporter.listed(list);
+    if (answer !== undefined) this.#connection?.answer(answer);
+  }
+
+  #accept({ revision, lists }: TakenCommit): void {
+    this.#list = lists[Number(this.cluster.split('-')[1]) % lists.length] ?? NO_LIST;
+    this.#revision = revision;
+    this.#observatory.publish(this.#snapshot());
+    this.#reporter.accepted({ revision, digest: this.#list.digest });
+  }
+}

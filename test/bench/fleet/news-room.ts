@@ -1,0 +1,35 @@
+import type { News } from './orders.ts';
+
+/** News of all agents, gathered until a question about them is answered. */
+export class NewsRoom {
+  readonly #heard = new Set<(news: News) => void>();
+
+  take(news: News): void {
+    for (const listener of this.#heard) listener(news);
+  }
+
+  /** Calls a listener with all news. @returns a function that ends it */
+  listen(listener: (news: News) => void): () => void {
+    this.#heard.add(listener);
+    return () => this.#heard.delete(listener);
+  }
+
+  /** Resolves with the first matching word of each of `count` agents. */
+  async fromAll<T extends News>(count: number, isWanted: (news: News) => news is T, signal: AbortSignal): Promise<readonly T[]> {
+    const found = new Map<string, T>();
+    const all = Promise.withResolvers<void>();
+    const end = this.listen((news) => {
+      if (isWanted(news) && !found.has(news.cluster)) found.set(news.cluster, news);
+      if (found.size === count) all.resolve();
+    });
+    const stop = (): void => all.reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      await all.promise;
+      return [...found.values()];
+    } finally {
+      end();
+      signal.removeEventListener('abort', stop);
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import { readChoice, readCount, readOptions, readShare, UsageError } from '../options.ts';
+
+export interface FleetSettings {
+  readonly agents: number;
+  readonly policies: number;
+  /** Folders with a scope that the policies are spread over; 0: one folder for all. */
+  readonly scopes: number;
+  readonly database: 'embedded' | 'postgres';
+  /** Processes that the agents are spread over. */
+  readonly processes: number;
+  /** Share of the policies whose namespace is missing, others in each cluster. */
+  readonly missing: number;
+  /** More environment of the hub. */
+  readonly env: Readonly<Record<string, string>>;
+  /** What proves agents to the hub; default: static tokens. */
+  readonly proof?: 'token' | 'certificate';
+  /** Clusters that may connect and have no agent. */
+  readonly strangers?: readonly string[];
+  /** `hub/main.ts` of another version. */
+  readonly hub?: string | undefined;
+  readonly json: string | undefined;
+}
+
+export const FLEET_OPTIONS = {
+  agents: { type: 'string', default: '500' },
+  policies: { type: 'string', default: '1000' },
+  scopes: { type: 'string', default: '0' },
+  database: { type: 'string', default: 'embedded' },
+  processes: { type: 'string', default: '2' },
+  missing: { type: 'string', default: '0' },
+  /** MiB of the hub's heap, as a container has it. */
+  heap: { type: 'string' },
+  env: { type: 'string', multiple: true, default: [] as string[] },
+  hub: { type: 'string' },
+  json: { type: 'string' },
+} as const;
+
+type FleetValues = ReturnType<typeof readOptions<typeof FLEET_OPTIONS>>;
+
+const readSetting = (setting: string): [string, string] => {
+  const [, name, value] = /^(\w+)=(.*)$/s.exec(setting) ?? [];
+  if (name === undefined || value === undefined) throw new UsageError(`--env ${setting}: must be NAME=value`);
+  return [name, value];
+};
+
+/** With which settings a hub has a heap of so many MiB. */
+const heapOf = (heap: string | undefined): Readonly<Record<string, string>> =>
+  heap === undefined ? {} : { NODE_OPTIONS: `--max-semi-space-size=4 --max-old-space-size=${readCount('heap', heap, 64)}` };
+
+/** Checks what {@link FLEET_OPTIONS} have read. @throws UsageError */
+export const toFleetSettings = (values: FleetValues): FleetSettings => ({
+  agents: readCount('agents', values.agents),
+  policies: readCount('policies', values.policies),
+  scopes: readCount('scopes', values.scopes, 0),
+  database: readChoice('database', values.database, ['embedded', 'postgres']),
+  processes: readCount('processes', values.processes),
+  missing: readShare('missing', values.missing),
+  env: { ...heapOf(values.heap), ...Object.fromEntries(values.env.map(readSetting)) },
+  hub: values.hub,
+  json: values.json,
+});
+
+/** Reads the options of a bench that has no others. @throws UsageError */
+export const fleetSettings = (args: string[]): FleetSettings => toFleetSettings(readOptions(args, FLEET_OPTIONS));

@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+
+/** Connections of a listener by what the kernel still has to send on them. */
+export interface SendQueues {
+  /** Connections on which something waits, as the other side has closed its window. */
+  readonly full: number;
+  /** Bytes that wait on them. */
+  readonly bytes: number;
+}
+
+const ESTABLISHED = '01';
+/** The kernel asks from time to time whether the window is open again. */
+const ZERO_WINDOW_PROBE = '04';
+
+/** Reads a table of connections for a local port. @see https://docs.kernel.org/networking/proc_net_tcp.html */
+export const parseSendQueues = (table: string, port: number): SendQueues => {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const waiting = table
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, local = '', , state, , timer]) => local.endsWith(suffix) && state === ESTABLISHED && timer?.startsWith(ZERO_WINDOW_PROBE))
+    .map(([, , , , queues = '']) => Number.parseInt(queues, 16));
+  return { full: waiting.length, bytes: waiting.reduce((sum, bytes) => sum + bytes, 0) };
+};
+
+/** Send queues of the listener on a local port; Linux only. */
+export const readSendQueues = (port: number): SendQueues => parseSendQueues(readFileSync('/proc/net/tcp', 'utf8'), port);

@@ -1,0 +1,24 @@
+/** Options of the benches over a simulated fleet. */
+const FLEET = `  of fanout, status, resync, scale, hostile and curve:
+    --agents 500  --policies 1000  --scopes 0         how many; folders with a scope that the policies are spread over
+    --database embedded|postgres                      the hub's ledger
+    --heap 400                                        MiB of the hub's heap; default: what Node.js takes
+    --processes 2                                     processes that the agents are spread over
+    --missing 0                                       share of the policies whose namespace is missing, others in each cluster
+    --env NAME=value                                  more environment of the hub, as often as needed
+    --hub ../other/hub/main.ts                        hub of another version
+    --json file                                       figures as JSON`;
+
+/** Tells how benches are called. @param names of the benches */
+export const usageOf = (names: readonly string[]): string => `usage: npm run bench -- <name> [options]
+  there are: ${names.join(', ')}
+${FLEET}
+  of fanout:
+    --commits 3                                       commits of one policy that are measured, after one that does not count
+    --stalled 10%                                     share of the agents that then stop reading their sockets: the same commits again
+  of resync:
+    --changed 0.1                                     share of each agent's policies that fail while the hub is away
+  of curve:
+    --agents 250,1000,3000,6000  --commits 3          a fleet of each size, one after the other
+    --svg docs/images/fleet-curve.svg                 file of the picture
+  Times are printed beside what is aimed at, and never fail a bench.`;
