@@ -1,4 +1,4 @@
-import { type CompiledQuery, type Insertable, PostgresAdapter, type RawBuilder, sql, type Transaction } from 'kysely';
+import { type CompiledQuery, type Insertable, type Kysely, PostgresAdapter, type RawBuilder, sql, type Transaction } from 'kysely';
 import type { Schema } from '../schema.ts';
 import { slices } from './statements.ts';
 
@@ -15,11 +15,11 @@ export interface OnConflict<T extends keyof Schema> {
 
 const refs = (columns: readonly string[]): RawBuilder<unknown> => sql.join(columns.map((column) => sql.ref(column)));
 
-/** Selects the columns of rows that are given as one JSON text. */
-const selectRows = (trx: Transaction<Schema>, table: keyof Schema, { columns, json }: JsonRows): RawBuilder<unknown> =>
-  trx.getExecutor().adapter instanceof PostgresAdapter
+/** Selects the columns of rows that are given as one JSON text, as those of a table. */
+const selectRows = (db: Kysely<Schema>, table: keyof Schema, { columns, json }: JsonRows): RawBuilder<unknown> =>
+  db.getExecutor().adapter instanceof PostgresAdapter
     ? sql`select ${refs(columns)} from json_populate_recordset(null::${sql.table(table)}, ${json})`
-    : sql`select ${sql.join(columns.map((column) => sql`value ->> ${sql.lit(column)}`))} from json_each(${json}) where true`;
+    : sql`select ${sql.join(columns.map((column) => sql`value ->> ${sql.lit(column)} as ${sql.ref(column)}`))} from json_each(${json}) where true`;
 
 interface JsonRows {
   readonly columns: readonly string[];
@@ -77,3 +77,11 @@ export function* deleteRows<T extends keyof Schema>(
   for (const some of jsonOf(rows))
     yield sql`delete from ${sql.table(from)} where (${refs(some.columns)}) in (${selectRows(trx, from, some)})`.compile(trx);
 }
+
+/** Rows to select from: some columns of a table, with values that are given. */
+export const givenRows = <T extends keyof Schema, C extends Column<T>>(
+  db: Kysely<Schema>,
+  like: T,
+  rows: readonly Pick<Insertable<Schema[T]>, C>[],
+): RawBuilder<Pick<Insertable<Schema[T]>, C>> =>
+  sql`(${selectRows(db, like, { columns: Object.keys(rows[0] ?? {}), json: JSON.stringify(rows) })})`;

@@ -132,6 +132,8 @@ export const createReplicaState = ({ cache, records, memory, lists, eventsInMemo
         desired: batch.desired === null ? state.desired : { value: batch.desired, version },
       });
       for (const { kind, name, value } of batch.records.values()) records.set({ kind, name }, value, version);
+      // Before it was written all others were read: what is read next begins behind it.
+      recordsUpTo = Math.max(recordsUpTo, version);
       learnEvents(events);
     },
     refresh: async (db, names) => {
