@@ -34,7 +34,7 @@ function* clusterRows(writes: readonly ClusterWrite[], { trx, version, replica }
     name: record.name,
     connected_by: connectedBy,
     stream,
-    last_seen: record.lastSeen,
+    last_seen: record.lastSeen?.at ?? null,
     offered_revision: record.offeredRevision,
     acked_revision: record.acked?.revision ?? null,
     acked_digest: record.acked?.digest ?? null,

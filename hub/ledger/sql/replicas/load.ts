@@ -40,7 +40,7 @@ const recordOf = (row: Selectable<ClusterTable>, { deviations, lists }: ReadPoli
   name: row.name,
   connected: row.connected_by !== null,
   notObserved: notObservedOf(row),
-  lastSeen: row.last_seen,
+  lastSeen: row.last_seen === null ? null : { at: row.last_seen },
   offeredRevision: row.offered_revision,
   acked: row.acked_revision === null ? null : { revision: row.acked_revision, digest: row.acked_digest },
   nack: row.nack_json === null ? null : parse(row.nack_json),

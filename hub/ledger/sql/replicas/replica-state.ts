@@ -126,7 +126,7 @@ export const createReplicaState = ({ cache, records, memory, lists, eventsInMemo
       return unread;
     },
     learn: (batch, { version, events }) => {
-      for (const { after } of batch.clusters.values()) learnCluster({ ...after, version, writtenSeen: after.record.lastSeen });
+      for (const { after } of batch.clusters.values()) learnCluster({ ...after, version, writtenSeen: after.record.lastSeen?.at ?? null });
       learnState({
         source: batch.source === null ? state.source : { value: batch.source, version },
         desired: batch.desired === null ? state.desired : { value: batch.desired, version },
