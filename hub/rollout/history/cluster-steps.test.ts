@@ -42,9 +42,9 @@ describe('steps of clusters', () => {
       ['eu', [1, 2, 3, 4]],
       ['us', [1, null, null, null]],
     ];
-    const older = JSON.parse(JSON.stringify({ ...record, clusters: Object.fromEntries(written) }));
-    const newer = JSON.parse(JSON.stringify({ ...record, clusters: packSteps(written) }));
+    const older = JSON.parse(JSON.stringify({ ...record, clusters: Object.fromEntries(written), steps: undefined }));
+    const newer = JSON.parse(JSON.stringify({ ...record, steps: packSteps(written) }));
     expect(RolloutRecord.parse(older)).toEqual(RolloutRecord.parse(newer));
-    expect([...unpackSteps(RolloutRecord.parse(older).clusters)]).toEqual(written);
+    expect([...unpackSteps(RolloutRecord.parse(older).steps)]).toEqual(written);
   });
 });

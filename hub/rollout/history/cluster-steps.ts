@@ -106,6 +106,7 @@ export function* unpackSteps(packed: PackedSteps): Generator<ClusterSteps> {
   }
 }
 
+/** Packs the steps of clusters as they are stored. */
 export const packSteps = (clusters: Iterable<ClusterSteps>): PackedSteps => {
   const table = new StepTable([]);
   for (const [name, times] of clusters) {

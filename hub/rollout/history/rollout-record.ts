@@ -7,12 +7,10 @@ import { PackedSteps, packSteps, STEPS, type Step, StepTable } from './cluster-s
 /** The way of one commit, as it is kept. A commit that comes into force a second time, after another one, has a second one. */
 
 const Time = z.string();
-/** A list of times for each cluster, as an older version writes it. */
-const LooseSteps = z
-  .record(z.string(), z.array(z.int().nullable()).length(STEPS.length))
-  .transform((clusters) => packSteps(Object.entries(clusters)));
+/** A list of times for each cluster. */
+const LooseSteps = z.record(z.string(), z.array(z.int().nullable()).length(STEPS.length));
 
-export const RolloutRecord = z.object({
+const StoredRollout = z.object({
   /** Grows with each rollout. */
   sequence: z.int(),
   commit: CommitView,
@@ -30,12 +28,20 @@ export const RolloutRecord = z.object({
   problems: z.array(ProblemView).nullable(),
   changes: PolicyChanges,
   counts: z.object({ added: z.int(), changed: z.int(), removed: z.int() }),
-  clusters: z.union([PackedSteps, LooseSteps]),
+  /** Of a record that an older version wrote; else empty, so that such a version can read the rest. */
+  clusters: LooseSteps,
+  steps: PackedSteps.optional(),
   refused: z.record(z.string(), z.object({ at: z.int(), reasons: z.array(ProblemView) })),
   /** A newer commit came before it was enforced. */
   superseded: z.boolean(),
   enforced: Time.nullable(),
 });
+
+export const RolloutRecord = StoredRollout.transform(({ clusters, steps = packSteps(Object.entries(clusters)), ...rest }) => ({
+  ...rest,
+  clusters: {},
+  steps,
+}));
 export type RolloutRecord = z.infer<typeof RolloutRecord>;
 
 const MAX_NAMES = 500;
@@ -58,7 +64,8 @@ export const createRolloutRecord = (start: Start, clusters: readonly string[]): 
   problems: null,
   changes: { added: [], changed: [], removed: [] },
   counts: { added: 0, changed: 0, removed: 0 },
-  clusters: new StepTable(clusters).pack(),
+  clusters: {},
+  steps: new StepTable(clusters).pack(),
   refused: {},
   superseded: false,
   enforced: null,
@@ -125,14 +132,14 @@ export class RolloutEntry {
   }
 
   get steps(): StepTable {
-    this.#steps ??= StepTable.unpack(this.rollout.clusters);
+    this.#steps ??= StepTable.unpack(this.rollout.steps);
     return this.#steps;
   }
 
   /** The record as it is now; what is noted later does not change it. */
   toRecord(): RolloutRecord {
     const record = copyOf(this.rollout);
-    return this.#steps === undefined ? record : { ...record, clusters: this.#steps.pack() };
+    return this.#steps === undefined ? record : { ...record, steps: this.#steps.pack() };
   }
 
   /**

@@ -15,17 +15,17 @@ const stateOf = ({ problems, enforced, refused, superseded }: RolloutRecord): Co
 
 /** A rollout in a list: how many clusters are at which step. */
 export const summaryOf = (rollout: RolloutRecord): CommitSummary => {
-  const { commit, verification, counts: policies, clusters, noticed, enforced, watched } = rollout;
+  const { commit, verification, counts: policies, steps, noticed, enforced, watched } = rollout;
   return {
     commit,
     state: stateOf(rollout),
     verification,
     policies,
     clusters: {
-      total: clusters.total,
-      offered: countReached(clusters, 'offered'),
-      accepted: countReached(clusters, 'accepted'),
-      proven: countReached(clusters, 'proven'),
+      total: steps.total,
+      offered: countReached(steps, 'offered'),
+      accepted: countReached(steps, 'accepted'),
+      proven: countReached(steps, 'proven'),
       refused: Object.keys(rollout.refused).length,
     },
     noticed,
@@ -39,7 +39,7 @@ export const activityOf = (rollout: RolloutRecord): CommitActivity => {
   const start = Date.parse(rollout.noticed);
   const time = (at: number | null | undefined): string | null =>
     at === null || at === undefined ? null : new Date(start + at).toISOString();
-  const clusterSteps = [...unpackSteps(rollout.clusters)].map(([cluster, [offered, accepted, written, proven]]): ClusterSteps => {
+  const clusterSteps = [...unpackSteps(rollout.steps)].map(([cluster, [offered, accepted, written, proven]]): ClusterSteps => {
     const refused = own(rollout.refused, cluster);
     return {
       cluster,

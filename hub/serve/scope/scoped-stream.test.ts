@@ -70,7 +70,7 @@ const changeEverything = async ({ ledger }: ApiHarness, end: string): Promise<vo
   }
   await ledger.addEvent(null, { time: end, severity: 'alert', reason: 'AccessAudit', message: 'live xglobal' });
   const commit = { revision: 'c3'.repeat(20), author: 'live xglobal', subject: 'live xglobal', time: end };
-  await writeRollout(ledger.records, commitRollout({ sequence: 3, commit, clusters: packSteps([['us-xcluster', [1, 2, 3, 4]]]) }));
+  await writeRollout(ledger.records, commitRollout({ sequence: 3, commit, steps: packSteps([['us-xcluster', [1, 2, 3, 4]]]) }));
   const source = (await ledger.source()) as SourceView;
   await ledger.setSource({ ...source, lastFetch: end });
 };

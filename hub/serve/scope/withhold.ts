@@ -89,7 +89,7 @@ export const scopeRollout = (rollout: RolloutRecord, { seesCluster, seesPolicy }
   const refused = Object.entries(rollout.refused).filter(([name]) => seesCluster(name));
   const { added, changed, removed } = rollout.changes;
   const changes = { added: added.filter(seesPolicy), changed: changed.filter(seesPolicy), removed: removed.filter(seesPolicy) };
-  const clusters = [...unpackSteps(rollout.clusters)].filter(([name]) => seesCluster(name));
+  const clusters = [...unpackSteps(rollout.steps)].filter(([name]) => seesCluster(name));
   return {
     ...rollout,
     commit: withholdCommit(rollout.commit),
@@ -97,7 +97,7 @@ export const scopeRollout = (rollout: RolloutRecord, { seesCluster, seesPolicy }
     problems: rollout.problems && [],
     changes,
     counts: { added: changes.added.length, changed: changes.changed.length, removed: changes.removed.length },
-    clusters: packSteps(clusters),
+    steps: packSteps(clusters),
     refused: Object.fromEntries(refused.map(([name, { at, reasons }]) => [name, { at, reasons: reasons.map(withholdProblem) }])),
     enforced: enforcedFor(rollout, clusters),
   };

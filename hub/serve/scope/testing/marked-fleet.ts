@@ -148,7 +148,7 @@ const writeRollouts = async (ledger: Ledger): Promise<void> => {
       verification,
       changes: { added: names, changed: ['gone-xboth'], removed: ['gone-xboth'] },
       counts: { added: 4, changed: 1, removed: 1 },
-      clusters: packSteps([
+      steps: packSteps([
         ['eu-1', [1, 2, 3, null]],
         ['us-xcluster', [1, 2, 3, 4]],
         ['retired-xcluster', [1, null, null, null]],
