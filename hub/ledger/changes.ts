@@ -170,7 +170,7 @@ const notObservedBy = (before: NotObserved | null, outOfDate: readonly string[],
 const connect = (record: ClusterRecord, { connected, opens, outOfDate = [], isNew = false, time }: Connected): ClusterRecord => {
   const kept = opens === true ? notObservedBy(null, outOfDate, time) : record.notObserved;
   const known = isNew ? asNew(record) : record;
-  return { ...known, connected, notObserved: connected ? kept : null, lastSeen: time };
+  return { ...known, connected, notObserved: connected ? kept : null, lastSeen: { at: time } };
 };
 
 /** Clears what an earlier agent has reported: whether the cluster should have what it named is unknown. */
@@ -185,9 +185,9 @@ const asNew = (record: ClusterRecord): ClusterRecord => ({
 const withList = (context: ReportContext, list: PolicyList | undefined): ReportContext =>
   list === undefined ? context : { ...context, lists: { get: (digest) => (digest === list.digest ? list : context.lists.get(digest)) } };
 
-/** The record after a change. Records are replaced, never changed, so that a reader may keep what it was given. */
+/** The record after a change. Records are replaced, never changed but for when they were last seen, so that a reader may keep what it was given. */
 export const applyChange = (record: ClusterRecord, change: ClusterChange, context: ReportContext): ClusterRecord => {
-  const lastSeen = change.time;
+  const lastSeen = { at: change.time };
   switch (change.type) {
     case 'connected':
       // The end of a stream says nothing of a cluster that was forgotten meanwhile.

@@ -33,7 +33,11 @@ export interface LedgerCache {
   subscribe(handler: (change: LedgerChange) => void): () => void;
 }
 
-/** What only moves lastSeen of a connected cluster wakes no reader. */
+/** Whether nothing but lastSeen of a connected cluster moves: then the record stays, and readers find nothing new. */
+const isSignOfLife = (before: ClusterRecord, after: ClusterRecord): boolean =>
+  before.connected && (Object.keys(after) as (keyof ClusterRecord)[]).every((key) => key === 'lastSeen' || before[key] === after[key]);
+
+/** What readers show of a connected cluster stays as it was: none is woken. */
 const isHeartbeat = (before: ClusterRecord, after: ClusterRecord): boolean =>
   before.connected &&
   after.connected &&
@@ -80,6 +84,10 @@ export const createLedgerCache = (eventLimit: number): LedgerCache => {
     return record;
   };
   const get = (name: string): ClusterRecord => seen.get(name) ?? unseenOf(name);
+  const see = (name: string, time: string): void => {
+    const { lastSeen } = get(name);
+    if (lastSeen !== null) lastSeen.at = time;
+  };
   /** All clusters, sorted; undefined: others may have come or gone. */
   let names: readonly string[] | undefined;
   const suspended = new SuspendedClusters();
@@ -106,16 +114,17 @@ export const createLedgerCache = (eventLimit: number): LedgerCache => {
     },
     set: (record) => {
       const before = get(record.name);
+      if (isSignOfLife(before, record)) {
+        see(record.name, record.lastSeen?.at ?? '');
+        return;
+      }
       if (isUnseen(record) === seen.has(record.name)) names = undefined;
       if (isUnseen(record)) seen.delete(record.name);
       else seen.set(record.name, record);
       neverSeen.delete(record.name);
       if (!isHeartbeat(before, record)) notify({ kind: 'cluster', cluster: record.name });
     },
-    see: (name, lastSeen) => {
-      const record = seen.get(name);
-      if (record !== undefined) seen.set(name, { ...record, lastSeen });
-    },
+    see,
     suspend: (names, time) => {
       for (const cluster of names) {
         suspended.add(cluster, time);

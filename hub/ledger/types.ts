@@ -50,14 +50,20 @@ export interface NotKept {
   readonly keys?: ReadonlySet<string>;
 }
 
+/** When something last came from a cluster. A sign of life moves it in place, so that a record is replaced only where something else changes. */
+export interface LastSeen {
+  /** RFC 3339. */
+  at: string;
+}
+
 /** All that the hub knows of one cluster. */
 export interface ClusterRecord {
   readonly name: string;
   readonly connected: boolean;
   /** null: the agent observes its cluster, or says no ages, or is not connected. */
   readonly notObserved: NotObserved | null;
-  /** RFC 3339; null = never. */
-  readonly lastSeen: string | null;
+  /** null: never. */
+  readonly lastSeen: LastSeen | null;
   readonly offeredRevision: string | null;
   /** Commit that the agent enforces; without a digest where it said so in a hello. */
   readonly acked: AckedRevision | null;

@@ -6,6 +6,7 @@ import {
   folderOf,
   nameOf,
   type PlacementTest,
+  type PolicySet,
   parentOf,
   regionGroupsOf,
   registrationPaths,
@@ -18,7 +19,7 @@ import {
 } from '@fso/shared/decode';
 import { byText } from '@fso/shared/encoding';
 import { decodeText, type GetObject, type RevisionFiles } from '@fso/shared/git';
-import { dropOldest, Mutex } from '@fso/shared/runtime';
+import { dropOldest, Mutex, sameItems, weakMemo2 } from '@fso/shared/runtime';
 import type { RevisionPart } from './types.ts';
 
 /** Commits of which it is known who gets what: the one in force, and what agents lag behind with. */
@@ -29,6 +30,34 @@ const REGISTRATIONS_KEPT = 20_000;
 
 type Whole = Extract<RevisionFiles, { ok: true }>;
 
+/** Who is in which scope, by folder. */
+type ScopeTests = ReadonlyMap<string, PlacementTest>;
+
+/** Makes the tests of one commit after another: the same object while no scope and no group is another document. */
+const createScopeTester = (): ((set: PolicySet) => ScopeTests) => {
+  let last: { readonly documents: readonly object[]; readonly tests: ScopeTests } | undefined;
+  return (set) => {
+    const documents = [...set.scopes, ...set.regionGroups].map(({ document }) => document);
+    if (last === undefined || !sameItems(last.documents, documents))
+      last = { documents, tests: scopeTests(scopesOf(set), regionGroupsOf(set)) };
+    return last.tests;
+  };
+};
+
+/** Scopes that a cluster is in, sorted, and as one text. */
+interface Inside {
+  readonly folders: readonly string[];
+  readonly key: string;
+}
+
+const OUTSIDE: Inside = { folders: [], key: '' };
+
+/** Returns the scopes that a registered cluster is in; found once, as most commits change neither the scopes nor the registration. */
+const insideOf = weakMemo2((inScope: ScopeTests, registration: ManagedClusterDocument): Inside => {
+  const folders = [...inScope].flatMap(([folder, isInside]) => (isInside(registration) ? [folder] : [])).sort(byText);
+  return { folders, key: folders.join('\n') };
+});
+
 /** What of a commit decides who gets what of it. */
 interface View {
   readonly all: readonly string[];
@@ -36,8 +65,7 @@ interface View {
   readonly registrations: ReadonlyMap<string, string>;
   /** Ids of all else, with the folders that have a scope and must be entered to come to it. */
   readonly others: readonly { readonly id: string; readonly through: readonly string[] }[];
-  /** Who is in which scope, by folder. */
-  readonly inScope: ReadonlyMap<string, PlacementTest>;
+  readonly inScope: ScopeTests;
   /** Ids that clusters in the same scopes share, by these. */
   readonly shared: Map<string, readonly string[]>;
 }
@@ -48,7 +76,13 @@ const scopesThrough = (path: string, scopes: Scopes): readonly string[] => {
   return nameOf(path) === SCOPE_FILE ? around.filter((folder) => folder !== parentOf(path)) : around;
 };
 
-const viewOf = (revision: string, { files, objects, ids }: Whole, decode: ReturnType<typeof createAloneDecoder>): View => {
+/** What is read of one commit after another. */
+interface ViewReader {
+  readonly decode: ReturnType<typeof createAloneDecoder>;
+  readonly testsOf: ReturnType<typeof createScopeTester>;
+}
+
+const viewOf = (revision: string, { files, objects, ids }: Whole, { decode, testsOf }: ViewReader): View => {
   const inFolder = (kind: keyof typeof FOLDERS): readonly SourceFile[] => files.filter(({ path }) => folderOf(path) === FOLDERS[kind]);
   const { set } = decode([...inFolder('RegionGroup'), ...inFolder('PolicyScope').filter(({ path }) => nameOf(path) === SCOPE_FILE)]);
   const scopes = scopesOf(set);
@@ -58,16 +92,16 @@ const viewOf = (revision: string, { files, objects, ids }: Whole, decode: Return
     all: [...objects.keys()],
     registrations: new Map([...ids].filter(([path]) => isRegistration(path))),
     others: [{ id: revision, through: [] }, ...others],
-    inScope: scopeTests(scopes, regionGroupsOf(set)),
+    inScope: testsOf(set),
     shared: new Map(),
   };
 };
 
 /** Ids of what those get who are in these scopes and no others. */
-const sharedBy = ({ others, shared }: View, inside: readonly string[], key: string): readonly string[] => {
+const sharedBy = ({ others, shared }: View, { folders, key }: Inside): readonly string[] => {
   const known = shared.get(key);
   if (known !== undefined) return known;
-  const entered = new Set(inside);
+  const entered = new Set(folders);
   const ids = new Set(others.filter(({ through }) => through.every((folder) => entered.has(folder))).map(({ id }) => id));
   const list = [...ids];
   shared.set(key, list);
@@ -100,7 +134,7 @@ const ownPaths = (cluster: string): readonly string[] => {
 export class RevisionParts {
   readonly #find: GetObject;
   readonly #read: (revision: string) => Promise<RevisionFiles>;
-  readonly #decode = createAloneDecoder();
+  readonly #reader: ViewReader = { decode: createAloneDecoder(), testsOf: createScopeTester() };
   readonly #views = new Map<string, Promise<View | null>>();
   /** Agents name commits: only one is read through at a time, whatever they name. */
   readonly #reading = new Mutex();
@@ -116,7 +150,7 @@ export class RevisionParts {
   /** Takes what was read of a commit, so that it is not read again for this. */
   note(revision: string, whole: Whole): void {
     if (!this.#views.has(revision))
-      void remember(this.#views, revision, Promise.resolve(viewOf(revision, whole, this.#decode)), VIEWS_KEPT);
+      void remember(this.#views, revision, Promise.resolve(viewOf(revision, whole, this.#reader)), VIEWS_KEPT);
   }
 
   /** Ids of all objects of a commit that have to do with policy; none where the commit is not here. */
@@ -129,29 +163,23 @@ export class RevisionParts {
     const view = await this.#view(revision);
     if (view === null) return null;
     const inside = await this.#insideOf(view, cluster);
-    const key = inside.join('\n');
     const own = ownPaths(cluster).flatMap((path) => view.registrations.get(path) ?? []);
-    return { key, shared: sharedBy(view, inside, key), own };
+    return { key: inside.key, shared: sharedBy(view, inside), own };
   }
 
   #view(revision: string): Promise<View | null> {
     const read = async (): Promise<View | null> => {
       const found = await this.#reading.run(() => this.#read(revision));
-      return found.ok ? viewOf(revision, found, this.#decode) : null;
+      return found.ok ? viewOf(revision, found, this.#reader) : null;
     };
     return remember(this.#views, revision, this.#views.get(revision) ?? read(), VIEWS_KEPT);
   }
 
-  /** The scopes that a cluster is in, sorted. */
-  async #insideOf({ inScope, registrations }: View, cluster: string): Promise<readonly string[]> {
-    if (inScope.size === 0) return [];
+  async #insideOf({ inScope, registrations }: View, cluster: string): Promise<Inside> {
+    if (inScope.size === 0) return OUTSIDE;
     const [id] = registrationPaths(cluster).flatMap((path) => registrations.get(path) ?? []);
     const registration = id === undefined ? undefined : await this.#registration(id, cluster);
-    if (registration === undefined) return [];
-    return [...inScope]
-      .filter(([, isInside]) => isInside(registration))
-      .map(([folder]) => folder)
-      .sort(byText);
+    return registration === undefined ? OUTSIDE : insideOf(inScope, registration);
   }
 
   async #registration(id: string, cluster: string): Promise<ManagedClusterDocument | undefined> {

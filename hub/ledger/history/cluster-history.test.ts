@@ -70,7 +70,7 @@ const changesOf = (before: ClusterRecord, after: ClusterRecord, { forgotten }: D
 const historyOfAll = (records: readonly Drawn[]): HistoryChange[] => {
   let before = unseen('eu');
   return records.flatMap((drawn, at) => {
-    const after = { ...recordOf(drawn), lastSeen: new Date(Date.parse(timeOf(at + 1)) - 1).toISOString() };
+    const after = { ...recordOf(drawn), lastSeen: { at: new Date(Date.parse(timeOf(at + 1)) - 1).toISOString() } };
     const keys = keysBetween(before.policies, after.policies);
     const added = changesOf(before, after, drawn, timeOf(at)).flatMap((change) => historyBetween(change, { before, after, keys }) ?? []);
     before = after;
@@ -138,8 +138,8 @@ describe('the history of a cluster', () => {
   });
 
   it('counts a stream from what its agent says of now to its last sign of life, also where another stream replaces it', () => {
-    const away = { ...unseen('eu'), lastSeen: timeOf(1) };
-    const there = { ...away, connected: true, lastSeen: timeOf(5) };
+    const away = { ...unseen('eu'), lastSeen: { at: timeOf(1) } };
+    const there = { ...away, connected: true, lastSeen: { at: timeOf(5) } };
     const said = (change: Pick<Extract<ClusterChange, { type: 'connected' }>, 'connected' | 'opens'>, before: ClusterRecord) =>
       historyBetween(
         { ...change, type: 'connected', cluster: 'eu', time: timeOf(9) },

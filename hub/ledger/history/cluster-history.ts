@@ -140,7 +140,7 @@ const connectionBetween = (
   { before, after }: RecordChange,
 ): HistoryChange | undefined => {
   const ends = before.connected && (opens || !after.connected);
-  if (ends) return { time: before.lastSeen ?? time, connected: false };
+  if (ends) return { time: before.lastSeen?.at ?? time, connected: false };
   return after.connected && !before.connected && !opens ? beginning(after, time) : undefined;
 };
 

@@ -107,7 +107,7 @@ describe('a baseline in the history', () => {
   it('goes where a new agent connects, at the last sign of life of the one before', () => {
     const before: ClusterRecord = {
       ...over(named('hr')),
-      lastSeen: timeOf(5),
+      lastSeen: { at: timeOf(5) },
       acked: { revision: A, digest: null },
       report: { ...unproven, revision: A, provenRevision: A },
     };
@@ -116,7 +116,7 @@ describe('a baseline in the history', () => {
     const keys = keysBetween(before.policies, after.policies);
     const nothing = { baseline: null, named: ['hr'], accepted: null, proven: null };
     expect(historyBetween(change, { before, after, keys })).toEqual({ time: timeOf(5), connected: false, ...nothing });
-    const unseenBefore = { ...over(new Map()), lastSeen: timeOf(5) };
+    const unseenBefore = { ...over(new Map()), lastSeen: { at: timeOf(5) } };
     expect(
       historyBetween(change, { before: unseenBefore, after: { ...unseenBefore, baseline: null, policies: new Map() }, keys: [] }),
     ).toEqual({ time: timeOf(5), connected: false, baseline: null, named: [] });

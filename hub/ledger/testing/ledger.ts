@@ -356,7 +356,7 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       await reopen();
       expect(await ledger.cluster('nacks')).toMatchObject({
         connected: false,
-        lastSeen: TIME,
+        lastSeen: { at: TIME },
         nack: null,
         acked: { revision: 'c'.repeat(40), digest: 'd' },
         offeredRevision: 'e'.repeat(40),

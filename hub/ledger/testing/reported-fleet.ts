@@ -143,7 +143,7 @@ export class ReportedFleet {
 
   #apply(change: ClusterChange): void {
     // An agent is seen until something else is.
-    const before = { ...this.#record(change.cluster), lastSeen: new Date(Date.parse(change.time) - 1).toISOString() };
+    const before = { ...this.#record(change.cluster), lastSeen: { at: new Date(Date.parse(change.time) - 1).toISOString() } };
     const after = applyChange(before, change, { quota: ROOM, lists: this.lists });
     this.#records = new Map([...this.#records, [change.cluster, after]]);
     const keys = keysBetween(before.policies, after.policies);

@@ -2,9 +2,9 @@ import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
 import type { Ledger } from '../../ledger/index.ts';
 import type { HubMetrics } from '../../metrics.ts';
 import type { RejectedRevision, SourceRevision } from '../../source/index.ts';
-import type { RolloutRecord } from './rollout-record.ts';
+import type { RolloutEntry, RolloutRecord } from './rollout-record.ts';
 import { readRollouts } from './rollout-store.ts';
-import { type AcceptedCommit, type HubStep, type RolloutEntry, RolloutTracker } from './rollout-tracker.ts';
+import { type AcceptedCommit, type HubStep, RolloutTracker } from './rollout-tracker.ts';
 import { createRolloutWriter } from './rollout-writer.ts';
 
 /** A commit that the source has accepted or rejected. */

@@ -1,22 +1,16 @@
 import { CommitView, PolicyChanges, ProblemView, RevisionVerification } from '@fso/shared/api';
-import { own } from '@fso/shared/runtime';
+import type { PolicySet } from '@fso/shared/decode';
 import { z } from 'zod';
 import type { ClusterRecord } from '../../ledger/index.ts';
+import { PackedSteps, packSteps, STEPS, type Step, StepTable } from './cluster-steps.ts';
 
-/**
- * The way of one commit, as it is kept. A commit that comes into force a second time, after another one, has a second one.
- *
- * Times of clusters are milliseconds after `noticed`, so that the ways of hundreds of clusters stay small.
- */
+/** The way of one commit, as it is kept. A commit that comes into force a second time, after another one, has a second one. */
 
 const Time = z.string();
-/** In the order of {@link STEPS}. */
-const Steps = z.array(z.int().nullable()).length(4);
+/** A list of times for each cluster. */
+const LooseSteps = z.record(z.string(), z.array(z.int().nullable()).length(STEPS.length));
 
-export const STEPS = ['offered', 'accepted', 'written', 'proven'] as const;
-export type Step = (typeof STEPS)[number];
-
-export const RolloutRecord = z.object({
+const StoredRollout = z.object({
   /** Grows with each rollout. */
   sequence: z.int(),
   commit: CommitView,
@@ -34,19 +28,25 @@ export const RolloutRecord = z.object({
   problems: z.array(ProblemView).nullable(),
   changes: PolicyChanges,
   counts: z.object({ added: z.int(), changed: z.int(), removed: z.int() }),
-  clusters: z.record(z.string(), Steps),
+  /** Of a record that an older version wrote; else empty, so that such a version can read the rest. */
+  clusters: LooseSteps,
+  steps: PackedSteps.optional(),
   refused: z.record(z.string(), z.object({ at: z.int(), reasons: z.array(ProblemView) })),
   /** A newer commit came before it was enforced. */
   superseded: z.boolean(),
   enforced: Time.nullable(),
 });
+
+export const RolloutRecord = StoredRollout.transform(({ clusters, steps = packSteps(Object.entries(clusters)), ...rest }) => ({
+  ...rest,
+  clusters: {},
+  steps,
+}));
 export type RolloutRecord = z.infer<typeof RolloutRecord>;
 
 const MAX_NAMES = 500;
 /** Reasons of a refusal that are kept: where many clusters refuse, each says the same. */
 const REASONS = { kept: 5, characters: 500, of: 50 };
-
-const NO_STEPS = [null, null, null, null];
 
 /** The names of at most so many; the counts say how many there are. */
 export const withChanges = ({ added, changed, removed }: PolicyChanges): Pick<RolloutRecord, 'changes' | 'counts'> => ({
@@ -64,7 +64,8 @@ export const createRolloutRecord = (start: Start, clusters: readonly string[]): 
   problems: null,
   changes: { added: [], changed: [], removed: [] },
   counts: { added: 0, changed: 0, removed: 0 },
-  clusters: Object.fromEntries(clusters.map((name) => [name, [...NO_STEPS]])),
+  clusters: {},
+  steps: new StepTable(clusters).pack(),
   refused: {},
   superseded: false,
   enforced: null,
@@ -72,33 +73,26 @@ export const createRolloutRecord = (start: Start, clusters: readonly string[]): 
 });
 
 /**
- * How far a cluster is with a commit. Each step counts only with those before it: a report may still speak of a commit that the cluster
- * is on its way back to.
+ * Whether a cluster has reached a step of a commit. Each step counts only with those before it: a report may still speak of a commit that the
+ * cluster is on its way back to.
  */
-const reachedBy = (record: ClusterRecord, revision: string): Readonly<Record<Step, boolean>> => {
-  const accepted = record.acked?.revision === revision && record.nack?.revision !== revision;
-  const written = accepted && record.report?.revision === revision;
-  return {
-    offered: record.offeredRevision === revision,
-    accepted,
-    written,
-    proven: written && record.report?.provenRevision === revision,
-  };
+const hasReached = (record: ClusterRecord, step: Step, revision: string): boolean => {
+  switch (step) {
+    case 'offered':
+      return record.offeredRevision === revision;
+    case 'accepted':
+      return record.acked?.revision === revision && record.nack?.revision !== revision;
+    case 'written':
+      return record.report?.revision === revision && hasReached(record, 'accepted', revision);
+    case 'proven':
+      return record.report?.provenRevision === revision && hasReached(record, 'written', revision);
+  }
 };
 
 const shorten = (reasons: NonNullable<ClusterRecord['nack']>['reasons'], refusals: number) =>
   reasons
     .slice(0, refusals < REASONS.of ? REASONS.kept : 1)
     .map(({ message, ...place }) => ({ ...place, reason: message.slice(0, REASONS.characters) }));
-
-const OFFERED = STEPS.indexOf('offered');
-
-/** @param heldMs for which the agent held its ack back @returns whether there were any */
-const noteSteps = (steps: (number | null)[], reached: ReturnType<typeof reachedBy>, at: number, heldMs: number): boolean => {
-  const fresh = [...STEPS.entries()].filter(([index, step]) => reached[step] && steps[index] === null);
-  for (const [index, step] of fresh) steps[index] = step === 'accepted' ? Math.max(steps[OFFERED] ?? 0, at - heldMs) : at;
-  return fresh.length > 0;
-};
 
 /** The nack stands until the agent, offered the commit again, takes it. @returns whether that is news */
 const noteRefusal = (
@@ -116,38 +110,81 @@ const noteRefusal = (
   return true;
 };
 
-/**
- * Notes in the record what the hub knows about a cluster, in place: it may be one of thousands of reports.
- *
- * @param at ms after `noticed`
- * @returns whether that is news
- */
-export const noteCluster = (rollout: RolloutRecord, record: ClusterRecord, at: number): boolean => {
-  const reached = reachedBy(record, rollout.commit.revision);
-  const steps = own(rollout.clusters, record.name) ?? [...NO_STEPS];
-  const isFurther = noteSteps(steps, reached, at, record.acked?.heldMs ?? 0);
-  const isAnswered = noteRefusal(rollout, record, { at, accepted: reached.accepted });
-  if (isFurther || isAnswered) rollout.clusters[record.name] = steps;
-  return isFurther || isAnswered;
-};
+/** Copies what is changed in place. */
+const copyOf = (rollout: RolloutRecord): RolloutRecord => ({ ...rollout, hub: { ...rollout.hub }, refused: { ...rollout.refused } });
 
-const PROVEN = STEPS.indexOf('proven');
+/** A rollout that may still change, and the work that it needs besides being written. */
+export class RolloutEntry {
+  readonly rollout: RolloutRecord;
+  /** Milliseconds since 1970. */
+  readonly noticedMs: number;
+  /** Policies still to be compared. */
+  compare?: { readonly before: PolicySet | undefined; readonly after: PolicySet } | undefined;
+  /** The audit log does not have its changes yet. */
+  isUnaudited: boolean = false;
+  /** In place of those of the record, once they are asked for. */
+  #steps: StepTable | undefined;
 
-/** Milliseconds from the offer of a commit to a cluster until its proof; undefined: one of the two is not known. */
-export const provenAfter = ({ clusters }: RolloutRecord, cluster: string): number | undefined => {
-  const steps = own(clusters, cluster);
-  const [offered, proven] = [steps?.[OFFERED] ?? null, steps?.[PROVEN] ?? null];
-  return offered === null || proven === null ? undefined : Math.max(0, proven - offered);
-};
+  /** @param rollout stays as it is */
+  constructor(rollout: RolloutRecord) {
+    this.rollout = copyOf(rollout);
+    this.noticedMs = Date.parse(rollout.noticed);
+  }
 
-/**
- * When the last of the clusters that count had proven the commit.
- *
- * @param counts names of those that are connected
- * @returns ms after `noticed`; undefined: not yet
- */
-export const enforcedAt = ({ clusters, refused }: RolloutRecord, counts: readonly string[]): number | undefined => {
-  if (counts.length === 0 || Object.keys(refused).length > 0) return undefined;
-  const times = counts.map((name) => own(clusters, name)?.[PROVEN] ?? null);
-  return times.every((time) => time !== null) ? Math.max(...times) : undefined;
-};
+  get steps(): StepTable {
+    this.#steps ??= StepTable.unpack(this.rollout.steps);
+    return this.#steps;
+  }
+
+  /** The record as it is now; what is noted later does not change it. */
+  toRecord(): RolloutRecord {
+    const record = copyOf(this.rollout);
+    return this.#steps === undefined ? record : { ...record, steps: this.#steps.pack() };
+  }
+
+  /**
+   * Notes what the hub knows about a cluster, in place: it may be one of thousands of reports.
+   *
+   * @param at ms after `noticed`
+   * @returns whether that is news
+   */
+  note(record: ClusterRecord, at: number): boolean {
+    const { revision } = this.rollout.commit;
+    let isFurther = false;
+    for (const step of STEPS) {
+      const since = step === 'accepted' ? this.#acceptedAt(record, at) : at;
+      if (hasReached(record, step, revision) && this.steps.note(record.name, step, since)) isFurther = true;
+    }
+    const isAnswered = noteRefusal(this.rollout, record, { at, accepted: hasReached(record, 'accepted', revision) });
+    if (isAnswered) this.steps.add(record.name);
+    return isFurther || isAnswered;
+  }
+
+  /** When an ack that came now was made: it may have waited at its agent. */
+  #acceptedAt({ name, acked }: ClusterRecord, at: number): number {
+    return Math.max(this.steps.at(name, 'offered') ?? 0, at - (acked?.heldMs ?? 0));
+  }
+
+  /** Milliseconds from the offer of the commit to a cluster until its proof; undefined: one of the two is not known. */
+  provenAfter(cluster: string): number | undefined {
+    const [offered, proven] = [this.steps.at(cluster, 'offered'), this.steps.at(cluster, 'proven')];
+    return offered === undefined || proven === undefined ? undefined : Math.max(0, proven - offered);
+  }
+
+  /**
+   * When the last of the clusters that count had proven the commit.
+   *
+   * @param counts names of those that are connected
+   * @returns ms after `noticed`; undefined: not yet
+   */
+  enforcedAt(counts: readonly string[]): number | undefined {
+    if (counts.length === 0 || Object.keys(this.rollout.refused).length > 0) return undefined;
+    let last = 0;
+    for (const name of counts) {
+      const proven = this.steps.at(name, 'proven');
+      if (proven === undefined) return undefined;
+      last = Math.max(last, proven);
+    }
+    return last;
+  }
+}

@@ -34,10 +34,9 @@ export const readRollout = (records: KeyedStore, revision: string): RolloutRecor
 /** @returns the record in a slot; null: there is none that can be read */
 export const readRolloutSlot = (records: KeyedStore, slot: string): RolloutRecord | null => parseRollout(records.get(COMMIT_KIND, slot));
 
-/** Keeps a copy of a rollout; a newer one, of the hub that leads by now, stays. Resolves once it is durable. */
+/** Keeps a rollout; a newer one, of the hub that leads by now, stays. Resolves once it is durable. */
 export const writeRollout = async (records: KeyedStore, rollout: RolloutRecord): Promise<void> => {
-  const copy = structuredClone(rollout);
   await records.update(COMMIT_KIND, slotOf(rollout), (before) =>
-    (parseRollout(before)?.sequence ?? 0) > rollout.sequence ? before : copy,
+    (parseRollout(before)?.sequence ?? 0) > rollout.sequence ? before : rollout,
   );
 };

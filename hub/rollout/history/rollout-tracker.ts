@@ -1,7 +1,7 @@
 import type { PolicySet } from '@fso/shared/decode';
 import type { ClusterRecord } from '../../ledger/index.ts';
 import type { RejectedRevision, SourceRevision } from '../../source/index.ts';
-import { createRolloutRecord, enforcedAt, noteCluster, provenAfter, type RolloutRecord } from './rollout-record.ts';
+import { createRolloutRecord, RolloutEntry, type RolloutRecord } from './rollout-record.ts';
 
 export type HubStep = 'released' | 'compiled';
 
@@ -10,15 +10,6 @@ export interface AcceptedCommit {
   /** The policies in force before it. */
   readonly before: PolicySet | undefined;
   readonly steps: Record<HubStep, string | null>;
-}
-
-/** A rollout that may still change, and the work that it needs besides being written. */
-export interface RolloutEntry {
-  rollout: RolloutRecord;
-  /** Policies still to be compared. */
-  compare?: { readonly before: PolicySet | undefined; readonly after: PolicySet } | undefined;
-  /** The audit log does not have its changes yet. */
-  isUnaudited?: boolean;
 }
 
 /** Gets how long enforcement takes, in ms, each time once. */
@@ -42,7 +33,7 @@ const merge = (
   recorded: readonly RolloutRecord[],
   unwritten: readonly RolloutEntry[],
 ): { entries: RolloutEntry[]; kept: RolloutEntry[] } => {
-  const known = new Map(recorded.map((rollout): [number, RolloutEntry] => [rollout.sequence, { rollout: structuredClone(rollout) }]));
+  const known = new Map(recorded.map((rollout): [number, RolloutEntry] => [rollout.sequence, new RolloutEntry(rollout)]));
   let last = recorded[0]?.sequence ?? 0;
   const kept: RolloutEntry[] = [];
   for (const entry of [...unwritten].sort(bySequence).reverse()) {
@@ -112,22 +103,17 @@ export class RolloutTracker {
 
   /** @param now milliseconds since 1970 */
   note(record: ClusterRecord, now: number): readonly RolloutEntry[] {
-    const seen = new Set<string>();
-    return this.#open.filter(({ rollout }) => {
-      // What a cluster says about a commit is about the last time that it was in force.
-      if (seen.has(rollout.commit.revision)) return false;
-      seen.add(rollout.commit.revision);
-      return this.#noteCluster(rollout, record, Math.max(0, now - Date.parse(rollout.noticed)));
-    });
+    // What a cluster says about a commit is about the last time that it was in force.
+    return this.#open.filter((entry, at) => this.#isLastOf(entry, at) && this.#noteCluster(entry, record, now));
   }
 
   /** @param counting names of the clusters that enforcement waits for */
   judge(counting: readonly string[]): readonly RolloutEntry[] {
     const [current] = this.#open;
     if (current === undefined || current.rollout.enforced !== null) return [];
-    const at = enforcedAt(current.rollout, counting);
+    const at = current.enforcedAt(counting);
     if (at === undefined) return [];
-    current.rollout.enforced = new Date(Date.parse(current.rollout.noticed) + at).toISOString();
+    current.rollout.enforced = new Date(current.noticedMs + at).toISOString();
     if (current.rollout.watched) this.#times.enforced(at);
     return [current];
   }
@@ -137,17 +123,21 @@ export class RolloutTracker {
     return this.#open[0]?.rollout.enforced === null;
   }
 
-  #noteCluster(rollout: RolloutRecord, record: ClusterRecord, at: number): boolean {
-    const before = provenAfter(rollout, record.name);
-    const isNews = noteCluster(rollout, record, at);
-    const after = provenAfter(rollout, record.name);
+  #isLastOf({ rollout: { commit } }: RolloutEntry, at: number): boolean {
+    return this.#open.findIndex(({ rollout }) => rollout.commit.revision === commit.revision) === at;
+  }
+
+  #noteCluster(entry: RolloutEntry, record: ClusterRecord, now: number): boolean {
+    const before = entry.provenAfter(record.name);
+    const isNews = entry.note(record, Math.max(0, now - entry.noticedMs));
+    const after = entry.provenAfter(record.name);
     if (before === undefined && after !== undefined) this.#times.proven(after);
     return isNews;
   }
 
   #add(start: Omit<Parameters<typeof createRolloutRecord>[0], 'sequence'>, clusters: readonly string[]): RolloutEntry {
     this.#lastSequence += 1;
-    return { rollout: createRolloutRecord({ ...start, sequence: this.#lastSequence }, clusters) };
+    return new RolloutEntry(createRolloutRecord({ ...start, sequence: this.#lastSequence }, clusters));
   }
 
   #supersede(): readonly RolloutEntry[] {

@@ -1,9 +1,8 @@
 import type { Logger } from '@fso/shared/runtime';
 import type { Ledger } from '../../ledger/index.ts';
 import { comparePolicies } from './policy-changes.ts';
-import { type RolloutRecord, withChanges } from './rollout-record.ts';
+import { type RolloutEntry, type RolloutRecord, withChanges } from './rollout-record.ts';
 import { ROLLOUTS_KEPT, writeRollout } from './rollout-store.ts';
-import type { RolloutEntry } from './rollout-tracker.ts';
 
 /** Writes rollouts: each waits here until a write of its newest state has succeeded. */
 export interface RolloutWriter {
@@ -49,7 +48,7 @@ export const createRolloutWriter = ({ ledger, logger, onMore }: RolloutWriterDep
     entry.isUnaudited = true;
   };
   const auditOnce = async (entry: RolloutEntry): Promise<void> => {
-    if (entry.isUnaudited !== true) return;
+    if (!entry.isUnaudited) return;
     entry.isUnaudited = false;
     try {
       await audit(ledger.audit, entry.rollout);
@@ -60,7 +59,7 @@ export const createRolloutWriter = ({ ledger, logger, onMore }: RolloutWriterDep
   };
   const write = async (entry: RolloutEntry): Promise<void> => {
     compare(entry);
-    const ends = await Promise.allSettled([auditOnce(entry), writeRollout(ledger.records, entry.rollout)]);
+    const ends = await Promise.allSettled([auditOnce(entry), writeRollout(ledger.records, entry.toRecord())]);
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   };
   const beginOne = (entry: RolloutEntry): void => {

@@ -1,7 +1,8 @@
 import type { ClusterSteps, CommitActivity, CommitSummary } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { own } from '@fso/shared/runtime';
-import { type RolloutRecord, STEPS, type Step } from './rollout-record.ts';
+import { countReached, unpackSteps } from './cluster-steps.ts';
+import type { RolloutRecord } from './rollout-record.ts';
 
 /** The views of a rollout that the API serves. Pure. */
 
@@ -14,19 +15,17 @@ const stateOf = ({ problems, enforced, refused, superseded }: RolloutRecord): Co
 
 /** A rollout in a list: how many clusters are at which step. */
 export const summaryOf = (rollout: RolloutRecord): CommitSummary => {
-  const clusters = Object.values(rollout.clusters);
-  const count = (step: Step): number => clusters.filter((steps) => (steps[STEPS.indexOf(step)] ?? null) !== null).length;
-  const { commit, verification, counts: policies, noticed, enforced, watched } = rollout;
+  const { commit, verification, counts: policies, steps, noticed, enforced, watched } = rollout;
   return {
     commit,
     state: stateOf(rollout),
     verification,
     policies,
     clusters: {
-      total: clusters.length,
-      offered: count('offered'),
-      accepted: count('accepted'),
-      proven: count('proven'),
+      total: steps.total,
+      offered: countReached(steps, 'offered'),
+      accepted: countReached(steps, 'accepted'),
+      proven: countReached(steps, 'proven'),
       refused: Object.keys(rollout.refused).length,
     },
     noticed,
@@ -40,7 +39,7 @@ export const activityOf = (rollout: RolloutRecord): CommitActivity => {
   const start = Date.parse(rollout.noticed);
   const time = (at: number | null | undefined): string | null =>
     at === null || at === undefined ? null : new Date(start + at).toISOString();
-  const clusterSteps = Object.entries(rollout.clusters).map(([cluster, [offered, accepted, written, proven]]): ClusterSteps => {
+  const clusterSteps = [...unpackSteps(rollout.steps)].map(([cluster, [offered, accepted, written, proven]]): ClusterSteps => {
     const refused = own(rollout.refused, cluster);
     return {
       cluster,

@@ -72,7 +72,10 @@ export const viewOf = ({ record, registration, desired, phases, violations }: Cl
     connection: connectionOf(record),
     notObserved: record.notObserved && { since: record.notObserved.since, what: [...record.notObserved.what] },
     notKept: record.notKept && { policies: record.notKept.policies, reason: record.notKept.reason },
-    lastSeen: record.lastSeen,
+    // As it is when the view is read.
+    get lastSeen() {
+      return record.lastSeen?.at ?? null;
+    },
     offeredRevision: record.offeredRevision,
     revision,
     provenRevision: isKnown(record) ? (record.report?.provenRevision ?? null) : null,

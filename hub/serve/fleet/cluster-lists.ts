@@ -47,7 +47,7 @@ export const clusterOrders: Orders<ClusterEntry, 'name' | 'connection' | 'violat
     name: ({ record }) => record.name,
     connection: ({ view }) => view.connection,
     violations: ({ violations }) => violations,
-    seen: ({ record }) => Date.parse(record.lastSeen ?? '') || 0,
+    seen: ({ record }) => Date.parse(record.lastSeen?.at ?? '') || 0,
     certificate: ({ view }) => Date.parse(view.certificateExpires ?? '') || NEVER,
     kubernetes: ({ record }) => versionOrder(record.report?.kubernetesVersion ?? ''),
   },

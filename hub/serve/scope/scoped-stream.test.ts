@@ -2,7 +2,7 @@ import { type AlertView, CLI_SESSION, type RoleGrant, type SourceView } from '@f
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { describe, expect, it } from 'vitest';
 import { principalOf } from '../../access/index.ts';
-import { writeRollout } from '../../rollout/index.ts';
+import { packSteps, writeRollout } from '../../rollout/index.ts';
 import { type ApiHarness, commitRollout, startApiHarness } from '../testing/api-harness.ts';
 import { MAX_SCOPES } from './scope-views.ts';
 import {
@@ -70,7 +70,7 @@ const changeEverything = async ({ ledger }: ApiHarness, end: string): Promise<vo
   }
   await ledger.addEvent(null, { time: end, severity: 'alert', reason: 'AccessAudit', message: 'live xglobal' });
   const commit = { revision: 'c3'.repeat(20), author: 'live xglobal', subject: 'live xglobal', time: end };
-  await writeRollout(ledger.records, commitRollout({ sequence: 3, commit, clusters: { 'us-xcluster': [1, 2, 3, 4] } }));
+  await writeRollout(ledger.records, commitRollout({ sequence: 3, commit, steps: packSteps([['us-xcluster', [1, 2, 3, 4]]]) }));
   const source = (await ledger.source()) as SourceView;
   await ledger.setSource({ ...source, lastFetch: end });
 };

@@ -1,7 +1,7 @@
 import type { AlertView, CommitView, EventView, PolicyReport, ProblemView, RevisionVerification, SourceView } from '@fso/shared/api';
 import { weakMemo } from '@fso/shared/runtime';
 import type { ClusterRecord } from '../../ledger/index.ts';
-import type { RolloutRecord } from '../../rollout/index.ts';
+import { type ClusterSteps, packSteps, type RolloutRecord, unpackSteps } from '../../rollout/index.ts';
 
 /**
  * Texts that speak of more than one cluster or policy. Who sees a part of the fleet gets what surrounds them, such as ids, times and states.
@@ -77,8 +77,8 @@ const PROVEN = 3;
  * When the clusters that are seen had proven the commit: all of them, or, once it counts as enforced everywhere, those that had. Where none
  * of them is among those, the time of all others says nothing about one of them.
  */
-const enforcedFor = (rollout: RolloutRecord, clusters: RolloutRecord['clusters']): string | null => {
-  const times = Object.values(clusters).map((steps) => steps[PROVEN] ?? null);
+const enforcedFor = (rollout: RolloutRecord, clusters: readonly ClusterSteps[]): string | null => {
+  const times = clusters.map(([, steps]) => steps[PROVEN] ?? null);
   const proven = times.filter((time) => time !== null);
   const counts = proven.length > 0 && (proven.length === times.length || rollout.enforced !== null);
   return counts ? new Date(Date.parse(rollout.noticed) + Math.max(...proven)).toISOString() : rollout.enforced;
@@ -86,11 +86,10 @@ const enforcedFor = (rollout: RolloutRecord, clusters: RolloutRecord['clusters']
 
 /** The way of a commit through the clusters that are seen, with the policies of them that it changed. */
 export const scopeRollout = (rollout: RolloutRecord, { seesCluster, seesPolicy }: SeenParts): RolloutRecord => {
-  const pick = <T>(entries: Readonly<Record<string, T>>): Record<string, T> =>
-    Object.fromEntries(Object.entries(entries).filter(([name]) => seesCluster(name)));
+  const refused = Object.entries(rollout.refused).filter(([name]) => seesCluster(name));
   const { added, changed, removed } = rollout.changes;
   const changes = { added: added.filter(seesPolicy), changed: changed.filter(seesPolicy), removed: removed.filter(seesPolicy) };
-  const clusters = pick(rollout.clusters);
+  const clusters = [...unpackSteps(rollout.steps)].filter(([name]) => seesCluster(name));
   return {
     ...rollout,
     commit: withholdCommit(rollout.commit),
@@ -98,10 +97,8 @@ export const scopeRollout = (rollout: RolloutRecord, { seesCluster, seesPolicy }
     problems: rollout.problems && [],
     changes,
     counts: { added: changes.added.length, changed: changes.changed.length, removed: changes.removed.length },
-    clusters,
-    refused: Object.fromEntries(
-      Object.entries(pick(rollout.refused)).map(([name, { at, reasons }]) => [name, { at, reasons: reasons.map(withholdProblem) }]),
-    ),
+    steps: packSteps(clusters),
+    refused: Object.fromEntries(refused.map(([name, { at, reasons }]) => [name, { at, reasons: reasons.map(withholdProblem) }])),
     enforced: enforcedFor(rollout, clusters),
   };
 };

@@ -120,7 +120,7 @@ export const clusterRecord = (
   name,
   connected: true,
   notObserved: null,
-  lastSeen: TIME,
+  lastSeen: { at: TIME },
   offeredRevision: REVISION,
   acked: { revision: REVISION, digest: 'd' },
   nack: null,

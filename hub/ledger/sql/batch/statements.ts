@@ -1,8 +1,8 @@
-import { type CompiledQuery, type RawBuilder, sql, type Transaction } from 'kysely';
+import type { CompiledQuery, Transaction } from 'kysely';
 import type { Schema } from '../schema.ts';
 import type { Batch } from './plan-batch.ts';
 
-/** Rows of one statement: PostgreSQL takes 65,535 parameters, SQLite 32,766. */
+/** Rows of one statement. */
 const ROWS = 1_000;
 /** Characters of one statement's texts, so that it stays far below the time that a statement may take. */
 const CHARACTERS = 4 * 1024 * 1024;
@@ -24,16 +24,12 @@ export function* slices<T>(rows: Iterable<T>, sizeOf: (row: T) => number = () =>
   if (slice.length > 0) yield slice;
 }
 
-/** PostgreSQL keeps no NUL in a text, and SQLite compares only what comes before it; in JSON it is escaped. */
-export const escapeNul = (value: string): string => value.replaceAll('\0', '\uFFFD');
+/** A text as both databases keep it: without NUL and halves of surrogate pairs. What a text of JSON has of them is escaped in it already. */
+export const storable = (value: string): string => value.toWellFormed().replaceAll('\0', '\uFFFD');
 
 /** Of the texts among the parameters. */
 export const charactersOf = ({ parameters }: CompiledQuery): number =>
   parameters.reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0);
-
-/** Where a row is there already, these columns become what would have been inserted. */
-export const excluded = <C extends string>(...columns: readonly C[]): Readonly<Record<C, RawBuilder<never>>> =>
-  Object.fromEntries(columns.map((column) => [column, sql.ref(`excluded.${column}`)])) as Record<C, RawBuilder<never>>;
 
 /** What the writers of one batch share. */
 export interface BatchContext {

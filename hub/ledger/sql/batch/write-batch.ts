@@ -9,36 +9,28 @@ import type { Database, Schema } from '../schema.ts';
 import { readHead } from '../search/audit-rows.ts';
 import { lockWrites, versionIn, versionQuery } from '../write-lock.ts';
 import type { Batch } from './plan-batch.ts';
-import { type BatchContext, charactersOf, escapeNul, excluded, slices } from './statements.ts';
+import { insertRows } from './rows.ts';
+import { type BatchContext, charactersOf, slices, storable } from './statements.ts';
 import { clusterQueries } from './write-clusters.ts';
-
-const STATE_SET = excluded('json', 'version', 'writer');
-const RECORD_SET = excluded('value_json', 'version');
-const WITNESS_SET = excluded('sequence', 'hash', 'time', 'key', 'signature', 'seen');
 
 const writeEvents = async (events: Batch['events'], { trx }: BatchContext): Promise<EventView[]> => {
   const byDigest = new Map(events.map((prepared) => [prepared.digest, prepared]));
   const rows = [...byDigest.values()].map(({ cluster, event, digest, json, received }) => ({
     cluster,
-    policy: event.policy === undefined ? null : escapeNul(event.policy),
+    policy: event.policy === undefined ? null : storable(event.policy),
     severity: event.severity,
-    reason: escapeNul(event.reason),
+    reason: storable(event.reason),
     received,
     time_ms: Date.parse(event.time),
     digest,
     event_json: json,
   }));
   const views: EventView[] = [];
-  for (const values of slices(rows, ({ event_json }) => event_json.length)) {
-    const written = await trx
-      .insertInto('events')
-      .values(values)
-      .onConflict((conflict) => conflict.column('digest').doNothing())
-      .returning(['id', 'digest'])
-      .execute();
-    for (const { id, digest } of written) {
-      const found = byDigest.get(digest);
-      if (found !== undefined) views.push({ ...found.event, id, cluster: found.cluster });
+  const insertion = { into: 'events', onConflict: { key: ['digest'], keep: true }, returning: ['id', 'digest'] } as const;
+  for (const query of insertRows(trx, insertion, rows)) {
+    for (const { id, digest } of (await trx.executeQuery(query)).rows) {
+      const found = byDigest.get(String(digest));
+      if (found !== undefined) views.push({ ...found.event, id: Number(id), cluster: found.cluster });
     }
   }
   return views.sort((a, b) => a.id - b.id);
@@ -54,21 +46,16 @@ const writeAudit = async (audit: Batch['audit'], { trx }: BatchContext): Promise
     head = placed;
     return { sequence: placed.sequence, entry_json: canonicalJson(placed) };
   });
-  for (const values of slices(rows, ({ entry_json }) => entry_json.length)) await trx.insertInto('audit').values(values).execute();
+  for (const query of insertRows(trx, { into: 'audit' }, rows)) await trx.executeQuery(query);
   return end.damaged ? end.sequence : undefined;
 };
 
-function* stateQueries(batch: Batch, { trx, version, replica: writer }: BatchContext): Generator<CompiledQuery> {
-  const values = [
-    ...(batch.source === null ? [] : [{ name: 'source' as const, json: JSON.stringify(batch.source), version, writer }]),
-    ...(batch.desired === null ? [] : [{ name: 'desired' as const, json: JSON.stringify(batch.desired), version, writer }]),
-  ];
-  if (values.length === 0) return;
-  yield trx
-    .insertInto('state')
-    .values(values)
-    .onConflict((conflict) => conflict.column('name').doUpdateSet(STATE_SET))
-    .compile();
+function* stateQueries({ source, desired }: Batch, { trx, version, replica: writer }: BatchContext): Generator<CompiledQuery> {
+  const rows = [
+    { name: 'source' as const, value: source },
+    { name: 'desired' as const, value: desired },
+  ].flatMap(({ name, value }) => (value === null ? [] : [{ name, json: JSON.stringify(value), version, writer }]));
+  yield* insertRows(trx, { into: 'state', onConflict: { key: ['name'] } }, rows);
 }
 
 function* recordQueries({ records }: Batch, { trx, version }: BatchContext): Generator<CompiledQuery> {
@@ -78,28 +65,13 @@ function* recordQueries({ records }: Batch, { trx, version }: BatchContext): Gen
     value_json: value === undefined ? null : JSON.stringify(value),
     version,
   }));
-  for (const values of slices(rows))
-    yield trx
-      .insertInto('records')
-      .values(values)
-      .onConflict((conflict) => conflict.columns(['kind', 'name']).doUpdateSet(RECORD_SET))
-      .compile();
+  yield* insertRows(trx, { into: 'records', onConflict: { key: ['kind', 'name'] } }, rows);
 }
 
 function* proofQueries({ checkpoints, witnesses }: Batch, { trx }: BatchContext): Generator<CompiledQuery> {
-  if (checkpoints.length > 0)
-    yield trx
-      .insertInto('checkpoints')
-      .values(checkpoints)
-      .onConflict((conflict) => conflict.doNothing())
-      .compile();
+  yield* insertRows(trx, { into: 'checkpoints', onConflict: { key: ['sequence', 'key'], keep: true } }, checkpoints);
   const rows = [...witnesses].map(([cluster, { checkpoint, time }]) => ({ cluster, ...checkpoint, seen: time }));
-  if (rows.length === 0) return;
-  yield trx
-    .insertInto('witnesses')
-    .values(rows)
-    .onConflict((conflict) => conflict.column('cluster').doUpdateSet(WITNESS_SET))
-    .compile();
+  yield* insertRows(trx, { into: 'witnesses', onConflict: { key: ['cluster'] } }, rows);
 }
 
 /** Channel by which a hub tells the others on its database that it wrote to the ledger. */

@@ -2,15 +2,17 @@ import { type CompiledQuery, sql } from 'kysely';
 import { isUnseen } from '../../changes.ts';
 import { deviationsOf } from '../../policies/index.ts';
 import type { ClusterRecord } from '../../types.ts';
-import { CLUSTER_COLUMNS, type KeptPolicies } from '../schema.ts';
+import type { KeptPolicies } from '../schema.ts';
 import { type ClusterWrite, type PolicyWrites, planPolicies } from './plan-batch.ts';
-import { type BatchContext, escapeNul, excluded, slices } from './statements.ts';
+import { deleteRows, insertRows, type OnConflict } from './rows.ts';
+import { type BatchContext, storable } from './statements.ts';
 
-const CLUSTER_SET = {
-  ...excluded(...CLUSTER_COLUMNS, 'nack_json', 'report_json'),
-  full_version: sql<number>`case when excluded.full_version > 0 then excluded.full_version else clusters.full_version end`,
+const ON_CLUSTER: OnConflict<'clusters'> = {
+  key: ['name'],
+  set: {
+    full_version: sql`case when excluded.full_version > 0 then excluded.full_version else clusters.full_version end`,
+  },
 };
-const DEVIATION_SET = excluded('phase', 'violations', 'report_json');
 
 type Queries = Generator<CompiledQuery>;
 
@@ -32,7 +34,7 @@ function* clusterRows(writes: readonly ClusterWrite[], { trx, version, replica }
     name: record.name,
     connected_by: connectedBy,
     stream,
-    last_seen: record.lastSeen,
+    last_seen: record.lastSeen?.at ?? null,
     offered_revision: record.offeredRevision,
     acked_revision: record.acked?.revision ?? null,
     acked_digest: record.acked?.digest ?? null,
@@ -49,12 +51,7 @@ function* clusterRows(writes: readonly ClusterWrite[], { trx, version, replica }
     full_version: forgotten ? version : 0,
     writer: replica,
   }));
-  for (const values of slices(rows))
-    yield trx
-      .insertInto('clusters')
-      .values(values)
-      .onConflict((conflict) => conflict.column('name').doUpdateSet(CLUSTER_SET))
-      .compile();
+  yield* insertRows(trx, { into: 'clusters', onConflict: ON_CLUSTER }, rows);
 }
 
 function* droppedPolicies(clusters: readonly string[], { trx }: BatchContext): Queries {
@@ -67,30 +64,21 @@ interface ClusterPlan extends PolicyWrites {
 }
 
 function* deletedDeviations(plans: readonly ClusterPlan[], { trx }: BatchContext): Queries {
-  const keys = plans.flatMap(({ cluster, deleted }) => deleted.map((key) => sql`(${cluster}, ${escapeNul(key)})`));
-  for (const values of slices(keys))
-    yield trx
-      .deleteFrom('deviations')
-      .where(sql<boolean>`(cluster, policy) in (values ${sql.join(values)})`)
-      .compile();
+  const rows = plans.flatMap(({ cluster, deleted }) => deleted.map((key) => ({ cluster, policy: storable(key) })));
+  yield* deleteRows(trx, 'deviations', rows);
 }
 
 function* writtenDeviations(plans: readonly ClusterPlan[], { trx, texts }: BatchContext): Queries {
   const rows = plans.flatMap(({ cluster, written }) =>
     written.map(([key, policy]) => ({
       cluster,
-      policy: key,
+      policy: storable(key),
       phase: policy.phase,
       violations: policy.violations,
       report_json: texts.get(policy) ?? JSON.stringify(policy),
     })),
   );
-  for (const values of slices(rows, ({ report_json }) => report_json.length))
-    yield trx
-      .insertInto('deviations')
-      .values(values)
-      .onConflict((conflict) => conflict.columns(['cluster', 'policy']).doUpdateSet(DEVIATION_SET))
-      .compile();
+  yield* insertRows(trx, { into: 'deviations', onConflict: { key: ['cluster', 'policy'] } }, rows);
 }
 
 function* policies(writes: readonly ClusterWrite[], context: BatchContext): Queries {

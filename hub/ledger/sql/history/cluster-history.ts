@@ -6,6 +6,7 @@ import { fullChange } from '../../history/cluster-history.ts';
 import { findPolicyState, type ListOf, narrowHistory } from '../../history/policy-past.ts';
 import type { ClusterRecord, FoundHistory, HistoryChange, HistoryQuery, PolicyStateAt, StateQuery } from '../../types.ts';
 import type { ClusterWrite } from '../batch/plan-batch.ts';
+import { insertRows } from '../batch/rows.ts';
 import { slices } from '../batch/statements.ts';
 import type { Database } from '../database.ts';
 import type { Schema } from '../schema.ts';
@@ -25,12 +26,10 @@ const makeRow = (cluster: string, changes: readonly HistoryChange[]): NewRow => 
 });
 
 /** A row is made when its turn comes: those of many clusters are much text. */
-function* insertQueries(trx: Transaction<Schema>, rows: Iterable<NewRow>): Generator<CompiledQuery> {
-  for (const values of slices(rows, ({ changes_json }) => changes_json.length))
-    yield trx.insertInto('cluster_history').values(values).compile();
-}
+const insertQueries = (trx: Transaction<Schema>, rows: Iterable<NewRow>): Generator<CompiledQuery> =>
+  insertRows(trx, { into: 'cluster_history' }, rows);
 
-const insertRows = async (trx: Transaction<Schema>, rows: Iterable<NewRow>): Promise<void> => {
+const insertAll = async (trx: Transaction<Schema>, rows: Iterable<NewRow>): Promise<void> => {
   for (const query of insertQueries(trx, rows)) await trx.executeQuery(query);
 };
 
@@ -88,7 +87,7 @@ export const endConnections = async (
     );
     const endOf = ({ name, last_seen }: (typeof some)[number]): string =>
       [last_seen ?? '', times.get(name) ?? ''].sort(byText).at(-1) ?? '';
-    await insertRows(
+    await insertAll(
       trx,
       some.map((cluster) => makeRow(cluster.name, [{ time: endOf(cluster), connected: false }])),
     );
@@ -143,7 +142,7 @@ export const mendHistory = async ({ db, shared }: Pick<Database, 'db' | 'shared'
     const records = await read(trx, names);
     const changesOf = (record: ClusterRecord): HistoryChange[] => (isUnseen(record) ? gap : [...gap, fullChange(record, time)]);
     const rows = records.map((record) => makeRow(record.name, changesOf(record)));
-    await insertRows(
+    await insertAll(
       trx,
       rows.filter((row) => row.time !== ''),
     );
@@ -155,7 +154,7 @@ export const mendHistory = async ({ db, shared }: Pick<Database, 'db' | 'shared'
   for (let at = 0; at < names.length; at += CLUSTERS) await inTurn((trx) => write(trx, names.slice(at, at + CLUSTERS)));
   const known = new Set(names);
   for await (const name of clusterNames(db))
-    if (gap.length > 0 && !known.has(name)) await inTurn((trx) => insertRows(trx, [makeRow(name, gap)]));
+    if (gap.length > 0 && !known.has(name)) await inTurn((trx) => insertAll(trx, [makeRow(name, gap)]));
   await inTurn(async (trx) => {
     // What was written meanwhile, by whichever hub.
     const changed = await trx.selectFrom('clusters').select('name').where('version', '>', version).execute();

@@ -6,6 +6,7 @@ import { type StoredSize, storedSize } from '../../quota/plan-load.ts';
 import { isSameBaseline, policiesOf, unlessSame } from '../../take-report.ts';
 import type { ClusterRecord, NotKept, NotObserved } from '../../types.ts';
 import type { StoredCluster } from '../batch/plan-batch.ts';
+import { givenRows } from '../batch/rows.ts';
 import { readLists } from '../policy-lists.ts';
 import { CLUSTER_COLUMNS, type ClusterTable, type KeptPolicies, type Schema } from '../schema.ts';
 
@@ -39,7 +40,7 @@ const recordOf = (row: Selectable<ClusterTable>, { deviations, lists }: ReadPoli
   name: row.name,
   connected: row.connected_by !== null,
   notObserved: notObservedOf(row),
-  lastSeen: row.last_seen,
+  lastSeen: row.last_seen === null ? null : { at: row.last_seen },
   offeredRevision: row.offered_revision,
   acked: row.acked_revision === null ? null : { revision: row.acked_revision, digest: row.acked_digest },
   nack: row.nack_json === null ? null : parse(row.nack_json),
@@ -92,6 +93,23 @@ const ROW = [
 
 const selectRows = (db: Kysely<Schema>, names: readonly string[]): Promise<readonly Selectable<ClusterTable>[]> =>
   db.selectFrom('clusters').select(ROW).where('name', 'in', names).execute();
+
+/** Rows that are newer than what is known of their clusters: most of the time none, as hubs seldom write of the clusters of others. */
+const selectNewer = (
+  db: Kysely<Schema>,
+  names: readonly string[],
+  knownOf: RefreshOptions['knownOf'],
+): Promise<readonly Selectable<ClusterTable>[]> => {
+  const known = givenRows(
+    db,
+    'clusters',
+    names.map((name) => ({ name, version: knownOf(name).version })),
+  );
+  const newer = sql<string>`(
+    select newer.name from ${known} as known
+    inner join clusters as newer on newer.name = known.name and newer.version > known.version)`;
+  return db.selectFrom('clusters').select(ROW).where('name', 'in', newer).execute();
+};
 
 /** Clusters refreshed at once: each may have thousands of policies. */
 const CLUSTERS = 100;
@@ -178,8 +196,7 @@ export async function* refreshClusters(
   { lists, knownOf }: RefreshOptions,
 ): AsyncGenerator<StoredCluster> {
   for (let at = 0; at < names.length; at += CLUSTERS) {
-    const all = await selectRows(db, names.slice(at, at + CLUSTERS));
-    const rows = all.filter(({ name, version }) => version > knownOf(name).version);
+    const rows = await selectNewer(db, names.slice(at, at + CLUSTERS), knownOf);
     const unread = rows.filter((row) => isUnread(knownOf(row.name), row));
     for (const row of unread) yield unreadOf(row, knownOf(row.name).record.notKept?.reason ?? 'quota');
     const read = rows.filter((row) => !unread.includes(row));

@@ -126,12 +126,14 @@ export const createReplicaState = ({ cache, records, memory, lists, eventsInMemo
       return unread;
     },
     learn: (batch, { version, events }) => {
-      for (const { after } of batch.clusters.values()) learnCluster({ ...after, version, writtenSeen: after.record.lastSeen });
+      for (const { after } of batch.clusters.values()) learnCluster({ ...after, version, writtenSeen: after.record.lastSeen?.at ?? null });
       learnState({
         source: batch.source === null ? state.source : { value: batch.source, version },
         desired: batch.desired === null ? state.desired : { value: batch.desired, version },
       });
       for (const { kind, name, value } of batch.records.values()) records.set({ kind, name }, value, version);
+      // Before it was written all others were read: what is read next begins behind it.
+      recordsUpTo = Math.max(recordsUpTo, version);
       learnEvents(events);
     },
     refresh: async (db, names) => {

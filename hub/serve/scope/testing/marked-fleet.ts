@@ -3,7 +3,7 @@ import type { SourceFile } from '@fso/shared/decode';
 import { encodeBitmap } from '@fso/shared/status';
 import type { AlertsConfig } from '../../../alerts/index.ts';
 import type { Ledger } from '../../../ledger/index.ts';
-import { writeRollout } from '../../../rollout/index.ts';
+import { packSteps, writeRollout } from '../../../rollout/index.ts';
 import { commitRollout } from '../../testing/api-harness.ts';
 import { baselineIn, clusterReport, desiredOf, OLD_REVISION, policyReport, REVISION, report, TIME } from '../../testing/fleet.ts';
 
@@ -148,7 +148,11 @@ const writeRollouts = async (ledger: Ledger): Promise<void> => {
       verification,
       changes: { added: names, changed: ['gone-xboth'], removed: ['gone-xboth'] },
       counts: { added: 4, changed: 1, removed: 1 },
-      clusters: { 'eu-1': [1, 2, 3, null], 'us-xcluster': [1, 2, 3, 4], 'retired-xcluster': [1, null, null, null] },
+      steps: packSteps([
+        ['eu-1', [1, 2, 3, null]],
+        ['us-xcluster', [1, 2, 3, 4]],
+        ['retired-xcluster', [1, null, null, null]],
+      ]),
       refused: { 'eu-1': refused, 'us-xcluster': refused },
     }),
   );
