@@ -1,6 +1,6 @@
 import { isShortReport, type PolicyReport, type PolicyState } from '@fso/shared/api';
 import { weakMemo } from '@fso/shared/runtime';
-import type { Baseline, ClusterProfile } from '@fso/shared/status';
+import { type Baseline, isSameBaseline } from '@fso/shared/status';
 import type { ClusterChange } from '../changes.ts';
 import { ClusterPolicies, deviationsOf } from '../policies/index.ts';
 import type { ClusterRecord, HistoryBaseline, HistoryChange } from '../types.ts';
@@ -44,12 +44,9 @@ interface RecordChange {
 const groundOf = ({ policies }: ClusterRecord): ClusterPolicies | null =>
   policies instanceof ClusterPolicies && !policies.list.isNamed ? policies : null;
 
-const isSameProfile = (a: ClusterProfile, b: ClusterProfile): boolean =>
-  a.floor === b.floor && a.gatekeeper === b.gatekeeper && a.injection === b.injection && a.gatekeeperNamespace === b.gatekeeperNamespace;
-
-/** Whether two baselines of lists that are not known differ in nothing but their time and the names of namespaces. */
+/** Whether two baselines differ in nothing that the history has of them but their time. */
 const isSameGround = (a: Baseline | null, b: Baseline | null): boolean =>
-  a === b || (a !== null && b !== null && a.list === b.list && a.missing === b.missing && isSameProfile(a.profile, b.profile));
+  isSameBaseline(a, b, ['list', 'missing', 'floor', 'gatekeeper', 'injection', 'gatekeeperNamespace']);
 
 /** Whether unnamed policies read alike in both records. Where neither list is known here, another hub may have known the one before: what it wrote must not go on. */
 const readAlike = (records: Pick<RecordChange, 'before' | 'after'>): boolean => {
