@@ -16,20 +16,23 @@ export type ListRow = Omit<StoredRow, 'version'>;
 /** Number of lists below those that this process has written or read. */
 const depths = new WeakMap<PolicyList, number>();
 
-const rowOf = (list: PolicyList, base: string | null, depth: number, stored: StoredList): ListRow => {
-  depths.set(list, depth);
-  return { digest: list.digest, base, depth, list_json: JSON.stringify(stored) };
-};
-
-/** The row of a list: what differs from its base, where that is stored and little does. */
-export const makeListRow = ({ list, base }: NewList): ListRow => {
-  const below = base === undefined ? undefined : depths.get(base);
-  if (base === undefined || below === undefined || below >= MAX_DEPTH) return rowOf(list, null, 0, { policies: list.policies });
+/** What of a list differs from its base; undefined: it is to be written whole. */
+const storedOn = (base: PolicyList, list: PolicyList): StoredList | undefined => {
   const { names } = differenceOf(base, list);
-  if (names.length > list.policies.length * MAX_DIFFERENT) return rowOf(list, null, 0, { policies: list.policies });
+  if (names.length > list.policies.length * MAX_DIFFERENT) return undefined;
   const policies = names.flatMap((name) => list.get(name) ?? []);
   const removed = names.filter((name) => !list.has(name));
-  return rowOf(list, base.digest, below + 1, { policies, ...(removed.length > 0 && { removed }) });
+  return { policies, ...(removed.length > 0 && { removed }) };
+};
+
+/** The row of a list: what differs from its base, where that is stored and little does. @param stored now, RFC 3339 */
+export const makeListRow = ({ list, base }: NewList, stored: string): ListRow => {
+  const below = base === undefined ? undefined : depths.get(base);
+  const isBase = base !== undefined && below !== undefined && below < MAX_DEPTH;
+  const difference = isBase ? storedOn(base, list) : undefined;
+  const place = isBase && difference !== undefined ? { base: base.digest, depth: below + 1 } : { base: null, depth: 0 };
+  depths.set(list, place.depth);
+  return { digest: list.digest, ...place, stored, list_json: JSON.stringify(difference ?? { policies: list.policies }) };
 };
 
 /** A list that could not be written is no base for others. */
@@ -48,7 +51,10 @@ export function* listQueries(lists: readonly ListRow[], trx: Transaction<Schema>
 
 const byName = (a: ListedPolicy, b: ListedPolicy): number => (a.name < b.name ? -1 : 1);
 
-const listFrom = ({ digest, depth, list_json }: ListRow, base: PolicyList | undefined, lists: PolicyLists): PolicyList => {
+/** Columns by which a list is read. */
+type ReadRow = Omit<ListRow, 'stored'>;
+
+const listFrom = ({ digest, depth, list_json }: ReadRow, base: PolicyList | undefined, lists: PolicyLists): PolicyList => {
   const { policies, removed = [] } = JSON.parse(list_json) as StoredList;
   const changed = new Map(policies.map((policy) => [policy.name, lists.intern(policy)]));
   const gone = new Set(removed);
@@ -63,8 +69,8 @@ const listFrom = ({ digest, depth, list_json }: ListRow, base: PolicyList | unde
 const AT_ONCE = 200;
 
 /** Rows of lists that are not in memory, with those that they build on, by digest. */
-const readRows = async (db: Kysely<Schema>, digests: Iterable<string>, lists: PolicyLists): Promise<ReadonlyMap<string, ListRow>> => {
-  const rows = new Map<string, ListRow>();
+const readRows = async (db: Kysely<Schema>, digests: Iterable<string>, lists: PolicyLists): Promise<ReadonlyMap<string, ReadRow>> => {
+  const rows = new Map<string, ReadRow>();
   let wanted = [...new Set(digests)];
   while (wanted.length > 0) {
     const some = wanted.slice(0, AT_ONCE);
@@ -83,8 +89,8 @@ const readRows = async (db: Kysely<Schema>, digests: Iterable<string>, lists: Po
 /** Whether a list can be the base of others: not where an agent has named it. */
 const isStored = (list: PolicyList | undefined): list is PolicyList => list !== undefined && !list.isNamed;
 
-const build = (digest: string, rows: ReadonlyMap<string, ListRow>, lists: PolicyLists): PolicyList | undefined => {
-  const above: ListRow[] = [];
+const build = (digest: string, rows: ReadonlyMap<string, ReadRow>, lists: PolicyLists): PolicyList | undefined => {
+  const above: ReadRow[] = [];
   let next: string | null = digest;
   let base: PolicyList | undefined;
   while (next !== null && base === undefined) {
