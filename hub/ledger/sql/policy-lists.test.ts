@@ -140,3 +140,19 @@ it('are held by a hub that starts, so that a commit has the policies since the c
   await readNewestLists(database.db, lists);
   expect(lists.get(list.digest)?.policies.map(({ since }) => since)).toEqual(['r1', 'r2']);
 });
+
+it('are read a few at a time, and of many that were stored the newest are held', async () => {
+  const lists = Array.from({ length: 300 }, (_, at) => listOf({ finance: at }));
+  for (const [at, list] of lists.entries()) await store([makeListRow({ list, base: undefined }, STORED)], at);
+  const read: string[][] = [];
+  const watched = database.db.withPlugin({
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => {
+      read.push(result.rows.flatMap((row) => ('list_json' in row ? [String(row['digest'])] : [])));
+      return result;
+    },
+  });
+  await readNewestLists(watched, new PolicyLists());
+  expect(Math.max(...read.map((rows) => rows.length))).toBe(20);
+  expect(new Set(read.flat())).toEqual(new Set(lists.slice(-256).map(({ digest }) => digest)));
+});

@@ -1,3 +1,4 @@
+import { sha256 } from '@fso/shared/encoding';
 import { FakeClock } from '@fso/shared/fake-clock';
 import fc from 'fast-check';
 import { pino } from 'pino';
@@ -182,6 +183,22 @@ export const describeNamedLists = (name: string, open: () => Promise<TestDatabas
       return [...alone.entries()].flatMap(([number, policies]) => (digests.has(listOfCommit(policies)) ? [number] : []));
     };
     const commitAlone = (number: number): Desired => commitFor(`r${number}`, ['eu'], alone[number] ?? []);
+
+    it('are read where a cluster has one that is older than all that a hub holds', async () => {
+      const first = await start();
+      await first.ledger.setDesired(commitAlone(0));
+      const list = listOfCommit(alone[0] ?? []);
+      await first.say('eu', list);
+      await first.ledger.close();
+      const rows = Array.from({ length: 300 }, (_, number) => ({
+        ...{ digest: sha256(`newer ${number}`), base: null, depth: 0, stored: '2026-01-01T00:00:00.000Z' },
+        ...{ version: 1_000_000 + number, list_json: '{"policies":[]}' },
+      }));
+      await test.database.db.insertInto('policy_lists').values(rows).execute();
+      const { ledger } = await Hub.open(test.database);
+      expect([...((await ledger.cluster('eu'))?.policies.keys() ?? [])]).toEqual(alone[0]);
+      await ledger.close();
+    });
 
     it('go a week after they were stored, once no cluster, history or recent commit has them', async () => {
       const hub = await start();
