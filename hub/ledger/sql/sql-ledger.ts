@@ -206,7 +206,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     return inTurn(() => loadEvents(searches, query));
   };
 
-  const store = new ListStore({ lists, reads, cache, submit });
+  const store = new ListStore({ lists, reads, cache, clock, submit });
   const { setObserved, ...writes } = writesOf(submit);
   const noteSeen = async (cluster: string, stream: AgentStream): Promise<void> => {
     const { record, stream: holder, writtenSeen } = replicaState.cluster(cluster);
@@ -234,11 +234,11 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
       cache.setDesired(next);
       await Promise.all([stored, replicas.leads() && noteDesired(next)]);
     },
-    knowsList: async (digest) => (await store.find(digest)) !== undefined,
+    knowsList: async (digest, cluster) => (await store.find(digest, cluster)) !== undefined,
     addList: (digest, named) => store.takeListed(digest, named),
     applyReport: async (cluster, report, stream) => {
       // The list of a cluster that is behind may be in the database alone; where that cannot be read, the report is taken without it.
-      const list = report.baseline === null ? undefined : await store.find(report.baseline.list).catch(() => undefined);
+      const list = report.baseline === null ? undefined : await store.find(report.baseline.list, cluster).catch(() => undefined);
       await writes.applyReport(cluster, report, stream, list);
     },
     source: async () => cache.source(),
