@@ -1,17 +1,9 @@
 import type { Clock, Logger } from '@fso/shared/runtime';
-import type { Database } from './database.ts';
-import {
-  advanceRetention,
-  clearCheckpoints,
-  clearHistory,
-  clearRecords,
-  forgetReplicas,
-  type HistoryLimits,
-  oldestOf,
-} from './history/history.ts';
-import type { HistoryKeeper } from './history/history-keeper.ts';
-import { clearLists } from './named-lists.ts';
-import { readVersion } from './write-lock.ts';
+import type { Database } from '../database.ts';
+import { clearLists } from '../named-lists.ts';
+import { readVersion } from '../write-lock.ts';
+import { advanceRetention, clearCheckpoints, clearHistory, clearRecords, forgetReplicas, type HistoryLimits, oldestOf } from './history.ts';
+import type { HistoryKeeper } from './history-keeper.ts';
 
 /** Age of a list that nothing names before it goes: an agent that has accepted it may be away for some days before it says so. */
 const LIST_GRACE = { days: 7 };
