@@ -55,16 +55,6 @@ export interface ListProgress {
   isOpen: boolean;
   /** Its turn is over and it has not answered: it may be asked again. An answer that comes still counts. */
   isOverdue: boolean;
-  /** A list that was looked up and not found. */
-  absent: AbsentList | undefined;
-}
-
-export interface AbsentList {
-  readonly digest: string;
-  /** Monotonic, ms. */
-  readonly at: number;
-  /** See RevisionTargets. */
-  readonly listsVersion: number;
 }
 
 /** Sequences of checkpoints of the audit log. */
@@ -96,7 +86,7 @@ export const createSessionState = (clock: Clock): SessionState => ({
     mayAskForRest: createBucket(clock, RESTS),
     mayAskForLost: createBucket(clock, LOST),
   },
-  lists: { unknown: undefined, asked: undefined, isOpen: false, isOverdue: false, absent: undefined },
+  lists: { unknown: undefined, asked: undefined, isOpen: false, isOverdue: false },
   checkpoints: { kept: null, sent: null },
 });
 

@@ -214,10 +214,8 @@ describe('the targets of revisions', () => {
     targets.aim(id(1));
     targets.aim(id(2));
     const first = targets.nextCompile();
-    const before = targets.listsVersion;
     targets.keepDigests(id(1), new Map([['eu', 'd']]));
     await first;
-    expect(targets.listsVersion).toBeGreaterThan(before);
     const second = targets.nextCompile();
     targets.endCompile(id(2));
     await second;

@@ -238,17 +238,6 @@ export class RevisionTargets {
   readonly #digests = new Map<string, ReadonlyMap<string, string>>();
   /** Revisions that agents may have by now, and this hub has not compiled yet. */
   readonly #compiling = new Map<string, PromiseWithResolvers<void>>();
-  #listsVersion = 0;
-
-  /** Another number as soon as this hub may know a list of policies that it did not know. */
-  get listsVersion(): number {
-    return this.#listsVersion;
-  }
-
-  /** This hub knows another list, which an agent has named. */
-  noteList(): void {
-    this.#listsVersion += 1;
-  }
 
   /** Sets the revision that every cluster should enforce from now on, which this hub compiles next. */
   aim(revision: string): void {
@@ -269,7 +258,6 @@ export class RevisionTargets {
 
   /** The compile of a revision has ended; without digests, it has failed. */
   endCompile(revision: string): void {
-    this.#listsVersion += 1;
     this.#compiling.get(revision)?.resolve();
     this.#compiling.delete(revision);
   }

@@ -1,7 +1,7 @@
 import { type PolicyReport, policyKey } from '@fso/shared/api';
 import { changeDigest, digestOfReports, EMPTY_DIGEST, hashOfReport, type Report } from '@fso/shared/protocol';
 import { sameItems, weakMemo } from '@fso/shared/runtime';
-import { type Baseline, digestOfBaseline } from '@fso/shared/status';
+import { type Baseline, isSameBaseline } from '@fso/shared/status';
 import { ClusterPolicies, deviationsOf, listIn, type Policies, type PolicyList, UnlistedPolicies } from './policies/index.ts';
 import { type Changes, keepWithin, noteChanges, type ReportQuota } from './quota/report-quota.ts';
 import type { ClusterRecord, NotKept } from './types.ts';
@@ -66,10 +66,6 @@ const deviationsAfter = (before: Policies, changes: Changes): Policies => {
   noteRoot(before, changes, after);
   return after;
 };
-
-/** Whether two baselines differ in nothing but their time. */
-export const isSameBaseline = (a: Baseline | null, b: Baseline | null): boolean =>
-  a === b || (a !== null && b !== null && digestOfBaseline(a) === digestOfBaseline(b));
 
 /** Whether nothing reads otherwise by another baseline: only its time moved, and nothing has expired. */
 const readsAlike = (record: ClusterRecord, next: Baseline | null, lists: KnownLists): boolean => {

@@ -245,8 +245,8 @@ export interface Ledger {
   /** Whether policies that were left out of a cluster's record may fit in by now. */
   hasRoom(cluster: string): Promise<boolean>;
   addEvent(cluster: string | null, event: ClusterEvent): Promise<void>;
-  /** Whether the list of a baseline is known. @param digest of the list */
-  knowsList(digest: string): Promise<boolean>;
+  /** Whether a list is known. One that is not in memory is looked up, for each cluster a second after it named the last that was not found. */
+  knowsList(digest: string, cluster: string): Promise<boolean>;
   /**
    * Takes the list of an agent of which only names and digests are known: those that no known list has are left out.
    *

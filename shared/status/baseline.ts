@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { boundedList, NamespaceName } from '../api/index.ts';
 import { canonicalJson, sha256 } from '../encoding/index.ts';
+import { sameItems } from '../runtime/index.ts';
 
 /** Profile of a cluster: what it has, as far as the state of a policy that conforms depends on it. */
 export const ClusterProfile = z.strictObject({
@@ -38,6 +39,20 @@ export type Baseline = Readonly<z.infer<typeof Baseline>>;
 
 /** SHA-256 (hex) of a baseline without its time. */
 export const digestOfBaseline = ({ asOf: _asOf, ...content }: Baseline): string => sha256(canonicalJson(content));
+
+/** Fields of a baseline but its time; those of the profile by themselves. */
+type BaselineField = 'list' | 'missing' | 'namespaces' | keyof ClusterProfile;
+
+const ALL_FIELDS: readonly BaselineField[] = ['list', 'missing', 'namespaces', 'floor', 'gatekeeper', 'injection', 'gatekeeperNamespace'];
+
+const isSameField = (a: Baseline, b: Baseline, field: BaselineField): boolean => {
+  if (field === 'namespaces') return sameItems(a.namespaces, b.namespaces);
+  return field === 'list' || field === 'missing' ? a[field] === b[field] : a.profile[field] === b.profile[field];
+};
+
+/** Whether two baselines have the same in these fields. Default: in all; their time never counts. */
+export const isSameBaseline = (a: Baseline | null, b: Baseline | null, fields: readonly BaselineField[] = ALL_FIELDS): boolean =>
+  a === b || (a !== null && b !== null && fields.every((field) => isSameField(a, b, field)));
 
 /** A bitmap as base64, without zero bytes at its end. @param isSet of each bit, from 0 */
 export const encodeBitmap = (length: number, isSet: (index: number) => boolean): string => {

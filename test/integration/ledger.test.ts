@@ -12,6 +12,7 @@ import { openLedger } from '../../hub/ledger/sql/open-ledger.ts';
 import type { Schema } from '../../hub/ledger/sql/schema.ts';
 import { createSqlLedger } from '../../hub/ledger/sql/sql-ledger.ts';
 import { describeAuditLog } from '../../hub/ledger/sql/testing/describe-audit-log.ts';
+import { describeNamedLists } from '../../hub/ledger/sql/testing/describe-named-lists.ts';
 import { describeQueries } from '../../hub/ledger/sql/testing/describe-queries.ts';
 import { describeSearch, type TestDatabase } from '../../hub/ledger/sql/testing/describe-search.ts';
 import { describeLedger, event, fixedClock, policy, report } from '../../hub/ledger/testing/ledger.ts';
@@ -50,6 +51,7 @@ const openTest = async (): Promise<TestDatabase> => {
 describeAuditLog('PostgreSQL', openTest);
 describeSearch('PostgreSQL', openTest);
 describeQueries('PostgreSQL', openTest);
+describeNamedLists('PostgreSQL', openTest);
 
 describe('a PostgreSQL server that goes away', () => {
   let server: TestPostgres;

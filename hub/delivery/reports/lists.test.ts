@@ -50,13 +50,13 @@ it('takes no policies that do not have the digest of their list, and keeps an ag
   const { ledger, budget, sent, say, compare, list, known } = await start();
   await say({ full: true, baseline: baselineOf(OTHER) });
   await list({ list: OTHER, policies: policies.slice(1) });
-  expect([await ledger.knowsList(OTHER), budget.blockedMs()]).toEqual([false, 1_000]);
+  expect([await ledger.knowsList(OTHER, 'eu'), budget.blockedMs()]).toEqual([false, 1_000]);
   await compare();
   await say({ baseline: baselineOf(OTHER) });
   expect([sent, await known()]).toEqual([['reported', 'list', 'reported'], []]);
   // It was asked once: a second answer is none.
   await list({ list: OTHER, policies });
-  expect(await ledger.knowsList(OTHER)).toBe(false);
+  expect(await ledger.knowsList(OTHER, 'eu')).toBe(false);
 });
 
 it('takes no list that it has not asked for', async () => {
@@ -64,7 +64,7 @@ it('takes no list that it has not asked for', async () => {
   await list({ list: OTHER, policies });
   await say({ full: true, baseline: baselineOf(OWN) });
   await list({ list: OTHER, policies });
-  expect([await ledger.knowsList(OTHER), sent]).toEqual([false, ['reported']]);
+  expect([await ledger.knowsList(OTHER, 'eu'), sent]).toEqual([false, ['reported']]);
 });
 
 it('asks an agent that names another list in each report a few times, and then once a minute', async () => {
@@ -118,32 +118,7 @@ it('asks again where the turn has ended without an answer, once a minute after a
   expect(asked()).toBeLessThanOrEqual(5 + 21);
   await clock.advance(10_000);
   await list({ list: OTHER, policies });
-  expect(await ledger.knowsList(OTHER)).toBe(true);
-});
-
-it('looks a list up once, and again after a minute, when a compile has ended and when an agent has named one', async () => {
-  const { ledger, targets, clock, say, another } = await start();
-  const us = another('us');
-  const look = vi.spyOn(ledger, 'knowsList');
-  const looked = (digest: string) => look.mock.calls.filter(([asked]) => asked === digest).length;
-  const third = sha256('a third list');
-  const reportOften = async () => {
-    for (let at = 0; at < 5; at += 1) await say({ baseline: baselineOf(third) });
-  };
-  await say({ full: true, baseline: baselineOf(third) });
-  await reportOften();
-  expect(looked(third)).toBe(1);
-  await clock.advance(60_000);
-  await reportOften();
-  expect(looked(third)).toBe(2);
-  targets.aim(REVISION);
-  targets.endCompile(REVISION);
-  await reportOften();
-  expect(looked(third)).toBe(3);
-  await us.say({ full: true, baseline: baselineOf(OTHER) });
-  await us.list({ list: OTHER, policies });
-  await reportOften();
-  expect(looked(third)).toBe(4);
+  expect(await ledger.knowsList(OTHER, 'eu')).toBe(true);
 });
 
 it('takes a list that cannot be looked up for unknown: the report counts, and the agent is not kept back', async () => {

@@ -5,24 +5,14 @@ import { type Frame, type FrameContext, logLimited } from '../frame-handlers.ts'
 /** Time for which a report waits for the list that it is about, in milliseconds: offers leave before this hub compiles. */
 const COMPILE_MS = 2_000;
 
-/** Time for which a list that was not found counts as absent, in milliseconds, unless something happens that may bring it. */
-const ABSENT_MS = 60_000;
-
-/** Whether this hub knows a list now. Looked up once: reports come faster than lists. A look-up that fails says nothing about the agent. */
+/** Whether this hub knows a list now. A look-up that fails says nothing about the agent. */
 const isKnown = async (digest: string, context: FrameContext): Promise<boolean> => {
-  const { lists } = context.state;
-  const { ledger, targets, clock } = context.deps;
-  const { listsVersion } = targets;
-  const at = clock.monotonicMs();
-  const { absent } = lists;
-  if (absent?.digest === digest && absent.listsVersion === listsVersion && at - absent.at < ABSENT_MS) return false;
   try {
-    if (await ledger.knowsList(digest)) return true;
+    return await context.deps.ledger.knowsList(digest, context.cluster);
   } catch (err) {
     logLimited(context, 'warn', { err, list: digest }, 'a list cannot be looked up');
+    return false;
   }
-  lists.absent = { digest, at, listsVersion };
-  return false;
 };
 
 /** Waits for a list that this hub is about to know, because it compiles a revision that the agent may have. */
@@ -79,7 +69,6 @@ export const takeListed = async ({ list, policies }: Frame<'listed'>, context: F
   lists.isOpen = false;
   lists.isOverdue = false;
   const isTaken = await budget.metered(() => deps.ledger.addList(list, policies));
-  if (isTaken) deps.targets.noteList();
   // The next agent may have the same list.
   listing.end();
   if (!isTaken) {

@@ -172,7 +172,7 @@ describe('backup', () => {
     for (const [n, digest] of digests.entries())
       await from.db
         .insertInto('policy_lists')
-        .values({ digest, base: null, depth: 0, list_json: text, version: 1_000 + n })
+        .values({ digest, base: null, depth: 0, stored: '2026-01-01T00:00:00.000Z', version: 1_000 + n, list_json: text })
         .execute();
     const path = join(folder, 'lists.gz');
     const pages: number[] = [];
@@ -219,7 +219,9 @@ describe('backup', () => {
       .replace(/"version":\d+/, '"version":7')
       .trimEnd()
       .split('\n')
-      .map((line) => JSON.stringify(JSON.parse(line, (key, value) => (/^(baseline_json|diverged_since)$/.test(key) ? undefined : value))));
+      .map((line) =>
+        JSON.stringify(JSON.parse(line, (key, value) => (/^(list|baseline_json|diverged_since)$/.test(key) ? undefined : value))),
+      );
     const rest = `${[...lines.slice(0, -1), JSON.stringify(chunk)].join('\n')}\n`;
     const end = { ...(JSON.parse(lines.at(-1) ?? '') as object), sha256: createHash('sha256').update(rest).digest('hex') };
     const path = join(folder, 'older.gz');

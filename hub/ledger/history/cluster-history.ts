@@ -1,8 +1,8 @@
 import { isShortReport, type PolicyReport, type PolicyState } from '@fso/shared/api';
 import { weakMemo } from '@fso/shared/runtime';
-import type { Baseline, ClusterProfile } from '@fso/shared/status';
+import { type Baseline, isSameBaseline } from '@fso/shared/status';
 import type { ClusterChange } from '../changes.ts';
-import { ClusterPolicies, deviationsOf } from '../policies/index.ts';
+import { ClusterPolicies, deviationsOf, listIn } from '../policies/index.ts';
 import type { ClusterRecord, HistoryBaseline, HistoryChange } from '../types.ts';
 
 /** Once for each report: those of policies that conform are the same in many clusters. Without its namespace none conforms. */
@@ -44,22 +44,24 @@ interface RecordChange {
 const groundOf = ({ policies }: ClusterRecord): ClusterPolicies | null =>
   policies instanceof ClusterPolicies && !policies.list.isNamed ? policies : null;
 
-const isSameProfile = (a: ClusterProfile, b: ClusterProfile): boolean =>
-  a.floor === b.floor && a.gatekeeper === b.gatekeeper && a.injection === b.injection && a.gatekeeperNamespace === b.gatekeeperNamespace;
-
-/** Whether two baselines of lists that are not known differ in nothing but their time and the names of namespaces. */
+/** Whether two baselines differ in nothing that the history has of them but their time. */
 const isSameGround = (a: Baseline | null, b: Baseline | null): boolean =>
-  a === b || (a !== null && b !== null && a.list === b.list && a.missing === b.missing && isSameProfile(a.profile, b.profile));
+  isSameBaseline(a, b, ['list', 'missing', 'floor', 'gatekeeper', 'injection', 'gatekeeperNamespace']);
 
-/** Whether unnamed policies read alike in both records. Where neither list is known here, another hub may have known the one before: what it wrote must not go on. */
-const readAlike = (records: Pick<RecordChange, 'before' | 'after'>): boolean => {
-  const [before, after] = [groundOf(records.before), groundOf(records.after)];
-  if (before === null && after === null) return isSameGround(records.before.baseline, records.after.baseline);
-  if (before === after) return true;
-  if (before === null || after === null) return false;
-  const { baseline: a } = before;
-  const { baseline: b } = after;
-  return isSameGround(a, b) && after.list.countExpired(a.asOf) === after.list.countExpired(b.asOf);
+/**
+ * Whether unnamed policies read alike in both records. Where neither list is known here, another hub may have known the one before: what it wrote
+ * must not go on beyond its time either, as nobody here knows what has expired since. By a list that an agent has named nothing was written.
+ */
+const readAlike = ({ before, after }: Pick<RecordChange, 'before' | 'after'>): boolean => {
+  const [was, is] = [groundOf(before), groundOf(after)];
+  if (was === null && is === null) {
+    const isTimeAlike = before.baseline?.asOf === after.baseline?.asOf || listIn(after) !== undefined;
+    return isSameGround(before.baseline, after.baseline) && isTimeAlike;
+  }
+  if (was === is) return true;
+  if (was === null || is === null) return false;
+  const [a, b] = [was.baseline, is.baseline];
+  return isSameGround(a, b) && is.list.countExpired(a.asOf) === is.list.countExpired(b.asOf);
 };
 
 const baselineOf = (ground: ClusterPolicies | null): HistoryBaseline | null => {

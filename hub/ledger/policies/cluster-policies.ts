@@ -1,6 +1,6 @@
 import type { PolicyReport } from '@fso/shared/api';
 import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
-import { type Baseline, decodeBitmap, hasBit, type ListedPolicy } from '@fso/shared/status';
+import { type Baseline, decodeBitmap, hasBit, isSameBaseline, type ListedPolicy } from '@fso/shared/status';
 import { differenceOf, type PolicyList, reportOf } from './policy-list.ts';
 
 export type Policies = ReadonlyMap<string, PolicyReport>;
@@ -120,15 +120,13 @@ export const deviationsOf = (policies: Policies): Policies =>
 
 /** Whether all that is not missing reads the same in two baselines of lists of which only some policies differ. */
 const isSameGround = (before: ClusterPolicies, after: ClusterPolicies): boolean => {
-  const { profile: a } = before.baseline;
-  const { profile: b } = after.baseline;
+  const [a, b] = [before.baseline, after.baseline];
   return (
     before.seen === after.seen &&
-    a.floor === b.floor &&
-    a.gatekeeper === b.gatekeeper &&
-    before.list.countExpired(before.baseline.asOf) === before.list.countExpired(after.baseline.asOf) &&
-    (!(before.list.hasGlobs || after.list.hasGlobs) ||
-      (a.gatekeeperNamespace === b.gatekeeperNamespace && before.baseline.namespaces === after.baseline.namespaces))
+    isSameBaseline(a, b, ['floor', 'gatekeeper']) &&
+    before.list.countExpired(a.asOf) === before.list.countExpired(b.asOf) &&
+    // Reports of a glob are the same objects for the same array.
+    (!(before.list.hasGlobs || after.list.hasGlobs) || (isSameBaseline(a, b, ['gatekeeperNamespace']) && a.namespaces === b.namespaces))
   );
 };
 

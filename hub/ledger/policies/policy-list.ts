@@ -71,7 +71,7 @@ export class PolicyList {
   readonly isWhole: boolean;
   /** Whether an agent has named it, and no commit of this hub has it: it is not stored. */
   readonly isNamed: boolean;
-  readonly #known: ReadonlyMap<string, ListedPolicy>;
+  readonly #places: ReadonlyMap<string, number>;
   readonly #bits: ReadonlyMap<string, number>;
 
   /** @param named absent: it is of a commit, and whole */
@@ -80,16 +80,17 @@ export class PolicyList {
     this.policies = policies;
     this.isNamed = named !== undefined;
     this.isWhole = named === undefined || named.size === policies.length;
-    this.#known = new Map(policies.map((policy) => [policy.name, policy]));
-    this.#bits = named?.bits ?? new Map(policies.map(({ name }, bit) => [name, bit]));
+    this.#places = new Map(policies.map(({ name }, place) => [name, place]));
+    this.#bits = named?.bits ?? this.#places;
   }
 
   get(name: string): ListedPolicy | undefined {
-    return this.#known.get(name);
+    const place = this.#places.get(name);
+    return place === undefined ? undefined : this.policies[place];
   }
 
   has(name: string): boolean {
-    return this.#known.has(name);
+    return this.#places.has(name);
   }
 
   /** Place of a policy in the bitmap of a baseline; -1: the list does not have it. */

@@ -68,6 +68,13 @@ export class PolicyLists {
     return list;
   }
 
+  /** Digests of the lists that some clusters have or may come to have: of the last commits, and those that are held; undefined: no commit is known yet. */
+  keptFor(clusters: readonly ClusterRecord[]): ReadonlySet<string> | undefined {
+    if (this.#commits.length === 0) return undefined;
+    const lists = [...this.#held, ...this.#commits.flatMap((commit) => [...commit.values()])];
+    return new Set([...lists.map(({ digest }) => digest), ...clusters.flatMap(({ baseline }) => baseline?.list ?? [])]);
+  }
+
   /** A list that could not be stored is one that a later commit brings again. */
   forget(list: PolicyList): void {
     if (this.#known.get(list.digest) === list) this.#known.delete(list.digest);

@@ -10,6 +10,7 @@ import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDatabase } from './database.ts';
 import { describeAuditLog } from './testing/describe-audit-log.ts';
+import { describeNamedLists } from './testing/describe-named-lists.ts';
 import { describeQueries } from './testing/describe-queries.ts';
 import { describeSearch, type TestDatabase } from './testing/describe-search.ts';
 
@@ -27,6 +28,7 @@ const openTest = async (): Promise<TestDatabase> => {
 describeAuditLog('the embedded database', openTest);
 describeSearch('the embedded database', openTest);
 describeQueries('the embedded database', openTest);
+describeNamedLists('the embedded database', openTest);
 
 describe('the folder of an embedded database', () => {
   let folder: string;

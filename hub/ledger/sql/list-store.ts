@@ -1,3 +1,4 @@
+import type { Clock } from '@fso/shared/runtime';
 import type { ChangeInput } from '../changes.ts';
 import type { LedgerCache } from '../ledger-cache.ts';
 import { findRelisted, listIn, type NamedPolicies, type NewList, type PolicyList, type PolicyLists } from '../policies/index.ts';
@@ -9,24 +10,49 @@ interface ListStoreParts {
   readonly lists: PolicyLists;
   readonly reads: Database['reads'];
   readonly cache: Pick<LedgerCache, 'get' | 'clusters'>;
+  readonly clock: Clock;
   /** Resolves once a change is durable. */
   readonly submit: (change: ChangeInput) => Promise<void>;
+}
+
+/** Time for which a list that is not stored counts as missing for a cluster that names it, in milliseconds. */
+const MISSING_MS = 60_000;
+/** Time between two look-ups for one cluster that find nothing, in milliseconds: an agent can name any number of lists. */
+const PAUSE_MS = 1_000;
+
+interface Lookup {
+  /** Monotonic, ms. */
+  readonly at: number;
+  /** The list that is not stored; absent: that is not known, or not yet. */
+  readonly missing?: string;
 }
 
 /** The lists of a ledger, in memory and in the database. */
 export class ListStore {
   readonly #parts: ListStoreParts;
+  /** The last look-up for each cluster that did not find its list. */
+  readonly #lookups = new Map<string, Lookup>();
 
   constructor(parts: ListStoreParts) {
     this.#parts = parts;
   }
 
-  /** A list, wherever it is; undefined: it is not known. */
-  async find(digest: string): Promise<PolicyList | undefined> {
-    const { lists, reads } = this.#parts;
+  /** A list that a cluster names, wherever it is; undefined: it is not known, or another one was looked up for the cluster just now. */
+  async find(digest: string, cluster: string): Promise<PolicyList | undefined> {
+    const { lists, reads, clock } = this.#parts;
     const known = lists.get(digest);
     // Of a list that an agent has named more may be stored.
-    return known?.isNamed === false ? known : ((await readList(reads, digest, lists)) ?? known);
+    if (known?.isNamed === false || !this.#mayLookUp(digest, cluster)) return known;
+    this.#lookups.set(cluster, { at: clock.monotonicMs() });
+    const found = await readList(reads, digest, lists);
+    if (found?.isNamed !== false) {
+      this.#lookups.set(cluster, { at: clock.monotonicMs(), missing: digest });
+      return found;
+    }
+    this.#lookups.delete(cluster);
+    // Of others that have it, and of which that could not be read.
+    await this.#relist();
+    return found;
   }
 
   /** Takes the lists of a commit in. Resolves once the new ones are stored, and the clusters that have them read so. */
@@ -45,6 +71,12 @@ export class ListStore {
     const isTheirs = this.#parts.lists.takeListed(digest, named) !== undefined;
     if (isTheirs) await this.#relist();
     return isTheirs;
+  }
+
+  #mayLookUp(digest: string, cluster: string): boolean {
+    const last = this.#lookups.get(cluster);
+    if (last === undefined) return true;
+    return this.#parts.clock.monotonicMs() - last.at >= (last.missing === digest ? MISSING_MS : PAUSE_MS);
   }
 
   async #store(added: NewList): Promise<void> {

@@ -11,6 +11,8 @@ import { type Database, openDatabase } from './database.ts';
 import { migrate } from './migrate.ts';
 import { forgetListRow, type ListRow, listQueries, makeListRow, readList, readLists, readNewestLists } from './policy-lists.ts';
 
+const STORED = '2026-01-01T00:00:00.000Z';
+
 let folder: string;
 let database: Database;
 beforeEach(async () => {
@@ -53,7 +55,7 @@ const store = (rows: readonly ListRow[], version: number): Promise<void> =>
 
 /** Stores lists, each as the difference from the one before. */
 const storeChain = async (chain: readonly PolicyList[]): Promise<readonly ListRow[]> => {
-  const rows = chain.map((list, at) => makeListRow({ list, base: chain[at - 1] }));
+  const rows = chain.map((list, at) => makeListRow({ list, base: chain[at - 1] }, STORED));
   await store(rows, 1);
   return rows;
 };
@@ -90,7 +92,7 @@ it('are written as what differs from the one before, and whole where that is muc
   expect(rows.map(({ depth }) => depth)).toEqual([...Array.from({ length: 33 }, (_, at) => at), 0, 1, 2, 3, 4, 5, 6]);
   expect(JSON.parse(rows[1]?.list_json ?? '')).toEqual({ policies: [policyOf('team-a', 1)] });
   const other = listOf(Object.fromEntries(NAMES.map((name) => [name, 99])));
-  expect(makeListRow({ list: other, base: lists.at(-1) }).base).toBeNull();
+  expect(makeListRow({ list: other, base: lists.at(-1) }, STORED).base).toBeNull();
   // Each of them alone, by a hub that starts.
   for (const { digest, policies } of lists) expect((await readList(database.db, digest, new PolicyLists()))?.policies).toEqual(policies);
 });
@@ -107,7 +109,7 @@ it('are written once, and never on top of one that could not be written', async 
   const versions = await database.db.selectFrom('policy_lists').select('version').execute();
   expect(versions.map(({ version }) => Number(version))).toEqual([1, 1]);
   forgetListRow(second);
-  expect(makeListRow({ list: third, base: second }).base).toBeNull();
+  expect(makeListRow({ list: third, base: second }, STORED).base).toBeNull();
 });
 
 it('are not known where what they build on is not there', async () => {
@@ -137,4 +139,20 @@ it('are held by a hub that starts, so that a commit has the policies since the c
   const lists = new PolicyLists();
   await readNewestLists(database.db, lists);
   expect(lists.get(list.digest)?.policies.map(({ since }) => since)).toEqual(['r1', 'r2']);
+});
+
+it('are read a few at a time, and of many that were stored the newest are held', async () => {
+  const lists = Array.from({ length: 300 }, (_, at) => listOf({ finance: at }));
+  for (const [at, list] of lists.entries()) await store([makeListRow({ list, base: undefined }, STORED)], at);
+  const read: string[][] = [];
+  const watched = database.db.withPlugin({
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => {
+      read.push(result.rows.flatMap((row) => ('list_json' in row ? [String(row['digest'])] : [])));
+      return result;
+    },
+  });
+  await readNewestLists(watched, new PolicyLists());
+  expect(Math.max(...read.map((rows) => rows.length))).toBe(20);
+  expect(new Set(read.flat())).toEqual(new Set(lists.slice(-256).map(({ digest }) => digest)));
 });

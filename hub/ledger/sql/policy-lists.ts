@@ -16,20 +16,23 @@ export type ListRow = Omit<StoredRow, 'version'>;
 /** Number of lists below those that this process has written or read. */
 const depths = new WeakMap<PolicyList, number>();
 
-const rowOf = (list: PolicyList, base: string | null, depth: number, stored: StoredList): ListRow => {
-  depths.set(list, depth);
-  return { digest: list.digest, base, depth, list_json: JSON.stringify(stored) };
-};
-
-/** The row of a list: what differs from its base, where that is stored and little does. */
-export const makeListRow = ({ list, base }: NewList): ListRow => {
-  const below = base === undefined ? undefined : depths.get(base);
-  if (base === undefined || below === undefined || below >= MAX_DEPTH) return rowOf(list, null, 0, { policies: list.policies });
+/** What of a list differs from its base; undefined: it is to be written whole. */
+const storedOn = (base: PolicyList, list: PolicyList): StoredList | undefined => {
   const { names } = differenceOf(base, list);
-  if (names.length > list.policies.length * MAX_DIFFERENT) return rowOf(list, null, 0, { policies: list.policies });
+  if (names.length > list.policies.length * MAX_DIFFERENT) return undefined;
   const policies = names.flatMap((name) => list.get(name) ?? []);
   const removed = names.filter((name) => !list.has(name));
-  return rowOf(list, base.digest, below + 1, { policies, ...(removed.length > 0 && { removed }) });
+  return { policies, ...(removed.length > 0 && { removed }) };
+};
+
+/** The row of a list: what differs from its base, where that is stored and little does. @param stored now, RFC 3339 */
+export const makeListRow = ({ list, base }: NewList, stored: string): ListRow => {
+  const below = base === undefined ? undefined : depths.get(base);
+  const isBase = base !== undefined && below !== undefined && below < MAX_DEPTH;
+  const difference = isBase ? storedOn(base, list) : undefined;
+  const place = isBase && difference !== undefined ? { base: base.digest, depth: below + 1 } : { base: null, depth: 0 };
+  depths.set(list, place.depth);
+  return { digest: list.digest, ...place, stored, list_json: JSON.stringify(difference ?? { policies: list.policies }) };
 };
 
 /** A list that could not be written is no base for others. */
@@ -48,7 +51,10 @@ export function* listQueries(lists: readonly ListRow[], trx: Transaction<Schema>
 
 const byName = (a: ListedPolicy, b: ListedPolicy): number => (a.name < b.name ? -1 : 1);
 
-const listFrom = ({ digest, depth, list_json }: ListRow, base: PolicyList | undefined, lists: PolicyLists): PolicyList => {
+/** Columns by which a list is read. */
+type ReadRow = Omit<ListRow, 'stored'>;
+
+const listFrom = ({ digest, depth, list_json }: ReadRow, base: PolicyList | undefined, lists: PolicyLists): PolicyList => {
   const { policies, removed = [] } = JSON.parse(list_json) as StoredList;
   const changed = new Map(policies.map((policy) => [policy.name, lists.intern(policy)]));
   const gone = new Set(removed);
@@ -59,47 +65,51 @@ const listFrom = ({ digest, depth, list_json }: ListRow, base: PolicyList | unde
   return list;
 };
 
-/** Lists of one query. */
-const AT_ONCE = 200;
-
-/** Rows of lists that are not in memory, with those that they build on, by digest. */
-const readRows = async (db: Kysely<Schema>, digests: Iterable<string>, lists: PolicyLists): Promise<ReadonlyMap<string, ListRow>> => {
-  const rows = new Map<string, ListRow>();
-  let wanted = [...new Set(digests)];
-  while (wanted.length > 0) {
-    const some = wanted.slice(0, AT_ONCE);
-    const found = await db
-      .selectFrom('policy_lists')
-      .select(['digest', 'base', 'depth', 'list_json'])
-      .where('digest', 'in', some)
-      .execute();
-    for (const row of found) rows.set(row.digest, row);
-    const bases = found.flatMap(({ base }) => (base === null || rows.has(base) || isStored(lists.get(base)) ? [] : [base]));
-    wanted = [...new Set([...wanted.slice(AT_ONCE), ...bases])];
-  }
-  return rows;
-};
-
 /** Whether a list can be the base of others: not where an agent has named it. */
 const isStored = (list: PolicyList | undefined): list is PolicyList => list !== undefined && !list.isNamed;
 
-const build = (digest: string, rows: ReadonlyMap<string, ListRow>, lists: PolicyLists): PolicyList | undefined => {
-  const above: ListRow[] = [];
-  let next: string | null = digest;
-  let base: PolicyList | undefined;
-  while (next !== null && base === undefined) {
-    const known = lists.get(next);
-    const row = rows.get(next);
-    if (isStored(known)) base = known;
-    else if (row === undefined) return undefined;
-    else {
-      above.push(row);
-      next = row.base;
+/** Some lists as they were read. */
+interface ReadLists {
+  /** With those that they build on, by digest. */
+  readonly rows: ReadonlyMap<string, ReadRow>;
+  /** Lists in memory that these build on: until then nobody else may hold them. */
+  readonly bases: ReadonlyMap<string, PolicyList>;
+}
+
+const readRows = async (db: Kysely<Schema>, digests: readonly string[], lists: PolicyLists): Promise<ReadLists> => {
+  const rows = new Map<string, ReadRow>();
+  const bases = new Map<string, PolicyList>();
+  let wanted: ReadonlySet<string> = new Set(digests);
+  while (wanted.size > 0) {
+    const found = await db
+      .selectFrom('policy_lists')
+      .select(['digest', 'base', 'depth', 'list_json'])
+      .where('digest', 'in', [...wanted])
+      .execute();
+    for (const row of found) rows.set(row.digest, row);
+    const below = new Set(found.flatMap(({ base }) => base ?? []));
+    for (const digest of below) {
+      const known = lists.get(digest);
+      if (isStored(known)) bases.set(digest, known);
     }
+    wanted = new Set([...below].filter((digest) => !rows.has(digest) && !bases.has(digest)));
   }
-  for (const row of above.toReversed()) base = listFrom(row, base, lists);
-  return base;
+  return { rows, bases };
 };
+
+/** Builds a list and those below it; undefined: one of them is not stored. */
+const build = (digest: string, found: ReadLists, lists: PolicyLists): PolicyList | undefined => {
+  const known = found.bases.get(digest) ?? lists.get(digest);
+  if (isStored(known)) return known;
+  const row = found.rows.get(digest);
+  if (row === undefined) return undefined;
+  if (row.base === null) return listFrom(row, undefined, lists);
+  const base = build(row.base, found, lists);
+  return base && listFrom(row, base, lists);
+};
+
+/** Lists that are read at a time: a large one has 300 KB. */
+const AT_ONCE = 20;
 
 /** Lists by digest, as far as they are stored: those that are not in memory are read. */
 export const readLists = async (
@@ -108,15 +118,15 @@ export const readLists = async (
   lists: PolicyLists,
 ): Promise<ReadonlyMap<string, PolicyList>> => {
   const wanted = [...new Set(digests)];
-  const rows = await readRows(
-    db,
-    wanted.filter((digest) => !isStored(lists.get(digest))),
-    lists,
-  );
-  const read = new Map<string, PolicyList>();
-  for (const digest of wanted) {
-    const list = build(digest, rows, lists) ?? lists.get(digest);
-    if (list !== undefined) read.set(digest, list);
+  const read = new Map(wanted.flatMap((digest) => lists.get(digest) ?? []).map((list) => [list.digest, list]));
+  const unknown = wanted.filter((digest) => !isStored(read.get(digest)));
+  for (let at = 0; at < unknown.length; at += AT_ONCE) {
+    const some = unknown.slice(at, at + AT_ONCE);
+    const found = await readRows(db, some, lists);
+    for (const digest of some) {
+      const list = build(digest, found, lists);
+      if (list !== undefined) read.set(digest, list);
+    }
   }
   return read;
 };

@@ -107,10 +107,12 @@ interface PolicyListTable {
   base: string | null;
   /** Number of lists below it. */
   depth: number;
-  /** JSON of {@link StoredList}. */
-  list_json: string;
+  /** Time at which it was written. */
+  stored: string;
   /** Version in which it was written. */
   version: number;
+  /** JSON of {@link StoredList}. */
+  list_json: string;
 }
 
 export interface StoredList {
@@ -137,6 +139,8 @@ interface ClusterHistoryTable {
   time: string;
   /** JSON of a list of HistoryChange, oldest first: one, or what is left of many that are too old to be kept in full. */
   changes_json: string;
+  /** Digest of the list of the baseline in it: there is one at most. */
+  list: string | null;
 }
 
 interface EventTable {

@@ -15,20 +15,13 @@ import { beginBatch, type WrittenBatch, writeBatch } from './batch/write-batch.t
 import { WriteQueue, type WriteQueueOptions } from './batch/write-queue.ts';
 import type { Database } from './database.ts';
 import { BatchTooLargeError, CommittedError, describeDatabaseError, isExhausted } from './errors.ts';
+import { Clearing } from './history/clearing.ts';
 import { listHistory, mendHistory, readPolicyState } from './history/cluster-history.ts';
-import {
-  advanceRetention,
-  clearCheckpoints,
-  clearHistory,
-  clearRecords,
-  forgetFormer,
-  forgetReplicas,
-  type HistoryLimits,
-  oldestOf,
-} from './history/history.ts';
+import { forgetFormer, type HistoryLimits } from './history/history.ts';
 import { HistoryKeeper } from './history/history-keeper.ts';
 import { ListStore } from './list-store.ts';
 import { migrate } from './migrate.ts';
+import { missingLists } from './named-lists.ts';
 import { readList } from './policy-lists.ts';
 import { readEpoch } from './replicas/lead.ts';
 import { createReplicaState, type ReplicaState } from './replicas/replica-state.ts';
@@ -37,7 +30,6 @@ import type { Schema } from './schema.ts';
 import { createSqlAudit } from './search/audit-log.ts';
 import { countEvents, loadEvents } from './search/events.ts';
 import { checkSessions } from './sessions.ts';
-import { readVersion } from './write-lock.ts';
 
 export interface SqlLedgerOptions {
   readonly database: Database;
@@ -106,6 +98,7 @@ const createCommit = (
         isNew = true;
         if (shared) await replicaState.refresh(trx, clustersOf(changes));
         const batch = planBatch(shared ? await leaveOutFormerTerms(trx, changes) : changes, replicaState, replica);
+        batch.lists.push(...(await missingLists(trx, { batch, lists: replicaState.lists }, clock.now().toISOString())));
         return { batch, written: await writeBatch(batch, version, within) };
       });
     } catch (error) {
@@ -182,30 +175,21 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     ? new SharedReplicas({ ...options, replica, replicaState, canWrite: () => queue.unanswered < MAX_UNANSWERED })
     : ALONE;
 
-  /** At the time of the clearing before: what was removed by then the others have read, if they are there. */
-  let removedUpTo = 0;
-  const clearAll = async (): Promise<void> => {
+  const keptLists = () => lists.keptFor(cache.clusters());
+  const clearing = new Clearing({ ...options, replica, history, histories, keptLists, signal: closing.signal });
+  const clear = async (): Promise<void> => {
     if (!replicas.leads()) return;
-    if (shared) await forgetReplicas(db, replica);
-    await clearRecords(database, removedUpTo, clock.now());
-    removedUpTo = await readVersion(db);
     // A hub of an older version may have written beside this one.
     await mend();
-    const now = await advanceRetention(database, clock.now());
-    await clearCheckpoints(db, now);
-    const events = await clearHistory(db, history, now, closing.signal);
-    if (events.deleted > 0) logger.info({ events: events.deleted }, 'history cleared');
-    const clusters = await histories.clear(oldestOf(history, now));
-    if (events.left + clusters > 0)
-      logger.warn({ events: events.left, clusters }, 'much of the history is older than is kept: a fifth goes each hour; check the clock');
+    await clearing.run();
   };
   const keepHistory = async (): Promise<void> => {
     while (!closing.signal.aborted) {
-      await clearAll().catch((error: unknown) => logger.warn({ reason: describeDatabaseError(error) }, 'history not cleared'));
+      await clear().catch((error: unknown) => logger.warn({ reason: describeDatabaseError(error) }, 'history not cleared'));
       await clock.sleep(HISTORY_MS, closing.signal).catch(() => undefined);
     }
   };
-  const clearing = keepHistory();
+  const keeping = keepHistory();
 
   const noteDesired = (next: Desired): Promise<void> => submit({ type: 'desired', revision: next.revision });
   replicas.onLead(() => {
@@ -222,7 +206,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     return inTurn(() => loadEvents(searches, query));
   };
 
-  const store = new ListStore({ lists, reads, cache, submit });
+  const store = new ListStore({ lists, reads, cache, clock, submit });
   const { setObserved, ...writes } = writesOf(submit);
   const noteSeen = async (cluster: string, stream: AgentStream): Promise<void> => {
     const { record, stream: holder, writtenSeen } = replicaState.cluster(cluster);
@@ -250,11 +234,11 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
       cache.setDesired(next);
       await Promise.all([stored, replicas.leads() && noteDesired(next)]);
     },
-    knowsList: async (digest) => (await store.find(digest)) !== undefined,
+    knowsList: async (digest, cluster) => (await store.find(digest, cluster)) !== undefined,
     addList: (digest, named) => store.takeListed(digest, named),
     applyReport: async (cluster, report, stream) => {
       // The list of a cluster that is behind may be in the database alone; where that cannot be read, the report is taken without it.
-      const list = report.baseline === null ? undefined : await store.find(report.baseline.list).catch(() => undefined);
+      const list = report.baseline === null ? undefined : await store.find(report.baseline.list, cluster).catch(() => undefined);
       await writes.applyReport(cluster, report, stream, list);
     },
     source: async () => cache.source(),
@@ -285,7 +269,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     close: async () => {
       await queue.close();
       closing.abort();
-      const rest = Promise.all([replicas.close(), clearing, histories.idle()]);
+      const rest = Promise.all([replicas.close(), keeping, histories.idle()]);
       if (!(await settlesWithin(rest, CLOSE_MS))) database.cut();
       await rest;
     },

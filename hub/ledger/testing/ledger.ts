@@ -232,7 +232,7 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
     it('reads a list that it learns of later, and nothing by one that it does not know', async () => {
       const names = ['late-a', 'late-b'];
       const digest = listOfCommit(names);
-      expect(await ledger.knowsList(digest)).toBe(false);
+      expect(await ledger.knowsList(digest, 'late')).toBe(false);
       await ledger.applyReport('late', report(1, { full: true, baseline: baselineOf(digest) }));
       expect((await ledger.cluster('late'))?.policies.size).toBe(0);
       await ledger.setDesired(commitFor('late', ['late'], names));

@@ -93,6 +93,21 @@ const open = () => {
 };
 
 describe('activity of a commit', () => {
+  it('is accepted when the agent says so, also where its ack comes with the report that it waited for', async () => {
+    const { clock, ledger, begin, show } = open();
+    begin().take(A);
+    await clock.advance(100);
+    await ledger.setOffered('eu', A.revision);
+    await clock.advance(900);
+    await ledger.setAck('eu', { revision: A.revision, digest: null, heldMs: 400 });
+    await ledger.setAck('us', { revision: A.revision, digest: null, heldMs: 60_000 });
+    await clock.advance(1000);
+    expect(show(A.revision).clusterSteps).toMatchObject([
+      { cluster: 'eu', offered: at(100), accepted: at(600) },
+      { cluster: 'us', accepted: at(0) },
+    ]);
+  });
+
   it('is followed through the hub and through each cluster, until it is enforced', async () => {
     const { clock, ledger, begin, ack, prove, show, seconds, logged } = open();
     const hub = begin();

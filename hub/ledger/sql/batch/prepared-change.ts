@@ -45,7 +45,7 @@ export const prepareChange = (change: Change): PreparedChange => {
     json: JSON.stringify(event),
     received: change.time,
   }));
-  const list = change.type === 'list' ? makeListRow(change.list) : undefined;
+  const list = change.type === 'list' ? makeListRow(change.list, change.time) : undefined;
   return {
     change,
     ...(list && { list }),

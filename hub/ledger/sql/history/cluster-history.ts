@@ -13,16 +13,18 @@ import type { Schema } from '../schema.ts';
 import { searchWindows } from '../search/windows.ts';
 import { lockWrites, readVersion } from '../write-lock.ts';
 
-interface NewRow {
-  readonly cluster: string;
-  readonly time: string;
-  readonly changes_json: string;
-}
+type NewRow = Omit<Schema['cluster_history'], 'id'>;
+
+/** What a row holds of changes. @param changes oldest first, with one baseline at most */
+export const rowOf = (changes: readonly HistoryChange[]): Pick<NewRow, 'changes_json' | 'list'> => ({
+  changes_json: JSON.stringify(changes),
+  list: changes.flatMap(({ baseline }) => baseline?.list ?? [])[0] ?? null,
+});
 
 const makeRow = (cluster: string, changes: readonly HistoryChange[]): NewRow => ({
   cluster,
   time: changes.at(-1)?.time ?? '',
-  changes_json: JSON.stringify(changes),
+  ...rowOf(changes),
 });
 
 /** A row is made when its turn comes: those of many clusters are much text. */

@@ -6,7 +6,7 @@ import type { HistoryChange } from '../../types.ts';
 import type { Database } from '../database.ts';
 import type { Schema } from '../schema.ts';
 import { lockWrites } from '../write-lock.ts';
-import { clusterNames, ROW_BYTES } from './cluster-history.ts';
+import { clusterNames, ROW_BYTES, rowOf } from './cluster-history.ts';
 import { CLEARED_SHARE } from './history.ts';
 
 /** What is kept of a cluster as it is, however young: one that changes all the time must not fill the database. */
@@ -71,7 +71,7 @@ const compactSome = async (
     if (stored.length < ids.length) return;
     await trx.deleteFrom('cluster_history').where('id', 'in', ids.slice(1)).execute();
     // The first one stays, so that a reader who comes from newer rows finds what went with them.
-    const row = { time: stored.at(-1)?.time ?? '', changes_json: JSON.stringify(changes) };
+    const row = { time: stored.at(-1)?.time ?? '', ...rowOf(changes) };
     await trx.updateTable('cluster_history').set(row).where('id', '=', first).execute();
   });
   return true;

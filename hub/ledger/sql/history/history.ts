@@ -176,7 +176,7 @@ const clearExcess = async (db: Kysely<Schema>, events: number, signal: AbortSign
 };
 
 /** What is older than this is not kept. */
-export const oldestOf = ({ days }: HistoryLimits, now: Date): string => new Date(now.getTime() - days * DAY_MS).toISOString();
+export const oldestOf = ({ days }: Pick<HistoryLimits, 'days'>, now: Date): string => new Date(now.getTime() - days * DAY_MS).toISOString();
 
 /** Share of the history that one clearing deletes for its age: should that be a mistake, people read the warning before all is gone. */
 export const CLEARED_SHARE = 0.2;

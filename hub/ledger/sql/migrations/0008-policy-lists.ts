@@ -6,10 +6,14 @@ const STATEMENTS = [
     digest text primary key,
     base text,
     depth integer not null,
-    list_json text not null,
-    version bigint not null
+    stored text not null,
+    version bigint not null,
+    list_json text not null
   )`,
-  `create index policy_lists_version on policy_lists (version)`,
+  `create index policy_lists_version on policy_lists (version, digest)`,
+  `create index policy_lists_base on policy_lists (base) where base is not null`,
+  `alter table cluster_history add column list text`,
+  `create index cluster_history_list on cluster_history (list) where list is not null`,
   `alter table clusters add column baseline_json text`,
   `alter table clusters add column diverged_since text`,
   `drop table policy_chunks`,

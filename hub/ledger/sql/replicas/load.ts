@@ -1,9 +1,9 @@
 import { type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
-import type { Baseline } from '@fso/shared/status';
+import { type Baseline, isSameBaseline } from '@fso/shared/status';
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { deviationsOf, listIn, type Policies, type PolicyList, type PolicyLists } from '../../policies/index.ts';
 import { type StoredSize, storedSize } from '../../quota/plan-load.ts';
-import { isSameBaseline, policiesOf, unlessSame } from '../../take-report.ts';
+import { policiesOf, unlessSame } from '../../take-report.ts';
 import type { ClusterRecord, NotKept, NotObserved } from '../../types.ts';
 import type { StoredCluster } from '../batch/plan-batch.ts';
 import { givenRows } from '../batch/rows.ts';
