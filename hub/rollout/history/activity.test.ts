@@ -97,12 +97,12 @@ describe('activity of a commit', () => {
     const { clock, ledger, begin, show } = open();
     begin().take(A);
     await clock.advance(100);
-    await ledger.setOffered('eu', A.revision);
+    await ledger.setOffered('eu', A);
     await clock.advance(900);
-    await ledger.setAck('eu', { revision: A.revision, digest: null, heldMs: 400 });
-    await ledger.setAck('us', { revision: A.revision, digest: null, heldMs: 60_000 });
+    await ledger.setAck('eu', { revision: A, digest: null, heldMs: 400 });
+    await ledger.setAck('us', { revision: A, digest: null, heldMs: 60_000 });
     await clock.advance(1000);
-    expect(show(A.revision).clusterSteps).toMatchObject([
+    expect(show(A).clusterSteps).toMatchObject([
       { cluster: 'eu', offered: at(100), accepted: at(600) },
       { cluster: 'us', accepted: at(0) },
     ]);
