@@ -1,5 +1,6 @@
-import { type CompiledQuery, type Insertable, type Kysely, PostgresAdapter, type RawBuilder, sql, type Transaction } from 'kysely';
+import { CompiledQuery, type Insertable, PostgresAdapter, type Transaction } from 'kysely';
 import type { Schema } from '../schema.ts';
+import { repeat } from '../sqlite/dialect.ts';
 import { slices } from './statements.ts';
 
 type Column<T extends keyof Schema> = keyof Insertable<Schema[T]> & string;
@@ -9,39 +10,50 @@ export interface OnConflict<T extends keyof Schema> {
   readonly key: readonly Column<T>[];
   /** The row stays as it is. */
   readonly keep?: true;
-  /** Columns that become something else than what would have been inserted. */
-  readonly set?: Readonly<Partial<Record<Column<T>, RawBuilder<unknown>>>>;
+  /** SQL of columns that become something else than what would have been inserted. */
+  readonly set?: Readonly<Partial<Record<Column<T>, string>>>;
 }
 
-const refs = (columns: readonly string[]): RawBuilder<unknown> => sql.join(columns.map((column) => sql.ref(column)));
+const isPostgres = (trx: Transaction<Schema>): boolean => trx.getExecutor().adapter instanceof PostgresAdapter;
 
-/** Selects the columns of rows that are given as one JSON text, as those of a table. */
-const selectRows = (db: Kysely<Schema>, table: keyof Schema, { columns, json }: JsonRows): RawBuilder<unknown> =>
-  db.getExecutor().adapter instanceof PostgresAdapter
-    ? sql`select ${refs(columns)} from json_populate_recordset(null::${sql.table(table)}, ${json})`
-    : sql`select ${sql.join(columns.map((column) => sql`value ->> ${sql.lit(column)} as ${sql.ref(column)}`))} from json_each(${json}) where true`;
+const list = (columns: readonly string[]): string => columns.map((column) => `"${column}"`).join(', ');
 
+/** Rows as one JSON text: of objects for PostgreSQL; of lists for SQLite, each with the values of one run. */
 interface JsonRows {
   readonly columns: readonly string[];
   readonly json: string;
 }
 
-function* jsonOf(rows: Iterable<object>): Generator<JsonRows> {
+function* jsonOf(trx: Transaction<Schema>, rows: Iterable<object>): Generator<JsonRows> {
+  const isObjects = isPostgres(trx);
   let columns: readonly string[] = [];
   function* texts(): Generator<string> {
     for (const row of rows) {
       if (columns.length === 0) columns = Object.keys(row);
-      yield JSON.stringify(row);
+      yield JSON.stringify(isObjects ? row : columns.map((column) => Reflect.get(row, column)));
     }
   }
   for (const some of slices(texts(), (text) => text.length)) yield { columns, json: `[${some.join(',')}]` };
 }
 
-const conflictClause = <T extends keyof Schema>(columns: readonly string[], { key, keep, set }: OnConflict<T>): RawBuilder<unknown> => {
-  if (keep === true) return sql` on conflict (${refs(key)}) do nothing`;
+/** A list of values with a place for each. */
+const places = (columns: readonly string[]): string => `(${columns.map(() => '?').join(', ')})`;
+
+/** Selects the rows of the JSON text that is the only parameter. */
+const selectRows = (table: string, columns: readonly string[]): string =>
+  `select ${list(columns)} from json_populate_recordset(null::"${table}", $1)`;
+
+const conflictClause = <T extends keyof Schema>(columns: readonly string[], { key, keep, set }: OnConflict<T>): string => {
+  if (keep === true) return ` on conflict (${list(key)}) do nothing`;
   const replaced = (columns as readonly Column<T>[]).filter((column) => !key.includes(column));
-  const settings = replaced.map((column) => sql`${sql.ref(column)} = ${set?.[column] ?? sql.ref(`excluded.${column}`)}`);
-  return sql` on conflict (${refs(key)}) do update set ${sql.join(settings)}`;
+  const settings = replaced.map((column) => `"${column}" = ${set?.[column] ?? `excluded."${column}"`}`);
+  return ` on conflict (${list(key)}) do update set ${settings.join(', ')}`;
+};
+
+/** A statement with its rows. */
+const statement = (trx: Transaction<Schema>, sql: string, { json }: JsonRows): CompiledQuery<Record<string, unknown>> => {
+  const query = CompiledQuery.raw(sql, [json]) as CompiledQuery<Record<string, unknown>>;
+  return isPostgres(trx) ? query : repeat(query, json);
 };
 
 /** The table that rows go to, and what happens there. */
@@ -53,18 +65,20 @@ interface Insertion<T extends keyof Schema> {
 
 /**
  * Yields the statements that insert rows, all of the same columns. A statement takes its rows as one JSON text: so it reads the same whatever
- * their number, and costs the thread of the hub little more than that text.
+ * their number, and costs the thread of the hub little more than that text. PostgreSQL takes all of them at once; for SQLite the statement of
+ * one row runs for each, as its functions of JSON take three times as long.
  */
 export function* insertRows<T extends keyof Schema>(
   trx: Transaction<Schema>,
   { into, onConflict, returning }: Insertion<T>,
   rows: Iterable<Insertable<Schema[T]>>,
 ): Generator<CompiledQuery<Record<string, unknown>>> {
-  for (const some of jsonOf(rows)) {
-    const conflict = onConflict === undefined ? sql`` : conflictClause(some.columns, onConflict);
-    const returned = returning === undefined ? sql`` : sql` returning ${refs(returning)}`;
-    const insert = sql`insert into ${sql.table(into)} (${refs(some.columns)}) ${selectRows(trx, into, some)}`;
-    yield sql<Record<string, unknown>>`${insert}${conflict}${returned}`.compile(trx);
+  for (const some of jsonOf(trx, rows)) {
+    const { columns } = some;
+    const values = isPostgres(trx) ? selectRows(into, columns) : `values ${places(columns)}`;
+    const conflict = onConflict === undefined ? '' : conflictClause(columns, onConflict);
+    const returned = returning === undefined ? '' : ` returning ${list(returning)}`;
+    yield statement(trx, `insert into "${into}" (${list(columns)}) ${values}${conflict}${returned}`, some);
   }
 }
 
@@ -74,14 +88,9 @@ export function* deleteRows<T extends keyof Schema>(
   from: T,
   rows: Iterable<Partial<Insertable<Schema[T]>>>,
 ): Generator<CompiledQuery> {
-  for (const some of jsonOf(rows))
-    yield sql`delete from ${sql.table(from)} where (${refs(some.columns)}) in (${selectRows(trx, from, some)})`.compile(trx);
+  for (const some of jsonOf(trx, rows)) {
+    const { columns } = some;
+    const wanted = isPostgres(trx) ? `in (${selectRows(from, columns)})` : `= ${places(columns)}`;
+    yield statement(trx, `delete from "${from}" where (${list(columns)}) ${wanted}`, some);
+  }
 }
-
-/** Rows to select from: some columns of a table, with values that are given. */
-export const givenRows = <T extends keyof Schema, C extends Column<T>>(
-  db: Kysely<Schema>,
-  like: T,
-  rows: readonly Pick<Insertable<Schema[T]>, C>[],
-): RawBuilder<Pick<Insertable<Schema[T]>, C>> =>
-  sql`(${selectRows(db, like, { columns: Object.keys(rows[0] ?? {}), json: JSON.stringify(rows) })})`;

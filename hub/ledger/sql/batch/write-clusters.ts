@@ -1,4 +1,4 @@
-import { type CompiledQuery, sql } from 'kysely';
+import type { CompiledQuery } from 'kysely';
 import { isUnseen } from '../../changes.ts';
 import { deviationsOf } from '../../policies/index.ts';
 import type { ClusterRecord } from '../../types.ts';
@@ -10,7 +10,7 @@ import { type BatchContext, storable } from './statements.ts';
 const ON_CLUSTER: OnConflict<'clusters'> = {
   key: ['name'],
   set: {
-    full_version: sql`case when excluded.full_version > 0 then excluded.full_version else clusters.full_version end`,
+    full_version: 'case when excluded.full_version > 0 then excluded.full_version else clusters.full_version end',
   },
 };
 

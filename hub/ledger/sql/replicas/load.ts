@@ -6,7 +6,6 @@ import { type StoredSize, storedSize } from '../../quota/plan-load.ts';
 import { policiesOf, unlessSame } from '../../take-report.ts';
 import type { ClusterRecord, NotKept, NotObserved } from '../../types.ts';
 import type { StoredCluster } from '../batch/plan-batch.ts';
-import { givenRows } from '../batch/rows.ts';
 import { readLists } from '../policy-lists.ts';
 import { CLUSTER_COLUMNS, type ClusterTable, type KeptPolicies, type Schema } from '../schema.ts';
 
@@ -94,23 +93,6 @@ const ROW = [
 const selectRows = (db: Kysely<Schema>, names: readonly string[]): Promise<readonly Selectable<ClusterTable>[]> =>
   db.selectFrom('clusters').select(ROW).where('name', 'in', names).execute();
 
-/** Rows that are newer than what is known of their clusters: most of the time none, as hubs seldom write of the clusters of others. */
-const selectNewer = (
-  db: Kysely<Schema>,
-  names: readonly string[],
-  knownOf: RefreshOptions['knownOf'],
-): Promise<readonly Selectable<ClusterTable>[]> => {
-  const known = givenRows(
-    db,
-    'clusters',
-    names.map((name) => ({ name, version: knownOf(name).version })),
-  );
-  const newer = sql<string>`(
-    select newer.name from ${known} as known
-    inner join clusters as newer on newer.name = known.name and newer.version > known.version)`;
-  return db.selectFrom('clusters').select(ROW).where('name', 'in', newer).execute();
-};
-
 /** Clusters refreshed at once: each may have thousands of policies. */
 const CLUSTERS = 100;
 
@@ -196,13 +178,25 @@ export async function* refreshClusters(
   { lists, knownOf }: RefreshOptions,
 ): AsyncGenerator<StoredCluster> {
   for (let at = 0; at < names.length; at += CLUSTERS) {
-    const rows = await selectNewer(db, names.slice(at, at + CLUSTERS), knownOf);
+    const newer = await selectNewer(db, names.slice(at, at + CLUSTERS), knownOf);
+    if (newer.length === 0) continue;
+    const rows = await selectRows(db, newer);
     const unread = rows.filter((row) => isUnread(knownOf(row.name), row));
     for (const row of unread) yield unreadOf(row, knownOf(row.name).record.notKept?.reason ?? 'quota');
     const read = rows.filter((row) => !unread.includes(row));
     if (read.length > 0) yield* refreshRows(db, read, { lists, knownOf });
   }
 }
+
+/** Names of clusters that others have written: most of the time none, as hubs seldom write of the clusters of others. */
+const selectNewer = async (
+  db: Kysely<Schema>,
+  names: readonly string[],
+  knownOf: RefreshOptions['knownOf'],
+): Promise<readonly string[]> => {
+  const rows = await db.selectFrom('clusters').select(['name', 'version']).where('name', 'in', names).execute();
+  return rows.flatMap(({ name, version }) => (version > knownOf(name).version ? [name] : []));
+};
 
 /** Whether the policies of a cluster were not read, and are still those. */
 const isUnread = ({ record, version }: StoredCluster, { full_version }: Selectable<ClusterTable>): boolean =>

@@ -15,7 +15,22 @@ import type { Result, Statement, Value } from './messages.ts';
 
 const toValue = (value: unknown): Value => (value === undefined ? null : (value as Value));
 
-const statementOf = ({ sql, parameters }: CompiledQuery): Statement => ({ sql, parameters: parameters.map(toValue) });
+/** A query that runs once for each of some rows. */
+interface RepeatedQuery<R> extends CompiledQuery<R> {
+  readonly repeats: true;
+}
+
+/** Repeats a query for each row. @param rows JSON of a list with the parameters of each, in a list */
+export const repeat = <R>(query: CompiledQuery<R>, rows: string): RepeatedQuery<R> => ({ ...query, parameters: [rows], repeats: true });
+
+const statementOf = (query: CompiledQuery): Statement => ({
+  sql: query.sql,
+  parameters: query.parameters.map(toValue),
+  repeats: 'repeats' in query,
+});
+
+/** A statement without parameters. */
+export const plain = (sql: string): Statement => ({ sql, parameters: [], repeats: false });
 
 /** Several queries as one, with the rows of each as a row. */
 interface QueryList extends CompiledQuery {
@@ -38,7 +53,7 @@ export const runAndCommit: Database['runLast'] = async (trx, queries) => {
   await trx.executeQuery(list);
 };
 
-const COMMIT: Statement = { sql: 'commit', parameters: [] };
+const COMMIT = plain('commit');
 const NOTHING: Result = { rows: [], changes: 0 };
 
 /** Tables can be made within a transaction, so that a migration is done as a whole or leaves nothing (https://www.sqlite.org/transactional.html). */
@@ -100,7 +115,7 @@ class ThreadDriver implements Driver {
   }
 
   async #run(statements: readonly Statement[]): Promise<readonly Result[]> {
-    const first: Statement[] = this.#isToBegin ? [{ sql: this.#begin, parameters: [] }] : [];
+    const first: Statement[] = this.#isToBegin ? [plain(this.#begin)] : [];
     this.#isToBegin = false;
     const results = await this.#connection.run([...first, ...statements]);
     return results.slice(first.length);
@@ -109,7 +124,7 @@ class ThreadDriver implements Driver {
   async #end(sql: 'commit' | 'rollback'): Promise<void> {
     const isOpen = !this.#isToBegin && !this.#isCommitted;
     this.#isToBegin = false;
-    if (isOpen) await this.#connection.run([{ sql, parameters: [] }]);
+    if (isOpen) await this.#connection.run([plain(sql)]);
   }
 }
 

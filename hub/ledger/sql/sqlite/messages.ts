@@ -6,6 +6,8 @@ export type Value = SQLInputValue;
 export interface Statement {
   readonly sql: string;
   readonly parameters: readonly Value[];
+  /** The only parameter is JSON of a list of lists: the statement runs with each of them. */
+  readonly repeats: boolean;
 }
 
 /** What a connection is asked to do. Of statements each waits for the one before it, and none runs after one that fails. */

@@ -7,6 +7,7 @@
  * @typedef {import('./messages.ts').Response} Response
  * @typedef {import('./messages.ts').Result} Result
  * @typedef {import('./messages.ts').Statement} Statement
+ * @typedef {import('./messages.ts').Value} Value
  */
 // biome-ignore lint/correctness/noUnresolvedImports: part of Node.js.
 import { DatabaseSync } from 'node:sqlite';
@@ -33,13 +34,24 @@ const prepare = ({ db, statements }, sql) => {
   return statement;
 };
 
+/** @param {import('node:sqlite').StatementSync} statement @param {Iterable<readonly Value[]>} runs the parameters of each @returns {Result} */
+const runEach = (statement, runs) => {
+  const isQuery = statement.columns().length > 0;
+  const rows = [];
+  let changes = 0;
+  for (const parameters of runs) {
+    if (isQuery) for (const row of statement.all(...parameters)) rows.push(row);
+    else changes += Number(statement.run(...parameters).changes);
+  }
+  return { rows, changes };
+};
+
 /** @param {Connection} connection @param {Statement} statement @returns {Result} */
-const run = (connection, { sql, parameters }) => {
+const run = (connection, { sql, parameters, repeats }) => {
   // A commit that failed may have ended the transaction already.
   if (sql === 'rollback' && !connection.db.isTransaction) return NOTHING;
   const statement = prepare(connection, sql);
-  if (statement.columns().length > 0) return { rows: statement.all(...parameters), changes: 0 };
-  return { rows: [], changes: Number(statement.run(...parameters).changes) };
+  return runEach(statement, repeats ? JSON.parse(String(parameters[0])) : [parameters]);
 };
 
 /** @param {number} number */
