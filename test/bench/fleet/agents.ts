@@ -52,7 +52,7 @@ const CONDITIONS = ['Ready', 'FloorReady', 'GatekeeperReady'].map((type) => ({
   type,
   status: 'True' as const,
   lastTransitionTime: TIME,
-  reason: 'Proven',
+  reason: 'Enforced',
   message: 'The API server refuses what it must refuse and admits what it must admit.',
 }));
 const MISSING: readonly Condition[] = [
@@ -71,7 +71,7 @@ const reportOf = ({ policy, since }: AcceptedPolicy, state: State): PolicyReport
   const { admission, gatekeeper, binding } = report.enforcement;
   return {
     ...report,
-    ...(state === 'missing' ? {} : { phase: state === 'failed' ? 'Failed' : 'Active', message: 'proven by the agent' }),
+    ...(state === 'missing' ? {} : { phase: state === 'failed' ? 'Failed' : 'Active', message: `${policy.name} ${state} of the agent` }),
     enforcement: { admission: timed(admission), gatekeeper: timed(gatekeeper), binding: timed(binding) },
     conditions: [...(state === 'missing' ? MISSING : CONDITIONS)],
     lastUpdated: TIME,
@@ -205,7 +205,8 @@ class BenchAgent {
     this.#connection?.send(frame);
     if (frame.type !== 'report') return;
     this.#unanswered = frame.seq;
-    this.#sentPolicies += frame.policies.length + frame.removed.length;
+    const deviating = frame.deviations.reduce((sum, { policies }) => sum + policies.length, 0);
+    this.#sentPolicies += deviating + frame.policies.length + frame.removed.length;
     this.#saidList = frame.baseline?.list;
     if (frame.cluster?.provenRevision) this.#waiting.set(frame.seq, frame.cluster.provenRevision);
   }
