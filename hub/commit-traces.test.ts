@@ -1,7 +1,6 @@
 import type { RevisionVerification } from '@fso/shared/api';
 import { decodeFiles } from '@fso/shared/decode';
 import { FakeClock } from '@fso/shared/fake-clock';
-import { EMPTY_DIGEST } from '@fso/shared/protocol';
 import { ActiveSpans } from '@fso/shared/telemetry';
 import { collectSpans } from '@fso/shared/telemetry-testing';
 import { describe, expect, it } from 'vitest';
@@ -46,7 +45,7 @@ const open = (keeps = true) => {
   };
   /** @param missing policies that the hub is to have by name, and that are still to come */
   const prove = async (cluster: string, revision: string, missing = 0): Promise<void> => {
-    const reported = { baseline: EMPTY_BASELINE, deviations: { count: missing, root: EMPTY_DIGEST } };
+    const reported = { baseline: EMPTY_BASELINE, total: { count: missing, root: String(missing).repeat(64) }, deviations: [] };
     const report = { type: 'report' as const, full: true, policies: [], removed: [], events: [], ...reported };
     const { reportedSeq = 0 } = (await ledger.cluster(cluster)) ?? {};
     await ledger.setConnected(cluster, true);

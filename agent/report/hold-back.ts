@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type ClusterReport, isShortReport, type PolicyReport, policyKey } from '@fso/shared/api';
+import { type AgentClusterReport, CONDITIONS } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
-import { alarmsOf } from './deviations.ts';
+import { type Deviation, isWhole, type NamedPolicy, standingOf } from '@fso/shared/status';
 import type { Ground, Statement } from './policy-statements.ts';
 import { applied, diffReports, type ReportDelta } from './report-delta.ts';
 
@@ -12,13 +12,13 @@ const HOLD_MS = 1_500;
 export interface KnownState {
   /** undefined: nothing of this agent's. */
   readonly ground: Ground | null | undefined;
-  readonly policies: ReadonlyMap<string, PolicyReport>;
-  readonly cluster: ClusterReport | undefined;
+  readonly policies: Statement['policies'];
+  readonly cluster: AgentClusterReport | undefined;
 }
 
 /** All that may be said now. */
 export interface News extends Statement {
-  readonly cluster: ClusterReport;
+  readonly cluster: AgentClusterReport;
   /** Whether events wait. */
   readonly hasEvents: boolean;
   /** Whether another commit is being written over the accepted one. */
@@ -30,33 +30,36 @@ export interface News extends Statement {
 /** News to report now, and the policies that the hub then has by name. */
 export interface DueNews {
   readonly delta: ReportDelta;
-  readonly policies: ReadonlyMap<string, PolicyReport>;
+  readonly policies: Statement['policies'];
 }
 
-const troublesOf = (report: PolicyReport) => ({ violations: report.violations, alarms: alarmsOf(report) });
+const stateOf = (named: NamedPolicy): Deviation => (isWhole(named) ? standingOf(named) : named);
 
-/** Returns the fields that are more than progress: what is to be enforced where, and what alerts people. */
-const standingOf = (report: PolicyReport) => {
-  const { enforcementAction, effectiveRegions, namespaces, expiryDate } = report;
-  return { enforcementAction, effectiveRegions, namespaces, expiryDate, ...troublesOf(report) };
+/** Whether what alerts people is the same in both. */
+const isAsTroubled = (before: NamedPolicy | undefined, now: NamedPolicy): boolean => {
+  const alarmsOf = (named: NamedPolicy): string =>
+    stateOf(named)
+      .conditions.filter((type) => type === CONDITIONS.conflict || type === CONDITIONS.tampered)
+      .join();
+  return (before === undefined ? '' : alarmsOf(before)) === alarmsOf(now) && (before?.violations ?? 0) === now.violations;
 };
 
-/** Whether a policy of the hub waits for a commit to be written and proven, or is proven before the rest of it is written. */
-const isUnderWay = (before: PolicyReport | undefined, now: PolicyReport): boolean =>
-  now.managedBy === 'hub' &&
-  (now.phase === 'Pending' || isShortReport(now)) &&
-  (before === undefined ? isDeepStrictEqual(troublesOf(now), NO_TROUBLES) : isDeepStrictEqual(troublesOf(now), troublesOf(before)));
+/** Whether what is to be enforced where is the same in both. */
+const isSameContent = (before: NamedPolicy, now: NamedPolicy): boolean => {
+  const contentOf = (named: NamedPolicy) =>
+    isWhole(named) ? [named.enforcementAction, named.effectiveRegions, named.namespaces, named.expiryDate] : [];
+  return isDeepStrictEqual(contentOf(before), contentOf(now));
+};
 
-const NO_TROUBLES = { violations: 0, alarms: [] };
-
-const mayWait = (before: PolicyReport | undefined, now: PolicyReport, isCommit: boolean): boolean => {
-  if (before !== undefined && (before.phase !== 'Pending' || now.phase !== 'Pending')) return false;
-  if (isCommit && isUnderWay(before, now)) return true;
-  return before !== undefined && isDeepStrictEqual(standingOf(before), standingOf(now));
+/** Whether how far a policy is may wait: it waits for a commit to be written and proven, or goes on to. */
+const mayWait = (before: NamedPolicy | undefined, now: NamedPolicy, isCommit: boolean): boolean => {
+  if (now.phase !== 'Pending' || !isAsTroubled(before, now)) return false;
+  if (before === undefined) return isCommit && !isWhole(now);
+  return before.phase === 'Pending' && ((isCommit && !isWhole(now)) || isSameContent(before, now));
 };
 
 /** Whether a cluster says nothing new but which commit it has accepted: its ack has said that, too. */
-const isAcceptance = (before: ClusterReport | undefined, now: ClusterReport): boolean =>
+const isAcceptance = (before: AgentClusterReport | undefined, now: AgentClusterReport): boolean =>
   before !== undefined && isDeepStrictEqual({ ...before, revision: now.revision }, now);
 
 /** Whether another list was accepted after one that the hub knows of. */
@@ -66,7 +69,7 @@ const isListNew = (before: KnownState['ground'], now: Statement['ground']): bool
 /** Difference between the news and what the hub knows. */
 interface Difference extends ReportDelta {
   /** Policies that may not wait. */
-  readonly due: readonly PolicyReport[];
+  readonly due: ReportDelta['named'];
   /** Whether policies that are not reported by name read otherwise: no deviation may be left out then. */
   readonly isGroundNew: boolean;
   /** Something may wait. */
@@ -79,7 +82,7 @@ const differenceOf = (news: News, before: KnownState): Difference => {
   const delta = diffReports(before.policies, news.policies);
   const isCommit = isListNew(before.ground, news.ground);
   const isReplacing = isCommit || news.isChanging;
-  const due = delta.policies.filter((report) => !mayWait(before.policies.get(policyKey(report)), report, isReplacing));
+  const due = new Map([...delta.named].filter(([key, named]) => !mayWait(before.policies.get(key), named, isReplacing)));
   const isClusterNew = !isDeepStrictEqual(news.cluster, before.cluster);
   const isAccepted = isClusterNew && isAcceptance(before.cluster, news.cluster);
   const isClusterDue = isClusterNew && !isAccepted;
@@ -88,8 +91,8 @@ const differenceOf = (news: News, before: KnownState): Difference => {
     ...delta,
     due,
     isGroundNew,
-    isHeld: due.length < delta.policies.length || isCommit || isAccepted,
-    isDue: due.length + delta.removed.length > 0 || news.hasEvents || news.isUrgent || isClusterDue || (isGroundNew && !isCommit),
+    isHeld: due.size < delta.named.size || isCommit || isAccepted,
+    isDue: due.size + delta.removed.length > 0 || news.hasEvents || news.isUrgent || isClusterDue || (isGroundNew && !isCommit),
   };
 };
 
@@ -114,16 +117,16 @@ export class HoldBack {
 
   /** @returns what is due now; undefined: there is nothing, or it may wait */
   take(news: News, before: KnownState): DueNews | undefined {
-    const { policies, removed, due, isGroundNew, isHeld, isDue } = differenceOf(news, before);
+    const { named, removed, due, isGroundNew, isHeld, isDue } = differenceOf(news, before);
     const now = this.#clock.monotonicMs();
     this.#since = isHeld ? (this.#since ?? now) : undefined;
     const isOver = this.#since !== undefined && now - this.#since >= HOLD_MS;
     if (!isDue && !isOver) return undefined;
-    if (isGroundNew || isOver || news.isUrgent || due.length === policies.length) {
+    if (isGroundNew || isOver || news.isUrgent || due.size === named.size) {
       this.#since = undefined;
-      return { delta: { policies, removed }, policies: news.policies };
+      return { delta: { named, removed }, policies: news.policies };
     }
-    const delta = { policies: due, removed };
+    const delta = { named: due, removed };
     return { delta, policies: applied(before.policies, delta) };
   }
 }

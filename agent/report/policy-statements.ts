@@ -1,13 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { PolicyReport } from '@fso/shared/api';
+import { type AgentClusterReport, MAX_SAMPLES, type PolicyReport } from '@fso/shared/api';
 import { sameItems } from '@fso/shared/runtime';
-import { type Baseline, encodeBitmap, MAX_BASELINE_NAMESPACES } from '@fso/shared/status';
+import { type Baseline, encodeBitmap, isWhole, MAX_BASELINE_NAMESPACES, type NamedPolicy } from '@fso/shared/status';
 import { isSameMap, sortedSet } from '../compare.ts';
 import type { AgentSnapshot } from '../observe/index.ts';
 import { AcceptedList, type AcceptedPolicies } from './accepted-list.ts';
 import { inputsOf, type Judgement, judgeListed } from './deviations.ts';
 import type { ReportCheck } from './report-check.ts';
-import { toSend } from './short-reports.ts';
 
 /** All that decides how the policies read that are not reported by name. */
 export interface Ground {
@@ -21,8 +20,10 @@ export interface Ground {
 export interface Statement {
   /** null: the agent has no list, and every policy is reported by name. */
   readonly ground: Ground | null;
-  /** Reports by key: of policies of the list that are not as expected, and of policies that the list does not have. */
-  readonly policies: ReadonlyMap<string, PolicyReport>;
+  /** By key: deviations of policies of the list that are not as expected, and reports of policies that the list does not have. */
+  readonly policies: ReadonlyMap<string, NamedPolicy>;
+  /** First violations of the policies that deviate. */
+  readonly samples: NonNullable<AgentClusterReport['violationSamples']>;
 }
 
 interface Known<T> {
@@ -41,7 +42,7 @@ export class PolicyStatements {
   #list: { readonly of: AcceptedPolicies['policies']; readonly list: AcceptedList } | undefined;
   #judged: ReadonlyMap<string, Known<Judgement>> = new Map();
   #namespaces: Known<readonly string[]> = { inputs: [], value: NO_NAMESPACES };
-  #last: Known<Statement> = { inputs: [], value: { ground: null, policies: new Map() } };
+  #last: Known<Statement> = { inputs: [], value: { ground: null, policies: new Map(), samples: [] } };
 
   constructor(check: ReportCheck) {
     this.#check = check;
@@ -60,6 +61,7 @@ export class PolicyStatements {
     const value = {
       ground: isDeepStrictEqual(now.ground, ground) ? ground : now.ground,
       policies: isSameMap(named, now.policies) ? named : now.policies,
+      samples: this.#samplesOf(now.policies, policies),
     };
     this.#last = { inputs, value };
     return value;
@@ -75,10 +77,10 @@ export class PolicyStatements {
     return this.#list.list;
   }
 
-  #judgeAll({ digest, generationOf }: AcceptedPolicies, list: AcceptedList, { policies, profile, asOf }: Seen): Statement {
+  #judgeAll({ digest, generationOf }: AcceptedPolicies, list: AcceptedList, { policies, profile, asOf }: Seen): Omit<Statement, 'samples'> {
     const namespaces = this.#namespacesOf(list, policies);
     const judged = new Map<string, Known<Judgement>>();
-    const deviations = new Map<string, PolicyReport>();
+    const deviations = new Map<string, NamedPolicy>();
     for (const listed of list.policies) {
       const { name } = listed;
       const seen = policies.get(name);
@@ -109,7 +111,18 @@ export class PolicyStatements {
     const inputs = inputsOf(state);
     const known = this.#judged.get(key);
     if (known !== undefined && sameItems(known.inputs, inputs)) return known;
-    return { inputs, value: judgeListed(state, known?.value) };
+    return { inputs, value: judgeListed(state) };
+  }
+
+  #samplesOf(named: Statement['policies'], policies: AgentSnapshot['policies']): Statement['samples'] {
+    const samples: Statement['samples'] = [];
+    for (const [policy, value] of named) {
+      if (samples.length >= MAX_SAMPLES) break;
+      const seen = policies.get(policy);
+      if (isWhole(value) || value.violations === 0 || seen === undefined) continue;
+      for (const sample of this.#check.policy(policy, seen.report)?.violationSamples ?? []) samples.push({ ...sample, policy });
+    }
+    return samples.slice(0, MAX_SAMPLES);
   }
 
   /** Returns the reports of policies that the list does not have: local ones, and those of the hub that are still to go. */
@@ -118,7 +131,7 @@ export class PolicyStatements {
     for (const [key, { report }] of policies) {
       if (list?.has(key) === true) continue;
       const entry = this.#check.policy(key, report);
-      if (entry !== undefined) reports.set(key, toSend(entry));
+      if (entry !== undefined) reports.set(key, entry);
     }
     return reports;
   }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ClusterReport, PolicyReport } from '@fso/shared/api';
+import type { AgentClusterReport, PolicyReport } from '@fso/shared/api';
 import { judgeClusterReport, judgePolicyReport } from '@fso/shared/protocol';
 import { type Logger, weakMemo } from '@fso/shared/runtime';
 
@@ -13,7 +13,7 @@ export class ReportCheck {
   readonly #logger: Logger;
   /** Keys of the policies whose reports are invalid now, undefined for the cluster's own; each is logged once. */
   readonly #wrong = new Set<string | undefined>();
-  #cluster: { readonly report: ClusterReport; readonly entry: ClusterReport } | undefined;
+  #cluster: { readonly report: AgentClusterReport; readonly entry: AgentClusterReport } | undefined;
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -31,7 +31,7 @@ export class ReportCheck {
   }
 
   /** The same object as long as it says the same. */
-  cluster(report: ClusterReport): ClusterReport {
+  cluster(report: AgentClusterReport): AgentClusterReport {
     if (this.#cluster !== undefined && isDeepStrictEqual(report, this.#cluster.report)) return this.#cluster.entry;
     const { entry, problem } = judgeClusterReport(report);
     this.#cluster = { report, entry };

@@ -1,9 +1,10 @@
-import { type PolicyReport, policyKey } from '@fso/shared/api';
+import type { NamedPolicy } from '@fso/shared/status';
 
-type Reports = ReadonlyMap<string, PolicyReport>;
+type Named = ReadonlyMap<string, NamedPolicy>;
 
 export interface ReportDelta {
-  readonly policies: readonly PolicyReport[];
+  /** Policies that came or read otherwise, by key. */
+  readonly named: Named;
   /** Keys. */
   readonly removed: readonly string[];
 }
@@ -19,39 +20,40 @@ const REPORT_ROOM: FrameRoom = { entries: 20_000, bytes: 4 * 1024 * 1024 };
 
 /** The part of a delta that fits into one frame, at least one policy. */
 export const fitting = (
-  { policies, removed }: ReportDelta,
+  { named, removed }: ReportDelta,
   { entries, bytes }: FrameRoom = REPORT_ROOM,
 ): ReportDelta & { readonly isWhole: boolean } => {
   let left = bytes;
-  const end = policies.findIndex((report, index) => {
-    left -= sizeOf(report);
+  const all = [...named];
+  const end = all.findIndex((entry, index) => {
+    left -= sizeOf(entry);
     return index > 0 && (left < 0 || index >= entries);
   });
   const isWhole = end === -1 && removed.length <= entries;
-  return { policies: end === -1 ? policies : policies.slice(0, end), removed: removed.slice(0, entries), isWhole };
+  return { named: end === -1 ? named : new Map(all.slice(0, end)), removed: removed.slice(0, entries), isWhole };
 };
 
-const sizeOf = (report: PolicyReport): number => Buffer.byteLength(JSON.stringify(report)) + 1;
+/** Size of a policy in a frame, where it deviates as no other one does. */
+const sizeOf = ([key, named]: readonly [string, NamedPolicy]): number => Buffer.byteLength(JSON.stringify(named)) + key.length + 32;
 
 /** `before` after a delta. */
-export const applied = (before: Reports, { policies, removed }: ReportDelta): Reports => {
-  const after = new Map(before);
-  for (const report of policies) after.set(policyKey(report), report);
+export const applied = (before: Named, { named, removed }: ReportDelta): Named => {
+  const after = new Map([...before, ...named]);
   for (const key of removed) after.delete(key);
   return after;
 };
 
-const NO_DELTA: ReportDelta = { policies: [], removed: [] };
+const NO_DELTA: ReportDelta = { named: new Map(), removed: [] };
 
 /** Returns the delta from `before` to `now`: replayed on `before`, it gives `now` exactly. */
-export const diffReports = (before: Reports, now: Reports): ReportDelta =>
+export const diffReports = (before: Named, now: Named): ReportDelta =>
   before === now
     ? NO_DELTA
     : {
-        policies: [...now].filter(([key, report]) => !isSame(before.get(key), report)).map(([, report]) => report),
+        named: new Map([...now].filter(([key, named]) => !isSame(before.get(key), named))),
         removed: [...before.keys()].filter((key) => !now.has(key)),
       };
 
-/** Compares reports also by the order of their fields, which digests depend on. */
-const isSame = (before: PolicyReport | undefined, now: PolicyReport): boolean =>
+/** Compares also by the order of fields, which digests depend on. */
+const isSame = (before: NamedPolicy | undefined, now: NamedPolicy): boolean =>
   before === now || JSON.stringify(before) === JSON.stringify(now);

@@ -1,20 +1,20 @@
 import { setImmediate as tick } from 'node:timers/promises';
-import { type ClusterEvent, type Condition, isShortReport, type LockState, PolicyReport, policyKey } from '@fso/shared/api';
+import { type ClusterEvent, type PolicyReport, policyKey } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
 import {
   type AgentFrame,
   decodeAgentFrame,
   digestOfCluster,
-  digestOfReports,
   EMPTY_DIGEST,
-  judgePolicyReport,
   type Report,
   type ReportedState,
+  totalOf,
 } from '@fso/shared/protocol';
 import { type Clock, createLogger } from '@fso/shared/runtime';
-import { digestOfBaseline, encodeBitmap, NO_FLOOR } from '@fso/shared/status';
+import { digestOfBaseline, encodeBitmap, isWhole, standingOf } from '@fso/shared/status';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { digestOfReports } from '../../test/harness/baselines.ts';
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import type { AgentSnapshot } from '../observe/index.ts';
 import { LiveObservatory } from '../observe/index.ts';
@@ -24,7 +24,6 @@ import { advanceProven, isRevisionProven } from './proven.ts';
 import { ReportCheck } from './report-check.ts';
 import { diffReports } from './report-delta.ts';
 import { Reporter } from './reporter.ts';
-import { toSend } from './short-reports.ts';
 import { acceptedOf, compiledOf, inputOf, PROFILE, seenCluster, withReports } from './testing/seen-cluster.ts';
 
 const TIME = '2026-01-01T00:00:00Z';
@@ -85,10 +84,10 @@ describe('diffReports', () => {
       fc.property(states, (all) => {
         let known: ReadonlyMap<string, PolicyReport> = new Map();
         for (const state of all) {
-          const { policies, removed } = diffReports(known, byKey(state));
-          known = replay(known, { full: false, policies: [...policies], removed: [...removed] });
+          const { named, removed } = diffReports(known, byKey(state));
+          known = replay(known, { full: false, policies: [...named.values()].filter(isWhole), removed: [...removed] });
           expect(known).toEqual(byKey(state));
-          expect(diffReports(known, byKey(state.map((each) => ({ ...each }))))).toEqual({ policies: [], removed: [] });
+          expect(diffReports(known, byKey(state.map((each) => ({ ...each }))))).toEqual({ named: new Map(), removed: [] });
         }
       }),
     );
@@ -151,13 +150,13 @@ describe('Reporter', () => {
     observatory.publish(snapshotOf(all));
     reporter.connected(send, OTHER);
     await settle();
-    const whole = { count: 8, root: digestOfReports(all.map(toSend)) };
-    expect(reports().map(({ full, more, deviations, policies }) => [full, more, deviations, policies.length])).toEqual([
+    const whole = { count: 8, root: digestOfReports(all) };
+    expect(reports().map(({ full, more, total, policies }) => [full, more, total, policies.length])).toEqual([
       [true, true, whole, 3],
       [false, true, whole, 3],
       [false, undefined, whole, 2],
     ]);
-    expect(reports().reduce<ReturnType<typeof byKey>>(replay, new Map())).toEqual(byKey(all.map(toSend)));
+    expect(reports().reduce<ReturnType<typeof byKey>>(replay, new Map())).toEqual(byKey(all));
     observatory.publish(snapshotOf([]));
     await settle();
     expect(
@@ -191,7 +190,7 @@ describe('Reporter', () => {
     const [first] = reports();
     expect(first?.policies).toEqual([
       { ...bad, phase: 'Failed', effectiveRegions: [], message: expect.stringContaining('effectiveRegions') },
-      toSend(report('good')),
+      report('good'),
     ]);
     // More of them than a hub takes in one frame.
     observatory.publish(snapshotOf(Array.from({ length: 30 }, (_, n) => ({ ...bad, name: `bad-${n}` }))));
@@ -207,7 +206,7 @@ describe('Reporter', () => {
     observatory.publish(snapshotOf([report('a'), report('b')]));
     reporter.connected(send, NOTHING);
     await settle();
-    expect(reports()[0]?.policies).toEqual([toSend(report('a')), toSend(report('b'))]);
+    expect(reports()[0]?.policies).toEqual([report('a'), report('b')]);
     expect(reporter.inspect({ type: 'inspect', id: 3, policy: 'b' })).toEqual({ type: 'inspected', id: 3, report: report('b') });
     expect(reporter.inspect({ type: 'inspect', id: 4, policy: 'none' })).toEqual({ type: 'inspected', id: 4, report: null });
   });
@@ -277,9 +276,9 @@ describe('Reporter', () => {
     expect(rest).toEqual([]);
     reporter.acknowledged(3);
     reporter.sendDigest();
-    expect(frames.at(-1)).toEqual({ type: 'digest', seq: 3, digest: digestOfReports([report('a', 2), toSend(report('b'))]) });
+    expect(frames.at(-1)).toEqual({ type: 'digest', seq: 3, digest: digestOfReports([report('a', 2), report('b')]) });
     // What the cluster said of itself is lost at the hub.
-    const known = { seq: 3, policies: digestOfReports([report('a', 2), toSend(report('b'))]), cluster: null, baseline: null };
+    const known = { seq: 3, policies: digestOfReports([report('a', 2), report('b')]), cluster: null, baseline: null };
     reporter.disconnected();
     frames = [];
     reporter.connected(send, known);
@@ -301,7 +300,7 @@ describe('Reporter', () => {
           const now = [...new Map(state).entries()].map(([name, violations]) => report(name, violations));
           observatory.publish(snapshotOf(now));
           await settle();
-          expect(reportedBy([...taken, ...reports()]).policies).toBe(digestOfReports(now.map(toSend)));
+          expect(reportedBy([...taken, ...reports()]).policies).toBe(digestOfReports(now));
           taken = [...taken, ...reports().slice(0, Math.max(0, reports().length - lost))];
         }
         reporter.disconnected();
@@ -353,7 +352,7 @@ describe('the baseline of the reports', () => {
   it('is said again where it reads otherwise, not because time passes', async () => {
     const [first, ...others] = await settle();
     const baseline = { list: list?.digest, profile: PROFILE, asOf: NOW.toISOString(), missing: '', namespaces: [] };
-    expect(first).toMatchObject({ full: false, baseline, deviations: { count: 0, root: EMPTY_DIGEST }, policies: [] });
+    expect(first).toMatchObject({ full: false, baseline, total: { count: 0, root: EMPTY_DIGEST }, deviations: [], policies: [] });
     expect(others).toEqual([]);
     const later = new Date(NOW.getTime() + 10_000);
     observatory.publish(seen(['a', 'b', 'c'], later));
@@ -385,19 +384,31 @@ describe('the baseline of the reports', () => {
     await settle();
     const failed = withReports(seen(['a', 'b', 'c']), { a: { phase: 'Failed' }, b: { phase: 'Failed' } });
     observatory.publish(failed);
-    const root = digestOfReports(['a', 'b'].map((key) => PolicyReport.parse(failed.policies.get(key)?.report)));
-    expect((await settle()).map(({ policies, deviations }) => [policies.map(({ name }) => name), deviations])).toEqual([
-      [['a'], { count: 2, root }],
-      [['b'], { count: 2, root }],
+    const total = totalOf(new Map(['a', 'b'].map((key) => [key, standingOf(failed.policies.get(key)?.report as PolicyReport)])));
+    expect((await settle()).map(({ deviations, ...frame }) => [deviations.map(({ policies }) => policies), frame.total])).toEqual([
+      [[['a']], total],
+      [[['b']], total],
     ]);
     observatory.publish(withReports(failed, { c: { phase: 'Failed' } }));
-    expect((await settle()).map(({ policies, deviations }) => [policies.length, deviations.count])).toEqual([[1, 3]]);
+    expect((await settle()).map(({ deviations, ...frame }) => [deviations.length, frame.total.count])).toEqual([[1, 3]]);
     observatory.publish(seen(['a', 'b', 'c']));
-    expect((await settle()).map(({ removed, deviations }) => [removed, deviations.count, deviations.root])).toEqual([
+    expect((await settle()).map(({ removed, total: { count, root } }) => [removed, count, root])).toEqual([
       [['a'], 0, EMPTY_DIGEST],
       [['b'], 0, EMPTY_DIGEST],
       [['c'], 0, EMPTY_DIGEST],
     ]);
+  });
+
+  it('comes with the first violations of the policies that deviate, by policy', async () => {
+    await settle();
+    const sample = { kind: 'Pod', namespace: 'a', name: 'p', reason: 'us-east-1', since: TIME };
+    const violated = { violations: 30, violationSamples: Array.from({ length: 15 }, (_, n) => ({ ...sample, name: `p-${n}` })) };
+    observatory.publish(withReports(seen(['a', 'b', 'c']), { a: violated, b: violated }));
+    const [first] = await settle();
+    const named = first?.cluster?.violationSamples?.map(({ policy, name }) => `${policy} ${name}`);
+    expect([named?.length, named?.[0], named?.[19], first?.deviations]).toEqual([20, 'a p-0', 'b p-4', [expect.anything()]]);
+    observatory.publish(seen(['a', 'b', 'c']));
+    expect((await settle())[0]?.cluster).not.toHaveProperty('violationSamples');
   });
 
   it('is none without a list: then every policy is named', async () => {
@@ -411,7 +422,7 @@ describe('the baseline of the reports', () => {
     reporter.poke();
     const again = await settle();
     expect(again.flatMap(({ removed }) => removed)).toEqual(['a', 'b', 'c']);
-    expect(again.at(-1)).toMatchObject({ baseline: { list: list.digest }, deviations: { count: 0 } });
+    expect(again.at(-1)).toMatchObject({ baseline: { list: list.digest }, total: { count: 0 } });
   });
 
   it('is of a list that the agent names to a hub which does not know it, as long as it is the accepted one', () => {
@@ -472,101 +483,6 @@ describe('the baseline of the reports', () => {
       asked.poke();
       await expect.poll(() => sent.length).toBe(1);
     });
-  });
-});
-
-describe('what the reporter says of a policy that conforms', () => {
-  const lock = (state: LockState, message?: string) => ({ state, since: TIME, ...(message === undefined ? {} : { message }) });
-  const condition = (type: string, status: Condition['status']): Condition => ({
-    type,
-    status,
-    reason: 'Reason',
-    message: 'said',
-    lastTransitionTime: TIME,
-  });
-  const CONDITIONS_OF_ACTIVE = [
-    condition('Ready', 'True'),
-    condition('FloorReady', 'True'),
-    condition('GatekeeperReady', 'Unknown'),
-    condition('Conflict', 'False'),
-    condition('AuditAgrees', 'True'),
-  ];
-  const active = policyReport('a', {
-    message: 'deny: pods of a may run in eu-west-1',
-    namespaces: ['a', 'b'],
-    namespaceLabels: [{ namespace: 'a', labels: { x: 'y' } }],
-    conditions: CONDITIONS_OF_ACTIVE,
-  });
-
-  it('holds nothing that differs from cluster to cluster, or from one proof to the next', () => {
-    const { lastUpdated: _time, namespaceLabels: _labels, ...rest } = active;
-    const state = { state: 'Enforced' };
-    expect(toSend(active)).toEqual({
-      ...rest,
-      message: '',
-      conditions: [],
-      enforcement: { admission: state, gatekeeper: state, binding: state },
-    });
-    expect(toSend(active)).toBe(toSend(active));
-    expect(judgePolicyReport(toSend(active))).toEqual({ entry: toSend(active) });
-  });
-
-  it('is as short once it has expired at its time', () => {
-    const over = { admission: lock('NotApplicable'), gatekeeper: lock('NotApplicable'), binding: lock('NotApplicable') };
-    const conditions = [condition('Ready', 'False'), condition('Stalled', 'True'), condition('Expiring', 'False')];
-    expect(isShortReport(toSend({ ...active, phase: 'Expired', enforcement: over, conditions }))).toBe(true);
-  });
-
-  it('leaves it to the cluster to explain that Gatekeeper is missing', () => {
-    const without = { ...active.enforcement, gatekeeper: lock('Unavailable', 'Gatekeeper is not installed') };
-    const conditions = [...CONDITIONS_OF_ACTIVE.slice(0, 2), condition('GatekeeperReady', 'False')];
-    const { conditions: said, enforcement } = toSend({ ...active, enforcement: without, conditions });
-    expect(said).toEqual([]);
-    expect(enforcement.gatekeeper).toEqual({ state: 'Unavailable', message: 'Gatekeeper is not installed' });
-  });
-
-  it('leaves it to the hub to say what it knows of its own policies: that they expire, and what the cluster lacks', () => {
-    const isShort = (change: Partial<PolicyReport>): boolean => isShortReport(toSend({ ...active, ...change }));
-    const without = { ...active.enforcement, admission: lock('Unavailable', NO_FLOOR), binding: lock('Unavailable', NO_FLOOR) };
-    const unavailable = { enforcement: without, conditions: [condition('Ready', 'True'), condition('FloorReady', 'False')] };
-    const injecting = (reason: string) => ({ conditions: [{ ...condition('PlacementInjection', 'False'), reason }] });
-    const expiring = { conditions: [...CONDITIONS_OF_ACTIVE, condition('Expiring', 'True')] };
-    for (const change of [unavailable, injecting('Unavailable'), injecting('NotGoverning'), expiring]) {
-      expect(isShort(change)).toBe(true);
-      expect(isShort({ ...change, managedBy: 'local' })).toBe(false);
-    }
-    expect(isShort(injecting('Failed'))).toBe(false);
-    expect(isShort(injecting('Pending'))).toBe(false);
-  });
-
-  it('is as short where its namespace is missing, unless it is local or something else is said', () => {
-    const none = { admission: lock('NotApplicable'), gatekeeper: lock('NotApplicable'), binding: lock('NotApplicable') };
-    const ready = { ...condition('Ready', 'False'), reason: 'NamespaceMissing' };
-    const conditions = [ready, condition('Reconciling', 'True'), condition('FloorReady', 'Unknown'), condition('Conflict', 'False')];
-    const missing: PolicyReport = { ...active, phase: 'Pending', message: 'namespace a does not exist', enforcement: none, conditions };
-    expect(toSend(missing)).toMatchObject({ phase: 'Pending', message: 'namespace a does not exist', conditions: [] });
-    expect(isShortReport(toSend(missing))).toBe(true);
-    const unlisted = { enforcement: { ...none, admission: lock('Pending', 'the index of lock 1 does not have a yet') } };
-    const tampered = { conditions: [...conditions, condition('Tampered', 'True')] };
-    for (const change of [{ managedBy: 'local' as const }, unlisted, tampered, { conditions: [] }])
-      expect(isShortReport(toSend({ ...missing, ...change }))).toBe(false);
-  });
-
-  it.each<[string, Partial<PolicyReport>]>([
-    ['is not in force', { phase: 'Pending' }],
-    ['failed', { phase: 'Failed' }],
-    ['is violated', { violations: 1 }],
-    ['is not proven by a lock', { enforcement: { ...active.enforcement, gatekeeper: lock('Pending') } }],
-    ['is not enforced by a lock that the cluster lacks', { enforcement: { ...active.enforcement, admission: lock('Unavailable', 'old') } }],
-    ['has something to say of a lock', { enforcement: { ...active.enforcement, admission: lock('Enforced', 'by the index') } }],
-    ['is in conflict', { conditions: [...CONDITIONS_OF_ACTIVE.slice(0, 3), condition('Conflict', 'True')] }],
-    ['expires soon, and is local', { managedBy: 'local', conditions: [...CONDITIONS_OF_ACTIVE, condition('Expiring', 'True')] }],
-    ['was tampered with', { conditions: [...CONDITIONS_OF_ACTIVE, condition('Tampered', 'True')] }],
-    ['is counted otherwise by Gatekeeper', { conditions: [...CONDITIONS_OF_ACTIVE, condition('AuditAgrees', 'False')] }],
-    ['has a condition that nobody knows', { conditions: [...CONDITIONS_OF_ACTIVE, condition('toString', 'True')] }],
-  ])('is all that there is where it %s', (_what, change) => {
-    const report = { ...active, ...change };
-    expect(toSend(report)).toBe(report);
   });
 });
 

@@ -1,18 +1,18 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api';
+import type { ClusterEvent, ClusterReport } from '@fso/shared/api';
 import {
   type AgentFrame,
   digestOfCluster,
-  digestOfReports,
-  hashOfReport,
+  digestOfNamed,
   type Inspect,
   type Inspected,
   type Listed,
   type Report,
   type ReportedState,
+  totalOf,
 } from '@fso/shared/protocol';
 import { type Clock, type Logger, Wakeup, weakMemo } from '@fso/shared/runtime';
-import { digestOfBaseline } from '@fso/shared/status';
+import { digestOfBaseline, groupDeviations, isWhole } from '@fso/shared/status';
 import type { AgentSnapshot, Observatory, StreamFact } from '../observe/index.ts';
 import type { AcceptedPolicies } from './accepted-list.ts';
 import type { EventOutbox } from './event-outbox.ts';
@@ -49,16 +49,9 @@ interface SentState extends KnownState {
 
 const NOTHING_SENT: SentState = { seq: 0, ground: null, policies: new Map(), cluster: undefined };
 
-/** Once for each report, which stays the same object as long as it says the same. */
-const hashOf = weakMemo(hashOfReport);
-
-const isOfHub = ({ managedBy }: PolicyReport): boolean => managedBy === 'hub';
-
-/** Returns count and root of the hub's policies that it must have by name. */
-const deviationsOf = weakMemo((policies: ReadonlyMap<string, PolicyReport>): Report['deviations'] => {
-  const ofHub = [...policies.values()].filter(isOfHub);
-  return { count: ofHub.length, root: digestOfReports(ofHub, hashOf) };
-});
+/** Digest of all that is reported by name; once for each map. */
+const digestOf = weakMemo((named: KnownState['policies']) => digestOfNamed(named));
+const totalNow = weakMemo(totalOf);
 
 /** @param asOf start of the round that the ground is of; its digest leaves it out */
 const baselineOf = (ground: Ground | null | undefined, asOf: Date = new Date(0)): Report['baseline'] =>
@@ -175,7 +168,7 @@ export class Reporter {
 
   /** The state that a hub has, of those that it may have. What else it has of the cluster, or of the baseline, comes again. */
   #find({ seq, policies, cluster, baseline }: ReportedState): SentState | undefined {
-    const states = [this.#sent, ...this.#earlier].filter((state) => digestOfReports(state.policies.values(), hashOf) === policies);
+    const states = [this.#sent, ...this.#earlier].filter((state) => digestOf(state.policies) === policies);
     const found = states.find((state) => state.seq === seq) ?? states[0];
     if (found === undefined) return undefined;
     const isSame = found.cluster === undefined || digestOfCluster(found.cluster) === cluster;
@@ -232,7 +225,7 @@ export class Reporter {
     // The hub answers with the digest of the revision that it knows to be accepted.
     this.sendAck();
     const { seq, policies } = this.#sent;
-    this.#send?.({ type: 'digest', digest: digestOfReports(policies.values(), hashOf), seq });
+    this.#send?.({ type: 'digest', digest: digestOf(policies), seq });
   }
 
   /** Works until the signal aborts, which is what it throws then. */
@@ -288,30 +281,36 @@ export class Reporter {
     const snapshot = observatory.snapshot();
     const accepted = readAccepted();
     const statement = this.#statements.of(accepted, snapshot);
-    const cluster = this.#check.cluster({ ...snapshot.cluster, ...revisions(snapshot) });
+    const { samples } = statement;
+    const cluster = this.#check.cluster({
+      ...snapshot.cluster,
+      ...revisions(snapshot),
+      ...(samples.length > 0 && { violationSamples: samples }),
+    });
     const full = this.#full;
     const before = full ? NOTHING_SENT : this.#sent;
     const flags = { hasEvents: outbox.size > 0, isChanging: accepted?.isChanging === true, isUrgent: full || this.#isCut };
     const due = this.#holdBack.take({ ...statement, ...flags, cluster }, before);
     if (due === undefined) return undefined;
-    const { isWhole, policies, removed } = fitting(due.delta, room);
+    const part = fitting(due.delta, room);
     const seq = this.#sent.seq + 1;
     this.#full = false;
     this.#earlier = [...this.#earlier, this.#sent];
-    this.#isCut = !isWhole;
-    const known = isWhole ? due.policies : applied(before.policies, { policies, removed });
+    this.#isCut = !part.isWhole;
+    const known = part.isWhole ? due.policies : applied(before.policies, part);
     this.#sent = { seq, ground: statement.ground, policies: known, cluster };
-    if (!isWhole) this.#wakeup.wake();
+    if (!part.isWhole) this.#wakeup.wake();
     return {
       type: 'report',
       seq,
       full,
-      ...(isWhole ? {} : { more: true }),
+      ...(part.isWhole ? {} : { more: true }),
       baseline: baselineOf(statement.ground, snapshot.asOf),
-      deviations: deviationsOf(due.policies),
+      total: totalNow(due.policies),
       ...(isDeepStrictEqual(cluster, before.cluster) ? {} : { cluster }),
-      policies: [...policies],
-      removed: [...removed],
+      deviations: groupDeviations(part.named),
+      policies: [...part.named.values()].filter(isWhole),
+      removed: [...part.removed],
       events: [...outbox.send(seq)],
     };
   }

@@ -107,8 +107,8 @@ describe('an accepted commit', () => {
       .poll(() => hub.got('report').at(-1))
       .toMatchObject({
         baseline: { list: digest, profile: PROFILE, missing: '' },
-        deviations: { count: 1 },
-        policies: [{ name: 'finance', phase: 'Pending', message: 'written, and not judged yet' }],
+        total: { count: 1 },
+        deviations: [{ deviation: { phase: 'Pending', reason: 'NotJudged' }, policies: ['finance'] }],
       });
     hub.send({ type: 'list', list: 'f'.repeat(64) });
     hub.send({ type: 'list', list: digest });

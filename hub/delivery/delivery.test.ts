@@ -414,13 +414,13 @@ it('an agent has not said how its cluster is before the hub has all that it repo
   const { confirmed } = bench;
   const { report, of } = await reportingAgent();
   const [first, second] = [policyReport('first'), policyReport('second')];
-  const deviations = new ReportedNames().take({ full: true, policies: [first, second], removed: [] });
-  report({ full: true, more: true, policies: [first], deviations });
+  const total = new ReportedNames().take({ full: true, policies: [first, second], removed: [] });
+  report({ full: true, more: true, policies: [first], total });
   await expect.poll(() => of('reported')).toBe(1);
-  report({ seq: 2, more: true, policies: [], deviations });
+  report({ seq: 2, more: true, policies: [], total });
   await expect.poll(() => of('reported')).toBe(2);
   expect(confirmed).toEqual([]);
-  report({ seq: 3, policies: [second], deviations });
+  report({ seq: 3, policies: [second], total });
   await expect.poll(() => confirmed).toEqual(['eu']);
 });
 

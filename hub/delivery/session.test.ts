@@ -221,16 +221,17 @@ it('an agent that waits to be asked for everything holds nobody up, and its turn
     received.push(`${type} ${seq}`);
   });
   const reportOf = (seq: number, policies: PolicyReport[], sent: PolicyReport[], change: Partial<Report> = {}): string => {
-    const deviations = new ReportedNames().take({ full: true, policies: sent, removed: [] });
+    const total = new ReportedNames().take({ full: true, policies: sent, removed: [] });
     return encodeFrame({
       type: 'report',
       seq,
       full: false,
       baseline: EMPTY_BASELINE,
+      deviations: [],
       policies,
       removed: [],
       events: [],
-      deviations,
+      total,
       ...change,
     });
   };

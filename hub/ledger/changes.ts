@@ -1,9 +1,9 @@
 import type { ClusterEvent, NewAuditEntry, SourceView } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
-import { type Checkpoint, EMPTY_DIGEST, type Report } from '@fso/shared/protocol';
+import type { Checkpoint, Report } from '@fso/shared/protocol';
 import type { ValueChange, ValueKey, ValueOutcome } from './keyed-store.ts';
-import { deviationsOf, type NewList, type PolicyList, UnlistedPolicies } from './policies/index.ts';
-import { type ReportContext, relistPolicies, takeReport, trimPolicies } from './take-report.ts';
+import { type NewList, namedIn, type PolicyList, UnlistedPolicies } from './policies/index.ts';
+import { type ReportContext, relistPolicies, takeReport } from './take-report.ts';
 import type { AckedRevision, AgentStream, ClusterRecord, Ledger, Nack, NotObserved } from './types.ts';
 
 /** What only the hub that leads writes. */
@@ -68,8 +68,6 @@ export type ClusterChange = ClusterChangeBase &
     | { readonly type: 'nack'; readonly nack: Nack; readonly told: boolean }
     /** `list`: of its baseline, if it is known; held by the change, however long it waits. */
     | { readonly type: 'report'; readonly report: Report; readonly list?: PolicyList | undefined }
-    /** All clusters together have more than there is memory for: what is beyond the quota goes. */
-    | { readonly type: 'trim' }
     /** The list of its baseline has become known. */
     | { readonly type: 'relist' }
     | { readonly type: 'forget' }
@@ -90,7 +88,6 @@ const CLUSTER_CHANGES: readonly Change['type'][] = [
   'ack',
   'nack',
   'report',
-  'trim',
   'relist',
   'forget',
 ];
@@ -111,7 +108,6 @@ export const unseen = (name: string): ClusterRecord => ({
   notKept: null,
   policiesChanged: null,
   reportedSeq: 0,
-  reportedDigest: EMPTY_DIGEST,
   divergedSince: null,
 });
 
@@ -179,7 +175,7 @@ const asNew = (record: ClusterRecord): ClusterRecord => ({
   acked: null,
   report: record.report && { ...record.report, revision: null, provenRevision: null },
   baseline: null,
-  policies: new UnlistedPolicies(deviationsOf(record.policies)),
+  policies: new UnlistedPolicies(namedIn(record.policies)),
 });
 
 const withList = (context: ReportContext, list: PolicyList | undefined): ReportContext =>
@@ -206,8 +202,6 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange, contex
       return { ...record, nack: { ...change.nack, time: change.time }, lastSeen };
     case 'report':
       return { ...takeReport(record, change.report, change.time, withList(context, change.list)), lastSeen };
-    case 'trim':
-      return trimPolicies(record, change.time, context);
     case 'relist':
       return relistPolicies(record, change.time, context);
     case 'forget':

@@ -53,7 +53,7 @@ describe('a cluster that is forgotten', () => {
     const folder = await mkdtemp(join(tmpdir(), 'fso-forget-'));
     const first = await openEmbedded(folder);
     await forgets(first.ledger);
-    for (const table of ['deviations', 'witnesses'] as const)
+    for (const table of ['reports', 'witnesses'] as const)
       expect([table, await first.db.selectFrom(table).selectAll().execute()]).toEqual([table, []]);
     await first.close();
     const next = await openEmbedded(folder);

@@ -1,4 +1,4 @@
-import type { ClusterEvent, ClusterReport, EventView, PolicyReport, PolicyState, SourceView } from '@fso/shared/api';
+import type { AgentClusterReport, ClusterEvent, EventView, PolicyReport, PolicyState, SourceView } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import type { PolicySet } from '@fso/shared/decode';
 import type { Reason, Report } from '@fso/shared/protocol';
@@ -40,16 +40,6 @@ export interface NotObserved {
   readonly what: readonly string[];
 }
 
-/** Policies of a cluster that the hub does not keep. */
-export interface NotKept {
-  /** At most 1,000, where there may be more; null: not counted, as none of its policies was read from the database. */
-  readonly policies: number | null;
-  /** quota: the cluster has more than its share. memory: all clusters together have more than this hub has memory for. */
-  readonly reason: 'quota' | 'memory';
-  /** Of these policies; undefined: not known in this process. */
-  readonly keys?: ReadonlySet<string>;
-}
-
 /** When something last came from a cluster. A sign of life moves it in place, so that a record is replaced only where something else changes. */
 export interface LastSeen {
   /** RFC 3339. */
@@ -68,19 +58,17 @@ export interface ClusterRecord {
   /** Commit that the agent enforces; without a digest where it said so in a hello. */
   readonly acked: AckedRevision | null;
   readonly nack: (Nack & { readonly time: string }) | null;
-  readonly report: ClusterReport | null;
+  readonly report: AgentClusterReport | null;
   /** Baseline that its reports deviate from; null: its agent has no list, or has not reported. */
   readonly baseline: Baseline | null;
   /** Reports by key: a ClusterPolicies, or those that were made by name where the list of the baseline is not known. */
   readonly policies: ReadonlyMap<string, PolicyReport>;
-  /** Reports by name that are not kept; null: all are. */
-  readonly notKept: NotKept | null;
+  /** Number of policies that the cluster reports by name and the hub does not keep; null: it keeps all. */
+  readonly notKept: number | null;
   /** When one of them changed last, by the clock of the hub that learned of it. RFC 3339; null: none was reported. */
   readonly policiesChanged: string | null;
   /** Sequence number of the last report taken in. */
   readonly reportedSeq: number;
-  /** Digest of the policies that were reported by name; see digestOfReports. */
-  readonly reportedDigest: string;
   /** Time since when they are not those that the agent has reported. RFC 3339; null: they are. */
   readonly divergedSince: string | null;
 }

@@ -1,5 +1,6 @@
 import {
   ClusterPage,
+  type ClusterView,
   type PolicyDetail,
   type PolicyReport,
   PolicySummaryPage,
@@ -8,10 +9,11 @@ import {
   policyKey,
   SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
+import { groupDeviations, unjudged } from '@fso/shared/status';
 import { describe, expect, it } from 'vitest';
 import { ROUTES } from './openapi.ts';
 import { fillLedger, startApiHarness } from './testing/api-harness.ts';
-import { OLD_REVISION, policyReport, REVISION, reportChange, TIME } from './testing/fleet.ts';
+import { baselineIn, clusterReport, desiredOf, OLD_REVISION, policyReport, REVISION, reportChange, TIME } from './testing/fleet.ts';
 
 const problem = async (response: Response): Promise<ProblemDetails> => {
   expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
@@ -52,7 +54,7 @@ describe('routes', () => {
     }
   });
 
-  it('tell of a policy that conforms what its agent says, of any other what was reported', async () => {
+  it('tell of a policy of the hub what its agent says, of one that is reported whole what was reported', async () => {
     const { lastUpdated: _time, ...short } = policyReport('finance', { message: '' });
     const asked: unknown[] = [];
     const answers: Record<string, PolicyReport | undefined> = {
@@ -74,6 +76,14 @@ describe('routes', () => {
     expect(eu).toMatchObject({ cluster: 'eu', source: 'agent', report: said, changed: TIME });
     expect(us).toMatchObject({ cluster: 'us', source: 'report', report: { violations: 1 } });
     expect(asked).toEqual([['eu', 'finance']]);
+    // What stands in the cluster is not what the commit asks for.
+    const deviations = groupDeviations([['finance', unjudged(undefined, 'NotJudged')]]);
+    const baseline = baselineIn(desiredOf(), 'eu');
+    await reportChange(server.ledger, 'eu', { full: true, baseline, deviations });
+    const pending = { phase: 'Pending', message: 'written, and not judged yet', enforcement: { admission: { state: 'Pending' } } };
+    expect(await details('?cluster=eu')).toMatchObject([{ source: 'agent', report: pending }]);
+    await reportChange(server.ledger, 'eu', { full: true, policies: [short] });
+    asked.pop();
     answers['eu'] = undefined;
     expect(await details('?cluster=eu')).toMatchObject([{ source: 'none', report: { message: '' } }]);
     // One that is not connected is not asked.
@@ -83,6 +93,33 @@ describe('routes', () => {
     expect((await fetch(`${server.url}/api/v1/policy-details/finance?cluster=none`)).status).toBe(404);
     expect((await fetch(`${server.url}/api/v1/policy-details/none`)).status).toBe(404);
     expect((await fetch(`${server.url}/api/v1/policy-details/finance?limit=51`)).status).toBe(400);
+  });
+
+  it('ask the agent for the violations of one policy in one cluster, where the cluster does not name as many, and keep what it named', async () => {
+    const sample = { kind: 'Pod', namespace: 'finance', reason: 'us-east-1', since: TIME };
+    const samples = ['a', 'b', 'c'].map((name) => ({ ...sample, name }));
+    let told: PolicyReport | undefined = policyReport('finance', { violations: 3, violationSamples: samples });
+    const asked: string[] = [];
+    const inspect = async (cluster: string, policy: string) => {
+      asked.push(`${policy} ${cluster}`);
+      return told;
+    };
+    await using server = await started({ agents: { inspect } });
+    const names = async (query: string): Promise<string[]> => {
+      const answer = await fetch(`${server.url}/api/v1/violations${query}`);
+      return ((await answer.json()) as { items: { name: string }[] }).items.map(({ name }) => name);
+    };
+    const [first = { ...sample, name: '' }] = samples;
+    const cluster = { ...clusterReport(), violationSamples: [{ ...first, policy: 'finance' }] };
+    await reportChange(server.ledger, 'eu', { policies: [policyReport('finance', { violations: 3 })], cluster });
+    expect([await names('?cluster=eu'), await names('?policy=finance&cluster=us'), asked]).toEqual([['a'], ['api-1'], []]);
+    expect([await names('?policy=finance&cluster=eu'), asked]).toEqual([['a', 'b', 'c'], ['finance eu']]);
+    expect(await names('?policy=finance&cluster=eu&name=b')).toEqual(['b']);
+    told = undefined;
+    expect(await names('?policy=finance&cluster=eu')).toEqual(['a']);
+    // What it names of its violations is no part of its own report.
+    const { report } = (await (await fetch(`${server.url}/api/v1/clusters/eu`)).json()) as ClusterView;
+    expect(report).not.toHaveProperty('violationSamples');
   });
 
   it.each([

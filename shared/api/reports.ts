@@ -13,6 +13,8 @@ const Revision = z.string().min(1).max(64);
 /** The ledger's columns of counts are 32 bits wide. */
 const MAX_COUNT = 2_147_483_647;
 
+/** Violations that a report names: of a cluster, and of a policy that is reported whole. */
+export const MAX_SAMPLES = 20;
 /** Labels that a report names of one namespace. */
 export const MAX_LABELS = 64;
 /** Regions of which a report counts the nodes. */
@@ -36,16 +38,20 @@ export const Violation = z.object({
 });
 export type Violation = z.infer<typeof Violation>;
 
-/** A lock of a policy; `since` is absent from a short report. */
+/** A lock of a policy; `since` and `message` are the agent's to tell. */
 export const ReportedLock = LockStatus.partial({ since: true });
 export type ReportedLock = z.infer<typeof ReportedLock>;
 
 /** The locks of a policy, as an agent reports them. */
 export const ReportedEnforcement = z.object({ admission: ReportedLock, gatekeeper: ReportedLock, binding: ReportedLock });
 
+/** A condition of a policy; its time is the agent's to tell. */
+export const ReportedCondition = Condition.partial({ lastTransitionTime: true });
+export type ReportedCondition = z.infer<typeof ReportedCondition>;
+
 /**
- * An agent's report on one policy in its cluster. Of one that is as expected it is short: no times, conditions and labels, so that it is
- * the same in all clusters and from one proof to the next. The agent tells the rest when it is asked.
+ * A report on one policy in its cluster. Of a policy of the hub it is short: what its list, a state and a code say, without times, texts of the
+ * agent and labels, so that it is the same in all clusters. The agent tells the rest when it is asked.
  */
 export const PolicyReport = z.object({
   namespace: NamespaceName,
@@ -58,7 +64,7 @@ export const PolicyReport = z.object({
   namespaces: z.array(NamespaceName).max(10_000),
   phase: Phase,
   message: z.string().max(32_768),
-  constraintCreated: z.boolean(),
+  constraintCreated: z.boolean().optional(),
   enforcement: ReportedEnforcement,
   violations: z.int().min(0).max(MAX_COUNT),
   namespaceLabels: z
@@ -66,19 +72,23 @@ export const PolicyReport = z.object({
     .max(20)
     .optional()
     .describe('The compliance.gov/ labels of the first governed namespaces, by name.'),
-  violationSamples: z.array(Violation).max(20).describe('The first violations, by namespace and name.'),
-  conditions: z.array(Condition).max(32),
+  violationSamples: z.array(Violation).max(MAX_SAMPLES).describe('The first violations, by namespace and name.'),
+  conditions: z.array(ReportedCondition).max(32),
   expiryDate: Time.optional(),
   lastUpdated: Time.optional().describe('Absent from a short report.'),
 });
 export type PolicyReport = z.infer<typeof PolicyReport>;
 
-/** Whether a report says only that its policy is as expected: it conforms, or it has expired, or its namespace is missing. */
+/** Whether a report says no more than what a hub knows without asking its agent. */
 export const isShortReport = ({ lastUpdated }: Pick<PolicyReport, 'lastUpdated'>): boolean => lastUpdated === undefined;
+
+/** Whether a short report says that its policy is as expected: proven, expired, or without its namespace. */
+export const isAsExpected = (report: Pick<PolicyReport, 'conditions' | 'lastUpdated'>): boolean =>
+  isShortReport(report) && report.conditions.length === 0;
 
 /** Whether a policy governs no namespace now, and so has nothing to enforce. */
 export const isNamespaceMissing = (report: Pick<PolicyReport, 'phase' | 'conditions' | 'lastUpdated'>): boolean =>
-  isShortReport(report)
+  isAsExpected(report)
     ? report.phase === 'Pending'
     : report.conditions.some(({ type, reason }) => type === CONDITIONS.ready && reason === NAMESPACE_MISSING);
 
@@ -97,6 +107,9 @@ export const RevisionVerification = z.object({
   reason: z.string().max(2048).optional().describe('Code and explanation; when failed.'),
 });
 export type RevisionVerification = z.infer<typeof RevisionVerification>;
+
+/** A {@link policyKey}: namespace and name at their longest, and the slash. */
+export const PolicyKey = z.string().max(317).describe("Name of a policy; outside of the agent's namespace, namespace/name.");
 
 export const ClusterReport = z.object({
   /** Commit that the agent accepted and whose policies it wrote to its cluster. */
@@ -122,8 +135,15 @@ export const ClusterReport = z.object({
 });
 export type ClusterReport = z.infer<typeof ClusterReport>;
 
-/** A {@link policyKey}: namespace and name at their longest, and the slash. */
-export const PolicyKey = z.string().max(317).describe("Name of a policy; outside of the agent's namespace, namespace/name.");
+/** A cluster's report on itself, as its agent sends it. */
+export const AgentClusterReport = ClusterReport.extend({
+  violationSamples: z
+    .array(Violation.extend({ policy: PolicyKey }))
+    .max(MAX_SAMPLES)
+    .optional()
+    .describe('The first violations of policies of the hub, by policy; those of others are in their reports.'),
+});
+export type AgentClusterReport = z.infer<typeof AgentClusterReport>;
 
 /** Namespace and name of a SovereignPolicy. */
 export interface PolicyRef {

@@ -61,7 +61,7 @@ export const ViolationGroup = z.object({
     .string()
     .describe('Key of a policy, name of a cluster, `cluster/namespace`, `cluster/namespace/kind/name` of a workload, region; `` = none.'),
   violations: Count.describe('Of a policy or cluster, all that agents count; of the other groups, those that agents list.'),
-  named: Count.describe('Those that agents list: the first 20 of each policy.'),
+  named: Count.describe('Those that agents list: the first 20 of each cluster.'),
   policies: Count.describe('Policies that the listed ones violate.'),
   clusters: Count,
   worstAction: EnforcementAction.nullable().describe('Strongest action of the listed ones.'),

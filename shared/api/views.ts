@@ -63,19 +63,9 @@ export const ClusterView = z.object({
       'The agent is connected and does not know how its cluster is now: nothing counts as proven. null: it knows, or is not connected.',
     ),
   notKept: z
-    .object({
-      policies: z
-        .int()
-        .nullable()
-        .describe('How many; counted up to 1,000. null: not known, as none of its policies were read when the hub started.'),
-      reason: z
-        .enum(['quota', 'memory'])
-        .describe(
-          'quota: the cluster has more than the hub keeps of one. memory: all clusters together have more than the hub has memory for.',
-        ),
-    })
+    .int()
     .nullable()
-    .describe('Policies that the cluster reports and the hub does not keep, so that they are in no list. null: it keeps all.'),
+    .describe('Number of policies that the cluster reports and the hub does not keep, so that they are in no list. null: it keeps all.'),
   lastSeen: Time.nullable().describe('When the hub last received something from the cluster: the age of all fields below.'),
   offeredRevision: z.string().nullable(),
   revision: z.string().nullable().describe('Commit that the agent has accepted.'),
@@ -98,7 +88,7 @@ export const PolicyInCluster = z.object({
   fresh: z.boolean().describe('Whether the cluster is connected and observed; otherwise the report is the last one that arrived.'),
   report: PolicyReport.nullable().describe('null: the cluster should have the policy and has not reported it yet.'),
   changed: Time.nullable().describe(
-    'When it last changed: as the agent says, or, of a policy that conforms, when the hub learned of it (after a restart: of the last change in this cluster).',
+    'When it last changed: as the agent says, or, where it has not been asked, when the hub learned of it (after a restart: of the last change in this cluster).',
   ),
 });
 export type PolicyInCluster = z.infer<typeof PolicyInCluster>;
@@ -107,7 +97,7 @@ export const PolicyDetail = PolicyInCluster.extend({
   source: z
     .enum(['agent', 'report', 'none'])
     .describe(
-      'Where the report is from. agent: told by the agent when it was asked just now. report: as last reported, in full. none: all that was reported is that it conforms, or nothing, and the agent says no more.',
+      'Where the report is from. agent: told by the agent when it was asked just now. report: as last reported, in full. none: only its state was reported, or nothing, and the agent cannot be asked.',
     ),
 });
 export type PolicyDetail = z.infer<typeof PolicyDetail>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { boundedList, ClusterEvent, ClusterReport, PolicyKey, PolicyReport, ResourceName } from '../api/index.ts';
-import { Baseline } from '../status/index.ts';
+import { AgentClusterReport, boundedList, ClusterEvent, PolicyKey, PolicyReport, ResourceName } from '../api/index.ts';
+import { Baseline, DeviationGroup, MAX_NAMED } from '../status/index.ts';
 import { Checkpoint, Hash } from './checkpoint.ts';
 
 /** Version of the wire protocol. Hubs and agents of different versions refuse each other in the hello, and the agent enforces on. */
@@ -82,33 +82,34 @@ export const Ack = z.strictObject({
 });
 export const Nack = z.strictObject({ type: z.literal('nack'), revision: ObjectId, reasons: z.array(Reason).min(1).max(100) });
 /**
- * Count and root of what a hub must have by name once it has taken a report. Where it has something else, nothing of the cluster counts as proven: a report was lost, or
- * the rest of what does not fit into one frame is still to come.
+ * Count and root of what a hub must have by name once it has taken a report. Where it has others of the hub, nothing of the cluster counts as
+ * proven: a report was lost, or the rest of what does not fit into one frame is still to come.
  */
-const Deviations = z.strictObject({
-  /** Policies of the hub that are reported by name. */
-  count: z.int().min(0),
-  /** Digest of them; see digestOfReports. */
-  root: Hash,
+const NamedTotal = z.strictObject({
+  count: z.int().min(0).describe('Policies that are reported by name.'),
+  root: Hash.describe('Digest of those of the hub among them; see digestOfNamed.'),
 });
-export type Deviations = z.infer<typeof Deviations>;
+export type NamedTotal = z.infer<typeof NamedTotal>;
 /**
- * Report of what changed since the one before it, or of everything. Digests are over all fields of the policies: a new field of PolicyReport, optional or not,
- * is a new version of the protocol.
+ * Report of what changed since the one before it, or of everything. Digests are over all fields of the policies: a new field of PolicyReport
+ * or Deviation, optional or not, is a new version of the protocol.
  */
 export const Report = z.strictObject({
   type: z.literal('report'),
   seq: z.int().min(1),
-  /** true: `policies` replaces all that the hub has by name. */
-  full: z.boolean(),
+  full: z.boolean().describe('true: `deviations` and `policies` replace all that the hub has by name.'),
   more: z.literal(true).optional().describe('This frame had no room for all: the next one brings the rest, or the next part of it.'),
   baseline: Baseline.nullable().describe(
     'What every policy of the list reads by that is not reported by name; null: the agent has no list.',
   ),
-  deviations: Deviations,
-  cluster: ClusterReport.optional(),
-  policies: z.array(PolicyReport).max(20_000).describe('Those that deviate from the baseline, and those that were applied in the cluster.'),
-  removed: z.array(PolicyKey).max(20_000).describe('Policies that no longer deviate, or are gone.'),
+  total: NamedTotal,
+  cluster: AgentClusterReport.optional(),
+  deviations: boundedList(DeviationGroup, MAX_NAMED).describe('Policies of the list that deviate from the baseline.'),
+  policies: z
+    .array(PolicyReport)
+    .max(MAX_NAMED)
+    .describe('Policies that the list does not have: those that were applied in the cluster, and those of the hub that are still to go.'),
+  removed: z.array(PolicyKey).max(MAX_NAMED).describe('Policies that no longer deviate, or are gone.'),
   events: z.array(ClusterEvent).max(1000),
 });
 export type Report = z.infer<typeof Report>;

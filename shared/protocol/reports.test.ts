@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { digestOfReports } from '../../test/harness/baselines.ts';
 import { policyReport } from '../../test/harness/policy-reports.ts';
-import { ClusterEvent, ClusterReport, PolicyReport } from '../api/index.ts';
-import { digestOfReports, judgeClusterReport, judgeEvent, judgePolicyReport } from './reports.ts';
+import { AgentClusterReport, ClusterEvent, PolicyReport } from '../api/index.ts';
+import { judgeClusterReport, judgeEvent, judgePolicyReport } from './reports.ts';
 
 const TIME = '2026-01-01T00:00:00Z';
 const report: PolicyReport = policyReport('p', {
@@ -28,7 +29,7 @@ describe('an entry of a report', () => {
   });
 
   it('of a cluster has bounded records and messages: one that is larger is left out alone', () => {
-    const cluster: ClusterReport = { ...judgeClusterReport({}).entry, agentVersion: '1.0.0' };
+    const cluster: AgentClusterReport = { ...judgeClusterReport({}).entry, agentVersion: '1.0.0' };
     const regions = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`r${at}`, 1]));
     const large = { ...cluster, nodesByRegion: regions(1_000) };
     expect(judgeClusterReport(large)).toEqual({ entry: large });
@@ -47,7 +48,7 @@ describe('an entry of a report', () => {
 
   it('is admitted by its schema afterwards, whatever came', () => {
     const spoiled = fc.dictionary(
-      fc.constantFrom(...Object.keys({ ...PolicyReport.shape, ...ClusterEvent.shape, ...ClusterReport.shape })),
+      fc.constantFrom(...Object.keys({ ...PolicyReport.shape, ...ClusterEvent.shape, ...AgentClusterReport.shape })),
       fc.anything(),
     );
     fc.assert(
@@ -56,7 +57,7 @@ describe('an entry of a report', () => {
         for (const [judged, schema] of [
           [judgePolicyReport(changed(report)), PolicyReport],
           [judgeEvent(changed(event)), ClusterEvent],
-          [judgeClusterReport(changed({})), ClusterReport],
+          [judgeClusterReport(changed({})), AgentClusterReport],
         ] as const)
           if (judged.entry !== undefined) expect(schema.parse(judged.entry)).toEqual(judged.entry);
       }),

@@ -1,6 +1,9 @@
 import type { z } from 'zod';
-import { ClusterEvent, ClusterReport, type LockStatus, PolicyReport } from '../api/index.ts';
+import { AgentClusterReport, ClusterEvent, type LockStatus, PolicyReport } from '../api/index.ts';
 import { canonicalJson, sha256 } from '../encoding/index.ts';
+import { weakMemo } from '../runtime/index.ts';
+import { isWhole, type NamedPolicy, textOfDeviation } from '../status/index.ts';
+import type { NamedTotal } from './frames.ts';
 import { type Validation, validate } from './validation.ts';
 
 /**
@@ -28,7 +31,6 @@ const UNKNOWN_POLICY: Omit<PolicyReport, 'namespace' | 'name'> = {
   namespaces: [],
   phase: 'Failed',
   message: '',
-  constraintCreated: false,
   enforcement: { admission: UNKNOWN_LOCK, gatekeeper: UNKNOWN_LOCK, binding: UNKNOWN_LOCK },
   violations: 0,
   violationSamples: [],
@@ -36,7 +38,7 @@ const UNKNOWN_POLICY: Omit<PolicyReport, 'namespace' | 'name'> = {
   lastUpdated: EPOCH,
 };
 
-const UNKNOWN_CLUSTER: ClusterReport = {
+const UNKNOWN_CLUSTER: AgentClusterReport = {
   revision: null,
   provenRevision: null,
   verification: 'unverified',
@@ -72,10 +74,10 @@ export const judgePolicyReport = (value: unknown): Judged<PolicyReport> => {
 };
 
 /** The report of a cluster, with the fields that are valid where the whole is not; `problem` says what was wrong. */
-export const judgeClusterReport = (value: unknown): Judged<ClusterReport> & { readonly entry: ClusterReport } => {
-  const validation = validate(ClusterReport, value, MAX_PROBLEM);
+export const judgeClusterReport = (value: unknown): Judged<AgentClusterReport> & { readonly entry: AgentClusterReport } => {
+  const validation = validate(AgentClusterReport, value, MAX_PROBLEM);
   if (validation.ok) return { entry: validation.data };
-  return { entry: { ...UNKNOWN_CLUSTER, ...validFields(ClusterReport, value, validation) }, problem: validation.problem };
+  return { entry: { ...UNKNOWN_CLUSTER, ...validFields(AgentClusterReport, value, validation) }, problem: validation.problem };
 };
 
 /** An event loses the fields that are not right; without a time, a severity and a reason it is none. */
@@ -88,29 +90,46 @@ export const judgeEvent = (value: unknown): Judged<ClusterEvent> => {
   return { entry: { ...fields, time, severity, reason, message }, problem };
 };
 
-/** What one report adds to the digest of all of them. @param report with its fields in the order of the schema, as it comes out of a check */
-export const hashOfReport = (report: PolicyReport): bigint => BigInt(`0x${sha256(JSON.stringify(report))}`);
+type Named = Iterable<readonly [key: string, named: NamedPolicy]>;
 
-type Reports = Iterable<PolicyReport>;
+const digestOfReport: (report: PolicyReport) => string = weakMemo((report) => sha256(JSON.stringify(report)));
+
+/** Returns what a policy that is reported by name adds to the digest of all of them. Fields are in the order of the schema, as they come out of a check. */
+const hashOf = ([key, named]: readonly [string, NamedPolicy]): bigint =>
+  BigInt(`0x${isWhole(named) ? digestOfReport(named) : sha256(`${key}\n${textOfDeviation(named)}`)}`);
 
 /**
- * The digest of a set of reports of which some came and some went: the sum of their hashes modulo 2²⁵⁶, so that a change costs what changed
+ * The digest of a set of policies of which some came and some went: the sum of their hashes modulo 2²⁵⁶, so that a change costs what changed
  * and their order does not matter. It finds differences; it is no commitment, as an agent could make up reports with a wanted sum.
  *
  * @param before 64 hex digits
  */
-export const changeDigest = (before: string, came: Reports, went: Reports, hashOf = hashOfReport): string => {
+export const changeDigest = (before: string, came: Named, went: Named): string => {
   let sum = BigInt(`0x${before}`);
-  for (const report of came) sum += hashOf(report);
-  for (const report of went) sum -= hashOf(report);
-  return BigInt.asUintN(256, sum).toString(16).padStart(64, '0');
+  for (const each of came) sum += hashOf(each);
+  for (const each of went) sum -= hashOf(each);
+  return digestOfSum(sum);
 };
 
-/** Of no reports. */
+const digestOfSum = (sum: bigint): string => BigInt.asUintN(256, sum).toString(16).padStart(64, '0');
+
+/** The digest of two sets of policies without a policy in common, by the digest of each. */
+export const joinDigests = (a: string, b: string): string => digestOfSum(BigInt(`0x${a}`) + BigInt(`0x${b}`));
+
+/** Of no policies. */
 export const EMPTY_DIGEST: string = '0'.repeat(64);
 
 /** Agent and hub compute it each on its own over what the one has sent and the other has taken. */
-export const digestOfReports = (reports: Reports, hashOf = hashOfReport): string => changeDigest(EMPTY_DIGEST, reports, [], hashOf);
+export const digestOfNamed = (named: Named): string => changeDigest(EMPTY_DIGEST, named, []);
+
+/** Whether a policy that is reported by name is one of the hub: an agent that names others must not make its cluster count as unknown. */
+export const isOfHub = (named: NamedPolicy): boolean => !isWhole(named) || named.managedBy === 'hub';
+
+/** Count and root of what is reported by name. */
+export const totalOf = (named: ReadonlyMap<string, NamedPolicy>): NamedTotal => ({
+  count: named.size,
+  root: digestOfNamed([...named].filter(([, each]) => isOfHub(each))),
+});
 
 /** Digest of what a cluster reports of itself. */
-export const digestOfCluster = (report: ClusterReport): string => sha256(canonicalJson(report));
+export const digestOfCluster = (report: AgentClusterReport): string => sha256(canonicalJson(report));

@@ -19,19 +19,6 @@ const LISTED = 10;
 export const listText = (items: readonly string[]): string =>
   items.length <= LISTED ? items.join(', ') : `${items.slice(0, LISTED).join(', ')} and ${items.length - LISTED} more`;
 
-/** Policies that are counted; of more it is not known how many they are. */
-const COUNTED = 1_000;
-
-const moreText = (policies: number): string => {
-  if (policies === 1) return '1 more policy is';
-  return `${policies.toLocaleString('en')} ${policies < COUNTED ? 'more' : 'or more'} policies are`;
-};
-
-const NOT_KEPT = {
-  quota: 'the cluster has more than the hub keeps of one',
-  memory: 'all clusters together have more than the hub has memory for',
-} as const;
-
-/** Why the list of a cluster's policies is not whole: `234 more policies are not kept: …`. @param policies null: not counted */
-export const notKeptText = ({ policies, reason }: { readonly policies: number | null; readonly reason: keyof typeof NOT_KEPT }): string =>
-  `${policies === null ? 'Its policies are' : moreText(policies)} not kept: ${NOT_KEPT[reason]}.`;
+/** Why the list of a cluster's policies is not whole: `234 more policies are not kept: …`. */
+export const notKeptText = (policies: number): string =>
+  `${policies === 1 ? '1 more policy is' : `${policies.toLocaleString('en')} more policies are`} not kept: the cluster has more than the hub keeps of one.`;

@@ -75,7 +75,6 @@ export const expectedReport = (policy: ListedPolicy, profile: ClusterProfile, st
     namespaces: governs ? [...standing.namespaces] : [],
     phase,
     message: phase === 'Pending' ? explainMissing(policy).message : '',
-    constraintCreated: phase !== 'Expired' && locks.gatekeeper && profile.gatekeeper,
     enforcement: {
       admission: governs ? floorLockOf(locks.admission, profile) : NOT_APPLICABLE,
       gatekeeper: governs ? lockOf(locks.gatekeeper, profile.gatekeeper ? undefined : NO_GATEKEEPER) : NOT_APPLICABLE,

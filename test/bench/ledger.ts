@@ -6,7 +6,7 @@ import type { PolicyReport } from '@fso/shared/api';
 import { digestOfPolicies } from '@fso/shared/compile';
 import type { Report } from '@fso/shared/protocol';
 import { systemClock } from '@fso/shared/runtime';
-import type { Baseline } from '@fso/shared/status';
+import { type Baseline, groupDeviations, standingOf } from '@fso/shared/status';
 import pino from 'pino';
 import { type DatabaseConfig, type Desired, type Ledger, openLedger } from '../../hub/ledger/index.ts';
 import { compileDesired } from '../../hub/rollout/index.ts';
@@ -46,9 +46,18 @@ class ClusterReports {
   get(seq: number): Report {
     const n = (seq >> 1) % this.#policies;
     const isFailed = seq > 1 && seq % 2 === 0;
-    const policies = isFailed ? [failedOf(n, seq)] : [];
+    const deviations = isFailed ? groupDeviations([[`policy-${n}`, standingOf(failedOf(n, seq))]]) : [];
     const removed = seq > 1 && !isFailed ? [`policy-${n}`] : [];
-    return this.#names.complete({ type: 'report', seq, full: seq === 1, baseline: this.#baseline, policies, removed, events: [] });
+    return this.#names.complete({
+      type: 'report',
+      seq,
+      full: seq === 1,
+      baseline: this.#baseline,
+      deviations,
+      policies: [],
+      removed,
+      events: [],
+    });
   }
 }
 

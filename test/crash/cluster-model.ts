@@ -1,7 +1,7 @@
 import { type PolicyReport, policyKey } from '@fso/shared/api';
 import type { CompiledCluster, CompiledPolicy } from '@fso/shared/compile';
 import { isExpired } from '@fso/shared/residency';
-import { expectedReport, governedNamespaces, isGlobPolicy, listPolicy } from '@fso/shared/status';
+import { deviatingReport, expectedReport, governedNamespaces, isGlobPolicy, isWhole, listPolicy } from '@fso/shared/status';
 import { baselineOf } from '../harness/baselines.ts';
 import { type StatusByName, statusByName } from '../harness/deviations.ts';
 import { policyFile } from '../harness/policy-files.ts';
@@ -71,7 +71,12 @@ export class ClusterModel {
     const listed = this.#compiled.policies.map((policy) => this.#deviating.get(policy.name) ?? this.#expected(policy, asOf));
     const reports = new Map([...this.#deviating, ...listed.map((report) => [policyKey(report), report] as const)]);
     const status = statusByName({ compiled: this.#compiled, reports: reports.values(), namespaces: this.#namespaces, asOf });
-    return { ...status, shown: new Map([...reports, ...status.named]) };
+    const shown = this.#compiled.policies.map((policy): [string, PolicyReport] => {
+      const deviation = status.named.get(policy.name);
+      const report = this.#expected(policy, asOf, deviation !== undefined);
+      return [policy.name, deviation === undefined || isWhole(deviation) ? report : deviatingReport(report, deviation)];
+    });
+    return { ...status, shown: new Map([...reports, ...shown]) };
   }
 
   #changeLocal(): void {
@@ -91,15 +96,15 @@ export class ClusterModel {
 
   #report(name: string, change: Partial<PolicyReport> = {}): PolicyReport {
     const phase = DEVIATIONS[Math.floor(this.#random() * DEVIATIONS.length)] ?? 'Failed';
-    const violations = phase === 'Active' ? 1 : 0;
-    return policyReport(name, { phase, violations, message: `counter ${this.#counter}`, ...change });
+    return policyReport(name, { phase, violations: this.#counter, message: `counter ${this.#counter}`, ...change });
   }
 
-  #expected(policy: CompiledPolicy, asOf: Date): PolicyReport {
+  /** @param governs as if it governed, whatever its date and namespace say */
+  #expected(policy: CompiledPolicy, asOf: Date, governs = false): PolicyReport {
     const listed = listPolicy(policy, '');
     const { profile } = baselineOf(this.#compiled.digest);
     const governed = isGlobPolicy(listed) ? governedNamespaces(listed, this.#namespaces, profile) : [listed.targetNamespace];
-    const namespaces = this.#missing.has(policy.name) ? [] : governed;
-    return expectedReport(listed, profile, { isExpired: isExpired(listed.expiryDate, asOf.getTime()), namespaces });
+    const namespaces = this.#missing.has(policy.name) && !governs ? [] : governed;
+    return expectedReport(listed, profile, { isExpired: !governs && isExpired(listed.expiryDate, asOf.getTime()), namespaces });
   }
 }

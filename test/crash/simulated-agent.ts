@@ -1,9 +1,8 @@
 import type { ClusterEvent } from '@fso/shared/api';
 import type { CompiledCluster } from '@fso/shared/compile';
-import { type Checkpoint, digestOfReports, type Report, type ReportedState } from '@fso/shared/protocol';
+import { type Checkpoint, digestOfNamed, type Report, type ReportedState, totalOf } from '@fso/shared/protocol';
 import { digestOfBaseline } from '@fso/shared/status';
 import { judgeCheckpoint } from '../../agent/stream/witness.ts';
-import { asTaken, deviationsOf } from '../harness/baselines.ts';
 import { differenceBetween } from '../harness/deviations.ts';
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 import { ClusterModel, type ModelStatus } from './cluster-model.ts';
@@ -52,7 +51,7 @@ const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 /** Whether a hub says that it has a status. */
 const isOf = ({ named, baseline }: ModelStatus, reported: ReportedState): boolean =>
-  digestOfReports(asTaken(named.values())) === reported.policies && digestOfBaseline(baseline) === reported.baseline;
+  digestOfNamed(named) === reported.policies && digestOfBaseline(baseline) === reported.baseline;
 
 /** The frames that one stream brings, of which each is taken once, whichever comes first. */
 class Answers {
@@ -187,7 +186,7 @@ class CrashAgent implements SimulatedAgent {
       seq: this.#seq,
       full,
       baseline,
-      deviations: deviationsOf(named.values()),
+      total: totalOf(named),
       ...difference,
       events,
     };

@@ -1,7 +1,7 @@
 import type { ClusterEvent, PolicyReport } from '@fso/shared/api';
-import { type AgentFrame, type Deviations, EMPTY_DIGEST, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
-import { type Baseline, encodeBitmap } from '@fso/shared/status';
-import { baselineOf, deviationsOf, EMPTY_BASELINE } from '../harness/baselines.ts';
+import { type AgentFrame, EMPTY_DIGEST, type HubFrame, type NamedTotal, PROTOCOL_VERSION, type Report } from '@fso/shared/protocol';
+import { type Baseline, encodeBitmap, groupDeviations, standingOf } from '@fso/shared/status';
+import { baselineOf, EMPTY_BASELINE, ReportedNames } from '../harness/baselines.ts';
 import { policyReport } from '../harness/policy-reports.ts';
 
 /** 0 ≤ x < 1. */
@@ -170,18 +170,22 @@ const baseline = (random: Random): Baseline | null =>
   ]);
 
 /** Those of the reports, or others, as after a report that was lost. */
-const deviations = (random: Random, policies: readonly PolicyReport[]): Deviations =>
-  random() < 0.5 ? deviationsOf(policies) : { count: below(random, 9), root: pick(random, [EMPTY_DIGEST, hash, ...UNKNOWN_LISTS]) };
+const total = (random: Random, policies: PolicyReport[], deviations: Report['deviations']): NamedTotal =>
+  random() < 0.5
+    ? new ReportedNames().take({ full: true, policies, removed: [], deviations })
+    : { count: below(random, 9), root: pick(random, [EMPTY_DIGEST, hash, ...UNKNOWN_LISTS]) };
 
 const agentReport = (random: Random): AgentFrame => {
   const policies = some(random, 30, () => reportOf(random));
+  const deviations = groupDeviations(some(random, 30, () => [`policy-${below(random, 50)}`, standingOf(reportOf(random))]));
   return {
     type: 'report',
     seq: 1 + below(random, 9),
     full: random() < 0.5,
     ...(random() < 0.2 ? { more: true } : {}),
     baseline: baseline(random),
-    deviations: deviations(random, policies),
+    total: total(random, policies, deviations),
+    deviations,
     policies,
     removed: some(random, 5, () => `policy-${below(random, 50)}`),
     events: some(random, 3, () => eventOf(random)),

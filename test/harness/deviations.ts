@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { isNamespaceMissing, type PolicyReport, policyKey } from '@fso/shared/api';
+import { type AgentClusterReport, isNamespaceMissing, MAX_SAMPLES, type PolicyReport, policyKey } from '@fso/shared/api';
 import { type CompiledCluster, type CompiledPolicy, matchesNamespace } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import type { Report } from '@fso/shared/protocol';
@@ -8,14 +8,18 @@ import { weakMemo } from '@fso/shared/runtime';
 import {
   type Baseline,
   type ClusterProfile,
+  deviationFrom,
   encodeBitmap,
   expectedReport,
   governedNamespaces,
+  groupDeviations,
   isGlobPolicy,
+  isWhole,
   type ListedPolicy,
   listPolicy,
+  type NamedPolicy,
+  unjudged,
 } from '@fso/shared/status';
-import { toSend } from '../../agent/report/index.ts';
 import { baselineOf } from './baselines.ts';
 
 /** A cluster without a control plane, as far as reports are about it. */
@@ -33,28 +37,26 @@ export interface ReportedCluster {
 /** What an agent says of its cluster: the baseline, and what deviates from it or was applied in the cluster, by key. */
 export interface StatusByName {
   readonly baseline: Baseline;
-  readonly named: ReadonlyMap<string, PolicyReport>;
+  readonly named: ReadonlyMap<string, NamedPolicy>;
+  /** The first violations of policies of the list. */
+  readonly violationSamples: NonNullable<AgentClusterReport['violationSamples']>;
 }
 
 /** The commit since which a policy reads like that is no part of what is compared. */
 const listed = weakMemo((policy: CompiledPolicy): ListedPolicy => listPolicy(policy, ''));
 
-const withoutRevision = ({ revision: _revision, ...report }: PolicyReport): Omit<PolicyReport, 'revision'> => report;
-
-const isMissing = (report: PolicyReport | undefined): boolean => report !== undefined && isNamespaceMissing(report);
-
-/** @param report of a policy of the list, as it is sent */
-const conforms = (policy: ListedPolicy, report: PolicyReport, { profile, asOf, namespaces }: Baseline): boolean => {
-  const expected = expectedReport(policy, profile, {
+/** @param report of a policy of the list */
+const deviationOf = (policy: ListedPolicy, report: PolicyReport, { profile, asOf, namespaces }: Baseline) => {
+  const standing = {
     isExpired: isExpired(policy.expiryDate, Date.parse(asOf)),
-    namespaces: isMissing(report) ? [] : governedNamespaces(policy, namespaces, profile),
-  });
-  return isDeepStrictEqual(withoutRevision(report), withoutRevision(expected));
+    namespaces: isNamespaceMissing(report) ? [] : governedNamespaces(policy, namespaces, profile),
+  };
+  return deviationFrom(expectedReport(policy, profile, standing), report);
 };
 
 /** The status of a cluster, by the rule that agents have. */
 export const statusByName = ({ compiled, reports, namespaces, profile, asOf }: ReportedCluster): StatusByName => {
-  const sent = new Map([...reports].map((report) => [policyKey(report), toSend(report)]));
+  const seen = new Map([...reports].map((report) => [policyKey(report), report]));
   const policies = compiled.policies.map(listed);
   const globs = policies.filter(isGlobPolicy).map(({ targetNamespace }) => targetNamespace);
   const usual = baselineOf(compiled.digest);
@@ -62,20 +64,32 @@ export const statusByName = ({ compiled, reports, namespaces, profile, asOf }: R
     ...usual,
     profile: { ...usual.profile, ...profile },
     asOf: asOf.toISOString(),
-    missing: encodeBitmap(policies.length, (bit) => isMissing(sent.get(policies[bit]?.name ?? ''))),
+    missing: '',
     namespaces: namespaces.filter((name) => globs.some((glob) => matchesNamespace(glob, name))).toSorted(byText),
   };
-  for (const policy of policies) {
-    const report = sent.get(policy.name);
-    if (report !== undefined && conforms(policy, report, baseline)) sent.delete(policy.name);
-  }
-  return { baseline, named: sent };
+  const named = new Map<string, NamedPolicy>(seen);
+  const missing = policies.map((policy) => {
+    const report = seen.get(policy.name);
+    named.delete(policy.name);
+    const deviation = report === undefined ? unjudged(undefined, 'Absent') : deviationOf(policy, report, baseline);
+    if (deviation !== undefined) named.set(policy.name, deviation);
+    return deviation === undefined && report !== undefined && isNamespaceMissing(report);
+  });
+  const samples = [...named].flatMap(([policy, each]) =>
+    isWhole(each) ? [] : (seen.get(policy)?.violationSamples ?? []).map((sample) => ({ ...sample, policy })),
+  );
+  const bits = encodeBitmap(policies.length, (bit) => missing[bit] === true);
+  return { baseline: { ...baseline, missing: bits }, named, violationSamples: samples.slice(0, MAX_SAMPLES) };
 };
 
-type Difference = Pick<Report, 'policies' | 'removed'>;
+type Difference = Pick<Report, 'deviations' | 'policies' | 'removed'>;
 
 /** @returns what turns the policies that were sent by name into those of now */
-export const differenceBetween = (before: ReadonlyMap<string, PolicyReport>, now: ReadonlyMap<string, PolicyReport>): Difference => ({
-  policies: [...now].filter(([key, report]) => !isDeepStrictEqual(before.get(key), report)).map(([, report]) => report),
-  removed: [...before.keys()].filter((key) => !now.has(key)),
-});
+export const differenceBetween = (before: ReadonlyMap<string, NamedPolicy>, now: ReadonlyMap<string, NamedPolicy>): Difference => {
+  const changed = [...now].filter(([key, named]) => !isDeepStrictEqual(before.get(key), named));
+  return {
+    deviations: groupDeviations(changed),
+    policies: changed.map(([, named]) => named).filter(isWhole),
+    removed: [...before.keys()].filter((key) => !now.has(key)),
+  };
+};

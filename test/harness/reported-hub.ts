@@ -50,6 +50,11 @@ export class Shown {
     return entry.view;
   }
 
+  /** Violations that are named, each as its policy and its cluster. */
+  async violations(): Promise<readonly string[]> {
+    return (await this.#reader.read()).violations().map(({ view }) => `${view.policy} ${view.cluster}`);
+  }
+
   async summary(policy: string) {
     return (await this.#reader.read()).policy(policy)?.summary();
   }

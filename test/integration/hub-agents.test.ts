@@ -1,4 +1,4 @@
-import { digestOfReports } from '@fso/shared/protocol';
+import { EMPTY_DIGEST } from '@fso/shared/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type HubHarness, openHubHarness, takeOffer } from '../harness/hub-harness.ts';
 import { basicRepository, policyFile } from '../harness/policy-files.ts';
@@ -167,7 +167,7 @@ describe('frames of agents', () => {
     eu.send(report(5, false));
     eu.send(report(6, true));
     expect((await eu.next('reported')).seq).toBe(6);
-    eu.send({ type: 'digest', seq: 6, digest: digestOfReports([]) });
+    eu.send({ type: 'digest', seq: 6, digest: EMPTY_DIGEST });
     eu.send({ type: 'digest', seq: 6, digest: 'wrong' });
     await eu.next('resync');
     expect(eu.frames.filter((frame) => frame.type === 'resync')).toHaveLength(2);

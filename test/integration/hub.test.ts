@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { compileCluster } from '@fso/shared/compile';
-import { digestOfReports, type GitObject } from '@fso/shared/protocol';
+import { EMPTY_DIGEST, type GitObject } from '@fso/shared/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { accepted, type HubHarness, openHubHarness, takeOffer } from '../harness/hub-harness.ts';
 import { basicRepository, clusterFile, policyFile } from '../harness/policy-files.ts';
@@ -42,7 +42,7 @@ describe('from a push to an offer', () => {
     expect(record?.offeredRevision).toBe(third);
     expect((await hub.ledger.events({ limit: 10 })).map((event) => event.reason)).not.toContain('DigestMismatch');
     // The hub sends the digest of the expected state, which is the acked one.
-    eu.send({ type: 'digest', seq: 0, digest: digestOfReports([]) });
+    eu.send({ type: 'digest', seq: 0, digest: EMPTY_DIGEST });
     expect((await eu.next('digest')).digest).toBe(record?.acked?.digest);
   });
 

@@ -188,7 +188,7 @@ describe('a database with other writers', () => {
     expect(await ledger.countEvents({ cluster: 'eu', limit: 1_000 })).toBe(100);
     // All are well again, in one statement.
     await ledger.applyReport('eu', report(51, { removed: Array.from({ length: 50 }, (_, i) => `policies/p${i}`) }));
-    const rows = await database.db.selectFrom('deviations').selectAll().execute();
+    const rows = await database.db.selectFrom('reports').selectAll().execute();
     expect(rows).toEqual([]);
     await database.close();
     await ledger.close();

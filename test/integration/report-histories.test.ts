@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as tick } from 'node:timers/promises';
-import { type Condition, isShortReport, type PolicyReport, type PolicySummary, policyKey } from '@fso/shared/api';
+import { type Condition, isAsExpected, isShortReport, type PolicyReport, type PolicySummary, policyKey } from '@fso/shared/api';
 import { type CompiledCluster, compileFleet } from '@fso/shared/compile';
 import { type AgentFrame, decodeAgentFrame, encodeFrame } from '@fso/shared/protocol';
 import { type Clock, createLogger, systemClock } from '@fso/shared/runtime';
+import { isUneventful, standingOf } from '@fso/shared/status';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type AgentSnapshot, LiveObservatory } from '../../agent/observe/index.ts';
-import { type AcceptedPolicies, EventOutbox, Reporter, toSend } from '../../agent/report/index.ts';
+import { type AcceptedPolicies, EventOutbox, Reporter } from '../../agent/report/index.ts';
 import { acceptedOf, inputOf, PROFILE, seenCluster, withReports } from '../../agent/report/testing/seen-cluster.ts';
 import { createSessionState, type FrameContext } from '../../hub/delivery/frame-handlers.ts';
 import { DEFAULT_AGENT_LIMITS } from '../../hub/delivery/index.ts';
@@ -115,7 +116,13 @@ type Sight = { readonly accepted: AcceptedPolicies; readonly snapshot: AgentSnap
 const sightOf = ({ commit, of, namespaces, floor, changed, local }: State, version: number): Sight => {
   const policies = LISTS[commit]?.get(of)?.policies ?? [];
   const inputs = policies.map((policy) => inputOf(policy));
-  const seen = withReports(seenCluster({ policies: inputs, namespaces, profile: { ...PROFILE, floor }, asOf: hasty.now() }), changed);
+  const cluster = seenCluster({ policies: inputs, namespaces, profile: { ...PROFILE, floor }, asOf: hasty.now() });
+  const changes = Object.entries(changed).map(([key, { conditions = [], ...change }]): [string, Partial<PolicyReport>] => {
+    const before = cluster.policies.get(key)?.report.conditions ?? [];
+    const others = before.filter(({ type }) => conditions.every((condition) => condition.type !== type));
+    return [key, { ...change, conditions: [...others, ...conditions] }];
+  });
+  const seen = withReports(cluster, Object.fromEntries(changes));
   const report = policyReport('x', { namespace: 'team-a', managedBy: 'local', message: 'of x', ...local });
   const entry = { report, generation: 1, observedGeneration: 1, proven: true, violations: [] };
   const all = local === null ? seen.policies : new Map([...seen.policies, [LOCAL, entry]]);
@@ -220,10 +227,11 @@ interface Said {
   readonly conforms: boolean;
   readonly violates: boolean;
 }
-const saidOf = (report: PolicyReport | undefined): Said | null =>
-  report === undefined
-    ? null
-    : { phase: report.phase, conforms: isShortReport(report) && report.phase !== 'Pending', violates: report.violations > 0 };
+const saidOf = (report: PolicyReport | undefined): Said | null => {
+  if (report === undefined) return null;
+  const conforms = isShortReport(report) ? isAsExpected(report) && report.phase !== 'Pending' : isUneventful(report);
+  return { phase: report.phase, conforms, violates: report.violations > 0 };
+};
 
 /** What a hub knows of each policy of a cluster, at a time that no later change shares. */
 type Moment = { readonly at: string; readonly known: ReadonlyMap<string, Said | null> };
@@ -255,7 +263,12 @@ const goThrough = async (cluster: Cluster, { hub, arrive, restarts }: Omit<Step,
   return noteMoment(hubs[hub] as Ledger, cluster.name);
 };
 
-const withoutRevision = ({ revision: _since, ...report }: PolicyReport): Omit<PolicyReport, 'revision'> => report;
+/** What is known of a policy without its agent. */
+const knownOf = (report: PolicyReport) => {
+  const { managedBy, targetNamespace, enforcementAction, effectiveRegions, namespaces, expiryDate } = report;
+  const { reason: _code, ...standing } = standingOf(report);
+  return { managedBy, targetNamespace, enforcementAction, effectiveRegions, namespaces, expiryDate, standing };
+};
 
 /** What a hub shows in the end is what full reports would have said, but for the commit since which, which is the hub's to say. */
 const expectFull = async (hub: Ledger, cluster: string, { snapshot }: Sight): Promise<void> => {
@@ -267,8 +280,8 @@ const expectFull = async (hub: Ledger, cluster: string, { snapshot }: Sight): Pr
   });
   expect(record.divergedSince).toBeNull();
   expect(shown(record)).toEqual(shown({ ...record, policies: new Map(full) }));
-  const read = new Map([...record.policies].map(([key, report]) => [key, withoutRevision(report)]));
-  expect(read).toEqual(new Map(seen.map((report) => [policyKey(report), withoutRevision(toSend(report))])));
+  const read = new Map([...record.policies].map(([key, report]) => [key, knownOf(report)]));
+  expect(read).toEqual(new Map(seen.map((report) => [policyKey(report), knownOf(report)])));
 };
 
 it('whatever is lost, whichever hub restarts and takes the next report, both hubs show what full reports would, and know later what they knew when', async () => {

@@ -1,5 +1,6 @@
 import type { RoleGrant } from '@fso/shared/api';
-import { digestOfReports } from '@fso/shared/protocol';
+import { type Report, totalOf } from '@fso/shared/protocol';
+import { deviationsIn } from '@fso/shared/status';
 import { expect, it } from 'vitest';
 import { inputOf } from '../../agent/report/testing/seen-cluster.ts';
 import { ScopedLedger } from '../../hub/serve/scope/scoped-ledger.ts';
@@ -100,14 +101,49 @@ it('an agent that does not know its list any more cannot say of a policy that it
   expect(await world.shown.phases('eu')).toEqual(['finance Pending', 'hr Pending']);
 });
 
+// 25
+it('policies that all fail and are violated, each with a message of its own, cost a cluster one deviation, and its first 20 violations are named', async () => {
+  const names = Array.from({ length: 200 }, (_, at) => `policy-${String(at).padStart(3, '0')}`);
+  const commit = commitOf(R1, ...names.map((name) => policyFile(name, { enforcementAction: 'dryrun' })));
+  using world = await startFleet(commit, { namespaces: names });
+  const { fleet, eu, shown } = world;
+  const us = await fleet.start('us', { ...acceptedIn(commit, 'us'), namespaces: names });
+  const sample = { kind: 'Pod', name: 'stray', reason: 'runs in us-east-1', since: '2026-01-01T00:00:00Z' };
+  const failing = names.map((name) => {
+    const violationSamples = Array.from({ length: 3 }, (_, at) => ({ ...sample, namespace: name, name: `stray-${at}` }));
+    return [name, { phase: 'Failed', message: `${name}: ${'x'.repeat(1_000)}`, violations: 3, violationSamples }] as const;
+  });
+  for (const agent of [eu, us]) await fleet.see(agent, { reports: Object.fromEntries(failing) });
+  const { cluster, ...last } = eu.said.at(-1) as Report;
+  expect([last.deviations.length, last.deviations[0]?.policies.length, last.policies]).toEqual([1, names.length, []]);
+  expect(JSON.stringify(last.deviations[0]?.deviation).length).toBeLessThanOrEqual(300);
+  expect(JSON.stringify(last).length).toBeLessThan(names.length * 20 + 2_000);
+  expect(cluster?.violationSamples).toHaveLength(20);
+  // What is known of a policy is one object for both clusters, with a text for its code; beyond the first 20 no violation is named.
+  expect(await shown.report('policy-199', 'eu')).toBe(await shown.report('policy-199', 'us'));
+  expect(await shown.report('policy-199', 'eu')).toMatchObject({
+    phase: 'Failed',
+    message: expect.stringContaining('3 workloads are outside of the allowed regions'),
+    violations: 3,
+    violationSamples: [],
+    effectiveRegions: ['eu-west-1'],
+    enforcementAction: 'dryrun',
+  });
+  expect((await shown.report('policy-000', 'eu')).violationSamples).toHaveLength(3);
+  const named = await shown.violations();
+  expect([named.length, named.slice(0, 4)]).toEqual([40, ['policy-000 eu', 'policy-000 eu', 'policy-000 eu', 'policy-001 eu']]);
+  expect([(await shown.cluster('eu')).violations, (await shown.cluster('us')).policies.failed]).toEqual([600, 200]);
+  expect(await shown.issues()).toContain('Violations policy-000 eu');
+});
+
 // 26
 it('a cluster that claims what another one reports changes nothing there, and is itself Pending where it has reported something else', async () => {
   using world = await startFleet();
   const { fleet, eu, shown } = world;
   const us = await fleet.start('us', { ...acceptedIn(FIRST, 'us'), namespaces: NAMESPACES });
   await fleet.see(eu, { reports: { finance: { phase: 'Failed' } } });
-  const { deviations = { count: 0, root: '' } } = eu.said.at(-1) ?? {};
-  us.onWay = (report) => ({ ...report, deviations });
+  const { total = { count: 0, root: '' } } = eu.said.at(-1) ?? {};
+  us.onWay = (report) => ({ ...report, total });
   await fleet.see(us, { reports: { hr: { violations: 1 } } });
   expect(await shown.phases('us')).toEqual(['finance Pending', 'hr Pending']);
   expect(await shown.phases('eu')).toEqual(['finance Failed', 'hr Active']);
@@ -119,7 +155,7 @@ it('a cluster that claims what another one reports changes nothing there, and is
     ['finance Failed', 'hr Pending'],
     ['finance Failed', 'hr Active'],
   ]);
-  expect(digestOfReports(us.said.at(-1)?.policies ?? [])).toBe(deviations.root);
+  expect(totalOf(new Map(deviationsIn(us.said.at(-1)?.deviations ?? [])))).toEqual(total);
 });
 
 // 27

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type PolicyReport, policyKey } from '@fso/shared/api';
+import { policyKey } from '@fso/shared/api';
 import type { CompiledCluster } from '@fso/shared/compile';
-import { differenceBetween, statusByName } from '../harness/deviations.ts';
+import { differenceBetween, type StatusByName, statusByName } from '../harness/deviations.ts';
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 import type { ClusterLife } from './cluster-life.ts';
 
@@ -40,13 +40,21 @@ export const createSimulatedAgent = ({ agentUrl, token, life, holds, compiled, r
   let wanted = false;
   let kept: Promise<void> = Promise.resolve();
   /** What the hub has by name once it has taken the last report. */
-  let sent: ReadonlyMap<string, PolicyReport> = new Map();
+  let sent: StatusByName['named'] = new Map();
 
   const report = (client: StreamClient, full = false): void => {
     seq += 1;
-    const { baseline, named } = statusByName(life.reported());
+    const { baseline, named, violationSamples } = statusByName(life.reported());
     const difference = differenceBetween(full ? new Map() : sent, named);
-    client.send({ type: 'report', seq, full, baseline, cluster: life.cluster(), ...difference, events: life.events() });
+    client.send({
+      type: 'report',
+      seq,
+      full,
+      baseline,
+      cluster: { ...life.cluster(), violationSamples },
+      ...difference,
+      events: life.events(),
+    });
     sent = named;
   };
   const takeOffers = async (client: StreamClient): Promise<void> => {

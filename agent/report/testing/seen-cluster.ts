@@ -2,7 +2,16 @@ import { type PolicyReport, policyKey, SovereignPolicySpec, type SovereignPolicy
 import { type CompiledPolicy, digestOfPolicies, digestOfPolicy, USUAL_PLACE } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { isExpired } from '@fso/shared/residency';
-import { type ClusterProfile, decodeBitmap, expectedReport, governedNamespaces, hasBit, listPolicy } from '@fso/shared/status';
+import {
+  type ClusterProfile,
+  decodeBitmap,
+  deviatingReport,
+  expectedReport,
+  governedNamespaces,
+  hasBit,
+  isWhole,
+  listPolicy,
+} from '@fso/shared/status';
 import { type PolicyInput, planGovernance } from '../../enforce/index.ts';
 import { namespaceOf, policyOf } from '../../enforce/testing/policies.ts';
 import { type AgentSnapshot, NO_VIOLATIONS, type PolicySnapshot } from '../../observe/index.ts';
@@ -124,15 +133,17 @@ export const withReports = (
 
 /** Returns the reports as a hub reads them: by name, and for the others of the list as it expects them. */
 export const readByHub = ({ ground, policies }: Statement, accepted: AcceptedPolicies, asOf: Date): ReadonlyMap<string, PolicyReport> => {
-  const read = new Map<string, PolicyReport>();
   const { profile, namespaces, missing } = ground?.baseline ?? { profile: PROFILE, namespaces: [], missing: '' };
   const compiled = ground === null ? [] : [...accepted.policies.values()].map(({ policy }) => policy);
-  for (const [bit, policy] of sorted(compiled).entries()) {
+  const read = sorted(compiled).map((policy, bit): [string, PolicyReport] => {
     const listed = listPolicy(policy, REVISION);
-    const governed = hasBit(decodeBitmap(missing), bit) ? [] : governedNamespaces(listed, namespaces, profile);
+    const governing = governedNamespaces(listed, namespaces, profile);
+    const deviation = policies.get(listed.name);
+    if (deviation !== undefined && !isWhole(deviation))
+      return [listed.name, deviatingReport(expectedReport(listed, profile, { isExpired: false, namespaces: governing }), deviation)];
+    const governed = hasBit(decodeBitmap(missing), bit) ? [] : governing;
     const standing = { isExpired: isExpired(listed.expiryDate, asOf.getTime()), namespaces: governed };
-    read.set(listed.name, expectedReport(listed, profile, standing));
-  }
-  for (const report of policies.values()) read.set(policyKey(report), report);
-  return read;
+    return [listed.name, expectedReport(listed, profile, standing)];
+  });
+  return new Map([...read, ...[...policies.values()].filter(isWhole).map((named) => [policyKey(named), named] as const)]);
 };

@@ -1,12 +1,12 @@
 import {
-  type ClusterView,
   type EventView,
-  isShortReport,
+  isAsExpected,
   type PolicyDetail,
   type PolicyInCluster,
   type PolicyReport,
   type PolicyView,
   policyKey,
+  type ReportedCondition,
   type ReportedLock,
 } from '@fso/shared/api';
 import { notKeptText, shortRevision } from '@fso/shared/text';
@@ -22,11 +22,11 @@ const section = <T>(context: Context, title: string, rows: readonly T[], columns
   if (rows.length > 0) context.out(`\n${title}\n${renderTable(columns, rows, context.paint)}`);
 };
 
-const conditionColumns = (now: Date): Column<NonNullable<ClusterView['report']>['conditions'][number]>[] => [
+const conditionColumns = (now: Date): Column<ReportedCondition>[] => [
   { title: 'TYPE', value: ({ type }) => type },
   { title: 'STATUS', value: ({ status }) => status },
   { title: 'REASON', value: ({ reason }) => reason },
-  { title: 'AGE', value: ({ lastTransitionTime }) => age(lastTransitionTime, now) },
+  { title: 'AGE', value: ({ lastTransitionTime }) => (lastTransitionTime === undefined ? '-' : age(lastTransitionTime, now)) },
   { title: 'MESSAGE', value: ({ message }) => message },
 ];
 
@@ -38,7 +38,7 @@ const phaseOf = ({ fresh, report }: PolicyInCluster): string => {
 const messageOf = ({ report }: PolicyInCluster): string => {
   if (report === null) return 'nothing reported yet';
   // Of one that conforms there is only this to say, that its namespace is missing.
-  if (!isShortReport(report) || report.message !== '') return report.message;
+  if (!isAsExpected(report) || report.message !== '') return report.message;
   if (report.phase === 'Expired') return `expired at ${report.expiryDate ?? 'its time'}`;
   return (
     Object.values(report.enforcement)
@@ -102,7 +102,7 @@ export const describePolicy = async (context: Context, given: string, { output }
 const SOURCES: Readonly<Record<PolicyDetail['source'], string>> = {
   agent: 'its agent, asked now',
   report: 'its last report',
-  none: 'its last report, if any: its agent does not say more',
+  none: 'its last report, if any: its agent cannot be asked for texts and violations now',
 };
 
 const lockColumns = (now: Date): Column<readonly [lock: string, ReportedLock]>[] => [

@@ -40,8 +40,7 @@ const tamperedOf = ({ report }: ClusterView): string => {
 /** `12/2000 (345 more not kept)` */
 const policiesOf = ({ policies, notKept }: ClusterView): string => {
   const kept = `${policies.active}/${policies.total}`;
-  if (notKept === null) return kept;
-  return notKept.policies === null ? `${kept} (not kept)` : `${kept} (${notKept.policies} more not kept)`;
+  return notKept === null ? kept : `${kept} (${notKept} more not kept)`;
 };
 
 export const clusterColumns = (now: Date): Column<ClusterView>[] => [

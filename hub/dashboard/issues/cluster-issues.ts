@@ -134,7 +134,7 @@ const keepIssue = ({ notKept }: ClusterView): Issue[] =>
           key: 'not-kept',
           level: 'warning',
           title: 'The list of policies is not whole',
-          detail: `${notKeptText(notKept)} Those that failed or are violated are kept first; the cluster enforces all of them.`,
+          detail: `${notKeptText(notKept)} The cluster enforces all of them.`,
           since: null,
         },
       ];

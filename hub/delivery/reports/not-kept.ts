@@ -12,11 +12,10 @@ interface ReportingCluster {
 
 /** Tells people, once in a while, that the hub does not keep all that a cluster reports. A cluster that reports too much is kept back. */
 export const noteNotKept = async ({ cluster, budget, deps, logger }: ReportingCluster): Promise<void> => {
-  const notKept = (await deps.ledger.cluster(cluster))?.notKept ?? null;
-  if (notKept === null || !budget.mayTellNotKept()) return;
-  const { policies, reason } = notKept;
-  if (reason === 'quota') budget.strike();
-  logger.warn({ policies, reason }, 'policies of a cluster are not kept');
-  const message = `${notKeptText(notKept)} Those that failed or are violated are kept first.`;
+  const policies = (await deps.ledger.cluster(cluster))?.notKept ?? null;
+  if (policies === null || !budget.mayTellNotKept()) return;
+  budget.strike();
+  logger.warn({ policies }, 'policies of a cluster are not kept');
+  const message = notKeptText(policies);
   await deps.ledger.addEvent(cluster, { time: deps.clock.now().toISOString(), severity: 'warning', reason: 'ReportsDropped', message });
 };

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { ReportedNames } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
+import { reportLimits } from '../../ledger/report-quota.ts';
 import { createReportStream } from '../testing/report-stream.ts';
 
 const [a, b, c] = ['a', 'b', 'c'].map((name) => policyReport(name, { phase: 'Failed' })) as [
@@ -27,7 +28,7 @@ it('a report that is lost or taken wrongly is Pending at once, asked for, and we
   await say({ full: true, policies: [a] });
   expect(await read()).toEqual(['a', undefined]);
   // The opening of b did not arrive; the report after it says that it must be there.
-  await say({ policies: [c], deviations: namesOf(a, b, c) });
+  await say({ policies: [c], total: namesOf(a, b, c) });
   expect([await read(), sent]).toEqual([
     ['a c', 'Reports'],
     ['reported', 'reported', 'resync'],
@@ -44,14 +45,14 @@ it('a report that is lost or taken wrongly is Pending at once, asked for, and we
 
 it('a full report in several frames is Pending until the last one, and not asked for again meanwhile', async () => {
   const { clock, sent, say, compare, read } = await start();
-  const deviations = namesOf(a, b, c);
-  await say({ full: true, more: true, policies: [a], deviations });
+  const total = namesOf(a, b, c);
+  await say({ full: true, more: true, policies: [a], total });
   await clock.advance(9_000);
-  await say({ more: true, policies: [b], deviations });
+  await say({ more: true, policies: [b], total });
   await compare();
   await clock.advance(9_000);
   expect(await read()).toEqual(['a b', 'Reports']);
-  await say({ policies: [c], deviations });
+  await say({ policies: [c], total });
   expect([await read(), sent]).toEqual([
     ['a b c', undefined],
     ['reported', 'reported', 'reported'],
@@ -61,12 +62,12 @@ it('a full report in several frames is Pending until the last one, and not asked
 it('a delta in several frames is Pending until the last one, and not asked for again', async () => {
   const { sent, say, compare, read } = await start();
   await say({ full: true, policies: [] });
-  const deviations = namesOf(a, b, c);
-  await say({ more: true, policies: [a], deviations });
-  await say({ more: true, policies: [b], deviations });
+  const total = namesOf(a, b, c);
+  await say({ more: true, policies: [a], total });
+  await say({ more: true, policies: [b], total });
   await compare();
   expect(await read()).toEqual(['a b', 'Reports']);
-  await say({ policies: [c], deviations });
+  await say({ policies: [c], total });
   expect([await read(), sent]).toEqual([
     ['a b c', undefined],
     ['reported', 'reported', 'reported', 'reported'],
@@ -78,8 +79,8 @@ it.each([
   ['delta', false],
 ])('one whose last frame is there and that is not whole is asked for at once: a %s', async (_what, full) => {
   const { sent, say, read } = await start();
-  await say({ full, more: true, policies: [a], deviations: namesOf(a, b, c) });
-  await say({ policies: [c], deviations: namesOf(a, b, c) });
+  await say({ full, more: true, policies: [a], total: namesOf(a, b, c) });
+  await say({ policies: [c], total: namesOf(a, b, c) });
   expect([await read(), sent]).toEqual([
     ['a c', 'Reports'],
     ['reported', 'reported', 'resync'],
@@ -91,22 +92,22 @@ it('a delta in several frames does not take the turn of an agent that is to send
   const us = another('us');
   await us.say({ full: true, policies: [a] });
   await say({ full: true, policies: [a] });
-  await us.say({ policies: [], deviations: namesOf(a, b) });
-  await say({ policies: [], deviations: namesOf(a, b) });
-  await say({ more: true, policies: [b], deviations: namesOf(a, b, c) });
-  await say({ policies: [c], deviations: namesOf(a, b, c) });
+  await us.say({ policies: [], total: namesOf(a, b) });
+  await say({ policies: [], total: namesOf(a, b) });
+  await say({ more: true, policies: [b], total: namesOf(a, b, c) });
+  await say({ policies: [c], total: namesOf(a, b, c) });
   expect(resyncs.waiting).toBe(1);
 });
 
 it('one whose next frame does not come is asked for again with the next word of the agent', async () => {
   const { clock, sent, say, sayAll, compare, read } = await start();
-  await say({ full: true, more: true, policies: [a], deviations: namesOf(a, b) });
+  await say({ full: true, more: true, policies: [a], total: namesOf(a, b) });
   await compare();
   expect(sent).toEqual(['reported']);
   await clock.advance(10_000);
   await compare();
   expect(sent).toEqual(['reported', 'resync']);
-  await sayAll({ deviations: namesOf(a) });
+  await sayAll({ total: namesOf(a) });
   expect(await read()).toEqual(['a', undefined]);
 });
 
@@ -114,13 +115,13 @@ it('keeps its place among those that are asked until all frames have come', asyn
   const { resyncs, sent, say, another } = await start({}, 1);
   const us = another('us');
   await say({ full: true, policies: [a] });
-  await say({ policies: [], deviations: namesOf(a, b) });
+  await say({ policies: [], total: namesOf(a, b) });
   await us.say({ full: true, policies: [a] });
-  await us.say({ policies: [], deviations: namesOf(a, b) });
+  await us.say({ policies: [], total: namesOf(a, b) });
   expect([sent.at(-1), us.sent.at(-1), resyncs.waiting]).toEqual(['resync', 'reported', 1]);
-  await say({ full: true, more: true, policies: [a], deviations: namesOf(a, b) });
+  await say({ full: true, more: true, policies: [a], total: namesOf(a, b) });
   expect(resyncs.waiting).toBe(1);
-  await say({ policies: [b], deviations: namesOf(a, b) });
+  await say({ policies: [b], total: namesOf(a, b) });
   expect([us.sent.at(-1), resyncs.waiting]).toEqual(['resync', 0]);
 });
 
@@ -130,10 +131,10 @@ it('an agent whose reports never are what it says of them stays Pending, and is 
   for (let minute = 0; minute < 10; minute += 1) {
     for (let at = 0; at < 5; at += 1) {
       await clock.advance(12_000);
-      await say({ full: true, policies: [a], deviations: namesOf(a, b) });
-      await say({ policies: [c], deviations: namesOf(b) });
+      await say({ full: true, policies: [a], total: namesOf(a, b) });
+      await say({ policies: [c], total: namesOf(b) });
       await clock.advance(0);
-      await say({ removed: ['c'], deviations: namesOf(b) });
+      await say({ removed: ['c'], total: namesOf(b) });
     }
   }
   expect((await read())[1]).toBe('Reports');
@@ -141,7 +142,7 @@ it('an agent whose reports never are what it says of them stays Pending, and is 
 });
 
 it('of a cluster with more than the hub keeps it is known why, and nothing is asked for', async () => {
-  const { sent, say, compare, read } = await start({ reports: { local: 1, clusterBytes: 10_000, memoryBytes: 100_000_000 } });
+  const { sent, say, compare, read } = await start({ reports: { ...reportLimits(), policies: 1 } });
   const large = [a, b, c].map((report) => ({ ...report, message: 'x'.repeat(4_000) }));
   await say({ full: true, policies: large });
   await compare();

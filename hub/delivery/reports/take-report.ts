@@ -1,7 +1,7 @@
 import { type DecodedAgentFrame, digestOfCluster, EMPTY_DIGEST, type ReportedState } from '@fso/shared/protocol';
 import { weakMemo } from '@fso/shared/runtime';
 import { digestOfBaseline } from '@fso/shared/status';
-import { type ClusterRecord, ReportGapError } from '../../ledger/index.ts';
+import { type ClusterRecord, ReportGapError, reportedDigest } from '../../ledger/index.ts';
 import { type Frame, type FrameContext, logLimited } from '../frame-handlers.ts';
 import { askForList, waitForList } from './lists.ts';
 import { noteNotKept } from './not-kept.ts';
@@ -31,7 +31,7 @@ const baselineDigest = weakMemo(digestOfBaseline);
  */
 export const reportedStateOf = (known: ClusterRecord | null, isNew = false): ReportedState => ({
   seq: known?.reportedSeq ?? 0,
-  policies: known?.reportedDigest ?? EMPTY_DIGEST,
+  policies: known === null ? EMPTY_DIGEST : reportedDigest(known),
   cluster: known?.report == null ? null : clusterDigest(known.report),
   baseline: isNew || known?.baseline == null ? null : baselineDigest(known.baseline),
 });

@@ -1,9 +1,9 @@
 import { setImmediate as settle } from 'node:timers/promises';
 import { type PolicyReport, policyKey } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
-import { digestOfReports, type HubFrame, type Report } from '@fso/shared/protocol';
+import type { HubFrame, Report } from '@fso/shared/protocol';
 import { pino } from 'pino';
-import { type LooseReport, ReportedNames } from '../../../test/harness/baselines.ts';
+import { digestOfReports, type LooseReport, ReportedNames } from '../../../test/harness/baselines.ts';
 import { createMemoryLedger, type MemoryLedgerOptions } from '../../ledger/testing/memory-ledger.ts';
 import { createSessionState, type Frame, type FrameContext } from '../frame-handlers.ts';
 import { RevisionTargets } from '../offers.ts';

@@ -90,8 +90,11 @@ const refuseFilled = async (trx: Transaction<Schema>): Promise<void> => {
   }
 };
 
-/** Tables of earlier versions: agents report again what they held. */
-const FORMER_TABLES: ReadonlySet<string> = new Set(['policy_chunks']);
+/** Tables and columns of earlier versions: agents report again what they held. */
+const FORMER_TABLES: ReadonlySet<string> = new Set(['policy_chunks', 'deviations']);
+const FORMER_COLUMNS: ReadonlySet<string> = new Set(['reported_digest', 'kept_json', 'full_version']);
+
+const withoutFormer = (row: Row): Row => Object.fromEntries(Object.entries(row).filter(([column]) => !FORMER_COLUMNS.has(column)));
 
 const insert = async (trx: Transaction<Schema>, table: string, rows: readonly Row[]): Promise<void> => {
   if (FORMER_TABLES.has(table)) return;
@@ -100,7 +103,7 @@ const insert = async (trx: Transaction<Schema>, table: string, rows: readonly Ro
   if (rows.length > 0)
     await trx
       .insertInto(known.name)
-      .values(rows as never)
+      .values(rows.map(withoutFormer) as never)
       .execute();
 };
 

@@ -11,7 +11,7 @@ export const TABLES = [
   { name: 'state', key: ['name'] },
   { name: 'clusters', key: ['name'] },
   { name: 'policy_lists', key: ['digest'], page: 20 },
-  { name: 'deviations', key: ['cluster', 'policy'] },
+  { name: 'reports', key: ['cluster', 'policy'] },
   { name: 'cluster_history', key: ['id'] },
   { name: 'events', key: ['id'] },
   { name: 'records', key: ['kind', 'name'] },

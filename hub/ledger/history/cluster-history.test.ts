@@ -184,7 +184,7 @@ describe('the history of a cluster', () => {
     const change = changesOf(was, was, NOTHING, timeOf(1)).at(-1) as ClusterChange;
     expect(historyBetween(change, { before: withReport(2), after: withReport(3), keys: ['hr'] })).toBeUndefined();
     expect(historyBetween(change, { before: withReport(2), after: withReport(0), keys: ['hr'] })?.policies).toEqual([
-      { phase: 'Active', conforms: false, violates: false, revision: A, keys: ['hr'] },
+      { phase: 'Active', conforms: true, violates: false, revision: A, keys: ['hr'] },
     ]);
   });
 

@@ -1,14 +1,14 @@
-import { isShortReport, type PolicyReport, type PolicyState } from '@fso/shared/api';
+import { isAsExpected, isShortReport, type PolicyReport, type PolicyState } from '@fso/shared/api';
 import { weakMemo } from '@fso/shared/runtime';
-import { type Baseline, isSameBaseline } from '@fso/shared/status';
+import { type Baseline, isSameBaseline, isUneventful } from '@fso/shared/status';
 import type { ClusterChange } from '../changes.ts';
-import { ClusterPolicies, deviationsOf, listIn } from '../policies/index.ts';
+import { ClusterPolicies, listIn, namedIn } from '../policies/index.ts';
 import type { ClusterRecord, HistoryBaseline, HistoryChange } from '../types.ts';
 
 /** Once for each report: those of policies that conform are the same in many clusters. Without its namespace none conforms. */
 const stateOf: (report: PolicyReport) => PolicyState = weakMemo((report) => ({
   phase: report.phase,
-  conforms: isShortReport(report) && report.phase !== 'Pending',
+  conforms: isShortReport(report) ? isAsExpected(report) && report.phase !== 'Pending' : isUneventful(report),
   violates: report.violations > 0,
   revision: report.revision ?? null,
 }));
@@ -89,7 +89,7 @@ interface Shift {
 /** The others that are known by name, where a change says all; undefined: it does not. */
 const namedAfter = ({ before, after }: RecordChange, opened: ReadonlySet<string>, { isMoved, isFull }: Shift): string[] | undefined => {
   if (!isMoved && !isFull) return undefined;
-  const names = deviationsOf(after.policies);
+  const names = namedIn(after.policies);
   // Whatever an older program wrote, all of it is over.
   const isFirst = isMoved && groundOf(before) === null && groundOf(after) !== null;
   if (!isFirst && names.size - opened.size > MAX_NAMED) return undefined;
@@ -100,17 +100,17 @@ const some = <K extends string>(name: K, keys: readonly string[]): { readonly [k
   (keys.length > 0 ? { [name]: keys } : {}) as { readonly [key in K]?: readonly string[] };
 
 /** The report of a policy that is known by name, since the commit that its list says. */
-const namedIn = ({ policies }: ClusterRecord, key: string): PolicyReport | undefined =>
-  deviationsOf(policies).has(key) ? policies.get(key) : undefined;
+const reportByName = ({ policies }: ClusterRecord, key: string): PolicyReport | undefined =>
+  namedIn(policies).has(key) ? policies.get(key) : undefined;
 
 /** Returns what changed of policies; empty: nothing. */
 const policiesBetween = (records: RecordChange, isFull: boolean): Omit<HistoryChange, 'time'> => {
   const { before, after, keys } = records;
   const opened = keys.flatMap((key) => {
-    const report = namedIn(after, key);
-    return report === undefined || isSameState(namedIn(before, key), report) ? [] : [[key, stateOf(report)] as const];
+    const report = reportByName(after, key);
+    return report === undefined || isSameState(reportByName(before, key), report) ? [] : [[key, stateOf(report)] as const];
   });
-  const went = keys.filter((key) => namedIn(before, key) !== undefined && namedIn(after, key) === undefined);
+  const went = keys.filter((key) => reportByName(before, key) !== undefined && reportByName(after, key) === undefined);
   const isMoved = !readAlike(records);
   if (!isMoved && opened.length === 0 && went.length === 0) return {};
   const named = namedAfter(records, new Set(opened.map(([key]) => key)), { isMoved, isFull });
@@ -195,7 +195,10 @@ export const historyBetween = (change: ClusterChange, records: RecordChange): Hi
 
 /** All that is known of a cluster, as a change from nothing. */
 export const fullChange = (record: ClusterRecord, time: string): HistoryChange => {
-  const names = [...deviationsOf(record.policies)].map(([key, report]) => [key, stateOf(record.policies.get(key) ?? report)] as const);
+  const names = [...namedIn(record.policies).keys()].flatMap((key) => {
+    const report = record.policies.get(key);
+    return report === undefined ? [] : [[key, stateOf(report)] as const];
+  });
   return {
     time,
     connected: record.connected,

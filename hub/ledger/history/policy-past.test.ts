@@ -1,7 +1,7 @@
-import { isShortReport, type PolicyReport, type PolicyState } from '@fso/shared/api';
+import { isAsExpected, type PolicyReport, type PolicyState } from '@fso/shared/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ClusterPolicies, deviationsOf } from '../policies/index.ts';
+import { ClusterPolicies, namedIn } from '../policies/index.ts';
 import { cluster, KEYS, MAX_STEPS, ReportedFleet, steps, timeOf } from '../testing/reported-fleet.ts';
 import type { ClusterRecord, HistoryChange, PolicyStateAt } from '../types.ts';
 import { compactHistory } from './compact-history.ts';
@@ -13,7 +13,7 @@ async function* inTurn(changes: readonly HistoryChange[]): AsyncGenerator<Histor
 
 const stateOf = (report: PolicyReport): PolicyState => ({
   phase: report.phase,
-  conforms: isShortReport(report) && report.phase !== 'Pending',
+  conforms: isAsExpected(report) && report.phase !== 'Pending',
   violates: report.violations > 0,
   revision: report.revision ?? null,
 });
@@ -21,7 +21,7 @@ const stateOf = (report: PolicyReport): PolicyState => ({
 /** Reads a policy from a record; undefined: the history cannot have it, as its list is not stored. No list has a local one. */
 const knownOf = ({ policies, baseline }: ClusterRecord, key: string): PolicyState | null | undefined => {
   const isStored = policies instanceof ClusterPolicies && !policies.list.isNamed;
-  const report = isStored || deviationsOf(policies).has(key) ? policies.get(key) : undefined;
+  const report = isStored || namedIn(policies).has(key) ? policies.get(key) : undefined;
   if (report !== undefined) return stateOf(report);
   return isStored || (baseline !== null && key.includes('/')) ? null : undefined;
 };

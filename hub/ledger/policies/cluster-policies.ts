@@ -1,43 +1,61 @@
 import type { PolicyReport } from '@fso/shared/api';
-import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
-import { type Baseline, decodeBitmap, hasBit, isSameBaseline, type ListedPolicy } from '@fso/shared/status';
+import { WeakValues } from '@fso/shared/runtime';
+import {
+  type Baseline,
+  type ClusterProfile,
+  type Deviation,
+  decodeBitmap,
+  deviatingReport,
+  expectedReport,
+  hasBit,
+  isSameBaseline,
+  isWhole,
+  type ListedPolicy,
+  type NamedPolicy,
+  textOfDeviation,
+} from '@fso/shared/status';
 import { differenceOf, type PolicyList, reportOf } from './policy-list.ts';
 
 export type Policies = ReadonlyMap<string, PolicyReport>;
+/** Policies that a cluster reports by name, by key. */
+export type NamedPolicies = ReadonlyMap<string, NamedPolicy>;
 
 /**
- * Reports of a cluster's policies: those that deviate by name, and every other one of its list as the baseline has it. Immutable. Only the
- * deviations take memory of their own: a report is made when it is read, and is the same object for all clusters in which the policy reads alike.
+ * Reports of a cluster's policies: those that deviate by name, and every other one of its list as the baseline has it. Immutable. Only which
+ * ones deviate takes memory of its own: a report is made when it is read, and is the same object for all clusters in which the policy reads alike.
  */
 export class ClusterPolicies implements Policies {
   readonly list: PolicyList;
   readonly baseline: Baseline;
-  readonly deviations: Policies;
+  readonly named: NamedPolicies;
   /** Names of the policies of the list that are seen; undefined: all are. */
   readonly seen: ReadonlySet<string> | undefined;
   readonly size: number;
   readonly #asOf: number;
   readonly #missing: Uint8Array;
 
-  constructor(list: PolicyList, baseline: Baseline, deviations: Policies, seen?: ReadonlySet<string>) {
+  constructor(list: PolicyList, baseline: Baseline, named: NamedPolicies, seen?: ReadonlySet<string>) {
     this.list = list;
     this.baseline = baseline;
-    this.deviations = deviations;
+    this.named = named;
     this.seen = seen;
     this.#asOf = Date.parse(baseline.asOf);
     this.#missing = decodeBitmap(baseline.missing);
     let size = seen?.size ?? list.policies.length;
-    for (const key of deviations.keys()) if (!this.#isListed(key)) size += 1;
+    for (const key of named.keys()) if (!this.#isListed(key)) size += 1;
     this.size = size;
   }
 
   get(key: string): PolicyReport | undefined {
-    const deviation = this.deviations.get(key);
-    return deviation === undefined ? this.#expected(key) : this.#named(key, deviation);
+    const policy = this.#isSeen(key) ? this.list.get(key) : undefined;
+    const named = this.named.get(key);
+    if (named === undefined) return policy && this.#reportOf(policy);
+    if (isWhole(named)) return named;
+    return policy === undefined ? unlistedReport(key, named) : deviatingReport(this.#reportOf(policy, true), named);
   }
 
   has(key: string): boolean {
-    return this.deviations.has(key) || this.#isListed(key);
+    return this.named.has(key) || this.#isListed(key);
   }
 
   /** Whether a policy of the list governs no namespace, by its bit. */
@@ -50,12 +68,15 @@ export class ClusterPolicies implements Policies {
       const { name } = policy;
       if (this.#isSeen(name)) yield [name, this.get(name) ?? this.#reportOf(policy)];
     }
-    for (const [key, report] of this.deviations) if (!this.#isListed(key)) yield [key, report];
+    for (const key of this.named.keys()) {
+      const report = this.#isListed(key) ? undefined : this.get(key);
+      if (report !== undefined) yield [key, report];
+    }
   }
 
   *keys(): MapIterator<string> {
     for (const { name } of this.list.policies) if (this.#isSeen(name)) yield name;
-    for (const key of this.deviations.keys()) if (!this.#isListed(key)) yield key;
+    for (const key of this.named.keys()) if (!this.#isListed(key)) yield key;
   }
 
   *values(): MapIterator<PolicyReport> {
@@ -70,12 +91,6 @@ export class ClusterPolicies implements Policies {
     for (const [key, report] of this.entries()) call(report, key, this);
   }
 
-  /** A report by name, since the commit that the list says. */
-  #named(key: string, deviation: PolicyReport): PolicyReport {
-    const policy = this.list.get(key);
-    return policy === undefined || deviation.revision === policy.since ? deviation : withSince(deviation, policy);
-  }
-
   #isSeen(name: string): boolean {
     return this.seen === undefined || this.seen.has(name);
   }
@@ -84,39 +99,56 @@ export class ClusterPolicies implements Policies {
     return this.list.has(key) && this.#isSeen(key);
   }
 
-  #expected(key: string): PolicyReport | undefined {
-    const policy = this.list.get(key);
-    return policy === undefined || !this.#isSeen(key) ? undefined : this.#reportOf(policy);
-  }
-
-  #reportOf(policy: ListedPolicy): PolicyReport {
+  /** @param governs as if it governed, whatever bits and time say */
+  #reportOf(policy: ListedPolicy, governs = false): PolicyReport {
     const { profile, namespaces } = this.baseline;
+    if (governs) return reportOf(policy, { profile, namespaces, asOf: 0, isMissing: false });
     return reportOf(policy, { profile, namespaces, asOf: this.#asOf, isMissing: this.isMissing(policy.name) });
   }
 }
 
+const UNLISTED: Omit<ListedPolicy, 'name'> = {
+  digest: '',
+  since: '',
+  targetNamespace: '',
+  enforcementAction: 'deny',
+  effectiveRegions: [],
+  locks: { admission: true, gatekeeper: true, binding: true },
+};
+const ANY_PROFILE: ClusterProfile = { floor: true, gatekeeper: true, injection: true, gatekeeperNamespace: '' };
+
+const unlisted = new WeakValues<PolicyReport>();
+
+/** The report of a policy that deviates and is in no list that is known here: what it asks for is not known. */
+const unlistedReport = (name: string, deviation: Deviation): PolicyReport => {
+  const key = `${name} ${textOfDeviation(deviation)}`;
+  const known = unlisted.get(key);
+  if (known !== undefined) return known;
+  const { revision: _none, ...expected } = expectedReport({ ...UNLISTED, name }, ANY_PROFILE, { isExpired: false, namespaces: [] });
+  const report = deviatingReport(expected, deviation);
+  unlisted.set(key, report);
+  return report;
+};
+
 /** The phase of a policy of the hub is at best Pending where what the cluster should have is unknown. */
-const atBestPending = weakMemo((report: PolicyReport): PolicyReport => {
+const atBestPending = (report: PolicyReport): PolicyReport => {
   if (report.managedBy !== 'hub' || report.phase === 'Failed' || report.phase === 'Pending') return report;
   return { ...report, phase: 'Pending', message: 'the hub does not know the list of policies that this cluster has' };
-});
+};
 
 /** Reports of a cluster whose list is not known, or that has none: those that it makes by name, and nothing of the others. */
 export class UnlistedPolicies extends Map<string, PolicyReport> {
-  readonly deviations: Policies;
+  readonly named: NamedPolicies;
 
-  constructor(deviations: Policies) {
-    super([...deviations].map(([key, report]) => [key, atBestPending(report)]));
-    this.deviations = deviations;
+  constructor(named: NamedPolicies) {
+    super([...named].map(([key, each]) => [key, atBestPending(isWhole(each) ? each : unlistedReport(key, each))]));
+    this.named = named;
   }
 }
 
-/** Sets the commit since which a policy reads as it does; once for each report, so that one that says the same stays the same object. */
-const withSince = weakMemo2((deviation: PolicyReport, { since }: ListedPolicy): PolicyReport => ({ ...deviation, revision: since }));
-
 /** The policies that a cluster reports by name, as it reports them. */
-export const deviationsOf = (policies: Policies): Policies =>
-  policies instanceof ClusterPolicies || policies instanceof UnlistedPolicies ? policies.deviations : policies;
+export const namedIn = (policies: Policies): NamedPolicies =>
+  policies instanceof ClusterPolicies || policies instanceof UnlistedPolicies ? policies.named : policies;
 
 /** Whether all that is not missing reads the same in two baselines of lists of which only some policies differ. */
 const isSameGround = (before: ClusterPolicies, after: ClusterPolicies): boolean => {
@@ -145,12 +177,12 @@ function* candidatesBetween(before: Policies, after: Policies): Generator<string
   const { names, isInPlace } = before.list === after.list ? { names: [], isInPlace: true } : differenceOf(before.list, after.list);
   yield* names;
   yield* bitsBetween(before, after, isInPlace);
-  if (before.deviations === after.deviations) return;
-  yield* before.deviations.keys();
-  yield* after.deviations.keys();
+  if (before.named === after.named) return;
+  yield* before.named.keys();
+  yield* after.named.keys();
 }
 
-/** Keys of the policies that read differently in two maps, by identity of their reports. Costs what differs, and the deviations. */
+/** Keys of the policies that read differently in two maps, by identity of their reports. Costs what differs, and what is reported by name. */
 export const keysBetween = (before: Policies, after: Policies): readonly string[] => {
   if (before === after) return [];
   return [...new Set(candidatesBetween(before, after))].filter((key) => before.get(key) !== after.get(key));

@@ -1,3 +1,3 @@
-export { ClusterPolicies, deviationsOf, keysBetween, type Policies, UnlistedPolicies } from './cluster-policies.ts';
-export { differenceOf, listOf, type NamedPolicies, PolicyList } from './policy-list.ts';
+export { ClusterPolicies, keysBetween, type NamedPolicies, namedIn, type Policies, UnlistedPolicies } from './cluster-policies.ts';
+export { differenceOf, type ListedNames, listOf, PolicyList } from './policy-list.ts';
 export { findRelisted, listIn, type NewList, PolicyLists } from './policy-lists.ts';

@@ -172,4 +172,4 @@ export const listOf = (
   );
 
 /** Name and digest of each policy of a list. */
-export type NamedPolicies = readonly (readonly [name: string, digest: string])[];
+export type ListedNames = readonly (readonly [name: string, digest: string])[];

@@ -3,7 +3,7 @@ import { WeakValues, weakMemo } from '@fso/shared/runtime';
 import type { ListedPolicy } from '@fso/shared/status';
 import type { ClusterRecord, Desired } from '../types.ts';
 import { ClusterPolicies } from './cluster-policies.ts';
-import { listOf, type NamedPolicies, PolicyList } from './policy-list.ts';
+import { type ListedNames, listOf, PolicyList } from './policy-list.ts';
 
 /** Commits whose lists are held though no cluster has them. */
 const COMMITS = 3;
@@ -29,7 +29,7 @@ export const findRelisted = (clusters: readonly ClusterRecord[], lists: PolicyLi
     return list === undefined || list === listIn(record) ? [] : [record.name];
   });
 
-const isAscending = (names: NamedPolicies): boolean => names.every(([name], at) => at === 0 || (names[at - 1]?.[0] ?? '') < name);
+const isAscending = (names: ListedNames): boolean => names.every(([name], at) => at === 0 || (names[at - 1]?.[0] ?? '') < name);
 
 /** Lists that this process knows, by digest: those of the last commits, and those that a record holds. */
 export class PolicyLists {
@@ -93,7 +93,7 @@ export class PolicyLists {
    *
    * @returns undefined: the digest is not theirs, or they are no list
    */
-  takeListed(digest: string, named: NamedPolicies): PolicyList | undefined {
+  takeListed(digest: string, named: ListedNames): PolicyList | undefined {
     const known = this.get(digest);
     if (known?.isWhole) return known;
     if (!isAscending(named) || digestOfPolicies(named.map(([name, of]) => ({ name, digest: of }))) !== digest) return undefined;

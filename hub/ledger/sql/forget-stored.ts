@@ -12,7 +12,7 @@ import { prepareChange } from './batch/prepared-change.ts';
 import { writeBatch } from './batch/write-batch.ts';
 import type { Database } from './database.ts';
 import { migrate } from './migrate.ts';
-import { loadClusters } from './replicas/load.ts';
+import { readClusters } from './replicas/load.ts';
 import { DEAD_SECONDS } from './replicas/replicas.ts';
 import type { Schema } from './schema.ts';
 import { createSqlAudit } from './search/audit-log.ts';
@@ -36,11 +36,12 @@ const refuseRunning = async (trx: Transaction<Schema>): Promise<void> => {
   );
 };
 
-/** The cluster as it is stored, without its policies, which may be too many to be read. No hub runs, so it is not connected. */
+/** The cluster as it is stored. No hub runs, so it is not connected. */
 const readCluster = async (trx: Transaction<Schema>, cluster: string): Promise<StoredCluster> => {
-  for await (const stored of loadClusters(trx, [cluster], { lists: new PolicyLists(), refused: new Map([[cluster, 'quota']]) }))
+  const nothing = { record: unseen(cluster), connectedBy: null, stream: null, version: 0, writtenSeen: null };
+  for await (const stored of readClusters(trx, [cluster], { lists: new PolicyLists(), knownOf: () => nothing }))
     return { ...stored, connectedBy: null, record: { ...stored.record, connected: false, notObserved: null } };
-  return { record: unseen(cluster), connectedBy: null, stream: null, version: 0, writtenSeen: null };
+  return nothing;
 };
 
 const readRecord = async (trx: Transaction<Schema>, { kind, name }: ValueKey): Promise<unknown> => {
@@ -89,7 +90,7 @@ export const forgetStored = async (database: Database, options: ForgetStored, cl
         { type: 'audit', time, entry },
       ];
       const replica = randomUUID();
-      const nothing = { policies: 0, local: 0, bytes: 0, weight: 0 };
+      const nothing = { policies: 0, whole: 0, bytes: 0 };
       const ledger = {
         source: null,
         desired: null,

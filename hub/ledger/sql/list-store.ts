@@ -1,7 +1,7 @@
 import type { Clock } from '@fso/shared/runtime';
 import type { ChangeInput } from '../changes.ts';
 import type { LedgerCache } from '../ledger-cache.ts';
-import { findRelisted, listIn, type NamedPolicies, type NewList, type PolicyList, type PolicyLists } from '../policies/index.ts';
+import { findRelisted, type ListedNames, listIn, type NewList, type PolicyList, type PolicyLists } from '../policies/index.ts';
 import type { Desired } from '../types.ts';
 import type { Database } from './database.ts';
 import { forgetListRow, readList } from './policy-lists.ts';
@@ -67,7 +67,7 @@ export class ListStore {
    *
    * @returns whether what was named is of this list
    */
-  async takeListed(digest: string, named: NamedPolicies): Promise<boolean> {
+  async takeListed(digest: string, named: ListedNames): Promise<boolean> {
     const isTheirs = this.#parts.lists.takeListed(digest, named) !== undefined;
     if (isTheirs) await this.#relist();
     return isTheirs;

@@ -1,7 +1,6 @@
 import type { ListedPolicy } from '@fso/shared/status';
 import type { ColumnType, CompiledQuery, Generated, Kysely, Transaction } from 'kysely';
 import type pg from 'pg';
-import type { NotKept } from '../types.ts';
 
 /**
  * The tables of the ledger, as `migrations/` makes them, with the types that both databases have. Texts named json hold JSON, times are
@@ -50,11 +49,11 @@ export const CLUSTER_COLUMNS = [
   'acked_revision',
   'acked_digest',
   'reported_seq',
-  'reported_digest',
   'policies_changed',
   'not_observed_json',
-  'kept_json',
+  'not_kept',
   'baseline_json',
+  'deviations_json',
   'diverged_since',
   'version',
   'writer',
@@ -74,30 +73,19 @@ export interface ClusterTable {
   nack_json: string | null;
   report_json: string | null;
   reported_seq: number;
-  /** Digest of the policies that it reported by name; see digestOfReports. */
-  reported_digest: string;
   /** When one of them changed last. */
   policies_changed: string | null;
   /** What its agent does not observe: JSON of a NotObserved, with the stream that it holds for. */
   not_observed_json: string | null;
-  /** JSON of {@link KeptPolicies}. */
-  kept_json: string | null;
+  /** Number of policies that it reported by name and that are not kept; null: all are. */
+  not_kept: number | null;
   /** JSON of a Baseline. */
   baseline_json: string | null;
+  /** JSON of a list of DeviationGroup; null: no policy of its list deviates. */
+  deviations_json: string | null;
   diverged_since: string | null;
   version: number;
-  /** Version in which it was last forgotten: deviations that are older are gone. */
-  full_version: number;
   writer: string;
-}
-
-/** Number of policies of a cluster that are stored by name. */
-export interface KeptPolicies {
-  readonly policies: number;
-  /** Without keys. */
-  readonly notKept: NotKept | null;
-  /** The `reported_digest` that this holds for. */
-  readonly digest: string;
 }
 
 /** The policies of a compiled list, by what differs from another list. Rows are never changed. */
@@ -122,12 +110,10 @@ export interface StoredList {
   readonly removed?: readonly string[];
 }
 
-/** Policies that a cluster reported by name: those that deviate from its baseline, and those that were applied in it. */
-export interface DeviationTable {
+/** Policies that a cluster reported whole, as its list does not have them. */
+export interface ReportTable {
   cluster: string;
   policy: string;
-  phase: string;
-  violations: number;
   report_json: string;
 }
 
@@ -191,7 +177,7 @@ export interface Schema {
   state: StateTable;
   clusters: ClusterTable;
   policy_lists: PolicyListTable;
-  deviations: DeviationTable;
+  reports: ReportTable;
   cluster_history: ClusterHistoryTable;
   events: EventTable;
   audit: AuditTable;

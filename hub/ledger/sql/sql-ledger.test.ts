@@ -1,20 +1,20 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { PolicyReport } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { EMPTY_DIGEST } from '@fso/shared/protocol';
 import { sql } from 'kysely';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
+import { unseen } from '../changes.ts';
 import { PolicyLists } from '../policies/index.ts';
-import { type ReportLimits, reportLimits } from '../quota/report-memory.ts';
-import { bytesOf as reportBytes, weigh } from '../quota/report-quota.ts';
+import { reportedDigest } from '../take-report.ts';
 import { event, fixedClock, policy, report } from '../testing/ledger.ts';
+import type { Ledger } from '../types.ts';
 import { type Database, openDatabase } from './database.ts';
 import { HistoryKeeper } from './history/history-keeper.ts';
-import { loadClusters } from './replicas/load.ts';
+import { readClusters } from './replicas/load.ts';
 import { createSqlLedger } from './sql-ledger.ts';
 
 const logged: { level: number; msg: string }[] = [];
@@ -87,16 +87,17 @@ it('takes no delta that does not follow on the last report, and writes of a full
   const stream = { id: 'a', isOpen: () => true };
   const stored = async () =>
     new Map(
-      (await database.db.selectFrom('deviations').select(['policy', 'report_json']).execute()).map((row) => [row.policy, row.report_json]),
+      (await database.db.selectFrom('reports').select(['policy', 'report_json']).execute()).map((row) => [row.policy, row.report_json]),
     );
   await ledger.openStream('eu', stream);
   const all = ['a', 'b', 'c'].map((name) => policy(name));
   await ledger.applyReport('eu', report(1, { full: true, policies: all }), stream);
-  const digest = (await ledger.cluster('eu'))?.reportedDigest;
+  const digestNow = async (of: Ledger) => reportedDigest((await of.cluster('eu')) ?? unseen('eu'));
+  const digest = await digestNow(ledger);
   await expect(ledger.applyReport('eu', report(3, { policies: [policy('x')], events: [event('Lost')] }), stream)).rejects.toThrow(
     'missing',
   );
-  expect(await ledger.cluster('eu')).toMatchObject({ reportedSeq: 1, reportedDigest: digest });
+  expect([(await ledger.cluster('eu'))?.reportedSeq, await digestNow(ledger)]).toEqual([1, digest]);
   expect(await ledger.events({ limit: 5 })).toEqual([]);
   const before = await stored();
   let heard = 0;
@@ -105,14 +106,14 @@ it('takes no delta that does not follow on the last report, and writes of a full
   });
   await ledger.applyReport('eu', report(7, { full: true, policies: all.map((each) => ({ ...each })) }), stream);
   expect([await stored(), heard]).toEqual([before, 0]);
-  expect(await ledger.cluster('eu')).toMatchObject({ reportedSeq: 7, reportedDigest: digest });
+  expect([(await ledger.cluster('eu'))?.reportedSeq, await digestNow(ledger)]).toEqual([7, digest]);
   await ledger.applyReport('eu', report(8, { full: true, policies: [policy('a', { message: 'other' }), policy('b')] }), stream);
   const after = await stored();
   expect([...after.keys()].toSorted(byText)).toEqual(['policies/a', 'policies/b']);
   expect([...after].filter(([key, json]) => before.get(key) !== json).map(([key]) => key)).toEqual(['policies/a']);
   await ledger.applyReport('eu', report(9, { policies: [policy('c')], removed: [] }), stream);
   await ledger.applyReport('eu', report(10, { policies: [policy('a')] }), stream);
-  expect((await ledger.cluster('eu'))?.reportedDigest).toBe(digest);
+  expect(await digestNow(ledger)).toBe(digest);
   // In one transaction: what was there goes, what came after that stays.
   await ledger.setConnected('eu', false, stream);
   await Promise.all([ledger.forgetCluster('eu'), ledger.applyReport('eu', report(1, { full: true, policies: [policy('b')] }))]);
@@ -120,7 +121,7 @@ it('takes no delta that does not follow on the last report, and writes of a full
   await ledger.close();
   const again = await createSqlLedger({ database, clock: fixedClock, random: Math.random, logger });
   expect([...((await again.cluster('eu'))?.policies.keys() ?? [])]).toEqual(['policies/b']);
-  expect((await again.cluster('eu'))?.reportedDigest).not.toBe(EMPTY_DIGEST);
+  expect(await digestNow(again)).not.toBe(EMPTY_DIGEST);
   await again.close();
   await database.close();
   await rm(folder, { recursive: true });
@@ -147,7 +148,8 @@ it('does not take what an older program has kept of another stream for the word 
   const read = async (stream: string) => {
     await first.database.db.updateTable('clusters').set({ stream }).execute();
     return await first.database.db.transaction().execute(async (db) => {
-      for await (const { record } of loadClusters(db, ['eu'], { lists: new PolicyLists(), refused: new Map() }))
+      const nothing = { record: unseen('eu'), connectedBy: null, stream: null, version: 0, writtenSeen: null };
+      for await (const { record } of readClusters(db, ['eu'], { lists: new PolicyLists(), knownOf: () => nothing }))
         return record.notObserved?.what;
       return undefined;
     });
@@ -289,120 +291,5 @@ it('goes on with a database to which a newer version only added something, as af
   const newest = await openDatabase({ folder });
   await expect(createSqlLedger({ database: newest, clock, random: Math.random, logger })).rejects.toThrow(/written by a newer version/);
   await newest.close();
-  await rm(folder, { recursive: true });
-});
-
-/** Limits that a few reports of {@link policy} exceed. */
-const LIMITS = { local: 3, clusterBytes: 4_000, memoryBytes: 1_000_000 };
-
-const openWith = async (folder: string, reports: ReportLimits) => {
-  const database = await openDatabase({ folder });
-  const ledger = await createSqlLedger({ database, clock: fixedClock, random: Math.random, logger, reports });
-  const close = async (): Promise<void> => {
-    await ledger.close();
-    await database.close();
-  };
-  return { ledger, db: database.db, close };
-};
-
-const named = (count: number, change: Partial<PolicyReport> = {}) => Array.from({ length: count }, (_, at) => policy(`p${at}`, change));
-
-it('does not read a cluster of which too much is stored, until its agent sends everything again', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
-  const large = await openWith(folder, reportLimits());
-  const failed = named(5, { phase: 'Failed' });
-  await large.ledger.applyReport(
-    'large',
-    report(1, { full: true, policies: [...named(20), ...failed.map((each) => ({ ...each, name: `bad-${each.name}` }))] }),
-  );
-  await large.ledger.applyReport('small', report(1, { full: true, policies: named(2) }));
-  const whole = (await large.ledger.cluster('large'))?.reportedDigest;
-  await large.close();
-  const told = logged.length;
-  const { ledger, db, close } = await openWith(folder, LIMITS);
-  expect(logged.slice(told).filter(({ msg }) => msg.startsWith('policies of a cluster not read'))).toMatchObject([
-    { cluster: 'large', reason: 'quota' },
-  ]);
-  expect((await ledger.cluster('small'))?.policies.size).toBe(2);
-  const unread = await ledger.cluster('large');
-  expect([unread?.policies.size, unread?.notKept]).toEqual([0, { policies: null, reason: 'quota' }]);
-  // No agent has sent what has this digest, so that it begins again.
-  expect([unread?.reportedDigest, unread?.reportedSeq]).toEqual(['f'.repeat(64), 1]);
-  expect(unread?.reportedDigest).not.toBe(whole);
-  await ledger.setConnected('large', true);
-  await ledger.applyReport('large', report(2, { full: true, policies: named(2) }));
-  expect([...((await ledger.cluster('large'))?.policies.keys() ?? [])]).toEqual(['policies/p0', 'policies/p1']);
-  expect((await ledger.cluster('large'))?.notKept).toBeNull();
-  const left = await db.selectFrom('deviations').select('policy').where('cluster', '=', 'large').orderBy('policy').execute();
-  expect(left.map(({ policy: key }) => key)).toEqual(['policies/p0', 'policies/p1']);
-  await close();
-  const next = await openWith(folder, LIMITS);
-  expect((await next.ledger.cluster('large'))?.policies.size).toBe(2);
-  await next.close();
-  await rm(folder, { recursive: true });
-});
-
-it('does not read the largest clusters where all together are too much, and forgets one that it did not read', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
-  const all = await openWith(folder, reportLimits());
-  for (const [name, count] of [
-    ['a', 2],
-    ['b', 6],
-    ['c', 4],
-  ] as const)
-    await all.ledger.applyReport(name, report(1, { full: true, policies: named(count, { message: name }) }));
-  await all.close();
-  const one = weigh(1, reportBytes(policy('p0', { message: 'a' })));
-  const { ledger, db, close } = await openWith(folder, { local: 100, clusterBytes: 100 * one, memoryBytes: 7 * one });
-  const reasons = (await ledger.clusters()).map(({ name, notKept }) => [name, notKept?.reason]);
-  expect(reasons).toEqual([
-    ['a', undefined],
-    ['b', 'memory'],
-    ['c', undefined],
-  ]);
-  await ledger.forgetCluster('b');
-  expect(await ledger.cluster('b')).toBeNull();
-  expect((await db.selectFrom('deviations').select('cluster').distinct().execute()).map(({ cluster }) => cluster)).toEqual(['a', 'c']);
-  await close();
-  await rm(folder, { recursive: true });
-});
-
-it('leaves out of the largest clusters what all together have too much, for good', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
-  const one = weigh(1, reportBytes(policy('p0', { message: 'a' })));
-  const limits = { local: 100, clusterBytes: 100 * one, memoryBytes: 10 * one };
-  const { ledger, close } = await openWith(folder, limits);
-  await ledger.applyReport('a', report(1, { full: true, policies: named(2, { message: 'a' }) }));
-  await ledger.applyReport(
-    'b',
-    report(1, { full: true, policies: [...named(8, { message: 'b' }), policy('bad', { phase: 'Failed', message: 'b' })] }),
-  );
-  await expect.poll(async () => (await ledger.cluster('b'))?.notKept?.reason).toBe('memory');
-  const record = await ledger.cluster('b');
-  expect([record?.policies.size, record?.notKept?.policies, record?.policies.has('policies/bad')]).toEqual([6, 3, true]);
-  expect((await ledger.cluster('a'))?.notKept).toBeNull();
-  await close();
-  const next = await openWith(folder, limits);
-  expect((await next.ledger.cluster('b'))?.policies.size).toBe(6);
-  await next.close();
-  await rm(folder, { recursive: true });
-});
-
-it('measures what is stored as it measures what is reported', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
-  const policies = [...named(4, { message: 'größer \u0000' }), policy('bad', { phase: 'Failed' })];
-  const bytes = policies.reduce((sum, each) => sum + reportBytes(each), 0);
-  const first = await openWith(folder, { ...reportLimits(), clusterBytes: bytes });
-  await first.ledger.applyReport('eu', report(1, { full: true, policies }));
-  expect((await first.ledger.cluster('eu'))?.notKept).toBeNull();
-  await first.close();
-  for (const [clusterBytes, reason] of [
-    [bytes, undefined],
-    [bytes - 1, 'quota'],
-  ] as const) {
-    const { ledger, close } = await openWith(folder, { ...reportLimits(), clusterBytes });
-    expect((await ledger.cluster('eu'))?.notKept?.reason).toBe(reason);
-    await close();
-  }
   await rm(folder, { recursive: true });
 });

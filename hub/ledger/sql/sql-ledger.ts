@@ -4,10 +4,8 @@ import type { Transaction } from 'kysely';
 import { type Change, type ChangeInput, isLeaderChange, isNoted, writesOf } from '../changes.ts';
 import { createKeyedCache, createKeyedStore } from '../keyed-store.ts';
 import { createLedgerCache, foundIn } from '../ledger-cache.ts';
-import { deviationsOf, PolicyLists } from '../policies/index.ts';
-import { ExcessTrimmer } from '../quota/excess-trimmer.ts';
-import { type ReportLimits, ReportMemory, reportLimits } from '../quota/report-memory.ts';
-import { hasRoom } from '../quota/report-quota.ts';
+import { namedIn, PolicyLists } from '../policies/index.ts';
+import { hasRoom, type ReportLimits, ReportMemory, reportLimits } from '../report-quota.ts';
 import type { AgentStream, Desired, EventQuery, FoundEvents, Ledger } from '../types.ts';
 import { type Batch, planBatch } from './batch/plan-batch.ts';
 import type { PreparedChange } from './batch/prepared-change.ts';
@@ -147,8 +145,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   const lists = new PolicyLists();
   const pasts = { db: searches, listOf: (digest: string) => readList(searches, digest, lists) };
   const replicaState = createReplicaState({ cache, records, memory, lists, eventsInMemory: EVENTS_IN_MEMORY });
-  for (const { cluster, bytes, reason } of await replicaState.load(db))
-    logger.warn({ cluster, bytes, reason }, 'policies of a cluster not read: too much is stored of them');
+  await replicaState.load(db);
   const mend = (): Promise<void> =>
     mendHistory(database, {
       now: () => clock.now(),
@@ -161,16 +158,11 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
 
   const closing = new AbortController();
   const histories = new HistoryKeeper({ ...database, logger, signal: closing.signal });
-  const write = createCommit(options, { replicaState, histories, replica });
-  const commit: typeof write = async (changes, number) => {
-    await write(changes, number);
-    excess.trim();
-  };
+  const commit = createCommit(options, { replicaState, histories, replica });
   const queue = new WriteQueue({ ...options, cut: database.cut, commit });
   const termOf = (input: ChangeInput) => (shared && isLeaderChange(input) ? { epoch: replicas.epoch() ?? NO_EPOCH } : {});
   const submit = (input: ChangeInput): Promise<void> =>
     queue.submit({ ...input, ...termOf(input), time: clock.now().toISOString() } as Change);
-  const excess = new ExcessTrimmer({ memory, trim: (cluster) => submit({ type: 'trim', cluster }), clock, logger });
   const replicas: Replicas = shared
     ? new SharedReplicas({ ...options, replica, replicaState, canWrite: () => queue.unanswered < MAX_UNANSWERED })
     : ALONE;
@@ -226,7 +218,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     resumeObservation: cache.resume,
     hasRoom: async (cluster) => {
       const record = cache.get(cluster);
-      return record.notKept !== null && hasRoom(deviationsOf(record.policies), replicaState.quotaOf(record), record.notKept.policies);
+      return record.notKept !== null && hasRoom(namedIn(record.policies), replicaState.quotaOf(record), record.notKept);
     },
     // Each hub follows the repository; which revision the fleet is meant to have is said by the one that leads.
     setDesired: async (next) => {

@@ -1,9 +1,9 @@
 import type { ClusterEvent, ClusterReport, PolicyReport, SourceView } from '@fso/shared/api';
 import { type CompiledPolicy, digestOfPolicies, digestOfPolicy } from '@fso/shared/compile';
 import { byText, sha256 } from '@fso/shared/encoding';
-import { digestOfReports, EMPTY_DIGEST, type Report } from '@fso/shared/protocol';
+import { EMPTY_DIGEST, type Report, totalOf } from '@fso/shared/protocol';
 import { type Clock, systemClock } from '@fso/shared/runtime';
-import { encodeBitmap } from '@fso/shared/status';
+import { encodeBitmap, groupDeviations, standingOf } from '@fso/shared/status';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { baselineOf, EMPTY_BASELINE } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
@@ -48,12 +48,17 @@ export const report = (seq: number, change: Partial<Report> = {}): Report => ({
   seq,
   full: false,
   baseline: EMPTY_BASELINE,
-  deviations: { count: 0, root: EMPTY_DIGEST },
+  total: { count: 0, root: EMPTY_DIGEST },
+  deviations: [],
   policies: [],
   removed: [],
   events: [],
   ...change,
 });
+
+/** Of all policies of a cluster, which were applied in it. */
+const fullReport = (seq: number, policies: readonly PolicyReport[]): Report =>
+  report(seq, { full: true, policies: [...policies], total: { count: policies.length, root: EMPTY_DIGEST } });
 
 export const event = (reason: string, change: Partial<ClusterEvent> = {}): ClusterEvent => ({
   time: TIME,
@@ -173,36 +178,35 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       const locals = Array.from({ length: 2_100 }, (_, i) =>
         policy(`p${i}`, { managedBy: 'local', ...(i % 2 === 1 && { phase: 'Failed' as const }) }),
       );
-      await ledger.applyReport('full', report(1, { full: true, policies: locals }));
+      await ledger.applyReport('full', fullReport(1, locals));
       const read = async () => {
         const record = await ledger.cluster('full');
         const failed = [...(record?.policies.values() ?? [])].filter(({ phase }) => phase === 'Failed').length;
-        return [record?.policies.size, failed, record?.notKept?.policies, record?.notKept?.reason];
+        return [record?.policies.size, failed, record?.notKept];
       };
-      expect([await read(), await ledger.hasRoom('full')]).toEqual([[2_000, 1_050, 100, 'quota'], false]);
-      // Of one that is left out, that it changes; of another, that it is gone; and a graver one.
-      const keys = [...((await ledger.cluster('full'))?.notKept?.keys ?? [])];
-      const changed = policy((keys[0] ?? '').replace('policies/', ''), { managedBy: 'local', message: 'other' });
-      const bad = policy('bad', { managedBy: 'local', violations: 1 });
-      await ledger.applyReport('full', report(2, { policies: [changed, bad], removed: [keys[1] ?? ''] }));
-      expect((await ledger.cluster('full'))?.policies.has('policies/bad')).toBe(true);
-      expect(await read()).toEqual([2_000, 1_050, 100, 'quota']);
+      expect([await read(), await ledger.hasRoom('full')]).toEqual([[2_000, 1_050, 100], false]);
+      const kept = (await ledger.cluster('full'))?.policies;
+      const [left] = locals.filter(({ name }) => kept?.has(`policies/${name}`) === false);
+      // Of one that is left out, that it is gone; of one that is kept, that it is too.
+      await ledger.applyReport('full', report(2, { removed: [`policies/${left?.name}`], total: { count: 2_099, root: EMPTY_DIGEST } }));
+      expect(await read()).toEqual([2_000, 1_050, 99]);
+      await ledger.applyReport('full', report(3, { removed: ['policies/p1'], total: { count: 2_098, root: EMPTY_DIGEST } }));
       await reopen();
-      expect(await read()).toEqual([2_000, 1_050, 100, 'quota']);
-      await ledger.applyReport('full', report(3, { full: true, policies: locals.slice(0, 1_000) }));
+      expect([await read(), await ledger.hasRoom('full')]).toEqual([[1_999, 1_049, 99], false]);
+      await ledger.applyReport('full', fullReport(4, locals.slice(0, 1_000)));
       await reopen();
-      expect(await read()).toEqual([1_000, 500, undefined, undefined]);
+      expect(await read()).toEqual([1_000, 500, null]);
     });
 
     it('reads what conforms by the list of its cluster, as the same in many clusters, through the next life', async () => {
       const clusters = ['alike-1', 'alike-2', 'alike-3'];
       await ledger.setDesired(commitFor('c1', clusters, ['a', 'b', 'over']));
       const baseline = baselineOf(listOfCommit(['a', 'b', 'over']), { asOf: TIME, missing: encodeBitmap(3, (bit) => bit === 0) });
-      const failed = policyReport('b', { phase: 'Failed', lastUpdated: TIME });
+      const failed = standingOf(policyReport('b', { phase: 'Failed' }));
       for (const cluster of clusters) {
-        const policies = cluster === 'alike-3' ? [failed] : [];
-        const deviations = { count: policies.length, root: digestOfReports(policies) };
-        await ledger.applyReport(cluster, report(1, { full: true, baseline, policies, deviations }));
+        const named = new Map(cluster === 'alike-1' ? [] : [['b', failed]]);
+        const change = { full: true, baseline, deviations: groupDeviations(named), total: totalOf(named) };
+        await ledger.applyReport(cluster, report(1, change));
       }
       const read = () => Promise.all(clusters.map(async (name) => (await ledger.cluster(name)) ?? unseen(name)));
       const check = async () => {
@@ -212,9 +216,17 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
           ['b', 'Active', 'c1'],
           ['over', 'Expired', 'c1'],
         ]);
-        expect(['a', 'b', 'over'].map((key) => two.policies.get(key) === one.policies.get(key))).toEqual([true, true, true]);
-        expect([keysBetween(one.policies, two.policies), keysBetween(one.policies, three.policies)]).toEqual([[], ['b']]);
-        expect([three.policies.get('b'), three.divergedSince]).toEqual([{ ...failed, revision: 'c1' }, null]);
+        // What conforms, and what deviates in the same way.
+        expect(['a', 'b', 'over'].map((key) => two.policies.get(key) === one.policies.get(key))).toEqual([true, false, true]);
+        expect(['a', 'b', 'over'].map((key) => two.policies.get(key) === three.policies.get(key))).toEqual([true, true, true]);
+        expect([keysBetween(one.policies, two.policies), keysBetween(two.policies, three.policies)]).toEqual([['b'], []]);
+        expect(three.policies.get('b')).toMatchObject({
+          phase: 'Failed',
+          revision: 'c1',
+          effectiveRegions: ['eu-west-1'],
+          namespaces: ['b'],
+        });
+        expect(three.divergedSince).toBeNull();
         expect([one, two, three].map(({ policiesChanged }) => policiesChanged)).toEqual([TIME, TIME, TIME]);
       };
       await check();
@@ -251,15 +263,15 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
 
     it('knows nothing of a cluster whose reports by name are not those that its agent has sent, until they are', async () => {
       const what = async () => (await ledger.cluster('lost'))?.notObserved?.what;
-      const failed = policyReport('lost-a', { phase: 'Failed' });
-      const all = { count: 1, root: digestOfReports([failed]) };
+      const named = new Map([['lost-a', standingOf(policyReport('lost-a', { phase: 'Failed' }))]]);
+      const total = totalOf(named);
       await ledger.setConnected('lost', true);
-      await ledger.applyReport('lost', report(1, { full: true, deviations: all }));
+      await ledger.applyReport('lost', report(1, { full: true, total }));
       expect(await what()).toEqual(['Reports']);
       await reopen();
       await ledger.setConnected('lost', true);
       expect(await what()).toEqual(['Reports']);
-      await ledger.applyReport('lost', report(2, { policies: [failed], deviations: all }));
+      await ledger.applyReport('lost', report(2, { deviations: groupDeviations(named), total }));
       expect(await what()).toBeUndefined();
     });
 
@@ -457,7 +469,7 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       await ledger.setConnected('then', true);
       await ledger.setAck('then', { revision: first, digest: null });
       await ledger.applyReport('then', report(1, { full: true, policies: [policy('a', { revision: first }), policy('b')] }));
-      const active = { phase: 'Active', conforms: false, violates: false, revision: first };
+      const active = { phase: 'Active', conforms: true, violates: false, revision: first };
       expect(await stateOf()).toEqual([true, first, active]);
       expect(await stateOf('2026-01-03T10:29:59.999Z')).toEqual([undefined, undefined, undefined]);
       await ledger.applyReport('then', report(2, { policies: [policy('b', { violations: 1 })] }));
@@ -465,13 +477,13 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       await ledger.applyReport('then', report(3, { policies: [policy('a', { revision: second, violations: 2 })] }));
       await ledger.setConnected('then', false);
       await reopen();
-      expect(await stateOf()).toEqual([false, second, { ...active, violates: true, revision: second }]);
+      expect(await stateOf()).toEqual([false, second, { ...active, conforms: false, violates: true, revision: second }]);
       const query = { cluster: 'then', policy: 'policies/a' };
       const { changes, next } = await ledger.clusterHistory({ ...query, limit: 10 });
       expect([changes.map(({ time: _time, ...change }) => change), next]).toEqual([
         [
           { connected: false },
-          { policies: [{ ...active, violates: true, revision: second, keys: ['policies/a'] }] },
+          { policies: [{ ...active, conforms: false, violates: true, revision: second, keys: ['policies/a'] }] },
           { accepted: second },
           { policies: [{ ...active, keys: ['policies/a'] }] },
           { accepted: first },

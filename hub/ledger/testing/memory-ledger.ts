@@ -17,9 +17,8 @@ import { historyBetween } from '../history/cluster-history.ts';
 import { findPolicyState, narrowHistory } from '../history/policy-past.ts';
 import { applyValueChange, createKeyedCache, createKeyedStore } from '../keyed-store.ts';
 import { createLedgerCache, foundIn } from '../ledger-cache.ts';
-import { deviationsOf, findRelisted, keysBetween, listIn, PolicyLists } from '../policies/index.ts';
-import { type ReportLimits, ReportMemory, reportLimits } from '../quota/report-memory.ts';
-import { hasRoom } from '../quota/report-quota.ts';
+import { findRelisted, keysBetween, listIn, namedIn, PolicyLists } from '../policies/index.ts';
+import { hasRoom, type ReportLimits, ReportMemory, reportLimits } from '../report-quota.ts';
 import type { HistoryChange, Ledger } from '../types.ts';
 import { createMemoryAudit } from './memory-audit.ts';
 
@@ -62,7 +61,7 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000, reports = repor
   const takeClusterChange = (change: ClusterChange): void => {
     const before = cache.get(change.cluster);
     const after = applyChange(before, change, { quota: memory.quotaOf(before, cache.desired()), lists });
-    memory.learn(before, after);
+    memory.learn(before.policies, after.policies);
     cache.set(after);
     const added = historyBetween(change, { before, after, keys: keysBetween(before.policies, after.policies) });
     if (added !== undefined) histories.set(change.cluster, [added, ...(histories.get(change.cluster) ?? [])]);
@@ -104,9 +103,7 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000, reports = repor
     },
     hasRoom: async (cluster) => {
       const record = cache.get(cluster);
-      return (
-        record.notKept !== null && hasRoom(deviationsOf(record.policies), memory.quotaOf(record, cache.desired()), record.notKept.policies)
-      );
+      return record.notKept !== null && hasRoom(namedIn(record.policies), memory.quotaOf(record, cache.desired()), record.notKept);
     },
     suspendObservation: (clusters) => cache.suspend(clusters, now()),
     resumeObservation: cache.resume,

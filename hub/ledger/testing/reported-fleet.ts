@@ -1,14 +1,14 @@
 import { type PolicyReport, policyKey } from '@fso/shared/api';
 import { type CompiledPolicy, compileFleet, digestOfPolicies } from '@fso/shared/compile';
-import { digestOfReports, type Report } from '@fso/shared/protocol';
-import { type Baseline, encodeBitmap } from '@fso/shared/status';
+import { type Report, totalOf } from '@fso/shared/protocol';
+import { type Baseline, encodeBitmap, groupDeviations, isWhole, type NamedPolicy, standingOf } from '@fso/shared/status';
 import fc from 'fast-check';
 import { clusterFile, policyFile, setOf } from '../../../shared/decode/testing/decoded.ts';
 import { baselineOf } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
 import { applyChange, type ClusterChange, unseen } from '../changes.ts';
 import { historyBetween } from '../history/cluster-history.ts';
-import { deviationsOf, keysBetween, listOf, PolicyList, PolicyLists } from '../policies/index.ts';
+import { keysBetween, listOf, namedIn, PolicyList, PolicyLists } from '../policies/index.ts';
 import type { ClusterRecord, HistoryChange } from '../types.ts';
 import { report } from './ledger.ts';
 
@@ -94,7 +94,7 @@ const MANY = Array.from({ length: 60 }, (_, n) => policyReport(`y${n}`, { namesp
 const namedReport = (key: string, how: Partial<PolicyReport>): PolicyReport =>
   key === LOCAL ? policyReport('x', { namespace: 'team-a', managedBy: 'local', ...how }) : policyReport(key, { managedBy: 'hub', ...how });
 
-const ROOM = { policies: 1e6, local: 1e6, bytes: 1e9, weight: 1e9 };
+const ROOM = { policies: 1e6, whole: 1e6, bytes: 1e9 };
 
 const FOREIGN = 'f'.repeat(64);
 
@@ -207,14 +207,20 @@ export class ReportedFleet {
     const before = this.#record(drawn.cluster);
     const drawnNames = Object.entries(drawn.named).map(([key, how]) => namedReport(key, how));
     const named = [...drawnNames, ...(drawn.cluster === 'us' ? MANY : [])];
-    const keys = new Set(named.map(policyKey));
-    const ofHub = named.filter(({ managedBy }) => managedBy === 'hub');
+    // Of a policy that may be in the list a state, of any other one its report.
+    const all = new Map(
+      named.map((each): [string, NamedPolicy] => [
+        policyKey(each),
+        each.managedBy === 'hub' && baseline !== null ? standingOf(each) : each,
+      ]),
+    );
     return report(before.reportedSeq + 1, {
       full: drawn.full,
       baseline,
-      deviations: { count: ofHub.length, root: digestOfReports(ofHub) },
-      policies: named,
-      removed: drawn.full ? [] : [...deviationsOf(before.policies).keys()].filter((key) => !keys.has(key)),
+      total: totalOf(all),
+      deviations: groupDeviations(all),
+      policies: [...all.values()].filter(isWhole),
+      removed: drawn.full ? [] : [...namedIn(before.policies).keys()].filter((key) => !all.has(key)),
     });
   }
 }

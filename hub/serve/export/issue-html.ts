@@ -117,7 +117,7 @@ const VIOLATIONS: Table<IssueReport['violations'][number]> = {
 };
 
 const unnamed = (count: number): string =>
-  count === 0 ? '' : `<p>${count} more are counted: agents name the first 20 violations of each policy.</p>\n`;
+  count === 0 ? '' : `<p>${count} more are counted: agents name the first 20 violations of a cluster.</p>\n`;
 
 /** The report as a page of HTML. */
 export const formatIssueHtml = (report: IssueReport): string => {

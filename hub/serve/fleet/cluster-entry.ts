@@ -1,7 +1,15 @@
-import { type ClusterView, CONDITIONS, type ManagedClusterDocument, type ViolationView } from '@fso/shared/api';
+import {
+  type AgentClusterReport,
+  type ClusterReport,
+  type ClusterView,
+  CONDITIONS,
+  type ManagedClusterDocument,
+  type PolicyReport,
+  type ViolationView,
+} from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import { type ClusterRecord, type Desired, deviationsOf } from '../../ledger/index.ts';
+import { type ClusterRecord, type Desired, namedIn } from '../../ledger/index.ts';
 import { isKnown, type PhaseCounts } from './phases.ts';
 
 /** A violation that an agent names, with its key among all. */
@@ -22,7 +30,7 @@ export interface ClusterEntry {
   readonly retired: boolean;
   readonly phases: Readonly<PhaseCounts>;
   readonly violations: number;
-  /** At most 20 of each policy; `violations` counts all. */
+  /** At most 20 of policies of the hub, and 20 of each local one; `violations` counts all. */
   readonly named: readonly NamedViolation[];
   readonly view: ClusterView;
 }
@@ -32,21 +40,37 @@ export type ClusterFacts = Omit<ClusterEntry, 'view'>;
 const violationKey = (violation: ViolationView): string =>
   [violation.cluster, violation.policy, violation.namespace, violation.kind, violation.name].join('/');
 
+/** The violations of a policy that its cluster names: in its list of the first ones, or of a policy that is reported whole in its report. */
+export const samplesOf = ({ report, policies }: ClusterRecord, policy: string): PolicyReport['violationSamples'] => {
+  const own = policies.get(policy)?.violationSamples ?? [];
+  if (own.length > 0) return own;
+  return (report?.violationSamples ?? []).flatMap(({ policy: of, ...violation }) => (of === policy ? [violation] : []));
+};
+
+/** Violations of a policy in a cluster, each with its key. */
+export const nameViolations = (
+  samples: PolicyReport['violationSamples'],
+  of: Pick<ViolationView, 'cluster' | 'policy' | 'enforcementAction'>,
+): readonly NamedViolation[] =>
+  samples.map((violation) => {
+    const view: ViolationView = { ...violation, ...of };
+    return { key: violationKey(view), view };
+  });
+
 /** Violations sorted by policy, namespace, kind and name. A policy that conforms has none. */
-export const namedViolations = ({ name, policies }: ClusterRecord): readonly NamedViolation[] => {
+export const namedViolations = (record: ClusterRecord): readonly NamedViolation[] => {
   const named: NamedViolation[] = [];
-  for (const [policy, { violationSamples, enforcementAction }] of deviationsOf(policies)) {
-    for (const violation of violationSamples) {
-      const view: ViolationView = { ...violation, cluster: name, policy, enforcementAction };
-      named.push({ key: violationKey(view), view });
-    }
+  for (const [policy, { violations }] of namedIn(record.policies)) {
+    const enforcementAction = record.policies.get(policy)?.enforcementAction;
+    if (violations === 0 || enforcementAction === undefined) continue;
+    named.push(...nameViolations(samplesOf(record, policy), { cluster: record.name, policy, enforcementAction }));
   }
   return named.sort((a, b) => byText(a.key, b.key));
 };
 
 export const countViolations = ({ policies }: ClusterRecord): number => {
   let sum = 0;
-  for (const { violations } of deviationsOf(policies).values()) sum += violations;
+  for (const { violations } of namedIn(policies).values()) sum += violations;
   return sum;
 };
 
@@ -62,6 +86,8 @@ const nackOf = ({ nack }: ClusterRecord): ClusterView['nack'] =>
     reasons: nack.reasons.map(({ message, ...place }) => ({ ...place, reason: message })),
   };
 
+const withoutSamples = ({ violationSamples: _samples, ...report }: AgentClusterReport): ClusterReport => report;
+
 /** A cluster that is no longer registered has neither regions nor labels and is never in sync. */
 export const viewOf = ({ record, registration, desired, phases, violations }: ClusterFacts): ClusterView => {
   const revision = record.acked?.revision ?? record.report?.revision ?? null;
@@ -71,7 +97,7 @@ export const viewOf = ({ record, registration, desired, phases, violations }: Cl
     labels: { ...registration?.metadata.labels },
     connection: connectionOf(record),
     notObserved: record.notObserved && { since: record.notObserved.since, what: [...record.notObserved.what] },
-    notKept: record.notKept && { policies: record.notKept.policies, reason: record.notKept.reason },
+    notKept: record.notKept,
     // As it is when the view is read.
     get lastSeen() {
       return record.lastSeen?.at ?? null;
@@ -85,7 +111,7 @@ export const viewOf = ({ record, registration, desired, phases, violations }: Cl
     violations,
     clockSkewMs: record.report?.clockSkewMs ?? null,
     certificateExpires: record.report?.certificateExpires ?? null,
-    report: record.report,
+    report: record.report && withoutSamples(record.report),
   };
 };
 

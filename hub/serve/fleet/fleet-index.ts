@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ManagedClusterDocument } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import { type ClusterRecord, type Desired, deviationsOf, keysBetween } from '../../ledger/index.ts';
+import { type ClusterRecord, type Desired, keysBetween, namedIn } from '../../ledger/index.ts';
 import { type ClusterEntry, type ClusterFacts, countViolations, type NamedViolation, namedViolations, viewOf } from './cluster-entry.ts';
 import { isKnown, noPhases, type PhaseCounts } from './phases.ts';
 import type { PolicyEntry } from './policy-entry.ts';
@@ -55,13 +56,9 @@ const isAlike = (a: Pick<ClusterEntry, 'record' | 'retired'>, b: Pick<ClusterEnt
 
 /** Whether the violations of a cluster, or what is shown with them, differ between two moments. */
 const hasOtherViolations = (before: ClusterRecord, now: ClusterRecord): boolean => {
-  const [had, has] = [deviationsOf(before.policies), deviationsOf(now.policies)];
-  return keysBetween(had, has).some((key) =>
-    [had, has].some((deviations) => {
-      const report = deviations.get(key);
-      return report !== undefined && (report.violations > 0 || report.violationSamples.length > 0);
-    }),
-  );
+  if (!isDeepStrictEqual(before.report?.violationSamples, now.report?.violationSamples)) return true;
+  const violates = ({ policies }: ClusterRecord, key: string): boolean => (namedIn(policies).get(key)?.violations ?? 0) > 0;
+  return keysBetween(before.policies, now.policies).some((key) => violates(before, key) || violates(now, key));
 };
 
 const registrationsOf = (desired: Desired | null): Map<string, ManagedClusterDocument> =>
@@ -88,7 +85,6 @@ export const createFleetIndex = (): FleetIndex => {
     { record, retired }: ClusterBasis,
     before: ClusterEntry | undefined,
   ): Pick<ClusterEntry, 'violations' | 'named'> => {
-    if (before && isAlike(before, { record, retired })) return before;
     if (before && before.retired === retired && !hasOtherViolations(before.record, record)) return before;
     violations = undefined;
     return retired ? { violations: 0, named: [] } : { violations: countViolations(record), named: namedViolations(record) };

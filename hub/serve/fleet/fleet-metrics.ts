@@ -1,6 +1,6 @@
 import { type ClusterView, CONDITIONS, EnforcementAction, type SourceView, type StatusView } from '@fso/shared/api';
 import { Gauge, type Registry } from 'prom-client';
-import { deviationsOf, type Ledger } from '../../ledger/index.ts';
+import { type Ledger, namedIn } from '../../ledger/index.ts';
 import { type ClusterEntry, isProven, isRefusing } from './cluster-entry.ts';
 import type { FleetReader } from './fleet-reader.ts';
 import { isKnown } from './phases.ts';
@@ -98,9 +98,11 @@ const countBy = <K extends string>(keys: readonly K[], found: Iterable<K>): Read
 const violationsByAction = (members: readonly ClusterEntry[]): ReadonlyMap<EnforcementAction, number> => {
   const sums = new Map<EnforcementAction, number>(EnforcementAction.options.map((action) => [action, 0]));
   for (const { violations, record } of members) {
-    if (violations === 0) continue;
-    for (const policy of deviationsOf(record.policies).values())
-      sums.set(policy.enforcementAction, (sums.get(policy.enforcementAction) ?? 0) + policy.violations);
+    const named = violations === 0 ? [] : [...namedIn(record.policies)].filter(([, each]) => each.violations > 0);
+    for (const [key, each] of named) {
+      const { enforcementAction = 'deny' } = record.policies.get(key) ?? {};
+      sums.set(enforcementAction, (sums.get(enforcementAction) ?? 0) + each.violations);
+    }
   }
   return sums;
 };

@@ -1,8 +1,9 @@
-import { effectivePhase, isShortReport, type PolicyInCluster } from '@fso/shared/api';
+import { effectivePhase, isShortReport, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { weakMemo2 } from '@fso/shared/runtime';
 import { ClusterPolicies, type ClusterRecord, type Desired, keysBetween, type PolicyList } from '../../ledger/index.ts';
+import { samplesOf } from './cluster-entry.ts';
 import { countPhase, isKnown, noPhases, type PhaseCounts } from './phases.ts';
 import { createPolicyEntry, type MutablePolicyEntry, type PolicyEntry } from './policy-entry.ts';
 import { headsFromGit, type PolicyHead } from './policy-head.ts';
@@ -26,7 +27,7 @@ export interface PolicyTable {
   get(key: string): PolicyEntry | undefined;
 }
 
-/** Changes of policies that conform, of one cluster, whose times are kept; it bounds the memory. */
+/** Changes of policies of the hub, of one cluster, whose times are kept; it bounds the memory. */
 const TIMES_KEPT = 64;
 
 /** What one cluster contributes. Rows are made of it when they are read: kept, they would be one for each policy in each cluster. */
@@ -37,13 +38,21 @@ interface Contribution {
   /** Those that it reports besides. */
   readonly others: Placed;
   readonly phases: Readonly<PhaseCounts>;
-  /** When the policies changed that conform, by key; of the others, `since`. RFC 3339. */
+  /** When policies changed whose reports have no time, by key; of the others, `since`. RFC 3339. */
   readonly changed: Map<string, string>;
   readonly since: string | null;
 }
 
+/** The report of a policy, with the violations that its cluster names. */
+const reportIn = (record: ClusterRecord, key: string): PolicyReport | null => {
+  const report = record.policies.get(key);
+  if (report === undefined || report.violations === 0) return report ?? null;
+  const violationSamples = samplesOf(record, key);
+  return violationSamples.length === report.violationSamples.length ? report : { ...report, violationSamples };
+};
+
 const rowOf = ({ key }: MutablePolicyEntry, { record, changed, since }: Contribution): PolicyInCluster => {
-  const report = record.policies.get(key) ?? null;
+  const report = reportIn(record, key);
   const time = report === null ? null : (report.lastUpdated ?? changed.get(key) ?? since);
   return { cluster: record.name, fresh: isKnown(record), report, changed: time };
 };
@@ -74,7 +83,7 @@ const besides = weakMemo2((list: PolicyList, meant: Placed): readonly string[] =
 /** Keys of policies that a cluster reports, among them each that it is not meant to have. Costs what it reports by name. */
 const candidatesBesides = (policies: ClusterRecord['policies'], meant: Placed): readonly string[] =>
   policies instanceof ClusterPolicies
-    ? [...besides(policies.list, meant).filter((name) => policies.has(name)), ...policies.deviations.keys()]
+    ? [...besides(policies.list, meant).filter((name) => policies.has(name)), ...policies.named.keys()]
     : [...policies.keys()];
 
 const isEqual = (a: Placed, b: Placed): boolean => a.size === b.size && [...a].every((entry) => b.has(entry));

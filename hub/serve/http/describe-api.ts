@@ -24,7 +24,7 @@ const NAMED = {
   ClusterReport: views.ClusterReport,
   ClusterView: views.ClusterView,
   CommitView: views.CommitView,
-  Condition: views.Condition,
+  ReportedCondition: views.ReportedCondition,
   CreatedToken: views.CreatedToken,
   EnrolmentPage: views.EnrolmentPage,
   EnrolmentTokenView: views.EnrolmentTokenView,

@@ -78,9 +78,9 @@ const certificateIssue = ({ view: { certificateExpires: expires } }: ClusterEntr
   return [known('CertificateExpiring', `The certificate of its agent ends at ${expires} and should have been renewed.`, null)];
 };
 
-/** Policies of a cluster that the hub does not keep; what it did not read at its start is an issue of the hub. */
+/** Policies of a cluster that the hub does not keep. */
 const keepIssue = ({ view: { notKept } }: ClusterEntry): Finding[] =>
-  notKept === null || notKept.policies === null ? [] : [known('PoliciesNotKept', notKeptText(notKept), null)];
+  notKept === null ? [] : [known('PoliciesNotKept', notKeptText(notKept), null)];
 
 /** Labels of everything that is wrong in a cluster. */
 export const clusterLabels = ({ record, view }: ClusterEntry): AlertLabels => {

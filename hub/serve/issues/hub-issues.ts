@@ -1,7 +1,6 @@
 import { ALERT_RULES, type AlertName, type AuditVerification, type ProblemView, type SourceView } from '@fso/shared/api';
-import { listText, shortRevision } from '@fso/shared/text';
+import { shortRevision } from '@fso/shared/text';
 import type { Issue } from '../../alerts/index.ts';
-import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 
 const issueOf = (alert: AlertName, problem: string, since: string | null): Issue => ({
   alert,
@@ -39,13 +38,6 @@ export const listAuditIssues = (verification: AuditVerification): Issue[] => {
   const [first, ...others] = verification.problems;
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
   return [issueOf('AuditLogInvalid', `${first?.message ?? 'The log is not intact.'}${more}`, null)];
-};
-
-/** Clusters whose policies were not read when the hub started, also of those that are not registered any more. */
-export const listUnreadIssues = (clusters: readonly ClusterEntry[]): Issue[] => {
-  const names = clusters.flatMap(({ record }) => (record.notKept?.policies === null ? [record.name] : []));
-  if (names.length === 0) return [];
-  return [issueOf('PoliciesNotKept', `Too much is stored to be read when the hub starts of: ${listText(names)}.`, null)];
 };
 
 /** A certificate that the hub reads at its start and cannot renew by itself. */

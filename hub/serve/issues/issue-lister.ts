@@ -5,7 +5,7 @@ import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import type { FleetReader } from '../fleet/fleet-reader.ts';
 import { clusterLabels, listClusterIssues } from './cluster-issues.ts';
-import { type HubCertificate, listAuditIssues, listCertificateIssues, listSourceIssues, listUnreadIssues } from './hub-issues.ts';
+import { type HubCertificate, listAuditIssues, listCertificateIssues, listSourceIssues } from './hub-issues.ts';
 import { ClusterPolicyIssues, listPolicyIssues } from './policy-issues.ts';
 
 export interface IssueListerDeps {
@@ -54,7 +54,7 @@ export class IssueLister {
     const nowMs = reader.now();
     const source = listSourceIssues(await reader.readSource());
     const fleet = await reader.read();
-    const hub = [...source, ...listCertificateIssues(certificates, nowMs), ...listUnreadIssues(fleet.clusters())];
+    const hub = [...source, ...listCertificateIssues(certificates, nowMs)];
     const ofHub = this.#audit === undefined ? { hub } : { hub, audit: listAuditIssues(this.#audit) };
     if (fleet.desired() === null) return ofHub;
     const policies = listPolicyIssues(fleet, nowMs);

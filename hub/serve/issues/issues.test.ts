@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { baselineOf } from '../../../test/harness/baselines.ts';
 import type { Issue } from '../../alerts/index.ts';
 import type { ClusterRecord, Ledger } from '../../ledger/index.ts';
-import { reportLimits } from '../../ledger/quota/report-memory.ts';
+import { reportLimits } from '../../ledger/report-quota.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import { createFleetIndex, type FleetIndex } from '../fleet/fleet-index.ts';
@@ -22,7 +22,6 @@ import {
   report,
   reportChange,
 } from '../testing/fleet.ts';
-import { listUnreadIssues } from './hub-issues.ts';
 import { IssueLister } from './issue-lister.ts';
 import { ClusterPolicyIssues } from './policy-issues.ts';
 
@@ -244,7 +243,7 @@ describe('the lister', () => {
 
       it('there is none while it has diverged, or its list is not known', async () => {
         const { ledger, findings } = await setUp();
-        await reportChange(ledger, 'eu', { deviations: { count: 1, root: '1'.repeat(64) } });
+        await reportChange(ledger, 'eu', { total: { count: 1, root: '1'.repeat(64) } });
         expect((await ledger.cluster('eu'))?.divergedSince).not.toBeNull();
         expect(await findings()).toEqual([]);
         await reportChange(ledger, 'eu', { full: true, baseline: baselineOf('1'.repeat(64), { missing: '/w==' }) });
@@ -326,7 +325,7 @@ describe('the lister', () => {
   });
 
   it('says of which clusters the hub does not keep all policies', async () => {
-    const { ledger, lister } = open({ ...reportLimits(), local: 2 });
+    const { ledger, lister } = open({ ...reportLimits(), policies: 2 });
     await ledger.setDesired(desired);
     await ledger.setConnected('eu', true);
     const locals = ['a', 'b', 'c'].map((name) => policyReport(name, { managedBy: 'local' }));
@@ -336,9 +335,6 @@ describe('the lister', () => {
       severity: 'warning',
       problem: '1 more policy is not kept: the cluster has more than the hub keeps of one.',
     });
-    const unread = { notKept: { policies: null, reason: 'memory' as const } };
-    const entries = [clusterRecord('old', [], unread), clusterRecord('eu')].map((record) => entryOf(createFleetIndex(), record));
-    expect(listUnreadIssues(entries)).toMatchObject([{ alert: 'PoliciesNotKept', problem: expect.stringContaining('starts of: old.') }]);
   });
 
   it('keeps the issues of a cluster that did not change, bounded', async () => {

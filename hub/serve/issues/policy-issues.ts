@@ -9,9 +9,10 @@ import {
 } from '@fso/shared/api';
 import { isExpired, isExpiring } from '@fso/shared/residency';
 import { weakMemo } from '@fso/shared/runtime';
+import { describeViolations } from '@fso/shared/status';
 import type { Issue } from '../../alerts/index.ts';
-import { ClusterPolicies, type ClusterRecord, type Desired, deviationsOf, keysBetween } from '../../ledger/index.ts';
-import type { ClusterEntry } from '../fleet/cluster-entry.ts';
+import { ClusterPolicies, type ClusterRecord, type Desired, keysBetween, namedIn } from '../../ledger/index.ts';
+import { type ClusterEntry, samplesOf } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import { isKnown } from '../fleet/phases.ts';
 import type { PolicyEntry } from '../fleet/policy-entry.ts';
@@ -32,7 +33,7 @@ const failureOf = (report: PolicyReport): Finding[] => {
 const conflictOf = (report: PolicyReport): Finding[] =>
   report.conditions
     .filter((condition) => isConflicting({ conditions: [condition] }))
-    .map(({ message, lastTransitionTime }) => ({ alert: 'PolicyConflict', problem: `In conflict: ${message}`, since: lastTransitionTime }));
+    .map(({ message, lastTransitionTime: since = null }) => ({ alert: 'PolicyConflict', problem: `In conflict: ${message}`, since }));
 
 const LOCK_NAMES = [
   ['admission', 'Lock 1 at admission'],
@@ -57,12 +58,10 @@ const pendingOf = (report: PolicyReport): Finding[] => {
   return [{ alert: 'PolicyNotProven', problem: message === '' ? 'Pending.' : `Pending: ${message}`, since }];
 };
 
-const violationsOf = ({ violations, violationSamples }: PolicyReport): Finding[] => {
-  const [first] = violationSamples;
+const violationsOf = ({ violations, violationSamples: [first] }: Pick<PolicyReport, 'violations' | 'violationSamples'>): Finding[] => {
   if (violations === 0) return [];
   const named = first === undefined ? '' : `: ${first.kind} ${first.namespace}/${first.name}: ${first.reason}`;
-  const count = violations === 1 ? '1 workload is' : `${violations} workloads are`;
-  return [{ alert: 'Violations', problem: `${count} outside of the allowed regions${named}`, since: first?.since ?? null }];
+  return [{ alert: 'Violations', problem: `${describeViolations(violations)}${named}`, since: first?.since ?? null }];
 };
 
 /**
@@ -75,8 +74,9 @@ const findingsOf = weakMemo((report: PolicyReport): readonly Finding[] => [
   ...unprovenOf(report),
   ...conflictOf(report),
   ...locksOf(report),
-  ...violationsOf(report),
 ]);
+
+const isInOrder = (report: PolicyReport): boolean => report.violations === 0 && findingsOf(report).length === 0;
 
 /** Reports of a cluster that say that something is wrong, by key. */
 type Deviations = ReadonlyMap<string, PolicyReport>;
@@ -91,17 +91,21 @@ interface Known {
  * Of a policy that conforms there is nothing to list: a lock that its cluster cannot have is wrong with the cluster, which says so once for all
  * policies.
  */
-const listDeviations = weakMemo(
-  (policies: Policies): Deviations => new Map([...deviationsOf(policies)].filter(([, report]) => findingsOf(report).length > 0)),
-);
+const listDeviations = weakMemo((policies: Policies): Deviations => {
+  const found = [...namedIn(policies).keys()].flatMap((key): [string, PolicyReport][] => {
+    const report = policies.get(key);
+    return report === undefined || isInOrder(report) ? [] : [[key, report]];
+  });
+  return new Map(found);
+});
 
 /** Of a map that came from another one by few changes, only these are looked at. */
 const deviationsAfter = (before: Known, policies: Policies): Deviations => {
   const deviations = new Map(before.deviations);
-  const reported = deviationsOf(policies);
-  for (const key of keysBetween(deviationsOf(before.policies), reported)) {
-    const report = reported.get(key);
-    if (report === undefined || findingsOf(report).length === 0) deviations.delete(key);
+  const named = namedIn(policies);
+  for (const key of keysBetween(before.policies, policies)) {
+    const report = named.has(key) ? policies.get(key) : undefined;
+    if (report === undefined || isInOrder(report)) deviations.delete(key);
     else deviations.set(key, report);
   }
   return deviations;
@@ -159,7 +163,8 @@ export class ClusterPolicyIssues {
     const { team: _ofCluster, ...place } = clusterLabels(entry);
     for (const [policy, report] of deviations) {
       const labels = { ...place, policy, ...teamLabel(entry.desired, policy) };
-      for (const finding of findingsOf(report))
+      const { violations } = report;
+      for (const finding of [...findingsOf(report), ...violationsOf({ violations, violationSamples: samplesOf(entry.record, policy) })])
         yield { ...finding, severity: severityOf(finding.alert, report), labels, isCurrent: isKnown(entry.record) };
     }
   }

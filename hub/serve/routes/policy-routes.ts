@@ -15,6 +15,7 @@ import {
 import { byText } from '@fso/shared/encoding';
 import { GitObjectError } from '@fso/shared/git';
 import { BusyError } from '@fso/shared/runtime';
+import { isUnjudged } from '@fso/shared/status';
 import { z } from 'zod';
 import type { Told } from '../../delivery/index.ts';
 import type { Ledger } from '../../ledger/index.ts';
@@ -103,13 +104,17 @@ const PolicyDetailQuery = z.strictObject({
 });
 type PolicyDetailQuery = z.output<typeof PolicyDetailQuery>;
 
-/** A row with all that there is to say: of a policy that conforms only its agent knows that, but for the commit since which it reads like this. */
+/** A row with all that there is to say: of a policy of the hub only its agent knows that, but for the commit since which it reads like this. */
 const detailOf = async (key: string, row: PolicyInCluster, { agents }: PolicyDeps): Promise<PolicyDetail> => {
   if (row.report !== null && !isShortReport(row.report)) return { ...row, source: 'report' };
   const report = row.fresh ? await agents.inspect(row.cluster, key) : undefined;
   if (report == null) return { ...row, source: 'none' };
   const { revision = report.revision } = row.report ?? {};
-  return { ...row, report: { ...report, revision }, changed: report.lastUpdated ?? row.changed, source: 'agent' };
+  const told = { ...report, revision };
+  // The agent tells what stands in the cluster, whatever the commit asks for.
+  const { phase, message, enforcement, conditions } = row.report !== null && isUnjudged(row.report) ? row.report : told;
+  const changed = report.lastUpdated ?? row.changed;
+  return { ...row, report: { ...told, phase, message, enforcement, conditions }, changed, source: 'agent' };
 };
 
 const readDetails = async (key: string, query: PolicyDetailQuery, deps: PolicyDeps): Promise<z.input<typeof PolicyDetailPage>> => {
@@ -127,7 +132,7 @@ const readDetails = async (key: string, query: PolicyDetailQuery, deps: PolicyDe
 
 const DETAILS = {
   description:
-    'Times, conditions, messages and labels. Of a policy that conforms the hub keeps none of these: the agents of the clusters of the page are asked now, for a few seconds at most.',
+    'Times, conditions, messages, labels and violations. Of policies of Git the hub keeps none of these but the first violations of a cluster: the agents of the clusters of the page are asked now, for a few seconds at most.',
   tag: 'policies',
   access: 'viewer',
   scope: 'scoped',

@@ -1,5 +1,5 @@
-import { type ViolationGroup, ViolationGroupPage, ViolationPage } from '@fso/shared/api';
-import type { NamedViolation } from '../fleet/cluster-entry.ts';
+import { MAX_SAMPLES, type ViolationGroup, ViolationGroupPage, ViolationPage } from '@fso/shared/api';
+import { type NamedViolation, nameViolations } from '../fleet/cluster-entry.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import {
   groupOrders,
@@ -12,9 +12,29 @@ import {
 import { listPage } from '../http/paging.ts';
 import { includesText } from '../http/parameters.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
+import type { PolicyDeps } from './policy-routes.ts';
+
+export type ViolationDeps = FleetDeps & Pick<PolicyDeps, 'agents'>;
+
+/** The violations that are named; of one policy in one cluster those that its agent tells now, where the cluster does not name as many. */
+const readViolations = async (
+  { fleet, agents }: ViolationDeps,
+  { cluster, policy }: ViolationQuery,
+): Promise<readonly NamedViolation[]> => {
+  const now = await fleet.read();
+  const named = now.violations();
+  if (cluster === undefined || policy === undefined) return named;
+  const { fresh = false, report = null } = now.policy(policy)?.rows.get(cluster) ?? {};
+  const listed = report?.violationSamples.length ?? 0;
+  if (!fresh || report === null || listed >= Math.min(report.violations, MAX_SAMPLES)) return named;
+  const told = await agents.inspect(cluster, policy);
+  if (told == null) return named;
+  const others = named.filter(({ view }) => view.cluster !== cluster || view.policy !== policy);
+  return [...others, ...nameViolations(told.violationSamples, { cluster, policy, enforcementAction: report.enforcementAction })];
+};
 
 /** Violations, one by one and added up. */
-export const violationRoutes: readonly Route<FleetDeps>[] = [
+export const violationRoutes: readonly Route<ViolationDeps>[] = [
   jsonRoute(
     {
       method: 'get',
@@ -22,7 +42,7 @@ export const violationRoutes: readonly Route<FleetDeps>[] = [
       operationId: 'listViolations',
       summary: 'Workloads outside of their allowed regions',
       description:
-        'Agents name the first 20 violations of each policy; `violations` of policies and clusters counts all of them. What an unreachable cluster last reported stays listed.',
+        'Clusters name their first 20 violations, and the first 20 of each policy that was applied in them; `violations` of policies and clusters counts all of them. With `cluster` and `policy` the agent is asked for its first 20 of that policy, for a few seconds at most. What an unreachable cluster last reported stays listed.',
       tag: 'policies',
       access: 'viewer',
       scope: 'scoped',
@@ -34,7 +54,7 @@ export const violationRoutes: readonly Route<FleetDeps>[] = [
       description: 'A page; sorted by cluster unless `sort` says otherwise, then by policy, namespace, kind and name.',
     },
     async (deps, { query, ...input }) => {
-      const violations = (await deps.fleet.read()).violations();
+      const violations = await readViolations(deps, query);
       const matches = (violation: NamedViolation): boolean => matchesViolation(violation, query);
       const page = await listPage(violations, { matches, orders: violationOrders, query }, input);
       return { ...page, items: page.items.map(({ view }) => view) };

@@ -1,9 +1,10 @@
-import type { RoleGrant } from '@fso/shared/api';
+import type { PolicyReport, RoleGrant } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { groupOf, type PolicySet } from '@fso/shared/decode';
 import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import { isWhole, type NamedPolicy } from '@fso/shared/status';
 import { type GrantSet, Visibility } from '../../access/index.ts';
-import { ClusterPolicies, type ClusterRecord, type Desired, type PolicyList } from '../../ledger/index.ts';
+import { ClusterPolicies, type ClusterRecord, type Desired, type NamedPolicies, type PolicyList } from '../../ledger/index.ts';
 import type { RolloutRecord } from '../../rollout/index.ts';
 import { NameSets } from './name-sets.ts';
 import { scopeRollout, withholdClusterReport, withholdLabels, withholdNack } from './withhold.ts';
@@ -32,20 +33,21 @@ export class ScopeState {
   readonly #reported = weakMemo2((set: GrantSet, policies: Policies): Policies => {
     if (set.seesAllPolicies) return policies;
     if (!(policies instanceof ClusterPolicies)) return this.#seenOf(set, policies, policies);
-    const { list, baseline, deviations } = policies;
-    const seen = this.#seenOf(set, policies, deviations);
-    return new ClusterPolicies(list, baseline, seen, this.#seenNames(this.#listed(set, list), deviations, seen));
+    const { list, baseline, named } = policies;
+    const seen = this.#seenOf(set, policies, named);
+    return new ClusterPolicies(list, baseline, seen, this.#seenNames(this.#listed(set, list), named, seen));
   });
   readonly #record = weakMemo((record: ClusterRecord): ClusterRecord | undefined => {
     const set = this.visibility.at(record.name);
     if (set.isEmpty) return undefined;
+    const policies = this.#reported(set, record.policies);
     return {
       ...record,
       nack: record.nack && withholdNack(record.nack),
-      report: record.report && withholdClusterReport(record.report, set.seesAllPolicies),
+      report: record.report && withholdClusterReport(record.report, policies, set.seesAllPolicies),
       // Which namespaces there are, and how many policies have none, is of the whole cluster.
       baseline: null,
-      policies: this.#reported(set, record.policies),
+      policies,
       // How many of them would be seen is not known.
       notKept: set.seesAllPolicies ? record.notKept : null,
     };
@@ -85,13 +87,13 @@ export class ScopeState {
     return this.#rollout(rollout);
   }
 
-  #seenOf(set: GrantSet, policies: Policies, reported: Policies): Policies {
-    const seen = [...reported].filter(([key]) => this.seesReported(set, key, policies));
-    return new Map(seen.map(([key, report]) => [key, withholdLabels(report)]));
+  #seenOf<T extends NamedPolicy>(set: GrantSet, policies: Policies, named: ReadonlyMap<string, T>): Map<string, T | PolicyReport> {
+    const seen = [...named].filter(([key]) => this.seesReported(set, key, policies));
+    return new Map(seen.map(([key, each]) => [key, isWhole(each) ? withholdLabels(each) : each]));
   }
 
   /** Returns the names of a list that are seen: a report that is hidden must not read as if there were none. */
-  #seenNames(listed: ReadonlySet<string>, reported: Policies, seen: Policies): ReadonlySet<string> {
+  #seenNames(listed: ReadonlySet<string>, reported: NamedPolicies, seen: NamedPolicies): ReadonlySet<string> {
     const hidden = new Set([...reported.keys()].filter((key) => listed.has(key) && !seen.has(key)));
     return hidden.size === 0 ? listed : this.#names.get([...listed].filter((name) => !hidden.has(name)));
   }

@@ -39,12 +39,25 @@ export const withholdNack = ({ revision, time, reasons }: Nack): Nack => ({
 
 type ClusterReport = NonNullable<ClusterRecord['report']>;
 
-/** @param seesAllPolicies whether what is said of the whole cluster may be said; else it may name policies of others */
-export const withholdClusterReport = (report: ClusterReport, seesAllPolicies: boolean): ClusterReport => {
+/**
+ * @param policies those of the cluster that are seen
+ * @param seesAllPolicies whether what is said of the whole cluster may be said; else it may name policies of others
+ */
+export const withholdClusterReport = (
+  report: ClusterReport,
+  policies: ClusterRecord['policies'],
+  seesAllPolicies: boolean,
+): ClusterReport => {
   const { signer: _signer, verificationReason: _reason, ...rest } = report;
   if (seesAllPolicies) return rest;
   const { message: _message, ...gatekeeper } = rest.gatekeeper;
-  return { ...rest, gatekeeper, conditions: rest.conditions.map((condition) => ({ ...condition, message: '' })) };
+  const { violationSamples } = rest;
+  return {
+    ...rest,
+    gatekeeper,
+    conditions: rest.conditions.map((condition) => ({ ...condition, message: '' })),
+    ...(violationSamples && { violationSamples: violationSamples.filter(({ policy }) => policies.has(policy)) }),
+  };
 };
 
 /** Labels of a namespace name every policy that governs it. The same object for the same report, whatever the scope and the commit. */

@@ -2,11 +2,11 @@ import { type PolicyReport, policyKey } from '@fso/shared/api';
 import { digestOfPolicies } from '@fso/shared/compile';
 import { decodeFiles, type SourceFile } from '@fso/shared/decode';
 import { type GitObjectType, objectId, type RawObject } from '@fso/shared/git';
-import { type Deviations, digestOfReports, EMPTY_DIGEST, type Report } from '@fso/shared/protocol';
-import type { Baseline } from '@fso/shared/status';
+import { type NamedTotal, type Report, totalOf } from '@fso/shared/protocol';
+import { type Baseline, deviationsIn, type NamedPolicy } from '@fso/shared/status';
 import { baselineOf, EMPTY_BASELINE } from '../../../test/harness/baselines.ts';
 import { policyReport as plainReport } from '../../../test/harness/policy-reports.ts';
-import { type ClusterRecord, type Desired, deviationsOf, type Ledger } from '../../ledger/index.ts';
+import { type ClusterRecord, type Desired, type Ledger, namedIn } from '../../ledger/index.ts';
 import { compileDesired } from '../../rollout/index.ts';
 
 /** A small fleet for tests of what is served: two clusters, two policies, one group. */
@@ -79,10 +79,13 @@ export const clusterReport = (revision: string = REVISION, provenRevision: strin
 export const baselineIn = ({ clusters }: Desired, cluster: string, change: Partial<Baseline> = {}): Baseline =>
   baselineOf(digestOfPolicies(clusters.get(cluster) ?? []), change);
 
-/** What a hub must have by name. */
-const namesOf = (policies: readonly PolicyReport[]): Deviations => {
-  const ofHub = policies.filter(({ managedBy }) => managedBy === 'hub');
-  return { count: ofHub.length, root: ofHub.length === 0 ? EMPTY_DIGEST : digestOfReports(ofHub) };
+/** What a hub must have by name after a report. @param before what it has */
+const totalAfter = (before: ReadonlyMap<string, NamedPolicy>, change: Partial<Report>): NamedTotal => {
+  const named = new Map(before);
+  for (const [name, deviation] of deviationsIn(change.deviations ?? [])) named.set(name, deviation);
+  for (const policy of change.policies ?? []) named.set(policyKey(policy), policy);
+  for (const key of change.removed ?? []) named.delete(key);
+  return totalOf(named);
 };
 
 /** A full report, by default of a cluster that names every policy that it has. */
@@ -91,7 +94,8 @@ export const report = (change: Partial<Report> = {}): Report => ({
   seq: 1,
   full: true,
   baseline: EMPTY_BASELINE,
-  deviations: namesOf(change.policies ?? []),
+  total: totalAfter(new Map(), change),
+  deviations: [],
   policies: [],
   removed: [],
   events: [],
@@ -102,13 +106,10 @@ export const report = (change: Partial<Report> = {}): Report => ({
 export const reportChange = async (ledger: Ledger, cluster: string, change: Partial<Report>): Promise<void> => {
   const record = await ledger.cluster(cluster);
   if (record === null) throw new Error(`no cluster ${cluster}`);
-  const named = new Map(change.full === true ? [] : deviationsOf(record.policies));
-  for (const policy of change.policies ?? []) named.set(policyKey(policy), policy);
-  for (const key of change.removed ?? []) named.delete(key);
-  const deviations = namesOf([...named.values()]);
+  const total = totalAfter(change.full === true ? new Map() : namedIn(record.policies), change);
   const seq = record.reportedSeq + 1;
   const baseline = record.baseline ?? EMPTY_BASELINE;
-  await ledger.applyReport(cluster, report({ seq, full: false, baseline, deviations, ...change }));
+  await ledger.applyReport(cluster, report({ seq, full: false, baseline, total, ...change }));
 };
 
 /** A connected cluster that is where it should be. */
@@ -130,7 +131,6 @@ export const clusterRecord = (
   notKept: null,
   policiesChanged: policies.length === 0 ? null : TIME,
   reportedSeq: 1,
-  reportedDigest: EMPTY_DIGEST,
   divergedSince: null,
   ...change,
 });

@@ -87,9 +87,8 @@ export const ALERT_RULES = {
     severity: 'warning',
     forSeconds: MINUTE,
     meaning:
-      'The hub does not keep all policies that the cluster reports: it has more than the hub keeps of one, or all clusters together have more than the hub has memory for. Those that failed or are violated are kept first; the cluster enforces all of them.',
-    remedy:
-      'Delete local policies in the cluster, or give the hub more memory; forget a cluster that is gone, with `fso ledger forget` where the hub does not start.',
+      'The hub does not keep all policies that the cluster reports: it has more than the hub keeps of one. The cluster enforces all of them.',
+    remedy: 'Delete local policies in the cluster; forget a cluster that is gone.',
   },
   CommitRefused: {
     severity: 'critical',

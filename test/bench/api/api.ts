@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { PolicyReport } from '@fso/shared/api';
+import { MAX_SAMPLES, type PolicyReport } from '@fso/shared/api';
 import { type CompiledPolicy, digestOfPolicies } from '@fso/shared/compile';
 import type { Report } from '@fso/shared/protocol';
 import { weakMemo } from '@fso/shared/runtime';
+import { groupDeviations, standingOf } from '@fso/shared/status';
 import type { Desired } from '../../../hub/ledger/types.ts';
 import { compileDesired } from '../../../hub/rollout/index.ts';
 import { type ApiHarness, startApiHarness } from '../../../hub/serve/testing/api-harness.ts';
@@ -43,7 +44,7 @@ const PATHS = [
   'regions',
 ];
 
-const condition = (type: string) => ({ type, status: 'True' as const, lastTransitionTime: TIME, reason: 'Proven', message: 'proven' });
+const condition = (type: string) => ({ type, status: 'True' as const, lastTransitionTime: TIME, reason: 'Enforced', message: 'proven' });
 
 /** A full report: nothing in it is shared with another one. */
 const reportOf = (name: string, seq: number, change: Partial<PolicyReport> = {}): PolicyReport =>
@@ -95,16 +96,19 @@ class ReportingCluster {
   /** @param list digest of what it has accepted of the revision */
   report(revision: string, list: string, change: Partial<Pick<Report, 'full' | 'policies' | 'removed'>> = {}): Report {
     this.#seq += 1;
+    const { policies: deviating = [], ...rest } = change;
+    const samples = deviating.flatMap(({ name: policy, violationSamples }) => violationSamples.map((sample) => ({ ...sample, policy })));
     return this.#names.complete({
       type: 'report',
       seq: this.#seq,
       full: false,
       baseline: baselineOf(list),
-      cluster: facts(revision),
+      cluster: { ...facts(revision), ...(samples.length > 0 && { violationSamples: samples.slice(0, MAX_SAMPLES) }) },
+      deviations: groupDeviations(deviating.map((each) => [each.name, standingOf(each)] as const)),
       policies: [],
       removed: [],
       events: [],
-      ...change,
+      ...rest,
     });
   }
 }

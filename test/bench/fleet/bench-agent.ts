@@ -2,7 +2,7 @@ import { sha256 } from '@fso/shared/encoding';
 import { type AgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { createLogger, systemClock } from '@fso/shared/runtime';
 import { type AgentSnapshot, LiveObservatory } from '../../../agent/observe/index.ts';
-import { type AcceptedPolicies, EventOutbox, Reporter, toSend } from '../../../agent/report/index.ts';
+import { type AcceptedPolicies, EventOutbox, Reporter } from '../../../agent/report/index.ts';
 import type { Connection, ConnectionConfig } from '../../../agent/stream/connection.ts';
 import { Dialler } from '../../../agent/stream/dialler.ts';
 import { stopReading } from './client-sockets.ts';
@@ -135,9 +135,7 @@ export class BenchAgent {
   }
 
   rows(): ClusterRows {
-    const reports = [...this.#list.policies.values()].map((accepted) =>
-      toSend(snapshotOf(accepted, this.#stateOf(accepted.policy.name)).report),
-    );
+    const reports = [...this.#list.policies.values()].map((accepted) => snapshotOf(accepted, this.#stateOf(accepted.policy.name)).report);
     const inPhase = (phase: string) => reports.filter((report) => report.phase === phase);
     const failed = inPhase('Failed');
     return {
@@ -197,7 +195,8 @@ export class BenchAgent {
     }
     if (frame.type !== 'report') return;
     this.#unanswered = frame.seq;
-    this.#sentPolicies += frame.policies.length + frame.removed.length;
+    const deviating = frame.deviations.reduce((sum, { policies }) => sum + policies.length, 0);
+    this.#sentPolicies += deviating + frame.policies.length + frame.removed.length;
     this.#saidList = frame.baseline?.list;
     if (frame.cluster?.provenRevision) this.#waiting.set(frame.seq, frame.cluster.provenRevision);
   }

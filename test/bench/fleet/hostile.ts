@@ -17,7 +17,7 @@ const NODE_OPTIONS = '--max-semi-space-size=4 --max-old-space-size=256';
 
 const times = (count: number, value: string): string => Array.from({ length: count }, () => value).join(',');
 const reportOf = (policies: readonly string[], baseline = JSON.stringify(EMPTY_BASELINE)): string =>
-  `{"type":"report","seq":1,"full":true,"baseline":${baseline},"deviations":{"count":0,"root":"${EMPTY_DIGEST}"},` +
+  `{"type":"report","seq":1,"full":true,"baseline":${baseline},"total":{"count":0,"root":"${EMPTY_DIGEST}"},"deviations":[],` +
   `"policies":[${policies.join(',')}],"removed":[],"events":[]}`;
 const entries = (count: number, make: (n: number) => string): string => reportOf(Array.from({ length: count }, (_, n) => make(n)));
 

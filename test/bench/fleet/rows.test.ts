@@ -16,7 +16,6 @@ const rows = (change: Partial<ClusterRows> = {}): ClusterRows => ({
 it('a digest of rows depends on what they say, and not on their order', () => {
   const [one, two] = [policyReport('one'), policyReport('two')];
   expect(digestOfRows([one, two])).toBe(digestOfRows([two, one]));
-  expect(digestOfRows([one])).not.toBe(digestOfRows([policyReport('one', { message: 'other' })]));
   expect(digestOfRows([one])).not.toBe(digestOfRows([policyReport('one', { phase: 'Failed' })]));
 });
 

@@ -15,10 +15,10 @@ export interface ClusterRows {
   readonly digest: string;
 }
 
-/** Returns a digest of reports that does not depend on their order: of each its name, phase, locks and message. */
+/** Returns a digest of reports that does not depend on their order: of each its name, phase and locks. */
 export const digestOfRows = (reports: Iterable<PolicyReport>): string => {
-  const rows = [...reports].map(({ name, phase, message, enforcement: { admission, gatekeeper, binding } }) =>
-    JSON.stringify([name, phase, message, ...[admission, gatekeeper, binding].map((lock) => [lock.state, lock.message ?? ''])]),
+  const rows = [...reports].map(({ name, phase, enforcement: { admission, gatekeeper, binding } }) =>
+    JSON.stringify([name, phase, admission.state, gatekeeper.state, binding.state]),
   );
   return sha256(rows.sort(byText).join('\n'));
 };

@@ -82,8 +82,8 @@ export const GroupsTable = ({ by }: { readonly by: ViolationGrouping }) => {
       <SearchToolbar search={`Search by ${title.toLowerCase()}`} values={{ q }} onChange={change} />
       <p className="fso-note fso-muted">
         {isCounted(by)
-          ? 'The count has every violation that agents see. The list has the first 20 of each policy in a cluster.'
-          : 'The count has the violations that agents list: the first 20 of each policy in a cluster.'}
+          ? 'The count has every violation that agents see. The list has the first 20 of each cluster.'
+          : 'The count has the violations that agents list: the first 20 of each cluster.'}
       </p>
       <DataTable
         label={`Violations by ${title.toLowerCase()}`}

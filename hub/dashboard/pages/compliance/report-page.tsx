@@ -44,7 +44,7 @@ const Counts = ({ clusters, policies, violations, unnamedViolations, omitted }: 
       Each with workload, cluster, policy and reason.
     </Count>
     <Count title="Violations counted only" count={unnamedViolations}>
-      Agents list the first 20 of each policy in a cluster and count the rest.
+      Agents list the first 20 of a cluster and count the rest.
     </Count>
   </Gallery>
 );

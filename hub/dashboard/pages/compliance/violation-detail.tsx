@@ -25,7 +25,10 @@ export const ViolationDetail = ({ of }: { readonly of: ViolationRef }) => {
   if (violation !== undefined) return <Known violation={violation} />;
   if (query.isError) return <ErrorState error={query.error} what="the violation" onRetry={() => void query.refetch()} />;
   return query.isSuccess ? (
-    <Empty title="No longer a violation">It was fixed, the pod is gone, or the agent no longer lists it among the first 20.</Empty>
+    <Empty title="No longer a violation">
+      It was fixed, the pod is gone, or it is not among the first 20 of its policy. The agent may also be away: then only those that it
+      listed last are known.
+    </Empty>
   ) : (
     <Loading what="Loading the violation" />
   );

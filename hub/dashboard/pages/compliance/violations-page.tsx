@@ -100,7 +100,7 @@ const SamplesNote = ({ listed, isFiltered }: { readonly listed: number; readonly
   if (!isFiltered && (counted === undefined || counted <= listed)) return null;
   return (
     <p className="fso-note fso-muted">
-      Agents list the first 20 violations of each policy in a cluster
+      Agents list the first 20 violations of a cluster, and are asked for those of one policy in one cluster
       {isFiltered || counted === undefined ? '; more may match.' : `; they count ${formatNumber(counted)}.`}
     </p>
   );

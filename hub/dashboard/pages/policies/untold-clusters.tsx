@@ -5,13 +5,13 @@ import type { PolicyDetails } from './use-policy-details.ts';
 const textOf = ({ untold, isAsking, isFailed }: PolicyDetails): string => {
   const clusters = count(untold, 'cluster');
   if (isAsking) return `Asking the agents of ${clusters}…`;
-  const known = `${clusters} reported last that the policy conforms.`;
+  const known = `Details unavailable for ${clusters}: only the state that each reported last is known.`;
   return isFailed
     ? `${known} The hub did not give more.`
-    : `${known} Their agents do not answer the question for more, or are not among the first 50 that are asked.`;
+    : `${known} Their agents are away or did not answer, or are not among the first 50 that are asked.`;
 };
 
-/** Says of how many clusters the agents have not told more than that the policy conforms. */
+/** Says of how many clusters the agents have not told more than the state that they reported. */
 export const UntoldClusters = (details: PolicyDetails) =>
   details.untold === 0 ? null : (
     <Content component="p" className="fso-muted" role="status">

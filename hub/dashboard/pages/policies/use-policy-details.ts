@@ -6,7 +6,7 @@ import { policyDetailsQuery } from '../../api/queries.ts';
 export interface PolicyDetails {
   /** The clusters of the policy, with the full report of each whose agent has told it. */
   readonly clusters: readonly PolicyInCluster[];
-  /** Of how many only this is known: they conformed when they last reported. */
+  /** Of how many only the state is known that they reported last. */
   readonly untold: number;
   /** The agents are being asked for the first time. */
   readonly isAsking: boolean;

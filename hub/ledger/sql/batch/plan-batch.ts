@@ -1,11 +1,12 @@
 import type { PolicyReport, SourceView } from '@fso/shared/api';
 import type { Checkpoint } from '@fso/shared/protocol';
+import { isWhole } from '@fso/shared/status';
 import { auditOf, joinAlike, type TimedEntry } from '../../audit/derive.ts';
 import { applyChange, type Change, type ClusterChange, isClusterChange, leftOutOf, streamAfter } from '../../changes.ts';
 import { historyBetween } from '../../history/cluster-history.ts';
 import { applyValueChange, type ValueKey } from '../../keyed-store.ts';
-import { deviationsOf, keysBetween, type PolicyLists } from '../../policies/index.ts';
-import type { ReportQuota } from '../../quota/report-quota.ts';
+import { keysBetween, type NamedPolicies, namedIn, type PolicyLists } from '../../policies/index.ts';
+import type { ReportQuota } from '../../report-quota.ts';
 import type { ClusterRecord, HistoryChange } from '../../types.ts';
 import type { ListRow } from '../policy-lists.ts';
 import type { PreparedChange, PreparedEvent } from './prepared-change.ts';
@@ -65,16 +66,16 @@ const holderAfter = (change: ClusterChange, { connectedBy }: StoredCluster, repl
 };
 
 /** Whether all that is stored of a cluster's policies goes with a change. */
-const dropsPolicies = (change: ClusterChange, before: ClusterRecord, after: ClusterRecord): boolean => {
-  // What was not read is not known: nothing of it may stay beside what is written now.
-  if (change.type === 'report') return change.report.full && before.notKept?.policies === null;
-  return change.type === 'forget' && after.policies !== before.policies;
-};
+const dropsPolicies = (change: ClusterChange, before: ClusterRecord, after: ClusterRecord): boolean =>
+  change.type === 'forget' && after.policies !== before.policies;
 
 interface BatchOf {
   readonly stored: StoredLedger;
   readonly replica: string;
 }
+
+const changedKeys = (before: NamedPolicies, after: NamedPolicies): readonly string[] =>
+  before === after ? [] : [...new Set([...before.keys(), ...after.keys()])].filter((key) => before.get(key) !== after.get(key));
 
 const writeOf = (batch: Batch, stored: StoredLedger, name: string): ClusterWrite => {
   const before = stored.cluster(name);
@@ -91,7 +92,7 @@ const takeClusterChange = (batch: Batch, change: ClusterChange, { stored, replic
     write.forgotten = true;
     write.touched.clear();
   }
-  for (const key of keysBetween(deviationsOf(record.policies), deviationsOf(after.policies))) write.touched.add(key);
+  for (const key of changedKeys(namedIn(record.policies), namedIn(after.policies))) write.touched.add(key);
   const keys = keysBetween(record.policies, after.policies);
   const history = historyBetween(change, { before: record, after, keys });
   if (history !== undefined) write.history.push(history);
@@ -182,16 +183,21 @@ export interface PolicyWrites {
   readonly deleted: readonly string[];
 }
 
+const hasWhole = (named: NamedPolicies, key: string): boolean => {
+  const found = named.get(key);
+  return found !== undefined && isWhole(found);
+};
+
 /** Which rows of a cluster's policies a batch changes. Pure. */
 export const planPolicies = ({ before, after, forgotten, touched }: ClusterWrite): PolicyWrites => {
-  const was = deviationsOf(before.record.policies);
-  const is = deviationsOf(after.record.policies);
+  const was = namedIn(before.record.policies);
+  const is = namedIn(after.record.policies);
   const keys = [...touched];
   return {
     written: keys.flatMap((key) => {
-      const report = is.get(key);
-      return report === undefined || (!forgotten && was.get(key) === report) ? [] : [[key, report] as const];
+      const named = is.get(key);
+      return named === undefined || !isWhole(named) || (!forgotten && was.get(key) === named) ? [] : [[key, named] as const];
     }),
-    deleted: keys.filter((key) => !forgotten && was.has(key) && !is.has(key)),
+    deleted: keys.filter((key) => !forgotten && hasWhole(was, key) && !hasWhole(is, key)),
   };
 };

@@ -10,8 +10,6 @@ export interface OnConflict<T extends keyof Schema> {
   readonly key: readonly Column<T>[];
   /** The row stays as it is. */
   readonly keep?: true;
-  /** SQL of columns that become something else than what would have been inserted. */
-  readonly set?: Readonly<Partial<Record<Column<T>, string>>>;
 }
 
 const isPostgres = (trx: Transaction<Schema>): boolean => trx.getExecutor().adapter instanceof PostgresAdapter;
@@ -43,10 +41,10 @@ const places = (columns: readonly string[]): string => `(${columns.map(() => '?'
 const selectRows = (table: string, columns: readonly string[]): string =>
   `select ${list(columns)} from json_populate_recordset(null::"${table}", $1)`;
 
-const conflictClause = <T extends keyof Schema>(columns: readonly string[], { key, keep, set }: OnConflict<T>): string => {
+const conflictClause = <T extends keyof Schema>(columns: readonly string[], { key, keep }: OnConflict<T>): string => {
   if (keep === true) return ` on conflict (${list(key)}) do nothing`;
   const replaced = (columns as readonly Column<T>[]).filter((column) => !key.includes(column));
-  const settings = replaced.map((column) => `"${column}" = ${set?.[column] ?? `excluded."${column}"`}`);
+  const settings = replaced.map((column) => `"${column}" = excluded."${column}"`);
   return ` on conflict (${list(key)}) do update set ${settings.join(', ')}`;
 };
 

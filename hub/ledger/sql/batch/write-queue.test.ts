@@ -226,7 +226,7 @@ it.each<[what: string, changes: readonly [stream: string, connected: boolean, op
   back.resolve();
   await Promise.all(writes);
   const before = { record: { ...unseen('eu'), connected: true }, connectedBy: 'here', stream: 'a', version: 1, writtenSeen: null };
-  const quotaOf = () => ({ policies: 1, local: 1, bytes: 1_000, weight: 10_000 });
+  const quotaOf = () => ({ policies: 1, whole: 1, bytes: 1_000 });
   const stored = { source: null, desired: null, cluster: () => before, record: () => undefined, quotaOf, lists: new PolicyLists() };
   const batch = planBatch(written.slice(1), stored, 'here');
   expect(batch.clusters.get('eu')?.after.record.connected).toBe(false);

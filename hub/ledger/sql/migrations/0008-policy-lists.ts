@@ -16,7 +16,19 @@ const STATEMENTS = [
   `create index cluster_history_list on cluster_history (list) where list is not null`,
   `alter table clusters add column baseline_json text`,
   `alter table clusters add column diverged_since text`,
+  `alter table clusters add column deviations_json text`,
+  `alter table clusters add column not_kept bigint`,
+  `alter table clusters drop column reported_digest`,
+  `alter table clusters drop column kept_json`,
+  `alter table clusters drop column full_version`,
   `drop table policy_chunks`,
+  `drop table deviations`,
+  `create table reports (
+    cluster text not null references clusters on delete cascade,
+    policy text not null,
+    report_json text not null,
+    primary key (cluster, policy)
+  )`,
 ];
 
 /**
@@ -24,10 +36,7 @@ const STATEMENTS = [
  * to then, as its version stays behind.
  */
 export const forgetReports = async (db: QueryExecutorProvider): Promise<void> => {
-  await sql`delete from deviations`.execute(db);
-  await sql`update clusters set reported_seq = 0, reported_digest = ${'f'.repeat(64)}, policies_changed = null, kept_json = null`.execute(
-    db,
-  );
+  await sql`update clusters set reported_seq = 0, policies_changed = null`.execute(db);
   await sql`update ledger_version set value = value + 1`.execute(db);
 };
 

@@ -4,18 +4,16 @@ import { join } from 'node:path';
 import { judgeClusterReport } from '@fso/shared/protocol';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { EMPTY_BASELINE } from '../../../../test/harness/baselines.ts';
 import { createKeyedCache } from '../../keyed-store.ts';
 import { createLedgerCache } from '../../ledger-cache.ts';
 import { PolicyLists } from '../../policies/index.ts';
-import { ReportMemory, reportLimits } from '../../quota/report-memory.ts';
+import { ReportMemory, reportLimits } from '../../report-quota.ts';
 import { fixedClock, policy, report, source } from '../../testing/ledger.ts';
 import { planBatch } from '../batch/plan-batch.ts';
 import { openDatabase } from '../database.ts';
 import { clearRecords } from '../history/history.ts';
 import { migrate } from '../migrate.ts';
 import { createSqlLedger } from '../sql-ledger.ts';
-import { loadSizes } from './load.ts';
 import { createReplicaState } from './replica-state.ts';
 
 const stateOf = (deps: Partial<Parameters<typeof createReplicaState>[0]>) =>
@@ -93,31 +91,6 @@ it('what removed records have left is cleared, also before a hub that was away h
   await rm(folder, { recursive: true });
 });
 
-it('a cluster that was not read at the start is read once another hub has written all of it again', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'fso-replica-state-'));
-  const database = await openDatabase({ folder });
-  const { db } = database;
-  const large = await createSqlLedger({ database, clock: fixedClock, random: Math.random, logger: pino({ level: 'silent' }) });
-  await large.applyReport('eu', report(1, { full: true, policies: [policy('a'), policy('b', { phase: 'Failed' })] }));
-  const cache = createLedgerCache(10);
-  const memory = new ReportMemory({ ...reportLimits(), clusterBytes: 10 });
-  const replicaState = stateOf({ cache, memory });
-  expect(await replicaState.load(db)).toMatchObject([{ cluster: 'eu', reason: 'quota' }]);
-  const read = async () => {
-    await replicaState.refresh(db, ['eu']);
-    const { policies, notKept, acked, reportedDigest } = cache.get('eu');
-    return [[...policies.keys()], notKept, acked?.revision, reportedDigest === 'f'.repeat(64)];
-  };
-  await large.setAck('eu', { revision: 'r1', digest: null });
-  expect(await read()).toEqual([[], { policies: null, reason: 'quota' }, 'r1', true]);
-  await large.forgetCluster('eu');
-  await large.applyReport('eu', report(1, { full: true, policies: [policy('c')] }));
-  expect(await read()).toEqual([['policies/c'], null, undefined, false]);
-  await large.close();
-  await database.close();
-  await rm(folder, { recursive: true });
-});
-
 it('does not read what a cluster said of itself without bounds', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-replica-state-'));
   const database = await openDatabase({ folder });
@@ -131,10 +104,6 @@ it('does not read what a cluster said of itself without bounds', async () => {
     report(1, { full: true, policies: [policy('a')], cluster: { ...cluster, nodesByRegion: regions(30_000) } }),
   );
   await before.close();
-  const sizes = await loadSizes(database.db);
-  const factsOf = (name: string) => sizes.find((size) => size.cluster === name)?.facts ?? 0;
-  const baseline = Buffer.byteLength(JSON.stringify(EMPTY_BASELINE));
-  expect([factsOf('small') > 1_000 * 12, factsOf('large')]).toEqual([true, baseline]);
   const after = await open();
   expect((await after.cluster('small'))?.report?.nodesByRegion).toEqual(regions(1_000));
   const large = await after.cluster('large');

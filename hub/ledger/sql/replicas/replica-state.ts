@@ -3,25 +3,19 @@ import type { Kysely } from 'kysely';
 import type { KeyedCache } from '../../keyed-store.ts';
 import type { LedgerCache } from '../../ledger-cache.ts';
 import type { PolicyLists } from '../../policies/index.ts';
-import { planLoad, refuseLoad, type StoredSize } from '../../quota/plan-load.ts';
-import type { ReportMemory } from '../../quota/report-memory.ts';
-import type { NotKept } from '../../types.ts';
+import type { ReportMemory } from '../../report-quota.ts';
 import type { Batch, StoredCluster, StoredLedger } from '../batch/plan-batch.ts';
 import type { WrittenBatch } from '../batch/write-batch.ts';
 import { CLEARED } from '../history/history.ts';
 import { readNewestLists } from '../policy-lists.ts';
 import type { Schema } from '../schema.ts';
 import { loadNewEvents } from '../search/events.ts';
-import { loadClusters, loadSizes, loadState, refreshClusters, type StoredState } from './load.ts';
-
-export interface UnreadCluster extends StoredSize {
-  readonly reason: NotKept['reason'];
-}
+import { loadState, readClusters, type StoredState } from './load.ts';
 
 /** What is stored, as this process knows it, beside the cache that readers see; the two are changed together. */
 export interface ReplicaState extends StoredLedger {
-  /** Everything, at start. @returns the clusters whose policies were not read, as they are too much */
-  load(db: Kysely<Schema>): Promise<readonly UnreadCluster[]>;
+  /** Everything, at start. */
+  load(db: Kysely<Schema>): Promise<void>;
   /** What a batch of this process made of it. */
   learn(batch: Batch, written: WrittenBatch): void;
   /**
@@ -59,8 +53,11 @@ export const createReplicaState = ({ cache, records, memory, lists, eventsInMemo
     // Two ways lead here, a batch of one's own and news of another's: the newer one stays.
     if (mark.version <= (marks.get(record.name)?.version ?? 0)) return;
     marks.set(record.name, mark);
-    memory.learn(cache.get(record.name), record);
+    memory.learn(cache.get(record.name).policies, record.policies);
     cache.set(record);
+  };
+  const learnClusters = async (db: Kysely<Schema>, names: readonly string[]): Promise<void> => {
+    for await (const stored of readClusters(db, names, { lists, knownOf: cluster })) learnCluster(stored);
   };
   /** As of clusters, the newer one stays, whichever comes first. */
   const learnState = (next: StoredState): void => {
@@ -91,20 +88,6 @@ export const createReplicaState = ({ cache, records, memory, lists, eventsInMemo
     }
   };
 
-  const loadPart = async (db: Kysely<Schema>, part: readonly StoredSize[]): Promise<readonly UnreadCluster[]> => {
-    let { total } = memory;
-    const unread: UnreadCluster[] = [];
-    for (const size of part) {
-      const reason = refuseLoad(size, total, memory.limits);
-      if (reason === undefined) total += size.weight;
-      else unread.push({ ...size, reason });
-    }
-    const refused = new Map(unread.map(({ cluster: name, reason }) => [name, reason]));
-    const names = part.map(({ cluster: name }) => name);
-    for await (const stored of loadClusters(db, names, { lists, refused })) learnCluster(stored);
-    return unread;
-  };
-
   return {
     get source() {
       return state.source.value;
@@ -117,13 +100,15 @@ export const createReplicaState = ({ cache, records, memory, lists, eventsInMemo
     quotaOf: (record) => memory.quotaOf(record, cache.desired()),
     lists,
     load: async (db) => {
-      const unread: UnreadCluster[] = [];
-      for (const part of planLoad(await loadSizes(db))) unread.push(...(await loadPart(db, part)));
+      const names = await db.selectFrom('clusters').select('name').orderBy('name').execute();
+      await learnClusters(
+        db,
+        names.map(({ name }) => name),
+      );
       await readNewestLists(db, lists);
       learnState(await loadState(db));
       await learnRecords(db);
       learnEvents((await loadNewEvents(db, 0, eventsInMemory)).reverse());
-      return unread;
     },
     learn: (batch, { version, events }) => {
       for (const { after } of batch.clusters.values()) learnCluster({ ...after, version, writtenSeen: after.record.lastSeen?.at ?? null });
@@ -137,7 +122,7 @@ export const createReplicaState = ({ cache, records, memory, lists, eventsInMemo
       learnEvents(events);
     },
     refresh: async (db, names) => {
-      for await (const stored of refreshClusters(db, names, { lists, knownOf: cluster })) learnCluster(stored);
+      await learnClusters(db, names);
       learnState(await loadState(db));
       await learnRecords(db);
       learnEvents((await loadNewEvents(db, cache.lastEvent(), eventsInMemory)).reverse());

@@ -128,6 +128,9 @@ export const reportOf = (cluster: string, seq = 1, events = eventsOf(cluster)) =
       gatekeeper: { state: 'NotReady', message: `constraint ${mark}` },
       nodesByRegion: { [markOf(cluster) === 'eu' ? 'eu-west-1' : 'us-xcluster-1']: 2 },
       conditions: [condition],
+      violationSamples: (REPORTS[cluster] ?? []).flatMap((each) =>
+        each.violationSamples.map((sample) => ({ ...sample, policy: policyKey(each) })),
+      ),
     },
     policies: [...(REPORTS[cluster] ?? [])],
     events: [...events],

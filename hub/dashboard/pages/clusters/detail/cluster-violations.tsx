@@ -63,8 +63,7 @@ const UnnamedNote = ({ counted, list }: UnnamedNoteProps) => {
   const [first] = list === undefined ? [] : list.pages;
   return first === undefined || first.total >= counted ? null : (
     <p className="fso-muted">
-      The agent counts {formatNumber(counted)} violations and reports details of the first 20 of each policy; {formatNumber(first.total)}{' '}
-      are listed.
+      The agent counts {formatNumber(counted)} violations and reports details of the first 20; {formatNumber(first.total)} are listed.
     </p>
   );
 };
@@ -78,7 +77,7 @@ const None = ({ cluster: { connection, report } }: { readonly cluster: ClusterVi
   );
 };
 
-/** Agents name the first 20 of each policy; their count is of all. */
+/** Agents name the first 20; their count is of all. */
 export const ClusterViolations = ({ cluster }: { readonly cluster: ClusterView }) => {
   const search = route.useSearch();
   const { q } = search;

@@ -61,7 +61,8 @@ export const ViolationsTab = ({ policy }: { readonly policy: PolicyView }) => {
     <>
       <Content component="p" className="fso-muted">
         {formatNumber(policy.violations)} {policy.violations === 1 ? 'pod runs' : 'pods run'} outside the allowed regions, or may be
-        scheduled there. Each agent lists the first 20 of a policy. A cluster that is not connected keeps its last reported list.
+        scheduled there. Each agent lists the first 20 of its cluster, and the page of violations asks it for those of one policy. A cluster
+        that is not connected keeps its last reported list.
       </Content>
       <SearchableTable
         toolbar={{ search: 'Search workloads' }}

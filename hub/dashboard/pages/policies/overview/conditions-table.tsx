@@ -68,7 +68,7 @@ const Row = ({ group }: { readonly group: ConditionGroup }) => {
         <InClusters {...group} />
       </Td>
       <Td dataLabel="Since">
-        <RelativeTime time={since} />
+        <RelativeTime time={since} absent="not told" />
       </Td>
     </Tr>
   );

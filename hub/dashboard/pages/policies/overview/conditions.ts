@@ -1,10 +1,10 @@
-import type { Condition, PolicyInCluster } from '@fso/shared/api';
+import type { PolicyInCluster, ReportedCondition } from '@fso/shared/api';
 import { type Verdict, verdictOf } from '../../../lib/health.ts';
 
 /** One condition as it stands in the same way in several clusters. */
 export interface ConditionGroup {
   readonly type: string;
-  readonly status: Condition['status'];
+  readonly status: ReportedCondition['status'];
   readonly reason: string;
   /** Of the first cluster. */
   readonly message: string;
@@ -13,22 +13,25 @@ export interface ConditionGroup {
   readonly clusters: readonly string[];
   /** How many of them are not connected: their state is the last known one. */
   readonly stale: number;
-  /** When it last changed in one of them. */
-  readonly since: string;
+  /** When it last changed in one of them; null: none has told. */
+  readonly since: string | null;
   readonly verdict: Verdict;
 }
 
 const RANK: Readonly<Record<Verdict, number>> = { bad: 0, unknown: 1, good: 2 };
 
-const merge = (group: ConditionGroup, { cluster, fresh }: PolicyInCluster, condition: Condition): ConditionGroup => ({
+const laterOf = (a: string | null, b: string | null): string | null =>
+  a === null || (b !== null && Date.parse(b) > Date.parse(a)) ? b : a;
+
+const merge = (group: ConditionGroup, { cluster, fresh }: PolicyInCluster, condition: ReportedCondition): ConditionGroup => ({
   ...group,
   messagesDiffer: group.messagesDiffer || group.message !== condition.message,
   clusters: [...group.clusters, cluster],
   stale: group.stale + (fresh ? 0 : 1),
-  since: Date.parse(condition.lastTransitionTime) > Date.parse(group.since) ? condition.lastTransitionTime : group.since,
+  since: laterOf(group.since, condition.lastTransitionTime ?? null),
 });
 
-const begin = ({ type, status, reason, message, lastTransitionTime }: Condition): ConditionGroup => ({
+const begin = ({ type, status, reason, message, lastTransitionTime }: ReportedCondition): ConditionGroup => ({
   type,
   status,
   reason,
@@ -36,7 +39,7 @@ const begin = ({ type, status, reason, message, lastTransitionTime }: Condition)
   messagesDiffer: false,
   clusters: [],
   stale: 0,
-  since: lastTransitionTime,
+  since: lastTransitionTime ?? null,
   verdict: verdictOf({ type, status }),
 });
 

@@ -1,4 +1,4 @@
-import type { Phase, PolicyView } from '@fso/shared/api';
+import { isAsExpected, type Phase, type PolicyView } from '@fso/shared/api';
 import { Alert, Content, Title } from '@patternfly/react-core';
 import { Link } from '@tanstack/react-router';
 import { useMemo } from 'react';
@@ -85,7 +85,9 @@ const Conditions = ({ policy }: PolicyProps) => {
   const details = usePolicyDetails(policy);
   return (
     <>
-      {details.untold > 0 && details.untold === details.clusters.length ? null : <ConditionsTable clusters={details.clusters} />}
+      {details.clusters.every(({ report }) => report === null || isAsExpected(report)) && details.untold > 0 ? null : (
+        <ConditionsTable clusters={details.clusters} />
+      )}
       <UntoldClusters {...details} />
     </>
   );

@@ -1,0 +1,48 @@
+import type { Deviation } from './deviation.ts';
+
+/** Text for each reason, where the agent of the cluster has not told its own. */
+const REASONS: ReadonlyMap<string, string> = new Map([
+  // Of what is seen of a policy of the accepted commit.
+  ['Absent', 'not in the cluster, and cannot be written yet'],
+  ['Differs', 'reads otherwise in the cluster than in the accepted commit'],
+  ['NotJudged', 'written, and not judged yet'],
+  ['OtherContent', 'governs by another content than the accepted commit has'],
+  ['OtherNamespaces', 'governs other namespaces than are expected'],
+  // Of its condition Ready.
+  ['Enforced', ''],
+  ['EnforcementFailed', 'lock 1 does not hold'],
+  ['Expired', 'expired'],
+  ['Failed', 'the agent cannot enforce it'],
+  ['Invalid', 'the cluster cannot enforce it as it is written'],
+  ['NamespaceMissing', 'no namespace that it governs exists'],
+  ['NoLock', 'neither lock can enforce it in this cluster'],
+  ['NotObserved', 'the agent cannot see the cluster at the moment: what it proved last may not hold any more'],
+  ['Proving', 'a lock is not proven yet'],
+  // Of its locks, or of Ready.
+  ['Unanswered', 'another rule answers in place of a lock, which is neither proven nor refuted'],
+  ['Degraded', 'a lock does not hold: its write was refused, or its proof failed'],
+  ['Pending', 'a lock is not proven yet'],
+]);
+
+const CONDITIONS_TEXT: Readonly<Record<Deviation['conditions'][number], string>> = {
+  Conflict: 'together with other policies no region is left: nothing may run there',
+  Tampered: 'what enforces it was changed or deleted within the last hour, and restored',
+  AuditAgrees: "Gatekeeper's audit counts other violations than the agent",
+  PlacementInjection: 'pods do not get the allowed regions when they are created',
+};
+
+/** The text for a reason; for one that is not known, such as of a later agent, the code itself. */
+export const describeReason = (reason: string): string => REASONS.get(reason) ?? reason;
+
+/** The text for a condition that needs attention. */
+export const describeCondition = (type: Deviation['conditions'][number]): string => CONDITIONS_TEXT[type];
+
+/** `1 workload is outside of the allowed regions` */
+export const describeViolations = (violations: number): string =>
+  `${violations === 1 ? '1 workload is' : `${violations} workloads are`} outside of the allowed regions`;
+
+/** All that there is to say of a deviation, without its agent. */
+export const describeDeviation = ({ reason, violations, conditions }: Deviation): string =>
+  [describeReason(reason), ...(violations > 0 ? [describeViolations(violations)] : []), ...conditions.map(describeCondition)]
+    .filter((text) => text !== '')
+    .join('; ');

@@ -1,0 +1,212 @@
+import { z } from 'zod';
+import {
+  CONDITIONS,
+  isNamespaceMissing,
+  LockState,
+  NAMESPACE_MISSING,
+  Phase,
+  type PolicyReport,
+  type ReportedLock,
+  ResourceName,
+} from '../api/index.ts';
+import { sameItems, WeakValues, weakMemo, weakMemo2 } from '../runtime/index.ts';
+import { describeCondition, describeDeviation, describeReason } from './deviation-texts.ts';
+
+/** Conditions of a policy that are reported, and the statuses with which they are. */
+const REPORTED = {
+  [CONDITIONS.conflict]: ['True'],
+  [CONDITIONS.tampered]: ['True'],
+  [CONDITIONS.auditAgrees]: ['False', 'Unknown'],
+  [CONDITIONS.placementInjection]: ['False', 'Unknown'],
+} as const;
+type ReportedType = keyof typeof REPORTED;
+const ReportedType = z.enum(Object.keys(REPORTED) as [ReportedType, ...ReportedType[]]);
+
+const REASON = /^[A-Za-z]{1,32}$/;
+const MAX_COUNT = 2_147_483_647;
+
+/**
+ * How a policy of a cluster's list stands where that is not as expected: states, a code and a count, at most 300 bytes of JSON. What the policy asks
+ * for is in the list, and the agent has texts and names; so policies that deviate alike share one value, whatever their names and clusters.
+ */
+export const Deviation = z.strictObject({
+  phase: Phase,
+  reason: z
+    .string()
+    .regex(REASON, 'must be a code of at most 32 letters')
+    .describe('Why, as a code; `shared/status/deviation-texts.ts` has a text for each.'),
+  locks: z.strictObject({ admission: LockState, gatekeeper: LockState, binding: LockState }),
+  violations: z.int().min(0).max(MAX_COUNT),
+  conditions: z.array(ReportedType).max(ReportedType.options.length).describe('Types of conditions that need attention.'),
+});
+export type Deviation = Readonly<z.infer<typeof Deviation>>;
+
+/** Policies that a report or a row of a database names at most. */
+export const MAX_NAMED = 20_000;
+
+/** Policies that deviate in the same way, by name. */
+export const DeviationGroup = z.strictObject({ deviation: Deviation, policies: z.array(ResourceName).min(1).max(MAX_NAMED) });
+export type DeviationGroup = z.infer<typeof DeviationGroup>;
+
+/** What a cluster reports of one policy by name: how one of its list deviates, or all of one that its list does not have. */
+export type NamedPolicy = Deviation | PolicyReport;
+
+/** Whether all of a policy is reported, as its list does not have it. */
+export const isWhole = (named: NamedPolicy): named is PolicyReport => 'name' in named;
+
+const known = new WeakValues<Deviation>();
+
+/** The JSON of a deviation; the same text for the same deviation. */
+export const textOfDeviation: (deviation: Deviation) => string = weakMemo((deviation) => JSON.stringify(deviation));
+
+/** One object for all deviations that say the same. */
+export const internDeviation = (deviation: Deviation): Deviation => {
+  const text = textOfDeviation(deviation);
+  const before = known.get(text);
+  if (before === undefined) known.set(text, deviation);
+  return before ?? deviation;
+};
+
+/** Deviations by name, put together with those that say the same. */
+export const groupDeviations = (named: Iterable<readonly [string, NamedPolicy]>): DeviationGroup[] => {
+  const groups = new Map<Deviation, string[]>();
+  for (const [name, value] of named) {
+    if (isWhole(value)) continue;
+    const deviation = internDeviation(value);
+    const names = groups.get(deviation);
+    if (names === undefined) groups.set(deviation, [name]);
+    else names.push(name);
+  }
+  return [...groups].map(([deviation, policies]) => ({ deviation, policies }));
+};
+
+/** The deviations of groups by name. */
+export function* deviationsIn(groups: readonly DeviationGroup[]): Generator<[string, Deviation]> {
+  for (const { deviation, policies } of groups) {
+    const shared = internDeviation(deviation);
+    for (const name of policies) yield [name, shared];
+  }
+}
+
+/** Reason of a report that has no condition about it. */
+const usualReason = (report: PolicyReport): string => {
+  if (isNamespaceMissing(report)) return NAMESPACE_MISSING;
+  return report.phase === 'Active' ? 'Enforced' : report.phase;
+};
+
+/** Reasons for which nothing is injected that follow from the cluster and the phase of the policy. */
+const NOT_INJECTED = ['Unavailable', 'NotGoverning'];
+
+/** Types of the conditions of a report that need attention. */
+const reportedConditions = ({ conditions }: PolicyReport): ReportedType[] =>
+  ReportedType.options.filter((type) =>
+    conditions.some(
+      (condition) =>
+        condition.type === type &&
+        REPORTED[type].some((status) => status === condition.status) &&
+        !(type === CONDITIONS.placementInjection && NOT_INJECTED.includes(condition.reason)),
+    ),
+  );
+
+const isHeld = ({ state }: ReportedLock): boolean => state !== 'Degraded' && state !== 'Pending';
+
+/** Why the policy is not ready, or where it is, why a lock is not proven. */
+const reasonOf = (report: PolicyReport): string => {
+  const { phase, conditions, enforcement } = report;
+  const { admission, gatekeeper, binding } = enforcement;
+  const reasonOfType = (wanted: string) => conditions.find(({ type }) => type === wanted)?.reason;
+  if (phase === 'Active') {
+    if (!isHeld(admission)) return reasonOfType(CONDITIONS.floorReady) ?? admission.state;
+    if (!isHeld(gatekeeper)) return reasonOfType(CONDITIONS.gatekeeperReady) ?? gatekeeper.state;
+    if (!isHeld(binding)) return binding.state;
+  }
+  return reasonOfType(CONDITIONS.ready) ?? usualReason(report);
+};
+
+/** How a policy stands by a report of it, whether that is as expected or not. */
+export const standingOf: (report: PolicyReport) => Deviation = weakMemo((report) => {
+  const { phase, violations, enforcement } = report;
+  const { admission, gatekeeper, binding } = enforcement;
+  const reason = reasonOf(report);
+  return internDeviation({
+    phase,
+    reason: REASON.test(reason) ? reason : 'Other',
+    locks: { admission: admission.state, gatekeeper: gatekeeper.state, binding: binding.state },
+    violations,
+    conditions: reportedConditions(report),
+  });
+});
+
+/** Whether a policy stands by its own report as one does of which there is nothing to say. */
+export const isUneventful = (report: PolicyReport): boolean => {
+  const { phase, locks, violations, conditions } = standingOf(report);
+  const isSettled = phase === 'Active' || phase === 'Expired';
+  const isProven = Object.values(locks).every((state) => state === 'Enforced' || state === 'NotApplicable');
+  return isSettled && isProven && violations === 0 && conditions.length === 0;
+};
+
+/** Reasons of policies of which what is seen is not the accepted content, or not yet. */
+const UNJUDGED = ['Absent', 'NotJudged', 'Differs'] as const;
+
+/** Whether what a cluster shows of a policy is not what its list asks for: what its agent tells of it does not count then. */
+export const isUnjudged = ({ conditions }: PolicyReport): boolean =>
+  conditions.some(({ type, reason }) => type === CONDITIONS.ready && UNJUDGED.some((each) => each === reason));
+
+/** How a policy stands at best while what is seen of it is not the accepted content, or not yet. @param reason why it is not */
+export const unjudged = (standing: Deviation | undefined, reason: (typeof UNJUDGED)[number]): Deviation => {
+  const unproven = (state: LockState = 'Pending'): LockState => (state === 'Enforced' ? 'Pending' : state);
+  if (standing?.phase === 'Failed') return standing;
+  return internDeviation({
+    phase: 'Pending',
+    reason,
+    locks: {
+      admission: unproven(standing?.locks.admission),
+      gatekeeper: unproven(standing?.locks.gatekeeper),
+      binding: unproven(standing?.locks.binding),
+    },
+    violations: standing?.violations ?? 0,
+    conditions: (standing?.conditions ?? []).filter((type) => type === CONDITIONS.conflict || type === CONDITIONS.tampered),
+  });
+};
+
+const isSameContent = (a: PolicyReport, b: PolicyReport): boolean =>
+  a.targetNamespace === b.targetNamespace &&
+  a.enforcementAction === b.enforcementAction &&
+  a.expiryDate === b.expiryDate &&
+  sameItems(a.effectiveRegions, b.effectiveRegions);
+
+/** How a policy deviates from what is expected of it; undefined: it does not. Since which commit it reads like this the hub knows better. */
+export const deviationFrom = (expected: PolicyReport, seen: PolicyReport): Deviation | undefined => {
+  const standing = standingOf(seen);
+  if (standing !== standingOf(expected)) return standing;
+  if (!isSameContent(expected, seen)) return internDeviation({ ...standing, reason: 'OtherContent' });
+  return sameItems(expected.namespaces, seen.namespaces) ? undefined : internDeviation({ ...standing, reason: 'OtherNamespaces' });
+};
+
+/** Reasons of policies that govern no namespace. */
+const NOT_GOVERNING = new Set([NAMESPACE_MISSING, 'Absent', 'Expired', 'Invalid']);
+
+const readyStatus = ({ phase }: Deviation) => (phase === 'Active' ? 'True' : 'False');
+
+/**
+ * The report of a policy that deviates, as far as it is known without its agent. The same object for the same two.
+ *
+ * @param expected of the policy where it governs
+ */
+export const deviatingReport: (expected: PolicyReport, deviation: Deviation) => PolicyReport = weakMemo2((expected, deviation) => {
+  const { phase, reason, locks, violations, conditions } = deviation;
+  const lockOf = (lock: keyof Deviation['locks']): ReportedLock =>
+    expected.enforcement[lock].state === locks[lock] ? expected.enforcement[lock] : { state: locks[lock] };
+  return {
+    ...expected,
+    namespaces: NOT_GOVERNING.has(reason) ? [] : expected.namespaces,
+    phase,
+    message: describeDeviation(deviation),
+    enforcement: { admission: lockOf('admission'), gatekeeper: lockOf('gatekeeper'), binding: lockOf('binding') },
+    violations,
+    conditions: [
+      { type: CONDITIONS.ready, status: readyStatus(deviation), reason, message: describeReason(reason) },
+      ...conditions.map((type) => ({ type, status: REPORTED[type][0], reason: type, message: describeCondition(type) })),
+    ],
+  };
+});
