@@ -9,7 +9,7 @@ import {
   policyKey,
   SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
-import { groupDeviations, unjudged } from '@fso/shared/status';
+import { groupDeviations, standingOf, unjudged } from '@fso/shared/status';
 import { describe, expect, it } from 'vitest';
 import { ROUTES } from './openapi.ts';
 import { fillLedger, startApiHarness } from './testing/api-harness.ts';
@@ -82,8 +82,19 @@ describe('routes', () => {
     await reportChange(server.ledger, 'eu', { full: true, baseline, deviations });
     const pending = { phase: 'Pending', message: 'written, and not judged yet', enforcement: { admission: { state: 'Pending' } } };
     expect(await details('?cluster=eu')).toMatchObject([{ source: 'agent', report: pending }]);
-    await reportChange(server.ledger, 'eu', { full: true, policies: [short] });
-    asked.pop();
+    // Nor does it count as proven while the hub does not know the list that the cluster has, or what it proves.
+    const waits = { deviations: groupDeviations([['finance', standingOf(policyReport('finance', { phase: 'Pending', conditions: [] }))]]) };
+    await reportChange(server.ledger, 'eu', { full: true, baseline, ...waits });
+    expect(await details('?cluster=eu')).toMatchObject([
+      { source: 'agent', report: { phase: 'Pending', conditions: [{ reason: 'Pending' }] } },
+    ]);
+    const violated = { deviations: groupDeviations([['finance', standingOf(policyReport('finance', { violations: 1, conditions: [] }))]]) };
+    await reportChange(server.ledger, 'eu', { full: true, baseline: { ...baseline, list: '1'.repeat(64) }, ...violated });
+    expect(await details('?cluster=eu')).toMatchObject([
+      { source: 'agent', report: { phase: 'Pending', conditions: [{ reason: 'Unlisted' }] } },
+    ]);
+    await reportChange(server.ledger, 'eu', { full: true, baseline, policies: [short] });
+    asked.length = 1;
     answers['eu'] = undefined;
     expect(await details('?cluster=eu')).toMatchObject([{ source: 'none', report: { message: '' } }]);
     // One that is not connected is not asked.

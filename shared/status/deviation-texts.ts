@@ -8,6 +8,8 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['NotJudged', 'written, and not judged yet'],
   ['OtherContent', 'governs by another content than the accepted commit has'],
   ['OtherNamespaces', 'governs other namespaces than are expected'],
+  // Of a policy of which the hub does not know what its cluster's list asks for.
+  ['Unlisted', 'the hub does not know the list of policies that this cluster has'],
   // Of its condition Ready.
   ['Enforced', ''],
   ['EnforcementFailed', 'lock 1 does not hold'],

@@ -10,11 +10,12 @@ import {
   groupDeviations,
   internDeviation,
   isUneventful,
+  isUnjudged,
   standingOf,
   unjudged,
 } from './deviation.ts';
 import { describeDeviation, describeReason } from './deviation-texts.ts';
-import { expectedReport } from './expected.ts';
+import { expectedReport, NO_GATEKEEPER } from './expected.ts';
 
 const TIME = '2026-01-01T00:00:00Z';
 const PROFILE = { floor: true, gatekeeper: true, injection: true, gatekeeperNamespace: 'gatekeeper-system' };
@@ -50,6 +51,7 @@ const active = policyReport('a', {
   namespaceLabels: [{ namespace: 'a', labels: { x: 'y' } }],
   conditions: CONDITIONS_OF_ACTIVE,
 });
+const UNKNOWN = [condition('AuditAgrees', 'Unknown', 'NotObserved'), condition('PlacementInjection', 'Unknown', 'NotObserved')];
 const deviationOf = (change: Partial<PolicyReport>) => deviationFrom(EXPECTED, { ...active, ...change });
 
 const anyDeviation = fc.record({
@@ -106,6 +108,7 @@ describe('a deviation', () => {
     ['expires soon, which the hub knows', { conditions: [...CONDITIONS_OF_ACTIVE, condition('Expiring', 'True', 'Within7Days')] }],
     ['is not injected as the cluster cannot', { conditions: [condition('PlacementInjection', 'False', 'Unavailable')] }],
     ['was tampered with once', { conditions: [condition('Tampered', 'False', 'NotLately')] }],
+    ['has conditions of which the agent does not know whether they hold', { conditions: UNKNOWN }],
     ['has a condition that nobody knows', { conditions: [condition('toString', 'True')] }],
   ])('is none of a policy that %s', (_what, change) => {
     expect(deviationOf(change)).toBeUndefined();
@@ -125,6 +128,18 @@ describe('a deviation', () => {
     const enforcement = { ...active.enforcement, gatekeeper: lock('Unavailable') };
     expect(deviationFrom(without, { ...active, enforcement })).toBeUndefined();
     expect(deviationFrom(without, active)).toBeDefined();
+  });
+
+  it.each<[string, Partial<PolicyReport>]>([
+    ['conforms', {}],
+    ['has violations', { violations: 2 }],
+    ['has expired', { phase: 'Expired' }],
+  ])('of other content is at best Pending, also where the policy %s', (_what, change) => {
+    const deviation = deviationOf({ ...change, effectiveRegions: ['us-east-1'] });
+    expect(deviation).toMatchObject({ phase: 'Pending', reason: 'OtherContent', violations: change.violations ?? 0 });
+    expect(Object.values(deviation?.locks ?? {})).not.toContain('Enforced');
+    expect(deviation && isUnjudged(deviatingReport(EXPECTED, deviation))).toBe(true);
+    expect(deviationOf({ phase: 'Failed', effectiveRegions: [], conditions: [] })).toMatchObject({ phase: 'Failed', reason: 'Failed' });
   });
 
   it('of what is not the accepted content is at best Pending, with what alerts people', () => {
@@ -185,5 +200,10 @@ describe('the report of a policy that deviates, without its agent', () => {
       false,
       false,
     ]);
+    const without = (message: string) => {
+      const enforcement = { ...active.enforcement, gatekeeper: { ...lock('Unavailable'), message } };
+      return isUneventful({ ...active, enforcement });
+    };
+    expect([without(NO_GATEKEEPER), without('Gatekeeper does not answer')]).toEqual([true, false]);
   });
 });

@@ -11,13 +11,14 @@ import {
 } from '../api/index.ts';
 import { sameItems, WeakValues, weakMemo, weakMemo2 } from '../runtime/index.ts';
 import { describeCondition, describeDeviation, describeReason } from './deviation-texts.ts';
+import { NO_GATEKEEPER } from './expected.ts';
 
 /** Conditions of a policy that are reported, and the statuses with which they are. */
 const REPORTED = {
   [CONDITIONS.conflict]: ['True'],
   [CONDITIONS.tampered]: ['True'],
-  [CONDITIONS.auditAgrees]: ['False', 'Unknown'],
-  [CONDITIONS.placementInjection]: ['False', 'Unknown'],
+  [CONDITIONS.auditAgrees]: ['False'],
+  [CONDITIONS.placementInjection]: ['False'],
 } as const;
 type ReportedType = keyof typeof REPORTED;
 const ReportedType = z.enum(Object.keys(REPORTED) as [ReportedType, ...ReportedType[]]);
@@ -137,16 +138,22 @@ export const standingOf: (report: PolicyReport) => Deviation = weakMemo((report)
   });
 });
 
+const isProvenLock = ({ state }: ReportedLock): boolean => state === 'Enforced' || state === 'NotApplicable';
+
+/** Whether a cluster lacks Gatekeeper, which is no matter of any one policy. */
+const lacksGatekeeper = ({ state, message }: ReportedLock): boolean => state === 'Unavailable' && message === NO_GATEKEEPER;
+
 /** Whether a policy stands by its own report as one does of which there is nothing to say. */
 export const isUneventful = (report: PolicyReport): boolean => {
-  const { phase, locks, violations, conditions } = standingOf(report);
+  const { phase, violations, conditions } = standingOf(report);
+  const { admission, gatekeeper, binding } = report.enforcement;
   const isSettled = phase === 'Active' || phase === 'Expired';
-  const isProven = Object.values(locks).every((state) => state === 'Enforced' || state === 'NotApplicable');
+  const isProven = isProvenLock(admission) && isProvenLock(binding) && (isProvenLock(gatekeeper) || lacksGatekeeper(gatekeeper));
   return isSettled && isProven && violations === 0 && conditions.length === 0;
 };
 
-/** Reasons of policies of which what is seen is not the accepted content, or not yet. */
-const UNJUDGED = ['Absent', 'NotJudged', 'Differs'] as const;
+/** Reasons of policies of which what is seen is not the accepted content, or not yet, or not known to be. */
+const UNJUDGED = ['Absent', 'NotJudged', 'Differs', 'OtherContent', 'Unlisted'] as const;
 
 /** Whether what a cluster shows of a policy is not what its list asks for: what its agent tells of it does not count then. */
 export const isUnjudged = ({ conditions }: PolicyReport): boolean =>
@@ -178,8 +185,8 @@ const isSameContent = (a: PolicyReport, b: PolicyReport): boolean =>
 /** How a policy deviates from what is expected of it; undefined: it does not. Since which commit it reads like this the hub knows better. */
 export const deviationFrom = (expected: PolicyReport, seen: PolicyReport): Deviation | undefined => {
   const standing = standingOf(seen);
+  if (!isSameContent(expected, seen)) return unjudged(standing, 'OtherContent');
   if (standing !== standingOf(expected)) return standing;
-  if (!isSameContent(expected, seen)) return internDeviation({ ...standing, reason: 'OtherContent' });
   return sameItems(expected.namespaces, seen.namespaces) ? undefined : internDeviation({ ...standing, reason: 'OtherNamespaces' });
 };
 

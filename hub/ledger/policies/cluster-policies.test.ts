@@ -17,7 +17,8 @@ import { clusterFile, policyFile, setOf } from '../../../shared/decode/testing/d
 import { baselineOf } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
 import type { Desired } from '../types.ts';
-import { ClusterPolicies, keysBetween } from './cluster-policies.ts';
+import { ClusterPolicies, isUnlisted, keysBetween, UnlistedPolicies } from './cluster-policies.ts';
+import { PolicyList } from './policy-list.ts';
 import { PolicyLists } from './policy-lists.ts';
 
 const CLUSTERS = [clusterFile('eu', ['eu-west-1']), clusterFile('us', ['us-east-1'])];
@@ -154,5 +155,37 @@ describe('the policies of a cluster over a baseline', () => {
         }
       }),
     );
+  });
+});
+
+describe('a policy of which the hub does not know what its cluster asks for', () => {
+  const violated = standingOf(policyReport('any', { violations: 2, conditions: [] }));
+  const part = new PolicyList('d', [], { size: 2, bits: new Map() });
+  const clusters = {
+    part: (named: ReadonlyMap<string, NamedPolicy>) => new ClusterPolicies(part, baselineOf('d'), named),
+    none: (named: ReadonlyMap<string, NamedPolicy>) => new UnlistedPolicies(named),
+  };
+
+  it.each(['part', 'none'] as const)('is at best Pending, and says nothing of its action, where of the list is known: %s', (known) => {
+    const read = (deviation: NamedPolicy) => clusters[known](new Map([['a', deviation]])).get('a');
+    const report = read(violated);
+    expect(report).toMatchObject({ phase: 'Pending', violations: 2, conditions: [{ status: 'False', reason: 'Unlisted' }] });
+    expect(report?.message).toContain('the hub does not know the list');
+    expect(Object.values(report?.enforcement ?? {}).map(({ state }) => state)).not.toContain('Enforced');
+    expect(report?.enforcementAction).not.toBe('deny');
+    expect(report && isUnlisted(report)).toBe(true);
+    expect(read(failure)).toMatchObject({ phase: 'Failed' });
+    const waiting = standingOf(policyReport('any', { phase: 'Pending', conditions: [] }));
+    expect(read(waiting)).toMatchObject({ phase: 'Pending', conditions: [{ reason: 'Pending' }] });
+  });
+
+  it('reads as the same object in each map, so that another report changes only what it names', () => {
+    const named = new Map<string, NamedPolicy>([
+      ['whole', policyReport('whole')],
+      ['deviates', violated],
+    ]);
+    const before = new UnlistedPolicies(named);
+    expect(before.get('whole')).toMatchObject({ phase: 'Pending' });
+    expect(keysBetween(before, new UnlistedPolicies(new Map([...named, ['other', failure]])))).toEqual(['other']);
   });
 });

@@ -1,10 +1,11 @@
 import type { PolicyReport } from '@fso/shared/api';
-import { WeakValues } from '@fso/shared/runtime';
+import { WeakValues, weakMemo } from '@fso/shared/runtime';
 import {
   type Baseline,
   type ClusterProfile,
   type Deviation,
   decodeBitmap,
+  describeReason,
   deviatingReport,
   expectedReport,
   hasBit,
@@ -13,6 +14,7 @@ import {
   type ListedPolicy,
   type NamedPolicy,
   textOfDeviation,
+  unjudged,
 } from '@fso/shared/status';
 import { differenceOf, type PolicyList, reportOf } from './policy-list.ts';
 
@@ -107,11 +109,12 @@ export class ClusterPolicies implements Policies {
   }
 }
 
+/** Stands for what is not known of a policy. No action refuses a pod that the policy may not ask to refuse. */
 const UNLISTED: Omit<ListedPolicy, 'name'> = {
   digest: '',
   since: '',
   targetNamespace: '',
-  enforcementAction: 'deny',
+  enforcementAction: 'dryrun',
   effectiveRegions: [],
   locks: { admission: true, gatekeeper: true, binding: true },
 };
@@ -119,29 +122,36 @@ const ANY_PROFILE: ClusterProfile = { floor: true, gatekeeper: true, injection: 
 
 const unlisted = new WeakValues<PolicyReport>();
 
-/** The report of a policy that deviates and is in no list that is known here: what it asks for is not known. */
+/** Whether it is not known what a policy asks for: its target and action say nothing then. */
+export const isUnlisted = ({ targetNamespace }: Pick<PolicyReport, 'targetNamespace'>): boolean =>
+  targetNamespace === UNLISTED.targetNamespace;
+
+/** How a policy stands at best of which it is not known what it asks for. */
+const standingUnlisted = (deviation: Deviation): Deviation => (deviation.phase === 'Pending' ? deviation : unjudged(deviation, 'Unlisted'));
+
+/** The report of a policy that deviates and is in no list that is known here: at best Pending, as what it asks for is not known. */
 const unlistedReport = (name: string, deviation: Deviation): PolicyReport => {
   const key = `${name} ${textOfDeviation(deviation)}`;
   const known = unlisted.get(key);
   if (known !== undefined) return known;
   const { revision: _none, ...expected } = expectedReport({ ...UNLISTED, name }, ANY_PROFILE, { isExpired: false, namespaces: [] });
-  const report = deviatingReport(expected, deviation);
+  const report = deviatingReport(expected, standingUnlisted(deviation));
   unlisted.set(key, report);
   return report;
 };
 
-/** The phase of a policy of the hub is at best Pending where what the cluster should have is unknown. */
-const atBestPending = (report: PolicyReport): PolicyReport => {
+/** The phase of a policy of the hub is at best Pending where what the cluster should have is unknown. The same object for the same report. */
+const atBestPending = weakMemo((report: PolicyReport): PolicyReport => {
   if (report.managedBy !== 'hub' || report.phase === 'Failed' || report.phase === 'Pending') return report;
-  return { ...report, phase: 'Pending', message: 'the hub does not know the list of policies that this cluster has' };
-};
+  return { ...report, phase: 'Pending', message: describeReason('Unlisted') };
+});
 
 /** Reports of a cluster whose list is not known, or that has none: those that it makes by name, and nothing of the others. */
 export class UnlistedPolicies extends Map<string, PolicyReport> {
   readonly named: NamedPolicies;
 
   constructor(named: NamedPolicies) {
-    super([...named].map(([key, each]) => [key, atBestPending(isWhole(each) ? each : unlistedReport(key, each))]));
+    super([...named].map(([key, each]) => [key, isWhole(each) ? atBestPending(each) : unlistedReport(key, each)]));
     this.named = named;
   }
 }

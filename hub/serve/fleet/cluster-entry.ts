@@ -3,13 +3,15 @@ import {
   type ClusterReport,
   type ClusterView,
   CONDITIONS,
+  type EnforcementAction,
   type ManagedClusterDocument,
   type PolicyReport,
   type ViolationView,
 } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import { type ClusterRecord, type Desired, namedIn } from '../../ledger/index.ts';
+import { weakMemo } from '@fso/shared/runtime';
+import { type ClusterRecord, type Desired, isUnlisted, namedIn } from '../../ledger/index.ts';
 import { isKnown, type PhaseCounts } from './phases.ts';
 
 /** A violation that an agent names, with its key among all. */
@@ -47,6 +49,15 @@ export const samplesOf = ({ report, policies }: ClusterRecord, policy: string): 
   return (report?.violationSamples ?? []).flatMap(({ policy: of, ...violation }) => (of === policy ? [violation] : []));
 };
 
+const actionsOf = weakMemo(
+  (meant: readonly CompiledPolicy[]): ReadonlyMap<string, EnforcementAction> =>
+    new Map(meant.map(({ name, spec }) => [name, spec.enforcementAction])),
+);
+
+/** The action of a policy in a cluster; where it is not known what the cluster's own list asks for, that of the newest commit. */
+export const actionIn = (meant: ClusterEntry['meant'], policy: string, report: PolicyReport): EnforcementAction =>
+  (isUnlisted(report) ? actionsOf(meant).get(policy) : undefined) ?? report.enforcementAction;
+
 /** Violations of a policy in a cluster, each with its key. */
 export const nameViolations = (
   samples: PolicyReport['violationSamples'],
@@ -58,11 +69,12 @@ export const nameViolations = (
   });
 
 /** Violations sorted by policy, namespace, kind and name. A policy that conforms has none. */
-export const namedViolations = (record: ClusterRecord): readonly NamedViolation[] => {
+export const namedViolations = ({ record, meant }: Pick<ClusterEntry, 'record' | 'meant'>): readonly NamedViolation[] => {
   const named: NamedViolation[] = [];
   for (const [policy, { violations }] of namedIn(record.policies)) {
-    const enforcementAction = record.policies.get(policy)?.enforcementAction;
-    if (violations === 0 || enforcementAction === undefined) continue;
+    const report = violations === 0 ? undefined : record.policies.get(policy);
+    if (report === undefined) continue;
+    const enforcementAction = actionIn(meant, policy, report);
     named.push(...nameViolations(samplesOf(record, policy), { cluster: record.name, policy, enforcementAction }));
   }
   return named.sort((a, b) => byText(a.key, b.key));

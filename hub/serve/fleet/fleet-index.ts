@@ -82,12 +82,12 @@ export const createFleetIndex = (): FleetIndex => {
     return noPhases();
   };
   const violationsOf = (
-    { record, retired }: ClusterBasis,
+    { record, meant, retired }: ClusterBasis,
     before: ClusterEntry | undefined,
   ): Pick<ClusterEntry, 'violations' | 'named'> => {
     if (before && before.retired === retired && !hasOtherViolations(before.record, record)) return before;
     violations = undefined;
-    return retired ? { violations: 0, named: [] } : { violations: countViolations(record), named: namedViolations(record) };
+    return retired ? { violations: 0, named: [] } : { violations: countViolations(record), named: namedViolations({ record, meant }) };
   };
   const track = (record: ClusterRecord): void => {
     const before = clusters.get(record.name);

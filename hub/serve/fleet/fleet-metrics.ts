@@ -1,7 +1,7 @@
 import { type ClusterView, CONDITIONS, EnforcementAction, type SourceView, type StatusView } from '@fso/shared/api';
 import { Gauge, type Registry } from 'prom-client';
 import { type Ledger, namedIn } from '../../ledger/index.ts';
-import { type ClusterEntry, isProven, isRefusing } from './cluster-entry.ts';
+import { actionIn, type ClusterEntry, isProven, isRefusing } from './cluster-entry.ts';
 import type { FleetReader } from './fleet-reader.ts';
 import { isKnown } from './phases.ts';
 
@@ -97,11 +97,13 @@ const countBy = <K extends string>(keys: readonly K[], found: Iterable<K>): Read
 /** Looks only into clusters that have violations. */
 const violationsByAction = (members: readonly ClusterEntry[]): ReadonlyMap<EnforcementAction, number> => {
   const sums = new Map<EnforcementAction, number>(EnforcementAction.options.map((action) => [action, 0]));
-  for (const { violations, record } of members) {
+  for (const { violations, record, meant } of members) {
     const named = violations === 0 ? [] : [...namedIn(record.policies)].filter(([, each]) => each.violations > 0);
     for (const [key, each] of named) {
-      const { enforcementAction = 'deny' } = record.policies.get(key) ?? {};
-      sums.set(enforcementAction, (sums.get(enforcementAction) ?? 0) + each.violations);
+      const report = record.policies.get(key);
+      if (report === undefined) continue;
+      const action = actionIn(meant, key, report);
+      sums.set(action, (sums.get(action) ?? 0) + each.violations);
     }
   }
   return sums;

@@ -1,11 +1,12 @@
 import type { PolicyReport } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
-import { encodeBitmap } from '@fso/shared/status';
+import { encodeBitmap, standingOf } from '@fso/shared/status';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { baselineOf } from '../../../test/harness/baselines.ts';
 import type { Issue } from '../../alerts/index.ts';
 import type { ClusterRecord, Ledger } from '../../ledger/index.ts';
+import { UnlistedPolicies } from '../../ledger/policies/index.ts';
 import { reportLimits } from '../../ledger/report-quota.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
@@ -80,6 +81,19 @@ describe('issues of policies in a cluster', () => {
         labels: { cluster: 'eu', policy: 'finance', region: 'eu-central-1,eu-west-1', team: 'payments' },
       },
       { alert: 'Violations', severity: 'warning', labels: { cluster: 'eu', policy: 'hr' } },
+    ]);
+  });
+});
+
+describe('the severity of violations where the hub does not know the list of the cluster', () => {
+  it('is that of the newest commit, and of a policy that it does not have not critical', () => {
+    const deviations = ['finance', 'gone'].map((name) => [name, standingOf(policyReport(name, { violations: 1 }))] as const);
+    const record = { ...clusterRecord('eu', []), policies: new UnlistedPolicies(new Map(deviations)) };
+    const entry = entryOf(createFleetIndex(), record);
+    const issues = new ClusterPolicyIssues().list(entry).filter(({ alert }) => alert === 'Violations');
+    expect(issues).toMatchObject([
+      { severity: 'critical', labels: { policy: 'finance' } },
+      { severity: 'warning', labels: { policy: 'gone' } },
     ]);
   });
 });

@@ -3,6 +3,7 @@ import {
   type AlertLabels,
   type AlertName,
   CONDITIONS,
+  type EnforcementAction,
   isNamespaceMissing,
   type LockState,
   type PolicyReport,
@@ -12,7 +13,7 @@ import { weakMemo } from '@fso/shared/runtime';
 import { describeViolations } from '@fso/shared/status';
 import type { Issue } from '../../alerts/index.ts';
 import { ClusterPolicies, type ClusterRecord, type Desired, keysBetween, namedIn } from '../../ledger/index.ts';
-import { type ClusterEntry, samplesOf } from '../fleet/cluster-entry.ts';
+import { actionIn, type ClusterEntry, samplesOf } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import { isKnown } from '../fleet/phases.ts';
 import type { PolicyEntry } from '../fleet/policy-entry.ts';
@@ -127,8 +128,8 @@ const teamLabel = (desired: Desired | null, policy: string): Pick<AlertLabels, '
   return team === undefined ? {} : { team };
 };
 
-const severityOf = (alert: AlertName, { enforcementAction }: Pick<PolicyReport, 'enforcementAction'>): Issue['severity'] =>
-  alert === 'Violations' && enforcementAction === 'deny' ? 'critical' : ALERT_RULES[alert].severity;
+const severityOf = (alert: AlertName, action: EnforcementAction): Issue['severity'] =>
+  alert === 'Violations' && action === 'deny' ? 'critical' : ALERT_RULES[alert].severity;
 
 /** Why nothing is known of a policy that is meant for a cluster. */
 const unreportedText = ({ baseline, policies }: ClusterRecord): string => {
@@ -164,8 +165,9 @@ export class ClusterPolicyIssues {
     for (const [policy, report] of deviations) {
       const labels = { ...place, policy, ...teamLabel(entry.desired, policy) };
       const { violations } = report;
+      const action = actionIn(entry.meant, policy, report);
       for (const finding of [...findingsOf(report), ...violationsOf({ violations, violationSamples: samplesOf(entry.record, policy) })])
-        yield { ...finding, severity: severityOf(finding.alert, report), labels, isCurrent: isKnown(entry.record) };
+        yield { ...finding, severity: severityOf(finding.alert, action), labels, isCurrent: isKnown(entry.record) };
     }
   }
 

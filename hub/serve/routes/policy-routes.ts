@@ -6,6 +6,7 @@ import {
   PolicyHistory,
   type PolicyInCluster,
   PolicyPage,
+  type PolicyReport,
   PolicySourceView,
   PolicySummaryPage,
   PolicyView,
@@ -104,6 +105,10 @@ const PolicyDetailQuery = z.strictObject({
 });
 type PolicyDetailQuery = z.output<typeof PolicyDetailQuery>;
 
+/** Whether a policy reads better in what its agent tells than it counts by what its cluster has reported. */
+const isAbove = (told: PolicyReport, reported: PolicyReport): boolean =>
+  isUnjudged(reported) || (reported.phase === 'Pending' && told.phase === 'Active');
+
 /** A row with all that there is to say: of a policy of the hub only its agent knows that, but for the commit since which it reads like this. */
 const detailOf = async (key: string, row: PolicyInCluster, { agents }: PolicyDeps): Promise<PolicyDetail> => {
   if (row.report !== null && !isShortReport(row.report)) return { ...row, source: 'report' };
@@ -111,8 +116,8 @@ const detailOf = async (key: string, row: PolicyInCluster, { agents }: PolicyDep
   if (report == null) return { ...row, source: 'none' };
   const { revision = report.revision } = row.report ?? {};
   const told = { ...report, revision };
-  // The agent tells what stands in the cluster, whatever the commit asks for.
-  const { phase, message, enforcement, conditions } = row.report !== null && isUnjudged(row.report) ? row.report : told;
+  // The agent tells what stands in the cluster, whatever the commit asks for: it makes nothing better than the row.
+  const { phase, message, enforcement, conditions } = row.report !== null && isAbove(told, row.report) ? row.report : told;
   const changed = report.lastUpdated ?? row.changed;
   return { ...row, report: { ...told, phase, message, enforcement, conditions }, changed, source: 'agent' };
 };
