@@ -71,6 +71,30 @@ describe('what an agent says of its policies', () => {
     for (const deviation of policies.values()) expect(deviation).toMatchObject({ phase: 'Pending', reason: 'NotJudged', conditions: [] });
   });
 
+  it('names violations of policies that deny before those of others, one of each policy in turns', () => {
+    const tests = Array.from({ length: 7 }, (_, n) => compiledOf(`audit-${n}`, { enforcementAction: 'dryrun' }));
+    const list = [...tests, compiledOf('deny-a'), compiledOf('deny-b')];
+    const violated = (namespace: string, count: number) => ({
+      violations: count,
+      violationSamples: Array.from({ length: count }, (_, n) => ({
+        kind: 'Pod',
+        namespace,
+        name: `p-${n}`,
+        reason: 'us',
+        since: NOW.toISOString(),
+      })),
+    });
+    const reports = Object.fromEntries(list.map(({ name }) => [name, violated(name, name === 'deny-b' ? 2 : 4)]));
+    const policies = list.map((policy) => inputOf(policy));
+    const cluster = withReports(seen({ policies, namespaces: list.map(({ name }) => name) }), reports);
+    const samples = statements()
+      .of(acceptedOf(list), cluster)
+      .samples.map(({ policy, name }) => `${policy} ${name}`);
+    const ofDeny = ['deny-a p-0', 'deny-b p-0', 'deny-a p-1', 'deny-b p-1', 'deny-a p-2', 'deny-a p-3'];
+    const turn = (n: number) => tests.map(({ name }) => `${name} p-${n}`);
+    expect(samples).toEqual([...ofDeny, ...turn(0), ...turn(1)]);
+  });
+
   it('leaves a policy Failed that has failed, whatever it reads', () => {
     const failed = withReports(seen(), { finance: { phase: 'Failed', message: 'refused' } });
     expect(

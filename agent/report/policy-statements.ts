@@ -26,6 +26,16 @@ export interface Statement {
   readonly samples: NonNullable<AgentClusterReport['violationSamples']>;
 }
 
+type Samples = Statement['samples'];
+
+/** The first of each list, then the second of each, and so on, until there are as many as a report has. */
+const inTurns = (lists: readonly Samples[]): Samples => {
+  const taken: Samples = [];
+  for (let turn = 0; taken.length < MAX_SAMPLES && lists.some(({ length }) => turn < length); turn += 1)
+    for (const list of lists) taken.push(...list.slice(turn, turn + 1));
+  return taken;
+};
+
 interface Known<T> {
   readonly inputs: readonly unknown[];
   readonly value: T;
@@ -114,15 +124,17 @@ export class PolicyStatements {
     return { inputs, value: judgeListed(state) };
   }
 
+  /** Returns violations of policies that deny before those of others, one of each policy in turns. */
   #samplesOf(named: Statement['policies'], policies: AgentSnapshot['policies']): Statement['samples'] {
-    const samples: Statement['samples'] = [];
+    const ofDeny: Samples[] = [];
+    const ofOthers: Samples[] = [];
     for (const [policy, value] of named) {
-      if (samples.length >= MAX_SAMPLES) break;
       const seen = policies.get(policy);
       if (isWhole(value) || value.violations === 0 || seen === undefined) continue;
-      for (const sample of this.#check.policy(policy, seen.report)?.violationSamples ?? []) samples.push({ ...sample, policy });
+      const { enforcementAction, violationSamples = [] } = this.#check.policy(policy, seen.report) ?? {};
+      (enforcementAction === 'deny' ? ofDeny : ofOthers).push(violationSamples.map((sample) => ({ ...sample, policy })));
     }
-    return samples.slice(0, MAX_SAMPLES);
+    return [...inTurns(ofDeny), ...inTurns(ofOthers)].slice(0, MAX_SAMPLES);
   }
 
   /** Returns the reports of policies that the list does not have: local ones, and those of the hub that are still to go. */
