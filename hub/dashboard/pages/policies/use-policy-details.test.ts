@@ -1,10 +1,10 @@
-import type { PolicyDetail, PolicyInCluster } from '@fso/shared/api';
+import type { PolicyDetail, PolicyInCluster, PolicyReport } from '@fso/shared/api';
 import { expect, it } from 'vitest';
-import { inCluster, report } from './testing/policy-reports.ts';
+import { enforcement, inCluster, report } from './testing/policy-reports.ts';
 import { mergeDetails } from './use-policy-details.ts';
 
-const short = (cluster: string, namespaces: string[] = ['finance']): PolicyInCluster => {
-  const { lastUpdated: _time, ...rest } = report({ namespaces, message: '' });
+const short = (cluster: string, change: Partial<PolicyReport> = {}): PolicyInCluster => {
+  const { lastUpdated: _time, ...rest } = report({ message: '', ...change });
   return { ...inCluster(cluster), report: rest };
 };
 const told = (cluster: string, source: PolicyDetail['source'] = 'agent'): PolicyDetail => ({
@@ -14,8 +14,27 @@ const told = (cluster: string, source: PolicyDetail['source'] = 'agent'): Policy
 const messages = (rows: readonly PolicyInCluster[]) => rows.map((row) => row.report?.message);
 
 it('the answer of an agent stands in the row of a policy that conforms, as long as both speak of the same state', () => {
-  const rows = [short('eu'), short('us', ['finance', 'newer']), short('apac'), inCluster('deviates', { message: 'reported' })];
+  const rows = [
+    short('eu'),
+    short('us', { namespaces: ['finance', 'newer'] }),
+    short('apac'),
+    inCluster('deviates', { message: 'reported' }),
+  ];
   const details = [told('eu'), told('us'), told('deviates'), told('gone')];
   expect(messages(mergeDetails(rows, details))).toEqual(['told', '', '', 'reported']);
   expect(messages(mergeDetails([short('eu')], [told('eu', 'report')]))).toEqual(['']);
+});
+
+it('the answer of an agent stands in the row of a policy that deviates, whatever namespaces and commit it names that the row does not know', () => {
+  const ofAgent = { revision: '1'.repeat(40), namespaces: ['a', 'b'], violations: 1 };
+  const deviates = {
+    namespaces: [],
+    violations: 1,
+    conditions: [{ type: 'Ready', status: 'True' as const, reason: 'Enforced', message: '' }],
+  };
+  const details: PolicyDetail[] = [{ ...inCluster('eu', { ...ofAgent, message: 'told' }), source: 'agent' }];
+  const messageOf = (change: Partial<PolicyReport>) => messages(mergeDetails([short('eu', { ...deviates, ...change })], details))[0];
+  expect([messageOf({}), messageOf({ revision: ofAgent.revision })]).toEqual(['told', 'told']);
+  const others = [{ revision: '2'.repeat(40) }, { violations: 2 }, { phase: 'Pending' as const }, { enforcement: enforcement('Degraded') }];
+  expect(others.map(messageOf)).toEqual(['', '', '', '']);
 });

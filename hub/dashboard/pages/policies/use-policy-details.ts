@@ -1,4 +1,12 @@
-import { isShortReport, type PolicyDetail, type PolicyInCluster, type PolicyReport, type PolicyView, policyKey } from '@fso/shared/api';
+import {
+  isAsExpected,
+  isShortReport,
+  type PolicyDetail,
+  type PolicyInCluster,
+  type PolicyReport,
+  type PolicyView,
+  policyKey,
+} from '@fso/shared/api';
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { policyDetailsQuery } from '../../api/queries.ts';
@@ -16,9 +24,19 @@ export interface PolicyDetails {
 
 const isShort = ({ report }: PolicyInCluster): boolean => report !== null && isShortReport(report);
 
-/** What an agent told is older than the row where it speaks of another state. */
+const LOCKS = ['admission', 'gatekeeper', 'binding'] as const;
+
+/**
+ * What an agent told is older than the row where it speaks of another state. The row does not know the commit where the hub does not know the
+ * list of the cluster, and the namespaces where the policy deviates.
+ */
 const isOfRow = (told: PolicyReport, { report }: PolicyInCluster): boolean =>
-  told.phase === report?.phase && told.revision === report.revision && told.namespaces.length === report.namespaces.length;
+  report !== null &&
+  told.phase === report.phase &&
+  told.violations === report.violations &&
+  LOCKS.every((lock) => told.enforcement[lock].state === report.enforcement[lock].state) &&
+  (report.revision === undefined || told.revision === report.revision) &&
+  (!isAsExpected(report) || told.namespaces.length === report.namespaces.length);
 
 export const mergeDetails = (clusters: readonly PolicyInCluster[], details: readonly PolicyDetail[]): PolicyInCluster[] => {
   const told = new Map(
