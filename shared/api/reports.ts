@@ -86,6 +86,9 @@ export const isShortReport = ({ lastUpdated }: Pick<PolicyReport, 'lastUpdated'>
 export const isAsExpected = (report: Pick<PolicyReport, 'conditions' | 'lastUpdated'>): boolean =>
   isShortReport(report) && report.conditions.length === 0;
 
+/** Whether the hub does not know what a policy asks for in its cluster: then neither its target nor its action and regions say anything. */
+export const isUnlisted = ({ targetNamespace }: Pick<PolicyReport, 'targetNamespace'>): boolean => targetNamespace === '';
+
 /** Whether a policy governs no namespace now, and so has nothing to enforce. */
 export const isNamespaceMissing = (report: Pick<PolicyReport, 'phase' | 'conditions' | 'lastUpdated'>): boolean =>
   isAsExpected(report)

@@ -1,4 +1,4 @@
-import { type PolicyReport, policyKey } from '@fso/shared/api';
+import { isUnlisted, type PolicyReport, policyKey } from '@fso/shared/api';
 import { compileFleet, digestOfPolicies } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import {
@@ -17,7 +17,7 @@ import { clusterFile, policyFile, setOf } from '../../../shared/decode/testing/d
 import { baselineOf } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
 import type { Desired } from '../types.ts';
-import { ClusterPolicies, isUnlisted, keysBetween, UnlistedPolicies } from './cluster-policies.ts';
+import { ClusterPolicies, keysBetween, UnlistedPolicies } from './cluster-policies.ts';
 import { PolicyList } from './policy-list.ts';
 import { PolicyLists } from './policy-lists.ts';
 

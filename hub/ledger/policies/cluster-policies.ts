@@ -109,7 +109,7 @@ export class ClusterPolicies implements Policies {
   }
 }
 
-/** Stands for what is not known of a policy. No action refuses a pod that the policy may not ask to refuse. */
+/** Stands for what is not known of a policy; see isUnlisted. Its action is one that refuses nothing. */
 const UNLISTED: Omit<ListedPolicy, 'name'> = {
   digest: '',
   since: '',
@@ -121,10 +121,6 @@ const UNLISTED: Omit<ListedPolicy, 'name'> = {
 const ANY_PROFILE: ClusterProfile = { floor: true, gatekeeper: true, injection: true, gatekeeperNamespace: '' };
 
 const unlisted = new WeakValues<PolicyReport>();
-
-/** Whether it is not known what a policy asks for: its target and action say nothing then. */
-export const isUnlisted = ({ targetNamespace }: Pick<PolicyReport, 'targetNamespace'>): boolean =>
-  targetNamespace === UNLISTED.targetNamespace;
 
 /** How a policy stands at best of which it is not known what it asks for. */
 const standingUnlisted = (deviation: Deviation): Deviation => (deviation.phase === 'Pending' ? deviation : unjudged(deviation, 'Unlisted'));

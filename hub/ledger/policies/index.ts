@@ -1,11 +1,3 @@
-export {
-  ClusterPolicies,
-  isUnlisted,
-  keysBetween,
-  type NamedPolicies,
-  namedIn,
-  type Policies,
-  UnlistedPolicies,
-} from './cluster-policies.ts';
+export { ClusterPolicies, keysBetween, type NamedPolicies, namedIn, type Policies, UnlistedPolicies } from './cluster-policies.ts';
 export { differenceOf, type ListedNames, listOf, PolicyList } from './policy-list.ts';
 export { findRelisted, listIn, type NewList, PolicyLists } from './policy-lists.ts';

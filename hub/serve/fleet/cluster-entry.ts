@@ -4,6 +4,7 @@ import {
   type ClusterView,
   CONDITIONS,
   type EnforcementAction,
+  isUnlisted,
   type ManagedClusterDocument,
   type PolicyReport,
   type ViolationView,
@@ -11,7 +12,7 @@ import {
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { weakMemo } from '@fso/shared/runtime';
-import { type ClusterRecord, type Desired, isUnlisted, namedIn } from '../../ledger/index.ts';
+import { type ClusterRecord, type Desired, namedIn } from '../../ledger/index.ts';
 import { isKnown, type PhaseCounts } from './phases.ts';
 
 /** A violation that an agent names, with its key among all. */

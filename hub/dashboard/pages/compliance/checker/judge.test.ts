@@ -67,5 +67,9 @@ describe('governanceOf', () => {
     expect(gapsOf(governanceOf(policies, { ...at, cluster: 'us' }))).toContain('not connected');
     const unreported = policy('new', [{ cluster: 'eu', fresh: true, report: null, changed: null }]);
     expect(gapsOf(governanceOf([...policies, unreported], at))).toContain('has not reported every policy');
+    const unlisted = policy('new', [
+      { cluster: 'eu', fresh: true, report: report({ targetNamespace: '', namespaces: [] }), changed: null },
+    ]);
+    expect(gapsOf(governanceOf([...policies, unlisted], at))).toContain('has not reported every policy');
   });
 });

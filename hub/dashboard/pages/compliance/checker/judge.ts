@@ -1,4 +1,4 @@
-import { type EnforcementAction, type PolicyView, policyKey } from '@fso/shared/api';
+import { type EnforcementAction, isUnlisted, type PolicyView, policyKey } from '@fso/shared/api';
 import { combinePolicies, decideResidency, type PodPlacement, type ResidencyDecision } from '@fso/shared/residency';
 import type { Workload } from './workloads.ts';
 
@@ -69,7 +69,7 @@ export const governanceOf = (
         ? [{ key, action: report.enforcementAction, regions: report.effectiveRegions }]
         : [],
     ),
-    unreported: rows.flatMap(({ key, row }) => (row.report === null ? [key] : [])),
+    unreported: rows.flatMap(({ key, row }) => (row.report === null || isUnlisted(row.report) ? [key] : [])),
     expired: rows.flatMap(({ key, row: { report } }) =>
       report?.phase === 'Expired' && (report.targetNamespace === namespace || report.namespaces.includes(namespace)) ? [key] : [],
     ),
