@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { baselineOf, EMPTY_BASELINE } from '../../test/harness/baselines.ts';
 import { policyReport } from '../../test/harness/policy-reports.ts';
+import { MAX_NAMED, standingOf } from '../status/index.ts';
 import { decodeAgentFrame, decodeHubFrame, describeReturn, encodeFrame, GOING_AWAY, MAX_INVALID_ENTRIES, readReturn } from './codec.ts';
 import { type AgentFrame, type HubFrame, MAX_FRAME_BYTES, MAX_HUB_FRAME_BYTES } from './frames.ts';
 import { EMPTY_DIGEST } from './reports.ts';
@@ -202,5 +203,45 @@ describe('the close of a hub that stops', () => {
     [1011, describeReturn(1_250)],
   ])('says nothing of a return: %i %s', (code, reason) => {
     expect(readReturn(code, reason)).toBeUndefined();
+  });
+});
+
+describe('names of deviations', () => {
+  const deviation = standingOf(policyReport('any', { phase: 'Failed' }));
+  const names = (count: number, prefix = 'p') => Array.from({ length: count }, (_, n) => `${prefix}${n}`);
+  const decodeGroups = (groups: readonly (readonly unknown[])[], change: object = {}) =>
+    decodeAgentFrame(JSON.stringify({ ...report, deviations: groups.map((policies) => ({ deviation, policies })), ...change }));
+
+  it('are taken up to as many as a list has, over all groups and beside whole reports', () => {
+    const policies = [policyReport('local', { namespace: 'policies', managedBy: 'local' })];
+    expect(decodeGroups([names(MAX_NAMED - 2), ['a']], { policies }).ok).toBe(true);
+    expect(decodeGroups([names(MAX_NAMED - 2), ['a', 'b']], { policies })).toEqual({
+      ok: false,
+      error: expect.stringContaining(`names ${MAX_NAMED + 1} policies`),
+    });
+  });
+
+  it.each([
+    ['one group', [names(MAX_NAMED + 1)]],
+    ['a group and one more name', [names(MAX_NAMED), ['a']]],
+    ['45 groups, each as large as a group may be', Array.from({ length: 45 }, (_, at) => names(MAX_NAMED, `p${at}-`))],
+    ['a group of what are no names', [Array.from({ length: MAX_NAMED + 1 }, () => 0)]],
+  ])('are refused by their number, before any is looked at: %s', (_what, groups) => {
+    expect(decodeGroups(groups)).toEqual({ ok: false, error: expect.stringContaining('must name at most 20000 policies') });
+  });
+
+  it.each([
+    ['in one group', [['a', 'b', 'a']]],
+    ['in two', [['a', 'b'], ['a']]],
+  ])('are refused where one comes twice: %s', (_what, groups) => {
+    expect(decodeGroups(groups)).toEqual({ ok: false, error: expect.stringContaining('must name each policy once') });
+  });
+
+  it.each([
+    ['no name', [['A b']]],
+    ['no list', [{} as unknown[]]],
+    ['an empty group', [[]]],
+  ])('are refused where there is %s', (_what, groups) => {
+    expect(decodeGroups(groups)).toEqual({ ok: false, error: expect.stringContaining('deviations') });
   });
 });

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { AgentClusterReport, boundedList, ClusterEvent, PolicyKey, PolicyReport, ResourceName } from '../api/index.ts';
-import { Baseline, DeviationGroup, MAX_NAMED } from '../status/index.ts';
+import { Baseline, MAX_NAMED } from '../status/index.ts';
 import { Checkpoint, Hash } from './checkpoint.ts';
+import { DeviationGroups } from './deviation-groups.ts';
 
 /** Version of the wire protocol. Hubs and agents of different versions refuse each other in the hello, and the agent enforces on. */
 export const PROTOCOL_VERSION = 7;
@@ -104,7 +105,9 @@ export const Report = z.strictObject({
   ),
   total: NamedTotal,
   cluster: AgentClusterReport.optional(),
-  deviations: boundedList(DeviationGroup, MAX_NAMED).describe('Policies of the list that deviate from the baseline.'),
+  deviations: DeviationGroups.describe(
+    'Policies of the list that deviate from the baseline; `policies` and these are at most as many as one of them may be.',
+  ),
   policies: z
     .array(PolicyReport)
     .max(MAX_NAMED)

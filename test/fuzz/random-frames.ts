@@ -177,7 +177,8 @@ const total = (random: Random, policies: PolicyReport[], deviations: Report['dev
 
 const agentReport = (random: Random): AgentFrame => {
   const policies = some(random, 30, () => reportOf(random));
-  const deviations = groupDeviations(some(random, 30, () => [`policy-${below(random, 50)}`, standingOf(reportOf(random))]));
+  const named = some(random, 30, () => [`policy-${below(random, 50)}`, standingOf(reportOf(random))] as const);
+  const deviations = groupDeviations(new Map(named));
   return {
     type: 'report',
     seq: 1 + below(random, 9),

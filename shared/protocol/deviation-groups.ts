@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { boundedList } from '../api/index.ts';
+import { DeviationGroup, MAX_NAMED } from '../status/index.ts';
+
+const namesIn = (group: unknown): readonly unknown[] => {
+  const names: unknown = Reflect.get(Object(group), 'policies');
+  return Array.isArray(names) ? names : [];
+};
+
+/** Counts the names of groups, whether the groups are valid or not. */
+export const countNames = (groups: readonly unknown[]): number => groups.reduce<number>((sum, group) => sum + namesIn(group).length, 0);
+
+/** Returns the first name that groups have twice. */
+const repeatedName = (groups: readonly DeviationGroup[]): string | undefined => {
+  const seen = new Set<string>();
+  for (const { policies } of groups) {
+    for (const name of policies) {
+      if (seen.has(name)) return name;
+      seen.add(name);
+    }
+  }
+  return undefined;
+};
+
+/** Groups of a frame. Their names are counted before any is looked at, as each of them costs the hub as much as a group of its own. */
+export const DeviationGroups = z
+  .array(z.unknown())
+  .max(MAX_NAMED)
+  .refine((groups) => countNames(groups) <= MAX_NAMED, `must name at most ${MAX_NAMED} policies`)
+  .pipe(boundedList(DeviationGroup, MAX_NAMED))
+  .pipe(z.custom<DeviationGroup[]>((groups) => repeatedName(groups as DeviationGroup[]) === undefined, 'must name each policy once'));
