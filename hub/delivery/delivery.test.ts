@@ -54,7 +54,7 @@ const startDelivery = async (heartbeatMs = 60_000, suspendedMs = 45_000, maxFram
   };
   const applyReport: Ledger['applyReport'] = async (...args) => {
     await slow.until;
-    await ledger.applyReport(...args);
+    return ledger.applyReport(...args);
   };
   /** Clusters whose agents have said how they are. */
   const confirmed: string[] = [];

@@ -4,7 +4,7 @@ import type { Checkpoint, Report } from '@fso/shared/protocol';
 import type { ValueChange, ValueKey, ValueOutcome } from './keyed-store.ts';
 import { type NewList, namedIn, type PolicyList, UnlistedPolicies } from './policies/index.ts';
 import { type ReportContext, relistPolicies, takeReport } from './take-report.ts';
-import type { AckedRevision, AgentStream, ClusterRecord, Ledger, Nack, NotObserved } from './types.ts';
+import type { AckedRevision, AgentStream, AppliedReport, ClusterRecord, Ledger, Nack, NotObserved } from './types.ts';
 
 /** What only the hub that leads writes. */
 interface LeaderChange {
@@ -36,6 +36,8 @@ export type LeftOut = 'replaced' | 'gap';
 /** How a change ended; filled when it is planned, true once it is committed. */
 export interface ClusterOutcome {
   leftOut?: LeftOut | undefined;
+  /** CPU time of a report that was taken in, in milliseconds. */
+  cpuMs?: number;
 }
 
 interface ClusterChangeBase {
@@ -240,17 +242,19 @@ interface Writes
   > {
   setObserved(cluster: string, outOfDate: readonly string[], stream: AgentStream): Promise<void>;
   /** Applies a report as a ledger does. @param list of the baseline of the report, if it is known */
-  applyReport(cluster: string, report: Report, stream?: AgentStream, list?: PolicyList): Promise<void>;
+  applyReport(cluster: string, report: Report, stream?: AgentStream, list?: PolicyList): Promise<AppliedReport>;
 }
 
 /** The writes of a ledger, each as a change. @param submit resolves once a change is durable */
 export const writesOf = (submit: (change: ChangeInput) => Promise<void>): Writes => {
-  const submitBy = async (stream: AgentStream | undefined, change: WithoutTime<ClusterChange>): Promise<void> => {
+  const outcomeOf = async (stream: AgentStream | undefined, change: WithoutTime<ClusterChange>): Promise<ClusterOutcome> => {
     const outcome: ClusterOutcome = {};
     await submit({ ...change, stream, outcome });
     if (outcome.leftOut === 'replaced') throw new StreamReplacedError();
     if (outcome.leftOut === 'gap') throw new ReportGapError();
+    return outcome;
   };
+  const submitBy = async (...change: Parameters<typeof outcomeOf>): Promise<void> => void (await outcomeOf(...change));
   return {
     setSource: (source) => submit({ type: 'source', source }),
     openStream: (cluster, stream, { outOfDate = [], isNew = false } = {}) =>
@@ -269,7 +273,10 @@ export const writesOf = (submit: (change: ChangeInput) => Promise<void>): Writes
     setOffered: (cluster, revision, stream) => submitBy(stream, { type: 'offered', cluster, revision }),
     setAck: (cluster, ack, stream) => submitBy(stream, { type: 'ack', cluster, ack }),
     setNack: (cluster, { told = true, ...nack }, stream) => submitBy(stream, { type: 'nack', cluster, nack, told }),
-    applyReport: (cluster, report, stream, list) => submitBy(stream, { type: 'report', cluster, report, list }),
+    applyReport: async (cluster, report, stream, list) => {
+      const { cpuMs = 0 } = await outcomeOf(stream, { type: 'report', cluster, report, list });
+      return { cpuMs };
+    },
     forgetCluster: (cluster) => submit({ type: 'forget', cluster }),
     addEvent: (cluster, event) => submit({ type: 'event', cluster, event }),
   };

@@ -191,6 +191,12 @@ export type LedgerHealth = { readonly ok: true } | { readonly ok: false; readonl
  * The stream that was opened last, at whichever hub, speaks for its cluster: a write that names another one changes nothing and rejects with
  * {@link StreamReplacedError}. A write without a stream is always taken.
  */
+/** A report that was taken in. */
+export interface AppliedReport {
+  /** CPU time that it took once the call had returned, in milliseconds: reports are taken in together with what else waits. */
+  readonly cpuMs: number;
+}
+
 export interface Ledger {
   setSource(source: SourceView): Promise<void>;
   source(): Promise<SourceView | null>;
@@ -229,7 +235,7 @@ export interface Ledger {
    *
    * @throws ReportGapError where a delta does not follow on the last report
    */
-  applyReport(cluster: string, report: Report, stream?: AgentStream): Promise<void>;
+  applyReport(cluster: string, report: Report, stream?: AgentStream): Promise<AppliedReport>;
   /** Whether policies that were left out of a cluster's record may fit in by now. */
   hasRoom(cluster: string): Promise<boolean>;
   addEvent(cluster: string | null, event: ClusterEvent): Promise<void>;

@@ -149,3 +149,21 @@ it('of a cluster with more than the hub keeps it is known why, and nothing is as
   await say({ policies: [] });
   expect([(await read())[1], sent]).toEqual(['Reports', ['reported', 'reported']]);
 });
+
+it('the cluster pays for what its report costs once the ledger takes it in, together with what else waits', async () => {
+  const { ledger, budget, say } = await start();
+  const charges: number[] = [];
+  const { spendCpu } = budget;
+  budget.spendCpu = (ms) => {
+    charges.push(ms);
+    spendCpu.call(budget, ms);
+  };
+  const { applyReport } = ledger;
+  ledger.applyReport = async (...args) => {
+    await applyReport(...args);
+    return { cpuMs: 100_000 };
+  };
+  await say({ full: true, policies: [a] });
+  expect(charges).toContain(100_000);
+  expect(budget.frame(1)).toBeGreaterThan(0);
+});

@@ -77,7 +77,8 @@ export const takeReport = async (frame: Frame<'report'>, context: FrameContext):
   state.reports.resyncing = false;
   const admitted = budget.events.admit(frame.events);
   try {
-    await budget.metered(() => deps.ledger.applyReport(cluster, { ...frame, events: [...admitted.events] }, stream));
+    const { cpuMs } = await budget.metered(() => deps.ledger.applyReport(cluster, { ...frame, events: [...admitted.events] }, stream));
+    budget.spendCpu(cpuMs);
   } catch (error) {
     if (!(error instanceof ReportGapError)) throw error;
     // Another hub has taken a report meanwhile.

@@ -231,7 +231,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     applyReport: async (cluster, report, stream) => {
       // The list of a cluster that is behind may be in the database alone; where that cannot be read, the report is taken without it.
       const list = report.baseline === null ? undefined : await store.find(report.baseline.list, cluster).catch(() => undefined);
-      await writes.applyReport(cluster, report, stream, list);
+      return writes.applyReport(cluster, report, stream, list);
     },
     source: async () => cache.source(),
     desired: async () => cache.desired(),

@@ -1,8 +1,17 @@
 import type { PolicyReport, SourceView } from '@fso/shared/api';
 import type { Checkpoint } from '@fso/shared/protocol';
+import { threadCpuMs } from '@fso/shared/runtime';
 import { isWhole } from '@fso/shared/status';
 import { auditOf, joinAlike, type TimedEntry } from '../../audit/derive.ts';
-import { applyChange, type Change, type ClusterChange, isClusterChange, leftOutOf, streamAfter } from '../../changes.ts';
+import {
+  applyChange,
+  type Change,
+  type ClusterChange,
+  type ClusterOutcome,
+  isClusterChange,
+  leftOutOf,
+  streamAfter,
+} from '../../changes.ts';
 import { historyBetween } from '../../history/cluster-history.ts';
 import { applyValueChange, type ValueKey } from '../../keyed-store.ts';
 import { keysBetween, type NamedPolicies, namedIn, type PolicyLists } from '../../policies/index.ts';
@@ -42,6 +51,8 @@ export interface ClusterWrite {
   /** Keys of policies that came, went or changed by name since. */
   readonly touched: Set<string>;
   readonly history: HistoryChange[];
+  /** Gets the cost of what is written: outcome of its last report. */
+  reported?: ClusterOutcome | undefined;
 }
 
 export interface Batch {
@@ -99,6 +110,19 @@ const takeClusterChange = (batch: Batch, change: ClusterChange, { stored, replic
   // Another hub may have written it already.
   const isKnown = change.type === 'relist' && after === record;
   if (!isKnown) batch.clusters.set(change.cluster, write);
+};
+
+/** Takes a change, and tells its sender what a report costs: it is taken in one go with others, and long after it was sent. */
+const takeMetered = (batch: Batch, change: ClusterChange, preparedMs: number, context: BatchOf): void => {
+  if (change.type !== 'report' || change.outcome === undefined) {
+    takeClusterChange(batch, change, context);
+    return;
+  }
+  const before = threadCpuMs();
+  takeClusterChange(batch, change, context);
+  change.outcome.cpuMs = preparedMs + threadCpuMs() - before;
+  const write = batch.clusters.get(change.cluster);
+  if (write !== undefined) write.reported = change.outcome;
 };
 
 const newBatch = (): Batch => ({
@@ -169,7 +193,7 @@ export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedg
     const before = { source: batch.source ?? stored.source, desired: batch.desired ?? stored.desired, cluster };
     for (const entry of auditOf(change, before)) audit.push({ entry, time: change.time });
     takeTexts(batch, prepared);
-    if (isClusterChange(change)) takeClusterChange(batch, change, { stored, replica });
+    if (isClusterChange(change)) takeMetered(batch, change, prepared.cpuMs, { stored, replica });
     else takeOther(batch, stored, change);
   }
   batch.audit = joinAlike(audit);

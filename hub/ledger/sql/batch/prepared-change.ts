@@ -1,4 +1,6 @@
 import type { ClusterEvent, PolicyReport } from '@fso/shared/api';
+import { threadCpuMs } from '@fso/shared/runtime';
+import { textOfDeviation } from '@fso/shared/status';
 import { type Change, digestOfEvent, eventsOfChange } from '../../changes.ts';
 import { type ListRow, makeListRow } from '../policy-lists.ts';
 
@@ -23,10 +25,14 @@ export interface PreparedChange {
   readonly rows: number;
   /** Characters of the texts. */
   readonly size: number;
+  /** CPU time that it took to prepare, in milliseconds. */
+  readonly cpuMs: number;
 }
 
 const rowsOf = (change: Change): number => {
-  return change.type === 'report' ? change.report.policies.length + change.report.removed.length : 0;
+  if (change.type !== 'report') return 0;
+  const { deviations, policies, removed } = change.report;
+  return deviations.reduce((sum, group) => sum + group.policies.length, policies.length + removed.length);
 };
 
 const lengthOf = (texts: Iterable<string>): number => {
@@ -35,7 +41,20 @@ const lengthOf = (texts: Iterable<string>): number => {
   return length;
 };
 
+/** Characters of a name beside itself: quotes and a comma. */
+const NAME_CHARACTERS = 3;
+
+/** Characters of the deviations that a report brings, as JSON; an estimate. */
+const deviationsLength = (change: Change): number => {
+  if (change.type !== 'report') return 0;
+  let length = 0;
+  for (const { deviation, policies } of change.report.deviations)
+    length += textOfDeviation(deviation).length + lengthOf(policies) + policies.length * NAME_CHARACTERS;
+  return length;
+};
+
 export const prepareChange = (change: Change): PreparedChange => {
+  const before = threadCpuMs();
   const reported = change.type === 'report' ? change.report.policies : [];
   const policies = new Map(reported.map((policy) => [policy, JSON.stringify(policy)]));
   const events = eventsOfChange(change).map(({ cluster, event }) => ({
@@ -52,6 +71,7 @@ export const prepareChange = (change: Change): PreparedChange => {
     policies,
     events,
     rows: 1 + rowsOf(change) + events.length,
-    size: lengthOf(policies.values()) + lengthOf(events.map(({ json }) => json)) + (list?.list_json.length ?? 0),
+    size: lengthOf(policies.values()) + deviationsLength(change) + lengthOf(events.map(({ json }) => json)) + (list?.list_json.length ?? 0),
+    cpuMs: threadCpuMs() - before,
   };
 };

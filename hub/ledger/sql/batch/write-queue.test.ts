@@ -1,4 +1,5 @@
 import { systemClock } from '@fso/shared/runtime';
+import { standingOf } from '@fso/shared/status';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { type Change, unseen } from '../../changes.ts';
@@ -6,7 +7,7 @@ import { PolicyLists } from '../../policies/index.ts';
 import { event, policy, report, TIME } from '../../testing/ledger.ts';
 import { BatchTooLargeError } from '../errors.ts';
 import { planBatch } from './plan-batch.ts';
-import type { PreparedChange } from './prepared-change.ts';
+import { type PreparedChange, prepareChange } from './prepared-change.ts';
 import { WriteQueue } from './write-queue.ts';
 
 const change = (reason: string): Change => ({ type: 'event', time: TIME, cluster: null, event: event(reason) });
@@ -90,6 +91,35 @@ it('a batch is bounded by rows and by the size of its texts', async () => {
   first.resolve(undefined);
   await Promise.all(writes);
   expect(commits.slice(1).map(({ reasons }) => reasons.length)).toEqual([1, 1, 1, 1, 1, 1]);
+});
+
+it('a batch is bounded by the names of its deviations and by the size of their texts', async () => {
+  const first = Promise.withResolvers<undefined>();
+  const { queue, commits } = openQueue((_reasons, number) => (number === 1 ? first.promise : undefined));
+  const writes = [queue.submit(change('a'))];
+  await expect.poll(() => commits.length).toBe(1);
+  const deviation = standingOf(policy('any', { phase: 'Failed' }));
+  const reported = (names: number, length: number): Change => {
+    const policies = Array.from({ length: names }, (_, i) => `${'x'.repeat(length)}${i}`);
+    return { type: 'report', time: TIME, cluster: 'eu', report: report(1, { deviations: [{ deviation, policies }] }) };
+  };
+  // Twice two fit by their names, and then no two of 5 MB do.
+  for (let i = 0; i < 4; i += 1) writes.push(queue.submit(reported(9_000, 1)));
+  for (let i = 0; i < 3; i += 1) writes.push(queue.submit(reported(5_000, 1_000)));
+  first.resolve(undefined);
+  await Promise.all(writes);
+  expect(commits.slice(1).map(({ reasons }) => reasons.length)).toEqual([2, 2, 1, 1, 1]);
+});
+
+it('counts of deviations what is written', () => {
+  const deviations = ['Failed', 'Pending'].map((phase, at) => ({
+    deviation: { ...standingOf(policy('any')), phase: phase as 'Failed' | 'Pending' },
+    policies: Array.from({ length: 1_000 }, (_, i) => `policy-${at}-${i}`),
+  }));
+  const of = (groups: typeof deviations) =>
+    prepareChange({ type: 'report', time: TIME, cluster: 'eu', report: report(1, { deviations: groups }) });
+  expect(of(deviations).rows - of([]).rows).toBe(2_000);
+  expect(Math.abs(of(deviations).size - of([]).size - JSON.stringify(deviations).length)).toBeLessThan(100);
 });
 
 it('a database that is away gets the same batch under the same number until it is back', async () => {
