@@ -5,6 +5,7 @@ import { listIn, type NamedPolicies, namedIn, type PolicyList, type PolicyLists 
 import { policiesOf, unlessSame } from '../../take-report.ts';
 import type { ClusterRecord, NotObserved } from '../../types.ts';
 import type { StoredCluster } from '../batch/plan-batch.ts';
+import { slices } from '../batch/statements.ts';
 import { readLists } from '../policy-lists.ts';
 import { CLUSTER_COLUMNS, type ClusterTable, type Schema } from '../schema.ts';
 
@@ -71,7 +72,7 @@ const ROW = ['name', ...CLUSTER_COLUMNS, readable('nack_json').as('nack_json'), 
 const selectRows = (db: Kysely<Schema>, names: readonly string[]): Promise<readonly Selectable<ClusterTable>[]> =>
   db.selectFrom('clusters').select(ROW).where('name', 'in', names).execute();
 
-/** Clusters that are read at once: each may have thousands of policies. */
+/** Clusters that are read at once, at most: each may have thousands of policies. Those whose deviations take megabytes are read a few at a time. */
 const CLUSTERS = 100;
 
 const loadReports = async (db: Kysely<Schema>, names: readonly string[]): Promise<Map<string, Map<string, PolicyReport>>> => {
@@ -104,24 +105,44 @@ interface ReadOptions {
 
 /** Clusters of those that are named, as they are stored, where that is newer than what is known of them. */
 export async function* readClusters(db: Kysely<Schema>, names: readonly string[], options: ReadOptions): AsyncGenerator<StoredCluster> {
-  const { lists, knownOf } = options;
+  const { knownOf } = options;
   for (let at = 0; at < names.length; at += CLUSTERS) {
     const newer = await selectNewer(db, names.slice(at, at + CLUSTERS), knownOf);
-    if (newer.length === 0) continue;
-    const rows = await selectRows(db, newer);
-    const reports = await loadReports(db, newer);
-    const known = await loadLists(db, rows, lists);
-    for (const row of rows) {
-      const named = new Map<string, NamedPolicy>([...deviationsOf(row), ...(reports.get(row.name) ?? [])]);
-      yield readRow(knownOf(row.name), row, { named, lists: known });
-    }
+    for (const some of slices(newer, ({ size }) => size))
+      yield* readSome(
+        db,
+        some.map(({ name }) => name),
+        options,
+      );
   }
 }
 
-/** Names of clusters that are newer than what is known: most of the time none of those that this hub writes, as others seldom write of them. */
-const selectNewer = async (db: Kysely<Schema>, names: readonly string[], knownOf: ReadOptions['knownOf']): Promise<readonly string[]> => {
-  const rows = await db.selectFrom('clusters').select(['name', 'version']).where('name', 'in', names).execute();
-  return rows.flatMap(({ name, version }) => (version > knownOf(name).version ? [name] : []));
+/** Clusters that are read at once. */
+async function* readSome(db: Kysely<Schema>, names: readonly string[], { lists, knownOf }: ReadOptions): AsyncGenerator<StoredCluster> {
+  const rows = await selectRows(db, names);
+  const reports = await loadReports(db, names);
+  const known = await loadLists(db, rows, lists);
+  for (const row of rows) {
+    const named = new Map<string, NamedPolicy>([...deviationsOf(row), ...(reports.get(row.name) ?? [])]);
+    yield readRow(knownOf(row.name), row, { named, lists: known });
+  }
+}
+
+interface NewerCluster {
+  readonly name: string;
+  /** Of its deviations as JSON, in bytes. */
+  readonly size: number;
+}
+
+/** Clusters that are newer than what is known: most of the time none of those that this hub writes, as others seldom write of them. */
+const selectNewer = async (
+  db: Kysely<Schema>,
+  names: readonly string[],
+  knownOf: ReadOptions['knownOf'],
+): Promise<readonly NewerCluster[]> => {
+  const size = sql<number | null>`octet_length(deviations_json)`.as('size');
+  const rows = await db.selectFrom('clusters').select(['name', 'version', size]).where('name', 'in', names).execute();
+  return rows.flatMap(({ name, version, size }) => (version > knownOf(name).version ? [{ name, size: size ?? 0 }] : []));
 };
 
 /** Returns a cluster that was read; what reads as before stays the same object. */

@@ -2,8 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { judgeClusterReport } from '@fso/shared/protocol';
+import { standingOf } from '@fso/shared/status';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
+import { unseen } from '../../changes.ts';
 import { createKeyedCache } from '../../keyed-store.ts';
 import { createLedgerCache } from '../../ledger-cache.ts';
 import { PolicyLists } from '../../policies/index.ts';
@@ -14,6 +16,7 @@ import { openDatabase } from '../database.ts';
 import { clearRecords } from '../history/history.ts';
 import { migrate } from '../migrate.ts';
 import { createSqlLedger } from '../sql-ledger.ts';
+import { readClusters } from './load.ts';
 import { createReplicaState } from './replica-state.ts';
 
 const stateOf = (deps: Partial<Parameters<typeof createReplicaState>[0]>) =>
@@ -109,6 +112,36 @@ it('does not read what a cluster said of itself without bounds', async () => {
   const large = await after.cluster('large');
   expect([large?.report, large?.policies.get('policies/a')]).toEqual([null, policy('a')]);
   await after.close();
+  await database.close();
+  await rm(folder, { recursive: true });
+});
+
+it('reads clusters whose deviations take megabytes a few at a time', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-replica-state-'));
+  const database = await openDatabase({ folder });
+  const ledger = await createSqlLedger({ database, clock: fixedClock, random: () => 0, logger: pino({ level: 'silent' }) });
+  const large = Array.from({ length: 12_000 }, (_, n) => `${'x'.repeat(240)}${n}`);
+  const deviation = standingOf(policy('any', { phase: 'Failed' }));
+  const clusters = Array.from({ length: 20 }, (_, n) => [`cluster-${n}`, n < 3 ? large : ['one']] as const);
+  for (const [name, policies] of clusters) await ledger.applyReport(name, report(1, { full: true, deviations: [{ deviation, policies }] }));
+  await ledger.close();
+  // Bytes of deviations that each query got, of those that got any.
+  const sizes: number[] = [];
+  const recorded = database.db.withPlugin({
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => {
+      const size = result.rows.reduce((sum, { deviations_json: json }) => sum + (typeof json === 'string' ? json.length : 0), 0);
+      if (size > 0) sizes.push(size);
+      return result;
+    },
+  });
+  const names = clusters.map(([name]) => name);
+  const counts = new Map<string, number>();
+  const nothing = (name: string) => ({ record: unseen(name), connectedBy: null, stream: null, version: 0, writtenSeen: null });
+  for await (const { record } of readClusters(recorded, names, { lists: new PolicyLists(), knownOf: nothing }))
+    counts.set(record.name, record.policies.size);
+  expect(counts).toEqual(new Map(clusters.map(([name, policies]) => [name, policies.length])));
+  expect([sizes.length, Math.max(...sizes) < 4 * 1024 * 1024]).toEqual([3, true]);
   await database.close();
   await rm(folder, { recursive: true });
 });
