@@ -125,7 +125,7 @@ export class Intake {
   /** Drops the held objects, so that the next offer carries everything. */
   forgetObjects(): void {
     this.#holds = null;
-    this.#held.keepOnly(new Map());
+    this.#held.clear();
   }
 
   /** Loads the accepted state; retries while the API server cannot be reached. @throws the signal's reason */
@@ -238,7 +238,7 @@ export class Intake {
     await saveState(client, state, signal);
     this.#tellLeft(this.#accepted, { ...target, outside, desired });
     this.#accepted = state;
-    this.#held.keepOnly(objects);
+    this.#held.accept(objects);
     this.#holds = revision;
     trace?.accepted(revision);
     logger.info({ revision, policies: desired.size, verification: state.verification }, 'revision accepted');

@@ -55,3 +55,15 @@ describe('a tree that is told by what differs from a held one', () => {
     expect(reasons.filter((message) => message.includes('more than 0 bytes'))).toHaveLength(92);
   });
 });
+
+it('holds the objects of the accepted commit and of the one before it, on which the hub builds until it has the ack', () => {
+  const held = new ObjectStore();
+  const objects = [treeOf('a'), treeOf('b'), treeOf('c')].map(
+    (data) => new Map([[objectId('tree', data), { type: 'tree', data } as const]]),
+  );
+  const ids = objects.flatMap((each) => [...each.keys()]);
+  for (const each of objects) held.accept(each);
+  expect(ids.map((each) => held.get(each) !== undefined)).toEqual([false, true, true]);
+  held.clear();
+  expect(ids.map((each) => held.get(each))).toEqual([undefined, undefined, undefined]);
+});

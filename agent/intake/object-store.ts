@@ -2,9 +2,13 @@ import { applyEdits, DEFAULT_WALK_LIMITS, GitObjectError, objectId, type RawObje
 import type { GitObject, Reason } from '@fso/shared/protocol';
 import { createYielder } from '@fso/shared/runtime';
 
-/** The Git objects of the accepted commit, in memory, so that an offer need carry only what changed. */
+/**
+ * The Git objects of the accepted commit and of the one before it, in memory, so that an offer need carry only what changed: until it has the ack
+ * of the one, the hub builds on the other.
+ */
 export class ObjectStore {
   #objects: ReadonlyMap<string, RawObject> = new Map();
+  #accepted: ReadonlyMap<string, RawObject> = new Map();
 
   get(id: string): RawObject | undefined {
     return this.#objects.get(id);
@@ -14,9 +18,15 @@ export class ObjectStore {
     this.#objects = new Map([...this.#objects, ...objects]);
   }
 
-  /** Drops everything else. */
-  keepOnly(objects: ReadonlyMap<string, RawObject>): void {
-    this.#objects = objects;
+  /** Takes the objects of a commit that is accepted now. Drops all but those and the ones of the commit before it. */
+  accept(objects: ReadonlyMap<string, RawObject>): void {
+    this.#objects = new Map([...this.#accepted, ...objects]);
+    this.#accepted = objects;
+  }
+
+  clear(): void {
+    this.#objects = new Map();
+    this.#accepted = new Map();
   }
 }
 

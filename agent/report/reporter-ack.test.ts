@@ -80,3 +80,18 @@ it('an ack goes before a digest, which the hub answers by the revision that it k
   reporter.sendDigest();
   expect(types()).toEqual(['ack', 'digest']);
 });
+
+it('the ack of a revision is not held back for longer than the next one is accepted, nor until another connection', async () => {
+  const { reporter, facts, sent, pass, types } = await connected();
+  facts.revision = ACK.revision;
+  reporter.accepted(ACK);
+  await pass(100);
+  facts.revision = 'c'.repeat(40);
+  reporter.accepted({ ...ACK, revision: facts.revision });
+  expect(sent).toEqual([{ type: 'ack', ...ACK, heldMs: 100 }]);
+  reporter.disconnected();
+  sent.length = 0;
+  reporter.connected((frame) => sent.push(frame), { seq: 1, policies: EMPTY_DIGEST, cluster: null, baseline: null });
+  await pass(2_000);
+  expect(types()).not.toContain('ack');
+});

@@ -111,6 +111,8 @@ export class Reporter {
    * @param isBehind whether a report should wait; the caller calls {@link poke} when that ends
    */
   connected(send: Send, reported: ReportedState, isBehind: () => boolean = () => false): void {
+    // The hello has said what was accepted before.
+    this.#ack = undefined;
     this.#send = send;
     this.#isBehind = isBehind;
     const known = this.#find(reported);
@@ -127,6 +129,8 @@ export class Reporter {
 
   /** Acknowledges a revision with the next report, which says how the cluster is with it; without one to come, at once. */
   accepted({ revision, digest }: { readonly revision: string; readonly digest: string }): void {
+    // The hub is never more than one accepted revision behind, whose objects the agent still holds.
+    this.sendAck();
     this.#ack = { revision, digest, atMs: this.#options.clock.monotonicMs() };
     this.#wakeup.wake();
   }
@@ -141,8 +145,6 @@ export class Reporter {
 
   disconnected(): void {
     this.#send = undefined;
-    // The next hello says what was accepted.
-    this.#ack = undefined;
     this.#resync.cancel();
     this.#listing?.request.cancel();
   }

@@ -16,7 +16,7 @@ import {
 import { systemClock } from '@fso/shared/runtime';
 import { digestOfBaseline } from '@fso/shared/status';
 import { pino } from 'pino';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import WebSocket from 'ws';
 import { baselineOf, type LooseReport, ReportedNames } from '../../test/harness/baselines.ts';
 import { policyReport } from '../../test/harness/policy-reports.ts';
@@ -593,4 +593,25 @@ it('sends each agent the next checkpoint in its turn', async () => {
   await expect.poll(() => new Set(got)).toEqual(new Set(['eu', 'us']));
   stop.abort();
   await running;
+});
+
+it('pings on while the way to the newest checkpoint cannot be read', async () => {
+  await bench.close();
+  bench = await startDelivery(150);
+  const { connect, delivery, ledger, key, checkpoints } = bench;
+  await ledger.audit.append(entry(1));
+  const held = key.sign({ ...(await ledger.audit.head()), time: '2026-01-03T10:30:00.000Z' });
+  vi.spyOn(checkpoints, 'framesFor').mockReturnValue(new Promise(() => undefined));
+  const { socket, closed } = await connect('eu');
+  let pings = 0;
+  socket.on('ping', () => {
+    pings += 1;
+  });
+  socket.send(hello(held));
+  const stop = new AbortController();
+  const running = delivery.run(stop.signal);
+  await expect.poll(() => pings).toBeGreaterThan(4);
+  stop.abort();
+  await running;
+  expect(await closed).toBe(1001);
 });

@@ -90,6 +90,7 @@ export class Delivery {
   readonly #observations: ObservationWatch;
   #absent = { at: Number.NEGATIVE_INFINITY, clusters: 0 };
   #isStopping: boolean = false;
+  #isSendingCheckpoints: boolean = false;
 
   constructor(authenticate: AuthenticateAgent, options: DeliveryOptions, deps: DeliveryDeps) {
     this.#authenticate = authenticate;
@@ -164,8 +165,15 @@ export class Delivery {
     if (signal.aborted) return;
     const sessions = [...this.#turns.take()];
     for (const session of sessions) session.ping();
+    // Not waited for: it reads the database, and no ping may come late because of that.
+    if (!this.#isSendingCheckpoints) void this.#sendCheckpoints(sessions);
+  }
+
+  async #sendCheckpoints(sessions: readonly Session[]): Promise<void> {
+    this.#isSendingCheckpoints = true;
     for (let at = 0, bytes = 0; at < sessions.length && bytes < MAX_CHECKPOINT_BYTES; at += 1)
       bytes += (await sessions[at]?.sendCheckpoint()) ?? 0;
+    this.#isSendingCheckpoints = false;
   }
 
   /**

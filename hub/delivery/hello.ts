@@ -46,11 +46,15 @@ export const keepRevision = async (
   if (!hasAnswered() && known?.acked?.revision !== revision) await ledger.setAck(cluster, { revision, digest: null }, stream);
 };
 
-/** Brings an agent to the newest checkpoint. */
+/**
+ * Brings an agent to the newest checkpoint, or a part of the way.
+ *
+ * @param send returns whether another frame may follow now
+ */
 export const sendCheckpoints = async (
   progress: CheckpointProgress,
   deps: DeliveryDeps,
-  send: (frame: CheckpointFrame) => void,
+  send: (frame: CheckpointFrame) => boolean,
 ): Promise<void> => {
   const from = progress.kept;
   const frames = await deps.checkpoints.framesFor(from);
@@ -59,8 +63,9 @@ export const sendCheckpoints = async (
   for (const frame of frames) {
     const { sequence } = frame.checkpoint;
     if (sequence === progress.sent) continue;
-    send(frame);
+    const mayGoOn = send(frame);
     progress.kept = sequence;
     progress.sent = sequence;
+    if (!mayGoOn) return;
   }
 };

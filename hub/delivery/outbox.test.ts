@@ -86,12 +86,13 @@ const connect = async (maxOfferBytes = 2 * LARGE, isSlow = false) => {
   const clock = new FakeClock();
   const offered: string[] = [];
   const ended = { tooSlow: 0 };
+  const limit = new OfferLimit(maxOfferBytes, clock);
   const outbox = new Outbox(socket, {
     clock,
     connection: raw,
     stallMs: STALL_MS,
     maxBufferedBytes: 1024,
-    offerLimit: new OfferLimit(maxOfferBytes, clock),
+    offerLimit: limit,
     onTooSlow: () => {
       ended.tooSlow += 1;
     },
@@ -99,7 +100,7 @@ const connect = async (maxOfferBytes = 2 * LARGE, isSlow = false) => {
   });
   /** All that the network could take without the agent is with it. */
   const quiet = (): Promise<void> => untilQuiet(() => raw.bytesWritten);
-  return { agent, socket, clock, outbox, received, offered, ended, slow, raw, quiet };
+  return { agent, socket, clock, limit, outbox, received, offered, ended, slow, raw, quiet };
 };
 
 it('while an offer is under way only the newest other one waits; those before it are dropped', async () => {
@@ -226,4 +227,25 @@ it('sends a long frame in fragments as it does an offer, and what follows after 
   agent.resume();
   await expect.poll(() => messages).toEqual([long, 'next']);
   expect(writes).toBe(8);
+});
+
+it('an offer that stands in line does not begin within a long frame', async () => {
+  const { agent, outbox, socket, limit } = await connect();
+  const messages: number[] = [];
+  agent.on('message', (data) => messages.push((data as Buffer).byteLength));
+  let release = (): void => undefined;
+  // Another agent has all the room.
+  limit.enter(
+    () => 2 * LARGE,
+    (done) => {
+      release = done;
+    },
+  );
+  outbox.offer(offerOf('a', 100_000));
+  outbox.send('x'.repeat(90_000));
+  expect(outbox.isBusy).toBe(true);
+  release();
+  agent.resume();
+  await expect.poll(() => messages).toEqual([90_000, 100_001]);
+  expect(socket.readyState).toBe(socket.OPEN);
 });

@@ -49,6 +49,8 @@ const batchesOf = (parts: readonly Buffer[]): Buffer[][] => {
   return batches;
 };
 
+const bytesOf = (payload: string | Buffer): Buffer => (typeof payload === 'string' ? Buffer.from(payload) : payload);
+
 /** A large message on its way, in fragments. */
 interface Sending {
   /** Not with the socket yet. */
@@ -91,7 +93,7 @@ export class Outbox {
     if (!this.#isOpen()) return;
     if (this.#sending !== undefined && this.#sending.batches.length > 0) this.#hold(payload);
     else if (this.#sending === undefined && this.#socket.bufferedAmount > this.#options.maxBufferedBytes) this.#giveUp();
-    else if (this.#sending === undefined && payload.length > FRAGMENT_BYTES) this.#begin([Buffer.from(payload)], () => undefined);
+    else if (this.#sending === undefined && Buffer.byteLength(payload) > FRAGMENT_BYTES) this.#begin([bytesOf(payload)], () => undefined);
     else this.#sendNow(payload);
   }
 
@@ -145,6 +147,11 @@ export class Outbox {
 
   #startWaiting(done: () => void): void {
     this.#isInLine = false;
+    // A long frame has begun meanwhile: its end stands in line again.
+    if (this.#sending !== undefined) {
+      done();
+      return;
+    }
     const next = this.#waiting;
     this.#waiting = undefined;
     if (next === undefined || !this.#isOpen()) {

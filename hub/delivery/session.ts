@@ -192,10 +192,12 @@ export class Session {
     // An offer to a slow agent may take longer than many checkpoints.
     if (!this.#isReady || !this.stream.isOpen() || this.#outbox.isBusy) return 0;
     let sent = 0;
-    const send = (frame: CheckpointFrame): void => {
+    const send = (frame: CheckpointFrame): boolean => {
       const bytes = encodeCheckpoint(frame);
       this.#outbox.send(bytes);
       sent += bytes.byteLength;
+      // The rest of a long way follows in the next turns.
+      return !this.#outbox.isBusy;
     };
     await sendCheckpoints(this.#state.checkpoints, this.#deps, send).catch((err: unknown) =>
       this.#logger.warn({ err }, 'checkpoint not sent'),
