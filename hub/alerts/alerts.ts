@@ -36,6 +36,8 @@ export interface AlertsDeps {
 const EVERY_MS = 15_000;
 /** Changes within this time are looked at together. */
 const DEBOUNCE_MS = 1_000;
+/** A look at thousands of problems takes a tenth of the time at most: the next one waits for this many times as long as it took. */
+const REST_FACTOR = 10;
 /** What an alert says is written so often; that it fires or has ended, at once. */
 const REWRITE_MS = 300_000;
 
@@ -63,6 +65,8 @@ export class Alerts {
   readonly #wakeup = new Wakeup();
   readonly #pending: PendingAlerts;
   /** Alerts that are recorded may not be recorded for receivers yet: those come first, so that none of them ends untold. */
+  /** Milliseconds that the last evaluation took. */
+  #evaluationMs = 0;
   #mustPass: boolean = true;
   #rewrittenAt = Number.NEGATIVE_INFINITY;
 
@@ -102,10 +106,11 @@ export class Alerts {
         logger.error({ err }, 'alerts could not be looked at');
         return Number.POSITIVE_INFINITY;
       });
-      const waitMs = Math.min(EVERY_MS, Math.max(DEBOUNCE_MS, nextMs - clock.now().getTime()));
+      const restMs = Math.min(EVERY_MS, Math.max(DEBOUNCE_MS, REST_FACTOR * this.#evaluationMs));
+      const waitMs = Math.min(EVERY_MS, Math.max(restMs, nextMs - clock.now().getTime()));
       await clock
-        .sleep(DEBOUNCE_MS, signal)
-        .then(() => this.#wakeup.waitAtMost(waitMs - DEBOUNCE_MS, clock, signal))
+        .sleep(restMs, signal)
+        .then(() => this.#wakeup.waitAtMost(waitMs - restMs, clock, signal))
         .catch(() => undefined);
     }
     for (const end of ends) end();
@@ -221,7 +226,9 @@ export class Alerts {
     // What fired when the hub before ended, or when a look failed, is to be told, also if it ends now.
     if (this.#mustPass) await this.#notifier.pass(file.config, signal);
     this.#mustPass = true;
+    const beganMs = this.#deps.clock.monotonicMs();
     const nextMs = await this.#evaluate();
+    this.#evaluationMs = this.#deps.clock.monotonicMs() - beganMs;
     const notifyMs = await this.#notifier.pass(file.config, signal);
     this.#mustPass = false;
     await this.#auditEnds();

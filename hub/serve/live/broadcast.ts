@@ -54,6 +54,8 @@ export interface Start {
 export const encodeMessage = (id: string, { event, data }: StreamEvent): string =>
   `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 
+/** Views of thousands of clusters take a tenth of the time at most, and the next ones wait for that much longer than the window, ms. */
+const REST = { factor: 10, maxMs: 1_000 };
 /** Names at most this many policies of a change; beyond it a reader does better to read the list. */
 const MAX_NAMED = 500;
 /** Clusters that change at once; of more a reader is told to read again instead of getting each. */
@@ -271,11 +273,14 @@ export class Broadcast {
       const past = this.#backlog;
       this.#backlog = undefined;
       const pending = past ?? this.#pending;
+      const beganMs = runtime.clock.monotonicMs();
       if (past === undefined) this.#pending = new PendingChanges();
       for (const event of await describeChanges({ fleet, records: ledger.records, alerts }, this.#diff, pending))
         this.#send(event, past !== undefined);
       await this.#noteAll();
-      await runtime.clock.sleep(this.#windowMs, new AbortController().signal);
+      const tookMs = runtime.clock.monotonicMs() - beganMs;
+      const restMs = Math.max(this.#windowMs, Math.min(REST.factor * tookMs, REST.maxMs));
+      await runtime.clock.sleep(restMs, new AbortController().signal);
     }
   }
 
