@@ -43,9 +43,15 @@ const readSetting = (setting: string): [string, string] => {
   return [name, value];
 };
 
+/** Fleets above this size are run with a larger space for new objects, as `docs/operate/run-the-hub.md` says. */
+const LARGE_FLEET = 1_000;
+
 /** With which settings a hub has a heap of so many MiB. */
-const heapOf = (heap: string | undefined): Readonly<Record<string, string>> =>
-  heap === undefined ? {} : { NODE_OPTIONS: `--max-semi-space-size=4 --max-old-space-size=${readCount('heap', heap, 64)}` };
+const heapOf = (heap: string | undefined, agents: number): Readonly<Record<string, string>> => {
+  if (heap === undefined) return {};
+  const semiSpace = agents > LARGE_FLEET ? 16 : 4;
+  return { NODE_OPTIONS: `--max-semi-space-size=${semiSpace} --max-old-space-size=${readCount('heap', heap, 64)}` };
+};
 
 /** Checks what {@link FLEET_OPTIONS} have read. @throws UsageError */
 export const toFleetSettings = (values: FleetValues): FleetSettings => ({
@@ -55,7 +61,7 @@ export const toFleetSettings = (values: FleetValues): FleetSettings => ({
   database: readChoice('database', values.database, ['embedded', 'postgres']),
   processes: readCount('processes', values.processes),
   missing: readShare('missing', values.missing),
-  env: { ...heapOf(values.heap), ...Object.fromEntries(values.env.map(readSetting)) },
+  env: { ...heapOf(values.heap, readCount('agents', values.agents)), ...Object.fromEntries(values.env.map(readSetting)) },
   hub: values.hub,
   json: values.json,
 });
