@@ -1,26 +1,35 @@
 import type { PolicyReport } from '@fso/shared/api';
-import { type NamedPolicy, standingOf } from '@fso/shared/status';
+import { isOfHub } from '@fso/shared/protocol';
+import { listPolicy, type NamedPolicy, standingOf } from '@fso/shared/status';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { EMPTY_BASELINE } from '../../test/harness/baselines.ts';
 import { policyReport } from '../../test/harness/policy-reports.ts';
-import { hasRoom, keepWithin, ReportMemory, reportLimits } from './report-quota.ts';
-import { desired } from './testing/ledger.ts';
+import { unseen } from './changes.ts';
+import { ClusterPolicies, PolicyList } from './policies/index.ts';
+import { hasRoom, joinLeftOut, keepWithin, NONE_LEFT_OUT, noteLeftOut, ReportMemory, reportLimits, withChanges } from './report-quota.ts';
+import { commitFor, compiledFor, desired } from './testing/ledger.ts';
 
 const local = (name: string, change: Partial<PolicyReport> = {}): PolicyReport =>
   policyReport(name, { namespace: 'team', managedBy: 'local', ...change });
 const deviation = standingOf(policyReport('any', { phase: 'Failed' }));
+const other = standingOf(policyReport('any', { phase: 'Failed', violations: 3 }));
 const keyed = (named: readonly PolicyReport[]): ReadonlyMap<string, NamedPolicy> =>
   new Map(named.map((each) => [`team/${each.name}`, each]));
+const hubPolicy = (name: string, change: Partial<PolicyReport> = {}): PolicyReport => policyReport(name, { namespace: 'fso', ...change });
 const ROOM = { policies: 100, whole: 100, bytes: 1e9 };
 
 describe('what is kept of the reports of a cluster', () => {
+  const LARGE = { message: 'x'.repeat(20_000) };
   const NAMED = {
     deviates: () => deviation,
     whole: (key: string) => local(key),
-    large: (key: string) => local(key, { message: 'x'.repeat(20_000) }),
+    large: (key: string) => local(key, LARGE),
+    'of the hub': (key: string) => hubPolicy(key),
+    'large of the hub': (key: string) => hubPolicy(key, LARGE),
     gone: () => undefined,
   } as const;
-  const fates = fc.constantFrom<keyof typeof NAMED>('deviates', 'whole', 'large', 'gone');
+  const fates = fc.constantFrom(...(Object.keys(NAMED) as (keyof typeof NAMED)[]));
 
   it('is as much as its quota has room for, whatever comes and goes', () => {
     const step = fc.dictionary(fc.constantFrom('a', 'b', 'c', 'd', 'e'), fates, { noNullPrototype: true });
@@ -29,21 +38,67 @@ describe('what is kept of the reports of a cluster', () => {
         let kept: ReadonlyMap<string, NamedPolicy> = new Map();
         for (const drawn of steps) {
           const said = new Map(Object.entries(drawn).map(([key, fate]) => [key, NAMED[fate](key)]));
-          const { changes, isAll } = keepWithin(kept, said, { policies, whole, bytes: 30_000 });
-          kept = new Map([...new Map([...kept, ...changes])].flatMap(([key, named]) => (named === undefined ? [] : [[key, named]])));
-          const reports = [...kept.values()].filter((each) => each !== deviation);
-          const large = reports.filter((each) => JSON.stringify(each).length > 20_000);
-          expect([kept.size <= policies, reports.length <= whole, large.length <= 1]).toEqual([true, true, true]);
-          if (isAll) expect(changes).toEqual(said);
+          const { changes, left } = keepWithin(kept, said, { policies, whole, bytes: 30_000 });
+          kept = withChanges(kept, changes);
+          const locals = [...kept.values()].filter((each) => !isOfHub(each));
+          const large = [...kept.values()].filter((each) => JSON.stringify(each).length > 20_000);
+          expect([kept.size - locals.length <= policies, locals.length <= whole, large.length <= 1]).toEqual([true, true, true]);
+          if (left.length === 0) expect(changes).toEqual(said);
         }
       }),
     );
   });
 
+  it('is every deviation that the list has room for, however many bytes whole reports may take', () => {
+    const before = new Map([...keyed([local('a', { message: 'x'.repeat(30_000) })]), ['kept', deviation]]);
+    const said = new Map([
+      ['kept', other],
+      ['new', deviation],
+    ]);
+    expect(keepWithin(before, said, { policies: 2, whole: 0, bytes: 1_000 })).toEqual({ changes: said, left: [] });
+    expect(keepWithin(before, said, { policies: 1, whole: 0, bytes: 1_000 })).toEqual({
+      changes: new Map([['kept', other]]),
+      left: [deviation],
+    });
+  });
+
+  it('is still a policy that has not grown where the quota has become less', () => {
+    const before = new Map<string, NamedPolicy>([
+      ['local', local('local', { message: 'xx' })],
+      ['whole', hubPolicy('whole', { message: 'xx' })],
+      ['deviates', deviation],
+    ]);
+    const said = new Map<string, NamedPolicy>([
+      ['new', deviation],
+      ['local', local('local', { message: 'y' })],
+      ['whole', hubPolicy('whole', { message: 'y' })],
+      ['deviates', other],
+    ]);
+    const { changes, left } = keepWithin(before, said, { policies: 1, whole: 0, bytes: 1_000 });
+    expect([[...changes.keys()], left]).toEqual([['local', 'whole', 'deviates'], [deviation]]);
+  });
+
+  it('is a policy of the hub before those that were applied in the cluster, the least grave of which make room for it', () => {
+    const before = new Map([...keyed([local('a', { phase: 'Failed' }), local('b'), local('c', { violations: 1 })])]);
+    const room = { policies: 1, whole: 3, bytes: 13_000 };
+    const { changes, left } = keepWithin(before, new Map([['h', hubPolicy('h')]]), room);
+    expect([[...changes], left]).toEqual([
+      [
+        ['h', hubPolicy('h')],
+        ['team/b', undefined],
+      ],
+      [local('b')],
+    ]);
+    const full = keepWithin(new Map(), new Map([...before, ['h', hubPolicy('h')]]), room);
+    expect([[...full.changes.keys()], full.left]).toEqual([['team/a', 'team/c', 'h'], [local('b')]]);
+    const large = new Map([['h', hubPolicy('h', { message: 'x'.repeat(13_000) })]]);
+    expect(keepWithin(before, large, room)).toEqual({ changes: new Map(), left: [...large.values()] });
+  });
+
   it('is of a full report what failed or is violated before the rest', () => {
     const all = keyed([local('a'), local('b', { violations: 1 }), local('c', { phase: 'Failed' })]);
-    const { changes, isAll } = keepWithin(new Map(), all, { ...ROOM, whole: 2 });
-    expect([[...changes.keys()], isAll]).toEqual([['team/b', 'team/c'], false]);
+    const { changes, left } = keepWithin(new Map(), all, { ...ROOM, whole: 2 });
+    expect([[...changes.keys()], left]).toEqual([['team/b', 'team/c'], [local('a')]]);
   });
 
   it('is not a policy that has grown beyond the quota', () => {
@@ -57,6 +112,20 @@ describe('what is kept of the reports of a cluster', () => {
     expect([16, 15, 14].map((whole) => hasRoom(kept, { ...ROOM, whole }, 100))).toEqual([true, false, false]);
     expect(hasRoom(kept, { ...ROOM, whole: 15 }, 1)).toBe(true);
   });
+
+  it('has no room as long as the smallest that was left out does not fit', () => {
+    const kept = keyed([local('a')]);
+    const [large, ofHub] = [local('large', { message: 'x'.repeat(30_000) }), hubPolicy('ofHub', { message: 'x'.repeat(20_000) })];
+    const roomOf = (left: readonly NamedPolicy[], quota: Partial<typeof ROOM>) => {
+      noteLeftOut(kept, joinLeftOut(NONE_LEFT_OUT, left));
+      return hasRoom(kept, { ...ROOM, ...quota }, 1);
+    };
+    expect([30_000, 40_000].map((bytes) => roomOf([large], { bytes }))).toEqual([false, true]);
+    // What was applied in the cluster makes room for one of the hub.
+    expect([20_000, 25_000].map((bytes) => roomOf([large, ofHub], { bytes, whole: 1 }))).toEqual([false, true]);
+    expect([0, 1].map((policies) => roomOf([deviation], { bytes: 0, whole: 1, policies }))).toEqual([false, true]);
+    expect(roomOf([], {})).toBe(false);
+  });
 });
 
 describe('the memory of the reports of all clusters', () => {
@@ -65,7 +134,7 @@ describe('the memory of the reports of all clusters', () => {
 
   it('is bounded: once it is used up no cluster grows beyond an equal share', () => {
     const memory = new ReportMemory({ ...reportLimits(), totalBytes: 1_000_000 });
-    const quota = (name = 'c1') => memory.quotaOf({ name }, desired('r', names));
+    const quota = (name = 'c1') => memory.quotaOf(unseen(name), desired('r', names));
     expect(quota().bytes).toBe(16 * 1024 * 1024);
     memory.learn(new Map(), many(500));
     expect(quota().bytes).toBe(100_000);
@@ -73,9 +142,16 @@ describe('the memory of the reports of all clusters', () => {
     expect(quota().bytes).toBe(16 * 1024 * 1024);
   });
 
-  it('has for each cluster the policies that it is meant to have, and as many others', () => {
+  it('has for each cluster the policies that it has or is meant to have, and as many others', () => {
     const memory = new ReportMemory({ ...reportLimits(), policies: 5 });
-    expect(memory.quotaOf({ name: 'c1' }, null)).toMatchObject({ policies: 20_005, whole: 5 });
-    expect(memory.quotaOf({ name: 'c1' }, desired('r', names))).toMatchObject({ policies: 5, whole: 5 });
+    const meant = commitFor('r', ['c1'], ['a', 'b']);
+    const list = new PolicyList(
+      'digest',
+      ['a', 'b', 'c'].map((name) => listPolicy(compiledFor(name), 'r')),
+    );
+    const behind = { ...unseen('c1'), policies: new ClusterPolicies(list, EMPTY_BASELINE, new Map()) };
+    expect(memory.quotaOf(unseen('c1'), null)).toMatchObject({ policies: 20_005, whole: 5 });
+    expect(memory.quotaOf(unseen('c1'), desired('r', names))).toMatchObject({ policies: 5, whole: 5 });
+    expect([unseen('c1'), behind].map((record) => memory.quotaOf(record, meant).policies)).toEqual([7, 8]);
   });
 });

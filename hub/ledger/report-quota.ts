@@ -1,13 +1,14 @@
 import { getHeapStatistics } from 'node:v8';
 import type { PolicyReport } from '@fso/shared/api';
+import { isOfHub } from '@fso/shared/protocol';
 import { weakMemo } from '@fso/shared/runtime';
 import { isWhole, type NamedPolicy } from '@fso/shared/status';
-import { type NamedPolicies, namedIn, type Policies } from './policies/index.ts';
+import { listIn, type NamedPolicies, namedIn, type Policies } from './policies/index.ts';
 import type { ClusterRecord, Desired } from './types.ts';
 
 /** Bounds of what the hub keeps of the reports of clusters. */
 export interface ReportLimits {
-  /** Whole reports of one cluster, and deviations beyond the policies that it is meant to have. */
+  /** Policies that were applied in one cluster, and policies of the hub beyond those that the cluster has or is meant to have. */
   readonly policies: number;
   /** Memory of the whole reports of one cluster, in bytes. */
   readonly clusterBytes: number;
@@ -27,11 +28,11 @@ export const reportLimits = (heapBytes: number = getHeapStatistics().heap_size_l
 
 /** Bounds of what is kept of one cluster. */
 export interface ReportQuota {
-  /** Policies by name. */
+  /** Policies of the hub by name, of which most are deviations. */
   readonly policies: number;
-  /** Those among them that are whole reports. */
+  /** Policies that were applied in the cluster: each is a whole report. */
   readonly whole: number;
-  /** Memory of the whole ones, in bytes. */
+  /** Memory of all whole reports, in bytes. Those of the hub go before the others. */
   readonly bytes: number;
 }
 
@@ -52,64 +53,165 @@ const bytesOf = weakMemo((report: PolicyReport): number => {
   return Buffer.byteLength(JSON.stringify(report)) + REPORT_BYTES + labels * LABEL_BYTES + items * ITEM_BYTES;
 });
 
+/** Bytes of memory that count against a quota. Deviations are shared, and take none. */
+const sizeOf = (named: NamedPolicy): number => (isWhole(named) ? bytesOf(named) : 0);
+
 interface Usage {
+  /** Of the hub. */
   policies: number;
+  hubBytes: number;
+  /** Applied in the cluster. */
   whole: number;
-  bytes: number;
+  localBytes: number;
 }
+
+const totalBytesOf = ({ hubBytes, localBytes }: Usage): number => hubBytes + localBytes;
 
 const add = (usage: Usage, named: NamedPolicy | undefined, by: 1 | -1 = 1): void => {
   if (named === undefined) return;
-  usage.policies += by;
-  if (!isWhole(named)) return;
-  usage.whole += by;
-  usage.bytes += by * bytesOf(named);
+  const bytes = by * sizeOf(named);
+  if (isOfHub(named)) {
+    usage.policies += by;
+    usage.hubBytes += bytes;
+  } else {
+    usage.whole += by;
+    usage.localBytes += bytes;
+  }
 };
 
 /** Usage of what is reported by name; counted once for each map. */
 const usageOf: (named: NamedPolicies) => Readonly<Usage> = weakMemo((named) => {
-  const usage: Usage = { policies: 0, whole: 0, bytes: 0 };
+  const usage: Usage = { policies: 0, hubBytes: 0, whole: 0, localBytes: 0 };
   for (const each of named.values()) add(usage, each);
   return usage;
 });
 
-const fits = ({ policies, whole, bytes }: Usage, quota: ReportQuota): boolean =>
-  policies <= quota.policies && whole <= quota.whole && bytes <= quota.bytes;
-
-/** What goes, then the gravest: in a full report they are kept before others. */
-const rankOf = (named: NamedPolicy | undefined): number => {
-  if (named === undefined) return 0;
-  return named.phase === 'Failed' || named.violations > 0 ? 1 : 2;
+/** Whether there is room for a policy that the usage counts already. One of the hub needs none that others can make. */
+const fits = (named: NamedPolicy, usage: Usage, quota: ReportQuota): boolean => {
+  if (!isOfHub(named)) return usage.whole <= quota.whole && totalBytesOf(usage) <= quota.bytes;
+  return usage.policies <= quota.policies && (!isWhole(named) || usage.hubBytes <= quota.bytes);
 };
 
-/** Changes as far as a quota has room, and whether there was room for all. What does not change stays. */
+/** Whether what becomes of a policy needs no more room than what is kept of it. */
+const needsNoMore = (before: NamedPolicy | undefined, named: NamedPolicy | undefined): boolean =>
+  named === undefined || (before !== undefined && isOfHub(before) === isOfHub(named) && sizeOf(named) <= sizeOf(before));
+
+/** Rank by which policies are kept: those of the hub, then the gravest. */
+const rankOf = (named: NamedPolicy): number => {
+  const isGrave = named.phase === 'Failed' || named.violations > 0;
+  return (isOfHub(named) ? 0 : 2) + (isGrave ? 0 : 1);
+};
+
+/** Keys of policies that were applied in the cluster and go so that as many bytes are free: the least grave ones. */
+const leastGrave = (named: NamedPolicies, bytes: number): ReadonlySet<string> => {
+  const gone = new Set<string>();
+  const locals = [...named].filter(([, each]) => !isOfHub(each)).sort(([, a], [, b]) => rankOf(b) - rankOf(a));
+  let excess = bytes;
+  for (const [key, each] of locals) {
+    if (excess <= 0) break;
+    gone.add(key);
+    excess -= sizeOf(each);
+  }
+  return gone;
+};
+
+/** What policies become by changes. */
+export const withChanges = (before: NamedPolicies, changes: Changes): Map<string, NamedPolicy> => {
+  const after = new Map(before);
+  for (const [key, named] of changes) {
+    if (named === undefined) after.delete(key);
+    else after.set(key, named);
+  }
+  return after;
+};
+
+/** Changes without those of some policies, of which nothing is kept. */
+const without = (before: NamedPolicies, changes: Changes, keys: Iterable<string>): Map<string, NamedPolicy | undefined> => {
+  const rest = new Map(changes);
+  for (const key of keys) {
+    if (before.has(key)) rest.set(key, undefined);
+    else rest.delete(key);
+  }
+  return rest;
+};
+
+/** Keys of changed policies for which there is no room, and the usage with the others. */
+const takeByRank = (before: NamedPolicies, changes: Changes, quota: ReportQuota): { readonly usage: Usage; readonly left: Set<string> } => {
+  const usage = { ...usageOf(before) };
+  for (const key of changes.keys()) add(usage, before.get(key), -1);
+  const others: [string, NamedPolicy][] = [];
+  for (const [key, named] of changes) {
+    if (named === undefined || needsNoMore(before.get(key), named)) add(usage, named);
+    else others.push([key, named]);
+  }
+  const left = new Set<string>();
+  for (const [key, named] of others.sort(([, a], [, b]) => rankOf(a) - rankOf(b))) {
+    add(usage, named);
+    if (fits(named, usage, quota)) continue;
+    add(usage, named, -1);
+    left.add(key);
+  }
+  return { usage, left };
+};
+
+/**
+ * Changes as far as a quota has room, and the policies that were left out. What does not change stays, and so does what needs no more room than
+ * before, unless a policy of the hub needs the room of one that was applied in the cluster.
+ */
 export const keepWithin = (
   before: NamedPolicies,
   changes: Changes,
   quota: ReportQuota,
-): { readonly changes: Changes; readonly isAll: boolean } => {
-  const usage = { ...usageOf(before) };
-  for (const key of changes.keys()) add(usage, before.get(key), -1);
-  const left = new Set<string>();
-  for (const [key, named] of [...changes].sort(([, a], [, b]) => rankOf(a) - rankOf(b))) {
-    add(usage, named);
-    if (named === undefined || fits(usage, quota)) continue;
-    add(usage, named, -1);
-    left.add(key);
-  }
-  if (left.size === 0) return { changes, isAll: true };
-  const kept = [...changes].filter(([key]) => !left.has(key) || before.has(key));
-  return { changes: new Map(kept.map(([key, named]) => [key, left.has(key) ? undefined : named])), isAll: false };
+): { readonly changes: Changes; readonly left: readonly NamedPolicy[] } => {
+  const { usage, left } = takeByRank(before, changes, quota);
+  const leftOut = [...left].flatMap((key) => changes.get(key) ?? []);
+  const taken = left.size === 0 ? changes : without(before, changes, left);
+  // A quota may have become less than what is kept.
+  const excess = totalBytesOf(usage) - Math.max(quota.bytes, totalBytesOf(usageOf(before)));
+  if (excess <= 0) return { changes: taken, left: leftOut };
+  const after = withChanges(before, taken);
+  const gone = leastGrave(after, excess);
+  return { changes: without(before, taken, gone), left: [...leftOut, ...[...gone].flatMap((key) => after.get(key) ?? [])] };
 };
+
+/** Bytes of the smallest policies that were left out of a record: of the hub, and of those that were applied in the cluster. Infinity: none was. */
+export interface LeftOut {
+  readonly hub: number;
+  readonly local: number;
+}
+
+export const NONE_LEFT_OUT: LeftOut = { hub: Number.POSITIVE_INFINITY, local: Number.POSITIVE_INFINITY };
+
+/** What was left out, with what is left out now; the same where that is nothing. */
+export const joinLeftOut = (known: LeftOut, left: readonly NamedPolicy[]): LeftOut =>
+  left.reduce<LeftOut>(({ hub, local }, named) => {
+    const size = sizeOf(named);
+    return isOfHub(named) ? { hub: Math.min(hub, size), local } : { hub, local: Math.min(local, size) };
+  }, known);
+
+/** In memory alone: a hub that starts learns it by the next full report. */
+const leftOutOf = new WeakMap<NamedPolicies, LeftOut>();
+
+/** Notes what was left out of policies that are kept. */
+export const noteLeftOut = (named: NamedPolicies, left: LeftOut): void => {
+  leftOutOf.set(named, left);
+};
+
+/** What was left out of policies that are kept; undefined: it is not known. */
+export const findLeftOut = (named: NamedPolicies): LeftOut | undefined => leftOutOf.get(named);
 
 /** Part of a quota that has to be free before an agent is asked again for what was left out. */
 const FREE = 8;
 
-/** Whether there is room for a good part of what was left out. @param missing policies that were */
+/** Whether there is room for a good part of what was left out, or for any of the hub's. @param missing policies that were */
 export const hasRoom = (named: NamedPolicies, quota: ReportQuota, missing: number): boolean => {
-  const { policies, whole, bytes } = usageOf(named);
+  const usage = usageOf(named);
   const wanted = Math.min(missing, quota.whole / FREE);
-  return quota.policies - policies >= wanted && quota.whole - whole >= wanted && quota.bytes - bytes >= quota.bytes / FREE;
+  const least = quota.bytes / FREE;
+  const isHubFree = (bytes: number) => quota.policies - usage.policies >= wanted && quota.bytes - usage.hubBytes >= bytes;
+  const isLocalFree = (bytes: number) => quota.whole - usage.whole >= wanted && quota.bytes - totalBytesOf(usage) >= Math.max(bytes, least);
+  const left = findLeftOut(named);
+  return left === undefined ? isHubFree(least) && isLocalFree(least) : isHubFree(left.hub) || isLocalFree(left.local);
 };
 
 /** Policies that a cluster is taken to be meant to have while the repository has not been read. */
@@ -126,14 +228,16 @@ export class ReportMemory {
 
   /** Takes over what became of the policies of a cluster. */
   learn(before: Policies, after: Policies): void {
-    this.#total += usageOf(namedIn(after)).bytes - usageOf(namedIn(before)).bytes;
+    this.#total += totalBytesOf(usageOf(namedIn(after))) - totalBytesOf(usageOf(namedIn(before)));
   }
 
-  /** The quota of a cluster. */
-  quotaOf({ name }: Pick<ClusterRecord, 'name'>, desired: Desired | null): ReportQuota {
+  /** The quota of a cluster, by the list that it is meant to have and the one that it has. */
+  quotaOf(record: ClusterRecord, desired: Desired | null): ReportQuota {
     const { policies, clusterBytes, totalBytes } = this.#limits;
-    const meant = desired === null ? MOST_POLICIES : (desired.clusters.get(name)?.length ?? 0);
+    const meant = desired === null ? MOST_POLICIES : (desired.clusters.get(record.name)?.length ?? 0);
+    const listed = Math.max(meant, listIn(record)?.policies.length ?? 0);
     const share = totalBytes / Math.max(1, desired?.clusters.size ?? 1);
-    return { policies: meant + policies, whole: policies, bytes: this.#total > totalBytes ? Math.min(clusterBytes, share) : clusterBytes };
+    const bytes = this.#total > totalBytes ? Math.min(clusterBytes, share) : clusterBytes;
+    return { policies: listed + policies, whole: policies, bytes };
   }
 }

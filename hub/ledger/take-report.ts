@@ -11,7 +11,17 @@ import {
   type PolicyList,
   UnlistedPolicies,
 } from './policies/index.ts';
-import { type Changes, keepWithin, type ReportQuota } from './report-quota.ts';
+import {
+  type Changes,
+  findLeftOut,
+  joinLeftOut,
+  keepWithin,
+  type LeftOut,
+  NONE_LEFT_OUT,
+  noteLeftOut,
+  type ReportQuota,
+  withChanges,
+} from './report-quota.ts';
 import type { ClusterRecord } from './types.ts';
 
 /** @returns `before` where both say the same, in the order of their fields as well: digests depend on it */
@@ -59,11 +69,7 @@ export const policiesOf = (baseline: Baseline | null, named: NamedPolicies, list
 
 const namedAfter = (before: NamedPolicies, changes: Changes): NamedPolicies => {
   if (changes.size === 0) return before;
-  const after = new Map(before);
-  for (const [key, named] of changes) {
-    if (named === undefined) after.delete(key);
-    else after.set(key, named);
-  }
+  const after = withChanges(before, changes);
   noteDigests(before, changes, after);
   return after;
 };
@@ -152,18 +158,38 @@ const hasDiverged = (named: NamedPolicies, said: Report['total']): boolean => {
   return root !== said.root || disguised > 0;
 };
 
+interface Kept {
+  readonly named: NamedPolicies;
+  /** Policies that the report says, or that were kept, and that are not. */
+  readonly left: readonly NamedPolicy[];
+}
+
+/** What was left out of a record; undefined: something, and it is not known what. */
+const leftOutBefore = ({ policies, notKept }: ClusterRecord): LeftOut | undefined =>
+  findLeftOut(namedIn(policies)) ?? (notKept === null ? NONE_LEFT_OUT : undefined);
+
+/** Counts the policies that are not kept, at the last frame of a report, and notes what was left out. @returns null: all are kept */
+const countNotKept = (record: ClusterRecord, report: Report, { named, left }: Kept): number | null => {
+  const before = report.full ? NONE_LEFT_OUT : leftOutBefore(record);
+  const leftOut = before && joinLeftOut(before, left);
+  if (leftOut !== undefined) noteLeftOut(named, leftOut);
+  if (report.more) return record.notKept;
+  const missing = Math.max(0, report.total.count - named.size);
+  if (missing > 0 && leftOut !== NONE_LEFT_OUT) return missing;
+  noteLeftOut(named, NONE_LEFT_OUT);
+  return null;
+};
+
 /** The record of a cluster with what a report says, as far as the quota has room for it. */
 export const takeReport = (record: ClusterRecord, report: Report, time: string, { quota, lists }: ReportContext): ClusterRecord => {
   const known = namedIn(record.policies);
-  const { changes, isAll } = keepWithin(known, changesOf(known, report), quota);
+  const { changes, left } = keepWithin(known, changesOf(known, report), quota);
   const taken = withReported(record, { baseline: report.baseline, changes }, time, lists);
   const named = namedIn(taken.policies);
-  const missing = Math.max(0, report.total.count - named.size);
-  const isWholeKept = isAll && (report.full || record.notKept === null);
   return {
     ...taken,
     divergedSince: hasDiverged(named, report.total) ? (record.divergedSince ?? time) : null,
-    notKept: isWholeKept || missing === 0 ? null : missing,
+    notKept: countNotKept(record, report, { named, left }),
     report: report.cluster === undefined ? record.report : unlessSame(record.report, report.cluster),
     reportedSeq: report.seq,
   };

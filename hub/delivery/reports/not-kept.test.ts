@@ -68,15 +68,32 @@ it('what was left out is asked for once there is room again', async () => {
 
 it('what comes again and again without fitting is asked for once a minute at most', async () => {
   const { clock, sent, say } = createStream();
-  const large = locals(0, 4).map((report) => ({ ...report, message: 'x'.repeat(30_000), namespaces: Array(10_000).fill('n'.repeat(60)) }));
-  await say({ full: true, policies: large });
-  for (let at = 0; at < 3; at += 1) {
-    await say({ full: true, policies: large });
-    await say({ policies: locals(10, 11) });
-  }
   const asked = () => sent.filter((type) => type === 'resync').length;
+  const comeAndGo = async () => {
+    await say({ full: true, policies: locals(0, 20) });
+    await say({ removed: ['team/p0', 'team/p1', 'team/p2', 'team/p3'] });
+  };
+  for (let at = 0; at < 3; at += 1) await comeAndGo();
   expect(asked()).toBe(1);
   await clock.advance(60_000);
-  await say({ full: true, policies: large });
+  await comeAndGo();
   expect(asked()).toBe(2);
+});
+
+it('what cannot fit is not asked for, whatever room there is', async () => {
+  const { clock, sent, say, kept } = createStream();
+  const large = locals(0, 1).map((report) => ({ ...report, namespaces: Array(20_000).fill('n'.repeat(60)) }));
+  await say({ full: true, policies: [...large, ...locals(1, 3)] });
+  for (let at = 3; at < 6; at += 1) {
+    await clock.advance(HOUR_MS);
+    await say({ policies: locals(at, at + 1) });
+  }
+  expect([await kept(), sent.filter((type) => type === 'resync')]).toEqual([[5, 1], []]);
+});
+
+it('what was applied in a cluster makes room for a policy of the hub that is still to go', async () => {
+  const { ledger, say, kept } = createStream();
+  await say({ full: true, policies: locals(0, 16) });
+  await say({ policies: [policyReport('old', { namespace: 'fso' })] });
+  expect([await kept(), (await ledger.cluster('eu'))?.divergedSince]).toEqual([[17, null], null]);
 });

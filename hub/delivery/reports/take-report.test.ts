@@ -142,7 +142,7 @@ it('an agent whose reports never are what it says of them stays Pending, and is 
 });
 
 it('of a cluster with more than the hub keeps it is known why, and nothing is asked for', async () => {
-  const { sent, say, compare, read } = await start({ reports: { ...reportLimits(), policies: 1 } });
+  const { sent, say, compare, read } = await start({ reports: { ...reportLimits(), clusterBytes: 10_000 } });
   const large = [a, b, c].map((report) => ({ ...report, message: 'x'.repeat(4_000) }));
   await say({ full: true, policies: large });
   await compare();

@@ -198,6 +198,22 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       expect(await read()).toEqual([1_000, 500, null]);
     });
 
+    it('counts what it does not keep at the last frame of a report', async () => {
+      const locals = Array.from({ length: 3_000 }, (_, i) => policy(`p${i}`));
+      const total = { count: 3_000, root: EMPTY_DIGEST };
+      const read = async () => (await ledger.cluster('frames'))?.notKept;
+      const say = async (seq: number, change: Partial<Report>) => {
+        await ledger.applyReport('frames', report(seq, { total, ...change }));
+        return read();
+      };
+      expect(await say(1, { full: true, more: true, policies: locals.slice(0, 2_010) })).toBeNull();
+      expect(await say(2, { more: true, policies: locals.slice(2_010, 2_990) })).toBeNull();
+      expect(await say(3, { policies: locals.slice(2_990) })).toBe(1_000);
+      const few = { count: 20, root: EMPTY_DIGEST };
+      expect(await say(4, { full: true, more: true, policies: locals.slice(0, 10), total: few })).toBe(1_000);
+      expect(await say(5, { policies: locals.slice(10, 20), total: few })).toBeNull();
+    });
+
     it('reads what conforms by the list of its cluster, as the same in many clusters, through the next life', async () => {
       const clusters = ['alike-1', 'alike-2', 'alike-3'];
       await ledger.setDesired(commitFor('c1', clusters, ['a', 'b', 'over']));
