@@ -69,11 +69,13 @@ it('the hub is killed and starts again: the page says so, keeps its content, and
 it('the browser is offline: the page says so until it is online again', async () => {
   const page = await dashboard.open('/clusters', { allow: NOBODY_THERE });
   await isLive(page);
+  const home = page.getByRole('link', { name: 'home', exact: true });
+  await expect(home).toBeVisible();
   // Offline mode of Chromium does not end an existing connection.
   await page.context().setOffline(true);
   proxy.cut();
   await expect(page.getByText('This browser is offline')).toBeVisible();
-  await expect(page.getByRole('link', { name: 'home', exact: true })).toBeVisible();
+  await expect(home).toBeVisible();
   proxy.mend();
   await page.context().setOffline(false);
   await isLive(page);
