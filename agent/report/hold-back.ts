@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type AgentClusterReport, CONDITIONS } from '@fso/shared/api';
+import type { AgentClusterReport } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
-import { type Deviation, isWhole, type NamedPolicy, standingOf } from '@fso/shared/status';
+import { alarmsIn, type Deviation, isWhole, type NamedPolicy, standingOf } from '@fso/shared/status';
 import type { Ground, Statement } from './policy-statements.ts';
 import { applied, diffReports, type ReportDelta } from './report-delta.ts';
 
@@ -37,10 +37,7 @@ const stateOf = (named: NamedPolicy): Deviation => (isWhole(named) ? standingOf(
 
 /** Whether what alerts people is the same in both. */
 const isAsTroubled = (before: NamedPolicy | undefined, now: NamedPolicy): boolean => {
-  const alarmsOf = (named: NamedPolicy): string =>
-    stateOf(named)
-      .conditions.filter((type) => type === CONDITIONS.conflict || type === CONDITIONS.tampered)
-      .join();
+  const alarmsOf = (named: NamedPolicy): string => alarmsIn(stateOf(named)).join();
   return (before === undefined ? '' : alarmsOf(before)) === alarmsOf(now) && (before?.violations ?? 0) === now.violations;
 };
 

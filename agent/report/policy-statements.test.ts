@@ -205,7 +205,7 @@ const spec = fc
 type Fate = 'as accepted' | 'absent' | 'other' | 'older' | 'violated' | 'invalid';
 const policy = fc.record({
   spec,
-  /** Which of them the last commit has. */
+  /** Whether the last commit has it. */
   isListed: fc.boolean(),
   fate: fc.constantFrom<Fate>('as accepted', 'as accepted', 'as accepted', 'absent', 'other', 'older', 'violated', 'invalid'),
 });

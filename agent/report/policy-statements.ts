@@ -20,7 +20,7 @@ export interface Ground {
 export interface Statement {
   /** null: the agent has no list, and every policy is reported by name. */
   readonly ground: Ground | null;
-  /** By key: deviations of policies of the list that are not as expected, and reports of policies that the list does not have. */
+  /** Deviations of policies of the list that are not as expected, and reports of policies that the list does not have, by key. */
   readonly policies: ReadonlyMap<string, NamedPolicy>;
   /** First violations of the policies that deviate. */
   readonly samples: NonNullable<AgentClusterReport['violationSamples']>;

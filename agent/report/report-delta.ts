@@ -1,4 +1,4 @@
-import type { NamedPolicy } from '@fso/shared/status';
+import { MAX_LISTED, type NamedPolicy } from '@fso/shared/status';
 
 type Named = ReadonlyMap<string, NamedPolicy>;
 
@@ -16,7 +16,7 @@ export interface FrameRoom {
   readonly bytes: number;
 }
 
-const REPORT_ROOM: FrameRoom = { entries: 20_000, bytes: 4 * 1024 * 1024 };
+const REPORT_ROOM: FrameRoom = { entries: MAX_LISTED, bytes: 4 * 1024 * 1024 };
 
 /** The part of a delta that fits into one frame, at least one policy. */
 export const fitting = (

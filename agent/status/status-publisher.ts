@@ -34,7 +34,7 @@ import { isUnobserved } from './unobserved-status.ts';
 export interface StatusPublisherDeps {
   readonly clock: Clock;
   readonly capabilities: Capabilities;
-  /** As governance has it. */
+  /** Place of Gatekeeper, as governance has it. */
   readonly place: GatekeeperPlace;
   readonly monitor: LockMonitor;
   readonly context: WriteContext;

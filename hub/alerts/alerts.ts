@@ -1,5 +1,5 @@
 import type { AlertCounts, AlertTestView, AlertView, ReceiverView, SilenceRequest, SilenceView } from '@fso/shared/api';
-import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
+import { type Clock, type Logger, restAfter, Wakeup } from '@fso/shared/runtime';
 import type { z } from 'zod';
 import type { Ledger } from '../ledger/index.ts';
 import { identityOf, pageOfAlert, type StoredAlert } from './alert.ts';
@@ -36,8 +36,6 @@ export interface AlertsDeps {
 const EVERY_MS = 15_000;
 /** Changes within this time are looked at together. */
 const DEBOUNCE_MS = 1_000;
-/** A look at thousands of problems takes a tenth of the time at most: the next one waits for this many times as long as it took. */
-const REST_FACTOR = 10;
 /** What an alert says is written so often; that it fires or has ended, at once. */
 const REWRITE_MS = 300_000;
 
@@ -106,7 +104,7 @@ export class Alerts {
         logger.error({ err }, 'alerts could not be looked at');
         return Number.POSITIVE_INFINITY;
       });
-      const restMs = Math.min(EVERY_MS, Math.max(DEBOUNCE_MS, REST_FACTOR * this.#evaluationMs));
+      const restMs = restAfter(this.#evaluationMs, { minMs: DEBOUNCE_MS, maxMs: EVERY_MS });
       const waitMs = Math.min(EVERY_MS, Math.max(restMs, nextMs - clock.now().getTime()));
       await clock
         .sleep(restMs, signal)

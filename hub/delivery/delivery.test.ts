@@ -170,12 +170,17 @@ const entry = (n: number) => ({
   detail: {},
 });
 
-it('brings an agent from the checkpoint that it keeps to the newest one, also to one made while its hello is taken in', async () => {
+/** A bench with such pings, and a checkpoint of the one entry of its audit log. */
+const startWithCheckpoint = async (heartbeatMs: number) => {
   await bench.close();
-  bench = await startDelivery(250);
-  const { connect, delivery, ledger, key, checkpoints, slow } = bench;
+  bench = await startDelivery(heartbeatMs);
+  const { ledger, key } = bench;
   await ledger.audit.append(entry(1));
-  const held = key.sign({ ...(await ledger.audit.head()), time: '2026-01-03T10:30:00.000Z' });
+  return { ...bench, held: key.sign({ ...(await ledger.audit.head()), time: '2026-01-03T10:30:00.000Z' }) };
+};
+
+it('brings an agent from the checkpoint that it keeps to the newest one, also to one made while its hello is taken in', async () => {
+  const { connect, delivery, ledger, checkpoints, slow, held } = await startWithCheckpoint(250);
   for (const n of [2, 3]) await ledger.audit.append(entry(n));
   const released = Promise.withResolvers<void>();
   slow.until = released.promise;
@@ -572,11 +577,7 @@ it('asks so many agents at a time for everything where the digests of all differ
 });
 
 it('sends each agent the next checkpoint in its turn', async () => {
-  await bench.close();
-  bench = await startDelivery(150);
-  const { connect, delivery, ledger, key, checkpoints } = bench;
-  await ledger.audit.append(entry(1));
-  const held = key.sign({ ...(await ledger.audit.head()), time: '2026-01-03T10:30:00.000Z' });
+  const { connect, delivery, ledger, checkpoints, held } = await startWithCheckpoint(150);
   const got: string[] = [];
   for (const cluster of ['eu', 'us']) {
     const { socket } = await connect(cluster);
@@ -596,11 +597,7 @@ it('sends each agent the next checkpoint in its turn', async () => {
 });
 
 it('pings on while the way to the newest checkpoint cannot be read', async () => {
-  await bench.close();
-  bench = await startDelivery(150);
-  const { connect, delivery, ledger, key, checkpoints } = bench;
-  await ledger.audit.append(entry(1));
-  const held = key.sign({ ...(await ledger.audit.head()), time: '2026-01-03T10:30:00.000Z' });
+  const { connect, delivery, checkpoints, held } = await startWithCheckpoint(150);
   vi.spyOn(checkpoints, 'framesFor').mockReturnValue(new Promise(() => undefined));
   const { socket, closed } = await connect('eu');
   let pings = 0;

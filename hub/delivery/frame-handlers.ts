@@ -47,9 +47,9 @@ export interface ReportProgress {
 
 /** Lists of policies that the agent names and this hub does not know, by digest. */
 export interface ListProgress {
-  /** That of the agent's last report; undefined: it is known, or there is none. */
+  /** Unknown list of the agent's last report; undefined: its list is known, or it has none. */
   unknown: string | undefined;
-  /** The one that the agent was asked for last: each once, unless the hub forgets it again. */
+  /** List that the agent was asked for last: each once, unless the hub forgets it again. */
   asked: string | undefined;
   /** The agent has not answered. */
   isOpen: boolean;

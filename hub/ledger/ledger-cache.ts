@@ -37,7 +37,7 @@ export interface LedgerCache {
 const isSignOfLife = (before: ClusterRecord, after: ClusterRecord): boolean =>
   before.connected && (Object.keys(after) as (keyof ClusterRecord)[]).every((key) => key === 'lastSeen' || before[key] === after[key]);
 
-/** What readers show of a connected cluster stays as it was: none is woken. */
+/** Whether all that readers show of a connected cluster stays as it was: then none is woken. */
 const isHeartbeat = (before: ClusterRecord, after: ClusterRecord): boolean =>
   before.connected &&
   after.connected &&

@@ -2,7 +2,7 @@ import { getHeapStatistics } from 'node:v8';
 import type { PolicyReport } from '@fso/shared/api';
 import { isOfHub } from '@fso/shared/protocol';
 import { weakMemo } from '@fso/shared/runtime';
-import { isWhole, type NamedPolicy } from '@fso/shared/status';
+import { isWhole, MAX_LISTED, type NamedPolicy } from '@fso/shared/status';
 import { listIn, type NamedPolicies, namedIn, type Policies } from './policies/index.ts';
 import type { ClusterRecord, Desired } from './types.ts';
 
@@ -57,10 +57,10 @@ const bytesOf = weakMemo((report: PolicyReport): number => {
 const sizeOf = (named: NamedPolicy): number => (isWhole(named) ? bytesOf(named) : 0);
 
 interface Usage {
-  /** Of the hub. */
+  /** Policies of the hub. */
   policies: number;
   hubBytes: number;
-  /** Applied in the cluster. */
+  /** Policies that were applied in the cluster. */
   whole: number;
   localBytes: number;
 }
@@ -79,12 +79,19 @@ const add = (usage: Usage, named: NamedPolicy | undefined, by: 1 | -1 = 1): void
   }
 };
 
-/** Usage of what is reported by name; counted once for each map. */
-const usageOf: (named: NamedPolicies) => Readonly<Usage> = weakMemo((named) => {
-  const usage: Usage = { policies: 0, hubBytes: 0, whole: 0, localBytes: 0 };
+const NO_USAGE: Usage = { policies: 0, hubBytes: 0, whole: 0, localBytes: 0 };
+
+/** Usages of what is reported by name; each follows from the one before, so that a change costs what changed. */
+const usages = new WeakMap<NamedPolicies, Readonly<Usage>>();
+
+const usageOf = (named: NamedPolicies): Readonly<Usage> => {
+  const known = usages.get(named);
+  if (known !== undefined) return known;
+  const usage = { ...NO_USAGE };
   for (const each of named.values()) add(usage, each);
+  usages.set(named, usage);
   return usage;
-});
+};
 
 /** Whether there is room for a policy that the usage counts already. One of the hub needs none that others can make. */
 const fits = (named: NamedPolicy, usage: Usage, quota: ReportQuota): boolean => {
@@ -118,10 +125,14 @@ const leastGrave = (named: NamedPolicies, bytes: number): ReadonlySet<string> =>
 /** What policies become by changes. */
 export const withChanges = (before: NamedPolicies, changes: Changes): Map<string, NamedPolicy> => {
   const after = new Map(before);
+  const usage = { ...usageOf(before) };
   for (const [key, named] of changes) {
+    add(usage, before.get(key), -1);
+    add(usage, named);
     if (named === undefined) after.delete(key);
     else after.set(key, named);
   }
+  usages.set(after, usage);
   return after;
 };
 
@@ -214,9 +225,6 @@ export const hasRoom = (named: NamedPolicies, quota: ReportQuota, missing: numbe
   return left === undefined ? isHubFree(least) && isLocalFree(least) : isHubFree(left.hub) || isLocalFree(left.local);
 };
 
-/** Policies that a cluster is taken to be meant to have while the repository has not been read. */
-const MOST_POLICIES = 20_000;
-
 /** Memory of the whole reports of all clusters, and what each may have of it. */
 export class ReportMemory {
   readonly #limits: ReportLimits;
@@ -234,7 +242,8 @@ export class ReportMemory {
   /** The quota of a cluster, by the list that it is meant to have and the one that it has. */
   quotaOf(record: ClusterRecord, desired: Desired | null): ReportQuota {
     const { policies, clusterBytes, totalBytes } = this.#limits;
-    const meant = desired === null ? MOST_POLICIES : (desired.clusters.get(record.name)?.length ?? 0);
+    // While the repository has not been read, as many as a list can have.
+    const meant = desired === null ? MAX_LISTED : (desired.clusters.get(record.name)?.length ?? 0);
     const listed = Math.max(meant, listIn(record)?.policies.length ?? 0);
     const share = totalBytes / Math.max(1, desired?.clusters.size ?? 1);
     const bytes = this.#total > totalBytes ? Math.min(clusterBytes, share) : clusterBytes;

@@ -1,23 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { baselineOf, EMPTY_BASELINE } from '../../test/harness/baselines.ts';
+import { baselineOf, EMPTY_BASELINE, emptyReport } from '../../test/harness/baselines.ts';
 import { policyReport } from '../../test/harness/policy-reports.ts';
-import { MAX_NAMED, standingOf } from '../status/index.ts';
+import { MAX_LISTED, standingOf } from '../status/index.ts';
 import { decodeAgentFrame, decodeHubFrame, describeReturn, encodeFrame, GOING_AWAY, MAX_INVALID_ENTRIES, readReturn } from './codec.ts';
 import { type AgentFrame, type HubFrame, MAX_FRAME_BYTES, MAX_HUB_FRAME_BYTES } from './frames.ts';
 import { EMPTY_DIGEST } from './reports.ts';
 
 const hello: AgentFrame = { type: 'hello', protocol: 1, cluster: 'eu', revision: null, holds: null, anchor: null, agentVersion: '0.1.0' };
-const report: AgentFrame = {
-  type: 'report',
-  seq: 1,
-  full: true,
-  baseline: EMPTY_BASELINE,
-  total: { count: 0, root: EMPTY_DIGEST },
-  deviations: [],
-  policies: [],
-  removed: [],
-  events: [],
-};
+const report: AgentFrame = { ...emptyReport(1), full: true };
 const reported: HubFrame = { type: 'reported', seq: 1 };
 
 describe('frames over the wire', () => {
@@ -71,7 +61,7 @@ describe('a frame of a hub', () => {
   });
 });
 
-/** Of a report without policies. */
+/** Fields of a report without policies, as text. */
 const ENVELOPE = JSON.stringify({ ...report, policies: undefined }).slice(1, -1);
 const reportFrame = (policies: readonly string[], more: readonly string[] = []): string =>
   `{${[ENVELOPE, `"policies":[${policies.join(',')}]`, ...more].join(',')}}`;
@@ -214,18 +204,18 @@ describe('names of deviations', () => {
 
   it('are taken up to as many as a list has, over all groups and beside whole reports', () => {
     const policies = [policyReport('local', { namespace: 'policies', managedBy: 'local' })];
-    expect(decodeGroups([names(MAX_NAMED - 2), ['a']], { policies }).ok).toBe(true);
-    expect(decodeGroups([names(MAX_NAMED - 2), ['a', 'b']], { policies })).toEqual({
+    expect(decodeGroups([names(MAX_LISTED - 2), ['a']], { policies }).ok).toBe(true);
+    expect(decodeGroups([names(MAX_LISTED - 2), ['a', 'b']], { policies })).toEqual({
       ok: false,
-      error: expect.stringContaining(`names ${MAX_NAMED + 1} policies`),
+      error: expect.stringContaining(`names ${MAX_LISTED + 1} policies`),
     });
   });
 
   it.each([
-    ['one group', [names(MAX_NAMED + 1)]],
-    ['a group and one more name', [names(MAX_NAMED), ['a']]],
-    ['45 groups, each as large as a group may be', Array.from({ length: 45 }, (_, at) => names(MAX_NAMED, `p${at}-`))],
-    ['a group of what are no names', [Array.from({ length: MAX_NAMED + 1 }, () => 0)]],
+    ['one group', [names(MAX_LISTED + 1)]],
+    ['a group and one more name', [names(MAX_LISTED), ['a']]],
+    ['45 groups, each as large as a group may be', Array.from({ length: 45 }, (_, at) => names(MAX_LISTED, `p${at}-`))],
+    ['a group of what are no names', [Array.from({ length: MAX_LISTED + 1 }, () => 0)]],
   ])('are refused by their number, before any is looked at: %s', (_what, groups) => {
     expect(decodeGroups(groups)).toEqual({ ok: false, error: expect.stringContaining('must name at most 20000 policies') });
   });

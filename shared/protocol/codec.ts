@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { messageOf } from '../runtime/index.ts';
-import { MAX_NAMED } from '../status/index.ts';
+import { MAX_LISTED } from '../status/index.ts';
 import { countNames } from './deviation-groups.ts';
 import {
   Ack,
@@ -42,7 +42,7 @@ export const encodeFrame = (frame: AgentFrame | HubFrame): string => JSON.string
 /** A report whose entries are still to be judged. */
 const Envelope = Report.extend({
   cluster: z.unknown().optional(),
-  policies: z.array(z.unknown()).max(MAX_NAMED),
+  policies: z.array(z.unknown()).max(MAX_LISTED),
   events: z.array(z.unknown()).max(1000),
 });
 const Answer = Inspected.extend({ report: z.unknown() });
@@ -69,7 +69,7 @@ export const decodeAgentFrame = (data: FrameData): DecodedAgentFrame =>
 
 const judgeEntries = ({ cluster, ...envelope }: z.infer<typeof Envelope>): DecodedAgentFrame => {
   const named = countNames(envelope.deviations) + envelope.policies.length;
-  if (named > MAX_NAMED) return refuse(`the report names ${named} policies, more than the ${MAX_NAMED} that are accepted`);
+  if (named > MAX_LISTED) return refuse(`the report names ${named} policies, more than the ${MAX_LISTED} that are accepted`);
   const problems: string[] = [];
   const entryOf = <T>(what: string, { entry, problem }: Judged<T>): T | undefined => {
     if (problem !== undefined) problems.push(`${what}: ${problem}`);

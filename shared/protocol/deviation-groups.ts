@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { boundedList } from '../api/index.ts';
-import { DeviationGroup, MAX_NAMED } from '../status/index.ts';
+import { DeviationGroup, MAX_LISTED } from '../status/index.ts';
 
 const namesIn = (group: unknown): readonly unknown[] => {
   const names: unknown = Reflect.get(Object(group), 'policies');
@@ -25,7 +25,7 @@ const repeatedName = (groups: readonly DeviationGroup[]): string | undefined => 
 /** Groups of a frame. Their names are counted before any is looked at, as each of them costs the hub as much as a group of its own. */
 export const DeviationGroups = z
   .array(z.unknown())
-  .max(MAX_NAMED)
-  .refine((groups) => countNames(groups) <= MAX_NAMED, `must name at most ${MAX_NAMED} policies`)
-  .pipe(boundedList(DeviationGroup, MAX_NAMED))
+  .max(MAX_LISTED)
+  .refine((groups) => countNames(groups) <= MAX_LISTED, `must name at most ${MAX_LISTED} policies`)
+  .pipe(boundedList(DeviationGroup, MAX_LISTED))
   .pipe(z.custom<DeviationGroup[]>((groups) => repeatedName(groups as DeviationGroup[]) === undefined, 'must name each policy once'));

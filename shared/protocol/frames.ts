@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AgentClusterReport, boundedList, ClusterEvent, PolicyKey, PolicyReport, ResourceName } from '../api/index.ts';
-import { Baseline, MAX_NAMED } from '../status/index.ts';
+import { Baseline, MAX_LISTED } from '../status/index.ts';
 import { Checkpoint, Hash } from './checkpoint.ts';
 import { DeviationGroups } from './deviation-groups.ts';
 
@@ -110,9 +110,9 @@ export const Report = z.strictObject({
   ),
   policies: z
     .array(PolicyReport)
-    .max(MAX_NAMED)
+    .max(MAX_LISTED)
     .describe('Policies that the list does not have: those that were applied in the cluster, and those of the hub that are still to go.'),
-  removed: z.array(PolicyKey).max(MAX_NAMED).describe('Policies that no longer deviate, or are gone.'),
+  removed: z.array(PolicyKey).max(MAX_LISTED).describe('Policies that no longer deviate, or are gone.'),
   events: z.array(ClusterEvent).max(1000),
 });
 export type Report = z.infer<typeof Report>;
@@ -139,7 +139,7 @@ export type Inspected = z.infer<typeof Inspected>;
 export const Listed = z.strictObject({
   type: z.literal('listed'),
   list: Hash,
-  policies: boundedList(z.tuple([ResourceName, Hash]), 20_000).describe('Name and digest of each, by name.'),
+  policies: boundedList(z.tuple([ResourceName, Hash]), MAX_LISTED).describe('Name and digest of each, by name.'),
 });
 export type Listed = z.infer<typeof Listed>;
 

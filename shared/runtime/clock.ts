@@ -42,6 +42,13 @@ export const waitPatiently = async (clock: Clock, ms: number, signal: AbortSigna
   if (clock.monotonicMs() - due >= LATE_MS) await clock.sleep(ms, signal);
 };
 
+/** Repeated work takes a tenth of the time at most: it rests for this many times as long as it took. */
+const REST_FACTOR = 10;
+
+/** Milliseconds for which repeated work rests after it took a number of them. */
+export const restAfter = (tookMs: number, { minMs, maxMs }: { readonly minMs: number; readonly maxMs: number }): number =>
+  Math.max(minMs, Math.min(maxMs, REST_FACTOR * tookMs));
+
 /** @returns what comes within a number of milliseconds; undefined: nothing did, or the signal aborted before. @throws what the promise throws meanwhile */
 export const answerWithin = async <T>(coming: Promise<T>, ms: number, clock: Clock, signal?: AbortSignal): Promise<T | undefined> => {
   const over = new AbortController();

@@ -14,8 +14,8 @@ export type ClusterProfile = z.infer<typeof ClusterProfile>;
 
 /** Namespaces that a baseline names at most. */
 export const MAX_BASELINE_NAMESPACES = 10_000;
-/** Policies of a list at most; one bit each. */
-const MAX_LISTED = 20_000;
+/** Policies of a compiled list at most, one bit of a baseline each; and policies that a report names. */
+export const MAX_LISTED = 20_000;
 const MAX_BITMAP_LENGTH = Math.ceil(MAX_LISTED / 8 / 3) * 4;
 
 /**

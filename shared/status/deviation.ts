@@ -10,6 +10,7 @@ import {
   ResourceName,
 } from '../api/index.ts';
 import { sameItems, WeakValues, weakMemo, weakMemo2 } from '../runtime/index.ts';
+import { MAX_LISTED } from './baseline.ts';
 import { describeCondition, describeDeviation, describeReason } from './deviation-texts.ts';
 import { NO_GATEKEEPER } from './expected.ts';
 
@@ -42,11 +43,8 @@ export const Deviation = z.strictObject({
 });
 export type Deviation = Readonly<z.infer<typeof Deviation>>;
 
-/** Policies that a report or a row of a database names at most. */
-export const MAX_NAMED = 20_000;
-
 /** Policies that deviate in the same way, by name. */
-export const DeviationGroup = z.strictObject({ deviation: Deviation, policies: z.array(ResourceName).min(1).max(MAX_NAMED) });
+export const DeviationGroup = z.strictObject({ deviation: Deviation, policies: z.array(ResourceName).min(1).max(MAX_LISTED) });
 export type DeviationGroup = z.infer<typeof DeviationGroup>;
 
 /** What a cluster reports of one policy by name: how one of its list deviates, or all of one that its list does not have. */
@@ -159,6 +157,10 @@ const UNJUDGED = ['Absent', 'NotJudged', 'Differs', 'OtherContent', 'Unlisted'] 
 export const isUnjudged = ({ conditions }: PolicyReport): boolean =>
   conditions.some(({ type, reason }) => type === CONDITIONS.ready && UNJUDGED.some((each) => each === reason));
 
+/** Conditions of a deviation that alert people. */
+export const alarmsIn = ({ conditions }: Deviation): Deviation['conditions'] =>
+  conditions.filter((type) => type === CONDITIONS.conflict || type === CONDITIONS.tampered);
+
 /** How a policy stands at best while what is seen of it is not the accepted content, or not yet. @param reason why it is not */
 export const unjudged = (standing: Deviation | undefined, reason: (typeof UNJUDGED)[number]): Deviation => {
   const unproven = (state: LockState = 'Pending'): LockState => (state === 'Enforced' ? 'Pending' : state);
@@ -172,7 +174,7 @@ export const unjudged = (standing: Deviation | undefined, reason: (typeof UNJUDG
       binding: unproven(standing?.locks.binding),
     },
     violations: standing?.violations ?? 0,
-    conditions: (standing?.conditions ?? []).filter((type) => type === CONDITIONS.conflict || type === CONDITIONS.tampered),
+    conditions: standing === undefined ? [] : alarmsIn(standing),
   });
 };
 

@@ -13,7 +13,7 @@ import { POLICY_FILES } from './cluster-model.ts';
 export interface World {
   /** Not started yet. */
   readonly hub: HubProcess;
-  /** Of the hub. */
+  /** Data folder of the hub. */
   readonly dataDir: string;
   readonly postgres: TestPostgres | undefined;
   /** Static tokens of agents, by cluster. */

@@ -16,6 +16,19 @@ export const baselineOf = (list: string, change: Partial<Baseline> = {}): Baseli
 /** Of a list without a policy, which every hub knows: the cluster has what it reports by name, and nothing else. */
 export const EMPTY_BASELINE: Baseline = baselineOf(digestOfPolicies([]));
 
+/** A report that says nothing of any policy. */
+export const emptyReport = (seq: number): Report => ({
+  type: 'report',
+  seq,
+  full: false,
+  baseline: EMPTY_BASELINE,
+  total: totalOf(new Map()),
+  deviations: [],
+  policies: [],
+  removed: [],
+  events: [],
+});
+
 /** A report of which a test says only what it is about. */
 export type LooseReport = Omit<Report, 'baseline' | 'total' | 'deviations'> & Partial<Pick<Report, 'baseline' | 'total' | 'deviations'>>;
 export type LooseFrame = Exclude<AgentFrame, Report> | LooseReport;

@@ -27,7 +27,7 @@ const frameOf = (policies: number) =>
     removed: [],
     events: [{ time: '2026-01-01T00:00:00Z', severity: 'info', reason: 'Test', message: 'ä € \ud800' }],
   });
-/** Of a report without policies. */
+/** Fields of a report without policies, as text. */
 const ENVELOPE = encodeReport({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] })
   .slice(1, -1)
   .replace('"policies":[],', '');

@@ -10,7 +10,7 @@ const [a, b, c] = ['a', 'b', 'c'].map((name) => policyReport(name, { phase: 'Fai
   ReturnType<typeof policyReport>,
 ];
 
-/** What the hub must have by name once it has these. */
+/** Total of what the hub must have by name once it has these. */
 const namesOf = (...policies: (typeof a)[]) => new ReportedNames().take({ full: true, policies, removed: [] });
 
 const start = async (...options: Parameters<typeof createReportStream>) => {

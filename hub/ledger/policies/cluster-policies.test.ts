@@ -52,7 +52,7 @@ const desiredOf = (revision: string, policies: Readonly<Record<string, Version>>
   return { revision, set, clusters: new Map([...compileFleet(set)].map(([cluster, { policies: list }]) => [cluster, list])) };
 };
 
-/** What a cluster says at one moment. */
+/** Statement of a cluster at one moment. */
 interface Said {
   readonly bits: readonly boolean[];
   readonly isLate: boolean;

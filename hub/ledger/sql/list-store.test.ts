@@ -1,29 +1,19 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { FakeClock } from '@fso/shared/fake-clock';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { baselineOf } from '../../../test/harness/baselines.ts';
 import { type ChangeInput, unseen } from '../changes.ts';
 import { createLedgerCache } from '../ledger-cache.ts';
 import { PolicyList, PolicyLists } from '../policies/index.ts';
-import { type Database, openDatabase } from './database.ts';
+import type { Database } from './database.ts';
 import { ListStore } from './list-store.ts';
-import { migrate } from './migrate.ts';
 import { listQueries, makeListRow } from './policy-lists.ts';
+import { openTestDatabase } from './testing/open-test-database.ts';
 
 const [A, B, C] = ['a', 'b', 'c'].map((letter) => letter.repeat(64)) as [string, string, string];
 
-let folder: string;
 let database: Database;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'fso-list-store-'));
-  database = await openDatabase({ folder });
-  await migrate(database);
-});
-afterEach(async () => {
-  await database.close();
-  await rm(folder, { recursive: true });
+  database = await openTestDatabase('list-store');
 });
 
 /** A store that counts its reads. */

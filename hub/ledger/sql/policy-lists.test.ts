@@ -1,28 +1,18 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { digestOfPolicies } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import type { ListedPolicy } from '@fso/shared/status';
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { PolicyList, PolicyLists } from '../policies/index.ts';
-import { type Database, openDatabase } from './database.ts';
-import { migrate } from './migrate.ts';
+import type { Database } from './database.ts';
 import { forgetListRow, type ListRow, listQueries, makeListRow, readList, readLists, readNewestLists } from './policy-lists.ts';
+import { openTestDatabase } from './testing/open-test-database.ts';
 
 const STORED = '2026-01-01T00:00:00.000Z';
 
-let folder: string;
 let database: Database;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'fso-lists-'));
-  database = await openDatabase({ folder });
-  await migrate(database);
-});
-afterEach(async () => {
-  await database.close();
-  await rm(folder, { recursive: true });
+  database = await openTestDatabase('lists');
 });
 
 /** Revisions of the policies of a list, by name. */

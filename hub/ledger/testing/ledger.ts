@@ -5,7 +5,7 @@ import { EMPTY_DIGEST, type Report, totalOf } from '@fso/shared/protocol';
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { encodeBitmap, groupDeviations, standingOf } from '@fso/shared/status';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { baselineOf, EMPTY_BASELINE } from '../../../test/harness/baselines.ts';
+import { baselineOf, emptyReport } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
 import type { AuditFilter } from '../audit-log.ts';
 import { StreamReplacedError, unseen } from '../changes.ts';
@@ -43,18 +43,7 @@ export const clusterReport = (change: Partial<ClusterReport> = {}): ClusterRepor
   ...change,
 });
 
-export const report = (seq: number, change: Partial<Report> = {}): Report => ({
-  type: 'report',
-  seq,
-  full: false,
-  baseline: EMPTY_BASELINE,
-  total: { count: 0, root: EMPTY_DIGEST },
-  deviations: [],
-  policies: [],
-  removed: [],
-  events: [],
-  ...change,
-});
+export const report = (seq: number, change: Partial<Report> = {}): Report => ({ ...emptyReport(seq), ...change });
 
 /** Of all policies of a cluster, which were applied in it. */
 const fullReport = (seq: number, policies: readonly PolicyReport[]): Report =>

@@ -64,7 +64,7 @@ export class FleetReader {
     this.#deps = deps;
   }
 
-  /** Of the hub. */
+  /** Version of the hub. */
   get version(): string {
     return this.#deps.version;
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AlertCounts, EventView, PolicyChange, StreamEvent } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import type { Clock, Logger } from '@fso/shared/runtime';
+import { type Clock, type Logger, restAfter } from '@fso/shared/runtime';
 import { type ClusterRecord, keysBetween, type Ledger, type LedgerChange } from '../../ledger/index.ts';
 import { COMMIT_KIND, readRolloutSlot, summaryOf } from '../../rollout/index.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
@@ -54,8 +54,8 @@ export interface Start {
 export const encodeMessage = (id: string, { event, data }: StreamEvent): string =>
   `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 
-/** Views of thousands of clusters take a tenth of the time at most, and the next ones wait for that much longer than the window, ms. */
-const REST = { factor: 10, maxMs: 1_000 };
+/** Longest rest after views of thousands of clusters, in milliseconds. */
+const MAX_REST_MS = 1_000;
 /** Names at most this many policies of a change; beyond it a reader does better to read the list. */
 const MAX_NAMED = 500;
 /** Clusters that change at once; of more a reader is told to read again instead of getting each. */
@@ -279,7 +279,7 @@ export class Broadcast {
         this.#send(event, past !== undefined);
       await this.#noteAll();
       const tookMs = runtime.clock.monotonicMs() - beganMs;
-      const restMs = Math.max(this.#windowMs, Math.min(REST.factor * tookMs, REST.maxMs));
+      const restMs = restAfter(tookMs, { minMs: this.#windowMs, maxMs: MAX_REST_MS });
       await runtime.clock.sleep(restMs, new AbortController().signal);
     }
   }

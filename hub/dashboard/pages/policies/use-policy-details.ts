@@ -14,7 +14,7 @@ import { policyDetailsQuery } from '../../api/queries.ts';
 export interface PolicyDetails {
   /** The clusters of the policy, with the full report of each whose agent has told it. */
   readonly clusters: readonly PolicyInCluster[];
-  /** Of how many only the state is known that they reported last. */
+  /** Number of clusters of which only the last reported state is known. */
   readonly untold: number;
   /** The agents are being asked for the first time. */
   readonly isAsking: boolean;
@@ -27,8 +27,8 @@ const isShort = ({ report }: PolicyInCluster): boolean => report !== null && isS
 const LOCKS = ['admission', 'gatekeeper', 'binding'] as const;
 
 /**
- * What an agent told is older than the row where it speaks of another state. The row does not know the commit where the hub does not know the
- * list of the cluster, and the namespaces where the policy deviates.
+ * Whether what an agent told is of the state that the row shows: if not, it is older than the row. The row has no commit where the hub does not
+ * know the list of the cluster, and no namespaces where the policy deviates.
  */
 const isOfRow = (told: PolicyReport, { report }: PolicyInCluster): boolean =>
   report !== null &&

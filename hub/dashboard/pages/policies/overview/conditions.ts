@@ -13,7 +13,7 @@ export interface ConditionGroup {
   readonly clusters: readonly string[];
   /** How many of them are not connected: their state is the last known one. */
   readonly stale: number;
-  /** When it last changed in one of them; null: none has told. */
+  /** Time of the last change in one of them; null: none has told. */
   readonly since: string | null;
   readonly verdict: Verdict;
 }
