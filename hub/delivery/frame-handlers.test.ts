@@ -3,7 +3,7 @@ import type { Logger } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
-import { type FrameContext, takeAck, takeNack } from './frame-handlers.ts';
+import { type AgentCommits, allowAnswer, type FrameContext, takeAck, takeNack } from './frame-handlers.ts';
 import { RevisionTargets } from './offers.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 
@@ -14,7 +14,8 @@ const createBench = (logger: Logger = pino({ level: 'silent' })) => {
   const ledger = createMemoryLedger({ clock });
   const nacked: string[] = [];
   const metrics = { nacked: (reason: string) => nacked.push(reason) };
-  const state = { commits: { known: new Set([REVISION]), offered: new Set([REVISION]), target: 'b'.repeat(40) } };
+  const answerable: AgentCommits['answerable'] = new Map([[REVISION, 'offered']]);
+  const state = { commits: { answerable, target: 'b'.repeat(40) } };
   const budget = new AgentBudget(clock, DEFAULT_AGENT_LIMITS);
   const deps = { ledger, clock, metrics, targets: new RevisionTargets() };
   const context = {
@@ -33,13 +34,31 @@ const createBench = (logger: Logger = pino({ level: 'silent' })) => {
     const events = (await ledger.events({ limit: 1000 })).filter(({ reason }) => reason === 'RevisionRefused');
     return [entries.length, events.length];
   };
-  return { clock, ledger, budget, nack, ack, told, nacked };
+  const offer = (revision: string): void => allowAnswer(context.state.commits, revision, 'offered');
+  return { clock, ledger, budget, nack, ack, offer, answerable, told, nacked };
 };
 
 it('a commit that was offered and acked counts as held, also where the next one came meanwhile', async () => {
   const { budget, ack } = createBench();
   await ack();
   expect(budget.claim({ holds: REVISION, anchor: REVISION })).toBeUndefined();
+});
+
+it('keeps the revisions from the last ack on, and a bounded number of those that are never answered', async () => {
+  const { ack, offer, answerable, ledger } = createBench();
+  const [second, third] = ['b'.repeat(40), 'c'.repeat(40)];
+  offer(second);
+  offer(third);
+  await ack(second);
+  expect([...answerable.keys()]).toEqual([second, third]);
+  await ack(REVISION);
+  expect((await ledger.cluster('eu'))?.acked?.revision).toBe(second);
+  // Offered again, it may be answered again.
+  offer(REVISION);
+  await ack(third);
+  expect([...answerable.keys()]).toEqual([third, REVISION]);
+  for (let i = 0; i < 1_000; i += 1) offer(i.toString(16).padStart(40, '0'));
+  expect(answerable.size).toBe(64);
 });
 
 it('the same nack again is nothing new, also of an agent that came back', async () => {

@@ -1,5 +1,5 @@
 import type { AgentFrame, HubFrame, Reason } from '@fso/shared/protocol';
-import { type Clock, createBucket, type Logger } from '@fso/shared/runtime';
+import { type Clock, createBucket, dropOldest, type Logger } from '@fso/shared/runtime';
 import { type AgentStream, isRepeated } from '../ledger/index.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
 import type { ResyncTurn } from './pacing/resync-turn.ts';
@@ -17,11 +17,31 @@ export interface AgentCommits {
   heading: string | null;
   /** Newest revision that the agent should enforce. */
   target: string | null;
-  /** Revisions that the agent may ack or nack: the one that it came with and those that it was offered. */
-  readonly known: Set<string>;
-  /** Revisions that the hub offered: one of them that the agent acks it really has, whatever it says by itself. */
-  readonly offered: Set<string>;
+  /**
+   * Revisions that the agent may ack or nack, the newest last: the one that it came with, and those that the hub offered since its last ack. Of
+   * the ones offered, an ack proves that the agent really has it.
+   */
+  readonly answerable: Map<string, 'named' | 'offered'>;
 }
+
+/** Revisions that an agent may answer; the oldest of an agent that never answers is forgotten. */
+const MAX_ANSWERABLE = 64;
+
+/** Lets an agent answer a revision. */
+export const allowAnswer = ({ answerable }: AgentCommits, revision: string, origin: 'named' | 'offered'): void => {
+  // Deleted first, so that the map's order is the order in which they were offered.
+  answerable.delete(revision);
+  answerable.set(revision, origin);
+  dropOldest(answerable, MAX_ANSWERABLE);
+};
+
+/** Forgets the revisions before the one that an agent has acked: it answers in the order of the offers. */
+const forgetAnswered = ({ answerable }: AgentCommits, acked: string): void => {
+  for (const revision of answerable.keys()) {
+    if (revision === acked) return;
+    answerable.delete(revision);
+  }
+};
 
 /** A report of which more frames are to come. */
 export interface UnfinishedReport {
@@ -78,7 +98,7 @@ const LOST = { burst: 3, perSecond: 1 / 60 };
 
 /** The state before a hello. */
 export const createSessionState = (clock: Clock): SessionState => ({
-  commits: { holds: null, anchor: null, revision: null, heading: null, target: null, known: new Set(), offered: new Set() },
+  commits: { holds: null, anchor: null, revision: null, heading: null, target: null, answerable: new Map() },
   reports: {
     resyncing: false,
     unfinished: undefined,
@@ -118,7 +138,7 @@ export const logLimited = ({ budget, logger }: LogContext, level: 'info' | 'warn
   logger[budget.mayLog(message) ? level : 'debug'](fields, message);
 
 const isKnown = (revision: string, context: FrameContext): boolean => {
-  if (context.state.commits.known.has(revision)) return true;
+  if (context.state.commits.answerable.has(revision)) return true;
   logLimited(context, 'warn', { revision }, 'answer to a revision that was not offered');
   return false;
 };
@@ -128,7 +148,8 @@ export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promi
   const { cluster, stream, state, budget, deps, logger } = context;
   const { revision, digest, heldMs } = frame;
   if (!isKnown(revision, context)) return;
-  if (state.commits.offered.has(revision)) budget.vouch(revision);
+  if (state.commits.answerable.get(revision) === 'offered') budget.vouch(revision);
+  forgetAnswered(state.commits, revision);
   state.commits.revision = revision;
   state.commits.holds = revision;
   state.commits.anchor = revision;

@@ -6,7 +6,7 @@ import { createBucket, type Logger, messageOf, OVER, waitPatiently, weakMemo } f
 import type WebSocket from 'ws';
 import { type AgentStream, LedgerError, StreamReplacedError } from '../ledger/index.ts';
 import type { FrameDecoder } from './decoding/frame-decoder.ts';
-import { createSessionState, type FrameContext, logLimited, type SessionState, takeAck, takeNack } from './frame-handlers.ts';
+import { allowAnswer, createSessionState, type FrameContext, logLimited, type SessionState, takeAck, takeNack } from './frame-handlers.ts';
 import { findWitness, type Hello, keepRevision, keepWitness, refuseHello, sendCheckpoints } from './hello.ts';
 import { Inspections, type Told } from './inspections.ts';
 import { AgentObservation } from './observation.ts';
@@ -171,7 +171,7 @@ export class Session {
 
   /** Refuses a revision in the place of an agent that could not take it, which stays connected and keeps what it has. */
   #refuseFor(revision: string, message: string): void {
-    this.#state.commits.known.add(revision);
+    allowAnswer(this.#state.commits, revision, 'named');
     const nack = { type: 'nack', revision, reasons: [{ message }] } as const;
     this.#deps.traces?.answered(this.cluster, revision, nack.reasons);
     this.#takeNack({ ...nack, reasons: [...nack.reasons] }).catch((err: unknown) => this.#noteWriteFailure(err));
@@ -227,7 +227,7 @@ export class Session {
 
   /** An agent whose events were dropped may have nothing more to report for long. */
   #tellDropped(): void {
-    const dropped = this.#budget.events.takeDropped();
+    const dropped = this.#budget.takeDropped();
     if (dropped !== undefined) this.#deps.ledger.addEvent(this.cluster, dropped).catch((err: unknown) => this.#noteWriteFailure(err));
   }
 
@@ -434,7 +434,7 @@ export class Session {
     commits.revision = hello.revision;
     commits.heading = hello.revision;
     checkpoints.kept = findWitness(hello, this.#deps)?.sequence ?? null;
-    if (hello.revision !== null) commits.known.add(hello.revision);
+    if (hello.revision !== null) allowAnswer(commits, hello.revision, 'named');
     const time = this.#deps.clock.now().toISOString();
     this.#send({ type: 'welcome', protocol: PROTOCOL_VERSION, hubVersion: this.#options.version, time, reported });
     // Its pong says ages that are of now.
@@ -482,8 +482,7 @@ export class Session {
 
   #noteOffer(revision: string, objects: number): void {
     const { commits } = this.#state;
-    commits.known.add(revision);
-    commits.offered.add(revision);
+    allowAnswer(commits, revision, 'offered');
     commits.heading = revision;
     this.#deps.metrics.offered();
     this.#deps.traces?.sent(this.cluster, revision, objects);

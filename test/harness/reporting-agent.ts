@@ -10,7 +10,7 @@ import { type AgentSnapshot, LiveObservatory } from '../../agent/observe/index.t
 import { type AcceptedPolicies, EventOutbox, Reporter } from '../../agent/report/index.ts';
 import { advanceProven, isRevisionProven } from '../../agent/report/proven.ts';
 import { acceptedOf, inputOf, PROFILE, seenCluster, withReports } from '../../agent/report/testing/seen-cluster.ts';
-import { createSessionState, type FrameContext, takeAck } from '../../hub/delivery/frame-handlers.ts';
+import { allowAnswer, createSessionState, type FrameContext, takeAck } from '../../hub/delivery/frame-handlers.ts';
 import { DEFAULT_AGENT_LIMITS } from '../../hub/delivery/index.ts';
 import { AgentBudget } from '../../hub/delivery/pacing/agent-budget.ts';
 import { ResyncTurn } from '../../hub/delivery/pacing/resync-turn.ts';
@@ -193,7 +193,7 @@ export class ReportingAgent {
   async #ack(): Promise<void> {
     const { revision, list = [] } = this.#sight;
     if (this.#context === undefined || revision === null) return;
-    this.#context.state.commits.known.add(revision);
+    allowAnswer(this.#context.state.commits, revision, 'named');
     await takeAck({ type: 'ack', revision, digest: digestOfPolicies(list) }, this.#context);
   }
 

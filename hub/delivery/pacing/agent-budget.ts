@@ -1,12 +1,5 @@
-import {
-  type Allowance,
-  type BucketOptions,
-  type Clock,
-  createAllowance,
-  createBucket,
-  createRateLimit,
-  threadCpuMs,
-} from '@fso/shared/runtime';
+import type { ClusterEvent } from '@fso/shared/api';
+import { type Allowance, type BucketOptions, type Clock, createAllowance, createRateLimit, threadCpuMs } from '@fso/shared/runtime';
 import type { AgentHistory } from '../offers.ts';
 import { DEFAULT_EVENT_LIMITS, EventBudget, type EventLimits } from './event-budget.ts';
 
@@ -53,22 +46,15 @@ const NOT_KEPT = { burst: 1, perSecond: 1 / 3_600 };
  * connect again gains nothing. What is too much waits.
  */
 export class AgentBudget {
-  /** Whether one more stream may be opened now. */
-  readonly mayConnect: () => boolean;
-  /** Whether one more refusal or difference becomes an event. */
-  readonly mayComplain: () => boolean;
-  /** Whether one more event may say that not all reports of the cluster are kept. */
-  readonly mayTellNotKept: () => boolean;
-  /** Whether it may be asked for the policies of one more list. */
-  readonly mayAskForList: () => boolean;
-  /** Whether one more log line with this message is of interest. */
-  readonly mayLog: (message: string) => boolean;
-  readonly events: EventBudget;
   readonly #clock: Clock;
+  readonly #limits: AgentLimits;
   readonly #frames: Allowance;
   readonly #bytes: Allowance;
   readonly #cpu: Allowance;
-  readonly #claims: Allowance;
+  /** Allowances that most agents never use, each made when it is used first: a hub has a budget for each of thousands. */
+  readonly #rare = new Map<string, Allowance>();
+  #events: EventBudget | undefined;
+  #allowsLine: ((message: string) => boolean) | undefined;
   #strikes = 0;
   #struckAt = 0;
   /** Commits that the agent has, as the hub knows or has charged for; the newest last. */
@@ -76,16 +62,52 @@ export class AgentBudget {
 
   constructor(clock: Clock, limits: AgentLimits) {
     this.#clock = clock;
-    this.mayConnect = createBucket(clock, limits.connections);
-    this.mayComplain = createBucket(clock, limits.complaints);
-    this.mayTellNotKept = createBucket(clock, NOT_KEPT);
-    this.mayAskForList = createBucket(clock, LISTS);
-    this.mayLog = createRateLimit(clock, LINES);
+    this.#limits = limits;
     this.#frames = createAllowance(clock, limits.frames);
     this.#bytes = createAllowance(clock, limits.bytes);
     this.#cpu = createAllowance(clock, limits.cpu);
-    this.events = new EventBudget(clock, limits.events);
-    this.#claims = createAllowance(clock, limits.claims);
+  }
+
+  /** @returns the event that says how many events were dropped; at most once a minute, and not without any */
+  takeDropped(): ClusterEvent | undefined {
+    return this.#events?.takeDropped();
+  }
+
+  get events(): EventBudget {
+    this.#events ??= new EventBudget(this.#clock, this.#limits.events);
+    return this.#events;
+  }
+
+  /** Whether one more stream may be opened now. */
+  mayConnect(): boolean {
+    return this.#rarely('connections', this.#limits.connections).take(1) === 1;
+  }
+
+  /** Whether one more refusal or difference becomes an event. */
+  mayComplain(): boolean {
+    return this.#rarely('complaints', this.#limits.complaints).take(1) === 1;
+  }
+
+  /** Whether one more event may say that not all reports of the cluster are kept. */
+  mayTellNotKept(): boolean {
+    return this.#rarely('notKept', NOT_KEPT).take(1) === 1;
+  }
+
+  /** Whether it may be asked for the policies of one more list. */
+  mayAskForList(): boolean {
+    return this.#rarely('lists', LISTS).take(1) === 1;
+  }
+
+  /** Whether one more log line with this message is of interest. */
+  mayLog(message: string): boolean {
+    this.#allowsLine ??= createRateLimit(this.#clock, LINES);
+    return this.#allowsLine(message);
+  }
+
+  #rarely(kind: string, options: BucketOptions): Allowance {
+    const allowance = this.#rare.get(kind) ?? createAllowance(this.#clock, options);
+    this.#rare.set(kind, allowance);
+    return allowance;
   }
 
   /** @returns milliseconds until a frame of this size may be read, and the frames before it are paid for */
@@ -121,7 +143,7 @@ export class AgentBudget {
     const unknown = [holds, anchor].filter((revision) => revision !== null && !this.#vouched.has(revision));
     if (unknown.length === 0) return undefined;
     for (const revision of unknown) if (revision !== null) this.vouch(revision);
-    return this.#claims.charge(1);
+    return this.#rarely('claims', this.#limits.claims).charge(1);
   }
 
   /**
