@@ -310,7 +310,7 @@ it('a report does not wait until the ack before it is written; another ack does,
   const revisions = ['a'.repeat(40), 'b'.repeat(40)];
   socket.send(hello(null));
   for (const revision of revisions) {
-    targets.aim(revision);
+    targets.setTarget(revision);
     await expect.poll(() => bench.delivery.connected()).toEqual(['eu']);
     bench.delivery.publish(revision, ['eu']);
   }

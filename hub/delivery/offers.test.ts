@@ -5,7 +5,7 @@ import { ObjectBox } from '../../shared/trust/testing/commits.ts';
 import type { Clone } from '../source/git/clone.ts';
 import type { ObjectAccess } from '../source/index.ts';
 import { createRevisionReader } from '../source/object-access.ts';
-import { createOffers, type EncodedOffer, OfferTooLargeError, RevisionTargets, withTraceparent } from './offers.ts';
+import { createOffers, type EncodedOffer, OfferTooLargeError, withTraceparent } from './offers.ts';
 
 const id = (digit: number): string => String(digit).repeat(40);
 /** Commits 1 ← 2 ← 3; each has a file of its own (4, 5, 6) and shares file 7 with the others. */
@@ -204,23 +204,5 @@ describe('offers', () => {
     await expect(offers.get(eu, id(8))).rejects.toThrow(`objects of revision ${id(8)}`);
     await expect(offers.get(eu, id(8))).rejects.toThrow();
     expect(offers.made()).toBe(0);
-  });
-});
-
-describe('the targets of revisions', () => {
-  it('say when the next of those that agents may have by now is compiled, or cannot be', async () => {
-    const targets = new RevisionTargets();
-    expect(targets.nextCompile()).toBeUndefined();
-    targets.aim(id(1));
-    targets.aim(id(2));
-    const first = targets.nextCompile();
-    targets.keepDigests(id(1), new Map([['eu', 'd']]));
-    await first;
-    const second = targets.nextCompile();
-    targets.endCompile(id(2));
-    await second;
-    expect([targets.nextCompile(), targets.digestOf('eu', id(1)), targets.digestOf('eu', id(2))]).toEqual([undefined, 'd', undefined]);
-    targets.aim(id(1));
-    expect(targets.nextCompile()).toBeUndefined();
   });
 });

@@ -236,36 +236,16 @@ const REVISIONS_KEPT = 8;
 export class RevisionTargets {
   #current: string | null = null;
   readonly #digests = new Map<string, ReadonlyMap<string, string>>();
-  /** Revisions that agents may have by now, and this hub has not compiled yet. */
-  readonly #compiling = new Map<string, PromiseWithResolvers<void>>();
 
-  /** Sets the revision that every cluster should enforce from now on, which this hub compiles next. */
-  aim(revision: string): void {
+  /** Sets the revision that every cluster should enforce from now on. */
+  setTarget(revision: string): void {
     this.#current = revision;
-    if (!this.#digests.has(revision) && !this.#compiling.has(revision)) this.#compiling.set(revision, Promise.withResolvers());
   }
 
-  /**
-   * Takes what a revision compiles to, of which everything else is in its place by then.
-   *
-   * @param digests by cluster: the digest that an agent has to ack
-   */
+  /** @param digests by cluster: the digest that an agent has to ack */
   keepDigests(revision: string, digests: ReadonlyMap<string, string>): void {
     this.#digests.set(revision, digests);
     dropOldest(this.#digests, REVISIONS_KEPT);
-    this.endCompile(revision);
-  }
-
-  /** The compile of a revision has ended; without digests, it has failed. */
-  endCompile(revision: string): void {
-    this.#compiling.get(revision)?.resolve();
-    this.#compiling.delete(revision);
-  }
-
-  /** @returns the end of the first compile of those that are to come; undefined: every revision is compiled */
-  nextCompile(): Promise<void> | undefined {
-    if (this.#compiling.size === 0) return undefined;
-    return Promise.race([...this.#compiling.values()].map(({ promise }) => promise));
   }
 
   /** @returns the revision that a cluster should enforce now; null: none yet */

@@ -432,7 +432,7 @@ it('records a refusal in the place of the agent where an object of the revision 
   const broken = new GitObjectError('the tree ends within an entry');
   const deps: DeliveryDeps = { ...createDeps(clock), offers: { get: () => Promise.reject(broken), made: () => 0 } };
   const revision = '1'.repeat(40);
-  deps.targets.aim(revision);
+  deps.targets.setTarget(revision);
   server.on('connection', (socket, { socket: connection }) => {
     const owner = {
       cluster: 'eu',

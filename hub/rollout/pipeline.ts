@@ -5,7 +5,7 @@ import type { Delivery, RevisionTargets } from '../delivery/index.ts';
 import type { Desired, Ledger } from '../ledger/index.ts';
 import type { HubMetrics, StepResult } from '../metrics.ts';
 import type { SourceRevision } from '../source/index.ts';
-import { planRelease, type ReleasePlan } from './plan-release.ts';
+import { planRelease } from './plan-release.ts';
 
 export interface CompiledRevision {
   readonly desired: Desired;
@@ -43,23 +43,10 @@ export class Pipeline {
     this.#deps = deps;
   }
 
-  /** Takes a revision through steps ② to ④ and into the ledger. Offers are on their way before the hub compiles. */
+  /** Takes a revision through steps ② to ④ and into the ledger. */
   take(revision: SourceRevision): void {
-    const { targets, logger } = this.#deps;
-    const id = revision.commit.revision;
-    const plan = this.#release(revision);
-    // Offers carry Git objects and need nothing compiled: they leave while the hub has not begun to compile for itself.
-    setImmediate(() => {
-      try {
-        this.#record(
-          this.#traced('compile', id, () => this.#compile(revision)),
-          plan,
-        );
-      } catch (err) {
-        targets.endCompile(id);
-        logger.error({ err, revision: id }, 'compile failed');
-      }
-    });
+    this.#compile(revision);
+    this.#release(revision);
   }
 
   #traced<T>(step: 'compile' | 'release', revision: string, work: () => T): T {
@@ -67,47 +54,37 @@ export class Pipeline {
     return traces === undefined ? work() : traces.step(step, revision, work);
   }
 
-  /** @throws whatever goes wrong; then the revision is not compiled, and no report waits for that */
-  #release({ commit: { revision }, set }: SourceRevision): ReleasePlan {
-    const { delivery, targets, onDone } = this.#deps;
-    try {
-      const plan = this.#traced('release', revision, () => {
-        const made = planRelease({ revision, set }, delivery.connected());
-        targets.aim(revision);
-        delivery.publish(revision, made.clusters);
-        return made;
-      });
-      onDone?.('released', revision);
-      return plan;
-    } catch (error) {
-      targets.endCompile(revision);
-      throw error;
-    }
-  }
-
-  #compile({ commit: { revision }, set }: SourceRevision): CompiledRevision {
-    const { clock, metrics } = this.#deps;
+  /** Agents compile for themselves by the same rules, so that a compile that fails here holds no commit back. */
+  #compile({ commit: { revision }, set }: SourceRevision): void {
+    const { ledger, targets, clock, logger, metrics, onDone } = this.#deps;
     const started = clock.monotonicMs();
     let result: StepResult = 'error';
     try {
-      const compiled = compileDesired(revision, set);
+      const { desired, digests } = this.#traced('compile', revision, () => compileDesired(revision, set));
       result = 'ok';
-      return compiled;
+      ledger.setDesired(desired).catch((err: unknown) => logger.error({ err, revision }, 'ledger write failed'));
+      targets.keepDigests(revision, digests);
+      onDone?.('compiled', revision);
+    } catch (err) {
+      logger.error({ err, revision }, 'compile failed');
     } finally {
       metrics.step('compile', result, (clock.monotonicMs() - started) / 1000);
     }
   }
 
-  #record({ desired, digests }: CompiledRevision, plan: ReleasePlan): void {
-    const { ledger, targets, clock, logger, onDone } = this.#deps;
-    const { revision } = desired;
-    onDone?.('compiled', revision);
+  #release({ commit: { revision }, set }: SourceRevision): void {
+    const { ledger, delivery, targets, clock, logger, onDone } = this.#deps;
+    const { events } = this.#traced('release', revision, () => {
+      const plan = planRelease({ revision, set }, delivery.connected());
+      targets.setTarget(revision);
+      delivery.publish(revision, plan.clusters);
+      return plan;
+    });
+    onDone?.('released', revision);
+    // Each hub releases to its own agents; the leading one alone records the events.
+    if (!ledger.leads()) return;
     const time = clock.now().toISOString();
-    // Each hub compiles for itself; the leading one alone records the events.
-    const events = ledger.leads() ? plan.events : [];
-    const writes = [ledger.setDesired(desired), ...events.map((event) => ledger.addEvent(null, { ...event, time }))];
-    // Reports that wait for the digests find the lists of this commit, which the ledger has by now.
-    targets.keepDigests(revision, digests);
-    Promise.all(writes).catch((err: unknown) => logger.error({ err, revision }, 'ledger write failed'));
+    for (const event of events)
+      ledger.addEvent(null, { ...event, time }).catch((err: unknown) => logger.error({ err, revision }, 'ledger write failed'));
   }
 }

@@ -129,75 +129,28 @@ it('takes a list that cannot be looked up for unknown: the report counts, and th
   expect([sent, budget.blockedMs(), (await ledger.cluster('eu'))?.baseline?.list]).toEqual([['reported', 'list'], 0, OTHER]);
 });
 
-it('waits for the first compile that brings the list, and not for another one', async () => {
-  const { ledger, targets, sent, begin } = createReportStream();
-  for (const revision of ['1', REVISION, '3']) targets.aim(revision);
-  const taking = begin({ full: true, baseline: baselineOf(OWN) });
-  targets.endCompile('1');
-  await settle();
-  expect(sent).toEqual([]);
-  await ledger.setDesired(desired);
-  targets.endCompile(REVISION);
-  await taking;
-  expect(sent).toEqual(['reported']);
-});
-
-it.each(['publish', 'done'] as const)('does not wait for the compile of a release that failed: %s', async (what) => {
-  const { ledger, targets, clock, sent, begin } = createReportStream();
-  const fail = (where: string): void => {
-    if (where === what) throw new Error('broken');
-  };
-  const delivery = { connected: () => ['eu'], publish: () => fail('publish') };
-  const logger = pino({ level: 'silent' });
-  const pipeline = new Pipeline({
-    ledger,
-    targets,
-    delivery,
-    clock,
-    logger,
-    metrics: { step: () => undefined },
-    onDone: () => fail('done'),
-  });
-  const decoded = decodeFiles(FILES);
-  if (!decoded.ok) throw new Error('files');
-  expect(() => pipeline.take({ commit: { revision: REVISION }, set: decoded.set } as SourceRevision)).toThrow('broken');
-  await begin({ full: true, baseline: baselineOf(OWN) });
-  expect(sent).toEqual(['reported', 'list']);
-});
-
-it('does not ask about the list of a revision that it compiles: a report that is faster waits for it', async () => {
+it('has the list of a commit before the agents get it', async () => {
   const { ledger, targets, clock, sent, begin } = createReportStream();
   const decoded = decodeFiles(FILES);
   if (!decoded.ok) throw new Error('files');
-  const delivery = { connected: () => ['eu'], publish: () => undefined };
+  const taken: Promise<void>[] = [];
+  const delivery = { connected: () => ['eu'], publish: () => void taken.push(begin({ full: true, baseline: baselineOf(OWN) })) };
   const metrics = { step: () => undefined };
   const pipeline = new Pipeline({ ledger, targets, delivery, clock, logger: pino({ level: 'silent' }), metrics });
   pipeline.take({ commit: { revision: REVISION }, set: decoded.set } as SourceRevision);
-  // Offers have left, and nothing is compiled.
-  await begin({ full: true, baseline: baselineOf(OWN) });
-  expect(sent).toEqual(['reported']);
+  await Promise.all(taken);
+  expect([taken.length, sent]).toEqual([1, ['reported']]);
   expect((await ledger.cluster('eu'))?.policies.size).toBe(2);
 });
 
-it('waits no longer than two seconds for a compile, and not for one that has failed', async () => {
-  const { targets, clock, sent, begin, say } = createReportStream();
-  targets.aim(REVISION);
-  const taking = begin({ full: true, baseline: baselineOf(OWN) });
-  await clock.advance(1_999);
-  expect(sent).toEqual([]);
-  await clock.advance(1);
-  await taking;
-  expect(sent).toEqual(['reported', 'list']);
-  targets.endCompile(REVISION);
-  await say({ baseline: baselineOf(OWN) });
-  expect(sent).toEqual(['reported', 'list', 'reported']);
-});
-
-it('takes nothing of a stream that ends while a report of it waits', async () => {
-  const { targets, ledger, sent, begin, close } = createReportStream();
-  targets.aim(REVISION);
-  const taking = begin({ full: true, baseline: baselineOf(OWN) });
+it('takes nothing of a stream that ends while the list of its report is looked up', async () => {
+  const { ledger, sent, begin, close } = createReportStream();
+  const lookUp = Promise.withResolvers<boolean>();
+  vi.spyOn(ledger, 'knowsList').mockReturnValue(lookUp.promise);
+  const taking = begin({ full: true, baseline: baselineOf(OTHER) });
+  await settle();
   close();
+  lookUp.resolve(true);
   await taking;
   expect([sent, await ledger.cluster('eu')]).toEqual([[], null]);
 });

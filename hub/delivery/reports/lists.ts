@@ -1,9 +1,5 @@
-import { answerWithin } from '@fso/shared/runtime';
 import type { Baseline } from '@fso/shared/status';
 import { type Frame, type FrameContext, logLimited } from '../frame-handlers.ts';
-
-/** Time for which a report waits for the list that it is about, in milliseconds: offers leave before this hub compiles. */
-const COMPILE_MS = 2_000;
 
 /** Whether this hub knows a list now. A look-up that fails says nothing about the agent. */
 const isKnown = async (digest: string, context: FrameContext): Promise<boolean> => {
@@ -15,18 +11,9 @@ const isKnown = async (digest: string, context: FrameContext): Promise<boolean> 
   }
 };
 
-/** Waits for a list that this hub is about to know, because it compiles a revision that the agent may have. */
-export const waitForList = async (baseline: Baseline | null, context: FrameContext): Promise<void> => {
-  if (baseline === null) return;
-  const { deps, closed } = context;
-  const { targets, clock } = deps;
-  const until = clock.monotonicMs() + COMPILE_MS;
-  while (!(await isKnown(baseline.list, context)) && !closed.aborted) {
-    const compile = targets.nextCompile();
-    const leftMs = until - clock.monotonicMs();
-    if (compile === undefined || leftMs <= 0) return;
-    await answerWithin(compile, leftMs, clock, closed);
-  }
+/** Looks up the list that a report is about, so that the ledger has it at hand: another hub may have compiled it. */
+export const lookUpList = async (baseline: Baseline | null, context: FrameContext): Promise<void> => {
+  if (baseline !== null) await isKnown(baseline.list, context);
 };
 
 /**

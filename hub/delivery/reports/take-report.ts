@@ -3,7 +3,7 @@ import { weakMemo } from '@fso/shared/runtime';
 import { digestOfBaseline } from '@fso/shared/status';
 import { type ClusterRecord, ReportGapError, reportedDigest } from '../../ledger/index.ts';
 import { type Frame, type FrameContext, logLimited } from '../frame-handlers.ts';
-import { askForList, waitForList } from './lists.ts';
+import { askForList, lookUpList } from './lists.ts';
 import { noteNotKept } from './not-kept.ts';
 import { askForAll, askForLost, askForMissing, continuesFull, isDiverged, isIncomplete } from './resync.ts';
 
@@ -72,7 +72,7 @@ export const takeReport = async (frame: Frame<'report'>, context: FrameContext):
   if (!frame.full && frame.seq !== (known?.reportedSeq ?? 0) + 1) return askAgain();
   // Before what takes as long as a database is away.
   const isOfFull = frame.full || continuesFull(context);
-  await waitForList(frame.baseline, context);
+  await lookUpList(frame.baseline, context);
   if (closed.aborted) return;
   state.reports.resyncing = false;
   const admitted = budget.events.admit(frame.events);
