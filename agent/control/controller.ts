@@ -1,5 +1,5 @@
 import { type ControllerMetrics, type CustomResourceDefinition, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
-import type { PauseDetector } from '@fso/shared/runtime';
+import { MAX_TIMER_MS, type PauseDetector } from '@fso/shared/runtime';
 import {
   buildFinalizerWrites,
   buildWrites,
@@ -52,8 +52,6 @@ export interface ControllerDeps {
 const KEY = 'cluster';
 /** Delay after a change of pods or nodes, which is frequent and affects only the report. */
 const WORKLOAD_DELAY_MS = 250;
-/** Longest wait of setTimeout. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 const DONE_DELAY_MS = 100;
 const CONCURRENCY = 16;
 /** Longest wait for the cache to show a write. */

@@ -2,7 +2,7 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { CLOSE_CODES, describeReturn, GOING_AWAY, MAX_FRAME_BYTES, TRACE_HEADER } from '@fso/shared/protocol';
-import { ConnectionLimiter, createNoiseLimit, waitPatiently } from '@fso/shared/runtime';
+import { ConnectionLimiter, createNoiseLimit, MAX_TIMER_MS, waitPatiently } from '@fso/shared/runtime';
 import { WebSocketServer } from 'ws';
 import type { AuthenticateAgent, Proof } from '../identity/index.ts';
 import { StreamReplacedError } from '../ledger/index.ts';
@@ -52,8 +52,6 @@ const TURNS = 15;
 const MAX_CHECKPOINT_BYTES = 8 * 1024 * 1024;
 /** For how long a count of the clusters that are not connected is good. */
 const COUNT_MS = 1_000;
-/** Node's longest timer, in milliseconds; the hub looks again when it ends. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** @param agents that come back */
 const returnMsOf = (agents: number): number => Math.min(agents * RETURN.msPerAgent, RETURN.maxMs);

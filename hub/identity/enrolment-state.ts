@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { EnrolmentRecord, TokenRecord } from './enrolment-store.ts';
+import { ENROLMENT_KIND, type EnrolmentRecord, parseEnrolment, type TokenRecord } from './enrolment-store.ts';
 import { Refusal } from './refusal.ts';
 
 /** The changes of a cluster's record. Pure; each throws a {@link Refusal} where it is not allowed. */
@@ -174,10 +174,20 @@ export const revoke = (before: EnrolmentRecord | undefined, cluster: string, now
   };
 };
 
-/** As {@link revoke}, and drops all else that the hub knows about the cluster. */
+/** Drops, beside what {@link revoke} does, all else that the hub knows about the cluster. */
 export const forget = (before: EnrolmentRecord | undefined, cluster: string, now: Date): EnrolmentRecord => ({
   ...unknownCluster(cluster),
   state: 'forgotten',
   generation: (before?.generation ?? 0) + 1,
   revoked: before?.revoked ?? now.toISOString(),
+});
+
+/** The change of a ledger's record by which a cluster's certificates and tokens end, for a ledger that no hub has open. */
+export const forgetEnrolment = (cluster: string, now: Date) => ({
+  kind: ENROLMENT_KIND,
+  name: cluster,
+  change: (value: unknown): unknown => {
+    const before = parseEnrolment(value);
+    return before === undefined || before.state === 'forgotten' ? value : forget(before, cluster, now);
+  },
 });

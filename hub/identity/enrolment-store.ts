@@ -2,7 +2,6 @@ import { ResourceName } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { z } from 'zod';
 import type { KeyedStore } from '../ledger/index.ts';
-import { forget } from './enrolment-state.ts';
 
 const Time = z.iso.datetime({ offset: true });
 const Digest = z.string().regex(/^[0-9a-f]{64}$/);
@@ -68,23 +67,15 @@ export interface EnrolmentStore {
 }
 
 /** Kind of the records of enrolments. */
-const ENROLMENT_KIND = 'enrolment';
+export const ENROLMENT_KIND = 'enrolment';
 
-const parse = (value: unknown): EnrolmentRecord | undefined => (value === undefined ? undefined : EnrolmentRecord.parse(value));
-
-/** The change of a ledger's record by which a cluster's certificates and tokens end, for a ledger that no hub has open. */
-export const forgetEnrolment = (cluster: string, now: Date) => ({
-  kind: ENROLMENT_KIND,
-  name: cluster,
-  change: (value: unknown): unknown => {
-    const before = parse(value);
-    return before === undefined || before.state === 'forgotten' ? value : forget(before, cluster, now);
-  },
-});
+/** @returns the record of a stored value; undefined: there is none. @throws ZodError for anything else */
+export const parseEnrolment = (value: unknown): EnrolmentRecord | undefined =>
+  value === undefined ? undefined : EnrolmentRecord.parse(value);
 
 /** Keeps enrolments in the ledger, so that a revocation by one hub counts at each hub on it. */
 export const createEnrolmentStore = (records: KeyedStore): EnrolmentStore => ({
-  get: async (cluster) => parse(records.get(ENROLMENT_KIND, cluster)),
+  get: async (cluster) => parseEnrolment(records.get(ENROLMENT_KIND, cluster)),
   list: async () =>
     records
       .list(ENROLMENT_KIND)
@@ -92,7 +83,7 @@ export const createEnrolmentStore = (records: KeyedStore): EnrolmentStore => ({
       .sort((a, b) => byText(a.cluster, b.cluster)),
   update: async (cluster, change) => {
     const after = await records.update(ENROLMENT_KIND, cluster, (value) => {
-      const before = parse(value);
+      const before = parseEnrolment(value);
       const next = change(before);
       // Of the same value, so that nothing is written where nothing changed.
       return next === before ? value : next;

@@ -29,6 +29,9 @@ export const systemClock: Clock = {
     }),
 };
 
+/** Longest wait of a timer of Node.js, in milliseconds: a longer one goes off at once. */
+export const MAX_TIMER_MS: number = 2 ** 31 - 1;
+
 /** Why a wait ends that another one has outrun. Made once: an abort without a reason makes an error with a stack each time. */
 export const OVER: Error = new Error('the wait is over');
 

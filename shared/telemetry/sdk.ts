@@ -1,3 +1,4 @@
+import type { Tracer } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources';
 import {
@@ -12,7 +13,21 @@ import {
 } from '@opentelemetry/sdk-trace';
 import type { Logger } from '../runtime/index.ts';
 import type { SamplerConfig, TelemetryConfig } from './settings.ts';
-import type { ProgramIdentity, Telemetry } from './telemetry.ts';
+
+/** What a program is in its traces. */
+export interface ProgramIdentity {
+  readonly name: string;
+  readonly version: string;
+  /** More of it, by names of the semantic conventions. */
+  readonly attributes?: Readonly<Record<string, string>>;
+}
+
+/** Makes spans and exports them. */
+export interface Telemetry {
+  readonly tracer: Tracer;
+  /** Exports what waits, for some seconds at most. Never rejects. */
+  stop(): Promise<void>;
+}
 
 /** Milliseconds of one export with its retries, and so of the last one, which keeps the program from ending. */
 const EXPORT_MS = 3_000;

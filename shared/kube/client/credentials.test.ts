@@ -5,7 +5,8 @@ import { inspect } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { type Credentials, createCredentialSource } from './credentials.ts';
+import { createCredentialSource } from './credentials.ts';
+import type { Credentials } from './kubeconfig.ts';
 
 let folder: string;
 beforeAll(async () => {

@@ -3,21 +3,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { messageOf } from '../../runtime/index.ts';
 import { KubeConnectionError } from '../errors.ts';
 import { readFileCredentials, readServiceAccount } from './file-credentials.ts';
-import type { ClusterAccess, KubeconfigContext } from './kubeconfig.ts';
-
-export interface TlsMaterial {
-  readonly ca?: string | Buffer;
-  readonly cert?: string | Buffer;
-  readonly key?: string | Buffer;
-  readonly servername?: string;
-}
-
-export interface Credentials {
-  readonly headers: Readonly<Record<string, string>>;
-  readonly tls: TlsMaterial;
-  /** Changes when the TLS material does, which needs new connections. */
-  readonly tlsId: string;
-}
+import type { ClusterAccess, Credentials, KubeconfigContext, TlsMaterial } from './kubeconfig.ts';
 
 export interface CredentialSource {
   current(): Promise<Credentials>;

@@ -2,8 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import type { Credentials } from './credentials.ts';
-import type { KubeconfigContext } from './kubeconfig.ts';
+import type { Credentials, KubeconfigContext } from './kubeconfig.ts';
 
 /** Where Kubernetes mounts the token and the CA of a pod's service account. */
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';

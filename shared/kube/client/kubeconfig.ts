@@ -25,6 +25,20 @@ export interface KubeconfigContext {
   readonly context: string;
 }
 
+export interface TlsMaterial {
+  readonly ca?: string | Buffer;
+  readonly cert?: string | Buffer;
+  readonly key?: string | Buffer;
+  readonly servername?: string;
+}
+
+export interface Credentials {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls: TlsMaterial;
+  /** Changes when the TLS material does, which needs new connections. */
+  readonly tlsId: string;
+}
+
 export interface ClusterAccess {
   readonly server: string;
   readonly proxyUrl: string | undefined;

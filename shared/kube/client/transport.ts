@@ -3,8 +3,8 @@ import { Agent, type Dispatcher, ProxyAgent, request as sendRequest } from 'undi
 import { readBeginning } from '../../runtime/index.ts';
 import { KubeApiError, KubeConnectionError, type RequestSummary, type Status } from '../errors.ts';
 import { MAX_OBJECT_BYTES, type RawRequest } from '../types.ts';
-import { type CredentialSource, type Credentials, createCredentialSource } from './credentials.ts';
-import type { ClusterAccess } from './kubeconfig.ts';
+import { type CredentialSource, createCredentialSource } from './credentials.ts';
+import type { ClusterAccess, Credentials } from './kubeconfig.ts';
 
 /** Receives the measurements of a client's requests and connections. */
 export interface KubeClientMetrics {

@@ -1,6 +1,6 @@
+import type { PolicyReport } from '@fso/shared/api';
 import type { CompiledQuery, Transaction } from 'kysely';
 import type { Schema } from '../schema.ts';
-import type { Batch } from './plan-batch.ts';
 
 /** Rows of one statement. */
 const ROWS = 1_000;
@@ -34,7 +34,7 @@ export const charactersOf = ({ parameters }: CompiledQuery): number =>
 /** What the writers of one batch share. */
 export interface BatchContext {
   readonly trx: Transaction<Schema>;
-  readonly texts: Batch['texts'];
+  readonly texts: ReadonlyMap<PolicyReport, string>;
   readonly version: number;
   readonly replica: string;
 }
