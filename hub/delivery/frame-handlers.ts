@@ -128,7 +128,10 @@ export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promi
   const { cluster, stream, state, budget, deps, logger } = context;
   const { revision, digest, heldMs } = frame;
   if (!isKnown(revision, context)) return;
-  if (state.commits.offered.has(revision)) budget.vouch(revision);
+  if (state.commits.offered.has(revision)) {
+    budget.vouch(revision);
+    budget.stalls.clear();
+  }
   state.commits.revision = revision;
   state.commits.holds = revision;
   state.commits.anchor = revision;

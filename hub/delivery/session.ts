@@ -134,6 +134,7 @@ export class Session {
       offerLimit,
       onTooSlow: () => {
         this.#logger.warn('agent too slow');
+        budget.stalls.add();
         this.close(CLOSE_CODES.tooSlow, 'the connection does not drain');
       },
       onOffered: ({ revision, objects }) => this.#noteOffer(revision, objects),
@@ -155,6 +156,10 @@ export class Session {
     this.#outbox.dropWaiting();
     // Not what it enforces: an agent that still works on another one must be called back from it.
     if (commits.heading === revision) return;
+    this.#outbox.whenFree(() => this.#beginOffer(revision));
+  }
+
+  #beginOffer(revision: string): void {
     this.#deps.traces?.offer(this.cluster, revision);
     this.#makeOffer(revision).catch((err: unknown) => {
       if (err === this.#socket.closed.reason) return;
@@ -218,6 +223,8 @@ export class Session {
     }
     if (!this.#isAlive) {
       this.#logger.warn('agent does not answer');
+      // It does not even take what it gets.
+      if (this.#webSocket.bufferedAmount > 0) this.#budget.stalls.add();
       this.#webSocket.terminate();
       return;
     }
@@ -291,7 +298,7 @@ export class Session {
     });
     socket.on('error', (err) => {
       logLimited(this.#context, 'warn', { err }, 'stream failed');
-      if (isProtocolError(err)) this.#budget.strike();
+      if (isProtocolError(err)) this.#budget.strikes.add();
     });
     socket.on('close', (code, reason) => {
       if (this.#isReady) this.#logger.info({ code, reason: String(reason) }, 'agent disconnected');
@@ -313,7 +320,7 @@ export class Session {
     if (err === this.#socket.closed.reason || this.#endIfReplaced(err)) return;
     this.#logger.error({ err }, 'frame failed');
     // A ledger that is closed or full is not the agent's doing.
-    if (!(err instanceof LedgerError)) this.#budget.strike();
+    if (!(err instanceof LedgerError)) this.#budget.strikes.add();
     this.close(1011, 'the hub failed on a frame');
   }
 
@@ -341,7 +348,7 @@ export class Session {
   /** A frame that cannot be read costs the hub as much as one that can, so the agent does not come back with the next one at once. */
   #refuseFrame(reason: string, strikes = 1): void {
     logLimited(this.#context, 'warn', { reason }, 'bad frame');
-    this.#budget.strike(strikes);
+    this.#budget.strikes.add(strikes);
     this.close(CLOSE_CODES.badFrame, reason);
   }
 
@@ -424,6 +431,8 @@ export class Session {
       this.close(refused.code, refused.reason);
       return;
     }
+    // One that took nothing of the last offers gets its place in the line later: each time it costs a handshake and an offer.
+    await this.#socket.pace(this.#budget.stalls.leftMs());
     await this.#waitForTurn();
     const reported = reportedStateOf(await this.#deps.ledger.cluster(this.cluster), hello.revision === null);
     if (!this.stream.isOpen()) return;

@@ -41,12 +41,45 @@ export const DEFAULT_AGENT_LIMITS: AgentLimits = {
 const LINES = { burst: 10, perSecond: 1 / 60, addresses: 100 };
 
 const STRIKE = { baseMs: 1_000, maxMs: 300_000, forgottenMs: 900_000 };
+/** An agent gives its welcome two minutes. */
+const STALL = { baseMs: 15_000, maxMs: 90_000, forgottenMs: 900_000 };
 /** Commits remembered that an agent has. */
 const VOUCHED = 4;
 /** Questions for the policies of a list that the hub does not know: a commit has one new list for a cluster. */
 const LISTS = { burst: 5, perSecond: 1 / 60 };
 /** Events that say that not all reports are kept: one an hour, beside the alert that lasts. */
 const NOT_KEPT = { burst: 1, perSecond: 1 / 3_600 };
+
+/** A time to wait that doubles with each fault, until none came for a while. */
+class Penalty {
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
+  readonly #times: typeof STRIKE;
+  #faults = 0;
+  #since = 0;
+
+  constructor(clock: Pick<Clock, 'monotonicMs'>, times: typeof STRIKE) {
+    this.#clock = clock;
+    this.#times = times;
+  }
+
+  /** @param count how many faults it is worth */
+  add(count = 1): void {
+    const now = this.#clock.monotonicMs();
+    this.#faults = now - this.#since > this.#times.forgottenMs ? count : this.#faults + count;
+    this.#since = now;
+  }
+
+  clear(): void {
+    this.#faults = 0;
+  }
+
+  /** @returns milliseconds that are yet to be waited */
+  leftMs(): number {
+    if (this.#faults === 0) return 0;
+    const { baseMs, maxMs } = this.#times;
+    return Math.max(0, this.#since + Math.min(maxMs, baseMs * 2 ** (this.#faults - 1)) - this.#clock.monotonicMs());
+  }
+}
 
 /**
  * Keeps one cluster from taking what all share: the thread, the history, the audit log. It outlives the streams of the cluster, so that to
@@ -64,18 +97,18 @@ export class AgentBudget {
   /** Whether one more log line with this message is of interest. */
   readonly mayLog: (message: string) => boolean;
   readonly events: EventBudget;
-  readonly #clock: Clock;
+  /** For how long the agent is kept away: the hub failed on frames of it, or could not read them. One costs 1 s, six 32 s. */
+  readonly strikes: Penalty;
+  /** How much later it is greeted: it was cut off, as it took nothing of what it was sent, and has acknowledged no offer since then. */
+  readonly stalls: Penalty;
   readonly #frames: Allowance;
   readonly #bytes: Allowance;
   readonly #cpu: Allowance;
   readonly #claims: Allowance;
-  #strikes = 0;
-  #struckAt = 0;
   /** Commits that the agent has, as the hub knows or has charged for; the newest last. */
   readonly #vouched = new Set<string>();
 
   constructor(clock: Clock, limits: AgentLimits) {
-    this.#clock = clock;
     this.mayConnect = createBucket(clock, limits.connections);
     this.mayComplain = createBucket(clock, limits.complaints);
     this.mayTellNotKept = createBucket(clock, NOT_KEPT);
@@ -85,6 +118,8 @@ export class AgentBudget {
     this.#bytes = createAllowance(clock, limits.bytes);
     this.#cpu = createAllowance(clock, limits.cpu);
     this.events = new EventBudget(clock, limits.events);
+    this.strikes = new Penalty(clock, STRIKE);
+    this.stalls = new Penalty(clock, STALL);
     this.#claims = createAllowance(clock, limits.claims);
   }
 
@@ -122,24 +157,6 @@ export class AgentBudget {
     if (unknown.length === 0) return undefined;
     for (const revision of unknown) if (revision !== null) this.vouch(revision);
     return this.#claims.charge(1);
-  }
-
-  /**
-   * The hub failed on a frame of the agent, or could not read it: each time it is kept away for twice as long.
-   *
-   * @param count how many strikes it is worth: one keeps it away for 1 s, six for 32 s
-   */
-  strike(count = 1): void {
-    const now = this.#clock.monotonicMs();
-    this.#strikes = now - this.#struckAt > STRIKE.forgottenMs ? count : this.#strikes + count;
-    this.#struckAt = now;
-  }
-
-  /** @returns milliseconds for which the agent is kept away */
-  blockedMs(): number {
-    if (this.#strikes === 0) return 0;
-    const delay = Math.min(STRIKE.maxMs, STRIKE.baseMs * 2 ** (this.#strikes - 1));
-    return Math.max(0, this.#struckAt + delay - this.#clock.monotonicMs());
   }
 }
 
