@@ -107,8 +107,9 @@ export class Outbox {
   }
 
   /**
-   * Calls `make` once no large message is on its way, at once if none is. An agent that reads slowly, or not at all, would make most offers out of
-   * date before they can be sent: of several calls the last one counts.
+   * Calls `make` once no large message is on its way, at once if none is; of several calls the
+   * last one. Of an agent that reads slowly, or has stopped, most offers would be out of date before
+   * they can be sent.
    */
   whenFree(make: () => void): void {
     if (this.#sending === undefined) make();

@@ -315,9 +315,7 @@ it('makes no offer for an agent that takes nothing, cuts it off, and greets it l
   server.on('connection', (socket, { socket: connection }) => {
     const turns = { admission: new Admission(1, clock), resyncs: new Admission(1, clock), offerLimit: new OfferLimit(1, clock) };
     const owner = { cluster: 'eu', budget, socket, connection, decoder: new FrameDecoder(clock), ...turns };
-    opened.push(
-      new Session(owner, OPTIONS, { ...deps, offers: { get, made: () => 0 } }, { onReady: nothing, onClosed: nothing }),
-    );
+    opened.push(new Session(owner, OPTIONS, { ...deps, offers: { get, made: () => 0 } }, { onReady: nothing, onClosed: nothing }));
   });
   const stuck = await connect(server);
   stuck.pause();

@@ -134,7 +134,7 @@ export class Session {
       offerLimit,
       onTooSlow: () => {
         this.#logger.warn('agent too slow');
-        budget.stalls.add();
+        this.#noteStall();
         this.close(CLOSE_CODES.tooSlow, 'the connection does not drain');
       },
       onOffered: ({ revision, objects }) => this.#noteOffer(revision, objects),
@@ -223,13 +223,17 @@ export class Session {
     }
     if (!this.#isAlive) {
       this.#logger.warn('agent does not answer');
-      // It does not even take what it gets.
-      if (this.#webSocket.bufferedAmount > 0) this.#budget.stalls.add();
+      if (this.#webSocket.bufferedAmount > 0) this.#noteStall();
       this.#webSocket.terminate();
       return;
     }
     this.#isAlive = false;
     this.#webSocket.ping();
+  }
+
+  /** The agent is to be cut off because it takes nothing of what it is sent. */
+  #noteStall(): void {
+    if (this.stream.isOpen()) this.#budget.stalls.add();
   }
 
   /** An agent whose events were dropped may have nothing more to report for long. */
@@ -294,7 +298,9 @@ export class Session {
       this.#isAlive = true;
       this.#enqueue(0, async () => undefined);
       // The hub answers each, also where the agent does not read the answers.
-      if (socket.bufferedAmount > this.#options.limits.maxBufferedBytes) socket.terminate();
+      if (socket.bufferedAmount <= this.#options.limits.maxBufferedBytes) return;
+      this.#noteStall();
+      socket.terminate();
     });
     socket.on('error', (err) => {
       logLimited(this.#context, 'warn', { err }, 'stream failed');
@@ -431,7 +437,7 @@ export class Session {
       this.close(refused.code, refused.reason);
       return;
     }
-    // One that took nothing of the last offers gets its place in the line later: each time it costs a handshake and an offer.
+    // Each return of an agent that takes nothing costs a handshake and an offer.
     await this.#socket.pace(this.#budget.stalls.leftMs());
     await this.#waitForTurn();
     const reported = reportedStateOf(await this.#deps.ledger.cluster(this.cluster), hello.revision === null);

@@ -41,7 +41,7 @@ export const DEFAULT_AGENT_LIMITS: AgentLimits = {
 const LINES = { burst: 10, perSecond: 1 / 60, addresses: 100 };
 
 const STRIKE = { baseMs: 1_000, maxMs: 300_000, forgottenMs: 900_000 };
-/** An agent gives its welcome two minutes. */
+/** An agent waits two minutes for its welcome. */
 const STALL = { baseMs: 15_000, maxMs: 90_000, forgottenMs: 900_000 };
 /** Commits remembered that an agent has. */
 const VOUCHED = 4;
@@ -62,7 +62,7 @@ class Penalty {
     this.#times = times;
   }
 
-  /** @param count how many faults it is worth */
+  /** @param count how many faults it counts as: six of 1 s are 32 s */
   add(count = 1): void {
     const now = this.#clock.monotonicMs();
     this.#faults = now - this.#since > this.#times.forgottenMs ? count : this.#faults + count;
@@ -97,9 +97,9 @@ export class AgentBudget {
   /** Whether one more log line with this message is of interest. */
   readonly mayLog: (message: string) => boolean;
   readonly events: EventBudget;
-  /** For how long the agent is kept away: the hub failed on frames of it, or could not read them. One costs 1 s, six 32 s. */
+  /** Keep the agent away: the hub failed on frames of it, or could not read them. */
   readonly strikes: Penalty;
-  /** How much later it is greeted: it was cut off, as it took nothing of what it was sent, and has acknowledged no offer since then. */
+  /** Delay its welcome: it was cut off, as it took nothing, and has acknowledged no offer since. */
   readonly stalls: Penalty;
   readonly #frames: Allowance;
   readonly #bytes: Allowance;

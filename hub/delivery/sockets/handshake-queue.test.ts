@@ -23,11 +23,11 @@ const start = async (limits: Partial<QueueLimits> = {}) => {
   server.removeAllListeners('connection');
   const accepted: Socket[] = [];
   const ports: (number | undefined)[] = [];
-  server.on('connection', (socket) => ports.push(socket.remotePort));
+  server.on('connection', (socket: Socket) => ports.push(socket.remotePort));
   const clock = new FakeClock();
   const queue = new HandshakeQueue(UNPROVEN, { ...LIMITS, ...limits }, clock);
   queue.watch(server);
-  server.on('connection', (socket) => {
+  server.on('connection', (socket: Socket) => {
     accepted.push(socket);
     sockets.push(socket);
   });
@@ -77,7 +77,7 @@ describe('connections above the limits', () => {
     const next = await open('next', 2);
     await open('later', 2);
     await open('last', 3);
-    // All have as many as they may together: whoever has fewest comes next.
+    // All have as many as they may together: the one that has fewest comes next.
     expect([started().slice(2), queue.waiting]).toEqual([['other', 'next'], 20]);
     other.prove();
     next.prove();

@@ -24,11 +24,13 @@ const CHECK_MS = 250;
 const NEVER = new AbortController().signal;
 
 /**
- * Lets handshakes begin as fast as others end: agents that come all at once, behind one address as well, are not refused. A connection for
- * which a {@link ConnectionLimiter} has no room waits unread, which costs a socket; the network keeps what it has sent.
+ * Lets handshakes begin as fast as others end: agents that come at once, also behind one address,
+ * are not refused. A connection for which a {@link ConnectionLimiter} has no room waits unread, which
+ * costs a socket; the network keeps what it has sent.
  *
- * The next one is of the holder that has fewest under way. An honest holder has few, however many of its agents wait: their handshakes end.
- * One that opens silent connections has many, and keeps no other one waiting.
+ * The next one is of the holder that has fewest under way. An honest holder has few, however many of
+ * its agents wait: their handshakes end. One that opens silent connections has many, and keeps no
+ * other one waiting.
  */
 export class HandshakeQueue {
   readonly #limits: QueueLimits;
@@ -54,7 +56,8 @@ export class HandshakeQueue {
   }
 
   /**
-   * Takes the connections of a server from now on. Without TLS there is no handshake, and what is above the limits is closed.
+   * Takes the connections of a server from now on. Without TLS there is no handshake to wait for, and
+   * what is above the limits is closed.
    *
    * @param server with TLS, it accepts connections with `pauseOnConnect`
    */
@@ -73,7 +76,11 @@ export class HandshakeQueue {
     });
   }
 
-  /** The connection has proven who it is. @param socket that of the connection, or the one that TLS has put over it */
+  /**
+   * The connection has proven who it is.
+   *
+   * @param socket that of the connection, or the one that TLS has put over it
+   */
   release(socket: Socket): void {
     this.#limiter.release(socket);
   }
@@ -116,7 +123,7 @@ export class HandshakeQueue {
     }
     if (fewest === undefined) return false;
     if (this.#startFirst(fewest.holder)) return true;
-    // All that wait have as many under way as one may have: there are few of them, and one of those may be old enough.
+    // Each holder has as many under way as it may: there are few, and one of them may have an old one.
     return !this.#limiter.isFull && [...this.#lines.keys()].some((holder) => this.#startFirst(holder));
   }
 

@@ -52,7 +52,7 @@ const connectionKey = ({ remoteAddress, remotePort, localAddress }: Socket): str
  * Those that have are not counted, so a fleet behind one address is bounded only in how many of its agents connect at the same moment.
  *
  * Where a bound is reached, a new connection takes the place of the oldest one that has had its grace: an honest client needs less, a silent
- * one does not keep others out. Where all are younger there is no room for the new one: to close it, or to let it wait, costs less than a
+ * one does not keep others out. Where all are younger there is no room for the new one: to close it or let it wait costs less than a
  * handshake that is cut short. A holder that has far more than its share has no grace before others.
  */
 export class ConnectionLimiter {
@@ -62,7 +62,7 @@ export class ConnectionLimiter {
   readonly #holders = new Map<string, Holding>();
   #total = 0;
 
-  /** @param onRoom called when a connection is no longer counted, unless another one has taken its place */
+  /** @param onRoom called when there is room for one more, as one has ended or is proven */
   constructor(limits: ConnectionLimits, clock: Pick<Clock, 'monotonicMs'>, onRoom: () => void = () => undefined) {
     this.#limits = limits;
     this.#clock = clock;
