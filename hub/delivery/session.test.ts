@@ -342,8 +342,13 @@ it('makes no offer for an agent that takes nothing, cuts it off, and greets it l
   await clock.advance(1_000);
   await expect.poll(() => received).toContain('welcome');
   opened[1]?.offer('d'.repeat(40));
+  agent.pong();
+  agent.ping();
+  await once(agent, 'pong');
+  expect(made).toEqual([LARGE_REVISION]);
+  // It has shown that it reads.
+  opened[1]?.ping();
   await expect.poll(() => received).toContain('offer');
-  budget.stalls.add();
   agent.send(encodeFrame({ type: 'ack', revision: 'd'.repeat(40), digest: 'digest' }));
   await expect.poll(() => budget.stalls.leftMs()).toBe(0);
   agent.terminate();

@@ -91,6 +91,10 @@ export class Session {
   /** The agent has said the first word after its welcome. */
   readonly #settled = new AbortController();
   #isAlive: boolean = true;
+  /** It has not answered the last ping of its heartbeat. */
+  #awaitsPong: boolean = false;
+  /** It took nothing of the last offers: the next one is made once it has shown that it reads. */
+  #isOnTrial: boolean = false;
   /** The agent has acked or nacked a revision on this stream. */
   #hasAnswered: boolean = false;
   #isNoting: boolean = false;
@@ -154,9 +158,20 @@ export class Session {
     if (commits.target === revision) return;
     commits.target = revision;
     this.#outbox.dropWaiting();
+    if (!this.#isOnTrial) this.#offerTarget();
+  }
+
+  #offerTarget(): void {
+    const { target, heading } = this.#state.commits;
     // Not what it enforces: an agent that still works on another one must be called back from it.
-    if (commits.heading === revision) return;
-    this.#outbox.whenFree(() => this.#beginOffer(revision));
+    if (target !== null && target !== heading) this.#outbox.whenFree(() => this.#beginOffer(target));
+  }
+
+  /** The agent has answered a ping that it got after its welcome. */
+  #endTrial(): void {
+    if (!this.#isOnTrial) return;
+    this.#isOnTrial = false;
+    this.#offerTarget();
   }
 
   #beginOffer(revision: string): void {
@@ -223,11 +238,12 @@ export class Session {
     }
     if (!this.#isAlive) {
       this.#logger.warn('agent does not answer');
-      if (this.#webSocket.bufferedAmount > 0) this.#noteStall();
+      if (this.#webSocket.bufferedAmount > 0 || this.#isOnTrial) this.#noteStall();
       this.#webSocket.terminate();
       return;
     }
     this.#isAlive = false;
+    this.#awaitsPong = true;
     this.#webSocket.ping();
   }
 
@@ -287,6 +303,9 @@ export class Session {
     });
     socket.on('pong', (data) => {
       this.#isAlive = true;
+      // The first pongs of an agent are no proof: one comes unasked, one may answer what came with the welcome.
+      if (this.#awaitsPong) this.#endTrial();
+      this.#awaitsPong = false;
       if (this.#observation.hear(data) && this.#observation.outOfDate()?.length === 0) this.#deps.ledger.resumeObservation([this.cluster]);
       // Only an agent that has said hello is connected: nothing would take the word back when this stream ends.
       if (this.#isReady && this.stream.isOpen() && this.#mayNote())
@@ -437,7 +456,8 @@ export class Session {
       this.close(refused.code, refused.reason);
       return;
     }
-    // Each return of an agent that takes nothing costs a handshake and an offer.
+    // Each return of an agent that takes nothing costs a handshake.
+    this.#isOnTrial = this.#budget.stalls.isOwed;
     await this.#socket.pace(this.#budget.stalls.leftMs());
     await this.#waitForTurn();
     const reported = reportedStateOf(await this.#deps.ledger.cluster(this.cluster), hello.revision === null);

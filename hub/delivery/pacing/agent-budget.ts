@@ -73,6 +73,11 @@ class Penalty {
     this.#faults = 0;
   }
 
+  /** Whether there was a fault that is neither cleared nor forgotten. */
+  get isOwed(): boolean {
+    return this.#faults > 0 && this.#clock.monotonicMs() - this.#since <= this.#times.forgottenMs;
+  }
+
   /** @returns milliseconds that are yet to be waited */
   leftMs(): number {
     if (this.#faults === 0) return 0;

@@ -31,7 +31,7 @@ export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
   maxConnections: 32_768,
   unproven: DEFAULT_CONNECTION_LIMITS,
   // An agent waits for 30 s for its handshake, some of it at the head of the line.
-  queue: { maxWaiting: 4_096, waitMs: 20_000 },
+  queue: { maxWaiting: 4_096, waitMs: 20_000, maxYoung: 64 },
 };
 
 /** Refuses plain requests: without enrolment the listener takes upgrades alone. */

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { HandshakeQueue, type QueueLimits } from './handshake-queue.ts';
 
 const UNPROVEN = { ...DEFAULT_CONNECTION_LIMITS, perHolder: 2, total: 4, graceMs: 5_000 };
-const LIMITS: QueueLimits = { maxWaiting: 6, waitMs: 20_000 };
+const LIMITS: QueueLimits = { maxWaiting: 6, waitMs: 20_000, maxYoung: 2 };
 
 let server: Server;
 /** Of both sides: one of which nothing is read does not notice that the other has gone. */
@@ -92,6 +92,15 @@ describe('connections above the limits', () => {
     await clock.advance(2_000);
     await expect.poll(() => closed).toEqual(['a']);
     expect([started(), queue.waiting]).toEqual([['a', 'b', 'c'], 0]);
+  });
+
+  it('wait while many of their subnet have just begun', async () => {
+    const { clock, queue, open, started } = await start({ maxYoung: 1 });
+    for (const name of ['a', 'b']) await open(name);
+    await open('other', 1);
+    expect(started()).toEqual(['a', 'other']);
+    await clock.advance(1_000);
+    expect([started(), queue.waiting]).toEqual([['a', 'other', 'b'], 0]);
   });
 
   it('are closed after a time, also while nothing moves', async () => {

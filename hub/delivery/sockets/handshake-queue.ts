@@ -8,6 +8,8 @@ export interface QueueLimits {
   readonly maxWaiting: number;
   /** Milliseconds after which one of them is closed. */
   readonly waitMs: number;
+  /** Handshakes of one holder under way that are younger than a second: with more, each would only take longer. */
+  readonly maxYoung: number;
 }
 
 /** A connection of which nothing is read yet. */
@@ -19,8 +21,9 @@ interface Waiting {
   readonly start: () => void;
 }
 
-/** A connection under way may become old enough, meanwhile, to give its place to one that waits. */
+/** Connections under way become old enough to make room for one that waits. */
 const CHECK_MS = 250;
+const YOUNG_MS = 1_000;
 const NEVER = new AbortController().signal;
 
 /**
@@ -123,7 +126,7 @@ export class HandshakeQueue {
     }
     if (fewest === undefined) return false;
     if (this.#startFirst(fewest.holder)) return true;
-    // Each holder has as many under way as it may: there are few, and one of them may have an old one.
+    // It has many under way, and the others that wait no fewer: so there are few of them.
     return !this.#limiter.isFull && [...this.#lines.keys()].some((holder) => this.#startFirst(holder));
   }
 
@@ -132,13 +135,17 @@ export class HandshakeQueue {
     const first = line?.[0];
     if (line === undefined || first === undefined) return false;
     const isGone = first.socket.destroyed;
-    if (!isGone && !this.#limiter.add(first.socket)) return false;
+    if (!isGone && !this.#mayStart(holder, first.socket)) return false;
     line.shift();
     this.#waiting -= 1;
     this.#lines.delete(holder);
     if (line.length > 0) this.#lines.set(holder, line);
     if (!isGone) first.start();
     return true;
+  }
+
+  #mayStart(holder: string, socket: Socket): boolean {
+    return this.#limiter.youngOf(holder, YOUNG_MS) < this.#limits.maxYoung && this.#limiter.add(socket);
   }
 
   async #check(): Promise<void> {

@@ -79,6 +79,14 @@ export class ConnectionLimiter {
     return this.#holders.get(holder)?.size ?? 0;
   }
 
+  /** Those of one holder that are younger than a number of milliseconds. */
+  youngOf(holder: string, ms: number): number {
+    const before = this.#clock.monotonicMs() - ms;
+    let young = 0;
+    for (const { since } of this.#holders.get(holder)?.values() ?? []) if (since > before) young += 1;
+    return young;
+  }
+
   /** Whether all together have as many as they may. */
   get isFull(): boolean {
     return this.#total >= this.#limits.total;
