@@ -108,7 +108,7 @@ export const createHubMetrics = (registry: Registry): HubMetrics => {
 /** What a scrape reads from the parts of a hub. */
 export interface HubReadings {
   /** What waits, by queue. */
-  readonly queues: () => Readonly<Record<'agents' | 'offers' | 'ledger', number>>;
+  readonly queues: () => Readonly<Record<'connections' | 'agents' | 'offers' | 'ledger', number>>;
   /** Expiry of the hub's own certificates; absent: it has none. */
   readonly certificates: () => Readonly<Partial<Record<'server' | 'ca', Date>>>;
   /** See PauseDetector. */
@@ -120,7 +120,7 @@ export const registerHubReadings = (registry: Registry, { queues, certificates, 
   const registers = [registry];
   new Gauge({
     name: 'fso_hub_queue_length',
-    help: 'What waits, by queue: agents (to be greeted), offers (to be sent), ledger (changes to be written).',
+    help: 'What waits, by queue: connections (of agents, for their handshake), agents (to be greeted), offers (to be sent), ledger (changes to be written).',
     labelNames: ['queue'],
     registers,
     collect() {

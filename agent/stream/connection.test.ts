@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { type AgentFrame, EMPTY_DIGEST, encodeFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { type Clock, systemClock } from '@fso/shared/runtime';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Connection, type ConnectionHandlers, createReadPace } from './connection.ts';
@@ -27,7 +28,7 @@ const handlers = {
 const portOf = (server: Server | WebSocketServer): number => (server.address() as AddressInfo).port;
 
 /** @returns how the agent's side ends */
-const connect = (port: number, clock = new FakeClock()) => {
+const connect = (port: number, clock: Clock = new FakeClock()) => {
   const ended = new AbortController();
   cleanups.push(() => ended.abort());
   return new Connection({ hubUrl: `ws://127.0.0.1:${port}`, token: 'secret' }, handlers, createReadPace(clock)).ended(ended.signal);
@@ -53,8 +54,21 @@ describe('a connection to a hub that does not keep to the protocol', () => {
     const clock = new FakeClock();
     const end = connect(portOf(server), clock);
     await asked.promise;
-    await clock.advance(10_000);
+    const isOver = vi.fn();
+    void end.then(isOver);
+    await clock.advance(29_000);
+    expect(isOver).not.toHaveBeenCalled();
+    await clock.advance(1_000);
     expect(await end).toMatchObject({ kind: 'lost', reason: 'the hub did not answer the handshake in time' });
+  });
+
+  it('ends where the TCP connection is not there in time', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    cleanups.push(() => server.close());
+    // Any time is over before the network can answer.
+    const clock = { ...systemClock, sleep: () => Promise.resolve() };
+    expect(await connect(portOf(server), clock)).toMatchObject({ kind: 'lost', reason: 'the hub cannot be reached' });
   });
 
   it('ends with a frame of too many fragments', async () => {

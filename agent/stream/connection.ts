@@ -83,7 +83,9 @@ export const createReadPace = (clock: Clock): ReadPace => ({ clock, cpu: createA
 const encodeListed = weakMemo((frame: AgentFrame) => encodeFrame(frame));
 
 const STREAM_PATH = '/agent/v1/stream';
-const HANDSHAKE_MS = 10_000;
+const CONNECT_MS = 10_000;
+/** A hub that gets all of its agents back at once takes their handshakes one after the other. */
+const HANDSHAKE_MS = 30_000;
 /** A hub that gets all of its agents back at once greets them one after the other. */
 const WELCOME_MS = 120_000;
 /** Twice this long without a sign of life is a dead connection. */
@@ -135,6 +137,8 @@ export class Connection {
   readonly #ended = Promise.withResolvers<ConnectionEnd>();
   /** Aborted once the socket is closed; ends the timers. */
   readonly #closed = new AbortController();
+  /** The TCP connection is there. */
+  #isReached: boolean = false;
   #welcomed: boolean = false;
   #alive: boolean = true;
   /** Nothing that still arrives counts. */
@@ -158,6 +162,14 @@ export class Connection {
       ...MAX_PARTS,
       perMessageDeflate: false,
       autoPong: false,
+      finishRequest: (request) => {
+        request.once('socket', (socket) => {
+          socket.once('connect', () => {
+            this.#isReached = true;
+          });
+        });
+        request.end();
+      },
     });
     this.#listen();
   }
@@ -211,13 +223,19 @@ export class Connection {
     this.#after(1000, () => this.#socket.terminate());
   }
 
+  #giveUp(reason: string): void {
+    this.#ended.resolve({ kind: 'lost', reason });
+    this.#socket.terminate();
+  }
+
   #listen(): void {
     const socket = this.#socket;
+    this.#after(CONNECT_MS, () => {
+      if (!this.#isReached) this.#giveUp('the hub cannot be reached');
+    });
     // The whole of it: a hub that answers byte by byte is not waited for.
     this.#after(HANDSHAKE_MS, () => {
-      if (socket.readyState !== WebSocket.CONNECTING) return;
-      this.#ended.resolve({ kind: 'lost', reason: 'the hub did not answer the handshake in time' });
-      socket.terminate();
+      if (socket.readyState === WebSocket.CONNECTING) this.#giveUp('the hub did not answer the handshake in time');
     });
     socket.on('upgrade', (response) => {
       this.#connection = response.socket;
@@ -323,8 +341,7 @@ export class Connection {
   #keepAlive(): void {
     this.#after(PING_MS, () => {
       if (!this.#alive && !this.#socket.isPaused) {
-        this.#ended.resolve({ kind: 'lost', reason: 'the hub does not answer pings' });
-        this.#socket.terminate();
+        this.#giveUp('the hub does not answer pings');
         return;
       }
       this.#alive = false;

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { FakeClock } from '@fso/shared/fake-clock';
 import { PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { createLogger, systemClock } from '@fso/shared/runtime';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -79,6 +80,31 @@ it('comes back within the time that a hub asks for that has too many agents at o
   expect(await waitAfterRefusal('Retry-After: 86400\r\n')).toBe(150_000);
   expect(await waitAfterRefusal('Retry-After: soon\r\n')).toBe(250);
   expect(await waitAfterRefusal('')).toBe(250);
+});
+
+it('waits twice as long after each failure, at most 15 s', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  const [clock, stopping] = [new FakeClock(), new AbortController()];
+  const config = { hubUrl: `ws://127.0.0.1:${port}`, token: 'secret' };
+  const dialler = new Dialler(
+    { config, clock, random: () => 1, logger: createLogger({ name: 'test', level: 'silent' }) },
+    { hello: () => GREETING, ages: () => CURRENT, onWelcome: () => undefined, onFrame: () => undefined, onEnd: () => undefined },
+  );
+  const waits: number[] = [];
+  dialler.onStateChange((state) => {
+    if (state.state === 'disconnected') waits.push(state.retryInMs);
+  });
+  const running = dialler.run(stopping.signal).catch(() => undefined);
+  for (let failures = 1; failures <= 7; failures += 1) {
+    await expect.poll(() => waits.length).toBe(failures);
+    await clock.advance(waits.at(-1) ?? 0);
+  }
+  stopping.abort();
+  await running;
+  expect(waits.slice(0, 7)).toEqual([500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
 });
 
 it('lets no hub keep it away for longer than five minutes', async () => {

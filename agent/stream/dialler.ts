@@ -25,7 +25,8 @@ export interface DiallerOptions {
   readonly logger: Logger;
 }
 
-const RETRY = { baseMs: 500, maxMs: 30_000 };
+/** A hub that is back has its agents back within this time. It can take as many at once. */
+const RETRY = { baseMs: 500, maxMs: 15_000 };
 /** A refusal does not end by itself. The wait is between half of this and all of it. */
 const REJECTED_RETRY_MS = 30_000;
 /** No hub keeps an agent away for longer. */

@@ -2,7 +2,7 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { CLOSE_CODES, describeReturn, GOING_AWAY, MAX_FRAME_BYTES, TRACE_HEADER } from '@fso/shared/protocol';
-import { ConnectionLimiter, createNoiseLimit, MAX_TIMER_MS, waitPatiently } from '@fso/shared/runtime';
+import { createNoiseLimit, MAX_TIMER_MS, waitPatiently } from '@fso/shared/runtime';
 import { WebSocketServer } from 'ws';
 import type { AuthenticateAgent, Proof } from '../identity/index.ts';
 import { StreamReplacedError } from '../ledger/index.ts';
@@ -16,6 +16,7 @@ import { Turns } from './pacing/turns.ts';
 import { Session } from './session.ts';
 import { DEFAULT_LISTENER_LIMITS } from './sockets/agent-server.ts';
 import { limitBytes } from './sockets/byte-limit.ts';
+import { HandshakeQueue } from './sockets/handshake-queue.ts';
 import { refuseUpgrade, toUpgradeRefusal, type UpgradeRefusal } from './sockets/refuse-upgrade.ts';
 import type { DeliveryDeps, DeliveryLimits, DeliveryOptions } from './types.ts';
 
@@ -27,7 +28,8 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   maxSilent: 4,
   maxGreeted: 32,
   maxResyncs: 32,
-  maxWaiting: 250,
+  // At 25 ms each, less than the two minutes for which an agent waits.
+  maxWaiting: 4_096,
   heartbeatMs: 15_000,
   // What an agent calls out of date, 30 s and 120 s, and three pings.
   ages: { partMs: 75_000, kindMs: 165_000 },
@@ -71,7 +73,7 @@ export class Delivery {
   readonly #deps: DeliveryDeps;
   readonly #levelFor: ReturnType<typeof createNoiseLimit>;
   readonly #budgetOf: (cluster: string) => AgentBudget;
-  readonly #connections: ConnectionLimiter;
+  readonly #handshakes: HandshakeQueue;
   readonly #webSockets: WebSocketServer;
   readonly #admission: Admission;
   readonly #resyncs: Admission;
@@ -96,7 +98,8 @@ export class Delivery {
     this.#deps = deps;
     this.#levelFor = createNoiseLimit(deps.clock);
     this.#budgetOf = createAgentBudgets(deps.clock, options.limits.agent);
-    this.#connections = new ConnectionLimiter(options.limits.listener.unproven, deps.clock);
+    const { unproven, queue } = options.limits.listener;
+    this.#handshakes = new HandshakeQueue(unproven, queue, deps.clock);
     const maxPayload = options.limits.maxFrameBytes;
     // Without compression: a frame is serialised once for all, and compressing it per connection would undo that.
     this.#webSockets = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload, perMessageDeflate: false });
@@ -107,14 +110,14 @@ export class Delivery {
     this.#observations = new ObservationWatch(() => this.#byCluster.values(), options.limits, deps);
   }
 
-  /** How many agents wait to be greeted, and how many offers to be sent. */
-  queues(): { readonly agents: number; readonly offers: number } {
-    return { agents: this.#admission.waiting, offers: this.#offerLimit.waiting };
+  /** How many connections wait for their handshake, how many agents to be greeted, and how many offers to be sent. */
+  queues(): { readonly connections: number; readonly agents: number; readonly offers: number } {
+    return { connections: this.#handshakes.waiting, agents: this.#admission.waiting, offers: this.#offerLimit.waiting };
   }
 
   /** Takes over the server's upgrades. */
   attach(server: HttpServer | HttpsServer): void {
-    this.#connections.watch(server);
+    this.#handshakes.watch(server);
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
@@ -201,7 +204,7 @@ export class Delivery {
       this.#deps.logger[this.#levelFor(remote)]({ remote, reason: judged.reason }, 'agent refused');
       return this.#refuse(socket, toUpgradeRefusal(judged));
     }
-    this.#connections.release(request.socket);
+    this.#handshakes.release(request.socket);
     const { cluster } = judged;
     const budget = this.#budgetOf(cluster);
     if (this.#isHeldBack(budget, cluster, socket)) return;
@@ -219,7 +222,7 @@ export class Delivery {
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const liftByteLimit = limitBytes(socket, MAX_GREETING_BYTES, () => {
         this.#deps.logger[this.#levelFor(cluster)]({ cluster }, 'agent cut off: it sends too much before its welcome');
-        budget.strike();
+        budget.strikes.add();
         webSocket.terminate();
       });
       const session = new Session({ cluster, budget, socket: webSocket, connection: socket, ...shared }, this.#options, this.#deps, hooks);
@@ -248,7 +251,7 @@ export class Delivery {
   }
 
   #isHeldBack(budget: AgentBudget, cluster: string, socket: Duplex): boolean {
-    const blockedMs = budget.blockedMs();
+    const blockedMs = budget.strikes.leftMs();
     if (blockedMs === 0 && budget.mayConnect()) return false;
     const level = this.#levelFor(cluster);
     this.#deps.logger[level]({ cluster, blockedMs }, 'agent held back: it connects too often, or the hub failed on what it sent');

@@ -148,7 +148,10 @@ export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promi
   const { cluster, stream, state, budget, deps, logger } = context;
   const { revision, digest, heldMs } = frame;
   if (!isKnown(revision, context)) return;
-  if (state.commits.answerable.get(revision) === 'offered') budget.vouch(revision);
+  if (state.commits.answerable.get(revision) === 'offered') {
+    budget.vouch(revision);
+    budget.stalls.clear();
+  }
   forgetAnswered(state.commits, revision);
   state.commits.revision = revision;
   state.commits.holds = revision;

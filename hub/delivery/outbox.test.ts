@@ -150,6 +150,38 @@ it('an offer that waits is dropped when another revision is meant', async () => 
   ]);
 });
 
+it('makes no offer while one is under way, and then the newest alone', async () => {
+  const { agent, outbox, received } = await connect();
+  const made: string[] = [];
+  const offer = (revision: string, bytes = 1): void =>
+    outbox.whenFree(() => {
+      made.push(revision);
+      outbox.offer(offerOf(revision, bytes));
+    });
+  offer('a', LARGE);
+  for (const revision of ['b', 'c', 'd']) offer(revision);
+  expect(made).toEqual(['a']);
+  agent.resume();
+  await expect.poll(() => received).toEqual(['a', 'd']);
+  expect(made).toEqual(['a', 'd']);
+});
+
+it('makes no offer for an agent that is given up, or of a revision that is meant no more', async () => {
+  const { agent, clock, outbox, quiet, ended } = await connect();
+  const made: string[] = [];
+  outbox.offer(offerOf('a', LARGE));
+  outbox.whenFree(() => made.push('b'));
+  outbox.dropWaiting();
+  outbox.whenFree(() => made.push('c'));
+  await quiet();
+  await clock.advance(1);
+  for (let stalls = 0; stalls < 3; stalls += 1) await clock.advance(STALL_MS);
+  expect(ended.tooSlow).toBe(1);
+  agent.resume();
+  await quiet();
+  expect(made).toEqual([]);
+});
+
 it('an agent that does not take an offer is given up, once', async () => {
   const { clock, outbox, offered, ended, quiet } = await connect();
   outbox.offer(offerOf('a', LARGE));

@@ -76,6 +76,8 @@ export class Outbox {
   /** It is to be this connection's turn. */
   #isInLine: boolean = false;
   #waiting: EncodedOffer | undefined;
+  /** Makes the offer that is to follow the message on its way. */
+  #makeNext: (() => void) | undefined;
   #gaveUp: boolean = false;
 
   constructor(socket: WebSocket, options: OutboxOptions) {
@@ -104,9 +106,20 @@ export class Outbox {
     this.#standInLine();
   }
 
-  /** Another revision is meant now: the offer that waits, if any, is not sent. */
+  /**
+   * Calls `make` once no large message is on its way, at once if none is; of several calls the
+   * last one. Of an agent that reads slowly, or has stopped, most offers would be out of date before
+   * they can be sent.
+   */
+  whenFree(make: () => void): void {
+    if (this.#sending === undefined) make();
+    else this.#makeNext = make;
+  }
+
+  /** Another revision is meant now: the offer that waits, or is yet to be made, is not sent. */
   dropWaiting(): void {
     this.#waiting = undefined;
+    this.#makeNext = undefined;
   }
 
   #sendNow(payload: string | Buffer): void {
@@ -134,7 +147,7 @@ export class Outbox {
   #giveUp(): void {
     if (this.#gaveUp) return;
     this.#gaveUp = true;
-    this.#waiting = undefined;
+    this.dropWaiting();
     this.#options.onTooSlow();
   }
 
@@ -191,6 +204,9 @@ export class Outbox {
     sending.ended.abort(FLUSHED);
     this.#sending = undefined;
     sending.done();
+    const make = this.#makeNext;
+    this.#makeNext = undefined;
+    if (error == null) make?.();
     this.#standInLine();
   }
 

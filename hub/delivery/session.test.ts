@@ -29,6 +29,8 @@ import { DEFAULT_LISTENER_LIMITS } from './sockets/agent-server.ts';
 import type { DeliveryDeps, DeliveryOptions } from './types.ts';
 
 const nothing = (): void => undefined;
+/** Its offer is more than the buffers of a connection hold. */
+const LARGE_REVISION = 'a'.repeat(40);
 
 const createDeps = (clock: FakeClock): DeliveryDeps => {
   const ledger = createMemoryLedger({ clock });
@@ -293,6 +295,62 @@ it('sends no checkpoint while an offer is under way, and the newest once it is t
   await expect.poll(() => received.filter((what) => what !== 0)).toEqual(['offer']);
   await expect.poll(() => session.sendCheckpoint()).toBeGreaterThan(0);
   await expect.poll(() => received.filter((what) => what !== 0)).toEqual(['offer', 10]);
+  agent.terminate();
+  server.close();
+});
+
+it('makes no offer for an agent that takes nothing, cuts it off, and greets it later than others until it takes one', async () => {
+  const clock = new FakeClock();
+  const server = await startServer();
+  const deps = createDeps(clock);
+  const budget = new AgentBudget(clock, DEFAULT_AGENT_LIMITS);
+  const made: string[] = [];
+  const frame = (revision: string): string => encodeFrame({ type: 'offer', revision, anchor: null, chain: [revision], objects: [] });
+  const get: DeliveryDeps['offers']['get'] = async (_agent, revision) => {
+    made.push(revision);
+    const bytes = revision === LARGE_REVISION ? 32 * 1024 * 1024 : 0;
+    return { revision, objects: 0, shared: Buffer.from(frame(revision)), own: Buffer.alloc(bytes, ' ') };
+  };
+  const opened: Session[] = [];
+  server.on('connection', (socket, { socket: connection }) => {
+    const turns = { admission: new Admission(1, clock), resyncs: new Admission(1, clock), offerLimit: new OfferLimit(1, clock) };
+    const owner = { cluster: 'eu', budget, socket, connection, decoder: new FrameDecoder(clock), ...turns };
+    opened.push(new Session(owner, OPTIONS, { ...deps, offers: { get, made: () => 0 } }, { onReady: nothing, onClosed: nothing }));
+  });
+  const stuck = await connect(server);
+  stuck.pause();
+  opened[0]?.offer(LARGE_REVISION);
+  await expect.poll(async () => (await deps.ledger.cluster('eu'))?.offeredRevision).toBe(LARGE_REVISION);
+  for (const revision of ['b', 'c', 'd']) opened[0]?.offer(revision.repeat(40));
+  expect(made).toEqual([LARGE_REVISION]);
+  opened[0]?.ping();
+  opened[0]?.ping();
+  expect(budget.stalls.leftMs()).toBe(15_000);
+  stuck.terminate();
+
+  const agent = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const received: string[] = [];
+  agent.on('message', (data) => received.push(JSON.parse(String(data)).type));
+  await once(agent, 'open');
+  agent.send(hello);
+  agent.ping();
+  await once(agent, 'pong');
+  await clock.advance(14_000);
+  agent.ping();
+  await once(agent, 'pong');
+  expect(received).toEqual([]);
+  await clock.advance(1_000);
+  await expect.poll(() => received).toContain('welcome');
+  opened[1]?.offer('d'.repeat(40));
+  agent.pong();
+  agent.ping();
+  await once(agent, 'pong');
+  expect(made).toEqual([LARGE_REVISION]);
+  // It has shown that it reads.
+  opened[1]?.ping();
+  await expect.poll(() => received).toContain('offer');
+  agent.send(encodeFrame({ type: 'ack', revision: 'd'.repeat(40), digest: 'digest' }));
+  await expect.poll(() => budget.stalls.leftMs()).toBe(0);
   agent.terminate();
   server.close();
 });

@@ -91,6 +91,10 @@ export class Session {
   /** The agent has said the first word after its welcome. */
   readonly #settled = new AbortController();
   #isAlive: boolean = true;
+  /** It has not answered the last ping of its heartbeat. */
+  #awaitsPong: boolean = false;
+  /** It took nothing of the last offers: the next one is made once it has shown that it reads. */
+  #isOnTrial: boolean = false;
   /** The agent has acked or nacked a revision on this stream. */
   #hasAnswered: boolean = false;
   #isNoting: boolean = false;
@@ -134,6 +138,7 @@ export class Session {
       offerLimit,
       onTooSlow: () => {
         this.#logger.warn('agent too slow');
+        this.#noteStall();
         this.close(CLOSE_CODES.tooSlow, 'the connection does not drain');
       },
       onOffered: ({ revision, objects }) => this.#noteOffer(revision, objects),
@@ -153,8 +158,23 @@ export class Session {
     if (commits.target === revision) return;
     commits.target = revision;
     this.#outbox.dropWaiting();
+    if (!this.#isOnTrial) this.#offerTarget();
+  }
+
+  #offerTarget(): void {
+    const { target, heading } = this.#state.commits;
     // Not what it enforces: an agent that still works on another one must be called back from it.
-    if (commits.heading === revision) return;
+    if (target !== null && target !== heading) this.#outbox.whenFree(() => this.#beginOffer(target));
+  }
+
+  /** The agent has answered a ping that it got after its welcome. */
+  #endTrial(): void {
+    if (!this.#isOnTrial) return;
+    this.#isOnTrial = false;
+    this.#offerTarget();
+  }
+
+  #beginOffer(revision: string): void {
     this.#deps.traces?.offer(this.cluster, revision);
     this.#makeOffer(revision).catch((err: unknown) => {
       if (err === this.#socket.closed.reason) return;
@@ -218,11 +238,18 @@ export class Session {
     }
     if (!this.#isAlive) {
       this.#logger.warn('agent does not answer');
+      if (this.#webSocket.bufferedAmount > 0 || this.#isOnTrial) this.#noteStall();
       this.#webSocket.terminate();
       return;
     }
     this.#isAlive = false;
+    this.#awaitsPong = true;
     this.#webSocket.ping();
+  }
+
+  /** The agent is to be cut off because it takes nothing of what it is sent. */
+  #noteStall(): void {
+    if (this.stream.isOpen()) this.#budget.stalls.add();
   }
 
   /** An agent whose events were dropped may have nothing more to report for long. */
@@ -276,6 +303,9 @@ export class Session {
     });
     socket.on('pong', (data) => {
       this.#isAlive = true;
+      // The first pongs of an agent are no proof: one comes unasked, one may answer what came with the welcome.
+      if (this.#awaitsPong) this.#endTrial();
+      this.#awaitsPong = false;
       if (this.#observation.hear(data) && this.#observation.outOfDate()?.length === 0) this.#deps.ledger.resumeObservation([this.cluster]);
       // Only an agent that has said hello is connected: nothing would take the word back when this stream ends.
       if (this.#isReady && this.stream.isOpen() && this.#mayNote())
@@ -287,11 +317,13 @@ export class Session {
       this.#isAlive = true;
       this.#enqueue(0, async () => undefined);
       // The hub answers each, also where the agent does not read the answers.
-      if (socket.bufferedAmount > this.#options.limits.maxBufferedBytes) socket.terminate();
+      if (socket.bufferedAmount <= this.#options.limits.maxBufferedBytes) return;
+      this.#noteStall();
+      socket.terminate();
     });
     socket.on('error', (err) => {
       logLimited(this.#context, 'warn', { err }, 'stream failed');
-      if (isProtocolError(err)) this.#budget.strike();
+      if (isProtocolError(err)) this.#budget.strikes.add();
     });
     socket.on('close', (code, reason) => {
       if (this.#isReady) this.#logger.info({ code, reason: String(reason) }, 'agent disconnected');
@@ -313,7 +345,7 @@ export class Session {
     if (err === this.#socket.closed.reason || this.#endIfReplaced(err)) return;
     this.#logger.error({ err }, 'frame failed');
     // A ledger that is closed or full is not the agent's doing.
-    if (!(err instanceof LedgerError)) this.#budget.strike();
+    if (!(err instanceof LedgerError)) this.#budget.strikes.add();
     this.close(1011, 'the hub failed on a frame');
   }
 
@@ -341,7 +373,7 @@ export class Session {
   /** A frame that cannot be read costs the hub as much as one that can, so the agent does not come back with the next one at once. */
   #refuseFrame(reason: string, strikes = 1): void {
     logLimited(this.#context, 'warn', { reason }, 'bad frame');
-    this.#budget.strike(strikes);
+    this.#budget.strikes.add(strikes);
     this.close(CLOSE_CODES.badFrame, reason);
   }
 
@@ -424,6 +456,9 @@ export class Session {
       this.close(refused.code, refused.reason);
       return;
     }
+    // Each return of an agent that takes nothing costs a handshake.
+    this.#isOnTrial = this.#budget.stalls.isOwed;
+    await this.#socket.pace(this.#budget.stalls.leftMs());
     await this.#waitForTurn();
     const reported = reportedStateOf(await this.#deps.ledger.cluster(this.cluster), hello.revision === null);
     if (!this.stream.isOpen()) return;

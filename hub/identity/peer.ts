@@ -4,30 +4,25 @@ import { clusterOfUri } from '@fso/shared/protocol';
 import type { Authority } from './authority.ts';
 import type { Peer } from './enrolment-state.ts';
 import { Refusal } from './refusal.ts';
-import { type CertificateFacts, readCertificate } from './x509.ts';
 
 const GENERATION = /^[1-9]\d{0,9}$/;
+const URI = 'URI:';
 
-/** Exactly one name, which is the cluster's, and exactly one generation. */
-const identityOf = ({ names, subjectSerials }: CertificateFacts): Pick<Peer, 'cluster' | 'generation'> | undefined => {
-  const [name, ...otherNames] = names;
-  const [generation, ...otherSerials] = subjectSerials;
-  if (name?.type !== 'url' || otherNames.length > 0) return undefined;
-  if (generation === undefined || otherSerials.length > 0 || !GENERATION.test(generation)) return undefined;
-  const cluster = clusterOfUri(name.value);
-  return cluster === undefined ? undefined : { cluster, generation: Number(generation) };
+/**
+ * Exactly one name, which is the cluster's, and exactly one generation. Several names are a list,
+ * and a name that could be taken for one is in quotes (CVE-2021-44532); several serial numbers are an
+ * array. A parser in JavaScript takes as long as the handshake.
+ */
+const identityOf = (certificate: X509Certificate): Pick<Peer, 'cluster' | 'generation'> | undefined => {
+  const name = certificate.subjectAltName ?? '';
+  const cluster = name.startsWith(URI) ? clusterOfUri(name.slice(URI.length)) : undefined;
+  const generation: unknown = Reflect.get(certificate.toLegacyObject().subject, 'serialNumber');
+  if (cluster === undefined || typeof generation !== 'string' || !GENERATION.test(generation)) return undefined;
+  return { cluster, generation: Number(generation) };
 };
 
 const refuse = (message: string): never => {
   throw new Refusal('not-authorized', message);
-};
-
-const factsOf = (certificate: X509Certificate): CertificateFacts => {
-  try {
-    return readCertificate(new Uint8Array(certificate.raw).buffer);
-  } catch {
-    return refuse('the certificate cannot be parsed');
-  }
 };
 
 /** Errors of the TLS layer that leave a certificate issued by the CA, for its owner, as a client's. */
@@ -51,7 +46,7 @@ export const readPeer = (socket: TLSSocket, authority: Authority, now: Date): Pe
   // That of the CA itself, too: one that has expired vouches for no agent.
   if (!authority.hasIssued(certificate, now)) return refuse('the certificate was not issued by a CA of this hub that is in force');
   if (!certificate.keyUsage?.includes('1.3.6.1.5.5.7.3.2')) return refuse('the certificate is not one of a client');
-  const identity = identityOf(factsOf(certificate));
+  const identity = identityOf(certificate);
   if (identity === undefined) return refuse('the certificate does not name exactly one cluster');
   const { serialNumber: serial, validFromDate: notBefore, validToDate: expires } = certificate;
   return { ...identity, serial: serial.toLowerCase(), notBefore, expires };

@@ -142,20 +142,3 @@ export const issueServer = async (ca: KeyPair, hosts: readonly string[], validit
   });
   return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
 };
-
-export interface CertificateFacts {
-  /** The subject alternative names, in their order. */
-  readonly names: readonly { readonly type: string; readonly value: string }[];
-  /** {@link SERIAL_NUMBER} of the subject, as often as it is there. */
-  readonly subjectSerials: readonly string[];
-}
-
-/** Reads what node:crypto gives as text only, from the DER. @throws Error when it cannot be parsed */
-export const readCertificate = (der: ArrayBuffer): CertificateFacts => {
-  const certificate = new X509Certificate(der);
-  const extension = certificate.getExtension(SubjectAlternativeNameExtension);
-  return {
-    names: (extension?.names.items ?? []).map(({ type, value }) => ({ type, value })),
-    subjectSerials: certificate.subjectName.getField(SERIAL_NUMBER),
-  };
-};

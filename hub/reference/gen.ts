@@ -27,7 +27,11 @@ const measure = (): Registry => {
   const registry = new Registry();
   const deps = { registry, clock: systemClock };
   createHubMetrics(registry);
-  registerHubReadings(registry, { queues: () => ({ agents: 0, offers: 0, ledger: 0 }), certificates: () => ({}), lateShare: () => 0 });
+  registerHubReadings(registry, {
+    queues: () => ({ connections: 0, agents: 0, offers: 0, ledger: 0 }),
+    certificates: () => ({}),
+    lateShare: () => 0,
+  });
   createFailureCounter(deps);
   createRequestTimer(deps);
   createFleetGauges(registry, async () => undefined);

@@ -11,6 +11,9 @@ import { type Credential, caOf } from '../harness/enrolment-client.ts';
 const HOUR_MS = 3600 * 1000;
 const ALIKE: readonly string[] = [
   'eu-1\u0000',
+  // As node:crypto writes several names, and one that has such characters.
+  'eu-1, URI:fso://cluster/eu-1',
+  '"eu-1"',
   'eu-1/',
   'eu-1 ',
   ' eu-1',
@@ -32,7 +35,7 @@ const validity = () => ({ notBefore: new Date(Date.now() - HOUR_MS), notAfter: n
 
 interface Claim {
   readonly names: readonly { readonly type: 'dns' | 'ip' | 'url'; readonly value: string }[];
-  readonly generation?: string | undefined;
+  readonly generation?: string | readonly string[] | undefined;
   readonly usage?: 'clientAuth' | 'serverAuth';
   readonly lifetime?: { readonly notBefore: Date; readonly notAfter: Date };
 }
@@ -43,7 +46,7 @@ export const forge = async (ca: KeyPair, { names, generation, usage = 'clientAut
   const cert = await issue(ca, {
     ...lifetime,
     serial: newSerial(),
-    subject: [{ O: ['fso-agent'] }, ...(generation === undefined ? [] : [{ [SERIAL_NUMBER]: [generation] }])],
+    subject: [{ O: ['fso-agent'] }, ...(generation === undefined ? [] : [{ [SERIAL_NUMBER]: [generation].flat() }])],
     publicKey: new Uint8Array(publicKey.export({ type: 'spki', format: 'der' })).buffer,
     usage,
     names,
@@ -75,6 +78,7 @@ export const forgeries = async (dataDir: string, victim: string, generation: num
     ['of a later generation', forge(own, { ...right, generation: String(generation + 1) })],
     ['without a generation', forge(own, { ...right, generation: undefined })],
     ['with a generation that is no number', forge(own, { ...right, generation: `${current}.0` })],
+    ['with two generations', forge(own, { ...right, generation: [current, '99'] })],
     ['of a server', forge(own, { ...right, usage: 'serverAuth' })],
     ['with two names', forge(own, { ...right, names: [uri(identityUri('eu')), uri(identityUri(victim))] })],
     ['with a DNS name', forge(own, { ...right, names: [{ type: 'dns', value: victim }] })],

@@ -74,21 +74,37 @@ describe('offers on top of what an agent says that it has', () => {
 describe('an agent that the hub fails on', () => {
   it('is kept away for twice as long each time, and forgiven after a quarter of an hour', async () => {
     const { clock, budget } = createBench();
-    expect(budget.blockedMs()).toBe(0);
+    expect(budget.strikes.leftMs()).toBe(0);
     const delays: number[] = [];
     for (let i = 0; i < 10; i += 1) {
-      budget.strike();
-      delays.push(budget.blockedMs());
-      await clock.advance(budget.blockedMs());
-      expect(budget.blockedMs()).toBe(0);
+      budget.strikes.add();
+      delays.push(budget.strikes.leftMs());
+      await clock.advance(budget.strikes.leftMs());
+      expect(budget.strikes.leftMs()).toBe(0);
     }
     expect(delays).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 300].map((seconds) => seconds * 1000));
     await clock.advance(900_000);
-    budget.strike();
-    expect(budget.blockedMs()).toBe(1_000);
+    budget.strikes.add();
+    expect(budget.strikes.leftMs()).toBe(1_000);
     await clock.advance(900_001);
-    budget.strike(6);
-    expect(budget.blockedMs()).toBe(32_000);
+    budget.strikes.add(6);
+    expect(budget.strikes.leftMs()).toBe(32_000);
+  });
+});
+
+describe('an agent that takes nothing of what it is sent', () => {
+  it('waits for twice as long each time, less than it waits for its welcome, until it acknowledges an offer', async () => {
+    const { clock, budget } = createBench();
+    const delays: number[] = [];
+    for (let i = 0; i < 5; i += 1) {
+      budget.stalls.add();
+      delays.push(budget.stalls.leftMs());
+      await clock.advance(budget.stalls.leftMs());
+    }
+    expect(delays).toEqual([15_000, 30_000, 60_000, 90_000, 90_000]);
+    budget.stalls.clear();
+    budget.stalls.add();
+    expect(budget.stalls.leftMs()).toBe(15_000);
   });
 });
 

@@ -34,6 +34,8 @@ export const DEFAULT_AGENT_LIMITS: AgentLimits = {
 const LINES = { burst: 10, perSecond: 1 / 60, addresses: 100 };
 
 const STRIKE = { baseMs: 1_000, maxMs: 300_000, forgottenMs: 900_000 };
+/** An agent waits two minutes for its welcome. */
+const STALL = { baseMs: 15_000, maxMs: 90_000, forgottenMs: 900_000 };
 /** Commits remembered that an agent has. */
 const VOUCHED = 4;
 /** Questions for the policies of a list that the hub does not know: a commit has one new list for a cluster. */
@@ -41,11 +43,51 @@ const LISTS = { burst: 5, perSecond: 1 / 60 };
 /** Events that say that not all reports are kept: one an hour, beside the alert that lasts. */
 const NOT_KEPT = { burst: 1, perSecond: 1 / 3_600 };
 
+/** A time to wait that doubles with each fault, until none came for a while. */
+class Penalty {
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
+  readonly #times: typeof STRIKE;
+  #faults = 0;
+  #since = 0;
+
+  constructor(clock: Pick<Clock, 'monotonicMs'>, times: typeof STRIKE) {
+    this.#clock = clock;
+    this.#times = times;
+  }
+
+  /** @param count how many faults it counts as: six of 1 s are 32 s */
+  add(count = 1): void {
+    const now = this.#clock.monotonicMs();
+    this.#faults = now - this.#since > this.#times.forgottenMs ? count : this.#faults + count;
+    this.#since = now;
+  }
+
+  clear(): void {
+    this.#faults = 0;
+  }
+
+  /** Whether there was a fault that is neither cleared nor forgotten. */
+  get isOwed(): boolean {
+    return this.#faults > 0 && this.#clock.monotonicMs() - this.#since <= this.#times.forgottenMs;
+  }
+
+  /** @returns milliseconds that are yet to be waited */
+  leftMs(): number {
+    if (this.#faults === 0) return 0;
+    const { baseMs, maxMs } = this.#times;
+    return Math.max(0, this.#since + Math.min(maxMs, baseMs * 2 ** (this.#faults - 1)) - this.#clock.monotonicMs());
+  }
+}
+
 /**
  * Keeps one cluster from taking what all share: the thread, the history, the audit log. It outlives the streams of the cluster, so that to
  * connect again gains nothing. What is too much waits.
  */
 export class AgentBudget {
+  /** Keep the agent away: the hub failed on frames of it, or could not read them. */
+  readonly strikes: Penalty;
+  /** Delay its welcome: it was cut off, as it took nothing, and has acknowledged no offer since. */
+  readonly stalls: Penalty;
   readonly #clock: Clock;
   readonly #limits: AgentLimits;
   readonly #frames: Allowance;
@@ -55,8 +97,6 @@ export class AgentBudget {
   readonly #rare = new Map<string, Allowance>();
   #events: EventBudget | undefined;
   #allowsLine: ((message: string) => boolean) | undefined;
-  #strikes = 0;
-  #struckAt = 0;
   /** Commits that the agent has, as the hub knows or has charged for; the newest last. */
   readonly #vouched = new Set<string>();
 
@@ -66,6 +106,8 @@ export class AgentBudget {
     this.#frames = createAllowance(clock, limits.frames);
     this.#bytes = createAllowance(clock, limits.bytes);
     this.#cpu = createAllowance(clock, limits.cpu);
+    this.strikes = new Penalty(clock, STRIKE);
+    this.stalls = new Penalty(clock, STALL);
   }
 
   /** @returns the event that says how many events were dropped; at most once a minute, and not without any */
@@ -144,24 +186,6 @@ export class AgentBudget {
     if (unknown.length === 0) return undefined;
     for (const revision of unknown) if (revision !== null) this.vouch(revision);
     return this.#rarely('claims', this.#limits.claims).charge(1);
-  }
-
-  /**
-   * The hub failed on a frame of the agent, or could not read it: each time it is kept away for twice as long.
-   *
-   * @param count how many strikes it is worth: one keeps it away for 1 s, six for 32 s
-   */
-  strike(count = 1): void {
-    const now = this.#clock.monotonicMs();
-    this.#strikes = now - this.#struckAt > STRIKE.forgottenMs ? count : this.#strikes + count;
-    this.#struckAt = now;
-  }
-
-  /** @returns milliseconds for which the agent is kept away */
-  blockedMs(): number {
-    if (this.#strikes === 0) return 0;
-    const delay = Math.min(STRIKE.maxMs, STRIKE.baseMs * 2 ** (this.#strikes - 1));
-    return Math.max(0, this.#struckAt + delay - this.#clock.monotonicMs());
   }
 }
 

@@ -50,7 +50,7 @@ it('takes no policies that do not have the digest of their list, and keeps an ag
   const { ledger, budget, sent, say, compare, list, known } = await start();
   await say({ full: true, baseline: baselineOf(OTHER) });
   await list({ list: OTHER, policies: policies.slice(1) });
-  expect([await ledger.knowsList(OTHER, 'eu'), budget.blockedMs()]).toEqual([false, 1_000]);
+  expect([await ledger.knowsList(OTHER, 'eu'), budget.strikes.leftMs()]).toEqual([false, 1_000]);
   await compare();
   await say({ baseline: baselineOf(OTHER) });
   expect([sent, await known()]).toEqual([['reported', 'list', 'reported'], []]);
@@ -126,7 +126,7 @@ it('takes a list that cannot be looked up for unknown: the report counts, and th
   vi.spyOn(ledger, 'knowsList').mockRejectedValue(new Error('the database is away'));
   await say({ full: true, baseline: baselineOf(OTHER) });
   await compare();
-  expect([sent, budget.blockedMs(), (await ledger.cluster('eu'))?.baseline?.list]).toEqual([['reported', 'list'], 0, OTHER]);
+  expect([sent, budget.strikes.leftMs(), (await ledger.cluster('eu'))?.baseline?.list]).toEqual([['reported', 'list'], 0, OTHER]);
 });
 
 it('has the list of a commit before the agents get it', async () => {

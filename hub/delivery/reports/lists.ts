@@ -60,7 +60,7 @@ export const takeListed = async ({ list, policies }: Frame<'listed'>, context: F
   listing.end();
   if (!isTaken) {
     logLimited(context, 'warn', { list }, 'policies of a list do not have its digest');
-    budget.strike();
+    budget.strikes.add();
     return;
   }
   lists.asked = undefined;

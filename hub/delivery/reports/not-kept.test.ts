@@ -37,13 +37,13 @@ it('an agent with more than the hub keeps is not asked for everything again and 
 it('one event an hour says so, and the cluster is kept back for a moment', async () => {
   const { clock, budget, say, events } = createStream();
   await say({ full: true, policies: locals(0, 20) });
-  expect([await events(), budget.blockedMs()]).toEqual([['ReportsDropped'], 1_000]);
+  expect([await events(), budget.strikes.leftMs()]).toEqual([['ReportsDropped'], 1_000]);
   await clock.advance(1_000);
   await say({ policies: locals(20, 30) });
-  expect([await events(), budget.blockedMs()]).toEqual([['ReportsDropped'], 0]);
+  expect([await events(), budget.strikes.leftMs()]).toEqual([['ReportsDropped'], 0]);
   await clock.advance(HOUR_MS);
   await say({ policies: locals(30, 40) });
-  expect([await events(), budget.blockedMs()]).toEqual([['ReportsDropped', 'ReportsDropped'], 1_000]);
+  expect([await events(), budget.strikes.leftMs()]).toEqual([['ReportsDropped', 'ReportsDropped'], 1_000]);
 });
 
 it('what was left out is asked for once there is room again', async () => {

@@ -14,7 +14,7 @@ interface ReportingCluster {
 export const noteNotKept = async ({ cluster, budget, deps, logger }: ReportingCluster): Promise<void> => {
   const policies = (await deps.ledger.cluster(cluster))?.notKept ?? null;
   if (policies === null || !budget.mayTellNotKept()) return;
-  budget.strike();
+  budget.strikes.add();
   logger.warn({ policies }, 'policies of a cluster are not kept');
   const message = notKeptText(policies);
   await deps.ledger.addEvent(cluster, { time: deps.clock.now().toISOString(), severity: 'warning', reason: 'ReportsDropped', message });

@@ -14,6 +14,8 @@ import { createAuditKey, createCheckpoints } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import { AGENT_PATH, DEFAULT_DELIVERY_LIMITS, Delivery } from '../delivery.ts';
 import { RevisionTargets } from '../offers.ts';
+import { DEFAULT_AGENT_LIMITS } from '../pacing/agent-budget.ts';
+import type { DeliveryLimits } from '../types.ts';
 import { type AgentServer, createAgentServer, DEFAULT_LISTENER_LIMITS, type ListenerLimits } from './agent-server.ts';
 
 const TOKENS = new Map([['eu', 'token-of-eu-0123456789']]);
@@ -38,12 +40,16 @@ const secure = () =>
     { clock, logger, records: createMemoryLedger({ clock }).records, onEvent: async () => undefined },
   );
 
-const start = async (change: Partial<ListenerLimits>, identity?: Awaited<ReturnType<typeof secure>>) => {
+const start = async (
+  change: Partial<ListenerLimits>,
+  identity?: Awaited<ReturnType<typeof secure>>,
+  limits: Partial<DeliveryLimits> = {},
+) => {
   const listener = { ...DEFAULT_LISTENER_LIMITS, ...change };
   const ledger = createMemoryLedger({ clock });
   const delivery = new Delivery(
     identity?.authenticate ?? authenticateByToken(TOKENS),
-    { version: 'test', limits: { ...DEFAULT_DELIVERY_LIMITS, listener } },
+    { version: 'test', limits: { ...DEFAULT_DELIVERY_LIMITS, ...limits, listener } },
     {
       ledger,
       checkpoints: createCheckpoints({ ledger, key: createAuditKey(), clock, logger }),
@@ -127,4 +133,13 @@ it('takes more agents of one address at a time than it takes connections without
   for (let n = 0; n < 4; n += 1) agents.push(await connectAgent(`ws://127.0.0.1:${port}`));
   expect(await open()).toBe(4);
   for (const agent of agents) agent.terminate();
+});
+
+it('takes one after the other the handshakes of agents that come at once, and refuses none', async () => {
+  const unproven = { ...DEFAULT_CONNECTION_LIMITS, perHolder: 3, total: 3, graceMs: 60_000 };
+  const agent = { ...DEFAULT_AGENT_LIMITS, connections: { burst: 1_000, perSecond: 1 } };
+  const { port } = await start({ unproven }, await secure(), { agent, maxSilent: 1_000 });
+  const agents = await Promise.all(Array.from({ length: 60 }, () => connectAgent(`wss://127.0.0.1:${port}`)));
+  expect(agents.filter(({ readyState }) => readyState === WebSocket.OPEN)).toHaveLength(60);
+  for (const each of agents) each.terminate();
 });

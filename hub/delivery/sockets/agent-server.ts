@@ -2,6 +2,7 @@ import type { RequestListener, Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { type ConnectionLimits, DEFAULT_CONNECTION_LIMITS, nodeHttp } from '@fso/shared/runtime';
 import type { AgentListenerIdentity, KeyPair } from '../../identity/index.ts';
+import type { QueueLimits } from './handshake-queue.ts';
 
 export type AgentServer = Server | TlsServer;
 
@@ -18,6 +19,7 @@ export interface ListenerLimits {
   /** Connections at a time, proven or not. */
   readonly maxConnections: number;
   readonly unproven: ConnectionLimits;
+  readonly queue: QueueLimits;
 }
 
 export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
@@ -28,6 +30,8 @@ export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
   // Three for each cluster of the largest fleet; each takes 20 to 90 KB.
   maxConnections: 32_768,
   unproven: DEFAULT_CONNECTION_LIMITS,
+  // An agent waits for 30 s for its handshake, some of it at the head of the line.
+  queue: { maxWaiting: 4_096, waitMs: 20_000, maxYoung: 64 },
 };
 
 /** Refuses plain requests: without enrolment the listener takes upgrades alone. */
@@ -41,7 +45,8 @@ export const createAgentServer = (
 ): AgentServer => {
   const { handshakeMs, headersMs, requestMs, checkMs, maxConnections } = limits;
   const http = { headersTimeout: headersMs, requestTimeout: requestMs, connectionsCheckingInterval: checkMs };
-  const secure = { ...http, handshakeTimeout: handshakeMs };
+  // Nothing is read of a connection before its handshake begins.
+  const secure = { ...http, handshakeTimeout: handshakeMs, pauseOnConnect: true };
   const create = (): AgentServer => {
     // It asks clients for a certificate and leaves the judgement to the handlers: an agent asks for its first certificate without one.
     if (identity !== undefined)

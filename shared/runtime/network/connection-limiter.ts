@@ -52,18 +52,21 @@ const connectionKey = ({ remoteAddress, remotePort, localAddress }: Socket): str
  * Those that have are not counted, so a fleet behind one address is bounded only in how many of its agents connect at the same moment.
  *
  * Where a bound is reached, a new connection takes the place of the oldest one that has had its grace: an honest client needs less, a silent
- * one does not keep others out. Where all are younger the new one is closed, which costs less than a handshake that is cut short. A holder that
- * has far more than its share has no grace before others.
+ * one does not keep others out. Where all are younger there is no room for the new one: to close it or let it wait costs less than a
+ * handshake that is cut short. A holder that has far more than its share has no grace before others.
  */
 export class ConnectionLimiter {
   readonly #limits: ConnectionLimits;
   readonly #clock: Pick<Clock, 'monotonicMs'>;
+  readonly #onRoom: () => void;
   readonly #holders = new Map<string, Holding>();
   #total = 0;
 
-  constructor(limits: ConnectionLimits, clock: Pick<Clock, 'monotonicMs'>) {
+  /** @param onRoom called when there is room for one more, as one has ended or is proven */
+  constructor(limits: ConnectionLimits, clock: Pick<Clock, 'monotonicMs'>, onRoom: () => void = () => undefined) {
     this.#limits = limits;
     this.#clock = clock;
+    this.#onRoom = onRoom;
   }
 
   /** Connections that have not proven who they are. */
@@ -71,10 +74,44 @@ export class ConnectionLimiter {
     return this.#total;
   }
 
-  /** Counts the connections that a server accepts from now on. */
+  /** Those of one holder. */
+  unprovenOf(holder: string): number {
+    return this.#holders.get(holder)?.size ?? 0;
+  }
+
+  /** Those of one holder that are younger than a number of milliseconds. */
+  youngOf(holder: string, ms: number): number {
+    const before = this.#clock.monotonicMs() - ms;
+    let young = 0;
+    for (const { since } of this.#holders.get(holder)?.values() ?? []) if (since > before) young += 1;
+    return young;
+  }
+
+  /** Whether all together have as many as they may. */
+  get isFull(): boolean {
+    return this.#total >= this.#limits.total;
+  }
+
+  /** Counts the connections that a server accepts from now on, and closes those for which there is no room. */
   watch(server: Server | TlsServer): void {
     // Of a TLS server as well this is the socket of the connection, before the handshake.
-    server.on('connection', (socket: Socket) => this.#add(socket));
+    server.on('connection', (socket: Socket) => {
+      if (!this.add(socket)) socket.destroy();
+    });
+  }
+
+  /** Counts a connection. @returns false: there is no room for it */
+  add(socket: Socket): boolean {
+    // Without an address it is closed already.
+    if (socket.remoteAddress === undefined) return true;
+    const name = this.#limits.holderOf(socket.remoteAddress);
+    if (!this.#makeRoom(name)) return false;
+    const key = connectionKey(socket);
+    const held: Holding = this.#holders.get(name) ?? new Map();
+    this.#holders.set(name, held.set(key, { key, socket, since: this.#clock.monotonicMs() }));
+    this.#total += 1;
+    socket.once('close', () => this.#remove(name, key));
+    return true;
   }
 
   /** The connection has proven who it is. @param socket that of the connection, or the one that TLS has put over it */
@@ -82,24 +119,9 @@ export class ConnectionLimiter {
     this.#remove(this.#limits.holderOf(socket.remoteAddress ?? ''), connectionKey(socket));
   }
 
-  #add(socket: Socket): void {
-    // Without an address it is closed already.
-    if (socket.remoteAddress === undefined) return;
-    const name = this.#limits.holderOf(socket.remoteAddress);
-    if (!this.#makeRoom(name)) {
-      socket.destroy();
-      return;
-    }
-    const key = connectionKey(socket);
-    const held: Holding = this.#holders.get(name) ?? new Map();
-    this.#holders.set(name, held.set(key, { key, socket, since: this.#clock.monotonicMs() }));
-    this.#total += 1;
-    socket.once('close', () => this.#remove(name, key));
-  }
-
   /** @returns whether one more connection of a holder may stay */
   #makeRoom(name: string): boolean {
-    if ((this.#holders.get(name)?.size ?? 0) >= this.#limits.perHolder) return this.#closeOldest(name, this.#limits.graceMs);
+    if (this.unprovenOf(name) >= this.#limits.perHolder) return this.#closeOldest(name, this.#limits.graceMs);
     if (this.#total < this.#limits.total) return true;
     const largest = this.#first((one, other) => one.size > other.size);
     const share = Math.max(SHARE.least, (SHARE.factor * this.#total) / this.#holders.size);
@@ -112,7 +134,7 @@ export class ConnectionLimiter {
   #closeOldest(name: string, graceMs: number): boolean {
     const oldest = this.#holders.get(name)?.values().next().value;
     if (oldest === undefined || this.#clock.monotonicMs() - oldest.since < graceMs) return false;
-    this.#remove(name, oldest.key);
+    this.#forget(name, oldest.key);
     oldest.socket.destroy();
     return true;
   }
@@ -129,9 +151,15 @@ export class ConnectionLimiter {
   }
 
   #remove(name: string, key: string): void {
+    if (this.#forget(name, key)) this.#onRoom();
+  }
+
+  /** @returns whether it was counted */
+  #forget(name: string, key: string): boolean {
     const held = this.#holders.get(name);
-    if (held?.delete(key) !== true) return;
+    if (held?.delete(key) !== true) return false;
     this.#total -= 1;
     if (held.size === 0) this.#holders.delete(name);
+    return true;
   }
 }

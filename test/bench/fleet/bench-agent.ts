@@ -63,6 +63,7 @@ export class BenchAgent {
   readonly #deviating = new Set<string>();
   /** Of the last offer. */
   #bytes = 0;
+  #dials = 0;
   /** Revision by the number of the first report that says it. */
   readonly #waiting = new Map<number, string>();
 
@@ -100,6 +101,9 @@ export class BenchAgent {
   }
 
   run(signal: AbortSignal): Promise<unknown> {
+    this.#dialler.onStateChange(({ state }) => {
+      if (state === 'connecting') this.#dials += 1;
+    });
     return Promise.all([this.#reporter.run(signal), this.#dialler.run(signal)]);
   }
 
@@ -205,8 +209,9 @@ export class BenchAgent {
     if (this.#revision === null || this.#isSettled || !this.#isCurrent || this.#connection === undefined) return;
     if (this.#unanswered > 0 || this.#sentPolicies < this.#due || this.#saidList !== this.#list.digest) return;
     this.#isSettled = true;
-    const [greetedAt, policies, bytes] = [this.#greetedAt, this.#sentPolicies, this.#bytes];
-    this.#deps.tell({ type: 'settled', cluster: this.cluster, at: now(), greetedAt, policies, bytes });
+    const [greetedAt, policies, bytes, dials] = [this.#greetedAt, this.#sentPolicies, this.#bytes, this.#dials];
+    this.#dials = 0;
+    this.#deps.tell({ type: 'settled', cluster: this.cluster, at: now(), greetedAt, policies, bytes, dials });
   }
 
   #take(frame: Exclude<HubFrame, { type: 'welcome' }>): void {

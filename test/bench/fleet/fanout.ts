@@ -100,7 +100,7 @@ const readSettings = (args: string[]): FanoutSettings => {
 };
 
 const rowsOf = ({ first, commits, pss }: Fanout): Record<string, string> => ({
-  'first round, until the hub has all reports': `${seconds(first.ms)}, of the hub's CPU ${seconds(first.cpuMs)}`,
+  'first round, until the hub has all reports': `${seconds(first.ms)}, of the hub's CPU ${seconds(first.cpuMs)}, ${first.dials} connections begun`,
   'the first offer to one agent': `${first.bytes} B`,
   'commit → known to be in force, half of the agents': seconds(percentile(commits.reported, 0.5)),
   'commit → known to be in force, 99 % of the agents': seconds(percentile(commits.reported, 0.99)),

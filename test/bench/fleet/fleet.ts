@@ -201,7 +201,12 @@ export interface FirstRound {
   /** Of the largest offer to one agent. */
   readonly bytes: number;
   readonly cpuMs: number;
+  /** Connections that the agents began. */
+  readonly dials: number;
 }
+
+/** Connections that agents began until they were settled. */
+export const dialsOf = (settled: readonly Settled[]): number => settled.reduce((sum, { dials }) => sum + dials, 0);
 
 const firstFiles = (settings: FleetSettings, names: readonly string[], policies: readonly string[]): Record<string, string> =>
   Object.fromEntries([
@@ -252,7 +257,7 @@ export const withFleet = async <T>(
     fleet.start({ agents, policies, revision });
     const all = await settled;
     const [last, bytes] = [Math.max(...all.map(({ at }) => at)), Math.max(...all.map((news) => news.bytes))];
-    return await measure(fleet, { ms: last - begin, bytes, cpuMs: fleet.cpuMs() - cpu });
+    return await measure(fleet, { ms: last - begin, bytes, cpuMs: fleet.cpuMs() - cpu, dials: dialsOf(all) });
   } finally {
     await fleet?.stop();
     await hub?.stop();

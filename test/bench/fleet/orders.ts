@@ -69,6 +69,8 @@ export type News =
       readonly policies: number;
       /** Of its last offer. */
       readonly bytes: number;
+      /** Connections that it began since it was settled before. */
+      readonly dials: number;
     }
   /** The hub has the report that the commit is in force. `bytes`: of its offer. */
   | { readonly type: 'reported'; readonly cluster: string; readonly at: number; readonly revision: string; readonly bytes: number }

@@ -1,7 +1,7 @@
 import { besideAim, mib, percentile, seconds } from '../figures.ts';
 import { readOptions, readShare } from '../options.ts';
 import { measureHandshakes } from './bare-handshakes.ts';
-import { API_TOKEN, type BenchFleet, pssOf, publish, withFleet } from './fleet.ts';
+import { API_TOKEN, type BenchFleet, dialsOf, pssOf, publish, withFleet } from './fleet.ts';
 import { readHubRows } from './hub-rows.ts';
 import { now } from './orders.ts';
 import { differencesOf } from './rows.ts';
@@ -59,7 +59,7 @@ export const resync = async (args: string[], signal: AbortSignal): Promise<void>
     const comparison = await compare(fleet);
     differences = comparison.differences;
     return {
-      'first round, until the hub has all reports': `${seconds(first.ms)}, of the hub's CPU ${seconds(first.cpuMs)}`,
+      'first round, until the hub has all reports': `${seconds(first.ms)}, of the hub's CPU ${seconds(first.cpuMs)}, ${first.dials} connections begun`,
       'memory of the hub then, PSS': mib(before),
       'floor: bare handshakes of all agents': seconds(floor),
       'kill -9, until the hub answers again': seconds(started - begin),
@@ -68,6 +68,7 @@ export const resync = async (args: string[], signal: AbortSignal): Promise<void>
       'its first answer, until the last agent is back and equal': seconds(last),
       'times the floor': besideAim((last / floor).toFixed(2), '≤ 2'),
       "the hub's CPU since its start": seconds(cpuMs),
+      'connections that agents began since the kill': dialsOf(back),
       'reports of policies sent': back.reduce((sum, { policies }) => sum + policies, 0),
       'memory of the hub, PSS': mib(after),
       'policies, as agents have them, beside what the hub has': comparison.text,

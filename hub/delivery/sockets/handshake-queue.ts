@@ -1,0 +1,175 @@
+import type { Server as HttpServer } from 'node:http';
+import { Server as HttpsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import { type Clock, ConnectionLimiter, type ConnectionLimits, waitPatiently } from '@fso/shared/runtime';
+
+export interface QueueLimits {
+  /** Connections that wait for their handshake, of all holders. */
+  readonly maxWaiting: number;
+  /** Milliseconds after which one of them is closed. */
+  readonly waitMs: number;
+  /** Handshakes of one holder under way that are younger than a second: with more, each would only take longer. */
+  readonly maxYoung: number;
+}
+
+/** A connection of which nothing is read yet. */
+interface Waiting {
+  readonly socket: Socket;
+  /** Monotonic, ms. */
+  readonly since: number;
+  /** Begins the handshake. */
+  readonly start: () => void;
+}
+
+/** Connections under way become old enough to make room for one that waits. */
+const CHECK_MS = 250;
+const YOUNG_MS = 1_000;
+const NEVER = new AbortController().signal;
+
+/**
+ * Lets handshakes begin as fast as others end: agents that come at once, also behind one address,
+ * are not refused. A connection for which a {@link ConnectionLimiter} has no room waits unread, which
+ * costs a socket; the network keeps what it has sent.
+ *
+ * The next one is of the holder that has fewest under way. An honest holder has few, however many of
+ * its agents wait: their handshakes end. One that opens silent connections has many, and keeps no
+ * other one waiting.
+ */
+export class HandshakeQueue {
+  readonly #limits: QueueLimits;
+  readonly #holderOf: ConnectionLimits['holderOf'];
+  readonly #clock: Clock;
+  readonly #limiter: ConnectionLimiter;
+  /** By holder, the one that was served last at the end; of each the oldest first. */
+  readonly #lines = new Map<string, Waiting[]>();
+  #waiting = 0;
+  #isStarting: boolean = false;
+  #isChecking: boolean = false;
+
+  constructor(unproven: ConnectionLimits, limits: QueueLimits, clock: Clock) {
+    this.#limits = limits;
+    this.#holderOf = unproven.holderOf;
+    this.#clock = clock;
+    this.#limiter = new ConnectionLimiter(unproven, clock, () => this.#startSome());
+  }
+
+  /** Connections that wait. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /**
+   * Takes the connections of a server from now on. Without TLS there is no handshake to wait for, and
+   * what is above the limits is closed.
+   *
+   * @param server with TLS, it accepts connections with `pauseOnConnect`
+   */
+  watch(server: HttpServer | HttpsServer): void {
+    if (!(server instanceof HttpsServer)) {
+      this.#limiter.watch(server);
+      return;
+    }
+    const listeners = server.listeners('connection');
+    server.removeAllListeners('connection');
+    server.on('connection', (socket: Socket) => {
+      const start = (): void => {
+        for (const listener of listeners) listener.call(server, socket);
+      };
+      this.#take({ socket, since: this.#clock.monotonicMs(), start });
+    });
+  }
+
+  /**
+   * The connection has proven who it is.
+   *
+   * @param socket that of the connection, or the one that TLS has put over it
+   */
+  release(socket: Socket): void {
+    this.#limiter.release(socket);
+  }
+
+  #take(connection: Waiting): void {
+    const { remoteAddress } = connection.socket;
+    // Without an address it is closed already.
+    if (remoteAddress === undefined) return;
+    const holder = this.#holderOf(remoteAddress);
+    const line = this.#lines.get(holder) ?? [];
+    line.push(connection);
+    this.#lines.set(holder, line);
+    this.#waiting += 1;
+    this.#startSome();
+    if (this.#waiting > this.#limits.maxWaiting) this.#closeNewest([holder, line]);
+    if (this.#waiting > 0 && !this.#isChecking) void this.#check();
+  }
+
+  /** @param own line that gives way if no other one is longer */
+  #closeNewest(own: readonly [string, Waiting[]]): void {
+    let longest = own;
+    for (const entry of this.#lines) if (entry[1].length > longest[1].length) longest = entry;
+    const [holder, line] = longest;
+    this.#leave(holder, line, line.pop());
+  }
+
+  #startSome(): void {
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    while (this.#startNext());
+    this.#isStarting = false;
+  }
+
+  /** @returns whether one has left the queue */
+  #startNext(): boolean {
+    let fewest: { readonly holder: string; readonly unproven: number } | undefined;
+    for (const holder of this.#lines.keys()) {
+      const unproven = this.#limiter.unprovenOf(holder);
+      if (fewest === undefined || unproven < fewest.unproven) fewest = { holder, unproven };
+    }
+    if (fewest === undefined) return false;
+    if (this.#startFirst(fewest.holder)) return true;
+    // It has many under way, and the others that wait no fewer: so there are few of them.
+    return !this.#limiter.isFull && [...this.#lines.keys()].some((holder) => this.#startFirst(holder));
+  }
+
+  #startFirst(holder: string): boolean {
+    const line = this.#lines.get(holder);
+    const first = line?.[0];
+    if (line === undefined || first === undefined) return false;
+    const isGone = first.socket.destroyed;
+    if (!isGone && !this.#mayStart(holder, first.socket)) return false;
+    line.shift();
+    this.#waiting -= 1;
+    this.#lines.delete(holder);
+    if (line.length > 0) this.#lines.set(holder, line);
+    if (!isGone) first.start();
+    return true;
+  }
+
+  #mayStart(holder: string, socket: Socket): boolean {
+    return this.#limiter.youngOf(holder, YOUNG_MS) < this.#limits.maxYoung && this.#limiter.add(socket);
+  }
+
+  async #check(): Promise<void> {
+    this.#isChecking = true;
+    while (this.#waiting > 0) {
+      await waitPatiently(this.#clock, CHECK_MS, NEVER);
+      this.#startSome();
+      this.#closeOld();
+    }
+    this.#isChecking = false;
+  }
+
+  #closeOld(): void {
+    const before = this.#clock.monotonicMs() - this.#limits.waitMs;
+    for (const [holder, line] of this.#lines) {
+      for (let [first] = line; first !== undefined && (first.since <= before || first.socket.destroyed); [first] = line)
+        this.#leave(holder, line, line.shift());
+    }
+  }
+
+  /** @param left has been taken out of the line */
+  #leave(holder: string, line: readonly Waiting[], left: Waiting | undefined): void {
+    this.#waiting -= 1;
+    if (line.length === 0) this.#lines.delete(holder);
+    left?.socket.destroy();
+  }
+}
