@@ -17,6 +17,8 @@ export interface AgentCommits {
   heading: string | null;
   /** Newest revision that the agent should enforce. */
   target: string | null;
+  /** The agent has acked or nacked a revision on this stream. */
+  hasAnswered: boolean;
   /**
    * Revisions that the agent may ack or nack, the newest last: the one that it came with, and those that the hub offered since its last ack. Of
    * the ones offered, an ack proves that the agent really has it.
@@ -98,7 +100,7 @@ const LOST = { burst: 3, perSecond: 1 / 60 };
 
 /** The state before a hello. */
 export const createSessionState = (clock: Clock): SessionState => ({
-  commits: { holds: null, anchor: null, revision: null, heading: null, target: null, answerable: new Map() },
+  commits: { holds: null, anchor: null, revision: null, heading: null, target: null, hasAnswered: false, answerable: new Map() },
   reports: {
     resyncing: false,
     unfinished: undefined,

@@ -1,5 +1,15 @@
-import { type AgentFrame, type Checkpoint, type CheckpointFrame, CLOSE_CODES, isSigned, PROTOCOL_VERSION } from '@fso/shared/protocol';
-import { type CheckpointProgress, type FrameContext, logLimited } from './frame-handlers.ts';
+import {
+  type AgentFrame,
+  type Checkpoint,
+  type CheckpointFrame,
+  CLOSE_CODES,
+  encodeFrame,
+  isSigned,
+  PROTOCOL_VERSION,
+} from '@fso/shared/protocol';
+import { weakMemo } from '@fso/shared/runtime';
+import { allowAnswer, type FrameContext, logLimited } from './frame-handlers.ts';
+import type { Outbox } from './outbox.ts';
 import type { DeliveryDeps } from './types.ts';
 
 export type Hello = Extract<AgentFrame, { type: 'hello' }>;
@@ -31,41 +41,50 @@ export const keepWitness = async (hello: Hello, context: FrameContext): Promise<
   else if (hello.checkpoint) logLimited(context, 'warn', { key: hello.checkpoint.key }, 'checkpoint of an agent is not of this hub');
 };
 
-/**
- * An ack is lost where the stream broke before it; the revision that the agent enforces by its hello is the same word.
- *
- * @param hasAnswered whether the agent has acked or nacked a revision since the hello: that is the newer word
- */
-export const keepRevision = async (
-  { revision }: Hello,
-  { cluster, stream, deps: { ledger } }: FrameContext,
-  hasAnswered: () => boolean,
-): Promise<void> => {
+/** Takes the revision that an agent enforces by its hello for an ack, which may have been lost with the stream before. */
+export const keepRevision = async ({ revision }: Hello, { cluster, stream, state, deps: { ledger } }: FrameContext): Promise<void> => {
   if (revision === null) return;
   const known = await ledger.cluster(cluster);
-  if (!hasAnswered() && known?.acked?.revision !== revision) await ledger.setAck(cluster, { revision, digest: null }, stream);
+  // An answer since then is newer.
+  if (!state.commits.hasAnswered && known?.acked?.revision !== revision) await ledger.setAck(cluster, { revision, digest: null }, stream);
 };
 
-/**
- * Brings an agent to the newest checkpoint, or a part of the way.
- *
- * @param send returns whether another frame may follow now
- */
-export const sendCheckpoints = async (
-  progress: CheckpointProgress,
-  deps: DeliveryDeps,
-  send: (frame: CheckpointFrame) => boolean,
-): Promise<void> => {
+/** Takes over what an agent has by its hello. */
+export const noteHeld = (hello: Hello, { state, deps }: FrameContext): void => {
+  const { commits, checkpoints } = state;
+  commits.holds = hello.holds;
+  commits.anchor = hello.anchor;
+  commits.revision = hello.revision;
+  commits.heading = hello.revision;
+  checkpoints.kept = findWitness(hello, deps)?.sequence ?? null;
+  if (hello.revision !== null) allowAnswer(commits, hello.revision, 'named');
+};
+
+/** A checkpoint goes to all agents that keep the same one before it: it is the same frame, and encoded once. */
+const encodeCheckpoint = weakMemo((frame: CheckpointFrame) => Buffer.from(encodeFrame(frame)));
+
+/** Brings an agent to the newest checkpoint, or a part of the way. @returns how many bytes went out; never rejects */
+export const sendCheckpoints = async ({ state, deps, logger }: FrameContext, outbox: Outbox): Promise<number> => {
+  const progress = state.checkpoints;
   const from = progress.kept;
-  const frames = await deps.checkpoints.framesFor(from);
-  // Another call was faster; its frames have the agent where these would bring it.
-  if (progress.kept !== from) return;
-  for (const frame of frames) {
-    const { sequence } = frame.checkpoint;
-    if (sequence === progress.sent) continue;
-    const mayGoOn = send(frame);
-    progress.kept = sequence;
-    progress.sent = sequence;
-    if (!mayGoOn) return;
+  let sent = 0;
+  try {
+    const frames = await deps.checkpoints.framesFor(from);
+    // Another call was faster; its frames have the agent where these would bring it.
+    if (progress.kept !== from) return 0;
+    for (const frame of frames) {
+      const { sequence } = frame.checkpoint;
+      if (sequence === progress.sent) continue;
+      const bytes = encodeCheckpoint(frame);
+      outbox.send(bytes);
+      sent += bytes.byteLength;
+      progress.kept = sequence;
+      progress.sent = sequence;
+      // The rest of a long way follows in the next turns.
+      if (outbox.isBusy) break;
+    }
+  } catch (err) {
+    logger.warn({ err }, 'checkpoint not sent');
   }
+  return sent;
 };

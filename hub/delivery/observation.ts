@@ -1,14 +1,14 @@
 import { type Ages, decodeAges } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
-import type { Session } from './session.ts';
-import type { DeliveryDeps, DeliveryLimits } from './types.ts';
+import type { AgeLimits, DeliveryDeps, DeliveryLimits } from './types.ts';
 
-/** Beyond which age what an agent reports is not known to be so any more, in ms. */
-export interface AgeLimits {
-  /** Of the part of its work that ran longest ago. */
-  readonly partMs: number;
-  /** Of the kind whose news are oldest. */
-  readonly kindMs: number;
+/** An agent whose ages are looked at. */
+export interface ObservedAgent {
+  readonly cluster: string;
+  /** Forgets the ages that the agent has said, and asks for them. @returns whether it has said any */
+  askAges(): boolean;
+  /** Writes where an age has become too much by itself. */
+  lookAtAges(): void;
 }
 
 /** Names for what is too old where an agent does not say which it is. */
@@ -76,25 +76,25 @@ const LATE_MS = 1_000;
 
 /** Looks at the ages of all agents about once a second, and bounds the time for which a pause of the hub makes them unknown. */
 export class ObservationWatch {
-  readonly #sessions: () => Iterable<Session>;
+  readonly #agents: () => Iterable<ObservedAgent>;
   readonly #limits: Pick<DeliveryLimits, 'heartbeatMs' | 'suspendedMs'>;
   readonly #deps: Pick<DeliveryDeps, 'clock' | 'ledger'>;
   /** Clusters whose observation is suspended, and until when: monotonic, ms. */
   #suspended: { readonly clusters: readonly string[]; readonly untilMs: number } = { clusters: [], untilMs: 0 };
 
   constructor(
-    sessions: () => Iterable<Session>,
+    agents: () => Iterable<ObservedAgent>,
     limits: Pick<DeliveryLimits, 'heartbeatMs' | 'suspendedMs'>,
     deps: Pick<DeliveryDeps, 'clock' | 'ledger'>,
   ) {
-    this.#sessions = sessions;
+    this.#agents = agents;
     this.#limits = limits;
     this.#deps = deps;
   }
 
   suspend(): void {
     const { clock, ledger } = this.#deps;
-    const clusters = [...this.#sessions()].flatMap((session) => (session.askAges() ? [session.cluster] : []));
+    const clusters = [...this.#agents()].flatMap((agent) => (agent.askAges() ? [agent.cluster] : []));
     ledger.suspendObservation(clusters);
     const untilMs = clock.monotonicMs() + this.#limits.suspendedMs;
     this.#suspended = { clusters: [...new Set([...this.#suspended.clusters, ...clusters])], untilMs };
@@ -112,7 +112,7 @@ export class ObservationWatch {
   }
 
   #look(): void {
-    for (const session of this.#sessions()) session.lookAtAges();
+    for (const agent of this.#agents()) agent.lookAtAges();
     const { clusters, untilMs } = this.#suspended;
     if (clusters.length === 0 || this.#deps.clock.monotonicMs() < untilMs) return;
     this.#deps.ledger.resumeObservation(clusters);

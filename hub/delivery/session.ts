@@ -1,46 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import type { Duplex } from 'node:stream';
-import { GitObjectError } from '@fso/shared/git';
-import { type AgentFrame, type CheckpointFrame, CLOSE_CODES, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
-import { createBucket, type Logger, messageOf, OVER, waitPatiently, weakMemo } from '@fso/shared/runtime';
+import { type AgentFrame, CLOSE_CODES, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { type Logger, waitPatiently } from '@fso/shared/runtime';
 import type WebSocket from 'ws';
 import { type AgentStream, LedgerError, StreamReplacedError } from '../ledger/index.ts';
-import type { FrameDecoder } from './decoding/frame-decoder.ts';
-import { allowAnswer, createSessionState, type FrameContext, logLimited, type SessionState, takeAck, takeNack } from './frame-handlers.ts';
-import { findWitness, type Hello, keepRevision, keepWitness, refuseHello, sendCheckpoints } from './hello.ts';
+import { FrameReader } from './decoding/frame-reader.ts';
+import { FrameDispatcher } from './frame-dispatcher.ts';
+import { createSessionState, type FrameContext, logLimited, type SessionState } from './frame-handlers.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { type Hello, keepRevision, keepWitness, noteHeld, refuseHello, sendCheckpoints } from './hello.ts';
 import { Inspections, type Told } from './inspections.ts';
-import { AgentObservation } from './observation.ts';
-import { OfferTooLargeError, withTraceparent } from './offers.ts';
+import { OfferSender } from './offer-sender.ts';
 import { Outbox } from './outbox.ts';
 import type { Admission } from './pacing/admission.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
-import type { OfferLimit } from './pacing/offer-limit.ts';
 import { ResyncTurn } from './pacing/resync-turn.ts';
-import { takeListed } from './reports/lists.ts';
-import { isDiverged, isIncomplete } from './reports/resync.ts';
-import { noteMended, reportedStateOf, takeDigest, takeReport } from './reports/take-report.ts';
+import { reportedStateOf } from './reports/take-report.ts';
 import { AgentSocket, isProtocolError } from './sockets/agent-socket.ts';
-import type { DeliveryDeps, DeliveryOptions } from './types.ts';
-
-/** Whose connection it is. */
-export interface SessionOwner {
-  /** As proven by the certificate or token of the connection. */
-  readonly cluster: string;
-  readonly budget: AgentBudget;
-  readonly socket: WebSocket;
-  /** Below the WebSocket. */
-  readonly connection: Duplex;
-  /** Shared by all agents. */
-  readonly admission: Admission;
-  /** Shared by all agents: those that are asked for a full report. */
-  readonly resyncs: Admission;
-  /** Shared by all agents. */
-  readonly offerLimit: OfferLimit;
-  /** Shared by all agents. */
-  readonly decoder: FrameDecoder;
-  /** The agent wants the trace of each commit. */
-  readonly isTraced?: boolean;
-}
+import type { DeliveryDeps, DeliveryOptions, SessionOwner } from './types.ts';
 
 export interface SessionHooks {
   /** The agent has said hello, and it is the cluster that its certificate or token proves. */
@@ -48,16 +24,10 @@ export interface SessionHooks {
   onClosed(session: Session): void;
 }
 
-/** A checkpoint goes to all agents that keep the same one before it: it is the same frame, and encoded once. */
-const encodeCheckpoint = weakMemo((frame: CheckpointFrame) => Buffer.from(encodeFrame(frame)));
-
-/** Reasons by which an offer can never be made. */
-const REFUSALS = [OfferTooLargeError, GitObjectError];
-
 /** An agent that says nothing after its welcome does not keep the others waiting for longer. */
 const FIRST_WORD_MS = 10_000;
-/** A frame that takes a thread that all share for 2 s keeps its agent away for half a minute. */
-const EXPENSIVE_STRIKES = 6;
+/** How far the greeting of an agent is. */
+type Phase = { readonly name: 'silent' } | { readonly name: 'greeting'; readonly greeted: Promise<void> } | { readonly name: 'ready' };
 
 /** The open stream of one agent. */
 export class Session {
@@ -68,8 +38,7 @@ export class Session {
   readonly #socket: AgentSocket;
   readonly #budget: AgentBudget;
   readonly #admission: Admission;
-  readonly #decoder: FrameDecoder;
-  readonly #isTraced: boolean;
+  readonly #reader: FrameReader;
   readonly #options: DeliveryOptions;
   readonly #deps: DeliveryDeps;
   readonly #hooks: SessionHooks;
@@ -78,30 +47,10 @@ export class Session {
   readonly #state: SessionState;
   readonly #context: FrameContext;
   readonly #inspections = new Inspections();
-  readonly #observation: AgentObservation;
-  /** The ledger says that the agent observes its cluster. */
-  #isObserved: boolean = true;
-  /** A heartbeat that comes by itself may be a write of the ledger, however many follow each other. */
-  readonly #mayNote: () => boolean;
-  #hasHello: boolean = false;
-  /** Resolves once the hello was answered. */
-  #greeted: Promise<void> = Promise.resolve();
-  /** It was greeted. */
-  #isReady: boolean = false;
-  /** The agent has said the first word after its welcome. */
-  readonly #settled = new AbortController();
-  #isAlive: boolean = true;
-  /** It has not answered the last ping of its heartbeat. */
-  #awaitsPong: boolean = false;
-  /** It took nothing of the last offers: the next one is made once it has shown that it reads. */
-  #isOnTrial: boolean = false;
-  /** The agent has acked or nacked a revision on this stream. */
-  #hasAnswered: boolean = false;
-  #isNoting: boolean = false;
-  /** The last ack is written, or cannot be. */
-  #acked: Promise<void> = Promise.resolve();
-  /** It was recorded that the agent has said how its cluster is now. */
-  #isConfirmed: boolean = false;
+  readonly #dispatcher: FrameDispatcher;
+  readonly #offers: OfferSender;
+  readonly #heartbeat: Heartbeat;
+  #phase: Phase = { name: 'silent' };
 
   constructor(
     { cluster, budget, socket, connection, admission, resyncs, offerLimit, decoder, isTraced = false }: SessionOwner,
@@ -117,14 +66,10 @@ export class Session {
     this.stream = { id: randomUUID(), isOpen: () => this.#socket.isOpen };
     this.#budget = budget;
     this.#admission = admission;
-    this.#decoder = decoder;
-    this.#isTraced = isTraced;
     this.#options = options;
     this.#deps = deps;
     this.#hooks = hooks;
     this.#logger = deps.logger.child({ cluster });
-    this.#mayNote = createBucket(clock, { burst: 2, perSecond: 2_000 / limits.heartbeatMs });
-    this.#observation = new AgentObservation(limits.ages, clock);
     this.#state = createSessionState(clock);
     const send = (frame: HubFrame): void => this.#send(frame);
     const { closed } = this.#socket;
@@ -141,12 +86,25 @@ export class Session {
         this.#noteStall();
         this.close(CLOSE_CODES.tooSlow, 'the connection does not drain');
       },
-      onOffered: ({ revision, objects }) => this.#noteOffer(revision, objects),
+      onOffered: (offer) => this.#offers.noteSent(offer),
     });
+    this.#reader = new FrameReader(this.#context, decoder, (code, reason) => this.close(code, reason));
+    const onWriteFailure = (err: unknown): void => this.#noteWriteFailure(err);
+    const onFailure = (err: unknown): void => this.#fail(err);
+    this.#dispatcher = new FrameDispatcher(this.#context, { inspections: this.#inspections, onFailure, onWriteFailure });
+    this.#offers = new OfferSender(this.#context, {
+      outbox: this.#outbox,
+      isTraced,
+      pace: (ms) => this.#socket.pace(ms),
+      refuse: (nack) => void this.#dispatcher.takeNack(nack).catch(onWriteFailure),
+      fail: () => this.close(1011, 'the offer cannot be made'),
+      onWriteFailure,
+    });
+    this.#heartbeat = new Heartbeat(this.#context, { webSocket: socket, socket: this.#socket, limits, onWriteFailure });
     this.#listen();
     waitPatiently(clock, limits.helloMs, this.#socket.closed).then(
       () => {
-        if (!this.#hasHello) this.close(CLOSE_CODES.badFrame, 'no hello in time');
+        if (this.#phase.name === 'silent') this.close(CLOSE_CODES.badFrame, 'no hello in time');
       },
       () => undefined,
     );
@@ -154,47 +112,7 @@ export class Session {
 
   /** Brings the agent to a revision, unless it is on its way there. A failed offer closes the stream. */
   offer(revision: string): void {
-    const { commits } = this.#state;
-    if (commits.target === revision) return;
-    commits.target = revision;
-    this.#outbox.dropWaiting();
-    if (!this.#isOnTrial) this.#offerTarget();
-  }
-
-  #offerTarget(): void {
-    const { target, heading } = this.#state.commits;
-    // Not what it enforces: an agent that still works on another one must be called back from it.
-    if (target !== null && target !== heading) this.#outbox.whenFree(() => this.#beginOffer(target));
-  }
-
-  /** The agent has answered a ping that it got after its welcome. */
-  #endTrial(): void {
-    if (!this.#isOnTrial) return;
-    this.#isOnTrial = false;
-    this.#offerTarget();
-  }
-
-  #beginOffer(revision: string): void {
-    this.#deps.traces?.offer(this.cluster, revision);
-    this.#makeOffer(revision).catch((err: unknown) => {
-      if (err === this.#socket.closed.reason) return;
-      // After a reconnect it would be the same.
-      if (REFUSALS.some((refusal) => err instanceof refusal)) {
-        this.#refuseFor(revision, messageOf(err));
-        return;
-      }
-      this.#logger.error({ err, revision }, 'offer failed');
-      // The agent comes back and gets the offer again.
-      this.close(1011, 'the offer cannot be made');
-    });
-  }
-
-  /** Refuses a revision in the place of an agent that could not take it, which stays connected and keeps what it has. */
-  #refuseFor(revision: string, message: string): void {
-    allowAnswer(this.#state.commits, revision, 'named');
-    const nack = { type: 'nack', revision, reasons: [{ message }] } as const;
-    this.#deps.traces?.answered(this.cluster, revision, nack.reasons);
-    this.#takeNack({ ...nack, reasons: [...nack.reasons] }).catch((err: unknown) => this.#noteWriteFailure(err));
+    this.#offers.offer(revision);
   }
 
   close(code: number, reason: string): void {
@@ -211,40 +129,17 @@ export class Session {
   async sendCheckpoint(): Promise<number> {
     // An offer to a slow agent may take longer than many checkpoints.
     if (!this.#isReady || !this.stream.isOpen() || this.#outbox.isBusy) return 0;
-    let sent = 0;
-    const send = (frame: CheckpointFrame): boolean => {
-      const bytes = encodeCheckpoint(frame);
-      this.#outbox.send(bytes);
-      sent += bytes.byteLength;
-      // The rest of a long way follows in the next turns.
-      return !this.#outbox.isBusy;
-    };
-    await sendCheckpoints(this.#state.checkpoints, this.#deps, send).catch((err: unknown) =>
-      this.#logger.warn({ err }, 'checkpoint not sent'),
-    );
-    return sent;
+    return sendCheckpoints(this.#context, this.#outbox);
   }
 
   /** Asks for a sign of life. An agent that has not answered the ping before is cut off. */
   ping(): void {
     if (!this.#isReady) return;
-    this.#tellDropped();
-    if (this.#socket.isBusy) {
-      // A database that is away can hold a frame up for long: that silence is the hub's own, on both sides. The pong that answers no ping
-      // (RFC 6455, 5.5.3) stands for those that the agent waits for.
-      this.#webSocket.ping();
-      this.#webSocket.pong();
-      return;
-    }
-    if (!this.#isAlive) {
-      this.#logger.warn('agent does not answer');
-      if (this.#webSocket.bufferedAmount > 0 || this.#isOnTrial) this.#noteStall();
-      this.#webSocket.terminate();
-      return;
-    }
-    this.#isAlive = false;
-    this.#awaitsPong = true;
-    this.#webSocket.ping();
+    this.#noteDropped();
+    if (this.#heartbeat.beat()) return;
+    this.#logger.warn('agent does not answer');
+    if (this.#webSocket.bufferedAmount > 0 || this.#offers.isOnTrial) this.#noteStall();
+    this.#webSocket.terminate();
   }
 
   /** The agent is to be cut off because it takes nothing of what it is sent. */
@@ -253,7 +148,7 @@ export class Session {
   }
 
   /** An agent whose events were dropped may have nothing more to report for long. */
-  #tellDropped(): void {
+  #noteDropped(): void {
     const dropped = this.#budget.takeDropped();
     if (dropped !== undefined) this.#deps.ledger.addEvent(this.cluster, dropped).catch((err: unknown) => this.#noteWriteFailure(err));
   }
@@ -261,60 +156,36 @@ export class Session {
   /** Forgets the ages that the agent has said, and asks for them. @returns whether it has said any */
   askAges(): boolean {
     if (this.#isReady && this.stream.isOpen()) this.#webSocket.ping();
-    return this.#observation.forget();
+    return this.#heartbeat.forgetAges();
   }
 
   /** Writes where an age has become too much by itself, or what a pong said could not be written at once. */
   lookAtAges(): void {
-    if (!this.#isReady) return;
-    const outOfDate = this.#observation.outOfDate();
-    // At once and without a write, which may wait for a database that is away.
-    if (outOfDate !== undefined && outOfDate.length > 0) this.#deps.ledger.suspendObservation([this.cluster]);
-    // While frames are under way the socket is not read: that silence is the hub's own.
-    if (this.#isNoting || this.#socket.isBusy) return;
-    if (outOfDate === undefined || (outOfDate.length === 0) === this.#isObserved || !this.#mayNote()) return;
-    this.#noteAlone(() => this.#noteObserved()).catch((err) => this.#noteWriteFailure(err));
+    if (this.#isReady) this.#heartbeat.noteAges();
   }
 
-  async #noteObserved(): Promise<void> {
-    const outOfDate = this.#observation.outOfDate();
-    if (outOfDate === undefined || !this.stream.isOpen()) return;
-    await this.#deps.ledger.noteObserved(this.cluster, outOfDate, this.stream);
-    this.#isObserved = outOfDate.length === 0;
-  }
-
-  async #noteSeen(): Promise<void> {
-    await this.#deps.ledger.noteSeen(this.cluster, this.stream);
-    await this.#noteObserved();
-  }
-
-  async #openStream({ revision }: Hello): Promise<void> {
-    const outOfDate = this.#observation.outOfDate() ?? [];
-    await this.#deps.ledger.openStream(this.cluster, this.stream, { outOfDate, isNew: revision === null });
-    this.#isObserved = outOfDate.length === 0;
+  /** Whether the agent was greeted. */
+  get #isReady(): boolean {
+    return this.#phase.name === 'ready';
   }
 
   #listen(): void {
     const socket = this.#webSocket;
     socket.on('message', (data, binary) => {
-      this.#isAlive = true;
+      this.#heartbeat.noteAlive();
       // Always one buffer: the type of binary messages is the default one.
       this.#enqueue((data as Buffer).byteLength, () => this.#receive(data as Buffer, binary));
     });
     socket.on('pong', (data) => {
-      this.#isAlive = true;
-      // The first pongs of an agent are no proof: one comes unasked, one may answer what came with the welcome.
-      if (this.#awaitsPong) this.#endTrial();
-      this.#awaitsPong = false;
-      if (this.#observation.hear(data) && this.#observation.outOfDate()?.length === 0) this.#deps.ledger.resumeObservation([this.cluster]);
+      // The first pongs of an agent are no proof that it reads: one comes unasked, one may answer what came with the welcome.
+      if (this.#heartbeat.takePong(data)) this.#offers.endTrial();
       // Only an agent that has said hello is connected: nothing would take the word back when this stream ends.
-      if (this.#isReady && this.stream.isOpen() && this.#mayNote())
-        this.#noteAlone(() => this.#noteSeen()).catch((err) => this.#noteWriteFailure(err));
+      if (this.#isReady) this.#heartbeat.noteSeen();
       this.#enqueue(0, async () => undefined);
     });
     socket.on('ping', () => {
       // On a slow link it comes long before the answer to a ping of the hub, which stands behind a part of an offer.
-      this.#isAlive = true;
+      this.#heartbeat.noteAlive();
       this.#enqueue(0, async () => undefined);
       // The hub answers each, also where the agent does not read the answers.
       if (socket.bufferedAmount <= this.#options.limits.maxBufferedBytes) return;
@@ -360,93 +231,26 @@ export class Session {
     if (!this.#endIfReplaced(err)) this.#logger.error({ err }, 'ledger write failed');
   }
 
-  async #receive(data: Buffer, binary: boolean): Promise<void> {
-    if (!this.stream.isOpen()) return;
-    if (binary) return this.#refuseFrame('frames are text');
-    const { decoded, cpuMs, isTooExpensive = false } = await this.#decoder.decode(data, this.#socket.closed);
-    this.#budget.spendCpu(cpuMs);
-    if (!decoded.ok) return this.#refuseFrame(decoded.error, isTooExpensive ? EXPENSIVE_STRIKES : 1);
-    noteMended(decoded, this.#context);
-    return this.#take(decoded.frame);
-  }
-
-  /** A frame that cannot be read costs the hub as much as one that can, so the agent does not come back with the next one at once. */
-  #refuseFrame(reason: string, strikes = 1): void {
-    logLimited(this.#context, 'warn', { reason }, 'bad frame');
-    this.#budget.strikes.add(strikes);
-    this.close(CLOSE_CODES.badFrame, reason);
+  async #receive(data: Buffer, isBinary: boolean): Promise<void> {
+    const frame = await this.#reader.read(data, isBinary);
+    if (frame !== undefined) await this.#take(frame);
   }
 
   async #take(frame: AgentFrame): Promise<void> {
-    if ((frame.type === 'hello') === this.#hasHello) {
-      this.close(CLOSE_CODES.badFrame, this.#hasHello ? 'a second hello' : 'the first frame must be a hello');
+    const { name } = this.#phase;
+    if ((frame.type === 'hello') !== (name === 'silent')) {
+      this.close(CLOSE_CODES.badFrame, name === 'silent' ? 'the first frame must be a hello' : 'a second hello');
       return;
     }
     if (frame.type === 'hello') {
-      this.#hasHello = true;
       // Not waited for: an agent that waits for its turn is still heard, when it gives up as well.
-      this.#greeted = this.#greet(frame);
-      this.#greeted.catch((err: unknown) => this.#fail(err));
+      const greeted = this.#greet(frame);
+      this.#phase = { name: 'greeting', greeted };
+      greeted.catch((err: unknown) => this.#fail(err));
       return;
     }
-    await this.#greeted;
-    if (this.stream.isOpen()) await this.#takeWord(frame);
-  }
-
-  async #takeWord(frame: Exclude<AgentFrame, Hello>): Promise<void> {
-    switch (frame.type) {
-      case 'ack':
-        this.#hasAnswered = true;
-        this.#deps.traces?.answered(this.cluster, frame.revision);
-        return this.#takeAck(frame);
-      case 'nack':
-        this.#hasAnswered = true;
-        this.#deps.traces?.answered(this.cluster, frame.revision, frame.reasons);
-        return this.#takeNack(frame);
-      case 'report':
-        await takeReport(frame, this.#context);
-        break;
-      case 'digest':
-        await takeDigest(frame, this.#context);
-        break;
-      case 'inspected':
-        return this.#inspections.take(frame);
-      case 'listed':
-        return takeListed(frame, this.#context);
-    }
-    // One that is to report everything has not said how it is now. It has a turn of its own for that, and its place here is for the next one.
-    if (!isIncomplete(this.#context)) await this.#noteConfirmed(frame);
-    if (!this.#settled.signal.aborted) this.#settled.abort(OVER);
-  }
-
-  /** Nothing answers an ack, so the report that follows does not wait until it is written, and goes into the same transaction. */
-  async #takeAck(frame: Extract<AgentFrame, { type: 'ack' }>): Promise<void> {
-    await this.#acked;
-    if (!this.stream.isOpen()) return;
-    this.#acked = takeAck(frame, this.#context).catch((err: unknown) => this.#fail(err));
-    // While nothing can be written, no agent has more than one write waiting.
-    if (!this.#deps.ledger.health().ok) await this.#acked;
-  }
-
-  /** Whether a refusal is news is seen in the ledger, which must know the ack before it. */
-  async #takeNack(frame: Extract<AgentFrame, { type: 'nack' }>): Promise<void> {
-    await this.#acked;
-    return takeNack(frame, this.#context);
-  }
-
-  /**
-   * The agent says how it is now by a report with which the hub has all that it reports, or by a digest that is not its first word: that one
-   * says how it was when the stream before this one ended. What cannot be written is said again a minute later.
-   */
-  async #noteConfirmed(frame: Exclude<AgentFrame, Hello>): Promise<void> {
-    if (this.#isConfirmed) return;
-    const isCurrent = frame.type === 'report' ? !isDiverged(await this.#deps.ledger.cluster(this.cluster)) : this.#settled.signal.aborted;
-    if (!isCurrent || !this.stream.isOpen()) return;
-    this.#isConfirmed = true;
-    this.#deps.ledger.confirmStream(this.cluster, this.stream).catch((err: unknown) => {
-      this.#isConfirmed = false;
-      this.#noteWriteFailure(err);
-    });
+    if (this.#phase.name === 'greeting') await this.#phase.greeted;
+    if (this.stream.isOpen()) await this.#dispatcher.take(frame);
   }
 
   async #greet(hello: Hello): Promise<void> {
@@ -457,19 +261,13 @@ export class Session {
       return;
     }
     // Each return of an agent that takes nothing costs a handshake.
-    this.#isOnTrial = this.#budget.stalls.isOwed;
+    if (this.#budget.stalls.isOwed) this.#offers.beginTrial();
     await this.#socket.pace(this.#budget.stalls.leftMs());
     await this.#waitForTurn();
     const reported = reportedStateOf(await this.#deps.ledger.cluster(this.cluster), hello.revision === null);
     if (!this.stream.isOpen()) return;
-    const { commits, checkpoints } = this.#state;
-    this.#isReady = true;
-    commits.holds = hello.holds;
-    commits.anchor = hello.anchor;
-    commits.revision = hello.revision;
-    commits.heading = hello.revision;
-    checkpoints.kept = findWitness(hello, this.#deps)?.sequence ?? null;
-    if (hello.revision !== null) allowAnswer(commits, hello.revision, 'named');
+    this.#phase = { name: 'ready' };
+    noteHeld(hello, this.#context);
     const time = this.#deps.clock.now().toISOString();
     this.#send({ type: 'welcome', protocol: PROTOCOL_VERSION, hubVersion: this.#options.version, time, reported });
     // Its pong says ages that are of now.
@@ -485,44 +283,14 @@ export class Session {
 
   async #waitForTurn(): Promise<void> {
     const leave = await this.#admission.enter(this.#socket.closed);
-    const settled = AbortSignal.any([this.#settled.signal, this.#socket.closed]);
+    const settled = AbortSignal.any([this.#dispatcher.settled, this.#socket.closed]);
     void this.#deps.clock.sleep(FIRST_WORD_MS, settled).then(leave, leave);
   }
 
   async #noteHello(hello: Hello): Promise<void> {
-    await this.#noteAlone(() => this.#openStream(hello));
-    await keepRevision(hello, this.#context, () => this.#hasAnswered);
+    await this.#heartbeat.openStream(hello);
+    await keepRevision(hello, this.#context);
     await keepWitness(hello, this.#context);
-  }
-
-  /** One at a time: heartbeats must not pile up behind a database that is away. */
-  async #noteAlone(write: () => Promise<void>): Promise<void> {
-    if (this.#isNoting) return;
-    this.#isNoting = true;
-    await write().finally(() => {
-      this.#isNoting = false;
-    });
-  }
-
-  async #makeOffer(revision: string): Promise<void> {
-    const { commits } = this.#state;
-    const history = { cluster: this.cluster, holds: commits.holds, anchor: commits.anchor };
-    const waitMs = this.#budget.claim(history);
-    await this.#socket.pace(waitMs ?? 0);
-    const offer = await this.#deps.offers.get(history, revision, waitMs !== undefined);
-    const traceparent = this.#isTraced ? this.#deps.traces?.traceparentOf(this.cluster, revision) : undefined;
-    // A newer revision that came meanwhile makes its own offer.
-    if (commits.target === revision) this.#outbox.offer(traceparent === undefined ? offer : withTraceparent(offer, traceparent));
-  }
-
-  #noteOffer(revision: string, objects: number): void {
-    const { commits } = this.#state;
-    allowAnswer(commits, revision, 'offered');
-    commits.heading = revision;
-    this.#deps.metrics.offered();
-    this.#deps.traces?.sent(this.cluster, revision, objects);
-    this.#deps.ledger.setOffered(this.cluster, revision, this.stream).catch((err: unknown) => this.#noteWriteFailure(err));
-    this.#logger.debug({ revision, objects }, 'revision offered');
   }
 
   #send(frame: HubFrame): void {

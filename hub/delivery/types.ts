@@ -1,10 +1,22 @@
+import type { Duplex } from 'node:stream';
 import type { Reason } from '@fso/shared/protocol';
 import type { Clock, Logger } from '@fso/shared/runtime';
+import type WebSocket from 'ws';
 import type { Checkpoints, Ledger } from '../ledger/index.ts';
-import type { AgeLimits } from './observation.ts';
+import type { FrameDecoder } from './decoding/frame-decoder.ts';
 import type { Offers, RevisionTargets } from './offers.ts';
-import type { AgentLimits } from './pacing/agent-budget.ts';
+import type { Admission } from './pacing/admission.ts';
+import type { AgentBudget, AgentLimits } from './pacing/agent-budget.ts';
+import type { OfferLimit } from './pacing/offer-limit.ts';
 import type { ListenerLimits } from './sockets/agent-server.ts';
+
+/** Ages in milliseconds beyond which what an agent reports is not known to hold any more. */
+export interface AgeLimits {
+  /** Age of the part of its work that ran longest ago. */
+  readonly partMs: number;
+  /** Age of the kind whose news are oldest. */
+  readonly kindMs: number;
+}
 
 export interface DeliveryLimits {
   /** Milliseconds after which a connection without a hello is closed. */
@@ -73,4 +85,24 @@ export interface DeliveryDeps {
   readonly metrics: DeliveryMetrics;
   /** Absent: nothing is traced. */
   readonly traces?: OfferTraces | undefined;
+}
+
+/** Whose connection it is. */
+export interface SessionOwner {
+  /** As proven by the certificate or token of the connection. */
+  readonly cluster: string;
+  readonly budget: AgentBudget;
+  readonly socket: WebSocket;
+  /** Below the WebSocket. */
+  readonly connection: Duplex;
+  /** Shared by all agents. */
+  readonly admission: Admission;
+  /** Shared by all agents: those that are asked for a full report. */
+  readonly resyncs: Admission;
+  /** Shared by all agents. */
+  readonly offerLimit: OfferLimit;
+  /** Shared by all agents. */
+  readonly decoder: FrameDecoder;
+  /** The agent wants the trace of each commit. */
+  readonly isTraced?: boolean;
 }

@@ -1,0 +1,97 @@
+import type { AgentFrame } from '@fso/shared/protocol';
+import { OVER } from '@fso/shared/runtime';
+import { type Frame, type FrameContext, takeAck, takeNack } from './frame-handlers.ts';
+import type { Hello } from './hello.ts';
+import type { Inspections } from './inspections.ts';
+import { takeListed } from './reports/lists.ts';
+import { isDiverged, isIncomplete } from './reports/resync.ts';
+import { takeDigest, takeReport } from './reports/take-report.ts';
+
+export interface FrameDispatcherOptions {
+  readonly inspections: Inspections;
+  /** Called with why a frame could not be taken. */
+  readonly onFailure: (err: unknown) => void;
+  /** Called with why the ledger did not take a write that the stream does not depend on. */
+  readonly onWriteFailure: (err: unknown) => void;
+}
+
+/** Takes the frames of an agent that was greeted, each by its handler. */
+export class FrameDispatcher {
+  readonly #context: FrameContext;
+  readonly #options: FrameDispatcherOptions;
+  readonly #settled = new AbortController();
+  /** Resolves once the last ack is written, or cannot be. */
+  #acked: Promise<void> = Promise.resolve();
+  /** The ledger has that the agent has said how its cluster is now. */
+  #isConfirmed: boolean = false;
+
+  constructor(context: FrameContext, options: FrameDispatcherOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  /** Aborted once the agent has sent its first frame after the welcome. */
+  get settled(): AbortSignal {
+    return this.#settled.signal;
+  }
+
+  /** @throws whatever the ledger throws */
+  async take(frame: Exclude<AgentFrame, Hello>): Promise<void> {
+    const { state, deps, cluster } = this.#context;
+    switch (frame.type) {
+      case 'ack':
+        state.commits.hasAnswered = true;
+        deps.traces?.answered(cluster, frame.revision);
+        return this.#takeAck(frame);
+      case 'nack':
+        state.commits.hasAnswered = true;
+        deps.traces?.answered(cluster, frame.revision, frame.reasons);
+        return this.takeNack(frame);
+      case 'report':
+        await takeReport(frame, this.#context);
+        break;
+      case 'digest':
+        await takeDigest(frame, this.#context);
+        break;
+      case 'inspected':
+        return this.#options.inspections.take(frame);
+      case 'listed':
+        return takeListed(frame, this.#context);
+    }
+    // One that is to report everything has not said how it is now. It has a turn of its own for
+    // that, and its place here is for the next one.
+    if (!isIncomplete(this.#context)) await this.#noteConfirmed(frame);
+    if (!this.#settled.signal.aborted) this.#settled.abort(OVER);
+  }
+
+  /** Takes a nack once the ack before it is in the ledger, which tells whether a refusal is news. */
+  async takeNack(frame: Frame<'nack'>): Promise<void> {
+    await this.#acked;
+    return takeNack(frame, this.#context);
+  }
+
+  /** Nothing answers an ack, so the report that follows does not wait until it is written, and goes into the same transaction. */
+  async #takeAck(frame: Frame<'ack'>): Promise<void> {
+    await this.#acked;
+    if (!this.#context.stream.isOpen()) return;
+    this.#acked = takeAck(frame, this.#context).catch((err: unknown) => this.#options.onFailure(err));
+    // While nothing can be written, no agent has more than one write waiting.
+    if (!this.#context.deps.ledger.health().ok) await this.#acked;
+  }
+
+  /**
+   * Records that the agent has said how it is now: by a report with which the hub has all that it reports, or by a digest that is not its
+   * first word, as that one says how it was when the stream before this one ended. What cannot be written is said again a minute later.
+   */
+  async #noteConfirmed(frame: Exclude<AgentFrame, Hello>): Promise<void> {
+    if (this.#isConfirmed) return;
+    const { cluster, stream, deps } = this.#context;
+    const isCurrent = frame.type === 'report' ? !isDiverged(await deps.ledger.cluster(cluster)) : this.settled.aborted;
+    if (!isCurrent || !stream.isOpen()) return;
+    this.#isConfirmed = true;
+    deps.ledger.confirmStream(cluster, stream).catch((err: unknown) => {
+      this.#isConfirmed = false;
+      this.#options.onWriteFailure(err);
+    });
+  }
+}

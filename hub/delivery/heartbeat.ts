@@ -1,0 +1,130 @@
+import { createBucket } from '@fso/shared/runtime';
+import type WebSocket from 'ws';
+import type { FrameContext } from './frame-handlers.ts';
+import type { Hello } from './hello.ts';
+import { AgentObservation } from './observation.ts';
+import type { AgentSocket } from './sockets/agent-socket.ts';
+import type { DeliveryLimits } from './types.ts';
+
+export interface HeartbeatOptions {
+  readonly webSocket: WebSocket;
+  readonly socket: AgentSocket;
+  readonly limits: Pick<DeliveryLimits, 'ages' | 'heartbeatMs'>;
+  /** Called with why the ledger did not take a write. */
+  readonly onWriteFailure: (err: unknown) => void;
+}
+
+/** The pings and pongs of a stream: whether its agent is alive, and observes its cluster. Writes into the ledger what they say. */
+export class Heartbeat {
+  readonly #context: FrameContext;
+  readonly #options: HeartbeatOptions;
+  readonly #observation: AgentObservation;
+  /** A heartbeat that comes by itself may be a write of the ledger, however many follow each other. */
+  readonly #mayNote: () => boolean;
+  /** The agent has sent something since the last ping. */
+  #isAlive: boolean = true;
+  /** The last ping of {@link beat} is not answered. */
+  #awaitsPong: boolean = false;
+  /** The ledger says that the agent observes its cluster. */
+  #isObserved: boolean = true;
+  #isNoting: boolean = false;
+
+  constructor(context: FrameContext, options: HeartbeatOptions) {
+    const { clock } = context.deps;
+    const { ages, heartbeatMs } = options.limits;
+    this.#context = context;
+    this.#options = options;
+    this.#observation = new AgentObservation(ages, clock);
+    this.#mayNote = createBucket(clock, { burst: 2, perSecond: 2_000 / heartbeatMs });
+  }
+
+  /** Asks for a sign of life. @returns whether there was one since the last ping */
+  beat(): boolean {
+    const { webSocket, socket } = this.#options;
+    if (socket.isBusy) {
+      // A database that is away can hold a frame up for long: that silence is the hub's own, on
+      // both sides. The pong that answers no ping (RFC 6455, 5.5.3) stands for those that the agent
+      // waits for.
+      webSocket.ping();
+      webSocket.pong();
+      return true;
+    }
+    if (!this.#isAlive) return false;
+    this.#isAlive = false;
+    this.#awaitsPong = true;
+    webSocket.ping();
+    return true;
+  }
+
+  /** Takes anything that the agent sends for a sign of life. */
+  noteAlive(): void {
+    this.#isAlive = true;
+  }
+
+  /** Takes the payload of a pong. @returns whether it answers a ping of {@link beat} */
+  takePong(payload: Buffer): boolean {
+    const { cluster, deps } = this.#context;
+    const isAnswer = this.#awaitsPong;
+    this.#isAlive = true;
+    this.#awaitsPong = false;
+    if (this.#observation.hear(payload) && this.#observation.outOfDate()?.length === 0) deps.ledger.resumeObservation([cluster]);
+    return isAnswer;
+  }
+
+  /** Forgets the ages that the agent has said. @returns whether it has said any */
+  forgetAges(): boolean {
+    return this.#observation.forget();
+  }
+
+  /** Writes that the agent was seen, and what it observes, unless that was written just now. */
+  noteSeen(): void {
+    if (!this.#context.stream.isOpen() || !this.#mayNote()) return;
+    this.#write(async () => {
+      await this.#context.deps.ledger.noteSeen(this.#context.cluster, this.#context.stream);
+      await this.#noteObserved();
+    });
+  }
+
+  /** Writes where an age has become too much by itself, or what a pong said could not be written at once. */
+  noteAges(): void {
+    const { cluster, deps } = this.#context;
+    const outOfDate = this.#observation.outOfDate();
+    // At once and without a write, which may wait for a database that is away.
+    if (outOfDate !== undefined && outOfDate.length > 0) deps.ledger.suspendObservation([cluster]);
+    // While frames are under way the socket is not read: that silence is the hub's own.
+    if (this.#isNoting || this.#options.socket.isBusy) return;
+    if (outOfDate === undefined || (outOfDate.length === 0) === this.#isObserved || !this.#mayNote()) return;
+    this.#write(() => this.#noteObserved());
+  }
+
+  /** Writes that the stream of an agent is open. @throws what the ledger throws */
+  async openStream({ revision }: Hello): Promise<void> {
+    const { cluster, stream, deps } = this.#context;
+    await this.#alone(async () => {
+      const outOfDate = this.#observation.outOfDate() ?? [];
+      await deps.ledger.openStream(cluster, stream, { outOfDate, isNew: revision === null });
+      this.#isObserved = outOfDate.length === 0;
+    });
+  }
+
+  async #noteObserved(): Promise<void> {
+    const { cluster, stream, deps } = this.#context;
+    const outOfDate = this.#observation.outOfDate();
+    if (outOfDate === undefined || !stream.isOpen()) return;
+    await deps.ledger.noteObserved(cluster, outOfDate, stream);
+    this.#isObserved = outOfDate.length === 0;
+  }
+
+  #write(work: () => Promise<void>): void {
+    this.#alone(work).catch((err: unknown) => this.#options.onWriteFailure(err));
+  }
+
+  /** One at a time: heartbeats must not pile up behind a database that is away. */
+  async #alone(work: () => Promise<void>): Promise<void> {
+    if (this.#isNoting) return;
+    this.#isNoting = true;
+    await work().finally(() => {
+      this.#isNoting = false;
+    });
+  }
+}

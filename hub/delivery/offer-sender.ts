@@ -1,0 +1,115 @@
+import { GitObjectError } from '@fso/shared/git';
+import { messageOf } from '@fso/shared/runtime';
+import { allowAnswer, type Frame, type FrameContext } from './frame-handlers.ts';
+import { type EncodedOffer, OfferTooLargeError, withTraceparent } from './offers.ts';
+import type { Outbox } from './outbox.ts';
+
+/** Reasons by which an offer can never be made. */
+const REFUSALS = [OfferTooLargeError, GitObjectError];
+
+export interface OfferSenderOptions {
+  readonly outbox: Outbox;
+  /** The agent wants the trace of each commit. */
+  readonly isTraced: boolean;
+  /** Waits a number of milliseconds. @throws the reason of the stream's end */
+  readonly pace: (ms: number) => Promise<void>;
+  /** Takes a refusal in the place of an agent that could not take the revision. */
+  readonly refuse: (nack: Frame<'nack'>) => void;
+  /** Ends the stream: the agent comes back and gets the offer again. */
+  readonly fail: () => void;
+  /** Called with why the ledger did not take a write. */
+  readonly onWriteFailure: (err: unknown) => void;
+}
+
+/** Offers an agent the revision that it should enforce: one at a time, the newest one next. */
+export class OfferSender {
+  readonly #context: FrameContext;
+  readonly #options: OfferSenderOptions;
+  /** The agent took nothing of its last offers: the next one waits until it has shown that it reads. */
+  #isOnTrial: boolean = false;
+
+  constructor(context: FrameContext, options: OfferSenderOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  get isOnTrial(): boolean {
+    return this.#isOnTrial;
+  }
+
+  /** Holds offers back until {@link endTrial}. */
+  beginTrial(): void {
+    this.#isOnTrial = true;
+  }
+
+  /** Sends the offer that was held back, if any. */
+  endTrial(): void {
+    if (!this.#isOnTrial) return;
+    this.#isOnTrial = false;
+    this.#offerTarget();
+  }
+
+  /** Brings the agent to a revision, unless it is on its way there. A failed offer closes the stream. */
+  offer(revision: string): void {
+    const { commits } = this.#context.state;
+    if (commits.target === revision) return;
+    commits.target = revision;
+    this.#options.outbox.dropWaiting();
+    if (!this.#isOnTrial) this.#offerTarget();
+  }
+
+  /** Records that the first bytes of an offer have gone out. */
+  noteSent({ revision, objects }: EncodedOffer): void {
+    const { cluster, stream, state, deps, logger } = this.#context;
+    const { commits } = state;
+    allowAnswer(commits, revision, 'offered');
+    commits.heading = revision;
+    deps.metrics.offered();
+    deps.traces?.sent(cluster, revision, objects);
+    deps.ledger.setOffered(cluster, revision, stream).catch(this.#options.onWriteFailure);
+    logger.debug({ revision, objects }, 'revision offered');
+  }
+
+  #offerTarget(): void {
+    const { target, heading } = this.#context.state.commits;
+    // Not what it enforces: an agent that still works on another one must be called back from it.
+    if (target !== null && target !== heading) this.#options.outbox.whenFree(() => this.#begin(target));
+  }
+
+  #begin(revision: string): void {
+    const { cluster, closed, deps, logger } = this.#context;
+    deps.traces?.offer(cluster, revision);
+    this.#make(revision).catch((err: unknown) => {
+      if (err === closed.reason) return;
+      // After a reconnect it would be the same.
+      if (REFUSALS.some((refusal) => err instanceof refusal)) {
+        this.#refuse(revision, messageOf(err));
+        return;
+      }
+      logger.error({ err, revision }, 'offer failed');
+      this.#options.fail();
+    });
+  }
+
+  /** Refuses a revision in the place of an agent, which stays connected and keeps what it has. */
+  #refuse(revision: string, message: string): void {
+    const { cluster, state, deps } = this.#context;
+    const reasons = [{ message }];
+    allowAnswer(state.commits, revision, 'named');
+    deps.traces?.answered(cluster, revision, reasons);
+    this.#options.refuse({ type: 'nack', revision, reasons });
+  }
+
+  async #make(revision: string): Promise<void> {
+    const { cluster, state, budget, deps } = this.#context;
+    const { outbox, isTraced, pace } = this.#options;
+    const { commits } = state;
+    const history = { cluster, holds: commits.holds, anchor: commits.anchor };
+    const waitMs = budget.claim(history);
+    await pace(waitMs ?? 0);
+    const offer = await deps.offers.get(history, revision, waitMs !== undefined);
+    const traceparent = isTraced ? deps.traces?.traceparentOf(cluster, revision) : undefined;
+    // A newer revision that came meanwhile makes its own offer.
+    if (commits.target === revision) outbox.offer(traceparent === undefined ? offer : withTraceparent(offer, traceparent));
+  }
+}
