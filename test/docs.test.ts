@@ -24,6 +24,10 @@ const markdown = (folder: string): string[] =>
     .map((path) => `${folder}/${path.replaceAll('\\', '/')}`);
 
 const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...markdown('docs')];
+const roomPages = globSync('{agent,clusters,deploy,hub,shared}/**/README.md', {
+  cwd: root,
+  exclude: (path) => path.includes('node_modules'),
+}).map((path) => path.replaceAll('\\', '/'));
 /** Decisions speak of the code as it was. */
 const pages = documents.filter((path) => !path.startsWith('docs/adr/'));
 const text = pages.map(read).join('\n');
@@ -65,7 +69,8 @@ describe('files', () => {
   });
 
   it('that pages link to exist, with the headings', () => {
-    const broken = documents.flatMap((page) =>
+    expect(roomPages.length).toBeGreaterThan(20);
+    const broken = [...documents, ...roomPages].flatMap((page) =>
       matches(read(page), /\]\((?!https?:)([^)]+)/g)
         .filter((link) => !isThere(page, link))
         .map((link) => `${page}: ${link}`),
