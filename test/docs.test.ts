@@ -128,6 +128,25 @@ describe('claims', () => {
   });
 });
 
+describe('decisions', () => {
+  const decisions = documents.filter((path) => /^docs\/adr\/\d{4}-[\w-]+\.md$/.test(path)).sort(byText);
+
+  it('have their number, a title and a status that says whether they hold', () => {
+    const head = /^# (\d{4}) .+\n\n\*\*Status:\*\* (?:Accepted[.;]|Superseded by \[\d{4}\])/;
+    expect(decisions.length).toBeGreaterThan(60);
+    expect(decisions.filter((path) => head.exec(read(path))?.[1] !== path.slice(9, 13))).toEqual([]);
+  });
+
+  it('are listed with title and status', () => {
+    const rows = decisions.map((path) => {
+      const [, number = '', title = '', status = ''] = /^# (\d{4}) (.+)\n\n\*\*Status:\*\* (.*)$/m.exec(read(path)) ?? [];
+      const by = /^Superseded by \[(\d{4})\]/.exec(status)?.[1];
+      return `| [${number}](${path.slice(9)}) | ${title} | ${by === undefined ? 'accepted' : `superseded by ${by}`} |`;
+    });
+    expect(read('docs/adr/README.md').match(/^\| \[.*$/gm)).toEqual(rows);
+  });
+});
+
 /** Text outside of tables, code blocks, headings and pictures. */
 const proseOf = (page: string): [line: string, number: number][] => {
   let isCode = false;
