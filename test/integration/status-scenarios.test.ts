@@ -10,7 +10,7 @@ import { FakeClock } from '../../shared/runtime/testing/fake-clock.ts';
 import { acceptedIn, commitOf, FIRST, NAMESPACES, R1, R2, R3, ReportingFleet, startFleet } from '../harness/reporting-fleet.ts';
 
 /**
- * What a hub shows of clusters that report by exception: its scenarios (docs/adr/0064-reports-by-exception.md), by number, as a whole: the
+ * What a hub shows of clusters that report by exception: the scenarios of docs/adr/0064-reports-by-exception.md, by number, as a whole: the
  * reporter of an agent, the frames, the hub's handling of them, its ledger and its read model. 1 to 12 are here, 13 to 20 (commits and the past)
  * in status-scenarios-commits.test.ts, 21 to 27 (viewers, other agents) in status-scenarios-viewers.test.ts. What stands elsewhere:
  *
