@@ -137,13 +137,13 @@ describe('decisions', () => {
     expect(decisions.filter((path) => head.exec(read(path))?.[1] !== path.slice(9, 13))).toEqual([]);
   });
 
-  it('are listed with title and status', () => {
+  it('are listed with their titles, and by what they are superseded', () => {
     const rows = decisions.map((path) => {
       const [, number = '', title = '', status = ''] = /^# (\d{4}) (.+)\n\n\*\*Status:\*\* (.*)$/m.exec(read(path)) ?? [];
       const by = /^Superseded by \[(\d{4})\]/.exec(status)?.[1];
-      return `| [${number}](${path.slice(9)}) | ${title} | ${by === undefined ? 'accepted' : `superseded by ${by}`} |`;
+      return `- [${number}](${path.slice(9)}) ${title}${by === undefined ? '' : ` (superseded by ${by})`}`;
     });
-    expect(read('docs/adr/README.md').match(/^\| \[.*$/gm)).toEqual(rows);
+    expect(read('docs/adr/README.md').match(/^- .*$/gm)).toEqual(rows);
   });
 });
 
