@@ -28,7 +28,7 @@ const roomPages = globSync('{agent,clusters,deploy,hub,shared}/**/README.md', {
   cwd: root,
   exclude: (path) => path.includes('node_modules'),
 }).map((path) => path.replaceAll('\\', '/'));
-/** Decisions speak of the code as it was. */
+/** Without decisions, which keep the words of their time. */
 const pages = documents.filter((path) => !path.startsWith('docs/adr/'));
 const text = pages.map(read).join('\n');
 const programs = ['agent', 'hub', 'shared'].flatMap(sources);
@@ -144,6 +144,19 @@ describe('decisions', () => {
       return `- [${number}](${path.slice(9)}) ${title}${by === undefined ? '' : ` (superseded by ${by})`}`;
     });
     expect(read('docs/adr/README.md').match(/^- .*$/gm)).toEqual(rows);
+  });
+
+  it('name files of the code, and names in them, that exist', () => {
+    const named = decisions.flatMap((path) =>
+      [...read(path).matchAll(/`([\w.-]+\/[\w./-]+\.(?:ts|js|rego|json|yaml))(?:#(\w+))?`/g)].map(([, file = '', name = '']) => ({
+        path,
+        file,
+        name,
+      })),
+    );
+    expect(named.length).toBeGreaterThan(50);
+    const isHere = (file: string, name: string): boolean => existsSync(join(root, file)) && new RegExp(`\\b${name}\\b`).test(read(file));
+    expect(named.filter(({ file, name }) => !isHere(file, name))).toEqual([]);
   });
 });
 
