@@ -24,7 +24,11 @@ const markdown = (folder: string): string[] =>
     .map((path) => `${folder}/${path.replaceAll('\\', '/')}`);
 
 const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...markdown('docs')];
-/** Decisions speak of the code as it was. */
+const roomPages = globSync('{agent,clusters,deploy,hub,shared}/**/README.md', {
+  cwd: root,
+  exclude: (path) => path.includes('node_modules'),
+}).map((path) => path.replaceAll('\\', '/'));
+/** Without decisions, which keep the words of their time. */
 const pages = documents.filter((path) => !path.startsWith('docs/adr/'));
 const text = pages.map(read).join('\n');
 const programs = ['agent', 'hub', 'shared'].flatMap(sources);
@@ -65,7 +69,8 @@ describe('files', () => {
   });
 
   it('that pages link to exist, with the headings', () => {
-    const broken = documents.flatMap((page) =>
+    expect(roomPages.length).toBeGreaterThan(20);
+    const broken = [...documents, ...roomPages].flatMap((page) =>
       matches(read(page), /\]\((?!https?:)([^)]+)/g)
         .filter((link) => !isThere(page, link))
         .map((link) => `${page}: ${link}`),
@@ -120,6 +125,38 @@ describe('claims', () => {
 
   it('of absence hold', () => {
     expect(claimed(/\bno (?:(?:web )?(?:dashboard|console)|images?|charts?)\b/gi)).toEqual([]);
+  });
+});
+
+describe('decisions', () => {
+  const decisions = documents.filter((path) => /^docs\/adr\/\d{4}-[\w-]+\.md$/.test(path)).sort(byText);
+
+  it('have their number, a title and a status that says whether they hold', () => {
+    const head = /^# (\d{4}) .+\n\n\*\*Status:\*\* (?:Accepted[.;]|Superseded by \[\d{4}\])/;
+    expect(decisions.length).toBeGreaterThan(60);
+    expect(decisions.filter((path) => head.exec(read(path))?.[1] !== path.slice(9, 13))).toEqual([]);
+  });
+
+  it('are listed with their titles, and by what they are superseded', () => {
+    const rows = decisions.map((path) => {
+      const [, number = '', title = '', status = ''] = /^# (\d{4}) (.+)\n\n\*\*Status:\*\* (.*)$/m.exec(read(path)) ?? [];
+      const by = /^Superseded by \[(\d{4})\]/.exec(status)?.[1];
+      return `- [${number}](${path.slice(9)}) ${title}${by === undefined ? '' : ` (superseded by ${by})`}`;
+    });
+    expect(read('docs/adr/README.md').match(/^- .*$/gm)).toEqual(rows);
+  });
+
+  it('name files of the code, and names in them, that exist', () => {
+    const named = decisions.flatMap((path) =>
+      [...read(path).matchAll(/`([\w.-]+\/[\w./-]+\.(?:ts|js|rego|json|yaml))(?:#(\w+))?`/g)].map(([, file = '', name = '']) => ({
+        path,
+        file,
+        name,
+      })),
+    );
+    expect(named.length).toBeGreaterThan(50);
+    const isHere = (file: string, name: string): boolean => existsSync(join(root, file)) && new RegExp(`\\b${name}\\b`).test(read(file));
+    expect(named.filter(({ file, name }) => !isHere(file, name))).toEqual([]);
   });
 });
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { sourceFiles } from './harness/source-imports.ts';
 
-/** docs/security/doors.md says of each input what it is bounded by; these tests keep it complete. */
+/** docs/security/inputs.md says of each input what it is bounded by; these tests keep it complete. */
 
 const root = join(import.meta.dirname, '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -38,7 +38,7 @@ const readsOthers = (path: string): boolean => {
 };
 
 const COLUMNS = ['input', 'code', 'too large', 'too deep', 'too many', 'too slow', 'never ends', 'garbage'];
-const rows = read('docs/security/doors.md')
+const rows = read('docs/security/inputs.md')
   .split('\n')
   .filter((line) => line.startsWith('| '))
   .map((line) =>

@@ -9,7 +9,7 @@ const STORM = { size: 16, cost: 3 } as const;
 /** Most that one round counts, in ms: the next one may find what is to be put right at once. */
 const LONGEST_CHARGE = 500;
 
-/** Paces rounds by the time that they take (docs/adr/0050-when-an-agent-plans.md). */
+/** Paces rounds by the time that they take (docs/adr/0048-what-a-commit-costs.md). */
 export class PlanningPace {
   readonly #clock: Clock;
   readonly #allowance: Allowance;

@@ -123,7 +123,7 @@ it('hubs on one database have one CA, or one that follows on it', async () => {
   await agree([old.cert], old.key);
   await agree([old.cert], old.key);
   await expect(agree([next.cert], next.key)).rejects.toThrow(/is another one than this database knows .*give all hubs on it the same one/);
-  // As docs/operate/the-ca.md says: behind the old one, before it, alone.
+  // As docs/operate/run-the-hub.md#the-ca-of-the-agents says: behind the old one, before it, alone.
   await agree([old.cert, next.cert], old.key);
   await agree([next.cert, old.cert], next.key);
   await agree([old.cert, next.cert], old.key);

@@ -73,7 +73,7 @@ const createCommandAuth = (command: AuthCommand, clock: Clock, timeoutMs: number
       try {
         printed = parseOutput(text);
       } catch {
-        throw fail('did not print a header, a token, or JSON with one of them (docs/operate/connect-the-repository.md)');
+        throw fail('did not print a header, a token, or JSON with one of them (docs/operate/policy-repository.md)');
       }
       const header = printed.header ?? basic(TOKEN_USER, printed.token ?? '');
       const until = printed.expiresAt === undefined ? clock.now().getTime() + KEPT_MS : Date.parse(printed.expiresAt) - MARGIN_MS;
