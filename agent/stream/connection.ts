@@ -85,7 +85,7 @@ const encodeListed = weakMemo((frame: AgentFrame) => encodeFrame(frame));
 const STREAM_PATH = '/agent/v1/stream';
 const CONNECT_MS = 10_000;
 /** A hub that gets all of its agents back at once takes their handshakes one after the other. */
-const HANDSHAKE_MS = 30_000;
+const HANDSHAKE_MS = 60_000;
 /** A hub that gets all of its agents back at once greets them one after the other. */
 const WELCOME_MS = 120_000;
 /** Twice this long without a sign of life is a dead connection. */

@@ -30,8 +30,8 @@ export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
   // Three for each cluster of the largest fleet; each takes 20 to 90 KB.
   maxConnections: 32_768,
   unproven: DEFAULT_CONNECTION_LIMITS,
-  // An agent waits for 30 s for its handshake, some of it at the head of the line.
-  queue: { maxWaiting: 4_096, waitMs: 20_000, maxYoung: 64 },
+  // An agent waits for a minute for its handshake, which begins in the accept queue of the kernel.
+  queue: { maxWaiting: 4_096, waitMs: 40_000, maxYoung: 64 },
 };
 
 /** Refuses plain requests: without enrolment the listener takes upgrades alone. */

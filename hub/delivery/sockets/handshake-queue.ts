@@ -113,8 +113,11 @@ export class HandshakeQueue {
   #startSome(): void {
     if (this.#isStarting) return;
     this.#isStarting = true;
-    while (this.#startNext());
-    this.#isStarting = false;
+    try {
+      while (this.#startNext());
+    } finally {
+      this.#isStarting = false;
+    }
   }
 
   /** @returns whether one has left the queue */

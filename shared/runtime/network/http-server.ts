@@ -56,6 +56,12 @@ export interface Listening {
 const GRACE_MS = 5_000;
 const SWEEP_MS = 20;
 
+/**
+ * Connections that the kernel keeps until they are accepted, which is one in each turn of the event
+ * loop; it has a bound of its own (net.core.somaxconn). Beyond it a client tries again after 1, 3 and 7 s.
+ */
+const BACKLOG = 4_096;
+
 const reachableHost = (host: string): string => {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';
@@ -72,7 +78,7 @@ const bind = (server: Server | TlsServer, address: ListenAddress): Promise<void>
   new Promise((resolve, reject) => {
     const onError = (error: Error): void => reject(explain(error, address));
     server.once('error', onError);
-    server.listen(address.port, address.host, () => {
+    server.listen(address.port, address.host, BACKLOG, () => {
       server.off('error', onError);
       resolve();
     });
