@@ -53,6 +53,8 @@ const REPORTED: ReadonlySet<AlertName> = new Set([
   'Tampered',
   'LockNotReady',
   'GatekeeperNotReady',
+  'ClockSkewed',
+  'NodesWithoutRegion',
   'PolicyNotEnforced',
   'PolicyLockDegraded',
   'PolicyConflict',

@@ -4,6 +4,7 @@ import type { Issue } from '../../alerts/index.ts';
 import { HUB_PAUSE } from '../../ledger/index.ts';
 import { type ClusterEntry, LOCK_CONDITIONS } from '../fleet/cluster-entry.ts';
 import { isKnown } from '../fleet/phases.ts';
+import { problemText } from './hub-issues.ts';
 
 type Finding = Omit<Issue, 'severity' | 'labels'>;
 
@@ -35,19 +36,32 @@ const connectionIssue = ({ view }: ClusterEntry): Finding[] => {
 /** What a cluster that is away has accepted is what it had accepted last. */
 const isBehind = ({ view, desired }: ClusterEntry): boolean => view.connection !== 'NeverSeen' && view.revision !== desired?.revision;
 
-const revisionIssues = (entry: ClusterEntry): Finding[] => {
-  const { view, registration, desired, record } = entry;
-  const findings: Finding[] = [];
-  if (registration === undefined) findings.push(known('ClusterUnregistered', 'Not registered in Git, or no longer.', null));
-  else if (isBehind(entry)) {
-    const problem = `Behind: it has ${shortRevision(view.revision, NO_COMMIT)}, in force is ${shortRevision(desired?.revision, NO_COMMIT)}.`;
-    findings.push({ alert: 'ClusterBehind', problem, since: null, isCurrent: isKnown(record) });
+const registrationIssues = (entry: ClusterEntry): Finding[] => {
+  const { view, registration, desired, record, retired } = entry;
+  // Before the hub has read the repository it does not know who is registered.
+  if (desired === null) return [];
+  if (registration === undefined) {
+    const counted = retired ? ' The fleet is counted without it; what is shown of it is its last report.' : '';
+    return [known('ClusterUnregistered', `Not registered in Git, or no longer.${counted}`, null)];
   }
-  if (view.nack !== null) {
-    const reasons = view.nack.reasons.map(({ path, reason }) => (path === undefined ? reason : `${path}: ${reason}`)).join('; ');
-    findings.push(known('CommitRefused', `Refused ${shortRevision(view.nack.revision)}: ${reasons}`, view.nack.time));
-  }
-  return findings;
+  if (!isBehind(entry)) return [];
+  const problem = `Behind: it has ${shortRevision(view.revision, NO_COMMIT)}, in force is ${shortRevision(desired.revision, NO_COMMIT)}.`;
+  return [{ alert: 'ClusterBehind', problem, since: null, isCurrent: isKnown(record) }];
+};
+
+const refusalIssue = ({ view: { nack } }: ClusterEntry): Finding[] => {
+  if (nack === null) return [];
+  const { revision, reasons, time } = nack;
+  const problem = `Refused ${shortRevision(revision)}: ${reasons.map(problemText).join('; ')}`;
+  return [{ ...known('CommitRefused', problem, time), revision }];
+};
+
+/** A commit that the agent took although its signature is bad. */
+const verificationIssue = ({ record }: ClusterEntry): Finding[] => {
+  const { verification, verificationReason = 'the check of its signature failed', revision } = record.report ?? {};
+  if (verification !== 'failed') return [];
+  const problem = `Took ${shortRevision(revision)}: ${verificationReason}`;
+  return [{ alert: 'RevisionNotTrusted', problem, since: null, isCurrent: isKnown(record), ...(revision != null && { revision }) }];
 };
 
 /** As last reported, also of a cluster that is gone. */
@@ -69,6 +83,22 @@ const gatekeeperIssue = ({ record }: ClusterEntry): Finding[] => {
   const { state, message } = report.gatekeeper;
   const problem = `Gatekeeper is ${state}${message === undefined ? '.' : `: ${message}`}`;
   return [{ alert: 'GatekeeperNotReady', problem, since: null, isCurrent: isKnown(record) }];
+};
+
+/** Below it, the way of the message explains the difference. */
+const SKEW_MS = 30_000;
+
+const skewIssue = ({ record, view: { clockSkewMs } }: ClusterEntry): Finding[] => {
+  if (clockSkewMs === null || Math.abs(clockSkewMs) < SKEW_MS) return [];
+  const problem = `The clock of its agent is ${Math.round(Math.abs(clockSkewMs) / 1000)} s ${clockSkewMs > 0 ? 'ahead of' : 'behind'} the hub's.`;
+  return [{ alert: 'ClockSkewed', problem, since: null, isCurrent: isKnown(record) }];
+};
+
+const nodesIssue = ({ record }: ClusterEntry): Finding[] => {
+  const count = record.report?.nodesByRegion[''] ?? 0;
+  if (count === 0) return [];
+  const problem = count === 1 ? '1 node has no region.' : `${count} nodes have no region.`;
+  return [{ alert: 'NodesWithoutRegion', problem, since: null, isCurrent: isKnown(record), count }];
 };
 
 const certificateIssue = ({ view: { certificateExpires: expires } }: ClusterEntry, nowMs: number): Finding[] => {
@@ -97,10 +127,14 @@ export const listClusterIssues = (cluster: ClusterEntry, nowMs: number): Issue[]
   const labels = clusterLabels(cluster);
   const findings = [
     ...connectionIssue(cluster),
-    ...revisionIssues(cluster),
+    ...registrationIssues(cluster),
+    ...refusalIssue(cluster),
+    ...verificationIssue(cluster),
     ...conditionIssues(cluster),
     ...gatekeeperIssue(cluster),
     ...certificateIssue(cluster, nowMs),
+    ...skewIssue(cluster),
+    ...nodesIssue(cluster),
     ...keepIssue(cluster),
   ];
   return findings.map((finding) => ({ ...finding, severity: ALERT_RULES[finding.alert].severity, labels }));
