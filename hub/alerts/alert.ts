@@ -45,7 +45,7 @@ export const readIdentity = (identity: string): Pick<StoredAlert, 'name' | 'labe
 export const fingerprintOf = ({ name, severity, labels }: Identified): string =>
   sha256(canonicalJson({ name, severity, ...labels })).slice(0, 16);
 
-/** `Failed: policy finance in cluster eu` */
+/** `Not enforced: policy finance in cluster eu` */
 const summaryOf = (name: AlertName, { policy, cluster }: AlertLabels): string => {
   const { title } = ALERT_RULES[name];
   const subject = [policy && `policy ${policy}`, cluster && `cluster ${cluster}`].filter((part) => part !== undefined);

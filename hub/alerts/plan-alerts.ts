@@ -50,6 +50,7 @@ export const postpone = (pending: AlertsInput['pending'], ms: number): AlertsInp
 
 /** What agents report, in contrast to what the hub sees by itself. */
 const REPORTED: ReadonlySet<AlertName> = new Set([
+  'RevisionNotTrusted',
   'Tampered',
   'LockNotReady',
   'GatekeeperNotReady',

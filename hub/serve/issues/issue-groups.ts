@@ -124,7 +124,7 @@ const countText = (names: ReadonlySet<string>, one: string, many: string): strin
   return names.size > 1 ? `${names.size.toLocaleString('en')} ${many}` : first && `${one} ${first}`;
 };
 
-/** `Failed: 3 policies in cluster eu` */
+/** `Not enforced: 3 policies in cluster eu` */
 const summaryOf = (group: Group): string => {
   const { name, items, clusters, policies } = group;
   const title = `${ALERT_RULES[name].title}${isDenied(group) ? ' of policies that deny' : ''}`;

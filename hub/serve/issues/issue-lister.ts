@@ -84,9 +84,11 @@ export class IssueLister {
     const groups = new IssueGroups();
     if (cluster === undefined) groups.addAll([...ofHub, ...listPolicyIssues(fleet, nowMs)]);
     const giveWay = createYielder(SLICE_MS);
-    for (const entry of cluster === undefined ? fleet.members() : [fleet.cluster(cluster) ?? []].flat()) {
-      groups.addAll(listClusterIssues(entry, nowMs));
-      groups.merge(policyGroupsOf(entry));
+    for (const entry of cluster === undefined ? fleet.clusters() : [fleet.cluster(cluster) ?? []].flat()) {
+      const issues = listClusterIssues(entry, nowMs);
+      if (cluster !== undefined || !entry.retired) groups.addAll(issues).merge(policyGroupsOf(entry));
+      // The fleet is counted without it, but what is kept of it takes memory.
+      else groups.addAll(issues.filter(({ alert }) => alert === 'PoliciesNotKept'));
       await giveWay();
     }
     return { items: groups.views(severityOf), complete };

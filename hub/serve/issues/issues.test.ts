@@ -22,6 +22,7 @@ import {
   report,
   reportChange,
 } from '../testing/fleet.ts';
+import { listClusterIssues } from './cluster-issues.ts';
 import { IssueLister } from './issue-lister.ts';
 import { listClusterPolicyIssues } from './policy-issues.ts';
 
@@ -54,6 +55,40 @@ describe('issues of policies in a cluster', () => {
       },
       { alert: 'Violations', severity: 'warning', labels: { cluster: 'eu', policy: 'hr' } },
     ]);
+  });
+});
+
+describe('issues of a cluster', () => {
+  const nowMs = Date.parse('2026-01-02T00:00:00Z');
+  const after = (hours: number): string => new Date(nowMs + hours * 3_600_000).toISOString();
+  const condition = (type: string, status: 'True' | 'False' | 'Unknown') => ({
+    type,
+    status,
+    reason: 'Because',
+    message: 'seen',
+    lastTransitionTime: after(-1),
+  });
+  const problemsOf = (change: Partial<ReturnType<typeof clusterReport>>): string[] => {
+    const cluster = { ...clusterReport(), certificateExpires: after(20), ...change };
+    const record = { ...clusterRecord('eu', []), report: { ...clusterRecord('eu', []).report, ...cluster } } as ClusterRecord;
+    return listClusterIssues(entryOf(createFleetIndex(), record), nowMs).map(({ alert, problem }) => `${alert}: ${problem}`);
+  };
+
+  it.each<[string[], Parameters<typeof problemsOf>[0]]>([
+    [[], {}],
+    [['RevisionNotTrusted: Took a1a1a1a1: unknown signer'], { verification: 'failed', verificationReason: 'unknown signer' }],
+    [['ClockSkewed: The clock of its agent is 40 s ahead of the hub\'s.'], { clockSkewMs: 40_000 }],
+    [['ClockSkewed: The clock of its agent is 31 s behind the hub\'s.'], { clockSkewMs: -31_000 }],
+    [[], { clockSkewMs: 29_999 }],
+    [['NodesWithoutRegion: 1 node has no region.'], { nodesByRegion: { '': 1, 'eu-west-1': 2 } }],
+    [['GatekeeperNotReady: Gatekeeper is Absent.'], { gatekeeper: { state: 'Absent' } }],
+    [['LockNotReady: GuardReady is False: seen'], { conditions: [condition('GuardReady', 'False')] }],
+    [[], { conditions: [condition('FloorReady', 'Unknown'), condition('Tampered', 'False')] }],
+    [['Tampered: Tampered with: seen'], { conditions: [condition('Tampered', 'True')] }],
+    [[expect.stringContaining('CertificateExpiring: The certificate of its agent ends at')], { certificateExpires: after(2) }],
+    [[expect.stringContaining('CertificateExpiring: The certificate of its agent expired at')], { certificateExpires: after(-1) }],
+  ])('are %j', (problems, change) => {
+    expect(problemsOf(change)).toEqual(problems);
   });
 });
 
@@ -363,8 +398,8 @@ describe('the groups', () => {
     expect(found).toEqual([
       'critical | The audit log contradicts its hashes or checkpoints | 1 | 0 | 0 | /audit/verification',
       'critical | A certificate of the hub ends soon | 1 | 0 | 0 | /',
-      'critical | Commit refused: cluster us | 1 | 1 | 0 | /clusters/us',
-      'critical | Failed: policy finance in cluster eu | 1 | 1 | 1 | /clusters/eu',
+      'critical | Commit refused, the previous one kept: cluster us | 1 | 1 | 0 | /clusters/us',
+      'critical | Not enforced: policy finance in cluster eu | 1 | 1 | 1 | /clusters/eu',
       'critical | Violations of policies that deny (3): policy finance in cluster eu | 1 | 1 | 1 | /compliance?policy=finance&cluster=eu',
       'warning | Nodes without a region (4): 2 clusters | 2 | 2 | 0 | /clusters',
       'warning | Not proven: policy finance in cluster us | 1 | 1 | 1 | /clusters/us',
@@ -454,5 +489,16 @@ describe('the groups', () => {
     await ledger.setConnected('gone', false);
     expect((await grouped(lister)).flatMap(({ issues }) => issues.map(({ cluster }) => cluster))).not.toContain('gone');
     expect((await grouped(lister, 'gone')).map(({ name }) => name)).toEqual(['ClusterAway', 'ClusterUnregistered']);
+  });
+
+  it('count of a cluster that is gone the policies that are not kept, as those that are take memory', async () => {
+    const { ledger, lister } = open({ ...reportLimits(), policies: 2 });
+    await ledger.setDesired(desired);
+    await ledger.setConnected('gone', true);
+    const locals = ['a', 'b', 'c'].map((name) => policyReport(name, { managedBy: 'local', phase: 'Failed' }));
+    await ledger.applyReport('gone', report({ seq: 1, full: true, policies: locals }));
+    await ledger.setConnected('gone', false);
+    const ofGone = (await grouped(lister)).filter(({ issues }) => issues.some(({ cluster }) => cluster === 'gone'));
+    expect(ofGone.map(({ name }) => name)).toEqual(['PoliciesNotKept']);
   });
 });

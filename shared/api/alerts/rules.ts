@@ -114,7 +114,7 @@ export const ALERT_RULES = {
   CommitRefused: {
     severity: 'critical',
     forSeconds: MINUTE,
-    title: 'Commit refused',
+    title: 'Commit refused, the previous one kept',
     meaning: 'The agent refused a commit and keeps the previous one.',
     remedy: 'Read the reasons that the alert quotes; a wrong signature may be an attack.',
   },
@@ -156,7 +156,7 @@ export const ALERT_RULES = {
   PolicyNotEnforced: {
     severity: 'critical',
     forSeconds: 2 * MINUTE,
-    title: 'Failed',
+    title: 'Not enforced',
     meaning: 'The policy failed in the cluster.',
     remedy: 'Read the message of the policy in the cluster; it names what could not be written or proven.',
   },

@@ -33,7 +33,7 @@ describe('the overview', () => {
       await expect(issues.getByRole('link', { name: summary, exact: true })).toBeVisible();
       await expect(issues).toContainText(remedy.replaceAll('`', ''));
     }
-    await issues.getByRole('link', { name: /^Failed: [\d,]+ policies in [\d,]+ clusters$/ }).click();
+    await issues.getByRole('link', { name: /^Not enforced: [\d,]+ policies in [\d,]+ clusters$/ }).click();
     await expect(page.getByRole('heading', { level: 1, name: 'Policies' })).toBeVisible();
     expect(new URL(page.url()).searchParams.get('phase')).toBe('Failed');
   });

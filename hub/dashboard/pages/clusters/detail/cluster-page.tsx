@@ -33,14 +33,14 @@ const NotObserved = ({ since, what }: NonNullable<ClusterView['notObserved']>) =
 
 const VARIANTS = { critical: 'danger', warning: 'warning', info: 'info' } as const;
 
-const IssueAlert = ({ group: { name, severity, issues, remedy, since } }: { readonly group: IssueGroup }) => (
+const IssueAlert = ({ group: { name, severity, issues, since } }: { readonly group: IssueGroup }) => (
   <Alert isInline variant={VARIANTS[severity]} title={ALERT_RULES[name].title} component="h2">
     {issues.map(({ problem }) => (
       <p key={problem} className="fso-message">
         {problem}
       </p>
     ))}
-    <Sentence text={remedy} />
+    <Sentence text={`${ALERT_RULES[name].meaning} ${ALERT_RULES[name].remedy}`} />
     {since === null ? null : (
       <p>
         Since <RelativeTime time={since} />
