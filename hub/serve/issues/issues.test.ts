@@ -77,8 +77,8 @@ describe('issues of a cluster', () => {
   it.each<[string[], Parameters<typeof problemsOf>[0]]>([
     [[], {}],
     [['RevisionNotTrusted: Took a1a1a1a1: unknown signer'], { verification: 'failed', verificationReason: 'unknown signer' }],
-    [['ClockSkewed: The clock of its agent is 40 s ahead of the hub\'s.'], { clockSkewMs: 40_000 }],
-    [['ClockSkewed: The clock of its agent is 31 s behind the hub\'s.'], { clockSkewMs: -31_000 }],
+    [["ClockSkewed: The clock of its agent is 40 s ahead of the hub's."], { clockSkewMs: 40_000 }],
+    [["ClockSkewed: The clock of its agent is 31 s behind the hub's."], { clockSkewMs: -31_000 }],
     [[], { clockSkewMs: 29_999 }],
     [['NodesWithoutRegion: 1 node has no region.'], { nodesByRegion: { '': 1, 'eu-west-1': 2 } }],
     [['GatekeeperNotReady: Gatekeeper is Absent.'], { gatekeeper: { state: 'Absent' } }],
