@@ -36,6 +36,14 @@ const AUDIT_SEEN_MS = 60_000;
 /** After its start every agent is away for a moment. Until then a cluster that Git does not know may be here, and is not taken as gone. */
 const GATHERING_MS = 300_000;
 
+/** @param isAsked whether the list is of this cluster alone */
+const addCluster = (groups: IssueGroups, entry: ClusterEntry, nowMs: number, isAsked: boolean): void => {
+  const issues = listClusterIssues(entry, nowMs);
+  if (isAsked || !entry.retired) groups.addAll(issues).merge(policyGroupsOf(entry));
+  // The fleet is counted without it, but what is kept of it takes memory.
+  else groups.addAll(issues.filter(({ alert }) => alert === 'PoliciesNotKept'));
+};
+
 /** Lists what is wrong, again and again: what did not change is not looked at again. */
 export class IssueLister {
   readonly #deps: IssueListerDeps;
@@ -85,10 +93,7 @@ export class IssueLister {
     if (cluster === undefined) groups.addAll([...ofHub, ...listPolicyIssues(fleet, nowMs)]);
     const giveWay = createYielder(SLICE_MS);
     for (const entry of cluster === undefined ? fleet.clusters() : [fleet.cluster(cluster) ?? []].flat()) {
-      const issues = listClusterIssues(entry, nowMs);
-      if (cluster !== undefined || !entry.retired) groups.addAll(issues).merge(policyGroupsOf(entry));
-      // The fleet is counted without it, but what is kept of it takes memory.
-      else groups.addAll(issues.filter(({ alert }) => alert === 'PoliciesNotKept'));
+      addCluster(groups, entry, nowMs, cluster !== undefined);
       await giveWay();
     }
     return { items: groups.views(severityOf), complete };

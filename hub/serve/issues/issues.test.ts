@@ -60,16 +60,16 @@ describe('issues of policies in a cluster', () => {
 
 describe('issues of a cluster', () => {
   const nowMs = Date.parse('2026-01-02T00:00:00Z');
-  const after = (hours: number): string => new Date(nowMs + hours * 3_600_000).toISOString();
+  const inHours = (hours: number): string => new Date(nowMs + hours * 3_600_000).toISOString();
   const condition = (type: string, status: 'True' | 'False' | 'Unknown') => ({
     type,
     status,
     reason: 'Because',
     message: 'seen',
-    lastTransitionTime: after(-1),
+    lastTransitionTime: inHours(-1),
   });
   const problemsOf = (change: Partial<ReturnType<typeof clusterReport>>): string[] => {
-    const cluster = { ...clusterReport(), certificateExpires: after(20), ...change };
+    const cluster = { ...clusterReport(), certificateExpires: inHours(20), ...change };
     const record = { ...clusterRecord('eu', []), report: { ...clusterRecord('eu', []).report, ...cluster } } as ClusterRecord;
     return listClusterIssues(entryOf(createFleetIndex(), record), nowMs).map(({ alert, problem }) => `${alert}: ${problem}`);
   };
@@ -85,8 +85,8 @@ describe('issues of a cluster', () => {
     [['LockNotReady: GuardReady is False: seen'], { conditions: [condition('GuardReady', 'False')] }],
     [[], { conditions: [condition('FloorReady', 'Unknown'), condition('Tampered', 'False')] }],
     [['Tampered: Tampered with: seen'], { conditions: [condition('Tampered', 'True')] }],
-    [[expect.stringContaining('CertificateExpiring: The certificate of its agent ends at')], { certificateExpires: after(2) }],
-    [[expect.stringContaining('CertificateExpiring: The certificate of its agent expired at')], { certificateExpires: after(-1) }],
+    [[expect.stringContaining('CertificateExpiring: The certificate of its agent ends at')], { certificateExpires: inHours(2) }],
+    [[expect.stringContaining('CertificateExpiring: The certificate of its agent expired at')], { certificateExpires: inHours(-1) }],
   ])('are %j', (problems, change) => {
     expect(problemsOf(change)).toEqual(problems);
   });

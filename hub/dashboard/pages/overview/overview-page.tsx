@@ -20,15 +20,13 @@ const HEARTBEAT_MS = 30_000;
 
 /** Reads the age of what the hub knows of its clusters. */
 const useClusterAges = (): ClusterAges => {
-  const { data: connected } = useInfiniteQuery({
+  const { data: connected = null } = useInfiniteQuery({
     ...clustersQuery({ connection: 'Connected', sort: 'seen', limit: 1 }),
     refetchInterval: HEARTBEAT_MS,
+    select: ({ pages }) => pages[0]?.items[0]?.lastSeen ?? null,
   });
-  const { data: unconnected } = useQuery(unconnectedQuery);
-  return {
-    connected: connected?.pages[0]?.items[0]?.lastSeen ?? null,
-    stale: unconnected === undefined ? null : oldestOf(unconnected),
-  };
+  const { data: stale = null } = useQuery({ ...unconnectedQuery, select: oldestOf });
+  return { connected, stale };
 };
 
 const Cards = ({ status }: { readonly status: StatusView }) => {
