@@ -14,16 +14,25 @@ export const isListed = ({ alert, isCurrent }: Issue): boolean => isCurrent || !
 const SHOWN = 10;
 
 /** Issues with the same cause and severity, added up. */
-interface Group {
+interface Sum {
   readonly name: AlertName;
   readonly severity: AlertSeverity;
   issues: number;
   /** Workloads or nodes, where issues count them. */
   items: number;
   since: string | null;
+  readonly shown: Issue[];
+}
+
+interface Group extends Sum {
   readonly clusters: Set<string>;
   readonly policies: Set<string>;
-  readonly shown: Issue[];
+}
+
+/** A group that is kept: lists take a fraction of the memory of sets. */
+interface KeptGroup extends Readonly<Sum> {
+  readonly clusters: readonly string[];
+  readonly policies: readonly string[];
 }
 
 const older = (a: string | null, b: string | null): string | null => {
@@ -40,8 +49,8 @@ export class IssueGroups {
     return this;
   }
 
-  merge(other: IssueGroups): void {
-    for (const { name, severity, issues, items, since, clusters, policies, shown } of other.#groups.values()) {
+  merge(kept: readonly KeptGroup[]): void {
+    for (const { name, severity, issues, items, since, clusters, policies, shown } of kept) {
       const group = this.#groupOf(name, severity);
       group.issues += issues;
       group.items += items;
@@ -50,6 +59,10 @@ export class IssueGroups {
       for (const policy of policies) group.policies.add(policy);
       group.shown.push(...shown.slice(0, SHOWN - group.shown.length));
     }
+  }
+
+  keep(): KeptGroup[] {
+    return [...this.#groups.values()].map((group) => ({ ...group, clusters: [...group.clusters], policies: [...group.policies] }));
   }
 
   /** The most severe first. @param severityOf another severity than the usual one */
@@ -85,7 +98,7 @@ export class IssueGroups {
 }
 
 /** What is wrong with the policies of a cluster, added up once for each moment of it. */
-export const policyGroupsOf = weakMemo((entry: ClusterEntry) => new IssueGroups().addAll(listClusterPolicyIssues(entry)));
+export const policyGroupsOf = weakMemo((entry: ClusterEntry) => new IssueGroups().addAll(listClusterPolicyIssues(entry)).keep());
 
 /** Lists of the dashboard that show all that a group counts. */
 const PAGES: Readonly<Partial<Record<AlertName, string>>> = {
