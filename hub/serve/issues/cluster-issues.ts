@@ -1,4 +1,4 @@
-import { ALERT_RULES, type AlertLabels, type AlertName, type ClusterView, CONDITIONS } from '@fso/shared/api';
+import { ALERT_RULES, type AlertLabels, type AlertName, CLOCK_SKEW_MS, type ClusterView, CONDITIONS, RENEWAL_LATE_MS } from '@fso/shared/api';
 import { notKeptText, shortRevision } from '@fso/shared/text';
 import type { Issue } from '../../alerts/index.ts';
 import { HUB_PAUSE } from '../../ledger/index.ts';
@@ -9,8 +9,6 @@ import { problemText } from './hub-issues.ts';
 type Finding = Omit<Issue, 'severity' | 'labels'>;
 
 const NO_COMMIT = 'no commit';
-/** Agents renew at two thirds of a day: one with less than this left has failed to for hours. */
-const LATE_MS = 6 * 3_600_000;
 
 /** What the hub itself knows is as it is now; what the agent reported is only while it is connected and observes its cluster. */
 const known = (alert: AlertName, problem: string, since: string | null): Finding => ({ alert, problem, since, isCurrent: true });
@@ -85,11 +83,8 @@ const gatekeeperIssue = ({ record }: ClusterEntry): Finding[] => {
   return [{ alert: 'GatekeeperNotReady', problem, since: null, isCurrent: isKnown(record) }];
 };
 
-/** Below it, the way of the message explains the difference. */
-const SKEW_MS = 30_000;
-
 const skewIssue = ({ record, view: { clockSkewMs } }: ClusterEntry): Finding[] => {
-  if (clockSkewMs === null || Math.abs(clockSkewMs) < SKEW_MS) return [];
+  if (clockSkewMs === null || Math.abs(clockSkewMs) < CLOCK_SKEW_MS) return [];
   const problem = `The clock of its agent is ${Math.round(Math.abs(clockSkewMs) / 1000)} s ${clockSkewMs > 0 ? 'ahead of' : 'behind'} the hub's.`;
   return [{ alert: 'ClockSkewed', problem, since: null, isCurrent: isKnown(record) }];
 };
@@ -103,7 +98,7 @@ const nodesIssue = ({ record }: ClusterEntry): Finding[] => {
 
 const certificateIssue = ({ view: { certificateExpires: expires } }: ClusterEntry, nowMs: number): Finding[] => {
   const leftMs = expires === null ? Number.POSITIVE_INFINITY : Date.parse(expires) - nowMs;
-  if (leftMs >= LATE_MS) return [];
+  if (leftMs >= RENEWAL_LATE_MS) return [];
   if (leftMs <= 0) return [known('CertificateExpiring', `The certificate of its agent expired at ${expires}.`, expires)];
   return [known('CertificateExpiring', `The certificate of its agent ends at ${expires} and should have been renewed.`, null)];
 };
