@@ -1,5 +1,5 @@
 import type { ProblemView } from '@fso/shared/api';
-import { Button, Content, DescriptionListDescription, DescriptionListGroup, DescriptionListTerm, Tooltip } from '@patternfly/react-core';
+import { Button, DescriptionListDescription, DescriptionListGroup, DescriptionListTerm, Tooltip } from '@patternfly/react-core';
 import { type ReactNode, useState } from 'react';
 import { formatPlace, truncateText } from '../lib/format.ts';
 import { exactTime, relativeTime, resolutionOf, useNow } from '../lib/time.ts';
@@ -30,7 +30,7 @@ const Ticking = ({ time }: { readonly time: string }) => {
 
 /** A sentence in which backticks stand around code. */
 export const Sentence = ({ text }: { readonly text: string }) => (
-  <Content component="p">
+  <>
     {text.split('`').map((part, index) =>
       index % 2 === 1 ? (
         // biome-ignore lint/suspicious/noArrayIndexKey: the parts of a text do not move.
@@ -39,7 +39,7 @@ export const Sentence = ({ text }: { readonly text: string }) => (
         part
       ),
     )}
-  </Content>
+  </>
 );
 
 /** One of a list of descriptions. */

@@ -401,9 +401,9 @@ describe('the groups', () => {
       'critical | Commit refused, the previous one kept: cluster us | 1 | 1 | 0 | /clusters/us',
       'critical | Not enforced: policy finance in cluster eu | 1 | 1 | 1 | /clusters/eu',
       'critical | Violations of policies that deny (3): policy finance in cluster eu | 1 | 1 | 1 | /compliance?policy=finance&cluster=eu',
-      'warning | Nodes without a region (4): 2 clusters | 2 | 2 | 0 | /clusters',
       'warning | Not proven: policy finance in cluster us | 1 | 1 | 1 | /clusters/us',
       'warning | Violations (2): policy hr in cluster eu | 1 | 1 | 1 | /compliance?policy=hr&cluster=eu',
+      'info | Nodes without a region (4): 2 clusters | 2 | 2 | 0 | /clusters',
     ]);
     const refusal = (await grouped(lister)).find(({ name }) => name === 'CommitRefused');
     expect(refusal).toMatchObject({
@@ -411,7 +411,7 @@ describe('the groups', () => {
       remedy: expect.stringContaining('Read the reasons'),
       issues: [{ cluster: 'us', policy: null, problem: expect.stringContaining('policies/a.yaml:3: unknown field'), current: true }],
     });
-    expect((await grouped(lister, 'us')).map(({ name }) => name)).toEqual(['CommitRefused', 'NodesWithoutRegion', 'PolicyNotProven']);
+    expect((await grouped(lister, 'us')).map(({ name }) => name)).toEqual(['CommitRefused', 'PolicyNotProven', 'NodesWithoutRegion']);
     expect(await grouped(lister, 'nowhere')).toEqual([]);
   });
 

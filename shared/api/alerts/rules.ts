@@ -35,7 +35,7 @@ export const ALERT_RULES = {
     forSeconds: 0,
     title: 'The newest commit was rejected; the previous one stays in force',
     meaning: 'The newest commit was refused, and the previous one stays in force.',
-    remedy: 'Correct the files that the alert names, or revert the commit.',
+    remedy: 'Correct the files that are named, or revert the commit.',
   },
   RevisionNotTrusted: {
     severity: 'critical',
@@ -85,7 +85,7 @@ export const ALERT_RULES = {
     title: 'Not observed',
     meaning:
       'The agent is connected and does not know how its cluster is now: the API server does not answer it, or its work does not come to an end. The locks hold; whether all of them still stand is not known.',
-    remedy: 'Check the API server of the cluster and the log of the agent; the alert says what is out of date.',
+    remedy: 'Check the API server of the cluster and the log of the agent.',
   },
   ClusterNeverSeen: {
     severity: 'info',
@@ -121,7 +121,7 @@ export const ALERT_RULES = {
     forSeconds: MINUTE,
     title: 'Commit refused, the previous one kept',
     meaning: 'The agent refused a commit and keeps the previous one.',
-    remedy: 'Read the reasons that the alert quotes; a wrong signature may be an attack.',
+    remedy: 'Read the reasons; a wrong signature may be an attack.',
   },
   LockNotReady: {
     severity: 'critical',
@@ -152,8 +152,8 @@ export const ALERT_RULES = {
     remedy: 'Synchronize the clock of the node that the agent runs on.',
   },
   NodesWithoutRegion: {
-    severity: 'warning',
-    forSeconds: 10 * MINUTE,
+    severity: 'info',
+    forSeconds: HOUR,
     title: 'Nodes without a region',
     meaning: 'Nodes lack the label topology.kubernetes.io/region. Pods that a deny policy governs cannot be bound there.',
     remedy: 'Let the kubelet, or an identity that the guard trusts, set the label.',
@@ -177,7 +177,7 @@ export const ALERT_RULES = {
     forSeconds: 5 * MINUTE,
     title: 'In conflict',
     meaning: 'Several policies leave no region for a namespace, so no pod may run there.',
-    remedy: 'Change one of the policies that the alert names.',
+    remedy: 'Change one of the policies that are named.',
   },
   PolicyNotProven: {
     severity: 'warning',

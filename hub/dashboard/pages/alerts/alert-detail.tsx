@@ -57,10 +57,14 @@ const Known = ({ alert }: { readonly alert: AlertView }) => {
       </Content>
       {details === '' ? null : <p className="fso-message">{details}</p>}
       <Section title="What it means">
-        <Sentence text={meaning} />
+        <Content component="p">
+          <Sentence text={meaning} />
+        </Content>
       </Section>
       <Section title="What to do">
-        <Sentence text={remedy} />
+        <Content component="p">
+          <Sentence text={remedy} />
+        </Content>
         <HubLink path={path}>Open the page that shows more</HubLink>
       </Section>
       <DescriptionList isCompact isHorizontal>

@@ -17,21 +17,24 @@ type Issue = IssueGroup['issues'][number];
 
 const subjectOf = ({ cluster, policy }: Issue): string => [policy, cluster].filter((name) => name !== null).join(' in ');
 
-const Since = ({ time }: { readonly time: string | null }) => (time === null ? null : <RelativeTime time={time} />);
-
 const Details = ({ group: { issues, count: all, since } }: { readonly group: IssueGroup }) => {
   const shown = issues.slice(0, FEW);
   if (all > FEW) {
     return (
       <div className="fso-issue-detail">
-        {shown.map(subjectOf).join(', ')} and {formatNumber(all - FEW)} more. <Since time={since} />
+        {shown.map(subjectOf).join(', ')} and {formatNumber(all - FEW)} more
+        {since === null ? null : (
+          <>
+            , the oldest <RelativeTime time={since} />
+          </>
+        )}
       </div>
     );
   }
   return shown.map((issue) => (
     <div key={`${subjectOf(issue)} ${issue.problem}`} className="fso-issue-detail">
       {all === 1 ? '' : `${subjectOf(issue)}: `}
-      {issue.problem} <Since time={issue.since} />
+      {issue.problem} {issue.since === null ? null : <RelativeTime time={issue.since} />}
     </div>
   ));
 };

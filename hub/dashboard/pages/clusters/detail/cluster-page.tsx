@@ -40,7 +40,9 @@ const IssueAlert = ({ group: { name, severity, issues, since } }: { readonly gro
         {problem}
       </p>
     ))}
-    <Sentence text={`${ALERT_RULES[name].meaning} ${ALERT_RULES[name].remedy}`} />
+    <p>
+      <Sentence text={`${ALERT_RULES[name].meaning} ${ALERT_RULES[name].remedy}`} />
+    </p>
     {since === null ? null : (
       <p>
         Since <RelativeTime time={since} />
