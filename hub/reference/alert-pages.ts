@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ALERT_RULES, type AlertName, type AlertRule } from '@fso/shared/api';
 import { formatTable, type Generated, referencePage } from '@fso/shared/gen';
 import { parse } from 'yaml';
-import { RUNBOOKS } from './runbooks.ts';
+import { RUNBOOKS, type Runbook } from './runbooks.ts';
 
 /** The pages about alerts, made of those of the hub, the rules for Prometheus and the runbooks. One runbook for each cause. */
 
@@ -70,7 +70,7 @@ export const alertReference: Generated = referencePage(
 /** A line of Markdown for each sentence. */
 const sentences = (text: string): string => text.replaceAll(/(?<=[a-z)`*\]][.?!]) +(?=[A-Z[`])/g, '\n  ');
 
-const section = ([cause, { meaning, check, remedy }]: readonly [string, { meaning: string; check: string; remedy: string }]): string => {
+const section = ([cause, { meaning, check, remedy }]: readonly [string, Runbook]): string => {
   const names = [...(ruleOf(cause) === undefined ? [] : [cause]), ...rulesOf(cause).map(({ alert }) => alert)];
   return [
     `## ${cause}\n`,
