@@ -82,7 +82,7 @@ const createParts = async (context: HubContext, stores: Stores): Promise<Parts> 
   const activity = createActivity({ ...history, metrics: metrics.rollout });
   const fleet = new FleetReader({ ledger, clock, version });
   const trend = createTrendRecorder({ ...history, counts: () => fleet.readStatus() });
-  const alerts = openAlerts(context, stores, fleet);
+  const { issues, alerts } = openAlerts(context, stores, fleet);
   const offers = createOffers(source.objects);
   const targets = new RevisionTargets();
   const limits = { ...DEFAULT_DELIVERY_LIMITS, ...deps.deliveryLimits };
@@ -116,7 +116,7 @@ const createParts = async (context: HubContext, stores: Stores): Promise<Parts> 
     trend.run,
     (signal) => alerts.run(signal),
   ];
-  return { delivery, inspector, fleet, alerts, offersMade: () => offers.made(), runs };
+  return { delivery, inspector, fleet, issues, alerts, offersMade: () => offers.made(), runs };
 };
 
 /** Ends all parts when one fails: a hub that listens without working is useless, while a hub that ends is restarted. */

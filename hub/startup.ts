@@ -139,16 +139,25 @@ const certificatesOf = ({ agentTls }: HubConfig, { identity }: Stores): HubCerti
   ...(identity === undefined ? [] : [{ what: 'The CA of the agents', expires: identity.expiries().ca.toISOString() }]),
 ];
 
-/** The alerts of the hub: what is wrong with the fleet, and who is notified of it. */
-export const openAlerts = ({ config, deps, clock, pauses, ledger, metrics }: HubContext, stores: Stores, fleet: FleetReader): Alerts => {
+/** What is wrong with the fleet, and who is notified of it. */
+export const openAlerts = (
+  { config, deps, clock, pauses, ledger, metrics }: HubContext,
+  stores: Stores,
+  fleet: FleetReader,
+): { readonly issues: IssueLister; readonly alerts: Alerts } => {
   const logger = deps.logger.child({ step: 'alerts' });
   const verifier = new AuditVerifier({ audit: ledger.audit, key: stores.auditKey.id, clock });
-  const certificates = certificatesOf(config, stores);
-  const lister = new IssueLister({ fleet, certificates, verifyAudit: () => verifier.verify(), clock });
-  return new Alerts({
+  const file = new AlertsFile(config.alerts?.file, config.alerts?.config, logger);
+  const hub = {
+    certificates: certificatesOf(config, stores),
+    health: () => ledger.health(),
+    verifyAudit: () => verifier.verify(),
+  };
+  const issues = new IssueLister({ fleet, hub, severityOf: (name) => file.config.rules(name).severity, clock });
+  const alerts = new Alerts({
     ledger,
-    issues: (isNamed) => lister.list(isNamed),
-    file: new AlertsFile(config.alerts?.file, config.alerts?.config, logger),
+    issues: (isNamed) => issues.list(isNamed),
+    file,
     clock,
     pausedMs: () => pauses.pausedMs(),
     logger,
@@ -156,6 +165,7 @@ export const openAlerts = ({ config, deps, clock, pauses, ledger, metrics }: Hub
     metrics: metrics.alerts,
     hubUrl: config.access?.publicUrl?.replace(/\/+$/, ''),
   });
+  return { issues, alerts };
 };
 
 const DASHBOARD = join(import.meta.dirname, 'dashboard', 'dist');
@@ -199,6 +209,7 @@ export interface ServedParts {
   readonly inspector: Inspector;
   readonly fleet: FleetReader;
   readonly alerts: Alerts;
+  readonly issues: IssueLister;
 }
 
 /** Opens step ⑨ and the agents' side of step ④. Resolves once both listeners answer. @throws Error when an address is taken */
@@ -232,6 +243,7 @@ export const openListeners = async (context: HubContext, stores: Stores, parts: 
       agents: parts.inspector,
       access,
       alerts: parts.alerts,
+      issues: parts.issues,
       onAudit: recordAudit({ ledger, logger }),
       enrolment: identity && { identity: identity.identity, agentUrl: () => agentUrl },
       runtime: { clock, logger: logger.child({ step: 'serve' }), registry, shutdown, connections },

@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ALERT_RULES } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { type Dashboard, MONITORED_CHARTS, metricsIn, queriesOf, readDashboards, readRules } from './harness/monitoring-files.ts';
 
@@ -44,26 +45,28 @@ describe('metrics', () => {
 
 describe('alerts', () => {
   const headings = [...read('operate/runbooks.md').matchAll(/^## (\w+)\n([\s\S]*?)(?=^## |$(?![\s\S]))/gm)];
+  const causes = new Map(headings.map(([, cause = '']) => [`docs/operate/runbooks.md#${cause.toLowerCase()}`, cause]));
+  const ofHub: ReadonlyMap<string, { readonly severity: string }> = new Map(Object.entries(ALERT_RULES));
 
   it.each(RULES.map((rule) => [rule.alert, rule] as const))('%s says how bad it is, what it means and where to read on', (alert, rule) => {
     expect(rule.labels['severity']).toMatch(/^(?:critical|warning|info)$/);
     expect(rule.annotations['summary']).toMatch(/^[A-Z].*[^.]$/);
     expect(rule.annotations['description']).toMatch(/\.$/);
-    expect(rule.annotations['runbook_url']).toBe(`docs/operate/runbooks.md#${alert.toLowerCase()}`);
+    const cause = causes.get(rule.annotations['runbook_url'] ?? '') ?? expect.fail('no runbook');
+    expect([`Fso${cause}`, `FsoAgent${cause}`]).toContain(alert);
+    expect(rule.labels['severity']).toBe(ofHub.get(cause)?.severity ?? rule.labels['severity']);
   });
 
-  it('have a runbook each, with meaning, check and remedy', () => {
-    expect(headings.map(([, name]) => name)).toEqual(RULES.map(({ alert }) => alert));
+  it('have a runbook for each cause, with meaning, check and remedy, and none is of nothing', () => {
+    const caused = RULES.map(({ annotations }) => causes.get(annotations['runbook_url'] ?? ''));
+    expect(new Set(causes.values())).toEqual(new Set([...ofHub.keys(), ...caused]));
     for (const [, name, text = ''] of headings)
-      expect([name, [...text.matchAll(/^- \*\*(\w+)\*\*: \S/gm)].map(([, part]) => part)]).toEqual([name, ['Means', 'Check', 'Mend']]);
+      expect([name, [...text.matchAll(/^- \*\*(\w+)\*\*: \S/gm)].map(([, part]) => part)]).toEqual([name, ['Meaning', 'Check', 'Remedy']]);
   });
 
-  it('are the table of docs/operate/monitor.md', () => {
-    const rows = [...read('operate/monitor.md').matchAll(/^\| \[(\w+)\]\(runbooks\.md#\w+\) \| (\w+) \| (\w+) \| (.+?) \|/gm)];
-    const ofChart = MONITORED_CHARTS.flatMap((chart) => readRules(chart).map((rule) => ({ who: chart.slice('fso-'.length), ...rule })));
-    expect(rows.map(([, ...cells]) => cells)).toEqual(
-      ofChart.map(({ who, alert, labels, for: after = 'at once' }) => [alert, who, labels['severity'], after]),
-    );
+  it('are all in the table of docs/reference/alerts.md', () => {
+    const page = read('reference/alerts.md');
+    expect(RULES.filter(({ alert }) => !page.includes(`\`${alert}\``))).toEqual([]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { ALERT_NAMES, ALERT_SEVERITIES, AlertLabels, type AlertName } from '@fso/shared/api';
+import { ALERT_NAMES, ALERT_RULES, ALERT_SEVERITIES, AlertLabels, type AlertName } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import { truncate } from '@fso/shared/text';
 import { z } from 'zod';
@@ -45,35 +45,11 @@ export const readIdentity = (identity: string): Pick<StoredAlert, 'name' | 'labe
 export const fingerprintOf = ({ name, severity, labels }: Identified): string =>
   sha256(canonicalJson({ name, severity, ...labels })).slice(0, 16);
 
-const where = ({ policy, cluster }: AlertLabels): string => `policy ${policy}${cluster === undefined ? '' : ` in cluster ${cluster}`}`;
-
-const SUMMARIES: Readonly<Record<AlertName, (labels: AlertLabels) => string>> = {
-  SourceUnreachable: () => 'The hub cannot read the policy repository',
-  CommitRejected: () => 'The newest commit was rejected; the previous one stays in force',
-  RevisionNotTrusted: () => 'The commit in force is not trusted',
-  LedgerUnavailable: () => "The ledger's database cannot be written",
-  AuditLogInvalid: () => 'The audit log contradicts its hashes or checkpoints',
-  HubCertificateExpiring: () => 'A certificate of the hub ends soon',
-  ClusterAway: ({ cluster }) => `Cluster ${cluster} is not connected`,
-  ClusterNotObserved: ({ cluster }) => `The agent of cluster ${cluster} does not know how it is now`,
-  ClusterNeverSeen: ({ cluster }) => `Cluster ${cluster} has never connected`,
-  ClusterUnregistered: ({ cluster }) => `Cluster ${cluster} is not registered in Git`,
-  ClusterBehind: ({ cluster }) => `Cluster ${cluster} has not accepted the commit in force`,
-  PoliciesNotKept: ({ cluster }) =>
-    `The hub does not keep all policies of ${cluster === undefined ? 'some clusters' : `cluster ${cluster}`}`,
-  CommitRefused: ({ cluster }) => `Cluster ${cluster} refused a commit`,
-  Tampered: ({ cluster }) => `Objects of the locks were tampered with in cluster ${cluster}`,
-  LockNotReady: ({ cluster }) => `Lock 1 is not ready in cluster ${cluster}`,
-  GatekeeperNotReady: ({ cluster }) => `Gatekeeper is not ready in cluster ${cluster}`,
-  CertificateExpiring: ({ cluster }) => `The certificate of the agent of cluster ${cluster} was not renewed`,
-  PolicyNotEnforced: (labels) => `Failed: ${where(labels)}`,
-  PolicyLockDegraded: (labels) => `A lock does not hold ${where(labels)}`,
-  PolicyConflict: (labels) => `In conflict: ${where(labels)}`,
-  PolicyNotProven: (labels) => `Not proven: ${where(labels)}`,
-  Violations: (labels) => `Workloads violate ${where(labels)}`,
-  PolicyExpiring: ({ policy }) => `Policy ${policy} expires soon`,
-  PolicyExpired: ({ policy }) => `Policy ${policy} has expired`,
-  MoreAlerts: ({ cluster }) => (cluster === undefined ? 'More alerts than are kept' : `More alerts in cluster ${cluster}`),
+/** `Not enforced: policy finance in cluster eu` */
+const summaryOf = (name: AlertName, { policy, cluster }: AlertLabels): string => {
+  const { title } = ALERT_RULES[name];
+  const subject = [policy && `policy ${policy}`, cluster && `cluster ${cluster}`].filter((part) => part !== undefined);
+  return subject.length === 0 ? title : `${title}: ${subject.join(' in ')}`;
 };
 
 /** The alert that a draft becomes. @param startsAt ms since 1970 */
@@ -82,7 +58,7 @@ export const fire = ({ name, severity, labels, details }: AlertDraft, startsAt: 
   name,
   severity,
   labels,
-  summary: truncate(SUMMARIES[name](labels), MAX_SUMMARY),
+  summary: truncate(summaryOf(name, labels), MAX_SUMMARY),
   details,
   startsAt,
   endsAt: null,

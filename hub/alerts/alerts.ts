@@ -36,11 +36,11 @@ export interface AlertsDeps {
 const EVERY_MS = 15_000;
 /** Changes within this time are looked at together. */
 const DEBOUNCE_MS = 1_000;
-/** What an alert says is written so often; that it fires or has ended, at once. */
+/** How often the text of an alert is rewritten. Changes of state are written at once. */
 const REWRITE_MS = 300_000;
 
 /** A receiver that was notified of an alert which began at a time. */
-interface Told {
+interface NotifiedReceiver {
   readonly receiver: string;
   /** RFC 3339. */
   readonly time: string;
@@ -62,9 +62,9 @@ export class Alerts {
   readonly #ledgerWatch: LedgerWatch;
   readonly #wakeup = new Wakeup();
   readonly #pending: PendingAlerts;
-  /** Alerts that are recorded may not be recorded for receivers yet: those come first, so that none of them ends untold. */
   /** Milliseconds that the last evaluation took. */
   #evaluationMs = 0;
+  /** Whether recorded alerts may not be recorded for receivers yet: those come first, so that their end is notified too. */
   #mustPass: boolean = true;
   #rewrittenAt = Number.NEGATIVE_INFINITY;
 
@@ -142,8 +142,8 @@ export class Alerts {
   /** All that are kept, in no order. */
   list(): AlertView[] {
     const nowMs = this.#nowMs();
-    const told = this.#toldOf();
-    return this.#store.list(nowMs).map((alert) => this.#viewOf(alert, told, nowMs));
+    const notified = this.#notifiedByAlert();
+    return this.#store.list(nowMs).map((alert) => this.#viewOf(alert, notified, nowMs));
   }
 
   counts(): AlertCounts {
@@ -221,7 +221,7 @@ export class Alerts {
       return Number.POSITIVE_INFINITY;
     }
     await this.compareWithSilences();
-    // What fired when the hub before ended, or when a look failed, is to be told, also if it ends now.
+    // Notifies what fired under the previous leader, or before a failed pass, even if it resolves now.
     if (this.#mustPass) await this.#notifier.pass(file.config, signal);
     this.#mustPass = true;
     const beganMs = this.#deps.clock.monotonicMs();
@@ -269,19 +269,19 @@ export class Alerts {
     return this.#store.list(this.#nowMs()).filter(({ endsAt }) => endsAt === null);
   }
 
-  /** Receivers that know of an alert, by fingerprint. */
-  #toldOf(): ReadonlyMap<string, readonly Told[]> {
-    const told = this.#groups.list().flatMap(({ receiver, notifiedAt, told: marks }) => {
+  /** Receivers that were notified of an alert, by fingerprint. */
+  #notifiedByAlert(): ReadonlyMap<string, readonly NotifiedReceiver[]> {
+    const notified = this.#groups.list().flatMap(({ receiver, notifiedAt, told: marks }) => {
       if (notifiedAt === null) return [];
       const time = new Date(notifiedAt).toISOString();
       return Object.entries(marks).flatMap(([fingerprint, [startsAt, state]]) =>
         state === 'w' ? [] : [{ fingerprint, receiver, time, startsAt }],
       );
     });
-    return Map.groupBy(told, ({ fingerprint }) => fingerprint);
+    return Map.groupBy(notified, ({ fingerprint }) => fingerprint);
   }
 
-  #viewOf(alert: StoredAlert, told: ReadonlyMap<string, readonly Told[]>, nowMs: number): AlertView {
+  #viewOf(alert: StoredAlert, notified: ReadonlyMap<string, readonly NotifiedReceiver[]>, nowMs: number): AlertView {
     const { startsAt, endsAt, ...rest } = alert;
     const silencedBy = endsAt === null ? this.#silences.matching(alert, nowMs) : [];
     const firing = silencedBy.length > 0 ? 'silenced' : 'firing';
@@ -292,7 +292,7 @@ export class Alerts {
       startsAt: new Date(startsAt).toISOString(),
       endsAt: endsAt === null ? null : new Date(endsAt).toISOString(),
       silencedBy,
-      notified: (told.get(alert.fingerprint) ?? []).flatMap(({ receiver, time, startsAt: start }) =>
+      notified: (notified.get(alert.fingerprint) ?? []).flatMap(({ receiver, time, startsAt: start }) =>
         start === startsAt ? [{ receiver, time }] : [],
       ),
     };

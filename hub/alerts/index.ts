@@ -1,3 +1,4 @@
+export { pageOfAlert } from './alert.ts';
 export { Alerts } from './alerts.ts';
 export type { AlertsConfig } from './alerts-file.ts';
 export { AlertsFile, readAlertsFile } from './alerts-file-reader.ts';

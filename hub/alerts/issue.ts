@@ -12,6 +12,10 @@ export interface Issue {
   readonly since: string | null;
   /** false: it is as a cluster reported it that is not connected or not observed. It may have ended since, and another one may have begun. */
   readonly isCurrent: boolean;
+  /** Workloads or nodes that it is about. */
+  readonly count?: number;
+  /** Id of the commit that it is about. */
+  readonly revision?: string;
 }
 
 /** Whether an issue is among those that are named one by one already. */

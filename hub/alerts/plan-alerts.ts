@@ -50,9 +50,12 @@ export const postpone = (pending: AlertsInput['pending'], ms: number): AlertsInp
 
 /** What agents report, in contrast to what the hub sees by itself. */
 const REPORTED: ReadonlySet<AlertName> = new Set([
+  'RevisionNotTrusted',
   'Tampered',
   'LockNotReady',
   'GatekeeperNotReady',
+  'ClockSkewed',
+  'NodesWithoutRegion',
   'PolicyNotEnforced',
   'PolicyLockDegraded',
   'PolicyConflict',

@@ -38,7 +38,7 @@ it('lists alerts, silences them, ends silences, and tests receivers', async () =
   const listed = await fso(server, 'alerts');
   expect(listed).toMatchObject({ code: 0, err: '' });
   expect(listed.out).toMatch(
-    /^STATE +SEVERITY +NAME +CLUSTER +POLICY +TEAM +SINCE +NOTIFIED +SUMMARY\nfiring +critical +Violations +us +finance +- +\d+s +(hook|-) +Workloads violate policy finance in cluster us\n$/,
+    /^STATE +SEVERITY +NAME +CLUSTER +POLICY +TEAM +SINCE +NOTIFIED +SUMMARY\nfiring +critical +Violations +us +finance +- +\d+s +(hook|-) +Violations: policy finance in cluster us\n$/,
   );
   const silenced = await fso(server, 'alerts', 'silence', 'cluster=us', 'name=~"Viol.*"', '--for', '1h', '--reason', 'known');
   expect(silenced).toMatchObject({

@@ -96,6 +96,22 @@ describe('a policy that clusters do not name', () => {
   });
 });
 
+it('lists what is wrong, by cause, in the fleet and in one cluster', async () => {
+  await using server = await startFilledApi();
+  await expect.poll(async () => (await fso(server, 'get', 'issues')).err).toBe('');
+  const { code, out } = await fso(server, 'get', 'issue');
+  expect([code, out.trimEnd().split('\n')]).toEqual([
+    0,
+    [
+      expect.stringMatching(/^SEVERITY +NAME +SINCE +SUMMARY$/),
+      expect.stringMatching(/^critical +Violations +\S+ +Violations of policies that deny \(1\): policy finance in cluster us$/),
+    ],
+  ]);
+  expect((await fso(server, 'get', 'issues', '-o', 'wide')).out).toMatch(/1 workload .*api-1.* Move or remove the workloads/);
+  expect(JSON.parse((await fso(server, 'get', 'issues', '--cluster', 'eu', '-o', 'json')).out)).toEqual([]);
+  expect(await fso(server, 'get', 'issues', 'eu')).toMatchObject({ code: 2, err: expect.stringContaining('takes no name') });
+});
+
 describe('the kinds', () => {
   it.each([
     ['get policies', ['policy', 'pol', 'sp', 'SovereignPolicy', 'sovereignpolicies']],

@@ -1,8 +1,7 @@
 /**
- * Writes docs/openapi.json and the hub's pages of docs/reference/: part of `npm run gen`.
+ * Writes docs/openapi.json, the hub's pages of docs/reference/ and the runbooks: part of `npm run gen`.
  * With `--check` it writes nothing and exits 1 when one is outdated.
  */
-import { ALERT_RULES, type AlertRule } from '@fso/shared/api';
 import { formatMetricsTable, formatSettingsTable, formatTable, type Generated, generate, referencePage } from '@fso/shared/gen';
 import { systemClock } from '@fso/shared/runtime';
 import type { Command } from 'commander';
@@ -12,6 +11,7 @@ import { HUB_SETTINGS } from '../config/config.ts';
 import { createHubMetrics, registerHubReadings } from '../metrics.ts';
 import type { RouteAccess } from '../serve/index.ts';
 import { buildOpenApi, createFailureCounter, createFleetGauges, createRequestTimer, ROUTES } from '../serve/index.ts';
+import { alertReference, runbookPage } from './alert-pages.ts';
 
 const openApi: Generated = { path: 'docs/openapi.json', content: `${JSON.stringify(buildOpenApi(), null, 2)}\n` };
 
@@ -65,29 +65,6 @@ const api = referencePage(
   ),
 );
 
-/** `5 min`, `1 h`, `at once` */
-const describeSeconds = (seconds: number): string => {
-  if (seconds === 0) return 'at once';
-  return seconds % 3600 === 0 ? `${seconds / 3600} h` : `${seconds / 60} min`;
-};
-
-const rules: readonly (readonly [string, AlertRule])[] = Object.entries(ALERT_RULES);
-const alerts = referencePage(
-  'alerts',
-  'Alerts of the hub',
-  'Who is notified of them: [operate/alerts.md](../operate/alerts.md).\nThe alerts file can give each another duration and severity.',
-  formatTable(
-    ['alert', 'severity', 'fires after', 'meaning', 'what to do'],
-    rules.map(([name, { severity, forSeconds, meaning, remedy }]) => [
-      `\`${name}\``,
-      severity,
-      describeSeconds(forSeconds),
-      meaning,
-      remedy,
-    ]),
-  ),
-);
-
 const nameOf = (command: Command): string => (command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`);
 
 const describeCommand = (command: Command): string => {
@@ -118,4 +95,4 @@ const cli = referencePage(
   ...leaves(program).map(describeCommand),
 );
 
-process.exitCode = await generate([openApi, settings, metrics, api, alerts, cli], process.argv.includes('--check'));
+process.exitCode = await generate([openApi, settings, metrics, api, alertReference, runbookPage, cli], process.argv.includes('--check'));

@@ -16,6 +16,7 @@ import { cutUnread, UNREAD_MS } from './http/limits/cut-unread.ts';
 import { prepareWork } from './http/limits/request-work.ts';
 import { ApiError, problemHandler, requestId } from './http/problems.ts';
 import { createRequestTimer } from './http/request-timer.ts';
+import type { IssueLister } from './issues/issue-lister.ts';
 import type { StreamOptions } from './live/broadcast.ts';
 import { ROUTES } from './openapi.ts';
 import type { EnrolmentAccess } from './routes/enrolment-routes.ts';
@@ -63,6 +64,8 @@ export interface ApiDeps {
   readonly agents: PolicyDeps['agents'];
   readonly access: Access;
   readonly alerts: Alerts;
+  /** What is wrong now. */
+  readonly issues: IssueLister;
   /** Called for every change that a caller made, or tried to make. */
   readonly onAudit: OnAudit;
   /** Absent: agents do not enrol. */
@@ -83,19 +86,23 @@ const notForScopes = (): never => {
 };
 
 /** What routes work with for callers of one scope. Nothing is taken over unseen: a field that comes has to be decided on here. */
-const scopedContext = (whole: RouteContext, ledger: ScopedLedger): RouteContext => ({
-  ledger,
-  fleet: new FleetReader({ ledger, clock: whole.runtime.clock, version: whole.fleet.version }),
-  source: { hint: notForScopes, documents: { source: notForScopes, history: notForScopes } },
-  agents: scopeAgents(whole.agents, ledger),
-  alerts: scopeAlerts(whole.alerts, ledger),
-  enrolment: whole.enrolment && scopeEnrolment(whole.enrolment, ledger),
-  access: whole.access,
-  runtime: whole.runtime,
-  config: whole.config,
-  countFailure: whole.countFailure,
-  logins: whole.logins,
-});
+const scopedContext = (whole: RouteContext, ledger: ScopedLedger): RouteContext => {
+  const fleet = new FleetReader({ ledger, clock: whole.runtime.clock, version: whole.fleet.version });
+  return {
+    ledger,
+    fleet,
+    issues: whole.issues.over(fleet),
+    source: { hint: notForScopes, documents: { source: notForScopes, history: notForScopes } },
+    agents: scopeAgents(whole.agents, ledger),
+    alerts: scopeAlerts(whole.alerts, ledger),
+    enrolment: whole.enrolment && scopeEnrolment(whole.enrolment, ledger),
+    access: whole.access,
+    runtime: whole.runtime,
+    config: whole.config,
+    countFailure: whole.countFailure,
+    logins: whole.logins,
+  };
+};
 
 /** `/policies/{name}` as express writes it. */
 const expressPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');

@@ -94,6 +94,38 @@ const issue = {
   since: z.iso.datetime({ offset: true }).nullable(),
 };
 
+/** One of the issues of a group. */
+const IssueView = z.object({
+  cluster: ResourceName.nullable(),
+  policy: PolicyKey.nullable(),
+  problem: z.string(),
+  since: z.iso.datetime({ offset: true }).nullable(),
+  current: z.boolean().describe('false: as a cluster reported it that is not connected or not observed.'),
+});
+
+export const IssueGroup = z.object({
+  name: AlertNameView.describe('Name of the alert that each of its issues becomes if it lasts.'),
+  severity: AlertSeverityView,
+  summary: z.string().describe('One line, such as `Not connected: 3 clusters`.'),
+  remedy: z.string().describe('What to do.'),
+  since: z.iso.datetime({ offset: true }).nullable().describe('When the oldest one began, as far as that is known.'),
+  count: Count.describe('Issues in it.'),
+  clusters: Count,
+  policies: Count,
+  path: z.string().describe('Page of the dashboard that shows all of it, relative to the address of the hub.'),
+  issues: z.array(IssueView).describe('The first 10.'),
+});
+export type IssueGroup = z.infer<typeof IssueGroup>;
+
+/** What is wrong now, by cause. */
+export const IssueList = z.object({
+  items: z.array(IssueGroup).describe('The most severe first.'),
+  complete: z
+    .boolean()
+    .describe('false: the hub has not read the repository, or not verified the audit log, since its start: there may be more.'),
+});
+export type IssueList = z.infer<typeof IssueList>;
+
 /** The report for auditors: every issue of the fleet at one moment. */
 export const IssueReport = z.object({
   generatedAt: z.iso.datetime({ offset: true }),

@@ -345,7 +345,7 @@ describe('a Prometheus that watched all of this', () => {
     const rules = await watcher().rules();
     expect(new Set(rules.map(({ name }) => name))).toEqual(new Set(MONITORED_CHARTS.flatMap(readRules).map(({ alert }) => alert)));
     expect(rules.filter(({ health }) => health !== 'ok')).toEqual([]);
-    expect(rules.find(({ name }) => name === 'FsoTampering')?.alerts).toMatchObject([
+    expect(rules.find(({ name }) => name === 'FsoTampered')?.alerts).toMatchObject([
       { state: 'firing', annotations: { description: 'In 2 clusters within the last hour. The agents restored them.' } },
     ]);
   });

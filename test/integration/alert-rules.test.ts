@@ -50,7 +50,7 @@ const CASES: Readonly<Record<MonitoredChart, Readonly<Record<string, AlertCase>>
       series: { [`fso_hub_leader{instance="a", ${HUB}}`]: '1x4 0x60', [`fso_hub_leader{instance="b", ${HUB}}`]: '0x19 1x60' },
       at: [6, 7, 21],
     },
-    FsoLedgerNotWritable: {
+    FsoLedgerUnavailable: {
       series: { [`fso_hub_ledger_writable{instance="a", ${HUB}}`]: '0x39 1x60', [`fso_hub_ledger_writable{instance="b", ${HUB}}`]: '1x99' },
       at: [0, 1, 41],
     },
@@ -58,13 +58,13 @@ const CASES: Readonly<Record<MonitoredChart, Readonly<Record<string, AlertCase>>
     FsoHubQueueLong: gauge(`fso_hub_queue_length{queue="ledger", ${HUB}}`, [5000, 3], 10),
     FsoHubStepFails: { series: steps('step="compile", result="error"', '0+1x39 40x60'), at: [10, 12, 50] },
     FsoBadCredentials: { series: { [`fso_hub_auth_failures_total{reason="invalid", ${HUB}}`]: '0+30x39 1200x60' }, at: [3, 12, 55] },
-    FsoRepositoryNotReadable: {
+    FsoSourceUnreachable: {
       series: { ...steps('step="fetch", result="error"', '0+5x29 150x60'), ...steps('step="fetch", result="ok"', '0x29 0+5x60') },
       at: [5, 8, 35],
     },
     FsoCommitRejected: gauge(`fso_hub_commit_rejected{${HUB}}`, [1, 0], 1),
     FsoCommitRefused: kind('fso_hub_clusters', `state="refusing", ${HUB}`, 1),
-    FsoCommitNotProven: kind('fso_hub_clusters', `state="pending", ${HUB}`, 10),
+    FsoPolicyNotProven: kind('fso_hub_clusters', `state="pending", ${HUB}`, 10),
     FsoEnforcementSlow: {
       series: {
         [`fso_hub_commit_enforcement_seconds_bucket{le="60", ${HUB}}`]: '0x150',
@@ -73,20 +73,21 @@ const CASES: Readonly<Record<MonitoredChart, Readonly<Record<string, AlertCase>>
       },
       at: [3, 10, 95],
     },
-    FsoClusterDisconnected: kind('fso_hub_clusters', `state="disconnected", ${HUB}`, 15),
+    FsoClusterAway: kind('fso_hub_clusters', `state="disconnected", ${HUB}`, 15),
     FsoClusterNotObserved: kind('fso_hub_clusters', `state="not_observed", ${HUB}`, 5),
-    FsoPolicyFailed: kind('fso_hub_policies', `phase="failed", ${HUB}`, 5),
-    FsoPolicyExpires: { series: { [`fso_hub_expiring_policies{${HUB}}`]: '1x80 0x60' }, at: [59, 60, 82] },
-    FsoDenyViolated: kind('fso_hub_violations', `enforcement_action="deny", ${HUB}`, 15),
-    FsoTampering: { series: { [`fso_hub_tampered_clusters{${HUB}}`]: '0x4 1x60 0x60' }, at: [4, 5, 67] },
-    FsoLockNotReady: kind('fso_hub_unready_locks', `lock="gatekeeper", ${HUB}`, 10),
+    FsoPolicyNotEnforced: kind('fso_hub_policies', `phase="failed", ${HUB}`, 5),
+    FsoPolicyExpiring: { series: { [`fso_hub_expiring_policies{${HUB}}`]: '1x80 0x60' }, at: [59, 60, 82] },
+    FsoViolations: kind('fso_hub_violations', `enforcement_action="deny", ${HUB}`, 15),
+    FsoTampered: { series: { [`fso_hub_tampered_clusters{${HUB}}`]: '0x4 1x60 0x60' }, at: [4, 5, 67] },
+    FsoLockNotReady: kind('fso_hub_unready_locks', `lock="floor", ${HUB}`, 10),
+    FsoGatekeeperNotReady: kind('fso_hub_unready_locks', `lock="gatekeeper", ${HUB}`, 10),
     // Seconds since 1970, where the clock of promtool begins.
-    FsoServerCertificateExpires: gauge(`fso_hub_certificate_expiry_timestamp_seconds{certificate="server", ${HUB}}`, [80_000, 604_800], 10),
-    FsoCaExpires: {
+    FsoHubCertificateExpiring: gauge(`fso_hub_certificate_expiry_timestamp_seconds{certificate="server", ${HUB}}`, [80_000, 604_800], 10),
+    FsoCaExpiring: {
       series: { [`fso_hub_certificate_expiry_timestamp_seconds{certificate="ca", ${HUB}}`]: '5000000x80 300000000x60' },
       at: [59, 60, 82],
     },
-    FsoAgentCertificatesExpire: gauge(`fso_hub_agent_certificate_expiry_timestamp_seconds{${HUB}}`, [20_000, 86_400], 10),
+    FsoCertificateExpiring: gauge(`fso_hub_agent_certificate_expiry_timestamp_seconds{${HUB}}`, [20_000, 86_400], 10),
   },
   'fso-agent': {
     FsoAgentAbsent: { series: { [`fso_agent_build_info{${AGENT}}`]: '_x39 1x60' }, at: [4, 5, 41] },
@@ -94,25 +95,26 @@ const CASES: Readonly<Record<MonitoredChart, Readonly<Record<string, AlertCase>>
       series: { [`fso_agent_leader{pod="a", ${AGENT}}`]: '1x4 0x60', [`fso_agent_leader{pod="b", ${AGENT}}`]: '0x19 1x60' },
       at: [6, 7, 21],
     },
-    FsoAgentDisconnected: gauge(`fso_agent_hub_connected{${AGENT}}`, [0, 1], 15),
-    FsoAgentNotObserved: { series: { [`fso_agent_out_of_date{observation="Pod", ${AGENT}}`]: '_x5 1x39' }, at: [9, 10, 50] },
-    FsoAgentCertificateExpires: gauge(`fso_agent_certificate_expiry_timestamp_seconds{${AGENT}}`, [20_000, 86_400], 10),
+    FsoAgentClusterAway: gauge(`fso_agent_hub_connected{${AGENT}}`, [0, 1], 15),
+    FsoAgentClusterNotObserved: { series: { [`fso_agent_out_of_date{observation="Pod", ${AGENT}}`]: '_x5 1x39' }, at: [9, 10, 50] },
+    FsoAgentCertificateExpiring: gauge(`fso_agent_certificate_expiry_timestamp_seconds{${AGENT}}`, [20_000, 86_400], 10),
     FsoAgentReconcileFails: {
       series: { [`fso_agent_reconcile_duration_seconds_count{result="error", ${AGENT}}`]: '0+1x39 40x60' },
       at: [10, 12, 50],
     },
     FsoAgentWritesFail: gauge(`fso_agent_failing_writes{${AGENT}}`, [3, 0], 10),
     FsoAgentWritesWait: gauge(`fso_agent_waiting_writes{${AGENT}}`, [900, 0], 10),
-    FsoAgentNotProven: gauge(`fso_agent_proven{${AGENT}}`, [0, 1], 10),
+    FsoAgentPolicyNotProven: gauge(`fso_agent_proven{${AGENT}}`, [0, 1], 10),
     FsoAgentProofOld: {
       series: { [`fso_agent_oldest_proof_timestamp_seconds{lock="floor", ${AGENT}}`]: '0x89 5400x60' },
       at: [70, 72, 92],
     },
     FsoAgentLockNotReady: gauge(`fso_agent_lock_ready{lock="guard", ${AGENT}}`, [0, 1], 10),
-    FsoAgentPolicyFailed: kind('fso_agent_policies', `phase="Failed", ${AGENT}`, 5),
-    FsoAgentDenyViolated: kind('fso_agent_violations', `enforcement_action="deny", ${AGENT}`, 15),
-    FsoAgentTampering: { series: { [`fso_agent_tampering_total{pod="new", ${AGENT}}`]: '_x5 1x60' }, at: [4, 6, 20] },
-    FsoAgentUntrustedRevision: { series: { [`fso_agent_untrusted_revisions_total{${AGENT}}`]: '0x4 1x60' }, at: [4, 6, 25] },
+    FsoAgentGatekeeperNotReady: gauge(`fso_agent_lock_ready{lock="gatekeeper", ${AGENT}}`, [0, 1], 10),
+    FsoAgentPolicyNotEnforced: kind('fso_agent_policies', `phase="Failed", ${AGENT}`, 5),
+    FsoAgentViolations: kind('fso_agent_violations', `enforcement_action="deny", ${AGENT}`, 15),
+    FsoAgentTampered: { series: { [`fso_agent_tampering_total{pod="new", ${AGENT}}`]: '_x5 1x60' }, at: [4, 6, 20] },
+    FsoAgentRevisionNotTrusted: { series: { [`fso_agent_untrusted_revisions_total{${AGENT}}`]: '0x4 1x60' }, at: [4, 6, 25] },
   },
 };
 

@@ -141,7 +141,7 @@ describe.each(['embedded', 'postgres'] as const)('alerts, with the database %s,'
     const [listed] = await receivers.alertmanager.alerts();
     expect(listed).toMatchObject({
       labels: { alertname: 'Violations', severity: 'critical', cluster: 'eu-1', policy: 'finance', region: 'eu-west-1', team: 'payments' },
-      annotations: { summary: 'Workloads violate policy finance in cluster eu-1' },
+      annotations: { summary: 'Violations: policy finance in cluster eu-1' },
     });
     cluster.report(reportOf(false));
     await untilTold(cluster.name, 'resolved', 1);

@@ -20,7 +20,7 @@ const alert = (change: Partial<NotifiedAlert> = {}): NotifiedAlert => ({
   name: 'Violations',
   severity: 'critical',
   labels: { cluster: 'eu-1', policy: 'finance' },
-  summary: 'Workloads violate policy finance in cluster eu-1',
+  summary: 'Violations: policy finance in cluster eu-1',
   details: 'three',
   startsAt: 0,
   endsAt: null,

@@ -17,6 +17,7 @@ import {
   type EventView,
   FetchHint,
   ForgottenCluster,
+  IssueList,
   LogoutView,
   type Page,
   type PolicyDetail,
@@ -123,6 +124,8 @@ export interface HubClient extends AlertClient {
   /** Removes a cluster that is neither registered nor connected. @param options force: also while the hub cannot tell whether it is registered */
   forgetCluster(cluster: string, options?: { readonly force?: boolean }, signal?: AbortSignal): Promise<ForgottenCluster>;
   violations(query?: ViolationFilter, signal?: AbortSignal): Promise<ViolationView[]>;
+  /** What is wrong now, by cause. */
+  issues(query?: { readonly cluster?: string }, signal?: AbortSignal): Promise<IssueList>;
   /** Everything that is wrong with the fleet, as text of that format. */
   issueReport(format: 'csv' | 'json' | 'html', signal?: AbortSignal): Promise<string>;
   /** The newest `limit` events (at most 500), newest first. */
@@ -252,6 +255,7 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
     forgetCluster: (cluster, { force = false } = {}, signal) =>
       send(ForgottenCluster, `/api/v1/clusters/${encodeURIComponent(cluster)}${force ? '?force=true' : ''}`, { method: 'DELETE' }, signal),
     violations: (query = {}, signal) => all((page) => get(ViolationPage, '/violations', page, signal), { ...query }),
+    issues: (query = {}, signal) => get(IssueList, '/issues', query, signal),
     issueReport: async (format, signal) => (await request(`/api/v1/reports/issues?format=${format}`, { headers: {} }, signal)).text(),
     events: async (query = {}, signal) => (await get(EventPage, '/events', query, signal)).items,
     commits: async (query = {}, signal) => (await get(CommitPage, '/commits', query, signal)).items,

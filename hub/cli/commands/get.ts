@@ -9,6 +9,7 @@ import {
   clusterStepColumns,
   commitColumns,
   eventColumns,
+  issueColumns,
   policyColumns,
   violationColumns,
 } from '../render/columns.ts';
@@ -38,7 +39,7 @@ export const findPolicy = async (context: Context, given: string): Promise<Polic
   (await context.connect()).policy(readPolicyKey(given));
 
 /** Kinds of objects that can be listed. */
-export type Kind = 'policies' | 'clusters' | 'violations' | 'events' | 'commits';
+export type Kind = 'policies' | 'clusters' | 'violations' | 'events' | 'commits' | 'issues';
 
 export interface GetOptions {
   readonly output: Format;
@@ -164,8 +165,15 @@ const getOne = async (context: Context, kind: Kind, name: string, { output, ...f
       return getCommit(context, name, output);
     case 'violations':
     case 'events':
+    case 'issues':
       throw new CliError(`get ${kind} takes no name`);
   }
+};
+
+const getIssues = async (context: Context, hub: HubClient, options: GetOptions): Promise<void> => {
+  const { items, complete } = await hub.issues(parameters(options, 'cluster'));
+  await writeRows(context, options.output, items, issueColumns(context.now()));
+  if (!complete) context.progress('The hub has not read everything yet: there may be more.\n');
 };
 
 const getAll = async (context: Context, kind: Kind, options: GetOptions): Promise<void> => {
@@ -186,6 +194,8 @@ const getAll = async (context: Context, kind: Kind, options: GetOptions): Promis
       return writeRows(context, output, await hub.violations(parameters(options, ...VIOLATION_FILTERS)), violationColumns(now));
     case 'commits':
       return writeRows(context, output, await hub.commits(parameters(options, 'limit')), commitColumns(now));
+    case 'issues':
+      return getIssues(context, hub, options);
     case 'events':
       return writeRows(context, output, await hub.events(parameters(options, 'cluster', 'policy', 'limit')), eventColumns(now));
   }

@@ -6,6 +6,7 @@ import {
   type CommitSummary,
   describeScope,
   type EventView,
+  type IssueGroup,
   type PolicySummary,
   policyKey,
   type TokenView,
@@ -85,6 +86,15 @@ export const eventColumns = (now: Date): Column<EventView>[] => [
   { title: 'POLICY', value: ({ policy }) => policy ?? '-', wide: true },
   { title: 'ID', value: ({ id }) => String(id), wide: true },
   { title: 'MESSAGE', value: ({ message }) => message },
+];
+
+export const issueColumns = (now: Date): Column<IssueGroup>[] => [
+  { title: 'SEVERITY', value: ({ severity }) => severity },
+  { title: 'NAME', value: ({ name }) => name },
+  { title: 'SINCE', value: ({ since }) => age(since, now) },
+  { title: 'SUMMARY', value: ({ summary }) => summary },
+  { title: 'PROBLEM', value: ({ issues }) => issues.map(({ problem }) => problem).join(' '), wide: true },
+  { title: 'WHAT-TO-DO', value: ({ remedy }) => remedy, wide: true },
 ];
 
 export const auditColumns = (): Column<AuditEntry>[] => [

@@ -24,11 +24,11 @@ const addStatus = (program: Command): void => {
 const addGet = (program: Command): void => {
   program
     .command('get')
-    .description('list policies, clusters, violations, events or commits, or show one policy, cluster or commit')
+    .description('list policies, clusters, violations, events, commits or issues, or show one policy, cluster or commit')
     .addArgument(kindArgument('what to list'))
     .argument('[name]', 'one policy (a local one as namespace/name) or cluster; id of a commit, or its beginning')
     .addOption(outputOption())
-    .option('--cluster <name>', 'in this cluster (policies, violations, events)')
+    .option('--cluster <name>', 'in this cluster (policies, violations, events, issues)')
     .addOption(new Option('--phase <phase>', 'in this phase (policies)').choices(['Pending', 'Active', 'Failed', 'Expired']))
     .option('-n, --namespace <name>', 'that govern or lie in this namespace (policies, violations)')
     .option('--policy <name>', 'of this policy (violations, events)')
@@ -50,6 +50,7 @@ const addGet = (program: Command): void => {
         'get policies --cluster eu --phase Failed',
         'get violations -n finance -o wide',
         'get events --limit 20 -o json',
+        'get issues --cluster eu -o wide',
         'get policy finance-eu',
         'get commit 1f3a9c',
       ),

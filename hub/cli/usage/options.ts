@@ -43,9 +43,10 @@ const NAMES = {
   violations: ['violation'],
   events: ['event', 'ev'],
   commits: ['commit'],
+  issues: ['issue'],
 } as const satisfies Readonly<Record<Kind, readonly string[]>>;
 
-const KINDS: readonly Kind[] = ['policies', 'clusters', 'violations', 'events', 'commits'];
+const KINDS: readonly Kind[] = ['policies', 'clusters', 'violations', 'events', 'commits', 'issues'];
 
 const findKind = (text: string): Kind | undefined => {
   const name = text.toLowerCase();

@@ -40,6 +40,7 @@ export const keys = {
     silences: ['alerts', 'silences'],
     receivers: ['alerts', 'receivers'],
   },
+  issues: { all: ['issues'], list: (params: Params) => ['issues', params] },
   report: ['report'],
   /** Lists that grow at their top (pages/audit/use-growing-list.ts): what was read of one stays, and its newest rows are read again. */
   growing: {

@@ -11,6 +11,7 @@ import {
   type CommitActivity,
   type CommitSummary,
   type EventView,
+  type IssueList,
   type IssueReport,
   type Page,
   type PolicyDetail,
@@ -120,6 +121,17 @@ export const violationsQuery = (params: Params) =>
   listOf<ViolationView>('/api/v1/violations', { queryKey: keys.violations.list(params), params, keyOf: violationKey });
 export const violationGroupsQuery = (params: Params) =>
   listOf<ViolationGroup>('/api/v1/violation-groups', { queryKey: keys.violations.groups(params), params, keyOf: ({ key }) => key });
+/** A certificate ends, and the audit log may be changed, without an event. */
+const ISSUES_MS = 60_000;
+/** Until the hub has read everything once. */
+const INCOMPLETE_MS = 3_000;
+
+/** What is wrong now, in the fleet or in one cluster. */
+export const issuesQuery = (params: { readonly cluster?: string } = {}) =>
+  queryOptions({
+    ...oneOf<IssueList>('/api/v1/issues', keys.issues.list(params), params),
+    refetchInterval: ({ state: { data } }) => (data?.complete === false ? INCOMPLETE_MS : ISSUES_MS),
+  });
 export const issueReportQuery = oneOf<IssueReport>('/api/v1/reports/issues', keys.report, { format: 'json' });
 
 export const clustersQuery = (params: Params) =>

@@ -2,6 +2,7 @@ import { shortRevision } from '@fso/shared/text';
 import ExternalLinkAltIcon from '@patternfly/react-icons/dist/esm/icons/external-link-alt-icon';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
 import { statusQuery } from '../api/queries.ts';
 import { commitUrl } from '../lib/links.ts';
 import { CopyButton } from './buttons.tsx';
@@ -19,6 +20,22 @@ export const ClusterLink = ({ cluster }: { readonly cluster: string }) => (
     {cluster}
   </Link>
 );
+
+interface HubLinkProps {
+  /** As the hub gives it, with a query. */
+  readonly path: string;
+  readonly children: ReactNode;
+}
+
+/** A page of the dashboard that the hub names. */
+export const HubLink = ({ path, children }: HubLinkProps) => {
+  const { pathname, searchParams } = new URL(path, window.location.origin);
+  return (
+    <Link to={pathname} search={Object.fromEntries(searchParams) as never}>
+      {children}
+    </Link>
+  );
+};
 
 /** A commit: its way through the fleet, its whole id to copy, and its page at the forge if that is known. */
 export const RevisionLink = ({ revision }: { readonly revision: string | null | undefined }) =>

@@ -1,4 +1,13 @@
-import type { ClusterView, CommitSummary, ConnectionState, EnforcementAction, EventView, LockState, Phase } from '@fso/shared/api';
+import type {
+  AlertSeverity,
+  ClusterView,
+  CommitSummary,
+  ConnectionState,
+  EnforcementAction,
+  EventView,
+  LockState,
+  Phase,
+} from '@fso/shared/api';
 import { Label, type LabelProps, Tooltip } from '@patternfly/react-core';
 import BanIcon from '@patternfly/react-icons/dist/esm/icons/ban-icon';
 import BellIcon from '@patternfly/react-icons/dist/esm/icons/bell-icon';
@@ -131,6 +140,17 @@ const SEVERITIES: Readonly<Record<EventView['severity'], Look>> = {
 export const SeverityLabel = ({ severity }: Pick<EventView, 'severity'>) => <StateLabel look={SEVERITIES[severity]} />;
 
 export const SEVERITY_OPTIONS = stateOptions(SEVERITIES);
+
+const ALERT_SEVERITIES: Readonly<Record<AlertSeverity, Look>> = {
+  critical: { text: 'Critical', icon: ExclamationCircleIcon, color: 'red' },
+  warning: SEVERITIES.warning,
+  info: SEVERITIES.info,
+};
+
+/** The severity of an issue or an alert. */
+export const AlertSeverityLabel = ({ severity }: { readonly severity: AlertSeverity }) => <StateLabel look={ALERT_SEVERITIES[severity]} />;
+
+export const ALERT_SEVERITY_OPTIONS = stateOptions(ALERT_SEVERITIES);
 
 const COMMIT_STATES: Readonly<Record<CommitSummary['state'], Look>> = {
   rejected: { text: 'Rejected', icon: BanIcon, color: 'red', title: 'The hub rejected it; the last good commit stays in force' },

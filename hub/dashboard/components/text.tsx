@@ -28,6 +28,20 @@ const Ticking = ({ time }: { readonly time: string }) => {
   );
 };
 
+/** A sentence in which backticks stand around code. */
+export const Sentence = ({ text }: { readonly text: string }) => (
+  <>
+    {text.split('`').map((part, index) =>
+      index % 2 === 1 ? (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the parts of a text do not move.
+        <code key={index}>{part}</code>
+      ) : (
+        part
+      ),
+    )}
+  </>
+);
+
 /** One of a list of descriptions. */
 export const DescriptionItem = ({ term, children }: { readonly term: string; readonly children: ReactNode }) => (
   <DescriptionListGroup>

@@ -1,4 +1,4 @@
-import { type ClusterView, CONDITIONS, type Condition } from '@fso/shared/api';
+import { CLOCK_SKEW_MS, type ClusterView, CONDITIONS, type Condition, RENEWAL_LATE_MS } from '@fso/shared/api';
 import { isExpired, isExpiring } from '@fso/shared/residency';
 import { formatDuration } from './time.ts';
 
@@ -19,12 +19,6 @@ export const verdictOf = ({ type, status }: Pick<Condition, 'type' | 'status'>):
   return (status === 'True') === BAD_WHEN_TRUE.has(type) ? 'bad' : 'good';
 };
 
-/** Certificates of agents live for a day and are renewed when two thirds of that are over. */
-
-const HOUR_MS = 3_600_000;
-/** A day's third is eight hours: where less than this is left, renewing was due for long and has not worked. */
-const LATE_MS: number = 6 * HOUR_MS;
-
 export type CertificateState = 'good' | 'late' | 'expired' | 'none';
 
 /** @param expires RFC 3339; null: there is none */
@@ -32,15 +26,13 @@ export const certificateState = (expires: string | null, nowMs: number): Certifi
   if (expires === null) return 'none';
   const leftMs = Date.parse(expires) - nowMs;
   if (leftMs <= 0) return 'expired';
-  return leftMs < LATE_MS ? 'late' : 'good';
+  return leftMs < RENEWAL_LATE_MS ? 'late' : 'good';
 };
 
-/** From here on the agent itself speaks of it, by the event ClockSkewed. */
-const FAR_MS = 30_000;
 /** Below it, the way of the message explains it. */
 const NEAR_MS = 1_000;
 
-export const isSkewed = (skewMs: number | null): skewMs is number => skewMs !== null && Math.abs(skewMs) >= FAR_MS;
+export const isSkewed = (skewMs: number | null): skewMs is number => skewMs !== null && Math.abs(skewMs) >= CLOCK_SKEW_MS;
 
 /** @param skewMs by how much the agent's clock is ahead; null: not known */
 export const skewText = (skewMs: number | null): string => {

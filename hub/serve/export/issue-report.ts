@@ -1,29 +1,24 @@
-import type { AlertName, IssueReport, SourceView } from '@fso/shared/api';
+import type { IssueReport, SourceView } from '@fso/shared/api';
 import { byText, type CsvCell, csvLine } from '@fso/shared/encoding';
 import type { Issue } from '../../alerts/index.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import { listClusterIssues } from '../issues/cluster-issues.ts';
 import { listSourceIssues } from '../issues/hub-issues.ts';
-import { ClusterPolicyIssues, listPolicyIssues } from '../issues/policy-issues.ts';
+import { isListed } from '../issues/issue-groups.ts';
+import { listClusterPolicyIssues, listPolicyIssues } from '../issues/policy-issues.ts';
 
 type PolicyIssue = IssueReport['policies'][number];
 
 const rowOf = ({ alert, severity, problem, since }: Issue): IssueReport['hub'][number] => ({ alert, severity, problem, since });
 
-/** Of a cluster that is not connected, which is an issue of its own, these hold for as long as nothing else is known. */
-const LASTING: ReadonlySet<AlertName> = new Set(['PolicyNotEnforced', 'PolicyConflict']);
-/** Each violation is a line of its own. */
-/** One that is away is behind as it was then: that it is away says it. */
-const isListedOfCluster = ({ alert, isCurrent }: Issue): boolean => alert !== 'ClusterBehind' || isCurrent;
-const isListed = ({ alert, isCurrent }: Issue): boolean => alert !== 'Violations' && (isCurrent || LASTING.has(alert));
-
 const policyIssues = (fleet: Fleet, nowMs: number): PolicyIssue[] => {
-  const policies = new ClusterPolicyIssues();
-  const inClusters = fleet.members().flatMap((entry) => policies.list(entry));
-  return [...listPolicyIssues(fleet, nowMs), ...inClusters]
-    .filter(isListed)
-    .map((issue) => ({ policy: issue.labels.policy ?? '', cluster: issue.labels.cluster ?? null, ...rowOf(issue) }))
-    .sort((a, b) => byText(a.policy, b.policy) || byText(a.cluster ?? '', b.cluster ?? ''));
+  return (
+    [...listPolicyIssues(fleet, nowMs), ...fleet.members().flatMap(listClusterPolicyIssues)]
+      // Each violation is a line of its own.
+      .filter((issue) => isListed(issue) && issue.alert !== 'Violations')
+      .map((issue) => ({ policy: issue.labels.policy ?? '', cluster: issue.labels.cluster ?? null, ...rowOf(issue) }))
+      .sort((a, b) => byText(a.policy, b.policy) || byText(a.cluster ?? '', b.cluster ?? ''))
+  );
 };
 
 /** Issues of a kind that are listed: where more clusters and policies are in a bad way, it is for one reason that these show. */
@@ -45,7 +40,7 @@ export const createIssueReport = (fleet: Fleet, source: SourceView, now: number)
   const clusters = listed(
     fleet.members().flatMap((entry) =>
       listClusterIssues(entry, now)
-        .filter(isListedOfCluster)
+        .filter(isListed)
         .map((issue) => ({ cluster: entry.record.name, ...rowOf(issue) })),
     ),
   );

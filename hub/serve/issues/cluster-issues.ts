@@ -1,15 +1,14 @@
-import { ALERT_RULES, type AlertLabels, type AlertName, type ClusterView, CONDITIONS } from '@fso/shared/api';
+import { ALERT_RULES, type AlertLabels, type AlertName, CLOCK_SKEW_MS, type ClusterView, CONDITIONS, RENEWAL_LATE_MS } from '@fso/shared/api';
 import { notKeptText, shortRevision } from '@fso/shared/text';
 import type { Issue } from '../../alerts/index.ts';
 import { HUB_PAUSE } from '../../ledger/index.ts';
 import { type ClusterEntry, LOCK_CONDITIONS } from '../fleet/cluster-entry.ts';
 import { isKnown } from '../fleet/phases.ts';
+import { problemText } from './hub-issues.ts';
 
 type Finding = Omit<Issue, 'severity' | 'labels'>;
 
 const NO_COMMIT = 'no commit';
-/** Agents renew at two thirds of a day: one with less than this left has failed to for hours. */
-const LATE_MS = 6 * 3_600_000;
 
 /** What the hub itself knows is as it is now; what the agent reported is only while it is connected and observes its cluster. */
 const known = (alert: AlertName, problem: string, since: string | null): Finding => ({ alert, problem, since, isCurrent: true });
@@ -35,19 +34,32 @@ const connectionIssue = ({ view }: ClusterEntry): Finding[] => {
 /** What a cluster that is away has accepted is what it had accepted last. */
 const isBehind = ({ view, desired }: ClusterEntry): boolean => view.connection !== 'NeverSeen' && view.revision !== desired?.revision;
 
-const revisionIssues = (entry: ClusterEntry): Finding[] => {
-  const { view, registration, desired, record } = entry;
-  const findings: Finding[] = [];
-  if (registration === undefined) findings.push(known('ClusterUnregistered', 'Not registered in Git, or no longer.', null));
-  else if (isBehind(entry)) {
-    const problem = `Behind: it has ${shortRevision(view.revision, NO_COMMIT)}, in force is ${shortRevision(desired?.revision, NO_COMMIT)}.`;
-    findings.push({ alert: 'ClusterBehind', problem, since: null, isCurrent: isKnown(record) });
+const registrationIssues = (entry: ClusterEntry): Finding[] => {
+  const { view, registration, desired, record, retired } = entry;
+  // Before the hub has read the repository it does not know who is registered.
+  if (desired === null) return [];
+  if (registration === undefined) {
+    const counted = retired ? ' The fleet is counted without it; what is shown of it is its last report.' : '';
+    return [known('ClusterUnregistered', `Not registered in Git, or no longer.${counted}`, null)];
   }
-  if (view.nack !== null) {
-    const reasons = view.nack.reasons.map(({ path, reason }) => (path === undefined ? reason : `${path}: ${reason}`)).join('; ');
-    findings.push(known('CommitRefused', `Refused ${shortRevision(view.nack.revision)}: ${reasons}`, view.nack.time));
-  }
-  return findings;
+  if (!isBehind(entry)) return [];
+  const problem = `Behind: it has ${shortRevision(view.revision, NO_COMMIT)}, in force is ${shortRevision(desired.revision, NO_COMMIT)}.`;
+  return [{ alert: 'ClusterBehind', problem, since: null, isCurrent: isKnown(record) }];
+};
+
+const refusalIssue = ({ view: { nack } }: ClusterEntry): Finding[] => {
+  if (nack === null) return [];
+  const { revision, reasons, time } = nack;
+  const problem = `Refused ${shortRevision(revision)}: ${reasons.map(problemText).join('; ')}`;
+  return [{ ...known('CommitRefused', problem, time), revision }];
+};
+
+/** A commit that the agent took although its signature is bad. */
+const verificationIssue = ({ record }: ClusterEntry): Finding[] => {
+  const { verification, verificationReason = 'the check of its signature failed', revision } = record.report ?? {};
+  if (verification !== 'failed') return [];
+  const problem = `Took ${shortRevision(revision)}: ${verificationReason}`;
+  return [{ alert: 'RevisionNotTrusted', problem, since: null, isCurrent: isKnown(record), ...(revision != null && { revision }) }];
 };
 
 /** As last reported, also of a cluster that is gone. */
@@ -71,9 +83,22 @@ const gatekeeperIssue = ({ record }: ClusterEntry): Finding[] => {
   return [{ alert: 'GatekeeperNotReady', problem, since: null, isCurrent: isKnown(record) }];
 };
 
+const skewIssue = ({ record, view: { clockSkewMs } }: ClusterEntry): Finding[] => {
+  if (clockSkewMs === null || Math.abs(clockSkewMs) < CLOCK_SKEW_MS) return [];
+  const problem = `The clock of its agent is ${Math.round(Math.abs(clockSkewMs) / 1000)} s ${clockSkewMs > 0 ? 'ahead of' : 'behind'} the hub's.`;
+  return [{ alert: 'ClockSkewed', problem, since: null, isCurrent: isKnown(record) }];
+};
+
+const nodesIssue = ({ record }: ClusterEntry): Finding[] => {
+  const count = record.report?.nodesByRegion[''] ?? 0;
+  if (count === 0) return [];
+  const problem = count === 1 ? '1 node has no region.' : `${count} nodes have no region.`;
+  return [{ alert: 'NodesWithoutRegion', problem, since: null, isCurrent: isKnown(record), count }];
+};
+
 const certificateIssue = ({ view: { certificateExpires: expires } }: ClusterEntry, nowMs: number): Finding[] => {
   const leftMs = expires === null ? Number.POSITIVE_INFINITY : Date.parse(expires) - nowMs;
-  if (leftMs >= LATE_MS) return [];
+  if (leftMs >= RENEWAL_LATE_MS) return [];
   if (leftMs <= 0) return [known('CertificateExpiring', `The certificate of its agent expired at ${expires}.`, expires)];
   return [known('CertificateExpiring', `The certificate of its agent ends at ${expires} and should have been renewed.`, null)];
 };
@@ -97,10 +122,14 @@ export const listClusterIssues = (cluster: ClusterEntry, nowMs: number): Issue[]
   const labels = clusterLabels(cluster);
   const findings = [
     ...connectionIssue(cluster),
-    ...revisionIssues(cluster),
+    ...registrationIssues(cluster),
+    ...refusalIssue(cluster),
+    ...verificationIssue(cluster),
     ...conditionIssues(cluster),
     ...gatekeeperIssue(cluster),
     ...certificateIssue(cluster, nowMs),
+    ...skewIssue(cluster),
+    ...nodesIssue(cluster),
     ...keepIssue(cluster),
   ];
   return findings.map((finding) => ({ ...finding, severity: ALERT_RULES[finding.alert].severity, labels }));

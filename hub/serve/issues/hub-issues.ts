@@ -1,19 +1,22 @@
 import { ALERT_RULES, type AlertName, type AuditVerification, type ProblemView, type SourceView } from '@fso/shared/api';
 import { shortRevision } from '@fso/shared/text';
 import type { Issue } from '../../alerts/index.ts';
+import type { LedgerHealth } from '../../ledger/index.ts';
 
-const issueOf = (alert: AlertName, problem: string, since: string | null): Issue => ({
+const issueOf = (alert: AlertName, problem: string, more: Partial<Issue> = {}): Issue => ({
   alert,
   severity: ALERT_RULES[alert].severity,
   labels: {},
   problem,
-  since,
+  since: null,
   isCurrent: true,
+  ...more,
 });
 
-const problemText = ({ path, line, column, code, reason }: ProblemView): string => {
-  const place = path === undefined ? '' : `${path}:${line ?? 1}:${column ?? 1}: `;
-  return `${place}${code === undefined ? '' : `${code}: `}${reason}`;
+/** `policies/a.yaml:3:1: unknown field`; the reason alone where it is of no file. */
+export const problemText = ({ path, line, column, code, reason }: ProblemView): string => {
+  const place = [path, line, column].filter((part) => part !== undefined).join(':');
+  return [path === undefined ? [] : place, code ?? [], reason].flat().join(': ');
 };
 
 const rejectionText = ({ commit, problems }: NonNullable<SourceView['rejected']>): string => {
@@ -25,19 +28,23 @@ const rejectionText = ({ commit, problems }: NonNullable<SourceView['rejected']>
 
 /** What is wrong with the policy repository. */
 export const listSourceIssues = ({ error, rejected, verification, revision }: SourceView): Issue[] => [
-  ...(error === null ? [] : [issueOf('SourceUnreachable', error.message, error.since)]),
-  ...(rejected === null ? [] : [issueOf('CommitRejected', rejectionText(rejected), null)]),
+  ...(error === null ? [] : [issueOf('SourceUnreachable', error.message, { since: error.since })]),
+  ...(rejected === null ? [] : [issueOf('CommitRejected', rejectionText(rejected), { revision: rejected.commit.revision })]),
   ...(verification?.state === 'failed'
-    ? [issueOf('RevisionNotTrusted', `Commit ${shortRevision(revision?.revision)}: ${verification.reason ?? 'unknown'}`, null)]
+    ? [issueOf('RevisionNotTrusted', `Commit ${shortRevision(revision?.revision)}: ${verification.reason ?? 'unknown'}`)]
     : []),
 ];
+
+/** Whether the ledger can be written. */
+export const listLedgerIssues = (health: LedgerHealth): Issue[] =>
+  health.ok ? [] : [issueOf('LedgerUnavailable', health.message, { since: health.since })];
 
 /** What is wrong with the audit log. */
 export const listAuditIssues = (verification: AuditVerification): Issue[] => {
   if (verification.ok) return [];
   const [first, ...others] = verification.problems;
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
-  return [issueOf('AuditLogInvalid', `${first?.message ?? 'The log is not intact.'}${more}`, null)];
+  return [issueOf('AuditLogInvalid', `${first?.message ?? 'The log is not intact.'}${more}`)];
 };
 
 /** A certificate that the hub reads at its start and cannot renew by itself. */
@@ -54,4 +61,4 @@ const SOON_MS = 14 * 86_400_000;
 export const listCertificateIssues = (certificates: readonly HubCertificate[], nowMs: number): Issue[] =>
   certificates
     .filter(({ expires }) => Date.parse(expires) - nowMs < SOON_MS)
-    .map(({ what, expires }) => issueOf('HubCertificateExpiring', `${what} ends at ${expires}.`, null));
+    .map(({ what, expires }) => issueOf('HubCertificateExpiring', `${what} ends at ${expires}.`));

@@ -1,60 +1,76 @@
-import type { AuditVerification } from '@fso/shared/api';
+import type { AlertName, AlertSeverity, AuditVerification, IssueList } from '@fso/shared/api';
 import { type Clock, createYielder } from '@fso/shared/runtime';
 import { boundIssues, type CurrentIssues, type IsNamed, type Issue } from '../../alerts/index.ts';
+import type { LedgerHealth } from '../../ledger/index.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import type { FleetReader } from '../fleet/fleet-reader.ts';
 import { clusterLabels, listClusterIssues } from './cluster-issues.ts';
-import { type HubCertificate, listAuditIssues, listCertificateIssues, listSourceIssues } from './hub-issues.ts';
-import { ClusterPolicyIssues, listPolicyIssues } from './policy-issues.ts';
+import { type HubCertificate, listAuditIssues, listCertificateIssues, listLedgerIssues, listSourceIssues } from './hub-issues.ts';
+import { IssueGroups, policyGroupsOf } from './issue-groups.ts';
+import { listClusterPolicyIssues, listPolicyIssues } from './policy-issues.ts';
+
+/** What can be wrong with the hub itself. */
+export interface HubState {
+  readonly certificates: readonly HubCertificate[];
+  readonly health: () => LedgerHealth;
+  /** Reads the whole audit log. */
+  readonly verifyAudit: () => Promise<AuditVerification>;
+}
 
 export interface IssueListerDeps {
   readonly fleet: FleetReader;
-  readonly certificates: readonly HubCertificate[];
-  /** Reads the whole audit log. */
-  readonly verifyAudit: () => Promise<AuditVerification>;
+  /** undefined: for callers who see a part of the fleet. */
+  readonly hub: HubState | undefined;
+  /** Severities that the alerts file changes. Default: none. */
+  readonly severityOf?: (name: AlertName) => AlertSeverity | undefined;
   readonly clock: Clock;
 }
 
 /** Longer keeps answers waiting when many clusters changed at once. */
 const SLICE_MS = 10;
-/** The audit log is read through this often, and for the first time a while after the start. */
+/** The audit log is verified this often, for the first time a while after the start, and more often while people look. */
 const AUDIT_EVERY_MS = 6 * 3_600_000;
 const AUDIT_FIRST_MS = 600_000;
+const AUDIT_SEEN_MS = 60_000;
 /** After its start every agent is away for a moment. Until then a cluster that Git does not know may be here, and is not taken as gone. */
 const GATHERING_MS = 300_000;
 
-interface Known {
-  readonly entry: ClusterEntry;
-  /** Of its policies, bounded. */
-  readonly issues: readonly Issue[];
-}
+/** @param isAsked whether the list is of this cluster alone */
+const addCluster = (groups: IssueGroups, entry: ClusterEntry, nowMs: number, isAsked: boolean): void => {
+  const issues = listClusterIssues(entry, nowMs);
+  if (isAsked || !entry.retired) groups.addAll(issues).merge(policyGroupsOf(entry));
+  // The fleet is counted without it, but what is kept of it takes memory.
+  else groups.addAll(issues.filter(({ alert }) => alert === 'PoliciesNotKept'));
+};
 
-/** Lists what is wrong with the fleet, again and again: what did not change is not looked at again. */
+/** Lists what is wrong, again and again: what did not change is not looked at again. */
 export class IssueLister {
   readonly #deps: IssueListerDeps;
-  readonly #policies = new ClusterPolicyIssues();
-  readonly #known = new Map<string, Known>();
+  /** Of the policies of a cluster, bounded. */
+  readonly #bounded = new WeakMap<ClusterEntry, readonly Issue[]>();
+  readonly #startedAtMs: number;
   #audit: AuditVerification | undefined;
-  #verifyAtMs: number;
-  readonly #gatheredAtMs: number;
+  #verifiedAtMs: number | undefined;
   #isVerifying: boolean = false;
 
   constructor(deps: IssueListerDeps) {
     this.#deps = deps;
-    const nowMs = deps.clock.monotonicMs();
-    this.#verifyAtMs = nowMs + AUDIT_FIRST_MS;
-    this.#gatheredAtMs = nowMs + GATHERING_MS;
+    this.#startedAtMs = deps.clock.monotonicMs();
   }
 
-  /** Before the hub has read the repository it does not know who should have what, and says nothing of policies and clusters. */
+  /** A lister for callers who see a part of the fleet, and not the hub. */
+  over(fleet: FleetReader): IssueLister {
+    return new IssueLister({ ...this.#deps, fleet, hub: undefined });
+  }
+
+  /** What alerts are made of. Before the hub has read the repository it does not know who should have what, and says nothing of clusters. */
   async list(isNamed: IsNamed): Promise<CurrentIssues> {
-    const { fleet: reader, certificates } = this.#deps;
-    this.#verify();
+    const { fleet: reader } = this.#deps;
+    this.#verify(AUDIT_FIRST_MS, AUDIT_EVERY_MS);
     const nowMs = reader.now();
-    const source = listSourceIssues(await reader.readSource());
+    const hub = await this.#listHub(nowMs);
     const fleet = await reader.read();
-    const hub = [...source, ...listCertificateIssues(certificates, nowMs)];
     const ofHub = this.#audit === undefined ? { hub } : { hub, audit: listAuditIssues(this.#audit) };
     if (fleet.desired() === null) return ofHub;
     const policies = listPolicyIssues(fleet, nowMs);
@@ -65,8 +81,38 @@ export class IssueLister {
     return { ...ofHub, policies, clusters, unknown, notObserved };
   }
 
+  /** What people see, by cause. @param cluster of it alone, also of one that the fleet is counted without */
+  async groups(cluster?: string): Promise<IssueList> {
+    const { fleet: reader, hub, severityOf = () => undefined } = this.#deps;
+    this.#verify(0, AUDIT_SEEN_MS);
+    const nowMs = reader.now();
+    const ofHub = [...(await this.#listHub(nowMs)), ...this.#listLedger()];
+    const fleet = await reader.read();
+    const complete = fleet.desired() !== null && (hub === undefined || this.#audit !== undefined);
+    const groups = new IssueGroups();
+    if (cluster === undefined) groups.addAll([...ofHub, ...listPolicyIssues(fleet, nowMs)]);
+    const giveWay = createYielder(SLICE_MS);
+    for (const entry of cluster === undefined ? fleet.clusters() : [fleet.cluster(cluster) ?? []].flat()) {
+      addCluster(groups, entry, nowMs, cluster !== undefined);
+      await giveWay();
+    }
+    return { items: groups.views(severityOf), complete };
+  }
+
+  async #listHub(nowMs: number): Promise<Issue[]> {
+    const { fleet, hub } = this.#deps;
+    return [...listSourceIssues(await fleet.readSource()), ...listCertificateIssues(hub?.certificates ?? [], nowMs)];
+  }
+
+  /** What has a way of its own into alerts. */
+  #listLedger(): Issue[] {
+    const { hub } = this.#deps;
+    if (hub === undefined) return [];
+    return [...listLedgerIssues(hub.health()), ...(this.#audit === undefined ? [] : listAuditIssues(this.#audit))];
+  }
+
   #notGathered(fleet: Fleet): ReadonlySet<string> {
-    if (this.#deps.clock.monotonicMs() >= this.#gatheredAtMs) return new Set();
+    if (this.#deps.clock.monotonicMs() >= this.#startedAtMs + GATHERING_MS) return new Set();
     return new Set(fleet.clusters().flatMap(({ retired, record }) => (retired ? [record.name] : [])));
   }
 
@@ -78,34 +124,29 @@ export class IssueLister {
       if (issues.length > 0) clusters.set(entry.record.name, issues);
       await giveWay();
     }
-    if (this.#known.size > members.length) this.#keepOnly(members);
     return clusters;
   }
 
   #policiesOf(entry: ClusterEntry, isNamed: IsNamed): readonly Issue[] {
-    const { name } = entry.record;
-    const before = this.#known.get(name);
-    if (before?.entry === entry) return before.issues;
-    const issues = boundIssues(this.#policies.list(entry), clusterLabels(entry), isNamed);
-    this.#known.set(name, { entry, issues });
+    const before = this.#bounded.get(entry);
+    if (before !== undefined) return before;
+    const issues = boundIssues(listClusterPolicyIssues(entry), clusterLabels(entry), isNamed);
+    this.#bounded.set(entry, issues);
     return issues;
   }
 
-  #keepOnly(members: readonly ClusterEntry[]): void {
-    const names = new Set(members.map(({ record }) => record.name));
-    for (const name of this.#known.keys()) {
-      if (names.has(name)) continue;
-      this.#known.delete(name);
-      this.#policies.forget(name);
-    }
-  }
-
-  /** Nobody waits for it: a large log takes a while. */
-  #verify(): void {
-    const { clock, verifyAudit } = this.#deps;
-    if (this.#isVerifying || clock.monotonicMs() < this.#verifyAtMs) return;
+  /**
+   * Verifies the audit log where it is time to. Nobody waits for it: a large log takes a while.
+   *
+   * @param firstMs for the first time so long after the start
+   */
+  #verify(firstMs: number, everyMs: number): void {
+    const { clock, hub } = this.#deps;
+    const dueMs = this.#verifiedAtMs === undefined ? this.#startedAtMs + firstMs : this.#verifiedAtMs + everyMs;
+    if (hub === undefined || this.#isVerifying || clock.monotonicMs() < dueMs) return;
     this.#isVerifying = true;
-    verifyAudit()
+    hub
+      .verifyAudit()
       .then((verification) => {
         this.#audit = verification;
       })
@@ -113,7 +154,7 @@ export class IssueLister {
       .catch(() => undefined)
       .finally(() => {
         this.#isVerifying = false;
-        this.#verifyAtMs = clock.monotonicMs() + AUDIT_EVERY_MS;
+        this.#verifiedAtMs = clock.monotonicMs();
       });
   }
 }

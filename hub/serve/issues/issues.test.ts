@@ -1,7 +1,6 @@
-import type { PolicyReport } from '@fso/shared/api';
+import type { AuditVerification, PolicyReport } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { encodeBitmap, standingOf } from '@fso/shared/status';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { baselineOf } from '../../../test/harness/baselines.ts';
 import type { Issue } from '../../alerts/index.ts';
@@ -23,8 +22,9 @@ import {
   report,
   reportChange,
 } from '../testing/fleet.ts';
+import { listClusterIssues } from './cluster-issues.ts';
 import { IssueLister } from './issue-lister.ts';
-import { ClusterPolicyIssues } from './policy-issues.ts';
+import { listClusterPolicyIssues } from './policy-issues.ts';
 
 const FILES_OF_TEAMS = FILES.map((file) =>
   file.path === 'policies/finance.yaml'
@@ -39,34 +39,7 @@ const entryOf = (index: FleetIndex, record: ClusterRecord): ClusterEntry => {
   return entry;
 };
 
-const textsOf = (issues: readonly Issue[]): string[] => issues.map((issue) => JSON.stringify(issue)).toSorted();
-
 describe('issues of policies in a cluster', () => {
-  it('are after any changes what they are when all policies are looked at', () => {
-    const name = fc.constantFrom('finance', 'hr', 'local-1', 'local-2');
-    const change = fc.record({
-      name,
-      phase: fc.constantFrom('Active' as const, 'Failed' as const, 'Pending' as const, 'Expired' as const),
-      violations: fc.integer({ min: 0, max: 2 }),
-      isGone: fc.boolean(),
-      connected: fc.boolean(),
-    });
-    fc.assert(
-      fc.property(fc.array(change, { maxLength: 12 }), (changes) => {
-        const index = createFleetIndex();
-        const kept = new ClusterPolicyIssues();
-        const policies = new Map<string, ReturnType<typeof policyReport>>();
-        for (const { name: policy, isGone, connected, ...said } of changes) {
-          if (isGone) policies.delete(policy);
-          else policies.set(policy, policyReport(policy, said));
-          const record: ClusterRecord = { ...clusterRecord('eu', [...policies.values()]), connected };
-          const entry = entryOf(index, record);
-          expect(textsOf(kept.list(entry))).toEqual(textsOf(new ClusterPolicyIssues().list(entry)));
-        }
-      }),
-    );
-  });
-
   it('have the team of the policy, the regions of the cluster, and a severity by what the policy does', async () => {
     const index = createFleetIndex();
     const violating = { violations: 1 };
@@ -74,7 +47,7 @@ describe('issues of policies in a cluster', () => {
       policyReport('finance', violating),
       policyReport('hr', { ...violating, enforcementAction: 'warn' }),
     ]);
-    expect(new ClusterPolicyIssues().list(entryOf(index, record))).toMatchObject([
+    expect(listClusterPolicyIssues(entryOf(index, record))).toMatchObject([
       {
         alert: 'Violations',
         severity: 'critical',
@@ -85,12 +58,46 @@ describe('issues of policies in a cluster', () => {
   });
 });
 
+describe('issues of a cluster', () => {
+  const nowMs = Date.parse('2026-01-02T00:00:00Z');
+  const inHours = (hours: number): string => new Date(nowMs + hours * 3_600_000).toISOString();
+  const condition = (type: string, status: 'True' | 'False' | 'Unknown') => ({
+    type,
+    status,
+    reason: 'Because',
+    message: 'seen',
+    lastTransitionTime: inHours(-1),
+  });
+  const problemsOf = (change: Partial<ReturnType<typeof clusterReport>>): string[] => {
+    const cluster = { ...clusterReport(), certificateExpires: inHours(20), ...change };
+    const record = { ...clusterRecord('eu', []), report: { ...clusterRecord('eu', []).report, ...cluster } } as ClusterRecord;
+    return listClusterIssues(entryOf(createFleetIndex(), record), nowMs).map(({ alert, problem }) => `${alert}: ${problem}`);
+  };
+
+  it.each<[string[], Parameters<typeof problemsOf>[0]]>([
+    [[], {}],
+    [['RevisionNotTrusted: Took a1a1a1a1: unknown signer'], { verification: 'failed', verificationReason: 'unknown signer' }],
+    [["ClockSkewed: The clock of its agent is 40 s ahead of the hub's."], { clockSkewMs: 40_000 }],
+    [["ClockSkewed: The clock of its agent is 31 s behind the hub's."], { clockSkewMs: -31_000 }],
+    [[], { clockSkewMs: 29_999 }],
+    [['NodesWithoutRegion: 1 node has no region.'], { nodesByRegion: { '': 1, 'eu-west-1': 2 } }],
+    [['GatekeeperNotReady: Gatekeeper is Absent.'], { gatekeeper: { state: 'Absent' } }],
+    [['LockNotReady: GuardReady is False: seen'], { conditions: [condition('GuardReady', 'False')] }],
+    [[], { conditions: [condition('FloorReady', 'Unknown'), condition('Tampered', 'False')] }],
+    [['Tampered: Tampered with: seen'], { conditions: [condition('Tampered', 'True')] }],
+    [[expect.stringContaining('CertificateExpiring: The certificate of its agent ends at')], { certificateExpires: inHours(2) }],
+    [[expect.stringContaining('CertificateExpiring: The certificate of its agent expired at')], { certificateExpires: inHours(-1) }],
+  ])('are %j', (problems, change) => {
+    expect(problemsOf(change)).toEqual(problems);
+  });
+});
+
 describe('the severity of violations where the hub does not know the list of the cluster', () => {
   it('is that of the newest commit, and of a policy that it does not have not critical', () => {
     const deviations = ['finance', 'gone'].map((name) => [name, standingOf(policyReport(name, { violations: 1 }))] as const);
     const record = { ...clusterRecord('eu', []), policies: new UnlistedPolicies(new Map(deviations)) };
     const entry = entryOf(createFleetIndex(), record);
-    const issues = new ClusterPolicyIssues().list(entry).filter(({ alert }) => alert === 'Violations');
+    const issues = listClusterPolicyIssues(entry).filter(({ alert }) => alert === 'Violations');
     expect(issues).toMatchObject([
       { severity: 'critical', labels: { policy: 'finance' } },
       { severity: 'warning', labels: { policy: 'gone' } },
@@ -98,22 +105,23 @@ describe('the severity of violations where the hub does not know the list of the
   });
 });
 
+const open = (reports = reportLimits()) => {
+  const clock = new FakeClock();
+  const ledger = createMemoryLedger({ clock, reports });
+  const fleet = new FleetReader({ ledger, clock, version: '0' });
+  const certificates = [{ what: 'The CA of the agents', expires: new Date(clock.now().getTime() + 86_400_000).toISOString() }];
+  const verifyAudit = async () => ({
+    ok: false,
+    entries: 1,
+    head: null,
+    checkpoints: 0,
+    witnesses: 0,
+    problems: [{ sequence: 1, message: 'cut' }],
+  });
+  return { clock, ledger, lister: new IssueLister({ fleet, hub: { certificates, verifyAudit, health: () => ledger.health() }, clock }) };
+};
+
 describe('the lister', () => {
-  const open = (reports = reportLimits()) => {
-    const clock = new FakeClock();
-    const ledger = createMemoryLedger({ clock, reports });
-    const fleet = new FleetReader({ ledger, clock, version: '0' });
-    const certificates = [{ what: 'The CA of the agents', expires: new Date(clock.now().getTime() + 86_400_000).toISOString() }];
-    const verifyAudit = async () => ({
-      ok: false,
-      entries: 1,
-      head: null,
-      checkpoints: 0,
-      witnesses: 0,
-      problems: [{ sequence: 1, message: 'cut' }],
-    });
-    return { clock, ledger, lister: new IssueLister({ fleet, certificates, verifyAudit, clock }) };
-  };
   const names = (issues: Iterable<Issue>): string[] => [...issues].map(({ alert }) => alert);
 
   it('says nothing of clusters and policies before the repository is known', async () => {
@@ -362,5 +370,135 @@ describe('the lister', () => {
     expect(names(first).filter((name) => name === 'PolicyNotEnforced')).toHaveLength(10);
     expect(first.find(({ alert }) => alert === 'MoreAlerts')?.problem).toBe('And 40 more: 40 PolicyNotEnforced.');
     expect(second.at(-1)).toBe(first.at(-1));
+  });
+});
+
+describe('the groups', () => {
+  const grouped = async (lister: IssueLister, cluster?: string) => (await lister.groups(cluster)).items;
+
+  it('have the most severe first, and add up what has one cause and severity', async () => {
+    const { ledger, lister } = open();
+    await ledger.setDesired(desired);
+    const violating = { violations: 3, phase: 'Failed' as const };
+    const reports = [policyReport('finance', violating), policyReport('hr', { violations: 2, enforcementAction: 'warn' })];
+    for (const cluster of ['eu', 'us']) {
+      await ledger.setConnected(cluster, true);
+      await ledger.setAck(cluster, { revision: REVISION, digest: 'd' });
+      const nodesByRegion = { '': 2, 'eu-west-1': 1 };
+      await ledger.applyReport(
+        cluster,
+        report({ cluster: { ...clusterReport(), nodesByRegion }, policies: cluster === 'eu' ? reports : [] }),
+      );
+    }
+    await ledger.setNack('us', { revision: REVISION, reasons: [{ path: 'policies/a.yaml', line: 3, message: 'unknown field' }] });
+    await expect.poll(async () => (await lister.groups()).complete).toBe(true);
+    const found = (await grouped(lister)).map(({ severity, summary, count, clusters, policies, path }) =>
+      [severity, summary, count, clusters, policies, path].join(' | '),
+    );
+    expect(found).toEqual([
+      'critical | The audit log contradicts its hashes or checkpoints | 1 | 0 | 0 | /audit/verification',
+      'critical | A certificate of the hub ends soon | 1 | 0 | 0 | /',
+      'critical | Commit refused, the previous one kept: cluster us | 1 | 1 | 0 | /clusters/us',
+      'critical | Not enforced: policy finance in cluster eu | 1 | 1 | 1 | /clusters/eu',
+      'critical | Violations of policies that deny (3): policy finance in cluster eu | 1 | 1 | 1 | /compliance?policy=finance&cluster=eu',
+      'warning | Not proven: policy finance in cluster us | 1 | 1 | 1 | /clusters/us',
+      'warning | Violations (2): policy hr in cluster eu | 1 | 1 | 1 | /compliance?policy=hr&cluster=eu',
+      'info | Nodes without a region (4): 2 clusters | 2 | 2 | 0 | /clusters',
+    ]);
+    const refusal = (await grouped(lister)).find(({ name }) => name === 'CommitRefused');
+    expect(refusal).toMatchObject({
+      name: 'CommitRefused',
+      remedy: expect.stringContaining('Read the reasons'),
+      issues: [{ cluster: 'us', policy: null, problem: expect.stringContaining('policies/a.yaml:3: unknown field'), current: true }],
+    });
+    expect((await grouped(lister, 'us')).map(({ name }) => name)).toEqual(['CommitRefused', 'PolicyNotProven', 'NodesWithoutRegion']);
+    expect(await grouped(lister, 'nowhere')).toEqual([]);
+  });
+
+  it('are complete once the repository is read and the audit log is verified', async () => {
+    const { ledger, clock } = open();
+    const verification = Promise.withResolvers<AuditVerification>();
+    const hub = { certificates: [], verifyAudit: () => verification.promise, health: () => ledger.health() };
+    const lister = new IssueLister({ fleet: new FleetReader({ ledger, clock, version: '0' }), hub, clock });
+    await ledger.setConnected('eu', true);
+    verification.resolve({ ok: true, entries: 1, head: null, checkpoints: 0, witnesses: 0, problems: [] });
+    await verification.promise;
+    await lister.groups();
+    // Who is registered is not known.
+    expect(await lister.groups()).toEqual({ items: [], complete: false });
+    await ledger.setDesired(desired);
+    expect((await lister.groups()).complete).toBe(true);
+    const later = new IssueLister({
+      fleet: new FleetReader({ ledger, clock, version: '0' }),
+      hub: { ...hub, verifyAudit: () => new Promise(() => undefined) },
+      clock,
+    });
+    expect((await later.groups()).complete).toBe(false);
+    expect((await later.over(new FleetReader({ ledger, clock, version: '0' })).groups()).complete).toBe(true);
+  });
+
+  it('name the first of many, say since when, and leave out what is not known of clusters that are away', async () => {
+    const { ledger, lister, clock } = open();
+    const since = clock.now().toISOString();
+    const clusters = Array.from({ length: 12 }, (_, at) => ({
+      path: `clusters/c${at}.yaml`,
+      text: (FILES[1]?.text ?? '').replace('{name: us}', `{name: c${at}}`),
+    }));
+    await ledger.setDesired(desiredOf(REVISION, [...FILES_OF_TEAMS, ...clusters]));
+    for (let at = 0; at < 12; at += 1) {
+      await ledger.setConnected(`c${at}`, true);
+      await ledger.applyReport(`c${at}`, report({ cluster: clusterReport(), policies: [policyReport('finance', { phase: 'Pending' })] }));
+      await ledger.setConnected(`c${at}`, false);
+      await clock.advance(1_000);
+    }
+    const groups = await grouped(lister);
+    expect(groups.find(({ name }) => name === 'PolicyNotProven')).toBeUndefined();
+    const away = groups.find(({ name }) => name === 'ClusterAway');
+    expect(away).toMatchObject({
+      count: 12,
+      clusters: 12,
+      since,
+      summary: 'Not connected: 12 clusters',
+      path: '/clusters?connection=Disconnected&sort=seen',
+    });
+    expect(away?.issues.map(({ cluster }) => cluster)).toHaveLength(10);
+  });
+
+  it('have the severities of the alerts file, and what is wrong with the ledger', async () => {
+    const { ledger, clock } = open();
+    const fleet = new FleetReader({ ledger, clock, version: '0' });
+    const since = clock.now().toISOString();
+    const hub = {
+      certificates: [],
+      verifyAudit: () => Promise.reject(new Error('away')),
+      health: () => ({ ok: false as const, since, message: 'disk full' }),
+    };
+    const severityOf = (name: string) => (name === 'LedgerUnavailable' ? ('info' as const) : undefined);
+    const lister = new IssueLister({ fleet, hub, severityOf, clock });
+    expect(await grouped(lister)).toMatchObject([
+      { name: 'LedgerUnavailable', severity: 'info', since, issues: [{ problem: 'disk full' }] },
+    ]);
+    // Who sees a part of the fleet does not see the hub.
+    expect(await grouped(lister.over(fleet))).toEqual([]);
+  });
+
+  it('say of one cluster what the fleet is counted without', async () => {
+    const { ledger, lister } = open();
+    await ledger.setDesired(desired);
+    await ledger.setConnected('gone', true);
+    await ledger.setConnected('gone', false);
+    expect((await grouped(lister)).flatMap(({ issues }) => issues.map(({ cluster }) => cluster))).not.toContain('gone');
+    expect((await grouped(lister, 'gone')).map(({ name }) => name)).toEqual(['ClusterAway', 'ClusterUnregistered']);
+  });
+
+  it('count of a cluster that is gone the policies that are not kept, as those that are take memory', async () => {
+    const { ledger, lister } = open({ ...reportLimits(), policies: 2 });
+    await ledger.setDesired(desired);
+    await ledger.setConnected('gone', true);
+    const locals = ['a', 'b', 'c'].map((name) => policyReport(name, { managedBy: 'local', phase: 'Failed' }));
+    await ledger.applyReport('gone', report({ seq: 1, full: true, policies: locals }));
+    await ledger.setConnected('gone', false);
+    const ofGone = (await grouped(lister)).filter(({ issues }) => issues.some(({ cluster }) => cluster === 'gone'));
+    expect(ofGone.map(({ name }) => name)).toEqual(['PoliciesNotKept']);
   });
 });

@@ -12,7 +12,7 @@ import { isExpired, isExpiring } from '@fso/shared/residency';
 import { weakMemo } from '@fso/shared/runtime';
 import { describeViolations } from '@fso/shared/status';
 import type { Issue } from '../../alerts/index.ts';
-import { ClusterPolicies, type ClusterRecord, type Desired, keysBetween, namedIn } from '../../ledger/index.ts';
+import { ClusterPolicies, type ClusterRecord, type Desired, namedIn } from '../../ledger/index.ts';
 import { actionIn, type ClusterEntry, samplesOf } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import { isKnown } from '../fleet/phases.ts';
@@ -20,7 +20,7 @@ import type { PolicyEntry } from '../fleet/policy-entry.ts';
 import { isConflicting } from '../fleet/policy-tally.ts';
 import { clusterLabels } from './cluster-issues.ts';
 
-type Finding = Pick<Issue, 'problem' | 'since'> & { readonly alert: AlertName };
+type Finding = Pick<Issue, 'alert' | 'problem' | 'since' | 'count'>;
 
 const unreadySince = ({ conditions, lastUpdated }: PolicyReport): string | null =>
   conditions.find(({ type }) => type === CONDITIONS.ready)?.lastTransitionTime ?? lastUpdated ?? null;
@@ -62,7 +62,7 @@ const pendingOf = (report: PolicyReport): Finding[] => {
 const violationsOf = ({ violations, violationSamples: [first] }: Pick<PolicyReport, 'violations' | 'violationSamples'>): Finding[] => {
   if (violations === 0) return [];
   const named = first === undefined ? '' : `: ${first.kind} ${first.namespace}/${first.name}: ${first.reason}`;
-  return [{ alert: 'Violations', problem: `${describeViolations(violations)}${named}`, since: first?.since ?? null }];
+  return [{ alert: 'Violations', problem: `${describeViolations(violations)}${named}`, since: first?.since ?? null, count: violations }];
 };
 
 /**
@@ -76,41 +76,6 @@ const findingsOf = weakMemo((report: PolicyReport): readonly Finding[] => [
   ...conflictOf(report),
   ...locksOf(report),
 ]);
-
-const isInOrder = (report: PolicyReport): boolean => report.violations === 0 && findingsOf(report).length === 0;
-
-/** Reports of a cluster that say that something is wrong, by key. */
-type Deviations = ReadonlyMap<string, PolicyReport>;
-type Policies = ClusterRecord['policies'];
-
-interface Known {
-  readonly policies: Policies;
-  readonly deviations: Deviations;
-}
-
-/**
- * Of a policy that conforms there is nothing to list: a lock that its cluster cannot have is wrong with the cluster, which says so once for all
- * policies.
- */
-const listDeviations = weakMemo((policies: Policies): Deviations => {
-  const found = [...namedIn(policies).keys()].flatMap((key): [string, PolicyReport][] => {
-    const report = policies.get(key);
-    return report === undefined || isInOrder(report) ? [] : [[key, report]];
-  });
-  return new Map(found);
-});
-
-/** Of a map that came from another one by few changes, only these are looked at. */
-const deviationsAfter = (before: Known, policies: Policies): Deviations => {
-  const deviations = new Map(before.deviations);
-  const named = namedIn(policies);
-  for (const key of keysBetween(before.policies, policies)) {
-    const report = named.has(key) ? policies.get(key) : undefined;
-    if (report === undefined || isInOrder(report)) deviations.delete(key);
-    else deviations.set(key, report);
-  }
-  return deviations;
-};
 
 const teamsOf = weakMemo(
   ({ set }: Desired): ReadonlyMap<string, string> =>
@@ -129,7 +94,7 @@ const teamLabel = (desired: Desired | null, policy: string): Pick<AlertLabels, '
 };
 
 const severityOf = (alert: AlertName, action: EnforcementAction): Issue['severity'] =>
-  alert === 'Violations' && action === 'deny' ? 'critical' : ALERT_RULES[alert].severity;
+  alert === 'Violations' && action !== 'deny' ? 'warning' : ALERT_RULES[alert].severity;
 
 /** Why nothing is known of a policy that is meant for a cluster. */
 const unreportedText = ({ baseline, policies }: ClusterRecord): string => {
@@ -138,57 +103,50 @@ const unreportedText = ({ baseline, policies }: ClusterRecord): string => {
   return isListUnknown ? `${text}: the hub does not know the list of policies that its agent names, and has asked for it.` : `${text}.`;
 };
 
-/** What is wrong with policies in clusters. Of a cluster that was looked at before, only the policies that changed are looked at. */
-export class ClusterPolicyIssues {
-  /** By cluster. */
-  readonly #known = new Map<string, Known>();
+/** Labels of what is wrong with a policy in a cluster: the team is that of the policy. */
+const labelsOf = (entry: ClusterEntry, policy: string): AlertLabels => {
+  const { team: _ofCluster, ...place } = clusterLabels(entry);
+  return { ...place, policy, ...teamLabel(entry.desired, policy) };
+};
 
-  /** @returns by policy in no order; those of one policy in a fixed one */
-  list(entry: ClusterEntry): readonly Issue[] {
-    const { name, policies } = entry.record;
-    const deviations = this.#deviationsOf(this.#known.get(name), policies);
-    this.#known.set(name, { policies, deviations });
-    return [...this.#deviating(entry, deviations), ...this.#unreported(entry)];
-  }
-
-  forget(cluster: string): void {
-    this.#known.delete(cluster);
-  }
-
-  #deviationsOf(before: Known | undefined, policies: Policies): Deviations {
-    if (before?.policies === policies) return before.deviations;
-    return before === undefined ? listDeviations(policies) : deviationsAfter(before, policies);
-  }
-
-  *#deviating(entry: ClusterEntry, deviations: Deviations): Generator<Issue> {
-    const { team: _ofCluster, ...place } = clusterLabels(entry);
-    for (const [policy, report] of deviations) {
-      const labels = { ...place, policy, ...teamLabel(entry.desired, policy) };
-      const { violations } = report;
-      const action = actionIn(entry.meant, policy, report);
-      for (const finding of [...findingsOf(report), ...violationsOf({ violations, violationSamples: samplesOf(entry.record, policy) })])
-        yield { ...finding, severity: severityOf(finding.alert, action), labels, isCurrent: isKnown(entry.record) };
-    }
-  }
-
-  *#unreported(entry: ClusterEntry): Generator<Issue> {
-    const { record, phases, meant, desired } = entry;
-    // Every policy that a cluster is meant to have or reports is counted in one phase.
-    if (phases.total === record.policies.size) return;
-    const { team: _ofCluster, ...place } = clusterLabels(entry);
-    for (const { name: policy } of meant) {
-      if (record.policies.has(policy)) continue;
-      yield {
-        alert: 'PolicyNotProven',
-        severity: ALERT_RULES.PolicyNotProven.severity,
-        labels: { ...place, policy, ...teamLabel(desired, policy) },
-        problem: unreportedText(record),
-        since: null,
-        isCurrent: isKnown(record),
-      };
-    }
+function* deviating(entry: ClusterEntry): Generator<Issue> {
+  const { record, meant } = entry;
+  const { policies } = record;
+  for (const policy of namedIn(policies).keys()) {
+    const report = policies.get(policy);
+    if (report === undefined) continue;
+    const { violations } = report;
+    const named = violations === 0 ? [] : violationsOf({ violations, violationSamples: samplesOf(record, policy) });
+    const findings = [...findingsOf(report), ...named];
+    if (findings.length === 0) continue;
+    const labels = labelsOf(entry, policy);
+    const action = actionIn(meant, policy, report);
+    for (const finding of findings) yield { ...finding, severity: severityOf(finding.alert, action), labels, isCurrent: isKnown(record) };
   }
 }
+
+function* unreported(entry: ClusterEntry): Generator<Issue> {
+  const { record, phases, meant } = entry;
+  // Every policy that a cluster is meant to have or reports is counted in one phase.
+  if (phases.total === record.policies.size) return;
+  for (const { name: policy } of meant) {
+    if (record.policies.has(policy)) continue;
+    yield {
+      alert: 'PolicyNotProven',
+      severity: ALERT_RULES.PolicyNotProven.severity,
+      labels: labelsOf(entry, policy),
+      problem: unreportedText(record),
+      since: null,
+      isCurrent: isKnown(record),
+    };
+  }
+}
+
+/**
+ * What is wrong with the policies of a cluster, of each policy in a fixed order. Of a policy that conforms there is nothing to list: a lock that
+ * its cluster cannot have is wrong with the cluster, which says so once for all policies.
+ */
+export const listClusterPolicyIssues = (entry: ClusterEntry): Issue[] => [...deviating(entry), ...unreported(entry)];
 
 const expiryOf = ({ head }: PolicyEntry, nowMs: number): Finding[] => {
   const { expiryDate } = head() ?? {};

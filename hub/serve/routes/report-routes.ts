@@ -1,9 +1,16 @@
-import { IssueReport } from '@fso/shared/api';
+import { IssueList, IssueReport, ResourceName } from '@fso/shared/api';
 import { z } from 'zod';
 import { formatIssueHtml, ISSUE_HTML_POLICY } from '../export/issue-html.ts';
 import { createIssueReport, formatIssueCsv } from '../export/issue-report.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
-import { type Route, rawRoute } from '../http/route.ts';
+import { jsonRoute, type Route, rawRoute } from '../http/route.ts';
+import type { IssueLister } from '../issues/issue-lister.ts';
+
+export interface ReportDeps extends FleetDeps {
+  readonly issues: IssueLister;
+}
+
+const IssueListQuery = z.strictObject({ cluster: ResourceName.optional().describe('What is wrong with this cluster alone.') });
 
 const ISSUE_FORMATS = ['json', 'csv', 'html'] as const;
 
@@ -28,8 +35,25 @@ const FORMS: Readonly<Record<(typeof ISSUE_FORMATS)[number], Form>> = {
 const fileName = ({ generatedAt }: IssueReport, format: string): string =>
   `fso-issues-${generatedAt.replace(/\.\d+/, '').replaceAll(/[-:]/g, '')}.${format}`;
 
-/** The report of issues, in three formats. */
-export const reportRoutes: readonly Route<FleetDeps>[] = [
+/** What is wrong now: by cause, as alerts have it, and as a report in three formats. */
+export const reportRoutes: readonly Route<ReportDeps>[] = [
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/issues',
+      operationId: 'listIssues',
+      summary: 'What is wrong now, by cause',
+      description:
+        'Causes and severities are those of alerts, which are made of issues that last. The report of issues has all of them one by one.',
+      tag: 'alerts',
+      access: 'viewer',
+      scope: 'scoped',
+      slots: 'list',
+      query: IssueListQuery,
+    },
+    { schema: IssueList, description: 'Groups of issues with one cause and severity.' },
+    ({ issues }, { query }) => issues.groups(query.cluster),
+  ),
   rawRoute(
     {
       method: 'get',

@@ -1,4 +1,4 @@
-import { type AlertView, CLI_SESSION, type ProblemDetails, type RoleGrant, type SilenceView } from '@fso/shared/api';
+import { type AlertView, CLI_SESSION, type IssueList, type ProblemDetails, type RoleGrant, type SilenceView } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { encodeBitmap } from '@fso/shared/status';
 import { expect, it } from 'vitest';
@@ -65,6 +65,32 @@ it('alerts are seen of clusters with all that is in them, of policies in cluster
   const finance = await listed([FINANCE]);
   expect(namesOf(finance)).toEqual(expect.arrayContaining(['Violations eu-1 finance', 'Violations us-xcluster ledger-xcluster']));
   expect(namesOf(finance).filter((name) => /Refused|Tampered|Never|Away|xpolicy|xboth/.test(name))).toEqual([]);
+});
+
+it('issues are those of the clusters and policies that are seen, and of the hub without what it names', async () => {
+  await using server = await started();
+  const listed = async (token: string): Promise<IssueList> => {
+    const response = await fetch(`${server.url}/api/v1/issues`, { headers: { Authorization: `Bearer ${token}` } });
+    return (await response.json()) as IssueList;
+  };
+  const clustersIn = ({ items }: IssueList): string[] => [...new Set(items.flatMap(({ issues }) => issues.flatMap(({ cluster }) => cluster ?? [])))].sort();
+  const namesIn = ({ items }: IssueList): string[] => items.map(({ name }) => name);
+  await expect.poll(async () => (await listed(STATIC)).complete).toBe(true);
+  const all = await listed(STATIC);
+  expect(clustersIn(all)).toEqual(['eu-1', 'eu-2', 'us-xcluster']);
+  expect(namesIn(all)).toEqual(expect.arrayContaining(['SourceUnreachable', 'CommitRejected', 'RevisionNotTrusted', 'Tampered', 'Violations']));
+
+  const eu = await listed(await signIn(server, [EU]));
+  expect([eu.complete, clustersIn(eu)]).toEqual([true, ['eu-1', 'eu-2']]);
+  expect(namesIn(eu)).toEqual(expect.arrayContaining(['CommitRejected', 'CommitRefused', 'RevisionNotTrusted', 'Tampered', 'Violations']));
+  expect(JSON.stringify(eu)).not.toMatch(/xcluster|xboth|xglobal/);
+  expect(eu.items.find(({ name }) => name === 'CommitRefused')?.issues[0]?.problem).toContain(WITHHELD);
+
+  const finance = await listed(await signIn(server, [FINANCE]));
+  expect(finance.items.flatMap(({ issues }) => issues.flatMap(({ policy }) => policy ?? []))).toEqual(
+    expect.arrayContaining(['finance', 'ledger-xcluster']),
+  );
+  expect(JSON.stringify(finance)).not.toMatch(/xpolicy|xboth|xglobal/);
 });
 
 it('that no cluster has a namespace for a policy is said to those who see the policy in all clusters', async () => {

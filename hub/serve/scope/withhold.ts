@@ -70,10 +70,13 @@ export const withholdLabels = weakMemo((whole: PolicyReport): PolicyReport => {
 export const withholdEvent = (event: EventView): EventView =>
   event.revision !== undefined && event.policy === undefined ? { ...event, message: WITHHELD } : event;
 
-/** Why a cluster refuses a commit can name any file of the repository. Who is notified, and when, depends on all that is in a group. */
+/** Their details say why a cluster refuses a commit or does not trust it: they can name any file of the repository, and who signed. */
+const OF_COMMITS: ReadonlySet<AlertView['name']> = new Set(['CommitRefused', 'RevisionNotTrusted']);
+
+/** Who is notified, and when, depends on all that is in a group. */
 export const withholdAlert = (alert: AlertView): AlertView => ({
   ...alert,
-  details: alert.name === 'CommitRefused' ? WITHHELD : alert.details,
+  details: OF_COMMITS.has(alert.name) ? WITHHELD : alert.details,
   notified: [],
 });
 

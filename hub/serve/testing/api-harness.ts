@@ -80,11 +80,12 @@ export const startApiHarness = async (
   const objects = gitObjectsOf();
   const fleet = new FleetReader({ ledger, clock, version: '0.1.0' });
   const verifier = new AuditVerifier({ audit: ledger.audit, key: auditKey, clock });
-  const lister = new IssueLister({ fleet, certificates: [], verifyAudit: () => verifier.verify(), clock });
+  const hub = { certificates: [], health: () => ledger.health(), verifyAudit: () => verifier.verify() };
+  const issues = new IssueLister({ fleet, hub, clock });
   const alerts = new Alerts({
     pausedMs: () => 0,
     ledger,
-    issues: (isNamed) => lister.list(isNamed),
+    issues: (isNamed) => issues.list(isNamed),
     file: new AlertsFile(undefined, alertsConfig, logger),
     clock,
     logger,
@@ -108,6 +109,7 @@ export const startApiHarness = async (
       agents,
       access,
       alerts,
+      issues,
       onAudit: onAudit ?? (async (record) => void started.audit.push(record)),
       enrolment: { identity, agentUrl: () => 'wss://hub.example.com:8443' },
       runtime: { clock, logger, registry: new Registry(), shutdown },

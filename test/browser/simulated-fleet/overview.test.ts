@@ -24,9 +24,16 @@ describe('the overview', () => {
     const { source } = await world().client.status();
     const [problem] = source.rejected?.problems ?? [];
     const page = await dashboard.open('/');
-    await expect(page.getByRole('link', { name: /^Commit [0-9a-f]{8} was rejected/ })).toBeVisible();
-    await expect(page.getByText(`${problem?.path}:${problem?.line}`).first()).toBeVisible();
-    await page.getByRole('link', { name: /policies are not enforced in every cluster/ }).click();
+    const issues = page.getByRole('list', { name: 'Issues' });
+    await expect(issues.getByRole('link', { name: 'The newest commit was rejected' })).toBeVisible();
+    await expect(issues.getByText(`${problem?.path}:${problem?.line}`).first()).toBeVisible();
+    await expect(issues.getByRole('listitem').first()).toContainText('Critical');
+    const { items } = await world().client.issues();
+    for (const { summary, remedy } of items) {
+      await expect(issues.getByRole('link', { name: summary, exact: true })).toBeVisible();
+      await expect(issues).toContainText(remedy.replaceAll('`', ''));
+    }
+    await issues.getByRole('link', { name: /^Not enforced: [\d,]+ policies in [\d,]+ clusters$/ }).click();
     await expect(page.getByRole('heading', { level: 1, name: 'Policies' })).toBeVisible();
     expect(new URL(page.url()).searchParams.get('phase')).toBe('Failed');
   });

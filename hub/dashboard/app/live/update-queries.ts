@@ -17,6 +17,7 @@ const policyKeys = ({ cluster, policies }: PolicyChange): readonly Key[] => [
       ]
     : policies.flatMap((policy) => [keys.policies.one(policy), keys.policies.details(policy)])),
   keys.violations.all,
+  keys.issues.all,
   keys.regions,
   keys.trend.all,
   // Only Git changes what a policy says.
@@ -29,10 +30,10 @@ export const staleKeys = (event: StreamEvent): readonly Key[] => {
     case 'status':
       return [keys.trend.all];
     case 'source':
-      return [];
+      return [keys.issues.all];
     case 'cluster':
       // Whether a cluster is connected is part of what its policies count as.
-      return [['clusters', 'list'], ['policies', 'cluster', event.data.name], keys.regions, ['commits', 'one']];
+      return [['clusters', 'list'], ['policies', 'cluster', event.data.name], keys.issues.all, keys.regions, ['commits', 'one']];
     case 'policy':
       return policyKeys(event.data);
     case 'event':

@@ -6,12 +6,13 @@ import type { ReactNode } from 'react';
 import { alertsQuery, receiversQuery, silencesQuery } from '../../api/queries.ts';
 import { useScope } from '../../api/session.ts';
 import { Empty, QueryView } from '../../components/empty-states.tsx';
-import { ClusterLink, PolicyLink } from '../../components/links.tsx';
+import { ClusterLink, HubLink, PolicyLink } from '../../components/links.tsx';
 import { SilenceButton } from '../../components/silence/silence-button.tsx';
 import { matchersOfAlert } from '../../components/silence/silence-draft.ts';
-import { DescriptionItem, RelativeTime } from '../../components/text.tsx';
+import { AlertSeverityLabel } from '../../components/state-label.tsx';
+import { DescriptionItem, RelativeTime, Sentence } from '../../components/text.tsx';
 import { rowsOf } from '../../lib/paged-list.ts';
-import { AlertSeverityLabel, AlertStateLabel } from './alert-labels.tsx';
+import { AlertStateLabel } from './alert-labels.tsx';
 import { READ_MS } from './alerts-frame.tsx';
 import { undelivered } from './receiver-state.ts';
 
@@ -33,30 +34,6 @@ const Section = ({ title, children }: { readonly title: string; readonly childre
     {children}
   </section>
 );
-
-/** A sentence in which backticks stand around code. */
-const Sentence = ({ text }: { readonly text: string }) => (
-  <Content component="p">
-    {text.split('`').map((part, index) =>
-      index % 2 === 1 ? (
-        // biome-ignore lint/suspicious/noArrayIndexKey: the parts of a text do not move.
-        <code key={index}>{part}</code>
-      ) : (
-        part
-      ),
-    )}
-  </Content>
-);
-
-/** Page of the dashboard that shows more. @param path of the hub, with a query */
-const PageLink = ({ path }: Pick<AlertView, 'path'>) => {
-  const { pathname, searchParams } = new URL(path, window.location.origin);
-  return (
-    <Link to={pathname} search={Object.fromEntries(searchParams) as never}>
-      Open the page that shows more
-    </Link>
-  );
-};
 
 const Known = ({ alert }: { readonly alert: AlertView }) => {
   const { name, severity, state, labels, summary, details, path, startsAt, endsAt, fingerprint } = alert;
@@ -80,11 +57,15 @@ const Known = ({ alert }: { readonly alert: AlertView }) => {
       </Content>
       {details === '' ? null : <p className="fso-message">{details}</p>}
       <Section title="What it means">
-        <Sentence text={meaning} />
+        <Content component="p">
+          <Sentence text={meaning} />
+        </Content>
       </Section>
       <Section title="What to do">
-        <Sentence text={remedy} />
-        <PageLink path={path} />
+        <Content component="p">
+          <Sentence text={remedy} />
+        </Content>
+        <HubLink path={path}>Open the page that shows more</HubLink>
       </Section>
       <DescriptionList isCompact isHorizontal>
         <DescriptionItem term="Fires since">

@@ -1,19 +1,10 @@
-import type { AlertSeverity, AlertState, SilenceView } from '@fso/shared/api';
+import type { AlertState, SilenceView } from '@fso/shared/api';
 import BellIcon from '@patternfly/react-icons/dist/esm/icons/bell-icon';
 import BellSlashIcon from '@patternfly/react-icons/dist/esm/icons/bell-slash-icon';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import ClockIcon from '@patternfly/react-icons/dist/esm/icons/clock-icon';
-import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
-import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import HistoryIcon from '@patternfly/react-icons/dist/esm/icons/history-icon';
-import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
 import { type Look, StateLabel, stateOptions } from '../../components/state-label.tsx';
-
-const SEVERITIES: Readonly<Record<AlertSeverity, Look>> = {
-  critical: { text: 'Critical', icon: ExclamationCircleIcon, color: 'red' },
-  warning: { text: 'Warning', icon: ExclamationTriangleIcon, color: 'orange' },
-  info: { text: 'Info', icon: InfoCircleIcon, color: 'blue' },
-};
 
 const STATES: Readonly<Record<AlertState, Look>> = {
   firing: { text: 'Firing', icon: BellIcon, color: 'red', title: 'The problem lasts' },
@@ -27,9 +18,7 @@ const SILENCES: Readonly<Record<SilenceView['state'], Look>> = {
   ended: { text: 'Ended', icon: HistoryIcon, color: 'grey', title: 'It silences nothing any more' },
 };
 
-export const ALERT_SEVERITY_OPTIONS = stateOptions(SEVERITIES);
 export const ALERT_STATE_OPTIONS = stateOptions(STATES);
 
-export const AlertSeverityLabel = ({ severity }: { readonly severity: AlertSeverity }) => <StateLabel look={SEVERITIES[severity]} />;
 export const AlertStateLabel = ({ state }: { readonly state: AlertState }) => <StateLabel look={STATES[state]} />;
 export const SilenceStateLabel = ({ state }: Pick<SilenceView, 'state'>) => <StateLabel look={SILENCES[state]} />;

@@ -11,12 +11,13 @@ import { ClusterLink, PolicyLink } from '../../components/links.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { SilenceButton } from '../../components/silence/silence-button.tsx';
 import { MATCHED_LABELS, type MatcherDraft, matcherOf, NO_MATCHERS } from '../../components/silence/silence-draft.ts';
+import { ALERT_SEVERITY_OPTIONS, AlertSeverityLabel } from '../../components/state-label.tsx';
 import { RelativeTime } from '../../components/text.tsx';
 import { CLUSTER_FILTER, cleared, type Filter, isAnySet, namesOf, suggestionsOf, useSearchChange, type Values } from '../../lib/filters.ts';
 import { truncateList } from '../../lib/format.ts';
 import { rowsOf } from '../../lib/paged-list.ts';
 import { AlertDetail } from './alert-detail.tsx';
-import { ALERT_SEVERITY_OPTIONS, ALERT_STATE_OPTIONS, AlertSeverityLabel, AlertStateLabel } from './alert-labels.tsx';
+import { ALERT_STATE_OPTIONS, AlertStateLabel } from './alert-labels.tsx';
 import { AlertsFrame, READ_MS } from './alerts-frame.tsx';
 
 const route = getRouteApi('/shell/alerts');

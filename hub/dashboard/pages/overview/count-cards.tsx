@@ -13,7 +13,6 @@ import { Link } from '@tanstack/react-router';
 import type { ComponentType, ReactNode } from 'react';
 import { RelativeTime } from '../../components/text.tsx';
 import { formatNumber } from '../../lib/format.ts';
-import type { ClusterAges } from './use-fleet-state.ts';
 
 interface CountRow {
   readonly key: string;
@@ -95,6 +94,12 @@ const oldest = (time: string | null): ReactNode =>
       least recently seen <RelativeTime time={time} />
     </>
   );
+
+export interface ClusterAges {
+  /** When the least recently seen cluster of this state was last seen. */
+  readonly connected: string | null;
+  readonly stale: string | null;
+}
 
 const clusterRows = (clusters: StatusView['clusters'], ages: ClusterAges): CountRow[] => [
   {

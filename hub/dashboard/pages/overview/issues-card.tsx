@@ -1,99 +1,74 @@
-import { Alert, AlertActionLink, Card, CardBody, CardTitle } from '@patternfly/react-core';
+import type { IssueGroup, IssueList } from '@fso/shared/api';
+import { Card, CardBody, CardTitle } from '@patternfly/react-core';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
-import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
-import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
-import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import type { ComponentType, ReactNode } from 'react';
-import { firingAlertsQuery } from '../../api/queries.ts';
-import { RelativeTime } from '../../components/text.tsx';
-import { type FleetState, listFleetIssues, type Reading } from '../../issues/fleet-issues.ts';
-import type { Issue, IssueTarget } from '../../issues/issue.ts';
-import { count } from '../../lib/format.ts';
-import { useNow } from '../../lib/time.ts';
+import { firingAlertsQuery, issuesQuery } from '../../api/queries.ts';
+import { QueryView } from '../../components/empty-states.tsx';
+import { HubLink } from '../../components/links.tsx';
+import { AlertSeverityLabel } from '../../components/state-label.tsx';
+import { RelativeTime, Sentence } from '../../components/text.tsx';
+import { count, formatNumber } from '../../lib/format.ts';
 
-/** Leads to the page, filtered, that says more. */
-const IssueLink = ({ target, children }: { readonly target: IssueTarget; readonly children: ReactNode }) => {
-  switch (target.page) {
-    case 'policies':
-      return (
-        <Link to="/policies" search={target.search}>
-          {children}
-        </Link>
-      );
-    case 'clusters':
-      return (
-        <Link to="/clusters" search={target.search}>
-          {children}
-        </Link>
-      );
-    case 'cluster':
-      return (
-        <Link to="/clusters/$name" params={{ name: target.name }}>
-          {children}
-        </Link>
-      );
-    case 'compliance':
-      return (
-        <Link to="/compliance" search={target.search}>
-          {children}
-        </Link>
-      );
-    case 'verification':
-      return <Link to="/audit/verification">{children}</Link>;
-    case 'commit':
-      return (
-        <Link to="/activity/$revision" params={{ revision: target.revision }}>
-          {children}
-        </Link>
-      );
-  }
-};
+/** Issues of a group that stand there in full; of more, these are named. */
+const FEW = 3;
 
-const MINUTE_MS = 60_000;
+type Issue = IssueGroup['issues'][number];
 
-const LOOKS: Readonly<Record<Issue['level'], { readonly icon: ComponentType; readonly word: string }>> = {
-  danger: { icon: ExclamationCircleIcon, word: 'Urgent:' },
-  warning: { icon: ExclamationTriangleIcon, word: 'Warning:' },
-  info: { icon: InfoCircleIcon, word: 'For information:' },
-};
+const subjectOf = ({ cluster, policy }: Issue): string => [policy, cluster].filter((name) => name !== null).join(' in ');
 
-const IssueItem = ({ item }: { readonly item: Issue }) => {
-  const { level, title, detail, since, target } = item;
-  const { icon: Icon, word } = LOOKS[level];
-  return (
-    <li className={`fso-issue-item fso-issue-${level}`}>
-      <Icon />
-      <div>
-        <span className="pf-v6-screen-reader">{word} </span>
-        {target === undefined ? <strong>{title}</strong> : <IssueLink target={target}>{title}</IssueLink>}
-        {detail === undefined && (since === undefined || since === null) ? null : (
-          <div className="fso-issue-detail">
-            {detail} {since === undefined || since === null ? null : <RelativeTime time={since} />}
-          </div>
+const Details = ({ group: { issues, count: all, since } }: { readonly group: IssueGroup }) => {
+  const shown = issues.slice(0, FEW);
+  if (all > FEW) {
+    return (
+      <div className="fso-issue-detail">
+        {shown.map(subjectOf).join(', ')} and {formatNumber(all - FEW)} more
+        {since === null ? null : (
+          <>
+            , the oldest <RelativeTime time={since} />
+          </>
         )}
       </div>
-    </li>
-  );
+    );
+  }
+  return shown.map((issue) => (
+    <div key={`${subjectOf(issue)} ${issue.problem}`} className="fso-issue-detail">
+      {all === 1 ? '' : `${subjectOf(issue)}: `}
+      {issue.problem} {issue.since === null ? null : <RelativeTime time={issue.since} />}
+    </div>
+  ));
 };
 
-const NoIssues = ({ reading }: { readonly reading: Reading }) => {
-  if (reading === 'failed') return null;
-  return reading === 'pending' ? (
-    <p className="fso-muted">Loading the rest of the fleet.</p>
-  ) : (
-    <p className="fso-issue-none">
-      <CheckCircleIcon /> No issues: every cluster is connected with its locks ready, every policy is proven, and there are no violations.
-    </p>
-  );
-};
+const GroupItem = ({ group }: { readonly group: IssueGroup }) => (
+  <li className="fso-issue-item">
+    <AlertSeverityLabel severity={group.severity} />
+    <div>
+      <HubLink path={group.path}>{group.summary}</HubLink>
+      <Details group={group} />
+      <div className="fso-issue-detail">
+        <Sentence text={group.remedy} />
+      </div>
+    </div>
+  </li>
+);
 
-interface IssuesCardProps {
-  readonly facts: FleetState;
-  readonly reading: Reading;
-  readonly onRetry: () => void;
-}
+const Groups = ({ list: { items, complete } }: { readonly list: IssueList }) => (
+  <>
+    {items.length === 0 ? null : (
+      <ul className="fso-issue" aria-label="Issues">
+        {items.map((group) => (
+          <GroupItem key={`${group.summary} ${group.severity}`} group={group} />
+        ))}
+      </ul>
+    )}
+    {complete ? null : <p className="fso-muted">The hub has not read everything yet: there may be more.</p>}
+    {complete && items.length === 0 ? (
+      <p className="fso-issue-none">
+        <CheckCircleIcon /> No issues: every cluster is connected with its locks ready, every policy is proven, and there are no violations.
+      </p>
+    ) : null}
+  </>
+);
 
 /** Alerts are made of issues that last: what they add, who was notified and what is silenced, is on their page. */
 const FiringAlerts = () => {
@@ -109,34 +84,16 @@ const FiringAlerts = () => {
 };
 
 /** The issues of the fleet, worst first. Screen readers announce changes when they are idle. */
-export const IssuesCard = ({ facts, reading, onRetry }: IssuesCardProps) => {
-  const items = listFleetIssues(facts, useNow(MINUTE_MS));
-  return (
-    <Card isFullHeight>
-      <CardTitle component="h2">Issues</CardTitle>
-      <CardBody>
-        <div aria-live="polite">
-          {items.length === 0 ? (
-            <NoIssues reading={reading} />
-          ) : (
-            <ul className="fso-issue">
-              {items.map((item) => (
-                <IssueItem key={item.key} item={item} />
-              ))}
-            </ul>
-          )}
-          {reading === 'failed' ? (
-            <Alert
-              isInline
-              variant="warning"
-              component="p"
-              title="Some data could not be loaded: there may be more issues"
-              actionLinks={<AlertActionLink onClick={onRetry}>Try again</AlertActionLink>}
-            />
-          ) : null}
-        </div>
-        <FiringAlerts />
-      </CardBody>
-    </Card>
-  );
-};
+export const IssuesCard = () => (
+  <Card isFullHeight>
+    <CardTitle component="h2">Issues</CardTitle>
+    <CardBody>
+      <div aria-live="polite">
+        <QueryView query={useQuery(issuesQuery())} what="the issues">
+          {(list) => <Groups list={list} />}
+        </QueryView>
+      </div>
+      <FiringAlerts />
+    </CardBody>
+  </Card>
+);

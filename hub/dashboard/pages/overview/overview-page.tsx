@@ -1,31 +1,45 @@
 import './overview.css';
 import type { StatusView } from '@fso/shared/api';
 import { PageSection } from '@patternfly/react-core';
-import { useQuery } from '@tanstack/react-query';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useCallback } from 'react';
-import { statusQuery } from '../../api/queries.ts';
+import { oldestOf, unconnectedQuery, useConnections } from '../../api/connections.ts';
+import { clustersQuery, statusQuery } from '../../api/queries.ts';
 import { QueryView } from '../../components/empty-states.tsx';
 import { PageHeader } from '../../components/page-header.tsx';
 import { ChangesCard } from './changes-card.tsx';
-import { ClustersCard, PoliciesCard } from './count-cards.tsx';
+import { type ClusterAges, ClustersCard, PoliciesCard } from './count-cards.tsx';
 import { IssuesCard } from './issues-card.tsx';
 import { PoliciesByRegionCard } from './policies-by-region-card.tsx';
 import { RegionsCard } from './regions-card.tsx';
 import { SourceCard } from './source-card.tsx';
-import { useFleetState } from './use-fleet-state.ts';
 import { ViolationsCard } from './violations-card.tsx';
 
+/** A heartbeat sends no event: only another read shows that a quiet cluster is still there. */
+const HEARTBEAT_MS = 30_000;
+
+/** Reads the age of what the hub knows of its clusters. */
+const useClusterAges = (): ClusterAges => {
+  const { data: connected = null } = useInfiniteQuery({
+    ...clustersQuery({ connection: 'Connected', sort: 'seen', limit: 1 }),
+    refetchInterval: HEARTBEAT_MS,
+    select: ({ pages }) => pages[0]?.items[0]?.lastSeen ?? null,
+  });
+  const { data: stale = null } = useQuery({ ...unconnectedQuery, select: oldestOf });
+  return { connected, stale };
+};
+
 const Cards = ({ status }: { readonly status: StatusView }) => {
-  const facts = useFleetState();
-  const { connectionOf } = facts;
+  const ages = useClusterAges();
+  const connectionOf = useConnections();
   const stateOf = useCallback((cluster: string) => connectionOf(cluster)?.connection, [connectionOf]);
   return (
     <div className="fso-overview">
       <PoliciesCard policies={status.policies} />
-      <ClustersCard clusters={status.clusters} ages={facts.ages} />
+      <ClustersCard clusters={status.clusters} ages={ages} />
       <ViolationsCard status={status} />
       <div className="fso-overview-wide">
-        <IssuesCard facts={{ ...facts, status }} reading={facts.reading} onRetry={facts.retry} />
+        <IssuesCard />
       </div>
       <div className="fso-overview-wide">
         <RegionsCard connectionOf={stateOf} />

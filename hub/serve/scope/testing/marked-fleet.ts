@@ -124,6 +124,7 @@ export const reportOf = (cluster: string, seq = 1, events = eventsOf(cluster)) =
     cluster: {
       ...clusterReport(),
       signer: 'signer xglobal',
+      verification: 'failed',
       verificationReason: 'reason xglobal',
       gatekeeper: { state: 'NotReady', message: `constraint ${mark}` },
       nodesByRegion: { [markOf(cluster) === 'eu' ? 'eu-west-1' : 'us-xcluster-1']: 2 },

@@ -1,20 +1,17 @@
 import '../clusters.css';
-import type { ClusterView } from '@fso/shared/api';
+import { ALERT_RULES, type AlertName, type ClusterView, type IssueGroup } from '@fso/shared/api';
 import { Alert, ClipboardCopy, PageSection, Stack, StackItem } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { clusterQuery } from '../../../api/queries.ts';
+import { clusterQuery, issuesQuery } from '../../../api/queries.ts';
 import { QueryView, StaleBanner } from '../../../components/empty-states.tsx';
 import { PageHeader } from '../../../components/page-header.tsx';
 import { SilenceButton } from '../../../components/silence/silence-button.tsx';
 import { matcherOf } from '../../../components/silence/silence-draft.ts';
 import { ConnectionLabel } from '../../../components/state-label.tsx';
-import { ProblemList, RelativeTime } from '../../../components/text.tsx';
-import { listClusterIssues } from '../../../issues/cluster-issues.ts';
-import type { Issue } from '../../../issues/issue.ts';
+import { RelativeTime, Sentence } from '../../../components/text.tsx';
 import { formatAddCommand } from '../../../lib/commands.ts';
 import { syncStateOf } from '../../../lib/health.ts';
-import { useNow } from '../../../lib/time.ts';
 import { SyncLabel } from '../cluster-values.tsx';
 import { ClusterTabs } from './cluster-tabs.tsx';
 
@@ -34,26 +31,39 @@ const NotObserved = ({ since, what }: NonNullable<ClusterView['notObserved']>) =
   </Alert>
 );
 
-const IssueAlert = ({ issue, cluster }: { readonly issue: Issue; readonly cluster: ClusterView }) => (
-  <Alert isInline variant={issue.level} title={issue.title} component="h2">
-    {issue.detail === undefined || issue.detail === '' ? null : <p className="fso-message">{issue.detail}</p>}
-    {issue.key === 'refusal' ? <ProblemList problems={cluster.nack?.reasons ?? []} /> : null}
-    {issue.since === undefined || issue.since === null ? null : (
+const VARIANTS = { critical: 'danger', warning: 'warning', info: 'info' } as const;
+
+const IssueAlert = ({ group: { name, severity, issues, since } }: { readonly group: IssueGroup }) => (
+  <Alert isInline variant={VARIANTS[severity]} title={ALERT_RULES[name].title} component="h2">
+    {issues.map(({ problem }) => (
+      <p key={problem} className="fso-message">
+        {problem}
+      </p>
+    ))}
+    <p>
+      <Sentence text={`${ALERT_RULES[name].meaning} ${ALERT_RULES[name].remedy}`} />
+    </p>
+    {since === null ? null : (
       <p>
-        Since <RelativeTime time={issue.since} />
+        Since <RelativeTime time={since} />
       </p>
     )}
   </Alert>
 );
 
-/** The issues of the cluster, worst first. */
-const Issues = ({ cluster }: { readonly cluster: ClusterView }) => {
-  const issues = listClusterIssues(cluster, useNow(60_000));
-  return issues.map((issue) => (
-    <StackItem key={issue.key}>
-      <IssueAlert issue={issue} cluster={cluster} />
-    </StackItem>
-  ));
+/** The page itself says these. */
+const SAID: ReadonlySet<AlertName> = new Set(['ClusterAway', 'ClusterNotObserved', 'ClusterNeverSeen']);
+
+/** The issues of the cluster, worst first; those of its policies are in its tabs. */
+const Issues = ({ cluster }: { readonly cluster: string }) => {
+  const { data } = useQuery(issuesQuery({ cluster }));
+  return data?.items
+    .filter(({ name, policies }) => policies === 0 && !SAID.has(name))
+    .map((group) => (
+      <StackItem key={`${group.name} ${group.severity}`}>
+        <IssueAlert group={group} />
+      </StackItem>
+    ));
 };
 
 const route = getRouteApi('/shell/clusters/$name');
@@ -88,7 +98,7 @@ const Body = ({ cluster }: { readonly cluster: ClusterView }) => (
         <NeverSeen cluster={cluster} />
       </StackItem>
     ) : null}
-    <Issues cluster={cluster} />
+    <Issues cluster={cluster.name} />
     <StackItem isFilled>
       <ClusterTabs cluster={cluster} />
     </StackItem>

@@ -1,0 +1,193 @@
+import { ALERT_RULES, type AlertName } from '@fso/shared/api';
+
+/** What to look at and to do, by cause. Links are those of a page in docs/operate. */
+
+export interface Runbook {
+  readonly meaning: string;
+  readonly check: string;
+  readonly remedy: string;
+}
+
+/** Of causes that are alerts of the hub: meaning and remedy are those of the alert, and `more` is for people with a shell. */
+const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more?: string }>> = {
+  SourceUnreachable: {
+    check: '`fso status`: Not readable, with the reason; _source unreachable_ in the log.',
+    more: '[Connect the repository](policy-repository.md).',
+  },
+  CommitRejected: {
+    check: '`fso status`: Refused, with file, line and reason.',
+    more: '`fso validate .` finds such before they are pushed.',
+  },
+  RevisionNotTrusted: {
+    check: '`fso status` for the hub, `fso get clusters` for agents; the event `RevisionNotTrusted` says why. The rule of the agents fires for a commit that they refused, too.',
+    more: 'Find out who pushed it. If nobody did, treat the hub as taken over: [threats.md](../security/threats.md).',
+  },
+  LedgerUnavailable: {
+    check: 'The reason in the log, _ledger database unreachable_, and in `/readyz`; disk, connections, credentials of the database.',
+    more: 'Reports of agents wait in memory, and writes go on by themselves. Lost: [ledger.md#back-up-and-restore](ledger.md#back-up-and-restore).',
+  },
+  AuditLogInvalid: {
+    check: 'The page Audit of the dashboard, and `fso audit verify` on another machine.',
+    more: '[The audit log](ledger.md#the-audit-log).',
+  },
+  HubCertificateExpiring: {
+    check:
+      '_certificate of the agents listener cannot be renewed_ in the log; a certificate of yours: its files. The dashboard Hub says when each ends.',
+    more: 'A certificate of its own the hub renews two days before; a restart makes a new one. The CA: [run-the-hub.md#the-ca-of-the-agents](run-the-hub.md#the-ca-of-the-agents).',
+  },
+  Tampered: {
+    check:
+      '`fso get events`: `TamperingRepaired` names object and field manager, as does the event in the cluster; the audit log of the cluster names the user.',
+    more: 'A tool that means well: stop it. Otherwise treat it as a break-in ([the guard](../security/guard.md)).',
+  },
+  ClusterAway: {
+    check: '`fso get clusters` says which, and since when; the log of the agent there says why, once.',
+    more: '[The agent cannot enrol or connect](troubleshooting.md#the-agent-cannot-enrol-or-connect); all clusters at once: the hub. A cluster that is gone for good: [enrol-a-cluster.md#retire-a-cluster](enrol-a-cluster.md#retire-a-cluster).',
+  },
+  ClusterNotObserved: {
+    check:
+      '`fso describe cluster <name>` and `fso_agent_out_of_date` say what is out of date: kinds such as `Pod`, which the API server does not tell of, or parts of the agent’s work such as `gatekeeper`, which do not come to an end. The log of the agent; `kubectl get --raw /readyz` and the latency of that API server.',
+    more: 'The rights of the agent where one kind alone is out of date; more processor time where the agent is starved. An upgrade of a control plane is over in minutes.',
+  },
+  ClusterNeverSeen: { check: '`fso clusters list`: whether its agent has enrolled.', more: '[Enrol a cluster](enrol-a-cluster.md).' },
+  ClusterUnregistered: {
+    check: '`fso get clusters`, and the history of its file in the repository.',
+    more: '[Retire a cluster](enrol-a-cluster.md#retire-a-cluster).',
+  },
+  ClusterBehind: {
+    check: '`fso describe cluster <name>`: the commit that it has, and whether it refused one.',
+    more: '[One cluster lags](troubleshooting.md#one-cluster-lags).',
+  },
+  PoliciesNotKept: { check: '`fso get policies --cluster <name> --managed-by local`.' },
+  CommitRefused: {
+    check:
+      '`fso get clusters`, and `fso describe cluster <name>` for the reasons: a signature, the history, a kind that an older agent does not know.',
+    more: 'Not trusted: find out who pushed it, and treat it as a break-in if nobody knows ([signed-commits.md](../security/signed-commits.md)). Invalid: take it back with `git revert`, or upgrade the agent.',
+  },
+  LockNotReady: {
+    check:
+      '`fso describe cluster <name>`: the conditions FloorReady and GuardReady; in the cluster `kubectl get validatingadmissionpolicies`, and the log of the agent.',
+    more: 'Kubernetes 1.30 or newer, the rights of the agent, and [the reason](../reference/conditions.md#reasons-of-the-cluster).',
+  },
+  GatekeeperNotReady: {
+    check: '`fso get clusters`; in the cluster the pods and the webhook of Gatekeeper.',
+    more: '[Gatekeeper](gatekeeper.md).',
+  },
+  CertificateExpiring: {
+    check: '`fso get clusters -o wide` says when each ends; the event `NotEnrolled` and the log of that agent.',
+    more: '[The agent cannot enrol or connect](troubleshooting.md#the-agent-cannot-enrol-or-connect).',
+  },
+  ClockSkewed: { check: '`fso get clusters -o wide`: SKEW; the event `ClockSkewed`.' },
+  NodesWithoutRegion: {
+    check: '`fso get clusters -o wide`: NODES; `kubectl get nodes -L topology.kubernetes.io/region`.',
+    more: 'The guard refuses `kubectl label` to administrators too ([regions of nodes](run-the-agent.md#regions-of-nodes)).',
+  },
+  PolicyNotEnforced: {
+    check:
+      '`fso get policies`, `fso describe policy <name>`; in the cluster `kubectl get sp -A`, and `kubectl describe sp` for the condition.',
+    more: 'What the condition asks for: [conditions.md](../reference/conditions.md).',
+  },
+  PolicyLockDegraded: {
+    check: '`fso describe policy <name> --cluster <cluster>`: the state of each lock.',
+    more: '[Gatekeeper](gatekeeper.md), or [the reason](../reference/conditions.md#reasons-of-the-cluster).',
+  },
+  PolicyConflict: { check: '`fso describe policy <name>`: the condition Conflict names the others.' },
+  PolicyNotProven: {
+    check:
+      '`fso wait --revision <commit> --timeout 1s` names what is missing; `fso describe cluster <name>`; in the cluster `kubectl describe sp`.',
+    more: '[One cluster lags](troubleshooting.md#one-cluster-lags); all of them: the newest commit, or Gatekeeper everywhere. What a condition asks for: [conditions.md](../reference/conditions.md).',
+  },
+  Violations: {
+    check:
+      '`fso get violations -o wide`: pod, node, region and reason. Such pods are older than the policy, or the region of their node changed.',
+    more: 'Delete the pods, so that they start elsewhere. A node that has no region, or a wrong one, gets it from its kubelet or a trusted user ([regions of nodes](run-the-agent.md#regions-of-nodes)).',
+  },
+  PolicyExpiring: { check: '`fso get policies --expiring -o wide`.' },
+  PolicyExpired: { check: '`fso get policies --phase Expired -o wide`.' },
+  MoreAlerts: { check: '`fso get issues --cluster <name>`.' },
+};
+
+const runbookOf = ([name, { check, more }]: [string, (typeof OF_HUB)[AlertName]]): [string, Runbook] => {
+  const { meaning, remedy } = ALERT_RULES[name as AlertName];
+  return [name, { meaning, check, remedy: more === undefined ? remedy : `${remedy} ${more}` }];
+};
+
+/** By cause: those of the hub's alerts, then those that only Prometheus sees. */
+export const RUNBOOKS: Readonly<Record<string, Runbook>> = {
+  ...Object.fromEntries(Object.entries(OF_HUB).map(runbookOf)),
+  HubAbsent: {
+    meaning: 'No series of a hub reaches Prometheus: no hub runs, or Prometheus may not read `/metrics`.',
+    check: '`kubectl -n fso get pods`; the target in Prometheus: 401 means the token, a timeout the network policy.',
+    remedy:
+      'Start the hub, make a new [token](monitor.md#let-prometheus-in), or add Prometheus to `networkPolicy.apiFrom`. What holds meanwhile: [troubleshooting.md#what-holds-while-a-part-is-gone](troubleshooting.md#what-holds-while-a-part-is-gone).',
+  },
+  HubWithoutLeader: {
+    meaning: 'No replica records commits, clears the history or signs checkpoints.',
+    check: '`/readyz` of each replica, and the database: a replica leads only while it can hold a lock there.',
+    remedy: 'Repair the database ([run-the-hub.md#several-hubs](run-the-hub.md#several-hubs)); the first replica that reaches it leads.',
+  },
+  LedgerBehind: {
+    meaning: 'A replica cannot read what the others write, revocations included.',
+    check: '_changes of other hubs are not read: what they revoke is not known here_ in the log; connections of the database.',
+    remedy: 'Repair the connection to the database, or restart that replica.',
+  },
+  HubQueueLong: {
+    meaning: 'More comes in than the hub, or its database, gets done.',
+    check: 'The dashboard Hub: which queue, the time of the step `ledger`, CPU and lag of the event loop.',
+    remedy: '`ledger`: a faster database. `agents` or `offers`: more CPU, or more replicas ([performance.md](../performance.md)).',
+  },
+  HubStepFails: {
+    meaning: 'A step fails again and again: `compile`, a defect of the hub; `ledger`, a database that refuses.',
+    check: '_compile failed_ or _write refused by the ledger database_ in the log.',
+    remedy:
+      'For `compile`, take the commit back with `git revert`, and report the defect; for `ledger`, as [LedgerUnavailable](#ledgerunavailable).',
+  },
+  BadCredentials: {
+    meaning: 'Many calls bring credentials that are unknown, revoked or expired. The hub slows such an address down.',
+    check: 'Addresses in the log of the ingress; `fso tokens list` for tokens that have ended lately.',
+    remedy: 'Give the program a new token, or block the address.',
+  },
+  EnforcementSlow: {
+    meaning: 'Commits are enforced, but late.',
+    check: 'The dashboard Fleet: the commit or the single clusters; the page of the commit in the dashboard shows each step.',
+    remedy: 'The slowest cluster decides: its API server, its agent, or the way there ([performance.md](../performance.md)).',
+  },
+  CaExpiring: {
+    meaning: 'The CA that signs the certificates of the agents ends within 90 days.',
+    check: 'The dashboard Hub says when.',
+    remedy: 'Replace it in time: [run-the-hub.md#the-ca-of-the-agents](run-the-hub.md#the-ca-of-the-agents).',
+  },
+  AgentAbsent: {
+    meaning: 'No series of an agent reaches Prometheus: no agent runs, or Prometheus may not read `/metrics`.',
+    check: '`kubectl -n federated-sovereignty-system get pods`, and the target in Prometheus.',
+    remedy: 'Start the agent, or add Prometheus to `networkPolicy.metricsFrom`. What holds meanwhile: [troubleshooting.md#what-holds-while-a-part-is-gone](troubleshooting.md#what-holds-while-a-part-is-gone).',
+  },
+  AgentWithoutLeader: {
+    meaning: 'No replica enforces: the locks hold, drift stays, and new policies wait.',
+    check: 'The log of the replicas, and their `/readyz`; the Lease `fso-agent` in the agent’s namespace.',
+    remedy: 'What `/readyz` names: rights, the API server, or enforcement that was removed ([uninstall.md](uninstall.md)).',
+  },
+  AgentReconcileFails: {
+    meaning:
+      'A part of the rounds ends with an error, so that what it would write is not planned, and nothing that rests on it counts as proven ([observation.md](../reference/observation.md)). The locks hold.',
+    check: '_a part of the round failed_ in the log of the agent; the event `NotObserved`.',
+    remedy: 'Report the defect with that line; the version before it may not have it ([upgrade.md](upgrade.md)).',
+  },
+  AgentWritesFail: {
+    meaning: 'The API server refuses what the agent writes, or does not answer.',
+    check: '_write failed_ in the log: object and reason. The event `EnforcementFailed`.',
+    remedy:
+      'Rights: the chart of this version, or `kubectl apply -f deploy/agent/rbac.yaml`. Another webhook or policy that refuses: except the agent there.',
+  },
+  AgentWritesWait: {
+    meaning: 'Writes come faster than the API server takes them.',
+    check: 'The dashboard Agent: writes by kind; the latency of the API server.',
+    remedy: 'After a commit that changes thousands of policies it ends by itself; otherwise look for what changes them all the time.',
+  },
+  AgentProofOld: {
+    meaning: 'Proofs are repeated in turns, and some namespace, or a policy of the guard, has had no turn that proved it for an hour.',
+    check: 'The dashboard Agent: probes by result; `unproven` is an open lock, `inconclusive` another rule or no answer.',
+    remedy:
+      'Another webhook that refuses the probes: except the agent there. More than about 1,500 governed namespaces: raise the bound of the rule.',
+  },
+};
