@@ -3,7 +3,7 @@ import { EventRecorder, NAMESPACE_KIND, runAsLeader } from '@fso/shared/kube';
 import { type PauseDetector, untilAborted } from '@fso/shared/runtime';
 import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
-import { Controller } from './control/controller.ts';
+import { Controller } from './control/index.ts';
 import { linkToHub } from './hub-link.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { LiveObservatory } from './observe/index.ts';
@@ -217,7 +217,8 @@ class LeaderTerm {
     };
     const { policies } = this.#cluster.view;
     const outputs = { events: this.#events, metrics, onEvent };
-    const deps = { runtime, config: { cluster, hub, trust }, policies, observatory, outbox: this.#outbox, outputs };
+    const { revisions } = controller;
+    const deps = { runtime, config: { cluster, hub, trust }, policies, revisions, observatory, outbox: this.#outbox, outputs };
     await linkToHub({ ...deps, intakeSignal: this.#enforcing }, this.#signal);
   }
 }

@@ -33,6 +33,7 @@ import { Probers } from '../probe/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { LockMonitor, StatusPublisher } from '../status/index.ts';
 import { PlanningPace } from './planning-pace.ts';
+import { RevisionSlot } from './revision-slot.ts';
 import { RoundPlanner } from './round-planner.ts';
 
 export interface ControllerDeps {
@@ -66,6 +67,7 @@ const NO_TARGETS: ReadonlyMap<string, ProbeTarget> = new Map();
  * and ask for the next round when they end.
  */
 export class Controller {
+  readonly revisions = new RevisionSlot(() => this.#publishAccepted());
   readonly #deps: ControllerDeps;
   readonly #signal: AbortSignal;
   readonly #queue: WorkQueue;
@@ -143,6 +145,7 @@ export class Controller {
       outputs,
       tampering: this.#tampering,
       violationTimes,
+      revisions: this.revisions,
       parts,
       observation: this.#observer,
       wake: (delayMs) => this.#wake(delayMs),
@@ -231,7 +234,20 @@ export class Controller {
   #publish(plan: ClusterPlan, now: Date): readonly Write[] {
     const indexed = this.#expectProofs(plan);
     const statuses = this.#publisher.publish(plan, indexed, now);
+    this.#traceProof();
     return [...this.#releases(plan), ...statuses];
+  }
+
+  /** A commit that changes nothing in the cluster brings no round. */
+  #publishAccepted(): void {
+    this.#publisher.publishAccepted();
+    this.#traceProof();
+  }
+
+  #traceProof(): void {
+    const { runtime, outputs } = this.#deps;
+    const { revision, provenRevision } = outputs.observatory.snapshot().revision?.facts ?? {};
+    if (typeof revision === 'string' && revision === provenRevision) runtime.trace?.proven(revision);
   }
 
   #releases(plan: ClusterPlan): readonly Write[] {

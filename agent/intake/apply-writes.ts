@@ -1,8 +1,8 @@
 import { FIELD_MANAGERS, type SovereignPolicy } from '@fso/shared/api';
 import { isNotFound, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { mapConcurrently } from '@fso/shared/runtime';
+import type { WriteAction } from '../enforce/index.ts';
 import type { LivePolicies } from './live-policies.ts';
-import type { WriteAction } from './plan-writes.ts';
 
 const CONCURRENCY = 16;
 

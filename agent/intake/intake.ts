@@ -6,10 +6,11 @@ import type { Informer } from '@fso/shared/kube';
 import type { Offer, Reason } from '@fso/shared/protocol';
 import { createBackoff, listText, messageOf, Wakeup } from '@fso/shared/runtime';
 import { type AcceptedRevision, isJudged, type TrustConfig } from '@fso/shared/trust';
+import type { RevisionSlot } from '../control/index.ts';
+import { desiredPolicies } from '../enforce/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { type CompiledOffer, compileOffer, type OfferResult } from './compile-offer.ts';
 import { ObjectStore } from './object-store.ts';
-import { desiredPolicies, generationAsDesired } from './plan-writes.ts';
 import { PolicyWriter, type WriteTarget } from './policy-writer.ts';
 import { type AcceptedState, ensureNamespace, type LoadedState, loadState, saveState } from './state-store.ts';
 
@@ -24,6 +25,7 @@ export interface IntakeDeps {
   /** Who may sign commits. */
   readonly trust: TrustConfig;
   readonly policies: Informer<SovereignPolicy>;
+  readonly revisions: RevisionSlot;
   readonly onOutcome: (outcome: IntakeOutcome) => void;
   readonly onEvent: (event: ClusterEvent) => void;
 }
@@ -59,6 +61,7 @@ export class Intake {
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
     this.#writer = new PolicyWriter<Target>(deps, (target, signal) => this.#accept(target, signal));
+    deps.revisions.follow(() => this.writing && !this.#writer.isStuck);
   }
 
   /** The state accepted last, written and persisted. */
@@ -100,21 +103,6 @@ export class Intake {
   /** Whether another revision than the accepted one is being written. */
   get writing(): boolean {
     return this.#writer.target?.revision !== this.#accepted?.revision;
-  }
-
-  /** Whether the cluster can tell if the accepted revision is in force: not while another one replaces it without failures. */
-  get judgeable(): boolean {
-    return !this.writing || this.#writer.isStuck;
-  }
-
-  /** `metadata.generation` of a policy in the cluster, own writes included, while it reads as the accepted revision has it. */
-  generationOf(key: string): number | undefined {
-    return generationAsDesired(key, this.#accepted?.policies ?? new Map(), this.#writer.live.get(key));
-  }
-
-  /** Another number as soon as {@link generationOf} may answer otherwise for the same revision. */
-  get version(): number {
-    return this.#writer.live.version;
   }
 
   offer(offer: Offer): void {
@@ -162,6 +150,7 @@ export class Intake {
     const { revision } = accepted;
     logger.info({ revision, policies: policies?.size ?? null }, 'accepted state restored');
     if (policies !== undefined) this.#writer.resume({ ...accepted, outside: [], desired: policies, objects: new Map() });
+    this.#deps.revisions.accept(state);
   }
 
   async #compileOffers(signal: AbortSignal): Promise<void> {
@@ -238,6 +227,7 @@ export class Intake {
     await saveState(client, state, signal);
     this.#tellLeft(this.#accepted, { ...target, outside, desired });
     this.#accepted = state;
+    this.#deps.revisions.accept(state);
     this.#held.accept(objects);
     this.#holds = revision;
     trace?.accepted(revision);

@@ -1,10 +1,10 @@
 import { type ClusterEvent, parsePolicyKey, policyKey, type SovereignPolicy } from '@fso/shared/api';
 import type { Informer } from '@fso/shared/kube';
 import { type Backoff, createBackoff, messageOf, Wakeup } from '@fso/shared/runtime';
+import { type DesiredPolicies, isDrift, planWrites, type WriteAction } from '../enforce/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { applyWrites } from './apply-writes.ts';
 import { LivePolicies } from './live-policies.ts';
-import { type DesiredPolicies, isDrift, planWrites, type WriteAction } from './plan-writes.ts';
 
 /** A commit on its way into the cluster. */
 export interface WriteTarget {

@@ -1,6 +1,6 @@
 import type { SovereignPolicy } from '@fso/shared/api';
 import { objectId } from '@fso/shared/git';
-import type { Informer, KubeClient } from '@fso/shared/kube';
+import { type Informer, type KubeClient, keyOfObject } from '@fso/shared/kube';
 import type { Offer } from '@fso/shared/protocol';
 import { type Clock, createLogger, systemClock } from '@fso/shared/runtime';
 import { parseSigners } from '@fso/shared/signatures';
@@ -9,9 +9,11 @@ import { makeKey } from '../../shared/trust/testing/commits.ts';
 import { makeObjectRepository } from '../../test/harness/git-objects.ts';
 import { clusterFile, policyFile } from '../../test/harness/policy-files.ts';
 import { startScriptedHub } from '../../test/harness/scripted-hub.ts';
+import { RevisionSlot } from '../control/index.ts';
 import { type AgentSnapshot, LiveObservatory } from '../observe/index.ts';
 import { EventOutbox } from '../report/index.ts';
 import { PROFILE } from '../report/testing/seen-cluster.ts';
+import { RevisionTracker } from '../status/revision-tracker.ts';
 import { type StreamConfig, type StreamDeps, startStream } from './stream.ts';
 
 const FACTS = {
@@ -25,35 +27,48 @@ const SNAPSHOT: AgentSnapshot = { policies: new Map(), cluster: { ...FACTS, cond
 const DIGEST_MS = 60_000;
 const SIGNER = `ana@example.org ${makeKey().line}\n`;
 
-/** A stream with nothing around it: an empty cluster, and a hub that is not there. */
+/** A stream with nothing around it: a cluster that has what was written, and a hub that is not there. */
 const start = (
   clock: Clock,
   signal: AbortSignal,
-  { hubUrl = 'ws://127.0.0.1:1', trust = { mode: 'off' }, ...more }: Partial<StreamConfig & StreamDeps> = {},
+  {
+    hubUrl = 'ws://127.0.0.1:1',
+    trust = { mode: 'off' },
+    ...more
+  }: Partial<StreamConfig & StreamDeps & { observatory: LiveObservatory }> = {},
 ) => {
   const config = { hubUrl, token: 'secret', cluster: 'eu', agentVersion: 'test', trust };
+  const written = new Map<string, SovereignPolicy>();
   const client = {
     get: async (kind: { kind: string }) => (kind.kind === 'Namespace' ? {} : undefined),
-    apply: async (_kind: unknown, body: SovereignPolicy) => ({
-      object: { ...body, metadata: { ...body.metadata, uid: body.metadata.name, resourceVersion: '1', generation: 1 } },
-    }),
+    apply: async (_kind: unknown, body: SovereignPolicy) => {
+      const object = { ...body, metadata: { ...body.metadata, uid: body.metadata.name, resourceVersion: '1', generation: 1 } };
+      written.set(keyOfObject(body), object);
+      return { object };
+    },
   } as unknown as KubeClient;
   const policies = {
     ready: async () => undefined,
     onChange: () => () => undefined,
-    get: () => undefined,
+    get: (key: string) => written.get(key),
     list: () => [],
   } as unknown as Informer<SovereignPolicy>;
-  const observatory = new LiveObservatory(SNAPSHOT);
+  const observatory = more.observatory ?? new LiveObservatory(SNAPSHOT);
+  const tracker = new RevisionTracker(policies);
+  const revisions: RevisionSlot = new RevisionSlot(() => {
+    const snapshot = observatory.snapshot();
+    observatory.publish({ ...snapshot, revision: tracker.look(revisions, snapshot.policies) });
+  });
   const logger = createLogger({ name: 'test', level: 'silent' });
   return startStream(
     {
       runtime: { client, clock, random: () => 0.5, logger },
       config,
       policies,
-      observatory,
+      revisions,
       outbox: new EventOutbox({ clock, logger }),
       ...more,
+      observatory,
     },
     signal,
   );

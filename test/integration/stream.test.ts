@@ -17,9 +17,11 @@ import {
 import { createLogger, systemClock } from '@fso/shared/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { RevisionSlot } from '../../agent/control/revision-slot.ts';
 import type { AgentSnapshot } from '../../agent/observe/observatory.ts';
 import { LiveObservatory } from '../../agent/observe/observatory.ts';
 import { EventOutbox } from '../../agent/report/event-outbox.ts';
+import { RevisionTracker } from '../../agent/status/revision-tracker.ts';
 import { type Stream, startStream } from '../../agent/stream/stream.ts';
 import { makeObjectRepository, type ObjectRepository, type WholeOffer } from '../harness/git-objects.ts';
 import { openHubHarness, TOKENS } from '../harness/hub-harness.ts';
@@ -50,6 +52,7 @@ let agent: Agent | undefined;
 
 interface Agent {
   readonly stream: Stream;
+  readonly observatory: LiveObservatory;
   readonly policies: Informer<SovereignPolicy>;
   stop(): Promise<void>;
 }
@@ -61,7 +64,8 @@ const startAgent = async (hubUrl = hub.url, token = 'secret'): Promise<Agent> =>
   const policies = createInformers(asAgent, { logger, absentRetryMs: 100 }, signal).informer(SOVEREIGN_POLICY_KIND);
   const observatory = new LiveObservatory({ policies: new Map(), cluster: FACTS });
   observatory.follow(() => ({ oldestPartMs: 0, oldestKindMs: 0, outOfDate: [] }));
-  policies.onChange(() => {
+  const tracker = new RevisionTracker(policies);
+  const look = (): void => {
     const seen = policies.list().map((policy) => {
       const generation = policy.metadata.generation ?? 0;
       return [
@@ -69,17 +73,21 @@ const startAgent = async (hubUrl = hub.url, token = 'secret'): Promise<Agent> =>
         { report: reportOf(policy), generation, observedGeneration: generation, proven: true, violations: [] },
       ] as const;
     });
-    observatory.publish({ policies: new Map(seen), cluster: FACTS });
-  });
+    const judged = new Map(seen);
+    observatory.publish({ policies: judged, cluster: FACTS, revision: tracker.look(revisions, judged) });
+  };
+  const revisions = new RevisionSlot(look);
+  policies.onChange(look);
   const config = { hubUrl, token, cluster: 'eu', agentVersion: 'test', trust: { mode: 'off' } as const };
   const outbox = new EventOutbox({ clock: systemClock, logger });
   observatory.onEvent((event) => outbox.add(event));
   const stream = await startStream(
-    { runtime: { client: asAgent, clock: systemClock, random: () => 0, logger }, config, policies, observatory, outbox },
+    { runtime: { client: asAgent, clock: systemClock, random: () => 0, logger }, config, policies, revisions, observatory, outbox },
     signal,
   );
   agent = {
     stream,
+    observatory,
     policies,
     stop: async () => {
       ended.abort();
@@ -419,7 +427,7 @@ describe('drift of a hub-managed policy', () => {
     await before.stop();
     await change();
     const after = await startAgent('ws://127.0.0.1:1');
-    expect(after.stream.revisions()).toMatchObject({ revision: first });
+    expect(after.observatory.snapshot().revision?.facts).toMatchObject({ revision: first });
     await putBack();
     await after.stop();
     await startAgent();

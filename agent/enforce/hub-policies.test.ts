@@ -3,7 +3,7 @@ import { compileCluster } from '@fso/shared/compile';
 import { decodeFiles } from '@fso/shared/decode';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type DesiredPolicies, desiredPolicies, generationAsDesired, planWrites } from './plan-writes.ts';
+import { type DesiredPolicies, desiredPolicies, generationAsDesired, planWrites } from './hub-policies.ts';
 
 const header = (kind: string, name: string): string =>
   `apiVersion: compliance.federated.io/v1\nkind: ${kind}\nmetadata:\n  name: ${name}\n`;

@@ -1,0 +1,2 @@
+export { Controller } from './controller.ts';
+export { RevisionSlot } from './revision-slot.ts';
