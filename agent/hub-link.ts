@@ -1,6 +1,7 @@
 import { AGENT_IDENTITY, type ClusterEvent, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig, HubConfig } from './config.ts';
+import type { RevisionSlot } from './control/index.ts';
 import type { IdentityKeeper } from './identity/keeper.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { EventSink, Observatory } from './observe/index.ts';
@@ -12,6 +13,7 @@ export interface HubLinkDeps {
   readonly runtime: AgentRuntime;
   readonly config: Pick<AgentConfig, 'cluster' | 'trust'> & { readonly hub: HubConfig };
   readonly policies: ClusterView['policies'];
+  readonly revisions: RevisionSlot;
   readonly observatory: Observatory;
   readonly outbox: EventOutbox;
   /** Ends the intake, before the reports. */
@@ -49,7 +51,7 @@ const createKeeper = async ({ config, runtime, outputs }: HubLinkDeps, onRenewed
  * @throws the error of a part that failed
  */
 export const linkToHub = async (deps: HubLinkDeps, signal: AbortSignal): Promise<void> => {
-  const { config, runtime, policies, observatory, outbox, intakeSignal, outputs } = deps;
+  const { config, runtime, policies, revisions, observatory, outbox, intakeSignal, outputs } = deps;
   const { url: hubUrl, token, ca } = config.hub;
   const keeper = await createKeeper(deps, () => stream.reconnect());
   const streamConfig = {
@@ -64,7 +66,7 @@ export const linkToHub = async (deps: HubLinkDeps, signal: AbortSignal): Promise
     certificate: { current: (abort: AbortSignal) => keeper.current(abort), expires: () => keeper.expires() },
   };
   const stream = await startStream(
-    { runtime, config: streamConfig, ...certificate, policies, observatory, outbox, intakeSignal, onEvent: outputs.onEvent },
+    { runtime, config: streamConfig, ...certificate, policies, revisions, observatory, outbox, intakeSignal, onEvent: outputs.onEvent },
     signal,
   );
   const noteState = ({ state }: StreamState): void => outputs.metrics.hubConnected.set(state === 'connected' ? 1 : 0);

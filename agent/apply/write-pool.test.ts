@@ -49,7 +49,7 @@ describe('WritePool', () => {
     const clock = new FakeClock();
     const failures: WriteFailure[] = [];
     const done: string[] = [];
-    const woken = { count: 0 };
+    const wokenBy: string[] = [];
     const pool = new WritePool(
       {
         concurrency,
@@ -58,24 +58,25 @@ describe('WritePool', () => {
         echoMs: 1_000,
         onDone: ({ key }) => done.push(key),
         onFailure: (_work, failure) => failures.push(failure),
-        onWake: () => {
-          woken.count += 1;
-        },
       },
       stop.signal,
     );
-    return { pool, clock, failures, done, woken };
+    for (const planner of ['rounds', 'reports'] as const)
+      pool.onDue(planner, () => {
+        wokenBy.push(planner);
+      });
+    return { pool, clock, failures, done, wokenBy };
   };
 
   it('asks for another round where a failure is over because nothing is to be written any more, once', async () => {
-    const { pool, woken } = start();
+    const { pool, wokenBy } = start();
     const task = new Task('a');
     pool.submit([task]);
     await task.end(new Error('refused'));
     expect(pool.failures()).toHaveLength(1);
     pool.submit([]);
     pool.submit([]);
-    expect([pool.failures().length, woken.count]).toEqual([0, 1]);
+    expect([pool.failures(), wokenBy]).toEqual([[], ['rounds']]);
   });
 
   it('never runs a key twice at a time', async () => {
@@ -104,6 +105,24 @@ describe('WritePool', () => {
     expect(task.runs).toBe(3);
   });
 
+  it('is not settled while something of a kind is written, or not shown yet, also where nothing is wanted of it any more', async () => {
+    const { pool, clock } = start();
+    const task = new Task('A/a');
+    expect(pool.isSettled('A')).toBe(true);
+    pool.submit([task]);
+    pool.submit([]);
+    expect([pool.isSettled('A'), pool.isSettled('B')]).toEqual([false, true]);
+    await task.end();
+    pool.submit([]);
+    expect(pool.isSettled('A')).toBe(false);
+    task.version = '2';
+    expect(pool.isSettled('A')).toBe(true);
+    pool.submit([task]);
+    await task.end();
+    await clock.advance(1_000);
+    expect(pool.isSettled('A')).toBe(true);
+  });
+
   it('lets a failing key wait on its own: 5 s, then 30 s', async () => {
     const { pool, clock, failures } = start();
     const bad = new Task('bad');
@@ -129,7 +148,7 @@ describe('WritePool', () => {
 
   it('waits no longer than the write allows', async () => {
     const { pool, clock } = start();
-    const urgent = Object.assign(new Task('urgent'), { retryCapMs: 5_000 });
+    const urgent = Object.assign(new Task('urgent'), { retry: { capMs: 5_000 } });
     for (let failures = 1; failures <= 5; failures += 1) {
       pool.submit([urgent]);
       await urgent.end(new Error('no'));
@@ -171,6 +190,35 @@ describe('WritePool', () => {
     pool.submit([running, late, early]);
     await running.end();
     expect([dropped.runs, early.runs, late.runs]).toEqual([0, 1, 0]);
+  });
+
+  it('keeps the writes of one planner where another one plans again, and starts those of reports last and one at a time', async () => {
+    const { pool, done } = start(2);
+    const [one, two] = [new Task('report/1', 3), new Task('report/2', 3)];
+    pool.submit([one, two], 'reports');
+    const lock = new Task('lock');
+    pool.submit([lock]);
+    expect([one.runs, two.runs, lock.runs, pool.waiting]).toEqual([1, 0, 1, 0]);
+    await lock.end();
+    expect(two.runs).toBe(0);
+    pool.submit([]);
+    await one.end();
+    await two.end();
+    expect(done).toEqual(['lock', 'report/1', 'report/2']);
+  });
+
+  it('counts the failure of a report for no round, and wakes its own planner', async () => {
+    const { pool, wokenBy } = start();
+    const report = Object.assign(new Task('report', 3), { retry: { firstMs: 0 } });
+    pool.submit([report], 'reports');
+    await report.end(new Error('no'));
+    pool.submit([]);
+    expect([pool.failures(), wokenBy]).toEqual([[], []]);
+    pool.submit([report], 'reports');
+    expect(report.runs).toBe(2);
+    await report.end(new Error('no'));
+    pool.submit([], 'reports');
+    expect(wokenBy).toEqual(['reports']);
   });
 
   it('forgets the failures of a key that is no longer wanted', async () => {

@@ -1,19 +1,8 @@
-import { type ControllerMetrics, type CustomResourceDefinition, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
+import { type ControllerMetrics, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
 import { MAX_TIMER_MS, type PauseDetector } from '@fso/shared/runtime';
-import {
-  buildFinalizerWrites,
-  buildWrites,
-  NotKeptError,
-  type Write,
-  type WriteContext,
-  WriteEvents,
-  type WriteOutcome,
-  WritePool,
-  WriteThrottles,
-} from '../apply/index.ts';
+import type { Write, WritePool } from '../apply/index.ts';
 import type { ClusterView } from '../cache/index.ts';
 import type { AgentConfig } from '../config.ts';
-import { isAlert, type WriteFailure } from '../enforce/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { OBSERVATION_LIMITS, Observer } from '../observation/index.ts';
 import type { EventSink, LiveObservatory, ViolationTimeStore } from '../observe/index.ts';
@@ -33,7 +22,9 @@ import { Probers } from '../probe/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { LockMonitor, StatusPublisher } from '../status/index.ts';
 import { PlanningPace } from './planning-pace.ts';
+import type { RevisionSlot } from './revision-slot.ts';
 import { RoundPlanner } from './round-planner.ts';
+import { RoundWriter } from './round-writer.ts';
 
 export interface ControllerDeps {
   readonly runtime: AgentRuntime;
@@ -52,11 +43,6 @@ export interface ControllerDeps {
 const KEY = 'cluster';
 /** Delay after a change of pods or nodes, which is frequent and affects only the report. */
 const WORKLOAD_DELAY_MS = 250;
-const DONE_DELAY_MS = 100;
-const CONCURRENCY = 16;
-/** Longest wait for the cache to show a write. */
-const ECHO_MS = 1_000;
-const LONGEST_RETRY_MS = 300_000;
 const NO_TARGETS: ReadonlyMap<string, ProbeTarget> = new Map();
 
 /**
@@ -67,14 +53,11 @@ export class Controller {
   readonly #deps: ControllerDeps;
   readonly #signal: AbortSignal;
   readonly #queue: WorkQueue;
-  readonly #pool: WritePool;
   readonly #probers: Probers;
-  readonly #context: WriteContext;
-  readonly #writeEvents: WriteEvents;
+  readonly #writer: RoundWriter;
   readonly #tampering = new TamperLog();
   readonly #targets = new ProbeTargets();
   readonly #unsettled = new UnsettledNamespaces();
-  readonly #throttles = new WriteThrottles();
   readonly #monitor: LockMonitor;
   readonly #publisher: StatusPublisher;
   #rounds = 0;
@@ -85,7 +68,7 @@ export class Controller {
 
   constructor(deps: ControllerDeps, signal: AbortSignal) {
     const { runtime, config, settings, view, pauses, outputs, violationTimes } = deps;
-    const { client, clock, random, logger } = runtime;
+    const { client, clock, logger } = runtime;
     const { capabilities } = settings;
     this.#deps = deps;
     this.#signal = signal;
@@ -100,30 +83,14 @@ export class Controller {
     const { awake, parts } = this.#observer;
     this.#malformed = new MalformedLog(outputs.events, clock);
     this.#planner = new RoundPlanner({ view, settings, parts, events: outputs.events, tampering: this.#tampering });
-    this.#context = {
-      client,
-      view,
-      defaults: this.#planner.defaults,
-      onDefinition: (definition) => this.#recordDefinition(definition),
-      onTookOver: (repair) => this.#writeEvents.recordRepair(repair),
-    };
-    this.#writeEvents = new WriteEvents({ ...outputs, view, logger, clock, tampering: this.#tampering });
-    const [firstMs, secondMs] = config.retryMs;
-    this.#pool = new WritePool(
-      {
-        concurrency: CONCURRENCY,
-        clock,
-        retry: { firstMs, secondMs, capMs: LONGEST_RETRY_MS, random },
-        echoMs: ECHO_MS,
-        onDone: (write, outcome) => this.#recordSuccess(write, outcome),
-        onFailure: (write, failure, error) => this.#recordFailure(write, failure, error),
-        onWake: () => this.#wake(),
-      },
-      signal,
-    );
+    const wake = (delayMs?: number): void => this.#wake(delayMs);
+    const onAccepted = (): void => this.#publisher.publishAccepted();
+    const { retryMs } = config;
+    const writing = { runtime, retryMs, view, outputs, planner: this.#planner, tampering: this.#tampering, wake, onAccepted };
+    this.#writer = new RoundWriter(writing, signal);
     const onVerdict = (result: string) => outputs.metrics.probes.inc({ result });
     this.#probers = new Probers({ client, clock: awake, bindGate: capabilities.floor, onChange: () => this.#wake(), onVerdict }, signal);
-    const failures = () => this.#pool.failures();
+    const failures = () => this.#writer.pool.failures();
     this.#monitor = new LockMonitor({
       clock: awake,
       view,
@@ -137,14 +104,26 @@ export class Controller {
       capabilities,
       place: settings.trust,
       monitor: this.#monitor,
-      context: this.#context,
+      context: this.#writer.context,
       outputs,
       tampering: this.#tampering,
       violationTimes,
+      revisions: this.#writer.revisions,
+      onProven: (revision) => runtime.trace?.proven(revision),
       parts,
       observation: this.#observer,
-      wake: (delayMs) => this.#wake(delayMs),
+      wake,
     });
+  }
+
+  /** The commits of the hub, for the intake. */
+  get revisions(): RevisionSlot {
+    return this.#writer.revisions;
+  }
+
+  /** For the reports of other tools. */
+  get pool(): WritePool {
+    return this.#writer.pool;
   }
 
   /** Runs until the signal aborts. */
@@ -156,8 +135,8 @@ export class Controller {
       onWorkload: () => this.#wake(WORKLOAD_DELAY_MS),
     });
     metrics.beginTerm({
-      waitingWrites: () => this.#pool.waiting,
-      failingWrites: () => this.#pool.failures().length,
+      waitingWrites: () => this.pool.waiting,
+      failingWrites: () => this.pool.failures().length,
       oldestProofs: () => this.#probers.oldestProofs(),
       ages: () => this.#observer.ages(),
       lateShare: () => this.#deps.pauses.lateShare(),
@@ -185,17 +164,11 @@ export class Controller {
     if (this.#rounds > 0) return;
     const now = this.#deps.runtime.clock.now();
     this.#observer.parts.begin();
-    const plan = this.#planner.plan(this.#monitor.isIndexOpen, now);
+    const plan = this.#planner.plan(this.#monitor.isIndexOpen, undefined, now);
     // What is not proven is pending. The signal has aborted, so no probe goes out.
     const indexed = this.#expectProofs(plan);
     this.#publisher.publish(plan, indexed, now);
     this.#recordRound(plan);
-  }
-
-  /** Records that the intake restored a policy; the hub knows it already. */
-  recordPolicyRepair(policy: string, message: string): void {
-    this.#writeEvents.recordPolicyRepair(policy, message);
-    this.#wake();
   }
 
   /** Asks for the next round, which waits until the time that rounds took is paid back, and a moment for what comes with what asks. */
@@ -210,14 +183,12 @@ export class Controller {
     const started = runtime.clock.monotonicMs();
     const now = runtime.clock.now();
     this.#observer.beginRound();
-    const plan = this.#planner.plan(this.#monitor.isIndexOpen, now);
+    const plan = this.#planner.plan(this.#monitor.isIndexOpen, this.revisions.commit, now);
     const throttled = { unproven: this.#monitor.unprovenCount, isProving: this.#probers.lockOne.pendingCount > 0 };
-    const due = this.#throttles.due(plan, throttled, started);
-    const enforcing = buildWrites(due.actions, this.#context);
-    runtime.trace?.enforcing(enforcing.map(({ key }) => key));
+    const due = this.#writer.due(plan, throttled, started);
     const { parts } = this.#observer;
     const published = plan.isGoverned ? parts.run('status', () => this.#publish(plan, now), []) : [];
-    this.#pool.submit([...enforcing, ...published]);
+    this.#writer.submit(plan, due, published);
     this.#observer.endRound();
     this.#malformed.look(view.malformed);
     this.#pace.charge(runtime.clock.monotonicMs() - started, this.#waiting);
@@ -229,19 +200,13 @@ export class Controller {
   #publish(plan: ClusterPlan, now: Date): readonly Write[] {
     const indexed = this.#expectProofs(plan);
     const statuses = this.#publisher.publish(plan, indexed, now);
-    return [...this.#releases(plan), ...statuses];
-  }
-
-  #releases(plan: ClusterPlan): readonly Write[] {
-    this.#writeEvents.recordDeletions(plan);
-    const failing = this.#pool.failures().filter(isAlert);
-    return buildFinalizerWrites(plan, new Set(failing.map(({ key }) => key)), this.#context);
+    return [...this.#writer.releases(plan), ...statuses];
   }
 
   /** Writes and proofs that wait for their turn. In an outage most proofs are pending and none is asked for. */
   get #waiting(): number {
     const { lockOne } = this.#probers;
-    return this.#pool.waiting + (lockOne.outage === undefined ? lockOne.pendingCount : 0);
+    return this.pool.waiting + (lockOne.outage === undefined ? lockOne.pendingCount : 0);
   }
 
   /** A round without the policies has nothing to say of them yet. */
@@ -254,7 +219,7 @@ export class Controller {
   /** @returns namespaces that lock 1 enforces by its index */
   #expectProofs(plan: ClusterPlan): ReadonlySet<string> {
     const { runtime, view, settings } = this.#deps;
-    const unwritable = unwritableNamespaces(this.#pool.failures());
+    const unwritable = unwritableNamespaces(this.pool.failures());
     const indexed = indexedNamespaces(plan, unwritable);
     const hasFloor = settings.capabilities.floor;
     this.#probers.lockOne.expect(hasFloor ? this.#targets.of(plan, view, indexed) : NO_TARGETS, plan.governance.namespaces);
@@ -273,28 +238,5 @@ export class Controller {
     const waits = [...this.#monitor.gracesLeftMs(), ...others.filter((ms) => ms !== undefined)];
     const dueInMs = Math.min(MAX_TIMER_MS, Math.max(1, this.#pace.restMs, Math.min(...waits)));
     return { requeueAfterMs: this.#observer.nextLookMs(dueInMs) };
-  }
-
-  /** A CRD as a write left it: what its schema kept from being written can be now. */
-  #recordDefinition(definition: CustomResourceDefinition): void {
-    this.#planner.recordDefinition(definition, this.#deps.runtime.clock.now());
-    this.#pool.retryKind(definition.spec.names.kind);
-  }
-
-  #recordSuccess(write: Write, outcome: WriteOutcome): void {
-    this.#throttles.noteWrite(write.key, this.#deps.runtime.clock.monotonicMs());
-    this.#writeEvents.recordSuccess(write, outcome);
-    this.#deps.runtime.trace?.wrote(write.key, false);
-    // The watch shows most writes, and the round that follows makes up for this call; where it shows none, or did before the answer came,
-    // what waited for this write to end needs it.
-    this.#wake(DONE_DELAY_MS);
-  }
-
-  #recordFailure(write: Write, failure: WriteFailure, error: unknown): void {
-    // Its CRD has changed since the last write.
-    if (error instanceof NotKeptError) this.#planner.forgetDefinition(error.kind);
-    this.#writeEvents.recordFailure(write, failure, error);
-    this.#deps.runtime.trace?.wrote(write.key, true);
-    this.#wake();
   }
 }

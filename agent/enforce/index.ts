@@ -29,6 +29,15 @@ export { planAdoption } from './guard/adoption.ts';
 export { desiredGuard, planGuard } from './guard/guard.ts';
 export type { GuardProbe } from './guard/guard-probes.ts';
 export { guardProbes, isGuardName } from './guard/guards.ts';
+export {
+  COMMIT_REASON,
+  type DesiredPolicies,
+  type DesiredPolicy,
+  desiredPolicies,
+  generationAsDesired,
+  type HubPoliciesPlan,
+  planHubPolicies,
+} from './hub-policies.ts';
 export { INJECTION_NAME, type InjectionKinds, injectionKinds, planInjection } from './injection/injection.ts';
 export { timeText } from './labels.ts';
 export { planNamespaces } from './namespaces.ts';

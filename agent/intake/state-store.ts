@@ -6,7 +6,7 @@ import { messageOf } from '@fso/shared/runtime';
 import { type AcceptedRevision, StoredTrust } from '@fso/shared/trust';
 import { z } from 'zod';
 import { packJson, unpackJson } from '../config-map-store.ts';
-import type { DesiredPolicies } from './plan-writes.ts';
+import type { DesiredPolicies } from '../enforce/index.ts';
 
 /** A ConfigMap ends at 1 MiB (https://kubernetes.io/docs/concepts/configuration/configmap/); the rest is for signers and metadata. */
 const MAX_POLICIES_LENGTH = 800 * 1024;

@@ -4,12 +4,15 @@ export { MalformedLog } from './malformed-log.ts';
 export { NamespaceLabelCache, type NamespaceLabels } from './namespace-labels.ts';
 export { NodeMoves, reportMoves } from './node-moves.ts';
 export {
+  type AcceptedPolicies,
   type AgentSnapshot,
   type ClusterFacts,
   LiveObservatory,
   type Observatory,
   type PolicySnapshot,
-  type StreamFact,
+  type RevisionFacts,
+  type RevisionSnapshot,
+  type StreamFacts,
 } from './observatory.ts';
 export { isFinished, NAMED_PER_NAMESPACE } from './stray-pods.ts';
 export {

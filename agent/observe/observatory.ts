@@ -1,6 +1,7 @@
 import type { ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api';
 import type { Ages } from '@fso/shared/protocol';
 import type { ClusterProfile } from '@fso/shared/status';
+import type { DesiredPolicies } from '../enforce/index.ts';
 import type { NamespaceViolations } from './violations.ts';
 
 /** What the agent knows of one policy now. */
@@ -19,18 +20,40 @@ export interface PolicySnapshot {
   readonly violations: readonly NamespaceViolations[];
 }
 
-/** The part of a ClusterReport that only the stream knows: of revisions, and of itself. */
-export type StreamFact =
-  | 'revision'
-  | 'provenRevision'
-  | 'verification'
-  | 'signer'
-  | 'verificationReason'
-  | 'clockSkewMs'
-  | 'certificateExpires';
+/** The policies of the accepted commit, and how far they stand in the cluster. */
+export interface AcceptedPolicies {
+  /** Digest of all of them; see CompiledCluster. */
+  readonly digest: string;
+  /** Policies by key; another object for another commit. */
+  readonly policies: DesiredPolicies;
+  /** `metadata.generation` of the accepted content in the cluster; undefined: it is not there now. */
+  readonly generationOf: (key: string) => number | undefined;
+  /** Another number as soon as `generationOf` may answer otherwise. */
+  readonly version: number;
+  /** Whether another commit is being written over this one. */
+  readonly isChanging: boolean;
+}
+
+type RevisionFact = 'revision' | 'provenRevision' | 'verification' | 'signer' | 'verificationReason';
+
+/** The part of a ClusterReport about the accepted commit. */
+export type RevisionFacts = Pick<ClusterReport, RevisionFact>;
+
+/** The part of a ClusterReport that only the stream knows. */
+type StreamFact = 'clockSkewMs' | 'certificateExpires';
+
+export type StreamFacts = Pick<ClusterReport, StreamFact>;
 
 /** The part of a ClusterReport that is seen in the cluster. */
-export type ClusterFacts = Omit<ClusterReport, StreamFact>;
+export type ClusterFacts = Omit<ClusterReport, RevisionFact | StreamFact>;
+
+/** The accepted commit as the last round found it in the cluster. */
+export interface RevisionSnapshot {
+  /** The revision counts as proven as long as the cluster is observed. */
+  readonly facts: RevisionFacts;
+  /** undefined: which policies it has is not known. */
+  readonly accepted: AcceptedPolicies | undefined;
+}
 
 export interface AgentSnapshot {
   /** By key. */
@@ -40,6 +63,8 @@ export interface AgentSnapshot {
   readonly profile?: ClusterProfile | undefined;
   /** Start of the round that the snapshot rests on; undefined as the profile. */
   readonly asOf?: Date | undefined;
+  /** undefined: no commit was accepted yet. */
+  readonly revision?: RevisionSnapshot | undefined;
 }
 
 /** What the reporting side reads from the enforcing side. */

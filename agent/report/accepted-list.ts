@@ -1,30 +1,10 @@
-import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { weakMemo } from '@fso/shared/runtime';
 import { countExpired, isGlobPolicy, type ListedPolicy, listPolicy } from '@fso/shared/status';
+import type { DesiredPolicy } from '../enforce/index.ts';
+import type { AcceptedPolicies } from '../observe/index.ts';
 
-/** One policy as the accepted commit has it. */
-export interface AcceptedPolicy {
-  readonly policy: CompiledPolicy;
-  /** Commit since which it reads as it does. */
-  readonly since: string;
-}
-
-/** The policies of the accepted commit, and how far they stand in the cluster. */
-export interface AcceptedPolicies {
-  /** Digest of all of them; see CompiledCluster. */
-  readonly digest: string;
-  /** Policies by key; another object for another commit. */
-  readonly policies: ReadonlyMap<string, AcceptedPolicy>;
-  /** `metadata.generation` of the accepted content in the cluster; undefined: it is not there now. */
-  readonly generationOf: (key: string) => number | undefined;
-  /** Another number as soon as `generationOf` may answer otherwise. */
-  readonly version: number;
-  /** Whether another commit is being written over this one. */
-  readonly isChanging: boolean;
-}
-
-const listedOf = weakMemo(({ policy, since }: AcceptedPolicy) => listPolicy(policy, since));
+const listedOf = weakMemo(({ policy, since }: DesiredPolicy) => listPolicy(policy, since));
 
 /** The accepted policies, as far as what is expected of them depends on it. */
 export class AcceptedList {

@@ -4,7 +4,7 @@ import { Deviation, decodeBitmap, hasBit, type NamedPolicy, standingOf } from '@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ownPolicyOf } from '../enforce/testing/policies.ts';
-import type { AcceptedPolicies } from './accepted-list.ts';
+import type { AcceptedPolicies } from '../observe/index.ts';
 import { PolicyStatements, type Statement } from './policy-statements.ts';
 import { ReportCheck } from './report-check.ts';
 import { acceptedOf, compiledOf, inputOf, PROFILE, readByHub, seenCluster, withReports } from './testing/seen-cluster.ts';

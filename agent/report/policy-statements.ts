@@ -3,8 +3,8 @@ import { type AgentClusterReport, MAX_SAMPLES, type PolicyReport } from '@fso/sh
 import { sameItems } from '@fso/shared/runtime';
 import { type Baseline, encodeBitmap, isWhole, MAX_BASELINE_NAMESPACES, type NamedPolicy } from '@fso/shared/status';
 import { isSameMap, sortedSet } from '../compare.ts';
-import type { AgentSnapshot } from '../observe/index.ts';
-import { AcceptedList, type AcceptedPolicies } from './accepted-list.ts';
+import type { AcceptedPolicies, AgentSnapshot } from '../observe/index.ts';
+import { AcceptedList } from './accepted-list.ts';
 import { inputsOf, type Judgement, judgeListed } from './deviations.ts';
 import type { ReportCheck } from './report-check.ts';
 

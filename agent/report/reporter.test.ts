@@ -16,11 +16,8 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { digestOfReports } from '../../test/harness/baselines.ts';
 import { policyReport } from '../../test/harness/policy-reports.ts';
-import type { AgentSnapshot } from '../observe/index.ts';
-import { LiveObservatory } from '../observe/index.ts';
-import type { AcceptedPolicies, AcceptedPolicy } from './accepted-list.ts';
+import { type AcceptedPolicies, type AgentSnapshot, LiveObservatory } from '../observe/index.ts';
 import { EventOutbox } from './event-outbox.ts';
-import { advanceProven, isRevisionProven } from './proven.ts';
 import { ReportCheck } from './report-check.ts';
 import { diffReports } from './report-delta.ts';
 import { Reporter } from './reporter.ts';
@@ -498,31 +495,5 @@ describe('ReportCheck', () => {
       check.cluster(whole);
     }
     expect(error.mock.calls.map(([fields]) => fields)).toEqual([expect.objectContaining({ policy: 'cluster' })]);
-  });
-});
-
-describe('isRevisionProven', () => {
-  const accepted = { policies: new Map([['a', {} as AcceptedPolicy]]), generationOf: (): number | undefined => 2 };
-
-  it.each([
-    ['the written generation is proven', snapshotOf([report('a')], true, 2), true],
-    ['an older one is', snapshotOf([report('a')], true, 1), false],
-    ['a lock is still pending', snapshotOf([report('a')], false, 2), false],
-    ['it is not there yet', snapshotOf([]), false],
-    ['a policy is left that the commit no longer has', snapshotOf([report('a'), report('b')], true, 2), false],
-    ['there are local policies too', snapshotOf([report('a'), { ...report('b'), managedBy: 'local' }], true, 2), true],
-  ])('%s', (_when, snapshot, proven) => {
-    expect(isRevisionProven(accepted, snapshot)).toBe(proven);
-  });
-});
-
-describe('advanceProven', () => {
-  it.each([
-    ['takes the accepted one when it is proven', 'old', true, 'new'],
-    ['trails at an older one until then', 'old', false, 'old'],
-    ['is none when the accepted one was proven and no longer is', 'new', false, null],
-    ['stays none until something is proven', null, false, null],
-  ])('%s', (_what, before, proven, expected) => {
-    expect(advanceProven(before, { revision: 'new', proven })).toBe(expected);
   });
 });

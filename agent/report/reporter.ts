@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ClusterEvent, ClusterReport } from '@fso/shared/api';
+import type { ClusterEvent } from '@fso/shared/api';
 import {
   type AgentFrame,
   digestOfCluster,
@@ -13,8 +13,7 @@ import {
 } from '@fso/shared/protocol';
 import { type Clock, type Logger, Wakeup, weakMemo } from '@fso/shared/runtime';
 import { digestOfBaseline, groupDeviations, isWhole } from '@fso/shared/status';
-import type { AgentSnapshot, Observatory, StreamFact } from '../observe/index.ts';
-import type { AcceptedPolicies } from './accepted-list.ts';
+import type { AcceptedPolicies, AgentSnapshot, Observatory, RevisionFacts, StreamFacts } from '../observe/index.ts';
 import type { EventOutbox } from './event-outbox.ts';
 import { HoldBack, type KnownState } from './hold-back.ts';
 import { type Ground, PolicyStatements } from './policy-statements.ts';
@@ -22,15 +21,13 @@ import { ReportCheck } from './report-check.ts';
 import { applied, type FrameRoom, fitting } from './report-delta.ts';
 import { ResyncRequest } from './resync-request.ts';
 
-export type RevisionFacts = Pick<ClusterReport, StreamFact>;
-
 export interface ReporterOptions {
   readonly observatory: Observatory;
   readonly outbox: EventOutbox;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The facts about revisions, given a snapshot. */
-  readonly revisions: (snapshot: AgentSnapshot) => RevisionFacts;
+  /** The facts that are no part of a snapshot as it stands. */
+  readonly revisions: (snapshot: AgentSnapshot) => RevisionFacts & StreamFacts;
   /** The policies of the accepted commit; undefined: none was accepted, or they are not known. */
   readonly accepted: () => AcceptedPolicies | undefined;
   readonly room?: FrameRoom;

@@ -26,6 +26,7 @@ import { type InjectionInput, injectionFacts } from './injection-facts.ts';
 import type { LockMonitor } from './lock-monitor.ts';
 import type { LockInput } from './locks.ts';
 import { isShown, planPolicyEvents } from './policy-events.ts';
+import { type RevisionState, RevisionTracker } from './revision-tracker.ts';
 import { SettledPolicies } from './settled-policies.ts';
 import { SnapshotCache } from './snapshot-cache.ts';
 import { daysLeft, StatusCache, type StatusResult } from './status-cache.ts';
@@ -42,6 +43,9 @@ export interface StatusPublisherDeps {
   readonly outputs: { readonly observatory: LiveObservatory; readonly events: EventSink; readonly metrics: AgentMetrics };
   readonly tampering: TamperLog;
   readonly violationTimes: ViolationTimeStore;
+  readonly revisions: RevisionState;
+  /** Called whenever the accepted commit is found to be proven. */
+  readonly onProven: (revision: string) => void;
   readonly parts: Pick<RoundParts, 'run'>;
   readonly observation: {
     /** @returns why a claim cannot be made now; undefined: it can */
@@ -62,6 +66,7 @@ export class StatusPublisher {
   readonly #labels = new NamespaceLabelCache();
   readonly #snapshots = new SnapshotCache();
   readonly #audits: AuditComparison;
+  readonly #revisions: RevisionTracker;
   /** Violations of the last round in which they could be found. */
   #found: ReadonlyMap<string, PolicyViolations> = new Map();
   /** All policies turn to NotObserved at once, and back. */
@@ -74,6 +79,7 @@ export class StatusPublisher {
   constructor(deps: StatusPublisherDeps) {
     this.#deps = deps;
     this.#mayTurn = createBucket(deps.clock, { burst: TURNS, perSecond: TURNS });
+    this.#revisions = new RevisionTracker(deps.context.view.policies, deps.onProven);
     const { events } = deps.outputs;
     this.#audits = new AuditComparison((message) => events.ofCluster({ severity: 'warning', reason: 'AuditDiffers', message }));
   }
@@ -244,9 +250,17 @@ export class StatusPublisher {
       now,
     });
     const profile = profileOf({ view: context.view, capabilities, place }, known);
-    const snapshot = { policies: isSameMap(policies, snapshots) ? policies : snapshots, cluster, profile, asOf };
+    const seen = isSameMap(policies, snapshots) ? policies : snapshots;
+    const snapshot = { policies: seen, cluster, profile, asOf, revision: this.#revisions.look(this.#deps.revisions, seen) };
     observatory.publish(snapshot);
     metrics.measure(snapshot);
+  }
+
+  /** Publishes what was judged last again, with the commit that was accepted since. */
+  publishAccepted(): void {
+    const { observatory } = this.#deps.outputs;
+    const snapshot = observatory.snapshot();
+    observatory.publish({ ...snapshot, revision: this.#revisions.look(this.#deps.revisions, snapshot.policies) });
   }
 }
 

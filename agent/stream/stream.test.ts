@@ -1,6 +1,6 @@
-import type { SovereignPolicy } from '@fso/shared/api';
+import { AGENT_STATE, type SovereignPolicy } from '@fso/shared/api';
 import { objectId } from '@fso/shared/git';
-import type { Informer, KubeClient } from '@fso/shared/kube';
+import { type Informer, type KubeClient, keyOfObject } from '@fso/shared/kube';
 import type { Offer } from '@fso/shared/protocol';
 import { type Clock, createLogger, systemClock } from '@fso/shared/runtime';
 import { parseSigners } from '@fso/shared/signatures';
@@ -9,9 +9,12 @@ import { makeKey } from '../../shared/trust/testing/commits.ts';
 import { makeObjectRepository } from '../../test/harness/git-objects.ts';
 import { clusterFile, policyFile } from '../../test/harness/policy-files.ts';
 import { startScriptedHub } from '../../test/harness/scripted-hub.ts';
+import { RevisionSlot } from '../control/index.ts';
+import { bodyOf } from '../enforce/hub-policies.ts';
 import { type AgentSnapshot, LiveObservatory } from '../observe/index.ts';
 import { EventOutbox } from '../report/index.ts';
 import { PROFILE } from '../report/testing/seen-cluster.ts';
+import { RevisionTracker } from '../status/revision-tracker.ts';
 import { type StreamConfig, type StreamDeps, startStream } from './stream.ts';
 
 const FACTS = {
@@ -25,35 +28,56 @@ const SNAPSHOT: AgentSnapshot = { policies: new Map(), cluster: { ...FACTS, cond
 const DIGEST_MS = 60_000;
 const SIGNER = `ana@example.org ${makeKey().line}\n`;
 
-/** A stream with nothing around it: an empty cluster, and a hub that is not there. */
+const shown = (body: SovereignPolicy): SovereignPolicy => ({
+  ...body,
+  metadata: { ...body.metadata, uid: body.metadata.name, resourceVersion: '1', generation: 1 },
+});
+
+type StartOptions = Partial<StreamConfig & StreamDeps & { observatory: LiveObservatory; onApply: (name: string) => void }>;
+
+/** A stream with nothing around it: a cluster that has what it should at once, and a hub that is not there. */
 const start = (
   clock: Clock,
   signal: AbortSignal,
-  { hubUrl = 'ws://127.0.0.1:1', trust = { mode: 'off' }, ...more }: Partial<StreamConfig & StreamDeps> = {},
+  { hubUrl = 'ws://127.0.0.1:1', trust = { mode: 'off' }, onApply = () => undefined, ...more }: StartOptions = {},
 ) => {
   const config = { hubUrl, token: 'secret', cluster: 'eu', agentVersion: 'test', trust };
+  const written = new Map<string, SovereignPolicy>();
   const client = {
     get: async (kind: { kind: string }) => (kind.kind === 'Namespace' ? {} : undefined),
-    apply: async (_kind: unknown, body: SovereignPolicy) => ({
-      object: { ...body, metadata: { ...body.metadata, uid: body.metadata.name, resourceVersion: '1', generation: 1 } },
-    }),
+    apply: async (_kind: unknown, body: SovereignPolicy) => {
+      onApply(body.metadata.name);
+      return { object: shown(body) };
+    },
   } as unknown as KubeClient;
   const policies = {
     ready: async () => undefined,
     onChange: () => () => undefined,
-    get: () => undefined,
+    get: (key: string) => written.get(key),
     list: () => [],
   } as unknown as Informer<SovereignPolicy>;
-  const observatory = new LiveObservatory(SNAPSHOT);
+  const observatory = more.observatory ?? new LiveObservatory(SNAPSHOT);
+  const tracker = new RevisionTracker(policies);
+  const revisions: RevisionSlot = new RevisionSlot({
+    onTarget: () => {
+      for (const desired of revisions.commit?.desired.values() ?? []) written.set(keyOfObject(bodyOf(desired)), shown(bodyOf(desired)));
+      revisions.noteWritten();
+    },
+    onAccepted: () => {
+      const snapshot = observatory.snapshot();
+      observatory.publish({ ...snapshot, revision: tracker.look(revisions, snapshot.policies) });
+    },
+  });
   const logger = createLogger({ name: 'test', level: 'silent' });
   return startStream(
     {
       runtime: { client, clock, random: () => 0.5, logger },
       config,
       policies,
-      observatory,
+      revisions,
       outbox: new EventOutbox({ clock, logger }),
       ...more,
+      observatory,
     },
     signal,
   );
@@ -114,6 +138,34 @@ describe('an accepted commit', () => {
     hub.send({ type: 'list', list: digest });
     await expect.poll(() => hub.got('listed')).toMatchObject([{ list: digest, policies: [['finance', expect.any(String)]] }]);
   });
+});
+
+it('acks a commit once it is persisted, and raises an alert the third time that the API server refuses', async () => {
+  const [hub, repository, ended] = [await startScriptedHub(), makeObjectRepository(), new AbortController()];
+  onTestFinished(async () => {
+    ended.abort();
+    repository.remove();
+    await hub.close();
+  });
+  let left = 3;
+  const acksBefore: unknown[] = [];
+  const onEvent = vi.fn();
+  const onApply = (name: string): void => {
+    if (name !== AGENT_STATE || left === 0) return;
+    left -= 1;
+    acksBefore.push(...hub.got('ack'));
+    throw new Error('not now');
+  };
+  await start(systemClock, ended.signal, { hubUrl: hub.url, onApply, onEvent });
+  await expect.poll(() => hub.got('hello')).toHaveLength(1);
+  const revision = repository.commit({
+    'clusters/eu.yaml': clusterFile('eu', ['eu-west-1']),
+    'policies/finance.yaml': policyFile('finance'),
+  });
+  hub.send(await repository.offer(revision, null));
+  await expect.poll(() => hub.got('ack')).toMatchObject([{ revision }]);
+  expect([left, acksBefore]).toEqual([0, []]);
+  expect(onEvent.mock.calls).toMatchObject([[{ reason: 'PolicyWriteFailed', severity: 'alert', revision }]]);
 });
 
 describe('refused revisions', () => {

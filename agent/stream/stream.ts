@@ -1,12 +1,12 @@
 import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
 import type { Informer } from '@fso/shared/kube';
 import { type AgentFrame, type HubFrame, PROTOCOL_VERSION, type ReportedState } from '@fso/shared/protocol';
-import { createBucket, sameItems } from '@fso/shared/runtime';
+import { createBucket } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
+import type { RevisionSlot } from '../control/index.ts';
 import { Intake, type IntakeOutcome } from '../intake/intake.ts';
-import type { AgentSnapshot, Observatory } from '../observe/index.ts';
-import type { AcceptedPolicies, EventOutbox } from '../report/index.ts';
-import { advanceProven, isRevisionProven, Reporter, type RevisionFacts } from '../report/index.ts';
+import type { AgentSnapshot, Observatory, RevisionFacts, StreamFacts } from '../observe/index.ts';
+import { type EventOutbox, Reporter } from '../report/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { ClockSkew } from './clock-skew.ts';
 import type { Connection, ConnectionConfig, StreamState } from './connection.ts';
@@ -25,6 +25,7 @@ export interface StreamDeps {
   readonly runtime: AgentRuntime;
   readonly config: StreamConfig;
   readonly policies: Informer<SovereignPolicy>;
+  readonly revisions: RevisionSlot;
   readonly observatory: Observatory;
   /** Already collects the events of the observatory, so that none is missed before the stream starts. */
   readonly outbox: EventOutbox;
@@ -42,14 +43,13 @@ export interface Stream {
   onStateChange(handler: (state: StreamState) => void): () => void;
   /** Dials again with the present certificate. */
   reconnect(): void;
-  /** The revision that this cluster has accepted, written and persisted. */
-  revisions(): RevisionFacts;
   /** Resolves when everything has ended after the signal aborted. Rejects when a part breaks down: then the program must restart. */
   readonly done: Promise<void>;
 }
 
 type Welcome = Extract<HubFrame, { type: 'welcome' }>;
 
+const NOTHING_ACCEPTED: RevisionFacts = { revision: null, provenRevision: null, verification: 'unverified' };
 const DIGEST_MS = 60_000;
 /** Alerts of revisions that are not trusted which become events. */
 const REFUSALS = { burst: 10, perSecond: 10 / 3_600 };
@@ -74,10 +74,6 @@ class HubStream {
   readonly #witness: Witness;
   readonly #skew: ClockSkew;
   #connection: Connection | undefined;
-  /** See {@link advanceProven}. */
-  #proven: string | null = null;
-  /** Whether the accepted revision was proven, and what that was judged by. */
-  #judged: { readonly inputs: readonly unknown[]; readonly isProven: boolean } = { inputs: [], isProven: false };
   /** The hub's digest is that of the last ack it got, and says nothing while an ack is on its way. */
   #ackedSinceDigest: boolean = false;
   /** Revision that was requested in full because of its digest; once only, or two versions would do so for ever. */
@@ -85,7 +81,7 @@ class HubStream {
   #wantsAll: boolean = false;
 
   constructor(deps: StreamDeps) {
-    const { runtime, config, policies, observatory, outbox } = deps;
+    const { runtime, config, policies, revisions, observatory, outbox } = deps;
     const { clock, random, logger } = runtime;
     this.#deps = deps;
     const mayAlert = createBucket(clock, REFUSALS);
@@ -95,11 +91,25 @@ class HubStream {
       deps.onEvent?.(event);
     };
     const { cluster, trust } = config;
-    this.#intake = new Intake({ runtime, cluster, trust, policies, onOutcome: (outcome) => this.#sendOutcome(outcome), onEvent });
+    this.#intake = new Intake({
+      runtime,
+      cluster,
+      trust,
+      policies,
+      revisions,
+      onOutcome: (outcome) => this.#sendOutcome(outcome),
+      onEvent,
+    });
     this.#witness = new Witness({ ...runtime, onEvent });
     this.#skew = new ClockSkew(clock, onEvent);
-    const revisions = (snapshot: AgentSnapshot): RevisionFacts => this.#facts(snapshot);
-    this.#reporter = new Reporter({ observatory, outbox, clock, logger, revisions, accepted: () => this.#acceptedPolicies() });
+    this.#reporter = new Reporter({
+      observatory,
+      outbox,
+      clock,
+      logger,
+      revisions: (snapshot) => this.#facts(snapshot),
+      accepted: () => observatory.snapshot().revision?.accepted,
+    });
     const handlers = {
       hello: () => this.#hello(),
       ages: () => observatory.ages(),
@@ -131,7 +141,6 @@ class HubStream {
       state: () => this.#dialler.state,
       onStateChange: (handler) => this.#dialler.onStateChange(handler),
       reconnect: () => this.#connection?.close({ kind: 'renewed', reason: 'the agent has a new certificate' }),
-      revisions: () => this.#facts(this.#deps.observatory.snapshot()),
       done,
     };
   }
@@ -230,52 +239,18 @@ class HubStream {
     this.#connection?.close({ kind: 'resend', reason });
   }
 
-  #facts(snapshot: AgentSnapshot): RevisionFacts {
-    const expires = this.#deps.certificate?.expires();
+  #facts({ revision }: AgentSnapshot): RevisionFacts & StreamFacts {
+    const { observatory, certificate } = this.#deps;
+    const expires = certificate?.expires();
     const skewMs = this.#skew.ms;
+    const { provenRevision, ...facts } = revision?.facts ?? NOTHING_ACCEPTED;
     return {
-      ...this.#revisions(snapshot),
+      ...facts,
+      // What was proven says nothing while the cluster is not observed.
+      provenRevision: observatory.ages().outOfDate.length === 0 ? provenRevision : null,
       ...(skewMs === undefined ? {} : { clockSkewMs: skewMs }),
       ...(expires === undefined ? {} : { certificateExpires: expires.toISOString() }),
     };
-  }
-
-  #revisions(snapshot: AgentSnapshot): RevisionFacts {
-    const { accepted } = this.#intake;
-    if (accepted === undefined) return { revision: null, provenRevision: this.#provenNow, verification: 'unverified' };
-    const { revision } = accepted;
-    const policies = this.#acceptedPolicies();
-    // While a newer revision replaces the accepted one, the last judgement stays.
-    if (policies?.isChanging === false)
-      this.#proven = advanceProven(this.#proven, { revision, proven: this.#isProven(policies, snapshot) });
-    if (this.#proven === revision) this.#deps.runtime.trace?.proven(revision);
-    const { state: verification, signer, reason } = accepted.verification;
-    return {
-      revision,
-      provenRevision: this.#provenNow,
-      verification,
-      ...(signer !== undefined && { signer }),
-      ...(reason !== undefined && { verificationReason: reason }),
-    };
-  }
-
-  #acceptedPolicies(): AcceptedPolicies | undefined {
-    const { accepted, version, judgeable } = this.#intake;
-    if (accepted?.policies === undefined) return undefined;
-    const { digest, policies } = accepted;
-    return { digest, policies, generationOf: (key) => this.#intake.generationOf(key), version, isChanging: !judgeable };
-  }
-
-  /** Judges all policies again only where something differs from the last time. */
-  #isProven(accepted: AcceptedPolicies, snapshot: AgentSnapshot): boolean {
-    const inputs = [snapshot.policies, accepted.policies, accepted.version];
-    if (!sameItems(inputs, this.#judged.inputs)) this.#judged = { inputs, isProven: isRevisionProven(accepted, snapshot) };
-    return this.#judged.isProven;
-  }
-
-  /** What was proven says nothing while the cluster is not observed. */
-  get #provenNow(): string | null {
-    return this.#deps.observatory.ages().outOfDate.length === 0 ? this.#proven : null;
   }
 
   async #compareDigests(signal: AbortSignal): Promise<void> {

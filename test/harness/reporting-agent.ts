@@ -6,10 +6,10 @@ import { type AgentFrame, decodeAgentFrame, encodeFrame, type HubFrame, type Rep
 import { createLogger } from '@fso/shared/runtime';
 import type { ClusterProfile } from '@fso/shared/status';
 import type { PolicyInput } from '../../agent/enforce/index.ts';
-import { type AgentSnapshot, LiveObservatory } from '../../agent/observe/index.ts';
-import { type AcceptedPolicies, EventOutbox, Reporter } from '../../agent/report/index.ts';
-import { advanceProven, isRevisionProven } from '../../agent/report/proven.ts';
+import { type AcceptedPolicies, type AgentSnapshot, LiveObservatory } from '../../agent/observe/index.ts';
+import { EventOutbox, Reporter } from '../../agent/report/index.ts';
 import { acceptedOf, inputOf, PROFILE, seenCluster, withReports } from '../../agent/report/testing/seen-cluster.ts';
+import { advanceProven, isRevisionProven } from '../../agent/status/index.ts';
 import { allowAnswer, createSessionState, type FrameContext, takeAck } from '../../hub/delivery/frame-handlers.ts';
 import { DEFAULT_AGENT_LIMITS } from '../../hub/delivery/index.ts';
 import { AgentBudget } from '../../hub/delivery/pacing/agent-budget.ts';
@@ -210,7 +210,7 @@ export class ReportingAgent {
   #provenBy(snapshot: AgentSnapshot): string | null {
     const { revision } = this.#sight;
     if (this.#accepted !== undefined && revision !== null)
-      this.#proven = advanceProven(this.#proven, { revision, proven: isRevisionProven(this.#accepted, snapshot) });
+      this.#proven = advanceProven(this.#proven, { revision, proven: isRevisionProven(this.#accepted, snapshot.policies) });
     return this.#proven;
   }
 

@@ -14,11 +14,10 @@ import {
 } from '@fso/shared/status';
 import { type PolicyInput, planGovernance } from '../../enforce/index.ts';
 import { namespaceOf, policyOf } from '../../enforce/testing/policies.ts';
-import { type AgentSnapshot, NO_VIOLATIONS, type PolicySnapshot } from '../../observe/index.ts';
+import { type AcceptedPolicies, type AgentSnapshot, NO_VIOLATIONS, type PolicySnapshot } from '../../observe/index.ts';
 import { injectionFacts } from '../../status/injection-facts.ts';
 import { type LockInput, planLocks } from '../../status/locks.ts';
 import { isProven, planStatus, toReport } from '../../status/plan-status.ts';
-import type { AcceptedPolicies } from '../accepted-list.ts';
 import type { Statement } from '../policy-statements.ts';
 
 /** A cluster as the enforcing side shows it, by its own plans, and what a hub reads. For tests of what is reported. */

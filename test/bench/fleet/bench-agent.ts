@@ -1,8 +1,8 @@
 import { sha256 } from '@fso/shared/encoding';
 import { type AgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { createLogger, systemClock } from '@fso/shared/runtime';
-import { type AgentSnapshot, LiveObservatory } from '../../../agent/observe/index.ts';
-import { type AcceptedPolicies, EventOutbox, Reporter } from '../../../agent/report/index.ts';
+import { type AcceptedPolicies, type AgentSnapshot, LiveObservatory } from '../../../agent/observe/index.ts';
+import { EventOutbox, Reporter } from '../../../agent/report/index.ts';
 import type { Connection, ConnectionConfig } from '../../../agent/stream/connection.ts';
 import { Dialler } from '../../../agent/stream/dialler.ts';
 import { stopReading } from './client-sockets.ts';

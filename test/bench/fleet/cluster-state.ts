@@ -1,8 +1,8 @@
 import { CONDITIONS, type Condition, NAMESPACE_MISSING, type PolicyReport, type ReportedLock } from '@fso/shared/api';
 import { weakMemo } from '@fso/shared/runtime';
 import { expectedReport, listPolicy } from '@fso/shared/status';
+import type { DesiredPolicy } from '../../../agent/enforce/index.ts';
 import type { AgentSnapshot, PolicySnapshot } from '../../../agent/observe/index.ts';
-import type { AcceptedPolicy } from '../../../agent/report/index.ts';
 import type { Cause } from './orders.ts';
 
 /** How a policy is in a cluster of the bench. */
@@ -69,7 +69,7 @@ const CHANGES: Readonly<Record<PolicyCondition, Change>> = {
 };
 
 /** Report of a policy as the cluster has it: long, with times. */
-const reportOf = ({ policy, since }: AcceptedPolicy, state: PolicyCondition): PolicyReport => {
+const reportOf = ({ policy, since }: DesiredPolicy, state: PolicyCondition): PolicyReport => {
   const namespaces = state === 'missing' ? [] : [policy.spec.targetNamespace];
   const report = expectedReport(listPolicy(policy, since), PROFILE, { isExpired: false, namespaces });
   const { admission, gatekeeper, binding } = report.enforcement;
@@ -86,10 +86,10 @@ const reportOf = ({ policy, since }: AcceptedPolicy, state: PolicyCondition): Po
 /** Nothing is left that the cluster could still put in force. */
 const isProven = (state: PolicyCondition): boolean => state === 'governing' || state === 'missing' || state === 'tampering';
 
-const snapshotsOf = weakMemo((_accepted: AcceptedPolicy) => new Map<PolicyCondition, PolicySnapshot>());
+const snapshotsOf = weakMemo((_accepted: DesiredPolicy) => new Map<PolicyCondition, PolicySnapshot>());
 
 /** Returns what all agents of this process say of a policy that is in a state; the same object each time. */
-export const snapshotOf = (accepted: AcceptedPolicy, state: PolicyCondition): PolicySnapshot => {
+export const snapshotOf = (accepted: DesiredPolicy, state: PolicyCondition): PolicySnapshot => {
   const known = snapshotsOf(accepted);
   const found = known.get(state);
   if (found !== undefined) return found;

@@ -1,0 +1,2 @@
+export { Controller } from './controller.ts';
+export { RevisionSlot, type TargetCommit } from './revision-slot.ts';

@@ -1,0 +1,140 @@
+import { isDeepStrictEqual } from 'node:util';
+import { ANNOTATIONS, API_VERSION, FIELD_MANAGERS, isHubManaged, LABELS, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import type { CompiledPolicy } from '@fso/shared/compile';
+import { refOf, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import type { Action } from './types.ts';
+
+/** One policy as it shall stand in the cluster. */
+export interface DesiredPolicy {
+  readonly policy: CompiledPolicy;
+  /** Commit since which it reads as it does. */
+  readonly since: string;
+}
+
+/** By key. */
+export type DesiredPolicies = ReadonlyMap<string, DesiredPolicy>;
+
+/** A plan that makes the policies of the hub what a commit has. */
+export interface HubPoliciesPlan {
+  readonly actions: readonly Action[];
+  /** Whether the cluster shows them as the commit has them. */
+  readonly isWritten: boolean;
+}
+
+/** Value of {@link LABELS.managedBy} on what came from Git. */
+const HUB = 'hub';
+
+/** The object to apply, from desired state alone. */
+export const bodyOf = weakMemo(
+  ({ policy, since }: DesiredPolicy): SovereignPolicy => ({
+    apiVersion: API_VERSION,
+    kind: 'SovereignPolicy',
+    metadata: {
+      name: policy.name,
+      namespace: SYSTEM_NAMESPACE,
+      labels: { ...policy.labels, [LABELS.managedBy]: HUB },
+      annotations: { [ANNOTATIONS.revision]: since, [ANNOTATIONS.sourcePath]: policy.sourcePath },
+    },
+    spec: policy.spec,
+  }),
+);
+
+const holdsAll = (actual: Readonly<Record<string, string>> | undefined, wanted: Readonly<Record<string, string>> | undefined): boolean =>
+  Object.entries(wanted ?? {}).every(([key, value]) => actual?.[key] === value);
+
+const sameContent = (live: SovereignPolicy, body: SovereignPolicy): boolean =>
+  isDeepStrictEqual(live.spec, body.spec) && holdsAll(live.metadata.labels, body.metadata.labels);
+
+/** Foreign labels and annotations are left alone; a foreign field in the spec is drift. Compared once for each pair of objects. */
+const isAsDesired = weakMemo2((live: SovereignPolicy, desired: DesiredPolicy): boolean => {
+  const body = bodyOf(desired);
+  return sameContent(live, body) && holdsAll(live.metadata.annotations, body.metadata.annotations);
+});
+
+/** The reason of a write that a new commit asks for: it is applied by force, as the hub decides whichever writer changed a field. */
+export const COMMIT_REASON = 'Commit';
+
+const targetOf = (key: string) => ({ key: `${SOVEREIGN_POLICY_KIND.kind}/${key}`, kind: SOVEREIGN_POLICY_KIND, policies: [key] });
+
+/**
+ * Removes the finalizers of a policy that is being deleted: it governs nothing any more, and what keeps it also keeps Git's version from
+ * coming back. The uid pins the object, whatever its version is now: a deletion is never taken back, and no finalizer is added after it.
+ */
+const planRelease = (key: string, live: SovereignPolicy): Action => {
+  const patch = { metadata: { uid: live.metadata.uid, finalizers: null } };
+  return { ...targetOf(key), type: 'patch', ref: refOf(live), patch, reason: 'Drift' };
+};
+
+const planApply = (key: string, body: SovereignPolicy, live: SovereignPolicy | undefined, reason: string): readonly Action[] => {
+  const apply = { ...targetOf(key), type: 'apply', body, fieldManager: FIELD_MANAGERS.intake, reason } as const;
+  const foreign = Object.keys(live?.spec ?? {}).filter((field) => !(field in body.spec));
+  if (live === undefined || foreign.length === 0) return [apply];
+  // Server-side apply leaves fields that another manager added; here they could open the policy (excludedNamespaces).
+  const patch = { spec: Object.fromEntries(foreign.map((field) => [field, null])) };
+  return [{ ...targetOf(key), type: 'patch', ref: refOf(live), patch, reason }, apply];
+};
+
+const isDeleting = ({ metadata }: SovereignPolicy): boolean => metadata.deletionTimestamp !== undefined;
+
+/** `metadata.generation` of a live policy that reads as desired; undefined: it reads otherwise, is being deleted, or is not there. */
+export const generationAsDesired = (desired: DesiredPolicy, live: SovereignPolicy | undefined): number | undefined =>
+  live !== undefined && !isDeleting(live) && isAsDesired(live, desired) ? live.metadata.generation : undefined;
+
+/** Plans a policy that a commit has. @returns also whether the cluster shows it so */
+const planWanted = (key: string, desired: DesiredPolicy, live: SovereignPolicy | undefined, reason: string) => {
+  if (live === undefined || !isDeleting(live)) {
+    const isWritten = live !== undefined && isAsDesired(live, desired);
+    return { releases: [], applies: isWritten ? [] : planApply(key, bodyOf(desired), live, reason), isWritten };
+  }
+  const isKept = (live.metadata.finalizers ?? []).length > 0;
+  return { releases: isKept ? [planRelease(key, live)] : [], applies: [], isWritten: false };
+};
+
+/**
+ * Plans what makes the hub-managed policies exactly the desired ones. Policies that are right already are not written. What must
+ * go first to be written again comes before everything; deletions wait until the cluster shows all the others, so that a policy that
+ * was renamed governs without a gap.
+ *
+ * @param live policies of the agent's namespace, by key
+ * @param isRepair the commit was written before: what differs now was changed by someone else
+ */
+export const planHubPolicies = (
+  desired: DesiredPolicies,
+  live: ReadonlyMap<string, SovereignPolicy>,
+  isRepair: boolean,
+): HubPoliciesPlan => {
+  const reason = isRepair ? 'Drift' : COMMIT_REASON;
+  const wanted = [...desired].map(([key, policy]) => planWanted(key, policy, live.get(key), reason));
+  const first = [...wanted.flatMap(({ releases }) => releases), ...wanted.flatMap(({ applies }) => applies)];
+  const deletions = [...live]
+    .filter(([key, policy]) => !desired.has(key) && isHubManaged(policy) && !isDeleting(policy))
+    .map(([key, policy]): Action => ({ ...targetOf(key), type: 'delete', ref: refOf(policy), reason }));
+  return {
+    actions: first.length > 0 ? first : deletions,
+    isWritten: deletions.length === 0 && wanted.every(({ isWritten }) => isWritten),
+  };
+};
+
+interface DesiredInput {
+  readonly compiled: readonly CompiledPolicy[];
+  readonly revision: string;
+  readonly before: DesiredPolicies;
+  readonly live: ReadonlyMap<string, SovereignPolicy>;
+}
+
+/**
+ * The commit since which each policy reads as it does: an unchanged one keeps its commit, as remembered or, failing that, by
+ * what stands in the cluster.
+ */
+export const desiredPolicies = (input: DesiredInput): DesiredPolicies =>
+  new Map(input.compiled.map((policy) => [policy.name, { policy, since: sinceOf(policy, input) }]));
+
+const sinceOf = (policy: CompiledPolicy, { revision, before, live }: DesiredInput): string => {
+  const known = before.get(policy.name);
+  if (known !== undefined) return known.policy.digest === policy.digest ? known.since : revision;
+  const standing = live.get(policy.name);
+  if (standing === undefined || !sameContent(standing, bodyOf({ policy, since: revision }))) return revision;
+  const { annotations } = standing.metadata;
+  return annotations?.[ANNOTATIONS.sourcePath] === policy.sourcePath ? (annotations[ANNOTATIONS.revision] ?? revision) : revision;
+};
