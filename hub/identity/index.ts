@@ -1,5 +1,5 @@
 export { type AuthenticateAgent, authenticateByToken, type Denial, type Proof, parseTokens } from './authenticate-agent.ts';
-export { createAuthority } from './authority.ts';
+export { createAuthority, makeAgentCa, ownCaPaths } from './authority.ts';
 export { type EnrolmentRecord, forgetEnrolment } from './enrolment-store.ts';
 export type { Identity, IdentityEvent } from './identity.ts';
 export { type AgentListenerIdentity, type OpenIdentityOptions, openIdentity } from './open-identity.ts';
