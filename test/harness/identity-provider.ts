@@ -105,8 +105,12 @@ const configuration = (options: IdentityProviderOptions, idp: IdentityProvider, 
 
 const createProvider = (issuer: string, idp: IdentityProvider, settings: Configuration): Server => {
   const provider = new Provider(issuer, settings);
+  // An issuer of https:// is this server behind one that ends TLS.
+  const protocol = new URL(issuer).protocol.slice(0, -1);
+  provider.proxy = true;
   const handle = provider.callback();
   return createServer((request, response) => {
+    request.headers['x-forwarded-proto'] = protocol;
     const done = request.url?.startsWith('/interaction/')
       ? provider.interactionFinished(request, response, { login: { accountId: idp.user } })
       : handle(request, response);
