@@ -8,8 +8,12 @@ import {
   isLoopback,
   type ListenAddress,
   listSettings,
+  PROXY_SECRETS,
+  PROXY_VARIABLES,
   type Problems,
+  type ProxyConfig,
   parseConfig,
+  readProxy,
   readSecrets,
   readText,
 } from '@fso/shared/runtime';
@@ -89,6 +93,7 @@ const AgentEnvironment = z
       description: "File with the CA that signed the hub's certificate (PEM).",
       fallback: "the CA that the enrolment token names, with a static token the system's CAs",
     }),
+    ...PROXY_VARIABLES,
     FSO_SIGNERS_FILE: File.meta({ description: 'File with the SSH keys that may sign commits (OpenSSH allowed signers).' }),
     FSO_SIGNERS_KEYRING: File.meta({ description: 'File with the OpenPGP keys that may sign commits (ASCII-armoured public keys).' }),
     FSO_VERIFY: z.enum(VERIFY_MODES).optional().meta({
@@ -159,6 +164,8 @@ export interface HubConfig {
   readonly enrolTokenFile?: string | undefined;
   /** PEM. */
   readonly ca: string | undefined;
+  /** The way to the hub; undefined: direct. */
+  readonly proxy?: ProxyConfig | undefined;
 }
 
 export interface AgentConfig {
@@ -188,7 +195,7 @@ export interface AgentConfig {
   readonly telemetry?: TelemetryConfig | undefined;
 }
 
-const SECRETS = ['FSO_HUB_TOKEN', ...TELEMETRY_SECRETS];
+const SECRETS = ['FSO_HUB_TOKEN', ...PROXY_SECRETS, ...TELEMETRY_SECRETS];
 
 /**
  * Reads the agent's configuration from the environment and the files that it names.
@@ -209,7 +216,7 @@ export const loadAgentConfig = async (environment: Environment): Promise<AgentCo
   return {
     cluster: variables.FSO_CLUSTER,
     kubeconfig: variables.KUBECONFIG,
-    hub: url === undefined ? undefined : { url, token, enrolToken, enrolTokenFile, ca },
+    hub: url === undefined ? undefined : { url, token, enrolToken, enrolTokenFile, ca, proxy: readProxy(variables) },
     trust,
     listen: variables.FSO_LISTEN,
     identity: variables.FSO_IDENTITY ?? `${hostname()}_${process.pid}`,

@@ -52,7 +52,7 @@ const createKeeper = async ({ config, runtime, outputs }: HubLinkDeps, onRenewed
  */
 export const linkToHub = async (deps: HubLinkDeps, signal: AbortSignal): Promise<void> => {
   const { config, runtime, policies, revisions, observatory, outbox, intakeSignal, outputs } = deps;
-  const { url: hubUrl, token, ca } = config.hub;
+  const { url: hubUrl, token, ca, proxy } = config.hub;
   const keeper = await createKeeper(deps, () => stream.reconnect());
   const streamConfig = {
     cluster: config.cluster,
@@ -60,6 +60,7 @@ export const linkToHub = async (deps: HubLinkDeps, signal: AbortSignal): Promise
     hubUrl,
     agentVersion: observatory.snapshot().cluster.agentVersion,
     ca,
+    proxy,
     ...(token === undefined ? {} : { token }),
   };
   const certificate = keeper && {

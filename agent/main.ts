@@ -7,11 +7,13 @@ import { AGENT_VERSION, startAgent } from './agent.ts';
 import { AGENT_SETTINGS, type AgentConfig, kubeconfigIn, loadAgentConfig } from './config.ts';
 import { startTracing } from './tracing/index.ts';
 import { runUninstall } from './uninstall/index.ts';
+import { runVerify } from './verify.ts';
 
 const HELP = `fso-agent ${AGENT_VERSION}: enforces the SovereignPolicies of one cluster
 
 Usage: fso-agent [--help | --version]
        fso-agent uninstall [--help]    removes all enforcement from a cluster
+       fso-agent verify                asks the API server for a pod that it must refuse, as a dry run
 
 Environment:
 ${formatSettings(AGENT_SETTINGS)}
@@ -22,6 +24,7 @@ const run = async (): Promise<number> => {
   if (command === 'uninstall') {
     return runUninstall(rest, { kubeconfig: kubeconfigIn(process.env), version: AGENT_VERSION }, shutdownSignal());
   }
+  if (command === 'verify') return runVerify({ kubeconfig: kubeconfigIn(process.env), version: AGENT_VERSION }, shutdownSignal());
   const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' } } });
   if (values.help === true) {
     process.stdout.write(HELP);

@@ -13,6 +13,7 @@ import {
   startWatchdog,
   systemClock,
   untilAborted,
+  useProxyForFetch,
 } from '@fso/shared/runtime';
 import { ActiveSpans, openTelemetry, type TelemetryConfig } from '@fso/shared/telemetry';
 import { collectDefaultMetrics, Registry } from 'prom-client';
@@ -209,6 +210,7 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
 
 const runUntilStopped = async (env: Environment, signal: AbortSignal): Promise<void> => {
   const config = await loadHubConfig(env);
+  useProxyForFetch(config.proxy);
   startWatchdog();
   const active = config.telemetry && new ActiveSpans();
   const destination = openLogOutput();

@@ -124,7 +124,10 @@ export const openStores = async (context: HubContext): Promise<Stores> => {
   await checkAuditKey(ledger.audit, { id: auditKey.id, file: config.auditKeyFile, accept: config.acceptNewAuditKey ?? false });
   const checkpoints = createCheckpoints({ ledger, key: auditKey, clock, logger: logger.child({ step: 'ledger' }) });
   await ledger.audit.append(lifeEntry('hub.start', version, { repository: git.url, ref: git.ref }));
-  const source = await openSource({ ...git, dataDir }, { clock, logger: logger.child({ step: 'source' }), random: deps.random, metrics });
+  const source = await openSource(
+    { ...git, proxy: config.proxy, dataDir },
+    { clock, logger: logger.child({ step: 'source' }), random: deps.random, metrics },
+  );
   const identity = await openListenerIdentity(context);
   const caFiles = config.identity === undefined ? [] : ['identity', 'identity/ca.key'].map((name) => join(dataDir, name));
   await warnOfSharedKeys([config.auditKeyFile, ...caFiles, ...(config.keyFiles ?? [])], logger);

@@ -10,7 +10,7 @@ import {
   MAX_ENROLMENT_BYTES,
   RENEW_PATH,
 } from '@fso/shared/protocol';
-import { readAtMost } from '@fso/shared/runtime';
+import { createTlsAgent, type ProxyConfig, readAtMost } from '@fso/shared/runtime';
 import { explainTls, isOtherCa } from '../stream/index.ts';
 import type { AgentIdentity } from './certificate.ts';
 
@@ -32,11 +32,18 @@ export class UntrustedHubError extends Error {
 
 type Trust = Pick<RequestOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized'>;
 
+/** Where the hub is, and the way there. */
+export interface HubAddress {
+  readonly hubUrl: string;
+  readonly proxy?: ProxyConfig | undefined;
+}
+
 interface Asked {
   readonly url: URL;
   readonly method: 'GET' | 'POST';
   readonly body?: unknown;
   readonly trust: Trust;
+  readonly proxy: ProxyConfig | undefined;
 }
 
 const TIMEOUT_MS = 15_000;
@@ -57,11 +64,14 @@ const readText = async (response: IncomingMessage): Promise<string> => {
   return body.toString('utf8');
 };
 
-const send = ({ url, method, body, trust }: Asked, signal: AbortSignal): Promise<IncomingMessage> =>
+const send = ({ url, method, body, trust, proxy }: Asked, signal: AbortSignal): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     const headers = body === undefined ? {} : { 'content-type': 'application/json' };
     // Each request has its own connection: the trust of one must not extend to another.
-    const sent = request(url, { method, headers, agent: false, signal, minVersion: 'TLSv1.2', ...trust }, resolve);
+    const agent = createTlsAgent(proxy, { timeout: TIMEOUT_MS });
+    const sent = request(url, { method, headers, agent, signal, minVersion: 'TLSv1.2', ...trust }, resolve);
+    // While a proxy makes the tunnel, an abort is not an error of the request yet.
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     sent.on('error', (error) => {
       const reason = explainTls(error, url.hostname);
       reject(isOtherCa(error) ? new UntrustedHubError(reason) : new Error(reason, { cause: error }));
@@ -104,9 +114,14 @@ const issuedIn = (text: string): IssuedIdentity => {
  * @param ca what verifies the connection where it is set; else nothing does, and nothing secret goes over it
  * @throws UntrustedHubError when the hub has another CA
  */
-export const fetchCa = async (hubUrl: string, fingerprint: string, ca: string | undefined, signal: AbortSignal): Promise<string> => {
+export const fetchCa = async (
+  { hubUrl, proxy }: HubAddress,
+  fingerprint: string,
+  ca: string | undefined,
+  signal: AbortSignal,
+): Promise<string> => {
   const trust = ca === undefined ? { rejectUnauthorized: false } : { ca };
-  const text = await ask({ url: requestUrl(hubUrl, CA_PATH), method: 'GET', trust }, signal);
+  const text = await ask({ url: requestUrl(hubUrl, CA_PATH), method: 'GET', trust, proxy }, signal);
   const found = certificatesIn(text).find((certificate) => fingerprintOf(certificate) === fingerprint);
   if (found === undefined)
     throw new UntrustedHubError(
@@ -117,13 +132,18 @@ export const fetchCa = async (hubUrl: string, fingerprint: string, ca: string | 
 
 /** @throws HubRefusal where the token or the request is not accepted */
 export const enrol = async (
-  hubUrl: string,
+  { hubUrl, proxy }: HubAddress,
   content: { token: string; csr: string },
   ca: string,
   signal: AbortSignal,
 ): Promise<IssuedIdentity> =>
-  issuedIn(await ask({ url: requestUrl(hubUrl, ENROL_PATH), method: 'POST', body: content, trust: { ca } }, signal));
+  issuedIn(await ask({ url: requestUrl(hubUrl, ENROL_PATH), method: 'POST', body: content, trust: { ca }, proxy }, signal));
 
 /** @throws HubRefusal where the identity is not (any longer) wanted */
-export const renew = async (hubUrl: string, csr: string, { cert, key, ca }: AgentIdentity, signal: AbortSignal): Promise<IssuedIdentity> =>
-  issuedIn(await ask({ url: requestUrl(hubUrl, RENEW_PATH), method: 'POST', body: { csr }, trust: { cert, key, ca } }, signal));
+export const renew = async (
+  { hubUrl, proxy }: HubAddress,
+  csr: string,
+  { cert, key, ca }: AgentIdentity,
+  signal: AbortSignal,
+): Promise<IssuedIdentity> =>
+  issuedIn(await ask({ url: requestUrl(hubUrl, RENEW_PATH), method: 'POST', body: { csr }, trust: { cert, key, ca }, proxy }, signal));

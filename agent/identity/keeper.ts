@@ -3,13 +3,12 @@ import { digestOfToken, type IssuedIdentity, parseToken } from '@fso/shared/prot
 import { createBackoff, messageOf, untilAborted } from '@fso/shared/runtime';
 import type { AgentRuntime } from '../runtime.ts';
 import { type AgentIdentity, checkIdentity, newKey, requestCertificate, type ValidityPeriod } from './certificate.ts';
-import { enrol, fetchCa, HubRefusal, renew, UntrustedHubError } from './hub-requests.ts';
+import { enrol, fetchCa, type HubAddress, HubRefusal, renew, UntrustedHubError } from './hub-requests.ts';
 import { loadIdentity, readEnrolToken, type StoredIdentity, saveIdentity } from './identity-secret.ts';
 import { type IdentityPlan, planIdentity, renewInMs, type Situation } from './plan-identity.ts';
 
-export interface IdentityKeeperConfig {
+export interface IdentityKeeperConfig extends HubAddress {
   readonly cluster: string;
-  readonly hubUrl: string;
   readonly enrolToken: string | undefined;
   /** File that may hold the token in its place, now or later. */
   readonly enrolTokenFile?: string | undefined;
@@ -188,13 +187,13 @@ export class IdentityKeeper {
   }
 
   async #enrol(token: string, stored: StoredIdentity, signal: AbortSignal): Promise<void> {
-    const { hubUrl, ca } = this.#config;
+    const { ca } = this.#config;
     const digest = digestOfToken(token);
     const key = stored.asked?.token === digest ? stored.asked.key : newKey();
     // The hub answers the same key twice, in case the first answer is lost.
     await saveIdentity(this.#runtime.client, { ...stored, asked: { key, token: digest } }, signal);
-    const pinned = await fetchCa(hubUrl, parseToken(token)?.caFingerprint ?? '', ca, signal);
-    const issued = await enrol(hubUrl, { token, csr: await requestCertificate(key) }, ca ?? pinned, signal);
+    const pinned = await fetchCa(this.#config, parseToken(token)?.caFingerprint ?? '', ca, signal);
+    const issued = await enrol(this.#config, { token, csr: await requestCertificate(key) }, ca ?? pinned, signal);
     await this.#store(key, issued, digest, signal);
     this.#handlers.onEvent({
       severity: 'info',
@@ -218,7 +217,7 @@ export class IdentityKeeper {
   async #renew(identity: AgentIdentity, enrolledWith: string | undefined, signal: AbortSignal): Promise<void> {
     const key = newKey();
     const csr = await requestCertificate(key);
-    const issued = await renew(this.#config.hubUrl, csr, this.#withConfiguredCa(identity), signal);
+    const issued = await renew(this.#config, csr, this.#withConfiguredCa(identity), signal);
     await this.#store(key, issued, enrolledWith, signal);
     this.#runtime.logger.info({ expires: issued.expires }, 'certificate renewed');
   }

@@ -220,6 +220,7 @@ export const toAnswer = (error: unknown, signal: AbortSignal): ProbeAnswer => {
 /** Refusals by LimitRanger, which runs before the locks. */
 const OUT_OF_RANGE = /(minimum|maximum) \S+ usage per |max limit to request ratio per /;
 
+/** Asks for a pod, as a dry run. One that a LimitRange refuses is asked for again without resources. */
 export const askForPod = async (client: KubeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> => {
   const answer = await askOnce(client, question, signal);
   if (answer.kind !== 'refused' || !OUT_OF_RANGE.test(answer.message)) return answer;

@@ -13,7 +13,16 @@ import {
   readReturn,
   TRACE_HEADER,
 } from '@fso/shared/protocol';
-import { type Allowance, type Clock, corkForTurn, createAllowance, threadCpuMs, weakMemo } from '@fso/shared/runtime';
+import {
+  type Allowance,
+  type Clock,
+  corkForTurn,
+  createAllowance,
+  createTlsAgent,
+  type ProxyConfig,
+  threadCpuMs,
+  weakMemo,
+} from '@fso/shared/runtime';
 import { WebSocket } from 'ws';
 import { explainTls, isOtherCa } from './tls-errors.ts';
 
@@ -49,6 +58,8 @@ export interface ConnectionConfig {
   readonly token?: string;
   /** PEM of the hub's CA; absent: the system's. */
   readonly ca?: string | undefined;
+  /** The way to the hub; undefined: direct. */
+  readonly proxy?: ProxyConfig | undefined;
   /** Asks the hub for the trace of each commit. */
   readonly isTraced?: boolean;
 }
@@ -158,6 +169,7 @@ export class Connection {
       },
       ...(config.ca === undefined ? {} : { ca: config.ca }),
       ...certificate,
+      ...(config.proxy && { agent: createTlsAgent(config.proxy), handshakeTimeout: HANDSHAKE_MS }),
       maxPayload: MAX_HUB_FRAME_BYTES,
       ...MAX_PARTS,
       perMessageDeflate: false,

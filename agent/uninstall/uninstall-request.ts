@@ -1,7 +1,7 @@
 import { AGENT_LEASE, ANNOTATIONS, SYSTEM_NAMESPACE, type UninstallReport } from '@fso/shared/api';
-import { type KubeClient, LEASE_KIND, type Lease, NAMESPACE_KIND } from '@fso/shared/kube';
+import { isNotFound, type KubeClient, LEASE_KIND, type Lease, NAMESPACE_KIND } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
-import { readUninstallRequest, type UninstallRequest } from '../plan/index.ts';
+import { readUninstallRequest } from '../plan/index.ts';
 
 interface RequestDeps {
   readonly client: KubeClient;
@@ -25,12 +25,14 @@ export const requestUninstall = async (deps: RequestDeps, signal: AbortSignal): 
   if (namespace === undefined) return 'NoAgent';
   const before = readUninstallRequest(namespace);
   if (before?.report !== undefined) return before.report;
-  if (before === undefined)
-    await annotate(client, { [ANNOTATIONS.uninstallRequestedBy]: user, [ANNOTATIONS.uninstallReport]: null }, signal);
+  const request = { [ANNOTATIONS.uninstallRequestedBy]: user, [ANNOTATIONS.uninstallReport]: null };
+  if (before === undefined && !(await annotate(client, request, signal))) return 'NoAgent';
   const lease = await readLease(client, signal);
   const deadline = clock.monotonicMs() + waitMs;
   while (clock.monotonicMs() < deadline) {
-    const report = (await readRequest(client, signal))?.report;
+    const present = await client.get(NAMESPACE_KIND, NAMESPACE, signal);
+    if (present === undefined) return 'NoAgent';
+    const report = readUninstallRequest(present)?.report;
     if (report !== undefined) return report;
     await clock.sleep(POLL_MS, signal);
   }
@@ -40,12 +42,16 @@ export const requestUninstall = async (deps: RequestDeps, signal: AbortSignal): 
   return 'NoAgent';
 };
 
-const annotate = async (client: KubeClient, annotations: Readonly<Record<string, string | null>>, signal: AbortSignal): Promise<void> => {
-  await client.mergePatch(NAMESPACE_KIND, NAMESPACE, { metadata: { annotations } }, signal);
+/** @returns false: the namespace is gone, and with it all agents */
+const annotate = async (client: KubeClient, annotations: Readonly<Record<string, string | null>>, signal: AbortSignal): Promise<boolean> => {
+  try {
+    await client.mergePatch(NAMESPACE_KIND, NAMESPACE, { metadata: { annotations } }, signal);
+    return true;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
 };
-
-const readRequest = async (client: KubeClient, signal: AbortSignal): Promise<UninstallRequest | undefined> =>
-  readUninstallRequest(await client.get(NAMESPACE_KIND, NAMESPACE, signal));
 
 const readLease = (client: KubeClient, signal: AbortSignal): Promise<Lease | undefined> =>
   client.get(LEASE_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_LEASE }, signal);

@@ -7,19 +7,26 @@ import {
   type ListenAddress,
   type LogLevel,
   listSettings,
+  PROXY_VARIABLES,
   type Problems,
+  type ProxyConfig,
   parseConfig,
+  readProxy,
   readSecrets,
 } from '@fso/shared/runtime';
 import { readTelemetry, TELEMETRY_VARIABLES, type TelemetryConfig, withoutUnusedTelemetry } from '@fso/shared/telemetry';
 import { readTrust, type TrustConfig, VERIFY_MODES } from '@fso/shared/trust';
 import { z } from 'zod';
 import { type AlertsConfig, readAlertsFile } from '../alerts/index.ts';
+import { ownCaPaths } from '../identity/index.ts';
 import type { DatabaseConfig, HistoryLimits } from '../ledger/index.ts';
 import { DEFAULT_MAX_BEHIND_MS } from '../serve/index.ts';
 import { ACCESS_VARIABLES, type HubAccess, readAccess } from './access.ts';
 import { readCa, readPair, readTokens, type TlsFiles } from './files.ts';
 import { GIT_VARIABLES, type GitAccess, readGitAccess } from './git.ts';
+import { KEY_FILES, withKeysFolder } from './keys-folder.ts';
+
+export { KEY_FILES } from './keys-folder.ts';
 
 export interface HubConfig {
   readonly git: Partial<GitAccess> & {
@@ -29,6 +36,8 @@ export interface HubConfig {
     /** Who may sign commits. */
     readonly trust: TrustConfig;
   };
+  /** The way out to Git, identity provider and receivers; undefined: direct. */
+  readonly proxy?: ProxyConfig | undefined;
   readonly listen: ListenAddress;
   readonly agentListen: ListenAddress;
   /** Certificate of the agents' listener; undefined: the CA of the agents issues one, or, without it, there is no TLS. */
@@ -128,6 +137,9 @@ const Variables = z.object({
     fallback: 'made at the first start',
   }),
   FSO_AGENT_CA_KEY_FILE: File.meta({ description: 'Key of that CA (PEM).' }),
+  FSO_KEYS_DIR: File.meta({
+    description: `Folder with the keys of several hubs, as a Secret is mounted: ${Object.values(KEY_FILES).join(', ')}. While it has none of them, the hub makes its own in FSO_DATA_DIR.`,
+  }),
   FSO_DATA_DIR: z.string().min(1).default('.fso/hub').meta({
     description: 'Folder of the clone, the last good revision, the CA of the agents, the audit key and the embedded ledger.',
   }),
@@ -155,6 +167,7 @@ const Variables = z.object({
   FSO_SHUTDOWN_DELAY_MS: integer(0, 10_000).default(0).meta({
     description: 'Behind a load balancer: time, in ms, that a hub goes on after the signal to stop while its /readyz is 503, at most 10 s.',
   }),
+  ...PROXY_VARIABLES,
   FSO_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info').meta({
     description: 'trace, debug, info, warn, error, fatal or silent.',
   }),
@@ -200,8 +213,8 @@ const databaseOf = ({ DATABASE_URL: url, FSO_DATA_DIR: dataDir }: Pick<Variables
  * @throws ConfigError with every problem; no secret is quoted
  */
 export const loadHubConfig = async (environment: Environment): Promise<HubConfig> => {
-  const env = withoutUnusedTelemetry(environment);
   const problems: Problems = [];
+  const env = withKeysFolder(withoutUnusedTelemetry(environment), problems);
   const secrets = await readSecrets(env, SECRETS, problems);
   const variables = parseConfig(Variables, { ...env, ...secrets }, problems);
   checkExposure(variables, problems);
@@ -218,6 +231,7 @@ export const loadHubConfig = async (environment: Environment): Promise<HubConfig
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     git: { ...git, trust, ref: variables.FSO_GIT_REF, pollMs: variables.FSO_GIT_POLL_MS },
+    proxy: readProxy(variables),
     listen: variables.FSO_LISTEN,
     agentListen: variables.FSO_AGENT_LISTEN,
     agentTls: variables.FSO_AGENT_TLS === 'on' ? agentTls : undefined,
@@ -244,11 +258,34 @@ const auditKeyFileOf = (variables: Pick<Variables, 'FSO_AUDIT_KEY_FILE' | 'FSO_D
   resolve(variables.FSO_AUDIT_KEY_FILE ?? join(variables.FSO_DATA_DIR, 'audit-key.pem'));
 
 /** Where the ledger and its key are, for commands that work on it without a hub. @throws ConfigError */
-export const loadLedgerConfig = async (env: Environment): Promise<{ database: DatabaseConfig; auditKeyFile: string }> => {
+export const loadLedgerConfig = async (environment: Environment): Promise<{ database: DatabaseConfig; auditKeyFile: string }> => {
   const problems: Problems = [];
+  const env = withKeysFolder(environment, problems);
   const secrets = await readSecrets(env, ['DATABASE_URL'], problems);
   const used = Variables.pick({ DATABASE_URL: true, FSO_DATA_DIR: true, FSO_AUDIT_KEY_FILE: true });
   const variables = parseConfig(used, { ...env, ...secrets }, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return { database: databaseOf(variables), auditKeyFile: auditKeyFileOf(variables) };
+};
+
+/** Paths of the hub's private keys and of its CA, wherever they are. */
+export interface KeyPaths {
+  readonly caCert: string;
+  readonly caKey: string;
+  readonly auditKey: string;
+}
+
+/** Where the keys of the hub are, for commands that work on them without it. @throws ConfigError */
+export const loadKeyPaths = (environment: Environment): KeyPaths => {
+  const problems: Problems = [];
+  const env = withKeysFolder(environment, problems);
+  const used = Variables.pick({ FSO_DATA_DIR: true, FSO_AGENT_CA_CERT_FILE: true, FSO_AGENT_CA_KEY_FILE: true, FSO_AUDIT_KEY_FILE: true });
+  const variables = parseConfig(used, env, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  const own = ownCaPaths(resolve(variables.FSO_DATA_DIR));
+  return {
+    caCert: variables.FSO_AGENT_CA_CERT_FILE ?? own.cert,
+    caKey: variables.FSO_AGENT_CA_KEY_FILE ?? own.key,
+    auditKey: auditKeyFileOf(variables),
+  };
 };

@@ -101,6 +101,18 @@ interface FoundPair {
 
 const isThere = async (path: string): Promise<boolean> => (await readIfThere(path)) !== undefined;
 
+/** Where the hub keeps its own CA. @param dataDir its data folder */
+export const ownCaPaths = (dataDir: string): { readonly folder: string; readonly cert: string; readonly key: string } => {
+  const folder = join(dataDir, 'identity');
+  return { folder, cert: join(folder, CA_CERT), key: join(folder, CA_KEY) };
+};
+
+/** Makes a CA of agents. */
+export const makeAgentCa = (now: Date): Promise<KeyPair> => {
+  const validity = { notBefore: new Date(now.getTime() - BACKDATE_MS), notAfter: new Date(now.getTime() + CA_VALID_MS) };
+  return createCa(`FSO agents ${now.toISOString()}`, validity);
+};
+
 /** Renames a file that the hub no longer uses. */
 const putAside = async (path: string, now: Date): Promise<void> => {
   if (await isThere(path)) await rename(path, `${path}.${now.toISOString().replaceAll(':', '-')}`);
@@ -132,8 +144,7 @@ const assertReplaceable = ({ folder, records }: AuthorityOptions, { cert, key }:
 const makeCa = async (folder: string, now: Date): Promise<Authority> => {
   const [certPath, keyPath] = [join(folder, CA_CERT), join(folder, CA_KEY)];
   for (const path of [certPath, keyPath]) await putAside(path, now);
-  const validity = { notBefore: new Date(now.getTime() - BACKDATE_MS), notAfter: new Date(now.getTime() + CA_VALID_MS) };
-  const made = await createCa(`FSO agents ${now.toISOString()}`, validity);
+  const made = await makeAgentCa(now);
   await writeDurably(keyPath, made.key);
   await writeDurably(certPath, made.cert);
   return createAuthority(made);

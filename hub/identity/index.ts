@@ -1,5 +1,5 @@
 export { type AuthenticateAgent, authenticateByToken, type Denial, type Proof, parseTokens } from './authenticate-agent.ts';
-export { createAuthority } from './authority.ts';
+export { createAuthority, makeAgentCa, ownCaPaths } from './authority.ts';
 export { forgetEnrolment } from './enrolment-state.ts';
 export type { EnrolmentRecord } from './enrolment-store.ts';
 export type { Identity, IdentityEvent } from './identity.ts';

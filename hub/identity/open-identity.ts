@@ -1,9 +1,8 @@
 import type { RequestListener } from 'node:http';
-import { join } from 'node:path';
 import type { Clock, ListenAddress, Logger } from '@fso/shared/runtime';
 import type { KeyedStore } from '../ledger/index.ts';
 import { type AuthenticateAgent, authenticateByIdentity } from './authenticate-agent.ts';
-import { type Authority, openAuthority } from './authority.ts';
+import { type Authority, openAuthority, ownCaPaths } from './authority.ts';
 import { createEnrolmentListener, DEFAULT_REQUEST_LIMITS, type RequestLimits } from './enrolment-listener.ts';
 import { createEnrolmentStore } from './enrolment-store.ts';
 import {
@@ -64,7 +63,7 @@ const warnOfExpiry = ({ expires }: Authority, { clock, logger }: OpenIdentityDep
 export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdentityDeps): Promise<AgentListenerIdentity> => {
   const { clock, logger, onEvent, records } = deps;
   const { serverCertificateMs = SERVER_CERTIFICATE_MS, ...limits } = options.limits ?? {};
-  const folder = join(options.folder, 'identity');
+  const { folder } = ownCaPaths(options.folder);
   const authority = await openAuthority({ folder, given: options.ca, now: clock.now(), records });
   warnOfExpiry(authority, deps);
   const identity = createIdentity({

@@ -264,6 +264,7 @@ export const openSource = async (options: SourceOptions, deps: SourceDeps): Prom
   const http = createGitHttp({
     maxBytes: options.limits?.responseBytes ?? DEFAULT_LIMITS.responseBytes,
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    proxy: options.proxy,
     access: { origin: new URL(url).origin, auth: createGitAuth(options, deps.clock) },
   });
   const clone = await openClone({ gitdir: join(dataDir, 'git'), url, ref, http });

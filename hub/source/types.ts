@@ -1,6 +1,7 @@
 import type { CommitView, ProblemView, RevisionVerification, SourceView } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/decode';
 import type { GitObject } from '@fso/shared/protocol';
+import type { ProxyConfig } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
 import type { PolicyDocuments } from './policy-documents.ts';
 
@@ -36,6 +37,8 @@ export interface SourceOptions {
   readonly pollMs: number;
   /** Ends a request to the Git server that takes longer. Default 30 s. */
   readonly timeoutMs?: number;
+  /** The way to the Git server; undefined: direct. */
+  readonly proxy?: ProxyConfig | undefined;
   readonly credentials?: GitCredentials | undefined;
   /** Instead of credentials. */
   readonly authCommand?: AuthCommand | undefined;

@@ -7,6 +7,7 @@ import {
   RolloutStrategyDocument,
   SovereignPolicyDocument,
 } from '../api/index.ts';
+import { chartFiles } from './charts.ts';
 import type { StructuralSchema } from './crd.ts';
 import { floorParametersCrd, sovereignPolicyCrd, sovereignPolicySchemas } from './crd.ts';
 import type { Generated } from './generate.ts';
@@ -67,4 +68,4 @@ const policyReference: Producer = () => {
   return [referencePage('sovereignpolicy', 'SovereignPolicy', intro, groups, ...tables)];
 };
 
-export const PRODUCERS: readonly Producer[] = [crds, editorSchemas, policyReference];
+export const PRODUCERS: readonly Producer[] = [crds, editorSchemas, policyReference, chartFiles];

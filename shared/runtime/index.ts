@@ -6,6 +6,7 @@ export { corkForTurn } from './cork.ts';
 export * from './memo.ts';
 export * from './network/bounded-stream.ts';
 export * from './network/connection-limiter.ts';
+export * from './network/http-proxy.ts';
 export * from './network/http-server.ts';
 export * from './own.ts';
 export * from './pause-detector.ts';

@@ -130,11 +130,59 @@ export const GATEWAY_HUB = hubWith({
 const olderGatewayHub = (tlsRouteVersion: string): Release =>
   hubWith({ ...GATEWAY_HUB.values, agents: { ...(GATEWAY_HUB.values['agents'] as Values), tlsRouteVersion } });
 
+/** Several hubs, for which a Job makes the keys. */
+export const SEVERAL_HUBS = hubWith({ replicas: 2, database: { urlSecret: { name: 'database' } } });
+/** Leaves the users of the pods to the namespace. */
+export const OPENSHIFT: Values = { podSecurityContext: { runAsUser: null, runAsGroup: null, fsGroup: null } };
+
+const VOLUME = { name: 'bundle', configMap: { name: 'corporate-ca' } };
+/** The values that most charts have. */
+const STANDARD: Values = {
+  global: { environment: 'production' },
+  nameOverride: 'governance',
+  fullnameOverride: 'governance',
+  podLabels: { mesh: 'on' },
+  affinity: { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [] } },
+  topologySpreadConstraints: [
+    { maxSkew: 1, topologyKey: 'rack', whenUnsatisfiable: 'ScheduleAnyway', labelSelector: { matchLabels: { mesh: 'on' } } },
+  ],
+  serviceAccount: { name: 'own', annotations: { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::1:role/fso' } },
+  securityContext: { runAsNonRoot: true },
+  podDisruptionBudget: { enabled: false },
+  proxy: { urlSecret: { name: 'proxy' }, noProxy: ['.corp.example'], ca: 'a CA' },
+  extraEnv: [{ name: 'NODE_OPTIONS', value: '--max-old-space-size=400' }],
+  extraEnvFrom: [{ configMapRef: { name: 'more', optional: true } }],
+  extraVolumes: [VOLUME],
+  extraVolumeMounts: [{ name: VOLUME.name, mountPath: '/etc/bundle', readOnly: true }],
+};
+const dualStack = (type: string, nodePort: number): Values => ({
+  type,
+  nodePort,
+  ipFamilyPolicy: 'PreferDualStack',
+  ipFamilies: ['IPv4'],
+  ...(type === 'LoadBalancer' && {
+    loadBalancerClass: 'example.com/internal',
+    loadBalancerSourceRanges: ['192.0.2.0/24', '2001:db8::/32'],
+  }),
+});
+
 export const RELEASES: readonly (readonly [string, Release])[] = [
   ['the agent, alone', agentWith()],
   ['the agent, with everything', FULL_AGENT],
   ['the agent, without network policy', agentWith({ networkPolicy: { enabled: false } })],
-  ['the hub, alone', hubWith(KEYS)],
+  ['the agent, with the values of most charts', agentWith(STANDARD)],
+  ['the hub, alone', hubWith()],
+  ['the hub, with keys that are there', hubWith(KEYS)],
+  ['several hubs', SEVERAL_HUBS],
+  [
+    'the hub, with the values of most charts',
+    hubWith({
+      ...STANDARD,
+      storage: { existingClaim: 'old' },
+      service: dualStack('NodePort', 30_080),
+      agents: { service: dualStack('LoadBalancer', 30_443) },
+    }),
+  ],
   ['the hub, with everything', FULL_HUB],
   ['the hub, by gateways', GATEWAY_HUB],
   ['the hub, by gateways of Gateway API 1.4', olderGatewayHub('v1alpha3')],
@@ -143,4 +191,10 @@ export const RELEASES: readonly (readonly [string, Release])[] = [
     'the hub, without network policy',
     hubWith({ ...KEYS, networkPolicy: { enabled: false }, ingress: { enabled: true, host: 'fso.example.com' } }),
   ],
+];
+
+/** As {@link RELEASES}, where the namespace says under which user pods run. */
+export const OPENSHIFT_RELEASES: typeof RELEASES = [
+  ['the agent on OpenShift', agentWith(OPENSHIFT)],
+  ['the hub on OpenShift', hubWith(OPENSHIFT)],
 ];

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { KubeObject } from '@fso/shared/api';
 import type { CustomResourceDefinition } from '@fso/shared/kube';
@@ -17,7 +17,7 @@ export type Values = Readonly<Record<string, unknown>>;
 
 /** A chart as one installs it. */
 export interface Release {
-  /** Folder of `deploy/charts`. */
+  /** Folder of `deploy/charts`, or the path of another chart. */
   readonly chart: string;
   readonly namespace: string;
   readonly values: Values;
@@ -46,6 +46,8 @@ const withAllVersions = ({ spec, ...crd }: CustomResourceDefinition): CustomReso
 /** The CRDs of the Gateway API and of cert-manager for the kinds that the charts may make. */
 export const readChartCrds = async (signal: AbortSignal): Promise<readonly CustomResourceDefinition[]> =>
   (await readCrds(CRD_MODULES, signal)).map(withAllVersions);
+
+const isHook = ({ metadata }: KubeObject): boolean => metadata.annotations?.['helm.sh/hook'] !== undefined;
 
 /** Helm without the settings of this machine's user. A release is called like its chart. */
 export class Helm {
@@ -78,18 +80,29 @@ export class Helm {
 
   /** @throws Error with what is wrong with the chart, warnings included */
   async lint({ chart, namespace, values }: Release): Promise<void> {
-    await this.#run(['lint', '--strict', join(CHARTS, chart), '--namespace', namespace], values);
+    await this.#run(['lint', '--strict', resolve(CHARTS, chart), '--namespace', namespace], values);
   }
 
-  /** What `helm template` makes, without a cluster. @throws Error with why the chart refuses */
-  async render({ chart, namespace, values }: Release): Promise<readonly KubeObject[]> {
-    const text = await this.#run(['template', chart, join(CHARTS, chart), '--namespace', namespace], values);
+  async #template({ chart, namespace, values }: Release): Promise<readonly KubeObject[]> {
+    const text = await this.#run(['template', basename(chart), resolve(CHARTS, chart), '--namespace', namespace], values);
     return parseAllDocuments(text).flatMap((document) => (document.toJS() as KubeObject | null) ?? []);
+  }
+
+  /** What `helm template` makes, without a cluster and without hooks. @throws Error with why the chart refuses */
+  async render(release: Release): Promise<readonly KubeObject[]> {
+    return (await this.#template(release)).filter((object) => !isHook(object));
+  }
+
+  /** What Helm makes before or after a release, or for `helm test`. */
+  async hooks(release: Release): Promise<readonly KubeObject[]> {
+    return (await this.#template(release)).filter(isHook);
   }
 
   /** Installs the release, or brings it to other values. Waits for nothing. */
   async install({ chart, namespace, values }: Release, kubeconfig: string): Promise<void> {
-    await this.#run(['upgrade', '--install', chart, join(CHARTS, chart), '--namespace', namespace, '--kubeconfig', kubeconfig], values);
+    const args = ['upgrade', '--install', chart, join(CHARTS, chart), '--namespace', namespace, '--kubeconfig', kubeconfig];
+    // A Job that makes keys is waited for.
+    await this.#run([...args, '--timeout', '30m'], values);
   }
 
   /** Brings the release back to the revision before. Waits for nothing. */

@@ -17,6 +17,7 @@ export interface Person {
 /** A real identity provider on this machine, whose users sign in without a form: as `user`. */
 export interface IdentityProvider {
   readonly issuer: string;
+  readonly port: number;
   /** Who signs in next. */
   user: string;
   /** Whether ID tokens hold the claims, which else stand in the user info only. In force with the next {@link start}. */
@@ -31,6 +32,8 @@ export interface IdentityProvider {
 export interface IdentityProviderOptions {
   readonly redirectUris: readonly string[];
   readonly people: Readonly<Record<string, Person>>;
+  /** Where others find it; default: on this machine. */
+  readonly issuer?: string;
 }
 
 const signingKey = () => ({
@@ -102,8 +105,12 @@ const configuration = (options: IdentityProviderOptions, idp: IdentityProvider, 
 
 const createProvider = (issuer: string, idp: IdentityProvider, settings: Configuration): Server => {
   const provider = new Provider(issuer, settings);
+  // An issuer of https:// is this server behind one that ends TLS.
+  const protocol = new URL(issuer).protocol.slice(0, -1);
+  provider.proxy = true;
   const handle = provider.callback();
   return createServer((request, response) => {
+    request.headers['x-forwarded-proto'] = protocol;
     const done = request.url?.startsWith('/interaction/')
       ? provider.interactionFinished(request, response, { login: { accountId: idp.user } })
       : handle(request, response);
@@ -129,7 +136,7 @@ export const freePort = async (): Promise<number> => {
 
 export const startIdentityProvider = async (options: IdentityProviderOptions): Promise<IdentityProvider> => {
   const port = await freePort();
-  const issuer = `http://localhost:${port}`;
+  const { issuer = `http://localhost:${port}` } = options;
   const machine: Machine = { groups: [], lifetimeS: 600 };
   let server: Server | undefined;
 
@@ -146,6 +153,7 @@ export const startIdentityProvider = async (options: IdentityProviderOptions): P
 
   const idp: IdentityProvider = {
     issuer,
+    port,
     user: 'ada',
     inIdToken: false,
     accessToken: ({ audience = AUDIENCE, groups = [], lifetimeS = 600 }) => {

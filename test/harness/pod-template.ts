@@ -10,6 +10,7 @@ interface Variable {
 
 export interface Container {
   readonly image: string;
+  readonly args?: readonly string[];
   readonly env: readonly Variable[];
   readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
 }
@@ -33,7 +34,7 @@ export interface Pod extends KubeObject {
 
 /** The pod that the one workload among the objects makes. @throws Error where there is none */
 export const podOf = (objects: readonly KubeObject[]): Pod => {
-  const workload = objects.find(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet');
+  const workload = objects.find(({ kind }) => ['Deployment', 'StatefulSet', 'Job'].includes(kind ?? ''));
   if (workload === undefined) throw new Error('the objects have no workload');
   const { template, volumeClaimTemplates = [] } = (
     workload as unknown as { spec: { template: Pod; volumeClaimTemplates?: readonly KubeObject[] } }
@@ -64,8 +65,8 @@ const contentOf = (volume: Volume, objects: readonly KubeObject[], secrets: Secr
 };
 
 /**
- * The environment of the pod's first container, where variables that name files of its volumes name files with the same content
- * below a folder of this machine.
+ * The environment of the pod's first container, where variables that name its volumes, or files of them, name folders and files with the
+ * same content below a folder of this machine.
  */
 export const mountedEnvironment = async (
   objects: readonly KubeObject[],
@@ -78,6 +79,7 @@ export const mountedEnvironment = async (
   for (const { name, mountPath } of container?.volumeMounts ?? []) {
     const volume = volumes.find((candidate) => candidate.name === name);
     const target = await mkdtemp(join(folder, `${basename(mountPath)}-`));
+    files.set(mountPath, target);
     for (const [file, content] of Object.entries(volume === undefined ? {} : contentOf(volume, objects, secrets))) {
       await writeFile(join(target, file), content);
       files.set(`${mountPath}/${file}`, join(target, file));

@@ -40,9 +40,12 @@ it('docs/operate/gatekeeper.md names values of the chart of Gatekeeper, as they 
 
 describe('the settings of the programs', () => {
   const named = (chart: string): ReadonlySet<string> => {
-    const files = globSync(`${chart}/{values.schema.json,templates/*}`, { cwd: CHARTS });
+    const files = globSync(`${chart}/{values.schema.json,templates/**/*.{yaml,tpl,txt}}`, { cwd: CHARTS });
     return new Set(
-      files.flatMap((file) => readFileSync(join(CHARTS, file), 'utf8').match(/\bFSO_\w+|\bDATABASE_URL\w*|\bOTEL_\w+/g) ?? []),
+      files.flatMap(
+        (file) =>
+          readFileSync(join(CHARTS, file), 'utf8').match(/\bFSO_\w+|\bDATABASE_URL\w*|\bOTEL_\w+|\bHTTPS_PROXY\w*|\bNO_PROXY\b/g) ?? [],
+      ),
     );
   };
   const withFiles = (settings: typeof HUB_SETTINGS): string[] =>
@@ -70,6 +73,9 @@ describe('the settings of the programs', () => {
         'FSO_GIT_PASSWORD',
         'FSO_GIT_AUTH_COMMAND',
         'FSO_AGENT_TOKENS_FILE',
+        'FSO_AGENT_CA_CERT_FILE',
+        'FSO_AGENT_CA_KEY_FILE',
+        'FSO_AUDIT_KEY_FILE',
         'FSO_AGENT_TLS',
         'FSO_AGENT_TLS_CERT_FILE',
         'FSO_AGENT_TLS_KEY_FILE',

@@ -92,7 +92,6 @@ describe('what the charts refuse', () => {
       /Prometheus.*metricsFrom/,
     ],
     ['a version that TLSRoute never had', hubWith({ ...KEYS, agents: { tlsRouteVersion: 'v1beta1' } }), /tlsRouteVersion/],
-    ['keys that each rendering would make again', hubWith(), /keys\.existingSecret/],
     ['credentials among the values', hubWith({ ...KEYS, git: { url: 'https://bot:pw@git.example.com/p.git' } }), /\/git\/url/],
   ])('%s', async (_, release, reason) => {
     await expect(helm.render(release)).rejects.toThrow(reason);

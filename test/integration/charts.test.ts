@@ -1,22 +1,31 @@
 import { readFileSync } from 'node:fs';
 import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ENROLMENT_SECRET, formatEnrolCommands, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { CRD_KIND, DEPLOYMENT_KIND, type KindDescriptor, NAMESPACE_KIND, POD_KIND } from '@fso/shared/kube';
+import { gunzipSync } from 'node:zlib';
+import { ENROLMENT_SECRET, formatEnrolCommands, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { CRD_KIND, DEPLOYMENT_KIND, type KindDescriptor, NAMESPACE_KIND, POD_KIND, SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { HELM_TOOL } from '../../clusters/build/modules.ts';
+import { type Outcome, runFso } from '../../hub/cli/testing/run-fso.ts';
 import { loadHubConfig } from '../../hub/config/config.ts';
 import { createAuthority } from '../../hub/identity/authority.ts';
 import { loadAuditKey } from '../../hub/ledger/audit/key.ts';
 import { startApiHarness } from '../../hub/serve/testing/api-harness.ts';
-import { agentWith, HUB_NAMESPACE, hubWith, RELEASES, signer, TOKEN } from '../harness/chart-releases.ts';
+import { agentWith, HUB_NAMESPACE, hubWith, OPENSHIFT_RELEASES, RELEASES, SEVERAL_HUBS, signer, TOKEN } from '../harness/chart-releases.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
 import { CHARTS, Helm, type Release, readChartCrds } from '../harness/helm.ts';
-import { mountedEnvironment, podOf } from '../harness/pod-template.ts';
+import { openKubeClient, refusalOf } from '../harness/kube-client.ts';
+import { mountedEnvironment, type Pod, podOf } from '../harness/pod-template.ts';
 import { documentedCommands, Shell } from '../harness/shell.ts';
 import { eventually, never } from '../harness/waiting.ts';
 
 const SECRETS: KindDescriptor = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', namespaced: true };
+const RBAC = 'rbac.authorization.k8s.io/v1';
+const ROLES: KindDescriptor = { apiVersion: RBAC, kind: 'Role', plural: 'roles', namespaced: true };
+const ROLE_BINDINGS: KindDescriptor = { apiVersion: RBAC, kind: 'RoleBinding', plural: 'rolebindings', namespaced: true };
+const JOBS: KindDescriptor = { apiVersion: 'batch/v1', kind: 'Job', plural: 'jobs', namespaced: true };
+
+const isPod = (object: KubeObject): object is Pod => object.kind === 'Pod';
 
 const ROOT = join(CHARTS, '..', '..');
 
@@ -66,17 +75,23 @@ describe('in a cluster', () => {
       await cluster.client.apply(NAMESPACE_KIND, { metadata: { name, labels } }, { fieldManager: 'test' }, never);
   });
 
-  it.each(RELEASES)('%s is admitted under Pod Security restricted, its pods too', async (_, release) => {
-    const objects = await helm.render(release);
-    const { spec, ...pod } = podOf(objects);
-    // What these name is among the objects, and not made by a dry run.
-    const trial = { ...spec, serviceAccountName: 'default', priorityClassName: undefined };
-    for (const object of [...objects, { ...pod, metadata: { name: 'trial', namespace: release.namespace }, spec: trial }]) {
-      const kind = await eventually(() => cluster.kindOf(object));
-      const { warnings } = await cluster.client.apply(kind, object, { fieldManager: 'test', dryRun: true }, never);
-      expect([object.kind, object.metadata.name, warnings]).toEqual([object.kind, object.metadata.name, []]);
-    }
-  });
+  it.each([...RELEASES, ...OPENSHIFT_RELEASES])(
+    '%s is admitted under Pod Security restricted, its pods and hooks too',
+    async (_, release) => {
+      const objects = [...(await helm.render(release)), ...(await helm.hooks(release))];
+      const pods = [{ ...podOf(objects), metadata: { name: 'trial', namespace: release.namespace } }, ...objects.filter(isPod)];
+      // What these name is among the objects, and not made by a dry run.
+      const trials = pods.map(({ spec, ...pod }) => ({
+        ...pod,
+        spec: { ...spec, serviceAccountName: 'default', priorityClassName: undefined },
+      }));
+      for (const object of [...objects.filter((one) => !isPod(one)), ...trials]) {
+        const kind = await eventually(() => cluster.kindOf(object));
+        const { warnings } = await cluster.client.apply(kind, object, { fieldManager: 'test', dryRun: true }, never);
+        expect([object.kind, object.metadata.name, warnings]).toEqual([object.kind, object.metadata.name, []]);
+      }
+    },
+  );
 
   const podsOf = async (release: Release): Promise<number> => {
     const options = { namespace: release.namespace, labelSelector: `app.kubernetes.io/name=${release.chart}` };
@@ -103,7 +118,7 @@ describe('in a cluster', () => {
     for (const { name, values } of files) await writeFile(join(cluster.folder, name), values);
     await shell.run(documentedCommands('docs/operate/install.md', 'hub'));
     await shell.run(documentedCommands('docs/operate/install.md', 'agent'));
-    await eventually(async () => (await podsOf(hubWith())) === 2 && (await podsOf(agentWith())) === 2);
+    await eventually(async () => (await podsOf(hubWith())) === 1 && (await podsOf(agentWith())) === 2);
     const agentFile = join(cluster.folder, 'agent.yaml');
     await writeFile(agentFile, `${await readFile(agentFile, 'utf8')}replicas: 3\n`);
     await shell.run(documentedCommands('docs/operate/upgrade.md', 'upgrade'));
@@ -152,26 +167,65 @@ describe('in a cluster', () => {
     await expectUsableKeys(await secretOf(HUB_NAMESPACE, 'fso-keys'));
   });
 
-  it('a release of the hub has keys that the hub can use, and keeps them over upgrade, uninstall and the next install', async () => {
-    await helm.install(hubWith(), cluster.kubeconfig);
-    await eventually(async () => (await podsOf(hubWith())) === 1);
+  it('the Job of several hubs makes keys that a hub takes, once, by a right that shows it no Secret', async () => {
+    const hooks = await helm.hooks(SEVERAL_HUBS);
+    for (const object of hooks.filter(({ kind }) => kind !== 'Job'))
+      await cluster.client.apply(await cluster.kindOf(object), object, { fieldManager: 'test' }, never);
+    const [container] = podOf([hooks.find(({ kind }) => kind === 'Job') ?? expect.fail('no Job')]).spec.containers;
+    const kubeconfig = await cluster.cluster.createUserKubeconfig(`system:serviceaccount:${HUB_NAMESPACE}:fso-hub-keys`);
+    const create = (): Promise<Outcome> => runFso([...(container?.args ?? []), '--namespace', HUB_NAMESPACE], { KUBECONFIG: kubeconfig });
     const keys = () => secretOf(HUB_NAMESPACE, 'fso-hub-keys');
+    expect(await eventually(async () => (await create().then(({ code, out }) => code === 0 && out)) || undefined)).toMatch(/^made /);
     const made = await keys();
     await expectUsableKeys(made);
+    expect(await create()).toMatchObject({ code: 0, out: expect.stringContaining('stays as it is') });
+    expect(await keys()).toEqual(made);
+    const job = openKubeClient({ kubeconfig });
+    expect(await refusalOf(job.get(SECRETS, { namespace: HUB_NAMESPACE, name: 'fso-hub-keys' }, never))).toMatch(/forbidden/);
+    await job.close();
     const env = await mountedEnvironment(
-      await helm.render(hubWith({ keys: { existingSecret: 'fso-hub-keys' } })),
-      { 'fso-hub-keys': made, api: { token: 'a-token-of-this-test' } },
+      await helm.render(SEVERAL_HUBS),
+      { 'fso-hub-keys': made, api: { token: 'a-token-of-this-test' }, database: { url: 'postgresql://database' } },
       cluster.folder,
     );
     expect(await loadHubConfig(env)).toMatchObject({
       identity: { ca: { cert: made['ca.crt'], key: made['ca.key'] }, hostnames: ['fso-hub-agents.fso.svc'] },
+      auditKeyFile: join(String(env['FSO_KEYS_DIR']), 'audit-key.pem'),
       listen: { port: 8080 },
     });
-    await helm.install(hubWith({ podAnnotations: { changed: 'true' } }), cluster.kubeconfig);
-    expect(await keys()).toEqual(made);
+  });
+
+  it('keys stay over install, upgrade and uninstall, and no release holds them, nor the rights of their Job', async () => {
+    const before = await secretOf(HUB_NAMESPACE, 'fso-hub-keys');
+    const names = async (kind: KindDescriptor): Promise<readonly string[]> =>
+      (await cluster.client.list(kind, { namespace: HUB_NAMESPACE }, never)).map(({ metadata }) => metadata.name);
     await helm.uninstall(hubWith(), cluster.kubeconfig);
-    expect(await keys()).toEqual(made);
-    await helm.install(hubWith(), cluster.kubeconfig);
-    expect(await keys()).toEqual(made);
+    // The pods of a Job end by themselves here.
+    await helm.install(SEVERAL_HUBS, cluster.kubeconfig);
+    await eventually(async () => (await podsOf(SEVERAL_HUBS)) === 2);
+    await helm.install({ ...SEVERAL_HUBS, values: { ...SEVERAL_HUBS.values, podAnnotations: { changed: 'true' } } }, cluster.kubeconfig);
+    expect(await secretOf(HUB_NAMESPACE, 'fso-hub-keys')).toEqual(before);
+    for (const kind of [SERVICE_ACCOUNT_KIND, ROLES, ROLE_BINDINGS, JOBS]) expect(await names(kind)).not.toContain('fso-hub-keys');
+    const releases = (await names(SECRETS)).filter((name) => name.startsWith('sh.helm.release.v1.fso-hub.'));
+    expect(releases).toHaveLength(2);
+    for (const name of releases) {
+      const { release = '' } = await secretOf(HUB_NAMESPACE, name);
+      const text = gunzipSync(Buffer.from(release, 'base64')).toString();
+      expect(text).toContain('"name":"fso-hub"');
+      for (const key of Object.values(before)) expect(text).not.toContain(JSON.stringify(key).slice(1, -1));
+      expect(text).not.toContain('PRIVATE KEY');
+    }
+    await helm.uninstall(SEVERAL_HUBS, cluster.kubeconfig);
+    expect(await secretOf(HUB_NAMESPACE, 'fso-hub-keys')).toEqual(before);
+  });
+
+  it('one hub takes the keys of the Secret of a release before it, and makes its own without one', async () => {
+    const secrets = { api: { token: 'a-token-of-this-test' } };
+    const kept = await secretOf(HUB_NAMESPACE, 'fso-hub-keys');
+    const objects = await helm.render(hubWith());
+    const withSecret = await loadHubConfig(await mountedEnvironment(objects, { ...secrets, 'fso-hub-keys': kept }, cluster.folder));
+    expect(withSecret.identity?.ca).toEqual({ cert: kept['ca.crt'], key: kept['ca.key'] });
+    const without = await loadHubConfig(await mountedEnvironment(objects, secrets, cluster.folder));
+    expect([without.identity?.ca, without.auditKeyFile]).toEqual([undefined, join(without.dataDir, 'audit-key.pem')]);
   });
 });

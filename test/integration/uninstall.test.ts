@@ -113,9 +113,20 @@ describe('fso-agent uninstall', () => {
     expect(await view.held()).toEqual([]);
   };
 
+  /** Runs `fso-agent verify` with the rights of the agent. @returns the exit status */
+  const verify = (): Promise<number> =>
+    promisify(execFile)(process.execPath, [PROGRAM, 'verify'], { env: { PATH: process.env['PATH'], KUBECONFIG: agentKubeconfig } }).then(
+      () => 0,
+      ({ code }: { code: number }) => code,
+    );
+
   describe('where no agent runs', () => {
     beforeAll(async () => {
       await world.stopAgent(await install());
+    });
+
+    it('is not done while fso-agent verify finds that a pod is refused', async () => {
+      expect(await verify()).toBe(0);
     });
 
     it('needs the right of its caller to delete admission policies, which the agent has not', async () => {
@@ -179,6 +190,7 @@ describe('fso-agent uninstall', () => {
       expect(titles.length).toBeGreaterThan(8);
       expect(titles.at(-2)).toBe('clear the record of the installation: 1');
       await expectRemoved();
+      expect(await verify()).toBe(1);
       expect((await ownPolicy())?.status).toMatchObject({
         phase: 'Failed',
         message: expect.stringContaining(`${ADMIN} removed enforcement`),

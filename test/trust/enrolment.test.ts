@@ -66,19 +66,27 @@ describe('an agent with a token', () => {
     await start();
     const token = await issueToken(hub, 'eu');
     const fingerprint = new X509Certificate(ca).fingerprint256.replaceAll(':', '').toLowerCase();
-    const pinned = await fetchCa(hub.agentUrl, fingerprint, undefined, signal);
+    const pinned = await fetchCa({ hubUrl: hub.agentUrl }, fingerprint, undefined, signal);
     expect(new X509Certificate(pinned).fingerprint256).toBe(new X509Certificate(ca).fingerprint256);
-    await expect(fetchCa(hub.agentUrl, 'ab'.repeat(32), undefined, signal)).rejects.toThrow(
+    await expect(fetchCa({ hubUrl: hub.agentUrl }, 'ab'.repeat(32), undefined, signal)).rejects.toThrow(
       'the hub does not have the CA that the token names',
     );
     const key = newKey();
     const csr = await requestCertificate(key);
-    const issued = await enrol(hub.agentUrl, { token, csr }, pinned, signal);
-    const next = await renew(hub.agentUrl, await requestCertificate(newKey()), { cert: issued.certificate, key, ca: issued.ca }, signal);
-    expect([issued.cluster, next.cluster]).toEqual(['eu', 'eu']);
-    const refused: unknown = await enrol(hub.agentUrl, { token, csr: await requestCertificate(newKey()) }, pinned, signal).catch(
-      (error: unknown) => error,
+    const issued = await enrol({ hubUrl: hub.agentUrl }, { token, csr }, pinned, signal);
+    const next = await renew(
+      { hubUrl: hub.agentUrl },
+      await requestCertificate(newKey()),
+      { cert: issued.certificate, key, ca: issued.ca },
+      signal,
     );
+    expect([issued.cluster, next.cluster]).toEqual(['eu', 'eu']);
+    const refused: unknown = await enrol(
+      { hubUrl: hub.agentUrl },
+      { token, csr: await requestCertificate(newKey()) },
+      pinned,
+      signal,
+    ).catch((error: unknown) => error);
     expect(refused).toMatchObject({ name: 'HubRefusal', code: 'token-used', message: expect.stringContaining('the token was used at') });
     expect(refused).toBeInstanceOf(HubRefusal);
   });
@@ -90,13 +98,13 @@ describe('an agent with a token', () => {
     const other = await openHubHarness();
     try {
       const stranger = await other.startHub({ config: { identity: { ca: undefined, hostnames: [] } } });
-      await expect(enrol(stranger.agentUrl, { token, csr: (await makeRequest()).csr }, ca, signal)).rejects.toThrow(
+      await expect(enrol({ hubUrl: stranger.agentUrl }, { token, csr: (await makeRequest()).csr }, ca, signal)).rejects.toThrow(
         'a certificate of another CA',
       );
       const impostor = await other.startHub({
         config: { identity: { ca: undefined, hostnames: [] }, agentTls: eu, dataDir: join(other.folder, 'impostor') },
       });
-      await expect(enrol(impostor.agentUrl, { token, csr: (await makeRequest()).csr }, ca, signal)).rejects.toThrow();
+      await expect(enrol({ hubUrl: impostor.agentUrl }, { token, csr: (await makeRequest()).csr }, ca, signal)).rejects.toThrow();
       await expect(connectStream(impostor.agentUrl, '', 'us', eu)).rejects.toThrow();
     } finally {
       await other.close();
@@ -112,11 +120,11 @@ describe('an agent with a token', () => {
     hub = await bench.startHub({ config });
     const token = await issueToken(hub, 'eu');
     const fingerprint = parseToken(token)?.caFingerprint ?? '';
-    const agentsCa = await fetchCa(hub.agentUrl, fingerprint, publicCa.cert, signal);
+    const agentsCa = await fetchCa({ hubUrl: hub.agentUrl }, fingerprint, publicCa.cert, signal);
     const key = newKey();
     const content = { token, csr: await requestCertificate(key) };
-    await expect(enrol(hub.agentUrl, content, agentsCa, signal)).rejects.toThrow('a certificate of another CA');
-    const issued = await enrol(hub.agentUrl, content, publicCa.cert, signal);
+    await expect(enrol({ hubUrl: hub.agentUrl }, content, agentsCa, signal)).rejects.toThrow('a certificate of another CA');
+    const issued = await enrol({ hubUrl: hub.agentUrl }, content, publicCa.cert, signal);
     (await joinHub({ cluster: 'eu', cert: issued.certificate, key, ca: publicCa.cert, expires: new Date(issued.expires) })).close();
   });
 
@@ -125,7 +133,7 @@ describe('an agent with a token', () => {
     hub = await bench.startHub({ config });
     const agent = await enrolAgent(hub, 'eu', caOf(folder));
     const other = hub.agentUrl.replace('localhost', '127.0.0.2');
-    const renewal = renew(other, (await makeRequest()).csr, agent, signal);
+    const renewal = renew({ hubUrl: other }, (await makeRequest()).csr, agent, signal);
     await expect(renewal).rejects.toThrow('is not for 127.0.0.2: set FSO_AGENT_HOSTNAMES');
   });
 

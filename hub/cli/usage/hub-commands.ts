@@ -60,9 +60,41 @@ ${examples('ledger forget eu --yes')}`,
     );
 };
 
+const loadKeys = () => import('../keys.ts');
+
+const addKeys = (program: Command): void => {
+  const keys = program.command('keys').description('the CA of the agents and the key of the audit log, as a Secret of Kubernetes');
+  const namespaceOption = '-n, --namespace <namespace>';
+  keys
+    .command('show')
+    .description('print the keys of the hub on this machine, for a backup, or for several hubs')
+    .argument('<name>', 'name of the Secret', parseName)
+    .option(namespaceOption, 'namespace of the Secret')
+    .addHelpText(
+      'after',
+      `
+They are private keys. The hub's settings say where they are: FSO_KEYS_DIR, FSO_AGENT_CA_CERT_FILE, FSO_AGENT_CA_KEY_FILE and
+FSO_AUDIT_KEY_FILE, else FSO_DATA_DIR.
+${examples('keys show fso-hub-keys > keys.yaml')}`,
+    )
+    .action((name: string, { namespace }: { namespace?: string }, command: Command) =>
+      run(command, async (context) => (await loadKeys()).showKeys(context, hubEnvironment(), { name, namespace })),
+    );
+  keys
+    .command('create')
+    .description('make new keys as a Secret in the cluster of KUBECONFIG, unless there is one; the chart does it for several hubs')
+    .argument('<name>', 'name of the Secret', parseName)
+    .option(namespaceOption, 'namespace of the Secret; default: that of the pod')
+    .addHelpText('after', examples('keys create fso-keys --namespace fso'))
+    .action((name: string, { namespace }: { namespace?: string }, command: Command) =>
+      run(command, async (context) => (await loadKeys()).createKeys(context, hubEnvironment(), { name, namespace })),
+    );
+};
+
 /** @param settings of the hub, as the help of `serve` prints them */
 export const addHubCommands = (program: Command, settings: string): void => {
   addServe(program, settings);
   addBackup(program);
   addLedger(program);
+  addKeys(program);
 };

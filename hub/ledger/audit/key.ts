@@ -83,13 +83,15 @@ const publish = async (draft: string, path: string): Promise<void> => {
   }
 };
 
+/** A new private key, as its file has it. */
+export const makeAuditKeyPem = (): string => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+
 /** The file appears whole and is never replaced: of two hubs that start at once both get the key of one. */
 const make = async (path: string): Promise<string> => {
-  const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.${randomUUID()}`;
   try {
-    await writeDurably(draft, pem);
+    await writeDurably(draft, makeAuditKeyPem());
     await publish(draft, path);
   } finally {
     await rm(draft, { force: true });

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http';
-import { request as requestTls, Agent as TlsAgent } from 'node:https';
-import { nodeHttp } from '@fso/shared/runtime';
+import { request as requestTls } from 'node:https';
+import { createTlsAgent, nodeHttp, type ProxyConfig } from '@fso/shared/runtime';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import type { GitAuth } from './git-auth.ts';
 import { GitTransportError } from './git-errors.ts';
@@ -72,6 +72,8 @@ const ask = (url: URL, options: RequestOptions, body: Buffer | null): Promise<In
       resolve(response);
     });
     // Once it has answered, what breaks is said where the body is read.
+    // While a proxy makes the tunnel, an abort is not an error of the request yet.
+    options.signal?.addEventListener('abort', () => reject(options.signal?.reason), { once: true });
     request.on('error', (error) => {
       if (!answered && request.reusedSocket && isReset(error)) ask(url, options, body).then(resolve, reject);
       else reject(error);
@@ -82,6 +84,8 @@ const ask = (url: URL, options: RequestOptions, body: Buffer | null): Promise<In
 export interface GitHttpOptions {
   readonly maxBytes: number;
   readonly timeoutMs: number;
+  /** The way to an https server; undefined: direct. */
+  readonly proxy?: ProxyConfig | undefined;
   /** Credentials, and the only origin (scheme, host and port) that they are sent to. */
   readonly access?: { readonly origin: string; readonly auth: GitAuth };
 }
@@ -106,7 +110,7 @@ const refuseRedirect = (response: IncomingMessage): void => {
 export const createGitHttp = (options: GitHttpOptions): GitHttp => {
   const { access } = options;
   const kept = { keepAlive: true, maxSockets: 2, timeout: KEPT_MS };
-  const [agent, tlsAgent] = [new nodeHttp.Agent(kept), new TlsAgent(kept)];
+  const [agent, tlsAgent] = [new nodeHttp.Agent(kept), createTlsAgent(options.proxy, kept)];
 
   const authorization = async (url: string, signal: AbortSignal): Promise<Record<string, string>> => {
     if (access === undefined || new URL(url).origin !== access.origin) return {};

@@ -1,0 +1,65 @@
+import { readFile } from 'node:fs/promises';
+import { createKubeClient, isAlreadyExists, SECRET_KIND, type Secret } from '@fso/shared/kube';
+import { ConfigError, type Environment, messageOf, readIfThere } from '@fso/shared/runtime';
+import { stringify } from 'yaml';
+import { KEY_FILES, loadKeyPaths } from '../config/config.ts';
+import { makeAgentCa } from '../identity/index.ts';
+import { makeAuditKeyPem } from '../ledger/index.ts';
+import manifest from '../package.json' with { type: 'json' };
+import type { Context } from './context.ts';
+import { CliError } from './errors.ts';
+
+interface Keys {
+  readonly caCert: string;
+  readonly caKey: string;
+  readonly auditKey: string;
+}
+
+interface SecretName {
+  readonly name: string;
+  readonly namespace: string | undefined;
+}
+
+/** The Secret that a hub takes as FSO_KEYS_DIR. Nothing may change it: agents trust this CA alone. */
+const secretOf = ({ name, namespace }: SecretName, { caCert, caKey, auditKey }: Keys) => {
+  const files = {
+    [KEY_FILES.FSO_AGENT_CA_CERT_FILE]: caCert,
+    [KEY_FILES.FSO_AGENT_CA_KEY_FILE]: caKey,
+    [KEY_FILES.FSO_AUDIT_KEY_FILE]: auditKey,
+  };
+  const data = Object.fromEntries(Object.entries(files).map(([file, text]) => [file, Buffer.from(text).toString('base64')]));
+  return { apiVersion: 'v1', kind: 'Secret', metadata: { name, ...(namespace !== undefined && { namespace }) }, immutable: true, data };
+};
+
+/** `fso keys show`: the keys of the hub on this machine, as a Secret. */
+export const showKeys = async (context: Context, env: Environment, secret: SecretName): Promise<void> => {
+  try {
+    const { caCert, caKey, auditKey } = loadKeyPaths(env);
+    const [cert = '', ...others] = await Promise.all([caCert, caKey, auditKey].map((path) => readFile(path, 'utf8')));
+    const [key = '', audit = ''] = others;
+    context.out(stringify(secretOf(secret, { caCert: cert, caKey: key, auditKey: audit })));
+  } catch (error) {
+    throw new CliError(error instanceof ConfigError ? error.message : `the hub has no keys here yet: ${messageOf(error)}`);
+  }
+};
+
+/** What Kubernetes mounts into a pod. */
+const NAMESPACE_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
+
+/** `fso keys create`: makes new keys as a Secret in a cluster, unless it is there. */
+export const createKeys = async (context: Context, env: Environment, { name, namespace }: SecretName): Promise<void> => {
+  const where = namespace ?? (await readIfThere(NAMESPACE_FILE))?.trim();
+  if (where === undefined) throw new CliError('outside of a pod, --namespace is needed');
+  const client = createKubeClient({ kubeconfig: env['KUBECONFIG'] || undefined, userAgent: `fso/${manifest.version}` });
+  try {
+    const { cert, key } = await makeAgentCa(context.now());
+    const secret = secretOf({ name, namespace: where }, { caCert: cert, caKey: key, auditKey: makeAuditKeyPem() });
+    await client.create(SECRET_KIND, secret as unknown as Secret, {}, AbortSignal.timeout(60_000));
+    context.out(`made the Secret ${name} in ${where}\n`);
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw new CliError(messageOf(error));
+    context.out(`the Secret ${name} is in ${where} already, and stays as it is\n`);
+  } finally {
+    await client.close();
+  }
+};

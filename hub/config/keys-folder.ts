@@ -1,0 +1,24 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Environment, Problems } from '@fso/shared/runtime';
+
+/** The settings that name the files of keys, and what a Secret calls them. */
+export const KEY_FILES = {
+  FSO_AGENT_CA_CERT_FILE: 'ca.crt',
+  FSO_AGENT_CA_KEY_FILE: 'ca.key',
+  FSO_AUDIT_KEY_FILE: 'audit-key.pem',
+} as const;
+
+/**
+ * Adds what the folder of keys has to the environment; settings that name a file go before it. A folder without keys adds nothing: a chart
+ * mounts a Secret that need not exist.
+ */
+export const withKeysFolder = (env: Environment, problems: Problems): Environment => {
+  const { FSO_KEYS_DIR: folder } = env;
+  if (!folder) return env;
+  const found = Object.entries(KEY_FILES).filter(([, file]) => existsSync(join(folder, file)));
+  if (found.length === 0) return env;
+  const missing = Object.values(KEY_FILES).filter((file) => found.every(([, name]) => name !== file));
+  if (missing.length > 0) problems.push(`FSO_KEYS_DIR: ${folder} has no ${missing.join(', ')}, but others of the keys`);
+  return { ...env, ...Object.fromEntries(found.map(([setting, file]) => [setting, env[setting] || join(folder, file)])) };
+};

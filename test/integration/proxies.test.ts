@@ -1,0 +1,141 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openGitRepository } from '../../clusters/demo/git-repository.ts';
+import { type GitServer, startGitServer } from '../../clusters/demo/git-server.ts';
+import { type ReceiverServer, startReceiverServer } from '../../hub/alerts/testing/receiver-server.ts';
+import { runFso } from '../../hub/cli/testing/run-fso.ts';
+import { type AgentProcess, startAgentProcess } from '../harness/agent-process.ts';
+import { ClusterHarness } from '../harness/cluster-harness.ts';
+import { type ConnectProxy, makeTestCa, startConnectProxy, startTlsFront, type TestCa } from '../harness/connect-proxy.ts';
+import { createHubProcess, type HubProcess } from '../harness/hub-process.ts';
+import { CLIENT_ID, CLIENT_SECRET, startIdentityProvider } from '../harness/identity-provider.ts';
+import { clusterFile, policyFile } from '../harness/policy-files.ts';
+import { eventually, never } from '../harness/waiting.ts';
+
+const API_TOKEN = 'static-token-0123456789';
+const CLUSTER = 'proxied';
+
+/**
+ * A hub and an agent whose only way to each other, and to Git, identity provider and receivers, is a proxy: no name service knows the names
+ * by which they ask for them.
+ */
+describe('a hub and an agent behind an HTTP proxy', () => {
+  const opened = new AsyncDisposableStack();
+  let world: ClusterHarness;
+  let hub: HubProcess;
+  let agent: AgentProcess;
+  let proxy: ConnectProxy;
+  let alerts: ReceiverServer;
+  let git: GitServer;
+  let repository: Awaited<ReturnType<typeof openGitRepository>>;
+  let access: { FSO_SERVER: string; FSO_TOKEN: string };
+
+  /** A server that others find at `https://name`. */
+  const publish = async (ca: TestCa, name: string, port: number): Promise<readonly [string, number]> =>
+    [`${name}:443`, opened.use(await startTlsFront(port, await ca.issue(name))).port] as const;
+
+  beforeAll(async () => {
+    world = await ClusterHarness.start({ name: CLUSTER, gatekeeper: false }, never);
+    opened.defer(() => world.close());
+    const { folder } = world;
+    const ca = await makeTestCa();
+    const caFile = join(folder, 'ca.pem');
+    await writeFile(caFile, ca.cert);
+    git = await startGitServer({ root: join(folder, 'repositories') });
+    opened.defer(() => git.stop());
+    await git.create('policies.git');
+    repository = await openGitRepository(join(folder, 'work'), git.url('policies.git'));
+    await repository.commit(
+      { 'clusters/proxied.yaml': clusterFile(CLUSTER, ['eu-west-1']), 'policies/finance.yaml': policyFile('finance') },
+      'first',
+    );
+    alerts = opened.use(await startReceiverServer());
+    const idp = await startIdentityProvider({
+      issuer: 'https://idp.test',
+      people: {},
+      redirectUris: ['https://hub.example/auth/callback'],
+    });
+    opened.defer(() => idp.stop());
+    const urlFile = join(folder, 'webhook-url');
+    await writeFile(urlFile, 'https://alerts.test/hook');
+    const alertsFile = join(folder, 'alerts.yaml');
+    await writeFile(alertsFile, `receivers: [{name: chat, slack: {urlFile: ${urlFile}}}]\nroute: {receiver: chat}\n`);
+    const hosts: Record<string, number> = Object.fromEntries([
+      await publish(ca, 'git.test', git.port),
+      await publish(ca, 'idp.test', idp.port),
+      await publish(ca, 'alerts.test', Number(new URL(alerts.url).port)),
+    ]);
+    proxy = opened.use(await startConnectProxy({ certificate: await ca.issue('localhost'), user: 'fso', password: 'p@ss word', hosts }));
+    const way = { HTTPS_PROXY: proxy.url, NODE_EXTRA_CA_CERTS: caFile };
+    hub = await createHubProcess({
+      name: 'hub',
+      folder: join(folder, 'hub'),
+      gitUrl: 'https://git.test/policies.git',
+      tokens: new Map([['unused', 'token-of-none-0123456789']]),
+      env: {
+        ...way,
+        FSO_AGENT_TLS: 'on',
+        FSO_AGENT_HOSTNAMES: 'hub.test',
+        FSO_API_TOKEN: API_TOKEN,
+        FSO_ALERTS_FILE: alertsFile,
+        FSO_GIT_POLL_MS: '1000',
+        FSO_OIDC_ISSUER: idp.issuer,
+        FSO_OIDC_CLIENT_ID: CLIENT_ID,
+        FSO_OIDC_CLIENT_SECRET: CLIENT_SECRET,
+        FSO_OIDC_ROLE_MAP: 'admin=admins',
+        FSO_PUBLIC_URL: 'https://hub.example',
+      },
+    });
+    opened.defer(() => hub.stop());
+    await hub.start();
+    access = { FSO_SERVER: hub.url, FSO_TOKEN: API_TOKEN };
+    hosts['hub.test:8443'] = Number(new URL(hub.agentUrl).port);
+    await inForce();
+    const token = await runFso(['clusters', 'token', CLUSTER, '-o', 'json'], access);
+    agent = await startAgentProcess(world.cluster, {
+      folder,
+      env: { ...way, FSO_HUB_URL: 'wss://hub.test:8443', FSO_ENROLL_TOKEN: (JSON.parse(token.out) as { token: string }).token },
+    });
+    opened.defer(() => agent.stop());
+  });
+  afterAll(() => opened.disposeAsync());
+
+  /** Waits until the hub has taken the newest commit. */
+  const inForce = (revision?: string): Promise<unknown> =>
+    eventually(async () => {
+      const response = await fetch(`${hub.url}/api/v1/source`, { headers: { authorization: `Bearer ${API_TOKEN}` } });
+      const { revision: found } = (await response.json()) as { revision: { revision: string } | null };
+      return revision === undefined ? found !== null : found?.revision === revision;
+    });
+  const connected = (): Promise<boolean> => runFso(['get', 'clusters', '-o', 'json'], access).then(({ out }) => /"Connected"/.test(out));
+
+  it('reach Git, each other by enrolment and stream, receivers and identity provider through it', async () => {
+    await eventually(connected);
+    expect(await runFso(['alerts', 'test', 'chat'], access)).toMatchObject({ code: 0 });
+    expect(alerts.received.map(({ path }) => path)).toContain('/hook');
+    const login = await fetch(`${hub.url}/auth/login`, { redirect: 'manual' });
+    expect([login.status, login.headers.get('location')]).toEqual([302, expect.stringMatching(/^https:\/\/idp\.test\//)]);
+    expect(new Set(proxy.tunnels)).toEqual(new Set(['git.test:443', 'hub.test:8443', 'alerts.test:443', 'idp.test:443']));
+    // The CA, the certificate, and the stream.
+    expect(proxy.tunnels.filter((target) => target === 'hub.test:8443').length).toBeGreaterThanOrEqual(3);
+    // Neither the API server nor anything else of this machine.
+    expect(proxy.refused).toEqual([]);
+  });
+
+  it('go on once it is back', async () => {
+    await proxy.stop();
+    await eventually(async () => !(await connected()));
+    const revision = await repository.commit({ 'policies/finance.yaml': policyFile('finance', ['eu-west-2']) }, 'second');
+    const before = proxy.tunnels.length;
+    await proxy.start();
+    await inForce(revision);
+    await eventually(connected);
+    expect(proxy.tunnels.slice(before)).toEqual(expect.arrayContaining(['git.test:443', 'hub.test:8443']));
+  });
+
+  it('say nothing of its password', async () => {
+    for (const log of [join(world.folder, 'hub', 'hub.log'), join(world.folder, `agent-${CLUSTER}.log`)])
+      expect(await readFile(log, 'utf8')).not.toMatch(/p@ss|p%40ss/);
+  });
+});
