@@ -8,7 +8,7 @@ export interface Runbook {
   readonly remedy: string;
 }
 
-/** Of causes that are alerts of the hub: meaning and remedy are those of the alert, and `more` is for people with a shell. */
+/** Of alerts of the hub, which have meaning and remedy; `more` is for people with a shell. */
 const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more?: string }>> = {
   SourceUnreachable: {
     check: '`fso status`: Not readable, with the reason; _source unreachable_ in the log.',
