@@ -64,7 +64,7 @@ export class Alerts {
   readonly #pending: PendingAlerts;
   /** Milliseconds that the last evaluation took. */
   #evaluationMs = 0;
-  /** Whether recorded alerts may not be recorded for receivers yet: those come first, so that their end is notified too. */
+  /** Whether alerts may be recorded and not yet noted for receivers: they come first. */
   #mustPass: boolean = true;
   #rewrittenAt = Number.NEGATIVE_INFINITY;
 
@@ -221,7 +221,7 @@ export class Alerts {
       return Number.POSITIVE_INFINITY;
     }
     await this.compareWithSilences();
-    // Notifies what fired under the previous leader, or before a failed pass, even if it resolves now.
+    // Notifies what fired under the previous leader, or before a failed pass, even if it resolves.
     if (this.#mustPass) await this.#notifier.pass(file.config, signal);
     this.#mustPass = true;
     const beganMs = this.#deps.clock.monotonicMs();

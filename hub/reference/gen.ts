@@ -1,5 +1,5 @@
 /**
- * Writes docs/openapi.json, the hub's pages of docs/reference/ and the runbooks: part of `npm run gen`.
+ * Writes docs/openapi.json, the hub's pages of docs/reference/ and runbooks: part of `npm run gen`.
  * With `--check` it writes nothing and exits 1 when one is outdated.
  */
 import { formatMetricsTable, formatSettingsTable, formatTable, type Generated, generate, referencePage } from '@fso/shared/gen';

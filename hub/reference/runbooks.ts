@@ -8,7 +8,7 @@ export interface Runbook {
   readonly remedy: string;
 }
 
-/** Of causes that are alerts of the hub: meaning and remedy are those of the alert, and `more` is for people with a shell. */
+/** Of alerts of the hub, which have meaning and remedy; `more` is for people with a shell. */
 const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more?: string }>> = {
   SourceUnreachable: {
     check: '`fso status`: Not readable, with the reason; _source unreachable_ in the log.',
@@ -19,7 +19,8 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
     more: '`fso validate .` finds such before they are pushed.',
   },
   RevisionNotTrusted: {
-    check: '`fso status` for the hub, `fso get clusters` for agents; the event `RevisionNotTrusted` says why. The rule of the agents fires for a commit that they refused, too.',
+    check:
+      '`fso status` for the hub, `fso get clusters` for agents; the event `RevisionNotTrusted` says why. The rule of the agents fires for a commit that they refused, too.',
     more: 'Find out who pushed it. If nobody did, treat the hub as taken over: [threats.md](../security/threats.md).',
   },
   LedgerUnavailable: {

@@ -1,4 +1,12 @@
-import { ALERT_RULES, type AlertLabels, type AlertName, CLOCK_SKEW_MS, type ClusterView, CONDITIONS, RENEWAL_LATE_MS } from '@fso/shared/api';
+import {
+  ALERT_RULES,
+  type AlertLabels,
+  type AlertName,
+  CLOCK_SKEW_MS,
+  type ClusterView,
+  CONDITIONS,
+  RENEWAL_LATE_MS,
+} from '@fso/shared/api';
 import { notKeptText, shortRevision } from '@fso/shared/text';
 import type { Issue } from '../../alerts/index.ts';
 import { HUB_PAUSE } from '../../ledger/index.ts';

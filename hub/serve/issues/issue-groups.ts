@@ -4,7 +4,7 @@ import { type Issue, pageOfAlert } from '../../alerts/index.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import { listClusterPolicyIssues } from './policy-issues.ts';
 
-/** Of a cluster that is away, which is an issue of its own, these say nothing about how it is now. */
+/** Of a cluster that is away these say nothing about how it is now, and that it is away is listed. */
 const TRANSIENT: ReadonlySet<AlertName> = new Set(['ClusterBehind', 'PolicyNotProven', 'PolicyLockDegraded']);
 
 /** Whether people see an issue. */
@@ -40,7 +40,7 @@ const older = (a: string | null, b: string | null): string | null => {
   return Date.parse(a) <= Date.parse(b) ? a : b;
 };
 
-/** Adds issues up by cause and severity. The cost of a group that is added is that of its names, not of its issues. */
+/** Adds issues up by cause and severity. A kept group costs as much as it has names, not issues. */
 export class IssueGroups {
   readonly #groups = new Map<string, Group>();
 

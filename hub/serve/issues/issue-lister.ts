@@ -29,7 +29,7 @@ export interface IssueListerDeps {
 
 /** Longer keeps answers waiting when many clusters changed at once. */
 const SLICE_MS = 10;
-/** The audit log is verified this often, for the first time a while after the start, and more often while people look. */
+/** The audit log is verified this often, first after a while, and more often while people look. */
 const AUDIT_EVERY_MS = 6 * 3_600_000;
 const AUDIT_FIRST_MS = 600_000;
 const AUDIT_SEEN_MS = 60_000;
@@ -64,7 +64,10 @@ export class IssueLister {
     return new IssueLister({ ...this.#deps, fleet, hub: undefined });
   }
 
-  /** What alerts are made of. Before the hub has read the repository it does not know who should have what, and says nothing of clusters. */
+  /**
+   * What alerts are made of. Before the hub has read the repository it does not know who should have
+   * what, and says nothing of clusters.
+   */
   async list(isNamed: IsNamed): Promise<CurrentIssues> {
     const { fleet: reader } = this.#deps;
     this.#verify(AUDIT_FIRST_MS, AUDIT_EVERY_MS);
@@ -81,7 +84,7 @@ export class IssueLister {
     return { ...ofHub, policies, clusters, unknown, notObserved };
   }
 
-  /** What people see, by cause. @param cluster of it alone, also of one that the fleet is counted without */
+  /** What people see, by cause. @param cluster of it alone, also of one that is retired */
   async groups(cluster?: string): Promise<IssueList> {
     const { fleet: reader, hub, severityOf = () => undefined } = this.#deps;
     this.#verify(0, AUDIT_SEEN_MS);

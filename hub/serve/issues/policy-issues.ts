@@ -143,8 +143,9 @@ function* unreported(entry: ClusterEntry): Generator<Issue> {
 }
 
 /**
- * What is wrong with the policies of a cluster, of each policy in a fixed order. Of a policy that conforms there is nothing to list: a lock that
- * its cluster cannot have is wrong with the cluster, which says so once for all policies.
+ * What is wrong with the policies of a cluster, of each policy in a fixed order. Of a policy that
+ * conforms there is nothing to list: a lock that its cluster cannot have is wrong with the cluster,
+ * which says so once for all policies.
  */
 export const listClusterPolicyIssues = (entry: ClusterEntry): Issue[] => [...deviating(entry), ...unreported(entry)];
 

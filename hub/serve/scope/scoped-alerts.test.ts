@@ -73,12 +73,15 @@ it('issues are those of the clusters and policies that are seen, and of the hub 
     const response = await fetch(`${server.url}/api/v1/issues`, { headers: { Authorization: `Bearer ${token}` } });
     return (await response.json()) as IssueList;
   };
-  const clustersIn = ({ items }: IssueList): string[] => [...new Set(items.flatMap(({ issues }) => issues.flatMap(({ cluster }) => cluster ?? [])))].sort();
+  const clustersIn = ({ items }: IssueList): string[] =>
+    [...new Set(items.flatMap(({ issues }) => issues.flatMap(({ cluster }) => cluster ?? [])))].sort(byText);
   const namesIn = ({ items }: IssueList): string[] => items.map(({ name }) => name);
   await expect.poll(async () => (await listed(STATIC)).complete).toBe(true);
   const all = await listed(STATIC);
   expect(clustersIn(all)).toEqual(['eu-1', 'eu-2', 'us-xcluster']);
-  expect(namesIn(all)).toEqual(expect.arrayContaining(['SourceUnreachable', 'CommitRejected', 'RevisionNotTrusted', 'Tampered', 'Violations']));
+  expect(namesIn(all)).toEqual(
+    expect.arrayContaining(['SourceUnreachable', 'CommitRejected', 'RevisionNotTrusted', 'Tampered', 'Violations']),
+  );
 
   const eu = await listed(await signIn(server, [EU]));
   expect([eu.complete, clustersIn(eu)]).toEqual([true, ['eu-1', 'eu-2']]);

@@ -70,7 +70,7 @@ export const withholdLabels = weakMemo((whole: PolicyReport): PolicyReport => {
 export const withholdEvent = (event: EventView): EventView =>
   event.revision !== undefined && event.policy === undefined ? { ...event, message: WITHHELD } : event;
 
-/** Their details say why a cluster refuses a commit or does not trust it: they can name any file of the repository, and who signed. */
+/** Their details are about a commit: they can name any file of the repository, and who signed. */
 const OF_COMMITS: ReadonlySet<AlertView['name']> = new Set(['CommitRefused', 'RevisionNotTrusted']);
 
 /** Who is notified, and when, depends on all that is in a group. */

@@ -1,11 +1,11 @@
-/** What can be wrong with the fleet and its hub: read by the list of issues, alerts, rules for Prometheus and runbooks. */
+/** What can be wrong with the fleet and its hub, as issues, alerts and runbooks name it. */
 
 export const ALERT_SEVERITIES = ['critical', 'warning', 'info'] as const;
 export type AlertSeverity = (typeof ALERT_SEVERITIES)[number];
 
 /** From here on a clock is wrong; below it, the way of the message explains the difference. */
 export const CLOCK_SKEW_MS = 30_000;
-/** Agents renew a certificate at two thirds of a day: one with less than this left has failed to for hours. */
+/** Agents renew at two thirds of a day: one with less than this left has failed to for hours. */
 export const RENEWAL_LATE_MS: number = 6 * 3_600_000;
 
 export interface AlertRule {
