@@ -211,8 +211,7 @@ class LeaderTerm {
     const { config, runtime, observatory, metrics } = this.#parts;
     const { cluster, hub, trust } = config;
     if (hub === undefined || this.#signal.aborted) return;
-    const onEvent = ({ reason, policy, message }: ClusterEvent): void => {
-      if (reason === 'TamperingRepaired' && policy !== undefined) controller.recordPolicyRepair(policy, message);
+    const onEvent = ({ reason }: ClusterEvent): void => {
       if (reason === 'RevisionNotTrusted') metrics.untrusted.inc();
     };
     const { policies } = this.#cluster.view;

@@ -1,7 +1,7 @@
 import type { KubeObject } from '@fso/shared/api';
 import { isConflict, isNotFound, type KindDescriptor, type KubeClient } from '@fso/shared/kube';
 import { covers, type Plain } from '../compare.ts';
-import type { Action } from '../enforce/index.ts';
+import { type Action, COMMIT_REASON } from '../enforce/index.ts';
 
 export interface ActionResult {
   /** Whether the apply took fields back from another writer. */
@@ -9,6 +9,9 @@ export interface ActionResult {
   /** The object after the write; absent: it is gone. */
   readonly object?: KubeObject | undefined;
 }
+
+/** Reported already, or no one's change: a tool that applied the same values is a co-owner. */
+const FORCED: ReadonlySet<string> = new Set(['Drift', 'Upgrade', COMMIT_REASON]);
 
 type WithSpec = KubeObject & { readonly spec?: Plain };
 
@@ -26,8 +29,7 @@ export const runAction = async (client: KubeClient, action: Action, signal: Abor
     return { tookOver: false };
   }
   if (action.type === 'patch') return { tookOver: false, object: await runPatch(client, action, signal) };
-  // Reported already, or no one's change: a tool that applied the same values is a co-owner.
-  const force = action.reason === 'Drift' || action.reason === 'Upgrade';
+  const force = FORCED.has(action.reason);
   const apply = async (options: { force: boolean }): Promise<KubeObject> => {
     const { object } = await client.apply(action.kind, action.body, { fieldManager: action.fieldManager, ...options }, signal);
     assertKept(action, object);

@@ -39,7 +39,7 @@ const setUp = (count: number, others: readonly SovereignPolicy[] = []) => {
   const metrics = createAgentMetrics(new Registry(), 'test');
   const tampering = new TamperLog();
   const view = { livePolicies: () => [...policies.values()], livePolicy: (key: string) => policies.get(key) } as unknown as ClusterView;
-  const writeEvents = new WriteEvents({ view, events: sink, metrics, logger, clock, tampering });
+  const writeEvents = new WriteEvents({ view, events: sink, metrics, logger, clock, tampering, revision: () => 'r1' });
   const conditionOf = (key: string): string | undefined => tampering.ofPolicy(key, clock.now())?.message;
   return { writeEvents, clock, events, recorded, metrics, tampering, conditionOf };
 };
@@ -102,12 +102,35 @@ describe('a repair of an object that all policies rest on', () => {
   });
 });
 
-it('records no event for the hub when the intake restored a policy: the hub knows', async () => {
-  const { writeEvents, events, recorded, conditionOf } = setUp(1);
-  writeEvents.recordPolicyRepair('team/p0', 'spec was changed');
-  expect(events).toEqual([]);
-  await expect.poll(() => recorded).toEqual(['SovereignPolicy/p0: spec was changed']);
-  expect(conditionOf('team/p0')).toBe('spec was changed');
+describe('a repair of a policy of the hub', () => {
+  it.each([
+    ['changed', { what: 'changed', by: 'kubectl-edit' }, 'was changed by someone else (field manager kubectl-edit) and put back'],
+    ['forged', { what: 'forged' }, 'claimed to come from Git, which does not have it, and was deleted'],
+  ] as const)('that was %s is an event of it, and in its condition', async (_what, trace, text) => {
+    const { writeEvents, events, recorded, conditionOf } = setUp(0, [policy('zone', SYSTEM_NAMESPACE)]);
+    writeEvents.recordRepair({ key: 'SovereignPolicy/zone', policies: ['zone'], trace });
+    const message = `SovereignPolicy/zone ${text}`;
+    expect(events).toMatchObject([{ severity: 'alert', reason: 'TamperingRepaired', policy: 'zone', message }]);
+    await expect.poll(() => recorded).toEqual([`SovereignPolicy/zone: ${message}`]);
+    expect(conditionOf('zone')).toBe(message);
+  });
+
+  it('that is not there yet is an event that names it', () => {
+    const { writeEvents, events } = setUp(0);
+    writeEvents.recordRepair({ key: 'SovereignPolicy/zone', policies: ['zone'], trace: { what: 'deleted' } });
+    expect(events).toMatchObject([{ reason: 'TamperingRepaired', policy: 'zone', revision: 'r1' }]);
+  });
+});
+
+it('raises one alert where policies of the hub cannot be written, however many there are', () => {
+  const { writeEvents, events } = setUp(0);
+  for (const failures of [1, 2, 3])
+    for (const name of ['a', 'b']) {
+      const write = { key: `SovereignPolicy/${name}`, policies: [name] } as unknown as Write;
+      writeEvents.recordFailure(write, { key: write.key, policies: [name], error: 'no', failures }, new Error('no'));
+    }
+  const message = 'SovereignPolicy/a: no; trying again';
+  expect(events).toMatchObject([{ severity: 'alert', reason: 'PolicyWriteFailed', revision: 'r1', message }]);
 });
 
 it('raises an alert at the third failure of a write: on its policies, else on the cluster', () => {

@@ -1,4 +1,5 @@
 import { policyKeyOf, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import { ALERT_AFTER, timeText, type WriteFailure } from '../enforce/index.ts';
@@ -15,6 +16,8 @@ export interface WriteEventsDeps {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly tampering: TamperLog;
+  /** The commit that is written. */
+  readonly revision: () => string | undefined;
 }
 
 /** Most policies that get an Event of one write; a floor object concerns all of them. */
@@ -58,6 +61,8 @@ export class WriteEvents {
   #leaving: ReadonlySet<string> = new Set();
   /** Events of repairs, by text. */
   readonly #repairs = new EventSuppressor();
+  /** Events of writes that fail, by reason. */
+  readonly #failures = new EventSuppressor();
   /** Conditions of all policies, by object. */
   readonly #conditions = new EventSuppressor();
 
@@ -82,17 +87,18 @@ export class WriteEvents {
     const event = { severity: 'alert', reason: 'TamperingRepaired', message } as const;
     const [first] = subjects;
     const concernsAll = repair.policies === 'all';
-    if (first === undefined || concernsAll) this.#deps.events.ofCluster(event);
+    if (first === undefined || concernsAll) this.#deps.events.ofCluster({ ...event, ...this.#policyOf(repair) });
     else this.#deps.events.ofPolicy(first, event);
     for (const policy of subjects.slice(concernsAll ? 0 : 1)) this.#deps.events.recordOnly(policy, event);
     if (repair.object !== undefined) this.#deps.events.recordOn(repair.object, event);
   }
 
-  /** Records that the intake restored a policy of the hub; the hub knows it already. */
-  recordPolicyRepair(policy: string, message: string): void {
-    for (const live of this.#recordTampering({ key: `SovereignPolicy/${policy}`, policies: [policy] }, message)) {
-      this.#deps.events.recordOnly(live, { severity: 'alert', reason: 'TamperingRepaired', message });
-    }
+  /** A policy of the hub that is not there now is still the one that is put back. */
+  #policyOf({ key, policies }: Repair): { readonly policy?: string; readonly revision?: string } {
+    const [policy] = policies === 'all' ? [] : policies;
+    if (kindOf(key) !== SOVEREIGN_POLICY_KIND.kind || policy === undefined) return {};
+    const revision = this.#deps.revision();
+    return { policy, ...(revision !== undefined && { revision }) };
   }
 
   /** Writes log, metric and conditions. @returns those of the concerned policies that exist */
@@ -118,10 +124,25 @@ export class WriteEvents {
     this.#deps.metrics.writes.inc({ kind, result: 'error' });
     this.#deps.logger.warn({ err: error, kind, key: write.key, failures: failure.failures }, 'write failed');
     if (failure.failures !== ALERT_AFTER) return;
+    if (kind === SOVEREIGN_POLICY_KIND.kind) this.#recordUnwritten(failure);
+    else this.#recordUnenforced(write, failure);
+  }
+
+  #recordUnenforced(write: Write, failure: WriteFailure): void {
     const event = { severity: 'alert', reason: 'EnforcementFailed', message: `${write.key}: ${failure.error}`.slice(0, 4096) } as const;
     const subjects = subjectsOf(this.#livePolicies(write.policies));
     if (subjects.length === 0) this.#deps.events.ofCluster(event);
     for (const policy of subjects) this.#deps.events.ofPolicy(policy, event);
+  }
+
+  /** What keeps one policy of a commit from being written may keep all of them. */
+  #recordUnwritten({ key, error }: WriteFailure): void {
+    const { events, clock } = this.#deps;
+    const reason = 'PolicyWriteFailed';
+    if (this.#failures.admit(reason, clock.monotonicMs(), REPEAT_MS) === undefined) return;
+    const revision = this.#deps.revision();
+    const message = `${key}: ${error}; trying again`.slice(0, 4096);
+    events.ofCluster({ severity: 'alert', reason, message, ...(revision !== undefined && { revision }) });
   }
 
   /** Records the policies that were being deleted in the round before and are gone now. */

@@ -129,7 +129,7 @@ describe('WritePool', () => {
 
   it('waits no longer than the write allows', async () => {
     const { pool, clock } = start();
-    const urgent = Object.assign(new Task('urgent'), { retryCapMs: 5_000 });
+    const urgent = Object.assign(new Task('urgent'), { retry: { capMs: 5_000 } });
     for (let failures = 1; failures <= 5; failures += 1) {
       pool.submit([urgent]);
       await urgent.end(new Error('no'));

@@ -28,8 +28,8 @@ export interface Write {
   readonly repair?: Repair;
   /** Works of a lower number start first. */
   readonly priority: number;
-  /** Longest wait between two attempts, in ms; absent: that of the pool. */
-  readonly retryCapMs?: number;
+  /** Waits between two attempts that are not those of the pool. */
+  readonly retry?: Partial<Omit<RetryPolicy, 'random'>>;
   /**
    * Version of the target in the local cache. After a successful write the pool leaves a target alone until the cache shows
    * another version: until then every plan rests on the state before the write.
@@ -175,7 +175,7 @@ export class WritePool {
     const failures = (this.#states.get(write.key)?.failures ?? 0) + 1;
     const message = messageOf(error);
     const { retry, clock } = this.#options;
-    const notBefore = clock.monotonicMs() + retryDelayMs(failures, { ...retry, capMs: write.retryCapMs ?? retry.capMs });
+    const notBefore = clock.monotonicMs() + retryDelayMs(failures, { ...retry, ...write.retry });
     const notKept = error instanceof NotKeptError;
     this.#states.set(write.key, { failures, error: message, notKept, policies: write.policies, notBefore, echo: undefined });
     this.#options.onFailure(write, { key: write.key, policies: write.policies, error: message, failures }, error);

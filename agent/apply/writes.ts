@@ -16,7 +16,9 @@ import {
   GEO_RESIDENCY_KIND,
   isConflict,
   isNotFound,
+  type KindDescriptor,
   type KubeClient,
+  keyOf,
   keyOfObject,
   SOVEREIGN_POLICY_KIND as POLICY_KIND,
 } from '@fso/shared/kube';
@@ -49,11 +51,19 @@ const PRIORITY: Readonly<Record<string, number>> = {
 const SECOND = 1;
 const STATUS = 2;
 
-/** Longest wait between two attempts to write the floor or its guard, in ms: as long as one of their objects is missing, the floor is open. */
-const FLOOR_RETRY_MS = 5_000;
+/** As long as an object of the floor or its guard is missing, the floor is open. */
+const FLOOR_RETRY = { capMs: 5_000 } as const;
+/** As long as a policy of the hub is not written, nothing of it is enforced. */
+const POLICY_RETRY = { firstMs: 1_000, secondMs: 5_000, capMs: 30_000 } as const;
 const FLOOR_OBJECT = /^ValidatingAdmissionPolicy(Binding)?\/fso-(floor|guard)-/;
 
-const nameOf = (action: Action): string => (action.type === 'apply' ? action.body.metadata.name : action.ref.name);
+const retryOf = (key: string, { kind }: KindDescriptor): Pick<Write, 'retry'> => {
+  if (FLOOR_OBJECT.test(key)) return { retry: FLOOR_RETRY };
+  return kind === POLICY_KIND.kind ? { retry: POLICY_RETRY } : {};
+};
+
+/** Key of its target in the cache. */
+const cacheKeyOf = (action: Action): string => (action.type === 'apply' ? keyOfObject(action.body) : keyOf(action.ref));
 
 /** Turns the actions of a plan into writes: one per target, so that two writes to one object never overtake each other. */
 export const buildWrites = (actions: readonly Action[], context: WriteContext): Write[] =>
@@ -68,8 +78,8 @@ export const buildWrites = (actions: readonly Action[], context: WriteContext): 
       reason: isRepair ? 'Drift' : first.reason,
       ...(isRepair ? { repair: repairOf(first, policies, context.view) } : {}),
       priority: PRIORITY[first.kind.kind] ?? SECOND,
-      ...(FLOOR_OBJECT.test(key) ? { retryCapMs: FLOOR_RETRY_MS } : {}),
-      liveVersion: () => context.view.versionOf(first.kind, nameOf(first)),
+      ...retryOf(key, first.kind),
+      liveVersion: () => context.view.versionOf(first.kind, cacheKeyOf(first)),
       run: async (signal: AbortSignal) => {
         const outcomes: WriteOutcome[] = [];
         for (const step of steps) outcomes.push(await runStep(step, context, signal));
@@ -81,19 +91,25 @@ export const buildWrites = (actions: readonly Action[], context: WriteContext): 
 /** Built before the write, which overwrites what shows the change. */
 const repairOf = (action: Action, policies: readonly string[], view: ClusterView): Repair => {
   const { key, kind } = action;
-  const name = nameOf(action);
-  const live = view.objectOf(kind, name);
+  const live = view.objectOf(kind, cacheKeyOf(action));
+  const trace = isForgery(action) ? ({ what: 'forged' } as const) : traceOf(live);
+  // A policy gets its Event as such.
+  if (kind.kind === POLICY_KIND.kind) return { key, policies, trace };
+  const { name } = action.type === 'apply' ? action.body.metadata : action.ref;
   const metadata = { name, ...(live?.metadata.uid === undefined ? {} : { uid: live.metadata.uid }) };
   // An object that all policies rest on, e.g. of the floor, is written for none of them in particular.
   const concerned = policies.length === 0 ? 'all' : policies;
-  return { key, policies: concerned, trace: traceOf(live), object: { apiVersion: kind.apiVersion, kind: kind.kind, metadata } };
+  return { key, policies: concerned, trace, object: { apiVersion: kind.apiVersion, kind: kind.kind, metadata } };
 };
+
+/** Nobody but the hub may say of a policy that Git has it. */
+const isForgery = ({ type, kind }: Action): boolean => type === 'delete' && kind.kind === POLICY_KIND.kind;
 
 const runStep = async (step: Action, context: WriteContext, signal: AbortSignal): Promise<WriteOutcome> => {
   const { client, view, onTookOver } = context;
   const action = pinNamespace(step, view);
   if (action === undefined) return 'unchanged';
-  const before = view.versionOf(action.kind, nameOf(action));
+  const before = view.versionOf(action.kind, cacheKeyOf(action));
   const { tookOver, object } = await runAction(client, action, signal);
   if (tookOver) onTookOver(repairOf(step, step.policies, view));
   if (action.kind.kind === CRD_KIND.kind && object !== undefined) context.onDefinition(object as CustomResourceDefinition);

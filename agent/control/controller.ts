@@ -1,4 +1,11 @@
-import { type ControllerMetrics, type CustomResourceDefinition, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
+import {
+  type ControllerMetrics,
+  type CustomResourceDefinition,
+  type ReconcileResult,
+  runController,
+  SOVEREIGN_POLICY_KIND,
+  WorkQueue,
+} from '@fso/shared/kube';
 import type { PauseDetector } from '@fso/shared/runtime';
 import {
   buildFinalizerWrites,
@@ -67,7 +74,7 @@ const NO_TARGETS: ReadonlyMap<string, ProbeTarget> = new Map();
  * and ask for the next round when they end.
  */
 export class Controller {
-  readonly revisions = new RevisionSlot(() => this.#publishAccepted());
+  readonly revisions = new RevisionSlot({ onTarget: () => this.#takeTarget(), onAccepted: () => this.#publishAccepted() });
   readonly #deps: ControllerDeps;
   readonly #signal: AbortSignal;
   readonly #queue: WorkQueue;
@@ -111,7 +118,14 @@ export class Controller {
       onDefinition: (definition) => this.#recordDefinition(definition),
       onTookOver: (repair) => this.#writeEvents.recordRepair(repair),
     };
-    this.#writeEvents = new WriteEvents({ ...outputs, view, logger, clock, tampering: this.#tampering });
+    this.#writeEvents = new WriteEvents({
+      ...outputs,
+      view,
+      logger,
+      clock,
+      tampering: this.#tampering,
+      revision: () => this.revisions.revision,
+    });
     const [firstMs, secondMs] = config.retryMs;
     this.#pool = new WritePool(
       {
@@ -190,17 +204,11 @@ export class Controller {
     if (this.#rounds > 0) return;
     const now = this.#deps.runtime.clock.now();
     this.#observer.parts.begin();
-    const plan = this.#planner.plan(this.#monitor.isIndexOpen, now);
+    const plan = this.#planner.plan(this.#monitor.isIndexOpen, undefined, now);
     // What is not proven is pending. The signal has aborted, so no probe goes out.
     const indexed = this.#expectProofs(plan);
     this.#publisher.publish(plan, indexed, now);
     this.#recordRound(plan);
-  }
-
-  /** Records that the intake restored a policy; the hub knows it already. */
-  recordPolicyRepair(policy: string, message: string): void {
-    this.#writeEvents.recordPolicyRepair(policy, message);
-    this.#wake();
   }
 
   /** Asks for the next round, which waits until the time that rounds took is paid back, and a moment for what comes with what asks. */
@@ -215,14 +223,17 @@ export class Controller {
     const started = runtime.clock.monotonicMs();
     const now = runtime.clock.now();
     this.#observer.beginRound();
-    const plan = this.#planner.plan(this.#monitor.isIndexOpen, now);
+    const plan = this.#planner.plan(this.#monitor.isIndexOpen, this.revisions.commit, now);
     const throttled = { unproven: this.#monitor.unprovenCount, isProving: this.#probers.lockOne.pendingCount > 0 };
     const due = this.#throttles.due(plan, throttled, started);
+    const policies = buildWrites(plan.hubPolicies.actions, this.#context);
     const enforcing = buildWrites(due.actions, this.#context);
+    this.revisions.noteFailures(this.#pool.failures());
     runtime.trace?.enforcing(enforcing.map(({ key }) => key));
     const { parts } = this.#observer;
     const published = plan.isGoverned ? parts.run('status', () => this.#publish(plan, now), []) : [];
-    this.#pool.submit([...enforcing, ...published]);
+    this.#pool.submit([...policies, ...enforcing, ...published]);
+    if (plan.hubPolicies.isWritten) this.revisions.noteWritten();
     this.#observer.endRound();
     this.#malformed.look(view.malformed);
     this.#pace.charge(runtime.clock.monotonicMs() - started, this.#waiting);
@@ -236,6 +247,12 @@ export class Controller {
     const statuses = this.#publisher.publish(plan, indexed, now);
     this.#traceProof();
     return [...this.#releases(plan), ...statuses];
+  }
+
+  /** What kept policies of the commit before from being written may not keep those of this one. */
+  #takeTarget(): void {
+    this.#pool.retryKind(SOVEREIGN_POLICY_KIND.kind);
+    this.#wake();
   }
 
   /** A commit that changes nothing in the cluster brings no round. */
@@ -301,6 +318,7 @@ export class Controller {
 
   #recordSuccess(write: Write, outcome: WriteOutcome): void {
     this.#throttles.noteWrite(write.key, this.#deps.runtime.clock.monotonicMs());
+    this.revisions.noteWrite(write.key);
     this.#writeEvents.recordSuccess(write, outcome);
     this.#deps.runtime.trace?.wrote(write.key, false);
     // The watch shows most writes, and the round that follows makes up for this call; where it shows none, or did before the answer came,

@@ -1,2 +1,2 @@
 export { Controller } from './controller.ts';
-export { RevisionSlot } from './revision-slot.ts';
+export { RevisionSlot, type TargetCommit } from './revision-slot.ts';

@@ -1,16 +1,39 @@
+import { SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { ALERT_AFTER, type DesiredPolicies, isAlert, type WriteFailure } from '../enforce/index.ts';
+import type { HubCommit } from '../plan/index.ts';
 import type { RevisionState } from '../status/index.ts';
 
 type AcceptedCommit = NonNullable<RevisionState['accepted']>;
 
-/** What the intake and the rounds tell each other about the commits of the hub. */
-export class RevisionSlot implements RevisionState {
-  #accepted: AcceptedCommit | undefined;
-  #isChanging: () => boolean = () => false;
-  readonly #onAccepted: () => void;
+/** A commit on its way into the cluster. */
+export interface TargetCommit {
+  readonly revision: string;
+  readonly desired: DesiredPolicies;
+}
 
-  /** @param onAccepted called whenever another commit is accepted */
-  constructor(onAccepted: () => void) {
-    this.#onAccepted = onAccepted;
+export interface RevisionHandlers {
+  /** Called whenever there is another commit to write. */
+  readonly onTarget: () => void;
+  /** Called whenever another commit is accepted. */
+  readonly onAccepted: () => void;
+}
+
+const KEY_OF_POLICY = `${SOVEREIGN_POLICY_KIND.kind}/`;
+
+/** The commits of the hub, between the intake, which judges and persists them, and the rounds, which write them. */
+export class RevisionSlot implements RevisionState {
+  readonly #handlers: RevisionHandlers;
+  #onWritten: (target: TargetCommit) => void = () => undefined;
+  #target: TargetCommit | undefined;
+  /** The target that was written and persisted last. */
+  #persisted: TargetCommit | undefined;
+  #accepted: AcceptedCommit | undefined;
+  #isFailing: boolean = false;
+  /** Writes of the target, by key: what is written again and again is undone by others. */
+  readonly #writes = new Map<string, number>();
+
+  constructor(handlers: RevisionHandlers) {
+    this.#handlers = handlers;
   }
 
   /** The commit accepted last. */
@@ -18,17 +41,64 @@ export class RevisionSlot implements RevisionState {
     return this.#accepted;
   }
 
-  /** Whether another commit is being written over the accepted one, without failures. */
+  /** Revision that is written, or was written last. */
+  get revision(): string | undefined {
+    return this.#target?.revision;
+  }
+
+  /** The commit as a round plans it. */
+  get commit(): HubCommit | undefined {
+    return this.#target && { desired: this.#target.desired, isPersisted: this.#target === this.#persisted };
+  }
+
+  /** Whether another commit is written over the accepted one: not while its writes keep failing, or others keep undoing them. */
   get isChanging(): boolean {
-    return this.#isChanging();
+    const isStuck = this.#isFailing || [...this.#writes.values()].some((times) => times >= ALERT_AFTER);
+    return this.#target !== this.#persisted && !isStuck;
   }
 
-  accept(accepted: AcceptedCommit): void {
+  /** @param handler called after each round that finds a target written which is not persisted yet */
+  onWritten(handler: (target: TargetCommit) => void): void {
+    this.#onWritten = handler;
+  }
+
+  /** Replaces the commit to write: writes of the one before that have not started are dropped. */
+  setTarget(target: TargetCommit): void {
+    this.#target = target;
+    this.#writes.clear();
+    this.#isFailing = false;
+    this.#handlers.onTarget();
+  }
+
+  /** Takes note that a written target is persisted. */
+  accept(target: TargetCommit, accepted: AcceptedCommit): void {
+    this.#persisted = target;
     this.#accepted = accepted;
-    this.#onAccepted();
+    this.#writes.clear();
+    this.#handlers.onAccepted();
   }
 
-  follow(isChanging: () => boolean): void {
-    this.#isChanging = isChanging;
+  /** Takes up what was accepted before a restart: only what others changed since is written. */
+  resume(accepted: AcceptedCommit, target: TargetCommit | undefined): void {
+    this.#target = target;
+    this.#persisted = target;
+    this.#accepted = accepted;
+    this.#handlers.onAccepted();
+    this.#handlers.onTarget();
+  }
+
+  /** Takes note of a write of any object. */
+  noteWrite(key: string): void {
+    if (key.startsWith(KEY_OF_POLICY)) this.#writes.set(key, (this.#writes.get(key) ?? 0) + 1);
+  }
+
+  /** Takes note of the writes that fail now. */
+  noteFailures(failures: readonly WriteFailure[]): void {
+    this.#isFailing = failures.some((failure) => failure.key.startsWith(KEY_OF_POLICY) && isAlert(failure));
+  }
+
+  /** Takes note of a round that found nothing of the target left to write. */
+  noteWritten(): void {
+    if (this.#target !== undefined && this.#target !== this.#persisted) this.#onWritten(this.#target);
   }
 }

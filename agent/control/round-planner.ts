@@ -5,7 +5,7 @@ import { ServerDefaults, SettledDefinitions } from '../enforce/index.ts';
 import type { RoundParts } from '../observation/index.ts';
 import type { EventSink, TamperLog } from '../observe/index.ts';
 import { NodeMoves, reportMoves } from '../observe/index.ts';
-import { type ClusterPlan, type ClusterSettings, planCluster } from '../plan/index.ts';
+import { type ClusterPlan, type ClusterSettings, type HubCommit, planCluster } from '../plan/index.ts';
 
 export interface RoundPlannerDeps {
   readonly view: ClusterView;
@@ -30,13 +30,13 @@ export class RoundPlanner {
     this.#deps = deps;
   }
 
-  /** @param isIndexOpen whether lock 1 was seen to judge nothing by its index */
-  plan(isIndexOpen: boolean, now: Date): ClusterPlan {
+  /** @param isIndexOpen whether lock 1 was seen to judge nothing by its index @param commit of the hub */
+  plan(isIndexOpen: boolean, commit: HubCommit | undefined, now: Date): ClusterPlan {
     const { view, settings, parts } = this.#deps;
     parts.run('foundation', () => this.#takeOver(), undefined);
     parts.run('violations', () => this.#reportMoves(), undefined);
     const learnt = { defaults: this.defaults, settledDefinitions: this.#definitions, renewedAt: this.#renewal.due(isIndexOpen, now) };
-    this.#plan = planCluster(view, { ...settings, ...learnt }, now, { previous: this.#plan, parts });
+    this.#plan = planCluster(view, { ...settings, ...learnt }, now, { previous: this.#plan, parts, commit });
     return this.#plan;
   }
 

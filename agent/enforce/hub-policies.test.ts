@@ -3,7 +3,8 @@ import { compileCluster } from '@fso/shared/compile';
 import { decodeFiles } from '@fso/shared/decode';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type DesiredPolicies, desiredPolicies, generationAsDesired, planWrites } from './hub-policies.ts';
+import { type DesiredPolicies, type DesiredPolicy, desiredPolicies, generationAsDesired, planHubPolicies } from './hub-policies.ts';
+import type { Action } from './types.ts';
 
 const header = (kind: string, name: string): string =>
   `apiVersion: compliance.federated.io/v1\nkind: ${kind}\nmetadata:\n  name: ${name}\n`;
@@ -21,39 +22,47 @@ const compiled = (regions: Readonly<Record<string, string>>) => {
 type Live = ReadonlyMap<string, SovereignPolicy>;
 const desire = (regions: Readonly<Record<string, string>>, revision: string, before: DesiredPolicies = new Map(), live: Live = new Map()) =>
   desiredPolicies({ compiled: compiled(regions), revision, before, live });
-/** What the cluster would hold after the plan. */
-const run = (desired: DesiredPolicies, live: Live): Live => {
+const nameOf = ({ key }: Action): string => key.slice('SovereignPolicy/'.length);
+/** What the cluster holds after one plan. */
+const step = (desired: DesiredPolicies, live: Live): Live => {
   const next = new Map(live);
-  for (const action of planWrites(desired, live).actions) {
-    if (action.type === 'apply') next.set(action.key, structuredClone(action.body));
-    else next.delete(action.key);
+  for (const action of planHubPolicies(desired, live, false).actions) {
+    if (action.type === 'apply') next.set(nameOf(action), structuredClone(action.body) as SovereignPolicy);
+    if (action.type === 'delete') next.delete(nameOf(action));
   }
   return next;
 };
+/** What it holds after the plans of a commit: one that writes, and one that deletes. */
+const run = (desired: DesiredPolicies, live: Live): Live => step(desired, step(desired, live));
+const textsOf = (desired: DesiredPolicies, live: Live, isRepair = false): readonly string[] =>
+  planHubPolicies(desired, live, isRepair).actions.map((action) => `${action.reason}: ${action.type} ${nameOf(action)}`);
+const [WRITTEN, NOT_WRITTEN] = [true, false].map((isWritten) => ({ actions: [], isWritten }));
 const sets = fc.dictionary(fc.constantFrom('a', 'b', 'c', 'd'), fc.constantFrom('eu-west-1', 'eu-central-1'));
 const sinceOf = (desired: DesiredPolicies) => Object.fromEntries([...desired].map(([key, { since }]) => [key, since]));
 
-describe('planWrites', () => {
-  it('done once, leaves nothing to do', () => {
+describe('planHubPolicies', () => {
+  it('leaves nothing to do once it has written and deleted', () => {
     fc.assert(
       fc.property(sets, sets, (first, second) => {
         const one = desire(first, '1');
         const two = desire(second, '2', one);
         const live = run(two, run(one, new Map()));
         expect(new Set(live.keys())).toEqual(new Set(two.keys()));
-        expect(planWrites(two, live)).toEqual({ actions: [], waiting: [] });
+        expect(planHubPolicies(two, live, false)).toEqual(WRITTEN);
       }),
     );
   });
 
-  it('writes only what changed, and deletes after it has applied', () => {
+  it('writes only what changed, and deletes once the cluster shows what it wrote', () => {
     const one = desire({ a: 'eu-west-1', b: 'eu-west-1', c: 'eu-west-1' }, '1');
     const two = desire({ a: 'eu-west-1', b: 'eu-central-1', d: 'eu-west-1' }, '2', one);
-    const { actions } = planWrites(two, run(one, new Map()));
-    expect(actions.map(({ type, key }) => `${type} ${key}`)).toEqual(['apply b', 'apply d', 'delete c']);
+    const live = run(one, new Map());
+    expect(textsOf(two, live)).toEqual(['Commit: apply b', 'Commit: apply d']);
+    expect(textsOf(two, step(two, live))).toEqual(['Commit: delete c']);
+    expect(planHubPolicies(two, step(two, live), false).isWritten).toBe(false);
   });
 
-  it('leaves local policies and foreign labels alone, and sees a foreign field in the spec as drift', () => {
+  it('leaves local policies and foreign labels alone, and takes a foreign field out of the spec', () => {
     const one = desire({ a: 'eu-west-1' }, '1');
     const live = new Map(run(one, new Map()));
     const a = live.get('a');
@@ -61,11 +70,14 @@ describe('planWrites', () => {
     const local = { ...a, metadata: { name: 'x', namespace: SYSTEM_NAMESPACE, labels: {} } };
     live.set('x', local);
     live.set('a', { ...a, metadata: { ...a.metadata, labels: { ...a.metadata.labels, team: 'x' } } });
-    expect(planWrites(one, live).actions).toEqual([]);
+    expect(planHubPolicies(one, live, true)).toEqual(WRITTEN);
     live.set('a', { ...a, spec: { ...a.spec, excludedNamespaces: ['*'] } });
-    expect(planWrites(one, live).actions).toMatchObject([{ type: 'apply', key: 'a' }]);
+    expect(textsOf(one, live, true)).toEqual(['Drift: patch a', 'Drift: apply a']);
+    expect(planHubPolicies(one, live, true).actions[0]).toMatchObject({ patch: { spec: { excludedNamespaces: null } } });
     live.set('x', { ...local, metadata: { ...local.metadata, labels: { [LABELS.managedBy]: 'hub' } } });
-    expect(planWrites(desire({}, '2', one), live).actions.map(({ type, key }) => `${type} ${key}`)).toEqual(['delete a', 'delete x']);
+    live.set('a', a);
+    expect(textsOf(one, live, true)).toEqual(['Drift: delete x']);
+    expect(textsOf(desire({}, '2', one), live)).toEqual(['Commit: delete a', 'Commit: delete x']);
   });
 
   it('takes away what keeps a wanted policy from going, and waits for one that goes', () => {
@@ -73,16 +85,24 @@ describe('planWrites', () => {
     const live = new Map(run(one, new Map()));
     const a = live.get('a');
     if (a === undefined) throw new Error('not written');
-    const going = { ...a, metadata: { ...a.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
-    const kept = { ...going, metadata: { ...going.metadata, finalizers: ['example.com/keep'] } };
-    live.set('a', kept);
-    expect(planWrites(one, live)).toEqual({
-      actions: [{ type: 'release', key: 'a', live: kept }],
-      waiting: [],
+    const going = { ...a, metadata: { ...a.metadata, uid: 'u', deletionTimestamp: '2026-01-01T00:00:00Z' } };
+    live.set('a', { ...going, metadata: { ...going.metadata, finalizers: ['example.com/keep'] } });
+    expect(planHubPolicies(one, live, false)).toMatchObject({
+      actions: [{ type: 'patch', reason: 'Drift', patch: { metadata: { uid: 'u', finalizers: null } } }],
+      isWritten: false,
     });
-    expect(planWrites(desire({}, '2', one), live)).toEqual({ actions: [], waiting: [] });
+    expect(planHubPolicies(desire({}, '2', one), live, false)).toEqual(WRITTEN);
     live.set('a', going);
-    expect(planWrites(one, live)).toEqual({ actions: [], waiting: ['a'] });
+    expect(planHubPolicies(one, live, false)).toEqual(NOT_WRITTEN);
+  });
+
+  it('releases and writes before it deletes', () => {
+    const live = new Map(run(desire({ a: 'eu-west-1', b: 'eu-west-1', c: 'eu-west-1' }, '1'), new Map()));
+    const a = live.get('a');
+    if (a === undefined) throw new Error('not written');
+    live.set('a', { ...a, metadata: { ...a.metadata, finalizers: ['example.com/keep'], deletionTimestamp: '2026-01-01T00:00:00Z' } });
+    const next = desire({ a: 'eu-west-1', b: 'eu-central-1' }, '2');
+    expect(textsOf(next, live)).toEqual(['Drift: patch a', 'Commit: apply b']);
   });
 });
 
@@ -90,10 +110,11 @@ describe('generationAsDesired', () => {
   const one = desire({ a: 'eu-west-1' }, '1');
   const written = run(one, new Map()).get('a') as SovereignPolicy;
   const a: SovereignPolicy = { ...written, metadata: { ...written.metadata, generation: 3 } };
+  const desired = one.get('a') as DesiredPolicy;
 
   it('is the generation of a policy that reads as desired, whatever else others put on it', () => {
-    expect(generationAsDesired('a', one, a)).toBe(3);
-    expect(generationAsDesired('a', one, { ...a, metadata: { ...a.metadata, labels: { ...a.metadata.labels, team: 'x' } } })).toBe(3);
+    expect(generationAsDesired(desired, a)).toBe(3);
+    expect(generationAsDesired(desired, { ...a, metadata: { ...a.metadata, labels: { ...a.metadata.labels, team: 'x' } } })).toBe(3);
   });
 
   it.each<[string, SovereignPolicy | undefined]>([
@@ -102,7 +123,7 @@ describe('generationAsDesired', () => {
     ['lost its label', { ...a, metadata: { ...a.metadata, labels: {} } }],
     ['is being deleted', { ...a, metadata: { ...a.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }],
   ])('has none of a policy that %s', (_, live) => {
-    expect(generationAsDesired('a', one, live)).toBeUndefined();
+    expect(generationAsDesired(desired, live)).toBeUndefined();
   });
 });
 

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ANNOTATIONS, API_VERSION, isHubManaged, LABELS, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { ANNOTATIONS, API_VERSION, FIELD_MANAGERS, isHubManaged, LABELS, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
-import { byText } from '@fso/shared/encoding';
-import { weakMemo2 } from '@fso/shared/runtime';
+import { refOf, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import type { Action } from './types.ts';
 
 /** One policy as it shall stand in the cluster. */
 export interface DesiredPolicy {
@@ -14,33 +15,30 @@ export interface DesiredPolicy {
 /** By key. */
 export type DesiredPolicies = ReadonlyMap<string, DesiredPolicy>;
 
-export type WriteAction =
-  | { readonly type: 'apply'; readonly key: string; readonly body: SovereignPolicy }
-  | { readonly type: 'delete'; readonly key: string; readonly live: SovereignPolicy }
-  /** A wanted policy was deleted, and finalizers keep it: they are removed, so that it can be written again. */
-  | { readonly type: 'release'; readonly key: string; readonly live: SovereignPolicy };
-
-export interface WritePlan {
-  readonly actions: readonly WriteAction[];
-  /** Keys of wanted policies that are being deleted, with nothing left to keep them; they can be written once they are gone. */
-  readonly waiting: readonly string[];
+/** A plan that makes the policies of the hub what a commit has. */
+export interface HubPoliciesPlan {
+  readonly actions: readonly Action[];
+  /** Whether the cluster shows them as the commit has them. */
+  readonly isWritten: boolean;
 }
 
 /** Value of {@link LABELS.managedBy} on what came from Git. */
 const HUB = 'hub';
 
 /** The object to apply, from desired state alone. */
-export const bodyOf = ({ policy, since }: DesiredPolicy): SovereignPolicy => ({
-  apiVersion: API_VERSION,
-  kind: 'SovereignPolicy',
-  metadata: {
-    name: policy.name,
-    namespace: SYSTEM_NAMESPACE,
-    labels: { ...policy.labels, [LABELS.managedBy]: HUB },
-    annotations: { [ANNOTATIONS.revision]: since, [ANNOTATIONS.sourcePath]: policy.sourcePath },
-  },
-  spec: policy.spec,
-});
+export const bodyOf = weakMemo(
+  ({ policy, since }: DesiredPolicy): SovereignPolicy => ({
+    apiVersion: API_VERSION,
+    kind: 'SovereignPolicy',
+    metadata: {
+      name: policy.name,
+      namespace: SYSTEM_NAMESPACE,
+      labels: { ...policy.labels, [LABELS.managedBy]: HUB },
+      annotations: { [ANNOTATIONS.revision]: since, [ANNOTATIONS.sourcePath]: policy.sourcePath },
+    },
+    spec: policy.spec,
+  }),
+);
 
 const holdsAll = (actual: Readonly<Record<string, string>> | undefined, wanted: Readonly<Record<string, string>> | undefined): boolean =>
   Object.entries(wanted ?? {}).every(([key, value]) => actual?.[key] === value);
@@ -54,48 +52,68 @@ const isAsDesired = weakMemo2((live: SovereignPolicy, desired: DesiredPolicy): b
   return sameContent(live, body) && holdsAll(live.metadata.annotations, body.metadata.annotations);
 });
 
-/** A policy that is being deleted governs nothing any more; a finalizer that keeps it also keeps Git's version from coming back. */
-const planDeleted = (key: string, desired: DesiredPolicy | undefined, live: SovereignPolicy): WriteAction | 'waiting' | undefined => {
-  if (desired === undefined) return undefined;
-  return (live.metadata.finalizers ?? []).length > 0 ? { type: 'release', key, live } : 'waiting';
-};
+/** The reason of a write that a new commit asks for: it is applied by force, as the hub decides whichever writer changed a field. */
+export const COMMIT_REASON = 'Commit';
 
-/** What has to be written for one key; undefined when nothing, or nothing yet. */
-const planOne = (
-  key: string,
-  desired: DesiredPolicy | undefined,
-  live: SovereignPolicy | undefined,
-): WriteAction | 'waiting' | undefined => {
-  if (live?.metadata.deletionTimestamp !== undefined) return planDeleted(key, desired, live);
-  if (desired !== undefined)
-    return live !== undefined && isAsDesired(live, desired) ? undefined : { type: 'apply', key, body: bodyOf(desired) };
-  const gone = live !== undefined && isHubManaged(live);
-  return gone ? { type: 'delete', key, live } : undefined;
-};
-
-/** Whether one live policy, or its absence, differs from the desired one. */
-export const isDrift = (key: string, desired: DesiredPolicies, live: SovereignPolicy | undefined): boolean =>
-  planOne(key, desired.get(key), live) !== undefined;
-
-/** `metadata.generation` of a live policy that reads as desired; undefined: it reads otherwise, is being deleted, or is not there. */
-export const generationAsDesired = (key: string, desired: DesiredPolicies, live: SovereignPolicy | undefined): number | undefined =>
-  isDrift(key, desired, live) ? undefined : live?.metadata.generation;
+const targetOf = (key: string) => ({ key: `${SOVEREIGN_POLICY_KIND.kind}/${key}`, kind: SOVEREIGN_POLICY_KIND, policies: [key] });
 
 /**
- * What to write so that the hub-managed policies are exactly the desired ones. Policies that are right already are not
- * written; applies come before deletes, so that a policy that was renamed governs without a gap. What must go first to be
- * written again comes before everything.
+ * Removes the finalizers of a policy that is being deleted: it governs nothing any more, and what keeps it also keeps Git's version from
+ * coming back. The uid pins the object, whatever its version is now: a deletion is never taken back, and no finalizer is added after it.
  */
-export const planWrites = (desired: DesiredPolicies, live: ReadonlyMap<string, SovereignPolicy>): WritePlan => {
-  const actions: WriteAction[] = [];
-  const waiting: string[] = [];
-  for (const key of [...new Set([...desired.keys(), ...live.keys()])].sort(byText)) {
-    const action = planOne(key, desired.get(key), live.get(key));
-    if (action === 'waiting') waiting.push(key);
-    else if (action !== undefined) actions.push(action);
+const planRelease = (key: string, live: SovereignPolicy): Action => {
+  const patch = { metadata: { uid: live.metadata.uid, finalizers: null } };
+  return { ...targetOf(key), type: 'patch', ref: refOf(live), patch, reason: 'Drift' };
+};
+
+const planApply = (key: string, body: SovereignPolicy, live: SovereignPolicy | undefined, reason: string): readonly Action[] => {
+  const apply = { ...targetOf(key), type: 'apply', body, fieldManager: FIELD_MANAGERS.intake, reason } as const;
+  const foreign = Object.keys(live?.spec ?? {}).filter((field) => !(field in body.spec));
+  if (live === undefined || foreign.length === 0) return [apply];
+  // Server-side apply leaves fields that another manager added; here they could open the policy (excludedNamespaces).
+  const patch = { spec: Object.fromEntries(foreign.map((field) => [field, null])) };
+  return [{ ...targetOf(key), type: 'patch', ref: refOf(live), patch, reason }, apply];
+};
+
+const isDeleting = ({ metadata }: SovereignPolicy): boolean => metadata.deletionTimestamp !== undefined;
+
+/** `metadata.generation` of a live policy that reads as desired; undefined: it reads otherwise, is being deleted, or is not there. */
+export const generationAsDesired = (desired: DesiredPolicy, live: SovereignPolicy | undefined): number | undefined =>
+  live !== undefined && !isDeleting(live) && isAsDesired(live, desired) ? live.metadata.generation : undefined;
+
+/** Plans a policy that a commit has. @returns also whether the cluster shows it so */
+const planWanted = (key: string, desired: DesiredPolicy, live: SovereignPolicy | undefined, reason: string) => {
+  if (live === undefined || !isDeleting(live)) {
+    const isWritten = live !== undefined && isAsDesired(live, desired);
+    return { releases: [], applies: isWritten ? [] : planApply(key, bodyOf(desired), live, reason), isWritten };
   }
-  const ofType = (type: WriteAction['type']): readonly WriteAction[] => actions.filter((action) => action.type === type);
-  return { actions: [...ofType('release'), ...ofType('apply'), ...ofType('delete')], waiting };
+  const isKept = (live.metadata.finalizers ?? []).length > 0;
+  return { releases: isKept ? [planRelease(key, live)] : [], applies: [], isWritten: false };
+};
+
+/**
+ * Plans what makes the hub-managed policies exactly the desired ones. Policies that are right already are not written. What must
+ * go first to be written again comes before everything; deletions wait until the cluster shows all the others, so that a policy that
+ * was renamed governs without a gap.
+ *
+ * @param live policies of the agent's namespace, by key
+ * @param isRepair the commit was written before: what differs now was changed by someone else
+ */
+export const planHubPolicies = (
+  desired: DesiredPolicies,
+  live: ReadonlyMap<string, SovereignPolicy>,
+  isRepair: boolean,
+): HubPoliciesPlan => {
+  const reason = isRepair ? 'Drift' : COMMIT_REASON;
+  const wanted = [...desired].map(([key, policy]) => planWanted(key, policy, live.get(key), reason));
+  const first = [...wanted.flatMap(({ releases }) => releases), ...wanted.flatMap(({ applies }) => applies)];
+  const deletions = [...live]
+    .filter(([key, policy]) => !desired.has(key) && isHubManaged(policy) && !isDeleting(policy))
+    .map(([key, policy]): Action => ({ ...targetOf(key), type: 'delete', ref: refOf(policy), reason }));
+  return {
+    actions: first.length > 0 ? first : deletions,
+    isWritten: deletions.length === 0 && wanted.every(({ isWritten }) => isWritten),
+  };
 };
 
 interface DesiredInput {

@@ -30,13 +30,13 @@ export { desiredGuard, planGuard } from './guard/guard.ts';
 export type { GuardProbe } from './guard/guard-probes.ts';
 export { guardProbes, isGuardName } from './guard/guards.ts';
 export {
+  COMMIT_REASON,
   type DesiredPolicies,
   type DesiredPolicy,
   desiredPolicies,
   generationAsDesired,
-  isDrift,
-  planWrites,
-  type WriteAction,
+  type HubPoliciesPlan,
+  planHubPolicies,
 } from './hub-policies.ts';
 export { INJECTION_NAME, type InjectionKinds, injectionKinds, planInjection } from './injection/injection.ts';
 export { timeText } from './labels.ts';

@@ -1,4 +1,4 @@
-import { type ClusterEvent, isHubManaged, type SovereignPolicy } from '@fso/shared/api';
+import { type ClusterEvent, isHubManaged, policyKeyOf, type SovereignPolicy } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { createAloneDecoder, createDecoder, type DecodeResult, registrationPaths, type SourceFile } from '@fso/shared/decode';
 import type { ClusterPart, RawObject } from '@fso/shared/git';
@@ -6,12 +6,11 @@ import type { Informer } from '@fso/shared/kube';
 import type { Offer, Reason } from '@fso/shared/protocol';
 import { createBackoff, listText, messageOf, Wakeup } from '@fso/shared/runtime';
 import { type AcceptedRevision, isJudged, type TrustConfig } from '@fso/shared/trust';
-import type { RevisionSlot } from '../control/index.ts';
-import { desiredPolicies } from '../enforce/index.ts';
+import type { RevisionSlot, TargetCommit } from '../control/index.ts';
+import { ALERT_AFTER, desiredPolicies } from '../enforce/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { type CompiledOffer, compileOffer, type OfferResult } from './compile-offer.ts';
 import { ObjectStore } from './object-store.ts';
-import { PolicyWriter, type WriteTarget } from './policy-writer.ts';
 import { type AcceptedState, ensureNamespace, type LoadedState, loadState, saveState } from './state-store.ts';
 
 export type IntakeOutcome =
@@ -30,7 +29,7 @@ export interface IntakeDeps {
   readonly onEvent: (event: ClusterEvent) => void;
 }
 
-interface Target extends WriteTarget, AcceptedRevision {
+interface Target extends TargetCommit, AcceptedRevision {
   readonly digest: string;
   readonly registration: string | null | undefined;
   /** Folders whose scope the cluster is outside of. */
@@ -41,14 +40,18 @@ interface Target extends WriteTarget, AcceptedRevision {
 
 const RETRY = { baseMs: 500, maxMs: 30_000 };
 
-/** Step ⑤: turns offered commits into SovereignPolicies of this cluster. */
+/** Step ⑤: judges the commits that the hub offers, has the rounds write them, and persists each that is written. */
 export class Intake {
   readonly #deps: IntakeDeps;
-  readonly #writer: PolicyWriter<Target>;
   readonly #held = new ObjectStore();
   readonly #decode: (files: readonly SourceFile[]) => DecodeResult = createDecoder({}, 'cluster');
   readonly #decodeAlone = createAloneDecoder();
   readonly #wakeup = new Wakeup();
+  readonly #written = new Wakeup();
+  /** The commit that rounds write, or wrote last. */
+  #target: Target | undefined;
+  /** The target as the rounds found it written; undefined: they have not yet. */
+  #writtenTarget: TargetCommit | undefined;
   /** Only the newest: a hub that sends faster than the agent judges must not fill its memory. */
   #offered: Offer | undefined;
   #accepted: AcceptedState | undefined;
@@ -60,8 +63,10 @@ export class Intake {
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
-    this.#writer = new PolicyWriter<Target>(deps, (target, signal) => this.#accept(target, signal));
-    deps.revisions.follow(() => this.writing && !this.#writer.isStuck);
+    deps.revisions.onWritten((target) => {
+      this.#writtenTarget = target;
+      this.#written.wake();
+    });
   }
 
   /** The state accepted last, written and persisted. */
@@ -81,9 +86,9 @@ export class Intake {
 
   /** It is known of the commit before whether it had the cluster registered, or there is nothing to lose. */
   get #mayLeave(): boolean {
-    const { registration } = this.#writer.target ?? this.#accepted ?? {};
+    const { registration } = this.#target ?? this.#accepted ?? {};
     const isKnown = registration === null || (registration !== undefined && registrationPaths(this.#deps.cluster).includes(registration));
-    return isKnown || ![...this.#writer.live.all().values()].some(isHubManaged);
+    return isKnown || !this.#deps.policies.list().some(isHubManaged);
   }
 
   get #last(): AcceptedRevision | undefined {
@@ -97,12 +102,7 @@ export class Intake {
 
   /** Whether an offer is being checked or written. */
   get busy(): boolean {
-    return this.#compiling || this.#offered !== undefined || this.writing;
-  }
-
-  /** Whether another revision than the accepted one is being written. */
-  get writing(): boolean {
-    return this.#writer.target?.revision !== this.#accepted?.revision;
+    return this.#compiling || this.#offered !== undefined || this.#target?.revision !== this.#accepted?.revision;
   }
 
   offer(offer: Offer): void {
@@ -137,7 +137,7 @@ export class Intake {
 
   /** Works until the signal aborts. @throws the signal's reason */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#writer.run(signal), this.#compileOffers(signal)]);
+    await Promise.all([this.#compileOffers(signal), this.#persistWritten(signal)]);
   }
 
   #resume({ state, problem, kept }: LoadedState): void {
@@ -149,8 +149,8 @@ export class Intake {
     const { policies, ...accepted } = state;
     const { revision } = accepted;
     logger.info({ revision, policies: policies?.size ?? null }, 'accepted state restored');
-    if (policies !== undefined) this.#writer.resume({ ...accepted, outside: [], desired: policies, objects: new Map() });
-    this.#deps.revisions.accept(state);
+    if (policies !== undefined) this.#target = { ...accepted, outside: [], desired: policies, objects: new Map() };
+    this.#deps.revisions.resume(state, this.#target);
   }
 
   async #compileOffers(signal: AbortSignal): Promise<void> {
@@ -208,18 +208,51 @@ export class Intake {
   #aimAt({ revision, compiled, objects, part, verified }: CompiledOffer): void {
     const { verification, trust } = verified;
     if (verification.state === 'failed') this.#alert(revision, `taken all the same, ${verification.reason}`);
-    const before = this.#writer.target?.desired ?? new Map();
-    const desired = desiredPolicies({ compiled: compiled.policies, revision, before, live: this.#writer.live.all() });
+    const before = this.#target?.desired ?? new Map();
+    const live = new Map(this.#deps.policies.list().map((policy) => [policyKeyOf(policy), policy]));
+    const desired = desiredPolicies({ compiled: compiled.policies, revision, before, live });
     // Held from now on: the hub may build its next offer on this one.
     this.#held.add(objects);
     const { logger, trace } = this.#deps.runtime;
     trace?.aimed(revision, { policies: desired.size, objects: objects.size });
     logger.info({ revision, policies: desired.size, objects: objects.size }, 'offer is good, writing its policies');
     const { registration, outside } = part;
-    this.#writer.setTarget({ revision, digest: compiled.digest, verification, trust, registration, outside, desired, objects });
+    this.#target = { revision, digest: compiled.digest, verification, trust, registration, outside, desired, objects };
+    this.#deps.revisions.setTarget(this.#target);
   }
 
-  async #accept({ desired, objects, outside, ...target }: Target, signal: AbortSignal): Promise<void> {
+  /** Persists each target that the rounds found written; retries while the API server refuses. */
+  async #persistWritten(signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#deps.runtime;
+    const backoff = createBackoff({ ...RETRY, random });
+    while (!signal.aborted) {
+      await this.#written.wait(signal);
+      const target = this.#target;
+      if (target === undefined || target !== this.#writtenTarget) continue;
+      try {
+        await this.#accept(target, signal);
+        backoff.reset();
+      } catch (error) {
+        signal.throwIfAborted();
+        const retryInMs = backoff.next();
+        this.#notPersisted(target, error, backoff.failures);
+        await clock.sleep(retryInMs, signal);
+        this.#written.wake();
+      }
+    }
+  }
+
+  #notPersisted({ revision }: Target, error: unknown, failures: number): void {
+    const { runtime, onEvent } = this.#deps;
+    const { logger, clock } = runtime;
+    logger.warn({ revision, attempt: failures, err: error }, 'accepted state could not be written');
+    if (failures !== ALERT_AFTER) return;
+    const message = `the accepted state: ${messageOf(error)}; trying again`.slice(0, 4096);
+    onEvent({ time: clock.now().toISOString(), severity: 'alert', reason: 'PolicyWriteFailed', message, revision });
+  }
+
+  async #accept(written: Target, signal: AbortSignal): Promise<void> {
+    const { desired, objects, outside, ...target } = written;
     const { runtime, onOutcome } = this.#deps;
     const { client, logger, trace } = runtime;
     const { revision, digest } = target;
@@ -227,7 +260,8 @@ export class Intake {
     await saveState(client, state, signal);
     this.#tellLeft(this.#accepted, { ...target, outside, desired });
     this.#accepted = state;
-    this.#deps.revisions.accept(state);
+    this.#writtenTarget = undefined;
+    this.#deps.revisions.accept(written, state);
     this.#held.accept(objects);
     this.#holds = revision;
     trace?.accepted(revision);

@@ -97,14 +97,17 @@ export const NEVER_TAMPERED: NewCondition = { type: CONDITIONS.tampered, status:
 
 /** What happened to one object. */
 export interface Trace {
-  readonly what: 'changed' | 'deleted';
+  /** `forged`: a policy says that it comes from Git. */
+  readonly what: 'changed' | 'deleted' | 'forged';
   /** Field manager of the change, if the object shows it. */
   readonly by?: string;
 }
 
 /** The trace of a change as the end of a sentence: `was changed by someone else (…) and put back`. */
 export const traceText = ({ what, by }: Trace): string =>
-  `was ${what} by someone else${by === undefined ? '' : ` (field manager ${by})`} and put back`;
+  what === 'forged'
+    ? 'claimed to come from Git, which does not have it, and was deleted'
+    : `was ${what} by someone else${by === undefined ? '' : ` (field manager ${by})`} and put back`;
 
 const OWN_MANAGERS: ReadonlySet<string> = new Set(['fso-agent', ...Object.values(FIELD_MANAGERS)]);
 
@@ -147,7 +150,7 @@ export const foreignManager = ({ metadata }: KubeObject): string | undefined => 
 
 /** The trace of a change. @param live the object as it is now; undefined: it is gone */
 export const traceOf = (live: KubeObject | undefined): Trace => {
-  if (live === undefined) return { what: 'deleted' };
+  if (live === undefined || live.metadata.deletionTimestamp !== undefined) return { what: 'deleted' };
   const by = foreignManager(live);
   return { what: 'changed', ...(by === undefined ? {} : { by }) };
 };

@@ -2,5 +2,6 @@ export { type Capabilities, capabilitiesOf, untilUpgraded } from './capabilities
 export { guardTargets } from './guard-targets.ts';
 export { readUninstallRequest, type UninstallRequest, uninstalledText } from './install-record.ts';
 export { type ClusterPlan, planCluster } from './plan.ts';
+export type { HubCommit } from './plan-commit.ts';
 export { type ClusterSettings, isInjectionServed } from './plan-lock-one.ts';
 export { canaryTargets, indexedNamespaces, ProbeTargets, UnsettledNamespaces, unwritableNamespaces } from './probe-targets.ts';

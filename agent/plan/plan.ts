@@ -18,6 +18,7 @@ import type { ServerDefaults } from '../enforce/index.ts';
 import {
   type Action,
   type Governance,
+  type HubPoliciesPlan,
   type Overflow,
   type PolicyInput,
   type PolicyOutcome,
@@ -30,6 +31,7 @@ import {
 import type { RoundParts } from '../observation/index.ts';
 import { type AttributedReason, attributeReason, collectReasons } from './attribution.ts';
 import { planInstallRecord, readInstallRecord } from './install-record.ts';
+import { type HubCommit, NO_COMMIT, planCommit } from './plan-commit.ts';
 import {
   isInjectionServed,
   NO_ADMISSION,
@@ -50,6 +52,8 @@ export interface ClusterPlan extends LockTwoFacts {
   readonly isInjectionInPlace: boolean;
   readonly policies: readonly PolicyInput[];
   readonly governance: Governance;
+  /** The SovereignPolicies of the hub. */
+  readonly hubPolicies: HubPoliciesPlan;
   /** Of the floor and of its guard. */
   readonly floor: readonly Action[];
   /** What the floor reads: nodes and namespaces come and go while it stays whole. */
@@ -90,6 +94,8 @@ export interface RoundContext {
   readonly previous: ClusterPlan | undefined;
   /** Runs each part; one that fails plans no write. */
   readonly parts: Pick<RoundParts, 'run'>;
+  /** The commit of the hub; undefined: there is none. */
+  readonly commit?: HubCommit | undefined;
 }
 
 /** The policies over the namespaces. */
@@ -109,7 +115,13 @@ interface Governed {
  * The parts stand alone. While the policies cannot be planned again, what follows from them is planned by those of the round before; without one
  * nothing of it is written.
  */
-export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date, { previous, parts }: RoundContext): ClusterPlan => {
+export const planCluster = (
+  view: ClusterView,
+  settings: PlanSettings,
+  now: Date,
+  { previous, parts, commit }: RoundContext,
+): ClusterPlan => {
+  const hubPolicies = parts.run('governance', () => planCommit(view, commit), NO_COMMIT);
   const foundation = parts.run('foundation', () => planFoundation(view, settings), []);
   const guard = parts.run('guard', () => planGuardPart(view, settings), NO_ADMISSION);
   const floor = parts.run('floor', () => planFloorPart(view, settings), NO_ADMISSION);
@@ -152,6 +164,7 @@ export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date
     isInjectionInPlace: injecting?.length === 0,
     policies,
     governance,
+    hubPolicies,
     floorWhole: floor.isWhole,
     guardWhole: guard.isWhole,
     overflow: index.overflow,

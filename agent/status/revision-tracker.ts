@@ -87,8 +87,8 @@ export class RevisionTracker {
   /** How far policies stand in the cluster as a commit has them. */
   #standing(desired: DesiredPolicies) {
     const generations = new Map<string, number>();
-    for (const key of desired.keys()) {
-      const generation = generationAsDesired(key, desired, this.#policies.get(keyOf(parsePolicyKey(key))));
+    for (const [key, policy] of desired) {
+      const generation = generationAsDesired(policy, this.#policies.get(keyOf(parsePolicyKey(key))));
       if (generation !== undefined) generations.set(key, generation);
     }
     if (!isSameMap(generations, this.#generations)) {

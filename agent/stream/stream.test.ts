@@ -10,6 +10,7 @@ import { makeObjectRepository } from '../../test/harness/git-objects.ts';
 import { clusterFile, policyFile } from '../../test/harness/policy-files.ts';
 import { startScriptedHub } from '../../test/harness/scripted-hub.ts';
 import { RevisionSlot } from '../control/index.ts';
+import { bodyOf } from '../enforce/hub-policies.ts';
 import { type AgentSnapshot, LiveObservatory } from '../observe/index.ts';
 import { EventOutbox } from '../report/index.ts';
 import { PROFILE } from '../report/testing/seen-cluster.ts';
@@ -27,7 +28,12 @@ const SNAPSHOT: AgentSnapshot = { policies: new Map(), cluster: { ...FACTS, cond
 const DIGEST_MS = 60_000;
 const SIGNER = `ana@example.org ${makeKey().line}\n`;
 
-/** A stream with nothing around it: a cluster that has what was written, and a hub that is not there. */
+const shown = (body: SovereignPolicy): SovereignPolicy => ({
+  ...body,
+  metadata: { ...body.metadata, uid: body.metadata.name, resourceVersion: '1', generation: 1 },
+});
+
+/** A stream with nothing around it: a cluster that has what it should at once, and a hub that is not there. */
 const start = (
   clock: Clock,
   signal: AbortSignal,
@@ -41,11 +47,7 @@ const start = (
   const written = new Map<string, SovereignPolicy>();
   const client = {
     get: async (kind: { kind: string }) => (kind.kind === 'Namespace' ? {} : undefined),
-    apply: async (_kind: unknown, body: SovereignPolicy) => {
-      const object = { ...body, metadata: { ...body.metadata, uid: body.metadata.name, resourceVersion: '1', generation: 1 } };
-      written.set(keyOfObject(body), object);
-      return { object };
-    },
+    apply: async (_kind: unknown, body: SovereignPolicy) => ({ object: shown(body) }),
   } as unknown as KubeClient;
   const policies = {
     ready: async () => undefined,
@@ -55,9 +57,15 @@ const start = (
   } as unknown as Informer<SovereignPolicy>;
   const observatory = more.observatory ?? new LiveObservatory(SNAPSHOT);
   const tracker = new RevisionTracker(policies);
-  const revisions: RevisionSlot = new RevisionSlot(() => {
-    const snapshot = observatory.snapshot();
-    observatory.publish({ ...snapshot, revision: tracker.look(revisions, snapshot.policies) });
+  const revisions: RevisionSlot = new RevisionSlot({
+    onTarget: () => {
+      for (const desired of revisions.commit?.desired.values() ?? []) written.set(keyOfObject(bodyOf(desired)), shown(bodyOf(desired)));
+      revisions.noteWritten();
+    },
+    onAccepted: () => {
+      const snapshot = observatory.snapshot();
+      observatory.publish({ ...snapshot, revision: tracker.look(revisions, snapshot.policies) });
+    },
   });
   const logger = createLogger({ name: 'test', level: 'silent' });
   return startStream(
