@@ -142,21 +142,21 @@ class LeaderTerm {
     };
     this.#signal.addEventListener('abort', view.namespaces.onChange(checkUninstall), { once: true });
     checkUninstall();
-    const enforcing = Promise.all([controller.run(), this.#keepReports()]).then(() => this.#reportUninstall(controller));
+    const enforcing = Promise.all([controller.run(), this.#keepReports(controller)]).then(() => this.#reportUninstall(controller));
     // Before it there is no state of policies to report.
     const linked = this.#firstRound.promise.then((isDone) => (isDone ? this.#linkToHub(controller) : undefined));
     await Promise.all([enforcing, this.#violationTimes.run(this.#signal), this.#eventStore.run(this.#signal), linked]);
   }
 
   /** Keeps reports in the cluster for other tools, or removes them where that is turned off. */
-  async #keepReports(): Promise<void> {
-    const { config, runtime, observatory, metrics } = this.#parts;
+  async #keepReports(controller: Controller): Promise<void> {
+    const { config, runtime, observatory } = this.#parts;
     try {
       if (config.openReports !== true) return await removeReports(runtime, this.#enforcing);
       // Before it there is no state of this cluster, or one of an earlier term. A term that begins with an uninstall request has none.
       await Promise.race([this.#firstRound.promise, untilAborted(this.#enforcing)]);
       if (this.#enforcing.aborted) return;
-      await new OpenReports({ runtime, view: this.#cluster.view, observatory, metrics }, this.#enforcing).run(this.#enforcing);
+      await new OpenReports({ runtime, view: this.#cluster.view, observatory, pool: controller }, this.#enforcing).run(this.#enforcing);
     } catch (error) {
       // Enforcement does not depend on them.
       if (!this.#enforcing.aborted) runtime.logger.error({ err: error }, 'reports of openreports.io are not kept any more');

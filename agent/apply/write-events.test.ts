@@ -10,7 +10,7 @@ import type { AgentSnapshot } from '../observe/index.ts';
 import { EventSink, LiveObservatory, TamperLog } from '../observe/index.ts';
 import type { ClusterPlan } from '../plan/index.ts';
 import { WriteEvents } from './write-events.ts';
-import type { Repair, Write } from './write-pool.ts';
+import { PRIORITIES, type Repair, type Write } from './write-pool.ts';
 
 const stops: AbortController[] = [];
 afterEach(() => {
@@ -143,6 +143,15 @@ it('raises an alert at the third failure of a write: on its policies, else on th
   expect(events).toMatchObject([{ reason: 'EnforcementFailed', policy: 'team/p0', message: 'Namespace/finance: no' }]);
   fail(['team/gone'], 3);
   expect(events[1]).not.toHaveProperty('policy');
+});
+
+it('raises no alert where a report cannot be written', async () => {
+  const { writeEvents, events, metrics } = setUp(1);
+  const write = { key: 'Report/finance/x', policies: [], priority: PRIORITIES.reports } as unknown as Write;
+  for (const failures of [1, 2, 3])
+    writeEvents.recordFailure(write, { key: write.key, policies: [], error: 'no', failures }, new Error('no'));
+  expect(events).toEqual([]);
+  expect((await metrics.writes.get()).values).toMatchObject([{ labels: { kind: 'Report', result: 'error' }, value: 3 }]);
 });
 
 it('raises the alert on a policy of the cluster before those of a namespace, however many there are', () => {

@@ -7,7 +7,7 @@ import type { AgentMetrics } from '../metrics.ts';
 import type { EventSink } from '../observe/index.ts';
 import { type TamperLog, traceText } from '../observe/index.ts';
 import type { ClusterPlan } from '../plan/index.ts';
-import type { Repair, Write, WriteOutcome } from './write-pool.ts';
+import { PRIORITIES, type Repair, type Write, type WriteOutcome } from './write-pool.ts';
 
 export interface WriteEventsDeps {
   readonly view: ClusterView;
@@ -57,6 +57,7 @@ class EventSuppressor {
 /** Reports the outcome of the controller's writes: events, metrics, log. */
 export class WriteEvents {
   readonly #deps: WriteEventsDeps;
+  #areReportsFailing: boolean = false;
   /** Policies that were being deleted in the last round. */
   #leaving: ReadonlySet<string> = new Set();
   /** Events of repairs, by text. */
@@ -73,6 +74,7 @@ export class WriteEvents {
   /** Records a successful write. */
   recordSuccess(write: Write, outcome: WriteOutcome): void {
     this.#deps.metrics.writes.inc({ kind: kindOf(write.key), result: 'ok' });
+    if (write.priority === PRIORITIES.reports) this.#areReportsFailing = false;
     if (write.repair !== undefined && outcome === 'written') this.recordRepair(write.repair);
     if (write.reason === 'Released') this.#released(write.policies);
   }
@@ -120,15 +122,26 @@ export class WriteEvents {
 
   /** Records a failed write; the third failure in a row is an alert. */
   recordFailure(write: Write, failure: WriteFailure, error: unknown): void {
-    const kind = kindOf(write.key);
-    this.#deps.metrics.writes.inc({ kind, result: 'error' });
-    this.#deps.logger.warn({ err: error, kind, key: write.key, failures: failure.failures }, 'write failed');
-    if (failure.failures !== ALERT_AFTER) return;
-    if (kind === SOVEREIGN_POLICY_KIND.kind) this.#recordUnwritten(failure);
-    else this.#recordUnenforced(write, failure);
+    this.#deps.metrics.writes.inc({ kind: kindOf(write.key), result: 'error' });
+    if (write.priority === PRIORITIES.reports) this.#recordUnreported(write, error);
+    else this.#recordUnenforced(write, failure, error);
   }
 
-  #recordUnenforced(write: Write, failure: WriteFailure): void {
+  /** Nothing depends on reports, and what keeps one of them from being written may keep all of them. */
+  #recordUnreported({ key }: Write, error: unknown): void {
+    if (!this.#areReportsFailing) this.#deps.logger.warn({ err: error, key }, 'report cannot be written, trying again');
+    this.#areReportsFailing = true;
+  }
+
+  #recordUnenforced(write: Write, failure: WriteFailure, error: unknown): void {
+    const kind = kindOf(write.key);
+    this.#deps.logger.warn({ err: error, kind, key: write.key, failures: failure.failures }, 'write failed');
+    if (failure.failures !== ALERT_AFTER) return;
+    if (kind === SOVEREIGN_POLICY_KIND.kind) this.#alertUnwritten(failure);
+    else this.#alertUnenforced(write, failure);
+  }
+
+  #alertUnenforced(write: Write, failure: WriteFailure): void {
     const event = { severity: 'alert', reason: 'EnforcementFailed', message: `${write.key}: ${failure.error}`.slice(0, 4096) } as const;
     const subjects = subjectsOf(this.#livePolicies(write.policies));
     if (subjects.length === 0) this.#deps.events.ofCluster(event);
@@ -136,7 +149,7 @@ export class WriteEvents {
   }
 
   /** What keeps one policy of a commit from being written may keep all of them. */
-  #recordUnwritten({ key, error }: WriteFailure): void {
+  #alertUnwritten({ key, error }: WriteFailure): void {
     const { events, clock } = this.#deps;
     const reason = 'PolicyWriteFailed';
     if (this.#failures.admit(reason, clock.monotonicMs(), REPEAT_MS) === undefined) return;

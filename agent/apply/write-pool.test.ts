@@ -50,6 +50,7 @@ describe('WritePool', () => {
     const failures: WriteFailure[] = [];
     const done: string[] = [];
     const woken = { count: 0 };
+    const wokenBy: string[] = [];
     const pool = new WritePool(
       {
         concurrency,
@@ -58,13 +59,14 @@ describe('WritePool', () => {
         echoMs: 1_000,
         onDone: ({ key }) => done.push(key),
         onFailure: (_work, failure) => failures.push(failure),
-        onWake: () => {
+        onWake: (planner) => {
           woken.count += 1;
+          wokenBy.push(planner);
         },
       },
       stop.signal,
     );
-    return { pool, clock, failures, done, woken };
+    return { pool, clock, failures, done, woken, wokenBy };
   };
 
   it('asks for another round where a failure is over because nothing is to be written any more, once', async () => {
@@ -171,6 +173,35 @@ describe('WritePool', () => {
     pool.submit([running, late, early]);
     await running.end();
     expect([dropped.runs, early.runs, late.runs]).toEqual([0, 1, 0]);
+  });
+
+  it('keeps the writes of one planner where another one plans again, and starts those of reports last and one at a time', async () => {
+    const { pool, done } = start(2);
+    const [one, two] = [new Task('report/1', 3), new Task('report/2', 3)];
+    pool.submit([one, two], 'reports');
+    const lock = new Task('lock');
+    pool.submit([lock]);
+    expect([one.runs, two.runs, lock.runs, pool.waiting]).toEqual([1, 0, 1, 0]);
+    await lock.end();
+    expect(two.runs).toBe(0);
+    pool.submit([]);
+    await one.end();
+    await two.end();
+    expect(done).toEqual(['lock', 'report/1', 'report/2']);
+  });
+
+  it('counts the failure of a report for no round, and wakes its own planner', async () => {
+    const { pool, wokenBy } = start();
+    const report = Object.assign(new Task('report', 3), { retry: { firstMs: 0 } });
+    pool.submit([report], 'reports');
+    await report.end(new Error('no'));
+    pool.submit([]);
+    expect([pool.failures(), wokenBy]).toEqual([[], []]);
+    pool.submit([report], 'reports');
+    expect(report.runs).toBe(2);
+    await report.end(new Error('no'));
+    pool.submit([], 'reports');
+    expect(wokenBy).toEqual(['reports']);
   });
 
   it('forgets the failures of a key that is no longer wanted', async () => {

@@ -46,8 +46,14 @@ export interface WritePoolOptions {
   readonly echoMs: number;
   readonly onDone: (write: Write, outcome: WriteOutcome) => void;
   readonly onFailure: (write: Write, failure: WriteFailure, error: unknown) => void;
-  /** Asks for a new plan: a write is due again, or its echo never came. */
-  readonly onWake: () => void;
+  /** Asks a planner for a new plan: a write is due again, or its echo never came. */
+  readonly onWake: (planner: Planner) => void;
+}
+
+/** A write, and who planned it. */
+interface Planned {
+  readonly write: Write;
+  readonly planner: Planner;
 }
 
 /** How long a failing write waits. */
@@ -64,7 +70,14 @@ export interface RetryPolicy {
 /** An API server takes up a changed CRD within a second. */
 const RETRY_SOON_MS = 1_000;
 
+/** Writes of a lower number start first. What puts a changed policy in force comes before the policies, and what only tells of it last. */
+export const PRIORITIES = { locks: 0, policies: 1, status: 2, reports: 3 } as const;
+
+/** Those who plan writes: the rounds, and the reports for other tools, which are planned beside them. */
+export type Planner = 'rounds' | 'reports';
+
 interface KeyState {
+  readonly planner: Planner;
   failures: number;
   error: string;
   notKept: boolean;
@@ -74,50 +87,56 @@ interface KeyState {
   echo: { readonly before: string | undefined; readonly until: number } | undefined;
 }
 
+/** Reports are a convenience, and must not crowd out at the API server what enforces: so many of them are written at once. */
+const REPORT_CONCURRENCY = 1;
+
 /**
- * Runs the writes of the newest plan, several at once. Each plan replaces what has not started of the one before;
+ * Runs the writes of the newest plans, several at once. Each plan replaces what has not started of the one before of the same planner;
  * a key that fails waits on its own, so that it never holds up the others.
  */
 export class WritePool {
   readonly #options: WritePoolOptions;
   readonly #signal: AbortSignal;
   readonly #states = new Map<string, KeyState>();
-  readonly #running = new Map<string, Write>();
-  #waiting: Write[] = [];
-  #timer: NodeJS.Timeout | undefined;
+  readonly #running = new Map<string, Planner>();
+  #waiting: Planned[] = [];
+  readonly #timers = new Map<Planner, NodeJS.Timeout>();
 
   constructor(options: WritePoolOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
-    signal.addEventListener('abort', () => clearTimeout(this.#timer), { once: true });
+    const stop = (): void => {
+      for (const timer of this.#timers.values()) clearTimeout(timer);
+    };
+    signal.addEventListener('abort', stop, { once: true });
   }
 
-  /** Replaces the writes that have not started. */
-  submit(writes: readonly Write[]): void {
+  /** Replaces the writes of a planner that have not started. No two planners write the same target. */
+  submit(writes: readonly Write[], planner: Planner = 'rounds'): void {
     const now = this.#options.clock.monotonicMs();
     const wanted = new Set(writes.map((write) => write.key));
-    for (const [key, { failures }] of this.#states) {
-      if (wanted.has(key) || this.#running.has(key)) continue;
+    for (const [key, { failures, planner: owner }] of this.#states) {
+      if (owner !== planner || wanted.has(key) || this.#running.has(key)) continue;
       this.#states.delete(key);
       // The round that submits these has published the failure: without another one it would stand until something else changes.
-      if (failures > 0) this.#options.onWake();
+      if (failures > 0) this.#options.onWake(planner);
     }
-    this.#waiting = writes
-      .filter((write) => !this.#running.has(write.key) && this.#isDue(write, now))
-      .sort((a, b) => a.priority - b.priority);
+    const due = writes.filter((write) => !this.#running.has(write.key) && this.#isDue(write, now));
+    this.#waiting = [...this.#waiting.filter((other) => other.planner !== planner), ...due.map((write) => ({ write, planner }))];
+    this.#waiting.sort((a, b) => a.write.priority - b.write.priority);
     this.#pump();
-    this.#arm();
+    this.#arm(planner);
   }
 
-  /** How many writes of the newest plan have not started. */
+  /** How many writes of the newest round have not started. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.filter(({ planner }) => planner === 'rounds').length;
   }
 
-  /** Writes whose last attempt failed. */
+  /** Writes of rounds whose last attempt failed. */
   failures(): readonly WriteFailure[] {
     return [...this.#states]
-      .filter(([, state]) => state.failures > 0)
+      .filter(([, state]) => state.failures > 0 && state.planner === 'rounds')
       .map(([key, { policies, error, failures, notKept }]) => ({ key, policies, error, failures, ...(notKept && { notKept }) }));
   }
 
@@ -125,7 +144,7 @@ export class WritePool {
   retryKind(kind: string): void {
     const soon = this.#options.clock.monotonicMs() + RETRY_SOON_MS;
     for (const [key, state] of this.#states) if (key.startsWith(`${kind}/`)) state.notBefore = Math.min(state.notBefore, soon);
-    this.#arm();
+    this.#arm('rounds');
   }
 
   #isDue(write: Write, now: number): boolean {
@@ -137,30 +156,36 @@ export class WritePool {
 
   #pump(): void {
     while (!this.#signal.aborted && this.#running.size < this.#options.concurrency) {
-      const write = this.#waiting.shift();
-      if (write === undefined) return;
-      this.#running.set(write.key, write);
-      void this.#run(write);
+      const index = this.#waiting.findIndex(({ planner }) => planner === 'rounds' || this.#runningReports < REPORT_CONCURRENCY);
+      const [next] = index < 0 ? [] : this.#waiting.splice(index, 1);
+      if (next === undefined) return;
+      this.#running.set(next.write.key, next.planner);
+      void this.#run(next);
     }
   }
 
-  async #run(write: Write): Promise<void> {
+  get #runningReports(): number {
+    return [...this.#running.values()].filter((planner) => planner === 'reports').length;
+  }
+
+  async #run({ write, planner }: Planned): Promise<void> {
     const before = write.liveVersion();
     try {
       const outcome = await write.run(this.#signal);
       this.#running.delete(write.key);
-      this.#succeeded(write, before, outcome);
+      this.#succeeded({ write, planner }, before, outcome);
     } catch (error) {
       this.#running.delete(write.key);
-      if (!this.#signal.aborted) this.#failed(write, error);
+      if (!this.#signal.aborted) this.#failed({ write, planner }, error);
     }
     this.#pump();
-    if (this.#waiting.length === 0) this.#arm();
+    if (!this.#waiting.some((other) => other.planner === planner)) this.#arm(planner);
   }
 
-  #succeeded(write: Write, before: string | undefined, outcome: WriteOutcome): void {
+  #succeeded({ write, planner }: Planned, before: string | undefined, outcome: WriteOutcome): void {
     const until = this.#options.clock.monotonicMs() + this.#options.echoMs;
     this.#states.set(write.key, {
+      planner,
       failures: 0,
       error: '',
       notKept: false,
@@ -171,28 +196,29 @@ export class WritePool {
     this.#options.onDone(write, outcome);
   }
 
-  #failed(write: Write, error: unknown): void {
+  #failed({ write, planner }: Planned, error: unknown): void {
     const failures = (this.#states.get(write.key)?.failures ?? 0) + 1;
     const message = messageOf(error);
     const { retry, clock } = this.#options;
     const notBefore = clock.monotonicMs() + retryDelayMs(failures, { ...retry, ...write.retry });
     const notKept = error instanceof NotKeptError;
-    this.#states.set(write.key, { failures, error: message, notKept, policies: write.policies, notBefore, echo: undefined });
+    this.#states.set(write.key, { planner, failures, error: message, notKept, policies: write.policies, notBefore, echo: undefined });
     this.#options.onFailure(write, { key: write.key, policies: write.policies, error: message, failures }, error);
   }
 
-  /** Wakes the planner when the next waiting key is due. */
-  #arm(): void {
-    clearTimeout(this.#timer);
+  /** Wakes a planner when the next of its waiting keys is due. */
+  #arm(planner: Planner): void {
+    clearTimeout(this.#timers.get(planner));
     if (this.#signal.aborted) return;
     const now = this.#options.clock.monotonicMs();
     const due = [...this.#states]
-      .filter(([key]) => !this.#running.has(key))
+      .filter(([key, state]) => state.planner === planner && !this.#running.has(key))
       .map(([, state]) => Math.max(state.notBefore, state.echo?.until ?? 0))
       .filter((at) => at > now);
     if (due.length === 0) return;
-    this.#timer = setTimeout(() => this.#options.onWake(), Math.min(...due) - now + 1);
-    this.#timer.unref();
+    const timer = setTimeout(() => this.#options.onWake(planner), Math.min(...due) - now + 1);
+    timer.unref();
+    this.#timers.set(planner, timer);
   }
 }
 

@@ -28,7 +28,7 @@ import { type Action, entriesOf, keptFields, policiesInParameters, type ServerDe
 import { traceOf } from '../observe/index.ts';
 import type { ClusterPlan } from '../plan/index.ts';
 import { runAction } from './apply-action.ts';
-import type { Repair, Write, WriteOutcome } from './write-pool.ts';
+import { PRIORITIES, type Repair, type Write, type WriteOutcome } from './write-pool.ts';
 
 export interface WriteContext {
   readonly client: KubeClient;
@@ -40,16 +40,14 @@ export interface WriteContext {
   readonly onTookOver: (repair: Repair) => void;
 }
 
-/** Kinds that put a changed policy in force come first. */
-const PRIORITY: Readonly<Record<string, number>> = {
-  CustomResourceDefinition: 0,
-  FloorParameters: 0,
-  Namespace: 0,
-  ValidatingAdmissionPolicy: 0,
-  ValidatingAdmissionPolicyBinding: 0,
-};
-const SECOND = 1;
-const STATUS = 2;
+/** Kinds that put a changed policy in force. */
+const FIRST: ReadonlySet<string> = new Set([
+  'CustomResourceDefinition',
+  'FloorParameters',
+  'Namespace',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionPolicyBinding',
+]);
 
 /** As long as an object of the floor or its guard is missing, the floor is open. */
 const FLOOR_RETRY = { capMs: 5_000 } as const;
@@ -77,7 +75,7 @@ export const buildWrites = (actions: readonly Action[], context: WriteContext): 
       policies,
       reason: isRepair ? 'Drift' : first.reason,
       ...(isRepair ? { repair: repairOf(first, policies, context.view) } : {}),
-      priority: PRIORITY[first.kind.kind] ?? SECOND,
+      priority: FIRST.has(first.kind.kind) ? PRIORITIES.locks : PRIORITIES.policies,
       ...retryOf(key, first.kind),
       liveVersion: () => context.view.versionOf(first.kind, cacheKeyOf(first)),
       run: async (signal: AbortSignal) => {
@@ -169,7 +167,7 @@ export const buildStatusWrite = (policy: SovereignPolicy, status: SovereignPolic
     key: `SovereignPolicyStatus/${key}`,
     policies: [key],
     reason: 'Status',
-    priority: STATUS,
+    priority: PRIORITIES.status,
     liveVersion: () => context.view.versionOf(POLICY_KIND, keyOfObject(policy)),
     run: async (signal): Promise<WriteOutcome> => {
       const options = { fieldManager: FIELD_MANAGERS.status, force: true, subresource: 'status' } as const;
@@ -209,7 +207,7 @@ const buildFinalizerWrite = (policy: SovereignPolicy, context: WriteContext): Wr
     key: `SovereignPolicyFinalizer/${key}`,
     policies: [key],
     reason: policy.metadata.deletionTimestamp === undefined ? 'Hold' : 'Released',
-    priority: SECOND,
+    priority: PRIORITIES.policies,
     liveVersion: () => context.view.versionOf(POLICY_KIND, keyOfObject(policy)),
     run: async (signal): Promise<WriteOutcome> => {
       const whole = await withAllFinalizers(policy, context.client, signal);

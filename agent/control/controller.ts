@@ -11,6 +11,7 @@ import {
   buildFinalizerWrites,
   buildWrites,
   NotKeptError,
+  PRIORITIES,
   type Write,
   type WriteContext,
   WriteEvents,
@@ -89,6 +90,7 @@ export class Controller {
   readonly #monitor: LockMonitor;
   readonly #publisher: StatusPublisher;
   #rounds = 0;
+  #onReportsDue: () => void = () => undefined;
   readonly #observer: Observer;
   readonly #malformed: MalformedLog;
   readonly #planner: RoundPlanner;
@@ -135,7 +137,7 @@ export class Controller {
         echoMs: ECHO_MS,
         onDone: (write, outcome) => this.#recordSuccess(write, outcome),
         onFailure: (write, failure, error) => this.#recordFailure(write, failure, error),
-        onWake: () => this.#wake(),
+        onWake: (planner) => (planner === 'rounds' ? this.#wake() : this.#onReportsDue()),
       },
       signal,
     );
@@ -209,6 +211,16 @@ export class Controller {
     const indexed = this.#expectProofs(plan);
     this.#publisher.publish(plan, indexed, now);
     this.#recordRound(plan);
+  }
+
+  /** Replaces the writes of reports that have not started. They are planned beside the rounds, which know nothing of them. */
+  writeReports(writes: readonly Write[]): void {
+    this.#pool.submit(writes, 'reports');
+  }
+
+  /** @param handler called when a write of a report is due again */
+  onReportsDue(handler: () => void): void {
+    this.#onReportsDue = handler;
   }
 
   /** Asks for the next round, which waits until the time that rounds took is paid back, and a moment for what comes with what asks. */
@@ -321,6 +333,7 @@ export class Controller {
     this.revisions.noteWrite(write.key);
     this.#writeEvents.recordSuccess(write, outcome);
     this.#deps.runtime.trace?.wrote(write.key, false);
+    if (write.priority === PRIORITIES.reports) return;
     // The watch shows most writes, and the round that follows makes up for this call; where it shows none, or did before the answer came,
     // what waited for this write to end needs it.
     this.#wake(DONE_DELAY_MS);
@@ -331,6 +344,6 @@ export class Controller {
     if (error instanceof NotKeptError) this.#planner.forgetDefinition(error.kind);
     this.#writeEvents.recordFailure(write, failure, error);
     this.#deps.runtime.trace?.wrote(write.key, true);
-    this.#wake();
+    if (write.priority !== PRIORITIES.reports) this.#wake();
   }
 }

@@ -1,10 +1,9 @@
-import { type KubeObject, OPEN_REPORTS_ROLE } from '@fso/shared/api';
-import { createInformers, type Informer, isForbidden, isNotFound, type KindDescriptor, refOf } from '@fso/shared/kube';
+import { type KubeObject, OPEN_REPORT, OPEN_REPORTS_ROLE } from '@fso/shared/api';
+import { createInformers, type Informer, isForbidden, isNotFound, type KindDescriptor, keyOf, refOf } from '@fso/shared/kube';
 import { createYielder, Wakeup } from '@fso/shared/runtime';
-import { runAction } from '../apply/index.ts';
+import { PRIORITIES, runAction, type Write } from '../apply/index.ts';
 import type { ClusterView } from '../cache/index.ts';
 import type { Action } from '../enforce/index.ts';
-import type { AgentMetrics } from '../metrics.ts';
 import { isFinished, type Observatory } from '../observe/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { ContentCache } from './content-cache.ts';
@@ -16,7 +15,13 @@ export interface OpenReportsDeps {
   readonly runtime: AgentRuntime;
   readonly view: Pick<ClusterView, 'podsIn'>;
   readonly observatory: Observatory;
-  readonly metrics: Pick<AgentMetrics, 'writes'>;
+  /** The pool of the rounds. */
+  readonly pool: {
+    /** Replaces the writes of reports that have not started. */
+    writeReports(writes: readonly Write[]): void;
+    /** @param handler called when a write of a report is due again */
+    onReportsDue(handler: () => void): void;
+  };
 }
 
 const CLUSTER_ROLE_KIND: KindDescriptor = {
@@ -26,9 +31,10 @@ const CLUSTER_ROLE_KIND: KindDescriptor = {
   namespaced: false,
 };
 
-/** Most writes between two pauses: reports are a convenience, and must not crowd out the writes that enforce. */
-const BURST = 10;
+/** Least time between two plans. */
 const PAUSE_MS = 1_000;
+/** Waits after a write that failed. */
+const RETRY = { firstMs: 30_000, secondMs: 30_000, capMs: 300_000 } as const;
 /** The pause is at least this many times what came before it: thousands of reports are compared for one that changed. */
 const REST_SHARE = 3;
 /** Longest time for the reports of other namespaces before the event loop has a turn. */
@@ -52,7 +58,7 @@ export class OpenReports {
   readonly #own = new Set<string>();
   readonly #named = new Set<string>();
   #ownerUid: string | undefined;
-  #isFailing: boolean = false;
+  #isUnread: boolean = false;
 
   /** Starts to read the reports of the cluster, until the signal aborts. The observatory must have the state of a round. */
   constructor(deps: OpenReportsDeps, signal: AbortSignal) {
@@ -74,11 +80,12 @@ export class OpenReports {
     const { runtime, observatory } = this.#deps;
     const wake = (): void => this.#wakeup.wake();
     const ends = [observatory.onChange(wake), this.#reports.onServed(wake)];
+    this.#deps.pool.onReportsDue(wake);
     try {
       await this.#reports.ready(signal);
       for (;;) {
         const started = runtime.clock.monotonicMs();
-        const waitMs = await this.#writeSome(signal);
+        const waitMs = await this.#plan(signal);
         await runtime.clock.sleep(Math.max(PAUSE_MS, REST_SHARE * (runtime.clock.monotonicMs() - started)), signal);
         if (waitMs === undefined) await this.#wakeup.wait(signal);
         else await this.#wakeup.waitAtMost(waitMs, runtime.clock, signal);
@@ -90,20 +97,22 @@ export class OpenReports {
     }
   }
 
-  /** Writes some of what is due. @returns ms until there is more to write; undefined: when something changes */
-  async #writeSome(signal: AbortSignal): Promise<number | undefined> {
+  /** Plans what is due. @returns ms until there is more to write; undefined: when something changes */
+  async #plan(signal: AbortSignal): Promise<number | undefined> {
     if (!this.#reports.served || !this.#reports.synced) return undefined;
     try {
       // A role that was made again has another uid, and its predecessor's reports are gone, or going.
       if ((await this.#due()).actions.length > 0) await this.#readOwner(signal);
+      this.#isUnread = false;
     } catch (error) {
       signal.throwIfAborted();
-      this.#recordFailure(error);
+      if (!this.#isUnread) this.#deps.runtime.logger.warn({ err: error }, 'owner of the reports cannot be read, trying again');
+      this.#isUnread = true;
       return PAUSE_MS;
     }
     const { actions, waitMs } = await this.#due();
-    for (const action of actions.slice(0, BURST)) await this.#write(action, signal);
-    return actions.length > BURST ? 0 : waitMs;
+    this.#deps.pool.writeReports(actions.map((action) => this.#buildWrite(action)));
+    return waitMs;
   }
 
   async #due(): Promise<DueReports> {
@@ -126,26 +135,24 @@ export class OpenReports {
     return this.#throttle.due(actions, runtime.clock.monotonicMs());
   }
 
-  async #write(action: Action, signal: AbortSignal): Promise<void> {
-    const { runtime, metrics } = this.#deps;
-    const { client, clock } = runtime;
-    try {
-      await runAction(client, action, signal);
-      this.#throttle.noteWrite(action.key, clock.monotonicMs());
-      if (action.type === 'delete') this.#own.delete(action.ref.namespace ?? '');
-      this.#isFailing = false;
-      metrics.writes.inc({ kind: REPORT_KIND.kind, result: 'ok' });
-    } catch (error) {
-      signal.throwIfAborted();
-      this.#throttle.noteFailure(action.key, clock.monotonicMs());
-      metrics.writes.inc({ kind: REPORT_KIND.kind, result: 'error' });
-      this.#recordFailure(error);
-    }
-  }
-
-  #recordFailure(error: unknown): void {
-    if (!this.#isFailing) this.#deps.runtime.logger.warn({ err: error }, 'report cannot be written, trying again');
-    this.#isFailing = true;
+  #buildWrite(action: Action): Write {
+    const { client, clock } = this.#deps.runtime;
+    const { key, policies, reason } = action;
+    const { namespace = '' } = action.type === 'apply' ? action.body.metadata : action.ref;
+    return {
+      key,
+      policies,
+      reason,
+      priority: PRIORITIES.reports,
+      retry: RETRY,
+      liveVersion: () => this.#reports.get(keyOf({ namespace, name: OPEN_REPORT }))?.metadata.resourceVersion,
+      run: async (signal) => {
+        await runAction(client, action, signal);
+        this.#throttle.noteWrite(key, clock.monotonicMs());
+        if (action.type === 'delete') this.#own.delete(namespace);
+        return 'written';
+      },
+    };
   }
 
   /** Without the role, e.g. where the agent has its rights otherwise, nothing owns the reports. */

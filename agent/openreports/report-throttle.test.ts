@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Action } from '../enforce/index.ts';
 import { REPORT_KIND } from './report.ts';
-import { COUNT_MS, FAILED_MS, REPORT_MS, ReportThrottle } from './report-throttle.ts';
+import { COUNT_MS, REPORT_MS, ReportThrottle } from './report-throttle.ts';
 
 const action = (key: string, reason = 'Report'): Action => ({
   type: 'patch',
@@ -31,16 +31,6 @@ describe('ReportThrottle', () => {
     throttle.noteWrite('a', 10_000);
     expect(keysOf(throttle, [action('a', 'Count')], 10_000 + REPORT_MS)).toEqual([[], COUNT_MS - REPORT_MS]);
     expect(keysOf(throttle, [action('a', 'Count')], 10_000 + COUNT_MS)).toEqual([['a'], undefined]);
-  });
-
-  it('lets a failure hold up its own report alone', () => {
-    const throttle = new ReportThrottle();
-    throttle.noteFailure('a', 10_000);
-    expect(keysOf(throttle, [action('a'), action('b')], 10_001)).toEqual([['b'], FAILED_MS - 1]);
-    expect(keysOf(throttle, [action('a')], 10_000 + FAILED_MS)).toEqual([['a'], undefined]);
-    throttle.noteFailure('a', 50_000);
-    throttle.noteWrite('a', 90_000);
-    expect(keysOf(throttle, [action('a')], 90_000 + REPORT_MS)).toEqual([['a'], undefined]);
   });
 
   it('begins with what was written longest ago', () => {
