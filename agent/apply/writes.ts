@@ -52,7 +52,7 @@ const FIRST: ReadonlySet<string> = new Set([
 /** As long as an object of the floor or its guard is missing, the floor is open. */
 const FLOOR_RETRY = { capMs: 5_000 } as const;
 /** As long as a policy of the hub is not written, nothing of it is enforced. */
-const POLICY_RETRY = { firstMs: 1_000, secondMs: 5_000, capMs: 30_000 } as const;
+const POLICY_RETRY = { firstMs: 500, secondMs: 1_000, capMs: 30_000 } as const;
 const FLOOR_OBJECT = /^ValidatingAdmissionPolicy(Binding)?\/fso-(floor|guard)-/;
 
 const retryOf = (key: string, { kind }: KindDescriptor): Pick<Write, 'retry'> => {
