@@ -156,7 +156,9 @@ class LeaderTerm {
       // Before it there is no state of this cluster, or one of an earlier term. A term that begins with an uninstall request has none.
       await Promise.race([this.#firstRound.promise, untilAborted(this.#enforcing)]);
       if (this.#enforcing.aborted) return;
-      await new OpenReports({ runtime, view: this.#cluster.view, observatory, pool: controller }, this.#enforcing).run(this.#enforcing);
+      await new OpenReports({ runtime, view: this.#cluster.view, observatory, pool: controller.pool }, this.#enforcing).run(
+        this.#enforcing,
+      );
     } catch (error) {
       // Enforcement does not depend on them.
       if (!this.#enforcing.aborted) runtime.logger.error({ err: error }, 'reports of openreports.io are not kept any more');

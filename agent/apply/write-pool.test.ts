@@ -49,7 +49,6 @@ describe('WritePool', () => {
     const clock = new FakeClock();
     const failures: WriteFailure[] = [];
     const done: string[] = [];
-    const woken = { count: 0 };
     const wokenBy: string[] = [];
     const pool = new WritePool(
       {
@@ -59,25 +58,25 @@ describe('WritePool', () => {
         echoMs: 1_000,
         onDone: ({ key }) => done.push(key),
         onFailure: (_work, failure) => failures.push(failure),
-        onWake: (planner) => {
-          woken.count += 1;
-          wokenBy.push(planner);
-        },
       },
       stop.signal,
     );
-    return { pool, clock, failures, done, woken, wokenBy };
+    for (const planner of ['rounds', 'reports'] as const)
+      pool.onDue(planner, () => {
+        wokenBy.push(planner);
+      });
+    return { pool, clock, failures, done, wokenBy };
   };
 
   it('asks for another round where a failure is over because nothing is to be written any more, once', async () => {
-    const { pool, woken } = start();
+    const { pool, wokenBy } = start();
     const task = new Task('a');
     pool.submit([task]);
     await task.end(new Error('refused'));
     expect(pool.failures()).toHaveLength(1);
     pool.submit([]);
     pool.submit([]);
-    expect([pool.failures().length, woken.count]).toEqual([0, 1]);
+    expect([pool.failures(), wokenBy]).toEqual([[], ['rounds']]);
   });
 
   it('never runs a key twice at a time', async () => {
@@ -104,6 +103,24 @@ describe('WritePool', () => {
     await clock.advance(1_001);
     pool.submit([task]);
     expect(task.runs).toBe(3);
+  });
+
+  it('is not settled while something of a kind is written, or not shown yet, also where nothing is wanted of it any more', async () => {
+    const { pool, clock } = start();
+    const task = new Task('A/a');
+    expect(pool.isSettled('A')).toBe(true);
+    pool.submit([task]);
+    pool.submit([]);
+    expect([pool.isSettled('A'), pool.isSettled('B')]).toEqual([false, true]);
+    await task.end();
+    pool.submit([]);
+    expect(pool.isSettled('A')).toBe(false);
+    task.version = '2';
+    expect(pool.isSettled('A')).toBe(true);
+    pool.submit([task]);
+    await task.end();
+    await clock.advance(1_000);
+    expect(pool.isSettled('A')).toBe(true);
   });
 
   it('lets a failing key wait on its own: 5 s, then 30 s', async () => {

@@ -46,8 +46,6 @@ export interface WritePoolOptions {
   readonly echoMs: number;
   readonly onDone: (write: Write, outcome: WriteOutcome) => void;
   readonly onFailure: (write: Write, failure: WriteFailure, error: unknown) => void;
-  /** Asks a planner for a new plan: a write is due again, or its echo never came. */
-  readonly onWake: (planner: Planner) => void;
 }
 
 /** A write, and who planned it. */
@@ -83,9 +81,14 @@ interface KeyState {
   notKept: boolean;
   policies: readonly string[];
   notBefore: number;
+  readonly liveVersion: Write['liveVersion'];
   /** Set after a success: the version that the cache had before it. */
   echo: { readonly before: string | undefined; readonly until: number } | undefined;
 }
+
+/** Whether the cache does not show yet what was written. */
+const isUnshown = ({ echo, liveVersion }: KeyState, now: number): boolean =>
+  echo !== undefined && echo.until > now && echo.before === liveVersion();
 
 /** Reports are a convenience, and must not crowd out at the API server what enforces: so many of them are written at once. */
 const REPORT_CONCURRENCY = 1;
@@ -101,6 +104,7 @@ export class WritePool {
   readonly #running = new Map<string, Planner>();
   #waiting: Planned[] = [];
   readonly #timers = new Map<Planner, NodeJS.Timeout>();
+  readonly #dueHandlers = new Map<Planner, () => void>();
 
   constructor(options: WritePoolOptions, signal: AbortSignal) {
     this.#options = options;
@@ -111,15 +115,20 @@ export class WritePool {
     signal.addEventListener('abort', stop, { once: true });
   }
 
+  /** @param handler asked for a new plan: a write is due again, or its echo never came */
+  onDue(planner: Planner, handler: () => void): void {
+    this.#dueHandlers.set(planner, handler);
+  }
+
   /** Replaces the writes of a planner that have not started. No two planners write the same target. */
   submit(writes: readonly Write[], planner: Planner = 'rounds'): void {
     const now = this.#options.clock.monotonicMs();
     const wanted = new Set(writes.map((write) => write.key));
-    for (const [key, { failures, planner: owner }] of this.#states) {
-      if (owner !== planner || wanted.has(key) || this.#running.has(key)) continue;
+    for (const [key, state] of this.#states) {
+      if (state.planner !== planner || wanted.has(key) || this.#running.has(key) || isUnshown(state, now)) continue;
       this.#states.delete(key);
       // The round that submits these has published the failure: without another one it would stand until something else changes.
-      if (failures > 0) this.#options.onWake(planner);
+      if (state.failures > 0) this.#dueHandlers.get(planner)?.();
     }
     const due = writes.filter((write) => !this.#running.has(write.key) && this.#isDue(write, now));
     this.#waiting = [...this.#waiting.filter((other) => other.planner !== planner), ...due.map((write) => ({ write, planner }))];
@@ -140,6 +149,13 @@ export class WritePool {
       .map(([key, { policies, error, failures, notKept }]) => ({ key, policies, error, failures, ...(notKept && { notKept }) }));
   }
 
+  /** Whether nothing of a kind is being written, and the cache shows what was: else a plan rests on the state before it. */
+  isSettled(kind: string): boolean {
+    const now = this.#options.clock.monotonicMs();
+    const isOfKind = (key: string): boolean => key.startsWith(`${kind}/`);
+    return ![...this.#running.keys()].some(isOfKind) && ![...this.#states].some(([key, state]) => isOfKind(key) && isUnshown(state, now));
+  }
+
   /** Tries the writes of a kind that failed soon again: what they failed by may be over. */
   retryKind(kind: string): void {
     const soon = this.#options.clock.monotonicMs() + RETRY_SOON_MS;
@@ -150,8 +166,7 @@ export class WritePool {
   #isDue(write: Write, now: number): boolean {
     const state = this.#states.get(write.key);
     if (state === undefined) return true;
-    if (state.notBefore > now) return false;
-    return state.echo === undefined || state.echo.until <= now || state.echo.before !== write.liveVersion();
+    return state.notBefore <= now && !isUnshown(state, now);
   }
 
   #pump(): void {
@@ -190,6 +205,7 @@ export class WritePool {
       error: '',
       notKept: false,
       policies: write.policies,
+      liveVersion: write.liveVersion.bind(write),
       notBefore: 0,
       echo: { before, until },
     });
@@ -202,7 +218,9 @@ export class WritePool {
     const { retry, clock } = this.#options;
     const notBefore = clock.monotonicMs() + retryDelayMs(failures, { ...retry, ...write.retry });
     const notKept = error instanceof NotKeptError;
-    this.#states.set(write.key, { planner, failures, error: message, notKept, policies: write.policies, notBefore, echo: undefined });
+    const { key, policies } = write;
+    const liveVersion = write.liveVersion.bind(write);
+    this.#states.set(key, { planner, failures, error: message, notKept, policies, liveVersion, notBefore, echo: undefined });
     this.#options.onFailure(write, { key: write.key, policies: write.policies, error: message, failures }, error);
   }
 
@@ -216,7 +234,7 @@ export class WritePool {
       .map(([, state]) => Math.max(state.notBefore, state.echo?.until ?? 0))
       .filter((at) => at > now);
     if (due.length === 0) return;
-    const timer = setTimeout(() => this.#options.onWake(planner), Math.min(...due) - now + 1);
+    const timer = setTimeout(() => this.#dueHandlers.get(planner)?.(), Math.min(...due) - now + 1);
     timer.unref();
     this.#timers.set(planner, timer);
   }

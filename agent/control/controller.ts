@@ -75,11 +75,12 @@ const NO_TARGETS: ReadonlyMap<string, ProbeTarget> = new Map();
  * and ask for the next round when they end.
  */
 export class Controller {
-  readonly revisions = new RevisionSlot({ onTarget: () => this.#takeTarget(), onAccepted: () => this.#publishAccepted() });
+  /** Runs the writes of rounds, and of reports, which are planned beside them. */
+  readonly pool: WritePool;
+  readonly revisions = new RevisionSlot({ onTarget: () => this.#takeTarget(), onAccepted: () => this.#publisher.publishAccepted() });
   readonly #deps: ControllerDeps;
   readonly #signal: AbortSignal;
   readonly #queue: WorkQueue;
-  readonly #pool: WritePool;
   readonly #probers: Probers;
   readonly #context: WriteContext;
   readonly #writeEvents: WriteEvents;
@@ -90,7 +91,6 @@ export class Controller {
   readonly #monitor: LockMonitor;
   readonly #publisher: StatusPublisher;
   #rounds = 0;
-  #onReportsDue: () => void = () => undefined;
   readonly #observer: Observer;
   readonly #malformed: MalformedLog;
   readonly #planner: RoundPlanner;
@@ -129,7 +129,7 @@ export class Controller {
       revision: () => this.revisions.revision,
     });
     const [firstMs, secondMs] = config.retryMs;
-    this.#pool = new WritePool(
+    this.pool = new WritePool(
       {
         concurrency: CONCURRENCY,
         clock,
@@ -137,13 +137,13 @@ export class Controller {
         echoMs: ECHO_MS,
         onDone: (write, outcome) => this.#recordSuccess(write, outcome),
         onFailure: (write, failure, error) => this.#recordFailure(write, failure, error),
-        onWake: (planner) => (planner === 'rounds' ? this.#wake() : this.#onReportsDue()),
       },
       signal,
     );
+    this.pool.onDue('rounds', () => this.#wake());
     const onVerdict = (result: string) => outputs.metrics.probes.inc({ result });
     this.#probers = new Probers({ client, clock: awake, bindGate: capabilities.floor, onChange: () => this.#wake(), onVerdict }, signal);
-    const failures = () => this.#pool.failures();
+    const failures = () => this.pool.failures();
     this.#monitor = new LockMonitor({
       clock: awake,
       view,
@@ -162,6 +162,7 @@ export class Controller {
       tampering: this.#tampering,
       violationTimes,
       revisions: this.revisions,
+      onProven: (revision) => runtime.trace?.proven(revision),
       parts,
       observation: this.#observer,
       wake: (delayMs) => this.#wake(delayMs),
@@ -177,8 +178,8 @@ export class Controller {
       onWorkload: () => this.#wake(WORKLOAD_DELAY_MS),
     });
     metrics.beginTerm({
-      waitingWrites: () => this.#pool.waiting,
-      failingWrites: () => this.#pool.failures().length,
+      waitingWrites: () => this.pool.waiting,
+      failingWrites: () => this.pool.failures().length,
       oldestProofs: () => this.#probers.oldestProofs(),
       ages: () => this.#observer.ages(),
       lateShare: () => this.#deps.pauses.lateShare(),
@@ -213,16 +214,6 @@ export class Controller {
     this.#recordRound(plan);
   }
 
-  /** Replaces the writes of reports that have not started. They are planned beside the rounds, which know nothing of them. */
-  writeReports(writes: readonly Write[]): void {
-    this.#pool.submit(writes, 'reports');
-  }
-
-  /** @param handler called when a write of a report is due again */
-  onReportsDue(handler: () => void): void {
-    this.#onReportsDue = handler;
-  }
-
   /** Asks for the next round, which waits until the time that rounds took is paid back, and a moment for what comes with what asks. */
   #wake(delayMs = 0): void {
     this.#observer.invalidate();
@@ -240,12 +231,12 @@ export class Controller {
     const due = this.#throttles.due(plan, throttled, started);
     const policies = buildWrites(plan.hubPolicies.actions, this.#context);
     const enforcing = buildWrites(due.actions, this.#context);
-    this.revisions.noteFailures(this.#pool.failures());
+    this.revisions.noteFailures(this.pool.failures());
     runtime.trace?.enforcing(enforcing.map(({ key }) => key));
     const { parts } = this.#observer;
     const published = plan.isGoverned ? parts.run('status', () => this.#publish(plan, now), []) : [];
-    this.#pool.submit([...policies, ...enforcing, ...published]);
-    if (plan.hubPolicies.isWritten) this.revisions.noteWritten();
+    this.pool.submit([...policies, ...enforcing, ...published]);
+    if (plan.hubPolicies.isWritten && this.pool.isSettled(SOVEREIGN_POLICY_KIND.kind)) this.revisions.noteWritten();
     this.#observer.endRound();
     this.#malformed.look(view.malformed);
     this.#pace.charge(runtime.clock.monotonicMs() - started, this.#waiting);
@@ -257,38 +248,25 @@ export class Controller {
   #publish(plan: ClusterPlan, now: Date): readonly Write[] {
     const indexed = this.#expectProofs(plan);
     const statuses = this.#publisher.publish(plan, indexed, now);
-    this.#traceProof();
     return [...this.#releases(plan), ...statuses];
   }
 
   /** What kept policies of the commit before from being written may not keep those of this one. */
   #takeTarget(): void {
-    this.#pool.retryKind(SOVEREIGN_POLICY_KIND.kind);
+    this.pool.retryKind(SOVEREIGN_POLICY_KIND.kind);
     this.#wake();
-  }
-
-  /** A commit that changes nothing in the cluster brings no round. */
-  #publishAccepted(): void {
-    this.#publisher.publishAccepted();
-    this.#traceProof();
-  }
-
-  #traceProof(): void {
-    const { runtime, outputs } = this.#deps;
-    const { revision, provenRevision } = outputs.observatory.snapshot().revision?.facts ?? {};
-    if (typeof revision === 'string' && revision === provenRevision) runtime.trace?.proven(revision);
   }
 
   #releases(plan: ClusterPlan): readonly Write[] {
     this.#writeEvents.recordDeletions(plan);
-    const failing = this.#pool.failures().filter(isAlert);
+    const failing = this.pool.failures().filter(isAlert);
     return buildFinalizerWrites(plan, new Set(failing.map(({ key }) => key)), this.#context);
   }
 
   /** Writes and proofs that wait for their turn. In an outage most proofs are pending and none is asked for. */
   get #waiting(): number {
     const { lockOne } = this.#probers;
-    return this.#pool.waiting + (lockOne.outage === undefined ? lockOne.pendingCount : 0);
+    return this.pool.waiting + (lockOne.outage === undefined ? lockOne.pendingCount : 0);
   }
 
   /** A round without the policies has nothing to say of them yet. */
@@ -301,7 +279,7 @@ export class Controller {
   /** @returns namespaces that lock 1 enforces by its index */
   #expectProofs(plan: ClusterPlan): ReadonlySet<string> {
     const { runtime, view, settings } = this.#deps;
-    const unwritable = unwritableNamespaces(this.#pool.failures());
+    const unwritable = unwritableNamespaces(this.pool.failures());
     const indexed = indexedNamespaces(plan, unwritable);
     const hasFloor = settings.capabilities.floor;
     this.#probers.lockOne.expect(hasFloor ? this.#targets.of(plan, view, indexed) : NO_TARGETS, plan.governance.namespaces);
@@ -325,7 +303,7 @@ export class Controller {
   /** A CRD as a write left it: what its schema kept from being written can be now. */
   #recordDefinition(definition: CustomResourceDefinition): void {
     this.#planner.recordDefinition(definition, this.#deps.runtime.clock.now());
-    this.#pool.retryKind(definition.spec.names.kind);
+    this.pool.retryKind(definition.spec.names.kind);
   }
 
   #recordSuccess(write: Write, outcome: WriteOutcome): void {

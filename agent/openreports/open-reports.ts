@@ -1,7 +1,7 @@
 import { type KubeObject, OPEN_REPORT, OPEN_REPORTS_ROLE } from '@fso/shared/api';
 import { createInformers, type Informer, isForbidden, isNotFound, type KindDescriptor, keyOf, refOf } from '@fso/shared/kube';
 import { createYielder, Wakeup } from '@fso/shared/runtime';
-import { PRIORITIES, runAction, type Write } from '../apply/index.ts';
+import { PRIORITIES, runAction, type Write, type WritePool } from '../apply/index.ts';
 import type { ClusterView } from '../cache/index.ts';
 import type { Action } from '../enforce/index.ts';
 import { isFinished, type Observatory } from '../observe/index.ts';
@@ -16,12 +16,7 @@ export interface OpenReportsDeps {
   readonly view: Pick<ClusterView, 'podsIn'>;
   readonly observatory: Observatory;
   /** The pool of the rounds. */
-  readonly pool: {
-    /** Replaces the writes of reports that have not started. */
-    writeReports(writes: readonly Write[]): void;
-    /** @param handler called when a write of a report is due again */
-    onReportsDue(handler: () => void): void;
-  };
+  readonly pool: Pick<WritePool, 'submit' | 'onDue'>;
 }
 
 const CLUSTER_ROLE_KIND: KindDescriptor = {
@@ -80,7 +75,7 @@ export class OpenReports {
     const { runtime, observatory } = this.#deps;
     const wake = (): void => this.#wakeup.wake();
     const ends = [observatory.onChange(wake), this.#reports.onServed(wake)];
-    this.#deps.pool.onReportsDue(wake);
+    this.#deps.pool.onDue('reports', wake);
     try {
       await this.#reports.ready(signal);
       for (;;) {
@@ -111,7 +106,10 @@ export class OpenReports {
       return PAUSE_MS;
     }
     const { actions, waitMs } = await this.#due();
-    this.#deps.pool.writeReports(actions.map((action) => this.#buildWrite(action)));
+    this.#deps.pool.submit(
+      actions.map((action) => this.#buildWrite(action)),
+      'reports',
+    );
     return waitMs;
   }
 

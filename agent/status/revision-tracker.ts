@@ -48,6 +48,7 @@ export interface RevisionState {
 /** Judges how far the accepted commit stands in the cluster. */
 export class RevisionTracker {
   readonly #policies: Pick<Informer<SovereignPolicy>, 'get'>;
+  readonly #onProven: (revision: string) => void;
   /** See {@link advanceProven}. */
   #proven: string | null = null;
   #generations: ReadonlyMap<string, number> = new Map();
@@ -56,8 +57,10 @@ export class RevisionTracker {
   /** Whether the accepted commit was proven, and what that was judged by. */
   #judged: { readonly inputs: readonly unknown[]; readonly isProven: boolean } = { inputs: [], isProven: false };
 
-  constructor(policies: Pick<Informer<SovereignPolicy>, 'get'>) {
+  /** @param onProven called whenever the accepted commit is found to be proven */
+  constructor(policies: Pick<Informer<SovereignPolicy>, 'get'>, onProven: (revision: string) => void = () => undefined) {
     this.#policies = policies;
+    this.#onProven = onProven;
   }
 
   /** @param policies as the last round judged them @returns undefined: no commit was accepted yet */
@@ -71,6 +74,7 @@ export class RevisionTracker {
       if (!sameItems(inputs, this.#judged.inputs)) this.#judged = { inputs, isProven: isRevisionProven(known, policies) };
       this.#proven = advanceProven(this.#proven, { revision, proven: this.#judged.isProven });
     }
+    if (this.#proven === revision) this.#onProven(revision);
     const { state, signer, reason } = verification;
     return {
       facts: {

@@ -196,6 +196,7 @@ class Told {
       outputs: { observatory: this.observatory, events, metrics: { measure: () => undefined } as unknown as AgentMetrics },
       tampering: this.tampering,
       revisions: { accepted: undefined, isChanging: false },
+      onProven: () => undefined,
       violationTimes: { take: () => new Map(), keep: () => undefined } as never,
       parts: { run: (_part, work) => work() },
       observation: { problems: () => () => undefined, isShown: () => world.isUnobserved },

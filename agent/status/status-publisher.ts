@@ -44,6 +44,8 @@ export interface StatusPublisherDeps {
   readonly tampering: TamperLog;
   readonly violationTimes: ViolationTimeStore;
   readonly revisions: RevisionState;
+  /** Called whenever the accepted commit is found to be proven. */
+  readonly onProven: (revision: string) => void;
   readonly parts: Pick<RoundParts, 'run'>;
   readonly observation: {
     /** @returns why a claim cannot be made now; undefined: it can */
@@ -77,7 +79,7 @@ export class StatusPublisher {
   constructor(deps: StatusPublisherDeps) {
     this.#deps = deps;
     this.#mayTurn = createBucket(deps.clock, { burst: TURNS, perSecond: TURNS });
-    this.#revisions = new RevisionTracker(deps.context.view.policies);
+    this.#revisions = new RevisionTracker(deps.context.view.policies, deps.onProven);
     const { events } = deps.outputs;
     this.#audits = new AuditComparison((message) => events.ofCluster({ severity: 'warning', reason: 'AuditDiffers', message }));
   }
