@@ -91,6 +91,8 @@ export class Controller {
   readonly #monitor: LockMonitor;
   readonly #publisher: StatusPublisher;
   #rounds = 0;
+  /** Whether the last round found nothing of the commit left to write. */
+  #isWritten: boolean = false;
   readonly #observer: Observer;
   readonly #malformed: MalformedLog;
   readonly #planner: RoundPlanner;
@@ -236,7 +238,8 @@ export class Controller {
     const { parts } = this.#observer;
     const published = plan.isGoverned ? parts.run('status', () => this.#publish(plan, now), []) : [];
     this.pool.submit([...policies, ...enforcing, ...published]);
-    if (plan.hubPolicies.isWritten && this.pool.isSettled(SOVEREIGN_POLICY_KIND.kind)) this.revisions.noteWritten();
+    this.#isWritten = plan.hubPolicies.isWritten;
+    this.#noteWritten();
     this.#observer.endRound();
     this.#malformed.look(view.malformed);
     this.#pace.charge(runtime.clock.monotonicMs() - started, this.#waiting);
@@ -253,8 +256,14 @@ export class Controller {
 
   /** What kept policies of the commit before from being written may not keep those of this one. */
   #takeTarget(): void {
+    this.#isWritten = false;
     this.pool.retryKind(SOVEREIGN_POLICY_KIND.kind);
     this.#wake();
+  }
+
+  /** As long as a write of an older commit is on its way, what a round finds says nothing. */
+  #noteWritten(): void {
+    if (this.#isWritten && this.pool.isSettled(SOVEREIGN_POLICY_KIND.kind)) this.revisions.noteWritten();
   }
 
   #releases(plan: ClusterPlan): readonly Write[] {
@@ -309,6 +318,8 @@ export class Controller {
   #recordSuccess(write: Write, outcome: WriteOutcome): void {
     this.#throttles.noteWrite(write.key, this.#deps.runtime.clock.monotonicMs());
     this.revisions.noteWrite(write.key);
+    // The watch often shows a write before its answer comes.
+    this.#noteWritten();
     this.#writeEvents.recordSuccess(write, outcome);
     this.#deps.runtime.trace?.wrote(write.key, false);
     if (write.priority === PRIORITIES.reports) return;
