@@ -1,27 +1,8 @@
-import {
-  type ControllerMetrics,
-  type CustomResourceDefinition,
-  type ReconcileResult,
-  runController,
-  SOVEREIGN_POLICY_KIND,
-  WorkQueue,
-} from '@fso/shared/kube';
+import { type ControllerMetrics, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
 import type { PauseDetector } from '@fso/shared/runtime';
-import {
-  buildFinalizerWrites,
-  buildWrites,
-  NotKeptError,
-  PRIORITIES,
-  type Write,
-  type WriteContext,
-  WriteEvents,
-  type WriteOutcome,
-  WritePool,
-  WriteThrottles,
-} from '../apply/index.ts';
+import type { Write, WritePool } from '../apply/index.ts';
 import type { ClusterView } from '../cache/index.ts';
 import type { AgentConfig } from '../config.ts';
-import { isAlert, type WriteFailure } from '../enforce/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { OBSERVATION_LIMITS, Observer } from '../observation/index.ts';
 import type { EventSink, LiveObservatory, ViolationTimeStore } from '../observe/index.ts';
@@ -41,8 +22,9 @@ import { Probers } from '../probe/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { LockMonitor, StatusPublisher } from '../status/index.ts';
 import { PlanningPace } from './planning-pace.ts';
-import { RevisionSlot } from './revision-slot.ts';
+import type { RevisionSlot } from './revision-slot.ts';
 import { RoundPlanner } from './round-planner.ts';
+import { RoundWriter } from './round-writer.ts';
 
 export interface ControllerDeps {
   readonly runtime: AgentRuntime;
@@ -63,11 +45,6 @@ const KEY = 'cluster';
 const WORKLOAD_DELAY_MS = 250;
 /** Longest wait of setTimeout. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-const DONE_DELAY_MS = 100;
-const CONCURRENCY = 16;
-/** Longest wait for the cache to show a write. */
-const ECHO_MS = 1_000;
-const LONGEST_RETRY_MS = 300_000;
 const NO_TARGETS: ReadonlyMap<string, ProbeTarget> = new Map();
 
 /**
@@ -75,24 +52,17 @@ const NO_TARGETS: ReadonlyMap<string, ProbeTarget> = new Map();
  * and ask for the next round when they end.
  */
 export class Controller {
-  /** Runs the writes of rounds, and of reports, which are planned beside them. */
-  readonly pool: WritePool;
-  readonly revisions = new RevisionSlot({ onTarget: () => this.#takeTarget(), onAccepted: () => this.#publisher.publishAccepted() });
   readonly #deps: ControllerDeps;
   readonly #signal: AbortSignal;
   readonly #queue: WorkQueue;
   readonly #probers: Probers;
-  readonly #context: WriteContext;
-  readonly #writeEvents: WriteEvents;
+  readonly #writer: RoundWriter;
   readonly #tampering = new TamperLog();
   readonly #targets = new ProbeTargets();
   readonly #unsettled = new UnsettledNamespaces();
-  readonly #throttles = new WriteThrottles();
   readonly #monitor: LockMonitor;
   readonly #publisher: StatusPublisher;
   #rounds = 0;
-  /** Whether the last round found nothing of the commit left to write. */
-  #isWritten: boolean = false;
   readonly #observer: Observer;
   readonly #malformed: MalformedLog;
   readonly #planner: RoundPlanner;
@@ -100,7 +70,7 @@ export class Controller {
 
   constructor(deps: ControllerDeps, signal: AbortSignal) {
     const { runtime, config, settings, view, pauses, outputs, violationTimes } = deps;
-    const { client, clock, random, logger } = runtime;
+    const { client, clock, logger } = runtime;
     const { capabilities } = settings;
     this.#deps = deps;
     this.#signal = signal;
@@ -115,37 +85,14 @@ export class Controller {
     const { awake, parts } = this.#observer;
     this.#malformed = new MalformedLog(outputs.events, clock);
     this.#planner = new RoundPlanner({ view, settings, parts, events: outputs.events, tampering: this.#tampering });
-    this.#context = {
-      client,
-      view,
-      defaults: this.#planner.defaults,
-      onDefinition: (definition) => this.#recordDefinition(definition),
-      onTookOver: (repair) => this.#writeEvents.recordRepair(repair),
-    };
-    this.#writeEvents = new WriteEvents({
-      ...outputs,
-      view,
-      logger,
-      clock,
-      tampering: this.#tampering,
-      revision: () => this.revisions.revision,
-    });
-    const [firstMs, secondMs] = config.retryMs;
-    this.pool = new WritePool(
-      {
-        concurrency: CONCURRENCY,
-        clock,
-        retry: { firstMs, secondMs, capMs: LONGEST_RETRY_MS, random },
-        echoMs: ECHO_MS,
-        onDone: (write, outcome) => this.#recordSuccess(write, outcome),
-        onFailure: (write, failure, error) => this.#recordFailure(write, failure, error),
-      },
-      signal,
-    );
-    this.pool.onDue('rounds', () => this.#wake());
+    const wake = (delayMs?: number): void => this.#wake(delayMs);
+    const onAccepted = (): void => this.#publisher.publishAccepted();
+    const { retryMs } = config;
+    const writing = { runtime, retryMs, view, outputs, planner: this.#planner, tampering: this.#tampering, wake, onAccepted };
+    this.#writer = new RoundWriter(writing, signal);
     const onVerdict = (result: string) => outputs.metrics.probes.inc({ result });
     this.#probers = new Probers({ client, clock: awake, bindGate: capabilities.floor, onChange: () => this.#wake(), onVerdict }, signal);
-    const failures = () => this.pool.failures();
+    const failures = () => this.#writer.pool.failures();
     this.#monitor = new LockMonitor({
       clock: awake,
       view,
@@ -159,16 +106,26 @@ export class Controller {
       capabilities,
       place: settings.trust,
       monitor: this.#monitor,
-      context: this.#context,
+      context: this.#writer.context,
       outputs,
       tampering: this.#tampering,
       violationTimes,
-      revisions: this.revisions,
+      revisions: this.#writer.revisions,
       onProven: (revision) => runtime.trace?.proven(revision),
       parts,
       observation: this.#observer,
-      wake: (delayMs) => this.#wake(delayMs),
+      wake,
     });
+  }
+
+  /** The commits of the hub, for the intake. */
+  get revisions(): RevisionSlot {
+    return this.#writer.revisions;
+  }
+
+  /** For the reports of other tools. */
+  get pool(): WritePool {
+    return this.#writer.pool;
   }
 
   /** Runs until the signal aborts. */
@@ -230,16 +187,10 @@ export class Controller {
     this.#observer.beginRound();
     const plan = this.#planner.plan(this.#monitor.isIndexOpen, this.revisions.commit, now);
     const throttled = { unproven: this.#monitor.unprovenCount, isProving: this.#probers.lockOne.pendingCount > 0 };
-    const due = this.#throttles.due(plan, throttled, started);
-    const policies = buildWrites(plan.hubPolicies.actions, this.#context);
-    const enforcing = buildWrites(due.actions, this.#context);
-    this.revisions.noteFailures(this.pool.failures());
-    runtime.trace?.enforcing(enforcing.map(({ key }) => key));
+    const due = this.#writer.due(plan, throttled, started);
     const { parts } = this.#observer;
     const published = plan.isGoverned ? parts.run('status', () => this.#publish(plan, now), []) : [];
-    this.pool.submit([...policies, ...enforcing, ...published]);
-    this.#isWritten = plan.hubPolicies.isWritten;
-    this.#noteWritten();
+    this.#writer.submit(plan, due, published);
     this.#observer.endRound();
     this.#malformed.look(view.malformed);
     this.#pace.charge(runtime.clock.monotonicMs() - started, this.#waiting);
@@ -251,25 +202,7 @@ export class Controller {
   #publish(plan: ClusterPlan, now: Date): readonly Write[] {
     const indexed = this.#expectProofs(plan);
     const statuses = this.#publisher.publish(plan, indexed, now);
-    return [...this.#releases(plan), ...statuses];
-  }
-
-  /** What kept policies of the commit before from being written may not keep those of this one. */
-  #takeTarget(): void {
-    this.#isWritten = false;
-    this.pool.retryKind(SOVEREIGN_POLICY_KIND.kind);
-    this.#wake();
-  }
-
-  /** As long as a write of an older commit is on its way, what a round finds says nothing. */
-  #noteWritten(): void {
-    if (this.#isWritten && this.pool.isSettled(SOVEREIGN_POLICY_KIND.kind)) this.revisions.noteWritten();
-  }
-
-  #releases(plan: ClusterPlan): readonly Write[] {
-    this.#writeEvents.recordDeletions(plan);
-    const failing = this.pool.failures().filter(isAlert);
-    return buildFinalizerWrites(plan, new Set(failing.map(({ key }) => key)), this.#context);
+    return [...this.#writer.releases(plan), ...statuses];
   }
 
   /** Writes and proofs that wait for their turn. In an outage most proofs are pending and none is asked for. */
@@ -307,32 +240,5 @@ export class Controller {
     const waits = [...this.#monitor.gracesLeftMs(), ...others.filter((ms) => ms !== undefined)];
     const dueInMs = Math.min(MAX_TIMER_MS, Math.max(1, this.#pace.restMs, Math.min(...waits)));
     return { requeueAfterMs: this.#observer.nextLookMs(dueInMs) };
-  }
-
-  /** A CRD as a write left it: what its schema kept from being written can be now. */
-  #recordDefinition(definition: CustomResourceDefinition): void {
-    this.#planner.recordDefinition(definition, this.#deps.runtime.clock.now());
-    this.pool.retryKind(definition.spec.names.kind);
-  }
-
-  #recordSuccess(write: Write, outcome: WriteOutcome): void {
-    this.#throttles.noteWrite(write.key, this.#deps.runtime.clock.monotonicMs());
-    this.revisions.noteWrite(write.key);
-    // The watch often shows a write before its answer comes.
-    this.#noteWritten();
-    this.#writeEvents.recordSuccess(write, outcome);
-    this.#deps.runtime.trace?.wrote(write.key, false);
-    if (write.priority === PRIORITIES.reports) return;
-    // The watch shows most writes, and the round that follows makes up for this call; where it shows none, or did before the answer came,
-    // what waited for this write to end needs it.
-    this.#wake(DONE_DELAY_MS);
-  }
-
-  #recordFailure(write: Write, failure: WriteFailure, error: unknown): void {
-    // Its CRD has changed since the last write.
-    if (error instanceof NotKeptError) this.#planner.forgetDefinition(error.kind);
-    this.#writeEvents.recordFailure(write, failure, error);
-    this.#deps.runtime.trace?.wrote(write.key, true);
-    if (write.priority !== PRIORITIES.reports) this.#wake();
   }
 }
