@@ -30,6 +30,8 @@ export interface Write {
   readonly priority: number;
   /** Waits between two attempts that are not those of the pool. */
   readonly retry?: Partial<Omit<RetryPolicy, 'random'>>;
+  /** How long to wait for the cache to show it, in ms, where that is not the time of the pool. */
+  readonly echoMs?: number;
   /**
    * Version of the target in the local cache. After a successful write the pool leaves a target alone until the cache shows
    * another version: until then every plan rests on the state before the write.
@@ -198,7 +200,7 @@ export class WritePool {
   }
 
   #succeeded({ write, planner }: Planned, before: string | undefined, outcome: WriteOutcome): void {
-    const until = this.#options.clock.monotonicMs() + this.#options.echoMs;
+    const until = this.#options.clock.monotonicMs() + (write.echoMs ?? this.#options.echoMs);
     this.#states.set(write.key, {
       planner,
       failures: 0,

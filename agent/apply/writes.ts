@@ -53,11 +53,13 @@ const FIRST: ReadonlySet<string> = new Set([
 const FLOOR_RETRY = { capMs: 5_000 } as const;
 /** As long as a policy of the hub is not written, nothing of it is enforced. */
 const POLICY_RETRY = { firstMs: 500, secondMs: 1_000, capMs: 30_000 } as const;
+/** A commit can change all policies, which are not written again every second where the watch shows nothing. */
+const POLICY_ECHO_MS = 30_000;
 const FLOOR_OBJECT = /^ValidatingAdmissionPolicy(Binding)?\/fso-(floor|guard)-/;
 
-const retryOf = (key: string, { kind }: KindDescriptor): Pick<Write, 'retry'> => {
+const waitsOf = (key: string, { kind }: KindDescriptor): Pick<Write, 'retry' | 'echoMs'> => {
   if (FLOOR_OBJECT.test(key)) return { retry: FLOOR_RETRY };
-  return kind === POLICY_KIND.kind ? { retry: POLICY_RETRY } : {};
+  return kind === POLICY_KIND.kind ? { retry: POLICY_RETRY, echoMs: POLICY_ECHO_MS } : {};
 };
 
 /** Key of its target in the cache. */
@@ -76,7 +78,7 @@ export const buildWrites = (actions: readonly Action[], context: WriteContext): 
       reason: isRepair ? 'Drift' : first.reason,
       ...(isRepair ? { repair: repairOf(first, policies, context.view) } : {}),
       priority: FIRST.has(first.kind.kind) ? PRIORITIES.locks : PRIORITIES.policies,
-      ...retryOf(key, first.kind),
+      ...waitsOf(key, first.kind),
       liveVersion: () => context.view.versionOf(first.kind, cacheKeyOf(first)),
       run: async (signal: AbortSignal) => {
         const outcomes: WriteOutcome[] = [];
