@@ -1,4 +1,4 @@
-import type { SovereignPolicy } from '@fso/shared/api';
+import { AGENT_STATE, type SovereignPolicy } from '@fso/shared/api';
 import { objectId } from '@fso/shared/git';
 import { type Informer, type KubeClient, keyOfObject } from '@fso/shared/kube';
 import type { Offer } from '@fso/shared/protocol';
@@ -33,21 +33,22 @@ const shown = (body: SovereignPolicy): SovereignPolicy => ({
   metadata: { ...body.metadata, uid: body.metadata.name, resourceVersion: '1', generation: 1 },
 });
 
+type StartOptions = Partial<StreamConfig & StreamDeps & { observatory: LiveObservatory; onApply: (name: string) => void }>;
+
 /** A stream with nothing around it: a cluster that has what it should at once, and a hub that is not there. */
 const start = (
   clock: Clock,
   signal: AbortSignal,
-  {
-    hubUrl = 'ws://127.0.0.1:1',
-    trust = { mode: 'off' },
-    ...more
-  }: Partial<StreamConfig & StreamDeps & { observatory: LiveObservatory }> = {},
+  { hubUrl = 'ws://127.0.0.1:1', trust = { mode: 'off' }, onApply = () => undefined, ...more }: StartOptions = {},
 ) => {
   const config = { hubUrl, token: 'secret', cluster: 'eu', agentVersion: 'test', trust };
   const written = new Map<string, SovereignPolicy>();
   const client = {
     get: async (kind: { kind: string }) => (kind.kind === 'Namespace' ? {} : undefined),
-    apply: async (_kind: unknown, body: SovereignPolicy) => ({ object: shown(body) }),
+    apply: async (_kind: unknown, body: SovereignPolicy) => {
+      onApply(body.metadata.name);
+      return { object: shown(body) };
+    },
   } as unknown as KubeClient;
   const policies = {
     ready: async () => undefined,
@@ -137,6 +138,34 @@ describe('an accepted commit', () => {
     hub.send({ type: 'list', list: digest });
     await expect.poll(() => hub.got('listed')).toMatchObject([{ list: digest, policies: [['finance', expect.any(String)]] }]);
   });
+});
+
+it('acks a commit once it is persisted, and raises an alert the third time that the API server refuses', async () => {
+  const [hub, repository, ended] = [await startScriptedHub(), makeObjectRepository(), new AbortController()];
+  onTestFinished(async () => {
+    ended.abort();
+    repository.remove();
+    await hub.close();
+  });
+  let left = 3;
+  const acksBefore: unknown[] = [];
+  const onEvent = vi.fn();
+  const onApply = (name: string): void => {
+    if (name !== AGENT_STATE || left === 0) return;
+    left -= 1;
+    acksBefore.push(...hub.got('ack'));
+    throw new Error('not now');
+  };
+  await start(systemClock, ended.signal, { hubUrl: hub.url, onApply, onEvent });
+  await expect.poll(() => hub.got('hello')).toHaveLength(1);
+  const revision = repository.commit({
+    'clusters/eu.yaml': clusterFile('eu', ['eu-west-1']),
+    'policies/finance.yaml': policyFile('finance'),
+  });
+  hub.send(await repository.offer(revision, null));
+  await expect.poll(() => hub.got('ack')).toMatchObject([{ revision }]);
+  expect([left, acksBefore]).toEqual([0, []]);
+  expect(onEvent.mock.calls).toMatchObject([[{ reason: 'PolicyWriteFailed', severity: 'alert', revision }]]);
 });
 
 describe('refused revisions', () => {
