@@ -161,7 +161,8 @@ export const RUNBOOKS: Readonly<Record<string, Runbook>> = {
   AgentAbsent: {
     meaning: 'No series of an agent reaches Prometheus: no agent runs, or Prometheus may not read `/metrics`.',
     check: '`kubectl -n federated-sovereignty-system get pods`, and the target in Prometheus.',
-    remedy: 'Start the agent, or add Prometheus to `networkPolicy.metricsFrom`. What holds meanwhile: [troubleshooting.md#what-holds-while-a-part-is-gone](troubleshooting.md#what-holds-while-a-part-is-gone).',
+    remedy:
+      'Start the agent, or add Prometheus to `networkPolicy.metricsFrom`. What holds meanwhile: [troubleshooting.md#what-holds-while-a-part-is-gone](troubleshooting.md#what-holds-while-a-part-is-gone).',
   },
   AgentWithoutLeader: {
     meaning: 'No replica enforces: the locks hold, drift stays, and new policies wait.',
