@@ -24,7 +24,7 @@ import { type Ledger, LedgerError, openLedger } from './ledger/index.ts';
 import { createHubMetrics, type HubReadings, registerHubReadings, type StepResult } from './metrics.ts';
 import manifest from './package.json' with { type: 'json' };
 import { lifeEntry, recordSource } from './recorders/index.ts';
-import { createActivity, createTrendRecorder, Pipeline } from './rollout/index.ts';
+import { Activity, createTrendRecorder, Pipeline } from './rollout/index.ts';
 import { FleetReader } from './serve/index.ts';
 import type { Source } from './source/index.ts';
 import {
@@ -79,7 +79,7 @@ const createParts = async (context: HubContext, stores: Stores): Promise<Parts> 
   const { config, deps, clock, pauses, ledger, metrics, registry } = context;
   const { logger, version, traces } = deps;
   const history = { ledger, clock, logger: logger.child({ step: 'activity' }) };
-  const activity = createActivity({ ...history, metrics: metrics.rollout });
+  const activity = new Activity({ ...history, metrics: metrics.rollout });
   const fleet = new FleetReader({ ledger, clock, version });
   const trend = createTrendRecorder({ ...history, counts: () => fleet.readStatus() });
   const alerts = openAlerts(context, stores, fleet);

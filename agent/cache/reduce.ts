@@ -14,7 +14,7 @@ import type {
 import { type PlacementSpec, type PodPlacement, reducePlacement, schedulableRegions } from '@fso/shared/residency';
 import { weakMemo } from '@fso/shared/runtime';
 import { definedOnly, isPlain } from '../compare.ts';
-import { isOwnConstraint, READ_NAMESPACE_KEYS } from '../enforce/index.ts';
+import { isOwnConstraint, type NamespaceInput, READ_NAMESPACE_KEYS } from '../enforce/index.ts';
 import { reduceConstraintStatus } from './constraint-status.ts';
 import { decoderOf, type Malformed, SHAPES, type Shape } from './decode.ts';
 import { labelsHeldByOthers, specFields, withSpecFields } from './managed-fields.ts';
@@ -217,3 +217,13 @@ export const isSamePod = (a: Pod, b: Pod): boolean =>
   a.status?.phase === b.status?.phase &&
   isDeepStrictEqual(a.spec, b.spec) &&
   isDeepStrictEqual(a.metadata.ownerReferences, b.metadata.ownerReferences);
+
+export const toNamespaceInput = weakMemo(
+  ({ metadata, held }: Namespace): NamespaceInput => ({
+    name: metadata.name,
+    terminating: metadata.deletionTimestamp !== undefined,
+    labels: metadata.labels ?? {},
+    annotations: metadata.annotations ?? {},
+    held,
+  }),
+);

@@ -13,7 +13,6 @@ import {
   type InformerFactory,
   type InformerOptions,
   type KindDescriptor,
-  keyOfObject,
   NAMESPACE_KIND,
   NODE_KIND,
   type Node,
@@ -25,12 +24,22 @@ import {
   type ValidatingWebhookConfiguration,
 } from '@fso/shared/kube';
 import type { ObservedKind } from '@fso/shared/protocol';
-import { type Clock, weakMemo } from '@fso/shared/runtime';
-import type { AdmissionObject, Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
-import { isRedirected, TEMPLATE_NAME, WEBHOOK_CONFIGURATION_NAME } from '../enforce/index.ts';
+import type { Clock } from '@fso/shared/runtime';
+import {
+  type AdmissionObject,
+  type Constraint,
+  type InjectionKinds,
+  isRedirected,
+  type NamespaceInput,
+  type PolicyInput,
+  TEMPLATE_NAME,
+  type Template,
+  WEBHOOK_CONFIGURATION_NAME,
+} from '../enforce/index.ts';
 import type { KindState } from '../observation/index.ts';
 import type { Malformed } from './decode.ts';
 import { EnforcedPolicies, partsOfKey } from './enforced-policies.ts';
+import { MalformedObjects } from './malformed-objects.ts';
 import { PodsByNamespace } from './pod-set.ts';
 import { recoverSpecs } from './recover-specs.ts';
 import {
@@ -51,6 +60,7 @@ import {
   reducePod,
   reduceTemplate,
   reduceWebhookConfiguration,
+  toNamespaceInput,
 } from './reduce.ts';
 import { reducePolicy } from './reduce-policy.ts';
 import { SchemaRereads } from './schema-rereads.ts';
@@ -115,7 +125,7 @@ export class ClusterView {
   #nodesByName: NodesByName;
   /** API groups that another server was seen to serve. */
   readonly #redirected = new Set<string>();
-  readonly #malformed = new Map<string, string>();
+  readonly #malformed = new MalformedObjects();
   #version = 0;
 
   constructor({ factory, kinds, clock, podListMs }: ClusterViewDeps, signal: AbortSignal) {
@@ -125,9 +135,9 @@ export class ClusterView {
       transform: (object: T) => T & Malformed,
       options: InformerOptions<T> = {},
     ): Informer<T> => {
-      const informer = factory.informer(kind, { ...options, transform: (object) => this.#noteMalformed(kind, transform(object)) });
+      const informer = factory.informer(kind, { ...options, transform: (object) => this.#malformed.note(kind, transform(object)) });
       informer.onChange((key, current) => {
-        if (current === undefined) this.#malformed.delete(`${kind.kind}/${key}`);
+        if (current === undefined) this.#malformed.delete(kind, key);
       });
       informers.push({ kind, informer: informer as unknown as Informer<KubeObject> });
       return informer;
@@ -189,14 +199,7 @@ export class ClusterView {
 
   /** The fields that could not be read, for people, by `Kind/key` of the object. */
   get malformed(): ReadonlyMap<string, string> {
-    return this.#malformed;
-  }
-
-  #noteMalformed<T extends KubeObject>({ kind }: KindDescriptor<T>, object: T & Malformed): T {
-    const key = `${kind}/${keyOfObject(object)}`;
-    if (object.malformed !== undefined) this.#malformed.set(key, object.malformed);
-    else this.#malformed.delete(key);
-    return object;
+    return this.#malformed.problems;
   }
 
   /** Every kind that is read, by informer. */
@@ -308,13 +311,3 @@ export class ClusterView {
     return this.namespaces.list().map(toNamespaceInput);
   }
 }
-
-const toNamespaceInput = weakMemo(
-  ({ metadata, held }: Namespace): NamespaceInput => ({
-    name: metadata.name,
-    terminating: metadata.deletionTimestamp !== undefined,
-    labels: metadata.labels ?? {},
-    annotations: metadata.annotations ?? {},
-    held,
-  }),
-);

@@ -22,7 +22,7 @@ import { migrate } from './migrate.ts';
 import { missingLists } from './named-lists.ts';
 import { readList } from './policy-lists.ts';
 import { readEpoch } from './replicas/lead.ts';
-import { createReplicaState, type ReplicaState } from './replicas/replica-state.ts';
+import { ReplicaState } from './replicas/replica-state.ts';
 import { ALONE, type Replicas, SharedReplicas } from './replicas/replicas.ts';
 import type { Schema } from './schema.ts';
 import { createSqlAudit } from './search/audit-log.ts';
@@ -144,7 +144,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   const memory = new ReportMemory(options.reports ?? reportLimits());
   const lists = new PolicyLists();
   const pasts = { db: searches, listOf: (digest: string) => readList(searches, digest, lists) };
-  const replicaState = createReplicaState({ cache, records, memory, lists, eventsInMemory: EVENTS_IN_MEMORY });
+  const replicaState = new ReplicaState({ cache, records, memory, lists, eventsInMemory: EVENTS_IN_MEMORY });
   await replicaState.load(db);
   const mend = (): Promise<void> =>
     mendHistory(database, {

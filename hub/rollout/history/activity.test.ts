@@ -7,7 +7,7 @@ import type { Ledger } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import { clusterReport, FILES, report } from '../../serve/testing/fleet.ts';
 import type { RejectedRevision, SourceRevision } from '../../source/index.ts';
-import { createActivity } from './activity.ts';
+import { Activity } from './activity.ts';
 import { readRollout, readRollouts } from './rollout-store.ts';
 import { activityOf, summaryOf } from './views.ts';
 
@@ -35,7 +35,7 @@ interface EnforcementSeconds {
 const life = (ledger: Ledger, clock: FakeClock, seconds: EnforcementSeconds, logged: unknown[]) => {
   const metrics = { enforced: (time: number) => seconds.enforced.push(time), proven: (time: number) => seconds.proven.push(time) };
   const logger = pino({ base: null }, { write: (line) => void logged.push(JSON.parse(line)) });
-  const activity = createActivity({ ledger, clock, logger, metrics });
+  const activity = new Activity({ ledger, clock, logger, metrics });
   const end = new AbortController();
   const done = activity.run(end.signal);
   const times = () => ({ noticed: clock.now().toISOString(), fetched: clock.now().toISOString(), judged: clock.now().toISOString() });
