@@ -7,6 +7,7 @@ import type {
   K8sGeoResidency,
   KindDescriptor,
   Node,
+  ObjectKey,
   ValidatingAdmissionPolicy,
   ValidatingAdmissionPolicyBinding,
   ValidatingWebhookConfiguration,
@@ -26,6 +27,9 @@ export interface Pod extends KubeObject {
 }
 
 export const POD_KIND: KindDescriptor<Pod> = { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
+
+/** Pods are the largest objects, and their number is unlimited. */
+export const POD_PAGE = 50;
 
 // A cluster may have tens of thousands of pods, and the agent never reads most of an object.
 
@@ -227,3 +231,10 @@ export const toNamespaceInput = weakMemo(
     held,
   }),
 );
+
+/** Skips updates that did not change the reduced object. */
+export const ignoreUnchanged =
+  <T>(isSame: (a: T, b: T) => boolean, handler: () => void) =>
+  (_key: ObjectKey, current: T | undefined, previous: T | undefined): void => {
+    if (current === undefined || previous === undefined || !isSame(current, previous)) handler();
+  };

@@ -29,7 +29,6 @@ import {
   type AdmissionObject,
   type Constraint,
   type InjectionKinds,
-  isRedirected,
   type NamespaceInput,
   type PolicyInput,
   TEMPLATE_NAME,
@@ -42,11 +41,14 @@ import { EnforcedPolicies, partsOfKey } from './enforced-policies.ts';
 import { MalformedObjects } from './malformed-objects.ts';
 import { PodsByNamespace } from './pod-set.ts';
 import { recoverSpecs } from './recover-specs.ts';
+import { RedirectedGroups } from './redirected-groups.ts';
 import {
+  ignoreUnchanged,
   isSameNode,
   isSamePod,
   type Namespace,
   POD_KIND,
+  POD_PAGE,
   type Pod,
   reduceAdmissionBinding,
   reduceAdmissionPolicy,
@@ -65,17 +67,7 @@ import {
 import { reducePolicy } from './reduce-policy.ts';
 import { SchemaRereads } from './schema-rereads.ts';
 
-/** Skips updates that did not change the reduced object. */
-const ignoreUnchanged =
-  <T>(isSame: (a: T, b: T) => boolean, handler: () => void) =>
-  (_key: ObjectKey, current: T | undefined, previous: T | undefined): void => {
-    if (current === undefined || previous === undefined || !isSame(current, previous)) handler();
-  };
-
 export type NodesByName = Pick<Informer<Node>, 'get'>;
-
-/** Pods are the largest objects, and their number is unlimited. */
-const POD_PAGE = 50;
 
 export interface ViewHandlers {
   /** Called when an object that enforcement depends on changes. */
@@ -123,8 +115,7 @@ export class ClusterView {
   readonly #byKind: ReadonlyMap<string, Informer<KubeObject>>;
   readonly #podsByNamespace = new PodsByNamespace();
   #nodesByName: NodesByName;
-  /** API groups that another server was seen to serve. */
-  readonly #redirected = new Set<string>();
+  readonly #redirected = new RedirectedGroups();
   readonly #malformed = new MalformedObjects();
   #version = 0;
 
@@ -226,14 +217,10 @@ export class ClusterView {
   }
 
   /** Lists a group again once its APIService is repaired: what another server said is no evidence, and its watches may outlive the repair. */
-  #checkApi(api: (ApiService & Malformed) | undefined): void {
-    if (api === undefined) return;
-    const group = api.metadata.name.slice(api.metadata.name.indexOf('.') + 1);
-    if (isRedirected(api)) this.#redirected.add(group);
-    else if (this.#redirected.delete(group)) {
-      const concerned = this.#informers.filter(({ kind }) => kind.apiVersion.startsWith(`${group}/`));
-      for (const { informer } of concerned) informer.restart();
-    }
+  #checkApi(api: ApiService | undefined): void {
+    const group = this.#redirected.takeRepaired(api);
+    if (group === undefined) return;
+    for (const { kind, informer } of this.#informers) if (kind.apiVersion.startsWith(`${group}/`)) informer.restart();
   }
 
   /** Calls the handlers, which only ask for a new plan. @returns a function that ends the subscription */

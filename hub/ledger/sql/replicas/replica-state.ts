@@ -13,7 +13,7 @@ import type { Schema } from '../schema.ts';
 import { loadNewEvents } from '../search/events.ts';
 import { loadState, readClusters, type StoredState } from './load.ts';
 
-const readRecordsconst readRecords = (db: Kysely<Schema>, after: number): Promise<Schema['records'][]> =>
+const readRecords = (db: Kysely<Schema>, after: number): Promise<Schema['records'][]> =>
   db.selectFrom('records').selectAll().where('version', '>', after).execute();
 
 /** Up to this version removed records may have left nothing. */
