@@ -99,12 +99,21 @@ const createParts = async (context: HubContext, stores: Stores): Promise<Parts> 
   registerHubReadings(registry, { queues, certificates: () => certificatesOf(config, identity), lateShare: () => pauses.lateShare() });
   const inspector = new Inspector(delivery, ledger);
   const compileLogger = logger.child({ step: 'compile' });
-  const pipeline = new Pipeline({ ledger, targets, delivery, clock, logger: compileLogger, metrics, onDone: activity.done, traces });
+  const pipeline = new Pipeline({
+    ledger,
+    targets,
+    delivery,
+    clock,
+    logger: compileLogger,
+    metrics,
+    onDone: (step, revision) => activity.done(step, revision),
+    traces,
+  });
   identity?.identity.subscribe((cluster) => delivery.recheck(cluster));
   traces?.follow(source, ledger);
-  source.onRevision(activity.take);
+  source.onRevision((revision) => activity.take(revision));
   source.onRevision((revision) => pipeline.take(revision));
-  source.onRejected(activity.reject);
+  source.onRejected((rejected) => activity.reject(rejected));
   ledger.onSharedHint(() => source.hint());
   await recordSource(source, { ledger, clock, logger });
   const runs: RunPart[] = [
@@ -112,7 +121,7 @@ const createParts = async (context: HubContext, stores: Stores): Promise<Parts> 
     (signal) => source.run(signal),
     (signal) => delivery.run(signal),
     checkpoints.run,
-    activity.run,
+    (signal) => activity.run(signal),
     trend.run,
     (signal) => alerts.run(signal),
   ];
