@@ -10,10 +10,10 @@ import { createHubProcess, type HubProcess } from '../harness/hub-process.ts';
 import { clusterFile, policyFile } from '../harness/policy-files.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 import { createRandom } from '../harness/random.ts';
-import { createClusterLife } from '../simulated-fleet/cluster-life.ts';
+import { ClusterLife } from '../simulated-fleet/cluster-life.ts';
 import { createCommits } from '../simulated-fleet/commits.ts';
 import { GEOS } from '../simulated-fleet/geography.ts';
-import { createSimulatedAgent, type SimulatedAgent } from '../simulated-fleet/simulated-agent.ts';
+import { SimulatedAgent } from '../simulated-fleet/simulated-agent.ts';
 import { type Amount, cpuMsOf, memoryOf, type ProcessMemory } from './memory-of.ts';
 
 const FSO = join(import.meta.dirname, '../../hub/cli/main.ts');
@@ -102,20 +102,21 @@ const openFleet = async (folder: string, { clusters, policies }: Settings): Prom
   const [geo] = GEOS;
   if (geo === undefined) throw new Error('there is no geography');
   const connect = (agentUrl: string): SimulatedAgent[] =>
-    names.map((name, cell) =>
-      createSimulatedAgent({
-        agentUrl,
-        token: tokens.get(name) ?? '',
-        life: createClusterLife({
-          cluster: { name, cell, geo, regions },
-          trouble: undefined,
-          random: createRandom(cell + 1),
-          now: new Date(),
+    names.map(
+      (name, cell) =>
+        new SimulatedAgent({
+          agentUrl,
+          token: tokens.get(name) ?? '',
+          life: new ClusterLife({
+            cluster: { name, cell, geo, regions },
+            trouble: undefined,
+            random: createRandom(cell + 1),
+            now: new Date(),
+          }),
+          holds: revision,
+          compiled: (commit) => commits.compiled(commit, name),
+          refuses: () => undefined,
         }),
-        holds: revision,
-        compiled: (commit) => commits.compiled(commit, name),
-        refuses: () => undefined,
-      }),
     );
   return { gitUrl: git.url('policies.git'), tokens, connect, stop: git.stop };
 };

@@ -2,14 +2,13 @@ import {
   AlertPage,
   AlertTestView,
   type AlertView,
-  type Page,
   ReceiverList,
   type ReceiverView,
   SilenceList,
   type SilenceRequest,
   SilenceView,
 } from '@fso/shared/api';
-import type { z } from 'zod';
+import type { HubRequests } from './hub-requests.ts';
 
 /** As the parameters of the list; what is given must all hold. */
 export interface AlertFilter {
@@ -34,25 +33,11 @@ export interface AlertClient {
   testReceiver(receiver: string, signal?: AbortSignal): Promise<AlertTestView>;
 }
 
-type Query = Readonly<Record<string, string | number | boolean | undefined>>;
-
-/** How a client of the hub calls it. */
-interface Calls {
-  readonly get: <S extends z.ZodType>(schema: S, path: string, query: Query, signal?: AbortSignal) => Promise<z.output<S>>;
-  readonly send: <S extends z.ZodType>(
-    schema: S,
-    path: string,
-    call: { readonly method: 'POST' | 'DELETE'; readonly body?: unknown },
-    signal?: AbortSignal,
-  ) => Promise<z.output<S>>;
-  readonly all: <T>(read: (query: Query) => Promise<Page<T>>, query: Query) => Promise<T[]>;
-}
-
-export const createAlertClient = ({ get, send, all }: Calls): AlertClient => ({
-  alerts: (query = {}, signal) => all((page) => get(AlertPage, '/alerts', page, signal), { ...query }),
-  silences: async (signal) => (await get(SilenceList, '/alerts/silences', {}, signal)).items,
-  createSilence: (body, signal) => send(SilenceView, '/api/v1/alerts/silences', { method: 'POST', body }, signal),
-  endSilence: (id, signal) => send(SilenceView, `/api/v1/alerts/silences/${encodeURIComponent(id)}`, { method: 'DELETE' }, signal),
-  receivers: async (signal) => (await get(ReceiverList, '/alerts/receivers', {}, signal)).items,
-  testReceiver: (receiver, signal) => send(AlertTestView, '/api/v1/alerts/test', { method: 'POST', body: { receiver } }, signal),
+export const createAlertClient = (requests: HubRequests): AlertClient => ({
+  alerts: (query = {}, signal) => requests.all((page) => requests.get(AlertPage, '/alerts', page, signal), { ...query }),
+  silences: async (signal) => (await requests.get(SilenceList, '/alerts/silences', {}, signal)).items,
+  createSilence: (body, signal) => requests.send(SilenceView, '/api/v1/alerts/silences', { method: 'POST', body }, signal),
+  endSilence: (id, signal) => requests.send(SilenceView, `/api/v1/alerts/silences/${encodeURIComponent(id)}`, { method: 'DELETE' }, signal),
+  receivers: async (signal) => (await requests.get(ReceiverList, '/alerts/receivers', {}, signal)).items,
+  testReceiver: (receiver, signal) => requests.send(AlertTestView, '/api/v1/alerts/test', { method: 'POST', body: { receiver } }, signal),
 });

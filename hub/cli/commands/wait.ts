@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { shortRevision } from '@fso/shared/text';
-import { type HubClient, HubError } from '../client/api-client.ts';
+import type { HubClient } from '../client/api-client.ts';
+import { HubError } from '../client/hub-requests.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { type Goal, type Progress, planWait } from './plan-wait.ts';

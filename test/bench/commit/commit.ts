@@ -3,7 +3,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { createNamespaces, createWorld, type World } from '@fso/clusters/demo';
+import { createNamespaces, World } from '@fso/clusters/demo';
 import type { CommitActivity } from '@fso/shared/api';
 import { until } from '../../../clusters/demo/programs.ts';
 import { everyClusterProven, pushChange } from '../../../clusters/demo/steps.ts';
@@ -189,7 +189,7 @@ export const commit = async (args: string[], signal: AbortSignal): Promise<void>
   const { values } = parseArgs({ args, options });
   const settings: Settings = { warmUp: Number(values['warm-up']), commits: Number(values.commits), idleSeconds: Number(values.idle) };
   const stateDir = await mkdtemp(join(tmpdir(), 'fso-bench-commit-'));
-  const world = await createWorld({ stateDir, log: (line) => console.error(line) });
+  const world = await World.open({ stateDir, log: (line) => console.error(line) });
   try {
     const result = await measureOn(world, stateDir, settings, signal);
     const rows = rowsOf(result, world.clusters.length);
