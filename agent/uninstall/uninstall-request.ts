@@ -43,7 +43,11 @@ export const requestUninstall = async (deps: RequestDeps, signal: AbortSignal): 
 };
 
 /** @returns false: the namespace is gone, and with it all agents */
-const annotate = async (client: KubeClient, annotations: Readonly<Record<string, string | null>>, signal: AbortSignal): Promise<boolean> => {
+const annotate = async (
+  client: KubeClient,
+  annotations: Readonly<Record<string, string | null>>,
+  signal: AbortSignal,
+): Promise<boolean> => {
   try {
     await client.mergePatch(NAMESPACE_KIND, NAMESPACE, { metadata: { annotations } }, signal);
     return true;
