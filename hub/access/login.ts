@@ -9,9 +9,9 @@ import { createSeal, hashSecret } from './secrets.ts';
 export class LoginFailed extends Error {}
 
 export interface StartedLogin {
-  /** Where the browser goes. */
+  /** URL that the browser is sent to. */
   readonly url: string;
-  /** What the browser has to bring back, in a cookie of its own. */
+  /** State that the browser has to bring back, in a cookie of its own. */
   readonly state: string;
 }
 
@@ -26,7 +26,7 @@ export interface Login {
    * @throws LoginFailed, ProviderUnavailable
    */
   finish(query: string, state: string | undefined): Promise<{ principal: Principal; returnTo: string }>;
-  /** Where the provider ends its own session; null where it does not say. */
+  /** URL at which the provider ends its own session; null if it publishes none. */
   endSessionUrl(): Promise<string | null>;
 }
 
@@ -37,8 +37,9 @@ export const LOGIN_MS = 600_000;
 const BASE = 'https://hub.invalid';
 
 /**
- * Where a login goes on: a path of this hub, else `/`. A URL parser reads backslashes as slashes, drops tabs and line breaks
- * and takes `//host` for another host; so the text goes through one, and only what stayed on its origin is used.
+ * Returns the path of this hub at which the browser continues after a login, else `/`. A URL parser
+ * reads backslashes as slashes, drops tabs and line breaks and takes `//host` for another host; so
+ * the text is parsed as a URL and used only if it stays on its origin.
  */
 export const safeReturnTo = (wanted: unknown): string => {
   if (typeof wanted !== 'string' || !wanted.startsWith('/') || wanted.length > 2048) return '/';
@@ -49,10 +50,12 @@ export const safeReturnTo = (wanted: unknown): string => {
   return path.startsWith('//') ? '/' : path;
 };
 
-/** Of a subject (https://openid.net/specs/openid-connect-core-1_0.html#IDToken). */
+/**
+ * Longest subject, in characters (https://openid.net/specs/openid-connect-core-1_0.html#IDToken).
+ */
 const MAX_SUBJECT = 255;
 
-/** What a login needs until it ends. */
+/** State of a login in progress. */
 interface Pending {
   readonly state: string;
   readonly nonce: string;

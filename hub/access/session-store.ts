@@ -42,7 +42,7 @@ export interface SessionChanges {
   readonly gone: readonly string[];
 }
 
-/** Where sessions are kept. A resolved write is durable. */
+/** Store of sessions. A resolved write is durable. */
 export interface SessionStore {
   /** Calls the handler with the sessions there are, and then within a second with what any hub changed. */
   watch(handler: (changes: SessionChanges) => void): void;
@@ -58,7 +58,10 @@ export interface SessionStore {
  */
 const nameOf = (hash: string): string => hash.slice(0, 3);
 
-/** What another version wrote, and this one cannot read, is no session. */
+/**
+ * Reads the sessions of a record. Those that another version wrote and this one cannot read are
+ * left out.
+ */
 const parse = (value: unknown): readonly SessionRecord[] =>
   Array.isArray(value) ? value.flatMap((one) => SessionRecord.safeParse(one).data ?? []) : [];
 

@@ -3,12 +3,12 @@ import { matchesNamespace } from '@fso/shared/compile';
 import { matchesSelector, type PlacementTest, placementTest, type RegionGroups, regionGroupsOf } from '@fso/shared/decode';
 import type { Desired } from '../ledger/index.ts';
 
-/** What tells a policy from others. */
+/** Facts of a policy by which grants select it. */
 interface PolicyFacts {
   readonly key: string;
   /** Target namespaces in Git, and as a cluster has and reports them; a policy that moves from one namespace to another has several. */
   readonly targets: readonly string[];
-  /** As in Git; undefined: it is not there. */
+  /** Labels in Git; undefined: the policy is not in Git. */
   readonly labels: Readonly<Record<string, string>> | undefined;
 }
 
@@ -50,7 +50,7 @@ export class GrantSet {
     this.#tests = tests;
   }
 
-  /** No grant means the cluster: it does not exist. */
+  /** Whether no grant selects the cluster. For such a caller it does not exist. */
   get isEmpty(): boolean {
     return this.#tests.length === 0;
   }
@@ -75,8 +75,9 @@ export class GrantSet {
 }
 
 /**
- * What grants mean under one state of the repository. A cluster that is not registered has neither regions nor labels to be selected by, and
- * its name was never proven by a commit: no `clusters` of a grant selects it.
+ * Clusters and policies that grants select under one state of the repository. A cluster that is not
+ * registered has neither regions nor labels to be selected by, and no commit proves its name: no
+ * `clusters` of a grant selects it.
  */
 export class Visibility {
   readonly #tests: readonly GrantTest[];
@@ -121,7 +122,10 @@ export class Visibility {
     return set.seesReported(key, targets.join(' '), () => this.#factsOf(key, targets));
   }
 
-  /** By which grants each cluster is seen, and each policy that a grant selects: a view of the fleet ends where one of these goes or changes. */
+  /**
+   * Lists the grants that select each cluster, and each policy in Git. A view of the fleet ends
+   * when an entry changes or goes.
+   */
   fingerprint(): ReadonlyMap<string, string> {
     const seen = new Map<string, string>();
     for (const [name, registration] of this.#registrations) {
