@@ -5,9 +5,9 @@ import { StoredAlert } from './alert.ts';
 
 const ALERT_KIND = 'alert';
 
-/** How long an alert is kept after its end. */
+/** Time for which an alert is kept after its end, in milliseconds. */
 const RESOLVED_MS = 86_400_000;
-/** Resolved alerts of one record: of a problem that comes and goes with ever new labels. */
+/** Most resolved alerts of one record, as of a problem that comes and goes with ever new labels. */
 const MAX_RESOLVED = 32;
 /** The same for those that a receiver is yet to be notified of, as it is away: a million of them. */
 const MAX_UNSETTLED = 256;
@@ -18,7 +18,10 @@ const MAX_UNSETTLED = 256;
  */
 const nameOf = (fingerprint: string): string => fingerprint.slice(0, 3);
 
-/** What another version wrote, and this one cannot read, is no alert. Records are replaced and never changed, so each is read once. */
+/**
+ * Reads the alerts of a record. Those that another version wrote and this one cannot read are left
+ * out. Records are replaced and never changed, so each is read once.
+ */
 const parse = weakMemo((value: object): readonly StoredAlert[] =>
   z
     .array(z.unknown())

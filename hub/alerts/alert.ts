@@ -31,7 +31,10 @@ export interface AlertDraft extends Pick<StoredAlert, 'name' | 'severity' | 'lab
 
 type Identified = Pick<StoredAlert, 'name' | 'severity' | 'labels'>;
 
-/** What two alerts have in common that are the same alert. No label has a line feed. */
+/**
+ * Identity of an alert: two alerts with the same name, severity and labels are the same alert. No
+ * label has a line feed.
+ */
 export const identityOf = ({ name, severity, labels: { cluster, policy, region, team } }: Identified): string =>
   [name, severity, cluster, policy, region, team].join('\n');
 
@@ -45,7 +48,7 @@ export const readIdentity = (identity: string): Pick<StoredAlert, 'name' | 'labe
 export const fingerprintOf = ({ name, severity, labels }: Identified): string =>
   sha256(canonicalJson({ name, severity, ...labels })).slice(0, 16);
 
-/** `Not enforced: policy finance in cluster eu` */
+/** Summary of an alert, e.g. `Not enforced: policy finance in cluster eu`. */
 const summaryOf = (name: AlertName, { policy, cluster }: AlertLabels): string => {
   const { title } = ALERT_RULES[name];
   const subject = [policy && `policy ${policy}`, cluster && `cluster ${cluster}`].filter((part) => part !== undefined);

@@ -38,7 +38,10 @@ export class AlertsFile {
   readonly #path: string | undefined;
   readonly #logger: Logger;
   #config: AlertsConfig;
-  /** Of what is in force; undefined: it is to be read again, also what was read at the start, as it may have changed since. */
+  /**
+   * Version of the file in force; undefined: the file has to be read again. That includes the one
+   * read at the start, as it may have changed since.
+   */
   #version: string | undefined;
   #problems: string = '';
   #isFirst: boolean = true;
@@ -75,7 +78,10 @@ export class AlertsFile {
     this.#isFirst = false;
   }
 
-  /** It is read again each time, as a secret that it names may come later. Logged once. */
+  /**
+   * Logs the problems once. The file is read again each time, as a secret that it names may come
+   * later.
+   */
   #noteProblems(problems: readonly string[]): void {
     this.#version = undefined;
     const text = problems.join('\n');

@@ -21,7 +21,7 @@ const away: Issue = {
   isCurrent: true,
 };
 
-/** Of a hub: it looks at the fleet and at the ledger, and sends again. */
+/** Loops of one hub: it evaluates the fleet, watches the ledger and sends alerts again. */
 const LOOPS = 3;
 
 /** Hubs one after the other on one ledger, with one receiver. */

@@ -8,9 +8,12 @@ import { type LabelSet, labelSetOf, type Matcher, matchesAll, matchesText, parse
 const SILENCE_KIND = 'alert-silence';
 /** All are one record, as there are few. */
 const NAME = 'all';
-/** Each is compared with each alert that fires. */
+/** Most silences that have not ended. Each is compared with each firing alert. */
 const MAX_SILENCES = 200;
-/** Of one author: who may silence one cluster must not keep others from silencing theirs. */
+/**
+ * Most silences of one author, so that a person who may silence one cluster cannot keep others from
+ * silencing theirs.
+ */
 const MAX_BY_ONE = 50;
 const KEPT_MS = 7 * 86_400_000;
 /** Longest time from now to the beginning of a silence, and from there to its end. */
@@ -41,7 +44,10 @@ const StoredSilences = z.array(StoredSilence).catch([]);
 const parse = weakMemo((value: object): readonly StoredSilence[] => StoredSilences.parse(value));
 const silencesIn = (value: unknown): readonly StoredSilence[] => (typeof value === 'object' && value !== null ? parse(value) : NONE);
 
-/** One that cannot be read, as a newer version wrote it, silences nothing. */
+/**
+ * Matchers of a silence; undefined if they cannot be read, as a newer version wrote them. Such a
+ * silence matches no alert.
+ */
 const matchersOf = weakMemo(({ matchers }: StoredSilence): readonly Matcher[] | undefined => {
   try {
     return matchers.map(parseMatcher);
@@ -143,7 +149,9 @@ export class Silences {
     return matchesOf(this.#all(), alert).flatMap(({ id, from, until }) => (from <= atMs && atMs < until ? [id] : []));
   }
 
-  /** When the next one begins or ends; Infinity: none does. */
+  /**
+   * Time at which the next silence begins or ends, in milliseconds since 1970; Infinity: none does.
+   */
   nextChangeMs(nowMs: number): number {
     return Math.min(...this.#all().flatMap(({ from, until }) => [from, until].filter((at) => at > nowMs)), Number.POSITIVE_INFINITY);
   }

@@ -35,7 +35,10 @@ const after = (before: ReceiverStatus, outcome: Outcome, nowMs: number): Receive
   return { ...before, lastFailure: { time: nowMs, reason, permanent: outcome.kind === 'refused' } };
 };
 
-/** How the last notifications of each receiver went, in the ledger, so that every hub can show it. */
+/**
+ * Outcomes of the last notifications of each receiver, in the ledger, so that every hub can show
+ * them.
+ */
 export class ReceiverStatuses {
   readonly #records: KeyedStore;
 

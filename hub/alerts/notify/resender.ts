@@ -29,7 +29,7 @@ export interface ResenderDeps {
 export class Resender {
   readonly #deps: ResenderDeps;
   readonly #sending: Sending;
-  /** When all that fires was last begun to be sent: monotonic, by key of the group. */
+  /** Monotonic time at which the last resend of all firing alerts began, by key of the group. */
   readonly #resentAt = new Map<string, number>();
 
   constructor(deps: ResenderDeps, sending: Sending) {
@@ -86,7 +86,10 @@ export class Resender {
     onSent();
   }
 
-  /** What the receiver knows as firing, and fires, and is not silenced, and about to be told otherwise. */
+  /**
+   * Alerts that the receiver knows as firing, that still fire, and that are neither silenced nor
+   * about to change.
+   */
   #firing(key: string): StoredAlert[] {
     const { told = {}, pending } = this.#deps.groups.get(key) ?? {};
     const nowMs = this.#deps.clock.now().getTime();

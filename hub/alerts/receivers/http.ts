@@ -10,7 +10,7 @@ const MAX_ANSWER_BYTES = 16 * 1024;
 const MAX_ANSWER_CHARS = 1_024;
 /** A receiver cannot hold notifications back for longer. */
 const MAX_RETRY_AFTER_MS = 3_600_000;
-/** No secret is longer. */
+/** Longest secret, in characters. */
 const MAX_SECRET_CHARS = 8_192;
 
 /** Reads a secret again for each notification, so that one that was replaced counts at once. @throws Error without the secret */
@@ -72,7 +72,7 @@ export interface HttpPost {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** Not to be said in answers and reasons. */
+  /** Secrets to be removed from answers and reasons. */
   readonly secrets: readonly string[];
 }
 
