@@ -11,7 +11,7 @@ import {
 } from '@fso/shared/api';
 import type { z } from 'zod';
 
-/** As the parameters of the list; what is given must all hold. */
+/** Filter of alerts by the parameters of the list; all given ones must match. */
 export interface AlertFilter {
   readonly state?: string;
   readonly severity?: string;
@@ -30,13 +30,13 @@ export interface AlertClient {
   createSilence(wanted: SilenceRequest, signal?: AbortSignal): Promise<SilenceView>;
   endSilence(id: string, signal?: AbortSignal): Promise<SilenceView>;
   receivers(signal?: AbortSignal): Promise<readonly ReceiverView[]>;
-  /** The hub sends a test notification to the receiver. */
+  /** Makes the hub send a test notification to the receiver. */
   testReceiver(receiver: string, signal?: AbortSignal): Promise<AlertTestView>;
 }
 
 type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** How a client of the hub calls it. */
+/** Calls of the hub's API that the client makes. */
 interface Calls {
   readonly get: <S extends z.ZodType>(schema: S, path: string, query: Query, signal?: AbortSignal) => Promise<z.output<S>>;
   readonly send: <S extends z.ZodType>(

@@ -152,7 +152,7 @@ const getCommit = async (context: Context, given: string, output: Format): Promi
   writeCommit(context, activity);
 };
 
-/** One object. */
+/** Prints a single object. */
 const getOne = async (context: Context, kind: Kind, name: string, { output, ...filters }: GetOptions): Promise<void> => {
   parameters({ output, ...filters });
   const hub = await context.connect();

@@ -52,7 +52,10 @@ const explain = (progress: Progress | undefined): string => {
   return [progress.reason, ...progress.missing.map(({ cluster, reason }) => `  ${cluster} ${reason}`)].join('\n');
 };
 
-/** One line that is written over in a terminal; elsewhere a line for each change. */
+/**
+ * Creates a progress line that is overwritten in a terminal; elsewhere each change is a line of its
+ * own.
+ */
 const createProgressLine = ({ interactive, progress }: Context) => {
   let last = '';
   return {

@@ -1,4 +1,4 @@
-/** How values read in a terminal. */
+/** Formats of values in a terminal. */
 
 const UNITS: readonly (readonly [string, number])[] = [
   ['d', 86_400],

@@ -56,7 +56,9 @@ const filesAt = (folder: string, revision: string): readonly SourceFile[] => {
   return entries.map(({ path }, index) => ({ path, text: contents[index]?.toString() ?? '' }));
 };
 
-/** What a commit that is compared with says. @throws CliError where git cannot read it, or it is not valid itself */
+/**
+ * Policies of the base commit. @throws CliError where git cannot read it, or it is not valid itself
+ */
 export const policiesAt = (folder: string, revision: string): PolicySet => {
   const files = filesAt(folder, revision);
   // As it would be after --fix: so the commit that moves registrations can be compared too.
@@ -66,7 +68,7 @@ export const policiesAt = (folder: string, revision: string): PolicySet => {
   throw new CliError(`the base ${revision} is not valid itself: ${first?.path}:${first?.line}:${first?.column}: ${first?.reason}`);
 };
 
-/** What some clusters get otherwise than before: names of policies, sorted. */
+/** Changes that are the same for some clusters: names of policies, sorted. */
 export interface PolicyChange {
   readonly clusters: readonly string[];
   readonly gains: readonly string[];
@@ -86,7 +88,10 @@ const digestsOf = (policies: readonly CompiledPolicy[] | undefined, known: Map<C
     }),
   );
 
-/** What each cluster gains and loses from one commit to another, for whatever reason; clusters with the same changes in one row. Pure. */
+/**
+ * Compares what each cluster gets of two commits, for whatever reason it differs; clusters with the
+ * same changes share a row. Pure.
+ */
 export const compareFleets = (before: PolicySet, after: PolicySet): readonly PolicyChange[] => {
   const [was, is] = [compileFleet(before), compileFleet(after)];
   const digests = new Map<CompiledPolicy, string>();
