@@ -70,7 +70,10 @@ export class FrameDispatcher {
     return takeNack(frame, this.#context);
   }
 
-  /** Nothing answers an ack, so the report that follows does not wait until it is written, and goes into the same transaction. */
+  /**
+   * Takes an ack. As no answer follows it, the report after it does not wait for its write, and
+   * goes into the same transaction.
+   */
   async #takeAck(frame: Frame<'ack'>): Promise<void> {
     await this.#acked;
     if (!this.#context.stream.isOpen()) return;

@@ -119,7 +119,9 @@ export class Heartbeat {
     this.#alone(work).catch((err: unknown) => this.#options.onWriteFailure(err));
   }
 
-  /** One at a time: heartbeats must not pile up behind a database that is away. */
+  /**
+   * Runs one write at a time: heartbeats must not pile up behind a database that is unavailable.
+   */
   async #alone(work: () => Promise<void>): Promise<void> {
     if (this.#isNoting) return;
     this.#isNoting = true;

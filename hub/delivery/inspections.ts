@@ -15,7 +15,10 @@ interface Question {
   readonly answer: (report: PolicyReport | null) => void;
 }
 
-/** What an agent says of a policy. null: it does not have it; undefined: it cannot be asked, or does not answer. */
+/**
+ * Report of an agent about a policy. null: it does not have it; undefined: it cannot be asked, or
+ * does not answer.
+ */
 export type Told = PolicyReport | null | undefined;
 
 /** Questions to one agent for the full reports of policies: of those that conform the hub is sent none. */
@@ -54,7 +57,7 @@ interface HeldStreams {
   inspect(cluster: string, policy: string): Promise<Told>;
 }
 
-/** As one hub asks another. */
+/** Question of one hub to another. */
 const HubQuestion = z.strictObject({ cluster: ResourceName, policy: PolicyKey });
 const HubAnswer = z.strictObject({ report: PolicyReport.nullable() });
 

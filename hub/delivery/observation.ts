@@ -31,7 +31,10 @@ interface Stamped<T> {
   readonly atMs: number;
 }
 
-/** What the ages that an agent says on its stream mean for what it reports. */
+/**
+ * Observation of one agent: whether its reports are out of date by the ages that it sends on its
+ * stream.
+ */
 export class AgentObservation {
   readonly #limits: AgeLimits;
   readonly #clock: Clock;
@@ -43,14 +46,14 @@ export class AgentObservation {
     this.#clock = clock;
   }
 
-  /** Takes the payload of a pong. @returns whether it says ages */
+  /** Takes the payload of a pong. @returns whether it has ages */
   hear(pong: Buffer): boolean {
     const ages = decodeAges(pong);
     if (ages !== undefined) this.#heard = { value: ages, atMs: this.#clock.monotonicMs() };
     return ages !== undefined;
   }
 
-  /** Until the next pong nothing is known of the ages. @returns whether something was */
+  /** Forgets the ages until the next pong. @returns whether there were any */
   forget(): boolean {
     const hadAges = this.#heard !== undefined;
     this.#heard = undefined;
@@ -69,9 +72,9 @@ export class AgentObservation {
   }
 }
 
-/** How often ages are looked at between two pings. */
+/** Checks of the ages between two pings. */
 const LOOKS = 15;
-/** A look that is later says nothing of agents: their pongs may lie unread. */
+/** Delay in milliseconds above which a check is skipped: pongs of agents may lie unread. */
 const LATE_MS = 1_000;
 
 /** Looks at the ages of all agents about once a second, and bounds the time for which a pause of the hub makes them unknown. */

@@ -12,7 +12,7 @@ export interface OutboxOptions {
   readonly stallMs: number;
   /** Bytes that may wait beside the offer that is under way. */
   readonly maxBufferedBytes: number;
-  /** Of all agents. */
+  /** Limit shared by all agents. */
   readonly offerLimit: OfferLimit;
   /** Called once. */
   readonly onTooSlow: () => void;
@@ -53,7 +53,7 @@ const bytesOf = (payload: string | Buffer): Buffer => (typeof payload === 'strin
 
 /** A large message on its way, in fragments. */
 interface Sending {
-  /** Not with the socket yet. */
+  /** Batches that the socket does not have yet. */
   readonly batches: Buffer[][];
   readonly ended: AbortController;
   /** Called when the network has all of it. */
@@ -61,8 +61,9 @@ interface Sending {
 }
 
 /**
- * What waits for one agent, bounded: a connection on which nothing goes out is given up rather than buffered for, and no other connection
- * waits for it. A slow one that takes a large offer bit by bit is not given up.
+ * Bounded queue of what is to be sent to one agent. A connection on which nothing goes out is
+ * closed rather than buffered for, and no other connection waits for it. A slow one that takes a
+ * large offer bit by bit stays open.
  */
 export class Outbox {
   readonly #socket: WebSocket;
@@ -73,7 +74,7 @@ export class Outbox {
   /** Frames that come after the message on its way: nothing may stand between the fragments of a message. */
   #held: (string | Buffer)[] = [];
   #heldBytes = 0;
-  /** It is to be this connection's turn. */
+  /** Whether the connection waits in the line of the limit. */
   #isInLine: boolean = false;
   #waiting: EncodedOffer | undefined;
   /** Makes the offer that is to follow the message on its way. */

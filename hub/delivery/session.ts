@@ -26,7 +26,7 @@ export interface SessionHooks {
 
 /** An agent that says nothing after its welcome does not keep the others waiting for longer. */
 const FIRST_WORD_MS = 10_000;
-/** How far the greeting of an agent is. */
+/** Phase of the greeting of an agent. */
 type Phase = { readonly name: 'silent' } | { readonly name: 'greeting'; readonly greeted: Promise<void> } | { readonly name: 'ready' };
 
 /** The open stream of one agent. */

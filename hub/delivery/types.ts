@@ -87,13 +87,13 @@ export interface DeliveryDeps {
   readonly traces?: OfferTraces | undefined;
 }
 
-/** Whose connection it is. */
+/** Owner and parts of a connection. */
 export interface SessionOwner {
-  /** As proven by the certificate or token of the connection. */
+  /** Name of the cluster, proven by the certificate or token of the connection. */
   readonly cluster: string;
   readonly budget: AgentBudget;
   readonly socket: WebSocket;
-  /** Below the WebSocket. */
+  /** Connection below the WebSocket. */
   readonly connection: Duplex;
   /** Shared by all agents. */
   readonly admission: Admission;

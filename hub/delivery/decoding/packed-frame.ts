@@ -8,7 +8,7 @@ import { threadCpuMs } from '@fso/shared/runtime';
  * than to parse them, and it parses some at a time.
  */
 export interface PackedFrame {
-  /** Without its policies. */
+  /** Decoded frame without its policies. */
   readonly decoded: DecodedAgentFrame;
   readonly policies: readonly string[];
   /** CPU time that it took to decode, in milliseconds. */
@@ -19,7 +19,7 @@ export interface PackedFrame {
 export interface MeteredFrame {
   readonly decoded: DecodedAgentFrame;
   readonly cpuMs: number;
-  /** It took a thread more memory or CPU time than a frame may. */
+  /** Whether it took a thread more memory or CPU time than a frame may. */
   readonly isTooExpensive?: boolean;
 }
 

@@ -3,7 +3,7 @@ import { type Allowance, type BucketOptions, type Clock, createAllowance, create
 import type { AgentHistory } from '../offers.ts';
 import { DEFAULT_EVENT_LIMITS, EventBudget, type EventLimits } from './event-budget.ts';
 
-/** What the agent of one cluster may ask of the hub, over all of its streams. */
+/** Limits of what the agent of one cluster may ask of the hub, over all of its streams. */
 export interface AgentLimits {
   readonly connections: BucketOptions;
   /** Pings count as frames. */

@@ -35,7 +35,7 @@ export class OfferLimit {
     this.#clock = clock;
   }
 
-  /** How many wait. */
+  /** Number of offers that wait. */
   get waiting(): number {
     return this.#waiting.length;
   }
@@ -46,7 +46,10 @@ export class OfferLimit {
     this.#startWaiting();
   }
 
-  /** One that sends nothing is done at once: a line of thousands of them must not become a stack of calls. */
+  /**
+   * Starts the offers that have room, in a loop: one that sends nothing is done at once, and a line
+   * of thousands of them must not become a stack of calls.
+   */
   #startWaiting(): void {
     if (this.#isStarting) return;
     this.#isStarting = true;
@@ -81,7 +84,10 @@ export class OfferLimit {
     if (this.#sending.delete(sending)) this.#bytes -= sending.bytes;
   }
 
-  /** While others wait. After a time in which this process was busy nothing counts as stalled. */
+  /**
+   * Takes stalled offers out of the count while others wait. After a time in which this process was
+   * busy none counts as stalled.
+   */
   async #checkForStalled(): Promise<void> {
     this.#isChecking = true;
     while (this.#waiting.length > 0) {
