@@ -14,7 +14,7 @@ export type { Column } from './virtual-table.tsx';
 interface DataTableProps<T> {
   /** Accessible name, e.g. `Policies`. */
   readonly label: string;
-  /** What one row and several are called, for the count. */
+  /** Nouns for one row and for several, for the count. */
   readonly noun: readonly [one: string, many: string];
   readonly query: UseInfiniteQueryResult<InfiniteData<Page<T>>>;
   readonly columns: readonly Column<T>[];

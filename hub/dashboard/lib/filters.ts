@@ -64,7 +64,7 @@ interface Sortable {
 export const ownSort = (sort: string | undefined, sorts: readonly string[], preferred: string): string =>
   sort !== undefined && sorts.includes(sort.replace(/^-/, '')) ? sort : preferred;
 
-/** What PatternFly's header cell needs for a column; nothing where the column cannot be sorted by. */
+/** Sort properties of a PatternFly header cell; empty where the column cannot be sorted by. */
 export const sortOf = (
   columns: readonly Sortable[],
   index: number,

@@ -3,7 +3,7 @@ import { count } from '../lib/format.ts';
 import { describeRegion, type RegionState } from './map-regions.ts';
 import { type ClusterMarker, type Markers, project, type RegionMarker, unproject, type View } from './markers.ts';
 
-/** What ECharts draws: shapes say what colours say. */
+/** Options of the map for ECharts: shapes tell the same as colours. */
 
 export const MAP_NAME = 'world';
 

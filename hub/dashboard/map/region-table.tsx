@@ -29,7 +29,7 @@ interface RegionRowsProps {
   readonly onPoint?: ((region: string | undefined) => void) | undefined;
 }
 
-/** Nothing to follow where there is nothing. */
+/** Links a number, unless it is zero and there is nothing to follow. */
 const linked = (value: number, link: (text: string) => ReactNode): ReactNode => (value === 0 ? '0' : link(formatNumber(value)));
 
 const RegionRow = ({ row, onPoint }: { readonly row: MapRegion } & Pick<RegionRowsProps, 'onPoint'>) => {

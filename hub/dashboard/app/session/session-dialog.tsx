@@ -20,7 +20,9 @@ const loginInTab = (): void => {
   if (tab === null) window.location.assign(providerLogin(window.location.pathname + window.location.search));
 };
 
-/** Once the session is back, everything that may have changed meanwhile is read again. */
+/**
+ * Continues after the session is back: everything that may have changed meanwhile is read again.
+ */
 const useGoOn = (): (() => void) => {
   const client = useQueryClient();
   return () => {

@@ -125,7 +125,7 @@ const NobodyNotified = () => (
   </Alert>
 );
 
-/** What a silence from this page begins with: what is filtered by. */
+/** Initial matchers of a silence from this page: those of the filters. */
 const matchersFor = (filters: Values): readonly MatcherDraft[] => {
   const matchers = MATCHED_LABELS.flatMap((label) => {
     const value = filters[label];

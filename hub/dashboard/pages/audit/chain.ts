@@ -1,7 +1,7 @@
 import type { AuditEntry } from '@fso/shared/api';
 import { canonicalJson } from '@fso/shared/decode/portable';
 
-/** How the hub chains its audit log, computed in this browser (`AuditEntry.hash`). */
+/** The hash chain of the hub's audit log, computed in this browser (`AuditEntry.hash`). */
 
 const sha256 = async (text: string): Promise<string> => {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));

@@ -11,7 +11,7 @@ export const originOf = ({ source, managedBy }: Pick<PolicyView, 'source' | 'man
 
 interface NotInGitProps {
   readonly policy: PolicyView;
-  /** What it therefore has not, e.g. `document`. */
+  /** Name of what the policy does not have therefore, e.g. `document`. */
   readonly what: string;
 }
 

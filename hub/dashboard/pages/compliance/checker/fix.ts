@@ -48,7 +48,7 @@ interface Fix {
 }
 
 interface FixWish {
-  /** One of {@link fixRegions}. */
+  /** Region of the fix, one of {@link fixRegions}. */
   readonly region: string;
   readonly violation: string;
   readonly rulings: readonly Ruling[];
@@ -140,7 +140,7 @@ const openTerm = (document: Document, path: ValuePath, term: NodeSelectorTerm | 
   else for (const [at] of onRegion.reverse()) document.deleteIn([...path, 'matchExpressions', at]);
 };
 
-/** With the maps that hold nothing else. */
+/** Removes the list of terms, with the maps that contain nothing else. */
 const removeTerms = (document: Document, podSpec: ValuePath): void => {
   for (let length = TERMS.length; length > 0; length -= 1) {
     const path = [...podSpec, ...TERMS.slice(0, length)];
