@@ -38,7 +38,7 @@ const describeSeconds = (seconds: number): string => {
   return seconds % 3600 === 0 ? `${seconds / 3600} h` : `${seconds / 60} min`;
 };
 
-/** As Prometheus writes durations. */
+/** Duration from the notation of Prometheus, e.g. `5 min` for `5m`. */
 const describeDuration = (text = ''): string =>
   text.replace(/(\d+)([mh])$/, (_, count, unit) => `${count} ${unit === 'm' ? 'min' : 'h'}`) || 'at once';
 
