@@ -43,7 +43,7 @@ interface CommitInProgress {
 /** The trace of each commit at this hub, from its fetch to the last cluster's proof. It only watches: nothing depends on it. */
 export class CommitTraces {
   readonly #deps: CommitTracesDeps;
-  /** By cluster: one for each stream at most. */
+  /** Offers by cluster: one for each stream at most. */
   readonly #offers = new Map<string, { readonly revision: string; readonly span: Span }>();
   #current: CommitInProgress | undefined;
   #hint: { readonly parent: SpanContext; readonly at: number } | undefined;
