@@ -16,7 +16,10 @@ export interface StartedLogin {
 }
 
 export interface Login {
-  /** Names the settings that say who comes in and as what: with others its sessions do not hold any more. */
+  /**
+   * Key of the settings that decide who may log in and with which role. With other settings its
+   * sessions are no longer valid.
+   */
   readonly key: string;
   /** @throws ProviderUnavailable */
   start(returnTo: string): Promise<StartedLogin>;
@@ -33,7 +36,7 @@ export interface Login {
 /** Milliseconds that a person may take at the provider. */
 export const LOGIN_MS = 600_000;
 
-/** Anything, as long as it is another origin than every real one. */
+/** Origin that no real URL has. */
 const BASE = 'https://hub.invalid';
 
 /**
@@ -63,7 +66,7 @@ interface Pending {
   readonly returnTo: string;
 }
 
-/** The checks of the library, which say that the answer is not the one that was asked for. */
+/** Codes of the checks of the library that fail when an answer is not the one to this login. */
 const FAILED_CHECKS = new Set([
   'OAUTH_INVALID_RESPONSE',
   'OAUTH_JWT_CLAIM_COMPARISON_FAILED',

@@ -28,7 +28,10 @@ const REFRESH_MS = 3_600_000;
 /** Longest time for one request. */
 const TIMEOUT_MS = 10_000;
 
-/** Answers of a provider: what it says of itself, keys, tokens, and claims with the groups of a person. */
+/**
+ * Bound of the answers of a provider: its configuration, keys, tokens, and claims with the groups
+ * of a person.
+ */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /**

@@ -72,7 +72,7 @@ const reduceGrants = (grants: readonly RoleGrant[]): readonly RoleGrant[] => {
   return [...(everywhere === null ? [] : [{ role: everywhere }]), ...distinct.values()];
 };
 
-/** All that values of the claim give, by the map of roles and by grants. */
+/** Grants that the values of the claim give, by the map of roles and by grants. */
 export const grantsOf = (
   values: readonly string[],
   { roleMap, grants }: { readonly roleMap: RoleMap; readonly grants: readonly GroupGrant[] },

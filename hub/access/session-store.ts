@@ -28,7 +28,7 @@ export const SessionRecord = z.object({
   byCookie: z.boolean(),
   /** Milliseconds since 1970, as `usedAt`. */
   endsAt: z.int(),
-  /** Last use, as far as it was written down. */
+  /** Last recorded use. */
   usedAt: z.int(),
   /** Key of what the session depends on; null: nothing. */
   source: z.string().max(100).nullable(),
@@ -36,9 +36,9 @@ export const SessionRecord = z.object({
 export type SessionRecord = Readonly<z.infer<typeof SessionRecord>>;
 
 export interface SessionChanges {
-  /** Those that are there, new or changed or neither. */
+  /** Sessions that exist, whether new, changed or neither. */
   readonly here: readonly SessionRecord[];
-  /** Hashes of those that were there before. */
+  /** Hashes of sessions that no longer exist. */
   readonly gone: readonly string[];
 }
 

@@ -104,7 +104,10 @@ export const createSessions = ({ store, holds, clock, revocations, logger, ...de
     store.used(session.record.hash, session.usedAt).catch((err: unknown) => logger.warn({ err }, 'use of a session could not be recorded'));
   };
 
-  /** Another hub may know of a use that was not written yet: what is idle is kept for as long as that takes. */
+  /**
+   * Whether a session has ended at every hub. Another one may know of a use that was not written
+   * yet, so an idle session is kept for as long as that takes.
+   */
   const isOver = ({ record, usedAt }: Session): boolean =>
     now() >= record.endsAt || now() - usedAt >= limits.idleMs + USE_RECORDED_EVERY_MS;
   /** Hashes of those that make room for another one. */

@@ -86,7 +86,7 @@ export const createTokenStore = (records: KeyedStore): TokenStore => ({
   },
 });
 
-/** Why a token was not made; for people. */
+/** Refusal to make a token. The message is for people. */
 export class TokenRefused extends Error {}
 
 export interface Tokens {

@@ -16,7 +16,10 @@ type Targeting = Pick<PolicyReport, 'targetNamespace'>;
 
 type PolicyTest = (policy: PolicyFacts) => boolean;
 
-/** A glob is meant where all that it can mean is: the texts of globs contain each other as the sets that they mean do. */
+/**
+ * Whether one of the globs contains a text, which may be a glob itself: as texts, globs contain
+ * each other as the sets do that they stand for.
+ */
 const matchesAny = (globs: readonly string[], text: string): boolean => globs.some((glob) => matchesNamespace(glob, text));
 
 /** @returns undefined: it selects every policy */
@@ -64,7 +67,11 @@ export class GrantSet {
     return this.#tests.some(({ selectsPolicy }) => selectsPolicy?.(policy) ?? true);
   }
 
-  /** Answers as {@link sees}, once for all clusters that report the same targets of a policy. @param facts makes what tells it from others */
+  /**
+   * Caches {@link sees} for all clusters that report the same targets of a policy.
+   *
+   * @param facts makes the facts of the policy
+   */
   seesReported(key: string, targets: string, facts: () => PolicyFacts): boolean {
     const known = this.#reported.get(key);
     if (known?.targets === targets) return known.isSeen;
@@ -104,7 +111,7 @@ export class Visibility {
     return set;
   }
 
-  /** The grants that are for all clusters: by them a policy is seen that is for none yet. */
+  /** The grants that are for all clusters. A policy that is for no cluster yet is seen by them. */
   everywhere(): GrantSet {
     return this.#setOf(this.#numbersAt(undefined));
   }
