@@ -22,7 +22,7 @@ export const StoredAlert = z.object({
 });
 export type StoredAlert = Readonly<z.infer<typeof StoredAlert>>;
 
-/** An alert before it fires: what one or more issues with the same name, severity and labels say. */
+/** An alert before it fires, made of the issues with the same name, severity and labels. */
 export interface AlertDraft extends Pick<StoredAlert, 'name' | 'severity' | 'labels' | 'details'> {
   /** See {@link identityOf}. */
   readonly identity: string;
@@ -67,7 +67,7 @@ export const fire = ({ name, severity, labels, details }: AlertDraft, startsAt: 
   endsAt: null,
 });
 
-/** Puts issues together that are one alert: several locks of a policy, say. */
+/** Merges issues that are one alert, such as several locks of a policy. */
 export const draftAlerts = (issues: Iterable<Issue>): Map<string, AlertDraft> => {
   const drafts = new Map<string, AlertDraft>();
   for (const { alert: name, severity, labels, problem, isCurrent } of issues) {
@@ -79,7 +79,7 @@ export const draftAlerts = (issues: Iterable<Issue>): Map<string, AlertDraft> =>
   return drafts;
 };
 
-/** Path in the dashboard. */
+/** Path of the alert's page in the dashboard. */
 export const pageOfAlert = ({ name, labels: { cluster, policy } }: Pick<StoredAlert, 'name' | 'labels'>): string => {
   if (name === 'AuditLogInvalid') return '/audit/verification';
   if (name === 'Violations' && policy !== undefined)

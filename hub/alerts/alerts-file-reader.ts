@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { type Logger, messageOf } from '@fso/shared/runtime';
 import { type AlertsConfig, NO_RECEIVERS, parseAlertsFile, secretFilesOf } from './alerts-file.ts';
 
-/** Larger is no file of routes. */
+/** Most bytes of an alerts file. */
 const MAX_BYTES = 256 * 1024;
 
 /** Reads an alerts file and looks for the secrets that it names. @returns the configuration, or every problem with its place */
@@ -46,7 +46,7 @@ export class AlertsFile {
   #problems: string = '';
   #isFirst: boolean = true;
 
-  /** @param config what it said at the start; undefined: there is no file */
+  /** @param config as read at the start; undefined: there is no file */
   constructor(path: string | undefined, config: AlertsConfig | undefined, logger: Logger) {
     this.#path = path;
     this.#logger = logger;

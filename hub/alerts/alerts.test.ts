@@ -85,7 +85,7 @@ rules: {ClusterAway: {for: ${awayFor}}}
       while (clock.sleeping < LOOPS) await setImmediate();
     }
   };
-  /** Time goes on until it is so. */
+  /** Advances the clock until the condition holds. */
   const until = (look: () => boolean): Promise<void> =>
     expect
       .poll(async () => {

@@ -58,8 +58,8 @@ interface NotifiedReceiver {
 }
 
 /**
- * Alerts: what lasts of what is wrong with the fleet. The hub that leads decides what fires, and tells receivers; every hub shows it, silences
- * and tests. All state is in the ledger.
+ * Alerts about issues of the fleet that last. The leading hub decides what fires, and notifies
+ * receivers; every hub shows alerts, silences them and sends tests. All state is in the ledger.
  */
 export class Alerts {
   readonly #deps: AlertsDeps;

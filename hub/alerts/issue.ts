@@ -52,8 +52,8 @@ const tallyText = (issues: readonly Issue[]): string => {
 };
 
 /**
- * Bounds what one cluster can say: of each severity so many issues stay, those that are named already before the others, and the rest is
- * counted in one.
+ * Bounds the issues of one cluster: of each severity at most {@link NAMED_PER_CLUSTER} stay, those
+ * that are named already before the others, and the rest is counted in one.
  *
  * @param labels of the cluster
  */

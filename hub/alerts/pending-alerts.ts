@@ -49,8 +49,8 @@ export interface PendingAlertsDeps {
 }
 
 /**
- * Problems that do not fire yet, since they have not lasted long enough. The ledger has for how long hubs have seen each, so that the next hub
- * that leads goes on counting.
+ * Problems that do not fire yet, as they have not lasted long enough. The ledger keeps for how long
+ * hubs have seen each, so that the next leading hub continues to count.
  */
 export class PendingAlerts {
   readonly #deps: PendingAlertsDeps;
@@ -65,7 +65,7 @@ export class PendingAlerts {
     this.#newPauseMs = createPauseMeter(deps.pausedMs);
   }
 
-  /** Goes on from the record, where this hub begins to lead. */
+  /** Continues from the record when this hub begins to lead. */
   resume(): void {
     if (this.#since !== undefined) return;
     const { records, clock } = this.#deps;
@@ -89,7 +89,7 @@ export class PendingAlerts {
     return this.#since?.has(identity) === true;
   }
 
-  /** All of them, without the time in which this process was paused. */
+  /** All problems, without the time in which this process was paused. */
   list(): PendingSince {
     this.#since = postpone(this.#since ?? new Map(), this.#newPauseMs());
     return this.#since;

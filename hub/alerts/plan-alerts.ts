@@ -12,7 +12,10 @@ export type AlertRules = (name: AlertName) => AlertRuleSettings;
 
 /** Alerts of clusters that fire at once; it bounds memory, ledger and answers. With more there is one cause, or the hub is too small. */
 export const MAX_FIRING = 20_000;
-/** The same for those of the hub and of policies wherever they are: clusters leave no less room for them. */
+/**
+ * Most firing alerts of the hub and of policies in all clusters. Those of clusters leave them this
+ * room.
+ */
 export const MAX_FIRING_OF_NONE = 1_000;
 
 export interface AlertsInput {

@@ -6,7 +6,7 @@ import type { KeyedStore } from '../ledger/index.ts';
 import { type LabelSet, labelSetOf, type Matcher, matchesAll, matchesText, parseMatcher } from './matchers.ts';
 
 const SILENCE_KIND = 'alert-silence';
-/** All are one record, as there are few. */
+/** Name of the one record of all silences, which are few. */
 const NAME = 'all';
 /** Most silences that have not ended. Each is compared with each firing alert. */
 const MAX_SILENCES = 200;
@@ -28,7 +28,7 @@ const StoredSilence = z.object({
   reason: z.string(),
   author: z.string(),
   createdAt: z.int(),
-  /** The audit log says that it ended. */
+  /** Whether the audit log has its end. */
   endAudited: z.boolean(),
 });
 export type StoredSilence = Readonly<z.infer<typeof StoredSilence>>;
@@ -70,14 +70,17 @@ const isMatch = (silence: StoredSilence, labels: LabelSet): boolean => {
   return matchers !== undefined && matchesAll(matchers, labels);
 };
 
-/** Those that match at some time. Neither silences nor alerts are ever changed, only replaced: each pair is compared once. */
+/**
+ * Silences that match an alert at some time. Neither silences nor alerts are ever changed, only
+ * replaced: each pair is compared once.
+ */
 const matchesOf = weakMemo2((silences: readonly StoredSilence[], alert: Labelled): readonly StoredSilence[] => {
   const labels = labelSetOf(alert);
   const found = silences.filter((silence) => isMatch(silence, labels));
   return found.length === 0 ? NONE : found;
 });
 
-/** Why a silence was not made; for people. */
+/** Refusal to make a silence. The message is for people. */
 export class SilenceRefused extends Error {
   readonly code: 'bad-request' | 'conflict';
 
@@ -208,7 +211,7 @@ export class Silences {
     return found;
   }
 
-  /** Those that ended by themselves, and whose end the audit log does not have yet. */
+  /** Silences that ended by themselves, and whose end the audit log does not have yet. */
   unauditedEnds(): readonly StoredSilence[] {
     const nowMs = this.#nowMs();
     return this.#all().filter(({ until, endAudited }) => until <= nowMs && !endAudited);

@@ -17,7 +17,7 @@ const alertOf = (fingerprint: string, startsAt: number, endsAt: number | null = 
 });
 const member = (alert: StoredAlert, silenced = false): GroupMember => ({ alert, silenced });
 
-/** A group over time: what a receiver was told, in its order. */
+/** A group over time, with the notifications of its receiver in their order. */
 class GroupHarness {
   record: GroupRecord = newGroup('g', 'chat', {});
   nowMs = 1_000;
@@ -53,7 +53,10 @@ class GroupHarness {
 const STEPS = ['begin', 'end', 'silence', 'unsilence', 'leave', 'return', 'forget', 'deliver', 'keep'] as const;
 type Step = (typeof STEPS)[number];
 
-/** Alerts that come, go, are silenced and sent elsewhere by other routes, beside the group that tells of them. */
+/**
+ * Alerts that begin, end, are silenced and routed elsewhere, with the group that notifies about
+ * them.
+ */
 class AlertsModel {
   readonly group = new GroupHarness();
   readonly alerts = new Map<string, StoredAlert>();
@@ -100,7 +103,10 @@ class AlertsModel {
     for (let at = 0; at < 6; at += 1) this.group.after(350).look(this.#members());
   }
 
-  /** Whether the receiver knows of an alert what holds now, whatever it was told in between. */
+  /**
+   * Whether the receiver knows the current state of an alert, whatever it was notified of in
+   * between.
+   */
   isKnownRightly(who: string): boolean {
     const alert = this.alerts.get(who);
     const [startsAt, state] = this.group.known.get(who) ?? [];

@@ -31,7 +31,7 @@ export interface NotifierDeps {
   readonly random: () => number;
   readonly metrics: AlertMetrics;
   readonly hubUrl: string | undefined;
-  /** Called when something was sent, so that what waited for it goes on. */
+  /** Called when a notification was sent, so that those that wait for it continue. */
   readonly onSent: () => void;
 }
 
@@ -72,8 +72,9 @@ const refusedEntry = (receiver: Receiver, key: string, reason: string): NewAudit
 });
 
 /**
- * Tells receivers of alerts, at least once: what is to be sent is recorded with its key before it is sent, and that it was sent after that. A hub
- * that ends in between sends it once more, with the same key. One group has one notification on its way at a time.
+ * Notifies receivers of alerts, at least once: a notification is recorded with its key before it is
+ * sent, and marked as sent afterwards. A hub that ends in between sends it once more, with the same
+ * key. One group has one notification under way at a time.
  */
 export class Notifier {
   readonly #deps: NotifierDeps;

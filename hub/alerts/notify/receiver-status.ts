@@ -4,9 +4,12 @@ import type { KeyedStore } from '../../ledger/index.ts';
 import type { Outcome } from '../receivers/receiver.ts';
 
 const RECEIVER_KIND = 'alert-receiver';
-/** All are one record. */
+/** Name of the one record of all receivers. */
 const NAME = 'all';
-/** The same again within this time of the last one is not written: it would be a write of the ledger for each attempt. */
+/**
+ * Least time between two writes of the same outcome, as each attempt would be a write of the ledger
+ * otherwise.
+ */
 const WRITE_EVERY_MS = 60_000;
 const MAX_REASON = 512;
 

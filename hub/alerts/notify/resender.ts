@@ -18,13 +18,15 @@ export interface ResenderDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly hubUrl: string | undefined;
-  /** Called when a group that was held back may go on. */
+  /** Called when a group that was held back may continue. */
   readonly onSent: () => void;
 }
 
 /**
- * Sends Alertmanager again what fires, as it forgets what it is not sent again. That needs no record, as the same twice is the same as once,
- * and goes on from memory while the ledger is away. Never at the same time as a notification of the group: an end is not undone.
+ * Sends firing alerts to Alertmanager again, as it forgets those that are not sent again. That
+ * needs no record, as sending twice does no harm, and continues from memory while the ledger is
+ * unavailable. It never happens at the same time as a notification of the group, so that an end is
+ * not undone.
  */
 export class Resender {
   readonly #deps: ResenderDeps;

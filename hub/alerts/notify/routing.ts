@@ -40,7 +40,10 @@ const nodeOf = (parent: Route, { matchers, continue: goesOn, routes = [], ...fie
   return { route, matchers: matchers.map(({ matcher }) => matcher), goesOn, children: routes.map((child) => nodeOf(route, child)) };
 };
 
-/** The routes of an alert below a node that matches: the children that match, in their order up to one that does not go on, else itself. */
+/**
+ * Routes of an alert below a node that matches: the matching children in their order, up to one
+ * that does not continue, else the node itself.
+ */
 const routesBelow = ({ route, children }: Node, labels: LabelSet): readonly Route[] => {
   const found: Route[] = [];
   for (const child of children) {

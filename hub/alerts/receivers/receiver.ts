@@ -22,9 +22,9 @@ export const notifiedOf = (hubUrl: string | undefined, alert: StoredAlert, isRes
 
 /** Alerts of one group that a receiver is sent at once. */
 export interface Notification {
-  /** The same each time that it is sent. */
+  /** Key of the notification, the same each time that it is sent. */
   readonly key: string;
-  /** The same for all notifications of the group. */
+  /** Key of the group, the same for all of its notifications. */
   readonly groupKey: string;
   readonly groupLabels: LabelSet;
   readonly status: 'firing' | 'resolved';
