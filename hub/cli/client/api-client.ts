@@ -117,8 +117,9 @@ export interface HubClient extends AlertClient {
   /** @param key name, or namespace/name of a policy outside of the agent's namespace */
   policy(key: string, signal?: AbortSignal): Promise<PolicyView>;
   /**
-   * Full report of a policy by the agent of one cluster. @throws the hub's problem where the
-   * cluster does not have it
+   * Full report of a policy by the agent of one cluster.
+   *
+   * @throws the hub's problem where the cluster does not have it
    */
   policyDetail(key: string, cluster: string, signal?: AbortSignal): Promise<PolicyDetail>;
   clusters(query?: ClusterFilter, signal?: AbortSignal): Promise<ClusterView[]>;
@@ -132,7 +133,7 @@ export interface HubClient extends AlertClient {
   violations(query?: ViolationFilter, signal?: AbortSignal): Promise<ViolationView[]>;
   /** Current issues, by cause. */
   issues(query?: { readonly cluster?: string }, signal?: AbortSignal): Promise<IssueList>;
-  /** Everything that is wrong with the fleet, as text of that format. */
+  /** Report of all issues of the fleet, as text of that format. */
   issueReport(format: 'csv' | 'json' | 'html', signal?: AbortSignal): Promise<string>;
   /** The newest `limit` events (at most 500), newest first. */
   events(query?: { cluster?: string; policy?: string; limit?: number }, signal?: AbortSignal): Promise<EventView[]>;

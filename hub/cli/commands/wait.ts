@@ -34,7 +34,7 @@ const createObserver = (options: WaitOptions) => {
 /** Changes that can bring the goal nearer. */
 const RELEVANT: ReadonlySet<string> = new Set(['source', 'cluster', 'status', 'reset']);
 
-/** Looks again after every change that the hub tells of, until the goal is reached or refused. */
+/** Looks again after every change that the hub announces, until the goal is reached or refused. */
 const follow = async (hub: HubClient, look: () => Promise<Progress>, signal: AbortSignal): Promise<Progress> => {
   for await (const { event } of hub.stream({}, signal)) {
     if (!RELEVANT.has(event)) continue;

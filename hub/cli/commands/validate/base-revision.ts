@@ -11,7 +11,7 @@ const MAX_BYTES = 512 * 1024 * 1024;
 
 type Git = (args: readonly string[], input?: string) => Buffer;
 
-/** Runs git in a folder. @throws CliError with what it says */
+/** Runs git in a folder. @throws CliError with its output */
 const gitIn =
   (folder: string, revision: string): Git =>
   (args, input) => {
@@ -57,7 +57,9 @@ const filesAt = (folder: string, revision: string): readonly SourceFile[] => {
 };
 
 /**
- * Policies of the base commit. @throws CliError where git cannot read it, or it is not valid itself
+ * Policies of the base commit.
+ *
+ * @throws CliError where git cannot read it, or it is not valid itself
  */
 export const policiesAt = (folder: string, revision: string): PolicySet => {
   const files = filesAt(folder, revision);
@@ -78,7 +80,7 @@ export interface PolicyChange {
 
 type Digests = ReadonlyMap<string, string>;
 
-/** Digests of what policies say, by name: one that only stands elsewhere is not changed. */
+/** Digests of the contents of policies, by name: one that only moved is not changed. */
 const digestsOf = (policies: readonly CompiledPolicy[] | undefined, known: Map<CompiledPolicy, string>): Digests =>
   new Map(
     (policies ?? []).map((policy) => {

@@ -90,7 +90,11 @@ export const afterMoves = (files: readonly SourceFile[], { writes, removes }: Mo
 
 const TEMPORARY = '.moving';
 
-/** Writes each text beside its place. @throws what the file system says; then none of them is left */
+/**
+ * Writes each text beside its place.
+ *
+ * @throws the error of the file system; then none of them is left
+ */
 const writeBeside = (root: string, writes: Moves['writes']): void => {
   const written: string[] = [];
   try {
@@ -106,7 +110,11 @@ const writeBeside = (root: string, writes: Moves['writes']): void => {
   }
 };
 
-/** All is written before anything is replaced or removed. @throws CliError when a file is in the way, or cannot be written */
+/**
+ * Moves registrations. All files are written before any is replaced or removed.
+ *
+ * @throws CliError when a file is in the way, or cannot be written
+ */
 export const move = (root: string, { writes, removes, moved }: Moves): void => {
   const sources = new Set(moved.map(({ from }) => from));
   const taken = moved.find(({ to }) => !sources.has(to) && existsSync(join(root, to)));
