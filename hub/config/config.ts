@@ -74,7 +74,7 @@ const Secret = z.string().min(MIN_SECRET_LENGTH, `must have at least ${MIN_SECRE
 const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const File = z.string().min(1).optional();
 
-/** Its parts are not said in an error: one of them is a password. */
+/** URL of the database. An error does not repeat its parts, as one of them is a password. */
 const DatabaseUrl = z
   .string()
   .refine((text) => ['postgres:', 'postgresql:'].includes(URL.parse(text)?.protocol ?? ''), 'must be a postgresql:// URL')
@@ -259,6 +259,7 @@ const auditKeyFileOf = (variables: Pick<Variables, 'FSO_AUDIT_KEY_FILE' | 'FSO_D
 
 /**
  * Loads the location of the ledger and of its key, for commands that work on it without a hub.
+ *
  * @throws ConfigError
  */
 export const loadLedgerConfig = async (environment: Environment): Promise<{ database: DatabaseConfig; auditKeyFile: string }> => {
@@ -279,7 +280,9 @@ export interface KeyPaths {
 }
 
 /**
- * Loads the paths of the hub's keys, for commands that work on them without it. @throws ConfigError
+ * Loads the paths of the hub's keys, for commands that work on them without it.
+ *
+ * @throws ConfigError
  */
 export const loadKeyPaths = (environment: Environment): KeyPaths => {
   const problems: Problems = [];
