@@ -61,9 +61,15 @@ export interface ReportProgress {
   unfinished: UnfinishedReport | undefined;
   /** Entries since the last full report that the hub did not take as they came: until the next full one the digests cannot agree. */
   mended: number;
-  /** Bounds how often the agent is asked for everything because there is room again for what was left out. */
+  /**
+   * Limits how often the agent is asked for everything because there is room again for what was
+   * left out.
+   */
   readonly mayAskForRest: () => boolean;
-  /** Bounds how often the agent is asked for everything because the hub has something else than it says. */
+  /**
+   * Limits how often the agent is asked for everything because the hub has something else than it
+   * reports.
+   */
   readonly mayAskForLost: () => boolean;
 }
 
@@ -185,7 +191,9 @@ const classOf = (reason: Reason | undefined): NackClass => {
   return reason.code === 'object-missing' ? 'incomplete' : 'untrusted';
 };
 
-/** Whether people get to see a refusal: it is new, and the agent has not refused too much of late. */
+/**
+ * Whether a refusal is shown to people: it is new, and the agent has not refused too much recently.
+ */
 const isTold = async ({ revision, reasons }: Frame<'nack'>, { cluster, budget, deps }: FrameContext): Promise<boolean> => {
   const known = await deps.ledger.cluster(cluster);
   return !isRepeated(known?.nack, { revision, reasons }) && budget.mayComplain();

@@ -5,9 +5,9 @@ import { answerWithin, type Clock } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { Ledger } from '../ledger/index.ts';
 
-/** An agent has what it is asked for in memory; one that does not answer by then is not waited for. */
+/** Longest wait for an answer, in milliseconds. An agent has the report in memory. */
 const ANSWER_MS = 2_000;
-/** Open questions to one agent; one more is not asked. */
+/** Most open questions to one agent; one more is refused. */
 const MAX_OPEN = 8;
 
 interface Question {
@@ -44,7 +44,7 @@ export class Inspections {
     }
   }
 
-  /** Takes an answer; what was not asked for, or is no longer waited for, leaves nothing. */
+  /** Takes an answer. One that was not requested, or comes too late, leaves nothing. */
   take({ id, report }: Inspected): void {
     const question = this.#open.get(id);
     if (report === null || policyKey(report) === question?.policy) question?.answer(report);
@@ -61,7 +61,10 @@ interface HeldStreams {
 const HubQuestion = z.strictObject({ cluster: ResourceName, policy: PolicyKey });
 const HubAnswer = z.strictObject({ report: PolicyReport.nullable() });
 
-/** Asks agents for full reports, through whichever hub holds their streams. Those who ask the same at the same time share the answer. */
+/**
+ * Requests full reports from agents, through whichever hub holds their streams. Callers with the
+ * same question at the same time share the answer.
+ */
 export class Inspector {
   readonly #streams: HeldStreams;
   readonly #ledger: Pick<Ledger, 'ask' | 'onAsked'>;

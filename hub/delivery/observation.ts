@@ -5,16 +5,19 @@ import type { AgeLimits, DeliveryDeps, DeliveryLimits } from './types.ts';
 /** An agent whose ages are looked at. */
 export interface ObservedAgent {
   readonly cluster: string;
-  /** Forgets the ages that the agent has said, and asks for them. @returns whether it has said any */
+  /** Forgets the ages of the agent, and requests them. @returns whether there were any */
   askAges(): boolean;
-  /** Writes where an age has become too much by itself. */
+  /** Records ages that have grown too high since. */
   lookAtAges(): void;
 }
 
-/** Names for what is too old where an agent does not say which it is. */
+/** Names for what is too old where an agent does not name it. */
 const TOO_OLD = { part: 'reconcile', kind: 'watch' } as const;
 
-/** @param elapsedMs since the agent said its ages @returns what is out of date; empty: all is known */
+/**
+ * @param elapsedMs since the agent sent its ages
+ * @returns what is out of date; empty: all is known
+ */
 export const findOutOfDate = ({ outOfDate, oldestPartMs, oldestKindMs }: Ages, elapsedMs: number, limits: AgeLimits): readonly string[] => {
   if (outOfDate.length > 0) return outOfDate;
   return [
@@ -60,7 +63,9 @@ export class AgentObservation {
     return hadAges;
   }
 
-  /** @returns what is out of date now; empty: all is known; undefined: the agent has said no ages */
+  /**
+   * @returns what is out of date now; empty: all is known; undefined: the agent has sent no ages
+   */
   outOfDate(): readonly string[] | undefined {
     if (this.#heard === undefined) return undefined;
     const nowMs = this.#clock.monotonicMs();

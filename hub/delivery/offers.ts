@@ -13,7 +13,7 @@ export interface EncodedOffer {
   readonly objects: number;
 }
 
-/** Cluster of an agent, and the commits that it says it has. Ids; null: none. */
+/** Cluster of an agent, and the commits that it claims to have. Ids; null: none. */
 export interface AgentHistory {
   /** Decides which part of a revision it gets. */
   readonly cluster: string;

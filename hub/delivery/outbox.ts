@@ -28,7 +28,10 @@ const FRAGMENT_BYTES = 16_000;
 const MAX_FRAGMENTS = 256;
 /** Looks for progress within the time of a stall: however busy this process is, it reads and writes between two of them. */
 const STALL_CHECKS = 6;
-/** Why the watch over an offer ends. With a reason: without one an error with a stack is made, for each offer. */
+/**
+ * Reason for which the watch over an offer ends. Without one an error with a stack would be made
+ * for each offer.
+ */
 const FLUSHED = 'flushed';
 
 const fragmentsOf = (part: Buffer, bytes: number): Buffer[] =>
@@ -117,7 +120,7 @@ export class Outbox {
     else this.#makeNext = make;
   }
 
-  /** Another revision is meant now: the offer that waits, or is yet to be made, is not sent. */
+  /** Drops the offer that waits, or is yet to be made, as another revision is desired now. */
   dropWaiting(): void {
     this.#waiting = undefined;
     this.#makeNext = undefined;

@@ -4,8 +4,8 @@ import { type DecodedAgentFrame, decodeAgentFrame } from '@fso/shared/protocol';
 import { threadCpuMs } from '@fso/shared/runtime';
 
 /**
- * A decoded frame on its way from one thread to another. Policies travel as text: to copy the objects takes the thread that gets them longer
- * than to parse them, and it parses some at a time.
+ * A decoded frame on its way from one thread to another. Policies travel as text, as copying the
+ * objects takes the receiving thread longer than parsing them, and it parses some at a time.
  */
 export interface PackedFrame {
   /** Decoded frame without its policies. */

@@ -1,6 +1,9 @@
 import { type Clock, waitPatiently } from '@fso/shared/runtime';
 
-/** A connection that has not taken an offer after so long no longer keeps the others waiting. */
+/**
+ * Time after which a connection that has not taken an offer no longer keeps the others waiting, in
+ * milliseconds.
+ */
 const STALLED_MS = 1_000;
 const CHECK_MS = 250;
 const NEVER = new AbortController().signal;
@@ -11,7 +14,7 @@ interface Sending {
 }
 
 interface Waiting {
-  /** Asked when it is its turn: another offer may have taken the place of the first. */
+  /** Size of the offer, read at its turn: another offer may have taken the place of the first. */
   readonly bytes: () => number;
   readonly start: (done: () => void) => void;
 }

@@ -1,7 +1,7 @@
 import { type Clock, OVER } from '@fso/shared/runtime';
 import type { Admission } from './admission.ts';
 
-/** An agent that does not send what it was asked for keeps the others waiting for no longer, in milliseconds. */
+/** Longest turn of an agent that does not send what it was asked for, in milliseconds. */
 const ANSWER_MS = 10_000;
 
 /**
