@@ -14,7 +14,7 @@ import {
 export class ApiProblem extends Error {
   override readonly name = 'ApiProblem';
   readonly problem: ProblemDetails;
-  /** Seconds after which the hub wants to be asked again; undefined: it does not say. */
+  /** Seconds after which the hub accepts another request; undefined: unknown. */
   readonly retryAfterS: number | undefined;
 
   constructor(problem: ProblemDetails, retryAfterS?: number) {

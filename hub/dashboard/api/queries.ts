@@ -77,7 +77,7 @@ const oneOf = <T>(path: string, queryKey: readonly unknown[], params: Params = {
 /** Fields that identify a violation. */
 export type ViolationRef = Pick<ViolationView, 'cluster' | 'policy' | 'namespace' | 'kind' | 'name'>;
 
-/** Stands in links, too: api/queries.ts reads it back. */
+/** Key of a violation, which is also part of links. */
 export const violationKey = ({ cluster, policy, namespace, kind, name }: ViolationRef): string =>
   [cluster, namespace, kind, name, policy].join('/');
 

@@ -20,7 +20,7 @@ export const Loading = ({ what = 'Loading', lines = 5 }: { readonly what?: strin
 interface EmptyProps {
   readonly title: string;
   readonly children?: ReactNode;
-  /** Given where filters may be the reason. */
+  /** Clears the filters; given where they may be the reason. */
   readonly onClear?: (() => void) | undefined;
 }
 
@@ -77,7 +77,7 @@ export const ErrorState = ({ error, what, onRetry }: ErrorStateProps) => (
   </EmptyState>
 );
 
-/** Says that the state shown is the last known one, and since when. */
+/** Warning that the state shown is the last known one, and since when. */
 export const StaleBanner = ({ since, children }: { readonly since: string | null; readonly children: ReactNode }) => (
   <Alert isInline variant="warning" title={children} component="p">
     {since === null ? null : (

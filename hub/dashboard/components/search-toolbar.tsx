@@ -26,7 +26,7 @@ interface SearchToolbarProps {
   readonly besides?: readonly string[];
   /** Values in the URL; the text searched for is `q`. */
   readonly values: Values;
-  /** Gets what changed: the page puts it into the URL. */
+  /** Called with the changed values, which the page puts into the URL. */
   readonly onChange: (changed: Values) => void;
 }
 

@@ -7,8 +7,9 @@ import { ClusterLink } from './links.tsx';
 import { RelativeTime } from './text.tsx';
 
 /**
- * Note beside the last known state of a cluster that is not connected. @param lastSeen RFC 3339;
- * undefined: not read yet
+ * Note beside the last known state of a cluster that is not connected.
+ *
+ * @param lastSeen RFC 3339; undefined: not read yet
  */
 const LastKnown = ({ lastSeen }: { readonly lastSeen: string | null | undefined }) => (
   <div className="fso-muted">

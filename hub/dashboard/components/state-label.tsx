@@ -51,7 +51,7 @@ export interface Look {
   readonly text: string;
   readonly icon: ComponentType;
   readonly color: NonNullable<LabelProps['color']>;
-  /** Explains the state, for people who do not know the word. */
+  /** Explanation of the state, for people who do not know the term. */
   readonly title?: string;
 }
 

@@ -50,7 +50,9 @@ export const DescriptionItem = ({ term, children }: { readonly term: string; rea
   </DescriptionListGroup>
 );
 
-/** Why a commit was refused: file, line and column where there are, and the reason in words. */
+/**
+ * Reasons for which a commit was refused: file, line and column where there are, and the problem.
+ */
 export const ProblemList = ({ problems }: { readonly problems: readonly ProblemView[] }) => (
   <ul className="fso-problems">
     {problems.map((problem) => {

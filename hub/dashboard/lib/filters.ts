@@ -60,7 +60,7 @@ interface Sortable {
   readonly sort?: string;
 }
 
-/** The sort that the URL says, unless it is left over from a list that is sorted by other keys. */
+/** The sort of the URL, unless it is left over from a list that is sorted by other keys. */
 export const ownSort = (sort: string | undefined, sorts: readonly string[], preferred: string): string =>
   sort !== undefined && sorts.includes(sort.replace(/^-/, '')) ? sort : preferred;
 

@@ -29,7 +29,7 @@ export const certificateState = (expires: string | null, nowMs: number): Certifi
   return leftMs < RENEWAL_LATE_MS ? 'late' : 'good';
 };
 
-/** Below it, the way of the message explains it. */
+/** Skew below which the time that a message takes explains it. */
 const NEAR_MS = 1_000;
 
 export const isSkewed = (skewMs: number | null): skewMs is number => skewMs !== null && Math.abs(skewMs) >= CLOCK_SKEW_MS;

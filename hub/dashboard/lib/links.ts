@@ -1,6 +1,7 @@
 /**
- * Turns a web address into a link, and nothing else, whatever the hub sends. @returns undefined: it
- * is none
+ * Turns a web address into a link, and nothing else, whatever the hub sends.
+ *
+ * @returns undefined: it is none
  */
 export const toWebUrl = (text: string): string | undefined => {
   const url = URL.parse(text);

@@ -44,7 +44,7 @@ export interface MapCanvasProps {
   readonly onFollow: (target: Target) => void;
 }
 
-/** Between these steps of zooming the same markers are drawn. */
+/** Ratio of two steps of zooming, between which the same markers are drawn. */
 const DENSITY_STEP = 1.2;
 /** Density of the whole world on a wide screen, in pixels per radian. */
 const FIRST_DENSITY = 150;

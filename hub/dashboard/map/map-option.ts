@@ -29,7 +29,7 @@ interface Shape {
   readonly size: number;
   readonly color: (palette: Palette) => string;
   readonly filled: boolean;
-  /** Over the others where they are near each other. */
+  /** Order of drawing: higher ones cover lower ones. */
   readonly z: number;
 }
 
@@ -146,7 +146,7 @@ const isDrawn = (data: unknown): data is Drawn => typeof data === 'object' && da
 export const targetOf = (data: unknown): Target | 'nearer' | undefined => (isDrawn(data) ? data.target : undefined);
 const textOf = (data: unknown): string => (isDrawn(data) ? (data.text ?? '') : '');
 
-/** Everything but where one looks, which stays as the reader has moved it. */
+/** Options of the map without its view, which stays as the reader has moved it. */
 export const mapOption = (content: MapContent, roam: boolean | 'move'): ChartOption => {
   const { palette, markers } = content;
   return {

@@ -9,7 +9,7 @@ import { MATCHED_LABELS, type MatchedLabel, type MatcherDraft, NO_MATCHERS, OPER
 const MAX_MATCHERS = 16;
 const MAX_VALUE = 253;
 
-/** A matcher, and what tells its row from the others. */
+/** A matcher with the id of its row. */
 export interface MatcherRow extends MatcherDraft {
   readonly id: number;
 }

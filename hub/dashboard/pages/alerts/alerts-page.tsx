@@ -22,7 +22,7 @@ import { AlertsFrame, READ_MS } from './alerts-frame.tsx';
 
 const route = getRouteApi('/shell/alerts');
 
-/** Suggested while a filter is typed: what the rows that were read say. */
+/** Suggestions while a filter is typed, from the rows that were read. */
 const filtersFor = (rows: readonly AlertView[]): readonly Filter[] => {
   const among = (label: keyof AlertView['labels']): readonly string[] => suggestionsOf(rows.flatMap(({ labels }) => labels[label] ?? []));
   return [

@@ -15,7 +15,7 @@ export interface ChainCheck {
   readonly entries: number;
   /** Neighbours in the log that were both here, so that the link between them was compared too. */
   readonly links: number;
-  /** Numbers of the entries that are not as their hash says, or do not follow the one before. */
+  /** Numbers of the entries that do not match their hash, or do not follow the one before. */
   readonly broken: readonly number[];
 }
 

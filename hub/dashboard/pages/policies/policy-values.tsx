@@ -75,7 +75,7 @@ const ICONS: Readonly<Record<LockState, ComponentType<{ className?: string }>>> 
 };
 
 interface LockCountProps {
-  /** Which lock, e.g. `Lock 1`. */
+  /** Name of the lock, e.g. `Lock 1`. */
   readonly lock: string;
   readonly counts: LockCounts;
   readonly total: number;

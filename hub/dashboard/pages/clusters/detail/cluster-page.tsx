@@ -51,7 +51,7 @@ const IssueAlert = ({ group: { name, severity, issues, since } }: { readonly gro
   </Alert>
 );
 
-/** The page itself says these. */
+/** Alerts whose subject the page shows by itself. */
 const SAID: ReadonlySet<AlertName> = new Set(['ClusterAway', 'ClusterNotObserved', 'ClusterNeverSeen']);
 
 /** The issues of the cluster, worst first; those of its policies are in its tabs. */

@@ -19,7 +19,7 @@ const SELECTED: readonly string[] = ['nodeSelector', REGION_LABEL];
 
 const TERM = /^required node affinity term (\d+) /;
 
-/** Within the pod spec: what a violation speaks of. */
+/** Path in the pod spec to the cause of a violation. */
 const findBlamedPath = (violation: string): ValuePath => {
   if (violation === VIOLATIONS.nodeName) return ['nodeName'];
   if (violation === VIOLATIONS.tooLarge) return TERMS;
@@ -132,7 +132,10 @@ const openTerms = (document: Document, podSpec: ValuePath, terms: Terms): void =
   if (!isCollection(left) || left.items.length === 0) removeTerms(document, podSpec);
 };
 
-/** A term that says nothing but the region goes, as it would match no node without. */
+/**
+ * Removes a term that has only the region, as it would match no node without it; takes the region
+ * out of others.
+ */
 const openTerm = (document: Document, path: ValuePath, term: NodeSelectorTerm | null): void => {
   const expressions = term?.matchExpressions ?? [];
   const onRegion = [...expressions.entries()].filter(([, { key }]) => key === REGION_LABEL);

@@ -41,7 +41,7 @@ const Excerpt = ({ lines, range }: ExcerptProps) => {
 interface VerdictCardProps {
   readonly workload: Workload;
   readonly rulings: readonly Ruling[];
-  /** Why it is not known what governs the workload; undefined: it is known. */
+  /** Reason for which it is unknown what governs the workload; undefined: it is known. */
   readonly gaps: string | undefined;
   readonly lines: readonly string[];
   /** Shows lines in the pasted text. */
