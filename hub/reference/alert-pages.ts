@@ -24,7 +24,7 @@ const anchorOf = (cause: string): string => cause.toLowerCase();
 
 const RULES = ['fso-hub' as const, 'fso-agent' as const].flatMap(readRules);
 
-/** The rules of a cause: their links to its runbook say so. */
+/** Rules of a cause, recognised by their links to its runbook. */
 const rulesOf = (cause: string): readonly PrometheusRule[] =>
   RULES.filter(({ annotations }) => annotations.runbook_url.endsWith(`#${anchorOf(cause)}`));
 
