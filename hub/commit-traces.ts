@@ -35,7 +35,7 @@ interface CommitInProgress {
   readonly waiting: Set<string>;
   readonly expired: AbortController;
   isCompiled: boolean;
-  /** Why clusters refuse it, by cluster. */
+  /** Reasons of the refusals, by cluster. */
   readonly refusals: Map<string, string>;
   isEnded: boolean;
 }
@@ -211,7 +211,7 @@ export class CommitTraces {
     return this.#current?.revision === revision ? this.#current : undefined;
   }
 
-  /** A cluster is not waited for any more. */
+  /** Stops waiting for a cluster. */
   #done(commit: CommitInProgress, cluster: string): void {
     if (commit.waiting.delete(cluster)) this.#endIfProven(commit);
   }
