@@ -68,7 +68,7 @@ interface Parts extends ServedParts {
   readonly runs: readonly RunPart[];
 }
 
-/** When the certificates of the agents' listener expire. */
+/** Expiry of the certificates of the agents' listener and of their CA. */
 const certificatesOf = ({ agentTls }: HubConfig, identity: Stores['identity']): ReturnType<HubReadings['certificates']> => {
   if (identity !== undefined) return identity.expiries();
   return agentTls === undefined ? {} : { server: new X509Certificate(agentTls.cert).validToDate };

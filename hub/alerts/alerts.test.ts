@@ -21,7 +21,7 @@ const away: Issue = {
   isCurrent: true,
 };
 
-/** Of a hub: it looks at the fleet and at the ledger, and sends again. */
+/** Loops of one hub: it evaluates the fleet, watches the ledger and sends alerts again. */
 const LOOPS = 3;
 
 /** Hubs one after the other on one ledger, with one receiver. */
@@ -85,7 +85,7 @@ rules: {ClusterAway: {for: ${awayFor}}}
       while (clock.sleeping < LOOPS) await setImmediate();
     }
   };
-  /** Time goes on until it is so. */
+  /** Advances the clock until the condition holds. */
   const until = (look: () => boolean): Promise<void> =>
     expect
       .poll(async () => {

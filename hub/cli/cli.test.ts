@@ -77,7 +77,10 @@ describe('fso status and describe', () => {
   });
 });
 
-/** Starts a command and resolves, with its outcome to come, when it has said on stderr what it waits for. */
+/**
+ * Starts a command and resolves, with its outcome to come, when it has written to stderr what it
+ * waits for.
+ */
 const startWaiting = (server: ApiHarness, ...args: string[]): Promise<{ outcome: ReturnType<typeof runFso> }> =>
   new Promise((resolve) => {
     const outcome = runFso(['wait', '--timeout', '150s', ...args], { FSO_SERVER: server.url }, (err) => {

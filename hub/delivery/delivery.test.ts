@@ -56,7 +56,7 @@ const startDelivery = async (heartbeatMs = 60_000, suspendedMs = 45_000, maxFram
     await slow.until;
     return ledger.applyReport(...args);
   };
-  /** Clusters whose agents have said how they are. */
+  /** Clusters whose agents have reported their current state. */
   const confirmed: string[] = [];
   const confirmStream: Ledger['confirmStream'] = async (cluster, stream) => {
     confirmed.push(cluster);
@@ -214,7 +214,7 @@ it('keeps no checkpoint of another hub as a witness', async () => {
 });
 
 const { lastUpdated: _time, ...conforming } = policyReport('finance');
-/** @param report of which a test says only what it is about */
+/** @param report with the fields that a test is about */
 const encodeReport = (report: Partial<LooseReport>): string =>
   encodeFrame(new ReportedNames().complete({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [], ...report }));
 

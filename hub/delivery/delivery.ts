@@ -46,7 +46,7 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
 
 /** Most bytes that an agent may send before its welcome: a hello is small, and nothing else is read. */
 const MAX_GREETING_BYTES = 64 * 1024;
-/** Over how long agents spread their return, when a hub stops: about a hundred a second. */
+/** Time over which agents spread their return when a hub stops: about a hundred a second. */
 const RETURN = { msPerAgent: 10, maxMs: 30_000 };
 /** Turns within the time between two pings of one agent. */
 const TURNS = 15;
@@ -80,9 +80,9 @@ export class Delivery {
   readonly #open = new Map<Session, OpenSession>();
   readonly #byCluster = new Map<string, Session>();
   readonly #turns = new Turns<Session>(TURNS);
-  /** Sessions that have said no hello yet, oldest first. */
+  /** Sessions without a hello so far, oldest first. */
   readonly #silent = new Set<Session>();
-  /** Sessions that have said it. */
+  /** Sessions that have sent their hello. */
   readonly #greeted = new WeakSet<Session>();
   readonly #allClosed = Promise.withResolvers<void>();
   readonly #observations: ObservationWatch;
@@ -108,7 +108,10 @@ export class Delivery {
     this.#observations = new ObservationWatch(() => this.#byCluster.values(), options.limits, deps);
   }
 
-  /** How many connections wait for their handshake, how many agents to be greeted, and how many offers to be sent. */
+  /**
+   * Lengths of the queues: connections that wait for their handshake, agents for their welcome, and
+   * offers to be sent.
+   */
   queues(): { readonly connections: number; readonly agents: number; readonly offers: number } {
     return { connections: this.#handshakes.waiting, agents: this.#admission.waiting, offers: this.#offerLimit.waiting };
   }
@@ -176,8 +179,8 @@ export class Delivery {
   }
 
   /**
-   * After a pause of this process no report is known to be so before its agent was heard again. It is no fault of the agents: for a while
-   * nothing is written of it.
+   * Makes reports unknown after a pause of this process until their agents are heard again. As that
+   * is no fault of the agents, nothing is written of it for a while.
    */
   suspendObservation(): void {
     this.#observations.suspend();

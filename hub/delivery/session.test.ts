@@ -355,7 +355,7 @@ it('makes no offer for an agent that takes nothing, cuts it off, and greets it l
   server.close();
 });
 
-/** A session of an agent that says its ages by itself. */
+/** A session of an agent that sends its ages by itself. */
 const openObserved = async (firstPong?: Partial<Ages>) => {
   const clock = new FakeClock();
   const deps = createDeps(clock);

@@ -10,7 +10,7 @@ import {
 } from '@fso/shared/api';
 import type { HubRequests } from './hub-requests.ts';
 
-/** As the parameters of the list; what is given must all hold. */
+/** Filter of alerts by the parameters of the list; all given ones must match. */
 export interface AlertFilter {
   readonly state?: string;
   readonly severity?: string;
@@ -29,7 +29,7 @@ export interface AlertClient {
   createSilence(wanted: SilenceRequest, signal?: AbortSignal): Promise<SilenceView>;
   endSilence(id: string, signal?: AbortSignal): Promise<SilenceView>;
   receivers(signal?: AbortSignal): Promise<readonly ReceiverView[]>;
-  /** The hub sends a test notification to the receiver. */
+  /** Makes the hub send a test notification to the receiver. */
   testReceiver(receiver: string, signal?: AbortSignal): Promise<AlertTestView>;
 }
 

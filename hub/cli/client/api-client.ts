@@ -45,7 +45,7 @@ import { type HubClientOptions, HubError, HubRequests } from './hub-requests.ts'
 
 const DEFAULT_CHANGES = 100;
 
-/** As the parameters of the list; what is given must all hold. */
+/** Filter of policies by the parameters of the list; all given ones must match. */
 export interface PolicyFilter {
   readonly cluster?: string;
   readonly phase?: string;
@@ -81,25 +81,32 @@ export interface ViolationFilter {
 export interface HubClient extends AlertClient {
   status(signal?: AbortSignal): Promise<StatusView>;
   source(signal?: AbortSignal): Promise<SourceView>;
-  /** With every cluster's report: of a large fleet that is much; {@link policySummaries} has them counted. */
+  /**
+   * Lists policies with every cluster's report, which is much for a large fleet; {@link
+   * policySummaries} counts them.
+   */
   policies(query?: PolicyFilter, signal?: AbortSignal): Promise<PolicyView[]>;
   policySummaries(query?: PolicyFilter, signal?: AbortSignal): Promise<PolicySummary[]>;
   /** @param key name, or namespace/name of a policy outside of the agent's namespace */
   policy(key: string, signal?: AbortSignal): Promise<PolicyView>;
-  /** What the agent of one cluster says of a policy when it is asked. @throws the hub's problem where the cluster does not have it */
+  /**
+   * Full report of a policy by the agent of one cluster.
+   *
+   * @throws the hub's problem where the cluster does not have it
+   */
   policyDetail(key: string, cluster: string, signal?: AbortSignal): Promise<PolicyDetail>;
   clusters(query?: ClusterFilter, signal?: AbortSignal): Promise<ClusterView[]>;
   cluster(name: string, signal?: AbortSignal): Promise<ClusterView>;
   enrolments(signal?: AbortSignal): Promise<EnrolmentView[]>;
-  /** Makes a token; the one before is worth nothing any more if it was not used. */
+  /** Makes a token and invalidates the one before, if it was not used. */
   createEnrolmentToken(cluster: string, ttlSeconds: number, signal?: AbortSignal): Promise<EnrolmentTokenView>;
   revokeCluster(cluster: string, signal?: AbortSignal): Promise<EnrolmentView>;
   /** Removes a cluster that is neither registered nor connected. @param options force: also while the hub cannot tell whether it is registered */
   forgetCluster(cluster: string, options?: { readonly force?: boolean }, signal?: AbortSignal): Promise<ForgottenCluster>;
-  /** Lists what is wrong now, by cause. */
+  /** Current issues, by cause. */
   issues(query?: { readonly cluster?: string }, signal?: AbortSignal): Promise<IssueList>;
   violations(query?: ViolationFilter, signal?: AbortSignal): Promise<ViolationView[]>;
-  /** Everything that is wrong with the fleet, as text of that format. */
+  /** Report of all issues of the fleet, as text of that format. */
   issueReport(format: 'csv' | 'json' | 'html', signal?: AbortSignal): Promise<string>;
   /** The newest `limit` events (at most 500), newest first. */
   events(query?: { cluster?: string; policy?: string; limit?: number }, signal?: AbortSignal): Promise<EventView[]>;
@@ -115,7 +122,7 @@ export interface HubClient extends AlertClient {
   /** The whole audit log, oldest first, from behind an entry. */
   wholeAudit(after?: number, signal?: AbortSignal): AsyncGenerator<AuditEntry>;
   auditProofs(signal?: AbortSignal): Promise<AuditProofs>;
-  /** Who the hub takes the caller for. */
+  /** Session of the caller, as the hub sees it. */
   session(signal?: AbortSignal): Promise<SessionView>;
   logout(signal?: AbortSignal): Promise<LogoutView>;
   tokens(signal?: AbortSignal): Promise<readonly TokenView[]>;
