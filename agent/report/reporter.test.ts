@@ -53,9 +53,9 @@ const replay = (
   return next;
 };
 const NOTHING: ReportedState = { seq: 0, policies: EMPTY_DIGEST, cluster: null, baseline: null };
-/** Of a hub that has what this agent never sent. */
+/** State at a hub that has a report which this agent never sent. */
 const OTHER: ReportedState = { ...NOTHING, policies: 'f'.repeat(64) };
-/** What a hub that took these reports, and nothing else, says in its welcome. */
+/** Returns the state in the welcome of a hub that took these reports and no others. */
 const reportedBy = (taken: readonly Report[]): ReportedState => {
   let known: ReadonlyMap<string, PolicyReport> = new Map();
   for (const frame of taken) known = replay(known, frame);

@@ -57,7 +57,7 @@ class World {
   readonly indexed = new Set<string>();
   readonly missing = new Set<string>();
   readonly notInForce = new Set<string>();
-  /** What the configuration of Gatekeeper's webhook leaves out. */
+  /** Namespaces that the configuration of Gatekeeper's webhook leaves out. */
   readonly exclusions = new Map<string, GatekeeperProblem>();
   webhookProblem: GatekeeperProblem | undefined;
   failures: readonly WriteFailure[] = [];
@@ -120,7 +120,7 @@ class World {
   }
 }
 
-/** A publisher in a world, and what it said. */
+/** A publisher in a world, with its output. */
 class Told {
   readonly world: World;
   readonly tampering = new TamperLog();

@@ -7,7 +7,7 @@ interface RequestDeps {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly user: string;
-  /** How long to wait for a running agent, in ms. */
+  /** Time to wait for a running agent, in ms. */
   readonly waitMs: number;
 }
 
@@ -60,7 +60,9 @@ const annotate = async (
 const readLease = (client: KubeClient, signal: AbortSignal): Promise<Lease | undefined> =>
   client.get(LEASE_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_LEASE }, signal);
 
-/** A leader renews its lease several times while the request waits. */
+/**
+ * Throws where a leader has renewed its lease, as it does several times while the request waits.
+ */
 const assertNoLeader = (before: Lease | undefined, now: Lease | undefined): void => {
   const holder = now?.spec?.holderIdentity ?? '';
   if (holder === '' || now?.metadata.resourceVersion === before?.metadata.resourceVersion) return;

@@ -25,16 +25,16 @@ interface Settings {
   readonly clusters: number;
   readonly policies: number;
   readonly starts: number;
-  /** How long the hub idles before it is looked at. */
+  /** Time for which the hub idles before it is measured, s. */
   readonly seconds: number;
   /** More environment of the hub. */
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** From the start of the process until the API answers. */
+/** Start of the process, until the API answers. */
 interface Start {
   readonly ms: number;
-  /** What the hub itself has computed, which a busy machine does not change much. */
+  /** CPU time of the hub itself, which a busy machine does not change much. */
   readonly cpuMs: number;
 }
 
@@ -46,7 +46,7 @@ interface Result {
   readonly total: Amount;
   /** Most that the hub's process ever had resident, bytes. */
   readonly peak: number;
-  /** Of V8 in the hub's main thread, bytes. */
+  /** V8 heap of the hub's main thread, bytes. */
   readonly heap: { readonly used: number; readonly total: number; readonly external: number };
 }
 
@@ -179,8 +179,9 @@ const print = ({ settings, starts, processes, total, peak, heap }: Result): void
 };
 
 /**
- * What a hub takes that runs as `fso serve` does, with simulated agents on the real protocol, once everything is reported and at rest.
- * `--env NODE_OPTIONS=…` tries another setting of it.
+ * Measures the memory of a hub that runs as `fso serve` does, with simulated agents on the real
+ * protocol, once everything is reported and at rest. `--env NODE_OPTIONS=…` tries another setting
+ * of it.
  */
 export const memory = async (args: string[], signal: AbortSignal): Promise<void> => {
   const { values } = parseArgs({
