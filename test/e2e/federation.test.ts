@@ -242,5 +242,8 @@ describe('a federation in trouble', () => {
 
 describePrometheus(
   () => world,
-  () => prometheus ?? expect.fail('Prometheus is available only in tests'),
+  () => {
+    if (prometheus === undefined) throw new Error('Prometheus is available only in tests');
+    return prometheus;
+  },
 );

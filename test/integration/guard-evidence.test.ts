@@ -145,9 +145,9 @@ describe('guard', () => {
   });
 
   it('is well-typed, as far as the API server can tell', async () => {
-    const guard = () => guard.admin.list(ADMISSION_POLICY_KIND, { labelSelector: `${LABELS.component}=guard` }, signal);
+    const listPolicies = () => guard.admin.list(ADMISSION_POLICY_KIND, { labelSelector: `${LABELS.component}=guard` }, signal);
     const checked = await eventually(async () => {
-      const policies = await guard();
+      const policies = await listPolicies();
       return policies.every(({ metadata, status }) => status?.observedGeneration === metadata.generation) ? policies : undefined;
     });
     expect(checked.length).toBeGreaterThan(5);
