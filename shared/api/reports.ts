@@ -3,7 +3,7 @@ import { NamespaceName, Region, ResourceName } from './common.ts';
 import { CONDITIONS, NAMESPACE_MISSING, SYSTEM_NAMESPACE } from './names.ts';
 import { Condition, EnforcementAction, LockStatus, Phase } from './sovereign-policy.ts';
 
-/** Where a policy came from. */
+/** Origin of a policy: the hub, which has it from Git, or the cluster itself. */
 export const ManagedBy = z.enum(['hub', 'local']);
 export type ManagedBy = z.infer<typeof ManagedBy>;
 
@@ -155,8 +155,9 @@ export interface PolicyRef {
 }
 
 /**
- * How a policy is called everywhere but in Kubernetes itself: `finance` in the agent's namespace, where all policies of the hub
- * are, `team-a/finance` elsewhere. No name has a slash, so a key names one policy.
+ * Name of a policy everywhere but in Kubernetes itself: `finance` in the agent's namespace, where
+ * all policies of the hub are, `team-a/finance` elsewhere. No name has a slash, so a key names one
+ * policy.
  */
 export const policyKey = ({ namespace, name }: PolicyRef): string => (namespace === SYSTEM_NAMESPACE ? name : `${namespace}/${name}`);
 

@@ -13,7 +13,7 @@ const Count = z.int().min(0);
 export const LockCounts = z.partialRecord(LockState, Count);
 export type LockCounts = z.infer<typeof LockCounts>;
 
-/** One policy without its clusters: for lists. */
+/** Policy without its clusters, for lists. */
 export const PolicySummary = PolicyView.omit({ clusters: true, next: true }).extend({
   clusters: z
     .object({
@@ -32,7 +32,7 @@ export const PolicySummary = PolicyView.omit({ clusters: true, next: true }).ext
 export type PolicySummary = z.infer<typeof PolicySummary>;
 export const PolicySummaryPage = pageOf(PolicySummary);
 
-/** One policy as it stands in one cluster. */
+/** State of a policy in one cluster. */
 export const ClusterPolicy = PolicyView.omit({ clusters: true, next: true }).extend({
   phase: Phase.describe('Phase that the cluster contributes: at best Pending while it is not connected or not observed.'),
   violations: Count.describe('In this cluster.'),
@@ -94,7 +94,7 @@ const issue = {
   since: z.iso.datetime({ offset: true }).nullable(),
 };
 
-/** One of the issues of a group. */
+/** Issue of a group. */
 const IssueView = z.object({
   cluster: ResourceName.nullable(),
   policy: PolicyKey.nullable(),
@@ -117,7 +117,7 @@ export const IssueGroup = z.object({
 });
 export type IssueGroup = z.infer<typeof IssueGroup>;
 
-/** What is wrong now, by cause. */
+/** Issues that exist now, by cause. */
 export const IssueList = z.object({
   items: z.array(IssueGroup).describe('The most severe first.'),
   complete: z

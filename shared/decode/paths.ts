@@ -59,10 +59,10 @@ export interface RegistrationPlace {
   readonly folder: string;
 }
 
-/** Where a cluster is registered. */
+/** Place of a cluster's registration. */
 export const registrationPlace = (cluster: string): RegistrationPlace => ({ file: `${cluster}.yaml`, folder: sha256(cluster).slice(0, 2) });
 
-/** Both paths at which a registration may stand; a repository has it at one of them. */
+/** The two paths at which a registration may stand; a repository has it at one of them. */
 export const registrationPaths = (cluster: string): readonly [string, string] => {
   const { file, folder } = registrationPlace(cluster);
   return [`${FOLDERS.ManagedCluster}/${file}`, `${FOLDERS.ManagedCluster}/${folder}/${file}`];

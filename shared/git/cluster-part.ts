@@ -12,7 +12,7 @@ import {
 import type { Reason } from '../protocol/index.ts';
 import type { TreeEntry } from './objects.ts';
 
-/** What a walk for one cluster found out about it. */
+/** Facts about a cluster that a walk for it found. */
 export interface ClusterPart {
   /** Path of its registration; null: it is not registered. */
   readonly registration: string | null;
@@ -20,7 +20,7 @@ export interface ClusterPart {
   readonly outside: readonly string[];
 }
 
-/** What scopes are judged by. */
+/** Facts by which scopes are judged. */
 export interface ClusterFacts {
   readonly registration: ManagedClusterDocument | undefined;
   readonly groups: RegionGroups;

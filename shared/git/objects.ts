@@ -20,7 +20,7 @@ export interface CommitLinks {
 }
 
 export interface GitCommit extends CommitLinks {
-  /** As in the commit: `name <email> seconds zone`. */
+  /** Author as in the commit: `name <email> seconds zone`. */
   readonly author: string;
   readonly committer: string;
   readonly message: string;
@@ -177,11 +177,11 @@ export const findTreeEntry = (data: Uint8Array, name: string): TreeEntry | undef
 const MODE_BYTES = 6;
 
 interface EntryBounds {
-  /** After the mode. */
+  /** Offset of the space after the mode. */
   readonly space: number;
-  /** After the name. */
+  /** Offset of the zero byte after the name. */
   readonly end: number;
-  /** Where the next entry begins. */
+  /** Offset of the next entry. */
   readonly next: number;
 }
 

@@ -1,4 +1,4 @@
-/** One `details.causes[]` of a metav1.Status. */
+/** Entry of `details.causes[]` of a metav1.Status. */
 export interface StatusCause {
   readonly reason?: string;
   readonly message?: string;
@@ -55,7 +55,7 @@ export class KubeApiError extends Error {
   }
 }
 
-/** No response arrived: refused, reset, TLS, DNS, credentials, or a timeout. */
+/** Error of a request that got no response: refused, reset, TLS, DNS, credentials, or a timeout. */
 export class KubeConnectionError extends Error {
   override readonly name = 'KubeConnectionError';
   readonly timedOut: boolean;

@@ -63,13 +63,16 @@ const BITS: Readonly<Record<Observation, number>> = {
 };
 const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(BITS).map(([name, bit]) => [bit, name]));
 
-/** How old the evidence is that an agent's reports rest on, when it says so. */
+/** Ages of the evidence that an agent's reports rest on, when it sends them. */
 export interface Ages {
-  /** Since the last good run of the part that ran longest ago began, ms. */
+  /** Time since the last good run began of the part that ran longest ago, ms. */
   readonly oldestPartMs: number;
-  /** Since the kind was seen that was seen longest ago, ms. */
+  /** Time since the kind was seen that was seen longest ago, ms. */
   readonly oldestKindMs: number;
-  /** What is out of date by the agent's own limits; names that this version does not know are `bit-<n>`. */
+  /**
+   * Parts and kinds that are out of date by the agent's own limits; those that this version does
+   * not know are `bit-<n>`.
+   */
   readonly outOfDate: readonly string[];
 }
 

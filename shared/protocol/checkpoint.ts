@@ -27,7 +27,7 @@ export const NO_HASH: string = '0'.repeat(64);
 /** Hash of an entry. With the digests alone, not the entries, a reader can follow the log from one hash to a later one. */
 export const chainHash = (previous: string, digest: string): string => sha256(`${previous}\n${digest}`);
 
-/** What is signed. */
+/** Text that is signed. */
 export const checkpointText = ({ sequence, hash, time }: Pick<Checkpoint, 'sequence' | 'hash' | 'time'>): string =>
   `fso-audit-checkpoint-v1\n${sequence}\n${hash}\n${time}\n`;
 

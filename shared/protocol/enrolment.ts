@@ -16,7 +16,9 @@ const SECRET_BYTES = 32;
 /** A cluster name may hold dots, what follows it does not. */
 const TOKEN = /^fso1\.([^\s]{1,253})\.([A-Za-z0-9_-]{43})\.([0-9a-f]{64})$/;
 
-/** How a certificate says whose it is: one URI in its subject alternative names. */
+/**
+ * URI that names the cluster in its certificate: the only one among its subject alternative names.
+ */
 export const identityUri = (cluster: string): string => `${URI_PREFIX}${cluster}`;
 
 /** @returns the cluster of exactly such a URI; undefined for everything else, however alike it looks */
@@ -45,7 +47,10 @@ export const parseToken = (text: string): EnrolmentToken | undefined => {
   return { cluster, secret, caFingerprint };
 };
 
-/** What is kept of a token: nothing that could be used instead of it. SHA-256, hexadecimal. */
+/**
+ * Digest of a token, which is stored in its place and cannot be used instead of it. SHA-256,
+ * hexadecimal.
+ */
 export const digestOfToken = (token: string): string => sha256(token);
 
 const Pem = z.string().max(16_384);

@@ -129,7 +129,7 @@ export const Digest = z.strictObject({
 /** The full report of a policy that the hub asked for. */
 export const Inspected = z.strictObject({
   type: z.literal('inspected'),
-  /** Of the question. */
+  /** Id of the request. */
   id: z.int().min(1),
   report: PolicyReport.nullable().describe('null: the agent does not have the policy.'),
 });
@@ -154,9 +154,12 @@ export type AgentFrame =
 
 // hub → agent
 
-/** How far the reports of a cluster have come: the agent goes on from there, whichever hub it finds, instead of sending everything again. */
+/**
+ * Progress of the reports of a cluster: the agent goes on from there, whichever hub it finds,
+ * instead of sending everything again.
+ */
 export const ReportedState = z.strictObject({
-  /** Of the last report that was taken; 0: none was. */
+  /** Sequence number of the last report that was taken; 0: none was. */
   seq: z.int().min(0),
   /** Digest of the policies that were reported by name. */
   policies: DigestText,

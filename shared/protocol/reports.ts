@@ -13,7 +13,7 @@ import { type Validation, validate } from './validation.ts';
 export interface Judged<T> {
   /** Always as its schema has it; undefined: nothing of it is of use. */
   readonly entry: T | undefined;
-  /** What the schema says against what came; undefined: nothing. */
+  /** Explanation of what the schema refuses; undefined: nothing. */
   readonly problem?: string;
 }
 
@@ -116,10 +116,13 @@ const digestOfSum = (sum: bigint): string => BigInt.asUintN(256, sum).toString(1
 /** The digest of two sets of policies without a policy in common, by the digest of each. */
 export const joinDigests = (a: string, b: string): string => digestOfSum(BigInt(`0x${a}`) + BigInt(`0x${b}`));
 
-/** Of no policies. */
+/** Digest of no policies. */
 export const EMPTY_DIGEST: string = '0'.repeat(64);
 
-/** Agent and hub compute it each on its own over what the one has sent and the other has taken. */
+/**
+ * Digest of the policies reported by name. Agent and hub each compute it over what the one has sent
+ * and the other has taken.
+ */
 export const digestOfNamed = (named: Named): string => changeDigest(EMPTY_DIGEST, named, []);
 
 /** Whether a policy that is reported by name is one of the hub: an agent that names others must not make its cluster count as unknown. */

@@ -128,7 +128,7 @@ export interface RegionReach {
   readonly absent: boolean;
 }
 
-/** What stands in every list, in the order of the first; undefined without a list. */
+/** Values that are in every list, in the order of the first; undefined without a list. */
 const commonTo = ([first, ...others]: readonly string[][]): readonly string[] | undefined =>
   first?.filter((value) => others.every((other) => other.includes(value)));
 

@@ -11,7 +11,7 @@ export const readIfThere = async (path: string): Promise<string | undefined> => 
   }
 };
 
-/** What was made, renamed or removed in a folder is so after a power cut too. */
+/** Syncs a folder, so that what was made, renamed or removed in it survives a power cut. */
 export const syncFolder = async (path: string): Promise<void> => {
   const folder = await open(path, 'r');
   try {

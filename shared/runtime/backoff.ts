@@ -7,7 +7,7 @@ export interface BackoffOptions {
   readonly minMs?: number;
 }
 
-/** How long to wait after failures in a row. */
+/** Waiting times after failures in a row. */
 export interface Backoff {
   /** The next wait; each one counts as a failure. */
   next(): number;

@@ -11,16 +11,16 @@ export interface SignerFiles {
   readonly keyring?: string | undefined;
 }
 
-/** Who may sign commits. */
+/** Keys that may sign commits. */
 export interface Signers {
   readonly files: SignerFiles;
   readonly ssh: readonly AllowedSigner[];
   readonly openpgp: readonly SigningKey[];
-  /** Of the files: equal for equal files. */
+  /** Digest of the files: equal for equal files. */
   readonly digest: string;
 }
 
-/** Of one file; both must fit into what an agent keeps in its cluster. */
+/** Largest size of one file; both must fit into what an agent keeps in its cluster. */
 export const MAX_SIGNERS_BYTES: number = 64 * 1024;
 
 const checkSize = (text: string | undefined, what: string): void => {

@@ -35,7 +35,7 @@ export const governedNamespaces = (
 export interface PolicyStanding {
   /** Its expiry date is past at the time of the cluster's reconcile. */
   readonly isExpired: boolean;
-  /** That it governs; none: its namespace is missing. */
+  /** Namespaces that it governs; none: its namespace is missing. */
   readonly namespaces: readonly string[];
 }
 

@@ -16,17 +16,17 @@ export interface SamplerConfig {
   readonly ratio: number;
 }
 
-/** How traces are exported. */
+/** Settings of the export of traces. */
 export interface TelemetryConfig {
-  /** Where OTLP goes, with its path. */
+  /** URL to which OTLP is sent, with its path. */
   readonly url: string;
-  /** Of each request; may hold credentials. */
+  /** Headers of each request; may hold credentials. */
   readonly headers: Readonly<Record<string, string>>;
   /** PEM of the collector's CA; undefined: the system's. */
   readonly ca: string | undefined;
   /** undefined: the name of the program. */
   readonly serviceName: string | undefined;
-  /** What the operator says of this program; of the resource. */
+  /** Attributes of the resource that the operator sets for this program. */
   readonly attributes: Readonly<Record<string, string>>;
   readonly sampler: SamplerConfig;
 }

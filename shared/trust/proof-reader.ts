@@ -11,7 +11,7 @@ export const PROOF_LIMITS = {
   totalBytes: 10 * 1024 * 1024,
 } as const;
 
-/** How long the judge keeps the thread, in milliseconds. */
+/** Longest time that the judge keeps the thread, in milliseconds. */
 const SLICE_MS = 20;
 
 const tooLarge = (what: string, bytes: number, max: number, remedy: string): TrustError =>
@@ -35,7 +35,7 @@ export class ProofReader {
   readonly #yieldIfDue = createYielder(SLICE_MS);
   /** Ids of what counts in `#bytes`. */
   readonly #read = new Set<string>();
-  /** By id of a root folder: its entry `signers/`, or null. */
+  /** Entries `signers/`, or null, by id of the root folder. */
   readonly #signersTrees = new Map<string, string | null>();
   #bytes = 0;
 

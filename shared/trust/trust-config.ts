@@ -5,7 +5,7 @@ import { parseSigners, type Signers, SignersError } from '../signatures/index.ts
 export const VERIFY_MODES = ['strict', 'warn', 'off'] as const;
 export type VerifyMode = (typeof VERIFY_MODES)[number];
 
-/** Whom a program believes who may sign. */
+/** Mode of verification, and the signers that a program trusts. */
 export type TrustConfig = { readonly mode: 'off' } | { readonly mode: 'strict' | 'warn'; readonly signers: Signers };
 
 export interface TrustVariables {

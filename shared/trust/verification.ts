@@ -5,7 +5,7 @@ import { TrustError, type TrustProblem } from './errors.ts';
 import { type JudgeContext, judgeRevision, type Proposal, type TrustState } from './judge.ts';
 import type { TrustConfig } from './trust-config.ts';
 
-/** What is kept of trust beside the accepted revision, over restarts. */
+/** Record of trust that is kept beside the accepted revision, over restarts. */
 export const StoredTrust = z.object({
   /** Digest of the signers that were configured. Others configured since: what came from Git counts no more. */
   root: z.string().max(128),
@@ -16,7 +16,7 @@ export const StoredTrust = z.object({
 });
 export type StoredTrust = z.infer<typeof StoredTrust>;
 
-/** What was accepted last. */
+/** Revision that was accepted last. */
 export interface AcceptedRevision {
   readonly revision: string;
   readonly verification: RevisionVerification;

@@ -70,9 +70,12 @@ export class Reflector<T extends KubeObject> {
   #version: string | undefined;
   /** The newest version that a list, an event or a bookmark showed. */
   #newest: string | undefined;
-  /** Since when lists are older than {@link #newest}, monotonic ms. */
+  /** Time since which lists are older than {@link #newest}, monotonic ms. */
   #outdatedSinceMs: number | undefined;
-  /** How the last watch ended: `live` brought something and ended by itself, `silent` may have missed what came last. */
+  /**
+   * End of the last watch: `live` brought something and ended by itself, `silent` may have missed
+   * what came last, `broken` failed.
+   */
   #ended: 'live' | 'silent' | 'broken' = 'silent';
   #listedAtMs = Number.NEGATIVE_INFINITY;
   #hasFailed: boolean = false;

@@ -9,7 +9,7 @@ export interface ProxyConfig {
   readonly NO_PROXY: string;
 }
 
-/** What stays direct in any case: this machine, and Services of the cluster. */
+/** Hosts that are always reached directly: this machine, and Services of the cluster. */
 const DIRECT = ['localhost', '127.0.0.1', '::1', '.svc', '.cluster.local'];
 
 const isProxyUrl = (text: string): boolean => ['http:', 'https:'].includes(URL.parse(text)?.protocol ?? '');

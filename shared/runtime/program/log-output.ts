@@ -42,11 +42,11 @@ const countLines = (bytes: Buffer): number => bytes.reduce((count, byte) => (byt
 export class LogOutput {
   readonly #fd: number;
   #lines: string[] = [];
-  /** Of the lines. */
+  /** Size of the lines, in bytes. */
   #bytes = 0;
-  /** What is written now, or tried again. */
+  /** Lines that are being written, or tried again. */
   #batch: Buffer | undefined;
-  /** When the call of the system began that is under way, by the monotonic clock. */
+  /** Time at which the current system call began, by the monotonic clock. */
   #writingSince: number | undefined;
   #startedAt = Number.NEGATIVE_INFINITY;
   #scheduled: 'soon' | 'later' | undefined;

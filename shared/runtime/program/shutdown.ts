@@ -38,7 +38,7 @@ export interface Shutdown {
   /** Aborts after that: connections end, and requests under way get a grace. */
   readonly closing: AbortSignal;
   begin(): void;
-  /** Without the first step. */
+  /** Ends without the first step. */
   closeNow(): void;
 }
 

@@ -35,7 +35,7 @@ const USER_TAGS: readonly number[] = [TAGS.userId, TAGS.userAttribute];
 
 const refuse = (message: string): SignersError => new SignersError(`keyring: ${message}`);
 
-/** Each key, user id and subkey with the signatures that follow it. */
+/** Groups each key, user id and subkey with the signatures that follow it. */
 const groupComponents = (packets: readonly Packet[]): readonly Component[] => {
   const components: Component[] = [];
   for (const packet of packets) {
@@ -104,7 +104,7 @@ const checkedBy = (signature: PgpSignature, key: PgpPublicKey, data: Buffer): bo
   }
 };
 
-/** What a certification of a user id hashes of it. */
+/** Bytes of a user id that a certification of it hashes. */
 const hashedUser = ({ tag, body }: Packet): Buffer => {
   const header = Buffer.from([tag === TAGS.userId ? 0xb4 : 0xd1, 0, 0, 0, 0]);
   header.writeUInt32BE(body.length, 1);
@@ -120,7 +120,7 @@ const earlier = (left: Date | undefined, right: Date | undefined): Date | undefi
 
 const after = (start: Date, seconds: number): Date | undefined => (seconds === 0 ? undefined : new Date(start.getTime() + seconds * 1000));
 
-/** When a key ends by this word of its owner, or the word itself does. */
+/** Expiry of a key by a signature of its owner: the one that it states for the key, or its own. */
 const expiryOf = (key: PgpPublicKey, { hashed, created }: PgpSignature): Date | undefined =>
   earlier(after(key.created, findSeconds(hashed, SUBPACKETS.keyExpires)), after(created, findSeconds(hashed, SUBPACKETS.signatureExpires)));
 
