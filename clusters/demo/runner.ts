@@ -57,7 +57,7 @@ export function summarize(samples: readonly number[]): { median: number; max: nu
   return { median, max: sorted.at(-1) ?? 0, samples: samples.map(Math.round) };
 }
 
-/** Of a commit that changes one policy, on an idle machine, in ms. */
+/** Target for a commit that changes one policy, on an idle machine, in ms. */
 const AIM_MS = 1000;
 
 /** Says what the samples are and how they stand to the aim. A busy machine misses it, which fails nothing. */

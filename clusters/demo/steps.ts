@@ -147,7 +147,10 @@ async function refusalOf(request: Promise<unknown>): Promise<string> {
   throw new Error('the change was admitted');
 }
 
-/** Without the hub the clusters enforce what they have; with it again they are in step within seconds. */
+/**
+ * Stops the hub and checks that the clusters enforce what they have; {@link hubBack} starts it
+ * again.
+ */
 export async function withoutHub(world: World, signal: AbortSignal): Promise<string> {
   await world.stopHub();
   await violatingPod(world, signal);
@@ -191,7 +194,7 @@ export async function brokenCommit(world: World, signal: AbortSignal): Promise<s
   return ['refused:', ...problems.map(({ path, line, column, reason }) => `${path}:${line}:${column} ${reason}`)].join('\n');
 }
 
-/** Who may push, but not sign, changes nothing. */
+/** Pushes a commit that is not signed, which changes nothing. */
 export async function unsignedCommit(world: World, signal: AbortSignal): Promise<string> {
   if (!world.signed) return 'skipped: there is no ssh-keygen to sign with';
   const { repository } = world;

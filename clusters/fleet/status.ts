@@ -67,7 +67,7 @@ async function askCluster(name: string, state: AnyClusterState, kubeconfig: stri
   }
 }
 
-/** What each cluster is like now; those that were never started are `down`. */
+/** Status of each cluster now; those that were never started are `down`. */
 export function fleetStatus(stateDir: string, names: readonly string[]): Promise<ClusterStatus[]> {
   return Promise.all(
     names.map(async (name): Promise<ClusterStatus> => {

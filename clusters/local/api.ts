@@ -22,8 +22,9 @@ export class ApiError extends Error {
 }
 
 /**
- * As much of the API as setting a cluster up takes. (A client for programs, with watches, is `@fso/shared/kube`;
- * here the start of a cluster must not wait for half a second of imports.)
+ * Client for as much of the API as setting a cluster up takes. (A client for programs, with
+ * watches, is `@fso/shared/kube`; here the start of a cluster must not wait for half a second of
+ * imports.)
  */
 export interface SetupApi {
   readonly server: string;

@@ -14,7 +14,10 @@ const GIVE_UP_MS = 900_000;
 /** A kubelet starts a container again without end; who waits here wants to know why it ends. */
 const RESTARTS = 3;
 
-/** With these, the caller trades memory for processor time: all programs of a cluster are in Go (https://go.dev/doc/gc-guide). */
+/**
+ * Variables by which the caller trades memory for processor time: all programs of a cluster are in
+ * Go (https://go.dev/doc/gc-guide).
+ */
 const COLLECTOR_VARIABLES = ['GOGC', 'GOMEMLIMIT'];
 
 const collectorSettings = (): Record<string, string> =>
