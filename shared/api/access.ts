@@ -22,7 +22,10 @@ const PolicyGlob = z
   .max(317)
   .regex(/^(\*|\*?[a-z0-9./-]+\*?)$/, 'must be the key of a policy, or a glob with * at its start or end (finance-*, team-a/*)');
 
-/** A selector without a field would mean everything, which is more likely a template that was not filled than meant. */
+/**
+ * Whether a selector has a field. One without would match everything, and is more likely an
+ * unfilled template.
+ */
 const selectsSomething = (selector: object): boolean => Object.values(selector).some((field) => field !== undefined);
 
 export const ClusterScope = Placement.refine(selectsSomething, 'must have clusterNames, clusterRegions or clusterSelector').describe(

@@ -36,7 +36,10 @@ export const AGENT_IDENTITY = 'fso-agent-identity';
 
 /** Secret with the one-time token to enrol with, in {@link SYSTEM_NAMESPACE}. An administrator makes it, and may delete it. */
 export const ENROLMENT_SECRET = 'fso-enrolment';
-/** ConfigMap with the public keys and certificates that the agent believes, in {@link SYSTEM_NAMESPACE}. The one who installs the agent writes it. */
+/**
+ * ConfigMap with the public keys and certificates that the agent trusts, in
+ * {@link SYSTEM_NAMESPACE}. The person who installs the agent writes it.
+ */
 export const AGENT_TRUST = 'fso-agent-trust';
 
 /** Name of the report on each governed namespace for tools that read openreports.io, in that namespace. */
@@ -98,8 +101,8 @@ export const ANNOTATIONS = {
    */
   uninstallRequestedBy: `${KEY_PREFIX}uninstall-requested-by`,
   /**
-   * Whether the hub got the report of the removal, see {@link UNINSTALL_REPORTS}; on {@link
-   * SYSTEM_NAMESPACE}.
+   * Whether the hub got the report of the removal, see {@link UNINSTALL_REPORTS}; on
+   * {@link SYSTEM_NAMESPACE}.
    */
   uninstallReport: `${KEY_PREFIX}uninstall-report`,
   /**
@@ -178,7 +181,10 @@ export const CONDITIONS = {
   expiring: 'Expiring',
   /** Gatekeeper's audit counts as many violating pods as the agent; set once there are audits to compare. */
   auditAgrees: 'AuditAgrees',
-  /** Within the last hour a change or deletion of what enforces the policy was reverted. */
+  /**
+   * Condition that a change or deletion of what enforces the policy was reverted within the last
+   * hour.
+   */
   tampered: 'Tampered',
   /** Condition of policies that ask for it: whether pods without a region get the allowed ones. */
   placementInjection: 'PlacementInjection',

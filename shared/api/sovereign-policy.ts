@@ -118,6 +118,6 @@ export const SovereignPolicyStatus = z.object({
 });
 export type SovereignPolicyStatus = z.infer<typeof SovereignPolicyStatus>;
 
-/** A SovereignPolicy as it stands in Git. */
+/** A SovereignPolicy as in Git. */
 export const SovereignPolicyDocument = gitDocument('SovereignPolicy', SovereignPolicySpec);
 export type SovereignPolicyDocument = z.infer<typeof SovereignPolicyDocument>;

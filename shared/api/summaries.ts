@@ -43,8 +43,9 @@ export const ClusterPolicy = PolicyView.omit({ clusters: true, next: true }).ext
 export type ClusterPolicy = z.infer<typeof ClusterPolicy>;
 
 /**
- * The phase that one cluster contributes to a policy: what is not known now is not compliant. A cluster that is not connected contributes at
- * best `Pending`, whatever it last said; `Failed` stays, unless the policy only waits for its namespace.
+ * The phase that one cluster contributes to a policy: what is unknown now is not compliant. A
+ * cluster that is not connected contributes at best `Pending`, whatever it last reported; `Failed`
+ * stays, unless the policy only waits for its namespace.
  */
 export const effectivePhase = ({ fresh, report }: Pick<PolicyInCluster, 'fresh' | 'report'>): Phase => {
   if (report === null || isAwaitingNamespace(report)) return 'Pending';

@@ -36,11 +36,14 @@ export interface CompiledCluster {
   readonly digest: string;
 }
 
-/** The policies of a set, compiled, sorted by name. What a policy says does not depend on the cluster that gets it. */
+/**
+ * The policies of a set, compiled, sorted by name. A compiled policy does not depend on the cluster
+ * that gets it.
+ */
 interface PlacedPolicies {
   /** Tests of all different placements, each combined with the scopes around it. */
   readonly tests: readonly PlacementTest[];
-  /** `test`: index of the test whom the policy is for. */
+  /** `test`: index of the test that selects the clusters of the policy. */
   readonly policies: readonly { readonly policy: CompiledPolicy; readonly test: number }[];
 }
 
@@ -112,7 +115,7 @@ const shareOf = (policies: readonly CompiledPolicy[]): Share => ({ policies, dig
 export const digestOfPolicies = (policies: readonly Pick<CompiledPolicy, 'name' | 'digest'>[]): string =>
   sha256(policies.map(({ name, digest }) => `${name} ${digest}\n`).join(''));
 
-/** {@link CompiledPolicy.digest}; one that is there already is not looked at. */
+/** {@link CompiledPolicy.digest}; an existing digest is ignored. */
 export const digestOfPolicy = (policy: Omit<CompiledPolicy, 'digest'> & Partial<Pick<CompiledPolicy, 'digest'>>): string => {
   const { digest: _stated, ...content } = policy;
   return sha256(canonicalJson(content));

@@ -105,7 +105,10 @@ const checkPlacement = (
   ];
 };
 
-/** A cluster that is named must be there, and in the scopes around: a name that selects nothing is a mistake. */
+/**
+ * Checks that a named cluster exists and is in the scopes around: a name that selects nothing is a
+ * mistake.
+ */
 const checkNamed = (
   decoded: DecodedDocument,
   { path, name }: { readonly path: ValuePath; readonly name: string },

@@ -71,8 +71,9 @@ export const registrationPaths = (cluster: string): readonly [string, string] =>
 const HASH_FOLDER = /^[0-9a-f]{2}$/i;
 
 /**
- * Why a folder cannot have its name, if so. Agents look into few folders: what they would refuse must be refused wherever it stands, so that no
- * commit is good for the hub and not for all of them.
+ * Reason why a folder cannot have its name, if there is one. Agents look into few folders: what
+ * they would refuse must be refused wherever it is, so that no commit is good for the hub and not
+ * for all of them.
  */
 export const folderProblem = (path: string): string | undefined => {
   const top = path.split('/', 1)[0] ?? '';

@@ -36,7 +36,7 @@ const append = (edits: Edit[], { at, remove, insert }: Edit): void => {
 
 const NOTHING = Buffer.alloc(0);
 
-/** The two trees while they are gone through side by side. */
+/** The two trees while they are compared. */
 interface Comparison {
   readonly old: readonly Entry[];
   /** Index of the current old entry. */
@@ -44,7 +44,7 @@ interface Comparison {
   readonly edits: Edit[];
 }
 
-/** Passes over old entries that are not wanted any more. */
+/** Skips old entries that do not exist any more. */
 const dropGone = (comparison: Comparison, wanted: ReadonlySet<string>): void => {
   const { old, edits } = comparison;
   for (let gone = old[comparison.next]; gone !== undefined && !wanted.has(gone.name); gone = old[comparison.next]) {

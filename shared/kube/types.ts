@@ -106,7 +106,7 @@ export interface InformerOptions<T extends KubeObject> extends ListOptions {
 
 export type ChangeHandler<T> = (key: ObjectKey, current: T | undefined, previous: T | undefined) => void;
 
-/** Why a kind cannot be read at the moment. */
+/** Reason why a kind cannot be read at the moment. */
 export interface ReadFailure {
   /** forbidden: this client lacks the right (403), which says nothing of the objects. unreachable: no answer came. */
   readonly cause: 'forbidden' | 'unreachable' | 'failing';

@@ -1,4 +1,4 @@
-/** Parts of an agent's round that stand alone, in the order in which they run. */
+/** Parts of an agent's round that run independently, in the order in which they run. */
 export const ROUND_PARTS = [
   'foundation',
   'guard',
@@ -81,7 +81,10 @@ const MAX_UINT32 = 2 ** 32 - 1;
 
 const toUint32 = (ms: number): number => Math.min(MAX_UINT32, Math.max(0, Math.ceil(ms)));
 
-/** The payload of the pong by which an agent says its ages: 12 bytes, three unsigned 32-bit integers, big-endian. */
+/**
+ * The payload of the pong in which an agent sends its ages: 12 bytes, three unsigned 32-bit
+ * integers, big-endian.
+ */
 export const encodeAges = ({ oldestPartMs, oldestKindMs, outOfDate }: Ages): Buffer => {
   const data = Buffer.alloc(BYTES);
   data.writeUInt32BE(toUint32(oldestPartMs), 0);
@@ -92,7 +95,7 @@ export const encodeAges = ({ oldestPartMs, oldestKindMs, outOfDate }: Ages): Buf
   return data;
 };
 
-/** @returns undefined: the pong says no ages, as that of an agent of an earlier version */
+/** @returns undefined: the pong has no ages, as that of an agent of an earlier version */
 export const decodeAges = (data: Buffer): Ages | undefined => {
   if (data.length !== BYTES) return undefined;
   const bits = data.readUInt32BE(8);

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { sha256 } from '../encoding/index.ts';
 
 /**
- * Checkpoints of the hub's audit log. An entry's hash covers the one before it, so one hash stands for the whole log up to it; a signed
- * one that another party keeps makes the hub unable to tell another history later.
+ * Checkpoints of the hub's audit log. An entry's hash covers the one before it, so one hash stands
+ * for the whole log up to it; with a signed one that another party keeps, the hub cannot rewrite
+ * the log later.
  */
 
 export const Hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 digest in hex');

@@ -154,8 +154,8 @@ export const GOING_AWAY = 1001;
 const RETURN = /come back within (\d{1,9}) ms$/;
 
 /**
- * Reason of a close with {@link GOING_AWAY}. Agents come back at a random moment within `windowMs`, so that the hub that they
- * find does not get all their handshakes and reports at once.
+ * Reason of a close with {@link GOING_AWAY}. Agents reconnect at a random moment within `windowMs`,
+ * so that the hub that they find does not get all their handshakes and reports at once.
  */
 export const describeReturn = (windowMs: number): string => `the hub stops; come back within ${windowMs} ms`;
 

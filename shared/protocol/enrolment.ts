@@ -71,7 +71,7 @@ export const IssuedIdentity = z.object({
 });
 export type IssuedIdentity = z.infer<typeof IssuedIdentity>;
 
-/** Why a request was not fulfilled. */
+/** Reason why a request was not fulfilled. */
 export const EnrolmentRefusal = z.object({
   code: z.enum([
     'bad-request',
@@ -95,5 +95,5 @@ const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 /** The certificates of a PEM bundle, in their order. @throws Error for one that cannot be parsed */
 export const certificatesIn = (pem: string): X509Certificate[] => (pem.match(BLOCK) ?? []).map((block) => new X509Certificate(block));
 
-/** SHA-256 of the DER, hexadecimal: what an enrolment token says of the CA. */
+/** SHA-256 of the DER, hexadecimal: the fingerprint of the CA in an enrolment token. */
 export const fingerprintOf = (certificate: X509Certificate): string => certificate.fingerprint256.replaceAll(':', '').toLowerCase();

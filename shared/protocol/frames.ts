@@ -71,7 +71,7 @@ export const Hello = z.strictObject({
   /** Commit that the next one has to be shown to descend from. */
   anchor: ObjectId.nullable().default(null),
   agentVersion: z.string().max(64),
-  /** Last checkpoint of the audit log that the agent kept; it is a witness. */
+  /** Last checkpoint of the audit log that the agent, as a witness, kept. */
   checkpoint: Checkpoint.nullable().optional(),
 });
 export const Ack = z.strictObject({
@@ -185,7 +185,10 @@ export const Offer = z.strictObject({
   /** Commit ids from `anchor` (exclusive) to `revision` (inclusive), oldest first, each a parent of the next; only `revision` when `anchor` is null. */
   chain: z.array(ObjectId).min(1).max(10_000),
   objects: GitObjects,
-  /** Trace of the commit, for agents that make spans: those have said so by {@link TRACE_HEADER}, and others would refuse the field. */
+  /**
+   * Trace of the commit, for agents that make spans: those have asked for it by
+   * {@link TRACE_HEADER}, and others would refuse the field.
+   */
   traceparent: z
     .string()
     .max(64)

@@ -120,7 +120,10 @@ export const isOneNode = (term: NodeSelectorTerm | null): boolean => {
   return field.key === 'metadata.name' && field.operator === 'In' && field.values?.length === 1;
 };
 
-/** Which regions a node may have and still match: `any` = no finite list, `values` = exactly those, in order of appearance. */
+/**
+ * Regions that a node may have and still match: `any` = no finite list, `values` = exactly those,
+ * in order of appearance.
+ */
 export interface RegionReach {
   readonly any: boolean;
   readonly values: readonly string[];

@@ -37,8 +37,9 @@ export const VIOLATIONS = {
 } as const;
 
 /**
- * Longest list in a sentence, in characters. A message of an admission policy has 5 KiB and names up to three lists: beyond
- * that the API server says none of it, and the agent, which proves lock 1 by what it says, would learn nothing.
+ * Longest list in a sentence, in characters. A message of an admission policy has 5 KiB and names
+ * up to three lists: beyond that the API server returns none of it, and the agent, which proves
+ * lock 1 by that message, would learn nothing.
  */
 export const MAX_LISTED = 1300;
 export const MORE = ' and more';

@@ -21,7 +21,10 @@ export const syncFolder = async (path: string): Promise<void> => {
   }
 };
 
-/** Whole or not written, and still there after a power cut: new file, fsync, rename, fsync of the folder. For its owner alone. */
+/**
+ * Writes a file whole or not, so that it is still there after a power cut: new file, fsync, rename,
+ * fsync of the folder. Only its owner can read it.
+ */
 export const writeDurably = async (path: string, text: string): Promise<void> => {
   const file = await open(`${path}.new`, 'w', 0o600);
   try {

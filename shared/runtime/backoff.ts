@@ -3,7 +3,7 @@ export interface BackoffOptions {
   readonly maxMs: number;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
-  /** Never waits less. Default 0: full jitter. */
+  /** Shortest wait. Default 0: full jitter. */
   readonly minMs?: number;
 }
 

@@ -34,7 +34,10 @@ const slipOf = (from: Reading, to: Reading): number => Math.max(0, to.monotonic 
 
 const NO_PAUSE = { lateMs: 0, slipMs: 0 };
 
-/** @returns a function that tells for how many milliseconds the process was paused since its last call */
+/**
+ * @returns a function that returns for how many milliseconds the process was paused since its last
+ * call
+ */
 export const createPauseMeter = (pausedMs: () => number): (() => number) => {
   let before = 0;
   return () => {

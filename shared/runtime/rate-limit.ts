@@ -129,9 +129,9 @@ export const createNoiseLimit = (clock: Clock): ((address: string | undefined) =
   return (address = '') => (mayWarn(address) ? 'warn' : 'debug');
 };
 
-/** A limit on what fails alone: many that share an address may succeed as often as they like. */
+/** A limit on failures alone: clients that share an address may succeed as often as they like. */
 export interface FailureLimit {
-  /** Whether an address has failed too often of late. */
+  /** Whether an address has failed too often recently. */
   isSpent(address: string): boolean;
   note(address: string): void;
 }

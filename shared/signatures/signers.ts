@@ -3,7 +3,7 @@ import { SignersError } from './errors.ts';
 import { parseKeyring, type SigningKey } from './openpgp/certificate.ts';
 import { type AllowedSigner, parseAllowedSigners } from './ssh/allowed-signers.ts';
 
-/** The files that say who may sign, as they were read. */
+/** The files that name who may sign, as they were read. */
 export interface SignerFiles {
   /** OpenSSH allowed signers (ssh-keygen(1)). */
   readonly allowedSigners?: string | undefined;

@@ -113,7 +113,7 @@ const reportedConditions = ({ conditions }: PolicyReport): ReportedType[] =>
 
 const isHeld = ({ state }: ReportedLock): boolean => state !== 'Degraded' && state !== 'Pending';
 
-/** Why the policy is not ready, or where it is, why a lock is not proven. */
+/** Reason why the policy is not ready, or where it is, why a lock is not proven. */
 const reasonOf = (report: PolicyReport): string => {
   const { phase, conditions, enforcement } = report;
   const { admission, gatekeeper, binding } = enforcement;
@@ -145,7 +145,7 @@ const isProvenLock = ({ state }: ReportedLock): boolean => state === 'Enforced' 
 /** Whether a cluster lacks Gatekeeper, which is no matter of any one policy. */
 const lacksGatekeeper = ({ state, message }: ReportedLock): boolean => state === 'Unavailable' && message === NO_GATEKEEPER;
 
-/** Whether a policy stands by its own report as one does of which there is nothing to say. */
+/** Whether a policy is settled and proven by its own report, without violations or conditions. */
 export const isUneventful = (report: PolicyReport): boolean => {
   const { phase, violations, conditions } = standingOf(report);
   const { admission, gatekeeper, binding } = report.enforcement;
@@ -154,10 +154,16 @@ export const isUneventful = (report: PolicyReport): boolean => {
   return isSettled && isProven && violations === 0 && conditions.length === 0;
 };
 
-/** Reasons of policies of which what is seen is not the accepted content, or not yet, or not known to be. */
+/**
+ * Reasons of policies whose observed content is not the accepted one, not yet the accepted one, or
+ * unknown.
+ */
 const UNJUDGED = ['Absent', 'NotJudged', 'Differs', 'OtherContent', 'Unlisted'] as const;
 
-/** Whether what a cluster shows of a policy is not what its list asks for: what its agent tells of it does not count then. */
+/**
+ * Whether the policy in a cluster is not what its list asks for; the report of its agent does not
+ * count then.
+ */
 export const isUnjudged = ({ conditions }: PolicyReport): boolean =>
   conditions.some(({ type, reason }) => type === CONDITIONS.ready && UNJUDGED.some((each) => each === reason));
 

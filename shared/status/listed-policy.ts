@@ -72,5 +72,5 @@ export const listPolicy = ({ name, digest, spec, enforcementAction, effectiveReg
   };
 };
 
-/** Whether a policy governs the namespaces that a glob means. */
+/** Whether a policy governs the namespaces that a glob matches. */
 export const isGlobPolicy = ({ targetNamespace }: Pick<ListedPolicy, 'targetNamespace'>): boolean => isGlob(targetNamespace);

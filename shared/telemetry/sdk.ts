@@ -18,7 +18,7 @@ import type { SamplerConfig, TelemetryConfig } from './settings.ts';
 export interface ProgramIdentity {
   readonly name: string;
   readonly version: string;
-  /** More of it, by names of the semantic conventions. */
+  /** More attributes, by names of the semantic conventions. */
   readonly attributes?: Readonly<Record<string, string>>;
 }
 

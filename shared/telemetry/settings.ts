@@ -108,8 +108,8 @@ export const TELEMETRY_VARIABLES = {
 } as const;
 
 /**
- * The environment without what is of no use: platforms set these variables for all programs alike, and where traces are off none of them may
- * keep a program from its work.
+ * The environment without variables that have no effect: platforms set these for all programs
+ * alike, and where traces are off none of them may keep a program from its work.
  */
 export const withoutUnusedTelemetry = (env: Environment): Environment =>
   (env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? '') === ''
@@ -118,7 +118,7 @@ export const withoutUnusedTelemetry = (env: Environment): Environment =>
 
 type TelemetryVariables = z.infer<z.ZodObject<typeof TELEMETRY_VARIABLES>>;
 
-/** Those of {@link TELEMETRY_VARIABLES} that are secret, and may stand in files. */
+/** Variables of {@link TELEMETRY_VARIABLES} that are secret, and may be in files. */
 export const TELEMETRY_SECRETS: readonly string[] = ['OTEL_EXPORTER_OTLP_HEADERS'];
 
 const tracesUrl = (endpoint: string): string => `${endpoint.replace(/\/+$/, '')}/v1/traces`;

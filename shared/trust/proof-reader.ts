@@ -27,13 +27,14 @@ export const readObject = async (id: string, type: GitObjectType, getObject: Get
 };
 
 /**
- * Reads commits and their root folders while nobody has vouched for them. Their source may have made them itself, so the bytes are bounded, each
- * folder is searched once without making its entries, and others run in between.
+ * Reads commits and their root folders before they are verified. Their source may have forged them,
+ * so the bytes are bounded, each folder is searched once without making its entries, and others run
+ * in between.
  */
 export class ProofReader {
   readonly #getObject: GetObject;
   readonly #yieldIfDue = createYielder(SLICE_MS);
-  /** Ids of what counts in `#bytes`. */
+  /** Ids of the objects counted in `#bytes`. */
   readonly #read = new Set<string>();
   /** Entries `signers/`, or null, by id of the root folder. */
   readonly #signersTrees = new Map<string, string | null>();

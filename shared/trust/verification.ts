@@ -7,7 +7,10 @@ import type { TrustConfig } from './trust-config.ts';
 
 /** Record of trust that is kept beside the accepted revision, over restarts. */
 export const StoredTrust = z.object({
-  /** Digest of the signers that were configured. Others configured since: what came from Git counts no more. */
+  /**
+   * Digest of the signers that were configured. Once others are configured, the signers from Git no
+   * longer count.
+   */
   root: z.string().max(128),
   /** See TrustState; absent: undefined. */
   signersTree: z.string().max(64).nullable().optional(),

@@ -8,14 +8,17 @@ export type AlertSeverity = (typeof ALERT_SEVERITIES)[number];
  * one.
  */
 export const CLOCK_SKEW_MS = 30_000;
-/** Agents renew at two thirds of a day: one with less than this left has failed to for hours. */
+/**
+ * Remaining validity below which the renewal of a certificate is late. Agents renew at two thirds
+ * of a day, so one with less left has failed to for hours.
+ */
 export const RENEWAL_LATE_MS: number = 6 * 3_600_000;
 
 export interface AlertRule {
   readonly severity: AlertSeverity;
   /** Seconds that the problem must last before its alert fires, unless the alerts file says otherwise. */
   readonly forSeconds: number;
-  /** Stands before the cluster or policy that it is about. */
+  /** Text that precedes the cluster or policy that the alert is about. */
   readonly title: string;
   readonly meaning: string;
   readonly remedy: string;

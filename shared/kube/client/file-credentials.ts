@@ -15,7 +15,10 @@ const Text = z
 /** Base64 text in lines or not, with or without padding. */
 const Base64 = Text.transform((text) => (text === undefined ? undefined : Buffer.from(text, 'base64')));
 
-/** A user whose credentials stand in files. Strict: what has more, e.g. a plugin, is no such user. */
+/**
+ * A user whose credentials are in files. Strict: a user with other fields, e.g. a plugin, does not
+ * match.
+ */
 const FileUser = z.strictObject({
   token: Text,
   tokenFile: Text,

@@ -121,8 +121,9 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   }
 
   /**
-   * Whether an object is there as it is: a list can show a version that is known otherwise, by another schema, or where something between the
-   * server and this client changed what was read before.
+   * Whether an object is known as it is: a list can show a version that is known with other
+   * content, by another schema, or where something between the server and this client changed what
+   * was read before.
    */
   #isSame(object: T): boolean {
     return isDeepStrictEqual(this.#objects.get(keyOfObject(object)), object);

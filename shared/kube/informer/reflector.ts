@@ -17,7 +17,7 @@ export interface ReflectorSink<T> {
   setServed(served: boolean): void;
   /** The kind was seen. @param atMs monotonic @param isWhole by a list, or by the answer that there is none, and not by an event alone */
   setSeen(atMs: number, isWhole: boolean): void;
-  /** Why the last request failed; undefined: it did not. */
+  /** Reason why the last request failed; undefined: it did not. */
   setFailure(failure: ReadFailure | undefined): void;
 }
 

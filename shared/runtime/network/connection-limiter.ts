@@ -85,7 +85,7 @@ export class ConnectionLimiter {
     return this.#holders.get(holder)?.size ?? 0;
   }
 
-  /** Those of one holder that are younger than a number of milliseconds. */
+  /** Number of connections of one holder that are younger than a number of milliseconds. */
   youngOf(holder: string, ms: number): number {
     const before = this.#clock.monotonicMs() - ms;
     let young = 0;
@@ -93,7 +93,7 @@ export class ConnectionLimiter {
     return young;
   }
 
-  /** Whether all together have as many as they may. */
+  /** Whether all holders together have as many connections as they may. */
   get isFull(): boolean {
     return this.#total >= this.#limits.total;
   }

@@ -114,7 +114,7 @@ export const formatSettings = (settings: readonly Setting[]): string =>
     })
     .join('\n');
 
-/** Collects what is wrong, so that it is all said at once. */
+/** Collects all problems, so that they are reported at once. */
 export type Problems = string[];
 
 /** @returns the text of the file that a variable names; undefined where there is a problem */

@@ -8,7 +8,7 @@ const MAX_BYTES = 1_048_576;
 const RETRY_MS = 100;
 /** Tries to write the rest when the process ends, and the pause between two. */
 const LAST = { tries: 10, pauseMs: 20 };
-/** A write that takes longer is one that nobody reads. */
+/** Time after which a write that has not ended counts as stuck, in ms. */
 const STUCK_MS = 1_000;
 const LINE_FEED = 0x0a;
 
@@ -82,7 +82,10 @@ export class LogOutput {
     this.#dropped += countLines(writeAll(this.#fd, Buffer.concat(waiting)));
   }
 
-  /** Never within the turn of the event loop in which a line came: a fatal one right after it takes it along. */
+  /**
+   * Schedules a write for a later turn of the event loop: a fatal line right after this one is then
+   * part of it.
+   */
   #schedule(): void {
     const isDue = this.#bytes >= GATHER.bytes || performance.now() - this.#startedAt >= GATHER.ms;
     const next = isDue ? 'soon' : 'later';

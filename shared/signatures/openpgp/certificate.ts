@@ -4,12 +4,12 @@ import { type Packet, readPackets, TAGS } from './packets.ts';
 import { hashedKey, type PgpPublicKey, parsePublicKey } from './public-key.ts';
 import { findSeconds, findSubpacket, isSignedBy, type PgpSignature, parseSignature, SIGNATURE_TYPES, SUBPACKETS } from './signature.ts';
 
-/** A key that may sign, and until when: what a keyring comes down to. */
+/** A key that may sign, and until when, taken from a keyring. */
 export interface SigningKey {
   readonly key: PgpPublicKey;
   /** First user id of its certificate, as far as it can be shown. */
   readonly owner: string;
-  /** Why nothing it signs counts, whatever the time. */
+  /** Reason why nothing it signs counts, whatever the time. */
   readonly refused: string | undefined;
   /** The time of the first thing that ends it: the key itself, or its primary key. */
   readonly expires: Date | undefined;
@@ -69,7 +69,10 @@ const splitCertificates = (components: readonly Component[]): readonly Certifica
 /** Type of a signature, also of one that cannot be checked. Versions 2 and 3 have it one byte later. */
 const typeOf = ({ body }: Packet): number | undefined => ((body[0] ?? 0) < 4 ? body[2] : body[1]);
 
-/** Counts whichever key made it: a revocation does not get into a keyring of signers by accident. */
+/**
+ * Whether a component has a signature of one of these types, by whichever key: a revocation does
+ * not get into a keyring of signers by accident.
+ */
 const holds = ({ signatures }: Component, types: readonly number[]): boolean =>
   signatures.some((packet) => types.includes(typeOf(packet) ?? -1));
 
@@ -124,7 +127,10 @@ const after = (start: Date, seconds: number): Date | undefined => (seconds === 0
 const expiryOf = (key: PgpPublicKey, { hashed, created }: PgpSignature): Date | undefined =>
   earlier(after(key.created, findSeconds(hashed, SUBPACKETS.keyExpires)), after(created, findSeconds(hashed, SUBPACKETS.signatureExpires)));
 
-/** The newest word of a primary key about itself: on the key, or on one of its user ids that is not revoked. */
+/**
+ * The newest self-signature of a primary key: on the key, or on one of its user ids that is not
+ * revoked.
+ */
 const selfSignatureOf = (certificate: Certificate, key: PgpPublicKey): PgpSignature | undefined => {
   const direct = newestSelfSignature(certificate.primary, [SIGNATURE_TYPES.directKey], (signature) =>
     checkedBy(signature, key, hashedKey(key.body)),
@@ -197,7 +203,7 @@ const readAll = (text: string): readonly SigningKey[] =>
 /**
  * Reads an ASCII-armoured keyring (`gpg --armor --export`).
  *
- * @returns every key and subkey, also those that may not sign, so that it can be said why not
+ * @returns every key and subkey, also those that may not sign, so that an error can state why not
  * @throws SignersError
  */
 export const parseKeyring = (text: string): readonly SigningKey[] => {

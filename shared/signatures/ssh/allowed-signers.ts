@@ -117,8 +117,8 @@ const parseLine = (line: string, fail: Fail): AllowedSigner => {
 };
 
 /**
- * Reads an allowed signers file. One line that cannot be used refuses the file: a key that its owner believes to be
- * there, or to be limited, must not silently be otherwise.
+ * Reads an allowed signers file. One line that cannot be used refuses the file: a key that its
+ * owner expects to be there, or to be limited, must not silently be otherwise.
  *
  * @throws SignersError
  */
