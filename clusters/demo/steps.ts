@@ -49,7 +49,10 @@ export async function createNamespaces(world: World, signal: AbortSignal): Promi
   return world.clusters.map(({ name }) => `${name}: ${NAMESPACES[name]?.join(', ')}`).join('; ');
 }
 
-/** Waits until every cluster is connected and has proven the commit that the hub has in force: what the hub remembers of it is no proof. */
+/**
+ * Waits until every cluster is connected and has proven the commit in force at the hub; the record
+ * of the hub alone is no proof.
+ */
 export async function everyClusterProven(world: World, signal: AbortSignal): Promise<string> {
   const look = async (): Promise<readonly ClusterView[] | undefined> => {
     world.assertRunning();
@@ -121,7 +124,10 @@ export async function warnedDeployment(world: World, signal: AbortSignal): Promi
   return `admitted with a warning:\n${warning}`;
 }
 
-/** An administrator cannot strip a namespace of its labels; where the guard that says so is deleted, it comes back, and the hub hears of it. */
+/**
+ * Checks that an administrator cannot strip a namespace of its labels, and that the guard that
+ * refuses it comes back after its deletion, which the hub learns.
+ */
 export async function tamperingAnswered(world: World, signal: AbortSignal): Promise<string> {
   const { kube } = clusterOf(world, 'eu');
   const strip = { metadata: { labels: { [floorLabel('deny')]: null } } };

@@ -16,7 +16,7 @@ const KUBE_TIMEOUT_MS = 120_000;
 const projectRoot = join(import.meta.dirname, '..', '..');
 const REPOSITORY = 'policies.git';
 const ENROL_SECONDS = 600;
-/** Says that a demo started the fleet. */
+/** File that marks a fleet as started by a demo. */
 const FLEET_MARK = 'fleet-of-the-demo';
 
 export interface WorldOptions {
@@ -52,7 +52,10 @@ export async function initialFiles(clusters: readonly FleetCluster[]): Promise<R
 
 const secret = (): string => randomBytes(32).toString('base64url');
 
-/** A push webhook as GitHub sends it. The hub hears of the commit a moment later at its next poll when it is lost. */
+/**
+ * Sends a push webhook as GitHub does. If it is lost, the hub finds the commit a moment later at
+ * its next poll.
+ */
 function sendWebhook(hubUrl: string, webhookSecret: string): void {
   const body = JSON.stringify({ ref: 'refs/heads/main' });
   const signature = createHmac('sha256', webhookSecret).update(body).digest('hex');

@@ -38,7 +38,10 @@ function byRegion(nodes: readonly Node[]): Record<string, number> {
 
 const REFUSED = 'denied the request';
 
-/** Asks the way every request goes: Gatekeeper refuses this label, so a dry run that passes was not seen by it. */
+/**
+ * Checks Gatekeeper by a request: it refuses this label, so a dry run that passes was not seen by
+ * it.
+ */
 async function gatekeeperState(api: SetupApi, state: AnyClusterState): Promise<ClusterStatus['gatekeeper']> {
   if (!state.gatekeeper) return 'not installed';
   const metadata = { name: 'fso-fleet-gatekeeper-probe', labels: { 'admission.gatekeeper.sh/ignore': 'probe' } };

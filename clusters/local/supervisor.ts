@@ -11,7 +11,10 @@ import { type ClusterState, COMPONENTS, type Component, writeState } from './sta
 const POLL_MS = 100;
 /** Guards against hanging alone: ten times what the slowest wait takes on an idle machine. */
 const GIVE_UP_MS = 900_000;
-/** A kubelet starts a container again without end; who waits here wants to know why it ends. */
+/**
+ * Number of restarts. A kubelet starts a container again without end; a caller that waits here
+ * needs the reason why it ends.
+ */
 const RESTARTS = 3;
 
 /**
@@ -46,7 +49,7 @@ export interface SupervisorOptions extends CommandContext {
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #signal: AbortSignal;
-  /** Those that were started here: only their end is a surprise. */
+  /** Processes that were started here: only their end is unexpected. */
   readonly #started = new Set<Component>();
   readonly #restarts = new Map<Component, number>();
 
