@@ -3,7 +3,7 @@ import { isLoopback } from '@fso/shared/runtime';
 import type { Request } from 'express';
 import type { CookieDeps } from '../http/cookies.ts';
 
-/** What tells where a browser's request comes from. */
+/** Headers that show where a browser's request comes from. */
 export interface RequestOrigin {
   /** Header Origin. */
   readonly origin: string | undefined;

@@ -15,7 +15,7 @@ const drained = (res: Response): Promise<void> =>
 interface LineFile {
   readonly name: string;
   readonly contentType: string;
-  /** Before the lines. */
+  /** Text before the lines. */
   readonly head: string;
 }
 

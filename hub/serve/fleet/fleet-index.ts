@@ -15,7 +15,7 @@ import { createPolicyTable } from './policy-table.ts';
  * It reads no clock and does no I/O.
  */
 
-/** What the index is brought up to date with. */
+/** Input of an update of the index. */
 export interface FleetInput {
   readonly desired: Desired | null;
   readonly clusters: readonly ClusterRecord[];
@@ -24,15 +24,15 @@ export interface FleetInput {
 /** The fleet as of the last update. */
 export interface Fleet {
   desired(): Desired | null;
-  /** By key, each with every cluster that is meant to have it or reports it. */
+  /** Policies sorted by key, each with every cluster that should have it or reports it. */
   policies(): readonly PolicyEntry[];
   policy(key: string): PolicyEntry | undefined;
-  /** By name, also retired ones. */
+  /** Clusters sorted by name, including retired ones. */
   clusters(): readonly ClusterEntry[];
-  /** Those that the fleet is counted by: without retired ones. */
+  /** Clusters that the fleet is counted by: all but the retired ones. */
   members(): readonly ClusterEntry[];
   cluster(name: string): ClusterEntry | undefined;
-  /** By cluster, and within it by policy, namespace, kind and name. */
+  /** Violations sorted by cluster, then by policy, namespace, kind and name. */
   violations(): readonly NamedViolation[];
 }
 
@@ -50,7 +50,7 @@ const NOTHING_MEANT: readonly CompiledPolicy[] = [];
 const samePolicies = (a: ClusterRecord, b: ClusterRecord): boolean =>
   a.policies === b.policies || (a.policies.size === 0 && b.policies.size === 0);
 
-/** Of two moments of a cluster: whether the same policies of it count. */
+/** Whether the same policies count at two moments of a cluster. */
 const isAlike = (a: Pick<ClusterEntry, 'record' | 'retired'>, b: Pick<ClusterEntry, 'record' | 'retired'>): boolean =>
   a.retired === b.retired && samePolicies(a.record, b.record);
 
@@ -96,7 +96,7 @@ class ClusterTable {
     this.#violations = undefined;
   }
 
-  /** Of entries that are set next the violations differ. */
+  /** Drops the sorted violations, because those of the entries that are set next differ. */
   dropViolations(): void {
     this.#violations = undefined;
   }

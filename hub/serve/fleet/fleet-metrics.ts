@@ -77,8 +77,10 @@ const CONDITION_BY_LOCK = [
   ['guard', CONDITIONS.guardReady],
 ] as const;
 
-/** @returns the locks that a cluster has last reported as not ready; none: it has never reported */
-/** Of a cluster that is not known nothing is counted: that has a metric of its own. */
+/**
+ * Locks that a cluster last reported as not ready. A cluster whose state is unknown has none: it is
+ * counted by a metric of its own.
+ */
 const unreadyLocks = ({ record }: ClusterEntry): readonly Lock[] => {
   const { report } = record;
   if (report === null || !isKnown(record)) return [];

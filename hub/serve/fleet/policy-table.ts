@@ -20,9 +20,9 @@ export interface PolicyTable {
    * @returns how many of them are in which phase
    */
   place(record: ClusterRecord, meant: readonly CompiledPolicy[]): Readonly<PhaseCounts>;
-  /** From now on a cluster contributes nothing. */
+  /** Removes the contribution of a cluster. */
   remove(cluster: string): void;
-  /** By key. */
+  /** Policies sorted by key. */
   list(): readonly PolicyEntry[];
   get(key: string): PolicyEntry | undefined;
 }
@@ -30,7 +30,10 @@ export interface PolicyTable {
 /** Changes of policies of the hub, of one cluster, whose times are kept; it bounds the memory. */
 const TIMES_KEPT = 64;
 
-/** What one cluster contributes. Rows are made of it when they are read: kept, they would be one for each policy in each cluster. */
+/**
+ * The contribution of one cluster. Rows are built from it on each read: stored, there would be one
+ * for each policy in each cluster.
+ */
 interface Contribution {
   readonly record: ClusterRecord;
   /** Policies that Git means it to have; one set for all clusters with the same ones. */
@@ -38,7 +41,10 @@ interface Contribution {
   /** Those that it reports besides. */
   readonly others: Placed;
   readonly phases: Readonly<PhaseCounts>;
-  /** When policies changed whose reports have no time, by key; of the others, `since`. RFC 3339. */
+  /**
+   * Times of the changes of policies whose reports have no time, by key. `since` is the time of all
+   * others. RFC 3339.
+   */
   readonly changed: Map<string, string>;
   readonly since: string | null;
 }
@@ -91,7 +97,10 @@ const isEqual = (a: Placed, b: Placed): boolean => a.size === b.size && [...a].e
 class ClusterRows implements PolicyTable {
   readonly #entries = new Map<string, MutablePolicyEntry>();
   readonly #clusters = new Map<string, Contribution>();
-  /** Of policies that are meant for clusters: sets by list, and by names, of this commit and of the one before. */
+  /**
+   * Sets of the policies that clusters should have, by list; those by names are of this commit and
+   * the one before.
+   */
   #meant = new WeakMap<readonly CompiledPolicy[], Placed>();
   #named = new Map<string, Placed>();
   #namedBefore: ReadonlyMap<string, Placed> = new Map();
@@ -189,7 +198,10 @@ class ClusterRows implements PolicyTable {
     this.#dropIfEmpty(entry);
   }
 
-  /** With too many times all count as changed when the last one did, as after a start. */
+  /**
+   * Bounds the number of times: beyond the limit all policies count as changed at the time of the
+   * last change, as after a start.
+   */
   #boundTimes(now: Contribution): void {
     if (now.changed.size <= TIMES_KEPT) return;
     now.changed.clear();
@@ -218,7 +230,10 @@ class ClusterRows implements PolicyTable {
     return contribution !== undefined && has(contribution, entry) ? rowOf(entry, contribution) : undefined;
   }
 
-  /** Of a policy in Git any cluster may have it; of others it is known which do. */
+  /**
+   * Rows of a policy. Any cluster may have a policy that is in Git; the reporters of others are
+   * known.
+   */
   #rowsOf(entry: MutablePolicyEntry): readonly PolicyInCluster[] {
     const names = entry.isInGit() ? this.#clusters.keys() : (this.#reporters.get(entry) ?? []);
     return [...names].flatMap((name) => this.#row(entry, name) ?? []);
@@ -231,7 +246,10 @@ class ClusterRows implements PolicyTable {
     this.#sorted = undefined;
   }
 
-  /** One set for all lists with the same names, of this commit and the one before: then a commit that only changes policies moves no cluster. */
+  /**
+   * Returns the same set for all lists with the same names, of this commit and the one before, so
+   * that a commit that only changes policies moves no cluster.
+   */
   #setOf(meant: readonly CompiledPolicy[]): Placed {
     const known = this.#meant.get(meant);
     if (known !== undefined) return known;
@@ -242,7 +260,10 @@ class ClusterRows implements PolicyTable {
     return placed;
   }
 
-  /** What is meant, and what is reported besides. @param before what the same cluster reported besides until now */
+  /**
+   * Policies that a cluster should have, and others that it reports. @param before the others that
+   * it reported until now
+   */
   #havingOf({ policies }: ClusterRecord, meant: Placed, before: Placed | undefined): Having {
     const others = new Set(
       candidatesBesides(policies, meant)

@@ -46,14 +46,20 @@ export const searchCursor = <T>(
 
 type SortValue = string | number;
 
-/** What sorts behind every time, in ms since 1970. */
+/** Value that sorts behind every time, in ms since 1970. */
 export const NEVER = Number.MAX_SAFE_INTEGER;
 
-/** What a list can be sorted by; within equal values by the key, which is unique. All values of one order are of one type. */
+/**
+ * Orders of a list. Items with equal values are sorted by the key, which is unique. All values of
+ * one order have the same type.
+ */
 export interface Orders<T, S extends string> {
   readonly keyOf: (item: T) => string;
   readonly by: Readonly<Record<S, (item: T) => SortValue>>;
-  /** Of an item that can be very large: a page ends before `limit` when its items weigh more than 1000. */
+  /**
+   * Weight of an item that can be very large: a page ends before `limit` when its items weigh more
+   * than 1000.
+   */
   readonly weightOf?: (item: T) => number;
 }
 
@@ -72,7 +78,7 @@ const Cursor = z.tuple([z.string(), z.union([z.string(), z.number()]), z.string(
 /** A page of lists whose items are of very different size ends after this weight. */
 const MAX_WEIGHT = 1000;
 
-/** How many of the first items make a page: at least one. */
+/** Number of the first items that fit on a page: at least one. */
 const fitting = (weights: readonly number[]): number => {
   let weight = 0;
   const end = weights.findIndex((each, at) => {
@@ -126,7 +132,7 @@ export class SortedPage<T, S extends string> {
   /** Items behind the cursor. */
   #behind = 0;
   #kept: Placed<T>[] = [];
-  /** What is not before it is not on the page. */
+  /** Bound of the page: only items before it are on the page. */
   #bound: Place | undefined;
 
   /** @throws ApiError `bad-request` for a cursor of another order, or of none */

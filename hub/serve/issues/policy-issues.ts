@@ -66,8 +66,9 @@ const violationsOf = ({ violations, violationSamples: [first] }: Pick<PolicyRepo
 };
 
 /**
- * Where its namespace is missing a policy has nothing to enforce, and that is in order in any one cluster. One that was applied there has an
- * author, who sees it; of one of the hub see {@link listPolicyIssues}.
+ * Failures and pending proofs of a policy. A policy whose namespace is missing has nothing to
+ * enforce, which is in order in any one cluster: a local one has an author, who sees it, and one of
+ * the hub is covered by {@link listPolicyIssues}.
  */
 const unprovenOf = (report: PolicyReport): Finding[] => (isNamespaceMissing(report) ? [] : [...failureOf(report), ...pendingOf(report)]);
 
@@ -143,9 +144,9 @@ function* unreported(entry: ClusterEntry): Generator<Issue> {
 }
 
 /**
- * What is wrong with the policies of a cluster, of each policy in a fixed order. Of a policy that
- * conforms there is nothing to list: a lock that its cluster cannot have is wrong with the cluster,
- * which says so once for all policies.
+ * Lists the issues of the policies of a cluster, those of each policy in a fixed order. A policy
+ * that conforms has none: a lock that its cluster cannot have is an issue of the cluster, listed
+ * once for all policies.
  */
 export const listClusterPolicyIssues = (entry: ClusterEntry): Issue[] => [...deviating(entry), ...unreported(entry)];
 
@@ -174,7 +175,7 @@ const missingOf = ({ key, head, tally }: PolicyEntry, desired: Desired | null): 
   return [{ alert: 'PolicyNotProven', problem, since: null, isCurrent: known > 0 }];
 };
 
-/** What is wrong with policies wherever they are. @param nowMs what expiry is compared with */
+/** Lists the issues of policies across the fleet. @param nowMs time that expiry is compared with */
 export const listPolicyIssues = (fleet: Fleet, nowMs: number): Issue[] =>
   fleet.policies().flatMap((policy) =>
     [...expiryOf(policy, nowMs), ...missingOf(policy, fleet.desired())].map((finding) => ({

@@ -32,12 +32,12 @@ export interface Message {
 }
 
 export interface LiveReader {
-  /** It begins now, instead of coming back to where it was. */
+  /** Whether the reader starts now, instead of resuming at an earlier position. */
   readonly isNew: boolean;
   readonly take: (message: Message) => void;
 }
 
-/** Where a reader starts: messages it missed, or a reset when they are no longer here. */
+/** Start of a reader: the messages that it missed, or a reset if they are no longer kept. */
 export interface Start {
   readonly replay: readonly Message[];
   readonly reset: boolean;
@@ -92,7 +92,7 @@ export class Broadcast {
     });
   }
 
-  /** Where to go on after `lastId`; without one, from now. */
+  /** Returns the start of a reader after `lastId`; without one, from now. */
   start(lastId: string | undefined): Start {
     const id = this.#idOf(this.#sequence);
     if (lastId === undefined || lastId === id) return { replay: [], reset: false, id };

@@ -55,7 +55,7 @@ const END_OF_TIME = '9999-12-31T23:59:59.999Z';
 
 const NO_FACTS = { revision: null, state: null } as const;
 
-/** One change after the other, the newest first. */
+/** Items of a change, one for each fact. */
 const itemsOf = ({
   time,
   nothing,
@@ -77,7 +77,7 @@ const itemsOf = ({
   ...(nothing === true ? [{ time, kind: 'forgotten' as const, ...NO_FACTS }] : []),
 ];
 
-/** What was known of the policies of each cluster over time; also of a cluster that is gone. */
+/** Routes of the past states of the policies of each cluster, also of a cluster that is gone. */
 export const historyRoutes: readonly Route<HistoryDeps>[] = [
   jsonRoute(
     {

@@ -17,7 +17,7 @@ type Policies = ClusterRecord['policies'];
  */
 export class ScopeState {
   readonly visibility: Visibility;
-  /** What of the repository is seen; null: nothing is read yet. */
+  /** The visible part of the repository; null before the first read. */
   readonly desired: Desired | null;
   /** See {@link Visibility.fingerprint}. */
   readonly fingerprint: ReadonlyMap<string, string>;
@@ -77,7 +77,7 @@ export class ScopeState {
     return this.visibility.seesPolicy(set, key, listed, policies?.get(key));
   }
 
-  /** What is seen of a cluster; undefined: it does not exist. */
+  /** The visible part of a cluster; undefined: it does not exist. */
   record(record: ClusterRecord): ClusterRecord | undefined {
     return this.#record(record);
   }

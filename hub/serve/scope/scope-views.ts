@@ -16,7 +16,9 @@ import { ScopedLedger } from './scoped-ledger.ts';
 export const MAX_SCOPES = 32;
 const BUSY_RETRY_SECONDS = '30';
 
-/** One scope: its ledger, and the handlers of routes over it, each made when it is first called. */
+/**
+ * View of one scope: its ledger, and the handlers of routes over it, each made on its first call.
+ */
 interface ScopeView {
   readonly ledger: ScopedLedger;
   readonly handlerOf: (route: Route) => RequestHandler;
@@ -49,7 +51,7 @@ export class ScopeViews<C> {
   readonly #whole: C;
   readonly #ledger: Ledger;
   readonly #contextOf: (ledger: ScopedLedger) => C;
-  /** By key; the least recently used one first. */
+  /** Views by key; the least recently used one first. */
   readonly #views = new Map<string, ScopeView>();
 
   constructor(whole: C, ledger: Ledger, contextOf: (ledger: ScopedLedger) => C) {

@@ -7,14 +7,19 @@ import type { SilenceDeps } from '../routes/alerts/silence-routes.ts';
 import type { ScopedLedger } from './scoped-ledger.ts';
 import { withholdAlert } from './withhold.ts';
 
-/** What routes and live events know of alerts. */
+/** Access of routes and live events to alerts. */
 export type AlertAccess = AlertDeps['alerts'] & SilenceDeps['alerts'] & BroadcastDeps['alerts'];
 
 const notForScopes = (): never => {
   throw new Error('Receivers are not for a part of the fleet.');
 };
 
-/** Of every silence that a caller with a scope may not make; the same for a cluster that is there and for one that is not. */
+/**
+ * Refuses a silence that a caller with a scope may not make. The text is the same whether the
+ * cluster exists or not.
+ *
+ * @throws ApiError `forbidden`
+ */
 const refuseSilence = (matchers: readonly string[]): never => {
   const [cluster] = fixedTexts(matchers, 'cluster');
   throw new ApiError(

@@ -21,7 +21,7 @@ const MAX_LOOKED_AT = 10_000;
 /** Events that are read at a time. */
 const PAGE = 500;
 
-/** What a scope only reads, and what concerns the whole hub. */
+/** Refuses writes, which a scope may not make, and members that concern the whole hub. */
 const refuse = (): never => {
   throw new Error('This is not for a part of the fleet.');
 };
@@ -199,7 +199,7 @@ export class ScopedLedger implements Ledger {
   readonly onAsked = refuse;
   readonly close = reject;
 
-  /** Of the whole ledger, newest first, as far as one search looks. */
+  /** Pages of the whole ledger, newest first, up to the limit of one search. */
   async *#pages({ before, signal, ...filter }: Omit<EventQuery, 'limit'>): AsyncGenerator<FoundEvents> {
     let from = before;
     for (let looked = 0; looked < MAX_LOOKED_AT; looked += PAGE) {

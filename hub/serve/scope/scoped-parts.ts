@@ -4,7 +4,7 @@ import type { PolicyDeps } from '../routes/policy-routes.ts';
 import type { ScopedLedger } from './scoped-ledger.ts';
 import { withholdLabels } from './withhold.ts';
 
-/** What routes work with beside the ledger, as far as a scope goes. */
+/** Dependencies of routes beside the ledger, restricted to a scope. */
 
 type Agents = PolicyDeps['agents'];
 

@@ -38,7 +38,7 @@ export class RequestWork {
     this.#charge = charge;
   }
 
-  /** Does a short piece of work. */
+  /** Runs a short piece of work. */
   run<T>(work: () => T): T {
     const before = threadCpuMs();
     try {

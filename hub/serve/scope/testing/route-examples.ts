@@ -30,7 +30,7 @@ export interface Call {
   readonly value: string;
 }
 
-/** As the path of a URL. */
+/** The path of a URL, with its query. */
 export const urlOf = ({ path, query }: Call): string => {
   const text = new URLSearchParams(query).toString();
   return text === '' ? path : `${path}?${text}`;
@@ -107,7 +107,10 @@ export const queriesOf = (route: Route): readonly Call[] => {
   );
 };
 
-/** Of an answer, without what differs from call to call, and without what was asked for, which it may say again. */
+/**
+ * Normalizes an answer: removes what differs from call to call, and what was asked for, which it
+ * may repeat.
+ */
 export const comparable = (text: string, ...said: readonly string[]): string =>
   said
     .flatMap((name) => name.split('/'))
@@ -119,7 +122,7 @@ export const comparable = (text: string, ...said: readonly string[]): string =>
       text.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z|\d{8}T\d{6}Z|(date|content-length): .*/gi, ''),
     );
 
-/** What a call names. */
+/** Names in the path and the query of a call. */
 export const saidIn = ({ path, query }: Call): readonly string[] => [
   ...path.split('/').slice(4).map(decodeURIComponent),
   ...Object.values(query),
