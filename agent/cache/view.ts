@@ -289,7 +289,10 @@ export class ClusterView {
     return this.#enforced.inputs();
   }
 
-  /** As {@link livePolicy}, without parsing the key: every round asks it for every policy. */
+  /**
+   * Gets a policy like {@link livePolicy}, without parsing the key: each reconcile gets every
+   * policy.
+   */
   livePolicyOf(policy: Pick<PolicyInput, 'key' | 'namespace' | 'name'>): SovereignPolicy | undefined {
     return this.#enforced.get(policy);
   }

@@ -46,7 +46,7 @@ export const namespaceVariables = (action: FloorAction): readonly CelVariable[] 
   { name: 'revisions', expression: `${annotation(floorRevisionsAnnotation(action))}.orValue('').replace(',', ', ')` },
 ];
 
-/** Each term with its requirements on the region. */
+/** CEL list of the terms, each with its requirements on the region. */
 const REACH = `variables.terms.map(t, {
   'empty': dyn(t.?matchExpressions.orValue([]).size() + t.?matchFields.orValue([]).size() == 0),
   'byName': dyn(t.?matchFields.orValue([]).size() > 0),

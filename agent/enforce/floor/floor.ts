@@ -31,7 +31,7 @@ import {
 import { indexConditions, indexed, indexMessage, indexVariables, podIndexConditions } from './index-cel.ts';
 
 export interface FloorOptions {
-  /** Where the bind gate gets the region of a node. Default `label`. */
+  /** Source from which the bind gate gets the region of a node. Default `label`. */
   readonly bindGate?: BindGateMode;
   /** User names that may bind pods in governed namespaces. Default none. Pass the same array while the list is unchanged. */
   readonly binders?: readonly string[];

@@ -7,7 +7,7 @@ import { isTenantsKey, shardOf } from '../tenants.ts';
 import { CANARY_NAME } from './canary.ts';
 import type { Constraint, ConstraintEntry, ConstraintSpec, ScopedEnforcementAction } from './kinds.ts';
 
-/** What the policies of one constraint have in common. */
+/** Properties that all policies of a constraint share. */
 export interface ConstraintGroup {
   readonly regions: readonly string[];
   /** Gatekeeper's enforcementAction: deny | warn | dryrun | scoped. */

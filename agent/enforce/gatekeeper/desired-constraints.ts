@@ -22,7 +22,10 @@ export const hasShownMove = ({ constraints }: Governance, present: readonly Cons
 /** Longer than a write takes: what the cluster shows then is no older than a move. */
 const OVERTAKEN_MS = 60_000;
 
-/** Also where the cluster had it as it is wanted all the time, because it moved there and back before anything was written. */
+/**
+ * Whether the cluster shows the result of a move. That can also be content which it had all the
+ * time, after a move there and back before any write.
+ */
 const isMoved = ({ group, former }: DesiredConstraint, observed: Constraint | undefined, now: Date): boolean => {
   if (observed === undefined || former === undefined || groupIdentityOf(observed) !== group) return false;
   const { uid, generation } = versionOf(observed);

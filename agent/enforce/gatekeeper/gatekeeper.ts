@@ -139,8 +139,8 @@ const applyEntries = (body: Constraint, observed: Constraint | undefined): Actio
 };
 
 /**
- * From a group that it was of before, once no policy needs it as it is: those that went elsewhere keep it until they are in force there.
- * Any other content is another writer's.
+ * Moves a constraint from a former group once no policy needs it as it is: policies that went
+ * elsewhere keep it until they are in force there. Any other content is another writer's.
  */
 const moveConstraint = ({ body, policies, former }: DesiredConstraint, observed: Constraint, isNeeded: boolean): Action[] => {
   const isFormer = former?.groups.includes(groupIdentityOf(observed)) ?? false;

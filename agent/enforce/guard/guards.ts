@@ -45,7 +45,7 @@ interface Rule {
   readonly operations: readonly ('CREATE' | 'UPDATE' | 'DELETE')[];
 }
 
-/** One guard: what it refuses to all but the agent, or to all but trusted identities. */
+/** A guard: the requests that it refuses to all but the agent, or to all but trusted identities. */
 export interface Guard {
   readonly name: string;
   readonly rules: readonly Rule[];
