@@ -19,7 +19,10 @@ import { type ScriptedHub, startScriptedHub } from '../harness/scripted-hub.ts';
 import { never, waitFor } from '../harness/waiting.ts';
 import { openSigningBench, type SigningBench, type SshKey } from './signing-bench.ts';
 
-/** What the chart gives an agent: `resources.limits.memory`, of which V8 takes about half for its heap. */
+/**
+ * Memory that the chart gives an agent: `resources.limits.memory`, of which V8 takes about half for
+ * its heap.
+ */
 const CHART = { memoryMb: 512, heapMb: 256 };
 
 let folder: string;
