@@ -34,7 +34,7 @@ const plainly = (record: ClusterRecord, policies: ReadonlyMap<string, PolicyRepo
 class Reader {
   readonly #index = createFleetIndex();
 
-  /** @param plain the same, said plainly */
+  /** @param plain the same input with plain maps */
   check(now: FleetInput, plain: FleetInput): void {
     const shown = comparable(shownFleet(this.#index.update(now)));
     expect(shown).toEqual(comparable(expectedFleet(plain)));

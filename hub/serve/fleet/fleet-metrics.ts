@@ -12,7 +12,10 @@ type ClusterState = (typeof CLUSTER_STATES)[number];
 const LOCKS = ['floor', 'guard', 'gatekeeper'] as const;
 type Lock = (typeof LOCKS)[number];
 
-/** Gauges that are set by one refresh: a scrape reads the ledger once, and every number is of the same moment. */
+/**
+ * Gauges that one refresh sets: a scrape reads the ledger once, and all values are from the same
+ * moment.
+ */
 export const createFleetGauges = (registry: Registry, refresh: () => Promise<void>) => {
   const gauge = <L extends string>(name: string, help: string, labelNames: L[]): Gauge<L> =>
     new Gauge({ name, help, labelNames, registers: [registry], collect: refresh });

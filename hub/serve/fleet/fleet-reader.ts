@@ -69,7 +69,10 @@ export class FleetReader {
     return this.#deps.version;
   }
 
-  /** Brings the index up to date. @returns the fleet, to be used before the next await: the next call changes it */
+  /**
+   * Updates the index. @returns the fleet, to be used before the next await: the next call changes
+   * it
+   */
   async read(): Promise<Fleet> {
     const { ledger } = this.#deps;
     const [desired, clusters] = await Promise.all([ledger.desired(), ledger.clusters()]);

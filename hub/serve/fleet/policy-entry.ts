@@ -17,7 +17,7 @@ export const MAX_ROWS = 1000;
 
 /** The rows of a policy, which are made when they are asked for. */
 export interface PolicyRows {
-  /** undefined: the cluster is neither meant to have the policy nor reports it. */
+  /** Row of a cluster; undefined if it neither should have the policy nor reports it. */
   get(cluster: string): PolicyInCluster | undefined;
   /** All rows, in any order. */
   all(): readonly PolicyInCluster[];

@@ -12,12 +12,13 @@ type Placed = ReadonlySet<MutablePolicyEntry>;
 
 /** Every policy over its clusters. */
 export interface PolicyTable {
-  /** Takes what Git says of policies. */
+  /** Takes the content of policies from Git. */
   describe(desired: Desired | null): void;
   /**
-   * Takes what a cluster is meant to have and what it reports: local policies, and hub-managed ones not yet gone.
+   * Takes the policies that a cluster should have and those that it reports: local ones, and
+   * hub-managed ones that are not gone yet.
    *
-   * @returns how many of them are in which phase
+   * @returns the number of them in each phase
    */
   place(record: ClusterRecord, meant: readonly CompiledPolicy[]): Readonly<PhaseCounts>;
   /** Removes the contribution of a cluster. */
@@ -36,9 +37,9 @@ const TIMES_KEPT = 64;
  */
 interface Contribution {
   readonly record: ClusterRecord;
-  /** Policies that Git means it to have; one set for all clusters with the same ones. */
+  /** Policies that Git has for the cluster; one set for all clusters with the same ones. */
   readonly meant: Placed;
-  /** Those that it reports besides. */
+  /** Other policies that it reports. */
   readonly others: Placed;
   readonly phases: Readonly<PhaseCounts>;
   /**
@@ -80,13 +81,19 @@ const has = ({ meant, others }: Having, entry: MutablePolicyEntry): boolean => m
 const isAlike = (a: Contribution, b: Contribution): boolean =>
   a.meant === b.meant && a.others === b.others && a.record.policies === b.record.policies && isKnown(a.record) === isKnown(b.record);
 
-/** Names of a list that are not among what is meant; once for all clusters with the same list. */
+/**
+ * Names of a list that are not among the policies that a cluster should have; memoized for all
+ * clusters with the same list.
+ */
 const besides = weakMemo2((list: PolicyList, meant: Placed): readonly string[] => {
   const names = new Set([...meant].map(({ key }) => key));
   return list.policies.flatMap(({ name }) => (names.has(name) ? [] : [name]));
 });
 
-/** Keys of policies that a cluster reports, among them each that it is not meant to have. Costs what it reports by name. */
+/**
+ * Keys of policies that a cluster reports, including each that it should not have. The cost is
+ * proportional to the number of policies that it reports by name.
+ */
 const candidatesBesides = (policies: ClusterRecord['policies'], meant: Placed): readonly string[] =>
   policies instanceof ClusterPolicies
     ? [...besides(policies.list, meant).filter((name) => policies.has(name)), ...policies.named.keys()]
@@ -104,7 +111,7 @@ class ClusterRows implements PolicyTable {
   #meant = new WeakMap<readonly CompiledPolicy[], Placed>();
   #named = new Map<string, Placed>();
   #namedBefore: ReadonlyMap<string, Placed> = new Map();
-  /** Names of the clusters that report a policy which they are not meant to have. */
+  /** Names of the clusters that report a policy which they should not have. */
   readonly #reporters = new Map<MutablePolicyEntry, Set<string>>();
   #sorted: readonly MutablePolicyEntry[] | undefined;
 

@@ -75,7 +75,7 @@ interface Place {
 
 const Cursor = z.tuple([z.string(), z.union([z.string(), z.number()]), z.string()]);
 
-/** A page of lists whose items are of very different size ends after this weight. */
+/** Weight after which a page ends in lists whose items differ much in size. */
 const MAX_WEIGHT = 1000;
 
 /** Number of the first items that fit on a page: at least one. */
@@ -176,7 +176,7 @@ export class SortedPage<T, S extends string> {
   }
 }
 
-/** Which items a list has, and in which order. */
+/** Selection and order of the items of a list. */
 export interface ListOf<T, S extends string> {
   readonly matches: (item: T) => boolean;
   readonly orders: Orders<T, S>;

@@ -149,8 +149,9 @@ const pathOf = (url: string): string =>
     .toLowerCase();
 
 /**
- * Why a push does not concern this hub; undefined = it does, or may: a field that the sender leaves out is no reason. Hosts
- * are not compared, as the hub may reach the server under another name than the server's own.
+ * Reason why a push does not concern this hub; undefined if it does or may: a field that the sender
+ * leaves out is no reason. Hosts are not compared, as the hub may reach the server under another
+ * name than the server's own.
  */
 export const whyIgnored = ({ event, ref, repository }: Push, wanted: { url: string; ref: string }): string | undefined => {
   if (event !== undefined && !PUSHES.has(event.toLowerCase())) return `the event ${event.slice(0, 100)} is no push`;

@@ -13,7 +13,10 @@ const issueOf = (alert: AlertName, problem: string, more: Partial<Issue> = {}): 
   ...more,
 });
 
-/** `policies/a.yaml:3:1: unknown field`; the reason alone where it is of no file. */
+/**
+ * Text of a problem, such as `policies/a.yaml:3:1: unknown field`; only the reason if it names no
+ * file.
+ */
 export const problemText = ({ path, line, column, code, reason }: ProblemView): string => {
   const place = [path, line, column].filter((part) => part !== undefined).join(':');
   return [path === undefined ? [] : place, code ?? [], reason].flat().join(': ');

@@ -27,7 +27,7 @@ export interface IssueListerDeps {
   readonly clock: Clock;
 }
 
-/** Longer keeps answers waiting when many clusters changed at once. */
+/** Length of a slice. Longer ones delay answers when many clusters changed at once. */
 const SLICE_MS = 10;
 /** The audit log is verified this often, first after a while, and more often while people look. */
 const AUDIT_EVERY_MS = 6 * 3_600_000;

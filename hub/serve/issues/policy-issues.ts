@@ -97,7 +97,7 @@ const teamLabel = (desired: Desired | null, policy: string): Pick<AlertLabels, '
 const severityOf = (alert: AlertName, action: EnforcementAction): Issue['severity'] =>
   alert === 'Violations' && action !== 'deny' ? 'warning' : ALERT_RULES[alert].severity;
 
-/** Why nothing is known of a policy that is meant for a cluster. */
+/** Reason why there is no report of a policy that the cluster should have. */
 const unreportedText = ({ baseline, policies }: ClusterRecord): string => {
   const text = 'Meant for this cluster, which has reported nothing of it yet';
   const isListUnknown = baseline !== null && !(policies instanceof ClusterPolicies);
@@ -157,16 +157,18 @@ const expiryOf = ({ head }: PolicyEntry, nowMs: number): Finding[] => {
   return isExpired(expiryDate, nowMs) ? [{ alert: 'PolicyExpired', problem: 'Expired: it no longer governs.', since: expiryDate }] : [];
 };
 
-/** Names of the policies that some cluster is meant to have. */
+/** Names of the policies that any cluster should have. */
 const meantOf = weakMemo(
   ({ clusters }: Desired): ReadonlySet<string> => new Set([...new Set(clusters.values())].flatMap((list) => list.map(({ name }) => name))),
 );
 
 /**
- * A policy that governs nowhere: each cluster that is meant to have it, or has it still, last said that. One that has said nothing yet, or of whose
- * list nothing is known, may have the namespace, and so may one that is away and had it. While none of them is known it is so as they last said.
+ * Finding for a policy that governs no namespace: the last report of each cluster that should have
+ * it, or still has it, says so. There is no finding while a cluster has not reported yet, its list
+ * is unknown, or it is disconnected and had the namespace, since it may have the namespace now. If
+ * all of them are unknown, the finding is as of their last reports.
  *
- * The clusters are not named: who sees the policy does not see each of them.
+ * The clusters are not named: a user who sees the policy may not see each of them.
  */
 const missingOf = ({ key, head, tally }: PolicyEntry, desired: Desired | null): (Finding & Pick<Issue, 'isCurrent'>)[] => {
   const { known, old } = tally.missing;

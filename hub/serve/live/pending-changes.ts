@@ -14,7 +14,7 @@ export class PendingChanges {
   /** Slots of their records. */
   readonly commits = new Set<string>();
   readonly events: StreamEvent[] = [];
-  /** More events came than are gathered. */
+  /** Whether there were more events than are buffered. */
   isCut: boolean = false;
 
   add(change: LedgerChange): void {

@@ -42,10 +42,11 @@ const openOn = ({ ledger: { ended }, open }: ScopeView, res: Response): void => 
 };
 
 /**
- * Serves each caller from the part of the fleet that its grants let see: a route works on one context, whole or of a scope, and knows nothing
- * of what it does not contain. One view for all callers with equal scopes.
+ * Serves each caller from the visible part of the fleet: a route works on one context, of the whole
+ * fleet or of a scope, and does not know what the context leaves out. Callers with equal scopes
+ * share a view.
  *
- * @typeParam C what routes work with
+ * @typeParam C context of routes
  */
 export class ScopeViews<C> {
   readonly #whole: C;

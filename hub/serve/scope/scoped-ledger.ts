@@ -16,7 +16,10 @@ import { NameSets } from './name-sets.ts';
 import { ScopeState } from './scope-state.ts';
 import { withholdEvent, withholdSource } from './withhold.ts';
 
-/** Events of the whole ledger that one search looks at: where few are of the scope, `next` goes on. */
+/**
+ * Events of the whole ledger that one search looks at. If few of them are in the scope, `next`
+ * continues the search.
+ */
 const MAX_LOOKED_AT = 10_000;
 /** Events that are read at a time. */
 const PAGE = 500;
@@ -32,11 +35,12 @@ const isNarrower = (before: ScopeState, now: ScopeState): boolean =>
   [...before.fingerprint].some(([name, grants]) => now.fingerprint.get(name) !== grants);
 
 /**
- * The ledger as far as grants let see it: what is outside does not exist in it. Every member of the ledger is decided on here, so that one
- * that comes does not compile before it is.
+ * A read-only view of the ledger, restricted to the caller's grants. Outside objects do not exist
+ * in it. It implements every member of the ledger, so that a new one does not compile before it is
+ * restricted.
  *
- * It ends where a commit takes something out of what is seen: what was made of it (live events that are kept, open streams) is worth nothing
- * from then on.
+ * The view ends when a commit removes something from the scope: what was derived from it (buffered
+ * live events, open streams) must not be shown any more.
  */
 export class ScopedLedger implements Ledger {
   readonly #whole: Ledger;
@@ -56,7 +60,7 @@ export class ScopedLedger implements Ledger {
     return this.#ended.signal;
   }
 
-  /** Lets go of everything. */
+  /** Ends the view and all its subscriptions. */
   end(): void {
     this.#ended.abort();
     for (const unsubscribe of this.#unsubscribes) unsubscribe();
@@ -74,7 +78,10 @@ export class ScopedLedger implements Ledger {
     return value;
   }
 
-  /** Whether what is said of a policy in a cluster is seen; without a policy, what is said of the cluster as a whole. */
+  /**
+   * Whether facts about a policy in a cluster are visible; without a policy, facts about the whole
+   * cluster.
+   */
   async sees(cluster: string, policy?: string): Promise<boolean> {
     const state = await this.state();
     const set = state.visibility.at(cluster);
@@ -144,7 +151,7 @@ export class ScopedLedger implements Ledger {
     );
   }
 
-  /** Commits alone; all else that the hub keeps is of the whole hub. */
+  /** Records of commits; all other records concern the whole hub and are hidden. */
   readonly records: KeyedStore = {
     get: (kind, name) => {
       const found = kind === COMMIT_KIND ? readRolloutSlot(this.#whole.records, name) : null;

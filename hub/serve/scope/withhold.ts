@@ -17,7 +17,7 @@ export const WITHHELD = 'Not shown in your scope.';
  */
 export const withholdCommit = ({ revision, time }: CommitView): CommitView => ({ revision, time, author: 'not shown', subject: WITHHELD });
 
-/** Names who signed. */
+/** Withholds the signer and the reason of a verification. */
 const withholdVerification = ({ state }: RevisionVerification): RevisionVerification => ({ state });
 
 /** Withholds the reason of a problem, which names files of the whole repository. */
@@ -76,7 +76,10 @@ export const withholdLabels = weakMemo((whole: PolicyReport): PolicyReport => {
 export const withholdEvent = (event: EventView): EventView =>
   event.revision !== undefined && event.policy === undefined ? { ...event, message: WITHHELD } : event;
 
-/** Their details are about a commit: they can name any file of the repository, and who signed. */
+/**
+ * Alerts whose details are about a commit: these can name any file of the repository, and the
+ * signer.
+ */
 const OF_COMMITS: ReadonlySet<AlertView['name']> = new Set(['CommitRefused', 'RevisionNotTrusted']);
 
 /**
@@ -110,7 +113,7 @@ const enforcedFor = (rollout: RolloutRecord, clusters: readonly ClusterSteps[]):
   return counts ? new Date(Date.parse(rollout.noticed) + Math.max(...proven)).toISOString() : rollout.enforced;
 };
 
-/** The way of a commit through the clusters that are seen, with the policies of them that it changed. */
+/** The rollout of a commit through the visible clusters, with their policies that it changed. */
 export const scopeRollout = (rollout: RolloutRecord, { seesCluster, seesPolicy }: SeenParts): RolloutRecord => {
   const refused = Object.entries(rollout.refused).filter(([name]) => seesCluster(name));
   const { added, changed, removed } = rollout.changes;

@@ -30,7 +30,7 @@ export interface ApiHarness extends AsyncDisposable {
   hints: number;
   /** Number of connected clients. */
   connections(): Promise<number>;
-  /** Everything that was recorded of what callers changed, or tried to. */
+  /** Audit records of all changes that callers made, or tried to make. */
   readonly audit: readonly AuditRecord[];
 }
 

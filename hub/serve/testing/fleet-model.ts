@@ -7,7 +7,10 @@ import { baselineOf } from '../../../test/harness/baselines.ts';
 import { ClusterPolicies, type ClusterRecord, type Desired, type PolicyLists } from '../../ledger/index.ts';
 import { clusterRecord, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from './fleet.ts';
 
-/** Clusters that report by exception, as a ledger has them and as plainly as it can be said. */
+/**
+ * A model of clusters that report by exception: as the ledger stores them, and in the simplest
+ * form.
+ */
 
 const policy = (name: string, target: string, more: string): SourceFile => ({
   path: `policies/${name}.yaml`,

@@ -193,7 +193,7 @@ export const fillMarkedLedger = async (ledger: Ledger): Promise<void> => {
   await ledger.addEvent(null, { time: TIME, severity: 'alert', reason: 'AccessAudit', message: 'audit xglobal' });
 };
 
-/** Everything that is wrong fires at once, and nobody is notified. */
+/** Alerts configuration in which every issue fires at once, without receivers. */
 export const MARKED_ALERTS: AlertsConfig = { receivers: [], route: undefined, rules: () => ({ forMs: 0, severity: undefined }) };
 
 /** Silences of the fleet: matchers, and a reason that says who sees it. */

@@ -9,7 +9,10 @@ const HIDDEN = ['us-xcluster', 'payroll-xpolicy', 'audit-xboth', 'xglobal'];
 /** A name that is nowhere. */
 export const NOWHERE = 'no-such-name';
 
-/** Values of path parameters, by the part of the path that they stand in: the first one is of the scopes that have anything. */
+/**
+ * Values of path parameters by the part of the path that they stand in. The first one is in every
+ * scope that has any.
+ */
 const PATHS: Readonly<Record<string, readonly string[]>> = {
   '/clusters/{name}': ['eu-1', 'eu-2', 'retired-xcluster', ...HIDDEN, NOWHERE],
   '/policies/{name}': ['finance', ...HIDDEN, NOWHERE],
