@@ -16,7 +16,7 @@ export interface Malformed {
   readonly malformed?: string | undefined;
 }
 
-/** An object that cannot be told from others: a list that has it is no list. */
+/** Error for an object without a readable name. A list that contains one is unusable. */
 export class MalformedNameError extends Error {
   override readonly name = 'MalformedNameError';
 }
@@ -171,7 +171,7 @@ export const SHAPES = {
     status: z.looseObject({ auditTimestamp: Text.optional(), totalViolations: z.number().optional(), byPod: PodReports.optional() }),
   },
   definition: { spec: z.looseObject({ group: Text, names: z.looseObject({ kind: Text, plural: Text }) }) },
-  /** Its webhooks are judged whatever they look like (webhook-configuration.ts). */
+  /** Metadata only: its webhooks are validated in any shape (webhook-configuration.ts). */
   webhookConfiguration: { metadata: ['uid', 'resourceVersion'] },
   apiService: { spec: z.looseObject({ service: z.looseObject({}).nullish() }) },
 } as const satisfies Record<string, Shape>;

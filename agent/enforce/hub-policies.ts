@@ -5,7 +5,7 @@ import { refOf, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import type { Action } from './types.ts';
 
-/** A policy as it should be in the cluster. */
+/** The desired state of a policy in the cluster. */
 export interface DesiredPolicy {
   readonly policy: CompiledPolicy;
   /** Commit since which it reads as it does. */

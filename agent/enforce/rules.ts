@@ -75,7 +75,7 @@ const unreadableOutcome = weakMemo(
   }),
 );
 
-/** Rules that a policy which cannot be read last enforced. They stay in force. */
+/** Last enforced rules of a policy that cannot be read. They stay in force. */
 const lastRules = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): readonly Rule[] =>
   (policy.lastEnforced ?? [])
     .map((spec) => judgeSafely(place, { ...policy, spec, problem: undefined }))

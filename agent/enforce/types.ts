@@ -14,9 +14,9 @@ export interface PolicyInput {
   readonly created?: string | undefined;
   readonly spec: SovereignPolicySpec;
   readonly deleting: boolean;
-  /** Why its spec cannot be read; `spec` is then what it last enforced. */
+  /** Reason why its spec cannot be read; `spec` is then the one that was last enforced. */
   readonly problem?: string | undefined;
-  /** Specs that a policy which cannot be read last enforced, and which stay in force. */
+  /** Last enforced specs of a policy that cannot be read, which stay in force. */
   readonly lastEnforced?: readonly SovereignPolicySpec[] | undefined;
 }
 
@@ -77,7 +77,9 @@ export type PolicyOutcome =
 export interface FormerConstraint {
   /** Identities of the groups that it was of. */
   readonly groups: readonly string[];
-  /** Its uid and metadata.generation in the cluster when the move was planned; 0 if it was not there. */
+  /**
+   * Uid and metadata.generation in the cluster when the move was planned; 0 if it was not there.
+   */
   readonly uid: string | undefined;
   readonly generation: number;
   /** Time at which the move was planned. */
@@ -131,7 +133,10 @@ export type Action =
       readonly kind: KindDescriptor;
       readonly body: KubeObject;
       readonly fieldManager: string;
-      /** Why, in CamelCase, for logs and events: `Govern`, `Release`, `Drift`, `Install`, `Join`, `Leave`, `Move`. */
+      /**
+       * Reason in CamelCase, for logs and events: `Govern`, `Release`, `Drift`, `Install`, `Join`,
+       * `Leave`, `Move`.
+       */
       readonly reason: string;
       /** Policies whose enforcement this write carries. */
       readonly policies: readonly string[];

@@ -183,8 +183,9 @@ const bringsNames = (
 };
 
 /**
- * `Update`: a node is listed in a region that it is not in. A deleted node does no harm if a Binding carries its region.
- * `Grow`: every other change, which can wait; `Cover`, see {@link WantedParameters.isNew}, is told apart by the caller.
+ * Reason for a write. `Update`: a node is listed in a region that it is not in. A deleted node does
+ * no harm if a Binding carries its region. `Grow`: every other change, which can wait. The caller
+ * distinguishes `Cover`, see {@link WantedParameters.isNew}.
  */
 const reasonToChange = (known: Nodes = {}, wanted: Nodes = {}, bindGate: BindGateMode): 'Update' | 'Grow' => {
   const isWrong = ([name, region]: [string, string]): boolean => {

@@ -111,7 +111,10 @@ const podConcern = (action: FloorAction): Concern => ({
   fallback: 'the pod may run outside of the regions that the policies of its namespace allow',
 });
 
-/** Always a warning: a mutating webhook may still fix the pods, and the decision is about pods. */
+/**
+ * The check of workloads, always a warning: a mutating webhook may still fix the pods, and the
+ * decision is about pods.
+ */
 const workloadConcern = (action: FloorAction, injection: boolean): Concern => ({
   name: `${FLOOR_PREFIX}workloads-${action}`,
   scope: byLabel(action),

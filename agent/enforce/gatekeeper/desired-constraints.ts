@@ -19,7 +19,7 @@ export const hasShownMove = ({ constraints }: Governance, present: readonly Cons
   return moving.some((constraint) => isMoved(constraint, byName.get(constraint.name), now));
 };
 
-/** Longer than a write takes: what the cluster shows then is no older than a move. */
+/** Time longer than any write: the state that the cluster shows then is no older than a move. */
 const OVERTAKEN_MS = 60_000;
 
 /**
@@ -82,7 +82,7 @@ const formerOf = (
 
 const entryOf = (rule: Rule): ConstraintEntry => ({ name: rule.key, pattern: rule.spec.targetNamespace });
 
-/** Never used: a group has members. */
+/** Default for a group without members, which does not occur. */
 const NO_GROUP: ConstraintGroup = { regions: [], action: 'deny', excludedNamespaces: [], scoped: [] };
 
 const constraintOf = (

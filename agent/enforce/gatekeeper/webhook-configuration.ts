@@ -8,7 +8,7 @@ import type { GatekeeperProblem } from './gatekeeper-problems.ts';
 /** Name of the configuration in Gatekeeper's manifest and in its chart. */
 export const WEBHOOK_CONFIGURATION_NAME = 'gatekeeper-validating-webhook-configuration';
 
-/** Its webhook that judges constraints. */
+/** Name of its webhook that judges constraints. */
 const WEBHOOK_NAME = 'validation.gatekeeper.sh';
 
 /** Exempts a namespace from Gatekeeper (https://open-policy-agent.github.io/gatekeeper/website/docs/exempt-namespaces/). */
