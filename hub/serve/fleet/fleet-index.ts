@@ -9,10 +9,11 @@ import type { PolicyEntry } from './policy-entry.ts';
 import { createPolicyTable } from './policy-table.ts';
 
 /**
- * The read model of the API: policies over their clusters and clusters over their policies, kept up to date by what
- * changed. Records of the ledger and the desired state are replaced and never changed, so that identity tells what is new:
- * one report costs what the cluster reports by name and what reads differently, and an unchanged fleet costs one look at each cluster.
- * It reads no clock and does no I/O.
+ * The read model of the API: policies over their clusters and clusters over their policies, updated
+ * incrementally. Records of the ledger and the desired state are replaced and never changed, so
+ * that identity shows what is new: the cost of a report is proportional to the policies that it
+ * names or changes, and an unchanged fleet costs one comparison for each cluster. It reads no clock
+ * and does no I/O.
  */
 
 /** Input of an update of the index. */
@@ -46,7 +47,10 @@ type ClusterBasis = Omit<ClusterFacts, 'phases' | 'violations' | 'named'>;
 
 const NOTHING_MEANT: readonly CompiledPolicy[] = [];
 
-/** The ledger makes a new, empty record of an unseen cluster each time. */
+/**
+ * Whether two records have the same policies. The ledger makes a new, empty record of an unseen
+ * cluster each time.
+ */
 const samePolicies = (a: ClusterRecord, b: ClusterRecord): boolean =>
   a.policies === b.policies || (a.policies.size === 0 && b.policies.size === 0);
 
@@ -54,7 +58,9 @@ const samePolicies = (a: ClusterRecord, b: ClusterRecord): boolean =>
 const isAlike = (a: Pick<ClusterEntry, 'record' | 'retired'>, b: Pick<ClusterEntry, 'record' | 'retired'>): boolean =>
   a.retired === b.retired && samePolicies(a.record, b.record);
 
-/** Whether the violations of a cluster, or what is shown with them, differ between two moments. */
+/**
+ * Whether the violations of a cluster, or the fields shown with them, differ between two moments.
+ */
 const hasOtherViolations = (before: ClusterRecord, now: ClusterRecord): boolean => {
   if (!isDeepStrictEqual(before.report?.violationSamples, now.report?.violationSamples)) return true;
   const violates = ({ policies }: ClusterRecord, key: string): boolean => (namedIn(policies).get(key)?.violations ?? 0) > 0;

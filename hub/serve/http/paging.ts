@@ -21,7 +21,10 @@ export const decodeCursor = (cursor: string): string => {
   return key;
 };
 
-/** A page of what is already sorted by key. The cursor is the last key given out, so changes in between shift nothing. */
+/**
+ * A page of items that are sorted by key. The cursor is the last key of the page, so changes in
+ * between shift nothing.
+ */
 export const pageOf = <T>(items: readonly T[], keyOf: (item: T) => string, { limit, cursor }: PageQuery): Page<T> => {
   const after = cursor === undefined ? undefined : decodeCursor(cursor);
   const rest = after === undefined ? items : items.filter((item) => byText(keyOf(item), after) > 0);
@@ -64,7 +67,7 @@ export interface Orders<T, S extends string> {
 }
 
 export interface SortedQuery<S extends string> extends PageQuery {
-  /** `-` before it: the other way round, keys too. */
+  /** Order of the items; a leading `-` reverses it, keys too. */
   readonly sort: S | `-${S}`;
 }
 
@@ -110,7 +113,7 @@ const compareValues = (a: SortValue, b: SortValue): number =>
 
 const comparePlaces = (a: Place, b: Place): number => compareValues(a.value, b.value) || byText(a.key, b.key);
 
-/** Items that are kept before those that are not among the first are let go. */
+/** Smallest number of collected items at which those beyond the page are dropped. */
 const MIN_KEPT = 256;
 
 interface Placed<T> extends Place {
@@ -118,9 +121,10 @@ interface Placed<T> extends Place {
 }
 
 /**
- * A page of a list in the order that the query asks for. Items come one by one and in any order, and only those that may be on the page are
- * kept. The cursor is the place of the last item given out, value and key: what comes or goes in between shifts nothing, but an item whose own
- * value moves past the cursor is left out or comes twice.
+ * A page of a list in the order that the query requests. Items are added one by one in any order,
+ * and only those that may be on the page are kept. The cursor is the value and key of the last item
+ * of the page: added or removed items shift nothing, but an item whose own value moves past the
+ * cursor is left out or appears twice.
  */
 export class SortedPage<T, S extends string> {
   readonly #orders: Orders<T, S>;

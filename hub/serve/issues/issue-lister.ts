@@ -47,7 +47,7 @@ const addCluster = (groups: IssueGroups, entry: ClusterEntry, nowMs: number, isA
   else groups.addAll(issues.filter(({ alert }) => alert === 'PoliciesNotKept'));
 };
 
-/** Lists what is wrong, again and again: what did not change is not looked at again. */
+/** Lists the current issues repeatedly: unchanged parts of the fleet are not evaluated again. */
 export class IssueLister {
   readonly #deps: IssueListerDeps;
   /** Issues of the policies of a cluster, bounded in number. */

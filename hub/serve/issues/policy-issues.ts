@@ -50,7 +50,10 @@ const locksOf = ({ enforcement }: PolicyReport): Finding[] =>
     return [{ alert: 'PolicyLockDegraded', problem: `${name} is ${state}${message === undefined ? '.' : `: ${message}`}`, since }];
   });
 
-/** Returns the time since when the first lock waits for its proof; where none does, since when the policy is not ready. */
+/**
+ * The finding for a pending policy. Its time is the earliest one at which a lock began to wait for
+ * its proof, else the one at which the policy became unready.
+ */
 const pendingOf = (report: PolicyReport): Finding[] => {
   const { phase, message, enforcement } = report;
   if (phase !== 'Pending') return [];
@@ -104,7 +107,7 @@ const unreportedText = ({ baseline, policies }: ClusterRecord): string => {
   return isListUnknown ? `${text}: the hub does not know the list of policies that its agent names, and has asked for it.` : `${text}.`;
 };
 
-/** Labels of what is wrong with a policy in a cluster: the team is that of the policy. */
+/** Labels of the issues of a policy in a cluster: the team is that of the policy. */
 const labelsOf = (entry: ClusterEntry, policy: string): AlertLabels => {
   const { team: _ofCluster, ...place } = clusterLabels(entry);
   return { ...place, policy, ...teamLabel(entry.desired, policy) };

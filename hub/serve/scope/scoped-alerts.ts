@@ -44,8 +44,10 @@ const countAlerts = (alerts: readonly AlertView[]): AlertCounts => {
 };
 
 /**
- * Alerts of what is seen: of a policy in a cluster, of a cluster with all that is in it, and of a policy in Git. Those of the hub are not.
- * A silence is seen, made and ended where its matchers keep it within the scope; what others silence is shown as silenced.
+ * Restricts alerts to the visible part of the fleet: those of a policy in a cluster, of a cluster
+ * that is visible as a whole, and of a policy in Git. Those of the hub are hidden. A caller sees,
+ * makes and ends silences whose matchers keep them within the scope; alerts that others silence are
+ * shown as silenced.
  */
 export const scopeAlerts = (alerts: AlertAccess, ledger: ScopedLedger): AlertAccess => {
   const list = async (): Promise<AlertView[]> => {

@@ -30,7 +30,9 @@ const refuse = (): never => {
 };
 const reject = async (): Promise<never> => refuse();
 
-/** Whether something of what was seen is seen no more, or by other grants. */
+/**
+ * Whether a part of the fleet that was visible before is hidden now, or visible by other grants.
+ */
 const isNarrower = (before: ScopeState, now: ScopeState): boolean =>
   [...before.fingerprint].some(([name, grants]) => now.fingerprint.get(name) !== grants);
 
@@ -217,7 +219,9 @@ export class ScopedLedger implements Ledger {
     }
   }
 
-  /** The event as it is seen; nothing: it is not, or what is seen of it is not what was asked for. */
+  /**
+   * The visible form of an event; none if it is hidden, or if that form does not match the filter.
+   */
   async #seen(event: EventView, filter: EventFilter): Promise<readonly EventView[]> {
     const isSeen = event.cluster !== null && (await this.sees(event.cluster, event.policy));
     const seen = withholdEvent(event);

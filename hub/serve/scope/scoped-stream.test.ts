@@ -29,7 +29,7 @@ const signIn = async (server: ApiHarness, grants: readonly RoleGrant[]): Promise
   return CLI_SESSION + (await server.access.sessions.begin(principal, { byCookie: false }));
 };
 
-/** @param lastId where it goes on */
+/** @param lastId position at which the stream resumes */
 const openStream = async (server: ApiHarness, token: string, lastId?: string) => {
   const aborter = new AbortController();
   const headers = { Authorization: `Bearer ${token}`, ...(lastId !== undefined && { 'Last-Event-ID': lastId }) };

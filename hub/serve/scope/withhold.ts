@@ -4,8 +4,8 @@ import type { ClusterRecord } from '../../ledger/index.ts';
 import { type ClusterSteps, packSteps, type RolloutRecord, unpackSteps } from '../../rollout/index.ts';
 
 /**
- * Texts that speak of more than one cluster or policy. Who sees a part of the fleet gets what surrounds them, such as ids, times and states.
- * Pure.
+ * Texts about more than one cluster or policy are withheld. A caller who sees a part of the fleet
+ * gets the fields around them, such as ids, times and states. Pure.
  */
 
 /** Placeholder of a withheld text. */
@@ -63,7 +63,10 @@ export const withholdClusterReport = (
   };
 };
 
-/** Labels of a namespace name every policy that governs it. The same object for the same report, whatever the scope and the commit. */
+/**
+ * Withholds the labels of namespaces, which name every policy that governs them. Returns the same
+ * object for the same report, whatever the scope and the commit.
+ */
 export const withholdLabels = weakMemo((whole: PolicyReport): PolicyReport => {
   const { namespaceLabels, ...report } = whole;
   return namespaceLabels === undefined ? whole : report;
