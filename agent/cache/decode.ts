@@ -4,13 +4,15 @@ import { z } from 'zod';
 import { isPlain } from '../compare.ts';
 
 /**
- * Decodes what others write. The API server checks most fields of most kinds, but not all of all: Gatekeeper's CRDs keep whatever is written to
- * a status, a CRD may be changed, and an aggregated API answers as it likes.
+ * Decodes objects that others write. The API server does not check all fields of all kinds:
+ * Gatekeeper's CRDs accept any status, a CRD may be changed, and an aggregated API may return
+ * anything.
  *
- * A field that cannot be read is left out, which must never release anything: each kind says what its object counts as without it.
+ * A field that cannot be read is left out, which must never release anything: each kind defines how
+ * its object counts without it.
  */
 
-/** A mark on an object in the cache of which something could not be read. */
+/** Mark on an object in the cache with fields that could not be read. */
 export interface Malformed {
   /** The fields that could not be read, for people; absent: there are none. */
   readonly malformed?: string | undefined;

@@ -242,7 +242,10 @@ export const SELECTOR_FIX = `variables.regions.size() == 0 ? 'no region is allow
 
 const REGION_LINE = `'${REGION_LABEL}: ' + variables.proposed[0]`;
 
-/** Ready to paste: the path in this kind, and one line of YAML. A nodeSelector on an allowed region confines the pod whatever else it says. */
+/**
+ * CEL text of the fix of a workload, ready to paste: the path in this kind, and one line of YAML. A
+ * nodeSelector on an allowed region confines the pod whatever the rest of its spec says.
+ */
 export const WORKLOAD_FIX = `variables.regions.size() == 0 ? 'no region is allowed, ask the owners of the policies' :
   (variables.nodeName == '' ? '' : 'remove ' + variables.path + '.nodeName' + (variables.unconfined == '' ? '' : ' and ')) +
   (variables.unconfined == '' ? '' :

@@ -50,7 +50,7 @@ describe('nameConstraints', () => {
     expect(names[A]).not.toBe(nameOfA);
   });
 
-  /** @returns what is held after it */
+  /** @returns the named constraints after it */
   const step = (held: readonly NamedConstraint[], wanted: readonly WantedConstraint[]): NamedConstraint[] => {
     const before = new Map(held.map(({ group, name }) => [group, name]));
     const names = namesOf(wanted, held);

@@ -182,7 +182,7 @@ const reasonFor = (observed: Constraint, entries: readonly ConstraintEntry[]): s
   return [...before].every((id) => after.has(id)) ? 'Drift' : 'Leave';
 };
 
-/** Whether the constraint equals its group, whatever its entries are. */
+/** Whether all fields of the constraint but its entries equal those of its group. */
 const isUndisturbed = (observed: Constraint, body: Constraint): boolean => {
   const expected = constraintBody(groupOf(body), entriesOf(observed));
   return isSame(observed.spec, expected.spec);
