@@ -70,8 +70,9 @@ export class FleetReader {
   }
 
   /**
-   * Updates the index. @returns the fleet, to be used before the next await: the next call changes
-   * it
+   * Updates the index.
+   *
+   * @returns the fleet, to be used before the next await: the next call changes it
    */
   async read(): Promise<Fleet> {
     const { ledger } = this.#deps;

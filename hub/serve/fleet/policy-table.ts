@@ -268,8 +268,9 @@ class ClusterRows implements PolicyTable {
   }
 
   /**
-   * Policies that a cluster should have, and others that it reports. @param before the others that
-   * it reported until now
+   * Policies that a cluster should have, and others that it reports.
+   *
+   * @param before the others that it reported until now
    */
   #havingOf({ policies }: ClusterRecord, meant: Placed, before: Placed | undefined): Having {
     const others = new Set(

@@ -88,8 +88,9 @@ export class IssueLister {
   }
 
   /**
-   * Lists the issues that people see, by cause. @param cluster lists only those of this cluster,
-   * also of a retired one
+   * Lists the issues that people see, by cause.
+   *
+   * @param cluster lists only those of this cluster, also of a retired one
    */
   async groups(cluster?: string): Promise<IssueList> {
     const { fleet: reader, hub, severityOf = () => undefined } = this.#deps;

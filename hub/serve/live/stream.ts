@@ -30,7 +30,7 @@ const beat = async (res: Response, clock: Clock, intervalMs: number, signal: Abo
 class SlowReader {
   readonly #res: Response;
   readonly #maxUnreadBytes: number;
-  /** Reads the messages again that were skipped, once the reader has read all others. */
+  /** Builds the messages that replace the skipped ones, once the reader has read all others. */
   readonly #again: () => Promise<readonly string[]>;
   #isBehind: boolean = false;
 

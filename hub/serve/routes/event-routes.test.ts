@@ -26,8 +26,9 @@ const goOn = async (): Promise<number | null> => {
 };
 
 /**
- * Serves a ledger whose searches find no event. @param nextOf position at which the next search
- * resumes
+ * Serves a ledger whose searches find no event.
+ *
+ * @param nextOf position at which the next search resumes
  */
 const barren = async (nextOf = goOn) => {
   const searches = { count: 0 };

@@ -13,7 +13,9 @@ const TokenParams = z.strictObject({ id: z.string().regex(/^[0-9a-f]{16}$/, 'mus
 
 /**
  * Checks the selectors of a token: one with an incomplete requirement, such as NotIn without
- * values, would select more than intended. @throws ApiError `bad-request`
+ * values, would select more than intended.
+ *
+ * @throws ApiError `bad-request`
  */
 const assertSelectors = ({ clusters, policies }: TokenRequest): void => {
   const problems = [

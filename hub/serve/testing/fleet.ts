@@ -80,8 +80,9 @@ export const baselineIn = ({ clusters }: Desired, cluster: string, change: Parti
   baselineOf(digestOfPolicies(clusters.get(cluster) ?? []), change);
 
 /**
- * Total of the named policies that a hub must have after a report. @param before the named policies
- * before it
+ * Total of the named policies that a hub must have after a report.
+ *
+ * @param before the named policies before it
  */
 const totalAfter = (before: ReadonlyMap<string, NamedPolicy>, change: Partial<Report>): NamedTotal => {
   const named = new Map(before);
