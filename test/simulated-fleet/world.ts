@@ -24,8 +24,10 @@ export interface SimulatedWorld {
   /** Paths and contents of the commit in force. */
   readonly files: Readonly<Record<string, string>>;
   /**
-   * Commits changes of valid files, and waits until every connected cluster that does not refuse has them. Then commits the refused
-   * change again on top. @returns the commit id
+   * Commits changes of valid files, and waits until every connected cluster that does not refuse
+   * has them. Then commits the refused change again on top.
+   *
+   * @returns the commit id
    */
   commit(files: Readonly<Record<string, string>>, message: string): Promise<string>;
   stop(): Promise<void>;
