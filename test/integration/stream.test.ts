@@ -49,7 +49,7 @@ const LOCAL: SovereignPolicy = {
 let stateDir: string;
 let cluster: LocalCluster;
 let client: KubeClient;
-/** What the stream writes with: the audit log counts it as an agent's. */
+/** Client that the stream writes with: the audit log counts its requests as an agent's. */
 let asAgent: KubeClient;
 let repository: ObjectRepository;
 let hub: ScriptedHub;

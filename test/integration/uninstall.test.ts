@@ -37,7 +37,10 @@ const CLUSTER_ROLE_BINDINGS: KindDescriptor = {
 };
 const GOVERNED = 'finance';
 const OWN = { namespace: GOVERNED, name: 'own' };
-/** Each takes about ten seconds; FSO_TEST_ORDERS=20 tries more than a run of all tests has time for. */
+/**
+ * Number of orders to try. An order takes about ten seconds; FSO_TEST_ORDERS=20 tries more than a
+ * run of all tests has time for.
+ */
 const ORDERS = Number(process.env['FSO_TEST_ORDERS'] ?? 2);
 /** Users of this cluster whose names stand in what they do. */
 const ADMIN = 'administrator';
