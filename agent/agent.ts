@@ -208,7 +208,10 @@ const enforce = async (parts: AgentParts, { settings, onUninstalled }: EnforceOp
   await runLeaderTerms(parts, { settings, view, pauses, onUninstalled }, signal);
 };
 
-/** After a pause of this process, also of one that does not lead, what it has read may be too old to say anything. */
+/**
+ * Reads everything again after each pause of this process, also of one that does not lead. The
+ * cache may be too old by then.
+ */
 const readAgainAfterPauses = ({ config, runtime }: AgentParts, view: ClusterView, signal: AbortSignal): PauseDetector => {
   const { clock, logger } = runtime;
   const { limits = OBSERVATION_LIMITS } = config;

@@ -35,7 +35,10 @@ export interface StoredValue<T> {
   readonly empty: T;
   /** @throws when the JSON is not such a value */
   parse(json: unknown): T;
-  /** The packed result must fit into a ConfigMap, which holds at most 1 MiB. */
+  /**
+   * Returns the value to be packed. The packed result must fit into a ConfigMap, which holds at
+   * most 1 MiB.
+   */
   toJson(value: T): unknown;
   isSame(a: T, b: T): boolean;
   /** Delay of a write, in ms: a change that is reverted meanwhile is never written. Default 0. */

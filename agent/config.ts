@@ -189,7 +189,7 @@ export interface AgentConfig {
   readonly bindGate?: 'auto' | 'list';
   /** Writes reports for tools that read openreports.io. */
   readonly openReports?: boolean;
-  /** How long something counts as known. Default {@link OBSERVATION_LIMITS}. */
+  /** Maximum ages of observations. Default {@link OBSERVATION_LIMITS}. */
   readonly limits?: ObservationLimits;
   /** undefined: no traces. */
   readonly telemetry?: TelemetryConfig | undefined;

@@ -33,7 +33,7 @@ export interface AgentParts {
 export interface KnownCluster {
   readonly settings: ClusterSettings;
   readonly view: ClusterView;
-  /** Of this process; the caches are read again after each. */
+  /** Pauses of this process; the caches are read again after each. */
   readonly pauses: PauseDetector;
   /** Called once a leader has reported that a user removes enforcement, and the request shows it. */
   readonly onUninstalled: () => void;
@@ -59,7 +59,7 @@ export const runLeaderTerms = async (parts: AgentParts, cluster: KnownCluster, s
   await runAsLeader(lease, lead, signal);
 };
 
-/** How long a leader that is told to remove enforcement waits for its hub to take the report in. */
+/** Longest wait of a leader that removes enforcement until its hub has acknowledged the report. */
 const REPORT_WITHIN_MS = 10_000;
 const POLL_MS = 100;
 

@@ -19,7 +19,10 @@ const AWAITING = {
   proven: true,
 };
 
-/** One round with four policies, of which one is not proven and one waits for its namespace, and with an open guard. */
+/**
+ * A round with four policies and an open guard: one policy is not proven, one waits for its
+ * namespace.
+ */
 const SNAPSHOT = {
   policies: new Map([
     ['finance', policy('Active', 'deny', 2)],

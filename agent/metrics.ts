@@ -4,7 +4,7 @@ import type { Ages } from '@fso/shared/protocol';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { AgentSnapshot, PolicySnapshot } from './observe/index.ts';
 
-/** What a scrape reads from the controller of a leader. */
+/** Readings that a scrape takes from the controller of a leader. */
 export interface AgentReadings {
   /** Writes that have not started. */
   waitingWrites(): number;
@@ -12,7 +12,7 @@ export interface AgentReadings {
   failingWrites(): number;
   /** Time of the oldest proof among all namespaces; absent: the lock has nothing to prove. */
   oldestProofs(): Readonly<Partial<Record<'floor' | 'gatekeeper' | 'guard', Date>>>;
-  /** How old the evidence of the reports is. */
+  /** Ages of the evidence that the reports rest on. */
   ages(): Ages;
   /** Share of the last minute's timers that were late, from 0 to 1. */
   lateShare(): number;

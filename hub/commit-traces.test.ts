@@ -37,7 +37,7 @@ const open = (keeps = true) => {
   };
   const take = (revision: string, change: Partial<SourceRevision> = {}): void =>
     handlers.take?.({ ...head(revision), set, verification: unverified, restored: false, ...change });
-  /** Through the hub to the offers. */
+  /** Takes a revision through the hub to the offers. */
   const release = (revision: string, clusters: readonly string[]): void => {
     take(revision);
     traces.step('release', revision, () => clusters.map((cluster) => traces.offer(cluster, revision)));

@@ -35,7 +35,7 @@ interface CommitInProgress {
   readonly waiting: Set<string>;
   readonly expired: AbortController;
   isCompiled: boolean;
-  /** Why clusters refuse it, by cluster. */
+  /** Reasons of the refusals, by cluster. */
   readonly refusals: Map<string, string>;
   isEnded: boolean;
 }
@@ -43,7 +43,7 @@ interface CommitInProgress {
 /** The trace of each commit at this hub, from its fetch to the last cluster's proof. It only watches: nothing depends on it. */
 export class CommitTraces {
   readonly #deps: CommitTracesDeps;
-  /** By cluster: one for each stream at most. */
+  /** Offers by cluster: one for each stream at most. */
   readonly #offers = new Map<string, { readonly revision: string; readonly span: Span }>();
   #current: CommitInProgress | undefined;
   #hint: { readonly parent: SpanContext; readonly at: number } | undefined;
@@ -211,7 +211,7 @@ export class CommitTraces {
     return this.#current?.revision === revision ? this.#current : undefined;
   }
 
-  /** A cluster is not waited for any more. */
+  /** Stops waiting for a cluster. */
   #done(commit: CommitInProgress, cluster: string): void {
     if (commit.waiting.delete(cluster)) this.#endIfProven(commit);
   }

@@ -25,7 +25,7 @@ import { type Ledger, LedgerError, openLedger } from './ledger/index.ts';
 import { createHubMetrics, type HubReadings, registerHubReadings, type StepResult } from './metrics.ts';
 import manifest from './package.json' with { type: 'json' };
 import { lifeEntry, recordSource } from './recorders/index.ts';
-import { createActivity, createTrendRecorder, Pipeline } from './rollout/index.ts';
+import { Activity, createTrendRecorder, Pipeline } from './rollout/index.ts';
 import { FleetReader } from './serve/index.ts';
 import type { Source } from './source/index.ts';
 import {
@@ -68,7 +68,7 @@ interface Parts extends ServedParts {
   readonly runs: readonly RunPart[];
 }
 
-/** When the certificates of the agents' listener expire. */
+/** Expiry of the certificates of the agents' listener and of their CA. */
 const certificatesOf = ({ agentTls }: HubConfig, identity: Stores['identity']): ReturnType<HubReadings['certificates']> => {
   if (identity !== undefined) return identity.expiries();
   return agentTls === undefined ? {} : { server: new X509Certificate(agentTls.cert).validToDate };
@@ -80,7 +80,7 @@ const createParts = async (context: HubContext, stores: Stores): Promise<Parts> 
   const { config, deps, clock, pauses, ledger, metrics, registry } = context;
   const { logger, version, traces } = deps;
   const history = { ledger, clock, logger: logger.child({ step: 'activity' }) };
-  const activity = createActivity({ ...history, metrics: metrics.rollout });
+  const activity = new Activity({ ...history, metrics: metrics.rollout });
   const fleet = new FleetReader({ ledger, clock, version });
   const trend = createTrendRecorder({ ...history, counts: () => fleet.readStatus() });
   const { issues, alerts } = openAlerts(context, stores, fleet);
@@ -100,12 +100,21 @@ const createParts = async (context: HubContext, stores: Stores): Promise<Parts> 
   registerHubReadings(registry, { queues, certificates: () => certificatesOf(config, identity), lateShare: () => pauses.lateShare() });
   const inspector = new Inspector(delivery, ledger);
   const compileLogger = logger.child({ step: 'compile' });
-  const pipeline = new Pipeline({ ledger, targets, delivery, clock, logger: compileLogger, metrics, onDone: activity.done, traces });
+  const pipeline = new Pipeline({
+    ledger,
+    targets,
+    delivery,
+    clock,
+    logger: compileLogger,
+    metrics,
+    onDone: (step, revision) => activity.done(step, revision),
+    traces,
+  });
   identity?.identity.subscribe((cluster) => delivery.recheck(cluster));
   traces?.follow(source, ledger);
-  source.onRevision(activity.take);
+  source.onRevision((revision) => activity.take(revision));
   source.onRevision((revision) => pipeline.take(revision));
-  source.onRejected(activity.reject);
+  source.onRejected((rejected) => activity.reject(rejected));
   ledger.onSharedHint(() => source.hint());
   await recordSource(source, { ledger, clock, logger });
   const runs: RunPart[] = [
@@ -113,7 +122,7 @@ const createParts = async (context: HubContext, stores: Stores): Promise<Parts> 
     (signal) => source.run(signal),
     (signal) => delivery.run(signal),
     checkpoints.run,
-    activity.run,
+    (signal) => activity.run(signal),
     trend.run,
     (signal) => alerts.run(signal),
   ];

@@ -15,9 +15,12 @@ export interface HubMetrics {
   readonly delivery: DeliveryMetrics;
   readonly alerts: AlertMetrics;
   readonly rollout: {
-    /** Every connected cluster has proven a commit, so many seconds after the hub began to fetch it. */
+    /**
+     * Records that every connected cluster has proven a commit, so many seconds after the hub began
+     * to fetch it.
+     */
     enforced(seconds: number): void;
-    /** One cluster has proven a commit, so many seconds after it was offered. */
+    /** Records that one cluster has proven a commit, so many seconds after it was offered. */
     proven(seconds: number): void;
   };
   step(step: HubStep, result: StepResult, seconds: number): void;
@@ -105,9 +108,9 @@ export const createHubMetrics = (registry: Registry): HubMetrics => {
   };
 };
 
-/** What a scrape reads from the parts of a hub. */
+/** Values that a scrape reads from the parts of a hub. */
 export interface HubReadings {
-  /** What waits, by queue. */
+  /** Lengths of the queues. */
   readonly queues: () => Readonly<Record<'connections' | 'agents' | 'offers' | 'ledger', number>>;
   /** Expiry of the hub's own certificates; absent: it has none. */
   readonly certificates: () => Readonly<Partial<Record<'server' | 'ca', Date>>>;

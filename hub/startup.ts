@@ -142,7 +142,7 @@ const certificatesOf = ({ agentTls }: HubConfig, { identity }: Stores): HubCerti
   ...(identity === undefined ? [] : [{ what: 'The CA of the agents', expires: identity.expiries().ca.toISOString() }]),
 ];
 
-/** What is wrong with the fleet, and who is notified of it. */
+/** Opens the list of issues of the fleet, and the alerts about them. */
 export const openAlerts = (
   { config, deps, clock, pauses, ledger, metrics }: HubContext,
   stores: Stores,

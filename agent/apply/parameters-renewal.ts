@@ -2,16 +2,20 @@ import { timeText } from '../enforce/index.ts';
 
 /** Between two renewals, ms: an API server takes up a write within a second or two, and the parameters of a large cluster are 1 MB. */
 const EVERY_MS = 10_000;
-/** From a write of the CRD to the renewal that follows it, ms: every API server takes up a changed CRD within a second. */
+/**
+ * Time from a write of the CRD to the renewal after it, in ms. Every API server loads a changed CRD
+ * within a second.
+ */
 const TAKEN_UP_MS = 2_000;
 
 /**
- * Decides when the parameters of lock 1 are written again although they read as they should: while the API server judges nothing by them,
- * and once after each write of their CRD.
+ * Decides when the parameters of lock 1 are written again although they are as desired: while the
+ * API server evaluates nothing by them, and once after each write of their CRD.
  *
- * After a change of their CRD it can go on with what it read by the schema from before, without the fields that this one lacked: it
- * resumes its watch at the last version, so that only another change of an object makes it read that again. The canary of the index does
- * not show it where only the list of nodes is missing.
+ * After a change of their CRD it can go on with what it read by the schema from before, without the
+ * fields that this one lacked: it resumes its watch at the last version, so that only another
+ * change of an object makes it read that again. The canary of the index does not show it where only
+ * the list of nodes is missing.
  */
 export class ParametersRenewal {
   #last: Date | undefined;

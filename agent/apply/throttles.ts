@@ -15,11 +15,14 @@ interface HeldWrite {
   readonly since: number;
 }
 
-/** In a storm a constraint is written once it did not change for this long. */
+/** Time without a change after which a constraint is written in a storm, in ms. */
 const QUIET_MS = 200;
-/** Longest wait of a constraint that never stops changing. Lock 1, which does not wait, holds meanwhile. */
+/**
+ * Longest wait of a constraint that never stops changing, in ms. Lock 1, which does not wait, holds
+ * meanwhile.
+ */
 const LONGEST_MS = 2_000;
-/** This many policies whose lock 2 is unproven are a storm. */
+/** Number of policies with an unproven lock 2 from which on there is a storm. */
 const STORM = 16;
 
 /**

@@ -22,7 +22,7 @@ export interface WriteEventsDeps {
 
 /** Most policies that get an Event of one write; a floor object concerns all of them. */
 const MAX_SUBJECTS = 10;
-/** A fight over an object is an event once in this time; metrics count each repair. */
+/** Time in which a fight over an object is one event, in ms; metrics count each repair. */
 const REPEAT_MS = 60_000;
 /** Least time between two repairs of one object in the status of all policies; the cluster's condition shows each. */
 const REPEAT_TO_ALL_MS = 600_000;
@@ -114,7 +114,10 @@ export class WriteEvents {
     return affected;
   }
 
-  /** Each new condition is a write: a loop over one shared object must not cause a thousand writes for each of its own. */
+  /**
+   * Returns the policies whose tampering condition is due. Each new condition is a write: a loop
+   * over one shared object must not cause a thousand writes for each of its own.
+   */
   #policiesDue(key: string, policies: readonly SovereignPolicy[]): readonly string[] {
     const more = this.#conditions.admit(key, this.#deps.clock.monotonicMs(), REPEAT_TO_ALL_MS);
     return more === undefined ? [] : policies.map(policyKeyOf);
@@ -127,7 +130,10 @@ export class WriteEvents {
     else this.#recordUnenforced(write, failure, error);
   }
 
-  /** Nothing depends on reports, and what keeps one of them from being written may keep all of them. */
+  /**
+   * Logs the first report for other tools that cannot be written. Nothing depends on reports, and
+   * one cause may keep all of them from being written.
+   */
   #recordUnreported({ key }: Write, error: unknown): void {
     if (!this.#areReportsFailing) this.#deps.logger.warn({ err: error, key }, 'report cannot be written, trying again');
     this.#areReportsFailing = true;
@@ -148,7 +154,10 @@ export class WriteEvents {
     for (const policy of subjects) this.#deps.events.ofPolicy(policy, event);
   }
 
-  /** What keeps one policy of a commit from being written may keep all of them. */
+  /**
+   * Reports a policy of a commit that cannot be written. One cause may keep all of them from being
+   * written, so that the event is limited by reason.
+   */
   #alertUnwritten({ key, error }: WriteFailure): void {
     const { events, clock } = this.#deps;
     const reason = 'PolicyWriteFailed';

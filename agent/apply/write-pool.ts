@@ -18,7 +18,9 @@ export interface Repair {
 /** `unchanged`: the target was right already. */
 export type WriteOutcome = 'written' | 'unchanged';
 
-/** One write that a plan asks for. The key names its target; two writes of one key never run at once. */
+/**
+ * A write that a plan asks for. The key names its target; two writes of one key never run at once.
+ */
 export interface Write {
   readonly key: string;
   readonly policies: readonly string[];
@@ -30,7 +32,7 @@ export interface Write {
   readonly priority: number;
   /** Waits between two attempts that are not those of the pool. */
   readonly retry?: Partial<Omit<RetryPolicy, 'random'>>;
-  /** How long to wait for the cache to show it, in ms, where that is not the time of the pool. */
+  /** Time to wait for the cache to show the write, in ms. Default: the time of the pool. */
   readonly echoMs?: number;
   /**
    * Version of the target in the local cache. After a successful write the pool leaves a target alone until the cache shows
@@ -44,7 +46,7 @@ export interface WritePoolOptions {
   readonly concurrency: number;
   readonly clock: Clock;
   readonly retry: RetryPolicy;
-  /** How long to wait for the cache to show a write, in ms. */
+  /** Time to wait for the cache to show a write, in ms. */
   readonly echoMs: number;
   readonly onDone: (write: Write, outcome: WriteOutcome) => void;
   readonly onFailure: (write: Write, failure: WriteFailure, error: unknown) => void;
@@ -56,7 +58,7 @@ interface Planned {
   readonly planner: Planner;
 }
 
-/** How long a failing write waits. */
+/** Waits between the attempts of a failing write. */
 export interface RetryPolicy {
   /** Waits after the first and the second failure; from the third on the wait grows. */
   readonly firstMs: number;
@@ -70,7 +72,10 @@ export interface RetryPolicy {
 /** An API server takes up a changed CRD within a second. */
 const RETRY_SOON_MS = 1_000;
 
-/** Writes of a lower number start first. What puts a changed policy in force comes before the policies, and what only tells of it last. */
+/**
+ * Priorities of writes; a lower number starts first. Objects that put a changed policy in force
+ * come before the policies, and those that only report it come last.
+ */
 export const PRIORITIES = { locks: 0, policies: 1, status: 2, reports: 3 } as const;
 
 /** Those who plan writes: the rounds, and the reports for other tools, which are planned beside them. */
@@ -92,7 +97,10 @@ interface KeyState {
 const isUnshown = ({ echo, liveVersion }: KeyState, now: number): boolean =>
   echo !== undefined && echo.until > now && echo.before === liveVersion();
 
-/** Reports are a convenience, and must not crowd out at the API server what enforces: so many of them are written at once. */
+/**
+ * Number of reports that are written at once. Reports are a convenience, and must not crowd out the
+ * enforcing writes at the API server.
+ */
 const REPORT_CONCURRENCY = 1;
 
 /**
@@ -139,7 +147,7 @@ export class WritePool {
     this.#arm(planner);
   }
 
-  /** How many writes of the newest round have not started. */
+  /** Number of writes of the newest round that have not started. */
   get waiting(): number {
     return this.#waiting.filter(({ planner }) => planner === 'rounds').length;
   }

@@ -49,11 +49,16 @@ const FIRST: ReadonlySet<string> = new Set([
   'ValidatingAdmissionPolicyBinding',
 ]);
 
-/** As long as an object of the floor or its guard is missing, the floor is open. */
+/**
+ * Retries of the floor and its guard. The floor is open as long as one of their objects is missing.
+ */
 const FLOOR_RETRY = { capMs: 5_000 } as const;
-/** As long as a policy of the hub is not written, nothing of it is enforced. */
+/** Retries of policies of the hub. A policy that is not written is not enforced. */
 const POLICY_RETRY = { firstMs: 500, secondMs: 1_000, capMs: 30_000 } as const;
-/** A commit can change all policies, which are not written again every second where the watch shows nothing. */
+/**
+ * Time to wait for the cache to show a policy of the hub, in ms. A commit can change all policies,
+ * which are not written again every second where the watch shows nothing.
+ */
 const POLICY_ECHO_MS = 30_000;
 const FLOOR_OBJECT = /^ValidatingAdmissionPolicy(Binding)?\/fso-(floor|guard)-/;
 
@@ -102,7 +107,10 @@ const repairOf = (action: Action, policies: readonly string[], view: ClusterView
   return { key, policies: concerned, trace, object: { apiVersion: kind.apiVersion, kind: kind.kind, metadata } };
 };
 
-/** Nobody but the hub may say of a policy that Git has it. */
+/**
+ * Whether an action deletes a policy that claims to come from Git. Only the hub may make that
+ * claim.
+ */
 const isForgery = ({ type, kind }: Action): boolean => type === 'delete' && kind.kind === POLICY_KIND.kind;
 
 const runStep = async (step: Action, context: WriteContext, signal: AbortSignal): Promise<WriteOutcome> => {

@@ -7,6 +7,7 @@ import type {
   K8sGeoResidency,
   KindDescriptor,
   Node,
+  ObjectKey,
   ValidatingAdmissionPolicy,
   ValidatingAdmissionPolicyBinding,
   ValidatingWebhookConfiguration,
@@ -14,7 +15,7 @@ import type {
 import { type PlacementSpec, type PodPlacement, reducePlacement, schedulableRegions } from '@fso/shared/residency';
 import { weakMemo } from '@fso/shared/runtime';
 import { definedOnly, isPlain } from '../compare.ts';
-import { isOwnConstraint, READ_NAMESPACE_KEYS } from '../enforce/index.ts';
+import { isOwnConstraint, type NamespaceInput, READ_NAMESPACE_KEYS } from '../enforce/index.ts';
 import { reduceConstraintStatus } from './constraint-status.ts';
 import { decoderOf, type Malformed, SHAPES, type Shape } from './decode.ts';
 import { labelsHeldByOthers, specFields, withSpecFields } from './managed-fields.ts';
@@ -26,6 +27,9 @@ export interface Pod extends KubeObject {
 }
 
 export const POD_KIND: KindDescriptor<Pod> = { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
+
+/** Pods are the largest objects, and their number is unlimited. */
+export const POD_PAGE = 50;
 
 // A cluster may have tens of thousands of pods, and the agent never reads most of an object.
 
@@ -217,3 +221,20 @@ export const isSamePod = (a: Pod, b: Pod): boolean =>
   a.status?.phase === b.status?.phase &&
   isDeepStrictEqual(a.spec, b.spec) &&
   isDeepStrictEqual(a.metadata.ownerReferences, b.metadata.ownerReferences);
+
+export const toNamespaceInput = weakMemo(
+  ({ metadata, held }: Namespace): NamespaceInput => ({
+    name: metadata.name,
+    terminating: metadata.deletionTimestamp !== undefined,
+    labels: metadata.labels ?? {},
+    annotations: metadata.annotations ?? {},
+    held,
+  }),
+);
+
+/** Skips updates that did not change the reduced object. */
+export const ignoreUnchanged =
+  <T>(isSame: (a: T, b: T) => boolean, handler: () => void) =>
+  (_key: ObjectKey, current: T | undefined, previous: T | undefined): void => {
+    if (current === undefined || previous === undefined || !isSame(current, previous)) handler();
+  };

@@ -13,7 +13,6 @@ import {
   type InformerFactory,
   type InformerOptions,
   type KindDescriptor,
-  keyOfObject,
   NAMESPACE_KIND,
   NODE_KIND,
   type Node,
@@ -25,19 +24,31 @@ import {
   type ValidatingWebhookConfiguration,
 } from '@fso/shared/kube';
 import type { ObservedKind } from '@fso/shared/protocol';
-import { type Clock, weakMemo } from '@fso/shared/runtime';
-import type { AdmissionObject, Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
-import { isRedirected, TEMPLATE_NAME, WEBHOOK_CONFIGURATION_NAME } from '../enforce/index.ts';
+import type { Clock } from '@fso/shared/runtime';
+import {
+  type AdmissionObject,
+  type Constraint,
+  type InjectionKinds,
+  type NamespaceInput,
+  type PolicyInput,
+  TEMPLATE_NAME,
+  type Template,
+  WEBHOOK_CONFIGURATION_NAME,
+} from '../enforce/index.ts';
 import type { KindState } from '../observation/index.ts';
 import type { Malformed } from './decode.ts';
 import { EnforcedPolicies, partsOfKey } from './enforced-policies.ts';
+import { MalformedObjects } from './malformed-objects.ts';
 import { PodsByNamespace } from './pod-set.ts';
 import { recoverSpecs } from './recover-specs.ts';
+import { RedirectedGroups } from './redirected-groups.ts';
 import {
+  ignoreUnchanged,
   isSameNode,
   isSamePod,
   type Namespace,
   POD_KIND,
+  POD_PAGE,
   type Pod,
   reduceAdmissionBinding,
   reduceAdmissionPolicy,
@@ -51,21 +62,12 @@ import {
   reducePod,
   reduceTemplate,
   reduceWebhookConfiguration,
+  toNamespaceInput,
 } from './reduce.ts';
 import { reducePolicy } from './reduce-policy.ts';
 import { SchemaRereads } from './schema-rereads.ts';
 
-/** Skips updates that did not change the reduced object. */
-const ignoreUnchanged =
-  <T>(isSame: (a: T, b: T) => boolean, handler: () => void) =>
-  (_key: ObjectKey, current: T | undefined, previous: T | undefined): void => {
-    if (current === undefined || previous === undefined || !isSame(current, previous)) handler();
-  };
-
 export type NodesByName = Pick<Informer<Node>, 'get'>;
-
-/** Pods are the largest objects, and their number is unlimited. */
-const POD_PAGE = 50;
 
 export interface ViewHandlers {
   /** Called when an object that enforcement depends on changes. */
@@ -113,9 +115,8 @@ export class ClusterView {
   readonly #byKind: ReadonlyMap<string, Informer<KubeObject>>;
   readonly #podsByNamespace = new PodsByNamespace();
   #nodesByName: NodesByName;
-  /** API groups that another server was seen to serve. */
-  readonly #redirected = new Set<string>();
-  readonly #malformed = new Map<string, string>();
+  readonly #redirected = new RedirectedGroups();
+  readonly #malformed = new MalformedObjects();
   #version = 0;
 
   constructor({ factory, kinds, clock, podListMs }: ClusterViewDeps, signal: AbortSignal) {
@@ -125,9 +126,9 @@ export class ClusterView {
       transform: (object: T) => T & Malformed,
       options: InformerOptions<T> = {},
     ): Informer<T> => {
-      const informer = factory.informer(kind, { ...options, transform: (object) => this.#noteMalformed(kind, transform(object)) });
+      const informer = factory.informer(kind, { ...options, transform: (object) => this.#malformed.note(kind, transform(object)) });
       informer.onChange((key, current) => {
-        if (current === undefined) this.#malformed.delete(`${kind.kind}/${key}`);
+        if (current === undefined) this.#malformed.delete(kind, key);
       });
       informers.push({ kind, informer: informer as unknown as Informer<KubeObject> });
       return informer;
@@ -189,14 +190,7 @@ export class ClusterView {
 
   /** The fields that could not be read, for people, by `Kind/key` of the object. */
   get malformed(): ReadonlyMap<string, string> {
-    return this.#malformed;
-  }
-
-  #noteMalformed<T extends KubeObject>({ kind }: KindDescriptor<T>, object: T & Malformed): T {
-    const key = `${kind}/${keyOfObject(object)}`;
-    if (object.malformed !== undefined) this.#malformed.set(key, object.malformed);
-    else this.#malformed.delete(key);
-    return object;
+    return this.#malformed.problems;
   }
 
   /** Every kind that is read, by informer. */
@@ -223,14 +217,10 @@ export class ClusterView {
   }
 
   /** Lists a group again once its APIService is repaired: what another server said is no evidence, and its watches may outlive the repair. */
-  #checkApi(api: (ApiService & Malformed) | undefined): void {
-    if (api === undefined) return;
-    const group = api.metadata.name.slice(api.metadata.name.indexOf('.') + 1);
-    if (isRedirected(api)) this.#redirected.add(group);
-    else if (this.#redirected.delete(group)) {
-      const concerned = this.#informers.filter(({ kind }) => kind.apiVersion.startsWith(`${group}/`));
-      for (const { informer } of concerned) informer.restart();
-    }
+  #checkApi(api: ApiService | undefined): void {
+    const group = this.#redirected.takeRepaired(api);
+    if (group === undefined) return;
+    for (const { kind, informer } of this.#informers) if (kind.apiVersion.startsWith(`${group}/`)) informer.restart();
   }
 
   /** Calls the handlers, which only ask for a new plan. @returns a function that ends the subscription */
@@ -308,13 +298,3 @@ export class ClusterView {
     return this.namespaces.list().map(toNamespaceInput);
   }
 }
-
-const toNamespaceInput = weakMemo(
-  ({ metadata, held }: Namespace): NamespaceInput => ({
-    name: metadata.name,
-    terminating: metadata.deletionTimestamp !== undefined,
-    labels: metadata.labels ?? {},
-    annotations: metadata.annotations ?? {},
-    held,
-  }),
-);

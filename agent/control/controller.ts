@@ -31,7 +31,7 @@ export interface ControllerDeps {
   readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs' | 'limits'>;
   readonly settings: ClusterSettings;
   readonly view: ClusterView;
-  /** Of this process. */
+  /** Pauses of this process. */
   readonly pauses: PauseDetector;
   /** Receivers of the outcome of a round, beside the cluster. */
   readonly outputs: { readonly observatory: LiveObservatory; readonly events: EventSink; readonly metrics: AgentMetrics };
@@ -121,7 +121,7 @@ export class Controller {
     return this.#writer.revisions;
   }
 
-  /** For the reports of other tools. */
+  /** Pool of the writes, for the reports of other tools. */
   get pool(): WritePool {
     return this.#writer.pool;
   }
@@ -209,7 +209,7 @@ export class Controller {
     return this.pool.waiting + (lockOne.outage === undefined ? lockOne.pendingCount : 0);
   }
 
-  /** A round without the policies has nothing to say of them yet. */
+  /** Records a round that planned the policies. A round without them has no result yet. */
   #recordRound({ isGoverned }: ClusterPlan): void {
     if (!isGoverned) return;
     this.#rounds += 1;

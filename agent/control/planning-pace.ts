@@ -4,16 +4,19 @@ import { type Allowance, type Clock, createAllowance } from '@fso/shared/runtime
 const SPACING_MS = 10;
 /** Time for rounds, in ms: enough at once for all rounds of one change among thousands of policies, then a fourth of the time. */
 const PLANNING = { burst: 1_000, perSecond: 250 } as const;
-/** While at least so many writes and proofs wait for their turn a round only adds to them: each counts as several. */
+/**
+ * Number of waiting writes and proofs from which on a round is charged several times its cost, as
+ * it only adds to them.
+ */
 const STORM = { size: 16, cost: 3 } as const;
-/** Most that one round counts, in ms: the next one may find what is to be put right at once. */
+/** Largest charge of one round, in ms. The next round may find something to repair at once. */
 const LONGEST_CHARGE = 500;
 
 /** Paces rounds by the time that they take (docs/adr/0048-what-a-commit-costs.md). */
 export class PlanningPace {
   readonly #clock: Clock;
   readonly #allowance: Allowance;
-  /** When the next round may begin, monotonic ms. */
+  /** Earliest time of the next round, monotonic ms. */
   #restUntil = 0;
 
   constructor(clock: Clock) {

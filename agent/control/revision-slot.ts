@@ -78,7 +78,10 @@ export class RevisionSlot implements RevisionState {
     this.#handlers.onAccepted();
   }
 
-  /** Takes up what was accepted before a restart: only what others changed since is written. */
+  /**
+   * Resumes the commit that was accepted before a restart: only what others changed since is
+   * written.
+   */
   resume(accepted: AcceptedCommit, target: TargetCommit | undefined): void {
     this.#target = target;
     this.#persisted = target;

@@ -51,7 +51,7 @@ export class RoundPlanner {
     if (definition.spec.names.kind === FLOOR_PARAMETERS_KIND.kind) this.#renewal.noteDefinition(now);
   }
 
-  /** The CRD of a kind has changed since it was written. */
+  /** Forgets the written CRD of a kind, which has changed since. */
   forgetDefinition(kind: KindDescriptor): void {
     this.#definitions.forgetWrite(kind);
   }

@@ -103,14 +103,20 @@ export class RoundWriter {
     this.#noteWritten();
   }
 
-  /** What kept policies of the commit before from being written may not keep those of this one. */
+  /**
+   * Retries failed policies for a new commit. The cause of the failures may be gone with the commit
+   * before.
+   */
   #takeTarget(): void {
     this.#isWritten = false;
     this.pool.retryKind(SOVEREIGN_POLICY_KIND.kind);
     this.#deps.wake();
   }
 
-  /** As long as a write of an older commit is on its way, what a round finds says nothing. */
+  /**
+   * Records that the commit is written. Rounds do not show that while a write of an older commit is
+   * running.
+   */
   #noteWritten(): void {
     if (this.#isWritten && this.pool.isSettled(SOVEREIGN_POLICY_KIND.kind)) this.revisions.noteWritten();
   }

@@ -1,48 +1,14 @@
-import type { FloorAction, SovereignPolicySpec } from '@fso/shared/api';
-import { type GatekeeperPlace, isGlob, matchesNamespace, protectedFrom, USUAL_PLACE } from '@fso/shared/compile';
+import type { FloorAction } from '@fso/shared/api';
+import { type GatekeeperPlace, isGlob, matchesNamespace, USUAL_PLACE } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import { combinePolicies, DAY_MS, EXPIRY_WARNING_DAYS, isExpired } from '@fso/shared/residency';
-import { messageOf, sameItems, weakMemo, weakMemo2 } from '@fso/shared/runtime';
-import { explainMissing, floorActionsOf, isForGatekeeper } from '@fso/shared/status';
+import { combinePolicies, DAY_MS, EXPIRY_WARNING_DAYS } from '@fso/shared/residency';
+import { sameItems } from '@fso/shared/runtime';
+import { explainMissing } from '@fso/shared/status';
 import { sortedSet } from '../compare.ts';
-import {
-  type ConstraintGroup,
-  constraintBody,
-  constraintName,
-  entryText,
-  groupIdentity,
-  groupIdentityOf,
-  isOwnName,
-} from './gatekeeper/constraint.ts';
-import { type ConstraintIdentity, nameConstraints, namedConstraintOf } from './gatekeeper/constraint-names.ts';
-import type { Constraint, ConstraintEntry } from './gatekeeper/kinds.ts';
-import { findProblem, isRegion } from './policy-problems.ts';
-import { findSurplus, isTenants, shardOf } from './tenants.ts';
-import type {
-  ActionGovernance,
-  DesiredConstraint,
-  FormerConstraint,
-  GlobReach,
-  Governance,
-  NamespaceGovernance,
-  NamespaceInput,
-  PolicyInput,
-  PolicyOutcome,
-} from './types.ts';
-
-/** A policy that governs, prepared for matching. */
-interface Rule {
-  readonly key: string;
-  /** `-` for a local policy. */
-  readonly revision: string;
-  readonly spec: SovereignPolicySpec;
-  readonly regions: readonly string[];
-  readonly excluded: readonly string[];
-  readonly actions: readonly FloorAction[];
-  readonly group: ConstraintGroup;
-  /** See {@link groupIdentity}. */
-  readonly groupIdentity: string;
-}
+import { hasShownMove, planConstraints } from './gatekeeper/desired-constraints.ts';
+import type { Constraint } from './gatekeeper/kinds.ts';
+import { type Rule, rulesOf } from './rules.ts';
+import type { ActionGovernance, GlobReach, Governance, NamespaceGovernance, NamespaceInput, PolicyInput, PolicyOutcome } from './types.ts';
 
 interface GovernanceContext {
   /** Its unchanged parts are reused, so that readers can compare by identity. */
@@ -90,96 +56,8 @@ export const planGovernance = (
   return governance;
 };
 
-/** The rules of all policies that govern, and the outcomes of those that cannot be enforced as they read. */
-const rulesOf = (policies: readonly PolicyInput[], place: GatekeeperPlace, now: Date) => {
-  const outcomes = new Map<string, PolicyOutcome>();
-  const rules: Rule[] = [];
-  const isOver = ({ spec }: PolicyInput): boolean => isExpired(spec.expiryDate, now.getTime());
-  const surplus = findSurplus(policies.filter((policy) => !isOver(policy)));
-  const judgeOne = (policy: PolicyInput): Rule | PolicyOutcome =>
-    surplus.get(policy.key) ?? (isOver(policy) ? expired(policy) : judgeSafely(place, policy));
-  for (const policy of policies) {
-    const verdict = policy.problem === undefined ? judgeOne(policy) : unreadableOutcome(policy);
-    if ('kind' in verdict) outcomes.set(policy.key, verdict);
-    else rules.push(verdict);
-    if (policy.problem !== undefined) rules.push(...lastRules(place, policy));
-  }
-  return { rules, outcomes };
-};
-
 const isStillTrue = (previous: Governance, inputs: readonly unknown[], now: Date): boolean =>
   (previous.nextChangeAt === undefined || now < previous.nextChangeAt) && sameItems(inputsOf.get(previous) ?? [], inputs);
-
-/** A move that the cluster shows is over: the same content again would be another writer's. */
-const hasShownMove = ({ constraints }: Governance, present: readonly Constraint[], now: Date): boolean => {
-  const moving = constraints.filter(({ former }) => former !== undefined);
-  if (moving.length === 0) return false;
-  const byName = new Map(present.map((constraint) => [constraint.metadata.name, constraint]));
-  return moving.some((constraint) => isMoved(constraint, byName.get(constraint.name), now));
-};
-
-/** Longer than a write takes: what the cluster shows then is no older than a move. */
-const OVERTAKEN_MS = 60_000;
-
-/** Also where the cluster had it as it is wanted all the time, because it moved there and back before anything was written. */
-const isMoved = ({ group, former }: DesiredConstraint, observed: Constraint | undefined, now: Date): boolean => {
-  if (observed === undefined || former === undefined || groupIdentityOf(observed) !== group) return false;
-  const { uid, generation } = versionOf(observed);
-  return uid !== former.uid || generation > former.generation || now.getTime() - former.since.getTime() > OVERTAKEN_MS;
-};
-
-const versionOf = (constraint: Constraint | undefined): Pick<FormerConstraint, 'uid' | 'generation'> => ({
-  uid: constraint?.metadata.uid,
-  generation: constraint?.metadata.generation ?? 0,
-});
-
-const expired = weakMemo(
-  ({ spec }: PolicyInput): PolicyOutcome => ({
-    kind: 'expired',
-    regions: sortedSet(spec.allowedRegions.filter(isRegion)),
-    expiredAt: spec.expiryDate ?? '',
-  }),
-);
-
-/** The rule of a policy that has not expired, or the outcome of one that cannot be enforced. */
-const judge = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): Rule | PolicyOutcome => {
-  const { key, revision = '-', spec } = policy;
-  const problem = findProblem(spec, place);
-  if (problem !== undefined) return { kind: 'invalid', message: problem };
-  const regions = sortedSet(spec.allowedRegions);
-  const excluded = excludedOf(spec, place);
-  const group = { ...groupFor(spec, regions, excluded), ...(isTenants(policy) ? { shard: shardOf(policy.namespace) } : {}) };
-  return { key, revision, spec, regions, excluded, actions: floorActionsOf(spec), group, groupIdentity: groupIdentity(group) };
-});
-
-/** One policy that cannot be judged must not keep all others from being enforced. */
-const judgeSafely = (place: GatekeeperPlace, policy: PolicyInput): Rule | PolicyOutcome => {
-  try {
-    return judge(place, policy);
-  } catch (error) {
-    return { kind: 'invalid', message: `spec: ${messageOf(error)}` };
-  }
-};
-
-const unreadableOutcome = weakMemo(
-  ({ problem = '', lastEnforced = [] }: PolicyInput): PolicyOutcome => ({
-    kind: 'invalid',
-    message: `${problem}; ${lastEnforced.length === 0 ? 'nothing is enforced for it' : 'what it last enforced stays in force'}`,
-  }),
-);
-
-/** What a policy that cannot be read last enforced stays in force. */
-const lastRules = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): readonly Rule[] =>
-  (policy.lastEnforced ?? [])
-    .map((spec) => judgeSafely(place, { ...policy, spec, problem: undefined }))
-    .filter((verdict): verdict is Rule => !('kind' in verdict)),
-);
-
-/** An exact target can exclude only itself; without the other exclusions more policies share one constraint. */
-const excludedOf = ({ targetNamespace, excludedNamespaces = [] }: SovereignPolicySpec, place: GatekeeperPlace): readonly string[] => {
-  if (isGlob(targetNamespace)) return sortedSet([...excludedNamespaces, ...protectedFrom(targetNamespace, place)]);
-  return sortedSet(excludedNamespaces.filter((pattern) => matchesNamespace(pattern, targetNamespace)));
-};
 
 type Match = (namespace: string) => readonly Rule[];
 
@@ -264,73 +142,6 @@ const outcomeOf = ({ regions, spec }: Rule, namespaces: readonly string[], confl
   namespaces.length > 0
     ? { kind: 'governing', regions, namespaces, conflicts }
     : { kind: 'namespaceMissing', regions, ...explainMissing(spec) };
-
-const groupFor = (spec: SovereignPolicySpec, regions: readonly string[], excluded: readonly string[]): ConstraintGroup => ({
-  regions,
-  action: spec.enforcementAction === 'custom' ? 'scoped' : spec.enforcementAction,
-  excludedNamespaces: excluded,
-  scoped: spec.enforcementAction === 'custom' ? (spec.scopedEnforcementActions ?? []) : [],
-});
-
-/**
- * Plans one constraint for each distinct region list, action and exclusion. It lists the policies' own patterns, so it covers a
- * namespace from its creation on; a pod must pass all constraints of its namespace.
- */
-const planConstraints = (
-  rules: readonly Rule[],
-  { present, previous, now }: { present: readonly Constraint[]; previous: Governance | undefined; now: Date },
-): readonly DesiredConstraint[] => {
-  const planned = previous?.constraints ?? [];
-  const groups = Map.groupBy(
-    rules.filter(({ spec }) => isForGatekeeper(spec)),
-    (rule) => rule.groupIdentity,
-  );
-  const wanted = [...groups].map(([group, members]) => ({ group, entries: sortedSet(members.map(entryOf).map(entryText)) }));
-  // What was planned last may not be in the cluster yet.
-  const held = [...planned.map(({ body }) => namedConstraintOf(body as Constraint)), ...present.filter(isOwnName).map(namedConstraintOf)];
-  const identities = nameConstraints(wanted, held);
-  const before = new Map(planned.map((constraint) => [constraint.name, constraint]));
-  const observed = new Map(present.map((constraint) => [constraint.metadata.name, constraint]));
-  return [...groups]
-    .map(([group, members]) => {
-      const identity = identities.get(group) ?? { name: constraintName(group), group, formerGroup: undefined };
-      const known = before.get(identity.name);
-      const former = formerOf(identity, known, { observed: observed.get(identity.name), now });
-      const isKept = known?.group === group && known.former === former && sameItems(inputsOf.get(known) ?? [], members);
-      return isKept ? known : constraintOf(identity, former, members);
-    })
-    .sort((a, b) => byText(a.name, b.name));
-};
-
-/** All that it was planned as since the cluster last showed it as wanted: the cluster may still show that, or will for a moment. */
-const formerOf = (
-  { group, formerGroup }: ConstraintIdentity,
-  known: DesiredConstraint | undefined,
-  { observed, now }: { readonly observed: Constraint | undefined; readonly now: Date },
-): FormerConstraint | undefined => {
-  const seen = { ...versionOf(observed), since: now };
-  if (known === undefined) return formerGroup === undefined ? undefined : { groups: [formerGroup], ...seen };
-  const before = isMoved(known, observed, now) ? undefined : known.former;
-  if (known.group === group) return before;
-  return { groups: sortedSet([...(before?.groups ?? []), known.group]), ...seen };
-};
-
-const entryOf = (rule: Rule): ConstraintEntry => ({ name: rule.key, pattern: rule.spec.targetNamespace });
-
-/** Never used: a group has members. */
-const NO_GROUP: ConstraintGroup = { regions: [], action: 'deny', excludedNamespaces: [], scoped: [] };
-
-const constraintOf = (
-  { name, group }: ConstraintIdentity,
-  former: FormerConstraint | undefined,
-  members: readonly Rule[],
-): DesiredConstraint => {
-  const entries = members.map(entryOf);
-  const body = constraintBody(members[0]?.group ?? NO_GROUP, entries, name);
-  const constraint: DesiredConstraint = { name, group, former, policies: sortedSet(entries.map((entry) => entry.name)), body };
-  inputsOf.set(constraint, members);
-  return constraint;
-};
 
 const nextChange = (policies: readonly PolicyInput[], now: Date): Date | undefined => {
   const times = policies.flatMap(({ spec }) => {

@@ -11,7 +11,7 @@ export interface AgentIdentity {
   readonly ca: string;
 }
 
-/** When a certificate is valid. */
+/** Validity period of a certificate. */
 export interface ValidityPeriod {
   readonly from: Date;
   readonly until: Date;

@@ -24,7 +24,10 @@ export class HubRefusal extends Error {
   }
 }
 
-/** The hub does not have the CA that the token or the identity names: the token is of another hub, or something stands in between. */
+/**
+ * Error of a hub without the CA that the token or the identity names: the token is of another hub,
+ * or something stands in between.
+ */
 export class UntrustedHubError extends Error {
   override readonly name = 'UntrustedHubError';
   readonly code = 'hub-untrusted';
@@ -32,7 +35,7 @@ export class UntrustedHubError extends Error {
 
 type Trust = Pick<RequestOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized'>;
 
-/** Where the hub is, and the way there. */
+/** Address of the hub, and the proxy on the way to it. */
 export interface HubAddress {
   readonly hubUrl: string;
   readonly proxy?: ProxyConfig | undefined;

@@ -18,7 +18,7 @@ export interface IdentityKeeperConfig extends HubAddress {
 
 export interface IdentityKeeperHandlers {
   readonly onEvent: (event: Omit<ClusterEvent, 'time'>) => void;
-  /** The agent has a new certificate. */
+  /** Called once the agent has a new certificate. */
   readonly onRenewed: () => void;
   readonly onExpiry: (expires: Date) => void;
 }
@@ -26,18 +26,24 @@ export interface IdentityKeeperHandlers {
 const RETRY = { baseMs: 2_000, maxMs: 60_000, minMs: 1_000 } as const;
 /** Least time between two renewals that a refused connection causes. */
 const REFUSED_SPACING_MS = 60_000;
-/** How long the hub must have shown another CA before that is an alert: a wrong route, or a proxy, may pass. */
+/**
+ * Time for which the hub must show another CA before an alert, in ms. A wrong route or a proxy may
+ * be temporary.
+ */
 const UNTRUSTED_MS = 60_000;
 
-/** Whether the hub, or the agent by what the token says of the hub, refuses: a repetition changes nothing. */
+/**
+ * Whether the hub refuses the agent, or the agent refuses the hub because of its token. A
+ * repetition changes nothing.
+ */
 const isRefusal = (error: unknown): error is HubRefusal | UntrustedHubError =>
   error instanceof HubRefusal || error instanceof UntrustedHubError;
 
 interface HeldIdentity {
   readonly identity: AgentIdentity;
-  /** By the clock of this agent. */
+  /** Validity by the clock of this agent. */
   readonly validity: ValidityPeriod;
-  /** As the certificate says it. */
+  /** Expiry date in the certificate. */
   readonly expires: Date;
 }
 
@@ -50,9 +56,11 @@ export class IdentityKeeper {
   #held: HeldIdentity | undefined;
   /** Ends the present wait. */
   #wake = new AbortController();
-  /** When a refusal last ended a wait, monotonic ms. */
+  /** Time of the last refusal that ended a wait, monotonic ms. */
   #refusedAt = Number.NEGATIVE_INFINITY;
-  /** When the hub first showed another CA after the last connection to it, monotonic ms. */
+  /**
+   * Time at which the hub first showed another CA since the last connection to it, monotonic ms.
+   */
   #untrustedSince: number | undefined;
   /** The last alert; the same is not raised twice in a row. */
   #alerted: string | undefined;
@@ -258,8 +266,8 @@ export class IdentityKeeper {
   }
 
   /**
-   * While the present certificate is valid, a hub that cannot be reached is no reason for an alert. One of another CA is none either:
-   * connections to it meet that CA too, see {@link recordUntrusted}.
+   * Whether an error is worth an alert. An unreachable hub is not, while the present certificate is
+   * valid. Nor is a hub of another CA, which connections meet too (see {@link recordUntrusted}).
    */
   #isGrave(error: unknown): boolean {
     if (this.#held === undefined || error instanceof HubRefusal) return true;

@@ -3,11 +3,14 @@ import { messageOf } from '@fso/shared/runtime';
 import { checkIdentity, type ValidityPeriod } from './certificate.ts';
 import type { StoredIdentity } from './identity-secret.ts';
 
-/** How the agent obtains its identity. */
+/** Way in which the agent obtains its identity. */
 export type IdentityPlan =
-  /** The stored identity is valid. */
+  /** Use of the stored identity, which is valid. */
   | { readonly kind: 'use'; readonly validity: ValidityPeriod }
-  /** The stored identity has expired, or is not valid yet, as after a clock that ran ahead was corrected; the hub may still renew it. */
+  /**
+   * Renewal of the stored identity, which has expired, or is not valid yet, as after a clock that
+   * ran ahead was corrected. The hub may still renew it.
+   */
   | { readonly kind: 'renew' }
   /** Enrol with the token. `otherwise`: the plan if the hub refuses it, or is another than the token's. */
   | { readonly kind: 'enrol'; readonly otherwise: Exclude<IdentityPlan, { readonly kind: 'enrol' }> }
@@ -53,7 +56,11 @@ export const planIdentity = (situation: Situation): IdentityPlan => {
 const RENEW_AT = { share: 2 / 3, jitter: 0.1 } as const;
 const MIN_WAIT_MS = 10_000;
 
-/** How long to wait before a renewal, in ms. @param random 0 ≤ x < 1 */
+/**
+ * Returns the time to wait before a renewal, in ms.
+ *
+ * @param random 0 ≤ x < 1
+ */
 export const renewInMs = ({ from, until }: ValidityPeriod, now: Date, random: number): number => {
   const share = RENEW_AT.share * (1 - RENEW_AT.jitter * random);
   const at = from.getTime() + (until.getTime() - from.getTime()) * share;

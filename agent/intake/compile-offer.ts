@@ -10,9 +10,9 @@ export interface CompiledOffer {
   readonly revision: string;
   readonly compiled: CompiledCluster;
   readonly objects: ReadonlyMap<string, RawObject>;
-  /** What of the repository is for this cluster. */
+  /** Part of the repository that is for this cluster. */
   readonly part: ClusterPart;
-  /** Who signed it, and who may sign what comes after it. */
+  /** Signer of the commit, and the signers trusted for its descendants. */
   readonly verified: Extract<VerifiedOffer, { ok: true }>;
 }
 
@@ -81,7 +81,7 @@ export interface VerifyContext {
   readonly trust: TrustConfig;
   readonly held: ObjectStore;
   readonly now: Date;
-  /** What the offer must descend from, and who may sign it. */
+  /** Accepted revision that the offer must descend from, with the signers it trusts. */
   readonly accepted: AcceptedRevision | undefined;
 }
 

@@ -21,7 +21,7 @@ export type IntakeOutcome =
 export interface IntakeDeps {
   readonly runtime: AgentRuntime;
   readonly cluster: string;
-  /** Who may sign commits. */
+  /** Trusted signers of commits. */
   readonly trust: TrustConfig;
   readonly policies: Informer<SovereignPolicy>;
   readonly revisions: RevisionSlot;
@@ -52,7 +52,9 @@ export class Intake {
   #target: Target | undefined;
   /** The target as the rounds found it written; undefined: they have not yet. */
   #writtenTarget: TargetCommit | undefined;
-  /** Only the newest: a hub that sends faster than the agent judges must not fill its memory. */
+  /**
+   * Newest offer only: a hub that sends faster than the agent verifies must not fill its memory.
+   */
   #offered: Offer | undefined;
   #accepted: AcceptedState | undefined;
   /** The part of a lost state that is still readable. */
@@ -84,7 +86,10 @@ export class Intake {
     return this.#accepted === undefined || isJudged(this.#deps.trust, this.#accepted);
   }
 
-  /** It is known of the commit before whether it had the cluster registered, or there is nothing to lose. */
+  /**
+   * Whether the cluster may be unregistered by a commit: the commit before shows whether it was
+   * registered, or there are no policies to lose.
+   */
   get #mayLeave(): boolean {
     const { registration } = this.#target ?? this.#accepted ?? {};
     const isKnown = registration === null || (registration !== undefined && registrationPaths(this.#deps.cluster).includes(registration));
@@ -269,7 +274,10 @@ export class Intake {
     onOutcome({ type: 'ack', revision, digest });
   }
 
-  /** One event where a cluster has left the repository or a scope: the policies are gone, though Git still has them. */
+  /**
+   * Emits one event where a cluster has left the repository or a scope. Its policies are gone,
+   * though Git still has them.
+   */
   #tellLeft(before: AcceptedState | undefined, now: Pick<Target, 'registration' | 'outside' | 'desired' | 'revision'>): void {
     const gone = [...(before?.policies ?? [])].filter(([name]) => !now.desired.has(name)).map(([, { policy }]) => policy);
     const left = describeLeft(before, now, gone);

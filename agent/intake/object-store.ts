@@ -32,19 +32,25 @@ export class ObjectStore {
 
 export type CheckedObjects =
   | { readonly ok: true; readonly objects: ReadonlyMap<string, RawObject> }
-  /** `missing`: a tree is told by another one that is not held. */
+  /** `missing`: the base tree of another one is not held. */
   | { readonly ok: false; readonly reasons: readonly Reason[]; readonly missing: boolean };
 
 const MAX_REASONS = 100;
-/** How long the check keeps the thread, in milliseconds. */
+/** Time for which the check occupies the thread before it yields, in milliseconds. */
 const SLICE_MS = 20;
 
-/** What is rebuilt of an offer, in bytes: a few edits must not make any number of large trees. */
+/**
+ * Budget for rebuilding the objects of an offer, in bytes. A few edits must not make any number of
+ * large trees.
+ */
 interface Room {
   left: number;
 }
 
-/** @returns undefined: the tree by which it is told is not held. @throws GitObjectError */
+/**
+ * @returns undefined: the base tree is not held
+ * @throws GitObjectError
+ */
 const rebuild = (object: GitObject, held: ObjectStore, room: Room): RawObject | undefined => {
   if (!('base' in object)) return { type: object.type, data: Buffer.from(object.data, 'base64') };
   const base = held.get(object.base);

@@ -34,7 +34,7 @@ const accepted = (): AcceptedState & { policies: Map<string, unknown> } => {
     policies: desired,
   };
 };
-/** What is loaded after this was saved. */
+/** Saves a state and loads it again. */
 const reloaded = async (state: AcceptedState): ReturnType<typeof loadState> => {
   let stored: unknown;
   const client = {

@@ -8,7 +8,11 @@ import { z } from 'zod';
 import { packJson, unpackJson } from '../config-map-store.ts';
 import type { DesiredPolicies } from '../enforce/index.ts';
 
-/** A ConfigMap ends at 1 MiB (https://kubernetes.io/docs/concepts/configuration/configmap/); the rest is for signers and metadata. */
+/**
+ * Longest packed policies, in characters. A ConfigMap ends at 1 MiB
+ * (https://kubernetes.io/docs/concepts/configuration/configmap/); the rest is for signers and
+ * metadata.
+ */
 const MAX_POLICIES_LENGTH = 800 * 1024;
 /** Bounds the memory that a tampered state can take once unpacked. */
 const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
@@ -46,9 +50,12 @@ const StoredPolicies = z.array(
 
 export interface LoadedState {
   readonly state: AcceptedState | undefined;
-  /** Why there is no state, though something is stored. */
+  /** Reason why there is no state, though something is stored. */
   readonly problem?: string;
-  /** What can be relied on of a state whose policies cannot be: nothing older may be accepted all the same. */
+  /**
+   * Readable part of a state whose policies cannot be read. It still keeps older revisions from
+   * being accepted.
+   */
   readonly kept?: AcceptedRevision;
 }
 
@@ -73,7 +80,11 @@ const withPolicies = async (state: Omit<AcceptedState, 'policies'>, map: ConfigM
   return { ...state, digest: checkedDigest(policies, state.digest), policies };
 };
 
-/** Digest of the policies as they are stored. @throws when one of the digests that were stored with them is another */
+/**
+ * Returns the digest of the policies as they are stored.
+ *
+ * @throws where one of the digests that were stored with them differs
+ */
 const checkedDigest = (policies: DesiredPolicies, stored: string): string => {
   const all = [...policies.values()].map(({ policy }) => policy);
   const changed = all.filter((policy) => digestOfPolicy(policy) !== policy.digest);
@@ -116,7 +127,12 @@ const unpack = async (packed: string): Promise<DesiredPolicies> => {
   return new Map(stored.map((desired) => [desired.policy.name, desired]));
 };
 
-/** The namespace comes with the agent's installation; without it nothing could be written. @throws what the API server answered */
+/**
+ * Creates the namespace of the agent where it is missing. It comes with the agent's installation;
+ * without it nothing could be written.
+ *
+ * @throws the error of the API server
+ */
 export const ensureNamespace = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
   if ((await client.get(NAMESPACE_KIND, { name: SYSTEM_NAMESPACE }, signal)) !== undefined) return;
   const body: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: SYSTEM_NAMESPACE } };

@@ -1,6 +1,6 @@
 import { OBSERVED_KINDS, type Observation, type ObservedKind, ROUND_PARTS, type RoundPart } from '@fso/shared/protocol';
 
-/** What an agent claims of its cluster. */
+/** Claim that an agent makes about its cluster. */
 export type Claim = 'floor' | 'guard' | 'gatekeeper' | 'injection' | 'violations' | 'policies';
 
 interface Evidence {

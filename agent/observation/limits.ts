@@ -1,22 +1,29 @@
-/** How long something counts as known, in ms of the agent's monotonic clock (docs/reference/observation.md). */
+/**
+ * Maximum ages of observations, in ms of the agent's monotonic clock
+ * (docs/reference/observation.md).
+ */
 export interface ObservationLimits {
-  /** The leader plans a round at least this often. */
+  /** Longest time between two rounds of the leader. */
   readonly lookMs: number;
-  /** A part of a round is out of date after this, or after four times its last duration if that is longer. */
+  /**
+   * Age at which a part of a round is out of date; four times its last duration if that is longer.
+   */
   readonly partMs: number;
   /** Longest age of a part, whatever its duration. */
   readonly longestPartMs: number;
-  /** A kind is out of date when nothing was seen it for this long. */
+  /** Time without news of a kind after which it is out of date. */
   readonly kindMs: number;
-  /** A watch without a byte for this long ends, and its kind is listed again. */
+  /** Time without a byte after which a watch ends, and its kind is listed again. */
   readonly silenceMs: number;
-  /** Pods are listed at most this often because of a silent watch. */
+  /** Least time between two lists of pods because of a silent watch. */
   readonly podListMs: number;
-  /** Policies in the cluster read NotObserved after this. */
+  /** Time after which policies in the cluster read NotObserved. */
   readonly shownMs: number;
-  /** The agent reports in an event what has been out of date for this long, and when it has been right again for this long. */
+  /**
+   * Time after which the agent reports in an event that something is out of date, or no longer is.
+   */
   readonly eventMs: number;
-  /** A timer that is this late shows that the agent was suspended. */
+  /** Lateness of a timer that shows that the agent was suspended. */
   readonly pauseMs: number;
 }
 

@@ -4,7 +4,7 @@ import type { ObservationLimits } from './limits.ts';
 import type { Cause, ClusterObservation } from './observation.ts';
 
 export interface ObservationWatchDeps {
-  /** Of which pauses are no part: what lasted while the agent slept is not told. */
+  /** Clock that leaves pauses out: the time for which the agent slept is not reported. */
   readonly clock: Clock;
   readonly limits: Pick<ObservationLimits, 'eventMs' | 'shownMs'>;
   readonly observation: Pick<ClusterObservation, 'ages' | 'causes'>;
@@ -14,20 +14,23 @@ export interface ObservationWatchDeps {
 }
 
 const TICK_MS = 1_000;
-/** A cause is told once in this time. */
+/** Time in which a cause is reported once, in ms. */
 const REPEAT_MS = 600_000;
 
-/** Follows what is out of date: tells it, and asks for a round where that changes what may be claimed. */
+/**
+ * Watches for observations that are out of date: reports them, and requests a round where that
+ * changes what may be claimed.
+ */
 export class ObservationWatch {
   readonly #deps: ObservationWatchDeps;
   #outOfDate = '';
-  /** Since when something is out of date, monotonic ms; undefined: nothing is. */
+  /** Time since which something is out of date, monotonic ms; undefined: nothing is. */
   #sinceMs: number | undefined;
-  /** Since when nothing is. */
+  /** Time since which nothing is out of date, monotonic ms. */
   #currentSinceMs: number | undefined;
   #isShown: boolean = false;
   #isTold: boolean = false;
-  /** When each cause was told last, by its id. */
+  /** Time of the last event of each cause, by its id; monotonic ms. */
   readonly #toldAtMs = new Map<string, number>();
 
   constructor(deps: ObservationWatchDeps) {

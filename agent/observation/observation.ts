@@ -6,7 +6,7 @@ import { type Claim, missingEvidence } from './evidence.ts';
 import type { ObservationLimits } from './limits.ts';
 import type { RoundParts } from './round-parts.ts';
 
-/** How well a kind is known, by one of its informers. */
+/** State of the observation of a kind, by one of its informers. */
 export interface KindState {
   readonly kind: ObservedKind;
   readonly informer: Pick<Informer<KubeObject>, 'seenAtMs' | 'failure'>;
@@ -21,7 +21,7 @@ export interface ClusterObservationDeps {
   readonly pauses: Pick<PauseDetector, 'isLate'>;
 }
 
-/** Why something is out of date, for people. */
+/** Reason why something is out of date, for users. */
 export interface Cause {
   /** The same for the same cause, whatever its text. */
   readonly id: string;
@@ -30,12 +30,12 @@ export interface Cause {
 
 /** Time before all others; monotonic, ms. */
 const NEVER = Number.NEGATIVE_INFINITY;
-/** While so many kinds are not reached it is the API server that is not. */
+/** Share of unreachable kinds from which on the API server itself counts as unreachable. */
 const UNREACHABLE_SHARE = 0.5;
 
 /**
- * How old the evidence is that the agent has of its cluster. What is not known now is unknown, never the last answer
- * (docs/reference/observation.md).
+ * Ages of the evidence that the agent has of its cluster. An observation that is out of date
+ * becomes unknown, and is never replaced by the last one (docs/reference/observation.md).
  */
 export class ClusterObservation {
   readonly #deps: ClusterObservationDeps;
@@ -45,7 +45,7 @@ export class ClusterObservation {
     this.#deps = deps;
   }
 
-  /** From now on nothing counts as known. */
+  /** Ends the observation. From then on nothing counts as known. */
   end(): void {
     this.#hasEnded = true;
   }
@@ -84,7 +84,7 @@ export class ClusterObservation {
     };
   }
 
-  /** Why what is out of date is so. */
+  /** Returns the causes of all that is out of date. */
   causes(): readonly Cause[] {
     return this.#causesOf(this.ages().outOfDate);
   }
@@ -124,7 +124,10 @@ export class ClusterObservation {
       .map(({ informer }) => informer);
   }
 
-  /** A part of a large cluster may take long, and is then planned less often. */
+  /**
+   * Returns the limit for the age of a part. A part of a large cluster may take long, and is then
+   * planned less often.
+   */
   #partLimitMs(tookMs: number): number {
     const { partMs, longestPartMs } = this.#deps.limits;
     return Math.max(partMs, Math.min(longestPartMs, 4 * tookMs));

@@ -10,7 +10,7 @@ import { RoundParts } from './round-parts.ts';
 interface ObservedCache {
   /** Every kind that is read, by informer. */
   kinds(): readonly KindState[];
-  /** Counts the changes that a round would see: the same number says that nothing differs. */
+  /** Number of changes that a round would see. The same number means that there are none. */
   readonly version: number;
 }
 
@@ -38,13 +38,15 @@ export class Observer {
   readonly #signal: AbortSignal;
   readonly #observation: ClusterObservation;
   readonly #watch: ObservationWatch;
-  /** A round has begun and not ended: one that throws on its way has said nothing. */
+  /** Whether a round has begun and not ended. One that throws on its way has no result. */
   #isRunning: boolean = false;
-  /** Something has changed since the last round that the version of the cache does not show. */
+  /**
+   * Whether something has changed since the last round that the version of the cache does not show.
+   */
   #isDirty: boolean = true;
   /** Version of the cache in the last round. */
   #version = 0;
-  /** When a round is due because of the time alone, monotonic ms. */
+  /** Time at which a round is due because of the time alone, monotonic ms. */
   #dueMs = 0;
   #isStarved: boolean = false;
 
@@ -58,7 +60,10 @@ export class Observer {
     this.#watch = new ObservationWatch({ clock: this.awake, limits, observation: this.#observation, events, onChange });
   }
 
-  /** Works until the signal aborts; after it nothing counts as known, as what a term found out says nothing of what comes later. */
+  /**
+   * Works until the signal aborts. After that nothing counts as known: the findings of a term say
+   * nothing about later.
+   */
   async run(): Promise<void> {
     const stop = this.#deps.pauses.onPause(() => this.#startOver());
     await this.#watch.run(this.#signal);
@@ -80,7 +85,7 @@ export class Observer {
     return this.#watch.isShown;
   }
 
-  /** The next round may not be left out. */
+  /** Makes the next round necessary. */
   invalidate(): void {
     this.#isDirty = true;
   }
@@ -124,7 +129,10 @@ export class Observer {
     this.#isStarved = isStarved;
   }
 
-  /** After a pause nothing counts as known until all kinds are listed and a round is planned again. */
+  /**
+   * Discards all observations after a pause, until all kinds are listed and a round is planned
+   * again.
+   */
   #startOver(): void {
     this.parts.forget();
     this.invalidate();

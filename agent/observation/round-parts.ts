@@ -1,11 +1,13 @@
 import type { RoundPart } from '@fso/shared/protocol';
 import { type Clock, messageOf } from '@fso/shared/runtime';
 
-/** How a part of a round last ended well. */
+/** Last successful run of a part of a round. */
 export interface PartState {
-  /** When the round of its last run without an error began, monotonic ms; undefined: there was none. */
+  /**
+   * Start of the round of the last run without an error, monotonic ms; undefined: there was none.
+   */
   readonly startedAtMs: number | undefined;
-  /** How long that run took. */
+  /** Duration of that run, in ms. */
   readonly tookMs: number;
   /** The error of the last run; undefined: there was none. */
   readonly error: string | undefined;
@@ -24,7 +26,7 @@ export class RoundParts {
   readonly #deps: RoundPartsDeps;
   readonly #states = new Map<RoundPart, PartState>();
   #startedAtMs = 0;
-  /** Of this round. */
+  /** Errors of this round. */
   readonly #errors = new Map<RoundPart, string>();
   readonly #tookMs = new Map<RoundPart, number>();
 
@@ -72,7 +74,7 @@ export class RoundParts {
       if (state.error === undefined) this.#states.set(part, { ...state, startedAtMs: this.#startedAtMs });
   }
 
-  /** Nothing counts as having run. */
+  /** Forgets all runs. */
   forget(): void {
     this.#states.clear();
   }

@@ -11,11 +11,11 @@ export interface AuditFacts {
 }
 
 export interface AuditInput {
-  /** Constraints that read as they should and are in force. */
+  /** Constraints that are as desired and in force. */
   readonly constraints: readonly Constraint[];
   /** Names of the namespaces of the cluster. */
   readonly namespaces: readonly string[];
-  /** The same object for as long as the pods of the namespace are the same. */
+  /** Returns the pods of a namespace; the same object for as long as they are the same. */
   podsIn(namespace: string): Iterable<Pod>;
 }
 
@@ -24,9 +24,9 @@ interface Track {
   readonly uid: string | undefined;
   readonly generation: number | undefined;
   readonly group: string;
-  /** Of the last audit; counts from before it say nothing about the next one. */
+  /** Time of the last audit. Counts from before it say nothing about the next one. */
   auditTimestamp: string | undefined;
-  /** Since then, by this agent. */
+  /** Least and most that this agent counted since then. */
   min: number;
   max: number;
   /** Audits in a row that counted something else. */
@@ -38,11 +38,12 @@ interface Track {
 const IN_A_ROW = 2;
 
 /**
- * Compares the totals of Gatekeeper's audits with the agent's own count of the pods that each constraint refuses. Lock 2
- * is a second implementation: that both count the same says that both decide the same on everything that runs.
+ * Compares the totals of Gatekeeper's audits with the agent's own count of the pods that each
+ * constraint refuses. Lock 2 is a second implementation: equal counts show that both locks decide
+ * alike on everything that runs.
  *
- * An audit reads the pods at some moment before its result is written, so its total must lie between the least and the
- * most that the agent counted since the result before.
+ * An audit reads the pods at some moment before its result is written, so its total must lie
+ * between the least and the most that the agent counted since the result before.
  */
 export class AuditComparison {
   readonly #tracks = new Map<string, Track>();
@@ -104,21 +105,27 @@ export class AuditComparison {
 
 const NO_REGIONS: readonly string[] = [];
 
-/** Counts pods as the Rego of an audit does: the node of a pod is the scheduler's answer and says nothing, and finished pods count. */
+/**
+ * Counts pods as the Rego of an audit does: a pod's node, which the scheduler chose, does not
+ * matter, and finished pods count.
+ */
 const countRefused = (pods: Iterable<Pod>, allowed: ReadonlySet<string>): number => {
   let count = 0;
   for (const pod of pods) if (mayStray(pod, allowed)) count += 1;
   return count;
 };
 
-/** Exact names are looked up, and need not exist: thousands of them stay cheap. */
+/**
+ * Returns the namespaces that match the patterns. Exact names are looked up, and need not exist:
+ * thousands of them stay cheap.
+ */
 const namespacesOf = (patterns: readonly ConstraintEntry[], namespaces: readonly string[]): ReadonlySet<string> => {
   const { exact, globs } = splitPatterns(patterns);
   const matched = globs.length === 0 ? [] : namespaces.filter((name) => globs.some((glob) => matchesNamespace(glob, name)));
   return matched.length === 0 ? exact : new Set([...exact, ...matched]);
 };
 
-/** Entries of a constraint are the same object as long as it is. */
+/** Splits the patterns of a constraint. Its entries are the same object as long as it is. */
 const splitPatterns = weakMemo((patterns: readonly ConstraintEntry[]) => ({
   exact: new Set(patterns.filter(({ pattern }) => !pattern.includes('*')).map(({ pattern }) => pattern)),
   globs: patterns.filter(({ pattern }) => pattern.includes('*')).map(({ pattern }) => pattern),
@@ -126,7 +133,7 @@ const splitPatterns = weakMemo((patterns: readonly ConstraintEntry[]) => ({
 
 const AUDIT_POINTS: ReadonlySet<string> = new Set(['audit.gatekeeper.sh', '*']);
 
-/** A scoped constraint may leave the audit out. */
+/** Whether the audit covers a constraint. A scoped one may leave the audit out. */
 const isAudited = ({ spec }: Constraint): boolean => {
   if (spec?.enforcementAction !== 'scoped') return true;
   const { scopedEnforcementActions = [] } = spec as { scopedEnforcementActions?: readonly ScopedEnforcementAction[] };
@@ -148,7 +155,10 @@ const judge = (track: Track, name: string, total: number): void => {
   }
 };
 
-/** What the audits say of one policy: of its constraints the first that differs. Undefined: nothing yet. */
+/**
+ * Returns the audit of one policy: that of its first constraint with different counts, or else of
+ * its first one; undefined: no audits yet.
+ */
 export const auditOfPolicy = (constraints: readonly string[], facts: ReadonlyMap<string, AuditFacts>): AuditFacts | undefined => {
   const known = constraints.map((name) => facts.get(name)).filter((audit) => audit !== undefined);
   return known.find(({ agrees }) => !agrees) ?? known[0];

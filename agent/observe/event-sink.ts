@@ -6,7 +6,10 @@ import type { LiveObservatory } from './observatory.ts';
 
 export type PolicyEvent = Pick<ClusterEvent, 'severity' | 'reason' | 'message'>;
 
-/** Events are a convenience: they must not crowd out the writes that enforce. */
+/**
+ * Number of Events that are written at once. Events are a convenience, and must not crowd out the
+ * writes that enforce.
+ */
 const CONCURRENCY = 2;
 const MAX_WAITING = 2_000;
 

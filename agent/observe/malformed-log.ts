@@ -1,16 +1,16 @@
 import type { Clock } from '@fso/shared/runtime';
 import type { EventSink } from './event-sink.ts';
 
-/** More at a time than this are one event. */
+/** Number of objects at a time above which they are reported in one event. */
 const MAX_EVENTS = 20;
-/** An object that is malformed again and again is told once in this time. */
+/** Time in which an object that is malformed again and again is reported once, in ms. */
 const REPEAT_MS = 600_000;
 
-/** Tells once of each object in which something cannot be read. */
+/** Reports each object with an unreadable field once. */
 export class MalformedLog {
   readonly #events: Pick<EventSink, 'ofCluster'>;
   readonly #clock: Pick<Clock, 'monotonicMs'>;
-  /** When each object was told, by its key; monotonic ms. */
+  /** Time of the last event of each object, by its key; monotonic ms. */
   readonly #toldAtMs = new Map<string, number>();
 
   constructor(events: Pick<EventSink, 'ofCluster'>, clock: Pick<Clock, 'monotonicMs'>) {

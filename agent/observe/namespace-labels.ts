@@ -6,7 +6,7 @@ import type { PolicyOutcome } from '../enforce/index.ts';
 
 export type NamespaceLabels = NonNullable<PolicyReport['namespaceLabels']>[number];
 
-/** As many as a report names; the rest is seen in the cluster. */
+/** Limit of the governed namespaces that a report names; the rest is seen in the cluster. */
 const MAX_NAMED = 20;
 
 /** The first of them by key, as many as a report may name. */

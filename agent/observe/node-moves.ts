@@ -9,14 +9,17 @@ export interface NodeMove {
   readonly to: string;
 }
 
-/** More at a time than this are one event: a whole pool was relabelled. */
+/**
+ * Number of moves at a time above which they are reported in one event: a whole pool was
+ * relabelled.
+ */
 const MAX_EVENTS = 20;
 /** Names of nodes that are gone are remembered: one may come back elsewhere. The oldest go first. */
 const MAX_REMEMBERED = 50_000;
 
 /**
- * In which region each node was last, also one that has gone since. A node's region is what the scheduler and both locks believe; when
- * it becomes another one, pods that run there are in another place all at once.
+ * Last region of each node, also of nodes that have gone since. The scheduler and both locks trust
+ * a node's region: when it changes, pods that run there are suddenly in another place.
  */
 export class NodeMoves {
   readonly #regions = new Map<string, string>();

@@ -4,7 +4,7 @@ import type { ClusterProfile } from '@fso/shared/status';
 import type { DesiredPolicies } from '../enforce/index.ts';
 import type { NamespaceViolations } from './violations.ts';
 
-/** What the agent knows of one policy now. */
+/** State of one policy as the agent knows it now. */
 export interface PolicySnapshot {
   readonly report: PolicyReport;
   /** `metadata.generation` of the SovereignPolicy. */
@@ -12,11 +12,11 @@ export interface PolicySnapshot {
   /** Generation that `report` speaks of. */
   readonly observedGeneration: number;
   /**
-   * Every lock is Enforced, Unavailable or NotApplicable for `generation`: there is nothing left that this cluster
-   * could still put in force.
+   * Whether every lock is Enforced, Unavailable or NotApplicable for `generation`, so that this
+   * cluster has nothing left to put in force.
    */
   readonly proven: boolean;
-  /** By namespace; `report` names the first ones. */
+  /** Violations by namespace; `report` names the first ones. */
   readonly violations: readonly NamespaceViolations[];
 }
 
@@ -28,7 +28,7 @@ export interface AcceptedPolicies {
   readonly policies: DesiredPolicies;
   /** `metadata.generation` of the accepted content in the cluster; undefined: it is not there now. */
   readonly generationOf: (key: string) => number | undefined;
-  /** Another number as soon as `generationOf` may answer otherwise. */
+  /** Version that changes whenever a result of `generationOf` may have changed. */
   readonly version: number;
   /** Whether another commit is being written over this one. */
   readonly isChanging: boolean;
@@ -49,14 +49,14 @@ export type ClusterFacts = Omit<ClusterReport, RevisionFact | StreamFact>;
 
 /** The accepted commit as the last round found it in the cluster. */
 export interface RevisionSnapshot {
-  /** The revision counts as proven as long as the cluster is observed. */
+  /** Facts of the revision, which counts as proven as long as the cluster is observed. */
   readonly facts: RevisionFacts;
   /** undefined: which policies it has is not known. */
   readonly accepted: AcceptedPolicies | undefined;
 }
 
 export interface AgentSnapshot {
-  /** By key. */
+  /** Policies by key. */
   readonly policies: ReadonlyMap<string, PolicySnapshot>;
   readonly cluster: ClusterFacts;
   /** Profile of the cluster, the same object as long as it is the same; undefined: no round has looked yet. */
@@ -67,17 +67,17 @@ export interface AgentSnapshot {
   readonly revision?: RevisionSnapshot | undefined;
 }
 
-/** What the reporting side reads from the enforcing side. */
+/** Interface through which the reporting side reads from the enforcing side. */
 export interface Observatory {
   snapshot(): AgentSnapshot;
-  /** How old the evidence is that the snapshot rests on. */
+  /** Ages of the evidence that the snapshot rests on. */
   ages(): Ages;
   /** Called after each change of the snapshot; coalesced by the reader. */
   onChange(handler: () => void): () => void;
   onEvent(handler: (event: ClusterEvent) => void): () => void;
 }
 
-/** Of an agent that does not look, or not yet. */
+/** Ages for an agent that does not observe its cluster, or not yet. */
 const NOT_LOOKING: Ages = { oldestPartMs: Number.POSITIVE_INFINITY, oldestKindMs: Number.POSITIVE_INFINITY, outOfDate: ['Pause'] };
 
 /** Holds what the enforcing side knows now, for those who report it. */
@@ -99,13 +99,13 @@ export class LiveObservatory implements Observatory {
     return this.#ages();
   }
 
-  /** From now on the snapshot rests on what this says. */
+  /** Sets the source of the ages of the snapshot's evidence. */
   follow(ages: () => Ages): void {
     this.#ages = ages;
     this.notify();
   }
 
-  /** Something else than the snapshot has changed that is reported with it. */
+  /** Calls the handlers after a change beside the snapshot that is reported with it. */
   notify(): void {
     for (const handler of this.#changeHandlers) handler();
   }

@@ -42,7 +42,10 @@ export const mayStray = (pod: Pod, allowed: ReadonlySet<string>): boolean => {
   return regions === undefined || !regions.every((region) => allowed.has(region));
 };
 
-/** A pod that is bound is judged by its node: it cannot move any more. */
+/**
+ * Whether a pod is, or may be, outside the allowed regions. A pod that is bound is judged by its
+ * node: it cannot move any more.
+ */
 const isStray = (pod: Pod, nodes: NodesByName, allowed: ReadonlySet<string>): boolean => {
   if (isFinished(pod)) return false;
   const { nodeName } = pod.spec;

@@ -17,7 +17,7 @@ export interface Tampering {
   readonly message: string;
 }
 
-/** How long a condition shows it. */
+/** Time for which a condition shows tampering, in ms. */
 const SHOWN_MS = 3_600_000;
 
 type NewCondition = Omit<Condition, 'lastTransitionTime'>;
@@ -41,7 +41,10 @@ export class TamperLog {
     }
   }
 
-  /** What happened to a policy within the last hour. The same object as long as nothing else happens. */
+  /**
+   * Returns the tampering with a policy within the last hour; the same object as long as no more
+   * happens.
+   */
   ofPolicy(policy: string, now: Date): Tampering | undefined {
     return withinTime(this.#byPolicy.get(policy), now);
   }
@@ -92,12 +95,12 @@ export const tamperedCondition = (
   return shown && { type, status: 'False', reason: 'NotLately', message: shown.message };
 };
 
-/** Of a cluster: it says so, too, where nothing ever happened. */
+/** Condition of a cluster without any tampering. A cluster shows it from the start. */
 export const NEVER_TAMPERED: NewCondition = { type: CONDITIONS.tampered, status: 'False', reason: 'Never', message: '' };
 
-/** What happened to one object. */
+/** Change to one object past the agent. */
 export interface Trace {
-  /** `forged`: a policy says that it comes from Git. */
+  /** `forged`: a policy claimed to come from Git. */
   readonly what: 'changed' | 'deleted' | 'forged';
   /** Field manager of the change, if the object shows it. */
   readonly by?: string;
@@ -117,7 +120,7 @@ interface FieldTree {
   readonly [field: string]: FieldTree;
 }
 
-/** The status is no part of what this system wants of an object. */
+/** Returns the owned fields without the status, which is no part of the desired object. */
 const specOf = (entry: FieldsEntry): FieldTree | undefined => specFieldsOf(entry) as FieldTree | undefined;
 
 /** Whether a manager has a field that none of the others has. `.` stands for the item itself, which an apply does not claim. */
@@ -132,9 +135,10 @@ const latestOf = (entries: readonly FieldsEntry[]): FieldsEntry | undefined =>
   entries.reduce<FieldsEntry | undefined>((last, entry) => ((entry.time ?? '') >= (last?.time ?? '') ? entry : last), undefined);
 
 /**
- * The field manager that changed the spec of an object since this system wrote it. To change a value is to take its ownership, to add one is to
- * own it alone; who only said the same once more owns it together with this system, and stays an owner for ever. Who takes fields away leaves
- * no name.
+ * Returns the field manager that changed the spec of an object since this system wrote it. A
+ * manager that changes a value takes its ownership, and one that adds a value owns it alone. One
+ * that only applies the same value owns it together with this system, and stays an owner for ever.
+ * Removing a field leaves no trace of the manager.
  *
  * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
  */

@@ -3,7 +3,7 @@ import { byText } from '@fso/shared/encoding';
 import { z } from 'zod';
 import { ConfigMapStore, type ConfigMapStoreDeps } from '../config-map-store.ts';
 
-/** When violations were first seen, by policy and pod. */
+/** Times at which violations were first seen, by policy and pod. */
 export type FirstSeenTimes = ReadonlyMap<string, string>;
 
 const Stored = z.record(z.string(), z.iso.datetime());
@@ -12,8 +12,8 @@ const Stored = z.record(z.string(), z.iso.datetime());
 const MAX_KEPT = 25_000;
 
 /**
- * Since when the reported violations stand: after a restart of the agent, or a change of leaders, they must not seem to have
- * just begun.
+ * Store of the times at which the reported violations were first seen. After a restart of the
+ * agent, or a change of leaders, violations must not seem to have just begun.
  */
 export type ViolationTimeStore = ConfigMapStore<FirstSeenTimes>;
 

@@ -36,11 +36,11 @@ export const NO_VIOLATIONS: PolicyViolations = { count: 0, namespaces: [], sampl
 
 export interface ViolationInput {
   readonly governance: Pick<Governance, 'policies'>;
-  /** The same object for as long as the pods of the namespace are the same. */
+  /** Returns the pods of a namespace; the same object for as long as they are the same. */
   podsIn(namespace: string): Iterable<Pod>;
-  /** The same object for as long as their regions are the same. */
+  /** Nodes by name; the same object for as long as their regions are the same. */
   readonly nodes: NodesByName;
-  /** When violations were first seen by an agent before this one, see violation-times.ts. */
+  /** First sightings of violations by an earlier agent, see violation-times.ts. */
   readonly restored?: FirstSeenTimes;
   readonly now: Date;
 }

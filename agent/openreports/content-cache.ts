@@ -7,7 +7,7 @@ import {
   type ReportResult,
 } from './report.ts';
 
-/** Of all namespaces without violations: one object, so that it is hashed once. */
+/** Results of all namespaces without violations. They are one object, which is hashed once. */
 const NO_RESULTS: readonly ReportResult[] = [];
 
 interface Known {
@@ -42,7 +42,10 @@ export class ContentCache {
 const isSameFindings = (a: NamespaceFindings, b: NamespaceFindings): boolean =>
   a.fail === b.fail && a.warn === b.warn && isSameList(a.violations, b.violations);
 
-/** A loop, because it runs over all named violations of the cluster. */
+/**
+ * Whether two lists of violations are the same. It is a loop, because it runs over all named
+ * violations of the cluster.
+ */
 const isSameList = (a: readonly PolicyViolation[], b: readonly PolicyViolation[]): boolean => {
   if (a.length !== b.length) return false;
   for (const [index, one] of a.entries()) {
@@ -52,7 +55,10 @@ const isSameList = (a: readonly PolicyViolation[], b: readonly PolicyViolation[]
   return true;
 };
 
-/** A policy that did not change has the same list of regions. */
+/**
+ * Whether two violations are of the same policy. A policy that did not change has the same list of
+ * regions.
+ */
 const isSamePolicy = ({ policy: a }: PolicyViolation, { policy: b }: PolicyViolation): boolean =>
   a.effectiveRegions === b.effectiveRegions &&
   a.revision === b.revision &&

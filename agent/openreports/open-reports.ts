@@ -30,7 +30,10 @@ const CLUSTER_ROLE_KIND: KindDescriptor = {
 const PAUSE_MS = 1_000;
 /** Waits after a write that failed. */
 const RETRY = { firstMs: 30_000, secondMs: 30_000, capMs: 300_000 } as const;
-/** The pause is at least this many times what came before it: thousands of reports are compared for one that changed. */
+/**
+ * Shortest pause, as a multiple of the time before it: thousands of reports are compared for one
+ * that changed.
+ */
 const REST_SHARE = 3;
 /** Longest time for the reports of other namespaces before the event loop has a turn. */
 const SLICE_MS = 20;
@@ -153,7 +156,10 @@ export class OpenReports {
     };
   }
 
-  /** Without the role, e.g. where the agent has its rights otherwise, nothing owns the reports. */
+  /**
+   * Reads the role that owns the reports. Without it, e.g. where the agent has its rights
+   * otherwise, they have no owner.
+   */
   async #readOwner(signal: AbortSignal): Promise<void> {
     try {
       const role: KubeObject | undefined = await this.#deps.runtime.client.get(CLUSTER_ROLE_KIND, { name: OPEN_REPORTS_ROLE }, signal);

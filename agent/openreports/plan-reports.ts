@@ -28,7 +28,10 @@ const digestOf = ({ metadata, source, scope, scopeSelector, configuration, summa
 /** Digests by results: what else a report says follows from the same violations. */
 const digests = new WeakMap<object, { readonly ownerUid: string | undefined; readonly digest: string }>();
 
-/** As {@link digestOf}, of what a report should say. It is remembered with the results. */
+/**
+ * Returns the digest of the desired content of a report, as {@link digestOf} does. It is cached
+ * with the results.
+ */
 export const digestOfWanted = (content: ReportContent, owner: OwnerReference | undefined): string => {
   const known = digests.get(content.results);
   if (known !== undefined && known.ownerUid === owner?.uid) return known.digest;
@@ -62,7 +65,7 @@ export const isLabelled = ({ metadata }: Report): boolean =>
   Object.entries(REPORT_LABELS).every(([key, value]) => metadata.labels?.[key] === value);
 
 export interface ReportsInput {
-  /** By namespace. */
+  /** Desired reports by namespace. */
   readonly wanted: ReadonlyMap<string, ReportContent>;
   /** Reports of the agent's name, as {@link reduceReport} leaves them. */
   readonly live: readonly Report[];

@@ -19,7 +19,7 @@ export interface ReportResult {
   readonly properties: Readonly<Record<string, string>>;
 }
 
-/** What a report says, beside its name and its owner. */
+/** Content of a report, beside its name and its owner. */
 export interface ReportContent {
   readonly source: string;
   readonly configuration: { readonly limits: { readonly maxResults: number; readonly statusFilter: readonly Outcome[] } };
@@ -59,10 +59,13 @@ export const REPORT_SELECTOR: string = `${LABELS.component}=${COMPONENT}`;
 
 /** Below the 1.5 MiB of a request to etcd, for results of the longest messages; what readers load for each namespace. */
 export const MAX_RESULT_BYTES = 262_144;
-/** A policy may allow a hundred regions. */
+/** Longest text of regions in a report. A policy may allow a hundred regions. */
 const MAX_REGIONS_TEXT = 1_024;
 
-/** How an action stands in a report: openreports.io calls a policy that refuses nothing not scored, and its violations warnings. */
+/**
+ * Rating of each action in a report. openreports.io calls a policy that refuses nothing not scored,
+ * and its violations warnings.
+ */
 const RATINGS: Readonly<Record<EnforcementAction, Pick<ReportResult, 'severity' | 'result'>>> = {
   deny: { severity: 'high', result: 'fail' },
   custom: { severity: 'high', result: 'fail' },
@@ -71,7 +74,7 @@ const RATINGS: Readonly<Record<EnforcementAction, Pick<ReportResult, 'severity' 
 };
 const RANKS = { high: 0, medium: 1, low: 2 } as const;
 
-/** What the agent knows of one governed namespace. */
+/** Findings of the agent in one governed namespace. */
 export interface NamespaceFindings {
   /** Policies that govern it. */
   readonly policies: number;

@@ -16,12 +16,15 @@ export interface PreviousRound {
   readonly text: string;
 }
 
-/** What a round knows about the origin of a difference. */
+/** Facts of a round from which the origin of a difference follows. */
 export interface AttributionContext {
   readonly view: Pick<ClusterView, 'objectOf' | 'livePolicy'>;
   readonly governance: Governance;
   readonly present: ReadonlySet<string>;
-  /** Of governed namespaces, by name: one that was created again under its name has nothing to restore. */
+  /**
+   * UIDs of governed namespaces, by name. A namespace that was created again under its name has
+   * nothing to restore.
+   */
   readonly uids: ReadonlyMap<string, string>;
   /** The record of the agents before this one. */
   readonly installed: InstallRecord;
@@ -44,7 +47,10 @@ export interface AttributedReason {
   readonly version: string | undefined;
 }
 
-/** By key. Of the steps of one target the repair counts. */
+/**
+ * Returns the reasons of the actions by key. Where a target has several steps, a repair takes
+ * precedence.
+ */
 export const collectReasons = (actions: readonly Action[], view: Pick<ClusterView, 'objectOf'>): ReadonlyMap<string, AttributedReason> => {
   const given = new Map<string, AttributedReason>();
   for (const { key, kind, reason } of actions) {
@@ -115,21 +121,24 @@ const isForeign = (action: Action, context: AttributionContext, previous: Previo
     isStripped(action.key, context, previous) ||
     isEdited(action, context, previous));
 
-/** The bind gate comes to a constraint that never had it. */
+/** Whether a constraint gets its first bind gate. */
 const isFirstGate = (key: string, { view }: AttributionContext, previous: PreviousRound): boolean => {
   const [kind, name] = partsOf(key);
   const live = kind === CONSTRAINT ? view.objectOf(GEO_RESIDENCY_KIND, name) : undefined;
   return live !== undefined && !hasBindGate(live) && !previous.gated.has(name);
 };
 
-/** Gone although wanted: this program removes only what is unwanted. */
+/** Whether a desired object is gone. This program removes only objects that are not desired. */
 const isTaken = (key: string, { present }: AttributionContext, previous: PreviousRound): boolean => {
   const [kind, name] = partsOf(key);
   if (!previous.present.has(key) || present.has(key)) return false;
   return kind !== CONSTRAINT || name === CANARY_NAME || wanted(name, previous) !== undefined;
 };
 
-/** Nothing was due for the namespace, nothing about its governance changed, and still it says something else. */
+/**
+ * Whether a namespace lost its labels to someone else: nothing was due for it, nothing about its
+ * governance changed, and still its labels differ.
+ */
 const isStripped = (key: string, { governance, uids }: AttributionContext, previous: PreviousRound): boolean => {
   const [kind, name] = partsOf(key);
   if (kind !== NAMESPACE) return false;

@@ -2,18 +2,24 @@ import type { KubeClient } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { BindGateMode } from '../enforce/index.ts';
 
-/** What this API server can have. */
+/** Features that this API server can have. */
 export interface Capabilities {
   readonly kubernetesVersion: string;
   /** ValidatingAdmissionPolicy, stable since Kubernetes 1.30. */
   readonly floor: boolean;
-  /** How the bind gate, which is there where the floor is, learns a node's region: a Binding says it since Kubernetes 1.35. */
+  /**
+   * Source of a node's region for the bind gate, which is there where the floor is. A Binding has
+   * the region since Kubernetes 1.35.
+   */
   readonly bindGate: BindGateMode;
-  /** In which version MutatingAdmissionPolicy would be served: stable since Kubernetes 1.36. Whether it is, the view knows. */
+  /**
+   * Version in which MutatingAdmissionPolicy would be served: stable since Kubernetes 1.36. The
+   * view knows whether it is served.
+   */
   readonly injection: 'v1' | 'v1beta1';
 }
 
-/** @param bindGate `list`: as if the API server said nothing of the region, whatever its version */
+/** @param bindGate `list`: ignore the regions that Bindings have by the version */
 export const capabilitiesOf = (kubernetesVersion: string, bindGate: 'auto' | 'list' = 'auto'): Capabilities => {
   const [, major = '0', minor = '0'] = /^v?(\d+)\.(\d+)/.exec(kubernetesVersion) ?? [];
   const atLeast = (wanted: number): boolean => Number(major) > 1 || Number(minor) >= wanted;
@@ -26,7 +32,10 @@ export const capabilitiesOf = (kubernetesVersion: string, bindGate: 'auto' | 'li
 };
 
 const EVERY_MS = 60_000;
-/** While a cluster is upgraded, its API servers of both versions answer in turn. */
+/**
+ * Number of answers in a row that must show a change. While a cluster is upgraded, its API servers
+ * of both versions answer in turn.
+ */
 const IN_A_ROW = 3;
 
 export interface UpgradeWatchOptions {
@@ -52,6 +61,9 @@ export const untilUpgraded = async (
   logger.info({ kubernetesVersion: known.kubernetesVersion }, 'the API server has another version');
 };
 
-/** The text of the version may differ: a patch release changes nothing here. */
+/**
+ * Whether two API servers have the same features. Their versions may differ: a patch release
+ * changes nothing here.
+ */
 const isSame = (a: Capabilities, b: Capabilities): boolean =>
   a.floor === b.floor && a.bindGate === b.bindGate && a.injection === b.injection;

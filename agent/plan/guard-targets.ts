@@ -4,8 +4,9 @@ import { guardProbes, type Trust } from '../enforce/index.ts';
 import type { GuardTarget } from '../probe/index.ts';
 
 /**
- * Guards that can be proven and whose policy and binding are there. One that reads otherwise than desired is a target, too: it is
- * being put back, and a proof of the one before says nothing about the next.
+ * Returns the guards that can be proven and whose policy and binding are there. One that differs
+ * from the desired one is a target, too: it is being repaired, and a proof of the one before says
+ * nothing about the next.
  */
 export const guardTargets = (
   { admissionPolicies, admissionBindings }: Pick<ClusterView, 'admissionPolicies' | 'admissionBindings'>,

@@ -46,7 +46,7 @@ export const planInstallRecord = (namespace: KubeObject | undefined, wanted: Ins
 /** The removal of enforcement from this cluster, which a user with `fso-agent uninstall` wrote on the system namespace. */
 export interface UninstallRequest {
   readonly user: string;
-  /** What became of the report to the hub; agents do nothing more once it is there. */
+  /** State of the report to the hub. Agents do nothing more once it is there. */
   readonly report: UninstallReport | undefined;
 }
 
@@ -56,6 +56,6 @@ export const readUninstallRequest = (namespace: KubeObject | undefined): Uninsta
   return user === undefined ? undefined : { user, report: UNINSTALL_REPORTS.find((known) => known === report) };
 };
 
-/** What an agent says that must not install: how to have it enforce again. */
+/** Error of an agent that must not install, with the command that allows enforcement again. */
 export const uninstalledText = (user: string): string =>
   `enforcement was removed from this cluster by ${user} with "fso-agent uninstall"; to install it again, run: kubectl annotate namespace ${SYSTEM_NAMESPACE} ${ANNOTATIONS.uninstallRequestedBy}-`;

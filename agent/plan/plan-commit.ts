@@ -10,7 +10,7 @@ export interface HubCommit {
   readonly isPersisted: boolean;
 }
 
-/** Nothing is written, and nothing counts as written. */
+/** Plan without a commit: it has no writes, and nothing counts as written. */
 export const NO_COMMIT: HubPoliciesPlan = { actions: [], isWritten: false };
 
 /** @throws UnreadKindError: without a list of the policies all of them would be written again */

@@ -32,7 +32,7 @@ import {
 import type { Capabilities } from './capabilities.ts';
 import { hashBodies } from './install-record.ts';
 
-/** What the agent knows about its cluster from the start. */
+/** Settings and facts of the cluster that the agent knows from its start. */
 export interface ClusterSettings {
   readonly capabilities: Capabilities;
   readonly trust: Trust;
@@ -40,11 +40,13 @@ export interface ClusterSettings {
   readonly definitions: readonly CustomResourceDefinition[];
 }
 
-/** What it has learnt since, too. */
+/** Settings with the facts that the agent learns while it runs. */
 export interface PlanSettings extends ClusterSettings {
   readonly defaults: ServerDefaults;
   readonly settledDefinitions: SettledDefinitions;
-  /** When the parameters of lock 1 had to be written again; undefined: they need not be. */
+  /**
+   * Time at which the parameters of lock 1 had to be written again; undefined: they need not be.
+   */
   readonly renewedAt: string | undefined;
 }
 
@@ -91,7 +93,10 @@ export const planGuardPart = (view: ClusterView, settings: PlanSettings): Admiss
 
 export const NO_ADMISSION: AdmissionPlan = { actions: [], isWhole: false };
 
-/** Remains of an older version do not count; they wait until the newer judges, see FloorThrottle. */
+/**
+ * Whether the desired objects are in place. Remains of an older version do not count; they wait
+ * until the newer judges, see FloorThrottle.
+ */
 const isInPlace = (actions: readonly Action[]): boolean => actions.every(({ type }) => type === 'delete');
 
 export const textFor = (settings: ClusterSettings, injectable: boolean): string =>
@@ -110,7 +115,10 @@ export const planIndexPart = (
   return planFloorParameters({ governance, nodes: view.nodes.list(), observed: view.parameters.list(), bindGate, renewedAt });
 };
 
-/** What lock 1 stands on. Where the CRDs cannot be read, they are as the start of the agent left them. */
+/**
+ * Plans the objects that lock 1 depends on. Where the CRDs cannot be read, they stay as the start
+ * of the agent left them.
+ */
 export const planFoundation = (view: ClusterView, settings: PlanSettings): readonly Action[] => {
   view.assertRead(API_SERVICE_KIND, CRD_KIND, NAMESPACE_KIND);
   const { definitions: desired, settledDefinitions: settled, capabilities } = settings;

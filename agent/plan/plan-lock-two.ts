@@ -34,13 +34,13 @@ export interface LockTwoFacts {
   /** Constraints that carry the bind gate, by name: it comes once their CRD knows of it. */
   readonly gated: ReadonlySet<string>;
   readonly templateReady: boolean;
-  /** Wanted constraints that read as they should and are in force. */
+  /** Desired constraints that are unchanged and in force. */
   readonly enforcedConstraints: readonly Constraint[];
-  /** What keeps the template from being in force; undefined: nothing. */
+  /** Problem that keeps the template from being in force; undefined: none. */
   readonly templateProblem: GatekeeperProblem | undefined;
-  /** How far the API server asks Gatekeeper, by the webhook's configuration. */
+  /** Coverage of pods by the webhook's configuration. */
   readonly webhook: WebhookFacts;
-  /** What keeps a constraint from being in force; undefined: nothing. */
+  /** Returns the problem that keeps a constraint from being in force; undefined: none. */
   constraintProblem(name: string): GatekeeperProblem | undefined;
   constraintExists(name: string): boolean;
   constraintEnforced(name: string): boolean;
@@ -48,7 +48,7 @@ export interface LockTwoFacts {
 
 const UNKNOWN_LOCK_TWO: GatekeeperProblem = { message: 'the state of Gatekeeper cannot be read', isError: false };
 
-/** Of lock 2 where its state cannot be found out: nothing is in force. */
+/** Facts of lock 2 where its state is unknown: nothing is in force. */
 export const NO_LOCK_TWO: LockTwoFacts = {
   gated: new Set(),
   templateReady: false,
@@ -88,13 +88,17 @@ export const lockTwoFacts = (
 const isOfGroup = (constraint: Constraint | undefined, group: string | undefined): boolean =>
   constraint !== undefined && (group === undefined || groupIdentityOf(constraint) === group);
 
-/** On older API servers a Binding says nothing of the region: there lock 2 leaves it to lock 1. */
+/**
+ * Binders that lock 2 checks. On older API servers a Binding has no region: lock 2 leaves bindings
+ * to lock 1 there.
+ */
 const lockTwoBinders = ({ capabilities, trust }: ClusterSettings): readonly string[] | undefined =>
   capabilities.bindGate === 'label' ? trust.binders : undefined;
 
 /**
- * A constraint about to be written is enforced in its old form only, and so is one that is still of the group that it was before: it waits for
- * policies that leave it.
+ * Returns the constraints that are enforced as desired. One about to be written is enforced in its
+ * old form only, and so is one that is still of its previous group: it waits for policies that
+ * leave it.
  *
  * @param groups of the wanted constraints, by name
  */

@@ -6,7 +6,7 @@ import { enforcedIn } from './plan-lock-two.ts';
 const namespaces = ['finance', 'payments'].map((name) => namespaceOf(name));
 const policy = (name: string, allowedRegions: string[]) => policyOf(name, { targetNamespace: name, allowedRegions });
 
-/** As Gatekeeper leaves it once it enforces it. */
+/** Returns a constraint as Gatekeeper leaves it once it enforces it. */
 const enforced = (body: Constraint): Constraint => ({
   ...body,
   metadata: { ...body.metadata, uid: 'u', generation: 1 },

@@ -54,15 +54,18 @@ export interface ClusterPlan extends LockTwoFacts {
   readonly governance: Governance;
   /** The SovereignPolicies of the hub. */
   readonly hubPolicies: HubPoliciesPlan;
-  /** Of the floor and of its guard. */
+  /** Actions on the floor and its guard. */
   readonly floor: readonly Action[];
-  /** What the floor reads: nodes and namespaces come and go while it stays whole. */
+  /**
+   * Actions on the parameters that the floor reads. Nodes and namespaces come and go while the
+   * floor stays whole.
+   */
   readonly parameters: readonly Action[];
   /** Whether lock 1 is in place. */
   readonly floorWhole: boolean;
   /** Whether the policies that guard it are. */
   readonly guardWhole: boolean;
-  /** What did not fit into the parameters. */
+  /** Entries that did not fit into the parameters. */
   readonly overflow: Overflow;
   /** Keys of policies that the index of lock 1 has yet to cover. */
   readonly unlisted: ReadonlySet<string>;
@@ -77,7 +80,7 @@ export interface ClusterPlan extends LockTwoFacts {
   readonly present: ReadonlySet<string>;
   /** Reasons of the actions, by key. */
   readonly reasons: ReadonlyMap<string, AttributedReason>;
-  /** Of the governed namespaces, by name. */
+  /** UIDs of the governed namespaces, by name. */
   readonly uids: ReadonlyMap<string, string>;
   readonly injectable: boolean;
   /** Hash of the texts of the floor, its guard and the template, which hang on `injectable` and on what never changes. */
@@ -88,7 +91,7 @@ export interface ClusterPlan extends LockTwoFacts {
   isIndexed(namespace: string): boolean;
 }
 
-/** How a round goes on from the one before. */
+/** Inputs that a round takes from the one before. */
 export interface RoundContext {
   /** The plan of the round before: an object that was in place then and is gone now was removed by someone else. */
   readonly previous: ClusterPlan | undefined;
@@ -183,7 +186,7 @@ export const planCluster = (
 
 type Actions = Pick<ClusterPlan, 'floor' | 'parameters' | 'foundation' | 'injection' | 'namespaces' | 'gatekeeper'>;
 
-/** Of an agent that has not planned the policies yet; nothing that would be taken away follows from it. */
+/** Governance of an agent that has not planned the policies yet. No removal follows from it. */
 const NO_GOVERNANCE: Governance = {
   namespaces: new Map(),
   policies: new Map(),
@@ -206,7 +209,7 @@ const planGoverned = (view: ClusterView, settings: PlanSettings, now: Date, prev
   return { isGoverned: true, policies, governance, namespaces: actions, unapplied };
 };
 
-/** What stays of the round before where the policies cannot be planned. */
+/** Returns the part of the previous round that stays where the policies cannot be planned. */
 const restOf = (previous: ClusterPlan | undefined): Governed =>
   previous === undefined
     ? { isGoverned: false, policies: [], governance: NO_GOVERNANCE, namespaces: [], unapplied: new Set() }
@@ -216,7 +219,7 @@ const failUngoverned = (): never => {
   throw new Error('which policies govern is not known yet');
 };
 
-/** The template counts as written where there is no Gatekeeper. */
+/** Whether the template is written. It counts as written where there is no Gatekeeper. */
 const isTemplateWritten = ({ templates }: ClusterView, actions: readonly Action[]): boolean =>
   (templates.synced || !templates.served) && !actions.some(({ kind }) => kind === CONSTRAINT_TEMPLATE_KIND);
 
@@ -236,7 +239,10 @@ const planInjectionOf = (view: ClusterView, defaults: ServerDefaults, isAskedFor
   return planInjection(kinds, { policies, bindings }, isAskedFor);
 };
 
-/** The index knows of deny only, and a label that is there makes the namespace's own word count too, whatever that is. */
+/**
+ * Whether the index can stand in for the labels of a namespace. It covers only deny, and a label of
+ * the namespace would put its other rules in force, too.
+ */
 const isIndexEnough = (namespace: string, { namespaces }: Governance, view: ClusterView): boolean => {
   const governed = namespaces.get(namespace);
   const labels = view.namespaces.get(namespace)?.metadata.labels;
@@ -266,7 +272,10 @@ const haveUids = (names: Iterable<string>, uids: ReadonlyMap<string, string>, ui
   return true;
 };
 
-/** Constraints and placement injection come and go with the policies. */
+/**
+ * Returns the keys for the record of the installation. It leaves out constraints and placement
+ * injection, which come and go with the policies.
+ */
 const recordedKeys = (present: ReadonlySet<string>): readonly string[] =>
   [...present].filter((key) => !key.startsWith('K8sGeoResidency/') && !key.startsWith('Mutating')).sort(byText);
 

@@ -17,10 +17,13 @@ export const unwritableNamespaces = (failures: readonly WriteFailure[]): Readonl
 export const indexedNamespaces = (plan: Pick<ClusterPlan, 'isIndexed'>, unwritable: ReadonlySet<string>): ReadonlySet<string> =>
   new Set([...unwritable].filter((namespace) => plan.isIndexed(namespace)));
 
-/** How long labels may be about to change, ms: another writer may change them again and again. */
+/**
+ * Time for which a probe waits for changing labels, in ms. Another writer may change them again and
+ * again.
+ */
 const SETTLE_MS = 5_000;
 
-/** Since when the labels of namespaces differ from what they should be. */
+/** Tracks since when the labels of namespaces differ from the desired ones. */
 export class UnsettledNamespaces {
   readonly #since = new Map<string, number>();
 
@@ -93,7 +96,10 @@ export class ProbeTargets {
     return this.#canary;
   }
 
-  /** What the index was proven to do says nothing of the labels, nor the other way round. */
+  /**
+   * Returns the known target of a namespace. A proof of the index says nothing about the labels,
+   * and the reverse.
+   */
   #knownOf(namespace: string, indexed: ReadonlySet<string>): ProbeTarget | undefined {
     return this.#indexed.has(namespace) === indexed.has(namespace) ? this.#known.get(namespace) : undefined;
   }
@@ -120,9 +126,10 @@ export class ProbeTargets {
 const NOWHERE: ReadonlyMap<string, CanaryTarget> = new Map();
 
 /**
- * Namespaces in which lock 2 is to be proven: the governed ones, and the agent's own, which tells a Gatekeeper that is
- * down from a namespace that is left out. None while the canary constraint itself is not in force. A namespace in which
- * nothing may run has no region to ask for, and lock 1 refuses all there.
+ * Returns the namespaces in which lock 2 is to be proven: the governed ones, and the agent's own,
+ * which shows whether Gatekeeper is down or only leaves a namespace out. There are none while the
+ * canary constraint itself is not in force. A namespace in which nothing may run has no region to
+ * ask for, and lock 1 refuses all there.
  *
  * @param lasting namespaces whose labels stay as they are, right or not
  */
@@ -144,7 +151,7 @@ export const canaryTargets = (
   return targets;
 };
 
-/** A target is settled unless its labels are about to change. */
+/** Returns the target as one whose labels are about to change. */
 const unsettled = weakMemo((target: CanaryTarget): CanaryTarget => ({ ...target, isSettled: false }));
 
 const targetOf = weakMemo2((namespace: KubeObject, governance: NamespaceGovernance): CanaryTarget | undefined => {
@@ -163,7 +170,10 @@ const ownTarget = weakMemo(
   }),
 );
 
-/** Labels decide whether the webhook is called. */
+/**
+ * Returns what decides whether earlier proofs count: the labels decide whether the webhook is
+ * called.
+ */
 const identityOf = ({ metadata: { uid, labels } }: KubeObject): string => `${uid} ${JSON.stringify(labels ?? {})}`;
 
 const hintOf = ({ metadata: { labels = {} } }: KubeObject): string | undefined =>

@@ -9,9 +9,9 @@ import {
   WEBHOOK_CONFIGURATION_NAME,
 } from '../enforce/index.ts';
 
-/** How far the configuration of Gatekeeper's webhook lets the API server ask about pods. */
+/** Coverage of pods by the configuration of Gatekeeper's webhook. */
 export interface WebhookFacts {
-  /** What it leaves out in every namespace; undefined: nothing, or nothing is known. */
+  /** Exclusion that holds in every namespace; undefined: none, or unknown. */
   readonly problem: GatekeeperProblem | undefined;
   /** Why it leaves a namespace out; undefined: it does not, or nothing is known. */
   exclusion(namespace: string): GatekeeperProblem | undefined;
@@ -33,8 +33,9 @@ export const webhookFacts = (view: ClusterView, judgesBindings: boolean): Webhoo
 };
 
 /**
- * Who may not read the configuration does not know that there is none. While Gatekeeper is being installed it comes last, and until its
- * pods have loaded the template and its kind is served, those are what lock 2 waits for.
+ * Whether the webhook configuration is known to be missing. An agent that may not read it cannot
+ * know. While Gatekeeper is being installed it comes last: until its pods have loaded the template
+ * and its kind is served, lock 2 waits for those.
  */
 const isGone = ({ webhookConfigurations: { served, synced }, templates, constraints }: ClusterView): boolean => {
   const template = templates.get(TEMPLATE_NAME);

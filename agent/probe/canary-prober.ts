@@ -10,11 +10,14 @@ import { Semaphore } from './semaphore.ts';
 export interface CanaryTarget {
   /** A region that lock 1 allows: else the refusal of lock 1 would come first. */
   readonly region: string;
-  /** Changes whenever earlier proofs no longer count. */
+  /** Fingerprint that changes whenever earlier proofs no longer count. */
   readonly fingerprint: string;
   /** The reason that the agent finds why Gatekeeper may not be called in this namespace. */
   readonly hint: string | undefined;
-  /** False: the labels of the namespace are about to change, and a proof would not outlast that. It is pending until then. */
+  /**
+   * Whether the labels of the namespace are settled. If they are about to change, a proof would not
+   * outlast that, and is pending until then.
+   */
   readonly isSettled: boolean;
 }
 
@@ -107,7 +110,10 @@ export class CanaryProber {
     if (isSettled) this.#retries.start(namespace);
   }
 
-  /** What was found before labels were put right, which are none that count here, still holds. */
+  /**
+   * Starts or resumes the retries of a namespace whose labels have settled. The canary ignores
+   * these labels, so that an earlier result still holds.
+   */
   #begin(namespace: string, { state }: CanaryState): void {
     if (state === 'pending') this.#retries.start(namespace);
     if (state === 'failed') this.#resume(namespace);
@@ -126,7 +132,7 @@ export class CanaryProber {
     return this.#states.get(namespace);
   }
 
-  /** When the namespace was proven that has waited longest; undefined: there is none. */
+  /** Returns the time of the oldest proof among the namespaces; undefined: there is none. */
   oldestProof(): Date | undefined {
     return this.#times.oldest();
   }
@@ -215,7 +221,7 @@ export class CanaryProber {
     this.#recordMiss(namespace, { kind: 'unproven', message }, true);
   }
 
-  /** A failed namespace stays failed until it is proven. */
+  /** Records a probe without a proof. A failed namespace stays failed until it is proven. */
   #recordMiss(namespace: string, verdict: Exclude<ProbeVerdict, { kind: 'proven' }>, isOver: boolean): void {
     const target = this.#targets.get(namespace);
     const known = this.#states.get(namespace);

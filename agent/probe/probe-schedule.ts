@@ -73,11 +73,17 @@ export class RoundRobin<Question> {
 
 /** Two requests a second: 1,000 namespaces have their turns within 8 min 20 s. */
 const TICK_MS = 500;
-/** One request in four probes lock 2: a dead Gatekeeper shows after 2 s. */
+/** Interval of the probes of lock 2, in requests: a dead Gatekeeper shows after 2 s. */
 const CANARY_EVERY = 4;
-/** There is one index, whatever the number of namespaces: an index that is not evaluated shows within 20 s. */
+/**
+ * Interval of the probes of the index, in requests. There is one index, whatever the number of
+ * namespaces: one that is not evaluated shows within 20 s.
+ */
 const INDEX_EVERY = 20;
-/** One request in twenty probes a guard, in turn and never when lock 2 has its turn: five guards have theirs within 50 s. */
+/**
+ * Interval of the probes of guards, in requests, in turn and never when lock 2 has its turn: each
+ * of five guards is probed within 50 s.
+ */
 const GUARD_EVERY = 20;
 const GUARD_TURN = 10;
 
@@ -119,7 +125,7 @@ const LONG_MS = 30_000;
 /** Records probes of the schedule without a response of a lock: a proof does not last for ever. */
 export class UnansweredProbes {
   readonly #clock: Clock;
-  /** By namespace and question: time of the first probe without a response, monotonic ms. */
+  /** Time of the first probe without a response, by namespace and question; monotonic ms. */
   readonly #since = new Map<string, Map<string, number>>();
 
   constructor(clock: Clock) {

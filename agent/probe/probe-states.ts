@@ -10,16 +10,22 @@ export interface ProbeState {
   readonly state: 'pending' | 'proven' | 'failed' | 'unanswered';
   /** The problem; in a proven namespace, a note on a question without an answer. */
   readonly message: string | undefined;
-  /** Pending, and no probe has had a response since the agent started. Ends after a minute. */
+  /**
+   * Whether it is pending and no probe has had a response since the agent started. Ends after a
+   * minute.
+   */
   readonly first: boolean;
   /**
-   * Pending, and proven until its governance changed while the floor stayed the same: an unchanged policy is enforced before and
-   * after the change. Ends after the patience.
+   * Whether it is pending, and was proven until its governance changed while the floor stayed the
+   * same: an unchanged policy is enforced before and after the change. Ends after the patience.
    */
   readonly held: boolean;
 }
 
-/** How long what held before a restart may count without a response, in ms: thousands of namespaces take a part of it to be proven. */
+/**
+ * Time for which a state from before a restart counts without a response, in ms. Thousands of
+ * namespaces take a part of it to be proven.
+ */
 const FIRST_MS = 60_000;
 
 type Names = Pick<ReadonlySet<string>, 'has'>;
@@ -38,7 +44,7 @@ export class ProbeStates {
   readonly #states = new Map<string, ProbeState>();
   /** Governed namespaces that had an expectation. */
   readonly #seen = new Set<string>();
-  /** When a state is no longer first, or held, monotonic ms. */
+  /** End of the time in which a state is first, or held, monotonic ms. */
   readonly #ends = new Map<string, number>();
   #isWatching: boolean = false;
 

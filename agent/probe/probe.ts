@@ -24,7 +24,7 @@ export type ProbeVerdict =
   | {
       readonly kind: 'inconclusive';
       readonly message: string;
-      /** The answer is that of an unrelated rule, which may stay for ever. */
+      /** Whether an unrelated rule answered, which may stay for ever. */
       readonly foreign?: boolean;
     };
 

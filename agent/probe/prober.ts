@@ -13,7 +13,7 @@ import { Semaphore } from './semaphore.ts';
 
 export interface ProbeTarget {
   readonly governance: NamespaceGovernance;
-  /** Changes whenever earlier proofs no longer count. */
+  /** Fingerprint that changes whenever earlier proofs no longer count. */
   readonly fingerprint: string;
   /** UID of the namespace. */
   readonly uid: string;
@@ -114,7 +114,7 @@ export class Prober {
   }
 
   /**
-   * Replaces the targets; the same object says that nothing differs.
+   * Replaces the targets; the same object means that nothing differs.
    *
    * @param governed all governed namespaces, also those without a target now
    */
@@ -150,7 +150,7 @@ export class Prober {
     return this.#states.get(namespace);
   }
 
-  /** When the namespace was proven that has waited longest; undefined: there is none. */
+  /** Returns the time of the oldest proof among the namespaces; undefined: there is none. */
   oldestProof(): Date | undefined {
     return this.#times.oldest();
   }

@@ -21,7 +21,10 @@ export interface ProbersOptions {
 const CONCURRENCY = 16;
 const LONGEST_WAIT_MS = 60_000;
 const LOCK_ONE_PATIENCE_MS = 10_000;
-/** The index has only one canary, which speaks for the whole cluster: asking often costs little. */
+/**
+ * Limits for the index. It has only one canary, which stands for the whole cluster, so that
+ * frequent probes cost little.
+ */
 const INDEX_LIMITS = { concurrency: 2, longestWaitMs: 2_000 };
 const LOCK_TWO_PATIENCE_MS = 3_000;
 

@@ -1,6 +1,9 @@
 import type { Clock } from '@fso/shared/runtime';
 
-/** When each namespace was proven last; one that never was counts from when it was first expected to be. */
+/**
+ * Time of the last proof of each namespace. One that was never proven counts from when a proof was
+ * first expected.
+ */
 export class ProofTimes {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #times = new Map<string, Date>();

@@ -39,9 +39,9 @@ interface ProofSubject {
 interface ProofOptions {
   readonly client: KubeClient;
   readonly floor: FloorNames;
-  /** For requests that lock 1 refuses before any webhook is called. */
+  /** Limit for requests that lock 1 refuses before any webhook is called. */
   readonly direct: Semaphore;
-  /** For requests that wait for webhooks: a slow webhook must not delay the others. */
+  /** Limit for requests that wait for webhooks: a slow webhook must not delay the others. */
   readonly webhooks: Semaphore;
 }
 

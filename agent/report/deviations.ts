@@ -34,7 +34,7 @@ export interface ListedState {
 export interface Judgement {
   /** undefined: it is as expected, which the baseline says. */
   readonly deviation: Deviation | undefined;
-  /** It governs no namespace; the baseline has a bit for it. */
+  /** Whether the policy governs no namespace. The baseline has a bit for it. */
   readonly isMissing: boolean;
 }
 

@@ -17,7 +17,7 @@ const event = (reason: string, severity: ClusterEvent['severity'] = 'info'): Clu
 });
 const reasons = (events: readonly ClusterEvent[]): readonly string[] => events.map(({ reason, message }) => reason + message.slice(0, 2));
 
-/** What a restart finds. */
+/** Creates a store with the events that a restart finds. */
 const storeOf = (kept: readonly ClusterEvent[] = []) => {
   const store = { kept };
   const restored = [...kept];

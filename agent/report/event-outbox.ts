@@ -25,9 +25,10 @@ interface EventOutboxOptions {
 const isTrifle = ({ severity }: ClusterEvent): boolean => severity === 'info';
 
 /**
- * Events that the hub has not acknowledged. Bounded: the least weight goes first ({@link dropOrder}), so that no number of events about a
- * namespace's own policies takes the place of others; and how many went is said.
- * Warnings and alerts are kept in the cluster until the hub has them, so that an agent that is killed still reports them.
+ * Events that the hub has not acknowledged. Bounded: the least weight is dropped first
+ * ({@link dropOrder}), so that no number of events about a namespace's own policies takes the place
+ * of others; the number of dropped events is reported. Warnings and alerts are kept in the cluster
+ * until the hub has them, so that an agent that is killed still reports them.
  */
 export class EventOutbox {
   readonly #clock: Clock;
@@ -35,7 +36,7 @@ export class EventOutbox {
   readonly #store: EventStore | undefined;
   readonly #limit: number;
   #waiting: ClusterEvent[] = [];
-  /** By the number of the report that carries them. */
+  /** Events by the number of the report that carries them. */
   readonly #sent = new Map<number, readonly ClusterEvent[]>();
   #dropped = 0;
 
@@ -46,7 +47,7 @@ export class EventOutbox {
     this.#limit = limit;
   }
 
-  /** How many wait to be sent. */
+  /** Number of events that wait to be sent. */
   get size(): number {
     this.#restore();
     return this.#waiting.length;
@@ -57,7 +58,10 @@ export class EventOutbox {
     return this.size === 0 && this.#sent.size === 0;
   }
 
-  /** What its schema refuses of an event is left out: one that no hub takes in would be sent, and kept, for ever. */
+  /**
+   * Queues an event without the parts that its schema refuses. An event that no hub accepts would
+   * be sent, and kept, for ever.
+   */
   add(event: ClusterEvent): void {
     const { entry, problem } = judgeEvent(event);
     if (problem !== undefined) this.#logger.error({ reason: event.reason, problem }, 'event is not valid, a part of it is left out');
@@ -81,7 +85,7 @@ export class EventOutbox {
     return events;
   }
 
-  /** The hub has every report up to this one. */
+  /** Removes the events that the hub has, of every report up to this one. */
   acknowledged(seq: number): void {
     this.#restore();
     const before = this.#sent.size;
@@ -112,7 +116,10 @@ export class EventOutbox {
     this.#store?.keep([...[...this.#sent.values()].flat(), ...this.#waiting].filter((event) => !isTrifle(event)));
   }
 
-  /** Drops what is too much. What {@link dropOrder} puts first stays first whatever comes later, so it does not matter how often this runs. */
+  /**
+   * Drops events beyond the limit. The order of {@link dropOrder} does not change with later
+   * events, so that it does not matter how often this runs.
+   */
   #trim(): void {
     // One place is reserved for the event that says how many were dropped.
     const excess = this.#waiting.length - (this.#limit - 1);

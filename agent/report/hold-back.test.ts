@@ -31,7 +31,7 @@ describe('what is held back', () => {
   let proven: string | null;
   let list: AcceptedPolicies | undefined;
 
-  /** What was reported since the last call. */
+  /** Returns the reports since the last call. */
   const told = (): readonly string[] =>
     frames
       .splice(0)

@@ -16,14 +16,14 @@ export interface KnownState {
   readonly cluster: AgentClusterReport | undefined;
 }
 
-/** All that may be said now. */
+/** Statements that may be reported now. */
 export interface News extends Statement {
   readonly cluster: AgentClusterReport;
   /** Whether events wait. */
   readonly hasEvents: boolean;
   /** Whether another commit is being written over the accepted one. */
   readonly isChanging: boolean;
-  /** Whether everything is to be said at once. */
+  /** Whether everything is to be reported at once. */
   readonly isUrgent: boolean;
 }
 
@@ -55,7 +55,10 @@ const mayWait = (before: NamedPolicy | undefined, now: NamedPolicy, isCommit: bo
   return before.phase === 'Pending' && ((isCommit && !isWhole(now)) || isSameContent(before, now));
 };
 
-/** Whether a cluster says nothing new but which commit it has accepted: its ack has said that, too. */
+/**
+ * Whether only the accepted commit of a cluster has changed. Its acknowledgement has reported that
+ * already.
+ */
 const isAcceptance = (before: AgentClusterReport | undefined, now: AgentClusterReport): boolean =>
   before !== undefined && isDeepStrictEqual({ ...before, revision: now.revision }, now);
 
@@ -69,9 +72,9 @@ interface Difference extends ReportDelta {
   readonly due: ReportDelta['named'];
   /** Whether policies that are not reported by name read otherwise: no deviation may be left out then. */
   readonly isGroundNew: boolean;
-  /** Something may wait. */
+  /** Whether a part may wait. */
   readonly isHeld: boolean;
-  /** Something may not. */
+  /** Whether a part may not wait. */
   readonly isDue: boolean;
 }
 
@@ -94,9 +97,10 @@ const differenceOf = (news: News, before: KnownState): Difference => {
 };
 
 /**
- * Holds back for a moment what is expected to end: that a commit was accepted and its policies are Pending, and how far they are. What
- * comes of it is said at once, and so is everything else; each step in between would be another report, half of all that a commit brings the
- * hub. A list is never said without what deviates from it.
+ * Holds back briefly what is expected to end: that a commit was accepted and its policies are
+ * Pending, and their progress. The outcome is reported at once, and so is everything else; each
+ * step in between would be another report, half of all that a commit brings the hub. A list is
+ * never reported without what deviates from it.
  */
 export class HoldBack {
   readonly #clock: Clock;

@@ -240,7 +240,7 @@ const drawn = ({ policies, namespaces, unproven, profile, asOf }: World) => {
 };
 
 describe('what a hub reads', () => {
-  /** One policy of a world. */
+  /** Compares what a hub reads of one policy with the policy in the cluster. */
   const compare = (
     key: string,
     said: Statement,

@@ -43,7 +43,7 @@ interface Known<T> {
 
 const NO_NAMESPACES: readonly string[] = [];
 
-/** A round has looked at the cluster. */
+/** Snapshot after a round. */
 type Seen = Required<Pick<AgentSnapshot, 'policies'>> & { readonly profile: NonNullable<AgentSnapshot['profile']>; readonly asOf: Date };
 
 /** Makes the statement of a list and a snapshot; what did not change is not judged again, and is the same object. */

@@ -54,6 +54,9 @@ export const diffReports = (before: Named, now: Named): ReportDelta =>
         removed: [...before.keys()].filter((key) => !now.has(key)),
       };
 
-/** Compares also by the order of fields, which digests depend on. */
+/**
+ * Whether two reports of a policy are the same, also in the order of fields, which digests depend
+ * on.
+ */
 const isSame = (before: NamedPolicy | undefined, now: NamedPolicy): boolean =>
   before === now || JSON.stringify(before) === JSON.stringify(now);

@@ -12,7 +12,7 @@ import { byKey, INSTANT_CLOCK, NOTHING, replay, report, reportedBy, snapshotOf, 
 
 const eventOf = (reason: string): ClusterEvent => ({ time: TIME, severity: 'info', reason, message: '' });
 
-/** Of a hub that has what this agent never sent. */
+/** State at a hub that has a report which this agent never sent. */
 const OTHER: ReportedState = { ...NOTHING, policies: 'f'.repeat(64) };
 
 describe('Reporter', () => {

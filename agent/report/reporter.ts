@@ -69,11 +69,11 @@ export class Reporter {
   readonly #wakeup = new Wakeup();
   #send: Send | undefined;
   #full: boolean = true;
-  /** The last frame had no room for all. */
+  /** Whether the last frame had no room for all. */
   #isCut: boolean = false;
   /** Revision that was accepted and is not acknowledged yet, and when: monotonic, ms. */
   #ack: { readonly revision: string; readonly digest: string; readonly atMs: number } | undefined;
-  /** The hub was not told yet on this stream that nothing is left to say. */
+  /** Whether the hub has yet to get the digest that ends the reports of this stream. */
   #owesDigest: boolean = false;
   readonly #check: ReportCheck;
   readonly #statements: PolicyStatements;
@@ -96,7 +96,7 @@ export class Reporter {
   }
 
   /**
-   * A hub listens. It gets what changed since the state that it has, or everything.
+   * Begins to report on a stream: what changed since the hub's state, or everything.
    *
    * @param isBehind whether a report should wait; the caller calls {@link poke} when that ends
    */
@@ -139,7 +139,7 @@ export class Reporter {
     this.#listing?.request.cancel();
   }
 
-  /** The hub has taken in every report up to `seq`. */
+  /** Records that the hub has acknowledged every report up to `seq`. */
   acknowledged(seq: number): void {
     this.#earlier = this.#earlier.filter((state) => state.seq >= seq);
     this.#options.outbox.acknowledged(seq);
@@ -178,7 +178,7 @@ export class Reporter {
     };
   }
 
-  /** @returns all that there is to say of a policy, which the hub asks for */
+  /** @returns the full report of a policy, which the hub requests */
   inspect({ id, policy }: Inspect): Inspected {
     const known = this.#options.observatory.snapshot().policies.get(policy);
     return { type: 'inspected', id, report: known === undefined ? null : (this.#check.policy(policy, known.report) ?? null) };
@@ -213,12 +213,12 @@ export class Reporter {
     this.#wakeup.wake();
   }
 
-  /** Something may have changed that the observatory does not know of. */
+  /** Wakes the reporter after a change outside the observatory. */
   poke(): void {
     this.#wakeup.wake();
   }
 
-  /** Tells the hub what it should know by now, so that a difference is found. */
+  /** Sends the digest of what the hub should have by now, so that a difference is found. */
   sendDigest(): void {
     if (this.#full || this.#isCut) return;
     // The hub answers with the digest of the revision that it knows to be accepted.
@@ -252,7 +252,10 @@ export class Reporter {
     await (dues.length === 0 ? this.#wakeup.wait(signal) : this.#wakeup.waitAtMost(dueInMs, this.#options.clock, signal));
   }
 
-  /** Once on each stream: all that there was to say has been said and taken, so what the hub has is how it is now. */
+  /**
+   * Sends the digest once on each stream, when all reports are sent and acknowledged: the state at
+   * the hub is current then.
+   */
   #sayCurrent(): void {
     const isSaid = !this.#full && !this.#isCut && this.#holdBack.dueInMs === undefined && this.#earlier.length === 0;
     if (!this.#owesDigest || this.#send === undefined || !isSaid) return;
@@ -270,7 +273,7 @@ export class Reporter {
     return true;
   }
 
-  /** A hub listens, and keeps up. */
+  /** Whether a hub is connected and keeps up. */
   get #mayReport(): boolean {
     return this.#send !== undefined && this.#earlier.length < WINDOW && !this.#isBehind();
   }

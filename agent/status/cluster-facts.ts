@@ -12,12 +12,12 @@ import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../observe/in
 import { type Capabilities, isInjectionServed } from '../plan/index.ts';
 import type { GuardProblem } from '../probe/index.ts';
 
-/** Why a part of the locks is not in force, for people; undefined: it is. */
+/** Problems that keep parts of the locks from being in force, for users; undefined: none. */
 export interface ClusterProblems {
   /** Lock 2. */
   readonly gatekeeper: string | undefined;
   readonly guard: string | undefined;
-  /** What the proofs of the guard say against it, where its objects are in place. */
+  /** Problem that the proofs of the guard show, where its objects are in place. */
   readonly guardProof?: GuardProblem | undefined;
   /** The parameters of the floor, which cannot be written. */
   readonly parameters?: string | undefined;
@@ -31,7 +31,7 @@ export interface ClusterFactsInput {
   readonly view: Pick<ClusterView, 'nodes' | 'templates' | 'admissionPolicies'>;
   readonly capabilities: Pick<Capabilities, 'kubernetesVersion' | 'floor'>;
   readonly problems: ClusterProblems;
-  /** Why a claim cannot be made now; undefined: it can. */
+  /** Returns the reason why a claim cannot be made now; undefined: it can. */
   readonly notObserved?: (claim: Claim) => string | undefined;
   readonly overflow: Overflow;
   /** Tampering within the last hour. */
@@ -84,7 +84,10 @@ const observedCondition = ({ notObserved }: ClusterFactsInput): NewCondition => 
   return unknownOf(type, notObserved?.('policies')) ?? { type, status: 'True', reason: 'Current', message: '' };
 };
 
-/** What keeps lock 1 as a whole from being in force, or from being known to be, the worst first. */
+/**
+ * Problems that keep lock 1 as a whole from being in force, or from being known to be, the worst
+ * first.
+ */
 const openParts = ({ index, parameters, indexSilence }: ClusterProblems): readonly { readonly reason: string; readonly text: string }[] =>
   [
     { reason: 'IndexOpen', text: index },
@@ -107,7 +110,7 @@ const floorCondition = ({ capabilities, overflow, problems, view, notObserved }:
   return message === '' ? { type, status: 'True', reason: 'Supported', message } : { type, status: 'False', reason: 'TooLarge', message };
 };
 
-/** Without lock 1 there is no guard, and {@link floorCondition} says so. */
+/** Condition of the guard; undefined without lock 1, where {@link floorCondition} says so. */
 const guardCondition = ({ capabilities, problems, notObserved }: ClusterFactsInput): NewCondition | undefined => {
   if (!capabilities.floor) return undefined;
   const type = CONDITIONS.guardReady;

@@ -1,7 +1,7 @@
 import { listText } from '@fso/shared/runtime';
 import type { Governance, PolicyInput, PolicyOutcome, WriteFailure } from '../enforce/index.ts';
 
-/** What the condition `PlacementInjection` of a policy says. */
+/** Facts for the condition `PlacementInjection` of a policy. */
 export interface InjectionFacts {
   readonly active: boolean;
   readonly reason: string;

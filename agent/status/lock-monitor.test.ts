@@ -22,7 +22,10 @@ describe('the index of lock 1', () => {
   let deletionTimestamp: string | undefined;
   let monitor: LockMonitor;
 
-  /** What one round says of the index, to policies and of the cluster. */
+  /**
+   * Returns the problems of the index in one round, which are the same for policies and for the
+   * cluster.
+   */
   const round = () => {
     const { floor: told } = monitor.lockInput(PLAN, new Set());
     const { index, indexSilence } = monitor.findProblems(PLAN);

@@ -15,11 +15,14 @@ export interface LockMonitorDeps {
   readonly probers: Probers;
   /** Writes that fail now. */
   readonly failures: () => readonly WriteFailure[];
-  /** How long lock 2 of a policy may stay unproven before it counts as degraded, in ms. */
+  /** Time for which lock 2 of a policy may stay unproven before it counts as degraded, in ms. */
   readonly graceMs: number;
 }
 
-/** How long the index may stay unproven, in ms: longer than an API server takes to restart, or the agent to install the floor. */
+/**
+ * Time for which the index may stay unproven, in ms: longer than an API server takes to restart, or
+ * the agent to install the floor.
+ */
 const INDEX_GRACE_MS = 60_000;
 
 /** Writes of the objects that lock 1 reads, and of what they rest on. */
@@ -27,12 +30,15 @@ const FOUNDATION = new RegExp(
   `^(${FLOOR_PARAMETERS_KIND.kind}|${CRD_KIND.kind}|${API_SERVICE_KIND.kind}|Namespace(?=/${CANARY_NAMESPACE}$))/`,
 );
 
-/** Gathers what probes, writes and the cache say of both locks, and for how long lock 2 of each policy has been unproven. */
+/**
+ * Collects the results of probes, the writes and the cache for both locks, and tracks for how long
+ * lock 2 of each policy has been unproven.
+ */
 export class LockMonitor {
   readonly #deps: LockMonitorDeps;
-  /** By policy: when its lock 2 was first seen unproven, monotonic ms. */
+  /** Time at which lock 2 of each policy was first seen unproven, monotonic ms. */
   readonly #unprovenSince = new Map<string, number>();
-  /** When the index was first seen unproven, monotonic ms; undefined: it is proven. */
+  /** Time at which the index was first seen unproven, monotonic ms; undefined: it is proven. */
   #indexUnprovenSince: number | undefined;
 
   constructor(deps: LockMonitorDeps) {
@@ -54,7 +60,10 @@ export class LockMonitor {
     return this.#indexProblem() !== undefined;
   }
 
-  /** For each policy whose lock 2 is unproven and not yet degraded, the ms until it is, and for an unproven index that is not told yet. */
+  /**
+   * Returns the remaining grace periods in ms: of each policy whose lock 2 is unproven and not yet
+   * degraded, and of an unproven index that is not reported yet.
+   */
   gracesLeftMs(): number[] {
     const { clock, graceMs } = this.#deps;
     const now = clock.monotonicMs();
@@ -63,7 +72,11 @@ export class LockMonitor {
     return leftMs.filter((ms) => ms > 0).map((ms) => ms + 1);
   }
 
-  /** What the state of each policy's locks follows from. @param indexed namespaces that lock 1 enforces by its index */
+  /**
+   * Returns the facts from which the state of each policy's locks follows.
+   *
+   * @param indexed namespaces that lock 1 enforces by its index
+   */
   lockInput(plan: ClusterPlan, indexed: ReadonlySet<string>): LockInput {
     const { capabilities, view, graceMs, clock, probers, failures } = this.#deps;
     const now = clock.monotonicMs();
@@ -111,7 +124,7 @@ export class LockMonitor {
     for (const key of this.#unprovenSince.keys()) if (!policies.has(key)) this.#unprovenSince.delete(key);
   }
 
-  /** What keeps the locks of the cluster as a whole from being in force. */
+  /** Returns the problems that keep the locks of the cluster as a whole from being in force. */
   findProblems(plan: ClusterPlan): ClusterProblems {
     return {
       gatekeeper: problemOfLockTwo(plan)?.message ?? textOfExclusions(plan) ?? this.#deps.probers.lockTwo.problem,
@@ -161,11 +174,11 @@ export class LockMonitor {
   }
 }
 
-/** What keeps lock 2 of every policy from being in force. */
+/** Returns the problem that keeps lock 2 of every policy from being in force. */
 const problemOfLockTwo = ({ templateProblem, constraintProblem, webhook }: ClusterPlan): GatekeeperProblem | undefined =>
   worst([templateProblem, constraintProblem(CANARY_NAME), webhook.problem]);
 
-/** What the webhook's configuration leaves out of what is governed. */
+/** Describes the governed namespaces that the webhook's configuration leaves out. */
 const textOfExclusions = ({ governance, webhook }: ClusterPlan): string | undefined => {
   let first: string | undefined;
   let count = 0;

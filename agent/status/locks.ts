@@ -27,7 +27,7 @@ export interface PolicyLocks {
   readonly constraintCreated: boolean;
 }
 
-/** What the agent wants in the cluster, and how far it is written. */
+/** Objects that the agent wants in the cluster, and the progress of writing them. */
 export interface LockPlan {
   readonly governance: Pick<Governance, 'namespaces'>;
   /** Names of the wanted constraints that enforce a policy. */
@@ -40,18 +40,21 @@ export interface LockPlan {
   readonly unlisted: ReadonlySet<string>;
 }
 
-/** What the state of a policy's locks follows from. */
+/** Facts from which the state of a policy's locks follows. */
 export interface LockInput {
   readonly plan: LockPlan;
   probe(namespace: string): ProbeState | undefined;
   readonly floor: {
     readonly supported: boolean;
     readonly installed: boolean;
-    /** What the API server has against its expressions. */
+    /** Problem of the policy's expressions at the API server. */
     readonly problem?: string | undefined;
-    /** Why lock 1 is open in every namespace. */
+    /** Reason why lock 1 is open in every namespace. */
     readonly outage?: string | undefined;
-    /** Why nothing is known of the index, which deny policies rest on in every namespace; undefined: it is known. */
+    /**
+     * Reason why nothing is known of the index, which deny policies rest on in every namespace;
+     * undefined: it is known.
+     */
     readonly unanswered?: string | undefined;
     /** `list`: the bind gate knows regions from the list of nodes only. */
     readonly bindGate: BindGateMode;
@@ -59,21 +62,24 @@ export interface LockInput {
   readonly gatekeeper: {
     /** Whether its API is there. */
     readonly served: boolean;
-    /** What keeps the template or the canary constraint from being in force, or the webhook from being called for all pods. */
+    /**
+     * Problem that keeps the template or the canary constraint from being in force, or the webhook
+     * from being called for all pods.
+     */
     readonly problem: GatekeeperProblem | undefined;
     readonly exists: (constraint: string) => boolean;
-    /** What keeps a constraint from being in force. */
+    /** Returns the problem that keeps a constraint from being in force. */
     readonly constraintProblem: (constraint: string) => GatekeeperProblem | undefined;
     /** Why the webhook's configuration leaves a namespace out. */
     readonly exclusion: (namespace: string) => GatekeeperProblem | undefined;
     /** Whether Gatekeeper answers in a namespace; undefined: there is nothing to ask there. */
     readonly canary: (namespace: string) => CanaryState | undefined;
-    /** Why lock 2 is open in every namespace. */
+    /** Reason why lock 2 is open in every namespace. */
     readonly outage: string | undefined;
     readonly graceMs: number;
   };
   readonly failures: readonly WriteFailure[];
-  /** For how long lock 2 of a policy has been unproven now, in ms. */
+  /** Returns the time for which lock 2 of a policy has been unproven, in ms. */
   unprovenMs(policy: string): number;
 }
 
@@ -144,7 +150,7 @@ const namespaceLock = (namespace: string, subject: Subject, input: LockInput): L
   return { state: 'Pending', message: `namespace ${namespace} is not proven yet` };
 };
 
-/** What concerns the floor as a whole. */
+/** Returns the state of the floor as a whole, if it decides the state of the lock. */
 const floorLock = (subject: Subject, input: LockInput): LockFacts | undefined => {
   const failure = input.failures.find((candidate) => hindersLockOne(candidate, subject, input));
   if (failure !== undefined) return failing(failure);
@@ -153,7 +159,10 @@ const floorLock = (subject: Subject, input: LockInput): LockFacts | undefined =>
   return outage !== undefined && takesPart(subject, input, ['deny']) ? { state: 'Degraded', message: outage } : undefined;
 };
 
-/** Where a namespace has no label, or no longer has it, the index alone enforces deny. */
+/**
+ * Returns the state of the index. It alone enforces deny where a namespace has no label, or no
+ * longer has it.
+ */
 const indexLock = (subject: Subject, input: LockInput): LockFacts | undefined => {
   const { unanswered } = input.floor;
   if (unanswered !== undefined && takesPart(subject, input, ['deny'])) return { state: 'Pending', message: unanswered, unanswered: true };

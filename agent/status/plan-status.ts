@@ -16,7 +16,7 @@ import { type Tampering, tamperedCondition } from '../observe/index.ts';
 import type { InjectionFacts } from './injection-facts.ts';
 import type { LockFacts, PolicyLocks } from './locks.ts';
 
-/** What the agent sees of a policy beside its locks. */
+/** Observations of a policy beside its locks. */
 export interface PolicyObservations {
   readonly violations: number;
   /** Absent: the policy does not ask for placement injection. */
@@ -42,7 +42,10 @@ interface Verdict {
   readonly message: string;
 }
 
-/** Region names are short; three of them still leave room for the other columns. */
+/**
+ * Number of regions in a column. Region names are short; three of them still leave room for the
+ * other columns.
+ */
 const COLUMN_REGIONS = 3;
 
 /** `eu-central-1,eu-north-1,eu-west-1 +21` */
@@ -51,7 +54,7 @@ const regionsColumn = (regions: readonly string[]): string => {
   return regions.length > COLUMN_REGIONS ? `${shown} +${regions.length - COLUMN_REGIONS}` : shown;
 };
 
-/** As the schemas of status and report have it. */
+/** Longest messages, from the schemas of status and report. */
 const MAX_MESSAGE = 32_768;
 const MAX_LOCK_MESSAGE = 4096;
 
@@ -73,7 +76,7 @@ const governingVerdict = (input: StatusInput, regions: readonly string[], namesp
   return { phase: 'Active', reason: 'Enforced', message: [text, ...notesOn(input.locks)].join('; ') };
 };
 
-/** What an auditor should know of a policy that is enforced. */
+/** Returns notes for auditors on a policy that is enforced. */
 const notesOn = ({ admission, gatekeeper }: PolicyLocks): readonly string[] => {
   const isWeak = gatekeeper.state !== 'Enforced' && gatekeeper.state !== 'NotApplicable';
   return [
@@ -90,8 +93,9 @@ const pending = ({ message = 'not proven yet', unanswered }: LockFacts): Verdict
 });
 
 /**
- * Who applies a policy in a cluster sees there and then that its namespace is missing. A policy of the hub is meant for many clusters, of
- * which some have the namespace later, and a glob for namespaces that come and go.
+ * Returns the phase of a policy whose namespace is missing. A user who applies a policy in a
+ * cluster can see at once that its namespace is missing. A policy of the hub is for many clusters,
+ * some of which get the namespace later, and a glob is for namespaces that come and go.
  */
 const missingPhase = ({ managedBy }: PolicyInput, { isAbsent }: Extract<PolicyOutcome, { kind: 'namespaceMissing' }>): Verdict['phase'] =>
   managedBy === 'local' && isAbsent ? 'Failed' : 'Pending';
@@ -177,7 +181,8 @@ const auditCondition = ({ audit }: PolicyObservations): NewCondition | undefined
   };
 
 /**
- * Tells tools whether waiting helps. Both conditions are abnormal-true: absent unless they are true.
+ * Returns the condition by which tools decide whether waiting helps. Both conditions are
+ * abnormal-true: absent unless they are true.
  *
  * @see https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
  */
@@ -243,13 +248,16 @@ export const planStatus = (input: StatusInput): SovereignPolicyStatus => {
 
 const PROVEN_STATES = new Set(['Enforced', 'Unavailable', 'NotApplicable']);
 
-/** Nothing is left that this cluster could still put in force. */
+/** Whether this cluster has nothing left to put in force for the policy. */
 export const isProven = (status: SovereignPolicyStatus): boolean =>
   status.enforcement !== undefined &&
   Object.values(status.enforcement).every((lock) => PROVEN_STATES.has(lock.state)) &&
   (status.phase === 'Active' || status.phase === 'Expired' || isMissingNamespace(status));
 
-/** A policy whose namespace is not there has nothing to enforce: it holds back no revision. */
+/**
+ * Whether the namespace of a policy is missing. Such a policy has nothing to enforce, and holds
+ * back no revision.
+ */
 const isMissingNamespace = (status: SovereignPolicyStatus): boolean =>
   status.conditions?.some((condition) => condition.type === CONDITIONS.ready && condition.reason === NAMESPACE_MISSING) === true;
 
@@ -280,7 +288,10 @@ export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { v
   lastUpdated: status.lastUpdated ?? '1970-01-01T00:00:00.000Z',
 });
 
-/** A policy from before the CRD refused it may have an unreadable time. */
+/**
+ * Returns the expiry date for a report. A policy from before the CRD refused it may have an
+ * unreadable one.
+ */
 const expiryOf = ({ spec: { expiryDate } }: PolicyInput): Pick<PolicyReport, 'expiryDate'> =>
   expiryDate === undefined || Number.isNaN(Date.parse(expiryDate)) ? {} : { expiryDate };
 

@@ -88,7 +88,7 @@ export class RevisionTracker {
     };
   }
 
-  /** How far policies stand in the cluster as a commit has them. */
+  /** Returns the generations of the policies that the cluster has as a commit wants them. */
   #standing(desired: DesiredPolicies) {
     const generations = new Map<string, number>();
     for (const [key, policy] of desired) {

@@ -10,9 +10,9 @@ import { unobservedStatus } from './unobserved-status.ts';
 interface Memo {
   readonly basis: Basis;
   readonly status: SovereignPolicyStatus;
-  /** Since when it says this. */
+  /** Time since which the status is the same. */
   readonly since: Date;
-  /** Since when it is in this phase. */
+  /** Time since which the policy is in this phase. */
   readonly phaseSince: Date;
 }
 
@@ -28,14 +28,21 @@ interface Basis {
 }
 
 /**
- * A policy is Pending for a moment at every change, on a busy API server for most of a second, and on the way to Active for several reasons:
- * only what stays so is worth a write.
+ * Wait before a Pending status is written, in ms. A policy is Pending for a moment at every change,
+ * on a busy API server for most of a second, and on the way to Active for several reasons: only
+ * what lasts is worth a write.
  */
 const HOLD_MS = 1_000;
-/** Of many policies that are Pending together each waits longer, so that 1,000 statuses that are about to change are not written. */
+/**
+ * Extra wait of a status for each policy that is Pending, so that 1,000 statuses that are about to
+ * change are not written.
+ */
 const HOLD_EACH_MS = 20;
 const LONGEST_HOLD_MS = 30_000;
-/** What keeps changing is written after so many times its wait: the cluster must not show for ever what was before. */
+/**
+ * Number of waits after which a status that keeps changing is written. The cluster must not show an
+ * outdated one for ever.
+ */
 const MOST_HOLDS = 10;
 
 export interface StatusRequest {
@@ -43,7 +50,7 @@ export interface StatusRequest {
   readonly outcome: PolicyOutcome;
   readonly live: SovereignPolicy;
   readonly observed: PolicyObservations;
-  /** The cluster is to show that it is not observed. */
+  /** Whether the cluster is to show that it is not observed. */
   readonly isUnobserved?: boolean;
 }
 
@@ -55,7 +62,7 @@ export interface StatusResult {
   readonly locks: PolicyLocks;
   /** Whether the cluster shows something else. */
   readonly write: boolean;
-  /** How long the write still waits, in ms; 0: it does not. */
+  /** Remaining wait of the write, in ms; 0: it does not wait. */
   readonly heldMs: number;
 }
 
@@ -64,7 +71,7 @@ export class StatusCache {
   readonly #memos = new Map<string, Memo>();
   readonly #pending = new Set<string>();
   readonly #unobservedOf = new WeakMap<SovereignPolicyStatus, SovereignPolicyStatus>();
-  /** What each live status was last compared with. */
+  /** Last comparison of each live status. */
   readonly #compared = new WeakMap<SovereignPolicyStatus, { readonly wanted: SovereignPolicyStatus; readonly isSame: boolean }>();
 
   plan({ policy, outcome, live, observed, isUnobserved = false }: StatusRequest, locks: LockInput, now: Date): StatusResult {
@@ -118,7 +125,10 @@ export class StatusCache {
   }
 }
 
-/** Where its namespace does not exist, a policy has nothing to prove but that the index of lock 1 has it. */
+/**
+ * Whether locks are still being proven. Where its namespace does not exist, a policy has only its
+ * entry in the index of lock 1 to prove.
+ */
 const isProving = ({ basis: { outcome, locks }, status }: Memo): boolean =>
   outcome.kind === 'governing' ? status.phase === 'Pending' : locks.admission.state === 'Pending';
 
@@ -132,7 +142,10 @@ const timesOf = (
   phaseSince: memo !== undefined && isSamePhase(memo, outcome, status) ? memo.phaseSince : now,
 });
 
-/** A namespace that appears leaves a policy Pending, for another reason. */
+/**
+ * Whether a policy stays in its phase. A namespace that appears leaves it Pending, but for another
+ * reason, which counts as a new phase.
+ */
 const isSamePhase = (memo: Memo, outcome: PolicyOutcome, { phase }: SovereignPolicyStatus): boolean =>
   memo.status.phase === phase && memo.basis.outcome.kind === outcome.kind;
 
@@ -158,7 +171,7 @@ const sameObservations = (a: PolicyObservations, b: PolicyObservations): boolean
   a.audit?.agrees === b.audit?.agrees &&
   a.audit?.message === b.audit?.message;
 
-/** Inputs and outcomes that did not change are the same objects. */
+/** Whether two bases are the same. Inputs and outcomes that did not change are the same objects. */
 const sameBasis = (a: Basis, b: Basis): boolean =>
   a.policy === b.policy &&
   a.outcome === b.outcome &&

@@ -39,7 +39,7 @@ export interface StatusPublisherDeps {
   readonly place: GatekeeperPlace;
   readonly monitor: LockMonitor;
   readonly context: WriteContext;
-  /** Where the outcome goes, beside the status writes. */
+  /** Receivers of the outcome, beside the status writes. */
   readonly outputs: { readonly observatory: LiveObservatory; readonly events: EventSink; readonly metrics: AgentMetrics };
   readonly tampering: TamperLog;
   readonly violationTimes: ViolationTimeStore;
@@ -69,11 +69,11 @@ export class StatusPublisher {
   readonly #revisions: RevisionTracker;
   /** Violations of the last round in which they could be found. */
   #found: ReadonlyMap<string, PolicyViolations> = new Map();
-  /** All policies turn to NotObserved at once, and back. */
+  /** Limits changes to NotObserved and back, which concern all policies at once. */
   readonly #mayTurn: () => boolean;
-  /** When each status turned last, monotonic ms. */
+  /** Time of the last change of each status, monotonic ms. */
   readonly #turnedAtMs = new WeakMap<SovereignPolicyStatus, number>();
-  /** Those of the last round: another object says that policies came or went. */
+  /** Outcomes of the last round. Another object means that policies were added or removed. */
   #outcomes: Governance['policies'] | undefined;
 
   constructor(deps: StatusPublisherDeps) {
@@ -271,25 +271,25 @@ const TURN_AGAIN_MS = 60_000;
 
 const NO_AUDITS: ReadonlyMap<string, AuditFacts> = new Map();
 
-/** What is found before the policies are judged. */
+/** Findings of a round before it computes the status of each policy. */
 interface Findings {
   readonly indexed: ReadonlySet<string>;
   readonly found: ReadonlyMap<string, PolicyViolations>;
   readonly now: Date;
 }
 
-/** What is published of a policy, and the writes that are due. */
+/** Published state of a policy, and the writes that are due. */
 interface Judged {
   readonly snapshot: PolicySnapshot;
   readonly due: readonly Write[];
 }
 
-/** What is known in one round. */
+/** Facts that hold for all policies in one round. */
 interface Round {
   readonly locks: LockInput;
   readonly injecting: InjectionInput;
   readonly audits: ReadonlyMap<string, AuditFacts>;
-  /** The policies in the cluster show that it is not observed. */
+  /** Whether the policies in the cluster show that it is not observed. */
   readonly isUnobserved: boolean;
   readonly now: Date;
 }
@@ -305,7 +305,7 @@ interface Subject {
 
 const isSurplus = (outcome: PolicyOutcome): boolean => outcome.kind === 'invalid' && outcome.surplus === true;
 
-/** What the status of every policy follows from. */
+/** Inputs that the status of every policy follows from. */
 const sharedInputs = ({ plan, floor, gatekeeper, failures }: LockInput, { served, installed }: InjectionInput): object => {
   const { served: isServed, problem, outage, graceMs } = gatekeeper;
   return { floor, gatekeeper: { isServed, problem, outage, graceMs }, failures, indexed: plan.indexed, injection: { served, installed } };

@@ -5,7 +5,7 @@ const REASON = 'NotObserved';
 /** The same whatever the cause, which the events of the cluster name: a thousand policies show it. */
 const MESSAGE = 'the agent cannot see the cluster at the moment: what it proved last may not hold any more';
 
-/** Conditions that say that something holds. */
+/** Conditions that claim that something holds. */
 const CLAIMS: ReadonlySet<string> = new Set([
   CONDITIONS.ready,
   CONDITIONS.floorReady,
@@ -14,7 +14,7 @@ const CLAIMS: ReadonlySet<string> = new Set([
   CONDITIONS.auditAgrees,
 ]);
 
-/** Whether a status says that the cluster is not observed. */
+/** Whether a status shows that the cluster is not observed. */
 export const isUnobserved = (status: SovereignPolicyStatus | undefined): boolean =>
   status?.conditions?.some(({ type, reason }) => type === CONDITIONS.ready && reason === REASON) === true;
 

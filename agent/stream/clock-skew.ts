@@ -1,10 +1,16 @@
 import type { ClusterEvent } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
 
-/** From here on people should know: certificates and expiry dates of policies are judged by clocks. */
+/**
+ * Skew from which on users are warned, in ms: certificates and expiry dates of policies are judged
+ * by clocks.
+ */
 const WARN_MS = 30_000;
 
-/** How far the clock of this agent is from that of the hub, by the time that passes between hello and welcome (RFC 5905 8, with one server stamp). */
+/**
+ * Measures how far the clock of this agent is from that of the hub, by the time that passes between
+ * hello and welcome (RFC 5905 8, with one server stamp).
+ */
 export class ClockSkew {
   readonly #clock: Clock;
   readonly #onEvent: (event: ClusterEvent) => void;
@@ -22,7 +28,7 @@ export class ClockSkew {
     return this.#ms;
   }
 
-  /** The hello is on its way. */
+  /** Records that the hello is sent. */
   greeted(): void {
     this.#greetedAt = this.#clock.now().getTime();
   }

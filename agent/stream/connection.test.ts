@@ -141,7 +141,7 @@ describe('a connection to a hub that does not read', () => {
 
 describe('a connection to a hub whose frames cost much', () => {
   const digest = encodeFrame({ type: 'digest', digest: EMPTY_DIGEST, seq: 1 });
-  /** Each frame takes this many milliseconds of CPU time. */
+  /** Opens a connection on which each frame takes this many milliseconds of CPU time. */
   const openCostly = async (costMs: number) => {
     let spentMs = 0;
     vi.spyOn(process, 'threadCpuUsage').mockImplementation(() => ({ user: spentMs * 1000, system: 0 }));
@@ -154,7 +154,7 @@ describe('a connection to a hub whose frames cost much', () => {
     const opened = await openConnection({ onFrame });
     return { ...opened, taken: () => taken };
   };
-  /** Once the agent's side has had time to read what came, if it reads. */
+  /** Resolves once the agent's side has had time to read what came, if it reads. */
   const settled = async (clock: FakeClock): Promise<void> => {
     for (let turn = 0; turn < 50; turn += 1) await clock.advance(0);
   };

@@ -26,17 +26,17 @@ import {
 import { WebSocket } from 'ws';
 import { explainTls, isOtherCa } from './tls-errors.ts';
 
-/** Where the stream to the hub stands. */
+/** State of the stream to the hub. */
 export type StreamState =
   | { readonly state: 'connecting'; readonly attempt: number }
   | { readonly state: 'connected'; readonly hubVersion: string }
-  /** The hub does not want this agent; nothing helps but a change of configuration or version. */
+  /** Refusal by the hub, which only a change of configuration or version can end. */
   | { readonly state: 'rejected'; readonly reason: string; readonly retryInMs: number }
-  /** The hub shows a certificate of another CA. */
+  /** Hub with a certificate of another CA. */
   | { readonly state: 'untrusted'; readonly reason: string; readonly retryInMs: number }
   | { readonly state: 'disconnected'; readonly reason: string; readonly retryInMs: number };
 
-/** How a connection came to its end. */
+/** End of a connection, with its reason. */
 export interface ConnectionEnd {
   /** `renewed`: the agent has another certificate, and goes on with it at once. */
   readonly kind: 'rejected' | 'untrusted' | 'lost' | 'resend' | 'renewed';
@@ -45,7 +45,7 @@ export interface ConnectionEnd {
   readonly returnMs?: number | undefined;
 }
 
-/** What the agent proves itself with, and what verifies the hub; PEM. */
+/** Certificate and key of the agent, and the CA that verifies the hub; PEM. */
 export interface ClientCertificate {
   readonly cert: string;
   readonly key: string;
@@ -69,12 +69,12 @@ type Welcome = Extract<HubFrame, { type: 'welcome' }>;
 
 export interface ConnectionHandlers {
   hello(): Hello;
-  /** How old the evidence is that the reports rest on. */
+  /** Returns the ages of the evidence that the reports rest on. */
   ages(): Ages;
   /** The hub took the hello. */
   onWelcome(welcome: Welcome, connection: Connection): void;
   onFrame(frame: Exclude<HubFrame, { type: 'welcome' }>): void;
-  /** The hub has caught up after {@link Connection.isBehind}. */
+  /** Called once the hub has caught up after {@link Connection.isBehind}. */
   onDrained?(): void;
 }
 
@@ -90,16 +90,25 @@ export interface ReadPace {
 
 export const createReadPace = (clock: Clock): ReadPace => ({ clock, cpu: createAllowance(clock, FRAME_CPU) });
 
-/** A hub may ask for the policies of a list again and again; the answer is the same object. */
+/**
+ * Encodes the policies of a list. The hub may request them again and again; the answer is the same
+ * object.
+ */
 const encodeListed = weakMemo((frame: AgentFrame) => encodeFrame(frame));
 
 const STREAM_PATH = '/agent/v1/stream';
 const CONNECT_MS = 10_000;
-/** A hub that gets all of its agents back at once takes their handshakes one after the other. */
+/**
+ * Longest handshake, in ms. A hub that gets all of its agents back at once takes their handshakes
+ * one after the other.
+ */
 const HANDSHAKE_MS = 60_000;
-/** A hub that gets all of its agents back at once greets them one after the other. */
+/**
+ * Longest wait for the welcome, in ms. A hub that gets all of its agents back at once greets them
+ * one after the other.
+ */
 const WELCOME_MS = 120_000;
-/** Twice this long without a sign of life is a dead connection. */
+/** Interval of pings, in ms. Twice this time without a sign of life is a dead connection. */
 const PING_MS = 25_000;
 const NORMAL_CLOSURE = 1000;
 const MAX_REASON = 300;
@@ -117,7 +126,7 @@ const MAX_PARTS = { maxFragments: 512, maxBufferedChunks: 32 * 1024 };
 const REJECTIONS: readonly number[] = [CLOSE_CODES.unauthorized, CLOSE_CODES.unsupportedProtocol];
 const REFUSED_STATUS: readonly (number | undefined)[] = [401, 403];
 
-/** What a hub that refuses has to say, as far as it fits into a line. */
+/** Reads the reason of a refusal from the hub's answer, as far as it fits into a line. */
 const readReason = async (response: IncomingMessage): Promise<string> => {
   let text = '';
   try {
@@ -137,7 +146,7 @@ const streamUrl = (hubUrl: string): URL => {
   return url;
 };
 
-/** One WebSocket connection to the hub, from the dial to its end. */
+/** WebSocket connection to the hub, from the dial to its end. */
 export class Connection {
   readonly #socket: WebSocket;
   /** The connection below the WebSocket, once it is open. */
@@ -148,11 +157,11 @@ export class Connection {
   readonly #ended = Promise.withResolvers<ConnectionEnd>();
   /** Aborted once the socket is closed; ends the timers. */
   readonly #closed = new AbortController();
-  /** The TCP connection is there. */
+  /** Whether the TCP connection is open. */
   #isReached: boolean = false;
   #welcomed: boolean = false;
   #alive: boolean = true;
-  /** Nothing that still arrives counts. */
+  /** Whether the connection is over. What still arrives is ignored. */
   #over: boolean = false;
   /** Length of the frames that the hub has yet to read, in characters. */
   #unread = 0;

@@ -27,7 +27,7 @@ afterEach(() => hub.close());
 
 const CURRENT = { oldestPartMs: 0, oldestKindMs: 0, outOfDate: [] };
 
-/** How long an agent waits after a stream that ended so; `random` is 0.5. */
+/** Returns how long an agent waits after a stream that ended so; `random` is 0.5. */
 const waitAfterEnd = async (hubUrl: string, onWelcome: () => void): Promise<number> => {
   const stopping = new AbortController();
   const config = { hubUrl, token: 'secret' };
@@ -48,10 +48,10 @@ const waitAfterEnd = async (hubUrl: string, onWelcome: () => void): Promise<numb
   return state.retryInMs;
 };
 
-/** After a stream that the hub closed so. */
+/** Returns the wait after a stream that the hub closed so. */
 const waitAfter = (code: number, reason: string): Promise<number> => waitAfterEnd(hub.url, () => hub.socket?.close(code, reason));
 
-/** After a refusal before the stream opens. */
+/** Returns the wait after a refusal before the stream opens. */
 const waitAfterRefusal = async (headers: string): Promise<number> => {
   const server = createServer().on('upgrade', (_request, socket) => {
     socket.end(`HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n${headers}\r\n`);

@@ -16,7 +16,10 @@ export interface DiallerHandlers extends ConnectionHandlers {
 
 export interface DiallerOptions {
   readonly config: ConnectionConfig;
-  /** What proves the agent instead of a token; asked at each dial, and waited for. */
+  /**
+   * Returns the certificate that proves the agent instead of a token; called, and awaited, at each
+   * dial.
+   */
   readonly certificate?: ((signal: AbortSignal) => Promise<ClientCertificate>) | undefined;
   /** Asks the hub for the trace of each commit. */
   readonly isTraced?: boolean;
@@ -27,9 +30,12 @@ export interface DiallerOptions {
 
 /** A hub that is back has its agents back within this time. It can take as many at once. */
 const RETRY = { baseMs: 500, maxMs: 15_000 };
-/** A refusal does not end by itself. The wait is between half of this and all of it. */
+/**
+ * Longest wait after a refusal, in ms; the shortest is half of it. A refusal does not end by
+ * itself.
+ */
 const REJECTED_RETRY_MS = 30_000;
-/** No hub keeps an agent away for longer. */
+/** Longest time for which a hub can keep an agent away, in ms. */
 const MAX_RETURN_MS = 300_000;
 /** A connection that held this long counts as good, and the next one starts without history. */
 const GOOD_AFTER_MS = 10_000;
@@ -62,7 +68,7 @@ export class Dialler {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Something was achieved on this connection, so that the next one need not wait for long. */
+  /** Records progress on this connection, after which the next one need not wait for long. */
   progressed(): void {
     this.#backoff.reset();
   }

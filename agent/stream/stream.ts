@@ -14,10 +14,10 @@ import { Dialler, type DiallerOptions } from './dialler.ts';
 import { Witness } from './witness.ts';
 
 export interface StreamConfig extends ConnectionConfig {
-  /** As its ManagedCluster in Git has it. */
+  /** Name of the cluster, from its ManagedCluster in Git. */
   readonly cluster: string;
   readonly agentVersion: string;
-  /** Who may sign commits. */
+  /** Trusted signers of commits. */
   readonly trust: TrustConfig;
 }
 
@@ -74,7 +74,10 @@ class HubStream {
   readonly #witness: Witness;
   readonly #skew: ClockSkew;
   #connection: Connection | undefined;
-  /** The hub's digest is that of the last ack it got, and says nothing while an ack is on its way. */
+  /**
+   * Whether an ack was sent since the last digest. The hub's digest is that of the last ack that it
+   * received, and is outdated while an ack is on its way.
+   */
   #ackedSinceDigest: boolean = false;
   /** Revision that was requested in full because of its digest; once only, or two versions would do so for ever. */
   #askedAgainFor: string | undefined;
@@ -145,7 +148,10 @@ class HubStream {
     };
   }
 
-  /** Each part ends with the signal; any other end is a defect of this program, and must show. */
+  /**
+   * Awaits a part, which ends with the signal. Any other end is a defect of this program, and must
+   * show.
+   */
   async #supervise(part: Promise<void>, signal: AbortSignal): Promise<void> {
     try {
       await part;

@@ -22,7 +22,7 @@ const codeOf = (error: Error): string => String((error as NodeJS.ErrnoException)
 /** Whether a connection was not made because the server shows a certificate of another CA. */
 export const isOtherCa = (error: Error): boolean => OTHER_CA.includes(codeOf(error));
 
-/** Why a connection was not made, in words where it is about certificates. */
+/** Explains why a connection was not made, in words where the cause is a certificate. */
 export const explainTls = (error: Error, host: string): string => {
   const code = codeOf(error);
   const explanation = EXPLANATIONS[code]?.(host);

@@ -61,7 +61,9 @@ const RETRY = { baseMs: 500, maxMs: 30_000 };
 const STORE_MS = 60_000;
 /** Time for the last write of a term, which follows its end. */
 const LAST_STORE_MS = 2_000;
-/** How many forks become events: a hub can show any number, and the first one says it all. */
+/**
+ * Rate of events about forks. A hub can show any number of forks, and the first event is enough.
+ */
 const FORKS = { burst: 3, perSecond: 3 / 3_600 };
 
 /** Keeps the last checkpoint of the hub's audit log, and reports when the hub shows another history. */

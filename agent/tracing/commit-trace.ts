@@ -52,7 +52,7 @@ export class CommitTrace {
     this.#deps = deps;
   }
 
-  /** The intake begins to judge an offer. */
+  /** Records that the intake begins to judge an offer. */
   offered({ revision, traceparent }: { readonly revision: string; readonly traceparent?: string | undefined }): void {
     const parent = parseTraceparent(traceparent ?? '');
     const context = parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, parent);
@@ -63,12 +63,15 @@ export class CommitTrace {
     this.#deps.active.add(revision, span);
   }
 
-  /** The offer is refused. */
+  /** Records that the offer is refused. */
   refused(revision: string, reasons: readonly Reason[]): void {
     this.#endIntake(revision, (span) => fail(span, reasons[0]?.code ?? 'invalid'));
   }
 
-  /** The offer is good, and its policies are to be written; so another commit is not any more. */
+  /**
+   * Records that the offer is good, and its policies are to be written. It supersedes another
+   * commit.
+   */
   aimed(revision: string, { policies, objects }: { readonly policies: number; readonly objects: number }): void {
     const offered = this.#offered;
     this.#endIntake(revision, (span) => span.setAttributes({ 'fso.policies': policies, 'fso.objects': objects }));
@@ -85,7 +88,10 @@ export class CommitTrace {
     );
   }
 
-  /** The policies of the commit are written, and it is persisted as the accepted one. */
+  /**
+   * Records that the policies of the commit are written, and that it is persisted as the accepted
+   * one.
+   */
   accepted(revision: string): void {
     const commit = this.#commitOf(revision);
     if (commit === undefined || commit.isAccepted) return;
@@ -106,7 +112,7 @@ export class CommitTrace {
     for (const key of keys) commit.enforcing.keys.add(key);
   }
 
-  /** A write has ended. */
+  /** Records the end of a write. */
   wrote(key: string, isFailed: boolean): void {
     const enforcing = this.#current?.enforcing;
     if (enforcing === undefined || !enforcing.keys.delete(key)) return;
@@ -115,7 +121,7 @@ export class CommitTrace {
     else enforcing.written += 1;
   }
 
-  /** Every policy of the commit is proven by both locks. */
+  /** Records that every policy of the commit is proven by both locks. */
   proven(revision: string): void {
     if (this.#commitOf(revision)?.isAccepted === true) this.#end('proven');
   }
@@ -146,7 +152,10 @@ export class CommitTrace {
     this.#deps.active.remove(commit.revision, commit.span);
   }
 
-  /** The span of the writes is known only now: rounds go on, and which of them was the last for the commit, its proof says. */
+  /**
+   * Creates the span of the writes, which is known only now: rounds go on, and the proof of the
+   * commit shows which of them was the last for it.
+   */
   #endEnforcing({ enforcing, context }: CommitInProgress): void {
     if (enforcing === undefined) return;
     const { startTime, endTime, written, failed } = enforcing;

@@ -1,5 +1,5 @@
 import { ANNOTATIONS, FINALIZER, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { KubeApiError, type KindDescriptor, type KubeClient, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { type KindDescriptor, KubeApiError, type KubeClient, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { systemClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
 import { injectionKinds } from '../enforce/index.ts';

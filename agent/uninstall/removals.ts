@@ -31,7 +31,7 @@ import { ignoreOutdated } from '../apply/index.ts';
 import { INJECTION_NAME, type InjectionKinds, isFloorName, isGuardName, TEMPLATE_NAME } from '../enforce/index.ts';
 import { REPORT_KIND, REPORT_SELECTOR } from '../openreports/index.ts';
 
-/** One object that the removal deletes or changes. */
+/** Deletion or change of one object. */
 export interface Removal {
   /** `Kind name`, or `Kind namespace/name`. */
   readonly object: string;
@@ -40,7 +40,7 @@ export interface Removal {
 
 /** A step of the removal. It looks for what is left each time, so that one that was interrupted is taken up again. */
 export interface Step {
-  /** What it does, e.g. `delete the bindings of lock 1`. */
+  /** Description of the step, e.g. `delete the bindings of lock 1`. */
   readonly title: string;
   /** @returns what is left to do */
   find(signal: AbortSignal): Promise<readonly Removal[]>;
@@ -51,12 +51,15 @@ export interface Step {
 export interface StepsContext {
   readonly client: KubeClient;
   readonly kinds: InjectionKinds;
-  /** Who removes enforcement, for the status of the policies. */
+  /** User who removes enforcement, for the status of the policies. */
   readonly user: string;
   readonly now: () => Date;
 }
 
-/** In this order nothing refuses what comes later, and the guard keeps others from what is still there. */
+/**
+ * Returns the steps in an order in which nothing refuses the later ones. The guard keeps others
+ * from what is still there.
+ */
 export const stepsOf = (context: StepsContext): readonly Step[] => {
   const { client, kinds } = context;
   const deletes = (title: string, kind: KindDescriptor, isOurs: (object: KubeObject) => boolean, options: ListOptions = {}): Step => ({
@@ -117,7 +120,10 @@ const deletion = (client: KubeClient, kind: KindDescriptor, object: KubeObject):
   run: (signal) => client.delete(kind, refOf(object), signal),
 });
 
-/** The policy itself is the user's: it stays, says that nothing enforces it, and no finalizer holds it. */
+/**
+ * Releases a policy, which the user keeps: its status shows that nothing enforces it, and its
+ * finalizer is removed.
+ */
 const release = (policy: SovereignPolicy, { client, user, now }: StepsContext): readonly Removal[] => {
   const { name, namespace = '', uid, finalizers = [], generation = 0 } = policy.metadata;
   if (!finalizers.includes(FINALIZER)) return [];
@@ -149,7 +155,10 @@ const release = (policy: SovereignPolicy, { client, user, now }: StepsContext): 
   ];
 };
 
-/** With the record an agent that is installed again would report what was removed as tampering. The request stays, and keeps agents from that. */
+/**
+ * Finds the record of the installation. With it, an agent that is installed again would report the
+ * removal as tampering. The request stays, and keeps agents from installing.
+ */
 const findRecord = async (client: KubeClient, signal: AbortSignal): Promise<readonly Removal[]> => {
   const ref = { name: SYSTEM_NAMESPACE };
   const annotations = (await client.get(NAMESPACE_KIND, ref, signal))?.metadata.annotations ?? {};

@@ -16,7 +16,10 @@ const ADMISSION = 'admissionregistration.k8s.io';
 const rights = (group: string, resources: readonly string[], verbs: readonly string[]): readonly Right[] =>
   resources.flatMap((resource) => verbs.map((verb) => ({ verb, group, resource })));
 
-/** What the removal asks of its caller, without names: the rights of the agent, which are limited to names, do not suffice. */
+/**
+ * Rights that the caller of the removal needs, without names: the rights of the agent, which are
+ * limited to names, do not suffice.
+ */
 const NEEDED: readonly Right[] = [
   ...rights(ADMISSION, ['validatingadmissionpolicies', 'validatingadmissionpolicybindings'], ['list', 'patch', 'delete']),
   ...rights(ADMISSION, ['mutatingadmissionpolicies', 'mutatingadmissionpolicybindings'], ['list', 'delete']),
@@ -29,7 +32,7 @@ const NEEDED: readonly Right[] = [
   { verb: 'get', group: 'coordination.k8s.io', resource: 'leases', namespace: SYSTEM_NAMESPACE },
 ];
 
-/** Where the API server has the kind. */
+/** Rights needed where the API server has the kind. */
 const NEEDED_FOR_REPORTS = rights('openreports.io', [REPORT_KIND.plural], ['list', 'delete']);
 
 const areReportsServed = async (client: KubeClient, signal: AbortSignal): Promise<boolean> => {

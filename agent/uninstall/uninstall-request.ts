@@ -7,7 +7,7 @@ interface RequestDeps {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly user: string;
-  /** How long to wait for a running agent, in ms. */
+  /** Time to wait for a running agent, in ms. */
   readonly waitMs: number;
 }
 
@@ -43,7 +43,11 @@ export const requestUninstall = async (deps: RequestDeps, signal: AbortSignal): 
 };
 
 /** @returns false: the namespace is gone, and with it all agents */
-const annotate = async (client: KubeClient, annotations: Readonly<Record<string, string | null>>, signal: AbortSignal): Promise<boolean> => {
+const annotate = async (
+  client: KubeClient,
+  annotations: Readonly<Record<string, string | null>>,
+  signal: AbortSignal,
+): Promise<boolean> => {
   try {
     await client.mergePatch(NAMESPACE_KIND, NAMESPACE, { metadata: { annotations } }, signal);
     return true;
@@ -56,7 +60,9 @@ const annotate = async (client: KubeClient, annotations: Readonly<Record<string,
 const readLease = (client: KubeClient, signal: AbortSignal): Promise<Lease | undefined> =>
   client.get(LEASE_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_LEASE }, signal);
 
-/** A leader renews its lease several times while the request waits. */
+/**
+ * Throws where a leader has renewed its lease, as it does several times while the request waits.
+ */
 const assertNoLeader = (before: Lease | undefined, now: Lease | undefined): void => {
   const holder = now?.spec?.holderIdentity ?? '';
   if (holder === '' || now?.metadata.resourceVersion === before?.metadata.resourceVersion) return;

@@ -10,9 +10,9 @@ import { findMissingRights } from './rights.ts';
 import { requestUninstall } from './uninstall-request.ts';
 
 export interface UninstallOptions {
-  /** Lists what it would do, and does nothing. */
+  /** Lists the removals without doing them. */
   readonly dryRun: boolean;
-  /** How long to wait for a running agent, in ms. */
+  /** Time to wait for a running agent, in ms. */
   readonly waitMs: number;
 }
 
@@ -25,16 +25,22 @@ interface UninstallIo {
   confirm(question: string): Promise<boolean>;
 }
 
-/** Why enforcement was not removed, or not all of it. */
+/** Error with the reason why enforcement was not removed, or not all of it. */
 export class UninstallError extends Error {
   override readonly name = 'UninstallError';
 }
 
 const CONCURRENCY = 8;
 const POLL_MS = 200;
-/** The API server judges by a deleted binding, and by the changed text of a policy, for about a second more. */
+/**
+ * Wait after a change of a policy or binding, in ms. The API server still judges by the one before
+ * for about a second.
+ */
 const SETTLE_MS = 2_000;
-/** Replicas of the API server may see a change of the guard later than the one that took it. */
+/**
+ * Time for which a refusal by the guard is retried, in ms. Replicas of the API server may see a
+ * change of the guard later than the one that accepted it.
+ */
 const REFUSED_FOR_MS = 30_000;
 
 const REPORTS: Readonly<Record<UninstallReport, string>> = {
@@ -70,7 +76,7 @@ export const uninstall = async (options: UninstallOptions, io: UninstallIo, sign
   for (const line of FAREWELL) print(line);
 };
 
-/** What stays is the user's to delete. */
+/** Commands for the rest, which the user deletes. */
 const FAREWELL: readonly string[] = [
   'Nothing enforces policies in this cluster any more. To delete what is left:',
   `  helm uninstall fso-agent --namespace ${SYSTEM_NAMESPACE}`,
@@ -124,7 +130,10 @@ const attempt = async ({ object, run }: Removal, signal: AbortSignal): Promise<s
 const isRefusedByGuard = (error: unknown): error is KubeApiError =>
   error instanceof KubeApiError && isGuardName(refuserOf(error.message).policy ?? '');
 
-/** What is there again was put back by an agent that runs with other rights, or that is older than this command. */
+/**
+ * Throws where an object is there again. An agent put it back that runs with other rights, or that
+ * is older than this command.
+ */
 const assertRemoved = async (steps: readonly Step[], signal: AbortSignal): Promise<void> => {
   for (const step of steps) {
     const [again] = await step.find(signal);

@@ -1,2 +1,2 @@
 export { createNamespaces, everyClusterProven } from './steps.ts';
-export { createWorld, type World } from './world.ts';
+export { World } from './world.ts';

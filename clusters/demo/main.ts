@@ -6,8 +6,7 @@ import { withLock } from '../build/lock.ts';
 import { createTerminal } from '../build/progress.ts';
 import { createRunner, StepFailed, summarize } from './runner.ts';
 import { runDemo } from './script.ts';
-import type { World } from './world.ts';
-import { createWorld } from './world.ts';
+import { World } from './world.ts';
 
 /** Where the `fleet` command looks by itself. */
 const DEFAULT_STATE_DIR = join(import.meta.dirname, '..', '..', '.fso');
@@ -53,7 +52,7 @@ const runner = createRunner(print, process.stdout.isTTY === true && !process.env
 mkdirSync(options.stateDir, { recursive: true });
 
 async function demo(): Promise<void> {
-  const world = await createWorld({ stateDir: options.stateDir, log: (line) => print(`  ${line}`), ...(status && { status }) });
+  const world = await World.open({ stateDir: options.stateDir, log: (line) => print(`  ${line}`), ...(status && { status }) });
   const samples: number[] = [];
   try {
     await runDemo(world, runner, samples, signal);

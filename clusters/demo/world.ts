@@ -6,7 +6,7 @@ import { createHubClient, type HubClient } from '@fso/hub/client';
 import { createKubeClient, type KubeClient } from '@fso/shared/kube';
 import { downFleet, type FleetCluster, knownClusters, readDefinition, upFleet } from '../fleet/index.ts';
 import { writeAgentKubeconfig } from './agent-identity.ts';
-import { type GitRepository, makeSigningKey, openGitRepository } from './git-repository.ts';
+import { type GitRepository, makeSigningKey, openGitRepository, type SigningKey } from './git-repository.ts';
 import { type GitServer, startGitServer } from './git-server.ts';
 import { freePort, type Program, startProgram, until } from './programs.ts';
 
@@ -34,32 +34,6 @@ export interface DemoCluster extends FleetCluster {
   readonly kube: KubeClient;
 }
 
-/** The parts of the demo, each started by its own step. */
-export interface World {
-  readonly clusters: readonly DemoCluster[];
-  readonly repository: GitRepository;
-  readonly gitUrl: string;
-  /** Whether commits are signed, and hub and agents refuse others. */
-  readonly signed: boolean;
-  readonly hub: HubClient;
-  readonly hubUrl: string;
-  readonly apiToken: string;
-  startFleet(signal: AbortSignal): Promise<void>;
-  startGit(): Promise<void>;
-  startHub(): Promise<void>;
-  stopHub(): Promise<void>;
-  startAgents(): Promise<void>;
-  /** Process ids of what runs now: the hub, and the agent of each cluster. */
-  pids(): { readonly hub: readonly number[]; readonly agent: readonly number[] };
-  /** Base URLs of the agents' listeners, once they were started. */
-  agentUrls(): readonly string[];
-  /** As a crash would end them. */
-  killAgents(): Promise<void>;
-  /** Throws when one of the programs is gone. */
-  assertRunning(): void;
-  stop(): Promise<void>;
-}
-
 /** What the repository holds at first: the registrations of the fleet, and the sample policies and region groups. */
 export async function initialFiles(clusters: readonly FleetCluster[]): Promise<Record<string, string>> {
   const files: Record<string, string> = {};
@@ -75,11 +49,6 @@ export async function initialFiles(clusters: readonly FleetCluster[]): Promise<R
 
 const secret = (): string => randomBytes(32).toString('base64url');
 
-interface Secrets {
-  readonly apiToken: string;
-  readonly webhookSecret: string;
-}
-
 /** A push webhook as GitHub sends it. The hub hears of the commit a moment later at its next poll when it is lost. */
 function sendWebhook(hubUrl: string, webhookSecret: string): void {
   const body = JSON.stringify({ ref: 'refs/heads/main' });
@@ -91,145 +60,193 @@ function sendWebhook(hubUrl: string, webhookSecret: string): void {
   }).catch(() => undefined);
 }
 
-export async function createWorld({ stateDir, log, status, env = {} }: WorldOptions): Promise<World> {
-  const folder = join(stateDir, 'demo');
-  const fleetMark = join(folder, FLEET_MARK);
-  // A demo that was killed left its fleet: no fleet, or that one, is this demo's to end.
-  let ownsFleet = existsSync(fleetMark) || knownClusters(stateDir).length === 0;
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  const definition = readDefinition(join(import.meta.dirname, '..'));
-  const [apiPort, agentPort] = [await freePort(), await freePort()];
-  const hubUrl = `http://127.0.0.1:${apiPort}`;
-  const secrets: Secrets = { apiToken: secret(), webhookSecret: secret() };
-  const hub = createHubClient({ server: hubUrl, token: secrets.apiToken });
+const required = <T>(value: T | undefined, what: string): T => {
+  if (value === undefined) throw new Error(`${what} is not started`);
+  return value;
+};
+
+/** What is chosen before anything starts. */
+interface WorldSetup {
+  readonly folder: string;
+  readonly apiPort: number;
+  readonly agentPort: number;
+  readonly signingKey: SigningKey | undefined;
+  /** Whether the fleet is this demo's to end. */
+  readonly ownsFleet: boolean;
+}
+
+/** The parts of the demo, each started by its own step. */
+export class World {
+  readonly clusters: DemoCluster[] = [];
+  readonly hub: HubClient;
+  readonly hubUrl: string;
+  readonly apiToken: string = secret();
+  readonly #options: WorldOptions;
+  readonly #setup: WorldSetup;
+  readonly #definition = readDefinition(join(import.meta.dirname, '..'));
+  readonly #webhookSecret = secret();
   /** By cluster; spent once its agent has enrolled. */
-  const enrolTokens = new Map<string, string>();
-  const signingKey = await makeSigningKey(join(folder, 'signing'));
-  if (signingKey === undefined)
-    log('ssh-keygen is not installed: the commits of this demo are not signed, and hub and agents do not verify them');
-  /** Hub and agents refuse what this key did not sign. */
-  const trust: Record<string, string> = signingKey === undefined ? {} : { FSO_SIGNERS_FILE: signingKey.allowedSigners };
-
-  const clusters: DemoCluster[] = [];
-  const programs = new Map<string, Program>();
+  readonly #enrolTokens = new Map<string, string>();
+  readonly #programs = new Map<string, Program>();
   /** By cluster; an agent that starts again has the same. */
-  const agentPorts = new Map<string, number>();
-  let git: GitServer | undefined;
-  let repository: GitRepository | undefined;
+  readonly #agentPorts = new Map<string, number>();
+  #ownsFleet: boolean;
+  #git: GitServer | undefined;
+  #repository: GitRepository | undefined;
 
-  const required = <T>(value: T | undefined, what: string): T => {
-    if (value === undefined) throw new Error(`${what} is not started`);
-    return value;
-  };
-  const start = (name: string, command: string[], env: Record<string, string>): void => {
-    programs.set(name, startProgram({ name, command, env, logFile: join(folder, 'logs', `${name}.log`) }));
-  };
-  const stop = async (name: string, signal?: NodeJS.Signals): Promise<void> => {
-    await programs.get(name)?.stop(signal);
-    programs.delete(name);
-  };
+  private constructor(options: WorldOptions, setup: WorldSetup) {
+    this.#options = options;
+    this.#setup = setup;
+    this.#ownsFleet = setup.ownsFleet;
+    this.hubUrl = `http://127.0.0.1:${setup.apiPort}`;
+    this.hub = createHubClient({ server: this.hubUrl, token: this.apiToken });
+  }
 
-  const assertRunning = (): void => {
-    for (const program of programs.values()) program.assertRunning();
-  };
+  static async open(options: WorldOptions): Promise<World> {
+    const { stateDir, log } = options;
+    const folder = join(stateDir, 'demo');
+    // A demo that was killed left its fleet: no fleet, or that one, is this demo's to end.
+    const ownsFleet = existsSync(join(folder, FLEET_MARK)) || knownClusters(stateDir).length === 0;
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true });
+    const [apiPort, agentPort] = [await freePort(), await freePort()];
+    const signingKey = await makeSigningKey(join(folder, 'signing'));
+    if (signingKey === undefined)
+      log('ssh-keygen is not installed: the commits of this demo are not signed, and hub and agents do not verify them');
+    return new World(options, { folder, apiPort, agentPort, signingKey, ownsFleet });
+  }
+
+  /** Whether commits are signed, and hub and agents refuse others. */
+  get signed(): boolean {
+    return this.#setup.signingKey !== undefined;
+  }
+
+  get repository(): GitRepository {
+    return required(this.#repository, 'the repository');
+  }
+
+  get gitUrl(): string {
+    return required(this.#git, 'the Git server').url(REPOSITORY);
+  }
+
+  async startFleet(signal: AbortSignal): Promise<void> {
+    const { stateDir, log, status } = this.#options;
+    const options = { clusters: this.#definition, provider: 'auto', stateDir, gatekeeper: true, gatekeeperAuditSeconds: 10 } as const;
+    if (this.#ownsFleet) await writeFile(this.#fleetMark, '');
+    const up = await upFleet({ ...options, env: process.env, log, ...(status && { status }) }, signal);
+    this.#ownsFleet ||= up.some(({ started }) => started);
+    for (const cluster of this.#definition) {
+      const { kubeconfig } = required(
+        up.find(({ name }) => name === cluster.name),
+        cluster.name,
+      );
+      const kube = createKubeClient({ kubeconfig, userAgent: 'fso-demo', timeoutMs: KUBE_TIMEOUT_MS });
+      this.clusters.push({ ...cluster, kubeconfig, kube });
+    }
+  }
+
+  async startGit(): Promise<void> {
+    const { folder, signingKey } = this.#setup;
+    const git = await startGitServer({ root: join(folder, 'git'), onPush: () => sendWebhook(this.hubUrl, this.#webhookSecret) });
+    this.#git = git;
+    await git.create(REPOSITORY);
+    this.#repository = await openGitRepository(join(folder, 'working-copy'), git.url(REPOSITORY), signingKey);
+    await this.#repository.commit(await initialFiles(this.#definition), 'Register the clusters and govern them');
+  }
+
+  async startHub(): Promise<void> {
+    const { folder, apiPort, agentPort } = this.#setup;
+    this.#start('hub', [join(projectRoot, 'hub/cli/main.ts'), 'serve'], {
+      FSO_GIT_URL: this.gitUrl,
+      FSO_LISTEN: `127.0.0.1:${apiPort}`,
+      FSO_AGENT_LISTEN: `127.0.0.1:${agentPort}`,
+      FSO_API_TOKEN: this.apiToken,
+      FSO_WEBHOOK_SECRET: this.#webhookSecret,
+      FSO_DATA_DIR: join(folder, 'hub'),
+    });
+  }
+
+  async stopHub(): Promise<void> {
+    await this.#stop('hub');
+  }
+
+  async startAgents(): Promise<void> {
+    const { folder, agentPort } = this.#setup;
+    for (const { name, kubeconfig } of this.clusters) {
+      const agentKubeconfig = join(folder, `agent-${name}.kubeconfig`);
+      await writeAgentKubeconfig(kubeconfig, agentKubeconfig);
+      const port = this.#agentPorts.get(name) ?? (await freePort());
+      this.#agentPorts.set(name, port);
+      this.#start(`agent-${name}`, [join(projectRoot, 'agent/main.ts')], {
+        FSO_CLUSTER: name,
+        KUBECONFIG: agentKubeconfig,
+        FSO_HUB_URL: `wss://127.0.0.1:${agentPort}`,
+        FSO_ENROLL_TOKEN: await this.#enrolTokenOf(name),
+        FSO_LISTEN: `127.0.0.1:${port}`,
+      });
+    }
+  }
+
+  /** Process ids of what runs now: the hub, and the agent of each cluster. */
+  pids(): { readonly hub: readonly number[]; readonly agent: readonly number[] } {
+    const pidsOf = (names: readonly string[]) => names.flatMap((name) => this.#programs.get(name)?.pid ?? []);
+    return { hub: pidsOf(['hub']), agent: pidsOf(this.clusters.map(({ name }) => `agent-${name}`)) };
+  }
+
+  /** Base URLs of the agents' listeners, once they were started. */
+  agentUrls(): readonly string[] {
+    return [...this.#agentPorts.values()].map((port) => `http://127.0.0.1:${port}`);
+  }
+
+  /** As a crash would end them. */
+  async killAgents(): Promise<void> {
+    await Promise.all(this.clusters.map(({ name }) => this.#stop(`agent-${name}`, 'SIGKILL')));
+  }
+
+  /** @throws when one of the programs is gone */
+  assertRunning(): void {
+    for (const program of this.#programs.values()) program.assertRunning();
+  }
+
+  async stop(): Promise<void> {
+    const { stateDir, log } = this.#options;
+    await Promise.all([...this.#programs.keys()].map((name) => this.#stop(name)));
+    await this.#git?.stop();
+    await Promise.all(this.clusters.map(({ kube }) => kube.close()));
+    // A fleet that ran before stays: the demo did not start it.
+    if (!this.#ownsFleet) return;
+    await downFleet({ stateDir, env: process.env, log }, new AbortController().signal);
+    await rm(this.#fleetMark, { force: true });
+  }
+
+  get #fleetMark(): string {
+    return join(this.#setup.folder, FLEET_MARK);
+  }
+
+  #start(name: string, command: string[], settings: Record<string, string>): void {
+    const { folder, signingKey } = this.#setup;
+    /** Hub and agents refuse what this key did not sign. */
+    const trust: Record<string, string> = signingKey === undefined ? {} : { FSO_SIGNERS_FILE: signingKey.allowedSigners };
+    const env = { ...settings, ...trust, ...this.#options.env };
+    this.#programs.set(name, startProgram({ name, command, env, logFile: join(folder, 'logs', `${name}.log`) }));
+  }
+
+  async #stop(name: string, signal?: NodeJS.Signals): Promise<void> {
+    await this.#programs.get(name)?.stop(signal);
+    this.#programs.delete(name);
+  }
 
   /** The hub may still be starting. */
-  const enrolTokenOf = async (cluster: string): Promise<string> => {
-    const known = enrolTokens.get(cluster);
+  async #enrolTokenOf(cluster: string): Promise<string> {
+    const known = this.#enrolTokens.get(cluster);
     if (known !== undefined) return known;
     const { signal } = new AbortController();
     const make = () => {
-      assertRunning();
-      return hub.createEnrolmentToken(cluster, ENROL_SECONDS, signal);
+      this.assertRunning();
+      return this.hub.createEnrolmentToken(cluster, ENROL_SECONDS, signal);
     };
     const { token } = await until('the hub makes an enrolment token', make, signal);
-    enrolTokens.set(cluster, token);
+    this.#enrolTokens.set(cluster, token);
     return token;
-  };
-
-  return {
-    clusters,
-    hubUrl,
-    apiToken: secrets.apiToken,
-    signed: signingKey !== undefined,
-    hub,
-    get repository() {
-      return required(repository, 'the repository');
-    },
-    get gitUrl() {
-      return required(git, 'the Git server').url(REPOSITORY);
-    },
-    startFleet: async (signal) => {
-      const options = { clusters: definition, provider: 'auto', stateDir, gatekeeper: true, gatekeeperAuditSeconds: 10 } as const;
-      if (ownsFleet) await writeFile(fleetMark, '');
-      const up = await upFleet({ ...options, env: process.env, log, ...(status && { status }) }, signal);
-      ownsFleet ||= up.some(({ started }) => started);
-      for (const cluster of definition) {
-        const { kubeconfig } = required(
-          up.find(({ name }) => name === cluster.name),
-          cluster.name,
-        );
-        clusters.push({
-          ...cluster,
-          kubeconfig,
-          kube: createKubeClient({ kubeconfig, userAgent: 'fso-demo', timeoutMs: KUBE_TIMEOUT_MS }),
-        });
-      }
-    },
-    startGit: async () => {
-      git = await startGitServer({ root: join(folder, 'git'), onPush: () => sendWebhook(hubUrl, secrets.webhookSecret) });
-      await git.create(REPOSITORY);
-      repository = await openGitRepository(join(folder, 'working-copy'), git.url(REPOSITORY), signingKey);
-      await repository.commit(await initialFiles(definition), 'Register the clusters and govern them');
-    },
-    startHub: async () => {
-      start('hub', [join(projectRoot, 'hub/cli/main.ts'), 'serve'], {
-        FSO_GIT_URL: required(git, 'the Git server').url(REPOSITORY),
-        FSO_LISTEN: `127.0.0.1:${apiPort}`,
-        FSO_AGENT_LISTEN: `127.0.0.1:${agentPort}`,
-        FSO_API_TOKEN: secrets.apiToken,
-        FSO_WEBHOOK_SECRET: secrets.webhookSecret,
-        FSO_DATA_DIR: join(folder, 'hub'),
-        ...trust,
-        ...env,
-      });
-    },
-    stopHub: () => stop('hub'),
-    startAgents: async () => {
-      for (const { name, kubeconfig } of clusters) {
-        const agentKubeconfig = join(folder, `agent-${name}.kubeconfig`);
-        await writeAgentKubeconfig(kubeconfig, agentKubeconfig);
-        const port = agentPorts.get(name) ?? (await freePort());
-        agentPorts.set(name, port);
-        start(`agent-${name}`, [join(projectRoot, 'agent/main.ts')], {
-          FSO_CLUSTER: name,
-          KUBECONFIG: agentKubeconfig,
-          FSO_HUB_URL: `wss://127.0.0.1:${agentPort}`,
-          FSO_ENROLL_TOKEN: await enrolTokenOf(name),
-          FSO_LISTEN: `127.0.0.1:${port}`,
-          ...trust,
-          ...env,
-        });
-      }
-    },
-    pids: () => {
-      const pidsOf = (names: readonly string[]) => names.flatMap((name) => programs.get(name)?.pid ?? []);
-      return { hub: pidsOf(['hub']), agent: pidsOf(clusters.map(({ name }) => `agent-${name}`)) };
-    },
-    agentUrls: () => [...agentPorts.values()].map((port) => `http://127.0.0.1:${port}`),
-    killAgents: async () => {
-      await Promise.all(clusters.map(({ name }) => stop(`agent-${name}`, 'SIGKILL')));
-    },
-    assertRunning,
-    stop: async () => {
-      await Promise.all([...programs.keys()].map((name) => stop(name)));
-      await git?.stop();
-      await Promise.all(clusters.map(({ kube }) => kube.close()));
-      // A fleet that ran before stays: the demo did not start it.
-      if (!ownsFleet) return;
-      await downFleet({ stateDir, env: process.env, log }, new AbortController().signal);
-      await rm(fleetMark, { force: true });
-    },
-  };
+  }
 }

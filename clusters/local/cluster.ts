@@ -7,7 +7,7 @@ import { claimPorts, type PortClaim } from './ports.ts';
 import { apiReady, type Context, startAll, startGatekeeper } from './start.ts';
 import { type ClusterPaths, type ClusterState, type Component, clusterPaths, makeFolders, readState, writeState } from './state.ts';
 import { endCluster, startReaper } from './stop.ts';
-import { createSupervisor } from './supervisor.ts';
+import { Supervisor } from './supervisor.ts';
 
 /** How to start a local cluster. */
 export interface LocalClusterOptions {
@@ -137,7 +137,7 @@ export async function startLocalCluster(options: LocalClusterOptions, signal: Ab
     const failed = new AbortController();
     const until = AbortSignal.any([signal, failed.signal]);
     const giveUp = (reason: unknown): void => failed.abort(reason);
-    const context = { paths, state, tools, log, giveUp, supervisor: createSupervisor({ paths, state, tools, log }, until) };
+    const context = { paths, state, tools, log, giveUp, supervisor: new Supervisor({ paths, state, tools, log }, until) };
     const api = openApi(paths.kubeconfig, { signal: until });
     await startAll(context, api);
     writeState(paths, state);

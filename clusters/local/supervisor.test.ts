@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { never } from '../../test/harness/waiting.ts';
 import { type ClusterState, clusterPaths, makeFolders } from './state.ts';
-import { createSupervisor } from './supervisor.ts';
+import { Supervisor } from './supervisor.ts';
 
 const STATE: ClusterState = {
   version: 1,
@@ -27,7 +27,7 @@ const supervise = (script: string) => {
   writeFileSync(join(tools.kwok, 'kwok'), `#!/bin/sh\n${script}\n`);
   chmodSync(join(tools.kwok, 'kwok'), 0o755);
   const lines: string[] = [];
-  const supervisor = createSupervisor({ paths, state: structuredClone(STATE), tools, log: (line) => lines.push(line) }, never);
+  const supervisor = new Supervisor({ paths, state: structuredClone(STATE), tools, log: (line) => lines.push(line) }, never);
   onTestFinished(async () => {
     await supervisor.stop('kwok', 'SIGKILL');
     rmSync(folder, { recursive: true });
@@ -35,7 +35,7 @@ const supervise = (script: string) => {
   return { supervisor, lines };
 };
 
-describe('createSupervisor', () => {
+describe('Supervisor', () => {
   it('starts a program again that ends while something is waited for, and says so', async () => {
     const { supervisor, lines } = supervise('test -f "$HOME/again" && exec sleep 600; touch "$HOME/again"');
     await supervisor.start('kwok');

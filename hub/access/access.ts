@@ -15,19 +15,19 @@ export interface AccessSettings {
   /** The static token, an administrator's. */
   readonly apiToken?: string | undefined;
   readonly oidc?: OidcSettings | undefined;
-  /** Where browsers reach the hub; needed with `oidc`. */
+  /** Address under which browsers reach the hub; needed with `oidc`. */
   readonly publicUrl?: string | undefined;
 }
 
 export interface AccessDeps {
-  /** Where API tokens and sessions are kept. */
+  /** Store of API tokens and sessions. */
   readonly records: KeyedStore;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly sessionLimits?: Partial<SessionLimits>;
 }
 
-/** What a request brings. */
+/** Credentials of a request. */
 export interface Credentials {
   /** The header Authorization. */
   readonly authorization: string | undefined;
@@ -40,17 +40,17 @@ export type Checked =
   | { readonly ok: true; readonly grant: Grant }
   | { readonly ok: false; readonly reason: 'missing' | 'invalid'; readonly detail: string };
 
-/** Who may come in, by whatever way. */
+/** Authentication of callers, by any of the credentials that the settings allow. */
 export interface Access {
   /** @throws ProviderUnavailable */
   check(credentials: Credentials): Promise<Checked>;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
   readonly cliLogin: CliLogin;
-  /** Only with a provider. */
+  /** Login with the identity provider; undefined without one. */
   readonly login: Login | undefined;
   readonly revocations: Revocations;
-  /** Where browsers reach the hub, without a path. */
+  /** Origin under which browsers reach the hub, without a path. */
   readonly publicOrigin: string | undefined;
   /** Whether the hub runs without authentication: everybody who reaches it may read. */
   readonly allowsAnonymous: boolean;
@@ -73,7 +73,10 @@ const granted = (grant: Grant | undefined, otherwise: string): Checked => (grant
 const LOGIN_ENDED = 'The login has ended: sign in again.';
 const CLI_LOGIN_ENDED = 'The login of the command line has ended: fso login.';
 
-/** Also checks the credential that the session depends on: another hub may have revoked it, or this one restarted with other settings. */
+/**
+ * Accepts a session only while the credential that it depends on holds: another hub may have
+ * revoked it, or this hub may have restarted with other settings.
+ */
 const ofSession = async (grant: Grant | undefined, otherwise: string): Promise<Checked> =>
   granted((await grant?.stillHolds()) === true ? grant : undefined, otherwise);
 
@@ -85,7 +88,7 @@ interface BearerDeps {
   readonly bearer: Bearer | undefined;
 }
 
-/** What may stand behind `Bearer`, each known by its form. */
+/** Checks the token of a `Bearer` header, whose kind is recognised by its form. */
 const createBearerCheck = (settings: AccessSettings, { staticKey, tokens, sessions, bearer }: BearerDeps) => {
   const isStatic = (token: string): boolean => settings.apiToken !== undefined && sameSecret(token, settings.apiToken);
   const known = async (token: string): Promise<Checked> => {

@@ -8,7 +8,10 @@ import { hashSecret } from './secrets.ts';
 /** Signatures that only the provider can make: none with a shared secret, and not "none". */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 
-/** What an access token calls itself, where it says it (RFC 9068); a logout token or the like is none. */
+/**
+ * Types that an access token may have in its header, if it has one (RFC 9068). A logout token, for
+ * example, has another type.
+ */
 const TYPES = new Set(['jwt', 'at+jwt', 'application/at+jwt']);
 
 const CLOCK_TOLERANCE_S = 30;
@@ -23,7 +26,7 @@ export interface Bearer {
   check(token: string): Promise<Grant | undefined>;
 }
 
-/** What went wrong with the token itself, not on the way to the keys. */
+/** Whether the error is a fault of the token itself and not of fetching the keys. */
 const isRefusal = (error: unknown): boolean =>
   error instanceof errors.JOSEError &&
   !(error instanceof errors.JWKSTimeout) &&

@@ -4,13 +4,16 @@ import type { Grant } from './principal.ts';
 import { createSeal, newSecret, sameSecret } from './secrets.ts';
 import type { Sessions } from './sessions.ts';
 
-/** What the command line asks for through the browser, as with a native application (RFC 8252, RFC 7636). */
+/**
+ * Request of the command line for a login in the browser, as by a native application (RFC 8252, RFC
+ * 7636).
+ */
 export interface CliRequest {
-  /** Of 127.0.0.1, where the command waits. */
+  /** Port of 127.0.0.1 on which the command waits. */
   readonly port: number;
   /** S256 of a secret that only the command has. */
   readonly challenge: string;
-  /** Given back as it is. */
+  /** Opaque value, returned unchanged. */
   readonly state: string;
 }
 

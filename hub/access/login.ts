@@ -9,14 +9,17 @@ import { createSeal, hashSecret } from './secrets.ts';
 export class LoginFailed extends Error {}
 
 export interface StartedLogin {
-  /** Where the browser goes. */
+  /** URL that the browser is sent to. */
   readonly url: string;
-  /** What the browser has to bring back, in a cookie of its own. */
+  /** State that the browser has to bring back, in a cookie of its own. */
   readonly state: string;
 }
 
 export interface Login {
-  /** Names the settings that say who comes in and as what: with others its sessions do not hold any more. */
+  /**
+   * Key of the settings that decide who may log in and with which role. With other settings its
+   * sessions are no longer valid.
+   */
   readonly key: string;
   /** @throws ProviderUnavailable */
   start(returnTo: string): Promise<StartedLogin>;
@@ -26,19 +29,20 @@ export interface Login {
    * @throws LoginFailed, ProviderUnavailable
    */
   finish(query: string, state: string | undefined): Promise<{ principal: Principal; returnTo: string }>;
-  /** Where the provider ends its own session; null where it does not say. */
+  /** URL at which the provider ends its own session; null if it publishes none. */
   endSessionUrl(): Promise<string | null>;
 }
 
 /** Milliseconds that a person may take at the provider. */
 export const LOGIN_MS = 600_000;
 
-/** Anything, as long as it is another origin than every real one. */
+/** Origin that no real URL has. */
 const BASE = 'https://hub.invalid';
 
 /**
- * Where a login goes on: a path of this hub, else `/`. A URL parser reads backslashes as slashes, drops tabs and line breaks
- * and takes `//host` for another host; so the text goes through one, and only what stayed on its origin is used.
+ * Returns the path of this hub at which the browser continues after a login, else `/`. A URL parser
+ * reads backslashes as slashes, drops tabs and line breaks and takes `//host` for another host; so
+ * the text is parsed as a URL and used only if it stays on its origin.
  */
 export const safeReturnTo = (wanted: unknown): string => {
   if (typeof wanted !== 'string' || !wanted.startsWith('/') || wanted.length > 2048) return '/';
@@ -49,10 +53,12 @@ export const safeReturnTo = (wanted: unknown): string => {
   return path.startsWith('//') ? '/' : path;
 };
 
-/** Of a subject (https://openid.net/specs/openid-connect-core-1_0.html#IDToken). */
+/**
+ * Longest subject, in characters (https://openid.net/specs/openid-connect-core-1_0.html#IDToken).
+ */
 const MAX_SUBJECT = 255;
 
-/** What a login needs until it ends. */
+/** State of a login in progress. */
 interface Pending {
   readonly state: string;
   readonly nonce: string;
@@ -60,7 +66,7 @@ interface Pending {
   readonly returnTo: string;
 }
 
-/** The checks of the library, which say that the answer is not the one that was asked for. */
+/** Codes of the checks of the library that fail when an answer is not the one to this login. */
 const FAILED_CHECKS = new Set([
   'OAUTH_INVALID_RESPONSE',
   'OAUTH_JWT_CLAIM_COMPARISON_FAILED',

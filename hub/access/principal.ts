@@ -1,7 +1,7 @@
 import type { Role, RoleGrant } from '@fso/shared/api';
 import { highestRole } from './roles.ts';
 
-/** Who calls. */
+/** The caller of a request. */
 export interface Principal {
   readonly kind: 'local' | 'anonymous' | 'token' | 'user';
   /** Stable id: that of the token, or the subject of the user. */
@@ -9,7 +9,10 @@ export interface Principal {
   readonly name: string;
   /** The highest one of the grants; null: known, but nothing gives a role. */
   readonly role: Role | null;
-  /** What it sees is the union of these; what it may do at a cluster is the highest role of those that mean the cluster. */
+  /**
+   * Grants of the caller. It sees what any of them selects; its role at a cluster is the highest
+   * one of the grants that select the cluster.
+   */
   readonly grants: readonly RoleGrant[];
 }
 
@@ -25,11 +28,11 @@ export interface Grant {
   readonly principal: Principal;
   /** Names the credential, without being one; what {@link Revocations} publishes when it ends before its time. */
   readonly key: string;
-  /** By a cookie, which browsers also send with requests of other sites. */
+  /** Whether it came in a cookie, which browsers also send with requests of other sites. */
   readonly byCookie: boolean;
   /** Milliseconds since 1970; null = no end. */
   readonly expiresAt: number | null;
-  /** Of a session: key of what it depends on, if anything. */
+  /** Key of the credential that a session depends on, if any. */
   readonly source?: string | undefined;
   /** Whether the hub would still accept the credential now; asking does not count as use. */
   stillHolds(): Promise<boolean>;
@@ -51,7 +54,10 @@ export class Revocations {
   }
 }
 
-/** What one call changed, or tried to: who did it, from where, and how it ended. */
+/**
+ * Record of one call that changed something, or tried to: who made it, from where, and with which
+ * outcome.
+ */
 export interface AuditRecord {
   readonly time: string;
   readonly actor: { readonly kind: string; readonly id: string; readonly name: string; readonly roles: readonly string[] };
@@ -59,7 +65,7 @@ export interface AuditRecord {
   readonly from: string;
   /** Operation of the API, e.g. createToken. */
   readonly action: string;
-  /** What it was done to, e.g. the id of a token; empty where the action says it all. */
+  /** Object of the action, e.g. the id of a token; empty where the action has none. */
   readonly subject: string;
   readonly outcome: 'done' | 'refused' | 'failed';
   readonly detail: string;

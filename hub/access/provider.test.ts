@@ -14,7 +14,7 @@ const MiB = 1024 * 1024;
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** A provider on this machine, which answers each path as it is told. */
+/** A provider on this machine with a set answer for each path. */
 const startServer = async () => {
   const answers = new Map<string, Answer>();
   const server = createServer((request, response) => {
@@ -48,7 +48,7 @@ const json =
   (_request, response) =>
     void response.setHeader('content-type', 'application/json').end(JSON.stringify(value));
 
-/** Sends until it is cut off, and says how much it could. */
+/** Sends until it is cut off, and counts what it could send. */
 const endless = (begin: string) => {
   const sent = { bytes: 0, isCut: false };
   const answer: Answer = (_request, response) => {

@@ -5,7 +5,7 @@ import type { GroupGrant, RoleMap } from './roles.ts';
 export interface OidcSettings {
   readonly issuer: string;
   readonly clientId: string;
-  /** Without one the hub is a public client; PKCE is used in any case. */
+  /** Secret of the client; without it the hub is a public client. PKCE is used in either case. */
   readonly clientSecret: string | undefined;
   readonly scopes: string;
   readonly rolesClaim: string;
@@ -28,7 +28,10 @@ const REFRESH_MS = 3_600_000;
 /** Longest time for one request. */
 const TIMEOUT_MS = 10_000;
 
-/** Answers of a provider: what it says of itself, keys, tokens, and claims with the groups of a person. */
+/**
+ * Bound of the answers of a provider: its configuration, keys, tokens, and claims with the groups
+ * of a person.
+ */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /**
@@ -45,7 +48,10 @@ export const fetchFromProvider = async (url: string, init: RequestInit = {}): Pr
   return new Response(response.body === null ? null : Uint8Array.from(body), { status, statusText, headers });
 };
 
-/** By what the provider says it takes; client_secret_basic is what OpenID Connect Core has as the default. */
+/**
+ * Authenticates the client with a method that the provider supports. client_secret_basic is the
+ * default of OpenID Connect Core.
+ */
 const clientAuth = (secret: string | undefined): oidc.ClientAuth => {
   if (secret === undefined) return oidc.None();
   const [basic, post] = [oidc.ClientSecretBasic(secret), oidc.ClientSecretPost(secret)];
@@ -62,8 +68,9 @@ const describe = (error: unknown): string => {
 };
 
 /**
- * What the provider says of itself (OpenID Connect Discovery), asked for when it is first needed and again every hour. One
- * that does not answer is asked again at the next call; what it said last stays good meanwhile.
+ * Creates a provider whose configuration (OpenID Connect Discovery) is fetched on first use and
+ * again every hour. While the provider does not answer, its last configuration stays in use and
+ * each call tries again.
  */
 export const createProvider = (settings: OidcSettings, deps: { clock: Clock; logger: Logger; timeoutMs?: number }): Provider => {
   const { clock, logger, timeoutMs = TIMEOUT_MS } = deps;

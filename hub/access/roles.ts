@@ -4,7 +4,7 @@ import { canonicalJson } from '@fso/shared/encoding';
 /** Whether a role is enough where `needed` is the least. */
 export const covers = (role: Role | null, needed: Role): boolean => role !== null && ROLES.indexOf(role) >= ROLES.indexOf(needed);
 
-/** What gives which role: values of a claim; `*` = everybody whom the provider lets in. */
+/** Claim values that give each role; `*` = everybody whom the provider lets in. */
 export type RoleMap = ReadonlyMap<Role, readonly string[]>;
 
 const EXAMPLE = 'admin=governance-admins,operator=platform,viewer=*';
@@ -62,7 +62,9 @@ export interface GroupGrant extends RoleGrant {
   readonly groups: readonly string[];
 }
 
-/** Without what adds nothing: lower roles and scopes within a role for everything, and repetitions. */
+/**
+ * Removes redundant grants: lower roles and scopes within a role for everything, and repetitions.
+ */
 const reduceGrants = (grants: readonly RoleGrant[]): readonly RoleGrant[] => {
   const everywhere = roleEverywhere(grants);
   const scoped = grants.filter((grant) => !isUnscoped(grant) && !covers(everywhere, grant.role));
@@ -70,7 +72,7 @@ const reduceGrants = (grants: readonly RoleGrant[]): readonly RoleGrant[] => {
   return [...(everywhere === null ? [] : [{ role: everywhere }]), ...distinct.values()];
 };
 
-/** All that values of the claim give, by the map of roles and by grants. */
+/** Grants that the values of the claim give, by the map of roles and by grants. */
 export const grantsOf = (
   values: readonly string[],
   { roleMap, grants }: { readonly roleMap: RoleMap; readonly grants: readonly GroupGrant[] },

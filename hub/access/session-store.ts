@@ -28,7 +28,7 @@ export const SessionRecord = z.object({
   byCookie: z.boolean(),
   /** Milliseconds since 1970, as `usedAt`. */
   endsAt: z.int(),
-  /** Last use, as far as it was written down. */
+  /** Last recorded use. */
   usedAt: z.int(),
   /** Key of what the session depends on; null: nothing. */
   source: z.string().max(100).nullable(),
@@ -36,13 +36,13 @@ export const SessionRecord = z.object({
 export type SessionRecord = Readonly<z.infer<typeof SessionRecord>>;
 
 export interface SessionChanges {
-  /** Those that are there, new or changed or neither. */
+  /** Sessions that exist, whether new, changed or neither. */
   readonly here: readonly SessionRecord[];
-  /** Hashes of those that were there before. */
+  /** Hashes of sessions that no longer exist. */
   readonly gone: readonly string[];
 }
 
-/** Where sessions are kept. A resolved write is durable. */
+/** Store of sessions. A resolved write is durable. */
 export interface SessionStore {
   /** Calls the handler with the sessions there are, and then within a second with what any hub changed. */
   watch(handler: (changes: SessionChanges) => void): void;
@@ -58,7 +58,10 @@ export interface SessionStore {
  */
 const nameOf = (hash: string): string => hash.slice(0, 3);
 
-/** What another version wrote, and this one cannot read, is no session. */
+/**
+ * Reads the sessions of a record. Those that another version wrote and this one cannot read are
+ * left out.
+ */
 const parse = (value: unknown): readonly SessionRecord[] =>
   Array.isArray(value) ? value.flatMap((one) => SessionRecord.safeParse(one).data ?? []) : [];
 

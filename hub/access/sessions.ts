@@ -6,7 +6,7 @@ import type { SessionRecord, SessionStore } from './session-store.ts';
 export interface SessionLimits {
   /** A session that nobody used for so long ends. */
   readonly idleMs: number;
-  /** However much it is used. */
+  /** Longest life of a session, however much it is used. */
   readonly absoluteMs: number;
   /** Sessions kept; the one unused for longest goes first. */
   readonly max: number;
@@ -15,7 +15,10 @@ export interface SessionLimits {
 const HOUR_MS = 3_600_000;
 export const SESSION_LIMITS: SessionLimits = { idleMs: 8 * HOUR_MS, absoluteMs: 24 * HOUR_MS, max: 10_000 };
 
-/** How far what is written of a use may lie behind it, so that checks hardly ever write. */
+/**
+ * Least time between two records of a session's use, in milliseconds, so that checks hardly ever
+ * write.
+ */
 const USE_RECORDED_EVERY_MS = 300_000;
 
 interface Session {
@@ -38,7 +41,10 @@ export interface Sessions {
   begin(principal: Principal, options: SessionOptions): Promise<string>;
   /** Counts as use. A session that began for a cookie is not one as a bearer token, nor the other way round. */
   check(id: string, options: { byCookie: boolean }): Grant | undefined;
-  /** In force here at once, also for what is under way, and at other hubs within a second. Resolves once it is durable. */
+  /**
+   * Ends a session: here at once, also for calls under way, and at other hubs within a second.
+   * Resolves once that is durable.
+   */
   end(id: string): Promise<void>;
 }
 
@@ -57,7 +63,7 @@ const sessionKey = (hash: string): string => `session:${hash}`;
 /** Sessions of people and tokens: opaque ids, known to all hubs that share the store, which has their hashes only. */
 export const createSessions = ({ store, holds, clock, revocations, logger, ...deps }: SessionDeps): Sessions => {
   const limits = { ...SESSION_LIMITS, ...deps.limits };
-  /** By hash. */
+  /** Sessions by hash of the id. */
   const sessions = new Map<string, Session>();
   /** Hashes of those that were ended here, which the store may still have. */
   const ending = new Set<string>();
@@ -98,7 +104,10 @@ export const createSessions = ({ store, holds, clock, revocations, logger, ...de
     store.used(session.record.hash, session.usedAt).catch((err: unknown) => logger.warn({ err }, 'use of a session could not be recorded'));
   };
 
-  /** Another hub may know of a use that was not written yet: what is idle is kept for as long as that takes. */
+  /**
+   * Whether a session has ended at every hub. Another one may know of a use that was not written
+   * yet, so an idle session is kept for as long as that takes.
+   */
   const isOver = ({ record, usedAt }: Session): boolean =>
     now() >= record.endsAt || now() - usedAt >= limits.idleMs + USE_RECORDED_EVERY_MS;
   /** Hashes of those that make room for another one. */

@@ -30,7 +30,7 @@ export const TokenRecord = z.object({
   /** SHA-256 of the secret, in hexadecimal. */
   hash: z.string(),
   createdBy: z.string(),
-  /** What does not change of who made it; absent in records of older versions. */
+  /** Stable id of the creator; absent in records of older versions. */
   createdById: z.string().optional(),
   /** RFC 3339, as all times here. */
   createdAt: z.string(),
@@ -39,20 +39,23 @@ export const TokenRecord = z.object({
 });
 export type TokenRecord = Readonly<z.infer<typeof TokenRecord>>;
 
-/** Where API tokens are kept. A resolved write is durable. */
+/** Store of API tokens. A resolved write is durable. */
 export interface TokenStore {
   list(): Promise<readonly TokenRecord[]>;
   find(id: string): Promise<TokenRecord | undefined>;
   add(record: TokenRecord): Promise<void>;
   /** @returns whether it was there */
   remove(id: string): Promise<boolean>;
-  /** Only this may be late or lost. */
+  /** Records a use. Only this write may be late or lost. */
   used(id: string, time: string): Promise<void>;
 }
 
 /** Kind of the records of API tokens. */
 const TOKEN_KIND = 'api-token';
-/** Of those with a scope: a hub of an older version, which would take them for tokens without one, does not know this kind. */
+/**
+ * Kind of the records of tokens with a scope. A hub of an older version, which would take them for
+ * tokens without one, does not know this kind.
+ */
 const SCOPED_TOKEN_KIND = 'scoped-api-token';
 const KINDS = [TOKEN_KIND, SCOPED_TOKEN_KIND];
 
@@ -83,7 +86,7 @@ export const createTokenStore = (records: KeyedStore): TokenStore => ({
   },
 });
 
-/** Why a token was not made; for people. */
+/** Refusal to make a token. The message is for people. */
 export class TokenRefused extends Error {}
 
 export interface Tokens {
@@ -93,7 +96,7 @@ export interface Tokens {
    */
   create(wanted: NewToken, creator: Principal): Promise<{ token: string; view: TokenView }>;
   list(): Promise<readonly TokenView[]>;
-  /** In force at once, also for what is under way. @returns what was revoked */
+  /** Revokes a token at once, also for calls under way. @returns the revoked token */
   revoke(id: string): Promise<TokenView | undefined>;
   /** Whether the token that a key names would be taken now. */
   holds(key: string): Promise<boolean>;

@@ -3,12 +3,12 @@ import { matchesNamespace } from '@fso/shared/compile';
 import { matchesSelector, type PlacementTest, placementTest, type RegionGroups, regionGroupsOf } from '@fso/shared/decode';
 import type { Desired } from '../ledger/index.ts';
 
-/** What tells a policy from others. */
+/** Facts of a policy by which grants select it. */
 interface PolicyFacts {
   readonly key: string;
   /** Target namespaces in Git, and as a cluster has and reports them; a policy that moves from one namespace to another has several. */
   readonly targets: readonly string[];
-  /** As in Git; undefined: it is not there. */
+  /** Labels in Git; undefined: the policy is not in Git. */
   readonly labels: Readonly<Record<string, string>> | undefined;
 }
 
@@ -16,7 +16,10 @@ type Targeting = Pick<PolicyReport, 'targetNamespace'>;
 
 type PolicyTest = (policy: PolicyFacts) => boolean;
 
-/** A glob is meant where all that it can mean is: the texts of globs contain each other as the sets that they mean do. */
+/**
+ * Whether one of the globs contains a text, which may be a glob itself: as texts, globs contain
+ * each other as the sets do that they stand for.
+ */
 const matchesAny = (globs: readonly string[], text: string): boolean => globs.some((glob) => matchesNamespace(glob, text));
 
 /** @returns undefined: it selects every policy */
@@ -50,7 +53,7 @@ export class GrantSet {
     this.#tests = tests;
   }
 
-  /** No grant means the cluster: it does not exist. */
+  /** Whether no grant selects the cluster. For such a caller it does not exist. */
   get isEmpty(): boolean {
     return this.#tests.length === 0;
   }
@@ -64,7 +67,11 @@ export class GrantSet {
     return this.#tests.some(({ selectsPolicy }) => selectsPolicy?.(policy) ?? true);
   }
 
-  /** Answers as {@link sees}, once for all clusters that report the same targets of a policy. @param facts makes what tells it from others */
+  /**
+   * Caches {@link sees} for all clusters that report the same targets of a policy.
+   *
+   * @param facts makes the facts of the policy
+   */
   seesReported(key: string, targets: string, facts: () => PolicyFacts): boolean {
     const known = this.#reported.get(key);
     if (known?.targets === targets) return known.isSeen;
@@ -75,8 +82,9 @@ export class GrantSet {
 }
 
 /**
- * What grants mean under one state of the repository. A cluster that is not registered has neither regions nor labels to be selected by, and
- * its name was never proven by a commit: no `clusters` of a grant selects it.
+ * Clusters and policies that grants select under one state of the repository. A cluster that is not
+ * registered has neither regions nor labels to be selected by, and no commit proves its name: no
+ * `clusters` of a grant selects it.
  */
 export class Visibility {
   readonly #tests: readonly GrantTest[];
@@ -103,7 +111,7 @@ export class Visibility {
     return set;
   }
 
-  /** The grants that are for all clusters: by them a policy is seen that is for none yet. */
+  /** The grants that are for all clusters. A policy that is for no cluster yet is seen by them. */
   everywhere(): GrantSet {
     return this.#setOf(this.#numbersAt(undefined));
   }
@@ -121,7 +129,10 @@ export class Visibility {
     return set.seesReported(key, targets.join(' '), () => this.#factsOf(key, targets));
   }
 
-  /** By which grants each cluster is seen, and each policy that a grant selects: a view of the fleet ends where one of these goes or changes. */
+  /**
+   * Lists the grants that select each cluster, and each policy in Git. A view of the fleet ends
+   * when an entry changes or goes.
+   */
   fingerprint(): ReadonlyMap<string, string> {
     const seen = new Map<string, string>();
     for (const [name, registration] of this.#registrations) {

@@ -5,11 +5,14 @@ import { StoredAlert } from './alert.ts';
 
 const ALERT_KIND = 'alert';
 
-/** How long an alert is kept after its end. */
+/** Time for which an alert is kept after its end, in milliseconds. */
 const RESOLVED_MS = 86_400_000;
-/** Resolved alerts of one record: of a problem that comes and goes with ever new labels. */
+/** Most resolved alerts of one record, as of a problem that comes and goes with ever new labels. */
 const MAX_RESOLVED = 32;
-/** The same for those that a receiver is yet to be notified of, as it is away: a million of them. */
+/**
+ * Most resolved alerts of one record that an unavailable receiver is yet to be notified of: a
+ * million in all.
+ */
 const MAX_UNSETTLED = 256;
 
 /**
@@ -18,7 +21,10 @@ const MAX_UNSETTLED = 256;
  */
 const nameOf = (fingerprint: string): string => fingerprint.slice(0, 3);
 
-/** What another version wrote, and this one cannot read, is no alert. Records are replaced and never changed, so each is read once. */
+/**
+ * Reads the alerts of a record. Those that another version wrote and this one cannot read are left
+ * out. Records are replaced and never changed, so each is read once.
+ */
 const parse = weakMemo((value: object): readonly StoredAlert[] =>
   z
     .array(z.unknown())
@@ -53,7 +59,10 @@ export class AlertStore {
     this.#unsettled = unsettled;
   }
 
-  /** Those that fire, those that ended within a day, and those that a receiver is yet to be notified of; in no order, and the same objects again for what did not change. */
+  /**
+   * Alerts that fire, that ended within a day, or that a receiver is yet to be notified of; in no
+   * order, and the same objects again for what did not change.
+   */
   list(nowMs: number): readonly StoredAlert[] {
     const all = this.#records.list(ALERT_KIND).flatMap(alertsIn);
     if (all.every((alert) => isRecent(alert, nowMs))) return all;
@@ -65,12 +74,18 @@ export class AlertStore {
     return alertsIn(this.#records.get(ALERT_KIND, nameOf(fingerprint))).find((alert) => alert.fingerprint === fingerprint);
   }
 
-  /** Alerts that fire from now on. One that fires already, as another hub wrote meanwhile, stays as it is. Resolves once all are durable. */
+  /**
+   * Writes alerts that fire from now on. One that fires already, as another hub wrote meanwhile,
+   * stays as it is. Resolves once all are durable.
+   */
   begin(alerts: readonly StoredAlert[], nowMs: number): Promise<void> {
     return this.#write(alerts, nowMs, (before) => before?.endsAt !== null);
   }
 
-  /** Alerts that end, or say something else. One that does not fire, or fires since another time, stays as it is. */
+  /**
+   * Writes alerts that end, or whose text changes. One that does not fire, or fires since another
+   * time, stays as it is.
+   */
   change(alerts: readonly StoredAlert[], nowMs: number): Promise<void> {
     return this.#write(alerts, nowMs, (before, { startsAt }) => before?.endsAt === null && before.startsAt === startsAt);
   }

@@ -22,7 +22,7 @@ export const StoredAlert = z.object({
 });
 export type StoredAlert = Readonly<z.infer<typeof StoredAlert>>;
 
-/** An alert before it fires: what one or more issues with the same name, severity and labels say. */
+/** An alert before it fires, made of the issues with the same name, severity and labels. */
 export interface AlertDraft extends Pick<StoredAlert, 'name' | 'severity' | 'labels' | 'details'> {
   /** See {@link identityOf}. */
   readonly identity: string;
@@ -31,7 +31,10 @@ export interface AlertDraft extends Pick<StoredAlert, 'name' | 'severity' | 'lab
 
 type Identified = Pick<StoredAlert, 'name' | 'severity' | 'labels'>;
 
-/** What two alerts have in common that are the same alert. No label has a line feed. */
+/**
+ * Identity of an alert: two alerts with the same name, severity and labels are the same alert. No
+ * label has a line feed.
+ */
 export const identityOf = ({ name, severity, labels: { cluster, policy, region, team } }: Identified): string =>
   [name, severity, cluster, policy, region, team].join('\n');
 
@@ -45,7 +48,7 @@ export const readIdentity = (identity: string): Pick<StoredAlert, 'name' | 'labe
 export const fingerprintOf = ({ name, severity, labels }: Identified): string =>
   sha256(canonicalJson({ name, severity, ...labels })).slice(0, 16);
 
-/** `Not enforced: policy finance in cluster eu` */
+/** Summary of an alert, e.g. `Not enforced: policy finance in cluster eu`. */
 const summaryOf = (name: AlertName, { policy, cluster }: AlertLabels): string => {
   const { title } = ALERT_RULES[name];
   const subject = [policy && `policy ${policy}`, cluster && `cluster ${cluster}`].filter((part) => part !== undefined);
@@ -64,7 +67,7 @@ export const fire = ({ name, severity, labels, details }: AlertDraft, startsAt: 
   endsAt: null,
 });
 
-/** Puts issues together that are one alert: several locks of a policy, say. */
+/** Merges issues that are one alert, such as several locks of a policy. */
 export const draftAlerts = (issues: Iterable<Issue>): Map<string, AlertDraft> => {
   const drafts = new Map<string, AlertDraft>();
   for (const { alert: name, severity, labels, problem, isCurrent } of issues) {
@@ -76,7 +79,7 @@ export const draftAlerts = (issues: Iterable<Issue>): Map<string, AlertDraft> =>
   return drafts;
 };
 
-/** Path in the dashboard. */
+/** Path of the alert's page in the dashboard. */
 export const pageOfAlert = ({ name, labels: { cluster, policy } }: Pick<StoredAlert, 'name' | 'labels'>): string => {
   if (name === 'AuditLogInvalid') return '/audit/verification';
   if (name === 'Violations' && policy !== undefined)

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { type Logger, messageOf } from '@fso/shared/runtime';
 import { type AlertsConfig, NO_RECEIVERS, parseAlertsFile, secretFilesOf } from './alerts-file.ts';
 
-/** Larger is no file of routes. */
+/** Most bytes of an alerts file. */
 const MAX_BYTES = 256 * 1024;
 
 /** Reads an alerts file and looks for the secrets that it names. @returns the configuration, or every problem with its place */
@@ -38,12 +38,15 @@ export class AlertsFile {
   readonly #path: string | undefined;
   readonly #logger: Logger;
   #config: AlertsConfig;
-  /** Of what is in force; undefined: it is to be read again, also what was read at the start, as it may have changed since. */
+  /**
+   * Version of the file in force; undefined: the file has to be read again. That includes the one
+   * read at the start, as it may have changed since.
+   */
   #version: string | undefined;
   #problems: string = '';
   #isFirst: boolean = true;
 
-  /** @param config what it said at the start; undefined: there is no file */
+  /** @param config as read at the start; undefined: there is no file */
   constructor(path: string | undefined, config: AlertsConfig | undefined, logger: Logger) {
     this.#path = path;
     this.#logger = logger;
@@ -75,7 +78,10 @@ export class AlertsFile {
     this.#isFirst = false;
   }
 
-  /** It is read again each time, as a secret that it names may come later. Logged once. */
+  /**
+   * Logs the problems once. The file is read again each time, as a secret that it names may come
+   * later.
+   */
   #noteProblems(problems: readonly string[]): void {
     this.#version = undefined;
     const text = problems.join('\n');

@@ -27,7 +27,7 @@ const isBare = (text: string): boolean => {
 };
 const Url = z.string().max(2_048).refine(isBare, 'must be an https:// or http:// URL without a user and a password');
 
-/** No character of it can end a header of a mail. */
+/** Mail address. None of its characters can end a header. */
 const Address = z.email().max(254);
 
 const Matcher = z
@@ -87,7 +87,7 @@ const Receiver = z
   });
 export type ReceiverSettings = z.output<typeof Receiver>;
 
-/** At most so many of each: a route or receiver is looked at for each alert. */
+/** Most receivers and routes of a file. Each of them is examined for each alert. */
 const MAX_RECEIVERS = 100;
 const MAX_ROUTES = 100;
 
@@ -142,7 +142,7 @@ const rulesOf =
   (rules: z.output<typeof Rules>): AlertRules =>
   (name: AlertName) => ({ forMs: rules[name]?.for ?? ALERT_RULES[name].forSeconds * 1_000, severity: rules[name]?.severity });
 
-/** Without a file: alerts are shown, and nobody is notified. */
+/** Configuration without a file: alerts are shown, and no receiver is notified. */
 export const NO_RECEIVERS: AlertsConfig = { receivers: [], route: undefined, rules: rulesOf({}) };
 
 type Path = readonly PropertyKey[];

@@ -18,11 +18,18 @@ import { endEntry, Silences, type StoredSilence } from './silences.ts';
 
 export interface AlertsDeps {
   readonly ledger: Pick<Ledger, 'records' | 'audit' | 'leads' | 'onLead' | 'subscribe' | 'health'>;
-  /** What is wrong now. @param isNamed keeps what is named by itself among many so */
+  /**
+   * Collects the current issues.
+   *
+   * @param isNamed whether an issue is named by itself already, so that it stays so among many
+   */
   readonly issues: (isNamed: IsNamed) => Promise<CurrentIssues>;
   readonly file: AlertsFile;
   readonly clock: Clock;
-  /** For how many milliseconds this process was paused: a problem lasts only as long as the hub could see it. */
+  /**
+   * Milliseconds for which this process was paused. A problem lasts only as long as the hub could
+   * see it.
+   */
   readonly pausedMs: () => number;
   readonly logger: Logger;
   /** Uniform in [0, 1). */
@@ -32,11 +39,14 @@ export interface AlertsDeps {
   readonly hubUrl: string | undefined;
 }
 
-/** Without a change the fleet is looked at this often, as policies expire and problems last; and so is what Alertmanager is to be sent again. */
+/**
+ * Interval at which the fleet is evaluated without a change, as policies expire and problems last,
+ * and at which alerts may be sent to Alertmanager again.
+ */
 const EVERY_MS = 15_000;
 /** Changes within this time are looked at together. */
 const DEBOUNCE_MS = 1_000;
-/** How often the text of an alert is rewritten. Changes of state are written at once. */
+/** Least time between two rewrites of the text of alerts. Changes of state are written at once. */
 const REWRITE_MS = 300_000;
 
 /** A receiver that was notified of an alert which began at a time. */
@@ -48,8 +58,8 @@ interface NotifiedReceiver {
 }
 
 /**
- * Alerts: what lasts of what is wrong with the fleet. The hub that leads decides what fires, and tells receivers; every hub shows it, silences
- * and tests. All state is in the ledger.
+ * Alerts about issues of the fleet that last. The leading hub decides what fires, and notifies
+ * receivers; every hub shows alerts, silences them and sends tests. All state is in the ledger.
  */
 export class Alerts {
   readonly #deps: AlertsDeps;
@@ -115,7 +125,10 @@ export class Alerts {
     await this.#notifier.settled();
   }
 
-  /** By itself: looking at the fleet waits for a ledger that is away. */
+  /**
+   * Watches the ledger in a loop of its own, as evaluating the fleet waits for a ledger that is
+   * unavailable.
+   */
   async #watchLedger(signal: AbortSignal): Promise<void> {
     const { clock, file } = this.#deps;
     while (!signal.aborted) {
@@ -124,7 +137,7 @@ export class Alerts {
     }
   }
 
-  /** By itself, as it goes on while the ledger is away. */
+  /** Sends alerts again in a loop of its own, which continues while the ledger is unavailable. */
   async #resend(signal: AbortSignal): Promise<void> {
     const { clock, file, logger } = this.#deps;
     while (!signal.aborted) {
@@ -139,7 +152,7 @@ export class Alerts {
     return this.#silences.compare(this.#store.list(this.#nowMs()));
   }
 
-  /** All that are kept, in no order. */
+  /** Alerts that are kept, in no order. */
   list(): AlertView[] {
     const nowMs = this.#nowMs();
     const notified = this.#notifiedByAlert();
@@ -164,7 +177,7 @@ export class Alerts {
     };
   }
 
-  /** Active and pending ones before those that have ended. */
+  /** Silences, active and pending ones before those that have ended. */
   silences(): SilenceView[] {
     return this.#silences.views(this.#firing());
   }
@@ -180,7 +193,7 @@ export class Alerts {
     return ended && this.#silenceView(ended);
   }
 
-  /** By name. */
+  /** Receivers, sorted by name. */
   receivers(): ReceiverView[] {
     const waiting = this.#groups.list().filter(({ pending }) => pending !== null);
     const toTime = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
@@ -257,7 +270,10 @@ export class Alerts {
     return plan.nextMs;
   }
 
-  /** Ends of silences that came by themselves. Audited before they are noted: a kill in between audits one twice, and none is left out. */
+  /**
+   * Audits silences that ended by themselves. They are audited before they are marked so: a kill in
+   * between audits one twice, and leaves none out.
+   */
   async #auditEnds(): Promise<void> {
     const ended = this.#silences.unauditedEnds();
     if (ended.length === 0) return;

@@ -6,11 +6,16 @@ export interface Issue {
   readonly alert: AlertName;
   readonly severity: AlertSeverity;
   readonly labels: AlertLabels;
-  /** For people, with values that clusters chose: to be escaped wherever it is shown. */
+  /**
+   * Description for people, with values that clusters chose: to be escaped wherever it is shown.
+   */
   readonly problem: string;
   /** RFC 3339; null: not known. */
   readonly since: string | null;
-  /** false: it is as a cluster reported it that is not connected or not observed. It may have ended since, and another one may have begun. */
+  /**
+   * Whether it is known to hold now; false: reported by a cluster that is not connected or not
+   * observed. It may have ended since, and another one may have begun.
+   */
   readonly isCurrent: boolean;
   /** Workloads or nodes that it is about. */
   readonly count?: number;
@@ -21,17 +26,19 @@ export interface Issue {
 /** Whether an issue is among those that are named one by one already. */
 export type IsNamed = (issue: Issue) => boolean;
 
-/** What is wrong now. Absent: it is not known, so what fires about it goes on. */
+/** Issues of the fleet now. An absent part is unknown, so alerts about it continue to fire. */
 export interface CurrentIssues {
   readonly hub: readonly Issue[];
-  /** Of the audit log, which takes a while to verify. */
+  /** Issues of the audit log, which takes a while to verify. */
   readonly audit?: readonly Issue[];
   readonly policies?: readonly Issue[];
-  /** By cluster, each bounded by {@link boundIssues}. */
+  /** Issues by cluster, each list bounded by {@link boundIssues}. */
   readonly clusters?: ReadonlyMap<string, readonly Issue[]>;
-  /** Clusters of which it is not known yet what is wrong. */
+  /** Clusters whose issues are not known yet. */
   readonly unknown?: ReadonlySet<string>;
-  /** Clusters whose agents do not know how they are now: what they no longer report may go on. */
+  /**
+   * Clusters whose agents cannot observe them now: issues that they no longer report may persist.
+   */
   readonly notObserved?: ReadonlySet<string>;
 }
 
@@ -45,8 +52,8 @@ const tallyText = (issues: readonly Issue[]): string => {
 };
 
 /**
- * Bounds what one cluster can say: of each severity so many issues stay, those that are named already before the others, and the rest is
- * counted in one.
+ * Bounds the issues of one cluster: of each severity at most {@link NAMED_PER_CLUSTER} stay, those
+ * that are named already before the others, and the rest is counted in one.
  *
  * @param labels of the cluster
  */

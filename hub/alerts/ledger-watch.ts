@@ -11,7 +11,7 @@ export interface LedgerWatchDeps {
   readonly ledger: Pick<Ledger, 'health' | 'leads'>;
   readonly silences: Silences;
   readonly clock: Clock;
-  /** For how many milliseconds this process was paused. */
+  /** Milliseconds for which this process was paused. */
   readonly pausedMs: () => number;
   readonly logger: Logger;
   /** Uniform in [0, 1). */
@@ -27,13 +27,13 @@ const alertOf = (since: string, details: string): StoredAlert => {
   return fire({ ...identified, identity: identityOf(identified), details, isCurrent: true }, Date.parse(since));
 };
 
-/** A receiver that knows of the alert: where it was told, and of which outage. */
+/** A receiver that was notified of the alert, with the outage that it was about. */
 interface Told {
   readonly placing: Placing;
   readonly alert: StoredAlert;
 }
 
-/** By the group of the alert. */
+/** Next attempt to notify a group, with its backoff. */
 interface Retry {
   readonly backoff: Backoff;
   atMs: number;
@@ -50,7 +50,7 @@ export class LedgerWatch {
   readonly #deps: LedgerWatchDeps;
   #ledLast: boolean = false;
   readonly #newPauseMs: () => number;
-  /** Of the outage, the time in which this process was paused. */
+  /** Milliseconds of the outage in which this process was paused. */
   #unseenMs = 0;
   readonly #told = new Map<string, Told>();
   readonly #retries = new Map<string, Retry>();
@@ -80,7 +80,7 @@ export class LedgerWatch {
     await this.#begin(config, alertOf(health.since, health.message), signal);
   }
 
-  /** For how long the outage lasts, as far as this process could see. */
+  /** Milliseconds that the outage has lasted, as far as this process could see. */
   #lastsMs(health: LedgerHealth): number {
     const addedMs = this.#newPauseMs();
     if (health.ok) {

@@ -12,11 +12,13 @@ export const labelSetOf = (alert: { readonly name: string; readonly severity: Al
   ...alert.labels,
 });
 
-/** One condition on one label, in the words of Alertmanager; an absent label counts as the empty text. */
+/**
+ * Condition on one label, in the syntax of Alertmanager; an absent label counts as the empty text.
+ */
 export interface Matcher {
   readonly label: MatchedLabel;
   readonly negated: boolean;
-  /** It matches if one of them does. */
+  /** Alternatives: one of them has to match. */
   readonly patterns: readonly Pattern[];
 }
 

@@ -7,7 +7,10 @@ const KEY = { kind: 'alert-pending', name: 'all' };
 
 /** Least time between two writes of the record. A hub that is killed loses what it saw since the last one. */
 const WRITE_MS = 30_000;
-/** With a longer gap between two hubs that lead, what is wrong after it counts as another problem. */
+/**
+ * Longest gap between two leading hubs, in milliseconds. Issues after a longer gap count as new
+ * problems.
+ */
 const MAX_GAP_MS = 3_600_000;
 /** Most problems in the record; beyond it those that have lasted longest are kept. */
 const MAX_KEPT = 5_000;
@@ -15,15 +18,18 @@ const MAX_KEPT = 5_000;
 const PendingRecord = z.object({
   /** Time of the last look of a hub, in milliseconds since 1970. */
   time: z.int(),
-  /** For how many milliseconds hubs have seen each problem, by identity of the alert. */
+  /** Milliseconds for which hubs have seen each problem, by identity of the alert. */
   seenMs: z.record(z.string(), z.int().min(0)),
 });
 type PendingRecord = z.infer<typeof PendingRecord>;
 
-/** Since when each problem lasts, in milliseconds since 1970, by identity of the alert. */
+/** Time since which each problem lasts, in milliseconds since 1970, by identity of the alert. */
 type PendingSince = ReadonlyMap<string, number>;
 
-/** The time in which no hub looked is left out: nobody knows what was then. */
+/**
+ * Restores the problems of a record. Time in which no hub looked does not count, as their state was
+ * unknown.
+ */
 const restore = (record: unknown, nowMs: number): PendingSince => {
   const { data } = PendingRecord.safeParse(record);
   if (data === undefined || Math.abs(nowMs - data.time) > MAX_GAP_MS) return new Map();
@@ -38,13 +44,13 @@ const recordOf = (pending: PendingSince, nowMs: number): PendingRecord => {
 export interface PendingAlertsDeps {
   readonly records: Pick<KeyedStore, 'get' | 'update'>;
   readonly clock: Clock;
-  /** For how many milliseconds this process was paused. */
+  /** Milliseconds for which this process was paused. */
   readonly pausedMs: () => number;
 }
 
 /**
- * Problems that do not fire yet, since they have not lasted long enough. The ledger has for how long hubs have seen each, so that the next hub
- * that leads goes on counting.
+ * Problems that do not fire yet, as they have not lasted long enough. The ledger keeps for how long
+ * hubs have seen each, so that the next leading hub continues to count.
  */
 export class PendingAlerts {
   readonly #deps: PendingAlertsDeps;
@@ -59,7 +65,7 @@ export class PendingAlerts {
     this.#newPauseMs = createPauseMeter(deps.pausedMs);
   }
 
-  /** Goes on from the record, where this hub begins to lead. */
+  /** Continues from the record when this hub begins to lead. */
   resume(): void {
     if (this.#since !== undefined) return;
     const { records, clock } = this.#deps;
@@ -69,12 +75,12 @@ export class PendingAlerts {
     this.#newPauseMs();
   }
 
-  /** This hub does not lead any more. */
+  /** Forgets the problems, as this hub no longer leads. */
   stop(): void {
     this.#since = undefined;
   }
 
-  /** For how many milliseconds this hub has led. */
+  /** Milliseconds for which this hub has led. */
   get ledMs(): number {
     return this.#deps.clock.monotonicMs() - this.#resumedAtMs;
   }
@@ -83,7 +89,7 @@ export class PendingAlerts {
     return this.#since?.has(identity) === true;
   }
 
-  /** All of them, without the time in which this process was paused. */
+  /** All problems, without the time in which this process was paused. */
   list(): PendingSince {
     this.#since = postpone(this.#since ?? new Map(), this.#newPauseMs());
     return this.#since;

@@ -2,7 +2,7 @@ import { ALERT_SEVERITIES, type AlertName, type AlertSeverity } from '@fso/share
 import { type AlertDraft, draftAlerts, fire, identityOf, readIdentity, type StoredAlert } from './alert.ts';
 import type { CurrentIssues } from './issue.ts';
 
-/** How long a problem must last, and how severe it is. */
+/** Time that a problem must last before it fires, and the severity of its alert. */
 export interface AlertRuleSettings {
   readonly forMs: number;
   /** undefined: as severe as the issue says. */
@@ -12,16 +12,24 @@ export type AlertRules = (name: AlertName) => AlertRuleSettings;
 
 /** Alerts of clusters that fire at once; it bounds memory, ledger and answers. With more there is one cause, or the hub is too small. */
 export const MAX_FIRING = 20_000;
-/** The same for those of the hub and of policies wherever they are: clusters leave no less room for them. */
+/**
+ * Most firing alerts of the hub and of policies in all clusters. Those of clusters leave them this
+ * room.
+ */
 export const MAX_FIRING_OF_NONE = 1_000;
 
 export interface AlertsInput {
   readonly issues: CurrentIssues;
-  /** By identity. */
+  /** Firing alerts by identity. */
   readonly firing: ReadonlyMap<string, StoredAlert>;
-  /** Since when problems last that do not fire yet: ms since 1970, by identity. */
+  /**
+   * Time since which problems last that do not fire yet, in milliseconds since 1970, by identity.
+   */
   readonly pending: ReadonlyMap<string, number>;
-  /** For how many milliseconds this hub has led. It may have begun with what another one has seen. */
+  /**
+   * Milliseconds for which this hub has led. It may have begun with problems that another hub has
+   * seen.
+   */
   readonly ledMs: number;
   readonly rules: AlertRules;
   readonly nowMs: number;
@@ -30,10 +38,13 @@ export interface AlertsInput {
 export interface AlertsPlan {
   readonly fired: readonly StoredAlert[];
   readonly resolved: readonly StoredAlert[];
-  /** Fire as before, and say something else. */
+  /** Alerts that still fire, with another text. */
   readonly changed: readonly StoredAlert[];
   readonly pending: ReadonlyMap<string, number>;
-  /** When the next problem has lasted long enough; Infinity: none is on its way. */
+  /**
+   * Time at which the next problem has lasted long enough, in milliseconds since 1970; Infinity:
+   * none is pending.
+   */
   readonly nextMs: number;
 }
 
@@ -48,7 +59,7 @@ function* allIssues({ hub, audit = [], policies = [], clusters = new Map() }: Cu
 export const postpone = (pending: AlertsInput['pending'], ms: number): AlertsInput['pending'] =>
   ms === 0 ? pending : new Map([...pending].map(([identity, since]) => [identity, since + ms]));
 
-/** What agents report, in contrast to what the hub sees by itself. */
+/** Alerts about what agents report, in contrast to what the hub sees by itself. */
 const REPORTED: ReadonlySet<AlertName> = new Set([
   'RevisionNotTrusted',
   'Tampered',
@@ -102,7 +113,10 @@ const moreAlerts = (count: number): AlertDraft => {
 
 const placeOf = ({ name, labels: { cluster, policy } }: Pick<StoredAlert, 'name' | 'labels'>): string => [name, cluster, policy].join('\n');
 
-/** What fires under labels or a severity that it no longer has. What fires in its place goes on with it. */
+/**
+ * Names, clusters and policies of alerts that fire under outdated labels or an outdated severity.
+ * An alert that replaces one of them fires at once.
+ */
 const outdatedPlaces = (drafts: ReadonlyMap<string, AlertDraft>, firing: AlertsInput['firing']): ReadonlySet<string> =>
   new Set([...firing].flatMap(([identity, alert]) => (drafts.has(identity) ? [] : [placeOf(alert)])));
 
@@ -112,7 +126,10 @@ interface Due {
   readonly since: number;
 }
 
-/** After a hub has begun to lead agents are on their way back: what another one has seen does not fire sooner. */
+/**
+ * Time in which agents return to a hub that has begun to lead, in milliseconds. Problems that
+ * another hub has seen do not fire sooner.
+ */
 const RETURN_MS = 60_000;
 
 /** Problems that wait and of which nothing is known now, as before the hub has read the repository. */

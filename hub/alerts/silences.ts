@@ -6,11 +6,14 @@ import type { KeyedStore } from '../ledger/index.ts';
 import { type LabelSet, labelSetOf, type Matcher, matchesAll, matchesText, parseMatcher } from './matchers.ts';
 
 const SILENCE_KIND = 'alert-silence';
-/** All are one record, as there are few. */
+/** Name of the one record of all silences, which are few. */
 const NAME = 'all';
-/** Each is compared with each alert that fires. */
+/** Most silences that have not ended. Each is compared with each firing alert. */
 const MAX_SILENCES = 200;
-/** Of one author: who may silence one cluster must not keep others from silencing theirs. */
+/**
+ * Most silences of one author, so that a person who may silence one cluster cannot keep others from
+ * silencing theirs.
+ */
 const MAX_BY_ONE = 50;
 const KEPT_MS = 7 * 86_400_000;
 /** Longest time from now to the beginning of a silence, and from there to its end. */
@@ -25,7 +28,7 @@ const StoredSilence = z.object({
   reason: z.string(),
   author: z.string(),
   createdAt: z.int(),
-  /** The audit log says that it ended. */
+  /** Whether the audit log has its end. */
   endAudited: z.boolean(),
 });
 export type StoredSilence = Readonly<z.infer<typeof StoredSilence>>;
@@ -41,7 +44,10 @@ const StoredSilences = z.array(StoredSilence).catch([]);
 const parse = weakMemo((value: object): readonly StoredSilence[] => StoredSilences.parse(value));
 const silencesIn = (value: unknown): readonly StoredSilence[] => (typeof value === 'object' && value !== null ? parse(value) : NONE);
 
-/** One that cannot be read, as a newer version wrote it, silences nothing. */
+/**
+ * Matchers of a silence; undefined if they cannot be read, as a newer version wrote them. Such a
+ * silence matches no alert.
+ */
 const matchersOf = weakMemo(({ matchers }: StoredSilence): readonly Matcher[] | undefined => {
   try {
     return matchers.map(parseMatcher);
@@ -64,14 +70,17 @@ const isMatch = (silence: StoredSilence, labels: LabelSet): boolean => {
   return matchers !== undefined && matchesAll(matchers, labels);
 };
 
-/** Those that match at some time. Neither silences nor alerts are ever changed, only replaced: each pair is compared once. */
+/**
+ * Silences that match an alert at some time. Neither silences nor alerts are ever changed, only
+ * replaced: each pair is compared once.
+ */
 const matchesOf = weakMemo2((silences: readonly StoredSilence[], alert: Labelled): readonly StoredSilence[] => {
   const labels = labelSetOf(alert);
   const found = silences.filter((silence) => isMatch(silence, labels));
   return found.length === 0 ? NONE : found;
 });
 
-/** Why a silence was not made; for people. */
+/** Refusal to make a silence. The message is for people. */
 export class SilenceRefused extends Error {
   readonly code: 'bad-request' | 'conflict';
 
@@ -143,7 +152,9 @@ export class Silences {
     return matchesOf(this.#all(), alert).flatMap(({ id, from, until }) => (from <= atMs && atMs < until ? [id] : []));
   }
 
-  /** When the next one begins or ends; Infinity: none does. */
+  /**
+   * Time at which the next silence begins or ends, in milliseconds since 1970; Infinity: none does.
+   */
   nextChangeMs(nowMs: number): number {
     return Math.min(...this.#all().flatMap(({ from, until }) => [from, until].filter((at) => at > nowMs)), Number.POSITIVE_INFINITY);
   }
@@ -200,7 +211,7 @@ export class Silences {
     return found;
   }
 
-  /** Those that ended by themselves, and whose end the audit log does not have yet. */
+  /** Silences that ended by themselves, and whose end the audit log does not have yet. */
   unauditedEnds(): readonly StoredSilence[] {
     const nowMs = this.#nowMs();
     return this.#all().filter(({ until, endAudited }) => until <= nowMs && !endAudited);

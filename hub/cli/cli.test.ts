@@ -9,7 +9,8 @@ import { describe, expect, it } from 'vitest';
 import { HUB_SETTINGS } from '../config/config.ts';
 import type { ApiHarness } from '../serve/testing/api-harness.ts';
 import { clusterReport, desiredOf, OLD_REVISION, REVISION, report, TIME } from '../serve/testing/fleet.ts';
-import { createHubClient, HubError } from './client/api-client.ts';
+import { createHubClient } from './client/api-client.ts';
+import { HubError } from './client/hub-requests.ts';
 import { fso, runFso, startFilledApi } from './testing/run-fso.ts';
 
 describe('fso report issues', () => {
@@ -76,7 +77,10 @@ describe('fso status and describe', () => {
   });
 });
 
-/** Starts a command and resolves, with its outcome to come, when it has said on stderr what it waits for. */
+/**
+ * Starts a command and resolves, with its outcome to come, when it has written to stderr what it
+ * waits for.
+ */
 const startWaiting = (server: ApiHarness, ...args: string[]): Promise<{ outcome: ReturnType<typeof runFso> }> =>
   new Promise((resolve) => {
     const outcome = runFso(['wait', '--timeout', '150s', ...args], { FSO_SERVER: server.url }, (err) => {

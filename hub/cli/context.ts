@@ -14,7 +14,7 @@ export interface GlobalOptions {
   readonly color: boolean;
 }
 
-/** What a command works with: where it writes, and which hub it asks. */
+/** Environment of a command: its output, its clock, and the hub that it calls. */
 export interface Context extends Terminal {
   /** Whether a person sees the messages. */
   readonly interactive: boolean;
@@ -24,7 +24,10 @@ export interface Context extends Terminal {
   readonly credentials: CredentialFile;
   /** The token that was given for this call, by an option. */
   readonly givenToken: () => string | undefined;
-  /** With this token, else the given one, else that of the environment, else the stored one. */
+  /**
+   * Connects with this token, else the given one, else that of the environment, else the stored
+   * one.
+   */
   readonly connect: (token?: string) => Promise<HubClient>;
 }
 

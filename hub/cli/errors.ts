@@ -2,7 +2,7 @@ export const EXIT = {
   ok: 0,
   /** A negative result: invalid, not found, timed out. */
   negative: 1,
-  /** No result: a usage, connection or access error, or an unreadable folder. */
+  /** Failure without a result: a usage, connection or access error, or an unreadable folder. */
   error: 2,
 } as const;
 

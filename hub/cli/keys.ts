@@ -43,7 +43,7 @@ export const showKeys = async (context: Context, env: Environment, secret: Secre
   }
 };
 
-/** What Kubernetes mounts into a pod. */
+/** File with the namespace that Kubernetes mounts into a pod. */
 const NAMESPACE_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
 
 /** `fso keys create`: makes new keys as a Secret in a cluster, unless it is there. */

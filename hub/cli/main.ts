@@ -1,7 +1,10 @@
 #!/usr/bin/env node
 import { createProgram, runProgram } from './program.ts';
 
-/** Of all commands only `serve`, and its help, need the settings of the hub: loading them costs what loading the hub costs. */
+/**
+ * Loads the settings of the hub. Only `serve` and its help need them, and loading them costs as
+ * much as loading the hub.
+ */
 const hubSettings = async (): Promise<string> => {
   const [{ HUB_SETTINGS }, { formatSettings }] = await Promise.all([import('../config/config.ts'), import('@fso/shared/runtime')]);
   return formatSettings(HUB_SETTINGS);

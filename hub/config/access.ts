@@ -4,12 +4,12 @@ import { z } from 'zod';
 import { type OidcSettings, parseRoleMap } from '../access/index.ts';
 import { readRolesFile } from './roles-file.ts';
 
-/** Who may use the hub's API, beyond the static token. */
+/** Access to the hub's API besides the static token. */
 export interface HubAccess {
   readonly oidc: OidcSettings | undefined;
-  /** Where browsers reach the hub: scheme, host and port. */
+  /** URL under which browsers reach the hub: scheme, host and port. */
   readonly publicUrl: string | undefined;
-  /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
+  /** Addresses and networks of proxies whose X-Forwarded-For is trusted. */
   readonly trustedProxies: readonly string[];
 }
 

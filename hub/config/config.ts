@@ -33,23 +33,23 @@ export interface HubConfig {
     readonly url: string;
     readonly ref: string;
     readonly pollMs: number;
-    /** Who may sign commits. */
+    /** Trusted signers of commits, and the mode of verification. */
     readonly trust: TrustConfig;
   };
-  /** The way out to Git, identity provider and receivers; undefined: direct. */
+  /** Proxy for Git, identity provider and receivers; undefined: direct connections. */
   readonly proxy?: ProxyConfig | undefined;
   readonly listen: ListenAddress;
   readonly agentListen: ListenAddress;
   /** Certificate of the agents' listener; undefined: the CA of the agents issues one, or, without it, there is no TLS. */
   readonly agentTls: TlsFiles | undefined;
-  /** How agents enrol; undefined: they have static tokens alone. */
+  /** Enrolment of agents; undefined: they have only static tokens. */
   readonly identity?: { readonly ca: TlsFiles | undefined; readonly hostnames: readonly string[] } | undefined;
-  /** By cluster. */
+  /** Static tokens by cluster. */
   readonly agentTokens: ReadonlyMap<string, string>;
   readonly apiToken: string | undefined;
   readonly access?: HubAccess;
   readonly webhookSecret: string | undefined;
-  /** Who is notified of alerts; undefined: nobody. */
+  /** Receivers and routes of alerts; undefined: no receiver is notified. */
   readonly alerts?: { readonly file: string; readonly config: AlertsConfig } | undefined;
   readonly dataDir: string;
   readonly database: DatabaseConfig;
@@ -74,7 +74,7 @@ const Secret = z.string().min(MIN_SECRET_LENGTH, `must have at least ${MIN_SECRE
 const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const File = z.string().min(1).optional();
 
-/** Its parts are not said in an error: one of them is a password. */
+/** URL of the database. An error does not repeat its parts, as one of them is a password. */
 const DatabaseUrl = z
   .string()
   .refine((text) => ['postgres:', 'postgresql:'].includes(URL.parse(text)?.protocol ?? ''), 'must be a postgresql:// URL')
@@ -180,7 +180,7 @@ export const HUB_SETTINGS = listSettings(Variables);
 
 const SECRETS = HUB_SETTINGS.filter(({ isSecret }) => isSecret).map(({ name }) => name);
 
-/** What other machines can reach must not be open to them. */
+/** Refuses settings that expose the hub to other machines without authentication or TLS. */
 const checkExposure = (variables: Variables, problems: Problems): void => {
   const { FSO_LISTEN: listen, FSO_AGENT_LISTEN: agents } = variables;
   if (!isLoopback(listen.host) && variables.FSO_API_TOKEN === undefined && variables.FSO_OIDC_ISSUER === undefined)
@@ -257,7 +257,11 @@ export const loadHubConfig = async (environment: Environment): Promise<HubConfig
 const auditKeyFileOf = (variables: Pick<Variables, 'FSO_AUDIT_KEY_FILE' | 'FSO_DATA_DIR'>): string =>
   resolve(variables.FSO_AUDIT_KEY_FILE ?? join(variables.FSO_DATA_DIR, 'audit-key.pem'));
 
-/** Where the ledger and its key are, for commands that work on it without a hub. @throws ConfigError */
+/**
+ * Loads the location of the ledger and of its key, for commands that work on it without a hub.
+ *
+ * @throws ConfigError
+ */
 export const loadLedgerConfig = async (environment: Environment): Promise<{ database: DatabaseConfig; auditKeyFile: string }> => {
   const problems: Problems = [];
   const env = withKeysFolder(environment, problems);
@@ -275,7 +279,11 @@ export interface KeyPaths {
   readonly auditKey: string;
 }
 
-/** Where the keys of the hub are, for commands that work on them without it. @throws ConfigError */
+/**
+ * Loads the paths of the hub's keys, for commands that work on them without it.
+ *
+ * @throws ConfigError
+ */
 export const loadKeyPaths = (environment: Environment): KeyPaths => {
   const problems: Problems = [];
   const env = withKeysFolder(environment, problems);

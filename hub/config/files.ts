@@ -35,7 +35,9 @@ export const readPair = async (
   return cert === undefined || key === undefined ? undefined : { cert, key };
 };
 
-/** As {@link readPair}, for the CA of the agents. */
+/**
+ * Reads the CA of the agents as {@link readPair} does, and checks that it can issue certificates.
+ */
 export const readCa = async (
   files: { readonly cert: string | undefined; readonly key: string | undefined },
   problems: Problems,

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { AuthCommand, GitCredentials } from '../source/index.ts';
 
 export interface GitAccess {
-  /** Without credentials. */
+  /** URL of the repository, without credentials. */
   readonly url: string;
   readonly credentials: GitCredentials | undefined;
   readonly authCommand: AuthCommand | undefined;
@@ -41,7 +41,7 @@ const CommitUrl = z
   // A host that is chosen by the id of a commit is nobody's.
   .refine((text) => URL.parse(text)?.host.includes('{') === false, `must hold ${REVISION} in its path, query or fragment`);
 
-/** Where hosting services show a commit of a repository. */
+/** Paths under which hosting services show a commit of a repository, by host. */
 const COMMIT_PAGES: Readonly<Record<string, string>> = { 'github.com': '/commit/', 'gitlab.com': '/-/commit/' };
 
 /** @param url without credentials */
@@ -90,7 +90,10 @@ const checkWays = (variables: Variables, inUrl: boolean, problems: Problems): vo
     problems.push('FSO_GIT_USERNAME: is set, but neither FSO_GIT_PASSWORD nor FSO_GIT_TOKEN');
 };
 
-/** What the command may see: the hub's environment without the hub's own settings, some of which are secrets. */
+/**
+ * Environment of the command: that of the hub without the hub's own settings, some of which are
+ * secrets.
+ */
 const environmentFor = (env: Environment): Readonly<Record<string, string>> =>
   Object.fromEntries(
     Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && !entry[0].startsWith('FSO_')),

@@ -2,9 +2,9 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { CLOSE_CODES, describeReturn, GOING_AWAY, MAX_FRAME_BYTES, TRACE_HEADER } from '@fso/shared/protocol';
-import { createNoiseLimit, MAX_TIMER_MS, waitPatiently } from '@fso/shared/runtime';
+import { createNoiseLimit, waitPatiently } from '@fso/shared/runtime';
 import { WebSocketServer } from 'ws';
-import type { AuthenticateAgent, Proof } from '../identity/index.ts';
+import type { AuthenticateAgent } from '../identity/index.ts';
 import { StreamReplacedError } from '../ledger/index.ts';
 import { FrameDecoder } from './decoding/frame-decoder.ts';
 import type { Told } from './inspections.ts';
@@ -12,11 +12,13 @@ import { ObservationWatch } from './observation.ts';
 import { Admission } from './pacing/admission.ts';
 import { type AgentBudget, createAgentBudgets, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 import { OfferLimit } from './pacing/offer-limit.ts';
+import { ReturnTime } from './pacing/return-time.ts';
 import { Turns } from './pacing/turns.ts';
 import { Session } from './session.ts';
 import { DEFAULT_LISTENER_LIMITS } from './sockets/agent-server.ts';
 import { limitBytes } from './sockets/byte-limit.ts';
 import { HandshakeQueue } from './sockets/handshake-queue.ts';
+import { ProofWatch } from './sockets/proof-watch.ts';
 import { refuseUpgrade, toUpgradeRefusal, type UpgradeRefusal } from './sockets/refuse-upgrade.ts';
 import type { DeliveryDeps, DeliveryLimits, DeliveryOptions } from './types.ts';
 
@@ -44,16 +46,12 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
 
 /** Most bytes that an agent may send before its welcome: a hello is small, and nothing else is read. */
 const MAX_GREETING_BYTES = 64 * 1024;
-/** Over how long agents spread their return, when a hub stops: about a hundred a second. */
+/** Time over which agents spread their return when a hub stops: about a hundred a second. */
 const RETURN = { msPerAgent: 10, maxMs: 30_000 };
-/** When a hub has too many at once, the longest. */
-const MAX_RETURN_SECONDS = 300;
 /** Turns within the time between two pings of one agent. */
 const TURNS = 15;
 /** Checkpoints that go out in one turn, in bytes: where they are large, some agents wait for their next one. */
 const MAX_CHECKPOINT_BYTES = 8 * 1024 * 1024;
-/** For how long a count of the clusters that are not connected is good. */
-const COUNT_MS = 1_000;
 
 /** @param agents that come back */
 const returnMsOf = (agents: number): number => Math.min(agents * RETURN.msPerAgent, RETURN.maxMs);
@@ -61,8 +59,7 @@ const returnMsOf = (agents: number): number => Math.min(agents * RETURN.msPerAge
 const pathOf = (request: IncomingMessage): string => (request.url ?? '').split('?', 1)[0] ?? '';
 
 interface OpenSession {
-  readonly proof: Proof;
-  readonly ended: AbortController;
+  readonly proof: ProofWatch;
   readonly liftByteLimit: () => void;
 }
 
@@ -76,19 +73,19 @@ export class Delivery {
   readonly #handshakes: HandshakeQueue;
   readonly #webSockets: WebSocketServer;
   readonly #admission: Admission;
+  readonly #returnTime: ReturnTime;
   readonly #resyncs: Admission;
   readonly #offerLimit: OfferLimit;
   readonly #decoder: FrameDecoder;
   readonly #open = new Map<Session, OpenSession>();
   readonly #byCluster = new Map<string, Session>();
   readonly #turns = new Turns<Session>(TURNS);
-  /** Sessions that have said no hello yet, oldest first. */
+  /** Sessions without a hello so far, oldest first. */
   readonly #silent = new Set<Session>();
-  /** Sessions that have said it. */
+  /** Sessions that have sent their hello. */
   readonly #greeted = new WeakSet<Session>();
   readonly #allClosed = Promise.withResolvers<void>();
   readonly #observations: ObservationWatch;
-  #absent = { at: Number.NEGATIVE_INFINITY, clusters: 0 };
   #isStopping: boolean = false;
   #isSendingCheckpoints: boolean = false;
 
@@ -104,13 +101,17 @@ export class Delivery {
     // Without compression: a frame is serialised once for all, and compressing it per connection would undo that.
     this.#webSockets = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload, perMessageDeflate: false });
     this.#admission = new Admission(options.limits.maxGreeted, deps.clock);
+    this.#returnTime = new ReturnTime(this.#admission, deps);
     this.#resyncs = new Admission(options.limits.maxResyncs, deps.clock);
     this.#offerLimit = new OfferLimit(options.limits.maxOfferBytes, deps.clock);
     this.#decoder = new FrameDecoder(deps.clock);
     this.#observations = new ObservationWatch(() => this.#byCluster.values(), options.limits, deps);
   }
 
-  /** How many connections wait for their handshake, how many agents to be greeted, and how many offers to be sent. */
+  /**
+   * Lengths of the queues: connections that wait for their handshake, agents for their welcome, and
+   * offers to be sent.
+   */
   queues(): { readonly connections: number; readonly agents: number; readonly offers: number } {
     return { connections: this.#handshakes.waiting, agents: this.#admission.waiting, offers: this.#offerLimit.waiting };
   }
@@ -128,7 +129,7 @@ export class Delivery {
 
   /** Checks again whether the proofs of a cluster's streams still hold, and closes the streams where they do not. */
   recheck(cluster: string): void {
-    for (const [session, { proof }] of this.#open) if (session.cluster === cluster) this.#recheckSafely(session, proof);
+    for (const [session, { proof }] of this.#open) if (session.cluster === cluster) proof.recheck();
   }
 
   /** Whether the stream of a cluster's agent is here. */
@@ -178,8 +179,8 @@ export class Delivery {
   }
 
   /**
-   * After a pause of this process no report is known to be so before its agent was heard again. It is no fault of the agents: for a while
-   * nothing is written of it.
+   * Makes reports unknown after a pause of this process until their agents are heard again. As that
+   * is no fault of the agents, nothing is written of it for a while.
    */
   suspendObservation(): void {
     this.#observations.suspend();
@@ -226,7 +227,7 @@ export class Delivery {
         webSocket.terminate();
       });
       const session = new Session({ cluster, budget, socket: webSocket, connection: socket, ...shared }, this.#options, this.#deps, hooks);
-      this.#onOpen(session, judged, liftByteLimit);
+      this.#onOpen(session, new ProofWatch(session, judged, this.#deps), liftByteLimit);
     });
   }
 
@@ -235,19 +236,9 @@ export class Delivery {
   }
 
   async #askToComeLater(socket: Duplex): Promise<void> {
-    // Each refusal costs a TLS handshake: they come back no faster than they are taken.
-    const takenMs = (await this.#countAbsent()) * this.#admission.paceMs;
-    const seconds = Math.min(MAX_RETURN_SECONDS, Math.max(1, Math.ceil(takenMs / 1000)));
+    const seconds = await this.#returnTime.seconds();
     const reason = 'many agents are connecting: come back later';
     this.#refuse(socket, { status: '503 Service Unavailable', reason, headers: `Retry-After: ${seconds}\r\n` });
-  }
-
-  /** Clusters that no hub has a stream of; counted about once a second. */
-  async #countAbsent(): Promise<number> {
-    const now = this.#deps.clock.monotonicMs();
-    if (now - this.#absent.at > COUNT_MS)
-      this.#absent = { at: now, clusters: (await this.#deps.ledger.clusters()).filter(({ connected }) => !connected).length };
-    return this.#absent.clusters;
   }
 
   #isHeldBack(budget: AgentBudget, cluster: string, socket: Duplex): boolean {
@@ -260,13 +251,10 @@ export class Delivery {
     return true;
   }
 
-  #onOpen(session: Session, proof: Proof, liftByteLimit: () => void): void {
-    const ended = new AbortController();
-    this.#open.set(session, { proof, ended, liftByteLimit });
+  #onOpen(session: Session, proof: ProofWatch, liftByteLimit: () => void): void {
+    this.#open.set(session, { proof, liftByteLimit });
     this.#silent.add(session);
-    // It may have been revoked while the connection was made.
-    this.#recheckSafely(session, proof);
-    void this.#closeWhenExpired(session, proof, ended.signal);
+    proof.start();
     const [oldest, ...others] = [...this.#silent].filter(({ cluster }) => cluster === session.cluster);
     if (oldest === undefined || others.length < this.#options.limits.maxSilent) return;
     this.#deps.logger.warn({ cluster: session.cluster }, 'too many streams without a hello');
@@ -288,7 +276,7 @@ export class Delivery {
 
   #onClosed(session: Session): void {
     const { ledger, logger, metrics, traces } = this.#deps;
-    this.#open.get(session)?.ended.abort();
+    this.#open.get(session)?.proof.stop();
     this.#open.delete(session);
     this.#noteClosed();
     this.#silent.delete(session);
@@ -308,29 +296,5 @@ export class Delivery {
 
   #noteClosed(): void {
     if (this.#isStopping && this.#open.size === 0) this.#allClosed.resolve();
-  }
-
-  async #recheck(session: Session, proof: Proof): Promise<void> {
-    const denial = await proof.recheck();
-    if (denial === undefined) return;
-    this.#deps.logger.warn({ cluster: session.cluster, reason: denial.reason }, 'stream closed: its proof does not hold any more');
-    session.close(CLOSE_CODES.unauthorized, denial.reason);
-  }
-
-  #recheckSafely(session: Session, proof: Proof): void {
-    this.#recheck(session, proof).catch((err: unknown) => {
-      this.#deps.logger.error({ err, cluster: session.cluster }, 'proof of a stream cannot be checked');
-      session.close(1011, 'the hub cannot check who this is');
-    });
-  }
-
-  /** A stream ends with the proof that opened it. */
-  async #closeWhenExpired(session: Session, proof: Proof, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#deps;
-    while (proof.expires !== undefined && !signal.aborted) {
-      const leftMs = proof.expires.getTime() - clock.now().getTime();
-      if (leftMs <= 0) return this.#recheckSafely(session, proof);
-      await clock.sleep(Math.min(leftMs, MAX_TIMER_MS), signal).catch(() => undefined);
-    }
   }
 }

@@ -22,7 +22,7 @@ export class FrameDispatcher {
   readonly #settled = new AbortController();
   /** Resolves once the last ack is written, or cannot be. */
   #acked: Promise<void> = Promise.resolve();
-  /** The ledger has that the agent has said how its cluster is now. */
+  /** Whether the ledger has that the agent reported the current state of its cluster. */
   #isConfirmed: boolean = false;
 
   constructor(context: FrameContext, options: FrameDispatcherOptions) {
@@ -64,13 +64,18 @@ export class FrameDispatcher {
     if (!this.#settled.signal.aborted) this.#settled.abort(OVER);
   }
 
-  /** Takes a nack once the ack before it is in the ledger, which tells whether a refusal is news. */
+  /**
+   * Takes a nack once the ack before it is in the ledger, which decides whether a refusal is new.
+   */
   async takeNack(frame: Frame<'nack'>): Promise<void> {
     await this.#acked;
     return takeNack(frame, this.#context);
   }
 
-  /** Nothing answers an ack, so the report that follows does not wait until it is written, and goes into the same transaction. */
+  /**
+   * Takes an ack. As no answer follows it, the report after it does not wait for its write, and
+   * goes into the same transaction.
+   */
   async #takeAck(frame: Frame<'ack'>): Promise<void> {
     await this.#acked;
     if (!this.#context.stream.isOpen()) return;
@@ -80,8 +85,10 @@ export class FrameDispatcher {
   }
 
   /**
-   * Records that the agent has said how it is now: by a report with which the hub has all that it reports, or by a digest that is not its
-   * first word, as that one says how it was when the stream before this one ended. What cannot be written is said again a minute later.
+   * Records that the agent has reported its current state: by a report with which the hub has all
+   * that it reports, or by a digest that is not the first frame of the stream, which is of the
+   * state in which the stream before this one ended. A failed write is repeated with the next
+   * frame.
    */
   async #noteConfirmed(frame: Exclude<AgentFrame, Hello>): Promise<void> {
     if (this.#isConfirmed) return;

@@ -5,7 +5,7 @@ import type { AgentBudget } from './pacing/agent-budget.ts';
 import type { ResyncTurn } from './pacing/resync-turn.ts';
 import type { DeliveryDeps, NackClass } from './types.ts';
 
-/** Where an agent is among the commits. */
+/** Position of an agent among the commits. */
 export interface AgentCommits {
   /** Commit whose objects the agent has. */
   holds: string | null;
@@ -17,7 +17,7 @@ export interface AgentCommits {
   heading: string | null;
   /** Newest revision that the agent should enforce. */
   target: string | null;
-  /** The agent has acked or nacked a revision on this stream. */
+  /** Whether the agent has acked or nacked a revision on this stream. */
   hasAnswered: boolean;
   /**
    * Revisions that the agent may ack or nack, the newest last: the one that it came with, and those that the hub offered since its last ack. Of
@@ -53,17 +53,23 @@ export interface UnfinishedReport {
   readonly isFull: boolean;
 }
 
-/** How the reports of an agent come in. */
+/** Progress of the reports of an agent. */
 export interface ReportProgress {
-  /** The agent was asked for a full report that has not come yet. */
+  /** Whether the agent was asked for a full report that has not come yet. */
   resyncing: boolean;
-  /** The last report was a frame that the next one goes on from; undefined: nothing is to follow. */
+  /** Report that the next frame continues; undefined: the last one was complete. */
   unfinished: UnfinishedReport | undefined;
   /** Entries since the last full report that the hub did not take as they came: until the next full one the digests cannot agree. */
   mended: number;
-  /** Bounds how often the agent is asked for everything because there is room again for what was left out. */
+  /**
+   * Limits how often the agent is asked for everything because there is room again for what was
+   * left out.
+   */
   readonly mayAskForRest: () => boolean;
-  /** Bounds how often the agent is asked for everything because the hub has something else than it says. */
+  /**
+   * Limits how often the agent is asked for everything because the hub has something else than it
+   * reports.
+   */
   readonly mayAskForLost: () => boolean;
 }
 
@@ -73,21 +79,23 @@ export interface ListProgress {
   unknown: string | undefined;
   /** List that the agent was asked for last: each once, unless the hub forgets it again. */
   asked: string | undefined;
-  /** The agent has not answered. */
+  /** Whether the agent has not answered yet. */
   isOpen: boolean;
-  /** Its turn is over and it has not answered: it may be asked again. An answer that comes still counts. */
+  /**
+   * Whether its turn is over without an answer: it may be asked again. A late answer still counts.
+   */
   isOverdue: boolean;
 }
 
 /** Sequences of checkpoints of the audit log. */
 export interface CheckpointProgress {
-  /** Of the one that the agent keeps, or was sent last. */
+  /** Sequence of the one that the agent keeps, or was sent last. */
   kept: number | null;
-  /** Of the one that this stream sent last. */
+  /** Sequence of the one that this stream sent last. */
   sent: number | null;
 }
 
-/** What a session knows about its agent; it ends with the connection. */
+/** State of a session about its agent; it ends with the connection. */
 export interface SessionState {
   readonly commits: AgentCommits;
   readonly reports: ReportProgress;
@@ -114,7 +122,10 @@ export const createSessionState = (clock: Clock): SessionState => ({
 
 type Turn = Pick<ResyncTurn, 'take' | 'end' | 'isWaiting'>;
 
-/** What the handlers of frames work with. `cluster` is the proven identity; frames carry none that counts. */
+/**
+ * Context of the handlers of frames. `cluster` is the proven identity; a cluster that a frame names
+ * does not count.
+ */
 export interface FrameContext {
   readonly cluster: string;
   readonly stream: AgentStream;
@@ -180,7 +191,9 @@ const classOf = (reason: Reason | undefined): NackClass => {
   return reason.code === 'object-missing' ? 'incomplete' : 'untrusted';
 };
 
-/** Whether people get to see a refusal: it is new, and the agent has not refused too much of late. */
+/**
+ * Whether a refusal is shown to people: it is new, and the agent has not refused too much recently.
+ */
 const isTold = async ({ revision, reasons }: Frame<'nack'>, { cluster, budget, deps }: FrameContext): Promise<boolean> => {
   const known = await deps.ledger.cluster(cluster);
   return !isRepeated(known?.nack, { revision, reasons }) && budget.mayComplain();

@@ -14,18 +14,21 @@ export interface HeartbeatOptions {
   readonly onWriteFailure: (err: unknown) => void;
 }
 
-/** The pings and pongs of a stream: whether its agent is alive, and observes its cluster. Writes into the ledger what they say. */
+/**
+ * The pings and pongs of a stream: whether its agent is alive, and observes its cluster. Records
+ * both in the ledger.
+ */
 export class Heartbeat {
   readonly #context: FrameContext;
   readonly #options: HeartbeatOptions;
   readonly #observation: AgentObservation;
   /** A heartbeat that comes by itself may be a write of the ledger, however many follow each other. */
   readonly #mayNote: () => boolean;
-  /** The agent has sent something since the last ping. */
+  /** Whether the agent has sent something since the last ping. */
   #isAlive: boolean = true;
-  /** The last ping of {@link beat} is not answered. */
+  /** Whether the last ping of {@link beat} is not answered. */
   #awaitsPong: boolean = false;
-  /** The ledger says that the agent observes its cluster. */
+  /** Whether the agent observes its cluster, according to the ledger. */
   #isObserved: boolean = true;
   #isNoting: boolean = false;
 
@@ -71,7 +74,7 @@ export class Heartbeat {
     return isAnswer;
   }
 
-  /** Forgets the ages that the agent has said. @returns whether it has said any */
+  /** Forgets the ages of the agent. @returns whether there were any */
   forgetAges(): boolean {
     return this.#observation.forget();
   }
@@ -85,7 +88,9 @@ export class Heartbeat {
     });
   }
 
-  /** Writes where an age has become too much by itself, or what a pong said could not be written at once. */
+  /**
+   * Records ages that have grown too high since, or that could not be written when their pong came.
+   */
   noteAges(): void {
     const { cluster, deps } = this.#context;
     const outOfDate = this.#observation.outOfDate();
@@ -119,7 +124,9 @@ export class Heartbeat {
     this.#alone(work).catch((err: unknown) => this.#options.onWriteFailure(err));
   }
 
-  /** One at a time: heartbeats must not pile up behind a database that is away. */
+  /**
+   * Runs one write at a time: heartbeats must not pile up behind a database that is unavailable.
+   */
   async #alone(work: () => Promise<void>): Promise<void> {
     if (this.#isNoting) return;
     this.#isNoting = true;

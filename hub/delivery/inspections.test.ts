@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import { Inspections, Inspector } from './inspections.ts';
 
-/** Time that passes when the test says so. */
+/** Clock that the test advances. */
 const startClock = () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const clock: Clock = { ...systemClock, sleep: () => promise };

@@ -5,9 +5,9 @@ import { answerWithin, type Clock } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { Ledger } from '../ledger/index.ts';
 
-/** An agent has what it is asked for in memory; one that does not answer by then is not waited for. */
+/** Longest wait for an answer, in milliseconds. An agent has the report in memory. */
 const ANSWER_MS = 2_000;
-/** Open questions to one agent; one more is not asked. */
+/** Most open questions to one agent; one more is refused. */
 const MAX_OPEN = 8;
 
 interface Question {
@@ -15,7 +15,10 @@ interface Question {
   readonly answer: (report: PolicyReport | null) => void;
 }
 
-/** What an agent says of a policy. null: it does not have it; undefined: it cannot be asked, or does not answer. */
+/**
+ * Report of an agent about a policy. null: it does not have it; undefined: it cannot be asked, or
+ * does not answer.
+ */
 export type Told = PolicyReport | null | undefined;
 
 /** Questions to one agent for the full reports of policies: of those that conform the hub is sent none. */
@@ -41,7 +44,7 @@ export class Inspections {
     }
   }
 
-  /** Takes an answer; what was not asked for, or is no longer waited for, leaves nothing. */
+  /** Takes an answer. One that was not requested, or comes too late, leaves nothing. */
   take({ id, report }: Inspected): void {
     const question = this.#open.get(id);
     if (report === null || policyKey(report) === question?.policy) question?.answer(report);
@@ -54,11 +57,14 @@ interface HeldStreams {
   inspect(cluster: string, policy: string): Promise<Told>;
 }
 
-/** As one hub asks another. */
+/** Question of one hub to another. */
 const HubQuestion = z.strictObject({ cluster: ResourceName, policy: PolicyKey });
 const HubAnswer = z.strictObject({ report: PolicyReport.nullable() });
 
-/** Asks agents for full reports, through whichever hub holds their streams. Those who ask the same at the same time share the answer. */
+/**
+ * Requests full reports from agents, through whichever hub holds their streams. Callers with the
+ * same question at the same time share the answer.
+ */
 export class Inspector {
   readonly #streams: HeldStreams;
   readonly #ledger: Pick<Ledger, 'ask' | 'onAsked'>;

@@ -5,16 +5,19 @@ import type { AgeLimits, DeliveryDeps, DeliveryLimits } from './types.ts';
 /** An agent whose ages are looked at. */
 export interface ObservedAgent {
   readonly cluster: string;
-  /** Forgets the ages that the agent has said, and asks for them. @returns whether it has said any */
+  /** Forgets the ages of the agent, and requests them. @returns whether there were any */
   askAges(): boolean;
-  /** Writes where an age has become too much by itself. */
+  /** Records ages that have grown too high since. */
   lookAtAges(): void;
 }
 
-/** Names for what is too old where an agent does not say which it is. */
+/** Names for what is too old where an agent does not name it. */
 const TOO_OLD = { part: 'reconcile', kind: 'watch' } as const;
 
-/** @param elapsedMs since the agent said its ages @returns what is out of date; empty: all is known */
+/**
+ * @param elapsedMs since the agent sent its ages
+ * @returns what is out of date; empty: all is known
+ */
 export const findOutOfDate = ({ outOfDate, oldestPartMs, oldestKindMs }: Ages, elapsedMs: number, limits: AgeLimits): readonly string[] => {
   if (outOfDate.length > 0) return outOfDate;
   return [
@@ -31,7 +34,10 @@ interface Stamped<T> {
   readonly atMs: number;
 }
 
-/** What the ages that an agent says on its stream mean for what it reports. */
+/**
+ * Observation of one agent: whether its reports are out of date by the ages that it sends on its
+ * stream.
+ */
 export class AgentObservation {
   readonly #limits: AgeLimits;
   readonly #clock: Clock;
@@ -43,21 +49,23 @@ export class AgentObservation {
     this.#clock = clock;
   }
 
-  /** Takes the payload of a pong. @returns whether it says ages */
+  /** Takes the payload of a pong. @returns whether it has ages */
   hear(pong: Buffer): boolean {
     const ages = decodeAges(pong);
     if (ages !== undefined) this.#heard = { value: ages, atMs: this.#clock.monotonicMs() };
     return ages !== undefined;
   }
 
-  /** Until the next pong nothing is known of the ages. @returns whether something was */
+  /** Forgets the ages until the next pong. @returns whether there were any */
   forget(): boolean {
     const hadAges = this.#heard !== undefined;
     this.#heard = undefined;
     return hadAges;
   }
 
-  /** @returns what is out of date now; empty: all is known; undefined: the agent has said no ages */
+  /**
+   * @returns what is out of date now; empty: all is known; undefined: the agent has sent no ages
+   */
   outOfDate(): readonly string[] | undefined {
     if (this.#heard === undefined) return undefined;
     const nowMs = this.#clock.monotonicMs();
@@ -69,9 +77,9 @@ export class AgentObservation {
   }
 }
 
-/** How often ages are looked at between two pings. */
+/** Checks of the ages between two pings. */
 const LOOKS = 15;
-/** A look that is later says nothing of agents: their pongs may lie unread. */
+/** Delay in milliseconds above which a check is skipped: pongs of agents may lie unread. */
 const LATE_MS = 1_000;
 
 /** Looks at the ages of all agents about once a second, and bounds the time for which a pause of the hub makes them unknown. */

@@ -18,7 +18,7 @@ const CONTENT: Readonly<Record<string, readonly string[]>> = {
 
 /** Registrations of two clusters. */
 const OWN: Readonly<Record<string, readonly string[]>> = { eu: [id(8)], us: [id(9)] };
-/** One for which nothing is meant alone. */
+/** Agent of a cluster that has no objects of its own. */
 const agent = { cluster: 'apac' };
 
 const access = (): ObjectAccess & { reads: number } => {

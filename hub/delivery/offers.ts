@@ -13,7 +13,7 @@ export interface EncodedOffer {
   readonly objects: number;
 }
 
-/** Cluster of an agent, and the commits that it says it has. Ids; null: none. */
+/** Cluster of an agent, and the commits that it claims to have. Ids; null: none. */
 export interface AgentHistory {
   /** Decides which part of a revision it gets. */
   readonly cluster: string;
@@ -31,7 +31,7 @@ export interface Offers {
    * @param isClaim only the agent says that it has that: such frames are made one at a time, as each may be a long walk through the history
    */
   get(agent: AgentHistory, revision: string, isClaim?: boolean): Promise<EncodedOffer>;
-  /** How many frames were made, for tests and metrics. */
+  /** Number of frames made, for tests and metrics. */
   made(): number;
 }
 
@@ -39,7 +39,7 @@ export interface Offers {
 const KEPT = { frames: 256, bytes: 64 * 1024 * 1024, paths: 16 };
 const READ_AT_ONCE = 64;
 
-/** What an agent has, and what it should have. */
+/** Way of an agent from what it has to what it should have. */
 interface Step {
   readonly agent: AgentHistory;
   readonly revision: string;
@@ -48,7 +48,7 @@ interface Step {
   readonly held: RevisionPart | null;
 }
 
-/** The part of an offer that is the same for all who have and get the same. */
+/** Part of an offer that is the same for all agents that have and get the same. */
 interface SharedOffer {
   readonly payload: Buffer;
   readonly objects: number;
@@ -65,7 +65,8 @@ interface Reading {
 }
 
 /**
- * What is not there yet, each object as JSON; a tree by what differs from its counterpart, if that is.
+ * Encodes the objects that the agent does not have, each as JSON; a tree as its difference from its
+ * counterpart, if there is one.
  *
  * @throws OfferTooLargeError before more is read than a frame holds
  */
@@ -84,7 +85,7 @@ const encodeBeyond = (access: ObjectAccess, { ids, has, counterparts }: Reading)
   );
 };
 
-/** What follows from the commits alone, whatever of them concerns a cluster. */
+/** Path between two commits, which is the same for all clusters. */
 interface CommitPath {
   readonly chain: readonly string[];
   /** null: no path is known from what was accepted, so nothing is taken for granted. */
@@ -112,7 +113,10 @@ const findPath = async (access: ObjectAccess, agent: AgentHistory, revision: str
   return path ?? { chain: [revision], anchor: null, proof: await access.proof([revision]), counterparts: new Map() };
 };
 
-/** What `revision` has beyond what is held, and what proves that it descends from the anchor. */
+/**
+ * Makes the shared part of an offer: objects of `revision` beyond those that are held, and the
+ * proof that it descends from the anchor.
+ */
 const makeShared = async (access: ObjectAccess, { revision, wanted, held }: Step, path: CommitPath): Promise<SharedOffer> => {
   const { chain, anchor, proof } = path;
   const isBuiltOn = held !== null && anchor !== null;

@@ -9,7 +9,7 @@ import { Outbox } from './outbox.ts';
 import { OfferLimit } from './pacing/offer-limit.ts';
 
 const STALL_MS = 60_000;
-/** More than the buffers of a connection hold. */
+/** Size that exceeds the buffers of a connection. */
 const LARGE = 32 * 1024 * 1024;
 
 let server: WebSocketServer;
@@ -98,7 +98,7 @@ const connect = async (maxOfferBytes = 2 * LARGE, isSlow = false) => {
     },
     onOffered: ({ revision }) => offered.push(revision),
   });
-  /** All that the network could take without the agent is with it. */
+  /** Resolves once the network has all that it takes without the agent. */
   const quiet = (): Promise<void> => untilQuiet(() => raw.bytesWritten);
   return { agent, socket, clock, limit, outbox, received, offered, ended, slow, raw, quiet };
 };

@@ -12,7 +12,7 @@ export interface OutboxOptions {
   readonly stallMs: number;
   /** Bytes that may wait beside the offer that is under way. */
   readonly maxBufferedBytes: number;
-  /** Of all agents. */
+  /** Limit shared by all agents. */
   readonly offerLimit: OfferLimit;
   /** Called once. */
   readonly onTooSlow: () => void;
@@ -28,7 +28,10 @@ const FRAGMENT_BYTES = 16_000;
 const MAX_FRAGMENTS = 256;
 /** Looks for progress within the time of a stall: however busy this process is, it reads and writes between two of them. */
 const STALL_CHECKS = 6;
-/** Why the watch over an offer ends. With a reason: without one an error with a stack is made, for each offer. */
+/**
+ * Reason for which the watch over an offer ends. Without one an error with a stack would be made
+ * for each offer.
+ */
 const FLUSHED = 'flushed';
 
 const fragmentsOf = (part: Buffer, bytes: number): Buffer[] =>
@@ -53,7 +56,7 @@ const bytesOf = (payload: string | Buffer): Buffer => (typeof payload === 'strin
 
 /** A large message on its way, in fragments. */
 interface Sending {
-  /** Not with the socket yet. */
+  /** Batches that the socket does not have yet. */
   readonly batches: Buffer[][];
   readonly ended: AbortController;
   /** Called when the network has all of it. */
@@ -61,8 +64,9 @@ interface Sending {
 }
 
 /**
- * What waits for one agent, bounded: a connection on which nothing goes out is given up rather than buffered for, and no other connection
- * waits for it. A slow one that takes a large offer bit by bit is not given up.
+ * Bounded queue of what is to be sent to one agent. A connection on which nothing goes out is
+ * closed rather than buffered for, and no other connection waits for it. A slow one that takes a
+ * large offer bit by bit stays open.
  */
 export class Outbox {
   readonly #socket: WebSocket;
@@ -73,7 +77,7 @@ export class Outbox {
   /** Frames that come after the message on its way: nothing may stand between the fragments of a message. */
   #held: (string | Buffer)[] = [];
   #heldBytes = 0;
-  /** It is to be this connection's turn. */
+  /** Whether the connection waits in the line of the limit. */
   #isInLine: boolean = false;
   #waiting: EncodedOffer | undefined;
   /** Makes the offer that is to follow the message on its way. */
@@ -116,7 +120,7 @@ export class Outbox {
     else this.#makeNext = make;
   }
 
-  /** Another revision is meant now: the offer that waits, or is yet to be made, is not sent. */
+  /** Drops the offer that waits, or is yet to be made, as another revision is desired now. */
   dropWaiting(): void {
     this.#waiting = undefined;
     this.#makeNext = undefined;

@@ -6,7 +6,7 @@ import { encodeHello } from './testing/frames.ts';
 import { createSessionDeps, SessionServer } from './testing/session-server.ts';
 import type { DeliveryDeps } from './types.ts';
 
-/** Opens a session of an agent that says its ages by itself. */
+/** Opens a session of an agent that sends its ages by itself. */
 const openObserved = async (firstPong?: Partial<Ages>) => {
   const clock = new FakeClock();
   const deps = createSessionDeps(clock);

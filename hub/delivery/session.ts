@@ -19,14 +19,20 @@ import { AgentSocket, isProtocolError } from './sockets/agent-socket.ts';
 import type { DeliveryDeps, DeliveryOptions, SessionOwner } from './types.ts';
 
 export interface SessionHooks {
-  /** The agent has said hello, and it is the cluster that its certificate or token proves. */
+  /**
+   * Called when the agent has sent its hello, with the cluster that its certificate or token
+   * proves.
+   */
   onReady(session: Session): void;
   onClosed(session: Session): void;
 }
 
-/** An agent that says nothing after its welcome does not keep the others waiting for longer. */
+/**
+ * Longest wait for the first frame after the welcome, in milliseconds, so that a silent agent does
+ * not keep the others waiting.
+ */
 const FIRST_WORD_MS = 10_000;
-/** How far the greeting of an agent is. */
+/** Phase of the greeting of an agent. */
 type Phase = { readonly name: 'silent' } | { readonly name: 'greeting'; readonly greeted: Promise<void> } | { readonly name: 'ready' };
 
 /** The open stream of one agent. */
@@ -153,13 +159,15 @@ export class Session {
     if (dropped !== undefined) this.#deps.ledger.addEvent(this.cluster, dropped).catch((err: unknown) => this.#noteWriteFailure(err));
   }
 
-  /** Forgets the ages that the agent has said, and asks for them. @returns whether it has said any */
+  /** Forgets the ages of the agent, and requests them. @returns whether there were any */
   askAges(): boolean {
     if (this.#isReady && this.stream.isOpen()) this.#webSocket.ping();
     return this.#heartbeat.forgetAges();
   }
 
-  /** Writes where an age has become too much by itself, or what a pong said could not be written at once. */
+  /**
+   * Records ages that have grown too high since, or that could not be written when their pong came.
+   */
   lookAtAges(): void {
     if (this.#isReady) this.#heartbeat.noteAges();
   }

@@ -10,11 +10,11 @@ import type { AgentBudget, AgentLimits } from './pacing/agent-budget.ts';
 import type { OfferLimit } from './pacing/offer-limit.ts';
 import type { ListenerLimits } from './sockets/agent-server.ts';
 
-/** Ages in milliseconds beyond which what an agent reports is not known to hold any more. */
+/** Ages in milliseconds beyond which it is unknown whether what an agent reports still holds. */
 export interface AgeLimits {
   /** Age of the part of its work that ran longest ago. */
   readonly partMs: number;
-  /** Age of the kind whose news are oldest. */
+  /** Age of the kind that was updated longest ago. */
   readonly kindMs: number;
 }
 
@@ -23,16 +23,19 @@ export interface DeliveryLimits {
   readonly helloMs: number;
   /** Connections of one cluster that may be without a hello at a time; one more closes the oldest. */
   readonly maxSilent: number;
-  /** Agents between their hello and their first word at a time. */
+  /** Most agents between their hello and their first frame. */
   readonly maxGreeted: number;
-  /** Agents that are asked for a full report or for a list at a time; the others are asked later. */
+  /**
+   * Most agents that are asked for a full report or for a list at a time; the others are asked
+   * later.
+   */
   readonly maxResyncs: number;
-  /** Agents that wait to be greeted; one more is told to come later. */
+  /** Most agents that wait for their welcome; one more is refused until later. */
   readonly maxWaiting: number;
   /** Milliseconds between pings; an agent that has not answered the one before is gone. */
   readonly heartbeatMs: number;
   readonly ages: AgeLimits;
-  /** Milliseconds after a pause of the hub in which what agents said before it is not taken as known. */
+  /** Milliseconds after a pause of the hub in which earlier reports do not count as known. */
   readonly suspendedMs: number;
   /** Milliseconds after which an offer that is not on its way makes the connection too slow. */
   readonly stallMs: number;
@@ -52,7 +55,7 @@ export interface DeliveryOptions {
   readonly limits: DeliveryLimits;
 }
 
-/** Why an agent refuses a revision, of few kinds. */
+/** Class of an agent's reason to refuse a revision; there are few. */
 export type NackClass = 'untrusted' | 'invalid' | 'incomplete';
 
 export interface DeliveryMetrics {
@@ -87,13 +90,13 @@ export interface DeliveryDeps {
   readonly traces?: OfferTraces | undefined;
 }
 
-/** Whose connection it is. */
+/** Owner and parts of a connection. */
 export interface SessionOwner {
-  /** As proven by the certificate or token of the connection. */
+  /** Name of the cluster, proven by the certificate or token of the connection. */
   readonly cluster: string;
   readonly budget: AgentBudget;
   readonly socket: WebSocket;
-  /** Below the WebSocket. */
+  /** Connection below the WebSocket. */
   readonly connection: Duplex;
   /** Shared by all agents. */
   readonly admission: Admission;

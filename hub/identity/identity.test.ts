@@ -10,7 +10,7 @@ import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { openAuthority } from './authority.ts';
 import type { Peer } from './enrolment-state.ts';
 import { createEnrolmentStore } from './enrolment-store.ts';
-import { createIdentity, DEFAULT_IDENTITY_LIMITS, type Identity, type IdentityEvent } from './identity.ts';
+import { DEFAULT_IDENTITY_LIMITS, Identity, type IdentityEvent } from './identity.ts';
 import { Refusal } from './refusal.ts';
 import { makeRequest, requestFor } from './testing/identity.ts';
 
@@ -32,7 +32,7 @@ beforeEach(async () => {
   events = [];
   record = async () => undefined;
   state = { writable: true, current: true };
-  identity = createIdentity({
+  identity = new Identity({
     state: { isWritable: () => state.writable, isCurrent: () => state.current },
     authority: await openAuthority({ folder, given: undefined, now: clock.now(), records }),
     store: createEnrolmentStore(records),

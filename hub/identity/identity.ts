@@ -69,130 +69,160 @@ export interface Requester {
 
 const NEVER = new AbortController().signal;
 
-/** Decides which agent is which cluster. */
-export interface Identity {
-  /** @throws RangeError for a name that no cluster can have, or a life that is too long */
-  issueToken(cluster: string, ttlMs: number): Promise<{ readonly token: string; readonly expires: string }>;
-  /** @throws Refusal; the signal's reason */
-  enrol(token: string, csr: string, requester?: Requester): Promise<IssuedIdentity>;
-  /** As {@link enrol}. */
-  renew(peer: Peer, csr: string, requester?: Requester): Promise<IssuedIdentity>;
-  /** Whether a certificate is good now, and is no older one than it says. @throws Refusal */
-  admit(peer: Peer): Promise<void>;
-  /** As {@link admit}, for one that was admitted before. */
-  recheck(peer: Peer): Promise<void>;
-  revoke(cluster: string): Promise<EnrolmentRecord>;
-  /** As {@link revoke}, and the cluster is no longer listed. A cluster that never had a token stays unknown. */
-  forget(cluster: string): Promise<void>;
-  get(cluster: string): Promise<EnrolmentRecord | undefined>;
-  /** By name, without forgotten ones. */
-  list(): Promise<readonly EnrolmentRecord[]>;
-  subscribe(handler: (cluster: string) => void): () => void;
-}
-
 /** A hub that is a little behind must not refuse a certificate made a moment ago. */
 const BACKDATE_MS = 5 * 60 * 1000;
 
 const RELIABLE: IdentityState = { isWritable: () => true, isCurrent: () => true };
 
-export const createIdentity = ({ authority, store, clock, limits, onEvent, state = RELIABLE }: IdentityDeps): Identity => {
+/** Decides which agent is which cluster. */
+export class Identity {
+  readonly #deps: IdentityDeps;
+  readonly #state: IdentityState;
+
+  constructor(deps: IdentityDeps) {
+    this.#deps = deps;
+    this.#state = deps.state ?? RELIABLE;
+  }
+
+  /** @throws RangeError for a name that no cluster can have, or a life that is too long */
+  async issueToken(cluster: string, ttlMs: number): Promise<{ readonly token: string; readonly expires: string }> {
+    const { authority, store, clock, limits, onEvent } = this.#deps;
+    if (!ResourceName.safeParse(cluster).success) throw new RangeError('this is no name that a cluster can have');
+    if (!(ttlMs > 0 && ttlMs <= limits.maxTokenMs)) throw new RangeError(`a token may live for at most ${limits.maxTokenMs / 1000} s`);
+    const created = clock.now();
+    const expires = new Date(created.getTime() + ttlMs);
+    const token = formatToken({ cluster, secret: randomBytes(32).toString('base64url'), caFingerprint: authority.fingerprint });
+    await store.update(cluster, (before) => invite(before, { cluster, digest: digestOfToken(token), created, expires }));
+    await onEvent({ reason: 'EnrolmentTokenIssued', cluster, from: null, message: `Good until ${expires.toISOString()}.` });
+    return { token, expires: expires.toISOString() };
+  }
+
+  /** @throws Refusal; the signal's reason */
+  async enrol(token: string, csr: string, { from = null, signal = NEVER }: Requester = {}): Promise<IssuedIdentity> {
+    try {
+      return await this.#enrolWith(token, csr, { from, signal });
+    } catch (error) {
+      // A caller without a valid token proves nothing: its claim stays out of that cluster's history.
+      return this.#refused({ cluster: null, claimed: await this.#claimedBy(token), from }, error);
+    }
+  }
+
+  /** As {@link enrol}. */
+  async renew(peer: Peer, csr: string, { from = null, signal = NEVER }: Requester = {}): Promise<IssuedIdentity> {
+    try {
+      return await this.#renewAs(peer, csr, { from, signal });
+    } catch (error) {
+      return this.#refused({ cluster: peer.cluster, from }, error);
+    }
+  }
+
+  /** Whether a certificate is good now, and is no older one than it says. @throws Refusal */
+  async admit(peer: Peer): Promise<void> {
+    const { store } = this.#deps;
+    this.#assertInForce(peer);
+    if (!this.#state.isCurrent()) throw new Refusal('unavailable', 'the hub does not know what was revoked of late; try again later');
+    const known = await store.get(peer.cluster);
+    if (show(known, peer) !== known) this.#assertWritable();
+    await store.update(peer.cluster, (before) => show(before, peer));
+  }
+
+  /** As {@link admit}, for one that was admitted before. */
+  async recheck(peer: Peer): Promise<void> {
+    this.#assertInForce(peer);
+    assertCurrent(await this.#deps.store.get(peer.cluster), peer);
+  }
+
+  async revoke(cluster: string): Promise<EnrolmentRecord> {
+    const { store, clock, onEvent } = this.#deps;
+    const record = await store.update(cluster, (before) => revoke(before, cluster, clock.now()));
+    const message = 'Its certificates and tokens are no longer valid.';
+    await onEvent({ reason: 'ClusterRevoked', cluster, from: null, message });
+    return record;
+  }
+
+  /** As {@link revoke}, and the cluster is no longer listed. A cluster that never had a token stays unknown. */
+  async forget(cluster: string): Promise<void> {
+    const { store, clock, onEvent } = this.#deps;
+    const known = await store.get(cluster);
+    if (known === undefined || known.state === 'forgotten') return;
+    await store.update(cluster, (before) => forget(before, cluster, clock.now()));
+    await onEvent({ reason: 'ClusterForgotten', cluster, from: null, message: 'The hub keeps only its history.' });
+  }
+
+  get(cluster: string): Promise<EnrolmentRecord | undefined> {
+    return this.#deps.store.get(cluster);
+  }
+
+  /** By name, without forgotten ones. */
+  async list(): Promise<readonly EnrolmentRecord[]> {
+    return (await this.#deps.store.list()).filter(({ state }) => state !== 'forgotten');
+  }
+
+  subscribe(handler: (cluster: string) => void): () => void {
+    return this.#deps.store.subscribe(handler);
+  }
+
   /** Before anything is queued: requests must not pile up behind a database that is away. */
-  const assertWritable = (): void => {
-    if (!state.isWritable()) throw new Refusal('unavailable', 'the database of the hub is away; try again later');
-  };
-  const newIssue = (): Issue => {
+  #assertWritable(): void {
+    if (!this.#state.isWritable()) throw new Refusal('unavailable', 'the database of the hub is away; try again later');
+  }
+
+  #assertInForce({ notBefore, expires }: Peer): void {
+    const now = this.#deps.clock.now().getTime();
+    if (now < notBefore.getTime()) throw new Refusal('not-authorized', `the certificate is good from ${notBefore.toISOString()} on`);
+    if (now >= expires.getTime()) throw new Refusal('not-authorized', `the certificate expired at ${expires.toISOString()}`);
+  }
+
+  #newIssue(): Issue {
+    const { clock, limits } = this.#deps;
     const issued = clock.now();
     return { serial: newSerial(), issued, expires: new Date(issued.getTime() + limits.certificateMs - BACKDATE_MS) };
-  };
-  const sign = async ({ cluster, generation }: EnrolmentRecord, issue: Issue, publicKey: ArrayBuffer): Promise<IssuedIdentity> => {
+  }
+
+  async #sign({ cluster, generation }: EnrolmentRecord, issue: Issue, publicKey: ArrayBuffer): Promise<IssuedIdentity> {
+    const { authority, clock } = this.#deps;
     const { serial, issued, expires } = issue;
     const notBefore = new Date(issued.getTime() - BACKDATE_MS);
     const certificate = await authority.issueAgent({ cluster, generation, serial, publicKey, notBefore, notAfter: expires });
     return { cluster, certificate, ca: authority.bundle, expires: expires.toISOString(), time: clock.now().toISOString() };
-  };
-  const refused = async (who: Pick<IdentityEvent, 'cluster' | 'claimed' | 'from'>, error: unknown): Promise<never> => {
-    if (error instanceof Refusal && error.code !== 'unavailable')
-      await onEvent({ reason: 'EnrolmentRefused', ...who, message: error.message });
-    throw error;
-  };
-  /** Only of clusters that the hub knows, so that callers cannot invent names. */
-  const claimedBy = async (text: string): Promise<string | undefined> => {
-    const token = parseToken(text);
-    return token && (await store.get(token.cluster))?.cluster;
-  };
-  const assertInForce = ({ notBefore, expires }: Peer): void => {
-    const now = clock.now().getTime();
-    if (now < notBefore.getTime()) throw new Refusal('not-authorized', `the certificate is good from ${notBefore.toISOString()} on`);
-    if (now >= expires.getTime()) throw new Refusal('not-authorized', `the certificate expired at ${expires.toISOString()}`);
-  };
+  }
 
-  const enrolWith = async (text: string, csr: string, { from, signal }: Required<Requester>): Promise<IssuedIdentity> => {
-    assertWritable();
+  async #refused(who: Pick<IdentityEvent, 'cluster' | 'claimed' | 'from'>, error: unknown): Promise<never> {
+    if (error instanceof Refusal && error.code !== 'unavailable')
+      await this.#deps.onEvent({ reason: 'EnrolmentRefused', ...who, message: error.message });
+    throw error;
+  }
+
+  /** Only of clusters that the hub knows, so that callers cannot invent names. */
+  async #claimedBy(text: string): Promise<string | undefined> {
+    const token = parseToken(text);
+    return token && (await this.#deps.store.get(token.cluster))?.cluster;
+  }
+
+  async #enrolWith(text: string, csr: string, { from, signal }: Required<Requester>): Promise<IssuedIdentity> {
+    const { store, onEvent } = this.#deps;
+    this.#assertWritable();
     const token = parseToken(text);
     if (token === undefined) throw new Refusal('bad-request', 'this is no enrolment token');
     // Before the token is used up: who sends a bad request may correct it.
     const { publicKey, digest: key } = await readRequest(csr);
-    const issue = newIssue();
+    const issue = this.#newIssue();
     const record = await store.update(token.cluster, (before) => enrol(before, { digest: digestOfToken(text), key }, issue));
     const { cluster, generation } = record;
     await onEvent({ reason: 'ClusterEnrolled', cluster, from, message: `Enrolled as generation ${generation}.` });
     signal.throwIfAborted();
-    return sign(record, issue, publicKey);
-  };
-  const renewAs = async (peer: Peer, csr: string, { from, signal }: Required<Requester>): Promise<IssuedIdentity> => {
-    assertWritable();
+    return this.#sign(record, issue, publicKey);
+  }
+
+  async #renewAs(peer: Peer, csr: string, { from, signal }: Required<Requester>): Promise<IssuedIdentity> {
+    const { store, limits, onEvent } = this.#deps;
+    this.#assertWritable();
     const { publicKey } = await readRequest(csr);
-    const issue = newIssue();
+    const issue = this.#newIssue();
     const record = await store.update(peer.cluster, (before) => renew(before, peer, issue, limits.graceMs));
     const message = `Certificate good until ${issue.expires.toISOString()}.`;
     await onEvent({ reason: 'CertificateRenewed', cluster: record.cluster, from, message });
     signal.throwIfAborted();
-    return sign(record, issue, publicKey);
-  };
-
-  return {
-    issueToken: async (cluster, ttlMs) => {
-      if (!ResourceName.safeParse(cluster).success) throw new RangeError('this is no name that a cluster can have');
-      if (!(ttlMs > 0 && ttlMs <= limits.maxTokenMs)) throw new RangeError(`a token may live for at most ${limits.maxTokenMs / 1000} s`);
-      const created = clock.now();
-      const expires = new Date(created.getTime() + ttlMs);
-      const token = formatToken({ cluster, secret: randomBytes(32).toString('base64url'), caFingerprint: authority.fingerprint });
-      await store.update(cluster, (before) => invite(before, { cluster, digest: digestOfToken(token), created, expires }));
-      await onEvent({ reason: 'EnrolmentTokenIssued', cluster, from: null, message: `Good until ${expires.toISOString()}.` });
-      return { token, expires: expires.toISOString() };
-    },
-    // A caller without a valid token proves nothing: its claim stays out of that cluster's history.
-    enrol: (token, csr, { from = null, signal = NEVER } = {}) =>
-      enrolWith(token, csr, { from, signal }).catch(async (error: unknown) =>
-        refused({ cluster: null, claimed: await claimedBy(token), from }, error),
-      ),
-    renew: (peer, csr, { from = null, signal = NEVER } = {}) =>
-      renewAs(peer, csr, { from, signal }).catch((error: unknown) => refused({ cluster: peer.cluster, from }, error)),
-    admit: async (peer) => {
-      assertInForce(peer);
-      if (!state.isCurrent()) throw new Refusal('unavailable', 'the hub does not know what was revoked of late; try again later');
-      const known = await store.get(peer.cluster);
-      if (show(known, peer) !== known) assertWritable();
-      await store.update(peer.cluster, (before) => show(before, peer));
-    },
-    recheck: async (peer) => {
-      assertInForce(peer);
-      assertCurrent(await store.get(peer.cluster), peer);
-    },
-    revoke: async (cluster) => {
-      const record = await store.update(cluster, (before) => revoke(before, cluster, clock.now()));
-      const message = 'Its certificates and tokens are no longer valid.';
-      await onEvent({ reason: 'ClusterRevoked', cluster, from: null, message });
-      return record;
-    },
-    forget: async (cluster) => {
-      const known = await store.get(cluster);
-      if (known === undefined || known.state === 'forgotten') return;
-      await store.update(cluster, (before) => forget(before, cluster, clock.now()));
-      await onEvent({ reason: 'ClusterForgotten', cluster, from: null, message: 'The hub keeps only its history.' });
-    },
-    get: (cluster) => store.get(cluster),
-    list: async () => (await store.list()).filter(({ state }) => state !== 'forgotten'),
-    subscribe: (handler) => store.subscribe(handler),
-  };
-};
+    return this.#sign(record, issue, publicKey);
+  }
+}

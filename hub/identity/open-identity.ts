@@ -5,14 +5,7 @@ import { type AuthenticateAgent, authenticateByIdentity } from './authenticate-a
 import { type Authority, openAuthority, ownCaPaths } from './authority.ts';
 import { createEnrolmentListener, DEFAULT_REQUEST_LIMITS, type RequestLimits } from './enrolment-listener.ts';
 import { createEnrolmentStore } from './enrolment-store.ts';
-import {
-  createIdentity,
-  DEFAULT_IDENTITY_LIMITS,
-  type Identity,
-  type IdentityEvent,
-  type IdentityLimits,
-  type IdentityState,
-} from './identity.ts';
+import { DEFAULT_IDENTITY_LIMITS, Identity, type IdentityEvent, type IdentityLimits, type IdentityState } from './identity.ts';
 import { createServerCertificate, type ServerCertificate, serverHosts } from './server-certificate.ts';
 import type { KeyPair } from './x509.ts';
 
@@ -66,7 +59,7 @@ export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdent
   const { folder } = ownCaPaths(options.folder);
   const authority = await openAuthority({ folder, given: options.ca, now: clock.now(), records });
   warnOfExpiry(authority, deps);
-  const identity = createIdentity({
+  const identity = new Identity({
     authority,
     store: createEnrolmentStore(records),
     clock,

@@ -5,7 +5,8 @@ import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { openDatabase } from './sql/database.ts';
 import { createSqlLedger } from './sql/sql-ledger.ts';
-import { describeLedger, event, fixedClock } from './testing/ledger.ts';
+import { describeLedger } from './testing/describe-ledger.ts';
+import { event, fixedClock } from './testing/ledger.ts';
 import { createMemoryLedger } from './testing/memory-ledger.ts';
 
 describeLedger('memory', async () => ({

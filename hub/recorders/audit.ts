@@ -3,7 +3,7 @@ import type { Logger } from '@fso/shared/runtime';
 import type { AuditRecord, OnAudit } from '../access/index.ts';
 import type { Ledger } from '../ledger/index.ts';
 
-/** One line for people. */
+/** Message of an audit record in one line, for people. */
 export const auditMessage = ({ actor, from, action, subject, outcome, detail }: AuditRecord): string => {
   const who = `${actor.name} (${actor.kind}${actor.roles.map((role) => `, ${role}`).join('')}) from ${from}`;
   const what = [action, subject].filter((part) => part !== '').join(' ');

@@ -14,7 +14,10 @@ const SEVERITY: Readonly<Record<IdentityEvent['reason'], ClusterEvent['severity'
 /** Anybody can cause refusals: they must not wash the history out, nor fill the audit log. One a minute for each cluster. */
 const REFUSALS = { burst: 1, perSecond: 1 / 60, addresses: 10_000 };
 
-/** What people do to identities is in the audit log as a call of the API; what agents do is here. */
+/**
+ * Audit actions for events that agents cause. What people do to identities is in the audit log as a
+ * call of the API.
+ */
 const ACTIONS: Readonly<Partial<Record<IdentityEvent['reason'], string>>> = {
   ClusterEnrolled: 'cluster.enrol',
   CertificateRenewed: 'cluster.renew',

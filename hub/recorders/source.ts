@@ -13,7 +13,7 @@ const describeProblem = (rejected: NonNullable<SourceView['rejected']>): string 
   return `${place}${first?.reason ?? 'unknown'}${more}`.slice(0, 4096);
 };
 
-/** With FSO_VERIFY=warn. */
+/** Event of a commit that failed verification and is taken nevertheless, with FSO_VERIFY=warn. */
 const notTrusted = (revision: string, why = 'unknown'): NewEvent => ({
   severity: 'alert',
   reason: 'RevisionNotTrusted',
@@ -39,8 +39,8 @@ export const eventsOf = (before: SourceView, after: SourceView): readonly NewEve
 };
 
 /**
- * Until the first fetch of this life has ended, what an earlier life knew still stands: the revision that is found again is no news,
- * and neither is a newer one that was refused. Pure.
+ * Carries the view of an earlier run over until the first fetch of this one has ended: the same
+ * revision found again is no new event, and neither is a newer one that was refused. Pure.
  */
 export const carryOver = (before: SourceView, view: SourceView): SourceView =>
   view.lastFetch !== null

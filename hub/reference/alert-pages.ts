@@ -24,7 +24,7 @@ const anchorOf = (cause: string): string => cause.toLowerCase();
 
 const RULES = ['fso-hub' as const, 'fso-agent' as const].flatMap(readRules);
 
-/** The rules of a cause: their links to its runbook say so. */
+/** Rules of a cause, recognised by their links to its runbook. */
 const rulesOf = (cause: string): readonly PrometheusRule[] =>
   RULES.filter(({ annotations }) => annotations.runbook_url.endsWith(`#${anchorOf(cause)}`));
 
@@ -38,7 +38,7 @@ const describeSeconds = (seconds: number): string => {
   return seconds % 3600 === 0 ? `${seconds / 3600} h` : `${seconds / 60} min`;
 };
 
-/** As Prometheus writes durations. */
+/** Duration from the notation of Prometheus, e.g. `5 min` for `5m`. */
 const describeDuration = (text = ''): string =>
   text.replace(/(\d+)([mh])$/, (_, count, unit) => `${count} ${unit === 'm' ? 'min' : 'h'}`) || 'at once';
 

@@ -47,7 +47,7 @@ const metrics = referencePage(
 
 const describeAccess = (access: RouteAccess): string => (access === 'signed-in' ? 'every caller that the hub knows' : access);
 
-/** Of what a caller's grants have to be. */
+/** Grants that a caller needs, by scope of the route. */
 const SCOPES = { scoped: 'any: shows that part', global: 'everything', public: '' } as const;
 
 const api = referencePage(

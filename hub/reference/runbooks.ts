@@ -1,6 +1,6 @@
 import { ALERT_RULES, type AlertName } from '@fso/shared/api';
 
-/** What to look at and to do, by cause. Links are those of a page in docs/operate. */
+/** Checks and remedies by cause. Links are those of a page in docs/operate. */
 
 export interface Runbook {
   readonly meaning: string;
@@ -8,7 +8,10 @@ export interface Runbook {
   readonly remedy: string;
 }
 
-/** Of alerts of the hub, which have meaning and remedy; `more` is for people with a shell. */
+/**
+ * Runbooks of causes that are alerts of the hub: meaning and remedy are those of the alert, and
+ * `more` is for people with a shell.
+ */
 const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more?: string }>> = {
   SourceUnreachable: {
     check: '`fso status`: Not readable, with the reason; _source unreachable_ in the log.',
@@ -113,7 +116,7 @@ const runbookOf = ([name, { check, more }]: [string, (typeof OF_HUB)[AlertName]]
   return [name, { meaning, check, remedy: more === undefined ? remedy : `${remedy} ${more}` }];
 };
 
-/** By cause: those of the hub's alerts, then those that only Prometheus sees. */
+/** Runbooks by cause: those of the hub's alerts, then those that only Prometheus sees. */
 export const RUNBOOKS: Readonly<Record<string, Runbook>> = {
   ...Object.fromEntries(Object.entries(OF_HUB).map(runbookOf)),
   HubAbsent: {
@@ -161,7 +164,8 @@ export const RUNBOOKS: Readonly<Record<string, Runbook>> = {
   AgentAbsent: {
     meaning: 'No series of an agent reaches Prometheus: no agent runs, or Prometheus may not read `/metrics`.',
     check: '`kubectl -n federated-sovereignty-system get pods`, and the target in Prometheus.',
-    remedy: 'Start the agent, or add Prometheus to `networkPolicy.metricsFrom`. What holds meanwhile: [troubleshooting.md#what-holds-while-a-part-is-gone](troubleshooting.md#what-holds-while-a-part-is-gone).',
+    remedy:
+      'Start the agent, or add Prometheus to `networkPolicy.metricsFrom`. What holds meanwhile: [troubleshooting.md#what-holds-while-a-part-is-gone](troubleshooting.md#what-holds-while-a-part-is-gone).',
   },
   AgentWithoutLeader: {
     meaning: 'No replica enforces: the locks hold, drift stays, and new policies wait.',

@@ -1,4 +1,4 @@
-export { createActivity } from './history/activity.ts';
+export { Activity } from './history/activity.ts';
 export { type ClusterSteps, packSteps, unpackSteps } from './history/cluster-steps.ts';
 export { createRolloutRecord, type RolloutRecord } from './history/rollout-record.ts';
 export { COMMIT_KIND, readRollout, readRolloutSlot, readRollouts, writeRollout } from './history/rollout-store.ts';

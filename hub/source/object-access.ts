@@ -84,6 +84,56 @@ const editedTree = (id: string, tree: Uint8Array, base: { readonly id: string; r
   return { id, base: base.id, edits: edits.map(({ at, remove, insert }) => [at, remove, base64(insert)]) };
 };
 
+/** Follows commits and trees from object to object, as far as the clone has them. */
+class ObjectWalk {
+  readonly #find: (id: string) => Promise<RawObject | undefined>;
+
+  constructor(find: (id: string) => Promise<RawObject | undefined>) {
+    this.#find = find;
+  }
+
+  async parentsOf(commit: string): Promise<readonly string[]> {
+    const object = await this.#find(commit);
+    return object?.type === 'commit' ? readCommitLinks(object.data).parents : [];
+  }
+
+  async treeOf(commit: string): Promise<string | undefined> {
+    const object = await this.#find(commit);
+    return object?.type === 'commit' ? readCommitLinks(object.data).tree : undefined;
+  }
+
+  /** Of folders outside of the policy nothing is read: whatever lies there must not stop an offer. */
+  async pairTrees(from: string | undefined, to: string | undefined, found: PairedTrees): Promise<void> {
+    const { pairs, wanted } = found;
+    if (from === undefined || to === undefined || from === to || pairs.has(to) || !wanted.has(to)) return;
+    pairs.set(to, from);
+    const before = new Map((await this.#entriesOf(from)).map(({ name, kind, id }) => [`${kind} ${name}`, id]));
+    for (const { name, kind, id } of await this.#entriesOf(to))
+      if (kind === 'tree') await this.pairTrees(before.get(`tree ${name}`), id, found);
+  }
+
+  /** The commit, its tree, and the files of its folder of signers unless that was named before. */
+  async proofOf(commit: string, named: ReadonlySet<string>): Promise<readonly string[]> {
+    const tree = await this.treeOf(commit);
+    if (tree === undefined) return [commit];
+    const signers = await this.#entryOf(tree, SIGNERS_FOLDER);
+    if (signers?.kind !== 'tree' || named.has(signers.id)) return [commit, tree];
+    const files = await Promise.all(Object.keys(SIGNERS_FILES).map((name) => this.#entryOf(signers.id, name)));
+    return [commit, tree, signers.id, ...files.flatMap((file) => (file?.kind === 'blob' ? file.id : []))];
+  }
+
+  async #entriesOf(tree: string) {
+    const object = await this.#find(tree);
+    return object?.type === 'tree' ? parseTree(object.data) : [];
+  }
+
+  /** An entry of a folder; undefined: the folder is not here, or does not have it. */
+  async #entryOf(tree: string, name: string) {
+    const object = await this.#find(tree);
+    return object?.type === 'tree' ? findTreeEntry(object.data, name) : undefined;
+  }
+}
+
 /** @param chainLimit commits looked at for the way from one to another */
 export const createRevisionReader = (clone: Clone, chainLimit: number): RevisionReader => {
   const loaded = new Map<string, ReadonlyMap<string, RawObject>>();
@@ -112,64 +162,27 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
   };
   const parts = new RevisionParts(find, files);
 
-  const parentsOf = async (id: string): Promise<readonly string[]> => {
-    const object = await find(id);
-    return object?.type === 'commit' ? readCommitLinks(object.data).parents : [];
-  };
-
-  const entriesOf = async (tree: string | undefined) => {
-    const object = tree === undefined ? undefined : await find(tree);
-    return object?.type === 'tree' ? parseTree(object.data) : [];
-  };
-
-  const treeOf = async (commit: string): Promise<string | undefined> => {
-    const object = await find(commit);
-    return object?.type === 'commit' ? readCommitLinks(object.data).tree : undefined;
-  };
-
-  /** Of folders outside of the policy nothing is read: whatever lies there must not stop an offer. */
-  const pairTrees = async (from: string | undefined, to: string | undefined, found: PairedTrees): Promise<void> => {
-    const { pairs, wanted } = found;
-    if (from === undefined || to === undefined || from === to || pairs.has(to) || !wanted.has(to)) return;
-    pairs.set(to, from);
-    const before = new Map((await entriesOf(from)).map(({ name, kind, id }) => [`${kind} ${name}`, id]));
-    for (const { name, kind, id } of await entriesOf(to)) if (kind === 'tree') await pairTrees(before.get(`tree ${name}`), id, found);
-  };
-
-  /** An entry of a folder; undefined: the folder is not here, or does not have it. */
-  const entryOf = async (tree: string, name: string) => {
-    const object = await find(tree);
-    return object?.type === 'tree' ? findTreeEntry(object.data, name) : undefined;
-  };
-
-  /** The commit, its tree, and the files of its folder of signers unless that was named before. */
-  const proofOf = async (commit: string, named: ReadonlySet<string>): Promise<readonly string[]> => {
-    const tree = await treeOf(commit);
-    if (tree === undefined) return [commit];
-    const signers = await entryOf(tree, SIGNERS_FOLDER);
-    if (signers?.kind !== 'tree' || named.has(signers.id)) return [commit, tree];
-    const files = await Promise.all(Object.keys(SIGNERS_FILES).map((name) => entryOf(signers.id, name)));
-    return [commit, tree, signers.id, ...files.flatMap((file) => (file?.kind === 'blob' ? file.id : []))];
-  };
+  const walk = new ObjectWalk(find);
 
   return {
     files,
     object: find,
     proof: async (chain) => {
       const ids = new Set<string>();
-      for (const commit of chain) for (const id of await proofOf(commit, ids)) ids.add(id);
+      for (const commit of chain) for (const id of await walk.proofOf(commit, ids)) ids.add(id);
       return [...ids];
     },
     partOf: (revision, cluster) => parts.partOf(revision, cluster),
     chain: async (from, to) => {
       // A revision that the clone does not have may be forged: no need to walk for it.
       if ((await find(from)) === undefined) return null;
+      const parentsOf = (id: string) => walk.parentsOf(id);
       return (await findMainline(parentsOf, { from, to }, chainLimit)) ?? findShortest(parentsOf, { from, to }, chainLimit);
     },
     counterparts: async (from, to) => {
       const pairs = new Map<string, string>();
       const wanted = new Set(await parts.all(to));
-      await pairTrees(await treeOf(from), await treeOf(to), { pairs, wanted });
+      await walk.pairTrees(await walk.treeOf(from), await walk.treeOf(to), { pairs, wanted });
       return pairs;
     },
     read: async (id, base) => {

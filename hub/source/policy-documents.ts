@@ -131,6 +131,17 @@ class HistoryWalk {
   }
 }
 
+/** Drops the oldest walks beyond what is kept. */
+const dropOldWalks = (walks: Map<string, HistoryWalk>): void => {
+  dropOldest(walks, KEPT);
+  let characters = [...walks.values()].reduce((sum, walk) => sum + walk.characters, 0);
+  for (const [key, walk] of walks) {
+    if (characters <= KEPT_CHARACTERS) return;
+    walks.delete(key);
+    characters -= walk.characters;
+  }
+};
+
 /** @returns whether there is time left; a long walk lets others run now and then */
 const createPace = (clock: Clock): (() => Promise<boolean>) => {
   const until = clock.monotonicMs() + MAX_MS;
@@ -149,16 +160,6 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDoc
   /** Those that have ended, and those that go on when they are asked for again. */
   const walks = new Map<string, HistoryWalk>();
   const mutex = new Mutex(MAX_WAITING);
-  const dropOldWalks = (): void => {
-    dropOldest(walks, KEPT);
-    let characters = [...walks.values()].reduce((sum, walk) => sum + walk.characters, 0);
-    for (const [key, walk] of walks) {
-      if (characters <= KEPT_CHARACTERS) return;
-      walks.delete(key);
-      characters -= walk.characters;
-    }
-  };
-
   /** @throws GitObjectError when it is not here */
   const commitAt = async (id: string): Promise<Walked> => {
     const object = await find(id);
@@ -220,7 +221,7 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDoc
     if (walk === null) return null;
     walks.set(key, walk);
     if (walk.end === undefined) await walkBackSafely(walk);
-    dropOldWalks();
+    dropOldWalks(walks);
     return { items: [...walk.items], complete: walk.end === 'complete' };
   };
 

@@ -15,7 +15,10 @@ export interface AttackerOptions {
   readonly signal: AbortSignal;
 }
 
-/** A missing right, an invalid request and a missing object are defects of the attack: only a lock may stop it. */
+/**
+ * Whether an error is a defect of the attack, such as a missing right, an invalid request or a
+ * missing object: only a lock may stop it.
+ */
 const isDefect = (error: KubeApiError): boolean =>
   [400, 404, 405, 409, 415, 422].includes(error.status) || / cannot \w+ resource /.test(error.message);
 

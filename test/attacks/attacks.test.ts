@@ -26,7 +26,7 @@ const { signal } = new AbortController();
 const controls = CONTROLS.map((control) => ({ ...control, attack: asAttack(control) }));
 const withPods = [...controls.map(({ attack }) => attack), ...LEGACY_PODS];
 const governed = [...CATALOGUE, ...withPods];
-/** The other attacks are on the locks themselves. */
+/** Attacks beside those on the locks themselves. */
 const withoutLocks = CATALOGUE.filter(({ shared, hubPolicy }) => !shared && !hubPolicy);
 
 let folder: string;
@@ -130,7 +130,10 @@ describe('lock 1 alone: Gatekeeper was killed', () => {
   attackAll('one');
 });
 
-/** While Gatekeeper is down, its webhook on namespaces refuses every change of one: here it does not shield lock 1. */
+/**
+ * Tests lock 1 without Gatekeeper. While Gatekeeper is down, its webhook on namespaces refuses
+ * every change of one: removed here, it does not shield lock 1.
+ */
 describe('lock 1 alone: there is no Gatekeeper', () => {
   beforeAll(async () => {
     await arena.admin.raw({ method: 'DELETE', path: GATEKEEPER_WEBHOOKS }, signal);

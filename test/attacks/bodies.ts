@@ -11,7 +11,7 @@ export const UNLABELLED_NODE = 'without-region';
 export const CONTAINERS = [{ name: 'main', image: 'registry.k8s.io/pause:3.10' }];
 
 export const inside: PodSpec = { nodeSelector: { [REGION_LABEL]: INSIDE } };
-/** Only the attacker's own binder places it. */
+/** Pod that only the attacker's own binder places. */
 export const waiting: PodSpec = { ...inside, schedulerName: 'nobody' };
 
 export const podOf = (name: string, spec: PodSpec, metadata: object = {}): object => ({
@@ -30,6 +30,6 @@ export const termOf = (...matchExpressions: object[]): object => ({ matchExpress
 export const requiring = (...nodeSelectorTerms: object[]): PodSpec => ({
   affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } },
 });
-/** Every node has it: a term that is not empty and does not limit the region. */
+/** Term that every node matches: it is not empty and does not limit the region. */
 export const anywhere: object = { key: 'kubernetes.io/os', operator: 'In', values: ['linux'] };
 export const nodeByName = (name: string): object => ({ matchFields: [{ key: 'metadata.name', operator: 'In', values: [name] }] });

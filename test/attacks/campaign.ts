@@ -7,7 +7,10 @@ import { type Attack, podsOf, type Scene, settled } from './scene.ts';
 
 const IN_FLIGHT = 12;
 
-/** No policy governs `free-*`, a local policy governs `atk-*`, and a policy of the hub governs each `hub-*`. */
+/**
+ * Prefix of a namespace: no policy governs `free-*`, a local policy governs `atk-*`, and a policy
+ * of the hub governs each `hub-*`.
+ */
 const prefixOf = (attack: Attack, setting: string): string =>
   setting === 'free' ? 'free' : `${attack.hubPolicy ? 'hub' : 'atk'}-${setting}`;
 

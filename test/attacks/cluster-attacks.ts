@@ -71,7 +71,7 @@ const NODES: readonly Attack[] = [
   }),
 ];
 
-/** A deleted object cannot be changed. */
+/** Status codes of a change to a deleted object. */
 const GONE = [404];
 
 const policyPath = ({ namespace }: Scene): string =>

@@ -91,5 +91,8 @@ const OWNER_GONE: Attack = {
   },
 };
 
-/** In the form of attacks, because they need the same set-up; each must succeed. */
+/**
+ * Operations on legacy pods, in the form of attacks because they need the same set-up; each must
+ * succeed.
+ */
 export const LEGACY_PODS: readonly Attack[] = [UPDATES, COMPLETES, OWNER_GONE];

@@ -13,8 +13,8 @@ import { LEGACY_PODS } from './legacy-pods.ts';
 import { podsOf } from './scene.ts';
 
 /**
- * Before Kubernetes 1.35 an API server copies no region to a Binding: lock 2 leaves bindings to lock 1, which gets the region of a
- * node only from the agent's list.
+ * Tests bindings before Kubernetes 1.35. There an API server copies no region to a Binding: lock 2
+ * leaves bindings to lock 1, which gets the region of a node only from the agent's list.
  */
 describe('bindings on an API server that emulates Kubernetes 1.34', () => {
   const { signal } = new AbortController();

@@ -110,7 +110,7 @@ const placed = async (scene: Scene): Promise<void> => {
 
 const CONTAINER = { name: 'debugger', image: 'registry.k8s.io/pause:3.10', targetContainerName: 'main' };
 
-/** In current Kubernetes none of these moves a pod; a new field may. */
+/** Updates of placed pods. In current Kubernetes none of these moves a pod; a new field may. */
 const PLACED: readonly Attack[] = [
   {
     name: 'moved by an update',

@@ -85,7 +85,7 @@ const byController = (workload: Workload, what: string, tries: string, pod: PodS
   steps: (scene) => create(scene, workload, pod),
 });
 
-/** The shortest schedule is a minute; an overdue run starts at once. */
+/** Attack by a CronJob. The shortest schedule is a minute; an overdue run starts at once. */
 const CRON: Attack = {
   name: 'CronJob without a region',
   tries: 'lets the CronJob and Job controllers create the pod',
@@ -100,7 +100,7 @@ const CRON: Attack = {
   },
 };
 
-/** The template is admitted with a region, and then loses it. */
+/** Attack by a Deployment whose template is admitted with a region, and then loses it. */
 const CHANGED: Attack = {
   name: 'Deployment that loses its region',
   tries: 'rolls a confined Deployment over to a template without a region',

@@ -11,7 +11,7 @@ import { eventually } from '../harness/waiting.ts';
 import { makeNamespaces } from './namespaces.ts';
 import { REGION_SETS, REGIONS, regionSet } from './regions.ts';
 
-/** As many writes in flight as the intake has. */
+/** Number of writes in flight, the same as of the intake. */
 const IN_FLIGHT = 16;
 const CHANGES = 10;
 const IDLE_ROUNDS = 20;
@@ -131,7 +131,7 @@ const measure = async (scene: Scene, signal: AbortSignal): Promise<void> => {
   for (const [what, value] of Object.entries(rows)) console.log(`  ${what.padEnd(34)}${value}`);
 };
 
-/** How an agent copes with many policies, alone on a real control plane with Gatekeeper. */
+/** Measures an agent with many policies, alone on a real control plane with Gatekeeper. */
 export const agentScale = async (args: string[], signal: AbortSignal): Promise<void> => {
   const { values } = parseArgs({ args, options: { policies: { type: 'string', default: '500' } } });
   const policies = Number(values.policies);

@@ -32,7 +32,10 @@ const desiredOf = ({ clusters, policies }: Size): Desired => {
 
 const failedOf = (n: number, seq: number): PolicyReport => policyReport(`policy-${n}`, { message: `as of report ${seq}`, phase: 'Failed' });
 
-/** What one cluster reports: a policy that fails, then one that conforms again, and all others conform. */
+/**
+ * Reports of one cluster: a policy that fails, then one that conforms again, and all others
+ * conform.
+ */
 class ClusterReports {
   readonly #names = new ReportedNames();
   readonly #baseline: Baseline;
@@ -64,7 +67,10 @@ class ClusterReports {
 const at = (values: readonly number[], share: number): string =>
   (values[Math.min(values.length - 1, Math.floor(values.length * share))] ?? 0).toFixed(1);
 
-/** Every cluster waits for the answer to its report before it sends the next one, as with one report in flight each. */
+/**
+ * Reports for every cluster. Each waits for the answer to its report before it sends the next one,
+ * as with one report in flight each.
+ */
 const load = async (
   ledger: Ledger,
   clusters: ReadonlyMap<string, ClusterReports>,

@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** What a part of a process's memory is: its program's own file, libraries, other files, malloc's heap, or the rest (V8, threads, WebAssembly). */
+/**
+ * Kind of a part of a process's memory: its program's own file, libraries, other files, malloc's
+ * heap, or the rest (V8, threads, WebAssembly).
+ */
 export type MappingKind = 'program' | 'libraries' | 'files' | 'malloc' | 'anonymous';
 
 /** Bytes. */
@@ -14,7 +17,7 @@ export interface Amount {
 export interface ProcessMemory extends Amount {
   readonly pid: number;
   readonly command: string;
-  /** Only those that the process has. */
+  /** Mappings that the process has. */
   readonly mappings: Readonly<Partial<Record<MappingKind, Amount>>>;
 }
 

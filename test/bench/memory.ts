@@ -10,10 +10,10 @@ import { createHubProcess, type HubProcess } from '../harness/hub-process.ts';
 import { clusterFile, policyFile } from '../harness/policy-files.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 import { createRandom } from '../harness/random.ts';
-import { createClusterLife } from '../simulated-fleet/cluster-life.ts';
+import { ClusterLife } from '../simulated-fleet/cluster-life.ts';
 import { createCommits } from '../simulated-fleet/commits.ts';
 import { GEOS } from '../simulated-fleet/geography.ts';
-import { createSimulatedAgent, type SimulatedAgent } from '../simulated-fleet/simulated-agent.ts';
+import { SimulatedAgent } from '../simulated-fleet/simulated-agent.ts';
 import { type Amount, cpuMsOf, memoryOf, type ProcessMemory } from './memory-of.ts';
 
 const FSO = join(import.meta.dirname, '../../hub/cli/main.ts');
@@ -25,16 +25,16 @@ interface Settings {
   readonly clusters: number;
   readonly policies: number;
   readonly starts: number;
-  /** How long the hub idles before it is looked at. */
+  /** Time for which the hub idles before it is measured, s. */
   readonly seconds: number;
   /** More environment of the hub. */
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** From the start of the process until the API answers. */
+/** Start of the process, until the API answers. */
 interface Start {
   readonly ms: number;
-  /** What the hub itself has computed, which a busy machine does not change much. */
+  /** CPU time of the hub itself, which a busy machine does not change much. */
   readonly cpuMs: number;
 }
 
@@ -46,7 +46,7 @@ interface Result {
   readonly total: Amount;
   /** Most that the hub's process ever had resident, bytes. */
   readonly peak: number;
-  /** Of V8 in the hub's main thread, bytes. */
+  /** V8 heap of the hub's main thread, bytes. */
   readonly heap: { readonly used: number; readonly total: number; readonly external: number };
 }
 
@@ -102,20 +102,21 @@ const openFleet = async (folder: string, { clusters, policies }: Settings): Prom
   const [geo] = GEOS;
   if (geo === undefined) throw new Error('there is no geography');
   const connect = (agentUrl: string): SimulatedAgent[] =>
-    names.map((name, cell) =>
-      createSimulatedAgent({
-        agentUrl,
-        token: tokens.get(name) ?? '',
-        life: createClusterLife({
-          cluster: { name, cell, geo, regions },
-          trouble: undefined,
-          random: createRandom(cell + 1),
-          now: new Date(),
+    names.map(
+      (name, cell) =>
+        new SimulatedAgent({
+          agentUrl,
+          token: tokens.get(name) ?? '',
+          life: new ClusterLife({
+            cluster: { name, cell, geo, regions },
+            trouble: undefined,
+            random: createRandom(cell + 1),
+            now: new Date(),
+          }),
+          holds: revision,
+          compiled: (commit) => commits.compiled(commit, name),
+          refuses: () => undefined,
         }),
-        holds: revision,
-        compiled: (commit) => commits.compiled(commit, name),
-        refuses: () => undefined,
-      }),
     );
   return { gitUrl: git.url('policies.git'), tokens, connect, stop: git.stop };
 };
@@ -178,8 +179,9 @@ const print = ({ settings, starts, processes, total, peak, heap }: Result): void
 };
 
 /**
- * What a hub takes that runs as `fso serve` does, with simulated agents on the real protocol, once everything is reported and at rest.
- * `--env NODE_OPTIONS=…` tries another setting of it.
+ * Measures the memory of a hub that runs as `fso serve` does, with simulated agents on the real
+ * protocol, once everything is reported and at rest. `--env NODE_OPTIONS=…` tries another setting
+ * of it.
  */
 export const memory = async (args: string[], signal: AbortSignal): Promise<void> => {
   const { values } = parseArgs({

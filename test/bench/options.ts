@@ -3,7 +3,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util';
 /** An option of a bench that cannot be used, with what is expected instead. */
 export class UsageError extends Error {}
 
-/** Whether an error is about the options of a bench; some benches leave it to Node.js to say so. */
+/** Whether an error is about the options of a bench; for some benches Node.js reports it. */
 export const isUsageError = (error: unknown): error is Error =>
   error instanceof UsageError || (error instanceof Error && String(Reflect.get(error, 'code')).startsWith('ERR_PARSE_ARGS'));
 

@@ -9,7 +9,11 @@ const FLEET = `  of fanout, status, resync, scale, hostile and curve:
     --hub ../other/hub/main.ts                        hub of another version
     --json file                                       figures as JSON`;
 
-/** Tells how benches are called. @param names of the benches */
+/**
+ * Returns how benches are called.
+ *
+ * @param names of the benches
+ */
 export const usageOf = (names: readonly string[]): string => `usage: npm run bench -- <name> [options]
   there are: ${names.join(', ')}
 ${FLEET}

@@ -2,13 +2,16 @@ import { CONDITIONS } from '@fso/shared/api';
 import type { RunningAgent } from '../../agent/agent.ts';
 import type { AgentSnapshot } from '../../agent/observe/index.ts';
 
-/** What an agent says of itself and of its cluster at one moment: the one place that reads its snapshot. */
+/**
+ * Statements of an agent about itself and its cluster at one moment. Only this file reads its
+ * snapshot.
+ */
 export interface AgentSays {
   /** Kinds and parts of the round that it does not know any more. */
   readonly outOfDate: readonly string[];
-  /** What it claims to hold now, though it must not where something is out of date. */
+  /** Claims that it makes now, and must not make where something is out of date. */
   readonly claims: readonly string[];
-  /** What is wrong whatever it knows. */
+  /** Statements that are wrong whatever the agent knows. */
   readonly lies: readonly string[];
 }
 
@@ -16,7 +19,7 @@ const { floorReady: FLOOR, guardReady: GUARD, observed: OBSERVED } = CONDITIONS;
 const GATEKEEPER = 'Gatekeeper';
 const CLAIMED_CONDITIONS: readonly string[] = [OBSERVED, FLOOR, GUARD];
 
-/** What rests on a kind, beside the claim to see everything. */
+/** Claims that rest on a kind, beside the claim to see everything. */
 const RESTS_ON: Readonly<Record<string, readonly string[]>> = {
   SovereignPolicy: [FLOOR, GATEKEEPER],
   Namespace: [FLOOR, GATEKEEPER],
@@ -42,7 +45,9 @@ const clusterClaims = ({ cluster }: AgentSnapshot): string[] => [
   ...(cluster.gatekeeper.state === 'Ready' ? [GATEKEEPER] : []),
 ];
 
-/** What may not be claimed while these are out of date. undefined: anything may. */
+/**
+ * Returns the claims that may not be made while these are out of date; undefined: all may be made.
+ */
 const unsaidBy = (outOfDate: readonly string[], kind: string): readonly string[] | undefined => {
   if (outOfDate.length === 0) return undefined;
   return outOfDate.includes(kind) ? [OBSERVED, ...(RESTS_ON[kind] ?? [])] : [OBSERVED];
@@ -64,5 +69,8 @@ export const readAgent = ({ observatory }: RunningAgent, kind = ''): AgentSays =
 
 const POLICIES = 3;
 
-/** All that an agent claims of a cluster where everything is in force: of each policy that it is proven and Active; the conditions; Gatekeeper. */
+/**
+ * Whether an agent makes all claims of a cluster where everything is in force: each policy is
+ * proven and Active; the conditions; Gatekeeper.
+ */
 export const claimsEverything = ({ claims }: AgentSays): boolean => claims.length === 2 * POLICIES + CLAIMED_CONDITIONS.length + 1;

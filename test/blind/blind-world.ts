@@ -24,7 +24,7 @@ export const WATCHED = 'watched';
 /** Governed by the policy `default/local`. */
 export const LOCAL = 'local';
 
-/** A tenth of what is the default: the suite waits for them. */
+/** Scale of the limits, a tenth of the default ones: the suite waits for them. */
 const SCALE = 0.1;
 /** Lists lag by up to a minute, in the same scale. */
 const LAG_MS = 60_000 * SCALE;

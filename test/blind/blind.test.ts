@@ -4,10 +4,10 @@ import { sampleCases } from './cases.ts';
 import { countBites } from './proxy/faults.ts';
 import { runCases, summaryOf } from './suite.ts';
 
-/** As the property tests have it. */
+/** Seed, by the same variable as for the property tests. */
 const { FSO_TEST_SEED = '1' } = process.env;
 const SEED = FSO_TEST_SEED === 'random' ? Math.floor(Math.random() * 2 ** 31) : Number(FSO_TEST_SEED);
-/** Of all that `npm run test:blind` tries. */
+/** Sample of the cases of `npm run test:blind`. */
 const CASES = sampleCases(SEED, 30);
 const JOBS = 3;
 

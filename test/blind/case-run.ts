@@ -22,25 +22,25 @@ export interface Outcome {
   /** Empty: the case is passed. */
   readonly failures: readonly string[];
   readonly bites: Bites;
-  /** What the agent did: in words, for the table. */
+  /** Description of what the agent did, for the table. */
   readonly ending: string;
   readonly tookMs: number;
 }
 
-/** Between two looks at the snapshot, ms. */
+/** Interval of looks at the snapshot, ms. */
 const LOOK_MS = 100;
 /** Looks at each surface after it fell silent. */
 const LOOKS_IN_SILENCE = 3;
 const SNAPSHOT_LOOKS = 10;
-/** Looks while one field is malformed. */
+/** Number of looks while one field is malformed. */
 const LOOKS_PER_FIELD = 5;
-/** So many that they are about as old as they may be. */
+/** Number of stale lists after which they are about as old as they may be. */
 const STALE_LISTS = 3;
 const LOOKS_PER_TOUCH = 10;
-/** A control is as long as it takes to be out of date, and longer. */
+/** Duration of a control, ms: longer than a kind takes to be out of date. */
 const CONTROL_MS = 1.5 * LIMITS.kindMs;
 
-/** One case in a world where everything is in force, which it leaves so. */
+/** Run of one case in a world where everything is in force. It leaves the world so. */
 export class CaseRun {
   readonly #world: BlindWorld;
   readonly #case: BlindCase;
@@ -184,7 +184,10 @@ export class CaseRun {
     await touch(this.#world, this.#kind);
   }
 
-  /** Without an event there is nothing to hold back, and a watch may not be open yet when the first one comes. */
+  /**
+   * Touches an object until the fault has had an effect. A fault needs an event to hold back, and a
+   * watch may not be open yet when the first one comes.
+   */
   async #touchUntilBitten(): Promise<void> {
     if (hasFault(this.#case) && !this.#hasBitten && this.#looks % LOOKS_PER_TOUCH === 0) await this.#touch();
     this.#looks += 1;
@@ -201,7 +204,7 @@ export class CaseRun {
     return { ...base, deformation: chosen };
   }
 
-  /** One field after the other; between two of them the agent gets a whole answer. */
+  /** Malforms one field after the other; between two of them the agent gets a whole answer. */
   async #malformFields(): Promise<void> {
     const { proxy } = this.#world;
     proxy.forgetBites();
@@ -234,7 +237,7 @@ export class CaseRun {
     });
   }
 
-  /** Without a restart. */
+  /** Waits until everything is in force again, without a restart of the agent. */
   async #heal(): Promise<void> {
     try {
       if (this.#case.lock === 'taken') await this.#restore();

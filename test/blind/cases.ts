@@ -13,14 +13,14 @@ export interface BlindCase {
   readonly seed: number;
   /** Whether it waits also for the status in the cluster, which follows later, and for the command line. */
   readonly isLong: boolean;
-  /** How many fields are malformed, one after the other; Infinity: all. */
+  /** Number of fields that are malformed, one after the other; Infinity: all. */
   readonly fields: number;
 }
 
 /** The status in the cluster follows the same rule for all kinds: every third case waits for it. */
 const LONG_EVERY = 3;
 const LOCKS = ['whole', 'taken'] as const;
-/** Without a fault it is the same for all kinds while the locks are whole. */
+/** Kind of the control with whole locks. Without a fault all kinds behave the same there. */
 const CONTROL_KIND = 'Namespace';
 
 type Shape = Pick<BlindCase, 'kind' | 'fault' | 'lock'>;
@@ -43,13 +43,14 @@ export const allCases = (seed: number, fields = Number.POSITIVE_INFINITY): reado
 
 export const hasFault = ({ fault }: Pick<BlindCase, 'fault'>): boolean => fault !== 'none';
 
-/** Of malformed fields in a case of a sample. */
+/** Number of malformed fields in a case of a sample. */
 const SAMPLED_FIELDS = 4;
 
 /**
- * Some of the cases, by a seed: at least one of each kind and of each fault, and one control of each lock.
+ * Returns a sample of the cases, by a seed: at least one of each kind and of each fault, and one
+ * control of each lock.
  *
- * @param size of cases with a fault
+ * @param size number of cases with a fault
  */
 export const sampleCases = (seed: number, size: number): readonly BlindCase[] => {
   const random = createRandom(seed);

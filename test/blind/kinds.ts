@@ -12,7 +12,10 @@ interface ResourceList {
 const descriptorsOf = (apiVersion: string, { resources }: ResourceList): KindDescriptor[] =>
   resources.filter(({ name }) => !name.includes('/')).map(({ name, kind, namespaced }) => ({ apiVersion, kind, plural: name, namespaced }));
 
-/** As the API server says: a kind that agents begin to read is found by its name alone. */
+/**
+ * Reads the kinds from the API server, so that a kind that agents begin to read is found by its
+ * name alone.
+ */
 export const discoverKinds = async (client: KubeClient, signal: AbortSignal): Promise<ReadonlyMap<string, KindDescriptor>> => {
   const read = async <T>(path: string): Promise<T> => (await client.raw<T>({ method: 'GET', path }, signal)).object;
   const { groups } = await read<GroupList>('/apis');

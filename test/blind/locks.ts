@@ -17,13 +17,13 @@ import {
 import { GATEKEEPER_WEBHOOKS } from '../harness/locks.ts';
 import { type BlindWorld, GOVERNED, INSIDE, LOCAL, OUTSIDE, WATCHED } from './blind-world.ts';
 
-/** What a claim of the agent rests on, of one kind. */
+/** Object of one kind that a claim of the agent rests on. */
 export interface Lock {
   /** Takes it away, past the agent. */
   take(world: BlindWorld): Promise<void>;
   /** Whether it is in its place again, or what the agent says has it. */
   isKnown(world: BlindWorld): Promise<boolean> | boolean;
-  /** Puts back what no agent does. */
+  /** Undoes a change that no agent repairs. */
   undo?(world: BlindWorld): Promise<void>;
 }
 
@@ -125,7 +125,10 @@ const CONSTRAINT_TEMPLATE: Lock = {
 
 type Webhook = Readonly<Record<string, unknown>>;
 
-/** Gatekeeper's configuration is not the agent's: it says that it is wrong. */
+/**
+ * Changes Gatekeeper's configuration, which the agent does not own: the agent reports that it is
+ * wrong.
+ */
 const changeWebhooks = async ({ client, signal }: BlindWorld, change: object): Promise<void> => {
   const path = GATEKEEPER_WEBHOOKS;
   const { object } = await client.raw<{ webhooks: readonly Webhook[] }>({ method: 'GET', path }, signal);
@@ -167,7 +170,7 @@ const CUSTOM_RESOURCE: Lock = {
 
 const API_SERVICE = { name: `v1.${API_GROUP}` };
 
-/** The API group is sent to a service that nobody serves. */
+/** Sends the API group to a service that does not exist. */
 const REDIRECT: Lock = {
   take: (world) =>
     patch(world, API_SERVICE_KIND, API_SERVICE, {
@@ -197,7 +200,7 @@ const LOCKS: Readonly<Record<string, Lock>> = {
   APIService: REDIRECT,
 };
 
-/** Of a kind that is new here nothing is taken away: its objects are only touched. */
+/** Lock of a kind that is new here. It is not taken away: objects of the kind are only touched. */
 const UNKNOWN: Lock = { take: async () => undefined, isKnown: () => true };
 
 export const lockOf = (kind: string): Lock => LOCKS[kind] ?? UNKNOWN;

@@ -13,8 +13,9 @@ export interface SuiteOptions {
 }
 
 /**
- * How long a claim may outlive its evidence, as a multiple of the limit. A slow machine makes an agent later to claim, so it is only to be larger
- * than what any claim may take; without the rule of age all of them last that long.
+ * Time for which a claim may outlive its evidence, as a multiple of the limit. A slow machine
+ * delays the claims of an agent, so that it must only be larger than what any claim may take;
+ * without the rule of age all of them last that long.
  */
 const PATIENCE = { on: 10, off: 2.5 } as const;
 

@@ -2,10 +2,10 @@ import { SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { runFso } from '../../hub/cli/testing/run-fso.ts';
 import type { BlindWorld } from './blind-world.ts';
 
-/** Where people read what the agent knows. */
+/** Surface on which users read what the agent knows. */
 export type Surface = 'snapshot' | 'readiness' | 'hub' | 'cluster';
 
-/** What the agent answers to a probe of its readiness. */
+/** Returns the claim in the agent's answer to a readiness probe. */
 export const readReadiness = async ({ agent }: BlindWorld): Promise<readonly string[]> =>
   (await fetch(`${agent.url}/readyz`)).ok ? ['/readyz is ok'] : [];
 
@@ -14,7 +14,7 @@ interface ClusterAnswer {
   readonly policies: { readonly active: number };
 }
 
-/** What the API of the hub claims of the cluster; the page shows the same. */
+/** Returns the claims of the hub's API about the cluster; the page shows the same. */
 export const readHub = async ({ hub }: BlindWorld): Promise<readonly string[]> => {
   const response = await fetch(`${hub.url}/api/v1/clusters/eu`);
   if (!response.ok) return [];
@@ -26,7 +26,7 @@ export const readHub = async ({ hub }: BlindWorld): Promise<readonly string[]> =
   ];
 };
 
-/** What the policies in the cluster claim; nothing while they cannot be read. */
+/** Returns the claims of the policies in the cluster; none while they cannot be read. */
 export const readCluster = async ({ client, signal }: BlindWorld): Promise<readonly string[]> => {
   const policies = await client.list(SOVEREIGN_POLICY_KIND, {}, signal).catch(() => []);
   return policies.flatMap(({ metadata: { name }, status }) => {
@@ -35,7 +35,7 @@ export const readCluster = async ({ client, signal }: BlindWorld): Promise<reado
   });
 };
 
-/** What `fso get policies` claims. */
+/** Returns the claims of `fso get policies`. */
 export const readCommandLine = async ({ hub }: BlindWorld): Promise<readonly string[]> => {
   const { out } = await runFso(['get', 'policies'], { FSO_SERVER: hub.url });
   return out.split('\n').filter((line) => /\bActive\b/.test(line));

@@ -8,7 +8,10 @@ export interface TestimonyOptions {
   readonly resource: string;
   /** Whether whole answers prove that the agent may know; those of a malformed kind do not. */
   readonly judgesAge: boolean;
-  /** How long a claim may outlive its evidence before it counts as one that never ends, ms: many times any limit. */
+  /**
+   * Time for which a claim may outlive its evidence before it counts as one that never ends, ms:
+   * many times any limit.
+   */
   readonly patienceMs: number;
 }
 
@@ -16,15 +19,16 @@ export interface TestimonyOptions {
 const ASK_EVERY = 5;
 
 /**
- * What is claimed while a fault is on, and whether it may be. Judged by what came through to the agent, and from the moment on at which the
- * agent itself says that it no longer knows: then nothing may claim until something came through again.
+ * Judges the claims that are made while a fault is on, by what came through to the agent. From the
+ * moment at which the agent itself reports that it no longer knows, nothing may be claimed until
+ * something came through again.
  */
 export class Testimony {
   readonly failures = new Set<string>();
   readonly #world: BlindWorld;
   readonly #options: TestimonyOptions;
   #begunMs = performance.now();
-  /** Since when a surface claims nothing because the agent does not know the kind, ms. */
+  /** Time since which a surface claims nothing because the agent does not know the kind, ms. */
   readonly #silentMs = new Map<Surface, number>();
   readonly #looksInSilence = new Map<Surface, number>();
   #looks = 0;
@@ -35,12 +39,12 @@ export class Testimony {
     this.#options = options;
   }
 
-  /** The fault is on from here: what came through before proves nothing. */
+  /** Begins with the fault: what came through before proves nothing. */
   begin(): void {
     this.#begunMs = performance.now();
   }
 
-  /** Of all looks at the snapshot, how many had claims: 0 to 1. */
+  /** Share of the looks at the snapshot that had claims, 0 to 1. */
   get greenness(): number {
     return this.#looks === 0 ? 0 : this.#green / this.#looks;
   }
@@ -50,7 +54,7 @@ export class Testimony {
     return this.#heardMs > this.#begunMs;
   }
 
-  /** Since when the evidence ages, or the fault is on. */
+  /** Age of the evidence, or of the fault if that is younger, ms. */
   get ageMs(): number {
     return performance.now() - Math.max(this.#heardMs, this.#begunMs);
   }
@@ -86,7 +90,10 @@ export class Testimony {
     if (claims.length > 0) this.#judgeClaims(surface, claims);
   }
 
-  /** Where answers are malformed the agent may see well enough, or miss what rests on another kind. */
+  /**
+   * Whether the agent reports that it does not know the kind; where answers are malformed, that it
+   * does not know something. It may then see well enough, or miss what rests on another kind.
+   */
   get #isBlind(): boolean {
     const { outOfDate } = readAgent(this.#world.agent);
     return this.#options.judgesAge ? outOfDate.includes(this.#options.kind) : outOfDate.length > 0;

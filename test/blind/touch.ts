@@ -3,7 +3,7 @@ import { GEO_RESIDENCY_KIND, type KindDescriptor } from '@fso/shared/kube';
 import { GATEKEEPER_WEBHOOKS } from '../harness/locks.ts';
 import type { BlindWorld } from './blind-world.ts';
 
-/** Which objects of a kind the agent reads, where it does not read all of them. */
+/** Objects of a kind that the agent reads, where it does not read all of them. */
 const READ: Readonly<Record<string, (object: KubeObject) => boolean>> = {
   CustomResourceDefinition: ({ metadata }) => metadata.name.endsWith(`.${API_GROUP}`),
   APIService: ({ metadata }) => metadata.name.endsWith(`.${API_GROUP}`),

@@ -14,7 +14,8 @@ const isConstrained = async ({ client, signal }: BlindWorld): Promise<boolean> =
 };
 
 /**
- * What is open though nobody took anything away: an agent that sees badly must not release what it no longer sees.
+ * Finds enforcement that is open though it was not taken away. An agent that sees badly must not
+ * release what it no longer sees.
  *
  * @returns a sentence for each
  */

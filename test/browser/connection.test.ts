@@ -58,6 +58,7 @@ it('the stream is cut: the page says so, keeps its content, and shows later what
 it('the hub is killed and starts again: the page says so, keeps its content, and recovers', async () => {
   const page = await dashboard.open('/policies', { allow: [...NOBODY_THERE, /status of 5\d\d/] });
   await isLive(page);
+  await showsPolicies(page);
   await small.hub.kill();
   await expect(live(page)).not.toHaveAttribute('data-live', 'live');
   await showsPolicies(page);

@@ -8,7 +8,10 @@ export interface ApiCalls {
   post(path: string, body?: unknown): Promise<unknown>;
 }
 
-/** Longer than the database is ever gone: a call that was given up could still be done later. */
+/**
+ * Longest call, in ms: longer than the database is ever gone. A call that was given up could still
+ * be done later.
+ */
 const TIMEOUT_MS = 600_000;
 
 export const createApiCalls = (url: string, token: string): ApiCalls => {

@@ -26,12 +26,15 @@ const textOf = (n: number): string => {
   return n < GLOBS ? policyFile(name).replace(`targetNamespace: ${name}`, "targetNamespace: 'team-*'") : policyFile(name);
 };
 
-/** By path: the policies of every cluster. */
+/** Files of the policies of every cluster, by path. */
 export const POLICY_FILES: Readonly<Record<string, string>> = Object.fromEntries(
   Array.from({ length: POLICIES }, (_, n) => [`policies/policy-${n}.yaml`, textOf(n)]),
 );
 
-/** What an agent says of its cluster at one moment, and what a hub that has taken it must show: each policy by key. */
+/**
+ * Report of an agent about its cluster at one moment, and the policies that a hub with that report
+ * must show, by key.
+ */
 export interface ModelStatus extends StatusByName {
   readonly shown: ReadonlyMap<string, PolicyReport>;
 }
@@ -40,7 +43,7 @@ export interface ModelStatus extends StatusByName {
 export class ClusterModel {
   readonly #compiled: CompiledCluster;
   readonly #random: () => number;
-  /** By key; a policy of the list that is not in it conforms. */
+  /** Deviating policies by key; a policy of the list that is not among them conforms. */
   readonly #deviating = new Map<string, PolicyReport>();
   /** Names of policies whose namespace does not exist. */
   readonly #missing = new Set<string>();
@@ -57,7 +60,7 @@ export class ClusterModel {
     return this.#counter;
   }
 
-  /** One policy is another one from now on, and a second has passed. */
+  /** Changes one policy at random, and moves time on by a second. */
   change(): void {
     this.#counter += 1;
     const dice = this.#random();

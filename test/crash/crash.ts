@@ -19,7 +19,7 @@ export interface CrashOptions {
   readonly log: (line: string) => void;
 }
 
-/** Beside the kills: what was acknowledged, over all of them. */
+/** Number of kills, and of acknowledged operations over all of them. */
 export interface CrashResult extends EnrolmentCounts {
   readonly hubKills: number;
   readonly serverKills: number;
@@ -30,14 +30,17 @@ export interface CrashResult extends EnrolmentCounts {
 }
 
 const CLUSTERS = ['eu', 'us', 'apac', 'africa'];
-/** Not in the repository: who enrols need not be registered yet. */
+/** Clusters that are not in the repository. A cluster need not be registered before it enrols. */
 const ENROLLING = Array.from({ length: 6 }, (_, index) => `site-${index}`);
 const API_TOKEN = 'api-token-0123456789';
 const WEBHOOK_MS = 150;
-/** Every so many kills it is the database server that dies; the hub must live through that. */
+/** Interval of kills of the database server, in kills. The hub must live through them. */
 const SERVER_EVERY = 4;
 
-/** The hub is not ready while it cannot write, and is again when the server is back. */
+/**
+ * Waits until the hub is ready. It is not while it cannot write, and is again when the server is
+ * back.
+ */
 const untilReady = async (hub: HubProcess): Promise<void> => {
   const end = Date.now() + HANG_MS;
   for (;;) {
@@ -48,7 +51,10 @@ const untilReady = async (hub: HubProcess): Promise<void> => {
   }
 };
 
-/** What clusters have accepted they have from a hub, which therefore knows it: it must know it as well in its next lives, before it asks Git. */
+/**
+ * Waits until the hub shows policies. It knew the commit that clusters have accepted, and must know
+ * it in its next lives as well, before it reads Git.
+ */
 const untilDesired = async ({ hub }: World): Promise<void> => {
   const client = createHubClient({ server: hub.url, token: API_TOKEN });
   const end = Date.now() + HANG_MS;
@@ -95,7 +101,9 @@ const createWork = ({ hub, dataDir, tokens, revision, compiled, postgres }: Worl
   };
 };
 
-/** On a busy machine a kill may come before anybody has enrolled: where it is not to be so. */
+/**
+ * Waits for another enrolment. On a busy machine a kill may otherwise come before the first one.
+ */
 const untilEnrolled = async (enrolments: () => number): Promise<void> => {
   const [before, end] = [enrolments(), Date.now() + HANG_MS];
   while (enrolments() === before) {

@@ -19,7 +19,10 @@ export interface EnrolmentLoad extends Load {
   readonly counts: EnrolmentCounts;
   /** `<action> <cluster> <message>` of each acknowledged enrolment and renewal: each has an entry in the audit log. */
   readonly audited: ReadonlySet<string>;
-  /** What the hub does not know any more; goes on from what it knows. Only while paused. */
+  /**
+   * Returns the acknowledged enrolments that the hub has lost, and goes on from those that it
+   * knows. Called only while paused.
+   */
   losses(views: readonly EnrolmentView[]): string[];
 }
 
@@ -42,9 +45,9 @@ interface Site {
   inDoubt: number;
   /** Acknowledged, not shown to the hub yet: it must be good. */
   token: EnrolmentTokenView | undefined;
-  /** Its certificate must be good. */
+  /** Agent whose certificate must be good. */
   agent: EnrolledAgent | undefined;
-  /** Of the newest acknowledged certificate; milliseconds since 1970, whole seconds. */
+  /** Expiry of the newest acknowledged certificate; milliseconds since 1970, whole seconds. */
   expires: number;
 }
 

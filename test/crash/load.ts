@@ -1,4 +1,4 @@
-/** Something that makes work for a hub until it is told to stop. */
+/** Load on a hub that runs until it is paused. */
 export interface Load {
   run(): void;
   /** Resolves when nothing is under way any more. */
@@ -7,7 +7,11 @@ export interface Load {
 
 export const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Does something again and again. @param once fails where there is no hub: that is the point of it */
+/**
+ * Creates a load that repeats an operation.
+ *
+ * @param once fails where there is no hub, which is expected
+ */
 export const createLoad = (once: () => Promise<unknown>, everyMs: number): Load => {
   let wanted = false;
   let running: Promise<void> = Promise.resolve();

@@ -7,16 +7,19 @@ import { verifyAudit } from '../../hub/ledger/audit/verify.ts';
 import type { ModelStatus } from './cluster-model.ts';
 import type { SimulatedAgent } from './simulated-agent.ts';
 
-/** What is wrong with the file of an embedded ledger; it is read beside the hub. */
+/** Checks the file of an embedded ledger, which is read beside the hub. Returns what is damaged. */
 export const fileDamage = (path: string): string[] => {
   using database = new DatabaseSync(path, { readOnly: true });
   const found = database.prepare('pragma integrity_check').all();
   return found.map((row) => String(Object.values(row)[0])).filter((line) => line !== 'ok');
 };
 
-/** What a hub had acknowledged and does not know any more; one line each. */
+/** Losses: facts that a hub had acknowledged and does not know any more; one line each. */
 
-/** By cluster and key. The commit since which a policy reads like that is the hub's own. */
+/**
+ * Returns the policies that the hub shows, by cluster and key, without the commit since which they
+ * are the same: only the hub knows that.
+ */
 const shownBy = async (hub: HubClient): Promise<ReadonlyMap<string, ReadonlyMap<string, unknown>>> => {
   const shown = new Map<string, Map<string, unknown>>();
   for (const policy of await hub.policies())
@@ -52,7 +55,10 @@ const losses = (agent: SimulatedAgent, known: ReadonlyMap<string, unknown>): rea
   });
 };
 
-/** A hub has a report of a cluster as a whole: the last one that it acknowledged, or a later one. */
+/**
+ * Returns the policies that the hub has lost. It must have a report of each cluster as a whole: the
+ * last one that it acknowledged, or a later one.
+ */
 export const policyLosses = async (hub: HubClient, agents: readonly SimulatedAgent[]): Promise<string[]> => {
   const shown = await shownBy(hub);
   return agents.flatMap((agent) => losses(agent, shown.get(agent.cluster) ?? new Map()));

@@ -16,17 +16,20 @@ export interface SimulatedAgent {
   pause(): Promise<void>;
   /** Ends without a close; the next one that runs knows what the cluster keeps, and reports in full. */
   die(): Promise<void>;
-  /** The hub must know one of these, the oldest first: what it has acknowledged last, and what was sent after it. Empty: it was sent nothing. */
+  /**
+   * Statuses of which the hub must know one, the oldest first: the last one that it has
+   * acknowledged, and those that were sent after it. Empty: it was sent nothing.
+   */
   readonly possible: readonly ModelStatus[];
   /** Whether the hub has acknowledged or shown a report. */
   readonly isKnown: boolean;
-  /** The hub has shown one of them: it does not go back. */
+  /** Records a status that the hub has shown: it does not go back. */
   noteShown(status: ModelStatus): void;
   /** Messages of events that the hub must know. */
   readonly events: ReadonlySet<string>;
   /** Counts. */
   readonly reports: number;
-  /** Why the audit log of the hub is not the one it witnessed. */
+  /** Reasons why the audit log of the hub is not the one that the agent witnessed. */
   readonly forks: readonly string[];
 }
 
@@ -38,7 +41,7 @@ export interface SimulatedAgentOptions {
   readonly ca: string;
   /** Commit that the cluster has accepted. */
   readonly revision: string;
-  /** What it has of it. */
+  /** Policies of that commit for the cluster. */
   readonly compiled: CompiledCluster;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
@@ -49,7 +52,7 @@ const RETRY_MS = 50;
 
 const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Whether a hub says that it has a status. */
+/** Whether the state that a hub reports is that of a status. */
 const isOf = ({ named, baseline }: ModelStatus, reported: ReportedState): boolean =>
   digestOfNamed(named) === reported.policies && digestOfBaseline(baseline) === reported.baseline;
 
@@ -87,7 +90,7 @@ class CrashAgent implements SimulatedAgent {
   readonly #model: ClusterModel;
   #unacknowledged: readonly ClusterEvent[] = [];
   #held: Checkpoint | undefined;
-  /** The process is the one that has sent what was sent. */
+  /** Whether the process is the one that sent the reports. */
   #remembers: boolean = false;
   #seq = 0;
   #wanted: boolean = false;

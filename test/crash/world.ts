@@ -11,7 +11,7 @@ import { createCommits } from '../simulated-fleet/commits.ts';
 import { POLICY_FILES } from './cluster-model.ts';
 
 export interface World {
-  /** Not started yet. */
+  /** Hub that is not started yet. */
   readonly hub: HubProcess;
   /** Data folder of the hub. */
   readonly dataDir: string;

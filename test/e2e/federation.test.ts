@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,13 +11,14 @@ import { openRealWorld, type RealWorld } from '../browser/harness/real-world.ts'
 import { useDashboard } from '../browser/harness/suite.ts';
 import { type CollectedSpan, Collector } from '../harness/collector.ts';
 import { processesOf } from '../harness/left-processes.ts';
-import { MONITORED_CHARTS, queriesOf, readDashboards, readRuleGroups, readRules } from '../harness/monitoring-files.ts';
-import { Prometheus, Promtool } from '../harness/prometheus.ts';
+import { MONITORED_CHARTS, readRuleGroups } from '../harness/monitoring-files.ts';
+import { Prometheus } from '../harness/prometheus.ts';
 import { never, waitFor } from '../harness/waiting.ts';
+import { describeCommand, policy, runCommand } from './command.ts';
+import { describePrometheus } from './prometheus.ts';
 
 /** Hub and agents as processes, three clusters, Git over HTTP; people with the `fso` command, and with the dashboard in a browser. */
 
-const root = join(import.meta.dirname, '..', '..');
 const signal = never;
 
 let world: RealWorld;
@@ -27,28 +27,7 @@ let prometheus: Prometheus | undefined;
 let collector: Collector;
 let collectorFolder: string;
 
-interface Run {
-  code: number;
-  out: string;
-  err: string;
-}
-
-const fso = (...args: string[]): Promise<Run> =>
-  new Promise((resolve) => {
-    const env = { ...process.env, FSO_SERVER: world.hubUrl, FSO_TOKEN: world.apiToken };
-    execFile(process.execPath, [join(root, 'hub/cli/main.ts'), ...args], { env }, (error, out, err) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, out, err });
-    });
-  });
-
-const policy = (name: string, namespace: string, regions: readonly string[], extra = ''): string =>
-  [
-    'apiVersion: compliance.federated.io/v1',
-    'kind: SovereignPolicy',
-    `metadata: { name: ${name} }`,
-    `spec: { targetNamespace: ${namespace}, allowedRegions: [${regions.join(', ')}]${extra} }`,
-    '',
-  ].join('\n');
+const fso = (...args: string[]) => runCommand(world, args);
 
 beforeAll(async () => {
   collectorFolder = await mkdtemp(join(tmpdir(), 'fso-collector-'));
@@ -70,56 +49,7 @@ afterAll(async () => {
   expect(processesOf(world.folder)).toEqual([]);
 });
 
-describe('the fso command against a live federation', () => {
-  it('status: every cluster at the commit and proven', async () => {
-    const { code, out } = await fso('status');
-    const { revision } = await world.hub.source();
-    expect(code).toBe(0);
-    expect(out).toContain(revision?.revision.slice(0, 8));
-    const all = { total: 3, connected: 3, notObserved: 0, disconnected: 0, neverSeen: 0, notAllKept: 0, inSync: 3, proven: 3, tampered: 0 };
-    expect((await world.hub.status()).clusters).toEqual(all);
-  });
-
-  it('get policies: a table for people, JSON for programs', async () => {
-    const table = await fso('get', 'policies');
-    expect(table.out).toMatch(/finance-eu\s+.*finance/);
-    expect(table.out).not.toContain('\u001b[');
-    const json = JSON.parse((await fso('get', 'policies', '-o', 'json')).out);
-    expect(JSON.stringify(json)).toContain('"eu-central-1"');
-  });
-
-  it('get violations: the pod from before the policy, with the reason', async () => {
-    await waitFor(async () => {
-      const { out } = await fso('get', 'violations', '-o', 'wide');
-      expect(out).toMatch(/us\s.*crm-export/);
-      expect(out).toContain('us-west-2');
-    });
-  });
-
-  it('describe: a policy and a cluster', async () => {
-    const described = await fso('describe', 'policy', 'finance-eu');
-    expect(described.out).toContain('policies/finance-eu.yaml');
-    expect((await fso('describe', 'cluster', 'eu')).out).toContain(await world.kube('eu').version(signal));
-    expect((await fso('describe', 'policy', 'no-such')).code).not.toBe(0);
-  });
-
-  it('wait: returns when a commit is proven, and says who lacks what when it is not in time', async () => {
-    const revision = await world.repository.commit({ 'policies/new.yaml': policy('new', 'payroll', ['eu-west-1']) }, 'Add a policy');
-    expect(await fso('wait', '--revision', revision, '--timeout', '300s')).toMatchObject({ code: 0 });
-    const late = await fso('wait', '--revision', 'f'.repeat(40), '--timeout', '1s');
-    expect(late.code).toBe(1);
-    expect(late.err).toContain('ffffffff is not proven within 1 s');
-  });
-
-  it('says what to do about a wrong token and a hub that is not there', async () => {
-    const wrong = await fso('status', '--token', 'wrong-token-wrong-token');
-    expect(wrong.code).not.toBe(0);
-    expect(wrong.err).toMatch(/token/i);
-    const absent = await fso('status', '--server', 'http://127.0.0.1:9');
-    expect(absent.code).not.toBe(0);
-    expect(absent.err).toContain('127.0.0.1:9');
-  });
-});
+describeCommand(() => world);
 
 const dashboard = useDashboard(() => world.hubUrl);
 const open = (path: string, options: OpenOptions = {}): Promise<Page> => dashboard.open(path, { token: world.apiToken, ...options });
@@ -310,53 +240,10 @@ describe('a federation in trouble', () => {
   });
 });
 
-describe('a Prometheus that watched all of this', () => {
-  const watcher = (): Prometheus => {
+describePrometheus(
+  () => world,
+  () => {
     if (prometheus === undefined) throw new Error('Prometheus is available only in tests');
     return prometheus;
-  };
-  const numberOf = async (query: string): Promise<number> => Number((await watcher().query(query))[0]?.value[1]);
-
-  it('knows what happened', async () => {
-    await waitFor(async () => expect(await numberOf('fso_hub_clusters{state="proven"}')).toBe(3));
-    expect(await numberOf('sum(fso_hub_violations)')).toBeGreaterThan(0);
-    expect(await numberOf('sum(fso_agent_violations)')).toBe(await numberOf('sum(fso_hub_violations)'));
-    expect(await numberOf('fso_hub_tampered_clusters')).toBe(2);
-    expect(await numberOf('fso_hub_commit_enforcement_seconds_count')).toBeGreaterThan(1);
-    expect(await numberOf('fso_hub_cluster_enforcement_seconds_count')).toBeGreaterThan(3);
-    expect(await numberOf('fso_hub_step_duration_seconds_count{step="check", result="error"}')).toBeGreaterThan(0);
-    expect(await numberOf('min(fso_agent_certificate_expiry_timestamp_seconds)')).toBe(
-      await numberOf('fso_hub_agent_certificate_expiry_timestamp_seconds'),
-    );
-  });
-
-  const queries = MONITORED_CHARTS.flatMap(readDashboards).flatMap((dashboard) =>
-    queriesOf(dashboard).map(({ title, query }) => [dashboard.title, title, query] as const),
-  );
-
-  it.each(queries)('the dashboard %s has data: %s, %s', async (_dashboard, _title, query) => {
-    await waitFor(async () => {
-      const values = (await watcher().query(query)).map(({ value }) => Number(value[1]));
-      expect(values.filter(Number.isFinite)).not.toEqual([]);
-    });
-  });
-
-  it('can evaluate every alert', async () => {
-    const rules = await watcher().rules();
-    expect(new Set(rules.map(({ name }) => name))).toEqual(new Set(MONITORED_CHARTS.flatMap(readRules).map(({ alert }) => alert)));
-    expect(rules.filter(({ health }) => health !== 'ok')).toEqual([]);
-    expect(rules.find(({ name }) => name === 'FsoTampered')?.alerts).toMatchObject([
-      { state: 'firing', annotations: { description: 'In 2 clusters within the last hour. The agents restored them.' } },
-    ]);
-  });
-
-  it('finds metrics that promtool has nothing to say about', async () => {
-    const promtool = await Promtool.open(signal);
-    const headers = { authorization: `Bearer ${world.apiToken}` };
-    for (const url of [world.hubUrl, ...world.agentUrls()]) {
-      const said = await promtool.checkMetrics(await (await fetch(`${url}/metrics`, { headers })).text());
-      // Of those of Node.js, which have names of their own.
-      expect(said.filter((line) => line.startsWith('fso_'))).toEqual([]);
-    }
-  });
-});
+  },
+);

@@ -1,4 +1,7 @@
-/** Writes to an embedded ledger, one change after the other, and says of each that it was acknowledged: `acknowledge-writes.ts <folder> <number>`. */
+/**
+ * Writes to an embedded ledger, one change after the other, and prints each that was acknowledged:
+ * `acknowledge-writes.ts <folder> <number>`.
+ */
 import { writeSync } from 'node:fs';
 import { systemClock } from '@fso/shared/runtime';
 import pino from 'pino';

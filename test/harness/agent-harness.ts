@@ -19,7 +19,7 @@ interface ResourceList {
   readonly resources: readonly { readonly name: string; readonly kind: string; readonly namespaced: boolean }[];
 }
 
-/** One cluster as a test sees it: its administrator, and agents. */
+/** Harness for one cluster: a client of its administrator, and agents. */
 export class AgentHarness {
   readonly kubeconfig: string;
   readonly client: KubeClient;
@@ -103,7 +103,11 @@ export class AgentHarness {
     });
   }
 
-  /** What the API server says of an object's kind. @throws Error where it has no such kind */
+  /**
+   * Returns the API server's descriptor of an object's kind.
+   *
+   * @throws Error where it has no such kind
+   */
   async kindOf({ apiVersion = 'v1', kind = '' }: KubeObject): Promise<KindDescriptor> {
     const path = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`;
     const { object } = await this.client.raw<ResourceList>({ method: 'GET', path }, this.signal);
@@ -112,7 +116,10 @@ export class AgentHarness {
     return { apiVersion, kind, plural: resource.name, namespaced: resource.namespaced };
   }
 
-  /** What the API server says to the deletion of an object, by a dry run: '' when it may go. */
+  /**
+   * Tries the deletion of an object by a dry run. Returns the API server's refusal, or '' when the
+   * object may go.
+   */
   async tryDelete(client: KubeClient, kind: KindDescriptor, name: string): Promise<string> {
     const path = objectPath(kind, { name });
     return refusalOf(client.raw({ method: 'DELETE', path, query: { dryRun: 'All' } }, this.signal));
@@ -141,7 +148,7 @@ export class AgentHarness {
     };
   }
 
-  /** What the API server says to a pod, by a dry run: '' when it is admitted. */
+  /** Tries a pod by a dry run. Returns the API server's refusal, or '' when the pod is admitted. */
   async tryPod(namespace: string, region?: string): Promise<string> {
     const pod = {
       metadata: { name: 'attempt', namespace },

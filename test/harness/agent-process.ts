@@ -8,10 +8,10 @@ const PROGRAM = join(import.meta.dirname, '..', '..', 'agent', 'main.ts');
 
 /** An agent as on a real cluster: a process of its own, under its service account, with the rights of deploy/agent/rbac.yaml. */
 export interface AgentProcess {
-  /** Of its listener with /healthz, /readyz and /metrics. */
+  /** URL of its listener with /healthz, /readyz and /metrics. */
   readonly url: string;
   readonly pid: number;
-  /** Of its service account. */
+  /** Kubeconfig of its service account. */
   readonly kubeconfig: string;
   stop(signal?: NodeJS.Signals): Promise<void>;
 }

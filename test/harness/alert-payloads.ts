@@ -1,6 +1,9 @@
 import { z } from 'zod';
 
-/** What Slack and PagerDuty take, by their own documentation: the schemas refuse what they would refuse. */
+/**
+ * Payloads that Slack and PagerDuty accept, by their own documentation: the schemas refuse what
+ * they would refuse.
+ */
 
 /**
  * https://docs.slack.dev/messaging/formatting-message-text#escaping: `<` and `>` are for links and mentions alone. Those that the hub makes

@@ -34,7 +34,11 @@ export interface WebhookBody {
   readonly truncatedAlerts: number;
 }
 
-/** As docs/operate/alerts.md shows it. @throws Error for a body that the hub did not sign */
+/**
+ * Verifies a webhook as docs/operate/alerts.md shows it.
+ *
+ * @throws Error for a body that the hub did not sign
+ */
 const verifyWebhook = ({ headers, body }: ReceiverServer['received'][number]): WebhookBody => {
   const expected = createHmac('sha256', HMAC_SECRET)
     .update(`${String(headers['x-fso-timestamp'])}.${body}`)
@@ -58,7 +62,10 @@ const pagerDutyDelivery = ({ body }: ReceiverServer['received'][number]): Delive
   return { key: payload.custom_details.key, status: action === 'trigger' ? 'firing' : 'resolved', text: body };
 };
 
-/** One of each kind of receiver: real programs, and servers that check what they get by the documentation of those they stand for. */
+/**
+ * Receivers of each kind: real programs, and servers that check payloads by the documentation of
+ * the services they stand for.
+ */
 export interface AlertReceivers extends AsyncDisposable {
   readonly alertmanager: TestAlertmanager;
   readonly mail: TestMailServer;
@@ -68,7 +75,11 @@ export interface AlertReceivers extends AsyncDisposable {
   readonly folder: AlertsFolder;
   /** Text for `receivers` of an alerts file: slack, pagerduty, alertmanager, webhook and mail. */
   readonly yaml: string;
-  /** What each kind but Alertmanager got, in its order. @throws Error for what its receiver would refuse */
+  /**
+   * Returns what each kind but Alertmanager received, in order.
+   *
+   * @throws Error for what its receiver would refuse
+   */
   deliveries(): Readonly<Record<'slack' | 'pagerduty' | 'webhook' | 'mail', readonly Delivery[]>>;
   webhookBodies(): readonly WebhookBody[];
 }

@@ -5,10 +5,16 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { SYSTEM_NAMESPACE } from '@fso/shared/api';
 
-/** Where the API servers of a test run write audit logs of their agents. */
+/**
+ * Environment variable with the folder in which the API servers of a test run write audit logs of
+ * their agents, and the file of their policy.
+ */
 export const AUDIT_LOGS = { variable: 'FSO_TEST_AUDIT_LOGS', policy: 'policy.json' } as const;
 
-/** Agents of tests are the administrator of a local cluster, or the service account of deploy/agent. */
+/**
+ * Audit policy for the users of agents in tests: the administrator of a local cluster, or the
+ * service account of deploy/agent.
+ */
 const POLICY = {
   apiVersion: 'audit.k8s.io/v1',
   kind: 'Policy',
@@ -22,7 +28,7 @@ const AGENT = 'fso-agent/';
 export interface RightInUse {
   readonly verb: string;
   readonly apiGroup: string;
-  /** With its subresource: `pods/binding`. */
+  /** Resource, with its subresource: `pods/binding`. */
   readonly resource: string;
   readonly namespace: string;
   readonly name: string;
@@ -58,7 +64,11 @@ const rightsOf = ({ verb, userAgent, objectRef, responseStatus }: AuditEvent): r
   return verb === 'patch' && responseStatus?.code === 201 ? [right, { ...right, verb: 'create' }] : [right];
 };
 
-/** What the agents of this run did so far, each once. @throws Error where the run keeps no audit logs */
+/**
+ * Returns the requests of the agents of this run so far, each once.
+ *
+ * @throws Error where the run keeps no audit logs
+ */
 export const readRightsInUse = async (): Promise<readonly RightInUse[]> => {
   const folder = process.env[AUDIT_LOGS.variable];
   if (folder === undefined) throw new Error('this run keeps no audit logs');

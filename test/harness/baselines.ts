@@ -3,7 +3,12 @@ import { digestOfPolicies } from '@fso/shared/compile';
 import { type AgentFrame, digestOfNamed, judgePolicyReport, type NamedTotal, type Report, totalOf } from '@fso/shared/protocol';
 import { type Baseline, deviationsIn, type NamedPolicy } from '@fso/shared/status';
 
-/** That of a cluster where nothing is missing: Kubernetes of today, and Gatekeeper. @param list digest of the compiled policies */
+/**
+ * Returns the baseline of a cluster in which everything is installed: current Kubernetes, and
+ * Gatekeeper.
+ *
+ * @param list digest of the compiled policies
+ */
 export const baselineOf = (list: string, change: Partial<Baseline> = {}): Baseline => ({
   list,
   profile: { floor: true, gatekeeper: true, injection: true, gatekeeperNamespace: 'gatekeeper-system' },
@@ -13,10 +18,13 @@ export const baselineOf = (list: string, change: Partial<Baseline> = {}): Baseli
   ...change,
 });
 
-/** Of a list without a policy, which every hub knows: the cluster has what it reports by name, and nothing else. */
+/**
+ * Baseline of a list without a policy, which every hub knows: the cluster has only what it reports
+ * by name.
+ */
 export const EMPTY_BASELINE: Baseline = baselineOf(digestOfPolicies([]));
 
-/** A report that says nothing of any policy. */
+/** Returns a report without any policy. */
 export const emptyReport = (seq: number): Report => ({
   type: 'report',
   seq,
@@ -33,11 +41,14 @@ export const emptyReport = (seq: number): Report => ({
 export type LooseReport = Omit<Report, 'baseline' | 'total' | 'deviations'> & Partial<Pick<Report, 'baseline' | 'total' | 'deviations'>>;
 export type LooseFrame = Exclude<AgentFrame, Report> | LooseReport;
 
-/** Without what a hub drops of a report that is not valid, and with its fields in the order in which a hub has them. */
+/**
+ * Returns reports as a hub stores them: without invalid parts, and with the fields in the hub's
+ * order.
+ */
 export const asTaken = (reports: Iterable<PolicyReport>): readonly PolicyReport[] =>
   [...reports].flatMap((report) => judgePolicyReport(report).entry ?? []);
 
-/** The policies that a cluster has reported by name, for what it says of them with each report. */
+/** Policies that a cluster has reported by name, from which the rest of each report follows. */
 export class ReportedNames {
   readonly #named = new Map<string, NamedPolicy>();
 

@@ -1,10 +1,10 @@
 /**
- * What a browser does with redirects and cookies, over fetch; cookies by host and port, so that a test tells the servers apart.
- * Each comes from an address of its own, as if through a proxy.
+ * Redirects and cookies of a browser, over fetch. Cookies are kept by host and port, so that a test
+ * can distinguish the servers. Each browser has its own address, as if it came through a proxy.
  */
 export interface Browser {
   readonly address: string;
-  /** One request, redirects not followed. */
+  /** Sends a request; does not follow redirects. */
   request(url: string, init?: RequestInit): Promise<Response>;
   /** Follows redirects until an answer is none, or would go to a place that begins with `stopAt`. @returns where it is then */
   follow(url: string, stopAt?: string): Promise<{ url: string; response: Response | undefined }>;

@@ -50,7 +50,7 @@ export const hubWith = (values: Values = {}, namespace = HUB_NAMESPACE): Release
   namespace,
   values: { replicas: 1, git: { url: 'https://git.example.com/policies.git' }, access: { apiTokenSecret: { name: 'api' } }, ...values },
 });
-/** Who sees a part of the fleet. */
+/** Role of a team that sees a part of the fleet. */
 export const EU_TEAM = { groups: ['eu-team'], role: 'operator', clusters: { clusterRegions: ['group:eu'] } };
 
 export const KEYS = { keys: { existingSecret: 'own-keys' } };
@@ -100,7 +100,7 @@ export const FULL_HUB = hubWith({
   networkPolicy: { apiFrom: [PEER], git: [PEER], database: [PEER], identityProvider: [PEER], receivers: [PEER], telemetry: [PEER] },
 });
 
-/** With everything for Prometheus and Grafana. */
+/** Hub with everything for Prometheus and Grafana. */
 export const MONITORED_HUB = hubWith({
   ...KEYS,
   monitoring: {
@@ -120,7 +120,7 @@ export const MONITORED_AGENT = agentWith({
 });
 
 const LISTENER = { name: 'public', namespace: 'gateways' };
-/** By the Gateway API rather than by ingresses. */
+/** Hub behind the Gateway API rather than ingresses. */
 export const GATEWAY_HUB = hubWith({
   ...KEYS,
   gateway: { enabled: true, host: 'fso.example.com', parentRefs: [{ ...LISTENER, sectionName: 'https' }] },
@@ -193,7 +193,7 @@ export const RELEASES: readonly (readonly [string, Release])[] = [
   ],
 ];
 
-/** As {@link RELEASES}, where the namespace says under which user pods run. */
+/** Releases as in {@link RELEASES}, where the namespace decides under which user pods run. */
 export const OPENSHIFT_RELEASES: typeof RELEASES = [
   ['the agent on OpenShift', agentWith(OPENSHIFT)],
   ['the hub on OpenShift', hubWith(OPENSHIFT)],

@@ -31,7 +31,7 @@ export interface CollectedSpan {
   /** Milliseconds since 1970. */
   readonly start: number;
   readonly end: number;
-  /** Of the span, and of its resource. */
+  /** Attributes of the span, and of its resource. */
   readonly attributes: Readonly<Record<string, string | number | undefined>>;
   /** Problem code, of a span that is an error. */
   readonly error: string | undefined;
@@ -86,7 +86,7 @@ const spansOf = ({ resourceSpans }: OtlpTraces): readonly CollectedSpan[] =>
 
 /** A real OpenTelemetry collector. */
 export class Collector {
-  /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
+  /** Endpoint for OTEL_EXPORTER_OTLP_ENDPOINT. */
   readonly url: string;
   readonly #file: string;
   readonly #stop: () => Promise<void>;

@@ -63,7 +63,7 @@ export interface ConnectProxyOptions {
 /** An HTTP proxy over TLS that takes CONNECT alone, from one user, and is the only way to the names that it knows. */
 export interface ConnectProxy extends AsyncDisposable {
   readonly url: string;
-  /** What was asked for by CONNECT, in its order. */
+  /** Targets of the CONNECT requests, in their order. */
   readonly tunnels: readonly string[];
   /** Other requests, and those that were refused. */
   readonly refused: readonly string[];

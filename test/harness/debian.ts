@@ -7,7 +7,7 @@ import { withLock } from '../../clusters/build/lock.ts';
 
 const run = promisify(execFile);
 
-/** Beside a running apt-get, another one fails instead of waiting. */
+/** Lock of the package installation. A second apt-get fails instead of waiting. */
 const LOCK = join(tmpdir(), 'fso-packages.lock');
 
 export const isRoot = (): boolean => process.getuid?.() === 0;

@@ -26,7 +26,7 @@ import { baselineOf } from './baselines.ts';
 export interface ReportedCluster {
   /** The list that it has accepted. */
   readonly compiled: Pick<CompiledCluster, 'digest' | 'policies'>;
-  /** Of each policy that it has, in full. */
+  /** Full reports of each policy in the cluster. */
   readonly reports: Iterable<PolicyReport>;
   /** Names of its namespaces. */
   readonly namespaces: readonly string[];
@@ -34,7 +34,10 @@ export interface ReportedCluster {
   readonly asOf: Date;
 }
 
-/** What an agent says of its cluster: the baseline, and what deviates from it or was applied in the cluster, by key. */
+/**
+ * Report of an agent about its cluster: the baseline, and the policies that deviate from it or were
+ * applied in the cluster, by key.
+ */
 export interface StatusByName {
   readonly baseline: Baseline;
   readonly named: ReadonlyMap<string, NamedPolicy>;

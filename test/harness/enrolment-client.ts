@@ -19,7 +19,7 @@ export interface Answer {
 }
 
 /**
- * One request to the agents' listener of a hub, over TLS that is verified by `credential.ca`.
+ * Sends a request to the agents' listener of a hub, over TLS that is verified by `credential.ca`.
  *
  * @param target method and path
  */

@@ -45,7 +45,7 @@ export class FloorHarness extends AgentHarness {
   readonly cluster: LocalCluster;
   /** A trusted binder, who may do everything else too. */
   readonly trusted: KubeClient;
-  /** May do everything, and is no trusted binder. */
+  /** Client that may do everything, and is no trusted binder. */
   readonly stranger: KubeClient;
   readonly #folder: string;
   #agent: RunningAgent | undefined;
@@ -131,7 +131,7 @@ export class FloorHarness extends AgentHarness {
     await this.client.mergePatch(kind, { name }, { metadata: { labels } }, this.signal);
   }
 
-  /** What the API server says to a Binding, by a dry run: '' when it is admitted. */
+  /** Tries a Binding by a dry run. Returns the API server's refusal, or '' when it is admitted. */
   async tryBind({ as, node = `${EU}-a`, kind = 'Node', labels = {}, legacy, namespace = 'finance' }: Attempt): Promise<string> {
     const path = `/api/v1/namespaces/${namespace}/${legacy === true ? 'bindings' : 'pods/waiting/binding'}`;
     const metadata = { name: 'waiting', namespace, labels };
@@ -148,6 +148,6 @@ export class FloorHarness extends AgentHarness {
   }
 }
 
-/** What is said of a Binding in `finance`. */
+/** Returns the message that refuses a Binding in `finance`. */
 export const bindingSentence = (violation: string): string =>
   violationMessage({ policies: ['default/finance'], regions: [EU], namespace: 'finance', violation, fix: BINDING_FIX });

@@ -43,7 +43,10 @@ export const makeObjectRepository = (): ObjectRepository => {
     git(...args)
       .toString()
       .trim();
-  /** Of the whole commit, whether agents would take it or not, or of what a cluster gets of it. */
+  /**
+   * Returns the ids of the objects of the whole commit, whether agents would accept it or not, or
+   * of a cluster's part of it.
+   */
   const objectsOf = async (revision: string, cluster?: string): Promise<readonly string[]> => {
     if (cluster === undefined)
       return [revision, text('rev-parse', `${revision}^{tree}`), ...text('ls-tree', '-r', '-t', '--object-only', revision).split('\n')];

@@ -19,7 +19,7 @@ const GITOPS_STATUS_TOOL: ToolModule = {
   linkerFlags: () => [],
 };
 
-/** What tools of others make of an object's status. */
+/** Status of an object as tools of others compute it. */
 export interface ToolStatus {
   /** Argo CD, with deploy/argo-cd/health.lua. */
   readonly health: string;

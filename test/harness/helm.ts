@@ -34,7 +34,7 @@ const CRD_MODULES: readonly ToolModule[] = [
   }),
 ];
 
-/** Their alpha versions are served too, as releases before the present one did. */
+/** Serves all versions of a CRD, also the alpha ones, as releases before the present one did. */
 const withAllVersions = ({ spec, ...crd }: CustomResourceDefinition): CustomResourceDefinition => ({
   ...crd,
   spec: {
@@ -65,7 +65,10 @@ export class Helm {
     return new Helm(join(helm, 'helm'), folder);
   }
 
-  /** @returns standard output @throws Error with what Helm said */
+  /**
+   * @returns standard output
+   * @throws Error with the output of Helm
+   */
   async #run(args: readonly string[], values?: Values): Promise<string> {
     const file = join(this.#folder, 'values.json');
     if (values !== undefined) await writeFile(file, JSON.stringify(values));
@@ -88,12 +91,16 @@ export class Helm {
     return parseAllDocuments(text).flatMap((document) => (document.toJS() as KubeObject | null) ?? []);
   }
 
-  /** What `helm template` makes, without a cluster and without hooks. @throws Error with why the chart refuses */
+  /**
+   * Returns the objects of `helm template`, without a cluster and without hooks.
+   *
+   * @throws Error with why the chart refuses
+   */
   async render(release: Release): Promise<readonly KubeObject[]> {
     return (await this.#template(release)).filter((object) => !isHook(object));
   }
 
-  /** What Helm makes before or after a release, or for `helm test`. */
+  /** Returns the objects that Helm creates before or after a release, or for `helm test`. */
   async hooks(release: Release): Promise<readonly KubeObject[]> {
     return (await this.#template(release)).filter(isHook);
   }

@@ -8,7 +8,7 @@ import { tail } from '../../clusters/processes.ts';
 export interface HubProcess {
   readonly url: string;
   readonly agentUrl: string;
-  /** While it runs. */
+  /** Process id; undefined while it does not run. */
   readonly pid: number | undefined;
   /** Resolves once both listeners answer. */
   start(): Promise<void>;
@@ -24,13 +24,13 @@ export interface HubProcess {
 
 export interface HubProcessOptions {
   readonly name: string;
-  /** For its data, settings and log. */
+  /** Folder for its data, settings and log. */
   readonly folder: string;
   readonly gitUrl: string;
-  /** By cluster. */
+  /** Tokens by cluster. */
   readonly tokens: ReadonlyMap<string, string>;
   readonly env?: Readonly<Record<string, string>>;
-  /** Of the API; default: a free one. */
+  /** Port of the API; default: a free one. */
   readonly port?: number | undefined;
   /** A .ts file and its arguments; default: `hub/main.ts`. */
   readonly command?: readonly string[];

@@ -18,13 +18,13 @@ export interface Person {
 export interface IdentityProvider {
   readonly issuer: string;
   readonly port: number;
-  /** Who signs in next. */
+  /** User who signs in next. */
   user: string;
   /** Whether ID tokens hold the claims, which else stand in the user info only. In force with the next {@link start}. */
   inIdToken: boolean;
   /** An access token of the client credentials grant, a JWT for `audience` with the groups of a program. */
   accessToken(options: { audience?: string; groups?: readonly string[]; lifetimeS?: number }): Promise<string>;
-  /** Nothing answers until {@link start}. */
+  /** Stops answering until {@link start}. */
   stop(): Promise<void>;
   start(): Promise<void>;
 }
@@ -32,7 +32,7 @@ export interface IdentityProvider {
 export interface IdentityProviderOptions {
   readonly redirectUris: readonly string[];
   readonly people: Readonly<Record<string, Person>>;
-  /** Where others find it; default: on this machine. */
+  /** Issuer URL for others; default: on this machine. */
   readonly issuer?: string;
 }
 

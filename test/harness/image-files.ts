@@ -26,7 +26,7 @@ interface Stage {
 }
 
 export interface ImageFiles {
-  /** What is `/` in the image. */
+  /** Folder that is `/` in the image. */
   readonly folder: string;
   readonly env: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
@@ -61,7 +61,10 @@ const readStages = async (): Promise<ReadonlyMap<string, Stage>> => {
   return stages;
 };
 
-/** As builders read `.dockerignore`: a pattern covers what is below, and the last one that matches decides. */
+/**
+ * Reads `.dockerignore` as builders do: a pattern covers what is below, and the last one that
+ * matches decides.
+ */
 const readIgnored = async (): Promise<(path: string) => boolean> => {
   const patterns = (await readFile(join(ROOT, '.dockerignore'), 'utf8')).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   const covers = (pattern: string, path: string): boolean =>
@@ -166,7 +169,9 @@ export class ImageBuilder {
   }
 }
 
-/** With this program's own Node.js, and what the environment says of the way to the registry. */
+/**
+ * Runs a command with this program's own Node.js, and the environment's settings for the registry.
+ */
 const runShell = async (command: string, cwd: string): Promise<void> => {
   const { PATH = '', HOME = '' } = process.env;
   const settings = Object.entries(process.env).filter(([name]) =>

@@ -25,6 +25,6 @@ export const packagesLoadedBy = async (...modules: readonly URL[]): Promise<read
   return JSON.parse(output) as string[];
 };
 
-/** What is loaded of OpenTelemetry beside its API, which prom-client needs. */
+/** Returns the loaded packages of OpenTelemetry beside its API, which prom-client needs. */
 export const telemetryIn = (packages: readonly string[]): readonly string[] =>
   packages.filter((name) => name.startsWith('@opentelemetry/') && name !== '@opentelemetry/api');

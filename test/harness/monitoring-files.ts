@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { CHARTS } from './helm.ts';
 
-/** What the charts have for Prometheus and Grafana. */
+/** Files of the charts for Prometheus and Grafana. */
 
 export const MONITORED_CHARTS = ['fso-hub', 'fso-agent'] as const;
 export type MonitoredChart = (typeof MONITORED_CHARTS)[number];

@@ -22,7 +22,7 @@ export interface Field {
   readonly samples: readonly unknown[];
 }
 
-/** What a field of this name may say, where its type alone does not tell. */
+/** Values of fields by name, where the type alone does not give one. */
 const NAMED: Readonly<Record<string, readonly unknown[]>> = {
   apiVersion: ['v1'],
   kind: ['ConfigMap'],

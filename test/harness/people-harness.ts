@@ -8,7 +8,7 @@ import { AUDIENCE, CLIENT_ID, CLIENT_SECRET, freePort, type IdentityProvider, st
 import { basicRepository } from './policy-files.ts';
 
 export const API_TOKEN = 'static-token-0123456789';
-/** Where browsers find a hub that stands behind a proxy with TLS. */
+/** URL at which browsers find a hub behind a proxy with TLS. */
 export const BEHIND_PROXY = 'https://hub.example';
 export const HOUR = 3_600_000;
 export const PEOPLE = {
@@ -28,7 +28,7 @@ export interface PeopleHarness {
   /** Time of the hub, ahead of the real one; the provider's stays. */
   offsetMs: number;
   url(path: string): string;
-  /** As a script of the hub's own pages does it. */
+  /** Sends a request as a script of the hub's own pages does. */
   call(browser: Browser, method: string, path: string, body?: object): Promise<Response>;
   withToken(path: string, token: string, init?: RequestInit): Promise<Response>;
   /** A browser in which a person has logged in. */

@@ -50,7 +50,7 @@ export type Secrets = Readonly<Record<string, Readonly<Record<string, string>>>>
 const pick = (data: Secrets[string], items: readonly Item[] | undefined): Secrets[string] =>
   items === undefined ? data : Object.fromEntries(items.flatMap(({ key, path }) => (data[key] === undefined ? [] : [[path, data[key]]])));
 
-/** What stands in the files of a volume, by their names. */
+/** Returns the contents of the files of a volume, by their names. */
 const contentOf = (volume: Volume, objects: readonly KubeObject[], secrets: Secrets): Readonly<Record<string, string>> => {
   const { secret, configMap, projected } = volume;
   if (secret !== undefined) return pick(secrets[secret.secretName] ?? {}, secret.items);
@@ -96,7 +96,10 @@ interface NetworkPolicy extends KubeObject {
   readonly spec: { readonly egress: readonly { readonly ports: readonly { readonly port: number }[]; readonly to?: readonly unknown[] }[] };
 }
 
-/** What the network policies among the objects let out: ports, and peers where not everybody is one. */
+/**
+ * Returns the egress that the network policies among the objects allow: ports, and peers where they
+ * are limited.
+ */
 export const egressOf = (objects: readonly KubeObject[]): readonly (readonly [readonly number[], readonly unknown[] | undefined])[] =>
   objects
     .filter((object): object is NetworkPolicy => object.kind === 'NetworkPolicy')

@@ -1,4 +1,4 @@
-import type { PolicyReport, SovereignPolicy } from '@fso/shared/api';
+import type { PolicyReport } from '@fso/shared/api';
 
 const TIME = '2026-01-01T00:00:00Z';
 
@@ -25,6 +25,3 @@ export const policyReport = (name: string, change: Partial<PolicyReport> = {}): 
   lastUpdated: TIME,
   ...change,
 });
-
-export const reportOf = ({ metadata, spec }: SovereignPolicy): PolicyReport =>
-  policyReport(metadata.name, { namespace: metadata.namespace ?? '', effectiveRegions: spec.allowedRegions });

@@ -11,7 +11,7 @@ import { runMark } from '../../clusters/processes.ts';
 import type { RuleGroups } from './monitoring-files.ts';
 import { eventually } from './waiting.ts';
 
-/** Without the discovery of targets in clouds, which is a third of the program. */
+/** Prometheus without the discovery of targets in clouds, which is a third of the program. */
 const toolOf = (name: string): ToolModule => ({
   name,
   dir: join(import.meta.dirname, 'prometheus'),
@@ -32,7 +32,7 @@ const programOf = async (tool: ToolModule, signal: AbortSignal): Promise<string>
   return join(folders[tool.name] ?? '', tool.name);
 };
 
-/** What promtool ends with where it has found something that is only bad style. */
+/** Exit code of promtool where it has found only bad style. */
 const LINT_EXIT_CODE = 3;
 
 interface Output {
@@ -93,7 +93,7 @@ interface Rule {
 }
 
 export interface PrometheusOptions {
-  /** For its configuration, data and log. */
+  /** Folder for its configuration, data and log. */
   readonly folder: string;
   readonly targets: readonly ScrapeTarget[];
   readonly rules: readonly RuleGroups[];
@@ -139,7 +139,11 @@ export class Prometheus {
     return prometheus;
   }
 
-  /** What a query finds now. @throws Error with what Prometheus says */
+  /**
+   * Returns the current result of a query.
+   *
+   * @throws Error with what Prometheus says
+   */
   async query(query: string): Promise<readonly Sample[]> {
     const { result } = await this.#get<{ result: readonly Sample[] }>(`query?${new URLSearchParams({ query }).toString()}`);
     return result;

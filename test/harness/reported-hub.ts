@@ -8,7 +8,7 @@ import type { Desired, Ledger } from '../../hub/ledger/index.ts';
 import { FleetReader } from '../../hub/serve/fleet/fleet-reader.ts';
 import { IssueLister } from '../../hub/serve/issues/issue-lister.ts';
 
-/** What a hub shows of a fleet. */
+/** Views of a fleet that a hub shows. */
 export class Shown {
   readonly #reader: FleetReader;
   readonly #lister: IssueLister;
@@ -22,13 +22,15 @@ export class Shown {
     return (await this.#reader.read()).policy(policy)?.rows.get(cluster);
   }
 
-  /** Undefined: the policy is neither meant for the cluster nor reported by it. */
+  /**
+   * Returns the phase of the policy; undefined: it is neither for the cluster nor reported by it.
+   */
   async phase(policy: string, cluster: string): Promise<Phase | undefined> {
     const row = await this.row(policy, cluster);
     return row && effectivePhase(row);
   }
 
-  /** Of all policies of a cluster, by key: `finance Active`. */
+  /** Returns all policies of a cluster with their phase, by key: `finance Active`. */
   async phases(cluster: string): Promise<readonly string[]> {
     const rows = (await this.#reader.read()).policies().flatMap(({ key, rows }) => {
       const row = rows.get(cluster);
@@ -62,7 +64,7 @@ export class Shown {
     return this.#reader.readStatus();
   }
 
-  /** Each as its alert, its policy and its cluster. */
+  /** Returns each issue as its alert, its policy and its cluster. */
   async issues(): Promise<readonly string[]> {
     const { policies = [], clusters } = await this.#lister.list(() => false);
     const all = [...policies, ...[...(clusters?.values() ?? [])].flat()];
@@ -85,7 +87,7 @@ export class ReportedHub {
     this.shown = new Shown(ledger, clock);
   }
 
-  /** It has compiled a commit. */
+  /** Records that the hub has compiled a commit. */
   async commit(desired: Desired): Promise<void> {
     const digests = new Map([...desired.clusters].map(([cluster, policies]) => [cluster, digestOfPolicies(policies)]));
     this.targets.keepDigests(desired.revision, digests);

@@ -23,9 +23,11 @@ const logger = createLogger({ name: 'test', level: 'silent' });
 
 /** A cluster as its agent sees it. */
 export interface Sight {
-  /** That it has accepted; null: none. */
+  /** Revision that it has accepted; null: none. */
   readonly revision: string | null;
-  /** What it is meant to have by it; undefined: the agent does not know any more. */
+  /**
+   * Policies of that revision for the cluster; undefined: the agent does not know them any more.
+   */
   readonly list: readonly CompiledPolicy[] | undefined;
   /** The policies in the cluster. */
   readonly lives: readonly PolicyInput[];
@@ -34,9 +36,9 @@ export interface Sight {
   readonly asOf: Date;
   /** Namespaces in which lock 1 is not proven. */
   readonly unproven: ReadonlySet<string>;
-  /** What is otherwise in the reports of policies; undefined: the cluster does not show the policy. */
+  /** Differences in the reports of policies; undefined: the cluster does not show the policy. */
   readonly reports: Readonly<Record<string, Partial<PolicyReport> | undefined>>;
-  /** Of the accepted content, where it is not 1; undefined: it is not in the cluster. */
+  /** Generation of the accepted content, where it is not 1; undefined: it is not in the cluster. */
   readonly generations: Readonly<Record<string, number | undefined>>;
   readonly cluster: Partial<AgentSnapshot['cluster']>;
 }
@@ -62,9 +64,9 @@ const snapshotOf = ({ lives, reports, cluster, ...seen }: Sight): AgentSnapshot 
 /** The agent of one cluster. */
 export class ReportingAgent {
   readonly name: string;
-  /** What becomes of a report on its way; undefined: it is lost. */
+  /** Transport of a report, which may change it; undefined: the report is lost. */
   onWay: (report: Report) => Report | undefined = (report) => report;
-  /** What the hub sends does not arrive. */
+  /** Whether frames of the hub are lost. */
   isDeaf: boolean = false;
   /** Reports that have left. */
   readonly said: Report[] = [];
@@ -103,12 +105,15 @@ export class ReportingAgent {
     return this.#sight;
   }
 
-  /** What it sees now. */
+  /** Present snapshot of the agent. */
   get snapshot(): AgentSnapshot {
     return this.#observatory.snapshot();
   }
 
-  /** From now on its cluster looks like this; of what is left out as before. A commit that it accepts it acks. */
+  /**
+   * Changes the cluster; fields that are left out stay the same. The agent acknowledges a commit
+   * that it accepts by this.
+   */
   async see(change: Partial<Sight>): Promise<void> {
     const before = this.#sight.revision;
     this.#sight = this.#seen(this.#sight, change);
@@ -144,7 +149,7 @@ export class ReportingAgent {
     if (this.#context !== undefined) await this.#context.deps.ledger.noteSeen(this.name, this.#context.stream);
   }
 
-  /** Its stream ends, and the hub notices. */
+  /** Ends its stream, which the hub notices. */
   async goAway(): Promise<void> {
     const { deps, stream } = this.#context ?? {};
     this.disconnect();
@@ -156,7 +161,11 @@ export class ReportingAgent {
     this.#stop.abort();
   }
 
-  /** All that has left arrives. @returns whether there was something */
+  /**
+   * Delivers all frames that were sent.
+   *
+   * @returns whether there were any
+   */
   async arrive(): Promise<boolean> {
     const frames = this.#frames.splice(0);
     for (const frame of frames) if (this.#context !== undefined) await this.#arrive(frame, this.#context);
@@ -175,7 +184,7 @@ export class ReportingAgent {
     if (decoded.frame.type === 'report') await this.#confirm(context);
   }
 
-  /** With a report by which the hub has all that there is, the agent has said how its cluster is. */
+  /** Confirms the stream at the first report that completes the state at the hub. */
   async #confirm(context: FrameContext): Promise<void> {
     const { ledger } = context.deps;
     if (this.#isConfirmed || isIncomplete(context) || isDiverged(await ledger.cluster(this.name))) return;

@@ -24,7 +24,7 @@ export class ReportingCluster {
     this.#running = this.#live();
   }
 
-  /** From now on the cluster says this of its policies. */
+  /** Sets the reports of the cluster's policies. */
   report(policies: readonly PolicyReport[]): void {
     this.#policies = policies;
     this.#version += 1;

@@ -12,7 +12,7 @@ import { ReportingAgent, type Sight } from './reporting-agent.ts';
 /** Longer than the pause between two reports, and much shorter than anything is held back. */
 const TURN_MS = 50;
 
-/** What a cluster is like that has accepted a commit, all of it in force. */
+/** Returns the state of a cluster that has accepted a commit, all of it in force. */
 export const acceptedIn = ({ revision, clusters }: Desired, cluster: string): Pick<Sight, 'revision' | 'list'> => ({
   revision,
   list: clusters.get(cluster) ?? [],
@@ -42,13 +42,13 @@ export class ReportingFleet implements Disposable {
     return agent;
   }
 
-  /** A cluster looks otherwise, and the hub has taken what its agent says of it at once. */
+  /** Changes a cluster, and waits until the hub has the reports of its agent. */
   async see(agent: ReportingAgent, change: Partial<Sight>): Promise<void> {
     await agent.see(change);
     await this.settle();
   }
 
-  /** Until nobody has more to say for now; what is held back is. */
+  /** Waits until no agent has anything to send now. Reports that are held back stay so. */
   async settle(): Promise<void> {
     for (let isBusy = true; isBusy; ) {
       await this.clock.advance(TURN_MS);

@@ -16,7 +16,10 @@ export interface StructuralSchema {
   readonly items?: StructuralSchema;
 }
 
-/** What the API server takes as `format: date-time`, as far as it says (`IsDateTime` in k8s.io/kube-openapi/pkg/validation/strfmt). */
+/**
+ * Whether the API server accepts a text as `format: date-time` (`IsDateTime` in
+ * k8s.io/kube-openapi/pkg/validation/strfmt).
+ */
 const isGoDateTime = (text: string): boolean => {
   const [date = '', time] = text.toLowerCase().split('t');
   const day = new Date(`${date}T00:00:00Z`);

@@ -15,7 +15,10 @@ const NOTHING_REPORTED = { seq: 0, policies: EMPTY_DIGEST, cluster: null, baseli
 
 type FrameOf<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T }>;
 
-/** A hub that says only what a test tells it to, over a real socket. Hellos are welcomed, reports acknowledged. */
+/**
+ * Hub that sends only what a test makes it send, over a real socket. Hellos are welcomed, reports
+ * acknowledged.
+ */
 export interface ScriptedHub {
   readonly url: string;
   /** All frames of one type that came so far, over all connections. */
@@ -23,9 +26,9 @@ export interface ScriptedHub {
   /** Authorization headers of the connections. */
   readonly authorizations: readonly string[];
   send(frame: HubFrame): void;
-  /** What no hub of good faith would send. */
+  /** Sends data that no correct hub would send. */
   sendRaw(data: string | Buffer): void;
-  /** Of the present connection to the agent. */
+  /** Socket of the present connection to the agent. */
   readonly socket: WebSocket | undefined;
   /** Closes the present connection. */
   drop(code?: number): void;

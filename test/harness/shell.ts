@@ -35,7 +35,7 @@ export interface Typist {
 }
 
 export interface ShellOptions {
-  /** Beside kubectl. */
+  /** Tools beside kubectl. */
   readonly tools?: readonly ToolModule[];
   /** Default: the root of the repository. */
   readonly cwd?: string;
@@ -60,7 +60,10 @@ export class Shell {
     return new Shell({ env, cwd, signal, maxBuffer: 16 * 1024 ** 2 });
   }
 
-  /** @returns standard output @throws Error with what the commands said */
+  /**
+   * @returns standard output
+   * @throws Error with the output of the commands
+   */
   async run(commands: string): Promise<string> {
     const script = `${PROGRAMS}\n${commands}`;
     const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { ...this.#options, encoding: 'utf8' });

@@ -4,7 +4,7 @@ import { join, posix } from 'node:path';
 const NO_SOURCE = /\.test\.tsx?$|(^|\/)(testing|node_modules|dist)\//;
 const IMPORT = /\bfrom '(\.[^']+)'|\bimport\('(\.[^']+)'\)/g;
 
-/** Both relative to the folder that was searched. */
+/** Import of one file by another, both relative to the folder that was searched. */
 export interface SourceImport {
   readonly from: string;
   readonly to: string;

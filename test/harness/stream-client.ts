@@ -31,7 +31,7 @@ export interface StreamClient {
   terminate(): void;
 }
 
-/** What a connection over TLS trusts and shows; PEM. */
+/** TLS part of a connection: the CA that it trusts, and its own certificate; PEM. */
 export interface TlsPart {
   readonly ca?: string;
   readonly cert?: string;

@@ -3,11 +3,15 @@ import { type AddressInfo, createServer, type Socket, connect as tcpConnect } fr
 /** A network between a program and a server that can stop to carry anything, without an end that either of them could see. */
 export interface TcpProxy {
   readonly port: number;
-  /** From now on nothing passes, nor do connections end. @param spared port by which the server knows a connection that goes on */
+  /**
+   * Stops all traffic without ending connections.
+   *
+   * @param spared port by which the server knows a connection that goes on
+   */
   cut(spared?: number): void;
-  /** From now on nothing passes on the connections that there are, nor do they end; new ones pass. */
+  /** Stops the traffic on the present connections without ending them; new ones pass. */
   freeze(): void;
-  /** What waited passes, and everything after it. */
+  /** Passes on what waited, and everything after it. */
   mend(): void;
   /** Ends all connections; new ones pass. */
   drop(): void;

@@ -32,7 +32,9 @@ const ENFORCING: readonly KindDescriptor[] = [
 
 const targets = (kind: KindDescriptor, ...names: readonly string[]): Target[] => names.map((name) => ({ kind, ref: { name } }));
 
-/** What `fso-agent uninstall` removes and leaves in a cluster, as its administrator sees it. */
+/**
+ * Objects that `fso-agent uninstall` removes and leaves in a cluster, as its administrator sees it.
+ */
 export class UninstallView {
   readonly #admin: KubeClient;
 

@@ -1,15 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * Guards against hanging, and says nothing of how fast something is: about ten times what the slowest wait of a test takes on an
- * idle machine, in ms. What a test measures it prints; `npm run bench` is where times are compared.
+ * Limit that guards against hanging, and does not measure speed: about ten times the slowest wait
+ * of a test on an idle machine, in ms. Tests print what they measure; `npm run bench` is where
+ * times are compared.
  */
 export const HANG_MS = 300_000;
 
 /** The pause between two looks, in ms. It grows: what waits long must take no time from what it waits for. */
 const PAUSE_MS = { first: 20, growth: 1.2, longest: 200 };
 
-/** For what takes a signal and is ended by the limit of its test. */
+/**
+ * Signal that never aborts, for functions that take one and are ended by the limit of their test.
+ */
 export const never: AbortSignal = new AbortController().signal;
 
 /** Waits until `check` throws nothing, e.g. until its expectations hold. @returns what it returns @throws what it threw last */

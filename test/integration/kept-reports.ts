@@ -13,73 +13,101 @@ import { eventually, never } from '../harness/waiting.ts';
 const ROLE = new URL('../../deploy/agent/openreports.yaml', import.meta.url).pathname;
 const OPTIONS = { fieldManager: 'test', force: true } as const;
 
-/**
- * An agent that keeps reports, with the rights of deploy/agent/rbac.yaml and those of deploy/agent/openreports.yaml, in the cluster of
- * `world`. The last test removes enforcement from it.
- *
- * @param world its administrator @param kubeconfig of the agent @param showReports prints them as its administrator does
- */
-export const itKeepsReports = (world: () => AgentHarness, kubeconfig: () => string, showReports: () => Promise<string>): void => {
-  let agent: RunningAgent;
+/** An agent that keeps reports, and what is around it. */
+class ReportingAgent {
+  readonly #world: () => AgentHarness;
+  readonly #kubeconfig: () => string;
+  readonly showReports: () => Promise<string>;
+  #agent: RunningAgent | undefined;
 
-  const start = async (openReports: boolean): Promise<void> => {
-    agent = await world().startAgent('reporting', { kubeconfig: kubeconfig(), openReports });
+  constructor(world: () => AgentHarness, kubeconfig: () => string, showReports: () => Promise<string>) {
+    this.#world = world;
+    this.#kubeconfig = kubeconfig;
+    this.showReports = showReports;
+  }
+
+  get world(): AgentHarness {
+    return this.#world();
+  }
+
+  get agent(): RunningAgent {
+    return this.#agent ?? expect.fail('the agent is not started');
+  }
+
+  async start(openReports: boolean): Promise<void> {
+    const agent = await this.world.startAgent('reporting', { kubeconfig: this.#kubeconfig(), openReports });
+    this.#agent = agent;
     await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
-  };
-  const applyRole = async (): Promise<void> => {
+  }
+
+  async stop(): Promise<void> {
+    await this.world.stopAgent(this.agent);
+  }
+
+  async applyRole(): Promise<void> {
     for (const object of readManifest(ROLE) as KubeObject[]) {
-      await world().client.apply(await world().kindOf(object), object, OPTIONS, never);
+      await this.world.client.apply(await this.world.kindOf(object), object, OPTIONS, never);
     }
-  };
-  const deleteRole = async (): Promise<void> => {
+  }
+
+  async deleteRole(): Promise<void> {
     for (const object of readManifest(ROLE) as KubeObject[]) {
-      await world().client.delete(await world().kindOf(object), { name: object.metadata.name }, never);
+      await this.world.client.delete(await this.world.kindOf(object), { name: object.metadata.name }, never);
     }
-  };
-  const reportIn = (namespace: string): Promise<Report | undefined> =>
-    world().client.get(REPORT_KIND, { namespace, name: OPEN_REPORT }, never);
-  const govern = (name: string, targetNamespace: string) => world().applyPolicy(name, { targetNamespace, allowedRegions: ['eu-west-1'] });
+  }
+
+  reportIn(namespace: string): Promise<Report | undefined> {
+    return this.world.client.get(REPORT_KIND, { namespace, name: OPEN_REPORT }, never);
+  }
+
+  govern(name: string, targetNamespace: string) {
+    return this.world.applyPolicy(name, { targetNamespace, allowedRegions: ['eu-west-1'] });
+  }
+
   /** A pod of the team, and one that stands outside once a policy comes. */
-  const makePods = async (namespace: string): Promise<void> => {
-    await world().makeNamespace(namespace);
+  async makePods(namespace: string): Promise<void> {
+    await this.world.makeNamespace(namespace);
     for (const [name, region] of [
       ['stray', 'us-east-1'],
       ['settled', 'eu-west-1'],
     ] as const) {
       const spec = { containers: [{ name: 'main', image: 'app:1' }], nodeSelector: { [REGION_LABEL]: region } };
-      await world().client.create(POD_KIND, { metadata: { namespace, name }, spec } as KubeObject, {}, never);
+      await this.world.client.create(POD_KIND, { metadata: { namespace, name }, spec } as KubeObject, {}, never);
     }
-  };
-  const showsViolation = (namespace: string): Promise<Report> =>
-    eventually(async () => {
-      const report = await reportIn(namespace);
+  }
+
+  showsViolation(namespace: string): Promise<Report> {
+    return eventually(async () => {
+      const report = await this.reportIn(namespace);
       return report?.results?.length === 1 && report.summary?.fail === 1 ? report : undefined;
     });
-  const patchReport = (namespace: string, patch: object) =>
-    world().client.mergePatch(REPORT_KIND, { namespace, name: OPEN_REPORT }, patch, never);
+  }
 
+  patchReport(namespace: string, patch: object) {
+    return this.world.client.mergePatch(REPORT_KIND, { namespace, name: OPEN_REPORT }, patch, never);
+  }
+}
+
+/** Reports from the moment on that the agent may write them. */
+const itReportsViolations = (reporting: ReportingAgent): void => {
   it('works as any other agent where the API server has no such kind, and where it has no right to it', async () => {
-    await start(true);
-    await makePods('team-a');
-    await govern('team-a-eu', 'team-a');
-    await world().reaches('team-a-eu', 'Active');
-    await world().client.apply(CRD_KIND, await readReportCrd(never), OPTIONS, never);
-    await eventually(() =>
-      world()
-        .client.list(REPORT_KIND, {}, never)
-        .then(() => true),
-    );
-    await govern('late-eu', 'late');
-    await world().makeNamespace('late');
-    await world().reaches('late-eu', 'Active');
-    expect(await reportIn('team-a')).toBeUndefined();
+    await reporting.start(true);
+    await reporting.makePods('team-a');
+    await reporting.govern('team-a-eu', 'team-a');
+    await reporting.world.reaches('team-a-eu', 'Active');
+    await reporting.world.client.apply(CRD_KIND, await readReportCrd(never), OPTIONS, never);
+    await eventually(() => reporting.world.client.list(REPORT_KIND, {}, never).then(() => true));
+    await reporting.govern('late-eu', 'late');
+    await reporting.world.makeNamespace('late');
+    await reporting.world.reaches('late-eu', 'Active');
+    expect(await reporting.reportIn('team-a')).toBeUndefined();
   });
 
   it('reports the violations of each governed namespace once it may', async () => {
-    await applyRole();
-    const report = await showsViolation('team-a');
-    const pod = await world().client.get(POD_KIND, { namespace: 'team-a', name: 'stray' }, never);
-    const since = agent.observatory.snapshot().policies.get('default/team-a-eu')?.report.violationSamples[0]?.since ?? '';
+    await reporting.applyRole();
+    const report = await reporting.showsViolation('team-a');
+    const pod = await reporting.world.client.get(POD_KIND, { namespace: 'team-a', name: 'stray' }, never);
+    const since = reporting.agent.observatory.snapshot().policies.get('default/team-a-eu')?.report.violationSamples[0]?.since ?? '';
     // The API server drops fields that its schema does not have.
     expect({ ...report, apiVersion: undefined, kind: undefined, metadata: undefined }).toEqual({
       source: 'federated-sovereignty-operator',
@@ -100,21 +128,24 @@ export const itKeepsReports = (world: () => AgentHarness, kubeconfig: () => stri
         },
       ],
     });
-    expect((await eventually(() => reportIn('late'))).results).toEqual([]);
+    expect((await eventually(() => reporting.reportIn('late'))).results).toEqual([]);
   });
 
   it('shows them to kubectl', async () => {
-    expect(await showReports()).toMatch(/^team-a +fso-residency +1 +1 +0 +0 +0 /m);
+    expect(await reporting.showReports()).toMatch(/^team-a +fso-residency +1 +1 +0 +0 +0 /m);
   });
+};
 
+/** Reports that others change, and reports of others. */
+const itKeepsItsReports = (reporting: ReportingAgent): void => {
   it.each<[what: string, patch: object]>([
     ['results and counts', { results: [], summary: { fail: 0 } }],
     ['a scope', { scope: { kind: 'Node', name: 'n' } }],
     ['label and source', { metadata: { labels: { [LABELS.component]: null } }, source: 'forged' }],
   ])('puts back %s that others change', async (_, patch) => {
-    const { object } = await patchReport('team-a', patch);
+    const { object } = await reporting.patchReport('team-a', patch);
     const report = await eventually(async () => {
-      const live = await showsViolation('team-a');
+      const live = await reporting.showsViolation('team-a');
       return live.metadata.resourceVersion === object.metadata.resourceVersion ? undefined : live;
     });
     expect(report).toMatchObject({ source: 'federated-sovereignty-operator', metadata: { labels: { [LABELS.component]: 'report' } } });
@@ -122,9 +153,9 @@ export const itKeepsReports = (world: () => AgentHarness, kubeconfig: () => stri
   });
 
   it('puts back one that others delete', async () => {
-    const before = await reportIn('team-a');
-    await world().client.delete(REPORT_KIND, { namespace: 'team-a', name: OPEN_REPORT }, never);
-    await eventually(async () => (await showsViolation('team-a')).metadata.uid !== before?.metadata.uid);
+    const before = await reporting.reportIn('team-a');
+    await reporting.world.client.delete(REPORT_KIND, { namespace: 'team-a', name: OPEN_REPORT }, never);
+    await eventually(async () => (await reporting.showsViolation('team-a')).metadata.uid !== before?.metadata.uid);
   });
 
   it('makes one its own that others put in the place of the one it had', async () => {
@@ -132,17 +163,11 @@ export const itKeepsReports = (world: () => AgentHarness, kubeconfig: () => stri
     const forged = { metadata: ref, source: 'scanner', results: [], summary: { fail: 0 } };
     // The agent may be the first to make it again.
     const uid = await eventually(async () => {
-      await world()
-        .client.delete(REPORT_KIND, ref, never)
-        .catch(() => undefined);
-      return (
-        await world()
-          .client.create(REPORT_KIND, forged as Report, {}, never)
-          .catch(() => undefined)
-      )?.object.metadata.uid;
+      await reporting.world.client.delete(REPORT_KIND, ref, never).catch(() => undefined);
+      return (await reporting.world.client.create(REPORT_KIND, forged as Report, {}, never).catch(() => undefined))?.object.metadata.uid;
     });
     const live = await eventually(async () => {
-      const report = await showsViolation('team-a');
+      const report = await reporting.showsViolation('team-a');
       return report.metadata.labels?.[LABELS.component] === 'report' ? report : undefined;
     });
     expect(live).toMatchObject({ source: 'federated-sovereignty-operator', metadata: { uid } });
@@ -155,61 +180,77 @@ export const itKeepsReports = (world: () => AgentHarness, kubeconfig: () => stri
       { namespace: 'default', name: OPEN_REPORT },
       { namespace: 'team-a', name: 'scanner' },
     ];
-    await world().makeNamespace('taken');
-    for (const metadata of foreign) await world().client.create(REPORT_KIND, { metadata, ...body } as Report, {}, never);
+    await reporting.world.makeNamespace('taken');
+    for (const metadata of foreign) await reporting.world.client.create(REPORT_KIND, { metadata, ...body } as Report, {}, never);
     const versions = () =>
       Promise.all(
         [...foreign, { namespace: 'late', name: OPEN_REPORT }].map(
-          async (ref) => (await world().client.get(REPORT_KIND, ref, never))?.metadata.resourceVersion,
+          async (ref) => (await reporting.world.client.get(REPORT_KIND, ref, never))?.metadata.resourceVersion,
         ),
       );
     const before = await versions();
-    await makePods('zone');
-    await govern('taken-eu', 'taken');
-    await govern('zone-eu', 'zone');
-    await showsViolation('zone');
-    await world().client.delete(POD_KIND, { namespace: 'zone', name: 'stray' }, never);
-    await eventually(async () => (await reportIn('zone'))?.summary?.fail === 0);
-    expect((await reportIn('zone'))?.results).toEqual([]);
+    await reporting.makePods('zone');
+    await reporting.govern('taken-eu', 'taken');
+    await reporting.govern('zone-eu', 'zone');
+    await reporting.showsViolation('zone');
+    await reporting.world.client.delete(POD_KIND, { namespace: 'zone', name: 'stray' }, never);
+    await eventually(async () => (await reporting.reportIn('zone'))?.summary?.fail === 0);
+    expect((await reporting.reportIn('zone'))?.results).toEqual([]);
     expect(await versions()).toEqual(before);
   });
+};
 
+/** The end of reports: of a namespace, of the rights, of the setting and of enforcement. */
+const itDeletesReports = (reporting: ReportingAgent): void => {
   it('deletes the report of a namespace that nothing governs any more', async () => {
-    await world().removePolicies('zone-eu');
-    await eventually(async () => (await reportIn('zone')) === undefined);
+    await reporting.world.removePolicies('zone-eu');
+    await eventually(async () => (await reporting.reportIn('zone')) === undefined);
   });
 
   it('has its reports deleted with the role that grants the rights, and makes them again with the next one', async () => {
-    const before = await showsViolation('team-a');
-    await deleteRole();
-    await eventually(async () => (await reportIn('team-a')) === undefined);
-    await applyRole();
-    const after = await showsViolation('team-a');
+    const before = await reporting.showsViolation('team-a');
+    await reporting.deleteRole();
+    await eventually(async () => (await reporting.reportIn('team-a')) === undefined);
+    await reporting.applyRole();
+    const after = await reporting.showsViolation('team-a');
     expect(after.metadata.ownerReferences?.[0]?.uid).not.toBe(before.metadata.ownerReferences?.[0]?.uid);
   });
 
   it('deletes its reports when the setting is turned off', async () => {
-    await world().stopAgent(agent);
-    await start(false);
-    await eventually(async () => (await reportIn('team-a')) === undefined);
-    expect((await reportIn('taken'))?.source).toBe('scanner');
+    await reporting.stop();
+    await reporting.start(false);
+    await eventually(async () => (await reporting.reportIn('team-a')) === undefined);
+    expect((await reporting.reportIn('taken'))?.source).toBe('scanner');
   });
 
   it('leaves none behind when enforcement is removed', async () => {
-    await world().stopAgent(agent);
-    await start(true);
-    await showsViolation('team-a');
-    await world().stopAgent(agent);
+    await reporting.stop();
+    await reporting.start(true);
+    await reporting.showsViolation('team-a');
+    await reporting.stop();
     const lines: string[] = [];
     const io = {
-      client: world().client,
+      client: reporting.world.client,
       clock: systemClock,
       print: (line: string) => void lines.push(line),
       confirm: () => Promise.resolve(true),
     };
     await uninstall({ dryRun: false, waitMs: 0 }, io, never);
     expect(lines).toContainEqual(expect.stringMatching(/^delete the reports of openreports\.io: \d+$/));
-    expect(await reportIn('team-a')).toBeUndefined();
-    expect((await reportIn('taken'))?.source).toBe('scanner');
+    expect(await reporting.reportIn('team-a')).toBeUndefined();
+    expect((await reporting.reportIn('taken'))?.source).toBe('scanner');
   });
+};
+
+/**
+ * An agent that keeps reports, with the rights of deploy/agent/rbac.yaml and those of deploy/agent/openreports.yaml, in the cluster of
+ * `world`. The last test removes enforcement from it.
+ *
+ * @param world its administrator @param kubeconfig of the agent @param showReports prints them as its administrator does
+ */
+export const itKeepsReports = (world: () => AgentHarness, kubeconfig: () => string, showReports: () => Promise<string>): void => {
+  const reporting = new ReportingAgent(world, kubeconfig, showReports);
+  itReportsViolations(reporting);
+  itKeepsItsReports(reporting);
+  itDeletesReports(reporting);
 };

@@ -15,7 +15,8 @@ import { describeAuditLog } from '../../hub/ledger/sql/testing/describe-audit-lo
 import { describeNamedLists } from '../../hub/ledger/sql/testing/describe-named-lists.ts';
 import { describeQueries } from '../../hub/ledger/sql/testing/describe-queries.ts';
 import { describeSearch, type TestDatabase } from '../../hub/ledger/sql/testing/describe-search.ts';
-import { describeLedger, event, fixedClock, policy, report } from '../../hub/ledger/testing/ledger.ts';
+import { describeLedger } from '../../hub/ledger/testing/describe-ledger.ts';
+import { event, fixedClock, policy, report } from '../../hub/ledger/testing/ledger.ts';
 import type { Ledger } from '../../hub/ledger/types.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 import { waitFor } from '../harness/waiting.ts';

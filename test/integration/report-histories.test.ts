@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as tick } from 'node:timers/promises';
-import { type Condition, isAsExpected, isShortReport, type PolicyReport, type PolicySummary, policyKey } from '@fso/shared/api';
+import { type Condition, type PolicyReport, type PolicySummary, policyKey } from '@fso/shared/api';
 import { type CompiledCluster, compileFleet } from '@fso/shared/compile';
 import { type AgentFrame, decodeAgentFrame, encodeFrame } from '@fso/shared/protocol';
 import { type Clock, createLogger, systemClock } from '@fso/shared/runtime';
-import { isUneventful, standingOf } from '@fso/shared/status';
+import { standingOf } from '@fso/shared/status';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type AcceptedPolicies, type AgentSnapshot, LiveObservatory } from '../../agent/observe/index.ts';
@@ -21,6 +21,7 @@ import { clusterFile, policyFile, setOf } from '../../shared/decode/testing/deco
 import { policyReport } from '../harness/policy-reports.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 import { waitFor } from '../harness/waiting.ts';
+import { LOCAL, type Moment, NAMES, noteMoment, readHistory } from './known-history.ts';
 
 /** The agent's reporter and the hub's handling of its frames, on two hubs with one database: what the hub shows must be what the agent sees. */
 
@@ -94,9 +95,6 @@ const VARIANTS: readonly Partial<PolicyReport>[] = [
   { violations: 2 },
   { conditions: [conflict] },
 ];
-const LOCAL = 'team-a/x';
-const NAMES = ['a', 'b', 'c', 'd', 'e'];
-const KEYS: readonly string[] = [...NAMES, LOCAL];
 const state = fc.record({
   commit: fc.constantFrom(0, 1, 2, 2),
   /** Whose list it has. */
@@ -220,36 +218,6 @@ const shown = (record: ClusterRecord): Omit<PolicySummary, 'lastUpdated'>[] =>
       const { lastUpdated: _time, ...summary } = policy.summary();
       return summary;
     });
-
-/** What the history says of a policy, or would say of a report. */
-interface Said {
-  readonly phase: string;
-  readonly conforms: boolean;
-  readonly violates: boolean;
-}
-const saidOf = (report: PolicyReport | undefined): Said | null => {
-  if (report === undefined) return null;
-  const conforms = isShortReport(report) ? isAsExpected(report) && report.phase !== 'Pending' : isUneventful(report);
-  return { phase: report.phase, conforms, violates: report.violations > 0 };
-};
-
-/** What a hub knows of each policy of a cluster, at a time that no later change shares. */
-type Moment = { readonly at: string; readonly known: ReadonlyMap<string, Said | null> };
-const noteMoment = async (hub: Ledger, cluster: string): Promise<Moment> => {
-  const { policies } = (await hub.cluster(cluster)) as ClusterRecord;
-  const at = new Date();
-  await waitFor(() => expect(Date.now()).toBeGreaterThan(at.getTime()));
-  return { at: at.toISOString(), known: new Map(KEYS.map((key) => [key, saidOf(policies.get(key))])) };
-};
-
-const readHistory = async (hub: Ledger, cluster: string, at: string): Promise<Moment['known']> => {
-  const known = new Map<string, Said | null>();
-  for (const policy of KEYS) {
-    const found = (await hub.policyStateAt({ cluster, policy, at })).policy?.value ?? null;
-    known.set(policy, found && { phase: found.phase, conforms: found.conforms, violates: found.violates });
-  }
-  return known;
-};
 
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 

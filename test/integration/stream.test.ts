@@ -10,23 +10,15 @@ import {
   CONFIG_MAP_KIND,
   CRD_KIND,
   type CustomResourceDefinition,
-  createInformers,
-  EventRecorder,
   type KubeClient,
   SOVEREIGN_POLICY_KIND,
 } from '@fso/shared/kube';
-import { createLogger, PauseDetector, systemClock } from '@fso/shared/runtime';
-import { Registry } from 'prom-client';
+import { createLogger, systemClock } from '@fso/shared/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { readDefinitions } from '../../agent/bootstrap.ts';
-import { ClusterView } from '../../agent/cache/index.ts';
-import { Controller } from '../../agent/control/index.ts';
-import { injectionKinds } from '../../agent/enforce/index.ts';
-import { createAgentMetrics } from '../../agent/metrics.ts';
-import { OBSERVATION_LIMITS } from '../../agent/observation/index.ts';
-import { type AgentSnapshot, createViolationTimeStore, EventSink, LiveObservatory } from '../../agent/observe/index.ts';
-import { capabilitiesOf } from '../../agent/plan/index.ts';
+import { startRounds } from '../../agent/control/testing/rounds.ts';
+import { type AgentSnapshot, LiveObservatory } from '../../agent/observe/index.ts';
 import { EventOutbox } from '../../agent/report/index.ts';
 import { type Stream, startStream } from '../../agent/stream/stream.ts';
 import { makeObjectRepository, type ObjectRepository, type WholeOffer } from '../harness/git-objects.ts';
@@ -73,51 +65,20 @@ interface Agent {
 const startAgent = async (hubUrl = hub.url, token = 'secret', definitions?: CustomResourceDefinition[]): Promise<Agent> => {
   const ended = new AbortController();
   const { signal } = ended;
-  const clock = systemClock;
-  const runtime = { client: asAgent, clock, random: () => 0, logger };
-  const capabilities = { ...capabilitiesOf(await client.version(never)), floor: false };
-  const factory = createInformers(asAgent, { logger, absentRetryMs: 100 }, signal);
-  const view = new ClusterView({ factory, kinds: injectionKinds(capabilities.injection), clock }, signal);
-  await view.ready(signal);
+  const runtime = { client: asAgent, clock: systemClock, random: () => 0, logger };
   const observatory = new LiveObservatory({ policies: new Map(), cluster: FACTS });
-  const recorder = new EventRecorder({ client: asAgent, component: 'fso-agent', instance: 'test', logger, clock });
-  const outbox = new EventOutbox({ clock, logger });
+  const outbox = new EventOutbox({ clock: systemClock, logger });
   observatory.onEvent((event) => outbox.add(event));
-  const pauses = new PauseDetector({ clock, lateMs: OBSERVATION_LIMITS.pauseMs });
-  void pauses.run(signal);
-  const firstRound = Promise.withResolvers<void>();
-  const controller = new Controller(
-    {
-      runtime,
-      config: { retryMs: [200, 400], gatekeeperGraceMs: 5_000 },
-      settings: {
-        capabilities,
-        trust: { agent: '', binders: [], nodeLabelers: [], gatekeeperNamespace: 'gatekeeper-system' },
-        definitions: definitions ?? (await readDefinitions()),
-      },
-      view,
-      pauses,
-      outputs: {
-        observatory,
-        events: new EventSink(recorder, observatory, { clock, logger, signal }),
-        metrics: createAgentMetrics(new Registry(), 'test'),
-      },
-      violationTimes: createViolationTimeStore(runtime),
-      onFirstRound: () => firstRound.resolve(),
-    },
-    signal,
-  );
-  const running = controller.run();
-  await firstRound.promise;
+  const rounds = await startRounds({ runtime, observatory, definitions: definitions ?? (await readDefinitions()) }, signal);
   const config = { hubUrl, token, cluster: 'eu', agentVersion: 'test', trust: { mode: 'off' } as const };
-  const { revisions } = controller;
-  const stream = await startStream({ runtime, config, policies: view.policies, revisions, observatory, outbox }, signal);
+  const { revisions } = rounds.controller;
+  const stream = await startStream({ runtime, config, policies: rounds.view.policies, revisions, observatory, outbox }, signal);
   agent = {
     stream,
     observatory,
     stop: async () => {
       ended.abort();
-      await Promise.all([stream.done, running]);
+      await Promise.all([stream.done, rounds.done]);
     },
   };
   return agent;

@@ -5,7 +5,6 @@ import {
   CONDITIONS,
   type Condition,
   type PolicyReport,
-  REGION_LABEL,
   type SovereignPolicyStatus,
   SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
@@ -24,64 +23,11 @@ import { planStatus, toReport } from '../../agent/status/plan-status.ts';
 import { planPolicyEvents } from '../../agent/status/policy-events.ts';
 import type { ReportedCluster } from '../harness/deviations.ts';
 import { locksOf, type Trouble } from './cluster-locks.ts';
-import { namespaceOf, pick, type SimulatedCluster } from './fleet-files.ts';
-
-/**
- * A cluster without a control plane: its namespaces, nodes and pods are simulated, and the agent's own code judges them.
- */
-export interface ClusterLife {
-  readonly name: string;
-  /** Applies the policies of a commit. */
-  accept(revision: string, compiled: CompiledCluster): void;
-  /** Adds a pod that runs outside. */
-  addViolation(namespace: string, pod: string): void;
-  /** Of each policy, in full. */
-  reports(): PolicyReport[];
-  /** What its reports follow from. */
-  reported(): ReportedCluster;
-  cluster(): ClusterReport;
-  /** Of all that it is; the first time they are asked for. */
-  events(): ClusterEvent[];
-}
+import { countByRegion, makeNodes, makePods, makeSpaces, podOf, type Random } from './cluster-objects.ts';
+import { pick, type SimulatedCluster } from './fleet-files.ts';
 
 const MINUTE_MS = 60_000;
-const NAMESPACES = 60;
 const VERSIONS = ['v1.34.3', 'v1.35.1', 'v1.36.0', 'v1.36.1'];
-
-const nodeOf = (name: string, region: string | undefined): Node =>
-  ({ metadata: { name, labels: region === undefined ? {} : { [REGION_LABEL]: region } } }) as Node;
-
-const podOf = (namespace: string, name: string, spec: Pod['spec']): Pod => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { namespace, name, uid: `${namespace}/${name}` },
-  spec,
-});
-
-type Random = () => number;
-
-/** Each cluster has a few namespaces whose pods run outside of the allowed regions. */
-const makePods = (home: string, outside: string, random: Random): Pod[] => {
-  const suffix = (): string =>
-    Math.floor(random() * 36 ** 5)
-      .toString(36)
-      .padStart(5, '0');
-  const places: Pod['spec'][] = [
-    { nodeName: outside },
-    { nodeName: outside },
-    { nodeName: 'node-without-region' },
-    {},
-    { nodeSelector: { [REGION_LABEL]: outside.replace(/^node-/, '') } },
-    { nodeSelector: { 'kubernetes.io/os': 'linux' } },
-  ];
-  const count = 1 + Math.floor(random() * 4);
-  return Array.from({ length: count }, () => namespaceOf(Math.floor(random() * NAMESPACES))).flatMap((namespace) =>
-    Array.from({ length: 3 + Math.floor(random() * 14) }, (_, index) => {
-      const workload = `${namespace}-${['main', 'worker', 'sync'][index % 3]}-${home.length}${index % 4}`;
-      return podOf(namespace, `${workload}-${suffix()}`, pick(places, random));
-    }),
-  );
-};
 
 type Spaces = ReadonlyMap<string, NamespaceInput>;
 
@@ -107,160 +53,190 @@ interface LifeOptions {
   readonly now: Date;
 }
 
-export const createClusterLife = ({ cluster, trouble, random, now }: LifeOptions): ClusterLife => {
-  const names = [
-    ...Array.from({ length: NAMESPACES }, (_, n) => namespaceOf(n)),
-    ...Array.from({ length: 10 }, (_, n) => `backups-${n + 1}`),
-  ];
-  const spaces = new Map(
-    names
-      .filter(() => random() < 0.9995)
-      .map((name): [string, NamespaceInput] => [name, { name, terminating: false, labels: {}, annotations: {} }]),
-  );
-  const outside = `node-${cluster.geo.outside}`;
-  const nodes = new Map<string, Node>([
-    [outside, nodeOf(outside, cluster.geo.outside)],
-    ['node-without-region', nodeOf('node-without-region', undefined)],
-  ]);
-  for (const region of cluster.regions) {
-    for (let n = 1 + Math.floor(random() * 8); n >= 0; n -= 1) nodes.set(`${region}-${n}`, nodeOf(`${region}-${n}`, region));
+const tamperingAt = (time: Date): Tampering => ({
+  time: `${time.toISOString().slice(0, 19)}Z`,
+  message: 'ValidatingAdmissionPolicyBinding fso-floor-deny was deleted by someone else and put back',
+});
+
+/** @param since time at which they last changed */
+const conditionsOf = (trouble: Trouble, tampering: Tampering | undefined, since: Date): Condition[] => {
+  const floor = trouble === 'lockOneFails';
+  return [
+    {
+      type: CONDITIONS.floorReady,
+      status: floor ? 'False' : 'True',
+      reason: floor ? 'WriteFailed' : 'Supported',
+      message: floor ? 'the parameters of lock 1 cannot be written: admission webhook "quota.example" denied the request' : '',
+    } as const,
+    { type: CONDITIONS.guardReady, status: 'True', reason: 'InPlace', message: '' } as const,
+    tamperedCondition(tampering, undefined) ?? NEVER_TAMPERED,
+  ].reduce<Condition[]>((all, condition) => setCondition(all, condition, since), []);
+};
+
+/** What the agent has found of one policy. */
+interface PolicyFindings {
+  readonly outcome: PolicyOutcome | undefined;
+  readonly locks: PolicyLocks | undefined;
+  readonly violations: PolicyViolations;
+}
+
+/**
+ * A cluster without a control plane: its namespaces, nodes and pods are simulated, and the agent's own code judges them.
+ */
+export class ClusterLife {
+  readonly #options: LifeOptions;
+  readonly #outside: string;
+  readonly #spaces: Map<string, NamespaceInput>;
+  readonly #nodes: ReadonlyMap<string, Node>;
+  readonly #pods: Pod[];
+  readonly #finder = new ViolationFinder();
+  readonly #restored = new Map<string, string>();
+  readonly #version: string;
+  readonly #certificateMs: number;
+  readonly #skewMs: number;
+  readonly #changed: Date;
+  readonly #tampering: Tampering | undefined;
+  readonly #digests = new Map<string, string>();
+  readonly #statuses = new Map<string, SovereignPolicyStatus>();
+  readonly #reported = new Map<string, PolicyReport>();
+  #inputs: readonly PolicyInput[] = [];
+  #revision: string | null = null;
+  #accepted: CompiledCluster | undefined;
+  #unsentEvents: ClusterEvent[] = [];
+
+  constructor(options: LifeOptions) {
+    const { cluster, trouble, random, now } = options;
+    this.#options = options;
+    this.#outside = `node-${cluster.geo.outside}`;
+    // In this order: the same seed gives the same cluster.
+    this.#spaces = makeSpaces(random);
+    this.#nodes = makeNodes(cluster, this.#outside, random);
+    this.#pods = makePods(cluster.name, this.#outside, random);
+    this.#version = pick(VERSIONS, random);
+    this.#certificateMs = (random() < 0.02 ? 40 : 490 + Math.floor(random() * 940)) * MINUTE_MS;
+    this.#skewMs = Math.floor((random() - 0.5) * 80);
+    this.#changed = new Date(now.getTime() - 12 * MINUTE_MS);
+    this.#tampering = trouble === 'tampered' ? tamperingAt(this.#changed) : undefined;
+    if (this.#tampering !== undefined) this.#unsentEvents.push({ severity: 'alert', reason: 'TamperingRepaired', ...this.#tampering });
   }
-  const pods = makePods(cluster.name, outside, random);
-  const finder = new ViolationFinder();
-  const past = (days: number): Date => new Date(now.getTime() - Math.ceil(random() * days * 24 * 60) * MINUTE_MS);
-  const restored = new Map<string, string>();
-  const version = pick(VERSIONS, random);
-  const certificateMs = (random() < 0.02 ? 40 : 490 + Math.floor(random() * 940)) * MINUTE_MS;
-  const skewMs = Math.floor((random() - 0.5) * 80);
-  const tampering: Tampering | undefined =
-    trouble === 'tampered'
-      ? {
-          time: `${new Date(now.getTime() - 12 * MINUTE_MS).toISOString().slice(0, 19)}Z`,
-          message: 'ValidatingAdmissionPolicyBinding fso-floor-deny was deleted by someone else and put back',
-        }
-      : undefined;
 
-  let inputs: readonly PolicyInput[] = [];
-  let revision: string | null = null;
-  let accepted: CompiledCluster | undefined;
-  const digests = new Map<string, string>();
-  const statuses = new Map<string, SovereignPolicyStatus>();
-  const reported = new Map<string, PolicyReport>();
-  let unsentEvents: ClusterEvent[] = [];
+  get name(): string {
+    return this.#options.cluster.name;
+  }
 
-  const inputsOf = (next: string, compiled: CompiledCluster): PolicyInput[] =>
-    compiled.policies.map((policy): PolicyInput => {
-      const { name, spec } = policy;
-      const key = name;
-      const known = inputs.find((input) => input.key === key);
-      if (known !== undefined && digests.get(key) === policy.digest) return known;
-      digests.set(key, policy.digest);
-      const generation = (known?.generation ?? 0) + 1;
-      return { key, namespace: SYSTEM_NAMESPACE, name, managedBy: 'hub', revision: next, generation, spec, deleting: false };
-    });
-  /** What runs outside has done so for days. */
-  const restorePast = (): void => {
-    for (const { key } of inputs) {
-      for (const { metadata } of pods) restored.set(`${key}|${metadata.uid}`, past(6).toISOString());
-    }
-  };
+  /** Applies the policies of a commit. */
+  accept(revision: string, compiled: CompiledCluster): void {
+    const isFirst = this.#revision === null;
+    this.#revision = revision;
+    // Most commits change nothing for most clusters.
+    if (compiled.digest === this.#accepted?.digest) return;
+    this.#accepted = compiled;
+    this.#inputs = this.#inputsOf(revision, compiled);
+    if (isFirst) this.#restorePast();
+    this.#dropGone();
+    this.#judge();
+  }
 
-  const judgePolicy = (
-    policy: PolicyInput,
-    outcome: PolicyOutcome | undefined,
-    locks: PolicyLocks | undefined,
-    violations: PolicyViolations,
-  ): void => {
-    if (outcome === undefined || locks === undefined) return;
-    const previous = statuses.get(policy.key);
-    // Objects from before the start of the simulation have a past.
-    const at = previous === undefined ? past(20) : new Date();
-    const status = planStatus({ policy, outcome, previous, locks, observed: { violations: violations.count }, now: at });
-    const events = planPolicyEvents(previous, status).filter(({ severity }) => previous !== undefined || severity !== 'info');
-    if (status !== previous) unsentEvents.push(...events.map((event) => ({ ...event, time: at.toISOString(), policy: policy.key })));
-    statuses.set(policy.key, status);
-    const report = toReport(policy, status, { violations, labels: labelsOf(outcome, spaces) });
-    if (!isDeepStrictEqual(report, reported.get(policy.key))) reported.set(policy.key, report);
-  };
-  const judge = (): void => {
-    const governance = planGovernance(inputs, [...spaces.values()], now);
-    const podsIn = (namespace: string): Pod[] => pods.filter(({ metadata }) => metadata.namespace === namespace);
-    const found = finder.find({ governance, podsIn, nodes, restored, now: new Date() });
-    for (const [name, labels] of planLabels(governance, spaces, reported.size === 0 ? past(20) : new Date())) spaces.set(name, labels);
-    const locks = locksOf(trouble, accepted?.policies ?? [], governance.policies);
-    for (const policy of inputs)
-      judgePolicy(policy, governance.policies.get(policy.key), locks.get(policy.key), found.get(policy.key) ?? NO_VIOLATIONS);
-  };
-  const dropGone = (): void => {
-    const keys = new Set(inputs.map(({ key }) => key));
-    for (const key of reported.keys()) if (!keys.has(key)) reported.delete(key);
-  };
+  /** Adds a pod that runs outside. */
+  addViolation(namespace: string, name: string): void {
+    this.#pods.push(podOf(namespace, name, { nodeName: this.#outside }));
+    this.#judge();
+  }
 
-  const conditions = (): Condition[] => {
-    const floor = trouble === 'lockOneFails';
-    return [
-      {
-        type: CONDITIONS.floorReady,
-        status: floor ? 'False' : 'True',
-        reason: floor ? 'WriteFailed' : 'Supported',
-        message: floor ? 'the parameters of lock 1 cannot be written: admission webhook "quota.example" denied the request' : '',
-      } as const,
-      { type: CONDITIONS.guardReady, status: 'True', reason: 'InPlace', message: '' } as const,
-      tamperedCondition(tampering, undefined) ?? NEVER_TAMPERED,
-    ].reduce<Condition[]>((all, condition) => setCondition(all, condition, new Date(now.getTime() - 12 * MINUTE_MS)), []);
-  };
+  /** Of each policy, in full. */
+  reports(): PolicyReport[] {
+    return [...this.#reported.values()];
+  }
 
-  const nodesByRegion = (): Record<string, number> => {
-    const counts: Record<string, number> = {};
-    for (const { metadata } of nodes.values()) {
-      const region = metadata.labels?.[REGION_LABEL] ?? '';
-      counts[region] = (counts[region] ?? 0) + 1;
-    }
-    return counts;
-  };
+  /** What its reports follow from. */
+  reported(): ReportedCluster {
+    const { trouble, now } = this.#options;
+    if (this.#accepted === undefined) throw new Error(`${this.name} has accepted no commit`);
+    const profile = { gatekeeper: trouble !== 'noGatekeeper' };
+    const namespaces = [...this.#spaces.keys()];
+    return { compiled: this.#accepted, reports: this.#reported.values(), namespaces, profile, asOf: now };
+  }
 
-  if (tampering !== undefined)
-    unsentEvents.push({ time: tampering.time, severity: 'alert', reason: 'TamperingRepaired', message: tampering.message });
-
-  return {
-    name: cluster.name,
-    accept: (next, compiled) => {
-      const isFirst = revision === null;
-      revision = next;
-      // Most commits change nothing for most clusters.
-      if (compiled.digest === accepted?.digest) return;
-      accepted = compiled;
-      inputs = inputsOf(next, compiled);
-      if (isFirst) restorePast();
-      dropGone();
-      judge();
-    },
-    addViolation: (namespace, name) => {
-      pods.push(podOf(namespace, name, { nodeName: outside }));
-      judge();
-    },
-    reports: () => [...reported.values()],
-    reported: () => {
-      if (accepted === undefined) throw new Error(`${cluster.name} has accepted no commit`);
-      const profile = { gatekeeper: trouble !== 'noGatekeeper' };
-      return { compiled: accepted, reports: reported.values(), namespaces: [...spaces.keys()], profile, asOf: now };
-    },
-    cluster: () => ({
-      revision,
-      provenRevision: trouble === 'lockOneFails' || trouble === 'unproven' ? null : revision,
+  cluster(): ClusterReport {
+    const { trouble, now } = this.#options;
+    return {
+      revision: this.#revision,
+      provenRevision: trouble === 'lockOneFails' || trouble === 'unproven' ? null : this.#revision,
       verification: 'unverified',
       agentVersion: '0.1.0',
-      kubernetesVersion: version,
+      kubernetesVersion: this.#version,
       gatekeeper: trouble === 'noGatekeeper' ? { state: 'Absent', message: NO_GATEKEEPER } : { state: 'Ready', version: 'v3.23.0' },
-      nodesByRegion: nodesByRegion(),
-      conditions: conditions(),
-      clockSkewMs: skewMs,
-      certificateExpires: new Date(now.getTime() + certificateMs).toISOString(),
-    }),
-    events: () => {
-      const events = unsentEvents;
-      unsentEvents = [];
-      return events;
-    },
-  };
-};
+      nodesByRegion: countByRegion(this.#nodes.values()),
+      conditions: conditionsOf(trouble, this.#tampering, this.#changed),
+      clockSkewMs: this.#skewMs,
+      certificateExpires: new Date(now.getTime() + this.#certificateMs).toISOString(),
+    };
+  }
+
+  /** Of all that it is; the first time they are asked for. */
+  events(): ClusterEvent[] {
+    const events = this.#unsentEvents;
+    this.#unsentEvents = [];
+    return events;
+  }
+
+  /** A time within the last days. */
+  #past(days: number): Date {
+    const { random, now } = this.#options;
+    return new Date(now.getTime() - Math.ceil(random() * days * 24 * 60) * MINUTE_MS);
+  }
+
+  #inputsOf(revision: string, compiled: CompiledCluster): PolicyInput[] {
+    return compiled.policies.map((policy): PolicyInput => {
+      const { name, spec } = policy;
+      const known = this.#inputs.find(({ key }) => key === name);
+      if (known !== undefined && this.#digests.get(name) === policy.digest) return known;
+      this.#digests.set(name, policy.digest);
+      const generation = (known?.generation ?? 0) + 1;
+      return { key: name, namespace: SYSTEM_NAMESPACE, name, managedBy: 'hub', revision, generation, spec, deleting: false };
+    });
+  }
+
+  /** What runs outside has done so for days. */
+  #restorePast(): void {
+    for (const { key } of this.#inputs) {
+      for (const { metadata } of this.#pods) this.#restored.set(`${key}|${metadata.uid}`, this.#past(6).toISOString());
+    }
+  }
+
+  #dropGone(): void {
+    const keys = new Set(this.#inputs.map(({ key }) => key));
+    for (const key of this.#reported.keys()) if (!keys.has(key)) this.#reported.delete(key);
+  }
+
+  #judge(): void {
+    const { trouble, now } = this.#options;
+    const governance = planGovernance(this.#inputs, [...this.#spaces.values()], now);
+    const podsIn = (namespace: string): Pod[] => this.#pods.filter(({ metadata }) => metadata.namespace === namespace);
+    const found = this.#finder.find({ governance, podsIn, nodes: this.#nodes, restored: this.#restored, now: new Date() });
+    const labelledAt = this.#reported.size === 0 ? this.#past(20) : new Date();
+    for (const [name, labels] of planLabels(governance, this.#spaces, labelledAt)) this.#spaces.set(name, labels);
+    const locks = locksOf(trouble, this.#accepted?.policies ?? [], governance.policies);
+    for (const policy of this.#inputs) {
+      const { key } = policy;
+      this.#judgePolicy(policy, {
+        outcome: governance.policies.get(key),
+        locks: locks.get(key),
+        violations: found.get(key) ?? NO_VIOLATIONS,
+      });
+    }
+  }
+
+  #judgePolicy(policy: PolicyInput, { outcome, locks, violations }: PolicyFindings): void {
+    if (outcome === undefined || locks === undefined) return;
+    const previous = this.#statuses.get(policy.key);
+    // Objects from before the start of the simulation have a past.
+    const at = previous === undefined ? this.#past(20) : new Date();
+    const status = planStatus({ policy, outcome, previous, locks, observed: { violations: violations.count }, now: at });
+    const events = planPolicyEvents(previous, status).filter(({ severity }) => previous !== undefined || severity !== 'info');
+    if (status !== previous) this.#unsentEvents.push(...events.map((event) => ({ ...event, time: at.toISOString(), policy: policy.key })));
+    this.#statuses.set(policy.key, status);
+    const report = toReport(policy, status, { violations, labels: labelsOf(outcome, this.#spaces) });
+    if (!isDeepStrictEqual(report, this.#reported.get(policy.key))) this.#reported.set(policy.key, report);
+  }
+}

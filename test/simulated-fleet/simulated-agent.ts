@@ -5,19 +5,6 @@ import { differenceBetween, type StatusByName, statusByName } from '../harness/d
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 import type { ClusterLife } from './cluster-life.ts';
 
-/** The network side of an agent over a {@link ClusterLife}: it accepts offers and reports, over the real protocol. */
-export interface SimulatedAgent {
-  readonly cluster: string;
-  readonly connected: boolean;
-  /** Commit that its cluster has and has reported. */
-  readonly revision: string;
-  /** Connects and reports everything, again after each loss of the hub; resolves once the hub has recorded the first report. */
-  connect(): Promise<void>;
-  /** Starts a pod outside, and reports it. Resolves once the hub has recorded it. */
-  addViolation(namespace: string, pod: string): Promise<void>;
-  disconnect(): Promise<void>;
-}
-
 export interface SimulatedAgentOptions {
   readonly agentUrl: string;
   readonly token: string;
@@ -32,32 +19,81 @@ export interface SimulatedAgentOptions {
 
 const RETRY_MS = 300;
 
-export const createSimulatedAgent = ({ agentUrl, token, life, holds, compiled, refuses }: SimulatedAgentOptions): SimulatedAgent => {
-  let stream: StreamClient | undefined;
-  let revision = holds;
-  let seq = 0;
-  let started = false;
-  let wanted = false;
-  let kept: Promise<void> = Promise.resolve();
+/** The network side of an agent over a {@link ClusterLife}: it accepts offers and reports, over the real protocol. */
+export class SimulatedAgent {
+  readonly #options: SimulatedAgentOptions;
+  #stream: StreamClient | undefined;
+  #revision: string;
+  #seq = 0;
+  #started: boolean = false;
+  #wanted: boolean = false;
+  #kept: Promise<void> = Promise.resolve();
   /** What the hub has by name once it has taken the last report. */
-  let sent: StatusByName['named'] = new Map();
+  #sent: StatusByName['named'] = new Map();
 
-  const report = (client: StreamClient, full = false): void => {
-    seq += 1;
+  constructor(options: SimulatedAgentOptions) {
+    this.#options = options;
+    this.#revision = options.holds;
+  }
+
+  get cluster(): string {
+    return this.#options.life.name;
+  }
+
+  get connected(): boolean {
+    return this.#wanted;
+  }
+
+  /** Commit that its cluster has and has reported. */
+  get revision(): string {
+    return this.#revision;
+  }
+
+  /** Connects and reports everything, again after each loss of the hub; resolves once the hub has recorded the first report. */
+  async connect(): Promise<void> {
+    const { life, holds, compiled } = this.#options;
+    if (!this.#started) life.accept(holds, await compiled(holds));
+    this.#started = true;
+    this.#wanted = true;
+    this.#kept = this.#keep(await this.#open());
+  }
+
+  /** Starts a pod outside, and reports it. Resolves once the hub has recorded it. */
+  async addViolation(namespace: string, pod: string): Promise<void> {
+    const stream = this.#stream;
+    if (stream === undefined) throw new Error(`${this.cluster} is not connected`);
+    this.#options.life.addViolation(namespace, pod);
+    this.#report(stream);
+    await this.#untilTaken(stream);
+  }
+
+  async disconnect(): Promise<void> {
+    this.#wanted = false;
+    this.#stream?.close();
+    await this.#stream?.closed;
+    await this.#kept;
+    this.#stream = undefined;
+  }
+
+  #report(client: StreamClient, full = false): void {
+    const { life } = this.#options;
+    this.#seq += 1;
     const { baseline, named, violationSamples } = statusByName(life.reported());
-    const difference = differenceBetween(full ? new Map() : sent, named);
+    const difference = differenceBetween(full ? new Map() : this.#sent, named);
     client.send({
       type: 'report',
-      seq,
+      seq: this.#seq,
       full,
       baseline,
       cluster: { ...life.cluster(), violationSamples },
       ...difference,
       events: life.events(),
     });
-    sent = named;
-  };
-  const takeOffers = async (client: StreamClient): Promise<void> => {
+    this.#sent = named;
+  }
+
+  async #takeOffers(client: StreamClient): Promise<void> {
+    const { life, compiled, refuses } = this.#options;
     for (;;) {
       const frame = await Promise.race([client.next('offer'), client.closed]);
       if ('code' in frame) return;
@@ -69,82 +105,61 @@ export const createSimulatedAgent = ({ agentUrl, token, life, holds, compiled, r
       const cluster = await compiled(frame.revision);
       client.send({ type: 'ack', revision: frame.revision, digest: cluster.digest });
       life.accept(frame.revision, cluster);
-      report(client);
-      revision = frame.revision;
+      this.#report(client);
+      this.#revision = frame.revision;
     }
-  };
-  const answerResyncs = async (client: StreamClient): Promise<void> => {
+  }
+
+  async #answerResyncs(client: StreamClient): Promise<void> {
     for (;;) {
       const frame = await Promise.race([client.next('resync'), client.closed]);
       if ('code' in frame) return;
-      report(client, true);
+      this.#report(client, true);
     }
-  };
-  const answerInspections = async (client: StreamClient): Promise<void> => {
+  }
+
+  async #answerInspections(client: StreamClient): Promise<void> {
     for (;;) {
       const frame = await Promise.race([client.next('inspect'), client.closed]);
       if ('code' in frame) return;
-      const told = life.reports().find((each) => policyKey(each) === frame.policy) ?? null;
+      const told = this.#options.life.reports().find((each) => policyKey(each) === frame.policy) ?? null;
       client.send({ type: 'inspected', id: frame.id, report: told });
     }
-  };
-  const untilTaken = async (client: StreamClient): Promise<void> => {
+  }
+
+  async #untilTaken(client: StreamClient): Promise<void> {
     for (;;) {
       const frame = await Promise.race([client.next('reported'), client.closed]);
-      if ('code' in frame) throw new Error(`${life.name}: the hub closed the stream: ${frame.reason}`);
-      if (frame.seq === seq) return;
+      if ('code' in frame) throw new Error(`${this.cluster}: the hub closed the stream: ${frame.reason}`);
+      if (frame.seq === this.#seq) return;
     }
-  };
-  const open = async (): Promise<StreamClient> => {
+  }
+
+  async #open(): Promise<StreamClient> {
+    const { agentUrl, token, life } = this.#options;
     const client = await connectStream(agentUrl, token, life.name);
+    const revision = this.#revision;
     client.hello({ revision, holds: revision, anchor: revision, agentVersion: life.cluster().agentVersion });
     await client.greeted;
-    report(client, true);
-    await untilTaken(client);
-    stream = client;
+    this.#report(client, true);
+    await this.#untilTaken(client);
+    this.#stream = client;
     return client;
-  };
-  const serve = async (client: StreamClient): Promise<void> => {
-    await Promise.all([takeOffers(client), answerResyncs(client), answerInspections(client)]);
-  };
+  }
+
+  async #serve(client: StreamClient): Promise<void> {
+    await Promise.all([this.#takeOffers(client), this.#answerResyncs(client), this.#answerInspections(client)]);
+  }
+
   /** Reconnects like a real agent after the hub was away. */
-  const keep = async (first: StreamClient): Promise<void> => {
-    for (let client: StreamClient | undefined = first; wanted; client = undefined) {
+  async #keep(first: StreamClient): Promise<void> {
+    for (let client: StreamClient | undefined = first; this.#wanted; client = undefined) {
       try {
-        await serve(client ?? (await open()));
+        await this.#serve(client ?? (await this.#open()));
       } catch {
         // There is no hub now.
       }
-      if (wanted) await delay(RETRY_MS);
+      if (this.#wanted) await delay(RETRY_MS);
     }
-  };
-
-  return {
-    cluster: life.name,
-    get connected() {
-      return wanted;
-    },
-    get revision() {
-      return revision;
-    },
-    connect: async () => {
-      if (!started) life.accept(holds, await compiled(holds));
-      started = true;
-      wanted = true;
-      kept = keep(await open());
-    },
-    addViolation: async (namespace, pod) => {
-      if (stream === undefined) throw new Error(`${life.name} is not connected`);
-      life.addViolation(namespace, pod);
-      report(stream);
-      await untilTaken(stream);
-    },
-    disconnect: async () => {
-      wanted = false;
-      stream?.close();
-      await stream?.closed;
-      await kept;
-      stream = undefined;
-    },
-  };
-};
+  }
+}

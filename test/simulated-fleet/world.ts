@@ -7,12 +7,12 @@ import { until } from '../../clusters/demo/programs.ts';
 import { createHubClient, type HubClient } from '../../hub/cli/client/api-client.ts';
 import { createHubProcess, type HubProcess } from '../harness/hub-process.ts';
 import { createRandom } from '../harness/random.ts';
-import { type ClusterLife, createClusterLife } from './cluster-life.ts';
+import { ClusterLife } from './cluster-life.ts';
 import type { Trouble } from './cluster-locks.ts';
 import { createCommits } from './commits.ts';
 import { makeFleetFiles, policyFile } from './fleet-files.ts';
 import { CELLS, nameOfCell } from './geography.ts';
-import { createSimulatedAgent, type SimulatedAgent } from './simulated-agent.ts';
+import { SimulatedAgent } from './simulated-agent.ts';
 
 /** A hub with a thousand policies and five hundred clusters, with simulated agents; the same for the same seed. */
 export interface SimulatedWorld {
@@ -42,6 +42,9 @@ export interface SimulatedWorldOptions {
   readonly parent?: string;
   readonly log?: (line: string) => void;
 }
+
+/** What the agent of a cluster shows the hub. */
+const tokenOf = (cluster: string): string => `token-of-${cluster}-0123456789`;
 
 const AT_ONCE = 25;
 /** Clusters of the last cell have never connected; those of the cell before it have, and are disconnected. */
@@ -89,6 +92,11 @@ const makeCommits = async ({ commit, files }: Pick<SimulatedWorld, 'commit' | 'f
   return telemetry.replace('group:eu', 'group:europe');
 };
 
+const allReach = async (agents: readonly SimulatedAgent[], revision: string): Promise<void> => {
+  const everyOne = async (): Promise<true | undefined> => agents.every((agent) => agent.revision === revision) || undefined;
+  await until(`the fleet has ${revision}`, everyOne, new AbortController().signal);
+};
+
 /** Resolves when all parts run and all clusters have reported. */
 export const openSimulatedWorld = async (options: SimulatedWorldOptions = {}): Promise<SimulatedWorld> => {
   const { seed = 1, env = {}, apiToken, port, parent = tmpdir(), log = () => undefined } = options;
@@ -100,26 +108,15 @@ export const openSimulatedWorld = async (options: SimulatedWorldOptions = {}): P
   const git = await startGitServer({ root: join(folder, 'repositories') });
   await git.create('policies.git');
   const repository = await openGitRepository(join(folder, 'work'), git.url('policies.git'));
-  const tokens = new Map(clusters.map(({ name }) => [name, `token-of-${name}-0123456789`]));
+  const tokens = new Map(clusters.map(({ name }) => [name, tokenOf(name)]));
   const settings = { FSO_GIT_POLL_MS: '500', ...(apiToken === undefined ? {} : { FSO_API_TOKEN: apiToken }), ...env };
-  const hub = await createHubProcess({
-    name: 'hub',
-    folder: join(folder, 'hub'),
-    gitUrl: git.url('policies.git'),
-    tokens,
-    env: settings,
-    port,
-  });
+  const gitUrl = git.url('policies.git');
+  const hub = await createHubProcess({ name: 'hub', folder: join(folder, 'hub'), gitUrl, tokens, env: settings, port });
   const client = createHubClient({ server: hub.url, token: apiToken });
   const agents = new Map<string, SimulatedAgent>();
   const refusing = new Set<string>();
   let current = { ...files };
 
-  const reaches = async (revision: string): Promise<void> => {
-    const willing = [...agents.values()].filter(({ cluster, connected }) => connected && !refusing.has(cluster));
-    const everyOne = async (): Promise<true | undefined> => willing.every((agent) => agent.revision === revision) || undefined;
-    await until(`the fleet has ${revision}`, everyOne, new AbortController().signal);
-  };
   let broken: string | undefined;
   const breakHead = async (): Promise<void> => {
     if (broken !== undefined) await repository.commit({ [BROKEN_PATH]: broken }, 'Telemetry, now for all of Europe');
@@ -130,7 +127,8 @@ export const openSimulatedWorld = async (options: SimulatedWorldOptions = {}): P
     const revision = await repository.commit(broken === undefined ? changes : { ...changes, [BROKEN_PATH]: null }, message);
     commits.add(revision, fleet);
     current = next;
-    if (agents.size > 0) await reaches(revision);
+    const willing = [...agents.values()].filter(({ cluster, connected }) => connected && !refusing.has(cluster));
+    await allReach(willing, revision);
     await breakHead();
     return revision;
   };
@@ -141,9 +139,9 @@ export const openSimulatedWorld = async (options: SimulatedWorldOptions = {}): P
     await rm(folder, { recursive: true, force: true });
   };
   const agentOf = (life: ClusterLife, first: string): SimulatedAgent =>
-    createSimulatedAgent({
+    new SimulatedAgent({
       agentUrl: hub.agentUrl,
-      token: tokens.get(life.name) ?? '',
+      token: tokenOf(life.name),
       life,
       holds: first,
       compiled: (revision) => commits.compiled(revision, life.name),
@@ -151,31 +149,24 @@ export const openSimulatedWorld = async (options: SimulatedWorldOptions = {}): P
     });
 
   const world: SimulatedWorld = {
-    hub,
-    client,
-    repository,
-    agents,
+    ...{ hub, client, repository, agents, commit, stop },
     get files() {
       return current;
     },
-    commit,
-    stop,
   };
   try {
     const first = await commit(files, 'Register the clusters and govern them');
     log(`${Object.keys(files).length} files are committed`);
     await hub.start();
     log('the hub runs');
-    const seen = clusters.filter(({ cell }) => cell !== NEVER_SEEN);
-    for (const [index, cluster] of seen.entries()) {
-      const life = createClusterLife({ cluster, trouble: troubleOf(index), random: createRandom(seed * 1000 + index), now });
+    for (const [index, cluster] of clusters.filter(({ cell }) => cell !== NEVER_SEEN).entries()) {
+      const life = new ClusterLife({ cluster, trouble: troubleOf(index), random: createRandom(seed * 1000 + index), now });
       agents.set(cluster.name, agentOf(life, first));
       if (index % REFUSING === 42) refusing.add(cluster.name);
     }
     await inGroups([...agents.values()], (agent) => agent.connect());
     log(`${agents.size} agents have reported`);
-    const gone = seen.filter(({ cell }) => cell === GONE);
-    await Promise.all(gone.map(({ name }) => agents.get(name)?.disconnect()));
+    await Promise.all(clusters.flatMap(({ name, cell }) => (cell === GONE ? agents.get(name)?.disconnect() : [])));
     broken = await makeCommits(world, random);
     await breakHead();
     const isRefused = async (): Promise<true | undefined> => (await client.source()).rejected !== null || undefined;

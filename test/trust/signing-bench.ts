@@ -73,20 +73,56 @@ export const withSignature = (payload: string, signature: string): string => {
   return `${payload.slice(0, end)}\ngpgsig ${signature.trimEnd().replaceAll('\n', '\n ')}${payload.slice(end)}`;
 };
 
+/** Makes a home folder of gpg. */
+const makeGpgHome = (name: string, env: NodeJS.ProcessEnv): GpgHome => {
+  const home = mkdtempSync(join(tmpdir(), `fso-${name}-`));
+  chmodSync(home, 0o700);
+  const gpg = (args: readonly string[], input?: string | Buffer): Buffer =>
+    execFileSync('gpg', ['--batch', '--no-tty', '--pinentry-mode', 'loopback', '--passphrase', '', '--homedir', home, ...args], {
+      env,
+      stdio: 'pipe',
+      ...(input === undefined ? {} : { input }),
+    });
+  return {
+    home,
+    gpg,
+    generate: (uid, algorithm, ...rest) => {
+      const [usage = 'sign', expire = '0', ...options] = rest;
+      gpg([...options, '--quick-generate-key', `${uid} <${uid}@example.org>`, algorithm, usage, expire]);
+      const listed = gpg(['--with-colons', '--fingerprint', `=${uid} <${uid}@example.org>`]).toString();
+      return /^fpr:+([0-9A-F]{40}):/m.exec(listed)?.[1] ?? '';
+    },
+    sign:
+      (key, ...args) =>
+      (payload) =>
+        gpg([...args, '--armor', '--local-user', key, '--detach-sign'], payload).toString(),
+    fingerprints: (key) =>
+      [
+        ...gpg(['--with-colons', '--with-subkey-fingerprint', '--list-keys', key])
+          .toString()
+          .matchAll(/^fpr:+([0-9A-F]{40}):/gm),
+      ].map(([, fingerprint = '']) => fingerprint),
+    edit: (key, answers) => void gpg(['--command-fd', '0', '--yes', '--edit-key', key], `${answers.join('\n')}\n`),
+    revoke: (key) => {
+      const certificate = readFileSync(join(home, 'openpgp-revocs.d', `${key}.rev`), 'utf8').replace(':-----BEGIN', '-----BEGIN');
+      gpg(['--import'], certificate.slice(certificate.indexOf('-----BEGIN')));
+    },
+    export: (...keys) => gpg(['--armor', '--export', ...keys]).toString(),
+  };
+};
+
+/** Of programs that know one author, and no settings of this machine. */
+const environmentIn = (home: string): NodeJS.ProcessEnv => {
+  const who = (role: string) => ({ [`GIT_${role}_NAME`]: 'Ana', [`GIT_${role}_EMAIL`]: 'ana@example.org' });
+  const { PATH } = process.env;
+  return { PATH, HOME: home, TZ: 'UTC', LC_ALL: 'C', GIT_CONFIG_NOSYSTEM: '1', ...who('AUTHOR'), ...who('COMMITTER') };
+};
+
 export const openSigningBench = (): SigningBench => {
   // gpg's sockets need a short path.
   const folder = mkdtempSync(join(tmpdir(), 'fso-sig-'));
   const homes: GpgHome[] = [];
-  const who = (role: string) => ({ [`GIT_${role}_NAME`]: 'Ana', [`GIT_${role}_EMAIL`]: 'ana@example.org' });
-  const env = {
-    PATH: process.env['PATH'],
-    HOME: folder,
-    TZ: 'UTC',
-    LC_ALL: 'C',
-    GIT_CONFIG_NOSYSTEM: '1',
-    ...who('AUTHOR'),
-    ...who('COMMITTER'),
-  };
+  const env = environmentIn(folder);
   const git = (args: readonly string[], input?: string | Buffer): Buffer =>
     execFileSync('git', args, { cwd: folder, env, ...(input === undefined ? {} : { input }), stdio: 'pipe' });
   git(['init', '--quiet', '--initial-branch=main']);
@@ -102,40 +138,7 @@ export const openSigningBench = (): SigningBench => {
     spawnSync('git', args, { cwd: folder, env: { ...env, GNUPGHOME: gnupgHome }, stdio: 'ignore' }).status === 0;
 
   const makeHome = (name: string): GpgHome => {
-    const home = mkdtempSync(join(tmpdir(), `fso-${name}-`));
-    chmodSync(home, 0o700);
-    const gpg = (args: readonly string[], input?: string | Buffer): Buffer =>
-      execFileSync('gpg', ['--batch', '--no-tty', '--pinentry-mode', 'loopback', '--passphrase', '', '--homedir', home, ...args], {
-        env,
-        stdio: 'pipe',
-        ...(input === undefined ? {} : { input }),
-      });
-    const made: GpgHome = {
-      home,
-      gpg,
-      generate: (uid, algorithm, ...rest) => {
-        const [usage = 'sign', expire = '0', ...options] = rest;
-        gpg([...options, '--quick-generate-key', `${uid} <${uid}@example.org>`, algorithm, usage, expire]);
-        const listed = gpg(['--with-colons', '--fingerprint', `=${uid} <${uid}@example.org>`]).toString();
-        return /^fpr:+([0-9A-F]{40}):/m.exec(listed)?.[1] ?? '';
-      },
-      sign:
-        (key, ...args) =>
-        (payload) =>
-          gpg([...args, '--armor', '--local-user', key, '--detach-sign'], payload).toString(),
-      fingerprints: (key) =>
-        [
-          ...gpg(['--with-colons', '--with-subkey-fingerprint', '--list-keys', key])
-            .toString()
-            .matchAll(/^fpr:+([0-9A-F]{40}):/gm),
-        ].map(([, fingerprint = '']) => fingerprint),
-      edit: (key, answers) => void gpg(['--command-fd', '0', '--yes', '--edit-key', key], `${answers.join('\n')}\n`),
-      revoke: (key) => {
-        const certificate = readFileSync(join(home, 'openpgp-revocs.d', `${key}.rev`), 'utf8').replace(':-----BEGIN', '-----BEGIN');
-        gpg(['--import'], certificate.slice(certificate.indexOf('-----BEGIN')));
-      },
-      export: (...keys) => gpg(['--armor', '--export', ...keys]).toString(),
-    };
+    const made = makeGpgHome(name, env);
     homes.push(made);
     return made;
   };

@@ -4,9 +4,12 @@ import { KubeApiError, type KubeClient, POD_KIND } from '@fso/shared/kube';
 import { messageOf } from '@fso/shared/runtime';
 
 const PAUSE_MS = 75;
-/** Of one step and cluster, in words; the rest is only counted, as it says the same. */
+/**
+ * Number of problems of one step and cluster that are described. The rest is the same, and only
+ * counted.
+ */
 const MAX_PROBLEMS = 3;
-/** What the API server answers when a policy (422) or a webhook (403) refuses. */
+/** Status codes with which the API server refuses by a policy (422) or a webhook (403). */
 const REFUSALS: readonly number[] = [403, 422];
 
 export interface ProbeCounts {
@@ -14,7 +17,7 @@ export interface ProbeCounts {
   readonly tries: number;
   readonly badAdmitted: number;
   readonly goodRefused: number;
-  /** Neither admitted nor refused by the policy: no connection, a timeout, another error. */
+  /** Pods neither admitted nor refused by the policy: no connection, a timeout, another error. */
   readonly errors: number;
 }
 
@@ -58,7 +61,7 @@ export class AdmissionProbe {
     await this.#running;
   }
 
-  /** What happened since this was last called. */
+  /** Returns the counts and problems since the last call. */
   take(): { readonly counts: ProbeCounts; readonly problems: readonly string[] } {
     const taken = { counts: this.#counts, problems: this.#problems };
     this.#counts = NONE;

@@ -7,7 +7,7 @@ const textOf = (value: unknown): string => {
   return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text;
 };
 
-/** Where the longer one of two texts differs first: the expressions of policies are long. */
+/** Shows two texts from where they first differ: the expressions of policies are long. */
 const describeChange = (before: unknown, after: unknown): string => {
   if (typeof before !== 'string' || typeof after !== 'string') return `${textOf(before)} → ${textOf(after)}`;
   const first = [...before].findIndex((character, index) => character !== after[index]);

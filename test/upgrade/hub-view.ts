@@ -12,7 +12,7 @@ type PolicyFields =
   | 'phase'
   | 'violations';
 
-/** What a hub says of the fleet that does not depend on when it says it. */
+/** Facts of the fleet at a hub that do not depend on the time of the request. */
 export interface HubView {
   readonly clusters: readonly Pick<ClusterView, ClusterFields>[];
   readonly policies: readonly (Pick<PolicyView, PolicyFields> & {
@@ -43,12 +43,15 @@ const clusterLag = ({ name, connection, provenRevision, inSync }: ClusterLine, r
     ? []
     : [`${name} is ${connection}, ${inSync ? 'in sync' : 'not in sync'}, has proven ${provenRevision ?? 'nothing'}`];
 
-/** The hub must not say that it knows anything of a cluster whose agent it does not let in. */
+/**
+ * Returns a line where the hub shows a cluster as connected or proven although it refuses its
+ * agent.
+ */
 const refusalLag = ({ name, connection, provenRevision }: ClusterLine): readonly string[] =>
   connection === 'Connected' || provenRevision !== null ? [`${name} is ${connection}, has proven ${provenRevision ?? 'nothing'}`] : [];
 
 /**
- * Why a fleet does not have a commit in force everywhere, with every policy; empty: it has.
+ * Returns why a fleet does not have a commit in force everywhere, with every policy; empty: it has.
  *
  * @param refused clusters whose agents the hub does not let in
  */

@@ -15,7 +15,7 @@ import {
 } from '@fso/shared/kube';
 import { injectionKinds } from '../../agent/enforce/index.ts';
 
-/** By kind and key; as text that does not depend on the order of fields. */
+/** Objects by kind and key; as text that does not depend on the order of fields. */
 export type ManagedObjects = Readonly<Record<string, unknown>>;
 
 const INJECTION_KINDS = injectionKinds('v1');
@@ -33,7 +33,7 @@ const KINDS: readonly KindDescriptor[] = [
 /** Times, and a hash of how a version writes its objects, which are compared themselves. */
 const LEFT_OUT: readonly string[] = [LABELS.updatedAt, ANNOTATIONS.renewedAt, ANNOTATIONS.installedText];
 
-/** With the fields of all objects in one order. */
+/** Sorts the fields of all objects in a value. */
 const sorted = (value: unknown): unknown => JSON.parse(canonicalJson(value));
 
 const kept = (map: Readonly<Record<string, string>> = {}): Record<string, string> =>
@@ -42,7 +42,7 @@ const kept = (map: Readonly<Record<string, string>> = {}): Record<string, string
 const ours = (map: Readonly<Record<string, string>> = {}): Record<string, string> =>
   Object.fromEntries(Object.entries(kept(map)).filter(([key]) => key.startsWith(KEY_PREFIX)));
 
-/** Without status and what the API server adds. */
+/** Returns an object without its status and what the API server adds. */
 const contentOf = ({ metadata, status: _status, ...content }: KubeObject & { status?: unknown }): unknown => {
   const {
     managedFields: _fields,
@@ -81,6 +81,6 @@ export const readManagedObjects = async (client: KubeClient, signal: AbortSignal
   return objects;
 };
 
-/** Kinds without an object: a comparison would say nothing of them. */
+/** Returns the kinds without an object, for which a comparison would prove nothing. */
 export const missingKinds = (objects: ManagedObjects): readonly string[] =>
   KINDS.map(({ kind }) => kind).filter((kind) => !Object.keys(objects).some((key) => key.startsWith(`${kind} `)));

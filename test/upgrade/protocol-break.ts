@@ -10,7 +10,7 @@ const POLICY = 'finance';
 
 type Enrolment = Pick<EnrolmentView, 'cluster' | 'state' | 'generation' | 'enrolled'>;
 
-/** What was before a break of the protocol. */
+/** State from before a break of the protocol. */
 export interface BreakRecord {
   /** RFC 3339: a time when every policy was in force. */
   readonly at: string;
@@ -33,7 +33,10 @@ export const recordBefore = async ({ hub, folder }: World, signal: AbortSignal):
   backup: folder('before.jsonl.gz'),
 });
 
-/** What the hub says of a time before the break: what was so, or that it does not know, where its history marks the gap. */
+/**
+ * Checks the hub's history of a time before the break: it must show the state of that time, or that
+ * it is unknown where the history marks the gap.
+ */
 const historyProblem = async (hub: UpgradeHub, cluster: string, at: string, signal: AbortSignal): Promise<string | undefined> => {
   const { proven, reason } = (await hub.read(`clusters/${cluster}/state?policy=${POLICY}&at=${at}`, signal)) as PolicyStateView;
   if (proven === 'yes') return undefined;

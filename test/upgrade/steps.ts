@@ -7,8 +7,9 @@ import type { World } from './world.ts';
 export interface Step {
   readonly name: string;
   /**
-   * What must be in the clusters, and what the hub must say: `same` as before the step; `changed`, as a commit brings something else;
-   * `restored`: as before the first step, but for the ids of commits; `apart`: the same in the clusters, of which the hub does not know all.
+   * Expected state of the clusters, and of the hub: `same` as before the step; `changed`, as a
+   * commit brings something else; `restored`: as before the first step, but for the ids of commits;
+   * `apart`: the same in the clusters, some of which the hub does not know.
    */
   readonly expects: 'same' | 'changed' | 'restored' | 'apart';
   /** Clusters whose agents the hub does not let in once the step is done. */
@@ -46,7 +47,10 @@ const commit = ({ commit: change }: World, what: 'widen' | 'restore'): Step => (
   run: () => change(what),
 });
 
-/** The way up and back: the hub first, then the agents; agents go back before their hub. */
+/**
+ * Returns the steps of the way up and back: the hub first, then the agents; agents go back before
+ * their hub.
+ */
 export const planSteps = (world: World, next: Version, agentsOnly: boolean): readonly Step[] => [
   moveHub(world, next),
   ...world.clusters.map((cluster) => moveAgent(world, cluster, next)),

@@ -11,7 +11,7 @@ import { differencesOf } from './differences.ts';
 import { type ManagedObjects, readManagedObjects } from './managed-objects.ts';
 import { startVersion, type Version } from './versions.ts';
 
-/** Of what must stay as it is before it counts as settled. */
+/** Time without a change after which the objects count as settled, in ms. */
 const SETTLE_MS = 2000;
 
 /** A cluster with an agent whose program changes. */
@@ -77,7 +77,7 @@ export class UpgradeCluster {
     this.#agent?.program.assertRunning();
   }
 
-  /** Policies whose status does not say that their present spec is in force. */
+  /** Returns the policies whose status does not show that their present spec is in force. */
   async waitingPolicies(signal: AbortSignal): Promise<readonly string[]> {
     const policies = await this.client.list(SOVEREIGN_POLICY_KIND, {}, signal);
     return policies.flatMap(({ metadata, status }) =>
@@ -87,7 +87,7 @@ export class UpgradeCluster {
     );
   }
 
-  /** What the product has written here, once that stays as it is. */
+  /** Returns the objects that the product has written here, once they stay the same. */
   async settledObjects(signal: AbortSignal): Promise<ManagedObjects> {
     let last = await readManagedObjects(this.client, signal);
     const settled = async (): Promise<ManagedObjects | undefined> => {

@@ -5,7 +5,7 @@ import { createHubClient } from '../../hub/cli/client/api-client.ts';
 import { runCommand, startVersion, type Version } from './versions.ts';
 
 const API_TOKEN = 'api-token-0123456789';
-/** For the first start of an agent. */
+/** Validity of the enrolment token for the first start of an agent, in seconds. */
 const ENROL_SECONDS = 3600;
 
 interface Page {

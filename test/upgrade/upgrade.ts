@@ -11,18 +11,21 @@ import { type World, withWorld } from './world.ts';
 export interface UpgradeOptions {
   /** The old version: a commit or tag. */
   readonly from: string;
-  /** The hub stays in the new version. */
+  /** Whether the hub stays in the new version. */
   readonly agentsOnly: boolean;
-  /** Other objects in the clusters are listed, and are no failure. */
+  /** Whether other objects in the clusters are only listed, and are no failure. */
   readonly allowObjectChanges: boolean;
-  /** The versions do not speak the same protocol: there is no way back, and agents of the old version are refused until they are upgraded. */
+  /**
+   * Whether the versions speak different protocols: there is no way back, and agents of the old
+   * version are refused until they are upgraded.
+   */
   readonly protocolBreak: boolean;
   readonly log: (line: string) => void;
 }
 
 export interface StepResult extends ProbeCounts {
   readonly step: string;
-  /** Until every cluster was connected and had the commit in force. */
+  /** Time until every cluster was connected and had the commit in force. */
   readonly seconds: number;
   /** Paths of objects that the step changed. */
   readonly changes: number;
@@ -30,11 +33,11 @@ export interface StepResult extends ProbeCounts {
 
 export interface UpgradeResult {
   readonly steps: readonly StepResult[];
-  /** What does not hold; empty: an upgrade changes nothing but the version. */
+  /** Violated expectations; empty: the upgrade changed only the version. */
   readonly problems: readonly string[];
 }
 
-/** What may not change. */
+/** State that may not change. */
 interface State {
   readonly objects: Readonly<Record<string, ManagedObjects>>;
   readonly hub: HubView;
@@ -96,7 +99,7 @@ class UpgradeRun {
     this.#report(step, [messageOf(error), ...this.#takeProbes().problems]);
   }
 
-  /** Reports what does not hold beside the steps. */
+  /** Reports problems beside the steps. */
   note(what: string, problems: readonly string[]): void {
     this.#report({ name: what }, problems);
   }
@@ -106,7 +109,11 @@ class UpgradeRun {
     this.problems.push(...problems.map((problem) => `${step.name}: ${problem}`));
   }
 
-  /** Compares with what was before the step, or, where it restores, with what was at first. @returns paths of objects that differ */
+  /**
+   * Compares with the state before the step, or, where it restores, with the first state.
+   *
+   * @returns paths of objects that differ
+   */
   #compare(step: Step, state: State): { readonly changes: readonly string[]; readonly problems: readonly string[] } {
     const [from, to] = step.expects === 'restored' ? [withoutCommits(this.#first), withoutCommits(state)] : [this.#last, state];
     const changes = differencesOf(from.objects, to.objects);

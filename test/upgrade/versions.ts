@@ -9,13 +9,16 @@ import { type Program, startProgram } from '../../clusters/demo/programs.ts';
 export interface Version {
   readonly name: 'old' | 'new';
   readonly root: string;
-  /** What git calls the commit; with `-dirty` where files of the working tree are changed. */
+  /**
+   * Name of the commit by `git describe`; with `-dirty` where files of the working tree are
+   * changed.
+   */
   readonly commit: string;
 }
 
 interface VersionProgram {
   readonly name: string;
-  /** From the root of the tree. */
+  /** File relative to the root of the tree. */
   readonly file: string;
   readonly env: Readonly<Record<string, string>>;
   readonly logFile: string;
@@ -78,7 +81,7 @@ export const startVersion = ({ root }: Version, { name, file, env, logFile }: Ve
 
 export interface CommandResult {
   readonly code: number | null;
-  /** What it has written, on both outputs. */
+  /** Output of the command, on both streams. */
   readonly text: string;
 }
 

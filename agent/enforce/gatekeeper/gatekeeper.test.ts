@@ -1,82 +1,28 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { planGovernance } from '../governance.ts';
-import { anyPolicies, NAMESPACES, NOW, namespaceOf, ownPolicyOf, policyOf } from '../testing/policies.ts';
-import type { Action, Governance, PolicyInput } from '../types.ts';
-import { CANARY_NAME, canaryBody } from './canary.ts';
+import { anyPolicies, NOW, policyOf } from '../testing/policies.ts';
+import type { Governance } from '../types.ts';
+import { canaryBody } from './canary.ts';
 import { constraintBody, groupIdentityOf, groupOf, withBindGate } from './constraint.ts';
-import { isConstraintEnforced, isTemplateReady, planGatekeeper } from './gatekeeper.ts';
-import type { Constraint, Template } from './kinds.ts';
-import { desiredTemplate } from './template.ts';
-
-const desired = desiredTemplate();
-/** A template that Gatekeeper has loaded. */
-const template: Template = {
-  ...desired,
-  metadata: { ...desired.metadata, uid: 't', generation: 1 },
-  status: { created: true, byPod: [{ observedGeneration: 1, templateUID: 't' }] },
-};
-const BINDERS = ['system:kube-scheduler'];
-const namespaces = NAMESPACES.map((name) => namespaceOf(name));
-const eu = policyOf('eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'] });
-const wider = policyOf('eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1', 'eu-central-1'] });
-const farther = policyOf('eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1', 'us-east-1'] });
-const other = policyOf('other', { targetNamespace: 'payments', allowedRegions: ['eu-west-1'] });
-
-/** The actions beside the canary, which exists. */
-const plan = (policies: readonly PolicyInput[], constraints: readonly Constraint[], binders?: readonly string[]) => {
-  const present = [canaryBody(), ...constraints];
-  const governance = planGovernance(policies, namespaces, NOW, { constraints: present });
-  return planGatekeeper({ governance, template, constraints: present, gatekeeperServed: true, binders });
-};
-
-/** The same for a governance that has a history. */
-const planLockTwo = (governance: Governance, constraints: readonly Constraint[]) =>
-  planGatekeeper({ governance, template, constraints: [canaryBody(), ...constraints], gatekeeperServed: true });
-
-const enforcedAt = (constraint: Constraint): Constraint => ({
-  ...constraint,
-  status: {
-    byPod: [
-      {
-        id: 'webhook',
-        observedGeneration: constraint.metadata.generation ?? 0,
-        constraintUID: constraint.metadata.uid ?? '',
-        enforced: true,
-        operations: ['webhook'],
-      },
-    ],
-  },
-});
-
-/** The constraints after the actions; Gatekeeper has not processed the changes yet. */
-const apply = (constraints: readonly Constraint[], actions: readonly Action[]): Constraint[] => {
-  const held = new Map(constraints.map((constraint) => [constraint.metadata.name, constraint]));
-  for (const action of actions) {
-    if (action.type === 'delete') held.delete(action.ref.name);
-    else if (action.type === 'apply' && action.kind.kind === 'K8sGeoResidency') {
-      const before = held.get(action.body.metadata.name);
-      const metadata = { ...action.body.metadata, uid: 'u', generation: (before?.metadata.generation ?? 0) + 1 };
-      held.set(metadata.name, { ...action.body, metadata, ...(before?.status === undefined ? {} : { status: before.status }) });
-    }
-  }
-  return [...held.values()];
-};
-
-const settle = (policies: readonly PolicyInput[], start: readonly Constraint[], binders?: readonly string[]): Constraint[] => {
-  let constraints = [...start];
-  for (let round = 0; round < 10; round += 1) {
-    const actions = plan(policies, constraints, binders);
-    if (actions.length === 0) return constraints;
-    constraints = apply(constraints, actions).map(enforcedAt);
-  }
-  return expect.fail('never settles');
-};
-
-const nameOf = (text: string): string => text.split(' ')[0] ?? '';
-
-const summary = (constraints: readonly Constraint[]) =>
-  constraints.map(({ spec }) => [spec?.parameters?.regions?.join(), spec?.parameters?.policies?.map(nameOf).join()]);
+import { planGatekeeper } from './gatekeeper.ts';
+import type { Constraint } from './kinds.ts';
+import {
+  apply,
+  BINDERS,
+  enforcedAt,
+  eu,
+  farther,
+  namesIn,
+  namespaces,
+  other,
+  plan,
+  planLockTwo,
+  settle,
+  summary,
+  template,
+  wider,
+} from './testing/plans.ts';
 
 describe('planGatekeeper', () => {
   it('waits for Gatekeeper, then for its constraint kind', () => {
@@ -276,136 +222,6 @@ describe('planGatekeeper', () => {
         const half = apply(start, plan(after, start, binders)).filter(({ metadata }) => known.has(metadata.name));
         const governing = new Set(wanted.flatMap(({ policies }) => policies));
         expect(namesIn(half)).toEqual(expect.arrayContaining(namesIn(start).filter((name) => governing.has(name))));
-      }),
-    );
-  });
-});
-
-describe('the bind gate of lock 2', () => {
-  const bindings = (constraint: Constraint | undefined) =>
-    constraint?.spec as { match: { kinds: unknown[] }; parameters: object } | undefined;
-
-  it('is part of constraints that can refuse, under the same name', () => {
-    const [pods] = settle([eu], []);
-    const [both] = settle([eu], pods === undefined ? [] : [pods], BINDERS);
-    expect(both?.metadata.name).toBe(pods?.metadata.name);
-    expect(bindings(both)).toMatchObject({ match: { kinds: [{ kinds: ['Pod', 'Binding'] }] }, parameters: { trustedBinders: BINDERS } });
-    expect(settle([eu], both === undefined ? [] : [both], ['other']).map(bindings)).toMatchObject([
-      { parameters: { trustedBinders: ['other'] } },
-    ]);
-    const warned = policyOf('eu', { ...eu.spec, enforcementAction: 'warn' });
-    expect(JSON.stringify(settle([warned], [], BINDERS))).not.toContain('Binding"');
-  });
-
-  it('waits until Gatekeeper has loaded the template, and then stays', () => {
-    const governance = planGovernance([eu], namespaces, NOW);
-    const busy = { ...template, metadata: { ...template.metadata, generation: 2 } };
-    const planned = (constraints: readonly Constraint[]) =>
-      planGatekeeper({ governance, template: busy, constraints: [canaryBody(), ...constraints], gatekeeperServed: true, binders: BINDERS });
-    expect(JSON.stringify(planned([]))).not.toContain('trustedBinders');
-    expect(planned(settle([eu], []))).toEqual([]);
-    expect(planned(settle([eu], [], BINDERS))).toEqual([]);
-  });
-
-  it('is restored when another writer removes it', () => {
-    const [constraint] = settle([eu], [], BINDERS);
-    if (constraint === undefined) return expect.fail('no constraint');
-    const { binders: _, ...group } = groupOf(constraint);
-    const { spec } = constraintBody(group, [{ name: eu.key, pattern: 'finance' }]);
-    const [action] = plan([eu], [{ ...constraint, ...(spec && { spec }) }], BINDERS);
-    expect(action).toMatchObject({ type: 'apply', reason: 'Drift' });
-    expect(JSON.stringify(action)).toContain('trustedBinders');
-  });
-});
-
-describe('the canary', () => {
-  const planned = (constraints: readonly Constraint[], policies: readonly PolicyInput[] = []) =>
-    planGatekeeper({ governance: planGovernance(policies, namespaces, NOW), template, constraints, gatekeeperServed: true });
-
-  it('is planned as soon as its kind is served, whatever the policies', () => {
-    expect(planned([])).toMatchObject([{ type: 'apply', key: `K8sGeoResidency/${CANARY_NAME}`, reason: 'Install', policies: [] }]);
-    expect(planned([canaryBody()])).toEqual([]);
-  });
-
-  it('is restored', () => {
-    const { spec } = canaryBody();
-    expect(planned([{ ...canaryBody(), spec: { ...spec, enforcementAction: 'dryrun' } }])).toMatchObject([
-      { type: 'apply', reason: 'Drift' },
-    ]);
-    const excluded = { ...spec, match: { ...spec?.match, excludedNamespaces: ['finance'] } };
-    expect(planned([{ ...canaryBody(), spec: excluded }])).toMatchObject([{ type: 'patch' }, { type: 'apply', reason: 'Drift' }]);
-  });
-});
-
-const namesIn = (constraints: readonly Constraint[]): string[] =>
-  constraints.flatMap(({ spec }) => spec?.parameters?.policies?.map(nameOf) ?? []);
-
-describe('readiness', () => {
-  const [constraint] = settle([eu], []);
-  const live = constraint ?? expect.fail();
-  const [pod] = live.status?.byPod ?? [];
-
-  it('requires every Gatekeeper pod at the current generation of the current object, a webhook among them', () => {
-    expect(isConstraintEnforced(live)).toBe(true);
-    const broken = [
-      [],
-      [{ ...pod, observedGeneration: 0 }],
-      [{ ...pod, constraintUID: 'former' }],
-      [{ ...pod, enforced: false }],
-      [{ ...pod, errors: [{ message: 'x' }] }],
-      [{ ...pod, operations: ['audit'] }],
-      [pod ?? {}, { ...pod, observedGeneration: 0 }],
-    ];
-    for (const byPod of broken) expect(isConstraintEnforced({ ...live, status: { byPod } })).toBe(false);
-  });
-
-  it('requires the template compiled by every pod', () => {
-    const metadata = { ...template.metadata, uid: 't', generation: 2 };
-    const byPod = [{ observedGeneration: 2, templateUID: 't' }];
-    expect(isTemplateReady({ ...template, metadata, status: { created: true, byPod } })).toBe(true);
-    expect(isTemplateReady({ ...template, metadata, status: { created: true, byPod: [] } })).toBe(false);
-    expect(isTemplateReady({ ...template, metadata, status: { created: false, byPod } })).toBe(false);
-    expect(
-      isTemplateReady({ ...template, metadata, status: { created: true, byPod: [{ observedGeneration: 1, templateUID: 't' }] } }),
-    ).toBe(false);
-  });
-});
-
-describe('policies whose hashes begin alike', () => {
-  /** Found among a million lists: the first ten hexadecimal digits of the hashes of these groups are the same. */
-  const ALIKE = [
-    ['us-east-1', 'x258940'],
-    ['eu-west-1', 'x1039415'],
-  ];
-  const policies = ALIKE.map((allowedRegions, index) => ownPolicyOf(`p${index}`, { targetNamespace: 'team-a', allowedRegions }));
-  const constraintsOf = (governance: Governance) =>
-    governance.constraints.map(({ name, body }) => ({ name, ...(body as Constraint).spec?.parameters }));
-
-  it('share no constraint', () => {
-    const constraints = constraintsOf(planGovernance(policies, [namespaceOf('team-a')], NOW));
-    const ends = constraints.map(({ name }) => name.slice(name.lastIndexOf('-') + 1));
-    expect(new Set(ends.map((end) => end.slice(0, 10))).size).toBe(1);
-    expect(new Set(ends).size).toBe(2);
-    expect(constraints.map(({ regions, policies: entries }) => [regions, entries])).toEqual(
-      expect.arrayContaining(ALIKE.map((regions, index) => [regions, [`team-a/p${index} team-a`]])),
-    );
-  });
-
-  it('are enforced with their own regions over any history, also where an earlier version put them into one constraint', () => {
-    const some = fc.subarray(policies);
-    const older = constraintBody(
-      { regions: ALIKE[0] ?? [], action: 'deny', excludedNamespaces: [], scoped: [] },
-      policies.map(({ key }) => ({ name: key, pattern: 'team-a' })),
-      'geo-deny-0123456789',
-    );
-    const start = enforcedAt({ ...older, metadata: { ...older.metadata, uid: 'u', generation: 1 } });
-    fc.assert(
-      fc.property(fc.array(some, { minLength: 1, maxLength: 5 }), fc.boolean(), (history, isOlder) => {
-        const settled = history.reduce<Constraint[]>((constraints, wanted) => settle(wanted, constraints), isOlder ? [start] : []);
-        const found = settled.map(({ spec }) => [spec?.parameters?.regions, spec?.parameters?.policies]);
-        const last = history.at(-1) ?? [];
-        expect(found).toHaveLength(last.length);
-        for (const { key, spec } of last) expect(found).toContainEqual([spec.allowedRegions, [`${key} team-a`]]);
       }),
     );
   });

@@ -9,7 +9,7 @@ import { askGuard, judgeGuard } from './guard-proof.ts';
 
 export interface GuardTarget {
   readonly probe: GuardProbe;
-  /** Changes whenever earlier proofs no longer count. */
+  /** Fingerprint that changes whenever earlier proofs no longer count. */
   readonly fingerprint: string;
 }
 
@@ -19,7 +19,7 @@ export interface GuardState {
   readonly message: string | undefined;
 }
 
-/** What the proofs say against the guard. */
+/** Problem of the guard that its proofs show. */
 export interface GuardProblem {
   /** Open: a guard admits what it must refuse. Unproven: it is unknown whether one does. */
   readonly reason: 'Open' | 'Unproven';
@@ -45,7 +45,10 @@ export class GuardProber {
   readonly #signal: AbortSignal;
   #targets: ReadonlyMap<string, GuardTarget> = new Map();
   readonly #states = new Map<string, GuardState>();
-  /** By guard: time of the first dry run that neither it refused nor the API server admitted, monotonic ms. */
+  /**
+   * Time of the first unanswered dry run of each guard, monotonic ms. Unanswered: neither the guard
+   * refused it, nor the API server admitted it.
+   */
   readonly #unansweredSince = new Map<string, number>();
   readonly #retries: ProbeRetries;
   readonly #schedule = new ProbeSchedule();
@@ -102,12 +105,12 @@ export class GuardProber {
     return this.#states.get(guard);
   }
 
-  /** When the guard was proven that has waited longest; undefined: there is none. */
+  /** Returns the time of the oldest proof among the guards; undefined: there is none. */
   oldestProof(): Date | undefined {
     return this.#times.oldest();
   }
 
-  /** What is wrong; a guard whose proof is pending counts as right. */
+  /** Problem of the guards; one whose proof is pending has none. */
   get problem(): GuardProblem | undefined {
     const failed = this.#messagesOf('failed');
     if (failed.length > 0) return { reason: 'Open', message: failed.join('; ') };
@@ -182,7 +185,10 @@ export class GuardProber {
     this.#set(guard, { fingerprint, state: isFailed ? 'failed' : 'pending', message: text });
   }
 
-  /** Nothing is known of a guard that was proven a moment ago, nor against it. */
+  /**
+   * Records a dry run that proves nothing. A guard that was proven a moment ago stays so for a
+   * while.
+   */
   #recordNoAnswer(guard: string, { fingerprint, state }: GuardState, message: string): void {
     const since = this.#unansweredSince.get(guard) ?? this.#deps.clock.monotonicMs();
     this.#unansweredSince.set(guard, since);

@@ -21,7 +21,7 @@ const refusedBy = (policy: string): KubeApiError =>
   forbidden(`ValidatingAdmissionPolicy '${policy}' with binding '${policy}' denied request: no`);
 
 interface ProbeRequest {
-  /** Of a dry run that proves a guard: the name of the guard. */
+  /** Namespace of the request; of a dry run that proves a guard, the name of the guard. */
   readonly namespace: string;
   readonly what: 'canary' | 'bind' | 'deny' | 'admit' | 'guard';
 }

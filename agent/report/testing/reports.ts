@@ -47,7 +47,7 @@ export const replay = (
 /** The welcome of a hub that knows nothing of the cluster. */
 export const NOTHING: ReportedState = { seq: 0, policies: EMPTY_DIGEST, cluster: null, baseline: null };
 
-/** Returns what a hub that took these reports, and nothing else, says in its welcome. */
+/** Returns the state in the welcome of a hub that took these reports and no others. */
 export const reportedBy = (taken: readonly Report[]): ReportedState => {
   let known: ReadonlyMap<string, PolicyReport> = new Map();
   for (const frame of taken) known = replay(known, frame);

@@ -42,7 +42,7 @@ export class ClusterModel {
   readonly indexed = new Set<string>();
   readonly missing = new Set<string>();
   readonly notInForce = new Set<string>();
-  /** What the configuration of Gatekeeper's webhook leaves out. */
+  /** Namespaces that the configuration of Gatekeeper's webhook leaves out. */
   readonly exclusions = new Map<string, GatekeeperProblem>();
   webhookProblem: GatekeeperProblem | undefined;
   failures: readonly WriteFailure[] = [];

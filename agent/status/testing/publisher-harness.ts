@@ -64,7 +64,7 @@ const viewOf = (model: ClusterModel): ClusterView =>
     livePolicyOf: ({ key }: { key: string }) => model.live.get(key),
   }) as unknown as ClusterView;
 
-/** A publisher of the status of a modelled cluster, and what it published. */
+/** A publisher of the status of a modelled cluster, with its output. */
 export class PublisherHarness {
   readonly model: ClusterModel;
   readonly tampering = new TamperLog();

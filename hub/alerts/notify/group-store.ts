@@ -5,7 +5,10 @@ import { GroupRecord } from './groups.ts';
 
 const GROUP_KIND = 'alert-group';
 
-/** As alerts, so that no new name is needed for each group. */
+/**
+ * Name of the record of a group. Groups share records, as alerts do, so that no new name is needed
+ * for each group.
+ */
 const nameOf = (key: string): string => key.slice(0, 3);
 
 const parse = weakMemo((value: object): readonly GroupRecord[] =>
@@ -19,13 +22,13 @@ const groupsIn = (value: unknown): readonly GroupRecord[] => (typeof value === '
 
 const isEmpty = ({ told, pending }: GroupRecord): boolean => pending === null && Object.keys(told).length === 0;
 
-/** Alerts that a receiver is yet to be told something of: by fingerprint. */
+/** Fingerprints of the alerts that the receiver waits for, or knows as firing. */
 const unsettledOf = weakMemo(({ told, pending }: GroupRecord): readonly string[] => [
   ...Object.entries(told).flatMap(([fingerprint, [, state]]) => (state === 'r' ? [] : [fingerprint])),
   ...Object.keys(pending?.marks ?? {}),
 ]);
 
-/** What receivers were told, and what they are to be told, in the ledger: it is written before anything is sent. */
+/** Notification states of groups in the ledger, written before anything is sent. */
 export class GroupStore {
   readonly #records: KeyedStore;
 
@@ -33,7 +36,7 @@ export class GroupStore {
     this.#records = records;
   }
 
-  /** In no order. */
+  /** All groups, in no order. */
   list(): readonly GroupRecord[] {
     return this.#records.list(GROUP_KIND).flatMap(groupsIn);
   }

@@ -17,13 +17,13 @@ const alertOf = (fingerprint: string, startsAt: number, endsAt: number | null = 
 });
 const member = (alert: StoredAlert, silenced = false): GroupMember => ({ alert, silenced });
 
-/** A group over time: what a receiver was told, in its order. */
+/** A group over time, with the notifications of its receiver in their order. */
 class GroupHarness {
   record: GroupRecord = newGroup('g', 'chat', {});
   nowMs = 1_000;
   sendResolved = true;
   readonly told: string[] = [];
-  /** What the receiver was told last, by fingerprint: all that it can know. */
+  /** State that the receiver was last notified of, by fingerprint: all that it can know. */
   readonly known = new Map<string, readonly [startsAt: number, state: string]>();
   #keys = 0;
 
@@ -53,16 +53,19 @@ class GroupHarness {
 const STEPS = ['begin', 'end', 'silence', 'unsilence', 'leave', 'return', 'forget', 'deliver', 'keep'] as const;
 type Step = (typeof STEPS)[number];
 
-/** Alerts that come, go, are silenced and sent elsewhere by other routes, beside the group that tells of them. */
+/**
+ * Alerts that begin, end, are silenced and routed elsewhere, with the group that notifies about
+ * them.
+ */
 class AlertsModel {
   readonly group = new GroupHarness();
   readonly alerts = new Map<string, StoredAlert>();
   readonly #silenced = new Set<string>();
-  /** Silenced when they ended. */
+  /** Alerts that were silenced when they ended. */
   readonly #endedSilenced = new Set<string>();
-  /** Other routes have them. */
+  /** Alerts that other routes have. */
   readonly #elsewhere = new Set<string>();
-  /** Were not of the group for a time: what happened then is none of its receiver's. */
+  /** Alerts that left the group for a time. Changes in that time do not concern its receiver. */
   readonly #moved = new Set<string>();
 
   take(who: string, step: Step): void {
@@ -94,13 +97,16 @@ class AlertsModel {
     this.group.look(this.#members(), step === 'deliver');
   }
 
-  /** Nothing is silenced any more, and everything is delivered. */
+  /** Ends all silences and delivers everything. */
   quiet(): void {
     this.#silenced.clear();
     for (let at = 0; at < 6; at += 1) this.group.after(350).look(this.#members());
   }
 
-  /** Whether the receiver knows of an alert what holds now, whatever it was told in between. */
+  /**
+   * Whether the receiver knows the current state of an alert, whatever it was notified of in
+   * between.
+   */
   isKnownRightly(who: string): boolean {
     const alert = this.alerts.get(who);
     const [startsAt, state] = this.group.known.get(who) ?? [];
@@ -110,7 +116,9 @@ class AlertsModel {
     return alert === undefined || this.#moved.has(who) || this.#endedSilenced.has(who) || startsAt === alert.startsAt;
   }
 
-  /** What is remembered as open, and does not fire here; or the other way round. */
+  /**
+   * Lists alerts that are remembered as open and do not fire here, and those that fire and are not.
+   */
   rememberedWrongly(): string[] {
     const firing = this.#members().flatMap(({ alert }) => (alert.endsAt === null ? [alert.fingerprint] : []));
     const open = Object.entries(this.group.record.told).flatMap(([who, [, state]]) => (state === 'r' ? [] : [who]));

@@ -3,8 +3,9 @@ import type { StoredAlert } from '../alert.ts';
 import type { Route } from './routing.ts';
 
 /**
- * What a receiver knows of an alert: `w`, nothing yet, but it is to know; `f`, that it fires; `m`, that it fires, and then it was silenced;
- * `r`, that it has ended. The start says of which time of the alert that is; one that begins again leaves a mark of the time before.
+ * State of an alert at a receiver: `w`, waiting for its first notification; `f`, firing; `m`,
+ * firing and silenced since; `r`, resolved. The start identifies the occurrence of the alert; an
+ * alert that begins again leaves the state of the occurrence before.
  */
 const Told = z.tuple([z.int(), z.enum(['w', 'f', 'm', 'r'])]);
 type Told = z.infer<typeof Told>;
@@ -12,14 +13,19 @@ type Told = z.infer<typeof Told>;
 const Marks = z.record(z.string(), Told);
 type Marks = z.infer<typeof Marks>;
 
-/** A group of alerts as the ledger keeps it: what its receiver was told, and what it is to be told. */
+/**
+ * A group of alerts as the ledger keeps it, with what its receiver knows and is to be notified of.
+ */
 export const GroupRecord = z.object({
   key: z.string(),
   receiver: z.string(),
   labels: z.record(z.string(), z.string()),
-  /** By fingerprint. */
+  /** States by fingerprint. */
   told: Marks,
-  /** Since when an alert waits to be told for the first time: ms since 1970; null: none does. */
+  /**
+   * Time since which an alert waits for its first notification, in milliseconds since 1970; null:
+   * none waits.
+   */
   waitingSince: z.int().nullable(),
   notifiedAt: z.int().nullable(),
   /** A notification that is recorded and maybe not sent: with its key, and what the receiver knows after it. */
@@ -42,16 +48,19 @@ export interface GroupInput {
   readonly nowMs: number;
 }
 
-/** What is to be done about a group: nothing before `atMs`, or to write its record, with a notification or without. */
+/**
+ * Next step for a group: nothing before `atMs`, or a write of its record, with a notification or
+ * without.
+ */
 export interface GroupPlan {
   /** undefined: there is nothing to write. */
   readonly record: GroupRecord | undefined;
-  /** When to look again; Infinity: when something changes. */
+  /** Time of the next look, in milliseconds since 1970; Infinity: when something changes. */
   readonly atMs: number;
 }
 
 interface Change {
-  /** What the receiver knows afterwards. */
+  /** State that the receiver knows afterwards. */
   readonly to: Told | 'forget';
   /** Whether it is sent anything for that. */
   readonly notify: boolean;
@@ -60,8 +69,9 @@ interface Change {
 const isOpen = (told: Told | undefined): boolean => told?.[1] === 'f' || told?.[1] === 'm';
 
 /**
- * What an alert has to be told as; undefined: all is told. What a receiver knows is what it was told last, also if that was of another time
- * of the alert: a receiver that knows that it fires learns of its end.
+ * Change of what the receiver knows of an alert; undefined: none. It knows the state of its last
+ * notification, even if that was about another occurrence of the alert: a receiver that knows it as
+ * firing learns of its end.
  */
 const changeOf = (told: Told | undefined, { alert: { startsAt, endsAt }, silenced }: GroupMember): Change | undefined => {
   if (endsAt !== null) return endOf(told, startsAt, silenced);
@@ -69,13 +79,19 @@ const changeOf = (told: Told | undefined, { alert: { startsAt, endsAt }, silence
   return told?.[1] === 'f' && told[0] === startsAt ? undefined : { to: [startsAt, 'f'], notify: true };
 };
 
-/** What waits to be told does so no longer; of the others it is known that they fire. */
+/**
+ * Change for a silenced alert: it no longer waits for its first notification, or is known as
+ * firing.
+ */
 const silenceOf = (told: Told | undefined, startsAt: number): Change | undefined => {
   if (told?.[1] === 'w') return { to: 'forget', notify: false };
   return told?.[1] === 'f' ? { to: [startsAt, 'm'], notify: false } : undefined;
 };
 
-/** One that was never told and is not waiting for it is none of this receiver's. The end of a silenced one is told to those who know its beginning. */
+/**
+ * Change for an alert that has ended; undefined: the receiver does not know it as open, and it does
+ * not wait. The end of a silenced alert is notified where its beginning was.
+ */
 const endOf = (told: Told | undefined, startsAt: number, silenced: boolean): Change | undefined => {
   if (told === undefined || told[1] === 'r') return undefined;
   if (told[1] === 'w' && silenced) return { to: 'forget', notify: false };
@@ -83,19 +99,19 @@ const endOf = (told: Told | undefined, startsAt: number, silenced: boolean): Cha
 };
 
 interface Changes {
-  /** To be notified. */
+  /** States to be notified. */
   readonly marks: Record<string, Told>;
-  /** Known without a notification. */
+  /** States recorded without a notification. */
   readonly told: Record<string, Told>;
-  /** Some begin, or begin again after a silence. */
+  /** Whether some alerts begin, or begin again after a silence. */
   readonly hasNew: boolean;
-  /** Some fire, are not silenced and were told before. */
+  /** Whether some alerts fire, are not silenced and were notified before. */
   readonly goesOn: boolean;
 }
 
 type Noted = { -readonly [K in keyof Changes]: Changes[K] };
 
-/** Takes in what an alert has to be told as. */
+/** Adds the new state of an alert. */
 const noteChange = (noted: Noted, fingerprint: string, to: Told, isQuiet: boolean): void => {
   if (isQuiet) noted.told[fingerprint] = to;
   else noted.marks[fingerprint] = to;
@@ -105,11 +121,14 @@ const noteChange = (noted: Noted, fingerprint: string, to: Told, isQuiet: boolea
   if (!isOpen(noted.told[fingerprint])) noted.told[fingerprint] = [to[0], 'w'];
 };
 
-/** One that ended before it was told is told once, also where ends are not sent. */
+/**
+ * Whether a change is recorded without a notification. The end of an alert that still waits is
+ * notified once, even where ends are not sent.
+ */
 const isQuiet = (before: Told | undefined, { to, notify }: Change, sendResolved: boolean): boolean =>
   !notify || (to[1] === 'r' && !sendResolved && before?.[1] !== 'w');
 
-/** Takes one alert into what is to be told, and what is known without. */
+/** Adds an alert of the group to the changes. */
 const noteMember = (noted: Noted, before: Told | undefined, member: GroupMember, sendResolved: boolean): void => {
   const { fingerprint, endsAt } = member.alert;
   const change = changeOf(before, member);
@@ -119,7 +138,7 @@ const noteMember = (noted: Noted, before: Told | undefined, member: GroupMember,
   else noteChange(noted, fingerprint, change.to, isQuiet(before, change, sendResolved));
 };
 
-/** Takes in what is known of an alert that is none of the group any more, as other routes have it: here it has ended. */
+/** Adds an alert that has left the group, as other routes have it: in this group it has ended. */
 const noteGone = (noted: Noted, fingerprint: string, before: Told, sendResolved: boolean): void => {
   const change = endOf(before, before[0], false);
   if (change === undefined || change.to === 'forget') return;
@@ -127,7 +146,10 @@ const noteGone = (noted: Noted, fingerprint: string, before: Told, sendResolved:
   noteChange(noted, fingerprint, change.to, isQuiet(before, change, sendResolved));
 };
 
-/** What has ended and is in no list of alerts any more is not remembered. */
+/**
+ * Compares the states that the receiver knows with the members. Alerts that have ended and are in
+ * no list any more are forgotten.
+ */
 const compare = ({ record, members, sendResolved }: GroupInput): Changes => {
   const noted: Noted = { marks: {}, told: {}, hasNew: false, goesOn: false };
   const gone = new Map(Object.entries(record.told));
@@ -166,13 +188,16 @@ export const newGroup = (key: string, receiver: string, labels: GroupRecord['lab
   pending: null,
 });
 
-/** What is known of an alert once the notification that is under way was taken. One that waits since it was recorded goes on waiting. */
+/**
+ * State of an alert once the pending notification is delivered. An alert that has begun to wait
+ * since it was recorded still waits.
+ */
 const settled = (told: Told | undefined, mark: Told | undefined): Told | undefined => {
   if (mark === undefined) return told;
   return mark[1] === 'r' && told?.[1] === 'w' && told[0] !== mark[0] ? told : mark;
 };
 
-/** While a notification is under way, alerts that begin are written down and wait for the next one. */
+/** Records alerts that begin while a notification is under way; they wait for the next one. */
 const noteNew = (record: GroupRecord, pending: NonNullable<GroupRecord['pending']>, { members, nowMs }: GroupInput): GroupPlan => {
   const isKnown = ({ fingerprint }: StoredAlert): boolean =>
     (settled(record.told[fingerprint], pending.marks[fingerprint])?.[1] ?? 'r') !== 'r';
@@ -183,7 +208,11 @@ const noteNew = (record: GroupRecord, pending: NonNullable<GroupRecord['pending'
   return { record: { ...record, told, waitingSince: record.waitingSince ?? nowMs }, atMs: Number.POSITIVE_INFINITY };
 };
 
-/** Compares what a receiver knows about a group with what holds now. Pure. @param newKey makes the key of a notification */
+/**
+ * Plans the next step of a group from what its receiver knows and what holds now. Pure.
+ *
+ * @param newKey makes the key of a notification
+ */
 export const planGroup = (input: GroupInput, newKey: () => string): GroupPlan => {
   const { record, nowMs } = input;
   // What is under way is told first, as it was recorded.
@@ -199,7 +228,7 @@ export const planGroup = (input: GroupInput, newKey: () => string): GroupPlan =>
   return { record: { ...record, told, waitingSince, pending }, atMs: isDue ? Number.POSITIVE_INFINITY : dueMs };
 };
 
-/** The record once its notification was taken, or refused for good. */
+/** The record once its notification was delivered, or refused for good. */
 export const settleGroup = (record: GroupRecord, key: string, nowMs: number): GroupRecord => {
   if (record.pending?.key !== key) return record;
   const told = { ...record.told };

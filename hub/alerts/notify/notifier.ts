@@ -31,7 +31,7 @@ export interface NotifierDeps {
   readonly random: () => number;
   readonly metrics: AlertMetrics;
   readonly hubUrl: string | undefined;
-  /** Called when something was sent, so that what waited for it goes on. */
+  /** Called when a notification was sent, so that those that wait for it continue. */
   readonly onSent: () => void;
 }
 
@@ -72,16 +72,20 @@ const refusedEntry = (receiver: Receiver, key: string, reason: string): NewAudit
 });
 
 /**
- * Tells receivers of alerts, at least once: what is to be sent is recorded with its key before it is sent, and that it was sent after that. A hub
- * that ends in between sends it once more, with the same key. One group has one notification on its way at a time.
+ * Notifies receivers of alerts, at least once: a notification is recorded with its key before it is
+ * sent, and marked as sent afterwards. A hub that ends in between sends it once more, with the same
+ * key. One group has one notification under way at a time.
  */
 export class Notifier {
   readonly #deps: NotifierDeps;
-  /** By key of the group. */
+  /** Sends under way, by key of the group. */
   readonly #sending: Sending;
-  /** Monotonic, as what follows: a clock that is set holds nothing back. */
+  /**
+   * Retries by key of the group. Times are monotonic, as those below, so that setting the clock
+   * delays nothing.
+   */
   readonly #retries = new Map<string, { readonly backoff: Backoff; atMs: number }>();
-  /** When a receiver that had too much takes more, by name. */
+  /** Time from which a receiver that was sent too much accepts more, by name. */
   readonly #busyUntil = new Map<string, number>();
   /** Names of the alerts file. */
   #receivers: readonly string[] = [];
@@ -105,7 +109,7 @@ export class Notifier {
     return Math.min(atMs, this.#sendDue(setup, signal));
   }
 
-  /** What is on its way when the signal of {@link pass} aborts ends soon after. */
+  /** Waits for the sends under way, which end soon after the signal of {@link pass} aborts. */
   async settled(): Promise<void> {
     await Promise.allSettled([...this.#sending.values()].map(({ done }) => done));
   }
@@ -165,7 +169,10 @@ export class Notifier {
     return this.#nowMs() + nextMs - nowMs;
   }
 
-  /** What waits for room goes on when something was sent. */
+  /**
+   * Whether the receiver may be sent another notification now. Those that wait are sent when one is
+   * done.
+   */
   #hasRoom({ name }: Receiver): boolean {
     return [...this.#sending.values()].filter(({ receiver }) => receiver === name).length < SENDS_PER_RECEIVER;
   }
@@ -238,7 +245,7 @@ export class Notifier {
     return { key: pending.key, groupKey, groupLabels, status, alerts, createdAt: pending.createdAt, hubUrl: this.#deps.hubUrl };
   }
 
-  /** What the receiver knows of already, and is not said to have ended. */
+  /** Alerts that the receiver knows as firing and that the notification leaves so. */
   #stillFiring({ told }: GroupRecord, { marks }: NonNullable<GroupRecord['pending']>): NotifiedAlert[] {
     return Object.entries(told).flatMap(([fingerprint, [startsAt, state]]) => {
       const alert = state === 'f' && marks[fingerprint] === undefined ? this.#deps.alerts.get(fingerprint) : undefined;

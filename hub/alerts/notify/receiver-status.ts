@@ -4,9 +4,12 @@ import type { KeyedStore } from '../../ledger/index.ts';
 import type { Outcome } from '../receivers/receiver.ts';
 
 const RECEIVER_KIND = 'alert-receiver';
-/** All are one record. */
+/** Name of the one record of all receivers. */
 const NAME = 'all';
-/** The same again within this time of the last one is not written: it would be a write of the ledger for each attempt. */
+/**
+ * Least time between two writes of the same outcome, as each attempt would be a write of the ledger
+ * otherwise.
+ */
 const WRITE_EVERY_MS = 60_000;
 const MAX_REASON = 512;
 
@@ -35,7 +38,10 @@ const after = (before: ReceiverStatus, outcome: Outcome, nowMs: number): Receive
   return { ...before, lastFailure: { time: nowMs, reason, permanent: outcome.kind === 'refused' } };
 };
 
-/** How the last notifications of each receiver went, in the ledger, so that every hub can show it. */
+/**
+ * Outcomes of the last notifications of each receiver, in the ledger, so that every hub can show
+ * them.
+ */
 export class ReceiverStatuses {
   readonly #records: KeyedStore;
 

@@ -18,18 +18,20 @@ export interface ResenderDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly hubUrl: string | undefined;
-  /** Called when a group that was held back may go on. */
+  /** Called when a group that was held back may continue. */
   readonly onSent: () => void;
 }
 
 /**
- * Sends Alertmanager again what fires, as it forgets what it is not sent again. That needs no record, as the same twice is the same as once,
- * and goes on from memory while the ledger is away. Never at the same time as a notification of the group: an end is not undone.
+ * Sends firing alerts to Alertmanager again, as it forgets those that are not sent again. That
+ * needs no record, as sending twice does no harm, and continues from memory while the ledger is
+ * unavailable. It never happens at the same time as a notification of the group, so that an end is
+ * not undone.
  */
 export class Resender {
   readonly #deps: ResenderDeps;
   readonly #sending: Sending;
-  /** When all that fires was last begun to be sent: monotonic, by key of the group. */
+  /** Monotonic time at which the last resend of all firing alerts began, by key of the group. */
   readonly #resentAt = new Map<string, number>();
 
   constructor(deps: ResenderDeps, sending: Sending) {
@@ -86,7 +88,10 @@ export class Resender {
     onSent();
   }
 
-  /** What the receiver knows as firing, and fires, and is not silenced, and about to be told otherwise. */
+  /**
+   * Alerts that the receiver knows as firing, that still fire, and that are neither silenced nor
+   * about to change.
+   */
   #firing(key: string): StoredAlert[] {
     const { told = {}, pending } = this.#deps.groups.get(key) ?? {};
     const nowMs = this.#deps.clock.now().getTime();

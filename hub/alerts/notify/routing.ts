@@ -20,7 +20,7 @@ interface Node {
   readonly children: readonly Node[];
 }
 
-/** As in Alertmanager, but for the grouping: a message for each kind of alert. */
+/** Defaults of Alertmanager, except for the grouping: one message for each kind of alert. */
 const DEFAULTS = { groupBy: ['name'], groupWaitMs: 30_000, groupIntervalMs: 5 * 60_000, repeatIntervalMs: 4 * 3_600_000 } as const;
 
 type Fields = Pick<SubRoute, 'receiver' | 'groupBy' | 'groupWait' | 'groupInterval' | 'repeatInterval'>;
@@ -40,7 +40,10 @@ const nodeOf = (parent: Route, { matchers, continue: goesOn, routes = [], ...fie
   return { route, matchers: matchers.map(({ matcher }) => matcher), goesOn, children: routes.map((child) => nodeOf(route, child)) };
 };
 
-/** The routes of an alert below a node that matches: the children that match, in their order up to one that does not go on, else itself. */
+/**
+ * Routes of an alert below a node that matches: the matching children in their order, up to one
+ * that does not continue, else the node itself.
+ */
 const routesBelow = ({ route, children }: Node, labels: LabelSet): readonly Route[] => {
   const found: Route[] = [];
   for (const child of children) {
@@ -51,7 +54,7 @@ const routesBelow = ({ route, children }: Node, labels: LabelSet): readonly Rout
   return found.length > 0 ? found : [route];
 };
 
-/** One group of alerts: what one notification is about. */
+/** A group of alerts that are notified together. */
 export interface GroupPlace {
   /** 32 hexadecimal digits: the same for the same route, receiver and labels, always. */
   readonly key: string;

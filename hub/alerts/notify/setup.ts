@@ -17,7 +17,7 @@ export interface Placing {
   readonly receiver: Receiver;
 }
 
-/** What a file of alerts is used as. */
+/** Receivers and routes of an alerts file, ready for use. */
 export interface Setup {
   readonly receivers: ReadonlyMap<string, Receiver>;
   readonly groupsOf: (alert: StoredAlert) => readonly Placing[];
@@ -36,10 +36,10 @@ export const setUp = weakMemo((config: AlertsConfig): Setup => {
   return { receivers, groupsOf: weakMemo((alert: StoredAlert) => route(labelSetOf(alert)).flatMap(placeFor)) };
 });
 
-/** Where an alert would stay open it is closed again. */
+/** Receivers at which a test alert would stay open, so that it is closed again. */
 const KEEPS_ALERTS: readonly Receiver['kind'][] = ['pagerduty', 'alertmanager'];
 
-/** Sends a receiver an alert that is none. @returns undefined: there is no receiver of the name */
+/** Sends a test alert to a receiver. @returns undefined: there is no receiver of the name */
 export const testReceiver = async (
   config: AlertsConfig,
   name: string,

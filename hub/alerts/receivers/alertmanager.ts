@@ -10,7 +10,7 @@ type Settings = NonNullable<ReceiverSettings['alertmanager']>;
 export const ALERTMANAGER_BATCH = 500;
 /** Proxies take a megabyte. */
 const MAX_BATCH_BYTES = 512 * 1024;
-/** How often all that fire are sent again, as Prometheus does. */
+/** Interval at which all firing alerts are sent again, as Prometheus does. */
 export const RESEND_MS = 60_000;
 /** Alertmanager takes an alert that is not sent again as resolved after this time: four sendings, as Prometheus has it. */
 const VALID_MS = 4 * RESEND_MS;
@@ -42,7 +42,7 @@ const authorizationOf = async ({
   return { secrets: [password, pair], headers: { authorization: `Basic ${pair}` } };
 };
 
-/** Where alerts are posted, below the address of Alertmanager, which may have a path. */
+/** URL to which alerts are posted, below that of Alertmanager, which may have a path. */
 export const alertsUrl = (url: string): string => `${url.replace(/\/+$/, '')}/api/v2/alerts`;
 
 /** Alerts of one request each, as many as it has room for. */

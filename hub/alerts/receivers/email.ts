@@ -9,19 +9,19 @@ import type { Notification, NotifiedAlert, Outcome } from './receiver.ts';
 type Settings = NonNullable<ReceiverSettings['email']>;
 
 const TIMEOUT_MS = 10_000;
-/** For all of it: a server that says a word now and then keeps nothing waiting for longer. */
+/** Deadline of the whole delivery, so that a slow server holds nothing up for longer. */
 const DEADLINE_MS = 30_000;
 /** A line of a header has at most 998 characters (RFC 5322, 2.1.1); readers show fewer. */
 const MAX_SUBJECT = 200;
 const MAX_DETAILS = 2_048;
 
-/** One line: no character of it ends a header. */
+/** Subject in one line: no character of it ends a header. */
 const subjectOf = (notification: Notification): string => truncate(titleOf(notification).replaceAll(/\p{Cc}+/gu, ' '), MAX_SUBJECT);
 
 const timesOf = ({ startsAt, endsAt }: NotifiedAlert): string =>
   `since ${timeText(startsAt)}${endsAt === null ? '' : `, until ${timeText(endsAt)}`}`;
 
-/** Marked as what others said: no line of it reads as one of the hub. */
+/** Quotes text that others wrote, so that no line of it reads as one of the hub. */
 const quote = (text: string): string =>
   text === ''
     ? ''

@@ -5,12 +5,12 @@ import type { Outcome } from './receiver.ts';
 
 /** A receiver that answers later is tried again. */
 const TIMEOUT_MS = 10_000;
-/** Receivers answer with a few words; the rest is not read. */
+/** Most bytes of an answer that are read. Receivers answer in a line. */
 const MAX_ANSWER_BYTES = 16 * 1024;
 const MAX_ANSWER_CHARS = 1_024;
 /** A receiver cannot hold notifications back for longer. */
 const MAX_RETRY_AFTER_MS = 3_600_000;
-/** No secret is longer. */
+/** Longest secret, in characters. */
 const MAX_SECRET_CHARS = 8_192;
 
 /** Reads a secret again for each notification, so that one that was replaced counts at once. @throws Error without the secret */
@@ -23,10 +23,13 @@ export const readSecret = async (file: string): Promise<string> => {
   return text;
 };
 
-/** Shorter parts of a path are words that say nothing. */
+/** Least length of a part of a URL that counts as secret. Shorter parts are ordinary words. */
 const MIN_SECRET_PART = 8;
 
-/** A URL that is a secret, and the parts of it that are secrets too: servers say the path of what they do not know. */
+/**
+ * A URL that is a secret, and the parts of it that are secrets too: servers repeat the path of an
+ * unknown page.
+ */
 export const secretsOfUrl = (url: string): string[] => {
   const { pathname, search } = URL.parse(url) ?? { pathname: '', search: '' };
   const parts = [`${pathname}${search}`, ...pathname.split('/'), ...search.split(/[?&=]/)];
@@ -41,14 +44,17 @@ export const cleanAnswer = (text: string, secrets: readonly string[]): string =>
   return truncate(cleaned.replaceAll(/\p{Cc}+/gu, ' ').trim(), MAX_ANSWER_CHARS);
 };
 
-/** Seconds, or a date (RFC 9110, 10.2.3). */
+/** Milliseconds of a Retry-After header in seconds, or with a date (RFC 9110, 10.2.3). */
 const retryAfterMs = (header: string | null, nowMs: number): number | undefined => {
   if (header === null) return undefined;
   const ms = /^\d{1,9}$/.test(header) ? Number(header) * 1000 : Date.parse(header) - nowMs;
   return Number.isFinite(ms) ? Math.min(Math.max(0, ms), MAX_RETRY_AFTER_MS) : undefined;
 };
 
-/** These say that the same notification would be refused again. Anything else is about the receiver, as a secret that was replaced, and passes. */
+/**
+ * Statuses after which the same notification would be refused again. Any other is about the
+ * receiver, such as a replaced secret, and may pass.
+ */
 const REFUSED: readonly number[] = [400, 413, 422];
 
 const outcomeOf = (response: Response, answer: string): Outcome => {
@@ -62,7 +68,7 @@ const outcomeOf = (response: Response, answer: string): Outcome => {
   return { kind: 'failed', reason: said, ...(afterMs === undefined ? {} : { afterMs }) };
 };
 
-/** `fetch failed` alone helps nobody. */
+/** Reason of a failed request with its cause, as `fetch failed` alone does not explain it. */
 const reasonOf = (error: unknown): string => {
   const cause: unknown = Reflect.get(Object(error), 'cause');
   return cause === undefined ? messageOf(error) : `${messageOf(error)}: ${messageOf(cause)}`;
@@ -72,7 +78,7 @@ export interface HttpPost {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** Not to be said in answers and reasons. */
+  /** Secrets to be removed from answers and reasons. */
   readonly secrets: readonly string[];
 }
 

@@ -23,7 +23,7 @@ export const labelText = (alert: NotifiedAlert): string => {
   return MATCHED_LABELS.flatMap((label) => (labels[label] === undefined ? [] : [`${label}=${labels[label]}`])).join(' ');
 };
 
-/** What an alert says in one line. */
+/** Summary of an alert in one line, with its status and severity. */
 export const lineOf = (alert: NotifiedAlert): string => `[${alert.status}] ${alert.severity}: ${alert.summary}`;
 
 export const timeText = (ms: number): string => new Date(ms).toISOString();

@@ -15,7 +15,7 @@ interface Channel {
 
 const hostOf = (url: string): string => new URL(url).host;
 
-/** The host of a URL that is a secret is not told. */
+/** Channel of a receiver. Where its URL is a secret, not even the host is shown as its target. */
 const channelOf = ({ name, slack, pagerduty, alertmanager, webhook, email }: ReceiverSettings): Channel => {
   if (slack !== undefined)
     return { kind: 'slack', target: slack.urlFile, send: (notification, signal) => sendSlack(slack.urlFile, notification, signal) };

@@ -6,7 +6,7 @@ import type { LabelSet } from '../matchers.ts';
 export interface NotifiedAlert extends Omit<StoredAlert, 'name'> {
   readonly name: string;
   readonly status: 'firing' | 'resolved';
-  /** The receiver was not told before. */
+  /** Whether the receiver is notified of it for the first time. */
   readonly isNew: boolean;
   /** Page of the dashboard; a path only, where the hub does not know its own address. */
   readonly url: string;
@@ -20,11 +20,11 @@ export const notifiedOf = (hubUrl: string | undefined, alert: StoredAlert, isRes
   url: `${hubUrl ?? ''}${pageOfAlert(alert)}`,
 });
 
-/** What a receiver is sent at once. */
+/** Alerts of one group that a receiver is sent at once. */
 export interface Notification {
-  /** The same each time that it is sent. */
+  /** Key of the notification, the same each time that it is sent. */
   readonly key: string;
-  /** The same for all notifications of the group. */
+  /** Key of the group, the same for all of its notifications. */
   readonly groupKey: string;
   readonly groupLabels: LabelSet;
   readonly status: 'firing' | 'resolved';
@@ -32,16 +32,16 @@ export interface Notification {
   readonly alerts: readonly NotifiedAlert[];
   /** Milliseconds since 1970 of when it was recorded. */
   readonly createdAt: number;
-  /** Where the hub is; undefined: not known. */
+  /** URL of the hub; undefined: unknown. */
   readonly hubUrl: string | undefined;
 }
 
-/** How an attempt ended. Reasons and answers have no secrets and are bounded. */
+/** Outcome of an attempt. Reasons and answers contain no secrets and are bounded. */
 export type Outcome =
   | { readonly kind: 'delivered'; readonly answer: string }
-  /** To be tried again; not before `afterMs`, if the receiver said so. */
+  /** Failure to be retried; not before `afterMs`, if the receiver asks for that. */
   | { readonly kind: 'failed'; readonly reason: string; readonly afterMs?: number }
-  /** Not to be tried again. */
+  /** Failure that is not retried. */
   | { readonly kind: 'refused'; readonly reason: string };
 
 export interface Receiver {
@@ -50,7 +50,10 @@ export interface Receiver {
   readonly sendResolved: boolean;
   /** Host, without path and secrets. */
   readonly target: string;
-  /** It groups by itself and forgets what it is not sent again: it gets each alert at once, and all that fire again and again. */
+  /**
+   * Whether the receiver groups by itself and forgets alerts that are not sent again. It gets each
+   * alert at once, and all firing ones at intervals.
+   */
   readonly isAlertmanager: boolean;
   /** Never throws. */
   send(notification: Notification, signal: AbortSignal): Promise<Outcome>;

@@ -39,7 +39,7 @@ const notification = (alerts: readonly NotifiedAlert[], status: 'firing' | 'reso
   hubUrl: 'https://fso.example.com',
 });
 
-/** As long and as bad as anything can be. */
+/** A notification whose fields are as long and as hostile as possible. */
 const worst = (count: number): Notification =>
   notification(
     Array.from({ length: count }, () =>

@@ -42,7 +42,7 @@ const describe = (alert: NotifiedAlert): string => {
   return text.length <= MAX_SECTION ? text : bounded(alert.summary, 256);
 };
 
-/** As many as a message has room for. */
+/** Texts of the first alerts, as many as a message has room for. */
 const describeFirst = ({ alerts }: Notification): string[] => {
   let left = MAX_TOTAL;
   const texts = alerts.slice(0, LISTED).map(describe);

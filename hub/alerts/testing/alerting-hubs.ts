@@ -22,7 +22,7 @@ export const AWAY: Issue = {
   isCurrent: true,
 };
 
-/** Loops of a hub: it looks at the fleet and at the ledger, and sends again. */
+/** Loops of one hub: it evaluates the fleet, watches the ledger and sends alerts again. */
 const LOOPS = 3;
 
 /** What the hubs find, as the test sets it. */
@@ -51,7 +51,7 @@ export interface AlertingHubs extends AsyncDisposable {
   readonly start: () => LeadingHub;
   /** Lets minutes pass in which the hub does all that it is to do. */
   readonly pass: (minutes: number) => Promise<void>;
-  /** Lets time pass until a condition holds. */
+  /** Advances the clock until the condition holds. */
   readonly until: (look: () => boolean) => Promise<void>;
   /** Idempotency keys of the notifications that came. */
   readonly keys: () => (string | string[] | undefined)[];

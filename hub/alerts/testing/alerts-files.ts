@@ -25,7 +25,7 @@ export const openAlertsFolder = async (): Promise<AlertsFolder> => {
   };
 };
 
-/** The configuration that a text means. @throws Error with its problems */
+/** The configuration in a text. @throws Error with its problems */
 export const alertsConfig = (text: string): AlertsConfig => {
   const parsed = parseAlertsFile('alerts.yaml', text);
   if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));

@@ -14,7 +14,7 @@ export interface Answer {
   readonly body?: string;
 }
 
-/** A server that receives notifications, remembers them and answers as it is told. */
+/** A server that receives notifications, remembers them and gives set answers. */
 export interface ReceiverServer extends AsyncDisposable {
   readonly url: string;
   readonly received: readonly ReceivedRequest[];

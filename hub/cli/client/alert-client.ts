@@ -2,16 +2,15 @@ import {
   AlertPage,
   AlertTestView,
   type AlertView,
-  type Page,
   ReceiverList,
   type ReceiverView,
   SilenceList,
   type SilenceRequest,
   SilenceView,
 } from '@fso/shared/api';
-import type { z } from 'zod';
+import type { HubRequests } from './hub-requests.ts';
 
-/** As the parameters of the list; what is given must all hold. */
+/** Filter of alerts by the parameters of the list; all given ones must match. */
 export interface AlertFilter {
   readonly state?: string;
   readonly severity?: string;
@@ -30,29 +29,15 @@ export interface AlertClient {
   createSilence(wanted: SilenceRequest, signal?: AbortSignal): Promise<SilenceView>;
   endSilence(id: string, signal?: AbortSignal): Promise<SilenceView>;
   receivers(signal?: AbortSignal): Promise<readonly ReceiverView[]>;
-  /** The hub sends a test notification to the receiver. */
+  /** Makes the hub send a test notification to the receiver. */
   testReceiver(receiver: string, signal?: AbortSignal): Promise<AlertTestView>;
 }
 
-type Query = Readonly<Record<string, string | number | boolean | undefined>>;
-
-/** How a client of the hub calls it. */
-interface Calls {
-  readonly get: <S extends z.ZodType>(schema: S, path: string, query: Query, signal?: AbortSignal) => Promise<z.output<S>>;
-  readonly send: <S extends z.ZodType>(
-    schema: S,
-    path: string,
-    call: { readonly method: 'POST' | 'DELETE'; readonly body?: unknown },
-    signal?: AbortSignal,
-  ) => Promise<z.output<S>>;
-  readonly all: <T>(read: (query: Query) => Promise<Page<T>>, query: Query) => Promise<T[]>;
-}
-
-export const createAlertClient = ({ get, send, all }: Calls): AlertClient => ({
-  alerts: (query = {}, signal) => all((page) => get(AlertPage, '/alerts', page, signal), { ...query }),
-  silences: async (signal) => (await get(SilenceList, '/alerts/silences', {}, signal)).items,
-  createSilence: (body, signal) => send(SilenceView, '/api/v1/alerts/silences', { method: 'POST', body }, signal),
-  endSilence: (id, signal) => send(SilenceView, `/api/v1/alerts/silences/${encodeURIComponent(id)}`, { method: 'DELETE' }, signal),
-  receivers: async (signal) => (await get(ReceiverList, '/alerts/receivers', {}, signal)).items,
-  testReceiver: (receiver, signal) => send(AlertTestView, '/api/v1/alerts/test', { method: 'POST', body: { receiver } }, signal),
+export const createAlertClient = (requests: HubRequests): AlertClient => ({
+  alerts: (query = {}, signal) => requests.all((page) => requests.get(AlertPage, '/alerts', page, signal), { ...query }),
+  silences: async (signal) => (await requests.get(SilenceList, '/alerts/silences', {}, signal)).items,
+  createSilence: (body, signal) => requests.send(SilenceView, '/api/v1/alerts/silences', { method: 'POST', body }, signal),
+  endSilence: (id, signal) => requests.send(SilenceView, `/api/v1/alerts/silences/${encodeURIComponent(id)}`, { method: 'DELETE' }, signal),
+  receivers: async (signal) => (await requests.get(ReceiverList, '/alerts/receivers', {}, signal)).items,
+  testReceiver: (receiver, signal) => requests.send(AlertTestView, '/api/v1/alerts/test', { method: 'POST', body: { receiver } }, signal),
 });

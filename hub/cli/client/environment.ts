@@ -1,11 +1,14 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** What the command takes from its environment; the only file of the `fso` command that reads it. */
+/**
+ * Settings of the command from its environment. This is the only file of the `fso` command that
+ * reads it.
+ */
 export interface CliEnvironment {
   readonly server: string | undefined;
   readonly token: string | undefined;
-  /** Where `fso login` keeps its tokens. */
+  /** Folder in which `fso login` keeps its tokens. */
   readonly configFolder: string;
   /** https://no-color.org: any value but the empty one. */
   readonly noColor: boolean;

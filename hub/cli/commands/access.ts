@@ -49,7 +49,7 @@ export const logout = async (context: Context): Promise<void> => {
   if (isLogin(token)) await (await context.connect(token)).logout();
 };
 
-/** With one grant for everything the role says it all. */
+/** Scopes of the grants; none where the role is for everything. */
 const scopeFacts = (grants: SessionView['grants']): [string, string][] =>
   grants.every(isUnscoped) ? [] : grants.map((grant) => ['Scope', `${grant.role} for ${describeScope(grant)}`]);
 

@@ -48,7 +48,7 @@ const receiverColumns = (now: Date): Column<ReceiverView>[] => [
   { title: 'REASON', value: ({ lastFailure }) => lastFailure?.reason ?? '-' },
 ];
 
-/** Without the ones that have ended, unless they are asked for. */
+/** Options of `fso alerts list`, which leaves out resolved alerts unless they are requested. */
 export interface AlertOptions extends Output, AlertFilter {
   readonly all?: boolean;
 }

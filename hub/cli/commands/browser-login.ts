@@ -78,7 +78,7 @@ const exchange = async (server: string, code: string, verifier: string): Promise
   return CliLoginView.parse(await response.json()).token;
 };
 
-/** Has a person log in with the browser. @returns a token for the hub, which ends with the login */
+/** Logs a person in with the browser. @returns a token for the hub, which ends with the login */
 export const browserLogin = async (context: Context): Promise<string> => {
   const { server } = context;
   const [state, verifier] = [random(), random()];

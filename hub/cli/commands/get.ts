@@ -92,7 +92,7 @@ const getPolicies = async (context: Context, hub: HubClient, options: GetOptions
   await noteNotKept(context, hub, options.cluster);
 };
 
-/** Says that the list of a cluster's policies is not whole. */
+/** Warns that the list of a cluster's policies is incomplete. */
 const noteNotKept = async (context: Context, hub: HubClient, cluster: string | undefined): Promise<void> => {
   if (cluster === undefined) return;
   const notKept = (await hub.clusters({ q: cluster })).find(({ name }) => name === cluster)?.notKept ?? null;
@@ -152,7 +152,7 @@ const getCommit = async (context: Context, given: string, output: Format): Promi
   writeCommit(context, activity);
 };
 
-/** One object. */
+/** Prints a single object. */
 const getOne = async (context: Context, kind: Kind, name: string, { output, ...filters }: GetOptions): Promise<void> => {
   parameters({ output, ...filters });
   const hub = await context.connect();

@@ -47,7 +47,7 @@ const countOf = (rows: Readonly<Record<string, number>>): string => {
   return `${clusters} clusters, ${events} events, ${audit} audit entries`;
 };
 
-/** Only one that is there: none is made. */
+/** Loads the key if there is one; makes none. */
 const findKey = async (file: string): Promise<AuditKey | undefined> =>
   (await readIfThere(file)) === undefined ? undefined : loadAuditKey(file);
 

@@ -1,7 +1,9 @@
 import type { ClusterView, SourceView } from '@fso/shared/api';
 import { shortRevision } from '@fso/shared/text';
 
-/** What has to be there: the agent's word that it took the revision, or the proof that every policy of it is enforced. */
+/**
+ * Goal of the wait: every agent accepted the revision, or every policy of it is proven enforced.
+ */
 export type Goal = 'accepted' | 'proven';
 
 export interface Wanted {
@@ -9,7 +11,9 @@ export interface Wanted {
   readonly revision: string;
   readonly goal: Goal;
   readonly cluster?: string | undefined;
-  /** Revisions that came into force after the wanted one while we waited: having one of them is having more. */
+  /**
+   * Revisions that came into force after the wanted one during the wait; each of them includes it.
+   */
   readonly later: ReadonlySet<string>;
 }
 
@@ -42,11 +46,14 @@ const reasonOf = (wanted: Wanted, cluster: ClusterView): string | undefined => {
   return `has proven ${shortRevision(cluster.provenRevision)}; ${active} of ${total} policies active${failed > 0 ? `, ${failed} failed` : ''}`;
 };
 
-/** Registered, or named: a cluster that only was seen once has no regions and is meant to have nothing. */
+/**
+ * Clusters to wait for: the named one, else all that are registered. A cluster that is not
+ * registered has no regions and should have no policies.
+ */
 const concerned = (wanted: Wanted, clusters: readonly ClusterView[]): ClusterView[] =>
   clusters.filter(({ name, regions }) => (wanted.cluster === undefined ? regions.length > 0 : name === wanted.cluster));
 
-/** How far the fleet is. Pure. */
+/** Progress of the fleet towards the goal. Pure. */
 export const planWait = (wanted: Wanted, source: SourceView, clusters: readonly ClusterView[]): Progress => {
   const { rejected } = source;
   if (rejected?.commit.revision.startsWith(wanted.revision)) {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { shortRevision } from '@fso/shared/text';
-import { type HubClient, HubError } from '../client/api-client.ts';
+import type { HubClient } from '../client/api-client.ts';
+import { HubError } from '../client/hub-requests.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { type Goal, type Progress, planWait } from './plan-wait.ts';
@@ -34,7 +35,7 @@ const createObserver = (options: WaitOptions) => {
 /** Changes that can bring the goal nearer. */
 const RELEVANT: ReadonlySet<string> = new Set(['source', 'cluster', 'status', 'reset']);
 
-/** Looks again after every change that the hub tells of, until the goal is reached or refused. */
+/** Looks again after every change that the hub announces, until the goal is reached or refused. */
 const follow = async (hub: HubClient, look: () => Promise<Progress>, signal: AbortSignal): Promise<Progress> => {
   for await (const { event } of hub.stream({}, signal)) {
     if (!RELEVANT.has(event)) continue;
@@ -52,7 +53,10 @@ const explain = (progress: Progress | undefined): string => {
   return [progress.reason, ...progress.missing.map(({ cluster, reason }) => `  ${cluster} ${reason}`)].join('\n');
 };
 
-/** One line that is written over in a terminal; elsewhere a line for each change. */
+/**
+ * Creates a progress line that is overwritten in a terminal; elsewhere each change is a line of its
+ * own.
+ */
 const createProgressLine = ({ interactive, progress }: Context) => {
   let last = '';
   return {

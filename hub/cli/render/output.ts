@@ -1,6 +1,6 @@
 import { type Paint, paintState, plain } from './text.ts';
 
-/** Where a command writes. */
+/** Output of a command. */
 export interface Terminal {
   /** Results. */
   readonly out: (text: string) => void;
@@ -15,7 +15,7 @@ export type Format = (typeof FORMATS)[number];
 export interface Column<T> {
   readonly title: string;
   readonly value: (row: T) => string;
-  /** Only with `-o wide`. */
+  /** Whether it is shown only with `-o wide`. */
   readonly wide?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** How values read in a terminal. */
+/** Formats of values in a terminal. */
 
 const UNITS: readonly (readonly [string, number])[] = [
   ['d', 86_400],
@@ -58,5 +58,5 @@ export const plain = (text: string): string => text.replaceAll(CONTROL, ' ');
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out.
 const CONTROL_WITHIN_LINES = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]+/g;
-/** The same for text of several lines. */
+/** Replaces control characters in text of several lines. */
 export const printable = (text: string): string => text.replaceAll(CONTROL_WITHIN_LINES, ' ');

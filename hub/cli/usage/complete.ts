@@ -8,7 +8,7 @@ interface Candidate {
   readonly description: string;
 }
 
-/** What may stand where the cursor is. */
+/** Completions at the cursor. */
 export interface Completion {
   readonly candidates: readonly Candidate[];
   /** Whether it may also be a path. */
@@ -17,7 +17,7 @@ export interface Completion {
 
 const NOTHING: Completion = { candidates: [], takesPath: false };
 
-/** Where the cursor is, after the words before it. */
+/** Position of the cursor, after the words before it. */
 interface Position {
   readonly command: Command;
   /** The option whose value is next. */
@@ -77,8 +77,9 @@ export const complete = (program: Command, words: readonly string[]): Completion
 };
 
 /**
- * As programs made with Cobra answer, which kubectl expects of a plugin: a value and its description on each line, then a
- * directive. https://github.com/spf13/cobra/blob/main/site/content/completions/_index.md
+ * Formats completions as programs made with Cobra do, which kubectl expects of a plugin: a value
+ * and its description on each line, then a directive.
+ * https://github.com/spf13/cobra/blob/main/site/content/completions/_index.md
  */
 export const formatCompletion = ({ candidates, takesPath }: Completion): string =>
   [...candidates.map(({ value, description }) => `${value}\t${description}`), takesPath ? ':0' : ':4', ''].join('\n');

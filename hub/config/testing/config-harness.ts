@@ -7,7 +7,10 @@ import { type HubConfig, loadHubConfig } from '../config.ts';
 
 export type Change = Record<string, string | undefined>;
 
-/** For tests of the configuration: a folder with what it must name, which goes after all of a file's tests. */
+/**
+ * Creates a folder with the files that a configuration must name, for all tests of a file; it is
+ * removed after them.
+ */
 export const openConfigBench = () => {
   const folder = mkdtempSync(join(tmpdir(), 'fso-config-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));

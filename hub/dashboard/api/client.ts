@@ -14,7 +14,7 @@ import {
 export class ApiProblem extends Error {
   override readonly name = 'ApiProblem';
   readonly problem: ProblemDetails;
-  /** Seconds after which the hub wants to be asked again; undefined: it does not say. */
+  /** Seconds after which the hub accepts another request; undefined: unknown. */
   readonly retryAfterS: number | undefined;
 
   constructor(problem: ProblemDetails, retryAfterS?: number) {
@@ -87,7 +87,7 @@ export const getJson = async <T>(path: string, params?: Params, signal?: AbortSi
   return (await response.json()) as T;
 };
 
-/** As many as the hub gives at once. */
+/** Most rows that the hub gives at once. */
 const PAGE_ROWS = 500;
 
 /** All rows of a list that the hub pages. @throws as {@link request} */

@@ -34,14 +34,14 @@ import { infiniteQueryOptions, type Query, queryOptions } from '@tanstack/react-
 import { getAll, getJson, type Params } from './client.ts';
 import { keys } from './keys.ts';
 
-/** How the first page of a list is read again. */
+/** Read of the first page of a list when it is refreshed. */
 interface Reread {
   readonly first: () => Promise<Page<unknown>>;
   /** Identity of a row. */
   readonly keyOf: (row: unknown) => string;
 }
 
-/** As `meta` of a query. */
+/** Adds the refresh of a list to the `meta` of its query. */
 export const rereadMeta = <T>(first: () => Promise<Page<T>>, keyOf: (row: T) => string): { readonly reread: Reread } => ({
   reread: { first, keyOf: (row) => keyOf(row as T) },
 });
@@ -74,10 +74,10 @@ const listOf = <T>(path: string, { queryKey, params = {}, keyOf }: ListOptions<T
 const oneOf = <T>(path: string, queryKey: readonly unknown[], params: Params = {}) =>
   queryOptions({ queryKey, queryFn: ({ signal }) => getJson<T>(path, params, signal) });
 
-/** What tells one violation from all others. */
+/** Fields that identify a violation. */
 export type ViolationRef = Pick<ViolationView, 'cluster' | 'policy' | 'namespace' | 'kind' | 'name'>;
 
-/** Stands in links, too: api/queries.ts reads it back. */
+/** Key of a violation, which is also part of links. */
 export const violationKey = ({ cluster, policy, namespace, kind, name }: ViolationRef): string =>
   [cluster, namespace, kind, name, policy].join('/');
 
@@ -101,7 +101,7 @@ export const policyQuery = (policy: string) =>
       return view;
     },
   });
-/** What the agents of its first clusters tell when they are asked. */
+/** Full reports of the policy from the agents of its first clusters. */
 export const policyDetailsQuery = (policy: string) =>
   oneOf<Page<PolicyDetail>>(`/api/v1/policy-details/${policyPath(policy)}`, keys.policies.details(policy));
 /** Policies that may govern a namespace of a cluster, with all that clusters report of them: all pages. */
@@ -123,10 +123,10 @@ export const violationGroupsQuery = (params: Params) =>
   listOf<ViolationGroup>('/api/v1/violation-groups', { queryKey: keys.violations.groups(params), params, keyOf: ({ key }) => key });
 /** A certificate ends, and the audit log may be changed, without an event. */
 const ISSUES_MS = 60_000;
-/** Until the hub has read everything once. */
+/** Interval of reads until the hub has read everything once. */
 const INCOMPLETE_MS = 3_000;
 
-/** What is wrong now, in the fleet or in one cluster. */
+/** Current issues in the fleet or in one cluster. */
 export const issuesQuery = (params: { readonly cluster?: string } = {}) =>
   queryOptions({
     ...oneOf<IssueList>('/api/v1/issues', keys.issues.list(params), params),
@@ -190,7 +190,7 @@ export interface FiringAlerts {
   readonly worst: AlertSeverity | undefined;
 }
 
-/** What the stream says of them. */
+/** Firing alerts as the stream counts them. */
 export const firingOf = (counts: AlertCounts): FiringAlerts => ({
   total: ALERT_SEVERITIES.reduce((total, severity) => total + counts[severity], 0),
   worst: ALERT_SEVERITIES.find((severity) => counts[severity] > 0),

@@ -22,7 +22,10 @@ export const onSessionChange = (listener: () => void): (() => void) => {
   return () => listeners.delete(listener);
 };
 
-/** Who is signed in. Not tried again by itself: a hub that does not answer is shown by the connection. */
+/**
+ * Session of the signed-in user. Not retried by itself: the connection shows a hub that does not
+ * answer.
+ */
 export const sessionQuery = queryOptions({
   queryKey: keys.session,
   queryFn: ({ signal }) => getJson<SessionView>('/auth/session', {}, signal),

@@ -19,7 +19,7 @@ const watchSession = (error: unknown): void => {
   if (isUnauthorized(error)) markSessionEnded();
 };
 
-/** What was read stays good until the stream says otherwise. */
+/** Creates the cache of queries. Data stays fresh until the stream reports a change. */
 export const createQueryClient = (): QueryClient =>
   new QueryClient({
     queryCache: new QueryCache({ onError: watchSession }),

@@ -44,7 +44,7 @@ export const PageNotFound = () => (
 
 interface RouterContext {
   readonly queryClient: QueryClient;
-  /** Of the link that opened the page, if it brought one. */
+  /** Token of the link that opened the page, if it brought one. */
   readonly linkToken: string | undefined;
 }
 
@@ -58,7 +58,10 @@ export const rootRoute = createRootRouteWithContext<RouterContext>()({
   ),
 });
 
-/** Who is not signed in is sent to the login, before a page asks for anything; a hub that does not answer is shown by the page. */
+/**
+ * Redirects to the login without a session, before a page makes a request. The page shows a hub
+ * that does not answer.
+ */
 const requireSession = async ({ queryClient }: RouterContext, returnTo: string): Promise<void> => {
   const known = queryClient.getQueryData(sessionQuery.queryKey) !== undefined;
   // Over a page that stands already lies the dialog.

@@ -51,7 +51,10 @@ const PAGES = [
   { to: '/activity', text: 'Activity' },
 ] as const;
 
-/** Who sees a part of the fleet reads its events; the audit log is of the whole hub. */
+/**
+ * Pages for users who see a part of the fleet: they read its events, as the audit log is of the
+ * whole hub.
+ */
 const SCOPED_PAGES = PAGES.map((page) => (page.to === '/audit' ? ({ to: '/audit/events', text: 'Events' } as const) : page));
 
 const isAt = (pathname: string, to: string): boolean => (to === '/' ? pathname === '/' : pathname === to || pathname.startsWith(`${to}/`));
@@ -59,7 +62,7 @@ const isAt = (pathname: string, to: string): boolean => (to === '/' ? pathname =
 /** A maintenance window that begins or ends sends no event. */
 const COUNT_MS = 60_000;
 
-/** How many alerts fire; nothing where none does. */
+/** Number of firing alerts; nothing where none fires. */
 const FiringBadge = () => {
   const { data: session } = useQuery(sessionQuery);
   const maySee = session !== undefined && session.role !== null;
@@ -91,7 +94,7 @@ const Navigation = ({ onFollow }: { readonly onFollow: () => void }) => {
   );
 };
 
-/** Has the hub fetch the policy repository now; the result arrives on the stream. */
+/** Makes the hub fetch the policy repository now; the result arrives on the stream. */
 const FetchNow = () => {
   const fetchNow = useMutation({
     mutationFn: fetchSource,
@@ -113,7 +116,7 @@ const FetchNow = () => {
   );
 };
 
-/** So that counts are not taken for those of the whole fleet. */
+/** Label of the visible part of the fleet, so that counts are not taken for those of the whole. */
 const ScopeLabel = () => {
   const scope = useScope();
   if (scope === undefined) return null;

@@ -42,7 +42,7 @@ const readPalette = (): Palette => {
 
 const palettes = new Map<boolean, Palette>();
 
-/** They change with the theme and with nothing else. */
+/** Colours of a theme, read once for each: they change with the theme and with nothing else. */
 const paletteOf = (dark: boolean): Palette => {
   const palette = palettes.get(dark) ?? readPalette();
   palettes.set(dark, palette);
@@ -61,13 +61,16 @@ const withoutHtml = (element: HTMLElement): HTMLElement =>
   Object.defineProperty(element, 'innerHTML', { configurable: true, set: () => element.replaceChildren() });
 
 interface DrawnChart {
-  /** Of the element to draw into: as large as the chart is to be. */
+  /** Element to draw into: as large as the chart is to be. */
   readonly element: RefObject<HTMLDivElement | null>;
   /** Null until it is drawn. */
   readonly chart: RefObject<ECharts | null>;
 }
 
-/** Of a chart whose page is hidden while another one is loaded: a map without any size has no way back from the screen to the world. */
+/**
+ * Size of a chart whose page is hidden while another one is loaded: a map without any size has no
+ * way back from the screen to the world.
+ */
 const UNSEEN = { width: 1, height: 1 };
 
 const sizeOf = ({ clientWidth: width, clientHeight: height }: HTMLElement) => (width > 0 && height > 0 ? { width, height } : undefined);

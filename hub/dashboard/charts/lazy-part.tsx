@@ -2,9 +2,9 @@ import { Alert, Button, Skeleton } from '@patternfly/react-core';
 import { Component, type ReactNode, Suspense } from 'react';
 
 interface LazyPartProps {
-  /** What it is, e.g. `the map`. */
+  /** Name of the part, e.g. `the map`. */
   readonly what: string;
-  /** Of the element that stands there meanwhile: as large as what comes. */
+  /** Class of the placeholder, which is as large as the part. */
   readonly className: string;
   readonly children: ReactNode;
 }

@@ -8,11 +8,11 @@ interface TrendSummary {
   readonly first: number | null;
   readonly last: number;
   readonly highest: number;
-  /** When it was there first. RFC 3339. */
+  /** Time of the first point with the highest value, RFC 3339. */
   readonly highestAt: string;
 }
 
-/** The end of a curve is known: it is now. @returns undefined where it is not */
+/** Summarises a curve whose end, which is now, is known. @returns undefined where it is not */
 export const summarise = (points: readonly TrendPoint[]): TrendSummary | undefined => {
   const [first] = points;
   const known = points.flatMap(({ time, violations }) => (violations === null ? [] : [{ time, violations }]));

@@ -9,11 +9,16 @@ interface CopyButtonProps extends Pick<ButtonProps, 'size' | 'variant'> {
   readonly text: string;
   /** Label of the button, e.g. `Copy the whole id`. */
   readonly label: string;
-  /** Without its label, which is said when the icon is pointed at or focused. */
+  /**
+   * Whether it is an icon alone. Its label is then shown when the icon is pointed at or focused.
+   */
   readonly isIcon?: boolean;
 }
 
-/** Nothing where browsers have no clipboard: for pages that came over plain HTTP from elsewhere. */
+/**
+ * Copies a text. Renders nothing where browsers have no clipboard: on pages that came over plain
+ * HTTP from elsewhere.
+ */
 export const CopyButton = (props: CopyButtonProps) => (window.isSecureContext ? <Copy {...props} /> : null);
 
 const Copy = ({ text, label, isIcon = false, ...look }: CopyButtonProps) => {
@@ -48,11 +53,13 @@ const useWhyNot = (wanted: Role, isForAll: boolean): string | undefined => {
 
 type RoleButtonProps = ButtonProps & {
   readonly needs: Role;
-  /** It concerns the whole hub. */
+  /** Whether it concerns the whole hub. */
   readonly isForAll?: boolean;
 };
 
-/** A button for those whose role covers it; others can reach it, and hear why it does nothing for them. */
+/**
+ * A button for those whose role covers it; others can reach it, and read why they may not use it.
+ */
 export const RoleButton = ({ needs, isForAll = false, ...button }: RoleButtonProps) => {
   const whyNot = useWhyNot(needs, isForAll);
   if (whyNot === undefined) return <Button {...button} />;

@@ -14,7 +14,7 @@ export type { Column } from './virtual-table.tsx';
 interface DataTableProps<T> {
   /** Accessible name, e.g. `Policies`. */
   readonly label: string;
-  /** What one row and several are called, for the count. */
+  /** Nouns for one row and for several, for the count. */
   readonly noun: readonly [one: string, many: string];
   readonly query: UseInfiniteQueryResult<InfiniteData<Page<T>>>;
   readonly columns: readonly Column<T>[];
@@ -27,8 +27,9 @@ interface DataTableProps<T> {
 }
 
 /**
- * A list that the hub sorts, filters and pages. Rows are read as the reader scrolls, and only those on screen are in the
- * document; assistive technology hears of all of them by aria-rowcount and aria-rowindex. On a narrow screen each row is a card.
+ * A list that the hub sorts, filters and pages. Rows are read as the reader scrolls, and only those
+ * on screen are in the document; aria-rowcount and aria-rowindex give assistive technology the
+ * number of all. On a narrow screen each row is a card.
  */
 export const DataTable = <T,>(props: DataTableProps<T>) => {
   const { query, label, empty } = props;
@@ -117,7 +118,7 @@ interface SearchableTableProps<T> {
   readonly none: ReactNode;
   /** Title where no row matches, e.g. `No policies match`. */
   readonly noMatch: string;
-  /** Stands between toolbar and table. */
+  /** Content between toolbar and table. */
   readonly children?: ReactNode;
 }
 

@@ -5,7 +5,7 @@ import type { ReactNode } from 'react';
 import { ApiProblem, isForbidden, isNotFound } from '../api/client.ts';
 import { RelativeTime } from './text.tsx';
 
-/** As wide as lines of text are. */
+/** Widths like those of lines of text. */
 const LINES = ['95%', '78%', '88%', '61%', '83%', '70%', '92%', '66%', '86%', '74%'];
 
 /** A placeholder while data loads. @param lines about as many as will stand there, at most 10 */
@@ -20,7 +20,7 @@ export const Loading = ({ what = 'Loading', lines = 5 }: { readonly what?: strin
 interface EmptyProps {
   readonly title: string;
   readonly children?: ReactNode;
-  /** Given where filters may be the reason. */
+  /** Clears the filters; given where they may be the reason. */
   readonly onClear?: (() => void) | undefined;
 }
 
@@ -77,7 +77,7 @@ export const ErrorState = ({ error, what, onRetry }: ErrorStateProps) => (
   </EmptyState>
 );
 
-/** Says that the state shown is the last known one, and since when. */
+/** Warning that the state shown is the last known one, and since when. */
 export const StaleBanner = ({ since, children }: { readonly since: string | null; readonly children: ReactNode }) => (
   <Alert isInline variant="warning" title={children} component="p">
     {since === null ? null : (
@@ -89,7 +89,7 @@ export const StaleBanner = ({ since, children }: { readonly since: string | null
 );
 
 interface QueryViewProps<T> {
-  /** Of one answer, or of a list that is read page by page. */
+  /** Query of one answer, or of a list that is read page by page. */
   readonly query: { readonly data: T | undefined; readonly error: unknown; readonly isError: boolean; readonly refetch: () => unknown };
   /** Name of the data, e.g. `the policy`. */
   readonly what: string;

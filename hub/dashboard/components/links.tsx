@@ -22,7 +22,7 @@ export const ClusterLink = ({ cluster }: { readonly cluster: string }) => (
 );
 
 interface HubLinkProps {
-  /** As the hub gives it, with a query. */
+  /** Path from the hub, with a query. */
   readonly path: string;
   readonly children: ReactNode;
 }

@@ -13,7 +13,7 @@ interface Crumb {
 
 interface PageHeaderProps {
   readonly title: string;
-  /** One line on what the page answers. */
+  /** Description of the page in one line. */
   readonly description?: ReactNode;
   /** Labels beside the title. */
   readonly labels?: ReactNode;

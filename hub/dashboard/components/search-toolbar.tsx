@@ -24,13 +24,13 @@ interface SearchToolbarProps {
   readonly filters?: readonly Filter[];
   /** Names of filters that stand beside the toolbar, and are cleared with its own. */
   readonly besides?: readonly string[];
-  /** As they stand in the URL; the text searched for is `q`. */
+  /** Values in the URL; the text searched for is `q`. */
   readonly values: Values;
-  /** Gets what changed: the page puts it into the URL. */
+  /** Called with the changed values, which the page puts into the URL. */
   readonly onChange: (changed: Values) => void;
 }
 
-/** Of what is typed and has no schema: as the hub takes a search. */
+/** Longest typed text that has no schema: the hub's limit for a search. */
 const MAX_LENGTH = 253;
 
 type ChangeProps = Pick<SearchToolbarProps, 'values' | 'onChange'>;
@@ -107,7 +107,7 @@ const Field = (props: FieldProps) => {
   return props.filter.isLinked ? <Linked {...props} /> : <Typed {...props} />;
 };
 
-/** On a narrow screen the filters fold away behind a button. */
+/** Filters of a list. On a narrow screen they fold away behind a button. */
 const Filters = ({ filters, ...change }: { readonly filters: readonly Filter[] } & ChangeProps) => (
   <ToolbarToggleGroup toggleIcon={<FilterIcon />} breakpoint="md">
     <ToolbarGroup variant="filter-group" className="fso-filters">

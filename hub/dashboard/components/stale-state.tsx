@@ -6,7 +6,11 @@ import { type Connection, type ConnectionOfCluster, useConnections } from '../ap
 import { ClusterLink } from './links.tsx';
 import { RelativeTime } from './text.tsx';
 
-/** Beside what a cluster last said before it was cut off. @param lastSeen RFC 3339; undefined: not read yet */
+/**
+ * Note beside the last known state of a cluster that is not connected.
+ *
+ * @param lastSeen RFC 3339; undefined: not read yet
+ */
 const LastKnown = ({ lastSeen }: { readonly lastSeen: string | null | undefined }) => (
   <div className="fso-muted">
     <DisconnectedIcon /> last known
@@ -18,13 +22,13 @@ const LastKnown = ({ lastSeen }: { readonly lastSeen: string | null | undefined 
   </div>
 );
 
-/** Beside what is shown of a cluster that is not connected: how old it is. */
+/** Age of what is shown of a cluster that is not connected. */
 export const LastKnownCluster = ({ cluster }: { readonly cluster: string }) => {
   const connection = useConnections()(cluster);
   return <LastKnown lastSeen={connection?.connection === 'Connected' ? undefined : connection?.lastSeen} />;
 };
 
-/** Around a state that was, without the colour of one that is. */
+/** A past state, without the colour of a current one. */
 export const StaleState = ({ children }: { readonly children: ReactNode }) => <div className="fso-stale-state">{children}</div>;
 
 const Staleness = ({ connection }: { readonly connection: Connection | undefined }) => {
@@ -42,7 +46,7 @@ interface ClusterNameProps {
   readonly connectionOf: ConnectionOfCluster;
 }
 
-/** A cluster; where it is not connected, how old everything is that is shown of it. */
+/** A cluster, with the age of its last known state where it is not connected. */
 export const ClusterName = ({ cluster, connectionOf }: ClusterNameProps) => (
   <div>
     <ClusterLink cluster={cluster} />

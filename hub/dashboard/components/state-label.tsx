@@ -51,7 +51,7 @@ export interface Look {
   readonly text: string;
   readonly icon: ComponentType;
   readonly color: NonNullable<LabelProps['color']>;
-  /** Explains the state, for people who do not know the word. */
+  /** Explanation of the state, for people who do not know the term. */
   readonly title?: string;
 }
 
@@ -107,11 +107,11 @@ export const ACTION_OPTIONS = stateOptions(ACTIONS);
 
 interface StateLabelProps {
   readonly look: Look;
-  /** Before the word, e.g. the name of a lock. */
+  /** Text before the state, e.g. the name of a lock. */
   readonly prefix?: string | undefined;
 }
 
-/** For states that are of one page alone; those of several have a label below. */
+/** Label of a state that only one page shows; those of several pages have labels below. */
 export const StateLabel = ({ look: { text, icon: Icon, color, title }, prefix }: StateLabelProps) => {
   const label = (
     <Label isCompact variant="outline" color={color} icon={<Icon />}>

@@ -11,7 +11,7 @@ interface RelativeTimeProps {
   readonly absent?: string;
 }
 
-/** How long ago, or until when; the exact time when pointed at or focused. */
+/** Time from or until now; the exact time when pointed at or focused. */
 export const RelativeTime = ({ time, absent = 'never' }: RelativeTimeProps) =>
   time === null || time === undefined ? <span className="fso-muted">{absent}</span> : <Ticking time={time} />;
 
@@ -42,7 +42,7 @@ export const Sentence = ({ text }: { readonly text: string }) => (
   </>
 );
 
-/** One of a list of descriptions. */
+/** A term of a list of descriptions, with its description. */
 export const DescriptionItem = ({ term, children }: { readonly term: string; readonly children: ReactNode }) => (
   <DescriptionListGroup>
     <DescriptionListTerm>{term}</DescriptionListTerm>
@@ -50,7 +50,9 @@ export const DescriptionItem = ({ term, children }: { readonly term: string; rea
   </DescriptionListGroup>
 );
 
-/** Why a commit was refused: file, line and column where there are, and the reason in words. */
+/**
+ * Reasons for which a commit was refused: file, line and column where there are, and the problem.
+ */
 export const ProblemList = ({ problems }: { readonly problems: readonly ProblemView[] }) => (
   <ul className="fso-problems">
     {problems.map((problem) => {

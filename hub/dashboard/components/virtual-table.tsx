@@ -20,7 +20,7 @@ interface VirtualTableProps<T> {
   /** Accessible name, e.g. `Clusters`. */
   readonly label: string;
   readonly rows: readonly T[];
-  /** How many there are, where not all of them are here; default: as many as here. */
+  /** Number of all rows, where not all of them are here; default: as many as here. */
   readonly total?: number;
   readonly columns: readonly Column<T>[];
   readonly rowKey: (row: T) => string;

@@ -60,11 +60,11 @@ interface Sortable {
   readonly sort?: string;
 }
 
-/** The sort that the URL says, unless it is left over from a list that is sorted by other keys. */
+/** The sort of the URL, unless it is left over from a list that is sorted by other keys. */
 export const ownSort = (sort: string | undefined, sorts: readonly string[], preferred: string): string =>
   sort !== undefined && sorts.includes(sort.replace(/^-/, '')) ? sort : preferred;
 
-/** What PatternFly's header cell needs for a column; nothing where the column cannot be sorted by. */
+/** Sort properties of a PatternFly header cell; empty where the column cannot be sorted by. */
 export const sortOf = (
   columns: readonly Sortable[],
   index: number,

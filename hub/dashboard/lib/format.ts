@@ -30,7 +30,7 @@ export const formatProblem = (problem: Pick<ProblemView, 'path' | 'line' | 'colu
 /** A list that is shown in part. */
 interface TruncatedList {
   readonly shown: readonly string[];
-  /** How many are left out: never one alone, as it takes no more room than saying so. */
+  /** Number of entries left out: never one alone, as it takes no more room than its count. */
   readonly hidden: number;
 }
 

@@ -29,7 +29,7 @@ export const certificateState = (expires: string | null, nowMs: number): Certifi
   return leftMs < RENEWAL_LATE_MS ? 'late' : 'good';
 };
 
-/** Below it, the way of the message explains it. */
+/** Skew below which the time that a message takes explains it. */
 const NEAR_MS = 1_000;
 
 export const isSkewed = (skewMs: number | null): skewMs is number => skewMs !== null && Math.abs(skewMs) >= CLOCK_SKEW_MS;
@@ -41,7 +41,10 @@ export const skewText = (skewMs: number | null): string => {
   return `${formatDuration(Math.abs(skewMs))} ${skewMs > 0 ? 'ahead of' : 'behind'} the hub`;
 };
 
-/** How a cluster stands to its assigned commit. Unknown is never good: a cluster that is not connected or not observed has only a last known state. */
+/**
+ * State of a cluster towards its assigned commit. Unknown is never good: a cluster that is not
+ * connected or not observed has only a last known state.
+ */
 export type SyncState = 'proven' | 'accepted' | 'behind' | 'refused' | 'lastKnown' | 'unknown';
 
 type SyncFacts = Pick<ClusterView, 'connection' | 'notObserved' | 'inSync' | 'revision' | 'provenRevision' | 'nack' | 'offeredRevision'>;
@@ -61,13 +64,16 @@ export const syncStateOf = (cluster: SyncFacts): SyncState => {
   return cluster.connection === 'Connected' && cluster.notObserved === null ? connectedSync(cluster) : 'lastKnown';
 };
 
-/** Neither registered nor connected: the fleet is counted without it. */
+/**
+ * Whether a cluster is neither registered nor connected. Such a cluster does not count as part of
+ * the fleet.
+ */
 export const isRetired = ({ regions, connection }: Pick<ClusterView, 'regions' | 'connection'>): boolean =>
   regions.length === 0 && connection !== 'Connected';
 
 type Expiry = 'never' | 'later' | 'soon' | 'past';
 
-/** How near the end of a policy is. @param expiryDate RFC 3339; undefined: it has none */
+/** Nearness of the end of a policy. @param expiryDate RFC 3339; undefined: it has none */
 export const expiryOf = (expiryDate: string | undefined, nowMs: number): Expiry => {
   if (expiryDate === undefined) return 'never';
   if (isExpired(expiryDate, nowMs)) return 'past';

@@ -1,4 +1,8 @@
-/** Only a web address becomes a link, whatever the hub says. @returns undefined: it is none */
+/**
+ * Turns a web address into a link, and nothing else, whatever the hub sends.
+ *
+ * @returns undefined: it is none
+ */
 export const toWebUrl = (text: string): string | undefined => {
   const url = URL.parse(text);
   return url?.protocol === 'https:' || url?.protocol === 'http:' ? url.href : undefined;

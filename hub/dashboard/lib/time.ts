@@ -25,10 +25,10 @@ export const relativeTime = (atMs: number, nowMs: number): string => {
   return relative.format(Math.trunc(distance / size), unit);
 };
 
-/** With date, seconds and time zone, as the browser's language writes it. */
+/** Formats a time with date, seconds and time zone, in the browser's language. */
 export const exactTime = (atMs: number): string => exact.format(atMs);
 
-/** How long until the text of {@link relativeTime} can read differently. */
+/** Least time in milliseconds until the text of {@link relativeTime} can change. */
 export const resolutionOf = (atMs: number, nowMs: number): number => {
   const distance = Math.abs(atMs - nowMs);
   if (distance < 60_000) return 1000;
@@ -61,7 +61,7 @@ export const timeOf = (local: string): string | undefined => {
 
 const TICK_MS = 1000;
 
-/** One timer for all: a table shows many times. */
+/** Listeners of the one timer, which all share, as a table shows many times. */
 const listeners = new Set<() => void>();
 let timer: ReturnType<typeof setInterval> | undefined;
 

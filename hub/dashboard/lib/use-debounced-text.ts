@@ -3,9 +3,9 @@ import { useEffect, useRef, useState } from 'react';
 const DEBOUNCE_MS = 250;
 
 interface DebouncedTextOptions {
-  /** Gets undefined for an empty field. */
+  /** Called when the typing pauses; with undefined for an empty field. */
   readonly onPause: (typed: string | undefined) => void;
-  /** Why a text cannot be used, in words; undefined: it can. Absent: every text can. */
+  /** Problem of a text, for people; undefined: it can be used. Absent: every text can. */
   readonly problemOf?: (text: string) => string | undefined;
 }
 

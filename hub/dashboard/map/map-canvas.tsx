@@ -31,22 +31,22 @@ const PAN_PX = 60;
 const finger = window.matchMedia('(pointer: coarse)');
 
 export interface MapCanvasProps {
-  /** Accessible name, with what a glance at the map says. */
+  /** Accessible name, with what a glance at the map shows. */
   readonly label: string;
   readonly regions: readonly MapRegion[];
   readonly connectionOf: ConnectionOf;
-  /** Regions that it is about; the others are drawn faintly. */
+  /** Regions to highlight; the others are drawn faintly. */
   readonly highlighted?: ReadonlySet<string> | undefined;
-  /** Where one looks at first, and again after a reset. */
+  /** Initial view, also after a reset. */
   readonly view: View;
   /** Region that is pointed at elsewhere. */
   readonly pointed?: string | undefined;
   readonly onFollow: (target: Target) => void;
 }
 
-/** Between these steps of zooming the same markers are drawn. */
+/** Ratio of two steps of zooming, between which the same markers are drawn. */
 const DENSITY_STEP = 1.2;
-/** Of the whole world on a wide screen: pixels per radian. */
+/** Density of the whole world on a wide screen, in pixels per radian. */
 const FIRST_DENSITY = 150;
 
 /** Pixels per radian, as the map is zoomed now. */

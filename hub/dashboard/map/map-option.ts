@@ -3,7 +3,7 @@ import { count } from '../lib/format.ts';
 import { describeRegion, type RegionState } from './map-regions.ts';
 import { type ClusterMarker, type Markers, project, type RegionMarker, unproject, type View } from './markers.ts';
 
-/** What ECharts draws: shapes say what colours say. */
+/** Options of the map for ECharts: shapes tell the same as colours. */
 
 export const MAP_NAME = 'world';
 
@@ -29,7 +29,7 @@ interface Shape {
   readonly size: number;
   readonly color: (palette: Palette) => string;
   readonly filled: boolean;
-  /** Over the others where they are near each other. */
+  /** Order of drawing: higher ones cover lower ones. */
   readonly z: number;
 }
 
@@ -146,7 +146,7 @@ const isDrawn = (data: unknown): data is Drawn => typeof data === 'object' && da
 export const targetOf = (data: unknown): Target | 'nearer' | undefined => (isDrawn(data) ? data.target : undefined);
 const textOf = (data: unknown): string => (isDrawn(data) ? (data.text ?? '') : '');
 
-/** Everything but where one looks, which stays as the reader has moved it. */
+/** Options of the map without its view, which stays as the reader has moved it. */
 export const mapOption = (content: MapContent, roam: boolean | 'move'): ChartOption => {
   const { palette, markers } = content;
   return {

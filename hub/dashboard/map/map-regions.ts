@@ -23,7 +23,7 @@ const stateOf = ({ violations, nodes, clusters }: RegionView): RegionState => {
 
 const RANK: Readonly<Record<RegionState, number>> = { violated: 0, inUse: 1, allowed: 2 };
 
-/** What needs a look comes first, then what is used most. */
+/** Orders regions by urgency, then by use. */
 const compare = (a: MapRegion, b: MapRegion): number =>
   RANK[a.state] - RANK[b.state] ||
   b.violations - a.violations ||

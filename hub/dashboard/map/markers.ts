@@ -22,14 +22,20 @@ export const unproject = ([x, y]: Point): [number, number] => [
   (2.5 * (Math.atan(Math.exp(-0.8 * y)) - Math.PI / 4)) / RADIANS,
 ];
 
-/** Where what stands on the map. Distances between markers of one place are in pixels, so that they hold at any zoom. */
+/**
+ * Layout of the markers. Distances between markers of one place are in pixels, so that they hold at
+ * any zoom.
+ */
 
 const COLUMN_PX = 22;
 const CLUSTER_PX = 9;
 const BELOW_PX = 15;
 /** More of them are one marker with their number. */
 const MAX_CLUSTERS = 4;
-/** Where places are nearer than this their clusters are one marker, until the reader has zoomed in. */
+/**
+ * Distance in pixels below which clusters of several places share one marker, until the reader has
+ * zoomed in.
+ */
 const NEAR_PX = 44;
 
 interface Placed {
@@ -48,7 +54,7 @@ export interface ClusterMarker extends Placed {
   /** More than one: it stands for several places. */
   readonly regions: readonly MapRegion[];
   readonly clusters: readonly string[];
-  /** Of these, how many are known to be connected. */
+  /** Number of these clusters that are known to be connected. */
   readonly connected: number;
 }
 
@@ -145,7 +151,7 @@ export const layOut = (regions: readonly MapRegion[], connectionOf: ConnectionOf
 };
 
 export interface View {
-  /** On the projected map, or in per cent of it. */
+  /** Centre on the projected map, or in per cent of it. */
   readonly center: readonly [x: number | string, y: number | string];
   /** 1 = the whole world. */
   readonly zoom: number;

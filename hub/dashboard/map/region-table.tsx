@@ -12,7 +12,7 @@ const SHAPES: Readonly<Record<RegionState, string>> = {
   allowed: 'M6 1.5 10.5 6 6 10.5 1.5 6z',
 };
 
-/** The shape that the map has for a state; the word stands beside it. */
+/** The map's shape for a state; its name stands beside it. */
 export const StateShape = ({ state }: { readonly state: RegionState }) => (
   <svg viewBox="0 0 12 12" className={`fso-shape fso-shape-${state}`} aria-hidden="true">
     <path d={SHAPES[state]} />
@@ -25,11 +25,11 @@ interface RegionRowsProps {
   /** Accessible name. */
   readonly label: string;
   readonly regions: readonly MapRegion[];
-  /** Told which region is pointed at, for the map to show it. */
+  /** Called with the region that is pointed at, for the map to show it. */
   readonly onPoint?: ((region: string | undefined) => void) | undefined;
 }
 
-/** Nothing to follow where there is nothing. */
+/** Links a number, unless it is zero and there is nothing to follow. */
 const linked = (value: number, link: (text: string) => ReactNode): ReactNode => (value === 0 ? '0' : link(formatNumber(value)));
 
 const RegionRow = ({ row, onPoint }: { readonly row: MapRegion } & Pick<RegionRowsProps, 'onPoint'>) => {
@@ -95,7 +95,7 @@ const RegionRows = ({ label, regions, onPoint }: RegionRowsProps) => (
   </Table>
 );
 
-/** All that the map shows as a table, and below it the regions without a known location. */
+/** Table of all that the map shows, and below it the regions without a known location. */
 export const RegionTable = ({ regions, onPoint }: Omit<RegionRowsProps, 'label'>) => {
   const [showsAll, setShowsAll] = useState(false);
   const onMap = regions.filter(({ known }) => known !== undefined);

@@ -50,8 +50,8 @@ const labelOf = (regions: readonly MapRegion[]): string => {
 };
 
 /**
- * Regions and clusters on a map of the world; shapes tell apart what colours do. Beside it stands RegionTable, which has the
- * same as text, and the regions without a known location.
+ * Regions and clusters on a map of the world; shapes distinguish the states as colours do. Beside
+ * it stands RegionTable, which has the same as text, and the regions without a known location.
  */
 export const WorldMap = ({ isNear = false, ...props }: WorldMapProps) => {
   const { regions, highlighted } = props;

@@ -2,7 +2,7 @@ import type { Geometry, Position } from 'geojson';
 import { feature } from 'topojson-client';
 import countries from 'world-atlas/countries-110m.json' with { type: 'json' };
 
-/** On a flat map a border that crosses the 180th meridian would be drawn once around the world. */
+/** Borders across the 180th meridian, which a flat map would draw once around the world. */
 
 const crosses = (ring: readonly Position[]): boolean =>
   ring.some(([longitude = 0], index) => Math.abs(longitude - (ring[index - 1]?.[0] ?? longitude)) > 180);
@@ -27,7 +27,9 @@ const topology = countries as unknown as Topology & { readonly objects: { readon
 const world = feature(topology, topology.objects.countries);
 const features = world.type === 'FeatureCollection' ? world.features : [world];
 
-/** Without Antarctica, where no cloud is and which would take a quarter of the map. */
+/**
+ * Map of the world without Antarctica, where no cloud is and which would take a quarter of the map.
+ */
 export const WORLD_MAP = {
   type: 'FeatureCollection',
   features: features

@@ -78,7 +78,7 @@ class DecoderThread {
     }
   }
 
-  /** Of a thread that has just been made: 0. */
+  /** CPU time of the thread so far, in milliseconds; 0 for a thread that has just been made. */
   async #cpuMs(): Promise<number> {
     const { user, system } = await this.#worker.cpuUsage().catch(() => ({ user: 0, system: 0 }));
     return (user + system) / 1000;

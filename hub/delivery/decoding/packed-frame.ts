@@ -4,11 +4,11 @@ import { type DecodedAgentFrame, decodeAgentFrame } from '@fso/shared/protocol';
 import { threadCpuMs } from '@fso/shared/runtime';
 
 /**
- * A decoded frame on its way from one thread to another. Policies travel as text: to copy the objects takes the thread that gets them longer
- * than to parse them, and it parses some at a time.
+ * A decoded frame on its way from one thread to another. Policies travel as text, as copying the
+ * objects takes the receiving thread longer than parsing them, and it parses some at a time.
  */
 export interface PackedFrame {
-  /** Without its policies. */
+  /** Decoded frame without its policies. */
   readonly decoded: DecodedAgentFrame;
   readonly policies: readonly string[];
   /** CPU time that it took to decode, in milliseconds. */
@@ -19,7 +19,7 @@ export interface PackedFrame {
 export interface MeteredFrame {
   readonly decoded: DecodedAgentFrame;
   readonly cpuMs: number;
-  /** It took a thread more memory or CPU time than a frame may. */
+  /** Whether it took a thread more memory or CPU time than a frame may. */
   readonly isTooExpensive?: boolean;
 }
 

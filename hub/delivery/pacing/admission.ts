@@ -1,14 +1,15 @@
 import type { Clock } from '@fso/shared/runtime';
 
 /**
- * Of the time from one agent that is done to the next: what it is taken for at first, how much one more of them counts, and the most, as the
- * first ones of a storm are slow.
+ * Estimate of the time from one agent that is done to the next: its first value, the weight of each
+ * further one, and the most that one counts, as the first ones of a storm are slow.
  */
 const PACE = { firstMs: 10, weight: 0.05, maxMs: 25 };
 
 /**
- * After an outage all agents come back at once, and each may have everything to report. Only so many are between their hello and their first
- * word at a time; the others wait for their welcome, in the order in which they came.
+ * Limits how many agents are between their hello and their first frame at a time. After an outage
+ * all come back at once, and each may have everything to report; the others wait for their welcome,
+ * in the order in which they came.
  */
 export class Admission {
   readonly #places: number;
@@ -16,7 +17,7 @@ export class Admission {
   readonly #waiting = new Set<() => void>();
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   #paceMs = PACE.firstMs;
-  /** When the last one was done while others waited. */
+  /** Monotonic time at which the last one was done while others waited. */
   #doneAt: number | undefined;
 
   /** @param places agents at a time */
@@ -25,12 +26,15 @@ export class Admission {
     this.#clock = clock;
   }
 
-  /** Milliseconds from one agent that is done to the next, as it was of late while others waited. */
+  /**
+   * Milliseconds from one agent that is done to the next, averaged over the last ones while others
+   * waited.
+   */
   get paceMs(): number {
     return this.#paceMs;
   }
 
-  /** How many wait. */
+  /** Number of agents that wait. */
   get waiting(): number {
     return this.#waiting.size;
   }

@@ -3,7 +3,7 @@ import { type Allowance, type BucketOptions, type Clock, createAllowance, create
 import type { AgentHistory } from '../offers.ts';
 import { DEFAULT_EVENT_LIMITS, EventBudget, type EventLimits } from './event-budget.ts';
 
-/** What the agent of one cluster may ask of the hub, over all of its streams. */
+/** Limits of what the agent of one cluster may ask of the hub, over all of its streams. */
 export interface AgentLimits {
   readonly connections: BucketOptions;
   /** Pings count as frames. */
@@ -40,7 +40,7 @@ const STALL = { baseMs: 15_000, maxMs: 90_000, forgottenMs: 900_000 };
 const VOUCHED = 4;
 /** Questions for the policies of a list that the hub does not know: a commit has one new list for a cluster. */
 const LISTS = { burst: 5, perSecond: 1 / 60 };
-/** Events that say that not all reports are kept: one an hour, beside the alert that lasts. */
+/** Events about reports that are not kept: one an hour, beside the alert that lasts. */
 const NOT_KEPT = { burst: 1, perSecond: 1 / 3_600 };
 
 /** A time to wait that doubles with each fault, until none came for a while. */
@@ -130,7 +130,7 @@ export class AgentBudget {
     return this.#rarely('complaints', this.#limits.complaints).take(1) === 1;
   }
 
-  /** Whether one more event may say that not all reports of the cluster are kept. */
+  /** Whether one more event about reports that are not kept may be written. */
   mayTellNotKept(): boolean {
     return this.#rarely('notKept', NOT_KEPT).take(1) === 1;
   }
@@ -180,7 +180,10 @@ export class AgentBudget {
     if (this.#vouched.size > VOUCHED && oldest !== undefined) this.#vouched.delete(oldest);
   }
 
-  /** @returns milliseconds until an offer on top of what an agent says that it has may be made; undefined: the hub knows that it has it */
+  /**
+   * @returns milliseconds until an offer on top of a commit that the agent claims to have may be
+   * made; undefined: the hub knows that it has it
+   */
   claim({ holds, anchor }: Pick<AgentHistory, 'holds' | 'anchor'>): number | undefined {
     const unknown = [holds, anchor].filter((revision) => revision !== null && !this.#vouched.has(revision));
     if (unknown.length === 0) return undefined;

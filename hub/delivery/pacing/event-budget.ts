@@ -2,15 +2,15 @@ import type { ClusterEvent } from '@fso/shared/api';
 import { isOfCluster, tenantOf, weightOf } from '@fso/shared/protocol';
 import { type Allowance, type BucketOptions, type Clock, createAllowance, dropOldest } from '@fso/shared/runtime';
 
-/** How many events of one cluster are kept. */
+/** Limits of the events of one cluster that are kept. */
 export interface EventLimits {
-  /** All of them. */
+  /** All events. */
   readonly all: BucketOptions;
-  /** Beyond `all`: those of the cluster itself, tampering among them. */
+  /** Events of the cluster itself beyond `all`, tampering among them. */
   readonly cluster: BucketOptions;
-  /** Within `all`: those about policies that namespaces have for themselves. */
+  /** Events within `all` about policies that namespaces have for themselves. */
   readonly tenants: BucketOptions;
-  /** Within `tenants`: those of one namespace. */
+  /** Events within `tenants` of one namespace. */
   readonly namespace: BucketOptions;
 }
 

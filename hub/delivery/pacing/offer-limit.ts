@@ -1,6 +1,9 @@
 import { type Clock, waitPatiently } from '@fso/shared/runtime';
 
-/** A connection that has not taken an offer after so long no longer keeps the others waiting. */
+/**
+ * Time after which a connection that has not taken an offer no longer keeps the others waiting, in
+ * milliseconds.
+ */
 const STALLED_MS = 1_000;
 const CHECK_MS = 250;
 const NEVER = new AbortController().signal;
@@ -11,7 +14,7 @@ interface Sending {
 }
 
 interface Waiting {
-  /** Asked when it is its turn: another offer may have taken the place of the first. */
+  /** Size of the offer, read at its turn: another offer may have taken the place of the first. */
   readonly bytes: () => number;
   readonly start: (done: () => void) => void;
 }
@@ -35,7 +38,7 @@ export class OfferLimit {
     this.#clock = clock;
   }
 
-  /** How many wait. */
+  /** Number of offers that wait. */
   get waiting(): number {
     return this.#waiting.length;
   }
@@ -46,7 +49,10 @@ export class OfferLimit {
     this.#startWaiting();
   }
 
-  /** One that sends nothing is done at once: a line of thousands of them must not become a stack of calls. */
+  /**
+   * Starts the offers that have room, in a loop: one that sends nothing is done at once, and a line
+   * of thousands of them must not become a stack of calls.
+   */
   #startWaiting(): void {
     if (this.#isStarting) return;
     this.#isStarting = true;
@@ -81,7 +87,10 @@ export class OfferLimit {
     if (this.#sending.delete(sending)) this.#bytes -= sending.bytes;
   }
 
-  /** While others wait. After a time in which this process was busy nothing counts as stalled. */
+  /**
+   * Takes stalled offers out of the count while others wait. After a time in which this process was
+   * busy none counts as stalled.
+   */
   async #checkForStalled(): Promise<void> {
     this.#isChecking = true;
     while (this.#waiting.length > 0) {

@@ -1,7 +1,7 @@
 import { type Clock, OVER } from '@fso/shared/runtime';
 import type { Admission } from './admission.ts';
 
-/** An agent that does not send what it was asked for keeps the others waiting for no longer, in milliseconds. */
+/** Longest turn of an agent that does not send what it was asked for, in milliseconds. */
 const ANSWER_MS = 10_000;
 
 /**
@@ -9,7 +9,7 @@ const ANSWER_MS = 10_000;
  * another way, as a new version of it may, the digests of a whole fleet differ within a minute: so many agents are asked at a time.
  */
 export class ResyncTurn {
-  /** Of all agents. */
+  /** Turns of all agents. */
   readonly #turns: Admission;
   readonly #clock: Pick<Clock, 'sleep'>;
   readonly #closed: AbortSignal;
@@ -29,9 +29,10 @@ export class ResyncTurn {
   }
 
   /**
-   * An agent that waits keeps its place in the line.
+   * Takes a turn. An agent that waits already keeps its place in the line.
    *
-   * @param ask called when it is the agent's turn; not if {@link end} comes before, or the connection closes
+   * @param ask called when it is the agent's turn; not if {@link end} comes before, or the
+   * connection closes
    * @param onOver called when the turn is over without {@link end}
    */
   take(ask: () => void, onOver: () => void = () => undefined): void {

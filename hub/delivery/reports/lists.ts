@@ -48,7 +48,7 @@ const askUnlessKnown = async (context: FrameContext): Promise<void> => {
   send({ type: 'list', list: unknown });
 };
 
-/** Takes the policies of a list that the agent was asked for; what was not asked for leaves nothing. */
+/** Takes the policies of a list that the agent was asked for; ignores others. */
 export const takeListed = async ({ list, policies }: Frame<'listed'>, context: FrameContext): Promise<void> => {
   const { state, budget, deps, listing } = context;
   const { lists } = state;

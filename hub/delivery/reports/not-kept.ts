@@ -10,7 +10,10 @@ interface ReportingCluster {
   readonly logger: Logger;
 }
 
-/** Tells people, once in a while, that the hub does not keep all that a cluster reports. A cluster that reports too much is kept back. */
+/**
+ * Writes an event, once in a while, that the hub does not keep all that a cluster reports. A
+ * cluster that reports too much is kept back.
+ */
 export const noteNotKept = async ({ cluster, budget, deps, logger }: ReportingCluster): Promise<void> => {
   const policies = (await deps.ledger.cluster(cluster))?.notKept ?? null;
   if (policies === null || !budget.mayTellNotKept()) return;

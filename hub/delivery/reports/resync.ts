@@ -4,7 +4,10 @@ import { type FrameContext, logLimited } from '../frame-handlers.ts';
 /** A report in several frames whose next one does not come by then has not come whole, in milliseconds. */
 const NEXT_FRAME_MS = 10_000;
 
-/** A full report is wanted and has not come, whether the agent was asked for it or waits for its turn. */
+/**
+ * Whether a full report is wanted and has not come: the agent was asked for it, or waits for its
+ * turn.
+ */
 export const isIncomplete = ({ state, resync }: Pick<FrameContext, 'state' | 'resync'>): boolean =>
   state.reports.resyncing || resync.isWaiting;
 
@@ -22,7 +25,7 @@ const isUnfinished = ({ state, deps }: Pick<FrameContext, 'state' | 'deps'>): bo
 export const continuesFull = (context: Pick<FrameContext, 'state' | 'deps'>): boolean =>
   isUnfinished(context) && context.state.reports.unfinished?.isFull === true;
 
-/** Asks the agent for a full report, when it is its turn; what it reports before that counts as ever. */
+/** Asks the agent for a full report when it is its turn; reports before that count as usual. */
 export const askForAll = ({ state, send, resync }: FrameContext): void =>
   resync.take(() => {
     state.reports.resyncing = true;
@@ -30,7 +33,10 @@ export const askForAll = ({ state, send, resync }: FrameContext): void =>
     send({ type: 'resync' });
   });
 
-/** Asks for everything because a report is missing; until it has come, what the ledger has of the cluster is not how the cluster is. */
+/**
+ * Requests a full report because one is missing. Until it has come, the ledger does not have the
+ * current state of the cluster.
+ */
 export const askForMissing = async (
   context: FrameContext,
   known: ClusterRecord | null,
@@ -43,7 +49,10 @@ export const askForMissing = async (
   askForAll(context);
 };
 
-/** Asks for everything because a report was lost: by what the agent says that it has reported, the hub has something else. */
+/**
+ * Requests a full report because one was lost: the hub has something else than the agent has
+ * reported by its own digest.
+ */
 export const askForLost = (context: FrameContext): void => {
   const { reports } = context.state;
   if (isIncomplete(context) || isUnfinished(context) || !reports.mayAskForLost()) return;

@@ -25,9 +25,9 @@ const clusterDigest = weakMemo(digestOfCluster);
 const baselineDigest = weakMemo(digestOfBaseline);
 
 /**
- * Returns how far the reports of a cluster have come, as its agent is told.
+ * Returns the state of a cluster's reports that its agent gets.
  *
- * @param isNew its agent has accepted no commit: the baseline of the one before it goes
+ * @param isNew its agent has accepted no commit: the baseline of the one before it is dropped
  */
 export const reportedStateOf = (known: ClusterRecord | null, isNew = false): ReportedState => ({
   seq: known?.reportedSeq ?? 0,
@@ -36,7 +36,9 @@ export const reportedStateOf = (known: ClusterRecord | null, isNew = false): Rep
   baseline: isNew || known?.baseline == null ? null : baselineDigest(known.baseline),
 });
 
-/** Asks for what was left out of the cluster's record, once there is room for it. */
+/**
+ * Requests a full report for what was left out of the cluster's record, once there is room for it.
+ */
 const askForRest = async (context: FrameContext): Promise<void> => {
   const { cluster, state, deps, logger } = context;
   if (isIncomplete(context) || !(await deps.ledger.hasRoom(cluster)) || !state.reports.mayAskForRest()) return;
@@ -97,7 +99,7 @@ export const takeReport = async (frame: Frame<'report'>, context: FrameContext):
 const isWhole = (known: ClusterRecord | null, { reports }: FrameContext['state']): boolean =>
   reports.mended === 0 && (known?.notKept ?? null) === null;
 
-/** Asks for everything where the ledger has something else than the agent has sent. */
+/** Requests a full report where the ledger has something else than the agent has sent. */
 const compareDigest = async (frame: Frame<'digest'>, known: ClusterRecord | null, context: FrameContext): Promise<void> => {
   const { seq, policies } = reportedStateOf(known);
   const isToAgree = isWhole(known, context.state);

@@ -10,7 +10,10 @@ const UNPROVEN = { ...DEFAULT_CONNECTION_LIMITS, perHolder: 2, total: 4, graceMs
 const LIMITS: QueueLimits = { maxWaiting: 6, waitMs: 20_000, maxYoung: 2 };
 
 let server: Server;
-/** Of both sides: one of which nothing is read does not notice that the other has gone. */
+/**
+ * Sockets of both sides, to be destroyed: one from which nothing is read does not notice that the
+ * other has gone.
+ */
 const sockets: Socket[] = [];
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();

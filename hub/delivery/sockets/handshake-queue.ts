@@ -40,7 +40,7 @@ export class HandshakeQueue {
   readonly #holderOf: ConnectionLimits['holderOf'];
   readonly #clock: Clock;
   readonly #limiter: ConnectionLimiter;
-  /** By holder, the one that was served last at the end; of each the oldest first. */
+  /** Waiting connections by holder, oldest first. The holder that was served last is at the end. */
   readonly #lines = new Map<string, Waiting[]>();
   #waiting = 0;
   #isStarting: boolean = false;

@@ -8,9 +8,9 @@ const FLUSH_MS = 1_000;
 export interface UpgradeRefusal {
   /** e.g. `404 Not Found` */
   readonly status: string;
-  /** For the agent's log. */
+  /** Reason for the agent's log. */
   readonly reason?: string;
-  /** Each ends with CRLF. */
+  /** Header lines, each ending with CRLF. */
   readonly headers?: string;
 }
 

@@ -4,7 +4,7 @@ import { type LooseReport, ReportedNames } from '../../../test/harness/baselines
 
 /**
  * Encodes the hello of an agent that has nothing.
- * @param hello of which a test says only what it is about
+ * @param hello with the fields that a test is about
  */
 export const encodeHello = (hello: Partial<Extract<AgentFrame, { type: 'hello' }>> = {}): string =>
   encodeFrame({
@@ -20,7 +20,7 @@ export const encodeHello = (hello: Partial<Extract<AgentFrame, { type: 'hello' }
 
 /**
  * Encodes the first report of an agent.
- * @param report of which a test says only what it is about
+ * @param report with the fields that a test is about
  */
 export const encodeReport = (report: Partial<LooseReport>): string =>
   encodeFrame(new ReportedNames().complete({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [], ...report }));

@@ -12,7 +12,7 @@ export interface HeldLedger {
   readonly slow: { until: Promise<void> };
   /** Number of times that the hub wrote a cluster as connected or not. */
   readonly written: { connected: number };
-  /** Clusters whose agents have said how they are. */
+  /** Clusters whose agents have reported their current state. */
   readonly confirmed: readonly string[];
   /** Acks that have come, and what holds them back. */
   readonly acks: { readonly steps: readonly string[]; until: Promise<void> };
@@ -36,7 +36,6 @@ export const createHeldLedger = (): HeldLedger => {
     await slow.until;
     return ledger.applyReport(...args);
   };
-  /** Clusters whose agents have said how they are. */
   const confirmed: string[] = [];
   const confirmStream: Ledger['confirmStream'] = async (cluster, stream) => {
     confirmed.push(cluster);

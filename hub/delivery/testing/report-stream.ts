@@ -50,7 +50,7 @@ const createAgent = ({ clock, ledger, targets, resyncs }: Hub, cluster: string) 
     for (const key of frame.removed) reported.delete(key);
     return frame;
   };
-  /** Without waiting for the hub to be done with it. */
+  /** Begins to take a report, without waiting for the hub to be done with it. */
   const begin = (change: Partial<LooseReport>): Promise<void> => takeReport(report(change), context);
   const settled = async <T>(taking: Promise<T>): Promise<T> => {
     const taken = await taking;

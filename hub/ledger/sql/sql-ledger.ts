@@ -1,31 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, type Logger, Mutex, settlesWithin } from '@fso/shared/runtime';
-import type { Transaction } from 'kysely';
 import { type Change, type ChangeInput, isLeaderChange, isNoted, writesOf } from '../changes.ts';
-import { createKeyedCache, createKeyedStore } from '../keyed-store.ts';
-import { createLedgerCache, foundIn } from '../ledger-cache.ts';
+import { createKeyedCache, createKeyedStore, type KeyedCache } from '../keyed-store.ts';
+import { createLedgerCache, foundIn, type LedgerCache } from '../ledger-cache.ts';
 import { namedIn, PolicyLists } from '../policies/index.ts';
 import { hasRoom, type ReportLimits, ReportMemory, reportLimits } from '../report-quota.ts';
 import type { AgentStream, Desired, EventQuery, FoundEvents, Ledger } from '../types.ts';
-import { type Batch, planBatch } from './batch/plan-batch.ts';
-import type { PreparedChange } from './batch/prepared-change.ts';
-import { beginBatch, type WrittenBatch, writeBatch } from './batch/write-batch.ts';
+import { createCommit } from './batch/commit.ts';
 import { WriteQueue, type WriteQueueOptions } from './batch/write-queue.ts';
 import type { Database } from './database.ts';
-import { BatchTooLargeError, CommittedError, describeDatabaseError, isExhausted } from './errors.ts';
+import { describeDatabaseError } from './errors.ts';
 import { Clearing } from './history/clearing.ts';
 import { listHistory, mendHistory, readPolicyState } from './history/cluster-history.ts';
 import { forgetFormer, type HistoryLimits } from './history/history.ts';
 import { HistoryKeeper } from './history/history-keeper.ts';
 import { ListStore } from './list-store.ts';
 import { migrate } from './migrate.ts';
-import { missingLists } from './named-lists.ts';
 import { readList } from './policy-lists.ts';
-import { readEpoch } from './replicas/lead.ts';
-import { createReplicaState, type ReplicaState } from './replicas/replica-state.ts';
+import { ReplicaState } from './replicas/replica-state.ts';
 import { ALONE, type Replicas, SharedReplicas } from './replicas/replicas.ts';
-import type { Schema } from './schema.ts';
-import { createSqlAudit } from './search/audit-log.ts';
+import { createSqlAudit, type InTurn } from './search/audit-log.ts';
 import { countEvents, loadEvents } from './search/events.ts';
 import { checkSessions } from './sessions.ts';
 
@@ -62,177 +56,84 @@ const MAX_UNANSWERED = 3;
 /** Of a hub that does not lead. */
 const NO_EPOCH = 0;
 
-const clustersOf = (changes: readonly PreparedChange[]): string[] => [
-  ...new Set(changes.flatMap(({ change }) => ('cluster' in change && change.cluster !== null ? [change.cluster] : []))),
-];
-
-/** A leader that was cut off may find out late that another one has taken over. */
-const leaveOutFormerTerms = async (trx: Transaction<Schema>, changes: readonly PreparedChange[]): Promise<readonly PreparedChange[]> => {
-  if (!changes.some(({ change }) => isLeaderChange(change))) return changes;
-  const epoch = await readEpoch(trx);
-  return changes.filter(({ change }) => !('epoch' in change) || change.epoch === epoch);
-};
-
-interface Commit {
-  readonly batch: Batch;
-  readonly written: WrittenBatch;
+/** What is stored, in memory. */
+interface LedgerMemory {
+  readonly cache: LedgerCache;
+  readonly records: KeyedCache;
+  readonly lists: PolicyLists;
+  readonly replicaState: ReplicaState;
 }
 
-/** Writes a batch and takes it into memory; no other hub writes meanwhile. */
-const createCommit = (
-  { database, clock, logger }: SqlLedgerOptions,
-  { replicaState, histories, replica }: { replicaState: ReplicaState; histories: HistoryKeeper; replica: string },
-) => {
-  const { db, reads, shared } = database;
-  /** @returns undefined where the batch was committed before, and only the answer was lost */
-  const write = async (changes: readonly PreparedChange[], number: number): Promise<Commit | undefined> => {
-    // Before that is known nothing may be concluded from a failure: the batch may be there already.
-    let isNew = false;
-    try {
-      return await db.transaction().execute(async (trx) => {
-        const within = { trx, database, replica };
-        const version = await beginBatch(within, number, () => clock.now());
-        if (version === undefined) return undefined;
-        isNew = true;
-        if (shared) await replicaState.refresh(trx, clustersOf(changes));
-        const batch = planBatch(shared ? await leaveOutFormerTerms(trx, changes) : changes, replicaState, replica);
-        batch.lists.push(...(await missingLists(trx, { batch, lists: replicaState.lists }, clock.now().toISOString())));
-        return { batch, written: await writeBatch(batch, version, within) };
-      });
-    } catch (error) {
-      if (isNew && isExhausted(error)) throw new BatchTooLargeError(describeDatabaseError(error), { cause: error });
-      throw error;
-    }
-  };
-  const learn = ({ batch, written }: Commit): void => {
-    try {
-      replicaState.learn(batch, written);
-      histories.note(written.historyBytes);
-    } catch (error) {
-      logger.fatal({ err: error }, 'batch committed, but not taken into memory: it is read from the database');
-      throw error;
-    }
-  };
-  return async (changes: readonly PreparedChange[], number: number): Promise<void> => {
-    const done = await write(changes, number);
-    try {
-      if (done === undefined) await replicaState.refresh(reads, clustersOf(changes));
-      else learn(done);
-    } catch (error) {
-      throw new CommittedError(describeDatabaseError(error), { cause: error });
-    }
-    const damaged = done?.written.damaged;
-    // Once: what is written next follows on what was written now.
-    if (damaged !== undefined) logger.error({ sequence: damaged }, 'audit log damaged: its last entry cannot be read');
-  };
-};
-
-/**
- * Step ⑧ on a database: PostgreSQL of a server, or SQLite in this process. Resolves once the tables are there and what they hold is in
- * memory. `close` does not close the database.
- *
- * @throws LedgerError where people have to do something; what the database answered otherwise
- */
-export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger> => {
-  const { database, clock, logger, replica = randomUUID(), history = DEFAULT_HISTORY } = options;
-  const { db, reads, searches, shared } = database;
+/** Makes the tables where they are missing, and reads what they hold. */
+const loadMemory = async ({ database, reports }: SqlLedgerOptions): Promise<LedgerMemory> => {
+  const { db, shared } = database;
   if (shared) await checkSessions(database.connect);
   await migrate(database);
   if (!shared) await forgetFormer(db);
   const cache = createLedgerCache(EVENTS_IN_MEMORY);
   const records = createKeyedCache();
-  const memory = new ReportMemory(options.reports ?? reportLimits());
+  const memory = new ReportMemory(reports ?? reportLimits());
   const lists = new PolicyLists();
-  const pasts = { db: searches, listOf: (digest: string) => readList(searches, digest, lists) };
-  const replicaState = createReplicaState({ cache, records, memory, lists, eventsInMemory: EVENTS_IN_MEMORY });
+  const replicaState = new ReplicaState({ cache, records, memory, lists, eventsInMemory: EVENTS_IN_MEMORY });
   await replicaState.load(db);
-  const mend = (): Promise<void> =>
-    mendHistory(database, {
-      now: () => clock.now(),
-      read: async (trx, names) => {
-        await replicaState.refresh(trx, names);
-        return names.map(cache.get);
-      },
-    });
-  await mend();
+  return { cache, records, lists, replicaState };
+};
 
-  const closing = new AbortController();
-  const histories = new HistoryKeeper({ ...database, logger, signal: closing.signal });
-  const commit = createCommit(options, { replicaState, histories, replica });
-  const queue = new WriteQueue({ ...options, cut: database.cut, commit });
-  const termOf = (input: ChangeInput) => (shared && isLeaderChange(input) ? { epoch: replicas.epoch() ?? NO_EPOCH } : {});
-  const submit = (input: ChangeInput): Promise<void> =>
-    queue.submit({ ...input, ...termOf(input), time: clock.now().toISOString() } as Change);
-  const replicas: Replicas = shared
-    ? new SharedReplicas({ ...options, replica, replicaState, canWrite: () => queue.unanswered < MAX_UNANSWERED })
-    : ALONE;
-
-  const keptLists = () => lists.keptFor(cache.clusters());
-  const clearing = new Clearing({ ...options, replica, history, histories, keptLists, signal: closing.signal });
-  const clear = async (): Promise<void> => {
-    if (!replicas.leads()) return;
-    // A hub of an older version may have written beside this one.
-    await mend();
-    await clearing.run();
-  };
-  const keepHistory = async (): Promise<void> => {
-    while (!closing.signal.aborted) {
-      await clear().catch((error: unknown) => logger.warn({ reason: describeDatabaseError(error) }, 'history not cleared'));
-      await clock.sleep(HISTORY_MS, closing.signal).catch(() => undefined);
-    }
-  };
-  const keeping = keepHistory();
-
-  const noteDesired = (next: Desired): Promise<void> => submit({ type: 'desired', revision: next.revision });
-  replicas.onLead(() => {
-    const known = cache.desired();
-    if (known !== null) noteDesired(known).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+/** Writes the history that a hub of an older version left out. */
+const mend = ({ database, clock }: SqlLedgerOptions, { cache, replicaState }: LedgerMemory): Promise<void> =>
+  mendHistory(database, {
+    now: () => clock.now(),
+    read: async (trx, names) => {
+      await replicaState.refresh(trx, names);
+      return names.map(cache.get);
+    },
   });
 
-  // The embedded database does one thing after the other: one search at a time.
-  const mutex = new Mutex();
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => (shared ? work() : mutex.run(work));
+interface HistoryDeps {
+  readonly clearing: Clearing;
+  readonly leads: () => boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Clears the history every hour, on the hub that leads, until aborted. */
+const keepHistory = async (options: SqlLedgerOptions, memory: LedgerMemory, { clearing, leads, signal }: HistoryDeps): Promise<void> => {
+  const { clock, logger } = options;
+  const clear = async (): Promise<void> => {
+    if (!leads()) return;
+    // A hub of an older version may have written beside this one.
+    await mend(options, memory);
+    await clearing.run();
+  };
+  while (!signal.aborted) {
+    await clear().catch((error: unknown) => logger.warn({ reason: describeDatabaseError(error) }, 'history not cleared'));
+    await clock.sleep(HISTORY_MS, signal).catch(() => undefined);
+  }
+};
+
+type LedgerReads = Pick<
+  Ledger,
+  | 'source'
+  | 'desired'
+  | 'clusters'
+  | 'cluster'
+  | 'events'
+  | 'searchEvents'
+  | 'countEvents'
+  | 'policyStateAt'
+  | 'clusterHistory'
+  | 'subscribe'
+  | 'hasRoom'
+>;
+
+/** Reads from memory, and from the database what memory does not hold. */
+const createReads = ({ searches }: Database, { cache, lists, replicaState }: LedgerMemory, inTurn: InTurn): LedgerReads => {
+  const pasts = { db: searches, listOf: (digest: string) => readList(searches, digest, lists) };
   const searchEvents = async (query: EventQuery): Promise<FoundEvents> => {
     const found = cache.events(query);
     if (found.length >= query.limit || cache.hasAllEvents()) return foundIn(found, query.limit);
     return inTurn(() => loadEvents(searches, query));
   };
-
-  const store = new ListStore({ lists, reads, cache, clock, submit });
-  const { setObserved, ...writes } = writesOf(submit);
-  const noteSeen = async (cluster: string, stream: AgentStream): Promise<void> => {
-    const { record, stream: holder, writtenSeen } = replicaState.cluster(cluster);
-    const now = clock.now();
-    const isWritten = writtenSeen !== null && now.getTime() - Date.parse(writtenSeen) < SEEN_MS;
-    if (record.connected && holder === stream.id && isWritten) cache.see(cluster, now.toISOString());
-    else await writes.setConnected(cluster, true, stream);
-  };
-
   return {
-    ...writes,
-    noteSeen,
-    noteObserved: async (cluster, outOfDate, stream) => {
-      if (!isNoted(cache.get(cluster), outOfDate)) await setObserved(cluster, outOfDate, stream);
-    },
-    suspendObservation: (clusters) => cache.suspend(clusters, clock.now().toISOString()),
-    resumeObservation: cache.resume,
-    hasRoom: async (cluster) => {
-      const record = cache.get(cluster);
-      return record.notKept !== null && hasRoom(namedIn(record.policies), replicaState.quotaOf(record), record.notKept);
-    },
-    // Each hub follows the repository; which revision the fleet is meant to have is said by the one that leads.
-    setDesired: async (next) => {
-      const stored = store.takeCommit(next);
-      cache.setDesired(next);
-      await Promise.all([stored, replicas.leads() && noteDesired(next)]);
-    },
-    knowsList: async (digest, cluster) => (await store.find(digest, cluster)) !== undefined,
-    addList: (digest, named) => store.takeListed(digest, named),
-    applyReport: async (cluster, report, stream) => {
-      // The list of a cluster that is behind may be in the database alone; where that cannot be read, the report is taken without it.
-      const list = report.baseline === null ? undefined : await store.find(report.baseline.list, cluster).catch(() => undefined);
-      return writes.applyReport(cluster, report, stream, list);
-    },
     source: async () => cache.source(),
     desired: async () => cache.desired(),
     clusters: async () => cache.clusters(),
@@ -247,8 +148,88 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     policyStateAt: (query) => inTurn(() => readPolicyState(pasts, query)),
     clusterHistory: (query) => inTurn(() => listHistory(pasts, query)),
     subscribe: cache.subscribe,
+    hasRoom: async (cluster) => {
+      const record = cache.get(cluster);
+      return record.notKept !== null && hasRoom(namedIn(record.policies), replicaState.quotaOf(record), record.notKept);
+    },
+  };
+};
+
+/** The embedded database does one thing after the other: one search at a time. */
+const createTurns = ({ shared }: Database): InTurn => {
+  const mutex = new Mutex();
+  return (work) => (shared ? work() : mutex.run(work));
+};
+
+/**
+ * Step ⑧ on a database: PostgreSQL of a server, or SQLite in this process. Resolves once the tables are there and what they hold is in
+ * memory. `close` does not close the database.
+ *
+ * @throws LedgerError where people have to do something; what the database answered otherwise
+ */
+export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger> => {
+  const { database, clock, logger, replica = randomUUID(), history = DEFAULT_HISTORY } = options;
+  const { reads, searches, shared } = database;
+  const memory = await loadMemory(options);
+  const { cache, lists, replicaState } = memory;
+  await mend(options, memory);
+
+  const closing = new AbortController();
+  const histories = new HistoryKeeper({ ...database, logger, signal: closing.signal });
+  const commit = createCommit(options, { replicaState, histories, replica });
+  const queue = new WriteQueue({ ...options, cut: database.cut, commit });
+  const termOf = (input: ChangeInput) => (shared && isLeaderChange(input) ? { epoch: replicas.epoch() ?? NO_EPOCH } : {});
+  const submit = (input: ChangeInput): Promise<void> =>
+    queue.submit({ ...input, ...termOf(input), time: clock.now().toISOString() } as Change);
+  const replicas: Replicas = shared
+    ? new SharedReplicas({ ...options, replica, replicaState, canWrite: () => queue.unanswered < MAX_UNANSWERED })
+    : ALONE;
+
+  const keptLists = () => lists.keptFor(cache.clusters());
+  const clearing = new Clearing({ ...options, replica, history, histories, keptLists, signal: closing.signal });
+  const keeping = keepHistory(options, memory, { clearing, leads: () => replicas.leads(), signal: closing.signal });
+
+  const noteDesired = (next: Desired): Promise<void> => submit({ type: 'desired', revision: next.revision });
+  replicas.onLead(() => {
+    const known = cache.desired();
+    if (known !== null) noteDesired(known).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+  });
+
+  const inTurn = createTurns(database);
+  const store = new ListStore({ lists, reads, cache, clock, submit });
+  const { setObserved, ...writes } = writesOf(submit);
+  const noteSeen = async (cluster: string, stream: AgentStream): Promise<void> => {
+    const { record, stream: holder, writtenSeen } = replicaState.cluster(cluster);
+    const now = clock.now();
+    const isWritten = writtenSeen !== null && now.getTime() - Date.parse(writtenSeen) < SEEN_MS;
+    if (record.connected && holder === stream.id && isWritten) cache.see(cluster, now.toISOString());
+    else await writes.setConnected(cluster, true, stream);
+  };
+
+  return {
+    ...writes,
+    ...createReads(database, memory, inTurn),
+    noteSeen,
+    noteObserved: async (cluster, outOfDate, stream) => {
+      if (!isNoted(cache.get(cluster), outOfDate)) await setObserved(cluster, outOfDate, stream);
+    },
+    suspendObservation: (clusters) => cache.suspend(clusters, clock.now().toISOString()),
+    resumeObservation: cache.resume,
+    // Each hub follows the repository; which revision the fleet is meant to have is said by the one that leads.
+    setDesired: async (next) => {
+      const stored = store.takeCommit(next);
+      cache.setDesired(next);
+      await Promise.all([stored, replicas.leads() && noteDesired(next)]);
+    },
+    knowsList: async (digest, cluster) => (await store.find(digest, cluster)) !== undefined,
+    addList: (digest, named) => store.takeListed(digest, named),
+    applyReport: async (cluster, report, stream) => {
+      // The list of a cluster that is behind may be in the database alone; where that cannot be read, the report is taken without it.
+      const list = report.baseline === null ? undefined : await store.find(report.baseline.list, cluster).catch(() => undefined);
+      return writes.applyReport(cluster, report, stream, list);
+    },
     audit: createSqlAudit(reads, submit, { db: searches, inTurn }),
-    records: createKeyedStore(records, (change) => submit({ type: 'record', ...change })),
+    records: createKeyedStore(memory.records, (change) => submit({ type: 'record', ...change })),
     health: () => replicas.outage() ?? queue.health(),
     waitingWrites: () => queue.length,
     behindMs: () => replicas.behindMs(),

@@ -16,10 +16,10 @@ import {
 import { historyBetween } from '../history/cluster-history.ts';
 import { findPolicyState, narrowHistory } from '../history/policy-past.ts';
 import { applyValueChange, createKeyedCache, createKeyedStore } from '../keyed-store.ts';
-import { createLedgerCache, foundIn } from '../ledger-cache.ts';
+import { createLedgerCache, foundIn, type LedgerCache } from '../ledger-cache.ts';
 import { findRelisted, keysBetween, listIn, namedIn, PolicyLists } from '../policies/index.ts';
-import { hasRoom, type ReportLimits, ReportMemory, reportLimits } from '../report-quota.ts';
-import type { HistoryChange, Ledger } from '../types.ts';
+import { hasRoom, type ReportLimits, ReportMemory, type ReportQuota, reportLimits } from '../report-quota.ts';
+import type { ClusterRecord, HistoryChange, Ledger } from '../types.ts';
 import { createMemoryAudit } from './memory-audit.ts';
 
 export interface MemoryLedgerOptions {
@@ -30,71 +30,106 @@ export interface MemoryLedgerOptions {
   readonly reports?: ReportLimits;
 }
 
-/** Step ⑧ without a database, for tests: what it knows is gone with its process. */
-export const createMemoryLedger = ({ clock, eventLimit = 10_000, reports = reportLimits() }: MemoryLedgerOptions): Ledger => {
-  const cache = createLedgerCache(eventLimit);
-  const memory = new ReportMemory(reports);
-  const lists = new PolicyLists();
-  const now = (): string => clock.now().toISOString();
-  const audit = createMemoryAudit(now);
-  const records = createKeyedCache();
-  let version = 0;
-  let desired: string | null = null;
-  let lastEventId = 0;
-  const digests = new Set<string>();
-
-  const takeRecord = ({ kind, name, change, outcome }: Extract<Change, { type: 'record' }>): void => {
-    version += 1;
-    if (applyValueChange(records.get(kind, name), change, outcome)) records.set({ kind, name }, outcome.after, version);
-  };
-  const streams = new Map<string, string | null>();
-  /** @returns whether the change counts */
-  const takeStream = (change: ClusterChange): boolean => {
-    const stream = streams.get(change.cluster) ?? null;
-    const leftOut = leftOutOf(change, cache.get(change.cluster), stream);
-    if (change.outcome !== undefined) change.outcome.leftOut = leftOut;
-    if (leftOut === undefined) streams.set(change.cluster, streamAfter(change, stream));
-    return leftOut === undefined;
-  };
+/** What the ledger holds, changed by one change after the other. */
+class MemoryState {
+  readonly cache: LedgerCache;
+  readonly lists = new PolicyLists();
+  readonly records = createKeyedCache();
+  readonly audit: ReturnType<typeof createMemoryAudit>;
+  readonly #memory: ReportMemory;
+  readonly #clock: Clock;
+  readonly #digests = new Set<string>();
+  readonly #streams = new Map<string, string | null>();
   /** Newest first, by cluster. */
-  const histories = new Map<string, readonly HistoryChange[]>();
-  const takeClusterChange = (change: ClusterChange): void => {
-    const before = cache.get(change.cluster);
-    const after = applyChange(before, change, { quota: memory.quotaOf(before, cache.desired()), lists });
-    memory.learn(before.policies, after.policies);
-    cache.set(after);
-    const added = historyBetween(change, { before, after, keys: keysBetween(before.policies, after.policies) });
-    if (added !== undefined) histories.set(change.cluster, [added, ...(histories.get(change.cluster) ?? [])]);
-  };
-  const listOf = async (digest: string) => lists.get(digest);
-  async function* historyOf(cluster: string): AsyncGenerator<HistoryChange> {
-    yield* histories.get(cluster) ?? [];
+  readonly #histories = new Map<string, readonly HistoryChange[]>();
+  #version = 0;
+  #desired: string | null = null;
+  #lastEventId = 0;
+
+  constructor({ clock, eventLimit = 10_000, reports = reportLimits() }: MemoryLedgerOptions) {
+    this.#clock = clock;
+    this.#memory = new ReportMemory(reports);
+    this.cache = createLedgerCache(eventLimit);
+    this.audit = createMemoryAudit(() => this.now());
   }
-  const take = (change: Change): void => {
-    const before: Before = { source: cache.source(), desired, cluster: cache.get };
-    audit.add(auditOf(change, before), change.time);
-    if (change.type === 'source') cache.setSource(change.source);
-    if (change.type === 'desired') desired = change.revision;
-    if (change.type === 'record') takeRecord(change);
-    if (isClusterChange(change)) takeClusterChange(change);
+
+  now(): string {
+    return this.#clock.now().toISOString();
+  }
+
+  async submit(input: ChangeInput): Promise<void> {
+    const change = { ...input, time: this.now() } as Change;
+    if (!isClusterChange(change) || this.#takeStream(change)) this.#take(change);
+  }
+
+  async relist(): Promise<void> {
+    for (const cluster of findRelisted(this.cache.clusters(), this.lists)) await this.submit({ type: 'relist', cluster });
+  }
+
+  quotaOf(record: ClusterRecord): ReportQuota {
+    return this.#memory.quotaOf(record, this.cache.desired());
+  }
+
+  /** The stream that a cluster is connected by. */
+  streamOf(cluster: string): string | null {
+    return this.#streams.get(cluster) ?? null;
+  }
+
+  historyOf(cluster: string): readonly HistoryChange[] {
+    return this.#histories.get(cluster) ?? [];
+  }
+
+  #take(change: Change): void {
+    const before: Before = { source: this.cache.source(), desired: this.#desired, cluster: this.cache.get };
+    this.audit.add(auditOf(change, before), change.time);
+    if (change.type === 'source') this.cache.setSource(change.source);
+    if (change.type === 'desired') this.#desired = change.revision;
+    if (change.type === 'record') this.#takeRecord(change);
+    if (isClusterChange(change)) this.#takeClusterChange(change);
     const fresh = eventsOfChange(change).filter(({ cluster, event }) => {
       const digest = digestOfEvent(cluster, event);
-      return !digests.has(digest) && digests.add(digest);
+      return !this.#digests.has(digest) && this.#digests.add(digest);
     });
     const events = fresh.map(({ cluster, event }) => {
-      lastEventId += 1;
-      return { ...event, id: lastEventId, cluster };
+      this.#lastEventId += 1;
+      return { ...event, id: this.#lastEventId, cluster };
     });
-    cache.addEvents(events);
-  };
-  const submit = async (input: ChangeInput): Promise<void> => {
-    const change = { ...input, time: now() } as Change;
-    if (!isClusterChange(change) || takeStream(change)) take(change);
-  };
+    this.cache.addEvents(events);
+  }
 
-  const relist = async (): Promise<void> => {
-    for (const cluster of findRelisted(cache.clusters(), lists)) await submit({ type: 'relist', cluster });
-  };
+  #takeRecord({ kind, name, change, outcome }: Extract<Change, { type: 'record' }>): void {
+    this.#version += 1;
+    if (applyValueChange(this.records.get(kind, name), change, outcome)) this.records.set({ kind, name }, outcome.after, this.#version);
+  }
+
+  /** @returns whether the change counts */
+  #takeStream(change: ClusterChange): boolean {
+    const stream = this.streamOf(change.cluster);
+    const leftOut = leftOutOf(change, this.cache.get(change.cluster), stream);
+    if (change.outcome !== undefined) change.outcome.leftOut = leftOut;
+    if (leftOut === undefined) this.#streams.set(change.cluster, streamAfter(change, stream));
+    return leftOut === undefined;
+  }
+
+  #takeClusterChange(change: ClusterChange): void {
+    const before = this.cache.get(change.cluster);
+    const after = applyChange(before, change, { quota: this.quotaOf(before), lists: this.lists });
+    this.#memory.learn(before.policies, after.policies);
+    this.cache.set(after);
+    const added = historyBetween(change, { before, after, keys: keysBetween(before.policies, after.policies) });
+    if (added !== undefined) this.#histories.set(change.cluster, [added, ...this.historyOf(change.cluster)]);
+  }
+}
+
+/** Step ⑧ without a database, for tests: what it knows is gone with its process. */
+export const createMemoryLedger = (options: MemoryLedgerOptions): Ledger => {
+  const state = new MemoryState(options);
+  const { cache, lists } = state;
+  const submit = (input: ChangeInput): Promise<void> => state.submit(input);
+  const listOf = async (digest: string) => lists.get(digest);
+  async function* historyOf(cluster: string): AsyncGenerator<HistoryChange> {
+    yield* state.historyOf(cluster);
+  }
   const { setObserved, ...writes } = writesOf(submit);
   return {
     ...writes,
@@ -103,24 +138,24 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000, reports = repor
     },
     hasRoom: async (cluster) => {
       const record = cache.get(cluster);
-      return record.notKept !== null && hasRoom(namedIn(record.policies), memory.quotaOf(record, cache.desired()), record.notKept);
+      return record.notKept !== null && hasRoom(namedIn(record.policies), state.quotaOf(record), record.notKept);
     },
-    suspendObservation: (clusters) => cache.suspend(clusters, now()),
+    suspendObservation: (clusters) => cache.suspend(clusters, state.now()),
     resumeObservation: cache.resume,
     noteSeen: async (cluster, stream) => {
-      if (cache.get(cluster).connected && streams.get(cluster) === stream.id) cache.see(cluster, now());
+      if (cache.get(cluster).connected && state.streamOf(cluster) === stream.id) cache.see(cluster, state.now());
       else await writes.setConnected(cluster, true, stream);
     },
     knowsList: async (digest) => lists.get(digest) !== undefined,
     addList: async (digest, listed) => {
       const isTheirs = lists.takeListed(digest, listed) !== undefined;
-      if (isTheirs) await relist();
+      if (isTheirs) await state.relist();
       return isTheirs;
     },
     setDesired: async (next) => {
       lists.takeCommit(next, (cluster) => listIn(cache.get(cluster)));
       cache.setDesired(next);
-      await relist();
+      await state.relist();
       await submit({ type: 'desired', revision: next.revision });
     },
     source: async () => cache.source(),
@@ -132,12 +167,12 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000, reports = repor
     countEvents: async (query) => cache.events(query).length,
     policyStateAt: ({ cluster, ...query }) => findPolicyState(historyOf(cluster), { ...query, listOf }),
     clusterHistory: async ({ cluster, policy, limit }) => {
-      const changes = await narrowHistory(histories.get(cluster) ?? [], { policy, listOf });
+      const changes = await narrowHistory(state.historyOf(cluster), { policy, listOf });
       return { changes: changes.filter((change) => change !== undefined).slice(0, limit), next: null };
     },
     subscribe: cache.subscribe,
-    audit,
-    records: createKeyedStore(records, (change) => submit({ type: 'record', ...change })),
+    audit: state.audit,
+    records: createKeyedStore(state.records, (change) => submit({ type: 'record', ...change })),
     health: () => ({ ok: true }),
     waitingWrites: () => 0,
     behindMs: () => 0,

@@ -5,7 +5,7 @@ import type { RejectedRevision, SourceRevision } from '../../source/index.ts';
 import type { RolloutEntry, RolloutRecord } from './rollout-record.ts';
 import { readRollouts } from './rollout-store.ts';
 import { type AcceptedCommit, type HubStep, RolloutTracker } from './rollout-tracker.ts';
-import { createRolloutWriter } from './rollout-writer.ts';
+import { createRolloutWriter, type RolloutWriter } from './rollout-writer.ts';
 
 /** A commit that the source has accepted or rejected. */
 type PendingCommit =
@@ -51,16 +51,6 @@ class PendingCommits {
   }
 }
 
-/** Follows commits through the steps of this hub and of the clusters. Every hub does; the one that leads writes it down. */
-export interface Activity {
-  take(revision: SourceRevision): void;
-  reject(rejected: RejectedRevision): void;
-  /** This hub is done with a step of the commit that it accepted last. */
-  done(step: HubStep, revision: string): void;
-  /** Writes until aborted, and then the rest. */
-  run(signal: AbortSignal): Promise<void>;
-}
-
 export interface ActivityDeps {
   readonly ledger: Ledger;
   readonly clock: Clock;
@@ -80,99 +70,132 @@ const RETURN_MS = 15_000;
 const countingOf = async (ledger: Ledger, isReturning: boolean): Promise<readonly string[]> =>
   (await ledger.clusters()).flatMap(({ name, connected, lastSeen }) => (connected || (isReturning && lastSeen !== null) ? [name] : []));
 
-/** Follows the rollout of commits and keeps their records while this hub leads. */
-export const createActivity = ({ ledger, clock, logger, metrics }: ActivityDeps): Activity => {
-  const wakeup = new Wakeup();
-  const tracker = new RolloutTracker({
-    enforced: (ms) => metrics.enforced(ms / 1000),
-    proven: (ms) => metrics.proven(ms / 1000),
-  });
-  const writer = createRolloutWriter({ ledger, logger, onMore: () => wakeup.wake() });
-  let accepted: AcceptedCommit | undefined;
-  const pending = new PendingCommits();
-  let loaded = false;
-  let returnEnds = 0;
+/** Follows commits through the steps of this hub and of the clusters. Every hub does; the one that leads writes it down. */
+export class Activity {
+  readonly #deps: ActivityDeps;
+  readonly #wakeup = new Wakeup();
+  readonly #tracker: RolloutTracker;
+  readonly #writer: RolloutWriter;
+  readonly #pending = new PendingCommits();
+  #accepted: AcceptedCommit | undefined;
+  #loaded: boolean = false;
+  #returnEnds = 0;
 
-  const leads = (): boolean => {
-    loaded &&= ledger.leads();
-    return loaded;
-  };
-  const changed = (entries: readonly RolloutEntry[]): void => {
+  constructor(deps: ActivityDeps) {
+    const { ledger, logger, metrics } = deps;
+    this.#deps = deps;
+    this.#tracker = new RolloutTracker({
+      enforced: (ms) => metrics.enforced(ms / 1000),
+      proven: (ms) => metrics.proven(ms / 1000),
+    });
+    this.#writer = createRolloutWriter({ ledger, logger, onMore: () => this.#wakeup.wake() });
+    ledger.onLead(() => this.#load());
+    ledger.subscribe((change) => {
+      if (change.kind !== 'cluster' || !this.#leads()) return;
+      // A cluster that connects or goes changes for which clusters the enforcement of a commit waits.
+      if (this.#tracker.isWaiting()) this.#wakeup.wake();
+      this.#noteOne(change.cluster).catch((error: unknown) => this.#failed(error));
+    });
+  }
+
+  take(revision: SourceRevision): void {
+    const accepted = { revision, before: this.#accepted?.revision.set, steps: { released: null, compiled: null } };
+    this.#accepted = accepted;
+    this.#listen({ kind: 'accepted', accepted });
+  }
+
+  reject(rejected: RejectedRevision): void {
+    this.#listen({ kind: 'rejected', rejected });
+  }
+
+  /** This hub is done with a step of the commit that it accepted last. */
+  done(step: HubStep, revision: string): void {
+    const accepted = this.#accepted;
+    if (accepted?.revision.commit.revision !== revision) return;
+    const time = this.#deps.clock.now().toISOString();
+    accepted.steps[step] = time;
+    if (this.#leads()) this.#changed(this.#tracker.step(step, revision, time));
+  }
+
+  /** Writes until aborted, and then the rest. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    while (!signal.aborted) {
+      await this.#wakeup.waitAtMost(LOOK_MS, clock, signal).catch(() => undefined);
+      await clock.sleep(GATHER_MS, signal).catch(() => undefined);
+      await this.#judgeSafely();
+      if (this.#leads()) this.#writer.begin();
+      await clock.sleep(EVERY_MS, signal).catch(() => undefined);
+    }
+    await this.#judgeSafely();
+    if (this.#leads()) this.#writer.finish();
+  }
+
+  #leads(): boolean {
+    this.#loaded &&= this.#deps.ledger.leads();
+    return this.#loaded;
+  }
+
+  #changed(entries: readonly RolloutEntry[]): void {
     if (entries.length === 0) return;
-    writer.add(entries);
-    wakeup.wake();
-  };
-  const failed = (err: unknown): void => logger.error({ err }, 'activity of a commit not followed');
+    this.#writer.add(entries);
+    this.#wakeup.wake();
+  }
 
-  const noteAll = async (): Promise<void> => {
-    for (const record of await ledger.clusters()) if (leads()) changed(tracker.note(record, clock.now().getTime()));
-  };
-  const noteOne = async (cluster: string): Promise<void> => {
-    const record = await ledger.cluster(cluster);
-    if (record !== null && leads()) changed(tracker.note(record, clock.now().getTime()));
-  };
-  const follow = (next: PendingCommit): void => {
-    const entries = next.kind === 'accepted' ? tracker.begin(next.accepted) : tracker.refuse(next.rejected);
-    changed(entries);
-    if (next.kind === 'accepted' && entries.length > 0) noteAll().catch(failed);
-  };
-  const listen = (next: PendingCommit): void => {
-    if (leads()) follow(next);
-    else pending.add(next, readRollouts(ledger.records)[0]);
-  };
+  #failed(err: unknown): void {
+    this.#deps.logger.error({ err }, 'activity of a commit not followed');
+  }
 
-  const load = (): void => {
-    const rollouts = readRollouts(ledger.records);
-    writer.replace(tracker.restore(rollouts, writer.unwritten()));
-    loaded = true;
-    returnEnds = clock.monotonicMs() + RETURN_MS;
+  async #noteAll(): Promise<void> {
+    const { ledger, clock } = this.#deps;
+    try {
+      for (const record of await ledger.clusters()) if (this.#leads()) this.#changed(this.#tracker.note(record, clock.now().getTime()));
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  async #noteOne(cluster: string): Promise<void> {
+    const record = await this.#deps.ledger.cluster(cluster);
+    if (record !== null && this.#leads()) this.#changed(this.#tracker.note(record, this.#deps.clock.now().getTime()));
+  }
+
+  #follow(next: PendingCommit): void {
+    const entries = next.kind === 'accepted' ? this.#tracker.begin(next.accepted) : this.#tracker.refuse(next.rejected);
+    this.#changed(entries);
+    if (next.kind === 'accepted' && entries.length > 0) void this.#noteAll();
+  }
+
+  #listen(next: PendingCommit): void {
+    if (this.#leads()) this.#follow(next);
+    else this.#pending.add(next, readRollouts(this.#deps.ledger.records)[0]);
+  }
+
+  #load(): void {
+    const rollouts = readRollouts(this.#deps.ledger.records);
+    this.#writer.replace(this.#tracker.restore(rollouts, this.#writer.unwritten()));
+    this.#loaded = true;
+    this.#returnEnds = this.#deps.clock.monotonicMs() + RETURN_MS;
     // Another hub led and did not live to record these, or the database was away.
-    for (const each of pending.take(rollouts[0])) follow(each);
-    noteAll().catch(failed);
-    wakeup.wake();
-  };
-  const judge = async (): Promise<void> => {
-    if (!leads() || !tracker.isWaiting()) return;
-    const counting = await countingOf(ledger, clock.monotonicMs() < returnEnds);
-    if (!leads()) return;
-    const enforced = tracker.judge(counting);
-    writer.add(enforced);
+    for (const each of this.#pending.take(rollouts[0])) this.#follow(each);
+    void this.#noteAll();
+    this.#wakeup.wake();
+  }
+
+  async #judgeSafely(): Promise<void> {
+    await this.#judge().catch((error: unknown) => this.#failed(error));
+  }
+
+  async #judge(): Promise<void> {
+    const { ledger, clock, logger } = this.#deps;
+    if (!this.#leads() || !this.#tracker.isWaiting()) return;
+    const counting = await countingOf(ledger, clock.monotonicMs() < this.#returnEnds);
+    if (!this.#leads()) return;
+    const enforced = this.#tracker.judge(counting);
+    this.#writer.add(enforced);
     for (const { rollout } of enforced) {
       const durationMs = Date.parse(rollout.enforced ?? '') - Date.parse(rollout.noticed);
       logger.info({ revision: rollout.commit.revision, clusters: counting.length, durationMs }, 'revision enforced');
     }
-  };
-
-  ledger.onLead(load);
-  ledger.subscribe((change) => {
-    if (change.kind !== 'cluster' || !leads()) return;
-    // A cluster that connects or goes changes for which clusters the enforcement of a commit waits.
-    if (tracker.isWaiting()) wakeup.wake();
-    noteOne(change.cluster).catch(failed);
-  });
-
-  return {
-    take: (revision) => {
-      accepted = { revision, before: accepted?.revision.set, steps: { released: null, compiled: null } };
-      listen({ kind: 'accepted', accepted });
-    },
-    reject: (rejected) => listen({ kind: 'rejected', rejected }),
-    done: (step, revision) => {
-      if (accepted?.revision.commit.revision !== revision) return;
-      const time = clock.now().toISOString();
-      accepted.steps[step] = time;
-      if (leads()) changed(tracker.step(step, revision, time));
-    },
-    run: async (signal) => {
-      while (!signal.aborted) {
-        await wakeup.waitAtMost(LOOK_MS, clock, signal).catch(() => undefined);
-        await clock.sleep(GATHER_MS, signal).catch(() => undefined);
-        await judge().catch(failed);
-        if (leads()) writer.begin();
-        await clock.sleep(EVERY_MS, signal).catch(() => undefined);
-      }
-      await judge().catch(failed);
-      if (leads()) writer.finish();
-    },
-  };
-};
+  }
+}

@@ -5,7 +5,7 @@ import { afterEach, expect, it } from 'vitest';
 import type { Ledger } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import { FILES } from '../../serve/testing/fleet.ts';
-import { createActivity } from './activity.ts';
+import { Activity } from './activity.ts';
 import { readRollouts } from './rollout-store.ts';
 import { summaryOf } from './views.ts';
 
@@ -44,7 +44,7 @@ const open = () => {
       if (database.leads) handler();
     },
   };
-  const activity = createActivity({
+  const activity = new Activity({
     ledger,
     clock,
     logger: pino({ level: 'silent' }),

@@ -64,16 +64,65 @@ const hasOtherViolations = (before: ClusterRecord, now: ClusterRecord): boolean 
 const registrationsOf = (desired: Desired | null): Map<string, ManagedClusterDocument> =>
   new Map(desired?.set.clusters.map(({ document }) => [document.metadata.name, document]));
 
+/** Clusters by name, with the lists that readers ask for: computed on demand, and again after a change. */
+class ClusterTable {
+  readonly #entries = new Map<string, ClusterEntry>();
+  #sorted: readonly ClusterEntry[] | undefined;
+  #members: readonly ClusterEntry[] | undefined;
+  #violations: readonly NamedViolation[] | undefined;
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  names(): Iterable<string> {
+    return this.#entries.keys();
+  }
+
+  get(name: string): ClusterEntry | undefined {
+    return this.#entries.get(name);
+  }
+
+  set(entry: ClusterEntry): void {
+    this.#entries.set(entry.record.name, entry);
+    this.#sorted = undefined;
+    this.#members = undefined;
+  }
+
+  delete(name: string): void {
+    this.#entries.delete(name);
+    this.#sorted = undefined;
+    this.#members = undefined;
+    this.#violations = undefined;
+  }
+
+  /** Of entries that are set next the violations differ. */
+  dropViolations(): void {
+    this.#violations = undefined;
+  }
+
+  list(): readonly ClusterEntry[] {
+    this.#sorted ??= [...this.#entries.values()].sort((a, b) => byText(a.record.name, b.record.name));
+    return this.#sorted;
+  }
+
+  members(): readonly ClusterEntry[] {
+    this.#members ??= this.list().filter(({ retired }) => !retired);
+    return this.#members;
+  }
+
+  violations(): readonly NamedViolation[] {
+    this.#violations ??= this.list().flatMap(({ named }) => named);
+    return this.#violations;
+  }
+}
+
 /** An empty index; each update changes only the entries whose input changed. */
 export const createFleetIndex = (): FleetIndex => {
   const policies = createPolicyTable();
-  const clusters = new Map<string, ClusterEntry>();
+  const clusters = new ClusterTable();
   let desired: Desired | null = null;
   let registrations = registrationsOf(null);
-  // Computed on demand, and again after a change.
-  let sorted: readonly ClusterEntry[] | undefined;
-  let members: readonly ClusterEntry[] | undefined;
-  let violations: readonly NamedViolation[] | undefined;
 
   const phasesOf = ({ record, meant, retired }: ClusterBasis, before: ClusterEntry | undefined): Readonly<PhaseCounts> => {
     if (before?.meant === meant && isKnown(before.record) === isKnown(record) && isAlike(before, { record, retired })) return before.phases;
@@ -86,7 +135,7 @@ export const createFleetIndex = (): FleetIndex => {
     before: ClusterEntry | undefined,
   ): Pick<ClusterEntry, 'violations' | 'named'> => {
     if (before && before.retired === retired && !hasOtherViolations(before.record, record)) return before;
-    violations = undefined;
+    clusters.dropViolations();
     return retired ? { violations: 0, named: [] } : { violations: countViolations(record), named: namedViolations({ record, meant }) };
   };
   const track = (record: ClusterRecord): void => {
@@ -104,39 +153,24 @@ export const createFleetIndex = (): FleetIndex => {
     const phases = phasesOf(known, before);
     const { violations: counted, named } = violationsOf(known, before);
     const facts = { ...known, phases, violations: counted, named };
-    clusters.set(record.name, { ...facts, view: viewOf(facts) });
-    sorted = undefined;
-    members = undefined;
+    clusters.set({ ...facts, view: viewOf(facts) });
   };
   const forgetOthers = (records: readonly ClusterRecord[]): void => {
     const names = new Set(records.map(({ name }) => name));
-    for (const name of clusters.keys()) {
+    for (const name of clusters.names()) {
       if (names.has(name)) continue;
       policies.remove(name);
       clusters.delete(name);
-      sorted = undefined;
-      members = undefined;
-      violations = undefined;
     }
-  };
-  const listClusters = (): readonly ClusterEntry[] => {
-    sorted ??= [...clusters.values()].sort((a, b) => byText(a.record.name, b.record.name));
-    return sorted;
   };
   const fleet: Fleet = {
     desired: () => desired,
     policies: () => policies.list(),
     policy: (key) => policies.get(key),
-    clusters: listClusters,
-    members: () => {
-      members ??= listClusters().filter(({ retired }) => !retired);
-      return members;
-    },
+    clusters: () => clusters.list(),
+    members: () => clusters.members(),
     cluster: (name) => clusters.get(name),
-    violations: () => {
-      violations ??= listClusters().flatMap(({ named }) => named);
-      return violations;
-    },
+    violations: () => clusters.violations(),
   };
   return {
     update: (input) => {

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { AlertCounts, EventView, PolicyChange, StreamEvent } from '@fso/shared/api';
-import { byText } from '@fso/shared/encoding';
+import type { StreamEvent } from '@fso/shared/api';
 import { type Clock, type Logger, restAfter } from '@fso/shared/runtime';
-import { type ClusterRecord, keysBetween, type Ledger, type LedgerChange } from '../../ledger/index.ts';
-import { COMMIT_KIND, readRolloutSlot, summaryOf } from '../../rollout/index.ts';
-import type { ClusterEntry } from '../fleet/cluster-entry.ts';
-import type { FleetDeps, FleetReader } from '../fleet/fleet-reader.ts';
-import { isKnown } from '../fleet/phases.ts';
+import type { Ledger } from '../../ledger/index.ts';
+import { COMMIT_KIND } from '../../rollout/index.ts';
+import type { FleetDeps } from '../fleet/fleet-reader.ts';
+import { type ChangeReader, describeChanges, PolicyDiff, RESET } from './describe-changes.ts';
+import { PendingChanges } from './pending-changes.ts';
 
 export interface StreamOptions {
   /** Milliseconds between comments. Default 15 s. */
@@ -21,11 +20,7 @@ export interface StreamOptions {
 
 export interface BroadcastDeps extends FleetDeps {
   readonly ledger: Pick<Ledger, 'subscribe' | 'records'>;
-  readonly alerts: {
-    readonly compareWithSilences: () => Promise<void>;
-    readonly counts: () => AlertCounts | Promise<AlertCounts>;
-    readonly subscribe: (handler: () => void) => () => void;
-  };
+  readonly alerts: ChangeReader['alerts'] & { readonly subscribe: (handler: () => void) => () => void };
   readonly config: { readonly stream?: StreamOptions | undefined };
   readonly runtime: { readonly clock: Clock; readonly logger: Logger };
 }
@@ -56,139 +51,6 @@ export const encodeMessage = (id: string, { event, data }: StreamEvent): string 
 
 /** Longest rest after views of thousands of clusters, in milliseconds. */
 const MAX_REST_MS = 1_000;
-/** Names at most this many policies of a change; beyond it a reader does better to read the list. */
-const MAX_NAMED = 500;
-/** Clusters that change at once; of more a reader is told to read again instead of getting each. */
-const MAX_CLUSTERS = 200;
-/** Events that are gathered, while nobody reads as well. */
-const MAX_EVENTS = 1_000;
-
-/**
- * Which policies read differently since the last call, by identity of their reports: a ledger that hands out new but
- * equal reports only makes readers read again. That a cluster is known now, or no longer, touches each of its policies, and so does a change of
- * a cluster whose reports were not kept.
- */
-class PolicyDiff {
-  readonly #last = new Map<string, Pick<ClusterRecord, 'policies'> & { readonly wasKnown: boolean }>();
-
-  update(clusters: readonly ClusterRecord[]): PolicyChange[] {
-    return clusters.flatMap((cluster) => this.#updateOne(cluster));
-  }
-
-  /** Takes over what a reader is about to read by itself. */
-  note(record: ClusterRecord): void {
-    this.#last.set(record.name, { policies: record.policies, wasKnown: isKnown(record) });
-  }
-
-  /** Lets go of reports of which nobody will be told. */
-  forget(cluster: string): void {
-    this.#last.delete(cluster);
-  }
-
-  #updateOne(record: ClusterRecord): PolicyChange[] {
-    const { name, policies } = record;
-    const before = this.#last.get(name);
-    this.note(record);
-    if (before === undefined || before.wasKnown !== isKnown(record)) return [{ cluster: name, policies: null }];
-    const keys = keysBetween(before.policies, policies).toSorted(byText);
-    if (keys.length === 0) return [];
-    return [{ cluster: name, policies: keys.length > MAX_NAMED ? null : keys }];
-  }
-}
-
-/** Changes of the ledger that no reader has been sent yet. */
-class PendingChanges {
-  source: boolean = false;
-  desired: boolean = false;
-  /** Alerts or silences. */
-  alerts: boolean = false;
-  readonly clusters = new Set<string>();
-  /** Slots of their records. */
-  readonly commits = new Set<string>();
-  readonly events: StreamEvent[] = [];
-  /** More events came than are gathered. */
-  isCut: boolean = false;
-
-  add(change: LedgerChange): void {
-    switch (change.kind) {
-      case 'source':
-        this.source = true;
-        break;
-      case 'desired':
-        this.desired = true;
-        break;
-      case 'cluster':
-        this.clusters.add(change.cluster);
-        break;
-      case 'event':
-        this.#addEvent(change.event);
-        break;
-    }
-  }
-
-  get isEmpty(): boolean {
-    return (
-      !this.source && !this.desired && !this.alerts && !this.isCut && this.clusters.size + this.commits.size + this.events.length === 0
-    );
-  }
-
-  #addEvent(event: EventView): void {
-    if (this.isCut) return;
-    if (this.events.length < MAX_EVENTS) this.events.push({ event: 'event', data: event });
-    else {
-      this.isCut = true;
-      this.events.length = 0;
-    }
-  }
-}
-
-const RESET: StreamEvent = { event: 'reset', data: {} };
-
-interface ChangeReader {
-  readonly fleet: FleetReader;
-  readonly records: Ledger['records'];
-  readonly alerts: Pick<BroadcastDeps['alerts'], 'counts' | 'compareWithSilences'>;
-}
-
-const describeCommits = (records: Ledger['records'], slots: Iterable<string>): StreamEvent[] =>
-  [...slots].flatMap((slot) => {
-    const rollout = readRolloutSlot(records, slot);
-    return rollout === null ? [] : [{ event: 'commit', data: summaryOf(rollout) }];
-  });
-
-const describeClusters = (touched: readonly ClusterEntry[], diff: PolicyDiff, { desired }: PendingChanges): StreamEvent[] => [
-  ...touched.map(({ view }): StreamEvent => ({ event: 'cluster', data: view })),
-  ...(desired ? [{ event: 'policy', data: { cluster: null, policies: null } } as const] : []),
-  ...diff.update(touched.map(({ record }) => record)).map((data): StreamEvent => ({ event: 'policy', data })),
-];
-
-/** Reads what changed, once for all readers. */
-const describeChanges = async (
-  { fleet: reader, records, alerts }: ChangeReader,
-  diff: PolicyDiff,
-  pending: PendingChanges,
-): Promise<StreamEvent[]> => {
-  if (pending.alerts) await alerts.compareWithSilences();
-  const fleet = await reader.read();
-  // A new revision changes what every cluster should have.
-  const touched = fleet.clusters().filter(({ record }) => pending.desired || pending.clusters.has(record.name));
-  const readStatus = async (): Promise<StreamEvent> => ({ event: 'status', data: await reader.readStatus() });
-  if (pending.isCut || touched.length > MAX_CLUSTERS) {
-    for (const { record } of touched) diff.forget(record.name);
-    return [RESET, await readStatus()];
-  }
-  // A forgotten cluster is in no list any more: readers read all of them again.
-  const isAnyForgotten = [...pending.clusters].some((name) => fleet.cluster(name) === undefined);
-  return [
-    ...(isAnyForgotten ? [RESET] : []),
-    ...describeCommits(records, pending.commits),
-    ...(pending.alerts ? [{ event: 'alerts', data: await alerts.counts() } as const] : []),
-    ...(pending.source ? [{ event: 'source', data: await reader.readSource() } as const] : []),
-    ...describeClusters(touched, diff, pending),
-    ...(pending.source || touched.length > 0 ? [await readStatus()] : []),
-    ...pending.events,
-  ];
-};
 
 /**
  * Turns changes of the ledger into events: gathered over a short window, so that a thousand reports make a few views,

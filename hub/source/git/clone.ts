@@ -61,6 +61,19 @@ const INDEX_WEIGHT = 6;
 /** Weight of a clone beyond which the cache is dropped before a fetch, which takes several times its own size. */
 const CACHE_WEIGHT = 32 * 1024 * 1024;
 
+/** Files in which a clone keeps its objects, and their indexes. */
+const packFilesOf = async (gitdir: string): Promise<readonly string[]> => {
+  const folder = join(gitdir, 'objects', 'pack');
+  const names = await readdir(folder).catch((): string[] => []);
+  return names.map((name) => join(folder, name));
+};
+
+/** See {@link Clone.weight}. */
+const weightOf = async (gitdir: string): Promise<number> => {
+  const weights = (await packFilesOf(gitdir)).map(async (file) => (await stat(file)).size * (file.endsWith('.idx') ? INDEX_WEIGHT : 1));
+  return (await Promise.all(weights)).reduce((sum, bytes) => sum + bytes, 0);
+};
+
 const remove = (folder: string): Promise<void> => rm(folder, { recursive: true, force: true });
 
 /** Lets a folder be used by many at a time, or be replaced. */
@@ -112,15 +125,6 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
       const { type, object } = await git.readObject({ fs, gitdir, cache, oid: id, format: 'content' });
       return { type, data: object as Uint8Array };
     });
-  const packFiles = async (): Promise<readonly string[]> => {
-    const folder = join(gitdir, 'objects', 'pack');
-    const names = await readdir(folder).catch((): string[] => []);
-    return names.map((name) => join(folder, name));
-  };
-  const weight = async (): Promise<number> => {
-    const weights = (await packFiles()).map(async (file) => (await stat(file)).size * (file.endsWith('.idx') ? INDEX_WEIGHT : 1));
-    return (await Promise.all(weights)).reduce((sum, bytes) => sum + bytes, 0);
-  };
   /** The commit that an annotated tag names. */
   const peel = async (id: string, tags = 0): Promise<string> => {
     const { type, data } = await read(id);
@@ -131,7 +135,7 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
   };
   return {
     fetch: async (signal) => {
-      if ((await weight()) > CACHE_WEIGHT) cache = {};
+      if ((await weightOf(gitdir)) > CACHE_WEIGHT) cache = {};
       const { fetchHead } = await git.fetch({
         fs,
         gitdir,
@@ -161,8 +165,8 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
       cache = {};
       await init();
     },
-    packs: async () => (await packFiles()).filter((file) => file.endsWith('.idx')).length,
-    weight,
+    packs: async () => (await packFilesOf(gitdir)).filter((file) => file.endsWith('.idx')).length,
+    weight: () => weightOf(gitdir),
     renew: async (keep, signal) => {
       const [fresh, old] = [`${gitdir}.new`, `${gitdir}.old`];
       await Promise.all([remove(fresh), remove(old)]);

@@ -5,7 +5,8 @@ import { collectionPath, objectPath, refOf } from '../paths.ts';
 import type { KindDescriptor, KubeClient, ListOptions, ObjectRef, RawRequest, WriteResult } from '../types.ts';
 import { resolveAccess } from './kubeconfig.ts';
 import { listAll } from './list.ts';
-import { type Answer, isSuccess, type KubeClientMetrics, parseWarnings, Transport, toApiError } from './transport.ts';
+import type { Answer } from './response-collector.ts';
+import { isSuccess, type KubeClientMetrics, parseWarnings, Transport, toApiError } from './transport.ts';
 
 export interface KubeClientOptions {
   /** Path of a kubeconfig file. Absent: the service account of the pod. */

@@ -2,9 +2,10 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, type Dispatcher, ProxyAgent, request as sendRequest } from 'undici';
 import { readBeginning } from '../../runtime/index.ts';
 import { KubeApiError, KubeConnectionError, type RequestSummary, type Status } from '../errors.ts';
-import { MAX_OBJECT_BYTES, type RawRequest } from '../types.ts';
+import type { RawRequest } from '../types.ts';
 import { type CredentialSource, createCredentialSource } from './credentials.ts';
 import type { ClusterAccess, Credentials } from './kubeconfig.ts';
+import { type Answer, Deadline, type Limits, OVER, ResponseCollector } from './response-collector.ts';
 
 /** Receives the measurements of a client's requests and connections. */
 export interface KubeClientMetrics {
@@ -20,12 +21,6 @@ export interface TransportOptions {
   readonly metrics: KubeClientMetrics | undefined;
   /** Timeout of requests that set none, in ms. */
   readonly timeoutMs: number;
-}
-
-export interface Answer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
 }
 
 type Response = Dispatcher.ResponseData;
@@ -79,110 +74,6 @@ const describeFailure = (error: unknown): string => {
   const text = error.message || (inner instanceof Error ? inner.message : '') || error.name;
   return code !== undefined && !text.includes(code) ? `${text} (${code})` : text;
 };
-
-/** The time of one request, from its begin on; of one with `silenceMs` from its last byte on. */
-class Deadline {
-  readonly #timer: NodeJS.Timeout;
-  readonly #isOfSilence: boolean;
-  #isOver: boolean = false;
-  /** Called when the time is up. */
-  onOver: (() => void) | undefined;
-
-  constructor({ silenceMs, timeoutMs }: RawRequest, defaultMs: number) {
-    this.#isOfSilence = silenceMs !== undefined;
-    this.#timer = setTimeout(() => this.#end(), silenceMs ?? timeoutMs ?? defaultMs);
-  }
-
-  get isOver(): boolean {
-    return this.#isOver;
-  }
-
-  noteByte(): void {
-    if (this.#isOfSilence) this.#timer.refresh();
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
-  }
-
-  #end(): void {
-    this.#isOver = true;
-    this.onOver?.();
-  }
-}
-
-interface Limits {
-  readonly signal: AbortSignal;
-  readonly deadline: Deadline;
-}
-
-const OVER = new Error('the time is up');
-
-/**
- * Collects a response as a whole. `request` of undici makes a stream and signals for each request, which takes 40 % of the CPU of a small one.
- */
-class ResponseCollector implements Dispatcher.DispatchHandler {
-  readonly #request: RawRequest;
-  readonly #limits: Limits;
-  readonly #done = Promise.withResolvers<Answer>();
-  readonly #chunks: Buffer[] = [];
-  readonly #onAbort = (): void => this.#end(this.#limits.signal.reason as Error);
-  #controller: Dispatcher.DispatchController | undefined;
-  #ended: Error | undefined;
-  #bytes: number = 0;
-  #head: Pick<Answer, 'status' | 'headers'> = { status: 0, headers: {} };
-
-  constructor(request: RawRequest, limits: Limits) {
-    const { signal, deadline } = limits;
-    this.#request = request;
-    this.#limits = limits;
-    signal.addEventListener('abort', this.#onAbort, { once: true });
-    deadline.onOver = () => this.#end(OVER);
-  }
-
-  /** @throws the signal's reason; KubeConnectionError where the response is too large; what undici threw; any error once the time is up */
-  async answer(): Promise<Answer> {
-    try {
-      return await this.#done.promise;
-    } finally {
-      this.#limits.signal.removeEventListener('abort', this.#onAbort);
-    }
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    // It ended while the request waited for one of many connections: that one is lost, as it is where a request ends on its way.
-    if (this.#ended !== undefined) controller.abort(this.#ended);
-  }
-
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    this.#head = { status, headers };
-  }
-
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const { method, path, maxBytes = MAX_OBJECT_BYTES } = this.#request;
-    this.#limits.deadline.noteByte();
-    this.#bytes += chunk.byteLength;
-    this.#chunks.push(chunk);
-    if (this.#bytes <= maxBytes) return;
-    const message = `${method} ${path}: the response has more than ${maxBytes} bytes`;
-    this.#end(new KubeConnectionError(message, { tooLarge: true, request: { method, path } }));
-  }
-
-  onResponseEnd(): void {
-    this.#done.resolve({ ...this.#head, body: Buffer.concat(this.#chunks).toString('utf8') });
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#done.reject(error);
-  }
-
-  #end(error: Error): void {
-    this.#ended = error;
-    this.#done.reject(error);
-    this.#controller?.abort(error);
-  }
-}
 
 /** HTTP to one API server: one pool of kept-alive connections, credentials on every request, failures as KubeConnectionError. */
 export class Transport {

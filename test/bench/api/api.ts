@@ -20,7 +20,7 @@ import type { ReadOrder, ReadTimes } from './reader.ts';
 interface Size {
   readonly clusters: number;
   readonly policies: number;
-  /** In percent of all policies in all clusters: those that violate or are not proven. */
+  /** Percentage of all policies in all clusters that violate or are not proven. */
   readonly deviating: number;
 }
 
@@ -58,7 +58,7 @@ const reportOf = (name: string, seq: number, change: Partial<PolicyReport> = {})
     }),
   );
 
-/** One that deviates: every other one violates, the others are not proven. */
+/** Report of a policy that deviates: every second one violates, the others are not proven. */
 const deviatingReport = (name: string, n: number): PolicyReport => {
   if (n % 2 === 0) return reportOf(name, 1, { phase: 'Pending' });
   const sample = { kind: 'Pod', namespace: name, node: `node-${n}`, reason: 'the node is outside of the allowed regions', since: TIME };
@@ -81,14 +81,14 @@ const numbered = (what: string, count: number): string[] =>
 
 const revisionOf = (commit: number): string => commit.toString(16).padStart(40, '0');
 
-/** The first policy is another one in each commit. */
+/** Returns the desired state of a commit. Its first policy differs in each commit. */
 const desiredOf = (commit: number, { clusters, policies }: Size): Desired => {
   const policyFiles = numbered('policy', policies).map((name, n) => policyFile(name, n === 0 ? { description: `commit ${commit}` } : {}));
   const clusterFiles = numbered('cluster', clusters).map((name, n) => clusterFile(name, [REGIONS[n % REGIONS.length] ?? '']));
   return compileDesired(revisionOf(commit), setOf(...policyFiles, ...clusterFiles)).desired;
 };
 
-/** What a cluster has reported, by the rule that agents have: by name what deviates. */
+/** Reports of a cluster, by the rule of agents: policies that deviate by name. */
 class ReportingCluster {
   readonly #names = new ReportedNames();
   #seq = 0;
@@ -117,7 +117,7 @@ type Clusters = ReadonlyMap<string, ReportingCluster>;
 
 const listOf = ({ clusters }: Desired, cluster: string): string => digestOf(clusters.get(cluster) ?? NO_POLICIES);
 const NO_POLICIES: readonly CompiledPolicy[] = [];
-/** Many clusters have the same list. */
+/** Returns the digest of policies, cached because many clusters have the same list. */
 const digestOf = weakMemo((policies: readonly CompiledPolicy[]) => digestOfPolicies(policies));
 
 const fill = async ({ ledger }: ApiHarness, size: Size): Promise<Clusters> => {
@@ -180,7 +180,10 @@ const readWith = async (order: ReadOrder): Promise<ReadTimes> => {
 const at = (times: readonly number[], share: number): number =>
   [...times].sort((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
 
-/** How long lists, filters, pages and details of a large fleet take, at a steady rate of requests, while commits come and every cluster reports them. */
+/**
+ * Measures lists, filters, pages and details of a large fleet, at a steady rate of requests, while
+ * commits arrive and every cluster reports them.
+ */
 export const api = async (args: string[], signal: AbortSignal): Promise<void> => {
   const { values } = parseArgs({
     args,

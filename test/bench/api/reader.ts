@@ -1,6 +1,8 @@
 import { get } from 'node:http';
 
-/** What the process that reads is told: where from, what, how often a second, for how long. */
+/**
+ * Order for the process that reads: the address, the paths, requests a second, and the duration.
+ */
 export interface ReadOrder {
   readonly url: string;
   readonly paths: readonly string[];
@@ -11,7 +13,7 @@ export interface ReadOrder {
 /** Milliseconds that answers took, by path. */
 export type ReadTimes = Readonly<Record<string, readonly number[]>>;
 
-/** Each on a connection of its own, as from another reader. */
+/** Reads a path on a connection of its own, as another reader would. */
 const read = (url: string, path: string): Promise<number> => {
   const begin = performance.now();
   return new Promise((resolve, reject) => {
@@ -22,7 +24,10 @@ const read = (url: string, path: string): Promise<number> => {
   });
 };
 
-/** A request is sent when it is due, whether or not those before it were answered: a hub that stands still delays all that come meanwhile. */
+/**
+ * Sends each request when it is due, whether or not those before it were answered: a hub that
+ * stands still delays all that come meanwhile.
+ */
 const run = async ({ url, paths, perSecond, seconds }: ReadOrder): Promise<ReadTimes> => {
   const times: Record<string, number[]> = Object.fromEntries(paths.map((path) => [path, []]));
   const reads: Promise<void>[] = [];

@@ -11,7 +11,10 @@ import { REGION_SETS, regionSet } from '../regions.ts';
 import { type OneCluster, withClusters } from './one-cluster.ts';
 import { enforcePolicies } from './policy-watch.ts';
 
-/** Of each series, not counted; also gives the API server time to notice changed webhooks. */
+/**
+ * Requests of each series that are not counted. They also give the API server time to notice
+ * changed webhooks.
+ */
 const WARM_UP = 100;
 /**
  * Requests go round this many namespaces of each place. Not round all: the API server itself looks quotas and limits up for a namespace
@@ -20,7 +23,7 @@ const WARM_UP = 100;
 const TOUCHED = 10;
 /** Consecutive shares of a run: how much their ratios differ says how exact the ratio of the whole is. */
 const SHARES = 10;
-/** What the ratio of medians to a namespace that is not governed may be. */
+/** Highest allowed ratio of medians to a namespace that is not governed. */
 const MOST_RATIO = 1.3;
 
 const PLACEMENTS = ['nodeSelector', 'affinity'] as const;
@@ -65,7 +68,10 @@ const onePod = async ({ place: { world, prefix, first }, by }: Series, index: nu
   return performance.now() - started;
 };
 
-/** One request at a time, so that none waits for another; in each turn one of each series, in random order, so that noise hits all alike. */
+/**
+ * Sends one request at a time, so that none waits for another; in each turn one of each series, in
+ * random order, so that noise hits all alike.
+ */
 const takeTurns = async (places: readonly Place[], requests: number): Promise<Measured[]> => {
   const all = places.flatMap((place) => PLACEMENTS.map((by) => ({ place, by, times: [] as number[] })));
   const random = createRandom(1);
@@ -104,14 +110,17 @@ const exempt = async ({ world: { client, signal }, prefix, first }: Place, paths
 interface Settings {
   readonly policies: number;
   readonly requests: number;
-  /** Of the second run, which finds out what each part takes. */
+  /** Requests of the second run, which measures each part. */
   readonly partRequests: number;
 }
 
 interface Result {
   readonly setUpMs: number;
   readonly whole: readonly Measured[];
-  /** Without an agent, which would report that Gatekeeper is missing in some of its namespaces. */
+  /**
+   * Results without an agent, which would report that Gatekeeper is missing in some of its
+   * namespaces.
+   */
   readonly parts: readonly Measured[];
 }
 
@@ -167,7 +176,7 @@ const ratioText = (times: readonly number[], floor: readonly number[]): string =
   return `${ratio(times, floor).toFixed(2)} (tenths of the run: ${Math.min(...each).toFixed(2)} to ${Math.max(...each).toFixed(2)})`;
 };
 
-/** What each part takes: a median less that of the same pod without the part. */
+/** Returns a row for the cost of each part: a median less that of the same pod without the part. */
 const partRows = (parts: readonly Measured[], by: Placement): [string, string][] => {
   const median = (name: string): number => percentile(timesOf(parts, name, by), 0.5);
   const gatekeeper = median(NAMES.without) - median(NAMES.bare);
@@ -205,8 +214,8 @@ const rowsOf = ({ setUpMs, whole, parts }: Result): Record<string, string> =>
   ]);
 
 /**
- * What governance costs a pod at admission: the same pods in governed namespaces, in others, and in a cluster without this system, by turns;
- * and what each part of it takes.
+ * Measures the cost of governance at admission: the same pods in governed namespaces, in others,
+ * and in a cluster without this system, by turns; and the cost of each part.
  */
 export const admission = async (args: string[], signal: AbortSignal): Promise<void> => {
   const { values } = parseArgs({

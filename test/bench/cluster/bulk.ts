@@ -13,12 +13,13 @@ import { PolicyWatch } from './policy-watch.ts';
 
 const IN_FLIGHT = 32;
 const CHANGES = 20;
-/** By how many region sets a policy that changes moves. */
+/** Number of region sets by which a policy that changes moves. */
 const MOVED = 3;
-/** In no region set. */
+/** Region in no region set. */
 const FORBIDDEN = 'nowhere';
 /**
- * As many dry runs as the proofs of both locks take: a pod that lock 1 refuses, and a binding; two that it admits, which go on to Gatekeeper.
+ * Sends as many dry runs as the proofs of both locks: a pod that lock 1 refuses, and a binding; two
+ * pods that it admits, which go on to Gatekeeper.
  *
  * @param allowed regions that the locks allow in the namespace
  */
@@ -158,7 +159,10 @@ const usageRows = (policies: number, { all, floor }: Result): Record<string, str
   };
 };
 
-/** How long many policies at once take in one real cluster, and one change among them, beside the same requests by a bare client. */
+/**
+ * Measures many policies at once in one real cluster, and one change among them, beside the same
+ * requests by a bare client.
+ */
 export const bulk = async (args: string[], signal: AbortSignal): Promise<void> => {
   const { values } = parseArgs({ args, options: { policies: { type: 'string', default: '1000' }, json: { type: 'string' } } });
   const policies = Number(values.policies);

@@ -14,7 +14,7 @@ const IN_FLIGHT = 16;
 export interface OneCluster {
   readonly cluster: LocalCluster;
   readonly world: AgentHarness;
-  /** For files of the bench; removed at the end. */
+  /** Folder for files of the bench; removed at the end. */
   readonly folder: string;
 }
 

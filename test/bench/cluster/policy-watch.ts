@@ -12,8 +12,8 @@ const isEnforced = ({ metadata, status }: SovereignPolicy): boolean =>
   (status.observedGeneration ?? 0) >= (metadata.generation ?? 0);
 
 /**
- * Tells when policies say that both locks enforce them. It watches: to list a thousand policies again and again takes more of a small
- * machine than the agent that is measured.
+ * Reports when the statuses of policies show that both locks enforce them. It watches: to list a
+ * thousand policies again and again takes more of a small machine than the agent that is measured.
  */
 export class PolicyWatch {
   readonly #informer: Informer<SovereignPolicy>;

@@ -10,7 +10,7 @@ import { enforcePolicies } from './policy-watch.ts';
 
 const MIB = 1024 * 1024;
 const LOOK_MS = 5_000;
-/** In a soak one policy changes in this time. */
+/** Interval at which one policy changes in a soak. */
 const CHURN_MS = 1_000;
 
 interface Settings {
@@ -109,7 +109,7 @@ const run = async (args: string[], defaults: { minutes: string; churn: boolean }
   await writeFigures(values.json, { settings, rows });
 };
 
-/** What an agent takes while nothing changes: memory, CPU, and requests to the API server. */
+/** Measures an agent while nothing changes: memory, CPU, and requests to the API server. */
 export const steady = (args: string[], signal: AbortSignal): Promise<void> => run(args, { minutes: '5', churn: false }, signal);
 
 /** The same over an hour in which a policy changes each second. */

@@ -3,7 +3,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { createNamespaces, createWorld, type World } from '@fso/clusters/demo';
+import { createNamespaces, World } from '@fso/clusters/demo';
 import type { CommitActivity } from '@fso/shared/api';
 import { until } from '../../../clusters/demo/programs.ts';
 import { everyClusterProven, pushChange } from '../../../clusters/demo/steps.ts';
@@ -11,7 +11,7 @@ import { percentile, printRows, writeFigures } from '../figures.ts';
 import { ClusterFloor } from './floor.ts';
 import { above, between, clusterPrograms, readUsage, type Usage } from './usage.ts';
 
-/** What a commit leaves to be done, statuses of Gatekeeper above all, is done by then. */
+/** Time in which the rest of a commit is done, above all the statuses of Gatekeeper. */
 const SETTLE_MS = 3_000;
 const POLL_MS = 500;
 
@@ -20,10 +20,10 @@ type Stages = Readonly<Record<'fetched' | 'judged' | 'compiled' | 'offered' | 'a
 
 interface Result {
   readonly stages: readonly Stages[];
-  /** From the return of `git push` until the hub knew that all clusters had proven it, ms. */
+  /** Times from the return of `git push` until the hub knew that all clusters had proven it, ms. */
   readonly pushedToEnforced: readonly number[];
   readonly floor: readonly number[];
-  /** Of the fleet at rest, and of all commits, above what it does at rest. */
+  /** Usage of the fleet at rest, and of all commits above that. */
   readonly idle: Usage;
   readonly commits: Usage;
   /** CPU of each program for one commit of the warm-up, ms beyond what it takes at rest; V8 still compiles then. */
@@ -46,7 +46,9 @@ const stagesOf = ({ hub, noticed, clusterSteps }: CommitActivity): Stages => {
 };
 
 interface Measured {
-  /** From the return of `git push` until the hub knew that the last cluster had proven it, ms. */
+  /**
+   * Time from the return of `git push` until the hub knew that the last cluster had proven it, ms.
+   */
   readonly ms: number;
   readonly activity: CommitActivity;
 }
@@ -85,10 +87,10 @@ const measureFloor = async (world: World, count: number, signal: AbortSignal): P
 };
 
 interface Settings {
-  /** Before those that count. */
+  /** Number of commits before those that count. */
   readonly warmUp: number;
   readonly commits: number;
-  /** How long the fleet is watched at rest, s. */
+  /** Time for which the fleet is watched at rest, s. */
   readonly idleSeconds: number;
 }
 
@@ -189,7 +191,7 @@ export const commit = async (args: string[], signal: AbortSignal): Promise<void>
   const { values } = parseArgs({ args, options });
   const settings: Settings = { warmUp: Number(values['warm-up']), commits: Number(values.commits), idleSeconds: Number(values.idle) };
   const stateDir = await mkdtemp(join(tmpdir(), 'fso-bench-commit-'));
-  const world = await createWorld({ stateDir, log: (line) => console.error(line) });
+  const world = await World.open({ stateDir, log: (line) => console.error(line) });
   try {
     const result = await measureOn(world, stateDir, settings, signal);
     const rows = rowsOf(result, world.clusters.length);

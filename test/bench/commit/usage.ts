@@ -2,7 +2,7 @@ import { openApi } from '../../../clusters/local/api.ts';
 import { clusterPaths, readState } from '../../../clusters/local/state.ts';
 import { cpuMsOf } from '../memory-of.ts';
 
-/** What programs and API servers have done up to a moment, or between two. */
+/** Usage of programs and API servers up to a moment, or between two. */
 export interface Usage {
   /** Milliseconds of performance.now(). */
   readonly at: number;
@@ -71,14 +71,14 @@ export const readUsage = async (programs: Programs, kubeconfigs: readonly string
 const subtract = (after: ReadonlyMap<string, number>, before: ReadonlyMap<string, number>, share: number): ReadonlyMap<string, number> =>
   new Map([...after].map(([name, amount]) => [name, amount - share * (before.get(name) ?? 0)]));
 
-/** What was done between two moments. */
+/** Returns the usage between two moments. */
 export const between = (before: Usage, after: Usage): Usage => ({
   at: after.at - before.at,
   cpuMs: subtract(after.cpuMs, before.cpuMs, 1),
   requests: subtract(after.requests, before.requests, 1),
 });
 
-/** What was done beyond what is done all the time. */
+/** Returns the usage beyond that of the fleet at rest. */
 export const above = (usage: Usage, idle: Usage): Usage => {
   const share = usage.at / idle.at;
   return { at: usage.at, cpuMs: subtract(usage.cpuMs, idle.cpuMs, share), requests: subtract(usage.requests, idle.requests, share) };

@@ -5,21 +5,21 @@ export interface Point {
 
 export interface Series {
   readonly name: string;
-  /** By ascending x. */
+  /** Points by ascending x. */
   readonly points: readonly Point[];
 }
 
 /** A diagram with its own y-axis, which begins at 0. At most two series. */
 export interface Panel {
   readonly title: string;
-  /** Of the y-axis. */
+  /** Unit of the y-axis. */
   readonly unit: string;
   readonly series: readonly Series[];
 }
 
 export interface Chart {
   readonly title: string;
-  /** What the x-axis of each panel counts. */
+  /** Title of the x-axis of each panel. */
   readonly xTitle: string;
   /** Side by side. */
   readonly panels: readonly Panel[];
@@ -33,7 +33,10 @@ const INNER = { width: WIDTH - MARGIN.left - MARGIN.right, height: HEIGHT - MARG
 const LABEL_HEIGHT = 32;
 const WANTED_TICKS = 4;
 
-/** The picture has a ground of its own: a page may be dark where the system is light. The second series is dashed, for those who do not see its colour. */
+/**
+ * Style of the picture, with a ground of its own: a page may be dark where the system is light. The
+ * second series is dashed, for those who do not see its colour.
+ */
 const STYLE = `
 text { font: 12px system-ui, sans-serif; fill: #57606a }
 .h { font-weight: 600; fill: #1f2328 }

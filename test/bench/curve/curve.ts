@@ -68,7 +68,7 @@ const lineOf = ({ agents, first, commit, cpuMs, memoryMiB }: FleetPoint): string
     .map((cell, at) => cell.padStart(HEAD[at]?.length ?? 0))
     .join(' | ');
 
-/** What fleets of several sizes cost the hub, as a table and as a picture. */
+/** Measures the cost of fleets of several sizes at the hub, as a table and as a picture. */
 export const curve = async (args: string[], signal: AbortSignal): Promise<void> => {
   const { agents, commits, ...values } = readOptions(args, OPTIONS);
   const sizes = readCounts('agents', agents);

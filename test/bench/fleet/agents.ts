@@ -16,7 +16,7 @@ const entryOf = (revision: string): PromiseWithResolvers<TakenCommit> => {
 };
 const commitOf = (revision: string): Promise<TakenCommit> => entryOf(revision).promise;
 
-/** Of the last commit, by team. */
+/** Lists of the last commit, by team. */
 let lists: readonly TeamList[] = [];
 const takeCommit = ({ revision, teams }: Commit): void => {
   lists = teams.map(({ digest, changed }, team) => {

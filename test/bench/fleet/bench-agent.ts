@@ -15,7 +15,7 @@ export type TeamList = Pick<AcceptedPolicies, 'digest' | 'policies'>;
 
 export interface TakenCommit {
   readonly revision: string;
-  /** By team. */
+  /** Lists by team. */
   readonly lists: readonly TeamList[];
 }
 
@@ -54,14 +54,14 @@ export class BenchAgent {
   #isStalled: boolean = false;
   /** Policies that have to be sent before all is reported. */
   #due = 0;
-  /** It has said on this connection that it has nothing left to say. */
+  /** Whether it has reported on this connection that it has nothing left to send. */
   #isCurrent: boolean = false;
   /** List of the last report. */
   #saidList: string | undefined;
   #cause: Cause = 'failing';
   /** Policies that deviate, by that cause. */
   readonly #deviating = new Set<string>();
-  /** Of the last offer. */
+  /** Size of the last offer. */
   #bytes = 0;
   #dials = 0;
   /** Revision by the number of the first report that says it. */
@@ -107,7 +107,7 @@ export class BenchAgent {
     return Promise.all([this.#reporter.run(signal), this.#dialler.run(signal)]);
   }
 
-  /** What another connection of it needs. */
+  /** Identity for another connection of the same agent. */
   get identity(): Pick<AgentProof, 'certificate'> & { readonly config: ConnectionConfig } {
     return { config: this.#config, ...(this.#proof.certificate && { certificate: this.#proof.certificate }) };
   }

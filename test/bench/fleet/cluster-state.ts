@@ -5,7 +5,7 @@ import type { DesiredPolicy } from '../../../agent/enforce/index.ts';
 import type { AgentSnapshot, PolicySnapshot } from '../../../agent/observe/index.ts';
 import type { Cause } from './orders.ts';
 
-/** How a policy is in a cluster of the bench. */
+/** State of a policy in a cluster of the bench. */
 export type PolicyCondition = 'governing' | 'missing' | Cause;
 
 const TIME = '2026-01-01T00:00:00.000Z';
@@ -34,7 +34,10 @@ const degraded = (message: string): ReportedLock => ({ state: 'Degraded', since:
 
 type Change = (report: PolicyReport) => Partial<PolicyReport>;
 
-/** What differs from a policy that is proven. Each message names its policy, so that no two policies of a cluster read alike. */
+/**
+ * Differences from a policy that is proven. Each message names its policy, so that no two policies
+ * of a cluster have the same one.
+ */
 const CHANGES: Readonly<Record<PolicyCondition, Change>> = {
   governing: () => ({}),
   missing: () => ({ conditions: [condition(ready, 'False', NAMESPACE_MISSING, 'The namespace does not exist.')] }),
@@ -83,12 +86,15 @@ const reportOf = ({ policy, since }: DesiredPolicy, state: PolicyCondition): Pol
   return { ...proven, ...CHANGES[state](proven) };
 };
 
-/** Nothing is left that the cluster could still put in force. */
+/** Whether the cluster has nothing left to put in force for the policy. */
 const isProven = (state: PolicyCondition): boolean => state === 'governing' || state === 'missing' || state === 'tampering';
 
 const snapshotsOf = weakMemo((_accepted: DesiredPolicy) => new Map<PolicyCondition, PolicySnapshot>());
 
-/** Returns what all agents of this process say of a policy that is in a state; the same object each time. */
+/**
+ * Returns the snapshot of a policy in a state for all agents of this process; the same object each
+ * time.
+ */
 export const snapshotOf = (accepted: DesiredPolicy, state: PolicyCondition): PolicySnapshot => {
   const known = snapshotsOf(accepted);
   const found = known.get(state);
@@ -113,5 +119,9 @@ const FACTS_OF: Readonly<Record<Cause, AgentSnapshot['cluster']>> = {
   tampering: { ...FACTS, conditions: withConditions(condition(tampered, 'True', 'PutBack', 'the floor was changed, and put back')) },
 };
 
-/** Returns what a cluster says of itself. @param cause why its policies deviate; undefined: they do not */
+/**
+ * Returns the facts of a cluster.
+ *
+ * @param cause why its policies deviate; undefined: they do not
+ */
 export const clusterFacts = (cause: Cause | undefined): AgentSnapshot['cluster'] => (cause === undefined ? FACTS : FACTS_OF[cause]);

@@ -14,9 +14,9 @@ const PROBE_MS = 500;
 
 /** Figures of commits of one policy each. Times in ms. */
 export interface CommitFigures {
-  /** When the agents had it in force and the hub knew, all commits together. */
+  /** Times at which the agents had it in force and the hub knew, all commits together. */
   readonly reported: readonly number[];
-  /** When a reader of live events knew. */
+  /** Times at which a reader of live events knew. */
   readonly seen: readonly number[];
   readonly bytes: number;
   /** CPU of the hub for one commit. */
@@ -58,7 +58,7 @@ export const measureFanout = async (fleet: BenchFleet, first: FirstRound, commit
 interface Stalled {
   /** Agents that do not read. */
   readonly count: number;
-  /** Once they read nothing, and a commit of all policies has come. */
+  /** Send queues once these agents read nothing, and a commit of all policies has come. */
   readonly queues: SendQueues;
   readonly commits: CommitFigures;
   /** Times that one of them connected again, as the hub or its own agent had ended its stream. */
@@ -126,8 +126,9 @@ const stalledRows = ({ commits }: Fanout, stalled: Stalled): Record<string, stri
 };
 
 /**
- * From the commit of a change to one policy until each agent has it in force and the hub knows; the poll of the repository is a part of it. With
- * `--stalled`, the same again while a share of the agents reads nothing.
+ * Measures a change to one policy from its commit until each agent has it in force and the hub
+ * knows; the poll of the repository is a part of it. With `--stalled`, measures the same again
+ * while a share of the agents reads nothing.
  */
 export const fanout = async (args: string[], signal: AbortSignal): Promise<void> => {
   const settings = readSettings(args);

@@ -22,14 +22,14 @@ import type { FleetSettings } from './settings.ts';
 
 const REGIONS = ['eu-west-1', 'eu-central-1'];
 const POLL_MS = '200';
-/** Of an administrator at the hub. */
+/** API token of an administrator at the hub. */
 export const API_TOKEN = 'token-of-the-bench-0123456789';
 
-/** Where a policy stands. */
+/** Returns the path of a policy. */
 const pathOf = (policy: number, { scopes }: FleetSettings): string =>
   scopes === 0 ? `policies/policy-${policy}.yaml` : `policies/t-${policy % scopes}/policy-${policy}.yaml`;
 
-/** As `fso validate --fix` has it. */
+/** Returns the path of a registration, as `fso validate --fix` chooses it. */
 const registrationPath = (cluster: string, { agents }: FleetSettings): string => registrationPaths(cluster)[agents > 1000 ? 1 : 0];
 
 const numbered = (what: string, count: number): string[] => Array.from({ length: count }, (_, n) => `${what}-${n}`);
@@ -45,7 +45,9 @@ type Shaken = Extract<News, { type: 'shaken' }>;
 /** A commit that is in force in each agent that reads. Times are in milliseconds since it was made. */
 export interface Committed {
   readonly reported: readonly Reported[];
-  /** When a reader of live events knew of each agent, ascending; empty without a reader. */
+  /**
+   * Times at which a reader of live events knew of each agent, ascending; empty without a reader.
+   */
   readonly seen: readonly number[];
 }
 
@@ -93,7 +95,7 @@ export class BenchFleet {
     return this.news.fromAll(this.#settings.agents, isSettled, this.#signal);
   }
 
-  /** The agents have nothing at first: they take the first commit from the hub. */
+  /** Starts the agents, which have nothing at first: they take the first commit from the hub. */
   start(order: { agents: readonly AgentProof[]; policies: readonly string[]; revision: string }): void {
     const commit: Commit = { type: 'commit', revision: order.revision, teams: this.#teams(order.policies) };
     for (const [index, child] of this.#children.entries()) {
@@ -103,7 +105,7 @@ export class BenchFleet {
     }
   }
 
-  /** What the files as they stand are to the agents. */
+  /** Compiles the present files for the teams of agents. */
   #teams(changed: readonly string[]): Commit['teams'] {
     const compiled = createCommits().compile(this.#files);
     const names = new Set(changed);
@@ -150,7 +152,7 @@ export class BenchFleet {
     await settled;
   }
 
-  /** From now on these agents read nothing. */
+  /** Makes these agents read nothing from then on. */
   stall(clusters: readonly string[]): void {
     for (const cluster of clusters) this.stalled.add(cluster);
     this.order({ type: 'stall', clusters });
@@ -198,7 +200,7 @@ export class BenchFleet {
 
 export interface FirstRound {
   readonly ms: number;
-  /** Of the largest offer to one agent. */
+  /** Size of the largest offer to one agent. */
   readonly bytes: number;
   readonly cpuMs: number;
   /** Connections that the agents began. */

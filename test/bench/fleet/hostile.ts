@@ -12,7 +12,7 @@ import { type FleetSettings, fleetSettings } from './settings.ts';
 const ATTACKER = 'attacker';
 const READERS = 20;
 const PAUSE_MS = 100;
-/** With which the hub runs in a container of 512 MiB. */
+/** Options with which the hub runs in a container of 512 MiB. */
 const NODE_OPTIONS = '--max-semi-space-size=4 --max-old-space-size=256';
 
 const times = (count: number, value: string): string => Array.from({ length: count }, () => value).join(',');
@@ -69,7 +69,7 @@ const GOOD = encodeFrame(
 
 const headers = { Authorization: `Bearer ${API_TOKEN}` };
 
-/** How long an answer took, in ms; also where there was none, as the hub has ended. */
+/** Returns the time of an answer in ms, also where there was none because the hub has ended. */
 const ask = async ({ hub }: BenchFleet, path: string): Promise<number> => {
   const begin = now();
   await fetch(hub.url + path, { headers }).then(

@@ -2,7 +2,7 @@ import type { StreamEvent } from '@fso/shared/api';
 import { createHubClient } from '../../../hub/cli/client/api-client.ts';
 import { now } from './orders.ts';
 
-/** Of how many clusters a reader knew at a time that a commit is proven in them. */
+/** Number of clusters at a time in which a reader knew that a commit is proven. */
 export interface ProvenCount {
   readonly at: number;
   readonly proven: number;
@@ -22,14 +22,14 @@ export const timesOfCounts = (counts: readonly ProvenCount[], wanted: number): r
 interface Watch {
   readonly revision: string;
   readonly wanted: number;
-  /** Clusters whose agents have the hub's answer to the report that says so. */
+  /** Clusters whose agents have the hub's acknowledgement of that report. */
   readonly reported: () => number;
   readonly counts: ProvenCount[];
   readonly clusters: Set<string>;
   readonly done: PromiseWithResolvers<void>;
 }
 
-/** What the reader is asked to watch. */
+/** Commit that the reader watches. */
 export interface Watched extends Pick<Watch, 'revision' | 'wanted' | 'reported'> {
   /** Clusters that do not count. */
   readonly without: ReadonlySet<string>;
@@ -40,7 +40,7 @@ export interface Watched extends Pick<Watch, 'revision' | 'wanted' | 'reported'>
  */
 export class LiveReader {
   readonly #stop = new AbortController();
-  /** Clusters that were named lately, with the commit that was proven in them. */
+  /** Clusters that were named recently, with the commit that was proven in them. */
   readonly #named = new Map<string, { readonly revision: string | null; readonly at: number }>();
   #watch: (Watch & Pick<Watched, 'without'>) | undefined;
   #running: Promise<void> = Promise.resolve();

@@ -1,6 +1,6 @@
 import type { News } from './orders.ts';
 
-/** News of all agents, gathered until a question about them is answered. */
+/** Messages of all agents, on which the bench waits. */
 export class NewsRoom {
   readonly #heard = new Set<(news: News) => void>();
 
@@ -8,13 +8,17 @@ export class NewsRoom {
     for (const listener of this.#heard) listener(news);
   }
 
-  /** Calls a listener with all news. @returns a function that ends it */
+  /**
+   * Calls a listener with all messages.
+   *
+   * @returns a function that ends it
+   */
   listen(listener: (news: News) => void): () => void {
     this.#heard.add(listener);
     return () => this.#heard.delete(listener);
   }
 
-  /** Resolves with the first matching word of each of `count` agents. */
+  /** Resolves with the first matching message of each of `count` agents. */
   async fromAll<T extends News>(count: number, isWanted: (news: News) => news is T, signal: AbortSignal): Promise<readonly T[]> {
     const found = new Map<string, T>();
     const all = Promise.withResolvers<void>();

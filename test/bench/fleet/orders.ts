@@ -2,14 +2,17 @@ import type { CompiledPolicy } from '@fso/shared/compile';
 import type { ClientCertificate } from '../../../agent/stream/connection.ts';
 import type { ClusterRows } from './rows.ts';
 
-/** What the bench and its processes of agents say to each other. Times are milliseconds since 1970, with fractions. */
+/**
+ * Messages between the bench and its processes of agents. Times are milliseconds since 1970, with
+ * fractions.
+ */
 
 /** A commit as its agents take it; it may come after the hub's offer. Clusters with the same number modulo that of the teams are in one team. */
 export interface Commit {
   readonly type: 'commit';
   readonly revision: string;
   readonly teams: readonly {
-    /** Of what its clusters get. */
+    /** Digest of the policies of its clusters. */
     readonly digest: string;
     /** Policies that are new or read otherwise; the others are as before. */
     readonly changed: readonly CompiledPolicy[];
@@ -29,7 +32,7 @@ export interface Turn {
   readonly pick: 'first' | 'drawn';
 }
 
-/** What proves an agent to the hub. */
+/** Credentials of an agent at the hub. */
 export interface AgentProof {
   readonly cluster: string;
   readonly token?: string;
@@ -50,33 +53,39 @@ export type Order =
   | Turn
   /** Agents of these clusters stop reading their sockets, also those of later connections. */
   | { readonly type: 'stall'; readonly clusters: readonly string[] }
-  /** Each agent opens a stream to a server that only accepts them, and keeps it until all of its process have. */
+  /**
+   * Order to open a stream of each agent to a server that only accepts them, and to keep it until
+   * all of the process are open.
+   */
   | { readonly type: 'handshake'; readonly url: string }
-  /** Each agent says what its cluster has. */
+  /** Order to send the rows of each cluster. */
   | { readonly type: 'rows' }
   | { readonly type: 'stop' };
 
-/** What one agent says. */
+/** Message from one agent. */
 export type News =
-  /** The hub has all of its reports. */
+  /** Message that the hub has all reports of an agent. */
   | {
       readonly type: 'settled';
       readonly cluster: string;
       readonly at: number;
-      /** When the hub greeted it last. */
+      /** Time of the last welcome of the hub. */
       readonly greetedAt: number;
       /** Policies that were sent for it by name since then. */
       readonly policies: number;
-      /** Of its last offer. */
+      /** Size of its last offer. */
       readonly bytes: number;
       /** Connections that it began since it was settled before. */
       readonly dials: number;
     }
-  /** The hub has the report that the commit is in force. `bytes`: of its offer. */
+  /** Message that the hub has the report that the commit is in force. `bytes`: of its offer. */
   | { readonly type: 'reported'; readonly cluster: string; readonly at: number; readonly revision: string; readonly bytes: number }
-  /** It is connected again, though it does not read. */
+  /** Message that an agent is connected again, though it does not read. */
   | { readonly type: 'stalled'; readonly cluster: string }
-  /** Its stream to the server of an order to shake hands is open; `failed`: why it is not. */
+  /**
+   * Message that a stream to the server of an order to shake hands is open; `failed`: why it is
+   * not.
+   */
   | { readonly type: 'shaken'; readonly cluster: string; readonly at: number; readonly failed?: string }
   | { readonly type: 'rows'; readonly cluster: string; readonly rows: ClusterRows };
 

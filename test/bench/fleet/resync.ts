@@ -22,7 +22,7 @@ const readSettings = (args: string[]): ResyncSettings => {
 
 interface Comparison {
   readonly text: string;
-  /** A line for each cluster that the hub has otherwise than its agent. */
+  /** Lines for the clusters that the hub shows differently from their agents. */
   readonly differences: readonly string[];
 }
 
@@ -36,8 +36,9 @@ const compare = async (fleet: BenchFleet): Promise<Comparison> => {
 };
 
 /**
- * What it takes until all agents are back, and the hub knows how they are, after `kill -9` of the hub; with `--changed`, a share of each agent's
- * policies fails meanwhile. Fails where the hub then has a cluster otherwise than its agent.
+ * Measures the time until all agents are back, and the hub knows their state, after `kill -9` of
+ * the hub; with `--changed`, a share of each agent's policies fails meanwhile. Fails where the hub
+ * then shows a cluster differently from its agent.
  */
 export const resync = async (args: string[], signal: AbortSignal): Promise<void> => {
   const settings = readSettings(args);

@@ -23,7 +23,9 @@ export const digestOfRows = (reports: Iterable<PolicyReport>): string => {
   return sha256(rows.sort(byText).join('\n'));
 };
 
-/** Returns a line for each cluster that one side has otherwise than the other, with the fields that differ. */
+/**
+ * Returns a line for each cluster that differs between the two sides, with the fields that differ.
+ */
 export const differencesOf = (agents: ReadonlyMap<string, ClusterRows>, hub: ReadonlyMap<string, ClusterRows>): readonly string[] =>
   [...new Set([...agents.keys(), ...hub.keys()])].flatMap((cluster) => {
     const [agent, known] = [agents.get(cluster), hub.get(cluster)];

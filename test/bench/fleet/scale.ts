@@ -4,7 +4,7 @@ import { LiveReader } from './live-reader.ts';
 import { type FleetSettings, fleetSettings } from './settings.ts';
 
 const COMMITS = 3;
-/** Each is measured against the others with all else the same. */
+/** Factors by which each number grows with all else the same. */
 const FACTORS = [1, 2, 4];
 const FAILED = [0.05, 0.1, 0.2];
 
@@ -45,11 +45,14 @@ const costOf = (settings: FleetSettings, signal: AbortSignal): Promise<Cost> =>
     return { agents: settings.agents, policies: settings.policies, first: cpuMs / 1000, commit, commit99, failing, pssMiB };
   });
 
-/** By what power a cost grows from the first measurement to the last: 1 is linear. */
+/** Returns the power by which a cost grows from the first measurement to the last: 1 is linear. */
 const powerOf = (costs: readonly number[], sizes: readonly number[]): number =>
   Math.log((costs.at(-1) ?? 1) / (costs[0] ?? 1)) / Math.log((sizes.at(-1) ?? 1) / (sizes[0] ?? 1));
 
-/** What agents, policies and deviations cost the hub, each against its number with all else the same. */
+/**
+ * Measures the cost of agents, policies and deviations at the hub, each against its number with all
+ * else the same.
+ */
 export const scale = async (args: string[], signal: AbortSignal): Promise<void> => {
   const base: FleetSettings = fleetSettings(['--agents', '100', '--policies', '200', ...args]);
   const measured: Cost[] = [];

@@ -12,7 +12,7 @@ export interface FleetSettings {
   readonly missing: number;
   /** More environment of the hub. */
   readonly env: Readonly<Record<string, string>>;
-  /** What proves agents to the hub; default: static tokens. */
+  /** Credentials of agents at the hub; default: static tokens. */
   readonly proof?: 'token' | 'certificate';
   /** Clusters that may connect and have no agent. */
   readonly strangers?: readonly string[];
@@ -43,10 +43,13 @@ const readSetting = (setting: string): [string, string] => {
   return [name, value];
 };
 
-/** Fleets above this size are run with a larger space for new objects, as `docs/operate/run-the-hub.md` says. */
+/**
+ * Size of fleets above which they are run with a larger space for new objects, as in
+ * `docs/operate/run-the-hub.md`.
+ */
 const LARGE_FLEET = 1_000;
 
-/** With which settings a hub has a heap of so many MiB. */
+/** Returns the settings that give a hub a heap of so many MiB. */
 const heapOf = (heap: string | undefined, agents: number): Readonly<Record<string, string>> => {
   if (heap === undefined) return {};
   const semiSpace = agents > LARGE_FLEET ? 16 : 4;

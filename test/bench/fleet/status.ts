@@ -4,7 +4,7 @@ import { type Cause, now } from './orders.ts';
 import { readPages } from './pages.ts';
 import { fleetSettings } from './settings.ts';
 
-/** What happens to every policy of every cluster, in this order. */
+/** Causes that affect every policy of every cluster, in this order. */
 const CAUSES: Readonly<Record<Cause, string>> = {
   failing: 'all policies fail',
   gatekeeper: 'Gatekeeper is away',
@@ -15,7 +15,7 @@ const CAUSES: Readonly<Record<Cause, string>> = {
 interface Turned {
   readonly ms: number;
   readonly cpuMs: number;
-  /** How long pages took meanwhile, in ms. */
+  /** Response times of pages meanwhile, in ms. */
   readonly pages: readonly number[];
   readonly pss: number;
 }
@@ -42,8 +42,9 @@ const rowsOf = (what: string, bad: Turned, good: Turned): Record<string, string>
 };
 
 /**
- * What it takes until the hub has all reports where every policy deviates in each cluster, each with a message of its own, and where all conform
- * again: as each fails by itself, and by causes of the whole cluster. Pages are read meanwhile.
+ * Measures the time until the hub has all reports where every policy deviates in each cluster, each
+ * with a message of its own, and where all conform again: as each fails by itself, and by causes of
+ * the whole cluster. Pages are read meanwhile.
  */
 export const status = async (args: string[], signal: AbortSignal): Promise<void> => {
   const settings = fleetSettings(args);

@@ -9,7 +9,7 @@ export interface SendQueues {
 }
 
 const ESTABLISHED = '01';
-/** The kernel asks from time to time whether the window is open again. */
+/** Timer of a connection on which the kernel probes whether the window is open again. */
 const ZERO_WINDOW_PROBE = '04';
 
 /** Reads a table of connections for a local port. @see https://docs.kernel.org/networking/proc_net_tcp.html */

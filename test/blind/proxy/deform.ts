@@ -1,6 +1,9 @@
 import { byText } from '@fso/shared/encoding';
 
-/** Where a value of a wrong type stands, e.g. `['spec', 'targetNamespace']`; `['items']` is that of a list. */
+/**
+ * Path of a value of a wrong type, e.g. `['spec', 'targetNamespace']`; `['items']` is that of a
+ * list.
+ */
 export type FieldPath = readonly string[];
 
 export interface Deformation {
@@ -12,7 +15,7 @@ type Fields = Record<string, unknown>;
 
 const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Kinds of JSON values, to tell which are of another type than a field has. */
+/** Returns the kind of a JSON value, to find values of another type than a field has. */
 const typeOf = (value: unknown): string => {
   if (value === null) return 'null';
   return Array.isArray(value) ? 'array' : typeof value;
@@ -29,7 +32,7 @@ export const wrongValuesFor = (value: unknown): readonly unknown[] => {
   return Array.isArray(value) ? [...others, [null], [[{}]]] : others;
 };
 
-/** In metadata: what the agent may read, also where an object does not have it. */
+/** Metadata that the agent may read, also where an object does not have it. */
 const METADATA: Readonly<Record<string, unknown>> = {
   labels: {},
   annotations: {},

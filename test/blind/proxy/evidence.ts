@@ -1,10 +1,10 @@
 import type { Resource } from './requests.ts';
 
-/** When whole answers for each kind last went through a proxy, and up to which version. */
+/** Records when whole answers for each kind last went through a proxy, and up to which version. */
 export class Evidence {
   readonly #heardMs = new Map<Resource, number>();
   readonly #versions = new Map<string, number>();
-  /** By kind: the lists that clients asked for. */
+  /** Lists that clients requested, by kind. */
   readonly #collections = new Map<Resource, Set<string>>();
 
   ask(resource: Resource, collection: string): void {
@@ -28,7 +28,10 @@ export class Evidence {
     return this.#versions.get(collection) ?? 0;
   }
 
-  /** Of the monotonic clock; undefined: nothing came through. */
+  /**
+   * Returns the time of the last whole answer, ms of the monotonic clock; undefined: there was
+   * none.
+   */
   heardMs(resource: Resource): number | undefined {
     return this.#heardMs.get(resource);
   }

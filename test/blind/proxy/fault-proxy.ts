@@ -13,7 +13,7 @@ import { type Answer, readBody, Upstream, withoutHops } from './upstream.ts';
 import { WatchRelay } from './watch-relay.ts';
 
 export interface FaultProxyOptions {
-  /** Of the cluster's administrator, in whose name everything goes on. */
+  /** Kubeconfig of the cluster's administrator, as whom the proxy sends all requests. */
   readonly kubeconfig: string;
   /** Gets the kubeconfig of the proxy. */
   readonly folder: string;
@@ -23,10 +23,12 @@ export interface FaultProxyOptions {
 const statusOf = (code: number, reason: string): string =>
   JSON.stringify({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message: `the fault of the proxy: ${reason}` });
 
-/** In turn, so that a client meets all of them. undefined: the connection breaks. */
+/** Failures in turn, so that a client meets all of them; undefined: the connection breaks. */
 const FAILURES: readonly (readonly [number, string] | undefined)[] = [[500, 'InternalError'], [503, 'ServiceUnavailable'], undefined];
 
-/** While lists lag, watches expire this often within the lag: a client lists only when it must. */
+/**
+ * Number of times that watches expire within the lag of lists: a client lists only when it must.
+ */
 const EXPIRIES_IN_LAG = 3;
 
 /**
@@ -88,12 +90,12 @@ export class FaultProxy {
     this.#upstream.close();
   }
 
-  /** What faults did since {@link forgetBites}. */
+  /** Effects of faults since {@link forgetBites}. */
   get bites(): Bites {
     return this.#bites;
   }
 
-  /** They are counted from here on. */
+  /** Resets the count of the effects. */
   forgetBites(): void {
     this.#bites = NO_BITES;
   }
@@ -183,7 +185,10 @@ export class FaultProxy {
     return answer;
   }
 
-  /** Only the last page makes a list whole, and one with wrong values is not. */
+  /**
+   * Records a list as evidence. Only the last page makes a list whole, and one with wrong values is
+   * not whole.
+   */
   #noteList(asked: KindRequest, { status, body }: Answer): void {
     if (status !== 200 || this.#fault?.deformation !== undefined) return;
     this.evidence.see(asked.collection, versionOfList(body));

@@ -4,7 +4,7 @@ import type { Resource } from './requests.ts';
 export const FAULTS = ['forbidden', 'list-fails', 'watch-frozen', 'list-lags', 'malformed'] as const;
 export type FaultName = (typeof FAULTS)[number];
 
-/** What a proxy does to the requests for one kind. */
+/** Fault of a proxy in the requests for one kind. */
 export interface Fault {
   readonly name: FaultName;
   readonly resource: Resource;
@@ -13,11 +13,11 @@ export interface Fault {
    * what was held back.
    */
   readonly endsWatches: boolean;
-  /** Of `malformed`. */
+  /** Deformation of `malformed`. */
   readonly deformation?: Deformation;
 }
 
-/** How often a fault bit. */
+/** Number of effects that a fault had. */
 export interface Bites {
   /** Requests that got an error, or no answer. */
   readonly failed: number;
@@ -33,9 +33,9 @@ export const NO_BITES: Bites = { failed: 0, held: 0, deformed: 0, stale: 0 };
 
 export const countBites = ({ failed, held, deformed, stale }: Bites): number => failed + held + deformed + stale;
 
-/** What happens to an event of a watch. */
+/** Treatment of an event of a watch. */
 export interface Treatment {
-  /** How much later it goes on, ms; Infinity: not while the fault lasts. */
+  /** Delay of the event, ms; Infinity: held back while the fault lasts. */
   readonly delayMs: number;
   readonly deformation?: Deformation | undefined;
 }
@@ -46,7 +46,7 @@ export const treatmentOf = (fault: Fault | undefined, lagMs: number): Treatment 
   return { delayMs: fault.name === 'list-lags' ? lagMs : Number.POSITIVE_INFINITY };
 };
 
-/** What a fault does to the watches that are open when it begins. */
+/** Returns what the beginning of a fault does to the open watches. */
 export const beginningOf = ({ name, endsWatches }: Fault): 'keep' | 'break' | 'expire' => {
   switch (name) {
     case 'watch-frozen':
@@ -62,7 +62,7 @@ export const beginningOf = ({ name, endsWatches }: Fault): 'keep' | 'break' | 'e
   }
 };
 
-/** What the end of a fault does to the watches that are open then. */
+/** Returns what the end of a fault does to the open watches. */
 export const endingOf = ({ name, endsWatches }: Fault): 'thaw' | 'break' | 'expire' => {
   // What was malformed is read again, as nothing shows that it is right now.
   if (name === 'malformed') return 'expire';

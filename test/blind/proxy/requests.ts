@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 
-/** `plural.group`, of the core group the plural alone: how a proxy tells kinds apart. */
+/** `plural.group`, or the plural alone in the core group: a proxy distinguishes kinds by it. */
 export type Resource = string;
 
 export const resourceOf = (plural: string, apiVersion: string): Resource =>
   apiVersion.includes('/') ? `${plural}.${apiVersion.split('/')[0]}` : plural;
 
-/** What a request reads of a kind. */
+/** Request that reads a kind. */
 export interface KindRequest {
   readonly access: 'list' | 'watch';
   readonly resource: Resource;

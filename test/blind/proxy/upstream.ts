@@ -11,7 +11,7 @@ interface Kubeconfig {
 
 export interface UpstreamRequest {
   readonly method: string;
-  /** With its query. */
+  /** Path with its query. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string | string[] | undefined>>;
   /** Its body, if it has one. */
@@ -25,7 +25,7 @@ export interface Answer {
 
 const decode = (data: string): Buffer => Buffer.from(data, 'base64');
 
-/** Of the connection between two programs, and not of what they say. */
+/** Headers of the connection between two programs, which are not passed on. */
 const HOP_BY_HOP = ['host', 'connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'proxy-connection', 'te', 'trailer'];
 
 /** The API server behind the proxy, as the user of a kubeconfig. */

@@ -4,7 +4,7 @@ import { type Deformation, deformObject } from './deform.ts';
 import type { Treatment } from './faults.ts';
 
 export interface RelayHooks {
-  /** What to do with the next event. */
+  /** Returns the treatment of the next event. */
   readonly treatment: () => Treatment;
   /** A whole event or bookmark went on to the client. @param version of its object */
   readonly onPassed: (version: string | undefined) => void;
@@ -14,7 +14,10 @@ export interface RelayHooks {
 
 interface WaitingLine {
   readonly line: string;
-  /** When it may go on, ms of the monotonic clock; Infinity: not before {@link WatchRelay.thaw}. */
+  /**
+   * Time at which the line may go on, ms of the monotonic clock; Infinity: not before
+   * {@link WatchRelay.thaw}.
+   */
   readonly dueMs: number;
 }
 
@@ -28,7 +31,7 @@ const EXPIRED = {
   object: { kind: 'Status', apiVersion: 'v1', status: 'Failure', reason: 'Expired', code: 410, message: 'too old resource version' },
 };
 
-/** One open watch: passes its events on, holds them back, or changes them. */
+/** Relay of one open watch: passes its events on, holds them back, or changes them. */
 export class WatchRelay {
   readonly #upstream: IncomingMessage;
   readonly #response: ServerResponse;
@@ -49,7 +52,7 @@ export class WatchRelay {
     lines.on('close', () => this.#end());
   }
 
-  /** What waits goes on. */
+  /** Passes on the events that wait. */
   thaw(): void {
     for (const { line } of this.#waiting.splice(0)) this.#pass(line);
     if (this.#hasUpstreamEnded) this.#response.end();

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createNamespaces, createWorld, type World } from '@fso/clusters/demo';
+import { createNamespaces, World } from '@fso/clusters/demo';
 import { REGION_LABEL } from '@fso/shared/api';
 import { type KubeClient, POD_KIND } from '@fso/shared/kube';
 import { until } from '../../../clusters/demo/programs.ts';
@@ -23,7 +23,7 @@ export interface RealWorld extends Pick<World, Shown> {
 export const openRealWorld = async (env: Readonly<Record<string, string>> = {}): Promise<RealWorld> => {
   const signal = never;
   const folder = await mkdtemp(join(tmpdir(), 'fso-real-'));
-  const world = await createWorld({ stateDir: folder, log: () => undefined, env });
+  const world = await World.open({ stateDir: folder, log: () => undefined, env });
   const kube = (name: string): KubeClient => {
     const cluster = world.clusters.find((candidate) => candidate.name === name);
     if (cluster === undefined) throw new Error(`no cluster ${name}`);

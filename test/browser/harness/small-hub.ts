@@ -6,10 +6,10 @@ import { startGitServer } from '../../../clusters/demo/git-server.ts';
 import { createHubProcess, type HubProcess } from '../../harness/hub-process.ts';
 import { clusterFile } from '../../harness/policy-files.ts';
 import { createRandom } from '../../harness/random.ts';
-import { createClusterLife } from '../../simulated-fleet/cluster-life.ts';
+import { ClusterLife } from '../../simulated-fleet/cluster-life.ts';
 import { createCommits } from '../../simulated-fleet/commits.ts';
 import { geoOfCell } from '../../simulated-fleet/geography.ts';
-import { createSimulatedAgent, type SimulatedAgent } from '../../simulated-fleet/simulated-agent.ts';
+import { SimulatedAgent } from '../../simulated-fleet/simulated-agent.ts';
 
 /** A hub as a process, which can be killed, with two policies and one cluster with a simulated agent. */
 export interface SmallHub {
@@ -47,10 +47,10 @@ export const openSmallHub = async (apiToken?: string): Promise<SmallHub> => {
   const tokens = new Map([[CLUSTER, token]]);
   const hub = await createHubProcess({ name: 'hub', folder: join(folder, 'hub'), gitUrl: git.url('policies.git'), tokens, env });
   const cluster = { name: CLUSTER, cell: 0, geo: geoOfCell(0), regions: ['eu-west-1'] };
-  const agent = createSimulatedAgent({
+  const agent = new SimulatedAgent({
     agentUrl: hub.agentUrl,
     token,
-    life: createClusterLife({ cluster, trouble: undefined, random: createRandom(1), now: new Date() }),
+    life: new ClusterLife({ cluster, trouble: undefined, random: createRandom(1), now: new Date() }),
     holds: first,
     compiled: (revision) => commits.compiled(revision, CLUSTER),
     refuses: () => undefined,

@@ -11,7 +11,7 @@ const MAX_BYTES = 512 * 1024 * 1024;
 
 type Git = (args: readonly string[], input?: string) => Buffer;
 
-/** Runs git in a folder. @throws CliError with what it says */
+/** Runs git in a folder. @throws CliError with its output */
 const gitIn =
   (folder: string, revision: string): Git =>
   (args, input) => {
@@ -56,7 +56,11 @@ const filesAt = (folder: string, revision: string): readonly SourceFile[] => {
   return entries.map(({ path }, index) => ({ path, text: contents[index]?.toString() ?? '' }));
 };
 
-/** What a commit that is compared with says. @throws CliError where git cannot read it, or it is not valid itself */
+/**
+ * Policies of the base commit.
+ *
+ * @throws CliError where git cannot read it, or it is not valid itself
+ */
 export const policiesAt = (folder: string, revision: string): PolicySet => {
   const files = filesAt(folder, revision);
   // As it would be after --fix: so the commit that moves registrations can be compared too.
@@ -66,7 +70,7 @@ export const policiesAt = (folder: string, revision: string): PolicySet => {
   throw new CliError(`the base ${revision} is not valid itself: ${first?.path}:${first?.line}:${first?.column}: ${first?.reason}`);
 };
 
-/** What some clusters get otherwise than before: names of policies, sorted. */
+/** Changes that are the same for some clusters: names of policies, sorted. */
 export interface PolicyChange {
   readonly clusters: readonly string[];
   readonly gains: readonly string[];
@@ -76,7 +80,7 @@ export interface PolicyChange {
 
 type Digests = ReadonlyMap<string, string>;
 
-/** Digests of what policies say, by name: one that only stands elsewhere is not changed. */
+/** Digests of the contents of policies, by name: one that only moved is not changed. */
 const digestsOf = (policies: readonly CompiledPolicy[] | undefined, known: Map<CompiledPolicy, string>): Digests =>
   new Map(
     (policies ?? []).map((policy) => {
@@ -86,7 +90,10 @@ const digestsOf = (policies: readonly CompiledPolicy[] | undefined, known: Map<C
     }),
   );
 
-/** What each cluster gains and loses from one commit to another, for whatever reason; clusters with the same changes in one row. Pure. */
+/**
+ * Compares what each cluster gets of two commits, for whatever reason it differs; clusters with the
+ * same changes share a row. Pure.
+ */
 export const compareFleets = (before: PolicySet, after: PolicySet): readonly PolicyChange[] => {
   const [was, is] = [compileFleet(before), compileFleet(after)];
   const digests = new Map<CompiledPolicy, string>();

@@ -5,21 +5,24 @@ import { type DocumentText, documentTexts, FOLDERS, folderOf, registrationPaths,
 import { messageOf } from '@fso/shared/text';
 import { CliError } from '../../errors.ts';
 
-/** Beyond it the folder of all registrations would be long for every agent. */
+/** Most registrations in one folder. A larger one would be long for every agent. */
 const MAX_FLAT = 1000;
 
-/** What changes in a repository so that agents find the registrations. */
+/** Changes to a repository so that agents find the registrations. */
 export interface Moves {
   /** Texts by path, of files that are new or have lost documents. */
   readonly writes: ReadonlyMap<string, string>;
-  /** Paths of which nothing is left. */
+  /** Paths of files to be removed. */
   readonly removes: readonly string[];
   readonly moved: readonly { readonly cluster: string; readonly from: string; readonly to: string }[];
 }
 
 const linesOf = (text: string): number => text.split(/\r?\n/).filter((line) => /\S/.test(line) && !/^(---|\.\.\.)\s*$/.test(line)).length;
 
-/** The registrations of a file; none where it has anything else, a comment by itself included: only people can sort that. */
+/**
+ * The registrations of a file; none where it has anything else, including a comment of its own,
+ * which only people can sort.
+ */
 const registrationsIn = (file: SourceFile): readonly DocumentText[] => {
   const documents = documentTexts(file) ?? [];
   const areAll = documents.every(({ kind, name }) => kind === 'ManagedCluster' && ResourceName.safeParse(name).success);
@@ -38,7 +41,10 @@ interface Place {
   readonly to: string;
 }
 
-/** Where the registrations of a file belong; none: they are right as they are, or only people can sort them. */
+/**
+ * Target files of the registrations of a file; none: they are right as they are, or only people can
+ * sort them.
+ */
 const placesOf = (
   file: SourceFile,
   documents: readonly DocumentText[],
@@ -54,8 +60,9 @@ const placesOf = (
 };
 
 /**
- * Where registrations must go so that agents find them: each into a file of its own, and with more than 1,000 clusters into the folders that
- * follow from their names. A file with one that is there twice stays: which of them is right nobody but people can say. Pure.
+ * Plans the moves after which agents find the registrations: each gets a file of its own, and with
+ * more than 1,000 clusters the folder that follows from its name. A file stays if one of its
+ * clusters is registered twice, as only people can say which registration is right. Pure.
  */
 export const planMoves = (files: readonly SourceFile[]): Moves => {
   const all = files
@@ -83,7 +90,11 @@ export const afterMoves = (files: readonly SourceFile[], { writes, removes }: Mo
 
 const TEMPORARY = '.moving';
 
-/** Writes each text beside its place. @throws what the file system says; then none of them is left */
+/**
+ * Writes each text beside its place.
+ *
+ * @throws the error of the file system; then none of them is left
+ */
 const writeBeside = (root: string, writes: Moves['writes']): void => {
   const written: string[] = [];
   try {
@@ -99,7 +110,11 @@ const writeBeside = (root: string, writes: Moves['writes']): void => {
   }
 };
 
-/** All is written before anything is replaced or removed. @throws CliError when a file is in the way, or cannot be written */
+/**
+ * Moves registrations. All files are written before any is replaced or removed.
+ *
+ * @throws CliError when a file is in the way, or cannot be written
+ */
 export const move = (root: string, { writes, removes, moved }: Moves): void => {
   const sources = new Set(moved.map(({ from }) => from));
   const taken = moved.find(({ to }) => !sources.has(to) && existsSync(join(root, to)));

@@ -20,7 +20,7 @@ type Verdict =
       readonly ok: true;
       readonly counts: Readonly<Record<'policies' | 'scopes' | 'clusters' | 'regionGroups' | 'rollout', number>>;
       readonly clusters: readonly ClusterCount[];
-      /** Since the base; absent: none was given. */
+      /** Changes since the base; absent: none was given. */
       readonly changes?: readonly PolicyChange[];
     };
 

@@ -14,7 +14,7 @@ const openStream = () => {
     response: new Response(readable),
     write: (text: string): void => void writer.write(encoder.encode(text)),
     end: (): void => void writer.close(),
-    /** As a lost network, or a call that is given up. */
+    /** Cuts the stream, as a lost network or an abandoned call does. */
     cut: (): void => void writer.abort(new TypeError('network error')),
   };
 };

@@ -51,19 +51,19 @@ const BACKOFF = { baseMs: 500, maxMs: 30_000 };
 
 export type LiveState =
   | { readonly kind: 'connecting' | 'live' | 'signedOut' | 'paused' }
-  /** It was live once, and is tried again. `since`: milliseconds since 1970, as of all below. */
+  /** Retry after the stream was live. `since`: milliseconds since 1970, as of all below. */
   | { readonly kind: 'reconnecting'; readonly since: number }
-  /** The hub did not answer when it was tried again. */
+  /** Retry that the hub did not answer. */
   | { readonly kind: 'unreachable'; readonly since: number }
-  /** It answers, but not with the stream; why, in words. */
+  /** Answer of the hub that is not the stream; `why` is the reason for people. */
   | { readonly kind: 'refused'; readonly since: number; readonly why: string };
 
 interface ConnectionDeps {
   readonly onState: (state: LiveState) => void;
   readonly onEvent: (event: StreamEvent) => void;
-  /** The stream answers, for the first time or again. */
+  /** Called when the stream answers, for the first time or again. */
   readonly onLive: () => void;
-  /** The session is over; the connection ends. */
+  /** Called when the session is over; the connection ends. */
   readonly onSignedOut: () => void;
   readonly now: () => number;
   /** Uniform in [0, 1). */
@@ -74,9 +74,12 @@ interface ConnectionDeps {
 }
 
 export interface Connection {
-  /** Reads the stream until the signal is aborted or the session is over; called again, it goes on where it was left. */
+  /**
+   * Reads the stream until the signal is aborted or the session is over; called again, it continues
+   * where it stopped.
+   */
   run(signal: AbortSignal): Promise<void>;
-  /** Does not wait any longer before the next attempt. */
+  /** Makes the next attempt now. */
   hurry(): void;
 }
 

@@ -4,7 +4,7 @@ import type { Key } from './update-queries.ts';
 const MIN_GAP_MS = 300;
 /** However slow a round was, the next one does not wait longer than this. */
 const MAX_GAP_MS = 1000;
-/** Before the first round: changes come in groups. */
+/** Wait before the first round, as changes come in groups. */
 const GATHER_MS = 30;
 /** A round that takes longer goes on beside the next one. */
 const MAX_ROUND_MS = 5000;

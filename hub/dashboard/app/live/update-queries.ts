@@ -50,7 +50,10 @@ export const staleKeys = (event: StreamEvent): readonly Key[] => {
   }
 };
 
-/** Of a list of which more pages were read, a change reads the first one alone; the rest when the reader asks. */
+/**
+ * Most pages of a list that a change reads again. Of a longer one it reads the first page alone;
+ * the rest when the reader asks.
+ */
 const LIVE_PAGES = 3;
 
 type List = InfiniteData<Page<unknown>>;
@@ -120,6 +123,6 @@ export const readAgain = async (client: QueryClient, old: readonly Key[]): Promi
   await Promise.all([...queries].filter(({ queryKey }) => !isReadOnRequest(queryKey)).map((query) => readQuery(client, query)));
 };
 
-/** What failed while the hub was away. */
+/** Reads again what failed while the hub was away. */
 export const readFailed = (client: QueryClient): Promise<void> =>
   client.refetchQueries({ type: 'active', predicate: ({ state }) => state.status === 'error' || state.fetchFailureCount > 0 });

@@ -12,7 +12,7 @@ import { SignInForm } from './sign-in-form.tsx';
 
 const route = getRouteApi('/login');
 
-/** Goes on where the login was meant to. */
+/** Continues at the page for which the login was. */
 const useGoOn = (): (() => void) => {
   const router = useRouter();
   const { returnTo } = route.useSearch();
@@ -63,7 +63,10 @@ const Frame = ({ children }: { readonly children: ReactNode }) => (
   </main>
 );
 
-/** A link must not change the signed-in user silently: a user who is signed in already is asked. */
+/**
+ * Login by a link. A user who is signed in already has to confirm it, as a link must not change the
+ * user silently.
+ */
 const WithLink = ({ token, onSignedIn }: { readonly token: string; readonly onSignedIn: () => void }) => {
   const client = useQueryClient();
   const session = useQuery(sessionQuery);

@@ -14,7 +14,10 @@ export const takeLinkToken = (location: Place & Pick<Location, 'search'>, histor
   return decodeURIComponent(token);
 };
 
-/** Where a login goes on: a path of this origin, else the overview; the hub's hub/access/return-to.ts judges the same way. */
+/**
+ * Path of this origin at which the browser continues after a login, else the overview;
+ * hub/access/login.ts decides in the same way.
+ */
 export const safeReturnTo = (wanted: string | undefined, origin: string): string => {
   if (wanted === undefined || !wanted.startsWith('/')) return '/';
   const url = URL.parse(wanted, origin);

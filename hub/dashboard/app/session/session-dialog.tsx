@@ -20,7 +20,9 @@ const loginInTab = (): void => {
   if (tab === null) window.location.assign(providerLogin(window.location.pathname + window.location.search));
 };
 
-/** Once the session is back, everything that may have changed meanwhile is read again. */
+/**
+ * Continues after the session is back: everything that may have changed meanwhile is read again.
+ */
 const useGoOn = (): (() => void) => {
   const client = useQueryClient();
   return () => {
@@ -74,11 +76,11 @@ const EndedDialog = ({ title, text, onClose }: { readonly title: string; readonl
   );
 };
 
-/** Lies over the page when the session has ended; the page stays as it is beneath. */
+/** Dialog over the page when the session has ended; the page stays as it is beneath. */
 export const SessionDialog = () =>
   useSessionEnded() ? <EndedDialog title="Your session has ended" text="Sign in to continue. This page stays as it is." /> : null;
 
-/** The same before the session has ended. */
+/** Dialog to sign in again before the session has ended. */
 const RenewDialog = ({ onClose }: { readonly onClose: () => void }) => (
   <EndedDialog title="Sign in again" text="This starts a new session. The page stays as it is." onClose={onClose} />
 );

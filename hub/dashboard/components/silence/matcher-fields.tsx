@@ -5,11 +5,11 @@ import PlusCircleIcon from '@patternfly/react-icons/dist/esm/icons/plus-circle-i
 import { useId } from 'react';
 import { MATCHED_LABELS, type MatchedLabel, type MatcherDraft, NO_MATCHERS, OPERATORS, type Operator } from './silence-draft.ts';
 
-/** As the API takes them. */
+/** Limits of the API. */
 const MAX_MATCHERS = 16;
 const MAX_VALUE = 253;
 
-/** A matcher, and what tells its row from the others. */
+/** A matcher with the id of its row. */
 export interface MatcherRow extends MatcherDraft {
   readonly id: number;
 }

@@ -6,7 +6,7 @@ import type { MatcherDraft } from './silence-draft.ts';
 import { SilenceModal } from './silence-modal.tsx';
 
 interface SilenceButtonProps extends Pick<ButtonProps, 'size' | 'variant'> {
-  /** What the dialog begins with. */
+  /** Initial matchers of the dialog. */
   readonly matchers: readonly MatcherDraft[];
   readonly label: string;
 }

@@ -24,7 +24,7 @@ export const formatMatcher = ({ label, operator, value }: MatcherDraft): string 
 
 export const matcherOf = (label: MatchedLabel, value: string): MatcherDraft => ({ label, operator: '=', value });
 
-/** What a silence of nothing in particular begins with: a cluster, to be named. */
+/** Initial matchers without an alert: a cluster, to be named. */
 export const NO_MATCHERS: readonly MatcherDraft[] = [matcherOf('cluster', '')];
 
 /** Matchers for an alert whatever its severity becomes: that name, in that cluster, of that policy. */
@@ -36,7 +36,7 @@ export const matchersOfAlert = ({ name, labels: { cluster, policy } }: Pick<Aler
 
 const HOUR_MS = 3_600_000;
 
-/** How long a silence lasts, in hours. */
+/** Lengths of a silence, in hours. */
 export const LENGTHS = { '1 hour': 1, '2 hours': 2, '4 hours': 4, '1 day': 24, '3 days': 72, '1 week': 168 } as const;
 export type Length = keyof typeof LENGTHS;
 export const isLength = (text: string): text is Length => Object.hasOwn(LENGTHS, text);
@@ -44,7 +44,7 @@ export const isLength = (text: string): text is Length => Object.hasOwn(LENGTHS,
 /** A silence while it is edited. */
 export interface SilenceDraft {
   readonly matchers: readonly MatcherDraft[];
-  /** As a field of the type datetime-local has it; undefined: now. */
+  /** Value of a field of the type datetime-local; undefined: now. */
   readonly from: string | undefined;
   /** A length, or an end as a field has it. */
   readonly until: Length | { readonly at: string };

@@ -27,7 +27,7 @@ import { showToast } from '../toasts.tsx';
 import { MatcherFields, type MatcherRow } from './matcher-fields.tsx';
 import { checkSilence, isLength, LENGTHS, type MatcherDraft, type SilenceDraft } from './silence-draft.ts';
 
-/** As the API takes a reason. */
+/** Longest reason that the API takes. */
 const MAX_REASON = 512;
 const EXACT = 'exact';
 const HOUR_MS = 3_600_000;
@@ -93,7 +93,7 @@ const End = ({ id, draft: { until }, onChange }: FieldProps) => (
 );
 
 interface SilenceModalProps {
-  /** What the form begins with. */
+  /** Initial matchers of the form. */
   readonly matchers: readonly MatcherDraft[];
   readonly onClose: () => void;
 }

@@ -1,6 +1,7 @@
 /**
- * Where cities are, as [latitude, longitude] in degrees (WGS 84), to about ten kilometres. A provider publishes the city or
- * area of a region and not its buildings, so a point on the map says no more than that either.
+ * Coordinates of cities, as [latitude, longitude] in degrees (WGS 84), to about ten kilometres. A
+ * provider publishes the city or area of a region and not its buildings, so a point on the map is
+ * no more precise either.
  */
 export const PLACES = {
   'Abu Dhabi, United Arab Emirates': [24.45, 54.38],

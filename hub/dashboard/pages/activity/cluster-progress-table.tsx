@@ -43,7 +43,7 @@ const LOOKS: Readonly<Record<Position, Omit<Look, 'text'>>> = {
   proven: { icon: CheckCircleIcon, color: 'green', title: 'Both locks have proven every policy' },
 };
 
-/** Which step a cluster waits at, or how it ended there. */
+/** Step at which a cluster waits, or its end. */
 const PositionLabel = ({ place }: { readonly place: Position }) => <StateLabel look={{ text: POSITION_WORDS[place], ...LOOKS[place] }} />;
 
 const STAGES: readonly Stage[] = ['offered', 'accepted', 'written', 'proven'];

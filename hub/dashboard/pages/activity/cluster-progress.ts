@@ -2,7 +2,7 @@ import type { ClusterSteps } from '@fso/shared/api';
 
 /** The progress of a commit in one cluster. Pure. */
 
-/** Where a cluster stands: the step that it waits at, or how it ended. */
+/** Positions of a cluster: the step that it waits at, or its end. */
 const POSITIONS = ['refused', 'offer', 'accept', 'write', 'prove', 'proven'] as const;
 export type Position = (typeof POSITIONS)[number];
 
@@ -20,7 +20,7 @@ export type Stage = (typeof STAGES)[number];
 export interface ClusterProgress {
   readonly cluster: string;
   readonly place: Position;
-  /** How long each leg took, in ms; null: not yet, or its beginning is not known. */
+  /** Durations of the legs in ms; null: not reached yet, or its beginning is not known. */
   readonly legs: Readonly<Record<Stage, number | null>>;
   /** ms from when the commit was noticed to the last step that was reached; null: none was. */
   readonly totalMs: number | null;
@@ -83,6 +83,6 @@ interface ProgressFilter {
 export const filterProgress = (ways: readonly ClusterProgress[], { q, at }: ProgressFilter): ClusterProgress[] =>
   ways.filter(({ cluster, place }) => (at === undefined || place === at) && cluster.includes(q?.toLowerCase() ?? ''));
 
-/** How many clusters stand where; those where none does are left out. */
+/** Counts the clusters at each position; positions without a cluster are left out. */
 export const countPositions = (ways: readonly ClusterProgress[]): { readonly place: Position; readonly count: number }[] =>
   POSITIONS.map((place) => ({ place, count: ways.filter((way) => way.place === place).length })).filter(({ count }) => count > 0);

@@ -28,7 +28,10 @@ const LOOKS: Readonly<Record<StepState, Look>> = {
 const wordOf = ({ state, clusters }: Step): string =>
   state === 'waiting' && clusters !== null && clusters.done > 0 ? 'Incomplete' : LOOKS[state].word;
 
-/** When the step was done, and how long after the one before. Of clusters: the last one, beside the first. */
+/**
+ * Time of the step, and its distance to the one before. For steps in clusters: of the last one,
+ * beside the first.
+ */
 const Times = ({ step: { atMs, sinceMs, clusters } }: { readonly step: Step }) =>
   atMs === null ? null : (
     <>

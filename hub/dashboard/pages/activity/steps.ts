@@ -14,7 +14,7 @@ export interface Step {
   readonly atMs: number | null;
   /** ms after all steps before were done; 0 where they went on meanwhile; null: not known, or the first step. */
   readonly sinceMs: number | null;
-  /** Of steps in clusters. */
+  /** Counts of clusters, for steps that happen in clusters. */
   readonly clusters: { readonly done: number; readonly total: number; readonly firstMs: number | null } | null;
 }
 

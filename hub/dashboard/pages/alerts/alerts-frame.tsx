@@ -19,7 +19,7 @@ export const READ_MS = 15_000;
 
 interface AlertsFrameProps {
   readonly description: string;
-  /** Beside the title. */
+  /** Action beside the title. */
   readonly action?: ReactNode;
   readonly children: ReactNode;
 }

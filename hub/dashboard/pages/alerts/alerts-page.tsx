@@ -22,7 +22,7 @@ import { AlertsFrame, READ_MS } from './alerts-frame.tsx';
 
 const route = getRouteApi('/shell/alerts');
 
-/** Suggested while a filter is typed: what the rows that were read say. */
+/** Suggestions while a filter is typed, from the rows that were read. */
 const filtersFor = (rows: readonly AlertView[]): readonly Filter[] => {
   const among = (label: keyof AlertView['labels']): readonly string[] => suggestionsOf(rows.flatMap(({ labels }) => labels[label] ?? []));
   return [
@@ -125,7 +125,7 @@ const NobodyNotified = () => (
   </Alert>
 );
 
-/** What a silence from this page begins with: what is filtered by. */
+/** Initial matchers of a silence from this page: those of the filters. */
 const matchersFor = (filters: Values): readonly MatcherDraft[] => {
   const matchers = MATCHED_LABELS.flatMap((label) => {
     const value = filters[label];

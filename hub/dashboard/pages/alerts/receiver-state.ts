@@ -1,6 +1,6 @@
 import type { ReceiverView } from '@fso/shared/api';
 
-/** How the last notification of a receiver went. */
+/** Outcome of the last notification of a receiver. */
 export type Delivery = 'none' | 'delivered' | 'failing' | 'refused';
 
 export const deliveryOf = ({ lastSuccess, lastFailure }: Pick<ReceiverView, 'lastSuccess' | 'lastFailure'>): Delivery => {

@@ -18,7 +18,10 @@ const PAGES = [
 const INTACT: Look = { text: 'Intact according to the hub', icon: CheckCircleIcon, color: 'green' };
 const BROKEN: Look = { text: 'Changed', icon: ExclamationCircleIcon, color: 'red' };
 
-/** Nothing until the verification is read: an unknown chain is neither intact nor broken. */
+/**
+ * State of the chain; nothing until the verification is read, as an unknown chain is neither intact
+ * nor broken.
+ */
 const ChainLabel = () => {
   const { data } = useQuery(auditVerificationQuery);
   if (data === undefined) return null;

@@ -1,7 +1,7 @@
 import type { AuditEntry } from '@fso/shared/api';
 import { canonicalJson } from '@fso/shared/decode/portable';
 
-/** How the hub chains its audit log, computed in this browser (`AuditEntry.hash`). */
+/** The hash chain of the hub's audit log, computed in this browser (`AuditEntry.hash`). */
 
 const sha256 = async (text: string): Promise<string> => {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
@@ -15,7 +15,7 @@ export interface ChainCheck {
   readonly entries: number;
   /** Neighbours in the log that were both here, so that the link between them was compared too. */
   readonly links: number;
-  /** Numbers of the entries that are not as their hash says, or do not follow the one before. */
+  /** Numbers of the entries that do not match their hash, or do not follow the one before. */
   readonly broken: readonly number[];
 }
 

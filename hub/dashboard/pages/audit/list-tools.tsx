@@ -13,7 +13,7 @@ interface ExportsProps {
   readonly params: Readonly<Record<string, string | undefined>>;
 }
 
-/** Of all that the filters mean, not only of what is shown. */
+/** Exports of all rows that the filters select, not only of those shown. */
 export const Exports = ({ path, params }: ExportsProps) => (
   <div className="fso-exports">
     {(['jsonl', 'csv'] as const).map((format) => (
@@ -65,7 +65,7 @@ interface PeriodFilterProps {
 
 const EXACT = 'exact';
 
-/** When: a span up to now, or exact times in the time zone of the browser. */
+/** Filter by time: a span up to now, or exact times in the time zone of the browser. */
 export const PeriodFilter = ({ period, onChange }: PeriodFilterProps) => {
   const { span, since, until } = period;
   const [wasChosen, setChosen] = useState(false);
@@ -124,6 +124,9 @@ const Moment = ({ label, time, onChange }: MomentProps) => {
   );
 };
 
-/** What a period means from the moment it was chosen: a start that moved with the clock would reload the list each time. */
+/**
+ * Bounds of a period, fixed when it was chosen: a start that moved with the clock would reload the
+ * list each time.
+ */
 export const useBounds = ({ span, since, until }: Period): Pick<Period, 'since' | 'until'> =>
   useMemo(() => boundsOf({ span, since, until }, Date.now()), [span, since, until]);

@@ -8,9 +8,11 @@ import { rowsOf } from '../../lib/paged-list.ts';
 
 interface Merged<T> {
   readonly rows: readonly T[];
-  /** Newer ones that are not shown yet. */
+  /** Number of newer rows that are not shown yet. */
   readonly held: number;
-  /** There may be rows between the newest and the list: it has to be read again. */
+  /**
+   * Whether rows may be missing between the newest and the list, so that it has to be read again.
+   */
   readonly hasGap: boolean;
 }
 
@@ -18,11 +20,11 @@ interface MergeInput<T> {
   /** First page as it is now, and whether it is full. */
   readonly newest: readonly T[];
   readonly isFull: boolean;
-  /** As read before. */
+  /** Rows read before. */
   readonly list: readonly T[];
-  /** Higher = newer. */
+  /** Id of a row; higher is newer. */
   readonly idOf: (row: T) => number;
-  /** No row newer than this one is shown. */
+  /** Id of the newest row that is shown. */
   readonly upTo: number;
 }
 
@@ -37,7 +39,7 @@ export const mergeNewest = <T>({ newest, isFull, list, idOf, upTo }: MergeInput<
 };
 
 const POLL_MS = 3000;
-/** No row is newer. */
+/** Id above those of all rows. */
 const ALL = Number.POSITIVE_INFINITY;
 
 interface GrowingListOptions<T> {
@@ -45,9 +47,12 @@ interface GrowingListOptions<T> {
   /** First page of the same list. */
   readonly readNewest: (signal: AbortSignal) => Promise<Page<T>>;
   readonly idOf: (row: T) => number;
-  /** The hub counts the whole list, whatever is filtered: then only what was read is counted. */
+  /**
+   * Whether the hub's total is that of this list. Under a filter it counts the whole log, so only
+   * the rows read are counted.
+   */
   readonly isCounted: boolean;
-  /** The hub does not tell of all new rows: they are asked for. */
+  /** Whether the list is polled, as the hub does not announce all new rows. */
   readonly polls: boolean;
 }
 
@@ -84,7 +89,7 @@ export const useGrowingList = <T>({ list, readNewest, idOf, isCounted, polls }: 
       setUpTo(ALL);
       if (merged.hasGap) void query.refetch();
     },
-    /** For the element around the table. */
+    /** Handler for the element around the table. */
     onScrollCapture: (event: UIEvent): void => {
       const isDown = event.target instanceof Element && event.target.scrollTop > 0;
       if (!isDown && upTo !== ALL) setUpTo(ALL);

@@ -38,7 +38,9 @@ const Name = ({ cluster: { name, regions, clockSkewMs } }: { readonly cluster: C
   </>
 );
 
-/** Without the age of a connected cluster: no event announces its heartbeats. */
+/**
+ * Connection of a cluster, without the age of a connected one: no event announces its heartbeats.
+ */
 const Connection = ({ cluster: { connection, notObserved, lastSeen } }: { readonly cluster: ClusterView }) => (
   <>
     <ConnectionLabel connection={connection} notObserved={notObserved} />

@@ -43,7 +43,7 @@ const GATEKEEPER_WORDS = { Ready: 'ready', NotReady: 'not ready', Absent: 'not i
 
 interface GatekeeperTextProps {
   readonly gatekeeper: ClusterReport['gatekeeper'];
-  /** Says its version alone where it is ready. */
+  /** Whether only the version is shown where it is ready. */
   readonly isShort?: boolean;
 }
 

@@ -27,7 +27,7 @@ export const ComplianceFrame = ({ description, children }: ComplianceFrameProps)
   </>
 );
 
-/** No violation is reported, which is good only as far as clusters are connected. */
+/** State without reported violations, which is good only as far as clusters are connected. */
 export const NoViolations = () => {
   const { data: silent, isSuccess } = useQuery({
     ...statusQuery,

@@ -1,6 +1,9 @@
 import type { ViolationGrouping } from '@fso/shared/api';
 
-/** In a URL a parameter without a value is none: so the region of what has no region gets a name that no region can have. */
+/**
+ * Name in URLs for workloads without a region, as a URL drops a parameter without a value. No
+ * region can have this name.
+ */
 export const NO_REGION = '(none)';
 
 type GroupTarget = Readonly<Partial<Record<'policy' | 'cluster' | 'namespace' | 'kind' | 'name' | 'region', string>>>;

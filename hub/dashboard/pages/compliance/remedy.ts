@@ -1,13 +1,13 @@
 import type { ViolationView } from '@fso/shared/api';
 import { fixText, REGION_LABEL } from '@fso/shared/residency';
 
-/** How the agent begins the reason of a pod that is not bound yet; what follows is the violation. */
+/** Beginning of the agent's reason for a pod that is not bound yet; the violation follows. */
 const UNBOUND = 'may be scheduled outside: ';
 
 interface Remedy {
   /** The situation, in one sentence. */
   readonly situation: string;
-  /** What to do, in order. */
+  /** Instructions, in order. */
   readonly steps: readonly string[];
 }
 

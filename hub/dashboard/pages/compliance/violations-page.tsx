@@ -34,7 +34,7 @@ const route = getRouteApi('/shell/compliance');
 
 type TextField = 'policy' | 'cluster' | 'namespace' | 'region';
 
-/** Offered while a filter is typed: what the rows that were read say. */
+/** Suggestions while a filter is typed, from the rows that were read. */
 const filtersFor = (rows: readonly ViolationView[]): readonly Filter[] => {
   const among = (field: TextField): readonly string[] => suggestionsOf(rows.flatMap((row) => row[field] ?? []));
   return [

@@ -96,7 +96,7 @@ const oldest = (time: string | null): ReactNode =>
   );
 
 export interface ClusterAges {
-  /** When the least recently seen cluster of this state was last seen. */
+  /** Time at which the least recently seen cluster of this state was last seen, RFC 3339. */
   readonly connected: string | null;
   readonly stale: string | null;
 }

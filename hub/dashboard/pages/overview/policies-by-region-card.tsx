@@ -35,7 +35,7 @@ const BarList = ({ label, bars }: { readonly label: string; readonly bars: reado
 
 const FEW = 10;
 
-/** In which regions policies let workloads run. */
+/** Number of policies by the region in which they let workloads run. */
 export const PoliciesByRegionCard = () => {
   const query = useQuery(regionsQuery);
   const [showsAll, setShowsAll] = useState(false);

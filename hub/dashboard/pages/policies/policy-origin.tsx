@@ -1,7 +1,10 @@
 import type { PolicyView } from '@fso/shared/api';
 import { Empty } from '../../components/empty-states.tsx';
 
-/** git: the commit in force has it. removed: the hub delivered it, and the commit in force has it no more. local: applied to a cluster. */
+/**
+ * Origin of a policy. git: the commit in force has it; removed: the hub delivered it, and the
+ * commit in force no longer has it; local: it was applied to a cluster.
+ */
 type Origin = 'git' | 'removed' | 'local';
 
 export const originOf = ({ source, managedBy }: Pick<PolicyView, 'source' | 'managedBy'>): Origin => {
@@ -11,7 +14,7 @@ export const originOf = ({ source, managedBy }: Pick<PolicyView, 'source' | 'man
 
 interface NotInGitProps {
   readonly policy: PolicyView;
-  /** What it therefore has not, e.g. `document`. */
+  /** Name of what the policy does not have therefore, e.g. `document`. */
   readonly what: string;
 }
 

@@ -17,7 +17,7 @@ import { summariseLock } from './lock-counts.ts';
 const FEW = 2;
 
 interface AllowedRegionsProps {
-  /** As written, groups not expanded. */
+  /** Regions as written, groups not expanded. */
   readonly allowed: readonly string[];
   readonly effective: readonly string[];
 }
@@ -52,7 +52,7 @@ export const AllowedRegions = ({ allowed, effective }: AllowedRegionsProps) => {
 
 const MINUTE_MS = 60_000;
 
-/** When a policy ends; an end that is near or past says so. */
+/** End of a policy, marked when it is near or past. */
 export const Expires = ({ date }: { readonly date: string | undefined }) => {
   const now = useNow(MINUTE_MS);
   const expiry = expiryOf(date, now);
@@ -75,13 +75,13 @@ const ICONS: Readonly<Record<LockState, ComponentType<{ className?: string }>>> 
 };
 
 interface LockCountProps {
-  /** Which lock, e.g. `Lock 1`. */
+  /** Name of the lock, e.g. `Lock 1`. */
   readonly lock: string;
   readonly counts: LockCounts;
   readonly total: number;
 }
 
-/** In how many clusters a lock is enforced, and what it is in the others. */
+/** Number of clusters in which a lock is enforced, and its states in the others. */
 export const LockCount = ({ lock, counts, total }: LockCountProps) => {
   const { worst, text, rest } = summariseLock(counts, total);
   const Icon = worst === null ? HourglassHalfIcon : ICONS[worst];

@@ -11,7 +11,10 @@ const textOf = ({ untold, isAsking, isFailed }: PolicyDetails): string => {
     : `${known} Their agents are away or did not answer, or are not among the first 50 that are asked.`;
 };
 
-/** Says of how many clusters the agents have not told more than the state that they reported. */
+/**
+ * Number of clusters of which only the last reported state is known, as their agents have sent no
+ * full report.
+ */
 export const UntoldClusters = (details: PolicyDetails) =>
   details.untold === 0 ? null : (
     <Content component="p" className="fso-muted" role="status">

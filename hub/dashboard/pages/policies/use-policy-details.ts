@@ -12,13 +12,13 @@ import { useMemo } from 'react';
 import { policyDetailsQuery } from '../../api/queries.ts';
 
 export interface PolicyDetails {
-  /** The clusters of the policy, with the full report of each whose agent has told it. */
+  /** The clusters of the policy, with the full report of each whose agent has sent it. */
   readonly clusters: readonly PolicyInCluster[];
   /** Number of clusters of which only the last reported state is known. */
   readonly untold: number;
-  /** The agents are being asked for the first time. */
+  /** Whether the agents are being asked for the first time. */
   readonly isAsking: boolean;
-  /** The hub could not be asked. */
+  /** Whether the request to the hub failed. */
   readonly isFailed: boolean;
 }
 
@@ -27,8 +27,9 @@ const isShort = ({ report }: PolicyInCluster): boolean => report !== null && isS
 const LOCKS = ['admission', 'gatekeeper', 'binding'] as const;
 
 /**
- * Whether what an agent told is of the state that the row shows: if not, it is older than the row. The row has no commit where the hub does not
- * know the list of the cluster, and no namespaces where the policy deviates.
+ * Whether a full report is of the state that the row shows; if not, it is older. The row has no
+ * commit where the hub does not know the list of the cluster, and no namespaces where the policy
+ * deviates.
  */
 const isOfRow = (told: PolicyReport, { report }: PolicyInCluster): boolean =>
   report !== null &&
@@ -48,7 +49,7 @@ export const mergeDetails = (clusters: readonly PolicyInCluster[], details: read
   });
 };
 
-/** What the agents of a policy's first clusters tell of it, beside what the hub keeps. */
+/** Full reports of a policy by the agents of its first clusters, merged into what the hub keeps. */
 export const usePolicyDetails = (policy: PolicyView): PolicyDetails => {
   const { data, isPending, isError } = useQuery(policyDetailsQuery(policyKey(policy)));
   return useMemo(() => {

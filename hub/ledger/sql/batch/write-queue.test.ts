@@ -2,34 +2,12 @@ import { systemClock } from '@fso/shared/runtime';
 import { standingOf } from '@fso/shared/status';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { type Change, unseen } from '../../changes.ts';
-import { PolicyLists } from '../../policies/index.ts';
-import { event, policy, report, TIME } from '../../testing/ledger.ts';
+import type { Change } from '../../changes.ts';
+import { policy, report, TIME } from '../../testing/ledger.ts';
 import { BatchTooLargeError } from '../errors.ts';
-import { planBatch } from './plan-batch.ts';
-import { type PreparedChange, prepareChange } from './prepared-change.ts';
+import { prepareChange } from './prepared-change.ts';
+import { change, openQueue, sqlError } from './testing/queues.ts';
 import { WriteQueue } from './write-queue.ts';
-
-const change = (reason: string): Change => ({ type: 'event', time: TIME, cluster: null, event: event(reason) });
-const reasonOf = (one: Change): string => {
-  if (one.type === 'connected') return `${one.cluster} ${one.connected}`;
-  return one.type === 'event' ? one.event.reason : one.type;
-};
-const connected = (cluster: string, value: boolean, time = TIME): Change => ({ type: 'connected', time, cluster, connected: value });
-
-/** A database of which the test says how each commit ends. */
-const openQueue = (answer: (reasons: readonly string[], number: number) => unknown, maxQueued = 10_000, cut = (): void => undefined) => {
-  const commits: { readonly reasons: readonly string[]; readonly number: number }[] = [];
-  const commit = async (changes: readonly PreparedChange[], number: number): Promise<void> => {
-    const reasons = changes.map((prepared) => reasonOf(prepared.change));
-    commits.push({ reasons, number });
-    const error = await answer(reasons, number);
-    if (error !== undefined) throw error;
-  };
-  const queue = new WriteQueue({ commit, cut, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }), maxQueued });
-  return { queue, commits };
-};
-const sqlError = (code: string): Error => Object.assign(new Error('no'), { code });
 
 it('what comes in one go, or while a commit is under way, is one commit', async () => {
   const first = Promise.withResolvers<undefined>();
@@ -144,122 +122,6 @@ it('a full queue holds its writers, in their order', async () => {
   await Promise.all(writes);
   expect(commits.flatMap(({ reasons }) => reasons)).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
   expect(Math.max(...commits.map(({ reasons }) => reasons.length))).toBeLessThanOrEqual(2);
-});
-
-it('however often a cluster comes and goes while the database is away, two changes wait: that it came, and how it is', async () => {
-  const back = Promise.withResolvers<undefined>();
-  const { queue, commits } = openQueue((_reasons, number) => (number === 1 ? back.promise : undefined));
-  const writes = [queue.submit(change('a'))];
-  await expect.poll(() => commits.length).toBe(1);
-  for (let i = 0; i < 100; i += 1) {
-    for (const value of [true, true, false]) writes.push(queue.submit(connected('eu', value)));
-    for (const value of [false, true]) writes.push(queue.submit(connected('us', value)));
-  }
-  back.resolve(undefined);
-  await Promise.all(writes);
-  expect(commits[1]?.reasons).toEqual(['eu true', 'eu false', 'us true', 'us true']);
-});
-
-it('does not fold what has another change of the cluster between, and takes the time of the newest', async () => {
-  const times: string[] = [];
-  const back = Promise.withResolvers<void>();
-  const commit = async (changes: readonly PreparedChange[]): Promise<void> => {
-    times.push(...changes.map((one) => `${reasonOf(one.change)} ${one.change.time}`));
-    await back.promise;
-  };
-  const queue = new WriteQueue({ commit, cut: () => undefined, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }) });
-  const writes = [queue.submit(change('a'))];
-  await expect.poll(() => times.length).toBe(1);
-  const between: Change = { type: 'offered', time: TIME, cluster: 'eu', revision: 'r' };
-  for (const one of [connected('eu', true), connected('eu', true, 'later'), between, connected('eu', true)]) writes.push(queue.submit(one));
-  back.resolve();
-  await Promise.all(writes);
-  expect(times.slice(1)).toEqual(['eu true later', `offered ${TIME}`, `eu true ${TIME}`]);
-});
-
-it('a stream that opens while the database is away still opens, whatever it says after that', async () => {
-  const opened: (readonly [string | undefined, boolean | undefined, boolean])[] = [];
-  const back = Promise.withResolvers<void>();
-  const commit = async (changes: readonly PreparedChange[]): Promise<void> => {
-    for (const { change: one } of changes) if (one.type === 'connected') opened.push([one.stream?.id, one.opens, one.connected]);
-    await back.promise;
-  };
-  const queue = new WriteQueue({ commit, cut: () => undefined, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }) });
-  const by = (id: string, value: boolean, opens?: true): Change => ({
-    type: 'connected',
-    time: TIME,
-    cluster: 'eu',
-    connected: value,
-    stream: { id, isOpen: () => true },
-    ...(opens && { opens }),
-  });
-  const writes = [queue.submit(by('a', true, true))];
-  await expect.poll(() => opened.length).toBe(1);
-  for (const one of [by('b', true, true), by('b', true), by('b', false), by('c', true, true), by('c', true)])
-    writes.push(queue.submit(one));
-  back.resolve();
-  await Promise.all(writes);
-  expect(opened.slice(1)).toEqual([
-    ['b', true, true],
-    ['c', true, true],
-  ]);
-});
-
-it.each<[what: string, changes: readonly [stream: string, connected: boolean, opens?: true][]]>([
-  [
-    'comes back and goes again',
-    [
-      ['a', false],
-      ['b', true, true],
-      ['b', false],
-    ],
-  ],
-  [
-    'is replaced twice, and goes',
-    [
-      ['b', true, true],
-      ['a', false],
-      ['c', true, true],
-      ['b', false],
-      ['c', false],
-    ],
-  ],
-  [
-    'is replaced and goes, and the older end is noticed last',
-    [
-      ['b', true, true],
-      ['b', false],
-      ['a', false],
-    ],
-  ],
-])('a cluster that %s while the database is away is not connected', async (_what, changes) => {
-  const written: PreparedChange[] = [];
-  const back = Promise.withResolvers<void>();
-  const commit = async (batch: readonly PreparedChange[]): Promise<void> => {
-    written.push(...batch);
-    await back.promise;
-  };
-  const queue = new WriteQueue({ commit, cut: () => undefined, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }) });
-  const writes = [queue.submit(change('first'))];
-  await expect.poll(() => written.length).toBe(1);
-  for (const [id, value, opens] of changes)
-    writes.push(
-      queue.submit({
-        type: 'connected',
-        time: TIME,
-        cluster: 'eu',
-        connected: value,
-        stream: { id, isOpen: () => false },
-        ...(opens && { opens }),
-      }),
-    );
-  back.resolve();
-  await Promise.all(writes);
-  const before = { record: { ...unseen('eu'), connected: true }, connectedBy: 'here', stream: 'a', version: 1, writtenSeen: null };
-  const quotaOf = () => ({ policies: 1, whole: 1, bytes: 1_000 });
-  const stored = { source: null, desired: null, cluster: () => before, record: () => undefined, quotaOf, lists: new PolicyLists() };
-  const batch = planBatch(written.slice(1), stored, 'here');
-  expect(batch.clusters.get('eu')?.after.record.connected).toBe(false);
 });
 
 it('closing refuses what a database that is away keeps waiting', async () => {

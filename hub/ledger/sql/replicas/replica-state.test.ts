@@ -17,10 +17,10 @@ import { clearRecords } from '../history/history.ts';
 import { migrate } from '../migrate.ts';
 import { createSqlLedger } from '../sql-ledger.ts';
 import { readClusters } from './load.ts';
-import { createReplicaState } from './replica-state.ts';
+import { ReplicaState } from './replica-state.ts';
 
-const stateOf = (deps: Partial<Parameters<typeof createReplicaState>[0]>) =>
-  createReplicaState({
+const stateOf = (deps: Partial<ConstructorParameters<typeof ReplicaState>[0]>) =>
+  new ReplicaState({
     cache: createLedgerCache(10),
     records: createKeyedCache(),
     memory: new ReportMemory(reportLimits()),

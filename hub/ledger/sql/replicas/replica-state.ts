@@ -1,9 +1,10 @@
-import type { EventView } from '@fso/shared/api';
+import type { EventView, SourceView } from '@fso/shared/api';
 import type { Kysely } from 'kysely';
 import type { KeyedCache } from '../../keyed-store.ts';
 import type { LedgerCache } from '../../ledger-cache.ts';
 import type { PolicyLists } from '../../policies/index.ts';
-import type { ReportMemory } from '../../report-quota.ts';
+import type { ReportMemory, ReportQuota } from '../../report-quota.ts';
+import type { ClusterRecord } from '../../types.ts';
 import type { Batch, StoredCluster, StoredLedger } from '../batch/plan-batch.ts';
 import type { WrittenBatch } from '../batch/write-batch.ts';
 import { CLEARED } from '../history/history.ts';
@@ -11,19 +12,6 @@ import { readNewestLists } from '../policy-lists.ts';
 import type { Schema } from '../schema.ts';
 import { loadNewEvents } from '../search/events.ts';
 import { loadState, readClusters, type StoredState } from './load.ts';
-
-/** What is stored, as this process knows it, beside the cache that readers see; the two are changed together. */
-export interface ReplicaState extends StoredLedger {
-  /** Everything, at start. */
-  load(db: Kysely<Schema>): Promise<void>;
-  /** What a batch of this process made of it. */
-  learn(batch: Batch, written: WrittenBatch): void;
-  /**
-   * Takes over what others wrote: of these clusters, if they are newer than what is known, of the repository, and all events. Within a
-   * transaction that holds the write lock nothing is missed.
-   */
-  refresh(db: Kysely<Schema>, names: readonly string[]): Promise<void>;
-}
 
 const readRecords = (db: Kysely<Schema>, after: number): Promise<Schema['records'][]> =>
   db.selectFrom('records').selectAll().where('version', '>', after).execute();
@@ -41,91 +29,126 @@ export interface ReplicaStateDeps {
   readonly eventsInMemory: number;
 }
 
-export const createReplicaState = ({ cache, records, memory, lists, eventsInMemory }: ReplicaStateDeps): ReplicaState => {
-  const marks = new Map<string, Omit<StoredCluster, 'record'>>();
-  let state: StoredState = { source: { value: null, version: 0 }, desired: { value: null, version: 0 } };
+/** What is stored, as this process knows it, beside the cache that readers see; the two are changed together. */
+export class ReplicaState implements StoredLedger {
+  readonly #deps: ReplicaStateDeps;
+  readonly #marks = new Map<string, Omit<StoredCluster, 'record'>>();
+  #state: StoredState = { source: { value: null, version: 0 }, desired: { value: null, version: 0 } };
+  /** Version up to which all records are known. */
+  #recordsUpTo = 0;
 
-  const cluster = (name: string): StoredCluster => ({
-    record: cache.get(name),
-    ...(marks.get(name) ?? { version: 0, connectedBy: null, stream: null, writtenSeen: null }),
-  });
-  const learnCluster = ({ record, ...mark }: StoredCluster): void => {
+  constructor(deps: ReplicaStateDeps) {
+    this.#deps = deps;
+  }
+
+  get source(): SourceView | null {
+    return this.#state.source.value;
+  }
+
+  get desired(): string | null {
+    return this.#state.desired.value;
+  }
+
+  get lists(): PolicyLists {
+    return this.#deps.lists;
+  }
+
+  cluster(name: string): StoredCluster {
+    return {
+      record: this.#deps.cache.get(name),
+      ...(this.#marks.get(name) ?? { version: 0, connectedBy: null, stream: null, writtenSeen: null }),
+    };
+  }
+
+  record(kind: string, name: string): unknown {
+    return this.#deps.records.get(kind, name);
+  }
+
+  quotaOf(record: ClusterRecord): ReportQuota {
+    return this.#deps.memory.quotaOf(record, this.#deps.cache.desired());
+  }
+
+  /** Everything, at start. */
+  async load(db: Kysely<Schema>): Promise<void> {
+    const { lists, eventsInMemory } = this.#deps;
+    const names = await db.selectFrom('clusters').select('name').orderBy('name').execute();
+    await this.#learnClusters(
+      db,
+      names.map(({ name }) => name),
+    );
+    await readNewestLists(db, lists);
+    this.#learnState(await loadState(db));
+    await this.#learnRecords(db);
+    this.#learnEvents((await loadNewEvents(db, 0, eventsInMemory)).reverse());
+  }
+
+  /** What a batch of this process made of it. */
+  learn(batch: Batch, { version, events }: WrittenBatch): void {
+    for (const { after } of batch.clusters.values())
+      this.#learnCluster({ ...after, version, writtenSeen: after.record.lastSeen?.at ?? null });
+    this.#learnState({
+      source: batch.source === null ? this.#state.source : { value: batch.source, version },
+      desired: batch.desired === null ? this.#state.desired : { value: batch.desired, version },
+    });
+    for (const { kind, name, value } of batch.records.values()) this.#deps.records.set({ kind, name }, value, version);
+    // Before it was written all others were read: what is read next begins behind it.
+    this.#recordsUpTo = Math.max(this.#recordsUpTo, version);
+    this.#learnEvents(events);
+  }
+
+  /**
+   * Takes over what others wrote: of these clusters, if they are newer than what is known, of the repository, and all events. Within a
+   * transaction that holds the write lock nothing is missed.
+   */
+  async refresh(db: Kysely<Schema>, names: readonly string[]): Promise<void> {
+    const { cache, eventsInMemory } = this.#deps;
+    await this.#learnClusters(db, names);
+    this.#learnState(await loadState(db));
+    await this.#learnRecords(db);
+    this.#learnEvents((await loadNewEvents(db, cache.lastEvent(), eventsInMemory)).reverse());
+  }
+
+  #learnCluster({ record, ...mark }: StoredCluster): void {
+    const { cache, memory } = this.#deps;
     // Two ways lead here, a batch of one's own and news of another's: the newer one stays.
-    if (mark.version <= (marks.get(record.name)?.version ?? 0)) return;
-    marks.set(record.name, mark);
+    if (mark.version <= (this.#marks.get(record.name)?.version ?? 0)) return;
+    this.#marks.set(record.name, mark);
     memory.learn(cache.get(record.name).policies, record.policies);
     cache.set(record);
-  };
-  const learnClusters = async (db: Kysely<Schema>, names: readonly string[]): Promise<void> => {
-    for await (const stored of readClusters(db, names, { lists, knownOf: cluster })) learnCluster(stored);
-  };
+  }
+
+  async #learnClusters(db: Kysely<Schema>, names: readonly string[]): Promise<void> {
+    const knownOf = (name: string): StoredCluster => this.cluster(name);
+    for await (const stored of readClusters(db, names, { lists: this.#deps.lists, knownOf })) this.#learnCluster(stored);
+  }
+
   /** As of clusters, the newer one stays, whichever comes first. */
-  const learnState = (next: StoredState): void => {
-    const { source, desired } = state;
-    state = {
+  #learnState(next: StoredState): void {
+    const { source, desired } = this.#state;
+    this.#state = {
       source: next.source.version > source.version ? next.source : source,
       desired: next.desired.version > desired.version ? next.desired : desired,
     };
-    const { value } = state.source;
-    if (value !== null && JSON.stringify(value) !== JSON.stringify(source.value)) cache.setSource(value);
-  };
-  const learnEvents = (events: readonly EventView[]): void => {
-    const last = cache.lastEvent();
-    cache.addEvents(events.filter(({ id }) => id > last));
-  };
-  /** Version up to which all records are known. */
-  let recordsUpTo = 0;
-  const learnRecords = async (db: Kysely<Schema>): Promise<void> => {
-    let rows = await readRecords(db, recordsUpTo);
-    if (clearedUpTo(rows) > recordsUpTo) {
+    const { value } = this.#state.source;
+    if (value !== null && JSON.stringify(value) !== JSON.stringify(source.value)) this.#deps.cache.setSource(value);
+  }
+
+  #learnEvents(events: readonly EventView[]): void {
+    const last = this.#deps.cache.lastEvent();
+    this.#deps.cache.addEvents(events.filter(({ id }) => id > last));
+  }
+
+  async #learnRecords(db: Kysely<Schema>): Promise<void> {
+    const { records } = this.#deps;
+    let rows = await readRecords(db, this.#recordsUpTo);
+    if (clearedUpTo(rows) > this.#recordsUpTo) {
       rows = await readRecords(db, 0);
       const newest = rows.reduce((last, { version }) => Math.max(last, version), 0);
       records.keepOnly(rows, newest);
     }
     for (const { kind, name, value_json, version } of rows) {
       records.set({ kind, name }, value_json === null ? undefined : JSON.parse(value_json), version);
-      recordsUpTo = Math.max(recordsUpTo, version);
+      this.#recordsUpTo = Math.max(this.#recordsUpTo, version);
     }
-  };
-
-  return {
-    get source() {
-      return state.source.value;
-    },
-    get desired() {
-      return state.desired.value;
-    },
-    cluster,
-    record: records.get,
-    quotaOf: (record) => memory.quotaOf(record, cache.desired()),
-    lists,
-    load: async (db) => {
-      const names = await db.selectFrom('clusters').select('name').orderBy('name').execute();
-      await learnClusters(
-        db,
-        names.map(({ name }) => name),
-      );
-      await readNewestLists(db, lists);
-      learnState(await loadState(db));
-      await learnRecords(db);
-      learnEvents((await loadNewEvents(db, 0, eventsInMemory)).reverse());
-    },
-    learn: (batch, { version, events }) => {
-      for (const { after } of batch.clusters.values()) learnCluster({ ...after, version, writtenSeen: after.record.lastSeen?.at ?? null });
-      learnState({
-        source: batch.source === null ? state.source : { value: batch.source, version },
-        desired: batch.desired === null ? state.desired : { value: batch.desired, version },
-      });
-      for (const { kind, name, value } of batch.records.values()) records.set({ kind, name }, value, version);
-      // Before it was written all others were read: what is read next begins behind it.
-      recordsUpTo = Math.max(recordsUpTo, version);
-      learnEvents(events);
-    },
-    refresh: async (db, names) => {
-      await learnClusters(db, names);
-      learnState(await loadState(db));
-      await learnRecords(db);
-      learnEvents((await loadNewEvents(db, cache.lastEvent(), eventsInMemory)).reverse());
-    },
-  };
-};
+  }
+}

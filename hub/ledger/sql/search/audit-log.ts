@@ -88,10 +88,13 @@ const searchEntries = async (db: Kysely<Schema>, { filter, order, from, limit, s
   return { entries: items, next };
 };
 
+/** Runs searches, one after the other where the database does one thing at a time. */
+export type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
 /** Searches beside what writes and short reads need. */
 interface SearchQueue {
   readonly db: Kysely<Schema>;
-  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly inTurn: InTurn;
 }
 
 export const createSqlAudit = (

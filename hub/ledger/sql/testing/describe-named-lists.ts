@@ -135,6 +135,40 @@ const take = async (hub: Hub, next: Step): Promise<Hub> => {
   }
 };
 
+/** A hub on a database without anything of clusters. */
+const startHub = async ({ database }: TestDatabase): Promise<Hub> => {
+  for (const table of ['clusters', 'cluster_history', 'policy_lists'] as const) await database.db.deleteFrom(table).execute();
+  return Hub.open(database);
+};
+
+/** What histories and clusters name is never cleared, and all else is. */
+const itKeepsNamedLists = (test: () => TestDatabase): void => {
+  it('can be read whatever is cleared: those that the history names, and those that a hub knows its clusters to have', async () => {
+    const { database } = test();
+    let cleared = 0;
+    const takeStep = async (hub: Hub, next: Step): Promise<Hub> => {
+      const [after, count] = await Promise.all([take(hub, next), next.clears ? hub.clear() : 0]);
+      cleared += count;
+      expect(await unreadable(database, [...(await namedIn(database)), ...(await knownTo(after.ledger))])).toEqual([]);
+      return after;
+    };
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 40 }), async (steps) => {
+        let hub = await startHub(test());
+        for (const next of steps) hub = await takeStep(hub, next);
+        const known = await knownTo(hub.ledger);
+        cleared += await hub.clear();
+        expect(await unneeded(database)).toEqual([]);
+        hub = await take(hub, { kind: 'restart', clears: false });
+        expect(await knownTo(hub.ledger)).toEqual(known);
+        await hub.ledger.close();
+      }),
+      { numRuns: 25 },
+    );
+    expect(cleared).toBeGreaterThan(0);
+  });
+};
+
 /** Which lists stay, and which are cleared, whichever database has them. */
 export const describeNamedLists = (name: string, open: () => Promise<TestDatabase>): void => {
   describe(`lists of policies on ${name}`, () => {
@@ -145,36 +179,7 @@ export const describeNamedLists = (name: string, open: () => Promise<TestDatabas
     });
     afterAll(() => test.close());
 
-    /** On a database without anything of clusters. */
-    const start = async (): Promise<Hub> => {
-      for (const table of ['clusters', 'cluster_history', 'policy_lists'] as const) await test.database.db.deleteFrom(table).execute();
-      return Hub.open(test.database);
-    };
-
-    it('can be read whatever is cleared: those that the history names, and those that a hub knows its clusters to have', async () => {
-      const { database } = test;
-      let cleared = 0;
-      const takeStep = async (hub: Hub, next: Step): Promise<Hub> => {
-        const [after, count] = await Promise.all([take(hub, next), next.clears ? hub.clear() : 0]);
-        cleared += count;
-        expect(await unreadable(database, [...(await namedIn(database)), ...(await knownTo(after.ledger))])).toEqual([]);
-        return after;
-      };
-      await fc.assert(
-        fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 40 }), async (steps) => {
-          let hub = await start();
-          for (const next of steps) hub = await takeStep(hub, next);
-          const known = await knownTo(hub.ledger);
-          cleared += await hub.clear();
-          expect(await unneeded(database)).toEqual([]);
-          hub = await take(hub, { kind: 'restart', clears: false });
-          expect(await knownTo(hub.ledger)).toEqual(known);
-          await hub.ledger.close();
-        }),
-        { numRuns: 25 },
-      );
-      expect(cleared).toBeGreaterThan(0);
-    });
+    itKeepsNamedLists(() => test);
 
     /** Lists by number of which none builds on another. */
     const alone = Array.from({ length: 7 }, (_, number) => [`only-${number}`]);
@@ -185,7 +190,7 @@ export const describeNamedLists = (name: string, open: () => Promise<TestDatabas
     const commitAlone = (number: number): Desired => commitFor(`r${number}`, ['eu'], alone[number] ?? []);
 
     it('are read where a cluster has one that is older than all that a hub holds', async () => {
-      const first = await start();
+      const first = await startHub(test);
       await first.ledger.setDesired(commitAlone(0));
       const list = listOfCommit(alone[0] ?? []);
       await first.say('eu', list);
@@ -201,7 +206,7 @@ export const describeNamedLists = (name: string, open: () => Promise<TestDatabas
     });
 
     it('go a week after they were stored, once no cluster, history or recent commit has them', async () => {
-      const hub = await start();
+      const hub = await startHub(test);
       // The cluster comes to have two of them.
       for (const number of alone.keys()) {
         await hub.ledger.setDesired(commitAlone(number));

@@ -60,6 +60,49 @@ const fill = async ({ database }: TestDatabase): Promise<void> => {
   });
 };
 
+/** How old events, and those of a cluster with too many, are cleared. */
+const itClearsEvents = (database: () => Database): void => {
+  it('old events, and those that are too many, are cleared in the end', async () => {
+    let most = 0;
+    const db = database().db.withPlugin({
+      transformQuery: ({ node }) => node,
+      transformResult: async ({ result }) => {
+        const counts = result.rows.map(({ count = 0 }) => Number(count));
+        most = Math.max(
+          most,
+          counts.reduce((sum, count) => sum + count, 0),
+        );
+        return result;
+      },
+    });
+    const now = new Date(FIRST + (5 * 60 + 1) * 60_000 + 86_400_000);
+    const never = new AbortController().signal;
+    expect(await clearHistory(db, { days: 1, events: EVENTS }, now, never)).toEqual({ deleted: 300, left: 0 });
+    expect(await clearHistory(db, { days: 1, events: 40_000 }, now, never)).toEqual({ deleted: EVENTS - 300 - 40_000, left: 0 });
+    expect(await clearHistory(db, { days: 1, events: 40_000 }, now, never)).toEqual({ deleted: 0, left: 0 });
+    // Of a hundred million events a statement that counts them all takes longer than statements may.
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(50_000);
+    const left = await db
+      .selectFrom('events')
+      .select((eb) => [eb.fn.min('id').as('first'), eb.fn.countAll().as('count')])
+      .executeTakeFirst();
+    expect([Number(left?.first), Number(left?.count)]).toEqual([EVENTS - 40_000 + 1, 40_000]);
+  });
+
+  it('events of a cluster that says too much go before those of the others', async () => {
+    const { db } = database();
+    const row = (cluster: string | null, n: number) => ({ ...eventRow(EVENTS + n), cluster, digest: `${cluster} ${n}` });
+    const rare = [row('us', 1), row(null, 2), row('us', 3)];
+    const flood = Array.from({ length: ROWS }, (_, i) => row('eu', 10 + i));
+    for (const values of [rare, flood]) await db.insertInto('events').values(values).execute();
+    const now = new Date(FIRST + (EVENTS + 2 * ROWS) * 60_000);
+    await clearHistory(db, { days: 36_500, events: 503 }, now, new AbortController().signal);
+    const left = await db.selectFrom('events').select(['cluster', 'digest']).orderBy('id').execute();
+    expect(left.map(({ digest }) => digest)).toEqual([...rare, ...flood.slice(-500)].map(({ digest }) => digest));
+  });
+};
+
 /** What is found among many rows, and how they are cleared: the same tests on both databases. */
 export const describeSearch = (what: string, openTest: () => Promise<TestDatabase>): void => {
   describe(`search on ${what}`, () => {
@@ -116,44 +159,6 @@ export const describeSearch = (what: string, openTest: () => Promise<TestDatabas
       expect(await audit.list({ action: 'test.needle', limit: 10 })).toEqual(second.entries);
     });
 
-    it('old events, and those that are too many, are cleared in the end', async () => {
-      let most = 0;
-      const db = test.database.db.withPlugin({
-        transformQuery: ({ node }) => node,
-        transformResult: async ({ result }) => {
-          const counts = result.rows.map(({ count = 0 }) => Number(count));
-          most = Math.max(
-            most,
-            counts.reduce((sum, count) => sum + count, 0),
-          );
-          return result;
-        },
-      });
-      const now = new Date(FIRST + (5 * 60 + 1) * 60_000 + 86_400_000);
-      const never = new AbortController().signal;
-      expect(await clearHistory(db, { days: 1, events: EVENTS }, now, never)).toEqual({ deleted: 300, left: 0 });
-      expect(await clearHistory(db, { days: 1, events: 40_000 }, now, never)).toEqual({ deleted: EVENTS - 300 - 40_000, left: 0 });
-      expect(await clearHistory(db, { days: 1, events: 40_000 }, now, never)).toEqual({ deleted: 0, left: 0 });
-      // Of a hundred million events a statement that counts them all takes longer than statements may.
-      expect(most).toBeGreaterThan(0);
-      expect(most).toBeLessThanOrEqual(50_000);
-      const left = await db
-        .selectFrom('events')
-        .select((eb) => [eb.fn.min('id').as('first'), eb.fn.countAll().as('count')])
-        .executeTakeFirst();
-      expect([Number(left?.first), Number(left?.count)]).toEqual([EVENTS - 40_000 + 1, 40_000]);
-    });
-
-    it('events of a cluster that says too much go before those of the others', async () => {
-      const { db } = test.database;
-      const row = (cluster: string | null, n: number) => ({ ...eventRow(EVENTS + n), cluster, digest: `${cluster} ${n}` });
-      const rare = [row('us', 1), row(null, 2), row('us', 3)];
-      const flood = Array.from({ length: ROWS }, (_, i) => row('eu', 10 + i));
-      for (const values of [rare, flood]) await db.insertInto('events').values(values).execute();
-      const now = new Date(FIRST + (EVENTS + 2 * ROWS) * 60_000);
-      await clearHistory(db, { days: 36_500, events: 503 }, now, new AbortController().signal);
-      const left = await db.selectFrom('events').select(['cluster', 'digest']).orderBy('id').execute();
-      expect(left.map(({ digest }) => digest)).toEqual([...rare, ...flood.slice(-500)].map(({ digest }) => digest));
-    });
+    itClearsEvents(() => test.database);
   });
 };

@@ -38,7 +38,7 @@ const COLUMNS: readonly Column<EventView>[] = [
   { title: 'About', width: 20, cell: (event) => <About event={event} /> },
 ];
 
-/** What happened in a cluster, newest first. */
+/** Events of a cluster, newest first. */
 export const ClusterEvents = ({ cluster }: { readonly cluster: string }) => {
   const search = route.useSearch();
   const query = useInfiniteQuery(eventsQuery({ cluster, severity: search.severity, q: search.q }));

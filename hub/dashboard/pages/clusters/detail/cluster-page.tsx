@@ -15,7 +15,7 @@ import { syncStateOf } from '../../../lib/health.ts';
 import { SyncLabel } from '../cluster-values.tsx';
 import { ClusterTabs } from './cluster-tabs.tsx';
 
-/** How to enrol a registered cluster whose agent has never connected. */
+/** Instructions to enrol a registered cluster whose agent has never connected. */
 const NeverSeen = ({ cluster: { name, regions } }: { readonly cluster: ClusterView }) => (
   <Alert isInline variant="info" title="The agent of this cluster has never connected, so its state is unknown" component="h2">
     <p>Start an agent in the cluster with an enrolment token. An administrator creates one below, or with</p>
@@ -51,7 +51,7 @@ const IssueAlert = ({ group: { name, severity, issues, since } }: { readonly gro
   </Alert>
 );
 
-/** The page itself says these. */
+/** Alerts whose subject the page shows by itself. */
 const SAID: ReadonlySet<AlertName> = new Set(['ClusterAway', 'ClusterNotObserved', 'ClusterNeverSeen']);
 
 /** The issues of the cluster, worst first; those of its policies are in its tabs. */

@@ -30,7 +30,7 @@ const Status = ({ condition, isFresh }: { readonly condition: Condition; readonl
 };
 
 interface ConditionsCardProps {
-  /** As the agent reports them; undefined: nothing reported. */
+  /** Conditions that the agent reports; undefined: nothing reported. */
   readonly conditions: readonly Condition[] | undefined;
   /** Whether the cluster is connected. */
   readonly isFresh: boolean;

@@ -19,7 +19,7 @@ const SELECTED: readonly string[] = ['nodeSelector', REGION_LABEL];
 
 const TERM = /^required node affinity term (\d+) /;
 
-/** Within the pod spec: what a violation speaks of. */
+/** Path in the pod spec to the cause of a violation. */
 const findBlamedPath = (violation: string): ValuePath => {
   if (violation === VIOLATIONS.nodeName) return ['nodeName'];
   if (violation === VIOLATIONS.tooLarge) return TERMS;
@@ -48,7 +48,7 @@ interface Fix {
 }
 
 interface FixWish {
-  /** One of {@link fixRegions}. */
+  /** Region of the fix, one of {@link fixRegions}. */
   readonly region: string;
   readonly violation: string;
   readonly rulings: readonly Ruling[];
@@ -132,7 +132,10 @@ const openTerms = (document: Document, podSpec: ValuePath, terms: Terms): void =
   if (!isCollection(left) || left.items.length === 0) removeTerms(document, podSpec);
 };
 
-/** A term that says nothing but the region goes, as it would match no node without. */
+/**
+ * Removes a term that has only the region, as it would match no node without it; takes the region
+ * out of others.
+ */
 const openTerm = (document: Document, path: ValuePath, term: NodeSelectorTerm | null): void => {
   const expressions = term?.matchExpressions ?? [];
   const onRegion = [...expressions.entries()].filter(([, { key }]) => key === REGION_LABEL);
@@ -140,7 +143,7 @@ const openTerm = (document: Document, path: ValuePath, term: NodeSelectorTerm | 
   else for (const [at] of onRegion.reverse()) document.deleteIn([...path, 'matchExpressions', at]);
 };
 
-/** With the maps that hold nothing else. */
+/** Removes the list of terms, with the maps that contain nothing else. */
 const removeTerms = (document: Document, podSpec: ValuePath): void => {
   for (let length = TERMS.length; length > 0; length -= 1) {
     const path = [...podSpec, ...TERMS.slice(0, length)];

@@ -38,14 +38,17 @@ export const combine = (policies: readonly GoverningPolicy[]): readonly Ruling[]
 export const judge = (placement: PodPlacement, rulings: readonly Ruling[]): readonly Verdict[] =>
   rulings.map((ruling) => ({ ruling, decision: decideResidency(placement, ruling.regions) }));
 
-/** What governs a namespace of a cluster, as the agent there last reported it. */
+/** Policies that govern a namespace of a cluster, as the agent there last reported them. */
 export interface NamespaceGovernance {
   readonly governing: readonly GoverningPolicy[];
-  /** Meant for the cluster, not reported yet: whether they govern the namespace is not known. */
+  /**
+   * Policies for the cluster that are not reported yet: whether they govern the namespace is
+   * unknown.
+   */
   readonly unreported: readonly string[];
-  /** Have expired there: they govern nothing any more. */
+  /** Policies that have expired there and govern nothing any more. */
   readonly expired: readonly string[];
-  /** Whether the cluster is connected: otherwise this is what was last known. */
+  /** Whether the cluster is connected; otherwise this is the last known state. */
   readonly fresh: boolean;
 }
 
@@ -79,7 +82,7 @@ export const governanceOf = (
 
 interface Outcome {
   readonly level: 'success' | 'danger' | 'warning' | 'info';
-  /** What happens, in one sentence. */
+  /** Consequence in one sentence. */
   readonly text: string;
   /** The strongest ruling that the workload violates. */
   readonly failed: Verdict | undefined;
@@ -92,7 +95,7 @@ const OF_POD: Readonly<Record<EnforcementAction, Omit<Outcome, 'failed'>>> = {
   custom: { level: 'warning', text: 'Outside the allowed regions: the consequence depends on the scoped actions of the policy.' },
 };
 
-/** Both locks only warn of a workload: what makes the difference are its pods. */
+/** Consequence for a workload: both locks only warn of it, and its pods make the difference. */
 const templateText = (action: EnforcementAction, kind: string): string => {
   if (action === 'deny') return `Not admitted: the ${kind} is accepted with a warning, but each of its pods is refused.`;
   return `${kind} and pods: ${OF_POD[action].text.charAt(0).toLowerCase()}${OF_POD[action].text.slice(1)}`;
@@ -107,8 +110,8 @@ const admittedOutcome = (isGoverned: boolean, gaps: string | undefined): Outcome
 };
 
 /**
- * What happens to a workload, by the strongest action that it violates. Where it is not known what governs it, nothing is
- * said to be admitted.
+ * Outcome for a workload, by the strongest action that it violates. Nothing counts as admitted
+ * while it is unknown what governs it.
  *
  * @param verdicts strongest first
  * @param gaps as of {@link admittedOutcome}

@@ -5,7 +5,7 @@ import { type Document, isMap, isNode, LineCounter, parseAllDocuments } from 'ya
 export const PASTE_LIMITS: DecodeLimits = { ...DEFAULT_LIMITS, maxDocumentsPerFile: 100 };
 
 export interface PasteProblem {
-  /** From 1. */
+  /** Line number, from 1. */
   readonly line: number;
   readonly reason: string;
 }
@@ -16,7 +16,7 @@ export interface LineRange {
   readonly to: number;
 }
 
-/** One YAML or JSON document of the pasted text. */
+/** A YAML or JSON document of the pasted text. */
 export interface PastedDocument {
   readonly value: unknown;
   /** Lines on which a value stands with its key; where there is none, the line of the nearest thing around it. */
@@ -52,7 +52,10 @@ const toPasted = (document: Document, lines: LineCounter): PastedDocument => ({
 
 const lineOf = (offset: number, lines: LineCounter): number => Math.max(1, lines.linePos(offset).line);
 
-/** Where something that is missing would be, the nearest value around it stands. */
+/**
+ * Lines of a value. A missing value would be in the nearest value around it, so the first line of
+ * that one is returned.
+ */
 const linesOf = (document: Document, path: ValuePath, lines: LineCounter): LineRange => {
   for (let length = path.length; length > 0; length -= 1) {
     const range = rangeOf(document, path.slice(0, length));

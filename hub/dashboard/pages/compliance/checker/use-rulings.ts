@@ -28,7 +28,7 @@ export type Rulings =
       readonly governance?: NamespaceGovernance;
       /** Keys of policies that would govern, had they not expired. */
       readonly expired: readonly string[];
-      /** Why more may govern, or less. */
+      /** Reason for which more or fewer policies may govern. */
       readonly gaps?: string | undefined;
     };
 

@@ -8,16 +8,16 @@ import type { LineRange } from './pasted-text.ts';
 import type { Workload } from './workloads.ts';
 
 const AROUND = 2;
-/** What fails may be long: its beginning tells where it is. */
+/** Most lines of an excerpt: what fails may be long, and its beginning shows where it is. */
 const MOST = 12;
 
 interface ExcerptProps {
-  /** Of the whole text. */
+  /** Lines of the whole text. */
   readonly lines: readonly string[];
   readonly range: LineRange;
 }
 
-/** Lines of the pasted text with their numbers; those meant have a mark before them. */
+/** Lines of the pasted text with their numbers; those of the range have a mark before them. */
 const Excerpt = ({ lines, range }: ExcerptProps) => {
   const last = Math.min(range.to, range.from + MOST - 1);
   const first = Math.max(1, range.from - AROUND);
@@ -41,7 +41,7 @@ const Excerpt = ({ lines, range }: ExcerptProps) => {
 interface VerdictCardProps {
   readonly workload: Workload;
   readonly rulings: readonly Ruling[];
-  /** Why it is not known what governs the workload; undefined: it is known. */
+  /** Reason for which it is unknown what governs the workload; undefined: it is known. */
   readonly gaps: string | undefined;
   readonly lines: readonly string[];
   /** Shows lines in the pasted text. */

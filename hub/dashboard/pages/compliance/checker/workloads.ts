@@ -30,7 +30,7 @@ const MetadataSchema = z.looseObject({
 
 const Template = z.looseObject({ spec: PodSpec });
 
-/** Where the pod spec of each kind stands. */
+/** Paths of the pod spec in each kind. */
 const POD: readonly string[] = ['spec'];
 const TEMPLATE: readonly string[] = ['spec', 'template', 'spec'];
 const JOB_TEMPLATE: readonly string[] = ['spec', 'jobTemplate', 'spec', 'template', 'spec'];
@@ -72,9 +72,9 @@ export interface Workload {
   /** Line on which it begins. */
   readonly line: number;
   readonly document: PastedDocument;
-  /** Of the object in its document: empty, or of an item of a List. */
+  /** Path of the object in its document: empty, or that of an item of a List. */
   readonly path: ValuePath;
-  /** Of the pod spec in the document. */
+  /** Path of the pod spec in the document. */
   readonly podSpec: ValuePath;
   readonly placement: PodPlacement;
   /** A pod as a cluster gave it, already bound: its nodeName is the scheduler's answer and is not judged. */

@@ -30,7 +30,7 @@ const Verdict = ({ cluster, policy, at }: Place & { readonly at: string }) => (
   </QueryView>
 );
 
-/** Was it proven then? */
+/** Asks whether the policy was proven at a time. */
 const Question = (place: Place) => {
   const [typed, setTyped] = useState('');
   const id = useId();

@@ -1,7 +1,10 @@
 import { type Enforcement, effectivePhase, type LockCounts, type LockState, type Phase, type PolicyInCluster } from '@fso/shared/api';
 import { WORST_FIRST } from '../lock-counts.ts';
 
-/** One policy in each cluster, filtered and sorted in the browser: the hub sends all clusters of a policy at once. */
+/**
+ * The clusters of one policy, filtered and sorted in the browser: the hub sends all of them at
+ * once.
+ */
 
 const LOCKS = ['admission', 'binding', 'gatekeeper'] as const satisfies readonly (keyof Enforcement)[];
 export type LockName = (typeof LOCKS)[number];
@@ -60,7 +63,7 @@ const lockOrder =
   (row: ClusterRow): number =>
     row.report === null ? -1 : WORST_FIRST.indexOf(row.report.enforcement[lock].state);
 
-/** What needs a look comes first; those with equal values by name. */
+/** Sort values of the columns, the most urgent first; rows with equal values are sorted by name. */
 const ORDERS: Readonly<Record<string, (row: ClusterRow) => number>> = {
   cluster: () => 0,
   phase: ({ phase }) => PHASES.indexOf(phase),

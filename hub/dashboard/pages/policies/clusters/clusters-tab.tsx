@@ -86,7 +86,7 @@ const CLUSTER_COLUMNS: readonly Column<ClusterRow>[] = [
   { title: 'Violations', sort: 'violations', cell: ({ report }) => countText(report?.violations) },
 ];
 
-/** What needs a look comes first. */
+/** Default order: the most urgent phase first. */
 const DEFAULT_SORT = 'phase';
 
 const FILTERS: readonly Filter[] = [

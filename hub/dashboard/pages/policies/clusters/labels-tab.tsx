@@ -16,7 +16,7 @@ import { usePolicyDetails } from '../use-policy-details.ts';
 import { usePolicySearch } from '../use-policy-search.ts';
 import { filterLabelRows, type LabelDifference, type LabelRow, labelRows } from './label-differences.ts';
 
-/** All of them have the same prefix, which the text above the table says. */
+/** Key without the prefix, which all keys share and the text above the table names. */
 const shortKey = (key: string): string => key.slice(KEY_PREFIX.length);
 
 const Labels = ({ labels }: LabelRow) =>

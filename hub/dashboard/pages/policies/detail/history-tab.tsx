@@ -18,7 +18,9 @@ import { CodePane } from './source-tab.tsx';
 const SIGNS = { same: ' ', added: '+', removed: '-' } as const;
 const ELEMENTS = { same: 'span', added: 'ins', removed: 'del' } as const;
 
-/** Said by its sign, its element (which screen readers name) and its colour. */
+/**
+ * Line of a difference, marked by its sign, its element (which screen readers name) and its colour.
+ */
 const Line = ({ kind, text, before, after }: DiffLine) => {
   const Element = ELEMENTS[kind];
   return (

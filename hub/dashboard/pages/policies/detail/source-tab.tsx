@@ -46,7 +46,10 @@ interface YamlViewProps {
   readonly firstLine: number;
 }
 
-/** A document with the line numbers of its file, tinted. What it says becomes text, never markup. */
+/**
+ * A document with the line numbers of its file, highlighted. Its content becomes text, never
+ * markup.
+ */
 const YamlView = ({ yaml, firstLine }: YamlViewProps) => {
   const [isWhole, setWhole] = useState(false);
   const lines = useMemo(() => tokenizeYaml(yaml.replace(/\n$/, '')), [yaml]);

@@ -29,7 +29,7 @@ const Links = ({ clusters }: { readonly clusters: readonly string[] }) =>
 
 const moreText = (shown: number, hidden: number): string => (shown === 0 ? 'show' : `and ${formatNumber(hidden)} more`);
 
-/** Which they are matters where something needs attention; else they are only counted at first. */
+/** Clusters of a condition: named where it needs attention, else only counted at first. */
 const InClusters = ({ clusters, stale, verdict }: ConditionGroup) => {
   const [isOpen, setOpen] = useState(false);
   const few = truncateList(clusters, verdict === 'good' ? 0 : FEW_CLUSTERS);

@@ -1,19 +1,19 @@
 import type { PolicyInCluster, ReportedCondition } from '@fso/shared/api';
 import { type Verdict, verdictOf } from '../../../lib/health.ts';
 
-/** One condition as it stands in the same way in several clusters. */
+/** A condition that is the same in several clusters. */
 export interface ConditionGroup {
   readonly type: string;
   readonly status: ReportedCondition['status'];
   readonly reason: string;
-  /** Of the first cluster. */
+  /** Message of the first cluster. */
   readonly message: string;
-  /** Whether the others say something else. */
+  /** Whether the messages of the others differ. */
   readonly messagesDiffer: boolean;
   readonly clusters: readonly string[];
-  /** How many of them are not connected: their state is the last known one. */
+  /** Number of these clusters that are not connected: their state is the last known one. */
   readonly stale: number;
-  /** Time of the last change in one of them; null: none has told. */
+  /** Time of the last change in one of them, RFC 3339; null: none has reported it. */
   readonly since: string | null;
   readonly verdict: Verdict;
 }

@@ -46,5 +46,5 @@ const CLUSTERS: Readonly<Record<Phase, readonly [one: string, many: string]>> = 
   Expired: ['no longer applies it', 'no longer apply it'],
 };
 
-/** What the clusters in a phase do, to be read after their number. */
+/** Describes the clusters in a phase, to be read after their number. */
 export const describeClusters = (phase: Phase, number: number): string => CLUSTERS[phase][number === 1 ? 0 : 1];

@@ -35,7 +35,7 @@ const connectionOf = ({ fresh, report }: PolicyInCluster): ConnectionState | und
   return report === null ? undefined : 'Disconnected';
 };
 
-/** Of the clusters that are meant to have the policy. */
+/** Connections of the clusters that should have the policy. */
 export const connectionsOf = (clusters: readonly PolicyInCluster[]): ConnectionOf => {
   const connections = new Map(clusters.map((row) => [row.cluster, connectionOf(row)]));
   return (cluster) => connections.get(cluster);

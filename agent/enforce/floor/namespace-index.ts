@@ -1,0 +1,115 @@
+import { FLOOR_PARAMETER_BYTES, FLOOR_PARAMETER_LIMITS, type FloorParameters, type FloorParametersSpec } from '@fso/shared/api';
+import { own, weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import { covers, sortedSet } from '../../compare.ts';
+import { joined, shown } from '../labels.ts';
+import { isTenantsKey } from '../tenants.ts';
+import type { ActionGovernance, Governance, NamespaceGovernance } from '../types.ts';
+import { textOf, within } from './entry-limit.ts';
+import { CANARY_GOVERNANCE } from './index-canary.ts';
+import type { NodeList } from './node-list.ts';
+
+/** What the index is made of. */
+export type IndexedGovernance = Pick<Governance, 'namespaces' | 'awaited' | 'globs'>;
+
+type Entries = NonNullable<FloorParametersSpec['namespaces']>;
+export type Entry = Entries[string];
+
+export interface Index {
+  readonly namespaces: Entries;
+  readonly patterns: NonNullable<FloorParametersSpec['patterns']>;
+  readonly reach: string;
+}
+
+/** Written even if empty: a field that an apply does not name stays as others wrote it. */
+export const NO_INDEX: Index = { namespaces: {}, patterns: [], reach: '' };
+
+export const hasIndex = weakMemo2(
+  ({ spec }: FloorParameters, wanted: Index): boolean =>
+    sameEntries(spec?.namespaces ?? {}, wanted.namespaces) &&
+    covers(spec?.patterns, wanted.patterns) &&
+    (spec?.reach ?? '') === wanted.reach,
+);
+
+const sameEntries = (a: Entries, b: Entries): boolean => {
+  const names = Object.keys(b);
+  return names.length === Object.keys(a).length && names.every((name) => sameEntry(own(a, name), b[name]));
+};
+
+const sameEntry = (a: Entry | undefined, b: Entry | undefined): boolean =>
+  a?.regions === b?.regions && a?.policies === b?.policies && a?.revisions === b?.revisions;
+
+/** The index of a governance, and the nodes in the same object. An unchanged list of nodes is the same object. */
+export const indexOf = weakMemo2((governance: IndexedGovernance, nodes: NodeList) => {
+  const entries = [...governance.namespaces, ...governance.awaited].flatMap(([, governed]) => entriesOf(governed));
+  const { shared = [], own = [] } = Object.groupBy(entries, ({ isOwn }) => (isOwn ? 'own' : 'shared'));
+  const globs = governance.globs.map(({ pattern, excluded, policies }) => ({
+    pattern,
+    excluded: [...excluded],
+    policies: shown(policies),
+  }));
+  const patterns = within(globs, FLOOR_PARAMETER_LIMITS.patterns, FLOOR_PARAMETER_BYTES.patterns);
+  const canary = entriesOf(CANARY_GOVERNANCE).map(pairOf);
+  const room = FLOOR_PARAMETER_BYTES.index - nodes.bytes - patterns.bytes - textOf(canary).length;
+  const first = within(shared.map(pairOf), FLOOR_PARAMETER_LIMITS.namespaces, room);
+  // Namespaces with only policies of their own come last, whatever their names: no deny glob matches such a namespace.
+  const second = within(own.map(pairOf), FLOOR_PARAMETER_LIMITS.namespaces - first.kept.length, room - first.bytes);
+  // A namespace that does not fit would count as unseen.
+  const some = first.dropped > 0 ? [] : patterns.kept;
+  const spec: Index = {
+    namespaces: Object.fromEntries([...canary, ...first.kept, ...second.kept]),
+    patterns: [...some],
+    reach: reachOf(some),
+  };
+  return { spec, dropped: { namespaces: first.dropped + second.dropped, patterns: globs.length - some.length } };
+});
+
+/** A glob has `*` only at its start or end, and no other character with a meaning in a regular expression. */
+const reachOf = (patterns: readonly { readonly pattern: string }[]): string =>
+  patterns.length === 0 ? '' : `${REACH_START}${sortedSet(patterns.map(({ pattern }) => expressionOf(pattern))).join('|')}${REACH_END}`;
+
+const [REACH_START, REACH_END] = ['^(?:', ')$'];
+
+const expressionOf = (pattern: string): string => pattern.replaceAll('*', '.*');
+
+/** Whether the expression of an index matches all that a glob does. */
+export const reaches = (reach: string | undefined, pattern: string): boolean =>
+  reach?.slice(REACH_START.length, -REACH_END.length).split('|').includes(expressionOf(pattern)) === true;
+
+interface NamedEntry {
+  readonly pair: readonly [name: string, entry: Entry];
+  /** All policies are the namespace's own. */
+  readonly isOwn: boolean;
+}
+
+const pairOf = ({ pair }: NamedEntry): NamedEntry['pair'] => pair;
+
+const entriesOf = weakMemo(({ namespace, actions: { deny } }: NamespaceGovernance): readonly NamedEntry[] =>
+  deny === undefined ? [] : [entryOf(namespace, deny)],
+);
+
+/** Room for the names of a namespace's own policies. */
+const MAX_OWN_BYTES = 300;
+
+/** Policies and revisions are in the same order: those of others first. */
+const entryOf = (namespace: string, { regions, policies, revisions }: ActionGovernance): NamedEntry => {
+  const all = policies.map((policy, index) => ({ policy, revision: revisions[index] ?? '-', isOwn: isTenantsKey(policy, namespace) }));
+  const others = all.filter(({ isOwn }) => !isOwn);
+  const own = all.filter(({ isOwn }) => isOwn);
+  const listed = [...others, ...firstWithin(own, MAX_OWN_BYTES)];
+  const entry = {
+    regions: joined(regions),
+    policies: shown(listed.map(({ policy }) => policy)),
+    revisions: shown(listed.map(({ revision }) => revision)),
+  };
+  return { pair: [namespace, entry], isOwn: others.length === 0 };
+};
+
+/** The first items that fit, but at least one: a refusal names a policy. */
+const firstWithin = <T extends { readonly policy: string }>(items: readonly T[], bytes: number): readonly T[] => {
+  let left = bytes;
+  const end = items.findIndex(({ policy }, index) => {
+    left -= policy.length + 1;
+    return index > 0 && left < 0;
+  });
+  return end === -1 ? items : items.slice(0, end);
+};

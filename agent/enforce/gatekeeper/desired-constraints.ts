@@ -1,0 +1,95 @@
+import { byText } from '@fso/shared/encoding';
+import { sameItems } from '@fso/shared/runtime';
+import { isForGatekeeper } from '@fso/shared/status';
+import { sortedSet } from '../../compare.ts';
+import type { Rule } from '../rules.ts';
+import type { DesiredConstraint, FormerConstraint, Governance } from '../types.ts';
+import { type ConstraintGroup, constraintBody, constraintName, entryText, groupIdentityOf, isOwnName } from './constraint.ts';
+import { type ConstraintIdentity, nameConstraints, namedConstraintOf } from './constraint-names.ts';
+import type { Constraint, ConstraintEntry } from './kinds.ts';
+
+/** The rules that each constraint was planned from: the same rules give the same object again. */
+const membersOf = new WeakMap<DesiredConstraint, readonly Rule[]>();
+
+/** A move that the cluster shows is over: the same content again would be another writer's. */
+export const hasShownMove = ({ constraints }: Governance, present: readonly Constraint[], now: Date): boolean => {
+  const moving = constraints.filter(({ former }) => former !== undefined);
+  if (moving.length === 0) return false;
+  const byName = new Map(present.map((constraint) => [constraint.metadata.name, constraint]));
+  return moving.some((constraint) => isMoved(constraint, byName.get(constraint.name), now));
+};
+
+/** Longer than a write takes: what the cluster shows then is no older than a move. */
+const OVERTAKEN_MS = 60_000;
+
+/** Also where the cluster had it as it is wanted all the time, because it moved there and back before anything was written. */
+const isMoved = ({ group, former }: DesiredConstraint, observed: Constraint | undefined, now: Date): boolean => {
+  if (observed === undefined || former === undefined || groupIdentityOf(observed) !== group) return false;
+  const { uid, generation } = versionOf(observed);
+  return uid !== former.uid || generation > former.generation || now.getTime() - former.since.getTime() > OVERTAKEN_MS;
+};
+
+const versionOf = (constraint: Constraint | undefined): Pick<FormerConstraint, 'uid' | 'generation'> => ({
+  uid: constraint?.metadata.uid,
+  generation: constraint?.metadata.generation ?? 0,
+});
+
+/**
+ * Plans one constraint for each distinct region list, action and exclusion. It lists the policies' own patterns, so it covers a
+ * namespace from its creation on; a pod must pass all constraints of its namespace.
+ */
+export const planConstraints = (
+  rules: readonly Rule[],
+  { present, previous, now }: { present: readonly Constraint[]; previous: Governance | undefined; now: Date },
+): readonly DesiredConstraint[] => {
+  const planned = previous?.constraints ?? [];
+  const groups = Map.groupBy(
+    rules.filter(({ spec }) => isForGatekeeper(spec)),
+    (rule) => rule.groupIdentity,
+  );
+  const wanted = [...groups].map(([group, members]) => ({ group, entries: sortedSet(members.map(entryOf).map(entryText)) }));
+  // What was planned last may not be in the cluster yet.
+  const held = [...planned.map(({ body }) => namedConstraintOf(body as Constraint)), ...present.filter(isOwnName).map(namedConstraintOf)];
+  const identities = nameConstraints(wanted, held);
+  const before = new Map(planned.map((constraint) => [constraint.name, constraint]));
+  const observed = new Map(present.map((constraint) => [constraint.metadata.name, constraint]));
+  return [...groups]
+    .map(([group, members]) => {
+      const identity = identities.get(group) ?? { name: constraintName(group), group, formerGroup: undefined };
+      const known = before.get(identity.name);
+      const former = formerOf(identity, known, { observed: observed.get(identity.name), now });
+      const isKept = known?.group === group && known.former === former && sameItems(membersOf.get(known) ?? [], members);
+      return isKept ? known : constraintOf(identity, former, members);
+    })
+    .sort((a, b) => byText(a.name, b.name));
+};
+
+/** All that it was planned as since the cluster last showed it as wanted: the cluster may still show that, or will for a moment. */
+const formerOf = (
+  { group, formerGroup }: ConstraintIdentity,
+  known: DesiredConstraint | undefined,
+  { observed, now }: { readonly observed: Constraint | undefined; readonly now: Date },
+): FormerConstraint | undefined => {
+  const seen = { ...versionOf(observed), since: now };
+  if (known === undefined) return formerGroup === undefined ? undefined : { groups: [formerGroup], ...seen };
+  const before = isMoved(known, observed, now) ? undefined : known.former;
+  if (known.group === group) return before;
+  return { groups: sortedSet([...(before?.groups ?? []), known.group]), ...seen };
+};
+
+const entryOf = (rule: Rule): ConstraintEntry => ({ name: rule.key, pattern: rule.spec.targetNamespace });
+
+/** Never used: a group has members. */
+const NO_GROUP: ConstraintGroup = { regions: [], action: 'deny', excludedNamespaces: [], scoped: [] };
+
+const constraintOf = (
+  { name, group }: ConstraintIdentity,
+  former: FormerConstraint | undefined,
+  members: readonly Rule[],
+): DesiredConstraint => {
+  const entries = members.map(entryOf);
+  const body = constraintBody(members[0]?.group ?? NO_GROUP, entries, name);
+  const constraint: DesiredConstraint = { name, group, former, policies: sortedSet(entries.map((entry) => entry.name)), body };
+  membersOf.set(constraint, members);
+  return constraint;
+};

@@ -1,0 +1,96 @@
+import type { FloorAction, SovereignPolicySpec } from '@fso/shared/api';
+import { type GatekeeperPlace, isGlob, matchesNamespace, protectedFrom } from '@fso/shared/compile';
+import { isExpired } from '@fso/shared/residency';
+import { messageOf, weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import { floorActionsOf } from '@fso/shared/status';
+import { sortedSet } from '../compare.ts';
+import { type ConstraintGroup, groupIdentity } from './gatekeeper/constraint.ts';
+import { findProblem, isRegion } from './policy-problems.ts';
+import { findSurplus, isTenants, shardOf } from './tenants.ts';
+import type { PolicyInput, PolicyOutcome } from './types.ts';
+
+/** A policy that governs, prepared for matching. */
+export interface Rule {
+  readonly key: string;
+  /** `-` for a local policy. */
+  readonly revision: string;
+  readonly spec: SovereignPolicySpec;
+  readonly regions: readonly string[];
+  readonly excluded: readonly string[];
+  readonly actions: readonly FloorAction[];
+  readonly group: ConstraintGroup;
+  /** See {@link groupIdentity}. */
+  readonly groupIdentity: string;
+}
+
+/** The rules of all policies that govern, and the outcomes of those that cannot be enforced as they read. */
+export const rulesOf = (policies: readonly PolicyInput[], place: GatekeeperPlace, now: Date) => {
+  const outcomes = new Map<string, PolicyOutcome>();
+  const rules: Rule[] = [];
+  const isOver = ({ spec }: PolicyInput): boolean => isExpired(spec.expiryDate, now.getTime());
+  const surplus = findSurplus(policies.filter((policy) => !isOver(policy)));
+  const judgeOne = (policy: PolicyInput): Rule | PolicyOutcome =>
+    surplus.get(policy.key) ?? (isOver(policy) ? expired(policy) : judgeSafely(place, policy));
+  for (const policy of policies) {
+    const verdict = policy.problem === undefined ? judgeOne(policy) : unreadableOutcome(policy);
+    if ('kind' in verdict) outcomes.set(policy.key, verdict);
+    else rules.push(verdict);
+    if (policy.problem !== undefined) rules.push(...lastRules(place, policy));
+  }
+  return { rules, outcomes };
+};
+
+const expired = weakMemo(
+  ({ spec }: PolicyInput): PolicyOutcome => ({
+    kind: 'expired',
+    regions: sortedSet(spec.allowedRegions.filter(isRegion)),
+    expiredAt: spec.expiryDate ?? '',
+  }),
+);
+
+/** The rule of a policy that has not expired, or the outcome of one that cannot be enforced. */
+const judge = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): Rule | PolicyOutcome => {
+  const { key, revision = '-', spec } = policy;
+  const problem = findProblem(spec, place);
+  if (problem !== undefined) return { kind: 'invalid', message: problem };
+  const regions = sortedSet(spec.allowedRegions);
+  const excluded = excludedOf(spec, place);
+  const group = { ...groupFor(spec, regions, excluded), ...(isTenants(policy) ? { shard: shardOf(policy.namespace) } : {}) };
+  return { key, revision, spec, regions, excluded, actions: floorActionsOf(spec), group, groupIdentity: groupIdentity(group) };
+});
+
+/** One policy that cannot be judged must not keep all others from being enforced. */
+const judgeSafely = (place: GatekeeperPlace, policy: PolicyInput): Rule | PolicyOutcome => {
+  try {
+    return judge(place, policy);
+  } catch (error) {
+    return { kind: 'invalid', message: `spec: ${messageOf(error)}` };
+  }
+};
+
+const unreadableOutcome = weakMemo(
+  ({ problem = '', lastEnforced = [] }: PolicyInput): PolicyOutcome => ({
+    kind: 'invalid',
+    message: `${problem}; ${lastEnforced.length === 0 ? 'nothing is enforced for it' : 'what it last enforced stays in force'}`,
+  }),
+);
+
+/** What a policy that cannot be read last enforced stays in force. */
+const lastRules = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): readonly Rule[] =>
+  (policy.lastEnforced ?? [])
+    .map((spec) => judgeSafely(place, { ...policy, spec, problem: undefined }))
+    .filter((verdict): verdict is Rule => !('kind' in verdict)),
+);
+
+/** An exact target can exclude only itself; without the other exclusions more policies share one constraint. */
+const excludedOf = ({ targetNamespace, excludedNamespaces = [] }: SovereignPolicySpec, place: GatekeeperPlace): readonly string[] => {
+  if (isGlob(targetNamespace)) return sortedSet([...excludedNamespaces, ...protectedFrom(targetNamespace, place)]);
+  return sortedSet(excludedNamespaces.filter((pattern) => matchesNamespace(pattern, targetNamespace)));
+};
+
+const groupFor = (spec: SovereignPolicySpec, regions: readonly string[], excluded: readonly string[]): ConstraintGroup => ({
+  regions,
+  action: spec.enforcementAction === 'custom' ? 'scoped' : spec.enforcementAction,
+  excludedNamespaces: excluded,
+  scoped: spec.enforcementAction === 'custom' ? (spec.scopedEnforcementActions ?? []) : [],
+});

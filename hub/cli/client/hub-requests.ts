@@ -1,0 +1,96 @@
+import { type Page, ProblemDetails } from '@fso/shared/api';
+import type { z } from 'zod';
+
+/** An answer of the hub that is not the one asked for. `status` 0: there was no answer. */
+export class HubError extends Error {
+  readonly status: number;
+  readonly problem: ProblemDetails | undefined;
+  constructor(message: string, status: number, options: { problem?: ProblemDetails | undefined; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.status = status;
+    this.problem = options.problem;
+  }
+}
+
+export interface HubClientOptions {
+  /** http://127.0.0.1:8080 */
+  readonly server: string;
+  readonly token?: string | undefined;
+}
+
+/** Most items of a page. */
+const PAGE = 500;
+
+export interface Call {
+  readonly method?: 'POST' | 'DELETE';
+  readonly body?: unknown;
+}
+
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+const problemOf = async (response: Response): Promise<HubError> => {
+  const body: unknown = await response.json().catch(() => undefined);
+  const problem = ProblemDetails.safeParse(body);
+  if (!problem.success) return new HubError(`the server answered ${response.status}; is it a hub of this version?`, response.status);
+  const { title, detail } = problem.data;
+  return new HubError(detail === undefined ? title : `${title}: ${detail}`, response.status, { problem: problem.data });
+};
+
+const withoutUndefined = (query: Query): [string, string][] =>
+  Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]));
+
+/** Requests to one hub. Every method throws {@link HubError}. */
+export class HubRequests {
+  readonly #server: string;
+  readonly #root: string;
+  readonly #authorization: Record<string, string>;
+
+  constructor({ server, token }: HubClientOptions) {
+    this.#server = server;
+    this.#root = server.replace(/\/+$/, '');
+    this.#authorization = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+  }
+
+  async fetch(path: string, init: RequestInit & { headers: Record<string, string> }, signal?: AbortSignal): Promise<Response> {
+    let response: Response;
+    try {
+      const headers = { ...init.headers, ...this.#authorization };
+      response = await fetch(this.#root + path, { ...init, headers, signal: signal ?? null });
+    } catch (cause) {
+      signal?.throwIfAborted();
+      throw new HubError(`no answer from ${this.#server}`, 0, { cause });
+    }
+    if (!response.ok) throw await problemOf(response);
+    return response;
+  }
+
+  async send<S extends z.ZodType>(schema: S, path: string, call: Call, signal?: AbortSignal): Promise<z.output<S>> {
+    const { method = 'GET', body } = call;
+    const headers = { Accept: 'application/json', ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) };
+    const response = await this.fetch(path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }, signal);
+    const parsed = schema.safeParse(await response.json().catch(() => undefined));
+    if (!parsed.success) throw new HubError(`the answer of ${path} is not what a hub of this version sends`, response.status);
+    return parsed.data;
+  }
+
+  get<S extends z.ZodType>(schema: S, path: string, query: Query = {}, signal?: AbortSignal): Promise<z.output<S>> {
+    const search = new URLSearchParams(withoutUndefined(query)).toString();
+    return this.send(schema, `/api/v1${path}${search === '' ? '' : `?${search}`}`, {}, signal);
+  }
+
+  /** Reads pages until there are as many items. A page can be empty though there are more. */
+  async newestOf<T>(count: number, read: (query: Query) => Promise<{ items: T[]; next: string | null }>): Promise<T[]> {
+    const items: T[] = [];
+    for (let cursor: string | null | undefined; cursor !== null && items.length < count; ) {
+      const page = await read({ limit: Math.min(PAGE, count - items.length), cursor });
+      items.push(...page.items);
+      cursor = page.next;
+    }
+    return items;
+  }
+
+  /** Reads all pages. */
+  all<T>(read: (query: Query) => Promise<Page<T>>, query: Query): Promise<T[]> {
+    return this.newestOf(Number.POSITIVE_INFINITY, (page) => read({ ...query, ...page }));
+  }
+}

@@ -1,0 +1,29 @@
+import type { Clock } from '@fso/shared/runtime';
+import type { Ledger } from '../../ledger/index.ts';
+import type { Admission } from './admission.ts';
+
+/** Time for which a count of the clusters that are not connected is good. */
+const COUNT_MS = 1_000;
+/** Longest time, in seconds. */
+const MAX_SECONDS = 300;
+
+/** Estimates when an agent that finds no room may come back: no faster than agents are greeted, as each refusal costs a TLS handshake. */
+export class ReturnTime {
+  readonly #admission: Admission;
+  readonly #deps: { readonly clock: Clock; readonly ledger: Ledger };
+  #absent = { at: Number.NEGATIVE_INFINITY, clusters: 0 };
+
+  constructor(admission: Admission, deps: { readonly clock: Clock; readonly ledger: Ledger }) {
+    this.#admission = admission;
+    this.#deps = deps;
+  }
+
+  /** @returns seconds until all clusters that no hub has a stream of could be greeted. @throws whatever the ledger throws */
+  async seconds(): Promise<number> {
+    const { clock, ledger } = this.#deps;
+    const now = clock.monotonicMs();
+    if (now - this.#absent.at > COUNT_MS)
+      this.#absent = { at: now, clusters: (await ledger.clusters()).filter(({ connected }) => !connected).length };
+    return Math.min(MAX_SECONDS, Math.max(1, Math.ceil((this.#absent.clusters * this.#admission.paceMs) / 1000)));
+  }
+}

@@ -1,0 +1,31 @@
+import { systemClock } from '@fso/shared/runtime';
+import { pino } from 'pino';
+import type { Change } from '../../../changes.ts';
+import { event, TIME } from '../../../testing/ledger.ts';
+import type { PreparedChange } from '../prepared-change.ts';
+import { WriteQueue } from '../write-queue.ts';
+
+export const change = (reason: string): Change => ({ type: 'event', time: TIME, cluster: null, event: event(reason) });
+export const reasonOf = (one: Change): string => {
+  if (one.type === 'connected') return `${one.cluster} ${one.connected}`;
+  return one.type === 'event' ? one.event.reason : one.type;
+};
+export const connected = (cluster: string, value: boolean, time = TIME): Change => ({ type: 'connected', time, cluster, connected: value });
+
+/** A database of which the test says how each commit ends. */
+export const openQueue = (
+  answer: (reasons: readonly string[], number: number) => unknown,
+  maxQueued = 10_000,
+  cut = (): void => undefined,
+) => {
+  const commits: { readonly reasons: readonly string[]; readonly number: number }[] = [];
+  const commit = async (changes: readonly PreparedChange[], number: number): Promise<void> => {
+    const reasons = changes.map((prepared) => reasonOf(prepared.change));
+    commits.push({ reasons, number });
+    const error = await answer(reasons, number);
+    if (error !== undefined) throw error;
+  };
+  const queue = new WriteQueue({ commit, cut, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }), maxQueued });
+  return { queue, commits };
+};
+export const sqlError = (code: string): Error => Object.assign(new Error('no'), { code });

@@ -1,0 +1,87 @@
+import type { CommitActivity, ProblemView } from '@fso/shared/api';
+import { decodeFiles } from '@fso/shared/decode';
+import { FakeClock } from '@fso/shared/fake-clock';
+import { pino } from 'pino';
+import { expect, onTestFinished } from 'vitest';
+import type { Ledger } from '../../../ledger/index.ts';
+import { createMemoryLedger } from '../../../ledger/testing/memory-ledger.ts';
+import { clusterReport, FILES, report } from '../../../serve/testing/fleet.ts';
+import type { RejectedRevision, SourceRevision } from '../../../source/index.ts';
+import { Activity } from '../activity.ts';
+import { readRollout, readRollouts } from '../rollout-store.ts';
+import { activityOf, summaryOf } from '../views.ts';
+
+export const [A, B, C] = ['a', 'b', 'c'].map((letter) => letter.repeat(40)) as [string, string, string];
+const START = Date.parse('2026-01-03T10:30:00.000Z');
+export const at = (ms: number): string => new Date(START + ms).toISOString();
+const commitOf = (revision: string) => ({ revision, author: 'Ada', subject: 'Keep finance in the EU', time: at(0) });
+export const setOf = (files = FILES) => {
+  const decoded = decodeFiles(files);
+  if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
+  return decoded.set;
+};
+export const HR = FILES.map((file) => ({
+  ...file,
+  text: file.path === 'policies/hr.yaml' ? file.text.replace('eu-west-1', 'eu-west-2') : file.text,
+}));
+
+/** What was measured. */
+interface EnforcementSeconds {
+  readonly enforced: number[];
+  readonly proven: number[];
+}
+
+/** One life of a hub. */
+const life = (ledger: Ledger, clock: FakeClock, seconds: EnforcementSeconds, logged: unknown[]) => {
+  const metrics = { enforced: (time: number) => seconds.enforced.push(time), proven: (time: number) => seconds.proven.push(time) };
+  const logger = pino({ base: null }, { write: (line) => void logged.push(JSON.parse(line)) });
+  const activity = new Activity({ ledger, clock, logger, metrics });
+  const end = new AbortController();
+  const done = activity.run(end.signal);
+  const times = () => ({ noticed: clock.now().toISOString(), fetched: clock.now().toISOString(), judged: clock.now().toISOString() });
+  return {
+    take: (revision: string, change: Partial<SourceRevision> = {}) => {
+      activity.take({
+        commit: commitOf(revision),
+        set: setOf(),
+        verification: { state: 'unverified' },
+        times: times(),
+        restored: false,
+        ...change,
+      });
+      activity.done('released', revision);
+      activity.done('compiled', revision);
+    },
+    reject: (revision: string, problems: readonly ProblemView[], change: Partial<RejectedRevision> = {}) =>
+      activity.reject({ commit: commitOf(revision), problems, times: times(), ...change }),
+    stop: async () => {
+      end.abort();
+      await done;
+    },
+  };
+};
+
+export const open = () => {
+  const clock = new FakeClock(new Date(START));
+  const ledger = createMemoryLedger({ clock });
+  const seconds: EnforcementSeconds = { enforced: [], proven: [] };
+  const logged: unknown[] = [];
+  const begin = () => {
+    const hub = life(ledger, clock, seconds, logged);
+    onTestFinished(hub.stop);
+    return hub;
+  };
+  const ack = async (cluster: string, revision: string) => {
+    await ledger.setOffered(cluster, revision);
+    await ledger.setAck(cluster, { revision, digest: 'd' });
+  };
+  let seq = 0;
+  const prove = (cluster: string, revision: string, proven: string | null = revision) => {
+    seq += 1;
+    return ledger.applyReport(cluster, report({ seq, full: true, cluster: clusterReport(revision, proven) }));
+  };
+  const show = (revision: string): CommitActivity =>
+    activityOf(readRollout(ledger.records, revision) ?? expect.fail(`no rollout of ${revision}`));
+  const states = () => readRollouts(ledger.records).map((rollout) => [rollout.commit.revision.slice(0, 1), summaryOf(rollout).state]);
+  return { clock, ledger, begin, ack, prove, show, states, seconds, logged };
+};
