@@ -8,7 +8,9 @@ export interface AuditFilter {
   /** Id of the actor. */
   readonly actor?: string;
   readonly subject?: string;
-  /** That an agent did, that was done to the cluster, or that is about it. */
+  /**
+   * Cluster that an entry concerns: its agent acted, or the cluster was acted on or is the subject.
+   */
   readonly cluster?: string;
   /** Key of a policy that a commit changed. */
   readonly policy?: string;
@@ -35,7 +37,10 @@ export interface AuditSearch {
 
 export interface FoundAudit {
   readonly entries: readonly AuditEntry[];
-  /** Where to go on; null: there are no more. A search that looked at many entries ends before it has found enough. */
+  /**
+   * Sequence behind which the search goes on; null: there are no more. A search that looked at many
+   * entries ends before the page is full.
+   */
   readonly next: number | null;
 }
 

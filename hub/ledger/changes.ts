@@ -6,9 +6,12 @@ import { type NewList, namedIn, type PolicyList, UnlistedPolicies } from './poli
 import { type ReportContext, relistPolicies, takeReport } from './take-report.ts';
 import type { AckedRevision, AgentStream, AppliedReport, ClusterRecord, Ledger, Nack, NotObserved } from './types.ts';
 
-/** What only the hub that leads writes. */
+/** Fields of the changes that only the leading hub submits. */
 interface LeaderChange {
-  /** Term in which it was submitted: it is left out where another one has begun. Absent where one hub is alone. */
+  /**
+   * Term in which the change was submitted; it is skipped once another term has begun. Absent for a
+   * hub that is alone.
+   */
   readonly epoch?: number;
 }
 
@@ -33,7 +36,7 @@ export const isRepeated = (before: Nack | null | undefined, { revision, reasons 
 /** Why a change was left out. */
 export type LeftOut = 'replaced' | 'gap';
 
-/** How a change ended; filled when it is planned, true once it is committed. */
+/** Result of a change to a cluster; filled when it is planned, final once it is committed. */
 export interface ClusterOutcome {
   leftOut?: LeftOut | undefined;
   /** CPU time of a report that was taken in, in milliseconds. */
@@ -56,9 +59,12 @@ export type ClusterChange = ClusterChangeBase &
         readonly opens?: boolean;
         /** Ids of streams that ended while the change waited. */
         readonly ended?: readonly string[];
-        /** What the agent of the opened stream does not observe. */
+        /** Parts that the agent of the opened stream does not observe. */
         readonly outOfDate?: readonly string[];
-        /** Its agent has accepted no commit: what an agent before it reported does not hold any more. */
+        /**
+         * Whether its agent has accepted no commit: it no longer holds the state that an earlier
+         * agent reported.
+         */
         readonly isNew?: boolean;
       }
     | { readonly type: 'observed'; readonly outOfDate: readonly string[] }
@@ -127,7 +133,7 @@ export class ReportGapError extends Error {
   override readonly message = 'a report before this one is missing';
 }
 
-/** Whose word counts for a cluster. */
+/** Stream that speaks for a cluster. */
 export interface StreamHolder {
   /** Id of the stream that was opened last; null: not known. */
   readonly stream: string | null;
@@ -219,7 +225,10 @@ export const eventsOfChange = (change: Change): readonly { readonly cluster: str
   return [];
 };
 
-/** By it an event is kept once: an agent sends events again whose report was not answered. */
+/**
+ * Returns the digest by which an event is kept once: an agent resends events until their report is
+ * answered.
+ */
 export const digestOfEvent = (cluster: string | null, event: ClusterEvent): string => sha256(`${cluster ?? ''}\n${canonicalJson(event)}`);
 
 type WithoutTime<C> = C extends unknown ? Omit<C, 'time'> : never;

@@ -1,6 +1,6 @@
 import type { EventView } from '@fso/shared/api';
 
-/** From one time to another, both included. */
+/** Period between two times, both included. */
 export interface Period {
   /** RFC 3339. */
   readonly since?: string;

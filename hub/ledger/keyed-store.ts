@@ -5,12 +5,13 @@ export const SESSION_KIND = 'session';
 export type ValueChange = (before: unknown) => unknown;
 
 /**
- * What other parts of the hub keep with the ledger, as JSON values by kind and name, so that all hubs on one database share it. Reads come
- * from memory; changes of all hubs happen one after the other, and a resolved one is durable.
+ * Store of JSON values by kind and name, kept in the ledger for other parts of the hub and shared
+ * by all hubs on one database. Reads come from memory; changes of all hubs are applied one after
+ * the other, and a resolved one is durable.
  */
 export interface KeyedStore {
   get(kind: string, name: string): unknown;
-  /** In no order. */
+  /** Returns the values of a kind, in no particular order. */
   list(kind: string): readonly unknown[];
   /** @returns the record that `change` made; undefined or null removes it */
   update(kind: string, name: string, change: ValueChange): Promise<unknown>;
@@ -23,7 +24,7 @@ export interface ValueKey {
   readonly name: string;
 }
 
-/** How the change of a record ended; filled when it is planned, true once it is committed. */
+/** Result of a change to a record; filled when it is planned, final once it is committed. */
 export interface ValueOutcome {
   after?: unknown;
   error?: { readonly reason: unknown };

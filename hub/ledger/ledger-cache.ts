@@ -6,15 +6,15 @@ import { RecentEvents, type RecentQuery } from './recent-events.ts';
 import { SuspendedClusters } from './suspended-clusters.ts';
 import type { ClusterRecord, Desired, FoundEvents, LedgerChange } from './types.ts';
 
-/** What the hub knows, in memory: reads are served from it, whatever a database does. */
+/** In-memory copy of the ledger. Reads are served from it, whatever the state of a database. */
 export interface LedgerCache {
   source(): SourceView | null;
   setSource(source: SourceView): void;
   desired(): Desired | null;
   setDesired(desired: Desired): void;
-  /** As it is stored; one that says nothing, for a cluster that was never seen. */
+  /** Returns the stored record; an empty one for a cluster that was never seen. */
   get(name: string): ClusterRecord;
-  /** For readers, as those of `clusters`. */
+  /** Returns a record as readers see it, as `clusters` does. */
   cluster(name: string): ClusterRecord | null;
   clusters(): readonly ClusterRecord[];
   set(record: ClusterRecord): void;
@@ -60,7 +60,7 @@ const showDiverged = weakMemo((record: ClusterRecord): ClusterRecord => {
   return { ...record, notObserved: { since: divergedSince, what: [DIVERGED] } };
 });
 
-/** What was found in memory; as many as were asked for may not be all. */
+/** Wraps events that were found in memory. A full page may not be all of them. */
 export const foundIn = (events: readonly EventView[], limit: number): FoundEvents => ({
   events,
   next: events.length < limit ? null : (events.at(-1)?.id ?? null),

@@ -23,7 +23,7 @@ const countByCluster = (events: readonly EventView[]): readonly number[] => {
  */
 export class RecentEvents {
   readonly #limit: number;
-  /** In the order of their ids. */
+  /** Events in the order of their ids. */
   #events: EventView[] = [];
   /** Newest event that is not here. */
   #gone = 0;

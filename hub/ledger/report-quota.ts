@@ -122,7 +122,7 @@ const leastGrave = (named: NamedPolicies, bytes: number): ReadonlySet<string> =>
   return gone;
 };
 
-/** What policies become by changes. */
+/** Returns the policies with changes applied. */
 export const withChanges = (before: NamedPolicies, changes: Changes): Map<string, NamedPolicy> => {
   const after = new Map(before);
   const usage = { ...usageOf(before) };
@@ -193,22 +193,28 @@ export interface LeftOut {
 
 export const NONE_LEFT_OUT: LeftOut = { hub: Number.POSITIVE_INFINITY, local: Number.POSITIVE_INFINITY };
 
-/** What was left out, with what is left out now; the same where that is nothing. */
+/**
+ * Returns the smallest sizes left out, with more policies left out; the same object if there are
+ * none.
+ */
 export const joinLeftOut = (known: LeftOut, left: readonly NamedPolicy[]): LeftOut =>
   left.reduce<LeftOut>(({ hub, local }, named) => {
     const size = sizeOf(named);
     return isOfHub(named) ? { hub: Math.min(hub, size), local } : { hub, local: Math.min(local, size) };
   }, known);
 
-/** In memory alone: a hub that starts learns it by the next full report. */
+/**
+ * Smallest sizes left out, by the policies that are kept. Not stored: after a start a hub learns
+ * them from the next full report.
+ */
 const leftOutOf = new WeakMap<NamedPolicies, LeftOut>();
 
-/** Notes what was left out of policies that are kept. */
+/** Notes the smallest sizes left out of policies that are kept. */
 export const noteLeftOut = (named: NamedPolicies, left: LeftOut): void => {
   leftOutOf.set(named, left);
 };
 
-/** What was left out of policies that are kept; undefined: it is not known. */
+/** Returns the smallest sizes left out of policies that are kept; undefined: not known. */
 export const findLeftOut = (named: NamedPolicies): LeftOut | undefined => leftOutOf.get(named);
 
 /** Part of a quota that has to be free before an agent is asked again for what was left out. */

@@ -1,13 +1,13 @@
 import type { ClusterRecord } from './types.ts';
 
-/** What is out of date of a cluster whose hub was paused. */
+/** Name of the part that is out of date in a cluster whose hub was paused. */
 export const HUB_PAUSE = 'HubPause';
 
 /** Clusters that one hub reads as not observed for a while, whatever is stored of them. */
 export class SuspendedClusters {
   /** RFC 3339, by name. */
   readonly #since = new Map<string, string>();
-  /** By the record as it is stored: readers tell by identity what is new. */
+  /** Shown records by the stored ones. They are kept, as readers detect changes by identity. */
   readonly #shown = new WeakMap<ClusterRecord, ClusterRecord>();
 
   add(name: string, since: string): void {

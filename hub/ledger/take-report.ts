@@ -164,7 +164,10 @@ interface Kept {
   readonly left: readonly NamedPolicy[];
 }
 
-/** What was left out of a record; undefined: something, and it is not known what. */
+/**
+ * Returns the smallest sizes left out of a record; undefined: policies were left out, and their
+ * sizes are not known.
+ */
 const leftOutBefore = ({ policies, notKept }: ClusterRecord): LeftOut | undefined =>
   findLeftOut(namedIn(policies)) ?? (notKept === null ? NONE_LEFT_OUT : undefined);
 

@@ -16,7 +16,7 @@ export class LedgerError extends Error {
 export interface Desired {
   readonly revision: string;
   readonly set: PolicySet;
-  /** By cluster name. */
+  /** Compiled policies, by cluster name. */
   readonly clusters: ReadonlyMap<string, readonly CompiledPolicy[]>;
 }
 
@@ -36,11 +36,17 @@ export interface Nack {
 export interface NotObserved {
   /** RFC 3339, by the clock of the hub that learned of it. */
   readonly since: string;
-  /** What is out of date: a few names of parts of the agent's reconcile and of kinds. See shared/protocol/ages.ts. */
+  /**
+   * Parts that are out of date: a few names of parts of the agent's reconcile and of kinds. See
+   * shared/protocol/ages.ts.
+   */
   readonly what: readonly string[];
 }
 
-/** When something last came from a cluster. A sign of life moves it in place, so that a record is replaced only where something else changes. */
+/**
+ * Time at which something last came from a cluster. A sign of life moves it in place, so that a
+ * record is replaced only where something else changes.
+ */
 export interface LastSeen {
   /** RFC 3339. */
   at: string;
@@ -65,7 +71,10 @@ export interface ClusterRecord {
   readonly policies: ReadonlyMap<string, PolicyReport>;
   /** Number of policies that the cluster reports by name and the hub does not keep; null: it keeps all. */
   readonly notKept: number | null;
-  /** When one of them changed last, by the clock of the hub that learned of it. RFC 3339; null: none was reported. */
+  /**
+   * Time at which one of them last changed, by the clock of the hub that learned of it. RFC 3339;
+   * null: none was reported.
+   */
   readonly policiesChanged: string | null;
   /** Sequence number of the last report taken in. */
   readonly reportedSeq: number;
@@ -80,9 +89,12 @@ export type LedgerChange =
   | { readonly kind: 'cluster'; readonly cluster: string }
   | { readonly kind: 'event'; readonly event: EventView };
 
-/** One connection of an agent, by which what a cluster says on it is told from what it said on others. */
+/**
+ * Connection of an agent. It separates the messages of a cluster on it from those on other
+ * connections.
+ */
 export interface AgentStream {
-  /** Never used before. */
+  /** Unique identifier, never used before. */
   readonly id: string;
   /** Whether it is still open at this hub. */
   readonly isOpen: () => boolean;
@@ -99,15 +111,20 @@ export interface EventQuery extends EventFilter {
 export interface FoundEvents {
   /** Newest first. */
   readonly events: readonly EventView[];
-  /** What `before` has to be to go on; null: there are no more. A search that looked at many events ends before it has found enough. */
+  /**
+   * Value of `before` for the next page; null: there are no more. A search that looked at many
+   * events ends before the page is full.
+   */
   readonly next: number | null;
 }
 
-/** What changed in a cluster at one time, as far as the hub knew it. What is absent stayed as it was. */
+/**
+ * Change of a cluster at one time, as far as the hub knew it. Absent fields stayed as they were.
+ */
 export interface HistoryChange {
   /** RFC 3339, by the clock of the hub that learned of it. */
   readonly time: string;
-  /** From here on nothing is known but what follows: the cluster was forgotten, or the history has a gap. */
+  /** Marks that nothing earlier is known: the cluster was forgotten, or the history has a gap. */
   readonly nothing?: true;
   /** true: its agent has said on its stream how the cluster is. */
   readonly connected?: boolean;
@@ -177,7 +194,7 @@ export interface HistoryQuery extends ClusterPolicyQuery {
 export interface FoundHistory {
   /** Newest first; of policies only the one that was asked for. */
   readonly changes: readonly HistoryChange[];
-  /** What `before` has to be to go on; null: there are no more. */
+  /** Value of `before` for the next page; null: there are no more. */
   readonly next: number | null;
 }
 
@@ -200,7 +217,9 @@ export interface AppliedReport {
 export interface Ledger {
   setSource(source: SourceView): Promise<void>;
   source(): Promise<SourceView | null>;
-  /** What is desired comes from Git at every start; of it the ledger remembers the revision. */
+  /**
+   * Sets the desired state. It comes from Git at every start; the ledger stores only its revision.
+   */
   setDesired(desired: Desired): Promise<void>;
   desired(): Promise<Desired | null>;
   /**
@@ -220,9 +239,15 @@ export interface Ledger {
   setDiverged(cluster: string, stream: AgentStream): Promise<void>;
   /** A sign of life on a stream. Kept in memory; written every few minutes, and at once where the cluster does not count as connected by it. */
   noteSeen(cluster: string, stream: AgentStream): Promise<void>;
-  /** What the agent of a connected cluster does not observe; empty: it observes all. Written only where the ledger says otherwise. */
+  /**
+   * Notes the parts that the agent of a connected cluster does not observe; empty: it observes all.
+   * Written only where the ledger differs.
+   */
   noteObserved(cluster: string, outOfDate: readonly string[], stream: AgentStream): Promise<void>;
-  /** From now on this hub reads these clusters as not observed. In memory of this hub alone: nothing is written. */
+  /**
+   * Makes this hub read these clusters as not observed from now on. Kept in memory of this hub
+   * alone: nothing is written.
+   */
   suspendObservation(clusters: readonly string[]): void;
   /** Ends {@link suspendObservation}. */
   resumeObservation(clusters: readonly string[]): void;
@@ -255,7 +280,7 @@ export interface Ledger {
   /** Newest first. */
   events(query: EventQuery): Promise<readonly EventView[]>;
   searchEvents(query: EventQuery): Promise<FoundEvents>;
-  /** How many there are, counted up to `limit`; by text or time, of those in memory. */
+  /** Counts events, up to `limit`. A filter by text or time counts those in memory. */
   countEvents(query: EventFilter & { readonly limit: number }): Promise<number>;
   /** State of a policy in a cluster at a time, as far as it was known; also of a cluster that is gone. */
   policyStateAt(query: StateQuery): Promise<PolicyStateAt>;
@@ -266,7 +291,7 @@ export interface Ledger {
   readonly audit: AuditLog;
   readonly records: KeyedStore;
   health(): LedgerHealth;
-  /** How many changes wait to be written. */
+  /** Number of changes that wait to be written. */
   waitingWrites(): number;
   /** Milliseconds since this hub last knew all that others on the same database had written; 0: it is alone. */
   behindMs(): number;

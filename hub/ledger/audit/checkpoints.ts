@@ -9,9 +9,10 @@ export interface Checkpoints {
   /** Public key. */
   readonly key: string;
   /**
-   * What brings an agent to the newest checkpoint, with the proof that the log goes on from what it holds.
+   * Returns the frames that bring an agent to the newest checkpoint, with the proof that the log
+   * extends the checkpoint that the agent holds.
    *
-   * @param held sequence of the checkpoint that the agent keeps; null: none
+   * @param held sequence of the checkpoint that the agent holds; null: none
    */
   framesFor(held: number | null): Promise<readonly CheckpointFrame[]>;
   run(signal: AbortSignal): Promise<void>;
@@ -64,7 +65,10 @@ export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_
     const current = await newest();
     if (current !== null && current.sequence > (latest?.sequence ?? 0)) take(current);
   };
-  /** What an agent gets that holds a checkpoint beyond the newest one: nothing, unless the log itself ends before it. */
+  /**
+   * Answers an agent whose checkpoint is beyond the newest one: no frames, unless the log itself
+   * ends before that checkpoint.
+   */
   const answerBeyond = async (held: number, newestOne: Checkpoint): Promise<readonly CheckpointFrame[]> => {
     const { sequence } = await audit.head();
     return held > sequence ? [{ type: 'checkpoint', checkpoint: newestOne, after: newestOne.sequence, digests: [] }] : [];

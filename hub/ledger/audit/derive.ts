@@ -3,7 +3,7 @@ import { byText, canonicalJson } from '@fso/shared/encoding';
 import { type Change, isRepeated } from '../changes.ts';
 import type { ClusterRecord } from '../types.ts';
 
-/** What the ledger knew when a change came. */
+/** State of the ledger before a change. */
 export interface Before {
   readonly source: SourceView | null;
   readonly desired: string | null;

@@ -8,7 +8,7 @@ const ACTION = 'audit.key.changed';
 
 /** The log says that checkpoints of another key follow. */
 export interface KeyChange {
-  /** Of the entry that says so. */
+  /** Sequence of the entry that announces the change. */
   readonly sequence: number;
   readonly before: string;
   readonly after: string;

@@ -123,7 +123,7 @@ describe('backup', () => {
     expect(await back()).toMatchObject({ isSigned: true });
     await Promise.all([ledger.close(), from.close()]);
 
-    /** As an attacker writes it who can make a digest. */
+    /** Alters a backup as an attacker would who can compute its digest. */
     const forge = (text: string, keep = true): string => {
       const lines = text.trimEnd().split('\n');
       const { signature, ...end } = JSON.parse(lines.pop() ?? '') as { signature: string };

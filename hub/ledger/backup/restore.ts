@@ -25,7 +25,7 @@ import { type Row, TABLES } from './tables.ts';
 export interface RestoreSummary {
   readonly created: string;
   readonly rows: Readonly<Record<string, number>>;
-  /** Of the audit log, for people: what keeps nothing from being restored. */
+  /** Notes on the audit log, for people. They do not prevent the restore. */
   readonly notes: readonly string[];
 }
 

@@ -5,7 +5,10 @@ import type { ClusterChange } from '../changes.ts';
 import { ClusterPolicies, listIn, namedIn } from '../policies/index.ts';
 import type { ClusterRecord, HistoryBaseline, HistoryChange } from '../types.ts';
 
-/** Once for each report: those of policies that conform are the same in many clusters. Without its namespace none conforms. */
+/**
+ * Returns the state of a policy. It is computed once per report, as many clusters share the reports
+ * of policies that conform. A policy without its namespace does not conform.
+ */
 const stateOf: (report: PolicyReport) => PolicyState = weakMemo((report) => ({
   phase: report.phase,
   conforms: isShortReport(report) ? isAsExpected(report) && report.phase !== 'Pending' : isUneventful(report),

@@ -116,7 +116,7 @@ class Trail {
     this.#isEnd = change.nothing === true;
   }
 
-  /** There is nothing older. */
+  /** Marks the end of the history: there is nothing older. */
   end(): void {
     this.#isEnd = true;
   }

@@ -122,7 +122,7 @@ const ANY_PROFILE: ClusterProfile = { floor: true, gatekeeper: true, injection: 
 
 const unlisted = new WeakValues<PolicyReport>();
 
-/** How a policy stands at best of which it is not known what it asks for. */
+/** Returns the deviation of a policy whose requirements are not known: at best Pending. */
 const standingUnlisted = (deviation: Deviation): Deviation => (deviation.phase === 'Pending' ? deviation : unjudged(deviation, 'Unlisted'));
 
 /** The report of a policy that deviates and is in no list that is known here: at best Pending, as what it asks for is not known. */

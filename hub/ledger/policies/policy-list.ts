@@ -50,7 +50,10 @@ class ExpectedReports {
   }
 }
 
-/** One for all lists that have the policy, so that a policy that did not change reads as the same object. */
+/**
+ * Expected reports of a policy, shared by all lists that have it, so that a policy that did not
+ * change reads as the same object.
+ */
 const expectedReports = weakMemo((policy: ListedPolicy) => new ExpectedReports(policy));
 
 /** A list of which only some policies are known. */

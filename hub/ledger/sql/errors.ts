@@ -33,7 +33,7 @@ export const isExhausted = (error: unknown): boolean => EXHAUSTED.has(codeOf(err
 export const isUnanswered = (error: unknown): boolean =>
   !(isAnswer(error) || error instanceof BatchTooLargeError || error instanceof CommittedError);
 
-/** What went wrong, for people: without statements, parameters or credentials. */
+/** Describes an error of the database for people: without statements, parameters or credentials. */
 export const describeDatabaseError = (error: unknown): string => {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
   const message = messageOf(first);

@@ -9,9 +9,10 @@ import type { Schema } from './schema.ts';
 import { lockWrites } from './write-lock.ts';
 
 /**
- * What is named can be read: a list stays while the history of a cluster names it, which begins with every list that a hub knows the cluster to
- * have, or another list builds on it. A transaction that begins to name one stores it again where it is gone. Both happen under the write
- * lock, so neither can miss the other.
+ * Named lists of policies, which can always be read. A list is named by another list that builds on
+ * it, or by the history of a cluster, which names every list that a hub knows the cluster to have.
+ * A transaction that is the first to name a list stores it again if it was cleared. Clearing and
+ * naming both hold the write lock, so neither can miss the other.
  */
 
 /** Digests of the lists that a batch may be the first to name. */

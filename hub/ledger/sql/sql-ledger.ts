@@ -47,16 +47,16 @@ export const DEFAULT_HISTORY: HistoryLimits = { days: 400, events: 1_000_000 };
 /** Between two writes of when a connected cluster was last seen. */
 const SEEN_MS = 120_000;
 
-/** Of what is under way beside the writes. */
+/** Time that closing gives to work besides the writes, in milliseconds. */
 const CLOSE_MS = 2_000;
 
 /** Writes in a row without an answer, after which a hub gives up the lead until one of them is committed. */
 const MAX_UNANSWERED = 3;
 
-/** Of a hub that does not lead. */
+/** Epoch of a hub that does not lead. */
 const NO_EPOCH = 0;
 
-/** What is stored, in memory. */
+/** Stored state that is held in memory. */
 interface LedgerMemory {
   readonly cache: LedgerCache;
   readonly records: KeyedCache;

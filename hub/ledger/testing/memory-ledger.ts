@@ -26,11 +26,11 @@ export interface MemoryLedgerOptions {
   readonly clock: Clock;
   /** Events kept; the oldest go first. Default 10,000. */
   readonly eventLimit?: number;
-  /** What is kept of reports. */
+  /** Limits of the reports that are kept. */
   readonly reports?: ReportLimits;
 }
 
-/** What the ledger holds, changed by one change after the other. */
+/** State of the ledger, changed by one change after the other. */
 class MemoryState {
   readonly cache: LedgerCache;
   readonly lists = new PolicyLists();

@@ -27,7 +27,10 @@ export interface StoredCluster {
   /** Id of the stream that speaks for it: the one that was opened last. */
   readonly stream: string | null;
   readonly version: number;
-  /** When the database says that it was last seen; null: never. The record may know better. */
+  /**
+   * Time in the database at which the cluster was last seen; null: never. The record may have a
+   * later one.
+   */
   readonly writtenSeen: string | null;
 }
 
@@ -37,12 +40,12 @@ export interface StoredLedger {
   readonly desired: string | null;
   readonly cluster: (name: string) => StoredCluster;
   readonly record: (kind: string, name: string) => unknown;
-  /** What is kept of the reports of a cluster. */
+  /** Returns the quota of a cluster's reports. */
   readonly quotaOf: (record: ClusterRecord) => ReportQuota;
   readonly lists: PolicyLists;
 }
 
-/** What a batch makes of one cluster. */
+/** Changes of a batch to one cluster. */
 export interface ClusterWrite {
   readonly before: StoredCluster;
   after: StoredCluster;
@@ -64,10 +67,10 @@ export interface Batch {
   readonly texts: Map<PolicyReport, string>;
   readonly events: PreparedEvent[];
   audit: readonly TimedEntry[];
-  /** By `kind name`. */
+  /** Changed records, by `kind name`. */
   readonly records: Map<string, ValueKey & { readonly value: unknown }>;
   readonly checkpoints: Checkpoint[];
-  /** By cluster. */
+  /** Checkpoints that agents have seen, by cluster. */
   readonly witnesses: Map<string, { readonly checkpoint: Checkpoint; readonly time: string }>;
 }
 

@@ -83,7 +83,7 @@ export interface WrittenBatch {
   readonly events: readonly EventView[];
   /** Number of an entry of the audit log that could not be read, and that the first one of the batch follows on. */
   readonly damaged: number | undefined;
-  /** What was added to the histories of clusters, by name. */
+  /** Bytes added to the histories of clusters, by name. */
   readonly historyBytes: ReadonlyMap<string, number>;
 }
 

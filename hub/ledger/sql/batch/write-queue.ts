@@ -50,7 +50,7 @@ const isFolded = (last: Entry, change: Change): change is Connected => {
   return last.repeats || !last.change.connected || change.connected;
 };
 
-/** What two changes say together of whether a cluster is connected, and of which streams have ended. */
+/** Merges two changes into one: whether a cluster is connected, and which streams have ended. */
 const fold = (last: Change, change: Connected): Connected => {
   if (last.type !== 'connected') return change;
   const endOf = ({ stream, connected }: Connected): string[] => (stream === undefined || connected ? [] : [stream.id]);
@@ -75,7 +75,10 @@ interface PreparedEntry {
 
 type Attempt = { readonly end: 'committed' } | { readonly end: 'again' } | { readonly end: 'refused'; readonly error: unknown };
 
-/** Of one transaction: changes, rows, and characters of texts. A change that is larger is a transaction of its own. */
+/**
+ * Limits of one transaction: changes, rows, and characters of texts. A larger change is a
+ * transaction of its own.
+ */
 const MAX_BATCH = { changes: 2_000, rows: 20_000, size: 8 * 1024 * 1024 };
 const RETRY = { baseMs: 100, maxMs: 5_000, minMs: 20 };
 const CLOSE_MS = 5_000;
@@ -137,7 +140,7 @@ export class WriteQueue {
     await this.#put(change);
   }
 
-  /** How many changes wait. */
+  /** Number of changes that wait. */
   get length(): number {
     return this.#queue.length;
   }

@@ -24,7 +24,10 @@ interface ClearingDeps {
 /** Clears what is older, or more, than is kept. Called once an hour, by the hub that leads. */
 export class Clearing {
   readonly #deps: ClearingDeps;
-  /** At the time of the clearing before: what was removed by then the others have read, if they are there. */
+  /**
+   * Version of the ledger at the previous clearing. Hubs that are alive have read all removals up
+   * to it.
+   */
   #removedUpTo = 0;
 
   constructor(deps: ClearingDeps) {

@@ -29,7 +29,8 @@ export const forgetReplicas = async (db: Kysely<Schema>, own: string): Promise<v
 const CHECKPOINT_DAYS = 30;
 
 /**
- * Of older checkpoints keeps the last one of each hour and key: each vouches for all entries before it, so no entry goes without one.
+ * Deletes older checkpoints but the last one of each hour and key. A checkpoint covers all entries
+ * before it, so every entry stays covered.
  */
 export const clearCheckpoints = async (db: Kysely<Schema>, now: Date): Promise<void> => {
   const oldest = new Date(now.getTime() - CHECKPOINT_DAYS * DAY_MS).toISOString();
@@ -175,7 +176,7 @@ const clearExcess = async (db: Kysely<Schema>, events: number, signal: AbortSign
   return cleared;
 };
 
-/** What is older than this is not kept. */
+/** Returns the time before which history is not kept. */
 export const oldestOf = ({ days }: Pick<HistoryLimits, 'days'>, now: Date): string => new Date(now.getTime() - days * DAY_MS).toISOString();
 
 /** Share of the history that one clearing deletes for its age: should that be a mistake, people read the warning before all is gone. */

@@ -5,7 +5,10 @@ import type { Schema } from '../schema.ts';
 
 /** Another hub replaces a leader that has been silent for so many seconds. By the clock of the database, which is the same for all hubs. */
 const LEASE_SECONDS = 10;
-/** How long a hub believes that it leads after it asked the last time; shorter, so that it has stopped when another one begins. */
+/**
+ * Time after its last renewal for which a hub believes that it leads. Shorter than the lease, so
+ * that it has stopped when another one begins.
+ */
 const BELIEF_MS = 8_000;
 
 const RENEW = `

@@ -99,7 +99,7 @@ const loadLists = (
 
 interface ReadOptions {
   readonly lists: PolicyLists;
-  /** What is known of a cluster: of it only what is newer is read. */
+  /** Returns the known state of a cluster. Only a newer one is read. */
   readonly knownOf: (name: string) => StoredCluster;
 }
 
@@ -130,7 +130,7 @@ async function* readSome(db: Kysely<Schema>, names: readonly string[], { lists, 
 
 interface NewerCluster {
   readonly name: string;
-  /** Of its deviations as JSON, in bytes. */
+  /** Size of its deviations as JSON, in bytes. */
   readonly size: number;
 }
 

@@ -8,7 +8,10 @@ import { z } from 'zod';
 const pack = promisify(gzip);
 const unpack = promisify(gunzip);
 
-/** Where hubs ask each other, and answer. A message may have 8,000 bytes (https://www.postgresql.org/docs/current/sql-notify.html). */
+/**
+ * Channel on which hubs ask each other, and answer. A message may have 8,000 bytes
+ * (https://www.postgresql.org/docs/current/sql-notify.html).
+ */
 export const QUESTION_CHANNEL = 'hub_questions';
 const PIECE = 7_000;
 /** Pieces of one answer; a larger one is none. */
@@ -33,7 +36,7 @@ type Message = z.infer<typeof Message>;
 type Piece = Extract<Message, { to: string }>;
 
 interface OpenQuestion {
-  /** By the hub that answers, as several may, and number. */
+  /** Pieces of the answers by the hub that answers, as several may, and number. */
   readonly pieces: Map<string, Map<number, string>>;
   readonly resolve: (answer: string) => void;
 }

@@ -29,7 +29,10 @@ export interface ReplicaStateDeps {
   readonly eventsInMemory: number;
 }
 
-/** What is stored, as this process knows it, beside the cache that readers see; the two are changed together. */
+/**
+ * Stored state as this process knows it, beside the cache that readers see. The two are changed
+ * together.
+ */
 export class ReplicaState implements StoredLedger {
   readonly #deps: ReplicaStateDeps;
   readonly #marks = new Map<string, Omit<StoredCluster, 'record'>>();
@@ -82,7 +85,7 @@ export class ReplicaState implements StoredLedger {
     this.#learnEvents((await loadNewEvents(db, 0, eventsInMemory)).reverse());
   }
 
-  /** What a batch of this process made of it. */
+  /** Takes over the result of a batch of this process. */
   learn(batch: Batch, { version, events }: WrittenBatch): void {
     for (const { after } of batch.clusters.values())
       this.#learnCluster({ ...after, version, writtenSeen: after.record.lastSeen?.at ?? null });
@@ -122,7 +125,7 @@ export class ReplicaState implements StoredLedger {
     for await (const stored of readClusters(db, names, { lists: this.#deps.lists, knownOf })) this.#learnCluster(stored);
   }
 
-  /** As of clusters, the newer one stays, whichever comes first. */
+  /** Takes over the state of the repository. The newer one stays, whichever comes first. */
   #learnState(next: StoredState): void {
     const { source, desired } = this.#state;
     this.#state = {

@@ -16,7 +16,7 @@ const TICK_MS = 2_000;
 const STALE_MS = 10_000;
 /** A replica without a sign of life for this long is gone, and so are the streams that it held. */
 export const DEAD_SECONDS = 8;
-/** Where a hub says that the repository may have changed. */
+/** Channel on which a hub announces that the repository may have changed. */
 const HINT_CHANNEL = 'repository_hints';
 /** The server lets go of a connection whose host or network is gone (https://www.postgresql.org/docs/current/runtime-config-connection.html). */
 const KEEPALIVE =

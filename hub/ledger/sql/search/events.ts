@@ -11,7 +11,7 @@ const quoted = (text: string): string => JSON.stringify(text).slice(1, -1);
 // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII.
 const ASCII = /^[\u0000-\u007f]*$/;
 
-/** What an index tells. */
+/** Narrows a query by the columns that have an index. */
 const narrowByIndex = (query: Columns, { cluster, policy, severity }: EventFilter): Columns => {
   let narrowed = query;
   if (cluster !== undefined) narrowed = narrowed.where('cluster', '=', cluster);
@@ -27,7 +27,10 @@ const narrowByTime = (query: Columns, { since, until }: EventFilter): Columns =>
   return narrowed;
 };
 
-/** Beyond ASCII the database knows lower case by other rules, and leaves it to the reader. */
+/**
+ * Narrows a query by its text. A text beyond ASCII is left to the reader, as the database has other
+ * rules for lower case.
+ */
 const narrowByText = (query: Columns, { q }: EventFilter): Columns =>
   q === undefined || !ASCII.test(q)
     ? query
@@ -40,7 +43,7 @@ const narrowByText = (query: Columns, { q }: EventFilter): Columns =>
 
 type Search = Omit<EventQuery, 'signal'>;
 
-/** Of one part of the table, newest first, as far as the filter holds. */
+/** Reads the matching events of one part of the table, newest first. */
 const readPart = async (part: Columns, { before, limit, ...filter }: Search): Promise<EventView[]> => {
   const older = before === undefined ? part : part.where('id', '<', before);
   const rows = await narrowByText(narrowByTime(older, filter), filter)
@@ -53,7 +56,7 @@ const readPart = async (part: Columns, { before, limit, ...filter }: Search): Pr
     .slice(0, limit);
 };
 
-/** Where to go on behind a full page. */
+/** Returns the id behind which the search goes on after a full page; null: there are no more. */
 const behind = (events: readonly EventView[], limit: number): number | null =>
   events.length < limit ? null : (events[limit - 1]?.id ?? null);
 
@@ -102,7 +105,7 @@ export const loadEvents = async (db: Kysely<Schema>, { signal, ...search }: Even
   return { events: items, next };
 };
 
-/** By what an index tells, counted up to the limit. */
+/** Counts events by the columns that have an index, up to the limit. */
 export const countEvents = async (db: Kysely<Schema>, { limit, ...filter }: Omit<EventQuery, 'before' | 'signal'>): Promise<number> => {
   const some = narrowByIndex(db.selectFrom('events'), filter).select('id').limit(limit).as('some');
   const row = await db

@@ -69,7 +69,7 @@ class ThreadDriver implements Driver {
   readonly #begin: string;
   /** A transaction begins with its first statement, in the same message. */
   #isToBegin: boolean = false;
-  /** It was committed with its last queries. */
+  /** Whether the transaction was committed with its last queries. */
   #isCommitted: boolean = false;
 
   constructor(connection: SqliteConnection, begin: string) {

@@ -93,10 +93,10 @@ class Hub {
   }
 }
 
-/** What a hub does, and whether another one clears meanwhile. */
+/** Action of a hub, and whether another one clears meanwhile. */
 type Step = { readonly clears: boolean } & (
   | { readonly kind: 'commit'; readonly at: number }
-  /** In one transaction, if they are fast. */
+  /** Reports that share a transaction if they come fast enough. */
   | { readonly kind: 'reports'; readonly cluster: string; readonly of: readonly number[] }
   | { readonly kind: 'forget'; readonly cluster: string }
   | { readonly kind: 'shorten' | 'restart' | 'nothing' }
@@ -141,7 +141,7 @@ const startHub = async ({ database }: TestDatabase): Promise<Hub> => {
   return Hub.open(database);
 };
 
-/** What histories and clusters name is never cleared, and all else is. */
+/** Tests that lists named by histories and clusters are never cleared, and all others are. */
 const itKeepsNamedLists = (test: () => TestDatabase): void => {
   it('can be read whatever is cleared: those that the history names, and those that a hub knows its clusters to have', async () => {
     const { database } = test();
