@@ -102,7 +102,10 @@ class ObjectWalk {
     return object?.type === 'commit' ? readCommitLinks(object.data).tree : undefined;
   }
 
-  /** Of folders outside of the policy nothing is read: whatever lies there must not stop an offer. */
+  /**
+   * Pairs trees of `to` with those of `from` at the same path. Folders outside of the policy are
+   * not read, as nothing in them may stop an offer.
+   */
   async pairTrees(from: string | undefined, to: string | undefined, found: PairedTrees): Promise<void> {
     const { pairs, wanted } = found;
     if (from === undefined || to === undefined || from === to || pairs.has(to) || !wanted.has(to)) return;

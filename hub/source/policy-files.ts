@@ -24,7 +24,7 @@ export interface PolicyFiles {
 /** Entries of all folders that are kept. */
 const ENTRIES_KEPT = 200_000;
 const FILES_KEPT = 256;
-/** Of all files that are kept; their trees weigh less. */
+/** Maximum number of characters in all files that are kept; their trees weigh less. */
 const FILE_CHARACTERS = 32 * 1024 * 1024;
 const MAX_DEPTH = 16;
 /** Entries of folders that are looked at for the differences between two commits. */

@@ -15,7 +15,7 @@ interface TrustedRevision {
   readonly trust: StoredTrust | undefined;
 }
 
-/** What the hub found out about a commit. */
+/** Result of the check of a commit. */
 export type CheckedRevision = (TrustedRevision & { readonly set: PolicySet }) | RefusedRevision;
 
 /** A problem of the whole commit has no place in it. */

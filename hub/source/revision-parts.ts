@@ -30,7 +30,7 @@ const REGISTRATIONS_KEPT = 20_000;
 
 type Whole = Extract<RevisionFiles, { ok: true }>;
 
-/** Who is in which scope, by folder. */
+/** Tests of whether a cluster is in a scope, by the folder of the scope. */
 type ScopeTests = ReadonlyMap<string, PlacementTest>;
 
 /** Makes the tests of one commit after another: the same object while no scope and no group is another document. */
@@ -58,7 +58,7 @@ const insideOf = weakMemo2((inScope: ScopeTests, registration: ManagedClusterDoc
   return { folders, key: folders.join('\n') };
 });
 
-/** What of a commit decides who gets what of it. */
+/** Parts of a commit that decide which clusters get which of its objects. */
 interface View {
   readonly all: readonly string[];
   /** Ids of the files and folders below `clusters/`, by path. */
@@ -76,7 +76,7 @@ const scopesThrough = (path: string, scopes: Scopes): readonly string[] => {
   return nameOf(path) === SCOPE_FILE ? around.filter((folder) => folder !== parentOf(path)) : around;
 };
 
-/** What is read of one commit after another. */
+/** Parsers that are shared by the reads of all commits. */
 interface ViewReader {
   readonly decode: ReturnType<typeof createAloneDecoder>;
   readonly testsOf: ReturnType<typeof createScopeTester>;
@@ -121,7 +121,10 @@ const remember = <T>(known: Map<string, Promise<T | null>>, name: string, findin
   return finding;
 };
 
-/** Where the registration of a cluster may stand, and the folder that its agent looks into for it besides `clusters/`. */
+/**
+ * Returns the paths at which the registration of a cluster may be, and the folder that its agent
+ * looks into for it besides `clusters/`.
+ */
 const ownPaths = (cluster: string): readonly string[] => {
   const [flat, below] = registrationPaths(cluster);
   return [flat, parentOf(below), below];
@@ -138,7 +141,7 @@ export class RevisionParts {
   readonly #views = new Map<string, Promise<View | null>>();
   /** Agents name commits: only one is read through at a time, whatever they name. */
   readonly #reading = new Mutex();
-  /** By cluster and id of the file. */
+  /** Registrations by cluster and id of the file. */
   readonly #registrations = new Map<string, ManagedClusterDocument | undefined>();
 
   /** @param read reads all of a commit */

@@ -10,7 +10,10 @@ export interface SourceLimits {
   readonly responseBytes: number;
   /** Commits looked at for the way from one to another; also the longest chain of an offer. */
   readonly chain: number;
-  /** Of the clone, see `Clone.weight`: beyond it the clone is fetched again from the start. */
+  /**
+   * Maximum memory of the clone in bytes, see `Clone.weight`. Beyond it the clone is fetched again
+   * from the start.
+   */
   readonly cloneBytes: number;
 }
 
@@ -42,7 +45,7 @@ export interface SourceOptions {
   readonly credentials?: GitCredentials | undefined;
   /** Instead of credentials. */
   readonly authCommand?: AuthCommand | undefined;
-  /** Who may sign commits. */
+  /** Signers whose commits are trusted. */
   readonly trust: TrustConfig;
   /** Fetches after which the next start makes a new clone. Default 64. */
   readonly maxPacks?: number;
@@ -51,16 +54,19 @@ export interface SourceOptions {
   readonly commitUrl?: string | undefined;
 }
 
-/** What a cluster gets of a commit: ids of the commit, the folders on the way to files that concern it, and these files. */
+/**
+ * Part of a commit that a cluster gets: ids of the commit, the folders on the way to files that
+ * concern it, and these files.
+ */
 export interface RevisionPart {
   /** The scopes that the cluster is in: clusters with the same ones share all but their own. */
   readonly key: string;
   readonly shared: readonly string[];
-  /** What is for this cluster alone: its registration. */
+  /** Ids for this cluster alone: those of its registration. */
   readonly own: readonly string[];
 }
 
-/** What delivery reads of the repository. Ids are Git object ids. */
+/** Read access of delivery to the repository. Ids are Git object ids. */
 export interface ObjectAccess {
   /** Returns the part of a commit that a cluster gets; null when the commit is not here. */
   partOf(revision: string, cluster: string): Promise<RevisionPart | null>;
@@ -77,13 +83,13 @@ export interface ObjectAccess {
   read(id: string, base?: string): Promise<GitObject>;
 }
 
-/** When step ① did what with a commit; RFC 3339. */
+/** Times of step ① for a commit; RFC 3339. */
 export interface SourceTimes {
-  /** The fetch that found it began. */
+  /** Start of the fetch that found it. */
   readonly noticed: string;
-  /** Its objects were here. */
+  /** Time at which its objects had been fetched. */
   readonly fetched: string;
-  /** It was found good, or not. */
+  /** Time at which it was accepted or refused. */
   readonly judged: string;
 }
 
@@ -112,7 +118,10 @@ export interface Source {
   hint(): void;
   /** Called synchronously, in order; handlers must not throw. */
   onRevision(handler: (revision: SourceRevision) => void): void;
-  /** As {@link onRevision}, each time that one is looked at and refused. */
+  /**
+   * Registers a handler as {@link onRevision} does, called each time that a commit is checked and
+   * refused.
+   */
   onRejected(handler: (rejected: RejectedRevision) => void): void;
   onChange(handler: (view: SourceView) => void): void;
   state(): SourceView;

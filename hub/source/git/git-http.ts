@@ -26,7 +26,7 @@ const collectBody = async (body: GitHttpRequest['body']): Promise<Buffer | null>
 const GROWTH_BYTES = 64 * 1024;
 /** Largest answer that names the refs. */
 const MAX_REFS_BYTES = 8 * 1024 * 1024;
-/** How long a connection is kept that nothing uses. */
+/** Time for which an unused connection is kept, in milliseconds. */
 const KEPT_MS = 60_000;
 
 /**

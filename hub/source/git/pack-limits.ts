@@ -4,13 +4,13 @@ import { GitTransportError } from './git-errors.ts';
 
 /** Bounds on what a pack may become in memory; its own size is bounded where it is read. */
 export interface PackLimits {
-  /** Of one object, unpacked and with its deltas applied. */
+  /** Bytes of one object, unpacked and with its deltas applied. */
   readonly objectBytes: number;
-  /** Of all objects, as they are unpacked. */
+  /** Bytes of all objects, as they are unpacked. */
   readonly inflatedBytes: number;
-  /** Of all objects, with their deltas applied. */
+  /** Bytes of all objects, with their deltas applied. */
   readonly resolvedBytes: number;
-  /** Each takes some 700 bytes while a pack is indexed. */
+  /** Number of objects. Each takes some 700 bytes while a pack is indexed. */
   readonly objects: number;
 }
 
@@ -90,9 +90,9 @@ const readSize = (bytes: Buffer, at: number, first: { value: number; bits: numbe
 
 interface Entry {
   readonly type: number;
-  /** As it says, unpacked. */
+  /** Unpacked size that its header states. */
   readonly size: number;
-  /** Where its packed data begins. */
+  /** Offset of its packed data. */
   readonly data: number;
 }
 
@@ -121,7 +121,7 @@ const inflate = (pack: Buffer, { data, size }: Entry): { used: number; content: 
   }
 };
 
-/** What a delta makes: its second number. */
+/** Reads the size of the object that a delta makes: its second number. */
 const resolvedSize = (delta: Buffer): number => {
   const { next } = readSize(delta, 0, { value: 0, bits: 0 });
   return readSize(delta, next, { value: 0, bits: 0 }).value;
@@ -130,7 +130,7 @@ const resolvedSize = (delta: Buffer): number => {
 interface Measured {
   readonly inflated: number;
   readonly resolved: number;
-  /** Where the next object begins. */
+  /** Offset of the next object. */
   readonly next: number;
 }
 
