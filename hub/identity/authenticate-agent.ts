@@ -21,7 +21,7 @@ export interface Denial {
 /** The cluster that a connection has proven to be. Everything that comes over it counts as this cluster's, and nothing else does. */
 export interface Proof {
   readonly cluster: string;
-  /** When the proof ends by itself; undefined: never. */
+  /** Time at which the proof expires; undefined: never. */
   readonly expires: Date | undefined;
   /** @returns why the proof no longer holds; undefined while it does */
   recheck(): Promise<Denial | undefined>;

@@ -22,7 +22,7 @@ export interface Authority {
   readonly bundle: string;
   /** SHA-256 of the DER of the one that signs, hexadecimal. */
   readonly fingerprint: string;
-  /** When the one that signs expires. */
+  /** Expiry of the CA that signs. */
   readonly expires: Date;
   /** @returns PEM */
   issueAgent(content: AgentCertificate): Promise<string>;
@@ -101,7 +101,7 @@ interface FoundPair {
 
 const isThere = async (path: string): Promise<boolean> => (await readIfThere(path)) !== undefined;
 
-/** Where the hub keeps its own CA. @param dataDir its data folder */
+/** Returns the paths of the hub's own CA. @param dataDir its data folder */
 export const ownCaPaths = (dataDir: string): { readonly folder: string; readonly cert: string; readonly key: string } => {
   const folder = join(dataDir, 'identity');
   return { folder, cert: join(folder, CA_CERT), key: join(folder, CA_KEY) };

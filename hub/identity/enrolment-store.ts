@@ -59,7 +59,7 @@ export type Change = (before: EnrolmentRecord | undefined) => EnrolmentRecord;
  */
 export interface EnrolmentStore {
   get(cluster: string): Promise<EnrolmentRecord | undefined>;
-  /** By name. */
+  /** Returns all records, sorted by name. */
   list(): Promise<readonly EnrolmentRecord[]>;
   update(cluster: string, change: Change): Promise<EnrolmentRecord>;
   /** Tells of each changed record, at the latest within a second, whichever replica changed it. @returns a function that ends it */
