@@ -9,7 +9,7 @@ import { planRelease } from './plan-release.ts';
 
 export interface CompiledRevision {
   readonly desired: Desired;
-  /** By cluster: the digest that an agent has to ack. */
+  /** Digests that agents have to acknowledge, by cluster. */
   readonly digests: ReadonlyMap<string, string>;
 }
 

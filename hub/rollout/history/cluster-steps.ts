@@ -37,7 +37,7 @@ const timesIn = ({ times }: PackedSteps): Int32Array => new Int32Array(new Uint8
 export class StepTable {
   /** Row of each cluster. */
   readonly #rows: Map<string, number>;
-  /** Of the rows, and room for more. */
+  /** Times of the rows, with room for more. */
   #times: Int32Array;
 
   constructor(names: readonly string[], times: Int32Array = new Int32Array(names.length * STEPS.length).fill(NOT_REACHED)) {
@@ -64,7 +64,7 @@ export class StepTable {
     };
   }
 
-  /** When a cluster has reached a step; undefined: it has not. */
+  /** Returns the time at which a cluster reached a step; undefined: it has not. */
   at(cluster: string, step: Step): number | undefined {
     const row = this.#rows.get(cluster);
     const time = row === undefined ? NOT_REACHED : this.#times[row * STEPS.length + COLUMNS[step]];
@@ -119,5 +119,5 @@ export const packSteps = (clusters: Iterable<ClusterSteps>): PackedSteps => {
   return table.pack();
 };
 
-/** How many clusters have reached a step. */
+/** Returns the number of clusters that have reached a step. */
 export const countReached = ({ reached }: PackedSteps, step: Step): number => reached[COLUMNS[step]] ?? 0;

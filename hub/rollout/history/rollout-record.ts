@@ -28,7 +28,9 @@ const StoredRollout = z.object({
   problems: z.array(ProblemView).nullable(),
   changes: PolicyChanges,
   counts: z.object({ added: z.int(), changed: z.int(), removed: z.int() }),
-  /** Of a record that an older version wrote; else empty, so that such a version can read the rest. */
+  /**
+   * Steps in a record of an older version; else empty, so that such a version can read the rest.
+   */
   clusters: LooseSteps,
   steps: PackedSteps.optional(),
   refused: z.record(z.string(), z.object({ at: z.int(), reasons: z.array(ProblemView) })),
@@ -122,7 +124,7 @@ export class RolloutEntry {
   compare?: { readonly before: PolicySet | undefined; readonly after: PolicySet } | undefined;
   /** The audit log does not have its changes yet. */
   isUnaudited: boolean = false;
-  /** In place of those of the record, once they are asked for. */
+  /** Unpacked steps, used instead of those of the record once they were needed. */
   #steps: StepTable | undefined;
 
   /** @param rollout stays as it is */
@@ -160,7 +162,7 @@ export class RolloutEntry {
     return isFurther || isAnswered;
   }
 
-  /** When an ack that came now was made: it may have waited at its agent. */
+  /** Returns the time at which an ack that came now was made: it may have waited at its agent. */
   #acceptedAt({ name, acked }: ClusterRecord, at: number): number {
     return Math.max(this.steps.at(name, 'offered') ?? 0, at - (acked?.heldMs ?? 0));
   }
@@ -172,7 +174,7 @@ export class RolloutEntry {
   }
 
   /**
-   * When the last of the clusters that count had proven the commit.
+   * Returns the time at which the last of the clusters that count proved the commit.
    *
    * @param counts names of those that are connected
    * @returns ms after `noticed`; undefined: not yet

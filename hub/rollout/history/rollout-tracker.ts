@@ -14,9 +14,9 @@ export interface AcceptedCommit {
 
 /** Gets how long enforcement takes, in ms, each time once. */
 export interface EnforcementTimes {
-  /** From the fetch of a commit until every cluster that counts has proven it. */
+  /** Records the time from the fetch of a commit until every cluster that counts has proven it. */
   enforced(ms: number): void;
-  /** From the offer of a commit to a cluster until it has proven it. */
+  /** Records the time from the offer of a commit to a cluster until that cluster has proven it. */
   proven(ms: number): void;
 }
 
