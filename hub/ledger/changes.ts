@@ -29,11 +29,14 @@ export type Change = { readonly time: string } & (
   | { readonly type: 'witness'; readonly cluster: string; readonly checkpoint: Checkpoint }
 );
 
-/** An agent that comes back refuses again what it is offered again: that is nothing new. */
+/**
+ * Whether a refusal repeats the one before. An agent that reconnects is offered the commit again
+ * and refuses it again.
+ */
 export const isRepeated = (before: Nack | null | undefined, { revision, reasons }: Nack): boolean =>
   before?.revision === revision && canonicalJson(before.reasons) === canonicalJson(reasons);
 
-/** Why a change was left out. */
+/** Reason why a change was left out. */
 export type LeftOut = 'replaced' | 'gap';
 
 /** Result of a change to a cluster; filled when it is planned, final once it is committed. */
@@ -74,7 +77,10 @@ export type ClusterChange = ClusterChangeBase &
     | { readonly type: 'offered'; readonly revision: string }
     | { readonly type: 'ack'; readonly ack: AckedRevision }
     | { readonly type: 'nack'; readonly nack: Nack; readonly told: boolean }
-    /** `list`: of its baseline, if it is known; held by the change, however long it waits. */
+    /**
+     * Report of the agent. `list` is that of its baseline, if it is known; the change holds it
+     * while it waits.
+     */
     | { readonly type: 'report'; readonly report: Report; readonly list?: PolicyList | undefined }
     /** The list of its baseline has become known. */
     | { readonly type: 'relist' }
@@ -119,7 +125,7 @@ export const unseen = (name: string): ClusterRecord => ({
   divergedSince: null,
 });
 
-/** Whether a record says nothing: of a cluster that was never seen, or that was forgotten. */
+/** Whether a record is empty: its cluster was never seen, or was forgotten. */
 export const isUnseen = ({ connected, lastSeen, offeredRevision, acked, nack, report, policies }: ClusterRecord): boolean =>
   !connected && policies.size === 0 && [lastSeen, offeredRevision, acked, nack, report].every((said) => said === null);
 
@@ -163,7 +169,7 @@ export const leftOutOf = (change: ClusterChange, record: ClusterRecord, stream: 
 export const streamAfter = (change: ClusterChange, before: string | null): string | null =>
   change.type === 'connected' && change.opens === true ? (change.stream?.id ?? before) : before;
 
-/** Whether a record says already what an agent does not observe. */
+/** Whether a record already has the parts that an agent does not observe. */
 export const isNoted = ({ connected, notObserved }: ClusterRecord, outOfDate: readonly string[]): boolean =>
   connected && (notObserved?.what ?? []).join('\n') === outOfDate.join('\n');
 

@@ -1,7 +1,10 @@
 /** Kind of the records of sessions. They are of the moment: no backup has them, as a copy of the ledger must not let anybody in. */
 export const SESSION_KIND = 'session';
 
-/** Makes a record of what is there (undefined: nothing). Pure, as it may run more than once. What it throws goes to the caller, and nothing is changed. */
+/**
+ * Returns the new record for the current one (undefined: none). Pure, as it may run more than once.
+ * If it throws, the caller gets the error and nothing is changed.
+ */
 export type ValueChange = (before: unknown) => unknown;
 
 /**
@@ -15,7 +18,11 @@ export interface KeyedStore {
   list(kind: string): readonly unknown[];
   /** @returns the record that `change` made; undefined or null removes it */
   update(kind: string, name: string, change: ValueChange): Promise<unknown>;
-  /** Tells of each changed record, at the latest within a second, whichever hub changed it. @returns a function that ends it */
+  /**
+   * Calls a handler for each changed record, within a second, whichever hub changed it.
+   *
+   * @returns a function that ends the subscription
+   */
   subscribe(kind: string, handler: (name: string) => void): () => void;
 }
 
@@ -30,7 +37,11 @@ export interface ValueOutcome {
   error?: { readonly reason: unknown };
 }
 
-/** Runs a change. What it throws is its outcome, not that of the others it is committed with. @returns whether something is to be written */
+/**
+ * Runs a change. An error is the outcome of this change only, not of others committed with it.
+ *
+ * @returns whether there is something to write
+ */
 export const applyValueChange = (before: unknown, change: ValueChange, outcome: ValueOutcome): boolean => {
   try {
     outcome.after = change(before) ?? undefined;

@@ -24,7 +24,7 @@ export interface LedgerCache {
   suspend(names: readonly string[], time: string): void;
   resume(names: readonly string[]): void;
   addEvents(events: readonly EventView[]): void;
-  /** Newest first, of those that are in memory. */
+  /** Returns events in memory, newest first. */
   events(query: RecentQuery): readonly EventView[];
   /** Whether those in memory are all that there are. */
   hasAllEvents(): boolean;
@@ -50,10 +50,15 @@ const isHeartbeat = (before: ClusterRecord, after: ClusterRecord): boolean =>
   before.nack === after.nack &&
   before.offeredRevision === after.offeredRevision;
 
-/** Name of what is out of date in a cluster of whose reports one was lost, or not kept. */
+/**
+ * Name of the part that is out of date in a cluster after one of its reports was lost or not kept.
+ */
 export const DIVERGED = 'Reports';
 
-/** Returns a record as it is to be read: one that is not as its agent has reported says nothing of how the cluster is now. */
+/**
+ * Returns a record as readers see it. One that differs from the reports of its agent counts as not
+ * observed.
+ */
 const showDiverged = weakMemo((record: ClusterRecord): ClusterRecord => {
   const { divergedSince, connected, notObserved } = record;
   if (divergedSince === null || !connected || notObserved !== null) return record;
@@ -76,7 +81,10 @@ export const createLedgerCache = (eventLimit: number): LedgerCache => {
   const notify = (change: LedgerChange): void => {
     for (const handler of handlers) handler(change);
   };
-  /** Records of registered clusters that were never seen; kept, because readers tell by identity what is new. */
+  /**
+   * Records of registered clusters that were never seen. They are kept, as readers detect changes
+   * by identity.
+   */
   const neverSeen = new Map<string, ClusterRecord>();
   const unseenOf = (name: string): ClusterRecord => {
     const record = neverSeen.get(name) ?? unseen(name);
@@ -88,7 +96,7 @@ export const createLedgerCache = (eventLimit: number): LedgerCache => {
     const { lastSeen } = get(name);
     if (lastSeen !== null) lastSeen.at = time;
   };
-  /** All clusters, sorted; undefined: others may have come or gone. */
+  /** Sorted names of all clusters; undefined: some may have come or gone. */
   let names: readonly string[] | undefined;
   const suspended = new SuspendedClusters();
   const show = (name: string): ClusterRecord => suspended.show(showDiverged(get(name)));

@@ -8,7 +8,10 @@ import type { ClusterRecord, Desired } from './types.ts';
 
 /** Bounds of what the hub keeps of the reports of clusters. */
 export interface ReportLimits {
-  /** Policies that were applied in one cluster, and policies of the hub beyond those that the cluster has or is meant to have. */
+  /**
+   * Number of policies applied in one cluster, and of policies of the hub beyond those of its
+   * current and its desired list.
+   */
   readonly policies: number;
   /** Memory of the whole reports of one cluster, in bytes. */
   readonly clusterBytes: number;
@@ -26,7 +29,7 @@ export const reportLimits = (heapBytes: number = getHeapStatistics().heap_size_l
   totalBytes: Math.floor(heapBytes * SHARE),
 });
 
-/** Bounds of what is kept of one cluster. */
+/** Bounds of the reports that are kept of one cluster. */
 export interface ReportQuota {
   /** Policies of the hub by name, of which most are deviations. */
   readonly policies: number;
@@ -245,7 +248,7 @@ export class ReportMemory {
     this.#total += totalBytesOf(usageOf(namedIn(after))) - totalBytesOf(usageOf(namedIn(before)));
   }
 
-  /** The quota of a cluster, by the list that it is meant to have and the one that it has. */
+  /** Returns the quota of a cluster, from its desired list and its current one. */
   quotaOf(record: ClusterRecord, desired: Desired | null): ReportQuota {
     const { policies, clusterBytes, totalBytes } = this.#limits;
     // While the repository has not been read, as many as a list can have.

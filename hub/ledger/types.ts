@@ -32,7 +32,7 @@ export interface Nack {
   readonly reasons: readonly Reason[];
 }
 
-/** Why what a cluster reported is not known to be so now, although its agent is connected. */
+/** Reason why the last report of a connected cluster may be out of date. */
 export interface NotObserved {
   /** RFC 3339, by the clock of the hub that learned of it. */
   readonly since: string;
@@ -52,7 +52,7 @@ export interface LastSeen {
   at: string;
 }
 
-/** All that the hub knows of one cluster. */
+/** State of one cluster as the hub knows it. */
 export interface ClusterRecord {
   readonly name: string;
   readonly connected: boolean;
@@ -126,7 +126,7 @@ export interface HistoryChange {
   readonly time: string;
   /** Marks that nothing earlier is known: the cluster was forgotten, or the history has a gap. */
   readonly nothing?: true;
-  /** true: its agent has said on its stream how the cluster is. */
+  /** Whether the cluster is connected: its agent has reported the cluster's state on its stream. */
   readonly connected?: boolean;
   /**
    * false: from here on its agent did not know how the cluster was. A change of `connected` takes it back, unless it says so again. null:
@@ -186,13 +186,13 @@ export interface StateQuery extends ClusterPolicyQuery {
 }
 
 export interface HistoryQuery extends ClusterPolicyQuery {
-  /** `next` of the answer before. */
+  /** Value of `next` in the previous page. */
   readonly before?: number;
   readonly limit: number;
 }
 
 export interface FoundHistory {
-  /** Newest first; of policies only the one that was asked for. */
+  /** Changes, newest first; of policies only the one that was asked for. */
   readonly changes: readonly HistoryChange[];
   /** Value of `before` for the next page; null: there are no more. */
   readonly next: number | null;
@@ -201,19 +201,19 @@ export interface FoundHistory {
 /** `since`: RFC 3339. */
 export type LedgerHealth = { readonly ok: true } | { readonly ok: false; readonly since: string; readonly message: string };
 
-/**
- * Step ⑧. The ledger is everything that the hub remembers. Reads come from memory. A write resolves when it is as durable as the
- * implementation promises; it waits while a database is away. Writes of one cluster take effect in the order of the calls.
- *
- * The stream that was opened last, at whichever hub, speaks for its cluster: a write that names another one changes nothing and rejects with
- * {@link StreamReplacedError}. A write without a stream is always taken.
- */
-/** A report that was taken in. */
+/** Result of taking in a report. */
 export interface AppliedReport {
   /** CPU time that it took once the call had returned, in milliseconds: reports are taken in together with what else waits. */
   readonly cpuMs: number;
 }
 
+/**
+ * Ledger of the hub, step ⑧: everything that the hub remembers. Reads come from memory. A write
+ * resolves when it is as durable as the implementation promises; it waits while a database is away.
+ * Writes of one cluster take effect in the order of the calls. The stream that was opened last, at
+ * whichever hub, speaks for its cluster: a write that names another one changes nothing and rejects
+ * with {@link StreamReplacedError}. A write without a stream is always taken.
+ */
 export interface Ledger {
   setSource(source: SourceView): Promise<void>;
   source(): Promise<SourceView | null>;
@@ -223,9 +223,10 @@ export interface Ledger {
   setDesired(desired: Desired): Promise<void>;
   desired(): Promise<Desired | null>;
   /**
-   * The cluster is connected, and this stream speaks for it from now on.
+   * Notes that the cluster is connected. This stream speaks for it from now on.
    *
-   * @param said outOfDate: what its agent does not observe; default: nothing. isNew: it has accepted no commit
+   * @param said outOfDate: parts that its agent does not observe; default: none. isNew: it has
+   * accepted no commit
    */
   openStream(
     cluster: string,
@@ -233,9 +234,9 @@ export interface Ledger {
     said?: { readonly outOfDate?: readonly string[]; readonly isNew?: boolean },
   ): Promise<void>;
   setConnected(cluster: string, connected: boolean, stream?: AgentStream): Promise<void>;
-  /** The agent has said on its stream that its cluster is as the ledger has it. */
+  /** Notes the agent's confirmation on its stream that the cluster is as the ledger has it. */
   confirmStream(cluster: string, stream: AgentStream): Promise<void>;
-  /** The ledger has something else than the agent has reported, until the next report says otherwise. */
+  /** Notes that the ledger differs from the reports of the agent, until the next report. */
   setDiverged(cluster: string, stream: AgentStream): Promise<void>;
   /** A sign of life on a stream. Kept in memory; written every few minutes, and at once where the cluster does not count as connected by it. */
   noteSeen(cluster: string, stream: AgentStream): Promise<void>;
@@ -295,15 +296,25 @@ export interface Ledger {
   waitingWrites(): number;
   /** Milliseconds since this hub last knew all that others on the same database had written; 0: it is alone. */
   behindMs(): number;
-  /** Whether this hub does what one of several does: record the repository, clear the history, sign checkpoints. */
+  /**
+   * Whether this hub is the one of several that records the repository, clears the history and
+   * signs checkpoints.
+   */
   leads(): boolean;
-  /** Called each time this hub begins to lead, also at once if it does. */
+  /**
+   * Registers a handler for each time that this hub begins to lead; called at once if it already
+   * does.
+   */
   onLead(handler: () => void): void;
-  /** Tells the other hubs on the same database that the repository may have changed. */
+  /** Notifies the other hubs on the same database that the repository may have changed. */
   shareHint(): void;
-  /** Called when another hub says so. */
+  /** Registers a handler for the hints that other hubs share. */
   onSharedHint(handler: () => void): void;
-  /** Asks the other hubs on the same database. @returns what the first that knows it says; undefined: none does in time */
+  /**
+   * Asks the other hubs on the same database.
+   *
+   * @returns the first answer; undefined: none came in time
+   */
   ask(question: string): Promise<string | undefined>;
   /** @param answer undefined: this hub does not know it */
   onAsked(answer: (question: string) => Promise<string | undefined>): void;

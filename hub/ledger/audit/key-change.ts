@@ -6,7 +6,7 @@ import { LedgerError } from '../types.ts';
 /** Action of the entry that announces another audit key. */
 const ACTION = 'audit.key.changed';
 
-/** The log says that checkpoints of another key follow. */
+/** Announcement in the log that checkpoints of another key follow. */
 export interface KeyChange {
   /** Sequence of the entry that announces the change. */
   readonly sequence: number;

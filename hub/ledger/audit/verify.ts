@@ -16,7 +16,7 @@ export interface Proofs extends Omit<AuditProofs, 'key'> {
   readonly key: string | null;
 }
 
-/** Why an entry does not follow on the one before it. */
+/** Returns the reason why an entry does not follow on the one before it. */
 const entryProblem = (entry: AuditEntry, before: AuditHead): string | undefined => {
   const expected = before.sequence + 1;
   if (entry.sequence < expected) return `entry ${entry.sequence} comes after ${before.sequence}: entries are reordered or doubled`;

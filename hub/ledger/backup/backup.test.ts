@@ -19,7 +19,7 @@ const OPERATOR = { kind: 'operator' as const, id: 'ada', roles: [] };
 const open = (database: Database): Promise<Ledger> =>
   createSqlLedger({ database, clock: fixedClock, random: Math.random, logger: pino({ level: 'silent' }) });
 
-/** Says how many rows each query reads, and how many each insert has. */
+/** Reports the number of rows that each query reads and each insert has. */
 const watching = ({ read, write }: { readonly read?: (rows: number) => void; readonly write?: (rows: number) => void }): KyselyPlugin => ({
   transformQuery: ({ node }) => {
     if (node.kind === 'InsertQueryNode' && node.values?.kind === 'ValuesNode') write?.((node.values as ValuesNode).values.length);

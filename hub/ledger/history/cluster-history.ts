@@ -196,7 +196,7 @@ export const historyBetween = (change: ClusterChange, records: RecordChange): Hi
   }
 };
 
-/** All that is known of a cluster, as a change from nothing. */
+/** Returns the state of a cluster as a change from nothing. */
 export const fullChange = (record: ClusterRecord, time: string): HistoryChange => {
   const names = [...namedIn(record.policies).keys()].flatMap((key) => {
     const report = record.policies.get(key);

@@ -109,7 +109,7 @@ export class ClusterPolicies implements Policies {
   }
 }
 
-/** Stands for what is not known of a policy; see isUnlisted. Its action is one that refuses nothing. */
+/** Placeholder for a policy that no known list has; see isUnlisted. Its action refuses nothing. */
 const UNLISTED: Omit<ListedPolicy, 'name'> = {
   digest: '',
   since: '',

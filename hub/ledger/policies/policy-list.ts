@@ -17,7 +17,7 @@ const STATES = { governing: 0, missing: 4, expired: 8 } as const;
 /** Number of what a cluster has, as far as an expected report depends on it. */
 const numberOf = ({ floor, gatekeeper }: ClusterProfile): number => (floor ? 1 : 0) + (gatekeeper ? 2 : 0);
 
-/** Reports of a policy that has nothing to say, by its profile and state. */
+/** Expected reports of a policy, by profile and state of the cluster. */
 class ExpectedReports {
   readonly #policy: ListedPolicy;
   /** Reports by number of the state and of the profile: a text as the key would cost more than all the rest of a reading. */
@@ -154,7 +154,7 @@ interface CommitList {
   readonly digest: string;
   readonly policies: readonly CompiledPolicy[];
   readonly revision: string;
-  /** @returns one object for all entries that say the same. Default: the entry itself */
+  /** Returns one object for all equal entries. Default: the entry itself. */
   readonly intern?: (policy: ListedPolicy) => ListedPolicy;
 }
 

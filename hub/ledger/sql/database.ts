@@ -30,7 +30,7 @@ const INT8_OID = 20;
 const WRITE_CONNECTIONS = 3;
 const READ_CONNECTIONS = 4;
 const SEARCH_CONNECTIONS = 2;
-/** Another hub may be at its own migration. */
+/** Time to wait for a lock in milliseconds, as another hub may be running its migration. */
 const LOCK_MS = 10_000;
 /** A search goes through its rows a few at a time. */
 const SEARCH_STATEMENT_MS = 3_000;

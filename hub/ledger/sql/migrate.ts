@@ -80,7 +80,7 @@ export interface LedgerTables {
 }
 
 /**
- * Which tables there are, of this version or an older one. Changes nothing.
+ * Reads the names of the tables, of this version or an older one. Changes nothing.
  *
  * @throws LedgerError when there are none, or a newer version has changed what was there
  */

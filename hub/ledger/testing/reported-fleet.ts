@@ -41,7 +41,7 @@ const NAMED: readonly Partial<PolicyReport>[] = [
   { phase: 'Pending', revision: revisionOf(0) },
 ];
 const named = fc.dictionary(fc.constantFrom(...KEYS), fc.constantFrom(...NAMED), { noNullPrototype: true, maxKeys: 2 });
-/** Two of them change more often. */
+/** Generates clusters, two of which change more often. */
 export const cluster: fc.Arbitrary<string> = fc.constantFrom('apac', 'eu', 'eu', 'eu', 'us', 'us', 'us');
 const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('commit' as const), policies }) },

@@ -49,12 +49,12 @@ export interface StoredLedger {
 export interface ClusterWrite {
   readonly before: StoredCluster;
   after: StoredCluster;
-  /** All that was stored of its policies goes. */
+  /** Whether all stored rows of its policies are deleted. */
   forgotten: boolean;
   /** Keys of policies that came, went or changed by name since. */
   readonly touched: Set<string>;
   readonly history: HistoryChange[];
-  /** Gets the cost of what is written: outcome of its last report. */
+  /** Outcome of its last report. It receives the cost of the write. */
   reported?: ClusterOutcome | undefined;
 }
 
@@ -203,7 +203,7 @@ export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedg
   return batch;
 };
 
-/** Which rows of a cluster's policies a batch writes and deletes. */
+/** Rows of a cluster's policies that a batch writes and deletes. */
 export interface PolicyWrites {
   readonly written: readonly (readonly [string, PolicyReport])[];
   /** Keys; of a forgotten cluster none, as all rows went. */
@@ -215,7 +215,7 @@ const hasWhole = (named: NamedPolicies, key: string): boolean => {
   return found !== undefined && isWhole(found);
 };
 
-/** Which rows of a cluster's policies a batch changes. Pure. */
+/** Plans the rows of a cluster's policies that a batch writes and deletes. Pure. */
 export const planPolicies = ({ before, after, forgotten, touched }: ClusterWrite): PolicyWrites => {
   const was = namedIn(before.record.policies);
   const is = namedIn(after.record.policies);

@@ -13,7 +13,7 @@ export interface WriteQueueOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** Gets how long each attempt of a commit took. */
+  /** Receives the result and the duration of each attempt of a commit. */
   readonly onCommit?: (result: 'ok' | 'error', seconds: number) => void;
   /** Changes that wait in memory. Default 10,000. */
   readonly maxQueued?: number;
@@ -24,7 +24,7 @@ export interface WriteQueueOptions {
 interface Entry {
   /** Replaced where a newer one of its kind comes while it waits. */
   change: Change;
-  /** Made when it is looked at for a batch. */
+  /** Prepared form of the change, made when a batch is put together. */
   prepared?: PreparedChange;
   readonly done: PromiseWithResolvers<void>;
   /** A `connected` of the same cluster stands right before it. */
@@ -113,7 +113,7 @@ export class WriteQueue {
   readonly #backoff: Backoff;
   readonly #closing = new AbortController();
   readonly #rooms: PromiseWithResolvers<void>[] = [];
-  /** Last change of a cluster that waits; see {@link isFolded}. */
+  /** Last change of each cluster that waits; see {@link isFolded}. */
   readonly #lastOf = new Map<string, Entry>();
   #queue: Entry[] = [];
   #number = 0;

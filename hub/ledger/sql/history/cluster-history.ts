@@ -126,7 +126,7 @@ const isWhole = async (db: Kysely<Schema>): Promise<boolean> => {
   return value === history;
 };
 
-/** Up to when the history is whole; undefined: there is none yet. */
+/** Returns the time up to which the history is complete; undefined: there is none yet. */
 const readWholeUntil = async (db: Kysely<Schema>): Promise<string | undefined> => {
   const { history_time } = await db.selectFrom('ledger_version').select('history_time').executeTakeFirstOrThrow();
   if (history_time !== null) return history_time;

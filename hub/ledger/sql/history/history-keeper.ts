@@ -115,10 +115,13 @@ export interface HistoryKeeperDeps extends Pick<Database, 'db' | 'shared'> {
 
 const HOURS = 24;
 
-/** Written to a cluster's history since its size was last looked at. */
+/** Bytes written to the history of a cluster after which its size is checked. */
 const LOOK_BYTES = 4 * 1024 * 1024;
 
-/** Keeps the history of each cluster within its bounds: of what is too much or too old stays what still stood at its end. */
+/**
+ * Keeps the history of each cluster within its bounds. History beyond them is merged into the state
+ * at its end.
+ */
 export class HistoryKeeper {
   readonly #deps: HistoryKeeperDeps;
   readonly #written = new Map<string, number>();

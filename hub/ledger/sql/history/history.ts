@@ -13,7 +13,10 @@ export interface HistoryLimits {
 
 /** Rows of one statement, so that writers never wait long. */
 const ROWS = 5_000;
-/** Ids that one statement counts the events of: a table of any size is counted within the time that a statement may take. */
+/**
+ * Number of ids whose events one statement counts, so that counting a table of any size stays
+ * within the statement timeout.
+ */
 const COUNTED = 50_000;
 const DAY_MS = 86_400_000;
 

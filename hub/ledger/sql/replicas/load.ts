@@ -12,7 +12,10 @@ import { CLUSTER_COLUMNS, type ClusterTable, type Schema } from '../schema.ts';
 /** Rows become what they were made of; only this program writes them. */
 const parse = <T>(json: string): T => JSON.parse(json) as T;
 
-/** An older program keeps what it does not know, also when another stream has begun. */
+/**
+ * Reads the parts not observed, if they are of the current stream. An older program leaves the
+ * column as it is when another stream begins.
+ */
 const notObservedOf = ({ connected_by, stream, not_observed_json }: Selectable<ClusterTable>): ClusterRecord['notObserved'] => {
   if (connected_by === null || not_observed_json === null) return null;
   const { stream: saidBy, ...notObserved } = parse<NotObserved & { readonly stream: string | null }>(not_observed_json);

@@ -47,7 +47,7 @@ export interface QuestionsDeps {
   /** Name of this process among those that share the database. */
   readonly replica: string;
   readonly clock: Clock;
-  /** Tells all hubs on the database, this one too. */
+  /** Notifies all hubs on the database, this one included. */
   readonly notify: (payload: string) => Promise<void>;
 }
 

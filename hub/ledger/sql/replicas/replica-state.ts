@@ -16,7 +16,7 @@ import { loadState, readClusters, type StoredState } from './load.ts';
 const readRecords = (db: Kysely<Schema>, after: number): Promise<Schema['records'][]> =>
   db.selectFrom('records').selectAll().where('version', '>', after).execute();
 
-/** Up to this version removed records may have left nothing. */
+/** Returns the version up to which removed records may have been cleared. */
 const clearedUpTo = (rows: readonly Schema['records'][]): number =>
   Number(rows.find(({ kind, name }) => kind === CLEARED.kind && name === CLEARED.name)?.value_json ?? 0);
 
@@ -25,7 +25,7 @@ export interface ReplicaStateDeps {
   readonly records: KeyedCache;
   readonly memory: ReportMemory;
   readonly lists: PolicyLists;
-  /** Newest events that are read at start. */
+  /** Number of newest events that are read at start. */
   readonly eventsInMemory: number;
 }
 

@@ -65,7 +65,7 @@ const releaseClusters = async ({ database: { db }, replica, clock }: ReplicasDep
 
 type Outage = Extract<LedgerHealth, { ok: false }>;
 
-/** This hub among those that share a database. */
+/** Role of this hub among those that share a database. */
 export interface Replicas {
   leads(): boolean;
   /** Number of the term that this hub leads in; undefined: it does not lead, or is alone. */
@@ -77,7 +77,7 @@ export interface Replicas {
   onAsked(answer: AnswerQuestion): void;
   /** Milliseconds since all was known here that the others had written. */
   behindMs(): number;
-  /** Whether that is too long, and since when. */
+  /** Returns the outage if that is too long; undefined: it is not. */
   outage(): Outage | undefined;
   close(): Promise<void>;
 }
@@ -87,7 +87,10 @@ interface SyncTime {
   readonly monotonicMs: number;
 }
 
-/** This hub among others on its database: one connection listens, leads if no other hub does, and gives signs of life. */
+/**
+ * Role of this hub on a shared database. One connection listens, leads if no other hub does, and
+ * gives signs of life.
+ */
 export class SharedReplicas implements Replicas {
   readonly #deps: ReplicasDeps;
   readonly #lead: Lead;
@@ -220,7 +223,7 @@ export class SharedReplicas implements Replicas {
     }
   }
 
-  /** Another hub has written to the ledger or shares a hint. */
+  /** Handles a notification: another hub has written to the ledger, or shares a hint. */
   #onNotification(channel: string): void {
     const { logger } = this.#deps;
     if (channel !== NOTIFY_CHANNEL) {

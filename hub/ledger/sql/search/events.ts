@@ -60,7 +60,11 @@ const readPart = async (part: Columns, { before, limit, ...filter }: Search): Pr
 const behind = (events: readonly EventView[], limit: number): number | null =>
   events.length < limit ? null : (events[limit - 1]?.id ?? null);
 
-/** Those of a short time, wherever in the table they are. @returns undefined: of that time there are too many */
+/**
+ * Finds events of a short period, wherever in the table they are.
+ *
+ * @returns undefined: the period has too many
+ */
 const findInTime = async (db: Kysely<Schema>, search: Search): Promise<FoundEvents | undefined> => {
   if (search.since === undefined && search.until === undefined) return undefined;
   const some = narrowByTime(db.selectFrom('events'), search)
@@ -90,7 +94,10 @@ const oldestOf = async (db: Kysely<Schema>, { before, ...filter }: Search): Prom
   return oldest === null ? undefined : Number(oldest);
 };
 
-/** Newest first. Those of a short time are found at once; else a limited number of rows is looked at. */
+/**
+ * Finds events, newest first. Those of a short period are found at once; otherwise a limited number
+ * of rows is looked at.
+ */
 export const loadEvents = async (db: Kysely<Schema>, { signal, ...search }: EventQuery): Promise<FoundEvents> => {
   const inTime = await findInTime(db, search);
   if (inTime !== undefined) return inTime;
@@ -115,6 +122,6 @@ export const countEvents = async (db: Kysely<Schema>, { limit, ...filter }: Omit
   return Number(row.count);
 };
 
-/** All that are newer, newest first. */
+/** Reads all newer events, newest first. */
 export const loadNewEvents = async (db: Kysely<Schema>, after: number, limit: number): Promise<EventView[]> =>
   readPart(db.selectFrom('events').where('id', '>', after).limit(limit), { limit });

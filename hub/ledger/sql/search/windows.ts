@@ -13,7 +13,7 @@ export interface Part<T> {
 }
 
 interface Walk<T> {
-  /** Behind this row; undefined: from the beginning. */
+  /** Number of the row behind which the walk begins; undefined: at the beginning. */
   readonly from: number | undefined;
   readonly limit: number;
   readonly signal: AbortSignal | undefined;

@@ -41,7 +41,7 @@ const namedIn = async ({ db }: Database): Promise<readonly string[]> => {
 /** Digests of the lists that a hub knows its clusters to have. */
 const knownTo = async (ledger: Ledger): Promise<string[]> => (await ledger.clusters()).flatMap((record) => listIn(record)?.digest ?? []);
 
-/** Those of some lists that a hub that starts cannot read. */
+/** Returns the digests of the lists that a starting hub cannot read. */
 const unreadable = async ({ db }: Database, digests: readonly string[]): Promise<string[]> => {
   const read = await readLists(db, digests, new PolicyLists());
   return digests.filter((digest) => !read.has(digest));
@@ -169,7 +169,7 @@ const itKeepsNamedLists = (test: () => TestDatabase): void => {
   });
 };
 
-/** Which lists stay, and which are cleared, whichever database has them. */
+/** Defines the tests of keeping and clearing lists, the same on both databases. */
 export const describeNamedLists = (name: string, open: () => Promise<TestDatabase>): void => {
   describe(`lists of policies on ${name}`, () => {
     let test: TestDatabase;
