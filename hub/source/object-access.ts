@@ -25,7 +25,7 @@ export interface RevisionReader extends ObjectAccess {
   object(id: string): Promise<RawObject | undefined>;
 }
 
-/** The way from the commit where a search ended to the one where it began, without the former. */
+/** Returns the commits from the end of a search to its beginning, without the former. */
 const trace = (cameFrom: ReadonlyMap<string, string | null>, found: string): readonly string[] => {
   const chain: string[] = [];
   for (let id = cameFrom.get(found); id; id = cameFrom.get(id)) chain.push(id);
@@ -73,7 +73,7 @@ interface PairedTrees {
   readonly wanted: ReadonlySet<string>;
 }
 
-/** More would not be shorter, and a frame holds no more. */
+/** Maximum number of edits of a tree. More would not be shorter, and a frame holds no more. */
 const MAX_EDITS = 10_000;
 
 /** @returns undefined where most of the tree is new */
@@ -130,7 +130,7 @@ class ObjectWalk {
     return object?.type === 'tree' ? parseTree(object.data) : [];
   }
 
-  /** An entry of a folder; undefined: the folder is not here, or does not have it. */
+  /** Finds an entry of a folder; undefined: the folder is not in the clone, or does not have it. */
   async #entryOf(tree: string, name: string) {
     const object = await this.#find(tree);
     return object?.type === 'tree' ? findTreeEntry(object.data, name) : undefined;

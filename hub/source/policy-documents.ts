@@ -157,7 +157,7 @@ const keyOf = ({ revision, path, name }: PolicyPlace): string => `${revision} ${
 /** Reads the text and the history of policies from the clone, and keeps what it found. */
 export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDocuments => {
   const files = createPolicyFiles(find);
-  /** Those that have ended, and those that go on when they are asked for again. */
+  /** Walks that have ended, and those that the next call continues. */
   const walks = new Map<string, HistoryWalk>();
   const mutex = new Mutex(MAX_WAITING);
   /** @throws GitObjectError when it is not here */

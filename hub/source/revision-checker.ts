@@ -54,7 +54,10 @@ export class RevisionChecker {
     return judgement.ok ? judgement : { ok: false, problems: [{ code: judgement.code, reason: judgement.message }] };
   }
 
-  /** The way from the accepted revision; without one, the judge sees a commit without history. */
+  /**
+   * Proposes the chain from the accepted revision. Without one, the judge sees a commit without
+   * history.
+   */
   async #propose(revision: string): Promise<Proposal> {
     const anchor = this.#accepted?.revision ?? null;
     const withoutPath = { revision, from: null, chain: [revision] };

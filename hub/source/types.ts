@@ -40,12 +40,12 @@ export interface SourceOptions {
   readonly pollMs: number;
   /** Ends a request to the Git server that takes longer. Default 30 s. */
   readonly timeoutMs?: number;
-  /** The way to the Git server; undefined: direct. */
+  /** Proxy to the Git server; undefined: direct. */
   readonly proxy?: ProxyConfig | undefined;
   readonly credentials?: GitCredentials | undefined;
-  /** Instead of credentials. */
+  /** Program that replaces the credentials. */
   readonly authCommand?: AuthCommand | undefined;
-  /** Signers whose commits are trusted. */
+  /** Verification of commits: its mode and the trusted signers. */
   readonly trust: TrustConfig;
   /** Fetches after which the next start makes a new clone. Default 64. */
   readonly maxPacks?: number;
@@ -71,15 +71,26 @@ export interface ObjectAccess {
   /** Returns the part of a commit that a cluster gets; null when the commit is not here. */
   partOf(revision: string, cluster: string): Promise<RevisionPart | null>;
   /**
-   * Commits from `from` (exclusive) to `to` (inclusive), oldest first, each a parent of the next: along first parents where
-   * these lead there, else a shortest way. null when `to` does not descend from `from`.
+   * Returns the commits from `from` (exclusive) to `to` (inclusive), oldest first, each a parent of
+   * the next: along first parents where these lead there, else a shortest path. null when `to` does
+   * not descend from `from`.
    */
   chain(from: string, to: string): Promise<readonly string[] | null>;
-  /** Ids of the objects that prove a chain: its commits, and of each the folder that says who may sign, where it changes. */
+  /**
+   * Returns the ids of the objects that prove a chain: its commits, and of each the folder of
+   * trusted signers, where it changes.
+   */
   proof(chain: readonly string[]): Promise<readonly string[]>;
-  /** Trees of `to` that stand where `from` has another one, which is told, by id. */
+  /**
+   * Returns the trees of `to` that replace another tree of `from`, by id, with the id of that tree.
+   */
   counterparts(from: string, to: string): Promise<ReadonlyMap<string, string>>;
-  /** @param base a tree that the reader holds, of which the object may be told by what differs */
+  /**
+   * Reads an object.
+   *
+   * @param base a tree that the reader holds; the object may be returned as its difference from
+   * that tree
+   */
   read(id: string, base?: string): Promise<GitObject>;
 }
 
@@ -99,7 +110,7 @@ export interface SourceRevision {
   readonly set: PolicySet;
   readonly verification: RevisionVerification;
   readonly times: SourceTimes;
-  /** Found again at start, not fetched just now. */
+  /** Whether it was restored at start rather than fetched. */
   readonly restored: boolean;
 }
 
@@ -116,7 +127,10 @@ export interface Source {
   run(signal: AbortSignal): Promise<void>;
   /** Something may be new: fetch now. Any number of hints during a fetch make exactly one more. */
   hint(): void;
-  /** Called synchronously, in order; handlers must not throw. */
+  /**
+   * Registers a handler of good revisions. Handlers are called synchronously and in order, and must
+   * not throw.
+   */
   onRevision(handler: (revision: SourceRevision) => void): void;
   /**
    * Registers a handler as {@link onRevision} does, called each time that a commit is checked and

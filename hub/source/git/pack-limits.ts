@@ -26,7 +26,7 @@ const [OFS_DELTA, REF_DELTA] = [6, 7];
 const HEADER_BYTES = 12;
 const TRAILER_BYTES = 20;
 const ID_BYTES = 20;
-/** Most lines of one answer, whatever they carry: refs, acknowledgements, parts of a pack. */
+/** Maximum number of lines in one answer, of any kind: refs, acknowledgements, parts of a pack. */
 const MAX_LINES = 100_000;
 /** A long scan lets others run about this often. */
 const SLICE_MS = 20;
@@ -35,14 +35,19 @@ const broken = (): GitTransportError => new GitTransportError('the Git server se
 const tooLarge = (what: string, limit: number): GitTransportError =>
   new GitTransportError(`the Git server sent ${what} of more than ${limit} bytes; the repository holds something that is no policy`);
 
-/** Four hexadecimal digits with which a line begins: how long it is, with them. @returns undefined: there are none */
+/**
+ * Reads the four hexadecimal digits at the beginning of a line: its length, these included.
+ *
+ * @returns undefined: there are none
+ */
 const lineLength = (answer: Buffer, at: number): number | undefined => {
   const digits = answer.toString('latin1', at, at + 4);
   return /^[0-9a-f]{4}$/i.test(digits) ? Number.parseInt(digits, 16) : undefined;
 };
 
 /**
- * pkt-lines (gitprotocol-common(5)) of an answer, without their lengths, up to the end or to what is none. Each costs its reader an object.
+ * Yields the pkt-lines (gitprotocol-common(5)) of an answer, without their lengths, up to the end
+ * or to the first that is not one. Each costs its reader an object.
  *
  * @throws GitTransportError where there are too many
  */
