@@ -11,7 +11,7 @@ import { readPeer } from './peer.ts';
 import { Refusal, type RefusalCode } from './refusal.ts';
 import { isTls } from './server-certificate.ts';
 
-/** Why the hub does not take a connection, for the agent's log. */
+/** Reason why the hub denies a connection, for the agent's log. */
 export interface Denial {
   /** 401: the agent proves no cluster. 403: it proves one that is not admitted. 503: the hub cannot decide now. */
   readonly status: 401 | 403 | 503;

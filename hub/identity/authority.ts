@@ -81,7 +81,7 @@ export const createAuthority = (pair: KeyPair): Authority => {
 
 const CA_CERT = 'ca.crt';
 const CA_KEY = 'ca.key';
-/** An empty file of this name asks for a new CA, and is removed once the database knows it. */
+/** Name of the empty file that requests a new CA; it is removed once the database has that CA. */
 const NEW_CA = 'new-ca';
 
 export interface AuthorityOptions {

@@ -18,7 +18,7 @@ export interface IdentityEvent {
     | 'ClusterRevoked'
     | 'ClusterForgotten'
     | 'EnrolmentRefused';
-  /** null: what was asked proves no cluster. */
+  /** Cluster that the request proves; null: none. */
   readonly cluster: string | null;
   /** Known cluster that a caller without proof claims to be. */
   readonly claimed?: string | undefined;
@@ -119,7 +119,11 @@ export class Identity {
     }
   }
 
-  /** Whether a certificate is good now, and is no older one than it says. @throws Refusal */
+  /**
+   * Admits a peer whose certificate is valid now and not superseded by a newer one.
+   *
+   * @throws Refusal
+   */
   async admit(peer: Peer): Promise<void> {
     const { store } = this.#deps;
     this.#assertInForce(peer);

@@ -12,7 +12,7 @@ export interface SecureServer {
 
 export interface ServerCertificateOptions {
   readonly authority: Authority;
-  /** Given by the operator: used as it is. Absent: the CA issues one. */
+  /** Certificate of the operator, used as it is. Absent: the CA issues one. */
   readonly given: KeyPair | undefined;
   readonly hosts: readonly string[];
   readonly clock: Clock;
