@@ -29,7 +29,7 @@ export interface PipelineDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Pick<HubMetrics, 'step'>;
-  /** Called when a step of a commit is done. */
+  /** Handler that is called when a step of a commit is done. */
   readonly onDone?: (step: 'released' | 'compiled', revision: string) => void;
   /** Watches the steps. Absent: nothing is traced. */
   readonly traces?: { step<T>(name: 'compile' | 'release', revision: string, work: () => T): T } | undefined;

@@ -114,7 +114,7 @@ export class Activity {
     this.#listen({ kind: 'rejected', rejected });
   }
 
-  /** This hub is done with a step of the commit that it accepted last. */
+  /** Notes that this hub has finished a step of the commit that it accepted last. */
   done(step: HubStep, revision: string): void {
     const accepted = this.#accepted;
     if (accepted?.revision.commit.revision !== revision) return;

@@ -34,8 +34,9 @@ const createIsChanged = (before: PolicySet, after: PolicySet): ((was: SourcedPol
 };
 
 /**
- * Which policies two commits differ in: what they say, their regions, and the clusters that they are placed in. Where in the repository
- * they stand does not count but for that. Names in Git, sorted. Pure.
+ * Compares the policies of two commits: their content, their regions, and the clusters that they
+ * are placed in. Paths in the repository count only for the placement. Returns names in Git,
+ * sorted. Pure.
  */
 export const comparePolicies = (before: PolicySet | undefined, after: PolicySet): PolicyChanges => {
   const [was, is] = [byName(before), byName(after)];

@@ -4,7 +4,10 @@ import { z } from 'zod';
 import type { ClusterRecord } from '../../ledger/index.ts';
 import { PackedSteps, packSteps, STEPS, type Step, StepTable } from './cluster-steps.ts';
 
-/** The way of one commit, as it is kept. A commit that comes into force a second time, after another one, has a second one. */
+/**
+ * Stored progress of one commit. A commit that comes into force a second time, after another one,
+ * has a second record.
+ */
 
 const Time = z.string();
 /** A list of times for each cluster. */
@@ -24,7 +27,7 @@ const StoredRollout = z.object({
     compiled: Time.nullable(),
     released: Time.nullable(),
   }),
-  /** Why the hub refused it; null: it did not. */
+  /** Reasons why the hub refused it; null: it did not. */
   problems: z.array(ProblemView).nullable(),
   changes: PolicyChanges,
   counts: z.object({ added: z.int(), changed: z.int(), removed: z.int() }),
@@ -58,7 +61,7 @@ export const withChanges = ({ added, changed, removed }: PolicyChanges): Pick<Ro
 
 type Start = Pick<RolloutRecord, 'sequence' | 'commit' | 'noticed'> & Partial<RolloutRecord>;
 
-/** @param clusters those that are meant to have it */
+/** Creates the record of a commit. @param clusters names of those that should get it */
 export const createRolloutRecord = (start: Start, clusters: readonly string[]): RolloutRecord => ({
   verification: null,
   watched: true,
@@ -138,7 +141,7 @@ export class RolloutEntry {
     return this.#steps;
   }
 
-  /** The record as it is now; what is noted later does not change it. */
+  /** Returns the current record; what is noted later does not change it. */
   toRecord(): RolloutRecord {
     const record = copyOf(this.rollout);
     return this.#steps === undefined ? record : { ...record, steps: this.#steps.pack() };

@@ -20,7 +20,7 @@ export interface RolloutWriter {
 export interface RolloutWriterDeps {
   readonly ledger: Pick<Ledger, 'records' | 'audit'>;
   readonly logger: Logger;
-  /** Called where a rollout changed while it was written. */
+  /** Handler that is called where a rollout changed while it was written. */
   readonly onMore: () => void;
 }
 

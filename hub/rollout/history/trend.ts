@@ -56,7 +56,10 @@ interface SeenPoint extends TrendPoint {
 /** Current counts of the fleet. */
 export type FleetCounts = Pick<StatusView, 'violations' | 'policies' | 'clusters'>;
 
-/** The present. What a cluster last reported counts until it reports something else: a policy that failed has failed. */
+/**
+ * Returns the current point. The last report of a cluster counts until its next one: a policy that
+ * failed has failed.
+ */
 export const pointOf = ({ violations, policies, clusters }: FleetCounts, now: Date): SeenPoint => ({
   time: now.toISOString(),
   violations,
