@@ -176,7 +176,10 @@ export const isNoted = ({ connected, notObserved }: ClusterRecord, outOfDate: re
 const notObservedBy = (before: NotObserved | null, outOfDate: readonly string[], time: string): NotObserved | null =>
   outOfDate.length === 0 ? null : { since: before?.since ?? time, what: outOfDate };
 
-/** A stream that opens starts over; without one nothing is observed, which `connected` says already. */
+/**
+ * Applies the start or the end of a connection. A stream that opens starts over; without one
+ * nothing is observed, which `connected` already shows.
+ */
 const connect = (record: ClusterRecord, { connected, opens, outOfDate = [], isNew = false, time }: Connected): ClusterRecord => {
   const kept = opens === true ? notObservedBy(null, outOfDate, time) : record.notObserved;
   const known = isNew ? asNew(record) : record;
@@ -195,7 +198,10 @@ const asNew = (record: ClusterRecord): ClusterRecord => ({
 const withList = (context: ReportContext, list: PolicyList | undefined): ReportContext =>
   list === undefined ? context : { ...context, lists: { get: (digest) => (digest === list.digest ? list : context.lists.get(digest)) } };
 
-/** The record after a change. Records are replaced, never changed but for when they were last seen, so that a reader may keep what it was given. */
+/**
+ * Returns the record after a change. Records are replaced, except that their last sign of life is
+ * updated in place, so readers may keep those that they have.
+ */
 export const applyChange = (record: ClusterRecord, change: ClusterChange, context: ReportContext): ClusterRecord => {
   const lastSeen = { at: change.time };
   switch (change.type) {

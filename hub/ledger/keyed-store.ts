@@ -57,7 +57,7 @@ export const applyValueChange = (before: unknown, change: ValueChange, outcome: 
 export interface KeyedCache extends Omit<KeyedStore, 'update'> {
   /** Newer versions only. */
   set(key: ValueKey, value: unknown, version: number): void;
-  /** Removes what is not among these, where it is no newer than a version. */
+  /** Removes records that are not among these keys, unless they are newer than a version. */
   keepOnly(keys: readonly ValueKey[], version: number): void;
 }
 

@@ -84,7 +84,10 @@ const add = (usage: Usage, named: NamedPolicy | undefined, by: 1 | -1 = 1): void
 
 const NO_USAGE: Usage = { policies: 0, hubBytes: 0, whole: 0, localBytes: 0 };
 
-/** Usages of what is reported by name; each follows from the one before, so that a change costs what changed. */
+/**
+ * Usages of the policies reported by name. Each is computed from the one before, so the cost of a
+ * change is proportional to its size.
+ */
 const usages = new WeakMap<NamedPolicies, Readonly<Usage>>();
 
 const usageOf = (named: NamedPolicies): Readonly<Usage> => {
@@ -220,7 +223,10 @@ export const noteLeftOut = (named: NamedPolicies, left: LeftOut): void => {
 /** Returns the smallest sizes left out of policies that are kept; undefined: not known. */
 export const findLeftOut = (named: NamedPolicies): LeftOut | undefined => leftOutOf.get(named);
 
-/** Part of a quota that has to be free before an agent is asked again for what was left out. */
+/**
+ * Part of a quota that has to be free before an agent is asked again for the policies that were
+ * left out.
+ */
 const FREE = 8;
 
 /** Whether there is room for a good part of what was left out, or for any of the hub's. @param missing policies that were */

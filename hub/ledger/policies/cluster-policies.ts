@@ -125,7 +125,10 @@ const unlisted = new WeakValues<PolicyReport>();
 /** Returns the deviation of a policy whose requirements are not known: at best Pending. */
 const standingUnlisted = (deviation: Deviation): Deviation => (deviation.phase === 'Pending' ? deviation : unjudged(deviation, 'Unlisted'));
 
-/** The report of a policy that deviates and is in no list that is known here: at best Pending, as what it asks for is not known. */
+/**
+ * Returns the report of a policy that deviates and is in no known list: at best Pending, as its
+ * requirements are not known.
+ */
 const unlistedReport = (name: string, deviation: Deviation): PolicyReport => {
   const key = `${name} ${textOfDeviation(deviation)}`;
   const known = unlisted.get(key);

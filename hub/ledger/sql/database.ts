@@ -60,7 +60,7 @@ const nameOf = (url: string): string => {
   return parsed === null ? 'PostgreSQL' : `postgresql://${parsed.host}${parsed.pathname}`;
 };
 
-/** The sockets of connections, so that they can be ended whatever hangs on them. */
+/** Sockets of connections, which can be closed whatever their state. */
 class Sockets {
   readonly #open = new Set<Socket>();
   #isCut: boolean = false;
@@ -110,7 +110,10 @@ const runInTurn: Database['runAll'] = async <const Q extends readonly CompiledQu
   return rows as unknown as RowsOf<Q>;
 };
 
-/** TLS and all else is said by the parameters of the URL (https://node-postgres.com/features/connecting#connection-uri). */
+/**
+ * Opens PostgreSQL. TLS and all other settings are parameters of the URL
+ * (https://node-postgres.com/features/connecting#connection-uri).
+ */
 const openPostgres = (url: string, timeouts: DatabaseTimeouts): Database => {
   const sockets = new Sockets();
   const configOf = (statementMs: number): pg.ClientConfig => ({

@@ -20,7 +20,10 @@ const codeOf = (error: unknown): string | undefined => {
   return typeof code === 'string' ? code : undefined;
 };
 
-/** Whether a write fails because of what it says; anything else is the database's state, and is waited for. */
+/**
+ * Whether a write fails because of its content. Any other failure is caused by the database's
+ * state, and is retried.
+ */
 export const isPermanent = (error: unknown): boolean => {
   const code = codeOf(error);
   return code === undefined ? error instanceof TypeError || error instanceof RangeError : PERMANENT.test(code);

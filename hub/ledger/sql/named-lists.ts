@@ -43,7 +43,9 @@ const STEP = 100;
 const isUnnamed = sql<boolean>`not exists (select 1 from cluster_history where cluster_history.list = policy_lists.digest)`;
 const isNoBase = sql<boolean>`not exists (select 1 from policy_lists as above where above.base = policy_lists.digest)`;
 
-/** Deletes those of some lists that nothing names. A list goes before what it builds on. */
+/**
+ * Deletes those of some lists that nothing names. A list is deleted before the one it builds on.
+ */
 const deleteUnnamed = ({ db, shared }: Pick<Database, 'db' | 'shared'>, digests: readonly string[]): Promise<number> =>
   db.transaction().execute(async (trx) => {
     if (shared) await lockWrites(trx);
@@ -76,7 +78,7 @@ interface Clearing {
   readonly signal: AbortSignal;
 }
 
-/** Clears the lists that nothing names, some at a time. @returns how many went */
+/** Clears the lists that nothing names, some at a time. @returns number of deleted lists */
 export const clearLists = async ({ db, shared }: Pick<Database, 'db' | 'shared'>, { before, kept, signal }: Clearing): Promise<number> => {
   let cleared = 0;
   let step = await readStep(db, before, undefined);

@@ -233,6 +233,9 @@ export interface Database extends DatabaseReader {
   patiently<T>(work: (db: Kysely<Schema>) => Promise<T>): Promise<T>;
   /** A connection of its own, for LISTEN and session locks; only where `shared`. */
   readonly connect: () => Promise<pg.Client>;
-  /** Ends whatever is under way on any connection, and every connection that is opened later. `close` still has to be called. */
+  /**
+   * Ends all work on any connection, and every connection that is opened later. `close` still has
+   * to be called.
+   */
   readonly cut: () => void;
 }

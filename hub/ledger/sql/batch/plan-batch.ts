@@ -115,7 +115,10 @@ const takeClusterChange = (batch: Batch, change: ClusterChange, { stored, replic
   if (!isKnown) batch.clusters.set(change.cluster, write);
 };
 
-/** Takes a change, and tells its sender what a report costs: it is taken in one go with others, and long after it was sent. */
+/**
+ * Takes a change and measures the cost of a report for its sender, as the report is processed
+ * together with others, long after it was sent.
+ */
 const takeMetered = (batch: Batch, change: ClusterChange, preparedMs: number, context: BatchOf): void => {
   if (change.type !== 'report' || change.outcome === undefined) {
     takeClusterChange(batch, change, context);

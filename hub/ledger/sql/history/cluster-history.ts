@@ -186,7 +186,10 @@ export const mendHistory = async ({ db, shared }: Pick<Database, 'db' | 'shared'
   });
 };
 
-/** Rows that are read at a time: most say one thing, and one in which all that a cluster says by name changes has 20 KB and more. */
+/**
+ * Number of rows that are read at a time. Most hold one fact; one in which all policies known by
+ * name change has 20 KB and more.
+ */
 const WINDOW = 200;
 
 interface StoredRow {

@@ -58,7 +58,7 @@ const writeRecord = async (
     .execute();
 };
 
-/** The record that says up to which version {@link clearRecords} has cleared. */
+/** Key of the record that holds the version up to which {@link clearRecords} has cleared. */
 export const CLEARED = { kind: 'ledger', name: 'cleared' };
 
 /**
@@ -120,7 +120,7 @@ export const forgetFormer = async (db: Kysely<Schema>): Promise<void> => {
   });
 };
 
-/** Deletes some at a time until none is left. @returns how many went */
+/** Deletes rows in batches until none is left. @returns number of deleted rows */
 const deleteAll = async (next: () => Promise<bigint>, signal: AbortSignal): Promise<number> => {
   let deleted = 0;
   while (!signal.aborted) {

@@ -18,7 +18,7 @@ const PIECE = 7_000;
 const MAX_PIECES = 500;
 /** The hub that holds the stream waits for 2 s. */
 const ANSWER_MS = 3_000;
-/** Open questions of one hub; one more is not asked. */
+/** Maximum number of open questions of one hub; further ones are not sent. */
 const MAX_OPEN = 200;
 
 const Message = z.union([
@@ -65,7 +65,7 @@ export class Questions {
     this.#answer = answer;
   }
 
-  /** @returns what the first hub that knows it says; undefined: none does in time */
+  /** Asks all hubs. @returns the first answer; undefined: none came in time */
   async ask(question: string): Promise<string | undefined> {
     const { replica, clock, notify } = this.#deps;
     if (this.#open.size >= MAX_OPEN) return undefined;

@@ -100,8 +100,8 @@ export class ReplicaState implements StoredLedger {
   }
 
   /**
-   * Takes over what others wrote: of these clusters, if they are newer than what is known, of the repository, and all events. Within a
-   * transaction that holds the write lock nothing is missed.
+   * Takes over the writes of others: these clusters, if they are newer than the known ones, the
+   * repository, and all events. Within a transaction that holds the write lock nothing is missed.
    */
   async refresh(db: Kysely<Schema>, names: readonly string[]): Promise<void> {
     const { cache, eventsInMemory } = this.#deps;

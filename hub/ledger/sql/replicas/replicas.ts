@@ -12,7 +12,10 @@ import { type AnswerQuestion, QUESTION_CHANNEL, Questions } from './questions.ts
 import type { ReplicaState } from './replica-state.ts';
 
 const TICK_MS = 2_000;
-/** A hub that reads no changes of the others for longer does not know what they have revoked. */
+/**
+ * Age of the last read of others' changes after which this hub may miss revocations, in
+ * milliseconds.
+ */
 const STALE_MS = 10_000;
 /** A replica without a sign of life for this long is gone, and so are the streams that it held. */
 export const DEAD_SECONDS = 8;
@@ -48,7 +51,7 @@ const createSync = ({ database: { reads }, replicaState, replica }: ReplicasDeps
   };
 };
 
-/** Clusters whose replica is gone are not connected. The leader says so for it. */
+/** Marks clusters as disconnected whose replica has died. The leader does it for that replica. */
 const releaseClusters = async ({ database: { db }, replica, clock }: ReplicasDeps, epoch: number): Promise<void> => {
   const alive = db.selectFrom('replicas').select('id').where(sql<boolean>`heartbeat > now() - make_interval(secs => ${DEAD_SECONDS})`);
   const lost = db.selectFrom('clusters').select('name').where('connected_by', 'not in', alive);
@@ -102,7 +105,7 @@ export class SharedReplicas implements Replicas {
   readonly #sync: () => Promise<void>;
   readonly #running: Promise<unknown>;
   #synced: SyncTime;
-  /** The log says that this hub is behind. */
+  /** Whether the log already has a message that this hub is behind. */
   #isBehind: boolean = false;
 
   constructor(deps: ReplicasDeps) {

@@ -82,7 +82,10 @@ const findInTime = async (db: Kysely<Schema>, search: Search): Promise<FoundEven
   return { events, next: behind(events, search.limit) };
 };
 
-/** The next rows that an index tells, and the oldest of them; undefined: there are no more. */
+/**
+ * Returns the oldest id of the next rows that match the indexed columns; undefined: there are no
+ * more.
+ */
 const oldestOf = async (db: Kysely<Schema>, { before, ...filter }: Search): Promise<number | undefined> => {
   const all = narrowByIndex(db.selectFrom('events'), filter);
   const older = before === undefined ? all : all.where('id', '<', before);

@@ -94,7 +94,7 @@ const explain = (error: unknown, path: string): never => {
 };
 
 /**
- * Reads what a hub has in a folder, beside that hub or without it.
+ * Opens a folder's ledger for reading, beside its hub or without one.
  *
  * @throws LedgerError when there is none
  */
