@@ -60,8 +60,8 @@ export const parseTokens = (text: string): ReadonlyMap<string, string> => {
 export type FindTokenOwner = (authorization: string | undefined) => string | undefined;
 
 /**
- * Finds the owners of static tokens by their digests: the time of a lookup says something of a digest, and nothing of a token. It does not grow
- * with the number of the tokens.
+ * Finds the owners of static tokens by their digests. The time of a lookup may reveal a digest, but
+ * no token. It does not grow with the number of tokens.
  */
 export const createTokenLookup = (tokens: ReadonlyMap<string, string>): FindTokenOwner => {
   const owners = new Map([...tokens].map(([cluster, token]) => [sha256(token), cluster]));

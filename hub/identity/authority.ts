@@ -27,7 +27,7 @@ export interface Authority {
   /** @returns PEM */
   issueAgent(content: AgentCertificate): Promise<string>;
   issueServer(hosts: readonly string[], validity: Validity): Promise<KeyPair>;
-  /** Whether one of the CAs that are in force at a time issued it; says nothing of its own dates. */
+  /** Whether one of the CAs valid at a time issued it. Its own dates are not checked. */
   hasIssued(certificate: X509Certificate, at: Date): boolean;
 }
 
@@ -51,9 +51,10 @@ const checkKey = (certificate: X509Certificate, key: string): void => {
 };
 
 /**
- * A CA from PEM; several certificates are trusted, so that one CA can follow another, and the first one signs.
+ * Creates a CA from PEM. Several certificates are trusted, so that one CA can follow another, and
+ * the first one signs.
  *
- * @throws Error that says what does not fit
+ * @throws Error that describes the mismatch
  */
 export const createAuthority = (pair: KeyPair): Authority => {
   const cas = parseCas(pair.cert);

@@ -41,7 +41,9 @@ export interface CertificateContent extends Validity {
   readonly names: readonly { readonly type: 'dns' | 'ip' | 'url'; readonly value: string }[];
 }
 
-/** Attribute serialNumber of a name (RFC 4519 2.31): tells apart what is called alike. */
+/**
+ * Attribute serialNumber of a name (RFC 4519 2.31), which distinguishes entities of the same name.
+ */
 export const SERIAL_NUMBER = '2.5.4.5';
 
 const CURVES: Readonly<Record<string, { readonly namedCurve: string; readonly hash: string }>> = {
