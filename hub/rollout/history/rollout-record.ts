@@ -50,7 +50,10 @@ export const RolloutRecord = StoredRollout.transform(({ clusters, steps = packSt
 export type RolloutRecord = z.infer<typeof RolloutRecord>;
 
 const MAX_NAMES = 500;
-/** Reasons of a refusal that are kept: where many clusters refuse, each says the same. */
+/**
+ * Limits of the reasons of a refusal that are kept. Where many clusters refuse, each has the same
+ * ones.
+ */
 const REASONS = { kept: 5, characters: 500, of: 50 };
 
 /** The names of at most so many; the counts say how many there are. */
@@ -115,7 +118,7 @@ const noteRefusal = (
   return true;
 };
 
-/** Copies what is changed in place. */
+/** Copies the parts that are changed in place. */
 const copyOf = (rollout: RolloutRecord): RolloutRecord => ({ ...rollout, hub: { ...rollout.hub }, refused: { ...rollout.refused } });
 
 /** A rollout that may still change, and the work that it needs besides being written. */
