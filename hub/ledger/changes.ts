@@ -8,10 +8,7 @@ import type { AckedRevision, AgentStream, AppliedReport, ClusterRecord, Ledger, 
 
 /** Fields of the changes that only the leading hub submits. */
 interface LeaderChange {
-  /**
-   * Term in which the change was submitted; it is skipped once another term has begun. Absent for a
-   * hub that is alone.
-   */
+  /** Term of its submission; skipped once another term has begun. Absent: the hub is alone. */
   readonly epoch?: number;
 }
 
@@ -29,10 +26,7 @@ export type Change = { readonly time: string } & (
   | { readonly type: 'witness'; readonly cluster: string; readonly checkpoint: Checkpoint }
 );
 
-/**
- * Whether a refusal repeats the one before. An agent that reconnects is offered the commit again
- * and refuses it again.
- */
+/** Whether a refusal repeats the last one, as an agent that reconnects refuses again. */
 export const isRepeated = (before: Nack | null | undefined, { revision, reasons }: Nack): boolean =>
   before?.revision === revision && canonicalJson(before.reasons) === canonicalJson(reasons);
 
@@ -64,10 +58,7 @@ export type ClusterChange = ClusterChangeBase &
         readonly ended?: readonly string[];
         /** Parts that the agent of the opened stream does not observe. */
         readonly outOfDate?: readonly string[];
-        /**
-         * Whether its agent has accepted no commit: it no longer holds the state that an earlier
-         * agent reported.
-         */
+        /** Whether its agent has accepted no commit. State of an earlier agent is stale. */
         readonly isNew?: boolean;
       }
     | { readonly type: 'observed'; readonly outOfDate: readonly string[] }

@@ -81,10 +81,7 @@ export const createLedgerCache = (eventLimit: number): LedgerCache => {
   const notify = (change: LedgerChange): void => {
     for (const handler of handlers) handler(change);
   };
-  /**
-   * Records of registered clusters that were never seen. They are kept, as readers detect changes
-   * by identity.
-   */
+  /** Records of registered clusters never seen; cached, as readers detect changes by identity. */
   const neverSeen = new Map<string, ClusterRecord>();
   const unseenOf = (name: string): ClusterRecord => {
     const record = neverSeen.get(name) ?? unseen(name);

@@ -36,17 +36,11 @@ export interface Nack {
 export interface NotObserved {
   /** RFC 3339, by the clock of the hub that learned of it. */
   readonly since: string;
-  /**
-   * Parts that are out of date: a few names of parts of the agent's reconcile and of kinds. See
-   * shared/protocol/ages.ts.
-   */
+  /** Names of parts of the agent's reconcile, and of kinds; see shared/protocol/ages.ts. */
   readonly what: readonly string[];
 }
 
-/**
- * Time at which something last came from a cluster. A sign of life moves it in place, so that a
- * record is replaced only where something else changes.
- */
+/** Time of the last sign of life, updated in place so that records are replaced less often. */
 export interface LastSeen {
   /** RFC 3339. */
   at: string;
@@ -71,10 +65,7 @@ export interface ClusterRecord {
   readonly policies: ReadonlyMap<string, PolicyReport>;
   /** Number of policies that the cluster reports by name and the hub does not keep; null: it keeps all. */
   readonly notKept: number | null;
-  /**
-   * Time at which one of them last changed, by the clock of the hub that learned of it. RFC 3339;
-   * null: none was reported.
-   */
+  /** Time of the hub at which one of them last changed, RFC 3339; null: none was reported. */
   readonly policiesChanged: string | null;
   /** Sequence number of the last report taken in. */
   readonly reportedSeq: number;
@@ -89,10 +80,7 @@ export type LedgerChange =
   | { readonly kind: 'cluster'; readonly cluster: string }
   | { readonly kind: 'event'; readonly event: EventView };
 
-/**
- * Connection of an agent. It separates the messages of a cluster on it from those on other
- * connections.
- */
+/** Connection of an agent; separates the messages on it from those on other connections. */
 export interface AgentStream {
   /** Unique identifier, never used before. */
   readonly id: string;
@@ -111,16 +99,11 @@ export interface EventQuery extends EventFilter {
 export interface FoundEvents {
   /** Newest first. */
   readonly events: readonly EventView[];
-  /**
-   * Value of `before` for the next page; null: there are no more. A search that looked at many
-   * events ends before the page is full.
-   */
+  /** Value of `before` for the next page; null: no more. A long search ends with a shorter page. */
   readonly next: number | null;
 }
 
-/**
- * Change of a cluster at one time, as far as the hub knew it. Absent fields stayed as they were.
- */
+/** Change of a cluster at one time, as the hub knew it. Absent fields stayed as they were. */
 export interface HistoryChange {
   /** RFC 3339, by the clock of the hub that learned of it. */
   readonly time: string;
@@ -217,16 +200,14 @@ export interface AppliedReport {
 export interface Ledger {
   setSource(source: SourceView): Promise<void>;
   source(): Promise<SourceView | null>;
-  /**
-   * Sets the desired state. It comes from Git at every start; the ledger stores only its revision.
-   */
+  /** Sets the desired state. The ledger stores only its revision; Git has the rest. */
   setDesired(desired: Desired): Promise<void>;
   desired(): Promise<Desired | null>;
   /**
    * Notes that the cluster is connected. This stream speaks for it from now on.
    *
-   * @param said outOfDate: parts that its agent does not observe; default: none. isNew: it has
-   * accepted no commit
+   * @param said outOfDate: parts not observed, default none. isNew: the agent has accepted no
+   * commit
    */
   openStream(
     cluster: string,
@@ -240,15 +221,9 @@ export interface Ledger {
   setDiverged(cluster: string, stream: AgentStream): Promise<void>;
   /** A sign of life on a stream. Kept in memory; written every few minutes, and at once where the cluster does not count as connected by it. */
   noteSeen(cluster: string, stream: AgentStream): Promise<void>;
-  /**
-   * Notes the parts that the agent of a connected cluster does not observe; empty: it observes all.
-   * Written only where the ledger differs.
-   */
+  /** Notes the parts that a connected agent does not observe; written only where they differ. */
   noteObserved(cluster: string, outOfDate: readonly string[], stream: AgentStream): Promise<void>;
-  /**
-   * Makes this hub read these clusters as not observed from now on. Kept in memory of this hub
-   * alone: nothing is written.
-   */
+  /** Makes this hub read these clusters as not observed. Kept in memory of this hub only. */
   suspendObservation(clusters: readonly string[]): void;
   /** Ends {@link suspendObservation}. */
   resumeObservation(clusters: readonly string[]): void;
@@ -296,25 +271,15 @@ export interface Ledger {
   waitingWrites(): number;
   /** Milliseconds since this hub last knew all that others on the same database had written; 0: it is alone. */
   behindMs(): number;
-  /**
-   * Whether this hub is the one of several that records the repository, clears the history and
-   * signs checkpoints.
-   */
+  /** Whether this hub leads: records the repository, clears the history, signs checkpoints. */
   leads(): boolean;
-  /**
-   * Registers a handler for each time that this hub begins to lead; called at once if it already
-   * does.
-   */
+  /** Registers a handler for each term of this hub; called at once if it already leads. */
   onLead(handler: () => void): void;
   /** Notifies the other hubs on the same database that the repository may have changed. */
   shareHint(): void;
   /** Registers a handler for the hints that other hubs share. */
   onSharedHint(handler: () => void): void;
-  /**
-   * Asks the other hubs on the same database.
-   *
-   * @returns the first answer; undefined: none came in time
-   */
+  /** Asks the other hubs on the database. @returns the first answer; undefined: none in time */
   ask(question: string): Promise<string | undefined>;
   /** @param answer undefined: this hub does not know it */
   onAsked(answer: (question: string) => Promise<string | undefined>): void;

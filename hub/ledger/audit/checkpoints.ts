@@ -68,10 +68,7 @@ export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_
     const current = await newest();
     if (current !== null && current.sequence > (latest?.sequence ?? 0)) take(current);
   };
-  /**
-   * Answers an agent whose checkpoint is beyond the newest one: no frames, unless the log itself
-   * ends before that checkpoint.
-   */
+  /** Answers an agent whose checkpoint is newer: no frames, unless the log ends before it. */
   const answerBeyond = async (held: number, newestOne: Checkpoint): Promise<readonly CheckpointFrame[]> => {
     const { sequence } = await audit.head();
     return held > sequence ? [{ type: 'checkpoint', checkpoint: newestOne, after: newestOne.sequence, digests: [] }] : [];
