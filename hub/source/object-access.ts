@@ -38,7 +38,10 @@ interface Way {
   readonly to: string;
 }
 
-/** The line of a branch itself: what was merged into it was not in force by itself. */
+/**
+ * Finds the commits along the branch itself. Commits merged into it were not in force by
+ * themselves.
+ */
 const findMainline = async (parentsOf: ParentsOf, { from, to }: Way, limit: number): Promise<readonly string[] | null> => {
   const chain: string[] = [];
   for (let id: string | undefined = to; id !== undefined && chain.length < limit; [id] = await parentsOf(id)) {

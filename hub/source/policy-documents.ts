@@ -68,7 +68,7 @@ class HistoryWalk {
   readonly #files: PolicyFiles;
   readonly #name: string;
   #characters = 0;
-  /** The oldest commit at which it is known how the policy reads. */
+  /** Oldest commit at which the state of the policy is known. */
   #newer: Walked;
   #state: Known;
 
@@ -131,7 +131,7 @@ class HistoryWalk {
   }
 }
 
-/** Drops the oldest walks beyond what is kept. */
+/** Drops the oldest walks beyond the number that is kept. */
 const dropOldWalks = (walks: Map<string, HistoryWalk>): void => {
   dropOldest(walks, KEPT);
   let characters = [...walks.values()].reduce((sum, walk) => sum + walk.characters, 0);
@@ -154,7 +154,7 @@ const createPace = (clock: Clock): (() => Promise<boolean>) => {
 
 const keyOf = ({ revision, path, name }: PolicyPlace): string => `${revision} ${path} ${name}`;
 
-/** Reads the text and the history of policies from the clone, and keeps what it found. */
+/** Reads the text and the history of policies from the clone, and caches the results. */
 export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDocuments => {
   const files = createPolicyFiles(find);
   /** Walks that have ended, and those that the next call continues. */

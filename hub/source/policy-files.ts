@@ -53,7 +53,10 @@ interface CacheLimits {
   readonly weight: number;
 }
 
-/** Keeps what was set last, as far as its number and weight reach. What is too heavy on its own is not kept, so that it pushes out nothing. */
+/**
+ * Cache of the values that were set last, bounded in number and weight. A value that exceeds the
+ * bound alone is not kept, so that it evicts nothing.
+ */
 class WeighedCache<V> {
   readonly #values = new Map<string, V>();
   readonly #limits: CacheLimits;

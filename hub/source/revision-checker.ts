@@ -18,7 +18,7 @@ interface TrustedRevision {
 /** Result of the check of a commit. */
 export type CheckedRevision = (TrustedRevision & { readonly set: PolicySet }) | RefusedRevision;
 
-/** A problem of the whole commit has no place in it. */
+/** Returns the view of a problem. A problem of the whole commit has no place. */
 const toView = ({ path, line, column, reason }: SourceProblem): ProblemView => (path === '.' ? { reason } : { path, line, column, reason });
 
 /** Checks commits: whether one may follow the last accepted one, as agents judge it, and whether its policies are valid. */

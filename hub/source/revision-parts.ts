@@ -153,7 +153,7 @@ export class RevisionParts {
     this.#read = read;
   }
 
-  /** Takes what was read of a commit, so that it is not read again for this. */
+  /** Takes the objects read from a commit, so that they are not read again here. */
   note(revision: string, whole: Whole): void {
     if (!this.#views.has(revision))
       void remember(this.#views, revision, Promise.resolve(viewOf(revision, whole, this.#reader)), VIEWS_KEPT);

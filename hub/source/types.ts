@@ -8,7 +8,10 @@ import type { PolicyDocuments } from './policy-documents.ts';
 export interface SourceLimits {
   /** Bytes of one answer of the Git server, a pack included. */
   readonly responseBytes: number;
-  /** Commits looked at for the way from one to another; also the longest chain of an offer. */
+  /**
+   * Maximum number of commits searched for the path between two; also the longest chain of an
+   * offer.
+   */
   readonly chain: number;
   /**
    * Maximum memory of the clone in bytes, see `Clone.weight`. Beyond it the clone is fetched again

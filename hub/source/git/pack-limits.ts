@@ -2,7 +2,7 @@ import { inflateSync } from 'node:zlib';
 import { createYielder } from '@fso/shared/runtime';
 import { GitTransportError } from './git-errors.ts';
 
-/** Bounds on what a pack may become in memory; its own size is bounded where it is read. */
+/** Bounds of the memory that a pack takes; its own size is bounded where it is read. */
 export interface PackLimits {
   /** Bytes of one object, unpacked and with its deltas applied. */
   readonly objectBytes: number;
@@ -112,7 +112,7 @@ const readEntry = (pack: Buffer, at: number): Entry => {
   return { type, size, data: next };
 };
 
-/** @returns how many bytes the packed data takes, and what it unpacks to */
+/** Unpacks an object. @returns number of bytes of the packed data, and the unpacked content */
 const inflate = (pack: Buffer, { data, size }: Entry): { used: number; content: Buffer } => {
   try {
     const { buffer, engine } = inflateSync(pack.subarray(data), { info: true, maxOutputLength: Math.max(size, 1) }) as unknown as {

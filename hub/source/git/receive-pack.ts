@@ -27,7 +27,11 @@ const isSmall = ({ objects, resolvedBytes }: CheckedPack): boolean => objects <=
 const tooExpensive = (): GitTransportError =>
   new GitTransportError('the Git server sent a pack that takes too much memory or time; the repository holds something that is no policy');
 
-/** Waits for the end of a thread. @throws what ended it; GitTransportError for what it refused */
+/**
+ * Waits for the end of a thread.
+ *
+ * @throws the error that ended it; GitTransportError for an answer that it refused
+ */
 const endOf = async (worker: Worker, signal: AbortSignal): Promise<void> => {
   let refusal: string | undefined;
   worker.on('message', (message: string) => (refusal = message));
