@@ -18,7 +18,10 @@ export interface Denial {
   readonly reason: string;
 }
 
-/** The cluster that a connection has proven to be. Everything that comes over it counts as this cluster's, and nothing else does. */
+/**
+ * Cluster that a connection has proven to be. Everything that comes over it counts as this
+ * cluster's, and nothing else does.
+ */
 export interface Proof {
   readonly cluster: string;
   /** Time at which the proof expires; undefined: never. */
@@ -36,7 +39,7 @@ const Tokens = z.record(ResourceName, z.string().min(MIN_TOKEN_LENGTH, `must hav
 /**
  * Reads a tokens file, YAML or JSON: `{<cluster>: <token>}`.
  *
- * @throws Error that says what is wrong, without any token
+ * @throws Error that describes the problem, without any token
  */
 export const parseTokens = (text: string): ReadonlyMap<string, string> => {
   let value: unknown;

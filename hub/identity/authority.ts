@@ -126,10 +126,11 @@ const newCaAdvice = (folder: string): string =>
 const RECORD = ['agent-ca', 'fingerprint'] as const;
 
 /**
- * A certificate cannot be made again from its key: agents trust that one alone. A key alone, where the ledger knows no CA, is left from a
- * start that was cut off, as the key is written first.
+ * Checks that a new CA may be made. A certificate cannot be made again from its key: agents trust
+ * that one alone. A key alone, where the ledger knows no CA, is left from an interrupted start, as
+ * the key is written first.
  *
- * @throws ConfigError that says what to do
+ * @throws ConfigError that describes the remedy
  */
 const assertReplaceable = ({ folder, records }: AuthorityOptions, { cert, key }: FoundPair): void => {
   const known = records.get(...RECORD);
@@ -191,7 +192,8 @@ const agreeOn = async (
 /**
  * Opens the CA of the agents: the operator's, or the hub's own.
  *
- * @throws ConfigError when what is there cannot be used: a CA is never replaced in silence, since no agent would trust the new one
+ * @throws ConfigError when the existing files cannot be used: a CA is never replaced silently,
+ * since no agent would trust the new one
  */
 export const openAuthority = async (options: AuthorityOptions): Promise<Authority> => {
   const { folder, given, now } = options;

@@ -49,7 +49,7 @@ const isSelfSigned = async (request: Pkcs10CertificateRequest): Promise<boolean>
   }
 };
 
-/** Reads a PKCS#10 request (RFC 2986). @throws Refusal `csr-refused` that says what is wrong with it */
+/** Reads a PKCS#10 request (RFC 2986). @throws Refusal `csr-refused` that describes the problem */
 export const readRequest = async (pem: string): Promise<RequestedKey> => {
   const request = parse(pem);
   const publicKey = request.publicKey.rawData;
