@@ -13,7 +13,9 @@ export interface CompiledRevision {
   readonly digests: ReadonlyMap<string, string>;
 }
 
-/** Step ②: what a commit means for each registered cluster. Pure; agents compile by the same rules. */
+/**
+ * Compiles a commit for each registered cluster, step ②. Pure; agents compile by the same rules.
+ */
 export const compileDesired = (revision: string, set: PolicySet): CompiledRevision => {
   const fleet = [...compileFleet(set)];
   return {
@@ -54,7 +56,10 @@ export class Pipeline {
     return traces === undefined ? work() : traces.step(step, revision, work);
   }
 
-  /** Agents compile for themselves by the same rules, so that a compile that fails here holds no commit back. */
+  /**
+   * Compiles a commit. A failure does not hold the commit back, as agents compile for themselves by
+   * the same rules.
+   */
   #compile({ commit: { revision }, set }: SourceRevision): void {
     const { ledger, targets, clock, logger, metrics, onDone } = this.#deps;
     const started = clock.monotonicMs();

@@ -10,8 +10,8 @@ type StepTimes = readonly (number | null)[];
 export type ClusterSteps = readonly [string, StepTimes];
 
 /**
- * The steps of many clusters as they are stored, and kept of 200 commits: a few texts, whatever the number of the clusters. As a list for each
- * cluster 200 commits in 6,000 clusters are 300 MB.
+ * Stored steps of many clusters, kept for 200 commits: a few texts, whatever the number of
+ * clusters. With a list for each cluster, 200 commits in 6,000 clusters would take 300 MB.
  */
 export const PackedSteps = z.object({
   /** Names of the clusters, with a space between two. */
@@ -33,7 +33,7 @@ const COLUMNS = Object.fromEntries(STEPS.map((step, column) => [step, column])) 
 const namesIn = ({ names }: PackedSteps): readonly string[] => (names === '' ? [] : names.split(' '));
 const timesIn = ({ times }: PackedSteps): Int32Array => new Int32Array(new Uint8Array(Buffer.from(times, 'base64')).buffer);
 
-/** The steps of many clusters while they are followed. */
+/** Steps of many clusters while they are followed. */
 export class StepTable {
   /** Row of each cluster. */
   readonly #rows: Map<string, number>;

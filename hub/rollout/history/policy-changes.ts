@@ -5,8 +5,9 @@ import { byText, canonicalJson } from '@fso/shared/encoding';
 type SourcedPolicy = Sourced<SovereignPolicyDocument>;
 
 /**
- * Writes out what is said of a policy, with the regions that its groups stand for and the scopes around it: a group that is widened changes
- * every policy that names it, a scope every policy below it.
+ * Writes out the content of a policy, with the regions that its groups stand for and the scopes
+ * around it: a group that is widened changes every policy that names it, a scope every policy below
+ * it.
  */
 const createText = (set: PolicySet): ((policy: SourcedPolicy) => string) => {
   const groups = regionGroupsOf(set);

@@ -19,7 +19,10 @@ const StoredRollout = z.object({
   commit: CommitView,
   verification: RevisionVerification.nullable(),
   noticed: Time,
-  /** Its way was followed from the beginning. false: it was found in force when the record began, and how long it took is not known. */
+  /**
+   * Whether it was followed from the beginning. false: it was found in force when the record began,
+   * and its duration is not known.
+   */
   watched: z.boolean(),
   hub: z.object({
     fetched: Time.nullable(),
@@ -56,7 +59,7 @@ const MAX_NAMES = 500;
  */
 const REASONS = { kept: 5, characters: 500, of: 50 };
 
-/** The names of at most so many; the counts say how many there are. */
+/** Bounds the names of changed policies; the counts are those of all of them. */
 export const withChanges = ({ added, changed, removed }: PolicyChanges): Pick<RolloutRecord, 'changes' | 'counts'> => ({
   changes: { added: added.slice(0, MAX_NAMES), changed: changed.slice(0, MAX_NAMES), removed: removed.slice(0, MAX_NAMES) },
   counts: { added: added.length, changed: changed.length, removed: removed.length },

@@ -75,7 +75,10 @@ export class RolloutTracker {
     return kept;
   }
 
-  /** Begins with a commit that is in force from now on. A commit that is found again after a restart, or that another hub follows, goes on. */
+  /**
+   * Begins a rollout of a commit that is in force from now on. One that is found again after a
+   * restart, or that another hub follows, continues.
+   */
   begin(accepted: AcceptedCommit): readonly RolloutEntry[] {
     const { commit, restored } = accepted.revision;
     const at = this.#open.findIndex(({ rollout }) => rollout.commit.revision === commit.revision);
