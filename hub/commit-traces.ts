@@ -34,7 +34,7 @@ interface CommitInProgress {
   /** Clusters that were offered it and have neither proven nor refused it; while it is waited for. */
   readonly waiting: Set<string>;
   readonly expired: AbortController;
-  isCompiled: boolean;
+  isReleased: boolean;
   /** Reasons of the refusals, by cluster. */
   readonly refusals: Map<string, string>;
   isEnded: boolean;
@@ -85,8 +85,8 @@ export class CommitTraces {
       throw error;
     } finally {
       span.end();
-      if (name === 'compile') {
-        commit.isCompiled = true;
+      if (name === 'release') {
+        commit.isReleased = true;
         this.#endIfProven(commit);
       }
     }
@@ -156,7 +156,7 @@ export class CommitTraces {
     this.#judged(context, times).end(Date.parse(times.judged));
     const expired = new AbortController();
     const { revision } = commit;
-    this.#current = { revision, span, context, waiting: new Set(), expired, isCompiled: false, refusals: new Map(), isEnded: false };
+    this.#current = { revision, span, context, waiting: new Set(), expired, isReleased: false, refusals: new Map(), isEnded: false };
     this.#deps.active.add(revision, span);
     this.#deps.clock.sleep(LONGEST_MS, expired.signal).then(
       () => this.#end('not-proven', true),
@@ -218,7 +218,7 @@ export class CommitTraces {
 
   #endIfProven(commit: CommitInProgress): void {
     // Agents that come later still join the trace.
-    if (!commit.isCompiled || commit.waiting.size > 0) return;
+    if (!commit.isReleased || commit.waiting.size > 0) return;
     const [refusal] = commit.refusals.values();
     this.#endSpan(commit, refusal ?? 'enforced', refusal !== undefined);
   }
