@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /**
- * Runs a command of this repository on a machine where nothing is installed yet: installs the locked
- * dependencies when they are absent or outdated, then starts the command with the Node.js that they bring.
- * Needs nothing but Node.js ≥ 20 and npm, so it is plain JavaScript without dependencies.
+ * Runs a command of this repository on a machine where nothing is installed yet: installs the
+ * locked dependencies when they are absent or outdated, then starts the command with the Node.js
+ * that they bring. Needs nothing but Node.js ≥ 20 and npm, so it is plain JavaScript without
+ * dependencies.
  *
  *   node bootstrap.mjs node clusters/demo/main.ts --check
  *   node bootstrap.mjs --dashboard node clusters/demo/main.ts      first builds the dashboard when it is absent or outdated
@@ -41,7 +42,10 @@ function install() {
   writeFileSync(stamp, wanted);
 }
 
-/** Hub and agent run for long and keep their memory small (docs/adr/0030-memory-of-the-hub.md); what the user sets goes before. */
+/**
+ * Hub and agent run for long and keep their memory small (docs/adr/0030-memory-of-the-hub.md); what
+ * the user sets goes before.
+ */
 function settingsOf(program) {
   if (!/^(hub|agent)\//.test(program ?? '')) return {};
   const { NODE_OPTIONS, ...others } = JSON.parse(readFileSync(join(root, 'node-settings.json'), 'utf8'));

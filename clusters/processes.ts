@@ -10,12 +10,15 @@ export interface ProcessRecord {
 }
 
 /**
- * Every process of a cluster carries its folder in the environment. A process that was started just before its
- * parent died, and so is in no record, is found by it.
+ * Every process of a cluster carries its folder in the environment. A process that was started just
+ * before its parent died, and so is in no record, is found by it.
  */
 export const CLUSTER_DIR_VARIABLE = 'FSO_CLUSTER_DIR';
 
-/** Names the run of the tests that a process belongs to: by it the run finds what it left, at its end. */
+/**
+ * Names the run of the tests that a process belongs to: by it the run finds what it left, at its
+ * end.
+ */
 export const RUN_VARIABLE = 'FSO_TEST_RUN';
 
 /** Variables for the environment of a process that inherits nothing else. */
@@ -27,8 +30,9 @@ export const runMark = (): Record<string, string> => {
 const POLL_MS = 20;
 
 /**
- * Fields 3, 20 and 22 of /proc/<pid>/stat (proc_pid_stat(5)); the second field may hold spaces and brackets. A process whose first
- * thread has ended is no zombie yet: the threads that still end hold its ports and files.
+ * Fields 3, 20 and 22 of /proc/<pid>/stat (proc_pid_stat(5)); the second field may hold spaces and
+ * brackets. A process whose first thread has ended is no zombie yet: the threads that still end
+ * hold its ports and files.
  */
 export function parseStat(stat: string): { startTime: string; zombie: boolean } {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -69,8 +73,8 @@ export interface SpawnOptions {
 }
 
 /**
- * Starts a process in a session of its own: a Ctrl-C in the terminal does not reach it, nor does the end of the parent.
- * Its output is appended to the log file.
+ * Starts a process in a session of its own: a Ctrl-C in the terminal does not reach it, nor does
+ * the end of the parent. Its output is appended to the log file.
  */
 export async function spawnDetached(options: SpawnOptions): Promise<ProcessRecord> {
   const log = openSync(options.logFile, 'a');
@@ -107,7 +111,10 @@ async function endedWithin(records: readonly ProcessRecord[], timeoutMs: number)
   return true;
 }
 
-/** Ends processes and returns when they are gone; those that ignore the signal are killed after `graceMs`. */
+/**
+ * Ends processes and returns when they are gone; those that ignore the signal are killed after
+ * `graceMs`.
+ */
 export async function endProcesses(records: readonly ProcessRecord[], signal: NodeJS.Signals, graceMs = 5000): Promise<void> {
   for (const record of records) signalProcess(record, signal);
   if (await endedWithin(records, graceMs)) return;
@@ -129,7 +136,10 @@ function isMarked(pid: number, marker: string): boolean {
 /** Processes that carry the cluster's folder in their environment. */
 export const findMarked = (clusterDir: string): ProcessRecord[] => findByEnvironment(`${CLUSTER_DIR_VARIABLE}=${clusterDir}`);
 
-/** Processes that were started with this in their environment, `NAME=value`. Linux only; elsewhere the records must do. */
+/**
+ * Processes that were started with this in their environment, `NAME=value`. Linux only; elsewhere
+ * the records must do.
+ */
 export function findByEnvironment(marker: string): ProcessRecord[] {
   if (process.platform !== 'linux') return [];
   return readdirSync('/proc')

@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig } from 'vite';
 
-/** All code of the package, so that it depends on none; and the licences of what is in it. Commands stay files that load when they run. */
+/**
+ * All code of the package, so that it depends on none; and the licences of what is in it. Commands
+ * stay files that load when they run.
+ */
 export default defineConfig({
   root: join(import.meta.dirname, 'cli'),
   ssr: { noExternal: true },
@@ -10,7 +13,8 @@ export default defineConfig({
     ssr: '../../hub/cli/client-main.ts',
     target: 'node20',
     license: { fileName: 'third-party-licenses.md' },
-    // No import is there for its effects alone: what the client does not call, such as the database of the ledger, stays out.
+    // No import is there for its effects alone: what the client does not call, such as the database
+    // of the ledger, stays out.
     rolldownOptions: { output: { entryFileNames: 'fso.js' }, treeshake: { moduleSideEffects: false } },
   },
   plugins: [

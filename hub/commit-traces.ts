@@ -31,7 +31,9 @@ interface CommitInProgress {
   readonly revision: string;
   readonly span: Span;
   readonly context: Context;
-  /** Clusters that were offered it and have neither proven nor refused it; while it is waited for. */
+  /**
+   * Clusters that were offered it and have neither proven nor refused it; while it is waited for.
+   */
   readonly waiting: Set<string>;
   readonly expired: AbortController;
   isReleased: boolean;
@@ -40,7 +42,10 @@ interface CommitInProgress {
   isEnded: boolean;
 }
 
-/** The trace of each commit at this hub, from its fetch to the last cluster's proof. It only watches: nothing depends on it. */
+/**
+ * The trace of each commit at this hub, from its fetch to the last cluster's proof. It only
+ * watches: nothing depends on it.
+ */
 export class CommitTraces {
   readonly #deps: CommitTracesDeps;
   /** Offers by cluster: one for each stream at most. */

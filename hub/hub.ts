@@ -54,7 +54,10 @@ export interface RunningHub {
   /** Number of offers made, for all agents. */
   offersMade(): number;
   stop(): Promise<void>;
-  /** Resolves when the hub has stopped, by `stop` or by the signal; rejects when it stopped because a part of it failed. */
+  /**
+   * Resolves when the hub has stopped, by `stop` or by the signal; rejects when it stopped because
+   * a part of it failed.
+   */
   readonly stopped: Promise<void>;
 }
 
@@ -129,7 +132,10 @@ const createParts = async (context: HubContext, stores: Stores): Promise<Parts> 
   return { delivery, inspector, fleet, issues, alerts, offersMade: () => offers.made(), runs };
 };
 
-/** Ends all parts when one fails: a hub that listens without working is useless, while a hub that ends is restarted. */
+/**
+ * Ends all parts when one fails: a hub that listens without working is useless, while a hub that
+ * ends is restarted.
+ */
 const closeOnFailure = (
   parts: readonly Promise<void>[],
   { closeNow }: Shutdown,
@@ -148,7 +154,10 @@ const closeOnFailure = (
   };
 };
 
-/** Runs all parts until the hub stops, then closes the ledger. @throws the error of the part that failed first */
+/**
+ * Runs all parts until the hub stops, then closes the ledger. @throws the error of the part that
+ * failed first
+ */
 const runParts = async (
   { deps, ledger }: HubContext,
   runs: readonly RunPart[],
@@ -166,7 +175,8 @@ const runParts = async (
   try {
     throwIfFailed();
   } finally {
-    // An unavailable database must not keep the hub from stopping: closing the ledger waits only for a limited time.
+    // An unavailable database must not keep the hub from stopping: closing the ledger waits only
+    // for a limited time.
     ledger.audit.append(lifeEntry('hub.stop', version)).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
     await ledger.close();
     logger.info('hub stopped');
@@ -174,8 +184,8 @@ const runParts = async (
 };
 
 /**
- * Starts a hub: opens its stores, wires steps ① to ⑨, opens both listeners and runs the parts. Resolves once both listeners answer. If any
- * of this fails, nothing stays open.
+ * Starts a hub: opens its stores, wires steps ① to ⑨, opens both listeners and runs the parts.
+ * Resolves once both listeners answer. If any of this fails, nothing stays open.
  *
  * @throws ConfigError, LedgerError and Error with a remedy
  */
@@ -228,7 +238,8 @@ const runUntilStopped = async (env: Environment, signal: AbortSignal): Promise<v
   const deps = { logger, version: manifest.version, random: Math.random, processMetrics: true, traces: tracing?.traces };
   try {
     const hub = await startHub(config, deps, signal);
-    // Otherwise only an orderly end writes the cache that saves the next start from stripping types and compiling.
+    // Otherwise only an orderly end writes the cache that saves the next start from stripping types
+    // and compiling.
     flushCompileCache();
     await hub.stopped;
   } finally {
@@ -244,7 +255,8 @@ interface Tracing {
 
 const startTracing = async (config: TelemetryConfig, active: ActiveSpans, logger: Logger): Promise<Tracing> => {
   const { tracer, stop } = await openTelemetry(config, { name: 'fso-hub', version: manifest.version }, logger);
-  // Imported on demand, as all that is behind it: a hub without traces loads nothing of OpenTelemetry but what its metrics do.
+  // Imported on demand, as all that is behind it: a hub without traces loads nothing of
+  // OpenTelemetry but what its metrics do.
   const { CommitTraces } = await import('./commit-traces.ts');
   const traces = new CommitTraces({ tracer, active, clock: systemClock });
   return {
@@ -261,8 +273,8 @@ const isForPeople = (error: unknown): error is Error =>
   error instanceof ConfigError || error instanceof LedgerError || (error instanceof Error && error.message.startsWith('cannot listen'));
 
 /**
- * Runs the hub of a program: reads its settings from the environment, starts it, and resolves once it has stopped. An error goes to the
- * standard error output.
+ * Runs the hub of a program: reads its settings from the environment, starts it, and resolves once
+ * it has stopped. An error goes to the standard error output.
  *
  * @param signal stops the hub
  * @returns exit code: 0 when the hub was stopped, 1 when it could not start or a part of it failed

@@ -91,8 +91,8 @@ const modeForOthers = async (path: string): Promise<number | undefined> => {
 };
 
 /**
- * Warns about secret files, and folders with such files, that users other than their owner may use. This is no error: with `fsGroup`,
- * volumes of Kubernetes belong to the group.
+ * Warns about secret files, and folders with such files, that users other than their owner may use.
+ * This is no error: with `fsGroup`, volumes of Kubernetes belong to the group.
  */
 const warnOfSharedKeys = async (paths: readonly string[], logger: Logger): Promise<void> => {
   if (process.platform === 'win32') return;
@@ -215,7 +215,10 @@ export interface ServedParts {
   readonly issues: IssueLister;
 }
 
-/** Opens step ⑨ and the agents' side of step ④. Resolves once both listeners answer. @throws Error when an address is taken */
+/**
+ * Opens step ⑨ and the agents' side of step ④. Resolves once both listeners answer. @throws Error
+ * when an address is taken
+ */
 export const openListeners = async (context: HubContext, stores: Stores, parts: ServedParts, shutdown: Shutdown): Promise<Listeners> => {
   const { config, deps, clock, ledger, registry } = context;
   const { logger } = deps;

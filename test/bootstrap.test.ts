@@ -27,7 +27,10 @@ process.once('exit', () => {
 
 let folder: string;
 
-/** A copy for which all is installed: one in the repository might install again what these tests run from. */
+/**
+ * A copy for which all is installed: one in the repository might install again what these tests run
+ * from.
+ */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fso-bootstrap-'));
   for (const name of ['bootstrap.mjs', 'node-settings.json', 'package-lock.json']) await copyFile(join(ROOT, name), join(folder, name));

@@ -8,7 +8,10 @@ import { AGENT_SETTINGS } from '../agent/config.ts';
 import { KIND_TOOL, LOCAL_TOOLS } from '../clusters/build/modules.ts';
 import { HUB_SETTINGS } from '../hub/config/config.ts';
 
-/** The documentation names files, settings, metrics and rights; a name that the code does not have is worse than none. */
+/**
+ * The documentation names files, settings, metrics and rights; a name that the code does not have
+ * is worse than none.
+ */
 
 const root = join(import.meta.dirname, '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { type SourceImport, sourceImports } from './harness/source-imports.ts';
 
 /**
- * A door is the index.ts of a room: what stands there is read by people who do not know the room. A room of which the others
- * need one file alone has that file as its door.
+ * A door is the index.ts of a room: what stands there is read by people who do not know the room. A
+ * room of which the others need one file alone has that file as its door.
  */
 
 const root = join(import.meta.dirname, '..');
@@ -70,7 +70,10 @@ const PAST_DOORS: readonly string[] = [
 /** @returns the room of a file: the folder of its package that it lies in, if in any */
 const roomOf = (path: string): string | undefined => (path.split('/').length > 2 ? path.split('/').slice(0, 2).join('/') : undefined);
 
-/** @returns imports of one room's files by another part of the package; the dashboard is a package of its own */
+/**
+ * @returns imports of one room's files by another part of the package; the dashboard is a package
+ * of its own
+ */
 const arrowsInto = (folder: string): readonly SourceImport[] =>
   sourceImports(join(root, folder))
     .map(({ from, to }) => ({ from: posix.join(folder, from), to: posix.join(folder, to) }))

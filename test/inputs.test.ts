@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { sourceFiles } from './harness/source-imports.ts';
 
-/** docs/security/inputs.md says of each input what it is bounded by; these tests keep it complete. */
+/**
+ * docs/security/inputs.md says of each input what it is bounded by; these tests keep it complete.
+ */
 
 const root = join(import.meta.dirname, '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');

@@ -22,10 +22,16 @@ const readHouses = (): readonly House[] => {
   return [...table.matchAll(LINE)].map(([, folder = '', rooms = '']) => ({ folder, rooms: rooms.split(', ') }));
 };
 
-/** @param path relative to the house. @returns its room: the first folder, or the file itself where it lies in none */
+/**
+ * @param path relative to the house. @returns its room: the first folder, or the file itself where
+ * it lies in none
+ */
 const roomOf = (path: string): string => path.split('/')[0] ?? path;
 
-/** @returns `from → to` of each import that the order forbids, or that leads out of or into a room that the table does not name */
+/**
+ * @returns `from → to` of each import that the order forbids, or that leads out of or into a room
+ * that the table does not name
+ */
 const arrowsBack = ({ folder, rooms }: House): readonly string[] => {
   const place = new Map(rooms.map((room, index) => [room, index]));
   return sourceImports(join(ROOT, folder))

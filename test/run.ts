@@ -62,7 +62,10 @@ async function staticCheck(script: string): Promise<Count> {
   return code === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0, failures: [`${script}: see above`] };
 }
 
-/** A program's log stands below the first line of an error: it is seldom to be had once the run is over. */
+/**
+ * A program's log stands below the first line of an error: it is seldom to be had once the run is
+ * over.
+ */
 const MOST_LINES = 15;
 
 const messageLines = (text = ''): string => {
@@ -129,12 +132,16 @@ const inParts = (project: string, count: number): Suites =>
     ]),
   );
 
-/** These files share one fleet, which takes as long to make as they take to look at twenty pages of it: it is made once. */
+/**
+ * These files share one fleet, which takes as long to make as they take to look at twenty pages of
+ * it: it is made once.
+ */
 const SIMULATED_FLEET = 'test/browser/simulated-fleet/';
 
 /**
- * Four at a time: each waits much for the programs that it started; with more they wait for each other. The longest are in parts, and the short
- * ones come last, so that no core is without work in the end.
+ * Four at a time: each waits much for the programs that it started; with more they wait for each
+ * other. The longest are in parts, and the short ones come last, so that no core is without work in
+ * the end.
  */
 const THEN: Suites = {
   'browser of the simulated fleet': () => vitest('browser', SIMULATED_FLEET),

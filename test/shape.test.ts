@@ -15,7 +15,9 @@ const MAX_ROOT_FILES = 12;
 
 /** A line that opens a function: it ends in an arrow, or in a list of parameters. */
 const OPENS = /(=>|\)(: .+)?) \{$/;
-/** Lines that look so and open something else, or a group of tests, which is as long as its tests. */
+/**
+ * Lines that look so and open something else, or a group of tests, which is as long as its tests.
+ */
 const OPENS_OTHER = /^\s*(\}? ?(else|catch)|if|for|while|switch|class|interface|try)\b|\bdescribe(\.\w+)*\(/;
 
 interface Lines {
@@ -38,7 +40,9 @@ const indentOf = (line: string): string => /^ */.exec(line)?.[0] ?? '';
 const longFiles = (sources: readonly Lines[]): readonly string[] =>
   sources.filter(({ lines }) => lines.length > MAX_FILE).map(({ path, lines }) => `${path}: ${lines.length}`);
 
-/** The code is formatted: a function ends at the first brace with the indentation of its first line. */
+/**
+ * The code is formatted: a function ends at the first brace with the indentation of its first line.
+ */
 const lengthOf = (lines: readonly string[], start: number): number => {
   const end = lines.findIndex((line, index) => index > start && line.startsWith(`${indentOf(lines[start] ?? '')}}`));
   return (end === -1 ? lines.length : end) - start - 1;

@@ -13,7 +13,8 @@ const selectorsOf = (css: string): readonly string[] =>
     .filter((selector) => !selector.startsWith('@'));
 
 describe('style sheets of the dashboard', () => {
-  // They stay in the document once their page was shown: what stands in two looks as the page says that was opened last.
+  // They stay in the document once their page was shown: what stands in two looks as the page says
+  // that was opened last.
   it('share no selector', () => {
     const sheetsOf = new Map<string, Set<string>>();
     for (const sheet of SHEETS) {

@@ -2,7 +2,9 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
-/** Words that make a sentence vague or bookish, with what reads better. Whole words, in any case. */
+/**
+ * Words that make a sentence vague or bookish, with what reads better. Whole words, in any case.
+ */
 const WORDS: ReadonlyMap<string, string> = new Map([
   ['somebody', 'the person, caller or program by name; else "another user", "others"'],
   ['whoever', 'the person or program by name; else "anyone who"'],

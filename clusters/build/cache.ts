@@ -6,7 +6,10 @@ import { readGoMod, type ToolModule, toolVersion } from './modules.ts';
 
 const MANIFEST = 'complete.json';
 
-/** Folder that keeps tools between runs (XDG Base Directory Specification: a relative XDG_CACHE_HOME is ignored). */
+/**
+ * Folder that keeps tools between runs (XDG Base Directory Specification: a relative XDG_CACHE_HOME
+ * is ignored).
+ */
 export function toolCacheRoot(env: Readonly<Record<string, string | undefined>>): string {
   const xdg = env['XDG_CACHE_HOME'];
   return join(xdg && isAbsolute(xdg) ? xdg : join(env['HOME'] || homedir(), '.cache'), 'fso', 'tools');
@@ -15,11 +18,15 @@ export function toolCacheRoot(env: Readonly<Record<string, string | undefined>>)
 /** Arguments of `go build`, without the output and the packages. */
 export function buildFlags(module: ToolModule): string[] {
   const tags = module.tags === undefined ? [] : ['-tags', module.tags.join(',')];
-  // The linker drops debug information (-w), so the compiler need not produce it: a fifth of the work.
+  // The linker drops debug information (-w), so the compiler need not produce it: a fifth of the
+  // work.
   return [...tags, '-trimpath', '-gcflags=all=-dwarf=false', '-ldflags', ['-s -w', ...module.linkerFlags(toolVersion(module))].join(' ')];
 }
 
-/** Name of a tool's folder, with a hash of all inputs of its build: declared versions, checksums, flags, platform, own source. */
+/**
+ * Name of a tool's folder, with a hash of all inputs of its build: declared versions, checksums,
+ * flags, platform, own source.
+ */
 export function toolFolder(module: ToolModule): string {
   const hash = createHash('sha256')
     .update(readGoMod(module))
@@ -31,7 +38,10 @@ export function toolFolder(module: ToolModule): string {
 
 const expected = (module: ToolModule): string[] => [...module.programs, ...Object.keys(module.files)];
 
-/** Writes the manifest, with the size of each file, last: a folder without it, or that differs from it, is incomplete. */
+/**
+ * Writes the manifest, with the size of each file, last: a folder without it, or that differs from
+ * it, is incomplete.
+ */
 export function sealFolder(dir: string): void {
   const sizes = Object.fromEntries(readdirSync(dir).map((file) => [file, statSync(join(dir, file)).size]));
   writeFileSync(join(dir, MANIFEST), JSON.stringify(sizes));

@@ -20,7 +20,10 @@ function isHeld(holder: string): boolean {
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
 
-/** A hard link is created atomically and never replaces a file: the first process to link holds the lock. */
+/**
+ * A hard link is created atomically and never replaces a file: the first process to link holds the
+ * lock.
+ */
 function tryLink(candidate: string, file: string): boolean {
   try {
     linkSync(candidate, file);
@@ -31,7 +34,10 @@ function tryLink(candidate: string, file: string): boolean {
   }
 }
 
-/** Removes the lock of a process that ended; restores it when another process had taken it over in between. */
+/**
+ * Removes the lock of a process that ended; restores it when another process had taken it over in
+ * between.
+ */
 function removeStale(file: string, stale: string): void {
   const aside = `${file}.stale.${process.pid}`;
   try {
@@ -67,8 +73,8 @@ async function acquire({ candidate, file, onWait }: LockRequest, signal: AbortSi
 }
 
 /**
- * Runs `work` while no other process on this machine holds the same lock file. It takes over the lock of a process that ended,
- * and calls `onWait` once, with the pid of the holder.
+ * Runs `work` while no other process on this machine holds the same lock file. It takes over the
+ * lock of a process that ended, and calls `onWait` once, with the pid of the holder.
  */
 export async function withLock<T>(file: string, work: () => Promise<T>, onWait: (pid: string) => void, signal: AbortSignal): Promise<T> {
   const candidate = `${file}.${process.pid}.${performance.now()}`;

@@ -13,9 +13,15 @@ export interface ToolModule {
   readonly upstream: string;
   /** Path of the package to build; absent if only files are wanted. */
   readonly package?: string;
-  /** Names of the program. Several names are links to one program, which acts by the name that it is started with. */
+  /**
+   * Names of the program. Several names are links to one program, which acts by the name that it is
+   * started with.
+   */
   readonly programs: readonly string[];
-  /** Go files in `dir`, if the program is this repository's own; absent for programs of the upstream. */
+  /**
+   * Go files in `dir`, if the program is this repository's own; absent for programs of the
+   * upstream.
+   */
   readonly sources?: readonly string[];
   /** Files of the upstream's module to keep beside the programs: name here → path there. */
   readonly files: Readonly<Record<string, string>>;

@@ -18,7 +18,10 @@ const duration = (ms: number): string => {
   return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 };
 
-/** `preparing gatekeeper: 71 % of the first start, about 2 min left`. The estimate uses the rate so far. */
+/**
+ * `preparing gatekeeper: 71 % of the first start, about 2 min left`. The estimate uses the rate so
+ * far.
+ */
 export function progressLine(what: string, share: number, elapsedMs: number): string {
   // The last percent is for uncounted work, such as the end of a link.
   const percent = Math.min(Math.floor(share * 100), 99);
@@ -28,8 +31,8 @@ export function progressLine(what: string, share: number, elapsedMs: number): st
 }
 
 /**
- * Progress as one share over all tools of a start. A unit is a package to compile or a MiB to download: about a tenth of a second
- * each on two cores and 100 Mbit/s.
+ * Progress as one share over all tools of a start. A unit is a package to compile or a MiB to
+ * download: about a tenth of a second each on two cores and 100 Mbit/s.
  */
 export class ToolProgress {
   readonly #sink: ProgressSink;
@@ -98,7 +101,10 @@ export interface TerminalStream {
   write(text: string): unknown;
 }
 
-/** Creates a sink for a program's output that formats each line; on a terminal the last line may be rewritten. */
+/**
+ * Creates a sink for a program's output that formats each line; on a terminal the last line may be
+ * rewritten.
+ */
 export function createTerminal(stream: TerminalStream, format: (line: string) => string): ProgressSink {
   if (!stream.isTTY) return { log: (line) => void stream.write(`${format(line)}\n`) };
   let shown = '';

@@ -10,7 +10,10 @@ let dir: string;
 let module: ToolModule;
 let log: string[];
 
-/** Stands for Go's command: prints its version, counts its builds, and writes a file instead of building. */
+/**
+ * Stands for Go's command: prints its version, counts its builds, and writes a file instead of
+ * building.
+ */
 const FAKE_GO = `#!/bin/sh
 case "$1" in
   env) printf 'go1.26.8\\nauto\\n' ;;

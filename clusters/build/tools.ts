@@ -52,7 +52,10 @@ function modeOf(env: Environment): Mode {
   return mode;
 }
 
-/** Possible folders of a module's tool, the preferred one first. A downloaded and a built tool never share a folder. */
+/**
+ * Possible folders of a module's tool, the preferred one first. A downloaded and a built tool never
+ * share a folder.
+ */
 function foldersOf(module: ToolModule, mode: Mode, downloads: readonly Download[] | string): string[] {
   const released = typeof downloads === 'string' || mode === 'build' ? [] : [downloadFolder(module, downloads)];
   return mode === 'download' ? released : [toolFolder(module), ...released];
@@ -61,7 +64,8 @@ function foldersOf(module: ToolModule, mode: Mode, downloads: readonly Download[
 /** Fills a folder beside the final one and renames it: the final folder is complete or absent. */
 async function install(target: string, module: ToolModule, fill: (dir: string) => Promise<void>): Promise<void> {
   const root = join(target, '..');
-  // Under the module's lock no other process fills one: leftover folders are from an interrupted start.
+  // Under the module's lock no other process fills one: leftover folders are from an interrupted
+  // start.
   for (const left of readdirSync(root).filter((entry) => entry.startsWith(`${module.name}-`) && entry.includes('.building-'))) {
     rmSync(join(root, left), { recursive: true, force: true });
   }
@@ -161,7 +165,9 @@ function findTool(module: ToolModule, { root, mode, pins }: Pick<Workshop, 'root
   return folders.find((dir) => isComplete(dir, module));
 }
 
-/** Counts the work for all tools before the first one starts, so that the share is one of the whole. */
+/**
+ * Counts the work for all tools before the first one starts, so that the share is one of the whole.
+ */
 async function countUnits(plans: readonly Plan[], { options, progress }: Workshop, signal: AbortSignal): Promise<void> {
   for (const { module, downloads } of plans) {
     if (!downloads) await assertGo(goDirective(readGoMod(module)), options.env);
@@ -179,11 +185,13 @@ function openWorkshop(options: ToolOptions): Omit<Workshop, 'progress'> & { read
 }
 
 /**
- * Makes sure that the programs of the modules are in the user's cache. It downloads missing ones from their upstreams' releases
- * if these can be reached and their checksum is pinned, and else builds them, which needs Go.
+ * Makes sure that the programs of the modules are in the user's cache. It downloads missing ones
+ * from their upstreams' releases if these can be reached and their checksum is pinned, and else
+ * builds them, which needs Go.
  *
- * Settings of `env`: `FSO_TOOLS` (`auto`, `download`, `build`), `FSO_TOOLS_MIRROR` (see {@link Downloader}) and
- * `FSO_TOOLS_PINS` (a file instead of pins.json, for a mirror with other files).
+ * Settings of `env`: `FSO_TOOLS` (`auto`, `download`, `build`), `FSO_TOOLS_MIRROR` (see
+ * {@link Downloader}) and `FSO_TOOLS_PINS` (a file instead of pins.json, for a mirror with other
+ * files).
  *
  * @returns folder of each module's programs and files, by module name
  * @throws CommandError with a remedy
@@ -219,7 +227,10 @@ async function prepare(missing: readonly ToolModule[], workshop: Workshop, signa
   }
 }
 
-/** @returns the reason why tools are unavailable; undefined: they are in the cache, or can be downloaded or built. Prepares nothing. */
+/**
+ * @returns the reason why tools are unavailable; undefined: they are in the cache, or can be
+ * downloaded or built. Prepares nothing.
+ */
 export async function toolsProblem(options: ToolOptions, signal: AbortSignal): Promise<string | undefined> {
   const quiet = { ...options, log: () => {} };
   const { missing, ...workshop } = openWorkshop(quiet);

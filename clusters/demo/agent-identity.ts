@@ -9,8 +9,9 @@ const TOKEN_PATH = '/api/v1/namespaces/federated-sovereignty-system/serviceaccou
 const TOKEN_SECONDS = 24 * 60 * 60;
 
 /**
- * Gives the agent of a cluster its service account with the rights of deploy/agent/rbac.yaml, and writes a kubeconfig with a token of
- * it: an agent outside of a pod, with what it would have in one.
+ * Gives the agent of a cluster its service account with the rights of deploy/agent/rbac.yaml, and
+ * writes a kubeconfig with a token of it: an agent outside of a pod, with what it would have in
+ * one.
  *
  * @param rbac the manifest of another version of this repository
  */

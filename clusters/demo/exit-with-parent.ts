@@ -1,6 +1,7 @@
 /**
- * Ends a program of the demo once the demo has exited, however it ended (loaded with `node --import`). The demo holds the
- * other end of the program's standard input, and the operating system closes it.
+ * Ends a program of the demo once the demo has exited, however it ended (loaded with
+ * `node --import`). The demo holds the other end of the program's standard input, and the operating
+ * system closes it.
  */
 const KILL_AFTER_MS = 5000;
 

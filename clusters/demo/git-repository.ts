@@ -36,7 +36,10 @@ export interface SigningKey {
   readonly allowedSigners: string;
 }
 
-/** Makes an SSH key. @returns undefined where there is no ssh-keygen, which git itself would sign with */
+/**
+ * Makes an SSH key. @returns undefined where there is no ssh-keygen, which git itself would sign
+ * with
+ */
 export const makeSigningKey = async (folder: string): Promise<SigningKey | undefined> => {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const [file, allowedSigners] = [join(folder, 'signing-key'), join(folder, 'allowed_signers')];
@@ -50,7 +53,10 @@ export const makeSigningKey = async (folder: string): Promise<SigningKey | undef
   return { file, allowedSigners };
 };
 
-/** Makes a working copy of branch `main` that pushes to `url`. @param key signs its commits; without one they are not signed */
+/**
+ * Makes a working copy of branch `main` that pushes to `url`. @param key signs its commits; without
+ * one they are not signed
+ */
 export const openGitRepository = async (folder: string, url: string, key?: SigningKey): Promise<GitRepository> => {
   await mkdir(folder, { recursive: true });
   const git = (...args: readonly string[]): Promise<string> => runGit(folder, args);

@@ -13,7 +13,10 @@ export interface GitServerOptions {
   readonly port?: number;
   /** Basic authentication for every request. */
   readonly credentials?: { readonly username: string; readonly password: string };
-  /** Called before each request is answered: a test may hold it back, or cut it by destroying the response. */
+  /**
+   * Called before each request is answered: a test may hold it back, or cut it by destroying the
+   * response.
+   */
   readonly onRequest?: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
   /** Called after each push, as a hosting service sends its webhooks. */
   readonly onPush?: () => void;
@@ -93,8 +96,8 @@ const runBackend = (request: IncomingMessage, response: ServerResponse, root: st
 };
 
 /**
- * A real Git server over smart HTTP for demo and tests: the repositories are plain bare ones, the protocol is spoken by
- * git itself.
+ * A real Git server over smart HTTP for demo and tests: the repositories are plain bare ones, the
+ * protocol is spoken by git itself.
  */
 export const startGitServer = async (options: GitServerOptions): Promise<GitServer> => {
   const { root, credentials, onRequest, onPush } = options;

@@ -13,7 +13,10 @@ import { until } from './programs.ts';
 import { bothLocks, measureCommit } from './timeline.ts';
 import type { DemoCluster, World } from './world.ts';
 
-/** Namespaces that the sample policies govern, by cluster; a namespace belongs to its application team, not to the agent. */
+/**
+ * Namespaces that the sample policies govern, by cluster; a namespace belongs to its application
+ * team, not to the agent.
+ */
 const NAMESPACES: Readonly<Record<string, readonly string[]>> = {
   us: ['payments', 'customer-data', 'trading-options'],
   eu: ['finance', 'payroll', 'customer-data', 'trading-bonds'],
@@ -168,7 +171,10 @@ export async function hubBack(world: World, signal: AbortSignal): Promise<string
   return everyClusterProven(world, signal);
 }
 
-/** Pushes a policy that the hub must refuse, sees that nothing changes, and takes it back. @returns why it was refused */
+/**
+ * Pushes a policy that the hub must refuse, sees that nothing changes, and takes it back. @returns
+ * why it was refused
+ */
 async function refusedCommit(
   world: World,
   policy: { text: string; push: typeof world.repository.commit },
@@ -216,7 +222,9 @@ export async function unsignedCommit(world: World, signal: AbortSignal): Promise
   return ['refused:', ...problems.map(({ code, reason }) => `${code}: ${reason}`)].join('\n');
 }
 
-/** Commits and pushes a change of one policy that is placed on every cluster. @returns the commit */
+/**
+ * Commits and pushes a change of one policy that is placed on every cluster. @returns the commit
+ */
 export async function pushChange(world: World, round: number): Promise<string> {
   const file = await world.repository.git('show', `HEAD:${CHANGED_POLICY}`);
   // The list alternates, so that every commit changes what the locks enforce.

@@ -49,7 +49,8 @@ function createRecord(revision: string) {
 }
 
 /**
- * Waits until both locks enforce every policy: a cluster whose Gatekeeper does not answer proves a commit by lock 1 alone.
+ * Waits until both locks enforce every policy: a cluster whose Gatekeeper does not answer proves a
+ * commit by lock 1 alone.
  *
  * @throws Error that names the policies of which a lock is not `Enforced`
  */
@@ -72,8 +73,9 @@ async function areBothEnforced(world: World, signal: AbortSignal): Promise<true>
 }
 
 /**
- * Makes a commit and asks the hub, again and again, how far each cluster is. The time of a stage is when the hub's answer first
- * had it, so it is never too early, and late by one request (a few milliseconds).
+ * Makes a commit and asks the hub, again and again, how far each cluster is. The time of a stage is
+ * when the hub's answer first had it, so it is never too early, and late by one request (a few
+ * milliseconds).
  *
  * @param commit commits and pushes; resolves with the commit id when `git push` has returned
  */

@@ -28,7 +28,8 @@ export interface UpCluster {
 const providerOf = (name: ProviderName, env: Environment): Provider => (name === 'kind' ? createKindProvider(env) : createLocalProvider());
 
 /**
- * `auto`: control planes as processes where their programs are there or can be had; kind where only Docker is there.
+ * `auto`: control planes as processes where their programs are there or can be had; kind where only
+ * Docker is there.
  *
  * @throws CommandError that says what is missing where neither can be
  */
@@ -64,7 +65,10 @@ const forCluster =
   (line) =>
     log(`${name}: ${line}`);
 
-/** Starts the clusters at once, or what of them is missing. Those that did start stay up when another fails. */
+/**
+ * Starts the clusters at once, or what of them is missing. Those that did start stay up when
+ * another fails.
+ */
 export async function upFleet(options: UpFleetOptions, signal: AbortSignal): Promise<UpCluster[]> {
   const stateDir = resolve(options.stateDir);
   const work = async (): Promise<UpCluster[]> => {
@@ -109,7 +113,8 @@ function recordedProvider(stateDir: string, cluster: string): ProviderName {
   try {
     return readAnyState(clusterPaths(stateDir, cluster))?.provider ?? 'local';
   } catch {
-    // What cannot be read was cut off while it was written by the local provider; its processes carry a mark.
+    // What cannot be read was cut off while it was written by the local provider; its processes
+    // carry a mark.
     return 'local';
   }
 }

@@ -104,7 +104,9 @@ async function kubectl(cluster: string, args: readonly string[], flags: { stateD
   process.exitCode = code ?? 1;
 }
 
-/** Compares the checksums of releases with what the upstreams have; for those who change a version. */
+/**
+ * Compares the checksums of releases with what the upstreams have; for those who change a version.
+ */
 async function pins(context: ProgramContext): Promise<void> {
   const modules = [...LOCAL_TOOLS, KUBECTL_TOOL, KIND_TOOL];
   const checks = await checkPins(modules, readPins(PINS_FILE), new Downloader(context.env), context.signal);

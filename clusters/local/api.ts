@@ -88,7 +88,8 @@ function call<T>({ agent, credentials, method, path, body, contentType, timeoutM
       headers: body === undefined ? {} : { 'content-type': contentType, 'content-length': Buffer.byteLength(body) },
     });
     outgoing.once('timeout', () => outgoing.destroy(new Error(`no answer within ${timeoutMs / 1000} s: ${method} ${path}`)));
-    // Not once: a connection that breaks after a timeout tells of a second error, which must not end the program.
+    // Not once: a connection that breaks after a timeout tells of a second error, which must not
+    // end the program.
     outgoing.on('error', reject);
     outgoing.once('response', (response) => {
       response.setEncoding('utf8');
@@ -128,7 +129,10 @@ export async function retrying<T>(work: () => Promise<T>, signal?: AbortSignal):
   }
 }
 
-/** Speaks to the API server of a kubeconfig that this package wrote; the server's certificate is verified. */
+/**
+ * Speaks to the API server of a kubeconfig that this package wrote; the server's certificate is
+ * verified.
+ */
 export function openApi(kubeconfig: string, options: { timeoutMs?: number; signal?: AbortSignal } = {}): SetupApi {
   const { timeoutMs = TIMEOUT_MS, signal } = options;
   const credentials = readKubeconfig(kubeconfig);

@@ -22,8 +22,8 @@ export interface LocalClusterOptions {
   /** More flags of the API server, e.g. for an audit log. */
   readonly apiServerArgs?: readonly string[];
   /**
-   * `parent` (default): the cluster ends with this process, however that ends. `detached`: it keeps running until
-   * `fleet down`.
+   * `parent` (default): the cluster ends with this process, however that ends. `detached`: it keeps
+   * running until `fleet down`.
    */
   readonly lifetime?: 'parent' | 'detached';
   /** First of eight ports in a row; absent = free ones are picked. */
@@ -53,7 +53,9 @@ export interface LocalCluster {
   start(component: Component): Promise<void>;
   /** Ends the API server and starts it with these in the place of `apiServerArgs`. */
   restartApiServer(args: readonly string[]): Promise<void>;
-  /** Kubeconfig of a user by client certificate; without RBAC of its own it may do next to nothing. */
+  /**
+   * Kubeconfig of a user by client certificate; without RBAC of its own it may do next to nothing.
+   */
   createUserKubeconfig(user: string, groups?: readonly string[]): Promise<string>;
   /** Closes the connections to a detached cluster, which keeps running. */
   detach(): void;
@@ -123,7 +125,10 @@ function clusterOf(context: Context, api: SetupApi, started: boolean, release: (
   };
 }
 
-/** Starts a cluster, or what is missing of one that was started before, and returns when all of it is ready. */
+/**
+ * Starts a cluster, or what is missing of one that was started before, and returns when all of it
+ * is ready.
+ */
 export async function startLocalCluster(options: LocalClusterOptions, signal: AbortSignal): Promise<LocalCluster> {
   const log = options.log ?? (() => {});
   const stateDir = resolve(options.stateDir);

@@ -47,7 +47,8 @@ function etcd(context: CommandContext): CommandLine {
       `--peer-trusted-ca-file=${pki('etcd-ca.crt')}`,
       `--peer-cert-file=${pki('etcd.crt')}`,
       `--peer-key-file=${pki('etcd.key')}`,
-      // A power cut may lose the cluster: it holds nothing that `up` does not make again. The end of a process loses nothing.
+      // A power cut may lose the cluster: it holds nothing that `up` does not make again. The end
+      // of a process loses nothing.
       '--unsafe-no-fsync',
       '--log-level=warn',
     ],
@@ -172,7 +173,10 @@ const COMMANDS: Readonly<Record<Component, (context: CommandContext) => CommandL
 /** Command line that starts a program of the cluster. */
 export const commandLine = (component: Component, context: CommandContext): CommandLine => COMMANDS[component](context);
 
-/** Configuration of the scheduler (kubescheduler.config.k8s.io/v1), whose flags for this are deprecated. */
+/**
+ * Configuration of the scheduler (kubescheduler.config.k8s.io/v1), whose flags for this are
+ * deprecated.
+ */
 export const schedulerConfiguration = (paths: ClusterPaths): object => ({
   apiVersion: 'kubescheduler.config.k8s.io/v1',
   kind: 'KubeSchedulerConfiguration',

@@ -19,7 +19,9 @@ interface Webhook {
   readonly clientConfig: ClientConfig;
 }
 
-/** A webhook that the API server calls by address: Gatekeeper runs beside the cluster, not in it. */
+/**
+ * A webhook that the API server calls by address: Gatekeeper runs beside the cluster, not in it.
+ */
 function byAddress(configuration: ApiObject, port: number, authority: string): ApiObject {
   const webhooks = (configuration['webhooks'] as Webhook[]).map((webhook) => ({
     ...webhook,
@@ -45,8 +47,8 @@ export function gatekeeperObjects(manifest: readonly ApiObject[], port: number, 
 }
 
 /**
- * The Pod that owns what Gatekeeper writes about itself (`status.byPod`); Gatekeeper looks it up by POD_NAME.
- * The namespace demands Pod Security "restricted".
+ * The Pod that owns what Gatekeeper writes about itself (`status.byPod`); Gatekeeper looks it up by
+ * POD_NAME. The namespace demands Pod Security "restricted".
  */
 export const GATEKEEPER_POD_OBJECT: ApiObject = {
   apiVersion: 'v1',

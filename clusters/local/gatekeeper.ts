@@ -32,7 +32,10 @@ async function established(context: Context, api: SetupApi, definition: ApiObjec
   });
 }
 
-/** The Pod is created once: it must not change, and a pod that is there serves as well after a restart. */
+/**
+ * The Pod is created once: it must not change, and a pod that is there serves as well after a
+ * restart.
+ */
 async function ensurePod(api: SetupApi): Promise<void> {
   try {
     await retrying(() => api.send('POST', objectPath(GATEKEEPER_POD_OBJECT).replace(/\/[^/]+$/, ''), GATEKEEPER_POD_OBJECT));
@@ -41,7 +44,10 @@ async function ensurePod(api: SetupApi): Promise<void> {
   }
 }
 
-/** Puts into the cluster all that Gatekeeper expects there, except what calls it: it does not run yet. */
+/**
+ * Puts into the cluster all that Gatekeeper expects there, except what calls it: it does not run
+ * yet.
+ */
 export async function installGatekeeper(context: Context, api: SetupApi): Promise<void> {
   const objects = objectsOf(context);
   await applyAll(api, objects.namespaces);
@@ -76,7 +82,10 @@ export async function isGatekeeperReady(healthPort: number): Promise<boolean> {
   return response.ok;
 }
 
-/** Waits until Gatekeeper is ready, points the API server to it, and waits until the API server asks it. */
+/**
+ * Waits until Gatekeeper is ready, points the API server to it, and waits until the API server asks
+ * it.
+ */
 export async function waitForGatekeeper(context: Context, api: SetupApi): Promise<void> {
   const { supervisor, state } = context;
   await supervisor.until('Gatekeeper is ready', () => isGatekeeperReady(state.ports.gatekeeperHealth));

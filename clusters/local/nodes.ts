@@ -4,8 +4,8 @@ import { KWOK_USER } from './pki/pki.ts';
 const NODES_PER_REGION = ['a', 'b'];
 
 /**
- * Nodes of a region, as a cloud's node controller would label them. Nothing runs on them: kwok plays their kubelets.
- * Their sizes are such that capacity never decides where a pod lands.
+ * Nodes of a region, as a cloud's node controller would label them. Nothing runs on them: kwok
+ * plays their kubelets. Their sizes are such that capacity never decides where a pod lands.
  */
 export function nodesOf(regions: readonly string[]): ApiObject[] {
   return regions.flatMap((region) =>

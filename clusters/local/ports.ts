@@ -12,10 +12,13 @@ export interface ClusterPorts {
   readonly gatekeeperMetrics: number;
 }
 
-/** Ports of a block; the last one is held while the cluster starts, so that no other start takes the block. */
+/**
+ * Ports of a block; the last one is held while the cluster starts, so that no other start takes the
+ * block.
+ */
 export const BLOCK = 8;
-// Below the range from which systems take ports for outgoing connections (Linux 32768, macOS 49152): a cluster that
-// restarts a process must find its port free again.
+// Below the range from which systems take ports for outgoing connections (Linux 32768, macOS
+// 49152): a cluster that restarts a process must find its port free again.
 const LOWEST = 20_000;
 const BLOCKS = 1_500;
 const ATTEMPTS = 200;

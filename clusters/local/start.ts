@@ -70,8 +70,8 @@ export async function startGatekeeper(context: Context, api: SetupApi): Promise<
 }
 
 /**
- * Waits for all parts, also when one fails, which makes the others give up: a caller that then ends the cluster ends all of it,
- * and nothing starts after that. Throws the first failure.
+ * Waits for all parts, also when one fails, which makes the others give up: a caller that then ends
+ * the cluster ends all of it, and nothing starts after that. Throws the first failure.
  */
 async function allOrNone(parts: readonly Promise<void>[], giveUp: (reason: unknown) => void): Promise<void> {
   const failures: unknown[] = [];
@@ -83,7 +83,10 @@ async function allOrNone(parts: readonly Promise<void>[], giveUp: (reason: unkno
   if (failures.length > 0) throw failures[0];
 }
 
-/** Starts what does not run, in the order in which one needs the other, and waits until all of it is ready. */
+/**
+ * Starts what does not run, in the order in which one needs the other, and waits until all of it is
+ * ready.
+ */
 export async function startAll(context: Context, api: SetupApi): Promise<void> {
   const { supervisor, state, log, giveUp } = context;
   await supervisor.start('etcd');

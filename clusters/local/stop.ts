@@ -31,7 +31,10 @@ export async function removeCluster(paths: ClusterPaths): Promise<number> {
   return ended;
 }
 
-/** Starts the process that ends the cluster once this one has exited. @returns a function that makes it exit at once */
+/**
+ * Starts the process that ends the cluster once this one has exited. @returns a function that makes
+ * it exit at once
+ */
 export function startReaper(stateDir: string, name: string): () => void {
   const child = spawn(process.execPath, [fileURLToPath(new URL('reap-cluster.ts', import.meta.url)), stateDir, name], {
     detached: true,

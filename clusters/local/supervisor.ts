@@ -98,8 +98,8 @@ export class Supervisor {
   }
 
   /**
-   * Polls until `probe` gives true, for at most 15 minutes. A process that ends meanwhile is started again, as a kubelet would do; the
-   * fourth end is an error with the end of its log.
+   * Polls until `probe` gives true, for at most 15 minutes. A process that ends meanwhile is
+   * started again, as a kubelet would do; the fourth end is an error with the end of its log.
    */
   async until(what: string, probe: () => Promise<boolean>): Promise<void> {
     const { paths, state } = this.#options;

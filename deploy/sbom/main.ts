@@ -1,6 +1,7 @@
 /**
- * Writes what the images are made of, as CycloneDX documents: `npm run sbom -- FOLDER` writes fso-agent.cdx.json and fso-hub.cdx.json.
- * They are made from the lock file alone, with the licence of every package.
+ * Writes what the images are made of, as CycloneDX documents: `npm run sbom -- FOLDER` writes
+ * fso-agent.cdx.json and fso-hub.cdx.json. They are made from the lock file alone, with the licence
+ * of every package.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

@@ -109,7 +109,10 @@ const createBearerCheck = (settings: AccessSettings, { staticKey, tokens, sessio
   };
 };
 
-/** Opens every way in that the settings name; without any, everybody who reaches the hub may read, and nobody may change anything. */
+/**
+ * Opens every way in that the settings name; without any, everybody who reaches the hub may read,
+ * and nobody may change anything.
+ */
 export const createAccess = (settings: AccessSettings, deps: AccessDeps): Access => {
   const { clock, logger } = deps;
   const { oidc, publicUrl } = settings;

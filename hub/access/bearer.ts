@@ -33,11 +33,15 @@ const isRefusal = (error: unknown): boolean =>
   !(error instanceof errors.JWKSInvalid) &&
   error.code !== 'ERR_JOSE_GENERIC';
 
-/** Access tokens of the provider that are JWTs and meant for this hub, checked against the provider's keys. */
+/**
+ * Access tokens of the provider that are JWTs and meant for this hub, checked against the
+ * provider's keys.
+ */
 export const createBearer = (settings: OidcSettings & { audience: string }, provider: Provider, clock: Clock): Bearer => {
   let keys: { url: string; get: JWTVerifyGetKey } | undefined;
   const keysAt = (url: string): JWTVerifyGetKey => {
-    // jose asks for them again when a key is unknown, at most every 30 s, and every 10 minutes in any case.
+    // jose asks for them again when a key is unknown, at most every 30 s, and every 10 minutes in
+    // any case.
     if (keys?.url !== url) keys = { url, get: createRemoteJWKSet(new URL(url), { [customFetch]: fetchFromProvider }) };
     return keys.get;
   };

@@ -28,9 +28,15 @@ interface Code {
 export interface CliLogin {
   /** @returns what the form has to bring back: it is good for this session, and for a while */
   ask(request: CliRequest, grant: Grant): Promise<string>;
-  /** @returns where the browser brings the code; undefined for a form that is not of this session, or too old */
+  /**
+   * @returns where the browser brings the code; undefined for a form that is not of this session,
+   * or too old
+   */
   approve(form: string | undefined, grant: Grant): Promise<string | undefined>;
-  /** @returns the id of a session for the command; undefined for a code that is unknown, used, too old or another one's */
+  /**
+   * @returns the id of a session for the command; undefined for a code that is unknown, used, too
+   * old or another one's
+   */
   exchange(code: string, verifier: string): Promise<string | undefined>;
 }
 
@@ -40,7 +46,10 @@ const MAX_CODES = 1000;
 
 const challengeOf = (verifier: string): string => createHash('sha256').update(verifier).digest('base64url');
 
-/** Hands a session to the command line, by a code that is good once and only with the command's secret. */
+/**
+ * Hands a session to the command line, by a code that is good once and only with the command's
+ * secret.
+ */
 export const createCliLogin = (sessions: Sessions, clock: Clock): CliLogin => {
   const seal = createSeal<Asked>(clock, FORM_MS);
   const codes = new Map<string, Code>();

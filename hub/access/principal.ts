@@ -26,7 +26,10 @@ export const principalOf = (who: Pick<Principal, 'kind' | 'id' | 'name'>, grants
 /** A principal with the credential that it came with. */
 export interface Grant {
   readonly principal: Principal;
-  /** Names the credential, without being one; what {@link Revocations} publishes when it ends before its time. */
+  /**
+   * Names the credential, without being one; what {@link Revocations} publishes when it ends before
+   * its time.
+   */
   readonly key: string;
   /** Whether it came in a cookie, which browsers also send with requests of other sites. */
   readonly byCookie: boolean;
@@ -38,7 +41,10 @@ export interface Grant {
   stillHolds(): Promise<boolean>;
 }
 
-/** Credentials that end before their time, by {@link Grant.key}: who publishes that one has ended reaches everything it opened. */
+/**
+ * Credentials that end before their time, by {@link Grant.key}: who publishes that one has ended
+ * reaches everything it opened.
+ */
 export class Revocations {
   readonly #listeners = new Set<(key: string) => void>();
 

@@ -35,8 +35,9 @@ const TIMEOUT_MS = 10_000;
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /**
- * The `fetch` of everything that is asked of the identity provider: an answer is read whole before a library parses it, and no more of it
- * than 1 MiB, as it is once it is unpacked. Redirects and times are the callers'.
+ * The `fetch` of everything that is asked of the identity provider: an answer is read whole before
+ * a library parses it, and no more of it than 1 MiB, as it is once it is unpacked. Redirects and
+ * times are the callers'.
  *
  * @throws Error where the answer is longer
  */

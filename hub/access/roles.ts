@@ -50,7 +50,10 @@ export const roleOf = (values: readonly string[], map: RoleMap): Role | null => 
 export const highestRole = (grants: readonly RoleGrant[]): Role | null =>
   ROLES.findLast((role) => grants.some((grant) => grant.role === role)) ?? null;
 
-/** The role that counts for what concerns the whole hub: a grant for some clusters or policies gives none there. */
+/**
+ * The role that counts for what concerns the whole hub: a grant for some clusters or policies gives
+ * none there.
+ */
 export const roleEverywhere = (grants: readonly RoleGrant[]): Role | null => highestRole(grants.filter(isUnscoped));
 
 /** The grants whose role is enough where `needed` is the least. */

@@ -7,10 +7,16 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 /** Compares in constant time; hashing first hides the length too. */
 export const sameSecret = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b));
 
-/** SHA-256 in hexadecimal. Enough for secrets of 256 random bits: there is nothing to guess that a slow hash would slow down. */
+/**
+ * SHA-256 in hexadecimal. Enough for secrets of 256 random bits: there is nothing to guess that a
+ * slow hash would slow down.
+ */
 export const hashSecret = (secret: string): string => digest(secret).toString('hex');
 
-/** Equal for equal secrets, at every hub. Slow on purpose: people choose such secrets, and a reader of the ledger must not find them by guessing. */
+/**
+ * Equal for equal secrets, at every hub. Slow on purpose: people choose such secrets, and a reader
+ * of the ledger must not find them by guessing.
+ */
 export const fingerprintOf = (secret: string): string => scryptSync(secret, 'fso-static-token', 16).toString('hex');
 
 /** 256 random bits, base64url. */
@@ -18,7 +24,10 @@ export const newSecret = (): string => randomBytes(32).toString('base64url');
 
 export const newId = (): string => randomBytes(8).toString('hex');
 
-/** A value that the browser keeps for the hub: encrypted, so the browser can neither read nor forge it. */
+/**
+ * A value that the browser keeps for the hub: encrypted, so the browser can neither read nor forge
+ * it.
+ */
 export interface Seal<T> {
   close(value: T): Promise<string>;
   /** @returns undefined for a forged text, one of another process, or one that is too old */
@@ -26,7 +35,8 @@ export interface Seal<T> {
 }
 
 /**
- * The hub keeps nothing of what it seals, so nobody can fill its memory with it. The key is of this process and this seal.
+ * The hub keeps nothing of what it seals, so nobody can fill its memory with it. The key is of this
+ * process and this seal.
  *
  * @typeParam T what JSON can hold
  */

@@ -6,8 +6,9 @@ import { type Principal, principalOf } from './principal.ts';
 const Who = z.object({ kind: z.enum(['local', 'anonymous', 'token', 'user']), id: z.string().max(255), name: z.string().max(255) });
 
 /**
- * A role for everything is kept as older versions keep it. Grants for a part of it stand without a role: a hub of an older version, which
- * would take that for one everywhere, cannot read such a session.
+ * A role for everything is kept as older versions keep it. Grants for a part of it stand without a
+ * role: a hub of an older version, which would take that for one everywhere, cannot read such a
+ * session.
  */
 const StoredPrincipal = z
   .union([Who.extend({ grants: z.array(RoleGrant) }), Who.extend({ role: Role.nullable() })])
@@ -44,7 +45,10 @@ export interface SessionChanges {
 
 /** Store of sessions. A resolved write is durable. */
 export interface SessionStore {
-  /** Calls the handler with the sessions there are, and then within a second with what any hub changed. */
+  /**
+   * Calls the handler with the sessions there are, and then within a second with what any hub
+   * changed.
+   */
   watch(handler: (changes: SessionChanges) => void): void;
   /** @throws ZodError for what is too long to be kept */
   add(record: SessionRecord): Promise<void>;
@@ -53,8 +57,8 @@ export interface SessionStore {
 }
 
 /**
- * Sessions whose hashes begin alike lie in one record: what is removed leaves its name behind, so there must not be a new name for each
- * session. These are 4,096 names, for a few sessions each.
+ * Sessions whose hashes begin alike lie in one record: what is removed leaves its name behind, so
+ * there must not be a new name for each session. These are 4,096 names, for a few sessions each.
  */
 const nameOf = (hash: string): string => hash.slice(0, 3);
 

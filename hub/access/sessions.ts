@@ -39,7 +39,10 @@ export interface SessionOptions {
 export interface Sessions {
   /** @returns its id, a secret that only its owner gets, once the session is durable */
   begin(principal: Principal, options: SessionOptions): Promise<string>;
-  /** Counts as use. A session that began for a cookie is not one as a bearer token, nor the other way round. */
+  /**
+   * Counts as use. A session that began for a cookie is not one as a bearer token, nor the other
+   * way round.
+   */
   check(id: string, options: { byCookie: boolean }): Grant | undefined;
   /**
    * Ends a session: here at once, also for calls under way, and at other hubs within a second.
@@ -60,7 +63,10 @@ export interface SessionDeps {
 
 const sessionKey = (hash: string): string => `session:${hash}`;
 
-/** Sessions of people and tokens: opaque ids, known to all hubs that share the store, which has their hashes only. */
+/**
+ * Sessions of people and tokens: opaque ids, known to all hubs that share the store, which has
+ * their hashes only.
+ */
 export const createSessions = ({ store, holds, clock, revocations, logger, ...deps }: SessionDeps): Sessions => {
   const limits = { ...SESSION_LIMITS, ...deps.limits };
   /** Sessions by hash of the id. */

@@ -130,7 +130,9 @@ export const createTokens = (store: TokenStore, deps: { clock: Clock; revocation
     stillHolds: async () => isCurrent(await store.find(record.id)),
   });
 
-  /** A thousand calls within a minute are one write; a call neither waits for it nor fails with it. */
+  /**
+   * A thousand calls within a minute are one write; a call neither waits for it nor fails with it.
+   */
   const noteUse = ({ id, lastUsedAt }: TokenRecord): void => {
     const last = noted.get(id) ?? (lastUsedAt === null ? -Infinity : Date.parse(lastUsedAt));
     if (now() - last < USE_RECORDED_EVERY_MS) return;

@@ -39,7 +39,8 @@ describe('clusters of grants', () => {
     [{ clusterRegions: ['eu-west-1', 'us-east-1'] }, ['eu-1', 'us-1']],
     // A typo, and a group that is gone, widen nothing.
     [{ clusterRegions: ['group:none'] }, []],
-    // A cluster that is not registered may be called anything, and has no labels that it could lack.
+    // A cluster that is not registered may be called anything, and has no labels that it could
+    // lack.
     [{ clusterNames: ['eu-1', 'unknown'] }, ['eu-1']],
     [{ clusterSelector: { matchExpressions: [{ key: 'env', operator: 'DoesNotExist' as const }] } }, []],
     [{ clusterSelector: {} }, ['eu-1', 'us-1']],

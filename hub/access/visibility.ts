@@ -6,7 +6,10 @@ import type { Desired } from '../ledger/index.ts';
 /** Facts of a policy by which grants select it. */
 interface PolicyFacts {
   readonly key: string;
-  /** Target namespaces in Git, and as a cluster has and reports them; a policy that moves from one namespace to another has several. */
+  /**
+   * Target namespaces in Git, and as a cluster has and reports them; a policy that moves from one
+   * namespace to another has several.
+   */
   readonly targets: readonly string[];
   /** Labels in Git; undefined: the policy is not in Git. */
   readonly labels: Readonly<Record<string, string>> | undefined;
@@ -46,7 +49,10 @@ const testOf = ({ clusters, policies }: RoleGrant, groups: RegionGroups): GrantT
 /** The grants that mean a cluster; one object for all clusters that the same grants mean. */
 export class GrantSet {
   readonly #tests: readonly GrantTest[];
-  /** Findings by key, for the targets that a cluster reported last; other clusters rarely report others. */
+  /**
+   * Findings by key, for the targets that a cluster reported last; other clusters rarely report
+   * others.
+   */
   readonly #reported = new Map<string, { readonly targets: string; readonly isSeen: boolean }>();
 
   constructor(tests: readonly GrantTest[]) {
@@ -119,7 +125,8 @@ export class Visibility {
   /**
    * Whether a policy is seen in a cluster.
    *
-   * @param said what the cluster has and says of it, if anything: each may have another target than the policy in Git
+   * @param said what the cluster has and says of it, if anything: each may have another target than
+   * the policy in Git
    */
   seesPolicy(set: GrantSet, key: string, ...said: readonly (Targeting | undefined)[]): boolean {
     if (set.isEmpty) return false;

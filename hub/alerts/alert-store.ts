@@ -16,8 +16,8 @@ const MAX_RESOLVED = 32;
 const MAX_UNSETTLED = 256;
 
 /**
- * Alerts whose fingerprints begin alike lie in one record: what is removed leaves its name behind, so there must not be a new name for each
- * alert. These are 4,096 names.
+ * Alerts whose fingerprints begin alike lie in one record: what is removed leaves its name behind,
+ * so there must not be a new name for each alert. These are 4,096 names.
  */
 const nameOf = (fingerprint: string): string => fingerprint.slice(0, 3);
 
@@ -40,7 +40,10 @@ const isRecent = ({ endsAt }: StoredAlert, nowMs: number): boolean => endsAt ===
 const lastEnded = (alerts: readonly StoredAlert[], max: number): StoredAlert[] =>
   alerts.toSorted((a, b) => (b.endsAt ?? 0) - (a.endsAt ?? 0)).slice(0, max);
 
-/** Firing ones, those that ended and a receiver is yet to be notified of, and the last of the others. */
+/**
+ * Firing ones, those that ended and a receiver is yet to be notified of, and the last of the
+ * others.
+ */
 const keep = (alerts: readonly StoredAlert[], nowMs: number, unsettled: ReadonlySet<string>): StoredAlert[] => {
   const ended = alerts.filter(({ endsAt }) => endsAt !== null);
   const told = ended.filter((alert) => !unsettled.has(alert.fingerprint) && isRecent(alert, nowMs));
@@ -53,7 +56,10 @@ export class AlertStore {
   readonly #records: KeyedStore;
   readonly #unsettled: () => ReadonlySet<string>;
 
-  /** @param unsettled fingerprints of alerts that receivers are yet to be notified of: they are kept for as long, however old */
+  /**
+   * @param unsettled fingerprints of alerts that receivers are yet to be notified of: they are kept
+   * for as long, however old
+   */
   constructor(records: KeyedStore, unsettled: () => ReadonlySet<string>) {
     this.#records = records;
     this.#unsettled = unsettled;

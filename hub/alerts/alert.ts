@@ -7,7 +7,10 @@ import type { Issue } from './issue.ts';
 export const MAX_SUMMARY = 256;
 export const MAX_DETAILS = 2_048;
 
-/** An alert as the ledger keeps it. One record for each fingerprint: one that fires again takes the place of the one before. */
+/**
+ * An alert as the ledger keeps it. One record for each fingerprint: one that fires again takes the
+ * place of the one before.
+ */
 export const StoredAlert = z.object({
   fingerprint: z.string(),
   name: z.enum(ALERT_NAMES),

@@ -5,7 +5,10 @@ import { type AlertsConfig, NO_RECEIVERS, parseAlertsFile, secretFilesOf } from 
 /** Most bytes of an alerts file. */
 const MAX_BYTES = 256 * 1024;
 
-/** Reads an alerts file and looks for the secrets that it names. @returns the configuration, or every problem with its place */
+/**
+ * Reads an alerts file and looks for the secrets that it names. @returns the configuration, or
+ * every problem with its place
+ */
 export const readAlertsFile = async (path: string): Promise<AlertsConfig | { readonly problems: readonly string[] }> => {
   let text: string;
   try {
@@ -33,7 +36,10 @@ const missingSecrets = async ({ receivers }: AlertsConfig): Promise<string[]> =>
   return problems;
 };
 
-/** The alerts file, read again when it changes. One that is wrong by then is logged, and the one before stays in force. */
+/**
+ * The alerts file, read again when it changes. One that is wrong by then is logged, and the one
+ * before stays in force.
+ */
 export class AlertsFile {
   readonly #path: string | undefined;
   readonly #logger: Logger;

@@ -5,7 +5,10 @@ import { z } from 'zod';
 import { MATCHED_LABELS, parseMatcher } from './matchers.ts';
 import type { AlertRules } from './plan-alerts.ts';
 
-/** The file that `FSO_ALERTS_FILE` names: who is notified of what. It has no secrets, but names files that do. */
+/**
+ * The file that `FSO_ALERTS_FILE` names: who is notified of what. It has no secrets, but names
+ * files that do.
+ */
 
 const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -171,7 +174,10 @@ const checkNames = ({ receivers, route }: z.output<typeof Document>): { readonly
 
 const placed = ({ path, line, column, reason }: SourceProblem): string => `${path}:${line}:${column}: ${reason}`;
 
-/** Reads the text of an alerts file. @returns the configuration, or every problem as `path:line:column: reason` */
+/**
+ * Reads the text of an alerts file. @returns the configuration, or every problem as
+ * `path:line:column: reason`
+ */
 export const parseAlertsFile = (path: string, text: string): AlertsConfig | { readonly problems: readonly string[] } => {
   const { documents, problems } = readYamlFile({ path, text }, { ...DEFAULT_LIMITS, maxDocumentsPerFile: 1 });
   const [document] = documents;

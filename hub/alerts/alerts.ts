@@ -88,7 +88,10 @@ export class Alerts {
     this.#resender = new Resender({ ...shared, ledger, clock, logger, hubUrl, onSent }, sending);
   }
 
-  /** Looks at the fleet when it changes and now and then, while this hub leads, until the signal aborts. */
+  /**
+   * Looks at the fleet when it changes and now and then, while this hub leads, until the signal
+   * aborts.
+   */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([this.#watchFleet(signal), this.#watchLedger(signal), this.#resend(signal)]);
   }
@@ -140,7 +143,9 @@ export class Alerts {
     }
   }
 
-  /** Compares alerts with silences, in slices of time. Callers that read many of either do so first. */
+  /**
+   * Compares alerts with silences, in slices of time. Callers that read many of either do so first.
+   */
   compareWithSilences(): Promise<void> {
     return this.#silences.compare(this.#store.list(this.#nowMs()));
   }
@@ -165,7 +170,10 @@ export class Alerts {
     return counts;
   }
 
-  /** Calls the handler when alerts or silences have changed, at whichever hub. @returns a function that ends the subscription */
+  /**
+   * Calls the handler when alerts or silences have changed, at whichever hub. @returns a function
+   * that ends the subscription
+   */
   subscribe(handler: () => void): () => void {
     const ends = [this.#store.subscribe(handler), this.#silences.subscribe(handler)];
     return () => {

@@ -1,7 +1,9 @@
 import { ALERT_SEVERITIES, type AlertLabels, type AlertName, type AlertSeverity } from '@fso/shared/api';
 import { listText } from '@fso/shared/text';
 
-/** Something that is wrong with the hub, a cluster or a policy now. One that lasts becomes an alert. */
+/**
+ * Something that is wrong with the hub, a cluster or a policy now. One that lasts becomes an alert.
+ */
 export interface Issue {
   readonly alert: AlertName;
   readonly severity: AlertSeverity;
@@ -42,7 +44,10 @@ export interface CurrentIssues {
   readonly notObserved?: ReadonlySet<string>;
 }
 
-/** Alerts of one severity that one cluster may have by name: where there are more, they have one cause. */
+/**
+ * Alerts of one severity that one cluster may have by name: where there are more, they have one
+ * cause.
+ */
 export const NAMED_PER_CLUSTER = 10;
 
 const tallyText = (issues: readonly Issue[]): string => {

@@ -43,8 +43,9 @@ interface Retry {
 const ownKey = ({ place }: Placing): string => sha256(`${place.key} ${NAME}`).slice(0, 32);
 
 /**
- * The alert that the ledger cannot be written. It cannot be recorded either, so it is kept in memory: of several hubs the one that led last
- * sends it, under a key that the beginning of the outage decides.
+ * The alert that the ledger cannot be written. It cannot be recorded either, so it is kept in
+ * memory: of several hubs the one that led last sends it, under a key that the beginning of the
+ * outage decides.
  */
 export class LedgerWatch {
   readonly #deps: LedgerWatchDeps;

@@ -29,12 +29,15 @@ const MATCHER = /^\s*([a-z]+)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))
 
 const unquote = (text: string): string => text.replaceAll(/\\(["\\])/g, '$1');
 
-/** Parts of a regular expression that are supported: an escaped character, anything, another branch, a plain character. */
+/**
+ * Parts of a regular expression that are supported: an escaped character, anything, another branch,
+ * a plain character.
+ */
 const TOKEN = /\\([^\p{L}\p{N}])|(\.\*)|(\|)|([^\\^$+?()[\]{}.*|])/uy;
 
 /**
- * A subset of regular expressions that means the same in Alertmanager and takes time in proportion to its text: values come from clusters,
- * patterns from people.
+ * A subset of regular expressions that means the same in Alertmanager and takes time in proportion
+ * to its text: values come from clusters, patterns from people.
  */
 const parsePatterns = (text: string): Pattern[] => {
   const branches: string[][] = [['']];
@@ -95,7 +98,10 @@ const readMatcher = (text: string): Matcher | undefined => {
   }
 };
 
-/** Texts that matchers fix a label to, as `cluster="eu-1"` does. One that cannot be read fixes nothing. */
+/**
+ * Texts that matchers fix a label to, as `cluster="eu-1"` does. One that cannot be read fixes
+ * nothing.
+ */
 export const fixedTexts = (matchers: readonly string[], label: MatchedLabel): string[] =>
   matchers.flatMap((text) => {
     const matcher = readMatcher(text);

@@ -5,7 +5,10 @@ import { postpone } from './plan-alerts.ts';
 
 const KEY = { kind: 'alert-pending', name: 'all' };
 
-/** Least time between two writes of the record. A hub that is killed loses what it saw since the last one. */
+/**
+ * Least time between two writes of the record. A hub that is killed loses what it saw since the
+ * last one.
+ */
 const WRITE_MS = 30_000;
 /**
  * Longest gap between two leading hubs, in milliseconds. Issues after a longer gap count as new

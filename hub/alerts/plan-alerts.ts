@@ -10,7 +10,10 @@ export interface AlertRuleSettings {
 }
 export type AlertRules = (name: AlertName) => AlertRuleSettings;
 
-/** Alerts of clusters that fire at once; it bounds memory, ledger and answers. With more there is one cause, or the hub is too small. */
+/**
+ * Alerts of clusters that fire at once; it bounds memory, ledger and answers. With more there is
+ * one cause, or the hub is too small.
+ */
 export const MAX_FIRING = 20_000;
 /**
  * Most firing alerts of the hub and of policies in all clusters. Those of clusters leave them this
@@ -132,11 +135,16 @@ interface Due {
  */
 const RETURN_MS = 60_000;
 
-/** Problems that wait and of which nothing is known now, as before the hub has read the repository. */
+/**
+ * Problems that wait and of which nothing is known now, as before the hub has read the repository.
+ */
 const unknownOf = (drafts: ReadonlyMap<string, AlertDraft>, { issues, pending }: AlertsInput): Map<string, number> =>
   new Map([...pending].filter(([identity]) => !(drafts.has(identity) || isKnown(issues, readIdentity(identity)))));
 
-/** Splits problems that do not fire yet into those that do from now on, and those that have to last longer. */
+/**
+ * Splits problems that do not fire yet into those that do from now on, and those that have to last
+ * longer.
+ */
 const dueOf = (drafts: ReadonlyMap<string, AlertDraft>, input: AlertsInput) => {
   const { issues, firing, pending, ledMs, rules, nowMs } = input;
   const outdated = outdatedPlaces(drafts, firing);
@@ -172,7 +180,10 @@ const withRoom = (due: readonly Due[], room: number): Due[] =>
     .toSorted((a, b) => ALERT_SEVERITIES.indexOf(a.draft.severity) - ALERT_SEVERITIES.indexOf(b.draft.severity))
     .slice(0, Math.max(0, room));
 
-/** Keeps what fires within {@link MAX_FIRING}; the rest waits for room. @returns what fires from now on, and the rest */
+/**
+ * Keeps what fires within {@link MAX_FIRING}; the rest waits for room. @returns what fires from now
+ * on, and the rest
+ */
 const bound = (
   due: readonly Due[],
   firing: AlertsInput['firing'],

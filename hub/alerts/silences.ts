@@ -136,8 +136,8 @@ export class Silences {
   }
 
   /**
-   * Compares alerts with all silences, and lets others have the thread in between: 200 silences and 20,000 alerts take a second. What matches
-   * is kept as long as both stay the same.
+   * Compares alerts with all silences, and lets others have the thread in between: 200 silences and
+   * 20,000 alerts take a second. What matches is kept as long as both stay the same.
    */
   async compare(alerts: Iterable<Labelled>): Promise<void> {
     const yieldIfDue = createYielder(SLICE_MS);
@@ -196,7 +196,10 @@ export class Silences {
     return made;
   }
 
-  /** @returns the silence, which ends now; undefined: there is none of the id. One that has ended stays as it is */
+  /**
+   * @returns the silence, which ends now; undefined: there is none of the id. One that has ended
+   * stays as it is
+   */
   async end(id: string): Promise<StoredSilence | undefined> {
     const nowMs = this.#nowMs();
     let found: StoredSilence | undefined;

@@ -20,7 +20,9 @@ interface SecretName {
   readonly namespace: string | undefined;
 }
 
-/** The Secret that a hub takes as FSO_KEYS_DIR. Nothing may change it: agents trust this CA alone. */
+/**
+ * The Secret that a hub takes as FSO_KEYS_DIR. Nothing may change it: agents trust this CA alone.
+ */
 const secretOf = ({ name, namespace }: SecretName, { caCert, caKey, auditKey }: Keys) => {
   const files = {
     [KEY_FILES.FSO_AGENT_CA_CERT_FILE]: caCert,

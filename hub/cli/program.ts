@@ -70,7 +70,10 @@ const CLIENT_COMMANDS = [addValidate, ...fleetCommands, ...accessCommands, addAl
 /** The commands that need no hub on this machine: the npm package has these. */
 export const createClientProgram = (): Command => assemble(CLIENT_COMMANDS);
 
-/** All commands. @param settings of the hub, as the help of `serve` prints them; they cost loading the hub */
+/**
+ * All commands. @param settings of the hub, as the help of `serve` prints them; they cost loading
+ * the hub
+ */
 export const createProgram = (settings = ''): Command => assemble([(program) => addHubCommands(program, settings), ...CLIENT_COMMANDS]);
 
 /** kubectl runs `kubectl-fso` for `kubectl fso`, and `kubectl_complete-fso` to complete it. */
@@ -79,7 +82,8 @@ const PLUGIN = 'kubectl-fso';
 
 /** Runs the command line of this process. */
 export const runProgram = async (program: Command): Promise<void> => {
-  // The reader of a pipe has read enough (`fso get policies | head -1`): no error, and nobody is left to write for.
+  // The reader of a pipe has read enough (`fso get policies | head -1`): no error, and nobody is
+  // left to write for.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
     process.exit(0);

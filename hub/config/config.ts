@@ -37,7 +37,10 @@ export interface HubConfig {
   readonly proxy?: ProxyConfig | undefined;
   readonly listen: ListenAddress;
   readonly agentListen: ListenAddress;
-  /** Certificate of the agents' listener; undefined: the CA of the agents issues one, or, without it, there is no TLS. */
+  /**
+   * Certificate of the agents' listener; undefined: the CA of the agents issues one, or, without
+   * it, there is no TLS.
+   */
   readonly agentTls: TlsFiles | undefined;
   /** Enrolment of agents; undefined: they have only static tokens. */
   readonly identity?: { readonly ca: TlsFiles | undefined; readonly hostnames: readonly string[] } | undefined;
@@ -51,7 +54,10 @@ export interface HubConfig {
   readonly dataDir: string;
   readonly database: DatabaseConfig;
   readonly history: HistoryLimits;
-  /** File with the private key that signs the checkpoints of the audit log; made where there is none. */
+  /**
+   * File with the private key that signs the checkpoints of the audit log; made where there is
+   * none.
+   */
   readonly auditKeyFile: string;
   /** The key may be another one than the one that signed the audit log so far. */
   readonly acceptNewAuditKey?: boolean;
@@ -59,7 +65,10 @@ export interface HubConfig {
   readonly keyFiles?: readonly string[];
   /** Milliseconds: how old what is known of other hubs' revocations may be. Default 5 min. */
   readonly maxBehindMs?: number;
-  /** Milliseconds between the signal to stop, from which on the hub is not ready, and the end of its listeners. Default 0. */
+  /**
+   * Milliseconds between the signal to stop, from which on the hub is not ready, and the end of its
+   * listeners. Default 0.
+   */
   readonly shutdownDelayMs?: number;
   readonly logLevel: LogLevel;
   /** undefined: no traces. */

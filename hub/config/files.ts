@@ -18,7 +18,10 @@ export interface TlsFiles {
   readonly key: string;
 }
 
-/** A certificate and its key in two files, of which `<prefix>_CERT_FILE` and `<prefix>_KEY_FILE` say where they are; both or none. */
+/**
+ * A certificate and its key in two files, of which `<prefix>_CERT_FILE` and `<prefix>_KEY_FILE` say
+ * where they are; both or none.
+ */
 export const readPair = async (
   prefix: string,
   files: { readonly cert: string | undefined; readonly key: string | undefined },

@@ -99,7 +99,10 @@ const environmentFor = (env: Environment): Readonly<Record<string, string>> =>
     Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && !entry[0].startsWith('FSO_')),
   );
 
-/** Credentials in the URL, user and password, a token (hosting services take any user name with one), or a command that prints them. */
+/**
+ * Credentials in the URL, user and password, a token (hosting services take any user name with
+ * one), or a command that prints them.
+ */
 export const readGitAccess = (variables: Variables, env: Environment, problems: Problems): GitAccess => {
   const url = new URL(variables.FSO_GIT_URL);
   const inUrl = { username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };

@@ -10,8 +10,8 @@ export const KEY_FILES = {
 } as const;
 
 /**
- * Adds what the folder of keys has to the environment; settings that name a file go before it. A folder without keys adds nothing: a chart
- * mounts a Secret that need not exist.
+ * Adds what the folder of keys has to the environment; settings that name a file go before it. A
+ * folder without keys adds nothing: a chart mounts a Secret that need not exist.
  */
 export const withKeysFolder = (env: Environment, problems: Problems): Environment => {
   const { FSO_KEYS_DIR: folder } = env;

@@ -20,7 +20,10 @@ const checkSelectors = ({ grants }: z.output<typeof RolesFile>): readonly ValueP
     ...checkSelector(policies?.policySelector, ['grants', at, 'policies', 'policySelector']),
   ]);
 
-/** Roles for some of the clusters and policies. @returns none where there is a problem, each with its place in the file */
+/**
+ * Roles for some of the clusters and policies. @returns none where there is a problem, each with
+ * its place in the file
+ */
 export const readRolesFile = async (variable: string, path: string, problems: Problems): Promise<readonly GroupGrant[]> => {
   const text = await readText(variable, path, problems);
   if (text === undefined) return [];

@@ -25,7 +25,10 @@ const Hostnames = z
   .transform((text) => text.split(',').map((name) => name.trim().toLowerCase()))
   .pipe(z.array(z.union([z.hostname(), z.ipv4(), z.ipv6()], { error: 'must be host names or IP addresses, separated by commas' })));
 
-/** The environment of the hub: `fso serve --help` and docs/reference/hub-settings.md are made from it. */
+/**
+ * The environment of the hub: `fso serve --help` and docs/reference/hub-settings.md are made from
+ * it.
+ */
 export const Variables = z.object({
   ...GIT_VARIABLES,
   FSO_SIGNERS_FILE: File.meta({ description: 'File with the SSH keys that may sign commits (OpenSSH allowed signers), read at start.' }),

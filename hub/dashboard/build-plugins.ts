@@ -3,7 +3,10 @@ import type { Plugin, Rolldown } from 'vite';
 
 const MIN_BYTES = 1024;
 const COMPRESSIBLE = /\.(js|css|html|svg|json)$/;
-/** Gzip bytes of script that a first page may take, charts and map apart: they are loaded when they are drawn. */
+/**
+ * Gzip bytes of script that a first page may take, charts and map apart: they are loaded when they
+ * are drawn.
+ */
 const FIRST_LOAD_BYTES = 500 * 1024;
 
 type Bundle = Rolldown.OutputBundle;
@@ -64,7 +67,10 @@ export const firstLoads = (bundle: Bundle): Map<string, number> => {
   );
 };
 
-/** Fails a build whose first page is larger than {@link FIRST_LOAD_BYTES}, and writes `first-load.json`: bytes by page. */
+/**
+ * Fails a build whose first page is larger than {@link FIRST_LOAD_BYTES}, and writes
+ * `first-load.json`: bytes by page.
+ */
 export const firstLoadBudget = (): Plugin => ({
   name: 'fso-first-load-budget',
   apply: 'build',

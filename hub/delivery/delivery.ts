@@ -44,13 +44,18 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   listener: DEFAULT_LISTENER_LIMITS,
 };
 
-/** Most bytes that an agent may send before its welcome: a hello is small, and nothing else is read. */
+/**
+ * Most bytes that an agent may send before its welcome: a hello is small, and nothing else is read.
+ */
 const MAX_GREETING_BYTES = 64 * 1024;
 /** Time over which agents spread their return when a hub stops: about a hundred a second. */
 const RETURN = { msPerAgent: 10, maxMs: 30_000 };
 /** Turns within the time between two pings of one agent. */
 const TURNS = 15;
-/** Checkpoints that go out in one turn, in bytes: where they are large, some agents wait for their next one. */
+/**
+ * Checkpoints that go out in one turn, in bytes: where they are large, some agents wait for their
+ * next one.
+ */
 const MAX_CHECKPOINT_BYTES = 8 * 1024 * 1024;
 
 /** @param agents that come back */
@@ -98,7 +103,8 @@ export class Delivery {
     const { unproven, queue } = options.limits.listener;
     this.#handshakes = new HandshakeQueue(unproven, queue, deps.clock);
     const maxPayload = options.limits.maxFrameBytes;
-    // Without compression: a frame is serialised once for all, and compressing it per connection would undo that.
+    // Without compression: a frame is serialised once for all, and compressing it per connection
+    // would undo that.
     this.#webSockets = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload, perMessageDeflate: false });
     this.#admission = new Admission(options.limits.maxGreeted, deps.clock);
     this.#returnTime = new ReturnTime(this.#admission, deps);
@@ -127,7 +133,10 @@ export class Delivery {
     for (const cluster of clusters) this.#byCluster.get(cluster)?.offer(revision);
   }
 
-  /** Checks again whether the proofs of a cluster's streams still hold, and closes the streams where they do not. */
+  /**
+   * Checks again whether the proofs of a cluster's streams still hold, and closes the streams where
+   * they do not.
+   */
   recheck(cluster: string): void {
     for (const [session, { proof }] of this.#open) if (session.cluster === cluster) proof.recheck();
   }
@@ -287,7 +296,8 @@ export class Delivery {
       traces?.closed(session.cluster);
     }
     if (!this.#greeted.has(session)) return;
-    // Also of a stream that was replaced: where the newer one ended before it could be recorded, the older one still speaks for the cluster.
+    // Also of a stream that was replaced: where the newer one ended before it could be recorded,
+    // the older one still speaks for the cluster.
     ledger.setConnected(session.cluster, false, session.stream).catch((err: unknown) => {
       // Another stream speaks for the cluster, here or at another hub.
       if (!(err instanceof StreamReplacedError)) logger.error({ err }, 'ledger write failed');

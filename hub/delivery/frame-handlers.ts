@@ -20,8 +20,9 @@ export interface AgentCommits {
   /** Whether the agent has acked or nacked a revision on this stream. */
   hasAnswered: boolean;
   /**
-   * Revisions that the agent may ack or nack, the newest last: the one that it came with, and those that the hub offered since its last ack. Of
-   * the ones offered, an ack proves that the agent really has it.
+   * Revisions that the agent may ack or nack, the newest last: the one that it came with, and those
+   * that the hub offered since its last ack. Of the ones offered, an ack proves that the agent
+   * really has it.
    */
   readonly answerable: Map<string, 'named' | 'offered'>;
 }
@@ -37,7 +38,10 @@ export const allowAnswer = ({ answerable }: AgentCommits, revision: string, orig
   dropOldest(answerable, MAX_ANSWERABLE);
 };
 
-/** Forgets the revisions before the one that an agent has acked: it answers in the order of the offers. */
+/**
+ * Forgets the revisions before the one that an agent has acked: it answers in the order of the
+ * offers.
+ */
 const forgetAnswered = ({ answerable }: AgentCommits, acked: string): void => {
   for (const revision of answerable.keys()) {
     if (revision === acked) return;
@@ -59,7 +63,10 @@ export interface ReportProgress {
   resyncing: boolean;
   /** Report that the next frame continues; undefined: the last one was complete. */
   unfinished: UnfinishedReport | undefined;
-  /** Entries since the last full report that the hub did not take as they came: until the next full one the digests cannot agree. */
+  /**
+   * Entries since the last full report that the hub did not take as they came: until the next full
+   * one the digests cannot agree.
+   */
   mended: number;
   /**
    * Limits how often the agent is asked for everything because there is room again for what was
@@ -156,7 +163,10 @@ const isKnown = (revision: string, context: FrameContext): boolean => {
   return false;
 };
 
-/** Takes an answer to an offer: the agent enforces the revision. @throws StreamReplacedError and whatever the ledger throws */
+/**
+ * Takes an answer to an offer: the agent enforces the revision. @throws StreamReplacedError and
+ * whatever the ledger throws
+ */
 export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promise<void> => {
   const { cluster, stream, state, budget, deps, logger } = context;
   const { revision, digest, heldMs } = frame;
@@ -185,7 +195,10 @@ export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promi
   });
 };
 
-/** Agents name what is wrong with the trust in a commit, and of the content only the place. The names themselves are theirs to choose. */
+/**
+ * Agents name what is wrong with the trust in a commit, and of the content only the place. The
+ * names themselves are theirs to choose.
+ */
 const classOf = (reason: Reason | undefined): NackClass => {
   if (reason?.code === undefined) return 'invalid';
   return reason.code === 'object-missing' ? 'incomplete' : 'untrusted';

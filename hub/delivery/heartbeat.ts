@@ -22,7 +22,9 @@ export class Heartbeat {
   readonly #context: FrameContext;
   readonly #options: HeartbeatOptions;
   readonly #observation: AgentObservation;
-  /** A heartbeat that comes by itself may be a write of the ledger, however many follow each other. */
+  /**
+   * A heartbeat that comes by itself may be a write of the ledger, however many follow each other.
+   */
   readonly #mayNote: () => boolean;
   /** Whether the agent has sent something since the last ping. */
   #isAlive: boolean = true;

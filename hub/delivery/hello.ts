@@ -14,7 +14,10 @@ import type { DeliveryDeps } from './types.ts';
 
 export type Hello = Extract<AgentFrame, { type: 'hello' }>;
 
-/** @returns why the hub does not accept a hello, if so. The cluster in it is compared with the proven identity, never used instead of it */
+/**
+ * @returns why the hub does not accept a hello, if so. The cluster in it is compared with the
+ * proven identity, never used instead of it
+ */
 export const refuseHello = (hello: Hello, cluster: string): { code: number; reason: string } | undefined => {
   if (hello.protocol !== PROTOCOL_VERSION) {
     const which = hello.protocol < PROTOCOL_VERSION ? 'the agent' : 'the hub';
@@ -27,8 +30,8 @@ export const refuseHello = (hello: Hello, cluster: string): { code: number; reas
 };
 
 /**
- * The checkpoint in a hello is a witness of this hub's audit log if this hub signed it. Any other one proves nothing here: the agent reports a
- * hub that signs with another key than the one before.
+ * The checkpoint in a hello is a witness of this hub's audit log if this hub signed it. Any other
+ * one proves nothing here: the agent reports a hub that signs with another key than the one before.
  */
 export const findWitness = ({ checkpoint }: Hello, { checkpoints }: DeliveryDeps): Checkpoint | undefined =>
   checkpoint?.key === checkpoints.key && isSigned(checkpoint) ? checkpoint : undefined;
@@ -41,7 +44,10 @@ export const keepWitness = async (hello: Hello, context: FrameContext): Promise<
   else if (hello.checkpoint) logLimited(context, 'warn', { key: hello.checkpoint.key }, 'checkpoint of an agent is not of this hub');
 };
 
-/** Takes the revision that an agent enforces by its hello for an ack, which may have been lost with the stream before. */
+/**
+ * Takes the revision that an agent enforces by its hello for an ack, which may have been lost with
+ * the stream before.
+ */
 export const keepRevision = async ({ revision }: Hello, { cluster, stream, state, deps: { ledger } }: FrameContext): Promise<void> => {
   if (revision === null) return;
   const known = await ledger.cluster(cluster);
@@ -60,10 +66,16 @@ export const noteHeld = (hello: Hello, { state, deps }: FrameContext): void => {
   if (hello.revision !== null) allowAnswer(commits, hello.revision, 'named');
 };
 
-/** A checkpoint goes to all agents that keep the same one before it: it is the same frame, and encoded once. */
+/**
+ * A checkpoint goes to all agents that keep the same one before it: it is the same frame, and
+ * encoded once.
+ */
 const encodeCheckpoint = weakMemo((frame: CheckpointFrame) => Buffer.from(encodeFrame(frame)));
 
-/** Brings an agent to the newest checkpoint, or a part of the way. @returns how many bytes went out; never rejects */
+/**
+ * Brings an agent to the newest checkpoint, or a part of the way. @returns how many bytes went out;
+ * never rejects
+ */
 export const sendCheckpoints = async ({ state, deps, logger }: FrameContext, outbox: Outbox): Promise<number> => {
   const progress = state.checkpoints;
   const from = progress.kept;

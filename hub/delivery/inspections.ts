@@ -21,7 +21,10 @@ interface Question {
  */
 export type Told = PolicyReport | null | undefined;
 
-/** Questions to one agent for the full reports of policies: of those that conform the hub is sent none. */
+/**
+ * Questions to one agent for the full reports of policies: of those that conform the hub is sent
+ * none.
+ */
 export class Inspections {
   readonly #open = new Map<number, Question>();
   #asked: number = 0;

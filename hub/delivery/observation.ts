@@ -82,7 +82,10 @@ const LOOKS = 15;
 /** Delay in milliseconds above which a check is skipped: pongs of agents may lie unread. */
 const LATE_MS = 1_000;
 
-/** Looks at the ages of all agents about once a second, and bounds the time for which a pause of the hub makes them unknown. */
+/**
+ * Looks at the ages of all agents about once a second, and bounds the time for which a pause of the
+ * hub makes them unknown.
+ */
 export class ObservationWatch {
   readonly #agents: () => Iterable<ObservedAgent>;
   readonly #limits: Pick<DeliveryLimits, 'heartbeatMs' | 'suspendedMs'>;

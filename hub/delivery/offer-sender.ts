@@ -25,7 +25,9 @@ export interface OfferSenderOptions {
 export class OfferSender {
   readonly #context: FrameContext;
   readonly #options: OfferSenderOptions;
-  /** The agent took nothing of its last offers: the next one waits until it has shown that it reads. */
+  /**
+   * The agent took nothing of its last offers: the next one waits until it has shown that it reads.
+   */
   #isOnTrial: boolean = false;
 
   constructor(context: FrameContext, options: OfferSenderOptions) {
@@ -49,7 +51,10 @@ export class OfferSender {
     this.#offerTarget();
   }
 
-  /** Brings the agent to a revision, unless it is on its way there. A failed offer closes the stream. */
+  /**
+   * Brings the agent to a revision, unless it is on its way there. A failed offer closes the
+   * stream.
+   */
   offer(revision: string): void {
     const { commits } = this.#context.state;
     if (commits.target === revision) return;

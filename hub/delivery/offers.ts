@@ -25,10 +25,12 @@ export interface AgentHistory {
 
 export interface Offers {
   /**
-   * The frame that brings an agent from what it has to a revision; all but its end is made once for those who have and get the same.
-   * Where no frame holds the chain, it has the whole revision without one, which an agent that verifies no signatures accepts.
+   * The frame that brings an agent from what it has to a revision; all but its end is made once for
+   * those who have and get the same. Where no frame holds the chain, it has the whole revision
+   * without one, which an agent that verifies no signatures accepts.
    *
-   * @param isClaim only the agent says that it has that: such frames are made one at a time, as each may be a long walk through the history
+   * @param isClaim only the agent says that it has that: such frames are made one at a time, as
+   * each may be a long walk through the history
    */
   get(agent: AgentHistory, revision: string, isClaim?: boolean): Promise<EncodedOffer>;
   /** Number of frames made, for tests and metrics. */
@@ -96,7 +98,10 @@ interface CommitPath {
   readonly counterparts: ReadonlyMap<string, string>;
 }
 
-/** @throws GitObjectError for a commit or folder on the way that is not parsed, such as one that is too large */
+/**
+ * @throws GitObjectError for a commit or folder on the way that is not parsed, such as one that is
+ * too large
+ */
 const followChain = async (access: ObjectAccess, { holds, anchor }: AgentHistory, revision: string): Promise<CommitPath | null> => {
   const found = anchor === null ? null : await access.chain(anchor, revision);
   if (found === null) return null;
@@ -133,7 +138,9 @@ const END = ']}';
 /** Room for what {@link withTraceparent} adds. */
 const TRACE_BYTES = 128;
 
-/** The frame with the trace of the commit at its end, so that what is shared stays the same memory. */
+/**
+ * The frame with the trace of the commit at its end, so that what is shared stays the same memory.
+ */
 export const withTraceparent = (offer: EncodedOffer, traceparent: string): EncodedOffer => ({
   ...offer,
   own: Buffer.concat([offer.own.subarray(0, -1), Buffer.from(`,"traceparent":${JSON.stringify(traceparent)}}`)]),
@@ -195,7 +202,8 @@ class OfferMaker implements Offers {
         entry.bytes = payload.byteLength;
         this.#dropHeavy();
       },
-      // A failed one is tried again by the next who asks, unless it would fail again after as much reading.
+      // A failed one is tried again by the next who asks, unless it would fail again after as much
+      // reading.
       (error: unknown) => error instanceof OfferTooLargeError || this.#kept.delete(key),
     );
     dropOldest(this.#kept, KEPT.frames);
@@ -236,7 +244,10 @@ export const createOffers = (access: ObjectAccess): Offers => new OfferMaker(acc
 /** Revisions whose digests stay, for agents that are a little behind. */
 const REVISIONS_KEPT = 8;
 
-/** The revision that each cluster should enforce, and what the hub expects the clusters to make of recent revisions. */
+/**
+ * The revision that each cluster should enforce, and what the hub expects the clusters to make of
+ * recent revisions.
+ */
 export class RevisionTargets {
   #current: string | null = null;
   readonly #digests = new Map<string, ReadonlyMap<string, string>>();
@@ -257,7 +268,10 @@ export class RevisionTargets {
     return this.#current;
   }
 
-  /** @returns the digest of what a cluster gets of a revision; undefined: the hub does not know it, or no longer */
+  /**
+   * @returns the digest of what a cluster gets of a revision; undefined: the hub does not know it,
+   * or no longer
+   */
   digestOf(cluster: string, revision: string): string | undefined {
     return this.#digests.get(revision)?.get(cluster);
   }

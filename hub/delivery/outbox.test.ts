@@ -64,7 +64,9 @@ const startSlowLink = async (port: number) => {
   };
 };
 
-/** Waits until a count stays as it is: what could be written without the agent is with the network. */
+/**
+ * Waits until a count stays as it is: what could be written without the agent is with the network.
+ */
 const untilQuiet = async (count: () => number): Promise<void> => {
   for (let before = -1; before !== count(); ) {
     before = count();

@@ -20,13 +20,20 @@ export interface OutboxOptions {
 }
 
 /**
- * Bytes of a large message that are with the socket at a time. That the network has taken them is progress, and pings and pongs pass in between.
- * The TLS connection keeps a buffer of the size of the largest write for good: of a small fragment it is one record, with the frame's header.
+ * Bytes of a large message that are with the socket at a time. That the network has taken them is
+ * progress, and pings and pongs pass in between. The TLS connection keeps a buffer of the size of
+ * the largest write for good: of a small fragment it is one record, with the frame's header.
  */
 const FRAGMENT_BYTES = 16_000;
-/** An agent takes some more fragments of one message. The fragments of a message of 16 MiB are 64 KiB each. */
+/**
+ * An agent takes some more fragments of one message. The fragments of a message of 16 MiB are 64
+ * KiB each.
+ */
 const MAX_FRAGMENTS = 256;
-/** Looks for progress within the time of a stall: however busy this process is, it reads and writes between two of them. */
+/**
+ * Looks for progress within the time of a stall: however busy this process is, it reads and writes
+ * between two of them.
+ */
 const STALL_CHECKS = 6;
 /**
  * Reason for which the watch over an offer ends. Without one an error with a stack would be made
@@ -37,7 +44,10 @@ const FLUSHED = 'flushed';
 const fragmentsOf = (part: Buffer, bytes: number): Buffer[] =>
   Array.from({ length: Math.ceil(part.byteLength / bytes) }, (_, at) => part.subarray(at * bytes, (at + 1) * bytes));
 
-/** Fragments in groups of the size of one: a small message is one group. The memory of a part that agents share stays the same for all of them. */
+/**
+ * Fragments in groups of the size of one: a small message is one group. The memory of a part that
+ * agents share stays the same for all of them.
+ */
 const batchesOf = (parts: readonly Buffer[]): Buffer[][] => {
   const total = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const bytes = Math.max(FRAGMENT_BYTES, Math.ceil(total / MAX_FRAGMENTS));
@@ -74,7 +84,10 @@ export class Outbox {
   #sending: Sending | undefined;
   /** Batches that the network has taken. */
   #taken = 0;
-  /** Frames that come after the message on its way: nothing may stand between the fragments of a message. */
+  /**
+   * Frames that come after the message on its way: nothing may stand between the fragments of a
+   * message.
+   */
   #held: (string | Buffer)[] = [];
   #heldBytes = 0;
   /** Whether the connection waits in the line of the limit. */
@@ -111,8 +124,8 @@ export class Outbox {
   }
 
   /**
-   * Calls `make` once no large message is on its way, at once if none is; of several calls the
-   * last one. Of an agent that reads slowly, or has stopped, most offers would be out of date before
+   * Calls `make` once no large message is on its way, at once if none is; of several calls the last
+   * one. Of an agent that reads slowly, or has stopped, most offers would be out of date before
    * they can be sent.
    */
   whenFree(make: () => void): void {
@@ -214,7 +227,9 @@ export class Outbox {
     this.#standInLine();
   }
 
-  /** Gives the connection up once the message under way makes no progress for the time of a stall. */
+  /**
+   * Gives the connection up once the message under way makes no progress for the time of a stall.
+   */
   async #watch(ended: AbortSignal): Promise<void> {
     const { clock, stallMs } = this.#options;
     try {

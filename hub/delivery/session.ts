@@ -116,7 +116,10 @@ export class Session {
     );
   }
 
-  /** Brings the agent to a revision, unless it is on its way there. A failed offer closes the stream. */
+  /**
+   * Brings the agent to a revision, unless it is on its way there. A failed offer closes the
+   * stream.
+   */
   offer(revision: string): void {
     this.#offers.offer(revision);
   }
@@ -131,7 +134,10 @@ export class Session {
     return this.#isReady && this.stream.isOpen() ? this.#inspections.ask(policy, this.#context.send, until) : undefined;
   }
 
-  /** Sends the newest checkpoint of the audit log, if the agent does not have it. @returns how many bytes went out; never rejects */
+  /**
+   * Sends the newest checkpoint of the audit log, if the agent does not have it. @returns how many
+   * bytes went out; never rejects
+   */
   async sendCheckpoint(): Promise<number> {
     // An offer to a slow agent may take longer than many checkpoints.
     if (!this.#isReady || !this.stream.isOpen() || this.#outbox.isBusy) return 0;
@@ -185,14 +191,17 @@ export class Session {
       this.#enqueue((data as Buffer).byteLength, () => this.#receive(data as Buffer, binary));
     });
     socket.on('pong', (data) => {
-      // The first pongs of an agent are no proof that it reads: one comes unasked, one may answer what came with the welcome.
+      // The first pongs of an agent are no proof that it reads: one comes unasked, one may answer
+      // what came with the welcome.
       if (this.#heartbeat.takePong(data)) this.#offers.endTrial();
-      // Only an agent that has said hello is connected: nothing would take the word back when this stream ends.
+      // Only an agent that has said hello is connected: nothing would take the word back when this
+      // stream ends.
       if (this.#isReady) this.#heartbeat.noteSeen();
       this.#enqueue(0, async () => undefined);
     });
     socket.on('ping', () => {
-      // On a slow link it comes long before the answer to a ping of the hub, which stands behind a part of an offer.
+      // On a slow link it comes long before the answer to a ping of the hub, which stands behind a
+      // part of an offer.
       this.#heartbeat.noteAlive();
       this.#enqueue(0, async () => undefined);
       // The hub answers each, also where the agent does not read the answers.

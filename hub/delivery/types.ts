@@ -21,7 +21,9 @@ export interface AgeLimits {
 export interface DeliveryLimits {
   /** Milliseconds after which a connection without a hello is closed. */
   readonly helloMs: number;
-  /** Connections of one cluster that may be without a hello at a time; one more closes the oldest. */
+  /**
+   * Connections of one cluster that may be without a hello at a time; one more closes the oldest.
+   */
   readonly maxSilent: number;
   /** Most agents between their hello and their first frame. */
   readonly maxGreeted: number;

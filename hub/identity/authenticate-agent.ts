@@ -13,7 +13,10 @@ import { isTls } from './server-certificate.ts';
 
 /** Reason why the hub denies a connection, for the agent's log. */
 export interface Denial {
-  /** 401: the agent proves no cluster. 403: it proves one that is not admitted. 503: the hub cannot decide now. */
+  /**
+   * 401: the agent proves no cluster. 403: it proves one that is not admitted. 503: the hub cannot
+   * decide now.
+   */
   readonly status: 401 | 403 | 503;
   readonly reason: string;
 }
@@ -97,8 +100,9 @@ const toDenial = (error: unknown): Denial => {
 };
 
 /**
- * Authenticates agents by the certificate of the connection; where it shows none, by a static token. A cluster that has enrolled once proves
- * itself by its certificate alone: an old token must not outlive the revocation.
+ * Authenticates agents by the certificate of the connection; where it shows none, by a static
+ * token. A cluster that has enrolled once proves itself by its certificate alone: an old token must
+ * not outlive the revocation.
  */
 export const authenticateByIdentity = (deps: {
   identity: Identity;

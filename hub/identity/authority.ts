@@ -168,8 +168,9 @@ const keepAuthority = async (options: AuthorityOptions): Promise<Authority> => {
 };
 
 /**
- * Hubs on one database have one CA: an agent that enrols at one would be refused by another. The CA that follows another one carries that
- * one behind it for a time (docs/operate/run-the-hub.md#the-ca-of-the-agents), so it is known by that.
+ * Hubs on one database have one CA: an agent that enrols at one would be refused by another. The CA
+ * that follows another one carries that one behind it for a time
+ * (docs/operate/run-the-hub.md#the-ca-of-the-agents), so it is known by that.
  */
 const agreeOn = async (
   { bundle, fingerprint }: Authority,

@@ -82,8 +82,9 @@ const goneSignal = (response: ServerResponse): AbortSignal => {
 };
 
 /**
- * Answers requests of agents beside the stream: the CA (its fingerprint is in the token), a first certificate for a token, and the next one for the
- * one that the connection shows. Every other request gets 426 Upgrade Required.
+ * Answers requests of agents beside the stream: the CA (its fingerprint is in the token), a first
+ * certificate for a token, and the next one for the one that the connection shows. Every other
+ * request gets 426 Upgrade Required.
  */
 export const createEnrolmentListener = ({ identity, authority, clock, logger, limits }: EnrolmentListenerDeps): RequestListener => {
   const failures = createFailureLimit(clock, { burst: limits.requestBurst, perSecond: 5, addresses: 10_000 });
@@ -105,7 +106,8 @@ export const createEnrolmentListener = ({ identity, authority, clock, logger, li
       // By certificate: who has an old one, or a copy of it, must not use up what the agent needs.
       if (!allowsProof(`${peer.cluster}/${peer.generation}/${peer.serial}`))
         throw new Refusal('too-many-requests', 'this certificate is renewed too often');
-      // Expired ones apart: many may be kept, and copies of them must not use up what the agent needs either.
+      // Expired ones apart: many may be kept, and copies of them must not use up what the agent
+      // needs either.
       const isExpired = peer.expires.getTime() <= clock.now().getTime();
       if (!allowsCluster(`${peer.cluster}/${peer.generation}/${isExpired ? 'expired' : 'in force'}`))
         throw new Refusal('too-many-requests', 'certificates of this cluster are renewed too often');

@@ -2,7 +2,9 @@ import { timingSafeEqual } from 'node:crypto';
 import { ENROLMENT_KIND, type EnrolmentRecord, parseEnrolment, type TokenRecord } from './enrolment-store.ts';
 import { Refusal } from './refusal.ts';
 
-/** The changes of a cluster's record. Pure; each throws a {@link Refusal} where it is not allowed. */
+/**
+ * The changes of a cluster's record. Pure; each throws a {@link Refusal} where it is not allowed.
+ */
 
 /** The cluster that a certificate names. */
 export interface Peer {
@@ -83,7 +85,10 @@ const certificateOf = ({ serial, issued, expires }: Issue): NonNullable<Enrolmen
   expires: expires.toISOString(),
 });
 
-/** Uses a token up. The same key may repeat its request until the token expires: the answer may have been lost. */
+/**
+ * Uses a token up. The same key may repeat its request until the token expires: the answer may have
+ * been lost.
+ */
 export const enrol = (
   before: EnrolmentRecord | undefined,
   request: { readonly digest: string; readonly key: string },
@@ -121,7 +126,8 @@ export const assertCurrent = (
 };
 
 /**
- * A certificate that is not valid yet was made while the clock of the hub ran ahead, and so may copies of it be: only the last one counts.
+ * A certificate that is not valid yet was made while the clock of the hub ran ahead, and so may
+ * copies of it be: only the last one counts.
  *
  * @throws Refusal
  */
@@ -131,8 +137,9 @@ const assertLast = ({ certificate }: EnrolmentRecord, serial: string): void => {
 };
 
 /**
- * A certificate more for the same identity. One that expired not too long ago will do, as long as no newer one was shown: an agent that was
- * away for days comes back by itself, and an old copy of its key does not.
+ * A certificate more for the same identity. One that expired not too long ago will do, as long as
+ * no newer one was shown: an agent that was away for days comes back by itself, and an old copy of
+ * its key does not.
  */
 export const renew = (before: EnrolmentRecord | undefined, peer: Peer, issue: Issue, graceMs: number): EnrolmentRecord => {
   const record = assertCurrent(before, peer);
@@ -182,7 +189,10 @@ export const forget = (before: EnrolmentRecord | undefined, cluster: string, now
   revoked: before?.revoked ?? now.toISOString(),
 });
 
-/** The change of a ledger's record by which a cluster's certificates and tokens end, for a ledger that no hub has open. */
+/**
+ * The change of a ledger's record by which a cluster's certificates and tokens end, for a ledger
+ * that no hub has open.
+ */
 export const forgetEnrolment = (cluster: string, now: Date) => ({
   kind: ENROLMENT_KIND,
   name: cluster,

@@ -16,7 +16,10 @@ export const TokenRecord = z.strictObject({
   used: z
     .strictObject({
       time: Time,
-      /** SHA-256 of the key that it was used for: the same agent may ask once more when the answer was lost. */
+      /**
+       * SHA-256 of the key that it was used for: the same agent may ask once more when the answer
+       * was lost.
+       */
       key: Digest,
       generation: z.int().min(1),
     })
@@ -27,9 +30,14 @@ export type TokenRecord = z.infer<typeof TokenRecord>;
 /** State of the enrolment of one cluster. */
 export const EnrolmentRecord = z.strictObject({
   cluster: ResourceName,
-  /** forgotten: shown nowhere; kept so that no certificate of a generation that was ever enrolled is good again. */
+  /**
+   * forgotten: shown nowhere; kept so that no certificate of a generation that was ever enrolled is
+   * good again.
+   */
   state: z.enum(['invited', 'enrolled', 'revoked', 'forgotten']),
-  /** Raised by each enrolment and each revocation: certificates of another generation are invalid. */
+  /**
+   * Raised by each enrolment and each revocation: certificates of another generation are invalid.
+   */
   generation: z.int().min(0),
   /** Tokens, newest first. */
   tokens: z.array(TokenRecord).max(16),
@@ -41,7 +49,10 @@ export const EnrolmentRecord = z.strictObject({
       serial: z.string().max(64),
       issued: Time,
       expires: Time,
-      /** Serial of the one that was renewed, until this one is shown: the answer with this one may have been lost. */
+      /**
+       * Serial of the one that was renewed, until this one is shown: the answer with this one may
+       * have been lost.
+       */
       renewed: z.string().max(64).optional(),
     })
     .nullable(),
@@ -76,7 +87,10 @@ export interface EnrolmentStore {
 /** Kind of the records of enrolments. */
 export const ENROLMENT_KIND = 'enrolment';
 
-/** @returns the record of a stored value; undefined: there is none. @throws ZodError for anything else */
+/**
+ * @returns the record of a stored value; undefined: there is none. @throws ZodError for anything
+ * else
+ */
 export const parseEnrolment = (value: unknown): EnrolmentRecord | undefined =>
   value === undefined ? undefined : EnrolmentRecord.parse(value);
 

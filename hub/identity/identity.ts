@@ -105,7 +105,8 @@ export class Identity {
     try {
       return await this.#enrolWith(token, csr, { from, signal });
     } catch (error) {
-      // A caller without a valid token proves nothing: its claim stays out of that cluster's history.
+      // A caller without a valid token proves nothing: its claim stays out of that cluster's
+      // history.
       return this.#refused({ cluster: null, claimed: await this.#claimedBy(token), from }, error);
     }
   }

@@ -52,7 +52,10 @@ const warnOfExpiry = ({ expires }: Authority, { clock, logger }: OpenIdentityDep
     logger.warn({ expires: expires.toISOString() }, 'the CA of the agents expires soon');
 };
 
-/** Opens the CA and everything that the agents' listener needs for it. @throws ConfigError when the files in the folder cannot be used */
+/**
+ * Opens the CA and everything that the agents' listener needs for it. @throws ConfigError when the
+ * files in the folder cannot be used
+ */
 export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdentityDeps): Promise<AgentListenerIdentity> => {
   const { clock, logger, onEvent, records } = deps;
   const { serverCertificateMs = SERVER_CERTIFICATE_MS, ...limits } = options.limits ?? {};

@@ -10,8 +10,8 @@ const URI = 'URI:';
 
 /**
  * Exactly one name, which is the cluster's, and exactly one generation. Several names are a list,
- * and a name that could be taken for one is in quotes (CVE-2021-44532); several serial numbers are an
- * array. A parser in JavaScript takes as long as the handshake.
+ * and a name that could be taken for one is in quotes (CVE-2021-44532); several serial numbers are
+ * an array. A parser in JavaScript takes as long as the handshake.
  */
 const identityOf = (certificate: X509Certificate): Pick<Peer, 'cluster' | 'generation'> | undefined => {
   const name = certificate.subjectAltName ?? '';
@@ -25,7 +25,9 @@ const refuse = (message: string): never => {
   throw new Refusal('not-authorized', message);
 };
 
-/** Errors of the TLS layer that leave a certificate issued by the CA, for its owner, as a client's. */
+/**
+ * Errors of the TLS layer that leave a certificate issued by the CA, for its owner, as a client's.
+ */
 const OF_DATES: readonly (string | undefined)[] = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'];
 
 /**
@@ -43,8 +45,8 @@ export const readPeer = (socket: TLSSocket, authority: Authority, now: Date): Pe
   const error: unknown = socket.authorizationError;
   if (!socket.authorized && !OF_DATES.includes(error as string | undefined))
     return refuse(`the certificate is not accepted (${String(error)})`);
-  // What follows the TLS layer has looked at too; it says nothing of a certificate out of its dates but that.
-  // That of the CA itself, too: one that has expired vouches for no agent.
+  // What follows the TLS layer has looked at too; it says nothing of a certificate out of its dates
+  // but that. That of the CA itself, too: one that has expired vouches for no agent.
   if (!authority.hasIssued(certificate, now)) return refuse('the certificate was not issued by a CA of this hub that is in force');
   if (!certificate.keyUsage?.includes('1.3.6.1.5.5.7.3.2')) return refuse('the certificate is not one of a client');
   const identity = identityOf(certificate);

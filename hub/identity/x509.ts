@@ -108,7 +108,8 @@ export const createCa = async (commonName: string, validity: Validity): Promise<
 export const issue = async (ca: KeyPair, content: CertificateContent): Promise<string> => {
   const issuer = new X509Certificate(ca.cert);
   const { key, algorithm } = signingKey(createPrivateKey(ca.key));
-  // Verifiers compare the two (RFC 5280 4.2.1.1), and there are several methods to make one: Helm's is not this library's.
+  // Verifiers compare the two (RFC 5280 4.2.1.1), and there are several methods to make one: Helm's
+  // is not this library's.
   const named = issuer.getExtension(SubjectKeyIdentifierExtension);
   const extensions: Extension[] = [
     new BasicConstraintsExtension(false, undefined, true),

@@ -12,7 +12,10 @@ interface LeaderChange {
   readonly epoch?: number;
 }
 
-/** A write of the ledger. It holds all that there is to know, so that it changes a record and the database the same way. */
+/**
+ * A write of the ledger. It holds all that there is to know, so that it changes a record and the
+ * database the same way.
+ */
 export type Change = { readonly time: string } & (
   | ({ readonly type: 'source'; readonly source: SourceView } & LeaderChange)
   | ({ readonly type: 'desired'; readonly revision: string } & LeaderChange)
@@ -125,7 +128,10 @@ export class StreamReplacedError extends Error {
   override readonly message = 'the same cluster connected again';
 }
 
-/** Thrown where a delta does not follow on the last report that was taken: another one of them is missing. */
+/**
+ * Thrown where a delta does not follow on the last report that was taken: another one of them is
+ * missing.
+ */
 export class ReportGapError extends Error {
   override readonly message = 'a report before this one is missing';
 }
@@ -138,8 +144,9 @@ export interface StreamHolder {
 }
 
 /**
- * Whether a change comes by another stream than the one that speaks for its cluster, and leaves nothing. An opened stream takes over, unless
- * it has ended before that could be written, while another one is there.
+ * Whether a change comes by another stream than the one that speaks for its cluster, and leaves
+ * nothing. An opened stream takes over, unless it has ended before that could be written, while
+ * another one is there.
  */
 export const isOutdated = (change: ClusterChange, holder: StreamHolder): boolean => {
   const { stream } = change;
@@ -177,7 +184,10 @@ const connect = (record: ClusterRecord, { connected, opens, outOfDate = [], isNe
   return { ...known, connected, notObserved: connected ? kept : null, lastSeen: { at: time } };
 };
 
-/** Clears what an earlier agent has reported: whether the cluster should have what it named is unknown. */
+/**
+ * Clears what an earlier agent has reported: whether the cluster should have what it named is
+ * unknown.
+ */
 const asNew = (record: ClusterRecord): ClusterRecord => ({
   ...record,
   acked: null,
@@ -253,7 +263,9 @@ interface Writes
     | 'forgetCluster'
   > {
   setObserved(cluster: string, outOfDate: readonly string[], stream: AgentStream): Promise<void>;
-  /** Applies a report as a ledger does. @param list of the baseline of the report, if it is known */
+  /**
+   * Applies a report as a ledger does. @param list of the baseline of the report, if it is known
+   */
   applyReport(cluster: string, report: Report, stream?: AgentStream, list?: PolicyList): Promise<AppliedReport>;
 }
 

@@ -1,5 +1,6 @@
 /**
- * Shares a number of places: who wants few gets all of them, and the others get as many as each other.
+ * Shares a number of places: who wants few gets all of them, and the others get as many as each
+ * other.
  *
  * @param wanted places that each one wants
  * @returns the most that one of them gets

@@ -11,7 +11,10 @@ import type { Ledger } from './types.ts';
 
 const checkpoint = { sequence: 1, hash: 'h', time: '2026-01-03T10:30:00.000Z', key: 'k', signature: 's' };
 
-/** A cluster that was there and left: with policies of both kinds, an event, and what its agent witnessed. */
+/**
+ * A cluster that was there and left: with policies of both kinds, an event, and what its agent
+ * witnessed.
+ */
 const retire = async (ledger: Ledger): Promise<void> => {
   await ledger.setConnected('old', true);
   await ledger.setOffered('old', 'r1');

@@ -1,4 +1,7 @@
-/** Kind of the records of sessions. They are of the moment: no backup has them, as a copy of the ledger must not let anybody in. */
+/**
+ * Kind of the records of sessions. They are of the moment: no backup has them, as a copy of the
+ * ledger must not let anybody in.
+ */
 export const SESSION_KIND = 'session';
 
 /**
@@ -104,7 +107,8 @@ export const createKeyedStore = (
   update: async (kind, name, change) => {
     const outcome: ValueOutcome = {};
     const before = cache.get(kind, name);
-    // What changes nothing needs no database; what is refused may be refused for want of news, and is asked there.
+    // What changes nothing needs no database; what is refused may be refused for want of news, and
+    // is asked there.
     if (!applyValueChange(before, change, outcome) && outcome.error === undefined) return before;
     await submit({ kind, name, change, outcome });
     if (outcome.error !== undefined) throw outcome.error.reason;

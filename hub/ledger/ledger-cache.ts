@@ -33,7 +33,10 @@ export interface LedgerCache {
   subscribe(handler: (change: LedgerChange) => void): () => void;
 }
 
-/** Whether nothing but lastSeen of a connected cluster moves: then the record stays, and readers find nothing new. */
+/**
+ * Whether nothing but lastSeen of a connected cluster moves: then the record stays, and readers
+ * find nothing new.
+ */
 const isSignOfLife = (before: ClusterRecord, after: ClusterRecord): boolean =>
   before.connected && (Object.keys(after) as (keyof ClusterRecord)[]).every((key) => key === 'lastSeen' || before[key] === after[key]);
 

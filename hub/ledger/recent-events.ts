@@ -2,7 +2,10 @@ import type { EventView } from '@fso/shared/api';
 import { type EventFilter, matchesEvent } from './event-filter.ts';
 import { fairShare } from './fair-share.ts';
 
-/** Factor by which the number of events may exceed the limit before some go; dropping looks at each of them. */
+/**
+ * Factor by which the number of events may exceed the limit before some go; dropping looks at each
+ * of them.
+ */
 const SLACK = 1.1;
 
 export interface RecentQuery extends EventFilter {
@@ -18,8 +21,8 @@ const countByCluster = (events: readonly EventView[]): readonly number[] => {
 };
 
 /**
- * The newest events, in memory. Where there are too many, the oldest of the clusters with the most of them go, so that one cluster cannot
- * wash out those of the others.
+ * The newest events, in memory. Where there are too many, the oldest of the clusters with the most
+ * of them go, so that one cluster cannot wash out those of the others.
  */
 export class RecentEvents {
   readonly #limit: number;
@@ -46,7 +49,8 @@ export class RecentEvents {
   /** @param events newer than those that are here, in the order of their ids */
   add(events: readonly EventView[]): void {
     this.#count += events.length;
-    // As many as are asked of a database at a time: between them and those before some may be missing.
+    // As many as are asked of a database at a time: between them and those before some may be
+    // missing.
     if (events.length >= this.#limit) this.#restart(events.slice(-this.#limit));
     else this.#events = this.#events.concat(events);
     if (this.#events.length > this.#limit * SLACK) this.#drop();

@@ -15,11 +15,17 @@ export interface ReportLimits {
   readonly policies: number;
   /** Memory of the whole reports of one cluster, in bytes. */
   readonly clusterBytes: number;
-  /** Memory of the whole reports of all clusters, beyond which none grows above an equal share of it. */
+  /**
+   * Memory of the whole reports of all clusters, beyond which none grows above an equal share of
+   * it.
+   */
   readonly totalBytes: number;
 }
 
-/** Share of the heap beyond which whole reports no longer grow freely: with an equal share for each cluster on top they fill half of it. */
+/**
+ * Share of the heap beyond which whole reports no longer grow freely: with an equal share for each
+ * cluster on top they fill half of it.
+ */
 const SHARE = 0.25;
 
 /** @param heapBytes what the heap of this process may have; default: as V8 says */
@@ -42,7 +48,10 @@ export interface ReportQuota {
 /** Policies of one cluster that came or read otherwise, by key; undefined: they are gone. */
 export type Changes = ReadonlyMap<string, NamedPolicy | undefined>;
 
-/** Memory of a report beside its text, with its part of the read model: measured with short and with long ones. */
+/**
+ * Memory of a report beside its text, with its part of the read model: measured with short and with
+ * long ones.
+ */
 const REPORT_BYTES = 3 * 1024;
 /** Memory of a label beside its text, and of an item of a list: measured with short ones. */
 const LABEL_BYTES = 100;
@@ -99,7 +108,10 @@ const usageOf = (named: NamedPolicies): Readonly<Usage> => {
   return usage;
 };
 
-/** Whether there is room for a policy that the usage counts already. One of the hub needs none that others can make. */
+/**
+ * Whether there is room for a policy that the usage counts already. One of the hub needs none that
+ * others can make.
+ */
 const fits = (named: NamedPolicy, usage: Usage, quota: ReportQuota): boolean => {
   if (!isOfHub(named)) return usage.whole <= quota.whole && totalBytesOf(usage) <= quota.bytes;
   return usage.policies <= quota.policies && (!isWhole(named) || usage.hubBytes <= quota.bytes);
@@ -115,7 +127,10 @@ const rankOf = (named: NamedPolicy): number => {
   return (isOfHub(named) ? 0 : 2) + (isGrave ? 0 : 1);
 };
 
-/** Keys of policies that were applied in the cluster and go so that as many bytes are free: the least grave ones. */
+/**
+ * Keys of policies that were applied in the cluster and go so that as many bytes are free: the
+ * least grave ones.
+ */
 const leastGrave = (named: NamedPolicies, bytes: number): ReadonlySet<string> => {
   const gone = new Set<string>();
   const locals = [...named].filter(([, each]) => !isOfHub(each)).sort(([, a], [, b]) => rankOf(b) - rankOf(a));
@@ -172,8 +187,9 @@ const takeByRank = (before: NamedPolicies, changes: Changes, quota: ReportQuota)
 };
 
 /**
- * Changes as far as a quota has room, and the policies that were left out. What does not change stays, and so does what needs no more room than
- * before, unless a policy of the hub needs the room of one that was applied in the cluster.
+ * Changes as far as a quota has room, and the policies that were left out. What does not change
+ * stays, and so does what needs no more room than before, unless a policy of the hub needs the room
+ * of one that was applied in the cluster.
  */
 export const keepWithin = (
   before: NamedPolicies,
@@ -191,7 +207,10 @@ export const keepWithin = (
   return { changes: without(before, taken, gone), left: [...leftOut, ...[...gone].flatMap((key) => after.get(key) ?? [])] };
 };
 
-/** Bytes of the smallest policies that were left out of a record: of the hub, and of those that were applied in the cluster. Infinity: none was. */
+/**
+ * Bytes of the smallest policies that were left out of a record: of the hub, and of those that were
+ * applied in the cluster. Infinity: none was.
+ */
 export interface LeftOut {
   readonly hub: number;
   readonly local: number;
@@ -229,7 +248,10 @@ export const findLeftOut = (named: NamedPolicies): LeftOut | undefined => leftOu
  */
 const FREE = 8;
 
-/** Whether there is room for a good part of what was left out, or for any of the hub's. @param missing policies that were */
+/**
+ * Whether there is room for a good part of what was left out, or for any of the hub's. @param
+ * missing policies that were
+ */
 export const hasRoom = (named: NamedPolicies, quota: ReportQuota, missing: number): boolean => {
   const usage = usageOf(named);
   const wanted = Math.min(missing, quota.whole / FREE);

@@ -24,7 +24,10 @@ import {
 } from './report-quota.ts';
 import type { ClusterRecord } from './types.ts';
 
-/** @returns `before` where both say the same, in the order of their fields as well: digests depend on it */
+/**
+ * @returns `before` where both say the same, in the order of their fields as well: digests depend
+ * on it
+ */
 export const unlessSame = <T>(before: T | undefined, now: T): T =>
   before !== now && before !== undefined && JSON.stringify(before) === JSON.stringify(now) ? before : now;
 
@@ -77,7 +80,10 @@ const namedAfter = (before: NamedPolicies, changes: Changes): NamedPolicies => {
   return after;
 };
 
-/** Whether nothing reads otherwise by another baseline: only its time moved, and nothing has expired. */
+/**
+ * Whether nothing reads otherwise by another baseline: only its time moved, and nothing has
+ * expired.
+ */
 const readsAlike = (record: ClusterRecord, next: Baseline | null, lists: KnownLists): boolean => {
   const { baseline } = record;
   if (!isSameBaseline(baseline, next)) return false;
@@ -88,7 +94,10 @@ const readsAlike = (record: ClusterRecord, next: Baseline | null, lists: KnownLi
   return list?.isWhole === true ? list.countExpired(baseline.asOf) === list.countExpired(next.asOf) : baseline.asOf === next.asOf;
 };
 
-/** The baseline with the namespaces of the one before, where they are the same: what reads by them is the same object then. */
+/**
+ * The baseline with the namespaces of the one before, where they are the same: what reads by them
+ * is the same object then.
+ */
 const withNamespacesOf = (before: Baseline | null, next: Baseline | null): Baseline | null =>
   before !== null && next !== null && sameItems(before.namespaces, next.namespaces) ? { ...next, namespaces: before.namespaces } : next;
 
@@ -156,8 +165,9 @@ export const reportedDigest = ({ policies }: Pick<ClusterRecord, 'policies'>): s
 };
 
 /**
- * Whether the policies of the hub that deviate are not those that the agent has reported: one of its reports was lost, or is not kept. One that was
- * applied in the cluster must not stand for one of the hub either.
+ * Whether the policies of the hub that deviate are not those that the agent has reported: one of
+ * its reports was lost, or is not kept. One that was applied in the cluster must not stand for one
+ * of the hub either.
  */
 const hasDiverged = (named: NamedPolicies, said: Report['total']): boolean => {
   const { root, disguised } = digestsOf(named);
@@ -177,7 +187,10 @@ interface Kept {
 const leftOutBefore = ({ policies, notKept }: ClusterRecord): LeftOut | undefined =>
   findLeftOut(namedIn(policies)) ?? (notKept === null ? NONE_LEFT_OUT : undefined);
 
-/** Counts the policies that are not kept, at the last frame of a report, and notes what was left out. @returns null: all are kept */
+/**
+ * Counts the policies that are not kept, at the last frame of a report, and notes what was left
+ * out. @returns null: all are kept
+ */
 const countNotKept = (record: ClusterRecord, report: Report, { named, left }: Kept): number | null => {
   const before = report.full ? NONE_LEFT_OUT : leftOutBefore(record);
   const leftOut = before && joinLeftOut(before, left);

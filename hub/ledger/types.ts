@@ -12,7 +12,10 @@ export class LedgerError extends Error {
   override readonly name = 'LedgerError';
 }
 
-/** The state that a commit asks of the fleet: the decoded set and the policies of each registered cluster. */
+/**
+ * The state that a commit asks of the fleet: the decoded set and the policies of each registered
+ * cluster.
+ */
 export interface Desired {
   readonly revision: string;
   readonly set: PolicySet;
@@ -61,9 +64,15 @@ export interface ClusterRecord {
   readonly report: AgentClusterReport | null;
   /** Baseline that its reports deviate from; null: its agent has no list, or has not reported. */
   readonly baseline: Baseline | null;
-  /** Reports by key: a ClusterPolicies, or those that were made by name where the list of the baseline is not known. */
+  /**
+   * Reports by key: a ClusterPolicies, or those that were made by name where the list of the
+   * baseline is not known.
+   */
   readonly policies: ReadonlyMap<string, PolicyReport>;
-  /** Number of policies that the cluster reports by name and the hub does not keep; null: it keeps all. */
+  /**
+   * Number of policies that the cluster reports by name and the hub does not keep; null: it keeps
+   * all.
+   */
   readonly notKept: number | null;
   /** Time of the hub at which one of them last changed, RFC 3339; null: none was reported. */
   readonly policiesChanged: string | null;
@@ -112,29 +121,44 @@ export interface HistoryChange {
   /** Whether the cluster is connected: its agent has reported the cluster's state on its stream. */
   readonly connected?: boolean;
   /**
-   * false: from here on its agent did not know how the cluster was. A change of `connected` takes it back, unless it says so again. null:
-   * not known from here on, as changes were put together.
+   * false: from here on its agent did not know how the cluster was. A change of `connected` takes
+   * it back, unless it says so again. null: not known from here on, as changes were put together.
    */
   readonly observed?: boolean | null;
   /** Commit that the cluster had accepted. */
   readonly accepted?: string | null;
   /** Commit of which every policy was proven. */
   readonly proven?: string | null;
-  /** Baseline by which policies read from here on that are not known by name; null: nothing is known of those of the hub, and others are not there. */
+  /**
+   * Baseline by which policies read from here on that are not known by name; null: nothing is known
+   * of those of the hub, and others are not there.
+   */
   readonly baseline?: HistoryBaseline | null;
-  /** Policies by key that are known by name from here on, or in another state; those of the same state together. */
+  /**
+   * Policies by key that are known by name from here on, or in another state; those of the same
+   * state together.
+   */
   readonly policies?: readonly (PolicyState & { readonly keys: readonly string[] })[];
   /** Keys of policies that are not known by name any more: they read as the baseline has them. */
   readonly closed?: readonly string[];
   /** Keys of policies that the cluster no longer had. */
   readonly gone?: readonly string[];
-  /** Keys of all that are known by name from here on, beside those of `policies`. Absent: those of before, without `closed` and `gone`. */
+  /**
+   * Keys of all that are known by name from here on, beside those of `policies`. Absent: those of
+   * before, without `closed` and `gone`.
+   */
   readonly named?: readonly string[];
-  /** Keys of policies of which nothing is known until a later change names them, as changes were put together. */
+  /**
+   * Keys of policies of which nothing is known until a later change names them, as changes were put
+   * together.
+   */
   readonly unknown?: readonly string[];
 }
 
-/** A baseline as far as the state of a policy depends on it: whether one governs a namespace is its bit. */
+/**
+ * A baseline as far as the state of a policy depends on it: whether one governs a namespace is its
+ * bit.
+ */
 export type HistoryBaseline = Omit<Baseline, 'namespaces'>;
 
 /** A value, and since when it stood. */
@@ -186,7 +210,10 @@ export type LedgerHealth = { readonly ok: true } | { readonly ok: false; readonl
 
 /** Result of taking in a report. */
 export interface AppliedReport {
-  /** CPU time that it took once the call had returned, in milliseconds: reports are taken in together with what else waits. */
+  /**
+   * CPU time that it took once the call had returned, in milliseconds: reports are taken in
+   * together with what else waits.
+   */
   readonly cpuMs: number;
 }
 
@@ -219,7 +246,10 @@ export interface Ledger {
   confirmStream(cluster: string, stream: AgentStream): Promise<void>;
   /** Notes that the ledger differs from the reports of the agent, until the next report. */
   setDiverged(cluster: string, stream: AgentStream): Promise<void>;
-  /** A sign of life on a stream. Kept in memory; written every few minutes, and at once where the cluster does not count as connected by it. */
+  /**
+   * A sign of life on a stream. Kept in memory; written every few minutes, and at once where the
+   * cluster does not count as connected by it.
+   */
   noteSeen(cluster: string, stream: AgentStream): Promise<void>;
   /** Notes the parts that a connected agent does not observe; written only where they differ. */
   noteObserved(cluster: string, outOfDate: readonly string[], stream: AgentStream): Promise<void>;
@@ -229,10 +259,14 @@ export interface Ledger {
   resumeObservation(clusters: readonly string[]): void;
   setOffered(cluster: string, revision: string, stream?: AgentStream): Promise<void>;
   setAck(cluster: string, ack: AckedRevision, stream?: AgentStream): Promise<void>;
-  /** @param nack told false: kept as the cluster's state, without an entry of the audit log. Default true; nothing new is never told */
+  /**
+   * @param nack told false: kept as the cluster's state, without an entry of the audit log. Default
+   * true; nothing new is never told
+   */
   setNack(cluster: string, nack: Nack & { readonly told?: boolean }, stream?: AgentStream): Promise<void>;
   /**
-   * Takes a report in; a full one replaces the cluster's policies. What is beyond the cluster's quota is left out, and `notKept` says so.
+   * Takes a report in; a full one replaces the cluster's policies. What is beyond the cluster's
+   * quota is left out, and `notKept` says so.
    *
    * @throws ReportGapError where a delta does not follow on the last report
    */
@@ -240,15 +274,21 @@ export interface Ledger {
   /** Whether policies that were left out of a cluster's record may fit in by now. */
   hasRoom(cluster: string): Promise<boolean>;
   addEvent(cluster: string | null, event: ClusterEvent): Promise<void>;
-  /** Whether a list is known. One that is not in memory is looked up, for each cluster a second after it named the last that was not found. */
+  /**
+   * Whether a list is known. One that is not in memory is looked up, for each cluster a second
+   * after it named the last that was not found.
+   */
   knowsList(digest: string, cluster: string): Promise<boolean>;
   /**
-   * Takes the list of an agent of which only names and digests are known: those that no known list has are left out.
+   * Takes the list of an agent of which only names and digests are known: those that no known list
+   * has are left out.
    *
    * @returns false: the digest is not theirs
    */
   addList(digest: string, policies: readonly (readonly [name: string, digest: string])[]): Promise<boolean>;
-  /** Removes all that is known of a cluster but its history; one that is connected stays as it is. */
+  /**
+   * Removes all that is known of a cluster but its history; one that is connected stays as it is.
+   */
   forgetCluster(cluster: string): Promise<void>;
   /** Clusters that are registered in the desired state or were ever seen, by name. */
   clusters(): Promise<readonly ClusterRecord[]>;
@@ -258,7 +298,10 @@ export interface Ledger {
   searchEvents(query: EventQuery): Promise<FoundEvents>;
   /** Counts events, up to `limit`. A filter by text or time counts those in memory. */
   countEvents(query: EventFilter & { readonly limit: number }): Promise<number>;
-  /** State of a policy in a cluster at a time, as far as it was known; also of a cluster that is gone. */
+  /**
+   * State of a policy in a cluster at a time, as far as it was known; also of a cluster that is
+   * gone.
+   */
   policyStateAt(query: StateQuery): Promise<PolicyStateAt>;
   /** Changes of a cluster and of a policy in it; may be a few more than the limit. */
   clusterHistory(query: HistoryQuery): Promise<FoundHistory>;
@@ -269,7 +312,10 @@ export interface Ledger {
   health(): LedgerHealth;
   /** Number of changes that wait to be written. */
   waitingWrites(): number;
-  /** Milliseconds since this hub last knew all that others on the same database had written; 0: it is alone. */
+  /**
+   * Milliseconds since this hub last knew all that others on the same database had written; 0: it
+   * is alone.
+   */
   behindMs(): number;
   /** Whether this hub leads: records the repository, clears the history, signs checkpoints. */
   leads(): boolean;
@@ -283,6 +329,9 @@ export interface Ledger {
   ask(question: string): Promise<string | undefined>;
   /** @param answer undefined: this hub does not know it */
   onAsked(answer: (question: string) => Promise<string | undefined>): void;
-  /** Writes what waits, as far as the database answers within a few seconds, and lets go of everything. */
+  /**
+   * Writes what waits, as far as the database answers within a few seconds, and lets go of
+   * everything.
+   */
   close(): Promise<void>;
 }

@@ -28,7 +28,10 @@ const entryOf = ({ actor: { kind, id, name, roles }, from, action, subject, outc
   detail: { outcome, name, detail: detail.slice(0, 4096), requestId },
 });
 
-/** Writes each change by a caller, and each attempt, into the log, the audit log and the events of the hub. */
+/**
+ * Writes each change by a caller, and each attempt, into the log, the audit log and the events of
+ * the hub.
+ */
 export const recordAudit =
   ({ ledger, logger }: { ledger: Ledger; logger: Logger }): OnAudit =>
   async (record) => {

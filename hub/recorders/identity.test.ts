@@ -41,7 +41,8 @@ it('has an entry in the audit log for what agents did and for who was refused, w
   await record({ reason: 'EnrolmentTokenIssued', cluster: 'eu', from: null, message: 'Issued.' });
   await record({ reason: 'ClusterEnrolled', cluster: 'eu', from: FROM, message: 'Enrolled.' });
   await record({ reason: 'CertificateRenewed', cluster: 'eu', from: FROM, message: 'Renewed.' });
-  // The refusals of one cluster do not hide those of another, and what is claimed does not hide what is proven.
+  // The refusals of one cluster do not hide those of another, and what is claimed does not hide
+  // what is proven.
   for (let i = 0; i < 10; i += 1) for (const claimed of [undefined, 'eu', 'us']) await refuse(null, claimed);
   for (let i = 0; i < 10; i += 1) await refuse('eu');
   expect((await entries()).toSorted()).toEqual([

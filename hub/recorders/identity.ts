@@ -11,7 +11,10 @@ const SEVERITY: Readonly<Record<IdentityEvent['reason'], ClusterEvent['severity'
   ClusterForgotten: 'info',
   EnrolmentRefused: 'warning',
 };
-/** Anybody can cause refusals: they must not wash the history out, nor fill the audit log. One a minute for each cluster. */
+/**
+ * Anybody can cause refusals: they must not wash the history out, nor fill the audit log. One a
+ * minute for each cluster.
+ */
 const REFUSALS = { burst: 1, perSecond: 1 / 60, addresses: 10_000 };
 
 /**
@@ -24,7 +27,9 @@ const ACTIONS: Readonly<Partial<Record<IdentityEvent['reason'], string>>> = {
   EnrolmentRefused: 'cluster.refuse',
 };
 
-/** Proven and claimed clusters count apart, so that claims cannot hide the refusals of a cluster. */
+/**
+ * Proven and claimed clusters count apart, so that claims cannot hide the refusals of a cluster.
+ */
 const refusalKey = ({ cluster, claimed = '' }: IdentityEvent): string => (cluster === null ? `claimed ${claimed}` : `proven ${cluster}`);
 
 const entriesOf = ({ reason, cluster, claimed, from, message }: IdentityEvent): NewAuditEntry[] => {
@@ -36,8 +41,8 @@ const entriesOf = ({ reason, cluster, claimed, from, message }: IdentityEvent): 
 };
 
 /**
- * Writes events of identities into log, audit log and history (but for the renewals, one a day and cluster). Resolves once it is
- * kept; who is refused does not wait for that.
+ * Writes events of identities into log, audit log and history (but for the renewals, one a day and
+ * cluster). Resolves once it is kept; who is refused does not wait for that.
  */
 export const recordIdentity = ({
   ledger,

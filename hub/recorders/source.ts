@@ -50,8 +50,8 @@ export const carryOver = (before: SourceView, view: SourceView): SourceView =>
 const isSameRepository = (one: SourceView, other: SourceView): boolean => one.url === other.url && one.ref === other.ref;
 
 /**
- * Keeps the ledger's view of the source, and what happened to it, current. Of several hubs the leading one does; one that begins to lead
- * goes on from what the ledger says.
+ * Keeps the ledger's view of the source, and what happened to it, current. Of several hubs the
+ * leading one does; one that begins to lead goes on from what the ledger says.
  */
 export const recordSource = async (source: Source, deps: { ledger: Ledger; clock: Clock; logger: Logger }): Promise<void> => {
   const { ledger, clock, logger } = deps;

@@ -5,7 +5,9 @@ import { formatTable, type Generated, referencePage } from '@fso/shared/gen';
 import { parse } from 'yaml';
 import { RUNBOOKS, type Runbook } from './runbooks.ts';
 
-/** Pages about the alerts of the hub and the rules for Prometheus, with one runbook for each cause. */
+/**
+ * Pages about the alerts of the hub and the rules for Prometheus, with one runbook for each cause.
+ */
 
 interface PrometheusRule {
   readonly alert: string;

@@ -71,7 +71,8 @@ describe('routes', () => {
     await reportChange(server.ledger, 'eu', { full: true, baseline, deviations });
     const pending = { phase: 'Pending', message: 'written, and not judged yet', enforcement: { admission: { state: 'Pending' } } };
     expect(await details('?cluster=eu')).toMatchObject([{ source: 'agent', report: pending }]);
-    // Nor does it count as proven while the hub does not know the list that the cluster has, or what it proves.
+    // Nor does it count as proven while the hub does not know the list that the cluster has, or
+    // what it proves.
     const waits = { deviations: groupDeviations([['finance', standingOf(policyReport('finance', { phase: 'Pending', conditions: [] }))]]) };
     await reportChange(server.ledger, 'eu', { full: true, baseline, ...waits });
     expect(await details('?cluster=eu')).toMatchObject([

@@ -33,7 +33,10 @@ export interface ApiConfig {
   readonly git?: { readonly url: string; readonly ref: string };
   /** Addresses or networks of proxies whose X-Forwarded-For the hub trusts. */
   readonly trustedProxies?: readonly string[];
-  /** Milliseconds: how old the copy of the revocations may be for calls that change something. Default 5 min. */
+  /**
+   * Milliseconds: how old the copy of the revocations may be for calls that change something.
+   * Default 5 min.
+   */
   readonly maxBehindMs?: number;
   /** Folder of the built dashboard; absent: there is none. */
   readonly dashboard?: string;
@@ -111,10 +114,12 @@ const scopedContext = (whole: RouteContext, ledger: ScopedLedger): RouteContext 
 const expressPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
 
 /**
- * Step ⑨: the API for people, programs and webhooks. Registers metrics in the registry, so once per registry.
+ * Step ⑨: the API for people, programs and webhooks. Registers metrics in the registry, so once per
+ * registry.
  *
- * Every route names the least role that it needs. Open are /healthz, /readyz, the description of the API, the login, the files
- * of the dashboard, which contain nothing of the fleet, and the webhook, which has a secret of its own.
+ * Every route names the least role that it needs. Open are /healthz, /readyz, the description of
+ * the API, the login, the files of the dashboard, which contain nothing of the fleet, and the
+ * webhook, which has a secret of its own.
  */
 export const createApi = (config: ApiConfig, { onAudit, ...deps }: ApiDeps): express.Express => {
   const { access, fleet, ledger, runtime } = deps;

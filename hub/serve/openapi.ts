@@ -35,7 +35,10 @@ const openApiRoute: Route<unknown> = {
   },
 };
 
-/** The route table: what express serves and what OpenAPI describes. Each route names what it works with; the API has it all. */
+/**
+ * The route table: what express serves and what OpenAPI describes. Each route names what it works
+ * with; the API has it all.
+ */
 export const ROUTES = [
   ...hubRoutes,
   ...webhookRoutes,

@@ -15,7 +15,10 @@ import { type Clone, isObjectMissing } from './git/clone.ts';
 import { RevisionParts } from './revision-parts.ts';
 import type { ObjectAccess } from './types.ts';
 
-/** Revisions whose objects stay in memory: the one in force, a rejected one, what agents lag behind with. */
+/**
+ * Revisions whose objects stay in memory: the one in force, a rejected one, what agents lag behind
+ * with.
+ */
 const REVISIONS_KEPT = 4;
 
 export interface RevisionReader extends ObjectAccess {

@@ -21,11 +21,12 @@ export interface PolicyDocuments {
    */
   source(place: PolicyPlace): Promise<PolicySourceView | null>;
   /**
-   * Commits that changed the document, along first parents: at most 50 of at most 2,000 commits, as far as a few seconds reach: asked
-   * again it goes on from there. One is computed at a time.
+   * Commits that changed the document, along first parents: at most 50 of at most 2,000 commits, as
+   * far as a few seconds reach: asked again it goes on from there. One is computed at a time.
    *
    * @returns null: it does not stand there
-   * @throws GitObjectError while the clone does not have the commit; BusyError when too many wait already; the signal's reason
+   * @throws GitObjectError while the clone does not have the commit; BusyError when too many wait
+   * already; the signal's reason
    */
   history(place: PolicyPlace, signal?: AbortSignal): Promise<PolicyHistory | null>;
 }
@@ -97,7 +98,8 @@ class HistoryWalk {
   /** @param older undefined: there is none */
   async step(older: Walked | undefined): Promise<void> {
     const before = await this.#before(older);
-    // A commit that cannot be read is passed over: what it changed counts as changed by the next one.
+    // A commit that cannot be read is passed over: what it changed counts as changed by the next
+    // one.
     if (before === undefined) return;
     this.#note(before);
     this.#state = before;

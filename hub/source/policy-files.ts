@@ -11,7 +11,10 @@ export interface FileChange {
   readonly after: string | undefined;
 }
 
-/** Files with policies as Git has them. @throws GitObjectError for what Git itself would not have written, or is not in the clone */
+/**
+ * Files with policies as Git has them. @throws GitObjectError for what Git itself would not have
+ * written, or is not in the clone
+ */
 export interface PolicyFiles {
   /** Differences between two root trees; undefined: an empty one. */
   changes(before: string | undefined, after: string | undefined): Promise<readonly FileChange[]>;
@@ -132,7 +135,8 @@ export const createPolicyFiles = (find: FindObject): PolicyFiles => {
   const read = async (blob: string, path: string, word: string): Promise<readonly PolicyText[] | undefined> => {
     const object = await find(blob);
     if (object?.type !== 'blob') throw new GitObjectError(`blob ${blob} is not in the clone`);
-    // Most files are of other policies; a name cannot be written so that it does not stand in the text, but in a quoted scalar with escapes.
+    // Most files are of other policies; a name cannot be written so that it does not stand in the
+    // text, but in a quoted scalar with escapes.
     const bytes = Buffer.from(object.data.buffer, object.data.byteOffset, object.data.byteLength);
     if (!bytes.includes(word) && !bytes.includes('\\')) return [];
     const policies = policyTexts({ path, text: decodeText(object.data, 'the file') });

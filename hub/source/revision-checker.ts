@@ -21,7 +21,10 @@ export type CheckedRevision = (TrustedRevision & { readonly set: PolicySet }) | 
 /** Returns the view of a problem. A problem of the whole commit has no place. */
 const toView = ({ path, line, column, reason }: SourceProblem): ProblemView => (path === '.' ? { reason } : { path, line, column, reason });
 
-/** Checks commits: whether one may follow the last accepted one, as agents judge it, and whether its policies are valid. */
+/**
+ * Checks commits: whether one may follow the last accepted one, as agents judge it, and whether its
+ * policies are valid.
+ */
 export class RevisionChecker {
   readonly #config: TrustConfig;
   readonly #reader: RevisionReader;
@@ -40,7 +43,10 @@ export class RevisionChecker {
     this.#accepted = revision;
   }
 
-  /** Decodes nothing of a commit that is not trusted. @throws the error of the clone where it cannot be read */
+  /**
+   * Decodes nothing of a commit that is not trusted. @throws the error of the clone where it cannot
+   * be read
+   */
   async check(revision: string): Promise<CheckedRevision> {
     const judged = await this.#judge(revision);
     if (!judged.ok) return judged;

@@ -22,7 +22,9 @@ import { decodeText, type GetObject, type RevisionFiles } from '@fso/shared/git'
 import { dropOldest, Mutex, sameItems, weakMemo2 } from '@fso/shared/runtime';
 import type { RevisionPart } from './types.ts';
 
-/** Commits of which it is known who gets what: the one in force, and what agents lag behind with. */
+/**
+ * Commits of which it is known who gets what: the one in force, and what agents lag behind with.
+ */
 const VIEWS_KEPT = 16;
 /** Lists of ids for one commit. */
 const LISTS_KEPT = 64;
@@ -33,7 +35,10 @@ type Whole = Extract<RevisionFiles, { ok: true }>;
 /** Tests of whether a cluster is in a scope, by the folder of the scope. */
 type ScopeTests = ReadonlyMap<string, PlacementTest>;
 
-/** Makes the tests of one commit after another: the same object while no scope and no group is another document. */
+/**
+ * Makes the tests of one commit after another: the same object while no scope and no group is
+ * another document.
+ */
 const createScopeTester = (): ((set: PolicySet) => ScopeTests) => {
   let last: { readonly documents: readonly object[]; readonly tests: ScopeTests } | undefined;
   return (set) => {
@@ -52,7 +57,10 @@ interface Inside {
 
 const OUTSIDE: Inside = { folders: [], key: '' };
 
-/** Returns the scopes that a registered cluster is in; found once, as most commits change neither the scopes nor the registration. */
+/**
+ * Returns the scopes that a registered cluster is in; found once, as most commits change neither
+ * the scopes nor the registration.
+ */
 const insideOf = weakMemo2((inScope: ScopeTests, registration: ManagedClusterDocument): Inside => {
   const folders = [...inScope].flatMap(([folder, isInside]) => (isInside(registration) ? [folder] : [])).sort(byText);
   return { folders, key: folders.join('\n') };
@@ -70,7 +78,10 @@ interface View {
   readonly shared: Map<string, readonly string[]>;
 }
 
-/** Folders with a scope that lie around a path; its own for what lies beside its scope.yaml, as that is read first. */
+/**
+ * Folders with a scope that lie around a path; its own for what lies beside its scope.yaml, as that
+ * is read first.
+ */
 const scopesThrough = (path: string, scopes: Scopes): readonly string[] => {
   const around = scopesAbove(path, scopes).map(({ source }) => parentOf(source.path));
   return nameOf(path) === SCOPE_FILE ? around.filter((folder) => folder !== parentOf(path)) : around;
@@ -192,7 +203,8 @@ export class RevisionParts {
   }
 
   async #registration(id: string, cluster: string): Promise<ManagedClusterDocument | undefined> {
-    // By the name as well: what is one cluster's registration is no other's, wherever it once stood.
+    // By the name as well: what is one cluster's registration is no other's, wherever it once
+    // stood.
     const key = `${cluster} ${id}`;
     if (this.#registrations.has(key)) return this.#registrations.get(key);
     const object = await this.#find(id);

@@ -22,7 +22,10 @@ export interface SourceDeps {
 const PROBLEMS_SHOWN = 100;
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MIN_MS = 100;
-/** However often the source polls when all is well: a fetch that failed may have cost much, e.g. by an answer that is too large. */
+/**
+ * However often the source polls when all is well: a fetch that failed may have cost much, e.g. by
+ * an answer that is too large.
+ */
 const BACKOFF_LONGEST_MS = 3_000;
 const JITTER = 0.1;
 const DEFAULT_MAX_PACKS = 64;
@@ -114,7 +117,8 @@ class GitSource implements Source {
     const state = await this.#stateFile.read();
     if (state === null) return;
     if (state.url !== this.#view.url || state.ref !== this.#view.ref) {
-      // Objects of another repository must not pass for the history of this one: where they cannot be removed, nothing is followed.
+      // Objects of another repository must not pass for the history of this one: where they cannot
+      // be removed, nothing is followed.
       await this.#clone.reset();
       return;
     }
@@ -131,7 +135,9 @@ class GitSource implements Source {
     }
   }
 
-  /** Makes lookups quick again and the folder small; only at start, before anything reads the clone. */
+  /**
+   * Makes lookups quick again and the folder small; only at start, before anything reads the clone.
+   */
   async #tidy(lastGood: string, signal: AbortSignal): Promise<void> {
     if ((await this.#clone.packs()) <= (this.#options.maxPacks ?? DEFAULT_MAX_PACKS)) return;
     try {
@@ -142,8 +148,9 @@ class GitSource implements Source {
   }
 
   /**
-   * Fetches a clone again, from the start, that has become heavy by commits that are no part of the branch any more, such as refused ones. Where
-   * that fails, nothing more is fetched into it: pushing must not fill memory and disk.
+   * Fetches a clone again, from the start, that has become heavy by commits that are no part of the
+   * branch any more, such as refused ones. Where that fails, nothing more is fetched into it:
+   * pushing must not fill memory and disk.
    */
   async #keepSmall(signal: AbortSignal): Promise<void> {
     if ((await this.#clone.weight()) <= (this.#options.limits?.cloneBytes ?? DEFAULT_LIMITS.cloneBytes)) return;
@@ -152,7 +159,10 @@ class GitSource implements Source {
     else await this.#clone.renew(revision.revision, signal);
   }
 
-  /** The clone is only a cache. Where it cannot be removed, the next fetch says what is wrong, and is tried again. */
+  /**
+   * The clone is only a cache. Where it cannot be removed, the next fetch says what is wrong, and
+   * is tried again.
+   */
   async #renewClone(): Promise<void> {
     await this.#clone.reset().catch((err: unknown) => this.#deps.logger.error({ err }, 'damaged clone cannot be removed'));
   }
@@ -190,7 +200,10 @@ class GitSource implements Source {
     if (isCloneDamaged(error)) await this.#renewClone();
   }
 
-  /** Measures a step, of which an error is a result too. @param isGood of what it resolves with; absent: it always is */
+  /**
+   * Measures a step, of which an error is a result too. @param isGood of what it resolves with;
+   * absent: it always is
+   */
   async #timed<T>(step: 'fetch' | 'check', work: () => Promise<T>, isGood: (result: T) => boolean = () => true): Promise<T> {
     const { clock, metrics } = this.#deps;
     const started = clock.monotonicMs();
@@ -254,8 +267,9 @@ class GitSource implements Source {
 }
 
 /**
- * Opens step ①, which follows a ref of a Git repository. It takes a commit as a whole or refuses it: a bad one is shown as rejected, and the last
- * good one stays. A fetch that fails is tried again, with backoff, for ever.
+ * Opens step ①, which follows a ref of a Git repository. It takes a commit as a whole or refuses
+ * it: a bad one is shown as rejected, and the last good one stays. A fetch that fails is tried
+ * again, with backoff, for ever.
  *
  * @throws the error of the file system where the clone cannot be made
  */

@@ -126,7 +126,10 @@ export interface RejectedRevision {
 
 /** Step ①. */
 export interface Source {
-  /** Finds the last good revision again, then follows the ref until aborted. Never rejects for what Git does. */
+  /**
+   * Finds the last good revision again, then follows the ref until aborted. Never rejects for what
+   * Git does.
+   */
   run(signal: AbortSignal): Promise<void>;
   /** Something may be new: fetch now. Any number of hints during a fetch make exactly one more. */
   hint(): void;

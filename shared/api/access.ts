@@ -52,7 +52,9 @@ const scopeFields = { clusters: ClusterScope.optional(), policies: PolicyScopeSe
 export const RoleGrant = z.strictObject({ role: Role, ...scopeFields });
 export type RoleGrant = Readonly<z.infer<typeof RoleGrant>>;
 
-/** Whether a grant is for the whole hub: every cluster, every policy, and what concerns all of them. */
+/**
+ * Whether a grant is for the whole hub: every cluster, every policy, and what concerns all of them.
+ */
 export const isUnscoped = ({ clusters, policies }: Pick<RoleGrant, 'clusters' | 'policies'>): boolean =>
   clusters === undefined && policies === undefined;
 
@@ -90,7 +92,10 @@ export const describeScope = ({ clusters, policies }: Pick<RoleGrant, 'clusters'
   return parts.length === 0 ? 'everything' : parts.join('; ');
 };
 
-/** Header that the dashboard sends with every call that changes something; a form or link on another site cannot set it. */
+/**
+ * Header that the dashboard sends with every call that changes something; a form or link on another
+ * site cannot set it.
+ */
 export const CSRF_HEADER = 'X-FSO-CSRF';
 
 /** Prefix of the session tokens that `fso login` gets; the id of the session follows. */
@@ -202,8 +207,8 @@ export const EnrolmentTokenView = z.object({
 export type EnrolmentTokenView = z.infer<typeof EnrolmentTokenView>;
 
 /**
- * The commands that let a cluster in. Their order is free: the agent waits for its token. The last command reads it from its standard
- * input, so that it stays out of the history of the shell.
+ * The commands that let a cluster in. Their order is free: the agent waits for its token. The last
+ * command reads it from its standard input, so that it stays out of the history of the shell.
  */
 export const formatEnrolCommands = ({ cluster, agentUrl }: Pick<EnrolmentTokenView, 'cluster' | 'agentUrl'>): string =>
   [

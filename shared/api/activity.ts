@@ -5,7 +5,10 @@ import { PolicyKey, RevisionVerification } from './reports.ts';
 import { Phase } from './sovereign-policy.ts';
 import { ClusterView, CommitView, EventView, ProblemView, pageOf, SourceView, StatusView } from './views.ts';
 
-/** The path of one commit through steps ① to ⑨, as the hub saw it. Times are those of the hub's clock. */
+/**
+ * The path of one commit through steps ① to ⑨, as the hub saw it. Times are those of the hub's
+ * clock.
+ */
 
 const Time = z.iso.datetime({ offset: true });
 const Count = z.int().min(0);
@@ -104,7 +107,10 @@ export const StreamEvent = z.discriminatedUnion('event', [
 ]);
 export type StreamEvent = z.infer<typeof StreamEvent>;
 
-/** Statement of a cluster about a policy: by its name, or by the list of its policies where the policy was as expected. */
+/**
+ * Statement of a cluster about a policy: by its name, or by the list of its policies where the
+ * policy was as expected.
+ */
 export const PolicyState = z.object({
   phase: Phase,
   conforms: z

@@ -24,7 +24,10 @@ export const PolicyScopeSpec = z.strictObject({
   ),
   description: z.string().max(1024).optional(),
 });
-/** Limits a folder of policies to some clusters: agents of the others get nothing of what lies below it. One in each `scope.yaml`. */
+/**
+ * Limits a folder of policies to some clusters: agents of the others get nothing of what lies below
+ * it. One in each `scope.yaml`.
+ */
 export const PolicyScopeDocument = gitDocument('PolicyScope', PolicyScopeSpec);
 export type PolicyScopeDocument = z.infer<typeof PolicyScopeDocument>;
 

@@ -9,7 +9,9 @@ const DNS_SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0
 const REGION = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
 /** `group:` and the name of a RegionGroup, or a region; either name has at most 63 characters. */
 const REGION_REFERENCE = /^(group:[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?|[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)$/;
-/** A namespace, or a glob as in Gatekeeper's `match.namespaces`: `*` at the start, the end, or both. */
+/**
+ * A namespace, or a glob as in Gatekeeper's `match.namespaces`: `*` at the start, the end, or both.
+ */
 const NAMESPACE_GLOB = /^(\*|\*?[a-z0-9-]+\*?)$/;
 
 export const ResourceName: z.ZodString = z.string().min(1).max(253).regex(DNS_SUBDOMAIN, 'must be a lowercase RFC 1123 subdomain');
@@ -31,8 +33,8 @@ export const RegionReference: z.ZodString = z
   .regex(REGION_REFERENCE, 'must be a region (eu-west-1) or group:<RegionGroup name>, a name of at most 63 characters');
 
 /**
- * A list of a schema's values, of which the first that is none ends the check: what zod finds wrong with each of fifty thousand would take more
- * memory than the frame.
+ * A list of a schema's values, of which the first that is none ends the check: what zod finds wrong
+ * with each of fifty thousand would take more memory than the frame.
  */
 export const boundedList = <T>(schema: z.ZodType<T>, max: number) =>
   z
@@ -53,7 +55,10 @@ export const boundedList = <T>(schema: z.ZodType<T>, max: number) =>
 
 const LabelMap = z.record(z.string().max(317), z.string().max(63));
 
-/** The metadata that a document in Git may have. Server-side fields are refused, so that an object copied from a cluster is noticed. */
+/**
+ * The metadata that a document in Git may have. Server-side fields are refused, so that an object
+ * copied from a cluster is noticed.
+ */
 export const GitMetadata = z.strictObject({
   name: ResourceName,
   namespace: NamespaceName.optional(),

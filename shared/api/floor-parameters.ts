@@ -8,10 +8,16 @@ import type { KubeObject } from './kubernetes.ts';
  */
 export const FLOOR_PARAMETER_LIMITS = { nodes: 10_000, namespaces: 5_000, patterns: 256 } as const;
 
-/** Maximum bytes of JSON: of the nodes, of the patterns, and of the whole index, where namespaces get what the others leave. */
+/**
+ * Maximum bytes of JSON: of the nodes, of the patterns, and of the whole index, where namespaces
+ * get what the others leave.
+ */
 export const FLOOR_PARAMETER_BYTES = { nodes: 600_000, patterns: 150_000, index: 1_350_000 } as const;
 
-/** An apply replaces the map as a whole: it removes entries of others and keeps `managedFields` small. */
+/**
+ * An apply replaces the map as a whole: it removes entries of others and keeps `managedFields`
+ * small.
+ */
 const ATOMIC = { 'x-kubernetes-map-type': 'atomic' } as const;
 
 const PolicyKeys = z.string().max(262_144).describe('Policies (name, or namespace/name), sorted, comma separated.');

@@ -2,7 +2,9 @@ import { ANNOTATIONS, LABELS, SYSTEM_NAMESPACE } from './names.ts';
 import { policyKey } from './reports.ts';
 import type { SovereignPolicySpec, SovereignPolicyStatus } from './sovereign-policy.ts';
 
-/** The part of metav1.ObjectMeta that this system reads. Times are RFC 3339 strings, as on the wire. */
+/**
+ * The part of metav1.ObjectMeta that this system reads. Times are RFC 3339 strings, as on the wire.
+ */
 export interface ObjectMeta {
   name: string;
   namespace?: string;
@@ -36,13 +38,19 @@ export interface SovereignPolicy extends KubeObject {
 export const policyKeyOf = ({ metadata }: SovereignPolicy): string =>
   policyKey({ namespace: metadata.namespace ?? '', name: metadata.name });
 
-/** Whether a policy came from Git: the label counts only in the agent's own namespace, since others may write it elsewhere. */
+/**
+ * Whether a policy came from Git: the label counts only in the agent's own namespace, since others
+ * may write it elsewhere.
+ */
 export const isHubManaged = ({ metadata }: SovereignPolicy): boolean =>
   metadata.namespace === SYSTEM_NAMESPACE && metadata.labels?.[LABELS.managedBy] === 'hub';
 
 const GIT_ID = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
 
-/** Git commit that last changed a hub-managed policy; undefined for a local one, whatever its annotations claim. */
+/**
+ * Git commit that last changed a hub-managed policy; undefined for a local one, whatever its
+ * annotations claim.
+ */
 export const revisionOf = (policy: SovereignPolicy): string | undefined => {
   const revision = policy.metadata.annotations?.[ANNOTATIONS.revision];
   return isHubManaged(policy) && revision !== undefined && GIT_ID.test(revision) ? revision : undefined;

@@ -1,21 +1,23 @@
 /**
  * Every name that this system writes into a cluster.
  *
- * Kubernetes label values end at 63 characters and hold neither commas nor colons, so a label carries the
- * label-safe form of a value and the annotation of the same key carries the exact one.
+ * Kubernetes label values end at 63 characters and hold neither commas nor colons, so a label
+ * carries the label-safe form of a value and the annotation of the same key carries the exact one.
  */
 
 export const API_GROUP = 'compliance.federated.io';
 export const API_VERSION = 'compliance.federated.io/v1';
 
-/** Prefix of every label and annotation key that this system owns. It never writes a key without it. */
+/**
+ * Prefix of every label and annotation key that this system owns. It never writes a key without it.
+ */
 export const KEY_PREFIX = 'compliance.gov/';
 
 /** Namespace of the agent, its state and the hub-managed policies in a workload cluster. */
 export const SYSTEM_NAMESPACE = 'federated-sovereignty-system';
 /**
- * An empty namespace without labels of this system that admits no pod. Only the index of lock 1 can refuse a pod there, so a
- * refusal proves that the API server evaluates the index.
+ * An empty namespace without labels of this system that admits no pod. Only the index of lock 1 can
+ * refuse a pod there, so a refusal proves that the API server evaluates the index.
  */
 export const CANARY_NAMESPACE = 'fso-canary';
 /**
@@ -34,7 +36,10 @@ export const AGENT_EVENTS = 'fso-agent-events';
 /** Secret with the agent's key and certificate for the hub, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_IDENTITY = 'fso-agent-identity';
 
-/** Secret with the one-time token to enrol with, in {@link SYSTEM_NAMESPACE}. An administrator makes it, and may delete it. */
+/**
+ * Secret with the one-time token to enrol with, in {@link SYSTEM_NAMESPACE}. An administrator makes
+ * it, and may delete it.
+ */
 export const ENROLMENT_SECRET = 'fso-enrolment';
 /**
  * ConfigMap with the public keys and certificates that the agent trusts, in
@@ -42,21 +47,33 @@ export const ENROLMENT_SECRET = 'fso-enrolment';
  */
 export const AGENT_TRUST = 'fso-agent-trust';
 
-/** Name of the report on each governed namespace for tools that read openreports.io, in that namespace. */
+/**
+ * Name of the report on each governed namespace for tools that read openreports.io, in that
+ * namespace.
+ */
 export const OPEN_REPORT = 'fso-residency';
 /** ClusterRole with the rights for those reports; it owns them, so that they go with it. */
 export const OPEN_REPORTS_ROLE = 'fso-agent-openreports';
 
-/** Well-known node labels that carry a region (https://kubernetes.io/docs/reference/labels-annotations-taints/). */
+/**
+ * Well-known node labels that carry a region
+ * (https://kubernetes.io/docs/reference/labels-annotations-taints/).
+ */
 export const REGION_LABEL = 'topology.kubernetes.io/region';
-/** Deprecated since Kubernetes 1.17, but cloud node controllers still trust it; never a proof of a region. */
+/**
+ * Deprecated since Kubernetes 1.17, but cloud node controllers still trust it; never a proof of a
+ * region.
+ */
 export const LEGACY_REGION_LABEL = 'failure-domain.beta.kubernetes.io/region';
 
 export const LABELS = {
   allowedRegions: `${KEY_PREFIX}allowed-regions`,
   policyName: `${KEY_PREFIX}policy-name`,
   policyNamespace: `${KEY_PREFIX}policy-namespace`,
-  /** Strongest action in force: deny | warn | dryrun | custom, or `released` / `expired` once nothing governs the namespace. */
+  /**
+   * Strongest action in force: deny | warn | dryrun | custom, or `released` / `expired` once
+   * nothing governs the namespace.
+   */
   enforcementAction: `${KEY_PREFIX}enforcement-action`,
   updatedAt: `${KEY_PREFIX}updated-at`,
   /** `hub` on SovereignPolicies that came from Git; absent on local ones. */
@@ -68,18 +85,32 @@ export const LABELS = {
   component: `${KEY_PREFIX}component`,
 } as const;
 
-/** Actions that the floor evaluates itself; each has its own selector label and region annotation on a namespace. */
+/**
+ * Actions that the floor evaluates itself; each has its own selector label and region annotation on
+ * a namespace.
+ */
 export const FLOOR_ACTIONS = ['deny', 'warn', 'dryrun'] as const;
 export type FloorAction = (typeof FLOOR_ACTIONS)[number];
 
-/** Label that selects a namespace into the floor binding of one action; its only value is `active`. */
+/**
+ * Label that selects a namespace into the floor binding of one action; its only value is `active`.
+ */
 export const floorLabel = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}`;
 export const FLOOR_LABEL_VALUE = 'active';
-/** Annotation with the regions that the floor allows for one action: sorted, comma separated, `''` = none. */
+/**
+ * Annotation with the regions that the floor allows for one action: sorted, comma separated, `''` =
+ * none.
+ */
 export const floorRegionsAnnotation = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}-regions`;
-/** Annotation with the policies (keys, sorted, comma separated) behind {@link floorRegionsAnnotation}. */
+/**
+ * Annotation with the policies (keys, sorted, comma separated) behind
+ * {@link floorRegionsAnnotation}.
+ */
 export const floorPoliciesAnnotation = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}-policies`;
-/** Annotation with the Git commit of each of {@link floorPoliciesAnnotation}, in their order; `-` for a local policy. */
+/**
+ * Annotation with the Git commit of each of {@link floorPoliciesAnnotation}, in their order; `-`
+ * for a local policy.
+ */
 export const floorRevisionsAnnotation = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}-revisions`;
 
 /** Label that selects a namespace into placement injection; its only value is `active`. */
@@ -117,11 +148,17 @@ export const ANNOTATIONS = {
 /** Annotation of this system's CRDs: number of their schema; it grows with every change of one. */
 export const SCHEMA_VERSION_ANNOTATION: string = `${KEY_PREFIX}schema-version`;
 
-/** `Reported`: the hub has it. `NotReported`: it could not be reached. `NoHub`: the agent has none. `NoAgent`: no agent ran. */
+/**
+ * `Reported`: the hub has it. `NotReported`: it could not be reached. `NoHub`: the agent has none.
+ * `NoAgent`: no agent ran.
+ */
 export const UNINSTALL_REPORTS = ['Reported', 'NotReported', 'NoHub', 'NoAgent'] as const;
 export type UninstallReport = (typeof UNINSTALL_REPORTS)[number];
 
-/** Every label and annotation key that this system reads on a namespace, whatever prefix others have. */
+/**
+ * Every label and annotation key that this system reads on a namespace, whatever prefix others
+ * have.
+ */
 export const NAMESPACE_KEYS: readonly string[] = [
   ...Object.values(LABELS),
   ...FLOOR_ACTIONS.flatMap((action) => [
@@ -171,7 +208,9 @@ export const CONDITIONS = {
   floorReady: 'FloorReady',
   /** Condition of a cluster: the guard, which lets only the agent change what the locks rely on. */
   guardReady: 'GuardReady',
-  /** Lock 2: Gatekeeper's constraint, enforced in its current generation by every pod of Gatekeeper. */
+  /**
+   * Lock 2: Gatekeeper's constraint, enforced in its current generation by every pod of Gatekeeper.
+   */
   gatekeeperReady: 'GatekeeperReady',
   /** Condition of a cluster: all that its reports rest on is current. */
   observed: 'Observed',
@@ -179,7 +218,10 @@ export const CONDITIONS = {
   conflict: 'Conflict',
   /** The policy will expire within 14 days. */
   expiring: 'Expiring',
-  /** Gatekeeper's audit counts as many violating pods as the agent; set once there are audits to compare. */
+  /**
+   * Gatekeeper's audit counts as many violating pods as the agent; set once there are audits to
+   * compare.
+   */
   auditAgrees: 'AuditAgrees',
   /**
    * Condition that a change or deletion of what enforces the policy was reverted within the last

@@ -83,11 +83,17 @@ export type PolicyReport = z.infer<typeof PolicyReport>;
 /** Whether a report says no more than what a hub knows without asking its agent. */
 export const isShortReport = ({ lastUpdated }: Pick<PolicyReport, 'lastUpdated'>): boolean => lastUpdated === undefined;
 
-/** Whether a short report says that its policy is as expected: proven, expired, or without its namespace. */
+/**
+ * Whether a short report says that its policy is as expected: proven, expired, or without its
+ * namespace.
+ */
 export const isAsExpected = (report: Pick<PolicyReport, 'conditions' | 'lastUpdated'>): boolean =>
   isShortReport(report) && report.conditions.length === 0;
 
-/** Whether the hub does not know what a policy asks for in its cluster: then neither its target nor its action and regions say anything. */
+/**
+ * Whether the hub does not know what a policy asks for in its cluster: then neither its target nor
+ * its action and regions say anything.
+ */
 export const isUnlisted = ({ targetNamespace }: Pick<PolicyReport, 'targetNamespace'>): boolean => targetNamespace === '';
 
 /** Whether a policy governs no namespace now, and so has nothing to enforce. */
@@ -96,7 +102,10 @@ export const isNamespaceMissing = (report: Pick<PolicyReport, 'phase' | 'conditi
     ? report.phase === 'Pending'
     : report.conditions.some(({ type, reason }) => type === CONDITIONS.ready && reason === NAMESPACE_MISSING);
 
-/** Whether a policy that was applied in its cluster waits there for its namespace: it may be Failed there, and nothing is wrong. */
+/**
+ * Whether a policy that was applied in its cluster waits there for its namespace: it may be Failed
+ * there, and nothing is wrong.
+ */
 export const isAwaitingNamespace = ({ managedBy, conditions }: Pick<PolicyReport, 'managedBy' | 'conditions'>): boolean =>
   managedBy === 'local' && conditions.some(({ type, reason }) => type === CONDITIONS.ready && reason === NAMESPACE_MISSING);
 
@@ -118,7 +127,10 @@ export const PolicyKey = z.string().max(317).describe("Name of a policy; outside
 export const ClusterReport = z.object({
   /** Commit that the agent accepted and whose policies it wrote to its cluster. */
   revision: Revision.nullable(),
-  /** Commit of which both locks (or each lock that the cluster can have) have proven every policy; it trails `revision`. */
+  /**
+   * Commit of which both locks (or each lock that the cluster can have) have proven every policy;
+   * it trails `revision`.
+   */
   provenRevision: Revision.nullable(),
   /** The signature check of `revision`. */
   verification: RevisionVerification.shape.state,

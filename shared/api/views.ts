@@ -163,7 +163,9 @@ export const ProblemDetails = z.object({
 });
 export type ProblemDetails = z.infer<typeof ProblemDetails>;
 
-/** The schema of a page of items: `total` counts those of all pages, `next` is null on the last one. */
+/**
+ * The schema of a page of items: `total` counts those of all pages, `next` is null on the last one.
+ */
 export const pageOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), total: z.int(), next: z.string().nullable() });
 export const PolicyPage = pageOf(PolicyView);
 export const PolicyDetailPage = pageOf(PolicyDetail);

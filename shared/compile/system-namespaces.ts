@@ -9,8 +9,9 @@ export interface GatekeeperPlace {
 export const USUAL_PLACE: GatekeeperPlace = { gatekeeperNamespace: 'gatekeeper-system' };
 
 /**
- * The agent's own namespaces and Gatekeeper's: no policy governs them, not even one that names them. A residency rule there
- * could keep out the programs that enforce it, and Gatekeeper does not judge its own namespace.
+ * The agent's own namespaces and Gatekeeper's: no policy governs them, not even one that names
+ * them. A residency rule there could keep out the programs that enforce it, and Gatekeeper does not
+ * judge its own namespace.
  */
 const ungovernable = ({ gatekeeperNamespace }: GatekeeperPlace): readonly string[] => [
   CANARY_NAMESPACE,
@@ -18,7 +19,10 @@ const ungovernable = ({ gatekeeperNamespace }: GatekeeperPlace): readonly string
   gatekeeperNamespace,
 ];
 
-/** Namespaces of the cluster itself: only a policy that names one governs it, because a glob would stop the cluster. */
+/**
+ * Namespaces of the cluster itself: only a policy that names one governs it, because a glob would
+ * stop the cluster.
+ */
 const CLUSTER_NAMESPACES: readonly string[] = ['kube-node-lease', 'kube-public', 'kube-system'];
 
 /** Whether a pattern stands for more than one namespace. */

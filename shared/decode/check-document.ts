@@ -39,7 +39,10 @@ const checkNamespace = ({ kind, metadata }: PolicyDocument): readonly ValueProbl
   return metadata.namespace === SYSTEM_NAMESPACE ? [] : [value(path, `must be ${SYSTEM_NAMESPACE}, or left out: ${hint}`)];
 };
 
-/** Kubernetes' rules for a label, without which the API server would refuse the policy in every cluster. */
+/**
+ * Kubernetes' rules for a label, without which the API server would refuse the policy in every
+ * cluster.
+ */
 const LABEL_KEY = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/;
 

@@ -30,7 +30,9 @@ const SCHEMAS: Readonly<Record<Kind, z.ZodType<PolicyDocument>>> = {
   RolloutStrategy: RolloutStrategyDocument,
 };
 
-/** Decodes one file as far as it can be judged alone. Depends on nothing but path, text and limits. */
+/**
+ * Decodes one file as far as it can be judged alone. Depends on nothing but path, text and limits.
+ */
 export const decodeFile = (file: SourceFile, limits: DecodeLimits): DecodedFile => {
   const { documents, problems } = readYamlFile(file, limits);
   const locator = createLocator(file, limits);
@@ -124,8 +126,8 @@ const fileProblems = (path: string, documents: readonly YamlDocument[]): readonl
 type Locator = (index: number) => DecodedDocument['locate'];
 
 /**
- * Positions are asked for when documents do not fit together, which is rare: the file is read once more then, so that
- * no syntax trees stay in memory otherwise.
+ * Positions are asked for when documents do not fit together, which is rare: the file is read once
+ * more then, so that no syntax trees stay in memory otherwise.
  */
 const createLocator = (file: SourceFile, limits: DecodeLimits): Locator => {
   let documents: ReadonlyMap<number, YamlDocument> | undefined;

@@ -13,16 +13,19 @@ import type { DecodeResult, PolicySet, Sourced, SourceFile, SourceProblem } from
 import { DEFAULT_LIMITS, type DecodeLimits } from './types.ts';
 
 /**
- * Decodes the files of a policy repository as one set: every document and what they say about each other, or every problem.
- * Files that are not policy (see {@link isPolicyPath}) are passed over; their order does not matter. Never throws.
+ * Decodes the files of a policy repository as one set: every document and what they say about each
+ * other, or every problem. Files that are not policy (see {@link isPolicyPath}) are passed over;
+ * their order does not matter. Never throws.
  */
 export const decodeFiles = (files: readonly SourceFile[], limits?: Partial<DecodeLimits>): DecodeResult => createDecoder(limits)(files);
 
 /**
- * {@link decodeFiles} for one commit after another: a file that reads as it did in the last call is not parsed again.
- * A thousand policies take about 200 ms at first, a commit that changes one of them 3 ms.
+ * {@link decodeFiles} for one commit after another: a file that reads as it did in the last call is
+ * not parsed again. A thousand policies take about 200 ms at first, a commit that changes one of
+ * them 3 ms.
  *
- * @param extent what the files are all of: what they say about others that are not among them is not judged
+ * @param extent what the files are all of: what they say about others that are not among them is
+ * not judged
  */
 export const createDecoder = (
   limits: Partial<DecodeLimits> = {},
@@ -55,7 +58,10 @@ export const decodeAlone: AloneDecoder = (files) => createAloneDecoder()(files);
 
 export type AloneDecoder = (files: readonly SourceFile[]) => DecodedAlone;
 
-/** {@link decodeAlone} for one commit after another: a file that reads as it did in the last call is not parsed again. */
+/**
+ * {@link decodeAlone} for one commit after another: a file that reads as it did in the last call is
+ * not parsed again.
+ */
 export const createAloneDecoder = (): AloneDecoder => {
   const decodings = new Decodings(DEFAULT_LIMITS);
   return (files) => {
@@ -69,7 +75,10 @@ interface Decoding {
   readonly decoded: DecodedFile;
 }
 
-/** The files of one call after another; those that read as they did in the last one are not parsed again. */
+/**
+ * The files of one call after another; those that read as they did in the last one are not parsed
+ * again.
+ */
 class Decodings {
   readonly #limits: DecodeLimits;
   #last: ReadonlyMap<string, Decoding> = new Map();
@@ -78,7 +87,10 @@ class Decodings {
     this.#limits = limits;
   }
 
-  /** The files of the next call, each decoded as it is asked for; of the call before only what they share with it is kept. */
+  /**
+   * The files of the next call, each decoded as it is asked for; of the call before only what they
+   * share with it is kept.
+   */
   *of(files: Iterable<SourceFile>): Generator<DecodedFile> {
     const decodings = new Map<string, Decoding>();
     try {

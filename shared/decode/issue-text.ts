@@ -96,7 +96,10 @@ const knownFields = (fields: FieldSchema, path: ValuePath): readonly string[] =>
   return Object.keys(at?.properties ?? {});
 };
 
-/** The candidate that is the fewest edits away, if that looks like a typo: at most a third of its letters. */
+/**
+ * The candidate that is the fewest edits away, if that looks like a typo: at most a third of its
+ * letters.
+ */
 const nearest = (word: string, candidates: readonly string[]): string | undefined => {
   if (word.length > 100) return undefined;
   const [best] = candidates

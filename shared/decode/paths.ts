@@ -26,15 +26,19 @@ export const FOLDERS: Readonly<Record<Kind, string>> = {
 
 const POLICY_PATH = /^(?:(policies|clusters|regions|rollout)\/.+|(rollout))\.ya?ml$/i;
 
-/** Folder that a path counts under, `rollout` for a `rollout.yaml` at the root; undefined when the path is none of ours. */
+/**
+ * Folder that a path counts under, `rollout` for a `rollout.yaml` at the root; undefined when the
+ * path is none of ours.
+ */
 export const folderOf = (path: string): string | undefined => {
   const match = POLICY_PATH.exec(path);
   return (match?.[1] ?? match?.[2])?.toLowerCase();
 };
 
 /**
- * Whether a file of the repository says something about policy: YAML under `policies/`, `clusters/`, `regions/` or
- * `rollout/`, or `rollout.yaml`. Upper and lower case are alike, so that `Finance.YAML` is never silently left out.
+ * Whether a file of the repository says something about policy: YAML under `policies/`,
+ * `clusters/`, `regions/` or `rollout/`, or `rollout.yaml`. Upper and lower case are alike, so that
+ * `Finance.YAML` is never silently left out.
  *
  * @param path relative to the repository's root, with `/`
  */
@@ -43,7 +47,10 @@ export const isPolicyPath = (path: string): boolean => folderOf(path) !== undefi
 /** The one name of a file with a PolicyScope. */
 export const SCOPE_FILE = 'scope.yaml';
 
-/** Whether a name is read as that of a scope somewhere: those that are not {@link SCOPE_FILE} to the letter are refused. */
+/**
+ * Whether a name is read as that of a scope somewhere: those that are not {@link SCOPE_FILE} to the
+ * letter are refused.
+ */
 export const isScopeName = (name: string): boolean => /^scope\.ya?ml$/i.test(name);
 
 /** Folder of a file, without `/` at its end. */
@@ -52,10 +59,16 @@ export const parentOf = (path: string): string => path.slice(0, Math.max(0, path
 /** Last part of a path. */
 export const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
-/** The file that registers a cluster, and the folder of `clusters/` that it may lie in instead. An agent finds its own by its name alone. */
+/**
+ * The file that registers a cluster, and the folder of `clusters/` that it may lie in instead. An
+ * agent finds its own by its name alone.
+ */
 export interface RegistrationPlace {
   readonly file: string;
-  /** First two hex digits of the SHA-256 of the name: no folder has to be long, however many clusters there are. */
+  /**
+   * First two hex digits of the SHA-256 of the name: no folder has to be long, however many
+   * clusters there are.
+   */
   readonly folder: string;
 }
 
@@ -92,7 +105,10 @@ const registrationFolderProblem = (name: string): string | undefined => {
   return unless(!HASH_FOLDER.test(name) || name === name.toLowerCase(), 'must be in lower case');
 };
 
-/** Names of folders that differ from another one's in case only: to a checkout on some systems they are one, with one scope. */
+/**
+ * Names of folders that differ from another one's in case only: to a checkout on some systems they
+ * are one, with one scope.
+ */
 export const twinsAmong = (folders: readonly string[]): readonly string[] => {
   const seen = new Set<string>();
   return folders.filter((name) => seen.size === seen.add(name.toLowerCase()).size);

@@ -3,7 +3,10 @@ import { expandRegions, type RegionGroups } from './regions.ts';
 
 export type PlacementTest = (cluster: ManagedClusterDocument) => boolean;
 
-/** Every given field must select the cluster; an empty list selects none, an empty label selector all. */
+/**
+ * Every given field must select the cluster; an empty list selects none, an empty label selector
+ * all.
+ */
 export const placementTest = (placement: Placement | undefined, groups: RegionGroups): PlacementTest => {
   const { clusterSelector, clusterNames, clusterRegions } = placement ?? {};
   const names = clusterNames && new Set(clusterNames);
@@ -33,7 +36,10 @@ const matchesExpression = ({ key, operator, values = [] }: Expression, labels: L
   }
 };
 
-/** metav1.LabelSelector: every label and expression must hold; an empty selector selects everything; NotIn holds without the label. */
+/**
+ * metav1.LabelSelector: every label and expression must hold; an empty selector selects everything;
+ * NotIn holds without the label.
+ */
 export const matchesSelector = (selector: LabelSelector, labels: Labels): boolean =>
   Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labelOf(labels, key) === value) &&
   (selector.matchExpressions ?? []).every((expression) => matchesExpression(expression, labels));

@@ -14,7 +14,10 @@ export type RegionGroups = ReadonlyMap<string, readonly string[]>;
 export const regionGroupsOf = (set: Pick<PolicySet, 'regionGroups'>): RegionGroups =>
   new Map(set.regionGroups.map(({ document }) => [document.metadata.name, document.spec.regions]));
 
-/** Replaces groups by their regions; sorted, without duplicates. An unknown group stands for no region: a typo never widens a policy. */
+/**
+ * Replaces groups by their regions; sorted, without duplicates. An unknown group stands for no
+ * region: a typo never widens a policy.
+ */
 export const expandRegions = (references: readonly string[], groups: RegionGroups): readonly string[] => {
   const regions = references.flatMap((reference) => {
     const group = groupOf(reference);

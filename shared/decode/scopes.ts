@@ -22,7 +22,10 @@ export const scopesAbove = (path: string, scopes: Scopes): readonly Sourced<Poli
   return found;
 };
 
-/** Whether a cluster is in a scope; one that is not registered is in none. The scopes around it are asked for by themselves. */
+/**
+ * Whether a cluster is in a scope; one that is not registered is in none. The scopes around it are
+ * asked for by themselves.
+ */
 export const isInScope = (scope: PolicyScopeDocument, cluster: ManagedClusterDocument | undefined, groups: RegionGroups): boolean =>
   cluster !== undefined && placementTest(scope.spec.placement, groups)(cluster);
 

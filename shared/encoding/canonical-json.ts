@@ -28,7 +28,8 @@ const write = (value: unknown): string | undefined => {
 };
 
 /**
- * JSON with sorted keys and no spaces, as RFC 8785 has it; undefined fields are left out. Equal values have equal text. Objects are not
- * sorted and then given to JSON.stringify: an object has keys that are integers first, and by number.
+ * JSON with sorted keys and no spaces, as RFC 8785 has it; undefined fields are left out. Equal
+ * values have equal text. Objects are not sorted and then given to JSON.stringify: an object has
+ * keys that are integers first, and by number.
  */
 export const canonicalJson = (value: unknown): string => write(value) ?? 'null';

@@ -8,7 +8,10 @@ const FORMULA = /^(?:[\t\r\n]|\s*[=+\-@＝＋－＠])/;
 
 export type CsvCell = string | number | null | undefined;
 
-/** Text that a spreadsheet would take for a formula gets an apostrophe before it; numbers are what they are. */
+/**
+ * Text that a spreadsheet would take for a formula gets an apostrophe before it; numbers are what
+ * they are.
+ */
 const cellOf = (value: CsvCell): string => {
   const text = String(value ?? '');
   const safe = typeof value === 'string' && FORMULA.test(text) ? `'${text}` : text;

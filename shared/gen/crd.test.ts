@@ -44,7 +44,10 @@ describe('sovereignPolicyCrd', () => {
   });
 });
 
-/** Hash of the schemas, without their texts, by their number. One that was released never changes; before that, correct its hash. */
+/**
+ * Hash of the schemas, without their texts, by their number. One that was released never changes;
+ * before that, correct its hash.
+ */
 const SCHEMAS: Readonly<Record<string, string>> = { '1': '2e1937c380ea98bb' };
 
 it('a schema that changes gets the next number', () => {

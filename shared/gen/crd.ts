@@ -32,7 +32,9 @@ const COLUMNS: readonly PrinterColumn[] = [
   { name: 'Message', type: 'string', jsonPath: '.status.message', description: 'What to know about the phase.', priority: 1 },
 ];
 
-/** Rules on the spec that a schema cannot say (https://kubernetes.io/docs/reference/using-api/cel/). */
+/**
+ * Rules on the spec that a schema cannot say (https://kubernetes.io/docs/reference/using-api/cel/).
+ */
 const SPEC_RULES: readonly StructuralSchema[] = [
   {
     rule: "self.enforcementAction != 'custom' || (has(self.scopedEnforcementActions) && size(self.scopedEnforcementActions) > 0)",
@@ -51,7 +53,10 @@ const SPEC_RULES: readonly StructuralSchema[] = [
   },
 ];
 
-/** A cluster reads no placement: users of one namespace must not store a megabyte of it in each policy. */
+/**
+ * A cluster reads no placement: users of one namespace must not store a megabyte of it in each
+ * policy.
+ */
 const SELECTED_LABELS: StructuralSchema = {
   maxProperties: 64,
   'x-kubernetes-validations': [{ rule: 'self.all(key, size(key) <= 317)', message: 'a label key has at most 317 characters' }],
@@ -75,7 +80,8 @@ const statusSchema = (): StructuralSchema => {
   return {
     ...schema,
     description: 'What the agent of this cluster made of the policy.',
-    // A policy that no agent has seen yet must not look finished to tools that compare the generations.
+    // A policy that no agent has seen yet must not look finished to tools that compare the
+    // generations.
     default: { observedGeneration: -1 },
   };
 };
@@ -87,8 +93,9 @@ export const sovereignPolicySchemas = (): { readonly spec: StructuralSchema; rea
 });
 
 /**
- * Number of the schemas of all kinds. Raise it with each release that changes one (`crd.test.ts` asks for it): an agent of an older
- * version leaves a newer schema as it is. A newer schema must take everything that an older version writes.
+ * Number of the schemas of all kinds. Raise it with each release that changes one (`crd.test.ts`
+ * asks for it): an agent of an older version leaves a newer schema as it is. A newer schema must
+ * take everything that an older version writes.
  */
 const SCHEMA_VERSION = 1;
 
@@ -161,13 +168,17 @@ export interface StructuralSchema {
   [keyword: string]: unknown;
 }
 
-/** The format `date-time` looks at the date and the time of day, but takes any two digits in an offset. */
+/**
+ * The format `date-time` looks at the date and the time of day, but takes any two digits in an
+ * offset.
+ */
 const RFC3339 = String.raw`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`;
 
 /**
  * The structural schema of a zod schema: what Kubernetes takes as `openAPIV3Schema`.
  *
- * @see https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
+ * @see
+ * https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
  */
 export const structuralSchema = (schema: z.ZodType): StructuralSchema => {
   const generated = z.toJSONSchema(schema, {
@@ -182,7 +193,8 @@ export const structuralSchema = (schema: z.ZodType): StructuralSchema => {
 };
 
 const adapt = (schema: StructuralSchema): void => {
-  // Unknown fields are pruned by the API server (and refused by kubectl), so "no others" is neither needed nor allowed.
+  // Unknown fields are pruned by the API server (and refused by kubectl), so "no others" is neither
+  // needed nor allowed.
   if (schema.additionalProperties === false) delete schema.additionalProperties;
   delete schema['propertyNames'];
   if (schema.type === 'integer') {

@@ -26,7 +26,8 @@ const write = async ({ path, content }: Generated): Promise<void> => {
 };
 
 /**
- * Writes the files that are not what the code makes of them; with `check` it writes nothing and says which ones they are.
+ * Writes the files that are not what the code makes of them; with `check` it writes nothing and
+ * says which ones they are.
  *
  * @returns the exit code of the program
  */

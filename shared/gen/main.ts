@@ -1,4 +1,7 @@
-/** Writes the CRD and the editor schemas: part of `npm run gen`. With `--check` it writes nothing and exits 1 when a file is outdated. */
+/**
+ * Writes the CRD and the editor schemas: part of `npm run gen`. With `--check` it writes nothing
+ * and exits 1 when a file is outdated.
+ */
 import { generate } from './generate.ts';
 import { PRODUCERS } from './producers.ts';
 

@@ -21,7 +21,10 @@ const crds: Producer = () =>
     content: `# Generated from shared/api by npm run gen. Do not edit.\n${stringify(crd, { lineWidth: 0, aliasDuplicateObjects: false })}`,
   }));
 
-/** JSON Schemas of the documents in a policy repository, for editors (`# yaml-language-server: $schema=…`). */
+/**
+ * JSON Schemas of the documents in a policy repository, for editors
+ * (`# yaml-language-server: $schema=…`).
+ */
 const editorSchemas: Producer = () =>
   Object.entries({
     SovereignPolicy: SovereignPolicyDocument,

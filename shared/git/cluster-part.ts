@@ -34,7 +34,9 @@ export const reasonOf = ({ path, line, column, reason }: SourceProblem): Reason 
   message: reason.slice(0, 4096),
 });
 
-/** @param files among them the groups of regions and the registration of one cluster, if it has one */
+/**
+ * @param files among them the groups of regions and the registration of one cluster, if it has one
+ */
 export const readFacts = (
   files: readonly SourceFile[],
   decode: AloneDecoder,
@@ -53,7 +55,10 @@ export const scopeVerdict = (
   return { isInside: scope !== undefined && isInScope(scope.document, registration, groups), problems: problems.map(reasonOf) };
 };
 
-/** Whether a name is this one, in whatever case: where case decides, two readers of one commit must not differ. */
+/**
+ * Whether a name is this one, in whatever case: where case decides, two readers of one commit must
+ * not differ.
+ */
 export const isNamed = (name: string, wanted: string): boolean => name.toLowerCase() === wanted;
 
 /** Entries of a folder that may be intended as the registration of a cluster. */

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Git objects as they are stored (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects), read without a repository.
- * Parsers are strict: what git itself would not write is refused, because agents read objects from a hub they do not trust.
+ * Git objects as they are stored (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects), read
+ * without a repository. Parsers are strict: what git itself would not write is refused, because
+ * agents read objects from a hub they do not trust.
  */
 
 export type GitObjectType = 'commit' | 'tree' | 'blob';

@@ -16,7 +16,10 @@ interface Entry {
   readonly bytes: Buffer;
 }
 
-/** The entries of a tree as they stand in it (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects). @throws GitObjectError */
+/**
+ * The entries of a tree as they stand in it
+ * (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects). @throws GitObjectError
+ */
 const entriesOf = (tree: Uint8Array): readonly Entry[] => {
   let start = 0;
   return parseTree(tree).map(({ mode, name }) => {
@@ -85,7 +88,10 @@ export const editsOfTree = (before: Uint8Array, after: Uint8Array): readonly Edi
   return edits;
 };
 
-/** An object after edits, which come in order. @throws GitObjectError where they lie outside of it, or would make more than `maxBytes` of it */
+/**
+ * An object after edits, which come in order. @throws GitObjectError where they lie outside of it,
+ * or would make more than `maxBytes` of it
+ */
 export const applyEdits = (before: Uint8Array, edits: readonly Edit[], maxBytes: number): Uint8Array => {
   const parts: Uint8Array[] = [];
   let at = 0;

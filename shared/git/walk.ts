@@ -35,7 +35,10 @@ export interface WalkLimits {
   readonly maxDepth: number;
 }
 
-/** Bounds on the policy of a commit. With base64 and ids, all of it fits into one frame to an agent (`MAX_HUB_FRAME_BYTES`), without a chain. */
+/**
+ * Bounds on the policy of a commit. With base64 and ids, all of it fits into one frame to an agent
+ * (`MAX_HUB_FRAME_BYTES`), without a chain.
+ */
 export const DEFAULT_WALK_LIMITS: WalkLimits = {
   maxObjects: 50_000,
   maxBlobBytes: 1024 * 1024,
@@ -48,9 +51,15 @@ const MAX_REASONS = 100;
 
 export interface WalkOptions {
   readonly limits?: WalkLimits;
-  /** Reads only what concerns this cluster: of the registrations its own, and no folder of policies whose scope it is outside of. */
+  /**
+   * Reads only what concerns this cluster: of the registrations its own, and no folder of policies
+   * whose scope it is outside of.
+   */
   readonly cluster?: string | undefined;
-  /** Decodes the registration and the groups of regions. One that is kept parses only what has changed since the last commit. */
+  /**
+   * Decodes the registration and the groups of regions. One that is kept parses only what has
+   * changed since the last commit.
+   */
   readonly decode?: AloneDecoder;
 }
 
@@ -68,11 +77,13 @@ export type RevisionFiles =
   | { readonly ok: false; readonly problems: readonly Reason[]; readonly missing: readonly string[] };
 
 /**
- * Reads the policy files of a commit from its objects: commit → trees → blobs. Folders that neither hold policy nor say
- * who may sign are not entered, so their objects need not be there. Symbolic links and submodules where policy stands are
- * refused: what they show is not part of the commit. Object ids are not recomputed here; the code that stores objects does that.
+ * Reads the policy files of a commit from its objects: commit → trees → blobs. Folders that neither
+ * hold policy nor say who may sign are not entered, so their objects need not be there. Symbolic
+ * links and submodules where policy stands are refused: what they show is not part of the commit.
+ * Object ids are not recomputed here; the code that stores objects does that.
  *
- * An agent walks for its cluster alone. A hub walks over whole commits, and for single clusters to know what their agents will ask for.
+ * An agent walks for its cluster alone. A hub walks over whole commits, and for single clusters to
+ * know what their agents will ask for.
  */
 export const filesOfRevision = async (revision: string, getObject: GetObject, options: WalkOptions = {}): Promise<RevisionFiles> => {
   const walk = new Walk(getObject, options);
@@ -80,7 +91,10 @@ export const filesOfRevision = async (revision: string, getObject: GetObject, op
   return walk.result();
 };
 
-/** Whether files below a folder can be policy files, or the path is one itself if it turns out to be no folder. */
+/**
+ * Whether files below a folder can be policy files, or the path is one itself if it turns out to be
+ * no folder.
+ */
 const concernsPolicy = (path: string): boolean => isPolicyPath(path) || isPolicyPath(`${path}/x.yaml`);
 
 const isInPolicies = (path: string): boolean => isNamed(path.split('/', 1)[0] ?? '', FOLDERS.SovereignPolicy);
@@ -172,13 +186,17 @@ class Walk {
     }
   }
 
-  /** A folder of policies. One with a scope that the cluster is outside of is not looked into: its objects need not be there. */
+  /**
+   * A folder of policies. One with a scope that the cluster is outside of is not looked into: its
+   * objects need not be there.
+   */
   async #policies(id: string, folder: string): Promise<void> {
     const entries = await this.#entriesOf(id, folder);
     const [scope, second] = entries.filter(({ name }) => isScopeName(name));
     if (scope === undefined) return this.#entries(entries, folder);
     const path = `${folder}/${SCOPE_FILE}`;
-    // Whatever could be meant as one must be one: read as no scope it would let too much in, or keep a policy out.
+    // Whatever could be meant as one must be one: read as no scope it would let too much in, or
+    // keep a policy out.
     if (second !== undefined || scope.name !== SCOPE_FILE || scope.kind !== 'blob')
       return this.#problem(`${folder}/${scope.name}`, `a scope is one plain file with the name ${SCOPE_FILE}`);
     const text = await this.#blob(scope.id, path);

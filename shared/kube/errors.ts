@@ -5,7 +5,10 @@ export interface StatusCause {
   readonly field?: string;
 }
 
-/** The part of metav1.Status that errors are made of (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/). */
+/**
+ * The part of metav1.Status that errors are made of
+ * (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/).
+ */
 export interface Status {
   readonly kind?: string;
   readonly code?: number;
@@ -25,7 +28,9 @@ export interface RequestSummary {
   readonly path: string;
 }
 
-/** A response other than 2xx. The message is the server's own: a denial names its policy or webhook. */
+/**
+ * A response other than 2xx. The message is the server's own: a denial names its policy or webhook.
+ */
 export class KubeApiError extends Error {
   override readonly name = 'KubeApiError';
   readonly status: number;
@@ -71,7 +76,10 @@ export class KubeConnectionError extends Error {
   }
 }
 
-/** The kubeconfig, or the service account of the pod, cannot be used. The message says what to change. */
+/**
+ * The kubeconfig, or the service account of the pod, cannot be used. The message says what to
+ * change.
+ */
 export class KubeConfigError extends Error {
   override readonly name = 'KubeConfigError';
 }

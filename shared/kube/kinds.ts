@@ -68,8 +68,8 @@ export interface ApiService extends KubeObject {
 }
 
 /**
- * admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration: who is asked about which requests. Its writers are others, so no field
- * of a webhook is taken for granted.
+ * admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration: who is asked about which
+ * requests. Its writers are others, so no field of a webhook is taken for granted.
  */
 export interface ValidatingWebhookConfiguration extends KubeObject {
   webhooks?: unknown;

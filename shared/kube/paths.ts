@@ -9,7 +9,10 @@ export const collectionPath = (kind: KindDescriptor, namespace?: string): string
   return `${groupPath(kind.apiVersion)}${scope}/${kind.plural}`;
 };
 
-/** @throws TypeError when a namespaced kind comes without a namespace: the path would name another resource. */
+/**
+ * @throws TypeError when a namespaced kind comes without a namespace: the path would name another
+ * resource.
+ */
 export const objectPath = (kind: KindDescriptor, ref: ObjectRef, subresource?: string): string => {
   if (kind.namespaced && !ref.namespace) throw new TypeError(`${kind.kind} ${ref.name}: a namespace is needed`);
   const suffix = subresource === undefined ? '' : `/${subresource}`;

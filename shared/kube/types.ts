@@ -35,13 +35,19 @@ export interface WriteResult<T> {
 
 export interface ApplyOptions {
   readonly fieldManager: string;
-  /** Takes over fields of other managers. Default false: a conflict is a KubeApiError with reason `Conflict`. */
+  /**
+   * Takes over fields of other managers. Default false: a conflict is a KubeApiError with reason
+   * `Conflict`.
+   */
   readonly force?: boolean;
   readonly dryRun?: boolean;
   readonly subresource?: 'status';
 }
 
-/** Largest object as JSON: an API server takes a request of at most 3 MiB, and etcd an object of 1.5 MiB, which JSON makes longer. */
+/**
+ * Largest object as JSON: an API server takes a request of at most 3 MiB, and etcd an object of 1.5
+ * MiB, which JSON makes longer.
+ */
 export const MAX_OBJECT_BYTES: number = 16 * 1024 * 1024;
 
 export interface RawRequest {
@@ -55,7 +61,9 @@ export interface RawRequest {
   readonly timeoutMs?: number;
   /** Instead of `timeoutMs`, for responses of unknown length: longest time without a byte. */
   readonly silenceMs?: number;
-  /** A longer response is an error; the client stops reading it. Default {@link MAX_OBJECT_BYTES}. */
+  /**
+   * A longer response is an error; the client stops reading it. Default {@link MAX_OBJECT_BYTES}.
+   */
   readonly maxBytes?: number;
 }
 
@@ -84,18 +92,25 @@ export interface KubeClient {
   /** Absent objects are not an error. */
   delete(kind: KindDescriptor, ref: ObjectRef, signal: AbortSignal): Promise<void>;
   /**
-   * Streams a response, for watches; `timeoutMs` limits its whole life, `silenceMs` each wait for a byte. Throws like every
-   * other call before the first byte, and KubeConnectionError when the stream breaks.
+   * Streams a response, for watches; `timeoutMs` limits its whole life, `silenceMs` each wait for a
+   * byte. Throws like every other call before the first byte, and KubeConnectionError when the
+   * stream breaks.
    */
   stream(request: RawRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
-  /** `gitVersion` of the API server, e.g. `v1.36.3`; `v1.34 (by v1.36.3)` when it emulates an older version. */
+  /**
+   * `gitVersion` of the API server, e.g. `v1.36.3`; `v1.34 (by v1.36.3)` when it emulates an older
+   * version.
+   */
   version(signal: AbortSignal): Promise<string>;
   /** Closes the connections. */
   close(): Promise<void>;
 }
 
 export interface InformerOptions<T extends KubeObject> extends ListOptions {
-  /** Reduces an object as soon as it is read; the informer keeps only the result. What it throws fails the list or the watch. */
+  /**
+   * Reduces an object as soon as it is read; the informer keeps only the result. What it throws
+   * fails the list or the watch.
+   */
   readonly transform?: (object: T) => T;
   /**
    * Shortest interval between lists after a silent or broken watch, ms; in between one object shows
@@ -108,18 +123,27 @@ export type ChangeHandler<T> = (key: ObjectKey, current: T | undefined, previous
 
 /** Reason why a kind cannot be read at the moment. */
 export interface ReadFailure {
-  /** forbidden: this client lacks the right (403), which says nothing of the objects. unreachable: no answer came. */
+  /**
+   * forbidden: this client lacks the right (403), which says nothing of the objects. unreachable:
+   * no answer came.
+   */
   readonly cause: 'forbidden' | 'unreachable' | 'failing';
   readonly message: string;
 }
 
-/** A local, live copy of one kind: list, then watch; relist on 410; slow retry while the kind is not served. */
+/**
+ * A local, live copy of one kind: list, then watch; relist on 410; slow retry while the kind is not
+ * served.
+ */
 export interface Informer<T extends KubeObject> {
   get(key: ObjectKey): T | undefined;
   list(): readonly T[];
   /** Whether the first list is complete; once true, it stays true. */
   readonly synced: boolean;
-  /** Whether the API server serves the kind now; a client that may not read it does not know better and leaves it as it was. */
+  /**
+   * Whether the API server serves the kind now; a client that may not read it does not know better
+   * and leaves it as it was.
+   */
   readonly served: boolean;
   /**
    * Time at which the kind was last seen, in ms of the monotonic clock: by a whole list, an event,
@@ -129,13 +153,22 @@ export interface Informer<T extends KubeObject> {
   readonly seenAtMs: number | undefined;
   /** Undefined: the last request succeeded. */
   readonly failure: ReadFailure | undefined;
-  /** Resolves at the first full list, or once the API server has answered that there is none, or none for this client. */
+  /**
+   * Resolves at the first full list, or once the API server has answered that there is none, or
+   * none for this client.
+   */
   ready(signal: AbortSignal): Promise<void>;
-  /** @returns a function that removes the handler. Handlers only enqueue; their errors are logged, never fatal. */
+  /**
+   * @returns a function that removes the handler. Handlers only enqueue; their errors are logged,
+   * never fatal.
+   */
   onChange(handler: ChangeHandler<T>): () => void;
   /** Lists again from scratch; resolves when the new list is complete. */
   relist(signal: AbortSignal): Promise<void>;
-  /** Lists again, and counts as never seen until then: what was read before may be too old to say anything. */
+  /**
+   * Lists again, and counts as never seen until then: what was read before may be too old to say
+   * anything.
+   */
   restart(): void;
   /** Called when `served` changes. */
   onServed(handler: (served: boolean) => void): () => void;

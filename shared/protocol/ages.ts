@@ -31,10 +31,16 @@ export const OBSERVED_KINDS = [
 ] as const;
 export type ObservedKind = (typeof OBSERVED_KINDS)[number];
 
-/** `Pause`: the agent was suspended, or the term of the leader has ended, and nothing is read again yet. */
+/**
+ * `Pause`: the agent was suspended, or the term of the leader has ended, and nothing is read again
+ * yet.
+ */
 export type Observation = 'Pause' | RoundPart | ObservedKind;
 
-/** The bit of each observation in a pong. They never change, as hub and agent may be of different versions. */
+/**
+ * The bit of each observation in a pong. They never change, as hub and agent may be of different
+ * versions.
+ */
 const BITS: Readonly<Record<Observation, number>> = {
   Pause: 0,
   foundation: 1,

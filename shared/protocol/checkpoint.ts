@@ -25,7 +25,10 @@ export type Checkpoint = z.infer<typeof Checkpoint>;
 /** Hash before the first entry. */
 export const NO_HASH: string = '0'.repeat(64);
 
-/** Hash of an entry. With the digests alone, not the entries, a reader can follow the log from one hash to a later one. */
+/**
+ * Hash of an entry. With the digests alone, not the entries, a reader can follow the log from one
+ * hash to a later one.
+ */
 export const chainHash = (previous: string, digest: string): string => sha256(`${previous}\n${digest}`);
 
 /** Text that is signed. */

@@ -27,13 +27,17 @@ export type Decoded<F> = { readonly ok: true; readonly frame: F } | Refused;
 /** Longest explanation of a refused frame, in UTF-16 code units. */
 const MAX_ERROR_LENGTH = 2000;
 /**
- * Above any frame that is sent: an offer of 20,000 files has some 200,000 values, a report of 4 MiB at most a million (names of namespaces)
- * and some 200,000 keys. What JSON.parse makes of a frame at these limits takes some 100 MiB.
+ * Above any frame that is sent: an offer of 20,000 files has some 200,000 values, a report of 4 MiB
+ * at most a million (names of namespaces) and some 200,000 keys. What JSON.parse makes of a frame
+ * at these limits takes some 100 MiB.
  */
 const JSON_LIMITS = { depth: 32, values: 1_000_000, keys: 300_000 };
 /** Fields of a frame. The largest one has 9. */
 const MAX_FIELDS = 16;
-/** Entries of one report that may be invalid. An agent judges its entries by the same functions before it sends them, so it sends none. */
+/**
+ * Entries of one report that may be invalid. An agent judges its entries by the same functions
+ * before it sends them, so it sends none.
+ */
 export const MAX_INVALID_ENTRIES = 20;
 
 /** A frame as it goes over the stream. Frames are checked where they are decoded. */

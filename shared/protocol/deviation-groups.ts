@@ -22,7 +22,10 @@ const repeatedName = (groups: readonly DeviationGroup[]): string | undefined => 
   return undefined;
 };
 
-/** Groups of a frame. Their names are counted before any is looked at, as each of them costs the hub as much as a group of its own. */
+/**
+ * Groups of a frame. Their names are counted before any is looked at, as each of them costs the hub
+ * as much as a group of its own.
+ */
 export const DeviationGroups = z
   .array(z.unknown())
   .max(MAX_LISTED)

@@ -21,7 +21,9 @@ const TOKEN = /^fso1\.([^\s]{1,253})\.([A-Za-z0-9_-]{43})\.([0-9a-f]{64})$/;
  */
 export const identityUri = (cluster: string): string => `${URI_PREFIX}${cluster}`;
 
-/** @returns the cluster of exactly such a URI; undefined for everything else, however alike it looks */
+/**
+ * @returns the cluster of exactly such a URI; undefined for everything else, however alike it looks
+ */
 export const clusterOfUri = (uri: string): string | undefined => {
   if (!uri.startsWith(URI_PREFIX)) return undefined;
   const name = ResourceName.safeParse(uri.slice(URI_PREFIX.length));

@@ -4,7 +4,8 @@ import { type ClusterEvent, parsePolicyKey, SYSTEM_NAMESPACE } from '../api/inde
 export const isOfCluster = ({ policy, reason }: ClusterEvent): boolean => policy === undefined || reason === 'TamperingRepaired';
 
 /**
- * The namespace whose own policy causes an event, so that users of that namespace decide how many come.
+ * The namespace whose own policy causes an event, so that users of that namespace decide how many
+ * come.
  *
  * @returns undefined: no policy does, or one of the hub
  */
@@ -20,16 +21,20 @@ export const capSeverity = (event: ClusterEvent): ClusterEvent =>
 
 const SEVERITIES: Readonly<Record<ClusterEvent['severity'], number>> = { info: 0, warning: 2, alert: 4 };
 
-/** Rank of an event where not all can be kept: 0 goes first. What tenants cause goes before all others of its severity, alerts of the cluster go last. */
+/**
+ * Rank of an event where not all can be kept: 0 goes first. What tenants cause goes before all
+ * others of its severity, alerts of the cluster go last.
+ */
 export const weightOf = (event: ClusterEvent): number => {
   if (tenantOf(event) !== undefined) return SEVERITIES[capSeverity(event).severity];
   return SEVERITIES[event.severity] + (event.severity === 'alert' && isOfCluster(event) ? 2 : 1);
 };
 
 /**
- * Events in the order in which they are dropped where not all can be kept: the least weight first, and of one weight the oldest of the
- * group that has the most of them. A group is a namespace, or else a policy, or else a reason, so that no number of events of one kind takes the
- * place of another.
+ * Events in the order in which they are dropped where not all can be kept: the least weight first,
+ * and of one weight the oldest of the group that has the most of them. A group is a namespace, or
+ * else a policy, or else a reason, so that no number of events of one kind takes the place of
+ * another.
  *
  * @param events the oldest first
  */

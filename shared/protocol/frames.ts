@@ -4,17 +4,22 @@ import { Baseline, MAX_LISTED } from '../status/index.ts';
 import { Checkpoint, Hash } from './checkpoint.ts';
 import { DeviationGroups } from './deviation-groups.ts';
 
-/** Version of the wire protocol. Hubs and agents of different versions refuse each other in the hello, and the agent enforces on. */
+/**
+ * Version of the wire protocol. Hubs and agents of different versions refuse each other in the
+ * hello, and the agent enforces on.
+ */
 export const PROTOCOL_VERSION = 7;
 /**
- * Largest frame that a hub accepts from an agent, in bytes. Agents begin the next frame after 4 MiB of policies; keys and events come on top. The
- * hub decodes it in a heap of 192 MiB, where one character beyond Latin-1 makes the text twice as large.
+ * Largest frame that a hub accepts from an agent, in bytes. Agents begin the next frame after 4 MiB
+ * of policies; keys and events come on top. The hub decodes it in a heap of 192 MiB, where one
+ * character beyond Latin-1 makes the text twice as large.
  */
 export const MAX_FRAME_BYTES: number = 16 * 1024 * 1024;
 /**
- * Largest frame that an agent accepts, in bytes. While an offer is judged the next ones are decoded, each as bytes, text and objects: with this
- * bound all of it fits into 512 MiB, with an agent of a thousand policies. A whole commit within `DEFAULT_WALK_LIMITS` fits into one frame, without
- * the chain that proves its descent.
+ * Largest frame that an agent accepts, in bytes. While an offer is judged the next ones are
+ * decoded, each as bytes, text and objects: with this bound all of it fits into 512 MiB, with an
+ * agent of a thousand policies. A whole commit within `DEFAULT_WALK_LIMITS` fits into one frame,
+ * without the chain that proves its descent.
  */
 export const MAX_HUB_FRAME_BYTES: number = 16 * 1024 * 1024;
 /** Entries of the audit log between two checkpoints of one frame; more go in several. */
@@ -23,8 +28,9 @@ export const MAX_CHECKPOINT_DIGESTS = 10_000;
 export const CLOSE_CODES = { unauthorized: 4401, unsupportedProtocol: 4406, replaced: 4409, badFrame: 4422, tooSlow: 4429 } as const;
 
 /**
- * Header of the request that opens the stream, by which an agent asks for the trace context of commits. A header, not a field of the hello: a hub
- * of an earlier version refuses a hello with a field that it does not know.
+ * Header of the request that opens the stream, by which an agent asks for the trace context of
+ * commits. A header, not a field of the hello: a hub of an earlier version refuses a hello with a
+ * field that it does not know.
  */
 export const TRACE_HEADER = { name: 'fso-trace-context', value: 'w3c' } as const;
 
@@ -37,7 +43,10 @@ const DigestText = z.string().regex(/^[\x21-\x7e]{1,128}$/, 'must be a digest');
 export const WholeObject = z.strictObject({ id: ObjectId, type: z.enum(['commit', 'tree', 'blob']), data: z.base64() });
 export type WholeObject = z.infer<typeof WholeObject>;
 
-/** A tree by what differs from one that the agent holds. Each edit: offset, bytes that go there, and what comes in their place, base64. */
+/**
+ * A tree by what differs from one that the agent holds. Each edit: offset, bytes that go there, and
+ * what comes in their place, base64.
+ */
 const EditedTree = z.strictObject({
   id: ObjectId,
   base: ObjectId,
@@ -83,8 +92,9 @@ export const Ack = z.strictObject({
 });
 export const Nack = z.strictObject({ type: z.literal('nack'), revision: ObjectId, reasons: z.array(Reason).min(1).max(100) });
 /**
- * Count and root of what a hub must have by name once it has taken a report. Where it has others of the hub, nothing of the cluster counts as
- * proven: a report was lost, or the rest of what does not fit into one frame is still to come.
+ * Count and root of what a hub must have by name once it has taken a report. Where it has others of
+ * the hub, nothing of the cluster counts as proven: a report was lost, or the rest of what does not
+ * fit into one frame is still to come.
  */
 const NamedTotal = z.strictObject({
   count: z.int().min(0).describe('Policies that are reported by name.'),
@@ -92,8 +102,9 @@ const NamedTotal = z.strictObject({
 });
 export type NamedTotal = z.infer<typeof NamedTotal>;
 /**
- * Report of what changed since the one before it, or of everything. Digests are over all fields of the policies: a new field of PolicyReport
- * or Deviation, optional or not, is a new version of the protocol.
+ * Report of what changed since the one before it, or of everything. Digests are over all fields of
+ * the policies: a new field of PolicyReport or Deviation, optional or not, is a new version of the
+ * protocol.
  */
 export const Report = z.strictObject({
   type: z.literal('report'),
@@ -119,8 +130,8 @@ export type Report = z.infer<typeof Report>;
 export const Digest = z.strictObject({
   type: z.literal('digest'),
   /**
-   * Agent: digest of the policies that it has reported by name, up to `seq`. Hub: digest of the compiled policies that the agent should have at its
-   * revision.
+   * Agent: digest of the policies that it has reported by name, up to `seq`. Hub: digest of the
+   * compiled policies that the agent should have at its revision.
    */
   digest: DigestText,
   seq: z.int().min(0),
@@ -135,7 +146,10 @@ export const Inspected = z.strictObject({
 });
 export type Inspected = z.infer<typeof Inspected>;
 
-/** The policies of the list of a baseline, which the hub asked for because it does not know that list. */
+/**
+ * The policies of the list of a baseline, which the hub asked for because it does not know that
+ * list.
+ */
 export const Listed = z.strictObject({
   type: z.literal('listed'),
   list: Hash,
@@ -180,9 +194,15 @@ export const Welcome = z.strictObject({
 export const Offer = z.strictObject({
   type: z.literal('offer'),
   revision: ObjectId,
-  /** The agent's anchor as the hub knows it, where the chain begins; null: there is none, or no way leads from it to `revision`. */
+  /**
+   * The agent's anchor as the hub knows it, where the chain begins; null: there is none, or no way
+   * leads from it to `revision`.
+   */
   anchor: ObjectId.nullable(),
-  /** Commit ids from `anchor` (exclusive) to `revision` (inclusive), oldest first, each a parent of the next; only `revision` when `anchor` is null. */
+  /**
+   * Commit ids from `anchor` (exclusive) to `revision` (inclusive), oldest first, each a parent of
+   * the next; only `revision` when `anchor` is null.
+   */
   chain: z.array(ObjectId).min(1).max(10_000),
   objects: GitObjects,
   /**
@@ -212,7 +232,10 @@ export type Inspect = z.infer<typeof Inspect>;
 /** Asks for the policies of a list that the hub does not know. */
 export const List = z.strictObject({ type: z.literal('list'), list: Hash });
 
-/** A checkpoint of the hub's audit log, with the digests of the entries between `after` and it, as proof that it goes on from there. */
+/**
+ * A checkpoint of the hub's audit log, with the digests of the entries between `after` and it, as
+ * proof that it goes on from there.
+ */
 export const CheckpointFrame = z.strictObject({
   type: z.literal('checkpoint'),
   checkpoint: Checkpoint,

@@ -3,7 +3,10 @@ export interface JsonLimits {
   /** Most objects and arrays inside of each other. */
   readonly depth: number;
   readonly values: number;
-  /** Most keys of all objects; each may take more memory than a value, as an object with a new key has a new layout. */
+  /**
+   * Most keys of all objects; each may take more memory than a value, as an object with a new key
+   * has a new layout.
+   */
   readonly keys: number;
 }
 
@@ -27,9 +30,10 @@ const endOfString = (text: string, begin: number): number => {
 };
 
 /**
- * Looks at a JSON text before it is parsed: two bytes of text can become fifty of memory, a recursive function overflows the stack on a deep
- * value, and where the heap ends while JSON.parse runs, the process ends, in whichever thread that was. Of a text that is no JSON it says
- * anything; the parser refuses that.
+ * Looks at a JSON text before it is parsed: two bytes of text can become fifty of memory, a
+ * recursive function overflows the stack on a deep value, and where the heap ends while JSON.parse
+ * runs, the process ends, in whichever thread that was. Of a text that is no JSON it says anything;
+ * the parser refuses that.
  *
  * @returns why the text is too large; undefined: it is not
  */

@@ -63,7 +63,10 @@ const validFields = <S extends z.ZodObject>({ shape }: S, value: unknown, { wron
   return Object.fromEntries(fields) as Partial<z.infer<S>>;
 };
 
-/** A report that its schema refuses becomes one with phase Failed that says why, with the fields that are right. */
+/**
+ * A report that its schema refuses becomes one with phase Failed that says why, with the fields
+ * that are right.
+ */
 export const judgePolicyReport = (value: unknown): Judged<PolicyReport> => {
   const validation = validate(PolicyReport, value, MAX_PROBLEM);
   if (validation.ok) return { entry: validation.data };
@@ -74,7 +77,10 @@ export const judgePolicyReport = (value: unknown): Judged<PolicyReport> => {
   return { entry: PolicyReport.parse({ ...UNKNOWN_POLICY, ...fields, namespace, name, phase: 'Failed', message }), problem };
 };
 
-/** The report of a cluster, with the fields that are valid where the whole is not; `problem` says what was wrong. */
+/**
+ * The report of a cluster, with the fields that are valid where the whole is not; `problem` says
+ * what was wrong.
+ */
 export const judgeClusterReport = (value: unknown): Judged<AgentClusterReport> & { readonly entry: AgentClusterReport } => {
   const validation = validate(AgentClusterReport, value, MAX_PROBLEM);
   if (validation.ok) return { entry: validation.data };

@@ -15,8 +15,8 @@ export type Validation<T> =
 const MAX_ISSUES = 5;
 
 /**
- * Parses a value by its schema. A value can be wrong in thousands of places, and zod writes a text for each as soon as the error of a result is
- * read; here the first few issues get one.
+ * Parses a value by its schema. A value can be wrong in thousands of places, and zod writes a text
+ * for each as soon as the error of a result is read; here the first few issues get one.
  *
  * @param maxLength of the description, in UTF-16 code units
  * @throws RangeError where the value overflows the stack of a parser

@@ -4,7 +4,10 @@ import { FLOOR_ACTIONS, type FloorAction } from '../api/index.ts';
 export interface CombinablePolicy {
   /** Unique among those that are combined. */
   readonly key: string;
-  /** Actions that it takes part in: its own, or those that a `custom` policy scopes to the API server. */
+  /**
+   * Actions that it takes part in: its own, or those that a `custom` policy scopes to the API
+   * server.
+   */
   readonly actions: readonly FloorAction[];
   readonly regions: readonly string[];
 }
@@ -12,7 +15,10 @@ export interface CombinablePolicy {
 /** Policies of one action, and what they allow together. */
 export interface CombinedAction<P extends CombinablePolicy = CombinablePolicy> {
   readonly action: FloorAction;
-  /** The regions that all of them allow: sorted, without duplicates. Empty: nothing may run, which is a conflict. */
+  /**
+   * The regions that all of them allow: sorted, without duplicates. Empty: nothing may run, which
+   * is a conflict.
+   */
   readonly regions: readonly string[];
   /** Sorted by key, never empty. */
   readonly policies: readonly P[];
@@ -26,8 +32,9 @@ const intersect = (lists: readonly (readonly string[])[]): readonly string[] => 
 };
 
 /**
- * Combines the policies of one namespace. Policies of the same action meet in an intersection, and no action is judged by the
- * policies of another, so that a dryrun policy never blocks. The order of `policies` does not matter.
+ * Combines the policies of one namespace. Policies of the same action meet in an intersection, and
+ * no action is judged by the policies of another, so that a dryrun policy never blocks. The order
+ * of `policies` does not matter.
  *
  * @returns the actions that govern, strongest first
  */

@@ -9,7 +9,10 @@ interface TestNode {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** Kubernetes' own matching of a pod's required node constraints, written independently: one node at a time, no sets of regions. */
+/**
+ * Kubernetes' own matching of a pod's required node constraints, written independently: one node at
+ * a time, no sets of regions.
+ */
 const matchesNode = (pod: PodPlacement, node: TestNode): boolean => {
   if (!Object.entries(pod.nodeSelector ?? {}).every(([key, value]) => node.labels[key] === value)) return false;
   const required = pod.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
@@ -100,8 +103,9 @@ const anyPod = podOf(
 );
 
 /**
- * Pods whose fate the region alone decides. Left out, since there the decision is deliberately stricter than Kubernetes:
- * Gt and Lt, matchFields, requirements on other keys (which could contradict each other), and an empty list of terms.
+ * Pods whose fate the region alone decides. Left out, since there the decision is deliberately
+ * stricter than Kubernetes: Gt and Lt, matchFields, requirements on other keys (which could
+ * contradict each other), and an empty list of terms.
  */
 const regionOnlyPod = podOf(
   fc.array(fc.record({ matchExpressions: fc.array(onRegion, { maxLength: 4 }) }), { minLength: 1, maxLength: 3 }),

@@ -5,20 +5,24 @@ import type { NodeSelectorRequirement, NodeSelectorTerm, PodPlacement, Residency
 const ADMITTED: ResidencyDecision = { admitted: true };
 
 /**
- * Whether a pod may be created where only `allowedRegions` are allowed: admitted only if no node outside of them, nor a
- * node without a region, can satisfy the pod's required node constraints.
+ * Whether a pod may be created where only `allowedRegions` are allowed: admitted only if no node
+ * outside of them, nor a node without a region, can satisfy the pod's required node constraints.
  *
- * The rule: for every term of the required node affinity, the regions that the term and `nodeSelector` leave together
- * are none, or all allowed. Preferences, pod affinity, spread and tolerations never confine. Where the truth depends on
- * something else than the region label, the answer is the safe one (not admitted):
- * - `matchFields` and requirements on other labels are taken as always satisfiable, Gt and Lt as cutting nothing;
- * - an affinity beyond {@link MAX_TERMS}, {@link MAX_REQUIREMENTS} and {@link MAX_REGION_VALUES} is not judged;
+ * The rule: for every term of the required node affinity, the regions that the term and
+ * `nodeSelector` leave together are none, or all allowed. Preferences, pod affinity, spread and
+ * tolerations never confine. Where the truth depends on something else than the region label, the
+ * answer is the safe one (not admitted):
+ * - `matchFields` and requirements on other labels are taken as always satisfiable, Gt and Lt as
+ *   cutting nothing;
+ * - an affinity beyond {@link MAX_TERMS}, {@link MAX_REQUIREMENTS} and {@link MAX_REGION_VALUES} is
+ *   not judged;
  * - an empty list of terms, which the API server refuses, counts as no affinity.
  *
- * A pod of a DaemonSet, pinned by its controller to one node by name, is admitted: the bind gate decides on the node's region.
+ * A pod of a DaemonSet, pinned by its controller to one node by name, is admitted: the bind gate
+ * decides on the node's region.
  *
- * `nodeName` is a violation, since such a pod never meets the scheduler. On a pod that is already bound the field is
- * the scheduler's answer: leave it out to judge what the pod asked for.
+ * `nodeName` is a violation, since such a pod never meets the scheduler. On a pod that is already
+ * bound the field is the scheduler's answer: leave it out to judge what the pod asked for.
  */
 export const decideResidency = (pod: PodPlacement, allowedRegions: readonly string[]): ResidencyDecision => {
   if (pod.nodeName) return { admitted: false, violation: VIOLATIONS.nodeName, fix: fixText(allowedRegions, VIOLATIONS.nodeName) };
@@ -29,8 +33,9 @@ export const decideResidency = (pod: PodPlacement, allowedRegions: readonly stri
 };
 
 /**
- * The regions in which a pod may be scheduled; undefined: it may be scheduled anywhere, on a node without a region, or cannot be judged.
- * {@link decideResidency} admits exactly the pods of which all of these regions are allowed, so that one pod is held against many lists.
+ * The regions in which a pod may be scheduled; undefined: it may be scheduled anywhere, on a node
+ * without a region, or cannot be judged. {@link decideResidency} admits exactly the pods of which
+ * all of these regions are allowed, so that one pod is held against many lists.
  */
 export const schedulableRegions = (pod: PodPlacement): readonly string[] | undefined => {
   if (pod.nodeName) return undefined;
@@ -105,7 +110,8 @@ const reachViolation = (reach: RegionReach, allowed: ReadonlySet<string>, where:
 
 /**
  * The DaemonSet controller replaces every required term of the template by one that names the node
- * (ReplaceDaemonSetPodNodeNameNodeAffinity in Kubernetes' pkg/controller/daemon/util); exactly that shape, nothing like it.
+ * (ReplaceDaemonSetPodNodeNameNodeAffinity in Kubernetes' pkg/controller/daemon/util); exactly that
+ * shape, nothing like it.
  */
 const isDaemonSetPod = (pod: PodPlacement, terms: readonly (NodeSelectorTerm | null)[]): boolean =>
   isOwnedByDaemonSet(pod) && terms.length > 0 && terms.every(isOneNode);
@@ -136,11 +142,12 @@ const commonTo = ([first, ...others]: readonly string[][]): readonly string[] | 
   first?.filter((value) => others.every((other) => other.includes(value)));
 
 /**
- * F(term): the region values that a node may have and still satisfy every one of these requirements. Requirements on
- * other keys, the legacy region key among them, are left out: they can only narrow, and nothing ties them to a region.
+ * F(term): the region values that a node may have and still satisfy every one of these
+ * requirements. Requirements on other keys, the legacy region key among them, are left out: they
+ * can only narrow, and nothing ties them to a region.
  *
- * Gt and Lt ask for the label to be there but cut nothing: a region is no number, and an answer that is too large
- * is the safe one. An unknown operator cuts nothing either.
+ * Gt and Lt ask for the label to be there but cut nothing: a region is no number, and an answer
+ * that is too large is the safe one. An unknown operator cuts nothing either.
  *
  * @see https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#operators
  */

@@ -15,6 +15,9 @@ export const EXPIRY_NOTICE_MS: number = Math.max(...EXPIRY_WARNING_DAYS) * DAY_M
 export const isExpired = (expiryDate: string | undefined, nowMs: number): boolean =>
   expiryDate !== undefined && Date.parse(expiryDate) <= nowMs;
 
-/** Whether a policy expires within {@link EXPIRY_NOTICE_MS}; one that has expired does not. Parameters as of {@link isExpired}. */
+/**
+ * Whether a policy expires within {@link EXPIRY_NOTICE_MS}; one that has expired does not.
+ * Parameters as of {@link isExpired}.
+ */
 export const isExpiring = (expiryDate: string | undefined, nowMs: number): boolean =>
   expiryDate !== undefined && !isExpired(expiryDate, nowMs) && Date.parse(expiryDate) - nowMs <= EXPIRY_NOTICE_MS;

@@ -1,9 +1,11 @@
 import { REGION_LABEL } from '../api/index.ts';
 
 /**
- * Largest required node affinity that is judged: its terms, their requirements on any label, and what all of them say of the region (one
- * for each requirement and one for each of its values). What it costs to judge grows with the square, and Kubernetes' cost limit does not count
- * that: without a bound of our own, a pod of a few hundred kilobytes would keep an API server busy for seconds.
+ * Largest required node affinity that is judged: its terms, their requirements on any label, and
+ * what all of them say of the region (one for each requirement and one for each of its values).
+ * What it costs to judge grows with the square, and Kubernetes' cost limit does not count that:
+ * without a bound of our own, a pod of a few hundred kilobytes would keep an API server busy for
+ * seconds.
  */
 export const MAX_TERMS = 100;
 export const MAX_REQUIREMENTS = 1000;
@@ -75,7 +77,8 @@ export interface ViolationMessage {
 }
 
 /**
- * The whole sentence a person reads in a denial, a warning or a report. Every engine and every page uses this form:
+ * The whole sentence a person reads in a denial, a warning or a report. Every engine and every page
+ * uses this form:
  * `policy finance-eu allows regions eu-central-1, eu-west-1 in namespace finance: <violation>; fix: <fix>`
  */
 export const violationMessage = ({ policies, regions, namespace, violation, fix }: ViolationMessage): string =>

@@ -3,7 +3,9 @@ import { isOneNode, isOwnedByDaemonSet, isTooLarge, partsOf, requiredTerms } fro
 import { MAX_TERMS } from './messages.ts';
 import type { NodeSelectorRequirement, NodeSelectorTerm, PodPlacement } from './placement.ts';
 
-/** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
+/**
+ * https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+ */
 const MAX_LABEL_VALUE = 63;
 const SHOWN = 40;
 

@@ -16,8 +16,9 @@ export interface Backoff {
 }
 
 /**
- * Exponential with full jitter: uniform between `minMs` and `baseMs · 2ⁿ` (capped), so that many clients that failed together
- * do not come back together (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+ * Exponential with full jitter: uniform between `minMs` and `baseMs · 2ⁿ` (capped), so that many
+ * clients that failed together do not come back together
+ * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
  */
 export const createBackoff = ({ baseMs, maxMs, random, minMs = 0 }: BackoffOptions): Backoff => {
   let failures = 0;

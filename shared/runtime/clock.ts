@@ -10,7 +10,8 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => new Date(),
   monotonicMs: () => performance.now(),
-  // Not by node:timers/promises, which makes an error with a stack for each sleep that is cut short: a hub does that for each frame.
+  // Not by node:timers/promises, which makes an error with a stack for each sleep that is cut
+  // short: a hub does that for each frame.
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {
       if (signal.aborted) {
@@ -38,24 +39,35 @@ export const MAX_TIMER_MS: number = 2 ** 31 - 1;
  */
 export const OVER: Error = new Error('the wait is over');
 
-/** A timer that goes off so late is that of a busy process: what others sent meanwhile may still lie unread. */
+/**
+ * A timer that goes off so late is that of a busy process: what others sent meanwhile may still lie
+ * unread.
+ */
 const LATE_MS = 1_000;
 
-/** Waits a number of milliseconds, and once more where this process was too busy meanwhile to read what came. @throws the signal's reason */
+/**
+ * Waits a number of milliseconds, and once more where this process was too busy meanwhile to read
+ * what came. @throws the signal's reason
+ */
 export const waitPatiently = async (clock: Clock, ms: number, signal: AbortSignal): Promise<void> => {
   const due = clock.monotonicMs() + ms;
   await clock.sleep(ms, signal);
   if (clock.monotonicMs() - due >= LATE_MS) await clock.sleep(ms, signal);
 };
 
-/** Repeated work takes a tenth of the time at most: it rests for this many times as long as it took. */
+/**
+ * Repeated work takes a tenth of the time at most: it rests for this many times as long as it took.
+ */
 const REST_FACTOR = 10;
 
 /** Milliseconds for which repeated work rests after it took a number of them. */
 export const restAfter = (tookMs: number, { minMs, maxMs }: { readonly minMs: number; readonly maxMs: number }): number =>
   Math.max(minMs, Math.min(maxMs, REST_FACTOR * tookMs));
 
-/** @returns what comes within a number of milliseconds; undefined: nothing did, or the signal aborted before. @throws what the promise throws meanwhile */
+/**
+ * @returns what comes within a number of milliseconds; undefined: nothing did, or the signal
+ * aborted before. @throws what the promise throws meanwhile
+ */
 export const answerWithin = async <T>(coming: Promise<T>, ms: number, clock: Clock, signal?: AbortSignal): Promise<T | undefined> => {
   const over = new AbortController();
   const until = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);

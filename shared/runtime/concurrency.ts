@@ -18,7 +18,8 @@ export class Mutex {
 
   /**
    * @returns what the work returns
-   * @throws BusyError when too many wait; the signal's reason when it has aborted before the work could start
+   * @throws BusyError when too many wait; the signal's reason when it has aborted before the work
+   * could start
    */
   run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (this.#taken > this.#maxWaiting) return Promise.reject(new BusyError('too many wait already'));
@@ -37,8 +38,9 @@ export class Mutex {
 }
 
 /**
- * Makes a function of which one run is active at a time and at most one more waits: calls during a run share the next one,
- * which starts after it, so every caller gets a run that began after its call.
+ * Makes a function of which one run is active at a time and at most one more waits: calls during a
+ * run share the next one, which starts after it, so every caller gets a run that began after its
+ * call.
  */
 export const coalesce = (run: () => Promise<void>): (() => Promise<void>) => {
   let active: Promise<void> | undefined;

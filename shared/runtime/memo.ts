@@ -1,6 +1,6 @@
 /**
- * Caches the result of a pure function of an object. For objects that are never changed, only replaced: then
- * the cost depends on what was replaced.
+ * Caches the result of a pure function of an object. For objects that are never changed, only
+ * replaced: then the cost depends on what was replaced.
  */
 export const weakMemo = <K extends object, V>(make: (key: K) => V): ((key: K) => V) => {
   const known = new WeakMap<K, { readonly value: V }>();
@@ -20,7 +20,10 @@ export const weakMemo2 = <A extends object, B extends object, V>(make: (a: A, b:
   return (a, b) => ofFirst(a)(b);
 };
 
-/** Whether both lists have the same items in the same order. A loop, because rounds over thousands of policies depend on its speed. */
+/**
+ * Whether both lists have the same items in the same order. A loop, because rounds over thousands
+ * of policies depend on its speed.
+ */
 export const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean => {
   if (a === b) return true;
   if (a.length !== b.length) return false;

@@ -49,8 +49,8 @@ export const createPauseMeter = (pausedMs: () => number): (() => number) => {
 };
 
 /**
- * Notices that this process did not run for a while: it was suspended, or had no processor time. It looks at both clocks, because the
- * monotonic one of Node stands still while Linux is suspended.
+ * Notices that this process did not run for a while: it was suspended, or had no processor time. It
+ * looks at both clocks, because the monotonic one of Node stands still while Linux is suspended.
  */
 export class PauseDetector {
   readonly #clock: Clock;
@@ -71,7 +71,10 @@ export class PauseDetector {
     this.#busyMs = busyMs;
   }
 
-  /** @param handler gets by how many milliseconds a tick was late; it must not throw @returns a function that removes the handler */
+  /**
+   * @param handler gets by how many milliseconds a tick was late; it must not throw @returns a
+   * function that removes the handler
+   */
   onPause(handler: (pausedMs: number) => void): () => void {
     this.#handlers.add(handler);
     return () => this.#handlers.delete(handler);
@@ -90,7 +93,10 @@ export class PauseDetector {
     return this.#pauseUnderWay().lateMs > 0;
   }
 
-  /** The clock without the pauses: for how long something lasted while this process could look at it. */
+  /**
+   * The clock without the pauses: for how long something lasted while this process could look at
+   * it.
+   */
   awakeClock(): Clock {
     const clock = this.#clock;
     return {
@@ -105,7 +111,10 @@ export class PauseDetector {
     return this.#slippedMs + this.#pauseUnderWay().slipMs;
   }
 
-  /** The pause that the tick under way will show. Every reading of the awake clock asks for it, so processor time is read only where it counts. */
+  /**
+   * The pause that the tick under way will show. Every reading of the awake clock asks for it, so
+   * processor time is read only where it counts.
+   */
   #pauseUnderWay(): { readonly lateMs: number; readonly slipMs: number } {
     const from = this.#began;
     if (from === undefined || this.#elapsedSince(from) - TICK_MS <= this.#lateMs) return NO_PAUSE;
@@ -147,8 +156,9 @@ export class PauseDetector {
   }
 
   /**
-   * Time in which this thread did not run. Work that keeps it busy makes a tick late, too, and misses nothing. A wall clock that was set back
-   * says nothing: then the monotonic one counts alone.
+   * Time in which this thread did not run. Work that keeps it busy makes a tick late, too, and
+   * misses nothing. A wall clock that was set back says nothing: then the monotonic one counts
+   * alone.
    */
   #lateSince(from: Reading, to: Reading): number {
     return Math.max(to.monotonic - from.monotonic, to.wall - from.wall) - TICK_MS - (to.busy - from.busy);

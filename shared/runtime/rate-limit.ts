@@ -14,7 +14,10 @@ export interface Allowance {
   /** Puts back what was taken and not used. */
   giveBack(count: number): void;
   isEmpty(): boolean;
-  /** Takes `count` in any case. @returns milliseconds until what was owed before is paid; at most the larger of `burst` and `count` is owed */
+  /**
+   * Takes `count` in any case. @returns milliseconds until what was owed before is paid; at most
+   * the larger of `burst` and `count` is owed
+   */
   charge(count: number): number;
 }
 
@@ -73,7 +76,10 @@ export const createBucket = (clock: Clock, options: BucketOptions): (() => boole
   return () => allowance.take(1) === 1;
 };
 
-/** Keeps a map, whose order is that of insertion, to `kept` entries. For one that grows by one entry at a time. */
+/**
+ * Keeps a map, whose order is that of insertion, to `kept` entries. For one that grows by one entry
+ * at a time.
+ */
 export const dropOldest = <K>(map: Map<K, unknown>, kept: number): void => {
   const oldest = map.keys().next();
   if (map.size > kept && !oldest.done) map.delete(oldest.value);
@@ -100,7 +106,9 @@ export const networkOf = (address: string): string => {
   return `${network.map((group) => group.replace(/^0+(?=.)/, '')).join(':')}::/64`;
 };
 
-/** The network of an address, as far as it is likely to be one party's: of IPv4 24 bits, of IPv6 64. */
+/**
+ * The network of an address, as far as it is likely to be one party's: of IPv4 24 bits, of IPv6 64.
+ */
 export const subnetOf = (address: string): string => {
   const network = networkOf(address);
   return isIP(network) === 4 ? network.replace(/\d+$/, '0/24') : network;
@@ -123,7 +131,10 @@ export const createRateLimit = (clock: Clock, options: RateLimitOptions): ((addr
 /** Bounds on log lines that any client can cause. */
 const LINES = { burst: 10, perSecond: 1 / 60, addresses: 10_000 };
 
-/** @returns the level of a line that an address, or a cluster, causes: some are warnings, then one a minute */
+/**
+ * @returns the level of a line that an address, or a cluster, causes: some are warnings, then one a
+ * minute
+ */
 export const createNoiseLimit = (clock: Clock): ((address: string | undefined) => 'warn' | 'debug') => {
   const mayWarn = createRateLimit(clock, LINES);
   return (address = '') => (mayWarn(address) ? 'warn' : 'debug');
@@ -136,7 +147,10 @@ export interface FailureLimit {
   note(address: string): void;
 }
 
-/** Keeps an allowance for each address, for IPv6 for each network of 64 bits; a failure takes one from it. */
+/**
+ * Keeps an allowance for each address, for IPv6 for each network of 64 bits; a failure takes one
+ * from it.
+ */
 export const createFailureLimit = (clock: Clock, options: RateLimitOptions): FailureLimit => {
   const allowances = new Map<string, Allowance>();
   return {

@@ -1,13 +1,17 @@
 /**
- * The beginning of a text, of at most `max` UTF-16 code units and never with half a character at its end. It is a copy: V8 makes a slice of a
- * string a view, which keeps all of the string in memory.
+ * The beginning of a text, of at most `max` UTF-16 code units and never with half a character at
+ * its end. It is a copy: V8 makes a slice of a string a view, which keeps all of the string in
+ * memory.
  */
 export const truncate = (text: string, max: number): string =>
   text.length <= max ? text.toWellFormed() : Buffer.from(text.slice(0, max)).toString();
 
 const SHORT_REVISION = 8;
 
-/** The beginning of a commit id, enough to tell commits of one repository apart; `absent` where there is none. */
+/**
+ * The beginning of a commit id, enough to tell commits of one repository apart; `absent` where
+ * there is none.
+ */
 export const shortRevision = (revision: string | null | undefined, absent = '-'): string => revision?.slice(0, SHORT_REVISION) ?? absent;
 
 /** The message of anything that was thrown. */

@@ -1,6 +1,8 @@
 import { type Clock, OVER } from './clock.ts';
 
-/** Wakes one waiting loop. Level-triggered: a wake-up while nothing waits is kept, and many are one. */
+/**
+ * Wakes one waiting loop. Level-triggered: a wake-up while nothing waits is kept, and many are one.
+ */
 export class Wakeup {
   #isPending: boolean = false;
   #resume: (() => void) | undefined;
@@ -10,7 +12,10 @@ export class Wakeup {
     this.#resume?.();
   }
 
-  /** Resolves at the next {@link wake}, at once if one is kept. @throws the signal's reason when aborted */
+  /**
+   * Resolves at the next {@link wake}, at once if one is kept. @throws the signal's reason when
+   * aborted
+   */
   async wait(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (!this.#isPending) {

@@ -23,7 +23,10 @@ export const linesOf = (text: string): readonly string[] =>
     .split('\n')
     .map((line) => line.trimEnd());
 
-/** The lines between a begin and an end marker that must be the first and the last line. @throws SignatureError */
+/**
+ * The lines between a begin and an end marker that must be the first and the last line. @throws
+ * SignatureError
+ */
 export const betweenMarkers = (text: string, name: string): readonly string[] => {
   const lines = linesOf(text);
   if (lines[0] !== `-----BEGIN ${name}-----`) throw malformed(`the signature does not begin with "-----BEGIN ${name}-----"`);

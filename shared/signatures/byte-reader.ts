@@ -1,6 +1,9 @@
 import { SignatureError } from './errors.ts';
 
-/** Reads big-endian binary formats from the front; a read beyond the end is a SignatureError `signature-malformed`. */
+/**
+ * Reads big-endian binary formats from the front; a read beyond the end is a SignatureError
+ * `signature-malformed`.
+ */
 export class ByteReader {
   readonly #bytes: Buffer;
   readonly #what: string;

@@ -19,7 +19,10 @@ export class SignatureError extends Error {
   }
 }
 
-/** A file of signers that cannot be used as it stands. The message is for people and names the line where there is one. */
+/**
+ * A file of signers that cannot be used as it stands. The message is for people and names the line
+ * where there is one.
+ */
 export class SignersError extends Error {
   override readonly name = 'SignersError';
 }

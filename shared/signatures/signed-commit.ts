@@ -15,7 +15,10 @@ const COMMITTER = /^committer [^\n]*> (\d{1,12}) [+-]\d{4}$/;
 
 const malformed = (message: string): SignatureError => new SignatureError('signature-malformed', message);
 
-/** Lines of the headers with their line ends, and the offset where the empty line begins. Bytes are kept as latin1. */
+/**
+ * Lines of the headers with their line ends, and the offset where the empty line begins. Bytes are
+ * kept as latin1.
+ */
 const splitHeaders = (text: string): { lines: readonly string[]; body: string } => {
   const end = text.indexOf('\n\n');
   if (end < 0) throw malformed('the commit has no end of its headers');
@@ -38,9 +41,10 @@ const commitTime = (lines: readonly string[]): Date => {
 };
 
 /**
- * Takes a raw commit object apart: only the header `gpgsig` with its continuation lines is removed, every other byte is
- * what was signed (https://git-scm.com/docs/gitformat-signature). Two signatures, or one of another object format beside
- * it, are refused: readers disagree on what such a signature covers.
+ * Takes a raw commit object apart: only the header `gpgsig` with its continuation lines is removed,
+ * every other byte is what was signed (https://git-scm.com/docs/gitformat-signature). Two
+ * signatures, or one of another object format beside it, are refused: readers disagree on what such
+ * a signature covers.
  *
  * @throws SignatureError `unsigned`, `signature-malformed`
  */

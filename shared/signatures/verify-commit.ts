@@ -35,8 +35,9 @@ const checkByKind = (commit: SignedCommit, signers: Signers, times: Times): Comm
 };
 
 /**
- * Checks the signature of a raw commit object. A key is judged by the commit's own time, as git does it for SSH: an old
- * commit stays good when its key expires. The time must not lie in the future.
+ * Checks the signature of a raw commit object. A key is judged by the commit's own time, as git
+ * does it for SSH: an old commit stays good when its key expires. The time must not lie in the
+ * future.
  *
  * @param data the object without its header; its id is the caller's to check
  * @throws SignatureError

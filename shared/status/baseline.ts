@@ -3,7 +3,9 @@ import { boundedList, NamespaceName } from '../api/index.ts';
 import { canonicalJson, sha256 } from '../encoding/index.ts';
 import { sameItems } from '../runtime/index.ts';
 
-/** Profile of a cluster: what it has, as far as the state of a policy that conforms depends on it. */
+/**
+ * Profile of a cluster: what it has, as far as the state of a policy that conforms depends on it.
+ */
 export const ClusterProfile = z.strictObject({
   floor: z.boolean().describe('The API server has ValidatingAdmissionPolicy: without it there is no lock 1.'),
   gatekeeper: z.boolean().describe('Gatekeeper is installed: without it there is no lock 2.'),
@@ -14,13 +16,16 @@ export type ClusterProfile = z.infer<typeof ClusterProfile>;
 
 /** Namespaces that a baseline names at most. */
 export const MAX_BASELINE_NAMESPACES = 10_000;
-/** Policies of a compiled list at most, one bit of a baseline each; and policies that a report names. */
+/**
+ * Policies of a compiled list at most, one bit of a baseline each; and policies that a report
+ * names.
+ */
 export const MAX_LISTED = 20_000;
 const MAX_BITMAP_LENGTH = Math.ceil(MAX_LISTED / 8 / 3) * 4;
 
 /**
- * Baseline that the reports of a cluster deviate from: every policy of its list that is not reported by name reads as `expectedReport` says for this
- * baseline.
+ * Baseline that the reports of a cluster deviate from: every policy of its list that is not
+ * reported by name reads as `expectedReport` says for this baseline.
  */
 export const Baseline = z.strictObject({
   list: z
@@ -50,7 +55,9 @@ const isSameField = (a: Baseline, b: Baseline, field: BaselineField): boolean =>
   return field === 'list' || field === 'missing' ? a[field] === b[field] : a.profile[field] === b.profile[field];
 };
 
-/** Whether two baselines have the same in these fields. Default: in all; their time never counts. */
+/**
+ * Whether two baselines have the same in these fields. Default: in all; their time never counts.
+ */
 export const isSameBaseline = (a: Baseline | null, b: Baseline | null, fields: readonly BaselineField[] = ALL_FIELDS): boolean =>
   a === b || (a !== null && b !== null && fields.every((field) => isSameField(a, b, field)));
 

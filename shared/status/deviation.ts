@@ -97,7 +97,9 @@ const usualReason = (report: PolicyReport): string => {
   return report.phase === 'Active' ? 'Enforced' : report.phase;
 };
 
-/** Reasons for which nothing is injected that follow from the cluster and the phase of the policy. */
+/**
+ * Reasons for which nothing is injected that follow from the cluster and the phase of the policy.
+ */
 const NOT_INJECTED = ['Unavailable', 'NotGoverning'];
 
 /** Types of the conditions of a report that need attention. */
@@ -215,7 +217,8 @@ const NOT_GOVERNING = new Set([NAMESPACE_MISSING, 'Absent', 'Expired', 'Invalid'
 const readyStatus = ({ phase }: Deviation) => (phase === 'Active' ? 'True' : 'False');
 
 /**
- * The report of a policy that deviates, as far as it is known without its agent. The same object for the same two.
+ * The report of a policy that deviates, as far as it is known without its agent. The same object
+ * for the same two.
  *
  * @param expected of the policy where it governs
  */

@@ -66,8 +66,9 @@ const phaseOf = ({ isExpired, namespaces }: PolicyStanding): PolicyReport['phase
 };
 
 /**
- * The report of a policy of which there is nothing to say: it governs and every lock that its action asks for and that the cluster can have is
- * proven, or it has expired at its time, or its namespace is missing. Pure: an agent compares what it sees with it, and a hub takes what is not
+ * The report of a policy of which there is nothing to say: it governs and every lock that its
+ * action asks for and that the cluster can have is proven, or it has expired at its time, or its
+ * namespace is missing. Pure: an agent compares what it sees with it, and a hub takes what is not
  * reported by name to read like it.
  */
 export const expectedReport = (policy: ListedPolicy, profile: ClusterProfile, standing: PolicyStanding): PolicyReport => {

@@ -17,7 +17,10 @@ export const floorActionsOf = ({
   );
 };
 
-/** Whether Gatekeeper enforces a part of a policy: not if every action is scoped to the API server's own admission. */
+/**
+ * Whether Gatekeeper enforces a part of a policy: not if every action is scoped to the API server's
+ * own admission.
+ */
 export const isForGatekeeper = ({
   enforcementAction,
   scopedEnforcementActions = [],
@@ -48,14 +51,17 @@ const expiriesOf = weakMemo((policies: readonly ListedPolicy[]) =>
 );
 
 /**
- * Number of the policies of a list that have expired, and so which: they expire in the order of their dates. Dates are read once for each array.
+ * Number of the policies of a list that have expired, and so which: they expire in the order of
+ * their dates. Dates are read once for each array.
  *
  * @param asOf milliseconds since 1970
  */
 export const countExpired = (policies: readonly ListedPolicy[], asOf: number): number =>
   expiriesOf(policies).filter((expiry) => expiry <= asOf).length;
 
-/** A compiled policy as an entry of a list. @param since first commit in which it reads like this */
+/**
+ * A compiled policy as an entry of a list. @param since first commit in which it reads like this
+ */
 export const listPolicy = ({ name, digest, spec, enforcementAction, effectiveRegions }: CompiledPolicy, since: string): ListedPolicy => {
   const actions = floorActionsOf(spec);
   const { targetNamespace, excludedNamespaces, expiryDate } = spec;

@@ -4,7 +4,10 @@ import { dropOldest } from '../runtime/index.ts';
 /** Revisions whose spans are looked up: a hub or an agent works on few at a time. */
 const MAX_REVISIONS = 16;
 
-/** The span that is active for each commit, so that lines of the log that name a commit name its trace too. */
+/**
+ * The span that is active for each commit, so that lines of the log that name a commit name its
+ * trace too.
+ */
 export class ActiveSpans {
   readonly #spans = new Map<string, Span>();
 
@@ -20,7 +23,10 @@ export class ActiveSpans {
     if (this.#spans.get(revision) === span) this.#spans.delete(revision);
   }
 
-  /** @param fields of a line of the log @returns fields to add, by the names of OpenTelemetry's log format for JSON */
+  /**
+   * @param fields of a line of the log @returns fields to add, by the names of OpenTelemetry's log
+   * format for JSON
+   */
   readonly fieldsFor = ({ revision }: { readonly revision?: unknown }): { trace_id?: string; span_id?: string } => {
     const span = typeof revision === 'string' ? this.#spans.get(revision) : undefined;
     if (span === undefined) return {};

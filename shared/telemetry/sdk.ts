@@ -29,7 +29,10 @@ export interface Telemetry {
   stop(): Promise<void>;
 }
 
-/** Milliseconds of one export with its retries, and so of the last one, which keeps the program from ending. */
+/**
+ * Milliseconds of one export with its retries, and so of the last one, which keeps the program from
+ * ending.
+ */
 const EXPORT_MS = 3_000;
 /** Milliseconds for which spans gather. */
 const GATHER_MS = 1_000;

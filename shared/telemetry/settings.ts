@@ -44,7 +44,10 @@ const decoded = (text: string): string | undefined => {
   }
 };
 
-/** `name=value,name=value` with values in percent-encoding, as https://opentelemetry.io/docs/specs/otel/resource/sdk/ has it. */
+/**
+ * `name=value,name=value` with values in percent-encoding, as
+ * https://opentelemetry.io/docs/specs/otel/resource/sdk/ has it.
+ */
 const listOf = (name: RegExp, value: RegExp, problem: string) =>
   z
     .string()

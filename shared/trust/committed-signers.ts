@@ -12,7 +12,10 @@ const readSignerFile = async (entry: TreeEntry, commit: string, getObject: GetOb
   return decodeText(data, path);
 };
 
-/** The signers that a commit carries. @throws TrustError; what cannot be parsed is a refusal like others */
+/**
+ * The signers that a commit carries. @throws TrustError; what cannot be parsed is a refusal like
+ * others
+ */
 export const readCommittedSigners = async (tree: string, commit: string, getObject: GetObject): Promise<Signers> => {
   const { data } = await readObject(tree, 'tree', getObject);
   const files: Partial<Record<keyof SignerFiles, string>> = {};

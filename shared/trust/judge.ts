@@ -11,7 +11,10 @@ export interface TrustState {
   readonly anchor: string | null;
   /** Keys that may sign the next commit. */
   readonly signers: Signers;
-  /** The folder `signers/` that they come from; null: the anchor has none; undefined: they are configured, and no commit was verified with them yet. */
+  /**
+   * The folder `signers/` that they come from; null: the anchor has none; undefined: they are
+   * configured, and no commit was verified with them yet.
+   */
   readonly signersTree: string | null | undefined;
 }
 
@@ -19,7 +22,10 @@ export interface Proposal {
   readonly revision: string;
   /** Commit at which the chain begins; null: the proposer knows no way from the anchor. */
   readonly from: string | null;
-  /** Commits from `from` (exclusive) to `revision` (inclusive), oldest first; each is a parent of the next. */
+  /**
+   * Commits from `from` (exclusive) to `revision` (inclusive), oldest first; each is a parent of
+   * the next.
+   */
   readonly chain: readonly string[];
   /** Reason why no way could be found, unless there is none. */
   readonly problem?: TrustError;
@@ -57,14 +63,20 @@ const afterAnchor = (anchor: string, { revision, from, chain, problem }: Proposa
   return whole.slice(at + 1);
 };
 
-/** The commits from the anchor to the revision, as they are proposed: that they are parents of each other is not proven yet. */
+/**
+ * The commits from the anchor to the revision, as they are proposed: that they are parents of each
+ * other is not proven yet.
+ */
 const proposedPath = ({ anchor }: TrustState, proposal: Proposal): readonly string[] => {
   const { revision, chain } = proposal;
   if (chain.at(-1) !== revision) throw new TrustError('chain-incomplete', 'the chain of commits does not end at the revision');
   return anchor === null || anchor === revision ? [revision] : afterAnchor(anchor, proposal);
 };
 
-/** Proves that the path leads from the anchor to its end. The newest link comes first: nothing is read that the revision does not stand on. */
+/**
+ * Proves that the path leads from the anchor to its end. The newest link comes first: nothing is
+ * read that the revision does not stand on.
+ */
 const proveLinks = async (path: readonly string[], { anchor }: TrustState, reader: ProofReader): Promise<void> => {
   if (anchor === null || anchor === path.at(-1)) return;
   for (const [index, commit] of [...path.entries()].reverse()) {
@@ -109,7 +121,8 @@ class Judge {
   }
 
   /**
-   * Checks the revision by the present keys before anything else is read. Where no other keys could make it good, it is refused here.
+   * Checks the revision by the present keys before anything else is read. Where no other keys could
+   * make it good, it is refused here.
    *
    * @returns undefined: the path may hand the keys over to its signer
    */
@@ -150,9 +163,10 @@ class Judge {
 const BY_KEYS: readonly string[] = ['signer-unknown', 'signer-not-valid', 'signature-invalid'] satisfies SignatureProblem[];
 
 /**
- * Judges a revision: that it descends from the anchor, and that it is signed by one of the signers. A commit on the way that
- * changes `signers/` must be signed by those who could sign until then; from there on the new ones sign. Other commits on
- * the way need no signature, since none of them is put in force.
+ * Judges a revision: that it descends from the anchor, and that it is signed by one of the signers.
+ * A commit on the way that changes `signers/` must be signed by those who could sign until then;
+ * from there on the new ones sign. Other commits on the way need no signature, since none of them
+ * is put in force.
  *
  * @throws TrustError
  */

@@ -7,7 +7,10 @@ import { invalidSigners, shortCommit, TrustError } from './errors.ts';
 export const PROOF_LIMITS = {
   /** The folder at the root of one commit: 15,000 entries with names of 40 characters. */
   rootTreeBytes: 1024 * 1024,
-  /** All commits from the anchor to the revision, with their root folders: 10,000 of 1 KB, 2,200 where the root folder has 100 entries. */
+  /**
+   * All commits from the anchor to the revision, with their root folders: 10,000 of 1 KB, 2,200
+   * where the root folder has 100 entries.
+   */
   totalBytes: 10 * 1024 * 1024,
 } as const;
 

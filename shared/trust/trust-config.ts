@@ -36,7 +36,10 @@ const readSigners = async (variables: TrustVariables, problems: Problems): Promi
   }
 };
 
-/** Files that are named are read whatever the mode, so that a mistake in them shows before it matters. */
+/**
+ * Files that are named are read whatever the mode, so that a mistake in them shows before it
+ * matters.
+ */
 export const readTrust = async (variables: TrustVariables, problems: Problems): Promise<TrustConfig> => {
   const { FSO_VERIFY: mode = 'strict' } = variables;
   const isNamed = (variables.FSO_SIGNERS_FILE ?? variables.FSO_SIGNERS_KEYRING) !== undefined;

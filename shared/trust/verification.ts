@@ -39,7 +39,10 @@ const storeTrust = (root: Signers, { signers, signersTree }: TrustState): Stored
   ...(typeof signersTree === 'string' ? signers.files : {}),
 });
 
-/** Stored signers that cannot be read any more (another version wrote them) count as none: the configured ones are the root. */
+/**
+ * Stored signers that cannot be read any more (another version wrote them) count as none: the
+ * configured ones are the root.
+ */
 const parseStored = ({ allowedSigners, keyring }: StoredTrust): Signers | undefined => {
   try {
     return parseSigners({ allowedSigners, keyring });
@@ -59,7 +62,10 @@ const restoreTrust = (root: Signers, accepted: AcceptedRevision | undefined): Tr
   return signers === undefined ? configured : { anchor, signers, signersTree: stored.signersTree };
 };
 
-/** Whether what was accepted has been judged by the signers that are configured now, as strictly as is asked now. */
+/**
+ * Whether what was accepted has been judged by the signers that are configured now, as strictly as
+ * is asked now.
+ */
 export const isJudged = (config: TrustConfig, { verification, trust }: AcceptedRevision): boolean => {
   if (config.mode === 'off') return true;
   const { state } = verification;

@@ -50,7 +50,10 @@ const nodeOf = (name: string, labels: Record<string, string>, taints: object[]):
   return node as unknown as Node;
 };
 
-/** A real control plane with nodes in allowed regions, in an outside region and without a region, and users who attack. */
+/**
+ * A real control plane with nodes in allowed regions, in an outside region and without a region,
+ * and users who attack.
+ */
 export class Arena {
   readonly cluster: LocalCluster;
   readonly admin: KubeClient;
@@ -100,14 +103,20 @@ export class Arena {
     }
   }
 
-  /** Adds nodes in the outside region that admit only pods with tolerations; returns when they are ready. */
+  /**
+   * Adds nodes in the outside region that admit only pods with tolerations; returns when they are
+   * ready.
+   */
   async addOutsideNodes(names: readonly string[]): Promise<void> {
     const taints = [{ key: 'attack', effect: 'NoSchedule' }];
     for (const name of names) await this.#addNode(name, OUTSIDE, nodeOf(name, { [REGION_LABEL]: OUTSIDE }, taints));
     await this.#nodesReady();
   }
 
-  /** Every pod of these namespaces that was ever bound to a node outside, also if it is gone, as `namespace/name on node`. */
+  /**
+   * Every pod of these namespaces that was ever bound to a node outside, also if it is gone, as
+   * `namespace/name on node`.
+   */
   outside(namespaces: readonly string[]): string[] {
     return [...this.#outside].filter((text) => namespaces.includes(text.slice(0, text.indexOf('/'))));
   }

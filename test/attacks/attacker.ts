@@ -22,7 +22,10 @@ export interface AttackerOptions {
 const isDefect = (error: KubeApiError): boolean =>
   [400, 404, 405, 409, 415, 422].includes(error.status) || / cannot \w+ resource /.test(error.message);
 
-/** A user whose attacks count their responses: a refusal is one, and so is a broken webhook; a defect of the attack throws. */
+/**
+ * A user whose attacks count their responses: a refusal is one, and so is a broken webhook; a
+ * defect of the attack throws.
+ */
 export class Attacker {
   readonly #client: KubeClient;
   readonly #signal: AbortSignal;

@@ -18,8 +18,9 @@ import { NAMESPACE_ATTACKS } from './namespace-attacks.ts';
 import { type Attack, podsOf } from './scene.ts';
 
 /**
- * Every attack of the catalogue, once without locks, to show that it works, then against both locks and against each alone.
- * Whatever the responses to its requests were: no pod of a governed namespace may be bound to a node outside of its regions.
+ * Every attack of the catalogue, once without locks, to show that it works, then against both locks
+ * and against each alone. Whatever the responses to its requests were: no pod of a governed
+ * namespace may be bound to a node outside of its regions.
  */
 
 const { signal } = new AbortController();
@@ -80,7 +81,10 @@ const attackAll = (setting: string, attacks: readonly Attack[] = CATALOGUE): voi
   });
 };
 
-/** Writes it with the agent's own identity, as the intake does; an attack on a hub's policy needs no hub. */
+/**
+ * Writes it with the agent's own identity, as the intake does; an attack on a hub's policy needs no
+ * hub.
+ */
 const writeHubPolicies = async (asAgent: KubeClient): Promise<string[]> => {
   const scenes = [...campaigns.values()].flatMap(({ scenes: all }) => [...all]);
   const names = scenes.filter(([attack]) => attack.hubPolicy).map(([, { namespace }]) => namespace);

@@ -32,7 +32,9 @@ export class Campaign {
     this.scenes = scenes;
   }
 
-  /** Creates the namespaces, gives Mallory access, and runs the steps that come before any policy. */
+  /**
+   * Creates the namespaces, gives Mallory access, and runs the steps that come before any policy.
+   */
   static async prepare(arena: Arena, setting: string, attacks: readonly Attack[]): Promise<Campaign> {
     const [mallory, meddler] = await Promise.all([arena.user('mallory'), arena.user('meddler')]);
     const scenes = new Map(attacks.map((attack) => [attack, sceneOf(arena, nameIn(attack, setting), { mallory, meddler })]));

@@ -3,7 +3,9 @@ import { expression, INSIDE, inside, type PodSpec, podOf, pods, requiring, termO
 import type { Attack, Scene } from './scene.ts';
 import { DAEMON_SET, DEPLOYMENT, JOB, type Workload, workloadOf, workloadPath } from './workload-attacks.ts';
 
-/** Pods that must be bound, and inside: else a lock that refuses everything would pass these tests. */
+/**
+ * Pods that must be bound, and inside: else a lock that refuses everything would pass these tests.
+ */
 export interface Control {
   readonly name: string;
   /** Number of pods that must be bound. */

@@ -6,7 +6,10 @@ import { CONTAINERS, OUTSIDE, OUTSIDE_NODE, podOf, pods } from './bodies.ts';
 import { type Attack, podsOf, type Scene, settled } from './scene.ts';
 import { DEPLOYMENT, JOB, workloadOf, workloadPath } from './workload-attacks.ts';
 
-/** Pods from before the policy run outside of its regions: the agent reports them, and their owners may keep them. */
+/**
+ * Pods from before the policy run outside of its regions: the agent reports them, and their owners
+ * may keep them.
+ */
 
 const must = async (answer: Promise<Answer>): Promise<void> => {
   const { accepted, text } = await answer;
@@ -40,8 +43,9 @@ const UPDATES: Attack = {
 const podOfJob = async (scene: Scene): Promise<string | undefined> => (await podsOf(scene))[0]?.metadata.name;
 
 /**
- * Keeps the pod as if its kubelet had not ended it yet: the simulated kubelet acts only on Pending and Running. A condition would
- * not last: the node controller writes Ready=False if a busy machine delays the heartbeat of the node.
+ * Keeps the pod as if its kubelet had not ended it yet: the simulated kubelet acts only on Pending
+ * and Running. A condition would not last: the node controller writes Ready=False if a busy machine
+ * delays the heartbeat of the node.
  */
 const heldByTheKubelet = async (scene: Scene): Promise<void> => {
   const { mallory, namespace } = scene;

@@ -94,12 +94,17 @@ const LABELS: readonly Attack[] = [
   }),
 ];
 
-/** The API server requires no service account for a mirror pod, so such a pod need not wait for one. */
+/**
+ * The API server requires no service account for a mirror pod, so such a pod need not wait for one.
+ */
 const MIRROR = { annotations: { 'kubernetes.io/config.mirror': 'x' } };
 const WORKERS = 4;
 const MOST_TRIES = 60;
 
-/** Tries without pause, from before the creation of the namespace, until a pod is admitted, or the namespace is refused. */
+/**
+ * Tries without pause, from before the creation of the namespace, until a pod is admitted, or the
+ * namespace is refused.
+ */
 const flood = async ({ meddler }: Scene, namespace: string, worker: number, refused: AbortSignal): Promise<void> => {
   for (let attempt = 0; attempt < MOST_TRIES && !refused.aborted; attempt += 1) {
     const { accepted } = await meddler.post(
@@ -111,7 +116,10 @@ const flood = async ({ meddler }: Scene, namespace: string, worker: number, refu
   }
 };
 
-/** Creates the namespace while others already try to create pods in it; then its service account, and ordinary pods. */
+/**
+ * Creates the namespace while others already try to create pods in it; then its service account,
+ * and ordinary pods.
+ */
 const race = async (scene: Scene, namespace: string, metadata: object = {}): Promise<void> => {
   const { meddler } = scene;
   const body = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, ...metadata } };

@@ -31,7 +31,10 @@ interface Owner {
   readonly metadata: { readonly uid: string };
 }
 
-/** An owner that exists, so that Kubernetes does not collect the pod as garbage; it has no pods of its own. */
+/**
+ * An owner that exists, so that Kubernetes does not collect the pod as garbage; it has no pods of
+ * its own.
+ */
 const ownedByDaemonSet = async (scene: Scene): Promise<object> => {
   const path = workloadPath(DAEMON_SET, scene.namespace);
   await scene.mallory.post(path, workloadOf(DAEMON_SET, 'forged', { nodeSelector: { stage: 'none' } }));
@@ -56,7 +59,9 @@ const debugger_: PodSpec = {
   volumes: [{ name: 'host-root', hostPath: { path: '/' } }],
 };
 
-/** Attacks by the placement of the pod itself, without a template or an update: it allows too much. */
+/**
+ * Attacks by the placement of the pod itself, without a template or an update: it allows too much.
+ */
 const SPECS: readonly Attack[] = [
   placement('no region', 'has no constraint on the region', {}),
   placement('other region', 'selects a region that is not allowed', { nodeSelector: { [REGION_LABEL]: OUTSIDE } }),

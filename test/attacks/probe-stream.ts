@@ -5,10 +5,16 @@ import { CONTAINERS } from './bodies.ts';
 
 const EVERY_MS = 50;
 
-/** Refusals by the locks; any other refusal may have another cause, e.g. an authorizer that is not ready yet. */
+/**
+ * Refusals by the locks; any other refusal may have another cause, e.g. an authorizer that is not
+ * ready yet.
+ */
 const BY_A_LOCK = ' allows regions ';
 
-/** Tries to create, without a dry run, a pod that must be refused, every 50 ms until it is stopped, and counts the responses. */
+/**
+ * Tries to create, without a dry run, a pod that must be refused, every 50 ms until it is stopped,
+ * and counts the responses.
+ */
 export class ProbeStream {
   /** Names of admitted pods: there must never be one. */
   readonly admitted: string[] = [];

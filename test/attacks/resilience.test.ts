@@ -13,8 +13,8 @@ import { type Federation, openFederation } from './federation.ts';
 import { ProbeStream } from './probe-stream.ts';
 
 /**
- * A namespace administrator tries to create a pod without a region every 50 ms, while one part after the other is killed and
- * comes back. The pod is never admitted.
+ * A namespace administrator tries to create a pod without a region every 50 ms, while one part
+ * after the other is killed and comes back. The pod is never admitted.
  */
 
 const NAME = 'resilience';

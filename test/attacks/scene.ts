@@ -10,17 +10,26 @@ interface ScheduledPod extends Pod {
 
 /** The namespaces, nodes and users of one attack. */
 export interface Scene {
-  /** Governed by a policy that allows eu-west-1 and eu-central-1, except in the control without locks. */
+  /**
+   * Governed by a policy that allows eu-west-1 and eu-central-1, except in the control without
+   * locks.
+   */
   readonly namespace: string;
   /** Every namespace of the attack; steps add their own. */
   readonly namespaces: string[];
   /** A namespace that does not exist yet and that the policy's pattern matches. */
   readonly freshNamespace: (suffix: string) => string;
-  /** A node in us-east-1 for this scene only, which admits only pods with tolerations; it exists if the attack asks for it. */
+  /**
+   * A node in us-east-1 for this scene only, which admits only pods with tolerations; it exists if
+   * the attack asks for it.
+   */
   readonly node: string;
   /** Rights of a namespace administrator, and those that the attack needs. */
   readonly mallory: Attacker;
-  /** Rights on namespaces, nodes, policies, constraints of the whole cluster; not a cluster administrator. */
+  /**
+   * Rights on namespaces, nodes, policies, constraints of the whole cluster; not a cluster
+   * administrator.
+   */
   readonly meddler: Attacker;
   /** A user of this name, with Mallory's rights in the namespace. */
   as(user: string, groups?: readonly string[]): Promise<Attacker>;
@@ -40,16 +49,25 @@ export interface Attack {
   readonly ownNode?: boolean;
   /** Whether it changes objects that other attacks need: then it runs alone, after them. */
   readonly shared?: boolean;
-  /** Whether the namespace has a policy of its own, which the agent wrote as one of the hub's; else a local policy's pattern matches it. */
+  /**
+   * Whether the namespace has a policy of its own, which the agent wrote as one of the hub's; else
+   * a local policy's pattern matches it.
+   */
   readonly hubPolicy?: boolean;
-  /** The users who have the right to open lock 2 like this; test/integration/lock-two.test.ts checks that it shows. */
+  /**
+   * The users who have the right to open lock 2 like this; test/integration/lock-two.test.ts checks
+   * that it shows.
+   */
   readonly ownersOfLockTwo?: string;
 }
 
 export const podsOf = async ({ admin, namespaces, signal }: Scene): Promise<ScheduledPod[]> =>
   (await Promise.all([...new Set(namespaces)].map((namespace) => admin.list(POD_KIND, { namespace }, signal)))).flat() as ScheduledPod[];
 
-/** Whether the scheduler reports that it does not bind the pod in its current form; it still does so for a moment after the last gate is removed. */
+/**
+ * Whether the scheduler reports that it does not bind the pod in its current form; it still does so
+ * for a moment after the last gate is removed.
+ */
 const isGivenUp = ({ spec, status }: ScheduledPod): boolean =>
   status?.conditions?.some(
     ({ type, status: value, reason }) =>
@@ -69,7 +87,10 @@ export const settled = async (scene: Scene): Promise<ScheduledPod[]> =>
     return pods;
   });
 
-/** Waits until the scheduler has tried to bind a pod for which a node fits now: the pod is bound, or its binding was refused. */
+/**
+ * Waits until the scheduler has tried to bind a pod for which a node fits now: the pod is bound, or
+ * its binding was refused.
+ */
 export const bindingTried = ({ admin, namespace, signal }: Scene): Promise<unknown> =>
   eventually(async () => {
     const pod = (await admin.get(POD_KIND, { namespace, name: 'attack' }, signal)) as ScheduledPod | undefined;

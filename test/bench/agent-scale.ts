@@ -68,7 +68,10 @@ const writeAll = async (scene: Scene): Promise<{ writtenMs: number; provenMs: nu
   return { writtenMs, provenMs: performance.now() - started };
 };
 
-/** @returns ms from the write of one changed policy until it is proven by both locks, for each of several. */
+/**
+ * @returns ms from the write of one changed policy until it is proven by both locks, for each of
+ * several.
+ */
 const changeOne = async ({ world, agent, policies }: Scene): Promise<number[]> => {
   const took: number[] = [];
   for (let change = 0; change < CHANGES; change += 1) {

@@ -10,7 +10,10 @@ export const kib = (bytes: number): string => `${Math.round(bytes / 1024)} KiB`;
 
 export const mib = (bytes: number): string => `${Math.round(bytes / 1_048_576)} MiB`;
 
-/** A figure beside what was aimed at. No bench fails on a time, since a busy machine is not a defect. */
+/**
+ * A figure beside what was aimed at. No bench fails on a time, since a busy machine is not a
+ * defect.
+ */
 export const besideAim = (figure: string, aim: string): string => `${figure} (aim ${aim})`;
 
 /** Median and 99th percentile of times. */

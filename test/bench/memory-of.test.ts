@@ -31,7 +31,8 @@ describe.runIf(process.platform === 'linux')('memoryOf', () => {
     expect(others).toEqual([]);
     expect(grandchild?.command).toContain('held');
     expect((grandchild?.mappings.anonymous?.pss ?? 0) - (parent?.mappings.anonymous?.pss ?? 0)).toBeGreaterThan(0.9 * HELD);
-    // Both run the same program: each counts a share of its pages, and would count them all if it ran alone.
+    // Both run the same program: each counts a share of its pages, and would count them all if it
+    // ran alone.
     expect(grandchild?.mappings.program?.pss).toBeLessThan(0.9 * (grandchild?.mappings.program?.rss ?? 0));
     const sum = Object.values(grandchild?.mappings ?? {}).reduce((total, { rss }) => total + rss, 0);
     expect(sum).toBe(grandchild?.rss);

@@ -8,7 +8,10 @@ export type MappingKind = 'program' | 'libraries' | 'files' | 'malloc' | 'anonym
 
 /** Bytes. */
 export interface Amount {
-  /** A page that n processes share counts as a share of 1/n of it: the sum over all processes is what they take together. */
+  /**
+   * A page that n processes share counts as a share of 1/n of it: the sum over all processes is
+   * what they take together.
+   */
   readonly pss: number;
   /** A page that is shared counts in full: what the process would take if it ran alone. */
   readonly rss: number;
@@ -67,7 +70,10 @@ const childrenOf = (pid: number): number[] =>
  */
 export const memoryOf = (pid: number): readonly ProcessMemory[] => [readProcess(pid), ...childrenOf(pid).flatMap(memoryOf)];
 
-/** Milliseconds that a process has computed: user and system time of `/proc/<pid>/stat`, fields 14 and 15, in hundredths of a second (proc(5)). */
+/**
+ * Milliseconds that a process has computed: user and system time of `/proc/<pid>/stat`, fields 14
+ * and 15, in hundredths of a second (proc(5)).
+ */
 export const cpuMsOf = (pid: number): number => {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) * 10;

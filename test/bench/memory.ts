@@ -84,7 +84,10 @@ interface Fleet {
   stop(): Promise<void>;
 }
 
-/** A repository, and clusters that are simulated: no control planes, but the agent's own code over the real protocol. */
+/**
+ * A repository, and clusters that are simulated: no control planes, but the agent's own code over
+ * the real protocol.
+ */
 const openFleet = async (folder: string, { clusters, policies }: Settings): Promise<Fleet> => {
   const names = numbered('cluster', clusters);
   const regions = ['eu-west-1', 'eu-central-1'];
@@ -132,7 +135,8 @@ const measureOn = async (folder: string, settings: Settings, postgres: TestPostg
     for (let start = 1; start <= settings.starts; start += 1) {
       await hub.stop();
       starts.push(await timeStart(hub));
-      // What a start leaves for the next one (compiled code) is written after the hub has become ready.
+      // What a start leaves for the next one (compiled code) is written after the hub has become
+      // ready.
       await delay(WARM_UP_SECONDS * 1000, undefined, { signal });
     }
     agents = fleet.connect(hub.agentUrl);

@@ -33,7 +33,10 @@ export const readCount = (name: string, text: string, min = 1): number => {
   return count;
 };
 
-/** Reads a share of all, as `0.1` or `10%`. @returns from 0 to 1 @throws UsageError where the text is none */
+/**
+ * Reads a share of all, as `0.1` or `10%`. @returns from 0 to 1 @throws UsageError where the text
+ * is none
+ */
 export const readShare = (name: string, text: string): number => {
   const [, digits = '', percent] = /^(\d+(?:\.\d+)?)(%?)$/.exec(text) ?? [];
   const share = digits === '' ? Number.NaN : Number(digits) / (percent === '%' ? 100 : 1);
@@ -48,6 +51,9 @@ export const readChoice = <T extends string>(name: string, text: string, choices
   return found;
 };
 
-/** Reads whole numbers with commas between them, in ascending order. @throws UsageError where the text is something else */
+/**
+ * Reads whole numbers with commas between them, in ascending order. @throws UsageError where the
+ * text is something else
+ */
 export const readCounts = (name: string, text: string): readonly number[] =>
   [...new Set(text.split(',').map((part) => readCount(name, part.trim())))].sort((a, b) => a - b);

@@ -33,7 +33,10 @@ const RESTS_ON: Readonly<Record<string, readonly string[]>> = {
   APIService: [FLOOR, GUARD],
 };
 
-/** The policies of a snapshot go out with its ages: who reads both takes none of them for proven while something is out of date. */
+/**
+ * The policies of a snapshot go out with its ages: who reads both takes none of them for proven
+ * while something is out of date.
+ */
 const policyClaims = ({ policies }: AgentSnapshot): string[] =>
   [...policies].flatMap(([key, { proven, report }]) => [
     ...(proven ? [`${key} is proven`] : []),

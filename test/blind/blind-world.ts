@@ -19,7 +19,9 @@ export const INSIDE = 'eu-west-1';
 export const OUTSIDE = 'us-east-1';
 /** Governed by a policy from Git that refuses pods outside, and injects the placement. */
 export const GOVERNED = 'finance';
-/** Governed by a policy from Git that only counts pods outside; pod `settled` runs in it, inside. */
+/**
+ * Governed by a policy from Git that only counts pods outside; pod `settled` runs in it, inside.
+ */
 export const WATCHED = 'watched';
 /** Governed by the policy `default/local`. */
 export const LOCAL = 'local';
@@ -68,7 +70,10 @@ interface Parts {
   readonly proxy: FaultProxy;
 }
 
-/** A cluster with both locks, an agent that sees it through a proxy with faults, and a hub that the agent reports to. */
+/**
+ * A cluster with both locks, an agent that sees it through a proxy with faults, and a hub that the
+ * agent reports to.
+ */
 export class BlindWorld extends AgentHarness {
   readonly proxy: FaultProxy;
   readonly hub: RunningHub;

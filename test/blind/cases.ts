@@ -2,7 +2,10 @@ import { OBSERVED_KINDS } from '@fso/shared/protocol';
 import { createRandom, shuffled } from '../harness/random.ts';
 import { FAULTS, type FaultName } from './proxy/faults.ts';
 
-/** A fault of the sight of one kind, while the locks are whole, or while one is taken away meanwhile. */
+/**
+ * A fault of the sight of one kind, while the locks are whole, or while one is taken away
+ * meanwhile.
+ */
 export interface BlindCase {
   /** `<kind>/<fault>/<lock>` */
   readonly name: string;
@@ -11,7 +14,10 @@ export interface BlindCase {
   readonly fault: FaultName | 'none';
   readonly lock: 'whole' | 'taken';
   readonly seed: number;
-  /** Whether it waits also for the status in the cluster, which follows later, and for the command line. */
+  /**
+   * Whether it waits also for the status in the cluster, which follows later, and for the command
+   * line.
+   */
   readonly isLong: boolean;
   /** Number of fields that are malformed, one after the other; Infinity: all. */
   readonly fields: number;

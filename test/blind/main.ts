@@ -1,5 +1,6 @@
 /**
- * Takes the sight of each kind from an agent, in every way, and looks whether anything claims what it no longer knows.
+ * Takes the sight of each kind from an agent, in every way, and looks whether anything claims what
+ * it no longer knows.
  *
  *   npm run test:blind -- [--seed 1] [--only Node/watch-frozen] [--sample 30] [--jobs 3] [--rule-of-age off]
  */

@@ -19,7 +19,10 @@ export const readObjects = async ({ client, signal }: BlindWorld, kind: KindDesc
   return (await client.list(kind, {}, signal)).filter(isRead);
 };
 
-/** Changes objects of a kind so that each has a new version and its watch brings an event, and nothing else. */
+/**
+ * Changes objects of a kind so that each has a new version and its watch brings an event, and
+ * nothing else.
+ */
 export const touch = async (world: BlindWorld, kind: KindDescriptor): Promise<void> => {
   const { client, signal } = world;
   const change = { metadata: { annotations: { 'example.com/touched': String(performance.now()) } } };

@@ -20,7 +20,10 @@ afterAll(async () => {
 });
 
 const dashboard = useDashboard(() => proxy.url);
-/** Errors of Chromium for each request that fails to connect, or whose connection breaks in the middle of a response. */
+/**
+ * Errors of Chromium for each request that fails to connect, or whose connection breaks in the
+ * middle of a response.
+ */
 const NOBODY_THERE = [/Failed to load resource: net::ERR_/];
 
 /** The label that shows whether the page receives live updates. */

@@ -13,8 +13,8 @@ import { openRealWorld } from './harness/real-world.ts';
 import { drawTrace } from './harness/trace-picture.ts';
 
 /**
- * `npm run screenshots`: pictures of every page, light and dark, for the documentation, and of the trace of a commit. Lists are of a large
- * fleet, the rest of real clusters.
+ * `npm run screenshots`: pictures of every page, light and dark, for the documentation, and of the
+ * trace of a commit. Lists are of a large fleet, the rest of real clusters.
  */
 
 const FOLDER = join(import.meta.dirname, '..', '..', 'docs', 'images');

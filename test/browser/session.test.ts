@@ -14,7 +14,10 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 const dashboard = useDashboard(() => world.hub.url);
-/** Expected errors: the login leaves the hub for the provider, and an ended session causes a 401 and the end of the stream. */
+/**
+ * Expected errors: the login leaves the hub for the provider, and an ended session causes a 401 and
+ * the end of the stream.
+ */
 const allow = [
   /request to elsewhere: GET http:\/\/localhost:/,
   /\(http:\/\/localhost:/,
@@ -88,7 +91,10 @@ it("a logout ends the session, and requests the end of the provider's session", 
 const endSession = async (page: Page): Promise<void> => {
   await page.context().request.post(world.url('/auth/logout'), { headers: { [CSRF_HEADER]: '1', Origin: world.hub.url } });
 };
-/** The hub refuses the next request of the page; it checks every 30 s whether an open stream may continue. */
+/**
+ * The hub refuses the next request of the page; it checks every 30 s whether an open stream may
+ * continue.
+ */
 const letTimePass = async (page: Page): Promise<void> => {
   world.offsetMs = 25 * HOUR;
   await page.getByRole('link', { name: 'finance' }).hover();

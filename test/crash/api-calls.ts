@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 
-/** Calls of the API that change something, each of which the hub has in its audit log once it has answered. */
+/**
+ * Calls of the API that change something, each of which the hub has in its audit log once it has
+ * answered.
+ */
 export interface ApiCalls {
   /** Ids of requests that were answered as done. */
   readonly acknowledged: ReadonlySet<string>;

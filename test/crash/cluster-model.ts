@@ -39,7 +39,10 @@ export interface ModelStatus extends StatusByName {
   readonly shown: ReadonlyMap<string, PolicyReport>;
 }
 
-/** A cluster whose policies change at random: they conform, deviate, miss their namespaces, expire, and some were applied in it. */
+/**
+ * A cluster whose policies change at random: they conform, deviate, miss their namespaces, expire,
+ * and some were applied in it.
+ */
 export class ClusterModel {
   readonly #compiled: CompiledCluster;
   readonly #random: () => number;

@@ -64,7 +64,10 @@ const untilDesired = async ({ hub }: World): Promise<void> => {
   }
 };
 
-/** Everything that makes work for the hub, and what it has acknowledged of it. The hub must run: it has made its CA. */
+/**
+ * Everything that makes work for the hub, and what it has acknowledged of it. The hub must run: it
+ * has made its CA.
+ */
 const createWork = ({ hub, dataDir, tokens, revision, compiled, postgres }: World, random: () => number) => {
   const ca = caOf(dataDir);
   const { url, agentUrl } = hub;
@@ -112,7 +115,10 @@ const untilEnrolled = async (enrolments: () => number): Promise<void> => {
   }
 };
 
-/** An agent dies under load. Some are there again at once; of the others the hub must know what it has, without a report that mends it. */
+/**
+ * An agent dies under load. Some are there again at once; of the others the hub must know what it
+ * has, without a report that mends it.
+ */
 const killAgent = async (agents: readonly SimulatedAgent[], random: () => number): Promise<void> => {
   const agent = agents[Math.floor(random() * agents.length)];
   await agent?.die();
@@ -122,7 +128,8 @@ const killAgent = async (agents: readonly SimulatedAgent[], random: () => number
 };
 
 /**
- * Kills a hub with -9 again and again, and agents, at random moments under load, and each time looks for everything that it had acknowledged.
+ * Kills a hub with -9 again and again, and agents, at random moments under load, and each time
+ * looks for everything that it had acknowledged.
  *
  * @throws Error that names what was lost
  */

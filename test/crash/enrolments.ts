@@ -17,7 +17,10 @@ export interface EnrolmentCounts {
 export interface EnrolmentLoad extends Load {
   /** Acknowledged. */
   readonly counts: EnrolmentCounts;
-  /** `<action> <cluster> <message>` of each acknowledged enrolment and renewal: each has an entry in the audit log. */
+  /**
+   * `<action> <cluster> <message>` of each acknowledged enrolment and renewal: each has an entry in
+   * the audit log.
+   */
   readonly audited: ReadonlySet<string>;
   /**
    * Returns the acknowledged enrolments that the hub has lost, and goes on from those that it
@@ -124,7 +127,8 @@ export const createEnrolmentLoad = ({ agentUrl, ca, clusters, calls, random }: E
 
   const once = (site: Site): Promise<void> =>
     step(site).catch((error: Error) => {
-      // Nobody else acts for these clusters: one that is refused with what was acknowledged has lost it. 429 is the rate limit.
+      // Nobody else acts for these clusters: one that is refused with what was acknowledged has
+      // lost it. 429 is the rate limit.
       if (/^HTTP 4(?!29)/.test(error.message)) refusals.push(`${site.cluster}: ${error.message}`);
     });
   const loads = sites.map((site) => createLoad(() => once(site), EVERY_MS));

@@ -1,5 +1,6 @@
 /**
- * Kills the hub (and PostgreSQL, and agents) with -9 at random points under load and looks for whatever it had acknowledged.
+ * Kills the hub (and PostgreSQL, and agents) with -9 at random points under load and looks for
+ * whatever it had acknowledged.
  *
  *   npm run test:crash -- --kills 100 [--seed 42] [--database embedded|postgres]
  */

@@ -7,14 +7,22 @@ import { differenceBetween } from '../harness/deviations.ts';
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 import { ClusterModel, type ModelStatus } from './cluster-model.ts';
 
-/** The network side of an agent under load: reports one after another, and remembers what the hub has acknowledged. */
+/**
+ * The network side of an agent under load: reports one after another, and remembers what the hub
+ * has acknowledged.
+ */
 export interface SimulatedAgent {
   readonly cluster: string;
-  /** Connects and reports until paused; goes on from what the hub says it knows, or says everything again, as an agent does. */
+  /**
+   * Connects and reports until paused; goes on from what the hub says it knows, or says everything
+   * again, as an agent does.
+   */
   run(): void;
   /** Leaves the hub; resolves when nothing is under way any more. */
   pause(): Promise<void>;
-  /** Ends without a close; the next one that runs knows what the cluster keeps, and reports in full. */
+  /**
+   * Ends without a close; the next one that runs knows what the cluster keeps, and reports in full.
+   */
   die(): Promise<void>;
   /**
    * Statuses of which the hub must know one, the oldest first: the last one that it has
@@ -66,7 +74,10 @@ class Answers {
     this.#client = client;
   }
 
-  /** @returns the number of a report that was taken, or that the hub wants everything, or that the stream has ended */
+  /**
+   * @returns the number of a report that was taken, or that the hub wants everything, or that the
+   * stream has ended
+   */
   async next(): Promise<number | 'resync' | 'closed'> {
     this.#reported ??= this.#client.next('reported');
     this.#resync ??= this.#client.next('resync').then(() => 'resync');

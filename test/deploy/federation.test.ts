@@ -21,7 +21,9 @@ import { Images, imageOf, VERSIONS } from './images.ts';
 import { assertMachine } from './machine.ts';
 import { RealCluster } from './real-cluster.ts';
 
-/** A control cluster with two hubs on PostgreSQL, and three workload clusters whose agents enrol. */
+/**
+ * A control cluster with two hubs on PostgreSQL, and three workload clusters whose agents enrol.
+ */
 
 const [FIRST, SECOND] = VERSIONS;
 const REGIONS: Readonly<Record<string, string>> = { us: 'us-east-1', eu: 'eu-west-1', apac: 'ap-southeast-1' };

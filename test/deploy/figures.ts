@@ -11,7 +11,10 @@ const read = (folder: string, file: string): string | undefined => {
   return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
 };
 
-/** The first file that one of the cgroups has: version 1 and 2 name them differently, and version 1 spreads them over several trees. */
+/**
+ * The first file that one of the cgroups has: version 1 and 2 name them differently, and version 1
+ * spreads them over several trees.
+ */
 const firstOf = (folders: readonly string[], ...files: readonly string[]): string => {
   for (const file of files)
     for (const folder of folders) {

@@ -48,8 +48,8 @@ interface PlainImage {
 }
 
 /**
- * Images without a registry. Those that others take from one are put together from this machine's programs; hub and agent are built from their
- * Dockerfile, by buildah.
+ * Images without a registry. Those that others take from one are put together from this machine's
+ * programs; hub and agent are built from their Dockerfile, by buildah.
  */
 export class Images {
   readonly #folder: string;

@@ -34,8 +34,9 @@ const removeCgroup = (folder: string): void => {
 };
 
 /**
- * A node of a local cluster: containerd, kubelet and kube-proxy as processes of this machine, in namespaces of their own for mounts,
- * processes and network, which end with its first process. Pods have addresses that this machine, and so the API server and other nodes, reach.
+ * A node of a local cluster: containerd, kubelet and kube-proxy as processes of this machine, in
+ * namespaces of their own for mounts, processes and network, which end with its first process. Pods
+ * have addresses that this machine, and so the API server and other nodes, reach.
  */
 export class RealNode {
   readonly name: string;
@@ -52,7 +53,10 @@ export class RealNode {
     this.#record = record;
   }
 
-  /** Starts a node, which has no image yet. It ends with its cluster; {@link clean} removes what is left of it then. */
+  /**
+   * Starts a node, which has no image yet. It ends with its cluster; {@link clean} removes what is
+   * left of it then.
+   */
   static async start({ cluster, clusterFolder, programs, region, network }: NodeOptions): Promise<RealNode> {
     const [name, cgroup, folder] = [nodeName(cluster.name), cgroupOf(cluster.name), join(clusterFolder, 'node')];
     for (const tree of cgroupTrees()) {
@@ -94,7 +98,10 @@ export class RealNode {
     return child === undefined ? undefined : Number(child);
   }
 
-  /** Sends what goes to an address of this cluster's Services from this machine, or through it, to this node. */
+  /**
+   * Sends what goes to an address of this cluster's Services from this machine, or through it, to
+   * this node.
+   */
   async route(address: string): Promise<void> {
     await ip('route', 'replace', address, 'via', this.network.address);
   }

@@ -142,7 +142,8 @@ export class RealCluster extends AgentHarness {
     const api = openApi(this.kubeconfig);
     for (const object of parseManifest(manifest)) await eventually(() => api.apply(pathOf(object), object).then(() => true));
     api.close();
-    // The pod that makes the certificate looks for it in its volume at longer and longer intervals: one that finds it there starts at once.
+    // The pod that makes the certificate looks for it in its volume at longer and longer intervals:
+    // one that finds it there starts at once.
     const { namespace } = GATEKEEPER;
     const certificate = { namespace, name: 'gatekeeper-webhook-server-cert' };
     await eventually(async () => (await this.client.get(SECRET_KIND, certificate, this.signal))?.data?.['tls.crt']);
@@ -166,7 +167,9 @@ export class RealCluster extends AgentHarness {
     await this.client.apply(SECRET_KIND, { metadata: { namespace, name }, stringData } as Secret, { fieldManager: 'test' }, this.signal);
   }
 
-  /** Volumes on the node for the claims to come, which a cluster with a storage class makes itself. */
+  /**
+   * Volumes on the node for the claims to come, which a cluster with a storage class makes itself.
+   */
   async makeVolumes(count: number): Promise<void> {
     for (let made = 0; made < count; made += 1) {
       const path = await mkdtemp(join(this.folder, 'volume-'));
@@ -238,7 +241,10 @@ export class RealCluster extends AgentHarness {
     return this.client.list(POD_KIND as KindDescriptor<RunningPod>, { namespace }, this.signal);
   }
 
-  /** Creates a pod that must be in a region. @returns what the API server says: '' when it is admitted */
+  /**
+   * Creates a pod that must be in a region. @returns what the API server says: '' when it is
+   * admitted
+   */
   async createPod(namespace: string, name: string, region: string): Promise<string> {
     const containers = [{ name: 'main', image: PAUSE_IMAGE, imagePullPolicy: 'Never' }];
     const pod = {

@@ -17,7 +17,10 @@ import { never, waitFor } from '../harness/waiting.ts';
 import { describeCommand, policy, runCommand } from './command.ts';
 import { describePrometheus } from './prometheus.ts';
 
-/** Hub and agents as processes, three clusters, Git over HTTP; people with the `fso` command, and with the dashboard in a browser. */
+/**
+ * Hub and agents as processes, three clusters, Git over HTTP; people with the `fso` command, and
+ * with the dashboard in a browser.
+ */
 
 const signal = never;
 

@@ -18,7 +18,10 @@ export interface FuzzOptions {
   readonly log: (line: string) => void;
 }
 
-/** Options of a run among the other tests: FSO_TEST_FRAMES frames, the same in every run unless FSO_TEST_SEED is another number. */
+/**
+ * Options of a run among the other tests: FSO_TEST_FRAMES frames, the same in every run unless
+ * FSO_TEST_SEED is another number.
+ */
 export const testOptions = (what: string): FuzzOptions => {
   const { FSO_TEST_SEED: seed = '1', FSO_TEST_FRAMES: frames = '1500' } = process.env;
   return {
@@ -36,10 +39,16 @@ export interface FuzzResult {
   readonly refused: number;
 }
 
-/** Frames after which what is there counts as the beginning: code is compiled, and records and caches are filled. */
+/**
+ * Frames after which what is there counts as the beginning: code is compiled, and records and
+ * caches are filled.
+ */
 const WARM_UP_SHARE = 5;
 
-/** Sends frames one by one, and compares what this process holds after the first of them and after all. */
+/**
+ * Sends frames one by one, and compares what this process holds after the first of them and after
+ * all.
+ */
 const sendAll = async (
   { seed, frames, log }: FuzzOptions,
   makeFrame: (random: () => number) => RawFrame,

@@ -25,7 +25,10 @@ export const holdings = async (): Promise<Holdings> => {
 export const describeGrowth = (before: Holdings, after: Holdings): string =>
   `heap ${before.heapMiB.toFixed(1)} → ${after.heapMiB.toFixed(1)} MiB, handles ${before.handles} → ${after.handles}`;
 
-/** Caches are bounded and not full at the beginning, such as the newest events that a hub serves from memory. */
+/**
+ * Caches are bounded and not full at the beginning, such as the newest events that a hub serves
+ * from memory.
+ */
 const SPARE_MIB = 32;
 /** Timers and connections that just end; a frame that left one behind would leave thousands. */
 const SPARE_HANDLES = 16;

@@ -1,5 +1,6 @@
 /**
- * Sends random frames, right and wrong, to a hub and to an agent on real streams, and looks for what ends or grows.
+ * Sends random frames, right and wrong, to a hub and to an agent on real streams, and looks for
+ * what ends or grows.
  *
  *   npm run test:fuzz -- --frames 100000 [--seed 42]
  */

@@ -125,7 +125,10 @@ export class AgentHarness {
     return refusalOf(client.raw({ method: 'DELETE', path, query: { dryRun: 'All' } }, this.signal));
   }
 
-  /** Another policy keeps the agent from writing one kind of object. @param name of one that is there @returns what allows it again */
+  /**
+   * Another policy keeps the agent from writing one kind of object. @param name of one that is
+   * there @returns what allows it again
+   */
   async refuseTheAgent(kind: KindDescriptor, name: string): Promise<() => Promise<void>> {
     const block = { name: 'refuses-the-agent' };
     const apiGroup = kind.apiVersion.includes('/') ? kind.apiVersion.split('/')[0] : '';

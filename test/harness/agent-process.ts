@@ -6,7 +6,10 @@ import { eventually } from './waiting.ts';
 
 const PROGRAM = join(import.meta.dirname, '..', '..', 'agent', 'main.ts');
 
-/** An agent as on a real cluster: a process of its own, under its service account, with the rights of deploy/agent/rbac.yaml. */
+/**
+ * An agent as on a real cluster: a process of its own, under its service account, with the rights
+ * of deploy/agent/rbac.yaml.
+ */
 export interface AgentProcess {
   /** URL of its listener with /healthz, /readyz and /metrics. */
   readonly url: string;

@@ -6,8 +6,8 @@ import { z } from 'zod';
  */
 
 /**
- * https://docs.slack.dev/messaging/formatting-message-text#escaping: `<` and `>` are for links and mentions alone. Those that the hub makes
- * are links to itself.
+ * https://docs.slack.dev/messaging/formatting-message-text#escaping: `<` and `>` are for links and
+ * mentions alone. Those that the hub makes are links to itself.
  */
 const mrkdwn = (max: number) =>
   z
@@ -19,7 +19,9 @@ const mrkdwn = (max: number) =>
 
 const SlackText = (max: number) => z.strictObject({ type: z.literal('mrkdwn'), text: mrkdwn(max), verbatim: z.literal(true) });
 
-/** https://docs.slack.dev/reference/block-kit/blocks/header-block, …/section-block, …/context-block */
+/**
+ * https://docs.slack.dev/reference/block-kit/blocks/header-block, …/section-block, …/context-block
+ */
 const SlackBlock = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('header'),
@@ -30,14 +32,17 @@ const SlackBlock = z.discriminatedUnion('type', [
 ]);
 
 /**
- * https://docs.slack.dev/reference/block-kit/blocks: up to 50 blocks in a message. All texts together are refused with
- * `msg_blocks_too_long` beyond about 13,000 characters, as https://github.com/slackapi/bolt-js/issues/2509 measured.
+ * https://docs.slack.dev/reference/block-kit/blocks: up to 50 blocks in a message. All texts
+ * together are refused with `msg_blocks_too_long` beyond about 13,000 characters, as
+ * https://github.com/slackapi/bolt-js/issues/2509 measured.
  */
 export const SlackMessage = z
   .strictObject({ text: mrkdwn(40_000), blocks: z.array(SlackBlock).min(1).max(50) })
   .refine((message) => JSON.stringify(message.blocks).length < 13_000, 'all blocks are too long');
 
-/** An event of at most 512 KB: https://developer.pagerduty.com/docs/events-api-v2/trigger-events/ */
+/**
+ * An event of at most 512 KB: https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
+ */
 export const MAX_PAGERDUTY_BYTES = 512 * 1024;
 
 /** https://developer.pagerduty.com/docs/events-api-v2/trigger-events/: fields and their lengths. */

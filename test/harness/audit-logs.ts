@@ -49,7 +49,10 @@ export interface AuditEvent {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** The events in the audit log of an API server that still writes it, or was killed: a last line that is cut off is left out. */
+/**
+ * The events in the audit log of an API server that still writes it, or was killed: a last line
+ * that is cut off is left out.
+ */
 export async function* readAuditEvents(file: string): AsyncGenerator<AuditEvent> {
   for await (const line of createInterface({ input: createReadStream(file) })) {
     if (line.endsWith('}')) yield JSON.parse(line) as AuditEvent;
@@ -82,7 +85,8 @@ export const readRightsInUse = async (): Promise<readonly RightInUse[]> => {
 };
 
 /**
- * Set-up of a test run: every process of it inherits the variable. A run that is part of another one uses its folder.
+ * Set-up of a test run: every process of it inherits the variable. A run that is part of another
+ * one uses its folder.
  *
  * @returns the clean-up
  */

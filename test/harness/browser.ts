@@ -6,7 +6,10 @@ export interface Browser {
   readonly address: string;
   /** Sends a request; does not follow redirects. */
   request(url: string, init?: RequestInit): Promise<Response>;
-  /** Follows redirects until an answer is none, or would go to a place that begins with `stopAt`. @returns where it is then */
+  /**
+   * Follows redirects until an answer is none, or would go to a place that begins with `stopAt`.
+   * @returns where it is then
+   */
   follow(url: string, stopAt?: string): Promise<{ url: string; response: Response | undefined }>;
   /** Cookies of an origin, by name. */
   cookies(origin: string): Map<string, string>;

@@ -17,7 +17,10 @@ interface ClusterOptions {
   readonly gatekeeper: boolean;
 }
 
-/** A control plane of the test's own in region `eu-west-1`, its administrator, agents and tenants. {@link close} ends all of them. */
+/**
+ * A control plane of the test's own in region `eu-west-1`, its administrator, agents and tenants.
+ * {@link close} ends all of them.
+ */
 export class ClusterHarness extends AgentHarness {
   readonly cluster: LocalCluster;
   /** Removed at the end. */
@@ -36,7 +39,10 @@ export class ClusterHarness extends AgentHarness {
     return new ClusterHarness(cluster, folder, signal);
   }
 
-  /** A client of user `tenant`, who may do everything with the policies of one namespace, and nothing else. */
+  /**
+   * A client of user `tenant`, who may do everything with the policies of one namespace, and
+   * nothing else.
+   */
   async openTenant(namespace: string): Promise<KubeClient> {
     const tenant = openKubeClient({ kubeconfig: await this.cluster.createUserKubeconfig('tenant') });
     this.#tenants.push(tenant);

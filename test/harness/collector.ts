@@ -138,7 +138,10 @@ export class Collector {
     return lines.flatMap((line) => spansOf(JSON.parse(line) as OtlpTraces));
   }
 
-  /** Those of the trace of a commit, which its root names; empty: it is not there yet. @throws Error where there are several */
+  /**
+   * Those of the trace of a commit, which its root names; empty: it is not there yet. @throws Error
+   * where there are several
+   */
   async traceOf(revision: string): Promise<readonly CollectedSpan[]> {
     const spans = await this.spans();
     const roots = spans.filter(({ name, attributes }) => name === 'commit' && attributes['vcs.ref.head.revision'] === revision);

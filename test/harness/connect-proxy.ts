@@ -56,11 +56,16 @@ export interface ConnectProxyOptions {
   readonly certificate: KeyPair;
   readonly user: string;
   readonly password: string;
-  /** Ports of this machine by the `host:port` that programs ask for. Nothing else knows these names. */
+  /**
+   * Ports of this machine by the `host:port` that programs ask for. Nothing else knows these names.
+   */
   readonly hosts: Readonly<Record<string, number>>;
 }
 
-/** An HTTP proxy over TLS that takes CONNECT alone, from one user, and is the only way to the names that it knows. */
+/**
+ * An HTTP proxy over TLS that takes CONNECT alone, from one user, and is the only way to the names
+ * that it knows.
+ */
 export interface ConnectProxy extends AsyncDisposable {
   readonly url: string;
   /** Targets of the CONNECT requests, in their order. */

@@ -12,7 +12,10 @@ const LOCK = join(tmpdir(), 'fso-packages.lock');
 
 export const isRoot = (): boolean => process.getuid?.() === 0;
 
-/** Installs packages of Debian where this may be done: as root, where there is apt-get. Otherwise, or without success, nothing happens. */
+/**
+ * Installs packages of Debian where this may be done: as root, where there is apt-get. Otherwise,
+ * or without success, nothing happens.
+ */
 export const installPackages = async (...names: readonly string[]): Promise<void> => {
   if (!isRoot() || !existsSync('/usr/bin/apt-get')) return;
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };

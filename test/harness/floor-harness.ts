@@ -38,8 +38,9 @@ export interface Attempt {
 }
 
 /**
- * A cluster with two nodes in each of two regions and one without a region, lock 1 only, and an agent. Namespace `finance`
- * is governed, `free` is not; a pod `waiting` in each has waited for a node since before.
+ * A cluster with two nodes in each of two regions and one without a region, lock 1 only, and an
+ * agent. Namespace `finance` is governed, `free` is not; a pod `waiting` in each has waited for a
+ * node since before.
  */
 export class FloorHarness extends AgentHarness {
   readonly cluster: LocalCluster;
@@ -139,7 +140,9 @@ export class FloorHarness extends AgentHarness {
     return refusalOf(as.raw({ method: 'POST', path, body, query: { dryRun: 'All' } }, this.signal));
   }
 
-  /** Waits for the event of a pod that the scheduler could not bind because of an admission policy. */
+  /**
+   * Waits for the event of a pod that the scheduler could not bind because of an admission policy.
+   */
   refusedByScheduler(namespace: string, pod: string, policy: string): Promise<boolean> {
     return eventually(async () => {
       const events = await this.client.list(EVENT_KIND, { namespace }, this.signal);

@@ -13,7 +13,8 @@ export interface ObjectRepository {
   /** Writes (`undefined`: removes) files and commits. @returns the commit's id */
   commit(files: Readonly<Record<string, string | undefined>>): string;
   /**
-   * Objects of a commit, without those that another one has, and the proof that it descends from a third along first parents.
+   * Objects of a commit, without those that another one has, and the proof that it descends from a
+   * third along first parents.
    *
    * @param cluster only what it gets of them
    */

@@ -27,7 +27,10 @@ export interface ToolStatus {
   readonly kstatus: string;
 }
 
-/** Asks kstatus, and runs the health check with the interpreter of Argo CD. @throws Error where the script fails */
+/**
+ * Asks kstatus, and runs the health check with the interpreter of Argo CD. @throws Error where the
+ * script fails
+ */
 export const judgeStatuses = async (objects: readonly KubeObject[], signal: AbortSignal): Promise<readonly ToolStatus[]> => {
   const modules = [GITOPS_STATUS_TOOL];
   const { [GITOPS_STATUS_TOOL.name]: folder = '' } = await ensureTools({ env: process.env, log: () => undefined, modules }, signal);

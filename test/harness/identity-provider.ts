@@ -20,9 +20,15 @@ export interface IdentityProvider {
   readonly port: number;
   /** User who signs in next. */
   user: string;
-  /** Whether ID tokens hold the claims, which else stand in the user info only. In force with the next {@link start}. */
+  /**
+   * Whether ID tokens hold the claims, which else stand in the user info only. In force with the
+   * next {@link start}.
+   */
   inIdToken: boolean;
-  /** An access token of the client credentials grant, a JWT for `audience` with the groups of a program. */
+  /**
+   * An access token of the client credentials grant, a JWT for `audience` with the groups of a
+   * program.
+   */
   accessToken(options: { audience?: string; groups?: readonly string[]; lifetimeS?: number }): Promise<string>;
   /** Stops answering until {@link start}. */
   stop(): Promise<void>;

@@ -6,10 +6,12 @@ import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 
 /**
- * Makes the files of an image from its Dockerfile without a container engine: the base is an empty folder, and RUN runs on this
- * machine. It knows the few instructions that the Dockerfile of this repository uses, and throws on any other.
+ * Makes the files of an image from its Dockerfile without a container engine: the base is an empty
+ * folder, and RUN runs on this machine. It knows the few instructions that the Dockerfile of this
+ * repository uses, and throws on any other.
  *
- * Stages share their files by hard links, so that RUN may add and remove files and must not write into one.
+ * Stages share their files by hard links, so that RUN may add and remove files and must not write
+ * into one.
  */
 
 const ROOT = join(import.meta.dirname, '..', '..');

@@ -17,7 +17,10 @@ export const processesOf = (folder: string): string[] =>
     .map(commandLine)
     .filter((text) => text.includes(folder));
 
-/** A program that hears of the end of its tests has some seconds to write what it has; ten times that. */
+/**
+ * A program that hears of the end of its tests has some seconds to write what it has; ten times
+ * that.
+ */
 const PATIENCE_MS = 60_000;
 const POLL_MS = 100;
 

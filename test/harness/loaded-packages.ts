@@ -17,7 +17,10 @@ ${modules.map(({ href }) => `await import('${href}');`).join('\n')}
 console.log(JSON.stringify([...packages, ...process.moduleLoadList]));
 `;
 
-/** Imports modules in a process of its own. @returns packages and modules of Node.js that are loaded then */
+/**
+ * Imports modules in a process of its own. @returns packages and modules of Node.js that are loaded
+ * then
+ */
 export const packagesLoadedBy = async (...modules: readonly URL[]): Promise<readonly string[]> => {
   const args = ['--input-type=module', '--eval', programOf(modules)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -22,7 +22,9 @@ const matchesTerm = ({ matchExpressions = [], matchFields = [] }: NodeSelectorTe
   matchExpressions.every((requirement) => holds(requirement, labels[requirement.key])) &&
   matchFields.every((requirement) => holds(requirement, name));
 
-/** Whether the scheduler's required node constraints of a pod allow a node; `nodeName` left aside. */
+/**
+ * Whether the scheduler's required node constraints of a pod allow a node; `nodeName` left aside.
+ */
 export const matchesNode = ({ nodeSelector, affinity }: PlacementSpec, node: LabelledNode): boolean => {
   if (!Object.entries(nodeSelector ?? {}).every(([key, value]) => node.labels[key] === value)) return false;
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;

@@ -5,7 +5,10 @@ import { parse } from 'yaml';
 import type { ToolModule } from '../../clusters/build/modules.ts';
 import { ensureTools } from '../../clusters/build/tools.ts';
 
-/** CRDs of others in a Go module that test/harness/crds pins. @param files name in the cache → path in the module */
+/**
+ * CRDs of others in a Go module that test/harness/crds pins. @param files name in the cache → path
+ * in the module
+ */
 export const crdsOf = (name: string, upstream: string, files: ToolModule['files']): ToolModule => ({
   name,
   dir: join(import.meta.dirname, 'crds'),

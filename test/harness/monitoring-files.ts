@@ -49,7 +49,9 @@ export const readDashboards = (chart: MonitoredChart): readonly Dashboard[] =>
     .filter((file) => file.endsWith('.json'))
     .map((file) => JSON.parse(readFileSync(join(monitoringFolder(chart), file), 'utf8')) as Dashboard);
 
-/** The queries of a dashboard, as Grafana asks them when all values of its variables are selected. */
+/**
+ * The queries of a dashboard, as Grafana asks them when all values of its variables are selected.
+ */
 export const queriesOf = ({ panels }: Dashboard): readonly { readonly title: string; readonly query: string }[] =>
   panels.flatMap(({ title, targets = [] }) =>
     targets.map(({ expr }) => ({ title, query: expr.replaceAll('$__rate_interval', '5m').replaceAll(/\$(?:job|cluster)/g, '.+') })),

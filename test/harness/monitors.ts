@@ -17,7 +17,10 @@ const MONITORS_TOOL: ToolModule = {
   linkerFlags: () => [],
 };
 
-/** @returns a line for each object that does not fit the type that the Prometheus Operator has for its kind */
+/**
+ * @returns a line for each object that does not fit the type that the Prometheus Operator has for
+ * its kind
+ */
 export const findMisfits = async (items: readonly KubeObject[], signal: AbortSignal): Promise<readonly string[]> => {
   const { monitors = '' } = await ensureTools({ env: process.env, log: () => undefined, modules: [MONITORS_TOOL] }, signal);
   const child = spawn(join(monitors, 'monitors'), { stdio: ['pipe', 'pipe', 'inherit'], signal });

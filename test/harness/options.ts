@@ -11,7 +11,10 @@ export const refuseOptions = (usage: string, reason?: string): never => {
   process.exit(2);
 };
 
-/** Reads the options of a command of this repository. `--help` prints its usage and ends the process, as does an option that it does not have. */
+/**
+ * Reads the options of a command of this repository. `--help` prints its usage and ends the
+ * process, as does an option that it does not have.
+ */
 export const readOptions = <T extends Options>(usage: string, options: T): Values<T> => {
   if (process.argv.includes('--help') || process.argv.includes('-h')) {
     console.log(`usage: ${usage}`);

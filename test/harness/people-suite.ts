@@ -3,7 +3,10 @@ import { type Browser, createBrowser } from './browser.ts';
 import type { IdentityProvider } from './identity-provider.ts';
 import { openPeopleHarness, type PeopleHarness } from './people-harness.ts';
 
-/** A hub and an identity provider for the tests of one file; each test begins at the same time, as the same person. */
+/**
+ * A hub and an identity provider for the tests of one file; each test begins at the same time, as
+ * the same person.
+ */
 class PeopleSuite {
   #world: PeopleHarness | undefined;
 

@@ -65,8 +65,8 @@ const contentOf = (volume: Volume, objects: readonly KubeObject[], secrets: Secr
 };
 
 /**
- * The environment of the pod's first container, where variables that name its volumes, or files of them, name folders and files with the
- * same content below a folder of this machine.
+ * The environment of the pod's first container, where variables that name its volumes, or files of
+ * them, name folders and files with the same content below a folder of this machine.
  */
 export const mountedEnvironment = async (
   objects: readonly KubeObject[],

@@ -12,7 +12,10 @@ import { runMark } from '../../clusters/processes.ts';
 import { installPackages, isRoot } from './debian.ts';
 import { HANG_MS } from './waiting.ts';
 
-/** A real PostgreSQL server: the one of DATABASE_URL, else a private one from installed binaries, else one in a container. */
+/**
+ * A real PostgreSQL server: the one of DATABASE_URL, else a private one from installed binaries,
+ * else one in a container.
+ */
 export interface TestPostgres {
   /** A new, empty database. @returns its URL */
   createDatabase(): Promise<string>;
@@ -37,7 +40,9 @@ interface Owner {
   readonly gid: number;
 }
 
-/** The server refuses to run as root; `postgres` comes with the package, `nobody` with every system. */
+/**
+ * The server refuses to run as root; `postgres` comes with the package, `nobody` with every system.
+ */
 const findOwner = async (): Promise<Owner | undefined> => {
   if (!isRoot()) return undefined;
   for (const name of ['postgres', 'nobody']) {

@@ -61,7 +61,10 @@ export class Promtool {
     return stdout;
   }
 
-  /** @param text as a program serves it @returns what it finds, line by line @throws Error where these are no metrics */
+  /**
+   * @param text as a program serves it @returns what it finds, line by line @throws Error where
+   * these are no metrics
+   */
   async checkMetrics(text: string): Promise<readonly string[]> {
     const running = promisify(execFile)(this.#program, ['check', 'metrics']);
     running.child.stdin?.end(text);

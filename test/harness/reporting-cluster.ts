@@ -4,7 +4,10 @@ import { connectStream, type StreamClient } from './stream-client.ts';
 
 const RETRY_MS = 50;
 
-/** The network side of one agent that reports its policies in full whenever they change, and comes back to a hub that was away. */
+/**
+ * The network side of one agent that reports its policies in full whenever they change, and comes
+ * back to a hub that was away.
+ */
 export class ReportingCluster {
   readonly name: string;
   readonly #agentUrl: string;

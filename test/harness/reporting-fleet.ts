@@ -7,7 +7,10 @@ import { clusterFile, policyFile } from '../../shared/decode/testing/decoded.ts'
 import { ReportedHub, type Shown } from './reported-hub.ts';
 import { ReportingAgent, type Sight } from './reporting-agent.ts';
 
-/** Clusters and hubs in one process without the network between them: the agents' reporters, and what a hub makes of their frames. */
+/**
+ * Clusters and hubs in one process without the network between them: the agents' reporters, and
+ * what a hub makes of their frames.
+ */
 
 /** Longer than the pause between two reports, and much shorter than anything is held back. */
 const TURN_MS = 50;
@@ -33,7 +36,10 @@ export class ReportingFleet implements Disposable {
     return this.hub.shown;
   }
 
-  /** The agent of a cluster starts, connects, and says all that there is to say, unless it is to be silent for now. */
+  /**
+   * The agent of a cluster starts, connects, and says all that there is to say, unless it is to be
+   * silent for now.
+   */
   async start(name: string, sight: Partial<Sight>, { isSilent = false } = {}): Promise<ReportingAgent> {
     const agent = new ReportingAgent(name, this.clock, sight);
     this.#agents.push(agent);
@@ -87,7 +93,10 @@ export const commitOf = (revision: string, ...policies: readonly SourceFile[]): 
 export const FIRST: Desired = commitOf(R1, policyFile('finance'), policyFile('hr'));
 export const NAMESPACES: readonly string[] = ['finance', 'hr'];
 
-/** A hub with a commit, and the cluster eu that has accepted it, all of it in force unless it is seen otherwise. */
+/**
+ * A hub with a commit, and the cluster eu that has accepted it, all of it in force unless it is
+ * seen otherwise.
+ */
 export const startFleet = async (commit = FIRST, seen: Partial<Sight> = {}, fleet = new ReportingFleet()) => {
   await fleet.hub.commit(commit);
   const eu = await fleet.start('eu', { ...acceptedIn(commit, 'eu'), namespaces: NAMESPACES, ...seen });

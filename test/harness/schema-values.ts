@@ -30,7 +30,9 @@ const isGoDateTime = (text: string): boolean => {
 
 const twoDigits = (max: number): fc.Arbitrary<string> => fc.integer({ min: 0, max }).map((value) => String(value).padStart(2, '0'));
 
-/** Times of every kind: leap days, hours that no day has, long fractions, offsets that no place has. */
+/**
+ * Times of every kind: leap days, hours that no day has, long fractions, offsets that no place has.
+ */
 const times: fc.Arbitrary<string> = fc
   .tuple(
     fc.oneof(fc.constantFrom('0000', '0001', '1900', '2000', '9999'), fc.integer({ min: 2020, max: 2040 }).map(String)),
@@ -73,7 +75,10 @@ const objectOf = ({ properties = {}, required = [] }: StructuralSchema): fc.Arbi
   return fc.record(model, { requiredKeys: [...required] });
 };
 
-/** Values that the API server admits under a structural schema; of its rules in CEL it knows nothing. */
+/**
+ * Values that the API server admits under a structural schema; of its rules in CEL it knows
+ * nothing.
+ */
 export const valuesOf = (schema: StructuralSchema): fc.Arbitrary<unknown> => {
   const { minItems = 0, maxItems = minItems + 3, minimum = -5 } = schema;
   switch (schema.type) {

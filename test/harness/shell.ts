@@ -9,8 +9,8 @@ import { ensureTools } from '../../clusters/build/tools.ts';
 const ROOT = join(import.meta.dirname, '..', '..');
 
 /**
- * A block of commands of a page, which `<!-- run by FILE as NAME -->` stands before. `test/docs.test.ts` finds blocks that have no such line,
- * and lines whose file does not call this.
+ * A block of commands of a page, which `<!-- run by FILE as NAME -->` stands before.
+ * `test/docs.test.ts` finds blocks that have no such line, and lines whose file does not call this.
  *
  * @param page its path in the repository
  * @throws Error where the page has no block of that name

@@ -13,9 +13,15 @@ export interface Closed {
 export interface StreamClient {
   readonly frames: readonly HubFrame[];
   readonly closed: Promise<Closed>;
-  /** Resolves once the hub has answered the hello, by a welcome or a close. An agent sends nothing large before. */
+  /**
+   * Resolves once the hub has answered the hello, by a welcome or a close. An agent sends nothing
+   * large before.
+   */
   readonly greeted: Promise<unknown>;
-  /** A report without a baseline has that of an empty list, and without deviations those that this stream has reported by name. */
+  /**
+   * A report without a baseline has that of an empty list, and without deviations those that this
+   * stream has reported by name.
+   */
   send(frame: LooseFrame): void;
   sendRaw(data: string | Buffer): void;
   /** An answer to a ping that nobody sent. */

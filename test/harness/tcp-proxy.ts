@@ -1,6 +1,9 @@
 import { type AddressInfo, createServer, type Socket, connect as tcpConnect } from 'node:net';
 
-/** A network between a program and a server that can stop to carry anything, without an end that either of them could see. */
+/**
+ * A network between a program and a server that can stop to carry anything, without an end that
+ * either of them could see.
+ */
 export interface TcpProxy {
   readonly port: number;
   /**

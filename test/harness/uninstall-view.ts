@@ -65,7 +65,9 @@ export class UninstallView {
     ];
   }
 
-  /** Deletes what the removal leaves to the user, and waits until it is gone: nothing may hold it. */
+  /**
+   * Deletes what the removal leaves to the user, and waits until it is gone: nothing may hold it.
+   */
   async clear(...governed: readonly string[]): Promise<void> {
     const left = [...targets(NAMESPACE_KIND, SYSTEM_NAMESPACE, CANARY_NAMESPACE, ...governed), ...targets(CRD_KIND, ...CRDS)];
     await Promise.all(left.map(({ kind, ref }) => this.#admin.delete(kind, ref, never)));

@@ -7,7 +7,10 @@ import { setTimeout as delay } from 'node:timers/promises';
  */
 export const HANG_MS = 300_000;
 
-/** The pause between two looks, in ms. It grows: what waits long must take no time from what it waits for. */
+/**
+ * The pause between two looks, in ms. It grows: what waits long must take no time from what it
+ * waits for.
+ */
 const PAUSE_MS = { first: 20, growth: 1.2, longest: 200 };
 
 /**
@@ -15,7 +18,10 @@ const PAUSE_MS = { first: 20, growth: 1.2, longest: 200 };
  */
 export const never: AbortSignal = new AbortController().signal;
 
-/** Waits until `check` throws nothing, e.g. until its expectations hold. @returns what it returns @throws what it threw last */
+/**
+ * Waits until `check` throws nothing, e.g. until its expectations hold. @returns what it returns
+ * @throws what it threw last
+ */
 export const waitFor = async <T>(check: () => Promise<T> | T, hangMs = HANG_MS): Promise<T> => {
   const deadline = performance.now() + hangMs;
   for (let pause = PAUSE_MS.first; ; pause = Math.min(pause * PAUSE_MS.growth, PAUSE_MS.longest)) {

@@ -135,7 +135,8 @@ describe('abuse of ordinary rights', () => {
         spec,
       } as unknown as KubeObject;
     };
-    // How long Gatekeeper takes is the machine's matter: as long a time as an API server grants a webhook.
+    // How long Gatekeeper takes is the machine's matter: as long a time as an API server grants a
+    // webhook.
     const patience = [{ op: 'replace', path: '/webhooks/0/timeoutSeconds', value: 30 }];
     await world.client.raw(
       { method: 'PATCH', path: GATEKEEPER_WEBHOOKS, contentType: 'application/json-patch+json', body: patience },

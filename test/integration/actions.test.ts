@@ -107,7 +107,10 @@ const AUDIT_POLICY = {
 
 const lockOf = (text: string): string => (text.includes('fso-floor-pods-') ? 'floor' : /\[geo-[a-z]+-/.test(text) ? 'gatekeeper' : text);
 
-/** Gatekeeper writes `scoped` if the constraint has scoped actions, and the actions of its audit beside it. */
+/**
+ * Gatekeeper writes `scoped` if the constraint has scoped actions, and the actions of its audit
+ * beside it.
+ */
 const actionsOf = (violation: ConstraintViolation & { readonly enforcementActions?: readonly string[] }): readonly (string | undefined)[] =>
   violation.enforcementActions ?? [violation.enforcementAction];
 

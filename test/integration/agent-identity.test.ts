@@ -20,7 +20,10 @@ import { eventually } from '../harness/waiting.ts';
 
 const REF = { namespace: SYSTEM_NAMESPACE, name: AGENT_IDENTITY };
 
-/** An agent with deploy/agent/rbac.yaml on a real API server, and a hub: how it gets its identity and keeps it. */
+/**
+ * An agent with deploy/agent/rbac.yaml on a real API server, and a hub: how it gets its identity
+ * and keeps it.
+ */
 describe('the identity of an agent', () => {
   const stop = new AbortController();
   let cluster: LocalCluster;
@@ -67,7 +70,10 @@ describe('the identity of an agent', () => {
     agents.push(agent);
     return agent;
   };
-  /** Runs as an administrator who has stopped the agent and removed the guard, which would refuse it. */
+  /**
+   * Runs as an administrator who has stopped the agent and removed the guard, which would refuse
+   * it.
+   */
   const deleteSecret = async (): Promise<void> => {
     await world.client.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-state' }, stop.signal);
     await eventually(async () => {

@@ -20,7 +20,10 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Series as promtool writes them, a value a minute; and minutes at which the alert does not fire yet, fires, and has resolved. */
+/**
+ * Series as promtool writes them, a value a minute; and minutes at which the alert does not fire
+ * yet, fires, and has resolved.
+ */
 interface AlertCase {
   readonly series: Readonly<Record<string, string>>;
   readonly at: readonly [quiet: number, fires: number, resolved: number];

@@ -22,7 +22,9 @@ const KINDS = ['slack', 'pagerduty', 'webhook', 'mail'] as const;
 const KILLS = { embedded: 20, postgres: 5 } as const;
 const SEED = 44;
 
-/** Every receiver gets everything; a cluster is a group, and nothing waits for longer than a moment. */
+/**
+ * Every receiver gets everything; a cluster is a group, and nothing waits for longer than a moment.
+ */
 const ROUTES = `route:
   receiver: alertmanager
   groupBy: [cluster]

@@ -25,7 +25,10 @@ const isTold = (reason: string): boolean => events.some((event) => event.reason 
 const isGoverned = async (namespace: string): Promise<boolean> =>
   (await world.namespace(namespace))?.metadata.labels?.[floorLabel('deny')] === 'active';
 
-/** Sends every request for the policies to a service, past the guard, as an administrator who deletes it again and again. */
+/**
+ * Sends every request for the policies to a service, past the guard, as an administrator who
+ * deletes it again and again.
+ */
 const sendTo = async (name: string, port: number): Promise<void> => {
   const metadata = { labels: { 'kube-aggregator.kubernetes.io/automanaged': null } };
   const spec = { service: { name, namespace: 'default', port }, insecureSkipTLSVerify: true };
@@ -54,7 +57,10 @@ const impostorSays = (method: string | undefined, { pathname, searchParams: quer
   return query.get('resourceVersion') === VERSION ? undefined : [410, statusOf(410, 'Expired')];
 };
 
-/** Serves the API group instead of the API server, for every client. @returns its port, and the requests of each user */
+/**
+ * Serves the API group instead of the API server, for every client. @returns its port, and the
+ * requests of each user
+ */
 const startImpostor = async () => {
   const { certificate: cert, key } = await createAuthority('impostor');
   const requests: string[] = [];

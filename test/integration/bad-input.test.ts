@@ -1,4 +1,7 @@
-/** API, command and log report every problem. The last good commit stays in force, and the hub keeps answering. */
+/**
+ * API, command and log report every problem. The last good commit stays in force, and the hub keeps
+ * answering.
+ */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SourceView } from '@fso/shared/api';

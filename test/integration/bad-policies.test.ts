@@ -63,7 +63,8 @@ describe('policies that the current schema refuses', () => {
     const logger = pino({ level: 'info' }, { write: (line) => void logged.push((JSON.parse(line) as { msg: string }).msg) });
     hub = await bench.startHub({ deps: { logger } });
     tenant = await world.openTenant('team');
-    // The CRD of an earlier version accepted them: stored objects stay when a schema becomes stricter.
+    // The CRD of an earlier version accepted them: stored objects stay when a schema becomes
+    // stricter.
     const crd = parse(await readFile(new URL('../../crds/sovereignpolicies.yaml', import.meta.url), 'utf8'));
     const { properties } = crd.spec.versions[0].schema.openAPIV3Schema.properties.spec;
     properties.allowedRegions.items = { type: 'string' };

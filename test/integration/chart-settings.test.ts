@@ -52,7 +52,8 @@ describe('the settings of the programs', () => {
     settings.flatMap(({ name, isSecret }) => (isSecret ? [name, `${name}_FILE`] : name));
 
   it.each([
-    // Beside those: what a pod has by itself, what is for programs without enrolment, and what has one value.
+    // Beside those: what a pod has by itself, what is for programs without enrolment, and what has
+    // one value.
     [
       'fso-agent',
       AGENT_SETTINGS,

@@ -13,7 +13,10 @@ const run = promisify(execFile);
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
-/** Folder of this process's own Node.js, and of the one that the machine has besides, which may be an older one. */
+/**
+ * Folder of this process's own Node.js, and of the one that the machine has besides, which may be
+ * an older one.
+ */
 const runtimes = async (): Promise<readonly string[]> => {
   const others = (process.env['PATH'] ?? '').split(delimiter).filter((path) => !path.includes('node_modules'));
   const { stdout } = await run('sh', ['-c', 'command -v node || true'], { env: { PATH: others.join(delimiter) } });

@@ -1,4 +1,7 @@
-/** Harm that the agent of one cluster could do to the hub and to other clusters with a valid identity. */
+/**
+ * Harm that the agent of one cluster could do to the hub and to other clusters with a valid
+ * identity.
+ */
 import type { ClusterEvent } from '@fso/shared/api';
 import pino from 'pino';
 import { afterEach, expect, it } from 'vitest';

@@ -80,7 +80,10 @@ export const answerOf = async (write: Promise<{ warnings: readonly string[] }>):
 export const expectedText = (from: PolicyInput, decision: { violation: string; fix: string }): string =>
   violationMessage({ policies: [from.key], regions, namespace: from.spec.targetNamespace, ...decision });
 
-/** A cluster in which one namespace has only lock 1 and one only lock 2, and the plans that put them there. */
+/**
+ * A cluster in which one namespace has only lock 1 and one only lock 2, and the plans that put them
+ * there.
+ */
 class DecisionHarness {
   readonly #stateDir = mkdtempSync(join(tmpdir(), 'fso-decision-'));
   readonly #clients: KubeClient[] = [];
@@ -168,7 +171,10 @@ class DecisionHarness {
     });
   }
 
-  /** Pods from before the policies: a gated pod may still get a placement, also one that names a node. */
+  /**
+   * Pods from before the policies: a gated pod may still get a placement, also one that names a
+   * node.
+   */
   async createGatedPods(): Promise<void> {
     for (const namespace of [LOCK_ONE, LOCK_TWO]) {
       await eventually(async () => (await this.create(podOf(namespace, {}))).admitted);

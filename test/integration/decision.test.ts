@@ -66,7 +66,8 @@ describe('exceptions by user', () => {
   const daemonPod = { ...affinity(byNodeName), ownerReferences: daemonSetOwner };
 
   it('admits a pod of the DaemonSet controller, and no copy of it', async () => {
-    // The second: all controllers, if kube-controller-manager runs without --use-service-account-credentials.
+    // The second: all controllers, if kube-controller-manager runs without
+    // --use-service-account-credentials.
     const users = ['system:serviceaccount:kube-system:daemon-set-controller', 'system:kube-controller-manager'];
     for (const user of users) {
       const controller = bench.connect(await bench.userConfig(user, ['system:masters']));

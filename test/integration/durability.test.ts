@@ -18,7 +18,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** System calls of a process that writes to an embedded ledger: each successful sync, and each response of the ledger. */
+/**
+ * System calls of a process that writes to an embedded ledger: each successful sync, and each
+ * response of the ledger.
+ */
 const traceWrites = async (): Promise<string[]> => {
   const trace = join(folder, 'trace');
   const program = join(import.meta.dirname, '../harness/acknowledge-writes.ts');

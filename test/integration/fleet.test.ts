@@ -1,6 +1,7 @@
 /**
- * The local clusters, on which other tests and the demo rely. One cluster as a library serves most cases; the tests of lifetimes
- * (a killed parent, a killed `up`) start their own, without Gatekeeper.
+ * The local clusters, on which other tests and the demo rely. One cluster as a library serves most
+ * cases; the tests of lifetimes (a killed parent, a killed `up`) start their own, without
+ * Gatekeeper.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';

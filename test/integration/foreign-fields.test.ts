@@ -92,7 +92,10 @@ const acceptedChange = async (kind: KindDescriptor, name: string, field: Field):
   return undefined;
 };
 
-/** Adds to an object every field that the API server accepts, one by one, and waits until the agent removed it. @returns the added fields */
+/**
+ * Adds to an object every field that the API server accepts, one by one, and waits until the agent
+ * removed it. @returns the added fields
+ */
 const addEverything = async (kind: KindDescriptor, name: string): Promise<readonly string[]> => {
   const fields = await specFieldsOf(world.client, kind, signal);
   const added: string[] = [];

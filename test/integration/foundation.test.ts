@@ -164,7 +164,8 @@ describe('the foundation of lock 1', () => {
     await eventually(async () => (await world.tryPod(CANARY_NAMESPACE)).includes("'fso-floor-index-pods-deny'"));
   });
 
-  // The aggregator may keep the group as stale in its discovery for as long as it runs, and then no namespace can be deleted.
+  // The aggregator may keep the group as stale in its discovery for as long as it runs, and then no
+  // namespace can be deleted.
   it('restores a redirected API group, and releases nothing meanwhile', async () => {
     const api = { name: `v1.${API_GROUP}` };
     const spec = { service: { name: 'x', namespace: 'default', port: 443 }, insecureSkipTLSVerify: true };

@@ -24,7 +24,10 @@ export const policyOf = (namespace: string, name: string, labels: Record<string,
     spec: { targetNamespace: `${name}-target`, allowedRegions: EU },
   }) as unknown as SovereignPolicy;
 
-/** A cluster with Gatekeeper, an agent that has only the rights of deploy/agent/rbac.yaml, and administrators. */
+/**
+ * A cluster with Gatekeeper, an agent that has only the rights of deploy/agent/rbac.yaml, and
+ * administrators.
+ */
 class GuardHarness {
   /** Closed at the end. */
   readonly clients: KubeClient[] = [];

@@ -37,7 +37,10 @@ const change = (name: string, metadata: object): Promise<string> => {
   const request = { method: 'PATCH', path: `/api/v1/namespaces/${name}`, contentType: 'application/merge-patch+json' } as const;
   return refusalOf(world.stranger.raw({ ...request, body: { metadata } }, world.signal));
 };
-/** A namespace without managedFields, which take the API server half a minute for 75,000 keys, and half of the room. */
+/**
+ * A namespace without managedFields, which take the API server half a minute for 75,000 keys, and
+ * half of the room.
+ */
 const makeUnnoted = async (name: string): Promise<void> => {
   await world.makeNamespace(name);
   expect(await change(name, { managedFields: [{}] })).toBe('');

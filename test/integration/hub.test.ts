@@ -36,7 +36,8 @@ describe('from a push to an offer', () => {
     const delta = await takeOffer(eu, hub, 'eu');
     printMs('hint → offer', performance.now() - began);
     expect(delta.chain).toEqual([second, third]);
-    // Both commits and their root folders, policies/ and the one file of the newer commit. Of its folders the agent has an older version.
+    // Both commits and their root folders, policies/ and the one file of the newer commit. Of its
+    // folders the agent has an older version.
     expect(delta.objects.map(kindOf).sort()).toEqual(['blob', 'commit', 'commit', 'edits', 'edits', 'tree']);
     const record = await hub.ledger.cluster('eu');
     expect(record?.offeredRevision).toBe(third);
@@ -174,7 +175,8 @@ describe('from a push to an offer', () => {
     release();
     await accepted(hub, first);
     await eventually(async () => lastFetches >= 2);
-    // The next hint causes a separate fetch; if the five had caused more than one, it would not be the third.
+    // The next hint causes a separate fetch; if the five had caused more than one, it would not be
+    // the third.
     hub.source.hint();
     await eventually(async () => fetches >= 3);
     await hub.stop();

@@ -23,7 +23,8 @@ beforeAll(async () => {
   await chmod(folder, 0o755);
   node = join(folder, 'node');
   await copyFile(process.execPath, node);
-  // As the build of this repository makes it; the stage needs four times the packages of both images.
+  // As the build of this repository makes it; the stage needs four times the packages of both
+  // images.
   const dashboard = join(folder, 'given', 'dashboard');
   await cp(join(root, 'hub/dashboard/dist'), join(dashboard, 'app/hub/dashboard/dist'), { recursive: true });
   builder = new ImageBuilder(folder, { dashboard });
@@ -37,7 +38,10 @@ interface Outcome {
   readonly err: string;
 }
 
-/** Starts the image's program as a container runtime does: its user, its environment, and nothing of this machine's but Node.js. */
+/**
+ * Starts the image's program as a container runtime does: its user, its environment, and nothing of
+ * this machine's but Node.js.
+ */
 const start = (image: ImageFiles, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> => {
   const [program = '', ...entrypoint] = image.entrypoint;
   expect(program).toBe('node');

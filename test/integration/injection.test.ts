@@ -268,7 +268,8 @@ describe('placement injection', () => {
     await world.applyPolicy('warned', { ...asking(WARNED, { enforcementAction: 'warn' }), placementInjection: false });
     await eventually(async () => (await world.namespace(WARNED))?.metadata.labels?.[INJECTION_LABEL] === undefined);
     await eventually(async () => (await world.conditionOf('warned', CONDITIONS.placementInjection)) === undefined);
-    // Nobody asks for them any more; that no policy can make them come and go they stay, and still are put back.
+    // Nobody asks for them any more; that no policy can make them come and go they stay, and still
+    // are put back.
     const kept = (await world.client.get(KINDS.policy, OBJECT, stop.signal))?.metadata.uid;
     await world.client.delete(KINDS.binding, OBJECT, stop.signal);
     await eventually(async () => (await world.client.get(KINDS.binding, OBJECT, stop.signal)) !== undefined);

@@ -243,10 +243,12 @@ const itDeletesReports = (reporting: ReportingAgent): void => {
 };
 
 /**
- * An agent that keeps reports, with the rights of deploy/agent/rbac.yaml and those of deploy/agent/openreports.yaml, in the cluster of
- * `world`. The last test removes enforcement from it.
+ * An agent that keeps reports, with the rights of deploy/agent/rbac.yaml and those of
+ * deploy/agent/openreports.yaml, in the cluster of `world`. The last test removes enforcement from
+ * it.
  *
- * @param world its administrator @param kubeconfig of the agent @param showReports prints them as its administrator does
+ * @param world its administrator @param kubeconfig of the agent @param showReports prints them as
+ * its administrator does
  */
 export const itKeepsReports = (world: () => AgentHarness, kubeconfig: () => string, showReports: () => Promise<string>): void => {
   const reporting = new ReportingAgent(world, kubeconfig, showReports);

@@ -53,7 +53,10 @@ const objectsOf = async (release: Release): Promise<readonly unknown[]> => [
   ...((await helm.render(release)).map(withoutHelm) as object[]),
 ];
 
-/** Kustomize puts the variables that it changes first; their order means nothing, as none refers to another. */
+/**
+ * Kustomize puts the variables that it changes first; their order means nothing, as none refers to
+ * another.
+ */
 const withSortedVariables = (value: unknown): unknown =>
   JSON.parse(
     JSON.stringify(value, (key, part: unknown) =>

@@ -47,7 +47,8 @@ describe('an API server that was restarted without ValidatingAdmissionPolicy', (
     const since = performance.now();
     await all('Degraded');
     console.log(`lock 1 off → reported on all ${NAMESPACES.length} policies: ${((performance.now() - since) / 1000).toFixed(1)} s`);
-    // If all proofs start again, as after a restart, each fails on its own before the outage is detected.
+    // If all proofs start again, as after a restart, each fails on its own before the outage is
+    // detected.
     await eventually(async () => (await messages()).every((message) => message?.includes('in every namespace that was probed')));
     await eventually(() => guardReady()?.reason === 'Open');
     expect(guardReady()?.message).toMatch(/guard fso-guard-\w+ does not refuse what it must/);

@@ -9,7 +9,10 @@ import { eventually } from '../harness/waiting.ts';
 
 const NAMESPACE = 'broken';
 
-/** The texts about a broken Gatekeeper or a broken object of lock 2: the test simulates Gatekeeper on a real control plane. */
+/**
+ * The texts about a broken Gatekeeper or a broken object of lock 2: the test simulates Gatekeeper
+ * on a real control plane.
+ */
 describe('the reported problem of lock 2', () => {
   const { signal } = new AbortController();
   let world: ClusterHarness;

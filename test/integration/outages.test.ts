@@ -70,7 +70,8 @@ describe('outages', () => {
         const repairs = events.filter(({ reason }) => reason === 'TamperingRepaired').map(({ message }) => message);
         expect(repairs.map((message) => message.slice(0, key.length))).toContain(key);
       });
-    // A policy is enforced by the index of lock 1 before its namespace has labels, and nothing can be taken that is not there.
+    // A policy is enforced by the index of lock 1 before its namespace has labels, and nothing can
+    // be taken that is not there.
     const { labels = {}, annotations = {} } = await eventually(async () => {
       const live = await world.namespace('steady');
       return live?.metadata.labels?.[floorLabel('deny')] === 'active' && live.metadata;
@@ -105,7 +106,8 @@ describe('outages', () => {
     await world.removePolicies('brief');
   });
 
-  // Gatekeeper's own webhook on namespaces fails closed: while it is down, no user can change a namespace, and neither can the agent.
+  // Gatekeeper's own webhook on namespaces fails closed: while it is down, no user can change a
+  // namespace, and neither can the agent.
   it('keeps enforcing while Gatekeeper is down, reports writes that fail, and catches up', async () => {
     await govern('dark');
     await world.makeNamespace('idle');

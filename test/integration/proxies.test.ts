@@ -17,8 +17,8 @@ const API_TOKEN = 'static-token-0123456789';
 const CLUSTER = 'proxied';
 
 /**
- * A hub and an agent whose only way to each other, and to Git, identity provider and receivers, is a proxy: no name service knows the names
- * by which they ask for them.
+ * A hub and an agent whose only way to each other, and to Git, identity provider and receivers, is
+ * a proxy: no name service knows the names by which they ask for them.
  */
 describe('a hub and an agent behind an HTTP proxy', () => {
   const opened = new AsyncDisposableStack();

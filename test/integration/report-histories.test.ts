@@ -23,7 +23,10 @@ import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 import { waitFor } from '../harness/waiting.ts';
 import { LOCAL, type Moment, NAMES, noteMoment, readHistory } from './known-history.ts';
 
-/** The agent's reporter and the hub's handling of its frames, on two hubs with one database: what the hub shows must be what the agent sees. */
+/**
+ * The agent's reporter and the hub's handling of its frames, on two hubs with one database: what
+ * the hub shows must be what the agent sees.
+ */
 
 const TIME = '2026-01-01T00:00:00Z';
 const logger = createLogger({ name: 'test', level: 'silent' });
@@ -108,7 +111,10 @@ const state = fc.record({
   local: fc.option(fc.constantFrom({}, ...VARIANTS)),
 });
 type State = typeof state extends fc.Arbitrary<infer T> ? T : never;
-/** An agent connects to one of the hubs in a state, of its frames only the first ones arrive, and that hub may start again before. */
+/**
+ * An agent connects to one of the hubs in a state, of its frames only the first ones arrive, and
+ * that hub may start again before.
+ */
 const step = fc.record({ seen: state, hub: fc.nat(1), arrive: fc.nat(4), restarts: fc.boolean() });
 
 type Sight = { readonly accepted: AcceptedPolicies; readonly snapshot: AgentSnapshot };
@@ -162,7 +168,10 @@ class Cluster {
     this.#observatory.publish(snapshot);
   }
 
-  /** Connects to a hub; up to a number of frames arrive there, and what the hub answers arrives here. */
+  /**
+   * Connects to a hub; up to a number of frames arrive there, and what the hub answers arrives
+   * here.
+   */
   async exchange(ledger: Ledger, arrive: number): Promise<void> {
     const stream = { id: randomUUID(), isOpen: () => true };
     const reported = reportedStateOf(await ledger.cluster(this.name));

@@ -8,7 +8,10 @@ import { policyFile } from '../../shared/decode/testing/decoded.ts';
 import { Shown } from '../harness/reported-hub.ts';
 import { acceptedIn, commitOf, FIRST, NAMESPACES, R1, R2, type ReportingFleet, startFleet } from '../harness/reporting-fleet.ts';
 
-/** Scenarios 21 to 27 of status-scenarios.test.ts: viewers of a part, agents that begin again, and those that lie. */
+/**
+ * Scenarios 21 to 27 of status-scenarios.test.ts: viewers of a part, agents that begin again, and
+ * those that lie.
+ */
 
 /** View of the hub for a viewer of these namespaces. */
 const viewOf = ({ hub, clock }: ReportingFleet, ...targetNamespaces: string[]): Shown => {
@@ -119,7 +122,8 @@ it('policies that all fail and are violated, each with a message of its own, cos
   expect(JSON.stringify(last.deviations[0]?.deviation).length).toBeLessThanOrEqual(300);
   expect(JSON.stringify(last).length).toBeLessThan(names.length * 20 + 2_000);
   expect(cluster?.violationSamples).toHaveLength(20);
-  // What is known of a policy is one object for both clusters, with a text for its code; beyond the first 20 no violation is named.
+  // What is known of a policy is one object for both clusters, with a text for its code; beyond the
+  // first 20 no violation is named.
   expect(await shown.report('policy-199', 'eu')).toBe(await shown.report('policy-199', 'us'));
   expect(await shown.report('policy-199', 'eu')).toMatchObject({
     phase: 'Failed',

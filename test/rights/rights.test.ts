@@ -3,7 +3,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { type RightInUse, readRightsInUse } from '../harness/audit-logs.ts';
 
-/** Runs after the suite whose API servers recorded what agents did: `npm test -- integration rights`. */
+/**
+ * Runs after the suite whose API servers recorded what agents did:
+ * `npm test -- integration rights`.
+ */
 
 interface Rule {
   readonly apiGroups: readonly string[];

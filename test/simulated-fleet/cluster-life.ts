@@ -81,7 +81,8 @@ interface PolicyFindings {
 }
 
 /**
- * A cluster without a control plane: its namespaces, nodes and pods are simulated, and the agent's own code judges them.
+ * A cluster without a control plane: its namespaces, nodes and pods are simulated, and the agent's
+ * own code judges them.
  */
 export class ClusterLife {
   readonly #options: LifeOptions;

@@ -3,7 +3,10 @@ import { decodeFiles } from '@fso/shared/decode';
 
 type Fleet = ReadonlyMap<string, CompiledCluster>;
 
-/** The policies of each commit for each cluster, as agents would compile them; a request for a commit waits until it is known. */
+/**
+ * The policies of each commit for each cluster, as agents would compile them; a request for a
+ * commit waits until it is known.
+ */
 export interface Commits {
   /** @throws Error if the files are not a valid set */
   compile(files: Readonly<Record<string, string>>): Fleet;

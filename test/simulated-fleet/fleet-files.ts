@@ -1,7 +1,10 @@
 import { stringify } from 'yaml';
 import { CELLS, GEOS, type Geo, geoOfCell, nameOfCell } from './geography.ts';
 
-/** Files of the repository of the simulated fleet: 500 clusters, 1,000 policies, of which each cluster gets about 40. */
+/**
+ * Files of the repository of the simulated fleet: 500 clusters, 1,000 policies, of which each
+ * cluster gets about 40.
+ */
 
 export const CLUSTERS = 500;
 const PER_CELL = 24;

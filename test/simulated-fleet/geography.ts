@@ -45,7 +45,9 @@ export const GEOS: readonly Geo[] = [
 
 export const CELLS = 40;
 
-/** Clusters of a cell are of one geo and get the same policies. @param cell 0 ≤ cell < {@link CELLS} */
+/**
+ * Clusters of a cell are of one geo and get the same policies. @param cell 0 ≤ cell < {@link CELLS}
+ */
 export const geoOfCell = (cell: number): Geo => {
   let first = 0;
   for (const geo of GEOS) {

@@ -19,7 +19,10 @@ export interface SimulatedAgentOptions {
 
 const RETRY_MS = 300;
 
-/** The network side of an agent over a {@link ClusterLife}: it accepts offers and reports, over the real protocol. */
+/**
+ * The network side of an agent over a {@link ClusterLife}: it accepts offers and reports, over the
+ * real protocol.
+ */
 export class SimulatedAgent {
   readonly #options: SimulatedAgentOptions;
   #stream: StreamClient | undefined;
@@ -49,7 +52,10 @@ export class SimulatedAgent {
     return this.#revision;
   }
 
-  /** Connects and reports everything, again after each loss of the hub; resolves once the hub has recorded the first report. */
+  /**
+   * Connects and reports everything, again after each loss of the hub; resolves once the hub has
+   * recorded the first report.
+   */
   async connect(): Promise<void> {
     const { life, holds, compiled } = this.#options;
     if (!this.#started) life.accept(holds, await compiled(holds));

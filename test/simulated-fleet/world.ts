@@ -14,7 +14,10 @@ import { makeFleetFiles, policyFile } from './fleet-files.ts';
 import { CELLS, nameOfCell } from './geography.ts';
 import { SimulatedAgent } from './simulated-agent.ts';
 
-/** A hub with a thousand policies and five hundred clusters, with simulated agents; the same for the same seed. */
+/**
+ * A hub with a thousand policies and five hundred clusters, with simulated agents; the same for the
+ * same seed.
+ */
 export interface SimulatedWorld {
   readonly hub: HubProcess;
   readonly client: HubClient;
@@ -49,7 +52,10 @@ export interface SimulatedWorldOptions {
 const tokenOf = (cluster: string): string => `token-of-${cluster}-0123456789`;
 
 const AT_ONCE = 25;
-/** Clusters of the last cell have never connected; those of the cell before it have, and are disconnected. */
+/**
+ * Clusters of the last cell have never connected; those of the cell before it have, and are
+ * disconnected.
+ */
 const NEVER_SEEN = CELLS - 1;
 const GONE = CELLS - 2;
 const REFUSING = 170;

@@ -67,7 +67,8 @@ describe('a certificate', () => {
   });
 
   it('that expired is renewed no more often than its cluster may, however many of them an agent has kept', async () => {
-    // No time for the limits, which are 2 for a certificate and 12 for a cluster. Certificates are good for 10 s.
+    // No time for the limits, which are 2 for a certificate and 12 for a cluster. Certificates are
+    // good for 10 s.
     const clock = { ...systemClock, monotonicMs: () => 0 };
     await enrolment.start({ clock, identityLimits: { certificateMs: 310_000, renewalBurst: 2 } });
     const { csr, key } = await makeRequest();
@@ -127,7 +128,10 @@ describe('a certificate', () => {
   });
 });
 
-/** Asks for the stream over a TLS connection that may resume an earlier one. @returns status, whether it was resumed, and the next ticket */
+/**
+ * Asks for the stream over a TLS connection that may resume an earlier one. @returns status,
+ * whether it was resumed, and the next ticket
+ */
 const upgradeOver = (agent: EnrolledAgent, maxVersion: 'TLSv1.2' | 'TLSv1.3', session?: Buffer) =>
   new Promise<{ status: string; resumed: boolean; ticket: Buffer | undefined }>((resolve, reject) => {
     const { hostname: host, port } = new URL(enrolment.hub.agentUrl);

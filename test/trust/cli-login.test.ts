@@ -1,4 +1,6 @@
-/** `fso login` through the browser: only the command gets a session of the person who allowed it. */
+/**
+ * `fso login` through the browser: only the command gets a session of the person who allowed it.
+ */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -8,7 +8,10 @@ import { caOf, type EnrolledAgent, useToken } from '../harness/enrolment-client.
 import { connectStream } from '../harness/stream-client.ts';
 import { never } from '../harness/waiting.ts';
 
-/** A hub process that is killed right after each response: it loses nothing that it has acknowledged. */
+/**
+ * A hub process that is killed right after each response: it loses nothing that it has
+ * acknowledged.
+ */
 
 const ROUNDS = 3;
 const PROGRAM = join(import.meta.dirname, '..', '..', 'hub', 'cli', 'main.ts');

@@ -21,7 +21,8 @@ const ALIKE: readonly string[] = [
   'eu-1?',
   'eu-1#',
   '%65u-1',
-  // Cyrillic е and у, fullwidth e, a non-breaking hyphen, a soft hyphen, a zero width space, a combining mark.
+  // Cyrillic е and у, fullwidth e, a non-breaking hyphen, a soft hyphen, a zero width space, a
+  // combining mark.
   '\u0435u-1',
   '\u0435\u0443-1',
   '\uff45u-1',
@@ -62,7 +63,10 @@ export const forgeAlone = async (claim: Claim): Promise<KeyPair & { readonly ca:
 
 const uri = (value: string) => ({ type: 'url' as const, value });
 
-/** Certificates of an attacker with the hub's own CA, or of another CA with its name: by description. */
+/**
+ * Certificates of an attacker with the hub's own CA, or of another CA with its name: by
+ * description.
+ */
 export const forgeries = async (dataDir: string, victim: string, generation: number): Promise<ReadonlyMap<string, Credential>> => {
   const ca = caOf(dataDir);
   const own: KeyPair = { cert: ca, key: readFileSync(join(dataDir, 'identity', 'ca.key'), 'utf8') };

@@ -16,7 +16,10 @@ import { waitFor } from '../harness/waiting.ts';
 import { openSigningBench, type SigningBench } from './signing-bench.ts';
 
 const MB = 1024 * 1024;
-/** The resources of one hub stay limited, whatever it receives, with PostgreSQL and the heap that docs/reference/limits.md names. */
+/**
+ * The resources of one hub stay limited, whatever it receives, with PostgreSQL and the heap that
+ * docs/reference/limits.md names.
+ */
 const MEMORY_MB = 512;
 
 let folder: string;
@@ -38,7 +41,8 @@ beforeAll(async () => {
   cleanups.push(() => git.stop());
   await git.create('policies.git');
   repository = await openGitRepository(join(folder, 'work'), git.url('policies.git'));
-  // The signer is the attacker here: a signature proves the author, not that the content is sensible.
+  // The signer is the attacker here: a signature proves the author, not that the content is
+  // sensible.
   for (const [name, value] of [
     ['gpg.format', 'ssh'],
     ['user.signingKey', ana.file],
@@ -206,7 +210,9 @@ describe('a repository that is too large', () => {
     for (const copy of [repository.folder, join(folder, 'git', 'policies.git')])
       await runGit(copy, ['config', 'core.compression', `${level}`]);
   };
-  /** Checks that the hub reports the repository as unreadable once, until the branch is repaired. */
+  /**
+   * Checks that the hub reports the repository as unreadable once, until the branch is repaired.
+   */
   const unreachable = async (message: RegExp): Promise<void> => {
     const before = (await eventsOf('SourceUnreachable')).length;
     await push();

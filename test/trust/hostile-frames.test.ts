@@ -10,7 +10,10 @@ import { CHART, useMaliciousHub, weaker } from './malicious-hub-harness.ts';
 const bench = useMaliciousHub();
 
 describe('invalid frames', () => {
-  /** Checks that the agent closes the connection, reconnects, and has changed nothing. @returns the close code */
+  /**
+   * Checks that the agent closes the connection, reconnects, and has changed nothing. @returns the
+   * close code
+   */
   const cutOffBy = async (attack: () => void): Promise<number> => {
     const before = await bench.standing();
     const hellos = bench.hub.got('hello').length;
@@ -98,14 +101,20 @@ describe('what a hub makes itself, and no signer has seen', () => {
     const signature = signSsh(stranger, Buffer.from(commit)).replaceAll('\n', '\n ');
     return commit.replace('\n\n', `\ngpgsig ${signature}\n\n`);
   };
-  /** A root folder with the signers of the accepted commit, so that no commit with it need be signed. */
+  /**
+   * A root folder with the signers of the accepted commit, so that no commit with it need be
+   * signed.
+   */
   const treeOf = (entries: number): WholeObject => {
     const sha = Buffer.alloc(20, 7);
     const files = Array.from({ length: entries }, (_, n) => Buffer.concat([Buffer.from(`100644 ${n.toString(36)}\0`), sha]));
     const signers = Buffer.from(bench.repository.git('rev-parse', `${bench.head}:signers`), 'hex');
     return objectOf('tree', Buffer.concat([...files, Buffer.from('40000 signers\0'), signers]));
   };
-  /** A chain on top of what was accepted; the last commit is signed by a stranger, so that only the way to it could say that it may. */
+  /**
+   * A chain on top of what was accepted; the last commit is signed by a stranger, so that only the
+   * way to it could say that it may.
+   */
   const chainOf = (length: number, tree: WholeObject, more?: string): Offer => {
     const commits: WholeObject[] = [];
     for (let count = 0; count < length; count += 1) {

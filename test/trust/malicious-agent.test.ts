@@ -14,8 +14,9 @@ import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 import { forgeries } from './forgeries.ts';
 
 /**
- * Every credential × every route and frame × every other cluster: no cluster reads or writes data of another. The clusters' names
- * are prefixes of each other; `stray` and `us` have static tokens, the others have enrolled.
+ * Every credential × every route and frame × every other cluster: no cluster reads or writes data
+ * of another. The clusters' names are prefixes of each other; `stray` and `us` have static tokens,
+ * the others have enrolled.
  */
 const VICTIMS = ['eu', 'eu-1', 'eu-1-x', 'us'] as const;
 const API_TOKEN = 'api-token-0123456789';
@@ -139,7 +140,8 @@ describe('a client without valid credentials', () => {
             expect(renewal.body).not.toContain('BEGIN CERTIFICATE');
           }
         }
-        // A certificate of the CA, of another enrolment: the hub reports it among the events of the cluster.
+        // A certificate of the CA, of another enrolment: the hub reports it among the events of the
+        // cluster.
         const refusals = async () => (await hub.ledger.events({ cluster: 'eu-1', limit: 500 })).filter(isRefusal);
         await expect.poll(async () => (await refusals()).at(-1)?.message).toContain('enrolled again');
       },
@@ -241,7 +243,8 @@ describe.each([...VICTIMS, 'stray'])('the agent of %s', (attacker) => {
     client.close();
     await client.closed;
     expect(await statesOf(others)).toEqual(before);
-    // The offer contains the policies of all clusters in the repository, but no report of another cluster.
+    // The offer contains the policies of all clusters in the repository, but no report of another
+    // cluster.
     const said = JSON.stringify(client.frames.filter(({ type }) => type !== 'offer'));
     for (const name of others) expect(said).not.toContain(`of-${name}`);
   });

@@ -15,7 +15,10 @@ import { type ScriptedHub, startScriptedHub } from '../harness/scripted-hub.ts';
 import { never, waitFor } from '../harness/waiting.ts';
 import { openSigningBench, type SigningBench, type SshKey } from './signing-bench.ts';
 
-/** What the chart gives an agent: `resources.limits.memory`, of which V8 takes about half for its heap. */
+/**
+ * What the chart gives an agent: `resources.limits.memory`, of which V8 takes about half for its
+ * heap.
+ */
 export const CHART = { memoryMb: 512, heapMb: 256 };
 
 /** A commit with these files would let finance out of the EU. */
@@ -23,7 +26,10 @@ export const weaker = { 'policies/finance.yaml': policyFile('finance', ['us-east
 
 export const idOf = (text: string): string => objectId('blob', Buffer.from(text));
 
-/** A real agent whose hub does what a test says, and the repository of commits that people have signed, or not. */
+/**
+ * A real agent whose hub does what a test says, and the repository of commits that people have
+ * signed, or not.
+ */
 class MaliciousHubHarness {
   readonly folder = mkdtempSync(join(tmpdir(), 'fso-malicious-'));
   readonly #cleanups: (() => unknown)[] = [];

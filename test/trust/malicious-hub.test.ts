@@ -123,7 +123,8 @@ describe('a compromised hub', () => {
     const next = bench.repository.commit({
       'policies/us.yaml': `${policyFile('us-only', ['us-east-2'])}  placement: { clusterNames: [us] }\n`,
     });
-    // A frame for an agent of cluster us without a commit; only the chain from this agent's commit differs.
+    // A frame for an agent of cluster us without a commit; only the chain from this agent's commit
+    // differs.
     const { objects } = await bench.repository.offer(next, null);
     const replay: Offer = { type: 'offer', revision: next, anchor: null, chain: [next], objects };
     expect(await bench.refusalOf(next, () => bench.hub.send(replay))).toEqual(['not-a-descendant']);

@@ -10,7 +10,10 @@ interface Part {
   readonly body: Buffer;
 }
 
-/** Reads a length in gpg's own output, which has no partial lengths. @returns length and offset of the body */
+/**
+ * Reads a length in gpg's own output, which has no partial lengths. @returns length and offset of
+ * the body
+ */
 const lengthAt = (bytes: Buffer, at: number): { length: number; start: number } => {
   const header = bytes[at] ?? 0;
   if ((header & 0x40) === 0) {
@@ -80,7 +83,10 @@ const writePart = ({ type, body }: Part): Buffer => {
   return Buffer.concat([header, body]);
 };
 
-/** Changes, keeps (true) or drops (false) the unprotected part of a signature packet; other packets stay unchanged. */
+/**
+ * Changes, keeps (true) or drops (false) the unprotected part of a signature packet; other packets
+ * stay unchanged.
+ */
 export const mapUnhashed = (packet: PgpPacket, change: (part: Part) => Part | boolean): PgpPacket => {
   const { tag, body } = packet;
   if (tag !== 2 || body[0] !== 4) return packet;

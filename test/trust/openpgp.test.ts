@@ -137,7 +137,8 @@ describe('OpenPGP signatures, as git and gpg judge them', () => {
     const keyring = gpg.export(key);
     const inTime = ['--faked-system-time', gpgTime(daysAgo(60))];
     const good = signed({ seconds: daysAgo(60), sign: gpg.sign(key, ...inTime) });
-    // gpg checks the key at the current time and reports EXPKEYSIG; here the commit stays good, as with SSH.
+    // gpg checks the key at the current time and reports EXPKEYSIG; here the commit stays good, as
+    // with SSH.
     expect(ourVerdict(bench.raw(good), { keyring })).toBe('ok');
     gpg.gpg(['--quick-set-expire', key, '0']);
     const late = signed({ seconds: daysAgo(10), sign: gpg.sign(key, '--faked-system-time', gpgTime(daysAgo(10))) });

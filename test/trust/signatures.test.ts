@@ -11,7 +11,10 @@ import {
 } from './signing-bench.ts';
 import { ecdsaToken, ed25519Key, ed25519Token, signWith } from './ssh-forge.ts';
 
-/** This project's verdict on a commit, compared with those of `git verify-commit` and `ssh-keygen -Y verify`. */
+/**
+ * This project's verdict on a commit, compared with those of `git verify-commit` and
+ * `ssh-keygen -Y verify`.
+ */
 describe('SSH signatures, as git and ssh-keygen judge them', () => {
   let bench: SigningBench;
   let ed: SshKey;

@@ -1,7 +1,10 @@
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import type { Sign } from './signing-bench.ts';
 
-/** SSH signatures that `ssh-keygen -Y sign` does not make, written by hand (OpenSSH, PROTOCOL.sshsig and PROTOCOL.u2f). */
+/**
+ * SSH signatures that `ssh-keygen -Y sign` does not make, written by hand (OpenSSH, PROTOCOL.sshsig
+ * and PROTOCOL.u2f).
+ */
 
 const sshString = (content: Uint8Array | string): Buffer => {
   const bytes = Buffer.from(content);

@@ -38,7 +38,10 @@ export interface ProbeTarget {
   readonly otherRegion: string;
 }
 
-/** Offers a cluster, by dry runs and without an end, one pod that its policy must refuse and one that it must admit. */
+/**
+ * Offers a cluster, by dry runs and without an end, one pod that its policy must refuse and one
+ * that it must admit.
+ */
 export class AdmissionProbe {
   readonly #client: KubeClient;
   readonly #target: ProbeTarget;

@@ -25,7 +25,10 @@ const childrenOf = (before: unknown, after: unknown): readonly (readonly [string
   return undefined;
 };
 
-/** Compares two JSON values. @returns one text for each path that differs: path, value before and value after */
+/**
+ * Compares two JSON values. @returns one text for each path that differs: path, value before and
+ * value after
+ */
 export const differencesOf = (before: unknown, after: unknown, path = ''): readonly string[] => {
   if (JSON.stringify(before) === JSON.stringify(after)) return [];
   const children = childrenOf(before, after);
@@ -35,5 +38,7 @@ export const differencesOf = (before: unknown, after: unknown, path = ''): reado
 
 const COMMIT = /\b[0-9a-f]{40}\b/g;
 
-/** The same value without ids of commits, to compare what two commits with the same files have made. */
+/**
+ * The same value without ids of commits, to compare what two commits with the same files have made.
+ */
 export const withoutCommits = <T>(value: T): T => JSON.parse(JSON.stringify(value).replaceAll(COMMIT, '(commit)')) as T;

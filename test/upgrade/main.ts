@@ -1,6 +1,6 @@
 /**
- * Upgrades a hub and the agents of two clusters from an older version of this repository to the working tree, and back, and compares
- * what is in force before and after each step.
+ * Upgrades a hub and the agents of two clusters from an older version of this repository to the
+ * working tree, and back, and compares what is in force before and after each step.
  *
  *   npm run test:upgrade -- --from <commit or tag> [--agents-only] [--allow-object-changes] [--protocol-break]
  */

@@ -69,8 +69,8 @@ const listed = async (client: KubeClient, kind: KindDescriptor, signal: AbortSig
 };
 
 /**
- * Reads everything that the product writes into a cluster to govern it: the objects of its kinds and what namespaces carry of it.
- * Nobody else makes objects of these kinds in a cluster of a test.
+ * Reads everything that the product writes into a cluster to govern it: the objects of its kinds
+ * and what namespaces carry of it. Nobody else makes objects of these kinds in a cluster of a test.
  */
 export const readManagedObjects = async (client: KubeClient, signal: AbortSignal): Promise<ManagedObjects> => {
   const objects: Record<string, unknown> = {};

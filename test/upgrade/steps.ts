@@ -77,8 +77,8 @@ const breakHub = ({ hub }: World, next: Version, refused: readonly string[], bef
 });
 
 /**
- * The way up where the versions do not speak the same protocol, with no way back but a backup: the hub refuses each agent until that is
- * upgraded.
+ * The way up where the versions do not speak the same protocol, with no way back but a backup: the
+ * hub refuses each agent until that is upgraded.
  *
  * @param beforeStart called while no hub runs
  */

@@ -41,7 +41,10 @@ export class UpgradeCluster {
     for (const name of names) await this.client.apply(NAMESPACE_KIND, { metadata: { name } }, { fieldManager: 'test' }, signal);
   }
 
-  /** Gives the agent the rights of its version and starts it; returns once it leads. @param env the settings of its hub */
+  /**
+   * Gives the agent the rights of its version and starts it; returns once it leads. @param env the
+   * settings of its hub
+   */
   async startAgent(version: Version, env: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void> {
     const kubeconfig = join(this.#folder, `agent-${this.name}.kubeconfig`);
     await writeAgentKubeconfig(this.#cluster.kubeconfig, kubeconfig, join(version.root, 'deploy', 'agent', 'rbac.yaml'));

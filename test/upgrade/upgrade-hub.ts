@@ -12,7 +12,10 @@ interface Page {
   readonly items: readonly unknown[];
 }
 
-/** A hub with one data folder and one address, whose program changes. Its answers are read as JSON: it may be of either version. */
+/**
+ * A hub with one data folder and one address, whose program changes. Its answers are read as JSON:
+ * it may be of either version.
+ */
 export class UpgradeHub {
   readonly url: string;
   readonly agentUrl: string;
@@ -80,13 +83,19 @@ export class UpgradeHub {
     return join(this.#folder, `hub-${this.#starts}.log`);
   }
 
-  /** Clusters whose agents the hub has refused since its start because of the version of the protocol that they speak. */
+  /**
+   * Clusters whose agents the hub has refused since its start because of the version of the
+   * protocol that they speak.
+   */
   async refused(): Promise<ReadonlySet<string>> {
     const lines = (await readFile(this.#logFile, 'utf8')).split('\n').filter((line) => line.includes('hello refused'));
     return new Set(lines.flatMap((line) => /"cluster":"([^"]+)".*speaks protocol/.exec(line)?.[1] ?? []));
   }
 
-  /** Runs an `fso` command of a version on the hub, or where it is stopped on its ledger. @throws Error with what it says where it fails */
+  /**
+   * Runs an `fso` command of a version on the hub, or where it is stopped on its ledger. @throws
+   * Error with what it says where it fails
+   */
   async command(version: Version, args: readonly string[]): Promise<string> {
     const { code, text } = await runCommand(version, args, { ...this.#env, FSO_SERVER: this.url, FSO_TOKEN: API_TOKEN });
     if (code !== 0) throw new Error(`fso ${args.join(' ')} of the ${version.name} version: exit code ${code}: ${text}`);

@@ -43,7 +43,9 @@ interface State {
   readonly hub: HubView;
 }
 
-/** Runs the steps of one world one after the other, and compares its state before and after each. */
+/**
+ * Runs the steps of one world one after the other, and compares its state before and after each.
+ */
 class UpgradeRun {
   readonly results: StepResult[] = [];
   readonly problems: string[] = [];
@@ -167,7 +169,8 @@ const runSteps = async (world: World, options: UpgradeOptions, next: Version, si
 };
 
 /**
- * Upgrades hub and agents from one version to another and back, while pods are offered without an end.
+ * Upgrades hub and agents from one version to another and back, while pods are offered without an
+ * end.
  *
  * @throws Error with the reason where the old version alone does not run
  */

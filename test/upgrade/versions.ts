@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { runGit } from '../../clusters/demo/git-repository.ts';
 import { type Program, startProgram } from '../../clusters/demo/programs.ts';
 
-/** A tree of this repository with its dependencies, whose programs run with the Node.js and the settings that it brings. */
+/**
+ * A tree of this repository with its dependencies, whose programs run with the Node.js and the
+ * settings that it brings.
+ */
 export interface Version {
   readonly name: 'old' | 'new';
   readonly root: string;
@@ -32,7 +35,10 @@ export const workingTree = async (): Promise<Version> => ({
   commit: await runGit(REPOSITORY, ['describe', '--always', '--dirty', '--exclude=*']),
 });
 
-/** Installs the dependencies of a tree as its users do: every command of the project goes through its `bootstrap.mjs`. */
+/**
+ * Installs the dependencies of a tree as its users do: every command of the project goes through
+ * its `bootstrap.mjs`.
+ */
 const install = async (root: string, signal: AbortSignal): Promise<void> => {
   // npm says to the scripts that it runs which project they belong to; this is another one.
   const { npm_config_local_prefix: _project, NODE_COMPILE_CACHE: _cache, ...env } = process.env;
@@ -51,7 +57,10 @@ const install = async (root: string, signal: AbortSignal): Promise<void> => {
   if (code !== 0) throw new Error('the dependencies of the old version cannot be installed; see the output above');
 };
 
-/** Checks a commit out into a folder, which must not exist, and installs its dependencies. {@link removeCheckout} ends it. */
+/**
+ * Checks a commit out into a folder, which must not exist, and installs its dependencies.
+ * {@link removeCheckout} ends it.
+ */
 export const checkOut = async (ref: string, root: string, signal: AbortSignal): Promise<Version> => {
   const commit = await runGit(REPOSITORY, ['rev-parse', '--verify', '--short', `${ref}^{commit}`]);
   await runGit(REPOSITORY, ['worktree', 'add', '--detach', '--quiet', root, commit]);

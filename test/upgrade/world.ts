@@ -36,7 +36,10 @@ export interface World {
   /** Commits other regions for one policy, or its first ones again. */
   commit(change: 'widen' | 'restore'): Promise<void>;
   startAgent(cluster: UpgradeCluster, version: Version): Promise<void>;
-  /** Waits until every cluster is connected and has the newest commit in force; of those that the hub refuses, until they have it in force. */
+  /**
+   * Waits until every cluster is connected and has the newest commit in force; of those that the
+   * hub refuses, until they have it in force.
+   */
   untilInForce(refused?: readonly string[]): Promise<HubView>;
   /** A folder that is not there yet. */
   folder(name: string): string;

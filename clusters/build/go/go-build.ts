@@ -13,7 +13,10 @@ export interface BuildOptions {
   readonly advance: (units: number) => void;
 }
 
-/** Units of work for a module: packages that Go's build cache lacks, and the link. Fetches the sources. */
+/**
+ * Units of work for a module: packages that Go's build cache lacks, and the link. Fetches the
+ * sources.
+ */
 export async function buildUnits(module: ToolModule, env: Environment, signal: AbortSignal): Promise<number> {
   if (module.package === undefined) return 1;
   const args = ['list', '-deps', ...buildFlags(module), '-f', '{{if .Stale}}{{.ImportPath}}{{end}}', module.package];
@@ -46,7 +49,9 @@ async function copyFiles(module: ToolModule, dir: string, env: Environment, sign
   }
 }
 
-/** Builds the program of a module into a folder, and copies the wanted files of its upstream to it. */
+/**
+ * Builds the program of a module into a folder, and copies the wanted files of its upstream to it.
+ */
 export async function buildTool(module: ToolModule, dir: string, options: BuildOptions, signal: AbortSignal): Promise<void> {
   await buildProgram(module, dir, options, signal);
   await copyFiles(module, dir, options.env, signal);

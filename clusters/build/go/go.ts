@@ -8,7 +8,8 @@ const run = promisify(execFile);
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-// From 1.21 on, Go itself fetches the toolchain that a go.mod requires (https://go.dev/doc/toolchain).
+// From 1.21 on, Go itself fetches the toolchain that a go.mod requires
+// (https://go.dev/doc/toolchain).
 const FIRST_SELF_UPDATING = '1.21';
 
 const parts = (version: string): number[] =>
@@ -28,7 +29,9 @@ export function atLeast(version: string, wanted: string): boolean {
   return true;
 }
 
-/** @returns the problem of a Go installation for a go.mod that requires `wanted`; undefined: none */
+/**
+ * @returns the problem of a Go installation for a go.mod that requires `wanted`; undefined: none
+ */
 export function goProblem(version: string, toolchain: string, wanted: string): string | undefined {
   if (atLeast(version, wanted)) return undefined;
   if (atLeast(version, FIRST_SELF_UPDATING) && toolchain !== 'local') return undefined;
@@ -67,7 +70,10 @@ export interface GoRun {
 /** `go build -v` names each package when it compiles it: an import path alone on its line. */
 export const isPackageLine = (line: string): boolean => /^[\w.~/+-]+$/.test(line);
 
-/** Runs `go` in a module's folder and returns its output. @throws CommandError with the last lines of Go's standard error */
+/**
+ * Runs `go` in a module's folder and returns its output. @throws CommandError with the last lines
+ * of Go's standard error
+ */
 export async function go({ dir, args, env, onLine }: GoRun, signal: AbortSignal): Promise<string> {
   const child = spawn('go', args, { cwd: dir, env: environment(env), signal, killSignal: 'SIGTERM', stdio: ['ignore', 'pipe', 'pipe'] });
   const out: Buffer[] = [];

@@ -58,12 +58,15 @@ function sizeOf(header: Buffer): number {
   return size;
 }
 
-/** The type of a regular file is `0` or, in old archives, NUL; extended headers, links and folders have other types. */
+/**
+ * The type of a regular file is `0` or, in old archives, NUL; extended headers, links and folders
+ * have other types.
+ */
 const isFile = (header: Buffer): boolean => header[156] === 0x30 || header[156] === 0;
 
 /**
- * Writes one file of a .tar.gz to `target`. It compares the name in the header itself (POSIX ustar, at most 255 bytes), so it
- * does not find a long name in an extended header.
+ * Writes one file of a .tar.gz to `target`. It compares the name in the header itself (POSIX ustar,
+ * at most 255 bytes), so it does not find a long name in an extended header.
  *
  * @returns false when the archive has no such file
  * @throws Error when the archive is damaged

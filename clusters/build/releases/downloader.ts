@@ -176,7 +176,10 @@ export class Downloader {
     return Buffer.concat(chunks);
   }
 
-  /** Computes the checksum of a URL's content without saving it. @throws CommandError when it does not arrive whole */
+  /**
+   * Computes the checksum of a URL's content without saving it. @throws CommandError when it does
+   * not arrive whole
+   */
   async digest(url: string, signal: AbortSignal): Promise<string> {
     const hash = createHash('sha256');
     const answer = await this.#opened(url, {}, signal);
@@ -184,7 +187,10 @@ export class Downloader {
     return `sha256:${hash.digest('hex')}`;
   }
 
-  /** Saves a URL's content. @throws CommandError when it does not arrive whole or has another checksum */
+  /**
+   * Saves a URL's content. @throws CommandError when it does not arrive whole or has another
+   * checksum
+   */
   async save({ url, headers = {}, digest, file, counter }: SaveOptions, signal: AbortSignal): Promise<void> {
     const answer = await this.#opened(url, headers, signal);
     counter.expect(Number(answer.header('content-length') ?? 0));

@@ -51,7 +51,10 @@ export class Image {
     return this.#downloader.read(url, { accept, ...this.#headers }, signal);
   }
 
-  /** Gets a token, which registries give to anonymous clients too (https://distribution.github.io/distribution/spec/auth/token/). */
+  /**
+   * Gets a token, which registries give to anonymous clients too
+   * (https://distribution.github.io/distribution/spec/auth/token/).
+   */
   async #authorize(challenge: string, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
     const field = (name: string): string | undefined => new RegExp(`${name}="([^"]*)"`).exec(challenge)?.[1];
     const realm = field('realm');
@@ -68,7 +71,10 @@ export class Image {
     return JSON.parse(bytes.toString());
   }
 
-  /** Layers of an image for a platform such as `linux/amd64`, the last one on top. `pinned` is the digest of its index or manifest. */
+  /**
+   * Layers of an image for a platform such as `linux/amd64`, the last one on top. `pinned` is the
+   * digest of its index or manifest.
+   */
   async layers(pinned: string, platform: string, signal: AbortSignal): Promise<Layer[]> {
     let manifest = await this.#verified(pinned, signal);
     const index = Index.safeParse(manifest);

@@ -5,13 +5,19 @@ import { z } from 'zod';
 import { CommandError } from '../command-error.ts';
 import { type ToolModule, toolVersion } from '../modules.ts';
 
-/** The form in which an upstream publishes a program: the file itself, a file in a .tar.gz, or a file in a container image. */
+/**
+ * The form in which an upstream publishes a program: the file itself, a file in a .tar.gz, or a
+ * file in a container image.
+ */
 export type Release =
   | { readonly kind: 'file'; readonly url: string }
   | { readonly kind: 'archive'; readonly url: string; readonly member: string }
   | { readonly kind: 'image'; readonly registry: string; readonly repository: string; readonly tag: string; readonly member: string };
 
-/** A file to download, with the checksum that it must have: of the file, of the archive, or of the image's manifest. */
+/**
+ * A file to download, with the checksum that it must have: of the file, of the archive, or of the
+ * image's manifest.
+ */
 export interface Download {
   readonly name: string;
   readonly executable: boolean;

@@ -28,7 +28,10 @@ export const tarball = (files: Readonly<Record<string, Uint8Array>>): Buffer =>
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** A mirror of release hosts on 127.0.0.1: it serves the content of `https://host/path` under `/host/path`. */
+/**
+ * A mirror of release hosts on 127.0.0.1: it serves the content of `https://host/path` under
+ * `/host/path`.
+ */
 export class Mirror {
   readonly #server: Server;
   /** Handlers by path, such as `/dl.k8s.io/release/…`. */
@@ -63,7 +66,10 @@ export class Mirror {
     });
   }
 
-  /** Serves an image for linux/amd64 and linux/arm64 with these layers. @returns the digest of its index */
+  /**
+   * Serves an image for linux/amd64 and linux/arm64 with these layers. @returns the digest of its
+   * index
+   */
   serveImage(registry: string, repository: string, layers: readonly Buffer[]): string {
     const base = `https://${registry}/v2/${repository}`;
     for (const layer of layers) this.serve(`${base}/blobs/${sha256(layer)}`, layer);

@@ -1,6 +1,7 @@
 /**
- * Serves the programs that were built on this machine in the form of their upstreams, to try downloads without access to them.
- * Builds missing programs, prints the settings for other commands, and runs until Ctrl-C.
+ * Serves the programs that were built on this machine in the form of their upstreams, to try
+ * downloads without access to them. Builds missing programs, prints the settings for other
+ * commands, and runs until Ctrl-C.
  *
  *   node clusters/build/testing/serve-mirror.ts
  */

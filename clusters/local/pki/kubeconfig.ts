@@ -52,7 +52,10 @@ interface KubeconfigFile {
   readonly users: readonly { readonly user: Readonly<Record<string, string>> }[];
 }
 
-/** Reads a kubeconfig with one cluster and one user that signs in by certificate, as written above and by kind. */
+/**
+ * Reads a kubeconfig with one cluster and one user that signs in by certificate, as written above
+ * and by kind.
+ */
 export function readKubeconfig(file: string): ClientCredentials {
   const config = parse(readFileSync(file, 'utf8')) as KubeconfigFile;
   const cluster = config.clusters[0]?.cluster ?? {};

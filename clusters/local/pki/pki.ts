@@ -32,7 +32,10 @@ export const readPair = (pki: string, name: string): KeyPair => ({
   key: readFileSync(keyFile(pki, name), 'utf8'),
 });
 
-/** Flags of the API server for clusters with kubelets, which it calls at their addresses: for logs and terminals of pods. */
+/**
+ * Flags of the API server for clusters with kubelets, which it calls at their addresses: for logs
+ * and terminals of pods.
+ */
 export const kubeletClientArgs = ({ pki }: ClusterPaths): readonly string[] => [
   `--kubelet-client-certificate=${certificateFile(pki, KUBELET_CLIENT)}`,
   `--kubelet-client-key=${keyFile(pki, KUBELET_CLIENT)}`,
@@ -71,7 +74,10 @@ export const webhookCertificates = (paths: ClusterPaths): string => join(paths.p
 
 export const programKubeconfig = (paths: ClusterPaths, program: string): string => join(paths.pki, `${program}.kubeconfig`);
 
-/** Makes all keys and certificates of a cluster, once. etcd trusts a CA of its own: a user's certificate opens no store. */
+/**
+ * Makes all keys and certificates of a cluster, once. etcd trusts a CA of its own: a user's
+ * certificate opens no store.
+ */
 export async function ensurePki(paths: ClusterPaths, state: ClusterState): Promise<void> {
   const { pki } = paths;
   if (existsSync(join(pki, SEAL))) return;

@@ -41,7 +41,10 @@ export class GroupStore {
     return this.#records.list(GROUP_KIND).flatMap(groupsIn);
   }
 
-  /** Fingerprints of the alerts that receivers wait for, or know as firing: what they are is needed for as long. */
+  /**
+   * Fingerprints of the alerts that receivers wait for, or know as firing: what they are is needed
+   * for as long.
+   */
   unsettled(): ReadonlySet<string> {
     return new Set(this.list().flatMap(unsettledOf));
   }
@@ -50,7 +53,10 @@ export class GroupStore {
     return groupsIn(this.#records.get(GROUP_KIND, nameOf(key))).find((group) => group.key === key);
   }
 
-  /** @param change makes the record of what is there; undefined, or one that says nothing, removes it */
+  /**
+   * @param change makes the record of what is there; undefined, or one that says nothing, removes
+   * it
+   */
   async update(key: string, change: (before: GroupRecord | undefined) => GroupRecord | undefined): Promise<void> {
     await this.#records.update(GROUP_KIND, nameOf(key), (before) => {
       const groups = groupsIn(before);

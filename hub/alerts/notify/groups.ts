@@ -28,7 +28,10 @@ export const GroupRecord = z.object({
    */
   waitingSince: z.int().nullable(),
   notifiedAt: z.int().nullable(),
-  /** A notification that is recorded and maybe not sent: with its key, and what the receiver knows after it. */
+  /**
+   * A notification that is recorded and maybe not sent: with its key, and what the receiver knows
+   * after it.
+   */
   pending: z.object({ key: z.string(), createdAt: z.int(), marks: Marks }).nullable(),
 });
 export type GroupRecord = Readonly<z.infer<typeof GroupRecord>>;
@@ -117,7 +120,8 @@ const noteChange = (noted: Noted, fingerprint: string, to: Told, isQuiet: boolea
   else noted.marks[fingerprint] = to;
   if (to[1] !== 'f') return;
   noted.hasNew = true;
-  // Written down at once, so that one that ends meanwhile is told all the same. Who knows that it fires is told so anyway.
+  // Written down at once, so that one that ends meanwhile is told all the same. Who knows that it
+  // fires is told so anyway.
   if (!isOpen(noted.told[fingerprint])) noted.told[fingerprint] = [to[0], 'w'];
 };
 
@@ -166,7 +170,10 @@ const isSame = (a: Marks, b: Marks): boolean =>
   Object.keys(a).length === Object.keys(b).length &&
   Object.entries(a).every(([fingerprint, [startsAt, state]]) => b[fingerprint]?.[0] === startsAt && b[fingerprint][1] === state);
 
-/** A time after another one. A clock that was set back holds nothing up for more than twice as long: what is later than that is past. */
+/**
+ * A time after another one. A clock that was set back holds nothing up for more than twice as long:
+ * what is later than that is past.
+ */
 const timeAfter = (sinceMs: number, ms: number, nowMs: number): number => (sinceMs > nowMs + ms ? Number.NEGATIVE_INFINITY : sinceMs + ms);
 
 const dueOf = ({ record, route, nowMs }: GroupInput, { marks, hasNew, goesOn }: Changes, waitingSince: number | null): number => {

@@ -99,7 +99,8 @@ export class Notifier {
   /**
    * Records what is to be sent now, and begins to send it.
    *
-   * @returns when to look again, in ms since 1970, unless something changes before; Infinity: only then
+   * @returns when to look again, in ms since 1970, unless something changes before; Infinity: only
+   * then
    */
   async pass(config: AlertsConfig, signal: AbortSignal): Promise<number> {
     const setup = setUp(config);

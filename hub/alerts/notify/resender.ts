@@ -56,7 +56,8 @@ export class Resender {
   async #sendAll(key: string, receiver: Receiver, signal: AbortSignal): Promise<void> {
     const fingerprints = this.#firing(key).map(({ fingerprint }) => fingerprint);
     for (let at = 0; at < fingerprints.length && !signal.aborted; at += ALERTMANAGER_BATCH) {
-      // What is under way goes first; the next look takes what holds then. Without the ledger it may be under way for long.
+      // What is under way goes first; the next look takes what holds then. Without the ledger it
+      // may be under way for long.
       if (this.#sending.has(key) && this.#deps.ledger.health().ok) return;
       const batch = new Set(fingerprints.slice(at, at + ALERTMANAGER_BATCH));
       await this.#sendBatch(

@@ -12,7 +12,10 @@ export const ALERTMANAGER_BATCH = 500;
 const MAX_BATCH_BYTES = 512 * 1024;
 /** Interval at which all firing alerts are sent again, as Prometheus does. */
 export const RESEND_MS = 60_000;
-/** Alertmanager takes an alert that is not sent again as resolved after this time: four sendings, as Prometheus has it. */
+/**
+ * Alertmanager takes an alert that is not sent again as resolved after this time: four sendings, as
+ * Prometheus has it.
+ */
 const VALID_MS = 4 * RESEND_MS;
 
 /** An alert as `POST /api/v2/alerts` takes it; the name of an alert is its label `alertname`. */
@@ -65,7 +68,10 @@ const batchesOf = (alerts: readonly string[]): string[][] => {
 
 type Post = (alerts: readonly string[]) => Promise<Outcome>;
 
-/** Alertmanager refuses all for one that it does not take: halves, down to that one, let the others arrive. */
+/**
+ * Alertmanager refuses all for one that it does not take: halves, down to that one, let the others
+ * arrive.
+ */
 const sendHalves = async (alerts: readonly string[], post: Post): Promise<Outcome> => {
   const outcome = await post(alerts);
   if (outcome.kind !== 'refused' || alerts.length === 1) return outcome;
@@ -73,7 +79,10 @@ const sendHalves = async (alerts: readonly string[], post: Post): Promise<Outcom
   return sendEach([alerts.slice(0, middle), alerts.slice(middle)], post);
 };
 
-/** @returns the worst outcome; what failed is sent again with all others, so nothing more is sent then */
+/**
+ * @returns the worst outcome; what failed is sent again with all others, so nothing more is sent
+ * then
+ */
 const sendEach = async (batches: readonly (readonly string[])[], post: Post): Promise<Outcome> => {
   let worst: Outcome = { kind: 'delivered', answer: '' };
   for (const batch of batches) {

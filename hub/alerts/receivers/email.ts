@@ -56,13 +56,19 @@ export const formatEmail = (notification: Notification): { readonly subject: str
 /** RFC 5322, 3.6.4: the same for each attempt, so that a mail that arrives twice is seen as one. */
 export const messageIdOf = ({ key }: Notification, from: string): string => `<${key}@${from.slice(from.lastIndexOf('@') + 1)}>`;
 
-/** 55z is about the mail and its addresses (RFC 5321, 4.2.2): the same would be refused again. Other 5yz, as of a password, pass. */
+/**
+ * 55z is about the mail and its addresses (RFC 5321, 4.2.2): the same would be refused again. Other
+ * 5yz, as of a password, pass.
+ */
 const isPermanent = (error: unknown): boolean => {
   const code: unknown = Reflect.get(Object(error), 'responseCode');
   return typeof code === 'number' && code >= 550 && code < 560;
 };
 
-/** A server may take a mail for some of its addresses. It is tried again, under its id, while that may help the others. */
+/**
+ * A server may take a mail for some of its addresses. It is tried again, under its id, while that
+ * may help the others.
+ */
 const outcomeOf = (
   sent: { readonly response: string; readonly rejectedErrors?: readonly unknown[] | undefined },
   secrets: string[],
@@ -73,7 +79,10 @@ const outcomeOf = (
   return { kind: errors.every(isPermanent) ? 'refused' : 'failed', reason };
 };
 
-/** The library is loaded by a hub that sends mail: it brings modules of Node.js that others do without. */
+/**
+ * The library is loaded by a hub that sends mail: it brings modules of Node.js that others do
+ * without.
+ */
 const openTransport = async ({ host, port, tls, username }: Settings, password: string | undefined) => {
   const { createTransport } = await import('nodemailer');
   return createTransport({

@@ -13,7 +13,10 @@ const MAX_RETRY_AFTER_MS = 3_600_000;
 /** Longest secret, in characters. */
 const MAX_SECRET_CHARS = 8_192;
 
-/** Reads a secret again for each notification, so that one that was replaced counts at once. @throws Error without the secret */
+/**
+ * Reads a secret again for each notification, so that one that was replaced counts at once. @throws
+ * Error without the secret
+ */
 export const readSecret = async (file: string): Promise<string> => {
   const text = (await readFile(file, 'utf8')).trim();
   if (text === '') throw new Error(`${file} is empty`);
@@ -82,7 +85,10 @@ export interface HttpPost {
   readonly secrets: readonly string[];
 }
 
-/** Sends JSON by the same client, CA and proxy as the hub's other requests. Follows no redirect. Never throws. */
+/**
+ * Sends JSON by the same client, CA and proxy as the hub's other requests. Follows no redirect.
+ * Never throws.
+ */
 export const postJson = async ({ url, headers, body, secrets }: HttpPost, signal: AbortSignal): Promise<Outcome> => {
   try {
     const response = await fetch(url, {
@@ -99,7 +105,10 @@ export const postJson = async ({ url, headers, body, secrets }: HttpPost, signal
   }
 };
 
-/** An attempt that could not even begin, as a file with a secret cannot be read: it may be there later. */
+/**
+ * An attempt that could not even begin, as a file with a secret cannot be read: it may be there
+ * later.
+ */
 export const attempt = async (send: () => Promise<Outcome>): Promise<Outcome> => {
   try {
     return await send();

@@ -4,8 +4,9 @@ import { LISTED, labelText, lineOf, moreText, shortDetails, timeText, titleOf } 
 import type { Notification, Outcome } from './receiver.ts';
 
 /**
- * Limits of the Events API v2: a summary of 1,024 characters, a `dedup_key` of 255, an event of 512 KB
- * (https://developer.pagerduty.com/docs/events-api-v2/trigger-events/). The details here add up to far less.
+ * Limits of the Events API v2: a summary of 1,024 characters, a `dedup_key` of 255, an event of 512
+ * KB (https://developer.pagerduty.com/docs/events-api-v2/trigger-events/). The details here add up
+ * to far less.
  */
 const MAX_SUMMARY = 1_024;
 const MAX_DETAILS = 1_024;

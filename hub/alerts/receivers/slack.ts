@@ -4,16 +4,20 @@ import { LISTED, labelText, moreText, shortDetails, timeText, titleOf } from './
 import type { Notification, NotifiedAlert, Outcome } from './receiver.ts';
 
 /**
- * Limits of Block Kit: 50 blocks (https://docs.slack.dev/reference/block-kit/blocks), a header of 150 characters
- * (…/blocks/header-block), a section of 3,000 (…/blocks/section-block), a context of 10 elements (…/blocks/context-block). All texts of a
- * message together are refused beyond about 13,000 characters (`msg_blocks_too_long`), so those here add up to less.
+ * Limits of Block Kit: 50 blocks (https://docs.slack.dev/reference/block-kit/blocks), a header of
+ * 150 characters (…/blocks/header-block), a section of 3,000 (…/blocks/section-block), a context of
+ * 10 elements (…/blocks/context-block). All texts of a message together are refused beyond about
+ * 13,000 characters (`msg_blocks_too_long`), so those here add up to less.
  */
 const MAX_HEADER = 150;
 const MAX_SECTION = 1_500;
 const MAX_TOTAL = 9_000;
 const MAX_DETAILS = 320;
 
-/** Slack reads `<…>` as links and mentions (https://docs.slack.dev/messaging/formatting-message-text#escaping). */
+/**
+ * Slack reads `<…>` as links and mentions
+ * (https://docs.slack.dev/messaging/formatting-message-text#escaping).
+ */
 export const escapeSlack = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
 /** Cuts before it escapes, so that nothing escaped is cut in half. */

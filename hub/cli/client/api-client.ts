@@ -77,7 +77,10 @@ export interface ViolationFilter {
   readonly sort?: string;
 }
 
-/** Every method throws {@link HubError}; lists are read to their last page unless `limit` says otherwise. */
+/**
+ * Every method throws {@link HubError}; lists are read to their last page unless `limit` says
+ * otherwise.
+ */
 export interface HubClient extends AlertClient {
   status(signal?: AbortSignal): Promise<StatusView>;
   source(signal?: AbortSignal): Promise<SourceView>;
@@ -101,7 +104,10 @@ export interface HubClient extends AlertClient {
   /** Makes a token and invalidates the one before, if it was not used. */
   createEnrolmentToken(cluster: string, ttlSeconds: number, signal?: AbortSignal): Promise<EnrolmentTokenView>;
   revokeCluster(cluster: string, signal?: AbortSignal): Promise<EnrolmentView>;
-  /** Removes a cluster that is neither registered nor connected. @param options force: also while the hub cannot tell whether it is registered */
+  /**
+   * Removes a cluster that is neither registered nor connected. @param options force: also while
+   * the hub cannot tell whether it is registered
+   */
   forgetCluster(cluster: string, options?: { readonly force?: boolean }, signal?: AbortSignal): Promise<ForgottenCluster>;
   /** Current issues, by cause. */
   issues(query?: { readonly cluster?: string }, signal?: AbortSignal): Promise<IssueList>;
@@ -130,7 +136,10 @@ export interface HubClient extends AlertClient {
   revokeToken(id: string, signal?: AbortSignal): Promise<TokenView>;
   /** The hub reads the repository now. */
   fetchSource(signal?: AbortSignal): Promise<void>;
-  /** Live events; ends when the hub closes the stream, throws when it breaks. Going on after `lastEventId`, if the hub still can. */
+  /**
+   * Live events; ends when the hub closes the stream, throws when it breaks. Going on after
+   * `lastEventId`, if the hub still can.
+   */
   stream(
     options: { lastEventId?: string | undefined; onOpen?: () => void },
     signal: AbortSignal,

@@ -40,7 +40,10 @@ export const login = async (context: Context, { withToken }: { withToken?: boole
   context.progress(`Logged in to ${context.server} as ${describe(session)}; the token is stored in ${context.credentials.path}\n`);
 };
 
-/** `fso logout`: removes the stored token; a login also ends at the hub, an API token stays valid until it is revoked. */
+/**
+ * `fso logout`: removes the stored token; a login also ends at the hub, an API token stays valid
+ * until it is revoked.
+ */
 export const logout = async (context: Context): Promise<void> => {
   const token = context.credentials.get(context.server);
   if (token === undefined) return context.progress(`No token is stored for ${context.server}\n`);

@@ -16,8 +16,8 @@ export interface AuditListOptions {
   readonly limit?: number;
 }
 
-// The list needs no ledger, which takes as long to load as the rest of the program. Of what is taken out of an import at once,
-// the npm package has that alone.
+// The list needs no ledger, which takes as long to load as the rest of the program. Of what is
+// taken out of an import at once, the npm package has that alone.
 
 /** `fso audit list` */
 export const listAudit = async (context: Context, { output, ...query }: AuditListOptions): Promise<void> => {
@@ -70,7 +70,10 @@ export interface AuditVerifyOptions {
   readonly key?: string;
 }
 
-/** `fso audit verify`: every hash is computed here, whatever the hub says of its log. @returns the exit code */
+/**
+ * `fso audit verify`: every hash is computed here, whatever the hub says of its log. @returns the
+ * exit code
+ */
 export const verifyAuditLog = async (context: Context, file: string | undefined, options: AuditVerifyOptions): Promise<number> => {
   const found = file === undefined ? await verifyHub(context, options) : await verifyFile(file);
   await writeVerification(context, found, options.output);

@@ -32,7 +32,10 @@ interface Waiting {
   close(): void;
 }
 
-/** Waits on a port of this machine for the browser to bring the code (RFC 8252, 7.3). What brings another state is not it. */
+/**
+ * Waits on a port of this machine for the browser to bring the code (RFC 8252, 7.3). What brings
+ * another state is not it.
+ */
 const waitForCode = async (state: string): Promise<Waiting> => {
   const server = createServer();
   const code = new Promise<string>((resolve, reject) => {

@@ -15,7 +15,10 @@ import { CliError, EXIT } from '../errors.ts';
 import { type Column, type Format, writeData, writeRows } from '../render/output.ts';
 import { age } from '../render/text.ts';
 
-/** A cluster as the repository registers it, as the hub sees it, and as the CA knows it; each may be missing. */
+/**
+ * A cluster as the repository registers it, as the hub sees it, and as the CA knows it; each may be
+ * missing.
+ */
 interface ClusterRow {
   readonly name: string;
   readonly cluster: ClusterView | undefined;
@@ -107,7 +110,10 @@ const writeInstructions = (context: Context, made: EnrolmentTokenView): void => 
   context.out([`# Token of ${cluster}, good once, until ${expires}:`, token, '', ...notes, formatEnrolCommands(made), ''].join('\n'));
 };
 
-/** The Secret that the agent's chart mounts, for `kubectl apply -f -`: the token stays out of the shell's history. */
+/**
+ * The Secret that the agent's chart mounts, for `kubectl apply -f -`: the token stays out of the
+ * shell's history.
+ */
 const tokenSecret = ({ token }: EnrolmentTokenView): object => ({
   apiVersion: 'v1',
   kind: 'Secret',

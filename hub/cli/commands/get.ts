@@ -16,7 +16,9 @@ import {
 import { type Format, renderFacts, renderTable, writeData, writeRows } from '../render/output.ts';
 import { list, plain } from '../render/text.ts';
 
-/** @throws CliError for a name that no Kubernetes object can have: in a URL it could be another path */
+/**
+ * @throws CliError for a name that no Kubernetes object can have: in a URL it could be another path
+ */
 export const checkName = (name: string): void => {
   if (!ResourceName.safeParse(name).success) throw new CliError(`${JSON.stringify(name)} is not a name that a policy or cluster can have`);
 };
@@ -60,7 +62,10 @@ export interface GetOptions {
 
 const optionOf = (name: string): string => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-/** The hub's parameters; `q` is what it calls `--query`. @throws CliError for an option that this list does not have */
+/**
+ * The hub's parameters; `q` is what it calls `--query`. @throws CliError for an option that this
+ * list does not have
+ */
 const parameters = <K extends Exclude<keyof GetOptions, 'output'>>(options: GetOptions, ...names: K[]) => {
   const known: readonly string[] = ['output', ...names];
   const foreign = Object.keys(options).filter((name) => !known.includes(name));

@@ -16,7 +16,10 @@ export interface WaitOptions {
 
 const RECONNECT_MS = 250;
 
-/** Remembers what came into force after the wanted revision: only the order in which we saw it tells later from earlier. */
+/**
+ * Remembers what came into force after the wanted revision: only the order in which we saw it tells
+ * later from earlier.
+ */
 const createObserver = (options: WaitOptions) => {
   let revision = options.revision === 'HEAD' ? undefined : options.revision;
   let seenInForce = false;
@@ -73,7 +76,10 @@ const createProgressLine = ({ interactive, progress }: Context) => {
 
 const isLasting = (error: unknown): boolean => error instanceof HubError && error.status >= 400 && error.status < 500;
 
-/** `fso wait`: ends when every cluster has the revision; throws a CliError with exit code 1 when refused or out of time. */
+/**
+ * `fso wait`: ends when every cluster has the revision; throws a CliError with exit code 1 when
+ * refused or out of time.
+ */
 export const wait = async (context: Context, options: WaitOptions): Promise<void> => {
   const hub = await context.connect();
   const line = createProgressLine(context);
@@ -91,7 +97,8 @@ export const wait = async (context: Context, options: WaitOptions): Promise<void
     try {
       return await follow(hub, look, timeout);
     } catch (error) {
-      // A hub that restarts comes back; wrong access does not, and a hub that was never there is said at once.
+      // A hub that restarts comes back; wrong access does not, and a hub that was never there is
+      // said at once.
       if (!timeout.aborted && (isLasting(error) || last === undefined)) throw error;
       return undefined;
     }

@@ -68,7 +68,10 @@ const candidatesAt = ({ command, option, arguments: count }: Position, current: 
   return { ...NOTHING, candidates: subcommandsOf(command) };
 };
 
-/** @param words after the name of the program, to the cursor; the last is the one that is being typed, and may be empty */
+/**
+ * @param words after the name of the program, to the cursor; the last is the one that is being
+ * typed, and may be empty
+ */
 export const complete = (program: Command, words: readonly string[]): Completion => {
   const current = words.at(-1) ?? '';
   const position = words.slice(0, -1).reduce(step, { command: program, arguments: 0 });

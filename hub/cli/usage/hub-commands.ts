@@ -2,7 +2,10 @@ import type { Command } from 'commander';
 import { hubEnvironment } from '../client/environment.ts';
 import { examples, parseName, run } from './options.ts';
 
-/** The commands that run the hub, or work on its database without it. They read the settings of the hub. */
+/**
+ * The commands that run the hub, or work on its database without it. They read the settings of the
+ * hub.
+ */
 
 const addServe = (program: Command, settings: string): void => {
   program

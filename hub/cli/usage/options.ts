@@ -66,7 +66,10 @@ export const kindArgument = (description: string, kinds: readonly Kind[] = KINDS
       return kind;
     });
 
-/** Status of an error of the hub, by its shape: its class is in a module that only commands with a hub load. */
+/**
+ * Status of an error of the hub, by its shape: its class is in a module that only commands with a
+ * hub load.
+ */
 const statusOf = (error: unknown): number | undefined =>
   error instanceof Error && 'status' in error && typeof error.status === 'number' ? error.status : undefined;
 
@@ -75,7 +78,10 @@ const ADVICE: Readonly<Record<number, (server: string) => string>> = {
   401: (server) => `the hub at ${server} needs a valid token. Pass one with --token-file or FSO_TOKEN, or sign in with fso login.`,
 };
 
-/** Statuses of a negative result: the hub understood the request, and the object is missing or in the wrong state. */
+/**
+ * Statuses of a negative result: the hub understood the request, and the object is missing or in
+ * the wrong state.
+ */
 const NEGATIVE: ReadonlySet<number> = new Set([404, 409]);
 
 /** The hub's own message. */

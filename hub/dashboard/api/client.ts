@@ -128,11 +128,16 @@ export const revokeCluster = (cluster: string): Promise<EnrolmentView> => postJs
 export const forgetCluster = (cluster: string, force: boolean): Promise<ForgottenCluster> =>
   deleteJson(`${clusterPath(cluster)}${force ? '?force=true' : ''}`);
 
-/** @throws ApiProblem where the hub refuses the matchers or the time, or the role does not cover it; as of the two below */
+/**
+ * @throws ApiProblem where the hub refuses the matchers or the time, or the role does not cover it;
+ * as of the two below
+ */
 export const createSilence = (silence: SilenceRequest): Promise<SilenceView> => postJson('/api/v1/alerts/silences', silence);
 export const endSilence = (id: string): Promise<SilenceView> => deleteJson(`/api/v1/alerts/silences/${encodeURIComponent(id)}`);
 /** @returns what the receiver answered, or why it could not be reached */
 export const testReceiver = (receiver: string): Promise<AlertTestView> => postJson('/api/v1/alerts/test', { receiver });
 
-/** The hub looks at the policy repository now. @throws ApiProblem where the role does not cover it */
+/**
+ * The hub looks at the policy repository now. @throws ApiProblem where the role does not cover it
+ */
 export const fetchSource = (): Promise<unknown> => postJson('/api/v1/source/fetch');

@@ -1,8 +1,8 @@
 import type { Params } from './client.ts';
 
 /**
- * Keys of what is read from the hub. The first part says what a live event may make old (app/live/update-queries.ts), so
- * everything that is read goes through here.
+ * Keys of what is read from the hub. The first part says what a live event may make old
+ * (app/live/update-queries.ts), so everything that is read goes through here.
  */
 export const keys = {
   status: ['status'],
@@ -42,7 +42,10 @@ export const keys = {
   },
   issues: { all: ['issues'], list: (params: Params) => ['issues', params] },
   report: ['report'],
-  /** Lists that grow at their top (pages/audit/use-growing-list.ts): what was read of one stays, and its newest rows are read again. */
+  /**
+   * Lists that grow at their top (pages/audit/use-growing-list.ts): what was read of one stays, and
+   * its newest rows are read again.
+   */
   growing: {
     list: (of: readonly unknown[]) => ['growing', 'list', ...of],
     allNewest: ['growing', 'newest'],

@@ -48,7 +48,10 @@ export const rereadMeta = <T>(first: () => Promise<Page<T>>, keyOf: (row: T) => 
 
 export const rereadOf = ({ meta }: Query): Reread | undefined => meta?.['reread'] as Reread | undefined;
 
-/** Rows of one page of a list: few enough to be read again at each change, enough to fill any screen. */
+/**
+ * Rows of one page of a list: few enough to be read again at each change, enough to fill any
+ * screen.
+ */
 const PAGE_ROWS = 100;
 
 interface ListOptions<T> {
@@ -104,7 +107,10 @@ export const policyQuery = (policy: string) =>
 /** Full reports of the policy from the agents of its first clusters. */
 export const policyDetailsQuery = (policy: string) =>
   oneOf<Page<PolicyDetail>>(`/api/v1/policy-details/${policyPath(policy)}`, keys.policies.details(policy));
-/** Policies that may govern a namespace of a cluster, with all that clusters report of them: all pages. */
+/**
+ * Policies that may govern a namespace of a cluster, with all that clusters report of them: all
+ * pages.
+ */
 export const policiesOfNamespaceQuery = (cluster: string, namespace: string) => {
   const params = { cluster, namespace };
   return queryOptions({
@@ -206,7 +212,8 @@ export const firingAlertsQuery = queryOptions({
 });
 
 /**
- * Parses a key of violationKey. None of its names has a slash, except the key of a local policy, which stands last.
+ * Parses a key of violationKey. None of its names has a slash, except the key of a local policy,
+ * which stands last.
  *
  * @returns undefined where the text is no such key
  */

@@ -32,7 +32,10 @@ export const sessionQuery = queryOptions({
   retry: false,
 });
 
-/** The part of the fleet that the signed-in user sees, in words; undefined: all of it, or not known yet. */
+/**
+ * The part of the fleet that the signed-in user sees, in words; undefined: all of it, or not known
+ * yet.
+ */
 export const useScope = (): string | undefined => {
   const { data: session } = useQuery(sessionQuery);
   if (session === undefined || session.grants.length === 0 || session.grants.some(isUnscoped)) return undefined;

@@ -13,7 +13,10 @@ export const stringifySearch = (search: Readonly<Record<string, unknown>>): stri
   return text === '' ? '' : `?${text}`;
 };
 
-/** A parameter that is free text; one that does not fit is left out, so that a mistyped URL still shows a page. */
+/**
+ * A parameter that is free text; one that does not fit is left out, so that a mistyped URL still
+ * shows a page.
+ */
 export const textParam = z.string().min(1).max(253).optional().catch(undefined);
 /** Names as the API takes them. */
 export const clusterParam = ResourceName.optional().catch(undefined);

@@ -13,7 +13,10 @@ import { CanvasRenderer } from 'echarts/renderers';
 import { type RefObject, useEffect, useMemo, useRef, useSyncExternalStore } from 'react';
 import { isDark, onThemeChange } from '../lib/theme.ts';
 
-/** The parts of ECharts that are used, and no others: they are one file that is loaded after the page. */
+/**
+ * The parts of ECharts that are used, and no others: they are one file that is loaded after the
+ * page.
+ */
 use([CanvasRenderer, GeoComponent, GridComponent, LabelLayout, LineChart, ScatterChart, TooltipComponent]);
 
 export type ChartOption = ComposeOption<
@@ -56,7 +59,10 @@ export const usePalette = (): Palette => {
 
 const reducedMotion = window.matchMedia('(prefers-reduced-motion: reduce)');
 
-/** The library empties an element by `innerHTML = ''`, which no code of these pages may do (Trusted Types): here it means the same. */
+/**
+ * The library empties an element by `innerHTML = ''`, which no code of these pages may do (Trusted
+ * Types): here it means the same.
+ */
 const withoutHtml = (element: HTMLElement): HTMLElement =>
   Object.defineProperty(element, 'innerHTML', { configurable: true, set: () => element.replaceChildren() });
 
@@ -75,7 +81,10 @@ const UNSEEN = { width: 1, height: 1 };
 
 const sizeOf = ({ clientWidth: width, clientHeight: height }: HTMLElement) => (width > 0 && height > 0 ? { width, height } : undefined);
 
-/** Draws a chart onto a canvas, again whenever the option or the size of the element changes. What moved on it stays where it is. */
+/**
+ * Draws a chart onto a canvas, again whenever the option or the size of the element changes. What
+ * moved on it stays where it is.
+ */
 export const useChart = (option: ChartOption): DrawnChart => {
   const element = useRef<HTMLDivElement>(null);
   const chart = useRef<ECharts>(null);

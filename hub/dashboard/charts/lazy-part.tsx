@@ -14,8 +14,8 @@ interface LazyPartState {
 }
 
 /**
- * A part of a page that is loaded after the page. If it does not come (the hub is gone, or was updated since the page was loaded) or
- * fails, the page goes on without it.
+ * A part of a page that is loaded after the page. If it does not come (the hub is gone, or was
+ * updated since the page was loaded) or fails, the page goes on without it.
  */
 export class LazyPart extends Component<LazyPartProps, LazyPartState> {
   override state: LazyPartState = { failed: false };

@@ -29,7 +29,9 @@ export const upToNow = (points: readonly TrendPoint[], now: Omit<TrendPoint, 'ti
   return [...points, { time, ...now }];
 };
 
-/** Values at evenly spaced times, the last one being the end of the curve. @param rows at least 2 */
+/**
+ * Values at evenly spaced times, the last one being the end of the curve. @param rows at least 2
+ */
 export const sample = (points: readonly TrendPoint[], rows: number): TrendPoint[] => {
   const start = Date.parse(points[0]?.time ?? '');
   const end = Date.parse(points.at(-1)?.time ?? '');
@@ -40,7 +42,10 @@ export const sample = (points: readonly TrendPoint[], rows: number): TrendPoint[
   });
 };
 
-/** @param ago e.g. `24 h ago` @returns `12 more than 24 h ago`, `as many as 24 h ago`, `no data for 24 h ago` */
+/**
+ * @param ago e.g. `24 h ago` @returns `12 more than 24 h ago`, `as many as 24 h ago`,
+ * `no data for 24 h ago`
+ */
 export const changeText = ({ first, last }: Pick<TrendSummary, 'first' | 'last'>, ago: string): string => {
   if (first === null) return `no data for ${ago}`;
   if (first === last) return `as many as ${ago}`;

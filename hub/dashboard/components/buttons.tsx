@@ -41,7 +41,10 @@ const Copy = ({ text, label, isIcon = false, ...look }: CopyButtonProps) => {
 
 const covers = (role: Role | null, wanted: Role): boolean => role !== null && ROLES.indexOf(role) >= ROLES.indexOf(wanted);
 
-/** @returns why the signed-in user lacks the role, or has it for a part of the fleet where it is needed for all; undefined: they have it */
+/**
+ * @returns why the signed-in user lacks the role, or has it for a part of the fleet where it is
+ * needed for all; undefined: they have it
+ */
 const useWhyNot = (wanted: Role, isForAll: boolean): string | undefined => {
   const { data: session } = useQuery(sessionQuery);
   if (session === undefined) return 'Sign in first.';

@@ -122,7 +122,10 @@ interface SearchableTableProps<T> {
   readonly children?: ReactNode;
 }
 
-/** A list with its toolbar; what is searched for, filtered and sorted by stands in the URL of the page. */
+/**
+ * A list with its toolbar; what is searched for, filtered and sorted by stands in the URL of the
+ * page.
+ */
 export const SearchableTable = <T,>({ toolbar, table, values, none, noMatch, children }: SearchableTableProps<T>) => {
   const change = useSearchChange();
   const names = namesOf(toolbar.filters ?? []);

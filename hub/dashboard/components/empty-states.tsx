@@ -97,7 +97,10 @@ interface QueryViewProps<T> {
   readonly children: (data: T) => ReactNode;
 }
 
-/** The states of one query. What was read once stays on screen while it cannot be read again: the masthead says so. */
+/**
+ * The states of one query. What was read once stays on screen while it cannot be read again: the
+ * masthead says so.
+ */
 export const QueryView = <T,>({ query, what, lines = 5, children }: QueryViewProps<T>) => {
   if (query.data !== undefined) return children(query.data);
   if (query.isError) return <ErrorState error={query.error} what={what} onRetry={() => void query.refetch()} />;

@@ -37,7 +37,10 @@ export const HubLink = ({ path, children }: HubLinkProps) => {
   );
 };
 
-/** A commit: its way through the fleet, its whole id to copy, and its page at the forge if that is known. */
+/**
+ * A commit: its way through the fleet, its whole id to copy, and its page at the forge if that is
+ * known.
+ */
 export const RevisionLink = ({ revision }: { readonly revision: string | null | undefined }) =>
   revision === null || revision === undefined || revision === '' ? (
     <span className="fso-muted">none</span>

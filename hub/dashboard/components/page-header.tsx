@@ -21,7 +21,10 @@ interface PageHeaderProps {
   readonly crumbs?: readonly Crumb[];
 }
 
-/** Heading of a page: also the document's title, and where a screen reader goes on after a navigation. */
+/**
+ * Heading of a page: also the document's title, and where a screen reader goes on after a
+ * navigation.
+ */
 export const PageHeader = ({ title, description, labels, crumbs = [] }: PageHeaderProps) => {
   const heading = useRef<HTMLHeadingElement>(null);
   const hasMoved = useHasNavigated();

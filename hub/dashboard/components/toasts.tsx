@@ -23,7 +23,10 @@ const subscribe = (listener: () => void): (() => void) => {
   return () => listeners.delete(listener);
 };
 
-/** Shows for a moment how an action of the reader ended, also to screen readers. A failure stays until it is closed. */
+/**
+ * Shows for a moment how an action of the reader ended, also to screen readers. A failure stays
+ * until it is closed.
+ */
 export const showToast = (toast: Omit<Toast, 'id'>): void => {
   lastId += 1;
   set([...toasts, { ...toast, id: lastId }]);

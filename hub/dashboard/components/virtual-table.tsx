@@ -31,7 +31,10 @@ interface VirtualTableProps<T> {
   readonly onNearEnd?: (() => unknown) | undefined;
 }
 
-/** Rows that are here, of which only those on screen are in the document; each is a card on a narrow screen. */
+/**
+ * Rows that are here, of which only those on screen are in the document; each is a card on a narrow
+ * screen.
+ */
 export const VirtualTable = <T,>(props: VirtualTableProps<T>) => {
   const { label, rows, total = rows.length, columns, rowKey, sort, onSort, onNearEnd } = props;
   const scroller = useRef<HTMLElement>(null);

@@ -8,7 +8,10 @@ export const formatAddCommand = (name: string, regions: readonly string[]): stri
 /** Texts that a POSIX shell reads as one word without quotes. */
 const PLAIN = /^[\w@%+=:,./-]+$/;
 
-/** A text as one word of a shell command. Names come from clusters: a copied command must not run anything else. */
+/**
+ * A text as one word of a shell command. Names come from clusters: a copied command must not run
+ * anything else.
+ */
 export const quoteShellWord = (text: string): string => (PLAIN.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
 interface Command {

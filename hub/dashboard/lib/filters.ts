@@ -13,7 +13,10 @@ export interface Filter {
   readonly suggestions?: readonly string[];
   /** Texts that the API accepts; absent: all. */
   readonly schema?: z.ZodString;
-  /** Set by links, and in the way else: shown only while it is set. With options it can be changed then, without it can only be taken away. */
+  /**
+   * Set by links, and in the way else: shown only while it is set. With options it can be changed
+   * then, without it can only be taken away.
+   */
   readonly isLinked?: true;
 }
 
@@ -23,7 +26,10 @@ export const optionsOf = (texts: Readonly<Record<string, string>>): NonNullable<
 
 const MAX_SUGGESTIONS = 200;
 
-/** Suggestions for a typed filter from the values of rows: each once, and no more than a reader looks through. */
+/**
+ * Suggestions for a typed filter from the values of rows: each once, and no more than a reader
+ * looks through.
+ */
 export const suggestionsOf = (values: readonly string[]): readonly string[] =>
   [...new Set(values)].sort((a, b) => a.localeCompare(b)).slice(0, MAX_SUGGESTIONS);
 
@@ -34,7 +40,9 @@ export const CLUSTER_FILTER = { name: 'cluster', label: 'Cluster', schema: Resou
 export const NAMESPACE_FILTER = { name: 'namespace', label: 'Namespace', schema: NamespaceName } as const satisfies Filter;
 export const REGION_FILTER = { name: 'region', label: 'Region', schema: Region } as const satisfies Filter;
 
-/** @returns why the API would refuse it, as a sentence without its full stop; undefined: it does not */
+/**
+ * @returns why the API would refuse it, as a sentence without its full stop; undefined: it does not
+ */
 export const problemOf = ({ label, schema, suggestions = [] }: Filter, text: string): string | undefined => {
   if (schema === undefined || suggestions.includes(text)) return undefined;
   const { error } = schema.safeParse(text);
@@ -49,7 +57,9 @@ export const isAnySet = (names: readonly string[], values: Values): boolean => n
 /** The change that clears these filters. */
 export const cleared = (names: readonly string[]): Values => Object.fromEntries(names.map((name) => [name, undefined]));
 
-/** Writes changed parameters into the URL of the page, without a new entry in the browser's history. */
+/**
+ * Writes changed parameters into the URL of the page, without a new entry in the browser's history.
+ */
 export const useSearchChange = (): ((changed: Values) => void) => {
   const navigate = useNavigate();
   // Each route checks what it is given.

@@ -17,7 +17,10 @@ export const formatChanges = ({ added, changed, removed }: CommitSummary['polici
   return text.length === 0 ? 'none changed' : text.join(', ');
 };
 
-/** @returns `policies/finance.yaml:12:3`, as editors and compilers write it; `` where it is of no file */
+/**
+ * @returns `policies/finance.yaml:12:3`, as editors and compilers write it; `` where it is of no
+ * file
+ */
 export const formatPlace = ({ path, line, column }: Pick<ProblemView, 'path' | 'line' | 'column'>): string =>
   path === undefined ? '' : [path, line, column].filter((part) => part !== undefined).join(':');
 

@@ -5,7 +5,8 @@ import type { InfiniteData } from '@tanstack/react-query';
 export const rowsOf = <T>(data: InfiniteData<Page<T>> | undefined): readonly T[] => data?.pages.flatMap(({ items }) => items) ?? [];
 
 /**
- * A list with its first page read again: what is on it is new; rows further down stay as they were read, after the last of it.
+ * A list with its first page read again: what is on it is new; rows further down stay as they were
+ * read, after the last of it.
  *
  * @param keyOf identity of a row
  * @returns undefined where the page has no row of the list: what is between them is not known

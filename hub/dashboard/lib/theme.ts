@@ -1,4 +1,7 @@
-/** Light or dark: the choice of the reader, else the setting of the system. public/theme.js does the same before the first paint. */
+/**
+ * Light or dark: the choice of the reader, else the setting of the system. public/theme.js does the
+ * same before the first paint.
+ */
 
 export const THEMES = ['system', 'light', 'dark'] as const;
 export type Theme = (typeof THEMES)[number];

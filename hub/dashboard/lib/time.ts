@@ -44,7 +44,10 @@ export const formatDuration = (ms: number): string => {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 };
 
-/** A time as a field of the type datetime-local has it: in the time zone of the browser, to the second. */
+/**
+ * A time as a field of the type datetime-local has it: in the time zone of the browser, to the
+ * second.
+ */
 export const localOf = (time: string | undefined): string => {
   const at = new Date(time ?? '');
   if (Number.isNaN(at.getTime())) return '';
@@ -78,6 +81,9 @@ const subscribe = (onTick: () => void): (() => void) => {
   };
 };
 
-/** Now, in milliseconds since 1970, rounded down: what uses it is drawn again once per `resolutionMs`. */
+/**
+ * Now, in milliseconds since 1970, rounded down: what uses it is drawn again once per
+ * `resolutionMs`.
+ */
 export const useNow = (resolutionMs: number): number =>
   useSyncExternalStore(subscribe, () => Math.floor(Date.now() / resolutionMs) * resolutionMs);

@@ -10,8 +10,9 @@ interface DebouncedTextOptions {
 }
 
 /**
- * Text of a field whose value stands in the URL: the field keeps what is typed; the URL follows when the typing pauses, and leads when
- * it changes by itself. What cannot be used stays in the field alone, and is said to be so: the URL keeps the last that could.
+ * Text of a field whose value stands in the URL: the field keeps what is typed; the URL follows
+ * when the typing pauses, and leads when it changes by itself. What cannot be used stays in the
+ * field alone, and is said to be so: the URL keeps the last that could.
  */
 export const useDebouncedText = (value: string, options: DebouncedTextOptions) => {
   const [text, setText] = useState(value);

@@ -5,11 +5,12 @@ import { ALIBABA, HETZNER, IBM, ORACLE, OVHCLOUD, SCALEWAY } from './regions/oth
 import { PLACES, type Place } from './regions/places.ts';
 
 /**
- * Regions of public clouds as they stand in the node label `topology.kubernetes.io/region`, and where they are, by what each
- * provider publishes (as of 2026; the documents are named beside each list).
+ * Regions of public clouds as they stand in the node label `topology.kubernetes.io/region`, and
+ * where they are, by what each provider publishes (as of 2026; the documents are named beside each
+ * list).
  *
- * A name is at one place only. Where two clouds use the same name (Alibaba's `eu-west-1` is London, that of AWS is Dublin), it
- * is the one of AWS.
+ * A name is at one place only. Where two clouds use the same name (Alibaba's `eu-west-1` is London,
+ * that of AWS is Dublin), it is the one of AWS.
  */
 const CLOUDS = {
   AWS,

@@ -87,8 +87,8 @@ const KEYS: Readonly<Record<string, Move>> = {
 };
 
 /**
- * The map itself; loaded after the page, with all that draws it. Before it has the focus the wheel and a finger scroll the page
- * and not the map. What it shows is in RegionTable as text.
+ * The map itself; loaded after the page, with all that draws it. Before it has the focus the wheel
+ * and a finger scroll the page and not the map. What it shows is in RegionTable as text.
  */
 export const MapCanvas = ({ label, regions, connectionOf, highlighted, view, pointed, onFollow }: MapCanvasProps) => {
   const palette = usePalette();

@@ -4,7 +4,10 @@ import { type CloudRegion, findCloudRegion } from './cloud-regions.ts';
 
 /** States and texts of a region, for the map and its table. */
 
-/** violated: a pod runs there that a policy forbids. inUse: a cluster or nodes are there. allowed: a policy allows it, nothing is there. */
+/**
+ * violated: a pod runs there that a policy forbids. inUse: a cluster or nodes are there. allowed: a
+ * policy allows it, nothing is there.
+ */
 export type RegionState = 'violated' | 'inUse' | 'allowed';
 
 export interface MapRegion extends RegionView {

@@ -2,15 +2,19 @@ import type { CloudRegion } from './cloud-regions.ts';
 import type { ConnectionOf, MapRegion } from './map-regions.ts';
 
 /**
- * Miller's cylindrical projection: a Mercator whose high latitudes are kept small, so that Europe is large enough for its many
- * regions and the poles do not take the page. Snyder, Map Projections: A Working Manual (USGS 1395), section 11.
+ * Miller's cylindrical projection: a Mercator whose high latitudes are kept small, so that Europe
+ * is large enough for its many regions and the poles do not take the page. Snyder, Map Projections:
+ * A Working Manual (USGS 1395), section 11.
  */
 
 type Point = readonly [x: number, y: number];
 
 const RADIANS = Math.PI / 180;
 
-/** @param point [longitude, latitude] in degrees @returns x to the east and y to the south, in radians at the equator */
+/**
+ * @param point [longitude, latitude] in degrees @returns x to the east and y to the south, in
+ * radians at the equator
+ */
 export const project = ([longitude, latitude]: Point): [number, number] => [
   longitude * RADIANS,
   -1.25 * Math.log(Math.tan(Math.PI / 4 + 0.4 * latitude * RADIANS)),
@@ -88,7 +92,10 @@ const distance = (a: CloudRegion, b: CloudRegion): number => {
   return Math.hypot(ax - bx, ay - by);
 };
 
-/** Cities with clusters; those whose markers would lie upon each other together, that with most clusters first. */
+/**
+ * Cities with clusters; those whose markers would lie upon each other together, that with most
+ * clusters first.
+ */
 const gather = (cities: readonly City[], pxPerRadian: number): City[][] => {
   const groups: [City, ...City[]][] = [];
   for (const city of cities.filter(({ clusters }) => clusters > 0).toSorted((a, b) => b.clusters - a.clusters)) {
@@ -165,7 +172,9 @@ const FILL = 0.6;
 const middle = (values: readonly number[]): number => (Math.min(...values) + Math.max(...values)) / 2;
 const spread = (values: readonly number[]): number => Math.max(...values) - Math.min(...values);
 
-/** @returns the view that shows all of these, as near as is sensible; the world if there are none */
+/**
+ * @returns the view that shows all of these, as near as is sensible; the world if there are none
+ */
 export const viewOf = (places: readonly Pick<CloudRegion, 'latitude' | 'longitude'>[]): View => {
   if (places.length === 0) return WORLD;
   const points = places.map(({ longitude, latitude }) => project([longitude, latitude]));

@@ -18,7 +18,10 @@ export const unwrap = (geometry: Geometry): Geometry => {
   return geometry;
 };
 
-/** Countries of Natural Earth at 1:110,000,000, which are in the public domain; shipped with the page, never fetched from elsewhere. */
+/**
+ * Countries of Natural Earth at 1:110,000,000, which are in the public domain; shipped with the
+ * page, never fetched from elsewhere.
+ */
 
 type Topology = Parameters<typeof feature>[0];
 type Geometries = Parameters<typeof feature>[1];

@@ -1,4 +1,7 @@
-/* Before the first paint and therefore not part of the modules: the theme that was chosen, else the system's (components/theme.ts). */
+/*
+ * Before the first paint and therefore not part of the modules: the theme that was chosen, else the
+ * system's (components/theme.ts).
+ */
 (() => {
   let chosen = null;
   try {

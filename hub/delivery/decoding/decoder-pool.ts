@@ -85,7 +85,10 @@ class DecoderThread {
   }
 }
 
-/** Threads that decode frames: a frame that takes too much ends its thread and not the hub. Made when they are needed. */
+/**
+ * Threads that decode frames: a frame that takes too much ends its thread and not the hub. Made
+ * when they are needed.
+ */
 export class DecoderPool {
   readonly #limits: DecoderLimits;
   readonly #clock: Clock;
@@ -111,7 +114,8 @@ export class DecoderPool {
    * Decodes the frame of an agent, in its turn.
    *
    * @param data is given away
-   * @throws FrameTooExpensiveError; the signal's reason when it aborts before the frame's turn; whatever else ends a thread
+   * @throws FrameTooExpensiveError; the signal's reason when it aborts before the frame's turn;
+   * whatever else ends a thread
    */
   async decode(data: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<PackedFrame> {
     const leave = await this.#turns.enter(signal);

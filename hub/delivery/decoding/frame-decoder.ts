@@ -20,7 +20,10 @@ export interface DecoderMachine {
   readonly mainHeap: number;
 }
 
-/** @returns threads whose heaps fit into the memory beside that of the main thread: one in any case, two at most */
+/**
+ * @returns threads whose heaps fit into the memory beside that of the main thread: one in any case,
+ * two at most
+ */
 export const decoderThreadsFor = ({ cores, memory, mainHeap }: DecoderMachine, heapMiB: number): number =>
   Math.max(1, Math.min(2, cores - 1, Math.floor((memory - mainHeap) / ((heapMiB + YOUNG_MIB) * MIB))));
 
@@ -34,8 +37,9 @@ const thisMachine = (): DecoderMachine => ({
 const HEAP_MIB = 192;
 
 /**
- * Default limits. The worst frame of 64 KiB takes less than 50 ms, one of 256 KiB may take 170 ms. The heap of a thread holds what JSON.parse
- * makes of any frame that the codec accepts, because running out of it inside JSON.parse ends the whole process.
+ * Default limits. The worst frame of 64 KiB takes less than 50 ms, one of 256 KiB may take 170 ms.
+ * The heap of a thread holds what JSON.parse makes of any frame that the codec accepts, because
+ * running out of it inside JSON.parse ends the whole process.
  */
 export const FRAME_DECODER_LIMITS: FrameDecoderLimits = {
   inlineBytes: 64 * 1024,
@@ -50,7 +54,10 @@ const detachable = ({ buffer, byteOffset, byteLength }: Buffer): Uint8Array<Arra
   return isWhole ? new Uint8Array(buffer) : new Uint8Array(buffer, byteOffset, byteLength).slice();
 };
 
-/** Decodes frames of agents: small ones at once, as that costs little whatever they are, large ones on other threads. */
+/**
+ * Decodes frames of agents: small ones at once, as that costs little whatever they are, large ones
+ * on other threads.
+ */
 export class FrameDecoder {
   readonly #limits: FrameDecoderLimits;
   readonly #pool: DecoderPool;

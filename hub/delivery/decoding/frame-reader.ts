@@ -18,7 +18,10 @@ export class FrameReader {
     this.#close = close;
   }
 
-  /** @returns undefined: the frame cannot be read, or the stream has ended. @throws as {@link FrameDecoder.decode} */
+  /**
+   * @returns undefined: the frame cannot be read, or the stream has ended. @throws as
+   * {@link FrameDecoder.decode}
+   */
   async read(data: Buffer, isBinary: boolean): Promise<AgentFrame | undefined> {
     const { stream, closed, budget } = this.#context;
     if (!stream.isOpen()) return undefined;
@@ -30,7 +33,10 @@ export class FrameReader {
     return decoded.frame;
   }
 
-  /** A frame that cannot be read costs the hub as much as one that can, so the agent does not come back with the next one at once. */
+  /**
+   * A frame that cannot be read costs the hub as much as one that can, so the agent does not come
+   * back with the next one at once.
+   */
   #refuse(reason: string, strikes: number): undefined {
     logLimited(this.#context, 'warn', { reason }, 'bad frame');
     this.#context.budget.strikes.add(strikes);

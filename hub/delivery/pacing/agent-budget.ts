@@ -14,7 +14,10 @@ export interface AgentLimits {
   readonly events: EventLimits;
   /** Offers on top of a commit that the hub has not seen the agent take. */
   readonly claims: BucketOptions;
-  /** Refusals and differences that become events. A refusal is an entry of the audit log, which the hub keeps for ever. */
+  /**
+   * Refusals and differences that become events. A refusal is an entry of the audit log, which the
+   * hub keeps for ever.
+   */
   readonly complaints: BucketOptions;
 }
 
@@ -38,7 +41,10 @@ const STRIKE = { baseMs: 1_000, maxMs: 300_000, forgottenMs: 900_000 };
 const STALL = { baseMs: 15_000, maxMs: 90_000, forgottenMs: 900_000 };
 /** Commits remembered that an agent has. */
 const VOUCHED = 4;
-/** Questions for the policies of a list that the hub does not know: a commit has one new list for a cluster. */
+/**
+ * Questions for the policies of a list that the hub does not know: a commit has one new list for a
+ * cluster.
+ */
 const LISTS = { burst: 5, perSecond: 1 / 60 };
 /** Events about reports that are not kept: one an hour, beside the alert that lasts. */
 const NOT_KEPT = { burst: 1, perSecond: 1 / 3_600 };
@@ -80,8 +86,8 @@ class Penalty {
 }
 
 /**
- * Keeps one cluster from taking what all share: the thread, the history, the audit log. It outlives the streams of the cluster, so that to
- * connect again gains nothing. What is too much waits.
+ * Keeps one cluster from taking what all share: the thread, the history, the audit log. It outlives
+ * the streams of the cluster, so that to connect again gains nothing. What is too much waits.
  */
 export class AgentBudget {
   /** Keep the agent away: the hub failed on frames of it, or could not read them. */
@@ -93,7 +99,10 @@ export class AgentBudget {
   readonly #frames: Allowance;
   readonly #bytes: Allowance;
   readonly #cpu: Allowance;
-  /** Allowances that most agents never use, each made when it is used first: a hub has a budget for each of thousands. */
+  /**
+   * Allowances that most agents never use, each made when it is used first: a hub has a budget for
+   * each of thousands.
+   */
   readonly #rare = new Map<string, Allowance>();
   #events: EventBudget | undefined;
   #allowsLine: ((message: string) => boolean) | undefined;
@@ -110,7 +119,10 @@ export class AgentBudget {
     this.stalls = new Penalty(clock, STALL);
   }
 
-  /** @returns the event that says how many events were dropped; at most once a minute, and not without any */
+  /**
+   * @returns the event that says how many events were dropped; at most once a minute, and not
+   * without any
+   */
   takeDropped(): ClusterEvent | undefined {
     return this.#events?.takeDropped();
   }
@@ -152,7 +164,10 @@ export class AgentBudget {
     return allowance;
   }
 
-  /** @returns milliseconds until a frame of this size may be read, and the frames before it are paid for */
+  /**
+   * @returns milliseconds until a frame of this size may be read, and the frames before it are paid
+   * for
+   */
   frame(bytes: number): number {
     return Math.max(this.#frames.charge(1), this.#bytes.charge(bytes), this.#cpu.charge(0));
   }
@@ -172,7 +187,9 @@ export class AgentBudget {
     }
   }
 
-  /** The hub has seen the agent take this commit, so that an offer on top of it is nothing special. */
+  /**
+   * The hub has seen the agent take this commit, so that an offer on top of it is nothing special.
+   */
   vouch(revision: string): void {
     this.#vouched.delete(revision);
     this.#vouched.add(revision);

@@ -34,8 +34,8 @@ const NAMESPACES = 1_000;
 const DROPPED_MS = 60_000;
 
 /**
- * Keeps one cluster from filling the history, and its tenants from taking the place of the cluster's other events. What is too much is
- * dropped and counted.
+ * Keeps one cluster from filling the history, and its tenants from taking the place of the
+ * cluster's other events. What is too much is dropped and counted.
  */
 export class EventBudget {
   readonly #clock: Clock;
@@ -55,7 +55,10 @@ export class EventBudget {
     this.#tenants = createAllowance(clock, limits.tenants);
   }
 
-  /** The events that are kept, the weightiest first, and, at most once a minute, an event that says how many were not. */
+  /**
+   * The events that are kept, the weightiest first, and, at most once a minute, an event that says
+   * how many were not.
+   */
   admit(events: readonly ClusterEvent[]): AdmittedEvents {
     const charged = new Map<ClusterEvent, readonly Allowance[]>();
     for (const event of events.toSorted((a, b) => weightOf(b) - weightOf(a))) {
@@ -99,7 +102,10 @@ export class EventBudget {
     return allowance;
   }
 
-  /** @returns the event that says how many events were dropped; at most once a minute, and not without any */
+  /**
+   * @returns the event that says how many events were dropped; at most once a minute, and not
+   * without any
+   */
   takeDropped(): ClusterEvent | undefined {
     if (this.#dropped === 0 || this.#clock.monotonicMs() - this.#droppedToldAt < DROPPED_MS) return undefined;
     const message = `${this.#dropped} events of this cluster were dropped: it sent more than the hub keeps of one.`;

@@ -20,8 +20,9 @@ interface Waiting {
 }
 
 /**
- * A commit that changes a thousand policies is an offer of half a megabyte to each agent of a fleet: so many bytes are on
- * their way to agents at a time, the other offers wait in their order. What waits holds nothing: the offers themselves are shared.
+ * A commit that changes a thousand policies is an offer of half a megabyte to each agent of a
+ * fleet: so many bytes are on their way to agents at a time, the other offers wait in their order.
+ * What waits holds nothing: the offers themselves are shared.
  */
 export class OfferLimit {
   readonly #maxBytes: number;
@@ -43,7 +44,10 @@ export class OfferLimit {
     return this.#waiting.length;
   }
 
-  /** @param start called when it is its turn, at once if it can be; it calls `done` when the bytes are with the network, or nothing was sent */
+  /**
+   * @param start called when it is its turn, at once if it can be; it calls `done` when the bytes
+   * are with the network, or nothing was sent
+   */
   enter(bytes: () => number, start: (done: () => void) => void): void {
     this.#waiting.push({ bytes, start });
     this.#startWaiting();

@@ -5,8 +5,9 @@ import type { Admission } from './admission.ts';
 const ANSWER_MS = 10_000;
 
 /**
- * The turn of one agent to send what it is asked for: a full report, or the policies of a list. When the hub counts what agents report in
- * another way, as a new version of it may, the digests of a whole fleet differ within a minute: so many agents are asked at a time.
+ * The turn of one agent to send what it is asked for: a full report, or the policies of a list.
+ * When the hub counts what agents report in another way, as a new version of it may, the digests of
+ * a whole fleet differ within a minute: so many agents are asked at a time.
  */
 export class ResyncTurn {
   /** Turns of all agents. */

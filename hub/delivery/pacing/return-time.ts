@@ -7,7 +7,10 @@ const COUNT_MS = 1_000;
 /** Longest time, in seconds. */
 const MAX_SECONDS = 300;
 
-/** Estimates when an agent that finds no room may come back: no faster than agents are greeted, as each refusal costs a TLS handshake. */
+/**
+ * Estimates when an agent that finds no room may come back: no faster than agents are greeted, as
+ * each refusal costs a TLS handshake.
+ */
 export class ReturnTime {
   readonly #admission: Admission;
   readonly #deps: { readonly clock: Clock; readonly ledger: Ledger };
@@ -18,7 +21,10 @@ export class ReturnTime {
     this.#deps = deps;
   }
 
-  /** @returns seconds until all clusters that no hub has a stream of could be greeted. @throws whatever the ledger throws */
+  /**
+   * @returns seconds until all clusters that no hub has a stream of could be greeted. @throws
+   * whatever the ledger throws
+   */
   async seconds(): Promise<number> {
     const { clock, ledger } = this.#deps;
     const now = clock.monotonicMs();

@@ -1,4 +1,7 @@
-/** Spreads over a number of turns what is done for each item once in a while, so that it is not done for thousands of them at once. */
+/**
+ * Spreads over a number of turns what is done for each item once in a while, so that it is not done
+ * for thousands of them at once.
+ */
 export class Turns<T> {
   readonly #turns: readonly Set<T>[];
   #next = 0;
@@ -17,7 +20,9 @@ export class Turns<T> {
     for (const turn of this.#turns) if (turn.delete(item)) return;
   }
 
-  /** @returns the items whose turn it is; after as many calls as there are turns it is theirs again */
+  /**
+   * @returns the items whose turn it is; after as many calls as there are turns it is theirs again
+   */
   take(): Iterable<T> {
     const turn = this.#turns[this.#next] ?? new Set<T>();
     this.#next = (this.#next + 1) % this.#turns.length;

@@ -33,7 +33,8 @@ it('asks which policies are in a list that it does not know, once, and shows tho
   await compare();
   expect(sent).toEqual(['reported', 'list', 'reported']);
   await list({ list: OTHER, policies });
-  // What the other version makes of hr is not known here: as long as it is not reported by name, it counts as not reported.
+  // What the other version makes of hr is not known here: as long as it is not reported by name, it
+  // counts as not reported.
   expect(await known()).toEqual(['finance']);
   await compare();
   expect(sent).toEqual(['reported', 'list', 'reported']);

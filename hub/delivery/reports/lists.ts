@@ -11,14 +11,18 @@ const isKnown = async (digest: string, context: FrameContext): Promise<boolean> 
   }
 };
 
-/** Looks up the list that a report is about, so that the ledger has it at hand: another hub may have compiled it. */
+/**
+ * Looks up the list that a report is about, so that the ledger has it at hand: another hub may have
+ * compiled it.
+ */
 export const lookUpList = async (baseline: Baseline | null, context: FrameContext): Promise<void> => {
   if (baseline !== null) await isKnown(baseline.list, context);
 };
 
 /**
- * Asks the agent which policies are in the list of its baseline, when it is its turn, where this hub does not know that list: an agent of
- * another version makes another one of the same commit. One that does not answer in its turn is asked again.
+ * Asks the agent which policies are in the list of its baseline, when it is its turn, where this
+ * hub does not know that list: an agent of another version makes another one of the same commit.
+ * One that does not answer in its turn is asked again.
  */
 export const askForList = async (baseline: Baseline | null, context: FrameContext): Promise<void> => {
   const { state, budget, listing } = context;

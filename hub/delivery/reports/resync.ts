@@ -1,7 +1,10 @@
 import type { ClusterRecord } from '../../ledger/index.ts';
 import { type FrameContext, logLimited } from '../frame-handlers.ts';
 
-/** A report in several frames whose next one does not come by then has not come whole, in milliseconds. */
+/**
+ * A report in several frames whose next one does not come by then has not come whole, in
+ * milliseconds.
+ */
 const NEXT_FRAME_MS = 10_000;
 
 /**
@@ -11,7 +14,9 @@ const NEXT_FRAME_MS = 10_000;
 export const isIncomplete = ({ state, resync }: Pick<FrameContext, 'state' | 'resync'>): boolean =>
   state.reports.resyncing || resync.isWaiting;
 
-/** Whether the hub has something else than the agent has reported, although it keeps all that comes. */
+/**
+ * Whether the hub has something else than the agent has reported, although it keeps all that comes.
+ */
 export const isDiverged = (known: ClusterRecord | null): boolean =>
   known !== null && known.divergedSince !== null && known.notKept === null;
 

@@ -7,7 +7,10 @@ import { askForList, lookUpList } from './lists.ts';
 import { noteNotKept } from './not-kept.ts';
 import { askForAll, askForLost, askForMissing, continuesFull, isDiverged, isIncomplete } from './resync.ts';
 
-/** Counts the entries of a report that its schema refused, and warns of them; the hub takes the others all the same. */
+/**
+ * Counts the entries of a report that its schema refused, and warns of them; the hub takes the
+ * others all the same.
+ */
 export const noteMended = (
   { frame, problems = [] }: Extract<DecodedAgentFrame, { ok: true }>,
   context: Pick<FrameContext, 'state' | 'budget' | 'logger'>,
@@ -47,8 +50,8 @@ const askForRest = async (context: FrameContext): Promise<void> => {
 };
 
 /**
- * Ends the turn of an agent once the hub has all that it reports. Where the hub has something else after a frame that is the last of its report,
- * a report was lost.
+ * Ends the turn of an agent once the hub has all that it reports. Where the hub has something else
+ * after a frame that is the last of its report, a report was lost.
  *
  * @param isOfFull the frame is one of a full report
  */
@@ -63,7 +66,10 @@ const noteTaken = async ({ more }: Frame<'report'>, isOfFull: boolean, context: 
   else if (isOfFull) resync.end();
 };
 
-/** Takes a report. A delta counts only on top of the one before it; otherwise the hub asks for everything again. @throws as {@link takeAck} */
+/**
+ * Takes a report. A delta counts only on top of the one before it; otherwise the hub asks for
+ * everything again. @throws as {@link takeAck}
+ */
 export const takeReport = async (frame: Frame<'report'>, context: FrameContext): Promise<void> => {
   const { cluster, stream, closed, state, budget, deps, send } = context;
   // Deltas that were on their way when the hub asked for everything.
@@ -95,7 +101,10 @@ export const takeReport = async (frame: Frame<'report'>, context: FrameContext):
   await askForRest(context);
 };
 
-/** Whether the ledger is to have all that the agent has sent: of a record that is not whole the next full report makes up for the digest. */
+/**
+ * Whether the ledger is to have all that the agent has sent: of a record that is not whole the next
+ * full report makes up for the digest.
+ */
 const isWhole = (known: ClusterRecord | null, { reports }: FrameContext['state']): boolean =>
   reports.mended === 0 && (known?.notKept ?? null) === null;
 
@@ -108,7 +117,10 @@ const compareDigest = async (frame: Frame<'digest'>, known: ClusterRecord | null
   } else if (isToAgree && isDiverged(known)) askForLost(context);
 };
 
-/** Compares the digest of all that an agent has reported with the ledger, and answers with the digest of what the agent should have. */
+/**
+ * Compares the digest of all that an agent has reported with the ledger, and answers with the
+ * digest of what the agent should have.
+ */
 export const takeDigest = async (frame: Frame<'digest'>, context: FrameContext): Promise<void> => {
   const { cluster, state, deps } = context;
   const known = await deps.ledger.cluster(cluster);

@@ -48,7 +48,8 @@ export const createAgentServer = (
   // Nothing is read of a connection before its handshake begins.
   const secure = { ...http, handshakeTimeout: handshakeMs, pauseOnConnect: true };
   const create = (): AgentServer => {
-    // It asks clients for a certificate and leaves the judgement to the handlers: an agent asks for its first certificate without one.
+    // It asks clients for a certificate and leaves the judgement to the handlers: an agent asks for
+    // its first certificate without one.
     if (identity !== undefined)
       return createTlsServer(
         { ...secure, ...identity.certificate.context(), requestCert: true, rejectUnauthorized: false },

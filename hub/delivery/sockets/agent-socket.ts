@@ -16,15 +16,24 @@ const truncateReason = (reason: string): string => {
         .replace(/\uFFFD+$/, '')}...`;
 };
 
-/** Whether the peer broke the protocol, such as by too large a frame, in contrast to a connection that broke. */
+/**
+ * Whether the peer broke the protocol, such as by too large a frame, in contrast to a connection
+ * that broke.
+ */
 export const isProtocolError = (error: Error): boolean => String(Reflect.get(error, 'code')).startsWith('WS_ERR_');
 
-/** The WebSocket of one agent: one frame at a time is under way, and a closing handshake ends in time. */
+/**
+ * The WebSocket of one agent: one frame at a time is under way, and a closing handshake ends in
+ * time.
+ */
 export class AgentSocket {
   readonly #socket: WebSocket;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
-  /** Frames under way. Meanwhile the socket is paused, so that it reads neither pings nor pongs of the agent. */
+  /**
+   * Frames under way. Meanwhile the socket is paused, so that it reads neither pings nor pongs of
+   * the agent.
+   */
   #pending = 0;
   #queue = Promise.resolve();
 
@@ -62,7 +71,8 @@ export class AgentSocket {
   }
 
   /**
-   * Runs work in the order of the calls, one at a time. The socket is paused meanwhile, so that nothing piles up here.
+   * Runs work in the order of the calls, one at a time. The socket is paused meanwhile, so that
+   * nothing piles up here.
    *
    * @param onError gets what the work throws; must not throw
    */
@@ -74,7 +84,8 @@ export class AgentSocket {
       .catch(onError)
       .finally(() => {
         this.#pending -= 1;
-        // What was read at once waits here in turn; only then is more read, or small frames would pile up faster than they are taken.
+        // What was read at once waits here in turn; only then is more read, or small frames would
+        // pile up faster than they are taken.
         if (this.#pending === 0) this.#socket.resume();
       });
   }

@@ -20,7 +20,10 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-/** A listener whose handshakes begin and are not answered: who proves itself, and when, is up to the test. */
+/**
+ * A listener whose handshakes begin and are not answered: who proves itself, and when, is up to the
+ * test.
+ */
 const start = async (limits: Partial<QueueLimits> = {}) => {
   server = createServer({ pauseOnConnect: true });
   server.removeAllListeners('connection');
@@ -40,7 +43,10 @@ const start = async (limits: Partial<QueueLimits> = {}) => {
   const names = new Map<number | undefined, string>();
   const started = () => ports.map((remotePort) => names.get(remotePort));
   const closed: string[] = [];
-  /** Connects and sends something; the subnet is a number. Resolves once the hub has taken or refused it. */
+  /**
+   * Connects and sends something; the subnet is a number. Resolves once the hub has taken or
+   * refused it.
+   */
   const open = async (name: string, subnet = 0) => {
     const count = accepted.length;
     const socket = connect({ host: '127.0.0.1', port, localAddress: `127.0.${subnet}.1` });
@@ -123,7 +129,8 @@ describe('connections above the limits', () => {
     expect(queue.waiting).toBe(6);
     await open('surplus');
     await expect.poll(() => closed).toEqual(['surplus']);
-    // Its own connections are under way, and one more of it waits in the place of the newest of the others.
+    // Its own connections are under way, and one more of it waits in the place of the newest of the
+    // others.
     await open('z', 1);
     await expect.poll(() => closed).toEqual(['surplus', 'many 7']);
     expect(queue.waiting).toBe(6);

@@ -8,7 +8,10 @@ export interface QueueLimits {
   readonly maxWaiting: number;
   /** Milliseconds after which one of them is closed. */
   readonly waitMs: number;
-  /** Handshakes of one holder under way that are younger than a second: with more, each would only take longer. */
+  /**
+   * Handshakes of one holder under way that are younger than a second: with more, each would only
+   * take longer.
+   */
   readonly maxYoung: number;
 }
 
@@ -28,12 +31,12 @@ const NEVER = new AbortController().signal;
 
 /**
  * Lets handshakes begin as fast as others end: agents that come at once, also behind one address,
- * are not refused. A connection for which a {@link ConnectionLimiter} has no room waits unread, which
- * costs a socket; the network keeps what it has sent.
+ * are not refused. A connection for which a {@link ConnectionLimiter} has no room waits unread,
+ * which costs a socket; the network keeps what it has sent.
  *
- * The next one is of the holder that has fewest under way. An honest holder has few, however many of
- * its agents wait: their handshakes end. One that opens silent connections has many, and keeps no
- * other one waiting.
+ * The next one is of the holder that has fewest under way. An honest holder has few, however many
+ * of its agents wait: their handshakes end. One that opens silent connections has many, and keeps
+ * no other one waiting.
  */
 export class HandshakeQueue {
   readonly #limits: QueueLimits;
@@ -59,8 +62,8 @@ export class HandshakeQueue {
   }
 
   /**
-   * Takes the connections of a server from now on. Without TLS there is no handshake to wait for, and
-   * what is above the limits is closed.
+   * Takes the connections of a server from now on. Without TLS there is no handshake to wait for,
+   * and what is above the limits is closed.
    *
    * @param server with TLS, it accepts connections with `pauseOnConnect`
    */

@@ -23,7 +23,10 @@ export class ProofWatch {
     this.#logger = logger;
   }
 
-  /** Checks the proof at once, as it may have been revoked while the connection was made, and when it expires. */
+  /**
+   * Checks the proof at once, as it may have been revoked while the connection was made, and when
+   * it expires.
+   */
   start(): void {
     this.recheck();
     void this.#recheckWhenExpired();

@@ -21,8 +21,9 @@ export const toUpgradeRefusal = ({ status, reason }: Denial): UpgradeRefusal => 
 };
 
 /**
- * Answers an upgrade with an error and closes the connection. A socket that was to be upgraded is out of reach of the server's timeouts, and
- * its client may keep its own half open: it is destroyed once the answer is sent, and after a second in any case.
+ * Answers an upgrade with an error and closes the connection. A socket that was to be upgraded is
+ * out of reach of the server's timeouts, and its client may keep its own half open: it is destroyed
+ * once the answer is sent, and after a second in any case.
  */
 export const refuseUpgrade = (socket: Duplex, clock: Pick<Clock, 'sleep'>, refusal: UpgradeRefusal): void => {
   const { status, reason = '', headers = '' } = refusal;

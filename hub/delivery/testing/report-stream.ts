@@ -73,7 +73,10 @@ const createAgent = ({ clock, ledger, targets, resyncs }: Hub, cluster: string) 
   };
 };
 
-/** The stream of one cluster's reports, on a hub of its own. @param turns agents that are asked for something at a time */
+/**
+ * The stream of one cluster's reports, on a hub of its own. @param turns agents that are asked for
+ * something at a time
+ */
 export const createReportStream = (options: Omit<MemoryLedgerOptions, 'clock'> = {}, turns = 2) => {
   const hub = createHub(options, turns);
   return { ...hub, ...createAgent(hub, 'eu'), another: (cluster: string) => createAgent(hub, cluster) };

@@ -49,7 +49,10 @@ const ofAgent = (cluster: string, action: string, subject: string, detail: NewAu
   detail,
 });
 
-/** The entries of the audit log that belong to a change; the transaction of the change writes them too. Pure. */
+/**
+ * The entries of the audit log that belong to a change; the transaction of the change writes them
+ * too. Pure.
+ */
 export const auditOf = (change: Change, before: Before): readonly NewAuditEntry[] => {
   switch (change.type) {
     case 'audit':

@@ -26,7 +26,10 @@ const ACTIVITIES: Readonly<Record<string, readonly [number, string]>> = {
 const OTHER = [99, 'Other'] as const;
 const FAILURES = /\.(reject|refuse|fail|deny)$/;
 
-/** An entry as an event of the Open Cybersecurity Schema Framework; hashes and details go along in `unmapped`. */
+/**
+ * An entry as an event of the Open Cybersecurity Schema Framework; hashes and details go along in
+ * `unmapped`.
+ */
 export const ocsfOf = ({ sequence, time, actor, from, action, subject, detail, previous, hash }: AuditEntry): object => {
   // `api.create-token`: what comes first is what is done.
   const verb = action.slice(action.lastIndexOf('.') + 1).split('-')[0] ?? '';

@@ -22,7 +22,8 @@ export const keyChangeOf = (entry: AuditEntry): KeyChange | undefined => {
 };
 
 /**
- * The key, and those before it: one that took another's place has signed the entry that says so, and with it all that came before.
+ * The key, and those before it: one that took another's place has signed the entry that says so,
+ * and with it all that came before.
  *
  * @param changes oldest first
  */
@@ -35,8 +36,8 @@ export const keysUpTo = (key: string, changes: readonly KeyChange[], checkpoints
 };
 
 /**
- * Checks the key before it signs anything: the hub does not replace a lost key in silence, since neither agents nor a verification of the log
- * can tell that from a forgery.
+ * Checks the key before it signs anything: the hub does not replace a lost key in silence, since
+ * neither agents nor a verification of the log can tell that from a forgery.
  *
  * @param accept the operator says that the key is meant to be another one; the log then says so too
  * @throws LedgerError that says what to do

@@ -52,8 +52,8 @@ const NO_LINKS = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'];
 const codeOf = (error: unknown): string => String(Reflect.get(Object(error), 'code'));
 
 /**
- * Gives a file its name, unless another one has it, where there are no links. A rename alone could replace the key of a hub that starts at
- * the same time, so that one at a time may do it.
+ * Gives a file its name, unless another one has it, where there are no links. A rename alone could
+ * replace the key of a hub that starts at the same time, so that one at a time may do it.
  *
  * @throws Error where another start is at it, or was cut off there
  */
@@ -86,7 +86,10 @@ const publish = async (draft: string, path: string): Promise<void> => {
 /** A new private key, as its file has it. */
 export const makeAuditKeyPem = (): string => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 
-/** The file appears whole and is never replaced: of two hubs that start at once both get the key of one. */
+/**
+ * The file appears whole and is never replaced: of two hubs that start at once both get the key of
+ * one.
+ */
 const make = async (path: string): Promise<string> => {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.${randomUUID()}`;

@@ -19,12 +19,18 @@ const PAGE = 200;
  * meanwhile.
  */
 const FRESH_MS = 10_000;
-/** A run is not repeated before this many times its own length: the hub spends a small part of its time on a large, busy log. */
+/**
+ * A run is not repeated before this many times its own length: the hub spends a small part of its
+ * time on a large, busy log.
+ */
 const REST = 20;
 /** A log without new entries may still have been changed. */
 const KEPT_MS = 600_000;
 
-/** Yields after each page, so that requests are answered while a log of a million entries is verified. */
+/**
+ * Yields after each page, so that requests are answered while a log of a million entries is
+ * verified.
+ */
 async function* yieldBetweenPages(entries: AsyncIterable<AuditEntry>): AsyncGenerator<AuditEntry> {
   let count = 0;
   for await (const entry of entries) {

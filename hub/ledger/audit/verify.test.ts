@@ -72,7 +72,8 @@ describe('verifyAudit', () => {
         } catch {
           return;
         }
-        // The last entry's own hash field is compared with the content, the others' with the next entry too.
+        // The last entry's own hash field is compared with the content, the others' with the next
+        // entry too.
         expect((await verify(log.with(at, parsed), none as never)).ok).toBe(false);
       }),
       { numRuns: 500 },

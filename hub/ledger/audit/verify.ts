@@ -10,8 +10,8 @@ type Problem = AuditVerification['problems'][number];
 
 export interface Proofs extends Omit<AuditProofs, 'key'> {
   /**
-   * The hub's public audit key, as the caller knows it; null: that of the newest checkpoint. Keys before it are taken where the log
-   * announces the change.
+   * The hub's public audit key, as the caller knows it; null: that of the newest checkpoint. Keys
+   * before it are taken where the log announces the change.
    */
   readonly key: string | null;
 }
@@ -76,7 +76,10 @@ const readEntries = async (entries: AsyncIterable<AuditEntry>, wanted: ReadonlyS
 
 /** Result of examining a log. */
 export interface Examination extends Omit<AuditVerification, 'ok'> {
-  /** Checkpoints of keys that nothing announced: forged, or of a key that was replaced in silence. They are not among `problems`. */
+  /**
+   * Checkpoints of keys that nothing announced: forged, or of a key that was replaced in silence.
+   * They are not among `problems`.
+   */
   readonly foreign: readonly Problem[];
 }
 
@@ -111,8 +114,9 @@ export const examineAudit = async (entries: AsyncIterable<AuditEntry>, proofs: P
 };
 
 /**
- * Reads a log from its first entry on and compares it with the checkpoints that were signed. The chain finds what was changed, left out
- * or reordered; checkpoints and witnesses find a log that was cut off at its end or rewritten as a whole.
+ * Reads a log from its first entry on and compares it with the checkpoints that were signed. The
+ * chain finds what was changed, left out or reordered; checkpoints and witnesses find a log that
+ * was cut off at its end or rewritten as a whole.
  *
  * @param entries oldest first
  */

@@ -76,8 +76,9 @@ const isThere = (path: string): Promise<boolean> =>
   );
 
 /**
- * Writes everything that the ledger holds, as of one moment, into a file: JSON Lines, packed with gzip. The file appears when it is whole,
- * and stays. The database is only read, whatever hubs do with it meanwhile; tables of an older version are written as they are.
+ * Writes everything that the ledger holds, as of one moment, into a file: JSON Lines, packed with
+ * gzip. The file appears when it is whole, and stays. The database is only read, whatever hubs do
+ * with it meanwhile; tables of an older version are written as they are.
  *
  * @throws LedgerError, or what the database or the file system answered
  */

@@ -67,7 +67,10 @@ const digestLines = async (file: string): Promise<{ first: string; last: string;
   return { first: first ?? '', last: last ?? '', sha256: hash.digest('hex') };
 };
 
-/** Reads the file once, before anything is written. @throws LedgerError when it is not whole, or was changed */
+/**
+ * Reads the file once, before anything is written. @throws LedgerError when it is not whole, or was
+ * changed
+ */
 const checkFile = async (file: string): Promise<{ manifest: Manifest; end: End }> => {
   const { first, last, sha256 } = await digestLines(file).catch((error: unknown) => {
     throw error instanceof LedgerError ? error : new LedgerError(`${file} cannot be read: ${messageOf(error)}`);
@@ -128,7 +131,8 @@ const insertAll = async (trx: Transaction<Schema>, file: string): Promise<void> 
 };
 
 /**
- * @param checkpoints in their order; where hubs with different keys were there, the newest entry may have several
+ * @param checkpoints in their order; where hubs with different keys were there, the newest entry
+ * may have several
  * @returns what is to be said of it
  * @throws LedgerError where no key of a newest checkpoint has signed it
  */
@@ -159,8 +163,8 @@ const finish = async (trx: Transaction<Schema>, entry: NewAuditEntry, shared: bo
 };
 
 /**
- * Fills an empty ledger from a backup, in one transaction: all of it or nothing. The audit log is verified, and goes on with an entry that
- * says so.
+ * Fills an empty ledger from a backup, in one transaction: all of it or nothing. The audit log is
+ * verified, and goes on with an entry that says so.
  *
  * @throws LedgerError that says what is wrong with the file, the ledger or the audit log in it
  */

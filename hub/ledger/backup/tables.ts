@@ -4,8 +4,8 @@ import { RETENTION } from '../sql/history/history.ts';
 import type { Schema } from '../sql/schema.ts';
 
 /**
- * Tables of a backup, in the order in which they can be filled, with their keys. Replicas are of the moment and stay out, and so are sessions
- * and the time by which the history ages.
+ * Tables of a backup, in the order in which they can be filled, with their keys. Replicas are of
+ * the moment and stay out, and so are sessions and the time by which the history ages.
  */
 export const TABLES = [
   { name: 'state', key: ['name'] },
@@ -23,7 +23,9 @@ export const TABLES = [
 interface BackupTable {
   readonly name: keyof Schema;
   readonly key: readonly string[];
-  /** Rows that are read at a time; default: {@link PAGE}. Those of a large list have 280 KB each. */
+  /**
+   * Rows that are read at a time; default: {@link PAGE}. Those of a large list have 280 KB each.
+   */
   readonly page?: number;
 }
 

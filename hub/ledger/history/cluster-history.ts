@@ -43,7 +43,10 @@ interface RecordChange {
   readonly keys: readonly string[];
 }
 
-/** Returns the baseline and list by which policies read that are not known by name; null: there is none, or its list is unknown, or was named by an agent and is not stored. */
+/**
+ * Returns the baseline and list by which policies read that are not known by name; null: there is
+ * none, or its list is unknown, or was named by an agent and is not stored.
+ */
 const groundOf = ({ policies }: ClusterRecord): ClusterPolicies | null =>
   policies instanceof ClusterPolicies && !policies.list.isNamed ? policies : null;
 
@@ -52,8 +55,9 @@ const isSameGround = (a: Baseline | null, b: Baseline | null): boolean =>
   isSameBaseline(a, b, ['list', 'missing', 'floor', 'gatekeeper', 'injection', 'gatekeeperNamespace']);
 
 /**
- * Whether unnamed policies read alike in both records. Where neither list is known here, another hub may have known the one before: what it wrote
- * must not go on beyond its time either, as nobody here knows what has expired since. By a list that an agent has named nothing was written.
+ * Whether unnamed policies read alike in both records. Where neither list is known here, another
+ * hub may have known the one before: what it wrote must not go on beyond its time either, as nobody
+ * here knows what has expired since. By a list that an agent has named nothing was written.
  */
 const readAlike = ({ before, after }: Pick<RecordChange, 'before' | 'after'>): boolean => {
   const [was, is] = [groundOf(before), groundOf(after)];
@@ -73,13 +77,19 @@ const baselineOf = (ground: ClusterPolicies | null): HistoryBaseline | null => {
   return { list, profile, asOf, missing };
 };
 
-/** Whether a policy reads by the list once it is not known by name; where the list is not known, that is not known either. */
+/**
+ * Whether a policy reads by the list once it is not known by name; where the list is not known,
+ * that is not known either.
+ */
 const isListed = (key: string, record: ClusterRecord): boolean => {
   const ground = groundOf(record);
   return ground === null ? record.baseline !== null && !key.includes('/') : ground.list.has(key);
 };
 
-/** Policies that a change names at most beside those that changed, so that a search need not go further back. */
+/**
+ * Policies that a change names at most beside those that changed, so that a search need not go
+ * further back.
+ */
 const MAX_NAMED = 50;
 
 interface Shift {
@@ -154,7 +164,10 @@ const connectionBetween = (
   return after.connected && !before.connected && !opens ? beginning(after, time) : undefined;
 };
 
-/** Returns the change that begins a connection. Unless it says otherwise, the cluster counts as observed. */
+/**
+ * Returns the change that begins a connection. Unless it says otherwise, the cluster counts as
+ * observed.
+ */
 const beginning = (record: ClusterRecord, time: string): HistoryChange => ({
   time,
   connected: true,
@@ -174,8 +187,9 @@ const factsBetween = ({ before, after }: RecordChange): Omit<HistoryChange, 'tim
 const unlessEmpty = (change: HistoryChange): HistoryChange | undefined => (Object.keys(change).length > 1 ? change : undefined);
 
 /**
- * Returns what a change of a cluster's record adds to its history. A stream counts from the moment in which its agent has said how its cluster is,
- * to the last sign of life: its end may be noticed late, as after a pause of the hub's machine, or by the stream that replaces it.
+ * Returns what a change of a cluster's record adds to its history. A stream counts from the moment
+ * in which its agent has said how its cluster is, to the last sign of life: its end may be noticed
+ * late, as after a pause of the hub's machine, or by the stream that replaces it.
  *
  * @returns undefined: nothing
  */

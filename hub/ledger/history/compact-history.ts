@@ -9,8 +9,9 @@ const withoutEmpty = <T extends object>(fields: T): Partial<T> =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value.length > 0)) as Partial<T>;
 
 /**
- * Mentions of policies by name, on the way from the newest change to the oldest. Of each policy its newest mention is left: that it is known by
- * name, or, if the newest baseline is older, that it is not any more. What it was between the two is not known then, unless that was all.
+ * Mentions of policies by name, on the way from the newest change to the oldest. Of each policy its
+ * newest mention is left: that it is known by name, or, if the newest baseline is older, that it is
+ * not any more. What it was between the two is not known then, unless that was all.
  */
 class KnownNames {
   readonly #baselineAt: number;
@@ -65,7 +66,10 @@ class KnownNames {
     return false;
   }
 
-  /** Number of the change that closed a key without naming it: where a change says all, no other key is known by name any more. */
+  /**
+   * Number of the change that closed a key without naming it: where a change says all, no other key
+   * is known by name any more.
+   */
   #closedAt(key: string): number | undefined {
     return this.#all === undefined || this.#all.keys.has(key) ? undefined : this.#all.at;
   }
@@ -87,7 +91,10 @@ class KnownFacts {
     };
   }
 
-  /** Returns what is left of a connection. Where a later change says that the cluster was observed again, its beginning must not say that it was observed all the time. */
+  /**
+   * Returns what is left of a connection. Where a later change says that the cluster was observed
+   * again, its beginning must not say that it was observed all the time.
+   */
   #connection(change: HistoryChange): Pick<HistoryChange, 'connected' | 'observed'> {
     const { connected, observed } = change;
     const isConnectedNew = connected !== undefined && this.#isNew('connected');
@@ -104,7 +111,10 @@ class KnownFacts {
   }
 }
 
-/** Keys that are kept of policies that came and went behind the newest baseline: a cluster where others come each minute must not fill a row. */
+/**
+ * Keys that are kept of policies that came and went behind the newest baseline: a cluster where
+ * others come each minute must not fill a row.
+ */
 const MAX_CLOSED = 1_000;
 
 /** Keys of the policies that are known by name in the end of what was put together. */
@@ -117,7 +127,8 @@ const countClosed = (changes: readonly HistoryChange[], open: ReadonlySet<string
 };
 
 /**
- * The same without the policies that are not known by name in the end: the last change says once how they read, and nothing does before it.
+ * The same without the policies that are not known by name in the end: the last change says once
+ * how they read, and nothing does before it.
  * @param baselineAt number of the change with the newest baseline
  */
 const withoutClosed = (changes: readonly HistoryChange[], baselineAt: number, open: ReadonlySet<string>): readonly HistoryChange[] => {
@@ -132,8 +143,9 @@ const withoutClosed = (changes: readonly HistoryChange[], baselineAt: number, op
 };
 
 /**
- * The changes that lead to the same end, without what others took back: each keeps its time. Whether something was otherwise in between is no
- * longer known, nor how policies read by older baselines.
+ * The changes that lead to the same end, without what others took back: each keeps its time.
+ * Whether something was otherwise in between is no longer known, nor how policies read by older
+ * baselines.
  *
  * @param changes oldest first, of one cluster
  * @param maxClosed keys that are kept of policies that came and went

@@ -18,7 +18,10 @@ const stateOf = (report: PolicyReport): PolicyState => ({
   revision: report.revision ?? null,
 });
 
-/** Reads a policy from a record; undefined: the history cannot have it, as its list is not stored. No list has a local one. */
+/**
+ * Reads a policy from a record; undefined: the history cannot have it, as its list is not stored.
+ * No list has a local one.
+ */
 const knownOf = ({ policies, baseline }: ClusterRecord, key: string): PolicyState | null | undefined => {
   const isStored = policies instanceof ClusterPolicies && !policies.list.isNamed;
   const report = isStored || namedIn(policies).has(key) ? policies.get(key) : undefined;

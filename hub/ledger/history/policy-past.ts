@@ -91,7 +91,9 @@ const read = async ({ byName, baseline }: Known, { policy, listOf }: PolicyQuery
 
 const isSame = (a: Read, b: Read): boolean => a === b || (!!a && !!b && textOfState(a) === textOfState(b));
 
-/** Changes that a search looks at, to find since when a policy read as it did, once it is known how. */
+/**
+ * Changes that a search looks at, to find since when a policy read as it did, once it is known how.
+ */
 const LOOKED = 200;
 
 /** Changes that concern one policy, met on the way from the newest to the oldest. */
@@ -177,7 +179,8 @@ const withFacts = (then: Facts, change: HistoryChange): Facts => {
 const FACTS = 4;
 
 /**
- * State of a policy at a time. Since when it read so is found as far as a few hundred changes go, and is that time or an earlier one.
+ * State of a policy at a time. Since when it read so is found as far as a few hundred changes go,
+ * and is that time or an earlier one.
  *
  * @param changes newest first, of one cluster
  */
@@ -205,7 +208,10 @@ export const findPolicyState = async (
   };
 };
 
-/** Whether how a policy reads after some changes, or whether that is new, rests on what came before them. @param changes oldest first */
+/**
+ * Whether how a policy reads after some changes, or whether that is new, rests on what came before
+ * them. @param changes oldest first
+ */
 const restsOnOlder = (changes: readonly HistoryChange[], policy: string): boolean => {
   const first = changes.find((change) => touches(change, policy));
   if (first === undefined || first.nothing === true) return false;

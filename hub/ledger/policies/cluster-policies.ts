@@ -23,8 +23,9 @@ export type Policies = ReadonlyMap<string, PolicyReport>;
 export type NamedPolicies = ReadonlyMap<string, NamedPolicy>;
 
 /**
- * Reports of a cluster's policies: those that deviate by name, and every other one of its list as the baseline has it. Immutable. Only which
- * ones deviate takes memory of its own: a report is made when it is read, and is the same object for all clusters in which the policy reads alike.
+ * Reports of a cluster's policies: those that deviate by name, and every other one of its list as
+ * the baseline has it. Immutable. Only which ones deviate takes memory of its own: a report is made
+ * when it is read, and is the same object for all clusters in which the policy reads alike.
  */
 export class ClusterPolicies implements Policies {
   readonly list: PolicyList;
@@ -139,13 +140,19 @@ const unlistedReport = (name: string, deviation: Deviation): PolicyReport => {
   return report;
 };
 
-/** The phase of a policy of the hub is at best Pending where what the cluster should have is unknown. The same object for the same report. */
+/**
+ * The phase of a policy of the hub is at best Pending where what the cluster should have is
+ * unknown. The same object for the same report.
+ */
 const atBestPending = weakMemo((report: PolicyReport): PolicyReport => {
   if (report.managedBy !== 'hub' || report.phase === 'Failed' || report.phase === 'Pending') return report;
   return { ...report, phase: 'Pending', message: describeReason('Unlisted') };
 });
 
-/** Reports of a cluster whose list is not known, or that has none: those that it makes by name, and nothing of the others. */
+/**
+ * Reports of a cluster whose list is not known, or that has none: those that it makes by name, and
+ * nothing of the others.
+ */
 export class UnlistedPolicies extends Map<string, PolicyReport> {
   readonly named: NamedPolicies;
 
@@ -159,7 +166,10 @@ export class UnlistedPolicies extends Map<string, PolicyReport> {
 export const namedIn = (policies: Policies): NamedPolicies =>
   policies instanceof ClusterPolicies || policies instanceof UnlistedPolicies ? policies.named : policies;
 
-/** Whether all that is not missing reads the same in two baselines of lists of which only some policies differ. */
+/**
+ * Whether all that is not missing reads the same in two baselines of lists of which only some
+ * policies differ.
+ */
 const isSameGround = (before: ClusterPolicies, after: ClusterPolicies): boolean => {
   const [a, b] = [before.baseline, after.baseline];
   return (
@@ -191,7 +201,10 @@ function* candidatesBetween(before: Policies, after: Policies): Generator<string
   yield* after.named.keys();
 }
 
-/** Keys of the policies that read differently in two maps, by identity of their reports. Costs what differs, and what is reported by name. */
+/**
+ * Keys of the policies that read differently in two maps, by identity of their reports. Costs what
+ * differs, and what is reported by name.
+ */
 export const keysBetween = (before: Policies, after: Policies): readonly string[] => {
   if (before === after) return [];
   return [...new Set(candidatesBetween(before, after))].filter((key) => before.get(key) !== after.get(key));

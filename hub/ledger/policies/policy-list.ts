@@ -20,9 +20,15 @@ const numberOf = ({ floor, gatekeeper }: ClusterProfile): number => (floor ? 1 :
 /** Expected reports of a policy, by profile and state of the cluster. */
 class ExpectedReports {
   readonly #policy: ListedPolicy;
-  /** Reports by number of the state and of the profile: a text as the key would cost more than all the rest of a reading. */
+  /**
+   * Reports by number of the state and of the profile: a text as the key would cost more than all
+   * the rest of a reading.
+   */
   readonly #known: (PolicyReport | undefined)[] = [];
-  /** Reports of a glob by the namespaces of the cluster: the same array as long as a cluster names the same ones. */
+  /**
+   * Reports of a glob by the namespaces of the cluster: the same array as long as a cluster names
+   * the same ones.
+   */
   readonly #globs = new WeakMap<readonly string[], Map<string, PolicyReport>>();
 
   constructor(policy: ListedPolicy) {
@@ -64,7 +70,10 @@ interface PartOfList {
   readonly bits: ReadonlyMap<string, number>;
 }
 
-/** List of policies that a commit gives clusters, as far as their expected state depends on it. Immutable. */
+/**
+ * List of policies that a commit gives clusters, as far as their expected state depends on it.
+ * Immutable.
+ */
 export class PolicyList {
   /** Digest of the compiled policies, by which an agent names the list. */
   readonly digest: string;
@@ -125,7 +134,10 @@ export interface Standing {
   readonly namespaces: readonly string[];
 }
 
-/** The report of a policy that is not reported by name. The same object for the same policy, profile and state, and array of namespaces. */
+/**
+ * The report of a policy that is not reported by name. The same object for the same policy, profile
+ * and state, and array of namespaces.
+ */
 export const reportOf = (policy: ListedPolicy, { profile, asOf, isMissing, namespaces }: Standing): PolicyReport => {
   const expected = expectedReports(policy);
   if (isExpired(policy.expiryDate, asOf)) return expected.get(profile, 'expired');
@@ -133,7 +145,10 @@ export const reportOf = (policy: ListedPolicy, { profile, asOf, isMissing, names
   return isGlobPolicy(policy) ? expected.ofGlob(profile, namespaces) : expected.get(profile, 'governing');
 };
 
-/** Names of the policies that read differently in two lists, or are in one alone, and whether the bits of all are the same. */
+/**
+ * Names of the policies that read differently in two lists, or are in one alone, and whether the
+ * bits of all are the same.
+ */
 export interface ListDifference {
   readonly names: readonly string[];
   readonly isInPlace: boolean;
@@ -159,8 +174,8 @@ interface CommitList {
 }
 
 /**
- * The list that a commit gives clusters. A policy that reads as in the list before keeps its entry, and so the commit since which it reads like
- * that.
+ * The list that a commit gives clusters. A policy that reads as in the list before keeps its entry,
+ * and so the commit since which it reads like that.
  */
 export const listOf = (
   { digest, policies, revision, intern = (policy) => policy }: CommitList,

@@ -31,7 +31,10 @@ export const findRelisted = (clusters: readonly ClusterRecord[], lists: PolicyLi
 
 const isAscending = (names: ListedNames): boolean => names.every(([name], at) => at === 0 || (names[at - 1]?.[0] ?? '') < name);
 
-/** Lists that this process knows, by digest: those of the last commits, and those that a record holds. */
+/**
+ * Lists that this process knows, by digest: those of the last commits, and those that a record
+ * holds.
+ */
 export class PolicyLists {
   readonly #known = new WeakValues<PolicyList>();
   /** Entries by digest and commit. */
@@ -39,7 +42,10 @@ export class PolicyLists {
   /** Lists of the last commits by cluster, the newest last. */
   #commits: readonly ReadonlyMap<string, PolicyList>[] = [];
   #held: readonly PolicyList[] = [];
-  /** Policies of the newest commit and of the lists that are held, by name and digest; undefined: they have changed. */
+  /**
+   * Policies of the newest commit and of the lists that are held, by name and digest; undefined:
+   * they have changed.
+   */
   #index: ReadonlyMap<string, ListedPolicy> | undefined;
   /** List of a cluster that has no policies. */
   readonly #empty = new PolicyList(digestOfPolicies([]), []);
@@ -60,7 +66,10 @@ export class PolicyLists {
     return known ?? policy;
   };
 
-  /** @returns the list of that digest: the one that was known first, unless it was named by an agent and the other is not */
+  /**
+   * @returns the list of that digest: the one that was known first, unless it was named by an agent
+   * and the other is not
+   */
   add(list: PolicyList): PolicyList {
     const known = this.#known.get(list.digest);
     if (known !== undefined && (!known.isNamed || list.isNamed)) return known;
@@ -68,7 +77,10 @@ export class PolicyLists {
     return list;
   }
 
-  /** Digests of the lists that some clusters have or may come to have: of the last commits, and those that are held; undefined: no commit is known yet. */
+  /**
+   * Digests of the lists that some clusters have or may come to have: of the last commits, and
+   * those that are held; undefined: no commit is known yet.
+   */
   keptFor(clusters: readonly ClusterRecord[]): ReadonlySet<string> | undefined {
     if (this.#commits.length === 0) return undefined;
     const lists = [...this.#held, ...this.#commits.flatMap((commit) => [...commit.values()])];
@@ -89,7 +101,8 @@ export class PolicyLists {
   }
 
   /**
-   * Takes a list that an agent has named. Policies that neither the newest commit nor a list that is held has are left out of it.
+   * Takes a list that an agent has named. Policies that neither the newest commit nor a list that
+   * is held has are left out of it.
    *
    * @returns undefined: the digest is not theirs, or they are no list
    */
@@ -121,8 +134,8 @@ export class PolicyLists {
   }
 
   /**
-   * Takes the lists of a commit. Lists of which only a part is known are known no more: of them more may be known now, and their agents are asked
-   * again.
+   * Takes the lists of a commit. Lists of which only a part is known are known no more: of them
+   * more may be known now, and their agents are asked again.
    *
    * @param listNow the list that a cluster has
    * @returns those that were not known

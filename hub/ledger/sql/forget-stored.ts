@@ -64,8 +64,9 @@ const signNewest = async (db: Kysely<Schema>, key: AuditKey | undefined, clock: 
 };
 
 /**
- * Removes from a ledger that no hub has open what is known of a cluster but its history, however much it is, and ends its enrolment. All of
- * it is one transaction with its entry of the audit log; the checkpoint follows.
+ * Removes from a ledger that no hub has open what is known of a cluster but its history, however
+ * much it is, and ends its enrolment. All of it is one transaction with its entry of the audit log;
+ * the checkpoint follows.
  *
  * @returns whether a checkpoint was signed; else the next hub signs one
  * @throws LedgerError where the cluster is not known, or a hub works on the database

@@ -15,9 +15,15 @@ interface ListStoreParts {
   readonly submit: (change: ChangeInput) => Promise<void>;
 }
 
-/** Time for which a list that is not stored counts as missing for a cluster that names it, in milliseconds. */
+/**
+ * Time for which a list that is not stored counts as missing for a cluster that names it, in
+ * milliseconds.
+ */
 const MISSING_MS = 60_000;
-/** Time between two look-ups for one cluster that find nothing, in milliseconds: an agent can name any number of lists. */
+/**
+ * Time between two look-ups for one cluster that find nothing, in milliseconds: an agent can name
+ * any number of lists.
+ */
 const PAUSE_MS = 1_000;
 
 interface Lookup {
@@ -37,7 +43,10 @@ export class ListStore {
     this.#parts = parts;
   }
 
-  /** A list that a cluster names, wherever it is; undefined: it is not known, or another one was looked up for the cluster just now. */
+  /**
+   * A list that a cluster names, wherever it is; undefined: it is not known, or another one was
+   * looked up for the cluster just now.
+   */
   async find(digest: string, cluster: string): Promise<PolicyList | undefined> {
     const { lists, reads, clock } = this.#parts;
     const known = lists.get(digest);
@@ -55,7 +64,10 @@ export class ListStore {
     return found;
   }
 
-  /** Takes the lists of a commit in. Resolves once the new ones are stored, and the clusters that have them read so. */
+  /**
+   * Takes the lists of a commit in. Resolves once the new ones are stored, and the clusters that
+   * have them read so.
+   */
   async takeCommit(next: Desired): Promise<void> {
     const { lists, cache } = this.#parts;
     const added = lists.takeCommit(next, (cluster) => listIn(cache.get(cluster)));
@@ -63,7 +75,8 @@ export class ListStore {
   }
 
   /**
-   * Takes a list in as an agent has named it. It is not stored: a hub that starts asks again, and an agent can name any number of lists.
+   * Takes a list in as an agent has named it. It is not stored: a hub that starts asks again, and
+   * an agent can name any number of lists.
    *
    * @returns whether what was named is of this list
    */

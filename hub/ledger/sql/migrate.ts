@@ -50,9 +50,11 @@ const additionsOf = (ran: readonly string[]): Record<string, Migration> =>
   Object.fromEntries(ran.filter(isAddition).map((name) => [name, NOTHING]));
 
 /**
- * Brings the tables to the version of this program. On a server the migrator holds an advisory lock meanwhile, so hubs may start together.
+ * Brings the tables to the version of this program. On a server the migrator holds an advisory lock
+ * meanwhile, so hubs may start together.
  *
- * @throws LedgerError when a newer version has changed what was there; what the database answered otherwise
+ * @throws LedgerError when a newer version has changed what was there; what the database answered
+ * otherwise
  */
 export const migrate = async ({ patiently, shared }: Pick<Database, 'patiently' | 'shared'>): Promise<void> => {
   const { error } = await patiently(async (db) => {

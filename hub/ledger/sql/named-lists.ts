@@ -21,7 +21,10 @@ function* digestsNamedBy({ lists, clusters }: Batch): Generator<string> {
   for (const { history } of clusters.values()) for (const { baseline } of history) if (baseline) yield baseline.list;
 }
 
-/** Makes the rows of lists that a batch names, and that were cleared while this hub had them in memory. @param stored now, RFC 3339 */
+/**
+ * Makes the rows of lists that a batch names, and that were cleared while this hub had them in
+ * memory. @param stored now, RFC 3339
+ */
 export const missingLists = async (
   trx: Transaction<Schema>,
   { batch, lists }: { readonly batch: Batch; readonly lists: PolicyLists },
@@ -60,7 +63,10 @@ const deleteUnnamed = ({ db, shared }: Pick<Database, 'db' | 'shared'>, digests:
 
 type Place = Pick<ListRow, 'digest'> & { readonly version: number };
 
-/** The next lists that were stored before a time, the newest first. @param last none of them, and none that is newer */
+/**
+ * The next lists that were stored before a time, the newest first. @param last none of them, and
+ * none that is newer
+ */
 const readStep = (db: Kysely<Schema>, before: string, last: Place | undefined) => {
   let query = db
     .selectFrom('policy_lists')

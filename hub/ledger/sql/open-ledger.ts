@@ -26,7 +26,8 @@ const withDatabase = (ledger: Ledger, database: Database): Ledger => ({
 });
 
 /**
- * Opens the hub's ledger. It waits for a server that does not answer yet; an embedded database that cannot be opened is an error.
+ * Opens the hub's ledger. It waits for a server that does not answer yet; an embedded database that
+ * cannot be opened is an error.
  *
  * @throws LedgerError where people have to do something; the signal's reason
  */

@@ -28,7 +28,10 @@ const storedOn = (base: PolicyList, list: PolicyList): StoredList | undefined =>
   return { policies, ...(removed.length > 0 && { removed }) };
 };
 
-/** The row of a list: what differs from its base, where that is stored and little does. @param stored now, RFC 3339 */
+/**
+ * The row of a list: what differs from its base, where that is stored and little does. @param
+ * stored now, RFC 3339
+ */
 export const makeListRow = ({ list, base }: NewList, stored: string): ListRow => {
   const below = base === undefined ? undefined : depths.get(base);
   const isBase = base !== undefined && below !== undefined && below < MAX_DEPTH;
@@ -137,7 +140,10 @@ export const readLists = async (
   return read;
 };
 
-/** A list as it is stored; undefined: it is not. @param lists those that are in memory, to which it is added */
+/**
+ * A list as it is stored; undefined: it is not. @param lists those that are in memory, to which it
+ * is added
+ */
 export const readList = async (db: Kysely<Schema>, digest: string, lists: PolicyLists): Promise<PolicyList | undefined> =>
   (await readLists(db, [digest], lists)).get(digest);
 
@@ -145,8 +151,8 @@ export const readList = async (db: Kysely<Schema>, digest: string, lists: Policy
 const NEWEST = 256;
 
 /**
- * Reads the lists that were written last, and holds them: a commit that is compiled again then has the lists that it had, since the commits that
- * they say.
+ * Reads the lists that were written last, and holds them: a commit that is compiled again then has
+ * the lists that it had, since the commits that they say.
  */
 export const readNewestLists = async (db: Kysely<Schema>, lists: PolicyLists): Promise<void> => {
   const rows = await db.selectFrom('policy_lists').select('digest').orderBy('version', 'desc').limit(NEWEST).execute();

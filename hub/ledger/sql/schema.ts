@@ -3,8 +3,9 @@ import type { ColumnType, CompiledQuery, Generated, Kysely, Transaction } from '
 import type pg from 'pg';
 
 /**
- * The tables of the ledger, as `migrations/` makes them, with the types that both databases have. Texts named json hold JSON, times are
- * RFC 3339 in UTC; `version` is {@link Schema} wide and grows with every commit.
+ * The tables of the ledger, as `migrations/` makes them, with the types that both databases have.
+ * Texts named json hold JSON, times are RFC 3339 in UTC; `version` is {@link Schema} wide and grows
+ * with every commit.
  */
 
 /** Single row with the last version that was assigned. */
@@ -161,7 +162,10 @@ interface AuditTable {
   entry_json: string;
 }
 
-/** Values that other parts of the hub keep; one that was removed stays as null for an hour or more, so that the other hubs learn of it. */
+/**
+ * Values that other parts of the hub keep; one that was removed stays as null for an hour or more,
+ * so that the other hubs learn of it.
+ */
 interface RecordTable {
   kind: string;
   name: string;
@@ -222,14 +226,20 @@ export interface Database extends DatabaseReader {
   readonly reads: Kysely<Schema>;
   /** Connections for queries that look at many rows. These never hold what writes need. */
   readonly searches: Kysely<Schema>;
-  /** Runs queries in their order, of which none needs what another returns, up to the first that fails. */
+  /**
+   * Runs queries in their order, of which none needs what another returns, up to the first that
+   * fails.
+   */
   readonly runAll: <const Q extends readonly CompiledQuery[]>(trx: Transaction<Schema>, queries: Q) => Promise<RowsOf<Q>>;
   /**
    * Runs the last queries of a transaction, otherwise as `runAll`. Where it can, the database
    * commits with them at once.
    */
   readonly runLast: (trx: Transaction<Schema>, queries: readonly CompiledQuery[]) => Promise<void>;
-  /** Writes with statements that take as long as they need, as those of a migration do. They wait a bounded time for locks of others. */
+  /**
+   * Writes with statements that take as long as they need, as those of a migration do. They wait a
+   * bounded time for locks of others.
+   */
   patiently<T>(work: (db: Kysely<Schema>) => Promise<T>): Promise<T>;
   /** A connection of its own, for LISTEN and session locks; only where `shared`. */
   readonly connect: () => Promise<pg.Client>;

@@ -15,7 +15,10 @@ const withSession = async <T>(connect: () => Promise<Session>, work: (session: S
   }
 };
 
-/** Two sessions never have one process of the server, and none changes it. A pooler that shares processes gives the first one's to the second. */
+/**
+ * Two sessions never have one process of the server, and none changes it. A pooler that shares
+ * processes gives the first one's to the second.
+ */
 const hasOwnProcess = (connect: () => Promise<Session>): Promise<boolean> =>
   withSession(connect, (session) =>
     withSession(connect, async (other) => {
@@ -27,8 +30,9 @@ const hasOwnProcess = (connect: () => Promise<Session>): Promise<boolean> =>
   );
 
 /**
- * A hub hears of others by LISTEN, and sets what holds for a session: neither works where a pooler gives each transaction another process of
- * the server, and nothing else would say so (https://www.pgbouncer.org/features.html).
+ * A hub hears of others by LISTEN, and sets what holds for a session: neither works where a pooler
+ * gives each transaction another process of the server, and nothing else would say so
+ * (https://www.pgbouncer.org/features.html).
  *
  * @throws LedgerError where there is such a pooler; what the database answered otherwise
  */

@@ -50,7 +50,10 @@ const SEEN_MS = 120_000;
 /** Time that closing gives to work besides the writes, in milliseconds. */
 const CLOSE_MS = 2_000;
 
-/** Writes in a row without an answer, after which a hub gives up the lead until one of them is committed. */
+/**
+ * Writes in a row without an answer, after which a hub gives up the lead until one of them is
+ * committed.
+ */
 const MAX_UNANSWERED = 3;
 
 /** Epoch of a hub that does not lead. */
@@ -162,8 +165,8 @@ const createTurns = ({ shared }: Database): InTurn => {
 };
 
 /**
- * Step ⑧ on a database: PostgreSQL of a server, or SQLite in this process. Resolves once the tables are there and what they hold is in
- * memory. `close` does not close the database.
+ * Step ⑧ on a database: PostgreSQL of a server, or SQLite in this process. Resolves once the tables
+ * are there and what they hold is in memory. `close` does not close the database.
  *
  * @throws LedgerError where people have to do something; what the database answered otherwise
  */
@@ -215,7 +218,8 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     },
     suspendObservation: (clusters) => cache.suspend(clusters, clock.now().toISOString()),
     resumeObservation: cache.resume,
-    // Each hub follows the repository; which revision the fleet is meant to have is said by the one that leads.
+    // Each hub follows the repository; which revision the fleet is meant to have is said by the one
+    // that leads.
     setDesired: async (next) => {
       const stored = store.takeCommit(next);
       cache.setDesired(next);
@@ -224,7 +228,8 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     knowsList: async (digest, cluster) => (await store.find(digest, cluster)) !== undefined,
     addList: (digest, named) => store.takeListed(digest, named),
     applyReport: async (cluster, report, stream) => {
-      // The list of a cluster that is behind may be in the database alone; where that cannot be read, the report is taken without it.
+      // The list of a cluster that is behind may be in the database alone; where that cannot be
+      // read, the report is taken without it.
       const list = report.baseline === null ? undefined : await store.find(report.baseline.list, cluster).catch(() => undefined);
       return writes.applyReport(cluster, report, stream, list);
     },

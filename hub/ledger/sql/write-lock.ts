@@ -1,7 +1,10 @@
 import { type CompiledQuery, type Kysely, sql, type Transaction } from 'kysely';
 import type { Schema } from './schema.ts';
 
-/** Number of the advisory lock that writers take in turn, so that versions, events and audit entries grow in the order of the commits. */
+/**
+ * Number of the advisory lock that writers take in turn, so that versions, events and audit entries
+ * grow in the order of the commits.
+ */
 const WRITE_LOCK = 0x46534f01;
 
 /** Keeps all other hubs from writing until the transaction ends. Only on PostgreSQL. */
@@ -12,7 +15,8 @@ export const lockWrites = async (trx: Transaction<Schema>): Promise<void> => {
 /**
  * The query that makes the version of this commit; versions grow in the order of the commits.
  *
- * @param time RFC 3339; up to then the history of clusters is whole, unless another program has written that knows none
+ * @param time RFC 3339; up to then the history of clusters is whole, unless another program has
+ * written that knows none
  */
 export const versionQuery = (trx: Transaction<Schema>, time: string): CompiledQuery<{ readonly value: number }> =>
   sql<{ readonly value: number }>`
@@ -22,7 +26,10 @@ export const versionQuery = (trx: Transaction<Schema>, time: string): CompiledQu
       history_time = case when history = value then ${time} else history_time end
     returning value`.compile(trx);
 
-/** The version in the rows of {@link versionQuery}. @throws Error where the ledger has none: nothing may be written then */
+/**
+ * The version in the rows of {@link versionQuery}. @throws Error where the ledger has none: nothing
+ * may be written then
+ */
 export const versionIn = ([row]: readonly { readonly value: number }[]): number => {
   if (row === undefined) throw new Error('the ledger has no version');
   return row.value;

@@ -12,7 +12,10 @@ import { keysBetween, listOf, namedIn, PolicyList, PolicyLists } from '../polici
 import type { ClusterRecord, HistoryChange } from '../types.ts';
 import { report } from './ledger.ts';
 
-/** Three clusters, the commits that they have, and what they report, drawn at random; every record that they ever had is kept beside their history. */
+/**
+ * Three clusters, the commits that they have, and what they report, drawn at random; every record
+ * that they ever had is kept beside their history.
+ */
 
 export const CLUSTERS = ['apac', 'eu', 'us'];
 const NAMES = ['a', 'b'];
@@ -111,8 +114,9 @@ export class ReportedFleet {
   /** Lists held in memory, as nothing else may refer to them. */
   readonly #held: PolicyList[] = [];
   /**
-   * A list of an agent of another version, as more and more of it is known: first one of its policies, then all, as the agent has named it, then as
-   * it is stored once a hub is of that version.
+   * A list of an agent of another version, as more and more of it is known: first one of its
+   * policies, then all, as the agent has named it, then as it is stored once a hub is of that
+   * version.
    */
   readonly #foreign: PolicyList[];
 

@@ -20,7 +20,10 @@ const SAME_MS = 60_000;
 const revisionOf = (pending: PendingCommit): Pick<RejectedRevision, 'commit' | 'times'> =>
   pending.kind === 'accepted' ? pending.accepted.revision : pending.rejected;
 
-/** The commits of the source that no hub has recorded yet, oldest first, while this hub does not lead. */
+/**
+ * The commits of the source that no hub has recorded yet, oldest first, while this hub does not
+ * lead.
+ */
 class PendingCommits {
   #commits: readonly PendingCommit[] = [];
 
@@ -33,7 +36,10 @@ class PendingCommits {
     this.#commits = this.#unrecorded(newest);
   }
 
-  /** Empties the list. @returns the commits that are newer than the newest recorded one, whichever hub recorded it */
+  /**
+   * Empties the list. @returns the commits that are newer than the newest recorded one, whichever
+   * hub recorded it
+   */
   take(newest: RolloutRecord | undefined): readonly PendingCommit[] {
     const taken = this.#unrecorded(newest);
     this.#commits = [];
@@ -64,7 +70,9 @@ export interface ActivityDeps {
  */
 const GATHER_MS = 30;
 const EVERY_MS = 1_000;
-/** Time between two looks without news, for failed writes and for clusters that did not come back. */
+/**
+ * Time between two looks without news, for failed writes and for clusters that did not come back.
+ */
 const LOOK_MS = 5_000;
 /**
  * Time after a hub begins to lead in which clusters that were seen before count as connected: their
@@ -76,7 +84,10 @@ const RETURN_MS = 15_000;
 const countingOf = async (ledger: Ledger, isReturning: boolean): Promise<readonly string[]> =>
   (await ledger.clusters()).flatMap(({ name, connected, lastSeen }) => (connected || (isReturning && lastSeen !== null) ? [name] : []));
 
-/** Follows commits through the steps of this hub and of the clusters. Every hub does; the one that leads writes it down. */
+/**
+ * Follows commits through the steps of this hub and of the clusters. Every hub does; the one that
+ * leads writes it down.
+ */
 export class Activity {
   readonly #deps: ActivityDeps;
   readonly #wakeup = new Wakeup();
@@ -98,7 +109,8 @@ export class Activity {
     ledger.onLead(() => this.#load());
     ledger.subscribe((change) => {
       if (change.kind !== 'cluster' || !this.#leads()) return;
-      // A cluster that connects or goes changes for which clusters the enforcement of a commit waits.
+      // A cluster that connects or goes changes for which clusters the enforcement of a commit
+      // waits.
       if (this.#tracker.isWaiting()) this.#wakeup.wake();
       this.#noteOne(change.cluster).catch((error: unknown) => this.#failed(error));
     });

@@ -3,7 +3,10 @@ import { z } from 'zod';
 export const STEPS = ['offered', 'accepted', 'written', 'proven'] as const;
 export type Step = (typeof STEPS)[number];
 
-/** Times of the steps of one cluster, in the order of {@link STEPS}, in milliseconds after the commit was noticed; null: not reached. */
+/**
+ * Times of the steps of one cluster, in the order of {@link STEPS}, in milliseconds after the
+ * commit was noticed; null: not reached.
+ */
 type StepTimes = readonly (number | null)[];
 
 /** A cluster by name, with its steps. */
@@ -16,7 +19,9 @@ export type ClusterSteps = readonly [string, StepTimes];
 export const PackedSteps = z.object({
   /** Names of the clusters, with a space between two. */
   names: z.string(),
-  /** Base64 of an Int32Array with the times of each cluster, one after the other; -1: not reached. */
+  /**
+   * Base64 of an Int32Array with the times of each cluster, one after the other; -1: not reached.
+   */
   times: z.string(),
   /** Number of clusters. */
   total: z.int(),
@@ -71,7 +76,10 @@ export class StepTable {
     return time === NOT_REACHED ? undefined : time;
   }
 
-  /** Notes that a cluster has reached a step, the first time that it does. @returns whether this is that time */
+  /**
+   * Notes that a cluster has reached a step, the first time that it does. @returns whether this is
+   * that time
+   */
   note(cluster: string, step: Step, ms: number): boolean {
     if (this.at(cluster, step) !== undefined) return false;
     // First, as it may make room in another array.

@@ -23,7 +23,10 @@ interface Database {
   writes: number;
 }
 
-/** A hub whose database can refuse, can keep everybody waiting, and can be lost together with the lead. */
+/**
+ * A hub whose database can refuse, can keep everybody waiting, and can be lost together with the
+ * lead.
+ */
 const open = () => {
   const clock = new FakeClock(new Date('2026-01-03T10:30:00.000Z'));
   const memory = createMemoryLedger({ clock });

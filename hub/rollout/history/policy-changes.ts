@@ -27,7 +27,10 @@ const byName = (set: PolicySet | undefined): ReadonlyMap<string, SourcedPolicy> 
 const areSame = (some: readonly Sourced<object>[], others: readonly Sourced<object>[]): boolean =>
   some.length === others.length && some.every(({ document }, at) => document === others[at]?.document);
 
-/** Returns whether a policy of both sets is changed. A file that reads as before is the same document, and most are: they are not written out. */
+/**
+ * Returns whether a policy of both sets is changed. A file that reads as before is the same
+ * document, and most are: they are not written out.
+ */
 const createIsChanged = (before: PolicySet, after: PolicySet): ((was: SourcedPolicy, is: SourcedPolicy) => boolean) => {
   const areSameAround = areSame(before.scopes, after.scopes) && areSame(before.regionGroups, after.regionGroups);
   const [textBefore, textAfter] = [createText(before), createText(after)];

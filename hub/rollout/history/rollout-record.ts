@@ -84,8 +84,8 @@ export const createRolloutRecord = (start: Start, clusters: readonly string[]): 
 });
 
 /**
- * Whether a cluster has reached a step of a commit. Each step counts only with those before it: a report may still speak of a commit that the
- * cluster is on its way back to.
+ * Whether a cluster has reached a step of a commit. Each step counts only with those before it: a
+ * report may still speak of a commit that the cluster is on its way back to.
  */
 const hasReached = (record: ClusterRecord, step: Step, revision: string): boolean => {
   switch (step) {
@@ -105,7 +105,10 @@ const shorten = (reasons: NonNullable<ClusterRecord['nack']>['reasons'], refusal
     .slice(0, refusals < REASONS.of ? REASONS.kept : 1)
     .map(({ message, ...place }) => ({ ...place, reason: message.slice(0, REASONS.characters) }));
 
-/** The nack stands until the agent, offered the commit again, takes it. @returns whether that is news */
+/**
+ * The nack stands until the agent, offered the commit again, takes it. @returns whether that is
+ * news
+ */
 const noteRefusal = (
   rollout: RolloutRecord,
   { name, nack }: ClusterRecord,
@@ -176,7 +179,10 @@ export class RolloutEntry {
     return Math.max(this.steps.at(name, 'offered') ?? 0, at - (acked?.heldMs ?? 0));
   }
 
-  /** Milliseconds from the offer of the commit to a cluster until its proof; undefined: one of the two is not known. */
+  /**
+   * Milliseconds from the offer of the commit to a cluster until its proof; undefined: one of the
+   * two is not known.
+   */
   provenAfter(cluster: string): number | undefined {
     const [offered, proven] = [this.steps.at(cluster, 'offered'), this.steps.at(cluster, 'proven')];
     return offered === undefined || proven === undefined ? undefined : Math.max(0, proven - offered);

@@ -8,7 +8,10 @@ export const ROLLOUTS_KEPT = 200;
 
 const slotOf = ({ sequence }: RolloutRecord): string => String(sequence % ROLLOUTS_KEPT);
 
-/** Records are replaced, never changed, so that each is looked through once. null: one that another version wrote. */
+/**
+ * Records are replaced, never changed, so that each is looked through once. null: one that another
+ * version wrote.
+ */
 const parsed = new WeakMap<object, RolloutRecord | null>();
 
 const parseRollout = (value: unknown): RolloutRecord | null => {
@@ -34,7 +37,9 @@ export const readRollout = (records: KeyedStore, revision: string): RolloutRecor
 /** @returns the record in a slot; null: there is none that can be read */
 export const readRolloutSlot = (records: KeyedStore, slot: string): RolloutRecord | null => parseRollout(records.get(COMMIT_KIND, slot));
 
-/** Keeps a rollout; a newer one, of the hub that leads by now, stays. Resolves once it is durable. */
+/**
+ * Keeps a rollout; a newer one, of the hub that leads by now, stays. Resolves once it is durable.
+ */
 export const writeRollout = async (records: KeyedStore, rollout: RolloutRecord): Promise<void> => {
   await records.update(COMMIT_KIND, slotOf(rollout), (before) =>
     (parseRollout(before)?.sequence ?? 0) > rollout.sequence ? before : rollout,

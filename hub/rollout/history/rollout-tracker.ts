@@ -52,7 +52,10 @@ const merge = (
   return { entries: [...known.values()].sort(bySequence), kept };
 };
 
-/** Follows the newest commits. It does no I/O and reads no clock; each method returns the entries that are to be written. */
+/**
+ * Follows the newest commits. It does no I/O and reads no clock; each method returns the entries
+ * that are to be written.
+ */
 export class RolloutTracker {
   readonly #times: EnforcementTimes;
   /** Rollouts that may still change, newest first. */

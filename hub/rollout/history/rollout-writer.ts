@@ -7,7 +7,10 @@ import { ROLLOUTS_KEPT, writeRollout } from './rollout-store.ts';
 /** Writes rollouts: each waits here until a write of its newest state has succeeded. */
 export interface RolloutWriter {
   add(entries: readonly RolloutEntry[]): void;
-  /** Begins to write what waits, one write of each rollout at a time. Not awaited: with the database away a write takes as long as that is. */
+  /**
+   * Begins to write what waits, one write of each rollout at a time. Not awaited: with the database
+   * away a write takes as long as that is.
+   */
   begin(): void;
   /** Begins to write all that waits, also beside writes under way, as nothing comes after it. */
   finish(): void;

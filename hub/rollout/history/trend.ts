@@ -107,7 +107,9 @@ const worstOf = (points: readonly Point[]): Point[] => {
   return [[first[0], [Math.max(...column(0)), Math.max(...column(1)), Math.min(...column(2))]]];
 };
 
-/** Merges one span into its worst values, its gap, and its last point. In order, one at each time. */
+/**
+ * Merges one span into its worst values, its gap, and its last point. In order, one at each time.
+ */
 const merged = (points: readonly Point[]): Point[] => {
   const gap = points.find(([, values]) => values === null);
   const last = points.at(-1);

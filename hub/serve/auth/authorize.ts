@@ -14,7 +14,10 @@ import { type Route, untilClosed } from '../http/route.ts';
 import { toLoginError } from './login-problems.ts';
 import { describeForeignCall, ownOrigin } from './own-page.ts';
 
-/** Milliseconds for which a hub that cannot read the ledger still trusts its copy of the revocations. */
+/**
+ * Milliseconds for which a hub that cannot read the ledger still trusts its copy of the
+ * revocations.
+ */
 export const DEFAULT_MAX_BEHIND_MS = 300_000;
 
 const AUTH_FAILURES = ['missing', 'invalid', 'csrf', 'host', 'role'] as const;
@@ -23,7 +26,8 @@ export type AuthFailure = (typeof AUTH_FAILURES)[number];
 /**
  * Counts a call that is refused.
  *
- * @throws ApiError `too-many-requests` where the address has failed too often, instead of the reason of this refusal
+ * @throws ApiError `too-many-requests` where the address has failed too often, instead of the
+ * reason of this refusal
  */
 export type CountFailure = (req: Request, reason: AuthFailure) => void;
 
@@ -70,7 +74,10 @@ const RECHECK_MS = 30_000;
 
 const CHALLENGE = { 'WWW-Authenticate': 'Bearer realm="fso"' };
 
-/** Ends an open stream or export with the credential that opened it: at once when that is revoked, else within {@link RECHECK_MS}. */
+/**
+ * Ends an open stream or export with the credential that opened it: at once when that is revoked,
+ * else within {@link RECHECK_MS}.
+ */
 const endWithCredential = async ({ access, runtime: { clock } }: AuthorizeDeps, res: Response, grant: Grant): Promise<void> => {
   const gone = new AbortController();
   const cut = (): void => void res.destroy();
@@ -103,7 +110,10 @@ const foreignPage = (req: Request, { method }: Route, { byCookie }: Grant, own: 
   return detail === undefined ? undefined : { reason: 'csrf', detail };
 };
 
-/** A foreign page whose name an attacker points at this machine (DNS rebinding) still calls by that name. */
+/**
+ * A foreign page whose name an attacker points at this machine (DNS rebinding) still calls by that
+ * name.
+ */
 const foreignName = ({ hostname }: Request, { principal }: Grant): Refusal | undefined =>
   principal.kind !== 'anonymous' || isLoopback(hostname)
     ? undefined
@@ -152,7 +162,8 @@ export const createAuthorize = (deps: AuthorizeDeps): ((route: Route) => readonl
   };
 
   const takeListSlot = async (res: Response, caller: string): Promise<void> => {
-    // One that is over its budget takes no place in line from others, nor a slot once it is its turn.
+    // One that is over its budget takes no place in line from others, nor a slot once it is its
+    // turn.
     budgets.assertLeft(caller);
     await takeSlot('list', res, caller);
     budgets.assertLeft(caller);

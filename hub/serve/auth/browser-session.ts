@@ -23,7 +23,8 @@ interface SessionStart {
 }
 
 /**
- * Replaces the session that the browser had; the audit record is durable before the browser gets the cookie.
+ * Replaces the session that the browser had; the audit record is durable before the browser gets
+ * the cookie.
  *
  * @throws ApiError `too-many-requests` where the account logs in too often
  */

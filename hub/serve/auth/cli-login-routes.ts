@@ -74,7 +74,10 @@ const parseForm = async (req: Request, res: Response): Promise<string | undefine
   return typeof form === 'string' ? form : undefined;
 };
 
-/** A form cannot send a header of our own; the secret that it returns from the page, for this session only, is as good. */
+/**
+ * A form cannot send a header of our own; the secret that it returns from the page, for this
+ * session only, is as good.
+ */
 const allow = (deps: LoginDeps): RequestHandler =>
   loginStep(async (req, res) => {
     const foreign = foreignForm({ origin: req.get('Origin'), site: req.get('Sec-Fetch-Site') }, deps.access.publicOrigin ?? '');
@@ -117,7 +120,10 @@ const exchangeRoute = (): Route<LoginDeps> => {
   return { ...route, handler };
 };
 
-/** `fso login`: the command waits on a port of its machine, the person allows it in the browser, and the command gets a session. */
+/**
+ * `fso login`: the command waits on a port of its machine, the person allows it in the browser, and
+ * the command gets a session.
+ */
 export const cliLoginRoutes: readonly Route<LoginDeps>[] = [
   {
     method: 'get',

@@ -23,8 +23,8 @@ const isFailedLogin = (error: unknown): boolean => {
 };
 
 /**
- * Bounds logins: those that fail by address, those that succeed by account. Successes of an address are not counted: behind a proxy that the
- * hub does not know, all people have the same.
+ * Bounds logins: those that fail by address, those that succeed by account. Successes of an address
+ * are not counted: behind a proxy that the hub does not know, all people have the same.
  */
 export class LoginLimits {
   readonly #failures: ReturnType<typeof createFailureLimit>;

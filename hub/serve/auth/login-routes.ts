@@ -39,7 +39,8 @@ const finishLogin = (deps: LoginDeps): RequestHandler =>
   });
 
 const endSession = ({ access }: LoginDeps): Promise<string | null> =>
-  // The hub's own session has ended; that of a provider that does not answer is not the hub's to end.
+  // The hub's own session has ended; that of a provider that does not answer is not the hub's to
+  // end.
   access.login?.endSessionUrl().catch(() => null) ?? Promise.resolve(null);
 
 const logout =

@@ -22,9 +22,10 @@ export const foreignForm = ({ origin, site }: Omit<RequestOrigin, 'proof'>, ownO
 };
 
 /**
- * Whether a call that changes something, and that came with a cookie, comes from the hub's own pages. It takes both: the
- * browser's headers about the origin, and a header of our own, which another site's script sends only after a preflight that
- * the hub never grants. A call without the browser's headers is refused: every current browser sends at least one of them.
+ * Whether a call that changes something, and that came with a cookie, comes from the hub's own
+ * pages. It takes both: the browser's headers about the origin, and a header of our own, which
+ * another site's script sends only after a preflight that the hub never grants. A call without the
+ * browser's headers is refused: every current browser sends at least one of them.
  *
  * @returns why not; undefined = it does
  */

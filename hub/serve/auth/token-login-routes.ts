@@ -23,7 +23,10 @@ const showMethods =
     res.json({ provider: login !== undefined, token, anonymous: allowsAnonymous } satisfies z.infer<typeof LoginMethods>);
   };
 
-/** A foreign page must not sign its visitor in under another name (login CSRF), though no cookie is there yet to ride on. */
+/**
+ * A foreign page must not sign its visitor in under another name (login CSRF), though no cookie is
+ * there yet to ride on.
+ */
 const assertOwnPage = (deps: LoginDeps, req: Request): void => {
   const own = ownOrigin(deps, req);
   if (own === '')
@@ -34,7 +37,10 @@ const assertOwnPage = (deps: LoginDeps, req: Request): void => {
   throw new ApiError('forbidden', foreign);
 };
 
-/** Accepts the static token and those of `fso tokens create`; a person's login is not to be handed on. */
+/**
+ * Accepts the static token and those of `fso tokens create`; a person's login is not to be handed
+ * on.
+ */
 const grantOf = async ({ access, countFailure }: LoginDeps, token: string, req: Request): Promise<Grant> => {
   const checked = await access.check({ authorization: `Bearer ${token}`, session: undefined }).catch((error: unknown) => {
     throw toLoginError(error);

@@ -21,7 +21,10 @@ const policyIssues = (fleet: Fleet, nowMs: number): PolicyIssue[] => {
   );
 };
 
-/** Issues of a kind that are listed: where more clusters and policies are in a bad way, it is for one reason that these show. */
+/**
+ * Issues of a kind that are listed: where more clusters and policies are in a bad way, it is for
+ * one reason that these show.
+ */
 const MAX_LISTED = 10_000;
 
 const listed = <T>(issues: Iterable<T>): { readonly items: T[]; readonly omitted: number } => {
@@ -77,7 +80,10 @@ type Row = Partial<Record<(typeof COLUMNS)[number], CsvCell>>;
 
 const line = (row: Row): string => csvLine(COLUMNS.map((column) => row[column]));
 
-/** The report as one CSV table (RFC 4180) with a line for each issue; columns that do not apply are empty. */
+/**
+ * The report as one CSV table (RFC 4180) with a line for each issue; columns that do not apply are
+ * empty.
+ */
 export const formatIssueCsv = ({ hub, clusters, policies, violations, unnamedViolations, omitted }: IssueReport): string => {
   const unnamed: Row = { issue: 'violation', problem: `${unnamedViolations} more are counted, but not named by the agents.` };
   const more = (['clusters', 'policies', 'violations'] as const).filter((kind) => omitted[kind] > 0);

@@ -49,7 +49,10 @@ export type ClusterFacts = Omit<ClusterEntry, 'view'>;
 const violationKey = (violation: ViolationView): string =>
   [violation.cluster, violation.policy, violation.namespace, violation.kind, violation.name].join('/');
 
-/** The violations of a policy that its cluster names: in its list of the first ones, or of a policy that is reported whole in its report. */
+/**
+ * The violations of a policy that its cluster names: in its list of the first ones, or of a policy
+ * that is reported whole in its report.
+ */
 export const samplesOf = ({ report, policies }: ClusterRecord, policy: string): PolicyReport['violationSamples'] => {
   const own = policies.get(policy)?.violationSamples ?? [];
   if (own.length > 0) return own;
@@ -61,7 +64,10 @@ const actionsOf = weakMemo(
     new Map(meant.map(({ name, spec }) => [name, spec.enforcementAction])),
 );
 
-/** The action of a policy in a cluster; where it is not known what the cluster's own list asks for, that of the newest commit. */
+/**
+ * The action of a policy in a cluster; where it is not known what the cluster's own list asks for,
+ * that of the newest commit.
+ */
 export const actionIn = (meant: ClusterEntry['meant'], policy: string, report: PolicyReport): EnforcementAction =>
   (isUnlisted(report) ? actionsOf(meant).get(policy) : undefined) ?? report.enforcementAction;
 
@@ -151,7 +157,10 @@ export const isRefusing = ({ view: { nack, revision, offeredRevision } }: Cluste
 /** Conditions of clusters about lock 1; Gatekeeper, lock 2, has a field of its own. */
 export const LOCK_CONDITIONS: ReadonlySet<string> = new Set([CONDITIONS.floorReady, CONDITIONS.guardReady]);
 
-/** Whether lock 1, its guard and lock 2 are ready, as last reported; undefined: the cluster has never reported. */
+/**
+ * Whether lock 1, its guard and lock 2 are ready, as last reported; undefined: the cluster has
+ * never reported.
+ */
 export const areLocksReady = ({ record: { report } }: ClusterEntry): boolean | undefined =>
   report === null
     ? undefined

@@ -86,7 +86,10 @@ export const ClusterPolicyQuery = z.strictObject({
 });
 export type ClusterPolicyQuery = z.output<typeof ClusterPolicyQuery>;
 
-/** A policy as it stands in one cluster; undefined where the cluster neither should have it nor reports it. */
+/**
+ * A policy as it stands in one cluster; undefined where the cluster neither should have it nor
+ * reports it.
+ */
 const clusterPolicy = (entry: PolicyEntry, cluster: string): ClusterPolicy | undefined => {
   const row = entry.rows.get(cluster);
   const head = entry.head();
@@ -142,7 +145,10 @@ const addViolation = ({ view }: NamedViolation, at: RegionLookup): void => {
   if (view.region !== undefined) at(view.region).violations += 1;
 };
 
-/** Every region that a policy allows, a cluster or node is in, or a violation runs in; by name. @throws the signal's reason */
+/**
+ * Every region that a policy allows, a cluster or node is in, or a violation runs in; by name.
+ * @throws the signal's reason
+ */
 export const listRegions = async (fleet: Fleet, { work, signal }: ListInput): Promise<RegionList> => {
   const set = fleet.desired()?.set;
   const regions = new Map<string, RegionView>();

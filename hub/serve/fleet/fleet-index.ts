@@ -70,7 +70,10 @@ const hasOtherViolations = (before: ClusterRecord, now: ClusterRecord): boolean 
 const registrationsOf = (desired: Desired | null): Map<string, ManagedClusterDocument> =>
   new Map(desired?.set.clusters.map(({ document }) => [document.metadata.name, document]));
 
-/** Clusters by name, with the lists that readers ask for: computed on demand, and again after a change. */
+/**
+ * Clusters by name, with the lists that readers ask for: computed on demand, and again after a
+ * change.
+ */
 class ClusterTable {
   readonly #entries = new Map<string, ClusterEntry>();
   #sorted: readonly ClusterEntry[] | undefined;

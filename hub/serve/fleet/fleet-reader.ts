@@ -55,7 +55,10 @@ export interface FleetDeps {
   readonly fleet: FleetReader;
 }
 
-/** The fleet as a ledger has it now. One for the whole hub, whose routes, stream, metrics and trend share its index, and one for each scope that is asked for. */
+/**
+ * The fleet as a ledger has it now. One for the whole hub, whose routes, stream, metrics and trend
+ * share its index, and one for each scope that is asked for.
+ */
 export class FleetReader {
   readonly #deps: FleetReaderDeps;
   readonly #index = createFleetIndex();

@@ -6,8 +6,8 @@ import { headFromReport, type PolicyHead } from './policy-head.ts';
 import { emptyTally, type PolicyTally, recount } from './policy-tally.ts';
 
 /**
- * Whether a time (RFC 3339) is after another. Times of agents are all written in one way, in which their text has their
- * order; only others have to be read.
+ * Whether a time (RFC 3339) is after another. Times of agents are all written in one way, in which
+ * their text has their order; only others have to be read.
  */
 export const isLater = (a: string, b: string): boolean =>
   a.length === b.length && a.endsWith('Z') && b.endsWith('Z') ? a > b : Date.parse(a) > Date.parse(b);
@@ -76,7 +76,10 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
   let summary: PolicySummary | undefined;
   let lastUpdated: string | null | undefined = null;
 
-  /** Searching all clusters for the latest report is left to when the latest itself was replaced by an older one. */
+  /**
+   * Searching all clusters for the latest report is left to when the latest itself was replaced by
+   * an older one.
+   */
   const noteUpdate = (before: string | null | undefined, now: string | null | undefined): void => {
     if (before === now || lastUpdated === undefined) return;
     if (now && (lastUpdated === null || !isLater(lastUpdated, now))) lastUpdated = now;

@@ -144,7 +144,10 @@ class ClusterRows implements PolicyTable {
     return now.phases;
   }
 
-  /** The policies that changed, where these are all that did; undefined: the cluster may have other policies, or is known now or no longer. */
+  /**
+   * The policies that changed, where these are all that did; undefined: the cluster may have other
+   * policies, or is known now or no longer.
+   */
   #fewChanged(before: Contribution, record: ClusterRecord, meant: Placed): readonly MutablePolicyEntry[] | undefined {
     const { policies } = record;
     if (before.meant !== meant || isKnown(before.record) !== isKnown(record)) return undefined;

@@ -95,7 +95,10 @@ function* countedBy(fleet: Fleet, by: ViolationGrouping): Generator<readonly [ke
   if (by === 'cluster') for (const { record, violations } of fleet.members()) yield [record.name, violations];
 }
 
-/** Violations added up by where they are: groups with at least one, in no order. @throws the signal's reason */
+/**
+ * Violations added up by where they are: groups with at least one, in no order. @throws the
+ * signal's reason
+ */
 export const groupViolations = async (fleet: Fleet, by: ViolationGrouping, { work, signal }: ListInput): Promise<ViolationGroup[]> => {
   const named = new Map<string, Group>();
   const keyOf = KEYS[by];

@@ -11,7 +11,10 @@ const TIMEOUTS = {
 /** Connections at a time; with a proxy before the hub, those of the proxy. */
 const MAX_CONNECTIONS = 4_096;
 
-/** Creates the listener of the API. A client that sends slowly is cut off, and those that have not signed in are bounded. */
+/**
+ * Creates the listener of the API. A client that sends slowly is cut off, and those that have not
+ * signed in are bounded.
+ */
 export const createApiServer = (api: RequestListener, connections: ConnectionLimiter): Server => {
   const server = nodeHttp.createServer(TIMEOUTS, api);
   server.maxConnections = MAX_CONNECTIONS;

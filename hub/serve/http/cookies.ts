@@ -8,15 +8,19 @@ export interface CookieDeps {
 }
 
 /**
- * Cookies of the hub. Over TLS they have the prefix `__Host-`: a browser takes such a one only from this very host, over TLS,
- * for all paths (https://www.rfc-editor.org/rfc/rfc6265#section-4.1; rfc6265bis, 4.1.3.2). Plain HTTP is for this machine only.
+ * Cookies of the hub. Over TLS they have the prefix `__Host-`: a browser takes such a one only from
+ * this very host, over TLS, for all paths (https://www.rfc-editor.org/rfc/rfc6265#section-4.1;
+ * rfc6265bis, 4.1.3.2). Plain HTTP is for this machine only.
  */
 type CookieName = 'fso' | 'fso-login';
 
 const isSecure = ({ access }: CookieDeps): boolean => access.publicOrigin?.startsWith('https:') ?? false;
 const fullName = (deps: CookieDeps, name: CookieName): string => (isSecure(deps) ? `__Host-${name}` : name);
 
-/** Lax: browsers also send it when a person follows a link to the hub or returns from the provider, never with a foreign POST. */
+/**
+ * Lax: browsers also send it when a person follows a link to the hub or returns from the provider,
+ * never with a foreign POST.
+ */
 const options = (deps: CookieDeps): CookieOptions => ({ httpOnly: true, secure: isSecure(deps), sameSite: 'lax', path: '/' });
 
 /** @returns the first cookie of that name, as it is: the hub sets none that needs decoding */

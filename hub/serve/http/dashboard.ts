@@ -23,8 +23,9 @@ const sendNotBuilt = (res: Response): void => {
 };
 
 /**
- * The dashboard as Vite built it: files as they are, or compressed as the build left them beside; every other path that a
- * browser opens as a page gets index.html, where the router of the dashboard takes over.
+ * The dashboard as Vite built it: files as they are, or compressed as the build left them beside;
+ * every other path that a browser opens as a page gets index.html, where the router of the
+ * dashboard takes over.
  *
  * @param folder with index.html; read once, so a new build is served by a hub that starts after it
  */

@@ -35,8 +35,8 @@ export const PAGE_POLICY = [
 ].join(';');
 
 /**
- * Headers of every answer. `same-origin` as the referrer policy, as with `no-referrer` browsers also hide the origin of
- * forms, by which a foreign call is told from an own one.
+ * Headers of every answer. `same-origin` as the referrer policy, as with `no-referrer` browsers
+ * also hide the origin of forms, by which a foreign call is told from an own one.
  */
 export const secureHeaders = (publicOrigin: string | undefined): RequestHandler =>
   helmet({

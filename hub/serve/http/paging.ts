@@ -37,7 +37,10 @@ export const nextCursor = <T>(items: readonly T[], keyOf: (item: T) => string, l
   return items.length > limit && last !== undefined ? encodeCursor(keyOf(last)) : null;
 };
 
-/** Cursor of a search that was asked for one item more than `limit`, and may have ended before it found enough. */
+/**
+ * Cursor of a search that was asked for one item more than `limit`, and may have ended before it
+ * found enough.
+ */
 export const searchCursor = <T>(
   items: readonly T[],
   keyOf: (item: T) => string,
@@ -193,7 +196,10 @@ export interface ListInput {
   readonly signal: AbortSignal;
 }
 
-/** Reads a page of a list, in slices of time. @throws ApiError as {@link SortedPage}; the signal's reason */
+/**
+ * Reads a page of a list, in slices of time. @throws ApiError as {@link SortedPage}; the signal's
+ * reason
+ */
 export const listPage = async <T, S extends string>(
   items: Iterable<T>,
   { matches, orders, query }: ListOf<T, S>,
@@ -204,7 +210,9 @@ export const listPage = async <T, S extends string>(
   return page.end();
 };
 
-/** The parameter `sort` for these orders, the first of which is the default unless another is given. */
+/**
+ * The parameter `sort` for these orders, the first of which is the default unless another is given.
+ */
 export const sortParameter = <const S extends string>(names: readonly [S, ...S[]], preferred: S | `-${S}` = names[0]) => {
   const both = names.flatMap((name): (S | `-${S}`)[] => [name, `-${name}`]);
   return z
@@ -215,12 +223,16 @@ export const sortParameter = <const S extends string>(names: readonly [S, ...S[]
     );
 };
 
-/** The text of a cursor of a list that is ordered by a number, and that can be read in more than one order. */
+/**
+ * The text of a cursor of a list that is ordered by a number, and that can be read in more than one
+ * order.
+ */
 export const cursorText = (number: number, order: string): string => `${order} ${number}`;
 
 /**
  * @param order that of {@link cursorText}, if the list has several
- * @returns the number behind a cursor of a list that is ordered by a number; undefined: from the beginning
+ * @returns the number behind a cursor of a list that is ordered by a number; undefined: from the
+ * beginning
  * @throws ApiError `bad-request` for any other, also for one of another order
  */
 export const numberOf = (cursor: string | undefined, order?: string): number | undefined => {

@@ -51,7 +51,8 @@ export const requestId: RequestHandler = (req, res, next) => {
 
 const toApiError = (error: unknown): ApiError => {
   if (error instanceof ApiError) return error;
-  // What express and its parts throw themselves (a malformed %-escape, say) carries a client status.
+  // What express and its parts throw themselves (a malformed %-escape, say) carries a client
+  // status.
   const status = typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined;
   if (status === 413) return new ApiError('too-large', 'The body is larger than this call takes.');
   if (status === 400 && 'type' in Object(error) && Reflect.get(Object(error), 'type') === 'entity.parse.failed')
@@ -77,7 +78,10 @@ export const problemHandler =
     res.set(headers).status(status).type(PROBLEM_TYPE).send(JSON.stringify(body));
   };
 
-/** Shows a person why a login failed. @returns false for a caller that is no browser, which gets nothing */
+/**
+ * Shows a person why a login failed. @returns false for a caller that is no browser, which gets
+ * nothing
+ */
 export const sendProblemPage = (req: Request, res: Response, { code, message, headers }: ApiError): boolean => {
   if (req.accepts(['json', 'html']) !== 'html') return false;
   const { status, title } = PROBLEMS[code];

@@ -119,8 +119,8 @@ const problemsOf = ({ query, body, slots, problems = [] }: RouteHead<Shape, Shap
 ];
 
 /**
- * A route that answers with JSON of one schema. One that changes something is recorded before it answers; not an open one, as
- * everybody could fill the record with such.
+ * A route that answers with JSON of one schema. One that changes something is recorded before it
+ * answers; not an open one, as everybody could fill the record with such.
  */
 export const jsonRoute = <D, P extends Shape, Q extends Shape, R extends z.ZodType, B extends Shape = undefined>(
   head: RouteHead<P, Q, B>,
@@ -149,7 +149,10 @@ export const jsonRoute = <D, P extends Shape, Q extends Shape, R extends z.ZodTy
   },
 });
 
-/** A route that only reads and writes its answer itself: a file, or one of several formats. `schema` is that of its JSON. */
+/**
+ * A route that only reads and writes its answer itself: a file, or one of several formats. `schema`
+ * is that of its JSON.
+ */
 export const rawRoute = <D, P extends Shape, Q extends Shape>(
   head: Omit<RouteHead<P, Q>, 'body'> & { readonly method: 'get' },
   response: Omit<RouteResponse, 'status'>,

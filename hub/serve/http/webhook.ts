@@ -32,8 +32,9 @@ interface Scheme {
 const HEX = /^[0-9a-f]{64}$/;
 
 /**
- * GitLab's signing tokens (https://docs.gitlab.com/user/project/integrations/webhooks/) follow Standard Webhooks:
- * `v1,<base64>` over `<id>.<timestamp>.<body>`, with the bytes behind `whsec_` as the key.
+ * GitLab's signing tokens (https://docs.gitlab.com/user/project/integrations/webhooks/) follow
+ * Standard Webhooks: `v1,<base64>` over `<id>.<timestamp>.<body>`, with the bytes behind `whsec_`
+ * as the key.
  */
 const standardScheme = (req: Request, secret: string, clock: Clock): Scheme | undefined => {
   const [id, timestamp] = [req.get('webhook-id'), req.get('webhook-timestamp')];
@@ -51,7 +52,9 @@ const hexScheme = (req: Request, secret: string): Scheme | undefined => {
   return given !== undefined && HEX.test(given) ? { key: secret, prefix: '', given: [given], encoding: 'hex' } : undefined;
 };
 
-/** A signature that was sent decides; GitLab's plain token is only looked at where there is none. */
+/**
+ * A signature that was sent decides; GitLab's plain token is only looked at where there is none.
+ */
 const schemeOf = (req: Request, secret: string, clock: Clock): Scheme | undefined =>
   req.get('webhook-signature') === undefined ? hexScheme(req, secret) : standardScheme(req, secret, clock);
 

@@ -115,7 +115,8 @@ export class Broadcast {
 
   /** @returns a function that ends the subscription */
   subscribe(reader: LiveReader): () => void {
-    // What happened while nobody read is not news to one who begins now; it is kept for those who come back.
+    // What happened while nobody read is not news to one who begins now; it is kept for those who
+    // come back.
     if (reader.isNew && this.#readers.size === 0 && !this.#pending.isEmpty && this.#backlog === undefined) {
       this.#backlog = this.#pending;
       this.#pending = new PendingChanges();

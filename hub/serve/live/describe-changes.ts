@@ -7,7 +7,9 @@ import type { FleetReader } from '../fleet/fleet-reader.ts';
 import { isKnown } from '../fleet/phases.ts';
 import type { PendingChanges } from './pending-changes.ts';
 
-/** Names at most this many policies of a change; beyond it a reader does better to read the list. */
+/**
+ * Names at most this many policies of a change; beyond it a reader does better to read the list.
+ */
 const MAX_NAMED = 500;
 /**
  * Greatest number of clusters in a change; beyond it a reader gets a request to read again instead

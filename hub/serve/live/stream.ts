@@ -26,7 +26,9 @@ const beat = async (res: Response, clock: Clock, intervalMs: number, signal: Abo
   }
 };
 
-/** A reader that takes its time: what it has not read is bounded, and what it missed it reads again. */
+/**
+ * A reader that takes its time: what it has not read is bounded, and what it missed it reads again.
+ */
 class SlowReader {
   readonly #res: Response;
   readonly #maxUnreadBytes: number;
@@ -68,8 +70,8 @@ const openingMessages = async (fleet: FleetReader, { replay, reset, id }: Start)
 };
 
 /**
- * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). A new reader gets the status
- * first; one that returns gets what it missed, or `reset` and the status.
+ * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). A new reader
+ * gets the status first; one that returns gets what it missed, or `reset` and the status.
  */
 export const streamHandler = ({ fleet, config, runtime }: StreamDeps, broadcast: Broadcast): RequestHandler => {
   const { heartbeatMs = 15_000, maxUnreadBytes = 1024 * 1024 } = config.stream ?? {};
@@ -81,7 +83,8 @@ export const streamHandler = ({ fleet, config, runtime }: StreamDeps, broadcast:
     const write = (text: string): void => reader.write(text);
     const lastId = req.get('Last-Event-ID');
     const start = broadcast.start(lastId);
-    // Nothing may come between the position and the subscription; what comes while the status is read waits for it.
+    // Nothing may come between the position and the subscription; what comes while the status is
+    // read waits for it.
     const meanwhile: string[] = [];
     let take = (text: string): void => {
       meanwhile.push(text);

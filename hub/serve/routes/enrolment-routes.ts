@@ -79,7 +79,10 @@ const ForgetQuery = z.strictObject({
   ),
 });
 
-/** @throws ApiError where the cluster is not known, or is registered or connected, or that is not known and it is not forced */
+/**
+ * @throws ApiError where the cluster is not known, or is registered or connected, or that is not
+ * known and it is not forced
+ */
 const assertRetired = async (deps: EnrolmentDeps, cluster: string, force: boolean): Promise<void> => {
   const { ledger, enrolment } = deps;
   const refuse = (detail: string): never => {

@@ -11,7 +11,10 @@ const shortReport = (name: string) => {
   return rest;
 };
 
-/** A cluster in which finance was proven, failed, was proven with violations, and whose hub then lost it. */
+/**
+ * A cluster in which finance was proven, failed, was proven with violations, and whose hub then
+ * lost it.
+ */
 const tell = async () => {
   const clock = new FakeClock(new Date('2026-01-03T10:30:00.000Z'));
   const ledger = createMemoryLedger({ clock });

@@ -98,7 +98,8 @@ export const historyRoutes: readonly Route<HistoryDeps>[] = [
     async ({ ledger, runtime }, { params: { name: cluster }, query, signal }) => {
       const now = runtime.clock.now().toISOString();
       const { at = now } = query;
-      // What is known now is whatever the newest change says, also where another hub's clock is ahead of this one's.
+      // What is known now is whatever the newest change says, also where another hub's clock is
+      // ahead of this one's.
       const then = await ledger.policyStateAt({ cluster, policy: query.policy, at: query.at ?? END_OF_TIME, signal });
       const { connected = null, observed = null, accepted = null, proven = null, policy: state = null } = then;
       return { cluster, policy: query.policy, at, ...judge(then, at > now), state, connected, observed, accepted, provenRevision: proven };

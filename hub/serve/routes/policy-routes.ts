@@ -71,7 +71,10 @@ type PolicyClusters = z.output<typeof PolicyClusters>;
 const readPolicy = async ({ fleet }: FleetDeps, key: string, page: PolicyClusters): Promise<PolicyView> =>
   (await fleet.read()).policy(key)?.view(page) ?? notFound(`policy ${key}`);
 
-/** @returns the document of a policy in Git. @throws ApiError `not-found` for one that is not there, such as a local one */
+/**
+ * @returns the document of a policy in Git. @throws ApiError `not-found` for one that is not there,
+ * such as a local one
+ */
 const placeOf = async ({ ledger }: PolicyDeps, name: string): Promise<PolicyPlace> => {
   const desired = await ledger.desired();
   const found = desired?.set.policies.find(({ document }) => document.metadata.name === name);
@@ -79,7 +82,10 @@ const placeOf = async ({ ledger }: PolicyDeps, name: string): Promise<PolicyPlac
   return { revision: desired.revision, path: found.source.path, name };
 };
 
-/** The clone is a cache: while the hub rebuilds it, objects are missing. @throws ApiError `not-ready` then, `not-found` */
+/**
+ * The clone is a cache: while the hub rebuilds it, objects are missing. @throws ApiError
+ * `not-ready` then, `not-found`
+ */
 const fromClone = async <T>(read: Promise<T | null>, name: string): Promise<T> => {
   try {
     const found = await read;
@@ -105,18 +111,25 @@ const PolicyDetailQuery = z.strictObject({
 });
 type PolicyDetailQuery = z.output<typeof PolicyDetailQuery>;
 
-/** Whether a policy reads better in what its agent tells than it counts by what its cluster has reported. */
+/**
+ * Whether a policy reads better in what its agent tells than it counts by what its cluster has
+ * reported.
+ */
 const isAbove = (told: PolicyReport, reported: PolicyReport): boolean =>
   isUnjudged(reported) || (reported.phase === 'Pending' && told.phase === 'Active');
 
-/** A row with all that there is to say: of a policy of the hub only its agent knows that, but for the commit since which it reads like this. */
+/**
+ * A row with all that there is to say: of a policy of the hub only its agent knows that, but for
+ * the commit since which it reads like this.
+ */
 const detailOf = async (key: string, row: PolicyInCluster, { agents }: PolicyDeps): Promise<PolicyDetail> => {
   if (row.report !== null && !isShortReport(row.report)) return { ...row, source: 'report' };
   const report = row.fresh ? await agents.inspect(row.cluster, key) : undefined;
   if (report == null) return { ...row, source: 'none' };
   const { revision = report.revision } = row.report ?? {};
   const told = { ...report, revision };
-  // The agent tells what stands in the cluster, whatever the commit asks for: it makes nothing better than the row.
+  // The agent tells what stands in the cluster, whatever the commit asks for: it makes nothing
+  // better than the row.
   const { phase, message, enforcement, conditions } = row.report !== null && isAbove(told, row.report) ? row.report : told;
   const changed = report.lastUpdated ?? row.changed;
   return { ...row, report: { ...told, phase, message, enforcement, conditions }, changed, source: 'agent' };

@@ -16,7 +16,10 @@ import type { PolicyDeps } from './policy-routes.ts';
 
 export type ViolationDeps = FleetDeps & Pick<PolicyDeps, 'agents'>;
 
-/** The violations that are named; of one policy in one cluster those that its agent tells now, where the cluster does not name as many. */
+/**
+ * The violations that are named; of one policy in one cluster those that its agent tells now, where
+ * the cluster does not name as many.
+ */
 const readViolations = async (
   { fleet, agents }: ViolationDeps,
   { cluster, policy }: ViolationQuery,

@@ -10,8 +10,9 @@ import { fillMarkedLedger, MARKED_ALERTS, MARKED_SCOPES, MARKED_SILENCES, type M
 import { bodyOf, type Call, callsOf, comparable, NOWHERE, queriesOf, saidIn, urlOf } from './testing/route-examples.ts';
 
 /**
- * Role × scope × every route and export: nothing outside of the scope is seen. Routes come from the route table and their parameters from
- * their schemas: one that comes is in here by itself, or fails for want of an example. Streams: scoped-stream.test.ts.
+ * Role × scope × every route and export: nothing outside of the scope is seen. Routes come from the
+ * route table and their parameters from their schemas: one that comes is in here by itself, or
+ * fails for want of an example. Streams: scoped-stream.test.ts.
  */
 
 const STATIC = 'static-token-0123456789';
@@ -144,7 +145,10 @@ describe.each(MARKED_SCOPES)('$title', (scope) => {
   /** Whether the scope has all of a cluster that is there. */
   const hasCluster = inside.length > 0 && grants.some(({ clusters, policies }) => clusters !== undefined && policies === undefined);
   const hasRole = (role: Role, { access }: Route): boolean => ROLES.indexOf(role) >= ROLES.indexOf(access as Role);
-  /** Whether a call concerns one cluster, which it names; a silence that is ended is named by its id, which is none here. */
+  /**
+   * Whether a call concerns one cluster, which it names; a silence that is ended is named by its
+   * id, which is none here.
+   */
   const namesCluster = ({ scope: treated, operationId }: Route): boolean => treated === 'scoped' && operationId !== 'endSilence';
   const isAllowed = (route: Route, role: Role, cluster: string): boolean =>
     namesCluster(route) && hasRole(role, route) && cluster === 'eu-1' && hasCluster;

@@ -71,7 +71,10 @@ export class ScopeState {
     return !this.visibility.at(name).isEmpty;
   }
 
-  /** Whether what a cluster says of a policy is seen: by its target in Git, in the list that the cluster has, and as it is reported. */
+  /**
+   * Whether what a cluster says of a policy is seen: by its target in Git, in the list that the
+   * cluster has, and as it is reported.
+   */
   seesReported(set: GrantSet, key: string, policies: Policies | undefined): boolean {
     const listed = policies instanceof ClusterPolicies ? policies.list.get(key) : undefined;
     return this.visibility.seesPolicy(set, key, listed, policies?.get(key));
@@ -92,7 +95,10 @@ export class ScopeState {
     return new Map(seen.map(([key, each]) => [key, isWhole(each) ? withholdLabels(each) : each]));
   }
 
-  /** Returns the names of a list that are seen: a report that is hidden must not read as if there were none. */
+  /**
+   * Returns the names of a list that are seen: a report that is hidden must not read as if there
+   * were none.
+   */
   #seenNames(listed: ReadonlySet<string>, reported: NamedPolicies, seen: NamedPolicies): ReadonlySet<string> {
     const hidden = new Set([...reported.keys()].filter((key) => listed.has(key) && !seen.has(key)));
     return hidden.size === 0 ? listed : this.#names.get([...listed].filter((name) => !hidden.has(name)));

@@ -9,9 +9,10 @@ import type { Route } from '../http/route.ts';
 import { ScopedLedger } from './scoped-ledger.ts';
 
 /**
- * Scopes that are served at the same time. Each has a read model of its own, which takes memory with the clusters and policies that it sees;
- * beyond this number the one that was asked for least recently goes, of those without an open stream or export: one that was ended would come
- * back at once, and end another one.
+ * Scopes that are served at the same time. Each has a read model of its own, which takes memory
+ * with the clusters and policies that it sees; beyond this number the one that was asked for least
+ * recently goes, of those without an open stream or export: one that was ended would come back at
+ * once, and end another one.
  */
 export const MAX_SCOPES = 32;
 const BUSY_RETRY_SECONDS = '30';

@@ -44,7 +44,8 @@ type ClusterReport = NonNullable<ClusterRecord['report']>;
 
 /**
  * @param policies those of the cluster that are seen
- * @param seesAllPolicies whether what is said of the whole cluster may be said; else it may name policies of others
+ * @param seesAllPolicies whether what is said of the whole cluster may be said; else it may name
+ * policies of others
  */
 export const withholdClusterReport = (
   report: ClusterReport,

@@ -46,7 +46,10 @@ export interface ClusterModel {
   readonly name: string;
   readonly connected: boolean;
   readonly isObserved: boolean;
-  /** Index of the commit whose list of the cluster eu or us it has; unknown: the hub does not know that list. none: its agent has no list. */
+  /**
+   * Index of the commit whose list of the cluster eu or us it has; unknown: the hub does not know
+   * that list. none: its agent has no list.
+   */
   readonly list: { readonly commit: number; readonly of: string } | 'unknown' | 'none';
   readonly profile: ClusterProfile;
   readonly asOf: string;

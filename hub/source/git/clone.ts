@@ -9,7 +9,9 @@ import { GitTransportError } from './git-errors.ts';
 import type { GitHttp } from './git-http.ts';
 import { receivePack } from './receive-pack.ts';
 
-/** A bare clone. Reads reject with isomorphic-git's NotFoundError for an object that is not here. */
+/**
+ * A bare clone. Reads reject with isomorphic-git's NotFoundError for an object that is not here.
+ */
 export interface Clone {
   /** @returns the id of the commit that the ref points to. */
   fetch(signal: AbortSignal): Promise<string>;
@@ -25,9 +27,11 @@ export interface Clone {
   /** Memory that the clone takes once all of it has been read, in bytes. */
   weight(): Promise<number>;
   /**
-   * Fetches everything once more, as one pack, and puts it in the clone's place. Reads wait for that moment alone.
+   * Fetches everything once more, as one pack, and puts it in the clone's place. Reads wait for
+   * that moment alone.
    *
-   * @throws when the repository cannot be fetched or no longer has the commit `keep`; the clone is then as it was
+   * @throws when the repository cannot be fetched or no longer has the commit `keep`; the clone is
+   * then as it was
    */
   renew(keep: string, signal: AbortSignal): Promise<void>;
 }
@@ -49,7 +53,9 @@ export const isCloneDamaged = (error: unknown): boolean => error instanceof git.
 const MAX_TAGS = 8;
 const TAGGED = /^object ([0-9a-f]{40})\n/;
 
-/** A commit that cannot be parsed, such as one that is too large, is refused later, with a reason. */
+/**
+ * A commit that cannot be parsed, such as one that is too large, is refused later, with a reason.
+ */
 const describeCommit = (id: string, data: Uint8Array): CommitView => {
   try {
     return commitView(id, parseCommit(data));
@@ -59,9 +65,15 @@ const describeCommit = (id: string, data: Uint8Array): CommitView => {
   }
 };
 
-/** Memory for a byte of the index of a pack: 32 bytes for an object become a name of 40 characters in a map, and its checksum. */
+/**
+ * Memory for a byte of the index of a pack: 32 bytes for an object become a name of 40 characters
+ * in a map, and its checksum.
+ */
 const INDEX_WEIGHT = 6;
-/** Weight of a clone beyond which the cache is dropped before a fetch, which takes several times its own size. */
+/**
+ * Weight of a clone beyond which the cache is dropped before a fetch, which takes several times its
+ * own size.
+ */
 const CACHE_WEIGHT = 32 * 1024 * 1024;
 
 /** Files in which a clone keeps its objects, and their indexes. */
@@ -145,7 +157,8 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
         cache,
         url,
         http: http.client(signal, (answer, stop) => receivePack(answer, gitdir, stop)),
-        // `ref` names what the server learns that the clone has, `remoteRef` what the clone asks for.
+        // `ref` names what the server learns that the clone has, `remoteRef` what the clone asks
+        // for.
         ref: HELD_REF,
         remoteRef: ref,
         remote: 'origin',

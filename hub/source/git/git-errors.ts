@@ -1,4 +1,7 @@
-/** The Git server gave an answer that is not one of the Git protocol, or that the hub does not take; the message is for people. */
+/**
+ * The Git server gave an answer that is not one of the Git protocol, or that the hub does not take;
+ * the message is for people.
+ */
 export class GitTransportError extends Error {
   override readonly name = 'GitTransportError';
 }

@@ -6,7 +6,10 @@ import type { GitAuth } from './git-auth.ts';
 import { GitTransportError } from './git-errors.ts';
 import { checkRefsAnswer } from './pack-limits.ts';
 
-/** Takes an answer to `git-upload-pack`, which is given away. @returns the answer that isomorphic-git gets */
+/**
+ * Takes an answer to `git-upload-pack`, which is given away. @returns the answer that
+ * isomorphic-git gets
+ */
 export type PackReceiver = (answer: Buffer<ArrayBuffer>, signal: AbortSignal) => Promise<Uint8Array>;
 
 export interface GitHttp {
@@ -64,7 +67,10 @@ async function* once(chunk: Uint8Array): AsyncIterableIterator<Uint8Array> {
 
 const isReset = (error: unknown): boolean => Reflect.get(Object(error), 'code') === 'ECONNRESET';
 
-/** Resolves with the head of the answer. A server may close a kept connection just when it is used again: then another one is. */
+/**
+ * Resolves with the head of the answer. A server may close a kept connection just when it is used
+ * again: then another one is.
+ */
 const ask = (url: URL, options: RequestOptions, body: Buffer | null): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     const start = url.protocol === 'https:' ? requestTls : nodeHttp.request;
@@ -105,9 +111,10 @@ const refuseRedirect = (response: IncomingMessage): void => {
 };
 
 /**
- * HTTP for isomorphic-git: connections kept open between fetches (a hint costs no handshake), answers bounded in size
- * and time. Redirects are not followed: neither credentials nor the hub's trust then go to a host that is not configured.
- * An answer is read whole, and looked through, before it is handed on, so that a broken or hostile one fails here.
+ * HTTP for isomorphic-git: connections kept open between fetches (a hint costs no handshake),
+ * answers bounded in size and time. Redirects are not followed: neither credentials nor the hub's
+ * trust then go to a host that is not configured. An answer is read whole, and looked through,
+ * before it is handed on, so that a broken or hostile one fails here.
  */
 export const createGitHttp = (options: GitHttpOptions): GitHttp => {
   const { access } = options;

@@ -191,7 +191,10 @@ export const checkPackAnswer = async (answer: Uint8Array, limits: PackLimits, si
   return pack && checkPack(pack, limits, signal);
 };
 
-/** Looks through an answer that names the refs before anything makes objects of them. @throws GitTransportError */
+/**
+ * Looks through an answer that names the refs before anything makes objects of them. @throws
+ * GitTransportError
+ */
 export const checkRefsAnswer = (answer: Uint8Array): void => {
   for (const _line of linesOf(bufferOf(answer)));
 };

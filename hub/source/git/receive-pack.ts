@@ -9,7 +9,10 @@ import { type CheckedPack, checkPackAnswer, DEFAULT_PACK_LIMITS } from './pack-l
  * deltas applied.
  */
 const SMALL = { answerBytes: 1024 * 1024, objects: 10_000, resolvedBytes: 4 * 1024 * 1024 };
-/** Heap of the thread that takes the others, in MiB, where Node.js has no settings of its own: 100,000 objects take 70. */
+/**
+ * Heap of the thread that takes the others, in MiB, where Node.js has no settings of its own:
+ * 100,000 objects take 70.
+ */
 const HEAP = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 };
 /** Longest time in which a pack is stored. */
 const STORE_MS = 120_000;
@@ -61,8 +64,9 @@ const storeOnThread = async (toStore: PackToStore, signal: AbortSignal): Promise
 };
 
 /**
- * Looks through an answer to `git-upload-pack`. Indexing a pack takes several times its size, and the garbage collector gives that back late; a
- * large one is therefore stored by a thread of its own, whose end gives all of it back, while the hub goes on.
+ * Looks through an answer to `git-upload-pack`. Indexing a pack takes several times its size, and
+ * the garbage collector gives that back late; a large one is therefore stored by a thread of its
+ * own, whose end gives all of it back, while the hub goes on.
  *
  * @param answer is given away
  * @returns the answer for isomorphic-git, without the pack where it is stored already

@@ -17,7 +17,10 @@ const writePack = async (folder: string, answer: Uint8Array): Promise<string> =>
   return name;
 };
 
-/** Stores a pack. The clone gets both files whole, the index last: this thread may be ended at any time. */
+/**
+ * Stores a pack. The clone gets both files whole, the index last: this thread may be ended at any
+ * time.
+ */
 const storePack = async ({ answer, gitdir }: PackToStore): Promise<void> => {
   const [incoming, packs] = [join(gitdir, 'incoming'), join(gitdir, 'objects', 'pack')];
   await rm(incoming, { recursive: true, force: true });

@@ -16,7 +16,10 @@ export const RENEWAL_LATE_MS: number = 6 * 3_600_000;
 
 export interface AlertRule {
   readonly severity: AlertSeverity;
-  /** Seconds that the problem must last before its alert fires, unless the alerts file says otherwise. */
+  /**
+   * Seconds that the problem must last before its alert fires, unless the alerts file says
+   * otherwise.
+   */
   readonly forSeconds: number;
   /** Text that precedes the cluster or policy that the alert is about. */
   readonly title: string;

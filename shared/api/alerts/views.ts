@@ -4,7 +4,10 @@ import { PolicyKey } from '../reports.ts';
 import { pageOf } from '../views.ts';
 import { ALERT_NAMES, ALERT_SEVERITIES } from './rules.ts';
 
-/** Alerts, silences and receivers in the hub's API: shared by the API, the `fso` command and the dashboard. */
+/**
+ * Alerts, silences and receivers in the hub's API: shared by the API, the `fso` command and the
+ * dashboard.
+ */
 
 const Time = z.iso.datetime({ offset: true });
 const Count = z.int().min(0);

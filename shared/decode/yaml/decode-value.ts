@@ -8,8 +8,8 @@ export type DecodedValue<T> =
   | { readonly ok: false; readonly problems: readonly SourceProblem[] };
 
 /**
- * Decodes a YAML file that is no part of a policy repository, such as a setting: one document of one schema, under the same rules and with
- * problems at the same places. Never throws.
+ * Decodes a YAML file that is no part of a policy repository, such as a setting: one document of
+ * one schema, under the same rules and with problems at the same places. Never throws.
  *
  * @param check what the schema cannot say
  */

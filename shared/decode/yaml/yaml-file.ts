@@ -14,7 +14,10 @@ export interface YamlDocument {
    * list). For something that is not there, this is the position of the nearest thing around it.
    */
   locate(path: ValuePath, part?: 'key' | 'value'): SourceLocation;
-  /** The document as it is written, comments included, without the marks around it; `line` is its first one. */
+  /**
+   * The document as it is written, comments included, without the marks around it; `line` is its
+   * first one.
+   */
   written(): { readonly text: string; readonly line: number };
 }
 
@@ -24,8 +27,8 @@ export interface YamlFile {
 }
 
 /**
- * Reads a file as YAML 1.2, core schema: no merge keys, no duplicate keys, only strings as keys, none of what
- * {@link checkTokens} refuses. Never throws; a file with a problem has no documents.
+ * Reads a file as YAML 1.2, core schema: no merge keys, no duplicate keys, only strings as keys,
+ * none of what {@link checkTokens} refuses. Never throws; a file with a problem has no documents.
  */
 export const readYamlFile = (file: SourceFile, limits: DecodeLimits): YamlFile => {
   const bytes = new TextEncoder().encode(file.text).length;

@@ -33,8 +33,9 @@ const isBrokenConnection = (error: unknown): boolean => {
 };
 
 /**
- * Milliseconds to wait before a read is sent again: what an overloaded server asks for, or none after a broken connection.
- * Writes are never sent again here: the reconcile that sends them reads the state first.
+ * Milliseconds to wait before a read is sent again: what an overloaded server asks for, or none
+ * after a broken connection. Writes are never sent again here: the reconcile that sends them reads
+ * the state first.
  */
 const retryWaitMs = (request: RawRequest, error: unknown, retries: number): number | undefined => {
   if (request.method !== 'GET' || retries >= MAX_RETRIES) return undefined;
@@ -45,7 +46,9 @@ const retryWaitMs = (request: RawRequest, error: unknown, retries: number): numb
 
 const dryRunQuery = (dryRun: boolean | undefined): string | undefined => (dryRun === true ? 'All' : undefined);
 
-/** @throws KubeConnectionError where a body is no JSON object, as every answer of an API server is */
+/**
+ * @throws KubeConnectionError where a body is no JSON object, as every answer of an API server is
+ */
 const parseBody = <T>(answer: Answer, request: RawRequest): T => {
   if (answer.body === '') return undefined as T;
   const body = parseJson(answer.body, request);
@@ -162,7 +165,8 @@ class HttpKubeClient implements KubeClient {
 
 /**
  * Creates a client, which connects at its first call.
- * @throws KubeConfigError when the kubeconfig is missing or broken, or refers to an entry that is not in it.
+ * @throws KubeConfigError when the kubeconfig is missing or broken, or refers to an entry that is
+ * not in it.
  */
 export const createKubeClient = (options: KubeClientOptions = {}): KubeClient => {
   const access = resolveAccess(options.kubeconfig, options.context);
@@ -177,7 +181,10 @@ interface VersionInfo {
   readonly emulationMinor?: string;
 }
 
-/** An API server may emulate an older version (https://kep.k8s.io/4330), which then decides what it can do. */
+/**
+ * An API server may emulate an older version (https://kep.k8s.io/4330), which then decides what it
+ * can do.
+ */
 const versionText = ({ gitVersion, emulationMajor, emulationMinor }: VersionInfo): string => {
   if (emulationMajor === undefined || emulationMinor === undefined) return gitVersion;
   const emulated = `v${emulationMajor}.${emulationMinor}`;

@@ -11,7 +11,9 @@ export interface CredentialSource {
   refused(credentials: Credentials): void;
 }
 
-/** Bound service account tokens rotate at 80 % of their life, so half a minute late is early enough. */
+/**
+ * Bound service account tokens rotate at 80 % of their life, so half a minute late is early enough.
+ */
 const FRESH_MS = 30_000;
 
 /** Imported for plugins alone: the library costs half a second and 80 MB. */
@@ -20,7 +22,8 @@ const load = async ({ path, context }: KubeconfigContext): Promise<KubeConfig> =
   const config = new library.KubeConfig();
   config.loadFromFile(path);
   config.setCurrentContext(context);
-  // The library wants this flag on plain HTTP (a loopback server, see kubeconfig.ts), where there is no TLS to skip.
+  // The library wants this flag on plain HTTP (a loopback server, see kubeconfig.ts), where there
+  // is no TLS to skip.
   config.clusters = config.clusters.map((cluster) => (cluster.server.startsWith('http:') ? { ...cluster, skipTLSVerify: true } : cluster));
   return config;
 };
@@ -45,7 +48,10 @@ const extract = async (config: KubeConfig): Promise<Credentials> => {
   return { headers: readHeaders(options), tls, tlsId: identify(tls) };
 };
 
-/** Reads client certificates, tokens, token files and plugins as kubectl does, again every half minute. */
+/**
+ * Reads client certificates, tokens, token files and plugins as kubectl does, again every half
+ * minute.
+ */
 export const createCredentialSource = (access: ClusterAccess): CredentialSource => {
   let config: Promise<KubeConfig> | undefined;
   let cached: { readonly value: Promise<Credentials>; readonly at: number } | undefined;
@@ -74,7 +80,8 @@ export const createCredentialSource = (access: ClusterAccess): CredentialSource 
       return cached.value;
     },
     refused: () => {
-      // Credentials that were read a moment ago will not be better now; this bounds the work when they are simply wrong.
+      // Credentials that were read a moment ago will not be better now; this bounds the work when
+      // they are simply wrong.
       if (cached === undefined || performance.now() - cached.at < 1_000) return;
       config = undefined;
       cached = undefined;

@@ -46,7 +46,9 @@ const toCredentials = (token: string | undefined, { ca, cert, key, servername }:
   return { headers, tls, tlsId: Object.values(tls).map(String).join('\0') };
 };
 
-/** Reads the token and the CA of the pod's service account. @throws Error when they cannot be read */
+/**
+ * Reads the token and the CA of the pod's service account. @throws Error when they cannot be read
+ */
 export const readServiceAccount = async (): Promise<Credentials> => {
   const [token, ca] = await Promise.all([readFile(`${SERVICE_ACCOUNT}/token`, 'utf8'), readFile(`${SERVICE_ACCOUNT}/ca.crt`)]);
   return toCredentials(token, { ca });

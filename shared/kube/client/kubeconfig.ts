@@ -4,7 +4,10 @@ import { z } from 'zod';
 import { messageOf } from '../../runtime/index.ts';
 import { KubeConfigError } from '../errors.ts';
 
-/** The fields of a kubeconfig that are checked before anything connects. Credentials are read when it connects. */
+/**
+ * The fields of a kubeconfig that are checked before anything connects. Credentials are read when
+ * it connects.
+ */
 const KubeconfigFile = z.object({
   'current-context': z.string().optional(),
   contexts: z.array(z.object({ name: z.string(), context: z.object({ cluster: z.string(), user: z.string().optional() }) })).default([]),
@@ -65,7 +68,10 @@ const readText = (path: string): string => {
   }
 };
 
-/** @throws KubeConfigError also where aliases multiply, or it is nested so deep that the parser overflows its stack */
+/**
+ * @throws KubeConfigError also where aliases multiply, or it is nested so deep that the parser
+ * overflows its stack
+ */
 const parseYaml = (path: string, text: string): unknown => {
   try {
     const document = parseDocument(text, { prettyErrors: true });
@@ -128,6 +134,9 @@ const accessFromPod = (): ClusterAccess => {
   return { server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`, proxyUrl: undefined, file: undefined };
 };
 
-/** Finds the server and the user in a kubeconfig or in the pod. @throws KubeConfigError with the file and the problem. */
+/**
+ * Finds the server and the user in a kubeconfig or in the pod. @throws KubeConfigError with the
+ * file and the problem.
+ */
 export const resolveAccess = (path: string | undefined, context: string | undefined): ClusterAccess =>
   path === undefined ? accessFromPod() : accessFromFile(path, context);

@@ -17,12 +17,18 @@ export interface FullList<T> {
 export interface ListRequest<T extends KubeObject> {
   readonly kind: KindDescriptor<T>;
   readonly options: ListOptions;
-  /** Reduces each object as its page arrives, so that memory holds at most one page of whole objects. */
+  /**
+   * Reduces each object as its page arrives, so that memory holds at most one page of whole
+   * objects.
+   */
   readonly transform?: ((object: T) => T) | undefined;
 }
 
 const PAGE_SIZE = 500;
-/** A longer page is requested again in halves. Parsed, it takes several times as much memory, and an object has up to 1.5 MB. */
+/**
+ * A longer page is requested again in halves. Parsed, it takes several times as much memory, and an
+ * object has up to 1.5 MB.
+ */
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 /** Longest time without a byte: a list may take long, but must make progress. */
 const SILENCE_MS = 60_000;
@@ -30,13 +36,19 @@ const SILENCE_MS = 60_000;
 const MAX_RESTARTS = 3;
 
 const isTooLarge = (error: unknown): boolean => error instanceof KubeConnectionError && error.tooLarge;
-/** A server that was too slow for a page gets one chance with a much smaller one; one that does not answer must not go unnoticed. */
+/**
+ * A server that was too slow for a page gets one chance with a much smaller one; one that does not
+ * answer must not go unnoticed.
+ */
 const SLOW_DIVISOR = 8;
 
 /** A size that was too large is tried again after this many pages: objects differ in size. */
 const PAGES_BEFORE_RETRY = 16;
 
-/** The size of the pages of one list. A few large objects do not make all pages after them short; a slow server gets small pages to the end. */
+/**
+ * The size of the pages of one list. A few large objects do not make all pages after them short; a
+ * slow server gets small pages to the end.
+ */
 class PageSize {
   readonly #max: number;
   #current: number;

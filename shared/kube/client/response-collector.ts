@@ -48,7 +48,8 @@ export interface Limits {
 export const OVER: Error = new Error('the time is up');
 
 /**
- * Collects a response as a whole. `request` of undici makes a stream and signals for each request, which takes 40 % of the CPU of a small one.
+ * Collects a response as a whole. `request` of undici makes a stream and signals for each request,
+ * which takes 40 % of the CPU of a small one.
  */
 export class ResponseCollector implements Dispatcher.DispatchHandler {
   readonly #request: RawRequest;
@@ -69,7 +70,10 @@ export class ResponseCollector implements Dispatcher.DispatchHandler {
     deadline.onOver = () => this.#end(OVER);
   }
 
-  /** @throws the signal's reason; KubeConnectionError where the response is too large; what undici threw; any error once the time is up */
+  /**
+   * @throws the signal's reason; KubeConnectionError where the response is too large; what undici
+   * threw; any error once the time is up
+   */
   async answer(): Promise<Answer> {
     try {
       return await this.#done.promise;
@@ -80,7 +84,8 @@ export class ResponseCollector implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    // It ended while the request waited for one of many connections: that one is lost, as it is where a request ends on its way.
+    // It ended while the request waited for one of many connections: that one is lost, as it is
+    // where a request ends on its way.
     if (this.#ended !== undefined) controller.abort(this.#ended);
   }
 

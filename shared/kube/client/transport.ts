@@ -25,7 +25,10 @@ export interface TransportOptions {
 
 type Response = Dispatcher.ResponseData;
 
-/** Shorter than the API server's idle timeout of 90 s, so that it never closes a connection that is about to be used. */
+/**
+ * Shorter than the API server's idle timeout of 90 s, so that it never closes a connection that is
+ * about to be used.
+ */
 const KEEP_ALIVE_MS = 60_000;
 /** Time without a byte after which TCP keep-alive checks whether the other end still exists. */
 const TCP_KEEP_ALIVE_MS = 15_000;
@@ -37,7 +40,8 @@ const createDispatcher = ({ proxyUrl }: ClusterAccess, { tls }: Credentials): Ag
   const connect = { ...tls, rejectUnauthorized: true, timeout: 10_000, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS };
   const options = {
     connect,
-    // Over HTTP/1.1 each watch has a connection of its own, and one that hangs holds up nothing else.
+    // Over HTTP/1.1 each watch has a connection of its own, and one that hangs holds up nothing
+    // else.
     allowH2: false,
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
@@ -75,7 +79,10 @@ const describeFailure = (error: unknown): string => {
   return code !== undefined && !text.includes(code) ? `${text} (${code})` : text;
 };
 
-/** HTTP to one API server: one pool of kept-alive connections, credentials on every request, failures as KubeConnectionError. */
+/**
+ * HTTP to one API server: one pool of kept-alive connections, credentials on every request,
+ * failures as KubeConnectionError.
+ */
 export class Transport {
   readonly #options: TransportOptions;
   readonly #credentials: CredentialSource;
@@ -107,7 +114,9 @@ export class Transport {
     }
   }
 
-  /** Sends one request and streams its body. @throws KubeApiError for a response of 300 and above. */
+  /**
+   * Sends one request and streams its body. @throws KubeApiError for a response of 300 and above.
+   */
   async stream(request: RawRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     const limits = { signal, deadline: new Deadline(request, this.#options.timeoutMs) };
     const over = new AbortController();
@@ -172,7 +181,10 @@ export class Transport {
     return answer;
   }
 
-  /** Other credentials after a 401, because tokens and certificates rotate; undefined: there are none. */
+  /**
+   * Other credentials after a 401, because tokens and certificates rotate; undefined: there are
+   * none.
+   */
   async #renewed(credentials: Credentials): Promise<Credentials | undefined> {
     this.#credentials.refused(credentials);
     const renewed = await this.#credentials.current();
@@ -215,7 +227,8 @@ export class Transport {
     const dispatcher = createDispatcher(this.#options.access, credentials);
     dispatcher.on('connect', () => this.#options.metrics?.connection());
     this.#pool = { dispatcher, tlsId: credentials.tlsId };
-    // Requests in flight end on the connections that they started on; a failure to close these changes nothing.
+    // Requests in flight end on the connections that they started on; a failure to close these
+    // changes nothing.
     previous?.dispatcher.close().catch(() => undefined);
     return dispatcher;
   }

@@ -32,8 +32,9 @@ const OVERDUE_S = 30;
 export const WATCH_SILENCE_MS = 75_000;
 
 /**
- * Streams the events since a version, until the server ends the watch after a random 5–10 min, so that watches end one by one, or the client
- * half a minute later: a program that answers in the server's place must not keep a watch for ever. Ends also where nothing more arrives, as a watch
+ * Streams the events since a version, until the server ends the watch after a random 5–10 min, so
+ * that watches end one by one, or the client half a minute later: a program that answers in the
+ * server's place must not keep a watch for ever. Ends also where nothing more arrives, as a watch
  * does not show whether the server is quiet or gone.
  * @throws KubeApiError with reason `Expired` when the server no longer has the version.
  */
@@ -69,7 +70,8 @@ export async function* watch<T extends KubeObject>(
 }
 
 /**
- * Parses a stream of JSON documents, one per line. Chunks may end anywhere, even inside a character.
+ * Parses a stream of JSON documents, one per line. Chunks may end anywhere, even inside a
+ * character.
  * @throws SyntaxError at a line that is not JSON; RangeError at one that is longer than any object.
  */
 export async function* jsonLines<T>(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<T, void, undefined> {

@@ -30,7 +30,10 @@ export interface ControllerOptions {
   readonly queue: WorkQueue;
   readonly logger: Logger;
   readonly metrics?: ControllerMetrics;
-  /** Level-triggered: gets only a key and reads the current state. An error makes the controller call it again later. */
+  /**
+   * Level-triggered: gets only a key and reads the current state. An error makes the controller
+   * call it again later.
+   */
   reconcile(key: string, signal: AbortSignal, context: ReconcileContext): Promise<ReconcileResult | undefined>;
 }
 
@@ -60,7 +63,10 @@ const reconcileOne = async (options: ControllerOptions, key: string, signal: Abo
   }
 };
 
-/** Works through the queue until the signal aborts. Resolves when every worker has ended; closes the queue. */
+/**
+ * Works through the queue until the signal aborts. Resolves when every worker has ended; closes the
+ * queue.
+ */
 export const runController = async (options: ControllerOptions, signal: AbortSignal): Promise<void> => {
   const { queue, workers = 1, metrics, name } = options;
   const worker = async (): Promise<void> => {

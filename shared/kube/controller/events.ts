@@ -46,8 +46,8 @@ const MAX_NAME_PREFIX = 200;
 const CLUSTER_SCOPED_NAMESPACE = 'default';
 
 /**
- * Writes Kubernetes Events, best effort: a failure is logged, never thrown. The same fact about the same object within ten
- * minutes raises the count of its event.
+ * Writes Kubernetes Events, best effort: a failure is logged, never thrown. The same fact about the
+ * same object within ten minutes raises the count of its event.
  */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;

@@ -18,7 +18,9 @@ export interface LeaderElectionOptions {
    * s.
    */
   readonly leaseDurationMs?: number;
-  /** A leader that could not renew for this long steps down. Default 10 s; below leaseDurationMs. */
+  /**
+   * A leader that could not renew for this long steps down. Default 10 s; below leaseDurationMs.
+   */
   readonly renewDeadlineMs?: number;
   /** Interval at which a leader renews. Default 2 s. */
   readonly retryPeriodMs?: number;
@@ -35,7 +37,10 @@ interface Observation {
   readonly at: number;
 }
 
-/** Candidates check the lease more often than the leader renews it, so that one takes a released lease within a second. */
+/**
+ * Candidates check the lease more often than the leader renews it, so that one takes a released
+ * lease within a second.
+ */
 const CANDIDATE_SHARE = 0.4;
 const RELEASE_TIMEOUT_MS = 3_000;
 
@@ -110,7 +115,10 @@ class LeaseLock {
     return true;
   }
 
-  /** Updates instead of patching: its resourceVersion makes the update fail when another candidate wrote since. */
+  /**
+   * Updates instead of patching: its resourceVersion makes the update fail when another candidate
+   * wrote since.
+   */
   async #put(current: Lease, spec: NonNullable<Lease['spec']>, signal: AbortSignal): Promise<boolean> {
     const { client, namespace, name } = this.#settings;
     const body = { ...current, spec };
@@ -140,7 +148,10 @@ const becomeLeader = async (lock: LeaseLock, settings: Settings, signal: AbortSi
   }
 };
 
-/** Tries one renewal until the deadline. @returns 'renewed', or the failure: 'failed' may be tried again, 'taken' not. */
+/**
+ * Tries one renewal until the deadline. @returns 'renewed', or the failure: 'failed' may be tried
+ * again, 'taken' not.
+ */
 const renewOnce = async (lock: LeaseLock, leftMs: number, signal: AbortSignal): Promise<'renewed' | 'failed' | 'taken'> => {
   try {
     const attempt = AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, Math.ceil(leftMs)))]);
@@ -169,7 +180,10 @@ const keepLease = async (lock: LeaseLock, settings: Settings, signal: AbortSigna
 
 const isLost = (term: AbortSignal): boolean => term.reason instanceof LostLeaseError;
 
-/** Runs as the leader. @returns true when `run` ended by itself, false when the lease was lost. Throws what `run` throws. */
+/**
+ * Runs as the leader. @returns true when `run` ended by itself, false when the lease was lost.
+ * Throws what `run` throws.
+ */
 const lead = async (
   lock: LeaseLock,
   settings: Settings,
@@ -192,9 +206,10 @@ const lead = async (
 };
 
 /**
- * Runs `run` while this process holds the Lease, by the rules of client-go's leader election. Its signal aborts when the lease
- * is lost; after that this process is a candidate again. Resolves when the signal aborted, or when `run` ended by itself;
- * throws what `run` throws. The lease is released in all three cases, so that another candidate takes over within a second.
+ * Runs `run` while this process holds the Lease, by the rules of client-go's leader election. Its
+ * signal aborts when the lease is lost; after that this process is a candidate again. Resolves when
+ * the signal aborted, or when `run` ended by itself; throws what `run` throws. The lease is
+ * released in all three cases, so that another candidate takes over within a second.
  */
 export const runAsLeader = async (
   options: LeaderElectionOptions,

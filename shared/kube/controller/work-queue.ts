@@ -14,9 +14,10 @@ interface DelayedAdd {
 }
 
 /**
- * client-go's workqueue: a key waits at most once, is never handed to two workers at a time, and is handed out exactly once
- * more when it was added during its processing (https://pkg.go.dev/k8s.io/client-go/util/workqueue). Beyond it: a key that is handed
- * out waits for no delayed add any more, as a level-triggered reconcile asks for the next one itself.
+ * client-go's workqueue: a key waits at most once, is never handed to two workers at a time, and is
+ * handed out exactly once more when it was added during its processing
+ * (https://pkg.go.dev/k8s.io/client-go/util/workqueue). Beyond it: a key that is handed out waits
+ * for no delayed add any more, as a level-triggered reconcile asks for the next one itself.
  */
 export class WorkQueue {
   readonly #clock: Clock;
@@ -49,7 +50,10 @@ export class WorkQueue {
     if (!this.#processing.has(key)) this.#offer(key);
   }
 
-  /** Adds a key after a delay, unless it is handed out before; the earliest of several delayed adds counts. */
+  /**
+   * Adds a key after a delay, unless it is handed out before; the earliest of several delayed adds
+   * counts.
+   */
   addAfter(key: string, ms: number): void {
     if (this.#closed) return;
     if (ms <= 0) {
@@ -72,7 +76,10 @@ export class WorkQueue {
     );
   }
 
-  /** Adds a key that failed, after a delay that grows with every failure. @returns the delay in milliseconds. */
+  /**
+   * Adds a key that failed, after a delay that grows with every failure. @returns the delay in
+   * milliseconds.
+   */
   addRateLimited(key: string): number {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
@@ -91,7 +98,10 @@ export class WorkQueue {
     this.#failures.delete(key);
   }
 
-  /** Waits for a key; every taken key needs {@link done}. @returns undefined once the queue is closed. */
+  /**
+   * Waits for a key; every taken key needs {@link done}. @returns undefined once the queue is
+   * closed.
+   */
   take(): Promise<string | undefined> {
     if (this.#closed) return Promise.resolve(undefined);
     const key = this.#waiting.shift();

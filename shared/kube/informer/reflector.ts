@@ -15,7 +15,10 @@ export interface ReflectorSink<T> {
   remove(object: T): void;
   /** Whether the API server serves the kind at the moment. */
   setServed(served: boolean): void;
-  /** The kind was seen. @param atMs monotonic @param isWhole by a list, or by the answer that there is none, and not by an event alone */
+  /**
+   * The kind was seen. @param atMs monotonic @param isWhole by a list, or by the answer that there
+   * is none, and not by an event alone
+   */
   setSeen(atMs: number, isWhole: boolean): void;
   /** Reason why the last request failed; undefined: it did not. */
   setFailure(failure: ReadFailure | undefined): void;
@@ -34,7 +37,10 @@ export interface ReflectorOptions<T extends KubeObject> {
     readonly absentRetryMs?: number | undefined;
     /** Longest time that a watch may be silent. Default 75 s. */
     readonly watchSilenceMs?: number | undefined;
-    /** Longest time for which lists that are older than what was read before are not taken. Default 120 s. */
+    /**
+     * Longest time for which lists that are older than what was read before are not taken. Default
+     * 120 s.
+     */
     readonly outdatedListMs?: number | undefined;
   };
 }
@@ -57,9 +63,11 @@ const failureOf = (error: unknown): ReadFailure => {
 };
 
 /**
- * Keeps a sink equal to one kind on the server: it lists in pages, watches from the version of the list, watches again from the
- * last version after a watch ends, and lists again when that version is gone. A quiet watch looks like a dead one, and the server
- * promises no bookmarks: after a watch that brought nothing it lists, and where watches break it does so as often as where they are silent.
+ * Keeps a sink equal to one kind on the server: it lists in pages, watches from the version of the
+ * list, watches again from the last version after a watch ends, and lists again when that version
+ * is gone. A quiet watch looks like a dead one, and the server promises no bookmarks: after a watch
+ * that brought nothing it lists, and where watches break it does so as often as where they are
+ * silent.
  */
 export class Reflector<T extends KubeObject> {
   readonly #options: ReflectorOptions<T>;
@@ -93,7 +101,9 @@ export class Reflector<T extends KubeObject> {
     this.#absentBackoff = createBackoff({ baseMs, minMs: baseMs / 2, maxMs: absentRetryMs, random });
   }
 
-  /** Ends the watch, or the wait after a failure, and lists again, whatever version was read before. */
+  /**
+   * Ends the watch, or the wait after a failure, and lists again, whatever version was read before.
+   */
   relist(): void {
     this.#version = undefined;
     this.#newest = undefined;
@@ -134,13 +144,16 @@ export class Reflector<T extends KubeObject> {
       this.#backoff.reset();
       this.#seen(false);
     }
-    // A connection that fell silent brought events before it did: the next watch from there may be as silent.
+    // A connection that fell silent brought events before it did: the next watch from there may be
+    // as silent.
     this.#ended = hasEvents && !isAbandoned ? 'live' : 'silent';
     // A server that ends watches at once must not be asked in a tight loop.
     if (clock.monotonicMs() - started < BASE_MS) await this.#pause(this.#backoff.next(), signal);
   }
 
-  /** Reads before a watch: everything, one object, or nothing. @returns the version to watch from */
+  /**
+   * Reads before a watch: everything, one object, or nothing. @returns the version to watch from
+   */
   async #read(signal: AbortSignal): Promise<string> {
     const { list, waits, clock } = this.#options;
     const { listEveryMs = 0 } = list;
@@ -174,8 +187,8 @@ export class Reflector<T extends KubeObject> {
   }
 
   /**
-   * A list from before what is known already is no evidence: it would bring back what was deleted since. One that stays behind is that of a
-   * store that was restored from a backup.
+   * A list from before what is known already is no evidence: it would bring back what was deleted
+   * since. One that stays behind is that of a store that was restored from a backup.
    *
    * @throws OutdatedListError
    */
@@ -238,8 +251,9 @@ export class Reflector<T extends KubeObject> {
   }
 
   /**
-   * The kind is not served. The objects stay until the server answers so a second time: a server that is starting may not know its custom
-   * resources yet, and dropping the policies would admit any pod.
+   * The kind is not served. The objects stay until the server answers so a second time: a server
+   * that is starting may not know its custom resources yet, and dropping the policies would admit
+   * any pod.
    */
   #absent(error: unknown): number {
     const { sink, kind, clock } = this.#options;

@@ -4,7 +4,8 @@ const parse = (version: string | undefined): bigint | undefined =>
   version !== undefined && DECIMAL.test(version) ? BigInt(version) : undefined;
 
 /**
- * Whether a `resourceVersion` is older than another one of the same kind. Versions that are no decimal numbers are never older.
+ * Whether a `resourceVersion` is older than another one of the same kind. Versions that are no
+ * decimal numbers are never older.
  *
  * @see https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
  */

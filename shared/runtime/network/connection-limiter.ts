@@ -5,11 +5,17 @@ import type { Clock } from '../clock.ts';
 import { networkOf, subnetOf } from '../rate-limit.ts';
 
 export interface ConnectionLimits {
-  /** Connections of one holder, which is a subnet or an address, that have not proven who they are, at a time. */
+  /**
+   * Connections of one holder, which is a subnet or an address, that have not proven who they are,
+   * at a time.
+   */
   readonly perHolder: number;
   /** The same of all holders. */
   readonly total: number;
-  /** Milliseconds that a connection has before another one may take its place. With 0 a new connection is never refused. */
+  /**
+   * Milliseconds that a connection has before another one may take its place. With 0 a new
+   * connection is never refused.
+   */
   readonly graceMs: number;
   /** Names the holder of an address, such as {@link subnetOf} or {@link networkOf}. */
   readonly holderOf: (address: string) => string;
@@ -50,16 +56,21 @@ interface Holder {
   readonly since: number;
 }
 
-/** Names a connection of a listener. TLS puts a socket of its own over that of the connection; both have these addresses. */
+/**
+ * Names a connection of a listener. TLS puts a socket of its own over that of the connection; both
+ * have these addresses.
+ */
 const connectionKey = ({ remoteAddress, remotePort, localAddress }: Socket): string => `${remoteAddress} ${remotePort} ${localAddress}`;
 
 /**
- * Bounds the connections of a server that have not proven who they are, by holder and in all: each costs memory, and anyone can open them.
- * Those that have are not counted, so a fleet behind one address is bounded only in how many of its agents connect at the same moment.
+ * Bounds the connections of a server that have not proven who they are, by holder and in all: each
+ * costs memory, and anyone can open them. Those that have are not counted, so a fleet behind one
+ * address is bounded only in how many of its agents connect at the same moment.
  *
- * Where a bound is reached, a new connection takes the place of the oldest one that has had its grace: an honest client needs less, a silent
- * one does not keep others out. Where all are younger there is no room for the new one: to close it or let it wait costs less than a
- * handshake that is cut short. A holder that has far more than its share has no grace before others.
+ * Where a bound is reached, a new connection takes the place of the oldest one that has had its
+ * grace: an honest client needs less, a silent one does not keep others out. Where all are younger
+ * there is no room for the new one: to close it or let it wait costs less than a handshake that is
+ * cut short. A holder that has far more than its share has no grace before others.
  */
 export class ConnectionLimiter {
   readonly #limits: ConnectionLimits;
@@ -98,7 +109,10 @@ export class ConnectionLimiter {
     return this.#total >= this.#limits.total;
   }
 
-  /** Counts the connections that a server accepts from now on, and closes those for which there is no room. */
+  /**
+   * Counts the connections that a server accepts from now on, and closes those for which there is
+   * no room.
+   */
   watch(server: Server | TlsServer): void {
     // Of a TLS server as well this is the socket of the connection, before the handshake.
     server.on('connection', (socket: Socket) => {
@@ -120,7 +134,10 @@ export class ConnectionLimiter {
     return true;
   }
 
-  /** The connection has proven who it is. @param socket that of the connection, or the one that TLS has put over it */
+  /**
+   * The connection has proven who it is. @param socket that of the connection, or the one that TLS
+   * has put over it
+   */
   release(socket: Socket): void {
     this.#remove(this.#limits.holderOf(socket.remoteAddress ?? ''), connectionKey(socket));
   }

@@ -44,8 +44,8 @@ export const readProxy = ({ HTTPS_PROXY, NO_PROXY }: ProxyVariables): ProxyConfi
   HTTPS_PROXY === undefined ? undefined : { HTTPS_PROXY, NO_PROXY: [...DIRECT, ...(NO_PROXY?.split(',') ?? [])].join(',') };
 
 /**
- * Keeps the connections of https requests. Through a proxy it makes a tunnel for each, which `timeout` bounds as well: a request that is
- * aborted before it has one does not say so.
+ * Keeps the connections of https requests. Through a proxy it makes a tunnel for each, which
+ * `timeout` bounds as well: a request that is aborted before it has one does not say so.
  */
 export const createTlsAgent = (proxy: ProxyConfig | undefined, options: AgentOptions = {}): Agent =>
   new Agent({ ...options, ...(proxy && { proxyEnv: { ...proxy } }) });

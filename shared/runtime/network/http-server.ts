@@ -30,15 +30,18 @@ export const Address: z.ZodType<ListenAddress, string> = z.string().transform((t
   }
 });
 
-/** Whether what is sent to a host, or comes to it, stays on this machine. IPv6 with or without the brackets of a URL. */
+/**
+ * Whether what is sent to a host, or comes to it, stays on this machine. IPv6 with or without the
+ * brackets of a URL.
+ */
 export const isLoopback = (host: string): boolean => {
   const name = host.replace(/^\[(.*)\]$/, '$1');
   return name === 'localhost' || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'));
 };
 
 /**
- * node:http, which nothing here imports: an import reads every export, and some of them load Node's own fetch and
- * WebSocket, 13 MiB that no server uses.
+ * node:http, which nothing here imports: an import reads every export, and some of them load Node's
+ * own fetch and WebSocket, 13 MiB that no server uses.
  */
 export const nodeHttp = process.getBuiltinModule('node:http');
 
@@ -58,7 +61,8 @@ const SWEEP_MS = 20;
 
 /**
  * Connections that the kernel keeps until they are accepted, which is one in each turn of the event
- * loop; it has a bound of its own (net.core.somaxconn). Beyond it a client tries again after 1, 3 and 7 s.
+ * loop; it has a bound of its own (net.core.somaxconn). Beyond it a client tries again after 1, 3
+ * and 7 s.
  */
 const BACKLOG = 4_096;
 
@@ -85,8 +89,9 @@ const bind = (server: Server | TlsServer, address: ListenAddress): Promise<void>
   });
 
 /**
- * Upgraded connections (WebSockets) are their owner's to close. No new connections, requests in flight get {@link GRACE_MS}, then everything
- * is cut: what Node does not count as a connection of HTTP too, which is a TLS handshake under way and what was upgraded.
+ * Upgraded connections (WebSockets) are their owner's to close. No new connections, requests in
+ * flight get {@link GRACE_MS}, then everything is cut: what Node does not count as a connection of
+ * HTTP too, which is a TLS handshake under way and what was upgraded.
  */
 const closeWithSignal = (server: Server | TlsServer, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
@@ -101,7 +106,8 @@ const closeWithSignal = (server: Server | TlsServer, signal: AbortSignal): Promi
     };
     const close = (): void => {
       const cut = setTimeout(cutAll, GRACE_MS);
-      // A kept-alive connection becomes idle when its last request ends, and would then wait for another one.
+      // A kept-alive connection becomes idle when its last request ends, and would then wait for
+      // another one.
       const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
       server.close(() => {
         clearTimeout(cut);
@@ -114,7 +120,8 @@ const closeWithSignal = (server: Server | TlsServer, signal: AbortSignal): Promi
   });
 
 /**
- * Serves a request listener (an Express application is one) or a prepared server until the signal aborts.
+ * Serves a request listener (an Express application is one) or a prepared server until the signal
+ * aborts.
  * @throws Error when the address cannot be bound.
  */
 export const listen = async (

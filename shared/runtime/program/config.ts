@@ -1,7 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 
-/** A program was started with an environment that it cannot run with. The message is for people, one line a variable. */
+/**
+ * A program was started with an environment that it cannot run with. The message is for people, one
+ * line a variable.
+ */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly string[];
@@ -33,7 +36,8 @@ const describe = (schema: z.ZodObject, env: Record<string, string>, issue: z.cor
 };
 
 /**
- * Reads a program's environment once. Keys of the schema are variable names; their descriptions say what is expected.
+ * Reads a program's environment once. Keys of the schema are variable names; their descriptions say
+ * what is expected.
  *
  * @param found problems that are known already; they join those found here, and alone do not throw
  * @throws ConfigError with every problem together.
@@ -81,8 +85,8 @@ const describeSetting = ([name, schema]: [string, z.core.$ZodType]): Setting => 
 };
 
 /**
- * Lists the variables of a schema in its order. A default that the schema cannot hold is its meta `fallback`;
- * meta `secret` marks a value that may stand in a file.
+ * Lists the variables of a schema in its order. A default that the schema cannot hold is its meta
+ * `fallback`; meta `secret` marks a value that may stand in a file.
  */
 export const listSettings = (schema: z.ZodObject): readonly Setting[] => Object.entries(schema.shape).map(describeSetting);
 
@@ -129,7 +133,10 @@ export const readText = async (variable: string, path: string, problems: Problem
   return undefined;
 };
 
-/** Secrets may stand in a file named by `<variable>_FILE`, so that they are not in the environment of the process. */
+/**
+ * Secrets may stand in a file named by `<variable>_FILE`, so that they are not in the environment
+ * of the process.
+ */
 export const readSecrets = async (env: Environment, names: readonly string[], problems: Problems): Promise<Record<string, string>> => {
   const secrets: Record<string, string> = {};
   for (const name of names) {

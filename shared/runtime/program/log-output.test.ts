@@ -15,7 +15,9 @@ const LOGGER = `
   const logger = createLogger({ name: 'test', destination: openLogOutput() });
   const pad = 'x'.repeat(1000);`;
 const LINES = 5_000;
-/** Logs more than there is room for, a few lines in each turn of the event loop, and then goes on. */
+/**
+ * Logs more than there is room for, a few lines in each turn of the event loop, and then goes on.
+ */
 const flood = (then: string): string => `${LOGGER}
   let n = 0;
   const more = () => {

@@ -1,7 +1,10 @@
 import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 
 const STDOUT = 1;
-/** Time between two writes: lines that come meanwhile are written together, or earlier once they have this many bytes. */
+/**
+ * Time between two writes: lines that come meanwhile are written together, or earlier once they
+ * have this many bytes.
+ */
 const GATHER = { ms: 100, bytes: 4_096 };
 /** Most bytes of lines that wait for a slow reader; lines beyond are dropped. */
 const MAX_BYTES = 1_048_576;
@@ -34,10 +37,11 @@ const writeAll = (fd: number, bytes: Buffer): Buffer => {
 const countLines = (bytes: Buffer): number => bytes.reduce((count, byte) => (byte === LINE_FEED ? count + 1 : count), 0);
 
 /**
- * Lines of a log on their way to a file descriptor. The program waits for no reader: what one does not read in time is dropped and counted.
+ * Lines of a log on their way to a file descriptor. The program waits for no reader: what one does
+ * not read in time is dropped and counted.
  *
- * pino's own destination, sonic-boom, writes for as long as it takes when a process ends or logs a fatal line: one whose log nobody reads
- * would not end.
+ * pino's own destination, sonic-boom, writes for as long as it takes when a process ends or logs a
+ * fatal line: one whose log nobody reads would not end.
  */
 export class LogOutput {
   readonly #fd: number;
@@ -71,7 +75,10 @@ export class LogOutput {
     this.#schedule();
   }
 
-  /** Writes what waits, as far as the reader takes it, before it returns: the process may be about to end. */
+  /**
+   * Writes what waits, as far as the reader takes it, before it returns: the process may be about
+   * to end.
+   */
   flushSync(): void {
     if (this.#writingSince !== undefined && performance.now() - this.#writingSince > STUCK_MS) return;
     const waiting = [this.#takeLines()];
@@ -139,8 +146,8 @@ export class LogOutput {
 }
 
 /**
- * A pipe is opened once more, to write without blocking: to set that for the descriptor would set it for all that write into the pipe. Only
- * Linux can do that, and only for who may open it.
+ * A pipe is opened once more, to write without blocking: to set that for the descriptor would set
+ * it for all that write into the pipe. Only Linux can do that, and only for who may open it.
  */
 const openStdout = (): number => {
   try {

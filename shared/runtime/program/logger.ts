@@ -46,7 +46,10 @@ export interface LoggerOptions {
   readonly mixin?: ((fields: object) => object) | undefined;
 }
 
-/** JSON lines with RFC 3339 time and the level by name. Fields named like secrets are replaced by `[redacted]`. */
+/**
+ * JSON lines with RFC 3339 time and the level by name. Fields named like secrets are replaced by
+ * `[redacted]`.
+ */
 export const createLogger = ({ name, level = 'info', destination, mixin }: LoggerOptions): Logger => {
   const options = {
     level,

@@ -5,7 +5,10 @@ import type { Clock } from '../clock.ts';
 export const untilAborted = (signal: AbortSignal): Promise<void> =>
   signal.aborted ? Promise.resolve() : new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 
-/** @returns whether the work ended within `ms`; it goes on where it did not. A failure is an end, and is thrown. */
+/**
+ * @returns whether the work ended within `ms`; it goes on where it did not. A failure is an end,
+ * and is thrown.
+ */
 export const settlesWithin = async (work: Promise<unknown>, ms: number): Promise<boolean> => {
   const late = Promise.withResolvers<false>();
   const timer = setTimeout(late.resolve, ms, false);
@@ -17,7 +20,8 @@ export const settlesWithin = async (work: Promise<unknown>, ms: number): Promise
 };
 
 /**
- * Aborts at SIGTERM or SIGINT. A second one ends the process at once, for people who do not want to wait.
+ * Aborts at SIGTERM or SIGINT. A second one ends the process at once, for people who do not want to
+ * wait.
  * @param target the process; given by tests.
  */
 export const shutdownSignal = (target: Pick<NodeJS.Process, 'on' | 'exit'> = process): AbortSignal => {
@@ -33,7 +37,10 @@ export const shutdownSignal = (target: Pick<NodeJS.Process, 'on' | 'exit'> = pro
 
 /** The two steps in which a hub shuts down. */
 export interface Shutdown {
-  /** Aborts first: the hub says that it is not ready, and goes on with everything, so that load balancers send new work elsewhere. */
+  /**
+   * Aborts first: the hub says that it is not ready, and goes on with everything, so that load
+   * balancers send new work elsewhere.
+   */
   readonly draining: AbortSignal;
   /** Aborts after that: connections end, and requests under way get a grace. */
   readonly closing: AbortSignal;

@@ -12,8 +12,9 @@ export interface WatchdogSettings {
 const BEAT_MS = 1000;
 
 /**
- * Ends the process when its event loop has stood still for a minute: it handles no signal then, and a supervisor sees
- * a live process. What was acknowledged is on disk; the next start goes on from there.
+ * Ends the process when its event loop has stood still for a minute: it handles no signal then, and
+ * a supervisor sees a live process. What was acknowledged is on disk; the next start goes on from
+ * there.
  *
  * Beats are counted, not timed: a machine that slept has not stood still.
  */

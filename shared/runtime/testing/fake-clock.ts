@@ -52,7 +52,10 @@ export class FakeClock implements Clock {
     });
   }
 
-  /** Moves time, waking sleeps in the order in which they are due, and lets what they wake run in between. */
+  /**
+   * Moves time, waking sleeps in the order in which they are due, and lets what they wake run in
+   * between.
+   */
   async advance(ms: number): Promise<void> {
     const end = this.#elapsedMs + ms;
     await settle();
@@ -64,12 +67,18 @@ export class FakeClock implements Clock {
     this.#elapsedMs = end;
   }
 
-  /** Moves time while nothing runs: sleeps that become due end late, with the next {@link FakeClock.advance}. */
+  /**
+   * Moves time while nothing runs: sleeps that become due end late, with the next
+   * {@link FakeClock.advance}.
+   */
   stall(ms: number): void {
     this.#elapsedMs += ms;
   }
 
-  /** Moves the wall clock alone: it is set, or the machine is suspended and its monotonic clock stands still. */
+  /**
+   * Moves the wall clock alone: it is set, or the machine is suspended and its monotonic clock
+   * stands still.
+   */
   shiftWall(ms: number): void {
     this.#wallShiftMs += ms;
   }

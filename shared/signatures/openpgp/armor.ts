@@ -41,7 +41,10 @@ export const dearmorSignature = (text: string): Buffer => decodeBody(betweenMark
 
 const [BEGIN_KEYS, END_KEYS] = [`-----BEGIN ${PGP_PUBLIC_KEY}-----`, `-----END ${PGP_PUBLIC_KEY}-----`];
 
-/** Any number of blocks of public keys; between them only empty lines and comments (`#`). @throws SignatureError */
+/**
+ * Any number of blocks of public keys; between them only empty lines and comments (`#`). @throws
+ * SignatureError
+ */
 export const dearmorKeys = (text: string): readonly Buffer[] => {
   const blocks: Buffer[] = [];
   const lines = linesOf(text);

@@ -66,7 +66,9 @@ const splitCertificates = (components: readonly Component[]): readonly Certifica
   return certificates;
 };
 
-/** Type of a signature, also of one that cannot be checked. Versions 2 and 3 have it one byte later. */
+/**
+ * Type of a signature, also of one that cannot be checked. Versions 2 and 3 have it one byte later.
+ */
 const typeOf = ({ body }: Packet): number | undefined => ((body[0] ?? 0) < 4 ? body[2] : body[1]);
 
 /**
@@ -91,7 +93,9 @@ const tryParse = (packet: Packet): PgpSignature | undefined => {
   }
 };
 
-/** @returns the newest of a component's signatures that the primary key made, of one of these types */
+/**
+ * @returns the newest of a component's signatures that the primary key made, of one of these types
+ */
 const newestSelfSignature = (component: Component, types: readonly number[], check: (signature: PgpSignature) => boolean) =>
   component.signatures
     .flatMap((packet) => tryParse(packet) ?? [])
@@ -155,7 +159,10 @@ const ownerOf = ({ userIds }: Certificate): string => {
     .slice(0, MAX_OWNER_LENGTH);
 };
 
-/** A subkey that signs must itself say that it belongs to the primary key, or a signature could be claimed by a stranger's key. */
+/**
+ * A subkey that signs must itself say that it belongs to the primary key, or a signature could be
+ * claimed by a stranger's key.
+ */
 const isCrossCertified = (binding: PgpSignature, subkey: PgpPublicKey, data: Buffer): boolean =>
   [...binding.hashed, ...binding.unhashed]
     .filter(({ type }) => type === SUBPACKETS.embeddedSignature)

@@ -40,8 +40,8 @@ const isNamed = ({ fingerprint }: PgpPublicKey, issuers: readonly string[]): boo
   issuers.every((issuer) => fingerprint.endsWith(issuer));
 
 /**
- * The keys that may have made it. What a signature says of its key only ever takes candidates away: the name is no
- * proof, and one that contradicts the key that did sign refuses the signature.
+ * The keys that may have made it. What a signature says of its key only ever takes candidates away:
+ * the name is no proof, and one that contradicts the key that did sign refuses the signature.
  */
 const candidates = (signature: PgpSignature, keys: readonly SigningKey[]): readonly SigningKey[] => {
   const issuers = issuersOf(signature);

@@ -53,7 +53,8 @@ export const readPackets = (bytes: Uint8Array, what: string): readonly Packet[] 
 };
 
 /**
- * A multiprecision integer; its bit count must be the true one, or one number would have several forms.
+ * A multiprecision integer; its bit count must be the true one, or one number would have several
+ * forms.
  *
  * @returns without leading zeros
  */

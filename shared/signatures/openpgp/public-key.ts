@@ -66,7 +66,10 @@ const READERS: Readonly<Record<number, (reader: ByteReader) => KeyMaterial>> = {
   [ALGORITHMS.ed25519]: (reader) => ({ key: ed25519Key(reader.take(32)), scheme: 'ed25519', curve: undefined }),
 };
 
-/** Keys for encryption, and keys that are too weak, may stand in a keyring; nothing that they sign counts. */
+/**
+ * Keys for encryption, and keys that are too weak, may stand in a keyring; nothing that they sign
+ * counts.
+ */
 const readMaterial = (algorithm: number, reader: ByteReader): KeyMaterial | undefined => {
   const read = READERS[algorithm];
   if (read === undefined) return undefined;

@@ -151,7 +151,10 @@ const isOfAlgorithm = (signature: PgpSignature, key: PgpPublicKey): boolean => {
   return signature.algorithm === key.algorithm || (rsa.includes(signature.algorithm) && rsa.includes(key.algorithm));
 };
 
-/** Whether the key made the signature over this data. @throws SignatureError for numbers that no signature has */
+/**
+ * Whether the key made the signature over this data. @throws SignatureError for numbers that no
+ * signature has
+ */
 export const isSignedBy = (signature: PgpSignature, key: PgpPublicKey, data: Uint8Array): boolean => {
   if (key.material === undefined || !isOfAlgorithm(signature, key)) return false;
   const whole = Buffer.concat([data, signature.trailer]);

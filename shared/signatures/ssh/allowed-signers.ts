@@ -35,7 +35,10 @@ const parseTime = (text: string, fail: Fail): Date => {
   return time;
 };
 
-/** Whether a pattern stands for a text: `*` for any characters, `?` for one. Takes as many steps as both have characters, multiplied. */
+/**
+ * Whether a pattern stands for a text: `*` for any characters, `?` for one. Takes as many steps as
+ * both have characters, multiplied.
+ */
 const matchesPattern = (text: string, pattern: string): boolean => {
   /** Lengths of the beginnings of the text that the pattern stands for so far, ascending. */
   let matched: readonly number[] = [0];
@@ -135,7 +138,10 @@ const describeWindow = ({ validAfter, validBefore }: AllowedSigner): string =>
 const isWithin = ({ validAfter, validBefore }: AllowedSigner, time: Date): boolean =>
   (validAfter === undefined || time >= validAfter) && (validBefore === undefined || time <= validBefore);
 
-/** The line that lets a key sign at a time. @throws SignatureError `signer-unknown`, `signer-not-valid` */
+/**
+ * The line that lets a key sign at a time. @throws SignatureError `signer-unknown`,
+ * `signer-not-valid`
+ */
 export const findAllowedSigner = (signers: readonly AllowedSigner[], fingerprint: string, time: Date): AllowedSigner => {
   const lines = signers.filter((signer) => signer.fingerprint === fingerprint);
   const [any] = lines;

@@ -45,7 +45,10 @@ export const positiveNumber = (bytes: Buffer, what: string): Buffer => {
   return first === 0 ? bytes.subarray(1) : bytes;
 };
 
-/** @throws SignatureError `signature-malformed` for what is no key, e.g. a point that is not on its curve */
+/**
+ * @throws SignatureError `signature-malformed` for what is no key, e.g. a point that is not on its
+ * curve
+ */
 export const importKey = (jwk: JsonWebKey): KeyObject => {
   try {
     return createPublicKey({ key: jwk, format: 'jwk' });
@@ -109,7 +112,10 @@ const READERS: Readonly<Record<string, { read: (reader: ByteReader) => Parts; in
 export const sshFingerprint = (blob: Uint8Array): string =>
   `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
 
-/** @throws SignatureError `signature-malformed`, `signature-unsupported` (certificates, DSA, short RSA keys) */
+/**
+ * @throws SignatureError `signature-malformed`, `signature-unsupported` (certificates, DSA, short
+ * RSA keys)
+ */
 export const parseSshPublicKey = (blob: Uint8Array): SshPublicKey => {
   const reader = new ByteReader(blob, 'the public key');
   const type = reader.string().toString('latin1');

@@ -140,7 +140,10 @@ const AT_ONCE = 8;
 const inGroups = <T>(items: readonly T[], size: number): readonly (readonly T[])[] =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, n) => items.slice(n * size, (n + 1) * size));
 
-/** Commits of the first policy, which each cluster then has in force, until aborted. @returns how many */
+/**
+ * Commits of the first policy, which each cluster then has in force, until aborted. @returns how
+ * many
+ */
 const commitOn = async (
   { ledger }: ApiHarness,
   clusters: Clusters,

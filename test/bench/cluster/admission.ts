@@ -17,11 +17,14 @@ import { enforcePolicies } from './policy-watch.ts';
  */
 const WARM_UP = 100;
 /**
- * Requests go round this many namespaces of each place. Not round all: the API server itself looks quotas and limits up for a namespace
- * that it has not seen for 30 s, and that would be counted.
+ * Requests go round this many namespaces of each place. Not round all: the API server itself looks
+ * quotas and limits up for a namespace that it has not seen for 30 s, and that would be counted.
  */
 const TOUCHED = 10;
-/** Consecutive shares of a run: how much their ratios differ says how exact the ratio of the whole is. */
+/**
+ * Consecutive shares of a run: how much their ratios differ says how exact the ratio of the whole
+ * is.
+ */
 const SHARES = 10;
 /** Highest allowed ratio of medians to a namespace that is not governed. */
 const MOST_RATIO = 1.3;
@@ -56,7 +59,10 @@ const placementBy = (by: Placement, region: string): object => {
   return { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } } };
 };
 
-/** A pod that both locks judge and admit, by a dry run: all of admission, without the write, which would hide its cost. @returns ms */
+/**
+ * A pod that both locks judge and admit, by a dry run: all of admission, without the write, which
+ * would hide its cost. @returns ms
+ */
 const onePod = async ({ place: { world, prefix, first }, by }: Series, index: number): Promise<number> => {
   const spec = {
     containers: [{ name: 'main', image: 'registry.k8s.io/pause:3.10' }],

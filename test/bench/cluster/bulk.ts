@@ -42,8 +42,8 @@ const dryRuns = async (client: KubeClient, namespace: string, allowed: readonly 
 };
 
 /**
- * The same requests for each policy, for another version of it, by a client that waits for nothing between them: 32 policies at a time. The
- * locks that judge its pods are those that the agent left.
+ * The same requests for each policy, for another version of it, by a client that waits for nothing
+ * between them: 32 policies at a time. The locks that judge its pods are those that the agent left.
  *
  * @param agentClient has the rights of the agent
  */
@@ -81,7 +81,9 @@ const measureFloor = async ({ world }: OneCluster, agentClient: KubeClient, name
 const changedOf = (namespaces: readonly string[]): readonly number[] =>
   Array.from({ length: CHANGES }, (_item, change) => (change * 37) % namespaces.length);
 
-/** @returns ms from the write of a changed policy until both locks enforce it, for each of several */
+/**
+ * @returns ms from the write of a changed policy until both locks enforce it, for each of several
+ */
 const changeSome = async ({ world }: OneCluster, namespaces: readonly string[], watch: PolicyWatch): Promise<number[]> => {
   const times: number[] = [];
   for (const index of changedOf(namespaces)) {

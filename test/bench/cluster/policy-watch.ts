@@ -40,7 +40,10 @@ export class PolicyWatch {
     await this.#until(() => this.#enforced.size >= count);
   }
 
-  /** Waits until a policy is enforced by both locks in a version of its spec that is at least this one. */
+  /**
+   * Waits until a policy is enforced by both locks in a version of its spec that is at least this
+   * one.
+   */
   async enforces({ metadata: { namespace = '', name, generation = 0 } }: SovereignPolicy): Promise<void> {
     const key = `${namespace}/${name}`;
     await this.#until(() => this.#enforced.has(key) && (this.#informer.get(key)?.metadata.generation ?? 0) >= generation);

@@ -15,7 +15,10 @@ import { above, between, clusterPrograms, readUsage, type Usage } from './usage.
 const SETTLE_MS = 3_000;
 const POLL_MS = 500;
 
-/** Moments of one commit, in ms since the hub noticed it, in the slowest cluster where there are several. */
+/**
+ * Moments of one commit, in ms since the hub noticed it, in the slowest cluster where there are
+ * several.
+ */
 type Stages = Readonly<Record<'fetched' | 'judged' | 'compiled' | 'offered' | 'accepted' | 'written' | 'proven', number>>;
 
 interface Result {
@@ -26,7 +29,10 @@ interface Result {
   /** Usage of the fleet at rest, and of all commits above that. */
   readonly idle: Usage;
   readonly commits: Usage;
-  /** CPU of each program for one commit of the warm-up, ms beyond what it takes at rest; V8 still compiles then. */
+  /**
+   * CPU of each program for one commit of the warm-up, ms beyond what it takes at rest; V8 still
+   * compiles then.
+   */
   readonly warmUpCpuMs: ReadonlyMap<string, number>;
 }
 
@@ -178,8 +184,9 @@ const rowsOf = (result: Result, clusters: number): Record<string, string> => {
 };
 
 /**
- * Commits that change one policy of three real clusters, one after the other: when each stage was reached, the CPU of each program and the
- * requests to the API servers beyond what they do at rest, and a floor in the same run.
+ * Commits that change one policy of three real clusters, one after the other: when each stage was
+ * reached, the CPU of each program and the requests to the API servers beyond what they do at rest,
+ * and a floor in the same run.
  */
 export const commit = async (args: string[], signal: AbortSignal): Promise<void> => {
   const options = {

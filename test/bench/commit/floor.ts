@@ -22,7 +22,10 @@ const pod = {
   spec: { containers: [{ name: 'main', image: 'registry.k8s.io/pause:3.10' }], nodeSelector: { [REGION_LABEL]: 'bench.invalid' } },
 };
 
-/** Lock 2's template under another name: the agent leaves it and its constraints alone, and Gatekeeper does for them what it does for ours. */
+/**
+ * Lock 2's template under another name: the agent leaves it and its constraints alone, and
+ * Gatekeeper does for them what it does for ours.
+ */
 const copyTemplate = async (api: SetupApi): Promise<void> => {
   const { spec } = await api.send<Template>('GET', OWN_TEMPLATE);
   const template = {
@@ -54,8 +57,9 @@ const refusalOf = async (api: SetupApi): Promise<string> => {
 };
 
 /**
- * The least that a cluster needs for a changed policy, done by a client that knows what to write: the policy, a constraint for it, dry
- * runs until Gatekeeper refuses by that constraint, and the result.
+ * The least that a cluster needs for a changed policy, done by a client that knows what to write:
+ * the policy, a constraint for it, dry runs until Gatekeeper refuses by that constraint, and the
+ * result.
  */
 export class ClusterFloor {
   readonly #api: SetupApi;

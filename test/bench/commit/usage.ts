@@ -6,7 +6,10 @@ import { cpuMsOf } from '../memory-of.ts';
 export interface Usage {
   /** Milliseconds of performance.now(). */
   readonly at: number;
-  /** Milliseconds of CPU by kind of program, over all clusters: hub, agent, apiserver, etcd, gatekeeper … */
+  /**
+   * Milliseconds of CPU by kind of program, over all clusters: hub, agent, apiserver, etcd,
+   * gatekeeper …
+   */
   readonly cpuMs: ReadonlyMap<string, number>;
   /** Requests that the API servers answered, by verb and resource, over all clusters. */
   readonly requests: ReadonlyMap<string, number>;
@@ -35,8 +38,8 @@ const nameOf = (labels: Readonly<Record<string, string>>): string => {
 };
 
 /**
- * Sums `apiserver_request_total` by verb and resource. Watches count when they end, so they are left out, and so are the requests for
- * these metrics.
+ * Sums `apiserver_request_total` by verb and resource. Watches count when they end, so they are
+ * left out, and so are the requests for these metrics.
  *
  * @see https://kubernetes.io/docs/reference/instrumentation/metrics/
  */

@@ -101,7 +101,10 @@ const drawSeries = ({ points }: Series, index: number, x: Scale, y: Scale): stri
   ...points.map((point) => `<circle class="p${index}" cx="${x.at(point.x)}" cy="${y.at(point.y)}" r="3"/>`),
 ];
 
-/** Returns heights for labels at about the wanted ones, in the same order, so that none covers another. */
+/**
+ * Returns heights for labels at about the wanted ones, in the same order, so that none covers
+ * another.
+ */
 export const spreadLabels = (wanted: readonly number[], gap: number): readonly number[] => {
   const placed = [...wanted];
   const order = wanted.map((_, at) => at).sort((left, right) => (wanted[left] ?? 0) - (wanted[right] ?? 0));

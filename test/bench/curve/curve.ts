@@ -21,7 +21,10 @@ interface FleetPoint {
   readonly agents: number;
   /** Seconds until the hub has all reports. */
   readonly first: number;
-  /** Seconds from a commit until a reader of live events knows that 99 % of the agents have it in force. */
+  /**
+   * Seconds from a commit until a reader of live events knows that 99 % of the agents have it in
+   * force.
+   */
   readonly commit: number;
   /** Milliseconds of the hub's CPU for an agent and a commit. */
   readonly cpuMs: number;

@@ -4,7 +4,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BenchFleet } from './fleet.ts';
 
-/** Milliseconds in which all agents open a stream to a server with the hub's TLS settings that does nothing else. */
+/**
+ * Milliseconds in which all agents open a stream to a server with the hub's TLS settings that does
+ * nothing else.
+ */
 export const measureHandshakes = async (fleet: BenchFleet): Promise<number> => {
   const server = fork(new URL('./bare-server.ts', import.meta.url));
   try {

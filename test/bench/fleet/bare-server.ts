@@ -4,7 +4,10 @@ import { createAgentServer } from '../../../hub/delivery/sockets/agent-server.ts
 import type { KeyPair } from '../../../hub/identity/index.ts';
 import { createAuthority } from '../../../hub/identity/index.ts';
 
-/** A process with the hub's own listener of agents, which accepts each stream and does nothing else: what handshakes alone take. */
+/**
+ * A process with the hub's own listener of agents, which accepts each stream and does nothing else:
+ * what handshakes alone take.
+ */
 
 const HOST = '127.0.0.1';
 const HOUR_MS = 3_600_000;

@@ -31,7 +31,10 @@ const NO_LIST: TeamList = { digest: '', policies: new Map() };
 /** 0 ≤ x < 1, the same for the same text. */
 const drawOf = (text: string): number => Number.parseInt(sha256(text).slice(0, 8), 16) / 2 ** 32;
 
-/** The stream and the reports of an agent, as the product has them, over a cluster in which every policy holds. */
+/**
+ * The stream and the reports of an agent, as the product has them, over a cluster in which every
+ * policy holds.
+ */
 export class BenchAgent {
   readonly cluster: string;
   readonly #proof: AgentProof;
@@ -159,7 +162,8 @@ export class BenchAgent {
     this.#sentPolicies = 0;
     this.#unanswered = 0;
     this.#due = 0;
-    // The first digest, which goes out at once, says how it was when the stream before this one ended: it settles nothing.
+    // The first digest, which goes out at once, says how it was when the stream before this one
+    // ended: it settles nothing.
     this.#isSettled = true;
     this.#reporter.connected((frame) => this.#send(frame), reported);
     this.#isSettled = false;

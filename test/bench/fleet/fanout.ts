@@ -66,7 +66,10 @@ interface Stalled {
   readonly pss: number;
 }
 
-/** Lets a share of the agents stall, closes their windows, and measures the same commits in the others. */
+/**
+ * Lets a share of the agents stall, closes their windows, and measures the same commits in the
+ * others.
+ */
 const measureStalled = async (fleet: BenchFleet, clusters: readonly string[], settings: FanoutSettings): Promise<Stalled> => {
   let returns = 0;
   fleet.news.listen((news) => {

@@ -42,7 +42,9 @@ export type Settled = Extract<News, { type: 'settled' }>;
 export type Reported = Extract<News, { type: 'reported' }>;
 type Shaken = Extract<News, { type: 'shaken' }>;
 
-/** A commit that is in force in each agent that reads. Times are in milliseconds since it was made. */
+/**
+ * A commit that is in force in each agent that reads. Times are in milliseconds since it was made.
+ */
 export interface Committed {
   readonly reported: readonly Reported[];
   /**
@@ -51,7 +53,10 @@ export interface Committed {
   readonly seen: readonly number[];
 }
 
-/** A hub as a process, and agents in other processes on its TLS listener; all are connected and have reported. */
+/**
+ * A hub as a process, and agents in other processes on its TLS listener; all are connected and have
+ * reported.
+ */
 export class BenchFleet {
   readonly news = new NewsRoom();
   readonly #children: readonly ChildProcess[];
@@ -116,7 +121,8 @@ export class BenchFleet {
   }
 
   /**
-   * Commits a change of the first policies. Resolves once each agent that reads has it in force and the hub knows, and the reader, if any, as well.
+   * Commits a change of the first policies. Resolves once each agent that reads has it in force and
+   * the hub knows, and the reader, if any, as well.
    *
    * @param policies how many change
    */
@@ -158,7 +164,10 @@ export class BenchFleet {
     this.order({ type: 'stall', clusters });
   }
 
-  /** Opens a stream of each agent to a server that only accepts them. Resolves with the milliseconds until the last one was open. */
+  /**
+   * Opens a stream of each agent to a server that only accepts them. Resolves with the milliseconds
+   * until the last one was open.
+   */
   async handshakes(url: string): Promise<number> {
     const isShaken = (news: News): news is Shaken => news.type === 'shaken';
     const shaken = this.news.fromAll(this.#settings.agents, isShaken, this.#signal);

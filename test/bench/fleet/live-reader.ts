@@ -9,7 +9,8 @@ export interface ProvenCount {
 }
 
 /**
- * Turns counts into times: the n-th is when the reader first knew of n + 1 clusters. A count that is less than one before it takes nothing back.
+ * Turns counts into times: the n-th is when the reader first knew of n + 1 clusters. A count that
+ * is less than one before it takes nothing back.
  *
  * @returns at most `wanted` times, ascending
  */
@@ -36,7 +37,8 @@ export interface Watched extends Pick<Watch, 'revision' | 'wanted' | 'reported'>
 }
 
 /**
- * A reader of live events, as a dashboard is one: it learns of single clusters by name, and of many that change at once by the count in the status.
+ * A reader of live events, as a dashboard is one: it learns of single clusters by name, and of many
+ * that change at once by the count in the status.
  */
 export class LiveReader {
   readonly #stop = new AbortController();
@@ -60,7 +62,10 @@ export class LiveReader {
     await this.#running;
   }
 
-  /** Resolves once the reader knows that a commit is proven in so many clusters. @returns when it knew of each, in ms since 1970 */
+  /**
+   * Resolves once the reader knows that a commit is proven in so many clusters. @returns when it
+   * knew of each, in ms since 1970
+   */
   async watch({ without, ...watched }: Watched): Promise<readonly number[]> {
     const watch = { ...watched, without, counts: [], clusters: new Set<string>(), done: Promise.withResolvers<void>() };
     this.#watch = watch;
@@ -86,7 +91,8 @@ export class LiveReader {
       this.#noteCluster(data.name, data.provenRevision, now());
     }
     if (event === 'status' && this.#watch !== undefined && data.source.revision?.revision === this.#watch.revision)
-      // The source may be ahead of what the hub has compiled: then the count is still that of the commit before.
+      // The source may be ahead of what the hub has compiled: then the count is still that of the
+      // commit before.
       this.#noteCount(Math.min(data.clusters.proven, this.#watch.reported()), now());
   }
 

@@ -3,10 +3,16 @@ import { Connection, createReadPace } from '../../../agent/stream/connection.ts'
 import type { BenchAgent } from './bench-agent.ts';
 import { type News, now } from './orders.ts';
 
-/** Streams that a process opens at a time: enough to keep both sides busy, and few enough for each handshake to end in its time. */
+/**
+ * Streams that a process opens at a time: enough to keep both sides busy, and few enough for each
+ * handshake to end in its time.
+ */
 const AT_ONCE = 64;
 
-/** Opens a stream of an agent with the product's own client. Resolves once it is open, or ended before. */
+/**
+ * Opens a stream of an agent with the product's own client. Resolves once it is open, or ended
+ * before.
+ */
 const openStream = async (agent: BenchAgent, hubUrl: string, signal: AbortSignal): Promise<News> => {
   const opened = Promise.withResolvers<News>();
   const { config, certificate } = agent.identity;
@@ -29,7 +35,10 @@ const openStream = async (agent: BenchAgent, hubUrl: string, signal: AbortSignal
   return opened.promise;
 };
 
-/** Opens a stream of each agent to a server that only accepts them, and closes them all once the last one is open. */
+/**
+ * Opens a stream of each agent to a server that only accepts them, and closes them all once the
+ * last one is open.
+ */
 export const openStreams = async (agents: readonly BenchAgent[], url: string, tell: (news: News) => void): Promise<void> => {
   const close = new AbortController();
   const waiting = [...agents];

@@ -7,7 +7,10 @@ import type { ClusterRows } from './rows.ts';
  * fractions.
  */
 
-/** A commit as its agents take it; it may come after the hub's offer. Clusters with the same number modulo that of the teams are in one team. */
+/**
+ * A commit as its agents take it; it may come after the hub's offer. Clusters with the same number
+ * modulo that of the teams are in one team.
+ */
 export interface Commit {
   readonly type: 'commit';
   readonly revision: string;
@@ -19,7 +22,10 @@ export interface Commit {
   }[];
 }
 
-/** Why policies deviate: each fails by itself, or the whole cluster has one cause, which concerns every policy. */
+/**
+ * Why policies deviate: each fails by itself, or the whole cluster has one cause, which concerns
+ * every policy.
+ */
 export type Cause = 'failing' | 'gatekeeper' | 'index' | 'tampering';
 
 /** Policies of each cluster that deviate from now on; the others conform. */

@@ -3,7 +3,10 @@ import { now } from './orders.ts';
 
 const PAGES = ['/api/v1/policy-summaries?limit=50', '/api/v1/clusters?limit=50', '/api/v1/status'];
 const EACH_MS = 100;
-/** The hub answers this many requests of one caller at a time; others wait there, and would be measured for each other. */
+/**
+ * The hub answers this many requests of one caller at a time; others wait there, and would be
+ * measured for each other.
+ */
 const MAX_AT_ONCE = 4;
 
 const readPage = async (url: string, token: string): Promise<void> => {
@@ -13,8 +16,8 @@ const readPage = async (url: string, token: string): Promise<void> => {
 };
 
 /**
- * Reads pages, ten a second, until a promise settles. Each counts from when it was due: one that has to wait for others that the hub does not
- * answer has waited as well.
+ * Reads pages, ten a second, until a promise settles. Each counts from when it was due: one that
+ * has to wait for others that the hub does not answer has waited as well.
  *
  * @returns how long each took, in ms
  */

@@ -1,7 +1,10 @@
 import type { PolicyReport } from '@fso/shared/api';
 import { byText, sha256 } from '@fso/shared/encoding';
 
-/** State of a cluster, short enough to compare thousands of them: how many policies are in each phase, and each one that failed. */
+/**
+ * State of a cluster, short enough to compare thousands of them: how many policies are in each
+ * phase, and each one that failed.
+ */
 export interface ClusterRows {
   /** Commit that the agent has accepted. */
   readonly revision: string | null;
@@ -15,7 +18,10 @@ export interface ClusterRows {
   readonly digest: string;
 }
 
-/** Returns a digest of reports that does not depend on their order: of each its name, phase and locks. */
+/**
+ * Returns a digest of reports that does not depend on their order: of each its name, phase and
+ * locks.
+ */
 export const digestOfRows = (reports: Iterable<PolicyReport>): string => {
   const rows = [...reports].map(({ name, phase, enforcement: { admission, gatekeeper, binding } }) =>
     JSON.stringify([name, phase, admission.state, gatekeeper.state, binding.state]),

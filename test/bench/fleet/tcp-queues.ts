@@ -12,7 +12,10 @@ const ESTABLISHED = '01';
 /** Timer of a connection on which the kernel probes whether the window is open again. */
 const ZERO_WINDOW_PROBE = '04';
 
-/** Reads a table of connections for a local port. @see https://docs.kernel.org/networking/proc_net_tcp.html */
+/**
+ * Reads a table of connections for a local port. @see
+ * https://docs.kernel.org/networking/proc_net_tcp.html
+ */
 export const parseSendQueues = (table: string, port: number): SendQueues => {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   const waiting = table

@@ -24,8 +24,8 @@ const typeOf = (value: unknown): string => {
 const WRONG: readonly unknown[] = [5, 'x', {}, [], [null], null, true, [[{}]]];
 
 /**
- * Values of another type than this one. Null is none: a field that an API server leaves out may come as null, which says the same. Nor is an
- * empty array in the place of an array.
+ * Values of another type than this one. Null is none: a field that an API server leaves out may
+ * come as null, which says the same. Nor is an empty array in the place of an array.
  */
 export const wrongValuesFor = (value: unknown): readonly unknown[] => {
   const others = WRONG.filter((wrong) => wrong !== null && typeOf(wrong) !== typeOf(value));
@@ -61,7 +61,10 @@ const fieldsOfObject = (object: Fields): Field[] =>
       ...(isObject(value) ? Object.entries(value).map(([inner, example]) => ({ path: [name, inner], example })) : []),
     ]);
 
-/** Every field of these objects that a case deforms: those of the metadata, of the object itself, and of spec and status. */
+/**
+ * Every field of these objects that a case deforms: those of the metadata, of the object itself,
+ * and of spec and status.
+ */
 export const fieldsOf = (objects: readonly object[]): readonly Field[] => {
   const fields = [
     ...(objects as readonly Fields[]).flatMap(fieldsOfObject),
@@ -72,7 +75,10 @@ export const fieldsOf = (objects: readonly object[]): readonly Field[] => {
   return [...byPath.keys()].sort(byText).flatMap((path) => byPath.get(path) ?? []);
 };
 
-/** @returns whether there was a place for the value; an object without the parent of the field stays as it is */
+/**
+ * @returns whether there was a place for the value; an object without the parent of the field stays
+ * as it is
+ */
 export const deformObject = (object: unknown, { path, value }: Deformation): boolean => {
   const [name = '', ...rest] = path;
   if (!isObject(object)) return false;

@@ -32,8 +32,8 @@ const FAILURES: readonly (readonly [number, string] | undefined)[] = [[500, 'Int
 const EXPIRIES_IN_LAG = 3;
 
 /**
- * Stands between an agent and the API server, over plain HTTP on this machine, and can take the sight of one kind from the agent. Everything else
- * goes through.
+ * Stands between an agent and the API server, over plain HTTP on this machine, and can take the
+ * sight of one kind from the agent. Everything else goes through.
  */
 export class FaultProxy {
   /** Path of the agent's. */

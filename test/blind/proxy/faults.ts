@@ -9,8 +9,8 @@ export interface Fault {
   readonly name: FaultName;
   readonly resource: Resource;
   /**
-   * `forbidden`: whether open watches end, or go on and bring nothing. `watch-frozen`: whether they end with the fault, or bring then
-   * what was held back.
+   * `forbidden`: whether open watches end, or go on and bring nothing. `watch-frozen`: whether they
+   * end with the fault, or bring then what was held back.
    */
   readonly endsWatches: boolean;
   /** Deformation of `malformed`. */

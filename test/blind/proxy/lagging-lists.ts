@@ -19,7 +19,10 @@ const POLLS_IN_LAG = 12;
 export const versionOfList = (body: string): number =>
   Number((JSON.parse(body) as { metadata?: { resourceVersion?: string } }).metadata?.resourceVersion ?? 0);
 
-/** Lists as they were up to some seconds ago, as from a store that lags; none is older than what the client has seen. */
+/**
+ * Lists as they were up to some seconds ago, as from a store that lags; none is older than what the
+ * client has seen.
+ */
 export class LaggingLists {
   readonly #options: LaggingListsOptions;
   readonly #snapshots = new Map<string, Snapshot[]>();

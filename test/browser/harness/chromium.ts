@@ -18,7 +18,10 @@ const inPath = (...programs: readonly string[]): string[] => {
   return programs.flatMap((program) => folders.map((folder) => join(folder, program))).filter((path) => existsSync(path));
 };
 
-/** The browser of FSO_TEST_CHROMIUM, else Chromium without windows, which is installed if possible, else one of this machine. */
+/**
+ * The browser of FSO_TEST_CHROMIUM, else Chromium without windows, which is installed if possible,
+ * else one of this machine.
+ */
 const findChromium = async (): Promise<string> => {
   const given = process.env['FSO_TEST_CHROMIUM'];
   if (given) return given;

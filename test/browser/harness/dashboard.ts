@@ -3,7 +3,10 @@ import { CSRF_HEADER } from '@fso/shared/api';
 import { type Browser, type BrowserContext, type BrowserContextOptions, expect as base, type Page } from '@playwright/test';
 import { HANG_MS } from '../../harness/waiting.ts';
 
-/** Assertions that wait: `await expect(page.getByRole('heading')).toBeVisible()`; for values it is like vitest's. */
+/**
+ * Assertions that wait: `await expect(page.getByRole('heading')).toBeVisible()`; for values it is
+ * like vitest's.
+ */
 export const expect = base.configure({ timeout: HANG_MS });
 
 export const DESKTOP = { width: 1280, height: 800 } as const;
@@ -23,9 +26,14 @@ export interface OpenOptions {
 /** Pages of one hub in a real browser; every unexpected error in them is recorded as a trouble. */
 export interface Dashboard {
   readonly browser: Browser;
-  /** Opens a path of the hub in a new browser context, which shares only the hub with other pages. */
+  /**
+   * Opens a path of the hub in a new browser context, which shares only the hub with other pages.
+   */
   open(path: string, options?: OpenOptions): Promise<Page>;
-  /** Console and page errors, violations of the Content-Security-Policy, requests to elsewhere; of all pages since the last call. */
+  /**
+   * Console and page errors, violations of the Content-Security-Policy, requests to elsewhere; of
+   * all pages since the last call.
+   */
   takeTroubles(): string[];
   /** Closes every page. */
   closePages(): Promise<void>;
@@ -100,7 +108,10 @@ const APPEARANCES = {
   'colours that the reader chose': { colorScheme: 'light', forcedColors: 'active' },
 } as const;
 
-/** Colours on their way to others have no contrast to judge. A transition begins with the frame after the change. */
+/**
+ * Colours on their way to others have no contrast to judge. A transition begins with the frame
+ * after the change.
+ */
 const TRANSITIONS_ENDED = `(async () => {
   for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
   const transitions = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
@@ -123,8 +134,8 @@ const seriousFindings = async (appearance: string, axe: AxeBuilder): Promise<str
 };
 
 /**
- * Fails for findings of axe that keep people from using the page: as it is, dark, and with colours that the reader chose. Leaves it
- * bright.
+ * Fails for findings of axe that keep people from using the page: as it is, dark, and with colours
+ * that the reader chose. Leaves it bright.
  *
  * @see https://github.com/dequelabs/axe-core
  */

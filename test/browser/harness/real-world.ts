@@ -9,7 +9,10 @@ import { never } from '../../harness/waiting.ts';
 
 type Shown = 'hub' | 'hubUrl' | 'apiToken' | 'repository' | 'startHub' | 'stopHub' | 'startAgents' | 'agentUrls' | 'killAgents' | 'stop';
 
-/** Three real clusters with agents, a Git server and a hub, as in the demo, and pods that violate policies. */
+/**
+ * Three real clusters with agents, a Git server and a hub, as in the demo, and pods that violate
+ * policies.
+ */
 export interface RealWorld extends Pick<World, Shown> {
   /** Removed at the end. */
   readonly folder: string;

@@ -11,7 +11,10 @@ import { createCommits } from '../../simulated-fleet/commits.ts';
 import { geoOfCell } from '../../simulated-fleet/geography.ts';
 import { SimulatedAgent } from '../../simulated-fleet/simulated-agent.ts';
 
-/** A hub as a process, which can be killed, with two policies and one cluster with a simulated agent. */
+/**
+ * A hub as a process, which can be killed, with two policies and one cluster with a simulated
+ * agent.
+ */
 export interface SmallHub {
   readonly hub: HubProcess;
   readonly repository: GitRepository;

@@ -5,8 +5,8 @@ import { launchChromium } from './chromium.ts';
 import { createDashboard, type Dashboard, expect } from './dashboard.ts';
 
 /**
- * All files of the suite run in one process, one after another: slow fixtures start once, for the first test that needs them. Their
- * programs end with this process.
+ * All files of the suite run in one process, one after another: slow fixtures start once, for the
+ * first test that needs them. Their programs end with this process.
  */
 const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
   let made: Promise<T> | undefined;
@@ -30,11 +30,15 @@ const inTests = <T>(open: () => Promise<T>): (() => T) => {
   };
 };
 
-/** 1,000 policies and 500 clusters; the hub runs without authentication. Tests may add to it, but change nothing else. */
+/**
+ * 1,000 policies and 500 clusters; the hub runs without authentication. Tests may add to it, but
+ * change nothing else.
+ */
 export const useSimulatedWorld = (): (() => SimulatedWorld) => inTests(simulatedWorld);
 
 /**
- * Opens pages of a hub. After each test it closes them, and fails the test for unexpected errors in them.
+ * Opens pages of a hub. After each test it closes them, and fails the test for unexpected errors in
+ * them.
  *
  * @param url of the hub; asked when a page is opened
  */

@@ -8,7 +8,10 @@ const dashboard = useDashboard(() => world().hub.url);
 
 const rows = (page: Page) => page.locator('tbody tr[aria-rowindex]');
 
-/** The hub refuses the last commit of the repository, and one on top of it, which changes only the log. */
+/**
+ * The hub refuses the last commit of the repository, and one on top of it, which changes only the
+ * log.
+ */
 const leaveEntry = (): Promise<unknown> =>
   world().repository.commit({ 'policies/note.md': 'Read again.\n' }, 'Note that it was read again');
 

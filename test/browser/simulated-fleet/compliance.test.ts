@@ -97,7 +97,10 @@ describe('violations', () => {
   });
 });
 
-/** A namespace of a policy without violations in any cluster, so that a new violation is among the listed ones. */
+/**
+ * A namespace of a policy without violations in any cluster, so that a new violation is among the
+ * listed ones.
+ */
 const namespaceWithPolicy = async (cluster: string): Promise<string> => {
   const { items } = PolicySummaryPage.parse(await get(`/api/v1/policy-summaries?cluster=${cluster}&violating=false&phase=Active&limit=20`));
   for (const summary of items) {

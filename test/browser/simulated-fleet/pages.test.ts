@@ -30,7 +30,10 @@ const open = async (name: string, options?: OpenOptions): Promise<Page> => {
 };
 
 const names = [...LISTS.map(({ name }) => name), 'policy', 'cluster', 'commit'];
-/** Other files judge these pages in the same state: overview.test.ts, compliance.test.ts, audit.test.ts. */
+/**
+ * Other files judge these pages in the same state: overview.test.ts, compliance.test.ts,
+ * audit.test.ts.
+ */
 const ELSEWHERE = { desktop: ['overview', 'report', 'events'], phone: ['overview', 'audit'] };
 
 describe('has no serious finding of axe', () => {

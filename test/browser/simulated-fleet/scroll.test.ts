@@ -3,7 +3,10 @@ import { describe, it } from 'vitest';
 import { expect } from '../harness/dashboard.ts';
 import { useDashboard, useSimulatedWorld } from '../harness/suite.ts';
 
-/** Lists of a large fleet stay small in the document however far a user scrolls. The test prints how smooth it is. */
+/**
+ * Lists of a large fleet stay small in the document however far a user scrolls. The test prints how
+ * smooth it is.
+ */
 
 const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);

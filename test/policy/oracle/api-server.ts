@@ -27,7 +27,10 @@ export interface ApiServer extends Implementation {
 }
 
 const CONCURRENCY = 24;
-/** The policies that decide on pods, with their bindings: by labels, and by index. The others of the floor judge other objects. */
+/**
+ * The policies that decide on pods, with their bindings: by labels, and by index. The others of the
+ * floor judge other objects.
+ */
 const POD_POLICIES: readonly string[] = ['fso-floor-pods-deny', 'fso-floor-index-pods-deny'];
 const DENIED_BY = POD_POLICIES.map((name) => `ValidatingAdmissionPolicy '${name}' with binding '${name}' denied request: `);
 
@@ -49,7 +52,10 @@ const podOf = ({ governed, pod }: OracleCase): Pod => ({
   spec: { containers: [{ name: 'main', image: 'example.com/none' }], ...pod },
 });
 
-/** The floor's refusal of the pod; undefined = admitted. Any other refusal, e.g. of a malformed pod, is an error. */
+/**
+ * The floor's refusal of the pod; undefined = admitted. Any other refusal, e.g. of a malformed pod,
+ * is an error.
+ */
 const ask = async (client: KubeClient, asked: OracleCase, signal: AbortSignal): Promise<string | undefined> => {
   try {
     await client.create(POD_KIND, podOf(asked), { dryRun: true }, signal);
@@ -89,7 +95,10 @@ const govern = async (client: KubeClient, signal: AbortSignal): Promise<void> =>
   );
 };
 
-/** Waits until every namespace refuses a pod without a region: then service accounts exist, and the new policy is in force. */
+/**
+ * Waits until every namespace refuses a pod without a region: then service accounts exist, and the
+ * new policy is in force.
+ */
 const untilGoverned = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
   const timeout = AbortSignal.any([signal, AbortSignal.timeout(HANG_MS)]);
   const refuses = async (namespace: string): Promise<boolean> => {
@@ -105,7 +114,10 @@ const untilGoverned = async (client: KubeClient, signal: AbortSignal): Promise<v
   for (const { namespace } of WORLDS) while (!(await refuses(namespace))) await delay(50, undefined, { signal: timeout });
 };
 
-/** Starts a control plane, applies the floor as the agent does, and governs a namespace for each world. */
+/**
+ * Starts a control plane, applies the floor as the agent does, and governs a namespace for each
+ * world.
+ */
 export const startApiServer = async (log: (line: string) => void, signal: AbortSignal): Promise<ApiServer> => {
   const stateDir = mkdtempSync(join(tmpdir(), 'fso-oracle-'));
   const cluster = await startLocalCluster({ name: 'oracle', stateDir, regions: ['eu-west-1'], gatekeeper: false, log }, signal);

@@ -25,7 +25,10 @@ export interface Mismatch {
 export interface Counts {
   pods: number;
   admitted: number;
-  /** Admitted pods that match some node of an allowed region, and so not only pods that can run nowhere. */
+  /**
+   * Admitted pods that match some node of an allowed region, and so not only pods that can run
+   * nowhere.
+   */
   admittedInside: number;
   refused: number;
   nodes: number;

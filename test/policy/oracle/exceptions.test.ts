@@ -13,7 +13,10 @@ it('are those of the documentation, in its order', () => {
   expect(rows.slice(2).map((row) => row.slice(2))).toEqual(EXCEPTIONS.map(({ name }) => name));
 });
 
-/** Kubernetes and the decision agree on the empty term: no exception may turn it into one that matches. */
+/**
+ * Kubernetes and the decision agree on the empty term: no exception may turn it into one that
+ * matches.
+ */
 it('leave an empty term empty', () => {
   const pod = { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{}] } } } };
   for (const { name, relax } of EXCEPTIONS) {

@@ -15,13 +15,17 @@ import {
 export interface ConservativeException {
   readonly name: string;
   /**
-   * The pod as the decision reads it: without what it does not take into account. The exception explains a refusal only
-   * where Kubernetes' matcher lets *this* pod run outside. Undefined where the exception has nothing to say.
+   * The pod as the decision reads it: without what it does not take into account. The exception
+   * explains a refusal only where Kubernetes' matcher lets *this* pod run outside. Undefined where
+   * the exception has nothing to say.
    */
   readonly relax: (pod: PlacementSpec) => PlacementSpec | undefined;
 }
 
-/** True on every node of the model: a term whose requirements are all removed still has one to match. */
+/**
+ * True on every node of the model: a term whose requirements are all removed still has one to
+ * match.
+ */
 const ALWAYS: NodeSelectorRequirement = { key: 'oracle.example/never-set', operator: 'DoesNotExist' };
 /** A region that no policy allows and no generated pod names. */
 const ELSEWHERE = 'region-of-the-oracle';
@@ -34,7 +38,10 @@ const withTerms = (pod: PlacementSpec, nodeSelectorTerms: NodeSelectorTerm[]): P
   affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } },
 });
 
-/** Changes each term that is not empty. An empty one matches nothing, for Kubernetes and for the decision. */
+/**
+ * Changes each term that is not empty. An empty one matches nothing, for Kubernetes and for the
+ * decision.
+ */
 const mapTerms = (pod: PlacementSpec, change: (term: NodeSelectorTerm) => NodeSelectorTerm): PlacementSpec => {
   const terms = termsOf(pod);
   if (terms === undefined) return pod;
@@ -67,7 +74,9 @@ const forgetNumbers = (pod: PlacementSpec): PlacementSpec =>
 
 const VALUE = /^(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$/;
 
-/** The decision's reading of a requirement that Kubernetes cannot parse; a well-formed one stays. */
+/**
+ * The decision's reading of a requirement that Kubernetes cannot parse; a well-formed one stays.
+ */
 const wellFormed = (requirement: NodeSelectorRequirement): NodeSelectorRequirement => {
   const { key, operator, values = [] } = requirement;
   if (!onRegion(requirement)) return requirement;

@@ -1,5 +1,6 @@
 /**
- * The differential oracle of the residency decision: TypeScript, Rego and CEL against Kubernetes' own matcher.
+ * The differential oracle of the residency decision: TypeScript, Rego and CEL against Kubernetes'
+ * own matcher.
  *
  *   npm run test:oracle
  *   npm run test:oracle -- --seed 42 --pods 1000 --rego 0 --cel 0

@@ -21,7 +21,10 @@ export interface OracleReport {
   readonly known: readonly Mismatch[];
 }
 
-/** The bind gate judges a DaemonSet's pod: it is admitted here, although its node may be in any region. */
+/**
+ * The bind gate judges a DaemonSet's pod: it is admitted here, although its node may be in any
+ * region.
+ */
 const knownCases = (): OracleCase[] =>
   CASES.filter(({ pod }) => pod.ownerReferences === undefined).flatMap(({ pod }) =>
     WORLDS.map((world) => ({ governed: governedOf(world), pod })),
@@ -49,7 +52,10 @@ interface Task {
   readonly open: () => Promise<Implementation & { close?: () => Promise<void> }>;
 }
 
-/** Compares each implementation in turn with Kubernetes' matcher; continues with the next after a mismatch. */
+/**
+ * Compares each implementation in turn with Kubernetes' matcher; continues with the next after a
+ * mismatch.
+ */
 export const runOracle = async ({ seed, pods, log }: OracleOptions, signal: AbortSignal): Promise<OracleReport> => {
   const matcher = await startGoOracle(log, signal);
   const columns: Column[] = [];

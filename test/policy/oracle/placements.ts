@@ -11,12 +11,17 @@ import fc from 'fast-check';
 
 /** Few, so that terms meet and contradict each other. */
 const COMMON_REGIONS = ['eu-west-1', 'eu-central-1', 'us-east-1', 'us-west-2'];
-/** Near misses, numbers, and texts that a program may misread. All of them are valid label values. */
+/**
+ * Near misses, numbers, and texts that a program may misread. All of them are valid label values.
+ */
 const ODD_REGIONS = [
   ...['', 'EU-WEST-1', 'eu-west-10', 'eu-west', 'eu_west.1', 'null', 'true', 'constructor', 'r'.repeat(63)],
   ...['0', '3', '5', '6', '7', '007', '12', '9223372036854775807'],
 ];
-/** Invalid label values. The API server refuses them in a new pod, but an implementation may still get them. */
+/**
+ * Invalid label values. The API server refuses them in a new pod, but an implementation may still
+ * get them.
+ */
 const IMPOSSIBLE_VALUES = ['eu west', '-5', 'région', '日本', 'eu-west-1,us-east-1', '"', '%s', '\\', 'a\nb', '🌍', 'r'.repeat(64)];
 
 const DISKS = ['ssd', 'hdd', '3', '5'];
@@ -161,7 +166,10 @@ export const anyPlacement: fc.Arbitrary<PlacementSpec> = fc.oneof(
   },
 );
 
-/** Lists as policies allow them: any valid value of a region label, or none (policies that exclude each other). */
+/**
+ * Lists as policies allow them: any valid value of a region label, or none (policies that exclude
+ * each other).
+ */
 export const allowedRegions: fc.Arbitrary<string[]> = fc.uniqueArray(
   fc.constantFrom(...usual, ...ODD_REGIONS.filter((text) => text !== '')),
   { maxLength: 6 },

@@ -47,7 +47,10 @@ const mismatchOf = async (phase: Phase, asked: OracleCase, kind: MismatchKind): 
   return mismatches.find((mismatch) => mismatch.kind === kind);
 };
 
-/** fast-check finds the case again by seed and position and shrinks it; then the unneeded parts of the pod are removed. */
+/**
+ * fast-check finds the case again by seed and position and shrinks it; then the unneeded parts of
+ * the pod are removed.
+ */
 const shrink = async (phase: Phase, { seed, first, found }: BadBatch): Promise<Finding> => {
   let smallest = first;
   const property = fc.asyncProperty(phase.cases, async (asked) => {
@@ -81,7 +84,8 @@ export const runPhase = async (phase: Phase, signal: AbortSignal): Promise<Phase
     const cases = fc.sample(phase.cases, { seed, numRuns: Math.min(BATCH, phase.pods - batch * BATCH) });
     const mismatches = await compare(phase, cases, counts);
     const [first] = mismatches;
-    // Batches end in any order; the earliest with a mismatch is the same in every run with this seed.
+    // Batches end in any order; the earliest with a mismatch is the same in every run with this
+    // seed.
     if (first !== undefined && batch < earliest) {
       earliest = batch;
       bad = { seed, first, found: mismatches.length };

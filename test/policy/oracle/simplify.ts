@@ -1,6 +1,9 @@
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-/** Every value that lacks one element of a list, or one field of an object, of the given one, at any depth. */
+/**
+ * Every value that lacks one element of a list, or one field of an object, of the given one, at any
+ * depth.
+ */
 function* less(value: Json): Generator<Json> {
   if (value === null || typeof value !== 'object') return;
   const isList = Array.isArray(value);
@@ -14,8 +17,8 @@ const without = (value: Json[] | { [key: string]: Json }, key: string): Json =>
   Array.isArray(value) ? value.toSpliced(Number(key), 1) : Object.fromEntries(Object.entries(value).filter(([name]) => name !== key));
 
 /**
- * Removes parts that `holds` does not need, one by one. fast-check shrinks the choices behind a value, and stops when a smaller
- * value needs no smaller choices.
+ * Removes parts that `holds` does not need, one by one. fast-check shrinks the choices behind a
+ * value, and stops when a smaller value needs no smaller choices.
  */
 export const simplify = async <T extends object>(value: T, holds: (smaller: T) => Promise<boolean>): Promise<T> => {
   for (const smaller of less(value as unknown as Json)) {

@@ -31,7 +31,10 @@ export interface ModelNode {
 }
 
 export interface MatchResult {
-  /** A node outside of the allowed regions, or without a region, that Kubernetes lets the pod run on. */
+  /**
+   * A node outside of the allowed regions, or without a region, that Kubernetes lets the pod run
+   * on.
+   */
   readonly outside?: ModelNode;
   /** Whether Kubernetes lets the pod run on any node of an allowed region. */
   readonly inside: boolean;

@@ -47,7 +47,9 @@ interface Request {
   readonly namespace?: string;
 }
 
-/** https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#request */
+/**
+ * https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#request
+ */
 const reviewOf = (object: object, request: Request = {}): object => ({
   apiVersion: 'admission.k8s.io/v1',
   kind: 'AdmissionReview',

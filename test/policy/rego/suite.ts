@@ -18,9 +18,11 @@ const assertionsOf = ({ refused }: ReviewCase): object[] => (refused === undefin
 const write = (folder: string, name: string, value: unknown): Promise<void> => writeFile(join(folder, name), JSON.stringify(value));
 
 /**
- * Writes a suite for `gator verify`, with the template as the agent installs it: it cannot go stale.
+ * Writes a suite for `gator verify`, with the template as the agent installs it: it cannot go
+ * stale.
  *
- * @see https://open-policy-agent.github.io/gatekeeper/website/docs/gator/#the-gator-verify-subcommand
+ * @see
+ * https://open-policy-agent.github.io/gatekeeper/website/docs/gator/#the-gator-verify-subcommand
  */
 export const writeSuite = async (folder: string, tests: readonly ReviewTest[]): Promise<void> => {
   await mkdir(folder, { recursive: true });

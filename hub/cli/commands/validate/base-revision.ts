@@ -24,7 +24,10 @@ const gitIn =
     }
   };
 
-/** Contents in the order of their ids, as `git cat-file --batch` writes them. @throws CliError where one is not there */
+/**
+ * Contents in the order of their ids, as `git cat-file --batch` writes them. @throws CliError where
+ * one is not there
+ */
 const contentsOf = (answer: Buffer): readonly Buffer[] => {
   const contents: Buffer[] = [];
   for (let at = 0; at < answer.length; ) {
@@ -39,7 +42,10 @@ const contentsOf = (answer: Buffer): readonly Buffer[] => {
   return contents;
 };
 
-/** The policy files of a commit in the Git repository that a folder is in, by their paths below it. @throws CliError */
+/**
+ * The policy files of a commit in the Git repository that a folder is in, by their paths below it.
+ * @throws CliError
+ */
 const filesAt = (folder: string, revision: string): readonly SourceFile[] => {
   const git = gitIn(folder, revision);
   const commit = git(['rev-parse', '--verify', '--end-of-options', `${revision}^{commit}`])

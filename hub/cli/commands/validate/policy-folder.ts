@@ -42,7 +42,8 @@ const readFile = (root: string, path: string): SourceFile | SourceProblem => {
 };
 
 /**
- * The policy files under a folder, as the hub would read them from a commit of it. Links are problems, as in the hub.
+ * The policy files under a folder, as the hub would read them from a commit of it. Links are
+ * problems, as in the hub.
  *
  * @throws CliError when the folder or a file of it cannot be read
  */
@@ -76,7 +77,10 @@ export const readPolicyFolder = (root: string): FolderContent => {
   return { files, problems };
 };
 
-/** Problems of the signers' files of a folder: no later commit could be trusted after a commit with one. */
+/**
+ * Problems of the signers' files of a folder: no later commit could be trusted after a commit with
+ * one.
+ */
 export const findSignersProblems = (root: string): readonly SourceProblem[] => {
   if (!existsSync(join(root, SIGNERS_FOLDER))) return [];
   const files: Partial<Record<keyof SignerFiles, string>> = {};

@@ -23,7 +23,8 @@ const KINDS: ReadonlySet<string> = new Set<StreamEvent['event']>([
 const isKnown = (kind: string | undefined): kind is StreamEvent['event'] => kind !== undefined && KINDS.has(kind);
 
 /**
- * Reads server-sent events until the stream ends. A kind that this version does not know is passed over.
+ * Reads server-sent events until the stream ends. A kind that this version does not know is passed
+ * over.
  *
  * @param handlers.onBytes whenever anything arrives, heartbeats included
  * @throws what the stream throws; SyntaxError for data that is not JSON
@@ -105,8 +106,9 @@ const stateAfter = (error: unknown, since: number, failures: number): LiveState 
 const askedWaitMs = (error: unknown): number => (error instanceof ApiProblem ? (error.retryAfterS ?? 0) * 1000 : 0);
 
 /**
- * The stream of the hub, read with fetch: EventSource says neither that a session is over (401) nor that a connection is dead
- * (heartbeats are comments), and cannot go on with an id after it was closed.
+ * The stream of the hub, read with fetch: EventSource says neither that a session is over (401) nor
+ * that a connection is dead (heartbeats are comments), and cannot go on with an id after it was
+ * closed.
  */
 export const createConnection = (deps: ConnectionDeps): Connection => {
   const { onState, onEvent, onLive, now, random, sleep, fetch = request } = deps;

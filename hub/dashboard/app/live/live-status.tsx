@@ -33,7 +33,9 @@ const subscribeOnline = (listener: () => void): (() => void) => {
   };
 };
 
-/** Whether the browser believes to have a network; a hub on the own machine may be reached without. */
+/**
+ * Whether the browser believes to have a network; a hub on the own machine may be reached without.
+ */
 const useOnline = (): boolean => useSyncExternalStore(subscribeOnline, () => navigator.onLine);
 
 const timeOf = (ms: number): string => new Date(ms).toISOString();

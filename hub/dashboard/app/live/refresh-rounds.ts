@@ -17,8 +17,9 @@ interface RefreshRoundsDeps {
 }
 
 /**
- * Gathers what is to be read again and reads it in rounds: one at a time, so that a storm of changes costs the hub and the page
- * no more than a few requests a second, and fewer when answers are slow.
+ * Gathers what is to be read again and reads it in rounds: one at a time, so that a storm of
+ * changes costs the hub and the page no more than a few requests a second, and fewer when answers
+ * are slow.
  */
 export const createRefreshRounds = ({ round, now, sleep }: RefreshRoundsDeps): ((keys: readonly Key[]) => void) => {
   const pending = new Map<string, Key>();

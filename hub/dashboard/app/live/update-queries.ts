@@ -60,7 +60,10 @@ type List = InfiniteData<Page<unknown>>;
 
 const isLong = ({ state }: Query): boolean => ((state.data as Partial<List> | undefined)?.pages?.length ?? 0) > LIVE_PAGES;
 
-/** Writes what an event brings whole. @returns keys of what is being read, which may be older and come later */
+/**
+ * Writes what an event brings whole. @returns keys of what is being read, which may be older and
+ * come later
+ */
 export const writeEvent = (client: QueryClient, event: StreamEvent): readonly Key[] => {
   const written = writtenBy(client, event);
   return written.filter((key) => client.getQueryState(key)?.fetchStatus === 'fetching');
@@ -88,7 +91,10 @@ const writtenBy = (client: QueryClient, event: StreamEvent): readonly Key[] => {
   }
 };
 
-/** A first read cannot restart, and a page that the reader scrolls for is not aborted: both may predate the change. */
+/**
+ * A first read cannot restart, and a page that the reader scrolls for is not aborted: both may
+ * predate the change.
+ */
 const isUnderWay = ({ state: { fetchStatus, data, fetchMeta } }: Query): boolean =>
   fetchStatus === 'fetching' && (data === undefined || fetchMeta?.fetchMore !== undefined);
 
@@ -117,7 +123,9 @@ const readQuery = async (client: QueryClient, query: Query): Promise<void> => {
   } while (isUnderWay(query));
 };
 
-/** Marks what the keys name as old, and reads again what is on screen. Resolves when that is read. */
+/**
+ * Marks what the keys name as old, and reads again what is on screen. Resolves when that is read.
+ */
 export const readAgain = async (client: QueryClient, old: readonly Key[]): Promise<void> => {
   const queries = new Set(old.flatMap((queryKey) => client.getQueryCache().findAll({ queryKey })));
   await Promise.all([...queries].filter(({ queryKey }) => !isReadOnRequest(queryKey)).map((query) => readQuery(client, query)));

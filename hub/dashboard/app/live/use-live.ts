@@ -6,7 +6,9 @@ import { setLiveState } from './live-status.tsx';
 import { createRefreshRounds } from './refresh-rounds.ts';
 import { readAgain, readFailed, staleKeys, writeEvent } from './update-queries.ts';
 
-/** A tab that is hidden for so long closes its connection: a browser has six per hub over HTTP/1.1. */
+/**
+ * A tab that is hidden for so long closes its connection: a browser has six per hub over HTTP/1.1.
+ */
 const HIDDEN_MS = 30_000;
 
 const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
@@ -28,7 +30,8 @@ const connectTo = (client: QueryClient): Connection => {
       readLater([...writeEvent(client, event), ...staleKeys(event)]);
     },
     onLive: () => {
-      // No event covers the time between the first reads and now; later on, the stream resumes where it was cut.
+      // No event covers the time between the first reads and now; later on, the stream resumes
+      // where it was cut.
       if (isFirst) readLater([[]]);
       else void readFailed(client);
       isFirst = false;
@@ -40,7 +43,10 @@ const connectTo = (client: QueryClient): Connection => {
   });
 };
 
-/** Keeps the stream open while the tab is looked at, and for a while after. @returns a function that ends it */
+/**
+ * Keeps the stream open while the tab is looked at, and for a while after. @returns a function that
+ * ends it
+ */
 const keepOpen = (connection: Connection): (() => void) => {
   let open: AbortController | undefined;
   let hiding: ReturnType<typeof setTimeout> | undefined;

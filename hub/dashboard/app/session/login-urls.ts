@@ -4,8 +4,8 @@ type Place = Pick<Location, 'pathname' | 'hash'>;
 export const hasLinkToken = ({ pathname, hash }: Place): boolean => pathname === '/login' && FRAGMENT.test(hash);
 
 /**
- * Takes the token out of `/login#token=…`. A fragment is not sent to any server; taken out before anything else runs, it does
- * not stay in the address bar or among the pages to go back to either.
+ * Takes the token out of `/login#token=…`. A fragment is not sent to any server; taken out before
+ * anything else runs, it does not stay in the address bar or among the pages to go back to either.
  */
 export const takeLinkToken = (location: Place & Pick<Location, 'search'>, history: Pick<History, 'replaceState'>): string | undefined => {
   const token = FRAGMENT.exec(location.hash)?.[1];

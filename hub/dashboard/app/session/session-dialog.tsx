@@ -14,7 +14,10 @@ export const SIGNED_IN = '/signed-in';
 
 export const useSessionEnded = (): boolean => useSyncExternalStore(onSessionChange, isSessionEnded);
 
-/** The login at the provider in a tab of its own, so that this one keeps what is on screen; where tabs are not allowed, in this one. */
+/**
+ * The login at the provider in a tab of its own, so that this one keeps what is on screen; where
+ * tabs are not allowed, in this one.
+ */
 const loginInTab = (): void => {
   const tab = window.open(providerLogin(SIGNED_IN), '_blank');
   if (tab === null) window.location.assign(providerLogin(window.location.pathname + window.location.search));

@@ -27,7 +27,9 @@ export const matcherOf = (label: MatchedLabel, value: string): MatcherDraft => (
 /** Initial matchers without an alert: a cluster, to be named. */
 export const NO_MATCHERS: readonly MatcherDraft[] = [matcherOf('cluster', '')];
 
-/** Matchers for an alert whatever its severity becomes: that name, in that cluster, of that policy. */
+/**
+ * Matchers for an alert whatever its severity becomes: that name, in that cluster, of that policy.
+ */
 export const matchersOfAlert = ({ name, labels: { cluster, policy } }: Pick<AlertView, 'name' | 'labels'>): readonly MatcherDraft[] => [
   matcherOf('name', name),
   ...(cluster === undefined ? [] : [matcherOf('cluster', cluster)]),
@@ -62,7 +64,10 @@ const problemOf = ({ matchers, reason }: SilenceDraft): string | undefined => {
 const endOf = (until: SilenceDraft['until'], beginMs: number): string | undefined =>
   typeof until === 'string' ? new Date(beginMs + LENGTHS[until] * HOUR_MS).toISOString() : timeOf(until.at);
 
-/** @param now milliseconds since 1970 @returns what the hub is asked for, or what is missing, in words */
+/**
+ * @param now milliseconds since 1970 @returns what the hub is asked for, or what is missing, in
+ * words
+ */
 export const checkSilence = (draft: SilenceDraft, now: number): Checked => {
   const { matchers, from, until, reason } = draft;
   const problem = problemOf(draft);

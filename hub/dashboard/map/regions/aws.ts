@@ -1,6 +1,8 @@
 import type { Place } from './places.ts';
 
-/** AWS, "Regions and Availability Zones", with the GovCloud, China and the European Sovereign Cloud. */
+/**
+ * AWS, "Regions and Availability Zones", with the GovCloud, China and the European Sovereign Cloud.
+ */
 export const AWS: Readonly<Record<string, Place>> = {
   'af-south-1': 'Cape Town, South Africa',
   'ap-east-1': 'Hong Kong',

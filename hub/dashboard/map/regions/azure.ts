@@ -1,6 +1,9 @@
 import type { Place } from './places.ts';
 
-/** Microsoft Azure, `az account list-locations` (physical location), with its US Government and China clouds. */
+/**
+ * Microsoft Azure, `az account list-locations` (physical location), with its US Government and
+ * China clouds.
+ */
 export const AZURE: Readonly<Record<string, Place>> = {
   australiacentral: 'Canberra, Australia',
   australiacentral2: 'Canberra, Australia',

@@ -10,9 +10,15 @@ export interface Step {
   readonly state: StepState;
   /** Describes the step. */
   readonly what: string;
-  /** ms after the commit was noticed; null: not yet, or not watched. Of steps in clusters: when the last of them was so far. */
+  /**
+   * ms after the commit was noticed; null: not yet, or not watched. Of steps in clusters: when the
+   * last of them was so far.
+   */
   readonly atMs: number | null;
-  /** ms after all steps before were done; 0 where they went on meanwhile; null: not known, or the first step. */
+  /**
+   * ms after all steps before were done; 0 where they went on meanwhile; null: not known, or the
+   * first step.
+   */
   readonly sinceMs: number | null;
   /** Counts of clusters, for steps that happen in clusters. */
   readonly clusters: { readonly done: number; readonly total: number; readonly firstMs: number | null } | null;

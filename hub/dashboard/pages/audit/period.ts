@@ -19,7 +19,9 @@ export interface Period {
   readonly until?: string | undefined;
 }
 
-/** Bounds of a period for the API; a span wins over exact times. @param now milliseconds since 1970 */
+/**
+ * Bounds of a period for the API; a span wins over exact times. @param now milliseconds since 1970
+ */
 export const boundsOf = ({ span, since, until }: Period, now: number): Pick<Period, 'since' | 'until'> =>
   span === undefined ? { since, until } : { since: new Date(now - HOURS[span] * HOUR_MS).toISOString() };
 

@@ -57,8 +57,8 @@ interface GrowingListOptions<T> {
 }
 
 /**
- * A list, newest first, that grows at its top. At the top new rows appear by themselves; further down they wait until the
- * reader asks for them, so that no row moves under the pointer.
+ * A list, newest first, that grows at its top. At the top new rows appear by themselves; further
+ * down they wait until the reader asks for them, so that no row moves under the pointer.
  */
 export const useGrowingList = <T>({ list, readNewest, idOf, isCounted, polls }: GrowingListOptions<T>) => {
   const query = useInfiniteQuery({ ...list, queryKey: keys.growing.list(list.queryKey) });

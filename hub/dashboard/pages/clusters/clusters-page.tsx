@@ -24,7 +24,9 @@ const LINKED_FILTERS: readonly Filter[] = [
   { name: 'tampered', label: 'Tampered with', options: optionsOf({ true: 'Yes', false: 'No' }), isLinked: true },
 ];
 
-/** Regions where clusters are; the one that is filtered by stays, even where none is there any more. */
+/**
+ * Regions where clusters are; the one that is filtered by stays, even where none is there any more.
+ */
 const useRegionFilter = (chosen: string | undefined): Filter => {
   const { data } = useQuery(regionsQuery);
   const used = (data?.items ?? []).filter(({ clusters }) => clusters.length > 0).map(({ region }) => region);

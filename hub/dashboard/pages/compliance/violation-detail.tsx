@@ -13,7 +13,10 @@ import { listInspectCommands } from '../../lib/commands.ts';
 import { rowsOf } from '../../lib/paged-list.ts';
 import { findRemedy } from './remedy.ts';
 
-/** Regions that the policy allows in that cluster: as its agent reports them, else as the hub computes them. */
+/**
+ * Regions that the policy allows in that cluster: as its agent reports them, else as the hub
+ * computes them.
+ */
 const regionsIn = (policy: PolicyView, cluster: string): readonly string[] =>
   policy.clusters.find((row) => row.cluster === cluster)?.report?.effectiveRegions ?? policy.effectiveRegions;
 

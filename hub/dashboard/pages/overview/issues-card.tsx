@@ -70,7 +70,10 @@ const Groups = ({ list: { items, complete } }: { readonly list: IssueList }) => 
   </>
 );
 
-/** Alerts are made of issues that last: what they add, who was notified and what is silenced, is on their page. */
+/**
+ * Alerts are made of issues that last: what they add, who was notified and what is silenced, is on
+ * their page.
+ */
 const FiringAlerts = () => {
   const { data } = useQuery(firingAlertsQuery);
   if (data === undefined || data.total === 0) return null;

@@ -6,7 +6,10 @@ const route = getRouteApi('/shell/policies/$');
 /** Key of the policy that the page shows. */
 export const usePolicyKey = (): string => route.useParams()._splat ?? '';
 
-/** Search parameters of a tab. Changed filters and sort replace the entry in the browser's history, tabs add one. */
+/**
+ * Search parameters of a tab. Changed filters and sort replace the entry in the browser's history,
+ * tabs add one.
+ */
 export const usePolicySearch = () => {
   const search = route.useSearch();
   const navigate = route.useNavigate();

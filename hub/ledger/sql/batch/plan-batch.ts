@@ -181,7 +181,10 @@ const takeTexts = (batch: Batch, { policies, events, list }: PreparedChange): vo
   for (const event of events) batch.events.push(event);
 };
 
-/** Folds changes into what has to be written, in their order; many changes of one cluster are one write. Pure. */
+/**
+ * Folds changes into what has to be written, in their order; many changes of one cluster are one
+ * write. Pure.
+ */
 export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedger, replica: string): Batch => {
   const batch = newBatch();
   const audit: TimedEntry[] = [];

@@ -13,7 +13,10 @@ export interface PreparedEvent {
   readonly received: string;
 }
 
-/** A change with the texts that are stored of it. They are made before its transaction begins, as all hubs wait for that one's end. */
+/**
+ * A change with the texts that are stored of it. They are made before its transaction begins, as
+ * all hubs wait for that one's end.
+ */
 export interface PreparedChange {
   readonly change: Change;
   /** JSON of the policies that a report brings. */

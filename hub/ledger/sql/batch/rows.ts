@@ -16,7 +16,10 @@ const isPostgres = (trx: Transaction<Schema>): boolean => trx.getExecutor().adap
 
 const list = (columns: readonly string[]): string => columns.map((column) => `"${column}"`).join(', ');
 
-/** Rows as one JSON text: of objects for PostgreSQL; of lists for SQLite, each with the values of one run. */
+/**
+ * Rows as one JSON text: of objects for PostgreSQL; of lists for SQLite, each with the values of
+ * one run.
+ */
 interface JsonRows {
   readonly columns: readonly string[];
   readonly json: string;
@@ -62,9 +65,10 @@ interface Insertion<T extends keyof Schema> {
 }
 
 /**
- * Yields the statements that insert rows, all of the same columns. A statement takes its rows as one JSON text: so it reads the same whatever
- * their number, and costs the thread of the hub little more than that text. PostgreSQL takes all of them at once; for SQLite the statement of
- * one row runs for each, as its functions of JSON take three times as long.
+ * Yields the statements that insert rows, all of the same columns. A statement takes its rows as
+ * one JSON text: so it reads the same whatever their number, and costs the thread of the hub little
+ * more than that text. PostgreSQL takes all of them at once; for SQLite the statement of one row
+ * runs for each, as its functions of JSON take three times as long.
  */
 export function* insertRows<T extends keyof Schema>(
   trx: Transaction<Schema>,

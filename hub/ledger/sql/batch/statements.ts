@@ -4,10 +4,15 @@ import type { Schema } from '../schema.ts';
 
 /** Rows of one statement. */
 const ROWS = 1_000;
-/** Characters of one statement's texts, so that it stays far below the time that a statement may take. */
+/**
+ * Characters of one statement's texts, so that it stays far below the time that a statement may
+ * take.
+ */
 const CHARACTERS = 4 * 1024 * 1024;
 
-/** Cuts rows into the parts that one statement takes each; it makes a row only when its turn comes. */
+/**
+ * Cuts rows into the parts that one statement takes each; it makes a row only when its turn comes.
+ */
 export function* slices<T>(rows: Iterable<T>, sizeOf: (row: T) => number = () => 0): Generator<T[]> {
   let slice: T[] = [];
   let size = 0;
@@ -24,7 +29,10 @@ export function* slices<T>(rows: Iterable<T>, sizeOf: (row: T) => number = () =>
   if (slice.length > 0) yield slice;
 }
 
-/** A text as both databases keep it: without NUL and halves of surrogate pairs. What a text of JSON has of them is escaped in it already. */
+/**
+ * A text as both databases keep it: without NUL and halves of surrogate pairs. What a text of JSON
+ * has of them is escaped in it already.
+ */
 export const storable = (value: string): string => value.toWellFormed().replaceAll('\0', '\uFFFD');
 
 /** Returns the number of characters in the texts among the parameters. */

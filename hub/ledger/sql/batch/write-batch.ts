@@ -81,7 +81,10 @@ export interface WrittenBatch {
   readonly version: number;
   /** Events that were not stored yet, by id. */
   readonly events: readonly EventView[];
-  /** Number of an entry of the audit log that could not be read, and that the first one of the batch follows on. */
+  /**
+   * Number of an entry of the audit log that could not be read, and that the first one of the batch
+   * follows on.
+   */
   readonly damaged: number | undefined;
   /** Bytes added to the histories of clusters, by name. */
   readonly historyBytes: ReadonlyMap<string, number>;
@@ -95,8 +98,8 @@ interface BatchTransaction {
 }
 
 /**
- * Begins a batch: waits for other writers and says whether the batch is new. It is not where its commit was done and only the answer was lost;
- * a version without content does no harm.
+ * Begins a batch: waits for other writers and says whether the batch is new. It is not where its
+ * commit was done and only the answer was lost; a version without content does no harm.
  *
  * @param now time of the commit, once others do not write any more
  * @returns the version of the batch; undefined: it is not new
@@ -119,7 +122,10 @@ export const beginBatch = async (
   return passed.length === 1 ? versionIn(versions) : undefined;
 };
 
-/** Writes a batch under its version, and ends the transaction. @returns also its new events, and a damaged entry that its audit entries follow on */
+/**
+ * Writes a batch under its version, and ends the transaction. @returns also its new events, and a
+ * damaged entry that its audit entries follow on
+ */
 export const writeBatch = async (batch: Batch, version: number, { trx, database, replica }: BatchTransaction): Promise<WrittenBatch> => {
   const context: BatchContext = { trx, texts: batch.texts, replica, version };
   const historyBytes = new Map<string, number>();

@@ -21,7 +21,10 @@ const jsonOf = (value: object | null): string | null => (value === null ? null :
 
 const isDeviation = (named: NamedPolicy | undefined): boolean => named !== undefined && !isWhole(named);
 
-/** Whether a write changes the deviations of a cluster, which may take megabytes of its row. A row that is not there yet has none. */
+/**
+ * Whether a write changes the deviations of a cluster, which may take megabytes of its row. A row
+ * that is not there yet has none.
+ */
 const changesDeviations = ({ before, after, forgotten, touched }: ClusterWrite): boolean => {
   const [was, is] = [namedIn(before.record.policies), namedIn(after.record.policies)];
   return before.version === 0 || forgotten || [...touched].some((key) => isDeviation(was.get(key)) || isDeviation(is.get(key)));
@@ -107,7 +110,10 @@ function* policies(writes: readonly ClusterWrite[], context: BatchContext): Quer
   yield* writtenReports(plans, context);
 }
 
-/** The row of a cluster that was forgotten stays, without content: by its version the other hubs hear of it. */
+/**
+ * The row of a cluster that was forgotten stays, without content: by its version the other hubs
+ * hear of it.
+ */
 function* droppedWitnesses(writes: readonly ClusterWrite[], { trx }: BatchContext): Queries {
   const forgotten = writes.flatMap(({ after: { record } }) => (isUnseen(record) ? [record.name] : []));
   if (forgotten.length > 0) yield trx.deleteFrom('witnesses').where('cluster', 'in', forgotten).compile();

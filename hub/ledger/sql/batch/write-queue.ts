@@ -6,7 +6,10 @@ import { BatchTooLargeError, describeDatabaseError, isPermanent, isUnanswered } 
 import { type PreparedChange, prepareChange } from './prepared-change.ts';
 
 export interface WriteQueueOptions {
-  /** Commits changes in order, all or none. `number` grows; a repeated one is the same batch, whose answer was lost. */
+  /**
+   * Commits changes in order, all or none. `number` grows; a repeated one is the same batch, whose
+   * answer was lost.
+   */
   readonly commit: (changes: readonly PreparedChange[], number: number) => Promise<void>;
   /** Ends a commit that is under way: one that hangs would keep the queue from closing. */
   readonly cut: () => void;
@@ -39,8 +42,9 @@ const endsBeside = (last: Connected, change: Connected): boolean =>
   isOfAnother(last, change) && change.opens !== true && !change.connected && last.opens === true && change.stream !== undefined;
 
 /**
- * Whether two changes are one: that a cluster comes and goes, as often as it likes, is at most two changes. The first `true` is kept, because
- * the audit log has an entry for the first time that a cluster connects.
+ * Whether two changes are one: that a cluster comes and goes, as often as it likes, is at most two
+ * changes. The first `true` is kept, because the audit log has an entry for the first time that a
+ * cluster connects.
  */
 const isFolded = (last: Entry, change: Change): change is Connected => {
   if (last.change.type !== 'connected' || change.type !== 'connected') return false;
@@ -102,9 +106,10 @@ const CLOSED = 'the ledger is closed';
 const FULL = 'too many writes wait for the database';
 
 /**
- * Gathers writes: while one transaction is under way all that come wait for the next one, so that the number of transactions does not grow
- * with that of the writes. The queue tries a database that is away again for ever; the number of waiting changes is bounded, and beyond it
- * their writers wait.
+ * Gathers writes: while one transaction is under way all that come wait for the next one, so that
+ * the number of transactions does not grow with that of the writes. The queue tries a database that
+ * is away again for ever; the number of waiting changes is bounded, and beyond it their writers
+ * wait.
  */
 export class WriteQueue {
   readonly #options: WriteQueueOptions;
@@ -131,7 +136,8 @@ export class WriteQueue {
   /**
    * Resolves once the change is committed. Waits for room first, so that its caller is held back.
    *
-   * @throws LedgerError where the queue is closed or full; the error of the database where it refuses the change
+   * @throws LedgerError where the queue is closed or full; the error of the database where it
+   * refuses the change
    */
   async submit(change: Change): Promise<void> {
     if (this.#closing.signal.aborted) throw new LedgerError(CLOSED);
@@ -154,7 +160,10 @@ export class WriteQueue {
     return this.#outage === undefined ? { ok: true } : { ok: false, ...this.#outage };
   }
 
-  /** Commits what waits, as far as the database answers in a few seconds; the other writers get a LedgerError. */
+  /**
+   * Commits what waits, as far as the database answers in a few seconds; the other writers get a
+   * LedgerError.
+   */
   async close(): Promise<void> {
     const inTime = await settlesWithin(this.#working ?? Promise.resolve(), CLOSE_MS);
     this.#closing.abort(new LedgerError(CLOSED));
@@ -221,7 +230,10 @@ export class WriteQueue {
     return batch;
   }
 
-  /** Halves a batch that does not go as a whole: a batch that is too large fits in the end, and one bad change is found without the others. */
+  /**
+   * Halves a batch that does not go as a whole: a batch that is too large fits in the end, and one
+   * bad change is found without the others.
+   */
   async #settle(batch: readonly PreparedEntry[]): Promise<void> {
     const error = await this.#commitUntilDone(batch);
     const middle = Math.floor(batch.length / 2);

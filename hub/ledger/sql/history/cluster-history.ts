@@ -110,7 +110,10 @@ export const endConnections = async (
   }
 };
 
-/** Clusters that have a history, by name; each is found by the index, however many rows the one before has. */
+/**
+ * Clusters that have a history, by name; each is found by the index, however many rows the one
+ * before has.
+ */
 export async function* clusterNames(db: Kysely<Schema>): AsyncGenerator<string> {
   for (let last = ''; ; ) {
     const behind = db.selectFrom('cluster_history').where('cluster', '>', last);
@@ -241,7 +244,10 @@ async function* untilNow(db: Kysely<Schema>, walk: Walk): AsyncGenerator<History
 export const readPolicyState = ({ db, listOf }: HistoryReader, { cluster, signal, ...query }: StateQuery): Promise<PolicyStateAt> =>
   findPolicyState(untilNow(db, { cluster, signal }), { ...query, listOf });
 
-/** Changes of a cluster and of a policy in it, newest first; all of a row, which may be a few more than asked for. */
+/**
+ * Changes of a cluster and of a policy in it, newest first; all of a row, which may be a few more
+ * than asked for.
+ */
 export const listHistory = async (
   { db, listOf }: HistoryReader,
   { cluster, policy, before, limit, signal }: HistoryQuery,

@@ -92,14 +92,20 @@ const findShare = async (db: Kysely<Schema>, cluster: string): Promise<number> =
   return (await last.executeTakeFirst())?.id ?? Number.POSITIVE_INFINITY;
 };
 
-/** Whether more than the oldest row, in which others may be put together already, is older than a time. */
+/**
+ * Whether more than the oldest row, in which others may be put together already, is older than a
+ * time.
+ */
 const isOld = async (db: Kysely<Schema>, cluster: string, oldest: string): Promise<boolean> => {
   const rows = db.selectFrom('cluster_history').select('time').where('cluster', '=', cluster);
   const [, second] = await rows.orderBy('id').limit(2).execute();
   return second !== undefined && second.time < oldest;
 };
 
-/** Rows of a history that may be too much; where they are few, they are small, or were looked at as they were written. */
+/**
+ * Rows of a history that may be too much; where they are few, they are small, or were looked at as
+ * they were written.
+ */
 const LONG = 1_000;
 
 const isLong = async (db: Kysely<Schema>, cluster: string): Promise<boolean> => {

@@ -21,8 +21,8 @@ const COUNTED = 50_000;
 const DAY_MS = 86_400_000;
 
 /**
- * Forgets hubs that gave no sign of life for a month. Not sooner: one that was cut off that long asks its row whether its last batch was
- * committed, and would write it again without one.
+ * Forgets hubs that gave no sign of life for a month. Not sooner: one that was cut off that long
+ * asks its row whether its last batch was committed, and would write it again without one.
  */
 export const forgetReplicas = async (db: Kysely<Schema>, own: string): Promise<void> => {
   await db.deleteFrom('replicas').where('id', '!=', own).where(sql<boolean>`heartbeat < now() - interval '30 days'`).execute();
@@ -62,8 +62,9 @@ const writeRecord = async (
 export const CLEARED = { kind: 'ledger', name: 'cleared' };
 
 /**
- * Clears what removed records have left, up to a version. A hub that had not read it yet finds by the record {@link CLEARED}, whose own
- * version is newer than all, that it must read all records again: so nothing that was revoked comes back, however long the hub was away.
+ * Clears what removed records have left, up to a version. A hub that had not read it yet finds by
+ * the record {@link CLEARED}, whose own version is newer than all, that it must read all records
+ * again: so nothing that was revoked comes back, however long the hub was away.
  */
 export const clearRecords = async ({ db, shared }: Pick<Database, 'db' | 'shared'>, upTo: number, now: Date): Promise<void> => {
   await db.transaction().execute(async (trx) => {
@@ -94,10 +95,11 @@ const readRetention = async (db: Kysely<Schema>): Promise<number | undefined> =>
 };
 
 /**
- * The time by which the age of the history is judged, moved on. It is that of the clock, and of a server also that of its own, but at most a
- * day after the one before: a clock that is wrong for an hour, as after a machine was resumed, takes a day of the history instead of all. A hub
- * that was off for a month catches up a day at a time. What is kept as the one before never goes back: after one look at a clock of 1970 it would take years to
- * catch up.
+ * The time by which the age of the history is judged, moved on. It is that of the clock, and of a
+ * server also that of its own, but at most a day after the one before: a clock that is wrong for an
+ * hour, as after a machine was resumed, takes a day of the history instead of all. A hub that was
+ * off for a month catches up a day at a time. What is kept as the one before never goes back: after
+ * one look at a clock of 1970 it would take years to catch up.
  */
 export const advanceRetention = ({ db, shared }: Pick<Database, 'db' | 'shared'>, now: Date): Promise<Date> =>
   db.transaction().execute(async (trx) => {
@@ -111,7 +113,9 @@ export const advanceRetention = ({ db, shared }: Pick<Database, 'db' | 'shared'>
     return time;
   });
 
-/** Forgets the hubs before this one, and their connections, where one hub is alone on its database. */
+/**
+ * Forgets the hubs before this one, and their connections, where one hub is alone on its database.
+ */
 export const forgetFormer = async (db: Kysely<Schema>): Promise<void> => {
   await db.transaction().execute(async (trx) => {
     await trx.deleteFrom('replicas').execute();
@@ -156,7 +160,10 @@ const countByCluster = async (db: Kysely<Schema>, events: number, signal: AbortS
   return counts;
 };
 
-/** Deletes the oldest of the clusters that have more than their share: one cluster must not wash out what the others have said. */
+/**
+ * Deletes the oldest of the clusters that have more than their share: one cluster must not wash out
+ * what the others have said.
+ */
 const clearExcess = async (db: Kysely<Schema>, events: number, signal: AbortSignal): Promise<number> => {
   const counts = await countByCluster(db, events, signal);
   const share = Math.max(1, fairShare([...counts.values()], events));
@@ -182,7 +189,10 @@ const clearExcess = async (db: Kysely<Schema>, events: number, signal: AbortSign
 /** Returns the time before which history is not kept. */
 export const oldestOf = ({ days }: Pick<HistoryLimits, 'days'>, now: Date): string => new Date(now.getTime() - days * DAY_MS).toISOString();
 
-/** Share of the history that one clearing deletes for its age: should that be a mistake, people read the warning before all is gone. */
+/**
+ * Share of the history that one clearing deletes for its age: should that be a mistake, people read
+ * the warning before all is gone.
+ */
 export const CLEARED_SHARE = 0.2;
 
 /** Result of a clearing. */
@@ -226,7 +236,10 @@ const clearOld = async (db: Kysely<Schema>, oldest: string, signal: AbortSignal)
   return { deleted, left: Math.max(0, counted.old - deleted) };
 };
 
-/** Deletes events that are older, or more, than are kept. The audit log is never cleared. @param now see {@link advanceRetention} */
+/**
+ * Deletes events that are older, or more, than are kept. The audit log is never cleared. @param now
+ * see {@link advanceRetention}
+ */
 export const clearHistory = async (db: Kysely<Schema>, limits: HistoryLimits, now: Date, signal: AbortSignal): Promise<Cleared> => {
   const { deleted, left } = await clearOld(db, oldestOf(limits, now), signal);
   return { deleted: deleted + (await clearExcess(db, limits.events, signal)), left };

@@ -131,7 +131,8 @@ const statementsIn = ({ serial, bytewise, moment, appendOnly }: Wording): readon
 ];
 
 /**
- * Tables of design section 8. Once released, a migration is never changed: what is to be other comes in the next one.
+ * Tables of design section 8. Once released, a migration is never changed: what is to be other
+ * comes in the next one.
  *
  * @param shared PostgreSQL; else SQLite
  */

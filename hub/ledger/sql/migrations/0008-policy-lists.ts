@@ -32,8 +32,8 @@ const STATEMENTS = [
 ];
 
 /**
- * Removes what clusters reported of their policies before they reported by exception: their agents report again. The history has a gap from here
- * to then, as its version stays behind.
+ * Removes what clusters reported of their policies before they reported by exception: their agents
+ * report again. The history has a gap from here to then, as its version stays behind.
  */
 export const forgetReports = async (db: QueryExecutorProvider): Promise<void> => {
   await sql`update clusters set reported_seq = 0, policies_changed = null`.execute(db);

@@ -2,15 +2,19 @@ import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } f
 import pg from 'pg';
 import type { Schema } from '../schema.ts';
 
-/** A connection is replaced after so long, so that a pool follows a database that moved behind its name. */
+/**
+ * A connection is replaced after so long, so that a pool follows a database that moved behind its
+ * name.
+ */
 const LIFETIME_SECONDS = 300;
 
 /** Whether an error is what the server answered to a query. */
 export const isAnswer = (error: unknown): boolean => error instanceof pg.DatabaseError;
 
 /**
- * A connection of a pool, lent once. After a query that the server did not answer, as at its time limit, nobody knows what comes next on the
- * connection: all that follows fails with the same error, and the pool ends the connection instead of lending it again.
+ * A connection of a pool, lent once. After a query that the server did not answer, as at its time
+ * limit, nobody knows what comes next on the connection: all that follows fails with the same
+ * error, and the pool ends the connection instead of lending it again.
  */
 const lend = (client: pg.PoolClient): PostgresPoolClient => {
   let failure: Error | undefined;
@@ -30,7 +34,10 @@ const lend = (client: pg.PoolClient): PostgresPoolClient => {
   };
 };
 
-/** @param connectMs for opening a connection; to wait for one that others use is no failure of the database, and has no limit */
+/**
+ * @param connectMs for opening a connection; to wait for one that others use is no failure of the
+ * database, and has no limit
+ */
 export const openPool = (config: pg.PoolConfig, connectMs: number): Kysely<Schema> => {
   class Client extends pg.Client {
     constructor(clientConfig?: pg.ClientConfig) {
@@ -38,8 +45,9 @@ export const openPool = (config: pg.PoolConfig, connectMs: number): Kysely<Schem
     }
   }
   const pool = new pg.Pool({ ...config, connectionTimeoutMillis: 0, maxLifetimeSeconds: LIFETIME_SECONDS, Client });
-  // A connection that breaks is no failure by itself: the query on it fails, and the next one opens another. Both events: the pool listens
-  // to idle connections only, and an error without a listener ends the process.
+  // A connection that breaks is no failure by itself: the query on it fails, and the next one opens
+  // another. Both events: the pool listens to idle connections only, and an error without a
+  // listener ends the process.
   pool.on('error', () => undefined);
   pool.on('connect', (client) => {
     client.on('error', () => undefined);

@@ -38,7 +38,10 @@ export interface Lead {
   release(db: Kysely<Schema>): Promise<void>;
 }
 
-/** @param onChange called when a term of this hub begins or ends; for a term that could not be renewed, with the next call */
+/**
+ * @param onChange called when a term of this hub begins or ends; for a term that could not be
+ * renewed, with the next call
+ */
 export const createLead = (replica: string, clock: Clock, onChange: (leads: boolean) => void): Lead => {
   let term: { readonly epoch: number; readonly until: number } | undefined;
   const isCurrent = (): boolean => term !== undefined && clock.monotonicMs() < term.until;
@@ -53,7 +56,8 @@ export const createLead = (replica: string, clock: Clock, onChange: (leads: bool
       const asked = clock.monotonicMs();
       const { rows } = await client.query<{ epoch: number }>(RENEW, [replica]);
       const epoch = rows[0]?.epoch;
-      // Callers that asked meanwhile learned that this hub does not lead: what begins with a term begins again.
+      // Callers that asked meanwhile learned that this hub does not lead: what begins with a term
+      // begins again.
       if (!isCurrent() || epoch !== term?.epoch) end();
       if (epoch === undefined) return;
       const begins = term === undefined;
@@ -68,7 +72,10 @@ export const createLead = (replica: string, clock: Clock, onChange: (leads: bool
   };
 };
 
-/** @returns the number of the current term, of whichever hub leads. Read it in a transaction that holds the write lock: writes of an earlier leader come too late */
+/**
+ * @returns the number of the current term, of whichever hub leads. Read it in a transaction that
+ * holds the write lock: writes of an earlier leader come too late
+ */
 export const readEpoch = async (db: Kysely<Schema>): Promise<number | undefined> => {
   const row = await db.selectFrom('leader').select('epoch').executeTakeFirst();
   return row?.epoch;

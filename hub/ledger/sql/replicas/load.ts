@@ -75,7 +75,10 @@ const ROW = ['name', ...CLUSTER_COLUMNS, readable('nack_json').as('nack_json'), 
 const selectRows = (db: Kysely<Schema>, names: readonly string[]): Promise<readonly Selectable<ClusterTable>[]> =>
   db.selectFrom('clusters').select(ROW).where('name', 'in', names).execute();
 
-/** Clusters that are read at once, at most: each may have thousands of policies. Those whose deviations take megabytes are read a few at a time. */
+/**
+ * Clusters that are read at once, at most: each may have thousands of policies. Those whose
+ * deviations take megabytes are read a few at a time.
+ */
 const CLUSTERS = 100;
 
 const loadReports = async (db: Kysely<Schema>, names: readonly string[]): Promise<Map<string, Map<string, PolicyReport>>> => {
@@ -137,7 +140,10 @@ interface NewerCluster {
   readonly size: number;
 }
 
-/** Clusters that are newer than what is known: most of the time none of those that this hub writes, as others seldom write of them. */
+/**
+ * Clusters that are newer than what is known: most of the time none of those that this hub writes,
+ * as others seldom write of them.
+ */
 const selectNewer = async (
   db: Kysely<Schema>,
   names: readonly string[],

@@ -51,7 +51,10 @@ export interface QuestionsDeps {
   readonly notify: (payload: string) => Promise<void>;
 }
 
-/** Questions among the hubs on one database: only one of them holds the stream of an agent. Answers are compressed, and cut into messages. */
+/**
+ * Questions among the hubs on one database: only one of them holds the stream of an agent. Answers
+ * are compressed, and cut into messages.
+ */
 export class Questions {
   readonly #deps: QuestionsDeps;
   readonly #open = new Map<string, OpenQuestion>();

@@ -21,7 +21,10 @@ const STALE_MS = 10_000;
 export const DEAD_SECONDS = 8;
 /** Channel on which a hub announces that the repository may have changed. */
 const HINT_CHANNEL = 'repository_hints';
-/** The server lets go of a connection whose host or network is gone (https://www.postgresql.org/docs/current/runtime-config-connection.html). */
+/**
+ * The server lets go of a connection whose host or network is gone
+ * (https://www.postgresql.org/docs/current/runtime-config-connection.html).
+ */
 const KEEPALIVE =
   'set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3; set tcp_user_timeout = 10000';
 const RETRY = { baseMs: 200, maxMs: 2_000, minMs: 50 };
@@ -31,14 +34,20 @@ export interface ReplicasDeps {
   /** Name of this process among those that share the database. */
   readonly replica: string;
   readonly replicaState: ReplicaState;
-  /** Whether the database answers the writes of this hub. One whose writes it does not answer cannot lead. */
+  /**
+   * Whether the database answers the writes of this hub. One whose writes it does not answer cannot
+   * lead.
+   */
   readonly canWrite: () => boolean;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
 }
 
-/** Takes over what the others wrote since it was last asked. Versions grow in the order of the commits, so none is missed. */
+/**
+ * Takes over what the others wrote since it was last asked. Versions grow in the order of the
+ * commits, so none is missed.
+ */
 const createSync = ({ database: { reads }, replicaState, replica }: ReplicasDeps): (() => Promise<void>) => {
   let cursor = 0;
   return async () => {

@@ -14,7 +14,10 @@ const MAX_CHECKPOINTS = 10_000;
 
 type Rows = SelectQueryBuilder<Schema, 'audit', Selectable<Schema['audit']>>;
 
-/** The canonical form of an entry ends with its time; the index `audit_time` is on the same expression. */
+/**
+ * The canonical form of an entry ends with its time; the index `audit_time` is on the same
+ * expression.
+ */
 const time = sql<string>`substr(entry_json, length(entry_json) - 25, 24)`;
 const holds = (text: string) => containsText(sql.ref('entry_json'), text);
 
@@ -45,7 +48,9 @@ const boundsOf = async (db: Kysely<Schema>, { since, until }: AuditFilter): Prom
   return from === undefined || to === undefined ? null : { first: from.sequence, last: to.sequence };
 };
 
-/** Number of the last of the next {@link WINDOW} entries in this order; undefined: there are none. */
+/**
+ * Number of the last of the next {@link WINDOW} entries in this order; undefined: there are none.
+ */
 const edgeOf = async (db: Kysely<Schema>, rest: Rows, order: 'asc' | 'desc'): Promise<number | undefined> => {
   const some = rest.clearSelect().select('sequence').orderBy('sequence', order).limit(WINDOW).as('some');
   const { edge } = await db

@@ -50,8 +50,9 @@ const hashIn = (json: string): string | undefined => {
 };
 
 /**
- * Reads the end of the log, which the next entry follows on. A damaged last entry must not stop later ones: they follow on the hash that
- * readers give it, and a verification of the log finds the one entry.
+ * Reads the end of the log, which the next entry follows on. A damaged last entry must not stop
+ * later ones: they follow on the hash that readers give it, and a verification of the log finds the
+ * one entry.
  */
 export const readHead = async (db: Kysely<Schema>): Promise<AuditHead & { readonly damaged: boolean }> => {
   const last = await db.selectFrom('audit').select(['sequence', 'entry_json']).orderBy('sequence', 'desc').limit(1).executeTakeFirst();

@@ -22,8 +22,9 @@ interface Walk<T> {
 }
 
 /**
- * Looks at a limited number of rows, a window at a time, so that neither the embedded database, which does one thing after the other,
- * nor a connection is held for long. `next` says where to go on; null: there are no more.
+ * Looks at a limited number of rows, a window at a time, so that neither the embedded database,
+ * which does one thing after the other, nor a connection is held for long. `next` says where to go
+ * on; null: there are no more.
  */
 export const searchWindows = async <T>({ from, limit, signal, step }: Walk<T>): Promise<{ items: T[]; next: number | null }> => {
   const items: T[] = [];
@@ -40,6 +41,9 @@ export const searchWindows = async <T>({ from, limit, signal, step }: Walk<T>): 
   return { items, next: last ?? null };
 };
 
-/** Whether a column holds a text; SQLite takes ASCII letters in both cases for the same, so that the reader has to look once more. */
+/**
+ * Whether a column holds a text; SQLite takes ASCII letters in both cases for the same, so that the
+ * reader has to look once more.
+ */
 export const containsText = (column: Expression<string>, text: string) =>
   sql<boolean>`${column} like ${`%${text.replaceAll(/[!%_]/g, '!$&')}%`} escape '!'`;

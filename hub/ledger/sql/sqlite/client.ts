@@ -4,12 +4,18 @@ import type { OpenConnection, Operation, Response, Result, Statement } from './m
 
 /** Connection to a database file. Its statements run in their order. */
 export interface SqliteConnection {
-  /** Runs statements as one message to the thread, up to the first that fails. @throws SqliteError of that one */
+  /**
+   * Runs statements as one message to the thread, up to the first that fails. @throws SqliteError
+   * of that one
+   */
   run(statements: readonly Statement[]): Promise<readonly Result[]>;
   close(): Promise<void>;
 }
 
-/** SQLite on a thread of its own; a thread that fails ends the process, as a part of the hub that fails does. */
+/**
+ * SQLite on a thread of its own; a thread that fails ends the process, as a part of the hub that
+ * fails does.
+ */
 export interface SqliteThread {
   /** @throws SqliteError */
   open(options: OpenConnection): Promise<SqliteConnection>;

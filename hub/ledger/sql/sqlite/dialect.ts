@@ -20,7 +20,9 @@ interface RepeatedQuery<R> extends CompiledQuery<R> {
   readonly repeats: true;
 }
 
-/** Repeats a query for each row. @param rows JSON of a list with the parameters of each, in a list */
+/**
+ * Repeats a query for each row. @param rows JSON of a list with the parameters of each, in a list
+ */
 export const repeat = <R>(query: CompiledQuery<R>, rows: string): RepeatedQuery<R> => ({ ...query, parameters: [rows], repeats: true });
 
 const statementOf = (query: CompiledQuery): Statement => ({
@@ -59,7 +61,10 @@ export const runAndCommit: Database['runLast'] = async (trx, queries) => {
 const COMMIT = plain('commit');
 const NOTHING: Result = { rows: [], changes: 0 };
 
-/** Tables can be made within a transaction, so that a migration is done as a whole or leaves nothing (https://www.sqlite.org/transactional.html). */
+/**
+ * Tables can be made within a transaction, so that a migration is done as a whole or leaves nothing
+ * (https://www.sqlite.org/transactional.html).
+ */
 class TransactionalAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
     return true;
@@ -134,7 +139,8 @@ class ThreadDriver implements Driver {
 /**
  * Kysely's SQLite on a connection of another thread.
  *
- * @param begin a writer begins with `begin immediate`, as a transaction that reads first and then writes can fail; a reader with `begin`
+ * @param begin a writer begins with `begin immediate`, as a transaction that reads first and then
+ * writes can fail; a reader with `begin`
  */
 export const sqliteDialect = (connection: SqliteConnection, begin: 'begin' | 'begin immediate'): Dialect => ({
   createAdapter: () => new TransactionalAdapter(),

@@ -11,12 +11,16 @@ import { SqliteError } from './error.ts';
 
 const DATABASE_FILE = 'ledger.db';
 const LOCK_FILE = 'ledger.lock';
-/** A backup and a hub that starts may both find a log to recover, and one of them locks the database for that. */
+/**
+ * A backup and a hub that starts may both find a log to recover, and one of them locks the database
+ * for that.
+ */
 const LOCK_MS = 5_000;
 
 /**
- * Every commit waits until the log is on the disk (https://www.sqlite.org/pragma.html#pragma_synchronous); `fullfsync` makes macOS wait for
- * the disk too. A log that one large write has made long is cut again.
+ * Every commit waits until the log is on the disk
+ * (https://www.sqlite.org/pragma.html#pragma_synchronous); `fullfsync` makes macOS wait for the
+ * disk too. A log that one large write has made long is cut again.
  */
 const WRITER_PRAGMAS = [
   'pragma journal_mode = wal',
@@ -107,7 +111,8 @@ export const openEmbeddedReader = async (folder: string): Promise<DatabaseReader
 };
 
 /**
- * SQLite in this process, for one hub: readers see what was committed beside a transaction of the writer.
+ * SQLite in this process, for one hub: readers see what was committed beside a transaction of the
+ * writer.
  *
  * @throws LedgerError when another hub has the folder
  */

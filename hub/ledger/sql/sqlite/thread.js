@@ -1,7 +1,8 @@
 // @ts-check
 /**
- * The thread that owns the embedded database: a commit waits for the disk here, not on the event loop of the hub. It is plain JavaScript and
- * imports only what Node.js has, because a second loader of TypeScript costs 10 MB.
+ * The thread that owns the embedded database: a commit waits for the disk here, not on the event
+ * loop of the hub. It is plain JavaScript and imports only what Node.js has, because a second
+ * loader of TypeScript costs 10 MB.
  *
  * @typedef {import('./messages.ts').Request} Request
  * @typedef {import('./messages.ts').Response} Response
@@ -19,7 +20,10 @@ const MAX_SQL_LENGTH = 4_096;
 /** @type {Result} */
 const NOTHING = { rows: [], changes: 0 };
 
-/** @typedef {{ db: DatabaseSync, statements: Map<string, import('node:sqlite').StatementSync> }} Connection */
+/**
+ * @typedef {{ db: DatabaseSync, statements: Map<string, import('node:sqlite').StatementSync> }}
+ * Connection
+ */
 /** @type {Map<number, Connection>} */
 const connections = new Map();
 
@@ -34,7 +38,10 @@ const prepare = ({ db, statements }, sql) => {
   return statement;
 };
 
-/** @param {import('node:sqlite').StatementSync} statement @param {Iterable<readonly Value[]>} runs the parameters of each @returns {Result} */
+/**
+ * @param {import('node:sqlite').StatementSync} statement @param {Iterable<readonly Value[]>} runs
+ * the parameters of each @returns {Result}
+ */
 const runEach = (statement, runs) => {
   const isQuery = statement.columns().length > 0;
   const rows = [];

@@ -21,7 +21,9 @@ const DAY_MS = 86_400_000;
 const logger = pino({ level: 'silent' });
 const { signal } = new AbortController();
 
-/** Policies of which most never change, so that a list is stored as what differs from one before. */
+/**
+ * Policies of which most never change, so that a list is stored as what differs from one before.
+ */
 const policiesOf = (at: number): string[] => [...Array.from({ length: 12 }, (_, n) => `kept-${n + 10}`), `other-${at}`];
 const listAt = (at: number): string => listOfCommit(policiesOf(at));
 

@@ -83,7 +83,8 @@ const itClearsEvents = (database: () => Database): void => {
     expect(await clearHistory(db, { days: 1, events: EVENTS }, now, never)).toEqual({ deleted: 300, left: 0 });
     expect(await clearHistory(db, { days: 1, events: 40_000 }, now, never)).toEqual({ deleted: EVENTS - 300 - 40_000, left: 0 });
     expect(await clearHistory(db, { days: 1, events: 40_000 }, now, never)).toEqual({ deleted: 0, left: 0 });
-    // Of a hundred million events a statement that counts them all takes longer than statements may.
+    // Of a hundred million events a statement that counts them all takes longer than statements
+    // may.
     expect(most).toBeGreaterThan(0);
     expect(most).toBeLessThanOrEqual(50_000);
     const left = await db

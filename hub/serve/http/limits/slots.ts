@@ -5,7 +5,10 @@ export interface SlotLimits {
   readonly perCaller: number;
   /** Calls of all at a time. */
   readonly total: number;
-  /** Calls that wait for others to end; one more is refused, and of one caller one more than {@link WAITING_SHARE} of these. */
+  /**
+   * Calls that wait for others to end; one more is refused, and of one caller one more than
+   * {@link WAITING_SHARE} of these.
+   */
   readonly waiting: number;
 }
 

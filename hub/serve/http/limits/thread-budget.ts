@@ -1,7 +1,10 @@
 import { type Allowance, type Clock, createAllowance, dropOldest } from '@fso/shared/runtime';
 import { ApiError } from '../problems.ts';
 
-/** Milliseconds of the thread that lists of one caller may take: at once, and a second. Half of it remains for all else. */
+/**
+ * Milliseconds of the thread that lists of one caller may take: at once, and a second. Half of it
+ * remains for all else.
+ */
 const BUDGET = { burst: 10_000, perSecond: 500 };
 /** Callers remembered; the one that has not called for longest goes first. */
 const CALLERS = 10_000;

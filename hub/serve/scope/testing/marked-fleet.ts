@@ -8,8 +8,9 @@ import { commitRollout } from '../../testing/api-harness.ts';
 import { baselineIn, clusterReport, desiredOf, OLD_REVISION, policyReport, REVISION, report, TIME } from '../../testing/fleet.ts';
 
 /**
- * A fleet whose names say who may not see them: `xcluster` is in names of clusters outside of the EU and of what is only there, `xpolicy` in
- * what is of policies that are not for finance, `xboth` where either holds, `xglobal` in what concerns the whole hub.
+ * A fleet whose names say who may not see them: `xcluster` is in names of clusters outside of the
+ * EU and of what is only there, `xpolicy` in what is of policies that are not for finance, `xboth`
+ * where either holds, `xglobal` in what concerns the whole hub.
  */
 
 const file = (path: string, kind: string, metadata: string, spec: string): SourceFile => ({

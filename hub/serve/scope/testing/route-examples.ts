@@ -2,7 +2,10 @@ import { z } from 'zod';
 import type { Route } from '../../http/route.ts';
 import { OLD_REVISION, REVISION } from '../../testing/fleet.ts';
 
-/** Calls of every route, made from the route table: of a route that comes, its parameters are known by their schemas, or it has no example. */
+/**
+ * Calls of every route, made from the route table: of a route that comes, its parameters are known
+ * by their schemas, or it has no example.
+ */
 
 /** Names of the marked fleet that are not in every scope. */
 const HIDDEN = ['us-xcluster', 'payroll-xpolicy', 'audit-xboth', 'xglobal'];
@@ -72,7 +75,10 @@ const exampleOf = (name: string, { path }: Route): string => {
 const leastQuery = (route: Route): Record<string, string> =>
   Object.fromEntries(fieldsOf(route).flatMap(({ name, isNeeded }) => (isNeeded ? [[name, exampleOf(name, route)]] : [])));
 
-/** A route with each example of its path, and the least that it has to be asked with. @throws Error where there is no example */
+/**
+ * A route with each example of its path, and the least that it has to be asked with. @throws Error
+ * where there is no example
+ */
 export const callsOf = (route: Route): readonly Call[] => {
   const part = Object.keys(PATHS).find((each) => route.path.includes(each)) ?? '';
   const prefix = part.slice(0, part.indexOf('{'));
@@ -101,7 +107,10 @@ const TEXTS = ['q', 'cluster', 'policy', 'namespace', 'region', 'kind', 'name', 
 const valuesOf = ({ name, choices }: Field): readonly string[] =>
   choices ?? (TEXTS.includes(name) ? [...HIDDEN, NOWHERE] : ['true', 'false', '1']);
 
-/** A route with each of its parameters by itself: every order and choice, and each text by what may be hidden. */
+/**
+ * A route with each of its parameters by itself: every order and choice, and each text by what may
+ * be hidden.
+ */
 export const queriesOf = (route: Route): readonly Call[] => {
   const [first] = callsOf(route);
   if (first === undefined) return [];

@@ -40,7 +40,10 @@ interface Fix {
   readonly region: string;
   /** Further changes beside the nodeSelector, as sentences. */
   readonly also: readonly string[];
-  /** The document as it is, and with the change, written in the same way; JSON where JSON was pasted. */
+  /**
+   * The document as it is, and with the change, written in the same way; JSON where JSON was
+   * pasted.
+   */
   readonly before: string;
   readonly after: string;
   /** Whether the same decision, asked again, now admits it under every ruling. */
@@ -74,8 +77,8 @@ const isWithin = (placement: PodPlacement, region: string): boolean => {
 };
 
 /**
- * Regions that the fix can choose from, those first that the pod asks for already: what every ruling allows, else what
- * the strongest one that refuses allows.
+ * Regions that the fix can choose from, those first that the pod asks for already: what every
+ * ruling allows, else what the strongest one that refuses allows.
  */
 export const fixRegions = (placement: PodPlacement, rulings: readonly Ruling[]): readonly string[] => {
   const [strongest, ...others] = rulings;
@@ -125,7 +128,10 @@ const selectRegion = (document: Document, podSpec: ValuePath, region: string): v
   else document.setIn(path, document.createNode({ [REGION_LABEL]: region }));
 };
 
-/** Takes the region out of every term. From the end, so that what is removed moves nothing that is still to be looked at. */
+/**
+ * Takes the region out of every term. From the end, so that what is removed moves nothing that is
+ * still to be looked at.
+ */
 const openTerms = (document: Document, podSpec: ValuePath, terms: Terms): void => {
   for (const [index, term] of [...terms.entries()].reverse()) openTerm(document, [...podSpec, ...TERMS, index], term);
   const left: unknown = document.getIn([...podSpec, ...TERMS], true);

@@ -23,8 +23,9 @@ export interface Verdict {
 }
 
 /**
- * Policies of one namespace as agents combine them. What a custom policy does where depends on its scoped actions, which the hub
- * does not know, so each stands alone, after the others. Strongest first.
+ * Policies of one namespace as agents combine them. What a custom policy does where depends on its
+ * scoped actions, which the hub does not know, so each stands alone, after the others. Strongest
+ * first.
  */
 export const combine = (policies: readonly GoverningPolicy[]): readonly Ruling[] => {
   const plain = policies.flatMap(({ action, ...policy }) => (action === 'custom' ? [] : [{ ...policy, actions: [action] }]));

@@ -19,7 +19,10 @@ export interface LineRange {
 /** A YAML or JSON document of the pasted text. */
 export interface PastedDocument {
   readonly value: unknown;
-  /** Lines on which a value stands with its key; where there is none, the line of the nearest thing around it. */
+  /**
+   * Lines on which a value stands with its key; where there is none, the line of the nearest thing
+   * around it.
+   */
   linesOf(path: ValuePath): LineRange;
   /** A fresh copy to change. */
   copy(): Document;
@@ -34,7 +37,10 @@ const OPTIONS = { version: '1.2', schema: 'core', merge: false, uniqueKeys: true
 
 const isEmpty = ({ contents }: Document): boolean => contents === null || (isNode(contents) && contents.toJSON() === null);
 
-/** Never throws; a text with a problem has no documents. The limits are checked before anything is built from the text. */
+/**
+ * Never throws; a text with a problem has no documents. The limits are checked before anything is
+ * built from the text.
+ */
 export const readPastedText = (text: string): PastedText => {
   const { problems } = readYamlFile({ path: '', text }, PASTE_LIMITS);
   if (problems.length > 0) return { documents: [], problems: problems.map(({ line, reason }) => ({ line, reason })) };

@@ -5,7 +5,10 @@ import { z } from 'zod';
 import { truncateText } from '../../../lib/format.ts';
 import { type PastedDocument, type PasteProblem, readPastedText } from './pasted-text.ts';
 
-/** The fields that the decision reads, as core/v1 has them; the API server takes null for absent. All else is left alone. */
+/**
+ * The fields that the decision reads, as core/v1 has them; the API server takes null for absent.
+ * All else is left alone.
+ */
 
 const Requirement = z.looseObject({ key: z.string(), operator: z.string(), values: z.array(z.string()).nullish() });
 const Requirements = z.array(Requirement).nullish();
@@ -77,7 +80,10 @@ export interface Workload {
   /** Path of the pod spec in the document. */
   readonly podSpec: ValuePath;
   readonly placement: PodPlacement;
-  /** A pod as a cluster gave it, already bound: its nodeName is the scheduler's answer and is not judged. */
+  /**
+   * A pod as a cluster gave it, already bound: its nodeName is the scheduler's answer and is not
+   * judged.
+   */
   readonly boundTo: string | undefined;
   readonly isDaemonSetPod: boolean;
 }

@@ -9,11 +9,17 @@ import { WORST_FIRST } from '../lock-counts.ts';
 const LOCKS = ['admission', 'binding', 'gatekeeper'] as const satisfies readonly (keyof Enforcement)[];
 export type LockName = (typeof LOCKS)[number];
 
-/** now: current. last: the last report, of a cluster that is not connected or not observed. never: no report yet. */
+/**
+ * now: current. last: the last report, of a cluster that is not connected or not observed. never:
+ * no report yet.
+ */
 type Knowledge = 'now' | 'last' | 'never';
 
 export interface ClusterRow extends PolicyInCluster {
-  /** The phase that the cluster counts as: one that is not connected is at best pending, as its current state is unknown. */
+  /**
+   * The phase that the cluster counts as: one that is not connected is at best pending, as its
+   * current state is unknown.
+   */
   readonly phase: Phase;
   readonly known: Knowledge;
 }
@@ -74,7 +80,10 @@ const ORDERS: Readonly<Record<string, (row: ClusterRow) => number>> = {
   violations: ({ report }) => report?.violations ?? -1,
 };
 
-/** @param sort key of a column, with `-` before it for the other way round; one that is not known: by name */
+/**
+ * @param sort key of a column, with `-` before it for the other way round; one that is not known:
+ * by name
+ */
 export const sortRows = (rows: readonly ClusterRow[], sort: string): ClusterRow[] => {
   const order = ORDERS[sort.replace(/^-/, '')] ?? (() => 0);
   const sign = sort.startsWith('-') ? -1 : 1;

@@ -1,8 +1,9 @@
 import { FLOOR_ACTIONS, FLOOR_LABEL_VALUE, floorLabel, LABELS, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
 
 /**
- * Labels as they stand on the namespaces of a policy, beside those that it alone would have written. Where several policies govern a
- * namespace its labels speak for all of them: the strongest action, and the regions that all policies of that action allow.
+ * Labels as they stand on the namespaces of a policy, beside those that it alone would have
+ * written. Where several policies govern a namespace its labels speak for all of them: the
+ * strongest action, and the regions that all policies of that action allow.
  */
 
 export interface LabelDifference {
@@ -22,7 +23,9 @@ export interface LabelRow {
   readonly differences: readonly LabelDifference[];
 }
 
-/** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
+/**
+ * https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+ */
 const MAX_LABEL_VALUE = 63;
 /** `-` and eight characters of a hash stand at the end of a value that was cut. */
 const CUT_TAIL = 9;

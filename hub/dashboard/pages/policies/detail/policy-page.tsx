@@ -27,7 +27,8 @@ const TABS = ['clusters', 'source', 'labels', 'violations', 'history'] as const;
 const PolicyTabs = ({ policy }: { readonly policy: PolicyView }) => {
   const { search, openTab } = usePolicySearch();
   const { clusters, violations } = policy;
-  // Documents and commits can name what is outside of a scope: the hub shows them to those who see everything.
+  // Documents and commits can name what is outside of a scope: the hub shows them to those who see
+  // everything.
   const isScoped = useScope() !== undefined;
   const tab = (key: string, title: string, content: ReactNode) => (
     <Tab eventKey={key} title={<TabTitleText>{title}</TabTitleText>}>

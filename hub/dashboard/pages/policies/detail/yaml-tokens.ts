@@ -10,7 +10,10 @@ export interface Token {
 /** Indentation, dashes of lists, a key, its colon. */
 const KEY = /^(\s*(?:- +)*)((?:"[^"]*"|'[^']*'|[^\s#"'[\]{},&*!|>%@`-][^:#]*?|-[^\s:#][^:#]*?))(\s*:)(?=\s|$)/;
 const DASHES = /^(\s*(?:- +)*(?:-$)?)/;
-/** Strings in quotes, marks of flow style, comments after a space; everything else up to one of them. */
+/**
+ * Strings in quotes, marks of flow style, comments after a space; everything else up to one of
+ * them.
+ */
 const VALUE = /"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|\s#.*$|^#.*$|[[\]{},]|[^\s"'[\]{},#]+|\s+|./g;
 /** A key whose value is the text below it: `|`, `>-`. */
 const BLOCK = /:\s+[|>][-+0-9]{0,2}\s*(?:#.*)?$/;

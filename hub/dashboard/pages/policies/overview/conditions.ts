@@ -43,7 +43,10 @@ const begin = ({ type, status, reason, message, lastTransitionTime }: ReportedCo
   verdict: verdictOf({ type, status }),
 });
 
-/** Conditions of a policy over all clusters: what needs a look first, then by type, those of most clusters first. */
+/**
+ * Conditions of a policy over all clusters: what needs a look first, then by type, those of most
+ * clusters first.
+ */
 export const groupConditions = (clusters: readonly PolicyInCluster[]): ConditionGroup[] => {
   const groups = new Map<string, ConditionGroup>();
   for (const row of clusters) {

@@ -13,7 +13,8 @@ const violationsByRegion = (clusters: readonly PolicyInCluster[]): Map<string, n
 };
 
 /**
- * The regions that a policy allows, and those in which pods violate it: with its own clusters and violations alone.
+ * The regions that a policy allows, and those in which pods violate it: with its own clusters and
+ * violations alone.
  *
  * @param views what is known of the regions of the whole fleet
  */

@@ -24,7 +24,9 @@ const useFollow = (): ((target: Target) => void) => {
   );
 };
 
-/** The regions that a policy allows, and those in which it is violated: on the map, and as a table. */
+/**
+ * The regions that a policy allows, and those in which it is violated: on the map, and as a table.
+ */
 export const PolicyRegions = ({ policy }: { readonly policy: PolicyView }) => {
   const { effectiveRegions, clusters } = policy;
   const query = useQuery(regionsQuery);
