@@ -40,7 +40,10 @@ interface Target extends TargetCommit, AcceptedRevision {
 
 const RETRY = { baseMs: 500, maxMs: 30_000 };
 
-/** Step ⑤: judges the commits that the hub offers, has the rounds write them, and persists each that is written. */
+/**
+ * Step ⑤: judges the commits that the hub offers, has the rounds write them, and persists each that
+ * is written.
+ */
 export class Intake {
   readonly #deps: IntakeDeps;
   readonly #held = new ObjectStore();
@@ -121,7 +124,10 @@ export class Intake {
     this.#held.clear();
   }
 
-  /** Loads the accepted state; retries while the API server cannot be reached. @throws the signal's reason */
+  /**
+   * Loads the accepted state; retries while the API server cannot be reached. @throws the signal's
+   * reason
+   */
   async restore(signal: AbortSignal): Promise<void> {
     const { runtime, policies } = this.#deps;
     const { client, clock, random, logger } = runtime;
@@ -201,7 +207,10 @@ export class Intake {
     onOutcome({ type: 'nack', revision, reasons, missing });
   }
 
-  /** Raises an alert beside the nack, so that the events of the cluster show it. The same alert is not raised twice in a row. */
+  /**
+   * Raises an alert beside the nack, so that the events of the cluster show it. The same alert is
+   * not raised twice in a row.
+   */
   #alert(revision: string, why: string): void {
     const { runtime, onEvent } = this.#deps;
     const message = why.slice(0, 4096);

@@ -46,7 +46,9 @@ import { type LockTwoFacts, lockTwoFacts, NO_LOCK_TWO, planLockTwo } from './pla
 
 /** All that has to be done, planned from one look at the cluster, before anything is done. */
 export interface ClusterPlan extends LockTwoFacts {
-  /** Whether the policies were ever planned; else nothing follows from `policies` and `governance`. */
+  /**
+   * Whether the policies were ever planned; else nothing follows from `policies` and `governance`.
+   */
   readonly isGoverned: boolean;
   /** Whether placement injection is as it is wanted. */
   readonly isInjectionInPlace: boolean;
@@ -83,17 +85,26 @@ export interface ClusterPlan extends LockTwoFacts {
   /** UIDs of the governed namespaces, by name. */
   readonly uids: ReadonlyMap<string, string>;
   readonly injectable: boolean;
-  /** Hash of the texts of the floor, its guard and the template, which hang on `injectable` and on what never changes. */
+  /**
+   * Hash of the texts of the floor, its guard and the template, which hang on `injectable` and on
+   * what never changes.
+   */
   readonly text: string;
   /** Constraints by the policy that they enforce. */
   readonly constraintsByPolicy: ReadonlyMap<string, readonly string[]>;
-  /** Whether lock 1 enforces all that governs a namespace by its index alone: its labels are not written yet. */
+  /**
+   * Whether lock 1 enforces all that governs a namespace by its index alone: its labels are not
+   * written yet.
+   */
   isIndexed(namespace: string): boolean;
 }
 
 /** Inputs that a round takes from the one before. */
 export interface RoundContext {
-  /** The plan of the round before: an object that was in place then and is gone now was removed by someone else. */
+  /**
+   * The plan of the round before: an object that was in place then and is gone now was removed by
+   * someone else.
+   */
   readonly previous: ClusterPlan | undefined;
   /** Runs each part; one that fails plans no write. */
   readonly parts: Pick<RoundParts, 'run'>;
@@ -115,8 +126,8 @@ interface Governed {
 /**
  * Plans a round. Pure, apart from reading the view.
  *
- * The parts stand alone. While the policies cannot be planned again, what follows from them is planned by those of the round before; without one
- * nothing of it is written.
+ * The parts stand alone. While the policies cannot be planned again, what follows from them is
+ * planned by those of the round before; without one nothing of it is written.
  */
 export const planCluster = (
   view: ClusterView,
@@ -196,7 +207,10 @@ const NO_GOVERNANCE: Governance = {
   nextChangeAt: undefined,
 };
 
-/** @throws UnreadKindError: without a list of the policies, or of the namespaces, everything would be released */
+/**
+ * @throws UnreadKindError: without a list of the policies, or of the namespaces, everything would
+ * be released
+ */
 const planGoverned = (view: ClusterView, settings: PlanSettings, now: Date, previous: ClusterPlan | undefined): Governed => {
   view.assertRead(SOVEREIGN_POLICY_KIND, NAMESPACE_KIND);
   const policies = view.policyInputs();

@@ -23,7 +23,10 @@ export interface ProbeTarget {
 export interface ProberOptions {
   /** Whether this API server can have the bind gate. */
   readonly bindGate: boolean;
-  /** Maximum of concurrent requests that only lock 1 answers, and again of those that also wait for webhooks. */
+  /**
+   * Maximum of concurrent requests that only lock 1 answers, and again of those that also wait for
+   * webhooks.
+   */
   readonly concurrency: number;
   /** Unproven for longer than this, in ms, counts as failed or unanswered. */
   readonly patienceMs: number;
@@ -42,7 +45,10 @@ export interface ProberDeps {
 
 const FIRST_RETRY_MS = 5;
 const SAMPLE_WAIT_MS = 2_000;
-/** A missing service account or a starting webhook takes less time: a rule that refuses for longer will stay. */
+/**
+ * A missing service account or a starting webhook takes less time: a rule that refuses for longer
+ * will stay.
+ */
 const SETTLED_MS = 1_000;
 
 const OUTAGE =
@@ -63,8 +69,9 @@ interface Finding {
 }
 
 /**
- * Proves, by dry-run requests, that lock 1 enforces the governance of each namespace. It probes a namespace whose governance
- * changed at once and until it is proven, see {@link ProbeRetries}; then all take turns, see {@link ProbeSchedule}.
+ * Proves, by dry-run requests, that lock 1 enforces the governance of each namespace. It probes a
+ * namespace whose governance changed at once and until it is proven, see {@link ProbeRetries}; then
+ * all take turns, see {@link ProbeSchedule}.
  */
 export class Prober {
   readonly #bindGate: boolean;
@@ -170,7 +177,10 @@ export class Prober {
     this.#schedule.postpone(namespace);
   }
 
-  /** Asks for the next proof in the namespace that has waited longest, and again if the proof no longer holds. */
+  /**
+   * Asks for the next proof in the namespace that has waited longest, and again if the proof no
+   * longer holds.
+   */
   probeNext(): void {
     this.#schedule.runNext(
       (namespace) => this.#targets.has(namespace) && !this.#retries.has(namespace),
@@ -218,7 +228,8 @@ export class Prober {
     const target = this.#targets.get(namespace);
     if (target === undefined) return 'over';
     const { verdict, kind } = await this.#prove(namespace, elapsedMs);
-    // The target may have changed meanwhile: then this verdict is about the old one, and new retries have started.
+    // The target may have changed meanwhile: then this verdict is about the old one, and new
+    // retries have started.
     if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return 'again';
     const before = this.#states.get(namespace)?.state;
     this.#record(target, verdict, elapsedMs());
@@ -246,7 +257,10 @@ export class Prober {
     return governance === undefined ? [] : proofsOf(governance, this.#bindGate);
   }
 
-  /** Asks the first question alone: until the API server has the new regions, the others would be asked for nothing. */
+  /**
+   * Asks the first question alone: until the API server has the new regions, the others would be
+   * asked for nothing.
+   */
   async #prove(namespace: string, elapsedMs: () => number): Promise<Finding> {
     const [first, ...others] = this.#kindsOf(namespace);
     const findings = await this.#find(namespace, first === undefined ? [] : [first]);
@@ -256,7 +270,8 @@ export class Prober {
     const open = findings.filter(({ verdict }) => verdict.kind !== 'proven');
     const [missing] = open;
     if (missing === undefined) return { verdict: { kind: 'proven' } };
-    // Lock 1 refuses the pods that it must, with the regions in force; another rule refuses the rest.
+    // Lock 1 refuses the pods that it must, with the regions in force; another rule refuses the
+    // rest.
     const isSettled = open.length === 1 && missing.kind === 'mustAdmit' && elapsedMs() > SETTLED_MS;
     return isSettled ? { verdict: withNote(missing.verdict), kind: missing.kind } : missing;
   }

@@ -15,7 +15,10 @@ import type { Semaphore } from './semaphore.ts';
 
 export type ProofKind = 'mustDeny' | 'mustAdmit' | 'mustNotBind' | 'mustWarn';
 
-/** The proofs of lock 1 in a namespace. Action dryrun shows in no response, so only the existence of its objects can be checked. */
+/**
+ * The proofs of lock 1 in a namespace. Action dryrun shows in no response, so only the existence of
+ * its objects can be checked.
+ */
 export const proofsOf = ({ actions }: NamespaceGovernance, bindGate: boolean): readonly ProofKind[] => {
   const { deny, warn } = actions;
   const kinds: ProofKind[] = [];
@@ -26,7 +29,10 @@ export const proofsOf = ({ actions }: NamespaceGovernance, bindGate: boolean): r
   return kinds;
 };
 
-/** A region that `deny` allows and `warn` does not. Undefined: `deny` refuses every pod that `warn` would warn about. */
+/**
+ * A region that `deny` allows and `warn` does not. Undefined: `deny` refuses every pod that `warn`
+ * would warn about.
+ */
 const warnedRegion = ({ actions: { deny, warn } }: Pick<NamespaceGovernance, 'actions'>): string | undefined =>
   deny === undefined ? NO_REGION : deny.regions.find((region) => warn?.regions.includes(region) === false);
 

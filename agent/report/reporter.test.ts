@@ -257,7 +257,8 @@ describe('Reporter', () => {
       await settle();
       return reports();
     };
-    // The second and the third were lost on their way: what changed since comes at once, with the events.
+    // The second and the third were lost on their way: what changed since comes at once, with the
+    // events.
     const [next, ...others] = await connect(sent.slice(0, 1));
     expect(next).toMatchObject({
       seq: 2,
@@ -267,7 +268,8 @@ describe('Reporter', () => {
     });
     expect(next).not.toHaveProperty('cluster');
     expect(others).toEqual([]);
-    // The hub took it, only its answer was lost: the events come again, as nothing says that it kept them.
+    // The hub took it, only its answer was lost: the events come again, as nothing says that it
+    // kept them.
     const [again, ...rest] = await connect([...sent.slice(0, 1), ...(next === undefined ? [] : [next])]);
     expect(again).toMatchObject({ seq: 3, full: false, policies: [], events: [{ reason: 'E0' }, { reason: 'E1' }, { reason: 'E2' }] });
     expect(rest).toEqual([]);

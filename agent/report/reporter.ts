@@ -35,7 +35,10 @@ export interface ReporterOptions {
 
 type Send = (frame: AgentFrame) => void;
 
-/** Least time between two reports: a burst of changes is one report, a single change goes out at once. */
+/**
+ * Least time between two reports: a burst of changes is one report, a single change goes out at
+ * once.
+ */
 const SPACING_MS = 20;
 /** Reports in flight; beyond it changes gather until the hub has caught up. */
 const WINDOW = 32;
@@ -60,9 +63,10 @@ const digestOfGround = (ground: Ground | null | undefined): string | null => {
 };
 
 /**
- * Step ⑧, the agent's half: sends the hub what changed since the last report. Frames of one connection arrive in order or not at
- * all, so a delta builds on the one sent before it; after a new connection it builds on what the hub says it has. Where that is nothing that
- * this agent sent, or when the hub asks, everything is sent, in several frames where one is too small.
+ * Step ⑧, the agent's half: sends the hub what changed since the last report. Frames of one
+ * connection arrive in order or not at all, so a delta builds on the one sent before it; after a
+ * new connection it builds on what the hub says it has. Where that is nothing that this agent sent,
+ * or when the hub asks, everything is sent, in several frames where one is too small.
  */
 export class Reporter {
   readonly #options: ReporterOptions;
@@ -79,12 +83,19 @@ export class Reporter {
   readonly #statements: PolicyStatements;
   readonly #holdBack: HoldBack;
   readonly #resync: ResyncRequest;
-  /** The question for a list, and the answer: the same object each time, so that it is encoded once. */
+  /**
+   * The question for a list, and the answer: the same object each time, so that it is encoded once.
+   */
   #listing: { readonly list: string; readonly request: ResyncRequest; answer?: Listed | undefined } | undefined;
-  /** Whether the hub has yet to read so much that the next report waits, as changes gather in it. */
+  /**
+   * Whether the hub has yet to read so much that the next report waits, as changes gather in it.
+   */
   #isBehind: () => boolean = () => false;
   #sent: SentState = NOTHING_SENT;
-  /** States that the hub may have: after the last report that it acknowledged, and after each one since, but for the last of all. */
+  /**
+   * States that the hub may have: after the last report that it acknowledged, and after each one
+   * since, but for the last of all.
+   */
   #earlier: readonly SentState[] = [];
 
   constructor(options: ReporterOptions) {
@@ -117,7 +128,10 @@ export class Reporter {
     this.sendDigest();
   }
 
-  /** Acknowledges a revision with the next report, which says how the cluster is with it; without one to come, at once. */
+  /**
+   * Acknowledges a revision with the next report, which says how the cluster is with it; without
+   * one to come, at once.
+   */
   accepted({ revision, digest }: { readonly revision: string; readonly digest: string }): void {
     // The hub is never more than one accepted revision behind, whose objects the agent still holds.
     this.sendAck();
@@ -146,7 +160,10 @@ export class Reporter {
     this.#wakeup.wake();
   }
 
-  /** The hub asks for everything, and gets it as often as {@link ResyncRequest} says. Events of refused reports are sent again. */
+  /**
+   * The hub asks for everything, and gets it as often as {@link ResyncRequest} says. Events of
+   * refused reports are sent again.
+   */
   resync(): void {
     this.#resync.open();
     this.#resyncIfDue();
@@ -165,7 +182,10 @@ export class Reporter {
     this.#wakeup.wake();
   }
 
-  /** The state that a hub has, of those that it may have. What else it has of the cluster, or of the baseline, comes again. */
+  /**
+   * The state that a hub has, of those that it may have. What else it has of the cluster, or of the
+   * baseline, comes again.
+   */
   #find({ seq, policies, cluster, baseline }: ReportedState): SentState | undefined {
     const states = [this.#sent, ...this.#earlier].filter((state) => digestOf(state.policies) === policies);
     const found = states.find((state) => state.seq === seq) ?? states[0];
@@ -184,14 +204,20 @@ export class Reporter {
     return { type: 'inspected', id, report: known === undefined ? null : (this.#check.policy(policy, known.report) ?? null) };
   }
 
-  /** @returns the policies of the accepted list, which the hub does not know; undefined: by now another one is accepted */
+  /**
+   * @returns the policies of the accepted list, which the hub does not know; undefined: by now
+   * another one is accepted
+   */
   listed(list: string): Listed | undefined {
     const accepted = this.#options.accepted();
     if (accepted?.digest !== list) return undefined;
     return { type: 'listed', list, policies: this.#statements.listed(accepted).map(({ name, digest }) => [name, digest]) };
   }
 
-  /** The hub asks for the policies of a list, and gets those of the accepted one as often as {@link ResyncRequest} says. */
+  /**
+   * The hub asks for the policies of a list, and gets those of the accepted one as often as
+   * {@link ResyncRequest} says.
+   */
   list(list: string): void {
     if (this.#options.accepted()?.digest !== list) return;
     if (this.#listing?.list !== list) this.#listing = { list, request: new ResyncRequest(this.#options.clock) };

@@ -3,8 +3,9 @@ import { sameItems } from '@fso/shared/runtime';
 import type { PolicySnapshot } from '../observe/index.ts';
 
 /**
- * Policies whose status is written, and follows from nothing that may change by time alone. They are not judged again as long as all that
- * it follows from is the same: in most rounds that is so for all policies but one.
+ * Policies whose status is written, and follows from nothing that may change by time alone. They
+ * are not judged again as long as all that it follows from is the same: in most rounds that is so
+ * for all policies but one.
  */
 export class SettledPolicies {
   readonly #known = new Map<string, { readonly inputs: readonly unknown[]; readonly snapshot: PolicySnapshot }>();
@@ -16,7 +17,10 @@ export class SettledPolicies {
     this.#shared = shared;
   }
 
-  /** @param inputs what its status alone follows from, compared by identity @returns undefined: it is to be judged */
+  /**
+   * @param inputs what its status alone follows from, compared by identity @returns undefined: it
+   * is to be judged
+   */
   find(policy: string, inputs: readonly unknown[]): PolicySnapshot | undefined {
     const known = this.#known.get(policy);
     return known !== undefined && sameItems(known.inputs, inputs) ? known.snapshot : undefined;

@@ -132,7 +132,10 @@ class Told {
   readonly #isForgetful: boolean;
   #rounds = 0;
 
-  /** @param isForgetful has every policy judged in every round, by a failure and a namespace that concern none and are others each time */
+  /**
+   * @param isForgetful has every policy judged in every round, by a failure and a namespace that
+   * concern none and are others each time
+   */
   constructor(world: World, isForgetful: boolean) {
     this.world = world;
     const { clock } = world;

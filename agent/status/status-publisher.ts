@@ -57,7 +57,10 @@ export interface StatusPublisherDeps {
   readonly wake: (delayMs: number) => void;
 }
 
-/** Publishes the outcome of a round: the status and the events of each policy, the snapshot that the report reads, metrics. */
+/**
+ * Publishes the outcome of a round: the status and the events of each policy, the snapshot that the
+ * report reads, metrics.
+ */
 export class StatusPublisher {
   readonly #deps: StatusPublisherDeps;
   readonly #statuses = new StatusCache();
@@ -122,7 +125,8 @@ export class StatusPublisher {
       const judged = parts.run('status', () => this.#judgeOnce(subject, round), undefined);
       writes.push(...(judged?.due ?? []));
       const snapshot = judged?.snapshot ?? before.get(policy.key);
-      // A namespace may have any number of these, which must not crowd the others out of the report.
+      // A namespace may have any number of these, which must not crowd the others out of the
+      // report.
       if (snapshot !== undefined && !isSurplus(outcome)) snapshots.set(policy.key, snapshot);
     }
     this.#retain(governance.policies);
@@ -156,7 +160,10 @@ export class StatusPublisher {
     return inputs;
   }
 
-  /** Judges a policy, and takes note where it need not be judged again by the same inputs. @returns also the write of its status, if one is due */
+  /**
+   * Judges a policy, and takes note where it need not be judged again by the same inputs. @returns
+   * also the write of its status, if one is due
+   */
   #judge(subject: Subject, inputs: readonly unknown[], round: Round): Judged {
     const { monitor, context } = this.#deps;
     const { policy, outcome, live, violations, tampered } = subject;
@@ -218,7 +225,10 @@ export class StatusPublisher {
     return [buildStatusWrite(live, shown, context)];
   }
 
-  /** Whether a status may turn to NotObserved, or back, now. Where the policies cannot be read, no cache shows that it did. */
+  /**
+   * Whether a status may turn to NotObserved, or back, now. Where the policies cannot be read, no
+   * cache shows that it did.
+   */
   #turns(shown: SovereignPolicyStatus): boolean {
     const now = this.#deps.clock.monotonicMs();
     if (now - (this.#turnedAtMs.get(shown) ?? Number.NEGATIVE_INFINITY) < TURN_AGAIN_MS || !this.#mayTurn()) return false;

@@ -2,7 +2,9 @@ import { CONDITIONS, type Condition, type LockStatus, type SovereignPolicyStatus
 import { setCondition } from '@fso/shared/kube';
 
 const REASON = 'NotObserved';
-/** The same whatever the cause, which the events of the cluster name: a thousand policies show it. */
+/**
+ * The same whatever the cause, which the events of the cluster name: a thousand policies show it.
+ */
 const MESSAGE = 'the agent cannot see the cluster at the moment: what it proved last may not hold any more';
 
 /** Conditions that claim that something holds. */
@@ -29,7 +31,10 @@ const unknownCondition = ({ type, observedGeneration }: Condition): Omit<Conditi
 const unknownLock = (lock: LockStatus, since: string): LockStatus =>
   lock.state === 'Enforced' ? { state: 'Pending', since, message: MESSAGE } : lock;
 
-/** The status of a policy while its cluster is not observed: at best Pending; one that has failed or expired stays so. */
+/**
+ * The status of a policy while its cluster is not observed: at best Pending; one that has failed or
+ * expired stays so.
+ */
 export const unobservedStatus = (status: SovereignPolicyStatus, now: Date): SovereignPolicyStatus => {
   if (status.phase === 'Failed' || status.phase === 'Expired') return status;
   const time = now.toISOString();

@@ -41,7 +41,10 @@ export interface ConnectionEnd {
   /** `renewed`: the agent has another certificate, and goes on with it at once. */
   readonly kind: 'rejected' | 'untrusted' | 'lost' | 'resend' | 'renewed';
   readonly reason: string;
-  /** Milliseconds: a hub that stops, or has too many agents at once, asks them to come back at random moments within this time. */
+  /**
+   * Milliseconds: a hub that stops, or has too many agents at once, asks them to come back at
+   * random moments within this time.
+   */
   readonly returnMs?: number | undefined;
 }
 
@@ -78,10 +81,15 @@ export interface ConnectionHandlers {
   onDrained?(): void;
 }
 
-/** CPU time of frames of the hub, in milliseconds. The largest offer takes a fraction of the burst. */
+/**
+ * CPU time of frames of the hub, in milliseconds. The largest offer takes a fraction of the burst.
+ */
 const FRAME_CPU = { burst: 1_000, perSecond: 200 };
 
-/** The pace at which frames of the hub are read. It outlives connections, so that to connect again gains a hub nothing. */
+/**
+ * The pace at which frames of the hub are read. It outlives connections, so that to connect again
+ * gains a hub nothing.
+ */
 export interface ReadPace {
   readonly clock: Clock;
   /** CPU time, in milliseconds. */
@@ -114,12 +122,16 @@ const NORMAL_CLOSURE = 1000;
 const MAX_REASON = 300;
 /** Bytes that the hub has not read yet, beyond which reports and answers wait or are dropped. */
 const MAX_UNREAD = 1024 * 1024;
-/** Bytes that the hub has not read yet, beyond which the connection ends. Acknowledgements and refusals get here, but only of a hub that never reads. */
+/**
+ * Bytes that the hub has not read yet, beyond which the connection ends. Acknowledgements and
+ * refusals get here, but only of a hub that never reads.
+ */
 const MAX_QUEUED = 32 * 1024 * 1024;
 
 /**
- * Parts of one frame. A hub sends an offer in fragments of 64 KiB, of which the largest has 256; each may keep the 64 KiB alive that the socket
- * read it in. A frame that comes in chunks smaller than 512 bytes on average is not waited for.
+ * Parts of one frame. A hub sends an offer in fragments of 64 KiB, of which the largest has 256;
+ * each may keep the 64 KiB alive that the socket read it in. A frame that comes in chunks smaller
+ * than 512 bytes on average is not waited for.
  */
 const MAX_PARTS = { maxFragments: 512, maxBufferedChunks: 32 * 1024 };
 
@@ -206,7 +218,10 @@ export class Connection {
     return end;
   }
 
-  /** Answers a question of the hub, which may ask faster than it reads: what does not drain is not added to. */
+  /**
+   * Answers a question of the hub, which may ask faster than it reads: what does not drain is not
+   * added to.
+   */
   answer(frame: AgentFrame): void {
     if (this.#socket.bufferedAmount < MAX_UNREAD) this.send(frame);
   }
@@ -315,7 +330,10 @@ export class Connection {
     this.#readOnceDue();
   }
 
-  /** Reads no further until the CPU time of the frames so far is paid for: a hub that sends without end must leave time for all else. */
+  /**
+   * Reads no further until the CPU time of the frames so far is paid for: a hub that sends without
+   * end must leave time for all else.
+   */
   #readOnceDue(): void {
     const dueInMs = this.#cpu.charge(0);
     if (dueInMs > 0 && !this.#socket.isPaused) {
@@ -353,7 +371,10 @@ export class Connection {
     this.#handlers.onWelcome(frame, this);
   }
 
-  /** A pong, which may also come unasked (RFC 6455, 5.5.3). A hub that pings faster than it reads gets no more of them. */
+  /**
+   * A pong, which may also come unasked (RFC 6455, 5.5.3). A hub that pings faster than it reads
+   * gets no more of them.
+   */
   #sayAges(): void {
     const isOpen = this.#socket.readyState === WebSocket.OPEN && this.#socket.bufferedAmount < MAX_UNREAD;
     if (isOpen) this.#socket.pong(encodeAges(this.#handlers.ages()));
