@@ -9,8 +9,9 @@ import type { AgentSnapshot, Observatory, RevisionFacts, StreamFacts } from '../
 import { type EventOutbox, Reporter } from '../report/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { ClockSkew } from './clock-skew.ts';
-import type { Connection, ConnectionConfig, StreamState } from './connection.ts';
+import type { Connection, StreamState } from './connection.ts';
 import { Dialler, type DiallerOptions } from './dialler.ts';
+import type { ConnectionConfig } from './hub-socket.ts';
 import { Witness } from './witness.ts';
 
 export interface StreamConfig extends ConnectionConfig {
