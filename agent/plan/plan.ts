@@ -1,4 +1,4 @@
-import { FLOOR_LABEL_VALUE, floorLabel, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import {
   ADMISSION_POLICY_BINDING_KIND,
@@ -8,11 +8,8 @@ import {
   FLOOR_PARAMETERS_KIND,
   GEO_RESIDENCY_KIND,
   type KindDescriptor,
-  NAMESPACE_KIND,
-  SOVEREIGN_POLICY_KIND,
 } from '@fso/shared/kube';
 import type { RoundPart } from '@fso/shared/protocol';
-import { weakMemo } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import type { ServerDefaults } from '../enforce/index.ts';
 import {
@@ -22,9 +19,7 @@ import {
   type Overflow,
   type PolicyInput,
   type PolicyOutcome,
-  planGovernance,
   planInjection,
-  planNamespaces,
   TEMPLATE_NAME,
   unknownParameters,
 } from '../enforce/index.ts';
@@ -32,6 +27,7 @@ import type { RoundParts } from '../observation/index.ts';
 import { type AttributedReason, attributeReason, collectReasons } from './attribution.ts';
 import { planInstallRecord, readInstallRecord } from './install-record.ts';
 import { type HubCommit, NO_COMMIT, planCommit } from './plan-commit.ts';
+import { constraintsByPolicy, type Governed, isIndexEnough, planGoverned, restOf, uidsOf } from './plan-governance.ts';
 import {
   isInjectionServed,
   NO_ADMISSION,
@@ -112,17 +108,6 @@ export interface RoundContext {
   readonly commit?: HubCommit | undefined;
 }
 
-/** The policies over the namespaces. */
-interface Governed {
-  /** Whether they were ever planned. */
-  readonly isGoverned: boolean;
-  readonly policies: readonly PolicyInput[];
-  readonly governance: Governance;
-  readonly namespaces: readonly Action[];
-  /** Namespaces whose labels are not yet what they should be. */
-  readonly unapplied: ReadonlySet<string>;
-}
-
 /**
  * Plans a round. Pure, apart from reading the view.
  *
@@ -197,38 +182,6 @@ export const planCluster = (
 
 type Actions = Pick<ClusterPlan, 'floor' | 'parameters' | 'foundation' | 'injection' | 'namespaces' | 'gatekeeper'>;
 
-/** Governance of an agent that has not planned the policies yet. No removal follows from it. */
-const NO_GOVERNANCE: Governance = {
-  namespaces: new Map(),
-  policies: new Map(),
-  constraints: [],
-  awaited: new Map(),
-  globs: [],
-  nextChangeAt: undefined,
-};
-
-/**
- * @throws UnreadKindError: without a list of the policies, or of the namespaces, everything would
- * be released
- */
-const planGoverned = (view: ClusterView, settings: PlanSettings, now: Date, previous: ClusterPlan | undefined): Governed => {
-  view.assertRead(SOVEREIGN_POLICY_KIND, NAMESPACE_KIND);
-  const policies = view.policyInputs();
-  const namespaces = view.namespaceInputs();
-  const before = previous?.isGoverned === true ? previous.governance : undefined;
-  const context = { previous: before, place: settings.trust, constraints: view.constraints.list() };
-  const governance = planGovernance(policies, namespaces, now, context);
-  const actions = planNamespaces(governance, namespaces, now);
-  const unapplied = new Set(actions.map(({ key }) => key.slice('Namespace/'.length)));
-  return { isGoverned: true, policies, governance, namespaces: actions, unapplied };
-};
-
-/** Returns the part of the previous round that stays where the policies cannot be planned. */
-const restOf = (previous: ClusterPlan | undefined): Governed =>
-  previous === undefined
-    ? { isGoverned: false, policies: [], governance: NO_GOVERNANCE, namespaces: [], unapplied: new Set() }
-    : { ...previous, namespaces: [] };
-
 const failUngoverned = (): never => {
   throw new Error('which policies govern is not known yet');
 };
@@ -253,38 +206,11 @@ const planInjectionOf = (view: ClusterView, defaults: ServerDefaults, isAskedFor
   return planInjection(kinds, { policies, bindings }, isAskedFor);
 };
 
-/**
- * Whether the index can stand in for the labels of a namespace. It covers only deny, and a label of
- * the namespace would put its other rules in force, too.
- */
-const isIndexEnough = (namespace: string, { namespaces }: Governance, view: ClusterView): boolean => {
-  const governed = namespaces.get(namespace);
-  const labels = view.namespaces.get(namespace)?.metadata.labels;
-  if (governed === undefined || governed.injection === true || labels?.[floorLabel('deny')] === FLOOR_LABEL_VALUE) return false;
-  return Object.keys(governed.actions).every((action) => action === 'deny') && governed.actions.deny !== undefined;
-};
-
 const isInjectionAskedFor = (policies: readonly PolicyInput[], governance: Governance): boolean =>
   policies.some(({ key, spec }) => spec.placementInjection === true && IN_FORCE.has(governance.policies.get(key)?.kind ?? ''));
 
 /** Outcomes of policies that stand, whether or not their namespace is there already. */
 const IN_FORCE: ReadonlySet<string> = new Set<PolicyOutcome['kind'] | ''>(['governing', 'namespaceMissing']);
-
-/** @param before those of the round before, which are returned where they are the same */
-const uidsOf = (
-  view: ClusterView,
-  { namespaces }: Governance,
-  before: ReadonlyMap<string, string> | undefined,
-): ReadonlyMap<string, string> => {
-  const uidOf = (name: string): string => view.namespaces.get(name)?.metadata.uid ?? '';
-  if (before !== undefined && before.size === namespaces.size && haveUids(namespaces.keys(), before, uidOf)) return before;
-  return new Map([...namespaces.keys()].map((name) => [name, uidOf(name)]));
-};
-
-const haveUids = (names: Iterable<string>, uids: ReadonlyMap<string, string>, uidOf: (name: string) => string): boolean => {
-  for (const name of names) if (uids.get(name) !== uidOf(name)) return false;
-  return true;
-};
 
 /**
  * Returns the keys for the record of the installation. It leaves out constraints and placement
@@ -313,15 +239,3 @@ const presentIn = (view: ClusterView): ReadonlySet<string> =>
 
 const keysOf = ({ kind }: KindDescriptor, objects: readonly KubeObject[]): readonly string[] =>
   objects.map(({ metadata }) => `${kind}/${metadata.name}`);
-
-const constraintsByPolicy = weakMemo(({ constraints }: Governance): ReadonlyMap<string, readonly string[]> => {
-  const result = new Map<string, string[]>();
-  for (const { name, policies } of constraints) {
-    for (const policy of policies) {
-      const names = result.get(policy);
-      if (names === undefined) result.set(policy, [name]);
-      else names.push(name);
-    }
-  }
-  return result;
-});
