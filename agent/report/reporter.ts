@@ -38,7 +38,7 @@ const totalNow = weakMemo(totalOf);
 
 /**
  * Step ⑧, the agent's half: sends the hub what changed since the last report. Frames of one
- * connection arrive in order or not at all, so a delta builds on the one sent before it; after a
+ * connection arrive in order and without gaps, so a delta builds on the one sent before it; after a
  * new connection it builds on what the hub says it has. Where that is nothing that this agent sent,
  * or when the hub asks, everything is sent, in several frames where one is too small.
  */
