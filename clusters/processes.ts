@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** Names a process so that a later process with the same pid is never taken for it. */
 export interface ProcessRecord {
   readonly pid: number;
-  /** When it started, as the system tells it; compared, never parsed. */
+  /** Start time as the system reports it; compared, never parsed. */
   readonly startTime: string;
 }
 
@@ -18,7 +18,7 @@ export const CLUSTER_DIR_VARIABLE = 'FSO_CLUSTER_DIR';
 /** Names the run of the tests that a process belongs to: by it the run finds what it left, at its end. */
 export const RUN_VARIABLE = 'FSO_TEST_RUN';
 
-/** For the environment of a process that inherits nothing else. */
+/** Variables for the environment of a process that inherits nothing else. */
 export const runMark = (): Record<string, string> => {
   const run = process.env[RUN_VARIABLE];
   return run === undefined ? {} : { [RUN_VARIABLE]: run };

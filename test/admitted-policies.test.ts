@@ -34,7 +34,7 @@ const LOCKS: readonly PolicyLocks['admission'][] = [
   { state: 'Degraded', message: `refused: ${'\u{1F30D}'.repeat(20_000)}` },
 ];
 
-/** What the API server has of a policy: what its schema admits, and metadata as anybody may write them. */
+/** Policies as an API server stores them: content that the schema admits, and any metadata. */
 const policies: fc.Arbitrary<SovereignPolicy> = fc
   .record(
     {

@@ -28,13 +28,13 @@ const roomPages = globSync('{agent,clusters,deploy,hub,shared}/**/README.md', {
   cwd: root,
   exclude: (path) => path.includes('node_modules'),
 }).map((path) => path.replaceAll('\\', '/'));
-/** Without decisions, which keep the words of their time. */
+/** Pages without decisions, which keep the words of their time. */
 const pages = documents.filter((path) => !path.startsWith('docs/adr/'));
 const text = pages.map(read).join('\n');
 const programs = ['agent', 'hub', 'shared'].flatMap(sources);
 const code = programs.map(read).join('\n');
 
-/** As hosting services make the anchor of a heading. */
+/** Makes the anchor of a heading like hosting services. */
 const anchorOf = (heading: string): string =>
   heading
     .toLowerCase()
@@ -50,7 +50,7 @@ const isThere = (page: string, link: string): boolean => {
 
 const unique = (values: Iterable<string>): string[] => [...new Set(values)].sort(byText);
 const matches = (where: string, pattern: RegExp): string[] => unique([...where.matchAll(pattern)].map(([whole, group]) => group ?? whole));
-/** What stands under a heading of any page, to the next one. */
+/** Text under a heading of any page, up to the next one. */
 const section = (title: string): string => text.split(/^##? /m).find((part) => part.startsWith(`${title}\n`)) ?? '';
 
 describe('files', () => {

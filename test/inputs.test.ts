@@ -26,7 +26,7 @@ const isOfTypes = (names: string): boolean =>
     .split(',')
     .every((name) => name.trim() === '' || name.trim().startsWith('type '));
 
-/** Without comments, whose words are no calls. */
+/** Code without comments, whose words are no calls. */
 const codeOf = (text: string): string => text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
 
 const readsOthers = (path: string): boolean => {

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { RUN_VARIABLE, startTimeOf } from '../clusters/processes.ts';
 import { endLeftProcesses } from './harness/left-processes.ts';
 
-/** In a session of its own, as the processes of a cluster are. */
+/** Starts a program in its own session, like the processes of a cluster. */
 const start = async (run: string, program: string): Promise<number> => {
   const child = spawn(process.execPath, ['--eval', program], { detached: true, stdio: 'ignore', env: { [RUN_VARIABLE]: run } });
   await once(child, 'spawn');

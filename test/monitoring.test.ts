@@ -11,7 +11,7 @@ const read = (page: string): string => readFileSync(join(DOCS, page), 'utf8');
 
 const RULES = MONITORED_CHARTS.flatMap(readRules);
 const DASHBOARDS = MONITORED_CHARTS.flatMap(readDashboards);
-/** As a histogram is called, without the endings of its series. */
+/** Name of a histogram, without the endings of its series. */
 const baseOf = (name: string): string => name.replace(/_(?:bucket|count|sum)$/, '');
 
 const documented = ['hub', 'agent'].flatMap((program) =>

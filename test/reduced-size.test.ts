@@ -8,7 +8,10 @@ import { type Pod, reduceConstraint, reduceNamespace, reduceNode, reducePod } fr
 import { reducePolicy } from '../agent/cache/reduce-policy.ts';
 import type { StructuralSchema } from './harness/schema-values.ts';
 
-/** What users of one namespace can make the agent hold: an object has up to 1.5 MB, and there may be hundreds of them. */
+/**
+ * Tests of the memory that users of one namespace can make the agent hold: an object has up to 1.5
+ * MB, and there may be hundreds of them.
+ */
 
 interface Definition {
   readonly spec: { readonly versions: readonly { readonly schema: { readonly openAPIV3Schema: StructuralSchema } }[] };
@@ -17,7 +20,7 @@ interface Definition {
 const crd = parse(readFileSync(new URL('../crds/sovereignpolicies.yaml', import.meta.url), 'utf8')) as Definition;
 const { spec: SPEC = {} } = crd.spec.versions[0]?.schema.openAPIV3Schema.properties ?? {};
 
-/** As much as etcd takes where nothing else is a bound. */
+/** Bytes that etcd takes where there is no other bound. */
 const ETCD_BYTES = 1_500_000;
 const WHOLE_MAP = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`example.com/k${index}`, 'x'.repeat(50)]));
 

@@ -15,14 +15,14 @@ import keepAuditLogs from './harness/audit-logs.ts';
 import { endLeftProcesses } from './harness/left-processes.ts';
 
 const root = new URL('..', import.meta.url).pathname;
-/** In the environment of every process of this run. */
+/** Id of this run, in the environment of each of its processes. */
 const RUN = randomUUID();
 
 interface Count {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
-  /** Of each failure: where, and its message. */
+  /** Location and message of each failure. */
   readonly failures?: readonly string[];
   readonly files?: readonly { readonly name: string; readonly ms: number }[];
 }

@@ -4,7 +4,7 @@ import { definedOnly } from '../compare.ts';
 
 /** Reports of Gatekeeper's pods that are kept. A usual installation has four. */
 const MAX_PODS = 100;
-/** One is shown. */
+/** Number of errors that are kept: a single one is shown. */
 const MAX_ERRORS = 1;
 const MAX_MESSAGE = 1_000;
 const MAX_NAME = 253;

@@ -4,19 +4,21 @@ import { z } from 'zod';
 import { isPlain } from '../compare.ts';
 
 /**
- * Decodes what others write. The API server checks most fields of most kinds, but not all of all: Gatekeeper's CRDs keep whatever is written to
- * a status, a CRD may be changed, and an aggregated API answers as it likes.
+ * Decodes objects that others write. The API server does not check all fields of all kinds:
+ * Gatekeeper's CRDs accept any status, a CRD may be changed, and an aggregated API may return
+ * anything.
  *
- * A field that cannot be read is left out, which must never release anything: each kind says what its object counts as without it.
+ * A field that cannot be read is left out, which must never release anything: each kind defines how
+ * its object counts without it.
  */
 
-/** A mark on an object in the cache of which something could not be read. */
+/** Mark on an object in the cache with fields that could not be read. */
 export interface Malformed {
   /** The fields that could not be read, for people; absent: there are none. */
   readonly malformed?: string | undefined;
 }
 
-/** An object that cannot be told from others: a list that has it is no list. */
+/** Error for an object without a readable name. A list that contains one is unusable. */
 export class MalformedNameError extends Error {
   override readonly name = 'MalformedNameError';
 }
@@ -171,7 +173,7 @@ export const SHAPES = {
     status: z.looseObject({ auditTimestamp: Text.optional(), totalViolations: z.number().optional(), byPod: PodReports.optional() }),
   },
   definition: { spec: z.looseObject({ group: Text, names: z.looseObject({ kind: Text, plural: Text }) }) },
-  /** Its webhooks are judged whatever they look like (webhook-configuration.ts). */
+  /** Metadata only: its webhooks are validated in any shape (webhook-configuration.ts). */
   webhookConfiguration: { metadata: ['uid', 'resourceVersion'] },
   apiService: { spec: z.looseObject({ service: z.looseObject({}).nullish() }) },
 } as const satisfies Record<string, Shape>;

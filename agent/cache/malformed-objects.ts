@@ -2,7 +2,7 @@ import type { KubeObject } from '@fso/shared/api';
 import { type KindDescriptor, keyOfObject, type ObjectKey } from '@fso/shared/kube';
 import type { Malformed } from './decode.ts';
 
-/** Objects of which fields could not be read. */
+/** Objects with fields that could not be read. */
 export class MalformedObjects {
   readonly #problems = new Map<string, string>();
 

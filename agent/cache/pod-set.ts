@@ -10,7 +10,7 @@ export class PodSet implements Iterable<Pod> {
     this.#pods = pods;
   }
 
-  /** This set with a pod, or without it. Only the last set of a namespace may be read. */
+  /** Returns this set with a pod, or without it. Only the last set of a namespace may be read. */
   with(key: ObjectKey, pod: Pod | undefined): PodSet {
     const pods = this === PodSet.NONE ? new Map<ObjectKey, Pod>() : this.#pods;
     if (pod === undefined) pods.delete(key);

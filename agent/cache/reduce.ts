@@ -192,8 +192,9 @@ const PARAMETERS: ReadonlySet<string> = new Set([NAMESPACES_PARAMETERS, NODES_PA
 const decodeConstraint = decoderOf<K8sGeoResidency>(SHAPES.constraint);
 
 /**
- * Keeps the spec of a constraint of this system, and of its status what is proof; the violations that an audit lists are not read. Of other
- * constraints, which nothing reads, the name alone.
+ * Keeps the spec of a constraint of this system, and the part of its status that is proof; the
+ * violations that an audit lists are not read. Of other constraints, which are not used, only the
+ * name is kept.
  */
 export const reduceConstraint = (constraint: K8sGeoResidency): K8sGeoResidency & Malformed => {
   const { metadata, status, ...rest } = decodeConstraint(constraint);

@@ -2,7 +2,10 @@ import type { KubeObject } from '@fso/shared/api';
 import type { Informer } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 
-/** How long an API server may go on with the schema from before a change of a CRD, ms: it follows CRDs by a watch of its own. */
+/**
+ * Longest time in ms for which an API server uses the schema from before a change of a CRD: it
+ * follows CRDs by its own watch.
+ */
 const OLD_SCHEMA_MS = 10_000;
 
 /**

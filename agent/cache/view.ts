@@ -216,7 +216,10 @@ export class ClusterView {
     if (unread.length > 0) throw new UnreadKindError(`not read yet: ${unread.map(({ kind }) => kind.plural).join(', ')}`);
   }
 
-  /** Lists a group again once its APIService is repaired: what another server said is no evidence, and its watches may outlive the repair. */
+  /**
+   * Lists a group again once its APIService is repaired: objects of another server are no evidence,
+   * and its watches may outlive the repair.
+   */
   #checkApi(api: ApiService | undefined): void {
     const group = this.#redirected.takeRepaired(api);
     if (group === undefined) return;
@@ -289,7 +292,10 @@ export class ClusterView {
     return this.#enforced.inputs();
   }
 
-  /** As {@link livePolicy}, without parsing the key: every round asks it for every policy. */
+  /**
+   * Gets a policy like {@link livePolicy}, without parsing the key: each reconcile gets every
+   * policy.
+   */
   livePolicyOf(policy: Pick<PolicyInput, 'key' | 'namespace' | 'name'>): SovereignPolicy | undefined {
     return this.#enforced.get(policy);
   }

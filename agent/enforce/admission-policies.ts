@@ -33,7 +33,7 @@ interface AdmissionObjects {
 export const planAdmissionObjects = (wanted: {
   readonly policies: AdmissionObjects;
   readonly bindings: AdmissionObjects;
-  /** By name. */
+  /** Whether a name belongs to this set of objects. */
   readonly isOurs: (name: string) => boolean;
 }): Action[] => {
   const writes = [wanted.policies, wanted.bindings].flatMap(({ kind, desired, observed }) =>

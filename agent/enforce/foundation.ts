@@ -67,7 +67,10 @@ export const planDefinitions = ({ desired, observed, settled }: DefinitionsInput
     };
   });
 
-/** One that cannot be decoded counts as not in force; see agent/cache/decode.ts. */
+/**
+ * Whether a CRD could be decoded. One that could not counts as not in force; see
+ * agent/cache/decode.ts.
+ */
 const isReadable = ({ malformed }: CustomResourceDefinition & { readonly malformed?: string }): boolean => malformed === undefined;
 
 const isSameVersion = (live: Version, settled: Version | undefined): boolean =>
@@ -93,7 +96,7 @@ export class SettledDefinitions {
     this.#written.set(metadata.name, metadata);
   }
 
-  /** Has the CRD of a kind written again, unless its schema was accepted. */
+  /** Causes the CRD of a kind to be written again, unless its schema was accepted. */
   forgetWrite({ plural }: Pick<KindDescriptor, 'plural'>): void {
     this.#written.delete(`${plural}.${API_GROUP}`);
   }

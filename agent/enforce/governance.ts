@@ -11,11 +11,13 @@ import { type Rule, rulesOf } from './rules.ts';
 import type { ActionGovernance, GlobReach, Governance, NamespaceGovernance, NamespaceInput, PolicyInput, PolicyOutcome } from './types.ts';
 
 interface GovernanceContext {
-  /** Its unchanged parts are reused, so that readers can compare by identity. */
+  /**
+   * The previous result, whose unchanged parts are reused, so that readers can compare by identity.
+   */
   readonly previous?: Governance | undefined;
   /** Pass the same object every time. */
   readonly place?: GatekeeperPlace;
-  /** Those in the cluster, whose names are used again. */
+  /** Constraints in the cluster, whose names are reused. */
   readonly constraints?: readonly Constraint[];
 }
 

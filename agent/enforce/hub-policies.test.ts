@@ -23,7 +23,7 @@ type Live = ReadonlyMap<string, SovereignPolicy>;
 const desire = (regions: Readonly<Record<string, string>>, revision: string, before: DesiredPolicies = new Map(), live: Live = new Map()) =>
   desiredPolicies({ compiled: compiled(regions), revision, before, live });
 const nameOf = ({ key }: Action): string => key.slice('SovereignPolicy/'.length);
-/** What the cluster holds after one plan. */
+/** Returns the content of the cluster after one plan. */
 const step = (desired: DesiredPolicies, live: Live): Live => {
   const next = new Map(live);
   for (const action of planHubPolicies(desired, live, false).actions) {
@@ -32,7 +32,7 @@ const step = (desired: DesiredPolicies, live: Live): Live => {
   }
   return next;
 };
-/** What it holds after the plans of a commit: one that writes, and one that deletes. */
+/** Returns the content of the cluster after both plans of a commit: one writes, and one deletes. */
 const run = (desired: DesiredPolicies, live: Live): Live => step(desired, step(desired, live));
 const textsOf = (desired: DesiredPolicies, live: Live, isRepair = false): readonly string[] =>
   planHubPolicies(desired, live, isRepair).actions.map((action) => `${action.reason}: ${action.type} ${nameOf(action)}`);

@@ -5,14 +5,14 @@ import { refOf, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import type { Action } from './types.ts';
 
-/** One policy as it shall stand in the cluster. */
+/** The desired state of a policy in the cluster. */
 export interface DesiredPolicy {
   readonly policy: CompiledPolicy;
   /** Commit since which it reads as it does. */
   readonly since: string;
 }
 
-/** By key. */
+/** Desired policies by key. */
 export type DesiredPolicies = ReadonlyMap<string, DesiredPolicy>;
 
 /** A plan that makes the policies of the hub what a commit has. */

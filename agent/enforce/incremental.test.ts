@@ -8,7 +8,7 @@ import type { Governance, NamespaceInput } from './types.ts';
 
 const someNamespaces = fc.subarray([...NAMESPACES]).map((names) => names.map((name) => namespaceOf(name)));
 
-/** What a constraint was before is known only from a previous result. */
+/** Removes the former state of constraints, which is known only from a previous result. */
 const withoutHistory = (governance: Governance) => ({
   ...governance,
   constraints: governance.constraints.map((constraint) => ({ ...constraint, former: undefined })),

@@ -25,7 +25,7 @@ export const timeLabel = (exact: string): string => labelSafe(exact.replaceAll('
 /** Maximum characters of a list that is only displayed: all annotations of a namespace share 256 KiB, and tenants may add policies. */
 const MAX_SHOWN = 4096;
 
-/** As many of the first items of a list as fit, in their order. */
+/** The first items of a list, as many as fit. */
 export const shown = (values: readonly string[]): string => {
   const whole = values.join(',');
   return whole.length <= MAX_SHOWN ? whole : whole.slice(0, whole.lastIndexOf(',', MAX_SHOWN));

@@ -59,7 +59,7 @@ const judge = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): Rule | Po
   return { key, revision, spec, regions, excluded, actions: floorActionsOf(spec), group, groupIdentity: groupIdentity(group) };
 });
 
-/** One policy that cannot be judged must not keep all others from being enforced. */
+/** Judges a policy. An error makes only this policy invalid, and all others stay enforced. */
 const judgeSafely = (place: GatekeeperPlace, policy: PolicyInput): Rule | PolicyOutcome => {
   try {
     return judge(place, policy);
@@ -75,7 +75,7 @@ const unreadableOutcome = weakMemo(
   }),
 );
 
-/** What a policy that cannot be read last enforced stays in force. */
+/** Last enforced rules of a policy that cannot be read. They stay in force. */
 const lastRules = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): readonly Rule[] =>
   (policy.lastEnforced ?? [])
     .map((spec) => judgeSafely(place, { ...policy, spec, problem: undefined }))

@@ -14,9 +14,9 @@ export interface PolicyInput {
   readonly created?: string | undefined;
   readonly spec: SovereignPolicySpec;
   readonly deleting: boolean;
-  /** Why its spec cannot be read; `spec` is then what it last enforced. */
+  /** Reason why its spec cannot be read; `spec` is then the one that was last enforced. */
   readonly problem?: string | undefined;
-  /** What a policy that cannot be read last enforced, which stays in force. */
+  /** Last enforced specs of a policy that cannot be read, which stay in force. */
   readonly lastEnforced?: readonly SovereignPolicySpec[] | undefined;
 }
 
@@ -42,7 +42,10 @@ export interface ActionGovernance {
 
 export interface NamespaceGovernance {
   readonly namespace: string;
-  /** Only actions that govern. `custom` policies take part with the actions that they scope to the floor, see governance.ts. */
+  /**
+   * Governance by action, only of actions that govern. `custom` policies take part with the actions
+   * that they scope to the floor, see governance.ts.
+   */
   readonly actions: Readonly<Partial<Record<FloorAction, ActionGovernance>>>;
   /** Every policy that matches the namespace, by key, sorted. */
   readonly policies: readonly string[];
@@ -58,7 +61,7 @@ export type PolicyOutcome =
       readonly namespaces: readonly string[];
       readonly conflicts: readonly string[];
     }
-  /** No namespace matches now; lock 2 already covers it. */
+  /** The policy matches no namespace now; lock 2 already covers future ones. */
   | {
       readonly kind: 'namespaceMissing';
       readonly regions: readonly string[];
@@ -70,14 +73,16 @@ export type PolicyOutcome =
   | { readonly kind: 'invalid'; readonly message: string; readonly surplus?: boolean }
   | { readonly kind: 'expired'; readonly regions: readonly string[]; readonly expiredAt: string };
 
-/** What a constraint was before policies moved. */
+/** State of a constraint before policies moved. */
 export interface FormerConstraint {
   /** Identities of the groups that it was of. */
   readonly groups: readonly string[];
-  /** Its uid and metadata.generation in the cluster when the move was planned; 0 if it was not there. */
+  /**
+   * Uid and metadata.generation in the cluster when the move was planned; 0 if it was not there.
+   */
   readonly uid: string | undefined;
   readonly generation: number;
-  /** When the move was planned. */
+  /** Time at which the move was planned. */
   readonly since: Date;
 }
 
@@ -85,7 +90,10 @@ export interface DesiredConstraint {
   readonly name: string;
   /** Identity of its group. */
   readonly group: string;
-  /** What it may still be in the cluster, until the cluster has shown it as it is wanted. */
+  /**
+   * State that the constraint may still have in the cluster; undefined once the cluster has shown
+   * the desired one.
+   */
   readonly former: FormerConstraint | undefined;
   /** Keys of the policies that it enforces, sorted. */
   readonly policies: readonly string[];
@@ -114,7 +122,10 @@ export interface Governance {
   readonly nextChangeAt: Date | undefined;
 }
 
-/** One write that a plan wants. `key` names the target for retries and logs: `Namespace/finance`, `K8sGeoResidency/geo-deny-1a2b…`. */
+/**
+ * A write that a plan wants. `key` names the target for retries and logs: `Namespace/finance`,
+ * `K8sGeoResidency/geo-deny-1a2b…`.
+ */
 export type Action =
   | {
       readonly type: 'apply';
@@ -122,7 +133,10 @@ export type Action =
       readonly kind: KindDescriptor;
       readonly body: KubeObject;
       readonly fieldManager: string;
-      /** Why, in CamelCase, for logs and events: `Govern`, `Release`, `Drift`, `Install`, `Join`, `Leave`, `Move`. */
+      /**
+       * Reason in CamelCase, for logs and events: `Govern`, `Release`, `Drift`, `Install`, `Join`,
+       * `Leave`, `Move`.
+       */
       readonly reason: string;
       /** Policies whose enforcement this write carries. */
       readonly policies: readonly string[];
@@ -149,7 +163,7 @@ export type Action =
 
 /** A write that keeps failing. */
 export interface WriteFailure {
-  /** Of its target, e.g. `Namespace/finance`. */
+  /** Key of its target, e.g. `Namespace/finance`. */
   readonly key: string;
   readonly policies: readonly string[];
   readonly error: string;
@@ -169,9 +183,9 @@ export const isAlert = (failure: WriteFailure): boolean => failure.failures >= A
 export interface Trust {
   /** User name of this agent, which alone may change enforcement. */
   readonly agent: string;
-  /** May bind pods to nodes in governed namespaces: the schedulers. */
+  /** Users that may bind pods to nodes in governed namespaces: the schedulers. */
   readonly binders: readonly string[];
-  /** May set the region of a node; `group:<name>` stands for a whole group. */
+  /** Users that may set the region of a node; `group:<name>` stands for a whole group. */
   readonly nodeLabelers: readonly string[];
   /** Namespace of Gatekeeper: its service accounts report the state of lock 2. */
   readonly gatekeeperNamespace: string;

@@ -81,7 +81,7 @@ export const LOCAL_TOOLS: readonly ToolModule[] = [
   },
 ];
 
-/** For people without kubectl on PATH. */
+/** Tool for people without kubectl on PATH. */
 export const KUBECTL_TOOL: ToolModule = {
   name: 'kubectl',
   dir: join(clusters, 'local', 'tools', 'kubernetes'),
@@ -92,7 +92,7 @@ export const KUBECTL_TOOL: ToolModule = {
   linkerFlags: kubernetesVersionFlags,
 };
 
-/** For clusters with real nodes. */
+/** Tool for clusters with real nodes. */
 export const NODE_TOOL: ToolModule = {
   name: 'node',
   dir: join(clusters, 'local', 'tools', 'node'),

@@ -2,7 +2,7 @@ import type { Log } from './tools.ts';
 
 const TERMINAL_MS = 1000;
 const LOG_MS = 15_000;
-/** Before this time the rate is not reliable. */
+/** Time before which the rate is not reliable, in ms. */
 const GUESS_AFTER_MS = 10_000;
 const GUESS_FROM_SHARE = 0.03;
 
@@ -35,7 +35,7 @@ export class ToolProgress {
   readonly #sink: ProgressSink;
   readonly #started = performance.now();
   readonly #timer: NodeJS.Timeout;
-  /** By tool. */
+  /** Progress by tool. */
   readonly #parts = new Map<string, { expected: number; done: number }>();
   #what = 'reading the sources';
   /** The last reported share: it never decreases, even if more work turns up. */

@@ -8,10 +8,13 @@ import { createRunner, StepFailed, summarize } from './runner.ts';
 import { runDemo } from './script.ts';
 import { World } from './world.ts';
 
-/** Where the `fleet` command looks by itself. */
+/** Default state folder of the `fleet` command. */
 const DEFAULT_STATE_DIR = join(import.meta.dirname, '..', '..', '.fso');
 
-/** Tells where everything is while the demo stays up, and leaves the settings of the `fso` command in a file to source. */
+/**
+ * Prints where everything is while the demo stays up, and leaves the settings of the `fso` command
+ * in a file to source.
+ */
 function printNextCommands(world: World, print: (line: string) => void): void {
   const folder = dirname(world.repository.folder);
   const settings = join(folder, 'env');

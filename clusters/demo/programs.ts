@@ -35,7 +35,7 @@ const GIVE_UP_MS = 600_000;
 /** Ends the program when this process is gone, even if it was killed. */
 const EXIT_WITH_PARENT = new URL('exit-with-parent.ts', import.meta.url).href;
 
-/** Waiting for what the program would have done is of no use. */
+/** Error of a program that has ended, which ends the wait for what it would have done. */
 class ProgramEnded extends Error {
   override readonly name = 'ProgramEnded';
 }

@@ -1,5 +1,8 @@
 import { messageOf } from '@fso/shared/text';
-/** Runs the demo's steps one after the other, prints a line for each, and keeps what `.fso/demo.json` says. */
+/**
+ * Runs the demo's steps one after the other, prints a line for each, and keeps the record in
+ * `.fso/demo.json`.
+ */
 
 export interface StepResult {
   readonly name: string;
@@ -9,7 +12,9 @@ export interface StepResult {
 }
 
 export interface Runner {
-  /** Runs a step; `run` returns what is worth telling. Rejects with {@link StepFailed} when it fails. */
+  /**
+   * Runs a step; `run` returns the text to print. Rejects with {@link StepFailed} when it fails.
+   */
   step(name: string, run: () => Promise<string>): Promise<void>;
   readonly results: readonly StepResult[];
 }
@@ -57,10 +62,13 @@ export function summarize(samples: readonly number[]): { median: number; max: nu
   return { median, max: sorted.at(-1) ?? 0, samples: samples.map(Math.round) };
 }
 
-/** Of a commit that changes one policy, on an idle machine, in ms. */
+/** Target for a commit that changes one policy, on an idle machine, in ms. */
 const AIM_MS = 1000;
 
-/** Says what the samples are and how they stand to the aim. A busy machine misses it, which fails nothing. */
+/**
+ * Describes the samples and compares them with the target. A busy machine misses it, which fails
+ * nothing.
+ */
 export function compareWithAim(samples: readonly number[]): string {
   const { median, max } = summarize(samples);
   const verdict = median <= AIM_MS ? 'within the aim' : 'beyond the aim';

@@ -49,7 +49,10 @@ export async function createNamespaces(world: World, signal: AbortSignal): Promi
   return world.clusters.map(({ name }) => `${name}: ${NAMESPACES[name]?.join(', ')}`).join('; ');
 }
 
-/** Waits until every cluster is connected and has proven the commit that the hub has in force: what the hub remembers of it is no proof. */
+/**
+ * Waits until every cluster is connected and has proven the commit in force at the hub; the record
+ * of the hub alone is no proof.
+ */
 export async function everyClusterProven(world: World, signal: AbortSignal): Promise<string> {
   const look = async (): Promise<readonly ClusterView[] | undefined> => {
     world.assertRunning();
@@ -121,7 +124,10 @@ export async function warnedDeployment(world: World, signal: AbortSignal): Promi
   return `admitted with a warning:\n${warning}`;
 }
 
-/** An administrator cannot strip a namespace of its labels; where the guard that says so is deleted, it comes back, and the hub hears of it. */
+/**
+ * Checks that an administrator cannot strip a namespace of its labels, and that the guard that
+ * refuses it comes back after its deletion, which the hub learns.
+ */
 export async function tamperingAnswered(world: World, signal: AbortSignal): Promise<string> {
   const { kube } = clusterOf(world, 'eu');
   const strip = { metadata: { labels: { [floorLabel('deny')]: null } } };
@@ -147,7 +153,10 @@ async function refusalOf(request: Promise<unknown>): Promise<string> {
   throw new Error('the change was admitted');
 }
 
-/** Without the hub the clusters enforce what they have; with it again they are in step within seconds. */
+/**
+ * Stops the hub and checks that the clusters enforce what they have; {@link hubBack} starts it
+ * again.
+ */
 export async function withoutHub(world: World, signal: AbortSignal): Promise<string> {
   await world.stopHub();
   await violatingPod(world, signal);
@@ -191,7 +200,7 @@ export async function brokenCommit(world: World, signal: AbortSignal): Promise<s
   return ['refused:', ...problems.map(({ path, line, column, reason }) => `${path}:${line}:${column} ${reason}`)].join('\n');
 }
 
-/** Who may push, but not sign, changes nothing. */
+/** Pushes a commit that is not signed, which changes nothing. */
 export async function unsignedCommit(world: World, signal: AbortSignal): Promise<string> {
   if (!world.signed) return 'skipped: there is no ssh-keygen to sign with';
   const { repository } = world;

@@ -3,7 +3,7 @@ import { shortRevision } from '@fso/shared/text';
 import { until } from './programs.ts';
 import type { World } from './world.ts';
 
-/** What is seen of one commit; times in ms since `git push` returned. */
+/** Timeline of one commit; times in ms since `git push` returned. */
 export interface Timeline {
   /** Every cluster has proven the commit, and the hub knows. */
   readonly provenMs: number;
@@ -22,7 +22,7 @@ const reached = (cluster: ClusterView, revision: string): readonly Stage[] => {
   return seen.flatMap(([stage, at]) => (at === revision ? [stage] : []));
 };
 
-/** When each stage of each cluster was first seen. */
+/** Creates a record of when each stage of each cluster was first seen. */
 function createRecord(revision: string) {
   const times = new Map<string, Map<Stage, number>>();
   const timesOf = (cluster: string): Map<Stage, number> => {
@@ -35,7 +35,7 @@ function createRecord(revision: string) {
       const known = timesOf(cluster.name);
       for (const stage of reached(cluster, revision)) known.set(stage, known.get(stage) ?? ms);
     },
-    /** Since when every one of the clusters has proven the commit; undefined = not all have. */
+    /** Time at which the last of the clusters had proven the commit; undefined = not all have. */
     provenMs: (clusters: readonly ClusterView[]): number | undefined => {
       const proven = clusters.map(({ name }) => times.get(name)?.get('proven'));
       return proven.length > 0 && proven.every((ms) => ms !== undefined) ? Math.max(...proven) : undefined;

@@ -10,13 +10,13 @@ import { type GitRepository, makeSigningKey, openGitRepository, type SigningKey 
 import { type GitServer, startGitServer } from './git-server.ts';
 import { freePort, type Program, startProgram, until } from './programs.ts';
 
-/** Of requests to the API servers: a busy machine may take its time. */
+/** Timeout of requests to the API servers: a busy machine may take its time. */
 const KUBE_TIMEOUT_MS = 120_000;
 
 const projectRoot = join(import.meta.dirname, '..', '..');
 const REPOSITORY = 'policies.git';
 const ENROL_SECONDS = 600;
-/** Says that a demo started the fleet. */
+/** File that marks a fleet as started by a demo. */
 const FLEET_MARK = 'fleet-of-the-demo';
 
 export interface WorldOptions {
@@ -34,7 +34,10 @@ export interface DemoCluster extends FleetCluster {
   readonly kube: KubeClient;
 }
 
-/** What the repository holds at first: the registrations of the fleet, and the sample policies and region groups. */
+/**
+ * Files that the repository holds at first: the registrations of the fleet, and the sample policies
+ * and region groups.
+ */
 export async function initialFiles(clusters: readonly FleetCluster[]): Promise<Record<string, string>> {
   const files: Record<string, string> = {};
   for (const { name, dir } of clusters) files[`clusters/${name}.yaml`] = await readFile(join(dir, 'cluster.yaml'), 'utf8');
@@ -49,7 +52,10 @@ export async function initialFiles(clusters: readonly FleetCluster[]): Promise<R
 
 const secret = (): string => randomBytes(32).toString('base64url');
 
-/** A push webhook as GitHub sends it. The hub hears of the commit a moment later at its next poll when it is lost. */
+/**
+ * Sends a push webhook as GitHub does. If it is lost, the hub finds the commit a moment later at
+ * its next poll.
+ */
 function sendWebhook(hubUrl: string, webhookSecret: string): void {
   const body = JSON.stringify({ ref: 'refs/heads/main' });
   const signature = createHmac('sha256', webhookSecret).update(body).digest('hex');
@@ -65,7 +71,7 @@ const required = <T>(value: T | undefined, what: string): T => {
   return value;
 };
 
-/** What is chosen before anything starts. */
+/** Settings that are chosen before anything starts. */
 interface WorldSetup {
   readonly folder: string;
   readonly apiPort: number;
@@ -85,10 +91,10 @@ export class World {
   readonly #setup: WorldSetup;
   readonly #definition = readDefinition(join(import.meta.dirname, '..'));
   readonly #webhookSecret = secret();
-  /** By cluster; spent once its agent has enrolled. */
+  /** Tokens by cluster; each is spent once its agent has enrolled. */
   readonly #enrolTokens = new Map<string, string>();
   readonly #programs = new Map<string, Program>();
-  /** By cluster; an agent that starts again has the same. */
+  /** Ports by cluster; an agent that starts again has the same. */
   readonly #agentPorts = new Map<string, number>();
   #ownsFleet: boolean;
   #git: GitServer | undefined;
@@ -198,7 +204,7 @@ export class World {
     return [...this.#agentPorts.values()].map((port) => `http://127.0.0.1:${port}`);
   }
 
-  /** As a crash would end them. */
+  /** Kills the agents, as a crash would. */
   async killAgents(): Promise<void> {
     await Promise.all(this.clusters.map(({ name }) => this.#stop(`agent-${name}`, 'SIGKILL')));
   }

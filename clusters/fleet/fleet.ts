@@ -21,7 +21,7 @@ export interface UpFleetOptions extends UpOptions {
 export interface UpCluster {
   readonly name: string;
   readonly kubeconfig: string;
-  /** False when it was up already. */
+  /** Whether this call started it; false when it was up already. */
   readonly started: boolean;
 }
 

@@ -38,7 +38,10 @@ function byRegion(nodes: readonly Node[]): Record<string, number> {
 
 const REFUSED = 'denied the request';
 
-/** Asks the way every request goes: Gatekeeper refuses this label, so a dry run that passes was not seen by it. */
+/**
+ * Checks Gatekeeper by a request: it refuses this label, so a dry run that passes was not seen by
+ * it.
+ */
 async function gatekeeperState(api: SetupApi, state: AnyClusterState): Promise<ClusterStatus['gatekeeper']> {
   if (!state.gatekeeper) return 'not installed';
   const metadata = { name: 'fso-fleet-gatekeeper-probe', labels: { 'admission.gatekeeper.sh/ignore': 'probe' } };
@@ -67,7 +70,7 @@ async function askCluster(name: string, state: AnyClusterState, kubeconfig: stri
   }
 }
 
-/** What each cluster is like now; those that were never started are `down`. */
+/** Status of each cluster now; those that were never started are `down`. */
 export function fleetStatus(stateDir: string, names: readonly string[]): Promise<ClusterStatus[]> {
   return Promise.all(
     names.map(async (name): Promise<ClusterStatus> => {

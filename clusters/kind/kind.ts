@@ -46,7 +46,7 @@ async function succeeds(command: string, args: readonly string[], env: Environme
   }
 }
 
-/** Whether a Docker engine answers. (The `docker` command alone does not tell.) */
+/** Whether a Docker engine answers. (The `docker` command alone does not show that.) */
 export const dockerRuns = (env: Environment): Promise<boolean> => succeeds('docker', ['info'], env);
 
 /** The `kind` of PATH, else one built from its Go module. */
@@ -56,7 +56,7 @@ export async function findKind(env: Environment, log: Log, signal: AbortSignal):
   return join(folders[KIND_TOOL.name] ?? '', 'kind');
 }
 
-/** Runs kind; its errors carry what it said. */
+/** Runs kind; its errors carry its output. */
 export async function runKind(kind: string, args: readonly string[], env: Environment, signal: AbortSignal): Promise<string> {
   try {
     const { stdout } = await run(kind, [...args], { env: { ...env }, signal });

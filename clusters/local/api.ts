@@ -22,8 +22,9 @@ export class ApiError extends Error {
 }
 
 /**
- * As much of the API as setting a cluster up takes. (A client for programs, with watches, is `@fso/shared/kube`;
- * here the start of a cluster must not wait for half a second of imports.)
+ * Client for as much of the API as setting a cluster up takes. (A client for programs, with
+ * watches, is `@fso/shared/kube`; here the start of a cluster must not wait for half a second of
+ * imports.)
  */
 export interface SetupApi {
   readonly server: string;
@@ -35,7 +36,7 @@ export interface SetupApi {
 
 const TIMEOUT_MS = 20_000;
 
-/** Path of a resource's collection, from what a manifest says. */
+/** Path of a resource's collection, from the fields of a manifest. */
 export function collectionPath(object: ApiObject): string {
   const root = object.apiVersion.includes('/') ? `/apis/${object.apiVersion}` : `/api/${object.apiVersion}`;
   const kind = object.kind.toLowerCase();
@@ -112,7 +113,10 @@ const FIRST_DELAY_MS = 200;
 // An answer below 500 says what is wrong with the request; everything else may be a busy machine.
 const isFinal = (error: unknown): boolean => error instanceof ApiError && error.status < 500 && error.status !== 429;
 
-/** Repeats what may be repeated when a busy API server does not answer, or says that it cannot now; not after an abort. */
+/**
+ * Repeats a request where a busy API server does not answer, or asks to try again; not after an
+ * abort.
+ */
 export async function retrying<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {

@@ -9,12 +9,12 @@ import { type ClusterPaths, type ClusterState, type Component, clusterPaths, mak
 import { endCluster, startReaper } from './stop.ts';
 import { Supervisor } from './supervisor.ts';
 
-/** How to start a local cluster. */
+/** Options of the start of a local cluster. */
 export interface LocalClusterOptions {
   readonly name: string;
   /** The cluster lives in `<stateDir>/clusters/<name>`. */
   readonly stateDir: string;
-  /** Each gets two nodes. */
+  /** Regions of the nodes; each gets two. */
   readonly regions: readonly string[];
   readonly gatekeeper: boolean;
   /** Seconds between Gatekeeper's audits. Default 60, as Gatekeeper's own. */

@@ -169,7 +169,7 @@ const COMMANDS: Readonly<Record<Component, (context: CommandContext) => CommandL
   gatekeeper,
 };
 
-/** How a program of the cluster is started. */
+/** Command line that starts a program of the cluster. */
 export const commandLine = (component: Component, context: CommandContext): CommandLine => COMMANDS[component](context);
 
 /** Configuration of the scheduler (kubescheduler.config.k8s.io/v1), whose flags for this are deprecated. */

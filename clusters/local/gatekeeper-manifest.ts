@@ -32,8 +32,8 @@ function byAddress(configuration: ApiObject, port: number, authority: string): A
 }
 
 /**
- * What of Gatekeeper's own manifest a process outside the cluster needs; its Deployments, Service and Secret are left
- * out.
+ * Selects what a process outside the cluster needs of Gatekeeper's own manifest; its Deployments,
+ * Service and Secret are left out.
  */
 export function gatekeeperObjects(manifest: readonly ApiObject[], port: number, authority: string): GatekeeperObjects {
   return {

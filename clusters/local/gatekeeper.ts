@@ -50,7 +50,10 @@ export async function installGatekeeper(context: Context, api: SetupApi): Promis
   await Promise.all(objects.definitions.map((definition) => established(context, api, definition)));
 }
 
-/** Gatekeeper refuses this label on any namespace but its own: a dry run of it tells that the webhook is called. */
+/**
+ * Label that Gatekeeper refuses on any namespace but its own: a dry run of it shows that the
+ * webhook is called.
+ */
 const FORBIDDEN_NAMESPACE: ApiObject = {
   apiVersion: 'v1',
   kind: 'Namespace',

@@ -32,7 +32,10 @@ export function nodesOf(regions: readonly string[]): ApiObject[] {
   );
 }
 
-/** What kwok may do, after its own manifest: status of nodes and pods, leases of nodes, events; no node's labels. */
+/**
+ * Rights of kwok, after its own manifest: status of nodes and pods, leases of nodes, events; no
+ * node's labels.
+ */
 const KWOK_RULES = [
   { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] },
   { apiGroups: [''], resources: ['nodes/status', 'pods/status'], verbs: ['patch', 'update'] },

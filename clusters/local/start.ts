@@ -10,7 +10,7 @@ import { isListening } from './ports.ts';
 import type { ClusterPaths, ClusterState } from './state.ts';
 import type { Supervisor } from './supervisor.ts';
 
-/** What a step of a cluster's start works on. */
+/** Context in which the steps of a cluster's start run. */
 export interface Context {
   readonly paths: ClusterPaths;
   readonly state: ClusterState;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { CommandError } from '../build/command-error.ts';
 
-/** In the order in which they start. */
+/** Programs of a cluster, in the order in which they start. */
 export const COMPONENTS = ['etcd', 'apiserver', 'controller-manager', 'scheduler', 'kwok', 'gatekeeper'] as const;
 export type Component = (typeof COMPONENTS)[number];
 
@@ -22,7 +22,10 @@ const LocalState = z.object({
 });
 const KindState = z.object({ ...common, provider: z.literal('kind'), gatekeeper: z.boolean() });
 const AnyState = z.discriminatedUnion('provider', [LocalState, KindState]);
-/** What is known of a local cluster, on disk: who runs where. Enough to end it, or to start what is missing. */
+/**
+ * State of a local cluster on disk: its programs and their processes. Enough to end it, or to start
+ * what is missing.
+ */
 export type ClusterState = z.infer<typeof LocalState>;
 export type AnyClusterState = z.infer<typeof AnyState>;
 

@@ -14,8 +14,8 @@ function recorded(paths: ClusterPaths): ProcessRecord[] {
 }
 
 /**
- * Ends every process of a cluster, recorded or not, and returns how many there were. SIGKILL is enough: what they
- * would write on their way out is of no use any more.
+ * Ends every process of a cluster, recorded or not, and returns how many there were. SIGKILL is
+ * enough: what they would write at their end is not needed any more.
  */
 export async function endCluster(paths: ClusterPaths): Promise<number> {
   const found = new Map<number, ProcessRecord>();

@@ -11,10 +11,16 @@ import { type ClusterState, COMPONENTS, type Component, writeState } from './sta
 const POLL_MS = 100;
 /** Guards against hanging alone: ten times what the slowest wait takes on an idle machine. */
 const GIVE_UP_MS = 900_000;
-/** A kubelet starts a container again without end; who waits here wants to know why it ends. */
+/**
+ * Number of restarts. A kubelet starts a container again without end; a caller that waits here
+ * needs the reason why it ends.
+ */
 const RESTARTS = 3;
 
-/** With these, the caller trades memory for processor time: all programs of a cluster are in Go (https://go.dev/doc/gc-guide). */
+/**
+ * Variables by which the caller trades memory for processor time: all programs of a cluster are in
+ * Go (https://go.dev/doc/gc-guide).
+ */
 const COLLECTOR_VARIABLES = ['GOGC', 'GOMEMLIMIT'];
 
 const collectorSettings = (): Record<string, string> =>
@@ -43,7 +49,7 @@ export interface SupervisorOptions extends CommandContext {
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #signal: AbortSignal;
-  /** Those that were started here: only their end is a surprise. */
+  /** Processes that were started here: only their end is unexpected. */
   readonly #started = new Set<Component>();
   readonly #restarts = new Map<Component, number>();
 

@@ -2,8 +2,9 @@ import type { AlertCounts, AlertTestView, AlertView, ReceiverView, SilenceReques
 import { type Clock, type Logger, restAfter, Wakeup } from '@fso/shared/runtime';
 import type { z } from 'zod';
 import type { Ledger } from '../ledger/index.ts';
-import { identityOf, pageOfAlert, type StoredAlert } from './alert.ts';
+import { identityOf, type StoredAlert } from './alert.ts';
 import { AlertStore } from './alert-store.ts';
+import { notifiedByAlert, viewOfAlert } from './alert-view.ts';
 import type { AlertsFile } from './alerts-file-reader.ts';
 import type { CurrentIssues, IsNamed } from './issue.ts';
 import { LedgerWatch } from './ledger-watch.ts';
@@ -48,14 +49,6 @@ const EVERY_MS = 15_000;
 const DEBOUNCE_MS = 1_000;
 /** Least time between two rewrites of the text of alerts. Changes of state are written at once. */
 const REWRITE_MS = 300_000;
-
-/** A receiver that was notified of an alert which began at a time. */
-interface NotifiedReceiver {
-  readonly receiver: string;
-  /** RFC 3339. */
-  readonly time: string;
-  readonly startsAt: number;
-}
 
 /**
  * Alerts about issues of the fleet that last. The leading hub decides what fires, and notifies
@@ -155,8 +148,11 @@ export class Alerts {
   /** Alerts that are kept, in no order. */
   list(): AlertView[] {
     const nowMs = this.#nowMs();
-    const notified = this.#notifiedByAlert();
-    return this.#store.list(nowMs).map((alert) => this.#viewOf(alert, notified, nowMs));
+    const notified = notifiedByAlert(this.#groups.list());
+    return this.#store.list(nowMs).map((alert) => {
+      const silencedBy = alert.endsAt === null ? this.#silences.matching(alert, nowMs) : [];
+      return viewOfAlert(alert, silencedBy, notified.get(alert.fingerprint) ?? []);
+    });
   }
 
   counts(): AlertCounts {
@@ -283,35 +279,6 @@ export class Alerts {
 
   #firing(): readonly StoredAlert[] {
     return this.#store.list(this.#nowMs()).filter(({ endsAt }) => endsAt === null);
-  }
-
-  /** Receivers that were notified of an alert, by fingerprint. */
-  #notifiedByAlert(): ReadonlyMap<string, readonly NotifiedReceiver[]> {
-    const notified = this.#groups.list().flatMap(({ receiver, notifiedAt, told: marks }) => {
-      if (notifiedAt === null) return [];
-      const time = new Date(notifiedAt).toISOString();
-      return Object.entries(marks).flatMap(([fingerprint, [startsAt, state]]) =>
-        state === 'w' ? [] : [{ fingerprint, receiver, time, startsAt }],
-      );
-    });
-    return Map.groupBy(notified, ({ fingerprint }) => fingerprint);
-  }
-
-  #viewOf(alert: StoredAlert, notified: ReadonlyMap<string, readonly NotifiedReceiver[]>, nowMs: number): AlertView {
-    const { startsAt, endsAt, ...rest } = alert;
-    const silencedBy = endsAt === null ? this.#silences.matching(alert, nowMs) : [];
-    const firing = silencedBy.length > 0 ? 'silenced' : 'firing';
-    return {
-      ...rest,
-      state: endsAt === null ? firing : 'resolved',
-      path: pageOfAlert(alert),
-      startsAt: new Date(startsAt).toISOString(),
-      endsAt: endsAt === null ? null : new Date(endsAt).toISOString(),
-      silencedBy,
-      notified: (notified.get(alert.fingerprint) ?? []).flatMap(({ receiver, time, startsAt: start }) =>
-        start === startsAt ? [{ receiver, time }] : [],
-      ),
-    };
   }
 
   #silenceView(silence: StoredSilence): SilenceView {

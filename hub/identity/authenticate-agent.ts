@@ -11,17 +11,20 @@ import { readPeer } from './peer.ts';
 import { Refusal, type RefusalCode } from './refusal.ts';
 import { isTls } from './server-certificate.ts';
 
-/** Why the hub does not take a connection, for the agent's log. */
+/** Reason why the hub denies a connection, for the agent's log. */
 export interface Denial {
   /** 401: the agent proves no cluster. 403: it proves one that is not admitted. 503: the hub cannot decide now. */
   readonly status: 401 | 403 | 503;
   readonly reason: string;
 }
 
-/** The cluster that a connection has proven to be. Everything that comes over it counts as this cluster's, and nothing else does. */
+/**
+ * Cluster that a connection has proven to be. Everything that comes over it counts as this
+ * cluster's, and nothing else does.
+ */
 export interface Proof {
   readonly cluster: string;
-  /** When the proof ends by itself; undefined: never. */
+  /** Time at which the proof expires; undefined: never. */
   readonly expires: Date | undefined;
   /** @returns why the proof no longer holds; undefined while it does */
   recheck(): Promise<Denial | undefined>;
@@ -36,7 +39,7 @@ const Tokens = z.record(ResourceName, z.string().min(MIN_TOKEN_LENGTH, `must hav
 /**
  * Reads a tokens file, YAML or JSON: `{<cluster>: <token>}`.
  *
- * @throws Error that says what is wrong, without any token
+ * @throws Error that describes the problem, without any token
  */
 export const parseTokens = (text: string): ReadonlyMap<string, string> => {
   let value: unknown;
@@ -60,8 +63,8 @@ export const parseTokens = (text: string): ReadonlyMap<string, string> => {
 export type FindTokenOwner = (authorization: string | undefined) => string | undefined;
 
 /**
- * Finds the owners of static tokens by their digests: the time of a lookup says something of a digest, and nothing of a token. It does not grow
- * with the number of the tokens.
+ * Finds the owners of static tokens by their digests. The time of a lookup may reveal a digest, but
+ * no token. It does not grow with the number of tokens.
  */
 export const createTokenLookup = (tokens: ReadonlyMap<string, string>): FindTokenOwner => {
   const owners = new Map([...tokens].map(([cluster, token]) => [sha256(token), cluster]));

@@ -22,12 +22,12 @@ export interface Authority {
   readonly bundle: string;
   /** SHA-256 of the DER of the one that signs, hexadecimal. */
   readonly fingerprint: string;
-  /** When the one that signs expires. */
+  /** Expiry of the CA that signs. */
   readonly expires: Date;
   /** @returns PEM */
   issueAgent(content: AgentCertificate): Promise<string>;
   issueServer(hosts: readonly string[], validity: Validity): Promise<KeyPair>;
-  /** Whether one of the CAs that are in force at a time issued it; says nothing of its own dates. */
+  /** Whether one of the CAs valid at a time issued it. Its own dates are not checked. */
   hasIssued(certificate: X509Certificate, at: Date): boolean;
 }
 
@@ -51,9 +51,10 @@ const checkKey = (certificate: X509Certificate, key: string): void => {
 };
 
 /**
- * A CA from PEM; several certificates are trusted, so that one CA can follow another, and the first one signs.
+ * Creates a CA from PEM. Several certificates are trusted, so that one CA can follow another, and
+ * the first one signs.
  *
- * @throws Error that says what does not fit
+ * @throws Error that describes the mismatch
  */
 export const createAuthority = (pair: KeyPair): Authority => {
   const cas = parseCas(pair.cert);
@@ -81,7 +82,7 @@ export const createAuthority = (pair: KeyPair): Authority => {
 
 const CA_CERT = 'ca.crt';
 const CA_KEY = 'ca.key';
-/** An empty file of this name asks for a new CA, and is removed once the database knows it. */
+/** Name of the empty file that requests a new CA; it is removed once the database has that CA. */
 const NEW_CA = 'new-ca';
 
 export interface AuthorityOptions {
@@ -101,7 +102,7 @@ interface FoundPair {
 
 const isThere = async (path: string): Promise<boolean> => (await readIfThere(path)) !== undefined;
 
-/** Where the hub keeps its own CA. @param dataDir its data folder */
+/** Returns the paths of the hub's own CA. @param dataDir its data folder */
 export const ownCaPaths = (dataDir: string): { readonly folder: string; readonly cert: string; readonly key: string } => {
   const folder = join(dataDir, 'identity');
   return { folder, cert: join(folder, CA_CERT), key: join(folder, CA_KEY) };
@@ -125,10 +126,11 @@ const newCaAdvice = (folder: string): string =>
 const RECORD = ['agent-ca', 'fingerprint'] as const;
 
 /**
- * A certificate cannot be made again from its key: agents trust that one alone. A key alone, where the ledger knows no CA, is left from a
- * start that was cut off, as the key is written first.
+ * Checks that a new CA may be made. A certificate cannot be made again from its key: agents trust
+ * that one alone. A key alone, where the ledger knows no CA, is left from an interrupted start, as
+ * the key is written first.
  *
- * @throws ConfigError that says what to do
+ * @throws ConfigError that describes the remedy
  */
 const assertReplaceable = ({ folder, records }: AuthorityOptions, { cert, key }: FoundPair): void => {
   const known = records.get(...RECORD);
@@ -190,7 +192,8 @@ const agreeOn = async (
 /**
  * Opens the CA of the agents: the operator's, or the hub's own.
  *
- * @throws ConfigError when what is there cannot be used: a CA is never replaced in silence, since no agent would trust the new one
+ * @throws ConfigError when the existing files cannot be used: a CA is never replaced silently,
+ * since no agent would trust the new one
  */
 export const openAuthority = async (options: AuthorityOptions): Promise<Authority> => {
   const { folder, given, now } = options;

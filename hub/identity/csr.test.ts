@@ -6,7 +6,7 @@ const reasonOf = async (pem: string): Promise<string> => {
   const error: unknown = await readRequest(pem).catch((reason: unknown) => reason);
   return error instanceof Error ? error.message : 'taken';
 };
-/** With one bit of the DER changed. */
+/** Changes one bit of the DER. */
 const flip = (pem: string, at: number): string => {
   const der = Buffer.from(pem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64');
   const index = at < 0 ? der.length + at : at;

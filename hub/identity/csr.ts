@@ -5,7 +5,10 @@ import { Pkcs10CertificateRequest } from '@peculiar/x509';
 import { Refusal } from './refusal.ts';
 import { KEY_RULE, signingAlgorithmOf } from './x509.ts';
 
-/** What counts of a certificate request: its key. Subject and extensions are the hub's to say. */
+/**
+ * Key of a certificate request. The rest of the request is ignored: the hub decides on subject and
+ * extensions.
+ */
 export interface RequestedKey {
   /** DER of the SubjectPublicKeyInfo. */
   readonly publicKey: ArrayBuffer;
@@ -46,7 +49,7 @@ const isSelfSigned = async (request: Pkcs10CertificateRequest): Promise<boolean>
   }
 };
 
-/** Reads a PKCS#10 request (RFC 2986). @throws Refusal `csr-refused` that says what is wrong with it */
+/** Reads a PKCS#10 request (RFC 2986). @throws Refusal `csr-refused` that describes the problem */
 export const readRequest = async (pem: string): Promise<RequestedKey> => {
   const request = parse(pem);
   const publicKey = request.publicKey.rawData;

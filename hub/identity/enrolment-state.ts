@@ -55,7 +55,7 @@ export const invite = (
   return { ...record, state, tokens: [added, ...withdrawOpen(record.tokens)].slice(0, TOKENS_KEPT) };
 };
 
-/** Compares with every token, in constant time: how long it takes says nothing of which there are. */
+/** Compares with every token in constant time, so that the time reveals nothing of the tokens. */
 const findToken = (tokens: readonly TokenRecord[], digest: string): TokenRecord | undefined => {
   const given = Buffer.from(digest, 'hex');
   let found: TokenRecord | undefined;

@@ -11,7 +11,7 @@ export const TokenRecord = z.strictObject({
   digest: Digest,
   created: Time,
   expires: Time,
-  /** Another token, or a revocation, took its place. */
+  /** Whether another token or a revocation has withdrawn it. */
   withdrawn: z.boolean(),
   used: z
     .strictObject({
@@ -24,14 +24,14 @@ export const TokenRecord = z.strictObject({
 });
 export type TokenRecord = z.infer<typeof TokenRecord>;
 
-/** All that is known of who may be one cluster. */
+/** State of the enrolment of one cluster. */
 export const EnrolmentRecord = z.strictObject({
   cluster: ResourceName,
   /** forgotten: shown nowhere; kept so that no certificate of a generation that was ever enrolled is good again. */
   state: z.enum(['invited', 'enrolled', 'revoked', 'forgotten']),
   /** Raised by each enrolment and each revocation: certificates of another generation are invalid. */
   generation: z.int().min(0),
-  /** Newest first. */
+  /** Tokens, newest first. */
   tokens: z.array(TokenRecord).max(16),
   enrolled: Time.nullable(),
   revoked: Time.nullable(),
@@ -50,19 +50,26 @@ export const EnrolmentRecord = z.strictObject({
 });
 export type EnrolmentRecord = z.infer<typeof EnrolmentRecord>;
 
-/** Makes a record of what is there (undefined: nothing). What it throws goes to the caller, and nothing is changed. */
+/**
+ * Returns the new record for the current one (undefined: none). If it throws, the caller gets the
+ * error and nothing is changed.
+ */
 export type Change = (before: EnrolmentRecord | undefined) => EnrolmentRecord;
 
 /**
- * Remembers who may be which cluster. Changes of one cluster happen one after the other; a resolved change is durable. `change`
- * must be pure: it may run more than once.
+ * Stores the enrolments of clusters. Changes of one cluster happen one after the other; a resolved
+ * change is durable. `change` must be pure: it may run more than once.
  */
 export interface EnrolmentStore {
   get(cluster: string): Promise<EnrolmentRecord | undefined>;
-  /** By name. */
+  /** Returns all records, sorted by name. */
   list(): Promise<readonly EnrolmentRecord[]>;
   update(cluster: string, change: Change): Promise<EnrolmentRecord>;
-  /** Tells of each changed record, at the latest within a second, whichever replica changed it. @returns a function that ends it */
+  /**
+   * Calls a handler for each changed record, within a second, whichever replica changed it.
+   *
+   * @returns a function that ends the subscription
+   */
   subscribe(handler: (cluster: string) => void): () => void;
 }
 

@@ -20,7 +20,7 @@ let clock: FakeClock;
 let records: KeyedStore;
 let identity: Identity;
 let events: IdentityEvent[];
-/** How the audit log takes it. */
+/** Records an event in the audit log; tests replace it. */
 let record: () => Promise<void>;
 /** Whether the database takes writes, and what others wrote is known. */
 let state: { writable: boolean; current: boolean };
@@ -200,7 +200,7 @@ describe('a certificate', () => {
   describe('of a clock that ran ahead', () => {
     const DAY = 24 * HOUR;
     const renewed = async (peer: Peer): Promise<Peer> => peerOf(await identity.renew(peer, (await makeRequest()).csr), 1);
-    /** As {@link renewed}, by a hub whose clock is ten days ahead. */
+    /** Renews as {@link renewed} does, by a hub whose clock is ten days ahead. */
     const renewedAhead = async (peer: Peer, isShown: boolean): Promise<Peer> => {
       const present = clock;
       clock = new FakeClock(new Date(present.now().getTime() + 10 * DAY));

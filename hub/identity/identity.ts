@@ -18,7 +18,7 @@ export interface IdentityEvent {
     | 'ClusterRevoked'
     | 'ClusterForgotten'
     | 'EnrolmentRefused';
-  /** null: what was asked proves no cluster. */
+  /** Cluster that the request proves; null: none. */
   readonly cluster: string | null;
   /** Known cluster that a caller without proof claims to be. */
   readonly claimed?: string | undefined;
@@ -30,7 +30,7 @@ export interface IdentityEvent {
 export interface IdentityLimits {
   /** Life of an agent's certificate. */
   readonly certificateMs: number;
-  /** How long after its end it can still be renewed. */
+  /** Time after its expiry in which it can still be renewed. */
   readonly graceMs: number;
   /** Longest life of a token. */
   readonly maxTokenMs: number;
@@ -47,9 +47,12 @@ export interface IdentityDeps {
   readonly store: EnrolmentStore;
   readonly clock: Clock;
   readonly limits: IdentityLimits;
-  /** What was asked is answered once this resolves: no certificate without its entry in the audit log. */
+  /**
+   * Records an event. A request is answered only once this resolves: no certificate without its
+   * entry in the audit log.
+   */
   readonly onEvent: (event: IdentityEvent) => Promise<void>;
-  /** How far this hub can rely on its records. Default: wholly, for a hub that is alone. */
+  /** Reliability of this hub's records. Default: complete, for a hub that is alone. */
   readonly state?: IdentityState | undefined;
 }
 
@@ -107,7 +110,7 @@ export class Identity {
     }
   }
 
-  /** As {@link enrol}. */
+  /** Issues a new certificate to a peer. @throws Refusal; the signal's reason */
   async renew(peer: Peer, csr: string, { from = null, signal = NEVER }: Requester = {}): Promise<IssuedIdentity> {
     try {
       return await this.#renewAs(peer, csr, { from, signal });
@@ -116,7 +119,11 @@ export class Identity {
     }
   }
 
-  /** Whether a certificate is good now, and is no older one than it says. @throws Refusal */
+  /**
+   * Admits a peer whose certificate is valid now and not superseded by a newer one.
+   *
+   * @throws Refusal
+   */
   async admit(peer: Peer): Promise<void> {
     const { store } = this.#deps;
     this.#assertInForce(peer);
@@ -126,7 +133,7 @@ export class Identity {
     await store.update(peer.cluster, (before) => show(before, peer));
   }
 
-  /** As {@link admit}, for one that was admitted before. */
+  /** Checks a peer that was admitted before, as {@link admit} does. @throws Refusal */
   async recheck(peer: Peer): Promise<void> {
     this.#assertInForce(peer);
     assertCurrent(await this.#deps.store.get(peer.cluster), peer);
@@ -140,7 +147,10 @@ export class Identity {
     return record;
   }
 
-  /** As {@link revoke}, and the cluster is no longer listed. A cluster that never had a token stays unknown. */
+  /**
+   * Revokes a cluster as {@link revoke} does, and no longer lists it. A cluster that never had a
+   * token stays unknown.
+   */
   async forget(cluster: string): Promise<void> {
     const { store, clock, onEvent } = this.#deps;
     const known = await store.get(cluster);
@@ -153,7 +163,7 @@ export class Identity {
     return this.#deps.store.get(cluster);
   }
 
-  /** By name, without forgotten ones. */
+  /** Returns the records sorted by name, without forgotten ones. */
   async list(): Promise<readonly EnrolmentRecord[]> {
     return (await this.#deps.store.list()).filter(({ state }) => state !== 'forgotten');
   }
@@ -162,7 +172,10 @@ export class Identity {
     return this.#deps.store.subscribe(handler);
   }
 
-  /** Before anything is queued: requests must not pile up behind a database that is away. */
+  /**
+   * Refuses a request before anything is queued: requests must not pile up behind a database that
+   * is away.
+   */
   #assertWritable(): void {
     if (!this.#state.isWritable()) throw new Refusal('unavailable', 'the database of the hub is away; try again later');
   }
@@ -193,7 +206,10 @@ export class Identity {
     throw error;
   }
 
-  /** Only of clusters that the hub knows, so that callers cannot invent names. */
+  /**
+   * Returns the cluster that a token names, if the hub knows it, so that callers cannot invent
+   * names.
+   */
   async #claimedBy(text: string): Promise<string | undefined> {
     const token = parseToken(text);
     return token && (await this.#deps.store.get(token.cluster))?.cluster;

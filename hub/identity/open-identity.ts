@@ -32,7 +32,7 @@ export interface OpenIdentityDeps {
   readonly state?: IdentityState | undefined;
 }
 
-/** What the agents' listener is made of where agents enrol. */
+/** Parts of the agents' listener that need the enrolment of agents. */
 export interface AgentListenerIdentity {
   readonly identity: Identity;
   readonly authenticate: AuthenticateAgent;
@@ -40,7 +40,7 @@ export interface AgentListenerIdentity {
   readonly certificate: ServerCertificate;
   /** Names under which the listener can be called; the first one is in the URL that agents get. */
   readonly hosts: readonly string[];
-  /** When the listener's certificate and the CA expire. */
+  /** Returns the expiry of the listener's certificate and of the CA. */
   readonly expiries: () => { readonly server: Date; readonly ca: Date };
 }
 

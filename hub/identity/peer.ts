@@ -29,11 +29,12 @@ const refuse = (message: string): never => {
 const OF_DATES: readonly (string | undefined)[] = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'];
 
 /**
- * Who the certificate of a connection says it is. Dates are the caller's to check: one that has expired, or was made while the clock of the
- * hub ran ahead, may be good for a renewal.
+ * Reads the identity in the certificate of a connection. The caller checks the dates: a certificate
+ * that has expired, or was made while the clock of the hub ran ahead, may be good for a renewal.
  *
  * @returns undefined where no certificate was shown
- * @throws Refusal `not-authorized` for one that the CA has not issued, not as a client's, or not for exactly one cluster
+ * @throws Refusal `not-authorized` for one that the CA has not issued, not as a client's, or not
+ * for exactly one cluster
  */
 export const readPeer = (socket: TLSSocket, authority: Authority, now: Date): Peer | undefined => {
   const certificate = socket.getPeerX509Certificate();

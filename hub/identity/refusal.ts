@@ -17,7 +17,7 @@ export const REFUSAL_STATUS: Readonly<Record<RefusalCode, number>> = {
   internal: 500,
 };
 
-/** An agent does not get what it asks for; the message is for its log. */
+/** Refusal of an agent's request; the message is for its log. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly code: RefusalCode;

@@ -12,7 +12,7 @@ export interface SecureServer {
 
 export interface ServerCertificateOptions {
   readonly authority: Authority;
-  /** Given by the operator: used as it is. Absent: the CA issues one. */
+  /** Certificate of the operator, used as it is. Absent: the CA issues one. */
   readonly given: KeyPair | undefined;
   readonly hosts: readonly string[];
   readonly clock: Clock;
@@ -33,7 +33,10 @@ const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 /** A timer of Node ends at 2³¹ ms; a failure is tried again no later either. */
 const LOOK_MS = 3600 * 1000;
 
-/** Names under which agents may call the listener: those that are set, and what its address says. The first one is in the URL that agents get. */
+/**
+ * Returns the names under which agents may call the listener: the configured ones, and those of its
+ * address. The first one is in the URL that agents get.
+ */
 export const serverHosts = ({ host }: ListenAddress, hostnames: readonly string[]): readonly string[] => {
   const own = WILDCARDS.includes(host) ? hostname().toLowerCase() : host;
   const local = own !== host || isLoopback(host) ? LOCAL_NAMES : [];

@@ -31,7 +31,7 @@ export interface Validity {
 
 type Names = ConstructorParameters<typeof Name>[0];
 
-/** What a certificate is to say; the issuer adds itself. */
+/** Content of a certificate to issue; the issuer adds its own name. */
 export interface CertificateContent extends Validity {
   readonly serial: string;
   readonly subject: Names;
@@ -41,7 +41,9 @@ export interface CertificateContent extends Validity {
   readonly names: readonly { readonly type: 'dns' | 'ip' | 'url'; readonly value: string }[];
 }
 
-/** Attribute serialNumber of a name (RFC 4519 2.31): tells apart what is called alike. */
+/**
+ * Attribute serialNumber of a name (RFC 4519 2.31), which distinguishes entities of the same name.
+ */
 export const SERIAL_NUMBER = '2.5.4.5';
 
 const CURVES: Readonly<Record<string, { readonly namedCurve: string; readonly hash: string }>> = {
@@ -50,10 +52,10 @@ const CURVES: Readonly<Record<string, { readonly namedCurve: string; readonly ha
 };
 const RSA_BITS = { min: 2048, max: 4096 } as const;
 
-/** What keys may be, of CAs and agents alike. */
+/** Keys that are allowed, for CAs and agents alike. */
 export const KEY_RULE = 'EC on P-256 or P-384, or RSA with 2048 to 4096 bits';
 
-/** How a key signs; undefined for keys outside of {@link KEY_RULE}. */
+/** Returns the signing algorithm of a key; undefined for keys outside of {@link KEY_RULE}. */
 export const signingAlgorithmOf = (key: KeyObject): webcrypto.EcKeyImportParams | webcrypto.RsaHashedImportParams | undefined => {
   const { namedCurve = '', modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
   const curve = CURVES[namedCurve];

@@ -2,13 +2,15 @@ import type { AuditEntry, AuditProofs, AuditVerification, NewAuditEntry } from '
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import { type Checkpoint, chainHash, NO_HASH } from '@fso/shared/protocol';
 
-/** Which entries are meant; all that are given must hold. */
+/** Filter of entries. An entry matches if all given fields do. */
 export interface AuditFilter {
   readonly action?: string;
   /** Id of the actor. */
   readonly actor?: string;
   readonly subject?: string;
-  /** That an agent did, that was done to the cluster, or that is about it. */
+  /**
+   * Cluster that an entry concerns: its agent acted, or the cluster was acted on or is the subject.
+   */
   readonly cluster?: string;
   /** Key of a policy that a commit changed. */
   readonly policy?: string;
@@ -26,7 +28,7 @@ export interface AuditQuery extends AuditFilter {
 export interface AuditSearch {
   readonly filter: AuditFilter;
   readonly order: 'asc' | 'desc';
-  /** Behind this entry, in that order; undefined: from its beginning. */
+  /** Sequence behind which the search begins, in that order; undefined: at its beginning. */
   readonly from: number | undefined;
   readonly limit: number;
   /** Ends the search when aborted. */
@@ -35,7 +37,10 @@ export interface AuditSearch {
 
 export interface FoundAudit {
   readonly entries: readonly AuditEntry[];
-  /** Where to go on; null: there are no more. A search that looked at many entries ends before it has found enough. */
+  /**
+   * Sequence behind which the search goes on; null: there are no more. A search that looked at many
+   * entries ends before the page is full.
+   */
   readonly next: number | null;
 }
 
@@ -45,13 +50,13 @@ export interface AuditHead {
   readonly hash: string;
 }
 
-/** Says what happened and who did it, in an order that nothing can change unseen. */
+/** Log of all actions and their actors, chained so that changes to it are detected. */
 export interface AuditLog {
   /** Resolves once the entry is durable. */
   append(entry: NewAuditEntry): Promise<void>;
   /** Looks at a limited number of entries. */
   search(search: AuditSearch): Promise<FoundAudit>;
-  /** Newest first. */
+  /** Returns entries, newest first. */
   list(query: AuditQuery): Promise<readonly AuditEntry[]>;
   /** Entries after a number, oldest first. */
   after(sequence: number, limit: number, filter?: AuditFilter): Promise<readonly AuditEntry[]>;
@@ -61,7 +66,7 @@ export interface AuditLog {
   /** The newest one; null: there is none. */
   lastCheckpoint(): Promise<Checkpoint | null>;
   addCheckpoint(checkpoint: Checkpoint): Promise<void>;
-  /** Keeps what an agent said that it holds. */
+  /** Stores a checkpoint that an agent reports to hold. */
   addWitness(cluster: string, checkpoint: Checkpoint): Promise<void>;
   /** Reads the whole log: the chain, the checkpoints and the witnesses. */
   verify(): Promise<AuditVerification>;

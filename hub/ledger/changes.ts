@@ -6,9 +6,9 @@ import { type NewList, namedIn, type PolicyList, UnlistedPolicies } from './poli
 import { type ReportContext, relistPolicies, takeReport } from './take-report.ts';
 import type { AckedRevision, AgentStream, AppliedReport, ClusterRecord, Ledger, Nack, NotObserved } from './types.ts';
 
-/** What only the hub that leads writes. */
+/** Fields of the changes that only the leading hub submits. */
 interface LeaderChange {
-  /** Term in which it was submitted: it is left out where another one has begun. Absent where one hub is alone. */
+  /** Term of its submission; skipped once another term has begun. Absent: the hub is alone. */
   readonly epoch?: number;
 }
 
@@ -26,14 +26,14 @@ export type Change = { readonly time: string } & (
   | { readonly type: 'witness'; readonly cluster: string; readonly checkpoint: Checkpoint }
 );
 
-/** An agent that comes back refuses again what it is offered again: that is nothing new. */
+/** Whether a refusal repeats the last one, as an agent that reconnects refuses again. */
 export const isRepeated = (before: Nack | null | undefined, { revision, reasons }: Nack): boolean =>
   before?.revision === revision && canonicalJson(before.reasons) === canonicalJson(reasons);
 
-/** Why a change was left out. */
+/** Reason why a change was left out. */
 export type LeftOut = 'replaced' | 'gap';
 
-/** How a change ended; filled when it is planned, true once it is committed. */
+/** Result of a change to a cluster; filled when it is planned, final once it is committed. */
 export interface ClusterOutcome {
   leftOut?: LeftOut | undefined;
   /** CPU time of a report that was taken in, in milliseconds. */
@@ -56,9 +56,9 @@ export type ClusterChange = ClusterChangeBase &
         readonly opens?: boolean;
         /** Ids of streams that ended while the change waited. */
         readonly ended?: readonly string[];
-        /** What the agent of the opened stream does not observe. */
+        /** Parts that the agent of the opened stream does not observe. */
         readonly outOfDate?: readonly string[];
-        /** Its agent has accepted no commit: what an agent before it reported does not hold any more. */
+        /** Whether its agent has accepted no commit. State of an earlier agent is stale. */
         readonly isNew?: boolean;
       }
     | { readonly type: 'observed'; readonly outOfDate: readonly string[] }
@@ -68,7 +68,10 @@ export type ClusterChange = ClusterChangeBase &
     | { readonly type: 'offered'; readonly revision: string }
     | { readonly type: 'ack'; readonly ack: AckedRevision }
     | { readonly type: 'nack'; readonly nack: Nack; readonly told: boolean }
-    /** `list`: of its baseline, if it is known; held by the change, however long it waits. */
+    /**
+     * Report of the agent. `list` is that of its baseline, if it is known; the change holds it
+     * while it waits.
+     */
     | { readonly type: 'report'; readonly report: Report; readonly list?: PolicyList | undefined }
     /** The list of its baseline has become known. */
     | { readonly type: 'relist' }
@@ -113,7 +116,7 @@ export const unseen = (name: string): ClusterRecord => ({
   divergedSince: null,
 });
 
-/** Whether a record says nothing: of a cluster that was never seen, or that was forgotten. */
+/** Whether a record is empty: its cluster was never seen, or was forgotten. */
 export const isUnseen = ({ connected, lastSeen, offeredRevision, acked, nack, report, policies }: ClusterRecord): boolean =>
   !connected && policies.size === 0 && [lastSeen, offeredRevision, acked, nack, report].every((said) => said === null);
 
@@ -127,7 +130,7 @@ export class ReportGapError extends Error {
   override readonly message = 'a report before this one is missing';
 }
 
-/** Whose word counts for a cluster. */
+/** Stream that speaks for a cluster. */
 export interface StreamHolder {
   /** Id of the stream that was opened last; null: not known. */
   readonly stream: string | null;
@@ -157,14 +160,17 @@ export const leftOutOf = (change: ClusterChange, record: ClusterRecord, stream: 
 export const streamAfter = (change: ClusterChange, before: string | null): string | null =>
   change.type === 'connected' && change.opens === true ? (change.stream?.id ?? before) : before;
 
-/** Whether a record says already what an agent does not observe. */
+/** Whether a record already has the parts that an agent does not observe. */
 export const isNoted = ({ connected, notObserved }: ClusterRecord, outOfDate: readonly string[]): boolean =>
   connected && (notObserved?.what ?? []).join('\n') === outOfDate.join('\n');
 
 const notObservedBy = (before: NotObserved | null, outOfDate: readonly string[], time: string): NotObserved | null =>
   outOfDate.length === 0 ? null : { since: before?.since ?? time, what: outOfDate };
 
-/** A stream that opens starts over; without one nothing is observed, which `connected` says already. */
+/**
+ * Applies the start or the end of a connection. A stream that opens starts over; without one
+ * nothing is observed, which `connected` already shows.
+ */
 const connect = (record: ClusterRecord, { connected, opens, outOfDate = [], isNew = false, time }: Connected): ClusterRecord => {
   const kept = opens === true ? notObservedBy(null, outOfDate, time) : record.notObserved;
   const known = isNew ? asNew(record) : record;
@@ -183,7 +189,10 @@ const asNew = (record: ClusterRecord): ClusterRecord => ({
 const withList = (context: ReportContext, list: PolicyList | undefined): ReportContext =>
   list === undefined ? context : { ...context, lists: { get: (digest) => (digest === list.digest ? list : context.lists.get(digest)) } };
 
-/** The record after a change. Records are replaced, never changed but for when they were last seen, so that a reader may keep what it was given. */
+/**
+ * Returns the record after a change. Records are replaced, except that their last sign of life is
+ * updated in place, so readers may keep those that they have.
+ */
 export const applyChange = (record: ClusterRecord, change: ClusterChange, context: ReportContext): ClusterRecord => {
   const lastSeen = { at: change.time };
   switch (change.type) {
@@ -219,7 +228,10 @@ export const eventsOfChange = (change: Change): readonly { readonly cluster: str
   return [];
 };
 
-/** By it an event is kept once: an agent sends events again whose report was not answered. */
+/**
+ * Returns the digest by which an event is kept once: an agent resends events until their report is
+ * answered.
+ */
 export const digestOfEvent = (cluster: string | null, event: ClusterEvent): string => sha256(`${cluster ?? ''}\n${canonicalJson(event)}`);
 
 type WithoutTime<C> = C extends unknown ? Omit<C, 'time'> : never;

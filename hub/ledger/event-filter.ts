@@ -1,6 +1,6 @@
 import type { EventView } from '@fso/shared/api';
 
-/** From one time to another, both included. */
+/** Period between two times, both included. */
 export interface Period {
   /** RFC 3339. */
   readonly since?: string;
@@ -11,12 +11,12 @@ export interface Period {
 export const isWithin = (time: string, { since, until }: Period): boolean =>
   (since === undefined || Date.parse(time) >= Date.parse(since)) && (until === undefined || Date.parse(time) <= Date.parse(until));
 
-/** Which events are meant; all that are given must hold. */
+/** Filter of events. An event matches if all given fields do. */
 export interface EventFilter {
   readonly cluster?: string;
   readonly policy?: string;
   readonly severity?: EventView['severity'];
-  /** RFC 3339, UTC with milliseconds; by the time that the event says. */
+  /** Time of the event itself. RFC 3339, UTC with milliseconds. */
   readonly since?: string;
   readonly until?: string;
   /** Part of its reason, message, policy or cluster, upper and lower case alike. */
@@ -28,7 +28,7 @@ const hasText = ({ reason, message, policy, cluster }: EventView, q: string): bo
   return [reason, message, policy, cluster].some((text) => text?.toLowerCase().includes(wanted) === true);
 };
 
-/** Whether an event is meant: everything that is given holds. */
+/** Whether an event matches all given fields. */
 export const matchesEvent = (event: EventView, filter: EventFilter): boolean =>
   (filter.cluster === undefined || event.cluster === filter.cluster) &&
   (filter.policy === undefined || event.policy === filter.policy) &&

@@ -1,20 +1,28 @@
 /** Kind of the records of sessions. They are of the moment: no backup has them, as a copy of the ledger must not let anybody in. */
 export const SESSION_KIND = 'session';
 
-/** Makes a record of what is there (undefined: nothing). Pure, as it may run more than once. What it throws goes to the caller, and nothing is changed. */
+/**
+ * Returns the new record for the current one (undefined: none). Pure, as it may run more than once.
+ * If it throws, the caller gets the error and nothing is changed.
+ */
 export type ValueChange = (before: unknown) => unknown;
 
 /**
- * What other parts of the hub keep with the ledger, as JSON values by kind and name, so that all hubs on one database share it. Reads come
- * from memory; changes of all hubs happen one after the other, and a resolved one is durable.
+ * Store of JSON values by kind and name, kept in the ledger for other parts of the hub and shared
+ * by all hubs on one database. Reads come from memory; changes of all hubs are applied one after
+ * the other, and a resolved one is durable.
  */
 export interface KeyedStore {
   get(kind: string, name: string): unknown;
-  /** In no order. */
+  /** Returns the values of a kind, in no particular order. */
   list(kind: string): readonly unknown[];
   /** @returns the record that `change` made; undefined or null removes it */
   update(kind: string, name: string, change: ValueChange): Promise<unknown>;
-  /** Tells of each changed record, at the latest within a second, whichever hub changed it. @returns a function that ends it */
+  /**
+   * Calls a handler for each changed record, within a second, whichever hub changed it.
+   *
+   * @returns a function that ends the subscription
+   */
   subscribe(kind: string, handler: (name: string) => void): () => void;
 }
 
@@ -23,13 +31,17 @@ export interface ValueKey {
   readonly name: string;
 }
 
-/** How the change of a record ended; filled when it is planned, true once it is committed. */
+/** Result of a change to a record; filled when it is planned, final once it is committed. */
 export interface ValueOutcome {
   after?: unknown;
   error?: { readonly reason: unknown };
 }
 
-/** Runs a change. What it throws is its outcome, not that of the others it is committed with. @returns whether something is to be written */
+/**
+ * Runs a change. An error is the outcome of this change only, not of others committed with it.
+ *
+ * @returns whether there is something to write
+ */
 export const applyValueChange = (before: unknown, change: ValueChange, outcome: ValueOutcome): boolean => {
   try {
     outcome.after = change(before) ?? undefined;
@@ -45,7 +57,7 @@ export const applyValueChange = (before: unknown, change: ValueChange, outcome: 
 export interface KeyedCache extends Omit<KeyedStore, 'update'> {
   /** Newer versions only. */
   set(key: ValueKey, value: unknown, version: number): void;
-  /** Removes what is not among these, where it is no newer than a version. */
+  /** Removes records that are not among these keys, unless they are newer than a version. */
   keepOnly(keys: readonly ValueKey[], version: number): void;
 }
 

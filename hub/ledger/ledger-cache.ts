@@ -6,15 +6,15 @@ import { RecentEvents, type RecentQuery } from './recent-events.ts';
 import { SuspendedClusters } from './suspended-clusters.ts';
 import type { ClusterRecord, Desired, FoundEvents, LedgerChange } from './types.ts';
 
-/** What the hub knows, in memory: reads are served from it, whatever a database does. */
+/** In-memory copy of the ledger. Reads are served from it, whatever the state of a database. */
 export interface LedgerCache {
   source(): SourceView | null;
   setSource(source: SourceView): void;
   desired(): Desired | null;
   setDesired(desired: Desired): void;
-  /** As it is stored; one that says nothing, for a cluster that was never seen. */
+  /** Returns the stored record; an empty one for a cluster that was never seen. */
   get(name: string): ClusterRecord;
-  /** For readers, as those of `clusters`. */
+  /** Returns a record as readers see it, as `clusters` does. */
   cluster(name: string): ClusterRecord | null;
   clusters(): readonly ClusterRecord[];
   set(record: ClusterRecord): void;
@@ -24,7 +24,7 @@ export interface LedgerCache {
   suspend(names: readonly string[], time: string): void;
   resume(names: readonly string[]): void;
   addEvents(events: readonly EventView[]): void;
-  /** Newest first, of those that are in memory. */
+  /** Returns events in memory, newest first. */
   events(query: RecentQuery): readonly EventView[];
   /** Whether those in memory are all that there are. */
   hasAllEvents(): boolean;
@@ -50,17 +50,22 @@ const isHeartbeat = (before: ClusterRecord, after: ClusterRecord): boolean =>
   before.nack === after.nack &&
   before.offeredRevision === after.offeredRevision;
 
-/** Name of what is out of date in a cluster of whose reports one was lost, or not kept. */
+/**
+ * Name of the part that is out of date in a cluster after one of its reports was lost or not kept.
+ */
 export const DIVERGED = 'Reports';
 
-/** Returns a record as it is to be read: one that is not as its agent has reported says nothing of how the cluster is now. */
+/**
+ * Returns a record as readers see it. One that differs from the reports of its agent counts as not
+ * observed.
+ */
 const showDiverged = weakMemo((record: ClusterRecord): ClusterRecord => {
   const { divergedSince, connected, notObserved } = record;
   if (divergedSince === null || !connected || notObserved !== null) return record;
   return { ...record, notObserved: { since: divergedSince, what: [DIVERGED] } };
 });
 
-/** What was found in memory; as many as were asked for may not be all. */
+/** Wraps events that were found in memory. A full page may not be all of them. */
 export const foundIn = (events: readonly EventView[], limit: number): FoundEvents => ({
   events,
   next: events.length < limit ? null : (events.at(-1)?.id ?? null),
@@ -76,7 +81,7 @@ export const createLedgerCache = (eventLimit: number): LedgerCache => {
   const notify = (change: LedgerChange): void => {
     for (const handler of handlers) handler(change);
   };
-  /** Records of registered clusters that were never seen; kept, because readers tell by identity what is new. */
+  /** Records of registered clusters never seen; cached, as readers detect changes by identity. */
   const neverSeen = new Map<string, ClusterRecord>();
   const unseenOf = (name: string): ClusterRecord => {
     const record = neverSeen.get(name) ?? unseen(name);
@@ -88,7 +93,7 @@ export const createLedgerCache = (eventLimit: number): LedgerCache => {
     const { lastSeen } = get(name);
     if (lastSeen !== null) lastSeen.at = time;
   };
-  /** All clusters, sorted; undefined: others may have come or gone. */
+  /** Sorted names of all clusters; undefined: some may have come or gone. */
   let names: readonly string[] | undefined;
   const suspended = new SuspendedClusters();
   const show = (name: string): ClusterRecord => suspended.show(showDiverged(get(name)));

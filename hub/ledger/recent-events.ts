@@ -23,9 +23,9 @@ const countByCluster = (events: readonly EventView[]): readonly number[] => {
  */
 export class RecentEvents {
   readonly #limit: number;
-  /** In the order of their ids. */
+  /** Events in the order of their ids. */
   #events: EventView[] = [];
-  /** Newest event that is not here. */
+  /** Id of the newest event that is not in memory. */
   #gone = 0;
   #count = 0;
 
@@ -76,8 +76,8 @@ export class RecentEvents {
   }
 
   /**
-   * Newest first. What is here of one cluster has no gaps; of all clusters only those are found that are newer than the newest one that
-   * is gone.
+   * Finds events, newest first. Those of one cluster have no gaps. Those of all clusters are only
+   * the ones newer than the newest event that is not in memory.
    */
   find({ limit, before = Number.POSITIVE_INFINITY, ...filter }: RecentQuery): readonly EventView[] {
     const oldest = filter.cluster === undefined ? this.#gone : 0;

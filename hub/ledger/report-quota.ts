@@ -8,7 +8,10 @@ import type { ClusterRecord, Desired } from './types.ts';
 
 /** Bounds of what the hub keeps of the reports of clusters. */
 export interface ReportLimits {
-  /** Policies that were applied in one cluster, and policies of the hub beyond those that the cluster has or is meant to have. */
+  /**
+   * Number of policies applied in one cluster, and of policies of the hub beyond those of its
+   * current and its desired list.
+   */
   readonly policies: number;
   /** Memory of the whole reports of one cluster, in bytes. */
   readonly clusterBytes: number;
@@ -26,7 +29,7 @@ export const reportLimits = (heapBytes: number = getHeapStatistics().heap_size_l
   totalBytes: Math.floor(heapBytes * SHARE),
 });
 
-/** Bounds of what is kept of one cluster. */
+/** Bounds of the reports that are kept of one cluster. */
 export interface ReportQuota {
   /** Policies of the hub by name, of which most are deviations. */
   readonly policies: number;
@@ -81,7 +84,10 @@ const add = (usage: Usage, named: NamedPolicy | undefined, by: 1 | -1 = 1): void
 
 const NO_USAGE: Usage = { policies: 0, hubBytes: 0, whole: 0, localBytes: 0 };
 
-/** Usages of what is reported by name; each follows from the one before, so that a change costs what changed. */
+/**
+ * Usages of the policies reported by name. Each is computed from the one before, so the cost of a
+ * change is proportional to its size.
+ */
 const usages = new WeakMap<NamedPolicies, Readonly<Usage>>();
 
 const usageOf = (named: NamedPolicies): Readonly<Usage> => {
@@ -122,7 +128,7 @@ const leastGrave = (named: NamedPolicies, bytes: number): ReadonlySet<string> =>
   return gone;
 };
 
-/** What policies become by changes. */
+/** Returns the policies with changes applied. */
 export const withChanges = (before: NamedPolicies, changes: Changes): Map<string, NamedPolicy> => {
   const after = new Map(before);
   const usage = { ...usageOf(before) };
@@ -193,25 +199,34 @@ export interface LeftOut {
 
 export const NONE_LEFT_OUT: LeftOut = { hub: Number.POSITIVE_INFINITY, local: Number.POSITIVE_INFINITY };
 
-/** What was left out, with what is left out now; the same where that is nothing. */
+/**
+ * Returns the smallest sizes left out, with more policies left out; the same object if there are
+ * none.
+ */
 export const joinLeftOut = (known: LeftOut, left: readonly NamedPolicy[]): LeftOut =>
   left.reduce<LeftOut>(({ hub, local }, named) => {
     const size = sizeOf(named);
     return isOfHub(named) ? { hub: Math.min(hub, size), local } : { hub, local: Math.min(local, size) };
   }, known);
 
-/** In memory alone: a hub that starts learns it by the next full report. */
+/**
+ * Smallest sizes left out, by the policies that are kept. Not stored: after a start a hub learns
+ * them from the next full report.
+ */
 const leftOutOf = new WeakMap<NamedPolicies, LeftOut>();
 
-/** Notes what was left out of policies that are kept. */
+/** Notes the smallest sizes left out of policies that are kept. */
 export const noteLeftOut = (named: NamedPolicies, left: LeftOut): void => {
   leftOutOf.set(named, left);
 };
 
-/** What was left out of policies that are kept; undefined: it is not known. */
+/** Returns the smallest sizes left out of policies that are kept; undefined: not known. */
 export const findLeftOut = (named: NamedPolicies): LeftOut | undefined => leftOutOf.get(named);
 
-/** Part of a quota that has to be free before an agent is asked again for what was left out. */
+/**
+ * Part of a quota that has to be free before an agent is asked again for the policies that were
+ * left out.
+ */
 const FREE = 8;
 
 /** Whether there is room for a good part of what was left out, or for any of the hub's. @param missing policies that were */
@@ -239,7 +254,7 @@ export class ReportMemory {
     this.#total += totalBytesOf(usageOf(namedIn(after))) - totalBytesOf(usageOf(namedIn(before)));
   }
 
-  /** The quota of a cluster, by the list that it is meant to have and the one that it has. */
+  /** Returns the quota of a cluster, from its desired list and its current one. */
   quotaOf(record: ClusterRecord, desired: Desired | null): ReportQuota {
     const { policies, clusterBytes, totalBytes } = this.#limits;
     // While the repository has not been read, as many as a list can have.

@@ -1,13 +1,13 @@
 import type { ClusterRecord } from './types.ts';
 
-/** What is out of date of a cluster whose hub was paused. */
+/** Name of the part that is out of date in a cluster whose hub was paused. */
 export const HUB_PAUSE = 'HubPause';
 
-/** Clusters that one hub reads as not observed for a while, whatever is stored of them. */
+/** Clusters that one hub reads as not observed for a while, regardless of the stored state. */
 export class SuspendedClusters {
-  /** RFC 3339, by name. */
+  /** Times of suspension by cluster name, RFC 3339. */
   readonly #since = new Map<string, string>();
-  /** By the record as it is stored: readers tell by identity what is new. */
+  /** Shown records by the stored ones. They are kept, as readers detect changes by identity. */
   readonly #shown = new WeakMap<ClusterRecord, ClusterRecord>();
 
   add(name: string, since: string): void {
@@ -19,7 +19,7 @@ export class SuspendedClusters {
     return this.#since.delete(name);
   }
 
-  /** The record as it is to be read. */
+  /** Returns the record as readers see it. */
   show(record: ClusterRecord): ClusterRecord {
     const since = this.#since.get(record.name);
     if (since === undefined || !record.connected || record.notObserved !== null) return record;

@@ -28,7 +28,10 @@ import type { ClusterRecord } from './types.ts';
 export const unlessSame = <T>(before: T | undefined, now: T): T =>
   before !== now && before !== undefined && JSON.stringify(before) === JSON.stringify(now) ? before : now;
 
-/** Collects what a report says of policies, by key; undefined: the policy is gone. A policy that it does not mention stays, unless the report is a full one. */
+/**
+ * Collects the policies of a report, by key; undefined: the policy is gone. A policy that it does
+ * not mention stays, unless the report is a full one.
+ */
 const saidOf = (known: NamedPolicies, report: Report): Changes => {
   const said = new Map<string, NamedPolicy | undefined>(report.full ? [...known.keys()].map((key) => [key, undefined]) : []);
   for (const [key, deviation] of deviationsIn(report.deviations)) said.set(key, deviation);
@@ -37,7 +40,7 @@ const saidOf = (known: NamedPolicies, report: Report): Changes => {
   return said;
 };
 
-/** Leaves out what is so already. A report that says the same stays the same object. */
+/** Leaves out policies that did not change. An equal report stays the same object. */
 const changesOf = (known: NamedPolicies, report: Report): Changes => {
   const changes = new Map<string, NamedPolicy | undefined>();
   for (const [key, named] of saidOf(known, report)) {
@@ -118,7 +121,10 @@ interface Digests {
 
 const NO_DIGESTS: Digests = { root: EMPTY_DIGEST, local: EMPTY_DIGEST, disguised: 0 };
 
-/** Digests of what was reported by name; each follows from the one before, so that a change costs what changed. */
+/**
+ * Digests of the policies reported by name. Each is computed from the one before, so the cost of a
+ * change is proportional to its size.
+ */
 const digests = new WeakMap<NamedPolicies, Digests>();
 
 const changeDigests = ({ root, local, disguised }: Digests, came: readonly Entry[], went: readonly Entry[]): Digests => {
@@ -160,11 +166,14 @@ const hasDiverged = (named: NamedPolicies, said: Report['total']): boolean => {
 
 interface Kept {
   readonly named: NamedPolicies;
-  /** Policies that the report says, or that were kept, and that are not. */
+  /** Policies that were reported or kept before, and are now left out. */
   readonly left: readonly NamedPolicy[];
 }
 
-/** What was left out of a record; undefined: something, and it is not known what. */
+/**
+ * Returns the smallest sizes left out of a record; undefined: policies were left out, and their
+ * sizes are not known.
+ */
 const leftOutBefore = ({ policies, notKept }: ClusterRecord): LeftOut | undefined =>
   findLeftOut(namedIn(policies)) ?? (notKept === null ? NONE_LEFT_OUT : undefined);
 
@@ -180,7 +189,10 @@ const countNotKept = (record: ClusterRecord, report: Report, { named, left }: Ke
   return null;
 };
 
-/** The record of a cluster with what a report says, as far as the quota has room for it. */
+/**
+ * Returns the record of a cluster with the content of a report, as far as the quota has room for
+ * it.
+ */
 export const takeReport = (record: ClusterRecord, report: Report, time: string, { quota, lists }: ReportContext): ClusterRecord => {
   const known = namedIn(record.policies);
   const { changes, left } = keepWithin(known, changesOf(known, report), quota);

@@ -16,7 +16,7 @@ export class LedgerError extends Error {
 export interface Desired {
   readonly revision: string;
   readonly set: PolicySet;
-  /** By cluster name. */
+  /** Compiled policies, by cluster name. */
   readonly clusters: ReadonlyMap<string, readonly CompiledPolicy[]>;
 }
 
@@ -32,21 +32,21 @@ export interface Nack {
   readonly reasons: readonly Reason[];
 }
 
-/** Why what a cluster reported is not known to be so now, although its agent is connected. */
+/** Reason why the last report of a connected cluster may be out of date. */
 export interface NotObserved {
   /** RFC 3339, by the clock of the hub that learned of it. */
   readonly since: string;
-  /** What is out of date: a few names of parts of the agent's reconcile and of kinds. See shared/protocol/ages.ts. */
+  /** Names of parts of the agent's reconcile, and of kinds; see shared/protocol/ages.ts. */
   readonly what: readonly string[];
 }
 
-/** When something last came from a cluster. A sign of life moves it in place, so that a record is replaced only where something else changes. */
+/** Time of the last sign of life, updated in place so that records are replaced less often. */
 export interface LastSeen {
   /** RFC 3339. */
   at: string;
 }
 
-/** All that the hub knows of one cluster. */
+/** State of one cluster as the hub knows it. */
 export interface ClusterRecord {
   readonly name: string;
   readonly connected: boolean;
@@ -65,7 +65,7 @@ export interface ClusterRecord {
   readonly policies: ReadonlyMap<string, PolicyReport>;
   /** Number of policies that the cluster reports by name and the hub does not keep; null: it keeps all. */
   readonly notKept: number | null;
-  /** When one of them changed last, by the clock of the hub that learned of it. RFC 3339; null: none was reported. */
+  /** Time of the hub at which one of them last changed, RFC 3339; null: none was reported. */
   readonly policiesChanged: string | null;
   /** Sequence number of the last report taken in. */
   readonly reportedSeq: number;
@@ -80,9 +80,9 @@ export type LedgerChange =
   | { readonly kind: 'cluster'; readonly cluster: string }
   | { readonly kind: 'event'; readonly event: EventView };
 
-/** One connection of an agent, by which what a cluster says on it is told from what it said on others. */
+/** Connection of an agent; separates the messages on it from those on other connections. */
 export interface AgentStream {
-  /** Never used before. */
+  /** Unique identifier, never used before. */
   readonly id: string;
   /** Whether it is still open at this hub. */
   readonly isOpen: () => boolean;
@@ -99,17 +99,17 @@ export interface EventQuery extends EventFilter {
 export interface FoundEvents {
   /** Newest first. */
   readonly events: readonly EventView[];
-  /** What `before` has to be to go on; null: there are no more. A search that looked at many events ends before it has found enough. */
+  /** Value of `before` for the next page; null: no more. A long search ends with a shorter page. */
   readonly next: number | null;
 }
 
-/** What changed in a cluster at one time, as far as the hub knew it. What is absent stayed as it was. */
+/** Change of a cluster at one time, as the hub knew it. Absent fields stayed as they were. */
 export interface HistoryChange {
   /** RFC 3339, by the clock of the hub that learned of it. */
   readonly time: string;
-  /** From here on nothing is known but what follows: the cluster was forgotten, or the history has a gap. */
+  /** Marks that nothing earlier is known: the cluster was forgotten, or the history has a gap. */
   readonly nothing?: true;
-  /** true: its agent has said on its stream how the cluster is. */
+  /** Whether the cluster is connected: its agent has reported the cluster's state on its stream. */
   readonly connected?: boolean;
   /**
    * false: from here on its agent did not know how the cluster was. A change of `connected` takes it back, unless it says so again. null:
@@ -169,44 +169,45 @@ export interface StateQuery extends ClusterPolicyQuery {
 }
 
 export interface HistoryQuery extends ClusterPolicyQuery {
-  /** `next` of the answer before. */
+  /** Value of `next` in the previous page. */
   readonly before?: number;
   readonly limit: number;
 }
 
 export interface FoundHistory {
-  /** Newest first; of policies only the one that was asked for. */
+  /** Changes, newest first; of policies only the one that was asked for. */
   readonly changes: readonly HistoryChange[];
-  /** What `before` has to be to go on; null: there are no more. */
+  /** Value of `before` for the next page; null: there are no more. */
   readonly next: number | null;
 }
 
 /** `since`: RFC 3339. */
 export type LedgerHealth = { readonly ok: true } | { readonly ok: false; readonly since: string; readonly message: string };
 
-/**
- * Step ⑧. The ledger is everything that the hub remembers. Reads come from memory. A write resolves when it is as durable as the
- * implementation promises; it waits while a database is away. Writes of one cluster take effect in the order of the calls.
- *
- * The stream that was opened last, at whichever hub, speaks for its cluster: a write that names another one changes nothing and rejects with
- * {@link StreamReplacedError}. A write without a stream is always taken.
- */
-/** A report that was taken in. */
+/** Result of taking in a report. */
 export interface AppliedReport {
   /** CPU time that it took once the call had returned, in milliseconds: reports are taken in together with what else waits. */
   readonly cpuMs: number;
 }
 
+/**
+ * Ledger of the hub, step ⑧: everything that the hub remembers. Reads come from memory. A write
+ * resolves when it is as durable as the implementation promises; it waits while a database is away.
+ * Writes of one cluster take effect in the order of the calls. The stream that was opened last, at
+ * whichever hub, speaks for its cluster: a write that names another one changes nothing and rejects
+ * with {@link StreamReplacedError}. A write without a stream is always taken.
+ */
 export interface Ledger {
   setSource(source: SourceView): Promise<void>;
   source(): Promise<SourceView | null>;
-  /** What is desired comes from Git at every start; of it the ledger remembers the revision. */
+  /** Sets the desired state. The ledger stores only its revision; Git has the rest. */
   setDesired(desired: Desired): Promise<void>;
   desired(): Promise<Desired | null>;
   /**
-   * The cluster is connected, and this stream speaks for it from now on.
+   * Notes that the cluster is connected. This stream speaks for it from now on.
    *
-   * @param said outOfDate: what its agent does not observe; default: nothing. isNew: it has accepted no commit
+   * @param said outOfDate: parts not observed, default none. isNew: the agent has accepted no
+   * commit
    */
   openStream(
     cluster: string,
@@ -214,15 +215,15 @@ export interface Ledger {
     said?: { readonly outOfDate?: readonly string[]; readonly isNew?: boolean },
   ): Promise<void>;
   setConnected(cluster: string, connected: boolean, stream?: AgentStream): Promise<void>;
-  /** The agent has said on its stream that its cluster is as the ledger has it. */
+  /** Notes the agent's confirmation on its stream that the cluster is as the ledger has it. */
   confirmStream(cluster: string, stream: AgentStream): Promise<void>;
-  /** The ledger has something else than the agent has reported, until the next report says otherwise. */
+  /** Notes that the ledger differs from the reports of the agent, until the next report. */
   setDiverged(cluster: string, stream: AgentStream): Promise<void>;
   /** A sign of life on a stream. Kept in memory; written every few minutes, and at once where the cluster does not count as connected by it. */
   noteSeen(cluster: string, stream: AgentStream): Promise<void>;
-  /** What the agent of a connected cluster does not observe; empty: it observes all. Written only where the ledger says otherwise. */
+  /** Notes the parts that a connected agent does not observe; written only where they differ. */
   noteObserved(cluster: string, outOfDate: readonly string[], stream: AgentStream): Promise<void>;
-  /** From now on this hub reads these clusters as not observed. In memory of this hub alone: nothing is written. */
+  /** Makes this hub read these clusters as not observed. Kept in memory of this hub only. */
   suspendObservation(clusters: readonly string[]): void;
   /** Ends {@link suspendObservation}. */
   resumeObservation(clusters: readonly string[]): void;
@@ -255,7 +256,7 @@ export interface Ledger {
   /** Newest first. */
   events(query: EventQuery): Promise<readonly EventView[]>;
   searchEvents(query: EventQuery): Promise<FoundEvents>;
-  /** How many there are, counted up to `limit`; by text or time, of those in memory. */
+  /** Counts events, up to `limit`. A filter by text or time counts those in memory. */
   countEvents(query: EventFilter & { readonly limit: number }): Promise<number>;
   /** State of a policy in a cluster at a time, as far as it was known; also of a cluster that is gone. */
   policyStateAt(query: StateQuery): Promise<PolicyStateAt>;
@@ -266,19 +267,19 @@ export interface Ledger {
   readonly audit: AuditLog;
   readonly records: KeyedStore;
   health(): LedgerHealth;
-  /** How many changes wait to be written. */
+  /** Number of changes that wait to be written. */
   waitingWrites(): number;
   /** Milliseconds since this hub last knew all that others on the same database had written; 0: it is alone. */
   behindMs(): number;
-  /** Whether this hub does what one of several does: record the repository, clear the history, sign checkpoints. */
+  /** Whether this hub leads: records the repository, clears the history, signs checkpoints. */
   leads(): boolean;
-  /** Called each time this hub begins to lead, also at once if it does. */
+  /** Registers a handler for each term of this hub; called at once if it already leads. */
   onLead(handler: () => void): void;
-  /** Tells the other hubs on the same database that the repository may have changed. */
+  /** Notifies the other hubs on the same database that the repository may have changed. */
   shareHint(): void;
-  /** Called when another hub says so. */
+  /** Registers a handler for the hints that other hubs share. */
   onSharedHint(handler: () => void): void;
-  /** Asks the other hubs on the same database. @returns what the first that knows it says; undefined: none does in time */
+  /** Asks the other hubs on the database. @returns the first answer; undefined: none in time */
   ask(question: string): Promise<string | undefined>;
   /** @param answer undefined: this hub does not know it */
   onAsked(answer: (question: string) => Promise<string | undefined>): void;

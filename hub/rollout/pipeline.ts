@@ -9,11 +9,13 @@ import { planRelease } from './plan-release.ts';
 
 export interface CompiledRevision {
   readonly desired: Desired;
-  /** By cluster: the digest that an agent has to ack. */
+  /** Digests that agents have to acknowledge, by cluster. */
   readonly digests: ReadonlyMap<string, string>;
 }
 
-/** Step ②: what a commit means for each registered cluster. Pure; agents compile by the same rules. */
+/**
+ * Compiles a commit for each registered cluster, step ②. Pure; agents compile by the same rules.
+ */
 export const compileDesired = (revision: string, set: PolicySet): CompiledRevision => {
   const fleet = [...compileFleet(set)];
   return {
@@ -29,7 +31,7 @@ export interface PipelineDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Pick<HubMetrics, 'step'>;
-  /** Called when a step of a commit is done. */
+  /** Handler that is called when a step of a commit is done. */
   readonly onDone?: (step: 'released' | 'compiled', revision: string) => void;
   /** Watches the steps. Absent: nothing is traced. */
   readonly traces?: { step<T>(name: 'compile' | 'release', revision: string, work: () => T): T } | undefined;
@@ -54,7 +56,10 @@ export class Pipeline {
     return traces === undefined ? work() : traces.step(step, revision, work);
   }
 
-  /** Agents compile for themselves by the same rules, so that a compile that fails here holds no commit back. */
+  /**
+   * Compiles a commit. A failure does not hold the commit back, as agents compile for themselves by
+   * the same rules.
+   */
   #compile({ commit: { revision }, set }: SourceRevision): void {
     const { ledger, targets, clock, logger, metrics, onDone } = this.#deps;
     const started = clock.monotonicMs();

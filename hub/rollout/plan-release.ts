@@ -8,10 +8,10 @@ export interface ReleasePlan {
 }
 
 /**
- * Step ③: which clusters may move to a revision now. Pure.
- *
- * There is one rule yet: every cluster at once. A RolloutStrategy is validated with the rest of the commit and then
- * not followed, which is said with a warning event, because waves that are silently skipped would be a false promise.
+ * Plans step ③: the clusters that may move to a revision now. Pure. There is one rule yet: every
+ * cluster at once. A RolloutStrategy is validated with the rest of the commit and then not
+ * followed. A warning event reports that, because waves that are silently skipped would be a false
+ * promise.
  */
 export const planRelease = (desired: { readonly revision: string; readonly set: PolicySet }, clusters: readonly string[]): ReleasePlan => {
   const { rollout } = desired.set;

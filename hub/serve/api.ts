@@ -64,7 +64,7 @@ export interface ApiDeps {
   readonly agents: PolicyDeps['agents'];
   readonly access: Access;
   readonly alerts: Alerts;
-  /** What is wrong now. */
+  /** Lister of the current issues. */
   readonly issues: IssueLister;
   /** Called for every change that a caller made, or tried to make. */
   readonly onAudit: OnAudit;
@@ -85,7 +85,10 @@ const notForScopes = (): never => {
   throw new Error('This is not for a part of the fleet.');
 };
 
-/** What routes work with for callers of one scope. Nothing is taken over unseen: a field that comes has to be decided on here. */
+/**
+ * Builds the context of routes for callers of one scope. Each field is listed here, so that a new
+ * one needs a decision before callers with a scope get it.
+ */
 const scopedContext = (whole: RouteContext, ledger: ScopedLedger): RouteContext => {
   const fleet = new FleetReader({ ledger, clock: whole.runtime.clock, version: whole.fleet.version });
   return {

@@ -5,7 +5,7 @@ import { ObjectBox } from '../../shared/trust/testing/commits.ts';
 import type { Clone } from './git/clone.ts';
 import { createRevisionReader } from './object-access.ts';
 
-/** The history and what it is read with; only objects are asked for. */
+/** Sets up a history and its readers, of which only objects are used. */
 const scene = () => {
   const box = new ObjectBox();
   const asked: string[] = [];

@@ -25,7 +25,7 @@ export interface RevisionReader extends ObjectAccess {
   object(id: string): Promise<RawObject | undefined>;
 }
 
-/** The way from the commit where a search ended to the one where it began, without the former. */
+/** Returns the commits from the end of a search to its beginning, without the former. */
 const trace = (cameFrom: ReadonlyMap<string, string | null>, found: string): readonly string[] => {
   const chain: string[] = [];
   for (let id = cameFrom.get(found); id; id = cameFrom.get(id)) chain.push(id);
@@ -38,7 +38,10 @@ interface Way {
   readonly to: string;
 }
 
-/** The line of a branch itself: what was merged into it was not in force by itself. */
+/**
+ * Finds the commits along the branch itself. Commits merged into it were not in force by
+ * themselves.
+ */
 const findMainline = async (parentsOf: ParentsOf, { from, to }: Way, limit: number): Promise<readonly string[] | null> => {
   const chain: string[] = [];
   for (let id: string | undefined = to; id !== undefined && chain.length < limit; [id] = await parentsOf(id)) {
@@ -73,7 +76,7 @@ interface PairedTrees {
   readonly wanted: ReadonlySet<string>;
 }
 
-/** More would not be shorter, and a frame holds no more. */
+/** Maximum number of edits of a tree. More would not be shorter, and a frame holds no more. */
 const MAX_EDITS = 10_000;
 
 /** @returns undefined where most of the tree is new */
@@ -102,7 +105,10 @@ class ObjectWalk {
     return object?.type === 'commit' ? readCommitLinks(object.data).tree : undefined;
   }
 
-  /** Of folders outside of the policy nothing is read: whatever lies there must not stop an offer. */
+  /**
+   * Pairs trees of `to` with those of `from` at the same path. Folders outside of the policy are
+   * not read, as nothing in them may stop an offer.
+   */
   async pairTrees(from: string | undefined, to: string | undefined, found: PairedTrees): Promise<void> {
     const { pairs, wanted } = found;
     if (from === undefined || to === undefined || from === to || pairs.has(to) || !wanted.has(to)) return;
@@ -127,7 +133,7 @@ class ObjectWalk {
     return object?.type === 'tree' ? parseTree(object.data) : [];
   }
 
-  /** An entry of a folder; undefined: the folder is not here, or does not have it. */
+  /** Finds an entry of a folder; undefined: the folder is not in the clone, or does not have it. */
   async #entryOf(tree: string, name: string) {
     const object = await this.#find(tree);
     return object?.type === 'tree' ? findTreeEntry(object.data, name) : undefined;

@@ -4,12 +4,12 @@ import { type Clock, createYielder, dropOldest, Mutex } from '@fso/shared/runtim
 import { commitView } from './commit-view.ts';
 import { createPolicyFiles, type FindObject, type PolicyFiles } from './policy-files.ts';
 
-/** Where a policy stands at one commit. */
+/** Location of a policy at one commit. */
 export interface PolicyPlace {
   /** Commit id. */
   readonly revision: string;
   readonly path: string;
-  /** As in the document's metadata. */
+  /** Name in the document's metadata. */
   readonly name: string;
 }
 
@@ -35,10 +35,10 @@ const MAX_COMMITS = 2_000;
 const MAX_MS = 3_000;
 /** Callers that wait while one history is computed. */
 const MAX_WAITING = 8;
-/** Of all texts of one history. */
+/** Maximum number of characters in the texts of one history. */
 const MAX_CHARACTERS = 4 * 1024 * 1024;
 const KEPT = 100;
-/** Of all texts that are kept. */
+/** Maximum number of characters in all texts that are kept. */
 const KEPT_CHARACTERS = 32 * 1024 * 1024;
 /** A long walk lets others run about this often. */
 const SLICE_MS = 15;
@@ -62,13 +62,13 @@ const changeOf = (newer: Walked, before: Known, after: Known): PolicyRevision | 
   return before.yaml === after.yaml && before.path === after.path ? undefined : { commit, change: 'changed', ...after };
 };
 
-/** One walk back from a commit. */
+/** Walk back from a commit. */
 class HistoryWalk {
   readonly items: PolicyRevision[] = [];
   readonly #files: PolicyFiles;
   readonly #name: string;
   #characters = 0;
-  /** The oldest commit at which it is known how the policy reads. */
+  /** Oldest commit at which the state of the policy is known. */
   #newer: Walked;
   #state: Known;
 
@@ -131,7 +131,7 @@ class HistoryWalk {
   }
 }
 
-/** Drops the oldest walks beyond what is kept. */
+/** Drops the oldest walks beyond the number that is kept. */
 const dropOldWalks = (walks: Map<string, HistoryWalk>): void => {
   dropOldest(walks, KEPT);
   let characters = [...walks.values()].reduce((sum, walk) => sum + walk.characters, 0);
@@ -154,10 +154,10 @@ const createPace = (clock: Clock): (() => Promise<boolean>) => {
 
 const keyOf = ({ revision, path, name }: PolicyPlace): string => `${revision} ${path} ${name}`;
 
-/** Reads the text and the history of policies from the clone, and keeps what it found. */
+/** Reads the text and the history of policies from the clone, and caches the results. */
 export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDocuments => {
   const files = createPolicyFiles(find);
-  /** Those that have ended, and those that go on when they are asked for again. */
+  /** Walks that have ended, and those that the next call continues. */
   const walks = new Map<string, HistoryWalk>();
   const mutex = new Mutex(MAX_WAITING);
   /** @throws GitObjectError when it is not here */
@@ -180,7 +180,7 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDoc
     return parent === undefined ? undefined : await commitAt(parent);
   };
 
-  /** As far as the time reaches. */
+  /** Walks back as far as the time allows. */
   const walkBack = async (walk: HistoryWalk): Promise<void> => {
     const hasTime = createPace(clock);
     while (await hasTime()) {

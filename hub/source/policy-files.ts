@@ -24,7 +24,7 @@ export interface PolicyFiles {
 /** Entries of all folders that are kept. */
 const ENTRIES_KEPT = 200_000;
 const FILES_KEPT = 256;
-/** Of all files that are kept; their trees weigh less. */
+/** Maximum number of characters in all files that are kept; their trees weigh less. */
 const FILE_CHARACTERS = 32 * 1024 * 1024;
 const MAX_DEPTH = 16;
 /** Entries of folders that are looked at for the differences between two commits. */
@@ -53,7 +53,10 @@ interface CacheLimits {
   readonly weight: number;
 }
 
-/** Keeps what was set last, as far as its number and weight reach. What is too heavy on its own is not kept, so that it pushes out nothing. */
+/**
+ * Cache of the values that were set last, bounded in number and weight. A value that exceeds the
+ * bound alone is not kept, so that it evicts nothing.
+ */
 class WeighedCache<V> {
   readonly #values = new Map<string, V>();
   readonly #limits: CacheLimits;

@@ -15,10 +15,10 @@ interface TrustedRevision {
   readonly trust: StoredTrust | undefined;
 }
 
-/** What the hub found out about a commit. */
+/** Result of the check of a commit. */
 export type CheckedRevision = (TrustedRevision & { readonly set: PolicySet }) | RefusedRevision;
 
-/** A problem of the whole commit has no place in it. */
+/** Returns the view of a problem. A problem of the whole commit has no place. */
 const toView = ({ path, line, column, reason }: SourceProblem): ProblemView => (path === '.' ? { reason } : { path, line, column, reason });
 
 /** Checks commits: whether one may follow the last accepted one, as agents judge it, and whether its policies are valid. */
@@ -54,7 +54,10 @@ export class RevisionChecker {
     return judgement.ok ? judgement : { ok: false, problems: [{ code: judgement.code, reason: judgement.message }] };
   }
 
-  /** The way from the accepted revision; without one, the judge sees a commit without history. */
+  /**
+   * Proposes the chain from the accepted revision. Without one, the judge sees a commit without
+   * history.
+   */
   async #propose(revision: string): Promise<Proposal> {
     const anchor = this.#accepted?.revision ?? null;
     const withoutPath = { revision, from: null, chain: [revision] };

@@ -30,7 +30,7 @@ const REGISTRATIONS_KEPT = 20_000;
 
 type Whole = Extract<RevisionFiles, { ok: true }>;
 
-/** Who is in which scope, by folder. */
+/** Tests of whether a cluster is in a scope, by the folder of the scope. */
 type ScopeTests = ReadonlyMap<string, PlacementTest>;
 
 /** Makes the tests of one commit after another: the same object while no scope and no group is another document. */
@@ -58,7 +58,7 @@ const insideOf = weakMemo2((inScope: ScopeTests, registration: ManagedClusterDoc
   return { folders, key: folders.join('\n') };
 });
 
-/** What of a commit decides who gets what of it. */
+/** Parts of a commit that decide which clusters get which of its objects. */
 interface View {
   readonly all: readonly string[];
   /** Ids of the files and folders below `clusters/`, by path. */
@@ -66,7 +66,7 @@ interface View {
   /** Ids of all else, with the folders that have a scope and must be entered to come to it. */
   readonly others: readonly { readonly id: string; readonly through: readonly string[] }[];
   readonly inScope: ScopeTests;
-  /** Ids that clusters in the same scopes share, by these. */
+  /** Ids that clusters in the same scopes share, by the key of the scopes. */
   readonly shared: Map<string, readonly string[]>;
 }
 
@@ -76,7 +76,7 @@ const scopesThrough = (path: string, scopes: Scopes): readonly string[] => {
   return nameOf(path) === SCOPE_FILE ? around.filter((folder) => folder !== parentOf(path)) : around;
 };
 
-/** What is read of one commit after another. */
+/** Parsers that are shared by the reads of all commits. */
 interface ViewReader {
   readonly decode: ReturnType<typeof createAloneDecoder>;
   readonly testsOf: ReturnType<typeof createScopeTester>;
@@ -97,7 +97,7 @@ const viewOf = (revision: string, { files, objects, ids }: Whole, { decode, test
   };
 };
 
-/** Ids of what those get who are in these scopes and no others. */
+/** Returns the ids that clusters in exactly these scopes get. */
 const sharedBy = ({ others, shared }: View, { folders, key }: Inside): readonly string[] => {
   const known = shared.get(key);
   if (known !== undefined) return known;
@@ -109,7 +109,7 @@ const sharedBy = ({ others, shared }: View, { folders, key }: Inside): readonly 
   return list;
 };
 
-/** Keeps what was found; what could not be found, or failed, is looked for again by the next who asks. */
+/** Caches a result. A lookup that found nothing, or failed, is repeated by the next caller. */
 const remember = <T>(known: Map<string, Promise<T | null>>, name: string, finding: Promise<T | null>, max: number): Promise<T | null> => {
   // The last used one last: it is dropped last.
   const isKnown = known.delete(name);
@@ -121,24 +121,30 @@ const remember = <T>(known: Map<string, Promise<T | null>>, name: string, findin
   return finding;
 };
 
-/** Where the registration of a cluster may stand, and the folder that its agent looks into for it besides `clusters/`. */
+/**
+ * Returns the paths at which the registration of a cluster may be, and the folder that its agent
+ * looks into for it besides `clusters/`.
+ */
 const ownPaths = (cluster: string): readonly string[] => {
   const [flat, below] = registrationPaths(cluster);
   return [flat, parentOf(below), below];
 };
 
 /**
- * Says what of a commit is for which cluster: what its agent walks over (`filesOfRevision`), which is found here by paths, once for all clusters
- * in the same scopes. A registration is for its cluster alone.
+ * Selects the parts of a commit for each cluster: the objects that its agent walks over
+ * (`filesOfRevision`), found here by paths, once for all clusters in the same scopes. A
+ * registration is for its cluster alone.
  */
 export class RevisionParts {
   readonly #find: GetObject;
   readonly #read: (revision: string) => Promise<RevisionFiles>;
   readonly #reader: ViewReader = { decode: createAloneDecoder(), testsOf: createScopeTester() };
   readonly #views = new Map<string, Promise<View | null>>();
-  /** Agents name commits: only one is read through at a time, whatever they name. */
+  /**
+   * Lock on reading commits. Agents choose which commits are read, so only one is read at a time.
+   */
   readonly #reading = new Mutex();
-  /** By cluster and id of the file. */
+  /** Registrations by cluster and id of the file. */
   readonly #registrations = new Map<string, ManagedClusterDocument | undefined>();
 
   /** @param read reads all of a commit */
@@ -147,13 +153,16 @@ export class RevisionParts {
     this.#read = read;
   }
 
-  /** Takes what was read of a commit, so that it is not read again for this. */
+  /** Takes the objects read from a commit, so that they are not read again here. */
   note(revision: string, whole: Whole): void {
     if (!this.#views.has(revision))
       void remember(this.#views, revision, Promise.resolve(viewOf(revision, whole, this.#reader)), VIEWS_KEPT);
   }
 
-  /** Ids of all objects of a commit that have to do with policy; none where the commit is not here. */
+  /**
+   * Returns the ids of all objects of a commit that have to do with policy; none where the commit
+   * is not in the clone.
+   */
   async all(revision: string): Promise<readonly string[]> {
     return (await this.#view(revision))?.all ?? [];
   }

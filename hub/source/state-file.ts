@@ -16,8 +16,9 @@ const State = z.object({
 type State = z.infer<typeof State>;
 
 /**
- * The last good revision, and who may sign the next one: what keeps an older signed commit from being taken after a restart. Neither
- * reading nor writing fails: the hub governs without it, and says so.
+ * Stores the last good revision and the signers of the next one, so that an older signed commit is
+ * not accepted after a restart. Neither reading nor writing fails: the hub governs without it, and
+ * reports that.
  */
 export interface StateFile {
   /** null: there is none, or none that can be read. */

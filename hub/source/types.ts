@@ -8,9 +8,15 @@ import type { PolicyDocuments } from './policy-documents.ts';
 export interface SourceLimits {
   /** Bytes of one answer of the Git server, a pack included. */
   readonly responseBytes: number;
-  /** Commits looked at for the way from one to another; also the longest chain of an offer. */
+  /**
+   * Maximum number of commits searched for the path between two; also the longest chain of an
+   * offer.
+   */
   readonly chain: number;
-  /** Of the clone, see `Clone.weight`: beyond it the clone is fetched again from the start. */
+  /**
+   * Maximum memory of the clone in bytes, see `Clone.weight`. Beyond it the clone is fetched again
+   * from the start.
+   */
   readonly cloneBytes: number;
 }
 
@@ -37,12 +43,12 @@ export interface SourceOptions {
   readonly pollMs: number;
   /** Ends a request to the Git server that takes longer. Default 30 s. */
   readonly timeoutMs?: number;
-  /** The way to the Git server; undefined: direct. */
+  /** Proxy to the Git server; undefined: direct. */
   readonly proxy?: ProxyConfig | undefined;
   readonly credentials?: GitCredentials | undefined;
-  /** Instead of credentials. */
+  /** Program that replaces the credentials. */
   readonly authCommand?: AuthCommand | undefined;
-  /** Who may sign commits. */
+  /** Verification of commits: its mode and the trusted signers. */
   readonly trust: TrustConfig;
   /** Fetches after which the next start makes a new clone. Default 64. */
   readonly maxPacks?: number;
@@ -51,39 +57,53 @@ export interface SourceOptions {
   readonly commitUrl?: string | undefined;
 }
 
-/** What a cluster gets of a commit: ids of the commit, the folders on the way to files that concern it, and these files. */
+/**
+ * Part of a commit that a cluster gets: ids of the commit, the folders on the way to files that
+ * concern it, and these files.
+ */
 export interface RevisionPart {
   /** The scopes that the cluster is in: clusters with the same ones share all but their own. */
   readonly key: string;
   readonly shared: readonly string[];
-  /** What is for this cluster alone: its registration. */
+  /** Ids for this cluster alone: those of its registration. */
   readonly own: readonly string[];
 }
 
-/** What delivery reads of the repository. Ids are Git object ids. */
+/** Read access of delivery to the repository. Ids are Git object ids. */
 export interface ObjectAccess {
   /** Returns the part of a commit that a cluster gets; null when the commit is not here. */
   partOf(revision: string, cluster: string): Promise<RevisionPart | null>;
   /**
-   * Commits from `from` (exclusive) to `to` (inclusive), oldest first, each a parent of the next: along first parents where
-   * these lead there, else a shortest way. null when `to` does not descend from `from`.
+   * Returns the commits from `from` (exclusive) to `to` (inclusive), oldest first, each a parent of
+   * the next: along first parents where these lead there, else a shortest path. null when `to` does
+   * not descend from `from`.
    */
   chain(from: string, to: string): Promise<readonly string[] | null>;
-  /** Ids of the objects that prove a chain: its commits, and of each the folder that says who may sign, where it changes. */
+  /**
+   * Returns the ids of the objects that prove a chain: its commits, and of each the folder of
+   * trusted signers, where it changes.
+   */
   proof(chain: readonly string[]): Promise<readonly string[]>;
-  /** Trees of `to` that stand where `from` has another one, which is told, by id. */
+  /**
+   * Returns the trees of `to` that replace another tree of `from`, by id, with the id of that tree.
+   */
   counterparts(from: string, to: string): Promise<ReadonlyMap<string, string>>;
-  /** @param base a tree that the reader holds, of which the object may be told by what differs */
+  /**
+   * Reads an object.
+   *
+   * @param base a tree that the reader holds; the object may be returned as its difference from
+   * that tree
+   */
   read(id: string, base?: string): Promise<GitObject>;
 }
 
-/** When step ① did what with a commit; RFC 3339. */
+/** Times of step ① for a commit; RFC 3339. */
 export interface SourceTimes {
-  /** The fetch that found it began. */
+  /** Start of the fetch that found it. */
   readonly noticed: string;
-  /** Its objects were here. */
+  /** Time at which its objects had been fetched. */
   readonly fetched: string;
-  /** It was found good, or not. */
+  /** Time at which it was accepted or refused. */
   readonly judged: string;
 }
 
@@ -93,7 +113,7 @@ export interface SourceRevision {
   readonly set: PolicySet;
   readonly verification: RevisionVerification;
   readonly times: SourceTimes;
-  /** Found again at start, not fetched just now. */
+  /** Whether it was restored at start rather than fetched. */
   readonly restored: boolean;
 }
 
@@ -110,9 +130,15 @@ export interface Source {
   run(signal: AbortSignal): Promise<void>;
   /** Something may be new: fetch now. Any number of hints during a fetch make exactly one more. */
   hint(): void;
-  /** Called synchronously, in order; handlers must not throw. */
+  /**
+   * Registers a handler of good revisions. Handlers are called synchronously and in order, and must
+   * not throw.
+   */
   onRevision(handler: (revision: SourceRevision) => void): void;
-  /** As {@link onRevision}, each time that one is looked at and refused. */
+  /**
+   * Registers a handler as {@link onRevision} does, called each time that a commit is checked and
+   * refused.
+   */
   onRejected(handler: (rejected: RejectedRevision) => void): void;
   onChange(handler: (view: SourceView) => void): void;
   state(): SourceView;

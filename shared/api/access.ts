@@ -3,11 +3,14 @@ import { LabelSelector, NamespaceGlob, ResourceName } from './common.ts';
 import { ENROLMENT_SECRET, SYSTEM_NAMESPACE } from './names.ts';
 import { Placement } from './sovereign-policy.ts';
 
-/** Who may do what at the hub's API: shared by the API, the `fso` command and the dashboard. */
+/**
+ * Access to the hub's API: roles and grants, shared by the API, the `fso` command and the
+ * dashboard.
+ */
 
 const Time = z.iso.datetime({ offset: true });
 
-/** From least to most powerful: each role may do all that the ones before it may. */
+/** Roles from least to most powerful: each may do all that the ones before it may. */
 export const ROLES = ['viewer', 'operator', 'admin'] as const;
 export const Role = z.enum(ROLES);
 export type Role = z.infer<typeof Role>;
@@ -19,7 +22,10 @@ const PolicyGlob = z
   .max(317)
   .regex(/^(\*|\*?[a-z0-9./-]+\*?)$/, 'must be the key of a policy, or a glob with * at its start or end (finance-*, team-a/*)');
 
-/** A selector without a field would mean everything, which is more likely a template that was not filled than meant. */
+/**
+ * Whether a selector has a field. One without would match everything, and is more likely an
+ * unfilled template.
+ */
 const selectsSomething = (selector: object): boolean => Object.values(selector).some((field) => field !== undefined);
 
 export const ClusterScope = Placement.refine(selectsSomething, 'must have clusterNames, clusterRegions or clusterSelector').describe(
@@ -65,7 +71,7 @@ const listing = (what: string, values: readonly string[] | undefined): string[] 
 const labelled = (selector: LabelSelector | undefined): string[] =>
   selector === undefined ? [] : [selectorText(selector) === '' ? 'with any labels' : `labelled ${selectorText(selector)}`];
 
-/** What a grant is for, in words: `clusters in group:eu; policies for finance-*`. */
+/** Describes what a grant is for, in words: `clusters in group:eu; policies for finance-*`. */
 export const describeScope = ({ clusters, policies }: Pick<RoleGrant, 'clusters' | 'policies'>): string => {
   const parts = [
     clusters && [
@@ -208,7 +214,7 @@ export const formatEnrolCommands = ({ cluster, agentUrl }: Pick<EnrolmentTokenVi
     '  kubectl apply -f -',
   ].join('\n');
 
-/** What a reader of {@link formatEnrolCommands} needs to know, by line. */
+/** Notes for the reader of {@link formatEnrolCommands}, by line. */
 export const ENROL_NOTES = [
   'Run the commands in a checkout of this repository; with a published chart, name it instead of deploy/charts/fso-agent, and leave REGISTRY out.',
   'REGISTRY has the images; PLATFORM is kubeadm, eks, gke or aks.',

@@ -10,7 +10,7 @@ import { ClusterView, CommitView, EventView, ProblemView, pageOf, SourceView, St
 const Time = z.iso.datetime({ offset: true });
 const Count = z.int().min(0);
 
-/** When the hub finished each of its own steps; null: not yet, or not recorded. */
+/** Times at which the hub finished each of its own steps; null: not yet, or not recorded. */
 export const HubSteps = z.object({
   noticed: Time.nullable().describe('The webhook or the poll that found the commit started the fetch.'),
   fetched: Time.nullable().describe('① The hub had its objects.'),
@@ -20,7 +20,7 @@ export const HubSteps = z.object({
 });
 export type HubSteps = z.infer<typeof HubSteps>;
 
-/** When one cluster reached each step; null: not yet. */
+/** Times at which one cluster reached each step; null: not yet. */
 export const ClusterSteps = z.object({
   cluster: ResourceName,
   offered: Time.nullable().describe('④ Sent to the agent.'),
@@ -43,7 +43,7 @@ export type PolicyChanges = z.infer<typeof PolicyChanges>;
 
 export const COMMIT_STATES = ['rejected', 'inProgress', 'enforced', 'refused', 'superseded'] as const;
 
-/** One line of the list of commits. */
+/** Entry of the list of commits. */
 export const CommitSummary = z.object({
   commit: CommitView,
   state: z
@@ -89,7 +89,7 @@ export const PolicyChange = z.object({
 });
 export type PolicyChange = z.infer<typeof PolicyChange>;
 
-/** What GET /api/v1/stream sends; `event` is the SSE event type, `data` its JSON. */
+/** Events of GET /api/v1/stream; `event` is the SSE event type, `data` its JSON. */
 export const StreamEvent = z.discriminatedUnion('event', [
   z.object({ event: z.literal('status'), data: StatusView }),
   z.object({ event: z.literal('source'), data: SourceView }),

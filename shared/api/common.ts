@@ -5,7 +5,7 @@ import { API_VERSION } from './names.ts';
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 /** RFC 1123 subdomain. */
 const DNS_SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
-/** A region as it stands in a node label: a Kubernetes label value. */
+/** A region as in a node label: a Kubernetes label value. */
 const REGION = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
 /** `group:` and the name of a RegionGroup, or a region; either name has at most 63 characters. */
 const REGION_REFERENCE = /^(group:[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?|[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)$/;
@@ -79,6 +79,6 @@ export const LabelSelector = z.strictObject({
 });
 export type LabelSelector = z.infer<typeof LabelSelector>;
 
-/** A document as it stands in Git: type, metadata, spec. */
+/** A document as in Git: type, metadata, spec. */
 export const gitDocument = <K extends string, S extends z.ZodType>(kind: K, spec: S) =>
   z.strictObject({ apiVersion: z.literal(API_VERSION), kind: z.literal(kind), metadata: GitMetadata, spec });

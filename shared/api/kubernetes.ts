@@ -26,7 +26,7 @@ export interface KubeObject {
   metadata: ObjectMeta;
 }
 
-/** A SovereignPolicy as it stands in a workload cluster. */
+/** A SovereignPolicy as in a workload cluster. */
 export interface SovereignPolicy extends KubeObject {
   spec: SovereignPolicySpec;
   status?: SovereignPolicyStatus;

@@ -11,14 +11,16 @@ export const API_VERSION = 'compliance.federated.io/v1';
 /** Prefix of every label and annotation key that this system owns. It never writes a key without it. */
 export const KEY_PREFIX = 'compliance.gov/';
 
-/** Where the agent, its state and the hub-managed policies live in a workload cluster. */
+/** Namespace of the agent, its state and the hub-managed policies in a workload cluster. */
 export const SYSTEM_NAMESPACE = 'federated-sovereignty-system';
 /**
  * An empty namespace without labels of this system that admits no pod. Only the index of lock 1 can refuse a pod there, so a
  * refusal proves that the API server evaluates the index.
  */
 export const CANARY_NAMESPACE = 'fso-canary';
-/** In the place of a policy's key in what only proves a lock. No policy can be called so. */
+/**
+ * Placeholder for a policy's key in objects that only prove a lock. No policy can have this name.
+ */
 export const CANARY_POLICY = '(canary)';
 /** Lease of the agents' leader, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_LEASE = 'fso-agent';
@@ -34,7 +36,10 @@ export const AGENT_IDENTITY = 'fso-agent-identity';
 
 /** Secret with the one-time token to enrol with, in {@link SYSTEM_NAMESPACE}. An administrator makes it, and may delete it. */
 export const ENROLMENT_SECRET = 'fso-enrolment';
-/** ConfigMap with the public keys and certificates that the agent believes, in {@link SYSTEM_NAMESPACE}. The one who installs the agent writes it. */
+/**
+ * ConfigMap with the public keys and certificates that the agent trusts, in
+ * {@link SYSTEM_NAMESPACE}. The person who installs the agent writes it.
+ */
 export const AGENT_TRUST = 'fso-agent-trust';
 
 /** Name of the report on each governed namespace for tools that read openreports.io, in that namespace. */
@@ -56,7 +61,10 @@ export const LABELS = {
   updatedAt: `${KEY_PREFIX}updated-at`,
   /** `hub` on SovereignPolicies that came from Git; absent on local ones. */
   managedBy: `${KEY_PREFIX}managed-by`,
-  /** On every object that the agent owns: floor policies, bindings, template, constraints, reports. */
+  /**
+   * Label of every object that the agent owns: floor policies, bindings, template, constraints,
+   * reports.
+   */
   component: `${KEY_PREFIX}component`,
 } as const;
 
@@ -83,17 +91,26 @@ export const ANNOTATIONS = {
   revision: `${KEY_PREFIX}revision`,
   /** Path of the document in Git. */
   sourcePath: `${KEY_PREFIX}source-path`,
-  /** On {@link SYSTEM_NAMESPACE}: keys of the objects of a complete installation. */
+  /** Keys of the objects of a complete installation; on {@link SYSTEM_NAMESPACE}. */
   installed: `${KEY_PREFIX}installed`,
-  /** On {@link SYSTEM_NAMESPACE}: hash of those objects in the version that wrote the record. */
+  /** Hash of those objects in the version that wrote the record; on {@link SYSTEM_NAMESPACE}. */
   installedText: `${KEY_PREFIX}installed-text`,
-  /** On {@link SYSTEM_NAMESPACE}: user who removes enforcement from this cluster; agents enforce nothing while it is there. */
+  /**
+   * User who removes enforcement from this cluster; on {@link SYSTEM_NAMESPACE}. Agents enforce
+   * nothing while it is there.
+   */
   uninstallRequestedBy: `${KEY_PREFIX}uninstall-requested-by`,
-  /** On {@link SYSTEM_NAMESPACE}: whether the hub got the report of that, see {@link UNINSTALL_REPORTS}. */
+  /**
+   * Whether the hub got the report of the removal, see {@link UNINSTALL_REPORTS}; on
+   * {@link SYSTEM_NAMESPACE}.
+   */
   uninstallReport: `${KEY_PREFIX}uninstall-report`,
-  /** On FloorParameters: when they were last written again because the API server judged nothing by them. */
+  /**
+   * Time at which FloorParameters were last written again because the API server judged nothing by
+   * them.
+   */
   renewedAt: `${KEY_PREFIX}renewed-at`,
-  /** In dry runs of the agent that only the guard refuses; on no object. */
+  /** Mark of the agent's dry runs that only the guard refuses; on no object. */
   guardProbe: `${KEY_PREFIX}guard-probe`,
 } as const;
 
@@ -121,7 +138,7 @@ export const NAMESPACE_KEYS: readonly string[] = [
   ANNOTATIONS.guardProbe,
 ];
 
-/** One server-side-apply field manager per concern. */
+/** Server-side-apply field managers, one per concern. */
 export const FIELD_MANAGERS = {
   install: 'fso-agent-install',
   intake: 'fso-agent-intake',
@@ -133,24 +150,30 @@ export const FIELD_MANAGERS = {
   witness: 'fso-agent-witness',
   identity: 'fso-agent-identity',
   openReports: 'fso-agent-openreports',
-  /** Of dry runs only, so on no object. */
+  /** Manager of dry runs only, so it is on no object. */
   probe: 'fso-agent-probe',
 } as const;
 
 export const CONDITIONS = {
   /** The policy is in force, and every lock that the cluster has is proven. */
   ready: 'Ready',
-  /** Only while the policy is being written or proven, for tools that know kstatus. */
+  /**
+   * Condition that is there only while the policy is being written or proven, for tools that know
+   * kstatus.
+   */
   reconciling: 'Reconciling',
-  /** Only while the policy is not in force and will not be by waiting, for tools that know kstatus. */
+  /**
+   * Condition that is there only while the policy is not in force and will not be by waiting, for
+   * tools that know kstatus.
+   */
   stalled: 'Stalled',
   /** Lock 1: the floor of ValidatingAdmissionPolicies. */
   floorReady: 'FloorReady',
-  /** Of a cluster: the guard, which lets only the agent change what the locks rely on. */
+  /** Condition of a cluster: the guard, which lets only the agent change what the locks rely on. */
   guardReady: 'GuardReady',
   /** Lock 2: Gatekeeper's constraint, enforced in its current generation by every pod of Gatekeeper. */
   gatekeeperReady: 'GatekeeperReady',
-  /** Of a cluster: all that its reports rest on is current. */
+  /** Condition of a cluster: all that its reports rest on is current. */
   observed: 'Observed',
   /** Several policies leave no region for a namespace. */
   conflict: 'Conflict',
@@ -158,9 +181,12 @@ export const CONDITIONS = {
   expiring: 'Expiring',
   /** Gatekeeper's audit counts as many violating pods as the agent; set once there are audits to compare. */
   auditAgrees: 'AuditAgrees',
-  /** Within the last hour a change or deletion of what enforces the policy was reverted. */
+  /**
+   * Condition that a change or deletion of what enforces the policy was reverted within the last
+   * hour.
+   */
   tampered: 'Tampered',
-  /** Only on policies that ask for it: whether pods without a region get the allowed ones. */
+  /** Condition of policies that ask for it: whether pods without a region get the allowed ones. */
   placementInjection: 'PlacementInjection',
 } as const;
 

@@ -3,7 +3,7 @@ import { NamespaceName, Region, ResourceName } from './common.ts';
 import { CONDITIONS, NAMESPACE_MISSING, SYSTEM_NAMESPACE } from './names.ts';
 import { Condition, EnforcementAction, LockStatus, Phase } from './sovereign-policy.ts';
 
-/** Where a policy came from. */
+/** Origin of a policy: the hub, which has it from Git, or the cluster itself. */
 export const ManagedBy = z.enum(['hub', 'local']);
 export type ManagedBy = z.infer<typeof ManagedBy>;
 
@@ -38,20 +38,21 @@ export const Violation = z.object({
 });
 export type Violation = z.infer<typeof Violation>;
 
-/** A lock of a policy; `since` and `message` are the agent's to tell. */
+/** A lock of a policy; `since` and `message` come from the agent. */
 export const ReportedLock = LockStatus.partial({ since: true });
 export type ReportedLock = z.infer<typeof ReportedLock>;
 
 /** The locks of a policy, as an agent reports them. */
 export const ReportedEnforcement = z.object({ admission: ReportedLock, gatekeeper: ReportedLock, binding: ReportedLock });
 
-/** A condition of a policy; its time is the agent's to tell. */
+/** A condition of a policy; its time comes from the agent. */
 export const ReportedCondition = Condition.partial({ lastTransitionTime: true });
 export type ReportedCondition = z.infer<typeof ReportedCondition>;
 
 /**
- * A report on one policy in its cluster. Of a policy of the hub it is short: what its list, a state and a code say, without times, texts of the
- * agent and labels, so that it is the same in all clusters. The agent tells the rest when it is asked.
+ * A report on one policy in its cluster. That of a hub policy is short: what its list, a state and
+ * a code express, without times, texts of the agent and labels, so that it is the same in all
+ * clusters. The agent sends the rest on request.
  */
 export const PolicyReport = z.object({
   namespace: NamespaceName,
@@ -155,8 +156,9 @@ export interface PolicyRef {
 }
 
 /**
- * How a policy is called everywhere but in Kubernetes itself: `finance` in the agent's namespace, where all policies of the hub
- * are, `team-a/finance` elsewhere. No name has a slash, so a key names one policy.
+ * Name of a policy everywhere but in Kubernetes itself: `finance` in the agent's namespace, where
+ * all policies of the hub are, `team-a/finance` elsewhere. No name has a slash, so a key names one
+ * policy.
  */
 export const policyKey = ({ namespace, name }: PolicyRef): string => (namespace === SYSTEM_NAMESPACE ? name : `${namespace}/${name}`);
 

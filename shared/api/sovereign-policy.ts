@@ -9,7 +9,8 @@ export const EnforcementAction = z
 export type EnforcementAction = z.infer<typeof EnforcementAction>;
 
 /**
- * Where Gatekeeper can apply an action: its webhook, its audit, the API server itself (here the floor), or all of them.
+ * Points at which Gatekeeper can apply an action: its webhook, its audit, the API server itself
+ * (here the floor), or all of them.
  *
  * @see https://open-policy-agent.github.io/gatekeeper/website/docs/enforcement-points/
  */
@@ -117,6 +118,6 @@ export const SovereignPolicyStatus = z.object({
 });
 export type SovereignPolicyStatus = z.infer<typeof SovereignPolicyStatus>;
 
-/** A SovereignPolicy as it stands in Git. */
+/** A SovereignPolicy as in Git. */
 export const SovereignPolicyDocument = gitDocument('SovereignPolicy', SovereignPolicySpec);
 export type SovereignPolicyDocument = z.infer<typeof SovereignPolicyDocument>;

@@ -13,7 +13,7 @@ const Count = z.int().min(0);
 export const LockCounts = z.partialRecord(LockState, Count);
 export type LockCounts = z.infer<typeof LockCounts>;
 
-/** One policy without its clusters: for lists. */
+/** Policy without its clusters, for lists. */
 export const PolicySummary = PolicyView.omit({ clusters: true, next: true }).extend({
   clusters: z
     .object({
@@ -32,7 +32,7 @@ export const PolicySummary = PolicyView.omit({ clusters: true, next: true }).ext
 export type PolicySummary = z.infer<typeof PolicySummary>;
 export const PolicySummaryPage = pageOf(PolicySummary);
 
-/** One policy as it stands in one cluster. */
+/** State of a policy in one cluster. */
 export const ClusterPolicy = PolicyView.omit({ clusters: true, next: true }).extend({
   phase: Phase.describe('Phase that the cluster contributes: at best Pending while it is not connected or not observed.'),
   violations: Count.describe('In this cluster.'),
@@ -43,8 +43,9 @@ export const ClusterPolicy = PolicyView.omit({ clusters: true, next: true }).ext
 export type ClusterPolicy = z.infer<typeof ClusterPolicy>;
 
 /**
- * The phase that one cluster contributes to a policy: what is not known now is not compliant. A cluster that is not connected contributes at
- * best `Pending`, whatever it last said; `Failed` stays, unless the policy only waits for its namespace.
+ * The phase that one cluster contributes to a policy: what is unknown now is not compliant. A
+ * cluster that is not connected contributes at best `Pending`, whatever it last reported; `Failed`
+ * stays, unless the policy only waits for its namespace.
  */
 export const effectivePhase = ({ fresh, report }: Pick<PolicyInCluster, 'fresh' | 'report'>): Phase => {
   if (report === null || isAwaitingNamespace(report)) return 'Pending';
@@ -94,7 +95,7 @@ const issue = {
   since: z.iso.datetime({ offset: true }).nullable(),
 };
 
-/** One of the issues of a group. */
+/** Issue of a group. */
 const IssueView = z.object({
   cluster: ResourceName.nullable(),
   policy: PolicyKey.nullable(),
@@ -117,7 +118,7 @@ export const IssueGroup = z.object({
 });
 export type IssueGroup = z.infer<typeof IssueGroup>;
 
-/** What is wrong now, by cause. */
+/** Issues that exist now, by cause. */
 export const IssueList = z.object({
   items: z.array(IssueGroup).describe('The most severe first.'),
   complete: z

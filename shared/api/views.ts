@@ -178,7 +178,7 @@ export interface Page<T> {
   readonly next: string | null;
 }
 
-/** One policy in Git: its document and its history. */
+/** Policy in Git: its document and its history. */
 
 export const PolicySourceView = z.object({
   path: z.string(),

@@ -11,9 +11,12 @@ import {
 } from '../decode/index.ts';
 import { byText, canonicalJson, sha256 } from '../encoding/index.ts';
 
-/** What one cluster gets of one policy: the spec as in Git without its placement, groups expanded. */
+/** Policy as one cluster gets it: the spec as in Git without its placement, groups expanded. */
 export interface CompiledPolicy {
-  /** Also its key: every compiled policy goes into the agent's namespace, which is the agent's to choose. */
+  /**
+   * Name of the policy and its key: every compiled policy goes into the agent's namespace, which
+   * the agent chooses.
+   */
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly spec: Omit<SovereignPolicySpec, 'placement'>;
@@ -25,7 +28,7 @@ export interface CompiledPolicy {
   readonly digest: string;
 }
 
-/** What one cluster gets, sorted by name. */
+/** Policies that one cluster gets, sorted by name. */
 export interface CompiledCluster {
   readonly cluster: string;
   readonly policies: readonly CompiledPolicy[];
@@ -33,20 +36,24 @@ export interface CompiledCluster {
   readonly digest: string;
 }
 
-/** The policies of a set, compiled, sorted by name. What a policy says does not depend on the cluster that gets it. */
+/**
+ * The policies of a set, compiled, sorted by name. A compiled policy does not depend on the cluster
+ * that gets it.
+ */
 interface PlacedPolicies {
-  /** Of all different placements, each within the scopes around it. */
+  /** Tests of all different placements, each combined with the scopes around it. */
   readonly tests: readonly PlacementTest[];
-  /** `test`: index of the test whom the policy is for. */
+  /** `test`: index of the test that selects the clusters of the policy. */
   readonly policies: readonly { readonly policy: CompiledPolicy; readonly test: number }[];
 }
 
-/** What all clusters get whom the same placements select. */
+/** Policies that all clusters get which the same placements select. */
 type Share = Omit<CompiledCluster, 'cluster'>;
 
 /**
- * What one cluster gets of a set; nothing if it is not registered in it. Pure: hub and agent come to the same digest.
- * For many clusters use {@link compileFleet}, which compiles each policy once.
+ * Compiles the policies that one cluster gets of a set; none if the cluster is not registered in
+ * it. Pure: hub and agent come to the same digest. For many clusters use {@link compileFleet},
+ * which compiles each policy once.
  */
 export const compileCluster = (set: PolicySet, cluster: string): CompiledCluster => {
   const registered = set.clusters.find(({ document }) => document.metadata.name === cluster)?.document;
@@ -55,8 +62,9 @@ export const compileCluster = (set: PolicySet, cluster: string): CompiledCluster
 };
 
 /**
- * What every registered cluster gets, by the cluster's name. Clusters that the same placements select share one list, so the cost grows with
- * the number of different placements and not with that of the policies.
+ * Compiles the policies of every registered cluster, by the cluster's name. Clusters that the same
+ * placements select share one list, so the cost grows with the number of different placements and
+ * not with that of the policies.
  */
 export const compileFleet = (set: PolicySet): Map<string, CompiledCluster> => {
   const place = createPlacing(set);
@@ -107,7 +115,7 @@ const shareOf = (policies: readonly CompiledPolicy[]): Share => ({ policies, dig
 export const digestOfPolicies = (policies: readonly Pick<CompiledPolicy, 'name' | 'digest'>[]): string =>
   sha256(policies.map(({ name, digest }) => `${name} ${digest}\n`).join(''));
 
-/** {@link CompiledPolicy.digest}; one that is there already is not looked at. */
+/** {@link CompiledPolicy.digest}; an existing digest is ignored. */
 export const digestOfPolicy = (policy: Omit<CompiledPolicy, 'digest'> & Partial<Pick<CompiledPolicy, 'digest'>>): string => {
   const { digest: _stated, ...content } = policy;
   return sha256(canonicalJson(content));

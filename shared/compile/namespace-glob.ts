@@ -1,6 +1,7 @@
 /**
- * Whether a namespace is meant by a name or glob, as Gatekeeper's `match.namespaces` reads it: `finance` is that name,
- * `finance-*` a beginning, `*-prod` an ending, `*pay*` a part, `*` every namespace. A `*` elsewhere is an ordinary character.
+ * Whether a name or glob matches a namespace, as Gatekeeper's `match.namespaces` reads it:
+ * `finance` is that name, `finance-*` a beginning, `*-prod` an ending, `*pay*` a part, `*` every
+ * namespace. A `*` elsewhere is an ordinary character.
  *
  * @see https://open-policy-agent.github.io/gatekeeper/website/docs/howto/#the-match-field
  */

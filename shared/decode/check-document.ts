@@ -3,7 +3,7 @@ import { pathText, type ValueProblem } from './issue-text.ts';
 import type { PolicyDocument } from './paths.ts';
 import type { ValuePath } from './yaml/yaml-file.ts';
 
-/** What a schema cannot say about a document, but the document alone decides. */
+/** Checks a document for problems that a schema cannot express and that need no other document. */
 export const checkDocument = (document: PolicyDocument): readonly ValueProblem[] => {
   const common = [...checkNamespace(document), ...checkLabels(document.metadata.labels ?? {})];
   switch (document.kind) {

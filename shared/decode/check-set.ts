@@ -11,20 +11,23 @@ import type { ValuePath } from './yaml/yaml-file.ts';
 /** The CRD takes no longer list; see `allowedRegions` in shared/api/sovereign-policy.ts. */
 const MAX_ALLOWED_REGIONS = 100;
 
-/** What is decoded: all of a repository, or the part of it that concerns one cluster, which has no registration but its own. */
+/**
+ * Extent of what is decoded: all of a repository, or the part of it that concerns one cluster,
+ * which has no registration but its own.
+ */
 export type Extent = 'repository' | 'cluster';
 
-/** What references are looked up in. */
+/** Definitions in which references are looked up. */
 interface Known {
   readonly groups: RegionGroups;
   /** undefined: clusters are not all known. */
   readonly clusters: ReadonlyMap<string, ManagedClusterDocument> | undefined;
   readonly scopes: Scopes;
-  /** By folder: who is in a scope, and in those around it. */
+  /** Tests, by folder, of whether a cluster is in its scope and in those around it. */
   readonly inScope: ReadonlyMap<string, PlacementTest>;
 }
 
-/** What documents say about each other: names that are taken twice, or that nothing bears. */
+/** Checks documents against each other: names that are taken twice, or that do not exist. */
 export const checkSet = (documents: readonly DecodedDocument[], set: PolicySet, extent: Extent): readonly SourceProblem[] => {
   const clusters = new Map(set.clusters.map(({ document }) => [document.metadata.name, document]));
   const [groups, scopes] = [regionGroupsOf(set), scopesOf(set)];
@@ -102,7 +105,10 @@ const checkPlacement = (
   ];
 };
 
-/** A cluster that is named must be there, and in the scopes around: a name that selects nothing is a mistake. */
+/**
+ * Checks that a named cluster exists and is in the scopes around: a name that selects nothing is a
+ * mistake.
+ */
 const checkNamed = (
   decoded: DecodedDocument,
   { path, name }: { readonly path: ValuePath; readonly name: string },

@@ -77,7 +77,7 @@ const unknownKind = (value: unknown): string => {
   return kind === undefined ? `kind is required, one of ${known}` : `kind must be one of ${known}, is ${JSON.stringify(kind)}`;
 };
 
-/** Where a document must stand, if not there. */
+/** Place where a document of a kind must stand; undefined if it stands there. */
 const placeOf = (path: string, kind: Kind, value: unknown): string | undefined => {
   if (kind === 'PolicyScope') return isScope(path) ? undefined : `in a file ${SCOPE_FILE} of the folder below policies/ that it is for`;
   const name = nameIn(value);
@@ -107,7 +107,10 @@ const onlyKindOf = (path: string): Kind | undefined => {
   return folderOf(path) === FOLDERS.ManagedCluster ? 'ManagedCluster' : undefined;
 };
 
-/** What reads as a scope or a registration is one: agents that took it for nothing would know the rules of others, or lose their own. */
+/**
+ * Problems of a file that must be a scope or a registration by its path. Agents that ignored one
+ * would know the rules of others, or lose their own.
+ */
 const fileProblems = (path: string, documents: readonly YamlDocument[]): readonly SourceProblem[] => {
   const at = (reason: string): readonly SourceProblem[] => [{ path, line: 1, column: 1, reason }];
   const kind = onlyKindOf(path);

@@ -48,7 +48,9 @@ export const createDecoder = (
 
 type DecodedAlone = { readonly set: PolicySet; readonly problems: readonly SourceProblem[] };
 
-/** What files say one by one, and each problem of one of them alone; what they say about each other is not judged. */
+/**
+ * Decodes files one by one, with the problems of each; the references between them are not checked.
+ */
 export const decodeAlone: AloneDecoder = (files) => createAloneDecoder()(files);
 
 export type AloneDecoder = (files: readonly SourceFile[]) => DecodedAlone;

@@ -59,10 +59,10 @@ export interface RegistrationPlace {
   readonly folder: string;
 }
 
-/** Where a cluster is registered. */
+/** Place of a cluster's registration. */
 export const registrationPlace = (cluster: string): RegistrationPlace => ({ file: `${cluster}.yaml`, folder: sha256(cluster).slice(0, 2) });
 
-/** Both paths at which a registration may stand; a repository has it at one of them. */
+/** The two paths at which a registration may stand; a repository has it at one of them. */
 export const registrationPaths = (cluster: string): readonly [string, string] => {
   const { file, folder } = registrationPlace(cluster);
   return [`${FOLDERS.ManagedCluster}/${file}`, `${FOLDERS.ManagedCluster}/${folder}/${file}`];
@@ -71,8 +71,9 @@ export const registrationPaths = (cluster: string): readonly [string, string] =>
 const HASH_FOLDER = /^[0-9a-f]{2}$/i;
 
 /**
- * Why a folder cannot have its name, if so. Agents look into few folders: what they would refuse must be refused wherever it stands, so that no
- * commit is good for the hub and not for all of them.
+ * Reason why a folder cannot have its name, if there is one. Agents look into few folders: what
+ * they would refuse must be refused wherever it is, so that no commit is good for the hub and not
+ * for all of them.
  */
 export const folderProblem = (path: string): string | undefined => {
   const top = path.split('/', 1)[0] ?? '';

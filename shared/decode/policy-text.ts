@@ -16,7 +16,7 @@ const field = (value: unknown, name: string): unknown =>
 
 /** A document as it is written in a file. */
 export interface DocumentText extends PolicyText {
-  /** What it means to be, whether or not it is a good one. */
+  /** Kind as it is written, whether or not it is a valid one. */
   readonly kind: unknown;
 }
 

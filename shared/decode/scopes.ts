@@ -26,7 +26,7 @@ export const scopesAbove = (path: string, scopes: Scopes): readonly Sourced<Poli
 export const isInScope = (scope: PolicyScopeDocument, cluster: ManagedClusterDocument | undefined, groups: RegionGroups): boolean =>
   cluster !== undefined && placementTest(scope.spec.placement, groups)(cluster);
 
-/** For each folder with a scope: which clusters are in it, and in those around it. */
+/** Tests, by folder with a scope, of whether a cluster is in it and in those around it. */
 export const scopeTests = (scopes: Scopes, groups: RegionGroups): ReadonlyMap<string, PlacementTest> => {
   const alone = new Map([...scopes].map(([folder, { document }]) => [folder, placementTest(document.spec.placement, groups)]));
   return new Map(

@@ -12,7 +12,7 @@ export interface SourceFile {
   readonly text: string;
 }
 
-/** Where a document stands. Lines and columns start at 1. */
+/** Position of a document. Lines and columns start at 1. */
 export interface SourceLocation {
   readonly path: string;
   readonly line: number;
@@ -52,7 +52,7 @@ export interface DecodeLimits {
   readonly maxEntries: number;
   readonly maxDocumentsPerFile: number;
   readonly maxDocuments: number;
-  /** No more problems than these are listed, nor looked for. */
+  /** Number of problems after which no more are listed or looked for. */
   readonly maxProblems: number;
 }
 

@@ -1,6 +1,9 @@
 /** Tables for spreadsheets and other programs. */
 
-/** What a spreadsheet would take for the beginning of a formula, also behind blanks (https://owasp.org/www-community/attacks/CSV_Injection). */
+/**
+ * Beginning that a spreadsheet would take for that of a formula, also behind blanks
+ * (https://owasp.org/www-community/attacks/CSV_Injection).
+ */
 const FORMULA = /^(?:[\t\r\n]|\s*[=+\-@＝＋－＠])/;
 
 export type CsvCell = string | number | null | undefined;
@@ -12,5 +15,5 @@ const cellOf = (value: CsvCell): string => {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 };
 
-/** One line of a table, with its end (RFC 4180). */
+/** Line of a table, with its end (RFC 4180). */
 export const csvLine = (cells: readonly CsvCell[]): string => `${cells.map(cellOf).join(',')}\r\n`;

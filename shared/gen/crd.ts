@@ -139,7 +139,7 @@ export const sovereignPolicyCrd = (): object =>
     properties: sovereignPolicySchemas(),
   });
 
-/** What lock 1 reads beside the namespaces themselves. */
+/** The CRD of the parameters that lock 1 reads beside the namespaces themselves. */
 export const floorParametersCrd = (): object =>
   definition({
     plural: 'floorparameters',

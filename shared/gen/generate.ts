@@ -9,7 +9,7 @@ export interface Generated {
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** What stands in a file now; undefined when there is none. */
+/** Reads what a file contains now; undefined when there is none. */
 const current = async (path: string): Promise<string | undefined> => {
   try {
     return await readFile(join(root, path), 'utf8');

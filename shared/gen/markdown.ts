@@ -40,7 +40,7 @@ interface Metric {
   readonly labelNames?: readonly string[];
 }
 
-/** What a registry measures, by name. */
+/** Formats the metrics of a registry as a table, by name. */
 export const formatMetricsTable = async (registry: Registry): Promise<string> => {
   const metrics = (await registry.getMetricsAsJSON()) as unknown as readonly Metric[];
   const rows = [...metrics]

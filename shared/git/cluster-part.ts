@@ -12,7 +12,7 @@ import {
 import type { Reason } from '../protocol/index.ts';
 import type { TreeEntry } from './objects.ts';
 
-/** What a walk for one cluster found out about it. */
+/** Facts about a cluster that a walk for it found. */
 export interface ClusterPart {
   /** Path of its registration; null: it is not registered. */
   readonly registration: string | null;
@@ -20,13 +20,13 @@ export interface ClusterPart {
   readonly outside: readonly string[];
 }
 
-/** What scopes are judged by. */
+/** Facts by which scopes are judged. */
 export interface ClusterFacts {
   readonly registration: ManagedClusterDocument | undefined;
   readonly groups: RegionGroups;
 }
 
-/** {@link SourceProblem} as agents and hubs tell it each other. */
+/** {@link SourceProblem} as agents and hubs exchange it. */
 export const reasonOf = ({ path, line, column, reason }: SourceProblem): Reason => ({
   path,
   line: Math.max(1, line),
@@ -56,6 +56,6 @@ export const scopeVerdict = (
 /** Whether a name is this one, in whatever case: where case decides, two readers of one commit must not differ. */
 export const isNamed = (name: string, wanted: string): boolean => name.toLowerCase() === wanted;
 
-/** Entries of a folder that could be meant as the registration of a cluster. */
+/** Entries of a folder that may be intended as the registration of a cluster. */
 export const registrationsAmong = (entries: readonly TreeEntry[], cluster: string): readonly TreeEntry[] =>
   entries.filter(({ name }) => isNamed(name, registrationPlace(cluster).file) || isNamed(name, `${cluster}.yml`));

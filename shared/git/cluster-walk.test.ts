@@ -7,7 +7,7 @@ import { ObjectBox } from '../trust/testing/commits.ts';
 import { asFiles, below, CLUSTERS, filesOf, ODD, repositories } from './testing/repositories.ts';
 import { filesOfRevision } from './walk.ts';
 
-/** What compiles for a cluster from its part of a commit alone, and that part. */
+/** Compiles one cluster from its part of a commit alone, and returns that part too. */
 const compiledAlone = async (box: ObjectBox, commit: string, cluster: string) => {
   const part = await filesOfRevision(commit, box.get, { cluster });
   const decoded = createDecoder({}, 'cluster')(part.ok ? part.files : []);

@@ -13,14 +13,14 @@ export interface RawObject {
   readonly data: Uint8Array;
 }
 
-/** The objects that a commit stands on. */
+/** The objects that a commit refers to. */
 export interface CommitLinks {
   readonly tree: string;
   readonly parents: readonly string[];
 }
 
 export interface GitCommit extends CommitLinks {
-  /** As in the commit: `name <email> seconds zone`. */
+  /** Author as in the commit: `name <email> seconds zone`. */
   readonly author: string;
   readonly committer: string;
   readonly message: string;
@@ -35,7 +35,7 @@ export interface TreeEntry {
   readonly id: string;
 }
 
-/** An object that is not what its type says it is. */
+/** An object whose content does not match its type. */
 export class GitObjectError extends Error {
   override readonly name: string = 'GitObjectError';
 }
@@ -84,7 +84,8 @@ const LINKS = /^tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)/;
 const ID = /[0-9a-f]{40}/g;
 
 /**
- * Reads the ids that a commit begins with, where Git writes and reads them: of a commit that nobody has vouched for, no more is parsed.
+ * Reads the ids that a commit begins with, where Git writes and reads them: of a commit that is not
+ * verified, no more is parsed.
  *
  * @throws GitObjectError
  */
@@ -154,7 +155,8 @@ export const parseTree = (data: Uint8Array): readonly TreeEntry[] => {
 };
 
 /**
- * The entry of one name, found without making the others: of a tree that nobody has vouched for, no more is read than this.
+ * The entry of one name, found without making the others: of a tree that is not verified, no more
+ * is read than this.
  *
  * @throws GitObjectError for a tree that ends within an entry, or has the name twice
  */
@@ -177,11 +179,11 @@ export const findTreeEntry = (data: Uint8Array, name: string): TreeEntry | undef
 const MODE_BYTES = 6;
 
 interface EntryBounds {
-  /** After the mode. */
+  /** Offset of the space after the mode. */
   readonly space: number;
-  /** After the name. */
+  /** Offset of the zero byte after the name. */
   readonly end: number;
-  /** Where the next entry begins. */
+  /** Offset of the next entry. */
   readonly next: number;
 }
 

@@ -1,6 +1,9 @@
 import { GitObjectError, parseTree } from './objects.ts';
 
-/** One place where an object differs from another: where the other has `remove` bytes at `at`, it has `insert`. */
+/**
+ * Difference at one place of two objects: where one has `remove` bytes at `at`, the other has
+ * `insert`.
+ */
 export interface Edit {
   readonly at: number;
   readonly remove: number;
@@ -33,15 +36,15 @@ const append = (edits: Edit[], { at, remove, insert }: Edit): void => {
 
 const NOTHING = Buffer.alloc(0);
 
-/** The two trees while they are gone through side by side. */
+/** The two trees while they are compared. */
 interface Comparison {
   readonly old: readonly Entry[];
-  /** Of the old entry that is looked at. */
+  /** Index of the current old entry. */
   next: number;
   readonly edits: Edit[];
 }
 
-/** Passes over old entries that are not wanted any more. */
+/** Skips old entries that do not exist any more. */
 const dropGone = (comparison: Comparison, wanted: ReadonlySet<string>): void => {
   const { old, edits } = comparison;
   for (let gone = old[comparison.next]; gone !== undefined && !wanted.has(gone.name); gone = old[comparison.next]) {
@@ -62,8 +65,9 @@ const take = (comparison: Comparison, entry: Entry, end: number): void => {
 };
 
 /**
- * What turns one tree into another: a folder of a thousand files in which one has changed differs in one entry. The result is right whatever the
- * order of the entries; it is short where both have git's.
+ * Computes the edits that turn one tree into another: a folder of a thousand files in which one has
+ * changed differs in one entry. The result is right whatever the order of the entries; it is short
+ * where both have git's.
  *
  * @throws GitObjectError
  */

@@ -97,7 +97,7 @@ class Walk {
   readonly #ids = new Map<string, string>();
   readonly #registrations: string[] = [];
   readonly #outside: string[] = [];
-  /** Of a walk for one cluster, from the policies on. */
+  /** Facts of the cluster that the walk is for, from the policies on; undefined in other walks. */
   #facts: ClusterFacts | undefined;
   #visited = 0;
   #bytes = 0;
@@ -197,7 +197,10 @@ class Walk {
     return isInside;
   }
 
-  /** Of the registrations only the cluster's own is read, at one of two paths; the folders show that it is not at the other. */
+  /**
+   * Reads of the registrations only the cluster's own, at one of two paths; the folders show that
+   * it is not at the other.
+   */
   async #ownRegistration(id: string, path: string, cluster: string): Promise<void> {
     const { folder } = registrationPlace(cluster);
     const entries = await this.#entriesOf(id, path);
@@ -220,7 +223,10 @@ class Walk {
     }
   }
 
-  /** Only their objects: who trusts signatures reads them, and says what is wrong. */
+  /**
+   * Reads only the objects of the signers' files; the verification of signatures parses them and
+   * reports what is wrong.
+   */
   async #signers(id: string): Promise<void> {
     const files = (await this.#entriesOf(id, SIGNERS_FOLDER)).filter(
       ({ name, kind }) => kind === 'blob' && Object.hasOwn(SIGNERS_FILES, name),

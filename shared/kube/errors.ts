@@ -1,4 +1,4 @@
-/** One `details.causes[]` of a metav1.Status. */
+/** Entry of `details.causes[]` of a metav1.Status. */
 export interface StatusCause {
   readonly reason?: string;
   readonly message?: string;
@@ -55,7 +55,7 @@ export class KubeApiError extends Error {
   }
 }
 
-/** No response arrived: refused, reset, TLS, DNS, credentials, or a timeout. */
+/** Error of a request that got no response: refused, reset, TLS, DNS, credentials, or a timeout. */
 export class KubeConnectionError extends Error {
   override readonly name = 'KubeConnectionError';
   readonly timedOut: boolean;
@@ -83,7 +83,7 @@ const hasStatus = (error: unknown, ...statuses: number[]): error is KubeApiError
 export const isNotFound = (error: unknown): error is KubeApiError => hasStatus(error, 404);
 /** A server-side-apply conflict, or a stale resourceVersion. */
 export const isConflict = (error: unknown): error is KubeApiError => hasStatus(error, 409) && error.reason !== 'AlreadyExists';
-/** A create of an object that exists. */
+/** The object to create exists already. */
 export const isAlreadyExists = (error: unknown): error is KubeApiError => hasStatus(error, 409) && error.reason === 'AlreadyExists';
 /** RBAC or an admission policy refuses. */
 export const isForbidden = (error: unknown): error is KubeApiError => hasStatus(error, 403);

@@ -25,7 +25,7 @@ export const refOf = (object: KubeObject): ObjectRef =>
 /** `namespace/name`, or `name` for cluster-scoped kinds. */
 export const keyOf = (ref: ObjectRef): ObjectKey => (ref.namespace === undefined ? ref.name : `${ref.namespace}/${ref.name}`);
 
-/** As {@link keyOf}, of an object. */
+/** Key of an object, as {@link keyOf} forms it. */
 export const keyOfObject = (object: KubeObject): ObjectKey => keyOf(refOf(object));
 
 /** The reverse of {@link keyOf}. */

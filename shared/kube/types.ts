@@ -60,8 +60,9 @@ export interface RawRequest {
 }
 
 /**
- * One cluster's API. Every call takes an AbortSignal last, has a timeout (default 15 s), and throws
- * {@link KubeApiError} for a response of 400 and above, KubeConnectionError when no response arrived.
+ * Client of one cluster's API. Every call takes an AbortSignal last, has a timeout (default 15 s),
+ * and throws {@link KubeApiError} for a response of 400 and above, KubeConnectionError when no
+ * response arrived.
  */
 export interface KubeClient {
   readonly server: string;
@@ -96,13 +97,16 @@ export interface KubeClient {
 export interface InformerOptions<T extends KubeObject> extends ListOptions {
   /** Reduces an object as soon as it is read; the informer keeps only the result. What it throws fails the list or the watch. */
   readonly transform?: (object: T) => T;
-  /** After a silent or broken watch the kind is listed at most this often, ms; in between one object shows that it can be read. Default: no limit. */
+  /**
+   * Shortest interval between lists after a silent or broken watch, ms; in between one object shows
+   * that the kind can be read. Default: no limit.
+   */
   readonly listEveryMs?: number;
 }
 
 export type ChangeHandler<T> = (key: ObjectKey, current: T | undefined, previous: T | undefined) => void;
 
-/** Why a kind cannot be read at the moment. */
+/** Reason why a kind cannot be read at the moment. */
 export interface ReadFailure {
   /** forbidden: this client lacks the right (403), which says nothing of the objects. unreachable: no answer came. */
   readonly cause: 'forbidden' | 'unreachable' | 'failing';
@@ -118,8 +122,9 @@ export interface Informer<T extends KubeObject> {
   /** Whether the API server serves the kind now; a client that may not read it does not know better and leaves it as it was. */
   readonly served: boolean;
   /**
-   * When the kind was last seen, in ms of the monotonic clock: a whole list, an event, a bookmark, or a second answer in a row that it is
-   * not served. Undefined: never, or not since {@link restart}.
+   * Time at which the kind was last seen, in ms of the monotonic clock: by a whole list, an event,
+   * a bookmark, or a second answer in a row that it is not served. Undefined: never, or not since
+   * {@link restart}.
    */
   readonly seenAtMs: number | undefined;
   /** Undefined: the last request succeeded. */

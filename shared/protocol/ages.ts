@@ -1,4 +1,4 @@
-/** Parts of an agent's round that stand alone, in the order in which they run. */
+/** Parts of an agent's round that run independently, in the order in which they run. */
 export const ROUND_PARTS = [
   'foundation',
   'guard',
@@ -63,13 +63,16 @@ const BITS: Readonly<Record<Observation, number>> = {
 };
 const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(BITS).map(([name, bit]) => [bit, name]));
 
-/** How old the evidence is that an agent's reports rest on, when it says so. */
+/** Ages of the evidence that an agent's reports rest on, when it sends them. */
 export interface Ages {
-  /** Since the last good run of the part that ran longest ago began, ms. */
+  /** Time since the last good run began of the part that ran longest ago, ms. */
   readonly oldestPartMs: number;
-  /** Since the kind was seen that was seen longest ago, ms. */
+  /** Time since the kind was seen that was seen longest ago, ms. */
   readonly oldestKindMs: number;
-  /** What is out of date by the agent's own limits; names that this version does not know are `bit-<n>`. */
+  /**
+   * Parts and kinds that are out of date by the agent's own limits; those that this version does
+   * not know are `bit-<n>`.
+   */
   readonly outOfDate: readonly string[];
 }
 
@@ -78,7 +81,10 @@ const MAX_UINT32 = 2 ** 32 - 1;
 
 const toUint32 = (ms: number): number => Math.min(MAX_UINT32, Math.max(0, Math.ceil(ms)));
 
-/** The payload of the pong by which an agent says its ages: 12 bytes, three unsigned 32-bit integers, big-endian. */
+/**
+ * The payload of the pong in which an agent sends its ages: 12 bytes, three unsigned 32-bit
+ * integers, big-endian.
+ */
 export const encodeAges = ({ oldestPartMs, oldestKindMs, outOfDate }: Ages): Buffer => {
   const data = Buffer.alloc(BYTES);
   data.writeUInt32BE(toUint32(oldestPartMs), 0);
@@ -89,7 +95,7 @@ export const encodeAges = ({ oldestPartMs, oldestKindMs, outOfDate }: Ages): Buf
   return data;
 };
 
-/** @returns undefined: the pong says no ages, as that of an agent of an earlier version */
+/** @returns undefined: the pong has no ages, as that of an agent of an earlier version */
 export const decodeAges = (data: Buffer): Ages | undefined => {
   if (data.length !== BYTES) return undefined;
   const bits = data.readUInt32BE(8);

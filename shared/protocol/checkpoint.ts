@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { sha256 } from '../encoding/index.ts';
 
 /**
- * Checkpoints of the hub's audit log. An entry's hash covers the one before it, so one hash stands for the whole log up to it; a signed
- * one that another party keeps makes the hub unable to tell another history later.
+ * Checkpoints of the hub's audit log. An entry's hash covers the one before it, so one hash stands
+ * for the whole log up to it; with a signed one that another party keeps, the hub cannot rewrite
+ * the log later.
  */
 
 export const Hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 digest in hex');
@@ -27,7 +28,7 @@ export const NO_HASH: string = '0'.repeat(64);
 /** Hash of an entry. With the digests alone, not the entries, a reader can follow the log from one hash to a later one. */
 export const chainHash = (previous: string, digest: string): string => sha256(`${previous}\n${digest}`);
 
-/** What is signed. */
+/** Text that is signed. */
 export const checkpointText = ({ sequence, hash, time }: Pick<Checkpoint, 'sequence' | 'hash' | 'time'>): string =>
   `fso-audit-checkpoint-v1\n${sequence}\n${hash}\n${time}\n`;
 

@@ -19,7 +19,7 @@ import { exceededJsonLimit } from './json-size.ts';
 import { type Judged, judgeClusterReport, judgeEvent, judgePolicyReport } from './reports.ts';
 import { validate } from './validation.ts';
 
-/** What a WebSocket hands over as a message. */
+/** Data of a message as a WebSocket hands it over. */
 export type FrameData = string | Uint8Array | ArrayBuffer | readonly Uint8Array[];
 
 export type Decoded<F> = { readonly ok: true; readonly frame: F } | Refused;
@@ -48,7 +48,10 @@ const Envelope = Report.extend({
 const Answer = Inspected.extend({ report: z.unknown() });
 const AgentEnvelope = z.discriminatedUnion('type', [Hello, Ack, Nack, Envelope, Digest, Answer, Listed]);
 
-/** What an agent sent. `problems` are of single entries of a report: each was mended or left out, see reports.ts. */
+/**
+ * Frame that an agent sent. `problems` are of single entries of a report: each was corrected or
+ * left out, see reports.ts.
+ */
 export type DecodedAgentFrame = Decoded<AgentFrame> & { readonly problems?: readonly string[] };
 
 /** Reads a frame that an agent sent. Never throws. */
@@ -151,8 +154,8 @@ export const GOING_AWAY = 1001;
 const RETURN = /come back within (\d{1,9}) ms$/;
 
 /**
- * Reason of a close with {@link GOING_AWAY}. Agents come back at a random moment within `windowMs`, so that the hub that they
- * find does not get all their handshakes and reports at once.
+ * Reason of a close with {@link GOING_AWAY}. Agents reconnect at a random moment within `windowMs`,
+ * so that the hub that they find does not get all their handshakes and reports at once.
  */
 export const describeReturn = (windowMs: number): string => `the hub stops; come back within ${windowMs} ms`;
 

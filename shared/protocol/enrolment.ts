@@ -16,7 +16,9 @@ const SECRET_BYTES = 32;
 /** A cluster name may hold dots, what follows it does not. */
 const TOKEN = /^fso1\.([^\s]{1,253})\.([A-Za-z0-9_-]{43})\.([0-9a-f]{64})$/;
 
-/** How a certificate says whose it is: one URI in its subject alternative names. */
+/**
+ * URI that names the cluster in its certificate: the only one among its subject alternative names.
+ */
 export const identityUri = (cluster: string): string => `${URI_PREFIX}${cluster}`;
 
 /** @returns the cluster of exactly such a URI; undefined for everything else, however alike it looks */
@@ -45,7 +47,10 @@ export const parseToken = (text: string): EnrolmentToken | undefined => {
   return { cluster, secret, caFingerprint };
 };
 
-/** What is kept of a token: nothing that could be used instead of it. SHA-256, hexadecimal. */
+/**
+ * Digest of a token, which is stored in its place and cannot be used instead of it. SHA-256,
+ * hexadecimal.
+ */
 export const digestOfToken = (token: string): string => sha256(token);
 
 const Pem = z.string().max(16_384);
@@ -66,7 +71,7 @@ export const IssuedIdentity = z.object({
 });
 export type IssuedIdentity = z.infer<typeof IssuedIdentity>;
 
-/** Why a request was not fulfilled. */
+/** Reason why a request was not fulfilled. */
 export const EnrolmentRefusal = z.object({
   code: z.enum([
     'bad-request',
@@ -90,5 +95,5 @@ const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 /** The certificates of a PEM bundle, in their order. @throws Error for one that cannot be parsed */
 export const certificatesIn = (pem: string): X509Certificate[] => (pem.match(BLOCK) ?? []).map((block) => new X509Certificate(block));
 
-/** SHA-256 of the DER, hexadecimal: what an enrolment token says of the CA. */
+/** SHA-256 of the DER, hexadecimal: the fingerprint of the CA in an enrolment token. */
 export const fingerprintOf = (certificate: X509Certificate): string => certificate.fingerprint256.replaceAll(':', '').toLowerCase();

@@ -46,7 +46,7 @@ describe('capSeverity', () => {
   });
 });
 
-/** One of the least weight, the oldest of the largest group of these. */
+/** The oldest event of the largest group among the events of the least weight. */
 const leastOf = (events: readonly ClusterEvent[]): ClusterEvent | undefined => {
   const byWeight = Map.groupBy(events, weightOf);
   const least = byWeight.get(Math.min(...byWeight.keys())) ?? [];

@@ -71,7 +71,7 @@ export const Hello = z.strictObject({
   /** Commit that the next one has to be shown to descend from. */
   anchor: ObjectId.nullable().default(null),
   agentVersion: z.string().max(64),
-  /** Last checkpoint of the audit log that the agent kept; it is a witness. */
+  /** Last checkpoint of the audit log that the agent, as a witness, kept. */
   checkpoint: Checkpoint.nullable().optional(),
 });
 export const Ack = z.strictObject({
@@ -129,7 +129,7 @@ export const Digest = z.strictObject({
 /** The full report of a policy that the hub asked for. */
 export const Inspected = z.strictObject({
   type: z.literal('inspected'),
-  /** Of the question. */
+  /** Id of the request. */
   id: z.int().min(1),
   report: PolicyReport.nullable().describe('null: the agent does not have the policy.'),
 });
@@ -154,9 +154,12 @@ export type AgentFrame =
 
 // hub → agent
 
-/** How far the reports of a cluster have come: the agent goes on from there, whichever hub it finds, instead of sending everything again. */
+/**
+ * Progress of the reports of a cluster: the agent goes on from there, whichever hub it finds,
+ * instead of sending everything again.
+ */
 export const ReportedState = z.strictObject({
-  /** Of the last report that was taken; 0: none was. */
+  /** Sequence number of the last report that was taken; 0: none was. */
   seq: z.int().min(0),
   /** Digest of the policies that were reported by name. */
   policies: DigestText,
@@ -182,7 +185,10 @@ export const Offer = z.strictObject({
   /** Commit ids from `anchor` (exclusive) to `revision` (inclusive), oldest first, each a parent of the next; only `revision` when `anchor` is null. */
   chain: z.array(ObjectId).min(1).max(10_000),
   objects: GitObjects,
-  /** Trace of the commit, for agents that make spans: those have said so by {@link TRACE_HEADER}, and others would refuse the field. */
+  /**
+   * Trace of the commit, for agents that make spans: those have asked for it by
+   * {@link TRACE_HEADER}, and others would refuse the field.
+   */
   traceparent: z
     .string()
     .max(64)

@@ -7,13 +7,14 @@ import type { NamedTotal } from './frames.ts';
 import { type Validation, validate } from './validation.ts';
 
 /**
- * Entries of a report, each judged alone: one that its schema refuses must not take the others with it. The agent asks before it sends or
- * keeps one, the hub when it reads one, so that both make the same of it.
+ * Entries of a report, each validated alone: one that its schema refuses must not take the others
+ * with it. The agent validates one before it sends or keeps it, the hub when it reads it, so that
+ * both come to the same result.
  */
 export interface Judged<T> {
-  /** Always as its schema has it; undefined: nothing of it is of use. */
+  /** Entry that matches its schema; undefined: nothing of it can be used. */
   readonly entry: T | undefined;
-  /** What the schema says against what came; undefined: nothing. */
+  /** Explanation of what the schema refuses; undefined: nothing. */
   readonly problem?: string;
 }
 
@@ -80,7 +81,7 @@ export const judgeClusterReport = (value: unknown): Judged<AgentClusterReport> &
   return { entry: { ...UNKNOWN_CLUSTER, ...validFields(AgentClusterReport, value, validation) }, problem: validation.problem };
 };
 
-/** An event loses the fields that are not right; without a time, a severity and a reason it is none. */
+/** An event without its invalid fields; without a time, a severity and a reason there is none. */
 export const judgeEvent = (value: unknown): Judged<ClusterEvent> => {
   const validation = validate(ClusterEvent, value, MAX_PROBLEM);
   if (validation.ok) return { entry: validation.data };
@@ -94,13 +95,17 @@ type Named = Iterable<readonly [key: string, named: NamedPolicy]>;
 
 const digestOfReport: (report: PolicyReport) => string = weakMemo((report) => sha256(JSON.stringify(report)));
 
-/** Returns what a policy that is reported by name adds to the digest of all of them. Fields are in the order of the schema, as they come out of a check. */
+/**
+ * Returns the share of a policy reported by name in the digest of all of them. Fields are in the
+ * order of the schema, as they come out of a check.
+ */
 const hashOf = ([key, named]: readonly [string, NamedPolicy]): bigint =>
   BigInt(`0x${isWhole(named) ? digestOfReport(named) : sha256(`${key}\n${textOfDeviation(named)}`)}`);
 
 /**
- * The digest of a set of policies of which some came and some went: the sum of their hashes modulo 2²⁵⁶, so that a change costs what changed
- * and their order does not matter. It finds differences; it is no commitment, as an agent could make up reports with a wanted sum.
+ * The digest of a set of policies after some were added and some removed: the sum of their hashes
+ * modulo 2²⁵⁶, so that a change costs what changed and their order does not matter. It finds
+ * differences; it is no commitment, as an agent could forge reports with a wanted sum.
  *
  * @param before 64 hex digits
  */
@@ -116,13 +121,19 @@ const digestOfSum = (sum: bigint): string => BigInt.asUintN(256, sum).toString(1
 /** The digest of two sets of policies without a policy in common, by the digest of each. */
 export const joinDigests = (a: string, b: string): string => digestOfSum(BigInt(`0x${a}`) + BigInt(`0x${b}`));
 
-/** Of no policies. */
+/** Digest of no policies. */
 export const EMPTY_DIGEST: string = '0'.repeat(64);
 
-/** Agent and hub compute it each on its own over what the one has sent and the other has taken. */
+/**
+ * Digest of the policies reported by name. Agent and hub each compute it over what the one has sent
+ * and the other has taken.
+ */
 export const digestOfNamed = (named: Named): string => changeDigest(EMPTY_DIGEST, named, []);
 
-/** Whether a policy that is reported by name is one of the hub: an agent that names others must not make its cluster count as unknown. */
+/**
+ * Whether a policy that is reported by name is one of the hub: an agent that reports others must
+ * not make its cluster count as unknown.
+ */
 export const isOfHub = (named: NamedPolicy): boolean => !isWhole(named) || named.managedBy === 'hub';
 
 /** Count and root of what is reported by name. */

@@ -5,7 +5,7 @@ export type Validation<T> =
   | { readonly ok: true; readonly data: T }
   | {
       readonly ok: false;
-      /** What the schema says against the value, of the first issues alone. */
+      /** Explanation of what the schema refuses, of the first issues alone. */
       readonly problem: string;
       /** Fields of the value, or indices, in which something is wrong. */
       readonly wrong: ReadonlySet<PropertyKey | undefined>;

@@ -9,7 +9,7 @@ export interface CombinablePolicy {
   readonly regions: readonly string[];
 }
 
-/** What the policies of one action allow together. */
+/** Policies of one action, and what they allow together. */
 export interface CombinedAction<P extends CombinablePolicy = CombinablePolicy> {
   readonly action: FloorAction;
   /** The regions that all of them allow: sorted, without duplicates. Empty: nothing may run, which is a conflict. */

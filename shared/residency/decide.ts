@@ -120,7 +120,10 @@ export const isOneNode = (term: NodeSelectorTerm | null): boolean => {
   return field.key === 'metadata.name' && field.operator === 'In' && field.values?.length === 1;
 };
 
-/** Which regions a node may have and still match: `any` = no finite list, `values` = exactly those, in order of appearance. */
+/**
+ * Regions that a node may have and still match: `any` = no finite list, `values` = exactly those,
+ * in order of appearance.
+ */
 export interface RegionReach {
   readonly any: boolean;
   readonly values: readonly string[];
@@ -128,7 +131,7 @@ export interface RegionReach {
   readonly absent: boolean;
 }
 
-/** What stands in every list, in the order of the first; undefined without a list. */
+/** Values that are in every list, in the order of the first; undefined without a list. */
 const commonTo = ([first, ...others]: readonly string[][]): readonly string[] | undefined =>
   first?.filter((value) => others.every((other) => other.includes(value)));
 

@@ -3,7 +3,7 @@ export const DAY_MS = 86_400_000;
 /** Days before its expiry on which a policy is announced to expire. */
 export const EXPIRY_WARNING_DAYS: readonly number[] = [14, 7, 1];
 
-/** How long before its expiry a policy counts as expiring, in milliseconds. */
+/** Time before its expiry from which a policy counts as expiring, in milliseconds. */
 export const EXPIRY_NOTICE_MS: number = Math.max(...EXPIRY_WARNING_DAYS) * DAY_MS;
 
 /**

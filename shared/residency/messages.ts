@@ -9,7 +9,7 @@ export const MAX_TERMS = 100;
 export const MAX_REQUIREMENTS = 1000;
 export const MAX_REGION_VALUES = 500;
 
-/** What is wrong with a Binding; the same texts in CEL and Rego. Asked in this order. */
+/** Violations of a Binding, with the same texts in CEL and Rego. Checked in this order. */
 export const BINDING_VIOLATIONS = {
   legacy: 'the legacy bindings route bypasses the bind gate',
   noNode: 'the binding does not name a node',
@@ -18,12 +18,13 @@ export const BINDING_VIOLATIONS = {
   region: (node: string, region: string): string => `node "${node}" is in region "${region}"`,
 } as const;
 
-/** How to mend a refused Binding. */
+/** Fix of a refused Binding. */
 export const BINDING_FIX = 'bind the pod through the scheduler to a node of an allowed region';
 
 /**
- * What is wrong with a pod. The CEL and Rego implementations say the same, word for word, so each text is constant
- * but for the name of the place (`spec.nodeSelector`, `required node affinity term 2`) and the region.
+ * Violations of a pod. The CEL and Rego implementations use the same texts, word for word, so each
+ * is constant but for the name of the place (`spec.nodeSelector`, `required node affinity term 2`)
+ * and the region.
  */
 export const VIOLATIONS = {
   nodeName: 'spec.nodeName bypasses the scheduler',
@@ -36,8 +37,9 @@ export const VIOLATIONS = {
 } as const;
 
 /**
- * Longest list in a sentence, in characters. A message of an admission policy has 5 KiB and names up to three lists: beyond
- * that the API server says none of it, and the agent, which proves lock 1 by what it says, would learn nothing.
+ * Longest list in a sentence, in characters. A message of an admission policy has 5 KiB and names
+ * up to three lists: beyond that the API server returns none of it, and the agent, which proves
+ * lock 1 by that message, would learn nothing.
  */
 export const MAX_LISTED = 1300;
 export const MORE = ' and more';
@@ -47,13 +49,16 @@ const listed = (values: readonly string[]): string => {
   return text.length > MAX_LISTED ? `${text.slice(0, MAX_LISTED)}${MORE}` : text;
 };
 
-/** What a nodeSelector alone does not mend. */
+/** First step of the fix of violations that a nodeSelector alone does not correct. */
 const FIRST_STEP: Readonly<Record<string, string>> = {
   [VIOLATIONS.nodeName]: 'remove spec.nodeName and ',
   [VIOLATIONS.tooLarge]: 'shorten the required node affinity and ',
 };
 
-/** How to confine a pod. A nodeSelector is ANDed with every affinity term, so it mends each kind of violation. */
+/**
+ * Describes how to confine a pod. A nodeSelector is ANDed with every affinity term, so it corrects
+ * each kind of violation.
+ */
 export const fixText = (allowedRegions: readonly string[], violation = ''): string => {
   if (allowedRegions.length === 0) return 'no region is allowed, ask the owners of the policies';
   const set = `set spec.nodeSelector["${REGION_LABEL}"] to one of ${listed(allowedRegions)}`;

@@ -18,8 +18,9 @@ export interface PlacementSpec {
   affinity?: { nodeAffinity?: { requiredDuringSchedulingIgnoredDuringExecution?: { nodeSelectorTerms?: NodeSelectorTerm[] } } };
 }
 /**
- * The decision on one pod. `violation` says what in the pod leaves the allowed regions, in words an application
- * team understands, without the policy's name (callers add it), and `fix` how to confine it.
+ * The decision on one pod. `violation` says which part of the pod leaves the allowed regions, in
+ * words an application team understands, without the policy's name (callers add it), and `fix` how
+ * to confine it.
  */
 export type ResidencyDecision =
   | { readonly admitted: true }

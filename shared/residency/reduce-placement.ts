@@ -7,7 +7,10 @@ import type { NodeSelectorRequirement, NodeSelectorTerm, PodPlacement } from './
 const MAX_LABEL_VALUE = 63;
 const SHOWN = 40;
 
-/** Each stands for whatever says as much of the region; they are shared, so that a reduced pod is small. */
+/**
+ * Placeholders for parts that allow the same regions; they are shared, so that a reduced pod is
+ * small.
+ */
 const OTHER_LABEL: NodeSelectorRequirement = { key: 'other', operator: 'Exists' };
 const OTHER_FIELD: NodeSelectorRequirement = { key: 'metadata.name', operator: 'NotIn', values: [] };
 const NO_NODE: NodeSelectorTerm = {};
@@ -17,9 +20,9 @@ const TOO_MANY_NODES = Array.from({ length: MAX_TERMS + 1 }, () => ONE_NODE);
 const DAEMON_SET = [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: '', uid: '', controller: true }];
 
 /**
- * What `decideResidency` reads of a pod, and no more: of `nodeSelector` the region; of each required term its requirements on the region
- * and that there are others; of the owners that one is a DaemonSet. A pod may be a megabyte of what is left out, and a cluster may have
- * hundreds of such.
+ * Reduces a pod to what `decideResidency` reads: of `nodeSelector` the region; of each required
+ * term its requirements on the region and whether there are others; of the owners whether one is a
+ * DaemonSet. The rest of a pod may be a megabyte, and a cluster may have hundreds of such pods.
  *
  * The decision is the same, word for word, but for regions that are longer than a label can be.
  */
@@ -39,7 +42,10 @@ export const reducePlacement = (pod: PodPlacement): PodPlacement => {
 
 type Shortener = (value: string) => string;
 
-/** No node has such a region. Equal ones stay equal and others others, as requirements are held against each other. */
+/**
+ * Shortens regions that are longer than a label can be, which no node has. Equal ones stay equal
+ * and different ones different, as requirements are compared with each other.
+ */
 const createShortener = (): Shortener => {
   const known = new Map<string, string>();
   return (value) => {

@@ -11,7 +11,7 @@ export const readIfThere = async (path: string): Promise<string | undefined> => 
   }
 };
 
-/** What was made, renamed or removed in a folder is so after a power cut too. */
+/** Syncs a folder, so that what was made, renamed or removed in it survives a power cut. */
 export const syncFolder = async (path: string): Promise<void> => {
   const folder = await open(path, 'r');
   try {
@@ -21,7 +21,10 @@ export const syncFolder = async (path: string): Promise<void> => {
   }
 };
 
-/** Whole or not written, and still there after a power cut: new file, fsync, rename, fsync of the folder. For its owner alone. */
+/**
+ * Writes a file whole or not, so that it is still there after a power cut: new file, fsync, rename,
+ * fsync of the folder. Only its owner can read it.
+ */
 export const writeDurably = async (path: string, text: string): Promise<void> => {
   const file = await open(`${path}.new`, 'w', 0o600);
   try {

@@ -3,11 +3,11 @@ export interface BackoffOptions {
   readonly maxMs: number;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
-  /** Never waits less. Default 0: full jitter. */
+  /** Shortest wait. Default 0: full jitter. */
   readonly minMs?: number;
 }
 
-/** How long to wait after failures in a row. */
+/** Waiting times after failures in a row. */
 export interface Backoff {
   /** The next wait; each one counts as a failure. */
   next(): number;

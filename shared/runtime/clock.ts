@@ -32,7 +32,10 @@ export const systemClock: Clock = {
 /** Longest wait of a timer of Node.js, in milliseconds: a longer one goes off at once. */
 export const MAX_TIMER_MS: number = 2 ** 31 - 1;
 
-/** Why a wait ends that another one has outrun. Made once: an abort without a reason makes an error with a stack each time. */
+/**
+ * Reason for the end of a wait that another one has outrun. Made once: an abort without a reason
+ * makes an error with a stack each time.
+ */
 export const OVER: Error = new Error('the wait is over');
 
 /** A timer that goes off so late is that of a busy process: what others sent meanwhile may still lie unread. */

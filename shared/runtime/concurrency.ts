@@ -90,10 +90,11 @@ export const mapConcurrently = async <T, R>(
 };
 
 /**
- * For long work on a thread that others share.
+ * Divides long work on a thread that others share.
  *
  * @param sliceMs how long the work may keep the thread, in milliseconds
- * @returns a function to await now and then: it resolves at once, or, when a slice of time is over, after others have run
+ * @returns a function to await now and then: it resolves at once, or, when a slice of time is over,
+ * after others have run
  */
 export const createYielder = (sliceMs: number): (() => Promise<void>) => {
   let until = performance.now() + sliceMs;

@@ -23,18 +23,21 @@ interface Tick {
 
 export interface PauseDetectorOptions {
   readonly clock: Clock;
-  /** By how many milliseconds a tick must be late to show a pause. Default 5 s. */
+  /** Milliseconds by which a tick must be late to show a pause. Default 5 s. */
   readonly lateMs?: number;
   /** Processor time that this thread has used, in ms. Default: as the system counts it. */
   readonly busyMs?: () => number;
 }
 
-/** By how much the monotonic clock went on in a tick that was late. */
+/** Milliseconds by which the monotonic clock went on in a late tick. */
 const slipOf = (from: Reading, to: Reading): number => Math.max(0, to.monotonic - from.monotonic - TICK_MS - (to.busy - from.busy));
 
 const NO_PAUSE = { lateMs: 0, slipMs: 0 };
 
-/** @returns a function that tells for how many milliseconds the process was paused since its last call */
+/**
+ * @returns a function that returns for how many milliseconds the process was paused since its last
+ * call
+ */
 export const createPauseMeter = (pausedMs: () => number): (() => number) => {
   let before = 0;
   return () => {
@@ -59,7 +62,7 @@ export class PauseDetector {
   #pausedMs = 0;
   /** The part of it that the monotonic clock counted. */
   #slippedMs = 0;
-  /** When the tick that is under way began. */
+  /** Readings at the start of the current tick. */
   #began: Reading | undefined;
 
   constructor({ clock, lateMs = LATE_MS, busyMs = threadCpuMs }: PauseDetectorOptions) {
@@ -74,7 +77,10 @@ export class PauseDetector {
     return () => this.#handlers.delete(handler);
   }
 
-  /** For how many milliseconds this process was paused since it began to tick; also by a pause whose tick is still to come. */
+  /**
+   * Milliseconds for which this process was paused since it began to tick; also by a pause whose
+   * tick is still to come.
+   */
   pausedMs(): number {
     return this.#pausedMs + this.#pauseUnderWay().lateMs;
   }

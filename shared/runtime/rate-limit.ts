@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import type { Clock } from './clock.ts';
 
 export interface BucketOptions {
-  /** How many may come at once. */
+  /** Largest number that may come at once. */
   readonly burst: number;
   readonly perSecond: number;
 }
@@ -84,7 +84,10 @@ export interface RateLimitOptions extends BucketOptions {
   readonly addresses: number;
 }
 
-/** Who counts as one: of IPv6 a network of 64 bits, all of which one host may have (RFC 6177), of IPv4 an address. */
+/**
+ * Network that counts as one client: of IPv6 64 bits, all of which one host may have (RFC 6177), of
+ * IPv4 an address.
+ */
 export const networkOf = (address: string): string => {
   const bare = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
   const version = isIP(bare);
@@ -126,9 +129,9 @@ export const createNoiseLimit = (clock: Clock): ((address: string | undefined) =
   return (address = '') => (mayWarn(address) ? 'warn' : 'debug');
 };
 
-/** A limit on what fails alone: many that share an address may succeed as often as they like. */
+/** A limit on failures alone: clients that share an address may succeed as often as they like. */
 export interface FailureLimit {
-  /** Whether an address has failed too often of late. */
+  /** Whether an address has failed too often recently. */
   isSpent(address: string): boolean;
   note(address: string): void;
 }

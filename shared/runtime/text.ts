@@ -19,6 +19,8 @@ const LISTED = 10;
 export const listText = (items: readonly string[]): string =>
   items.length <= LISTED ? items.join(', ') : `${items.slice(0, LISTED).join(', ')} and ${items.length - LISTED} more`;
 
-/** Why the list of a cluster's policies is not whole: `234 more policies are not kept: …`. */
+/**
+ * Reason why the list of a cluster's policies is not whole: `234 more policies are not kept: …`.
+ */
 export const notKeptText = (policies: number): string =>
   `${policies === 1 ? '1 more policy is' : `${policies.toLocaleString('en')} more policies are`} not kept: the cluster has more than the hub keeps of one.`;

@@ -26,7 +26,7 @@ export class Wakeup {
     this.#isPending = false;
   }
 
-  /** As {@link wait}, but for no longer than `ms` milliseconds. */
+  /** Waits as {@link wait} does, but for no longer than `ms` milliseconds. */
   async waitAtMost(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
     const done = new AbortController();
     const either = AbortSignal.any([signal, done.signal]);

@@ -44,7 +44,7 @@ export class ByteReader {
     return this.take(this.left);
   }
 
-  /** Nothing may follow: what a reader skips, another one may read. */
+  /** Checks that nothing follows: bytes that one reader skips, another one may read. */
   end(): void {
     if (this.left > 0) throw new SignatureError('signature-malformed', `${this.#what} has ${this.left} bytes too many`);
   }

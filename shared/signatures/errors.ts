@@ -1,4 +1,4 @@
-/** Why a signature does not count; stable, for programs. */
+/** Reason why a signature does not count; stable, for programs. */
 export type SignatureProblem =
   | 'unsigned'
   | 'signature-malformed'

@@ -6,7 +6,7 @@ export interface SignedCommit {
   readonly payload: Buffer;
   /** Armoured. */
   readonly signature: string;
-  /** By the commit itself; part of what was signed. */
+  /** Time by the commit itself; part of what was signed. */
   readonly committed: Date;
 }
 

@@ -3,7 +3,7 @@ import { SignersError } from './errors.ts';
 import { parseKeyring, type SigningKey } from './openpgp/certificate.ts';
 import { type AllowedSigner, parseAllowedSigners } from './ssh/allowed-signers.ts';
 
-/** The files that say who may sign, as they were read. */
+/** The files that name who may sign, as they were read. */
 export interface SignerFiles {
   /** OpenSSH allowed signers (ssh-keygen(1)). */
   readonly allowedSigners?: string | undefined;
@@ -11,16 +11,16 @@ export interface SignerFiles {
   readonly keyring?: string | undefined;
 }
 
-/** Who may sign commits. */
+/** Keys that may sign commits. */
 export interface Signers {
   readonly files: SignerFiles;
   readonly ssh: readonly AllowedSigner[];
   readonly openpgp: readonly SigningKey[];
-  /** Of the files: equal for equal files. */
+  /** Digest of the files: equal for equal files. */
   readonly digest: string;
 }
 
-/** Of one file; both must fit into what an agent keeps in its cluster. */
+/** Largest size of one file; both must fit into what an agent keeps in its cluster. */
 export const MAX_SIGNERS_BYTES: number = 64 * 1024;
 
 const checkSize = (text: string | undefined, what: string): void => {

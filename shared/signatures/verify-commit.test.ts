@@ -5,7 +5,7 @@ import { SignatureError } from './errors.ts';
 import { parseSigners, type SignerFiles } from './signers.ts';
 import { verifyCommit } from './verify-commit.ts';
 
-/** What git, ssh-keygen and gpg say of many more is compared in test/trust. */
+/** Cases beside those of test/trust, which compares many more with git, ssh-keygen and gpg. */
 
 const NOW = new Date('2026-01-03T10:30:00Z');
 const key = makeKey();

@@ -6,9 +6,9 @@ import type { Signers } from './signers.ts';
 import { findAllowedSigner, GIT_NAMESPACE } from './ssh/allowed-signers.ts';
 import { checkSshSignature, parseSshSignature, SSH_SIGNATURE } from './ssh/sshsig.ts';
 
-/** Who signed a commit. */
+/** Signer of a commit. */
 export interface CommitSigner {
-  /** As the signers' file has it: principals, or a user id. */
+  /** Name in the signers' file: principals, or a user id. */
   readonly name: string;
   /** `SHA256:…` of an SSH key, 40 hexadecimal digits of an OpenPGP key. */
   readonly fingerprint: string;

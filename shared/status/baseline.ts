@@ -70,5 +70,5 @@ export const encodeBitmap = (length: number, isSet: (index: number) => boolean):
 /** The bytes of a bitmap as base64. */
 export const decodeBitmap = (text: string): Uint8Array => Buffer.from(text, 'base64');
 
-/** Beyond its end, and before its beginning, no bit is set. */
+/** Whether a bit is set; beyond the end of the bitmap, and before its beginning, none is. */
 export const hasBit = (bitmap: Uint8Array, index: number): boolean => ((bitmap[index >> 3] ?? 0) & (1 << (index & 7))) !== 0;

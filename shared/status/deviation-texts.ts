@@ -1,6 +1,6 @@
 import type { Deviation } from './deviation.ts';
 
-/** Text for each reason, where the agent of the cluster has not told its own. */
+/** Text for each reason, where the agent of the cluster has not sent its own. */
 const REASONS: ReadonlyMap<string, string> = new Map([
   // Of what is seen of a policy of the accepted commit.
   ['Absent', 'not in the cluster, and cannot be written yet'],
@@ -43,7 +43,7 @@ export const describeCondition = (type: Deviation['conditions'][number]): string
 export const describeViolations = (violations: number): string =>
   `${violations === 1 ? '1 workload is' : `${violations} workloads are`} outside of the allowed regions`;
 
-/** All that there is to say of a deviation, without its agent. */
+/** Describes a deviation as far as it is known without its agent. */
 export const describeDeviation = ({ reason, violations, conditions }: Deviation): string =>
   [describeReason(reason), ...(violations > 0 ? [describeViolations(violations)] : []), ...conditions.map(describeCondition)]
     .filter((text) => text !== '')

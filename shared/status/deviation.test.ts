@@ -44,7 +44,7 @@ const CONDITIONS_OF_ACTIVE = [
   condition('Conflict', 'False', 'NoConflict'),
   condition('AuditAgrees', 'True', 'SameCount'),
 ];
-/** As an agent sees a policy that is in force. */
+/** Report of a policy in force, as its agent makes it. */
 const active = policyReport('a', {
   message: 'deny: pods of a may run in eu-west-1',
   namespaces: ['a'],

@@ -28,8 +28,9 @@ const REASON = /^[A-Za-z]{1,32}$/;
 const MAX_COUNT = 2_147_483_647;
 
 /**
- * How a policy of a cluster's list stands where that is not as expected: states, a code and a count, at most 300 bytes of JSON. What the policy asks
- * for is in the list, and the agent has texts and names; so policies that deviate alike share one value, whatever their names and clusters.
+ * State of a policy of a cluster's list where that is not as expected: states, a code and a count,
+ * at most 300 bytes of JSON. What the policy asks for is in the list, and the agent has texts and
+ * names; so policies that deviate alike share one value, whatever their names and clusters.
  */
 export const Deviation = z.strictObject({
   phase: Phase,
@@ -47,7 +48,10 @@ export type Deviation = Readonly<z.infer<typeof Deviation>>;
 export const DeviationGroup = z.strictObject({ deviation: Deviation, policies: z.array(ResourceName).min(1).max(MAX_LISTED) });
 export type DeviationGroup = z.infer<typeof DeviationGroup>;
 
-/** What a cluster reports of one policy by name: how one of its list deviates, or all of one that its list does not have. */
+/**
+ * Report of one policy by name: the deviation of one in the cluster's list, or all of one that the
+ * list does not have.
+ */
 export type NamedPolicy = Deviation | PolicyReport;
 
 /** Whether all of a policy is reported, as its list does not have it. */
@@ -58,7 +62,7 @@ const known = new WeakValues<Deviation>();
 /** The JSON of a deviation; the same text for the same deviation. */
 export const textOfDeviation: (deviation: Deviation) => string = weakMemo((deviation) => JSON.stringify(deviation));
 
-/** One object for all deviations that say the same. */
+/** Returns one shared object for all equal deviations. */
 export const internDeviation = (deviation: Deviation): Deviation => {
   const text = textOfDeviation(deviation);
   const before = known.get(text);
@@ -109,7 +113,7 @@ const reportedConditions = ({ conditions }: PolicyReport): ReportedType[] =>
 
 const isHeld = ({ state }: ReportedLock): boolean => state !== 'Degraded' && state !== 'Pending';
 
-/** Why the policy is not ready, or where it is, why a lock is not proven. */
+/** Reason why the policy is not ready, or where it is, why a lock is not proven. */
 const reasonOf = (report: PolicyReport): string => {
   const { phase, conditions, enforcement } = report;
   const { admission, gatekeeper, binding } = enforcement;
@@ -122,7 +126,7 @@ const reasonOf = (report: PolicyReport): string => {
   return reasonOfType(CONDITIONS.ready) ?? usualReason(report);
 };
 
-/** How a policy stands by a report of it, whether that is as expected or not. */
+/** State of a policy by a report of it, whether that is as expected or not. */
 export const standingOf: (report: PolicyReport) => Deviation = weakMemo((report) => {
   const { phase, violations, enforcement } = report;
   const { admission, gatekeeper, binding } = enforcement;
@@ -141,7 +145,7 @@ const isProvenLock = ({ state }: ReportedLock): boolean => state === 'Enforced' 
 /** Whether a cluster lacks Gatekeeper, which is no matter of any one policy. */
 const lacksGatekeeper = ({ state, message }: ReportedLock): boolean => state === 'Unavailable' && message === NO_GATEKEEPER;
 
-/** Whether a policy stands by its own report as one does of which there is nothing to say. */
+/** Whether a policy is settled and proven by its own report, without violations or conditions. */
 export const isUneventful = (report: PolicyReport): boolean => {
   const { phase, violations, conditions } = standingOf(report);
   const { admission, gatekeeper, binding } = report.enforcement;
@@ -150,10 +154,16 @@ export const isUneventful = (report: PolicyReport): boolean => {
   return isSettled && isProven && violations === 0 && conditions.length === 0;
 };
 
-/** Reasons of policies of which what is seen is not the accepted content, or not yet, or not known to be. */
+/**
+ * Reasons of policies whose observed content is not the accepted one, not yet the accepted one, or
+ * unknown.
+ */
 const UNJUDGED = ['Absent', 'NotJudged', 'Differs', 'OtherContent', 'Unlisted'] as const;
 
-/** Whether what a cluster shows of a policy is not what its list asks for: what its agent tells of it does not count then. */
+/**
+ * Whether the policy in a cluster is not what its list asks for; the report of its agent does not
+ * count then.
+ */
 export const isUnjudged = ({ conditions }: PolicyReport): boolean =>
   conditions.some(({ type, reason }) => type === CONDITIONS.ready && UNJUDGED.some((each) => each === reason));
 
@@ -161,7 +171,11 @@ export const isUnjudged = ({ conditions }: PolicyReport): boolean =>
 export const alarmsIn = ({ conditions }: Deviation): Deviation['conditions'] =>
   conditions.filter((type) => type === CONDITIONS.conflict || type === CONDITIONS.tampered);
 
-/** How a policy stands at best while what is seen of it is not the accepted content, or not yet. @param reason why it is not */
+/**
+ * Best state of a policy while what is seen of it is not the accepted content, or not yet.
+ *
+ * @param reason why it is not
+ */
 export const unjudged = (standing: Deviation | undefined, reason: (typeof UNJUDGED)[number]): Deviation => {
   const unproven = (state: LockState = 'Pending'): LockState => (state === 'Enforced' ? 'Pending' : state);
   if (standing?.phase === 'Failed') return standing;
@@ -184,7 +198,10 @@ const isSameContent = (a: PolicyReport, b: PolicyReport): boolean =>
   a.expiryDate === b.expiryDate &&
   sameItems(a.effectiveRegions, b.effectiveRegions);
 
-/** How a policy deviates from what is expected of it; undefined: it does not. Since which commit it reads like this the hub knows better. */
+/**
+ * Deviation of a policy from what is expected of it; undefined: none. The revision is not compared:
+ * the hub knows better since which commit the policy reads like this.
+ */
 export const deviationFrom = (expected: PolicyReport, seen: PolicyReport): Deviation | undefined => {
   const standing = standingOf(seen);
   if (!isSameContent(expected, seen)) return unjudged(standing, 'OtherContent');

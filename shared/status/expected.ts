@@ -3,12 +3,15 @@ import { isGlob, matchesNamespace, protectedFrom } from '../compile/index.ts';
 import type { ClusterProfile } from './baseline.ts';
 import type { ListedPolicy } from './listed-policy.ts';
 
-/** Why no policy of a cluster has lock 2. */
+/** Reason why no policy of a cluster has lock 2. */
 export const NO_GATEKEEPER = 'Gatekeeper is not installed';
-/** Why no policy of a cluster has lock 1. */
+/** Reason why no policy of a cluster has lock 1. */
 export const NO_FLOOR = 'Kubernetes 1.30 or newer is needed for ValidatingAdmissionPolicy';
 
-/** Why a policy governs no namespace although it can be enforced. `isAbsent`: the one that it names does not exist. */
+/**
+ * Reason why a policy governs no namespace although it can be enforced. `isAbsent`: the one that it
+ * names does not exist.
+ */
 export const explainMissing = ({
   targetNamespace,
   excludedNamespaces = [],
@@ -20,7 +23,11 @@ export const explainMissing = ({
     : { message: `namespace ${targetNamespace} does not exist; the policy takes effect as soon as it does`, isAbsent: true };
 };
 
-/** The namespaces that a policy governs, in the order of `names`. @param names those that any glob of its list means */
+/**
+ * The namespaces that a policy governs, in the order of `names`.
+ *
+ * @param names those that any glob of its list matches
+ */
 export const governedNamespaces = (
   { targetNamespace, excludedNamespaces = [] }: Pick<ListedPolicy, 'targetNamespace' | 'excludedNamespaces'>,
   names: readonly string[],
@@ -35,7 +42,7 @@ export const governedNamespaces = (
 export interface PolicyStanding {
   /** Its expiry date is past at the time of the cluster's reconcile. */
   readonly isExpired: boolean;
-  /** That it governs; none: its namespace is missing. */
+  /** Namespaces that it governs; none: its namespace is missing. */
   readonly namespaces: readonly string[];
 }
 
@@ -47,7 +54,10 @@ const lockOf = (isAsked: boolean, missing: string | undefined): ReportedLock => 
   return missing === undefined ? ENFORCED : { state: 'Unavailable', message: missing };
 };
 
-/** State of lock 1 for a policy. A cluster without it says so of every policy, whatever its action asks for. */
+/**
+ * State of lock 1 for a policy. A cluster without it reports so for every policy, whatever its
+ * action asks for.
+ */
 const floorLockOf = (isAsked: boolean, { floor }: ClusterProfile): ReportedLock => lockOf(isAsked || !floor, floor ? undefined : NO_FLOOR);
 
 const phaseOf = ({ isExpired, namespaces }: PolicyStanding): PolicyReport['phase'] => {

@@ -25,7 +25,7 @@ export const isForGatekeeper = ({
   enforcementAction !== 'custom' ||
   scopedEnforcementActions.some(({ enforcementPoints }) => enforcementPoints.some(({ name }) => name !== 'vap.k8s.io'));
 
-/** One policy of a compiled list, as far as the state of it that is expected depends on it. */
+/** Policy of a compiled list, as far as the state of it that is expected depends on it. */
 export const ListedPolicy = z.object({
   name: z.string(),
   /** Digest of the compiled policy. */
@@ -42,7 +42,7 @@ export const ListedPolicy = z.object({
 });
 export type ListedPolicy = Readonly<z.infer<typeof ListedPolicy>>;
 
-/** When the policies of a list expire, in milliseconds since 1970. */
+/** Expiry dates of the policies of a list, in milliseconds since 1970. */
 const expiriesOf = weakMemo((policies: readonly ListedPolicy[]) =>
   policies.flatMap(({ expiryDate }) => (expiryDate === undefined ? [] : [Date.parse(expiryDate)])),
 );
@@ -72,5 +72,5 @@ export const listPolicy = ({ name, digest, spec, enforcementAction, effectiveReg
   };
 };
 
-/** Whether a policy governs the namespaces that a glob means. */
+/** Whether a policy governs the namespaces that a glob matches. */
 export const isGlobPolicy = ({ targetNamespace }: Pick<ListedPolicy, 'targetNamespace'>): boolean => isGlob(targetNamespace);

@@ -8,14 +8,14 @@ const MAX_REVISIONS = 16;
 export class ActiveSpans {
   readonly #spans = new Map<string, Span>();
 
-  /** The span is active for the revision, in the place of the one before. */
+  /** Makes the span the active one of the revision, in the place of the one before. */
   add(revision: string, span: Span): void {
     this.#spans.delete(revision);
     this.#spans.set(revision, span);
     dropOldest(this.#spans, MAX_REVISIONS);
   }
 
-  /** The span is not active any more. */
+  /** Removes the active span. */
   remove(revision: string, span: Span): void {
     if (this.#spans.get(revision) === span) this.#spans.delete(revision);
   }

@@ -14,11 +14,11 @@ import {
 import type { Logger } from '../runtime/index.ts';
 import type { SamplerConfig, TelemetryConfig } from './settings.ts';
 
-/** What a program is in its traces. */
+/** Identity of a program in its traces. */
 export interface ProgramIdentity {
   readonly name: string;
   readonly version: string;
-  /** More of it, by names of the semantic conventions. */
+  /** More attributes, by names of the semantic conventions. */
   readonly attributes?: Readonly<Record<string, string>>;
 }
 
@@ -38,7 +38,7 @@ const MAX_QUEUE = 2_048;
 const MAX_BATCH = 512;
 /** Characters of an attribute; the problem of a commit may be long. */
 const MAX_VALUE = 1_024;
-/** What `ExportResultCode` of @opentelemetry/core calls success. */
+/** Code of a success, `ExportResultCode.SUCCESS` of @opentelemetry/core. */
 const SUCCESS = 0;
 
 const rootSampler = ({ name, ratio }: SamplerConfig): Sampler => {

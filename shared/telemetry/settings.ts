@@ -16,17 +16,17 @@ export interface SamplerConfig {
   readonly ratio: number;
 }
 
-/** How traces are exported. */
+/** Settings of the export of traces. */
 export interface TelemetryConfig {
-  /** Where OTLP goes, with its path. */
+  /** URL to which OTLP is sent, with its path. */
   readonly url: string;
-  /** Of each request; may hold credentials. */
+  /** Headers of each request; may hold credentials. */
   readonly headers: Readonly<Record<string, string>>;
   /** PEM of the collector's CA; undefined: the system's. */
   readonly ca: string | undefined;
   /** undefined: the name of the program. */
   readonly serviceName: string | undefined;
-  /** What the operator says of this program; of the resource. */
+  /** Attributes of the resource that the operator sets for this program. */
   readonly attributes: Readonly<Record<string, string>>;
   readonly sampler: SamplerConfig;
 }
@@ -108,8 +108,8 @@ export const TELEMETRY_VARIABLES = {
 } as const;
 
 /**
- * The environment without what is of no use: platforms set these variables for all programs alike, and where traces are off none of them may
- * keep a program from its work.
+ * The environment without variables that have no effect: platforms set these for all programs
+ * alike, and where traces are off none of them may keep a program from its work.
  */
 export const withoutUnusedTelemetry = (env: Environment): Environment =>
   (env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? '') === ''
@@ -118,7 +118,7 @@ export const withoutUnusedTelemetry = (env: Environment): Environment =>
 
 type TelemetryVariables = z.infer<z.ZodObject<typeof TELEMETRY_VARIABLES>>;
 
-/** Those of {@link TELEMETRY_VARIABLES} that are secret, and may stand in files. */
+/** Variables of {@link TELEMETRY_VARIABLES} that are secret, and may be in files. */
 export const TELEMETRY_SECRETS: readonly string[] = ['OTEL_EXPORTER_OTLP_HEADERS'];
 
 const tracesUrl = (endpoint: string): string => `${endpoint.replace(/\/+$/, '')}/v1/traces`;

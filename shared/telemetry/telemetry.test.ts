@@ -12,7 +12,7 @@ afterEach(() => {
   for (const stop of stops.splice(0)) stop();
 });
 
-/** What a collector that is wrong does; test/e2e/ has a right one. */
+/** Starts a collector that answers wrongly; test/e2e/ has a right one. */
 const startCollector = async (answer: RequestListener): Promise<string> => {
   const server = createServer(answer).listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -1,6 +1,6 @@
 import type { SignatureProblem } from '../signatures/index.ts';
 
-/** Why a revision is not trusted; stable, for programs. */
+/** Reason why a revision is not trusted; stable, for programs. */
 export type TrustProblem =
   | SignatureProblem
   | 'chain-incomplete'
@@ -16,7 +16,7 @@ export const shortCommit = (id: string): string => id.slice(0, 12);
 export class TrustError extends Error {
   override readonly name = 'TrustError';
   readonly code: TrustProblem;
-  /** An object was not there: with it the answer may be another. */
+  /** Whether an object was missing: with it the result may be another. */
   readonly missing: boolean;
 
   constructor(code: TrustProblem, message: string, missing = false) {

@@ -5,11 +5,11 @@ import { readCommittedSigners } from './committed-signers.ts';
 import { shortCommit, TrustError } from './errors.ts';
 import { ProofReader } from './proof-reader.ts';
 
-/** What is believed before a revision is judged, and after it. */
+/** State of trust before a revision is judged, and after it. */
 export interface TrustState {
   /** Commit that the next one must descend from; null: none was accepted yet. */
   readonly anchor: string | null;
-  /** Who may sign the next commit. */
+  /** Keys that may sign the next commit. */
   readonly signers: Signers;
   /** The folder `signers/` that they come from; null: the anchor has none; undefined: they are configured, and no commit was verified with them yet. */
   readonly signersTree: string | null | undefined;
@@ -17,11 +17,11 @@ export interface TrustState {
 
 export interface Proposal {
   readonly revision: string;
-  /** Where the chain begins; null: the proposer knows no way from the anchor. */
+  /** Commit at which the chain begins; null: the proposer knows no way from the anchor. */
   readonly from: string | null;
   /** Commits from `from` (exclusive) to `revision` (inclusive), oldest first; each is a parent of the next. */
   readonly chain: readonly string[];
-  /** Why no way could be found, where it is not that there is none. */
+  /** Reason why no way could be found, unless there is none. */
   readonly problem?: TrustError;
 }
 
@@ -132,7 +132,7 @@ class Judge {
     }
   }
 
-  /** Who may sign what comes after a commit. */
+  /** Keys that may sign the commits after a commit. */
   async #successors(commit: string, before: Keys): Promise<Keys> {
     const signersTree = await this.#reader.signersTreeOf(commit);
     if (signersTree === before.signersTree) return before;

@@ -11,7 +11,7 @@ export const PROOF_LIMITS = {
   totalBytes: 10 * 1024 * 1024,
 } as const;
 
-/** How long the judge keeps the thread, in milliseconds. */
+/** Longest time that the judge keeps the thread, in milliseconds. */
 const SLICE_MS = 20;
 
 const tooLarge = (what: string, bytes: number, max: number, remedy: string): TrustError =>
@@ -27,15 +27,16 @@ export const readObject = async (id: string, type: GitObjectType, getObject: Get
 };
 
 /**
- * Reads commits and their root folders while nobody has vouched for them. Their source may have made them itself, so the bytes are bounded, each
- * folder is searched once without making its entries, and others run in between.
+ * Reads commits and their root folders before they are verified. Their source may have forged them,
+ * so the bytes are bounded, each folder is searched once without making its entries, and others run
+ * in between.
  */
 export class ProofReader {
   readonly #getObject: GetObject;
   readonly #yieldIfDue = createYielder(SLICE_MS);
-  /** Ids of what counts in `#bytes`. */
+  /** Ids of the objects counted in `#bytes`. */
   readonly #read = new Set<string>();
-  /** By id of a root folder: its entry `signers/`, or null. */
+  /** Entries `signers/`, or null, by id of the root folder. */
   readonly #signersTrees = new Map<string, string | null>();
   #bytes = 0;
 

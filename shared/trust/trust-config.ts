@@ -1,11 +1,14 @@
 import { type Problems, readText } from '../runtime/index.ts';
 import { parseSigners, type Signers, SignersError } from '../signatures/index.ts';
 
-/** `strict`: what is not verified is refused. `warn`: it is accepted, and said to be unverified. `off`: nothing is checked. */
+/**
+ * `strict`: an unverified commit is refused. `warn`: it is accepted, and reported as unverified.
+ * `off`: nothing is checked.
+ */
 export const VERIFY_MODES = ['strict', 'warn', 'off'] as const;
 export type VerifyMode = (typeof VERIFY_MODES)[number];
 
-/** Whom a program believes who may sign. */
+/** Mode of verification, and the signers that a program trusts. */
 export type TrustConfig = { readonly mode: 'off' } | { readonly mode: 'strict' | 'warn'; readonly signers: Signers };
 
 export interface TrustVariables {

@@ -34,7 +34,7 @@ const scene = (config: TrustConfig = STRICT) => {
     /** A commit on top of what was accepted. */
     next: (spec: CommitSpec): string => box.commit({ ...(accepted && { parents: [accepted.revision] }), ...spec }),
     accepted: () => accepted,
-    /** Of the last refusal. */
+    /** Message of the last refusal. */
     message: () => message,
     /** Ids of what was read since the last call. */
     reads: (): string[] => reads.splice(0),

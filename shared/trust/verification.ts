@@ -5,9 +5,12 @@ import { TrustError, type TrustProblem } from './errors.ts';
 import { type JudgeContext, judgeRevision, type Proposal, type TrustState } from './judge.ts';
 import type { TrustConfig } from './trust-config.ts';
 
-/** What is kept of trust beside the accepted revision, over restarts. */
+/** Record of trust that is kept beside the accepted revision, over restarts. */
 export const StoredTrust = z.object({
-  /** Digest of the signers that were configured. Others configured since: what came from Git counts no more. */
+  /**
+   * Digest of the signers that were configured. Once others are configured, the signers from Git no
+   * longer count.
+   */
   root: z.string().max(128),
   /** See TrustState; absent: undefined. */
   signersTree: z.string().max(64).nullable().optional(),
@@ -16,7 +19,7 @@ export const StoredTrust = z.object({
 });
 export type StoredTrust = z.infer<typeof StoredTrust>;
 
-/** What was accepted last. */
+/** Revision that was accepted last. */
 export interface AcceptedRevision {
   readonly revision: string;
   readonly verification: RevisionVerification;

@@ -21,7 +21,7 @@ const allow = [
   /status of 401/,
   /ERR_INCOMPLETE_CHUNKED_ENCODING/,
 ];
-/** Of the page on which the provider asks whether to end its own session. */
+/** Fonts of the page on which the provider asks whether to end its own session. */
 const FONTS = /fonts\.googleapis\.com/;
 
 const account = (page: Page) => page.getByRole('button', { name: /^Account: / });

@@ -26,7 +26,9 @@ import { RealCluster } from './real-cluster.ts';
 const [FIRST, SECOND] = VERSIONS;
 const REGIONS: Readonly<Record<string, string>> = { us: 'us-east-1', eu: 'eu-west-1', apac: 'ap-southeast-1' };
 const GOVERNED = 'finance';
-/** Where agents of other clusters reach the hub: what a cloud would give to its Service. */
+/**
+ * Address at which agents of other clusters reach the hub: a cloud would give it to its Service.
+ */
 const HUB_ADDRESS = '10.233.0.1';
 const API_TOKEN = randomBytes(32).toString('hex');
 /** About five seconds of probes. */
@@ -38,7 +40,7 @@ let repository: GitRepository;
 let postgres: TestPostgres;
 let control: RealCluster;
 let hub: HubClient;
-/** What was started, to be ended in the opposite order. */
+/** Functions that end what was started, called in reverse order. */
 const closers: (() => Promise<void>)[] = [];
 const clusters = new Map<string, RealCluster>();
 

@@ -28,10 +28,13 @@ const cpuSeconds = (folders: readonly string[]): number => {
   return text.includes('usage_usec') ? field(text, 'usage_usec') / 1e6 : Number(text) / 1e9;
 };
 
-/** One pod with all its containers. */
+/** Figures of a pod with all its containers. */
 export interface PodFigures {
   readonly pod: string;
-  /** What Kubernetes counts against the limit, and evicts by: all memory without files that can be read again. */
+  /**
+   * Memory that Kubernetes counts against the limit, and evicts by: all memory without files that
+   * can be read again.
+   */
   readonly workingSetMiB: number;
   readonly peakMiB: number;
   readonly limitMiB: number;
@@ -42,7 +45,7 @@ export interface PodFigures {
   readonly throttled: number;
 }
 
-/** Of a cgroup and those below it, as this machine numbers them. */
+/** Process ids in a cgroup and in those below it, as this machine numbers them. */
 const processesOf = (folder: string): number[] => {
   const own = (read(folder, 'cgroup.procs') ?? '').split('\n').filter(Boolean).map(Number);
   const below = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());

@@ -9,14 +9,14 @@ const ROOT = join(import.meta.dirname, '..', '..');
 
 export const REGISTRY = 'localhost';
 export const PAUSE_IMAGE = `${REGISTRY}/pause:1`;
-/** Of hub and agent: an upgrade goes from the first to the second. */
+/** Versions of hub and agent: an upgrade goes from the first to the second. */
 export const VERSIONS = ['1.0.0', '1.0.1'] as const;
 /** Values of a chart that take this image, which no node can pull. */
 export const imageOf = (version: string): Values => ({ image: { registry: REGISTRY, tag: version, pullPolicy: 'Never' } });
 
-/** What Node.js, and programs of Debian, are linked with. */
+/** Packages of the libraries that Node.js and programs of Debian are linked with. */
 const LIBRARIES = ['libc6', 'libstdc++6', 'libgcc-s1'];
-/** What the Dockerfile's instructions and npm run. */
+/** Programs that the Dockerfile's instructions and npm run. */
 const SHELL = ['/bin/sh', '/bin/rm', '/usr/bin/env'];
 
 /** Copies files into a root folder, each under its own path, with the libraries. */
@@ -101,7 +101,7 @@ export class Images {
     return this.#save(name);
   }
 
-  /** What hub and agent run in: Node.js, without a shell. */
+  /** Makes the base image of hub and agent: Node.js, without a shell. */
   async #base(): Promise<string> {
     const name = `${REGISTRY}/fso-base:${process.versions.node}`;
     const fill = async (root: string): Promise<void> => {
@@ -112,7 +112,7 @@ export class Images {
     return name;
   }
 
-  /** What they are built in: npm, with this machine's registry and CA. */
+  /** Makes the image in which hub and agent are built: npm, with this machine's registry and CA. */
   async #builder(): Promise<string> {
     const name = `${REGISTRY}/fso-builder:${process.versions.node}`;
     const ca = process.env['NODE_EXTRA_CA_CERTS'];

@@ -6,7 +6,7 @@ import { PAUSE_IMAGE } from './images.ts';
 
 /** Addresses of a node and of its pods, which no other node of this machine has. */
 export interface NodeNetwork {
-  /** Of this machine, at the other end of the node's cable. */
+  /** Address of this machine, at the other end of the node's cable. */
   readonly gateway: string;
   readonly address: string;
   readonly pods: string;
@@ -78,7 +78,10 @@ interface Kubeconfig {
   readonly clusters: readonly { readonly cluster: Record<string, string> }[];
 }
 
-/** For a program on the node, which sees the API server under another address than this machine, and than its certificate says. */
+/**
+ * Kubeconfig for a program on the node, which reaches the API server at another address than this
+ * machine, one that the certificate does not name.
+ */
 const kubeconfigFor = (file: string, server: string): string => {
   const config = parse(readFileSync(file, 'utf8')) as Kubeconfig;
   for (const { cluster } of config.clusters) Object.assign(cluster, { server, 'tls-server-name': 'kubernetes' });

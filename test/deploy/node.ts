@@ -15,7 +15,7 @@ const INIT = join(import.meta.dirname, 'node-init.sh');
 
 export interface NodeOptions {
   readonly cluster: LocalCluster;
-  /** Of the cluster: this node's processes end with those of its control plane. */
+  /** Folder of the cluster: this node's processes end with those of its control plane. */
   readonly clusterFolder: string;
   /** Folder of kubelet and kube-proxy. */
   readonly programs: string;
@@ -112,7 +112,7 @@ export class RealNode {
     });
   }
 
-  /** To be called once the processes have ended. */
+  /** Removes the cgroups. Call it once the processes have ended. */
   async clean(): Promise<void> {
     await eventually(() => {
       for (const tree of cgroupTrees()) removeCgroup(join(tree, this.#cgroup));

@@ -12,7 +12,7 @@ import { Images, imageOf, REGISTRY, VERSIONS } from './images.ts';
 import { assertMachine } from './machine.ts';
 import { RealCluster } from './real-cluster.ts';
 
-/** One cluster with two agents and Gatekeeper, and no hub. */
+/** A cluster with two agents and Gatekeeper, and no hub. */
 
 const [FIRST, SECOND] = VERSIONS;
 const INSIDE = 'eu-west-1';

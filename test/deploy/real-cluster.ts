@@ -190,7 +190,7 @@ export class RealCluster extends AgentHarness {
     return address;
   }
 
-  /** What a cloud does for a Service of type LoadBalancer. */
+  /** Gives an address to a Service of type LoadBalancer, like a cloud. */
   async giveAddress(namespace: string, name: string, address: string): Promise<void> {
     const path = `${objectPath(SERVICES, { namespace, name })}/status`;
     const body = { status: { loadBalancer: { ingress: [{ ip: address, ipMode: 'VIP' }] } } };

@@ -32,7 +32,7 @@ export const policy = (name: string, namespace: string, regions: readonly string
     '',
   ].join('\n');
 
-/** What people do with the `fso` command. */
+/** Tests of the `fso` command against a live federation. */
 export const describeCommand = (world: () => RealWorld): void => {
   const fso = (...args: string[]): Promise<CommandResult> => runCommand(world(), args);
 

@@ -22,7 +22,7 @@ import { describePrometheus } from './prometheus.ts';
 const signal = never;
 
 let world: RealWorld;
-/** It has looked at hub and agents through all that happens here. */
+/** Prometheus that scrapes hub and agents during all tests here. */
 let prometheus: Prometheus | undefined;
 let collector: Collector;
 let collectorFolder: string;

@@ -7,7 +7,7 @@ import { never, waitFor } from '../harness/waiting.ts';
 
 const signal = never;
 
-/** What a real Prometheus saw of hub and agents. */
+/** Tests of the metrics that a real Prometheus scraped from hub and agents. */
 export const describePrometheus = (world: () => RealWorld, prometheus: () => Prometheus): void => {
   describe('a Prometheus that watched all of this', () => {
     const numberOf = async (query: string): Promise<number> => Number((await prometheus().query(query))[0]?.value[1]);

@@ -149,7 +149,7 @@ const eventOf = (random: Random): ClusterEvent => ({
 });
 
 const hash = '0'.repeat(64);
-/** Of lists that no hub knows. */
+/** Digests of lists that no hub knows. */
 const UNKNOWN_LISTS = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [string, ...string[]];
 
 const baseline = (random: Random): Baseline | null =>

@@ -30,7 +30,7 @@ class EnrolmentSuite {
     this.#hub = hub;
   }
 
-  /** Where the hub keeps its data. */
+  /** Data folder of the hub. */
   get folder(): string {
     return join(this.bench.folder, 'hub');
   }

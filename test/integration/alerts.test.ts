@@ -18,7 +18,7 @@ import { eventually, never } from '../harness/waiting.ts';
 const API_TOKEN = 'static-token-0123456789';
 const CLUSTERS = ['eu-1', 'eu-2', 'us-1', 'us-2', 'ap-1', 'ap-2'];
 const KINDS = ['slack', 'pagerduty', 'webhook', 'mail'] as const;
-/** Of hubs with each database. */
+/** Number of times that hubs with each database are killed. */
 const KILLS = { embedded: 20, postgres: 5 } as const;
 const SEED = 44;
 
@@ -33,7 +33,7 @@ ${['slack', 'pagerduty', 'webhook', 'mail', 'alertmanager'].map((name) => `    -
   Violations: {for: 0s}
 `;
 
-/** What a cluster says that wants to do harm to who reads of it. */
+/** Text of a cluster that tries to harm the readers of its alerts. */
 const HOSTILE = '<!channel> <https://evil.example|click> & "quoted"\r\nBcc: all@example.com\r\n\r\n<script>alert(1)</script>';
 
 const reportOf = (violating: boolean): PolicyReport[] => [
@@ -100,7 +100,9 @@ const about = (deliveries: readonly Delivery[], cluster: string, status: Deliver
 
 const keysOf = (deliveries: readonly Delivery[]): Set<string> => new Set(deliveries.map(({ key }) => key));
 
-/** How many different notifications of a kind each receiver got about a cluster; the fewest. */
+/**
+ * Number of different notifications of a kind about a cluster, at the receiver that got the fewest.
+ */
 const toldTimes = (cluster: string, status: Delivery['status']): number => {
   const all = receivers.deliveries();
   return Math.min(...KINDS.map((kind) => keysOf(about(all[kind], cluster, status)).size));
@@ -213,7 +215,10 @@ describe.each(['embedded', 'postgres'] as const)('alerts, with the database %s,'
   });
 });
 
-/** What was told once is told again under its key only: beginnings and ends take turns, if repeats are left out. */
+/**
+ * Checks that a notification is repeated under its key only: firing and resolved ones alternate
+ * once repeats are left out.
+ */
 const expectNoOtherKeys = (deliveries: readonly Delivery[], cluster: string): void => {
   const seen = new Set<string>();
   const told = deliveries

@@ -26,7 +26,7 @@ import { findMisfits } from '../harness/monitors.ts';
 import { type Container, egressOf, mountedEnvironment, podOf } from '../harness/pod-template.ts';
 import { never } from '../harness/waiting.ts';
 
-/** What the charts make of their values, without a cluster. */
+/** Tests of the objects that the charts render from their values, without a cluster. */
 
 let folder: string;
 let helm: Helm;

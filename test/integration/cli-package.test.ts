@@ -88,7 +88,7 @@ describe.each(await runtimes())('the npm package, on the Node.js in %s', (runtim
   });
 });
 
-/** What the shell offers after these words, of which the last one may be incomplete. */
+/** Completions that the shell offers after these words, of which the last one may be incomplete. */
 const offers = async (words: readonly string[]): Promise<string> => {
   const script = `eval "$(fso completion bash)"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _fso; printf '%s\\n' "\${COMPREPLY[@]}"`;
   const PATH = [dirname(process.execPath), programs, '/usr/bin', '/bin'].join(delimiter);

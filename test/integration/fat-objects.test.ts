@@ -15,7 +15,10 @@ import { ClusterHarness } from '../harness/cluster-harness.ts';
 import { TEMPLATE_CRD } from '../harness/template-crd.ts';
 import { eventually, never } from '../harness/waiting.ts';
 
-/** Of the agent. Either the policies or the templates fill it, whole, beside what an agent needs for itself. */
+/**
+ * Heap of the agent. Either the policies or the templates would fill it beside what an agent needs
+ * for itself, if they were kept whole.
+ */
 const HEAP_MB = 96;
 const POLICIES = 130;
 const TEMPLATES = 40;

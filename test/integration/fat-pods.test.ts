@@ -5,7 +5,10 @@ import { startAgentProcess } from '../harness/agent-process.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
 import { never } from '../harness/waiting.ts';
 
-/** In a process that does nothing else, 36 of them fill the memory of the agent below. */
+/**
+ * Number of pods: 36 of them fill the memory of the agent below in a process that does nothing
+ * else.
+ */
 const PODS = 48;
 const AT_ONCE = 4;
 /** A pod of about 1.2 MB. */

@@ -1,4 +1,4 @@
-/** Nothing ends and nothing grows by frames, whatever they are. */
+/** Tests that no frames end a process or make it grow. */
 import { expect, it } from 'vitest';
 import { fuzzAgent, fuzzHub, testOptions } from '../fuzz/fuzz.ts';
 import { assertNoGrowth } from '../fuzz/growth.ts';

@@ -33,7 +33,7 @@ const API_SERVICE_KIND: KindDescriptor = {
   namespaced: false,
 };
 
-/** What the guard keeps of the locks themselves and of what proves them. */
+/** Tests of the guard on the locks themselves and on the evidence for them. */
 describe('guard', () => {
   describe('on lock 2 and its evidence', () => {
     const LOCK = 'only the agent writes floor parameters, the template';

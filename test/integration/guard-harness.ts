@@ -28,7 +28,7 @@ export const policyOf = (namespace: string, name: string, labels: Record<string,
 class GuardHarness {
   /** Closed at the end. */
   readonly clients: KubeClient[] = [];
-  /** Of all agents. */
+  /** Events of all agents. */
   readonly events: ClusterEvent[] = [];
   folder = '';
   cluster!: LocalCluster;

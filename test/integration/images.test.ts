@@ -9,7 +9,7 @@ import { ImageBuilder, type ImageFiles, listFiles } from '../harness/image-files
 const root = join(import.meta.dirname, '..', '..');
 const read = (path: string): Promise<string> => readFile(join(root, path), 'utf8');
 const MB = 1_000_000;
-/** Of what an image adds to its base. */
+/** Limit of the size that an image adds to its base. */
 const LIMIT_MB = 150;
 
 let folder: string;

@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import type { ClusterRecord, Ledger } from '../../hub/ledger/index.ts';
 import { waitFor } from '../harness/waiting.ts';
 
-/** What the history says of a policy, or would say of a report. */
+/** State of a policy in the history, or that of a report in the same form. */
 interface Said {
   readonly phase: string;
   readonly conforms: boolean;
@@ -16,7 +16,7 @@ const saidOf = (report: PolicyReport | undefined): Said | null => {
   return { phase: report.phase, conforms, violates: report.violations > 0 };
 };
 
-/** What a hub knows of each policy of a cluster, at a time that no later change shares. */
+/** Known state of each policy of a cluster, at a time that no later change shares. */
 export type Moment = { readonly at: string; readonly known: ReadonlyMap<string, Said | null> };
 export const noteMoment = async (hub: Ledger, cluster: string): Promise<Moment> => {
   const { policies } = (await hub.cluster(cluster)) as ClusterRecord;

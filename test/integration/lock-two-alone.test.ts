@@ -78,7 +78,10 @@ describe('lock 2 alone', () => {
   });
 
   it('does not break the audit of Gatekeeper: a Binding cannot be listed', async () => {
-    /** In whole seconds: an audit of the same second may have been earlier. */
+    /**
+     * Reads the time of the last audit, which is in whole seconds: an audit of the same second may
+     * have been earlier.
+     */
     const audited = async (): Promise<number> => {
       const constraints = await lockTwo.world.client.list(GEO_RESIDENCY_KIND, {}, signal);
       return Date.parse(constraints.find(({ spec }) => spec?.parameters?.regions?.length === 2)?.status?.auditTimestamp ?? '');

@@ -92,7 +92,10 @@ describe('a pod that exceeds the cost limit of the API server', () => {
 
   const many = <T>(item: T): T[] => Array.from({ length: 24_000 }, () => item);
   const exists = { key: 'a', operator: 'Exists' };
-  /** Each would exceed the budget of one expression if it were evaluated; well below the 3 MiB of a request. */
+  /**
+   * Affinities that would each exceed the budget of one expression if they were evaluated; well
+   * below the 3 MiB of a request.
+   */
   const MONSTERS = {
     terms: many({ matchExpressions: [exists] }),
     requirements: [{ matchExpressions: many(exists) }],

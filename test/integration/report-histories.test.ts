@@ -40,7 +40,10 @@ const hasty: Clock = {
 
 const fleetFiles = [clusterFile('eu', ['eu-west-1']), clusterFile('us', ['us-east-1'])];
 const everywhere = (name: string, spec: Parameters<typeof policyFile>[1] = {}) => policyFile(name, { targetNamespace: 'n1', ...spec });
-/** What a fleet is asked for, one after the other: policies come, change, go and have expired, and some are not for all clusters. */
+/**
+ * Successive commits of a fleet: policies are added, changed, removed and expired, and some are not
+ * for all clusters.
+ */
 const COMMITS = [
   [everywhere('a'), everywhere('b', { targetNamespace: 'n2' }), everywhere('c', { targetNamespace: 'n*' })],
   [
@@ -97,7 +100,7 @@ const VARIANTS: readonly Partial<PolicyReport>[] = [
 ];
 const state = fc.record({
   commit: fc.constantFrom(0, 1, 2, 2),
-  /** Whose list it has. */
+  /** Cluster of whose list it has a copy. */
   of: fc.constantFrom('eu', 'us'),
   namespaces: fc.subarray(['n1', 'n2', 'n3']),
   floor: fc.boolean(),
@@ -110,7 +113,7 @@ const step = fc.record({ seen: state, hub: fc.nat(1), arrive: fc.nat(4), restart
 
 type Sight = { readonly accepted: AcceptedPolicies; readonly snapshot: AgentSnapshot };
 
-/** What the agent of a cluster in a state sees. @param version never used before */
+/** Builds what the agent of a cluster in a state sees. @param version never used before */
 const sightOf = ({ commit, of, namespaces, floor, changed, local }: State, version: number): Sight => {
   const policies = LISTS[commit]?.get(of)?.policies ?? [];
   const inputs = policies.map((policy) => inputOf(policy));
@@ -127,7 +130,7 @@ const sightOf = ({ commit, of, namespaces, floor, changed, local }: State, versi
   return { accepted: acceptedOf(policies, { version }), snapshot: { ...seen, policies: all } };
 };
 
-/** One cluster: its agent, and the stream that it has. */
+/** A cluster: its agent and the stream of that agent. */
 class Cluster {
   readonly name: string = `cluster-${randomUUID()}`;
   readonly #observatory: LiveObservatory;
@@ -209,7 +212,7 @@ class Cluster {
   }
 }
 
-/** What pages and API show, but for the times. */
+/** Summaries as pages and API show them, without the times. */
 const shown = (record: ClusterRecord): Omit<PolicySummary, 'lastUpdated'>[] =>
   createFleetIndex()
     .update({ desired: null, clusters: [record] })
@@ -231,14 +234,17 @@ const goThrough = async (cluster: Cluster, { hub, arrive, restarts }: Omit<Step,
   return noteMoment(hubs[hub] as Ledger, cluster.name);
 };
 
-/** What is known of a policy without its agent. */
+/** Facts of a policy that are known without its agent. */
 const knownOf = (report: PolicyReport) => {
   const { managedBy, targetNamespace, enforcementAction, effectiveRegions, namespaces, expiryDate } = report;
   const { reason: _code, ...standing } = standingOf(report);
   return { managedBy, targetNamespace, enforcementAction, effectiveRegions, namespaces, expiryDate, standing };
 };
 
-/** What a hub shows in the end is what full reports would have said, but for the commit since which, which is the hub's to say. */
+/**
+ * Checks that a hub finally shows the same as after full reports. The commit since which a policy
+ * reads the same is the hub's own.
+ */
 const expectFull = async (hub: Ledger, cluster: string, { snapshot }: Sight): Promise<void> => {
   const record = (await hub.cluster(cluster)) as ClusterRecord;
   const seen = [...snapshot.policies.values()].map(({ report }) => report);

@@ -12,9 +12,9 @@ import { policyReport } from '../harness/policy-reports.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 
-/** What a container of 512 MiB leaves to Node.js. */
+/** Heap that a container of 512 MiB leaves to Node.js. */
 const HEAP = '--max-old-space-size=256';
-/** Of a list that no hub knows: then a cluster may have 20,000 policies of it. */
+/** Baseline with a list that no hub knows: a cluster may have 20,000 policies of such a list. */
 const UNKNOWN = baselineOf('e'.repeat(64));
 
 const local = (n: number, length: number) =>
@@ -112,7 +112,7 @@ describe.each(['embedded', 'PostgreSQL'] as const)('a hub with little memory and
   });
 });
 
-/** As if the hubs on a database had stopped a while ago. */
+/** Simulates that the hubs on a database stopped a while ago. */
 const expireHubs = async (url: string): Promise<void> => {
   const database = await openDatabase({ url });
   await database.db.deleteFrom('replicas').execute();

@@ -10,7 +10,7 @@ import { acceptedIn, commitOf, FIRST, NAMESPACES, R1, R2, type ReportingFleet, s
 
 /** Scenarios 21 to 27 of status-scenarios.test.ts: viewers of a part, agents that begin again, and those that lie. */
 
-/** What a viewer of these namespaces sees. */
+/** View of the hub for a viewer of these namespaces. */
 const viewOf = ({ hub, clock }: ReportingFleet, ...targetNamespaces: string[]): Shown => {
   const grant: RoleGrant = { role: 'viewer', policies: { targetNamespaces } };
   return new Shown(new ScopedLedger(hub.ledger, [grant]), clock);

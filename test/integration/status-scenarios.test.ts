@@ -10,9 +10,11 @@ import { FakeClock } from '../../shared/runtime/testing/fake-clock.ts';
 import { acceptedIn, commitOf, FIRST, NAMESPACES, R1, R2, R3, ReportingFleet, startFleet } from '../harness/reporting-fleet.ts';
 
 /**
- * What a hub shows of clusters that report by exception: the scenarios of docs/adr/0064-reports-by-exception.md, by number, as a whole: the
- * reporter of an agent, the frames, the hub's handling of them, its ledger and its read model. 1 to 12 are here, 13 to 20 (commits and the past)
- * in status-scenarios-commits.test.ts, 21 to 27 (viewers, other agents) in status-scenarios-viewers.test.ts. What stands elsewhere:
+ * Tests of the status that a hub shows for clusters that report by exception: the scenarios of
+ * docs/adr/0064-reports-by-exception.md, by number, end to end: the reporter of an agent, the
+ * frames, the hub's handling of them, its ledger and its read model. 1 to 12 are here, 13 to 20
+ * (commits and the past) in status-scenarios-commits.test.ts, 21 to 27 (viewers, other agents) in
+ * status-scenarios-viewers.test.ts. Other tests cover the rest:
  *
  *  1 agent/report/hold-back.test.ts: is not that a policy is gone which cannot be put back
  *  2 agent/report/hold-back.test.ts: is said after a moment, with the policies that are Pending by it
@@ -28,10 +30,10 @@ import { acceptedIn, commitOf, FIRST, NAMESPACES, R1, R2, R3, ReportingFleet, st
  * 21 hub/serve/scope/scope-state.test.ts: are seen by their targets in Git and in the list of the cluster, both of them
  * 25 shared/status/deviation.test.ts: has at most 300 bytes, whatever it says
  * 26 hub/delivery/reports/lists.test.ts: takes no policies that do not have the digest of their list, and keeps an agent back that says so
- * 27 hub/delivery/delivery.test.ts: an agent that has accepted nothing takes the place of one that had
+ * 27 hub/delivery/delivery-reports.test.ts: an agent that has accepted nothing takes the place of one that had
  */
 
-/** What a report names. */
+/** Deviations and policies that a report names. */
 const namedIn = ({ deviations, policies }: Report): readonly unknown[] => [...deviations, ...policies];
 
 // 1

@@ -43,7 +43,7 @@ interface StreamAgent {
 class StreamHarness {
   readonly #name: string;
   #folder = '';
-  /** What the stream writes with: the audit log counts it as an agent's. */
+  /** Client that the stream writes with: the audit log counts its requests as an agent's. */
   #asAgent!: KubeClient;
   cluster!: LocalCluster;
   client!: KubeClient;

@@ -40,7 +40,10 @@ const RIGHTS: readonly Right[] = ROLES.flatMap(({ metadata: { namespace }, rules
 /** Every user may ask who it is: the API server's own role `system:basic-user`. */
 const OF_EVERYONE = new Set(['authentication.k8s.io/selfsubjectreviews', 'authorization.k8s.io/selfsubjectaccessreviews']);
 
-/** Who writes a policy must have the right to read its parameters; the API server asks for it without a request. */
+/**
+ * Rights that a write implies. The writer of a policy must have the right to read its parameters;
+ * the API server checks it without a request.
+ */
 const impliedBy = ({ verb, resource }: RightInUse): readonly RightInUse[] =>
   verb === 'patch' && resource === 'validatingadmissionpolicies'
     ? [{ verb: 'get', apiGroup: 'compliance.federated.io', resource: 'floorparameters', namespace: '', name: '' }]

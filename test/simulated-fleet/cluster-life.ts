@@ -73,7 +73,7 @@ const conditionsOf = (trouble: Trouble, tampering: Tampering | undefined, since:
   ].reduce<Condition[]>((all, condition) => setCondition(all, condition, since), []);
 };
 
-/** What the agent has found of one policy. */
+/** Findings of the agent about one policy. */
 interface PolicyFindings {
   readonly outcome: PolicyOutcome | undefined;
   readonly locks: PolicyLocks | undefined;
@@ -143,12 +143,12 @@ export class ClusterLife {
     this.#judge();
   }
 
-  /** Of each policy, in full. */
+  /** Full reports of all policies. */
   reports(): PolicyReport[] {
     return [...this.#reported.values()];
   }
 
-  /** What its reports follow from. */
+  /** State of the cluster that its reports follow from. */
   reported(): ReportedCluster {
     const { trouble, now } = this.#options;
     if (this.#accepted === undefined) throw new Error(`${this.name} has accepted no commit`);
@@ -173,7 +173,7 @@ export class ClusterLife {
     };
   }
 
-  /** Of all that it is; the first time they are asked for. */
+  /** Takes the unsent events; each is returned once. */
   events(): ClusterEvent[] {
     const events = this.#unsentEvents;
     this.#unsentEvents = [];
@@ -197,7 +197,7 @@ export class ClusterLife {
     });
   }
 
-  /** What runs outside has done so for days. */
+  /** Sets the start of running violations to days ago. */
   #restorePast(): void {
     for (const { key } of this.#inputs) {
       for (const { metadata } of this.#pods) this.#restored.set(`${key}|${metadata.uid}`, this.#past(6).toISOString());

@@ -12,7 +12,7 @@ const NOT_APPLICABLE: LockFacts = { state: 'NotApplicable' };
 
 const listed = weakMemo((policy: CompiledPolicy): ListedPolicy => listPolicy(policy, ''));
 
-/** What is proven of a policy in a cluster without troubles. */
+/** Proven state of the locks of a policy in a cluster without troubles. */
 const wholeLocks = (asked: ListedPolicy['locks'], outcome: PolicyOutcome): PolicyLocks => {
   const lock = (isAsked: boolean): LockFacts => (isAsked && outcome.kind === 'governing' ? ENFORCED : NOT_APPLICABLE);
   const constraintCreated = asked.gatekeeper && outcome.kind !== 'expired';

@@ -18,7 +18,7 @@ export const podOf = (namespace: string, name: string, spec: Pod['spec']): Pod =
 
 export type Random = () => number;
 
-/** Each cluster has a few namespaces whose pods run outside of the allowed regions. */
+/** Makes pods in a few namespaces of a cluster, some of them outside of the allowed regions. */
 export const makePods = (home: string, outside: string, random: Random): Pod[] => {
   const suffix = (): string =>
     Math.floor(random() * 36 ** 5)

@@ -6,7 +6,7 @@ import { CELLS, GEOS, type Geo, geoOfCell, nameOfCell } from './geography.ts';
 export const CLUSTERS = 500;
 const PER_CELL = 24;
 const PER_GEO = 6;
-/** Of every cluster. */
+/** Number of policies for every cluster. */
 const EVERYWHERE = 10;
 
 const TEAMS = ['payments', 'ledger', 'claims', 'identity', 'analytics', 'trading', 'patients', 'payroll', 'fraud', 'research'];
@@ -67,7 +67,7 @@ const actionOf = (random: Random): object => {
   };
 };
 
-/** Of a hundred policies, two are about to expire and one has expired. */
+/** Expiry of a policy: of a hundred, two are about to expire and one has expired. */
 const expiryOf = (random: Random, now: Date): object => {
   const dice = random();
   if (dice >= 0.06) return {};
@@ -133,7 +133,7 @@ const sketches = (random: Random): PolicySketch[] => [
 
 export interface FleetFiles {
   readonly clusters: readonly SimulatedCluster[];
-  /** By path. */
+  /** Contents of the files by path. */
   readonly files: Readonly<Record<string, string>>;
 }
 

@@ -28,7 +28,7 @@ export class SimulatedAgent {
   #started: boolean = false;
   #wanted: boolean = false;
   #kept: Promise<void> = Promise.resolve();
-  /** What the hub has by name once it has taken the last report. */
+  /** Policies that the hub has by name once it has taken the last report. */
   #sent: StatusByName['named'] = new Map();
 
   constructor(options: SimulatedAgentOptions) {

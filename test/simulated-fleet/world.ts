@@ -19,13 +19,15 @@ export interface SimulatedWorld {
   readonly hub: HubProcess;
   readonly client: HubClient;
   readonly repository: GitRepository;
-  /** By cluster; clusters that were never seen have none. */
+  /** Agents by cluster; clusters that never connected have none. */
   readonly agents: ReadonlyMap<string, SimulatedAgent>;
   /** Paths and contents of the commit in force. */
   readonly files: Readonly<Record<string, string>>;
   /**
-   * Commits changes of valid files, and waits until every connected cluster that does not refuse has them. Then commits the refused
-   * change again on top. @returns the commit id
+   * Commits changes of valid files, and waits until every connected cluster that does not refuse
+   * has them. Then commits the refused change again on top.
+   *
+   * @returns the commit id
    */
   commit(files: Readonly<Record<string, string>>, message: string): Promise<string>;
   stop(): Promise<void>;
@@ -36,14 +38,14 @@ export interface SimulatedWorldOptions {
   /** Further settings of the hub. */
   readonly env?: Readonly<Record<string, string>>;
   readonly apiToken?: string;
-  /** Of the hub; default: a free one. */
+  /** Port of the hub; default: a free one. */
   readonly port?: number | undefined;
   /** Parent of its folder; default: the system's folder for temporary files. */
   readonly parent?: string;
   readonly log?: (line: string) => void;
 }
 
-/** What the agent of a cluster shows the hub. */
+/** Token that the agent of a cluster presents to the hub. */
 const tokenOf = (cluster: string): string => `token-of-${cluster}-0123456789`;
 
 const AT_ONCE = 25;

@@ -54,7 +54,7 @@ export const forge = async (ca: KeyPair, { names, generation, usage = 'clientAut
   return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
 };
 
-/** As {@link forge}, by an unknown CA; with that CA. */
+/** Issues a certificate like {@link forge}, but by an unknown CA, and returns that CA too. */
 export const forgeAlone = async (claim: Claim): Promise<KeyPair & { readonly ca: string }> => {
   const ca = await createCa('nobody', validity());
   return { ...(await forge(ca, claim)), ca: ca.cert };

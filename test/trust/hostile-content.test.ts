@@ -198,7 +198,10 @@ describe('a history that nobody has vouched for', () => {
 });
 
 describe('a repository that is too large', () => {
-  /** How hard git tries, from 0 to 9, on both sides: the hub asks again and again, and each answer is compressed for it. */
+  /**
+   * Sets the compression level of git, from 0 to 9, on both sides: the hub fetches again and again,
+   * and each answer is compressed for it.
+   */
   const compressBy = async (level: number): Promise<void> => {
     for (const copy of [repository.folder, join(folder, 'git', 'policies.git')])
       await runGit(copy, ['config', 'core.compression', `${level}`]);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { objectId } from '@fso/shared/git';
 import { CLOSE_CODES, encodeFrame, MAX_HUB_FRAME_BYTES, type Offer, type WholeObject } from '@fso/shared/protocol';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeKey, signSsh } from '../../shared/trust/testing/commits.ts';
 import { waitFor } from '../harness/waiting.ts';
 import { CHART, useMaliciousHub, weaker } from './malicious-hub-harness.ts';
@@ -115,6 +115,8 @@ describe('what a hub makes itself, and no signer has seen', () => {
     const chain = commits.map(({ id }) => id);
     return { type: 'offer', revision: chain.at(-1) ?? '', anchor: bench.head, chain, objects: [...commits, tree] };
   };
+
+  beforeAll(() => bench.goesOn({ 'signers/allowed_signers': `x ${bench.ana?.line}\n` }));
 
   it.each<[string, () => Offer, string]>([
     ['a root folder of 350,000 entries', () => chainOf(2, treeOf(350_000)), 'proof-too-large'],

@@ -51,7 +51,7 @@ export interface GpgHome {
   generate(name: string, algorithm: string, ...rest: readonly string[]): string;
   sign(key: string, ...args: readonly string[]): Sign;
   export(...keys: readonly string[]): string;
-  /** Of a key and its subkeys. */
+  /** Fingerprints of a key and its subkeys. */
   fingerprints(key: string): readonly string[];
   /** Answers to the questions of `gpg --edit-key`. */
   edit(key: string, answers: readonly string[]): void;
@@ -111,7 +111,7 @@ const makeGpgHome = (name: string, env: NodeJS.ProcessEnv): GpgHome => {
   };
 };
 
-/** Of programs that know one author, and no settings of this machine. */
+/** Environment of programs that know one author, and no settings of this machine. */
 const environmentIn = (home: string): NodeJS.ProcessEnv => {
   const who = (role: string) => ({ [`GIT_${role}_NAME`]: 'Ana', [`GIT_${role}_EMAIL`]: 'ana@example.org' });
   const { PATH } = process.env;

@@ -4,8 +4,9 @@ import { celList, celString } from '../admission-policies.ts';
 import type { CelVariable } from './floor-cel.ts';
 
 /**
- * Where the bind gate gets the region of a node. `label`: from the Binding, to which an API server from 1.35 on copies it
- * from the node (https://kep.k8s.io/4742). `list`: from the agent's list of nodes.
+ * Source from which the bind gate gets the region of a node. `label`: the Binding, to which an API
+ * server from 1.35 on copies it from the node (https://kep.k8s.io/4742). `list`: the agent's list
+ * of nodes.
  */
 export type BindGateMode = 'label' | 'list';
 

@@ -1,7 +1,7 @@
 import { byText } from '@fso/shared/encoding';
 import { weakMemo } from '@fso/shared/runtime';
 
-/** As many entries as fit, sorted by their text. */
+/** Keeps all entries if they fit, else the first ones in the order of their text. */
 export const within = <T extends object>(
   entries: readonly T[],
   most: number,

@@ -46,7 +46,7 @@ export const namespaceVariables = (action: FloorAction): readonly CelVariable[] 
   { name: 'revisions', expression: `${annotation(floorRevisionsAnnotation(action))}.orValue('').replace(',', ', ')` },
 ];
 
-/** Each term with its requirements on the region. */
+/** CEL list of the terms, each with its requirements on the region. */
 const REACH = `variables.terms.map(t, {
   'empty': dyn(t.?matchExpressions.orValue([]).size() + t.?matchFields.orValue([]).size() == 0),
   'byName': dyn(t.?matchFields.orValue([]).size() > 0),
@@ -242,7 +242,10 @@ export const SELECTOR_FIX = `variables.regions.size() == 0 ? 'no region is allow
 
 const REGION_LINE = `'${REGION_LABEL}: ' + variables.proposed[0]`;
 
-/** Ready to paste: the path in this kind, and one line of YAML. A nodeSelector on an allowed region confines the pod whatever else it says. */
+/**
+ * CEL text of the fix of a workload, ready to paste: the path in this kind, and one line of YAML. A
+ * nodeSelector on an allowed region confines the pod whatever the rest of its spec says.
+ */
 export const WORKLOAD_FIX = `variables.regions.size() == 0 ? 'no region is allowed, ask the owners of the policies' :
   (variables.nodeName == '' ? '' : 'remove ' + variables.path + '.nodeName' + (variables.unconfined == '' ? '' : ' and ')) +
   (variables.unconfined == '' ? '' :

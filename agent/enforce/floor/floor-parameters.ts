@@ -89,7 +89,10 @@ export const unknownParameters = (governance: IndexedGovernance): FloorParameter
   unlisted: unlistedIn(undefined, governance, indexOf(governance, NO_NODES).spec),
 });
 
-/** What does not fit into the index never gets there, and is told as such. */
+/**
+ * Policies that the live index does not cover yet. Those that do not fit into the index never get
+ * there, and are reported as overflow.
+ */
 const unlistedIn = (
   live: FloorParametersSpec | undefined,
   { awaited, globs }: Pick<IndexedGovernance, 'awaited' | 'globs'>,
@@ -161,7 +164,10 @@ const reasonOf = (
   return reason === 'Grow' && isNew ? 'Cover' : reason;
 };
 
-/** Also where a namespace is that of its own policies alone, which its users may write as often as they like, it is not new. */
+/**
+ * Whether the index gets names or globs that the live one lacks. A namespace that only its own
+ * policies name is not new, since its users may write them as often as they like.
+ */
 const bringsNames = (
   live: FloorParametersSpec | undefined,
   { awaited, globs }: Pick<IndexedGovernance, 'awaited' | 'globs'>,
@@ -177,8 +183,9 @@ const bringsNames = (
 };
 
 /**
- * `Update`: a node is listed in a region that it is not in. A deleted node does no harm if a Binding carries its region.
- * `Grow`: every other change, which can wait; `Cover`, see {@link WantedParameters.isNew}, is told apart by the caller.
+ * Reason for a write. `Update`: a node is listed in a region that it is not in. A deleted node does
+ * no harm if a Binding carries its region. `Grow`: every other change, which can wait. The caller
+ * distinguishes `Cover`, see {@link WantedParameters.isNew}.
  */
 const reasonToChange = (known: Nodes = {}, wanted: Nodes = {}, bindGate: BindGateMode): 'Update' | 'Grow' => {
   const isWrong = ([name, region]: [string, string]): boolean => {

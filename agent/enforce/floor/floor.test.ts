@@ -34,7 +34,7 @@ const LESS_RESOURCES = {
   },
 };
 
-/** What a pod costs depends on these parts of a policy. */
+/** Parts of a policy that the cost of a pod depends on. */
 interface PodSpec {
   readonly matchConditions?: readonly { readonly expression: string }[];
   readonly variables: readonly { readonly name: string; readonly expression: string }[];

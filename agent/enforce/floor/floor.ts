@@ -31,7 +31,7 @@ import {
 import { indexConditions, indexed, indexMessage, indexVariables, podIndexConditions } from './index-cel.ts';
 
 export interface FloorOptions {
-  /** Where the bind gate gets the region of a node. Default `label`. */
+  /** Source from which the bind gate gets the region of a node. Default `label`. */
   readonly bindGate?: BindGateMode;
   /** User names that may bind pods in governed namespaces. Default none. Pass the same array while the list is unchanged. */
   readonly binders?: readonly string[];
@@ -111,7 +111,10 @@ const podConcern = (action: FloorAction): Concern => ({
   fallback: 'the pod may run outside of the regions that the policies of its namespace allow',
 });
 
-/** Always a warning: a mutating webhook may still fix the pods, and the decision is about pods. */
+/**
+ * The check of workloads, always a warning: a mutating webhook may still fix the pods, and the
+ * decision is about pods.
+ */
 const workloadConcern = (action: FloorAction, injection: boolean): Concern => ({
   name: `${FLOOR_PREFIX}workloads-${action}`,
   scope: byLabel(action),

@@ -20,7 +20,7 @@ const REACHED = `params.spec.?reach.orValue('') != '' && ${NAMESPACE}.matches(pa
 /** Skips namespaces that the index does not mention, because no policy governs them, at the cost of one expression. */
 export const indexConditions: readonly MatchCondition[] = [{ name: 'in-index', expression: `(${LISTED}) || (${REACHED})` }];
 
-/** Also skips, at the same cost, pods that are plainly inside. */
+/** Skips, at the same cost, also pods that are plainly inside. */
 export const podIndexConditions: readonly MatchCondition[] = [
   {
     name: 'in-index',

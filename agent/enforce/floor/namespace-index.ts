@@ -8,7 +8,7 @@ import { textOf, within } from './entry-limit.ts';
 import { CANARY_GOVERNANCE } from './index-canary.ts';
 import type { NodeList } from './node-list.ts';
 
-/** What the index is made of. */
+/** Parts of the governance that the index is made from. */
 export type IndexedGovernance = Pick<Governance, 'namespaces' | 'awaited' | 'globs'>;
 
 type Entries = NonNullable<FloorParametersSpec['namespaces']>;

@@ -8,7 +8,7 @@ const A = GROUPS[0] ?? '';
 const B = GROUPS[1] ?? '';
 const nameOfA = constraintName(A);
 
-/** Which policy is in which group; a group without policies is not wanted. */
+/** Wanted constraints by group; a group without policies is not wanted. */
 const anyWanted = fc.array(fc.constantFrom(...GROUPS), { minLength: 3, maxLength: 3 }).map((groups) =>
   [...Map.groupBy(groups.entries(), ([, group]) => group)].map(([group, members]) => ({
     group,
@@ -50,7 +50,7 @@ describe('nameConstraints', () => {
     expect(names[A]).not.toBe(nameOfA);
   });
 
-  /** @returns what is held after it */
+  /** @returns the named constraints after it */
   const step = (held: readonly NamedConstraint[], wanted: readonly WantedConstraint[]): NamedConstraint[] => {
     const before = new Map(held.map(({ group, name }) => [group, name]));
     const names = namesOf(wanted, held);

@@ -7,7 +7,7 @@ import { isTenantsKey, shardOf } from '../tenants.ts';
 import { CANARY_NAME } from './canary.ts';
 import type { Constraint, ConstraintEntry, ConstraintSpec, ScopedEnforcementAction } from './kinds.ts';
 
-/** What the policies of one constraint have in common. */
+/** Properties that all policies of a constraint share. */
 export interface ConstraintGroup {
   readonly regions: readonly string[];
   /** Gatekeeper's enforcementAction: deny | warn | dryrun | scoped. */
@@ -47,7 +47,7 @@ export const constraintName = (identity: string, attempt = 0): string => {
   return `${prefix}-${shortHash(attempt === 0 ? content : `${content} ${attempt}`, HASH_LENGTH)}`;
 };
 
-/** Identity of the group that a constraint is of, by its content, whatever its name is. */
+/** Identity of the group of a constraint, from its content and not from its name. */
 export const groupIdentityOf: (constraint: Constraint) => string = weakMemo((constraint) => {
   const [first, ...others] = entriesOf(constraint);
   const isShard = first !== undefined && [first, ...others].every(({ name, pattern }) => isTenantsKey(name, pattern));
@@ -61,7 +61,7 @@ const OWN_NAME = new RegExp(`^${NAME}$`);
 /** Whether a constraint has a name as this system gives it. */
 export const isOwnName = ({ metadata }: Constraint): boolean => OWN_NAME.test(metadata.name);
 
-/** Whether a constraint is of this system, by its name or its label. */
+/** Whether a constraint belongs to this system, by its name or its label. */
 export const isOwnConstraint = (constraint: Constraint): boolean =>
   isOwnName(constraint) || constraint.metadata.name === CANARY_NAME || constraint.metadata.labels?.[LABELS.component] !== undefined;
 

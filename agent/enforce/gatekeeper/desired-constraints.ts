@@ -19,10 +19,13 @@ export const hasShownMove = ({ constraints }: Governance, present: readonly Cons
   return moving.some((constraint) => isMoved(constraint, byName.get(constraint.name), now));
 };
 
-/** Longer than a write takes: what the cluster shows then is no older than a move. */
+/** Time longer than any write: the state that the cluster shows then is no older than a move. */
 const OVERTAKEN_MS = 60_000;
 
-/** Also where the cluster had it as it is wanted all the time, because it moved there and back before anything was written. */
+/**
+ * Whether the cluster shows the result of a move. That can also be content which it had all the
+ * time, after a move there and back before any write.
+ */
 const isMoved = ({ group, former }: DesiredConstraint, observed: Constraint | undefined, now: Date): boolean => {
   if (observed === undefined || former === undefined || groupIdentityOf(observed) !== group) return false;
   const { uid, generation } = versionOf(observed);
@@ -79,7 +82,7 @@ const formerOf = (
 
 const entryOf = (rule: Rule): ConstraintEntry => ({ name: rule.key, pattern: rule.spec.targetNamespace });
 
-/** Never used: a group has members. */
+/** Default for a group without members, which does not occur. */
 const NO_GROUP: ConstraintGroup = { regions: [], action: 'deny', excludedNamespaces: [], scoped: [] };
 
 const constraintOf = (

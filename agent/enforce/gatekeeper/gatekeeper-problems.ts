@@ -3,7 +3,7 @@ import { isTemplateReady } from './gatekeeper.ts';
 import type { Constraint, Template } from './kinds.ts';
 import { TEMPLATE_NAME } from './template.ts';
 
-/** Why an object of lock 2 is not in force. */
+/** Reason why an object of lock 2 is not in force. */
 export interface GatekeeperProblem {
   readonly message: string;
   /** Waiting does not help; a person has to act. */

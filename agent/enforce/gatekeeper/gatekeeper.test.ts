@@ -160,7 +160,7 @@ describe('planGatekeeper', () => {
     expect(planLockTwo(later, shown)).toMatchObject([{ reason: 'Drift' }]);
   });
 
-  /** By policy: what each constraint that has it says of it. */
+  /** Group identities of the constraints that have each policy, by policy. */
   const rulesIn = (constraints: readonly Constraint[]): ReadonlyMap<string, readonly string[]> => {
     const rules = constraints.flatMap((constraint) => namesIn([constraint]).map((name) => [name, groupIdentityOf(constraint)] as const));
     return new Map([...Map.groupBy(rules, ([name]) => name)].map(([name, found]) => [name, found.map(([, rule]) => rule)]));

@@ -139,8 +139,8 @@ const applyEntries = (body: Constraint, observed: Constraint | undefined): Actio
 };
 
 /**
- * From a group that it was of before, once no policy needs it as it is: those that went elsewhere keep it until they are in force there.
- * Any other content is another writer's.
+ * Moves a constraint from a former group once no policy needs it as it is: policies that went
+ * elsewhere keep it until they are in force there. Any other content is another writer's.
  */
 const moveConstraint = ({ body, policies, former }: DesiredConstraint, observed: Constraint, isNeeded: boolean): Action[] => {
   const isFormer = former?.groups.includes(groupIdentityOf(observed)) ?? false;
@@ -182,7 +182,7 @@ const reasonFor = (observed: Constraint, entries: readonly ConstraintEntry[]): s
   return [...before].every((id) => after.has(id)) ? 'Drift' : 'Leave';
 };
 
-/** Whether the constraint equals its group, whatever its entries are. */
+/** Whether all fields of the constraint but its entries equal those of its group. */
 const isUndisturbed = (observed: Constraint, body: Constraint): boolean => {
   const expected = constraintBody(groupOf(body), entriesOf(observed));
   return isSame(observed.spec, expected.spec);

@@ -1,7 +1,7 @@
 import type { FloorAction } from '@fso/shared/api';
 import type { ConstraintTemplate, K8sGeoResidency } from '@fso/shared/kube';
 
-/** One policy that a constraint enforces: its key and its targetNamespace. */
+/** A policy that a constraint enforces: its key and its targetNamespace. */
 export interface ConstraintEntry {
   readonly name: string;
   readonly pattern: string;
@@ -24,7 +24,7 @@ export interface ConstraintSpec {
   };
   readonly parameters?: {
     readonly regions?: readonly string[];
-    /** One text for each entry: name, a space, pattern. */
+    /** Texts of the entries: name, a space, pattern. */
     readonly policies?: readonly string[];
     readonly trustedBinders?: readonly string[];
   };

@@ -6,7 +6,7 @@ import { findExclusion, findWebhookProblem } from './webhook-configuration.ts';
 
 const IGNORE = { key: 'admission.gatekeeper.sh/ignore', operator: 'DoesNotExist' };
 const EXEMPT = { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: ['gatekeeper-system'] };
-/** As in Gatekeeper's manifest. */
+/** Rule of the webhook in Gatekeeper's manifest. */
 const RULE = {
   apiGroups: ['*'],
   apiVersions: ['*'],

@@ -8,7 +8,7 @@ import type { GatekeeperProblem } from './gatekeeper-problems.ts';
 /** Name of the configuration in Gatekeeper's manifest and in its chart. */
 export const WEBHOOK_CONFIGURATION_NAME = 'gatekeeper-validating-webhook-configuration';
 
-/** Its webhook that judges constraints. */
+/** Name of its webhook that judges constraints. */
 const WEBHOOK_NAME = 'validation.gatekeeper.sh';
 
 /** Exempts a namespace from Gatekeeper (https://open-policy-agent.github.io/gatekeeper/website/docs/exempt-namespaces/). */
@@ -31,7 +31,7 @@ export const WEBHOOK_CONFIGURATION_GONE: GatekeeperProblem = broken(
   `${SUBJECT} is gone: apply Gatekeeper's manifest again; meanwhile requests pass without it`,
 );
 
-/** One requirement of a label selector, which holds where all of them do. */
+/** A requirement of a label selector. The selector matches if all of its requirements do. */
 interface Requirement {
   /** Path within the selector. */
   readonly at: string;
@@ -44,7 +44,7 @@ interface Webhook {
   /** Path within the configuration, for people. */
   readonly at: string;
   readonly fields: Plain;
-  /** Of its namespaceSelector; undefined: it cannot be read. */
+  /** Requirements of its namespaceSelector; undefined: it cannot be read. */
   readonly requirements: readonly Requirement[] | undefined;
 }
 

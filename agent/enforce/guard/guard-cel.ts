@@ -64,9 +64,10 @@ export const namespaceVariables: readonly { readonly name: string; readonly expr
 ]);
 
 /**
- * In a namespace with more labels, or annotations, the guard looks up only the known keys. The time of the API server for a walk
- * grows with the square of their number: about 15 s for the possible 75,000, after which it refuses every request, and the
- * namespace could not even be deleted.
+ * Number of labels, or annotations, of a namespace above which the guard looks up only the known
+ * keys. The time of the API server for a walk grows with the square of their number: about 15 s for
+ * the possible 75,000, after which it refuses every request, and the namespace could not even be
+ * deleted.
  */
 const MAX_WALKED = 500;
 
@@ -103,13 +104,22 @@ export const KEEPS_SYSTEM_NAMESPACE = `!(${IS_DELETE}) || !(oldObject.metadata.n
 /** Users who may create a webhook configuration decide over admission: they may install Gatekeeper, and say whom the agent believes. */
 const DECIDES_OVER_ADMISSION =
   'authorizer.group("admissionregistration.k8s.io").resource("validatingwebhookconfigurations").check("create").allowed()';
-/** No policy governs Gatekeeper's namespace: without Gatekeeper, users who create namespaces could use its name to escape all policies. */
+/**
+ * Keeps the name of Gatekeeper's namespace, which no policy governs: without Gatekeeper, users who
+ * create namespaces could use it to escape all policies.
+ */
 export const keepsGatekeeperNamespace = ({ gatekeeperNamespace }: Trust): string =>
   `request.operation != "CREATE" || object.metadata.name != ${celString(gatekeeperNamespace)} || ${DECIDES_OVER_ADMISSION}`;
 
-/** Before the change or after it: the label may be neither added nor removed. */
+/**
+ * Whether the object has the hub's label before or after the change: the label may be neither added
+ * nor removed.
+ */
 const IS_FROM_HUB = `[object, oldObject].exists(o, o != null && o.metadata.?labels[?${celString(LABELS.managedBy)}].orValue("") == "hub")`;
-/** Only outside of the system namespace, which is never deleted: a label from before the guard must not block the deletion of a namespace. */
+/**
+ * Whether a cleaner deletes an object outside of the system namespace, which is never deleted. A
+ * label from before the guard must not block the deletion of a namespace.
+ */
 const IS_CLEANUP = `${IS_DELETE} && request.namespace != ${celString(SYSTEM_NAMESPACE)} && ${IS_CLEANER}`;
 export const KEEPS_HUB_POLICY = `${IS_STATUS} || !(${IS_FROM_HUB}) || (${IS_CLEANUP})`;
 /**
@@ -125,7 +135,7 @@ export const KEEPS_TO_ITS_NAMESPACE = `${IS_STATUS} || ${TARGETS_ITS_NAMESPACE} 
 const hasFinalizer = (object: string): string => `${celString(FINALIZER)} in ${object}.metadata.?finalizers.orValue([])`;
 export const KEEPS_FINALIZER = `request.operation != "UPDATE" || !(${hasFinalizer('oldObject')}) || ${hasFinalizer('object')}`;
 
-/** Only one of all ConstraintTemplates belongs to this system. */
+/** Whether the object belongs to this system: any constraint, but a single ConstraintTemplate. */
 export const IS_OURS_OF_GATEKEEPER = `request.resource.resource != "constrainttemplates" || ${NAME} == ${celString(TEMPLATE_NAME)}`;
 /** Gatekeeper may write metadata. */
 export const isGatekeeperMetadata = (

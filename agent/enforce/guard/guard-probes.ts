@@ -28,7 +28,7 @@ export interface GuardProbe {
   readonly body: unknown;
 }
 
-/** In the place of a value that means something. */
+/** Placeholder for a real value. */
 const VALUE = 'probe';
 const MARK = { [ANNOTATIONS.guardProbe]: VALUE };
 
@@ -39,7 +39,7 @@ const patchOf = (kind: KindDescriptor, ref: ObjectRef, annotations: Readonly<Rec
   body: { metadata: { annotations: { ...MARK, ...annotations } } },
 });
 
-/** For objects that need not exist. */
+/** Builds a probe for an object that need not exist. */
 const applyOf = (kind: KindDescriptor, ref: ObjectRef, content: { labels?: object; spec?: object } = {}): GuardProbe => {
   const { labels, ...rest } = content;
   const metadata = { ...ref, annotations: MARK, ...(labels && { labels }) };
@@ -51,7 +51,7 @@ const applyOf = (kind: KindDescriptor, ref: ObjectRef, content: { labels?: objec
   };
 };
 
-/** By the last part of the guard's name. */
+/** Probes by the last part of the guard's name. */
 export const probes = {
   namespaces: patchOf(NAMESPACE_KIND, { name: CANARY_NAMESPACE }),
   policies: applyOf(

@@ -45,11 +45,11 @@ interface Rule {
   readonly operations: readonly ('CREATE' | 'UPDATE' | 'DELETE')[];
 }
 
-/** One guard: what it refuses to all but the agent, or to all but trusted identities. */
+/** A guard: the requests that it refuses to all but the agent, or to all but trusted identities. */
 export interface Guard {
   readonly name: string;
   readonly rules: readonly Rule[];
-  /** Which requests of the agent it judges too; absent: none. */
+  /** Condition that selects the requests of the agent which it judges too; absent: none. */
   readonly judgesAgent?: string;
   /** Absent: the agent has no right to anything that this guard refuses, so no dry run reaches it. */
   readonly probe?: GuardProbe;
@@ -73,7 +73,7 @@ const CONSTRAINT_DEFINITION = `${CONSTRAINTS}.${CONSTRAINT_GROUP}`;
 const FLOOR_PARAMETERS = 'floorparameters';
 const OUR_DEFINITIONS = [`sovereignpolicies.${API_GROUP}`, `${FLOOR_PARAMETERS}.${API_GROUP}`, CONSTRAINT_DEFINITION];
 
-/** The way out, at the end of refusals that stand in it. */
+/** Hint at the end of refusals: the supported way to remove enforcement. */
 const UNINSTALL = 'to remove enforcement from this cluster, run "fso-agent uninstall" (docs/operate/uninstall.md)';
 
 const IS_API = 'request.resource.resource == "apiservices"';

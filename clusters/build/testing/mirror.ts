@@ -6,7 +6,7 @@ import type { Release } from '../releases/releases.ts';
 
 const BLOCK = 512;
 
-/** One regular file of a tar archive (POSIX ustar). */
+/** Makes the entry of a regular file in a tar archive (POSIX ustar). */
 function tarEntry(name: string, content: Uint8Array): Buffer {
   const header = Buffer.alloc(BLOCK);
   header.write(name, 0);
@@ -31,7 +31,7 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 /** A mirror of release hosts on 127.0.0.1: it serves the content of `https://host/path` under `/host/path`. */
 export class Mirror {
   readonly #server: Server;
-  /** By path, such as `/dl.k8s.io/release/…`. */
+  /** Handlers by path, such as `/dl.k8s.io/release/…`. */
   readonly handlers = new Map<string, Handler>();
   readonly requests: string[] = [];
 

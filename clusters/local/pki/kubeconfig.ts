@@ -40,7 +40,7 @@ export function renderKubeconfig(options: KubeconfigOptions): string {
   return stringify(config, { version: '1.1' });
 }
 
-/** Only its owner may read it: it holds a key. */
+/** Writes a kubeconfig that only its owner may read, as it holds a key. */
 export function writeKubeconfig(file: string, options: KubeconfigOptions): void {
   writeFileSync(file, renderKubeconfig(options), { mode: 0o600 });
   // The mode above counts only for a new file.

@@ -5,7 +5,7 @@ import { type CertificateRequest, createAuthority, createSigningKeys, issueCerti
 import { writeKubeconfig } from './kubeconfig.ts';
 
 const LOCALHOST = { dns: ['localhost'], ip: ['127.0.0.1'] };
-/** First address of the service range: what pods would call the API server by. */
+/** First address of the service range, at which pods call the API server. */
 const API_SERVER_NAMES = {
   dns: ['localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc'],
   ip: ['127.0.0.1', '10.96.0.1'],

@@ -13,7 +13,7 @@ export interface MadeRequest {
 }
 
 export interface RequestClaims {
-  /** What the request says its subject is, e.g. `CN=eu`. */
+  /** Subject that the request claims, e.g. `CN=eu`. */
   readonly subject?: string;
   readonly uri?: string;
 }

@@ -9,9 +9,10 @@ export interface Checkpoints {
   /** Public key. */
   readonly key: string;
   /**
-   * What brings an agent to the newest checkpoint, with the proof that the log goes on from what it holds.
+   * Returns the frames that bring an agent to the newest checkpoint, with the proof that the log
+   * extends the checkpoint that the agent holds.
    *
-   * @param held sequence of the checkpoint that the agent keeps; null: none
+   * @param held sequence of the checkpoint that the agent holds; null: none
    */
   framesFor(held: number | null): Promise<readonly CheckpointFrame[]>;
   run(signal: AbortSignal): Promise<void>;
@@ -30,7 +31,10 @@ const EVERY_MS = 60_000;
 /** Ways to the newest checkpoint that are kept; most agents are at the one before it. */
 const KEPT = 8;
 
-/** Signs a checkpoint of the audit log every `everyMs` while this hub leads, and finds the way from an older one to the newest. */
+/**
+ * Signs a checkpoint of the audit log every `everyMs` while this hub leads, and builds the proofs
+ * that lead from older checkpoints to the newest one.
+ */
 export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_MS }: CheckpointsDeps): Checkpoints => {
   const { audit } = ledger;
   const ways = new Map<number | null, Promise<readonly CheckpointFrame[]>>();
@@ -59,12 +63,12 @@ export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_
     if (latest === null) logger.error({ key: key.id, lastKey: last.key }, 'audit key is not the one of the last checkpoint');
     return null;
   };
-  /** An agent that another hub served may be ahead of what this one has read. */
+  /** Reads the newest checkpoint, as an agent that another hub served may have a newer one. */
   const catchUp = async (): Promise<void> => {
     const current = await newest();
     if (current !== null && current.sequence > (latest?.sequence ?? 0)) take(current);
   };
-  /** What an agent gets that holds a checkpoint beyond the newest one: nothing, unless the log itself ends before it. */
+  /** Answers an agent whose checkpoint is newer: no frames, unless the log ends before it. */
   const answerBeyond = async (held: number, newestOne: Checkpoint): Promise<readonly CheckpointFrame[]> => {
     const { sequence } = await audit.head();
     return held > sequence ? [{ type: 'checkpoint', checkpoint: newestOne, after: newestOne.sequence, digests: [] }] : [];

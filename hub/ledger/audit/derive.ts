@@ -3,7 +3,7 @@ import { byText, canonicalJson } from '@fso/shared/encoding';
 import { type Change, isRepeated } from '../changes.ts';
 import type { ClusterRecord } from '../types.ts';
 
-/** What the ledger knew when a change came. */
+/** State of the ledger before a change. */
 export interface Before {
   readonly source: SourceView | null;
   readonly desired: string | null;
@@ -72,7 +72,7 @@ export const auditOf = (change: Change, before: Before): readonly NewAuditEntry[
   }
 };
 
-/** An entry, and when what it says happened. */
+/** Entry of the audit log with the time of its action. */
 export interface TimedEntry {
   readonly entry: NewAuditEntry;
   /** RFC 3339. */
@@ -81,10 +81,13 @@ export interface TimedEntry {
 
 /** Clusters that one entry names. */
 const MAX_CLUSTERS = 500;
-/** Characters of an RFC 3339 time that say its minute. */
+/** Length of the part of an RFC 3339 time that ends with its minute. */
 const MINUTE = 16;
 
-/** Returns what entries have in common that become one; to the minute, as entries are found by their time. undefined: it stays alone. */
+/**
+ * Returns the key by which similar entries are joined; undefined: the entry stays alone. It
+ * includes the minute, as entries are found by their time.
+ */
 const likenessOf = ({ entry: { action, subject, detail }, time }: TimedEntry): string | undefined => {
   const minute = time.slice(0, MINUTE);
   if (action === CONNECTION) return canonicalJson([action, minute]);
@@ -103,8 +106,9 @@ const joined = (alike: readonly TimedEntry[]): TimedEntry => {
 };
 
 /**
- * Joins what many agents do at once. Refusals of one commit for the same reasons, and first connections, that are written together become one
- * entry by the hub that names the clusters: each entry goes to each agent as a part of the next checkpoint. It stands where the last was.
+ * Joins similar actions of many agents. Refusals of one commit for the same reasons, and first
+ * connections, that are written together become one entry by the hub that names the clusters, as
+ * each entry goes to each agent with the next checkpoint. It takes the place of the last one.
  */
 export const joinAlike = (entries: readonly TimedEntry[]): readonly TimedEntry[] => {
   const open = new Map<string, TimedEntry[]>();

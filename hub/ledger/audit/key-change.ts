@@ -6,9 +6,9 @@ import { LedgerError } from '../types.ts';
 /** Action of the entry that announces another audit key. */
 const ACTION = 'audit.key.changed';
 
-/** The log says that checkpoints of another key follow. */
+/** Announcement in the log that checkpoints of another key follow. */
 export interface KeyChange {
-  /** Of the entry that says so. */
+  /** Sequence of the entry that announces the change. */
   readonly sequence: number;
   readonly before: string;
   readonly after: string;

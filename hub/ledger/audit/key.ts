@@ -14,7 +14,7 @@ export interface AuditKey {
   signBackup(digest: string): string;
 }
 
-/** What is signed of a backup; the text of no checkpoint begins like this. */
+/** Returns the text that is signed for a backup. No text of a checkpoint begins like it. */
 const backupText = (digest: string): Buffer => Buffer.from(`fso-ledger-backup-v1\n${digest}\n`);
 
 /** Whether a key, as checkpoints name it, has signed a backup. Never throws. */

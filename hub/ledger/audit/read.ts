@@ -13,7 +13,7 @@ const isAbout = (entry: AuditEntry, cluster: string): boolean => {
   return isOwn || lists(entry, 'clusters', cluster);
 };
 
-/** Fields of a detail that say which policies a commit changed. */
+/** Fields of a detail that name the policies that a commit changed. */
 const POLICY_LISTS = ['added', 'changed', 'removed'];
 
 const names = (entry: AuditEntry, policy: string): boolean => POLICY_LISTS.some((field) => lists(entry, field, policy));

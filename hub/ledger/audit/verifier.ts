@@ -14,7 +14,10 @@ export interface AuditVerifierDeps {
 
 /** Entries whose hashes are computed at a time. */
 const PAGE = 200;
-/** Within this time every caller gets the same result, whatever was written meanwhile. */
+/**
+ * Time in which every caller gets the same result, in milliseconds, even if entries were written
+ * meanwhile.
+ */
 const FRESH_MS = 10_000;
 /** A run is not repeated before this many times its own length: the hub spends a small part of its time on a large, busy log. */
 const REST = 20;

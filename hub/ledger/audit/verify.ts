@@ -16,7 +16,7 @@ export interface Proofs extends Omit<AuditProofs, 'key'> {
   readonly key: string | null;
 }
 
-/** Why an entry does not follow on the one before it. */
+/** Returns the reason why an entry does not follow on the one before it. */
 const entryProblem = (entry: AuditEntry, before: AuditHead): string | undefined => {
   const expected = before.sequence + 1;
   if (entry.sequence < expected) return `entry ${entry.sequence} comes after ${before.sequence}: entries are reordered or doubled`;
@@ -51,7 +51,7 @@ interface Reading {
   readonly problems: readonly Problem[];
   readonly count: number;
   readonly head: AuditHead;
-  /** Of the entries that claims are about, by sequence. */
+  /** Hashes of the entries that claims refer to, by sequence. */
   readonly hashes: ReadonlyMap<number, string>;
   readonly changes: readonly KeyChange[];
 }
@@ -74,13 +74,16 @@ const readEntries = async (entries: AsyncIterable<AuditEntry>, wanted: ReadonlyS
   return { problems, count, head, hashes, changes };
 };
 
-/** What is wrong with a log. */
+/** Result of examining a log. */
 export interface Examination extends Omit<AuditVerification, 'ok'> {
   /** Checkpoints of keys that nothing announced: forged, or of a key that was replaced in silence. They are not among `problems`. */
   readonly foreign: readonly Problem[];
 }
 
-/** As {@link verifyAudit}, for who has to tell a log that was changed from a key that was. */
+/**
+ * Verifies a log as {@link verifyAudit} does, but reports checkpoints of foreign keys apart from
+ * changes to the log.
+ */
 export const examineAudit = async (entries: AsyncIterable<AuditEntry>, proofs: Proofs): Promise<Examination> => {
   const claims = claimsOf(proofs);
   const checkpoints = claims.map(({ checkpoint }) => checkpoint);

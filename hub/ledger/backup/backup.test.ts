@@ -19,7 +19,7 @@ const OPERATOR = { kind: 'operator' as const, id: 'ada', roles: [] };
 const open = (database: Database): Promise<Ledger> =>
   createSqlLedger({ database, clock: fixedClock, random: Math.random, logger: pino({ level: 'silent' }) });
 
-/** Says how many rows each query reads, and how many each insert has. */
+/** Reports the number of rows that each query reads and each insert has. */
 const watching = ({ read, write }: { readonly read?: (rows: number) => void; readonly write?: (rows: number) => void }): KyselyPlugin => ({
   transformQuery: ({ node }) => {
     if (node.kind === 'InsertQueryNode' && node.values?.kind === 'ValuesNode') write?.((node.values as ValuesNode).values.length);
@@ -123,7 +123,7 @@ describe('backup', () => {
     expect(await back()).toMatchObject({ isSigned: true });
     await Promise.all([ledger.close(), from.close()]);
 
-    /** As an attacker writes it who can make a digest. */
+    /** Alters a backup as an attacker would who can compute its digest. */
     const forge = (text: string, keep = true): string => {
       const lines = text.trimEnd().split('\n');
       const { signature, ...end } = JSON.parse(lines.pop() ?? '') as { signature: string };

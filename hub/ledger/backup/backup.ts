@@ -63,7 +63,7 @@ export interface BackupFile {
   readonly path: string;
   /** Whether it may take the place of another one. */
   readonly replace?: boolean;
-  /** Of this program. */
+  /** Version of this program. */
   readonly version: string;
   /** Signs the backup, where it is the key of the newest checkpoint. */
   readonly key?: AuditKey | undefined;

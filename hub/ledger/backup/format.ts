@@ -1,6 +1,9 @@
 import { z } from 'zod';
 
-/** Of a backup: the first line is the manifest, the last one the end, all between are rows. */
+/**
+ * Format name of a backup. Its first line is the manifest, its last line the end, all others are
+ * rows.
+ */
 export const FORMAT = 'fso-ledger-backup';
 
 export const Manifest = z.strictObject({
@@ -16,9 +19,9 @@ export const Line = z.strictObject({ table: z.string(), row: z.record(z.string()
 
 export const End = z.strictObject({
   rows: z.record(z.string(), z.int()),
-  /** Of all lines before, line feeds included. */
+  /** Digest of all lines before, line feeds included. */
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  /** Of that digest, by the audit key of the newest checkpoint, base64url. */
+  /** Signature of that digest by the audit key of the newest checkpoint, base64url. */
   signature: z.string().optional(),
 });
 export type End = z.infer<typeof End>;

@@ -25,7 +25,7 @@ import { type Row, TABLES } from './tables.ts';
 export interface RestoreSummary {
   readonly created: string;
   readonly rows: Readonly<Record<string, number>>;
-  /** Of the audit log, for people: what keeps nothing from being restored. */
+  /** Notes on the audit log, for people. They do not prevent the restore. */
   readonly notes: readonly string[];
 }
 
@@ -54,7 +54,7 @@ const parseLine = <T>(schema: { parse(value: unknown): T }, line: string, file: 
   }
 };
 
-/** First and last line, and the digest of all but the last. */
+/** Reads the first and the last line, and the digest of all but the last. */
 const digestLines = async (file: string): Promise<{ first: string; last: string; sha256: string }> => {
   const hash = createHash('sha256');
   let first: string | undefined;

@@ -35,7 +35,7 @@ const PAGE = 1_000;
 const isKept = (name: string) =>
   name === 'records' ? sql`kind <> ${SESSION_KIND} and (kind, name) <> (${RETENTION.kind}, ${RETENTION.name})` : sql`true`;
 
-/** All rows of a table that a backup has, in the order of its key, a page at a time. */
+/** Reads all rows of a table for a backup, in the order of its key, a page at a time. */
 export async function* readTable(db: Kysely<Schema>, { name, key, page = PAGE }: BackupTable): AsyncGenerator<Row> {
   const columns = sql.join(key.map((column) => sql.ref(column)));
   let last: Row | undefined;

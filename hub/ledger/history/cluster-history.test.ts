@@ -56,7 +56,7 @@ const recordOf = ({ connected, observed, accepted, proven, policies, forgotten }
   };
 };
 
-/** What a step from one record to the next is for the ledger. */
+/** Returns the ledger changes that lead from one record to the next. */
 const changesOf = (before: ClusterRecord, after: ClusterRecord, { forgotten }: Drawn, time: string): readonly ClusterChange[] => {
   const base = { cluster: 'eu', time };
   if (forgotten) return [{ ...base, type: 'forget' }];
@@ -84,7 +84,10 @@ async function* newestFirst(changes: readonly HistoryChange[]): AsyncGenerator<H
 const find = (changes: readonly HistoryChange[], policy: string, at: string): Promise<PolicyStateAt> =>
   findPolicyState(newestFirst(changes), { policy, at, listOf: async () => undefined });
 
-/** What a record says, as an answer of the history; nothing is known of one that was forgotten. */
+/**
+ * Returns the answer that the history should give for a record; nothing is known of a forgotten
+ * one.
+ */
 const valuesOf = ({ forgotten, connected, observed, accepted, proven, policies }: Drawn, policy: string) => {
   const how = policies[policy];
   if (forgotten) return [false, false, null, null, null];
@@ -99,7 +102,7 @@ const answerOf = ({ connected, observed, accepted, proven, policy }: PolicyState
   ...[accepted, proven, policy].map((fact) => fact?.value ?? null),
 ];
 
-/** That a policy had gone is not kept for ever. */
+/** Removes a policy that is gone from an answer, as that fact is not kept forever. */
 const withoutGone = ({ policy, ...rest }: PolicyStateAt): PolicyStateAt =>
   policy == null || policy.value === null ? rest : { ...rest, policy };
 

@@ -5,7 +5,10 @@ import type { ClusterChange } from '../changes.ts';
 import { ClusterPolicies, listIn, namedIn } from '../policies/index.ts';
 import type { ClusterRecord, HistoryBaseline, HistoryChange } from '../types.ts';
 
-/** Once for each report: those of policies that conform are the same in many clusters. Without its namespace none conforms. */
+/**
+ * Returns the state of a policy. It is computed once per report, as many clusters share the reports
+ * of policies that conform. A policy without its namespace does not conform.
+ */
 const stateOf: (report: PolicyReport) => PolicyState = weakMemo((report) => ({
   phase: report.phase,
   conforms: isShortReport(report) ? isAsExpected(report) && report.phase !== 'Pending' : isUneventful(report),
@@ -80,13 +83,15 @@ const isListed = (key: string, record: ClusterRecord): boolean => {
 const MAX_NAMED = 50;
 
 interface Shift {
-  /** Whether what is not known by name reads otherwise. */
+  /** Whether policies that are not known by name read differently. */
   readonly isMoved: boolean;
-  /** Whether the report says all that is known by name. */
+  /** Whether the report lists all policies that are known by name. */
   readonly isFull: boolean;
 }
 
-/** The others that are known by name, where a change says all; undefined: it does not. */
+/**
+ * Returns the other keys that are known by name, where a change lists all; undefined: it does not.
+ */
 const namedAfter = ({ before, after }: RecordChange, opened: ReadonlySet<string>, { isMoved, isFull }: Shift): string[] | undefined => {
   if (!isMoved && !isFull) return undefined;
   const names = namedIn(after.policies);
@@ -99,7 +104,7 @@ const namedAfter = ({ before, after }: RecordChange, opened: ReadonlySet<string>
 const some = <K extends string>(name: K, keys: readonly string[]): { readonly [key in K]?: readonly string[] } =>
   (keys.length > 0 ? { [name]: keys } : {}) as { readonly [key in K]?: readonly string[] };
 
-/** The report of a policy that is known by name, since the commit that its list says. */
+/** Returns the report of a policy that is known by name, since the commit in its list. */
 const reportByName = ({ policies }: ClusterRecord, key: string): PolicyReport | undefined =>
   namedIn(policies).has(key) ? policies.get(key) : undefined;
 
@@ -134,7 +139,10 @@ const policiesBetween = (records: RecordChange, isFull: boolean): Omit<HistoryCh
 const acceptedOf = ({ acked }: ClusterRecord): string | null => acked?.revision ?? null;
 const provenOf = ({ report }: ClusterRecord): string | null => report?.provenRevision ?? null;
 
-/** Whether the cluster is observed. While a report is missing, what the others say is not how the cluster is. */
+/**
+ * Whether the cluster is observed. While a report is missing, the others do not show its current
+ * state.
+ */
 const isObserved = ({ notObserved, divergedSince }: ClusterRecord): boolean => notObserved === null && divergedSince === null;
 
 const connectionBetween = (
@@ -193,7 +201,7 @@ export const historyBetween = (change: ClusterChange, records: RecordChange): Hi
   }
 };
 
-/** All that is known of a cluster, as a change from nothing. */
+/** Returns the state of a cluster as a change from nothing. */
 export const fullChange = (record: ClusterRecord, time: string): HistoryChange => {
   const names = [...namedIn(record.policies).keys()].flatMap((key) => {
     const report = record.policies.get(key);

@@ -19,7 +19,7 @@ class KnownNames {
   /** Policies whose standing at the newest baseline is clear. */
   readonly #clear = new Set<string>();
   readonly #unknown = new Set<string>();
-  /** The newest change that says all. */
+  /** Newest change that lists all policies known by name. */
   #all: { readonly at: number; readonly keys: ReadonlySet<string> } | undefined;
 
   /** @param baselineAt number of the change with the newest baseline; -1: there is none */
@@ -27,7 +27,7 @@ class KnownNames {
     this.#baselineAt = baselineAt;
   }
 
-  /** Keys of which something was said behind the newest baseline that is left out. */
+  /** Keys of policies whose state behind the newest baseline is left out. */
   get unknown(): readonly string[] {
     return [...this.#unknown];
   }

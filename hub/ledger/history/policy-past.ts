@@ -24,7 +24,7 @@ const remembering = (listOf: ListOf): ListOf => {
   };
 };
 
-/** Returns what a change says of one policy by name; undefined: nothing. */
+/** Returns the state that a change records of one policy by name; undefined: none. */
 const saidOf = (change: HistoryChange, key: string): PolicyState | 'closed' | 'gone' | 'unknown' | undefined => {
   const { policies = [], closed = [], gone = [], named, unknown = [] } = change;
   const found = policies.find(({ keys }) => keys.includes(key));
@@ -41,7 +41,7 @@ const saidOf = (change: HistoryChange, key: string): PolicyState | 'closed' | 'g
 interface Known {
   /** undefined: it is not known by name. */
   readonly byName: PolicyState | 'gone' | 'unknown' | undefined;
-  /** undefined: none was said. */
+  /** Baseline of the changes so far; undefined: none was recorded. */
   readonly baseline: HistoryBaseline | null | undefined;
 }
 
@@ -116,7 +116,7 @@ class Trail {
     this.#isEnd = change.nothing === true;
   }
 
-  /** There is nothing older. */
+  /** Marks the end of the history: there is nothing older. */
   end(): void {
     this.#isEnd = true;
   }

@@ -69,7 +69,7 @@ const said = fc.record<Said>({
   failed: fc.subarray(['a', 'b', 'gone']),
 });
 
-/** One object for all clusters in which a policy fails like that. */
+/** Deviation shared by all clusters in which a policy fails like that. */
 const failure = standingOf(policyReport('any', { phase: 'Failed', violations: 2 }));
 const local = policyReport('own', { namespace: 'team', managedBy: 'local' });
 

@@ -109,7 +109,7 @@ export class ClusterPolicies implements Policies {
   }
 }
 
-/** Stands for what is not known of a policy; see isUnlisted. Its action is one that refuses nothing. */
+/** Placeholder for a policy that no known list has; see isUnlisted. Its action refuses nothing. */
 const UNLISTED: Omit<ListedPolicy, 'name'> = {
   digest: '',
   since: '',
@@ -122,10 +122,13 @@ const ANY_PROFILE: ClusterProfile = { floor: true, gatekeeper: true, injection: 
 
 const unlisted = new WeakValues<PolicyReport>();
 
-/** How a policy stands at best of which it is not known what it asks for. */
+/** Returns the deviation of a policy whose requirements are not known: at best Pending. */
 const standingUnlisted = (deviation: Deviation): Deviation => (deviation.phase === 'Pending' ? deviation : unjudged(deviation, 'Unlisted'));
 
-/** The report of a policy that deviates and is in no list that is known here: at best Pending, as what it asks for is not known. */
+/**
+ * Returns the report of a policy that deviates and is in no known list: at best Pending, as its
+ * requirements are not known.
+ */
 const unlistedReport = (name: string, deviation: Deviation): PolicyReport => {
   const key = `${name} ${textOfDeviation(deviation)}`;
   const known = unlisted.get(key);

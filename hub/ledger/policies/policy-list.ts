@@ -17,7 +17,7 @@ const STATES = { governing: 0, missing: 4, expired: 8 } as const;
 /** Number of what a cluster has, as far as an expected report depends on it. */
 const numberOf = ({ floor, gatekeeper }: ClusterProfile): number => (floor ? 1 : 0) + (gatekeeper ? 2 : 0);
 
-/** Reports of a policy that has nothing to say, by its profile and state. */
+/** Expected reports of a policy, by profile and state of the cluster. */
 class ExpectedReports {
   readonly #policy: ListedPolicy;
   /** Reports by number of the state and of the profile: a text as the key would cost more than all the rest of a reading. */
@@ -50,7 +50,10 @@ class ExpectedReports {
   }
 }
 
-/** One for all lists that have the policy, so that a policy that did not change reads as the same object. */
+/**
+ * Expected reports of a policy, shared by all lists that have it, so that a policy that did not
+ * change reads as the same object.
+ */
 const expectedReports = weakMemo((policy: ListedPolicy) => new ExpectedReports(policy));
 
 /** A list of which only some policies are known. */
@@ -151,7 +154,7 @@ interface CommitList {
   readonly digest: string;
   readonly policies: readonly CompiledPolicy[];
   readonly revision: string;
-  /** @returns one object for all entries that say the same. Default: the entry itself */
+  /** Returns one object for all equal entries. Default: the entry itself. */
   readonly intern?: (policy: ListedPolicy) => ListedPolicy;
 }
 

@@ -41,7 +41,7 @@ export class PolicyLists {
   #held: readonly PolicyList[] = [];
   /** Policies of the newest commit and of the lists that are held, by name and digest; undefined: they have changed. */
   #index: ReadonlyMap<string, ListedPolicy> | undefined;
-  /** List of a cluster for which no policy is meant. */
+  /** List of a cluster that has no policies. */
   readonly #empty = new PolicyList(digestOfPolicies([]), []);
 
   constructor() {
@@ -52,7 +52,7 @@ export class PolicyLists {
     return this.#known.get(digest);
   }
 
-  /** @returns one object for all entries that say the same */
+  /** Returns one object for all equal entries. */
   readonly intern = (policy: ListedPolicy): ListedPolicy => {
     const key = `${policy.digest} ${policy.since}`;
     const known = this.#entries.get(key);

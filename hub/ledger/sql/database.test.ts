@@ -41,7 +41,7 @@ describe('the folder of an embedded database', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** Another process that opens the folder and says how that ended. */
+  /** Starts another process that opens the folder and prints the result. */
   const openElsewhere = async (): Promise<{ readonly said: string; kill(): Promise<void> }> => {
     const program = `
       const { openDatabase } = await import(${JSON.stringify(new URL('./database.ts', import.meta.url).href)});

@@ -8,11 +8,17 @@ import { openEmbedded, openEmbeddedReader } from './sqlite/open-embedded.ts';
 
 export type { Database, DatabaseReader } from './schema.ts';
 
-/** For how long a server is waited for, in milliseconds. */
+/** Time limits of a server's answers, in milliseconds. */
 export interface DatabaseTimeouts {
-  /** For a connection, and for the answer to a statement after the time that the statement may take. */
+  /**
+   * Limit for a connection to open, and for an answer to arrive once the time of its statement is
+   * over.
+   */
   readonly connectMs: number;
-  /** A statement of the ledger takes milliseconds; one that takes this long is on a database that is not well. */
+  /**
+   * Limit of one statement. A statement of the ledger takes milliseconds; one that takes this long
+   * is on a database that is not well.
+   */
   readonly statementMs: number;
 }
 
@@ -24,11 +30,11 @@ const INT8_OID = 20;
 const WRITE_CONNECTIONS = 3;
 const READ_CONNECTIONS = 4;
 const SEARCH_CONNECTIONS = 2;
-/** Another hub may be at its own migration. */
+/** Time to wait for a lock in milliseconds, as another hub may be running its migration. */
 const LOCK_MS = 10_000;
 /** A search goes through its rows a few at a time. */
 const SEARCH_STATEMENT_MS = 3_000;
-/** For queries under way. */
+/** Time that closing gives to queries under way, in milliseconds. */
 const CLOSE_MS = 1_000;
 /** Hubs give signs of life by statements that wait for no lock. */
 const SIGN_OF_LIFE_MS = 3_000;
@@ -54,7 +60,7 @@ const nameOf = (url: string): string => {
   return parsed === null ? 'PostgreSQL' : `postgresql://${parsed.host}${parsed.pathname}`;
 };
 
-/** The sockets of connections, so that they can be ended whatever hangs on them. */
+/** Sockets of connections, which can be closed whatever their state. */
 class Sockets {
   readonly #open = new Set<Socket>();
   #isCut: boolean = false;
@@ -78,7 +84,7 @@ class Sockets {
   }
 }
 
-/** On one connection of its own, without a bound on how long a statement takes. */
+/** Runs work on a connection of its own, without a limit on the time of a statement. */
 const withConnection = async <T>(url: string, options: string, work: (db: Kysely<Schema>) => Promise<T>): Promise<T> => {
   const { query_timeout: _, ...config } = clientConfig(url, { ...TIMEOUTS, statementMs: 0 });
   const db = openPool({ ...config, max: 1, options }, TIMEOUTS.connectMs);
@@ -104,7 +110,10 @@ const runInTurn: Database['runAll'] = async <const Q extends readonly CompiledQu
   return rows as unknown as RowsOf<Q>;
 };
 
-/** TLS and all else is said by the parameters of the URL (https://node-postgres.com/features/connecting#connection-uri). */
+/**
+ * Opens PostgreSQL. TLS and all other settings are parameters of the URL
+ * (https://node-postgres.com/features/connecting#connection-uri).
+ */
 const openPostgres = (url: string, timeouts: DatabaseTimeouts): Database => {
   const sockets = new Sockets();
   const configOf = (statementMs: number): pg.ClientConfig => ({
@@ -144,7 +153,7 @@ export const openDatabase = async (config: DatabaseConfig): Promise<Database> =>
   'url' in config ? openPostgres(config.url, config.timeouts ?? TIMEOUTS) : openEmbedded(config.folder);
 
 /**
- * Beside hubs that run, or without one; changes nothing.
+ * Opens a ledger for reading only, beside running hubs or without any.
  *
  * @throws LedgerError when there is no embedded ledger
  */

@@ -20,7 +20,10 @@ const codeOf = (error: unknown): string | undefined => {
   return typeof code === 'string' ? code : undefined;
 };
 
-/** Whether a write fails because of what it says; anything else is the database's state, and is waited for. */
+/**
+ * Whether a write fails because of its content. Any other failure is caused by the database's
+ * state, and is retried.
+ */
 export const isPermanent = (error: unknown): boolean => {
   const code = codeOf(error);
   return code === undefined ? error instanceof TypeError || error instanceof RangeError : PERMANENT.test(code);
@@ -33,7 +36,7 @@ export const isExhausted = (error: unknown): boolean => EXHAUSTED.has(codeOf(err
 export const isUnanswered = (error: unknown): boolean =>
   !(isAnswer(error) || error instanceof BatchTooLargeError || error instanceof CommittedError);
 
-/** What went wrong, for people: without statements, parameters or credentials. */
+/** Describes an error of the database for people: without statements, parameters or credentials. */
 export const describeDatabaseError = (error: unknown): string => {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
   const message = messageOf(first);

@@ -43,7 +43,7 @@ const openStore = () => {
   };
 };
 
-/** As another hub does. */
+/** Writes a list as another hub does. */
 const write = (digest: string): Promise<void> =>
   database.db.transaction().execute(async (trx) => {
     const row = makeListRow({ list: new PolicyList(digest, []), base: undefined }, '2026-01-01T00:00:00.000Z');

@@ -13,8 +13,9 @@ import { policyLists } from './migrations/0008-policy-lists.ts';
 import type { Schema } from './schema.ts';
 
 /**
- * In the order in which they run. One whose name says `add` leaves all that was there as it was, so that an older version of this program,
- * after a rollback, works on without knowing what was added.
+ * Migrations in the order in which they run. One whose name says `add` leaves existing tables and
+ * rows as they were, so that an older version of this program works after a rollback without
+ * knowing the addition.
  */
 const migrationsOf = (shared: boolean): Record<string, Migration> => ({
   '0001-ledger': ledgerTables(shared),
@@ -41,7 +42,10 @@ const readMigrations = async (db: Kysely<Schema>): Promise<string[]> => {
   return rows.map(({ name }) => name);
 };
 
-/** What a newer version has added, as migrations that have run. */
+/**
+ * Returns empty migrations for the additions that have run, so that those of a newer version are
+ * accepted.
+ */
 const additionsOf = (ran: readonly string[]): Record<string, Migration> =>
   Object.fromEntries(ran.filter(isAddition).map((name) => [name, NOTHING]));
 
@@ -76,7 +80,7 @@ export interface LedgerTables {
 }
 
 /**
- * Which tables there are, of this version or an older one. Changes nothing.
+ * Reads the names of the tables, of this version or an older one. Changes nothing.
  *
  * @throws LedgerError when there are none, or a newer version has changed what was there
  */

@@ -9,9 +9,10 @@ import type { Schema } from './schema.ts';
 import { lockWrites } from './write-lock.ts';
 
 /**
- * What is named can be read: a list stays while the history of a cluster names it, which begins with every list that a hub knows the cluster to
- * have, or another list builds on it. A transaction that begins to name one stores it again where it is gone. Both happen under the write
- * lock, so neither can miss the other.
+ * Named lists of policies, which can always be read. A list is named by another list that builds on
+ * it, or by the history of a cluster, which names every list that a hub knows the cluster to have.
+ * A transaction that is the first to name a list stores it again if it was cleared. Clearing and
+ * naming both hold the write lock, so neither can miss the other.
  */
 
 /** Digests of the lists that a batch may be the first to name. */
@@ -42,7 +43,9 @@ const STEP = 100;
 const isUnnamed = sql<boolean>`not exists (select 1 from cluster_history where cluster_history.list = policy_lists.digest)`;
 const isNoBase = sql<boolean>`not exists (select 1 from policy_lists as above where above.base = policy_lists.digest)`;
 
-/** Deletes those of some lists that nothing names. A list goes before what it builds on. */
+/**
+ * Deletes those of some lists that nothing names. A list is deleted before the one it builds on.
+ */
 const deleteUnnamed = ({ db, shared }: Pick<Database, 'db' | 'shared'>, digests: readonly string[]): Promise<number> =>
   db.transaction().execute(async (trx) => {
     if (shared) await lockWrites(trx);
@@ -75,7 +78,7 @@ interface Clearing {
   readonly signal: AbortSignal;
 }
 
-/** Clears the lists that nothing names, some at a time. @returns how many went */
+/** Clears the lists that nothing names, some at a time. @returns number of deleted lists */
 export const clearLists = async ({ db, shared }: Pick<Database, 'db' | 'shared'>, { before, kept, signal }: Clearing): Promise<number> => {
   let cleared = 0;
   let step = await readStep(db, before, undefined);

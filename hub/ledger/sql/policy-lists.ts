@@ -16,7 +16,10 @@ export type ListRow = Omit<StoredRow, 'version'>;
 /** Number of lists below those that this process has written or read. */
 const depths = new WeakMap<PolicyList, number>();
 
-/** What of a list differs from its base; undefined: it is to be written whole. */
+/**
+ * Returns the difference of a list from its base; undefined: too large, the list is to be written
+ * whole.
+ */
 const storedOn = (base: PolicyList, list: PolicyList): StoredList | undefined => {
   const { names } = differenceOf(base, list);
   if (names.length > list.policies.length * MAX_DIFFERENT) return undefined;
@@ -68,11 +71,14 @@ const listFrom = ({ digest, depth, list_json }: ReadRow, base: PolicyList | unde
 /** Whether a list can be the base of others: not where an agent has named it. */
 const isStored = (list: PolicyList | undefined): list is PolicyList => list !== undefined && !list.isNamed;
 
-/** Some lists as they were read. */
+/** Lists as they were read. */
 interface ReadLists {
-  /** With those that they build on, by digest. */
+  /** Rows of the lists and of those that they build on, by digest. */
   readonly rows: ReadonlyMap<string, ReadRow>;
-  /** Lists in memory that these build on: until then nobody else may hold them. */
+  /**
+   * Lists in memory that these build on. They are held here, as nothing else may hold them
+   * meanwhile.
+   */
   readonly bases: ReadonlyMap<string, PolicyList>;
 }
 

@@ -7,24 +7,30 @@ import type pg from 'pg';
  * RFC 3339 in UTC; `version` is {@link Schema} wide and grows with every commit.
  */
 
-/** One row: the last version that was given. */
+/** Single row with the last version that was assigned. */
 interface VersionTable {
   value: number;
-  /** As `value` while every write has also added to the history of clusters; it stays behind where an older program wrote. */
+  /**
+   * Same as `value` while every write also adds to the history of clusters; it stays behind after a
+   * write by an older program.
+   */
   history: Generated<number>;
-  /** When `history` grew last. */
+  /** Time at which `history` last grew. */
   history_time: Generated<string | null>;
 }
 
-/** One row per hub process that writes here; where hubs share a database, one counts as alive by its heartbeat. */
+/**
+ * Row of a hub process that writes here. Where hubs share a database, its heartbeat shows that it
+ * is alive.
+ */
 interface ReplicaTable {
   id: string;
-  /** Last batch that was committed: what a lost answer to a commit is asked for. */
+  /** Last batch that was committed. It is read when the answer to a commit was lost. */
   batch: number;
   heartbeat: Generated<ColumnType<Date, never, Date>>;
 }
 
-/** One row: which of the hubs on one database leads. */
+/** Single row that names the leader among the hubs on one database. */
 interface LeaderTable {
   name: 'hub';
   replica: string;
@@ -59,7 +65,7 @@ export const CLUSTER_COLUMNS = [
   'writer',
 ] as const satisfies readonly (keyof ClusterTable)[];
 
-/** One row per cluster, whatever the number of its policies. */
+/** Row of a cluster, whatever the number of its policies. */
 export interface ClusterTable {
   name: string;
   /** Replica that holds the stream; null: the cluster is not connected. */
@@ -73,9 +79,12 @@ export interface ClusterTable {
   nack_json: string | null;
   report_json: string | null;
   reported_seq: number;
-  /** When one of them changed last. */
+  /** Time at which one of its policies last changed. */
   policies_changed: string | null;
-  /** What its agent does not observe: JSON of a NotObserved, with the stream that it holds for. */
+  /**
+   * Parts that its agent does not observe: JSON of a NotObserved, with the stream that it holds
+   * for.
+   */
   not_observed_json: string | null;
   /** Number of policies that it reported by name and that are not kept; null: all are. */
   not_kept: number | null;
@@ -121,9 +130,12 @@ export interface ReportTable {
 interface ClusterHistoryTable {
   id: Generated<number>;
   cluster: string;
-  /** Of the newest change in it. */
+  /** Time of the newest change in it. */
   time: string;
-  /** JSON of a list of HistoryChange, oldest first: one, or what is left of many that are too old to be kept in full. */
+  /**
+   * JSON of a list of HistoryChange, oldest first: one, or the merged rest of many that are too old
+   * to be kept in full.
+   */
   changes_json: string;
   /** Digest of the list of the baseline in it: there is one at most. */
   list: string | null;
@@ -136,14 +148,14 @@ interface EventTable {
   severity: string;
   reason: string;
   received: string;
-  /** What the event says, in milliseconds since 1970. */
+  /** Time that the event states, in milliseconds since 1970. */
   time_ms: number;
-  /** Of cluster and content: what is sent again is not kept again. */
+  /** Digest of cluster and content, by which an event that is sent again is not kept again. */
   digest: string;
   event_json: string;
 }
 
-/** Nothing is changed or deleted in it: a trigger refuses that. */
+/** Audit log. Nothing in it is changed or deleted: a trigger refuses that. */
 interface AuditTable {
   sequence: number;
   entry_json: string;
@@ -190,7 +202,7 @@ export interface Schema {
 export interface DatabaseReader {
   /** PostgreSQL, where other hubs may write too; else SQLite, which belongs to one hub. */
   readonly shared: boolean;
-  /** Where it is, without credentials. */
+  /** Name of the database, without credentials. */
   readonly name: string;
   /** Reads all as of one moment, however long it takes; nothing can be written. */
   snapshot<T>(work: (db: Kysely<Schema>) => Promise<T>): Promise<T>;
@@ -204,20 +216,26 @@ export type RowsOf<Q extends readonly CompiledQuery[]> = {
 
 /** A database that holds a ledger. */
 export interface Database extends DatabaseReader {
-  /** For writes, and what is read within them. */
+  /** Connections for writes, and for reads within them. */
   readonly db: Kysely<Schema>;
-  /** For reads: they wait for each other, and never does a write wait for them. */
+  /** Connections for reads. These wait for each other, and a write never waits for them. */
   readonly reads: Kysely<Schema>;
-  /** For what looks at many rows: it never holds what writes need. */
+  /** Connections for queries that look at many rows. These never hold what writes need. */
   readonly searches: Kysely<Schema>;
   /** Runs queries in their order, of which none needs what another returns, up to the first that fails. */
   readonly runAll: <const Q extends readonly CompiledQuery[]>(trx: Transaction<Schema>, queries: Q) => Promise<RowsOf<Q>>;
-  /** As `runAll`, the last that a transaction runs: where it can, the database commits at once with it. */
+  /**
+   * Runs the last queries of a transaction, otherwise as `runAll`. Where it can, the database
+   * commits with them at once.
+   */
   readonly runLast: (trx: Transaction<Schema>, queries: readonly CompiledQuery[]) => Promise<void>;
   /** Writes with statements that take as long as they need, as those of a migration do. They wait a bounded time for locks of others. */
   patiently<T>(work: (db: Kysely<Schema>) => Promise<T>): Promise<T>;
   /** A connection of its own, for LISTEN and session locks; only where `shared`. */
   readonly connect: () => Promise<pg.Client>;
-  /** Ends whatever is under way on any connection, and every connection that is opened later. `close` still has to be called. */
+  /**
+   * Ends all work on any connection, and every connection that is opened later. `close` still has
+   * to be called.
+   */
   readonly cut: () => void;
 }

@@ -35,28 +35,28 @@ export interface SqlLedgerOptions {
   readonly maxQueued?: number;
   /** Bounds on the reports that are kept. Default: what the heap of this process has room for. */
   readonly reports?: ReportLimits;
-  /** Gets how long each transaction of writes took. */
+  /** Receives the result and the duration of each transaction of writes. */
   readonly onCommit?: NonNullable<WriteQueueOptions['onCommit']>;
 }
 
-/** Newest events that are served from memory; older ones are read from the database. */
+/** Number of newest events that are served from memory; older ones are read from the database. */
 const EVENTS_IN_MEMORY = 10_000;
 const HISTORY_MS = 3_600_000;
 export const DEFAULT_HISTORY: HistoryLimits = { days: 400, events: 1_000_000 };
 
-/** Between two writes of when a connected cluster was last seen. */
+/** Time between two writes of a connected cluster's last sign of life, in milliseconds. */
 const SEEN_MS = 120_000;
 
-/** Of what is under way beside the writes. */
+/** Time that closing gives to work besides the writes, in milliseconds. */
 const CLOSE_MS = 2_000;
 
 /** Writes in a row without an answer, after which a hub gives up the lead until one of them is committed. */
 const MAX_UNANSWERED = 3;
 
-/** Of a hub that does not lead. */
+/** Epoch of a hub that does not lead. */
 const NO_EPOCH = 0;
 
-/** What is stored, in memory. */
+/** Stored state that is held in memory. */
 interface LedgerMemory {
   readonly cache: LedgerCache;
   readonly records: KeyedCache;

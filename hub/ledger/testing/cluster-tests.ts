@@ -15,7 +15,7 @@ import type { TestLedger } from './test-ledger.ts';
 const names = ({ ledger }: TestLedger, cluster: string): Promise<string[]> =>
   ledger.cluster(cluster).then((record) => [...(record?.policies.keys() ?? [])].sort(byText));
 
-/** What is known of a cluster now. */
+/** Tests the current state of a cluster. */
 export const itKnowsClusters = (test: TestLedger): void => {
   it('knows nothing of a cluster whose reports by name are not those that its agent has sent, until they are', async () => {
     const what = async () => (await test.ledger.cluster('lost'))?.notObserved?.what;
@@ -88,7 +88,7 @@ export const itKnowsClusters = (test: TestLedger): void => {
   });
 };
 
-/** What was known of a cluster at a time. */
+/** Tests the state of a cluster at a past time. */
 export const itKnowsThePast = (test: TestLedger): void => {
   it('knows the state of a policy at a time, also once its cluster is gone', async () => {
     const [first, second] = ['1', '2'].map((digit) => digit.repeat(40)) as [string, string];

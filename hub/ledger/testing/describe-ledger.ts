@@ -4,7 +4,7 @@ import { itFindsEvents, itKeepsAnAuditLog, itKeepsRecords } from './record-tests
 import { itKeepsReports, itReadsPolicyLists } from './report-tests.ts';
 import { type LedgerStore, TestLedger } from './test-ledger.ts';
 
-/** What every ledger does, whatever stands behind it: the same tests for all of them. */
+/** Defines the tests of every ledger, whatever its storage. */
 export const describeLedger = (what: string, openStore: () => Promise<LedgerStore>): void => {
   describe(`${what} ledger`, () => {
     const test = new TestLedger(openStore);

@@ -6,12 +6,12 @@ import { emptyReport } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
 import type { Desired } from '../types.ts';
 
-/** What ledgers are given in tests. */
+/** Input of ledgers in tests. */
 
 export const TIME = '2026-01-03T10:30:00.000Z';
 export const fixedClock: Clock = { ...systemClock, now: () => new Date(TIME) };
 
-/** One that was applied in its cluster. */
+/** Builds the report of a policy that was applied in its cluster. */
 export const policy = (name: string, change: Partial<PolicyReport> = {}): PolicyReport =>
   policyReport(name, {
     namespace: 'policies',
@@ -22,7 +22,7 @@ export const policy = (name: string, change: Partial<PolicyReport> = {}): Policy
     ...change,
   });
 
-/** What a cluster says of itself whose agent has accepted nothing. */
+/** Builds the report of a cluster whose agent has accepted nothing. */
 export const clusterReport = (change: Partial<ClusterReport> = {}): ClusterReport => ({
   revision: null,
   provenRevision: null,
@@ -37,7 +37,7 @@ export const clusterReport = (change: Partial<ClusterReport> = {}): ClusterRepor
 
 export const report = (seq: number, change: Partial<Report> = {}): Report => ({ ...emptyReport(seq), ...change });
 
-/** Of all policies of a cluster, which were applied in it. */
+/** Builds a full report of a cluster, with policies that were all applied in it. */
 export const fullReport = (seq: number, policies: readonly PolicyReport[]): Report =>
   report(seq, { full: true, policies: [...policies], total: { count: policies.length, root: EMPTY_DIGEST } });
 

@@ -5,7 +5,7 @@ import { verifyAudit } from '../audit/verify.ts';
 import type { AuditFilter, AuditHead, AuditLog, AuditQuery, AuditSearch, FoundAudit } from '../audit-log.ts';
 import { chainEntry, NO_HEAD } from '../audit-log.ts';
 
-/** An audit log of this process only. */
+/** Creates an audit log of this process only. */
 export const createMemoryAudit = (now: () => string): AuditLog & { add(entries: readonly NewAuditEntry[], time: string): void } => {
   const entries: AuditEntry[] = [];
   const checkpoints: Checkpoint[] = [];

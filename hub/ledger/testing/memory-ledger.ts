@@ -26,11 +26,11 @@ export interface MemoryLedgerOptions {
   readonly clock: Clock;
   /** Events kept; the oldest go first. Default 10,000. */
   readonly eventLimit?: number;
-  /** What is kept of reports. */
+  /** Limits of the reports that are kept. */
   readonly reports?: ReportLimits;
 }
 
-/** What the ledger holds, changed by one change after the other. */
+/** State of the ledger, changed by one change after the other. */
 class MemoryState {
   readonly cache: LedgerCache;
   readonly lists = new PolicyLists();
@@ -40,7 +40,7 @@ class MemoryState {
   readonly #clock: Clock;
   readonly #digests = new Set<string>();
   readonly #streams = new Map<string, string | null>();
-  /** Newest first, by cluster. */
+  /** Histories by cluster, newest change first. */
   readonly #histories = new Map<string, readonly HistoryChange[]>();
   #version = 0;
   #desired: string | null = null;
@@ -121,7 +121,7 @@ class MemoryState {
   }
 }
 
-/** Step ⑧ without a database, for tests: what it knows is gone with its process. */
+/** Implements step ⑧ without a database, for tests. Its content is lost with the process. */
 export const createMemoryLedger = (options: MemoryLedgerOptions): Ledger => {
   const state = new MemoryState(options);
   const { cache, lists } = state;

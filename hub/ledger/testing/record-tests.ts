@@ -115,7 +115,7 @@ export const itKeepsAnAuditLog = (test: TestLedger): void => {
   });
 };
 
-/** Records of other parts, and what a ledger says of itself. */
+/** Tests the records of other parts, and the state that a ledger reports of itself. */
 export const itKeepsRecords = (test: TestLedger): void => {
   it('keeps records of other parts: changes in turn, refusals of one alone, removal, and news of each', async () => {
     const told: string[] = [];

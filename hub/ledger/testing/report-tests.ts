@@ -15,7 +15,7 @@ import type { TestLedger } from './test-ledger.ts';
 const names = ({ ledger }: TestLedger, cluster: string): Promise<string[]> =>
   ledger.cluster(cluster).then((record) => [...(record?.policies.keys() ?? [])].sort(byText));
 
-/** Reports of whole policies, and how many of them are kept. */
+/** Tests reports of whole policies, and the number that is kept. */
 export const itKeepsReports = (test: TestLedger): void => {
   it('merges deltas and replaces everything with a full report', async () => {
     await test.ledger.applyReport('merge', report(1, { full: true, policies: [policy('a'), policy('b')] }));

@@ -17,11 +17,11 @@ import { report } from './ledger.ts';
 export const CLUSTERS = ['apac', 'eu', 'us'];
 const NAMES = ['a', 'b'];
 const LOCAL = 'team-a/x';
-/** After the first. */
+/** Maximum number of steps after the first. */
 export const MAX_STEPS = 24;
 export const KEYS: readonly string[] = [...NAMES, LOCAL];
 
-/** One step a second. */
+/** Returns the time of a step; there is one a second. */
 export const timeOf = (at: number): string => new Date(Date.UTC(2026, 0, 1, 0, 0, at)).toISOString();
 const revisionOf = (at: number): string => at.toString(16).padStart(40, '0');
 
@@ -41,7 +41,7 @@ const NAMED: readonly Partial<PolicyReport>[] = [
   { phase: 'Pending', revision: revisionOf(0) },
 ];
 const named = fc.dictionary(fc.constantFrom(...KEYS), fc.constantFrom(...NAMED), { noNullPrototype: true, maxKeys: 2 });
-/** Two of them change more often. */
+/** Generates clusters, two of which change more often. */
 export const cluster: fc.Arbitrary<string> = fc.constantFrom('apac', 'eu', 'eu', 'eu', 'us', 'us', 'us');
 const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('commit' as const), policies }) },
@@ -88,7 +88,10 @@ const compile = (drawn: Drawn<'commit'>['policies']): ReadonlyMap<string, readon
   return new Map([...fleet].map(([name, compiled]) => [name, compiled.policies]));
 };
 
-/** What was applied in the cluster us, so that not every change can name all that is known by name. */
+/**
+ * Policies that were applied in the cluster us, so many that not every change can name all those
+ * known by name.
+ */
 const MANY = Array.from({ length: 60 }, (_, n) => policyReport(`y${n}`, { namespace: 'team-b', managedBy: 'local' }));
 
 const namedReport = (key: string, how: Partial<PolicyReport>): PolicyReport =>
@@ -105,7 +108,7 @@ export class ReportedFleet {
   readonly moments: ReadonlyMap<string, ClusterRecord>[] = [];
   readonly #commits: ReadonlyMap<string, PolicyList | undefined>[] = [];
   #records: ReadonlyMap<string, ClusterRecord> = new Map(CLUSTERS.map((name) => [name, unseen(name)]));
-  /** Nobody holds them otherwise. */
+  /** Lists held in memory, as nothing else may refer to them. */
   readonly #held: PolicyList[] = [];
   /**
    * A list of an agent of another version, as more and more of it is known: first one of its policies, then all, as the agent has named it, then as

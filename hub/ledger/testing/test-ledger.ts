@@ -3,7 +3,7 @@ import type { Ledger } from '../types.ts';
 /** A store that can be opened again and again; each call is the next life of a hub. */
 export interface LedgerStore {
   open(): Promise<Ledger>;
-  /** Whether what was written is there in the next life. */
+  /** Whether writes survive a restart. */
   readonly durable: boolean;
   destroy(): Promise<void>;
 }

@@ -58,12 +58,18 @@ export interface ActivityDeps {
   readonly metrics: HubMetrics['rollout'];
 }
 
-/** So that the first steps, which follow each other at once, are written together. */
+/**
+ * Delay of a write in milliseconds, so that the first steps, which follow each other at once, are
+ * written together.
+ */
 const GATHER_MS = 30;
 const EVERY_MS = 1_000;
 /** Time between two looks without news, for failed writes and for clusters that did not come back. */
 const LOOK_MS = 5_000;
-/** After a hub has begun to lead, clusters that were seen before count as connected for so long: their agents are on their way back. */
+/**
+ * Time after a hub begins to lead in which clusters that were seen before count as connected: their
+ * agents are on their way back.
+ */
 const RETURN_MS = 15_000;
 
 /** Names of the clusters that the enforcement of a commit waits for. */
@@ -108,7 +114,7 @@ export class Activity {
     this.#listen({ kind: 'rejected', rejected });
   }
 
-  /** This hub is done with a step of the commit that it accepted last. */
+  /** Notes that this hub has finished a step of the commit that it accepted last. */
   done(step: HubStep, revision: string): void {
     const accepted = this.#accepted;
     if (accepted?.revision.commit.revision !== revision) return;

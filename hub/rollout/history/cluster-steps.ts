@@ -10,8 +10,8 @@ type StepTimes = readonly (number | null)[];
 export type ClusterSteps = readonly [string, StepTimes];
 
 /**
- * The steps of many clusters as they are stored, and kept of 200 commits: a few texts, whatever the number of the clusters. As a list for each
- * cluster 200 commits in 6,000 clusters are 300 MB.
+ * Stored steps of many clusters, kept for 200 commits: a few texts, whatever the number of
+ * clusters. With a list for each cluster, 200 commits in 6,000 clusters would take 300 MB.
  */
 export const PackedSteps = z.object({
   /** Names of the clusters, with a space between two. */
@@ -33,11 +33,11 @@ const COLUMNS = Object.fromEntries(STEPS.map((step, column) => [step, column])) 
 const namesIn = ({ names }: PackedSteps): readonly string[] => (names === '' ? [] : names.split(' '));
 const timesIn = ({ times }: PackedSteps): Int32Array => new Int32Array(new Uint8Array(Buffer.from(times, 'base64')).buffer);
 
-/** The steps of many clusters while they are followed. */
+/** Steps of many clusters while they are followed. */
 export class StepTable {
   /** Row of each cluster. */
   readonly #rows: Map<string, number>;
-  /** Of the rows, and room for more. */
+  /** Times of the rows, with room for more. */
   #times: Int32Array;
 
   constructor(names: readonly string[], times: Int32Array = new Int32Array(names.length * STEPS.length).fill(NOT_REACHED)) {
@@ -64,7 +64,7 @@ export class StepTable {
     };
   }
 
-  /** When a cluster has reached a step; undefined: it has not. */
+  /** Returns the time at which a cluster reached a step; undefined: it has not. */
   at(cluster: string, step: Step): number | undefined {
     const row = this.#rows.get(cluster);
     const time = row === undefined ? NOT_REACHED : this.#times[row * STEPS.length + COLUMNS[step]];
@@ -119,5 +119,5 @@ export const packSteps = (clusters: Iterable<ClusterSteps>): PackedSteps => {
   return table.pack();
 };
 
-/** How many clusters have reached a step. */
+/** Returns the number of clusters that have reached a step. */
 export const countReached = ({ reached }: PackedSteps, step: Step): number => reached[COLUMNS[step]] ?? 0;

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { FILES } from '../../serve/testing/fleet.ts';
 import { comparePolicies } from './policy-changes.ts';
 
-/** As of a hub: a file that reads as in the set before is the same document. */
+/** Decodes as a hub does: a file that reads as in the set before is the same document. */
 const decode = createDecoder();
 
 const setWith = (change: (text: string, path: string) => string = (text) => text, more: readonly SourceFile[] = []): PolicySet => {

@@ -5,8 +5,9 @@ import { byText, canonicalJson } from '@fso/shared/encoding';
 type SourcedPolicy = Sourced<SovereignPolicyDocument>;
 
 /**
- * Writes out what is said of a policy, with the regions that its groups stand for and the scopes around it: a group that is widened changes
- * every policy that names it, a scope every policy below it.
+ * Writes out the content of a policy, with the regions that its groups stand for and the scopes
+ * around it: a group that is widened changes every policy that names it, a scope every policy below
+ * it.
  */
 const createText = (set: PolicySet): ((policy: SourcedPolicy) => string) => {
   const groups = regionGroupsOf(set);
@@ -34,8 +35,9 @@ const createIsChanged = (before: PolicySet, after: PolicySet): ((was: SourcedPol
 };
 
 /**
- * Which policies two commits differ in: what they say, their regions, and the clusters that they are placed in. Where in the repository
- * they stand does not count but for that. Names in Git, sorted. Pure.
+ * Compares the policies of two commits: their content, their regions, and the clusters that they
+ * are placed in. Paths in the repository count only for the placement. Returns names in Git,
+ * sorted. Pure.
  */
 export const comparePolicies = (before: PolicySet | undefined, after: PolicySet): PolicyChanges => {
   const [was, is] = [byName(before), byName(after)];

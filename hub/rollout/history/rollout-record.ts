@@ -4,7 +4,10 @@ import { z } from 'zod';
 import type { ClusterRecord } from '../../ledger/index.ts';
 import { PackedSteps, packSteps, STEPS, type Step, StepTable } from './cluster-steps.ts';
 
-/** The way of one commit, as it is kept. A commit that comes into force a second time, after another one, has a second one. */
+/**
+ * Stored progress of one commit. A commit that comes into force a second time, after another one,
+ * has a second record.
+ */
 
 const Time = z.string();
 /** A list of times for each cluster. */
@@ -16,7 +19,10 @@ const StoredRollout = z.object({
   commit: CommitView,
   verification: RevisionVerification.nullable(),
   noticed: Time,
-  /** Its way was followed from the beginning. false: it was found in force when the record began, and how long it took is not known. */
+  /**
+   * Whether it was followed from the beginning. false: it was found in force when the record began,
+   * and its duration is not known.
+   */
   watched: z.boolean(),
   hub: z.object({
     fetched: Time.nullable(),
@@ -24,11 +30,13 @@ const StoredRollout = z.object({
     compiled: Time.nullable(),
     released: Time.nullable(),
   }),
-  /** Why the hub refused it; null: it did not. */
+  /** Reasons why the hub refused it; null: it did not. */
   problems: z.array(ProblemView).nullable(),
   changes: PolicyChanges,
   counts: z.object({ added: z.int(), changed: z.int(), removed: z.int() }),
-  /** Of a record that an older version wrote; else empty, so that such a version can read the rest. */
+  /**
+   * Steps in a record of an older version; else empty, so that such a version can read the rest.
+   */
   clusters: LooseSteps,
   steps: PackedSteps.optional(),
   refused: z.record(z.string(), z.object({ at: z.int(), reasons: z.array(ProblemView) })),
@@ -45,10 +53,13 @@ export const RolloutRecord = StoredRollout.transform(({ clusters, steps = packSt
 export type RolloutRecord = z.infer<typeof RolloutRecord>;
 
 const MAX_NAMES = 500;
-/** Reasons of a refusal that are kept: where many clusters refuse, each says the same. */
+/**
+ * Limits of the reasons of a refusal that are kept. Where many clusters refuse, each has the same
+ * ones.
+ */
 const REASONS = { kept: 5, characters: 500, of: 50 };
 
-/** The names of at most so many; the counts say how many there are. */
+/** Bounds the names of changed policies; the counts are those of all of them. */
 export const withChanges = ({ added, changed, removed }: PolicyChanges): Pick<RolloutRecord, 'changes' | 'counts'> => ({
   changes: { added: added.slice(0, MAX_NAMES), changed: changed.slice(0, MAX_NAMES), removed: removed.slice(0, MAX_NAMES) },
   counts: { added: added.length, changed: changed.length, removed: removed.length },
@@ -56,7 +67,7 @@ export const withChanges = ({ added, changed, removed }: PolicyChanges): Pick<Ro
 
 type Start = Pick<RolloutRecord, 'sequence' | 'commit' | 'noticed'> & Partial<RolloutRecord>;
 
-/** @param clusters those that are meant to have it */
+/** Creates the record of a commit. @param clusters names of those that should get it */
 export const createRolloutRecord = (start: Start, clusters: readonly string[]): RolloutRecord => ({
   verification: null,
   watched: true,
@@ -110,7 +121,7 @@ const noteRefusal = (
   return true;
 };
 
-/** Copies what is changed in place. */
+/** Copies the parts that are changed in place. */
 const copyOf = (rollout: RolloutRecord): RolloutRecord => ({ ...rollout, hub: { ...rollout.hub }, refused: { ...rollout.refused } });
 
 /** A rollout that may still change, and the work that it needs besides being written. */
@@ -122,7 +133,7 @@ export class RolloutEntry {
   compare?: { readonly before: PolicySet | undefined; readonly after: PolicySet } | undefined;
   /** The audit log does not have its changes yet. */
   isUnaudited: boolean = false;
-  /** In place of those of the record, once they are asked for. */
+  /** Unpacked steps, used instead of those of the record once they were needed. */
   #steps: StepTable | undefined;
 
   /** @param rollout stays as it is */
@@ -136,7 +147,7 @@ export class RolloutEntry {
     return this.#steps;
   }
 
-  /** The record as it is now; what is noted later does not change it. */
+  /** Returns the current record; what is noted later does not change it. */
   toRecord(): RolloutRecord {
     const record = copyOf(this.rollout);
     return this.#steps === undefined ? record : { ...record, steps: this.#steps.pack() };
@@ -160,7 +171,7 @@ export class RolloutEntry {
     return isFurther || isAnswered;
   }
 
-  /** When an ack that came now was made: it may have waited at its agent. */
+  /** Returns the time at which an ack that came now was made: it may have waited at its agent. */
   #acceptedAt({ name, acked }: ClusterRecord, at: number): number {
     return Math.max(this.steps.at(name, 'offered') ?? 0, at - (acked?.heldMs ?? 0));
   }
@@ -172,7 +183,7 @@ export class RolloutEntry {
   }
 
   /**
-   * When the last of the clusters that count had proven the commit.
+   * Returns the time at which the last of the clusters that count proved the commit.
    *
    * @param counts names of those that are connected
    * @returns ms after `noticed`; undefined: not yet

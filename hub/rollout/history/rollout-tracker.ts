@@ -12,11 +12,11 @@ export interface AcceptedCommit {
   readonly steps: Record<HubStep, string | null>;
 }
 
-/** Gets how long enforcement takes, in ms, each time once. */
+/** Receives the durations of enforcement in milliseconds, each once. */
 export interface EnforcementTimes {
-  /** From the fetch of a commit until every cluster that counts has proven it. */
+  /** Records the time from the fetch of a commit until every cluster that counts has proven it. */
   enforced(ms: number): void;
-  /** From the offer of a commit to a cluster until it has proven it. */
+  /** Records the time from the offer of a commit to a cluster until that cluster has proven it. */
   proven(ms: number): void;
 }
 
@@ -28,7 +28,11 @@ const isSameRollout = (one: RolloutRecord, other: RolloutRecord): boolean =>
 
 const bySequence = (left: RolloutEntry, right: RolloutEntry): number => right.rollout.sequence - left.rollout.sequence;
 
-/** Another hub may have led in between and used the numbers of what this one could not write: what is newer than all of it comes after it. */
+/**
+ * Merges recorded and unwritten rollouts. Another hub may have led in between and used the sequence
+ * numbers of those this one could not write: those newer than all recorded ones get the next
+ * numbers.
+ */
 const merge = (
   recorded: readonly RolloutRecord[],
   unwritten: readonly RolloutEntry[],
@@ -51,7 +55,7 @@ const merge = (
 /** Follows the newest commits. It does no I/O and reads no clock; each method returns the entries that are to be written. */
 export class RolloutTracker {
   readonly #times: EnforcementTimes;
-  /** Newest first. */
+  /** Rollouts that may still change, newest first. */
   #open: RolloutEntry[] = [];
   #lastSequence = 0;
   /** The newest commit, if it is a refused one. */
@@ -71,7 +75,10 @@ export class RolloutTracker {
     return kept;
   }
 
-  /** Begins with a commit that is in force from now on. A commit that is found again after a restart, or that another hub follows, goes on. */
+  /**
+   * Begins a rollout of a commit that is in force from now on. One that is found again after a
+   * restart, or that another hub follows, continues.
+   */
   begin(accepted: AcceptedCommit): readonly RolloutEntry[] {
     const { commit, restored } = accepted.revision;
     const at = this.#open.findIndex(({ rollout }) => rollout.commit.revision === commit.revision);

@@ -11,16 +11,16 @@ export interface RolloutWriter {
   begin(): void;
   /** Begins to write all that waits, also beside writes under way, as nothing comes after it. */
   finish(): void;
-  /** What is not known to be written. */
+  /** Returns the rollouts that are not known to be written. */
   unwritten(): readonly RolloutEntry[];
-  /** In place of what waits. */
+  /** Replaces the rollouts that wait. */
   replace(entries: readonly RolloutEntry[]): void;
 }
 
 export interface RolloutWriterDeps {
   readonly ledger: Pick<Ledger, 'records' | 'audit'>;
   readonly logger: Logger;
-  /** Called where a rollout changed while it was written. */
+  /** Handler that is called where a rollout changed while it was written. */
   readonly onMore: () => void;
 }
 
@@ -36,7 +36,7 @@ const audit = async (log: Ledger['audit'], { commit, changes, counts }: RolloutR
 };
 
 export const createRolloutWriter = ({ ledger, logger, onMore }: RolloutWriterDeps): RolloutWriter => {
-  /** In the order of their first change. */
+  /** Rollouts that wait, in the order of their first change. */
   const waiting = new Set<RolloutEntry>();
   const writing = new Set<RolloutEntry>();
 

@@ -7,13 +7,13 @@ import type { KeyedStore, Ledger } from '../../ledger/index.ts';
 
 const TREND_KIND = 'trend';
 export const TREND_DAYS = 90;
-/** One more than are shown, as the first of them is not a whole one. */
+/** Number of stored days: one more than are shown, as the first of them is not a whole one. */
 const SLOTS = TREND_DAYS + 1;
 const DAY_MS = 86_400_000;
 const EVERY_MS = 60_000;
-/** Without a change the recorder writes a point this often, which shows that it runs. */
+/** Time between two points without a change, which show that the recorder runs. */
 const SIGN_OF_LIFE_MS = 15 * 60_000;
-/** Where there is no point for so long, no hub recorded. */
+/** Time without a point after which no hub counts as recording. */
 const SILENCE_MS = 20 * 60_000;
 /** Points of an answer; of more, {@link SPANS} spans of time have up to three each. */
 const MAX_POINTS = 1_000;
@@ -53,10 +53,13 @@ interface SeenPoint extends TrendPoint {
   readonly connected: number;
 }
 
-/** What the fleet is counted as now. */
+/** Current counts of the fleet. */
 export type FleetCounts = Pick<StatusView, 'violations' | 'policies' | 'clusters'>;
 
-/** The present. What a cluster last reported counts until it reports something else: a policy that failed has failed. */
+/**
+ * Returns the current point. The last report of a cluster counts until its next one: a policy that
+ * failed has failed.
+ */
 export const pointOf = ({ violations, policies, clusters }: FleetCounts, now: Date): SeenPoint => ({
   time: now.toISOString(),
   violations,
@@ -76,7 +79,10 @@ const viewOf = ([ms, values]: Point): TrendPoint => {
   return { time: new Date(ms).toISOString(), violations, failed, connected };
 };
 
-/** From the day before on, for what held when that time began; oldest first. */
+/**
+ * Reads the points since shortly before `from`, for the values that held at that time; oldest
+ * first.
+ */
 const readPoints = (records: KeyedStore, from: number, now: number): Point[] => {
   const first = dayOf(from - SILENCE_MS);
   return Array.from({ length: dayOf(now) - first + 1 }, (_, at) => readDay(records, first + at))

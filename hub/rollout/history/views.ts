@@ -13,7 +13,7 @@ const stateOf = ({ problems, enforced, refused, superseded }: RolloutRecord): Co
   return superseded ? 'superseded' : 'inProgress';
 };
 
-/** A rollout in a list: how many clusters are at which step. */
+/** Summary of a rollout for a list: the number of clusters at each step. */
 export const summaryOf = (rollout: RolloutRecord): CommitSummary => {
   const { commit, verification, counts: policies, steps, noticed, enforced, watched } = rollout;
   return {

@@ -52,7 +52,10 @@ export interface AuthorizeDeps {
   readonly countFailure: CountFailure;
   readonly ledger: Pick<Ledger, 'behindMs'>;
   readonly config: {
-    /** How old the copy of the revocations may be for calls that change something. Default {@link DEFAULT_MAX_BEHIND_MS}. */
+    /**
+     * Greatest age of the copy of the revocations for calls that change something, in milliseconds.
+     * Default {@link DEFAULT_MAX_BEHIND_MS}.
+     */
     readonly maxBehindMs?: number;
   };
   readonly runtime: {
@@ -62,7 +65,7 @@ export interface AuthorizeDeps {
   };
 }
 
-/** How often an open stream or export asks whether its reader is still let in. */
+/** Interval at which an open stream or export checks that its reader is still authorized. */
 const RECHECK_MS = 30_000;
 
 const CHALLENGE = { 'WWW-Authenticate': 'Bearer realm="fso"' };
@@ -141,7 +144,7 @@ export const createAuthorize = (deps: AuthorizeDeps): ((route: Route) => readonl
     Slots
   >;
   const budgets = new ThreadBudgets(deps.runtime.clock);
-  /** Until the answer is over. */
+  /** Takes a slot and releases it when the response is closed. */
   const takeSlot = async (kind: SlotKind, res: Response, caller: string): Promise<void> => {
     const release = await slots[kind].acquire(caller, untilClosed(res));
     if (res.destroyed) release();
@@ -170,7 +173,12 @@ export const createAuthorize = (deps: AuthorizeDeps): ((route: Route) => readonl
     throw new ApiError('forbidden', refusal.detail);
   };
 
-  /** Where another hub may have revoked the credential and this one cannot read the ledger, the credential changes nothing. */
+  /**
+   * Refuses a change when this hub cannot read the ledger, since another hub may have revoked the
+   * credential.
+   *
+   * @throws ApiError `not-ready`
+   */
   const assertCurrent = ({ access: role }: Route, { principal, byCookie }: Grant): void => {
     const isOwn = !byCookie && (principal.kind === 'local' || principal.kind === 'anonymous');
     if (isOwn || (role !== 'operator' && role !== 'admin')) return;

@@ -5,7 +5,7 @@ import { readCookie, setCookie } from '../http/cookies.ts';
 import type { CountFailure } from './authorize.ts';
 import type { LoginLimits } from './login-limits.ts';
 
-/** What every way to sign in works with. */
+/** Dependencies shared by all ways to sign in. */
 export interface LoginDeps {
   readonly access: Access;
   readonly countFailure: CountFailure;
@@ -18,7 +18,7 @@ interface SessionStart {
   readonly source: string;
   /** Milliseconds since 1970 at which it ends at the latest. */
   readonly endsAt?: number | undefined;
-  /** For the audit log. */
+  /** Detail for the audit log. */
   readonly detail?: string;
 }
 

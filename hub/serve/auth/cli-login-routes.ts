@@ -29,7 +29,10 @@ const CliQuery = z.strictObject({
     .describe('Given back as it is.'),
 });
 
-/** Of a person: a session that a token was traded for must not give away one that the token's end does not end. */
+/**
+ * Returns the session of a person. A session that was exchanged for a token must not start another
+ * one, which would outlive that token.
+ */
 const sessionOf = (deps: LoginDeps, req: Request): Grant | undefined => {
   const id = readCookie(deps, req, 'fso');
   const grant = id === undefined ? undefined : deps.access.sessions.check(id, { byCookie: true });

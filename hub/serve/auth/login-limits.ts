@@ -11,7 +11,10 @@ const SUCCESSES = { burst: 60, perSecond: 0.5, addresses: 10_000 };
 
 const tooMany = (detail: string): ApiError => new ApiError('too-many-requests', detail, { 'Retry-After': '2' });
 
-/** Other refusals, such as that an account logs in too often, say nothing of guesses. */
+/**
+ * Codes of refusals that count as failed logins. Others, such as too many logins of an account, are
+ * no sign of guesses.
+ */
 const FAILED: ReadonlySet<ProblemCode> = new Set(['login-failed', 'unauthorized']);
 
 const isFailedLogin = (error: unknown): boolean => {
@@ -32,7 +35,12 @@ export class LoginLimits {
     this.#allows = createRateLimit(clock, SUCCESSES);
   }
 
-  /** Runs a step of a login. @throws ApiError `too-many-requests` where the address has failed too often of late; what the step throws */
+  /**
+   * Runs a step of a login.
+   *
+   * @throws ApiError `too-many-requests` if too many logins from the address have recently failed;
+   * whatever the step throws
+   */
   async attempt(req: Request, step: () => Promise<void>): Promise<void> {
     const address = addressOf(req);
     if (this.#failures.isSpent(address)) throw tooMany('Too many logins from this address have failed.');

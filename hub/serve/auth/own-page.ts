@@ -3,7 +3,7 @@ import { isLoopback } from '@fso/shared/runtime';
 import type { Request } from 'express';
 import type { CookieDeps } from '../http/cookies.ts';
 
-/** What tells where a browser's request comes from. */
+/** Headers that show where a browser's request comes from. */
 export interface RequestOrigin {
   /** Header Origin. */
   readonly origin: string | undefined;
@@ -42,10 +42,12 @@ export const describeForeignCall = (req: Request, own: string): string | undefin
 };
 
 /**
- * Origin of the hub's own pages, for a call from a browser: the configured one, else the one that the call went to where that
- * is this machine. Any other name could be one that an attacker points at this machine (DNS rebinding).
+ * Origin of the hub's own pages, for a call from a browser: the configured one, else the one that
+ * the call went to if that is this machine. Any other name could be one that an attacker points at
+ * this machine (DNS rebinding).
  *
- * @returns `` where browsers cannot be told apart: FSO_PUBLIC_URL is not set, and the call came by the name of another machine
+ * @returns `` if the origin is unknown: FSO_PUBLIC_URL is not set, and the call used the name of
+ * another machine
  */
 export const ownOrigin = ({ access }: CookieDeps, req: Request): string => {
   if (access.publicOrigin !== undefined) return access.publicOrigin;

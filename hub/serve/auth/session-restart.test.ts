@@ -19,7 +19,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** The API on one data folder, until the work is done: each time a hub that knows only what is stored. */
+/**
+ * Runs work with an API over the same data folder: each call starts a hub that knows only what is
+ * stored.
+ */
 const withHub = async (work: (server: ApiHarness) => Promise<void>, apiToken = STATIC): Promise<void> => {
   const ledger = await openLedger(
     {

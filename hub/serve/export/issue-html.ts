@@ -42,9 +42,9 @@ const time = (text: string | null): string => (text === null ? '' : `<time datet
 interface Table<T> {
   readonly id: string;
   readonly title: string;
-  /** What it lists, in a sentence. */
+  /** Sentence that says what the table lists. */
   readonly caption: string;
-  /** The first one names the row. Values are HTML. */
+  /** Columns with their HTML values; the first column names the row. */
   readonly columns: readonly (readonly [string, (row: T) => string])[];
 }
 

@@ -34,7 +34,7 @@ const listed = <T>(issues: Iterable<T>): { readonly items: T[]; readonly omitted
   return { items, omitted };
 };
 
-/** Everything that is wrong with the fleet. @param now ms since 1970 */
+/** Builds the report of all issues of the fleet. @param now ms since 1970 */
 export const createIssueReport = (fleet: Fleet, source: SourceView, now: number): IssueReport => {
   const named = fleet.violations();
   const clusters = listed(

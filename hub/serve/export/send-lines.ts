@@ -1,6 +1,6 @@
 import type { Response } from 'express';
 
-/** Resolves when more can be written, or nobody reads any more. */
+/** Resolves when more can be written, or the reader is gone. */
 const drained = (res: Response): Promise<void> =>
   new Promise((resolve) => {
     const done = (): void => {
@@ -15,7 +15,7 @@ const drained = (res: Response): Promise<void> =>
 interface LineFile {
   readonly name: string;
   readonly contentType: string;
-  /** Before the lines. */
+  /** Text before the lines. */
   readonly head: string;
 }
 

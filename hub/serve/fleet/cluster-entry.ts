@@ -21,19 +21,25 @@ export interface NamedViolation {
   readonly view: ViolationView;
 }
 
-/** One cluster at one moment: immutable, replaced by the next one. */
+/** A cluster at one moment: immutable, replaced by the next entry. */
 export interface ClusterEntry {
   readonly record: ClusterRecord;
   readonly desired: Desired | null;
-  /** What Git means the cluster to have. */
+  /** Policies that Git has for the cluster. */
   readonly meant: readonly CompiledPolicy[];
   /** undefined: it is not, or no longer, registered. */
   readonly registration: ManagedClusterDocument | undefined;
-  /** Neither registered nor connected: it contributes nothing to the fleet, and only its last report is left of it. */
+  /**
+   * Whether the cluster is neither registered nor connected: only its last report is left, and the
+   * fleet is counted without it.
+   */
   readonly retired: boolean;
   readonly phases: Readonly<PhaseCounts>;
   readonly violations: number;
-  /** At most 20 of policies of the hub, and 20 of each local one; `violations` counts all. */
+  /**
+   * Violations that the agent names: at most 20 of the hub's policies, and 20 of each local policy.
+   * `violations` counts all.
+   */
   readonly named: readonly NamedViolation[];
   readonly view: ClusterView;
 }
@@ -131,7 +137,10 @@ export const viewOf = ({ record, registration, desired, phases, violations }: Cl
 /** Connected, observed, in sync, and every policy of the revision in force proven by the locks. */
 export const isProven = ({ view, desired }: ClusterEntry): boolean => view.inSync && view.provenRevision === desired?.revision;
 
-/** As last reported: a cluster that went away after it was tampered with still counts. */
+/**
+ * Whether the last report of a cluster says that it was tampered with, also while the cluster is
+ * disconnected.
+ */
 export const isTampered = ({ record: { report } }: ClusterEntry): boolean =>
   report?.conditions.some(({ type, status }) => type === CONDITIONS.tampered && status === 'True') === true;
 

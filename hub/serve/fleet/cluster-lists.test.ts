@@ -13,7 +13,7 @@ const condition = (type: string, status: Condition['status']): Condition => ({
   lastTransitionTime: TIME,
 });
 
-/** One that is behind. */
+/** Builds a cluster that is behind the desired revision. */
 const cluster = (name: string, change: Partial<ClusterRecord> = {}): ClusterRecord =>
   clusterRecord(name, [], { acked: { revision: OLD_REVISION, digest: 'd' }, ...change });
 

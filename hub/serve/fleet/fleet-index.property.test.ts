@@ -21,7 +21,7 @@ import { createFleetIndex, type FleetInput } from './fleet-index.ts';
 
 const SCOPES: readonly ModelScope[] = [{ targets: ['a', 'team-*'] }, { clusters: ['eu'], targets: ['b'] }];
 
-/** Since when a policy reads as it does is the matter of the lists. */
+/** Hides the commit since which a policy reads the same: tests of the lists cover it. */
 const withoutSince = (report: PolicyReport): PolicyReport => ({ ...report, revision: 'since' });
 const comparable = <T extends ReturnType<typeof shownFleet>>(fleet: T): T => ({
   ...fleet,
@@ -30,11 +30,11 @@ const comparable = <T extends ReturnType<typeof shownFleet>>(fleet: T): T => ({
 
 const plainly = (record: ClusterRecord, policies: ReadonlyMap<string, PolicyReport>): ClusterRecord => ({ ...record, policies });
 
-/** What one reader has of the fleet: an index that follows all changes. */
+/** A reader of the fleet: an index that follows all changes. */
 class Reader {
   readonly #index = createFleetIndex();
 
-  /** @param plain the same, said plainly */
+  /** @param plain the same input with plain maps */
   check(now: FleetInput, plain: FleetInput): void {
     const shown = comparable(shownFleet(this.#index.update(now)));
     expect(shown).toEqual(comparable(expectedFleet(plain)));

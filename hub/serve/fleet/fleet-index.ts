@@ -9,13 +9,14 @@ import type { PolicyEntry } from './policy-entry.ts';
 import { createPolicyTable } from './policy-table.ts';
 
 /**
- * The read model of the API: policies over their clusters and clusters over their policies, kept up to date by what
- * changed. Records of the ledger and the desired state are replaced and never changed, so that identity tells what is new:
- * one report costs what the cluster reports by name and what reads differently, and an unchanged fleet costs one look at each cluster.
- * It reads no clock and does no I/O.
+ * The read model of the API: policies over their clusters and clusters over their policies, updated
+ * incrementally. Records of the ledger and the desired state are replaced and never changed, so
+ * that identity shows what is new: the cost of a report is proportional to the policies that it
+ * names or changes, and an unchanged fleet costs one comparison for each cluster. It reads no clock
+ * and does no I/O.
  */
 
-/** What the index is brought up to date with. */
+/** Input of an update of the index. */
 export interface FleetInput {
   readonly desired: Desired | null;
   readonly clusters: readonly ClusterRecord[];
@@ -24,15 +25,15 @@ export interface FleetInput {
 /** The fleet as of the last update. */
 export interface Fleet {
   desired(): Desired | null;
-  /** By key, each with every cluster that is meant to have it or reports it. */
+  /** Policies sorted by key, each with every cluster that should have it or reports it. */
   policies(): readonly PolicyEntry[];
   policy(key: string): PolicyEntry | undefined;
-  /** By name, also retired ones. */
+  /** Clusters sorted by name, including retired ones. */
   clusters(): readonly ClusterEntry[];
-  /** Those that the fleet is counted by: without retired ones. */
+  /** Clusters that the fleet is counted by: all but the retired ones. */
   members(): readonly ClusterEntry[];
   cluster(name: string): ClusterEntry | undefined;
-  /** By cluster, and within it by policy, namespace, kind and name. */
+  /** Violations sorted by cluster, then by policy, namespace, kind and name. */
   violations(): readonly NamedViolation[];
 }
 
@@ -46,15 +47,20 @@ type ClusterBasis = Omit<ClusterFacts, 'phases' | 'violations' | 'named'>;
 
 const NOTHING_MEANT: readonly CompiledPolicy[] = [];
 
-/** The ledger makes a new, empty record of an unseen cluster each time. */
+/**
+ * Whether two records have the same policies. The ledger makes a new, empty record of an unseen
+ * cluster each time.
+ */
 const samePolicies = (a: ClusterRecord, b: ClusterRecord): boolean =>
   a.policies === b.policies || (a.policies.size === 0 && b.policies.size === 0);
 
-/** Of two moments of a cluster: whether the same policies of it count. */
+/** Whether the same policies count at two moments of a cluster. */
 const isAlike = (a: Pick<ClusterEntry, 'record' | 'retired'>, b: Pick<ClusterEntry, 'record' | 'retired'>): boolean =>
   a.retired === b.retired && samePolicies(a.record, b.record);
 
-/** Whether the violations of a cluster, or what is shown with them, differ between two moments. */
+/**
+ * Whether the violations of a cluster, or the fields shown with them, differ between two moments.
+ */
 const hasOtherViolations = (before: ClusterRecord, now: ClusterRecord): boolean => {
   if (!isDeepStrictEqual(before.report?.violationSamples, now.report?.violationSamples)) return true;
   const violates = ({ policies }: ClusterRecord, key: string): boolean => (namedIn(policies).get(key)?.violations ?? 0) > 0;
@@ -96,7 +102,7 @@ class ClusterTable {
     this.#violations = undefined;
   }
 
-  /** Of entries that are set next the violations differ. */
+  /** Drops the sorted violations, because those of the entries that are set next differ. */
   dropViolations(): void {
     this.#violations = undefined;
   }

@@ -6,7 +6,9 @@ import { clusterRecord, clusterReport, desiredOf, policyReport, REVISION, TIME }
 import { registerFleetMetrics } from './fleet-metrics.ts';
 import { FleetReader } from './fleet-reader.ts';
 
-/** What a scrape says of a metric, by its one label. */
+/**
+ * Scrapes the metrics of a fleet and returns a function that gets the values of one by its label.
+ */
 const scrape = async (clusters: readonly ClusterRecord[], desired: Desired | null = desiredOf()) => {
   const registry = new Registry();
   const clock = { now: () => new Date(TIME) };

@@ -12,7 +12,10 @@ type ClusterState = (typeof CLUSTER_STATES)[number];
 const LOCKS = ['floor', 'guard', 'gatekeeper'] as const;
 type Lock = (typeof LOCKS)[number];
 
-/** Gauges that are set by one refresh: a scrape reads the ledger once, and every number is of the same moment. */
+/**
+ * Gauges that one refresh sets: a scrape reads the ledger once, and all values are from the same
+ * moment.
+ */
 export const createFleetGauges = (registry: Registry, refresh: () => Promise<void>) => {
   const gauge = <L extends string>(name: string, help: string, labelNames: L[]): Gauge<L> =>
     new Gauge({ name, help, labelNames, registers: [registry], collect: refresh });
@@ -77,8 +80,10 @@ const CONDITION_BY_LOCK = [
   ['guard', CONDITIONS.guardReady],
 ] as const;
 
-/** @returns the locks that a cluster has last reported as not ready; none: it has never reported */
-/** Of a cluster that is not known nothing is counted: that has a metric of its own. */
+/**
+ * Locks that a cluster last reported as not ready. A cluster whose state is unknown has none: it is
+ * counted by a metric of its own.
+ */
 const unreadyLocks = ({ record }: ClusterEntry): readonly Lock[] => {
   const { report } = record;
   if (report === null || !isKnown(record)) return [];

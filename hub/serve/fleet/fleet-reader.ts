@@ -40,17 +40,17 @@ export const statusView = (fleet: Fleet, source: SourceView, { version, now }: {
   };
 };
 
-/** Before the first fetch has ended nothing is known of the source. */
+/** State of the source before the first fetch has ended. */
 const UNREAD: SourceView = { url: '', ref: '', revision: null, rejected: null, error: null, lastFetch: null };
 
 export interface FleetReaderDeps {
   readonly ledger: Pick<Ledger, 'desired' | 'clusters' | 'source'>;
   readonly clock: Clock;
-  /** Of the hub; a part of the status. */
+  /** Version of the hub, a part of its status. */
   readonly version: string;
 }
 
-/** What every room that reads the fleet asks for. */
+/** Dependency of all packages that read the fleet. */
 export interface FleetDeps {
   readonly fleet: FleetReader;
 }
@@ -69,7 +69,11 @@ export class FleetReader {
     return this.#deps.version;
   }
 
-  /** Brings the index up to date. @returns the fleet, to be used before the next await: the next call changes it */
+  /**
+   * Updates the index.
+   *
+   * @returns the fleet, to be used before the next await: the next call changes it
+   */
   async read(): Promise<Fleet> {
     const { ledger } = this.#deps;
     const [desired, clusters] = await Promise.all([ledger.desired(), ledger.clusters()]);

@@ -2,8 +2,9 @@ import type { Phase } from '@fso/shared/api';
 import type { ClusterRecord } from '../../ledger/index.ts';
 
 /**
- * The rule behind every count: what the hub does not know now is not compliant. A cluster that is not connected, or whose agent does not
- * observe it, contributes at best `Pending`, whatever it last said; `Failed` stays.
+ * The rule behind every count: an unknown state is not compliant. A cluster that is not connected,
+ * or whose agent does not observe it, contributes at best `Pending`, whatever its last report says;
+ * `Failed` stays.
  */
 
 /** Whether what the hub has of a cluster is as it is now. */
@@ -18,7 +19,7 @@ export interface PhaseCounts {
   expired: number;
 }
 
-/** Worst first. */
+/** Phases, the worst first. */
 export const SEVERITY: readonly Phase[] = ['Failed', 'Pending', 'Active', 'Expired'];
 
 const FIELDS = { Active: 'active', Failed: 'failed', Pending: 'pending', Expired: 'expired' } as const satisfies Record<
@@ -34,5 +35,5 @@ export const countPhase = (counts: PhaseCounts, phase: Phase, by: 1 | -1 = 1): v
   counts[FIELDS[phase]] += by;
 };
 
-/** The worst phase; a policy that no cluster is meant to have is enforced nowhere, hence Pending. */
+/** The worst phase; a policy that no cluster should have is enforced nowhere, hence Pending. */
 export const worstPhase = (counts: PhaseCounts): Phase => SEVERITY.find((phase) => counts[FIELDS[phase]] > 0) ?? 'Pending';

@@ -17,37 +17,45 @@ export const MAX_ROWS = 1000;
 
 /** The rows of a policy, which are made when they are asked for. */
 export interface PolicyRows {
-  /** undefined: the cluster is neither meant to have the policy nor reports it. */
+  /** Row of a cluster; undefined if it neither should have the policy nor reports it. */
   get(cluster: string): PolicyInCluster | undefined;
-  /** In any order. */
+  /** All rows, in any order. */
   all(): readonly PolicyInCluster[];
 }
 
-/** One policy over all clusters that are meant to have it or report it. */
+/** A policy over all clusters that should have it or report it. */
 export interface PolicyEntry {
   /** See policyKey. */
   readonly key: string;
   readonly rows: PolicyRows;
   readonly tally: Readonly<PolicyTally>;
-  /** As in Git, else as the first cluster that reports it says; undefined: neither has it. */
+  /**
+   * Content of the policy as in Git, else as the first cluster that reports it has it; undefined if
+   * neither exists.
+   */
   head(): PolicyHead | undefined;
-  /** With a page of its clusters, by name. @throws Error without a head */
+  /**
+   * View of the policy with a page of its clusters, sorted by name. @throws Error without a head
+   */
   view(page?: PageQuery): PolicyView;
   /** @throws Error without a head */
   summary(): PolicySummary;
 }
 
 export interface MutablePolicyEntry extends PolicyEntry {
-  /** What Git says; undefined: it is not in Git. */
+  /** Sets the content that the policy has in Git; undefined if it is not in Git. */
   describe(head: PolicyHead | undefined): void;
   isInGit(): boolean;
-  /** What a cluster contributed until now, and from now on; undefined: nothing. The rows say so already. */
+  /**
+   * Replaces the contribution of a cluster, where undefined is none. The rows already contain the
+   * new one.
+   */
   change(before: PolicyInCluster | undefined, now: PolicyInCluster | undefined): void;
   /** A row has this time now, which is later than the one that it had. */
   raiseTime(time: string): void;
 }
 
-/** When the report that changed last did. */
+/** Time of the latest change of a report. */
 const latestOf = (rows: Iterable<PolicyInCluster>): string | null => {
   let latest: string | null = null;
   for (const { changed } of rows) if (changed !== null && (latest === null || isLater(changed, latest))) latest = changed;

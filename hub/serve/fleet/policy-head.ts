@@ -1,7 +1,7 @@
 import { type PolicyReport, type PolicyView, policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { expandRegions, type PolicySet, regionGroupsOf } from '@fso/shared/decode';
 
-/** What a policy says, whatever became of it in the clusters. */
+/** Content of a policy, without its state in the clusters. */
 export type PolicyHead = Omit<PolicyView, 'phase' | 'violations' | 'clusters' | 'next'>;
 
 /** Policies of a commit, by key. */

@@ -6,7 +6,7 @@ import { Flag, includesText, matches, paging, Search } from '../http/parameters.
 import { SEVERITY, worstPhase } from './phases.ts';
 import type { PolicyEntry } from './policy-entry.ts';
 
-/** Which policies, and in which order. */
+/** Selection and order of policies. */
 
 export const PolicyQuery = z.strictObject({
   cluster: ResourceName.optional().describe('Policies of this cluster, with their phase there as the one that `phase` filters by.'),

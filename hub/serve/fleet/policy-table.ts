@@ -12,17 +12,18 @@ type Placed = ReadonlySet<MutablePolicyEntry>;
 
 /** Every policy over its clusters. */
 export interface PolicyTable {
-  /** Takes what Git says of policies. */
+  /** Takes the content of policies from Git. */
   describe(desired: Desired | null): void;
   /**
-   * Takes what a cluster is meant to have and what it reports: local policies, and hub-managed ones not yet gone.
+   * Takes the policies that a cluster should have and those that it reports: local ones, and
+   * hub-managed ones that are not gone yet.
    *
-   * @returns how many of them are in which phase
+   * @returns the number of them in each phase
    */
   place(record: ClusterRecord, meant: readonly CompiledPolicy[]): Readonly<PhaseCounts>;
-  /** From now on a cluster contributes nothing. */
+  /** Removes the contribution of a cluster. */
   remove(cluster: string): void;
-  /** By key. */
+  /** Policies sorted by key. */
   list(): readonly PolicyEntry[];
   get(key: string): PolicyEntry | undefined;
 }
@@ -30,15 +31,21 @@ export interface PolicyTable {
 /** Changes of policies of the hub, of one cluster, whose times are kept; it bounds the memory. */
 const TIMES_KEPT = 64;
 
-/** What one cluster contributes. Rows are made of it when they are read: kept, they would be one for each policy in each cluster. */
+/**
+ * The contribution of one cluster. Rows are built from it on each read: stored, there would be one
+ * for each policy in each cluster.
+ */
 interface Contribution {
   readonly record: ClusterRecord;
-  /** Policies that Git means it to have; one set for all clusters with the same ones. */
+  /** Policies that Git has for the cluster; one set for all clusters with the same ones. */
   readonly meant: Placed;
-  /** Those that it reports besides. */
+  /** Other policies that it reports. */
   readonly others: Placed;
   readonly phases: Readonly<PhaseCounts>;
-  /** When policies changed whose reports have no time, by key; of the others, `since`. RFC 3339. */
+  /**
+   * Times of the changes of policies whose reports have no time, by key. `since` is the time of all
+   * others. RFC 3339.
+   */
   readonly changed: Map<string, string>;
   readonly since: string | null;
 }
@@ -74,13 +81,19 @@ const has = ({ meant, others }: Having, entry: MutablePolicyEntry): boolean => m
 const isAlike = (a: Contribution, b: Contribution): boolean =>
   a.meant === b.meant && a.others === b.others && a.record.policies === b.record.policies && isKnown(a.record) === isKnown(b.record);
 
-/** Names of a list that are not among what is meant; once for all clusters with the same list. */
+/**
+ * Names of a list that are not among the policies that a cluster should have; memoized for all
+ * clusters with the same list.
+ */
 const besides = weakMemo2((list: PolicyList, meant: Placed): readonly string[] => {
   const names = new Set([...meant].map(({ key }) => key));
   return list.policies.flatMap(({ name }) => (names.has(name) ? [] : [name]));
 });
 
-/** Keys of policies that a cluster reports, among them each that it is not meant to have. Costs what it reports by name. */
+/**
+ * Keys of policies that a cluster reports, including each that it should not have. The cost is
+ * proportional to the number of policies that it reports by name.
+ */
 const candidatesBesides = (policies: ClusterRecord['policies'], meant: Placed): readonly string[] =>
   policies instanceof ClusterPolicies
     ? [...besides(policies.list, meant).filter((name) => policies.has(name)), ...policies.named.keys()]
@@ -91,11 +104,14 @@ const isEqual = (a: Placed, b: Placed): boolean => a.size === b.size && [...a].e
 class ClusterRows implements PolicyTable {
   readonly #entries = new Map<string, MutablePolicyEntry>();
   readonly #clusters = new Map<string, Contribution>();
-  /** Of policies that are meant for clusters: sets by list, and by names, of this commit and of the one before. */
+  /**
+   * Sets of the policies that clusters should have, by list; those by names are of this commit and
+   * the one before.
+   */
   #meant = new WeakMap<readonly CompiledPolicy[], Placed>();
   #named = new Map<string, Placed>();
   #namedBefore: ReadonlyMap<string, Placed> = new Map();
-  /** Names of the clusters that report a policy which they are not meant to have. */
+  /** Names of the clusters that report a policy which they should not have. */
   readonly #reporters = new Map<MutablePolicyEntry, Set<string>>();
   #sorted: readonly MutablePolicyEntry[] | undefined;
 
@@ -189,7 +205,10 @@ class ClusterRows implements PolicyTable {
     this.#dropIfEmpty(entry);
   }
 
-  /** With too many times all count as changed when the last one did, as after a start. */
+  /**
+   * Bounds the number of times: beyond the limit all policies count as changed at the time of the
+   * last change, as after a start.
+   */
   #boundTimes(now: Contribution): void {
     if (now.changed.size <= TIMES_KEPT) return;
     now.changed.clear();
@@ -218,7 +237,10 @@ class ClusterRows implements PolicyTable {
     return contribution !== undefined && has(contribution, entry) ? rowOf(entry, contribution) : undefined;
   }
 
-  /** Of a policy in Git any cluster may have it; of others it is known which do. */
+  /**
+   * Rows of a policy. Any cluster may have a policy that is in Git; the reporters of others are
+   * known.
+   */
   #rowsOf(entry: MutablePolicyEntry): readonly PolicyInCluster[] {
     const names = entry.isInGit() ? this.#clusters.keys() : (this.#reporters.get(entry) ?? []);
     return [...names].flatMap((name) => this.#row(entry, name) ?? []);
@@ -231,7 +253,10 @@ class ClusterRows implements PolicyTable {
     this.#sorted = undefined;
   }
 
-  /** One set for all lists with the same names, of this commit and the one before: then a commit that only changes policies moves no cluster. */
+  /**
+   * Returns the same set for all lists with the same names, of this commit and the one before, so
+   * that a commit that only changes policies moves no cluster.
+   */
   #setOf(meant: readonly CompiledPolicy[]): Placed {
     const known = this.#meant.get(meant);
     if (known !== undefined) return known;
@@ -242,7 +267,11 @@ class ClusterRows implements PolicyTable {
     return placed;
   }
 
-  /** What is meant, and what is reported besides. @param before what the same cluster reported besides until now */
+  /**
+   * Policies that a cluster should have, and others that it reports.
+   *
+   * @param before the others that it reported until now
+   */
   #havingOf({ policies }: ClusterRecord, meant: Placed, before: Placed | undefined): Having {
     const others = new Set(
       candidatesBesides(policies, meant)

@@ -3,7 +3,10 @@ import { countPhase, noPhases, type PhaseCounts } from './phases.ts';
 
 const LOCKS = ['admission', 'gatekeeper', 'binding'] as const;
 
-/** What the clusters of one policy add up to. Every sum can be taken back, so that one changed report costs one step. */
+/**
+ * Sums over the clusters of one policy. Each can be decremented, so that a changed report costs one
+ * step.
+ */
 export interface PolicyTally {
   readonly phases: PhaseCounts;
   connected: number;
@@ -15,7 +18,7 @@ export interface PolicyTally {
   /** Clusters that say that it governs no namespace, by whether what they say is as it is now. */
   readonly missing: { known: number; old: number };
   readonly locks: Readonly<Record<(typeof LOCKS)[number], LockCounts>>;
-  /** By namespace: in how many clusters it is governed. */
+  /** Number of clusters in which each namespace is governed. */
   readonly namespaces: Map<string, number>;
 }
 

@@ -86,7 +86,10 @@ const add = (group: Group, view: ViolationView): void => {
   if (group.oldest === null || isLater(group.oldest, view.since)) group.oldest = view.since;
 };
 
-/** What agents count, named or not: of the other groupings they do not say where the rest is. */
+/**
+ * Yields the counts of agents, which include violations that they do not name. There are none for
+ * the other groupings.
+ */
 function* countedBy(fleet: Fleet, by: ViolationGrouping): Generator<readonly [key: string, violations: number]> {
   if (by === 'policy') for (const { key, tally } of fleet.policies()) yield [key, tally.violations];
   if (by === 'cluster') for (const { record, violations } of fleet.members()) yield [record.name, violations];

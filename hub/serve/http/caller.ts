@@ -28,7 +28,10 @@ export interface CallerDeps {
   readonly onAudit: OnAudit;
 }
 
-/** Who sends a request, from where, and what it is about; one for each request, and the source of its audit record. */
+/**
+ * The sender of a request, with its address and subject. There is one for each request, and its
+ * audit record is made from it.
+ */
 export class Caller {
   readonly from: string;
   readonly requestId: string;
@@ -79,7 +82,8 @@ export class Caller {
   }
 
   /**
-   * Does the work and records how it ended. What cannot be recorded is not answered as done.
+   * Runs a piece of work and records its result. Work that cannot be recorded is not reported as
+   * done.
    *
    * @throws whatever the work throws, after the record is durable
    */

@@ -2,7 +2,7 @@ import type { CookieOptions, Request, Response } from 'express';
 
 export interface CookieDeps {
   readonly access: {
-    /** Where browsers reach the hub, without a path; undefined: on this machine only. */
+    /** Origin at which browsers reach the hub, without a path; undefined: only on this machine. */
     readonly publicOrigin: string | undefined;
   };
 }

@@ -32,7 +32,7 @@ interface Answer {
   readonly text: string;
 }
 
-/** As it came over the wire: fetch would unpack it, and clean up the path. */
+/** Sends a request without `fetch`, which would decompress the answer and normalize the path. */
 const get = (server: ApiHarness, path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const call = request(server.url, { path, method, headers }, (response) => {

@@ -4,9 +4,12 @@ import type { Request, RequestHandler, Response } from 'express';
 import sirv from 'sirv';
 import { PAGE_POLICY } from './headers.ts';
 
-/** Paths that programs call: what is not there is a problem, not a page. */
+/** Paths that programs call: an unknown one gets a problem, not a page. */
 const PROGRAMS = /^\/(api|auth|healthz|readyz|metrics)(\/|$)/;
-/** Vite puts a hash of the content into the names of these: what is behind a name never changes. */
+/**
+ * Folder of files whose names Vite gives a hash of their content: the content of a name never
+ * changes.
+ */
 const HASHED = '/assets/';
 
 const NOT_BUILT = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Dashboard not built</title><h1>The dashboard is not built</h1>

@@ -72,7 +72,10 @@ const reference = (name: string): string => `#/components/schemas/${name}`;
 
 const withoutIds = ({ $schema: _dialect, $id: _id, ...rest }: Json): Json => rest;
 
-/** One registry for the whole description: a schema within a schema becomes a reference. */
+/**
+ * Describes all schemas with a single registry, so that a schema within a schema becomes a
+ * reference.
+ */
 const componentSchemas = (): Json => {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries(NAMED)) registry.add(schema, { id });
@@ -115,7 +118,7 @@ const content = ({ response }: Route): Json => {
 const requestBody = ({ body }: Route): Json =>
   body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body) } } } };
 
-/** What the access of a route means for who calls it. */
+/** Security, roles and problems of a route, derived from its access. */
 const accessOf = ({ access, method }: Route): { fields: Json; problems: readonly ProblemCode[] } => {
   if (access === 'open') return { fields: { security: [] }, problems: [] };
   const role = access === 'signed-in' ? {} : { 'x-fso-role': access };

@@ -3,7 +3,10 @@ import helmet from 'helmet';
 
 const YEAR_S = 31_536_000;
 
-/** For answers that are no pages: a browser that shows one all the same runs, loads, frames and sends nothing. */
+/**
+ * Policy for answers that are no pages: a browser that shows one runs, loads, frames and sends
+ * nothing.
+ */
 const NOTHING = {
   'default-src': ["'none'"],
   'base-uri': ["'none'"],
@@ -12,8 +15,9 @@ const NOTHING = {
 };
 
 /**
- * For the pages of the dashboard: they run, load and call what this hub serves, and nothing else. No style or script stands in
- * the page itself, and no text becomes a script: libraries that would make one are refused by the browser (Trusted Types).
+ * Policy for the pages of the dashboard: they run, load and call only what this hub serves. The
+ * pages have no inline style or script, and no text becomes a script: the browser refuses libraries
+ * that would make one (Trusted Types).
  */
 export const PAGE_POLICY = [
   "default-src 'none'",
@@ -42,7 +46,7 @@ export const secureHeaders = (publicOrigin: string | undefined): RequestHandler 
     xFrameOptions: { action: 'deny' },
   });
 
-/** What the hub says is for who asked, and for now. */
+/** Forbids caches to keep answers: each is for its caller only, and soon outdated. */
 export const noStore: RequestHandler = (_req, res, next) => {
   res.setHeader('Cache-Control', 'no-store');
   next();

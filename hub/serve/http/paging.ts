@@ -21,7 +21,10 @@ export const decodeCursor = (cursor: string): string => {
   return key;
 };
 
-/** A page of what is already sorted by key. The cursor is the last key given out, so changes in between shift nothing. */
+/**
+ * A page of items that are sorted by key. The cursor is the last key of the page, so changes in
+ * between shift nothing.
+ */
 export const pageOf = <T>(items: readonly T[], keyOf: (item: T) => string, { limit, cursor }: PageQuery): Page<T> => {
   const after = cursor === undefined ? undefined : decodeCursor(cursor);
   const rest = after === undefined ? items : items.filter((item) => byText(keyOf(item), after) > 0);
@@ -46,19 +49,25 @@ export const searchCursor = <T>(
 
 type SortValue = string | number;
 
-/** What sorts behind every time, in ms since 1970. */
+/** Value that sorts behind every time, in ms since 1970. */
 export const NEVER = Number.MAX_SAFE_INTEGER;
 
-/** What a list can be sorted by; within equal values by the key, which is unique. All values of one order are of one type. */
+/**
+ * Orders of a list. Items with equal values are sorted by the key, which is unique. All values of
+ * one order have the same type.
+ */
 export interface Orders<T, S extends string> {
   readonly keyOf: (item: T) => string;
   readonly by: Readonly<Record<S, (item: T) => SortValue>>;
-  /** Of an item that can be very large: a page ends before `limit` when its items weigh more than 1000. */
+  /**
+   * Weight of an item that can be very large: a page ends before `limit` when its items weigh more
+   * than 1000.
+   */
   readonly weightOf?: (item: T) => number;
 }
 
 export interface SortedQuery<S extends string> extends PageQuery {
-  /** `-` before it: the other way round, keys too. */
+  /** Order of the items; a leading `-` reverses it, keys too. */
   readonly sort: S | `-${S}`;
 }
 
@@ -69,10 +78,10 @@ interface Place {
 
 const Cursor = z.tuple([z.string(), z.union([z.string(), z.number()]), z.string()]);
 
-/** A page of lists whose items are of very different size ends after this weight. */
+/** Weight after which a page ends in lists whose items differ much in size. */
 const MAX_WEIGHT = 1000;
 
-/** How many of the first items make a page: at least one. */
+/** Number of the first items that fit on a page: at least one. */
 const fitting = (weights: readonly number[]): number => {
   let weight = 0;
   const end = weights.findIndex((each, at) => {
@@ -104,7 +113,7 @@ const compareValues = (a: SortValue, b: SortValue): number =>
 
 const comparePlaces = (a: Place, b: Place): number => compareValues(a.value, b.value) || byText(a.key, b.key);
 
-/** Items that are kept before those that are not among the first are let go. */
+/** Smallest number of collected items at which those beyond the page are dropped. */
 const MIN_KEPT = 256;
 
 interface Placed<T> extends Place {
@@ -112,9 +121,10 @@ interface Placed<T> extends Place {
 }
 
 /**
- * A page of a list in the order that the query asks for. Items come one by one and in any order, and only those that may be on the page are
- * kept. The cursor is the place of the last item given out, value and key: what comes or goes in between shifts nothing, but an item whose own
- * value moves past the cursor is left out or comes twice.
+ * A page of a list in the order that the query requests. Items are added one by one in any order,
+ * and only those that may be on the page are kept. The cursor is the value and key of the last item
+ * of the page: added or removed items shift nothing, but an item whose own value moves past the
+ * cursor is left out or appears twice.
  */
 export class SortedPage<T, S extends string> {
   readonly #orders: Orders<T, S>;
@@ -126,7 +136,7 @@ export class SortedPage<T, S extends string> {
   /** Items behind the cursor. */
   #behind = 0;
   #kept: Placed<T>[] = [];
-  /** What is not before it is not on the page. */
+  /** Bound of the page: only items before it are on the page. */
   #bound: Place | undefined;
 
   /** @throws ApiError `bad-request` for a cursor of another order, or of none */
@@ -170,7 +180,7 @@ export class SortedPage<T, S extends string> {
   }
 }
 
-/** Which items a list has, and in which order. */
+/** Selection and order of the items of a list. */
 export interface ListOf<T, S extends string> {
   readonly matches: (item: T) => boolean;
   readonly orders: Orders<T, S>;

@@ -10,19 +10,20 @@ import { ApiError, type ProblemCode } from './problems.ts';
 export type RouteAccess = Role | 'signed-in' | 'open';
 
 /**
- * How a route treats callers who see a part of the fleet. `scoped`: it works on that part, and nothing else exists for it. `global`: it is
- * about the whole hub, and for callers with a role for everything. `public`: it says nothing of the fleet, or proves its caller otherwise.
+ * Treatment of callers who see a part of the fleet. `scoped`: the route works on that part, and
+ * nothing else exists for it. `global`: it is about the whole hub, and for callers with a role for
+ * everything. `public`: it says nothing about the fleet, or authenticates its caller otherwise.
  */
 export type RouteScope = 'scoped' | 'global' | 'public';
 
 /**
- * One line of the route table: express serves it, OpenAPI describes it.
+ * An entry of the route table: express serves it, OpenAPI describes it.
  *
- * @typeParam D what its handler works with: a small interface of the room that the route is in
+ * @typeParam D dependencies of its handler: a small interface of the package that the route is in
  */
 export interface Route<in D = never> {
   readonly method: 'get' | 'post' | 'delete';
-  /** As OpenAPI writes it: `/api/v1/policies/{namespace}/{name}`. */
+  /** Path in the notation of OpenAPI: `/api/v1/policies/{namespace}/{name}`. */
   readonly path: string;
   readonly operationId: string;
   readonly summary: string;
@@ -30,14 +31,14 @@ export interface Route<in D = never> {
   readonly tag: 'policies' | 'clusters' | 'alerts' | 'hub' | 'audit' | 'access' | 'operations';
   readonly access: RouteAccess;
   readonly scope: RouteScope;
-  /** What its calls share slots with; absent: they take none. */
+  /** Kind of the slots that its calls share; absent: they take none. */
   readonly slots?: SlotKind;
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   /** JSON of at most {@link MAX_BODY_BYTES}. */
   readonly body?: z.ZodObject;
   readonly response: RouteResponse;
-  /** Beyond those that every route can answer with. */
+  /** Problems beyond those that every route can answer with. */
   readonly problems: readonly ProblemCode[];
   readonly handler: (deps: D) => RequestHandler;
 }
@@ -52,7 +53,7 @@ export interface RouteResponse {
 type Shape = z.ZodObject | undefined;
 type Parsed<S extends Shape> = S extends z.ZodObject ? z.output<S> : undefined;
 
-/** What a route is, short of how it answers. */
+/** Description of a route without its handler and response. */
 export type RouteHead<P extends Shape, Q extends Shape, B extends Shape = undefined> = Omit<
   Route,
   'params' | 'query' | 'body' | 'handler' | 'problems' | 'response'
@@ -78,7 +79,7 @@ const parse = <S extends Shape>(schema: S, value: unknown, what: string): Parsed
   return result.data as Parsed<S>;
 };
 
-/** What a route is called with, checked by its schemas. */
+/** Input of a route, validated by its schemas. */
 export interface RouteInput<P extends Shape, Q extends Shape, B extends Shape> {
   readonly params: Parsed<P>;
   readonly query: Parsed<Q>;

@@ -6,9 +6,12 @@ import { ApiError } from './problems.ts';
 
 /** GitHub sends at most 25 MB (https://docs.github.com/webhooks/webhook-events-and-payloads). */
 export const MAX_WEBHOOK_BYTES: number = 25 * 1024 * 1024;
-/** What is kept of a body to look at; a longer one counts as a push to what the hub follows. */
+/**
+ * Bytes of a body that are kept to read; a longer body counts as a push to the ref that the hub
+ * follows.
+ */
 const MAX_KEPT_BYTES = 1024 * 1024;
-/** Standard Webhooks: how old a signature may be. */
+/** Greatest age of a signature, as in Standard Webhooks. */
 const MAX_AGE_S = 300;
 
 const LOOPBACK = /^(::1|(::ffff:)?127(\.\d{1,3}){3})$/;
@@ -17,7 +20,7 @@ const LOOPBACK = /^(::1|(::ffff:)?127(\.\d{1,3}){3})$/;
 const isLoopback = (req: Request): boolean =>
   LOOPBACK.test(req.socket.remoteAddress ?? '') && req.get('Forwarded') === undefined && req.get('X-Forwarded-For') === undefined;
 
-/** One way to sign: what goes through the HMAC before the body, and how the result has to look. */
+/** A way to sign: the text that goes through the HMAC before the body, and the expected results. */
 interface Scheme {
   readonly key: string | Buffer;
   readonly prefix: string;
@@ -146,8 +149,9 @@ const pathOf = (url: string): string =>
     .toLowerCase();
 
 /**
- * Why a push does not concern this hub; undefined = it does, or may: a field that the sender leaves out is no reason. Hosts
- * are not compared, as the hub may reach the server under another name than the server's own.
+ * Reason why a push does not concern this hub; undefined if it does or may: a field that the sender
+ * leaves out is no reason. Hosts are not compared, as the hub may reach the server under another
+ * name than the server's own.
  */
 export const whyIgnored = ({ event, ref, repository }: Push, wanted: { url: string; ref: string }): string | undefined => {
   if (event !== undefined && !PUSHES.has(event.toLowerCase())) return `the event ${event.slice(0, 100)} is no push`;

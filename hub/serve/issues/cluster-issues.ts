@@ -18,7 +18,10 @@ type Finding = Omit<Issue, 'severity' | 'labels'>;
 
 const NO_COMMIT = 'no commit';
 
-/** What the hub itself knows is as it is now; what the agent reported is only while it is connected and observes its cluster. */
+/**
+ * A finding that the hub itself observes and is thus current. Reports of the agent are current only
+ * while it is connected and observes its cluster.
+ */
 const known = (alert: AlertName, problem: string, since: string | null): Finding => ({ alert, problem, since, isCurrent: true });
 
 /** A pause of the hub itself is over before anyone could do something about it. */
@@ -39,7 +42,10 @@ const connectionIssue = ({ view }: ClusterEntry): Finding[] => {
   }
 };
 
-/** What a cluster that is away has accepted is what it had accepted last. */
+/**
+ * Whether a cluster has not accepted the desired revision. A disconnected cluster keeps the
+ * revision that it accepted last.
+ */
 const isBehind = ({ view, desired }: ClusterEntry): boolean => view.connection !== 'NeverSeen' && view.revision !== desired?.revision;
 
 const registrationIssues = (entry: ClusterEntry): Finding[] => {
@@ -70,7 +76,7 @@ const verificationIssue = ({ record }: ClusterEntry): Finding[] => {
   return [{ alert: 'RevisionNotTrusted', problem, since: null, isCurrent: isKnown(record), ...(revision != null && { revision }) }];
 };
 
-/** As last reported, also of a cluster that is gone. */
+/** Issues from the conditions that were last reported, also of a cluster that is gone. */
 const conditionIssues = ({ record }: ClusterEntry): Finding[] => {
   const isCurrent = isKnown(record);
   return (record.report?.conditions ?? []).flatMap(({ type, status, reason, message, lastTransitionTime: since }): Finding[] => {
@@ -125,7 +131,7 @@ export const clusterLabels = ({ record, view }: ClusterEntry): AlertLabels => {
   };
 };
 
-/** What is wrong with a cluster itself. @param nowMs what certificates are compared with */
+/** Lists the issues of a cluster itself. @param nowMs time that certificates are compared with */
 export const listClusterIssues = (cluster: ClusterEntry, nowMs: number): Issue[] => {
   const labels = clusterLabels(cluster);
   const findings = [

@@ -13,7 +13,10 @@ const issueOf = (alert: AlertName, problem: string, more: Partial<Issue> = {}): 
   ...more,
 });
 
-/** `policies/a.yaml:3:1: unknown field`; the reason alone where it is of no file. */
+/**
+ * Text of a problem, such as `policies/a.yaml:3:1: unknown field`; only the reason if it names no
+ * file.
+ */
 export const problemText = ({ path, line, column, code, reason }: ProblemView): string => {
   const place = [path, line, column].filter((part) => part !== undefined).join(':');
   return [path === undefined ? [] : place, code ?? [], reason].flat().join(': ');
@@ -26,7 +29,7 @@ const rejectionText = ({ commit, problems }: NonNullable<SourceView['rejected']>
   return `Commit ${shortRevision(commit.revision)} by ${commit.author} was rejected: ${reason}${more}`;
 };
 
-/** What is wrong with the policy repository. */
+/** Lists the issues of the policy repository. */
 export const listSourceIssues = ({ error, rejected, verification, revision }: SourceView): Issue[] => [
   ...(error === null ? [] : [issueOf('SourceUnreachable', error.message, { since: error.since })]),
   ...(rejected === null ? [] : [issueOf('CommitRejected', rejectionText(rejected), { revision: rejected.commit.revision })]),
@@ -39,7 +42,7 @@ export const listSourceIssues = ({ error, rejected, verification, revision }: So
 export const listLedgerIssues = (health: LedgerHealth): Issue[] =>
   health.ok ? [] : [issueOf('LedgerUnavailable', health.message, { since: health.since })];
 
-/** What is wrong with the audit log. */
+/** Lists the issues of the audit log. */
 export const listAuditIssues = (verification: AuditVerification): Issue[] => {
   if (verification.ok) return [];
   const [first, ...others] = verification.problems;

@@ -4,7 +4,10 @@ import { type Issue, pageOfAlert } from '../../alerts/index.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import { listClusterPolicyIssues } from './policy-issues.ts';
 
-/** Of a cluster that is away these say nothing about how it is now, and that it is away is listed. */
+/**
+ * Alerts that say nothing about the present state of a disconnected cluster, whose disconnection is
+ * listed.
+ */
 const TRANSIENT: ReadonlySet<AlertName> = new Set(['ClusterBehind', 'PolicyNotProven', 'PolicyLockDegraded']);
 
 /** Whether people see an issue. */
@@ -97,7 +100,7 @@ export class IssueGroups {
   }
 }
 
-/** What is wrong with the policies of a cluster, added up once for each moment of it. */
+/** Groups of the issues of a cluster's policies, computed once for each entry of the cluster. */
 export const policyGroupsOf = weakMemo((entry: ClusterEntry) => new IssueGroups().addAll(listClusterPolicyIssues(entry)).keep());
 
 /** Lists of the dashboard that show all that a group counts. */
@@ -137,7 +140,7 @@ const countText = (names: ReadonlySet<string>, one: string, many: string): strin
   return names.size > 1 ? `${names.size.toLocaleString('en')} ${many}` : first && `${one} ${first}`;
 };
 
-/** `Not enforced: 3 policies in cluster eu` */
+/** Summary of a group, such as `Not enforced: 3 policies in cluster eu`. */
 const summaryOf = (group: Group): string => {
   const { name, items, clusters, policies } = group;
   const title = `${ALERT_RULES[name].title}${isDenied(group) ? ' of policies that deny' : ''}`;

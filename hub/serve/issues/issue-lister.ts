@@ -10,7 +10,7 @@ import { type HubCertificate, listAuditIssues, listCertificateIssues, listLedger
 import { IssueGroups, policyGroupsOf } from './issue-groups.ts';
 import { listClusterPolicyIssues, listPolicyIssues } from './policy-issues.ts';
 
-/** What can be wrong with the hub itself. */
+/** State of the hub itself that issues are derived from. */
 export interface HubState {
   readonly certificates: readonly HubCertificate[];
   readonly health: () => LedgerHealth;
@@ -27,13 +27,16 @@ export interface IssueListerDeps {
   readonly clock: Clock;
 }
 
-/** Longer keeps answers waiting when many clusters changed at once. */
+/** Length of a slice. Longer ones delay answers when many clusters changed at once. */
 const SLICE_MS = 10;
 /** The audit log is verified this often, first after a while, and more often while people look. */
 const AUDIT_EVERY_MS = 6 * 3_600_000;
 const AUDIT_FIRST_MS = 600_000;
 const AUDIT_SEEN_MS = 60_000;
-/** After its start every agent is away for a moment. Until then a cluster that Git does not know may be here, and is not taken as gone. */
+/**
+ * Time that agents have to connect after a start of the hub. Until then a cluster that Git does not
+ * have may still connect, and does not count as gone.
+ */
 const GATHERING_MS = 300_000;
 
 /** @param isAsked whether the list is of this cluster alone */
@@ -44,10 +47,10 @@ const addCluster = (groups: IssueGroups, entry: ClusterEntry, nowMs: number, isA
   else groups.addAll(issues.filter(({ alert }) => alert === 'PoliciesNotKept'));
 };
 
-/** Lists what is wrong, again and again: what did not change is not looked at again. */
+/** Lists the current issues repeatedly: unchanged parts of the fleet are not evaluated again. */
 export class IssueLister {
   readonly #deps: IssueListerDeps;
-  /** Of the policies of a cluster, bounded. */
+  /** Issues of the policies of a cluster, bounded in number. */
   readonly #bounded = new WeakMap<ClusterEntry, readonly Issue[]>();
   readonly #startedAtMs: number;
   #audit: AuditVerification | undefined;
@@ -65,8 +68,8 @@ export class IssueLister {
   }
 
   /**
-   * What alerts are made of. Before the hub has read the repository it does not know who should have
-   * what, and says nothing of clusters.
+   * Lists the issues that alerts are made from. Before the hub has read the repository it does not
+   * know which policies clusters should have, and lists no issues of clusters.
    */
   async list(isNamed: IsNamed): Promise<CurrentIssues> {
     const { fleet: reader } = this.#deps;
@@ -84,7 +87,11 @@ export class IssueLister {
     return { ...ofHub, policies, clusters, unknown, notObserved };
   }
 
-  /** What people see, by cause. @param cluster of it alone, also of one that is retired */
+  /**
+   * Lists the issues that people see, by cause.
+   *
+   * @param cluster lists only those of this cluster, also of a retired one
+   */
   async groups(cluster?: string): Promise<IssueList> {
     const { fleet: reader, hub, severityOf = () => undefined } = this.#deps;
     this.#verify(0, AUDIT_SEEN_MS);
@@ -107,7 +114,7 @@ export class IssueLister {
     return [...listSourceIssues(await fleet.readSource()), ...listCertificateIssues(hub?.certificates ?? [], nowMs)];
   }
 
-  /** What has a way of its own into alerts. */
+  /** Lists the issues of the ledger and the audit log, which reach alerts on a separate path. */
   #listLedger(): Issue[] {
     const { hub } = this.#deps;
     if (hub === undefined) return [];

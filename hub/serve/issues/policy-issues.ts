@@ -50,7 +50,10 @@ const locksOf = ({ enforcement }: PolicyReport): Finding[] =>
     return [{ alert: 'PolicyLockDegraded', problem: `${name} is ${state}${message === undefined ? '.' : `: ${message}`}`, since }];
   });
 
-/** Returns the time since when the first lock waits for its proof; where none does, since when the policy is not ready. */
+/**
+ * The finding for a pending policy. Its time is the earliest one at which a lock began to wait for
+ * its proof, else the one at which the policy became unready.
+ */
 const pendingOf = (report: PolicyReport): Finding[] => {
   const { phase, message, enforcement } = report;
   if (phase !== 'Pending') return [];
@@ -66,8 +69,9 @@ const violationsOf = ({ violations, violationSamples: [first] }: Pick<PolicyRepo
 };
 
 /**
- * Where its namespace is missing a policy has nothing to enforce, and that is in order in any one cluster. One that was applied there has an
- * author, who sees it; of one of the hub see {@link listPolicyIssues}.
+ * Failures and pending proofs of a policy. A policy whose namespace is missing has nothing to
+ * enforce, which is in order in any one cluster: a local one has an author, who sees it, and one of
+ * the hub is covered by {@link listPolicyIssues}.
  */
 const unprovenOf = (report: PolicyReport): Finding[] => (isNamespaceMissing(report) ? [] : [...failureOf(report), ...pendingOf(report)]);
 
@@ -96,14 +100,14 @@ const teamLabel = (desired: Desired | null, policy: string): Pick<AlertLabels, '
 const severityOf = (alert: AlertName, action: EnforcementAction): Issue['severity'] =>
   alert === 'Violations' && action !== 'deny' ? 'warning' : ALERT_RULES[alert].severity;
 
-/** Why nothing is known of a policy that is meant for a cluster. */
+/** Reason why there is no report of a policy that the cluster should have. */
 const unreportedText = ({ baseline, policies }: ClusterRecord): string => {
   const text = 'Meant for this cluster, which has reported nothing of it yet';
   const isListUnknown = baseline !== null && !(policies instanceof ClusterPolicies);
   return isListUnknown ? `${text}: the hub does not know the list of policies that its agent names, and has asked for it.` : `${text}.`;
 };
 
-/** Labels of what is wrong with a policy in a cluster: the team is that of the policy. */
+/** Labels of the issues of a policy in a cluster: the team is that of the policy. */
 const labelsOf = (entry: ClusterEntry, policy: string): AlertLabels => {
   const { team: _ofCluster, ...place } = clusterLabels(entry);
   return { ...place, policy, ...teamLabel(entry.desired, policy) };
@@ -143,9 +147,9 @@ function* unreported(entry: ClusterEntry): Generator<Issue> {
 }
 
 /**
- * What is wrong with the policies of a cluster, of each policy in a fixed order. Of a policy that
- * conforms there is nothing to list: a lock that its cluster cannot have is wrong with the cluster,
- * which says so once for all policies.
+ * Lists the issues of the policies of a cluster, those of each policy in a fixed order. A policy
+ * that conforms has none: a lock that its cluster cannot have is an issue of the cluster, listed
+ * once for all policies.
  */
 export const listClusterPolicyIssues = (entry: ClusterEntry): Issue[] => [...deviating(entry), ...unreported(entry)];
 
@@ -156,16 +160,18 @@ const expiryOf = ({ head }: PolicyEntry, nowMs: number): Finding[] => {
   return isExpired(expiryDate, nowMs) ? [{ alert: 'PolicyExpired', problem: 'Expired: it no longer governs.', since: expiryDate }] : [];
 };
 
-/** Names of the policies that some cluster is meant to have. */
+/** Names of the policies that any cluster should have. */
 const meantOf = weakMemo(
   ({ clusters }: Desired): ReadonlySet<string> => new Set([...new Set(clusters.values())].flatMap((list) => list.map(({ name }) => name))),
 );
 
 /**
- * A policy that governs nowhere: each cluster that is meant to have it, or has it still, last said that. One that has said nothing yet, or of whose
- * list nothing is known, may have the namespace, and so may one that is away and had it. While none of them is known it is so as they last said.
+ * Finding for a policy that governs no namespace: the last report of each cluster that should have
+ * it, or still has it, says so. There is no finding while a cluster has not reported yet, its list
+ * is unknown, or it is disconnected and had the namespace, since it may have the namespace now. If
+ * all of them are unknown, the finding is as of their last reports.
  *
- * The clusters are not named: who sees the policy does not see each of them.
+ * The clusters are not named: a user who sees the policy may not see each of them.
  */
 const missingOf = ({ key, head, tally }: PolicyEntry, desired: Desired | null): (Finding & Pick<Issue, 'isCurrent'>)[] => {
   const { known, old } = tally.missing;
@@ -174,7 +180,7 @@ const missingOf = ({ key, head, tally }: PolicyEntry, desired: Desired | null): 
   return [{ alert: 'PolicyNotProven', problem, since: null, isCurrent: known > 0 }];
 };
 
-/** What is wrong with policies wherever they are. @param nowMs what expiry is compared with */
+/** Lists the issues of policies across the fleet. @param nowMs time that expiry is compared with */
 export const listPolicyIssues = (fleet: Fleet, nowMs: number): Issue[] =>
   fleet.policies().flatMap((policy) =>
     [...expiryOf(policy, nowMs), ...missingOf(policy, fleet.desired())].map((finding) => ({

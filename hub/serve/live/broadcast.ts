@@ -10,11 +10,17 @@ import { PendingChanges } from './pending-changes.ts';
 export interface StreamOptions {
   /** Milliseconds between comments. Default 15 s. */
   readonly heartbeatMs?: number;
-  /** A reader with more than this unread gets no more until it has read it, and then `reset`. Default 1 MiB. */
+  /**
+   * Greatest number of unread bytes of a reader. Beyond it the reader gets nothing until it has
+   * read them, and then `reset`. Default 1 MiB.
+   */
   readonly maxUnreadBytes?: number;
   /** Messages kept for readers that return. Default 1000. */
   readonly keep?: number;
-  /** Changes within this time go out together; the first one goes at once. Default 100 ms. */
+  /**
+   * Time in milliseconds in which changes are collected and sent together; the first one is sent
+   * immediately. Default 100 ms.
+   */
   readonly windowMs?: number;
 }
 
@@ -32,16 +38,16 @@ export interface Message {
 }
 
 export interface LiveReader {
-  /** It begins now, instead of coming back to where it was. */
+  /** Whether the reader starts now, instead of resuming at an earlier position. */
   readonly isNew: boolean;
   readonly take: (message: Message) => void;
 }
 
-/** Where a reader starts: messages it missed, or a reset when they are no longer here. */
+/** Start of a reader: the messages that it missed, or a reset if they are no longer kept. */
 export interface Start {
   readonly replay: readonly Message[];
   readonly reset: boolean;
-  /** Position before everything that is sent from now on. */
+  /** Position before all messages that are sent from now on. */
   readonly id: string;
 }
 
@@ -53,8 +59,10 @@ export const encodeMessage = (id: string, { event, data }: StreamEvent): string 
 const MAX_REST_MS = 1_000;
 
 /**
- * Turns changes of the ledger into events: gathered over a short window, so that a thousand reports make a few views,
- * and serialised once for all readers. While nobody reads, only the names of what changed are gathered. Ids carry a name of this process: those of another process are answered by a reset.
+ * Turns changes of the ledger into events: collected over a short window, so that a thousand
+ * reports need few views, and serialised once for all readers. Without readers, only the names of
+ * changed objects are collected. Ids contain a name of this process; an id of another process leads
+ * to a reset.
  */
 export class Broadcast {
   readonly #deps: BroadcastDeps;
@@ -67,7 +75,9 @@ export class Broadcast {
   readonly #kept: Message[] = [];
   readonly #diff = new PolicyDiff();
   #sequence = 0;
-  /** The diff knows every cluster, but for those that changed while nobody read. */
+  /**
+   * Whether the diff knows every cluster, except for those that changed while there was no reader.
+   */
   #knowsAll: boolean = false;
   #pending = new PendingChanges();
   #busy: boolean = false;
@@ -92,7 +102,7 @@ export class Broadcast {
     });
   }
 
-  /** Where to go on after `lastId`; without one, from now. */
+  /** Returns the start of a reader after `lastId`; without one, from now. */
   start(lastId: string | undefined): Start {
     const id = this.#idOf(this.#sequence);
     if (lastId === undefined || lastId === id) return { replay: [], reset: false, id };

@@ -9,13 +9,16 @@ import type { PendingChanges } from './pending-changes.ts';
 
 /** Names at most this many policies of a change; beyond it a reader does better to read the list. */
 const MAX_NAMED = 500;
-/** Clusters that change at once; of more a reader is told to read again instead of getting each. */
+/**
+ * Greatest number of clusters in a change; beyond it a reader gets a request to read again instead
+ * of each cluster.
+ */
 const MAX_CLUSTERS = 200;
 
 /**
- * Which policies read differently since the last call, by identity of their reports: a ledger that hands out new but
- * equal reports only makes readers read again. That a cluster is known now, or no longer, touches each of its policies, and so does a change of
- * a cluster whose reports were not kept.
+ * Policies that changed since the last call, by identity of their reports: a ledger that returns
+ * new but equal reports only makes readers read again. A cluster that becomes known or unknown
+ * changes each of its policies, and so does one whose reports were not kept.
  */
 export class PolicyDiff {
   readonly #last = new Map<string, Pick<ClusterRecord, 'policies'> & { readonly wasKnown: boolean }>();
@@ -29,7 +32,7 @@ export class PolicyDiff {
     this.#last.set(record.name, { policies: record.policies, wasKnown: isKnown(record) });
   }
 
-  /** Lets go of reports of which nobody will be told. */
+  /** Drops the reports of a cluster, for changes that no reader gets. */
   forget(cluster: string): void {
     this.#last.delete(cluster);
   }

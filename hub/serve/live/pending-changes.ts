@@ -1,7 +1,7 @@
 import type { EventView, StreamEvent } from '@fso/shared/api';
 import type { LedgerChange } from '../../ledger/index.ts';
 
-/** Events that are gathered, while nobody reads as well. */
+/** Greatest number of buffered events, also without readers. */
 const MAX_EVENTS = 1_000;
 
 /** Changes of the ledger that no reader has been sent yet. */
@@ -14,7 +14,7 @@ export class PendingChanges {
   /** Slots of their records. */
   readonly commits = new Set<string>();
   readonly events: StreamEvent[] = [];
-  /** More events came than are gathered. */
+  /** Whether there were more events than are buffered. */
   isCut: boolean = false;
 
   add(change: LedgerChange): void {

@@ -30,7 +30,7 @@ const beat = async (res: Response, clock: Clock, intervalMs: number, signal: Abo
 class SlowReader {
   readonly #res: Response;
   readonly #maxUnreadBytes: number;
-  /** What to read again, once all is read. */
+  /** Builds the messages that replace the skipped ones, once the reader has read all others. */
   readonly #again: () => Promise<readonly string[]>;
   #isBehind: boolean = false;
 
@@ -60,7 +60,7 @@ class SlowReader {
   }
 }
 
-/** What a reader gets before everything that happens from its position on. */
+/** Messages that a reader gets before all live ones from its position on. */
 const openingMessages = async (fleet: FleetReader, { replay, reset, id }: Start): Promise<string[]> => {
   if (replay.length > 0) return replay.map(({ text }) => text);
   const status = encodeMessage(id, { event: 'status', data: await fleet.readStatus() });

@@ -10,7 +10,7 @@ import { PolicyName, paging, period, Text, wholeNumber, withoutAbsent } from '..
 import { ApiError, notFound } from '../http/problems.ts';
 import { jsonRoute, type Route, rawRoute } from '../http/route.ts';
 
-/** What the routes of the audit log work with. */
+/** Dependencies of the routes of the audit log. */
 export interface AuditDeps {
   readonly ledger: { readonly audit: AuditLog };
   readonly config: {
@@ -67,7 +67,7 @@ const sendExport = (
 /** Entries that are counted where filters are given, as each has to be read for that. */
 const MAX_COUNTED = 1_000;
 
-/** With filters, as far as one search reaches. */
+/** Number of entries; with filters, of those that one search finds. */
 const totalOf = async (audit: AuditLog, filter: AuditFilter, signal: AbortSignal): Promise<number> => {
   if (Object.keys(filter).length === 0) return (await audit.head()).sequence;
   return (await audit.search({ filter, order: 'desc', from: undefined, limit: MAX_COUNTED, signal })).entries.length;

@@ -20,7 +20,7 @@ const WantedToken = z.strictObject({
     .describe('How long the token is good.'),
 });
 
-/** How clusters enrol. */
+/** Access to the enrolment of clusters. */
 export interface EnrolmentAccess {
   readonly identity: Pick<Identity, 'issueToken' | 'revoke' | 'forget' | 'get' | 'list'>;
   /** URL that agents dial; known once the listener answers. */

@@ -25,7 +25,11 @@ const goOn = async (): Promise<number | null> => {
   return 1;
 };
 
-/** A ledger in which no search finds anything. @param nextOf where it goes on */
+/**
+ * Serves a ledger whose searches find no event.
+ *
+ * @param nextOf position at which the next search resumes
+ */
 const barren = async (nextOf = goOn) => {
   const searches = { count: 0 };
   const searchEvents = async () => {

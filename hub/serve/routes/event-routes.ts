@@ -48,7 +48,7 @@ interface EventDeps {
   readonly ledger: Pick<Ledger, 'searchEvents' | 'countEvents'>;
 }
 
-/** What happened in the clusters and in the hub. */
+/** Routes of the events of the clusters and of the hub. */
 export const eventRoutes: readonly Route<EventDeps>[] = [
   jsonRoute(
     {

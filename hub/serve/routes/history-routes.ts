@@ -29,7 +29,7 @@ const judgeState = ({ phase, violates }: PolicyState): Verdict => {
   return { proven: 'yes', reason: violates ? `${reason}; there were violations.` : `${reason}.` };
 };
 
-/** Why what was said last says nothing of a time; undefined: it does. */
+/** Reason why the last report says nothing about a time; undefined if it does. */
 const gapOf = ({ connected, observed }: PolicyStateAt): string | undefined => {
   if (connected?.value !== true) return 'The cluster was not connected.';
   if (observed === undefined) return 'Whether its agent observed the cluster is no longer known.';
@@ -50,12 +50,12 @@ const judge = (then: PolicyStateAt, isAhead: boolean): Verdict => {
   return state === null ? { proven: 'no', reason: 'The cluster did not have the policy.' } : judgeState(state);
 };
 
-/** Later than every change. */
+/** Time after every change. */
 const END_OF_TIME = '9999-12-31T23:59:59.999Z';
 
 const NO_FACTS = { revision: null, state: null } as const;
 
-/** One change after the other, the newest first. */
+/** Items of a change, one for each fact. */
 const itemsOf = ({
   time,
   nothing,
@@ -77,7 +77,7 @@ const itemsOf = ({
   ...(nothing === true ? [{ time, kind: 'forgotten' as const, ...NO_FACTS }] : []),
 ];
 
-/** What was known of the policies of each cluster over time; also of a cluster that is gone. */
+/** Routes of the past states of the policies of each cluster, also of a cluster that is gone. */
 export const historyRoutes: readonly Route<HistoryDeps>[] = [
   jsonRoute(
     {

@@ -35,7 +35,9 @@ const FORMS: Readonly<Record<(typeof ISSUE_FORMATS)[number], Form>> = {
 const fileName = ({ generatedAt }: IssueReport, format: string): string =>
   `fso-issues-${generatedAt.replace(/\.\d+/, '').replaceAll(/[-:]/g, '')}.${format}`;
 
-/** What is wrong now: by cause, as alerts have it, and as a report in three formats. */
+/**
+ * Routes of the current issues: by cause, as alerts have them, and as a report in three formats.
+ */
 export const reportRoutes: readonly Route<ReportDeps>[] = [
   jsonRoute(
     {

@@ -11,7 +11,12 @@ interface TokenDeps {
 
 const TokenParams = z.strictObject({ id: z.string().regex(/^[0-9a-f]{16}$/, 'must be the id of a token: 16 characters, 0-9 and a-f') });
 
-/** A selector that says less than it seems to, such as NotIn without values, would select more than is meant. @throws ApiError `bad-request` */
+/**
+ * Checks the selectors of a token: one with an incomplete requirement, such as NotIn without
+ * values, would select more than intended.
+ *
+ * @throws ApiError `bad-request`
+ */
 const assertSelectors = ({ clusters, policies }: TokenRequest): void => {
   const problems = [
     ...checkSelector(clusters?.clusterSelector, ['clusters', 'clusterSelector']),

@@ -1,7 +1,10 @@
 import { sha256 } from '@fso/shared/encoding';
 import { WeakValues } from '@fso/shared/runtime';
 
-/** Sets of names, one for equal ones, so that identity tells whether another commit lets see the same. */
+/**
+ * Sets of names, where equal ones are the same object, so that identity shows whether a scope sees
+ * the same after another commit.
+ */
 export class NameSets {
   readonly #known = new WeakValues<ReadonlySet<string>>();
 

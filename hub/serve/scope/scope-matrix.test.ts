@@ -65,7 +65,7 @@ beforeAll(async () => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-/** What can be read; a stream has no end to read to. */
+/** Routes that can be read to their end, which a stream does not have. */
 const READ = ROUTES.filter(({ method, slots }: Route) => method === 'get' && slots !== 'stream');
 const SCOPED = READ.filter(({ scope }) => scope === 'scoped');
 const each = <T>(routes: readonly Route[], calls: (route: Route) => readonly T[]): { route: Route; call: T }[] =>

@@ -12,12 +12,12 @@ import { scopeRollout, withholdClusterReport, withholdLabels, withholdNack } fro
 type Policies = ClusterRecord['policies'];
 
 /**
- * The part of the fleet that grants let see under one state of the repository. What is made of a value that is replaced and never changed is
- * made once, so that the read model keeps telling by identity what is new. Pure.
+ * The part of the fleet that grants make visible under one state of the repository. Results for
+ * immutable values are memoized, so that the read model can tell by identity what changed. Pure.
  */
 export class ScopeState {
   readonly visibility: Visibility;
-  /** What of the repository is seen; null: nothing is read yet. */
+  /** The visible part of the repository; null before the first read. */
   readonly desired: Desired | null;
   /** See {@link Visibility.fingerprint}. */
   readonly fingerprint: ReadonlyMap<string, string>;
@@ -77,12 +77,12 @@ export class ScopeState {
     return this.visibility.seesPolicy(set, key, listed, policies?.get(key));
   }
 
-  /** What is seen of a cluster; undefined: it does not exist. */
+  /** The visible part of a cluster; undefined: it does not exist. */
   record(record: ClusterRecord): ClusterRecord | undefined {
     return this.#record(record);
   }
 
-  /** The way of a commit, as far as it is seen. */
+  /** The rollout of a commit, restricted to the visible part. */
   rollout(rollout: RolloutRecord): RolloutRecord {
     return this.#rollout(rollout);
   }
@@ -108,7 +108,10 @@ export class ScopeState {
     return { revision, set: this.#setOf(set, seen), clusters: seen };
   }
 
-  /** Policies that a cluster that is seen is meant to have, and those that a grant for all clusters means; the groups that these name. */
+  /**
+   * Policies that a visible cluster should have, those that a grant for all clusters selects, and
+   * the region groups that they name.
+   */
   #setOf({ policies, clusters, regionGroups }: PolicySet, seen: Desired['clusters']): PolicySet {
     const placed = new Set([...new Set(seen.values())].flatMap((list) => list.map(({ name }) => name)));
     const everywhere = this.visibility.everywhere();

@@ -16,7 +16,9 @@ import { ScopedLedger } from './scoped-ledger.ts';
 export const MAX_SCOPES = 32;
 const BUSY_RETRY_SECONDS = '30';
 
-/** One scope: its ledger, and the handlers of routes over it, each made when it is first called. */
+/**
+ * View of one scope: its ledger, and the handlers of routes over it, each made on its first call.
+ */
 interface ScopeView {
   readonly ledger: ScopedLedger;
   readonly handlerOf: (route: Route) => RequestHandler;
@@ -40,16 +42,17 @@ const openOn = ({ ledger: { ended }, open }: ScopeView, res: Response): void => 
 };
 
 /**
- * Serves each caller from the part of the fleet that its grants let see: a route works on one context, whole or of a scope, and knows nothing
- * of what it does not contain. One view for all callers with equal scopes.
+ * Serves each caller from the visible part of the fleet: a route works on one context, of the whole
+ * fleet or of a scope, and does not know what the context leaves out. Callers with equal scopes
+ * share a view.
  *
- * @typeParam C what routes work with
+ * @typeParam C context of routes
  */
 export class ScopeViews<C> {
   readonly #whole: C;
   readonly #ledger: Ledger;
   readonly #contextOf: (ledger: ScopedLedger) => C;
-  /** By key; the least recently used one first. */
+  /** Views by key; the least recently used one first. */
   readonly #views = new Map<string, ScopeView>();
 
   constructor(whole: C, ledger: Ledger, contextOf: (ledger: ScopedLedger) => C) {

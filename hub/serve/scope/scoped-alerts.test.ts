@@ -17,7 +17,7 @@ const methodOf = (path: string, body: object | undefined): string => {
   return path.startsWith('/silences/') ? 'DELETE' : 'GET';
 };
 
-/** What the routes of alerts answer, all in one. */
+/** Union of the answers of the routes of alerts. */
 type Answer = { readonly items: (AlertView & Pick<SilenceView, 'matchers'>)[]; readonly id: string } & ProblemDetails;
 
 const callAs = async (server: ApiHarness, token: string, path: string, body?: object) => {

@@ -7,14 +7,19 @@ import type { SilenceDeps } from '../routes/alerts/silence-routes.ts';
 import type { ScopedLedger } from './scoped-ledger.ts';
 import { withholdAlert } from './withhold.ts';
 
-/** What routes and live events know of alerts. */
+/** Access of routes and live events to alerts. */
 export type AlertAccess = AlertDeps['alerts'] & SilenceDeps['alerts'] & BroadcastDeps['alerts'];
 
 const notForScopes = (): never => {
   throw new Error('Receivers are not for a part of the fleet.');
 };
 
-/** Of every silence that a caller with a scope may not make; the same for a cluster that is there and for one that is not. */
+/**
+ * Refuses a silence that a caller with a scope may not make. The text is the same whether the
+ * cluster exists or not.
+ *
+ * @throws ApiError `forbidden`
+ */
 const refuseSilence = (matchers: readonly string[]): never => {
   const [cluster] = fixedTexts(matchers, 'cluster');
   throw new ApiError(
@@ -39,8 +44,10 @@ const countAlerts = (alerts: readonly AlertView[]): AlertCounts => {
 };
 
 /**
- * Alerts of what is seen: of a policy in a cluster, of a cluster with all that is in it, and of a policy in Git. Those of the hub are not.
- * A silence is seen, made and ended where its matchers keep it within the scope; what others silence is shown as silenced.
+ * Restricts alerts to the visible part of the fleet: those of a policy in a cluster, of a cluster
+ * that is visible as a whole, and of a policy in Git. Those of the hub are hidden. A caller sees,
+ * makes and ends silences whose matchers keep them within the scope; alerts that others silence are
+ * shown as silenced.
  */
 export const scopeAlerts = (alerts: AlertAccess, ledger: ScopedLedger): AlertAccess => {
   const list = async (): Promise<AlertView[]> => {

@@ -16,27 +16,33 @@ import { NameSets } from './name-sets.ts';
 import { ScopeState } from './scope-state.ts';
 import { withholdEvent, withholdSource } from './withhold.ts';
 
-/** Events of the whole ledger that one search looks at: where few are of the scope, `next` goes on. */
+/**
+ * Events of the whole ledger that one search looks at. If few of them are in the scope, `next`
+ * continues the search.
+ */
 const MAX_LOOKED_AT = 10_000;
 /** Events that are read at a time. */
 const PAGE = 500;
 
-/** What a scope only reads, and what concerns the whole hub. */
+/** Refuses writes, which a scope may not make, and members that concern the whole hub. */
 const refuse = (): never => {
   throw new Error('This is not for a part of the fleet.');
 };
 const reject = async (): Promise<never> => refuse();
 
-/** Whether something of what was seen is seen no more, or by other grants. */
+/**
+ * Whether a part of the fleet that was visible before is hidden now, or visible by other grants.
+ */
 const isNarrower = (before: ScopeState, now: ScopeState): boolean =>
   [...before.fingerprint].some(([name, grants]) => now.fingerprint.get(name) !== grants);
 
 /**
- * The ledger as far as grants let see it: what is outside does not exist in it. Every member of the ledger is decided on here, so that one
- * that comes does not compile before it is.
+ * A read-only view of the ledger, restricted to the caller's grants. Outside objects do not exist
+ * in it. It implements every member of the ledger, so that a new one does not compile before it is
+ * restricted.
  *
- * It ends where a commit takes something out of what is seen: what was made of it (live events that are kept, open streams) is worth nothing
- * from then on.
+ * The view ends when a commit removes something from the scope: what was derived from it (buffered
+ * live events, open streams) must not be shown any more.
  */
 export class ScopedLedger implements Ledger {
   readonly #whole: Ledger;
@@ -56,7 +62,7 @@ export class ScopedLedger implements Ledger {
     return this.#ended.signal;
   }
 
-  /** Lets go of everything. */
+  /** Ends the view and all its subscriptions. */
   end(): void {
     this.#ended.abort();
     for (const unsubscribe of this.#unsubscribes) unsubscribe();
@@ -74,7 +80,10 @@ export class ScopedLedger implements Ledger {
     return value;
   }
 
-  /** Whether what is said of a policy in a cluster is seen; without a policy, what is said of the cluster as a whole. */
+  /**
+   * Whether facts about a policy in a cluster are visible; without a policy, facts about the whole
+   * cluster.
+   */
   async sees(cluster: string, policy?: string): Promise<boolean> {
     const state = await this.state();
     const set = state.visibility.at(cluster);
@@ -144,7 +153,7 @@ export class ScopedLedger implements Ledger {
     );
   }
 
-  /** Commits alone; all else that the hub keeps is of the whole hub. */
+  /** Records of commits; all other records concern the whole hub and are hidden. */
   readonly records: KeyedStore = {
     get: (kind, name) => {
       const found = kind === COMMIT_KIND ? readRolloutSlot(this.#whole.records, name) : null;
@@ -199,7 +208,7 @@ export class ScopedLedger implements Ledger {
   readonly onAsked = refuse;
   readonly close = reject;
 
-  /** Of the whole ledger, newest first, as far as one search looks. */
+  /** Pages of the whole ledger, newest first, up to the limit of one search. */
   async *#pages({ before, signal, ...filter }: Omit<EventQuery, 'limit'>): AsyncGenerator<FoundEvents> {
     let from = before;
     for (let looked = 0; looked < MAX_LOOKED_AT; looked += PAGE) {
@@ -210,7 +219,9 @@ export class ScopedLedger implements Ledger {
     }
   }
 
-  /** The event as it is seen; nothing: it is not, or what is seen of it is not what was asked for. */
+  /**
+   * The visible form of an event; none if it is hidden, or if that form does not match the filter.
+   */
   async #seen(event: EventView, filter: EventFilter): Promise<readonly EventView[]> {
     const isSeen = event.cluster !== null && (await this.sees(event.cluster, event.policy));
     const seen = withholdEvent(event);

@@ -4,11 +4,11 @@ import type { PolicyDeps } from '../routes/policy-routes.ts';
 import type { ScopedLedger } from './scoped-ledger.ts';
 import { withholdLabels } from './withhold.ts';
 
-/** What routes work with beside the ledger, as far as a scope goes. */
+/** Dependencies of routes beside the ledger, restricted to a scope. */
 
 type Agents = PolicyDeps['agents'];
 
-/** Agents answer about what is seen. */
+/** Restricts the answers of agents to the visible part of the fleet. */
 export const scopeAgents = (agents: Agents, ledger: ScopedLedger): Agents => ({
   inspect: async (cluster, policy) => {
     if ((await ledger.cluster(cluster)) === null) return undefined;
@@ -23,11 +23,14 @@ export const scopeAgents = (agents: Agents, ledger: ScopedLedger): Agents => ({
   },
 });
 
-/** The same for a cluster that is there and for one that is not. */
+/** Error for a cluster outside of the scope; the same whether the cluster exists or not. */
 const outside = (cluster: string): ApiError =>
   new ApiError('forbidden', `The cluster ${cluster} is outside of your scope: this needs your role for it, and for every policy in it.`);
 
-/** Enrolments of the clusters that are seen. What changes one needs a grant for all that is in the cluster. */
+/**
+ * Enrolments of the visible clusters. To change one a caller needs a grant for everything in the
+ * cluster.
+ */
 export const scopeEnrolment = ({ identity, agentUrl }: EnrolmentAccess, ledger: ScopedLedger): EnrolmentAccess => {
   const assertManaged = async (cluster: string): Promise<void> => {
     if (!(await ledger.state()).visibility.at(cluster).seesAllPolicies) throw outside(cluster);

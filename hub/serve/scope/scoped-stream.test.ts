@@ -29,7 +29,7 @@ const signIn = async (server: ApiHarness, grants: readonly RoleGrant[]): Promise
   return CLI_SESSION + (await server.access.sessions.begin(principal, { byCookie: false }));
 };
 
-/** @param lastId where it goes on */
+/** @param lastId position at which the stream resumes */
 const openStream = async (server: ApiHarness, token: string, lastId?: string) => {
   const aborter = new AbortController();
   const headers = { Authorization: `Bearer ${token}`, ...(lastId !== undefined && { 'Last-Event-ID': lastId }) };
@@ -77,7 +77,7 @@ const changeEverything = async ({ ledger }: ApiHarness, end: string): Promise<vo
 
 type Stream = Awaited<ReturnType<typeof openStream>>;
 
-/** Each stream reads on to a change of everything that has this end. */
+/** Changes everything, marked with this end, and reads each stream up to that change. */
 const readChange = async (server: ApiHarness, streams: readonly Stream[], end: string): Promise<void> => {
   await changeEverything(server, end);
   for (const stream of streams) await stream.until('source', end);

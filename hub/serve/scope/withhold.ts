@@ -4,23 +4,26 @@ import type { ClusterRecord } from '../../ledger/index.ts';
 import { type ClusterSteps, packSteps, type RolloutRecord, unpackSteps } from '../../rollout/index.ts';
 
 /**
- * Texts that speak of more than one cluster or policy. Who sees a part of the fleet gets what surrounds them, such as ids, times and states.
- * Pure.
+ * Texts about more than one cluster or policy are withheld. A caller who sees a part of the fleet
+ * gets the fields around them, such as ids, times and states. Pure.
  */
 
-/** In the place of such a text. */
+/** Placeholder of a withheld text. */
 export const WITHHELD = 'Not shown in your scope.';
 
-/** A message can speak of anything, and its author is no part of the fleet. */
+/**
+ * Withholds message and author of a commit. A message can be about anything, and its author is no
+ * part of the fleet.
+ */
 export const withholdCommit = ({ revision, time }: CommitView): CommitView => ({ revision, time, author: 'not shown', subject: WITHHELD });
 
-/** Names who signed. */
+/** Withholds the signer and the reason of a verification. */
 const withholdVerification = ({ state }: RevisionVerification): RevisionVerification => ({ state });
 
-/** They name files of the whole repository. */
+/** Withholds the reason of a problem, which names files of the whole repository. */
 const withholdProblem = ({ code }: Pick<ProblemView, 'code'>): ProblemView => ({ ...(code !== undefined && { code }), reason: WITHHELD });
 
-/** Which commit is in force, and whether a newer one was refused; not what these say. */
+/** Shows which commit is in force, and whether a newer one was refused; withholds their texts. */
 export const withholdSource = (source: SourceView): SourceView => ({
   ...source,
   revision: source.revision && withholdCommit(source.revision),
@@ -60,38 +63,51 @@ export const withholdClusterReport = (
   };
 };
 
-/** Labels of a namespace name every policy that governs it. The same object for the same report, whatever the scope and the commit. */
+/**
+ * Withholds the labels of namespaces, which name every policy that governs them. Returns the same
+ * object for the same report, whatever the scope and the commit.
+ */
 export const withholdLabels = weakMemo((whole: PolicyReport): PolicyReport => {
   const { namespaceLabels, ...report } = whole;
   return namespaceLabels === undefined ? whole : report;
 });
 
-/** What a cluster says of a commit can name any file of the repository; what it says of a policy is of that policy. */
+/**
+ * Withholds the message of an event about a commit, which can name any file of the repository. A
+ * message about a policy names only that policy.
+ */
 export const withholdEvent = (event: EventView): EventView =>
   event.revision !== undefined && event.policy === undefined ? { ...event, message: WITHHELD } : event;
 
-/** Their details are about a commit: they can name any file of the repository, and who signed. */
+/**
+ * Alerts whose details are about a commit: these can name any file of the repository, and the
+ * signer.
+ */
 const OF_COMMITS: ReadonlySet<AlertView['name']> = new Set(['CommitRefused', 'RevisionNotTrusted']);
 
-/** Who is notified, and when, depends on all that is in a group. */
+/**
+ * Withholds the notifications of an alert, as receivers and times depend on all alerts of its
+ * group.
+ */
 export const withholdAlert = (alert: AlertView): AlertView => ({
   ...alert,
   details: OF_COMMITS.has(alert.name) ? WITHHELD : alert.details,
   notified: [],
 });
 
-/** What decides which parts of a rollout are seen. */
+/** Functions that decide which parts of a rollout are visible. */
 export interface SeenParts {
   readonly seesCluster: (name: string) => boolean;
-  /** By name in Git. */
+  /** Whether the policy of this name in Git is visible. */
   readonly seesPolicy: (name: string) => boolean;
 }
 
 const PROVEN = 3;
 
 /**
- * When the clusters that are seen had proven the commit: all of them, or, once it counts as enforced everywhere, those that had. Where none
- * of them is among those, the time of all others says nothing about one of them.
+ * Time at which the visible clusters had proven the commit: all of them or, once it counts as
+ * enforced everywhere, those that had. If none of them had, the time of all others says nothing
+ * about any of them.
  */
 const enforcedFor = (rollout: RolloutRecord, clusters: readonly ClusterSteps[]): string | null => {
   const times = clusters.map(([, steps]) => steps[PROVEN] ?? null);
@@ -100,7 +116,7 @@ const enforcedFor = (rollout: RolloutRecord, clusters: readonly ClusterSteps[]):
   return counts ? new Date(Date.parse(rollout.noticed) + Math.max(...proven)).toISOString() : rollout.enforced;
 };
 
-/** The way of a commit through the clusters that are seen, with the policies of them that it changed. */
+/** The rollout of a commit through the visible clusters, with their policies that it changed. */
 export const scopeRollout = (rollout: RolloutRecord, { seesCluster, seesPolicy }: SeenParts): RolloutRecord => {
   const refused = Object.entries(rollout.refused).filter(([name]) => seesCluster(name));
   const { added, changed, removed } = rollout.changes;

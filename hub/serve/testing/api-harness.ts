@@ -28,9 +28,9 @@ export interface ApiHarness extends AsyncDisposable {
   readonly access: Access;
   readonly identity: AgentListenerIdentity['identity'];
   hints: number;
-  /** How many clients are connected. */
+  /** Number of connected clients. */
   connections(): Promise<number>;
-  /** Everything that was recorded of what callers changed, or tried to. */
+  /** Audit records of all changes that callers made, or tried to make. */
   readonly audit: readonly AuditRecord[];
 }
 
@@ -39,12 +39,14 @@ interface HarnessParts {
   readonly onAudit?: OnAudit;
   /** Default: one in memory. */
   readonly ledger?: Ledger;
-  /** Where its tokens and identity are kept. Default: one that goes with the server. */
+  /** Folder of its tokens and identity. Default: one that is removed with the server. */
   readonly folder?: string;
   readonly shutdown?: ApiRuntime['shutdown'];
   /** Default: none can be asked. */
   readonly agents?: ApiDeps['agents'];
-  /** Who is notified of alerts, by a hub that looks for them. Default: nobody, and it does not look. */
+  /**
+   * Receivers of alerts, for a hub that evaluates them. Default: no receivers and no evaluation.
+   */
   readonly alertsConfig?: AlertsConfig;
 }
 
@@ -134,7 +136,7 @@ export const startApiHarness = async (
   });
 };
 
-/** As the hub records it. */
+/** Builds a rollout record like the hub's. */
 export const commitRollout = (change: Partial<RolloutRecord> = {}): RolloutRecord =>
   createRolloutRecord({ sequence: 1, commit, noticed: TIME, enforced: TIME, ...change }, ['eu', 'us']);
 

@@ -7,7 +7,10 @@ import { baselineOf } from '../../../test/harness/baselines.ts';
 import { ClusterPolicies, type ClusterRecord, type Desired, type PolicyLists } from '../../ledger/index.ts';
 import { clusterRecord, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from './fleet.ts';
 
-/** Clusters that report by exception, as a ledger has them and as plainly as it can be said. */
+/**
+ * A model of clusters that report by exception: as the ledger stores them, and in the simplest
+ * form.
+ */
 
 const policy = (name: string, target: string, more: string): SourceFile => ({
   path: `policies/${name}.yaml`,
@@ -24,7 +27,7 @@ const FIRST = [
 ];
 const SECOND = [...FIRST.slice(0, 2), policy('mover', 'b', EU), policy('team', "'team-*'", `${EU}, enforcementAction: dryrun`)];
 
-/** Whose order is the hub's. */
+/** Commits of the model in the order of the hub. */
 export const MODEL_COMMITS: readonly Desired[] = [
   desiredOf(REVISION, [...PLACES, ...FIRST]),
   desiredOf(OLD_REVISION, [...PLACES, ...SECOND]),
@@ -38,7 +41,7 @@ export const MODEL_COMMITS: readonly Desired[] = [
 export const MODEL_NAMES = ['eu', 'us', 'stray'] as const;
 const POLICIES = ['aaa', 'bravo', 'ends', 'mover', 'team'];
 
-/** What a cluster says. */
+/** State that a cluster reports. */
 export interface ClusterModel {
   readonly name: string;
   readonly connected: boolean;
@@ -49,7 +52,7 @@ export interface ClusterModel {
   readonly asOf: string;
   /** Names of policies without a namespace. */
   readonly missing: readonly string[];
-  /** That a glob means. */
+  /** Namespaces that a glob matches. */
   readonly namespaces: readonly string[];
   readonly named: ReadonlyMap<string, PolicyReport>;
 }
@@ -69,7 +72,7 @@ const baselineOfModel = (model: ClusterModel): Baseline | null => {
   });
 };
 
-/** As a ledger has it. */
+/** Builds the record of a cluster like the ledger's. */
 export const recordOf = (model: ClusterModel, lists: PolicyLists): ClusterRecord => {
   const { name, connected, isObserved, named } = model;
   const baseline = baselineOfModel(model);
@@ -111,7 +114,10 @@ export interface ModelScope {
   readonly targets: readonly string[];
 }
 
-/** What of the reports of a cluster a scope lets see: by the target in Git, in the cluster's list, and as it is reported. */
+/**
+ * Reports of a cluster that a scope may see: those whose target it selects in Git, in the cluster's
+ * list, and as reported.
+ */
 export const seenPolicies = (model: ClusterModel, { targets }: ModelScope, desired: Desired | null): ReadonlyMap<string, PolicyReport> => {
   const isSeen = ([key, report]: readonly [string, PolicyReport]): boolean => {
     const inGit = desired?.set.policies.find(({ document }) => document.metadata.name === key)?.document.spec.targetNamespace;
@@ -125,7 +131,9 @@ export const seenPolicies = (model: ClusterModel, { targets }: ModelScope, desir
 
 const lock = fc.constantFrom('Pending', 'Enforced', 'Degraded').map((state) => ({ state, since: TIME }));
 const conflict = { type: 'Conflict', status: 'True' as const, lastTransitionTime: TIME, reason: 'NoRegionLeft', message: '' };
-/** Of a policy in the list, of one that is not, or of one that was applied in the cluster; short where that conforms. */
+/**
+ * Report of a policy in the list, of one outside it, or of a local one; a conforming one is short.
+ */
 const named: fc.Arbitrary<PolicyReport> = fc
   .record({
     name: fc.constantFrom(...POLICIES, 'gone'),

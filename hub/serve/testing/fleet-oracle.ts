@@ -5,7 +5,10 @@ import type { Fleet, FleetInput } from '../fleet/fleet-index.ts';
 import { SEVERITY } from '../fleet/phases.ts';
 import { headFromReport, headsFromGit, type PolicyHead } from '../fleet/policy-head.ts';
 
-/** What the index must show, computed from nothing each time and as plainly as it can be said, over records whose policies are plain maps. */
+/**
+ * The expected content of the index, computed from scratch each time and as simply as possible,
+ * over records whose policies are plain maps.
+ */
 
 /** Retired clusters, which are neither registered nor connected, count for nothing. */
 const membersOf = ({ desired, clusters }: FleetInput): ClusterRecord[] =>
@@ -95,7 +98,7 @@ export const expectedFleet = (knowledge: FleetInput) => {
   };
 };
 
-/** What it does show. */
+/** The actual content of the index. */
 export const shownFleet = (fleet: Fleet): ReturnType<typeof expectedFleet> => ({
   summaries: fleet.policies().map((policy) => policy.summary()),
   rows: fleet.policies().map((policy) => policy.view().clusters),

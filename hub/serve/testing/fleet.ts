@@ -75,11 +75,15 @@ export const clusterReport = (revision: string = REVISION, provenRevision: strin
   conditions: [],
 });
 
-/** Of a cluster that has accepted what a commit means for it. */
+/** Baseline of a cluster that has accepted its policies of a commit. */
 export const baselineIn = ({ clusters }: Desired, cluster: string, change: Partial<Baseline> = {}): Baseline =>
   baselineOf(digestOfPolicies(clusters.get(cluster) ?? []), change);
 
-/** What a hub must have by name after a report. @param before what it has */
+/**
+ * Total of the named policies that a hub must have after a report.
+ *
+ * @param before the named policies before it
+ */
 const totalAfter = (before: ReadonlyMap<string, NamedPolicy>, change: Partial<Report>): NamedTotal => {
   const named = new Map(before);
   for (const [name, deviation] of deviationsIn(change.deviations ?? [])) named.set(name, deviation);

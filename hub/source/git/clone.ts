@@ -17,7 +17,10 @@ export interface Clone {
   object(id: string): Promise<RawObject>;
   /** Throws the clone away; the next fetch makes a new one. */
   reset(): Promise<void>;
-  /** How many fetches the clone consists of: each leaves a pack, and a lookup may go through all of them. */
+  /**
+   * Returns the number of fetches in the clone. Each leaves a pack, and a lookup may go through all
+   * of them.
+   */
   packs(): Promise<number>;
   /** Memory that the clone takes once all of it has been read, in bytes. */
   weight(): Promise<number>;
@@ -36,7 +39,7 @@ export interface CloneOptions {
   readonly http: GitHttp;
 }
 
-/** Where the last fetched commit is remembered: what a fetch tells the server that it has. */
+/** Ref of the last fetched commit. A fetch tells the server that the clone has it. */
 const HELD_REF = 'refs/heads/held';
 
 export const isObjectMissing = (error: unknown): boolean => error instanceof git.Errors.NotFoundError;
@@ -93,7 +96,7 @@ class ReplacementGuard {
     }
   }
 
-  /** One at a time. */
+  /** Runs work that replaces the folder, once all that use it are done. One call at a time. */
   async replace(work: () => Promise<void>): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#replacing = promise;

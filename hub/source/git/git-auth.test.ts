@@ -135,7 +135,7 @@ interface Asked {
   readonly path: string;
   readonly authorization: string | undefined;
 }
-/** A server that writes down what it is asked, and then does as it is told. */
+/** Starts a server that records its requests and answers them with a handler. */
 const serve = async (answer: RequestListener): Promise<{ url: string; asked: Asked[] }> => {
   const asked: Asked[] = [];
   const server = createServer((request, response) => {

@@ -16,12 +16,12 @@ const basic = (username: string, password: string): string => `Basic ${Buffer.fr
 
 const COMMAND_TIMEOUT_MS = 15_000;
 const MAX_OUTPUT_BYTES = 64 * 1024;
-/** How long a header without an expiry is used. */
+/** Time for which a header without an expiry is used, in milliseconds. */
 const KEPT_MS = 300_000;
 /** A header is renewed so long before its expiry that none expires on its way. */
 const MARGIN_MS = 60_000;
 
-/** What may stand in a header; nothing else gets into one. */
+/** Text that is allowed in a header; nothing else gets into one. */
 const Printable = z
   .string()
   .regex(/^[\x21-\x7e]+( [\x21-\x7e]+)*$/)
@@ -51,7 +51,9 @@ const describeFailure = (error: { code?: unknown; signal?: unknown; killed?: boo
 
 const fail = (what: string): GitTransportError => new GitTransportError(`the command of FSO_GIT_AUTH_COMMAND ${what}`);
 
-/** Without a shell. What it prints is a secret, also what it says on its error output: neither is in an error. */
+/**
+ * Runs a command without a shell. Both of its outputs may hold secrets, so neither is in an error.
+ */
 const run = ({ argv, env }: AuthCommand, timeoutMs: number, signal: AbortSignal): Promise<string> =>
   new Promise((resolve, reject) => {
     const [program = '', ...args] = argv;

@@ -45,7 +45,9 @@ const byGitCode = (error: unknown, ref: string): string | undefined => {
   }
 };
 
-/** Says why a fetch failed, for people and without URLs, which may carry credentials. */
+/**
+ * Describes the reason of a failed fetch, for people and without URLs, which may carry credentials.
+ */
 export const describeGitError = (error: unknown, ref: string): string => {
   if (error instanceof GitTransportError) return error.message;
   if (field(error, 'name') === 'TimeoutError') return 'the Git server did not answer in time';

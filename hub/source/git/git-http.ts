@@ -22,16 +22,18 @@ const collectBody = async (body: GitHttpRequest['body']): Promise<Buffer | null>
   return Buffer.concat(parts);
 };
 
-/** Most answers have a few KB, and memory costs time when it is taken and given back. */
+/**
+ * Growth of the buffer of an answer. Most answers have a few KB, and allocating memory takes time.
+ */
 const GROWTH_BYTES = 64 * 1024;
 /** Largest answer that names the refs. */
 const MAX_REFS_BYTES = 8 * 1024 * 1024;
-/** How long a connection is kept that nothing uses. */
+/** Time for which an unused connection is kept, in milliseconds. */
 const KEPT_MS = 60_000;
 
 /**
- * The memory grows in place, and is given back at once where an answer turns out too large: tens of megabytes, asked for
- * again and again, are not left to the garbage collector.
+ * Reads a body up to a limit. The memory grows in place, and is freed at once where an answer turns
+ * out too large: repeated answers of tens of megabytes are not left to the garbage collector.
  */
 const readCapped = async (body: IncomingMessage, limit: number): Promise<Buffer<ArrayBuffer>> => {
   const memory = new ArrayBuffer(0, { maxByteLength: limit });
@@ -84,7 +86,7 @@ const ask = (url: URL, options: RequestOptions, body: Buffer | null): Promise<In
 export interface GitHttpOptions {
   readonly maxBytes: number;
   readonly timeoutMs: number;
-  /** The way to an https server; undefined: direct. */
+  /** Proxy for an https server; undefined: direct. */
   readonly proxy?: ProxyConfig | undefined;
   /** Credentials, and the only origin (scheme, host and port) that they are sent to. */
   readonly access?: { readonly origin: string; readonly auth: GitAuth };

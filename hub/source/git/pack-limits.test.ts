@@ -29,7 +29,10 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const line = (content: Buffer): Buffer => Buffer.concat([Buffer.from((content.length + 4).toString(16).padStart(4, '0')), content]);
-/** As a server sends it: an answer to what the client has, then the pack on side band 1. */
+/**
+ * Wraps a pack as a server sends it: an answer to the commits of the client, then the pack on side
+ * band 1.
+ */
 const answerOf = (bytes: Buffer): Buffer => {
   const chunks = Array.from({ length: Math.ceil(bytes.length / 1000) }, (_, index) => bytes.subarray(index * 1000, index * 1000 + 1000));
   const progress = Buffer.from([2, ...Buffer.from('counting')]);

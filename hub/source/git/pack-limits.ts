@@ -2,15 +2,15 @@ import { inflateSync } from 'node:zlib';
 import { createYielder } from '@fso/shared/runtime';
 import { GitTransportError } from './git-errors.ts';
 
-/** Bounds on what a pack may become in memory; its own size is bounded where it is read. */
+/** Bounds of the memory that a pack takes; its own size is bounded where it is read. */
 export interface PackLimits {
-  /** Of one object, unpacked and with its deltas applied. */
+  /** Bytes of one object, unpacked and with its deltas applied. */
   readonly objectBytes: number;
-  /** Of all objects, as they are unpacked. */
+  /** Bytes of all objects, as they are unpacked. */
   readonly inflatedBytes: number;
-  /** Of all objects, with their deltas applied. */
+  /** Bytes of all objects, with their deltas applied. */
   readonly resolvedBytes: number;
-  /** Each takes some 700 bytes while a pack is indexed. */
+  /** Number of objects. Each takes some 700 bytes while a pack is indexed. */
   readonly objects: number;
 }
 
@@ -26,7 +26,7 @@ const [OFS_DELTA, REF_DELTA] = [6, 7];
 const HEADER_BYTES = 12;
 const TRAILER_BYTES = 20;
 const ID_BYTES = 20;
-/** Most lines of one answer, whatever they carry: refs, acknowledgements, parts of a pack. */
+/** Maximum number of lines in one answer, of any kind: refs, acknowledgements, parts of a pack. */
 const MAX_LINES = 100_000;
 /** A long scan lets others run about this often. */
 const SLICE_MS = 20;
@@ -35,14 +35,19 @@ const broken = (): GitTransportError => new GitTransportError('the Git server se
 const tooLarge = (what: string, limit: number): GitTransportError =>
   new GitTransportError(`the Git server sent ${what} of more than ${limit} bytes; the repository holds something that is no policy`);
 
-/** Four hexadecimal digits with which a line begins: how long it is, with them. @returns undefined: there are none */
+/**
+ * Reads the four hexadecimal digits at the beginning of a line: its length, these included.
+ *
+ * @returns undefined: there are none
+ */
 const lineLength = (answer: Buffer, at: number): number | undefined => {
   const digits = answer.toString('latin1', at, at + 4);
   return /^[0-9a-f]{4}$/i.test(digits) ? Number.parseInt(digits, 16) : undefined;
 };
 
 /**
- * pkt-lines (gitprotocol-common(5)) of an answer, without their lengths, up to the end or to what is none. Each costs its reader an object.
+ * Yields the pkt-lines (gitprotocol-common(5)) of an answer, without their lengths, up to the end
+ * or to the first that is not one. Each costs its reader an object.
  *
  * @throws GitTransportError where there are too many
  */
@@ -90,9 +95,9 @@ const readSize = (bytes: Buffer, at: number, first: { value: number; bits: numbe
 
 interface Entry {
   readonly type: number;
-  /** As it says, unpacked. */
+  /** Unpacked size that its header states. */
   readonly size: number;
-  /** Where its packed data begins. */
+  /** Offset of its packed data. */
   readonly data: number;
 }
 
@@ -107,7 +112,7 @@ const readEntry = (pack: Buffer, at: number): Entry => {
   return { type, size, data: next };
 };
 
-/** @returns how many bytes the packed data takes, and what it unpacks to */
+/** Unpacks an object. @returns number of bytes of the packed data, and the unpacked content */
 const inflate = (pack: Buffer, { data, size }: Entry): { used: number; content: Buffer } => {
   try {
     const { buffer, engine } = inflateSync(pack.subarray(data), { info: true, maxOutputLength: Math.max(size, 1) }) as unknown as {
@@ -121,7 +126,7 @@ const inflate = (pack: Buffer, { data, size }: Entry): { used: number; content: 
   }
 };
 
-/** What a delta makes: its second number. */
+/** Reads the size of the object that a delta makes: its second number. */
 const resolvedSize = (delta: Buffer): number => {
   const { next } = readSize(delta, 0, { value: 0, bits: 0 });
   return readSize(delta, next, { value: 0, bits: 0 }).value;
@@ -130,7 +135,7 @@ const resolvedSize = (delta: Buffer): number => {
 interface Measured {
   readonly inflated: number;
   readonly resolved: number;
-  /** Where the next object begins. */
+  /** Offset of the next object. */
   readonly next: number;
 }
 

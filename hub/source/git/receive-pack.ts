@@ -4,7 +4,10 @@ import { isWorkerOutOfMemory } from '@fso/shared/runtime';
 import { GitTransportError } from './git-errors.ts';
 import { type CheckedPack, checkPackAnswer, DEFAULT_PACK_LIMITS } from './pack-limits.ts';
 
-/** Bounds on what is indexed by the hub's own thread: the answer, its objects, and their size with deltas applied. */
+/**
+ * Bounds of packs that the hub's own thread indexes: the answer, its objects, and their size with
+ * deltas applied.
+ */
 const SMALL = { answerBytes: 1024 * 1024, objects: 10_000, resolvedBytes: 4 * 1024 * 1024 };
 /** Heap of the thread that takes the others, in MiB, where Node.js has no settings of its own: 100,000 objects take 70. */
 const HEAP = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 };
@@ -24,7 +27,11 @@ const isSmall = ({ objects, resolvedBytes }: CheckedPack): boolean => objects <=
 const tooExpensive = (): GitTransportError =>
   new GitTransportError('the Git server sent a pack that takes too much memory or time; the repository holds something that is no policy');
 
-/** Waits for the end of a thread. @throws what ended it; GitTransportError for what it refused */
+/**
+ * Waits for the end of a thread.
+ *
+ * @throws the error that ended it; GitTransportError for an answer that it refused
+ */
 const endOf = async (worker: Worker, signal: AbortSignal): Promise<void> => {
   let refusal: string | undefined;
   worker.on('message', (message: string) => (refusal = message));

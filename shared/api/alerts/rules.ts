@@ -1,18 +1,24 @@
-/** What can be wrong with the fleet and its hub, as issues, alerts and runbooks name it. */
+/** Problems of the fleet and its hub, as issues, alerts and runbooks name them. */
 
 export const ALERT_SEVERITIES = ['critical', 'warning', 'info'] as const;
 export type AlertSeverity = (typeof ALERT_SEVERITIES)[number];
 
-/** From here on a clock is wrong; below it, the way of the message explains the difference. */
+/**
+ * Difference from which a clock counts as wrong; the transit time of the message explains a smaller
+ * one.
+ */
 export const CLOCK_SKEW_MS = 30_000;
-/** Agents renew at two thirds of a day: one with less than this left has failed to for hours. */
+/**
+ * Remaining validity below which the renewal of a certificate is late. Agents renew at two thirds
+ * of a day, so one with less left has failed to for hours.
+ */
 export const RENEWAL_LATE_MS: number = 6 * 3_600_000;
 
 export interface AlertRule {
   readonly severity: AlertSeverity;
   /** Seconds that the problem must last before its alert fires, unless the alerts file says otherwise. */
   readonly forSeconds: number;
-  /** Stands before the cluster or policy that it is about. */
+  /** Text that precedes the cluster or policy that the alert is about. */
   readonly title: string;
   readonly meaning: string;
   readonly remedy: string;
@@ -21,7 +27,10 @@ export interface AlertRule {
 const MINUTE = 60;
 const HOUR = 3600;
 
-/** By name of the alert. Those of the hub come first, then those of clusters, then those of policies. */
+/**
+ * Rules by name of the alert. Those of the hub come first, then those of clusters, then those of
+ * policies.
+ */
 export const ALERT_RULES = {
   SourceUnreachable: {
     severity: 'critical',

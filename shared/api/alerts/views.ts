@@ -18,7 +18,7 @@ export const AlertState = z
   .describe('silenced: it fires, and nobody is notified of it. resolved: it ended within the last 24 hours.');
 export type AlertState = z.infer<typeof AlertState>;
 
-/** What an alert is about. With name and severity these are its labels, which matchers compare. */
+/** Subject of an alert. With name and severity these are its labels, which matchers compare. */
 export const AlertLabels = z.object({
   cluster: ResourceName.optional(),
   policy: PolicyKey.optional(),

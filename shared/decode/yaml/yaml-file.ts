@@ -4,14 +4,14 @@ import { checkTokens } from './yaml-tokens.ts';
 
 export type ValuePath = readonly PropertyKey[];
 
-/** One document of a YAML file: its value, and where each part of it stands. */
+/** Document of a YAML file: its value, and the position of each part of it. */
 export interface YamlDocument {
   readonly value: unknown;
   /** Position among the file's documents, comments-only ones included. */
   readonly index: number;
   /**
-   * Where a value stands, or `key`: where its key does (the index, for an item of a list). For something that is not
-   * there, where the nearest thing around it stands.
+   * Finds the position of a value, or with `key` that of its key (the index, for an item of a
+   * list). For something that is not there, this is the position of the nearest thing around it.
    */
   locate(path: ValuePath, part?: 'key' | 'value'): SourceLocation;
   /** The document as it is written, comments included, without the marks around it; `line` is its first one. */
@@ -74,7 +74,10 @@ export const readYamlFile = (file: SourceFile, limits: DecodeLimits): YamlFile =
 
 type Slice = readonly [start: number, end: number];
 
-/** Where each document begins and ends. A comment belongs to the document that it stands in; before the first one, to that. */
+/**
+ * Finds the beginning and the end of each document. A comment belongs to the document that it
+ * stands in; before the first one, to that.
+ */
 const sliceDocuments = (tokens: readonly CST.Token[], length: number): Slice[] => {
   const starts: number[] = [];
   let ended: number | undefined = 0;

@@ -48,7 +48,7 @@ export const filesOf = ({ clusters, scopes, policies }: Repository): readonly So
   ...policies.map(({ folder, placement }, index) => below(folder, policyFile(`p${index}`, { placement }))),
 ];
 
-/** What else may lie around: readers must not differ in whether it counts. */
+/** Other files that may lie around: readers must not differ in whether they count. */
 export const ODD: readonly (readonly [path: string, text: string])[] = [
   ['clusters/README.md', 'x'],
   ['clusters/4d/README.md', 'x'],

@@ -32,7 +32,7 @@ const write = async (user: Fields, cluster: Fields = {}): Promise<string> => {
 const read = (path: string): Promise<Credentials> =>
   createCredentialSource({ server: 'https://k.example', proxyUrl: undefined, file: { path, context: 'c' } }).current();
 
-/** What the library makes of the same kubeconfig. */
+/** Reads the same kubeconfig with the library. */
 const readByLibrary = async (path: string): Promise<Record<string, string | undefined>> => {
   const config = new KubeConfig();
   config.loadFromFile(path);

@@ -4,18 +4,21 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import type { Credentials, KubeconfigContext } from './kubeconfig.ts';
 
-/** Where Kubernetes mounts the token and the CA of a pod's service account. */
+/** Folder in which Kubernetes mounts the token and the CA of a pod's service account. */
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** As kubectl takes them: what is empty is absent. */
+/** Text as kubectl takes it: an empty one is absent. */
 const Text = z
   .string()
   .nullish()
   .transform((text) => text || undefined);
-/** In lines, and with or without padding. */
+/** Base64 text in lines or not, with or without padding. */
 const Base64 = Text.transform((text) => (text === undefined ? undefined : Buffer.from(text, 'base64')));
 
-/** A user whose credentials stand in files. Strict: what has more, e.g. a plugin, is no such user. */
+/**
+ * A user whose credentials are in files. Strict: a user with other fields, e.g. a plugin, does not
+ * match.
+ */
 const FileUser = z.strictObject({
   token: Text,
   tokenFile: Text,
@@ -49,7 +52,11 @@ export const readServiceAccount = async (): Promise<Credentials> => {
   return toCredentials(token, { ca });
 };
 
-/** Of the user and the cluster of a context. @returns undefined: a plugin makes the credentials, or the library has to say what is wrong */
+/**
+ * Reads the user and the cluster of a context.
+ *
+ * @returns undefined: a plugin makes the credentials, or the library has to report what is wrong
+ */
 const parseContext = (text: string, name: string): { user: FileUser; cluster: FileCluster } | undefined => {
   // Pretty errors show the line, which may be that of a token.
   const { data: { contexts, clusters, users } = { contexts: [], clusters: [], users: [] } } = Kubeconfig.safeParse(

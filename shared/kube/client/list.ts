@@ -10,7 +10,7 @@ interface ListPage<T> {
 
 export interface FullList<T> {
   readonly items: T[];
-  /** Where a watch continues. */
+  /** Version from which a watch continues. */
   readonly resourceVersion: string;
 }
 

@@ -3,7 +3,10 @@ import type { Logger } from '../../runtime/index.ts';
 import type { ReconcileResult } from '../types.ts';
 import type { WorkQueue } from './work-queue.ts';
 
-/** A failure that a retry does not mend until something changes; the reconcile reports it in a condition. */
+/**
+ * A failure that a retry does not fix until something changes; the reconcile reports it in a
+ * condition.
+ */
 export class TerminalError extends Error {
   override readonly name = 'TerminalError';
 }

@@ -13,17 +13,23 @@ export interface LeaderElectionOptions {
   readonly identity: string;
   readonly logger?: Logger;
   readonly clock?: Clock;
-  /** How long a candidate waits, since it last saw the lease change, before it takes it. Default 15 s. */
+  /**
+   * Time that a candidate waits, since it last saw the lease change, before it takes it. Default 15
+   * s.
+   */
   readonly leaseDurationMs?: number;
   /** A leader that could not renew for this long steps down. Default 10 s; below leaseDurationMs. */
   readonly renewDeadlineMs?: number;
-  /** How often a leader renews. Default 2 s. */
+  /** Interval at which a leader renews. Default 2 s. */
   readonly retryPeriodMs?: number;
 }
 
 type Settings = Required<Omit<LeaderElectionOptions, 'logger'>> & { readonly logger: Logger | undefined };
 
-/** What a candidate last saw of the lease, and when by its own monotonic clock: clocks of others are never compared. */
+/**
+ * Last state of the lease that a candidate saw, with the time by its own monotonic clock: clocks of
+ * others are never compared.
+ */
 interface Observation {
   readonly resourceVersion: string | undefined;
   readonly at: number;

@@ -22,7 +22,7 @@ export class WorkQueue {
   readonly #clock: Clock;
   readonly #baseDelayMs: number;
   readonly #maxDelayMs: number;
-  /** In order of arrival. */
+  /** Keys in order of arrival. */
   readonly #waiting: string[] = [];
   /** Needs work: waiting, or added again while processed. */
   readonly #dirty = new Set<string>();

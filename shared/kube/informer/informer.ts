@@ -21,9 +21,15 @@ export interface InformersOptions {
   readonly random?: () => number;
   /** Longest wait between checks for a kind that is not served. Default 5 s. */
   readonly absentRetryMs?: number;
-  /** How long a watch may bring nothing before it ends and the kind is listed again. Default 75 s. */
+  /**
+   * Longest time that a watch may bring nothing before it ends and the kind is listed again.
+   * Default 75 s.
+   */
   readonly watchSilenceMs?: number;
-  /** How long lists may be older than what was read before; then they are taken as they are. Default 120 s. */
+  /**
+   * Longest time that lists may be older than what was read before; then they are taken as they
+   * are. Default 120 s.
+   */
   readonly outdatedListMs?: number;
 }
 
@@ -41,7 +47,7 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   #served: boolean = true;
   #seenAtMs: number | undefined;
   #failure: ReadFailure | undefined;
-  /** Only a whole answer counts: everything before {@link restart} may be too old. */
+  /** Whether only a whole answer counts, as everything before {@link restart} may be too old. */
   #isDoubted: boolean = false;
 
   constructor(logger: Logger) {
@@ -115,8 +121,9 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   }
 
   /**
-   * Whether an object is there as it is: a list can show a version that is known otherwise, by another schema, or where something between the
-   * server and this client changed what was read before.
+   * Whether an object is known as it is: a list can show a version that is known with other
+   * content, by another schema, or where something between the server and this client changed what
+   * was read before.
    */
   #isSame(object: T): boolean {
     return isDeepStrictEqual(this.#objects.get(keyOfObject(object)), object);

@@ -17,7 +17,7 @@ export interface ReflectorSink<T> {
   setServed(served: boolean): void;
   /** The kind was seen. @param atMs monotonic @param isWhole by a list, or by the answer that there is none, and not by an event alone */
   setSeen(atMs: number, isWhole: boolean): void;
-  /** Why the last request failed; undefined: it did not. */
+  /** Reason why the last request failed; undefined: it did not. */
   setFailure(failure: ReadFailure | undefined): void;
 }
 
@@ -70,9 +70,12 @@ export class Reflector<T extends KubeObject> {
   #version: string | undefined;
   /** The newest version that a list, an event or a bookmark showed. */
   #newest: string | undefined;
-  /** Since when lists are older than {@link #newest}, monotonic ms. */
+  /** Time since which lists are older than {@link #newest}, monotonic ms. */
   #outdatedSinceMs: number | undefined;
-  /** How the last watch ended: `live` brought something and ended by itself, `silent` may have missed what came last. */
+  /**
+   * End of the last watch: `live` brought something and ended by itself, `silent` may have missed
+   * what came last, `broken` failed.
+   */
   #ended: 'live' | 'silent' | 'broken' = 'silent';
   #listedAtMs = Number.NEGATIVE_INFINITY;
   #hasFailed: boolean = false;

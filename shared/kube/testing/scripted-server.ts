@@ -7,7 +7,7 @@ import { listen } from '../../runtime/index.ts';
 import { createKubeClient } from '../client/client.ts';
 import type { KubeClient } from '../types.ts';
 
-/** How the server answers a request. */
+/** Handler that answers a request. */
 export type Answer = (url: URL, response: ServerResponse) => unknown;
 
 export const json = (body: unknown, status = 200, headers: Record<string, string> = {}): Answer => {
@@ -35,7 +35,7 @@ export const gone = { type: 'ERROR', object: { kind: 'Status', code: 410, reason
 export class ScriptedServer {
   /** Answers in the order of the requests; after the last one watches stay open. */
   script: Answer[] = [];
-  /** What was asked: `list`, `list <continue>` or `watch <version>`. */
+  /** Requests so far: `list`, `list <continue>` or `watch <version>`. */
   readonly requests: string[] = [];
   readonly #stop = new AbortController();
   readonly #folder = mkdtempSync(join(tmpdir(), 'fso-scripted-'));

@@ -15,15 +15,21 @@ export interface ConnectionLimits {
   readonly holderOf: (address: string) => string;
 }
 
-/** For clients that prove who they are by a handshake, which takes time: it is not cut short by those that come after. */
+/**
+ * Limits for clients that prove who they are by a handshake, which takes time: it is not cut short
+ * by those that come after.
+ */
 export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = { perHolder: 256, total: 1024, graceMs: 5_000, holderOf: subnetOf };
 /**
- * For clients whose first request proves who they are, at once, or needs no proof: a probe of Kubernetes always gets in, whatever else comes from
- * the subnet of its node.
+ * Limits for clients whose first request proves who they are, at once, or needs no proof: a probe
+ * of Kubernetes always gets in, whatever else comes from the subnet of its node.
  */
 export const API_CONNECTION_LIMITS: ConnectionLimits = { perHolder: 256, total: 1024, graceMs: 0, holderOf: networkOf };
 
-/** How far above the mean a holder has far more than its share, and how many connections it may have in any case. */
+/**
+ * Factor above the mean from which a holder has far more than its share, and the number of
+ * connections that it may have in any case.
+ */
 const SHARE = { factor: 4, least: 16 };
 
 /** A connection that has not proven who it is. */
@@ -79,7 +85,7 @@ export class ConnectionLimiter {
     return this.#holders.get(holder)?.size ?? 0;
   }
 
-  /** Those of one holder that are younger than a number of milliseconds. */
+  /** Number of connections of one holder that are younger than a number of milliseconds. */
   youngOf(holder: string, ms: number): number {
     const before = this.#clock.monotonicMs() - ms;
     let young = 0;
@@ -87,7 +93,7 @@ export class ConnectionLimiter {
     return young;
   }
 
-  /** Whether all together have as many as they may. */
+  /** Whether all holders together have as many connections as they may. */
   get isFull(): boolean {
     return this.#total >= this.#limits.total;
   }

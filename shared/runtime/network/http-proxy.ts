@@ -9,12 +9,15 @@ export interface ProxyConfig {
   readonly NO_PROXY: string;
 }
 
-/** What stays direct in any case: this machine, and Services of the cluster. */
+/** Hosts that are always reached directly: this machine, and Services of the cluster. */
 const DIRECT = ['localhost', '127.0.0.1', '::1', '.svc', '.cluster.local'];
 
 const isProxyUrl = (text: string): boolean => ['http:', 'https:'].includes(URL.parse(text)?.protocol ?? '');
 
-/** The settings of the proxy, for the schema of a program's environment. The URL is not said in an error: it may have a password. */
+/**
+ * The settings of the proxy, for the schema of a program's environment. An error does not quote the
+ * URL, which may have a password.
+ */
 export const PROXY_VARIABLES = {
   HTTPS_PROXY: z.string().refine(isProxyUrl, 'must be an http:// or https:// URL').optional().meta({
     description:
@@ -31,7 +34,7 @@ export const PROXY_VARIABLES = {
     }),
 } as const;
 
-/** Those of {@link PROXY_VARIABLES} that may stand in files. */
+/** Variables of {@link PROXY_VARIABLES} that may be in files. */
 export const PROXY_SECRETS: readonly string[] = ['HTTPS_PROXY'];
 
 type ProxyVariables = { readonly [Name in keyof typeof PROXY_VARIABLES]?: string | undefined };

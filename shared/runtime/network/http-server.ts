@@ -52,7 +52,7 @@ export interface Listening {
   readonly closed: Promise<void>;
 }
 
-/** How long requests in flight may take after the signal aborted. */
+/** Time that requests in flight may take after the signal aborted, in ms. */
 const GRACE_MS = 5_000;
 const SWEEP_MS = 20;
 

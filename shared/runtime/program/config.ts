@@ -46,18 +46,21 @@ export const parseConfig = <S extends z.ZodObject>(schema: S, env: Environment, 
   throw new ConfigError([...found, ...result.error.issues.map((issue) => describe(schema, given, issue))]);
 };
 
-/** One variable of a program's environment, as help text and documentation show it. */
+/** Variable of a program's environment, as help text and documentation show it. */
 export interface Setting {
   readonly name: string;
   readonly isNeeded: boolean;
-  /** In words; undefined: an absent variable switches something off, or the program needs it. */
+  /**
+   * Default in words; undefined: an absent variable switches something off, or the program needs
+   * it.
+   */
   readonly fallback: string | undefined;
   /** `<name>_FILE` may name a file with the value instead. */
   readonly isSecret: boolean;
   readonly description: string;
 }
 
-/** What `.meta()` of a variable's schema may say beside its description. */
+/** Metadata of a variable's schema in its `.meta()`, beside its description. */
 interface SettingMeta {
   readonly fallback?: string;
   readonly secret?: boolean;
@@ -111,7 +114,7 @@ export const formatSettings = (settings: readonly Setting[]): string =>
     })
     .join('\n');
 
-/** Collects what is wrong, so that it is all said at once. */
+/** Collects all problems, so that they are reported at once. */
 export type Problems = string[];
 
 /** @returns the text of the file that a variable names; undefined where there is a problem */

@@ -8,7 +8,7 @@ const MAX_BYTES = 1_048_576;
 const RETRY_MS = 100;
 /** Tries to write the rest when the process ends, and the pause between two. */
 const LAST = { tries: 10, pauseMs: 20 };
-/** A write that takes longer is one that nobody reads. */
+/** Time after which a write that has not ended counts as stuck, in ms. */
 const STUCK_MS = 1_000;
 const LINE_FEED = 0x0a;
 
@@ -42,11 +42,11 @@ const countLines = (bytes: Buffer): number => bytes.reduce((count, byte) => (byt
 export class LogOutput {
   readonly #fd: number;
   #lines: string[] = [];
-  /** Of the lines. */
+  /** Size of the lines, in bytes. */
   #bytes = 0;
-  /** What is written now, or tried again. */
+  /** Lines that are being written, or tried again. */
   #batch: Buffer | undefined;
-  /** When the call of the system began that is under way, by the monotonic clock. */
+  /** Time at which the current system call began, by the monotonic clock. */
   #writingSince: number | undefined;
   #startedAt = Number.NEGATIVE_INFINITY;
   #scheduled: 'soon' | 'later' | undefined;
@@ -82,7 +82,10 @@ export class LogOutput {
     this.#dropped += countLines(writeAll(this.#fd, Buffer.concat(waiting)));
   }
 
-  /** Never within the turn of the event loop in which a line came: a fatal one right after it takes it along. */
+  /**
+   * Schedules a write for a later turn of the event loop: a fatal line right after this one is then
+   * part of it.
+   */
   #schedule(): void {
     const isDue = this.#bytes >= GATHER.bytes || performance.now() - this.#startedAt >= GATHER.ms;
     const next = isDue ? 'soon' : 'later';

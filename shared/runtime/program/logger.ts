@@ -23,7 +23,7 @@ export interface LogFields {
   readonly durationMs?: number;
   readonly retryInMs?: number;
   readonly failures?: number;
-  /** By OpenTelemetry's names, of the span of the commit that the line names. */
+  /** Trace of the span of the commit that the line names, by OpenTelemetry's names. */
   readonly trace_id?: string;
   readonly span_id?: string;
   readonly err?: unknown;
@@ -31,7 +31,10 @@ export interface LogFields {
 
 const SECRETS = ['token', 'authorization', 'password', 'secret', 'cookie'] as const;
 
-/** Where a secret might stand in a logged object: on top, one level down, or in the headers of a request. */
+/**
+ * Paths at which a secret might be in a logged object: on top, one level down, or in the headers of
+ * a request.
+ */
 const redactPaths = (): string[] => SECRETS.flatMap((name) => [name, `*.${name}`, `headers.${name}`, `*.headers.${name}`]);
 
 export interface LoggerOptions {

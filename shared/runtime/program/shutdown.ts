@@ -31,14 +31,14 @@ export const shutdownSignal = (target: Pick<NodeJS.Process, 'on' | 'exit'> = pro
   return controller.signal;
 };
 
-/** The two steps in which a hub ends. */
+/** The two steps in which a hub shuts down. */
 export interface Shutdown {
   /** Aborts first: the hub says that it is not ready, and goes on with everything, so that load balancers send new work elsewhere. */
   readonly draining: AbortSignal;
   /** Aborts after that: connections end, and requests under way get a grace. */
   readonly closing: AbortSignal;
   begin(): void;
-  /** Without the first step. */
+  /** Ends without the first step. */
   closeNow(): void;
 }
 

@@ -27,7 +27,7 @@ export class FakeClock implements Clock {
     return this.#elapsedMs;
   }
 
-  /** How many sleeps are waiting, for tests that must know that one began. */
+  /** Number of sleeps that are waiting, for tests that must know that one began. */
   get sleeping(): number {
     return this.#sleepers.size;
   }

@@ -4,12 +4,12 @@ import { type Packet, readPackets, TAGS } from './packets.ts';
 import { hashedKey, type PgpPublicKey, parsePublicKey } from './public-key.ts';
 import { findSeconds, findSubpacket, isSignedBy, type PgpSignature, parseSignature, SIGNATURE_TYPES, SUBPACKETS } from './signature.ts';
 
-/** A key that may sign, and until when: what a keyring comes down to. */
+/** A key that may sign, and until when, taken from a keyring. */
 export interface SigningKey {
   readonly key: PgpPublicKey;
   /** First user id of its certificate, as far as it can be shown. */
   readonly owner: string;
-  /** Why nothing it signs counts, whatever the time. */
+  /** Reason why nothing it signs counts, whatever the time. */
   readonly refused: string | undefined;
   /** The time of the first thing that ends it: the key itself, or its primary key. */
   readonly expires: Date | undefined;
@@ -35,7 +35,7 @@ const USER_TAGS: readonly number[] = [TAGS.userId, TAGS.userAttribute];
 
 const refuse = (message: string): SignersError => new SignersError(`keyring: ${message}`);
 
-/** Each key, user id and subkey with the signatures that follow it. */
+/** Groups each key, user id and subkey with the signatures that follow it. */
 const groupComponents = (packets: readonly Packet[]): readonly Component[] => {
   const components: Component[] = [];
   for (const packet of packets) {
@@ -69,7 +69,10 @@ const splitCertificates = (components: readonly Component[]): readonly Certifica
 /** Type of a signature, also of one that cannot be checked. Versions 2 and 3 have it one byte later. */
 const typeOf = ({ body }: Packet): number | undefined => ((body[0] ?? 0) < 4 ? body[2] : body[1]);
 
-/** Counts whichever key made it: a revocation does not get into a keyring of signers by accident. */
+/**
+ * Whether a component has a signature of one of these types, by whichever key: a revocation does
+ * not get into a keyring of signers by accident.
+ */
 const holds = ({ signatures }: Component, types: readonly number[]): boolean =>
   signatures.some((packet) => types.includes(typeOf(packet) ?? -1));
 
@@ -104,7 +107,7 @@ const checkedBy = (signature: PgpSignature, key: PgpPublicKey, data: Buffer): bo
   }
 };
 
-/** What a certification of a user id hashes of it. */
+/** Bytes of a user id that a certification of it hashes. */
 const hashedUser = ({ tag, body }: Packet): Buffer => {
   const header = Buffer.from([tag === TAGS.userId ? 0xb4 : 0xd1, 0, 0, 0, 0]);
   header.writeUInt32BE(body.length, 1);
@@ -120,11 +123,14 @@ const earlier = (left: Date | undefined, right: Date | undefined): Date | undefi
 
 const after = (start: Date, seconds: number): Date | undefined => (seconds === 0 ? undefined : new Date(start.getTime() + seconds * 1000));
 
-/** When a key ends by this word of its owner, or the word itself does. */
+/** Expiry of a key by a signature of its owner: the one that it states for the key, or its own. */
 const expiryOf = (key: PgpPublicKey, { hashed, created }: PgpSignature): Date | undefined =>
   earlier(after(key.created, findSeconds(hashed, SUBPACKETS.keyExpires)), after(created, findSeconds(hashed, SUBPACKETS.signatureExpires)));
 
-/** The newest word of a primary key about itself: on the key, or on one of its user ids that is not revoked. */
+/**
+ * The newest self-signature of a primary key: on the key, or on one of its user ids that is not
+ * revoked.
+ */
 const selfSignatureOf = (certificate: Certificate, key: PgpPublicKey): PgpSignature | undefined => {
   const direct = newestSelfSignature(certificate.primary, [SIGNATURE_TYPES.directKey], (signature) =>
     checkedBy(signature, key, hashedKey(key.body)),
@@ -197,7 +203,7 @@ const readAll = (text: string): readonly SigningKey[] =>
 /**
  * Reads an ASCII-armoured keyring (`gpg --armor --export`).
  *
- * @returns every key and subkey, also those that may not sign, so that it can be said why not
+ * @returns every key and subkey, also those that may not sign, so that an error can state why not
  * @throws SignersError
  */
 export const parseKeyring = (text: string): readonly SigningKey[] => {

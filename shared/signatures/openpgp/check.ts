@@ -68,11 +68,11 @@ const checkTimes = (signature: PgpSignature, signer: SigningKey, { committed, no
     throw new SignatureError('commit-in-future', `the signature was made ${signature.created.toISOString()}, which is in the future`);
 };
 
-/** How far clocks may be apart. */
+/** Largest accepted difference of clocks, in milliseconds. */
 export const SKEW_MS: number = 5 * 60 * 1000;
 
 export interface Times {
-  /** What the key's validity is judged by. */
+  /** Time of the commit, at which the key must be valid. */
   readonly committed: Date;
   readonly now: Date;
 }

@@ -83,7 +83,7 @@ export const readSubpackets = (bytes: Uint8Array): readonly Subpacket[] => {
   return subpackets;
 };
 
-/** As of packets, but 224 to 254 are no partial lengths. */
+/** Reads a length as that of packets, but 224 to 254 are no partial lengths. */
 const subpacketLength = (reader: ByteReader): number => {
   const first = reader.uint8();
   if (first < 192) return first;

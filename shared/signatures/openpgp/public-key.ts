@@ -18,7 +18,7 @@ export interface PgpPublicKey {
 export interface KeyMaterial {
   readonly key: KeyObject;
   readonly scheme: 'rsa' | 'ecdsa' | 'eddsa-legacy' | 'ed25519';
-  /** Of ECDSA. */
+  /** Curve of an ECDSA key. */
   readonly curve: Curve | undefined;
 }
 
@@ -80,7 +80,7 @@ const readMaterial = (algorithm: number, reader: ByteReader): KeyMaterial | unde
   }
 };
 
-/** What a signature over a key, and its fingerprint, hash of it. */
+/** Bytes of a key that a signature over it, and its fingerprint, hash. */
 export const hashedKey = (body: Buffer): Buffer => {
   const header = Buffer.from([0x99, 0, 0]);
   header.writeUInt16BE(body.length, 1);

@@ -10,11 +10,11 @@ export interface PgpSignature {
   readonly algorithm: number;
   readonly hash: Hash;
   readonly created: Date;
-  /** From the hashed part, which the signature protects. */
+  /** Subpackets of the hashed part, which the signature protects. */
   readonly hashed: readonly Subpacket[];
-  /** Anybody may have changed these. */
+  /** Subpackets that the signature does not protect; anyone may have changed them. */
   readonly unhashed: readonly Subpacket[];
-  /** What is hashed after the signed data. */
+  /** Bytes that are hashed after the signed data. */
   readonly trailer: Buffer;
   /** First two bytes of the hash. */
   readonly hashStart: Buffer;
@@ -46,7 +46,10 @@ export const SUBPACKETS = {
   issuerFingerprint: 33,
 } as const;
 
-/** What a critical subpacket may be: those that are acted on here, and those that say nothing of whether a signature holds. */
+/**
+ * Types that a critical subpacket may have: those that are acted on here, and those that do not
+ * affect whether a signature is valid.
+ */
 const UNDERSTOOD: ReadonlySet<number> = new Set([...Object.values(SUBPACKETS), 11, 21, 22, 23, 25, 28, 30, 34]);
 
 const VERSION = 4;
@@ -57,7 +60,7 @@ const HASHES: Readonly<Record<number, Hash>> = { 8: 'sha256', 9: 'sha384', 10: '
 const malformed = (message: string): SignatureError => new SignatureError('signature-malformed', message);
 const unsupported = (message: string): SignatureError => new SignatureError('signature-unsupported', message);
 
-/** Of a subpacket that may be there once. */
+/** Finds a subpacket that may be there once. */
 export const findSubpacket = (subpackets: readonly Subpacket[], type: number): Buffer | undefined => {
   const found = subpackets.filter((subpacket) => subpacket.type === type);
   if (found.length > 1) throw malformed(`an OpenPGP signature has ${found.length} subpackets of type ${type}`);

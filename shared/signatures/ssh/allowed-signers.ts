@@ -3,7 +3,7 @@ import { parseSshPublicKey, sshFingerprint } from './public-key.ts';
 
 /** A line of an allowed signers file (ssh-keygen(1), ALLOWED SIGNERS). */
 export interface AllowedSigner {
-  /** As written: whom the key belongs to. Any of them may sign. */
+  /** Owners of the key as written. Any of them may sign. */
   readonly principals: string;
   readonly fingerprint: string;
   /** Whether the line is for signatures of Git. */
@@ -117,8 +117,8 @@ const parseLine = (line: string, fail: Fail): AllowedSigner => {
 };
 
 /**
- * Reads an allowed signers file. One line that cannot be used refuses the file: a key that its owner believes to be
- * there, or to be limited, must not silently be otherwise.
+ * Reads an allowed signers file. One line that cannot be used refuses the file: a key that its
+ * owner expects to be there, or to be limited, must not silently be otherwise.
  *
  * @throws SignersError
  */

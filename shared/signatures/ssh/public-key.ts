@@ -8,7 +8,7 @@ export interface SshPublicKey {
   readonly type: string;
   readonly key: KeyObject;
   readonly scheme: 'ed25519' | 'ecdsa' | 'rsa';
-  /** Of ECDSA. */
+  /** Curve of an ECDSA key. */
   readonly curve: Curve | undefined;
   /** Keys in a security token sign for an application; undefined for other keys. */
   readonly application: Buffer | undefined;
@@ -19,7 +19,7 @@ export interface SshPublicKey {
 export interface Curve {
   readonly jwk: 'P-256' | 'P-384' | 'P-521';
   readonly hash: 'sha256' | 'sha384' | 'sha512';
-  /** Of a coordinate. */
+  /** Size of a coordinate, in bytes. */
   readonly bytes: number;
 }
 

@@ -64,7 +64,7 @@ interface Check {
   readonly signature: Buffer;
 }
 
-/** Both numbers side by side, as node:crypto takes them. */
+/** Puts both numbers side by side, as node:crypto takes them. */
 const ecdsaNumbers = (blob: Buffer, bytes: number): Buffer => {
   const reader = new ByteReader(blob, 'the ECDSA signature');
   const numbers = [reader.string(), reader.string()].map((number) => positiveNumber(number, 'a number of the ECDSA signature'));
@@ -95,7 +95,10 @@ const verifyPlain = (algorithm: string, check: Check): boolean => {
 
 const USER_PRESENT = 0x01;
 
-/** What a security token signs (OpenSSH, PROTOCOL.u2f): hash of the application, flags, counter, hash of the message. */
+/**
+ * Data that a security token signs (OpenSSH, PROTOCOL.u2f): hash of the application, flags,
+ * counter, hash of the message.
+ */
 const tokenData = (application: Buffer, data: Buffer, reader: ByteReader): Buffer => {
   const flags = reader.take(1);
   const counter = reader.take(4);

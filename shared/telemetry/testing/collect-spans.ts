@@ -10,7 +10,11 @@ export interface SpanCollector {
   named(name: string): readonly ReadableSpan[];
 }
 
-/** For tests of what makes spans. @param keeps whether the sampler keeps them */
+/**
+ * Collects spans, for tests of code that makes them.
+ *
+ * @param keeps whether the sampler keeps them
+ */
 export const collectSpans = (keeps = true): SpanCollector => {
   const exporter = new InMemorySpanExporter();
   const sampler = keeps ? {} : { sampler: new AlwaysOffSampler() };

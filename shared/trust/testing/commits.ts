@@ -14,7 +14,7 @@ const sshString = (bytes: Uint8Array | string): Buffer => {
 export interface TestKey {
   readonly privateKey: KeyObject;
   readonly blob: Buffer;
-  /** As in an allowed signers file. */
+  /** Line of an allowed signers file. */
   readonly line: string;
 }
 
@@ -24,7 +24,7 @@ export const makeKey = (): TestKey => {
   return { privateKey, blob, line: `ssh-ed25519 ${blob.toString('base64')}` };
 };
 
-/** As `ssh-keygen -Y sign -n git`. */
+/** Signs as `ssh-keygen -Y sign -n git` does. */
 export const signSsh = ({ privateKey, blob }: TestKey, payload: Buffer): string => {
   const [namespace, reserved, algorithm] = [sshString('git'), sshString(''), sshString('sha512')];
   const digest = sshString(hash('sha512', payload, 'buffer'));
@@ -42,9 +42,9 @@ type Files = Readonly<Record<string, string>>;
 
 export interface CommitSpec {
   readonly parents?: readonly string[];
-  /** Of the folder `signers/`; absent: there is none. */
+  /** Files of the folder `signers/`; absent: there is none. */
   readonly signers?: Files;
-  /** By path, with `/`. */
+  /** Files by path, with `/`. */
   readonly files?: Files;
   /** Symbolic links: their targets, by path. */
   readonly links?: Files;

@@ -28,7 +28,7 @@ const findChromium = async (): Promise<string> => {
   throw new Error('These tests need Chromium: install it or Google Chrome, or set FSO_TEST_CHROMIUM to the path of one.');
 };
 
-/** No request leaves this machine, whatever a page asks for. */
+/** Arguments that keep all requests of a page on this machine. */
 const ARGUMENTS = [
   '--disable-dev-shm-usage',
   '--disable-background-networking',

@@ -91,10 +91,10 @@ export const createDashboard = (browser: Browser, origin: string): Dashboard => 
   };
 };
 
-/** Of axe's default rules those about colours: an appearance changes nothing else. */
+/** Default rules of axe about colours: an appearance changes nothing else. */
 const COLOUR_RULES = ['color-contrast', 'link-in-text-block'];
 
-/** What a page looks like beside the one that it was opened in. */
+/** Appearances of a page beside the one that it was opened in. */
 const APPEARANCES = {
   dark: { colorScheme: 'dark', forcedColors: 'none' },
   'colours that the reader chose': { colorScheme: 'light', forcedColors: 'active' },
@@ -108,8 +108,9 @@ const TRANSITIONS_ENDED = `(async () => {
 })()`;
 
 /**
- * Without its way of judging frames, of which the dashboard has none: that opens one more page for each judgement. Of what is right it
- * gives no description, which would take as long as the judgement.
+ * Builds an axe run without support for frames, which the dashboard does not have: it opens one
+ * more page for each analysis. Passed rules are not described, as that takes as long as the
+ * analysis.
  */
 const axeOf = (page: Page): AxeBuilder => new AxeBuilder({ page }).setLegacyMode(true).options({ resultTypes: ['violations'] });
 

@@ -1,4 +1,4 @@
-/** One page of the dashboard. */
+/** A page of the dashboard. */
 export interface PageEntry {
   /** Name of its pictures in docs/images. */
   readonly name: string;

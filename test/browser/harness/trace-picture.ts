@@ -7,7 +7,10 @@ const ROW = 26;
 const BAR = 14;
 const TOP = 40;
 const MARGIN = 16;
-/** Of the time, a tick each of these many milliseconds that gives at most twelve. */
+/**
+ * Possible distances of the ticks of the time axis in milliseconds; the first with at most twelve
+ * ticks is used.
+ */
 const STEPS = [10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
 const MAX_TICKS = 12;
 
@@ -21,7 +24,7 @@ interface Row {
   readonly depth: number;
 }
 
-/** Each span below its parent, in the order of their starts. */
+/** Rows of the spans, each below its parent, in the order of their starts. */
 const rowsOf = (spans: readonly CollectedSpan[], parent: string, depth: number): readonly Row[] =>
   spans
     .filter(({ parentSpanId }) => parentSpanId === parent)

@@ -8,7 +8,9 @@ import { useDashboard, useSimulatedWorld } from '../harness/suite.ts';
 const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
-/** For every cluster of the fleet, also those that are disconnected or have never connected. */
+/**
+ * Policy for every cluster of the fleet, also those that are disconnected or have never connected.
+ */
 const EVERYWHERE = '/policies/backups-api-1';
 /** A policy that a later commit changed. */
 const changedPath = (): string => Object.keys(world().files).find((path) => /^policies\/claims\/.*-eu-/.test(path)) ?? '';

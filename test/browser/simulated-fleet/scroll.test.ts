@@ -33,7 +33,10 @@ interface Measurement {
 interface ScrollResult extends Measurement {
   readonly rows: number;
   readonly lastRow: number;
-  /** Of the page's thread for one notch of the wheel, which brings two or three rows: time that other processes take is not in it. */
+  /**
+   * Work of the page's thread for one notch of the wheel, which brings two or three rows. It
+   * excludes the time of other processes.
+   */
   readonly workMs: number;
 }
 

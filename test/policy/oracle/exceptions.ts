@@ -9,8 +9,8 @@ import {
 } from '@fso/shared/residency';
 
 /**
- * Where the decision is deliberately stricter than Kubernetes: a pod is refused although no node outside of the allowed
- * regions matches it. docs/residency.md gives the reasons.
+ * An exception in which the decision is deliberately stricter than Kubernetes: a pod is refused
+ * although no node outside of the allowed regions matches it. docs/residency.md gives the reasons.
  */
 export interface ConservativeException {
   readonly name: string;
@@ -98,7 +98,10 @@ const relaxations = {
 
 const all = Object.values(relaxations);
 
-/** In the order in which they are tried; a pod counts for the first that explains its refusal. */
+/**
+ * Exceptions in the order in which they are tried; a pod counts for the first that explains its
+ * refusal.
+ */
 export const EXCEPTIONS: readonly ConservativeException[] = [
   { name: 'spec.nodeName is always refused', relax: (pod) => (pod.nodeName ? {} : undefined) },
   { name: 'an affinity that is too large is refused', relax: (pod) => (isTooLarge(pod) ? {} : undefined) },

@@ -29,7 +29,7 @@ const knownCases = (): OracleCase[] =>
 
 const PROGRESS_MS = 5_000;
 
-/** One line every few seconds. */
+/** Logs a line about the progress every few seconds. */
 const progressOf = (name: string, pods: number, log: (line: string) => void): ((done: number) => void) => {
   const started = performance.now();
   let said = started;

@@ -30,7 +30,10 @@ const OTHER_KEYS: readonly (readonly [string, readonly string[]])[] = [
 const repeated = <T>(times: number, values: readonly T[]): T[] => Array.from({ length: times }, () => values).flat();
 const someOf = (values: fc.Arbitrary<string>, maxLength: number) => fc.array(values, { minLength: 1, maxLength });
 
-/** One region is often on both sides: else most pods would be refused for the same reason. */
+/**
+ * Regions of which one is often on both sides: otherwise most pods would be refused for the same
+ * reason.
+ */
 const usual = [...repeated(40, ['eu-west-1']), ...repeated(10, COMMON_REGIONS)];
 const region = fc.constantFrom(...usual, ...ODD_REGIONS);
 const regions = fc.oneof(

@@ -27,7 +27,7 @@ const ROWS: readonly (readonly [string, (result: PhaseResult) => number])[] = [
 
 const exceptedOf = ({ excepted }: Counts): number => [...excepted.values()].reduce((sum, count) => sum + count, 0);
 
-/** One row for each figure, one column for each implementation. */
+/** Formats the figures as a table: a row for each figure, a column for each implementation. */
 export const table = (columns: readonly Column[]): string => {
   const rows = [
     ['', ...columns.map(({ name }) => name)],
@@ -40,7 +40,7 @@ export const table = (columns: readonly Column[]): string => {
 
 const said = (answer: string | undefined): string => (answer === undefined ? 'admitted' : `refused: ${answer}`);
 
-/** One mismatch, in full. */
+/** Text of a mismatch, in full. */
 export const mismatchText = ({ kind, asked, implementation, answer, expected, node }: Mismatch): string =>
   [
     `MISMATCH (${kind}) of ${implementation}`,

@@ -29,7 +29,10 @@ export interface PhaseResult {
 }
 
 const BATCH = 500;
-/** While one batch is generated, the Go program or the API server processes others. */
+/**
+ * Number of batches in flight: the Go program or the API server processes some while another is
+ * generated.
+ */
 const IN_FLIGHT = 4;
 
 interface BadBatch {

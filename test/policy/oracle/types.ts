@@ -9,13 +9,15 @@ export interface GovernedNamespace {
   readonly regions: readonly string[];
 }
 
-/** One question: may this pod be created in this namespace? */
+/** A question: may this pod be created in this namespace? */
 export interface OracleCase {
   readonly governed: GovernedNamespace;
   readonly pod: PlacementSpec;
 }
 
-/** One of the three implementations of the residency decision, in the form that the oracle calls. */
+/**
+ * An implementation of the residency decision, in the form that the oracle calls. There are three.
+ */
 export interface Implementation {
   readonly name: string;
   /** The whole text of the refusal of each case; undefined for an admitted pod. */

@@ -70,7 +70,10 @@ const refusalOf = (pod: Pod): { readonly refused?: string } => {
   return decision.admitted ? {} : { refused: message(decision.violation, decision.fix) };
 };
 
-/** Only the controller may create the DaemonSet's pod; decideResidency does not know the user. */
+/**
+ * Whether a DaemonSet owns the pod, so that only its controller may create it; decideResidency does
+ * not know the user.
+ */
 const isDaemonPod = ({ ownerReferences }: Pod): boolean => ownerReferences !== undefined;
 
 const decided = CASES.map(

@@ -27,7 +27,10 @@ export interface StoredCluster {
   /** Id of the stream that speaks for it: the one that was opened last. */
   readonly stream: string | null;
   readonly version: number;
-  /** When the database says that it was last seen; null: never. The record may know better. */
+  /**
+   * Time in the database at which the cluster was last seen; null: never. The record may have a
+   * later one.
+   */
   readonly writtenSeen: string | null;
 }
 
@@ -37,21 +40,21 @@ export interface StoredLedger {
   readonly desired: string | null;
   readonly cluster: (name: string) => StoredCluster;
   readonly record: (kind: string, name: string) => unknown;
-  /** What is kept of the reports of a cluster. */
+  /** Returns the quota of a cluster's reports. */
   readonly quotaOf: (record: ClusterRecord) => ReportQuota;
   readonly lists: PolicyLists;
 }
 
-/** What a batch makes of one cluster. */
+/** Changes of a batch to one cluster. */
 export interface ClusterWrite {
   readonly before: StoredCluster;
   after: StoredCluster;
-  /** All that was stored of its policies goes. */
+  /** Whether all stored rows of its policies are deleted. */
   forgotten: boolean;
   /** Keys of policies that came, went or changed by name since. */
   readonly touched: Set<string>;
   readonly history: HistoryChange[];
-  /** Gets the cost of what is written: outcome of its last report. */
+  /** Outcome of its last report. It receives the cost of the write. */
   reported?: ClusterOutcome | undefined;
 }
 
@@ -64,10 +67,10 @@ export interface Batch {
   readonly texts: Map<PolicyReport, string>;
   readonly events: PreparedEvent[];
   audit: readonly TimedEntry[];
-  /** By `kind name`. */
+  /** Changed records, by `kind name`. */
   readonly records: Map<string, ValueKey & { readonly value: unknown }>;
   readonly checkpoints: Checkpoint[];
-  /** By cluster. */
+  /** Checkpoints that agents have seen, by cluster. */
   readonly witnesses: Map<string, { readonly checkpoint: Checkpoint; readonly time: string }>;
 }
 
@@ -112,7 +115,10 @@ const takeClusterChange = (batch: Batch, change: ClusterChange, { stored, replic
   if (!isKnown) batch.clusters.set(change.cluster, write);
 };
 
-/** Takes a change, and tells its sender what a report costs: it is taken in one go with others, and long after it was sent. */
+/**
+ * Takes a change and measures the cost of a report for its sender, as the report is processed
+ * together with others, long after it was sent.
+ */
 const takeMetered = (batch: Batch, change: ClusterChange, preparedMs: number, context: BatchOf): void => {
   if (change.type !== 'report' || change.outcome === undefined) {
     takeClusterChange(batch, change, context);
@@ -200,7 +206,7 @@ export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedg
   return batch;
 };
 
-/** Which rows of a cluster's policies a batch writes and deletes. */
+/** Rows of a cluster's policies that a batch writes and deletes. */
 export interface PolicyWrites {
   readonly written: readonly (readonly [string, PolicyReport])[];
   /** Keys; of a forgotten cluster none, as all rows went. */
@@ -212,7 +218,7 @@ const hasWhole = (named: NamedPolicies, key: string): boolean => {
   return found !== undefined && isWhole(found);
 };
 
-/** Which rows of a cluster's policies a batch changes. Pure. */
+/** Plans the rows of a cluster's policies that a batch writes and deletes. Pure. */
 export const planPolicies = ({ before, after, forgotten, touched }: ClusterWrite): PolicyWrites => {
   const was = namedIn(before.record.policies);
   const is = namedIn(after.record.policies);

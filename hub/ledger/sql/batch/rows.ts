@@ -5,7 +5,7 @@ import { slices } from './statements.ts';
 
 type Column<T extends keyof Schema> = keyof Insertable<Schema[T]> & string;
 
-/** What becomes of a row whose key is there already: its other columns are replaced. */
+/** Handling of a row whose key exists already. By default its other columns are replaced. */
 export interface OnConflict<T extends keyof Schema> {
   readonly key: readonly Column<T>[];
   /** The row stays as it is. */

@@ -27,11 +27,11 @@ export function* slices<T>(rows: Iterable<T>, sizeOf: (row: T) => number = () =>
 /** A text as both databases keep it: without NUL and halves of surrogate pairs. What a text of JSON has of them is escaped in it already. */
 export const storable = (value: string): string => value.toWellFormed().replaceAll('\0', '\uFFFD');
 
-/** Of the texts among the parameters. */
+/** Returns the number of characters in the texts among the parameters. */
 export const charactersOf = ({ parameters }: CompiledQuery): number =>
   parameters.reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0);
 
-/** What the writers of one batch share. */
+/** State shared by the writers of one batch. */
 export interface BatchContext {
   readonly trx: Transaction<Schema>;
   readonly texts: ReadonlyMap<PolicyReport, string>;

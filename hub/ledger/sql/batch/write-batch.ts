@@ -79,11 +79,11 @@ export const NOTIFY_CHANNEL = 'ledger_changes';
 
 export interface WrittenBatch {
   readonly version: number;
-  /** Those that were not there yet, by id. */
+  /** Events that were not stored yet, by id. */
   readonly events: readonly EventView[];
   /** Number of an entry of the audit log that could not be read, and that the first one of the batch follows on. */
   readonly damaged: number | undefined;
-  /** What was added to the histories of clusters, by name. */
+  /** Bytes added to the histories of clusters, by name. */
   readonly historyBytes: ReadonlyMap<string, number>;
 }
 

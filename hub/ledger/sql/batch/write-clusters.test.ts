@@ -34,7 +34,7 @@ const read = async () => {
   return database.db.selectFrom('clusters').select(columns).where('name', '=', 'eu').executeTakeFirstOrThrow();
 };
 const stored = async (): Promise<unknown> => JSON.parse((await read()).deviations_json ?? 'null');
-/** What a write leaves as it is that does not write the column. */
+/** Value that remains where a write does not touch the column. */
 const MARK = named(pending, 'mark');
 const mark = () =>
   database.db

@@ -113,7 +113,7 @@ function* droppedWitnesses(writes: readonly ClusterWrite[], { trx }: BatchContex
   if (forgotten.length > 0) yield trx.deleteFrom('witnesses').where('cluster', 'in', forgotten).compile();
 }
 
-/** What writes the clusters of a batch and their policies. */
+/** Yields the queries that write the clusters of a batch and their policies. */
 export function* clusterQueries(writes: readonly ClusterWrite[], context: BatchContext): Queries {
   yield* clusterRows(writes, context);
   yield* droppedPolicies(

@@ -13,7 +13,7 @@ export interface WriteQueueOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** Gets how long each attempt of a commit took. */
+  /** Receives the result and the duration of each attempt of a commit. */
   readonly onCommit?: (result: 'ok' | 'error', seconds: number) => void;
   /** Changes that wait in memory. Default 10,000. */
   readonly maxQueued?: number;
@@ -24,7 +24,7 @@ export interface WriteQueueOptions {
 interface Entry {
   /** Replaced where a newer one of its kind comes while it waits. */
   change: Change;
-  /** Made when it is looked at for a batch. */
+  /** Prepared form of the change, made when a batch is put together. */
   prepared?: PreparedChange;
   readonly done: PromiseWithResolvers<void>;
   /** A `connected` of the same cluster stands right before it. */
@@ -50,7 +50,7 @@ const isFolded = (last: Entry, change: Change): change is Connected => {
   return last.repeats || !last.change.connected || change.connected;
 };
 
-/** What two changes say together of whether a cluster is connected, and of which streams have ended. */
+/** Merges two changes into one: whether a cluster is connected, and which streams have ended. */
 const fold = (last: Change, change: Connected): Connected => {
   if (last.type !== 'connected') return change;
   const endOf = ({ stream, connected }: Connected): string[] => (stream === undefined || connected ? [] : [stream.id]);
@@ -75,7 +75,10 @@ interface PreparedEntry {
 
 type Attempt = { readonly end: 'committed' } | { readonly end: 'again' } | { readonly end: 'refused'; readonly error: unknown };
 
-/** Of one transaction: changes, rows, and characters of texts. A change that is larger is a transaction of its own. */
+/**
+ * Limits of one transaction: changes, rows, and characters of texts. A larger change is a
+ * transaction of its own.
+ */
 const MAX_BATCH = { changes: 2_000, rows: 20_000, size: 8 * 1024 * 1024 };
 const RETRY = { baseMs: 100, maxMs: 5_000, minMs: 20 };
 const CLOSE_MS = 5_000;
@@ -110,7 +113,7 @@ export class WriteQueue {
   readonly #backoff: Backoff;
   readonly #closing = new AbortController();
   readonly #rooms: PromiseWithResolvers<void>[] = [];
-  /** Last change of a cluster that waits; see {@link isFolded}. */
+  /** Last change of each cluster that waits; see {@link isFolded}. */
   readonly #lastOf = new Map<string, Entry>();
   #queue: Entry[] = [];
   #number = 0;
@@ -137,7 +140,7 @@ export class WriteQueue {
     await this.#put(change);
   }
 
-  /** How many changes wait. */
+  /** Number of changes that wait. */
   get length(): number {
     return this.#queue.length;
   }

@@ -5,7 +5,10 @@ import { readVersion } from '../write-lock.ts';
 import { advanceRetention, clearCheckpoints, clearHistory, clearRecords, forgetReplicas, type HistoryLimits, oldestOf } from './history.ts';
 import type { HistoryKeeper } from './history-keeper.ts';
 
-/** Age of a list that nothing names before it goes: an agent that has accepted it may be away for some days before it says so. */
+/**
+ * Age at which a list that nothing names is cleared: an agent that has accepted it may be
+ * disconnected for some days before it reports that.
+ */
 const LIST_GRACE = { days: 7 };
 
 interface ClearingDeps {
@@ -15,16 +18,19 @@ interface ClearingDeps {
   readonly history: HistoryLimits;
   /** Name of this hub. */
   readonly replica: string;
-  /** Lists that are kept whatever their age; undefined: not known yet. */
+  /** Returns the lists that are kept at any age; undefined: not known yet. */
   readonly keptLists: () => ReadonlySet<string> | undefined;
   readonly histories: HistoryKeeper;
   readonly signal: AbortSignal;
 }
 
-/** Clears what is older, or more, than is kept. Called once an hour, by the hub that leads. */
+/** Clears history beyond its limits of age and size. Called once an hour, by the hub that leads. */
 export class Clearing {
   readonly #deps: ClearingDeps;
-  /** At the time of the clearing before: what was removed by then the others have read, if they are there. */
+  /**
+   * Version of the ledger at the previous clearing. Hubs that are alive have read all removals up
+   * to it.
+   */
   #removedUpTo = 0;
 
   constructor(deps: ClearingDeps) {

@@ -15,7 +15,11 @@ import { lockWrites, readVersion } from '../write-lock.ts';
 
 type NewRow = Omit<Schema['cluster_history'], 'id'>;
 
-/** What a row holds of changes. @param changes oldest first, with one baseline at most */
+/**
+ * Builds the columns of a row that hold changes.
+ *
+ * @param changes oldest first, with one baseline at most
+ */
 export const rowOf = (changes: readonly HistoryChange[]): Pick<NewRow, 'changes_json' | 'list'> => ({
   changes_json: JSON.stringify(changes),
   list: changes.flatMap(({ baseline }) => baseline?.list ?? [])[0] ?? null,
@@ -35,10 +39,14 @@ const insertAll = async (trx: Transaction<Schema>, rows: Iterable<NewRow>): Prom
   for (const query of insertQueries(trx, rows)) await trx.executeQuery(query);
 };
 
-/** Of a row beside its text. */
+/** Size of a row without its text, in bytes. */
 export const ROW_BYTES = 100;
 
-/** What adds to the histories what a batch makes of its clusters. @param bytes gets how much that is, by cluster */
+/**
+ * Yields the queries that add the changes of a batch to the histories of its clusters.
+ *
+ * @param bytes receives the bytes added, by cluster
+ */
 export function* historyQueries(
   writes: readonly ClusterWrite[],
   trx: Transaction<Schema>,
@@ -58,7 +66,10 @@ export function* historyQueries(
 /** Clusters of one statement or transaction. */
 const CLUSTERS = 100;
 
-/** When the newest change of each cluster was; each is found by the index, however many there are. */
+/**
+ * Reads the time of the newest change of each cluster. Each is found by the index, however many
+ * changes there are.
+ */
 const readNewestTimes = async (trx: Transaction<Schema>, names: readonly string[]): Promise<Map<string, string | null>> => {
   const rows = await trx
     .selectFrom('clusters')
@@ -77,7 +88,10 @@ const readNewestTimes = async (trx: Transaction<Schema>, names: readonly string[
   return new Map(rows.map(({ name, time }) => [name, time]));
 };
 
-/** Of clusters whose hub is gone without a word: their streams ended when they were last known to be there. */
+/**
+ * Records the end of the streams of clusters whose hub has died, at the time when they were last
+ * known to be open.
+ */
 export const endConnections = async (
   trx: Transaction<Schema>,
   clusters: readonly { readonly name: string; readonly last_seen: string | null }[],
@@ -112,7 +126,7 @@ const isWhole = async (db: Kysely<Schema>): Promise<boolean> => {
   return value === history;
 };
 
-/** Up to when the history is whole; undefined: there is none yet. */
+/** Returns the time up to which the history is complete; undefined: there is none yet. */
 const readWholeUntil = async (db: Kysely<Schema>): Promise<string | undefined> => {
   const { history_time } = await db.selectFrom('ledger_version').select('history_time').executeTakeFirstOrThrow();
   if (history_time !== null) return history_time;
@@ -127,8 +141,9 @@ export interface MendOptions {
 }
 
 /**
- * Where a program has written that knows no history, or a backup was restored, the history says that nothing is known of that time, and goes
- * on from what is known now. A few clusters at a time, as all hubs wait meanwhile; where it is cut off, it begins again.
+ * Closes gaps in the history, left by a program that writes none or by a restored backup. It
+ * records that nothing is known of the gap, and then the current state. It handles a few clusters
+ * at a time, as all hubs wait meanwhile, and begins again after an interruption.
  */
 export const mendHistory = async ({ db, shared }: Pick<Database, 'db' | 'shared'>, { now, read }: MendOptions): Promise<void> => {
   if (await isWhole(db)) return;
@@ -171,7 +186,10 @@ export const mendHistory = async ({ db, shared }: Pick<Database, 'db' | 'shared'
   });
 };
 
-/** Rows that are read at a time: most say one thing, and one in which all that a cluster says by name changes has 20 KB and more. */
+/**
+ * Number of rows that are read at a time. Most hold one fact; one in which all policies known by
+ * name change has 20 KB and more.
+ */
 const WINDOW = 200;
 
 interface StoredRow {

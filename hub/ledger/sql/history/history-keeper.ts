@@ -9,9 +9,12 @@ import { lockWrites } from '../write-lock.ts';
 import { clusterNames, ROW_BYTES, rowOf } from './cluster-history.ts';
 import { CLEARED_SHARE } from './history.ts';
 
-/** What is kept of a cluster as it is, however young: one that changes all the time must not fill the database. */
+/**
+ * Limits of the history of one cluster, however young: one that changes all the time must not fill
+ * the database.
+ */
 const KEPT = { rows: 10_000, bytes: 4 * 1024 * 1024 };
-/** What is put together at a time. */
+/** Limits of the rows that are merged at a time. */
 const COMPACTED = { rows: 1_000, bytes: 4 * 1024 * 1024 };
 
 interface RowSize {
@@ -40,7 +43,7 @@ const findExcess = async (db: Kysely<Schema>, cluster: string): Promise<number> 
   return first?.id ?? 0;
 };
 
-/** As many of the oldest rows as are put together at a time: two at least. */
+/** Selects the oldest due rows to merge at a time. Two of them fit, whatever their size. */
 const takeSome = (oldest: readonly RowSize[], isDue: (row: RowSize) => boolean): readonly number[] => {
   const taken: number[] = [];
   let left = COMPACTED.bytes;
@@ -106,16 +109,19 @@ const isLong = async (db: Kysely<Schema>, cluster: string): Promise<boolean> => 
 
 export interface HistoryKeeperDeps extends Pick<Database, 'db' | 'shared'> {
   readonly logger: Logger;
-  /** Nothing more is done once it aborts. */
+  /** Stops all work when aborted. */
   readonly signal: AbortSignal;
 }
 
 const HOURS = 24;
 
-/** Written to a cluster's history since its size was last looked at. */
+/** Bytes written to the history of a cluster after which its size is checked. */
 const LOOK_BYTES = 4 * 1024 * 1024;
 
-/** Keeps the history of each cluster within its bounds: of what is too much or too old stays what still stood at its end. */
+/**
+ * Keeps the history of each cluster within its bounds. History beyond them is merged into the state
+ * at its end.
+ */
 export class HistoryKeeper {
   readonly #deps: HistoryKeeperDeps;
   readonly #written = new Map<string, number>();
@@ -138,10 +144,10 @@ export class HistoryKeeper {
   }
 
   /**
-   * What is older than a time, of all clusters, a share at a time; once a day also what is too much, whichever hub wrote it. Called once an
-   * hour.
+   * Merges the history older than a time in all clusters, a share at a time. Once a day it also
+   * merges histories that are too long, whichever hub wrote them. Called once an hour.
    *
-   * @returns clusters of which more is as old
+   * @returns number of clusters that still have history that old
    */
   async clear(oldest: string): Promise<number> {
     const { db, signal } = this.#deps;

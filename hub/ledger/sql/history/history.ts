@@ -13,7 +13,10 @@ export interface HistoryLimits {
 
 /** Rows of one statement, so that writers never wait long. */
 const ROWS = 5_000;
-/** Ids that one statement counts the events of: a table of any size is counted within the time that a statement may take. */
+/**
+ * Number of ids whose events one statement counts, so that counting a table of any size stays
+ * within the statement timeout.
+ */
 const COUNTED = 50_000;
 const DAY_MS = 86_400_000;
 
@@ -29,7 +32,8 @@ export const forgetReplicas = async (db: Kysely<Schema>, own: string): Promise<v
 const CHECKPOINT_DAYS = 30;
 
 /**
- * Of older checkpoints keeps the last one of each hour and key: each vouches for all entries before it, so no entry goes without one.
+ * Deletes older checkpoints but the last one of each hour and key. A checkpoint covers all entries
+ * before it, so every entry stays covered.
  */
 export const clearCheckpoints = async (db: Kysely<Schema>, now: Date): Promise<void> => {
   const oldest = new Date(now.getTime() - CHECKPOINT_DAYS * DAY_MS).toISOString();
@@ -54,7 +58,7 @@ const writeRecord = async (
     .execute();
 };
 
-/** The record that says up to which version {@link clearRecords} has cleared. */
+/** Key of the record that holds the version up to which {@link clearRecords} has cleared. */
 export const CLEARED = { kind: 'ledger', name: 'cleared' };
 
 /**
@@ -116,7 +120,7 @@ export const forgetFormer = async (db: Kysely<Schema>): Promise<void> => {
   });
 };
 
-/** Deletes some at a time until none is left. @returns how many went */
+/** Deletes rows in batches until none is left. @returns number of deleted rows */
 const deleteAll = async (next: () => Promise<bigint>, signal: AbortSignal): Promise<number> => {
   let deleted = 0;
   while (!signal.aborted) {
@@ -175,7 +179,7 @@ const clearExcess = async (db: Kysely<Schema>, events: number, signal: AbortSign
   return cleared;
 };
 
-/** What is older than this is not kept. */
+/** Returns the time before which history is not kept. */
 export const oldestOf = ({ days }: Pick<HistoryLimits, 'days'>, now: Date): string => new Date(now.getTime() - days * DAY_MS).toISOString();
 
 /** Share of the history that one clearing deletes for its age: should that be a mistake, people read the warning before all is gone. */

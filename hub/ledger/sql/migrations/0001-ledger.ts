@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
-/** What the two databases write in different ways. */
+/** SQL that differs between the two databases. */
 interface Wording {
   /** A number that grows and is never given twice. */
   readonly serial: string;

@@ -2,8 +2,9 @@ import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
 /**
- * Which of several hubs leads, since which term, and when it was last seen. SQLite has the table too, always empty, as
- * there one hub is alone: so both databases have the same migrations, and a backup of either names the same version.
+ * Adds the table of the leading hub, its term and its last sign of life. SQLite has the table too,
+ * always empty, as there one hub is alone. So both databases have the same migrations, and a backup
+ * of either names the same version.
  */
 export const leader: Migration = {
   up: async (db: Kysely<unknown>): Promise<void> => {

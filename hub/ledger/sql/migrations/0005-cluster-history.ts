@@ -13,7 +13,7 @@ const STATEMENTS = (serial: string) => [
   `alter table ledger_version add column history_time text`,
 ];
 
-/** What was known of each cluster over time, and up to which version that is whole. */
+/** Adds the history of each cluster, and the version up to which it is complete. */
 export const clusterHistory = (shared: boolean): Migration => ({
   up: async (db: Kysely<unknown>): Promise<void> => {
     const serial = shared ? 'bigserial primary key' : 'integer primary key autoincrement';

@@ -1,7 +1,10 @@
 import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
-/** What the agent of a connected cluster does not observe. An older program leaves the column as it is, so its value names its stream. */
+/**
+ * Adds the parts that the agent of a connected cluster does not observe. An older program leaves
+ * the column as it is, so its value names its stream.
+ */
 export const observation: Migration = {
   up: async (db: Kysely<unknown>): Promise<void> => {
     await db.schema.alterTable('clusters').addColumn('not_observed_json', 'text').execute();

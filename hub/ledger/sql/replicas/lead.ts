@@ -3,9 +3,15 @@ import { type Kysely, sql } from 'kysely';
 import type pg from 'pg';
 import type { Schema } from '../schema.ts';
 
-/** Another hub replaces a leader that has been silent for so many seconds. By the clock of the database, which is the same for all hubs. */
+/**
+ * Seconds without a sign of life after which another hub replaces a leader. Measured by the clock
+ * of the database, which is the same for all hubs.
+ */
 const LEASE_SECONDS = 10;
-/** How long a hub believes that it leads after it asked the last time; shorter, so that it has stopped when another one begins. */
+/**
+ * Time after its last renewal for which a hub believes that it leads. Shorter than the lease, so
+ * that it has stopped when another one begins.
+ */
 const BELIEF_MS = 8_000;
 
 const RENEW = `
@@ -17,13 +23,16 @@ const RENEW = `
   where held.replica = excluded.replica or held.heartbeat < clock_timestamp() - make_interval(secs => ${LEASE_SECONDS})
   returning epoch`;
 
-/** Which of the hubs on one database leads: one row, which each tries to take or to renew. */
+/**
+ * Lease by which one of the hubs on a database leads: one row, which each tries to take or to
+ * renew.
+ */
 export interface Lead {
   /** Number of the term that this hub leads in; undefined: it does not lead. */
   epoch(): number | undefined;
   /** Takes or renews the lead, if no other hub has it. */
   renew(client: pg.Client): Promise<void>;
-  /** This hub no longer knows whether it leads. */
+  /** Ends the term, as this hub no longer knows whether it leads. */
   lose(): void;
   /** Leaves the lead to another hub at once. */
   release(db: Kysely<Schema>): Promise<void>;

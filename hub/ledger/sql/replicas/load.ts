@@ -9,10 +9,13 @@ import { slices } from '../batch/statements.ts';
 import { readLists } from '../policy-lists.ts';
 import { CLUSTER_COLUMNS, type ClusterTable, type Schema } from '../schema.ts';
 
-/** Rows become what they were made of; only this program writes them. */
+/** Parses JSON of a row. It is not validated, as only this program writes it. */
 const parse = <T>(json: string): T => JSON.parse(json) as T;
 
-/** An older program keeps what it does not know, also when another stream has begun. */
+/**
+ * Reads the parts not observed, if they are of the current stream. An older program leaves the
+ * column as it is when another stream begins.
+ */
 const notObservedOf = ({ connected_by, stream, not_observed_json }: Selectable<ClusterTable>): ClusterRecord['notObserved'] => {
   if (connected_by === null || not_observed_json === null) return null;
   const { stream: saidBy, ...notObserved } = parse<NotObserved & { readonly stream: string | null }>(not_observed_json);
@@ -58,8 +61,8 @@ const storedOf = (row: Selectable<ClusterTable>, policies: ReadPolicies): Stored
 });
 
 /**
- * Longest JSON of what a cluster says of itself, and of why it refused a commit, in bytes. Longer ones, as an older version took them, are not
- * read: the agent says it again.
+ * Maximum length of the JSON of a cluster's report and of its reasons for refusing a commit, in
+ * bytes. Longer ones, written by an older version, are not read: the agent reports them again.
  */
 const MAX_FACTS = 256 * 1024;
 
@@ -99,11 +102,11 @@ const loadLists = (
 
 interface ReadOptions {
   readonly lists: PolicyLists;
-  /** What is known of a cluster: of it only what is newer is read. */
+  /** Returns the known state of a cluster. Only a newer one is read. */
   readonly knownOf: (name: string) => StoredCluster;
 }
 
-/** Clusters of those that are named, as they are stored, where that is newer than what is known of them. */
+/** Reads the named clusters whose stored state is newer than the known one. */
 export async function* readClusters(db: Kysely<Schema>, names: readonly string[], options: ReadOptions): AsyncGenerator<StoredCluster> {
   const { knownOf } = options;
   for (let at = 0; at < names.length; at += CLUSTERS) {
@@ -130,7 +133,7 @@ async function* readSome(db: Kysely<Schema>, names: readonly string[], { lists, 
 
 interface NewerCluster {
   readonly name: string;
-  /** Of its deviations as JSON, in bytes. */
+  /** Size of its deviations as JSON, in bytes. */
   readonly size: number;
 }
 

@@ -8,14 +8,17 @@ import { z } from 'zod';
 const pack = promisify(gzip);
 const unpack = promisify(gunzip);
 
-/** Where hubs ask each other, and answer. A message may have 8,000 bytes (https://www.postgresql.org/docs/current/sql-notify.html). */
+/**
+ * Channel on which hubs ask each other, and answer. A message may have 8,000 bytes
+ * (https://www.postgresql.org/docs/current/sql-notify.html).
+ */
 export const QUESTION_CHANNEL = 'hub_questions';
 const PIECE = 7_000;
 /** Pieces of one answer; a larger one is none. */
 const MAX_PIECES = 500;
 /** The hub that holds the stream waits for 2 s. */
 const ANSWER_MS = 3_000;
-/** Open questions of one hub; one more is not asked. */
+/** Maximum number of open questions of one hub; further ones are not sent. */
 const MAX_OPEN = 200;
 
 const Message = z.union([
@@ -33,7 +36,7 @@ type Message = z.infer<typeof Message>;
 type Piece = Extract<Message, { to: string }>;
 
 interface OpenQuestion {
-  /** By the hub that answers, as several may, and number. */
+  /** Pieces of the answers by the hub that answers, as several may, and number. */
   readonly pieces: Map<string, Map<number, string>>;
   readonly resolve: (answer: string) => void;
 }
@@ -44,7 +47,7 @@ export interface QuestionsDeps {
   /** Name of this process among those that share the database. */
   readonly replica: string;
   readonly clock: Clock;
-  /** Tells all hubs on the database, this one too. */
+  /** Notifies all hubs on the database, this one included. */
   readonly notify: (payload: string) => Promise<void>;
 }
 
@@ -62,7 +65,7 @@ export class Questions {
     this.#answer = answer;
   }
 
-  /** @returns what the first hub that knows it says; undefined: none does in time */
+  /** Asks all hubs. @returns the first answer; undefined: none came in time */
   async ask(question: string): Promise<string | undefined> {
     const { replica, clock, notify } = this.#deps;
     if (this.#open.size >= MAX_OPEN) return undefined;

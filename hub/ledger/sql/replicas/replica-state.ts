@@ -16,7 +16,7 @@ import { loadState, readClusters, type StoredState } from './load.ts';
 const readRecords = (db: Kysely<Schema>, after: number): Promise<Schema['records'][]> =>
   db.selectFrom('records').selectAll().where('version', '>', after).execute();
 
-/** Up to this version removed records may have left nothing. */
+/** Returns the version up to which removed records may have been cleared. */
 const clearedUpTo = (rows: readonly Schema['records'][]): number =>
   Number(rows.find(({ kind, name }) => kind === CLEARED.kind && name === CLEARED.name)?.value_json ?? 0);
 
@@ -25,11 +25,14 @@ export interface ReplicaStateDeps {
   readonly records: KeyedCache;
   readonly memory: ReportMemory;
   readonly lists: PolicyLists;
-  /** Newest events that are read at start. */
+  /** Number of newest events that are read at start. */
   readonly eventsInMemory: number;
 }
 
-/** What is stored, as this process knows it, beside the cache that readers see; the two are changed together. */
+/**
+ * Stored state as this process knows it, beside the cache that readers see. The two are changed
+ * together.
+ */
 export class ReplicaState implements StoredLedger {
   readonly #deps: ReplicaStateDeps;
   readonly #marks = new Map<string, Omit<StoredCluster, 'record'>>();
@@ -82,7 +85,7 @@ export class ReplicaState implements StoredLedger {
     this.#learnEvents((await loadNewEvents(db, 0, eventsInMemory)).reverse());
   }
 
-  /** What a batch of this process made of it. */
+  /** Takes over the result of a batch of this process. */
   learn(batch: Batch, { version, events }: WrittenBatch): void {
     for (const { after } of batch.clusters.values())
       this.#learnCluster({ ...after, version, writtenSeen: after.record.lastSeen?.at ?? null });
@@ -97,8 +100,8 @@ export class ReplicaState implements StoredLedger {
   }
 
   /**
-   * Takes over what others wrote: of these clusters, if they are newer than what is known, of the repository, and all events. Within a
-   * transaction that holds the write lock nothing is missed.
+   * Takes over the writes of others: these clusters, if they are newer than the known ones, the
+   * repository, and all events. Within a transaction that holds the write lock nothing is missed.
    */
   async refresh(db: Kysely<Schema>, names: readonly string[]): Promise<void> {
     const { cache, eventsInMemory } = this.#deps;
@@ -122,7 +125,7 @@ export class ReplicaState implements StoredLedger {
     for await (const stored of readClusters(db, names, { lists: this.#deps.lists, knownOf })) this.#learnCluster(stored);
   }
 
-  /** As of clusters, the newer one stays, whichever comes first. */
+  /** Takes over the state of the repository. The newer one stays, whichever comes first. */
   #learnState(next: StoredState): void {
     const { source, desired } = this.#state;
     this.#state = {

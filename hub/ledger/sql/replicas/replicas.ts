@@ -12,11 +12,14 @@ import { type AnswerQuestion, QUESTION_CHANNEL, Questions } from './questions.ts
 import type { ReplicaState } from './replica-state.ts';
 
 const TICK_MS = 2_000;
-/** A hub that reads no changes of the others for longer does not know what they have revoked. */
+/**
+ * Age of the last read of others' changes after which this hub may miss revocations, in
+ * milliseconds.
+ */
 const STALE_MS = 10_000;
 /** A replica without a sign of life for this long is gone, and so are the streams that it held. */
 export const DEAD_SECONDS = 8;
-/** Where a hub says that the repository may have changed. */
+/** Channel on which a hub announces that the repository may have changed. */
 const HINT_CHANNEL = 'repository_hints';
 /** The server lets go of a connection whose host or network is gone (https://www.postgresql.org/docs/current/runtime-config-connection.html). */
 const KEEPALIVE =
@@ -48,7 +51,7 @@ const createSync = ({ database: { reads }, replicaState, replica }: ReplicasDeps
   };
 };
 
-/** Clusters whose replica is gone are not connected. The leader says so for it. */
+/** Marks clusters as disconnected whose replica has died. The leader does it for that replica. */
 const releaseClusters = async ({ database: { db }, replica, clock }: ReplicasDeps, epoch: number): Promise<void> => {
   const alive = db.selectFrom('replicas').select('id').where(sql<boolean>`heartbeat > now() - make_interval(secs => ${DEAD_SECONDS})`);
   const lost = db.selectFrom('clusters').select('name').where('connected_by', 'not in', alive);
@@ -65,7 +68,7 @@ const releaseClusters = async ({ database: { db }, replica, clock }: ReplicasDep
 
 type Outage = Extract<LedgerHealth, { ok: false }>;
 
-/** This hub among those that share a database. */
+/** Role of this hub among those that share a database. */
 export interface Replicas {
   leads(): boolean;
   /** Number of the term that this hub leads in; undefined: it does not lead, or is alone. */
@@ -77,7 +80,7 @@ export interface Replicas {
   onAsked(answer: AnswerQuestion): void;
   /** Milliseconds since all was known here that the others had written. */
   behindMs(): number;
-  /** Whether that is too long, and since when. */
+  /** Returns the outage if that is too long; undefined: it is not. */
   outage(): Outage | undefined;
   close(): Promise<void>;
 }
@@ -87,7 +90,10 @@ interface SyncTime {
   readonly monotonicMs: number;
 }
 
-/** This hub among others on its database: one connection listens, leads if no other hub does, and gives signs of life. */
+/**
+ * Role of this hub on a shared database. One connection listens, leads if no other hub does, and
+ * gives signs of life.
+ */
 export class SharedReplicas implements Replicas {
   readonly #deps: ReplicasDeps;
   readonly #lead: Lead;
@@ -99,7 +105,7 @@ export class SharedReplicas implements Replicas {
   readonly #sync: () => Promise<void>;
   readonly #running: Promise<unknown>;
   #synced: SyncTime;
-  /** The log says that this hub is behind. */
+  /** Whether the log already has a message that this hub is behind. */
   #isBehind: boolean = false;
 
   constructor(deps: ReplicasDeps) {
@@ -220,7 +226,7 @@ export class SharedReplicas implements Replicas {
     }
   }
 
-  /** Another hub has written to the ledger or shares a hint. */
+  /** Handles a notification: another hub has written to the ledger, or shares a hint. */
   #onNotification(channel: string): void {
     const { logger } = this.#deps;
     if (channel !== NOTIFY_CHANNEL) {

@@ -8,7 +8,7 @@ import type { Schema } from '../schema.ts';
 import { entryOf, readHead } from './audit-rows.ts';
 import { containsText, type Part, searchWindows, WINDOW } from './windows.ts';
 
-/** Where few are wanted: not all that the database finds is meant. */
+/** Minimum number of rows to read, as not all that the database finds match the filter. */
 const MIN_PAGE = 50;
 const MAX_CHECKPOINTS = 10_000;
 
@@ -55,7 +55,7 @@ const edgeOf = async (db: Kysely<Schema>, rest: Rows, order: 'asc' | 'desc'): Pr
   return edge === null ? undefined : Number(edge);
 };
 
-/** Without a filter the index on the number finds them. */
+/** Reads entries without a filter, by the index on the number. */
 const readOn = async (db: Kysely<Schema>, { order, from, limit }: AuditSearch): Promise<FoundAudit> => {
   const all = db.selectFrom('audit').selectAll().orderBy('sequence', order).limit(limit);
   const rows = await (from === undefined ? all : all.where('sequence', order === 'asc' ? '>' : '<', from)).execute();
@@ -104,7 +104,7 @@ export const createSqlAudit = (
 ): AuditLog => {
   const search = (asked: AuditSearch): Promise<FoundAudit> =>
     isFiltered(asked.filter) ? searching.inTurn(() => searchEntries(searching.db, asked)) : readOn(db, asked);
-  /** As many as are wanted, however many have to be looked at. */
+  /** Reads as many entries as are wanted, however many have to be looked at. */
   const read = async (wanted: AuditSearch): Promise<AuditEntry[]> => {
     const found: AuditEntry[] = [];
     for (let from = wanted.from; ; ) {

@@ -36,7 +36,10 @@ export const entryOf = (row: AuditRow): AuditEntry => {
 
 const HASH = /^[0-9a-f]{64}$/;
 
-/** Of an entry that a newer version has written too, whose fields this one may not know. */
+/**
+ * Returns the hash of an entry, even of one that a newer version has written, whose fields this one
+ * may not know.
+ */
 const hashIn = (json: string): string | undefined => {
   try {
     const hash: unknown = Reflect.get(Object(JSON.parse(json)), 'hash');

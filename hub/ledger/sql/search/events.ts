@@ -11,7 +11,7 @@ const quoted = (text: string): string => JSON.stringify(text).slice(1, -1);
 // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII.
 const ASCII = /^[\u0000-\u007f]*$/;
 
-/** What an index tells. */
+/** Narrows a query by the columns that have an index. */
 const narrowByIndex = (query: Columns, { cluster, policy, severity }: EventFilter): Columns => {
   let narrowed = query;
   if (cluster !== undefined) narrowed = narrowed.where('cluster', '=', cluster);
@@ -27,7 +27,10 @@ const narrowByTime = (query: Columns, { since, until }: EventFilter): Columns =>
   return narrowed;
 };
 
-/** Beyond ASCII the database knows lower case by other rules, and leaves it to the reader. */
+/**
+ * Narrows a query by its text. A text beyond ASCII is left to the reader, as the database has other
+ * rules for lower case.
+ */
 const narrowByText = (query: Columns, { q }: EventFilter): Columns =>
   q === undefined || !ASCII.test(q)
     ? query
@@ -40,7 +43,7 @@ const narrowByText = (query: Columns, { q }: EventFilter): Columns =>
 
 type Search = Omit<EventQuery, 'signal'>;
 
-/** Of one part of the table, newest first, as far as the filter holds. */
+/** Reads the matching events of one part of the table, newest first. */
 const readPart = async (part: Columns, { before, limit, ...filter }: Search): Promise<EventView[]> => {
   const older = before === undefined ? part : part.where('id', '<', before);
   const rows = await narrowByText(narrowByTime(older, filter), filter)
@@ -53,11 +56,15 @@ const readPart = async (part: Columns, { before, limit, ...filter }: Search): Pr
     .slice(0, limit);
 };
 
-/** Where to go on behind a full page. */
+/** Returns the id behind which the search goes on after a full page; null: there are no more. */
 const behind = (events: readonly EventView[], limit: number): number | null =>
   events.length < limit ? null : (events[limit - 1]?.id ?? null);
 
-/** Those of a short time, wherever in the table they are. @returns undefined: of that time there are too many */
+/**
+ * Finds events of a short period, wherever in the table they are.
+ *
+ * @returns undefined: the period has too many
+ */
 const findInTime = async (db: Kysely<Schema>, search: Search): Promise<FoundEvents | undefined> => {
   if (search.since === undefined && search.until === undefined) return undefined;
   const some = narrowByTime(db.selectFrom('events'), search)
@@ -75,7 +82,10 @@ const findInTime = async (db: Kysely<Schema>, search: Search): Promise<FoundEven
   return { events, next: behind(events, search.limit) };
 };
 
-/** The next rows that an index tells, and the oldest of them; undefined: there are no more. */
+/**
+ * Returns the oldest id of the next rows that match the indexed columns; undefined: there are no
+ * more.
+ */
 const oldestOf = async (db: Kysely<Schema>, { before, ...filter }: Search): Promise<number | undefined> => {
   const all = narrowByIndex(db.selectFrom('events'), filter);
   const older = before === undefined ? all : all.where('id', '<', before);
@@ -87,7 +97,10 @@ const oldestOf = async (db: Kysely<Schema>, { before, ...filter }: Search): Prom
   return oldest === null ? undefined : Number(oldest);
 };
 
-/** Newest first. Those of a short time are found at once; else a limited number of rows is looked at. */
+/**
+ * Finds events, newest first. Those of a short period are found at once; otherwise a limited number
+ * of rows is looked at.
+ */
 export const loadEvents = async (db: Kysely<Schema>, { signal, ...search }: EventQuery): Promise<FoundEvents> => {
   const inTime = await findInTime(db, search);
   if (inTime !== undefined) return inTime;
@@ -102,7 +115,7 @@ export const loadEvents = async (db: Kysely<Schema>, { signal, ...search }: Even
   return { events: items, next };
 };
 
-/** By what an index tells, counted up to the limit. */
+/** Counts events by the columns that have an index, up to the limit. */
 export const countEvents = async (db: Kysely<Schema>, { limit, ...filter }: Omit<EventQuery, 'before' | 'signal'>): Promise<number> => {
   const some = narrowByIndex(db.selectFrom('events'), filter).select('id').limit(limit).as('some');
   const row = await db
@@ -112,6 +125,6 @@ export const countEvents = async (db: Kysely<Schema>, { limit, ...filter }: Omit
   return Number(row.count);
 };
 
-/** All that are newer, newest first. */
+/** Reads all newer events, newest first. */
 export const loadNewEvents = async (db: Kysely<Schema>, after: number, limit: number): Promise<EventView[]> =>
   readPart(db.selectFrom('events').where('id', '>', after).limit(limit), { limit });

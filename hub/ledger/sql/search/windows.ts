@@ -3,7 +3,7 @@ import { type Expression, sql } from 'kysely';
 
 /** A search looks at so many rows at a time: some 10 ms of the database. */
 export const WINDOW = 2_000;
-/** And at so many windows in all, before it says how far it came. */
+/** Maximum number of windows of one search, before it returns its position. */
 const MAX_WINDOWS = 25;
 
 export interface Part<T> {
@@ -13,7 +13,7 @@ export interface Part<T> {
 }
 
 interface Walk<T> {
-  /** Behind this row; undefined: from the beginning. */
+  /** Number of the row behind which the walk begins; undefined: at the beginning. */
   readonly from: number | undefined;
   readonly limit: number;
   readonly signal: AbortSignal | undefined;

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { SqliteError } from './error.ts';
 import type { OpenConnection, Operation, Response, Result, Statement } from './messages.ts';
 
-/** One connection to a database file; its statements run in their order. */
+/** Connection to a database file. Its statements run in their order. */
 export interface SqliteConnection {
   /** Runs statements as one message to the thread, up to the first that fails. @throws SqliteError of that one */
   run(statements: readonly Statement[]): Promise<readonly Result[]>;

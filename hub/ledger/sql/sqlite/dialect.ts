@@ -41,7 +41,10 @@ interface QueryList extends CompiledQuery {
 
 const isList = (query: CompiledQuery): query is QueryList => 'queries' in query;
 
-/** {@link Database.runAll}: one message to the thread and back, whatever the number of the queries. */
+/**
+ * Implements {@link Database.runAll} as one message to the thread and back, for any number of
+ * queries.
+ */
 export const runAsList: Database['runAll'] = async <const Q extends readonly CompiledQuery[]>(trx: Transaction<Schema>, queries: Q) => {
   const list: QueryList = { ...CompiledQuery.raw(''), queries, isLast: false };
   return (await trx.executeQuery(list)).rows as unknown as RowsOf<Q>;
@@ -69,7 +72,7 @@ class ThreadDriver implements Driver {
   readonly #begin: string;
   /** A transaction begins with its first statement, in the same message. */
   #isToBegin: boolean = false;
-  /** It was committed with its last queries. */
+  /** Whether the transaction was committed with its last queries. */
   #isCommitted: boolean = false;
 
   constructor(connection: SqliteConnection, begin: string) {

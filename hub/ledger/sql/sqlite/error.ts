@@ -13,7 +13,7 @@ const NAMES: Readonly<Record<number, string>> = {
   26: 'SQLITE_NOTADB',
 };
 
-/** What SQLite answered. */
+/** Error that SQLite returned. */
 export class SqliteError extends Error {
   override readonly name = 'SqliteError';
   /** Name of the primary result code, such as `SQLITE_FULL`. */

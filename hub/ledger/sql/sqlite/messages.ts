@@ -10,13 +10,16 @@ export interface Statement {
   readonly repeats: boolean;
 }
 
-/** What a connection is asked to do. Of statements each waits for the one before it, and none runs after one that fails. */
+/**
+ * Operation of a connection. Each statement waits for the one before it, and none runs after one
+ * that fails.
+ */
 export type Operation = { readonly open: OpenConnection } | { readonly close: true } | { readonly statements: readonly Statement[] };
 
 export interface OpenConnection {
   readonly path: string;
   readonly readOnly: boolean;
-  /** How long a statement waits for a lock of another process. */
+  /** Time that a statement waits for a lock of another process, in milliseconds. */
   readonly lockMs: number;
   /** Statements that run first. */
   readonly pragmas: readonly string[];

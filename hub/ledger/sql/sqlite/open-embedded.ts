@@ -45,8 +45,9 @@ const refuseFormer = (folder: string): void => {
 const isOf = (error: unknown, ...codes: readonly string[]): boolean => error instanceof SqliteError && codes.includes(error.code);
 
 /**
- * One hub at a time: the system's own lock on a file, held by an open transaction. It goes with the process, whatever ends it. Readers are
- * not kept from the database.
+ * Locks the folder for one hub at a time, by the system's own lock on a file, held by an open
+ * transaction. The lock goes with the process, whatever ends it. Readers are not kept from the
+ * database.
  *
  * @throws LedgerError when another hub has the folder
  */
@@ -93,7 +94,7 @@ const explain = (error: unknown, path: string): never => {
 };
 
 /**
- * Reads what a hub has in a folder, beside that hub or without it.
+ * Opens a folder's ledger for reading, beside its hub or without one.
  *
  * @throws LedgerError when there is none
  */

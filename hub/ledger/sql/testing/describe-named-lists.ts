@@ -41,7 +41,7 @@ const namedIn = async ({ db }: Database): Promise<readonly string[]> => {
 /** Digests of the lists that a hub knows its clusters to have. */
 const knownTo = async (ledger: Ledger): Promise<string[]> => (await ledger.clusters()).flatMap((record) => listIn(record)?.digest ?? []);
 
-/** Those of some lists that a hub that starts cannot read. */
+/** Returns the digests of the lists that a starting hub cannot read. */
 const unreadable = async ({ db }: Database, digests: readonly string[]): Promise<string[]> => {
   const read = await readLists(db, digests, new PolicyLists());
   return digests.filter((digest) => !read.has(digest));
@@ -93,10 +93,10 @@ class Hub {
   }
 }
 
-/** What a hub does, and whether another one clears meanwhile. */
+/** Action of a hub, and whether another one clears meanwhile. */
 type Step = { readonly clears: boolean } & (
   | { readonly kind: 'commit'; readonly at: number }
-  /** In one transaction, if they are fast. */
+  /** Reports that share a transaction if they come fast enough. */
   | { readonly kind: 'reports'; readonly cluster: string; readonly of: readonly number[] }
   | { readonly kind: 'forget'; readonly cluster: string }
   | { readonly kind: 'shorten' | 'restart' | 'nothing' }
@@ -141,7 +141,7 @@ const startHub = async ({ database }: TestDatabase): Promise<Hub> => {
   return Hub.open(database);
 };
 
-/** What histories and clusters name is never cleared, and all else is. */
+/** Tests that lists named by histories and clusters are never cleared, and all others are. */
 const itKeepsNamedLists = (test: () => TestDatabase): void => {
   it('can be read whatever is cleared: those that the history names, and those that a hub knows its clusters to have', async () => {
     const { database } = test();
@@ -169,7 +169,7 @@ const itKeepsNamedLists = (test: () => TestDatabase): void => {
   });
 };
 
-/** Which lists stay, and which are cleared, whichever database has them. */
+/** Defines the tests of keeping and clearing lists, the same on both databases. */
 export const describeNamedLists = (name: string, open: () => Promise<TestDatabase>): void => {
   describe(`lists of policies on ${name}`, () => {
     let test: TestDatabase;

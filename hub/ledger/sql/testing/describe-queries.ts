@@ -4,7 +4,7 @@ import { migrate } from '../migrate.ts';
 import type { Schema } from '../schema.ts';
 import type { TestDatabase } from './describe-search.ts';
 
-/** What queries that are run together come to, whichever database has them. */
+/** Defines the tests of queries that are run together, the same on both databases. */
 export const describeQueries = (name: string, open: () => Promise<TestDatabase>): void => {
   describe(`queries run together on ${name}`, () => {
     let test: TestDatabase;

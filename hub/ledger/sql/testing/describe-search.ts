@@ -21,7 +21,10 @@ const ROWS = 1_000;
 const FIRST = Date.parse('2026-01-01T00:00:00Z');
 const timeOf = (n: number): string => new Date(FIRST + n * 60_000).toISOString();
 
-/** One event a minute; every event has a text beyond ASCII, and the oldest a word of its own. */
+/**
+ * Builds the event of minute n. Every event has a text beyond ASCII, and the oldest a word of its
+ * own.
+ */
 const eventRow = (n: number) => ({
   cluster: 'eu',
   policy: null,
@@ -33,7 +36,7 @@ const eventRow = (n: number) => ({
   event_json: JSON.stringify({ time: timeOf(n), severity: 'info', reason: 'R', message: n === 1 ? 'Needle Ünder' : 'hay' }),
 });
 
-/** One entry a minute, as its canonical form. */
+/** Builds the audit entry of minute n, in canonical form. */
 const auditRow = (n: number) => ({
   sequence: n,
   entry_json: canonicalJson({
@@ -60,7 +63,7 @@ const fill = async ({ database }: TestDatabase): Promise<void> => {
   });
 };
 
-/** How old events, and those of a cluster with too many, are cleared. */
+/** Tests the clearing of old events, and of those of a cluster with too many. */
 const itClearsEvents = (database: () => Database): void => {
   it('old events, and those that are too many, are cleared in the end', async () => {
     let most = 0;
@@ -103,7 +106,7 @@ const itClearsEvents = (database: () => Database): void => {
   });
 };
 
-/** What is found among many rows, and how they are cleared: the same tests on both databases. */
+/** Defines the tests of searching and clearing many rows, the same on both databases. */
 export const describeSearch = (what: string, openTest: () => Promise<TestDatabase>): void => {
   describe(`search on ${what}`, () => {
     let test: TestDatabase;

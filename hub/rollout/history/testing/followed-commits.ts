@@ -25,13 +25,13 @@ export const HR = FILES.map((file) => ({
   text: file.path === 'policies/hr.yaml' ? file.text.replace('eu-west-1', 'eu-west-2') : file.text,
 }));
 
-/** What was measured. */
+/** Measured times, in seconds. */
 interface EnforcementSeconds {
   readonly enforced: number[];
   readonly proven: number[];
 }
 
-/** One life of a hub. */
+/** Starts the activity of a hub, as one of its lives. */
 const life = (ledger: Ledger, clock: FakeClock, seconds: EnforcementSeconds, logged: unknown[]) => {
   const metrics = { enforced: (time: number) => seconds.enforced.push(time), proven: (time: number) => seconds.proven.push(time) };
   const logger = pino({ base: null }, { write: (line) => void logged.push(JSON.parse(line)) });

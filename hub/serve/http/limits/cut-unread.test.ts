@@ -5,7 +5,7 @@ import express, { type Response } from 'express';
 import { afterEach, expect, it } from 'vitest';
 import { cutUnread } from './cut-unread.ts';
 
-/** More than the buffers of a connection hold. */
+/** Number of bytes that exceeds the buffers of a connection. */
 const LARGE = 64 * 1024 * 1024;
 
 let server: Server;

@@ -6,7 +6,10 @@ const SLICE_MS = 10;
 /** Items between two looks at the clock. */
 const BATCH = 64;
 
-/** The thread, in slices: in each turn of the event loop one request works for one slice, so that whatever else comes waits for one of them only. */
+/**
+ * Shares the thread in slices: in each turn of the event loop one request works for one slice, so
+ * that all other work waits for a single slice.
+ */
 export class ThreadSlices {
   readonly #waiting: (() => void)[] = [];
 
@@ -38,7 +41,7 @@ export class RequestWork {
     this.#charge = charge;
   }
 
-  /** Does a short piece of work. */
+  /** Runs a short piece of work. */
   run<T>(work: () => T): T {
     const before = threadCpuMs();
     try {

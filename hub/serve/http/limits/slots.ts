@@ -9,7 +9,7 @@ export interface SlotLimits {
   readonly waiting: number;
 }
 
-/** One caller leaves others room to wait. */
+/** Share of the waiting calls that one caller may have, which leaves room for others. */
 const WAITING_SHARE = 0.25;
 
 interface Waiter {
@@ -18,8 +18,8 @@ interface Waiter {
 }
 
 /**
- * What of the routes shares a number of slots: streams stay, exports read much, heavy ones keep the database busy, and lists are computed on
- * the thread that all share.
+ * Limits by kind of route: streams stay open, exports read much, heavy calls keep the database
+ * busy, and lists are computed on the thread that all share.
  */
 export const SLOT_LIMITS = {
   stream: { perCaller: 50, total: 200, waiting: 0 },

@@ -6,7 +6,10 @@ const BUDGET = { burst: 10_000, perSecond: 500 };
 /** Callers remembered; the one that has not called for longest goes first. */
 const CALLERS = 10_000;
 
-/** How long each caller keeps the thread that all share, by what its calls cost and not by their number. */
+/**
+ * Budgets of the time for which each caller occupies the shared thread. They count the cost of
+ * calls and not their number.
+ */
 export class ThreadBudgets {
   readonly #clock: Clock;
   readonly #budgets = new Map<string, Allowance>();

@@ -18,7 +18,7 @@ import { includesText, matches, PolicyName, paging, Search } from '../../http/pa
 import { notFound } from '../../http/problems.ts';
 import { jsonRoute, type Route } from '../../http/route.ts';
 
-/** What the routes of alerts work with. */
+/** Dependencies of the routes of alerts. */
 export interface AlertDeps {
   readonly alerts: Pick<Alerts, 'receivers' | 'test' | 'compareWithSilences'> & {
     readonly list: () => readonly AlertView[] | Promise<readonly AlertView[]>;

@@ -4,7 +4,7 @@ import { type Alerts, SilenceRefused } from '../../../alerts/index.ts';
 import { ApiError, notFound } from '../../http/problems.ts';
 import { jsonRoute, type Route } from '../../http/route.ts';
 
-/** What the routes of silences work with. */
+/** Dependencies of the routes of silences. */
 export interface SilenceDeps {
   readonly alerts: Pick<Alerts, 'silence' | 'endSilence' | 'compareWithSilences'> & {
     readonly silences: () => readonly SilenceView[] | Promise<readonly SilenceView[]>;
@@ -15,7 +15,7 @@ const SilenceParams = z.strictObject({
   id: z.string().regex(/^[0-9a-f]{16}$/, 'must be the id of a silence: 16 characters, 0-9 and a-f'),
 });
 
-/** What silences alerts. */
+/** Routes of the silences of alerts. */
 export const silenceRoutes: readonly Route<SilenceDeps>[] = [
   jsonRoute(
     {

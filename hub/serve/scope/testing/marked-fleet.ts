@@ -65,7 +65,7 @@ const local = (name: string, namespace: string, mark: string): PolicyReport => (
   managedBy: 'local',
 });
 
-/** What each cluster reports by name. */
+/** Reports by name of each cluster. */
 const REPORTS: Readonly<Record<string, readonly PolicyReport[]>> = {
   'eu-1': [
     violating('finance', 'finance', 'eu'),
@@ -193,7 +193,7 @@ export const fillMarkedLedger = async (ledger: Ledger): Promise<void> => {
   await ledger.addEvent(null, { time: TIME, severity: 'alert', reason: 'AccessAudit', message: 'audit xglobal' });
 };
 
-/** Everything that is wrong fires at once, and nobody is notified. */
+/** Alerts configuration in which every issue fires at once, without receivers. */
 export const MARKED_ALERTS: AlertsConfig = { receivers: [], route: undefined, rules: () => ({ forMs: 0, severity: undefined }) };
 
 /** Silences of the fleet: matchers, and a reason that says who sees it. */
@@ -219,9 +219,9 @@ export const markedAgents = {
 export interface MarkedScope {
   readonly title: string;
   readonly grants: readonly Omit<RoleGrant, 'role'>[];
-  /** What must not be in any answer. */
+  /** Text that no answer may contain. */
   readonly outside: RegExp;
-  /** What some answer must have. */
+  /** Texts that some answer must contain. */
   readonly inside: readonly RegExp[];
 }
 

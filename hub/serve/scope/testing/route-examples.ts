@@ -9,7 +9,10 @@ const HIDDEN = ['us-xcluster', 'payroll-xpolicy', 'audit-xboth', 'xglobal'];
 /** A name that is nowhere. */
 export const NOWHERE = 'no-such-name';
 
-/** Values of path parameters, by the part of the path that they stand in: the first one is of the scopes that have anything. */
+/**
+ * Values of path parameters by the part of the path that they stand in. The first one is in every
+ * scope that has any.
+ */
 const PATHS: Readonly<Record<string, readonly string[]>> = {
   '/clusters/{name}': ['eu-1', 'eu-2', 'retired-xcluster', ...HIDDEN, NOWHERE],
   '/policies/{name}': ['finance', ...HIDDEN, NOWHERE],
@@ -30,7 +33,7 @@ export interface Call {
   readonly value: string;
 }
 
-/** As the path of a URL. */
+/** The path of a URL, with its query. */
 export const urlOf = ({ path, query }: Call): string => {
   const text = new URLSearchParams(query).toString();
   return text === '' ? path : `${path}?${text}`;
@@ -107,7 +110,10 @@ export const queriesOf = (route: Route): readonly Call[] => {
   );
 };
 
-/** Of an answer, without what differs from call to call, and without what was asked for, which it may say again. */
+/**
+ * Normalizes an answer: removes what differs from call to call, and what was asked for, which it
+ * may repeat.
+ */
 export const comparable = (text: string, ...said: readonly string[]): string =>
   said
     .flatMap((name) => name.split('/'))
@@ -119,7 +125,7 @@ export const comparable = (text: string, ...said: readonly string[]): string =>
       text.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z|\d{8}T\d{6}Z|(date|content-length): .*/gi, ''),
     );
 
-/** What a call names. */
+/** Names in the path and the query of a call. */
 export const saidIn = ({ path, query }: Call): readonly string[] => [
   ...path.split('/').slice(4).map(decodeURIComponent),
   ...Object.values(query),

@@ -12,7 +12,7 @@ export const reasonOf = (one: Change): string => {
 };
 export const connected = (cluster: string, value: boolean, time = TIME): Change => ({ type: 'connected', time, cluster, connected: value });
 
-/** A database of which the test says how each commit ends. */
+/** Opens a queue on a database whose commits end as the test decides. */
 export const openQueue = (
   answer: (reasons: readonly string[], number: number) => unknown,
   maxQueued = 10_000,

@@ -1,0 +1,35 @@
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { AlertsFile } from './alerts-file-reader.ts';
+import { alertsConfig, openAlertsFolder } from './testing/alerts-files.ts';
+
+it('an alerts file is read again when it changes; one that is wrong by then changes nothing', async () => {
+  await using folder = await openAlertsFolder();
+  const text = (name: string): string => `receivers: [{name: ${name}, alertmanager: {url: "http://am"}}]\nroute: {receiver: ${name}}\n`;
+  const path = await folder.write('alerts.yaml', text('one'));
+  const file = new AlertsFile(path, alertsConfig(text('one')), pino({ level: 'silent' }));
+  await file.refresh();
+  await folder.write('alerts.yaml', `${text('two')}# another\n`);
+  await file.refresh();
+  expect(file.config.receivers.map(({ name }) => name)).toEqual(['two']);
+  await folder.write('alerts.yaml', 'receivers: []');
+  await file.refresh();
+  expect(file.config.receivers.map(({ name }) => name)).toEqual(['two']);
+});
+
+it('an alerts file is read again when the secret that it names comes later; its problem is logged once', async () => {
+  await using folder = await openAlertsFolder();
+  const text = (name: string, file: string): string =>
+    `receivers: [{name: ${name}, slack: {urlFile: ${file}}}]\nroute: {receiver: ${name}}\n`;
+  const secret = await folder.secret('url', 'https://chat.example.com/hook');
+  const path = await folder.write('alerts.yaml', text('one', secret));
+  const lines: string[] = [];
+  const file = new AlertsFile(path, alertsConfig(text('one', secret)), pino({ level: 'error' }, { write: (line) => lines.push(line) }));
+  await folder.write('alerts.yaml', text('two', `${secret}-2`));
+  await file.refresh();
+  await file.refresh();
+  expect([file.config.receivers[0]?.name, lines.length]).toEqual(['one', 1]);
+  await folder.secret('url-2', 'https://chat.example.com/other');
+  await file.refresh();
+  expect(file.config.receivers[0]?.name).toBe('two');
+});

@@ -1,0 +1,106 @@
+import { once } from 'node:events';
+import { FakeClock } from '@fso/shared/fake-clock';
+import { GitObjectError } from '@fso/shared/git';
+import { type CheckpointFrame, encodeFrame } from '@fso/shared/protocol';
+import { expect, it } from 'vitest';
+import WebSocket from 'ws';
+import { AgentBudget, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
+import { encodeHello } from './testing/frames.ts';
+import { createSessionDeps, SessionServer } from './testing/session-server.ts';
+import type { DeliveryDeps } from './types.ts';
+
+/** Its offer is more than the buffers of a connection hold. */
+const LARGE_REVISION = 'a'.repeat(40);
+
+it('sends no checkpoint while an offer is under way, and the newest once it is through', async () => {
+  const clock = new FakeClock();
+  const deps = createSessionDeps(clock);
+  let sequence = 0;
+  const framesFor = async () => [{ type: 'checkpoint', checkpoint: { sequence } }] as unknown as CheckpointFrame[];
+  const offer = { revision: 'a'.repeat(40), objects: 0, shared: Buffer.alloc(32 * 1024 * 1024, '"'), own: Buffer.alloc(1, '"') };
+  const checkpoints = { ...deps.checkpoints, framesFor };
+  const server = await SessionServer.start({ ...deps, checkpoints, offers: { get: async () => offer, made: () => 0 } });
+  const agent = await server.connect();
+  const session = server.session();
+  const received: unknown[] = [];
+  agent.on('message', (data) => {
+    const text = String(data);
+    received.push(text.startsWith('""') ? 'offer' : JSON.parse(text).checkpoint.sequence);
+  });
+  agent.pause();
+  session.offer(offer.revision);
+  await expect.poll(async () => (await deps.ledger.cluster('eu'))?.offeredRevision).toBe(offer.revision);
+  for (sequence = 1; sequence < 10; sequence += 1) expect(await session.sendCheckpoint()).toBe(0);
+  agent.resume();
+  await expect.poll(() => received.filter((what) => what !== 0)).toEqual(['offer']);
+  await expect.poll(() => session.sendCheckpoint()).toBeGreaterThan(0);
+  await expect.poll(() => received.filter((what) => what !== 0)).toEqual(['offer', 10]);
+  agent.terminate();
+  server.close();
+});
+
+it('makes no offer for an agent that takes nothing, cuts it off, and greets it later than others until it takes one', async () => {
+  const clock = new FakeClock();
+  const deps = createSessionDeps(clock);
+  const budget = new AgentBudget(clock, DEFAULT_AGENT_LIMITS);
+  const made: string[] = [];
+  const frame = (revision: string): string => encodeFrame({ type: 'offer', revision, anchor: null, chain: [revision], objects: [] });
+  const get: DeliveryDeps['offers']['get'] = async (_agent, revision) => {
+    made.push(revision);
+    const bytes = revision === LARGE_REVISION ? 32 * 1024 * 1024 : 0;
+    return { revision, objects: 0, shared: Buffer.from(frame(revision)), own: Buffer.alloc(bytes, ' ') };
+  };
+  const server = await SessionServer.start({ ...deps, offers: { get, made: () => 0 } }, { budget });
+  const stuck = await server.connect();
+  stuck.pause();
+  server.session().offer(LARGE_REVISION);
+  await expect.poll(async () => (await deps.ledger.cluster('eu'))?.offeredRevision).toBe(LARGE_REVISION);
+  for (const revision of ['b', 'c', 'd']) server.session().offer(revision.repeat(40));
+  expect(made).toEqual([LARGE_REVISION]);
+  server.session().ping();
+  server.session().ping();
+  expect(budget.stalls.leftMs()).toBe(15_000);
+  stuck.terminate();
+
+  const agent = server.open();
+  const received: string[] = [];
+  agent.on('message', (data) => received.push(JSON.parse(String(data)).type));
+  await once(agent, 'open');
+  agent.send(encodeHello());
+  agent.ping();
+  await once(agent, 'pong');
+  await clock.advance(14_000);
+  agent.ping();
+  await once(agent, 'pong');
+  expect(received).toEqual([]);
+  await clock.advance(1_000);
+  await expect.poll(() => received).toContain('welcome');
+  server.session(1).offer('d'.repeat(40));
+  agent.pong();
+  agent.ping();
+  await once(agent, 'pong');
+  expect(made).toEqual([LARGE_REVISION]);
+  // It has shown that it reads.
+  server.session(1).ping();
+  await expect.poll(() => received).toContain('offer');
+  agent.send(encodeFrame({ type: 'ack', revision: 'd'.repeat(40), digest: 'digest' }));
+  await expect.poll(() => budget.stalls.leftMs()).toBe(0);
+  agent.terminate();
+  server.close();
+});
+
+it('records a refusal in the place of the agent where an object of the revision cannot be read, and stays connected', async () => {
+  const clock = new FakeClock();
+  const broken = new GitObjectError('the tree ends within an entry');
+  const deps: DeliveryDeps = { ...createSessionDeps(clock), offers: { get: () => Promise.reject(broken), made: () => 0 } };
+  const server = await SessionServer.start(deps);
+  const revision = '1'.repeat(40);
+  deps.targets.setTarget(revision);
+  const agent = await server.connect();
+  await expect
+    .poll(async () => (await deps.ledger.cluster('eu'))?.nack)
+    .toMatchObject({ revision, reasons: [{ message: broken.message }] });
+  expect(agent.readyState).toBe(WebSocket.OPEN);
+  agent.terminate();
+  server.close();
+});

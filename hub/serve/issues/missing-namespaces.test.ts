@@ -1,0 +1,134 @@
+import type { PolicyReport } from '@fso/shared/api';
+import { encodeBitmap } from '@fso/shared/status';
+import { describe, expect, it } from 'vitest';
+import { baselineOf } from '../../../test/harness/baselines.ts';
+import type { Ledger } from '../../ledger/index.ts';
+import { baselineIn, desiredOf, FILES, policyReport, REVISION, reportChange } from '../testing/fleet.ts';
+import { DESIRED_WITH_TEAM, FILES_WITH_TEAM, openLister } from '../testing/issue-lister.ts';
+import type { IssueLister } from './issue-lister.ts';
+
+describe('the lister', () => {
+  describe('of a namespace that is missing', () => {
+    const condition = {
+      type: 'Ready',
+      status: 'False',
+      reason: 'NamespaceMissing',
+      message: 'none',
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    } as const;
+    const conditions = [condition];
+    /** @param missing indexes of the policies in the list of the cluster */
+    const say = async (ledger: Ledger, cluster: string, missing: readonly number[], policies: readonly PolicyReport[] = []) => {
+      const bitmap = encodeBitmap(8, (at) => missing.includes(at));
+      const what = (await ledger.desired()) ?? DESIRED_WITH_TEAM;
+      await reportChange(ledger, cluster, {
+        full: true,
+        baseline: baselineIn(what, cluster, { missing: bitmap }),
+        policies: [...policies],
+      });
+    };
+    const of = async (lister: IssueLister) => {
+      const { clusters, policies = [] } = await lister.list(() => false);
+      const all = [...policies, ...(clusters?.get('eu') ?? []), ...(clusters?.get('us') ?? [])];
+      return all.flatMap(({ alert, labels: { policy, cluster = 'all' }, isCurrent }) =>
+        policy === undefined ? [] : [[alert, policy, cluster, isCurrent]],
+      );
+    };
+    const started = async (what = DESIRED_WITH_TEAM) => {
+      const { ledger, lister } = openLister();
+      await ledger.setDesired(what);
+      for (const cluster of what.clusters.keys()) await ledger.setConnected(cluster, true);
+      return { ledger, lister };
+    };
+
+    it('there is none in a cluster, for a policy of Git as for one that was applied there, however it is said', async () => {
+      const { ledger, lister } = await started();
+      await say(ledger, 'us', []);
+      await say(
+        ledger,
+        'eu',
+        [0],
+        [
+          policyReport('own', { namespace: 'team-a', phase: 'Failed', managedBy: 'local', conditions }),
+          policyReport('own-glob', { namespace: 'team-a', phase: 'Pending', managedBy: 'local', conditions }),
+          policyReport('hr', { phase: 'Pending', conditions }),
+          policyReport('leaving', { phase: 'Failed', violations: 1 }),
+        ],
+      );
+      // No other cluster is meant to have it.
+      expect(await of(lister)).toEqual([
+        ['PolicyNotProven', 'hr', 'all', true],
+        ['PolicyNotEnforced', 'leaving', 'eu', true],
+        ['Violations', 'leaving', 'eu', true],
+      ]);
+    });
+
+    it('there is one for the policy once each cluster that is meant to have it says so', async () => {
+      const { ledger, lister } = await started();
+      await say(ledger, 'eu', [0]);
+      // What us has is not known yet: it may have the namespace.
+      expect(await of(lister)).toEqual([['PolicyNotProven', 'finance', 'us', true]]);
+      await say(ledger, 'us', [0]);
+      expect(await of(lister)).toEqual([['PolicyNotProven', 'finance', 'all', true]]);
+      const [issue] = (await lister.list(() => false)).policies ?? [];
+      expect(issue).toMatchObject({
+        labels: { policy: 'finance', team: 'payments' },
+        problem: 'No cluster has a namespace for it: all that are meant to have it wait for finance.',
+      });
+      // As they last said; without a cluster that is known it goes on and does not begin.
+      await ledger.setConnected('us', false);
+      expect(await of(lister)).toEqual([['PolicyNotProven', 'finance', 'all', true]]);
+      await ledger.setConnected('eu', false);
+      expect(await of(lister)).toEqual([['PolicyNotProven', 'finance', 'all', false]]);
+      await ledger.setConnected('eu', true);
+      await say(ledger, 'eu', []);
+      expect(await of(lister)).toEqual([]);
+    });
+
+    describe('of three clusters of which one alone has it', () => {
+      const others = FILES_WITH_TEAM.filter(({ path }) => path !== 'policies/hr.yaml');
+      const apac = { path: 'clusters/apac.yaml', text: (FILES[1]?.text ?? '').replace('{name: us}', '{name: apac}') };
+      const three = desiredOf(REVISION, [...others, apac]);
+      const setUp = async () => {
+        const { ledger, lister } = await started(three);
+        const findings = async () => (await of(lister)).filter(([, , cluster]) => cluster === 'all');
+        for (const cluster of ['apac', 'us']) await say(ledger, cluster, [0]);
+        await say(ledger, 'eu', []);
+        expect(await findings()).toEqual([]);
+        return { ledger, findings };
+      };
+
+      it('there is none while that one is away', async () => {
+        const { ledger, findings } = await setUp();
+        await ledger.setConnected('eu', false);
+        expect(await findings()).toEqual([]);
+        await ledger.setConnected('eu', true);
+        await say(ledger, 'eu', [0]);
+        expect(await findings()).toEqual([['PolicyNotProven', 'finance', 'all', true]]);
+      });
+
+      it('there is none while it has diverged, or its list is not known', async () => {
+        const { ledger, findings } = await setUp();
+        await reportChange(ledger, 'eu', { total: { count: 1, root: '1'.repeat(64) } });
+        expect((await ledger.cluster('eu'))?.divergedSince).not.toBeNull();
+        expect(await findings()).toEqual([]);
+        await reportChange(ledger, 'eu', { full: true, baseline: baselineOf('1'.repeat(64), { missing: '/w==' }) });
+        expect(await findings()).toEqual([]);
+      });
+
+      it('there is none while nothing is known of the one, as after the start of a hub with a new ledger', async () => {
+        const { ledger, lister } = await started(three);
+        for (const cluster of ['apac', 'us']) await say(ledger, cluster, [0]);
+        expect((await of(lister)).filter(([, , cluster]) => cluster === 'all')).toEqual([]);
+      });
+
+      it('there is one where that one is no longer registered, and away', async () => {
+        const { ledger, findings } = await setUp();
+        await ledger.setConnected('eu', false);
+        const two = [...others, apac].filter(({ path }) => path !== 'clusters/eu.yaml');
+        await ledger.setDesired(desiredOf('c3'.repeat(20), two));
+        expect(await findings()).toEqual([['PolicyNotProven', 'finance', 'all', true]]);
+      });
+    });
+  });
+});
