@@ -82,19 +82,26 @@ const healthListener =
     send(response, 404, 'not found\n');
   };
 
-/** Names what keeps a leader from being ready. A replica that waits observes nothing yet, and is ready with its caches. */
+/**
+ * Names what keeps a leader from being ready. A replica that waits observes nothing yet, and is
+ * ready with its caches.
+ */
 const observationProblem = ({ status, observatory }: AgentParts): string | undefined => {
   const { outOfDate } = observatory.ages();
   return status.isLeader && outOfDate.length > 0 ? `not observed: ${outOfDate.join(', ')}` : undefined;
 };
 
-/** Resolution of the metrics of the event loop, in ms. Each step wakes the process; the default of 10 takes a third of the CPU time of an idle agent. */
+/**
+ * Resolution of the metrics of the event loop, in ms. Each step wakes the process; the default of
+ * 10 takes a third of the CPU time of an idle agent.
+ */
 const LAG_RESOLUTION_MS = 100;
 
 const PREPARE_RETRY = { baseMs: 500, maxMs: 30_000, minMs: 100 } as const;
 
 /**
- * Starts the agent; resolves once its listener answers. The agent retries servers that it cannot reach yet, and /readyz reports them.
+ * Starts the agent; resolves once its listener answers. The agent retries servers that it cannot
+ * reach yet, and /readyz reports them.
  *
  * @throws KubeConfigError; the error of the listener, e.g. when its port is taken
  */
@@ -143,8 +150,9 @@ export const startAgent = async (config: AgentConfig, deps: AgentDeps, signal: A
 };
 
 /**
- * Runs until the signal aborts; starts again whenever an upgrade of the API server changes the capabilities of the cluster, and
- * once enforcement was removed, which then keeps it from preparing the cluster.
+ * Runs until the signal aborts; starts again whenever an upgrade of the API server changes the
+ * capabilities of the cluster, and once enforcement was removed, which then keeps it from preparing
+ * the cluster.
  */
 const runAgent = async (parts: AgentParts, signal: AbortSignal): Promise<void> => {
   try {
@@ -178,7 +186,10 @@ const runUntilChanged = async (parts: AgentParts, settings: ClusterSettings, sig
 
 interface EnforceOptions {
   readonly settings: ClusterSettings;
-  /** Called once a user removes enforcement and the leader has reported it, or there was none to; or takes the request back. */
+  /**
+   * Called once a user removes enforcement and the leader has reported it, or there was none to; or
+   * takes the request back.
+   */
   readonly onUninstalled: () => void;
 }
 
@@ -199,7 +210,8 @@ const enforce = async (parts: AgentParts, { settings, onUninstalled }: EnforceOp
   let wasRequested = false;
   const checkUninstall = (): void => {
     const request = uninstallRequestIn(view);
-    // A leader that saw the request enforces no more, also when its user takes it back; it reports before it ends.
+    // A leader that saw the request enforces no more, also when its user takes it back; it reports
+    // before it ends.
     if (request === undefined ? wasRequested : request.report !== undefined && !parts.status.isLeader) onUninstalled();
     wasRequested ||= request !== undefined;
   };
@@ -230,7 +242,9 @@ const assertInstallable = async (client: KubeClient, signal: AbortSignal): Promi
   if (request?.report !== undefined) throw new Error(uninstalledText(request.user));
 };
 
-/** Retries until the cluster has the objects that the agent relies on. @throws the signal's reason */
+/**
+ * Retries until the cluster has the objects that the agent relies on. @throws the signal's reason
+ */
 const prepareCluster = async ({ config, runtime, status }: AgentParts, signal: AbortSignal): Promise<ClusterSettings> => {
   const { client, clock, logger, random } = runtime;
   const backoff = createBackoff({ ...PREPARE_RETRY, random });

@@ -15,7 +15,10 @@ afterEach(async () => {
   for (const stop of stops.splice(0)) await stop();
 });
 
-/** Prepares a cluster that serves everything but answers this about APIServices. @returns what it was asked to do */
+/**
+ * Prepares a cluster that serves everything but answers this about APIServices. @returns what it
+ * was asked to do
+ */
 const bootstrap = async (status: number, body: object): Promise<string[]> => {
   const stop = new AbortController();
   const requests: string[] = [];

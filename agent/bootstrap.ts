@@ -34,8 +34,9 @@ export const readDefinitions = (): Promise<CustomResourceDefinition[]> =>
   );
 
 /**
- * Installs the objects that the agent relies on: its namespace, and the CRDs of kinds that the API server does not serve. Only the
- * leader writes the schemas of served kinds: else an older leader and a newer replica would fight. Returns once the kinds are served.
+ * Installs the objects that the agent relies on: its namespace, and the CRDs of kinds that the API
+ * server does not serve. Only the leader writes the schemas of served kinds: else an older leader
+ * and a newer replica would fight. Returns once the kinds are served.
  *
  * @throws KubeApiError, e.g. with status 403 when the agent has no rights
  */
@@ -52,7 +53,10 @@ export const bootstrapCluster = async (client: KubeClient, clock: Clock, signal:
   }
 };
 
-/** Lists the APIServices. An API server without the aggregator has none, and no service can replace it. */
+/**
+ * Lists the APIServices. An API server without the aggregator has none, and no service can replace
+ * it.
+ */
 const listApis = async (client: KubeClient, signal: AbortSignal): Promise<readonly ApiService[]> => {
   try {
     return await client.list(API_SERVICE_KIND, {}, signal);
@@ -62,7 +66,10 @@ const listApis = async (client: KubeClient, signal: AbortSignal): Promise<readon
   }
 };
 
-/** Removes redirections: the agent would trust a service in place of the API server from the first list on. */
+/**
+ * Removes redirections: the agent would trust a service in place of the API server from the first
+ * list on.
+ */
 const restoreApis = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
   const actions = planApiServices(await listApis(client, signal));
   for (const { key, kind, ref } of actions.filter((action) => action.type === 'delete')) {
@@ -80,8 +87,9 @@ const installMissing = async (client: KubeClient, signal: AbortSignal): Promise<
 };
 
 /**
- * Writes this agent's user name into the existing guard, which the guard cannot refuse: admission policies are exempt from
- * admission. Without it an agent with a new user name could not even write the lease and its CRDs.
+ * Writes this agent's user name into the existing guard, which the guard cannot refuse: admission
+ * policies are exempt from admission. Without it an agent with a new user name could not even write
+ * the lease and its CRDs.
  *
  * @throws KubeApiError, KubeConnectionError
  */

@@ -36,8 +36,9 @@ export const isSame = (actual: unknown, wanted: unknown): boolean => isDeepStric
 type WithSpec = KubeObject & { readonly spec?: object };
 
 /**
- * Whether an object of this system equals the wanted one: it has the wanted labels, and exactly the wanted spec. Any additional
- * field of the object in the cluster, at any depth, may narrow or switch off the enforcement.
+ * Whether an object of this system equals the wanted one: it has the wanted labels, and exactly the
+ * wanted spec. Any additional field of the object in the cluster, at any depth, may narrow or
+ * switch off the enforcement.
  */
 export const readsAs = (actual: WithSpec, wanted: WithSpec): boolean =>
   covers(actual.metadata.labels, wanted.metadata.labels ?? {}) && isSame(actual.spec, wanted.spec);
@@ -50,7 +51,10 @@ export const hasMore = (actual: unknown, wanted: unknown): boolean =>
     Object.hasOwn(wanted, key) ? hasMore(value, wanted[key]) : withoutEmpty(value) !== undefined,
   );
 
-/** The JSON merge patch (RFC 7386) that makes `actual` equal to `wanted`; it carries all of `wanted`. */
+/**
+ * The JSON merge patch (RFC 7386) that makes `actual` equal to `wanted`; it carries all of
+ * `wanted`.
+ */
 export const replacementOf = (actual: unknown, wanted: Plain): Plain => {
   const before = isPlain(actual) ? actual : {};
   const foreign = Object.keys(before).filter((key) => !Object.hasOwn(wanted, key));

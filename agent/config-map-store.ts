@@ -7,7 +7,10 @@ import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
 /** JSON as a value of a ConfigMap's `binaryData`: gzip, base64. */
 export const packJson = async (json: unknown): Promise<string> => (await promisify(gzip)(JSON.stringify(json))).toString('base64');
 
-/** @param maxBytes limits the memory of tampered data. @throws if the text is not such JSON, or is larger */
+/**
+ * @param maxBytes limits the memory of tampered data. @throws if the text is not such JSON, or is
+ * larger
+ */
 export const unpackJson = async (packed: string, maxBytes: number): Promise<unknown> => {
   const text = await promisify(gunzip)(Buffer.from(packed, 'base64'), { maxOutputLength: maxBytes });
   return JSON.parse(text.toString('utf8'));
@@ -46,8 +49,9 @@ export interface StoredValue<T> {
 }
 
 /**
- * Stores one value in a ConfigMap of the agent's namespace, for the agent's next start or for another leader. No other part
- * waits for the store: a ConfigMap that cannot be read is read later, and is not overwritten until then.
+ * Stores one value in a ConfigMap of the agent's namespace, for the agent's next start or for
+ * another leader. No other part waits for the store: a ConfigMap that cannot be read is read later,
+ * and is not overwritten until then.
  */
 export class ConfigMapStore<T> {
   readonly #stored: StoredValue<T>;
@@ -66,7 +70,10 @@ export class ConfigMapStore<T> {
     this.#written = stored.empty;
   }
 
-  /** Returns the restored value once, and the empty one after that. The caller then calls {@link keep} with the value to store. */
+  /**
+   * Returns the restored value once, and the empty one after that. The caller then calls
+   * {@link keep} with the value to store.
+   */
   take(): T {
     const restored = this.#restored;
     this.#restored = this.#stored.empty;

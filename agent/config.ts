@@ -56,7 +56,10 @@ const HubUrl = z.url({ protocol: /^wss?$/, error: 'must be a ws:// or wss:// URL
   return url?.protocol !== 'ws:' || isLoopback(url.hostname);
 }, 'would send the token in the clear to another machine: use wss://');
 
-/** The default scheduler's user name (https://kubernetes.io/docs/reference/access-authn-authz/rbac/#core-component-roles). */
+/**
+ * The default scheduler's user name
+ * (https://kubernetes.io/docs/reference/access-authn-authz/rbac/#core-component-roles).
+ */
 const DEFAULT_BINDERS: readonly string[] = ['system:kube-scheduler'];
 
 /** The cloud's own controllers, which set the regions of nodes. */
@@ -68,7 +71,10 @@ const DEFAULT_NODE_LABELERS: readonly string[] = [
 
 const File = z.string().min(1).optional();
 
-/** The environment of `fso-agent`: its `--help` and docs/reference/agent-settings.md are generated from it. */
+/**
+ * The environment of `fso-agent`: its `--help` and docs/reference/agent-settings.md are generated
+ * from it.
+ */
 const AgentEnvironment = z
   .object({
     FSO_CLUSTER: ResourceName.meta({ description: 'Name of this cluster, as in its ManagedCluster.' }),
@@ -185,7 +191,10 @@ export interface AgentConfig {
   readonly trustedBinders: readonly string[];
   readonly trustedNodeLabelers: readonly string[];
   readonly gatekeeperNamespace: string;
-  /** `list`: this API server does not copy the region of the node to a Binding, whatever its version. */
+  /**
+   * `list`: this API server does not copy the region of the node to a Binding, whatever its
+   * version.
+   */
   readonly bindGate?: 'auto' | 'list';
   /** Writes reports for tools that read openreports.io. */
   readonly openReports?: boolean;
@@ -237,5 +246,8 @@ export const loadAgentConfig = async (environment: Environment): Promise<AgentCo
 /** Every variable of `fso-agent`, for its `--help` and its documentation. */
 export const AGENT_SETTINGS = listSettings(AgentEnvironment);
 
-/** Path of the kubeconfig, for commands that act with the rights of their caller and need no other setting. */
+/**
+ * Path of the kubeconfig, for commands that act with the rights of their caller and need no other
+ * setting.
+ */
 export const kubeconfigIn = ({ KUBECONFIG }: Environment): string | undefined => (KUBECONFIG === '' ? undefined : KUBECONFIG);

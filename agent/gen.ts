@@ -1,4 +1,7 @@
-/** Writes the agent's pages of docs/reference/: part of `npm run gen`. With `--check` it writes nothing and exits 1 when one is outdated. */
+/**
+ * Writes the agent's pages of docs/reference/: part of `npm run gen`. With `--check` it writes
+ * nothing and exits 1 when one is outdated.
+ */
 import { formatMetricsTable, formatSettingsTable, generate, referencePage } from '@fso/shared/gen';
 import { Registry } from 'prom-client';
 import { AGENT_SETTINGS } from './config.ts';

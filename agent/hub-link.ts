@@ -46,7 +46,8 @@ const createKeeper = async ({ config, runtime, outputs }: HubLinkDeps, onRenewed
 };
 
 /**
- * Keeps this cluster connected to its hub, and the agent's certificate valid, until the signal aborts.
+ * Keeps this cluster connected to its hub, and the agent's certificate valid, until the signal
+ * aborts.
  *
  * @throws the error of a part that failed
  */

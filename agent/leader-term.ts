@@ -35,11 +35,15 @@ export interface KnownCluster {
   readonly view: ClusterView;
   /** Pauses of this process; the caches are read again after each. */
   readonly pauses: PauseDetector;
-  /** Called once a leader has reported that a user removes enforcement, and the request shows it. */
+  /**
+   * Called once a leader has reported that a user removes enforcement, and the request shows it.
+   */
   readonly onUninstalled: () => void;
 }
 
-/** Leads whenever this replica is elected, or always without an election, until the signal aborts. */
+/**
+ * Leads whenever this replica is elected, or always without an election, until the signal aborts.
+ */
 export const runLeaderTerms = async (parts: AgentParts, cluster: KnownCluster, signal: AbortSignal): Promise<void> => {
   const { leaderElection, leaseDurationMs, identity } = parts.config;
   const lead = (term: AbortSignal): Promise<void> => new LeaderTerm(parts, cluster, term).run();
@@ -68,8 +72,8 @@ export const uninstallRequestIn = ({ namespaces }: ClusterView): UninstallReques
   readUninstallRequest(namespaces.get(SYSTEM_NAMESPACE));
 
 /**
- * The term of a leader, which ends with its signal: enforces, and streams to the hub if there is one. Once a user asks for the
- * removal of enforcement it only reports that.
+ * The term of a leader, which ends with its signal: enforces, and streams to the hub if there is
+ * one. Once a user asks for the removal of enforcement it only reports that.
  */
 class LeaderTerm {
   readonly #parts: AgentParts;
@@ -153,7 +157,8 @@ class LeaderTerm {
     const { config, runtime, observatory } = this.#parts;
     try {
       if (config.openReports !== true) return await removeReports(runtime, this.#enforcing);
-      // Before it there is no state of this cluster, or one of an earlier term. A term that begins with an uninstall request has none.
+      // Before it there is no state of this cluster, or one of an earlier term. A term that begins
+      // with an uninstall request has none.
       await Promise.race([this.#firstRound.promise, untilAborted(this.#enforcing)]);
       if (this.#enforcing.aborted) return;
       await new OpenReports({ runtime, view: this.#cluster.view, observatory, pool: controller.pool }, this.#enforcing).run(
@@ -166,13 +171,14 @@ class LeaderTerm {
   }
 
   /**
-   * Runs after the last round: nothing is written any more, so that what is removed stays removed. An answer that another user wrote
-   * with the request must not keep the event from the hub.
+   * Runs after the last round: nothing is written any more, so that what is removed stays removed.
+   * An answer that another user wrote with the request must not keep the event from the hub.
    */
   async #reportUninstall(controller: Controller): Promise<void> {
     const request = uninstallRequestIn(this.#cluster.view);
     if (this.#signal.aborted || request === undefined) return;
-    // A request that was there before the term leaves it without a round, and the hub without the state of this cluster.
+    // A request that was there before the term leaves it without a round, and the hub without the
+    // state of this cluster.
     controller.observe();
     this.#parts.status.problem = uninstalledText(request.user);
     const message = `${request.user} removes enforcement from this cluster with "fso-agent uninstall": its policies no longer hold`;

@@ -51,7 +51,8 @@ const runAgent = async (config: AgentConfig): Promise<void> => {
   try {
     const agent = await startAgent(config, { logger, trace: tracing?.trace }, shutdownSignal());
     logger.info({ url: agent.url, identity: config.identity, hub: config.hub?.url }, 'agent started');
-    // Otherwise only an orderly end writes the cache that saves the next start from stripping types and compiling.
+    // Otherwise only an orderly end writes the cache that saves the next start from stripping types
+    // and compiling.
     flushCompileCache();
     await agent.done;
     logger.info('agent stopped');

@@ -33,7 +33,10 @@ export interface AgentMetrics {
   measure(snapshot: AgentSnapshot): void;
   /** Takes what a scrape reads from the controller of this term. */
   beginTerm(readings: AgentReadings): void;
-  /** Removes what only a leader knows: its last values must not stay beside those of the next leader. */
+  /**
+   * Removes what only a leader knows: its last values must not stay beside those of the next
+   * leader.
+   */
   endTerm(): void;
 }
 

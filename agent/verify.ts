@@ -9,8 +9,8 @@ interface VerifyContext {
 }
 
 /**
- * Runs `fso-agent verify`: asks the API server for a pod that lock 1 must refuse, as a dry run. The agent proves more, and all the time;
- * this is one look from outside of it, for `helm test`.
+ * Runs `fso-agent verify`: asks the API server for a pod that lock 1 must refuse, as a dry run. The
+ * agent proves more, and all the time; this is one look from outside of it, for `helm test`.
  *
  * @returns the exit status
  */

@@ -18,10 +18,12 @@ type WithSpec = KubeObject & { readonly spec?: Plain };
 /**
  * Runs one action of a plan.
  *
- * A server-side apply goes out without force first. Everything that a plan writes is this system's own (its keys on
- * namespaces, its own objects), so a conflict means that someone else wrote there: the apply is repeated with force.
+ * A server-side apply goes out without force first. Everything that a plan writes is this system's
+ * own (its keys on namespaces, its own objects), so a conflict means that someone else wrote there:
+ * the apply is repeated with force.
  *
- * @throws KubeApiError, KubeConnectionError; NotKeptError when the API server accepts the write and drops a part of it
+ * @throws KubeApiError, KubeConnectionError; NotKeptError when the API server accepts the write and
+ * drops a part of it
  */
 export const runAction = async (client: KubeClient, action: Action, signal: AbortSignal): Promise<ActionResult> => {
   if (action.type === 'delete') {
@@ -43,7 +45,10 @@ export const runAction = async (client: KubeClient, action: Action, signal: Abor
   }
 };
 
-/** A write succeeded without all of its fields: the schema of the kind is not the one that this system installs. */
+/**
+ * A write succeeded without all of its fields: the schema of the kind is not the one that this
+ * system installs.
+ */
 export class NotKeptError extends Error {
   readonly kind: KindDescriptor;
   constructor({ key, kind }: Action, fields: readonly string[]) {

@@ -1,6 +1,9 @@
 import { timeText } from '../enforce/index.ts';
 
-/** Between two renewals, ms: an API server takes up a write within a second or two, and the parameters of a large cluster are 1 MB. */
+/**
+ * Between two renewals, ms: an API server takes up a write within a second or two, and the
+ * parameters of a large cluster are 1 MB.
+ */
 const EVERY_MS = 10_000;
 /**
  * Time from a write of the CRD to the renewal after it, in ms. Every API server loads a changed CRD
@@ -28,7 +31,10 @@ export class ParametersRenewal {
     this.#definedAt = now;
   }
 
-  /** @param isOpen whether lock 1 judges nothing now @returns the time that the parameters must show, RFC 3339; undefined: any */
+  /**
+   * @param isOpen whether lock 1 judges nothing now @returns the time that the parameters must
+   * show, RFC 3339; undefined: any
+   */
   due(isOpen: boolean, now: Date): string | undefined {
     this.#isOpen = isOpen;
     if (this.#waits(now).some((ms) => ms <= 0)) {

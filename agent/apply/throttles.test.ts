@@ -116,7 +116,8 @@ describe('ParametersThrottle', () => {
   it('holds neither what was not written yet, nor a repair, nor what is missing', () => {
     const throttle = new ParametersThrottle();
     throttle.due([actionOf(1_000_000)], 0);
-    // Running, waiting or failing: the pool must see it again, or it would forget what it knows of it.
+    // Running, waiting or failing: the pool must see it again, or it would forget what it knows of
+    // it.
     expect(throttle.due([actionOf(1_000_000)], 10).actions).toHaveLength(1);
     throttle.noteWrite(KEY, 20);
     throttle.noteWrite('Namespace/finance', 20);

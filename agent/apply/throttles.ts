@@ -26,13 +26,16 @@ const LONGEST_MS = 2_000;
 const STORM = 16;
 
 /**
- * Holds back writes of constraints while many policies arrive one after the other: every pod of Gatekeeper compiles each
- * write, and answers it with a status. A single change is never held.
+ * Holds back writes of constraints while many policies arrive one after the other: every pod of
+ * Gatekeeper compiles each write, and answers it with a status. A single change is never held.
  */
 export class ConstraintThrottle {
   readonly #held = new Map<string, HeldWrite>();
 
-  /** @param unproven number of policies whose lock 2 is unproven @param now monotonic ms @returns the writes that are due, and the ms until the next one is */
+  /**
+   * @param unproven number of policies whose lock 2 is unproven @param now monotonic ms @returns
+   * the writes that are due, and the ms until the next one is
+   */
   due(plan: Pick<ClusterPlan, 'gatekeeper' | 'governance' | 'present'>, unproven: number, now: number): DueActions {
     const wanted = new Map(plan.governance.constraints.map((constraint) => [`K8sGeoResidency/${constraint.name}`, constraint]));
     // All steps of a key go together: a repair must not be cut in two.
@@ -69,8 +72,8 @@ export class ConstraintThrottle {
 const TAKEN_UP_MS = 5_000;
 
 /**
- * Holds back deletions of the floor and its guard, e.g. of an older version's policies under other names, until their
- * successors have been in place for a while and no proof is pending.
+ * Holds back deletions of the floor and its guard, e.g. of an older version's policies under other
+ * names, until their successors have been in place for a while and no proof is pending.
  */
 export class FloorThrottle {
   #wholeSince: number | undefined;
@@ -90,22 +93,32 @@ export class FloorThrottle {
   }
 }
 
-/** Average rate at which one object may be rewritten: each write sends all of it to etcd and to every API server. */
+/**
+ * Average rate at which one object may be rewritten: each write sends all of it to etcd and to
+ * every API server.
+ */
 const BYTES_PER_MS = 200;
-/** The rate of writes that bring new names: so many at once, then one in `everyMs`, and of a large object at `bytesPerMs`. */
+/**
+ * The rate of writes that bring new names: so many at once, then one in `everyMs`, and of a large
+ * object at `bytesPerMs`.
+ */
 const NAMES = { burst: 4, everyMs: 250, bytesPerMs: 4 * BYTES_PER_MS } as const;
 
 /**
- * Holds back writes of FloorParameters while they come one after the other: each object is written as a whole, and the larger
- * the cluster, the more often it changes. Never held: the first change after a pause, a repair, a missing object, and a node
- * that moved. Meanwhile the labels of a namespace enforce what waits, or it is refused where nothing is known of it yet.
- * For a new glob and a namespace that does not exist yet nothing else stands in: they have a rate of their own, which no
- * namespace's own policies use up.
+ * Holds back writes of FloorParameters while they come one after the other: each object is written
+ * as a whole, and the larger the cluster, the more often it changes. Never held: the first change
+ * after a pause, a repair, a missing object, and a node that moved. Meanwhile the labels of a
+ * namespace enforce what waits, or it is refused where nothing is known of it yet. For a new glob
+ * and a namespace that does not exist yet nothing else stands in: they have a rate of their own,
+ * which no namespace's own policies use up.
  */
 export class ParametersThrottle {
   readonly #due = new Map<string, { readonly body: object; readonly reason: string }>();
   readonly #notBefore = new Map<string, number>();
-  /** The time at which the last of the writes with new names would have been due at an even pace, monotonic ms. */
+  /**
+   * The time at which the last of the writes with new names would have been due at an even pace,
+   * monotonic ms.
+   */
   #namesPaidUntil = 0;
 
   /** @param now monotonic ms @returns the writes that are due, and the ms until the next one is */

@@ -24,11 +24,17 @@ export interface WriteEventsDeps {
 const MAX_SUBJECTS = 10;
 /** Time in which a fight over an object is one event, in ms; metrics count each repair. */
 const REPEAT_MS = 60_000;
-/** Least time between two repairs of one object in the status of all policies; the cluster's condition shows each. */
+/**
+ * Least time between two repairs of one object in the status of all policies; the cluster's
+ * condition shows each.
+ */
 const REPEAT_TO_ALL_MS = 600_000;
 const MAX_REMEMBERED = 1_000;
 
-/** The policies that get an Event of one write. Those of namespaces come last: alerts about them are warnings, and a namespace has up to 20. */
+/**
+ * The policies that get an Event of one write. Those of namespaces come last: alerts about them are
+ * warnings, and a namespace has up to 20.
+ */
 const subjectsOf = (affected: readonly SovereignPolicy[]): readonly SovereignPolicy[] => {
   const isOfCluster = ({ metadata }: SovereignPolicy): boolean => metadata.namespace === SYSTEM_NAMESPACE;
   return affected.toSorted((a, b) => Number(isOfCluster(b)) - Number(isOfCluster(a))).slice(0, MAX_SUBJECTS);

@@ -35,8 +35,9 @@ export interface Write {
   /** Time to wait for the cache to show the write, in ms. Default: the time of the pool. */
   readonly echoMs?: number;
   /**
-   * Version of the target in the local cache. After a successful write the pool leaves a target alone until the cache shows
-   * another version: until then every plan rests on the state before the write.
+   * Version of the target in the local cache. After a successful write the pool leaves a target
+   * alone until the cache shows another version: until then every plan rests on the state before
+   * the write.
    */
   liveVersion(): string | undefined;
   run(signal: AbortSignal): Promise<WriteOutcome>;
@@ -78,7 +79,10 @@ const RETRY_SOON_MS = 1_000;
  */
 export const PRIORITIES = { locks: 0, policies: 1, status: 2, reports: 3 } as const;
 
-/** Those who plan writes: the rounds, and the reports for other tools, which are planned beside them. */
+/**
+ * Those who plan writes: the rounds, and the reports for other tools, which are planned beside
+ * them.
+ */
 export type Planner = 'rounds' | 'reports';
 
 interface KeyState {
@@ -104,8 +108,9 @@ const isUnshown = ({ echo, liveVersion }: KeyState, now: number): boolean =>
 const REPORT_CONCURRENCY = 1;
 
 /**
- * Runs the writes of the newest plans, several at once. Each plan replaces what has not started of the one before of the same planner;
- * a key that fails waits on its own, so that it never holds up the others.
+ * Runs the writes of the newest plans, several at once. Each plan replaces what has not started of
+ * the one before of the same planner; a key that fails waits on its own, so that it never holds up
+ * the others.
  */
 export class WritePool {
   readonly #options: WritePoolOptions;
@@ -130,14 +135,17 @@ export class WritePool {
     this.#dueHandlers.set(planner, handler);
   }
 
-  /** Replaces the writes of a planner that have not started. No two planners write the same target. */
+  /**
+   * Replaces the writes of a planner that have not started. No two planners write the same target.
+   */
   submit(writes: readonly Write[], planner: Planner = 'rounds'): void {
     const now = this.#options.clock.monotonicMs();
     const wanted = new Set(writes.map((write) => write.key));
     for (const [key, state] of this.#states) {
       if (state.planner !== planner || wanted.has(key) || this.#running.has(key) || isUnshown(state, now)) continue;
       this.#states.delete(key);
-      // The round that submits these has published the failure: without another one it would stand until something else changes.
+      // The round that submits these has published the failure: without another one it would stand
+      // until something else changes.
       if (state.failures > 0) this.#dueHandlers.get(planner)?.();
     }
     const due = writes.filter((write) => !this.#running.has(write.key) && this.#isDue(write, now));
@@ -159,7 +167,10 @@ export class WritePool {
       .map(([key, { policies, error, failures, notKept }]) => ({ key, policies, error, failures, ...(notKept && { notKept }) }));
   }
 
-  /** Whether nothing of a kind is being written, and the cache shows what was: else a plan rests on the state before it. */
+  /**
+   * Whether nothing of a kind is being written, and the cache shows what was: else a plan rests on
+   * the state before it.
+   */
   isSettled(kind: string): boolean {
     const now = this.#options.clock.monotonicMs();
     const isOfKind = (key: string): boolean => key.startsWith(`${kind}/`);
@@ -251,8 +262,8 @@ export class WritePool {
 }
 
 /**
- * 5 s, then 30 s, both at most the cap, then exponential with full jitter in its upper half, so that many agents that failed together do not come
- * back together, and none comes back at once.
+ * 5 s, then 30 s, both at most the cap, then exponential with full jitter in its upper half, so
+ * that many agents that failed together do not come back together, and none comes back at once.
  */
 export const retryDelayMs = (failures: number, policy: RetryPolicy): number => {
   if (failures <= 2) return Math.min(policy.capMs, failures === 2 ? policy.secondMs : policy.firstMs);

@@ -70,7 +70,10 @@ const waitsOf = (key: string, { kind }: KindDescriptor): Pick<Write, 'retry' | '
 /** Key of its target in the cache. */
 const cacheKeyOf = (action: Action): string => (action.type === 'apply' ? keyOfObject(action.body) : keyOf(action.ref));
 
-/** Turns the actions of a plan into writes: one per target, so that two writes to one object never overtake each other. */
+/**
+ * Turns the actions of a plan into writes: one per target, so that two writes to one object never
+ * overtake each other.
+ */
 export const buildWrites = (actions: readonly Action[], context: WriteContext): Write[] =>
   [...Map.groupBy(actions, (action) => action.key)].flatMap(([key, steps]) => {
     const [first] = steps;
@@ -102,7 +105,8 @@ const repairOf = (action: Action, policies: readonly string[], view: ClusterView
   if (kind.kind === POLICY_KIND.kind) return { key, policies, trace };
   const { name } = action.type === 'apply' ? action.body.metadata : action.ref;
   const metadata = { name, ...(live?.metadata.uid === undefined ? {} : { uid: live.metadata.uid }) };
-  // An object that all policies rest on, e.g. of the floor, is written for none of them in particular.
+  // An object that all policies rest on, e.g. of the floor, is written for none of them in
+  // particular.
   const concerned = policies.length === 0 ? 'all' : policies;
   return { key, policies: concerned, trace, object: { apiVersion: kind.apiVersion, kind: kind.kind, metadata } };
 };
@@ -128,7 +132,8 @@ const runStep = async (step: Action, context: WriteContext, signal: AbortSignal)
 /**
  * Remembers fields that a patch removed and that its answer still has.
  *
- * @throws Error where a mutating webhook may have added them: each further write would get them again
+ * @throws Error where a mutating webhook may have added them: each further write would get them
+ * again
  */
 const learnDefaults = (
   { key, kind, patch }: Extract<Action, { type: 'patch' }>,
@@ -144,7 +149,8 @@ const learnDefaults = (
 };
 
 /**
- * Adds the uid of a namespace, so that server-side apply does not create one that was deleted meanwhile.
+ * Adds the uid of a namespace, so that server-side apply does not create one that was deleted
+ * meanwhile.
  *
  * @returns undefined: the namespace is gone already
  */
@@ -163,7 +169,10 @@ export const ignoreOutdated = async (write: Promise<unknown>): Promise<void> => 
   }
 };
 
-/** The write of a policy's status subresource, by server-side apply: this field manager owns all of it. */
+/**
+ * The write of a policy's status subresource, by server-side apply: this field manager owns all of
+ * it.
+ */
 export const buildStatusWrite = (policy: SovereignPolicy, status: SovereignPolicyStatus, context: WriteContext): Write => {
   const { name, namespace = '' } = policy.metadata;
   const key = policyKeyOf(policy);
@@ -187,14 +196,18 @@ export const buildStatusWrite = (policy: SovereignPolicy, status: SovereignPolic
   };
 };
 
-/** The finalizers of a policy after the agent's own is added, or removed where the policy is being deleted. */
+/**
+ * The finalizers of a policy after the agent's own is added, or removed where the policy is being
+ * deleted.
+ */
 const nextFinalizers = ({ metadata: { deletionTimestamp, finalizers = [] } }: SovereignPolicy): readonly string[] => {
   const others = finalizers.filter((finalizer) => finalizer !== FINALIZER);
   return deletionTimestamp === undefined ? [...others, FINALIZER] : others;
 };
 
 /**
- * Reads a policy again of which the cache may lack finalizers: a patch of the list removes what it does not name.
+ * Reads a policy again of which the cache may lack finalizers: a patch of the list removes what it
+ * does not name.
  *
  * @returns undefined: it is not the same any more, and the next plan knows
  */
@@ -209,7 +222,10 @@ const withAllFinalizers = async (
   return live?.metadata.uid === uid && live?.metadata.deletionTimestamp === deletionTimestamp ? live : undefined;
 };
 
-/** Adds or removes the finalizer; the `resourceVersion` makes a concurrent change of the list a conflict. */
+/**
+ * Adds or removes the finalizer; the `resourceVersion` makes a concurrent change of the list a
+ * conflict.
+ */
 const buildFinalizerWrite = (policy: SovereignPolicy, context: WriteContext): Write => {
   const { name, namespace = '' } = policy.metadata;
   const key = policyKeyOf(policy);
@@ -230,8 +246,9 @@ const buildFinalizerWrite = (policy: SovereignPolicy, context: WriteContext): Wr
 };
 
 /**
- * Keys of the policies that something in the cluster still enforces. Of lock 2 only what can be written counts: nothing where
- * Gatekeeper is gone, and no constraint whose writes keep failing (`stuck`); later rounds clean those up.
+ * Keys of the policies that something in the cluster still enforces. Of lock 2 only what can be
+ * written counts: nothing where Gatekeeper is gone, and no constraint whose writes keep failing
+ * (`stuck`); later rounds clean those up.
  */
 const findEnforcedPolicies = (
   plan: Pick<ClusterPlan, 'namespaces'>,

@@ -46,8 +46,8 @@ const WORKLOAD_DELAY_MS = 250;
 const NO_TARGETS: ReadonlyMap<string, ProbeTarget> = new Map();
 
 /**
- * The enforcing side: one level-triggered reconcile over the whole cluster. A round only plans; writes and proofs run separately,
- * and ask for the next round when they end.
+ * The enforcing side: one level-triggered reconcile over the whole cluster. A round only plans;
+ * writes and proofs run separately, and ask for the next round when they end.
  */
 export class Controller {
   readonly #deps: ControllerDeps;
@@ -159,7 +159,9 @@ export class Controller {
     return { reconciled: (fact) => controller.reconciled(this.#observer.parts.hasFailed ? { ...fact, outcome: 'error' } : fact) };
   }
 
-  /** Publishes the state of the cluster where no round has done so yet, without a write or a proof. */
+  /**
+   * Publishes the state of the cluster where no round has done so yet, without a write or a proof.
+   */
   observe(): void {
     if (this.#rounds > 0) return;
     const now = this.#deps.runtime.clock.now();
@@ -171,7 +173,10 @@ export class Controller {
     this.#recordRound(plan);
   }
 
-  /** Asks for the next round, which waits until the time that rounds took is paid back, and a moment for what comes with what asks. */
+  /**
+   * Asks for the next round, which waits until the time that rounds took is paid back, and a moment
+   * for what comes with what asks.
+   */
   #wake(delayMs = 0): void {
     this.#observer.invalidate();
     this.#queue.addAfter(KEY, Math.max(delayMs, this.#pace.restMs));
@@ -196,14 +201,20 @@ export class Controller {
     return this.#nextRound(plan, due.waitMs, now);
   }
 
-  /** Asks for the proofs of a plan, and publishes what is known. @returns the writes of statuses and finalizers */
+  /**
+   * Asks for the proofs of a plan, and publishes what is known. @returns the writes of statuses and
+   * finalizers
+   */
   #publish(plan: ClusterPlan, now: Date): readonly Write[] {
     const indexed = this.#expectProofs(plan);
     const statuses = this.#publisher.publish(plan, indexed, now);
     return [...this.#writer.releases(plan), ...statuses];
   }
 
-  /** Writes and proofs that wait for their turn. In an outage most proofs are pending and none is asked for. */
+  /**
+   * Writes and proofs that wait for their turn. In an outage most proofs are pending and none is
+   * asked for.
+   */
   get #waiting(): number {
     const { lockOne } = this.#probers;
     return this.pool.waiting + (lockOne.outage === undefined ? lockOne.pendingCount : 0);

@@ -1,8 +1,14 @@
 import { type Allowance, type Clock, createAllowance } from '@fso/shared/runtime';
 
-/** Least time between two rounds, or as long as a round takes: writes that went out together come back together, and so do proofs. */
+/**
+ * Least time between two rounds, or as long as a round takes: writes that went out together come
+ * back together, and so do proofs.
+ */
 const SPACING_MS = 10;
-/** Time for rounds, in ms: enough at once for all rounds of one change among thousands of policies, then a fourth of the time. */
+/**
+ * Time for rounds, in ms: enough at once for all rounds of one change among thousands of policies,
+ * then a fourth of the time.
+ */
 const PLANNING = { burst: 1_000, perSecond: 250 } as const;
 /**
  * Number of waiting writes and proofs from which on a round is charged several times its cost, as
@@ -29,7 +35,10 @@ export class PlanningPace {
     return Math.max(this.#allowance.charge(0), this.#restUntil - this.#clock.monotonicMs());
   }
 
-  /** @param tookMs the time that a round took @param waiting writes and proofs that wait for their turn */
+  /**
+   * @param tookMs the time that a round took @param waiting writes and proofs that wait for their
+   * turn
+   */
   charge(tookMs: number, waiting: number): void {
     const isStorm = waiting >= STORM.size;
     this.#allowance.charge(Math.min(LONGEST_CHARGE, tookMs * (isStorm ? STORM.cost : 1)));

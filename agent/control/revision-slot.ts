@@ -20,7 +20,10 @@ export interface RevisionHandlers {
 
 const KEY_OF_POLICY = `${SOVEREIGN_POLICY_KIND.kind}/`;
 
-/** The commits of the hub, between the intake, which judges and persists them, and the rounds, which write them. */
+/**
+ * The commits of the hub, between the intake, which judges and persists them, and the rounds, which
+ * write them.
+ */
 export class RevisionSlot implements RevisionState {
   readonly #handlers: RevisionHandlers;
   #onWritten: (target: TargetCommit) => void = () => undefined;
@@ -51,13 +54,18 @@ export class RevisionSlot implements RevisionState {
     return this.#target && { desired: this.#target.desired, isPersisted: this.#target === this.#persisted };
   }
 
-  /** Whether another commit is written over the accepted one: not while its writes keep failing, or others keep undoing them. */
+  /**
+   * Whether another commit is written over the accepted one: not while its writes keep failing, or
+   * others keep undoing them.
+   */
   get isChanging(): boolean {
     const isStuck = this.#isFailing || [...this.#writes.values()].some((times) => times >= ALERT_AFTER);
     return this.#target !== this.#persisted && !isStuck;
   }
 
-  /** @param handler called after each round that finds a target written which is not persisted yet */
+  /**
+   * @param handler called after each round that finds a target written which is not persisted yet
+   */
   onWritten(handler: (target: TargetCommit) => void): void {
     this.#onWritten = handler;
   }

@@ -15,7 +15,9 @@ export interface RoundPlannerDeps {
   readonly tampering: TamperLog;
 }
 
-/** Plans rounds, each by the one before and by what was learnt of the cluster since the term began. */
+/**
+ * Plans rounds, each by the one before and by what was learnt of the cluster since the term began.
+ */
 export class RoundPlanner {
   /** Fields that the API server fills in. */
   readonly defaults = new ServerDefaults();
@@ -30,7 +32,10 @@ export class RoundPlanner {
     this.#deps = deps;
   }
 
-  /** @param isIndexOpen whether lock 1 was seen to judge nothing by its index @param commit of the hub */
+  /**
+   * @param isIndexOpen whether lock 1 was seen to judge nothing by its index @param commit of the
+   * hub
+   */
   plan(isIndexOpen: boolean, commit: HubCommit | undefined, now: Date): ClusterPlan {
     const { view, settings, parts } = this.#deps;
     parts.run('foundation', () => this.#takeOver(), undefined);
@@ -56,7 +61,10 @@ export class RoundPlanner {
     this.#definitions.forgetWrite(kind);
   }
 
-  /** Looks in the first round at what an earlier agent left, and at its CRDs as soon as they can be read. */
+  /**
+   * Looks in the first round at what an earlier agent left, and at its CRDs as soon as they can be
+   * read.
+   */
   #takeOver(): void {
     const { view, settings, events, tampering } = this.#deps;
     if (this.#plan === undefined) tampering.restore(view.livePolicies());

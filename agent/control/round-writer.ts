@@ -94,7 +94,10 @@ export class RoundWriter {
     return buildFinalizerWrites(plan, new Set(failing.map(({ key }) => key)), this.context);
   }
 
-  /** Replaces the writes of the round before that have not started. @param published writes of statuses and finalizers */
+  /**
+   * Replaces the writes of the round before that have not started. @param published writes of
+   * statuses and finalizers
+   */
   submit({ hubPolicies }: ClusterPlan, due: DueActions, published: readonly Write[]): void {
     const enforcing = buildWrites(due.actions, this.context);
     this.#deps.runtime.trace?.enforcing(enforcing.map(({ key }) => key));
@@ -136,8 +139,8 @@ export class RoundWriter {
     this.#events.recordSuccess(write, outcome);
     runtime.trace?.wrote(write.key, false);
     if (write.priority === PRIORITIES.reports) return;
-    // The watch shows most writes, and the round that follows makes up for this call; where it shows none, or did before the answer came,
-    // what waited for this write to end needs it.
+    // The watch shows most writes, and the round that follows makes up for this call; where it
+    // shows none, or did before the answer came, what waited for this write to end needs it.
     wake(DONE_DELAY_MS);
   }
 

@@ -36,7 +36,10 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as con
 export const newKey = (): string =>
   generateKeyPairSync('ec', { namedCurve: ALGORITHM.namedCurve }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 
-/** Creates a certificate request for a key, PKCS#10 (RFC 2986) in PEM. It holds only the key: the hub knows the cluster by other means. */
+/**
+ * Creates a certificate request for a key, PKCS#10 (RFC 2986) in PEM. It holds only the key: the
+ * hub knows the cluster by other means.
+ */
 export const requestCertificate = async (key: string): Promise<string> => {
   const privateKey = createPrivateKey(key);
   const keys: webcrypto.CryptoKeyPair = {

@@ -112,9 +112,11 @@ const issuedIn = (text: string): IssuedIdentity => {
 };
 
 /**
- * The CA with this fingerprint, from a hub that need not be trusted for it: what it sends is compared.
+ * The CA with this fingerprint, from a hub that need not be trusted for it: what it sends is
+ * compared.
  *
- * @param ca what verifies the connection where it is set; else nothing does, and nothing secret goes over it
+ * @param ca what verifies the connection where it is set; else nothing does, and nothing secret
+ * goes over it
  * @throws UntrustedHubError when the hub has another CA
  */
 export const fetchCa = async (

@@ -56,7 +56,8 @@ export const saveIdentity = async (client: KubeClient, stored: StoredIdentity, s
 };
 
 /**
- * Reads the enrolment token from where a Secret is mounted, or will be. Text that is no token is not quoted.
+ * Reads the enrolment token from where a Secret is mounted, or will be. Text that is no token is
+ * not quoted.
  *
  * @returns undefined: there is none now
  * @throws Error when the file holds something else than a token of this cluster, or cannot be read

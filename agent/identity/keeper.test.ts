@@ -11,7 +11,10 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const REASON = 'hub.example.com shows a certificate of another CA than that of the hub';
 
-/** A keeper with a stored identity that is valid for a day, a hub that is not there, and the events that it raises. */
+/**
+ * A keeper with a stored identity that is valid for a day, a hub that is not there, and the events
+ * that it raises.
+ */
 const start = async (clock: FakeClock, signal: AbortSignal) => {
   const now = clock.now().getTime();
   const lifetime = { notBefore: new Date(now - HOUR), notAfter: new Date(now + 24 * HOUR) };

@@ -47,7 +47,10 @@ interface HeldIdentity {
   readonly expires: Date;
 }
 
-/** Obtains the agent's certificate, by enrolment or from its Secret, and renews it before it expires. */
+/**
+ * Obtains the agent's certificate, by enrolment or from its Secret, and renews it before it
+ * expires.
+ */
 export class IdentityKeeper {
   readonly #config: IdentityKeeperConfig;
   readonly #runtime: AgentRuntime;
@@ -210,7 +213,10 @@ export class IdentityKeeper {
     });
   }
 
-  /** Enrols again where there is a token that the present identity does not come from; else renews the certificate if that is due. */
+  /**
+   * Enrols again where there is a token that the present identity does not come from; else renews
+   * the certificate if that is due.
+   */
   async #replaceHeld(isDue: boolean, signal: AbortSignal): Promise<void> {
     const { client, clock } = this.#runtime;
     const stored = { ...(await loadIdentity(client, signal)), identity: this.#held?.identity };

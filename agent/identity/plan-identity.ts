@@ -12,7 +12,10 @@ export type IdentityPlan =
    * ran ahead was corrected. The hub may still renew it.
    */
   | { readonly kind: 'renew' }
-  /** Enrol with the token. `otherwise`: the plan if the hub refuses it, or is another than the token's. */
+  /**
+   * Enrol with the token. `otherwise`: the plan if the hub refuses it, or is another than the
+   * token's.
+   */
   | { readonly kind: 'enrol'; readonly otherwise: Exclude<IdentityPlan, { readonly kind: 'enrol' }> }
   | { readonly kind: 'nothing'; readonly reason: string };
 
@@ -41,8 +44,8 @@ const withoutToken = ({ stored, cluster, token, now }: Situation): Exclude<Ident
 };
 
 /**
- * A token that the present identity does not come from is new, and asks the agent to enrol again; the one that it comes from is
- * spent, and stays in the settings as settings do. Pure.
+ * A token that the present identity does not come from is new, and asks the agent to enrol again;
+ * the one that it comes from is spent, and stays in the settings as settings do. Pure.
  */
 export const planIdentity = (situation: Situation): IdentityPlan => {
   const { stored, token } = situation;
@@ -52,7 +55,10 @@ export const planIdentity = (situation: Situation): IdentityPlan => {
   return isSpent && otherwise.kind !== 'nothing' ? otherwise : { kind: 'enrol', otherwise };
 };
 
-/** The share of the validity after which a renewal is due: two thirds, and a little less, so that a fleet does not renew at once. */
+/**
+ * The share of the validity after which a renewal is due: two thirds, and a little less, so that a
+ * fleet does not renew at once.
+ */
 const RENEW_AT = { share: 2 / 3, jitter: 0.1 } as const;
 const MIN_WAIT_MS = 10_000;
 

@@ -34,8 +34,9 @@ export interface CompileContext {
 const MAX_REASONS = 100;
 
 /**
- * Checks every object and who signed the commit, rebuilds those of the commit's policy files that concern this cluster, and compiles them.
- * Nothing of a commit that is not trusted is decoded. Writes nothing.
+ * Checks every object and who signed the commit, rebuilds those of the commit's policy files that
+ * concern this cluster, and compiles them. Nothing of a commit that is not trusted is decoded.
+ * Writes nothing.
  */
 export const compileOffer = async (offer: Offer, context: CompileContext): Promise<OfferResult> => {
   const { cluster, mayLeave, verify, decode, decodeAlone } = context;
@@ -59,7 +60,10 @@ export const compileOffer = async (offer: Offer, context: CompileContext): Promi
   return { ok: true, offer: { revision: offer.revision, compiled, objects, part, verified } };
 };
 
-/** A cluster that never knew itself to be registered would take a commit in which it is registered elsewhere for its own end. */
+/**
+ * A cluster that never knew itself to be registered would take a commit in which it is registered
+ * elsewhere for its own end.
+ */
 const notRegistered = (cluster: string): Reason => ({
   path: registrationPaths(cluster)[0],
   message: `this cluster is not registered in this commit, and not known to have been before: what it has stays (${registrationPaths(cluster).join(' or ')} registers it)`,
@@ -87,7 +91,10 @@ export interface VerifyContext {
 
 export type VerifiedOffer =
   | Extract<Judgement, { ok: true }>
-  /** `missing`: an object is not there, or the hub spoke of another commit than the one accepted last; it has to start again. */
+  /**
+   * `missing`: an object is not there, or the hub spoke of another commit than the one accepted
+   * last; it has to start again.
+   */
   | { readonly ok: false; readonly reason: Reason; readonly missing: boolean };
 
 /** Whether a permitted signer signed the commit, and it descends from the last accepted one. */

@@ -1,15 +1,15 @@
 import { type ClusterEvent, isHubManaged, policyKeyOf, type SovereignPolicy } from '@fso/shared/api';
-import type { CompiledPolicy } from '@fso/shared/compile';
 import { createAloneDecoder, createDecoder, type DecodeResult, registrationPaths, type SourceFile } from '@fso/shared/decode';
 import type { ClusterPart, RawObject } from '@fso/shared/git';
 import type { Informer } from '@fso/shared/kube';
 import type { Offer, Reason } from '@fso/shared/protocol';
-import { createBackoff, listText, messageOf, Wakeup } from '@fso/shared/runtime';
+import { createBackoff, messageOf, Wakeup } from '@fso/shared/runtime';
 import { type AcceptedRevision, isJudged, type TrustConfig } from '@fso/shared/trust';
 import type { RevisionSlot, TargetCommit } from '../control/index.ts';
 import { ALERT_AFTER, desiredPolicies } from '../enforce/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { type CompiledOffer, compileOffer, type OfferResult } from './compile-offer.ts';
+import { IntakeEvents } from './intake-events.ts';
 import { ObjectStore } from './object-store.ts';
 import { type AcceptedState, ensureNamespace, type LoadedState, loadState, saveState } from './state-store.ts';
 
@@ -40,7 +40,10 @@ interface Target extends TargetCommit, AcceptedRevision {
 
 const RETRY = { baseMs: 500, maxMs: 30_000 };
 
-/** Step ⑤: judges the commits that the hub offers, has the rounds write them, and persists each that is written. */
+/**
+ * Step ⑤: judges the commits that the hub offers, has the rounds write them, and persists each that
+ * is written.
+ */
 export class Intake {
   readonly #deps: IntakeDeps;
   readonly #held = new ObjectStore();
@@ -60,11 +63,12 @@ export class Intake {
   /** The part of a lost state that is still readable. */
   #kept: AcceptedRevision | undefined;
   #holds: string | null = null;
-  #alerted = '';
+  readonly #events: IntakeEvents;
   #compiling: boolean = false;
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
+    this.#events = new IntakeEvents(deps.runtime.clock, deps.onEvent);
     deps.revisions.onWritten((target) => {
       this.#writtenTarget = target;
       this.#written.wake();
@@ -121,7 +125,10 @@ export class Intake {
     this.#held.clear();
   }
 
-  /** Loads the accepted state; retries while the API server cannot be reached. @throws the signal's reason */
+  /**
+   * Loads the accepted state; retries while the API server cannot be reached. @throws the signal's
+   * reason
+   */
   async restore(signal: AbortSignal): Promise<void> {
     const { runtime, policies } = this.#deps;
     const { client, clock, random, logger } = runtime;
@@ -196,23 +203,15 @@ export class Intake {
     trace?.refused(revision, reasons);
     logger.warn({ revision, reasons: reasons.slice(0, 5), missing }, 'offer refused, the last good revision stays in force');
     const [first] = reasons;
-    if (first?.code !== undefined && first.code !== 'object-missing') this.#alert(revision, `refused, ${first.code}: ${first.message}`);
+    if (first?.code !== undefined && first.code !== 'object-missing')
+      this.#events.notTrusted(revision, `refused, ${first.code}: ${first.message}`);
     if (missing) this.forgetObjects();
     onOutcome({ type: 'nack', revision, reasons, missing });
   }
 
-  /** Raises an alert beside the nack, so that the events of the cluster show it. The same alert is not raised twice in a row. */
-  #alert(revision: string, why: string): void {
-    const { runtime, onEvent } = this.#deps;
-    const message = why.slice(0, 4096);
-    if (this.#alerted === revision + message) return;
-    this.#alerted = revision + message;
-    onEvent({ time: runtime.clock.now().toISOString(), severity: 'alert', reason: 'RevisionNotTrusted', message, revision });
-  }
-
   #aimAt({ revision, compiled, objects, part, verified }: CompiledOffer): void {
     const { verification, trust } = verified;
-    if (verification.state === 'failed') this.#alert(revision, `taken all the same, ${verification.reason}`);
+    if (verification.state === 'failed') this.#events.notTrusted(revision, `taken all the same, ${verification.reason}`);
     const before = this.#target?.desired ?? new Map();
     const live = new Map(this.#deps.policies.list().map((policy) => [policyKeyOf(policy), policy]));
     const desired = desiredPolicies({ compiled: compiled.policies, revision, before, live });
@@ -228,7 +227,7 @@ export class Intake {
 
   /** Persists each target that the rounds found written; retries while the API server refuses. */
   async #persistWritten(signal: AbortSignal): Promise<void> {
-    const { clock, random } = this.#deps.runtime;
+    const { clock, random, logger } = this.#deps.runtime;
     const backoff = createBackoff({ ...RETRY, random });
     while (!signal.aborted) {
       await this.#written.wait(signal);
@@ -240,20 +239,13 @@ export class Intake {
       } catch (error) {
         signal.throwIfAborted();
         const retryInMs = backoff.next();
-        this.#notPersisted(target, error, backoff.failures);
+        const { revision } = target;
+        logger.warn({ revision, attempt: backoff.failures, err: error }, 'accepted state could not be written');
+        if (backoff.failures === ALERT_AFTER) this.#events.notPersisted(revision, error);
         await clock.sleep(retryInMs, signal);
         this.#written.wake();
       }
     }
-  }
-
-  #notPersisted({ revision }: Target, error: unknown, failures: number): void {
-    const { runtime, onEvent } = this.#deps;
-    const { logger, clock } = runtime;
-    logger.warn({ revision, attempt: failures, err: error }, 'accepted state could not be written');
-    if (failures !== ALERT_AFTER) return;
-    const message = `the accepted state: ${messageOf(error)}; trying again`.slice(0, 4096);
-    onEvent({ time: clock.now().toISOString(), severity: 'alert', reason: 'PolicyWriteFailed', message, revision });
   }
 
   async #accept(written: Target, signal: AbortSignal): Promise<void> {
@@ -263,7 +255,7 @@ export class Intake {
     const { revision, digest } = target;
     const state: AcceptedState = { ...target, policies: desired };
     await saveState(client, state, signal);
-    this.#tellLeft(this.#accepted, { ...target, outside, desired });
+    this.#events.scopeLeft(this.#accepted, written);
     this.#accepted = state;
     this.#writtenTarget = undefined;
     this.#deps.revisions.accept(written, state);
@@ -273,30 +265,4 @@ export class Intake {
     logger.info({ revision, policies: desired.size, verification: state.verification }, 'revision accepted');
     onOutcome({ type: 'ack', revision, digest });
   }
-
-  /**
-   * Emits one event where a cluster has left the repository or a scope. Its policies are gone,
-   * though Git still has them.
-   */
-  #tellLeft(before: AcceptedState | undefined, now: Pick<Target, 'registration' | 'outside' | 'desired' | 'revision'>): void {
-    const gone = [...(before?.policies ?? [])].filter(([name]) => !now.desired.has(name)).map(([, { policy }]) => policy);
-    const left = describeLeft(before, now, gone);
-    if (left === undefined) return;
-    const names = gone.map(({ name }) => name);
-    const which = names.length === 0 ? '' : `: ${names.length} policies do not hold here any more (${listText(names)})`;
-    const message = `${left}${which}`.slice(0, 4096);
-    const time = this.#deps.runtime.clock.now().toISOString();
-    this.#deps.onEvent({ time, severity: 'warning', reason: 'ScopeLeft', message, revision: now.revision });
-  }
 }
-
-const describeLeft = (
-  before: AcceptedState | undefined,
-  { registration, outside }: Pick<Target, 'registration' | 'outside'>,
-  gone: readonly CompiledPolicy[],
-): string | undefined => {
-  if (typeof before?.registration === 'string' && registration === null)
-    return `${before.registration} is gone, this cluster is not registered any more`;
-  const left = outside.filter((folder) => gone.some(({ sourcePath }) => sourcePath.startsWith(`${folder}/`)));
-  return left.length === 0 ? undefined : `this cluster has left the scope of ${listText(left)}`;
-};

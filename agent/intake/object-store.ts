@@ -3,8 +3,8 @@ import type { GitObject, Reason } from '@fso/shared/protocol';
 import { createYielder } from '@fso/shared/runtime';
 
 /**
- * The Git objects of the accepted commit and of the one before it, in memory, so that an offer need carry only what changed: until it has the ack
- * of the one, the hub builds on the other.
+ * The Git objects of the accepted commit and of the one before it, in memory, so that an offer need
+ * carry only what changed: until it has the ack of the one, the hub builds on the other.
  */
 export class ObjectStore {
   #objects: ReadonlyMap<string, RawObject> = new Map();
@@ -18,7 +18,10 @@ export class ObjectStore {
     this.#objects = new Map([...this.#objects, ...objects]);
   }
 
-  /** Takes the objects of a commit that is accepted now. Drops all but those and the ones of the commit before it. */
+  /**
+   * Takes the objects of a commit that is accepted now. Drops all but those and the ones of the
+   * commit before it.
+   */
   accept(objects: ReadonlyMap<string, RawObject>): void {
     this.#objects = new Map([...this.#accepted, ...objects]);
     this.#accepted = objects;
@@ -75,7 +78,9 @@ const check = (object: GitObject, held: ObjectStore, room: Room): RawObject | Re
   }
 };
 
-/** Rebuilds and recomputes the id of every object that came over the wire. Others run in between. */
+/**
+ * Rebuilds and recomputes the id of every object that came over the wire. Others run in between.
+ */
 export const checkObjects = async (objects: readonly GitObject[], held: ObjectStore): Promise<CheckedObjects> => {
   const yieldIfDue = createYielder(SLICE_MS);
   const checked = new Map<string, RawObject>();

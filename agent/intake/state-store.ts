@@ -20,9 +20,15 @@ const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
 /** The state accepted last: enough to go on without a hub after a restart. */
 export interface AcceptedState extends AcceptedRevision {
   readonly digest: string;
-  /** Path at which the cluster is registered; null: it is not; undefined: an agent wrote it that did not know. */
+  /**
+   * Path at which the cluster is registered; null: it is not; undefined: an agent wrote it that did
+   * not know.
+   */
   readonly registration: string | null | undefined;
-  /** undefined: too many to be kept; until the next offer, drift of policies is not put back after a restart. */
+  /**
+   * undefined: too many to be kept; until the next offer, drift of policies is not put back after a
+   * restart.
+   */
   readonly policies: DesiredPolicies | undefined;
 }
 
@@ -35,9 +41,10 @@ const StateData = z.object({
   policies: z.enum(['stored', 'too-large']),
 });
 
-// Anyone who may write ConfigMaps there could have changed it: the shape is checked as far as it could crash the agent,
-// the content by its digests, which are recomputed. Policies that agree with each other but not with Git are found out
-// by the hub, which compares the digest of all of them with its own.
+// Anyone who may write ConfigMaps there could have changed it: the shape is checked as far as it
+// could crash the agent, the content by its digests, which are recomputed. Policies that agree with
+// each other but not with Git are found out by the hub, which compares the digest of all of them
+// with its own.
 const StoredPolicies = z.array(
   z.object({
     since: z.string(),

@@ -18,7 +18,10 @@ const join = (...evidence: readonly Evidence[]): Evidence => ({
   kinds: evidence.flatMap(({ kinds }) => kinds),
 });
 
-/** Which parts of a round and which kinds each claim rests on: where one of them is out of date, nothing is claimed. */
+/**
+ * Which parts of a round and which kinds each claim rests on: where one of them is out of date,
+ * nothing is claimed.
+ */
 export const EVIDENCE: Readonly<Record<Claim, Evidence>> = {
   floor: join(FOUNDATION, GOVERNANCE, {
     parts: ['floor', 'index'],

@@ -39,7 +39,10 @@ export const OBSERVATION_LIMITS: ObservationLimits = {
   pauseMs: 5_000,
 };
 
-/** Limits that are shorter or longer by a factor, for tests. A pause stays as long: a busy machine must not look like one. */
+/**
+ * Limits that are shorter or longer by a factor, for tests. A pause stays as long: a busy machine
+ * must not look like one.
+ */
 export const scaleLimits = (limits: ObservationLimits, factor: number): ObservationLimits => ({
   lookMs: limits.lookMs * factor,
   partMs: limits.partMs * factor,

@@ -37,7 +37,9 @@ export class ObservationWatch {
     this.#deps = deps;
   }
 
-  /** Whether something has been out of date for so long that the policies in the cluster show it. */
+  /**
+   * Whether something has been out of date for so long that the policies in the cluster show it.
+   */
   get isShown(): boolean {
     return this.#isShown;
   }

@@ -29,10 +29,16 @@ export interface ObserverDeps {
 /** More than this share of timers that were late is a process that starves. */
 const STARVED_SHARE = 0.2;
 
-/** Observes the cluster for one leader: how old its evidence is, when it has to look again, and what a pause makes unknown. */
+/**
+ * Observes the cluster for one leader: how old its evidence is, when it has to look again, and what
+ * a pause makes unknown.
+ */
 export class Observer {
   readonly parts: RoundParts;
-  /** The clock of which pauses are no part: how long something lasted does not count the time in which nobody could look. */
+  /**
+   * The clock of which pauses are no part: how long something lasted does not count the time in
+   * which nobody could look.
+   */
   readonly awake: Clock;
   readonly #deps: ObserverDeps;
   readonly #signal: AbortSignal;
@@ -80,7 +86,9 @@ export class Observer {
     return this.#observation.problems();
   }
 
-  /** Whether something has been out of date for so long that the policies in the cluster show it. */
+  /**
+   * Whether something has been out of date for so long that the policies in the cluster show it.
+   */
   isShown(): boolean {
     return this.#watch.isShown;
   }
@@ -90,7 +98,10 @@ export class Observer {
     this.#isDirty = true;
   }
 
-  /** Confirms that nothing has changed and nothing is due, so that a round would plan the same. @returns false: a round is needed */
+  /**
+   * Confirms that nothing has changed and nothing is due, so that a round would plan the same.
+   * @returns false: a round is needed
+   */
   confirm(): boolean {
     const isSame = !this.#isRunning && !this.#isDirty && this.#deps.cache.version === this.#version;
     const isIdle = isSame && this.#deps.clock.monotonicMs() < this.#dueMs && !this.parts.hasFailed;
@@ -111,7 +122,9 @@ export class Observer {
     this.parts.end();
   }
 
-  /** @param dueInMs until a round is due because of the time alone @returns ms until the next look */
+  /**
+   * @param dueInMs until a round is due because of the time alone @returns ms until the next look
+   */
   nextLookMs(dueInMs: number): number {
     this.#dueMs = this.#deps.clock.monotonicMs() + dueInMs;
     return this.lookAgainMs();

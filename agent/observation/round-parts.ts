@@ -19,8 +19,8 @@ interface RoundPartsDeps {
 }
 
 /**
- * Runs the parts of a round so that they stand alone: one that fails writes nothing and leaves the others as they are. What it would have
- * found out gets old, and is known by its age.
+ * Runs the parts of a round so that they stand alone: one that fails writes nothing and leaves the
+ * others as they are. What it would have found out gets old, and is known by its age.
  */
 export class RoundParts {
   readonly #deps: RoundPartsDeps;
@@ -67,7 +67,10 @@ export class RoundParts {
     }
   }
 
-  /** Takes note of a look at the cache that found nothing new: all parts would end as they did. A part that failed is not confirmed. */
+  /**
+   * Takes note of a look at the cache that found nothing new: all parts would end as they did. A
+   * part that failed is not confirmed.
+   */
   confirm(): void {
     this.#startedAtMs = this.#deps.clock.monotonicMs();
     for (const [part, state] of this.#states)

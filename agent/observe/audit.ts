@@ -4,7 +4,10 @@ import type { Pod } from '../cache/index.ts';
 import { type Constraint, type ConstraintEntry, entriesOf, groupIdentityOf, type ScopedEnforcementAction } from '../enforce/index.ts';
 import { mayStray, RegionSets } from './stray-pods.ts';
 
-/** Whether Gatekeeper's audit and this agent count the same; the condition `AuditAgrees` of a policy. */
+/**
+ * Whether Gatekeeper's audit and this agent count the same; the condition `AuditAgrees` of a
+ * policy.
+ */
 export interface AuditFacts {
   readonly agrees: boolean;
   readonly message: string;

@@ -13,7 +13,10 @@ export type PolicyEvent = Pick<ClusterEvent, 'severity' | 'reason' | 'message'>;
 const CONCURRENCY = 2;
 const MAX_WAITING = 2_000;
 
-/** Says what happened in three places: a Kubernetes Event on the policy, the log, and the report to the hub. */
+/**
+ * Says what happened in three places: a Kubernetes Event on the policy, the log, and the report to
+ * the hub.
+ */
 export class EventSink {
   readonly #recorder: EventRecorder;
   readonly #observatory: LiveObservatory;
@@ -38,7 +41,10 @@ export class EventSink {
     this.recordOnly(policy, event);
   }
 
-  /** The log and the report alone. What a namespace's own policy causes is no alert, as users of that namespace decide how often it comes. */
+  /**
+   * The log and the report alone. What a namespace's own policy causes is no alert, as users of
+   * that namespace decide how often it comes.
+   */
   reportOnly(policy: SovereignPolicy, event: PolicyEvent): void {
     const revision = revisionOf(policy);
     this.ofCluster({ ...event, policy: policyKeyOf(policy), ...(revision === undefined ? {} : { revision }) });

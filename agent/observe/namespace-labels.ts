@@ -25,8 +25,8 @@ const ownLabels = weakMemo(
 const NONE: readonly NamespaceLabels[] = [];
 
 /**
- * The labels of this system as they stand on the namespaces of each policy, whichever writer set them. What did not change is the same object, as
- * reports are compared by identity.
+ * The labels of this system as they stand on the namespaces of each policy, whichever writer set
+ * them. What did not change is the same object, as reports are compared by identity.
  */
 export class NamespaceLabelCache {
   readonly #known = new Map<string, readonly NamespaceLabels[]>();

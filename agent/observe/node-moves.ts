@@ -14,7 +14,9 @@ export interface NodeMove {
  * relabelled.
  */
 const MAX_EVENTS = 20;
-/** Names of nodes that are gone are remembered: one may come back elsewhere. The oldest go first. */
+/**
+ * Names of nodes that are gone are remembered: one may come back elsewhere. The oldest go first.
+ */
 const MAX_REMEMBERED = 50_000;
 
 /**

@@ -26,7 +26,9 @@ export interface AcceptedPolicies {
   readonly digest: string;
   /** Policies by key; another object for another commit. */
   readonly policies: DesiredPolicies;
-  /** `metadata.generation` of the accepted content in the cluster; undefined: it is not there now. */
+  /**
+   * `metadata.generation` of the accepted content in the cluster; undefined: it is not there now.
+   */
   readonly generationOf: (key: string) => number | undefined;
   /** Version that changes whenever a result of `generationOf` may have changed. */
   readonly version: number;
@@ -59,7 +61,10 @@ export interface AgentSnapshot {
   /** Policies by key. */
   readonly policies: ReadonlyMap<string, PolicySnapshot>;
   readonly cluster: ClusterFacts;
-  /** Profile of the cluster, the same object as long as it is the same; undefined: no round has looked yet. */
+  /**
+   * Profile of the cluster, the same object as long as it is the same; undefined: no round has
+   * looked yet.
+   */
   readonly profile?: ClusterProfile | undefined;
   /** Start of the round that the snapshot rests on; undefined as the profile. */
   readonly asOf?: Date | undefined;

@@ -114,8 +114,9 @@ export class RegionSets {
 }
 
 /**
- * Finds the stray pods of namespaces. They are the same object for as long as pods, nodes and regions are, so that rounds in which nothing
- * changed, and policies that allow the same, cost next to nothing.
+ * Finds the stray pods of namespaces. They are the same object for as long as pods, nodes and
+ * regions are, so that rounds in which nothing changed, and policies that allow the same, cost next
+ * to nothing.
  */
 export class StrayPodFinder {
   readonly #found = weakMemo2((pods: Iterable<Pod>, nodes: NodesByName) =>

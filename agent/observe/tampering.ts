@@ -27,7 +27,10 @@ export class TamperLog {
   readonly #byPolicy = new Map<string, Tampering>();
   #latest: Tampering | undefined;
 
-  /** Adds a repair. @param policies the policies whose conditions show it; that of the cluster always does */
+  /**
+   * Adds a repair. @param policies the policies whose conditions show it; that of the cluster
+   * always does
+   */
   add(policies: Iterable<string>, tampering: Tampering): void {
     for (const policy of policies) this.#note(policy, tampering);
     if (isLater(tampering, this.#latest)) this.#latest = tampering;
@@ -84,7 +87,10 @@ const isLater = (a: Tampering, b: Tampering | undefined): boolean => b === undef
 const withinTime = (tampering: Tampering | undefined, now: Date): Tampering | undefined =>
   tampering !== undefined && now.getTime() - Date.parse(tampering.time) < SHOWN_MS ? tampering : undefined;
 
-/** True for an hour; False from then on, still with what happened last; undefined where nothing ever did. */
+/**
+ * True for an hour; False from then on, still with what happened last; undefined where nothing ever
+ * did.
+ */
 export const tamperedCondition = (
   tampering: Tampering | undefined,
   previous: readonly Condition[] | undefined,
@@ -106,7 +112,9 @@ export interface Trace {
   readonly by?: string;
 }
 
-/** The trace of a change as the end of a sentence: `was changed by someone else (…) and put back`. */
+/**
+ * The trace of a change as the end of a sentence: `was changed by someone else (…) and put back`.
+ */
 export const traceText = ({ what, by }: Trace): string =>
   what === 'forged'
     ? 'claimed to come from Git, which does not have it, and was deleted'
@@ -123,7 +131,10 @@ interface FieldTree {
 /** Returns the owned fields without the status, which is no part of the desired object. */
 const specOf = (entry: FieldsEntry): FieldTree | undefined => specFieldsOf(entry) as FieldTree | undefined;
 
-/** Whether a manager has a field that none of the others has. `.` stands for the item itself, which an apply does not claim. */
+/**
+ * Whether a manager has a field that none of the others has. `.` stands for the item itself, which
+ * an apply does not claim.
+ */
 const ownsMore = (fields: FieldTree, others: readonly FieldTree[]): boolean =>
   Object.entries(fields).some(([field, below]) => {
     if (field === '.') return false;

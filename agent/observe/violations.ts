@@ -58,8 +58,8 @@ interface KnownViolations {
 }
 
 /**
- * Finds the pods that run outside of the regions of the policies that govern them, or may be scheduled outside. What is found is remembered by
- * what it follows from: pods, nodes and regions.
+ * Finds the pods that run outside of the regions of the policies that govern them, or may be
+ * scheduled outside. What is found is remembered by what it follows from: pods, nodes and regions.
  */
 export class ViolationFinder {
   readonly #sets = new RegionSets();

@@ -15,7 +15,10 @@ interface Known {
   readonly results: readonly ReportResult[];
 }
 
-/** Builds the results of a namespace again only where its violations, or their number, changed; until then they are the same object. */
+/**
+ * Builds the results of a namespace again only where its violations, or their number, changed;
+ * until then they are the same object.
+ */
 export class ContentCache {
   readonly #known = new Map<string, Known>();
 

@@ -43,8 +43,9 @@ const REPORT_PAGE = 50;
 const MAX_LOGGED = 1_000;
 
 /**
- * Keeps a report in each governed namespace, from what the rounds of the agent find. Where the API server does not serve the kind,
- * or the agent may not read it, the informer looks again; nothing else depends on it.
+ * Keeps a report in each governed namespace, from what the rounds of the agent find. Where the API
+ * server does not serve the kind, or the agent may not read it, the informer looks again; nothing
+ * else depends on it.
  */
 export class OpenReports {
   readonly #deps: OpenReportsDeps;
@@ -52,13 +53,19 @@ export class OpenReports {
   readonly #contents = new ContentCache();
   readonly #throttle = new ReportThrottle();
   readonly #wakeup = new Wakeup();
-  /** Namespaces in which the agent has its report: one without the label is the agent's all the same, also one that was made in its place. */
+  /**
+   * Namespaces in which the agent has its report: one without the label is the agent's all the
+   * same, also one that was made in its place.
+   */
   readonly #own = new Set<string>();
   readonly #named = new Set<string>();
   #ownerUid: string | undefined;
   #isUnread: boolean = false;
 
-  /** Starts to read the reports of the cluster, until the signal aborts. The observatory must have the state of a round. */
+  /**
+   * Starts to read the reports of the cluster, until the signal aborts. The observatory must have
+   * the state of a round.
+   */
   constructor(deps: OpenReportsDeps, signal: AbortSignal) {
     const { client, clock, logger, random } = deps.runtime;
     this.#deps = deps;
@@ -95,11 +102,14 @@ export class OpenReports {
     }
   }
 
-  /** Plans what is due. @returns ms until there is more to write; undefined: when something changes */
+  /**
+   * Plans what is due. @returns ms until there is more to write; undefined: when something changes
+   */
   async #plan(signal: AbortSignal): Promise<number | undefined> {
     if (!this.#reports.served || !this.#reports.synced) return undefined;
     try {
-      // A role that was made again has another uid, and its predecessor's reports are gone, or going.
+      // A role that was made again has another uid, and its predecessor's reports are gone, or
+      // going.
       if ((await this.#due()).actions.length > 0) await this.#readOwner(signal);
       this.#isUnread = false;
     } catch (error) {
@@ -126,7 +136,8 @@ export class OpenReports {
       for (const pod of view.podsIn(namespace)) if (!isFinished(pod)) pods += 1;
       const content = this.#contents.contentOf(namespace, found, pods);
       wanted.set(namespace, content);
-      // The plan needs it, and takes it as it is remembered here: to hash all at once could hold up the agent for seconds.
+      // The plan needs it, and takes it as it is remembered here: to hash all at once could hold up
+      // the agent for seconds.
       digestOfWanted(content, owner);
       await yieldIfDue();
     }
@@ -188,8 +199,9 @@ export class OpenReports {
 }
 
 /**
- * Deletes the reports of an agent that kept them before the setting was turned off. Without the rights there is nothing to do: the
- * role that granted them owned the reports. Retries until it is done. @throws the signal's reason
+ * Deletes the reports of an agent that kept them before the setting was turned off. Without the
+ * rights there is nothing to do: the role that granted them owned the reports. Retries until it is
+ * done. @throws the signal's reason
  */
 export const removeReports = async ({ client, clock, logger }: AgentRuntime, signal: AbortSignal): Promise<void> => {
   for (;;) {

@@ -5,7 +5,10 @@ import { REPORT_KIND, REPORT_LABELS, type Report, type ReportContent } from './r
 
 type OwnerReference = NonNullable<ObjectMeta['ownerReferences']>[number];
 
-/** The ClusterRole that grants the rights for reports: Kubernetes' garbage collector deletes them once it is gone. */
+/**
+ * The ClusterRole that grants the rights for reports: Kubernetes' garbage collector deletes them
+ * once it is gone.
+ */
 export const ownerOf = (uid: string): OwnerReference => ({
   apiVersion: 'rbac.authorization.k8s.io/v1',
   kind: 'ClusterRole',
@@ -17,7 +20,10 @@ interface DigestInput extends Omit<Report, 'metadata' | 'digest'> {
   readonly metadata: Pick<ObjectMeta, 'labels' | 'ownerReferences'>;
 }
 
-/** Hash of all that the agent writes, but for the number of pods that conform, and of what others could add. */
+/**
+ * Hash of all that the agent writes, but for the number of pods that conform, and of what others
+ * could add.
+ */
 const digestOf = ({ metadata, source, scope, scopeSelector, configuration, summary, results = [] }: DigestInput): string => {
   const labels = { [LABELS.component]: metadata.labels?.[LABELS.component] };
   const owners = metadata.ownerReferences ?? [];
@@ -75,8 +81,9 @@ export interface ReportsInput {
 }
 
 /**
- * Plans the writes that make the reports of the cluster what they should be, by namespace. An existing report is patched, not
- * applied: a patch also removes what others added. The reason is `Count` where only the number of pods that conform changes.
+ * Plans the writes that make the reports of the cluster what they should be, by namespace. An
+ * existing report is patched, not applied: a patch also removes what others added. The reason is
+ * `Count` where only the number of pods that conform changes.
  */
 export const planReports = ({ wanted, live, isOwn, owner }: ReportsInput): readonly Action[] => {
   const present = new Map(live.map((report) => [report.metadata.namespace ?? '', report]));

@@ -1,7 +1,10 @@
 import { byText } from '@fso/shared/encoding';
 import type { Action } from '../enforce/index.ts';
 
-/** Least time between two writes of one report, whatever happens in its namespace, and to the report. */
+/**
+ * Least time between two writes of one report, whatever happens in its namespace, and to the
+ * report.
+ */
 export const REPORT_MS = 5_000;
 /** The same where only the number of pods that conform changes: they come and go all the time. */
 export const COUNT_MS = 300_000;

@@ -30,7 +30,8 @@ export interface ReportContent {
 /**
  * A report as the API server has it; others may have written anything into it.
  *
- * @see https://github.com/openreports/reports-api/blob/main/apis/openreports.io/v1alpha1/report_types.go
+ * @see
+ * https://github.com/openreports/reports-api/blob/main/apis/openreports.io/v1alpha1/report_types.go
  */
 export interface Report extends KubeObject {
   readonly source?: string;
@@ -39,7 +40,10 @@ export interface Report extends KubeObject {
   readonly configuration?: object;
   readonly summary?: Readonly<Partial<Record<Outcome, number>>>;
   readonly results?: readonly object[];
-  /** Hash of what the agent writes, but for the number of pods that conform; see plan-reports.ts. Only in the cache, without the rest. */
+  /**
+   * Hash of what the agent writes, but for the number of pods that conform; see plan-reports.ts.
+   * Only in the cache, without the rest.
+   */
   readonly digest?: string;
 }
 
@@ -50,14 +54,19 @@ export const REPORT_KIND: KindDescriptor<Report> = {
   namespaced: true,
 };
 
-/** Selects the reports of the agent, by their name: a list of all would hold those of every scanner. */
+/**
+ * Selects the reports of the agent, by their name: a list of all would hold those of every scanner.
+ */
 export const REPORT_FIELDS: string = `metadata.name=${OPEN_REPORT}`;
 const COMPONENT = 'report';
 /** Marks a report as the agent's. */
 export const REPORT_LABELS: Readonly<Record<string, string>> = { [LABELS.component]: COMPONENT };
 export const REPORT_SELECTOR: string = `${LABELS.component}=${COMPONENT}`;
 
-/** Below the 1.5 MiB of a request to etcd, for results of the longest messages; what readers load for each namespace. */
+/**
+ * Below the 1.5 MiB of a request to etcd, for results of the longest messages; what readers load
+ * for each namespace.
+ */
 export const MAX_RESULT_BYTES = 262_144;
 /** Longest text of regions in a report. A policy may allow a hundred regions. */
 const MAX_REGIONS_TEXT = 1_024;
@@ -168,7 +177,10 @@ const rankOf = ({ policy }: PolicyViolation): number => RANKS[RATINGS[policy.enf
 const compare = (a: PolicyViolation, b: PolicyViolation): number =>
   rankOf(a) - rankOf(b) || byText(a.violation.name, b.violation.name) || byText(policyKey(a.policy), policyKey(b.policy));
 
-/** The results of a namespace: the violations of the strictest policies first, then by pod and policy, as many as a report holds. */
+/**
+ * The results of a namespace: the violations of the strictest policies first, then by pod and
+ * policy, as many as a report holds.
+ */
 export const firstResults = (violations: readonly PolicyViolation[]): readonly ReportResult[] => {
   const first: ReportResult[] = [];
   let bytes = 0;

@@ -41,7 +41,10 @@ const partsOf = (key: string): readonly [kind: string, name: string] => {
   return [kind, name];
 };
 
-/** The reason of an action and the version of its target: by them the next round recognizes unfinished work. */
+/**
+ * The reason of an action and the version of its target: by them the next round recognizes
+ * unfinished work.
+ */
 export interface AttributedReason {
   readonly reason: string;
   readonly version: string | undefined;
@@ -59,7 +62,10 @@ export const collectReasons = (actions: readonly Action[], view: Pick<ClusterVie
   return given;
 };
 
-/** The action with reason `Drift` where someone else removed or changed the object; `Upgrade` where an older version wrote it so. */
+/**
+ * The action with reason `Drift` where someone else removed or changed the object; `Upgrade` where
+ * an older version wrote it so.
+ */
 export const attributeReason = (action: Action, context: AttributionContext): Action => {
   const reason = context.previous === undefined ? firstReason(action, context) : laterReason(action, context, context.previous);
   return reason === action.reason ? action : { ...action, reason };
@@ -105,7 +111,10 @@ const laterReason = (action: Action, context: AttributionContext, previous: Prev
   return isFirstGate(action.key, context, previous) ? 'Extend' : action.reason;
 };
 
-/** Writes wait for others, or fail: a later round finds the same difference, and what it was the first time it still is. */
+/**
+ * Writes wait for others, or fail: a later round finds the same difference, and what it was the
+ * first time it still is.
+ */
 const keptReason = (action: Action, context: AttributionContext, previous: PreviousRound): string | undefined => {
   const given = previous.reasons.get(action.key);
   if (action.reason !== 'Drift')
@@ -150,7 +159,10 @@ const isStripped = (key: string, { governance, uids }: AttributionContext, previ
 const wanted = (name: string, { governance }: Pick<PreviousRound, 'governance'>) =>
   governance.constraints.find((constraint) => constraint.name === name);
 
-/** A constraint to which nothing has to be added for the sake of any policy, and still something is missing. */
+/**
+ * A constraint to which nothing has to be added for the sake of any policy, and still something is
+ * missing.
+ */
 const isEdited = ({ key, reason }: Action, context: AttributionContext, previous: PreviousRound): boolean => {
   if (reason !== 'Join' || !context.present.has(key) || previous.gatekeeper.some((action) => action.key === key)) return false;
   const [, name] = partsOf(key);

@@ -46,7 +46,10 @@ export interface UpgradeWatchOptions {
   readonly capabilitiesOf: (kubernetesVersion: string) => Capabilities;
 }
 
-/** Resolves once the API server can have something else than when the agent started. Rejects with the signal's reason. */
+/**
+ * Resolves once the API server can have something else than when the agent started. Rejects with
+ * the signal's reason.
+ */
 export const untilUpgraded = async (
   { client, clock, logger, known, capabilitiesOf }: UpgradeWatchOptions,
   signal: AbortSignal,

@@ -4,8 +4,9 @@ import { NAMESPACE_KIND } from '@fso/shared/kube';
 import type { Action } from '../enforce/index.ts';
 
 /**
- * The objects of a complete installation, recorded on the system namespace. An agent that starts learns from it what was
- * deleted while no agent ran, and whether a different text of an object comes from an older version or from someone else.
+ * The objects of a complete installation, recorded on the system namespace. An agent that starts
+ * learns from it what was deleted while no agent ran, and whether a different text of an object
+ * comes from an older version or from someone else.
  */
 export interface InstallRecord {
   /** Keys of actions, sorted. */
@@ -43,7 +44,10 @@ export const planInstallRecord = (namespace: KubeObject | undefined, wanted: Ins
   ];
 };
 
-/** The removal of enforcement from this cluster, which a user with `fso-agent uninstall` wrote on the system namespace. */
+/**
+ * The removal of enforcement from this cluster, which a user with `fso-agent uninstall` wrote on
+ * the system namespace.
+ */
 export interface UninstallRequest {
   readonly user: string;
   /** State of the report to the hub. Agents do nothing more once it is there. */

@@ -102,7 +102,10 @@ const isInPlace = (actions: readonly Action[]): boolean => actions.every(({ type
 export const textFor = (settings: ClusterSettings, injectable: boolean): string =>
   hashBodies([desiredFloor(floorOptions(settings, injectable)), desiredGuard(settings.trust), desiredTemplate(), settings.definitions]);
 
-/** Plans the parameters of lock 1. While their kind is not served they cannot be written: it is being put back. @throws UnreadKindError */
+/**
+ * Plans the parameters of lock 1. While their kind is not served they cannot be written: it is
+ * being put back. @throws UnreadKindError
+ */
 export const planIndexPart = (
   view: ClusterView,
   governance: Governance,

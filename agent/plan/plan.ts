@@ -1,4 +1,4 @@
-import { FLOOR_LABEL_VALUE, floorLabel, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import {
   ADMISSION_POLICY_BINDING_KIND,
@@ -8,11 +8,8 @@ import {
   FLOOR_PARAMETERS_KIND,
   GEO_RESIDENCY_KIND,
   type KindDescriptor,
-  NAMESPACE_KIND,
-  SOVEREIGN_POLICY_KIND,
 } from '@fso/shared/kube';
 import type { RoundPart } from '@fso/shared/protocol';
-import { weakMemo } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import type { ServerDefaults } from '../enforce/index.ts';
 import {
@@ -22,9 +19,7 @@ import {
   type Overflow,
   type PolicyInput,
   type PolicyOutcome,
-  planGovernance,
   planInjection,
-  planNamespaces,
   TEMPLATE_NAME,
   unknownParameters,
 } from '../enforce/index.ts';
@@ -32,6 +27,7 @@ import type { RoundParts } from '../observation/index.ts';
 import { type AttributedReason, attributeReason, collectReasons } from './attribution.ts';
 import { planInstallRecord, readInstallRecord } from './install-record.ts';
 import { type HubCommit, NO_COMMIT, planCommit } from './plan-commit.ts';
+import { constraintsByPolicy, type Governed, isIndexEnough, planGoverned, restOf, uidsOf } from './plan-governance.ts';
 import {
   isInjectionServed,
   NO_ADMISSION,
@@ -46,7 +42,9 @@ import { type LockTwoFacts, lockTwoFacts, NO_LOCK_TWO, planLockTwo } from './pla
 
 /** All that has to be done, planned from one look at the cluster, before anything is done. */
 export interface ClusterPlan extends LockTwoFacts {
-  /** Whether the policies were ever planned; else nothing follows from `policies` and `governance`. */
+  /**
+   * Whether the policies were ever planned; else nothing follows from `policies` and `governance`.
+   */
   readonly isGoverned: boolean;
   /** Whether placement injection is as it is wanted. */
   readonly isInjectionInPlace: boolean;
@@ -83,17 +81,26 @@ export interface ClusterPlan extends LockTwoFacts {
   /** UIDs of the governed namespaces, by name. */
   readonly uids: ReadonlyMap<string, string>;
   readonly injectable: boolean;
-  /** Hash of the texts of the floor, its guard and the template, which hang on `injectable` and on what never changes. */
+  /**
+   * Hash of the texts of the floor, its guard and the template, which hang on `injectable` and on
+   * what never changes.
+   */
   readonly text: string;
   /** Constraints by the policy that they enforce. */
   readonly constraintsByPolicy: ReadonlyMap<string, readonly string[]>;
-  /** Whether lock 1 enforces all that governs a namespace by its index alone: its labels are not written yet. */
+  /**
+   * Whether lock 1 enforces all that governs a namespace by its index alone: its labels are not
+   * written yet.
+   */
   isIndexed(namespace: string): boolean;
 }
 
 /** Inputs that a round takes from the one before. */
 export interface RoundContext {
-  /** The plan of the round before: an object that was in place then and is gone now was removed by someone else. */
+  /**
+   * The plan of the round before: an object that was in place then and is gone now was removed by
+   * someone else.
+   */
   readonly previous: ClusterPlan | undefined;
   /** Runs each part; one that fails plans no write. */
   readonly parts: Pick<RoundParts, 'run'>;
@@ -101,22 +108,11 @@ export interface RoundContext {
   readonly commit?: HubCommit | undefined;
 }
 
-/** The policies over the namespaces. */
-interface Governed {
-  /** Whether they were ever planned. */
-  readonly isGoverned: boolean;
-  readonly policies: readonly PolicyInput[];
-  readonly governance: Governance;
-  readonly namespaces: readonly Action[];
-  /** Namespaces whose labels are not yet what they should be. */
-  readonly unapplied: ReadonlySet<string>;
-}
-
 /**
  * Plans a round. Pure, apart from reading the view.
  *
- * The parts stand alone. While the policies cannot be planned again, what follows from them is planned by those of the round before; without one
- * nothing of it is written.
+ * The parts stand alone. While the policies cannot be planned again, what follows from them is
+ * planned by those of the round before; without one nothing of it is written.
  */
 export const planCluster = (
   view: ClusterView,
@@ -186,35 +182,6 @@ export const planCluster = (
 
 type Actions = Pick<ClusterPlan, 'floor' | 'parameters' | 'foundation' | 'injection' | 'namespaces' | 'gatekeeper'>;
 
-/** Governance of an agent that has not planned the policies yet. No removal follows from it. */
-const NO_GOVERNANCE: Governance = {
-  namespaces: new Map(),
-  policies: new Map(),
-  constraints: [],
-  awaited: new Map(),
-  globs: [],
-  nextChangeAt: undefined,
-};
-
-/** @throws UnreadKindError: without a list of the policies, or of the namespaces, everything would be released */
-const planGoverned = (view: ClusterView, settings: PlanSettings, now: Date, previous: ClusterPlan | undefined): Governed => {
-  view.assertRead(SOVEREIGN_POLICY_KIND, NAMESPACE_KIND);
-  const policies = view.policyInputs();
-  const namespaces = view.namespaceInputs();
-  const before = previous?.isGoverned === true ? previous.governance : undefined;
-  const context = { previous: before, place: settings.trust, constraints: view.constraints.list() };
-  const governance = planGovernance(policies, namespaces, now, context);
-  const actions = planNamespaces(governance, namespaces, now);
-  const unapplied = new Set(actions.map(({ key }) => key.slice('Namespace/'.length)));
-  return { isGoverned: true, policies, governance, namespaces: actions, unapplied };
-};
-
-/** Returns the part of the previous round that stays where the policies cannot be planned. */
-const restOf = (previous: ClusterPlan | undefined): Governed =>
-  previous === undefined
-    ? { isGoverned: false, policies: [], governance: NO_GOVERNANCE, namespaces: [], unapplied: new Set() }
-    : { ...previous, namespaces: [] };
-
 const failUngoverned = (): never => {
   throw new Error('which policies govern is not known yet');
 };
@@ -239,38 +206,11 @@ const planInjectionOf = (view: ClusterView, defaults: ServerDefaults, isAskedFor
   return planInjection(kinds, { policies, bindings }, isAskedFor);
 };
 
-/**
- * Whether the index can stand in for the labels of a namespace. It covers only deny, and a label of
- * the namespace would put its other rules in force, too.
- */
-const isIndexEnough = (namespace: string, { namespaces }: Governance, view: ClusterView): boolean => {
-  const governed = namespaces.get(namespace);
-  const labels = view.namespaces.get(namespace)?.metadata.labels;
-  if (governed === undefined || governed.injection === true || labels?.[floorLabel('deny')] === FLOOR_LABEL_VALUE) return false;
-  return Object.keys(governed.actions).every((action) => action === 'deny') && governed.actions.deny !== undefined;
-};
-
 const isInjectionAskedFor = (policies: readonly PolicyInput[], governance: Governance): boolean =>
   policies.some(({ key, spec }) => spec.placementInjection === true && IN_FORCE.has(governance.policies.get(key)?.kind ?? ''));
 
 /** Outcomes of policies that stand, whether or not their namespace is there already. */
 const IN_FORCE: ReadonlySet<string> = new Set<PolicyOutcome['kind'] | ''>(['governing', 'namespaceMissing']);
-
-/** @param before those of the round before, which are returned where they are the same */
-const uidsOf = (
-  view: ClusterView,
-  { namespaces }: Governance,
-  before: ReadonlyMap<string, string> | undefined,
-): ReadonlyMap<string, string> => {
-  const uidOf = (name: string): string => view.namespaces.get(name)?.metadata.uid ?? '';
-  if (before !== undefined && before.size === namespaces.size && haveUids(namespaces.keys(), before, uidOf)) return before;
-  return new Map([...namespaces.keys()].map((name) => [name, uidOf(name)]));
-};
-
-const haveUids = (names: Iterable<string>, uids: ReadonlyMap<string, string>, uidOf: (name: string) => string): boolean => {
-  for (const name of names) if (uids.get(name) !== uidOf(name)) return false;
-  return true;
-};
 
 /**
  * Returns the keys for the record of the installation. It leaves out constraints and placement
@@ -299,15 +239,3 @@ const presentIn = (view: ClusterView): ReadonlySet<string> =>
 
 const keysOf = ({ kind }: KindDescriptor, objects: readonly KubeObject[]): readonly string[] =>
   objects.map(({ metadata }) => `${kind}/${metadata.name}`);
-
-const constraintsByPolicy = weakMemo(({ constraints }: Governance): ReadonlyMap<string, readonly string[]> => {
-  const result = new Map<string, string[]>();
-  for (const { name, policies } of constraints) {
-    for (const policy of policies) {
-      const names = result.get(policy);
-      if (names === undefined) result.set(policy, [name]);
-      else names.push(name);
-    }
-  }
-  return result;
-});

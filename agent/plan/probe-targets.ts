@@ -27,7 +27,9 @@ const SETTLE_MS = 5_000;
 export class UnsettledNamespaces {
   readonly #since = new Map<string, number>();
 
-  /** @param now monotonic ms @returns those that differ for so long that nothing more waits for them */
+  /**
+   * @param now monotonic ms @returns those that differ for so long that nothing more waits for them
+   */
   update(unapplied: ReadonlySet<string>, now: number): ReadonlySet<string> {
     for (const namespace of this.#since.keys()) if (!unapplied.has(namespace)) this.#since.delete(namespace);
     for (const namespace of unapplied) if (!this.#since.has(namespace)) this.#since.set(namespace, now);
@@ -51,7 +53,10 @@ interface Wanted {
 export class ProbeTargets {
   #known: ReadonlyMap<string, ProbeTarget> = new Map();
   #indexed: ReadonlySet<string> = new Set();
-  /** All that the known targets follow from; undefined: labels that wait, or a floor that is not whole, count as well. */
+  /**
+   * All that the known targets follow from; undefined: labels that wait, or a floor that is not
+   * whole, count as well.
+   */
   #inputs: readonly unknown[] | undefined;
   #canary: ReadonlyMap<string, ProbeTarget> = new Map();
   #floor = '';
@@ -59,9 +64,9 @@ export class ProbeTargets {
   #floorVersion = 0;
 
   /**
-   * Namespaces whose labels are right already, and those that the index stands in for (`indexed`): a probe of others would prove
-   * nothing. While the floor is not whole, only the known ones with the same governance: no new proof is possible then, and
-   * earlier proofs are not forgotten.
+   * Namespaces whose labels are right already, and those that the index stands in for (`indexed`):
+   * a probe of others would prove nothing. While the floor is not whole, only the known ones with
+   * the same governance: no new proof is possible then, and earlier proofs are not forgotten.
    */
   of(plan: ClusterPlan, view: ClusterView, indexed: ReadonlySet<string>): ReadonlyMap<string, ProbeTarget> {
     if (plan.floorWhole) this.#noteFloor([...view.admissionPolicies.list(), ...view.admissionBindings.list()]);

@@ -43,8 +43,9 @@ const OUTAGE =
 type Question = 'canary';
 
 /**
- * Proves, by dry-run pods that only the canary constraint refuses, that Gatekeeper is called for each governed namespace and
- * answers. Gatekeeper's own reports cannot prove it: a webhook that is gone, or was never called, fails open.
+ * Proves, by dry-run pods that only the canary constraint refuses, that Gatekeeper is called for
+ * each governed namespace and answers. Gatekeeper's own reports cannot prove it: a webhook that is
+ * gone, or was never called, fails open.
  */
 export class CanaryProber {
   readonly #patienceMs: number;
@@ -142,7 +143,10 @@ export class CanaryProber {
     return this.#outage.isOn ? OUTAGE : undefined;
   }
 
-  /** A text on where lock 2 is open. No policy governs the agent's own namespace: it counts only while it is the only one. */
+  /**
+   * A text on where lock 2 is open. No policy governs the agent's own namespace: it counts only
+   * while it is the only one.
+   */
   get problem(): string | undefined {
     if (this.#outage.isOn) return OUTAGE;
     const failed = [...this.#states].filter(
@@ -154,7 +158,9 @@ export class CanaryProber {
     return `${first[1].message ?? first[0]}${more}`;
   }
 
-  /** Probes the namespace that has waited longest. @returns that namespace; undefined: there is none */
+  /**
+   * Probes the namespace that has waited longest. @returns that namespace; undefined: there is none
+   */
   probeNext(): string | undefined {
     return this.#schedule.runNext(
       (namespace) => this.#isSettled(namespace) && !this.#retries.has(namespace),

@@ -2,7 +2,10 @@ import { SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type { ProbeVerdict } from './probe.ts';
 import type { ProbeSchedule } from './probe-schedule.ts';
 
-/** Number of other governed namespaces that are probed before a lock counts as open everywhere, or as closed again. */
+/**
+ * Number of other governed namespaces that are probed before a lock counts as open everywhere, or
+ * as closed again.
+ */
 const SURVEY_SIZE = 3;
 /** Number of namespaces that are probed during an outage; the others wait for its end. */
 const SAMPLE_SIZE = 3;
@@ -17,7 +20,10 @@ interface OutageOptions<Question> {
   onEnd(): void;
 }
 
-/** Tracks whether a lock is open in all namespaces. A survey of a few decides on the start and the end of an outage. */
+/**
+ * Tracks whether a lock is open in all namespaces. A survey of a few decides on the start and the
+ * end of an outage.
+ */
 export class Outage<Question> {
   readonly #options: OutageOptions<Question>;
   /** The question that showed the outage; undefined: there is none. */
@@ -50,7 +56,10 @@ export class Outage<Question> {
     onBegin();
   }
 
-  /** Called when the lock holds in this namespace: the outage ends if it holds in another too, or if no other is known to be open. */
+  /**
+   * Called when the lock holds in this namespace: the outage ends if it holds in another too, or if
+   * no other is known to be open.
+   */
   async confirm(namespace: string, question: Question): Promise<void> {
     this.#proofs.set(question, (this.#proofs.get(question) ?? 0) + 1);
     if (this.#question !== question || this.#isSurveying) return;
@@ -82,7 +91,10 @@ export class Outage<Question> {
     return this.#options.schedule.list().filter((other) => other !== namespace);
   }
 
-  /** Probes the agent's own namespace, which only the agent configures, if it is among these, and a few more. */
+  /**
+   * Probes the agent's own namespace, which only the agent configures, if it is among these, and a
+   * few more.
+   */
   async #survey(namespaces: readonly string[], question: Question): Promise<readonly (ProbeVerdict['kind'] | undefined)[]> {
     this.#isSurveying = true;
     const governed = namespaces.filter((namespace) => namespace !== SYSTEM_NAMESPACE).slice(0, SURVEY_SIZE);

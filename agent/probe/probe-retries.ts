@@ -3,7 +3,9 @@ import type { RetryBudget } from './retry-budget.ts';
 
 /** The first retries after a change, whose waits double, cost no budget. */
 const FREE_RETRIES = 7;
-/** Sleeping retries that run at once when one succeeds: the same cause may have delayed them too. */
+/**
+ * Sleeping retries that run at once when one succeeds: the same cause may have delayed them too.
+ */
 const MAX_WOKEN = 16;
 
 /** over: the namespace needs no more probes. */
@@ -41,8 +43,8 @@ interface Retries {
 const isPaid = ({ attempt }: Retries): boolean => attempt > FREE_RETRIES;
 
 /**
- * Probes namespaces until they are proven: at once, then after short waits that double, then less and less often and within the
- * budget that all share.
+ * Probes namespaces until they are proven: at once, then after short waits that double, then less
+ * and less often and within the budget that all share.
  */
 export class ProbeRetries {
   readonly #options: ProbeRetriesOptions;
@@ -65,7 +67,10 @@ export class ProbeRetries {
     retries?.queue?.abort();
   }
 
-  /** Starts for a namespace that lost its proof without a change, maybe like others: the first probe waits for the budget. */
+  /**
+   * Starts for a namespace that lost its proof without a change, maybe like others: the first probe
+   * waits for the budget.
+   */
   resume(namespace: string): void {
     const retries = this.#restart(namespace, FREE_RETRIES + 1);
     retries?.sleep?.abort();
@@ -84,7 +89,10 @@ export class ProbeRetries {
     return undefined;
   }
 
-  /** Never rejects. No other code runs between the last result and the end, so that no change is lost. */
+  /**
+   * Never rejects. No other code runs between the last result and the end, so that no change is
+   * lost.
+   */
   async #run(namespace: string, retries: Retries): Promise<void> {
     try {
       do await this.#wait(namespace, retries);

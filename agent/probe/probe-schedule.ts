@@ -28,7 +28,8 @@ export class ProbeSchedule {
   }
 
   /**
-   * Runs the turn of the first namespace that is free and has no turn running. Does not wait for its end.
+   * Runs the turn of the first namespace that is free and has no turn running. Does not wait for
+   * its end.
    *
    * @param turn never rejects
    * @returns the namespace; undefined: none is free
@@ -53,8 +54,9 @@ const hashOf = (text: string): number => {
 };
 
 /**
- * A round robin over the questions of each namespace. Every second question is the first one, the others alternate. Namespaces
- * start at different questions, so that at any time some namespace is asked each question.
+ * A round robin over the questions of each namespace. Every second question is the first one, the
+ * others alternate. Namespaces start at different questions, so that at any time some namespace is
+ * asked each question.
  */
 export class RoundRobin<Question> {
   readonly #turns = new Map<string, number>();
@@ -100,8 +102,8 @@ interface ScheduledProbers {
 }
 
 /**
- * Repeats all proofs, one request per tick for all namespaces together, until the signal aborts. A tick does not wait for the
- * response to the previous one.
+ * Repeats all proofs, one request per tick for all namespaces together, until the signal aborts. A
+ * tick does not wait for the response to the previous one.
  */
 export const runProbeSchedule = async (clock: Clock, probers: ScheduledProbers, signal: AbortSignal): Promise<void> => {
   for (let tick = 1; !signal.aborted; tick += 1) {
@@ -136,7 +138,10 @@ export class UnansweredProbes {
     this.#since.get(namespace)?.delete(question);
   }
 
-  /** @returns whether any question of the namespace has been unanswered for too long: then its proof no longer counts */
+  /**
+   * @returns whether any question of the namespace has been unanswered for too long: then its proof
+   * no longer counts
+   */
   recordMiss(namespace: string, question: string): boolean {
     const now = this.#clock.monotonicMs();
     const questions = this.#since.get(namespace) ?? new Map<string, number>();

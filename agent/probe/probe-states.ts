@@ -4,8 +4,8 @@ import type { ProbeVerdict } from './probe.ts';
 export interface ProbeState {
   readonly fingerprint: string;
   /**
-   * failed: lock 1 has been open for longer than the patience. unanswered: for as long, another rule answered or nothing did, so
-   * the state is unknown.
+   * failed: lock 1 has been open for longer than the patience. unanswered: for as long, another
+   * rule answered or nothing did, so the state is unknown.
    */
   readonly state: 'pending' | 'proven' | 'failed' | 'unanswered';
   /** The problem; in a proven namespace, a note on a question without an answer. */

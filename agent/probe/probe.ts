@@ -12,7 +12,8 @@ export type ProbeAnswer =
   | { readonly kind: 'unreachable'; readonly message: string };
 
 /**
- * proven: the lock decides as expected. unproven: it does not, or not yet. inconclusive: another rule answered first.
+ * proven: the lock decides as expected. unproven: it does not, or not yet. inconclusive: another
+ * rule answered first.
  */
 export type ProbeVerdict =
   | {
@@ -42,7 +43,10 @@ const LATER_REFUSAL = /exceeded quota|must specify [a-z.,]* for|failed quota/;
 const expectedText = (namespace: string, action: { regions: readonly string[]; policies: readonly string[] }): string =>
   squeeze(violationMessage({ ...action, namespace, violation: '', fix: '' }).split(':')[0] ?? '');
 
-/** An API server cuts each warning to 256 characters if all warnings of a response together exceed 4 KiB. */
+/**
+ * An API server cuts each warning to 256 characters if all warnings of a response together exceed 4
+ * KiB.
+ */
 const CUT_WARNING = 240;
 
 const hasText = (warning: string, expected: string): boolean => {
@@ -68,7 +72,10 @@ export const refuserOf = (message: string): { readonly policy?: string | undefin
 
 const isOurs = (message: string, floor: FloorNames): boolean => floor.isFloorPolicy(refuserOf(message).policy ?? '');
 
-/** Whether Gatekeeper or a plugin after ValidatingAdmissionPolicy refused. Any other webhook may be a mutating one, which runs before. */
+/**
+ * Whether Gatekeeper or a plugin after ValidatingAdmissionPolicy refused. Any other webhook may be
+ * a mutating one, which runs before.
+ */
 const isAfterFloor = (message: string): boolean => {
   const { policy, webhook } = refuserOf(message);
   return webhook === GATEKEEPER_WEBHOOK || (policy === undefined && webhook === undefined && LATER_REFUSAL.test(message));
@@ -89,12 +96,14 @@ const judgeForeign = (answer: Extract<ProbeAnswer, { kind: 'refused' | 'unreacha
 };
 
 /**
- * A region that no node has. A mutating policy could give an allowed region to a pod that asks for none before the locks judge
- * it; a pod that asks for this region they must refuse.
+ * A region that no node has. A mutating policy could give an allowed region to a pod that asks for
+ * none before the locks judge it; a pod that asks for this region they must refuse.
  */
 export const NO_REGION = 'fso-probe.invalid';
 
-/** The pod in no allowed region: lock 1 must refuse it, naming the policies and regions in force. */
+/**
+ * The pod in no allowed region: lock 1 must refuse it, naming the policies and regions in force.
+ */
 export const judgeMustDeny = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a pod in no allowed region was admitted' };
   if (answer.kind === 'unreachable') return judgeForeign(answer);
@@ -121,8 +130,9 @@ export const judgeMustAdmit = (answer: ProbeAnswer, floor: FloorNames): ProbeVer
 };
 
 /**
- * The pod in no region that `warn` allows: a warning of lock 1 must name the policies and regions in force. Lock 2 may refuse
- * the pod at the same time, under another action; the warning still comes.
+ * The pod in no region that `warn` allows: a warning of lock 1 must name the policies and regions
+ * in force. Lock 2 may refuse the pod at the same time, under another action; the warning still
+ * comes.
  */
 export const judgeMustWarn = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
   const warn = governance.actions.warn;
@@ -135,7 +145,10 @@ export const judgeMustWarn = (answer: ProbeAnswer, governance: NamespaceGovernan
   return { kind: 'unproven', message: 'a pod in no allowed region was admitted without a warning of the floor' };
 };
 
-/** The pod that only the canary constraint refuses: without that refusal Gatekeeper was not called, or did not answer. */
+/**
+ * The pod that only the canary constraint refuses: without that refusal Gatekeeper was not called,
+ * or did not answer.
+ */
 export const judgeCanary = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return { kind: 'unproven', message: 'Gatekeeper did not refuse a pod that it must refuse' };
   if (answer.kind === 'unreachable') return judgeForeign(answer);
@@ -153,8 +166,8 @@ export const judgeCanary = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdic
 };
 
 /**
- * A binding to a node that does not exist, by the agent, which is no trusted binder: the bind gate must refuse it before the API
- * server looks for the pod, naming the policies and regions in force.
+ * A binding to a node that does not exist, by the agent, which is no trusted binder: the bind gate
+ * must refuse it before the API server looks for the pod, naming the policies and regions in force.
  */
 export const judgeMustNotBind = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a binding to a node without a region was admitted' };
@@ -168,13 +181,19 @@ interface PodQuestion {
   readonly namespace: string;
   readonly region: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** Requests no resources: a LimitRange then sets its own values. A quota refuses such a pod, but only after both locks. */
+  /**
+   * Requests no resources: a LimitRange then sets its own values. A quota refuses such a pod, but
+   * only after both locks.
+   */
   readonly withoutResources?: true;
 }
 
 const RESOURCES = { cpu: '1m', memory: '1Mi' };
 
-/** A pod that satisfies PodSecurity "restricted", so that only the locks may refuse it. It is never created. */
+/**
+ * A pod that satisfies PodSecurity "restricted", so that only the locks may refuse it. It is never
+ * created.
+ */
 const probePod = ({ namespace, region, labels, withoutResources }: PodQuestion): KubeObject =>
   ({
     apiVersion: 'v1',
@@ -197,7 +216,10 @@ const probePod = ({ namespace, region, labels, withoutResources }: PodQuestion):
 
 export const DRY_RUN = { dryRun: 'All' } as const;
 
-/** The API server, or a proxy before it, sheds load, fails or gives up: nobody has judged the request. */
+/**
+ * The API server, or a proxy before it, sheds load, fails or gives up: nobody has judged the
+ * request.
+ */
 const UNJUDGED: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
 /** A webhook that must be called, and cannot be; the message comes with status 500. */
 const CALL_FAILED = /failed calling webhook "/;
@@ -220,7 +242,9 @@ export const toAnswer = (error: unknown, signal: AbortSignal): ProbeAnswer => {
 /** Refusals by LimitRanger, which runs before the locks. */
 const OUT_OF_RANGE = /(minimum|maximum) \S+ usage per |max limit to request ratio per /;
 
-/** Asks for a pod, as a dry run. One that a LimitRange refuses is asked for again without resources. */
+/**
+ * Asks for a pod, as a dry run. One that a LimitRange refuses is asked for again without resources.
+ */
 export const askForPod = async (client: KubeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> => {
   const answer = await askOnce(client, question, signal);
   if (answer.kind !== 'refused' || !OUT_OF_RANGE.test(answer.message)) return answer;

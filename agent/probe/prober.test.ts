@@ -27,7 +27,8 @@ describe('Prober', () => {
       expect(harness.prober.outage).toContain('in every namespace that was probed');
       const before = harness.requests.length;
       await harness.clock.advance(60_000);
-      // Two a second of the schedule, twice after a failure, and the sample: not all namespaces again and again.
+      // Two a second of the schedule, twice after a failure, and the sample: not all namespaces
+      // again and again.
       expect(harness.requests.length - before).toBeLessThan(60 * 8);
       harness.openOne.clear();
       await harness.clock.advance(4_000);

@@ -7,7 +7,7 @@ import { ProbeRetries, type RetryResult } from './probe-retries.ts';
 import { ProbeSchedule, RoundRobin, UnansweredProbes } from './probe-schedule.ts';
 import { type ProbeState, ProbeStates } from './probe-states.ts';
 import { ProofTimes } from './proof-times.ts';
-import { type ProofKind, Proofs, proofsOf } from './proofs.ts';
+import { type ProofKind, Proofs, proofsOf, proveAll, withNote } from './proofs.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { Semaphore } from './semaphore.ts';
 
@@ -23,7 +23,10 @@ export interface ProbeTarget {
 export interface ProberOptions {
   /** Whether this API server can have the bind gate. */
   readonly bindGate: boolean;
-  /** Maximum of concurrent requests that only lock 1 answers, and again of those that also wait for webhooks. */
+  /**
+   * Maximum of concurrent requests that only lock 1 answers, and again of those that also wait for
+   * webhooks.
+   */
   readonly concurrency: number;
   /** Unproven for longer than this, in ms, counts as failed or unanswered. */
   readonly patienceMs: number;
@@ -42,29 +45,16 @@ export interface ProberDeps {
 
 const FIRST_RETRY_MS = 5;
 const SAMPLE_WAIT_MS = 2_000;
-/** A missing service account or a starting webhook takes less time: a rule that refuses for longer will stay. */
-const SETTLED_MS = 1_000;
-
 const OUTAGE =
   'lock 1 admits requests that it must refuse, in every namespace that was probed: check the ValidatingAdmissionPolicies fso-floor-*, their bindings, and whether the API server was started with ValidatingAdmissionPolicy disabled';
 
 /** Questions that show whether lock 1 is closed. */
 const CLOSED: readonly ProofKind[] = ['mustDeny', 'mustNotBind'];
 
-interface Asked {
-  readonly kind: ProofKind;
-  readonly verdict: ProbeVerdict;
-}
-
-interface Finding {
-  readonly verdict: ProbeVerdict;
-  /** The question; undefined: all questions are proven. */
-  readonly kind?: ProofKind;
-}
-
 /**
- * Proves, by dry-run requests, that lock 1 enforces the governance of each namespace. It probes a namespace whose governance
- * changed at once and until it is proven, see {@link ProbeRetries}; then all take turns, see {@link ProbeSchedule}.
+ * Proves, by dry-run requests, that lock 1 enforces the governance of each namespace. It probes a
+ * namespace whose governance changed at once and until it is proven, see {@link ProbeRetries}; then
+ * all take turns, see {@link ProbeSchedule}.
  */
 export class Prober {
   readonly #bindGate: boolean;
@@ -170,7 +160,10 @@ export class Prober {
     this.#schedule.postpone(namespace);
   }
 
-  /** Asks for the next proof in the namespace that has waited longest, and again if the proof no longer holds. */
+  /**
+   * Asks for the next proof in the namespace that has waited longest, and again if the proof no
+   * longer holds.
+   */
   probeNext(): void {
     this.#schedule.runNext(
       (namespace) => this.#targets.has(namespace) && !this.#retries.has(namespace),
@@ -217,8 +210,10 @@ export class Prober {
   async #retry(namespace: string, elapsedMs: () => number): Promise<RetryResult> {
     const target = this.#targets.get(namespace);
     if (target === undefined) return 'over';
-    const { verdict, kind } = await this.#prove(namespace, elapsedMs);
-    // The target may have changed meanwhile: then this verdict is about the old one, and new retries have started.
+    const ask = (kind: ProofKind) => this.#ask(namespace, kind);
+    const { verdict, kind } = await proveAll(this.#kindsOf(namespace), ask, elapsedMs);
+    // The target may have changed meanwhile: then this verdict is about the old one, and new
+    // retries have started.
     if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return 'again';
     const before = this.#states.get(namespace)?.state;
     this.#record(target, verdict, elapsedMs());
@@ -246,25 +241,6 @@ export class Prober {
     return governance === undefined ? [] : proofsOf(governance, this.#bindGate);
   }
 
-  /** Asks the first question alone: until the API server has the new regions, the others would be asked for nothing. */
-  async #prove(namespace: string, elapsedMs: () => number): Promise<Finding> {
-    const [first, ...others] = this.#kindsOf(namespace);
-    const findings = await this.#find(namespace, first === undefined ? [] : [first]);
-    if (findings.every(({ verdict }) => verdict.kind !== 'unproven')) findings.push(...(await this.#find(namespace, others)));
-    const unproven = findings.find(({ verdict }) => verdict.kind === 'unproven');
-    if (unproven !== undefined) return unproven;
-    const open = findings.filter(({ verdict }) => verdict.kind !== 'proven');
-    const [missing] = open;
-    if (missing === undefined) return { verdict: { kind: 'proven' } };
-    // Lock 1 refuses the pods that it must, with the regions in force; another rule refuses the rest.
-    const isSettled = open.length === 1 && missing.kind === 'mustAdmit' && elapsedMs() > SETTLED_MS;
-    return isSettled ? { verdict: withNote(missing.verdict), kind: missing.kind } : missing;
-  }
-
-  #find(namespace: string, kinds: readonly ProofKind[]): Promise<Asked[]> {
-    return Promise.all(kinds.map(async (kind) => ({ kind, verdict: (await this.#ask(namespace, kind)) ?? OVERTAKEN })));
-  }
-
   /** @returns undefined: the question does not apply, or the target changed meanwhile */
   async #ask(namespace: string, kind: ProofKind): Promise<ProbeVerdict | undefined> {
     const target = this.#targets.get(namespace);
@@ -285,8 +261,6 @@ export class Prober {
   }
 }
 
-const OVERTAKEN: ProbeVerdict = { kind: 'inconclusive', message: 'the governance changed meanwhile' };
-
 /** Whether only the floor is new, which affects all namespaces at once. */
 const isFloorAlone = (before: ProbeTarget | undefined, after: ProbeTarget): boolean =>
   before?.governance === after.governance && before.uid === after.uid && before.floorVersion !== after.floorVersion;
@@ -294,8 +268,3 @@ const isFloorAlone = (before: ProbeTarget | undefined, after: ProbeTarget): bool
 /** Whether only the governance is new. */
 const isGovernanceAlone = (before: ProbeTarget | undefined, after: ProbeTarget): boolean =>
   before?.uid === after.uid && before.floorVersion === after.floorVersion && before.governance !== after.governance;
-
-const withNote = (verdict: ProbeVerdict): ProbeVerdict =>
-  verdict.kind === 'inconclusive' && verdict.foreign === true
-    ? { kind: 'proven', note: `it is not proven that a pod in an allowed region is admitted: ${verdict.message}` }
-    : verdict;

@@ -28,7 +28,10 @@ const LOCK_ONE_PATIENCE_MS = 10_000;
 const INDEX_LIMITS = { concurrency: 2, longestWaitMs: 2_000 };
 const LOCK_TWO_PATIENCE_MS = 3_000;
 
-/** The probers of one cluster, which share a budget of retries and a schedule. They probe until the signal aborts. */
+/**
+ * The probers of one cluster, which share a budget of retries and a schedule. They probe until the
+ * signal aborts.
+ */
 export class Probers {
   /** Lock 1 in each governed namespace. */
   readonly lockOne: Prober;
@@ -49,7 +52,10 @@ export class Probers {
     void runProbeSchedule(clock, { prober: this.lockOne, index: this.index, canary: this.lockTwo, guard: this.guard }, signal);
   }
 
-  /** Time of the oldest proof among all namespaces, by lock, and among all guards; absent: it has nothing to prove. */
+  /**
+   * Time of the oldest proof among all namespaces, by lock, and among all guards; absent: it has
+   * nothing to prove.
+   */
   oldestProofs(): Partial<Record<'floor' | 'gatekeeper' | 'guard', Date>> {
     const [floor, gatekeeper, guard] = [this.lockOne, this.lockTwo, this.guard].map((prober) => prober.oldestProof());
     return { ...(floor && { floor }), ...(gatekeeper && { gatekeeper }), ...(guard && { guard }) };

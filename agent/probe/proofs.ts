@@ -15,7 +15,10 @@ import type { Semaphore } from './semaphore.ts';
 
 export type ProofKind = 'mustDeny' | 'mustAdmit' | 'mustNotBind' | 'mustWarn';
 
-/** The proofs of lock 1 in a namespace. Action dryrun shows in no response, so only the existence of its objects can be checked. */
+/**
+ * The proofs of lock 1 in a namespace. Action dryrun shows in no response, so only the existence of
+ * its objects can be checked.
+ */
 export const proofsOf = ({ actions }: NamespaceGovernance, bindGate: boolean): readonly ProofKind[] => {
   const { deny, warn } = actions;
   const kinds: ProofKind[] = [];
@@ -26,7 +29,10 @@ export const proofsOf = ({ actions }: NamespaceGovernance, bindGate: boolean): r
   return kinds;
 };
 
-/** A region that `deny` allows and `warn` does not. Undefined: `deny` refuses every pod that `warn` would warn about. */
+/**
+ * A region that `deny` allows and `warn` does not. Undefined: `deny` refuses every pod that `warn`
+ * would warn about.
+ */
 const warnedRegion = ({ actions: { deny, warn } }: Pick<NamespaceGovernance, 'actions'>): string | undefined =>
   deny === undefined ? NO_REGION : deny.regions.find((region) => warn?.regions.includes(region) === false);
 
@@ -76,3 +82,49 @@ const newRegion = ({ actions }: NamespaceGovernance, before: readonly string[]):
   const regions = actions.deny?.regions ?? [];
   return regions.find((candidate) => !before.includes(candidate)) ?? regions[0] ?? NO_REGION;
 };
+
+/**
+ * A missing service account or a starting webhook takes less time: a rule that refuses for longer
+ * will stay.
+ */
+const SETTLED_MS = 1_000;
+
+const OVERTAKEN: ProbeVerdict = { kind: 'inconclusive', message: 'the governance changed meanwhile' };
+
+interface Finding {
+  readonly verdict: ProbeVerdict;
+  /** The question; undefined: all questions are proven. */
+  readonly kind?: ProofKind;
+}
+
+/**
+ * Asks all questions of a namespace, the first one alone: until the API server has the new regions,
+ * the others would be asked for nothing.
+ *
+ * @param ask gives undefined where a question applies no longer
+ * @param elapsedMs time since the first probe of this governance, ms
+ * @returns the finding that stands for all
+ */
+export const proveAll = async (
+  [first, ...others]: readonly ProofKind[],
+  ask: (kind: ProofKind) => Promise<ProbeVerdict | undefined>,
+  elapsedMs: () => number,
+): Promise<Finding> => {
+  const find = (kinds: readonly ProofKind[]) => Promise.all(kinds.map(async (kind) => ({ kind, verdict: (await ask(kind)) ?? OVERTAKEN })));
+  const findings = await find(first === undefined ? [] : [first]);
+  if (findings.every(({ verdict }) => verdict.kind !== 'unproven')) findings.push(...(await find(others)));
+  const unproven = findings.find(({ verdict }) => verdict.kind === 'unproven');
+  if (unproven !== undefined) return unproven;
+  const open = findings.filter(({ verdict }) => verdict.kind !== 'proven');
+  const [missing] = open;
+  if (missing === undefined) return { verdict: { kind: 'proven' } };
+  // Lock 1 refuses the pods that it must, with the regions in force; another rule refuses the rest.
+  const isSettled = open.length === 1 && missing.kind === 'mustAdmit' && elapsedMs() > SETTLED_MS;
+  return isSettled ? { verdict: withNote(missing.verdict), kind: missing.kind } : missing;
+};
+
+/** A proof with a note, where only an unrelated rule kept a pod in an allowed region out. */
+export const withNote = (verdict: ProbeVerdict): ProbeVerdict =>
+  verdict.kind === 'inconclusive' && verdict.foreign === true
+    ? { kind: 'proven', note: `it is not proven that a pod in an allowed region is admitted: ${verdict.message}` }
+    : verdict;

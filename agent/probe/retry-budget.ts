@@ -12,8 +12,9 @@ interface Waiter {
 }
 
 /**
- * Limits the retries of all proofs of a cluster together with a token bucket, so that retries do not make an outage worse. A
- * proof returns more than it took, so that after an outage all others follow at once.
+ * Limits the retries of all proofs of a cluster together with a token bucket, so that retries do
+ * not make an outage worse. A proof returns more than it took, so that after an outage all others
+ * follow at once.
  */
 export class RetryBudget {
   readonly #clock: Clock;
@@ -30,8 +31,8 @@ export class RetryBudget {
   }
 
   /**
-   * Resolves when `cost` requests may be sent. Waiters with the fewest attempts come first: a fresh change must not wait behind
-   * old failures. The last one may overdraw the budget.
+   * Resolves when `cost` requests may be sent. Waiters with the fewest attempts come first: a fresh
+   * change must not wait behind old failures. The last one may overdraw the budget.
    *
    * @throws the signal's reason
    */

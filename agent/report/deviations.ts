@@ -17,11 +17,15 @@ import type { PolicySnapshot } from '../observe/index.ts';
 /** All that a policy of the accepted list is judged by. */
 export interface ListedState {
   readonly listed: ListedPolicy;
-  /** Report of the policy as the cluster shows it, as its schema has it; undefined: it shows none. */
+  /**
+   * Report of the policy as the cluster shows it, as its schema has it; undefined: it shows none.
+   */
   readonly entry: PolicyReport | undefined;
   /** Generation that the report speaks of. */
   readonly observedGeneration: PolicySnapshot['observedGeneration'] | undefined;
-  /** `metadata.generation` of the accepted content in the cluster; undefined: it is not there now. */
+  /**
+   * `metadata.generation` of the accepted content in the cluster; undefined: it is not there now.
+   */
   readonly generation: number | undefined;
   readonly profile: ClusterProfile;
   /** Namespaces that any glob of the list means; the same object as long as they are the same. */
@@ -38,7 +42,10 @@ export interface Judgement {
   readonly isMissing: boolean;
 }
 
-/** Namespaces that each distinct pattern governs; policies share patterns, and all change with one more namespace. */
+/**
+ * Namespaces that each distinct pattern governs; policies share patterns, and all change with one
+ * more namespace.
+ */
 const governedOf = weakMemo((_namespaces: readonly string[]) => new Map<string, readonly string[]>());
 
 const governedBy = ({ listed, profile, namespaces }: ListedState): readonly string[] => {
@@ -63,7 +70,10 @@ export const judgeListed = (state: ListedState): Judgement => {
   return { deviation, isMissing: isMissing && deviation === undefined };
 };
 
-/** Returns the inputs of a judgement, to be compared by identity: from the same ones follows the same judgement. */
+/**
+ * Returns the inputs of a judgement, to be compared by identity: from the same ones follows the
+ * same judgement.
+ */
 export const inputsOf = ({ listed, entry, observedGeneration, generation, profile, namespaces, asOf }: ListedState): readonly unknown[] => [
   listed,
   entry,

@@ -135,7 +135,10 @@ type Events = readonly ClusterEvent[];
 const Stored = z.array(z.unknown());
 const MAX_STORED = 1000;
 
-/** Largest JSON of the stored events, in bytes; a ConfigMap ends at 1 MiB. Weightier events are kept before others, and newer before older ones. */
+/**
+ * Largest JSON of the stored events, in bytes; a ConfigMap ends at 1 MiB. Weightier events are kept
+ * before others, and newer before older ones.
+ */
 const MAX_BYTES = 512 * 1024;
 /** A hub that is there acknowledges sooner: then nothing is written. */
 const SETTLE_MS = 1_000;
@@ -155,7 +158,10 @@ export const createEventStore = (deps: ConfigMapStoreDeps): ConfigMapStore<Event
     deps,
   );
 
-/** Parses stored events one by one: one that cannot be read must not take the others with it. @throws ZodError when it is no list */
+/**
+ * Parses stored events one by one: one that cannot be read must not take the others with it.
+ * @throws ZodError when it is no list
+ */
 export const parseEvents = (json: unknown): Events =>
   Stored.parse(json)
     .slice(-MAX_STORED)

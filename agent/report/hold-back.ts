@@ -5,7 +5,10 @@ import { alarmsIn, type Deviation, isWhole, type NamedPolicy, standingOf } from 
 import type { Ground, Statement } from './policy-statements.ts';
 import { applied, diffReports, type ReportDelta } from './report-delta.ts';
 
-/** Longest time that something is held back, in milliseconds: most policies of a commit are proven before it ends. */
+/**
+ * Longest time that something is held back, in milliseconds: most policies of a commit are proven
+ * before it ends.
+ */
 const HOLD_MS = 1_500;
 
 /** State of a hub that has taken a report. */
@@ -48,7 +51,10 @@ const isSameContent = (before: NamedPolicy, now: NamedPolicy): boolean => {
   return isDeepStrictEqual(contentOf(before), contentOf(now));
 };
 
-/** Whether how far a policy is may wait: it waits for a commit to be written and proven, or goes on to. */
+/**
+ * Whether how far a policy is may wait: it waits for a commit to be written and proven, or goes on
+ * to.
+ */
 const mayWait = (before: NamedPolicy | undefined, now: NamedPolicy, isCommit: boolean): boolean => {
   if (now.phase !== 'Pending' || !isAsTroubled(before, now)) return false;
   if (before === undefined) return isCommit && !isWhole(now);
@@ -70,7 +76,10 @@ const isListNew = (before: KnownState['ground'], now: Statement['ground']): bool
 interface Difference extends ReportDelta {
   /** Policies that may not wait. */
   readonly due: ReportDelta['named'];
-  /** Whether policies that are not reported by name read otherwise: no deviation may be left out then. */
+  /**
+   * Whether policies that are not reported by name read otherwise: no deviation may be left out
+   * then.
+   */
   readonly isGroundNew: boolean;
   /** Whether a part may wait. */
   readonly isHeld: boolean;

@@ -20,7 +20,10 @@ export interface Ground {
 export interface Statement {
   /** null: the agent has no list, and every policy is reported by name. */
   readonly ground: Ground | null;
-  /** Deviations of policies of the list that are not as expected, and reports of policies that the list does not have, by key. */
+  /**
+   * Deviations of policies of the list that are not as expected, and reports of policies that the
+   * list does not have, by key.
+   */
   readonly policies: ReadonlyMap<string, NamedPolicy>;
   /** First violations of the policies that deviate. */
   readonly samples: NonNullable<AgentClusterReport['violationSamples']>;
@@ -28,7 +31,10 @@ export interface Statement {
 
 type Samples = Statement['samples'];
 
-/** The first of each list, then the second of each, and so on, until there are as many as a report has. */
+/**
+ * The first of each list, then the second of each, and so on, until there are as many as a report
+ * has.
+ */
 const inTurns = (lists: readonly Samples[]): Samples => {
   const taken: Samples = [];
   for (let turn = 0; taken.length < MAX_SAMPLES && lists.some(({ length }) => turn < length); turn += 1)
@@ -46,7 +52,10 @@ const NO_NAMESPACES: readonly string[] = [];
 /** Snapshot after a round. */
 type Seen = Required<Pick<AgentSnapshot, 'policies'>> & { readonly profile: NonNullable<AgentSnapshot['profile']>; readonly asOf: Date };
 
-/** Makes the statement of a list and a snapshot; what did not change is not judged again, and is the same object. */
+/**
+ * Makes the statement of a list and a snapshot; what did not change is not judged again, and is the
+ * same object.
+ */
 export class PolicyStatements {
   readonly #check: ReportCheck;
   #list: { readonly of: AcceptedPolicies['policies']; readonly list: AcceptedList } | undefined;
@@ -124,7 +133,9 @@ export class PolicyStatements {
     return { inputs, value: judgeListed(state) };
   }
 
-  /** Returns violations of policies that deny before those of others, one of each policy in turns. */
+  /**
+   * Returns violations of policies that deny before those of others, one of each policy in turns.
+   */
   #samplesOf(named: Statement['policies'], policies: AgentSnapshot['policies']): Statement['samples'] {
     const ofDeny: Samples[] = [];
     const ofOthers: Samples[] = [];
@@ -137,7 +148,10 @@ export class PolicyStatements {
     return [...inTurns(ofDeny), ...inTurns(ofOthers)].slice(0, MAX_SAMPLES);
   }
 
-  /** Returns the reports of policies that the list does not have: local ones, and those of the hub that are still to go. */
+  /**
+   * Returns the reports of policies that the list does not have: local ones, and those of the hub
+   * that are still to go.
+   */
   #unlisted(policies: AgentSnapshot['policies'], list?: AcceptedList): Map<string, PolicyReport> {
     const reports = new Map<string, PolicyReport>();
     for (const [key, { report }] of policies) {
@@ -148,7 +162,10 @@ export class PolicyStatements {
     return reports;
   }
 
-  /** Names of the namespaces that any glob of the list governs; the same object as long as they are the same. */
+  /**
+   * Names of the namespaces that any glob of the list governs; the same object as long as they are
+   * the same.
+   */
   #namespacesOf({ globs }: AcceptedList, policies: AgentSnapshot['policies']): readonly string[] {
     const inputs = globs.map(({ name }) => {
       const seen = policies.get(name);

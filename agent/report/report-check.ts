@@ -6,12 +6,15 @@ import { type Logger, weakMemo } from '@fso/shared/runtime';
 const judged = weakMemo((report: PolicyReport) => judgePolicyReport(report));
 
 /**
- * Checks reports against their schema before they are sent: whatever is written into the cluster, the hub must still get
- * everything else.
+ * Checks reports against their schema before they are sent: whatever is written into the cluster,
+ * the hub must still get everything else.
  */
 export class ReportCheck {
   readonly #logger: Logger;
-  /** Keys of the policies whose reports are invalid now, undefined for the cluster's own; each is logged once. */
+  /**
+   * Keys of the policies whose reports are invalid now, undefined for the cluster's own; each is
+   * logged once.
+   */
   readonly #wrong = new Set<string | undefined>();
   #cluster: { readonly report: AgentClusterReport; readonly entry: AgentClusterReport } | undefined;
 
@@ -20,7 +23,8 @@ export class ReportCheck {
   }
 
   /**
-   * The report of a policy as its schema has it; an invalid one is replaced by a report with phase Failed. The same object for the same report.
+   * The report of a policy as its schema has it; an invalid one is replaced by a report with phase
+   * Failed. The same object for the same report.
    *
    * @returns undefined: nothing of it is of use
    */

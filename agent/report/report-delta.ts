@@ -9,7 +9,10 @@ export interface ReportDelta {
   readonly removed: readonly string[];
 }
 
-/** Room of one frame, far below what a hub takes in: events and the state of the cluster come beside it. */
+/**
+ * Room of one frame, far below what a hub takes in: events and the state of the cluster come beside
+ * it.
+ */
 export interface FrameRoom {
   readonly entries: number;
   /** Size of the policies as JSON, in bytes. */

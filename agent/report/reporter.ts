@@ -1,25 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterEvent } from '@fso/shared/api';
-import {
-  type AgentFrame,
-  digestOfCluster,
-  digestOfNamed,
-  type Inspect,
-  type Inspected,
-  type Listed,
-  type Report,
-  type ReportedState,
-  totalOf,
-} from '@fso/shared/protocol';
+import { type AgentFrame, type Inspect, type Inspected, type Listed, type Report, type ReportedState, totalOf } from '@fso/shared/protocol';
 import { type Clock, type Logger, Wakeup, weakMemo } from '@fso/shared/runtime';
-import { digestOfBaseline, groupDeviations, isWhole } from '@fso/shared/status';
+import { groupDeviations, isWhole } from '@fso/shared/status';
 import type { AcceptedPolicies, AgentSnapshot, Observatory, RevisionFacts, StreamFacts } from '../observe/index.ts';
 import type { EventOutbox } from './event-outbox.ts';
-import { HoldBack, type KnownState } from './hold-back.ts';
-import { type Ground, PolicyStatements } from './policy-statements.ts';
+import { HoldBack } from './hold-back.ts';
+import { ListRequest } from './list-request.ts';
+import { PolicyStatements } from './policy-statements.ts';
 import { ReportCheck } from './report-check.ts';
 import { applied, type FrameRoom, fitting } from './report-delta.ts';
 import { ResyncRequest } from './resync-request.ts';
+import { baselineOf, digestOfPolicies, NOTHING_SENT, SentReports } from './sent-reports.ts';
 
 export interface ReporterOptions {
   readonly observatory: Observatory;
@@ -35,34 +27,20 @@ export interface ReporterOptions {
 
 type Send = (frame: AgentFrame) => void;
 
-/** Least time between two reports: a burst of changes is one report, a single change goes out at once. */
+/**
+ * Least time between two reports: a burst of changes is one report, a single change goes out at
+ * once.
+ */
 const SPACING_MS = 20;
 /** Reports in flight; beyond it changes gather until the hub has caught up. */
 const WINDOW = 32;
-/** All that the hub knows once it has taken a report. */
-interface SentState extends KnownState {
-  readonly seq: number;
-}
-
-const NOTHING_SENT: SentState = { seq: 0, ground: null, policies: new Map(), cluster: undefined };
-
-/** Digest of all that is reported by name; once for each map. */
-const digestOf = weakMemo((named: KnownState['policies']) => digestOfNamed(named));
 const totalNow = weakMemo(totalOf);
 
-/** @param asOf start of the round that the ground is of; its digest leaves it out */
-const baselineOf = (ground: Ground | null | undefined, asOf: Date = new Date(0)): Report['baseline'] =>
-  ground == null ? null : { ...ground.baseline, asOf: asOf.toISOString() };
-
-const digestOfGround = (ground: Ground | null | undefined): string | null => {
-  const baseline = baselineOf(ground);
-  return baseline && digestOfBaseline(baseline);
-};
-
 /**
- * Step ⑧, the agent's half: sends the hub what changed since the last report. Frames of one connection arrive in order or not at
- * all, so a delta builds on the one sent before it; after a new connection it builds on what the hub says it has. Where that is nothing that
- * this agent sent, or when the hub asks, everything is sent, in several frames where one is too small.
+ * Step ⑧, the agent's half: sends the hub what changed since the last report. Frames of one
+ * connection arrive in order and without gaps, so a delta builds on the one sent before it; after a
+ * new connection it builds on what the hub says it has. Where that is nothing that this agent sent,
+ * or when the hub asks, everything is sent, in several frames where one is too small.
  */
 export class Reporter {
   readonly #options: ReporterOptions;
@@ -79,13 +57,12 @@ export class Reporter {
   readonly #statements: PolicyStatements;
   readonly #holdBack: HoldBack;
   readonly #resync: ResyncRequest;
-  /** The question for a list, and the answer: the same object each time, so that it is encoded once. */
-  #listing: { readonly list: string; readonly request: ResyncRequest; answer?: Listed | undefined } | undefined;
-  /** Whether the hub has yet to read so much that the next report waits, as changes gather in it. */
+  readonly #listRequest: ListRequest;
+  /**
+   * Whether the hub has yet to read so much that the next report waits, as changes gather in it.
+   */
   #isBehind: () => boolean = () => false;
-  #sent: SentState = NOTHING_SENT;
-  /** States that the hub may have: after the last report that it acknowledged, and after each one since, but for the last of all. */
-  #earlier: readonly SentState[] = [];
+  readonly #sent = new SentReports();
 
   constructor(options: ReporterOptions) {
     this.#options = options;
@@ -93,6 +70,7 @@ export class Reporter {
     this.#statements = new PolicyStatements(this.#check);
     this.#holdBack = new HoldBack(options.clock);
     this.#resync = new ResyncRequest(options.clock);
+    this.#listRequest = new ListRequest({ clock: options.clock, accepted: options.accepted, statements: this.#statements });
   }
 
   /**
@@ -105,10 +83,7 @@ export class Reporter {
     this.#ack = undefined;
     this.#send = send;
     this.#isBehind = isBehind;
-    const known = this.#find(reported);
-    this.#full = known === undefined;
-    // What follows is numbered on from what the hub has.
-    this.#sent = { ...(known ?? NOTHING_SENT), seq: reported.seq };
+    this.#full = !this.#sent.goOnFrom(reported);
     this.#isCut = false;
     this.#owesDigest = true;
     // Events that it took without an answer come again: it keeps each once.
@@ -117,7 +92,10 @@ export class Reporter {
     this.sendDigest();
   }
 
-  /** Acknowledges a revision with the next report, which says how the cluster is with it; without one to come, at once. */
+  /**
+   * Acknowledges a revision with the next report, which says how the cluster is with it; without
+   * one to come, at once.
+   */
   accepted({ revision, digest }: { readonly revision: string; readonly digest: string }): void {
     // The hub is never more than one accepted revision behind, whose objects the agent still holds.
     this.sendAck();
@@ -136,17 +114,20 @@ export class Reporter {
   disconnected(): void {
     this.#send = undefined;
     this.#resync.cancel();
-    this.#listing?.request.cancel();
+    this.#listRequest.cancel();
   }
 
   /** Records that the hub has acknowledged every report up to `seq`. */
   acknowledged(seq: number): void {
-    this.#earlier = this.#earlier.filter((state) => state.seq >= seq);
+    this.#sent.acknowledged(seq);
     this.#options.outbox.acknowledged(seq);
     this.#wakeup.wake();
   }
 
-  /** The hub asks for everything, and gets it as often as {@link ResyncRequest} says. Events of refused reports are sent again. */
+  /**
+   * The hub asks for everything, and gets it as often as {@link ResyncRequest} says. Events of
+   * refused reports are sent again.
+   */
   resync(): void {
     this.#resync.open();
     this.#resyncIfDue();
@@ -161,21 +142,8 @@ export class Reporter {
 
   #startOver(): void {
     this.#options.outbox.takeBack();
-    this.#earlier = [];
+    this.#sent.forgetUnacknowledged();
     this.#wakeup.wake();
-  }
-
-  /** The state that a hub has, of those that it may have. What else it has of the cluster, or of the baseline, comes again. */
-  #find({ seq, policies, cluster, baseline }: ReportedState): SentState | undefined {
-    const states = [this.#sent, ...this.#earlier].filter((state) => digestOf(state.policies) === policies);
-    const found = states.find((state) => state.seq === seq) ?? states[0];
-    if (found === undefined) return undefined;
-    const isSame = found.cluster === undefined || digestOfCluster(found.cluster) === cluster;
-    return {
-      ...found,
-      cluster: isSame ? found.cluster : undefined,
-      ground: digestOfGround(found.ground) === baseline ? found.ground : undefined,
-    };
   }
 
   /** @returns the full report of a policy, which the hub requests */
@@ -184,28 +152,27 @@ export class Reporter {
     return { type: 'inspected', id, report: known === undefined ? null : (this.#check.policy(policy, known.report) ?? null) };
   }
 
-  /** @returns the policies of the accepted list, which the hub does not know; undefined: by now another one is accepted */
+  /**
+   * @returns the policies of the accepted list, which the hub does not know; undefined: by now
+   * another one is accepted
+   */
   listed(list: string): Listed | undefined {
-    const accepted = this.#options.accepted();
-    if (accepted?.digest !== list) return undefined;
-    return { type: 'listed', list, policies: this.#statements.listed(accepted).map(({ name, digest }) => [name, digest]) };
+    return this.#listRequest.answer(list);
   }
 
-  /** The hub asks for the policies of a list, and gets those of the accepted one as often as {@link ResyncRequest} says. */
+  /**
+   * The hub asks for the policies of a list, and gets those of the accepted one as often as
+   * {@link ResyncRequest} says.
+   */
   list(list: string): void {
-    if (this.#options.accepted()?.digest !== list) return;
-    if (this.#listing?.list !== list) this.#listing = { list, request: new ResyncRequest(this.#options.clock) };
-    this.#listing.request.open();
+    if (!this.#listRequest.open(list)) return;
     this.#listIfDue();
     this.#wakeup.wake();
   }
 
   #listIfDue(): void {
-    if (this.#listing === undefined || this.#isBehind() || !this.#listing.request.take()) return;
-    const { list } = this.#listing;
-    if (this.#options.accepted()?.digest !== list) return;
-    this.#listing.answer ??= this.listed(list);
-    if (this.#listing.answer !== undefined) this.#send?.(this.#listing.answer);
+    const answer = this.#isBehind() ? undefined : this.#listRequest.take();
+    if (answer !== undefined) this.#send?.(answer);
   }
 
   event(event: ClusterEvent): void {
@@ -223,8 +190,8 @@ export class Reporter {
     if (this.#full || this.#isCut) return;
     // The hub answers with the digest of the revision that it knows to be accepted.
     this.sendAck();
-    const { seq, policies } = this.#sent;
-    this.#send?.({ type: 'digest', digest: digestOf(policies), seq });
+    const { seq, policies } = this.#sent.last;
+    this.#send?.({ type: 'digest', digest: digestOfPolicies(policies), seq });
   }
 
   /** Works until the signal aborts, which is what it throws then. */
@@ -245,7 +212,7 @@ export class Reporter {
   }
 
   async #waitForNews(signal: AbortSignal): Promise<void> {
-    const listingInMs = this.#isBehind() ? undefined : this.#listing?.request.dueInMs;
+    const listingInMs = this.#isBehind() ? undefined : this.#listRequest.dueInMs;
     const reportInMs = this.#mayReport ? this.#holdBack.dueInMs : undefined;
     const dues = [reportInMs, this.#resync.dueInMs, listingInMs].filter((due) => due !== undefined);
     const dueInMs = Math.min(...dues);
@@ -257,7 +224,7 @@ export class Reporter {
    * the hub is current then.
    */
   #sayCurrent(): void {
-    const isSaid = !this.#full && !this.#isCut && this.#holdBack.dueInMs === undefined && this.#earlier.length === 0;
+    const isSaid = !this.#full && !this.#isCut && this.#holdBack.dueInMs === undefined && this.#sent.inFlight === 0;
     if (!this.#owesDigest || this.#send === undefined || !isSaid) return;
     this.#owesDigest = false;
     this.sendDigest();
@@ -275,7 +242,7 @@ export class Reporter {
 
   /** Whether a hub is connected and keeps up. */
   get #mayReport(): boolean {
-    return this.#send !== undefined && this.#earlier.length < WINDOW && !this.#isBehind();
+    return this.#send !== undefined && this.#sent.inFlight < WINDOW && !this.#isBehind();
   }
 
   #nextReport(): Report | undefined {
@@ -290,17 +257,15 @@ export class Reporter {
       ...(samples.length > 0 && { violationSamples: samples }),
     });
     const full = this.#full;
-    const before = full ? NOTHING_SENT : this.#sent;
+    const before = full ? NOTHING_SENT : this.#sent.last;
     const flags = { hasEvents: outbox.size > 0, isChanging: accepted?.isChanging === true, isUrgent: full || this.#isCut };
     const due = this.#holdBack.take({ ...statement, ...flags, cluster }, before);
     if (due === undefined) return undefined;
     const part = fitting(due.delta, room);
-    const seq = this.#sent.seq + 1;
     this.#full = false;
-    this.#earlier = [...this.#earlier, this.#sent];
     this.#isCut = !part.isWhole;
     const known = part.isWhole ? due.policies : applied(before.policies, part);
-    this.#sent = { seq, ground: statement.ground, policies: known, cluster };
+    const seq = this.#sent.add({ ground: statement.ground, policies: known, cluster });
     if (!part.isWhole) this.#wakeup.wake();
     return {
       type: 'report',

@@ -1,9 +1,15 @@
 import type { Clock } from '@fso/shared/runtime';
 
-/** Least time between two answers to a hub that asks for everything, in milliseconds: each costs as much as all policies together. */
+/**
+ * Least time between two answers to a hub that asks for everything, in milliseconds: each costs as
+ * much as all policies together.
+ */
 const SPACING_MS = 5_000;
 
-/** The request of a hub for a full report, or for the policies of a list. The first is due at once, one that comes soon after it a while later; none is lost. */
+/**
+ * The request of a hub for a full report, or for the policies of a list. The first is due at once,
+ * one that comes soon after it a while later; none is lost.
+ */
 export class ResyncRequest {
   readonly #clock: Clock;
   #isOpen: boolean = false;

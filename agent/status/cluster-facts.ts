@@ -57,9 +57,11 @@ const overflowText = ({ nodes, namespaces, patterns }: Overflow): string =>
     .join('; ');
 
 /**
- * The first problem that the API server found in an expression of the floor: it type-checks each policy after it was written.
+ * The first problem that the API server found in an expression of the floor: it type-checks each
+ * policy after it was written.
  *
- * @see https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#type-checking
+ * @see
+ * https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#type-checking
  * @returns undefined: there is none
  */
 export const findFloorProblem = (policies: readonly ValidatingAdmissionPolicy[]): string | undefined => {
@@ -160,7 +162,10 @@ interface ProfileInput {
   readonly place: GatekeeperPlace;
 }
 
-/** Returns the profile of the cluster, on which the state of a policy that conforms depends. @returns `known` where it is the same */
+/**
+ * Returns the profile of the cluster, on which the state of a policy that conforms depends.
+ * @returns `known` where it is the same
+ */
 export const profileOf = ({ view, capabilities, place }: ProfileInput, known: ClusterProfile | undefined): ClusterProfile => {
   const profile = {
     floor: capabilities.floor,

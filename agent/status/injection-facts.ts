@@ -30,7 +30,10 @@ const UNGOVERNED = inactive('NotGoverning', 'the policy governs no namespace now
 
 const IS_INJECTION = /^MutatingAdmissionPolicy(Binding)?\//;
 
-/** Few and stable texts, so that a status can be compared with the one before. @returns undefined: the policy does not ask for it */
+/**
+ * Few and stable texts, so that a status can be compared with the one before. @returns undefined:
+ * the policy does not ask for it
+ */
 export const injectionFacts = ({ spec }: PolicyInput, outcome: PolicyOutcome, input: InjectionInput): InjectionFacts | undefined => {
   if (spec.placementInjection !== true) return undefined;
   if (outcome.kind !== 'governing') return UNGOVERNED;

@@ -148,13 +148,19 @@ export class LockMonitor {
     return failure === undefined ? 'the policies of the guard are not in place yet' : `${failure.key}: ${failure.error}`;
   }
 
-  /** An index that judges nothing lets pods pass; where all labels are right, only its canary shows it. */
+  /**
+   * An index that judges nothing lets pods pass; where all labels are right, only its canary shows
+   * it.
+   */
   #indexProblem(): string | undefined {
     const { state, message = '' } = this.#deps.probers.index.state(CANARY_NAMESPACE) ?? {};
     return state === 'failed' ? `the index of lock 1 judges nothing: in namespace ${CANARY_NAMESPACE} ${message}` : undefined;
   }
 
-  /** An index that nobody answers for, e.g. because another rule refuses first, is neither known to be in force nor to be open. */
+  /**
+   * An index that nobody answers for, e.g. because another rule refuses first, is neither known to
+   * be in force nor to be open.
+   */
   #indexSilence(): string | undefined {
     const { clock, probers, view } = this.#deps;
     const since = this.#indexUnprovenSince;
@@ -165,7 +171,9 @@ export class LockMonitor {
     return `the index of lock 1 is not proven: in namespace ${CANARY_NAMESPACE} ${why === '' ? 'nothing can be asked yet' : why}`;
   }
 
-  /** Policies rest on their own labels; the index, and the regions of nodes, belong to the cluster. */
+  /**
+   * Policies rest on their own labels; the index, and the regions of nodes, belong to the cluster.
+   */
   #parametersProblem(): string | undefined {
     const failures = this.#deps
       .failures()

@@ -36,7 +36,10 @@ export interface LockPlan {
   readonly unapplied: ReadonlySet<string>;
   /** Namespaces whose labels cannot be written, and that lock 1 enforces by its index. */
   readonly indexed: ReadonlySet<string>;
-  /** Keys of policies whose glob, or whose namespace that does not exist yet, the index is still to get. */
+  /**
+   * Keys of policies whose glob, or whose namespace that does not exist yet, the index is still to
+   * get.
+   */
   readonly unlisted: ReadonlySet<string>;
 }
 
@@ -109,7 +112,10 @@ const sameAsBefore = ({ policy, outcome, previous }: Subject): boolean =>
   sameItems(previous.effectiveRegions ?? [], outcome.regions) &&
   sameItems(previous.namespaces ?? [], outcome.namespaces);
 
-/** Whether lock 1 of a policy waits for the write that fails. Labels are written for certain policies, the floor for all of them. */
+/**
+ * Whether lock 1 of a policy waits for the write that fails. Labels are written for certain
+ * policies, the floor for all of them.
+ */
 const hindersLockOne = ({ key, policies }: WriteFailure, { policy }: Subject, { plan }: LockInput): boolean => {
   const [kind = '', name = ''] = key.split('/');
   if (kind === 'Namespace') return policies.includes(policy.key) && !plan.indexed.has(name);
@@ -144,7 +150,8 @@ const namespaceLock = (namespace: string, subject: Subject, input: LockInput): L
   const probe = input.probe(namespace);
   const facts = probe && factsOf(namespace, probe);
   if (facts !== undefined) return facts;
-  // Just started, or another policy of the namespace changed: the earlier proof holds until a probe refutes it.
+  // Just started, or another policy of the namespace changed: the earlier proof holds until a probe
+  // refutes it.
   const wasProven = subject.previous?.enforcement?.admission.state === 'Enforced' && sameAsBefore(subject);
   if (wasProven && (probe === undefined || probe.first || probe.held)) return ENFORCED;
   return { state: 'Pending', message: `namespace ${namespace} is not proven yet` };
@@ -169,7 +176,9 @@ const indexLock = (subject: Subject, input: LockInput): LockFacts | undefined =>
   return listedLock(subject.policy, input);
 };
 
-/** A namespace that is created later has no label at first: only the index covers it from then on. */
+/**
+ * A namespace that is created later has no label at first: only the index covers it from then on.
+ */
 const listedLock = ({ key, spec }: PolicyInput, { plan }: LockInput): LockFacts | undefined =>
   plan.unlisted.has(key) ? { state: 'Pending', message: `the index of lock 1 does not have ${spec.targetNamespace} yet` } : undefined;
 
@@ -235,7 +244,8 @@ const gatekeeperLock = (subject: Subject, input: LockInput): LockFacts => {
   if (unproven.unanswered === true) return { state: 'Degraded', message: unproven.message, unanswered: true };
   const isOverdue = input.unprovenMs(policy.key) >= input.gatekeeper.graceMs;
   if (unproven.isError || isOverdue) return { state: 'Degraded', message: unproven.message };
-  // The constraint changed for the sake of others: its version before, which Gatekeeper still enforces, covers this policy too.
+  // The constraint changed for the sake of others: its version before, which Gatekeeper still
+  // enforces, covers this policy too.
   const wasEnforced = previous?.enforcement?.gatekeeper.state === 'Enforced' && sameAsBefore(subject);
   return wasEnforced && constraints.every(input.gatekeeper.exists) ? ENFORCED : { state: 'Pending', message: unproven.message };
 };

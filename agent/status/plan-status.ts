@@ -220,7 +220,8 @@ const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
 /**
  * The status that a policy should show.
  *
- * @returns `previous` itself when nothing but the time would change: then there is nothing to write.
+ * @returns `previous` itself when nothing but the time would change: then there is nothing to
+ * write.
  */
 export const planStatus = (input: StatusInput): SovereignPolicyStatus => {
   const { policy, outcome, locks, previous, now } = input;

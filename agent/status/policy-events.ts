@@ -33,7 +33,8 @@ const readyEvents = (previous: SovereignPolicyStatus | undefined, next: Sovereig
 };
 
 /**
- * Whether the object in the cluster says it already, and nothing bad came before: a Kubernetes Event would be one more write for nothing new.
+ * Whether the object in the cluster says it already, and nothing bad came before: a Kubernetes
+ * Event would be one more write for nothing new.
  *
  * @param shown status in the cluster
  */

@@ -6,8 +6,9 @@ import { type DesiredPolicies, generationAsDesired } from '../enforce/index.ts';
 import type { AcceptedPolicies, AgentSnapshot, PolicySnapshot, RevisionSnapshot } from '../observe/index.ts';
 
 /**
- * Whether every policy of the accepted commit is proven at the written generation or a later one, and no policy is left that
- * the commit no longer has. A proof of an older generation proves the older text.
+ * Whether every policy of the accepted commit is proven at the written generation or a later one,
+ * and no policy is left that the commit no longer has. A proof of an older generation proves the
+ * older text.
  */
 export const isRevisionProven = (
   { policies: accepted, generationOf }: Pick<AcceptedPolicies, 'policies' | 'generationOf'>,
@@ -19,8 +20,8 @@ export const isRevisionProven = (
 };
 
 /**
- * The `provenRevision` of the next report: the revision proven last, until the accepted one is proven; null once the accepted one
- * was proven and no longer is.
+ * The `provenRevision` of the next report: the revision proven last, until the accepted one is
+ * proven; null once the accepted one was proven and no longer is.
  */
 export const advanceProven = (before: string | null, { revision, proven }: { revision: string; proven: boolean }): string | null => {
   if (proven) return revision;
@@ -63,7 +64,9 @@ export class RevisionTracker {
     this.#onProven = onProven;
   }
 
-  /** @param policies as the last round judged them @returns undefined: no commit was accepted yet */
+  /**
+   * @param policies as the last round judged them @returns undefined: no commit was accepted yet
+   */
   look({ accepted, isChanging }: RevisionState, policies: AgentSnapshot['policies']): RevisionSnapshot | undefined {
     if (accepted === undefined) return undefined;
     const { revision, digest, verification } = accepted;

@@ -1,10 +1,35 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { KubeObject, SovereignPolicy } from '@fso/shared/api';
 import { sameItems } from '@fso/shared/runtime';
-import type { PolicySnapshot } from '../observe/index.ts';
+import type { PolicyInput, PolicyOutcome } from '../enforce/index.ts';
+import type { AuditFacts, PolicySnapshot, PolicyViolations, TamperLog } from '../observe/index.ts';
+import type { InjectionInput } from './injection-facts.ts';
+import type { LockInput } from './locks.ts';
+import { daysLeft } from './status-cache.ts';
+
+/** Facts that hold for all policies in one round. */
+export interface Round {
+  readonly locks: LockInput;
+  readonly injecting: InjectionInput;
+  readonly audits: ReadonlyMap<string, AuditFacts>;
+  /** Whether the policies in the cluster show that it is not observed. */
+  readonly isUnobserved: boolean;
+  readonly now: Date;
+}
+
+/** A policy, and what was found of it. */
+export interface Subject {
+  readonly policy: PolicyInput;
+  readonly outcome: PolicyOutcome;
+  readonly live: SovereignPolicy;
+  readonly violations: PolicyViolations;
+  readonly tampered: ReturnType<TamperLog['ofPolicy']>;
+}
 
 /**
- * Policies whose status is written, and follows from nothing that may change by time alone. They are not judged again as long as all that
- * it follows from is the same: in most rounds that is so for all policies but one.
+ * Policies whose status is written, and follows from nothing that may change by time alone. They
+ * are not judged again as long as all that it follows from is the same: in most rounds that is so
+ * for all policies but one.
  */
 export class SettledPolicies {
   readonly #known = new Map<string, { readonly inputs: readonly unknown[]; readonly snapshot: PolicySnapshot }>();
@@ -16,7 +41,10 @@ export class SettledPolicies {
     this.#shared = shared;
   }
 
-  /** @param inputs what its status alone follows from, compared by identity @returns undefined: it is to be judged */
+  /**
+   * @param inputs what its status alone follows from, compared by identity @returns undefined: it
+   * is to be judged
+   */
   find(policy: string, inputs: readonly unknown[]): PolicySnapshot | undefined {
     const known = this.#known.get(policy);
     return known !== undefined && sameItems(known.inputs, inputs) ? known.snapshot : undefined;
@@ -35,3 +63,40 @@ export class SettledPolicies {
     for (const policy of this.#known.keys()) if (!policies.has(policy)) this.#known.delete(policy);
   }
 }
+
+/** Inputs that the status of every policy follows from. */
+export const sharedInputs = ({ locks, injecting, isUnobserved }: Round): object => {
+  const { plan, floor, gatekeeper, failures } = locks;
+  const { served, installed } = injecting;
+  const { served: isServed, problem, outage, graceMs } = gatekeeper;
+  return {
+    floor,
+    gatekeeper: { isServed, problem, outage, graceMs },
+    failures,
+    indexed: plan.indexed,
+    injection: { served, installed },
+    isUnobserved,
+  };
+};
+
+/** Inputs that the status of one policy follows from, beside what all of them follow from. */
+export const ownInputs = (
+  { policy, outcome, live, violations, tampered }: Subject,
+  { locks, audits, now }: Round,
+  namespaces: { get(name: string): KubeObject | undefined },
+): readonly unknown[] => {
+  const { plan, gatekeeper } = locks;
+  const inputs: unknown[] = [policy, outcome, live, violations, tampered, daysLeft(policy, now), plan.unlisted.has(policy.key)];
+  for (const name of plan.constraintsOf(policy.key))
+    inputs.push(name, gatekeeper.exists(name), gatekeeper.constraintProblem(name), audits.get(name));
+  for (const name of outcome.kind === 'governing' ? outcome.namespaces : [])
+    inputs.push(
+      namespaces.get(name),
+      plan.governance.namespaces.get(name),
+      plan.unapplied.has(name),
+      locks.probe(name),
+      gatekeeper.exclusion(name),
+      gatekeeper.canary(name),
+    );
+  return inputs;
+};

@@ -10,7 +10,10 @@ interface SnapshotParts {
   readonly labels: readonly NamespaceLabels[];
 }
 
-/** The last snapshot of each policy: the same object as long as its parts are, as readers find changes by identity. */
+/**
+ * The last snapshot of each policy: the same object as long as its parts are, as readers find
+ * changes by identity.
+ */
 export class SnapshotCache {
   readonly #known = new Map<string, { readonly parts: SnapshotParts; readonly snapshot: PolicySnapshot }>();
 

@@ -66,7 +66,10 @@ export interface StatusResult {
   readonly heldMs: number;
 }
 
-/** The last status of every policy, which the next one is compared with, and when a change is worth a write. */
+/**
+ * The last status of every policy, which the next one is compared with, and when a change is worth
+ * a write.
+ */
 export class StatusCache {
   readonly #memos = new Map<string, Memo>();
   readonly #pending = new Set<string>();

@@ -1,12 +1,12 @@
-import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
+import type { SovereignPolicy } from '@fso/shared/api';
 import type { GatekeeperPlace } from '@fso/shared/compile';
 import { NAMESPACE_KIND, NODE_KIND } from '@fso/shared/kube';
-import { type Clock, createBucket } from '@fso/shared/runtime';
+import type { Clock } from '@fso/shared/runtime';
 import type { Write } from '../apply/index.ts';
 import { buildStatusWrite, type WriteContext } from '../apply/index.ts';
 import { POD_KIND } from '../cache/index.ts';
 import { isSameMap } from '../compare.ts';
-import type { Governance, PolicyInput, PolicyOutcome } from '../enforce/index.ts';
+import type { Governance, PolicyOutcome } from '../enforce/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Claim, RoundParts } from '../observation/index.ts';
 import type { EventSink, LiveObservatory, PolicySnapshot, TamperLog, ViolationTimeStore } from '../observe/index.ts';
@@ -22,15 +22,14 @@ import {
 import type { Capabilities, ClusterPlan } from '../plan/index.ts';
 import { isInjectionServed } from '../plan/index.ts';
 import { clusterFacts, profileOf } from './cluster-facts.ts';
-import { type InjectionInput, injectionFacts } from './injection-facts.ts';
+import { injectionFacts } from './injection-facts.ts';
 import type { LockMonitor } from './lock-monitor.ts';
-import type { LockInput } from './locks.ts';
 import { isShown, planPolicyEvents } from './policy-events.ts';
 import { type RevisionState, RevisionTracker } from './revision-tracker.ts';
-import { SettledPolicies } from './settled-policies.ts';
+import { ownInputs, type Round, SettledPolicies, type Subject, sharedInputs } from './settled-policies.ts';
 import { SnapshotCache } from './snapshot-cache.ts';
-import { daysLeft, StatusCache, type StatusResult } from './status-cache.ts';
-import { isUnobserved } from './unobserved-status.ts';
+import { StatusCache, type StatusResult } from './status-cache.ts';
+import { isUnobserved, TURN_MS, TurnLimit } from './unobserved-status.ts';
 
 export interface StatusPublisherDeps {
   readonly clock: Clock;
@@ -57,7 +56,10 @@ export interface StatusPublisherDeps {
   readonly wake: (delayMs: number) => void;
 }
 
-/** Publishes the outcome of a round: the status and the events of each policy, the snapshot that the report reads, metrics. */
+/**
+ * Publishes the outcome of a round: the status and the events of each policy, the snapshot that the
+ * report reads, metrics.
+ */
 export class StatusPublisher {
   readonly #deps: StatusPublisherDeps;
   readonly #statuses = new StatusCache();
@@ -69,16 +71,13 @@ export class StatusPublisher {
   readonly #revisions: RevisionTracker;
   /** Violations of the last round in which they could be found. */
   #found: ReadonlyMap<string, PolicyViolations> = new Map();
-  /** Limits changes to NotObserved and back, which concern all policies at once. */
-  readonly #mayTurn: () => boolean;
-  /** Time of the last change of each status, monotonic ms. */
-  readonly #turnedAtMs = new WeakMap<SovereignPolicyStatus, number>();
+  readonly #turns: TurnLimit;
   /** Outcomes of the last round. Another object means that policies were added or removed. */
   #outcomes: Governance['policies'] | undefined;
 
   constructor(deps: StatusPublisherDeps) {
     this.#deps = deps;
-    this.#mayTurn = createBucket(deps.clock, { burst: TURNS, perSecond: TURNS });
+    this.#turns = new TurnLimit(deps.clock);
     this.#revisions = new RevisionTracker(deps.context.view.policies, deps.onProven);
     const { events } = deps.outputs;
     this.#audits = new AuditComparison((message) => events.ofCluster({ severity: 'warning', reason: 'AuditDiffers', message }));
@@ -107,7 +106,7 @@ export class StatusPublisher {
     const audits = parts.run('violations', () => this.#compareAudits(plan), NO_AUDITS);
     const isUnobserved = observation.isShown();
     const round: Round = { locks, injecting, audits, isUnobserved, now };
-    this.#settled.begin({ ...sharedInputs(locks, injecting), isUnobserved });
+    this.#settled.begin(sharedInputs(round));
     const before = outputs.observatory.snapshot().policies;
     const snapshots = new Map<string, PolicySnapshot>();
     const writes: Write[] = [];
@@ -122,7 +121,8 @@ export class StatusPublisher {
       const judged = parts.run('status', () => this.#judgeOnce(subject, round), undefined);
       writes.push(...(judged?.due ?? []));
       const snapshot = judged?.snapshot ?? before.get(policy.key);
-      // A namespace may have any number of these, which must not crowd the others out of the report.
+      // A namespace may have any number of these, which must not crowd the others out of the
+      // report.
       if (snapshot !== undefined && !isSurplus(outcome)) snapshots.set(policy.key, snapshot);
     }
     this.#retain(governance.policies);
@@ -132,31 +132,15 @@ export class StatusPublisher {
 
   /** Judges a policy, unless all that its status follows from is as it was. */
   #judgeOnce(subject: Subject, round: Round): Judged {
-    const inputs = this.#inputsOf(subject, round);
+    const inputs = ownInputs(subject, round, this.#deps.context.view.namespaces);
     const settled = this.#settled.find(subject.policy.key, inputs);
     return settled === undefined ? this.#judge(subject, inputs, round) : { snapshot: settled, due: [] };
   }
 
-  /** All that the status of a policy follows from, beside what all of them follow from. */
-  #inputsOf({ policy, outcome, live, violations, tampered }: Subject, { locks, audits, now }: Round): readonly unknown[] {
-    const { namespaces } = this.#deps.context.view;
-    const { plan, gatekeeper } = locks;
-    const inputs: unknown[] = [policy, outcome, live, violations, tampered, daysLeft(policy, now), plan.unlisted.has(policy.key)];
-    for (const name of plan.constraintsOf(policy.key))
-      inputs.push(name, gatekeeper.exists(name), gatekeeper.constraintProblem(name), audits.get(name));
-    for (const name of outcome.kind === 'governing' ? outcome.namespaces : [])
-      inputs.push(
-        namespaces.get(name),
-        plan.governance.namespaces.get(name),
-        plan.unapplied.has(name),
-        locks.probe(name),
-        gatekeeper.exclusion(name),
-        gatekeeper.canary(name),
-      );
-    return inputs;
-  }
-
-  /** Judges a policy, and takes note where it need not be judged again by the same inputs. @returns also the write of its status, if one is due */
+  /**
+   * Judges a policy, and takes note where it need not be judged again by the same inputs. @returns
+   * also the write of its status, if one is due
+   */
   #judge(subject: Subject, inputs: readonly unknown[], round: Round): Judged {
     const { monitor, context } = this.#deps;
     const { policy, outcome, live, violations, tampered } = subject;
@@ -211,19 +195,11 @@ export class StatusPublisher {
     }
     if (heldMs > 0) wake(heldMs);
     if (!write) return [];
-    if (isUnobserved(live.status) !== isUnobserved(shown) && !this.#turns(shown)) {
+    if (isUnobserved(live.status) !== isUnobserved(shown) && !this.#turns.take(shown)) {
       wake(TURN_MS);
       return [];
     }
     return [buildStatusWrite(live, shown, context)];
-  }
-
-  /** Whether a status may turn to NotObserved, or back, now. Where the policies cannot be read, no cache shows that it did. */
-  #turns(shown: SovereignPolicyStatus): boolean {
-    const now = this.#deps.clock.monotonicMs();
-    if (now - (this.#turnedAtMs.get(shown) ?? Number.NEGATIVE_INFINITY) < TURN_AGAIN_MS || !this.#mayTurn()) return false;
-    this.#turnedAtMs.set(shown, now);
-    return true;
   }
 
   #retain(outcomes: Governance['policies']): void {
@@ -264,11 +240,6 @@ export class StatusPublisher {
   }
 }
 
-/** Statuses a second that turn to NotObserved, or back. */
-const TURNS = 20;
-const TURN_MS = 1_000;
-const TURN_AGAIN_MS = 60_000;
-
 const NO_AUDITS: ReadonlyMap<string, AuditFacts> = new Map();
 
 /** Findings of a round before it computes the status of each policy. */
@@ -284,29 +255,4 @@ interface Judged {
   readonly due: readonly Write[];
 }
 
-/** Facts that hold for all policies in one round. */
-interface Round {
-  readonly locks: LockInput;
-  readonly injecting: InjectionInput;
-  readonly audits: ReadonlyMap<string, AuditFacts>;
-  /** Whether the policies in the cluster show that it is not observed. */
-  readonly isUnobserved: boolean;
-  readonly now: Date;
-}
-
-/** A policy, and what was found of it. */
-interface Subject {
-  readonly policy: PolicyInput;
-  readonly outcome: PolicyOutcome;
-  readonly live: SovereignPolicy;
-  readonly violations: PolicyViolations;
-  readonly tampered: ReturnType<TamperLog['ofPolicy']>;
-}
-
 const isSurplus = (outcome: PolicyOutcome): boolean => outcome.kind === 'invalid' && outcome.surplus === true;
-
-/** Inputs that the status of every policy follows from. */
-const sharedInputs = ({ plan, floor, gatekeeper, failures }: LockInput, { served, installed }: InjectionInput): object => {
-  const { served: isServed, problem, outage, graceMs } = gatekeeper;
-  return { floor, gatekeeper: { isServed, problem, outage, graceMs }, failures, indexed: plan.indexed, injection: { served, installed } };
-};

@@ -1,8 +1,11 @@
 import { CONDITIONS, type Condition, type LockStatus, type SovereignPolicyStatus } from '@fso/shared/api';
 import { setCondition } from '@fso/shared/kube';
+import { type Clock, createBucket } from '@fso/shared/runtime';
 
 const REASON = 'NotObserved';
-/** The same whatever the cause, which the events of the cluster name: a thousand policies show it. */
+/**
+ * The same whatever the cause, which the events of the cluster name: a thousand policies show it.
+ */
 const MESSAGE = 'the agent cannot see the cluster at the moment: what it proved last may not hold any more';
 
 /** Conditions that claim that something holds. */
@@ -29,7 +32,10 @@ const unknownCondition = ({ type, observedGeneration }: Condition): Omit<Conditi
 const unknownLock = (lock: LockStatus, since: string): LockStatus =>
   lock.state === 'Enforced' ? { state: 'Pending', since, message: MESSAGE } : lock;
 
-/** The status of a policy while its cluster is not observed: at best Pending; one that has failed or expired stays so. */
+/**
+ * The status of a policy while its cluster is not observed: at best Pending; one that has failed or
+ * expired stays so.
+ */
 export const unobservedStatus = (status: SovereignPolicyStatus, now: Date): SovereignPolicyStatus => {
   if (status.phase === 'Failed' || status.phase === 'Expired') return status;
   const time = now.toISOString();
@@ -52,3 +58,33 @@ export const unobservedStatus = (status: SovereignPolicyStatus, now: Date): Sove
     }),
   };
 };
+
+/** Statuses a second that turn to NotObserved, or back. */
+const TURNS = 20;
+/** Pause after which a status that had to wait may turn, ms. */
+export const TURN_MS = 1_000;
+const TURN_AGAIN_MS = 60_000;
+
+/** Limits changes to NotObserved and back, which concern all policies at once. */
+export class TurnLimit {
+  readonly #clock: Clock;
+  readonly #take: () => boolean;
+  /** Time of the last change of each status, monotonic ms. */
+  readonly #turnedAtMs = new WeakMap<SovereignPolicyStatus, number>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#take = createBucket(clock, { burst: TURNS, perSecond: TURNS });
+  }
+
+  /**
+   * Whether a status may turn now, which then counts. Where the policies cannot be read, no cache
+   * shows that it did.
+   */
+  take(shown: SovereignPolicyStatus): boolean {
+    const now = this.#clock.monotonicMs();
+    if (now - (this.#turnedAtMs.get(shown) ?? Number.NEGATIVE_INFINITY) < TURN_AGAIN_MS || !this.#take()) return false;
+    this.#turnedAtMs.set(shown, now);
+    return true;
+  }
+}

@@ -8,23 +8,12 @@ import {
   encodeAges,
   encodeFrame,
   type HubFrame,
-  MAX_HUB_FRAME_BYTES,
   PROTOCOL_VERSION,
-  readReturn,
-  TRACE_HEADER,
 } from '@fso/shared/protocol';
-import {
-  type Allowance,
-  type Clock,
-  corkForTurn,
-  createAllowance,
-  createTlsAgent,
-  type ProxyConfig,
-  threadCpuMs,
-  weakMemo,
-} from '@fso/shared/runtime';
+import { type Allowance, type Clock, corkForTurn, createAllowance, threadCpuMs, weakMemo } from '@fso/shared/runtime';
 import { WebSocket } from 'ws';
-import { explainTls, isOtherCa } from './tls-errors.ts';
+import { type ConnectionEnd, endOfClose, endOfError, endOfResponse } from './connection-end.ts';
+import { type ClientCertificate, type ConnectionConfig, HANDSHAKE_MS, openHubSocket } from './hub-socket.ts';
 
 /** State of the stream to the hub. */
 export type StreamState =
@@ -35,34 +24,6 @@ export type StreamState =
   /** Hub with a certificate of another CA. */
   | { readonly state: 'untrusted'; readonly reason: string; readonly retryInMs: number }
   | { readonly state: 'disconnected'; readonly reason: string; readonly retryInMs: number };
-
-/** End of a connection, with its reason. */
-export interface ConnectionEnd {
-  /** `renewed`: the agent has another certificate, and goes on with it at once. */
-  readonly kind: 'rejected' | 'untrusted' | 'lost' | 'resend' | 'renewed';
-  readonly reason: string;
-  /** Milliseconds: a hub that stops, or has too many agents at once, asks them to come back at random moments within this time. */
-  readonly returnMs?: number | undefined;
-}
-
-/** Certificate and key of the agent, and the CA that verifies the hub; PEM. */
-export interface ClientCertificate {
-  readonly cert: string;
-  readonly key: string;
-  readonly ca: string;
-}
-
-export interface ConnectionConfig {
-  readonly hubUrl: string;
-  /** Static token; absent: a certificate proves the agent. */
-  readonly token?: string;
-  /** PEM of the hub's CA; absent: the system's. */
-  readonly ca?: string | undefined;
-  /** The way to the hub; undefined: direct. */
-  readonly proxy?: ProxyConfig | undefined;
-  /** Asks the hub for the trace of each commit. */
-  readonly isTraced?: boolean;
-}
 
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
 type Welcome = Extract<HubFrame, { type: 'welcome' }>;
@@ -78,10 +39,15 @@ export interface ConnectionHandlers {
   onDrained?(): void;
 }
 
-/** CPU time of frames of the hub, in milliseconds. The largest offer takes a fraction of the burst. */
+/**
+ * CPU time of frames of the hub, in milliseconds. The largest offer takes a fraction of the burst.
+ */
 const FRAME_CPU = { burst: 1_000, perSecond: 200 };
 
-/** The pace at which frames of the hub are read. It outlives connections, so that to connect again gains a hub nothing. */
+/**
+ * The pace at which frames of the hub are read. It outlives connections, so that to connect again
+ * gains a hub nothing.
+ */
 export interface ReadPace {
   readonly clock: Clock;
   /** CPU time, in milliseconds. */
@@ -96,13 +62,7 @@ export const createReadPace = (clock: Clock): ReadPace => ({ clock, cpu: createA
  */
 const encodeListed = weakMemo((frame: AgentFrame) => encodeFrame(frame));
 
-const STREAM_PATH = '/agent/v1/stream';
 const CONNECT_MS = 10_000;
-/**
- * Longest handshake, in ms. A hub that gets all of its agents back at once takes their handshakes
- * one after the other.
- */
-const HANDSHAKE_MS = 60_000;
 /**
  * Longest wait for the welcome, in ms. A hub that gets all of its agents back at once greets them
  * one after the other.
@@ -111,40 +71,13 @@ const WELCOME_MS = 120_000;
 /** Interval of pings, in ms. Twice this time without a sign of life is a dead connection. */
 const PING_MS = 25_000;
 const NORMAL_CLOSURE = 1000;
-const MAX_REASON = 300;
 /** Bytes that the hub has not read yet, beyond which reports and answers wait or are dropped. */
 const MAX_UNREAD = 1024 * 1024;
-/** Bytes that the hub has not read yet, beyond which the connection ends. Acknowledgements and refusals get here, but only of a hub that never reads. */
-const MAX_QUEUED = 32 * 1024 * 1024;
-
 /**
- * Parts of one frame. A hub sends an offer in fragments of 64 KiB, of which the largest has 256; each may keep the 64 KiB alive that the socket
- * read it in. A frame that comes in chunks smaller than 512 bytes on average is not waited for.
+ * Bytes that the hub has not read yet, beyond which the connection ends. Acknowledgements and
+ * refusals get here, but only of a hub that never reads.
  */
-const MAX_PARTS = { maxFragments: 512, maxBufferedChunks: 32 * 1024 };
-
-const REJECTIONS: readonly number[] = [CLOSE_CODES.unauthorized, CLOSE_CODES.unsupportedProtocol];
-const REFUSED_STATUS: readonly (number | undefined)[] = [401, 403];
-
-/** Reads the reason of a refusal from the hub's answer, as far as it fits into a line. */
-const readReason = async (response: IncomingMessage): Promise<string> => {
-  let text = '';
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      text += chunk.toString('utf8');
-      if (text.length > MAX_REASON) break;
-    }
-  } catch {
-    // What came until then is better than nothing.
-  }
-  return text.slice(0, MAX_REASON).replaceAll(/\s+/g, ' ').trim();
-};
-
-const streamUrl = (hubUrl: string): URL => {
-  const url = new URL(hubUrl);
-  if (url.pathname === '/') url.pathname = STREAM_PATH;
-  return url;
-};
+const MAX_QUEUED = 32 * 1024 * 1024;
 
 /** WebSocket connection to the hub, from the dial to its end. */
 export class Connection {
@@ -171,26 +104,8 @@ export class Connection {
     this.#handlers = handlers;
     this.#clock = clock;
     this.#cpu = cpu;
-    this.#socket = new WebSocket(streamUrl(config.hubUrl), {
-      headers: {
-        ...(config.token !== undefined && { authorization: `Bearer ${config.token}` }),
-        ...(config.isTraced === true && { [TRACE_HEADER.name]: TRACE_HEADER.value }),
-      },
-      ...(config.ca === undefined ? {} : { ca: config.ca }),
-      ...certificate,
-      ...(config.proxy && { agent: createTlsAgent(config.proxy), handshakeTimeout: HANDSHAKE_MS }),
-      maxPayload: MAX_HUB_FRAME_BYTES,
-      ...MAX_PARTS,
-      perMessageDeflate: false,
-      autoPong: false,
-      finishRequest: (request) => {
-        request.once('socket', (socket) => {
-          socket.once('connect', () => {
-            this.#isReached = true;
-          });
-        });
-        request.end();
-      },
+    this.#socket = openHubSocket(config, certificate, () => {
+      this.#isReached = true;
     });
     this.#listen();
   }
@@ -206,7 +121,10 @@ export class Connection {
     return end;
   }
 
-  /** Answers a question of the hub, which may ask faster than it reads: what does not drain is not added to. */
+  /**
+   * Answers a question of the hub, which may ask faster than it reads: what does not drain is not
+   * added to.
+   */
   answer(frame: AgentFrame): void {
     if (this.#socket.bufferedAmount < MAX_UNREAD) this.send(frame);
   }
@@ -279,30 +197,15 @@ export class Connection {
       void this.#refused(response);
     });
     const { hostname } = new URL(socket.url);
-    socket.on('error', (error) =>
-      this.#ended.resolve({ kind: isOtherCa(error) ? 'untrusted' : 'lost', reason: explainTls(error, hostname) }),
-    );
+    socket.on('error', (error) => this.#ended.resolve(endOfError(error, hostname)));
     socket.on('close', (code, reason) => {
-      const rejected = REJECTIONS.includes(code);
-      const why = reason.toString('utf8').slice(0, 200);
-      this.#ended.resolve({
-        kind: rejected ? 'rejected' : 'lost',
-        reason: `the hub closed the stream with code ${code}${why && `: ${why}`}`,
-        returnMs: readReturn(code, why),
-      });
+      this.#ended.resolve(endOfClose(code, reason));
       this.#closed.abort();
     });
   }
 
   async #refused(response: IncomingMessage): Promise<void> {
-    const reason = await readReason(response);
-    const kind = REFUSED_STATUS.includes(response.statusCode) ? 'rejected' : 'lost';
-    const retryAfter = Number(response.headers['retry-after']);
-    this.#ended.resolve({
-      kind,
-      reason: `the hub answered with HTTP status ${response.statusCode}${reason && `: ${reason}`}`,
-      returnMs: Number.isFinite(retryAfter) ? retryAfter * 1000 : undefined,
-    });
+    this.#ended.resolve(await endOfResponse(response));
     this.#socket.terminate();
   }
 
@@ -315,7 +218,10 @@ export class Connection {
     this.#readOnceDue();
   }
 
-  /** Reads no further until the CPU time of the frames so far is paid for: a hub that sends without end must leave time for all else. */
+  /**
+   * Reads no further until the CPU time of the frames so far is paid for: a hub that sends without
+   * end must leave time for all else.
+   */
   #readOnceDue(): void {
     const dueInMs = this.#cpu.charge(0);
     if (dueInMs > 0 && !this.#socket.isPaused) {
@@ -353,7 +259,10 @@ export class Connection {
     this.#handlers.onWelcome(frame, this);
   }
 
-  /** A pong, which may also come unasked (RFC 6455, 5.5.3). A hub that pings faster than it reads gets no more of them. */
+  /**
+   * A pong, which may also come unasked (RFC 6455, 5.5.3). A hub that pings faster than it reads
+   * gets no more of them.
+   */
   #sayAges(): void {
     const isOpen = this.#socket.readyState === WebSocket.OPEN && this.#socket.bufferedAmount < MAX_UNREAD;
     if (isOpen) this.#socket.pong(encodeAges(this.#handlers.ages()));

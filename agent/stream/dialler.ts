@@ -1,13 +1,7 @@
 import { type Backoff, type Clock, createBackoff, type Logger } from '@fso/shared/runtime';
-import type { ConnectionEnd, StreamState } from './connection.ts';
-import {
-  type ClientCertificate,
-  Connection,
-  type ConnectionConfig,
-  type ConnectionHandlers,
-  createReadPace,
-  type ReadPace,
-} from './connection.ts';
+import { Connection, type ConnectionHandlers, createReadPace, type ReadPace, type StreamState } from './connection.ts';
+import type { ConnectionEnd } from './connection-end.ts';
+import type { ClientCertificate, ConnectionConfig } from './hub-socket.ts';
 
 export interface DiallerHandlers extends ConnectionHandlers {
   /** Called at the end of every connection, also of one that never opened. */

@@ -35,7 +35,10 @@ const shown = (body: SovereignPolicy): SovereignPolicy => ({
 
 type StartOptions = Partial<StreamConfig & StreamDeps & { observatory: LiveObservatory; onApply: (name: string) => void }>;
 
-/** A stream with nothing around it: a cluster that has what it should at once, and a hub that is not there. */
+/**
+ * A stream with nothing around it: a cluster that has what it should at once, and a hub that is not
+ * there.
+ */
 const start = (
   clock: Clock,
   signal: AbortSignal,

@@ -9,8 +9,9 @@ import type { AgentSnapshot, Observatory, RevisionFacts, StreamFacts } from '../
 import { type EventOutbox, Reporter } from '../report/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { ClockSkew } from './clock-skew.ts';
-import type { Connection, ConnectionConfig, StreamState } from './connection.ts';
+import type { Connection, StreamState } from './connection.ts';
 import { Dialler, type DiallerOptions } from './dialler.ts';
+import type { ConnectionConfig } from './hub-socket.ts';
 import { Witness } from './witness.ts';
 
 export interface StreamConfig extends ConnectionConfig {
@@ -27,7 +28,10 @@ export interface StreamDeps {
   readonly policies: Informer<SovereignPolicy>;
   readonly revisions: RevisionSlot;
   readonly observatory: Observatory;
-  /** Already collects the events of the observatory, so that none is missed before the stream starts. */
+  /**
+   * Already collects the events of the observatory, so that none is missed before the stream
+   * starts.
+   */
   readonly outbox: EventOutbox;
   /** Ends the intake, after which the stream only reports; absent: it ends with the stream. */
   readonly intakeSignal?: AbortSignal;
@@ -43,7 +47,10 @@ export interface Stream {
   onStateChange(handler: (state: StreamState) => void): () => void;
   /** Dials again with the present certificate. */
   reconnect(): void;
-  /** Resolves when everything has ended after the signal aborted. Rejects when a part breaks down: then the program must restart. */
+  /**
+   * Resolves when everything has ended after the signal aborted. Rejects when a part breaks down:
+   * then the program must restart.
+   */
   readonly done: Promise<void>;
 }
 
@@ -55,8 +62,9 @@ const DIGEST_MS = 60_000;
 const REFUSALS = { burst: 10, perSecond: 10 / 3_600 };
 
 /**
- * Connects this cluster to its hub: takes commits in (step ⑤) and reports their outcome. Resolves once the stored state is
- * restored, without waiting for the hub; works until the signal aborts, whatever fails outside of this program.
+ * Connects this cluster to its hub: takes commits in (step ⑤) and reports their outcome. Resolves
+ * once the stored state is restored, without waiting for the hub; works until the signal aborts,
+ * whatever fails outside of this program.
  *
  * @throws the signal's reason, when it aborts before the state is restored
  */
@@ -79,7 +87,10 @@ class HubStream {
    * received, and is outdated while an ack is on its way.
    */
   #ackedSinceDigest: boolean = false;
-  /** Revision that was requested in full because of its digest; once only, or two versions would do so for ever. */
+  /**
+   * Revision that was requested in full because of its digest; once only, or two versions would do
+   * so for ever.
+   */
   #askedAgainFor: string | undefined;
   #wantsAll: boolean = false;
 
@@ -165,7 +176,8 @@ class HubStream {
   #hello(): AgentFrame & { type: 'hello' } {
     const { cluster, agentVersion } = this.#deps.config;
     const { accepted, anchor, holds, judged } = this.#intake;
-    // A revision from before these signers were configured is requested again, to be judged by them.
+    // A revision from before these signers were configured is requested again, to be judged by
+    // them.
     const revision = this.#wantsAll || !judged ? null : (accepted?.revision ?? null);
     this.#wantsAll = false;
     this.#skew.greeted();

@@ -1,6 +1,9 @@
 const CLOCK = "look at the clocks of this machine and of the hub's";
 
-/** Codes of Node.js for a chain of certificates that ends at no CA of the agent (https://nodejs.org/api/tls.html#x509-certificate-error-codes). */
+/**
+ * Codes of Node.js for a chain of certificates that ends at no CA of the agent
+ * (https://nodejs.org/api/tls.html#x509-certificate-error-codes).
+ */
 const OTHER_CA: readonly string[] = [
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',

@@ -4,7 +4,10 @@ import { Checkpoint, type CheckpointFrame, chainHash, isSigned } from '@fso/shar
 import { type Backoff, createBackoff, createBucket, Wakeup } from '@fso/shared/runtime';
 import type { AgentRuntime } from '../runtime.ts';
 
-/** Loads the stored checkpoint of the hub's audit log; undefined: none, or none that can be parsed. @throws KubeApiError, KubeConnectionError */
+/**
+ * Loads the stored checkpoint of the hub's audit log; undefined: none, or none that can be parsed.
+ * @throws KubeApiError, KubeConnectionError
+ */
 const loadCheckpoint = async (client: KubeClient, signal: AbortSignal): Promise<Checkpoint | undefined> => {
   const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
   try {
@@ -14,7 +17,10 @@ const loadCheckpoint = async (client: KubeClient, signal: AbortSignal): Promise<
   }
 };
 
-/** Stores a checkpoint under a field manager of its own, beside the accepted state. @throws KubeApiError, KubeConnectionError */
+/**
+ * Stores a checkpoint under a field manager of its own, beside the accepted state. @throws
+ * KubeApiError, KubeConnectionError
+ */
 const saveCheckpoint = async (client: KubeClient, checkpoint: Checkpoint, signal: AbortSignal): Promise<void> => {
   const body: ConfigMap = {
     apiVersion: 'v1',
@@ -34,8 +40,8 @@ const goesOnFrom = (held: Checkpoint, { checkpoint, after, digests }: Checkpoint
   after === held.sequence && digests.length === checkpoint.sequence - after && digests.reduce(chainHash, held.hash) === checkpoint.hash;
 
 /**
- * Whether a checkpoint of the hub's audit log goes on from the one held. The first one, and its key, are accepted as they are.
- * Pure.
+ * Whether a checkpoint of the hub's audit log goes on from the one held. The first one, and its
+ * key, are accepted as they are. Pure.
  */
 export const judgeCheckpoint = (held: Checkpoint | undefined, frame: CheckpointFrame): CheckpointJudgement => {
   const { checkpoint } = frame;
@@ -57,7 +63,10 @@ export interface WitnessOptions extends AgentRuntime {
 }
 
 const RETRY = { baseMs: 500, maxMs: 30_000 };
-/** Least time between two writes, as a hub sends one checkpoint a minute: more of them must not become writes of every cluster. */
+/**
+ * Least time between two writes, as a hub sends one checkpoint a minute: more of them must not
+ * become writes of every cluster.
+ */
 const STORE_MS = 60_000;
 /** Time for the last write of a term, which follows its end. */
 const LAST_STORE_MS = 2_000;
@@ -66,7 +75,9 @@ const LAST_STORE_MS = 2_000;
  */
 const FORKS = { burst: 3, perSecond: 3 / 3_600 };
 
-/** Keeps the last checkpoint of the hub's audit log, and reports when the hub shows another history. */
+/**
+ * Keeps the last checkpoint of the hub's audit log, and reports when the hub shows another history.
+ */
 export class Witness {
   readonly #options: WitnessOptions;
   readonly #wakeup = new Wakeup();
@@ -74,7 +85,9 @@ export class Witness {
   readonly #mayReport: () => boolean;
   #held: Checkpoint | undefined;
   #stored: Checkpoint | undefined;
-  /** The fork that was reported last: a hub that goes on with its other history causes one event. */
+  /**
+   * The fork that was reported last: a hub that goes on with its other history causes one event.
+   */
   #reported: string | undefined;
 
   constructor(options: WitnessOptions) {
@@ -100,7 +113,10 @@ export class Witness {
     this.#wakeup.wake();
   }
 
-  /** Loads the stored checkpoint; retries while the API server cannot be reached. @throws the signal's reason */
+  /**
+   * Loads the stored checkpoint; retries while the API server cannot be reached. @throws the
+   * signal's reason
+   */
   restore(signal: AbortSignal): Promise<void> {
     return this.#retry(async () => {
       this.#stored = await loadCheckpoint(this.#options.client, signal);
@@ -109,8 +125,9 @@ export class Witness {
   }
 
   /**
-   * Stores the newest checkpoint, at most once a minute, until the signal aborts, and once more then: the next leader must not believe a hub
-   * that takes back what this one has seen. @throws the signal's reason
+   * Stores the newest checkpoint, at most once a minute, until the signal aborts, and once more
+   * then: the next leader must not believe a hub that takes back what this one has seen. @throws
+   * the signal's reason
    */
   async run(signal: AbortSignal): Promise<void> {
     try {
@@ -131,7 +148,10 @@ export class Witness {
     this.#stored = held;
   }
 
-  /** Never rejects. Where the lease was lost, another leader may have stored a later checkpoint already. */
+  /**
+   * Never rejects. Where the lease was lost, another leader may have stored a later checkpoint
+   * already.
+   */
   async #storeLast(signal: AbortSignal): Promise<void> {
     if (this.#held === undefined || this.#held === this.#stored) return;
     const { client, logger } = this.#options;

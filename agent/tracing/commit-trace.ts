@@ -40,8 +40,9 @@ interface CommitInProgress {
 }
 
 /**
- * The trace of the newest commit at this agent, from its offer to its proof; the hub's trace goes on in it. It only watches: nothing depends on
- * it, and what the hub sends is no more than the parent of its spans.
+ * The trace of the newest commit at this agent, from its offer to its proof; the hub's trace goes
+ * on in it. It only watches: nothing depends on it, and what the hub sends is no more than the
+ * parent of its spans.
  */
 export class CommitTrace {
   readonly #deps: CommitTraceDeps;

@@ -18,7 +18,10 @@ It can be interrupted, and run again. Policies, their CRDs, the agent's namespac
 Exit status: 0 removed, or nothing was left; 1 not removed, or not all of it; 2 usage, connection or access error
 `;
 
-/** Longer than the agents' lease by default (FSO_LEASE_DURATION_MS), with the time that a new leader takes to reach its hub. */
+/**
+ * Longer than the agents' lease by default (FSO_LEASE_DURATION_MS), with the time that a new leader
+ * takes to reach its hub.
+ */
 const DEFAULT_WAIT_S = '60';
 
 interface CommandContext {

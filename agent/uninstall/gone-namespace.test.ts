@@ -15,7 +15,10 @@ const missing = (): Promise<never> =>
   );
 const NAMESPACE: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: SYSTEM_NAMESPACE } };
 
-/** A cluster whose namespace of agents is gone from the given request about it on: reads and writes, counted together. */
+/**
+ * A cluster whose namespace of agents is gone from the given request about it on: reads and writes,
+ * counted together.
+ */
 const goneFrom = (request: number) => {
   let requests = 0;
   let namespace = NAMESPACE;

@@ -38,7 +38,10 @@ export interface Removal {
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** A step of the removal. It looks for what is left each time, so that one that was interrupted is taken up again. */
+/**
+ * A step of the removal. It looks for what is left each time, so that one that was interrupted is
+ * taken up again.
+ */
 export interface Step {
   /** Description of the step, e.g. `delete the bindings of lock 1`. */
   readonly title: string;
@@ -99,7 +102,9 @@ export const stepsOf = (context: StepsContext): readonly Step[] => {
   ];
 };
 
-/** Objects of a kind that nothing deletes yet; none where the API server does not serve the kind. */
+/**
+ * Objects of a kind that nothing deletes yet; none where the API server does not serve the kind.
+ */
 const listed = async <T extends KubeObject>(
   client: KubeClient,
   kind: KindDescriptor<T>,

@@ -3,7 +3,10 @@ import { GEO_RESIDENCY_KIND, isNotFound, type KubeClient } from '@fso/shared/kub
 import { mapConcurrently } from '@fso/shared/runtime';
 import { REPORT_KIND } from '../openreports/index.ts';
 
-/** The attributes of one request (https://kubernetes.io/docs/reference/access-authn-authz/authorization/#review-your-request-attributes). */
+/**
+ * The attributes of one request
+ * (https://kubernetes.io/docs/reference/access-authn-authz/authorization/#review-your-request-attributes).
+ */
 interface Right {
   readonly verb: string;
   readonly group: string;
@@ -57,7 +60,8 @@ const CONCURRENCY = 8;
 /**
  * Asks the API server what the caller may not do of what the removal needs.
  *
- * @returns each missing right, e.g. `delete validatingadmissionpolicies.admissionregistration.k8s.io`
+ * @returns each missing right, e.g.
+ * `delete validatingadmissionpolicies.admissionregistration.k8s.io`
  * @see https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
  */
 export const findMissingRights = async (client: KubeClient, signal: AbortSignal): Promise<readonly string[]> => {

@@ -15,7 +15,8 @@ const POLL_MS = 200;
 const NAMESPACE = { name: SYSTEM_NAMESPACE };
 
 /**
- * Asks the agents of the cluster to enforce nothing more, and waits until the leading one has reported that to its hub.
+ * Asks the agents of the cluster to enforce nothing more, and waits until the leading one has
+ * reported that to its hub.
  *
  * @throws Error when an agent runs and does not answer: it would put everything back
  */

@@ -51,8 +51,8 @@ const REPORTS: Readonly<Record<UninstallReport, string>> = {
 };
 
 /**
- * Removes everything that enforces policies in a cluster, with the caller's own rights. It can be interrupted at any point, and run
- * again.
+ * Removes everything that enforces policies in a cluster, with the caller's own rights. It can be
+ * interrupted at any point, and run again.
  *
  * @throws UninstallError; KubeApiError, KubeConnectionError
  */

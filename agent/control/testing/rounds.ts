@@ -17,7 +17,8 @@ export interface RoundsOptions {
 }
 
 /**
- * Starts the rounds of an agent in a cluster that is too old for lock 1. Resolves after the first one.
+ * Starts the rounds of an agent in a cluster that is too old for lock 1. Resolves after the first
+ * one.
  *
  * @returns also what resolves once they have ended with the signal
  */

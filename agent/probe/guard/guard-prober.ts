@@ -28,7 +28,10 @@ export interface GuardProblem {
 
 const FIRST_RETRY_MS = 20;
 const LONGEST_WAIT_MS = 10_000;
-/** The API server enforces a changed policy about a second after the write, and each of several API servers on its own. */
+/**
+ * The API server enforces a changed policy about a second after the write, and each of several API
+ * servers on its own.
+ */
 const PATIENCE_MS = 10_000;
 /** Longer than the restart of an API server. */
 const UNANSWERED_MS = 60_000;
@@ -37,8 +40,9 @@ const CAUSES =
   'check its ValidatingAdmissionPolicy and binding, and whether an API server was started with ValidatingAdmissionPolicy disabled';
 
 /**
- * Proves, by dry runs of the agent that only one guard refuses, that the API server enforces each guard. That its policy and
- * binding read as desired proves nothing: the agent may no longer be able to read them, and an API server may not evaluate them.
+ * Proves, by dry runs of the agent that only one guard refuses, that the API server enforces each
+ * guard. That its policy and binding read as desired proves nothing: the agent may no longer be
+ * able to read them, and an API server may not evaluate them.
  */
 export class GuardProber {
   readonly #deps: Omit<ProberDeps, 'floor'>;
@@ -82,7 +86,9 @@ export class GuardProber {
     }
   }
 
-  /** A guard that was written again may still be what it was before: only a proof ends a problem. */
+  /**
+   * A guard that was written again may still be what it was before: only a proof ends a problem.
+   */
   #expectOne(guard: string, fingerprint: string): void {
     const known = this.#states.get(guard);
     const isProblem = known?.state === 'failed' || known?.state === 'unanswered';

@@ -20,7 +20,10 @@ import { type LockInput, planLocks } from '../../status/locks.ts';
 import { isProven, planStatus, toReport } from '../../status/plan-status.ts';
 import type { Statement } from '../policy-statements.ts';
 
-/** A cluster as the enforcing side shows it, by its own plans, and what a hub reads. For tests of what is reported. */
+/**
+ * A cluster as the enforcing side shows it, by its own plans, and what a hub reads. For tests of
+ * what is reported.
+ */
 
 export const PROFILE: ClusterProfile = { floor: true, gatekeeper: true, injection: true, ...USUAL_PLACE };
 export const REVISION: string = '1'.repeat(40);
@@ -116,7 +119,9 @@ export const seenCluster = ({ policies, namespaces, profile = PROFILE, asOf, unp
   return { policies: new Map(snapshots), cluster: { ...CLUSTER, conditions: [] }, profile, asOf };
 };
 
-/** A snapshot with other reports of some policies; undefined: the cluster does not show the policy. */
+/**
+ * A snapshot with other reports of some policies; undefined: the cluster does not show the policy.
+ */
 export const withReports = (
   snapshot: AgentSnapshot,
   changes: Readonly<Record<string, Partial<PolicyReport> | undefined>>,
@@ -130,7 +135,10 @@ export const withReports = (
   return { ...snapshot, policies };
 };
 
-/** Returns the reports as a hub reads them: by name, and for the others of the list as it expects them. */
+/**
+ * Returns the reports as a hub reads them: by name, and for the others of the list as it expects
+ * them.
+ */
 export const readByHub = ({ ground, policies }: Statement, accepted: AcceptedPolicies, asOf: Date): ReadonlyMap<string, PolicyReport> => {
   const { profile, namespaces, missing } = ground?.baseline ?? { profile: PROFILE, namespaces: [], missing: '' };
   const compiled = ground === null ? [] : [...accepted.policies.values()].map(({ policy }) => policy);

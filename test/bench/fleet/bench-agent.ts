@@ -3,8 +3,9 @@ import { type AgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@
 import { createLogger, systemClock } from '@fso/shared/runtime';
 import { type AcceptedPolicies, type AgentSnapshot, LiveObservatory } from '../../../agent/observe/index.ts';
 import { EventOutbox, Reporter } from '../../../agent/report/index.ts';
-import type { Connection, ConnectionConfig } from '../../../agent/stream/connection.ts';
+import type { Connection } from '../../../agent/stream/connection.ts';
 import { Dialler } from '../../../agent/stream/dialler.ts';
+import type { ConnectionConfig } from '../../../agent/stream/hub-socket.ts';
 import { stopReading } from './client-sockets.ts';
 import { clusterFacts, type PolicyCondition, PROFILE, snapshotOf } from './cluster-state.ts';
 import { type AgentProof, type Cause, type News, now, type Order, type Turn } from './orders.ts';

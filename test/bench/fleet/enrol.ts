@@ -1,4 +1,4 @@
-import type { ClientCertificate } from '../../../agent/stream/connection.ts';
+import type { ClientCertificate } from '../../../agent/stream/hub-socket.ts';
 import { createHubClient, type HubClient } from '../../../hub/cli/client/api-client.ts';
 import { useToken } from '../../harness/enrolment-client.ts';
 import type { HubProcess } from '../../harness/hub-process.ts';

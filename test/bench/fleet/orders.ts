@@ -1,5 +1,5 @@
 import type { CompiledPolicy } from '@fso/shared/compile';
-import type { ClientCertificate } from '../../../agent/stream/connection.ts';
+import type { ClientCertificate } from '../../../agent/stream/hub-socket.ts';
 import type { ClusterRows } from './rows.ts';
 
 /**

@@ -1,0 +1,74 @@
+import type { ClusterEvent } from '@fso/shared/api';
+import type { CompiledPolicy } from '@fso/shared/compile';
+import type { ClusterPart } from '@fso/shared/git';
+import { type Clock, listText, messageOf } from '@fso/shared/runtime';
+import type { TargetCommit } from '../control/index.ts';
+import type { AcceptedState } from './state-store.ts';
+
+/** Longest message of an event, in characters. */
+const MAX_MESSAGE = 4096;
+
+/** A commit whose policies are written, and where the cluster stands in it. */
+interface WrittenCommit extends TargetCommit {
+  readonly registration: string | null | undefined;
+  /** Folders whose scope the cluster is outside of. */
+  readonly outside: ClusterPart['outside'];
+}
+
+/** The events of the cluster about commits. */
+export class IntakeEvents {
+  readonly #clock: Clock;
+  readonly #emit: (event: ClusterEvent) => void;
+  #alerted = '';
+
+  constructor(clock: Clock, emit: (event: ClusterEvent) => void) {
+    this.#clock = clock;
+    this.#emit = emit;
+  }
+
+  /**
+   * Raises an alert beside the nack, so that the events of the cluster show it. The same alert is
+   * not raised twice in a row.
+   */
+  notTrusted(revision: string, why: string): void {
+    const message = why.slice(0, MAX_MESSAGE);
+    if (this.#alerted === revision + message) return;
+    this.#alerted = revision + message;
+    this.#send({ severity: 'alert', reason: 'RevisionNotTrusted', message, revision });
+  }
+
+  /** Raises an alert about an accepted state that cannot be written. */
+  notPersisted(revision: string, error: unknown): void {
+    const message = `the accepted state: ${messageOf(error)}; trying again`.slice(0, MAX_MESSAGE);
+    this.#send({ severity: 'alert', reason: 'PolicyWriteFailed', message, revision });
+  }
+
+  /**
+   * Emits one event where a cluster has left the repository or a scope. Its policies are gone,
+   * though Git still has them.
+   */
+  scopeLeft(before: AcceptedState | undefined, now: WrittenCommit): void {
+    const gone = [...(before?.policies ?? [])].filter(([name]) => !now.desired.has(name)).map(([, { policy }]) => policy);
+    const left = describeLeft(before, now, gone);
+    if (left === undefined) return;
+    const names = gone.map(({ name }) => name);
+    const which = names.length === 0 ? '' : `: ${names.length} policies do not hold here any more (${listText(names)})`;
+    const message = `${left}${which}`.slice(0, MAX_MESSAGE);
+    this.#send({ severity: 'warning', reason: 'ScopeLeft', message, revision: now.revision });
+  }
+
+  #send(event: Omit<ClusterEvent, 'time'>): void {
+    this.#emit({ time: this.#clock.now().toISOString(), ...event });
+  }
+}
+
+const describeLeft = (
+  before: AcceptedState | undefined,
+  { registration, outside }: WrittenCommit,
+  gone: readonly CompiledPolicy[],
+): string | undefined => {
+  if (typeof before?.registration === 'string' && registration === null)
+    return `${before.registration} is gone, this cluster is not registered any more`;
+  const left = outside.filter((folder) => gone.some(({ sourcePath }) => sourcePath.startsWith(`${folder}/`)));
+  return left.length === 0 ? undefined : `this cluster has left the scope of ${listText(left)}`;
+};

@@ -1,0 +1,95 @@
+import { FLOOR_LABEL_VALUE, floorLabel } from '@fso/shared/api';
+import { NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { weakMemo } from '@fso/shared/runtime';
+import type { ClusterView } from '../cache/index.ts';
+import { type Action, type Governance, type PolicyInput, planGovernance, planNamespaces } from '../enforce/index.ts';
+import type { PlanSettings } from './plan-lock-one.ts';
+
+/** The policies over the namespaces. */
+export interface Governed {
+  /** Whether they were ever planned. */
+  readonly isGoverned: boolean;
+  readonly policies: readonly PolicyInput[];
+  readonly governance: Governance;
+  readonly namespaces: readonly Action[];
+  /** Namespaces whose labels are not yet what they should be. */
+  readonly unapplied: ReadonlySet<string>;
+}
+
+/** Governance of an agent that has not planned the policies yet. No removal follows from it. */
+const NO_GOVERNANCE: Governance = {
+  namespaces: new Map(),
+  policies: new Map(),
+  constraints: [],
+  awaited: new Map(),
+  globs: [],
+  nextChangeAt: undefined,
+};
+
+/**
+ * Plans which policies govern which namespaces, and the labels of those.
+ *
+ * @throws UnreadKindError: without a list of the policies, or of the namespaces, everything would
+ * be released
+ */
+export const planGoverned = (view: ClusterView, settings: PlanSettings, now: Date, previous: Governed | undefined): Governed => {
+  view.assertRead(SOVEREIGN_POLICY_KIND, NAMESPACE_KIND);
+  const policies = view.policyInputs();
+  const namespaces = view.namespaceInputs();
+  const before = previous?.isGoverned === true ? previous.governance : undefined;
+  const context = { previous: before, place: settings.trust, constraints: view.constraints.list() };
+  const governance = planGovernance(policies, namespaces, now, context);
+  const actions = planNamespaces(governance, namespaces, now);
+  const unapplied = new Set(actions.map(({ key }) => key.slice('Namespace/'.length)));
+  return { isGoverned: true, policies, governance, namespaces: actions, unapplied };
+};
+
+/** Returns the part of the previous round that stays where the policies cannot be planned. */
+export const restOf = (previous: Governed | undefined): Governed =>
+  previous === undefined
+    ? { isGoverned: false, policies: [], governance: NO_GOVERNANCE, namespaces: [], unapplied: new Set() }
+    : { ...previous, namespaces: [] };
+
+/**
+ * Whether the index can stand in for the labels of a namespace. It covers only deny, and a label of
+ * the namespace would put its other rules in force, too.
+ */
+export const isIndexEnough = (namespace: string, { namespaces }: Governance, view: ClusterView): boolean => {
+  const governed = namespaces.get(namespace);
+  const labels = view.namespaces.get(namespace)?.metadata.labels;
+  if (governed === undefined || governed.injection === true || labels?.[floorLabel('deny')] === FLOOR_LABEL_VALUE) return false;
+  return Object.keys(governed.actions).every((action) => action === 'deny') && governed.actions.deny !== undefined;
+};
+
+/**
+ * Returns the UIDs of the governed namespaces, by name.
+ *
+ * @param before those of the round before, which are returned where they are the same
+ */
+export const uidsOf = (
+  view: ClusterView,
+  { namespaces }: Governance,
+  before: ReadonlyMap<string, string> | undefined,
+): ReadonlyMap<string, string> => {
+  const uidOf = (name: string): string => view.namespaces.get(name)?.metadata.uid ?? '';
+  if (before !== undefined && before.size === namespaces.size && haveUids(namespaces.keys(), before, uidOf)) return before;
+  return new Map([...namespaces.keys()].map((name) => [name, uidOf(name)]));
+};
+
+const haveUids = (names: Iterable<string>, uids: ReadonlyMap<string, string>, uidOf: (name: string) => string): boolean => {
+  for (const name of names) if (uids.get(name) !== uidOf(name)) return false;
+  return true;
+};
+
+/** Names of the constraints of each policy, by its key. */
+export const constraintsByPolicy = weakMemo(({ constraints }: Governance): ReadonlyMap<string, readonly string[]> => {
+  const result = new Map<string, string[]>();
+  for (const { name, policies } of constraints) {
+    for (const policy of policies) {
+      const names = result.get(policy);
+      if (names === undefined) result.set(policy, [name]);
+      else names.push(name);
+    }
+  }
+  return result;
+});

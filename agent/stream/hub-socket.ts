@@ -1,0 +1,67 @@
+import { MAX_HUB_FRAME_BYTES, TRACE_HEADER } from '@fso/shared/protocol';
+import { createTlsAgent, type ProxyConfig } from '@fso/shared/runtime';
+import { WebSocket } from 'ws';
+
+/** Certificate and key of the agent, and the CA that verifies the hub; PEM. */
+export interface ClientCertificate {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
+export interface ConnectionConfig {
+  readonly hubUrl: string;
+  /** Static token; absent: a certificate proves the agent. */
+  readonly token?: string;
+  /** PEM of the hub's CA; absent: the system's. */
+  readonly ca?: string | undefined;
+  /** The way to the hub; undefined: direct. */
+  readonly proxy?: ProxyConfig | undefined;
+  /** Asks the hub for the trace of each commit. */
+  readonly isTraced?: boolean;
+}
+
+const STREAM_PATH = '/agent/v1/stream';
+/**
+ * Longest handshake, in ms. A hub that gets all of its agents back at once takes their handshakes
+ * one after the other.
+ */
+export const HANDSHAKE_MS = 60_000;
+
+/**
+ * Parts of one frame. A hub sends an offer in fragments of 64 KiB, of which the largest has 256;
+ * each may keep the 64 KiB alive that the socket read it in. A frame that comes in chunks smaller
+ * than 512 bytes on average is not waited for.
+ */
+const MAX_PARTS = { maxFragments: 512, maxBufferedChunks: 32 * 1024 };
+
+const streamUrl = (hubUrl: string): URL => {
+  const url = new URL(hubUrl);
+  if (url.pathname === '/') url.pathname = STREAM_PATH;
+  return url;
+};
+
+/**
+ * Dials the hub. The caller sends pongs.
+ *
+ * @param certificate instead of the token of `config`
+ * @param onReached called once the TCP connection is open
+ */
+export const openHubSocket = (config: ConnectionConfig, certificate: ClientCertificate | undefined, onReached: () => void): WebSocket =>
+  new WebSocket(streamUrl(config.hubUrl), {
+    headers: {
+      ...(config.token !== undefined && { authorization: `Bearer ${config.token}` }),
+      ...(config.isTraced === true && { [TRACE_HEADER.name]: TRACE_HEADER.value }),
+    },
+    ...(config.ca === undefined ? {} : { ca: config.ca }),
+    ...certificate,
+    ...(config.proxy && { agent: createTlsAgent(config.proxy), handshakeTimeout: HANDSHAKE_MS }),
+    maxPayload: MAX_HUB_FRAME_BYTES,
+    ...MAX_PARTS,
+    perMessageDeflate: false,
+    autoPong: false,
+    finishRequest: (request) => {
+      request.once('socket', (socket) => socket.once('connect', onReached));
+      request.end();
+    },
+  });
