@@ -44,6 +44,25 @@ const findings = (paths: readonly string[]): string[] =>
       ),
   );
 
+/** First words of a doc comment that begin neither a noun nor a verb. */
+const NO_SUBJECTS: ReadonlySet<string> = new Set(
+  (
+    'As Of By In On What Who That Where When If How To It They One So For With Without Not No Once At Only Nobody Nothing None Some Whose ' +
+    'Whom From Before After Beyond Beside Since Until While Like Than There Here Then Also Because Even Both Each Either Neither Are Is Was ' +
+    'Were Has Had Have Does Do Can May Must Should'
+  ).split(' '),
+);
+
+const DOC_COMMENT = /\/\*\*\s*(?:\n\s*\*\s*)?(\w+)/g;
+
+/** @returns `path:line: word` of each doc comment that begins with one of {@link NO_SUBJECTS} */
+const withoutSubject = (sources: readonly { readonly path: string; readonly text: string }[]): string[] =>
+  sources.flatMap(({ path, text }) =>
+    [...text.matchAll(DOC_COMMENT)]
+      .filter(([, word = '']) => NO_SUBJECTS.has(word))
+      .map(({ 1: word, index }) => `${path}:${text.slice(0, index).split('\n').length}: ${word}`),
+  );
+
 describe('words', () => {
   it('of the documentation are plain', () => {
     // Decisions are kept in the words of their time.
@@ -57,6 +76,20 @@ describe('words', () => {
     const sources = find('{agent,clusters,hub,shared,test}/**/*.{ts,tsx,mjs,js}').filter((path) => path !== 'test/words.test.ts');
     expect(sources.length).toBeGreaterThan(50);
     expect(findings(sources)).toEqual([]);
+  });
+
+  it('of the sources begin doc comments with a noun or a verb', () => {
+    const paths = find('{agent,clusters,hub,shared,test}/**/*.{ts,tsx}').filter((path) => path !== 'test/words.test.ts');
+    const sources = paths.map((path) => ({
+      path,
+      text: readFileSync(join(root, path), 'utf8'),
+    }));
+    expect(withoutSubject(sources)).toEqual([]);
+  });
+
+  it.each(['/** What it does. */', '/**\n * Of all agents.\n */'])('that begin no doc comment are found: %j', (comment) => {
+    const text = `const a = 1;\n${comment}\n`;
+    expect(withoutSubject([{ path: 'a.ts', text }])).toEqual([expect.stringMatching(/^a\.ts:2: (What|Of)$/)]);
   });
 
   it('are found where they stand', () => {

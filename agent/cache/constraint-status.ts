@@ -11,7 +11,10 @@ const MAX_NAME = 253;
 
 type Status = NonNullable<K8sGeoResidency['status']>;
 
-/** The part of a constraint's status that is proof. Where there are more reports than are kept, none is: a part of them proves nothing. */
+/**
+ * The part of a constraint's status that is proof. Where there are more reports than are kept, none
+ * is: a part of them proves nothing.
+ */
 export const reduceConstraintStatus = ({ auditTimestamp, totalViolations, byPod }: Status): Status =>
   definedOnly({ auditTimestamp, totalViolations, byPod: byPod && reducePods(byPod) }) as Status;
 

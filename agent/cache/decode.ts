@@ -70,7 +70,10 @@ const PodSpec = z.looseObject({
 
 const ScopedActions = z.array(z.looseObject({ action: Text, enforcementPoints: z.array(z.looseObject({ name: Text })) }));
 
-/** The types of the fields alone: what the CRD would refuse of their values has a sentence of its own (policy-problems.ts). */
+/**
+ * The types of the fields alone: what the CRD would refuse of their values has a sentence of its
+ * own (policy-problems.ts).
+ */
 const PolicySpec = z.looseObject({
   targetNamespace: Text,
   allowedRegions: Texts,

@@ -7,7 +7,10 @@ import type { Malformed } from './decode.ts';
 export interface EnforcedPoliciesDeps {
   readonly policies: Informer<SovereignPolicy>;
   readonly apiServices: Informer<ApiService>;
-  /** Reads back what the cluster enforces for a policy whose spec cannot be read, by its key. Throws where that is not read yet. */
+  /**
+   * Reads back what the cluster enforces for a policy whose spec cannot be read, by its key. Throws
+   * where that is not read yet.
+   */
   readonly recover: (key: string) => readonly SovereignPolicySpec[];
 }
 
@@ -15,8 +18,9 @@ export interface EnforcedPoliciesDeps {
 const UNREADABLE: SovereignPolicySpec = { targetNamespace: '', allowedRegions: [], enforcementAction: 'deny' };
 
 /**
- * The policies to enforce. While their kind cannot be read, the last ones stay in force: an API server that does not know the kind, a
- * deleted CRD, or another server in its place must not open the locks. A policy that cannot be read keeps what it last enforced.
+ * The policies to enforce. While their kind cannot be read, the last ones stay in force: an API
+ * server that does not know the kind, a deleted CRD, or another server in its place must not open
+ * the locks. A policy that cannot be read keeps what it last enforced.
  */
 export class EnforcedPolicies {
   readonly #deps: EnforcedPoliciesDeps;
@@ -89,8 +93,9 @@ export class EnforcedPolicies {
   }
 
   /**
-   * A service that serves the group instead of the API server may list no policies. The earlier policies stay in force until two
-   * consecutive lists, both read while the API server serves the group itself, replace them.
+   * A service that serves the group instead of the API server may list no policies. The earlier
+   * policies stay in force until two consecutive lists, both read while the API server serves the
+   * group itself, replace them.
    */
   #checkApi(): void {
     const api: (ApiService & Malformed) | undefined = this.#deps.apiServices.get(POLICY_API);

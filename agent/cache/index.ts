@@ -1,4 +1,5 @@
 export { specFieldsOf } from './managed-fields.ts';
 export { type Namespace, POD_KIND, type Pod, placementOf, regionsOf } from './reduce.ts';
 export { MAX_FINALIZERS } from './reduce-policy.ts';
-export { ClusterView, type NodesByName } from './view.ts';
+export { ClusterView } from './view.ts';
+export type { NodesByName } from './view-deps.ts';

@@ -9,8 +9,9 @@ const labelsIn = ({ fieldsV1 }: FieldsEntry): readonly string[] => {
 };
 
 /**
- * Labels of this system that another field manager owns too: an apply without them does not remove them. A user who resets
- * `managedFields`, for which the right to patch suffices, makes the next apply leave all of them to `before-first-apply`.
+ * Labels of this system that another field manager owns too: an apply without them does not remove
+ * them. A user who resets `managedFields`, for which the right to patch suffices, makes the next
+ * apply leave all of them to `before-first-apply`.
  *
  * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
  */
@@ -26,7 +27,10 @@ export const specFieldsOf = ({ subresource, fieldsV1 }: FieldsEntry): Plain | un
   return subresource === undefined && isPlain(fields) ? fields : undefined;
 };
 
-/** The managed fields of a spec, which say by whom it was changed (`foreignManager`). Those of a status are larger, and change more often. */
+/**
+ * The managed fields of a spec, which say by whom it was changed (`foreignManager`). Those of a
+ * status are larger, and change more often.
+ */
 export const specFields = (managedFields: ObjectMeta['managedFields']): ObjectMeta['managedFields'] => {
   const ofSpec = (managedFields ?? []).flatMap((entry): FieldsEntry[] => {
     const fields = specFieldsOf(entry);

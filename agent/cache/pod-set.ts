@@ -1,7 +1,10 @@
 import type { ObjectKey } from '@fso/shared/kube';
 import type { Pod } from './reduce.ts';
 
-/** The pods of one namespace: another object after each change, so that readers can remember what they found in it. */
+/**
+ * The pods of one namespace: another object after each change, so that readers can remember what
+ * they found in it.
+ */
 export class PodSet implements Iterable<Pod> {
   static readonly NONE: PodSet = new PodSet(new Map());
   readonly #pods: Map<ObjectKey, Pod>;

@@ -44,7 +44,9 @@ const ofIndex = ({ spec }: FloorParameters, key: string): SovereignPolicySpec[] 
     .filter(([, { policies }]) => listOf(policies).includes(key))
     .map(([targetNamespace, { regions }]) => ({ targetNamespace, allowedRegions: listOf(regions), enforcementAction: 'deny' }));
 
-/** A glob of the index names no regions: those that its namespaces allow are among the policy's own. */
+/**
+ * A glob of the index names no regions: those that its namespaces allow are among the policy's own.
+ */
 const ofGlobs = ({ spec }: FloorParameters, key: string, allowedRegions: string[]): SovereignPolicySpec[] =>
   (spec?.patterns ?? [])
     .filter(({ policies }) => listOf(policies).includes(key))
@@ -56,8 +58,9 @@ const ofGlobs = ({ spec }: FloorParameters, key: string, allowedRegions: string[
     }));
 
 /**
- * Reads back what the cluster enforces for a policy from the objects that enforce it: a constraint has all of it; else the annotations of
- * namespaces and the index of lock 1, where the regions are those that all policies of the namespace allow.
+ * Reads back what the cluster enforces for a policy from the objects that enforce it: a constraint
+ * has all of it; else the annotations of namespaces and the index of lock 1, where the regions are
+ * those that all policies of the namespace allow.
  *
  * @returns no spec where nothing enforces the policy
  */

@@ -35,7 +35,10 @@ export const POD_PAGE = 50;
 
 const decodePod = decoderOf<Pod>(SHAPES.pod);
 
-/** Reduces a pod to the fields that the decision and the reports read. One whose spec cannot be read counts as a pod that says nothing. */
+/**
+ * Reduces a pod to the fields that the decision and the reports read. One whose spec cannot be read
+ * counts as a pod that says nothing.
+ */
 export const reducePod = (pod: Pod): Pod & Malformed => {
   const { metadata, spec = {}, status, malformed }: Partial<Pod> & Pick<Pod, 'metadata'> & Malformed = decodePod(pod);
   const { name, namespace, uid, resourceVersion, ownerReferences } = metadata;
@@ -55,7 +58,10 @@ export const reducePod = (pod: Pod): Pod & Malformed => {
 export const placementOf = ({ metadata, spec: { nodeName: _, ...placement } }: Pod): PodPlacement =>
   metadata.ownerReferences === undefined ? placement : { ...placement, ownerReferences: metadata.ownerReferences };
 
-/** The regions in which a pod may be scheduled by what it asks for, judged once: see {@link schedulableRegions}. */
+/**
+ * The regions in which a pod may be scheduled by what it asks for, judged once: see
+ * {@link schedulableRegions}.
+ */
 export const regionsOf: (pod: Pod) => readonly string[] | undefined = weakMemo((pod: Pod) => schedulableRegions(placementOf(pod)));
 
 const decodeNode = decoderOf<Node>(SHAPES.node);
@@ -78,7 +84,10 @@ export const reduceNode = (node: Node): Node & Malformed => {
 
 const decodeDefinition = decoderOf<CustomResourceDefinition>(SHAPES.definition);
 
-/** Reduces a CRD to its versions and its writers: the API server compares the spec and counts its changes. */
+/**
+ * Reduces a CRD to its versions and its writers: the API server compares the spec and counts its
+ * changes.
+ */
 export const reduceDefinition = (definition: CustomResourceDefinition): CustomResourceDefinition & Malformed => {
   const { metadata, spec, malformed }: Partial<CustomResourceDefinition> & Pick<KubeObject, 'metadata'> & Malformed =
     decodeDefinition(definition);
@@ -119,7 +128,9 @@ const reduceWebhook = (webhook: unknown): unknown => {
   return definedOnly({ name, rules, objectSelector, namespaceSelector, matchConditions });
 };
 
-/** Reduces a webhook configuration to the fields that say which requests a webhook is asked about. */
+/**
+ * Reduces a webhook configuration to the fields that say which requests a webhook is asked about.
+ */
 export const reduceWebhookConfiguration = (configuration: ValidatingWebhookConfiguration): ValidatingWebhookConfiguration & Malformed => {
   const { metadata, webhooks, malformed } = decodeWebhookConfiguration(configuration);
   const { name, uid, resourceVersion } = metadata;
@@ -138,7 +149,10 @@ export interface Namespace extends KubeObject, Malformed {
 
 const decodeNamespace = decoderOf<Namespace>(SHAPES.namespace);
 
-/** Reduces a namespace to what this system reads. One whose labels cannot be read is there, without labels. */
+/**
+ * Reduces a namespace to what this system reads. One whose labels cannot be read is there, without
+ * labels.
+ */
 export const reduceNamespace = (namespace: Namespace): Namespace => {
   const { metadata, malformed } = decodeNamespace(namespace);
   const { name, uid, resourceVersion, deletionTimestamp, labels, annotations, managedFields } = metadata;
@@ -158,7 +172,10 @@ export const reduceNamespace = (namespace: Namespace): Namespace => {
 
 type Values = Readonly<Record<string, string>>;
 
-/** Labels or annotations of a namespace that this system reads: tenants may fill the rest with 256 KiB, even under this system's prefix. */
+/**
+ * Labels or annotations of a namespace that this system reads: tenants may fill the rest with 256
+ * KiB, even under this system's prefix.
+ */
 const readNamespaceKeys = (values: Values | undefined): Values | undefined =>
   values && Object.fromEntries(READ_NAMESPACE_KEYS.flatMap((key) => (key in values ? [[key, values[key] ?? '']] : [])));
 
@@ -213,7 +230,10 @@ export const reduceConstraint = (constraint: K8sGeoResidency): K8sGeoResidency &
   };
 };
 
-/** Whether reduced objects differ only in their version: a kubelet writes the status of its node and pods all the time. */
+/**
+ * Whether reduced objects differ only in their version: a kubelet writes the status of its node and
+ * pods all the time.
+ */
 export const isSameNode = (a: Node, b: Node): boolean =>
   a.metadata.uid === b.metadata.uid && a.metadata.labels?.[REGION_LABEL] === b.metadata.labels?.[REGION_LABEL];
 

@@ -9,8 +9,9 @@ import type { Clock } from '@fso/shared/runtime';
 const OLD_SCHEMA_MS = 10_000;
 
 /**
- * Lists the objects of a CRD again after a change of its schema. An open watch brings objects as the schema was when it began, so without the
- * fields that a newer one has, and a version that was read once is not brought again (docs/adr/0053-after-a-schema-changed.md).
+ * Lists the objects of a CRD again after a change of its schema. An open watch brings objects as
+ * the schema was when it began, so without the fields that a newer one has, and a version that was
+ * read once is not brought again (docs/adr/0053-after-a-schema-changed.md).
  */
 export class SchemaRereads {
   readonly #clock: Clock;

@@ -10,7 +10,6 @@ import {
   FLOOR_PARAMETERS_KIND,
   GEO_RESIDENCY_KIND,
   type Informer,
-  type InformerFactory,
   type InformerOptions,
   type KindDescriptor,
   NAMESPACE_KIND,
@@ -24,7 +23,6 @@ import {
   type ValidatingWebhookConfiguration,
 } from '@fso/shared/kube';
 import type { ObservedKind } from '@fso/shared/protocol';
-import type { Clock } from '@fso/shared/runtime';
 import {
   type AdmissionObject,
   type Constraint,
@@ -38,10 +36,9 @@ import {
 import type { KindState } from '../observation/index.ts';
 import type { Malformed } from './decode.ts';
 import { EnforcedPolicies, partsOfKey } from './enforced-policies.ts';
-import { MalformedObjects } from './malformed-objects.ts';
+import { MalformedObjects, RedirectedGroups } from './object-problems.ts';
 import { PodsByNamespace } from './pod-set.ts';
 import { recoverSpecs } from './recover-specs.ts';
-import { RedirectedGroups } from './redirected-groups.ts';
 import {
   ignoreUnchanged,
   isSameNode,
@@ -66,28 +63,7 @@ import {
 } from './reduce.ts';
 import { reducePolicy } from './reduce-policy.ts';
 import { SchemaRereads } from './schema-rereads.ts';
-
-export type NodesByName = Pick<Informer<Node>, 'get'>;
-
-export interface ViewHandlers {
-  /** Called when an object that enforcement depends on changes. */
-  readonly onChange: () => void;
-  /** Called when pods or nodes change, and so maybe the violations. */
-  readonly onWorkload: () => void;
-}
-
-export interface ClusterViewDeps {
-  readonly factory: InformerFactory;
-  readonly kinds: InjectionKinds;
-  readonly clock: Clock;
-  /** Pods are listed at most this often because of a silent watch, ms. */
-  readonly podListMs?: number | undefined;
-}
-
-/** A kind that a part of a round rests on has never been read. */
-export class UnreadKindError extends Error {
-  override readonly name = 'UnreadKindError';
-}
+import { type ClusterViewDeps, type NodesByName, UnreadKindError, type ViewHandlers } from './view-deps.ts';
 
 /** The live state of the cluster, from which the agent plans every round. */
 export class ClusterView {
@@ -107,7 +83,10 @@ export class ClusterView {
   readonly apiServices: Informer<ApiService>;
   /** The one by which the API server asks Gatekeeper. */
   readonly webhookConfigurations: Informer<ValidatingWebhookConfiguration>;
-  /** The CRDs of this system, one each: a list of all of them would hold every schema of the cluster. */
+  /**
+   * The CRDs of this system, one each: a list of all of them would hold every schema of the
+   * cluster.
+   */
   readonly definitions: readonly Informer<CustomResourceDefinition>[];
   readonly #enforced: EnforcedPolicies;
   readonly #informers: readonly { readonly kind: KindDescriptor; readonly informer: Informer<KubeObject> }[];
@@ -208,7 +187,10 @@ export class ClusterView {
     for (const { informer } of this.#informers) informer.restart();
   }
 
-  /** @throws UnreadKindError where the API server serves one of the kinds and no list of it was ever read */
+  /**
+   * @throws UnreadKindError where the API server serves one of the kinds and no list of it was ever
+   * read
+   */
   assertRead(...kinds: readonly KindDescriptor[]): void {
     const unread = this.#informers.filter(
       ({ kind, informer }) => kinds.some((wanted) => wanted.kind === kind.kind) && informer.served && !informer.synced,
@@ -226,7 +208,10 @@ export class ClusterView {
     for (const { kind, informer } of this.#informers) if (kind.apiVersion.startsWith(`${group}/`)) informer.restart();
   }
 
-  /** Calls the handlers, which only ask for a new plan. @returns a function that ends the subscription */
+  /**
+   * Calls the handlers, which only ask for a new plan. @returns a function that ends the
+   * subscription
+   */
   subscribe({ onChange, onWorkload }: ViewHandlers): () => void {
     this.#enforced.onHoldEnd(onChange);
     return this.#follow({ onChange, onWorkload });

@@ -9,7 +9,10 @@ export interface AdmissionObject extends KubeObject {
   readonly spec?: Record<string, unknown>;
 }
 
-/** @see https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#matching-requests-matchconditions */
+/**
+ * @see
+ * https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#matching-requests-matchconditions
+ */
 export interface MatchCondition {
   readonly name: string;
   readonly expression: string;
@@ -23,12 +26,13 @@ interface AdmissionObjects {
 }
 
 /**
- * Plans a set of admission policies: it creates missing objects, restores changed ones, and deletes those that are ours by name
- * and label and no longer wanted. Server-side apply cannot remove fields that another writer added, so a changed object is
- * patched first; the object itself stays, and goes on judging.
+ * Plans a set of admission policies: it creates missing objects, restores changed ones, and deletes
+ * those that are ours by name and label and no longer wanted. Server-side apply cannot remove
+ * fields that another writer added, so a changed object is patched first; the object itself stays,
+ * and goes on judging.
  *
- * Policies are created before bindings and deleted after them, once all wanted objects exist: an object to delete may be one
- * that a newer one replaces.
+ * Policies are created before bindings and deleted after them, once all wanted objects exist: an
+ * object to delete may be one that a newer one replaces.
  */
 export const planAdmissionObjects = (wanted: {
   readonly policies: AdmissionObjects;

@@ -4,7 +4,10 @@ import type { Action } from './types.ts';
 
 export const POLICY_API: string = `v1.${API_GROUP}`;
 
-/** API groups that the policies are read from and that the locks rely on; `fso-guard-definitions` guards them. */
+/**
+ * API groups that the policies are read from and that the locks rely on; `fso-guard-definitions`
+ * guards them.
+ */
 export const OUR_API_SERVICES: readonly string[] = [
   POLICY_API,
   'v1.admissionregistration.k8s.io',
@@ -21,7 +24,8 @@ export const isRedirected = ({ metadata, spec }: ApiService): boolean =>
   OUR_API_SERVICES.includes(metadata.name) && spec?.service !== undefined && spec.service !== null;
 
 /**
- * Plans to delete APIServices that point to a service: the API server creates them again, as its own.
+ * Plans to delete APIServices that point to a service: the API server creates them again, as its
+ * own.
  *
  * @see https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/
  */
@@ -44,11 +48,13 @@ interface DefinitionsInput {
 }
 
 /**
- * Plans to write the CRDs of this system that changed since they were settled. The API server silently drops fields that a schema
- * no longer has from every object of the kind, also when it reads them.
+ * Plans to write the CRDs of this system that changed since they were settled. The API server
+ * silently drops fields that a schema no longer has from every object of the kind, also when it
+ * reads them.
  *
- * The API server counts the changes of a spec (`metadata.generation`), so this code need not know its defaults. A CRD that is
- * being deleted accepts a write and still goes: it is created again once it is gone.
+ * The API server counts the changes of a spec (`metadata.generation`), so this code need not know
+ * its defaults. A CRD that is being deleted accepts a write and still goes: it is created again
+ * once it is gone.
  */
 export const planDefinitions = ({ desired, observed, settled }: DefinitionsInput): Action[] =>
   desired.flatMap((body) => {
@@ -81,7 +87,10 @@ const isSameVersion = (live: Version, settled: Version | undefined): boolean =>
 
 const schemaVersion = ({ annotations }: Pick<Version, 'annotations'>): number => Number(annotations?.[SCHEMA_VERSION_ANNOTATION] ?? 0);
 
-/** The CRDs of this system as the last writes left them, and those of a newer version that the agent accepted when it took over. */
+/**
+ * The CRDs of this system as the last writes left them, and those of a newer version that the agent
+ * accepted when it took over.
+ */
 export class SettledDefinitions {
   readonly #written = new Map<string, Version>();
   /** Undefined until the agent took over. */
@@ -102,8 +111,9 @@ export class SettledDefinitions {
   }
 
   /**
-   * Accepts, at the first call, the CRDs with schemas of a newer version, as after a rollback: they take all that this version writes,
-   * and its own schemas would drop their fields. Only a leader writes schemas, so a later change is not a newer version's.
+   * Accepts, at the first call, the CRDs with schemas of a newer version, as after a rollback: they
+   * take all that this version writes, and its own schemas would drop their fields. Only a leader
+   * writes schemas, so a later change is not a newer version's.
    *
    * @returns the sentence that reports them; undefined: there are none
    */

@@ -27,9 +27,10 @@ const inputsOf = new WeakMap<object, readonly unknown[]>();
 /**
  * Plans which policies govern each namespace, and the outcome of each policy, at one moment.
  *
- * A policy that is being deleted governs nothing and has no outcome. A namespace that is being deleted accepts no new
- * pod: it counts as gone. Policies meet in an intersection only with policies of the same action, so a dryrun policy
- * never blocks. A `custom` policy takes part in the floor with each action that it scopes to `vap.k8s.io` or `*`.
+ * A policy that is being deleted governs nothing and has no outcome. A namespace that is being
+ * deleted accepts no new pod: it counts as gone. Policies meet in an intersection only with
+ * policies of the same action, so a dryrun policy never blocks. A `custom` policy takes part in the
+ * floor with each action that it scopes to `vap.k8s.io` or `*`.
  */
 export const planGovernance = (
   policies: readonly PolicyInput[],

@@ -46,20 +46,27 @@ const holdsAll = (actual: Readonly<Record<string, string>> | undefined, wanted: 
 const sameContent = (live: SovereignPolicy, body: SovereignPolicy): boolean =>
   isDeepStrictEqual(live.spec, body.spec) && holdsAll(live.metadata.labels, body.metadata.labels);
 
-/** Foreign labels and annotations are left alone; a foreign field in the spec is drift. Compared once for each pair of objects. */
+/**
+ * Foreign labels and annotations are left alone; a foreign field in the spec is drift. Compared
+ * once for each pair of objects.
+ */
 const isAsDesired = weakMemo2((live: SovereignPolicy, desired: DesiredPolicy): boolean => {
   const body = bodyOf(desired);
   return sameContent(live, body) && holdsAll(live.metadata.annotations, body.metadata.annotations);
 });
 
-/** The reason of a write that a new commit asks for: it is applied by force, as the hub decides whichever writer changed a field. */
+/**
+ * The reason of a write that a new commit asks for: it is applied by force, as the hub decides
+ * whichever writer changed a field.
+ */
 export const COMMIT_REASON = 'Commit';
 
 const targetOf = (key: string) => ({ key: `${SOVEREIGN_POLICY_KIND.kind}/${key}`, kind: SOVEREIGN_POLICY_KIND, policies: [key] });
 
 /**
- * Removes the finalizers of a policy that is being deleted: it governs nothing any more, and what keeps it also keeps Git's version from
- * coming back. The uid pins the object, whatever its version is now: a deletion is never taken back, and no finalizer is added after it.
+ * Removes the finalizers of a policy that is being deleted: it governs nothing any more, and what
+ * keeps it also keeps Git's version from coming back. The uid pins the object, whatever its version
+ * is now: a deletion is never taken back, and no finalizer is added after it.
  */
 const planRelease = (key: string, live: SovereignPolicy): Action => {
   const patch = { metadata: { uid: live.metadata.uid, finalizers: null } };
@@ -70,14 +77,18 @@ const planApply = (key: string, body: SovereignPolicy, live: SovereignPolicy | u
   const apply = { ...targetOf(key), type: 'apply', body, fieldManager: FIELD_MANAGERS.intake, reason } as const;
   const foreign = Object.keys(live?.spec ?? {}).filter((field) => !(field in body.spec));
   if (live === undefined || foreign.length === 0) return [apply];
-  // Server-side apply leaves fields that another manager added; here they could open the policy (excludedNamespaces).
+  // Server-side apply leaves fields that another manager added; here they could open the policy
+  // (excludedNamespaces).
   const patch = { spec: Object.fromEntries(foreign.map((field) => [field, null])) };
   return [{ ...targetOf(key), type: 'patch', ref: refOf(live), patch, reason }, apply];
 };
 
 const isDeleting = ({ metadata }: SovereignPolicy): boolean => metadata.deletionTimestamp !== undefined;
 
-/** `metadata.generation` of a live policy that reads as desired; undefined: it reads otherwise, is being deleted, or is not there. */
+/**
+ * `metadata.generation` of a live policy that reads as desired; undefined: it reads otherwise, is
+ * being deleted, or is not there.
+ */
 export const generationAsDesired = (desired: DesiredPolicy, live: SovereignPolicy | undefined): number | undefined =>
   live !== undefined && !isDeleting(live) && isAsDesired(live, desired) ? live.metadata.generation : undefined;
 
@@ -92,9 +103,10 @@ const planWanted = (key: string, desired: DesiredPolicy, live: SovereignPolicy |
 };
 
 /**
- * Plans what makes the hub-managed policies exactly the desired ones. Policies that are right already are not written. What must
- * go first to be written again comes before everything; deletions wait until the cluster shows all the others, so that a policy that
- * was renamed governs without a gap.
+ * Plans what makes the hub-managed policies exactly the desired ones. Policies that are right
+ * already are not written. What must go first to be written again comes before everything;
+ * deletions wait until the cluster shows all the others, so that a policy that was renamed governs
+ * without a gap.
  *
  * @param live policies of the agent's namespace, by key
  * @param isRepair the commit was written before: what differs now was changed by someone else
@@ -124,8 +136,8 @@ interface DesiredInput {
 }
 
 /**
- * The commit since which each policy reads as it does: an unchanged one keeps its commit, as remembered or, failing that, by
- * what stands in the cluster.
+ * The commit since which each policy reads as it does: an unchanged one keeps its commit, as
+ * remembered or, failing that, by what stands in the cluster.
  */
 export const desiredPolicies = (input: DesiredInput): DesiredPolicies =>
   new Map(input.compiled.map((policy) => [policy.name, { policy, since: sinceOf(policy, input) }]));

@@ -1,6 +1,8 @@
 import { byText, sha256 } from '@fso/shared/encoding';
 
-/** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
+/**
+ * https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+ */
 const MAX_LABEL_VALUE = 63;
 const HASH_LENGTH = 8;
 
@@ -22,7 +24,10 @@ export const timeText = (time: Date): string => `${time.toISOString().slice(0, 1
 /** `2026-01-03T10:30:00Z` as a label value: `2026-01-03T10-30-00Z`. */
 export const timeLabel = (exact: string): string => labelSafe(exact.replaceAll(':', '-'));
 
-/** Maximum characters of a list that is only displayed: all annotations of a namespace share 256 KiB, and tenants may add policies. */
+/**
+ * Maximum characters of a list that is only displayed: all annotations of a namespace share 256
+ * KiB, and tenants may add policies.
+ */
 const MAX_SHOWN = 4096;
 
 /** The first items of a list, as many as fit. */

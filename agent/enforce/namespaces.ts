@@ -20,7 +20,10 @@ import type { Action, Governance, NamespaceGovernance, NamespaceInput, PolicyOut
 type Values = Readonly<Record<string, string>>;
 type Outcomes = ReadonlyMap<string, PolicyOutcome>;
 
-/** Value of a label that must not select, for a label that apply cannot remove because another writer owns it too. */
+/**
+ * Value of a label that must not select, for a label that apply cannot remove because another
+ * writer owns it too.
+ */
 const RELEASED = 'released';
 const EXPIRED = 'expired';
 
@@ -32,11 +35,13 @@ interface DesiredValues {
 }
 
 /**
- * Plans one server-side apply for each namespace whose labels or annotations differ from the wanted ones.
+ * Plans one server-side apply for each namespace whose labels or annotations differ from the wanted
+ * ones.
  *
- * Annotations hold exact values, and the labels follow from them. A namespace that no policy governs any more keeps them as an
- * audit trail, with `enforcement-action` `released` or `expired` and without the keys that select it into the floor.
- * `updated-at` changes only together with another key.
+ * Annotations hold exact values, and the labels follow from them. A namespace that no policy
+ * governs any more keeps them as an audit trail, with `enforcement-action` `released` or `expired`
+ * and without the keys that select it into the floor. `updated-at` changes only together with
+ * another key.
  */
 export const planNamespaces = (
   governance: Pick<Governance, 'namespaces' | 'policies'>,
@@ -61,15 +66,16 @@ const planOne = (
 };
 
 /**
- * The governance that a namespace object already carries. That cannot change: the wanted values follow from the policies of the
- * governance, and a released namespace keeps its values.
+ * The governance that a namespace object already carries. That cannot change: the wanted values
+ * follow from the policies of the governance, and a released namespace keeps its values.
  */
 const settled = new WeakMap<NamespaceInput, NamespaceGovernance | typeof UNGOVERNED>();
 const UNGOVERNED = 'ungoverned';
 
 const planNamespace = (namespace: NamespaceInput, desired: DesiredValues, now: Date): Action[] => {
   const drifted = hasDrifted(namespace);
-  // An annotation of an action that does not govern has no effect, and an apply cannot remove one that another writer owns.
+  // An annotation of an action that does not govern has no effect, and an apply cannot remove one
+  // that another writer owns.
   const settled = sameValues(namespace.annotations, desired.annotations, Object.keys(desired.annotations));
   const labels = { ...labelsFor(desired.annotations), ...disarmed(namespace, desired.annotations, drifted) };
   if (settled && sameValues(namespace.labels, labels, LABEL_KEYS)) return [];
@@ -117,7 +123,9 @@ const governedValues = ({ actions, policies, injection }: NamespaceGovernance, o
   return { annotations, policies, reason: 'Govern' };
 };
 
-/** Regions that all policies allow, if there are only `custom` policies without a part in the floor. */
+/**
+ * Regions that all policies allow, if there are only `custom` policies without a part in the floor.
+ */
 const customRegions = (policies: readonly string[], outcomes: Outcomes): readonly string[] => {
   const lists = policies.map((key) => {
     const outcome = outcomes.get(key);
@@ -175,8 +183,9 @@ const labelsFor = (annotations: Values): Record<string, string> => {
 const isActive = (labels: Values, label: string): boolean => labels[label] === STEERING_VALUES.get(label);
 
 /**
- * Labels that select a namespace without a policy. An apply that leaves out a label removes it if only this field manager owns
- * it; a label of another writer stays, so it gets a value that selects nothing.
+ * Labels that select a namespace without a policy. An apply that leaves out a label removes it if
+ * only this field manager owns it; a label of another writer stays, so it gets a value that selects
+ * nothing.
  */
 const disarmed = (namespace: NamespaceInput, annotations: Values, drifted: boolean): Record<string, string> =>
   Object.fromEntries(
@@ -186,7 +195,10 @@ const disarmed = (namespace: NamespaceInput, annotations: Values, drifted: boole
     ).map(({ label }) => [label, RELEASED]),
   );
 
-/** Whether labels and annotations, which are written together, no longer match: another writer has changed them. */
+/**
+ * Whether labels and annotations, which are written together, no longer match: another writer has
+ * changed them.
+ */
 const hasDrifted = ({ labels, annotations }: NamespaceInput): boolean => {
   if (!LABEL_KEYS.some((key) => labels[key] !== undefined) && !ANNOTATION_KEYS.some((key) => annotations[key] !== undefined)) return false;
   return !sameValues(labels, labelsFor(annotations), LABEL_KEYS) || !isWhole(annotations);

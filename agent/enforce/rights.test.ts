@@ -43,7 +43,8 @@ const INJECTION = namesIn(
   ),
 );
 
-// RBAC has no prefixes: a missing name cannot be installed, and a name too many could be taken over.
+// RBAC has no prefixes: a missing name cannot be installed, and a name too many could be taken
+// over.
 it.each<[resource: string, names: readonly string[]]>([
   ['validatingadmissionpolicies', LOCK_ONE],
   ['validatingadmissionpolicybindings', LOCK_ONE],

@@ -23,7 +23,10 @@ export interface Rule {
   readonly groupIdentity: string;
 }
 
-/** The rules of all policies that govern, and the outcomes of those that cannot be enforced as they read. */
+/**
+ * The rules of all policies that govern, and the outcomes of those that cannot be enforced as they
+ * read.
+ */
 export const rulesOf = (policies: readonly PolicyInput[], place: GatekeeperPlace, now: Date) => {
   const outcomes = new Map<string, PolicyOutcome>();
   const rules: Rule[] = [];
@@ -82,7 +85,10 @@ const lastRules = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): reado
     .filter((verdict): verdict is Rule => !('kind' in verdict)),
 );
 
-/** An exact target can exclude only itself; without the other exclusions more policies share one constraint. */
+/**
+ * An exact target can exclude only itself; without the other exclusions more policies share one
+ * constraint.
+ */
 const excludedOf = ({ targetNamespace, excludedNamespaces = [] }: SovereignPolicySpec, place: GatekeeperPlace): readonly string[] => {
   if (isGlob(targetNamespace)) return sortedSet([...excludedNamespaces, ...protectedFrom(targetNamespace, place)]);
   return sortedSet(excludedNamespaces.filter((pattern) => matchesNamespace(pattern, targetNamespace)));

@@ -5,10 +5,12 @@ import { isPlain, isSame, type Plain } from '../compare.ts';
 type WithSpec = KubeObject & { readonly spec?: Plain };
 
 /**
- * Fields that the API server itself adds to objects of this system, as a version newer than this agent may. Only a write shows
- * them: if the response to a patch still has a field that the patch removes, no other writer can have added it.
+ * Fields that the API server itself adds to objects of this system, as a version newer than this
+ * agent may. Only a write shows them: if the response to a patch still has a field that the patch
+ * removes, no other writer can have added it.
  *
- * Only for kinds that are exempt from admission. On other kinds a webhook may add the field, which is a change like any other.
+ * Only for kinds that are exempt from admission. On other kinds a webhook may add the field, which
+ * is a change like any other.
  */
 export class ServerDefaults {
   /** Fields of each object, by the key of its actions. */
@@ -22,7 +24,10 @@ export class ServerDefaults {
     this.#fields.set(key, fields);
   }
 
-  /** Returns the objects without the fields that the API server added; an object without such fields stays the same. */
+  /**
+   * Returns the objects without the fields that the API server added; an object without such fields
+   * stays the same.
+   */
   clear<T extends WithSpec>(kind: string, objects: readonly T[]): readonly T[] {
     if (this.#fields.size === 0) return objects;
     return objects.map((object) => {
@@ -32,7 +37,10 @@ export class ServerDefaults {
   }
 }
 
-/** Fields that a merge patch sets to null and its response still has, with their values; undefined: none. */
+/**
+ * Fields that a merge patch sets to null and its response still has, with their values; undefined:
+ * none.
+ */
 export const keptFields = (patch: Plain, answer: unknown): Plain | undefined => {
   if (!isPlain(answer)) return undefined;
   const kept = Object.entries(patch).flatMap(([key, value]) => {

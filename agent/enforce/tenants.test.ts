@@ -27,7 +27,8 @@ describe("a namespace's own policies", () => {
     const tenants = Array.from({ length: 60 }, (_, index) => `team-${index}`);
     const policies = [
       hub('finance', 'finance'),
-      // A user with rights in all namespaces wrote it: the guard lets no other user target another namespace.
+      // A user with rights in all namespaces wrote it: the guard lets no other user target another
+      // namespace.
       policyOf('payments', { targetNamespace: 'payments', allowedRegions: EU }),
       ...tenants.map((targetNamespace) => ownPolicyOf('p', { targetNamespace, allowedRegions: EU })),
     ];
@@ -37,7 +38,8 @@ describe("a namespace's own policies", () => {
     );
     expect(shared?.policies).toEqual(['finance', 'team/payments']);
     expect(others.flatMap(({ policies: names }) => names).toSorted(byText)).toEqual(tenants.map((name) => `${name}/p`).toSorted(byText));
-    // Few, however many namespaces have any: Gatekeeper matches every pod of the cluster against each.
+    // Few, however many namespaces have any: Gatekeeper matches every pod of the cluster against
+    // each.
     expect(others.length).toBeLessThanOrEqual(16);
   });
 

@@ -5,9 +5,9 @@ import { shortHash } from './labels.ts';
 import type { PolicyInput, PolicyOutcome } from './types.ts';
 
 /**
- * Whether a policy is its namespace's own. Users with rights on the policies of one namespace may write only such policies (the
- * guard refuses other targets), so their share of common resources is limited: neither their number nor their text may burden
- * others.
+ * Whether a policy is its namespace's own. Users with rights on the policies of one namespace may
+ * write only such policies (the guard refuses other targets), so their share of common resources is
+ * limited: neither their number nor their text may burden others.
  */
 export const isTenants = ({ managedBy, namespace, spec }: PolicyInput): boolean =>
   managedBy === 'local' && spec.targetNamespace === namespace;
@@ -21,8 +21,9 @@ export const MAX_OWN_POLICIES = 20;
 const SHARDS = 16;
 
 /**
- * Number of the constraint, of those for one region list, that holds a namespace's own policies. One for each namespace would be
- * too many, as every pod of the cluster waits for all of them; one tenant could fill a single one.
+ * Number of the constraint, of those for one region list, that holds a namespace's own policies.
+ * One for each namespace would be too many, as every pod of the cluster waits for all of them; one
+ * tenant could fill a single one.
  */
 export const shardOf = (namespace: string): number => Number.parseInt(shortHash(namespace, 2), 16) % SHARDS;
 

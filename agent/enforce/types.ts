@@ -26,11 +26,16 @@ export interface NamespaceInput {
   readonly terminating: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
-  /** Labels of this system that an apply cannot remove, because another field manager owns them too. */
+  /**
+   * Labels of this system that an apply cannot remove, because another field manager owns them too.
+   */
   readonly held?: readonly string[] | undefined;
 }
 
-/** The governance of one namespace under one action: the intersection of the regions of the policies of that action. */
+/**
+ * The governance of one namespace under one action: the intersection of the regions of the policies
+ * of that action.
+ */
 export interface ActionGovernance {
   /** Sorted. Empty = nothing may run (a conflict). */
   readonly regions: readonly string[];
@@ -49,7 +54,10 @@ export interface NamespaceGovernance {
   readonly actions: Readonly<Partial<Record<FloorAction, ActionGovernance>>>;
   /** Every policy that matches the namespace, by key, sorted. */
   readonly policies: readonly string[];
-  /** Whether pods without a region get the allowed ones: a policy asks for it, and the strongest action, deny or warn, allows any. */
+  /**
+   * Whether pods without a region get the allowed ones: a policy asks for it, and the strongest
+   * action, deny or warn, allows any.
+   */
   readonly injection: boolean;
 }
 
@@ -66,10 +74,16 @@ export type PolicyOutcome =
       readonly kind: 'namespaceMissing';
       readonly regions: readonly string[];
       readonly message: string;
-      /** The policy names the namespace, which does not exist: neither a glob without a match, nor one that excludes its own target. */
+      /**
+       * The policy names the namespace, which does not exist: neither a glob without a match, nor
+       * one that excludes its own target.
+       */
       readonly isAbsent: boolean;
     }
-  /** The spec cannot be enforced here, e.g. a region group in a local policy. `surplus`: the policy is beyond the limit. */
+  /**
+   * The spec cannot be enforced here, e.g. a region group in a local policy. `surplus`: the policy
+   * is beyond the limit.
+   */
   | { readonly kind: 'invalid'; readonly message: string; readonly surplus?: boolean }
   | { readonly kind: 'expired'; readonly regions: readonly string[]; readonly expiredAt: string };
 
@@ -142,7 +156,9 @@ export type Action =
       readonly policies: readonly string[];
     }
   | {
-      /** Removes fields that other writers added, which the following apply of the same key cannot. */
+      /**
+       * Removes fields that other writers added, which the following apply of the same key cannot.
+       */
       readonly type: 'patch';
       readonly key: string;
       readonly kind: KindDescriptor;

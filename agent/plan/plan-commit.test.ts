@@ -1,6 +1,6 @@
 import type { SovereignPolicy } from '@fso/shared/api';
 import { expect, it } from 'vitest';
-import { UnreadKindError } from '../cache/view.ts';
+import { UnreadKindError } from '../cache/view-deps.ts';
 import { bodyOf } from '../enforce/hub-policies.ts';
 import { compiledOf } from '../report/testing/seen-cluster.ts';
 import { planCommit } from './plan-commit.ts';

@@ -1,7 +1,7 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import { CLOSE_CODES, describeReturn, GOING_AWAY, MAX_FRAME_BYTES, TRACE_HEADER } from '@fso/shared/protocol';
+import { CLOSE_CODES, describeReturn, GOING_AWAY, TRACE_HEADER } from '@fso/shared/protocol';
 import { createNoiseLimit, waitPatiently } from '@fso/shared/runtime';
 import { WebSocketServer } from 'ws';
 import type { AuthenticateAgent } from '../identity/index.ts';
@@ -10,39 +10,19 @@ import { FrameDecoder } from './decoding/frame-decoder.ts';
 import type { Told } from './inspections.ts';
 import { ObservationWatch } from './observation.ts';
 import { Admission } from './pacing/admission.ts';
-import { type AgentBudget, createAgentBudgets, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
+import { type AgentBudget, createAgentBudgets } from './pacing/agent-budget.ts';
 import { OfferLimit } from './pacing/offer-limit.ts';
 import { ReturnTime } from './pacing/return-time.ts';
 import { Turns } from './pacing/turns.ts';
 import { Session } from './session.ts';
-import { DEFAULT_LISTENER_LIMITS } from './sockets/agent-server.ts';
 import { limitBytes } from './sockets/byte-limit.ts';
 import { HandshakeQueue } from './sockets/handshake-queue.ts';
 import { ProofWatch } from './sockets/proof-watch.ts';
 import { refuseUpgrade, toUpgradeRefusal, type UpgradeRefusal } from './sockets/refuse-upgrade.ts';
-import type { DeliveryDeps, DeliveryLimits, DeliveryOptions } from './types.ts';
+import type { DeliveryDeps, DeliveryOptions } from './types.ts';
 
 /** Path of the agents' stream on their listener. */
 export const AGENT_PATH = '/agent/v1/stream';
-
-export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
-  helloMs: 10_000,
-  maxSilent: 4,
-  maxGreeted: 32,
-  maxResyncs: 32,
-  // At 25 ms each, less than the two minutes for which an agent waits.
-  maxWaiting: 4_096,
-  heartbeatMs: 15_000,
-  // What an agent calls out of date, 30 s and 120 s, and three pings.
-  ages: { partMs: 75_000, kindMs: 165_000 },
-  suspendedMs: 45_000,
-  stallMs: 30_000,
-  maxBufferedBytes: 4 * 1024 * 1024,
-  maxOfferBytes: 32 * 1024 * 1024,
-  maxFrameBytes: MAX_FRAME_BYTES,
-  agent: DEFAULT_AGENT_LIMITS,
-  listener: DEFAULT_LISTENER_LIMITS,
-};
 
 /**
  * Most bytes that an agent may send before its welcome: a hello is small, and nothing else is read.

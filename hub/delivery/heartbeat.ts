@@ -45,6 +45,7 @@ export class Heartbeat {
 
   /** Asks for a sign of life. @returns whether there was one since the last ping */
   beat(): boolean {
+    this.#noteDropped();
     const { webSocket, socket } = this.#options;
     if (socket.isBusy) {
       // A database that is away can hold a frame up for long: that silence is the hub's own, on
@@ -120,6 +121,13 @@ export class Heartbeat {
     if (outOfDate === undefined || !stream.isOpen()) return;
     await deps.ledger.noteObserved(cluster, outOfDate, stream);
     this.#isObserved = outOfDate.length === 0;
+  }
+
+  /** Writes that events were dropped, as such an agent may have nothing more to report for long. */
+  #noteDropped(): void {
+    const { cluster, budget, deps } = this.#context;
+    const dropped = budget.takeDropped();
+    if (dropped !== undefined) deps.ledger.addEvent(cluster, dropped).catch(this.#options.onWriteFailure);
   }
 
   #write(work: () => Promise<void>): void {

@@ -1,6 +1,7 @@
-export { DEFAULT_DELIVERY_LIMITS, Delivery } from './delivery.ts';
+export { Delivery } from './delivery.ts';
 export { Inspector, type Told } from './inspections.ts';
 export { createOffers, RevisionTargets } from './offers.ts';
 export { DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 export { type AgentServer, createAgentServer, keepCertificate } from './sockets/agent-server.ts';
+export { DEFAULT_DELIVERY_LIMITS } from './sockets/default-limits.ts';
 export type { DeliveryLimits, DeliveryMetrics, NackClass } from './types.ts';

@@ -16,16 +16,7 @@ import type { AgentBudget } from './pacing/agent-budget.ts';
 import { ResyncTurn } from './pacing/resync-turn.ts';
 import { reportedStateOf } from './reports/take-report.ts';
 import { AgentSocket, isProtocolError } from './sockets/agent-socket.ts';
-import type { DeliveryDeps, DeliveryOptions, SessionOwner } from './types.ts';
-
-export interface SessionHooks {
-  /**
-   * Called when the agent has sent its hello, with the cluster that its certificate or token
-   * proves.
-   */
-  onReady(session: Session): void;
-  onClosed(session: Session): void;
-}
+import type { DeliveryDeps, DeliveryOptions, SessionHooks, SessionOwner } from './types.ts';
 
 /**
  * Longest wait for the first frame after the welcome, in milliseconds, so that a silent agent does
@@ -47,7 +38,7 @@ export class Session {
   readonly #reader: FrameReader;
   readonly #options: DeliveryOptions;
   readonly #deps: DeliveryDeps;
-  readonly #hooks: SessionHooks;
+  readonly #hooks: SessionHooks<Session>;
   readonly #logger: Logger;
   readonly #outbox: Outbox;
   readonly #state: SessionState;
@@ -62,7 +53,7 @@ export class Session {
     { cluster, budget, socket, connection, admission, resyncs, offerLimit, decoder, isTraced = false }: SessionOwner,
     options: DeliveryOptions,
     deps: DeliveryDeps,
-    hooks: SessionHooks,
+    hooks: SessionHooks<Session>,
   ) {
     const { clock } = deps;
     const { limits } = options;
@@ -77,7 +68,7 @@ export class Session {
     this.#hooks = hooks;
     this.#logger = deps.logger.child({ cluster });
     this.#state = createSessionState(clock);
-    const send = (frame: HubFrame): void => this.#send(frame);
+    const send = (frame: HubFrame): void => this.#outbox.send(encodeFrame(frame));
     const { closed } = this.#socket;
     const turns = { resync: new ResyncTurn(resyncs, clock, closed), listing: new ResyncTurn(resyncs, clock, closed) };
     this.#context = { cluster, stream: this.stream, closed, state: this.#state, budget, send, ...turns, deps, logger: this.#logger };
@@ -147,7 +138,6 @@ export class Session {
   /** Asks for a sign of life. An agent that has not answered the ping before is cut off. */
   ping(): void {
     if (!this.#isReady) return;
-    this.#noteDropped();
     if (this.#heartbeat.beat()) return;
     this.#logger.warn('agent does not answer');
     if (this.#webSocket.bufferedAmount > 0 || this.#offers.isOnTrial) this.#noteStall();
@@ -157,12 +147,6 @@ export class Session {
   /** The agent is to be cut off because it takes nothing of what it is sent. */
   #noteStall(): void {
     if (this.stream.isOpen()) this.#budget.stalls.add();
-  }
-
-  /** An agent whose events were dropped may have nothing more to report for long. */
-  #noteDropped(): void {
-    const dropped = this.#budget.takeDropped();
-    if (dropped !== undefined) this.#deps.ledger.addEvent(this.cluster, dropped).catch((err: unknown) => this.#noteWriteFailure(err));
   }
 
   /** Forgets the ages of the agent, and requests them. @returns whether there were any */
@@ -286,7 +270,7 @@ export class Session {
     this.#phase = { name: 'ready' };
     noteHeld(hello, this.#context);
     const time = this.#deps.clock.now().toISOString();
-    this.#send({ type: 'welcome', protocol: PROTOCOL_VERSION, hubVersion: this.#options.version, time, reported });
+    this.#context.send({ type: 'welcome', protocol: PROTOCOL_VERSION, hubVersion: this.#options.version, time, reported });
     // Its pong says ages that are of now.
     this.#webSocket.ping();
     this.#hooks.onReady(this);
@@ -308,9 +292,5 @@ export class Session {
     await this.#heartbeat.openStream(hello);
     await keepRevision(hello, this.#context);
     await keepWitness(hello, this.#context);
-  }
-
-  #send(frame: HubFrame): void {
-    this.#outbox.send(encodeFrame(frame));
   }
 }

@@ -111,3 +111,9 @@ export interface SessionOwner {
   /** The agent wants the trace of each commit. */
   readonly isTraced?: boolean;
 }
+
+export interface SessionHooks<S> {
+  /** Called once the agent of the proven cluster was greeted. */
+  onReady(session: S): void;
+  onClosed(session: S): void;
+}

@@ -6,7 +6,7 @@ import { RecentEvents, type RecentQuery } from './recent-events.ts';
 import { SuspendedClusters } from './suspended-clusters.ts';
 import type { ClusterRecord, Desired, FoundEvents, LedgerChange } from './types.ts';
 
-/** In-memory copy of the ledger. Reads are served from it, whatever the state of a database. */
+/** Memory copy of the ledger. Reads are served from it, whatever the state of a database. */
 export interface LedgerCache {
   source(): SourceView | null;
   setSource(source: SourceView): void;

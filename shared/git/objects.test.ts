@@ -15,7 +15,8 @@ import {
   type RawObject,
   readCommitLinks,
 } from './objects.ts';
-import { DEFAULT_WALK_LIMITS, filesOfRevision } from './walk.ts';
+import { filesOfRevision } from './walk.ts';
+import { DEFAULT_WALK_LIMITS } from './walk-options.ts';
 
 /** A repository made by git itself; objects are read with `git cat-file`. */
 const makeRepository = () => {

@@ -78,8 +78,8 @@ export interface ViolationMessage {
 
 /**
  * The whole sentence a person reads in a denial, a warning or a report. Every engine and every page
- * uses this form:
- * `policy finance-eu allows regions eu-central-1, eu-west-1 in namespace finance: <violation>; fix: <fix>`
+ * uses the form `policy finance-eu allows regions eu-west-1 in namespace finance: <violation>; fix:
+ * <fix>`.
  */
 export const violationMessage = ({ policies, regions, namespace, violation, fix }: ViolationMessage): string =>
   `policy ${listed(policies)} allows regions ${regions.length === 0 ? '(none)' : listed(regions)} in namespace ${namespace}: ${violation}; fix: ${fix}`;

@@ -27,7 +27,7 @@ export const OWN = { namespace: GOVERNED, name: 'own' };
 /** The user who removes enforcement; the name stands in what is reported. */
 export const ADMIN = 'administrator';
 
-/** How enforcement is removed. */
+/** Removal of enforcement. */
 export interface UninstallRun {
   /** Absent: the administrator's. */
   readonly client?: KubeClient;

@@ -10,8 +10,6 @@ import { CHARTS, Helm, type Release, type Values } from '../harness/helm.ts';
 import { podOf } from '../harness/pod-template.ts';
 import { never } from '../harness/waiting.ts';
 
-/** The values that charts have in common: each is found in an object that is rendered. */
-
 let folder: string;
 let helm: Helm;
 

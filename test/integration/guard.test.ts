@@ -26,10 +26,7 @@ import { labelled, policyOf, useGuard } from './guard-harness.ts';
 
 const guard = useGuard();
 
-/**
- * The guard against an administrator with every right, while the agent has only those of
- * deploy/agent/rbac.yaml.
- */
+/** The guard against an administrator; the agent has the rights of deploy/agent/rbac.yaml. */
 describe('guard', () => {
   describe('on namespaces', () => {
     const KEYS = 'only the agent writes compliance.gov/* labels and annotations';
@@ -267,8 +264,7 @@ describe('guard', () => {
       const before = (await guard.admin.get(ADMISSION_POLICY_KIND, ref, signal)) ?? expect.fail();
       const { apiVersion, kind, spec } = before;
       const { name, labels } = before.metadata;
-      // Another tool applies the existing values, and from then on owns them together with the
-      // agent.
+      // Another tool applies the existing values, and owns them together with the agent.
       const copy = { apiVersion, kind, metadata: { name, labels }, spec } as typeof before;
       await guard.admin.apply(ADMISSION_POLICY_KIND, copy, { fieldManager: 'argocd' }, signal);
       guard.events.length = 0;

@@ -16,25 +16,39 @@ import { acceptedIn, commitOf, FIRST, NAMESPACES, R1, R2, R3, ReportingFleet, st
  * (commits and the past) in status-scenarios-commits.test.ts, 21 to 27 (viewers, other agents) in
  * status-scenarios-viewers.test.ts. Other tests cover the rest:
  *
- * 1 agent/report/hold-back.test.ts: is not that a policy is gone which cannot be put back 2
- * agent/report/hold-back.test.ts: is said after a moment, with the policies that are Pending by it
- * 3 hub/delivery/reports/take-report.test.ts: a report that is lost or taken wrongly is Pending at
- * once, asked for, and well again with the answer 4 hub/ledger/policies/cluster-policies.test.ts:
- * read by the rule, each alone and as a map, and seen in part 7 hub/ledger/testing/ledger.ts: keeps
- * 2,000 policies that were applied in a cluster, the gravest first, and says how many more there
- * are 11 shared/kube/informer/reflector.test.ts: does not read 403 as absent 12 One record for all
- * policies that a cause of the whole cluster concerns is not built: each policy is reported by name
- * while it lasts. 15 hub/delivery/reports/lists.test.ts: asks which policies are in a list that it
- * does not know, once, and shows those that it knows 16 hub/delivery/reports/lists.test.ts: does
- * not ask about the list of a revision that it compiles: a report that is faster waits for it 18
- * test/integration/report-histories.test.ts: whatever is lost, both hubs know later what they knew
- * when
- *    hub/ledger/history/policy-past.test.ts: put together is the same in the end, and in between never what was not so
- * 21 hub/serve/scope/scope-state.test.ts: are seen by their targets in Git and in the list of the
- * cluster, both of them 25 shared/status/deviation.test.ts: has at most 300 bytes, whatever it says
- * 26 hub/delivery/reports/lists.test.ts: takes no policies that do not have the digest of their
- * list, and keeps an agent back that says so 27 hub/delivery/delivery-reports.test.ts: an agent
- * that has accepted nothing takes the place of one that had
+ *  1 agent/report/hold-back.test.ts:
+ *      is not that a policy is gone which cannot be put back
+ *  2 agent/report/hold-back.test.ts:
+ *      is said after a moment, with the policies that are Pending by it
+ *  3 hub/delivery/reports/take-report.test.ts:
+ *      a report that is lost or taken wrongly is Pending at once, asked for, and well again with
+ *      the answer
+ *  4 hub/ledger/policies/cluster-policies.test.ts:
+ *      read by the rule, each alone and as a map, and seen in part
+ *  7 hub/ledger/testing/report-tests.ts:
+ *      keeps 2,000 policies that were applied in a cluster, the gravest first, and says how many
+ *      more there are
+ * 11 shared/kube/informer/reflector.test.ts:
+ *      does not read 403 as absent
+ * 12 One record for all policies that a cause of the whole cluster concerns is not built: each
+ *      policy is reported by name while it lasts.
+ * 15 hub/delivery/reports/lists.test.ts:
+ *      asks which policies are in a list that it does not know, once, and shows those that it knows
+ * 16 hub/delivery/reports/lists.test.ts:
+ *      has the list of a commit before the agents get it
+ * 18 test/integration/report-histories.test.ts:
+ *      whatever is lost, both hubs know later what they knew when
+ *    hub/ledger/history/policy-past.test.ts:
+ *      put together is the same in the end, and in between never what was not so
+ * 21 hub/serve/scope/scope-state.test.ts:
+ *      are seen by their targets in Git and in the list of the cluster, both of them
+ * 25 shared/status/deviation.test.ts:
+ *      has at most 300 bytes, whatever it says
+ * 26 hub/delivery/reports/lists.test.ts:
+ *      takes no policies that do not have the digest of their list, and keeps an agent back that
+ *      says so
+ * 27 hub/delivery/delivery-reports.test.ts:
+ *      an agent that has accepted nothing takes the place of one that had
  */
 
 /** Deviations and policies that a report names. */

@@ -16,8 +16,8 @@ import { never, waitFor } from '../harness/waiting.ts';
 import { openSigningBench, type SigningBench, type SshKey } from './signing-bench.ts';
 
 /**
- * What the chart gives an agent: `resources.limits.memory`, of which V8 takes about half for its
- * heap.
+ * Memory that the chart gives an agent: `resources.limits.memory`, of which V8 takes about half for
+ * its heap.
  */
 export const CHART = { memoryMb: 512, heapMb: 256 };
 

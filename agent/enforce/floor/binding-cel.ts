@@ -10,14 +10,20 @@ import type { CelVariable } from './floor-cel.ts';
  */
 export type BindGateMode = 'label' | 'list';
 
-/** A CEL expression that puts CEL values into a text: `node "` + variables.node + `" has no known region`. */
+/**
+ * A CEL expression that puts CEL values into a text: `node "` + variables.node +
+ * `" has no known region`.
+ */
 const textWith = (text: (...marks: string[]) => string, ...values: readonly string[]): string => {
   const marks = values.map((_, index) => `\u0000${index}\u0000`);
   const parts = text(...marks).split('\u0000');
   return parts.map((part, index) => (index % 2 === 0 ? celString(part) : (values[Number(part)] ?? "''"))).join(' + ');
 };
 
-/** Variables of the bind gate. They read `regions`, and `params.spec.nodes` if the object has it; the last one is `violation`. */
+/**
+ * Variables of the bind gate. They read `regions`, and `params.spec.nodes` if the object has it;
+ * the last one is `violation`.
+ */
 export const bindingVariables = (mode: BindGateMode, binders: readonly string[]): readonly CelVariable[] => [
   { name: 'node', expression: "object.target.?name.orValue('')" },
   {
@@ -36,11 +42,13 @@ export const bindingVariables = (mode: BindGateMode, binders: readonly string[])
 ];
 
 /**
- * The API server copies the label of a node that has one; if the node has none, it keeps a label that came with the Binding.
- * So a listed node must also be listed in an allowed region. A node that is not listed yet is new.
+ * The API server copies the label of a node that has one; if the node has none, it keeps a label
+ * that came with the Binding. So a listed node must also be listed in an allowed region. A node
+ * that is not listed yet is new.
  *
- * A Binding without the label has no region, whatever the list says: the node may have been created again without one. If the
- * API server does not copy the label although its version could, the mode is `list` (FSO_BIND_GATE).
+ * A Binding without the label has no region, whatever the list says: the node may have been created
+ * again without one. If the API server does not copy the label although its version could, the mode
+ * is `list` (FSO_BIND_GATE).
  */
 const LABELLED = `object.metadata.?labels[?'${REGION_LABEL}'].orValue('')`;
 const REGION: Readonly<Record<BindGateMode, string>> = {

@@ -13,10 +13,12 @@ import {
 import { MAX_LISTED, MAX_REGION_VALUES, MAX_REQUIREMENTS, MAX_TERMS, MORE, VIOLATIONS } from '@fso/shared/residency';
 
 /**
- * The residency decision in CEL, as variables of a ValidatingAdmissionPolicy. Its texts equal those of shared/residency. CEL
- * evaluates a variable when an expression first reads it, so an UPDATE does not pay for variables that it does not need.
+ * The residency decision in CEL, as variables of a ValidatingAdmissionPolicy. Its texts equal those
+ * of shared/residency. CEL evaluates a variable when an expression first reads it, so an UPDATE
+ * does not pay for variables that it does not need.
  *
- * @see https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#variable-composition
+ * @see
+ * https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#variable-composition
  */
 export interface CelVariable {
   readonly name: string;
@@ -28,7 +30,10 @@ const KEY = `'${REGION_LABEL}'`;
 const annotation = (key: string): string => `namespaceObject.metadata.?annotations[?'${key}']`;
 const label = (key: string): string => `namespaceObject.metadata.?labels[?'${key}'].orValue('')`;
 
-/** The regions of injected placements: those of the strongest action that governs, except dryrun. An annotation without its label is a leftover. */
+/**
+ * The regions of injected placements: those of the strongest action that governs, except dryrun. An
+ * annotation without its label is a leftover.
+ */
 export const INJECTED_LIST = FLOOR_ACTIONS.filter((action) => action !== 'dryrun').reduceRight(
   (weaker, action) =>
     `${label(floorLabel(action))} == '${FLOOR_LABEL_VALUE}' ? ${annotation(floorRegionsAnnotation(action))}.orValue('') : ${weaker}`,
@@ -36,8 +41,8 @@ export const INJECTED_LIST = FLOOR_ACTIONS.filter((action) => action !== 'dryrun
 );
 
 /**
- * Labels and annotations of the namespace for one action. Without the annotation no region is allowed: a namespace that is
- * selected and does not list its regions must not admit every pod.
+ * Labels and annotations of the namespace for one action. Without the annotation no region is
+ * allowed: a namespace that is selected and does not list its regions must not admit every pod.
  */
 export const namespaceVariables = (action: FloorAction): readonly CelVariable[] => [
   { name: 'listed', expression: `${annotation(floorRegionsAnnotation(action))}.orValue('')` },
@@ -53,7 +58,10 @@ const REACH = `variables.terms.map(t, {
   'region': dyn(t.?matchExpressions.orValue([]).filter(e, e.key == ${KEY}))
 })`;
 
-/** Regions outside of the allowed ones that a term admits; evaluated only if In, DoesNotExist or the nodeSelector limits them. */
+/**
+ * Regions outside of the allowed ones that a term admits; evaluated only if In, DoesNotExist or the
+ * nodeSelector limits them.
+ */
 const OUTSIDE = `(
   variables.selected.size() > 0 ? variables.selected :
   t.region.exists(e, e.operator == 'In') ? t.region.filter(e, e.operator == 'In')[0].?values.orValue([]) : []
@@ -86,12 +94,18 @@ const FIRST_PROBLEM = `(
 const SO_MANY = `variables.terms.size() > ${MAX_TERMS} ||
   variables.terms.map(t, t.?matchExpressions.orValue([]).size() + t.?matchFields.orValue([]).size()).sum() > ${MAX_REQUIREMENTS}`;
 
-/** Evaluated before all that visits every requirement, or whose cost grows with the square of the size of the pod. */
+/**
+ * Evaluated before all that visits every requirement, or whose cost grows with the square of the
+ * size of the pod.
+ */
 const TOO_LARGE = `variables.soMany || variables.terms.map(t,
   t.?matchExpressions.orValue([]).filter(e, e.key == ${KEY}).map(e, 1 + e.?values.orValue([]).size()).sum()
 ).sum() > ${MAX_REGION_VALUES}`;
 
-/** Reads the variable `pod`, a pod spec. The last variable is `unconfined`: the problem of its constraints, `''` = none. */
+/**
+ * Reads the variable `pod`, a pod spec. The last variable is `unconfined`: the problem of its
+ * constraints, `''` = none.
+ */
 export const placementVariables: readonly CelVariable[] = [
   {
     name: 'selected',
@@ -114,9 +128,10 @@ export const placementVariables: readonly CelVariable[] = [
 ];
 
 /**
- * The pod of a DaemonSet: its controller replaces every required term by one that names the node, so no term can name a
- * region; the bind gate decides. Only from the controller itself, or unchanged since it created the pod. The second user name
- * is that of all controllers if kube-controller-manager runs without --use-service-account-credentials.
+ * The pod of a DaemonSet: its controller replaces every required term by one that names the node,
+ * so no term can name a region; the bind gate decides. Only from the controller itself, or
+ * unchanged since it created the pod. The second user name is that of all controllers if
+ * kube-controller-manager runs without --use-service-account-credentials.
  */
 const DAEMON_SET_POD = `(
   request.operation == 'CREATE' ?
@@ -129,7 +144,10 @@ const DAEMON_SET_POD = `(
   t.matchFields[0].operator == 'In' && t.matchFields[0].?values.orValue([]).size() == 1
 )`;
 
-/** A kubelet's record of a static pod, which runs on its node in any case: refusing the record would only hide the pod. */
+/**
+ * A kubelet's record of a static pod, which runs on its node in any case: refusing the record would
+ * only hide the pod.
+ */
 const MIRROR_POD = `'kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({}) &&
   request.userInfo.username == 'system:node:' + variables.nodeName`;
 
@@ -146,9 +164,10 @@ const plainTerms = (regions: string): string => `terms.size() > 0 && terms.size(
 )`;
 
 /**
- * Whether a new pod is plainly inside the allowed regions: by its nodeSelector alone, or by a short required node affinity. Most
- * compliant pods are, and for them nothing else is evaluated: an API server evaluates the validations, messages and audit
- * annotations of a policy for every request, each with variables of its own.
+ * Whether a new pod is plainly inside the allowed regions: by its nodeSelector alone, or by a short
+ * required node affinity. Most compliant pods are, and for them nothing else is evaluated: an API
+ * server evaluates the validations, messages and audit annotations of a policy for every request,
+ * each with variables of its own.
  *
  * @param listed CEL expression of the allowed regions, separated by commas
  */
@@ -162,8 +181,9 @@ export const plainlyInside = (listed: string): string => `request.operation == '
 )`;
 
 /**
- * A pod at CREATE, and at UPDATE if its placement changed, which Kubernetes allows only on gated pods. Every other update
- * passes: else the finalizer of a pod from before the policy could never be removed.
+ * A pod at CREATE, and at UPDATE if its placement changed, which Kubernetes allows only on gated
+ * pods. Every other update passes: else the finalizer of a pod from before the policy could never
+ * be removed.
  */
 export const podVariables: readonly CelVariable[] = [
   { name: 'pod', expression: 'dyn(object.spec)' },
@@ -195,21 +215,27 @@ export const podVariables: readonly CelVariable[] = [
 const template = (name: string): string => `has(dyn(${name}).spec.jobTemplate) ?
   dyn(${name}).spec.jobTemplate.spec.template.spec : dyn(${name}).spec.?template.?spec.orValue({})`;
 
-/** Regions that a nodeSelector could name without making the required node affinity unsatisfiable. */
+/**
+ * Regions that a nodeSelector could name without making the required node affinity unsatisfiable.
+ */
 const FITTING = `variables.regions.filter(r, variables.reach.exists(t, !t.empty && t.region.all(e,
   e.operator == 'In' ? r in e.?values.orValue([]) :
   e.operator == 'NotIn' ? !(r in e.?values.orValue([])) :
   e.operator != 'DoesNotExist'
 )))`;
 
-/** Whether placement injection will confine the pods to exactly the regions that are allowed here. */
+/**
+ * Whether placement injection will confine the pods to exactly the regions that are allowed here.
+ */
 const INJECTED = `${label(INJECTION_LABEL)} == '${INJECTION_LABEL_VALUE}' && variables.listed != '' && variables.listed == (${INJECTED_LIST}) &&
   !variables.soMany && variables.selected.size() == 0 && variables.terms.all(t, !t.?matchExpressions.orValue([]).exists(e, e.key == ${KEY}))`;
 
 /**
- * A workload at CREATE, and at UPDATE if its pod template changed; not one that another workload's controller owns.
+ * A workload at CREATE, and at UPDATE if its pod template changed; not one that another workload's
+ * controller owns.
  *
- * @param injection whether the API server can inject placements: pods that it will confine need no warning
+ * @param injection whether the API server can inject placements: pods that it will confine need no
+ * warning
  */
 export const workloadVariables = (injection: boolean): readonly CelVariable[] => [
   { name: 'pod', expression: template('object') },

@@ -28,22 +28,32 @@ export interface FloorParametersInput {
   readonly nodes: readonly Node[];
   readonly observed: readonly FloorParameters[];
   readonly bindGate: BindGateMode;
-  /** RFC 3339; the parameters in the cluster must have been renewed then. Undefined: whenever that was. */
+  /**
+   * RFC 3339; the parameters in the cluster must have been renewed then. Undefined: whenever that
+   * was.
+   */
   readonly renewedAt?: string | undefined;
 }
 
 export interface FloorParametersPlan {
   readonly actions: readonly Action[];
   readonly overflow: Overflow;
-  /** Whether the entry of a namespace under action deny is current in the API server, whatever its labels say. */
+  /**
+   * Whether the entry of a namespace under action deny is current in the API server, whatever its
+   * labels say.
+   */
   covers(namespace: string): boolean;
-  /** Keys of policies whose glob, or whose namespace that does not exist yet, belongs into the index and is not in the API server's. */
+  /**
+   * Keys of policies whose glob, or whose namespace that does not exist yet, belongs into the index
+   * and is not in the API server's.
+   */
   readonly unlisted: ReadonlySet<string>;
 }
 
 /**
- * Plans the parameters of lock 1: the region of every node, and the deny policies of every namespace. If the bind gate reads
- * the list of nodes, the index carries it too: a policy reads only one object.
+ * Plans the parameters of lock 1: the region of every node, and the deny policies of every
+ * namespace. If the bind gate reads the list of nodes, the index carries it too: a policy reads
+ * only one object.
  */
 export const planFloorParameters = (input: FloorParametersInput): FloorParametersPlan => {
   const { governance, nodes, observed, bindGate } = input;
@@ -102,7 +112,8 @@ const unlistedIn = (
   const kept = new Set(wanted.patterns.map(globText));
   const missing = globs.filter((glob) => kept.has(globText(glob)) && !listed.has(globText(glob)));
   const late = [...awaited].filter(([name]) => isLate(own(live?.namespaces, name), own(wanted.namespaces, name)));
-  // A glob covers what it matches by itself: a namespace that no entry names is refused until it has its labels.
+  // A glob covers what it matches by itself: a namespace that no entry names is refused until it
+  // has its labels.
   const byGlob = new Set(globs.flatMap(({ policies }) => policies));
   const named = late.flatMap(([, { actions }]) => actions.deny?.policies ?? []).filter((policy) => !byGlob.has(policy));
   return new Set([...missing.flatMap(({ policies }) => policies), ...named]);
@@ -113,7 +124,10 @@ const isLate = (live: Entry | undefined, wanted: Entry | undefined): boolean => 
 const globText = ({ pattern, excluded }: { readonly pattern: string; readonly excluded?: readonly string[] }): string =>
   [pattern, ...sortedSet(excluded ?? [])].join(' ');
 
-/** Policies that the parameters in the cluster name: if one namespace has very many, the first of them. */
+/**
+ * Policies that the parameters in the cluster name: if one namespace has very many, the first of
+ * them.
+ */
 export const policiesInParameters = (observed: readonly FloorParameters[]): readonly string[] =>
   observed.flatMap(({ spec }) =>
     [...Object.values(spec?.namespaces ?? {}), ...(spec?.patterns ?? [])].flatMap(({ policies }) => policies.split(',')),
@@ -131,7 +145,10 @@ interface WantedParameters {
   readonly spec: FloorParametersSpec;
   /** Whether the object in the cluster says the same. */
   readonly isCurrent: boolean;
-  /** Whether it brings what no label can stand in for: a glob, or a namespace that does not exist yet. */
+  /**
+   * Whether it brings what no label can stand in for: a glob, or a namespace that does not exist
+   * yet.
+   */
   readonly isNew: boolean;
 }
 

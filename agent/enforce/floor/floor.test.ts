@@ -157,7 +157,8 @@ describe('planFloor', () => {
     const plainOf = ({ variables }: PodSpec): string => variables.find(({ name }) => name === 'plain')?.expression ?? expect.fail();
     for (const name of ['fso-floor-pods-deny', 'fso-floor-pods-warn', 'fso-floor-pods-dryrun']) {
       const spec = specOf(name);
-      // The API server evaluates all of these for every request; a variable only where one of them reads it.
+      // The API server evaluates all of these for every request; a variable only where one of them
+      // reads it.
       const asked = [
         ...spec.validations.flatMap(({ expression, messageExpression }) => [expression, messageExpression]),
         ...spec.auditAnnotations.map(({ valueExpression }) => valueExpression),

@@ -33,9 +33,12 @@ import { indexConditions, indexed, indexMessage, indexVariables, podIndexConditi
 export interface FloorOptions {
   /** Source from which the bind gate gets the region of a node. Default `label`. */
   readonly bindGate?: BindGateMode;
-  /** User names that may bind pods in governed namespaces. Default none. Pass the same array while the list is unchanged. */
+  /** Users who may bind pods in governed namespaces; the same array while they are the same. */
   readonly binders?: readonly string[];
-  /** Whether the API server can inject placements: workloads whose pods will get one cause no warning. Default false. */
+  /**
+   * Whether the API server can inject placements: workloads whose pods will get one cause no
+   * warning. Default false.
+   */
   readonly injection?: boolean;
 }
 
@@ -92,7 +95,10 @@ const byLabel = (action: FloorAction): Scope => ({
   failurePolicy: 'Fail',
 });
 
-/** Namespaces of the index. `Ignore`: else every matching request in every namespace would fail while its kind is not served. */
+/**
+ * Namespaces of the index. `Ignore`: else every matching request in every namespace would fail
+ * while its kind is not served.
+ */
 const byIndex = (conditions: readonly MatchCondition[]): Scope => ({
   selector: {},
   conditions,
@@ -111,10 +117,7 @@ const podConcern = (action: FloorAction): Concern => ({
   fallback: 'the pod may run outside of the regions that the policies of its namespace allow',
 });
 
-/**
- * The check of workloads, always a warning: a mutating webhook may still fix the pods, and the
- * decision is about pods.
- */
+/** Check of workloads, always a warning: a mutating webhook may still fix the pods. */
 const workloadConcern = (action: FloorAction, injection: boolean): Concern => ({
   name: `${FLOOR_PREFIX}workloads-${action}`,
   scope: byLabel(action),
@@ -187,17 +190,24 @@ const concerns = ({ bindGate = 'label', binders = NO_BINDERS, injection = false 
   ...BIND_GATES[bindGate](binders),
 ];
 
-/** The API server evaluates messages and audit annotations for every request, so they cost nothing for an allowed one. */
+/**
+ * The API server evaluates messages and audit annotations for every request, so they cost nothing
+ * for an allowed one.
+ */
 const responsesOf = ({ allowed = ALLOWED, message: text, fallback }: Concern): object => {
   const unlessAllowed = (expression: string): string => `${allowed} ? '' : (${expression})`;
   return {
     validations: [{ expression: allowed, message: fallback, messageExpression: unlessAllowed(text), reason: 'Forbidden' }],
-    // The policies that a request violates and their Git commits, in the same order. The API server omits an empty value.
+    // The policies that a request violates and their Git commits, in the same order. The API server
+    // omits an empty value.
     auditAnnotations: ['policies', 'revisions'].map((key) => ({ key, valueExpression: unlessAllowed(`variables.${key}`) })),
   };
 };
 
-/** Writes every field that could open the policy, if only with its default, so that a change to it shows. */
+/**
+ * Writes every field that could open the policy, if only with its default, so that a change to it
+ * shows.
+ */
 const policyOf = weakMemo(
   (concern: Concern): ValidatingAdmissionPolicy => ({
     apiVersion: ADMISSION_POLICY_KIND.apiVersion,
@@ -243,8 +253,9 @@ const bindingOf = weakMemo(
 );
 
 /**
- * The objects of lock 1: a constant number of ValidatingAdmissionPolicies, each with one binding of its name. They read the
- * rules from the namespace: a label selects it, an annotation holds the regions. Policies come before bindings.
+ * The objects of lock 1: a constant number of ValidatingAdmissionPolicies, each with one binding of
+ * its name. They read the rules from the namespace: a label selects it, an annotation holds the
+ * regions. Policies come before bindings.
  */
 export const desiredFloor = (options: FloorOptions = {}): KubeObject[] => {
   const all = concerns(options);
@@ -254,7 +265,8 @@ export const desiredFloor = (options: FloorOptions = {}): KubeObject[] => {
 /**
  * Plans the writes that make the floor equal to {@link desiredFloor}.
  *
- * @param policies every ValidatingAdmissionPolicy of the cluster, or those labelled as this system's
+ * @param policies every ValidatingAdmissionPolicy of the cluster, or those labelled as this
+ * system's
  * @param bindings likewise
  */
 export const planFloor = (
@@ -271,8 +283,9 @@ export const planFloor = (
 };
 
 /**
- * Leaves out bindings that cannot be written yet. A user who writes one with parameters needs the right to read the kind that its
- * policy names, and while the policy does not exist, the right to read every kind
+ * Leaves out bindings that cannot be written yet. A user who writes one with parameters needs the
+ * right to read the kind that its policy names, and while the policy does not exist, the right to
+ * read every kind
  * (https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#authorization-checks).
  */
 export const inOrder = (actions: readonly Action[], policies: readonly ValidatingAdmissionPolicy[]): readonly Action[] => {

@@ -17,7 +17,10 @@ const ANNOTATED = `namespaceObject.metadata.?annotations[?'${floorRegionsAnnotat
 const LISTED = `has(params.spec.namespaces) && ${NAMESPACE} in params.spec.namespaces`;
 const REACHED = `params.spec.?reach.orValue('') != '' && ${NAMESPACE}.matches(params.spec.reach)`;
 
-/** Skips namespaces that the index does not mention, because no policy governs them, at the cost of one expression. */
+/**
+ * Skips namespaces that the index does not mention, because no policy governs them, at the cost of
+ * one expression.
+ */
 export const indexConditions: readonly MatchCondition[] = [{ name: 'in-index', expression: `(${LISTED}) || (${REACHED})` }];
 
 /** Skips, at the same cost, also pods that are plainly inside. */
@@ -29,9 +32,10 @@ export const podIndexConditions: readonly MatchCondition[] = [
 ];
 
 /**
- * The index's entry of a namespace under action deny. `differs`: the namespace itself does not say the same, because it is not
- * labelled yet, lost its labels, is new, or its regions were changed. `unseen`: globs of policies that match a namespace
- * without an entry, because the agent has not seen it yet.
+ * The index's entry of a namespace under action deny. `differs`: the namespace itself does not say
+ * the same, because it is not labelled yet, lost its labels, is new, or its regions were changed.
+ * `unseen`: globs of policies that match a namespace without an entry, because the agent has not
+ * seen it yet.
  */
 export const indexVariables: readonly CelVariable[] = [
   {

@@ -38,7 +38,10 @@ const sameEntries = (a: Entries, b: Entries): boolean => {
 const sameEntry = (a: Entry | undefined, b: Entry | undefined): boolean =>
   a?.regions === b?.regions && a?.policies === b?.policies && a?.revisions === b?.revisions;
 
-/** The index of a governance, and the nodes in the same object. An unchanged list of nodes is the same object. */
+/**
+ * The index of a governance, and the nodes in the same object. An unchanged list of nodes is the
+ * same object.
+ */
 export const indexOf = weakMemo2((governance: IndexedGovernance, nodes: NodeList) => {
   const entries = [...governance.namespaces, ...governance.awaited].flatMap(([, governed]) => entriesOf(governed));
   const { shared = [], own = [] } = Object.groupBy(entries, ({ isOwn }) => (isOwn ? 'own' : 'shared'));
@@ -51,7 +54,8 @@ export const indexOf = weakMemo2((governance: IndexedGovernance, nodes: NodeList
   const canary = entriesOf(CANARY_GOVERNANCE).map(pairOf);
   const room = FLOOR_PARAMETER_BYTES.index - nodes.bytes - patterns.bytes - textOf(canary).length;
   const first = within(shared.map(pairOf), FLOOR_PARAMETER_LIMITS.namespaces, room);
-  // Namespaces with only policies of their own come last, whatever their names: no deny glob matches such a namespace.
+  // Namespaces with only policies of their own come last, whatever their names: no deny glob
+  // matches such a namespace.
   const second = within(own.map(pairOf), FLOOR_PARAMETER_LIMITS.namespaces - first.kept.length, room - first.bytes);
   // A namespace that does not fit would count as unseen.
   const some = first.dropped > 0 ? [] : patterns.kept;
@@ -63,7 +67,10 @@ export const indexOf = weakMemo2((governance: IndexedGovernance, nodes: NodeList
   return { spec, dropped: { namespaces: first.dropped + second.dropped, patterns: globs.length - some.length } };
 });
 
-/** A glob has `*` only at its start or end, and no other character with a meaning in a regular expression. */
+/**
+ * A glob has `*` only at its start or end, and no other character with a meaning in a regular
+ * expression.
+ */
 const reachOf = (patterns: readonly { readonly pattern: string }[]): string =>
   patterns.length === 0 ? '' : `${REACH_START}${sortedSet(patterns.map(({ pattern }) => expressionOf(pattern))).join('|')}${REACH_END}`;
 

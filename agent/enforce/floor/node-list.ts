@@ -19,7 +19,10 @@ export interface NodeList {
 
 export const NO_NODES: NodeList = { kept: {}, dropped: 0, bytes: 0 };
 
-/** Nodes change their version all the time and their region hardly ever: the list is built again only when a region differs. */
+/**
+ * Nodes change their version all the time and their region hardly ever: the list is built again
+ * only when a region differs.
+ */
 export const nodesOf: (nodes: readonly Node[]) => NodeList = (() => {
   let known: { readonly entries: readonly NodeEntry[]; readonly list: NodeList } = { entries: [], list: NO_NODES };
   return (nodes) => {

@@ -8,8 +8,9 @@ export const CANARY_NAME = 'geo-canary';
 export const CANARY_LABEL: Readonly<Record<string, string>> = { 'compliance.gov/canary': 'lock-two' };
 
 /**
- * A constraint that refuses every pod with {@link CANARY_LABEL} in every namespace, because it allows no region. The agent
- * sends such a pod, which lock 1 admits, to find out whether Gatekeeper is called for a namespace and evaluates Rego there.
+ * A constraint that refuses every pod with {@link CANARY_LABEL} in every namespace, because it
+ * allows no region. The agent sends such a pod, which lock 1 admits, to find out whether Gatekeeper
+ * is called for a namespace and evaluates Rego there.
  */
 export const canaryBody = (): Constraint => BODY;
 

@@ -39,12 +39,14 @@ const freshName = (group: string, isTaken: (name: string) => boolean): string =>
 };
 
 /**
- * Chooses the names of the wanted constraints. A group keeps the constraint that it has. A new one whose policies all come from one
- * constraint that nothing else wants takes that one over: Gatekeeper then changes an object at once, instead of loading one and dropping
- * another, which takes both sides twice the work.
+ * Chooses the names of the wanted constraints. A group keeps the constraint that it has. A new one
+ * whose policies all come from one constraint that nothing else wants takes that one over:
+ * Gatekeeper then changes an object at once, instead of loading one and dropping another, which
+ * takes both sides twice the work.
  *
- * @param held constraints that were planned before, then those in the cluster: one name may be held twice, and is taken over only where
- *   both are the same policies, since some of those in the cluster may still wait for another constraint
+ * @param held constraints that were planned before, then those in the cluster: one name may be held
+ * twice, and is taken over only where both are the same policies, since some of those in the
+ * cluster may still wait for another constraint
  * @returns by group
  */
 export const nameConstraints = (
@@ -66,7 +68,8 @@ export const nameConstraints = (
     const isSame = isOf(contentKey(constraint));
     const former = held.find((other) => !used.has(other.name) && (byName.get(other.name) ?? []).every(isSame));
     const first = constraintName(constraint.group);
-    // Its own name is free also where it has other content, which another writer put there or no policy wants any more.
+    // Its own name is free also where it has other content, which another writer put there or no
+    // policy wants any more.
     const isTaken = (name: string): boolean => used.has(name) || (name !== first && byName.has(name));
     if (former === undefined) assign(constraint.group, freshName(constraint.group, isTaken));
     else assign(constraint.group, former.name, former.group);

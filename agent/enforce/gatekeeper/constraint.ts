@@ -14,18 +14,25 @@ export interface ConstraintGroup {
   readonly action: string;
   readonly excludedNamespaces: readonly string[];
   readonly scoped: readonly ScopedEnforcementAction[];
-  /** Namespaces' own policies are kept apart from all others, in a few constraints; see tenants.ts. */
+  /**
+   * Namespaces' own policies are kept apart from all others, in a few constraints; see tenants.ts.
+   */
   readonly shard?: number | undefined;
-  /** User names that may bind pods; absent: bindings are not judged. A setting of the agent, so no part of the identity. */
+  /**
+   * User names that may bind pods; absent: bindings are not judged. A setting of the agent, so no
+   * part of the identity.
+   */
   readonly binders?: readonly string[] | undefined;
 }
 
-/** Hexadecimal digits, 128 bits: tenants choose regions, and must not find two lists with one name. */
+/**
+ * Hexadecimal digits, 128 bits: tenants choose regions, and must not find two lists with one name.
+ */
 const HASH_LENGTH = 32;
 
 /**
- * The identity of a group as text: the beginning of its constraints' names, a space, and all that the policies have in common. It is compared
- * as a whole, never by a hash of it.
+ * The identity of a group as text: the beginning of its constraints' names, a space, and all that
+ * the policies have in common. It is compared as a whole, never by a hash of it.
  */
 export const groupIdentity = (group: ConstraintGroup): string => {
   const shard = group.shard === undefined ? [] : [group.shard];
@@ -37,7 +44,8 @@ export const groupIdentity = (group: ConstraintGroup): string => {
 export const namePrefixOf = (identity: string): string => identity.slice(0, identity.indexOf(' '));
 
 /**
- * `geo-<action>-<hash>`, with `own<shard>` before the hash where namespaces have the policies for themselves.
+ * `geo-<action>-<hash>`, with `own<shard>` before the hash where namespaces have the policies for
+ * themselves.
  *
  * @param attempt how many of its names are taken by other constraints
  */
@@ -54,7 +62,9 @@ export const groupIdentityOf: (constraint: Constraint) => string = weakMemo((con
   return groupIdentity({ ...groupOf(constraint), shard: isShard ? shardOf(first.pattern) : undefined });
 });
 
-/** Earlier versions wrote 10 digits of the hash; their constraints keep the names that they have. */
+/**
+ * Earlier versions wrote 10 digits of the hash; their constraints keep the names that they have.
+ */
 const NAME = 'geo-(?:deny|warn|dryrun|scoped)-(?:own[0-9]+-)?(?:[0-9a-f]{32}|[0-9a-f]{10})';
 const OWN_NAME = new RegExp(`^${NAME}$`);
 
@@ -67,10 +77,16 @@ export const isOwnConstraint = (constraint: Constraint): boolean =>
 
 const OWN_CONSTRAINT = new RegExp(`\\[${NAME}\\]`);
 
-/** Whether a refusal by Gatekeeper names a constraint of ours; Gatekeeper writes `[<constraint>] <message>`. */
+/**
+ * Whether a refusal by Gatekeeper names a constraint of ours; Gatekeeper writes
+ * `[<constraint>] <message>`.
+ */
 export const isRefusedByOwnConstraint = (message: string): boolean => OWN_CONSTRAINT.test(message);
 
-/** The whole body for server-side apply. @param name of an existing constraint; default: the first one of the group */
+/**
+ * The whole body for server-side apply. @param name of an existing constraint; default: the first
+ * one of the group
+ */
 export const constraintBody = (
   group: ConstraintGroup,
   entries: readonly ConstraintEntry[],
@@ -129,8 +145,8 @@ export const entriesOf: (constraint: Constraint) => readonly ConstraintEntry[] =
 const GATING: ReadonlySet<string> = new Set(['deny', 'scoped']);
 
 /**
- * The constraint with the bind gate, where lock 2 judges pods from before the policy, and pods of DaemonSets, which only their
- * binding places.
+ * The constraint with the bind gate, where lock 2 judges pods from before the policy, and pods of
+ * DaemonSets, which only their binding places.
  */
 export const withBindGate: (body: Constraint, binders: readonly string[]) => Constraint = weakMemo2((body, binders) => {
   const group = groupOf(body);

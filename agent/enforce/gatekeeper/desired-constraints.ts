@@ -38,8 +38,9 @@ const versionOf = (constraint: Constraint | undefined): Pick<FormerConstraint, '
 });
 
 /**
- * Plans one constraint for each distinct region list, action and exclusion. It lists the policies' own patterns, so it covers a
- * namespace from its creation on; a pod must pass all constraints of its namespace.
+ * Plans one constraint for each distinct region list, action and exclusion. It lists the policies'
+ * own patterns, so it covers a namespace from its creation on; a pod must pass all constraints of
+ * its namespace.
  */
 export const planConstraints = (
   rules: readonly Rule[],
@@ -67,7 +68,10 @@ export const planConstraints = (
     .sort((a, b) => byText(a.name, b.name));
 };
 
-/** All that it was planned as since the cluster last showed it as wanted: the cluster may still show that, or will for a moment. */
+/**
+ * All that it was planned as since the cluster last showed it as wanted: the cluster may still show
+ * that, or will for a moment.
+ */
 const formerOf = (
   { group, formerGroup }: ConstraintIdentity,
   known: DesiredConstraint | undefined,

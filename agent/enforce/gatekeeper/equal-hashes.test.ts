@@ -8,7 +8,10 @@ import type { Constraint } from './kinds.ts';
 import { enforcedAt, settle } from './testing/plans.ts';
 
 describe('policies whose hashes begin alike', () => {
-  /** Found among a million lists: the first ten hexadecimal digits of the hashes of these groups are the same. */
+  /**
+   * Found among a million lists: the first ten hexadecimal digits of the hashes of these groups are
+   * the same.
+   */
   const ALIKE = [
     ['us-east-1', 'x258940'],
     ['eu-west-1', 'x1039415'],

@@ -97,7 +97,8 @@ describe('planGatekeeper', () => {
     expect(actions).toMatchObject([{ type: 'apply', reason: 'Move', body: { metadata: { name: start?.metadata.name } } }]);
     const [changed] = settle([wider], constraints);
     expect(groupOf(changed ?? { metadata: { name: '' } }).regions).toEqual(['eu-central-1', 'eu-west-1']);
-    // The name is that of the first group, and stays when the policy returns to it, and when another one gets that group.
+    // The name is that of the first group, and stays when the policy returns to it, and when
+    // another one gets that group.
     const later = settle([wider, other], changed === undefined ? [] : [changed]);
     expect(new Set(later.map(({ metadata }) => metadata.name)).size).toBe(2);
     expect(summary(later)).toContainEqual(['eu-west-1', 'team/other']);

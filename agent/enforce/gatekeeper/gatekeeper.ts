@@ -22,8 +22,8 @@ export interface GatekeeperInput {
 /**
  * Plans lock 2: the template first, constraints once their kind is served.
  *
- * A policy that moves to another constraint stays in the old one until Gatekeeper enforces the new one; a policy that no
- * longer governs leaves at once.
+ * A policy that moves to another constraint stays in the old one until Gatekeeper enforces the new
+ * one; a policy that no longer governs leaves at once.
  */
 export const planGatekeeper = ({ governance, template, constraints, gatekeeperServed, binders }: GatekeeperInput): Action[] => {
   if (!gatekeeperServed) return [];
@@ -37,8 +37,8 @@ export const planGatekeeper = ({ governance, template, constraints, gatekeeperSe
 };
 
 /**
- * The constraints with the bind gate, once Gatekeeper has loaded the template: an older CRD would silently drop the trusted
- * binders, and the scheduler could not bind.
+ * The constraints with the bind gate, once Gatekeeper has loaded the template: an older CRD would
+ * silently drop the trusted binders, and the scheduler could not bind.
  */
 const gated = (
   desired: readonly DesiredConstraint[],
@@ -149,8 +149,8 @@ const moveConstraint = ({ body, policies, former }: DesiredConstraint, observed:
 };
 
 /**
- * The apply, and before it a patch if another writer added fields, which server-side apply cannot remove. A selector added to
- * `match` opens the lock.
+ * The apply, and before it a patch if another writer added fields, which server-side apply cannot
+ * remove. A selector added to `match` opens the lock.
  */
 const writesOf = (observed: Template | Constraint | undefined, apply: ApplyAction): Action[] => {
   const wanted: Template | Constraint = apply.body;

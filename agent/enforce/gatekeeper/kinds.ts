@@ -12,7 +12,10 @@ export interface ScopedEnforcementAction {
   readonly enforcementPoints: readonly { readonly name: string }[];
 }
 
-/** The spec of a K8sGeoResidency as this system writes it. A spec read from the cluster may lack any field. */
+/**
+ * The spec of a K8sGeoResidency as this system writes it. A spec read from the cluster may lack any
+ * field.
+ */
 export interface ConstraintSpec {
   readonly enforcementAction?: string;
   readonly scopedEnforcementActions?: readonly ScopedEnforcementAction[];

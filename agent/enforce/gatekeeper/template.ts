@@ -9,8 +9,8 @@ const REGO = readFileSync(new URL('./template.rego', import.meta.url), 'utf8');
 export const TEMPLATE_NAME: string = GEO_RESIDENCY_KIND.plural;
 
 /**
- * The ConstraintTemplate of lock 2, with the defaults of its CRD. It has only Rego: with both engines in one template CEL would
- * win and the Rego never run, and lock 1 is CEL already.
+ * The ConstraintTemplate of lock 2, with the defaults of its CRD. It has only Rego: with both
+ * engines in one template CEL would win and the Rego never run, and lock 1 is CEL already.
  *
  * @see https://open-policy-agent.github.io/gatekeeper/website/docs/constrainttemplates/
  */
@@ -31,7 +31,8 @@ const PARAMETERS = {
     trustedBinders: { type: 'array', items: { type: 'string' }, description: 'User names that may bind pods to nodes.' },
     policies: {
       type: 'array',
-      // Texts instead of objects: Gatekeeper converts the parameters of a constraint for each review that it matches.
+      // Texts instead of objects: Gatekeeper converts the parameters of a constraint for each
+      // review that it matches.
       description:
         'The policies that this constraint enforces: name, or namespace/name, of a SovereignPolicy, a space, its targetNamespace.',
       items: { type: 'string' },

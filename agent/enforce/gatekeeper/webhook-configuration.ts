@@ -11,7 +11,10 @@ export const WEBHOOK_CONFIGURATION_NAME = 'gatekeeper-validating-webhook-configu
 /** Name of its webhook that judges constraints. */
 const WEBHOOK_NAME = 'validation.gatekeeper.sh';
 
-/** Exempts a namespace from Gatekeeper (https://open-policy-agent.github.io/gatekeeper/website/docs/exempt-namespaces/). */
+/**
+ * Exempts a namespace from Gatekeeper
+ * (https://open-policy-agent.github.io/gatekeeper/website/docs/exempt-namespaces/).
+ */
 export const GATEKEEPER_IGNORE = 'admission.gatekeeper.sh/ignore';
 
 /** Labels and annotations of namespaces that the agent keeps in its cache. */
@@ -113,7 +116,10 @@ const isResource = (pattern: unknown, resource: string): boolean => {
   return ['*', name].includes(wanted) && ['*', part].includes(wantedPart);
 };
 
-/** @see https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-rules */
+/**
+ * @see
+ * https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-rules
+ */
 const covers = (rule: unknown, { operation, resource }: JudgedRequest): boolean => {
   if (!isPlain(rule)) return false;
   const { operations, apiGroups, apiVersions, resources, scope } = rule;
@@ -154,7 +160,9 @@ const findSelectorProblem = (requirements: Webhook['requirements']): string | un
   return `namespaceSelector.${at} ${why}: remove it`;
 };
 
-/** The reason why the API server may not ask Gatekeeper about all pods, whatever their namespace. */
+/**
+ * The reason why the API server may not ask Gatekeeper about all pods, whatever their namespace.
+ */
 export const findWebhookProblem = (configuration: ValidatingWebhookConfiguration, judgesBindings: boolean): GatekeeperProblem | undefined =>
   (judgesBindings ? problemWithBindings : problemWithoutBindings)(configuration);
 

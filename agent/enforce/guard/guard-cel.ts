@@ -29,7 +29,10 @@ const NAME = `(${IS_DELETE} ? oldObject : object).metadata.name`;
 /** User name with which the API server's own controllers write the status of CRDs. */
 const API_SERVER = 'system:apiserver';
 
-/** Controllers that delete by owner reference, and the content of a deleted namespace. The last name is the one that controllers may share. */
+/**
+ * Controllers that delete by owner reference, and the content of a deleted namespace. The last name
+ * is the one that controllers may share.
+ */
 const CLEANERS: readonly string[] = [
   'system:serviceaccount:kube-system:generic-garbage-collector',
   'system:serviceaccount:kube-system:namespace-controller',
@@ -42,8 +45,9 @@ export const isNotGatekeeper = (trust: Trust): string => `!(${isGatekeeper(trust
 
 export const isNotAgent = ({ agent }: Trust): string => `${USER} != ${celString(agent)}`;
 /**
- * A dry run that the agent sends to have the guard refuse it. Without the mark the agent's dry runs are exempt as its writes are,
- * and with it a write is: the mark has the guard judge more requests, never fewer.
+ * A dry run that the agent sends to have the guard refuse it. Without the mark the agent's dry runs
+ * are exempt as its writes are, and with it a write is: the mark has the guard judge more requests,
+ * never fewer.
  */
 export const IS_PROBE: string = `request.?dryRun.orValue(false) && object != null &&
   object.metadata.?annotations[?${celString(ANNOTATIONS.guardProbe)}].hasValue()`;
@@ -71,7 +75,9 @@ export const namespaceVariables: readonly { readonly name: string; readonly expr
  */
 const MAX_WALKED = 500;
 
-/** Annotations that users write too who may remove enforcement, see {@link KEEPS_UNINSTALL_REQUEST}. */
+/**
+ * Annotations that users write too who may remove enforcement, see {@link KEEPS_UNINSTALL_REQUEST}.
+ */
 const UNINSTALL_KEYS: readonly string[] = [ANNOTATIONS.uninstallRequestedBy, ANNOTATIONS.uninstallReport];
 
 const sameKeys = (field: 'labels' | 'annotations', exempt: readonly string[]): string => {
@@ -90,18 +96,24 @@ const mayDelete = (resource: string): string =>
   `authorizer.group("admissionregistration.k8s.io").resource(${celString(resource)}).check("delete").allowed()`;
 const IS_OWN_REQUEST = `variables.annotations[?${celString(ANNOTATIONS.uninstallRequestedBy)}].orValue(${USER}) == ${USER}`;
 /**
- * Users who may delete admission policies could remove the guard itself: they may ask for it in their own name, and take their
- * request back.
+ * Users who may delete admission policies could remove the guard itself: they may ask for it in
+ * their own name, and take their request back.
  */
 export const KEEPS_UNINSTALL_REQUEST: string = `${IS_DELETE} || (${UNINSTALL_KEYS.map(sameAnnotation).join(' && ')}) ||
   (object.metadata.name == ${celString(SYSTEM_NAMESPACE)} && (${sameAnnotation(ANNOTATIONS.uninstallRequestedBy)} || ${IS_OWN_REQUEST}) &&
   ${['validatingadmissionpolicies', 'validatingadmissionpolicybindings'].map(mayDelete).join(' && ')})`;
-/** The agent, too, needs the right to ask for the removal: its credential alone must not end all agents. */
+/**
+ * The agent, too, needs the right to ask for the removal: its credential alone must not end all
+ * agents.
+ */
 export const REQUESTS_UNINSTALL: string = `!(${IS_DELETE}) && object.metadata.name == ${celString(SYSTEM_NAMESPACE)} &&
   ${changes('annotations', ANNOTATIONS.uninstallRequestedBy)}`;
 export const KEEPS_SYSTEM_NAMESPACE = `!(${IS_DELETE}) || !(oldObject.metadata.name in ${celList([SYSTEM_NAMESPACE, CANARY_NAMESPACE])})`;
 
-/** Users who may create a webhook configuration decide over admission: they may install Gatekeeper, and say whom the agent believes. */
+/**
+ * Users who may create a webhook configuration decide over admission: they may install Gatekeeper,
+ * and say whom the agent believes.
+ */
 const DECIDES_OVER_ADMISSION =
   'authorizer.group("admissionregistration.k8s.io").resource("validatingwebhookconfigurations").check("create").allowed()';
 /**
@@ -123,8 +135,9 @@ const IS_FROM_HUB = `[object, oldObject].exists(o, o != null && o.metadata.?labe
 const IS_CLEANUP = `${IS_DELETE} && request.namespace != ${celString(SYSTEM_NAMESPACE)} && ${IS_CLEANER}`;
 export const KEEPS_HUB_POLICY = `${IS_STATUS} || !(${IS_FROM_HUB}) || (${IS_CLEANUP})`;
 /**
- * A policy may target any namespace, whatever its own is. So a user with rights on policies in one namespace may write only those
- * that target this namespace; every other target requires the same right in all namespaces.
+ * A policy may target any namespace, whatever its own is. So a user with rights on policies in one
+ * namespace may write only those that target this namespace; every other target requires the same
+ * right in all namespaces.
  *
  * @see https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-authorizer-library
  */
@@ -143,8 +156,9 @@ export const isGatekeeperMetadata = (
 ): string => `request.resource.group.endsWith(".gatekeeper.sh") && request.operation == "UPDATE" &&
   ${isGatekeeper(trust)} && object.?spec == oldObject.?spec`;
 /**
- * Labels of the reports of Gatekeeper pods on this system's template and constraints. Gatekeeper selects the reports by these
- * labels only (its controllers `constraintstatus` and `constrainttemplatestatus`).
+ * Labels of the reports of Gatekeeper pods on this system's template and constraints. Gatekeeper
+ * selects the reports by these labels only (its controllers `constraintstatus` and
+ * `constrainttemplatestatus`).
  */
 const REPORT_LABELS: Readonly<Record<string, string>> = {
   'internal.gatekeeper.sh/constraint-kind': GEO_RESIDENCY_KIND.kind,
@@ -157,7 +171,10 @@ const IS_REPORT_ON_OURS = `[object, oldObject].exists(o, o != null && (${Object.
 export const IS_EVIDENCE = `request.resource.group == "status.gatekeeper.sh" ? ${IS_REPORT_ON_OURS} : ${IS_OURS_OF_GATEKEEPER}`;
 
 export const isNamed = (names: readonly string[]): string => `${NAME} in ${celList(names)}`;
-/** The installer of the agent writes them, with rights of their own; to change them is to choose who signs policies, or the hub. */
+/**
+ * The installer of the agent writes them, with rights of their own; to change them is to choose who
+ * signs policies, or the hub.
+ */
 export const mayWriteSettings = (names: readonly string[]): string => `${isNamed(names)} && ${DECIDES_OVER_ADMISSION}`;
 const schemaVersion = (object: string): string => `${object}.metadata.?annotations[?${celString(SCHEMA_VERSION_ANNOTATION)}]`;
 /** Gatekeeper itself creates, updates and deletes the CRD of the constraints. */
@@ -178,8 +195,8 @@ export const mayMoveNode = ({ nodeLabelers }: Trust): string => {
 };
 
 /**
- * API groups that the policies are read from, and those of Kubernetes that the locks rely on. An APIService with a service sends
- * every request for the group to it, even the API server's own.
+ * API groups that the policies are read from, and those of Kubernetes that the locks rely on. An
+ * APIService with a service sends every request for the group to it, even the API server's own.
  */
 const OUR_API_GROUPS = [API_GROUP, 'constraints.gatekeeper.sh', 'templates.gatekeeper.sh', 'status.gatekeeper.sh'];
 const OUR_API_VERSIONS = ['v1.admissionregistration.k8s.io', 'v1.apiextensions.k8s.io'];
@@ -189,6 +206,9 @@ export const IS_OUR_API: string = `${NAME} in ${celList(OUR_API_VERSIONS)} || ${
 const AUTOMANAGED = 'kube-aggregator.kubernetes.io/automanaged';
 const isRedirected = (object: string): string => `dyn(${object}).?spec.?service.hasValue()`;
 const automanaged = (object: string): string => `${object}.metadata.?labels[?${celString(AUTOMANAGED)}]`;
-/** Users with the right may delete or repair one that points to a service: the API server creates it again. */
+/**
+ * Users with the right may delete or repair one that points to a service: the API server creates it
+ * again.
+ */
 export const KEEPS_API: string = `${isOneOf([API_SERVER])} || (${IS_DELETE} ? ${isRedirected('oldObject')} : !(${isRedirected('object')}) &&
   (request.operation == "CREATE" || !${automanaged('oldObject')}.hasValue() || ${automanaged('object')} == ${automanaged('oldObject')}))`;

@@ -20,7 +20,10 @@ import {
   SOVEREIGN_POLICY_KIND,
 } from '@fso/shared/kube';
 
-/** A write by the agent that one guard refuses when it is a dry run: the agent has the right to it, and it carries the mark. */
+/**
+ * A write by the agent that one guard refuses when it is a dry run: the agent has the right to it,
+ * and it carries the mark.
+ */
 export interface GuardProbe {
   readonly path: string;
   readonly contentType: string;

@@ -13,7 +13,10 @@ import { GUARD_PREFIX, type Guard, guards, isGuardName } from './guards.ts';
 /** Name of the condition that exempts the agent from a guard. */
 export const NOT_THE_AGENT = 'not-the-agent';
 
-/** The condition that exempts the agent. Each part after the first one has the guard judge requests of the agent too. */
+/**
+ * The condition that exempts the agent. Each part after the first one has the guard judge requests
+ * of the agent too.
+ */
 const exemptsAgent = (trust: Trust, judged: readonly (string | undefined)[]): string =>
   [isNotAgent(trust), ...judged.filter((expression) => expression !== undefined).map((expression) => `(${expression})`)].join(' || ');
 
@@ -31,7 +34,10 @@ const conditionsOf = (guard: Guard, trust: Trust): readonly MatchCondition[] =>
     ...guard.conditions,
   }).map(([name, expression]) => ({ name, expression }));
 
-/** Writes every field that could open the guard, if only with its default, so that a change to it shows. */
+/**
+ * Writes every field that could open the guard, if only with its default, so that a change to it
+ * shows.
+ */
 const policyOf = (guard: Guard, trust: Trust): ValidatingAdmissionPolicy => ({
   apiVersion: ADMISSION_POLICY_KIND.apiVersion,
   kind: ADMISSION_POLICY_KIND.kind,
@@ -73,14 +79,18 @@ const desired = weakMemo((trust: Trust) => ({
   bindings: guards(trust).map(bindingOf),
 }));
 
-/** ValidatingAdmissionPolicies that let only the agent change what the locks rely on; each has one binding of its name. */
+/**
+ * ValidatingAdmissionPolicies that let only the agent change what the locks rely on; each has one
+ * binding of its name.
+ */
 export const desiredGuard = (trust: Trust): { policies: ValidatingAdmissionPolicy[]; bindings: ValidatingAdmissionPolicyBinding[] } =>
   desired(trust);
 
 /**
  * Plans the writes that make the guard equal to {@link desiredGuard}.
  *
- * @param policies every ValidatingAdmissionPolicy of the cluster, or those labelled as this system's
+ * @param policies every ValidatingAdmissionPolicy of the cluster, or those labelled as this
+ * system's
  * @param bindings likewise
  */
 export const planGuard = (

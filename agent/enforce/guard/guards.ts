@@ -51,7 +51,9 @@ export interface Guard {
   readonly rules: readonly Rule[];
   /** Condition that selects the requests of the agent which it judges too; absent: none. */
   readonly judgesAgent?: string;
-  /** Absent: the agent has no right to anything that this guard refuses, so no dry run reaches it. */
+  /**
+   * Absent: the agent has no right to anything that this guard refuses, so no dry run reaches it.
+   */
   readonly probe?: GuardProbe;
   /** Match conditions beside "not the agent", by name, in the order of their evaluation. */
   readonly conditions?: Readonly<Record<string, string>>;
@@ -196,12 +198,15 @@ const definitions = (trust: Trust): Guard => ({
 });
 
 const STATE_NAMES: readonly string[] = [AGENT_LEASE, AGENT_STATE, AGENT_VIOLATIONS, AGENT_EVENTS, AGENT_IDENTITY];
-/** The settings of an installation: the signers that the agent believes, and the token by which it enrols. */
+/**
+ * The settings of an installation: the signers that the agent believes, and the token by which it
+ * enrols.
+ */
 const SETTING_NAMES: readonly string[] = [AGENT_TRUST, ENROLMENT_SECRET];
 
 /**
- * A foreign lease or state stops the agent, or makes it trust a commit that it never accepted; a foreign identity or token connects
- * it to another hub; foreign signers set policies.
+ * A foreign lease or state stops the agent, or makes it trust a commit that it never accepted; a
+ * foreign identity or token connects it to another hub; foreign signers set policies.
  */
 const STATE: Guard = {
   name: `${GUARD_PREFIX}state`,

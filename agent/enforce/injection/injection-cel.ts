@@ -3,8 +3,9 @@ import { MAX_REGION_VALUES } from '@fso/shared/residency';
 import { type CelVariable, INJECTED_LIST, podVariables } from '../floor/floor-cel.ts';
 
 /**
- * Placement injection in CEL: the JSON patches for a pod that does not confine its region. Each patch adds one requirement, or
- * the path to it, and none changes what the pod requires: a list is never replaced.
+ * Placement injection in CEL: the JSON patches for a pod that does not confine its region. Each
+ * patch adds one requirement, or the path to it, and none changes what the pod requires: a list is
+ * never replaced.
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/
  */
@@ -14,8 +15,9 @@ const REQUIRED = 'requiredDuringSchedulingIgnoredDuringExecution';
 const TERMS_PATH = `/spec/affinity/nodeAffinity/${REQUIRED}/nodeSelectorTerms`;
 
 /**
- * Left unchanged: pods that name their node, mirror pods among them, and pods of a DaemonSet, which the bind gate judges; pods
- * whose nodeSelector names the region; pods that would become too large to be judged; and all pods if no region is allowed.
+ * Left unchanged: pods that name their node, mirror pods among them, and pods of a DaemonSet, which
+ * the bind gate judges; pods whose nodeSelector names the region; pods that would become too large
+ * to be judged; and all pods if no region is allowed.
  */
 const LEFT_ALONE = `variables.listed == '' || variables.nodeName != '' || variables.selected.size() > 0 || variables.daemonSetPod ||
   variables.soMany || variables.terms.size() * (variables.listed.split(',').size() + 1) > ${MAX_REGION_VALUES}`;
@@ -37,7 +39,10 @@ const EACH_TERM = `variables.terms.transformList(i, t,
     JSONPatch{op: 'add', path: '${TERMS_PATH}/' + string(i) + '/matchExpressions', value: [variables.requirement]}
 )`;
 
-/** A pod with terms gets the requirement in each term that is not empty, because terms are alternatives; one without gets a term. */
+/**
+ * A pod with terms gets the requirement in each term that is not empty, because terms are
+ * alternatives; one without gets a term.
+ */
 export const INJECTION = `variables.leftAlone ? [] :
   !has(object.spec.affinity) ? ${add('/spec/affinity', `{'nodeAffinity': {'${REQUIRED}': variables.required}}`)} :
   !has(object.spec.affinity.nodeAffinity) ? ${add('/spec/affinity/nodeAffinity', `{'${REQUIRED}': variables.required}`)} :

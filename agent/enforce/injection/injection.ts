@@ -27,15 +27,18 @@ const policyOf = ({ apiVersion, kind }: KindDescriptor): AdmissionObject => ({
   kind,
   metadata: { name: INJECTION_NAME, labels: { [LABELS.component]: 'injection' } },
   spec: {
-    // A help, no enforcement: without the injection the pod lacks the placement, and the locks judge the pod.
+    // A help, no enforcement: without the injection the pod lacks the placement, and the locks
+    // judge the pod.
     failurePolicy: 'Ignore',
-    // Runs again after a webhook that adds a term; terms that already name the region stay unchanged.
+    // Runs again after a webhook that adds a term; terms that already name the region stay
+    // unchanged.
     reinvocationPolicy: 'IfNeeded',
     matchConstraints: {
       matchPolicy: 'Equivalent',
       namespaceSelector: {},
       objectSelector: {},
-      // Never UPDATE: affinity is immutable, so a change would make every update of an older pod fail.
+      // Never UPDATE: affinity is immutable, so a change would make every update of an older pod
+      // fail.
       resourceRules: [{ apiGroups: [''], apiVersions: ['*'], resources: ['pods'], operations: ['CREATE'], scope: 'Namespaced' }],
       excludeResourceRules: [],
     },
@@ -61,9 +64,10 @@ const bindingOf = ({ apiVersion, kind }: KindDescriptor): AdmissionObject => ({
 });
 
 /**
- * Plans one MutatingAdmissionPolicy and its binding, which a label of the namespace switches on. They are made when the first policy asks for
- * them, because an unused mutation is one more thing that could break a pod, and stay from then on: tenants, who decide what their own
- * policies ask for, must not make and delete objects of the cluster.
+ * Plans one MutatingAdmissionPolicy and its binding, which a label of the namespace switches on.
+ * They are made when the first policy asks for them, because an unused mutation is one more thing
+ * that could break a pod, and stay from then on: tenants, who decide what their own policies ask
+ * for, must not make and delete objects of the cluster.
  *
  * @param observed objects of both kinds that are this system's
  * @param isAskedFor whether a policy asks for them now

@@ -59,7 +59,10 @@ export const NAMESPACES: readonly string[] = [
   'federated-sovereignty-system',
 ];
 
-/** The namespaces after the actions, as server-side apply changes them for a manager that owns all keys of this system. */
+/**
+ * The namespaces after the actions, as server-side apply changes them for a manager that owns all
+ * keys of this system.
+ */
 export const applyToNamespaces = (namespaces: readonly NamespaceInput[], actions: readonly Action[]): NamespaceInput[] =>
   namespaces.map((namespace) => {
     const action = actions.find(({ key }) => key === `Namespace/${namespace.name}`);

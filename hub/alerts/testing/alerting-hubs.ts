@@ -25,7 +25,7 @@ export const AWAY: Issue = {
 /** Loops of one hub: it evaluates the fleet, watches the ledger and sends alerts again. */
 const LOOPS = 3;
 
-/** What the hubs find, as the test sets it. */
+/** Findings of the hubs, set by the test. */
 interface HubState {
   issues: Issue[];
   health: LedgerHealth;
@@ -59,7 +59,7 @@ export interface AlertingHubs extends AsyncDisposable {
   readonly statuses: () => string[];
 }
 
-/** How time passes for a hub that leads. */
+/** Time of a hub that leads. */
 const passTime = (clock: FakeClock): Pick<AlertingHubs, 'pass' | 'until'> => ({
   pass: async (minutes) => {
     for (let second = 0; second < minutes * 60; second += 1) {

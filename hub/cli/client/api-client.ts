@@ -146,7 +146,7 @@ export interface HubClient extends AlertClient {
   ): AsyncGenerator<StreamEvent & { id: string }>;
 }
 
-/** With the clusters that one answer has no room for. */
+/** Adds the clusters that one answer has no room for. */
 const withAllClusters = async (requests: HubRequests, first: PolicyView, signal: AbortSignal | undefined): Promise<PolicyView> => {
   const clusters = [...first.clusters];
   for (let cursor = first.next; cursor !== null; ) {

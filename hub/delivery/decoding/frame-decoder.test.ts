@@ -4,7 +4,7 @@ import { systemClock } from '@fso/shared/runtime';
 import { afterEach, expect, it } from 'vitest';
 import { type LooseReport, ReportedNames } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
-import { DEFAULT_DELIVERY_LIMITS } from '../delivery.ts';
+import { DEFAULT_DELIVERY_LIMITS } from '../sockets/default-limits.ts';
 import { decoderThreadsFor, FRAME_DECODER_LIMITS, FrameDecoder } from './frame-decoder.ts';
 
 const open = new AbortController().signal;

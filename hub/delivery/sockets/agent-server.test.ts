@@ -12,11 +12,12 @@ import WebSocket from 'ws';
 import { authenticateByToken, openIdentity } from '../../identity/index.ts';
 import { createAuditKey, createCheckpoints } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
-import { AGENT_PATH, DEFAULT_DELIVERY_LIMITS, Delivery } from '../delivery.ts';
+import { AGENT_PATH, Delivery } from '../delivery.ts';
 import { RevisionTargets } from '../offers.ts';
 import { DEFAULT_AGENT_LIMITS } from '../pacing/agent-budget.ts';
 import type { DeliveryLimits } from '../types.ts';
 import { type AgentServer, createAgentServer, DEFAULT_LISTENER_LIMITS, type ListenerLimits } from './agent-server.ts';
+import { DEFAULT_DELIVERY_LIMITS } from './default-limits.ts';
 
 const TOKENS = new Map([['eu', 'token-of-eu-0123456789']]);
 const nothing = (): void => undefined;

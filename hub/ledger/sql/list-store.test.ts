@@ -1,9 +1,10 @@
 import { FakeClock } from '@fso/shared/fake-clock';
 import { beforeEach, expect, it } from 'vitest';
 import { baselineOf } from '../../../test/harness/baselines.ts';
-import { type ChangeInput, unseen } from '../changes.ts';
+import { unseen } from '../changes.ts';
 import { createLedgerCache } from '../ledger-cache.ts';
 import { PolicyList, PolicyLists } from '../policies/index.ts';
+import type { ChangeInput } from '../writes.ts';
 import type { Database } from './database.ts';
 import { ListStore } from './list-store.ts';
 import { listQueries, makeListRow } from './policy-lists.ts';

@@ -1,8 +1,8 @@
 import type { Clock } from '@fso/shared/runtime';
-import type { ChangeInput } from '../changes.ts';
 import type { LedgerCache } from '../ledger-cache.ts';
 import { findRelisted, type ListedNames, listIn, type NewList, type PolicyList, type PolicyLists } from '../policies/index.ts';
 import type { Desired } from '../types.ts';
+import type { ChangeInput } from '../writes.ts';
 import type { Database } from './database.ts';
 import { forgetListRow, readList } from './policy-lists.ts';
 

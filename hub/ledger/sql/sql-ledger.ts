@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, type Logger, Mutex, settlesWithin } from '@fso/shared/runtime';
-import { type Change, type ChangeInput, isLeaderChange, isNoted, writesOf } from '../changes.ts';
+import { type Change, isLeaderChange, isNoted } from '../changes.ts';
 import { createKeyedCache, createKeyedStore, type KeyedCache } from '../keyed-store.ts';
 import { createLedgerCache, foundIn, type LedgerCache } from '../ledger-cache.ts';
 import { namedIn, PolicyLists } from '../policies/index.ts';
 import { hasRoom, type ReportLimits, ReportMemory, reportLimits } from '../report-quota.ts';
 import type { AgentStream, Desired, EventQuery, FoundEvents, Ledger } from '../types.ts';
+import { type ChangeInput, writesOf } from '../writes.ts';
 import { createCommit } from './batch/commit.ts';
 import { WriteQueue, type WriteQueueOptions } from './batch/write-queue.ts';
 import type { Database } from './database.ts';
@@ -17,8 +18,9 @@ import { HistoryKeeper } from './history/history-keeper.ts';
 import { ListStore } from './list-store.ts';
 import { migrate } from './migrate.ts';
 import { readList } from './policy-lists.ts';
+import { ALONE, type Replicas } from './replicas/alone.ts';
 import { ReplicaState } from './replicas/replica-state.ts';
-import { ALONE, type Replicas, SharedReplicas } from './replicas/replicas.ts';
+import { SharedReplicas } from './replicas/replicas.ts';
 import { createSqlAudit, type InTurn } from './search/audit-log.ts';
 import { countEvents, loadEvents } from './search/events.ts';
 import { checkSessions } from './sessions.ts';
@@ -218,8 +220,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     },
     suspendObservation: (clusters) => cache.suspend(clusters, clock.now().toISOString()),
     resumeObservation: cache.resume,
-    // Each hub follows the repository; which revision the fleet is meant to have is said by the one
-    // that leads.
+    // Each hub follows the repository; the leading one decides what the fleet should have.
     setDesired: async (next) => {
       const stored = store.takeCommit(next);
       cache.setDesired(next);

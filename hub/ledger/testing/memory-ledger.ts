@@ -3,7 +3,6 @@ import { auditOf, type Before } from '../audit/derive.ts';
 import {
   applyChange,
   type Change,
-  type ChangeInput,
   type ClusterChange,
   digestOfEvent,
   eventsOfChange,
@@ -11,7 +10,6 @@ import {
   isNoted,
   leftOutOf,
   streamAfter,
-  writesOf,
 } from '../changes.ts';
 import { historyBetween } from '../history/cluster-history.ts';
 import { findPolicyState, narrowHistory } from '../history/policy-past.ts';
@@ -20,6 +18,7 @@ import { createLedgerCache, foundIn, type LedgerCache } from '../ledger-cache.ts
 import { findRelisted, keysBetween, listIn, namedIn, PolicyLists } from '../policies/index.ts';
 import { hasRoom, type ReportLimits, ReportMemory, type ReportQuota, reportLimits } from '../report-quota.ts';
 import type { ClusterRecord, HistoryChange, Ledger } from '../types.ts';
+import { type ChangeInput, writesOf } from '../writes.ts';
 import { createMemoryAudit } from './memory-audit.ts';
 
 export interface MemoryLedgerOptions {

@@ -3,6 +3,7 @@ import type { Change } from '../../changes.ts';
 import type { LedgerHealth } from '../../types.ts';
 import { LedgerError } from '../../types.ts';
 import { BatchTooLargeError, describeDatabaseError, isPermanent, isUnanswered } from '../errors.ts';
+import { fold, isFolded } from './fold-changes.ts';
 import { type PreparedChange, prepareChange } from './prepared-change.ts';
 
 export interface WriteQueueOptions {
@@ -33,42 +34,6 @@ interface Entry {
   /** A `connected` of the same cluster stands right before it. */
   readonly repeats: boolean;
 }
-
-type Connected = Extract<Change, { type: 'connected' }>;
-
-const isOfAnother = (last: Connected, change: Connected): boolean => last.stream?.id !== change.stream?.id;
-/** A stream that waits to be opened keeps in mind that another one ended. */
-const endsBeside = (last: Connected, change: Connected): boolean =>
-  isOfAnother(last, change) && change.opens !== true && !change.connected && last.opens === true && change.stream !== undefined;
-
-/**
- * Whether two changes are one: that a cluster comes and goes, as often as it likes, is at most two
- * changes. The first `true` is kept, because the audit log has an entry for the first time that a
- * cluster connects.
- */
-const isFolded = (last: Entry, change: Change): change is Connected => {
-  if (last.change.type !== 'connected' || change.type !== 'connected') return false;
-  if (endsBeside(last.change, change)) return true;
-  // Of another stream nothing else but its beginning says more than what waits.
-  if (isOfAnother(last.change, change) && change.opens !== true) return false;
-  return last.repeats || !last.change.connected || change.connected;
-};
-
-/** Merges two changes into one: whether a cluster is connected, and which streams have ended. */
-const fold = (last: Change, change: Connected): Connected => {
-  if (last.type !== 'connected') return change;
-  const endOf = ({ stream, connected }: Connected): string[] => (stream === undefined || connected ? [] : [stream.id]);
-  const { ended = [] } = last;
-  if (endsBeside(last, change)) return { ...last, ended: [...ended, ...endOf(change)] };
-  const all = isOfAnother(last, change) ? [...ended, ...endOf(last)] : ended;
-  const { outOfDate } = change.opens === true ? change : last;
-  return {
-    ...change,
-    ...(last.opens === true && { opens: true }),
-    ...(outOfDate !== undefined && { outOfDate }),
-    ...(all.length > 0 && { ended: all }),
-  };
-};
 
 const clusterOf = (change: Change): string | null => ('cluster' in change ? change.cluster : null);
 

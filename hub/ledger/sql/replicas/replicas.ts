@@ -1,12 +1,12 @@
 import { type Backoff, type Clock, coalesce, createBackoff, type Logger } from '@fso/shared/runtime';
 import { sql } from 'kysely';
 import type pg from 'pg';
-import type { LedgerHealth } from '../../types.ts';
 import { NOTIFY_CHANNEL } from '../batch/write-batch.ts';
 import type { Database } from '../database.ts';
 import { describeDatabaseError } from '../errors.ts';
 import { endConnections } from '../history/cluster-history.ts';
 import { lockWrites, nextVersion } from '../write-lock.ts';
+import type { Outage, Replicas } from './alone.ts';
 import { createLead, type Lead, readEpoch } from './lead.ts';
 import { type AnswerQuestion, QUESTION_CHANNEL, Questions } from './questions.ts';
 import type { ReplicaState } from './replica-state.ts';
@@ -74,25 +74,6 @@ const releaseClusters = async ({ database: { db }, replica, clock }: ReplicasDep
     await sql`select pg_notify(${NOTIFY_CHANNEL}, ${replica})`.execute(trx);
   });
 };
-
-type Outage = Extract<LedgerHealth, { ok: false }>;
-
-/** Role of this hub among those that share a database. */
-export interface Replicas {
-  leads(): boolean;
-  /** Number of the term that this hub leads in; undefined: it does not lead, or is alone. */
-  epoch(): number | undefined;
-  onLead(handler: () => void): void;
-  shareHint(): void;
-  onSharedHint(handler: () => void): void;
-  ask(question: string): Promise<string | undefined>;
-  onAsked(answer: AnswerQuestion): void;
-  /** Milliseconds since all was known here that the others had written. */
-  behindMs(): number;
-  /** Returns the outage if that is too long; undefined: it is not. */
-  outage(): Outage | undefined;
-  close(): Promise<void>;
-}
 
 interface SyncTime {
   readonly at: Date;
@@ -293,17 +274,3 @@ export class SharedReplicas implements Replicas {
     return { at: clock.now(), monotonicMs: clock.monotonicMs() };
   }
 }
-
-/** The only hub on its database. */
-export const ALONE: Replicas = {
-  leads: () => true,
-  epoch: () => undefined,
-  onLead: (handler) => handler(),
-  shareHint: () => undefined,
-  onSharedHint: () => undefined,
-  ask: async () => undefined,
-  onAsked: () => undefined,
-  behindMs: () => 0,
-  outage: () => undefined,
-  close: async () => undefined,
-};

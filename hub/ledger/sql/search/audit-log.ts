@@ -3,7 +3,7 @@ import { type Kysely, type Selectable, type SelectQueryBuilder, sql } from 'kyse
 import { matchesAudit, readAudit } from '../../audit/read.ts';
 import { verifyAudit } from '../../audit/verify.ts';
 import type { AuditFilter, AuditLog, AuditQuery, AuditSearch, FoundAudit } from '../../audit-log.ts';
-import type { ChangeInput } from '../../changes.ts';
+import type { ChangeInput } from '../../writes.ts';
 import type { Schema } from '../schema.ts';
 import { entryOf, readHead } from './audit-rows.ts';
 import { containsText, type Part, searchWindows, WINDOW } from './windows.ts';

@@ -25,6 +25,11 @@ const showLines = (field: HTMLTextAreaElement, lines: readonly string[], { from,
   field.scrollTop = (field.scrollHeight / Math.max(1, lines.length)) * Math.max(0, from - 4);
 };
 
+const searchOf = (ref: ViolationRef | undefined) =>
+  ref === undefined
+    ? { picked: undefined }
+    : { picked: violationKey(ref), by: 'namespace' as const, cluster: ref.cluster, namespace: ref.namespace };
+
 export const CheckerPage = () => {
   const { by = 'policy', picked, ...chosen } = route.useSearch();
   const choice: Choice = { by, ...chosen };
@@ -35,12 +40,7 @@ export const CheckerPage = () => {
   const lines = useMemo(() => settled.split('\n'), [settled]);
   const field = useRef<HTMLTextAreaElement>(null);
   const change = useSearchChange();
-  const pick = (ref: ViolationRef | undefined): void =>
-    change(
-      ref === undefined
-        ? { picked: undefined }
-        : { picked: violationKey(ref), by: 'namespace', cluster: ref.cluster, namespace: ref.namespace },
-    );
+  const pick = (ref: ViolationRef | undefined): void => change(searchOf(ref));
   const ref = picked === undefined ? undefined : parseViolationKey(picked);
   const show = (range: LineRange): void => {
     if (field.current !== null) showLines(field.current, lines, range);

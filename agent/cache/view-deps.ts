@@ -1,0 +1,25 @@
+import type { Informer, InformerFactory, Node } from '@fso/shared/kube';
+import type { Clock } from '@fso/shared/runtime';
+import type { InjectionKinds } from '../enforce/index.ts';
+
+export type NodesByName = Pick<Informer<Node>, 'get'>;
+
+export interface ViewHandlers {
+  /** Called when an object that enforcement depends on changes. */
+  readonly onChange: () => void;
+  /** Called when pods or nodes change, and so maybe the violations. */
+  readonly onWorkload: () => void;
+}
+
+export interface ClusterViewDeps {
+  readonly factory: InformerFactory;
+  readonly kinds: InjectionKinds;
+  readonly clock: Clock;
+  /** Pods are listed at most this often because of a silent watch, ms. */
+  readonly podListMs?: number | undefined;
+}
+
+/** A kind that a part of a round rests on has never been read. */
+export class UnreadKindError extends Error {
+  override readonly name = 'UnreadKindError';
+}
