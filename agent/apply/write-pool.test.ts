@@ -1,7 +1,7 @@
 import { FakeClock } from '@fso/shared/fake-clock';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { WriteFailure } from '../enforce/index.ts';
-import { retryDelayMs, type Write, type WriteOutcome, WritePool } from './write-pool.ts';
+import { PRIORITIES, retryDelayMs, type Write, type WriteOutcome, WritePool } from './write-pool.ts';
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -121,6 +121,18 @@ describe('WritePool', () => {
     await task.end();
     await clock.advance(1_000);
     expect(pool.isSettled('A')).toBe(true);
+  });
+
+  it('keeps a share of its writes for others while locks hang', async () => {
+    const { pool } = start(8);
+    const locks = Array.from({ length: 20 }, (_, index) => new Task(`Namespace/${index}`, PRIORITIES.locks));
+    pool.submit(locks);
+    expect(locks.filter(({ runs }) => runs > 0).length).toBe(6);
+    const policy = new Task('SovereignPolicy/a', PRIORITIES.policies);
+    pool.submit([...locks, policy]);
+    expect(policy.runs).toBe(1);
+    await policy.end();
+    expect(locks.filter(({ runs }) => runs > 0).length).toBe(6);
   });
 
   it('lets a failing key wait on its own: 5 s, then 30 s', async () => {

@@ -106,6 +106,11 @@ const isUnshown = ({ echo, liveVersion }: KeyState, now: number): boolean =>
  * enforcing writes at the API server.
  */
 const REPORT_CONCURRENCY = 1;
+/**
+ * Share of the writes at once that locks leave to others: where the API server does not answer
+ * writes of one kind, a commit is written all the same.
+ */
+const SHARE_OF_OTHERS = 1 / 4;
 
 /**
  * Runs the writes of the newest plans, several at once. Each plan replaces what has not started of
@@ -116,7 +121,7 @@ export class WritePool {
   readonly #options: WritePoolOptions;
   readonly #signal: AbortSignal;
   readonly #states = new Map<string, KeyState>();
-  readonly #running = new Map<string, Planner>();
+  readonly #running = new Map<string, Planned>();
   #waiting: Planned[] = [];
   readonly #timers = new Map<Planner, NodeJS.Timeout>();
   readonly #dueHandlers = new Map<Planner, () => void>();
@@ -192,16 +197,21 @@ export class WritePool {
 
   #pump(): void {
     while (!this.#signal.aborted && this.#running.size < this.#options.concurrency) {
-      const index = this.#waiting.findIndex(({ planner }) => planner === 'rounds' || this.#runningReports < REPORT_CONCURRENCY);
+      const index = this.#waiting.findIndex((next) => this.#mayStart(next));
       const [next] = index < 0 ? [] : this.#waiting.splice(index, 1);
       if (next === undefined) return;
-      this.#running.set(next.write.key, next.planner);
+      this.#running.set(next.write.key, next);
       void this.#run(next);
     }
   }
 
-  get #runningReports(): number {
-    return [...this.#running.values()].filter((planner) => planner === 'reports').length;
+  #mayStart({ write, planner }: Planned): boolean {
+    const running = [...this.#running.values()];
+    if (planner === 'reports') return running.filter((other) => other.planner === planner).length < REPORT_CONCURRENCY;
+    if (write.priority !== PRIORITIES.locks) return true;
+    const { concurrency } = this.#options;
+    const locks = running.filter((other) => other.write.priority === PRIORITIES.locks).length;
+    return locks < concurrency - Math.floor(concurrency * SHARE_OF_OTHERS);
   }
 
   async #run({ write, planner }: Planned): Promise<void> {

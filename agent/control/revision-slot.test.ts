@@ -1,3 +1,4 @@
+import { FakeClock } from '@fso/shared/fake-clock';
 import { expect, it } from 'vitest';
 import { RevisionSlot, type TargetCommit } from './revision-slot.ts';
 
@@ -15,10 +16,11 @@ const failureOf = (key: string, failures: number) => ({ key, policies: [], error
 
 const create = () => {
   const calls: string[] = [];
-  const slot = new RevisionSlot({ onTarget: () => calls.push('target'), onAccepted: () => calls.push('accepted') });
+  const clock = new FakeClock();
+  const slot = new RevisionSlot(clock, { onTarget: () => calls.push('target'), onAccepted: () => calls.push('accepted') });
   const written: TargetCommit[] = [];
   slot.onWritten((target) => written.push(target));
-  return { slot, calls, written };
+  return { clock, slot, calls, written };
 };
 
 it('says of a target that it is written until it is persisted, and then calls what differs a repair', () => {
@@ -71,5 +73,19 @@ it('does not count as changing while writes keep failing, or others keep undoing
     slot.noteWrite(key);
   expect(slot.isChanging).toBe(true);
   slot.noteWrite('SovereignPolicy/a');
+  expect(slot.isChanging).toBe(false);
+});
+
+it('does not count as changing while it cannot be persisted, nor for longer than five minutes', async () => {
+  const { clock, slot } = create();
+  slot.resume(acceptedOf(OLD), OLD);
+  slot.setTarget(NEW);
+  slot.notePersistFailures(2);
+  expect(slot.isChanging).toBe(true);
+  slot.notePersistFailures(3);
+  expect(slot.isChanging).toBe(false);
+  slot.setTarget({ ...NEW });
+  expect(slot.isChanging).toBe(true);
+  await clock.advance(300_001);
   expect(slot.isChanging).toBe(false);
 });

@@ -1,4 +1,5 @@
 import { SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import type { Clock } from '@fso/shared/runtime';
 import { ALERT_AFTER, type DesiredPolicies, isAlert, type WriteFailure } from '../enforce/index.ts';
 import type { HubCommit } from '../plan/index.ts';
 import type { RevisionState } from '../status/index.ts';
@@ -18,6 +19,11 @@ export interface RevisionHandlers {
   readonly onAccepted: () => void;
 }
 
+/**
+ * Longest time for which the judgement of the accepted commit stands while another one is written,
+ * in milliseconds.
+ */
+const CHANGING_MS = 300_000;
 const KEY_OF_POLICY = `${SOVEREIGN_POLICY_KIND.kind}/`;
 
 /**
@@ -25,6 +31,7 @@ const KEY_OF_POLICY = `${SOVEREIGN_POLICY_KIND.kind}/`;
  * write them.
  */
 export class RevisionSlot implements RevisionState {
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #handlers: RevisionHandlers;
   #onWritten: (target: TargetCommit) => void = () => undefined;
   #target: TargetCommit | undefined;
@@ -32,10 +39,14 @@ export class RevisionSlot implements RevisionState {
   #persisted: TargetCommit | undefined;
   #accepted: AcceptedCommit | undefined;
   #isFailing: boolean = false;
+  /** Monotonic time at which the target was set, in milliseconds. */
+  #targetSince = 0;
+  #persistFailures = 0;
   /** Writes of the target, by key: what is written again and again is undone by others. */
   readonly #writes = new Map<string, number>();
 
-  constructor(handlers: RevisionHandlers) {
+  constructor(clock: Pick<Clock, 'monotonicMs'>, handlers: RevisionHandlers) {
+    this.#clock = clock;
     this.#handlers = handlers;
   }
 
@@ -55,12 +66,13 @@ export class RevisionSlot implements RevisionState {
   }
 
   /**
-   * Whether another commit is written over the accepted one: not while its writes keep failing, or
-   * others keep undoing them.
+   * Whether another commit is written over the accepted one: not while it cannot be written or
+   * persisted, while others keep undoing its writes, or once that takes too long.
    */
   get isChanging(): boolean {
-    const isStuck = this.#isFailing || [...this.#writes.values()].some((times) => times >= ALERT_AFTER);
-    return this.#target !== this.#persisted && !isStuck;
+    if (this.#target === this.#persisted || this.#clock.monotonicMs() - this.#targetSince > CHANGING_MS) return false;
+    const isUndone = [...this.#writes.values()].some((times) => times >= ALERT_AFTER);
+    return !(this.#isFailing || isUndone || this.#persistFailures >= ALERT_AFTER);
   }
 
   /**
@@ -73,8 +85,10 @@ export class RevisionSlot implements RevisionState {
   /** Replaces the commit to write: writes of the one before that have not started are dropped. */
   setTarget(target: TargetCommit): void {
     this.#target = target;
+    this.#targetSince = this.#clock.monotonicMs();
     this.#writes.clear();
     this.#isFailing = false;
+    this.#persistFailures = 0;
     this.#handlers.onTarget();
   }
 
@@ -83,6 +97,7 @@ export class RevisionSlot implements RevisionState {
     this.#persisted = target;
     this.#accepted = accepted;
     this.#writes.clear();
+    this.#persistFailures = 0;
     this.#handlers.onAccepted();
   }
 
@@ -106,6 +121,11 @@ export class RevisionSlot implements RevisionState {
   /** Takes note of the writes that fail now. */
   noteFailures(failures: readonly WriteFailure[]): void {
     this.#isFailing = failures.some((failure) => failure.key.startsWith(KEY_OF_POLICY) && isAlert(failure));
+  }
+
+  /** Takes note that a written target could not be persisted, a number of times in a row. */
+  notePersistFailures(count: number): void {
+    this.#persistFailures = count;
   }
 
   /** Takes note of a round that found nothing of the target left to write. */

@@ -50,14 +50,17 @@ export class RoundWriter {
   readonly #deps: RoundWriterDeps;
   readonly #events: WriteEvents;
   readonly #throttles = new WriteThrottles();
-  /** Whether the last round found nothing of the commit left to write. */
-  #isWritten: boolean = false;
+  /**
+   * Version of the view in which the last round found nothing of the commit left to write;
+   * undefined: it found something.
+   */
+  #writtenAt: number | undefined;
 
   constructor(deps: RoundWriterDeps, signal: AbortSignal) {
     const { runtime, retryMs, view, outputs, planner, tampering, wake, onAccepted } = deps;
     const { client, clock, random, logger } = runtime;
     this.#deps = deps;
-    this.revisions = new RevisionSlot({ onTarget: () => this.#takeTarget(), onAccepted });
+    this.revisions = new RevisionSlot(clock, { onTarget: () => this.#takeTarget(), onAccepted });
     this.#events = new WriteEvents({ ...outputs, view, logger, clock, tampering, revision: () => this.revisions.revision });
     this.context = {
       client,
@@ -102,7 +105,7 @@ export class RoundWriter {
     const enforcing = buildWrites(due.actions, this.context);
     this.#deps.runtime.trace?.enforcing(enforcing.map(({ key }) => key));
     this.pool.submit([...buildWrites(hubPolicies.actions, this.context), ...enforcing, ...published]);
-    this.#isWritten = hubPolicies.isWritten;
+    this.#writtenAt = hubPolicies.isWritten ? this.#deps.view.version : undefined;
     this.#noteWritten();
   }
 
@@ -111,17 +114,17 @@ export class RoundWriter {
    * before.
    */
   #takeTarget(): void {
-    this.#isWritten = false;
+    this.#writtenAt = undefined;
     this.pool.retryKind(SOVEREIGN_POLICY_KIND.kind);
     this.#deps.wake();
   }
 
   /**
-   * Records that the commit is written. Rounds do not show that while a write of an older commit is
-   * running.
+   * Records that the commit is written, if the cluster is still as the last round saw it. Rounds do
+   * not show that while a write of an older commit is running.
    */
   #noteWritten(): void {
-    if (this.#isWritten && this.pool.isSettled(SOVEREIGN_POLICY_KIND.kind)) this.revisions.noteWritten();
+    if (this.#writtenAt === this.#deps.view.version && this.pool.isSettled(SOVEREIGN_POLICY_KIND.kind)) this.revisions.noteWritten();
   }
 
   /** A CRD as a write left it: what its schema kept from being written can be now. */

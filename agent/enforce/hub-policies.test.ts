@@ -73,7 +73,7 @@ describe('planHubPolicies', () => {
     expect(planHubPolicies(one, live, true)).toEqual(WRITTEN);
     live.set('a', { ...a, spec: { ...a.spec, excludedNamespaces: ['*'] } });
     expect(textsOf(one, live, true)).toEqual(['Drift: patch a', 'Drift: apply a']);
-    expect(planHubPolicies(one, live, true).actions[0]).toMatchObject({ patch: { spec: { excludedNamespaces: null } } });
+    expect(planHubPolicies(one, live, true).actions[0]).toMatchObject({ patch: { spec: { ...a.spec, excludedNamespaces: null } } });
     live.set('x', { ...local, metadata: { ...local.metadata, labels: { [LABELS.managedBy]: 'hub' } } });
     live.set('a', a);
     expect(textsOf(one, live, true)).toEqual(['Drift: delete x']);

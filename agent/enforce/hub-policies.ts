@@ -78,8 +78,9 @@ const planApply = (key: string, body: SovereignPolicy, live: SovereignPolicy | u
   const foreign = Object.keys(live?.spec ?? {}).filter((field) => !(field in body.spec));
   if (live === undefined || foreign.length === 0) return [apply];
   // Server-side apply leaves fields that another manager added; here they could open the policy
-  // (excludedNamespaces).
-  const patch = { spec: Object.fromEntries(foreign.map((field) => [field, null])) };
+  // (excludedNamespaces). With the whole spec, as a part of the new one and a part of the old one
+  // may be refused together, and would be in force between the two requests.
+  const patch = { spec: { ...body.spec, ...Object.fromEntries(foreign.map((field) => [field, null])) } };
   return [{ ...targetOf(key), type: 'patch', ref: refOf(live), patch, reason }, apply];
 };
 

@@ -241,6 +241,7 @@ export class Intake {
         const retryInMs = backoff.next();
         const { revision } = target;
         logger.warn({ revision, attempt: backoff.failures, err: error }, 'accepted state could not be written');
+        this.#deps.revisions.notePersistFailures(backoff.failures);
         if (backoff.failures === ALERT_AFTER) this.#events.notPersisted(revision, error);
         await clock.sleep(retryInMs, signal);
         this.#written.wake();
@@ -257,7 +258,8 @@ export class Intake {
     await saveState(client, state, signal);
     this.#events.scopeLeft(this.#accepted, written);
     this.#accepted = state;
-    this.#writtenTarget = undefined;
+    // A newer one may have been written while this one was persisted.
+    if (this.#writtenTarget === written) this.#writtenTarget = undefined;
     this.#deps.revisions.accept(written, state);
     this.#held.accept(objects);
     this.#holds = revision;

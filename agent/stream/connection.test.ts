@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '@fso/shared/runtime';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Connection, type ConnectionHandlers, createReadPace } from './connection.ts';
+import type { ConnectionConfig } from './hub-socket.ts';
 
 const WELCOME = encodeFrame({
   type: 'welcome',
@@ -28,10 +29,11 @@ const handlers = {
 const portOf = (server: Server | WebSocketServer): number => (server.address() as AddressInfo).port;
 
 /** @returns how the agent's side ends */
-const connect = (port: number, clock: Clock = new FakeClock()) => {
+const connect = (port: number, clock: Clock = new FakeClock(), config: Partial<ConnectionConfig> = {}) => {
   const ended = new AbortController();
   cleanups.push(() => ended.abort());
-  return new Connection({ hubUrl: `ws://127.0.0.1:${port}`, token: 'secret' }, handlers, createReadPace(clock)).ended(ended.signal);
+  const whole = { hubUrl: `ws://127.0.0.1:${port}`, token: 'secret', ...config };
+  return new Connection(whole, handlers, createReadPace(clock)).ended(ended.signal);
 };
 
 describe('a connection to a hub that does not keep to the protocol', () => {
@@ -54,6 +56,32 @@ describe('a connection to a hub that does not keep to the protocol', () => {
     const clock = new FakeClock();
     const end = connect(portOf(server), clock);
     await asked.promise;
+    const isOver = vi.fn();
+    void end.then(isOver);
+    await clock.advance(59_000);
+    expect(isOver).not.toHaveBeenCalled();
+    await clock.advance(1_000);
+    expect(await end).toMatchObject({ kind: 'lost', reason: 'the hub did not answer the handshake in time' });
+  });
+
+  it('waits for a tunnel through a proxy as long as for a handshake', async () => {
+    const proxy = createServer().listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const sockets: Socket[] = [];
+    const asked = new Promise<void>((resolve) => {
+      proxy.on('connection', (socket) => {
+        sockets.push(socket);
+        socket.on('error', () => undefined).once('data', () => resolve());
+      });
+    });
+    cleanups.push(
+      () => proxy.close(),
+      () => sockets.map((socket) => socket.destroy()),
+    );
+    const clock = new FakeClock();
+    const way = { HTTPS_PROXY: `http://127.0.0.1:${portOf(proxy)}`, NO_PROXY: '' };
+    const end = connect(0, clock, { hubUrl: 'wss://hub.example.com', proxy: way });
+    await asked;
     const isOver = vi.fn();
     void end.then(isOver);
     await clock.advance(59_000);

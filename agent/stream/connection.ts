@@ -104,6 +104,8 @@ export class Connection {
     this.#handlers = handlers;
     this.#clock = clock;
     this.#cpu = cpu;
+    // Through a proxy the socket is there once its tunnel and TLS are, within the handshake's time.
+    this.#isReached = config.proxy !== undefined;
     this.#socket = openHubSocket(config, certificate, () => {
       this.#isReached = true;
     });

@@ -61,7 +61,7 @@ const start = (
   } as unknown as Informer<SovereignPolicy>;
   const observatory = more.observatory ?? new LiveObservatory(SNAPSHOT);
   const tracker = new RevisionTracker(policies);
-  const revisions: RevisionSlot = new RevisionSlot({
+  const revisions: RevisionSlot = new RevisionSlot(clock, {
     onTarget: () => {
       for (const desired of revisions.commit?.desired.values() ?? []) written.set(keyOfObject(bodyOf(desired)), shown(bodyOf(desired)));
       revisions.noteWritten();

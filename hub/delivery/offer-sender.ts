@@ -56,10 +56,13 @@ export class OfferSender {
    * stream.
    */
   offer(revision: string): void {
-    const { commits } = this.#context.state;
+    const { cluster, state, deps } = this.#context;
+    const { commits } = state;
     if (commits.target === revision) return;
     commits.target = revision;
     this.#options.outbox.dropWaiting();
+    // At once, also where the offer is made later: the trace of the commit waits for this cluster.
+    if (commits.heading !== revision) deps.traces?.offer(cluster, revision);
     if (!this.#isOnTrial) this.#offerTarget();
   }
 
@@ -82,8 +85,7 @@ export class OfferSender {
   }
 
   #begin(revision: string): void {
-    const { cluster, closed, deps, logger } = this.#context;
-    deps.traces?.offer(cluster, revision);
+    const { closed, logger } = this.#context;
     this.#make(revision).catch((err: unknown) => {
       if (err === closed.reason) return;
       // After a reconnect it would be the same.

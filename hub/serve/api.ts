@@ -97,7 +97,11 @@ const scopedContext = (whole: RouteContext, ledger: ScopedLedger): RouteContext 
   return {
     ledger,
     fleet,
-    issues: whole.issues.over(fleet),
+    issues: whole.issues.over(fleet, async () => {
+      const { visibility } = await ledger.state();
+      const everywhere = visibility.everywhere();
+      return (policy) => visibility.seesPolicy(everywhere, policy);
+    }),
     source: { hint: notForScopes, documents: { source: notForScopes, history: notForScopes } },
     agents: scopeAgents(whole.agents, ledger),
     alerts: scopeAlerts(whole.alerts, ledger),

@@ -100,7 +100,9 @@ export class HandshakeQueue {
     line.push(connection);
     this.#lines.set(holder, line);
     this.#waiting += 1;
-    this.#startSome();
+    // With others in line and no room, a look at every line for each arrival would cost the
+    // hub more than the connections do.
+    if (this.#waiting === 1 || !this.#limiter.isFull) this.#startSome();
     if (this.#waiting > this.#limits.maxWaiting) this.#closeNewest([holder, line]);
     if (this.#waiting > 0 && !this.#isChecking) void this.#check();
   }

@@ -35,11 +35,19 @@ describe('the lister', () => {
       );
     };
     const started = async (what = DESIRED_WITH_TEAM) => {
-      const { ledger, lister } = openLister();
+      const { ledger, lister, fleet } = openLister();
       await ledger.setDesired(what);
       for (const cluster of what.clusters.keys()) await ledger.setConnected(cluster, true);
-      return { ledger, lister };
+      return { ledger, lister, fleet };
     };
+
+    it('says that no cluster has it only to callers who see the policy in all clusters', async () => {
+      const { ledger, lister, fleet } = await started();
+      for (const cluster of ['eu', 'us']) await say(ledger, cluster, [0]);
+      const seenBy = (seen: boolean) => of(lister.over(fleet, async () => () => seen));
+      expect((await seenBy(true)).map(([alert]) => alert)).toEqual(['PolicyNotProven']);
+      expect(await seenBy(false)).toEqual([]);
+    });
 
     it('there is none in a cluster, for a policy of Git as for one that was applied there, however it is said', async () => {
       const { ledger, lister } = await started();

@@ -22,6 +22,7 @@ export interface OpenLister {
   readonly clock: FakeClock;
   readonly ledger: Ledger;
   readonly lister: IssueLister;
+  readonly fleet: FleetReader;
 }
 
 /** Opens a lister at a hub whose agents' CA ends in a day and whose audit log is invalid. */
@@ -38,7 +39,12 @@ export const openLister = (reports: ReportLimits = reportLimits()): OpenLister =
     witnesses: 0,
     problems: [{ sequence: 1, message: 'cut' }],
   });
-  return { clock, ledger, lister: new IssueLister({ fleet, hub: { certificates, verifyAudit, health: () => ledger.health() }, clock }) };
+  return {
+    clock,
+    ledger,
+    fleet,
+    lister: new IssueLister({ fleet, hub: { certificates, verifyAudit, health: () => ledger.health() }, clock }),
+  };
 };
 
 /** Returns the names of the alerts that issues raise. */

@@ -28,6 +28,7 @@ export const PROXY_VARIABLES = {
   NO_PROXY: z
     .string()
     .max(4096)
+    .refine((text) => !text.includes('/'), 'must name hosts or addresses: networks such as 10.0.0.0/8 are not understood')
     .optional()
     .meta({
       description: `Hosts that are reached without it, separated by commas: hub.example.com, .example.com, or with a port. Beside ${DIRECT.join(', ')}.`,
