@@ -64,16 +64,16 @@ export const openRealWorld = async (env: Readonly<Record<string, string>> = {}):
     await close();
     throw error;
   }
-  const { hub, hubUrl, apiToken, startHub, stopHub, startAgents, agentUrls, killAgents } = world;
+  const { hub, hubUrl, apiToken } = world;
   return {
     hub,
     hubUrl,
     apiToken,
-    startHub,
-    stopHub,
-    startAgents,
-    agentUrls,
-    killAgents,
+    startHub: (...args) => world.startHub(...args),
+    stopHub: (...args) => world.stopHub(...args),
+    startAgents: (...args) => world.startAgents(...args),
+    agentUrls: () => world.agentUrls(),
+    killAgents: () => world.killAgents(),
     folder,
     stop: close,
     get repository() {
