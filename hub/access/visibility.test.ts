@@ -93,7 +93,7 @@ describe('policies of grants', () => {
     );
     const seen = ['eu-1', 'us-1'].map((name) => ['pay', 'all'].filter((key) => visibility.seesPolicy(visibility.at(name), key)));
     expect(seen).toEqual([['pay'], ['pay', 'all']]);
-    expect(visibility.seesPolicy(visibility.everywhere(), 'pay')).toBe(false);
+    expect(visibility.seesEverywhere('pay')).toBe(false);
   });
 });
 

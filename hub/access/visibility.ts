@@ -117,9 +117,12 @@ export class Visibility {
     return set;
   }
 
-  /** The grants that are for all clusters. A policy that is for no cluster yet is seen by them. */
-  everywhere(): GrantSet {
-    return this.#setOf(this.#numbersAt(undefined));
+  /**
+   * Whether a grant for all clusters shows a policy: also one that is for no cluster yet, and what
+   * is said of all clusters together.
+   */
+  seesEverywhere(key: string): boolean {
+    return this.seesPolicy(this.#setOf(this.#numbersAt(undefined)), key);
   }
 
   /**

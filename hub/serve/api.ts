@@ -93,15 +93,16 @@ const notForScopes = (): never => {
  * one needs a decision before callers with a scope get it.
  */
 const scopedContext = (whole: RouteContext, ledger: ScopedLedger): RouteContext => {
-  const fleet = new FleetReader({ ledger, clock: whole.runtime.clock, version: whole.fleet.version });
+  const fleet = new FleetReader({
+    ledger,
+    clock: whole.runtime.clock,
+    version: whole.fleet.version,
+    readVisibility: async () => (await ledger.state()).visibility,
+  });
   return {
     ledger,
     fleet,
-    issues: whole.issues.over(fleet, async () => {
-      const { visibility } = await ledger.state();
-      const everywhere = visibility.everywhere();
-      return (policy) => visibility.seesPolicy(everywhere, policy);
-    }),
+    issues: whole.issues.over(fleet),
     source: { hint: notForScopes, documents: { source: notForScopes, history: notForScopes } },
     agents: scopeAgents(whole.agents, ledger),
     alerts: scopeAlerts(whole.alerts, ledger),

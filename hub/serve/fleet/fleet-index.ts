@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ManagedClusterDocument } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
+import type { Visibility } from '../../access/index.ts';
 import { type ClusterRecord, type Desired, keysBetween, namedIn } from '../../ledger/index.ts';
 import { type ClusterEntry, type ClusterFacts, countViolations, type NamedViolation, namedViolations, viewOf } from './cluster-entry.ts';
 import { isKnown, noPhases, type PhaseCounts } from './phases.ts';
@@ -20,11 +21,15 @@ import { createPolicyTable } from './policy-table.ts';
 export interface FleetInput {
   readonly desired: Desired | null;
   readonly clusters: readonly ClusterRecord[];
+  /** Absent: the fleet is the whole one. */
+  readonly visibility?: Pick<Visibility, 'seesEverywhere'> | undefined;
 }
 
 /** The fleet as of the last update. */
 export interface Fleet {
   desired(): Desired | null;
+  /** Whether all clusters of a policy are here, so that it is known what none of them has. */
+  isWholeFor(policy: string): boolean;
   /** Policies sorted by key, each with every cluster that should have it or reports it. */
   policies(): readonly PolicyEntry[];
   policy(key: string): PolicyEntry | undefined;
@@ -132,6 +137,7 @@ export const createFleetIndex = (): FleetIndex => {
   const clusters = new ClusterTable();
   let desired: Desired | null = null;
   let registrations = registrationsOf(null);
+  let visibility: FleetInput['visibility'];
 
   const phasesOf = ({ record, meant, retired }: ClusterBasis, before: ClusterEntry | undefined): Readonly<PhaseCounts> => {
     if (before?.meant === meant && isKnown(before.record) === isKnown(record) && isAlike(before, { record, retired })) return before.phases;
@@ -174,6 +180,7 @@ export const createFleetIndex = (): FleetIndex => {
   };
   const fleet: Fleet = {
     desired: () => desired,
+    isWholeFor: (policy) => visibility?.seesEverywhere(policy) ?? true,
     policies: () => policies.list(),
     policy: (key) => policies.get(key),
     clusters: () => clusters.list(),
@@ -183,6 +190,7 @@ export const createFleetIndex = (): FleetIndex => {
   };
   return {
     update: (input) => {
+      visibility = input.visibility;
       if (input.desired !== desired) {
         desired = input.desired;
         registrations = registrationsOf(desired);

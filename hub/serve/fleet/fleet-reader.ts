@@ -1,6 +1,7 @@
 import type { ClusterView, SourceView, StatusView } from '@fso/shared/api';
 import { isExpiring } from '@fso/shared/residency';
 import type { Clock } from '@fso/shared/runtime';
+import type { Visibility } from '../../access/index.ts';
 import type { Ledger } from '../../ledger/index.ts';
 import { isProven, isTampered } from './cluster-entry.ts';
 import { createFleetIndex, type Fleet } from './fleet-index.ts';
@@ -48,6 +49,8 @@ export interface FleetReaderDeps {
   readonly clock: Clock;
   /** Version of the hub, a part of its status. */
   readonly version: string;
+  /** Reads which part of the fleet the ledger shows. Absent: all of it. */
+  readonly readVisibility?: () => Promise<Pick<Visibility, 'seesEverywhere'>>;
 }
 
 /** Dependency of all packages that read the fleet. */
@@ -78,9 +81,9 @@ export class FleetReader {
    * @returns the fleet, to be used before the next await: the next call changes it
    */
   async read(): Promise<Fleet> {
-    const { ledger } = this.#deps;
-    const [desired, clusters] = await Promise.all([ledger.desired(), ledger.clusters()]);
-    return this.#index.update({ desired, clusters });
+    const { ledger, readVisibility } = this.#deps;
+    const [desired, clusters, visibility] = await Promise.all([ledger.desired(), ledger.clusters(), readVisibility?.()]);
+    return this.#index.update({ desired, clusters, visibility });
   }
 
   /** The policy repository; before the first fetch has ended, one without a URL. */

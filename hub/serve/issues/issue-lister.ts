@@ -25,8 +25,6 @@ export interface IssueListerDeps {
   /** Severities that the alerts file changes. Default: none. */
   readonly severityOf?: (name: AlertName) => AlertSeverity | undefined;
   readonly clock: Clock;
-  /** Whether the caller sees a policy in all clusters. Default: the caller sees all. */
-  readonly seenEverywhere?: (() => Promise<(policy: string) => boolean>) | undefined;
 }
 
 /** Length of a slice. Longer ones delay answers when many clusters changed at once. */
@@ -64,13 +62,9 @@ export class IssueLister {
     this.#startedAtMs = deps.clock.monotonicMs();
   }
 
-  /**
-   * Returns a lister for callers who see a part of the fleet, and not the hub.
-   *
-   * @param seenEverywhere whether the caller sees a policy in all clusters
-   */
-  over(fleet: FleetReader, seenEverywhere: IssueListerDeps['seenEverywhere']): IssueLister {
-    return new IssueLister({ ...this.#deps, fleet, hub: undefined, seenEverywhere });
+  /** Returns a lister for callers who see a part of the fleet, and not the hub. */
+  over(fleet: FleetReader): IssueLister {
+    return new IssueLister({ ...this.#deps, fleet, hub: undefined });
   }
 
   /**
@@ -85,11 +79,7 @@ export class IssueLister {
     const fleet = await reader.read();
     const ofHub = this.#audit === undefined ? { hub } : { hub, audit: listAuditIssues(this.#audit) };
     if (fleet.desired() === null) return ofHub;
-    const seenEverywhere = await this.#deps.seenEverywhere?.();
-    // That no cluster has a namespace for a policy is said of all clusters.
-    const policies = listPolicyIssues(fleet, nowMs).filter(
-      ({ alert, labels: { policy = '' } }) => alert !== 'PolicyNotProven' || (seenEverywhere?.(policy) ?? true),
-    );
+    const policies = listPolicyIssues(fleet, nowMs);
     const unknown = this.#notGathered(fleet);
     const notObserved = new Set(fleet.members().flatMap(({ record }) => (record.notObserved === null ? [] : [record.name])));
     // Entries are replaced and never changed: they hold while others run.

@@ -1,11 +1,15 @@
-import type { PolicyReport } from '@fso/shared/api';
+import type { PolicyReport, SourceView } from '@fso/shared/api';
 import { encodeBitmap } from '@fso/shared/status';
 import { describe, expect, it } from 'vitest';
 import { baselineOf } from '../../../test/harness/baselines.ts';
 import type { Ledger } from '../../ledger/index.ts';
+import { createIssueReport } from '../export/issue-report.ts';
+import { FleetReader } from '../fleet/fleet-reader.ts';
 import { baselineIn, desiredOf, FILES, policyReport, REVISION, reportChange } from '../testing/fleet.ts';
 import { DESIRED_WITH_TEAM, FILES_WITH_TEAM, openLister } from '../testing/issue-lister.ts';
 import type { IssueLister } from './issue-lister.ts';
+
+const NO_SOURCE: SourceView = { url: '', ref: '', revision: null, rejected: null, error: null, lastFetch: null };
 
 describe('the lister', () => {
   describe('of a namespace that is missing', () => {
@@ -35,18 +39,28 @@ describe('the lister', () => {
       );
     };
     const started = async (what = DESIRED_WITH_TEAM) => {
-      const { ledger, lister, fleet } = openLister();
+      const { clock, ledger, lister } = openLister();
       await ledger.setDesired(what);
       for (const cluster of what.clusters.keys()) await ledger.setConnected(cluster, true);
-      return { ledger, lister, fleet };
+      return { clock, ledger, lister };
     };
 
     it('says that no cluster has it only to callers who see the policy in all clusters', async () => {
-      const { ledger, lister, fleet } = await started();
+      const { clock, ledger, lister } = await started();
       for (const cluster of ['eu', 'us']) await say(ledger, cluster, [0]);
-      const seenBy = (seen: boolean) => of(lister.over(fleet, async () => () => seen));
-      expect((await seenBy(true)).map(([alert]) => alert)).toEqual(['PolicyNotProven']);
-      expect(await seenBy(false)).toEqual([]);
+      const seenBy = async (seen: boolean) => {
+        const fleet = new FleetReader({ ledger, clock, version: '0', readVisibility: async () => ({ seesEverywhere: () => seen }) });
+        const scoped = lister.over(fleet);
+        const report = createIssueReport(await fleet.read(), NO_SOURCE, fleet.now());
+        const names = (items: readonly { readonly alert: string }[]) => items.map(({ alert }) => alert);
+        return [
+          (await of(scoped)).map(([alert]) => alert),
+          (await scoped.groups()).items.map(({ name }) => name).filter((name) => name !== 'ClusterBehind'),
+          names(report.policies),
+        ];
+      };
+      expect(await seenBy(true)).toEqual([['PolicyNotProven'], ['PolicyNotProven'], ['PolicyNotProven']]);
+      expect(await seenBy(false)).toEqual([[], [], []]);
     });
 
     it('there is none in a cluster, for a policy of Git as for one that was applied there, however it is said', async () => {

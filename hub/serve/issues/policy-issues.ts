@@ -173,9 +173,11 @@ const meantOf = weakMemo(
  *
  * The clusters are not named: a user who sees the policy may not see each of them.
  */
-const missingOf = ({ key, head, tally }: PolicyEntry, desired: Desired | null): (Finding & Pick<Issue, 'isCurrent'>)[] => {
+const missingOf = ({ key, head, tally }: PolicyEntry, fleet: Fleet): (Finding & Pick<Issue, 'isCurrent'>)[] => {
+  const desired = fleet.desired();
   const { known, old } = tally.missing;
   if (known + old === 0 || known + old < tally.phases.total || desired === null || !meantOf(desired).has(key)) return [];
+  if (!fleet.isWholeFor(key)) return [];
   const problem = `No cluster has a namespace for it: all that are meant to have it wait for ${head()?.targetNamespace}.`;
   return [{ alert: 'PolicyNotProven', problem, since: null, isCurrent: known > 0 }];
 };
@@ -183,7 +185,7 @@ const missingOf = ({ key, head, tally }: PolicyEntry, desired: Desired | null): 
 /** Lists the issues of policies across the fleet. @param nowMs time that expiry is compared with */
 export const listPolicyIssues = (fleet: Fleet, nowMs: number): Issue[] =>
   fleet.policies().flatMap((policy) =>
-    [...expiryOf(policy, nowMs), ...missingOf(policy, fleet.desired())].map((finding) => ({
+    [...expiryOf(policy, nowMs), ...missingOf(policy, fleet)].map((finding) => ({
       isCurrent: true,
       ...finding,
       severity: ALERT_RULES[finding.alert].severity,

@@ -120,9 +120,8 @@ export class ScopeState {
    */
   #setOf({ policies, clusters, regionGroups }: PolicySet, seen: Desired['clusters']): PolicySet {
     const placed = new Set([...new Set(seen.values())].flatMap((list) => list.map(({ name }) => name)));
-    const everywhere = this.visibility.everywhere();
     const kept = policies.filter(
-      ({ document: { metadata } }) => placed.has(metadata.name) || this.visibility.seesPolicy(everywhere, metadata.name),
+      ({ document: { metadata } }) => placed.has(metadata.name) || this.visibility.seesEverywhere(metadata.name),
     );
     const named = new Set(kept.flatMap(({ document }) => document.spec.allowedRegions.map(groupOf)));
     return {

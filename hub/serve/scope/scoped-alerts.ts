@@ -53,10 +53,9 @@ export const scopeAlerts = (alerts: AlertAccess, ledger: ScopedLedger): AlertAcc
   const list = async (): Promise<AlertView[]> => {
     const { desired, visibility } = await ledger.state();
     const inGit = new Set(desired?.set.policies.map(({ document }) => document.metadata.name));
-    const everywhere = visibility.everywhere();
     // What no cluster has is said of all clusters.
     const isOfGit = (name: string, policy = ''): boolean =>
-      inGit.has(policy) && (name !== 'PolicyNotProven' || visibility.seesPolicy(everywhere, policy));
+      inGit.has(policy) && (name !== 'PolicyNotProven' || visibility.seesEverywhere(policy));
     const seen: AlertView[] = [];
     for (const alert of await alerts.list()) {
       const { cluster, policy } = alert.labels;

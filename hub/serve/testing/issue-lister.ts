@@ -22,7 +22,6 @@ export interface OpenLister {
   readonly clock: FakeClock;
   readonly ledger: Ledger;
   readonly lister: IssueLister;
-  readonly fleet: FleetReader;
 }
 
 /** Opens a lister at a hub whose agents' CA ends in a day and whose audit log is invalid. */
@@ -42,7 +41,6 @@ export const openLister = (reports: ReportLimits = reportLimits()): OpenLister =
   return {
     clock,
     ledger,
-    fleet,
     lister: new IssueLister({ fleet, hub: { certificates, verifyAudit, health: () => ledger.health() }, clock }),
   };
 };
