@@ -24,7 +24,7 @@ export type WriteOutcome = 'written' | 'unchanged';
 export interface Write {
   readonly key: string;
   readonly policies: readonly string[];
-  /** Why, in CamelCase. */
+  /** Reason, in CamelCase. */
   readonly reason: string;
   /** The repair that the write is, if someone else changed or deleted its target. */
   readonly repair?: Repair;
@@ -197,7 +197,7 @@ export class WritePool {
 
   #pump(): void {
     while (!this.#signal.aborted && this.#running.size < this.#options.concurrency) {
-      const index = this.#waiting.findIndex((next) => this.#mayStart(next));
+      const index = this.#waiting.findIndex(this.#starter());
       const [next] = index < 0 ? [] : this.#waiting.splice(index, 1);
       if (next === undefined) return;
       this.#running.set(next.write.key, next);
@@ -205,13 +205,15 @@ export class WritePool {
     }
   }
 
-  #mayStart({ write, planner }: Planned): boolean {
-    const running = [...this.#running.values()];
-    if (planner === 'reports') return running.filter((other) => other.planner === planner).length < REPORT_CONCURRENCY;
-    if (write.priority !== PRIORITIES.locks) return true;
+  /** Returns whether a write may start beside those that run now. */
+  #starter(): (next: Planned) => boolean {
     const { concurrency } = this.#options;
-    const locks = running.filter((other) => other.write.priority === PRIORITIES.locks).length;
-    return locks < concurrency - Math.floor(concurrency * SHARE_OF_OTHERS);
+    const running = [...this.#running.values()];
+    const reports = running.filter(({ planner }) => planner === 'reports').length;
+    const locks = running.filter(({ write }) => write.priority === PRIORITIES.locks).length;
+    const mayReport = reports < REPORT_CONCURRENCY;
+    const mayLock = locks < concurrency - Math.floor(concurrency * SHARE_OF_OTHERS);
+    return ({ planner, write }) => (planner === 'reports' ? mayReport : write.priority !== PRIORITIES.locks || mayLock);
   }
 
   async #run({ write, planner }: Planned): Promise<void> {
