@@ -49,7 +49,7 @@ const NO_SUBJECTS: ReadonlySet<string> = new Set(
   (
     'As Of By In On What Who That Where When If How To It They One So For With Without Not No Once At Only Nobody Nothing None Some Whose ' +
     'Whom From Before After Beyond Beside Since Until While Like Than There Here Then Also Because Even Both Each Either Neither Are Is Was ' +
-    'Were Has Had Have Does Do Can May Must Should'
+    'Were Has Had Have Does Do Can May Must Should Which Why Already Instead'
   ).split(' '),
 );
 

@@ -9,8 +9,8 @@ type WithSpec = KubeObject & { readonly spec?: Plain };
  * agent may. Only a write shows them: if the response to a patch still has a field that the patch
  * removes, no other writer can have added it.
  *
- * Only for kinds that are exempt from admission. On other kinds a webhook may add the field, which
- * is a change like any other.
+ * Applies to kinds that are exempt from admission alone. On other kinds a webhook may add the
+ * field, which is a change like any other.
  */
 export class ServerDefaults {
   /** Fields of each object, by the key of its actions. */

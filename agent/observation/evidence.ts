@@ -8,7 +8,7 @@ interface Evidence {
   readonly kinds: readonly ObservedKind[];
 }
 
-/** Which policies govern which namespaces. */
+/** Parts and kinds that decide which policies govern which namespaces. */
 const GOVERNANCE: Evidence = { parts: ['governance'], kinds: ['SovereignPolicy', 'Namespace'] };
 /** The API that all of it is read from. */
 const FOUNDATION: Evidence = { parts: ['foundation'], kinds: ['CustomResourceDefinition', 'APIService'] };
@@ -19,8 +19,8 @@ const join = (...evidence: readonly Evidence[]): Evidence => ({
 });
 
 /**
- * Which parts of a round and which kinds each claim rests on: where one of them is out of date,
- * nothing is claimed.
+ * Parts of a round and kinds that each claim rests on: where one of them is out of date, nothing is
+ * claimed.
  */
 export const EVIDENCE: Readonly<Record<Claim, Evidence>> = {
   floor: join(FOUNDATION, GOVERNANCE, {

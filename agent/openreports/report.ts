@@ -42,7 +42,7 @@ export interface Report extends KubeObject {
   readonly results?: readonly object[];
   /**
    * Hash of what the agent writes, but for the number of pods that conform; see plan-reports.ts.
-   * Only in the cache, without the rest.
+   * The cache keeps it in place of the rest.
    */
   readonly digest?: string;
 }

@@ -13,7 +13,7 @@ import {
 export interface WebhookFacts {
   /** Exclusion that holds in every namespace; undefined: none, or unknown. */
   readonly problem: GatekeeperProblem | undefined;
-  /** Why it leaves a namespace out; undefined: it does not, or nothing is known. */
+  /** Reason for which it leaves a namespace out; undefined: it does not, or nothing is known. */
   exclusion(namespace: string): GatekeeperProblem | undefined;
 }
 

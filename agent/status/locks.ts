@@ -73,7 +73,7 @@ export interface LockInput {
     readonly exists: (constraint: string) => boolean;
     /** Returns the problem that keeps a constraint from being in force. */
     readonly constraintProblem: (constraint: string) => GatekeeperProblem | undefined;
-    /** Why the webhook's configuration leaves a namespace out. */
+    /** Reason for which the webhook's configuration leaves a namespace out. */
     readonly exclusion: (namespace: string) => GatekeeperProblem | undefined;
     /** Whether Gatekeeper answers in a namespace; undefined: there is nothing to ask there. */
     readonly canary: (namespace: string) => CanaryState | undefined;

@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '@fso/shared/runtime';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Connection, type ConnectionHandlers, createReadPace } from './connection.ts';
+import type { ConnectionEnd } from './connection-end.ts';
 import type { ConnectionConfig } from './hub-socket.ts';
 
 const WELCOME = encodeFrame({
@@ -36,6 +37,16 @@ const connect = (port: number, clock: Clock = new FakeClock(), config: Partial<C
   return new Connection(whole, handlers, createReadPace(clock)).ended(ended.signal);
 };
 
+/** Expects a handshake that is never over to end a connection after a minute. */
+const expectTimeout = async (end: Promise<ConnectionEnd>, clock: FakeClock): Promise<void> => {
+  const isOver = vi.fn();
+  void end.then(isOver);
+  await clock.advance(59_000);
+  expect(isOver).not.toHaveBeenCalled();
+  await clock.advance(1_000);
+  expect(await end).toMatchObject({ kind: 'lost', reason: 'the hub did not answer the handshake in time' });
+};
+
 describe('a connection to a hub that does not keep to the protocol', () => {
   it('ends where the handshake is not over in time, although bytes of it come', async () => {
     const sockets: Socket[] = [];
@@ -56,12 +67,7 @@ describe('a connection to a hub that does not keep to the protocol', () => {
     const clock = new FakeClock();
     const end = connect(portOf(server), clock);
     await asked.promise;
-    const isOver = vi.fn();
-    void end.then(isOver);
-    await clock.advance(59_000);
-    expect(isOver).not.toHaveBeenCalled();
-    await clock.advance(1_000);
-    expect(await end).toMatchObject({ kind: 'lost', reason: 'the hub did not answer the handshake in time' });
+    await expectTimeout(end, clock);
   });
 
   it('waits for a tunnel through a proxy as long as for a handshake', async () => {
@@ -82,12 +88,7 @@ describe('a connection to a hub that does not keep to the protocol', () => {
     const way = { HTTPS_PROXY: `http://127.0.0.1:${portOf(proxy)}`, NO_PROXY: '' };
     const end = connect(0, clock, { hubUrl: 'wss://hub.example.com', proxy: way });
     await asked;
-    const isOver = vi.fn();
-    void end.then(isOver);
-    await clock.advance(59_000);
-    expect(isOver).not.toHaveBeenCalled();
-    await clock.advance(1_000);
-    expect(await end).toMatchObject({ kind: 'lost', reason: 'the hub did not answer the handshake in time' });
+    await expectTimeout(end, clock);
   });
 
   it('ends where the TCP connection is not there in time', async () => {

@@ -29,7 +29,7 @@ export interface StreamDeps {
   readonly revisions: RevisionSlot;
   readonly observatory: Observatory;
   /**
-   * Already collects the events of the observatory, so that none is missed before the stream
+   * Collects the events of the observatory, so that none is missed before the stream
    * starts.
    */
   readonly outbox: EventOutbox;

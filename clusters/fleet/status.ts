@@ -11,7 +11,7 @@ export interface ClusterStatus {
   /** Ready nodes by region. */
   readonly nodes: Readonly<Record<string, number>>;
   readonly kubeconfig: string;
-  /** Why it does not answer. */
+  /** Reason for which it does not answer. */
   readonly error?: string;
 }
 

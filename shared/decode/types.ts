@@ -19,7 +19,7 @@ export interface SourceLocation {
   readonly column: number;
 }
 
-/** Why a commit (or a folder) was refused. */
+/** Reason for which a commit, or a folder, was refused. */
 export interface SourceProblem extends SourceLocation {
   readonly reason: string;
 }

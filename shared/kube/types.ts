@@ -59,7 +59,7 @@ export interface RawRequest {
   readonly contentType?: string;
   /** Limit of the whole exchange. Default: that of the client. */
   readonly timeoutMs?: number;
-  /** Instead of `timeoutMs`, for responses of unknown length: longest time without a byte. */
+  /** Longest time without a byte, in place of `timeoutMs`, for responses of unknown length. */
   readonly silenceMs?: number;
   /**
    * A longer response is an error; the client stops reading it. Default {@link MAX_OBJECT_BYTES}.

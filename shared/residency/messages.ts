@@ -2,10 +2,9 @@ import { REGION_LABEL } from '../api/index.ts';
 
 /**
  * Largest required node affinity that is judged: its terms, their requirements on any label, and
- * what all of them say of the region (one for each requirement and one for each of its values).
- * What it costs to judge grows with the square, and Kubernetes' cost limit does not count that:
- * without a bound of our own, a pod of a few hundred kilobytes would keep an API server busy for
- * seconds.
+ * what all of them say of the region (one for each requirement and one for each of its values). The
+ * cost of judging it grows with the square, which Kubernetes' cost limit does not count: without a
+ * bound of our own, a pod of a few hundred kilobytes would keep an API server busy for seconds.
  */
 export const MAX_TERMS = 100;
 export const MAX_REQUIREMENTS = 1000;

@@ -2,6 +2,7 @@ import { AGENT_LEASE, type KubeObject, LABELS, SYSTEM_NAMESPACE } from '@fso/sha
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
+  API_SERVICE_KIND,
   CONFIG_MAP_KIND,
   CONSTRAINT_TEMPLATE_KIND,
   CRD_KIND,
@@ -24,13 +25,6 @@ const POD_STATUS_KIND: KindDescriptor = {
   kind: 'ConstraintPodStatus',
   plural: 'constraintpodstatuses',
   namespaced: true,
-};
-
-const API_SERVICE_KIND: KindDescriptor = {
-  apiVersion: 'apiregistration.k8s.io/v1',
-  kind: 'APIService',
-  plural: 'apiservices',
-  namespaced: false,
 };
 
 /** Tests of the guard on the locks themselves and on the evidence for them. */

@@ -22,7 +22,7 @@ interface Waiting {
 /**
  * A commit that changes a thousand policies is an offer of half a megabyte to each agent of a
  * fleet: so many bytes are on their way to agents at a time, the other offers wait in their order.
- * What waits holds nothing: the offers themselves are shared.
+ * An offer that waits takes no memory of its own, as agents share it.
  */
 export class OfferLimit {
   readonly #maxBytes: number;

@@ -6,8 +6,8 @@ const ANSWER_MS = 10_000;
 
 /**
  * The turn of one agent to send what it is asked for: a full report, or the policies of a list.
- * When the hub counts what agents report in another way, as a new version of it may, the digests of
- * a whole fleet differ within a minute: so many agents are asked at a time.
+ * A bounded number of agents has one at a time: where a new version of the hub counts what agents
+ * report in another way, the digests of a whole fleet differ within a minute.
  */
 export class ResyncTurn {
   /** Turns of all agents. */

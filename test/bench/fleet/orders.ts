@@ -23,8 +23,8 @@ export interface Commit {
 }
 
 /**
- * Why policies deviate: each fails by itself, or the whole cluster has one cause, which concerns
- * every policy.
+ * Causes of deviations: each policy fails by itself, or the whole cluster has one cause that
+ * concerns every policy.
  */
 export type Cause = 'failing' | 'gatekeeper' | 'index' | 'tampering';
 
