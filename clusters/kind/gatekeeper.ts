@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { CommandError } from '../build/command-error.ts';
 import { type ApiObject, objectPath, type SetupApi } from '../local/api.ts';
+import { CommandError } from '../toolchain/command-error.ts';
 
 const READY_MS = 1_200_000;
 const POLL_MS = 1000;

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CustomResourceDefinition } from '@fso/shared/kube';
 import { parse } from 'yaml';
-import type { ToolModule } from '../../clusters/build/modules.ts';
-import { ensureTools } from '../../clusters/build/tools.ts';
+import type { ToolModule } from '../../clusters/toolchain/modules.ts';
+import { ensureTools } from '../../clusters/toolchain/tools.ts';
 
 /**
  * CRDs of others in a Go module that test/harness/crds pins. @param files name in the cache → path
