@@ -1,8 +1,9 @@
 import './map.css';
-import { Button, Title } from '@patternfly/react-core';
+import { Button } from '@patternfly/react-core';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { Link } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
+import { Heading } from '../components/text.tsx';
 import { count, formatNumber } from '../lib/format.ts';
 import { type MapRegion, type RegionState, STATE_TEXTS } from './map-regions.ts';
 
@@ -110,9 +111,7 @@ export const RegionTable = ({ regions, onPoint }: Omit<RegionRowsProps, 'label'>
       )}
       {unknown.length === 0 ? null : (
         <section>
-          <Title headingLevel="h3" size="md">
-            Not on the map
-          </Title>
+          <Heading>Not on the map</Heading>
           <p className="fso-muted">
             {count(unknown.length, 'region')} with an unknown location: no public cloud lists {unknown.length === 1 ? 'it' : 'them'}.
           </p>

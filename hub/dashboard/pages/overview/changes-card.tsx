@@ -1,6 +1,5 @@
 import type { CommitSummary, Page } from '@fso/shared/api';
 import { shortRevision } from '@fso/shared/text';
-import { Card, CardBody, CardFooter, CardTitle } from '@patternfly/react-core';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
@@ -8,7 +7,7 @@ import { commitsQuery } from '../../api/queries.ts';
 import { Empty, QueryView } from '../../components/empty-states.tsx';
 import { RevisionLink } from '../../components/links.tsx';
 import { CommitStateLabel } from '../../components/state-label.tsx';
-import { RelativeTime } from '../../components/text.tsx';
+import { RelativeTime, SectionCard } from '../../components/text.tsx';
 import { formatChanges } from '../../lib/format.ts';
 import { formatDuration } from '../../lib/time.ts';
 
@@ -80,15 +79,9 @@ const Changes = ({ list }: { readonly list: InfiniteData<Page<CommitSummary>> })
 
 /** The newest commits: author, subject, progress, and the time until they were enforced. */
 export const ChangesCard = () => (
-  <Card isFullHeight>
-    <CardTitle component="h2">Recent policy changes</CardTitle>
-    <CardBody>
-      <QueryView query={useInfiniteQuery(commitsQuery)} what="the commits">
-        {(list) => <Changes list={list} />}
-      </QueryView>
-    </CardBody>
-    <CardFooter>
-      <Link to="/activity">All commits</Link>
-    </CardFooter>
-  </Card>
+  <SectionCard title="Recent policy changes" footer={<Link to="/activity">All commits</Link>}>
+    <QueryView query={useInfiniteQuery(commitsQuery)} what="the commits">
+      {(list) => <Changes list={list} />}
+    </QueryView>
+  </SectionCard>
 );

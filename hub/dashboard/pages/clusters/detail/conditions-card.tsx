@@ -5,9 +5,9 @@ import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclam
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { StaleState } from '../../../components/stale-state.tsx';
-import { RelativeTime } from '../../../components/text.tsx';
+import { RelativeTime, SectionCard } from '../../../components/text.tsx';
 import { verdictOf } from '../../../lib/health.ts';
-import { NotReported, Section } from './cluster-cards.tsx';
+import { NotReported } from './cluster-cards.tsx';
 
 const ICONS = {
   good: <CheckCircleIcon />,
@@ -37,7 +37,7 @@ interface ConditionsCardProps {
 }
 
 export const ConditionsCard = ({ conditions, isFresh }: ConditionsCardProps) => (
-  <Section title="Conditions">
+  <SectionCard title="Conditions">
     {conditions === undefined || conditions.length === 0 ? (
       <NotReported />
     ) : (
@@ -70,5 +70,5 @@ export const ConditionsCard = ({ conditions, isFresh }: ConditionsCardProps) => 
         </Tbody>
       </Table>
     )}
-  </Section>
+  </SectionCard>
 );

@@ -2,8 +2,9 @@ import type { ClusterView } from '@fso/shared/api';
 import { Icon } from '@patternfly/react-core';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
+import { SectionCard } from '../../../components/text.tsx';
 import { formatNumber } from '../../../lib/format.ts';
-import { NotReported, Section } from './cluster-cards.tsx';
+import { NotReported } from './cluster-cards.tsx';
 import { type NodeRegion, nodeRegions, type RegionNote, regionNote } from './node-regions.ts';
 
 const NOTES: Readonly<Record<RegionNote, string>> = {
@@ -44,7 +45,7 @@ export const NodesCard = ({ cluster: { report, regions } }: { readonly cluster: 
   const rows = nodeRegions(report?.nodesByRegion, regions);
   const most = Math.max(0, ...rows.map(({ nodes }) => nodes));
   return (
-    <Section title="Nodes by region">
+    <SectionCard title="Nodes by region">
       {report === null ? (
         <NotReported />
       ) : (
@@ -71,6 +72,6 @@ export const NodesCard = ({ cluster: { report, regions } }: { readonly cluster: 
           </Tbody>
         </Table>
       )}
-    </Section>
+    </SectionCard>
   );
 };
