@@ -1,5 +1,5 @@
 import type { AlertView, ReceiverView, SilenceView } from '@fso/shared/api';
-import type { AlertFilter } from '../client/alert-client.ts';
+import type { AlertFilter } from '../client/api-client.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { type Column, type Format, renderFacts, writeData, writeRows } from '../render/output.ts';
