@@ -15,8 +15,6 @@ const ALERTMANAGER_TOOL: ToolModule = {
   package: '.',
   programs: ['alertmanager'],
   sources: ['main.go'],
-  files: {},
-  linkerFlags: () => [],
 };
 
 /** An alert as Alertmanager lists it. */

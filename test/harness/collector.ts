@@ -16,8 +16,6 @@ const COLLECTOR_TOOL: ToolModule = {
   package: '.',
   programs: ['collector'],
   sources: ['main.go'],
-  files: {},
-  linkerFlags: () => [],
 };
 
 /** A span as the collector has it, with the names of its resource. */

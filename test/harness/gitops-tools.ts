@@ -15,8 +15,6 @@ const GITOPS_STATUS_TOOL: ToolModule = {
   package: '.',
   programs: ['gitops-status'],
   sources: ['main.go'],
-  files: {},
-  linkerFlags: () => [],
 };
 
 /** Status of an object as tools of others compute it. */

@@ -13,8 +13,6 @@ const MONITORS_TOOL: ToolModule = {
   package: '.',
   programs: ['monitors'],
   sources: ['main.go'],
-  files: {},
-  linkerFlags: () => [],
 };
 
 /**

@@ -18,9 +18,7 @@ const toolOf = (name: string): ToolModule => ({
   upstream: 'github.com/prometheus/prometheus',
   package: `github.com/prometheus/prometheus/cmd/${name}`,
   programs: [name],
-  files: {},
   tags: ['remove_all_sd'],
-  linkerFlags: () => [],
 });
 
 const PROMETHEUS_TOOL = toolOf('prometheus');

@@ -14,8 +14,6 @@ export const ORACLE_TOOL: ToolModule = {
   package: '.',
   programs: ['oracle'],
   sources: ['main.go', 'match.go', 'model.go', 'rego.go'],
-  files: {},
-  linkerFlags: () => [],
 };
 
 const REGO = fileURLToPath(new URL('../../../agent/enforce/gatekeeper/template.rego', import.meta.url));
