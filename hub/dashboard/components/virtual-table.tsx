@@ -16,7 +16,7 @@ export interface Column<T> {
   readonly width?: 10 | 15 | 20 | 25 | 30 | 35 | 40 | 45 | 50;
 }
 
-interface VirtualTableProps<T> {
+export interface VirtualTableProps<T> {
   /** Accessible name, e.g. `Clusters`. */
   readonly label: string;
   readonly rows: readonly T[];
