@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Clock, dropOldest } from '@fso/shared/runtime';
 import type { Grant } from './principal.ts';
-import { createSeal, newSecret, sameSecret } from './secrets.ts';
+import { createSealedBox, newSecret, sameSecret } from './secrets.ts';
 import type { Sessions } from './sessions.ts';
 
 /**
@@ -17,7 +17,7 @@ export interface CliRequest {
   readonly state: string;
 }
 
-type Asked = CliRequest & { readonly session: string };
+type LoginRequest = CliRequest & { readonly session: string };
 
 interface Code {
   readonly challenge: string;
@@ -51,14 +51,14 @@ const challengeOf = (verifier: string): string => createHash('sha256').update(ve
  * secret.
  */
 export const createCliLogin = (sessions: Sessions, clock: Clock): CliLogin => {
-  const seal = createSeal<Asked>(clock, FORM_MS);
+  const box = createSealedBox<LoginRequest>(clock, FORM_MS);
   const codes = new Map<string, Code>();
   const now = (): number => clock.now().getTime();
 
   return {
-    ask: (request, grant) => seal.close({ ...request, session: grant.key }),
+    ask: (request, grant) => box.close({ ...request, session: grant.key }),
     approve: async (form, grant) => {
-      const asked = await seal.open(form);
+      const asked = await box.open(form);
       if (asked === undefined || asked.session !== grant.key) return undefined;
       const code = newSecret();
       codes.set(code, { challenge: asked.challenge, grant, until: now() + CODE_MS });

@@ -3,7 +3,7 @@ import * as oidc from 'openid-client';
 import { type Principal, principalOf } from './principal.ts';
 import { type OidcSettings, type Provider, ProviderUnavailable } from './provider.ts';
 import { claimValues, grantsOf } from './roles.ts';
-import { createSeal, hashSecret } from './secrets.ts';
+import { createSealedBox, hashSecret } from './secrets.ts';
 
 /** A login came to nothing. The message is for people and names no secret. */
 export class LoginFailed extends Error {}
@@ -110,10 +110,10 @@ export const createLogin = (
 ): Login => {
   const { clock, logger } = deps;
   const redirectUri = new URL('/auth/callback', deps.publicUrl).href;
-  const seal = createSeal<Pending>(clock, LOGIN_MS);
+  const box = createSealedBox<Pending>(clock, LOGIN_MS);
 
   const openState = async (state: string | undefined): Promise<Pending> => {
-    const pending = await seal.open(state);
+    const pending = await box.open(state);
     if (pending !== undefined) return pending;
     throw new LoginFailed(`This browser has begun no login here within the last ${LOGIN_MS / 60_000} minutes. ${AGAIN}`);
   };
@@ -168,7 +168,7 @@ export const createLogin = (
         code_challenge: await oidc.calculatePKCECodeChallenge(pending.verifier),
         code_challenge_method: 'S256',
       });
-      return { url: url.href, state: await seal.close(pending) };
+      return { url: url.href, state: await box.close(pending) };
     },
     finish: async (query, state) => {
       const pending = await openState(state);

@@ -13,14 +13,14 @@ export interface CredentialFile {
   remove(server: string): boolean;
 }
 
-type Kept = Readonly<Record<string, { readonly token: string }>>;
+type StoredTokens = Readonly<Record<string, { readonly token: string }>>;
 
 const OTHERS = 0o077;
 
 /** Scheme, host, port and path, however it was written. */
 const keyOf = (server: string): string => new URL(server).href.replace(/\/+$/, '');
 
-const isKept = (value: unknown): value is Kept =>
+const isStoredTokens = (value: unknown): value is StoredTokens =>
   typeof value === 'object' &&
   value !== null &&
   Object.values(value).every((entry) => typeof Reflect.get(Object(entry), 'token') === 'string');
@@ -33,7 +33,7 @@ const parse = (text: string): unknown => {
   }
 };
 
-const read = (path: string): Kept => {
+const read = (path: string): StoredTokens => {
   let text: string;
   try {
     if (process.platform !== 'win32' && (statSync(path).mode & OTHERS) !== 0)
@@ -44,16 +44,16 @@ const read = (path: string): Kept => {
     if (Reflect.get(Object(error), 'code') === 'ENOENT') return {};
     throw new CliError(`cannot read ${path}: ${messageOf(error)}`);
   }
-  const kept = parse(text);
-  if (!isKept(kept)) throw new CliError(`${path} is damaged: remove it, and log in again`);
-  return kept;
+  const stored = parse(text);
+  if (!isStoredTokens(stored)) throw new CliError(`${path} is damaged: remove it, and log in again`);
+  return stored;
 };
 
-const write = (folder: string, path: string, kept: Kept): void => {
+const write = (folder: string, path: string, stored: StoredTokens): void => {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const fresh = `${path}.${process.pid}`;
-    writeFileSync(fresh, `${JSON.stringify(kept, null, 2)}\n`, { mode: 0o600 });
+    writeFileSync(fresh, `${JSON.stringify(stored, null, 2)}\n`, { mode: 0o600 });
     renameSync(fresh, path);
   } catch (error) {
     throw new CliError(`cannot write ${path}: ${messageOf(error)}`);
@@ -65,8 +65,8 @@ export const openCredentials = (folder: string): CredentialFile => {
   return {
     path,
     get: (server) => {
-      const kept = read(path);
-      return Object.hasOwn(kept, keyOf(server)) ? kept[keyOf(server)]?.token : undefined;
+      const stored = read(path);
+      return Object.hasOwn(stored, keyOf(server)) ? stored[keyOf(server)]?.token : undefined;
     },
     set: (server, token) => write(folder, path, { ...read(path), [keyOf(server)]: { token } }),
     remove: (server) => {

@@ -76,7 +76,7 @@ describe('command', () => {
     expect(JSON.parse(Buffer.from(token, 'base64url').toString())).toEqual([['one argument; $(two)'], 'this', null]);
   });
 
-  it('is asked again before what it printed ends, and when that was refused', async () => {
+  it('is received again before what it printed ends, and when that was refused', async () => {
     const options = await program('console.log(JSON.stringify({ token: "t", expiresAt: "2026-01-01T01:00:00Z" }))');
     const clock = new FakeClock();
     const auth = createGitAuth(options, clock);
@@ -94,7 +94,7 @@ describe('command', () => {
     expect(await options.calls()).toBe(4);
   });
 
-  it('is asked again after five minutes when it says no end', async () => {
+  it('is received again after five minutes when it says no end', async () => {
     const options = await program('console.log("token")');
     const clock = new FakeClock();
     const auth = createGitAuth(options, clock);
@@ -131,20 +131,20 @@ describe('command', () => {
   });
 });
 
-interface Asked {
+interface GitRequest {
   readonly path: string;
   readonly authorization: string | undefined;
 }
 /** Starts a server that records its requests and answers them with a handler. */
-const serve = async (answer: RequestListener): Promise<{ url: string; asked: Asked[] }> => {
-  const asked: Asked[] = [];
+const serve = async (answer: RequestListener): Promise<{ url: string; received: GitRequest[] }> => {
+  const received: GitRequest[] = [];
   const server = createServer((request, response) => {
-    asked.push({ path: request.url ?? '', authorization: request.headers.authorization });
+    received.push({ path: request.url ?? '', authorization: request.headers.authorization });
     answer(request, response);
   });
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, received };
 };
 
 describe('credentials stay with the configured server', () => {
@@ -169,8 +169,8 @@ describe('credentials stay with the configured server', () => {
     await expect.poll(() => source.state().error?.message).toMatch(/redirects elsewhere/);
     stopping.abort();
     await running;
-    expect(first.asked.map(({ authorization }) => decode(authorization))).toEqual(['bot:hunter2']);
-    expect(other.asked).toEqual([]);
+    expect(first.received.map(({ authorization }) => decode(authorization))).toEqual(['bot:hunter2']);
+    expect(other.received).toEqual([]);
     const everything = JSON.stringify(source.state()) + lines.join('');
     expect(everything).not.toContain('hunter2');
     expect(everything).not.toContain(Buffer.from('bot:hunter2').toString('base64'));
@@ -185,16 +185,16 @@ describe('credentials stay with the configured server', () => {
     const http = createGitHttp({ maxBytes: 1000, timeoutMs: 50_000, access: { origin: own.url, auth } });
     for (const { url } of [own, other]) await http.client(never, handOn).request({ url: `${url}/` });
     await http.close();
-    expect([decode(own.asked[0]?.authorization), other.asked]).toEqual(['bot:hunter2', [{ path: '/', authorization: undefined }]]);
+    expect([decode(own.received[0]?.authorization), other.received]).toEqual(['bot:hunter2', [{ path: '/', authorization: undefined }]]);
   });
 
-  it('also when the same host is asked over plain HTTP', async () => {
+  it('also when the same host is received over plain HTTP', async () => {
     const server = await serve((_request, response) => void response.end());
     const auth = createGitAuth({ credentials: { username: 'bot', password: 'hunter2' } }, new FakeClock());
     const http = createGitHttp({ maxBytes: 1000, timeoutMs: 50_000, access: { origin: server.url.replace('http:', 'https:'), auth } });
     await http.client(never, handOn).request({ url: `${server.url}/` });
     await http.close();
-    expect(server.asked).toEqual([{ path: '/', authorization: undefined }]);
+    expect(server.received).toEqual([{ path: '/', authorization: undefined }]);
   });
 
   it.each([401, 403])('and a command runs again after a refusal (%i)', async (status) => {
@@ -209,6 +209,6 @@ describe('credentials stay with the configured server', () => {
     });
     for (let i = 0; i < 2; i += 1) await http.client(never, handOn).request({ url: `${server.url}/` });
     await http.close();
-    expect(server.asked.map(({ authorization }) => authorization)).toEqual(['Bearer 1', 'Bearer 2']);
+    expect(server.received.map(({ authorization }) => authorization)).toEqual(['Bearer 1', 'Bearer 2']);
   });
 });

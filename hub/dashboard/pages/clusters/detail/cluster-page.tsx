@@ -53,13 +53,13 @@ const IssueAlert = ({ group: { name, severity, issues, since } }: { readonly gro
 );
 
 /** Alerts whose subject the page shows by itself. */
-const SAID: ReadonlySet<AlertName> = new Set(['ClusterAway', 'ClusterNotObserved', 'ClusterNeverSeen']);
+const SHOWN_BY_BANNERS: ReadonlySet<AlertName> = new Set(['ClusterAway', 'ClusterNotObserved', 'ClusterNeverSeen']);
 
 /** The issues of the cluster, worst first; those of its policies are in its tabs. */
 const Issues = ({ cluster }: { readonly cluster: string }) => {
   const { data } = useQuery(issuesQuery({ cluster }));
   return data?.items
-    .filter(({ name, policies }) => policies === 0 && !SAID.has(name))
+    .filter(({ name, policies }) => policies === 0 && !SHOWN_BY_BANNERS.has(name))
     .map((group) => (
       <StackItem key={`${group.name} ${group.severity}`}>
         <IssueAlert group={group} />
