@@ -15,24 +15,6 @@ export interface StartedLogin {
   readonly state: string;
 }
 
-export interface Login {
-  /**
-   * Key of the settings that decide who may log in and with which role. With other settings its
-   * sessions are no longer valid.
-   */
-  readonly key: string;
-  /** @throws ProviderUnavailable */
-  start(returnTo: string): Promise<StartedLogin>;
-  /**
-   * @param query what the provider sent the browser back with
-   * @param state from the cookie
-   * @throws LoginFailed, ProviderUnavailable
-   */
-  finish(query: string, state: string | undefined): Promise<{ principal: Principal; returnTo: string }>;
-  /** URL at which the provider ends its own session; null if it publishes none. */
-  endSessionUrl(): Promise<string | null>;
-}
-
 /** Milliseconds that a person may take at the provider. */
 export const LOGIN_MS = 600_000;
 
@@ -103,11 +85,7 @@ export const userOf = (claims: Record<string, unknown>, settings: OidcSettings):
   );
 
 /** Authorization code flow with PKCE, state and nonce (OpenID Connect Core, RFC 7636, RFC 9700). */
-export const createLogin = (
-  settings: OidcSettings,
-  provider: Provider,
-  deps: { publicUrl: string; clock: Clock; logger: Logger },
-): Login => {
+export const createLogin = (settings: OidcSettings, provider: Provider, deps: { publicUrl: string; clock: Clock; logger: Logger }) => {
   const { clock, logger } = deps;
   const redirectUri = new URL('/auth/callback', deps.publicUrl).href;
   const box = createSealedBox<Pending>(clock, LOGIN_MS);
@@ -151,8 +129,13 @@ export const createLogin = (
   // Without grants as in older versions, so that an upgrade ends no session.
   const decisive = [issuer, clientId, rolesClaim, [...roleMap], ...(grants.length === 0 ? [] : [grants])];
   return {
+    /**
+     * Key of the settings that decide who may log in and with which role. With other settings its
+     * sessions are no longer valid.
+     */
     key: `login:${hashSecret(JSON.stringify(decisive))}`,
-    start: async (returnTo) => {
+    /** @throws ProviderUnavailable */
+    start: async (returnTo: string): Promise<StartedLogin> => {
       const configuration = await provider.configuration();
       const pending: Pending = {
         state: oidc.randomState(),
@@ -170,7 +153,12 @@ export const createLogin = (
       });
       return { url: url.href, state: await box.close(pending) };
     },
-    finish: async (query, state) => {
+    /**
+     * @param query what the provider sent the browser back with
+     * @param state from the cookie
+     * @throws LoginFailed, ProviderUnavailable
+     */
+    finish: async (query: string, state: string | undefined): Promise<{ principal: Principal; returnTo: string }> => {
       const pending = await openState(state);
       const principal = userOf(await exchange(query, pending), settings);
       if (principal.id.length > MAX_SUBJECT)
@@ -179,10 +167,13 @@ export const createLogin = (
         );
       return { principal, returnTo: pending.returnTo };
     },
-    endSessionUrl: async () => {
+    /** URL at which the provider ends its own session; null if it publishes none. */
+    endSessionUrl: async (): Promise<string | null> => {
       const configuration = await provider.configuration();
       if (configuration.serverMetadata().end_session_endpoint === undefined) return null;
       return oidc.buildEndSessionUrl(configuration).href;
     },
   };
 };
+
+export type Login = ReturnType<typeof createLogin>;

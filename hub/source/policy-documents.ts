@@ -13,24 +13,6 @@ export interface PolicyPlace {
   readonly name: string;
 }
 
-/** Reads one policy and its history from the clone, without a checkout. */
-export interface PolicyDocuments {
-  /**
-   * @returns null: it does not stand there
-   * @throws GitObjectError while the clone does not have the commit
-   */
-  source(place: PolicyPlace): Promise<PolicySourceView | null>;
-  /**
-   * Commits that changed the document, along first parents: at most 50 of at most 2,000 commits, as
-   * far as a few seconds reach: asked again it goes on from there. One is computed at a time.
-   *
-   * @returns null: it does not stand there
-   * @throws GitObjectError while the clone does not have the commit; BusyError when too many wait
-   * already; the signal's reason
-   */
-  history(place: PolicyPlace, signal?: AbortSignal): Promise<PolicyHistory | null>;
-}
-
 const MAX_CHANGES = 50;
 const MAX_COMMITS = 2_000;
 const MAX_MS = 3_000;
@@ -157,7 +139,7 @@ const createPace = (clock: Clock): (() => Promise<boolean>) => {
 const keyOf = ({ revision, path, name }: PolicyPlace): string => `${revision} ${path} ${name}`;
 
 /** Reads the text and the history of policies from the clone, and caches the results. */
-export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDocuments => {
+export const createPolicyDocuments = (find: FindObject, clock: Clock) => {
   const files = createPolicyFiles(find);
   /** Walks that have ended, and those that the next call continues. */
   const walks = new Map<string, HistoryWalk>();
@@ -228,11 +210,26 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDoc
   };
 
   return {
+    /**
+     * @returns null: it does not stand there
+     * @throws GitObjectError while the clone does not have the commit
+     */
     source,
-    history: async (place, signal) => {
+    /**
+     * Commits that changed the document, along first parents: at most 50 of at most 2,000 commits, as
+     * far as a few seconds reach: asked again it goes on from there. One is computed at a time.
+     *
+     * @returns null: it does not stand there
+     * @throws GitObjectError while the clone does not have the commit; BusyError when too many wait
+     * already; the signal's reason
+     */
+    history: async (place: PolicyPlace, signal?: AbortSignal): Promise<PolicyHistory | null> => {
       const walk = walks.get(keyOf(place));
       if (walk?.end !== undefined) return { items: [...walk.items], complete: walk.end === 'complete' };
       return mutex.run(() => history(place), signal);
     },
   };
 };
+
+/** Reads one policy and its history from the clone, without a checkout. */
+export type PolicyDocuments = ReturnType<typeof createPolicyDocuments>;

@@ -3,16 +3,6 @@ import { join } from 'node:path';
 import { messageOf } from '@fso/shared/text';
 import { CliError } from '../errors.ts';
 
-/** Tokens by server: one that was given to a hub is never shown to another. */
-export interface CredentialFile {
-  readonly path: string;
-  /** @throws CliError when the file is damaged, or others may read it */
-  get(server: string): string | undefined;
-  set(server: string, token: string): void;
-  /** @returns whether there was one */
-  remove(server: string): boolean;
-}
-
 type StoredTokens = Readonly<Record<string, { readonly token: string }>>;
 
 const OTHERS = 0o077;
@@ -60,16 +50,18 @@ const write = (folder: string, path: string, stored: StoredTokens): void => {
   }
 };
 
-export const openCredentials = (folder: string): CredentialFile => {
+export const openCredentials = (folder: string) => {
   const path = join(folder, 'credentials.json');
   return {
     path,
-    get: (server) => {
+    /** @throws CliError when the file is damaged, or others may read it */
+    get: (server: string): string | undefined => {
       const stored = read(path);
       return Object.hasOwn(stored, keyOf(server)) ? stored[keyOf(server)]?.token : undefined;
     },
-    set: (server, token) => write(folder, path, { ...read(path), [keyOf(server)]: { token } }),
-    remove: (server) => {
+    set: (server: string, token: string): void => write(folder, path, { ...read(path), [keyOf(server)]: { token } }),
+    /** @returns whether there was one */
+    remove: (server: string): boolean => {
       const { [keyOf(server)]: removed, ...rest } = read(path);
       if (removed === undefined) return false;
       write(folder, path, rest);
@@ -77,3 +69,6 @@ export const openCredentials = (folder: string): CredentialFile => {
     },
   };
 };
+
+/** Tokens by server: one that was given to a hub is never shown to another. */
+export type CredentialFile = ReturnType<typeof openCredentials>;
