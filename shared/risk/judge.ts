@@ -1,4 +1,5 @@
 import { decideResidency } from '../residency/index.ts';
+import { weakMemo2 } from '../runtime/index.ts';
 import { injectRegions } from './inject.ts';
 import { confiningLine } from './mend.ts';
 import { hasLabel, matchesAffinity, matchesSelector, untoleratedTaint } from './node-fit.ts';
@@ -88,8 +89,12 @@ const judgeDaemonSet = ({ template, nodes, regions, path }: TemplateQuestion): T
   return { risk: 'Pending', reason, fix: confiningLine(template, regions, path), nodes: outside.length };
 };
 
+const insideOf = weakMemo2((nodes: readonly NodeFacts[], regions: readonly string[]) =>
+  nodes.filter(({ region }) => region !== undefined && regions.includes(region)),
+);
+
 const judgeFit = (template: PodTemplate, { nodes, regions, path }: TemplateQuestion): TemplateJudgement => {
-  const inside = nodes.filter(({ region }) => region !== undefined && regions.includes(region));
+  const inside = insideOf(nodes, regions);
   if (inside.length === 0) return pending('no node is in an allowed region', `add a node in ${regions.join(', ')}`);
   const missing = Object.entries(template.nodeSelector ?? {}).find(([key, value]) => !inside.some((node) => hasLabel(node, key, value)));
   if (missing !== undefined) {

@@ -1,3 +1,4 @@
+import type { RiskCounts } from '../api/index.ts';
 import type { Deviation } from './deviation.ts';
 
 /** Text for each reason, where the agent of the cluster has not sent its own. */
@@ -43,8 +44,17 @@ export const describeCondition = (type: Deviation['conditions'][number]): string
 export const describeViolations = (violations: number): string =>
   `${violations === 1 ? '1 workload is' : `${violations} workloads are`} outside of the allowed regions`;
 
+/** `the next pods of 2 owners would be refused, those of 1 would stay pending` */
+export const describeRisks = ({ refused, pending }: RiskCounts): string =>
+  [
+    ...(refused > 0 ? [`the next pods of ${countOwners(refused)} would be refused`] : []),
+    ...(pending > 0 ? [`the next pods of ${countOwners(pending)} would stay pending`] : []),
+  ].join(', ');
+
+const countOwners = (count: number): string => (count === 1 ? '1 owner' : `${count} owners`);
+
 /** Describes a deviation as far as it is known without its agent. */
-export const describeDeviation = ({ reason, violations, conditions }: Deviation): string =>
-  [describeReason(reason), ...(violations > 0 ? [describeViolations(violations)] : []), ...conditions.map(describeCondition)]
+export const describeDeviation = ({ reason, violations, risks, conditions }: Deviation): string =>
+  [describeReason(reason), ...(violations > 0 ? [describeViolations(violations)] : []), ...(risks ? [describeRisks(risks)] : []), ...conditions.map(describeCondition)]
     .filter((text) => text !== '')
     .join('; ');

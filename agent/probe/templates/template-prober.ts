@@ -1,0 +1,139 @@
+import type { KubeObject } from '@fso/shared/api';
+import type { KindDescriptor, KubeClient } from '@fso/shared/kube';
+import type { PodTemplate } from '@fso/shared/risk';
+import { DRY_RUN, type FloorNames, isRefusedByLock, isRefusedLater, toAnswer } from '../probe.ts';
+import { ProbeSchedule } from '../probe-schedule.ts';
+import { type PodController, podOfTemplate } from './template-pod.ts';
+
+/** A template of which the next pods are asked for. */
+export interface TemplateTarget {
+  readonly kind: KindDescriptor;
+  readonly namespace: string;
+  readonly name: string;
+  readonly controller: PodController;
+  /** The StatefulSet, where the object is a revision of it. */
+  readonly set?: { readonly kind: KindDescriptor; readonly name: string } | undefined;
+  /** Fingerprint that changes whenever an earlier answer no longer counts. */
+  readonly fingerprint: string;
+}
+
+/** What a dry run of a pod showed. */
+export type TemplateAnswer =
+  /** `template`: the placement of the pod as webhooks left it; absent: it is not known. */
+  | { readonly kind: 'admitted'; readonly template?: PodTemplate | undefined }
+  /** Refused by a lock of this system. */
+  | { readonly kind: 'refused'; readonly violation: string }
+  /** Another rule refused before the locks, or nothing answered. */
+  | { readonly kind: 'unanswered' };
+
+export interface TemplateProberDeps {
+  readonly client: KubeClient;
+  readonly floor: FloorNames;
+  /** Reads the placement of a pod. */
+  readonly readPlacement: (pod: KubeObject) => PodTemplate | undefined;
+  /** Called when an answer differs from the one before. */
+  readonly onChange: () => void;
+  readonly onAnswer: (answer: TemplateAnswer['kind']) => void;
+}
+
+const TIMEOUT_MS = 10_000;
+/** From a refusal: `… in namespace finance: <violation>; fix: …`, of either lock. */
+const VIOLATION = / in namespace \S+: (.*?); fix: /s;
+
+/**
+ * Asks, by dry runs, for pods of the templates that make the next ones: webhooks may mend or spoil
+ * what a template says. It takes turns with the proofs of the locks, one request each; those without
+ * an answer come first.
+ */
+export class TemplateProber {
+  readonly #deps: TemplateProberDeps;
+  readonly #signal: AbortSignal;
+  #targets: ReadonlyMap<string, TemplateTarget> = new Map();
+  readonly #answers = new Map<string, { readonly fingerprint: string; readonly answer: TemplateAnswer }>();
+  readonly #schedule = new ProbeSchedule();
+  readonly #unasked = new Set<string>();
+
+  constructor(deps: TemplateProberDeps, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#signal = signal;
+  }
+
+  /** Replaces the targets; the same object means that nothing differs. */
+  expect(targets: ReadonlyMap<string, TemplateTarget>): void {
+    if (targets === this.#targets) return;
+    const before = this.#targets;
+    this.#targets = targets;
+    for (const key of before.keys()) if (!targets.has(key)) this.#forget(key);
+    for (const [key, { fingerprint }] of targets) {
+      this.#schedule.add(key);
+      if (before.get(key)?.fingerprint !== fingerprint) this.#unasked.add(key);
+      if (this.#answers.get(key)?.fingerprint !== fingerprint) this.#answers.delete(key);
+    }
+  }
+
+  /** The answer for a target as it is now; undefined: it was not asked for yet. */
+  answer(key: string): TemplateAnswer | undefined {
+    return this.#answers.get(key)?.answer;
+  }
+
+  /** Number of targets that were not asked for yet. */
+  get waiting(): number {
+    return this.#unasked.size;
+  }
+
+  /** Asks for a pod of the target whose turn it is. @returns whether there is one */
+  probeNext(): boolean {
+    const turn = (key: string): Promise<void> => this.#turn(key).catch(() => undefined);
+    const isFirst = (key: string): boolean => this.#unasked.size === 0 || this.#unasked.has(key);
+    return (this.#schedule.runNext(isFirst, turn) ?? this.#schedule.runNext(() => true, turn)) !== undefined;
+  }
+
+  #forget(key: string): void {
+    this.#answers.delete(key);
+    this.#unasked.delete(key);
+    this.#schedule.remove(key);
+  }
+
+  async #turn(key: string): Promise<void> {
+    const target = this.#targets.get(key);
+    if (target === undefined) return;
+    this.#unasked.delete(key);
+    const answer = await this.#ask(target);
+    const { fingerprint } = target;
+    if (this.#targets.get(key)?.fingerprint !== fingerprint) return;
+    this.#deps.onAnswer(answer.kind);
+    const before = this.#answers.get(key)?.answer;
+    // A moment without an answer says nothing against what was seen before.
+    if (before !== undefined && answer.kind === 'unanswered') return;
+    this.#answers.set(key, { fingerprint, answer });
+    if (!isSameAnswer(before, answer)) this.#deps.onChange();
+  }
+
+  async #ask(target: TemplateTarget): Promise<TemplateAnswer> {
+    const { client, readPlacement, floor } = this.#deps;
+    try {
+      const object = await this.#read(target.kind, target.namespace, target.name);
+      const set = target.set && (await this.#read(target.set.kind, target.namespace, target.set.name));
+      const body = object && podOfTemplate(object, target.controller, set);
+      if (body === undefined) return { kind: 'unanswered' };
+      const path = `/api/v1/namespaces/${target.namespace}/pods`;
+      const request = { method: 'POST', path, query: DRY_RUN, body, timeoutMs: TIMEOUT_MS } as const;
+      const pod = (await client.raw<KubeObject>(request, this.#signal)).object;
+      return { kind: 'admitted', template: readPlacement(pod) };
+    } catch (error) {
+      const answer = toAnswer(error, this.#signal);
+      if (answer.kind !== 'refused') return { kind: 'unanswered' };
+      if (isRefusedByLock(answer.message, floor)) return { kind: 'refused', violation: VIOLATION.exec(answer.message)?.[1] ?? answer.message };
+      return isRefusedLater(answer.message) ? { kind: 'admitted' } : { kind: 'unanswered' };
+    }
+  }
+
+  /** Reads one object by a list, for which the rights of the watch suffice. */
+  async #read(kind: KindDescriptor, namespace: string, name: string): Promise<KubeObject | undefined> {
+    const [object] = await this.#deps.client.list(kind, { namespace, fieldSelector: `metadata.name=${name}` }, this.#signal);
+    return object;
+  }
+}
+
+const isSameAnswer = (a: TemplateAnswer | undefined, b: TemplateAnswer): boolean =>
+  a?.kind === b.kind && JSON.stringify(a) === JSON.stringify(b);
