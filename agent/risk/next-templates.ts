@@ -20,7 +20,7 @@ export interface OwnerTemplates {
 }
 
 /** The owners of one namespace, by kind. */
-export type OwnersByKind = ReadonlyMap<OwnerKind, Iterable<Owner>>;
+export type OwnersByKind = ReadonlyMap<OwnerKind, readonly Owner[]>;
 
 type ByName = ReadonlyMap<string, Owner>;
 
@@ -62,7 +62,7 @@ const ofStatefulSet = (set: Owner, revisions: ByName): readonly TemplateSource[]
   return replicas > partition || below.length === 0 ? [...below, own] : below;
 };
 
-const byName = (owners: Iterable<Owner> = []): ByName => new Map([...owners].map((owner) => [owner.metadata.name, owner]));
+const byName = (owners: readonly Owner[]): ByName => new Map(owners.map((owner) => [owner.metadata.name, owner]));
 
 /** Groups objects by the controller that is among the given ones; the rest has none, or another one. */
 const byController = (controllers: ByName, kind: string, objects: readonly Owner[]) => {
@@ -87,10 +87,10 @@ const mayMakePods = ({ controller, replicas = 1 }: Owner): boolean => controller
  * of these kinds controls counts under that one.
  */
 export const nextTemplates = (owners: OwnersByKind): readonly OwnerTemplates[] => {
-  const listOf = (kind: OwnerKind): readonly Owner[] => [...(owners.get(kind) ?? [])];
-  const revisions = byName(owners.get('ControllerRevision'));
-  const sets = byController(byName(owners.get('Deployment')), 'Deployment', listOf('ReplicaSet'));
-  const jobs = byController(byName(owners.get('CronJob')), 'CronJob', listOf('Job'));
+  const listOf = (kind: OwnerKind): readonly Owner[] => owners.get(kind) ?? [];
+  const revisions = byName(listOf('ControllerRevision'));
+  const sets = byController(byName(listOf('Deployment')), 'Deployment', listOf('ReplicaSet'));
+  const jobs = byController(byName(listOf('CronJob')), 'CronJob', listOf('Job'));
   const alone = (kind: TopKind, objects: readonly Owner[]): readonly OwnerTemplates[] =>
     objects.map((owner) => ({ kind, owner, sources: [sourceOf(kind, owner)] }));
   const isRunning = ({ isFinished }: Owner): boolean => isFinished !== true;

@@ -39,8 +39,8 @@ const Template = z.looseObject({ spec: PodSpec });
 const Fields = z.looseObject({
   spec: z
     .looseObject({
-      template: z.unknown(),
-      jobTemplate: z.looseObject({ spec: z.looseObject({ template: z.unknown() }).nullish() }).nullish(),
+      template: z.unknown().optional(),
+      jobTemplate: z.looseObject({ spec: z.looseObject({ template: z.unknown().optional() }).nullish() }).nullish(),
       paused: z.boolean().nullish(),
       replicas: Count.nullish(),
       updateStrategy: z.looseObject({ type: Text.nullish(), rollingUpdate: z.looseObject({ partition: Count.nullish() }).nullish() }).nullish(),
@@ -50,7 +50,7 @@ const Fields = z.looseObject({
     .looseObject({ currentRevision: Text.nullish(), conditions: z.array(z.looseObject({ type: Text, status: Text })).nullish() })
     .nullish(),
   /** Of a ControllerRevision: a patch of the object that it is a revision of. */
-  data: z.looseObject({ spec: z.looseObject({ template: z.unknown() }).nullish() }).nullish(),
+  data: z.looseObject({ spec: z.looseObject({ template: z.unknown().optional() }).nullish() }).nullish(),
 });
 
 const REVISION = 'deployment.kubernetes.io/revision';

@@ -155,7 +155,7 @@ export class RiskFinder {
 
 /** Judged once for the owners of a namespace as they are. */
 const templatesOf: (owners: OwnerSet) => readonly OwnerTemplates[] = weakMemo((owners) =>
-  nextTemplates(new Map([...owners].map(([kind, named]) => [kind, named.values()]))).toSorted((a, b) =>
+  nextTemplates(new Map([...owners].map(([kind, named]) => [kind, [...named.values()]]))).toSorted((a, b) =>
     byText(`${a.kind}/${a.owner.metadata.name}`, `${b.kind}/${b.owner.metadata.name}`),
   ),
 );

@@ -87,6 +87,8 @@ export const pageOfAlert = ({ name, labels: { cluster, policy } }: Pick<StoredAl
   if (name === 'AuditLogInvalid') return '/audit/verification';
   if (name === 'Violations' && policy !== undefined)
     return `/compliance?${new URLSearchParams({ policy, ...(cluster === undefined ? {} : { cluster }) })}`;
+  if (name === 'RisksAppeared' && policy !== undefined)
+    return `/compliance/risks?${new URLSearchParams({ policy, ...(cluster === undefined ? {} : { cluster }) })}`;
   if (cluster !== undefined) return `/clusters/${encodeURIComponent(cluster)}`;
   return policy === undefined ? '/' : `/policies/${policy.split('/').map(encodeURIComponent).join('/')}`;
 };

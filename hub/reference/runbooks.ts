@@ -106,6 +106,10 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
       '`fso get violations -o wide`: pod, node, region and reason. Such pods are older than the policy, or the region of their node changed.',
     more: 'Delete the pods, so that they start elsewhere. A node that has no region, or a wrong one, gets it from its kubelet or a trusted user ([regions of nodes](run-the-agent.md#regions-of-nodes)).',
   },
+  RisksAppeared: {
+    check: '`fso get risks --risk Refused`: each owner with its failing term and the line that mends it.',
+    more: 'Nothing that runs has stopped; it does not come back once its node is drained. A webhook may still mend what is not confirmed ([before a restart](before-a-restart.md)).',
+  },
   PolicyExpiring: { check: '`fso get policies --expiring -o wide`.' },
   PolicyExpired: { check: '`fso get policies --phase Expired -o wide`.' },
   MoreAlerts: { check: '`fso get issues --cluster <name>`.' },

@@ -37,6 +37,8 @@ export interface TemplateProberDeps {
 }
 
 const TIMEOUT_MS = 10_000;
+/** Tries before a template that nothing answers for waits for its turn like all others. */
+const FIRST_TRIES = 4;
 /** From a refusal: `… in namespace finance: <violation>; fix: …`, of either lock. */
 const VIOLATION = / in namespace \S+: (.*?); fix: /s;
 
@@ -51,7 +53,8 @@ export class TemplateProber {
   #targets: ReadonlyMap<string, TemplateTarget> = new Map();
   readonly #answers = new Map<string, { readonly fingerprint: string; readonly answer: TemplateAnswer }>();
   readonly #schedule = new ProbeSchedule();
-  readonly #unasked = new Set<string>();
+  /** Targets without an answer yet, with the number of times that they were asked for. */
+  readonly #unanswered = new Map<string, number>();
 
   constructor(deps: TemplateProberDeps, signal: AbortSignal) {
     this.#deps = deps;
@@ -66,7 +69,7 @@ export class TemplateProber {
     for (const key of before.keys()) if (!targets.has(key)) this.#forget(key);
     for (const [key, { fingerprint }] of targets) {
       this.#schedule.add(key);
-      if (before.get(key)?.fingerprint !== fingerprint) this.#unasked.add(key);
+      if (before.get(key)?.fingerprint !== fingerprint) this.#unanswered.set(key, 0);
       if (this.#answers.get(key)?.fingerprint !== fingerprint) this.#answers.delete(key);
     }
   }
@@ -76,32 +79,34 @@ export class TemplateProber {
     return this.#answers.get(key)?.answer;
   }
 
-  /** Number of targets that were not asked for yet. */
+  /** Number of targets that are asked for before the others. */
   get waiting(): number {
-    return this.#unasked.size;
+    return this.#unanswered.size;
   }
 
   /** Asks for a pod of the target whose turn it is. @returns whether there is one */
   probeNext(): boolean {
     const turn = (key: string): Promise<void> => this.#turn(key).catch(() => undefined);
-    const isFirst = (key: string): boolean => this.#unasked.size === 0 || this.#unasked.has(key);
+    const isFirst = (key: string): boolean => this.#unanswered.size === 0 || this.#unanswered.has(key);
     return (this.#schedule.runNext(isFirst, turn) ?? this.#schedule.runNext(() => true, turn)) !== undefined;
   }
 
   #forget(key: string): void {
     this.#answers.delete(key);
-    this.#unasked.delete(key);
+    this.#unanswered.delete(key);
     this.#schedule.remove(key);
   }
 
   async #turn(key: string): Promise<void> {
     const target = this.#targets.get(key);
     if (target === undefined) return;
-    this.#unasked.delete(key);
     const answer = await this.#ask(target);
     const { fingerprint } = target;
     if (this.#targets.get(key)?.fingerprint !== fingerprint) return;
     this.#deps.onAnswer(answer.kind);
+    const asked = (this.#unanswered.get(key) ?? FIRST_TRIES) + 1;
+    if (answer.kind === 'unanswered' && asked < FIRST_TRIES) this.#unanswered.set(key, asked);
+    else this.#unanswered.delete(key);
     const before = this.#answers.get(key)?.answer;
     // A moment without an answer says nothing against what was seen before.
     if (before !== undefined && answer.kind === 'unanswered') return;

@@ -35,6 +35,8 @@ import {
   TokenList,
   type TokenRequest,
   TokenView,
+  RiskPage,
+  type RiskView,
   ViolationPage,
   type ViolationView,
 } from '@fso/shared/api';
@@ -77,6 +79,16 @@ export interface ViolationFilter {
   readonly sort?: string;
 }
 
+export interface RiskFilter {
+  readonly risk?: string;
+  readonly cluster?: string;
+  readonly policy?: string;
+  readonly namespace?: string;
+  readonly kind?: string;
+  readonly q?: string;
+  readonly sort?: string;
+}
+
 /**
  * Every method throws {@link HubError}; lists are read to their last page unless `limit` says
  * otherwise.
@@ -112,6 +124,10 @@ export interface HubClient extends AlertClient {
   /** Current issues, by cause. */
   issues(query?: { readonly cluster?: string }, signal?: AbortSignal): Promise<IssueList>;
   violations(query?: ViolationFilter, signal?: AbortSignal): Promise<ViolationView[]>;
+  /** Owners whose next pods would be refused or stay pending. */
+  risks(query?: RiskFilter, signal?: AbortSignal): Promise<RiskView[]>;
+  /** All owners at risk that are known by name, as text of that format. */
+  riskReport(format: 'csv' | 'json', signal?: AbortSignal): Promise<string>;
   /** Report of all issues of the fleet, as text of that format. */
   issueReport(format: 'csv' | 'json' | 'html', signal?: AbortSignal): Promise<string>;
   /** The newest `limit` events (at most 500), newest first. */
@@ -225,7 +241,10 @@ export const createHubClient = (options: HubClientOptions): HubClient => {
         signal,
       ),
     issues: (query = {}, signal) => requests.get(IssueList, '/issues', query, signal),
+    risks: (query = {}, signal) => requests.all((page) => requests.get(RiskPage, '/risks', page, signal), { ...query }),
     violations: (query = {}, signal) => requests.all((page) => requests.get(ViolationPage, '/violations', page, signal), { ...query }),
+    riskReport: async (format, signal) =>
+      (await requests.fetch(`/api/v1/reports/risks?format=${format}`, { headers: {} }, signal)).text(),
     issueReport: async (format, signal) =>
       (await requests.fetch(`/api/v1/reports/issues?format=${format}`, { headers: {} }, signal)).text(),
     events: async (query = {}, signal) => (await requests.get(EventPage, '/events', query, signal)).items,

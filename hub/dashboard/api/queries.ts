@@ -27,6 +27,9 @@ import {
   type SilenceList,
   type StatusView,
   type Trend,
+  type RiskGroup,
+  type RiskReport,
+  type RiskView,
   type ViolationGroup,
   type ViolationView,
 } from '@fso/shared/api';
@@ -127,6 +130,13 @@ export const violationsQuery = (params: Params) =>
   listOf<ViolationView>('/api/v1/violations', { queryKey: keys.violations.list(params), params, keyOf: violationKey });
 export const violationGroupsQuery = (params: Params) =>
   listOf<ViolationGroup>('/api/v1/violation-groups', { queryKey: keys.violations.groups(params), params, keyOf: ({ key }) => key });
+/** Key of an owner at risk. */
+export const riskKey = ({ cluster, policy, namespace, kind, name }: RiskView): string => [cluster, namespace, kind, name, policy].join('/');
+export const risksQuery = (params: Params) =>
+  listOf<RiskView>('/api/v1/risks', { queryKey: keys.risks.list(params), params, keyOf: riskKey });
+export const riskGroupsQuery = (params: Params) =>
+  listOf<RiskGroup>('/api/v1/risk-groups', { queryKey: keys.risks.groups(params), params, keyOf: ({ key }) => key });
+export const riskReportQuery = oneOf<RiskReport>('/api/v1/reports/risks', keys.risks.report);
 /** A certificate ends, and the audit log may be changed, without an event. */
 const ISSUES_MS = 60_000;
 /** Interval of reads until the hub has read everything once. */
