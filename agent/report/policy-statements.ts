@@ -99,7 +99,11 @@ export class PolicyStatements {
     return this.#list.list;
   }
 
-  #judgeAll({ digest, generationOf }: AcceptedPolicies, list: AcceptedList, { policies, profile, asOf }: Seen): Omit<Statement, 'samples' | 'risks'> {
+  #judgeAll(
+    { digest, generationOf }: AcceptedPolicies,
+    list: AcceptedList,
+    { policies, profile, asOf }: Seen,
+  ): Omit<Statement, 'samples' | 'risks'> {
     const namespaces = this.#namespacesOf(list, policies);
     const judged = new Map<string, Known<Judgement>>();
     const deviations = new Map<string, NamedPolicy>();

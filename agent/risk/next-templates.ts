@@ -96,7 +96,9 @@ export const nextTemplates = (owners: OwnersByKind): readonly OwnerTemplates[] =
   const isRunning = ({ isFinished }: Owner): boolean => isFinished !== true;
   return [
     ...alone('DaemonSet', listOf('DaemonSet')),
-    ...listOf('Deployment').map((owner): OwnerTemplates => ({ kind: 'Deployment', owner, sources: ofDeployment(owner, sets.owned.get(owner) ?? []) })),
+    ...listOf('Deployment').map(
+      (owner): OwnerTemplates => ({ kind: 'Deployment', owner, sources: ofDeployment(owner, sets.owned.get(owner) ?? []) }),
+    ),
     ...alone('ReplicaSet', sets.rest.filter(mayMakePods)),
     ...listOf('StatefulSet').map((owner): OwnerTemplates => ({ kind: 'StatefulSet', owner, sources: ofStatefulSet(owner, revisions) })),
     ...listOf('CronJob').map((owner): OwnerTemplates => {

@@ -44,7 +44,11 @@ export class OwnerCache {
     this.#informers = OWNER_KINDS.map((kind) => {
       const reduce = reduceOwner(kind);
       const transform = (object: KubeObject): Owner => (this.#hasRoom(kind, object) ? reduce(object) : nameOnly(object));
-      const informer = factory.informer(ownerDescriptor(kind), { pageSize: PAGE, transform, ...(listEveryMs !== undefined && { listEveryMs }) });
+      const informer = factory.informer(ownerDescriptor(kind), {
+        pageSize: PAGE,
+        transform,
+        ...(listEveryMs !== undefined && { listEveryMs }),
+      });
       informer.onChange((key, current, previous) => this.#set(kind, key, { current, previous }));
       return [kind, informer] as const;
     });
@@ -90,20 +94,16 @@ export class OwnerCache {
   }
 
   #set(kind: OwnerKind, key: string, { current, previous }: { current: Owner | undefined; previous: Owner | undefined }): void {
+    this.#left += Number(isLeftOut(current)) - Number(isLeftOut(previous));
+    const kept = isLeftOut(current) ? undefined : current;
     const [namespace = '', name = ''] = key.split('/');
-    if (previous !== undefined && isLeftOut(previous)) this.#left -= 1;
-    if (current !== undefined && isLeftOut(current)) {
-      this.#left += 1;
-      if (previous === undefined || isLeftOut(previous)) return;
-    }
     const kinds = this.#sets.get(namespace) ?? new Map<OwnerKind, Map<string, Owner>>();
     const owners = kinds.get(kind) ?? new Map<string, Owner>();
-    const kept = current === undefined || isLeftOut(current) ? undefined : current;
-    const before = owners.get(name);
-    if (before === undefined ? kept === undefined : kept !== undefined && isSameOwner(before, kept)) return;
-    if (kept === undefined) owners.delete(name);
-    else owners.set(name, kept);
-    if (kept === undefined) this.#known.delete(`${kind}/${key}`);
+    if (isSameOwner(owners.get(name), kept)) return;
+    if (kept === undefined) {
+      owners.delete(name);
+      this.#known.delete(`${kind}/${key}`);
+    } else owners.set(name, kept);
     kinds.set(kind, owners);
     if ([...kinds.values()].every(({ size }) => size === 0)) this.#sets.delete(namespace);
     else this.#sets.set(namespace, new Map(kinds));
@@ -112,10 +112,11 @@ export class OwnerCache {
 }
 
 /** Every object has a uid, and only those that are kept show it. */
-const isLeftOut = ({ metadata }: Owner): boolean => metadata.uid === undefined;
+const isLeftOut = (owner: Owner | undefined): boolean => owner !== undefined && owner.metadata.uid === undefined;
 
 /** Whether two objects differ in their version alone: controllers write statuses all the time. */
-const isSameOwner = (a: Owner, b: Owner): boolean => {
+const isSameOwner = (a: Owner | undefined, b: Owner | undefined): boolean => {
+  if (a === undefined || b === undefined) return a === b;
   const { metadata: before, ...restBefore } = a;
   const { metadata: now, ...restNow } = b;
   return before.uid === now.uid && before.generation === now.generation && isDeepStrictEqual(restBefore, restNow);

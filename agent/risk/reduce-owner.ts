@@ -24,7 +24,9 @@ const PodSpec = z.looseObject({
     .looseObject({
       nodeAffinity: z
         .looseObject({
-          requiredDuringSchedulingIgnoredDuringExecution: z.looseObject({ nodeSelectorTerms: z.array(Term.nullable()).nullish() }).nullish(),
+          requiredDuringSchedulingIgnoredDuringExecution: z
+            .looseObject({ nodeSelectorTerms: z.array(Term.nullable()).nullish() })
+            .nullish(),
         })
         .nullish(),
     })
@@ -43,7 +45,9 @@ const Fields = z.looseObject({
       jobTemplate: z.looseObject({ spec: z.looseObject({ template: z.unknown().optional() }).nullish() }).nullish(),
       paused: z.boolean().nullish(),
       replicas: Count.nullish(),
-      updateStrategy: z.looseObject({ type: Text.nullish(), rollingUpdate: z.looseObject({ partition: Count.nullish() }).nullish() }).nullish(),
+      updateStrategy: z
+        .looseObject({ type: Text.nullish(), rollingUpdate: z.looseObject({ partition: Count.nullish() }).nullish() })
+        .nullish(),
     })
     .nullish(),
   status: z
@@ -106,19 +110,38 @@ const templateIn = (kind: OwnerKind, { spec, data }: z.infer<typeof Fields>, con
   return kind === 'CronJob' ? spec?.jobTemplate?.spec?.template : spec?.template;
 };
 
-const stateOf = (kind: OwnerKind, { spec, status }: z.infer<typeof Fields>, { annotations }: Partial<ObjectMeta>) => {
-  const { updateStrategy: strategy } = spec ?? {};
-  const partition = kind === 'StatefulSet' && strategy?.type !== 'OnDelete' ? (strategy?.rollingUpdate?.partition ?? 0) : 0;
-  const isFinished = kind === 'Job' && (status?.conditions ?? []).some((each) => ENDS.has(each.type) && each.status === 'True');
-  const revision = kind === 'ReplicaSet' && isPlain(annotations) ? Number(annotations[REVISION]) : Number.NaN;
-  return definedOnly({
-    isPaused: kind === 'Deployment' && spec?.paused === true ? (true as const) : undefined,
-    replicas: spec?.replicas ?? undefined,
-    revision: Number.isSafeInteger(revision) ? revision : undefined,
-    partition: partition > 0 ? partition : undefined,
-    currentRevision: partition > 0 ? (status?.currentRevision ?? undefined) : undefined,
-    isFinished: isFinished ? (true as const) : undefined,
-  });
+/** Number of ordinals of a StatefulSet that keep the revision that they have. */
+const partitionOf = (spec: z.infer<typeof Fields>['spec']): number => {
+  const strategy = spec?.updateStrategy;
+  return strategy?.type === 'OnDelete' ? 0 : (strategy?.rollingUpdate?.partition ?? 0);
+};
+
+const revisionOf = ({ annotations }: Partial<ObjectMeta>): number | undefined => {
+  const revision = isPlain(annotations) ? Number(annotations[REVISION]) : Number.NaN;
+  return Number.isSafeInteger(revision) ? revision : undefined;
+};
+
+type State = Omit<Owner, keyof KubeObject | 'template' | 'controller'>;
+
+/** What of its state decides which template an object makes pods of, by kind. */
+const STATES: Readonly<Partial<Record<OwnerKind, (fields: z.infer<typeof Fields>, metadata: Partial<ObjectMeta>) => State>>> = {
+  Deployment: ({ spec }) => (spec?.paused === true ? { isPaused: true } : {}),
+  ReplicaSet: (_fields, metadata) => {
+    const revision = revisionOf(metadata);
+    return revision === undefined ? {} : { revision };
+  },
+  StatefulSet: ({ spec, status }) => {
+    const partition = partitionOf(spec);
+    const currentRevision = status?.currentRevision;
+    return partition > 0 && currentRevision != null ? { partition, currentRevision } : {};
+  },
+  Job: ({ status }) =>
+    (status?.conditions ?? []).some(({ type, status: value }) => ENDS.has(type) && value === 'True') ? { isFinished: true } : {},
+};
+
+const stateOf = (kind: OwnerKind, fields: z.infer<typeof Fields>, metadata: Partial<ObjectMeta>): State => {
+  const replicas = fields.spec?.replicas;
+  return { ...(replicas != null && { replicas }), ...STATES[kind]?.(fields, metadata) };
 };
 
 /** Reduces an object that makes pods. One that cannot be read is kept without its template. */

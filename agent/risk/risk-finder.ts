@@ -8,7 +8,7 @@ import type { Governance, NamespaceGovernance } from '../enforce/index.ts';
 import type { TemplateAnswer, TemplateTarget } from '../probe/index.ts';
 import { nextTemplates, type OwnerTemplates, type TemplateSource } from './next-templates.ts';
 import type { OwnerSet } from './owner-cache.ts';
-import { ownerDescriptor, templatePath } from './owner-kinds.ts';
+import { type Owner, ownerDescriptor, templatePath } from './owner-kinds.ts';
 
 /** Owners that are judged in a namespace: a tenant may create any number. */
 export const MAX_JUDGED = 1_000;
@@ -71,14 +71,17 @@ const CONTROLLERS: Readonly<Record<string, { readonly apiVersion: string; readon
   CronJob: { apiVersion: 'batch/v1', kind: 'Job' },
 };
 
+/** What an object says of its pods' placement. */
+const textOf = weakMemo(({ template }: Owner): string => (template === undefined ? '' : JSON.stringify(template)));
+
 const targetOf = (denied: DeniedNamespace, { owner }: OwnerTemplates, { kind, object }: TemplateSource): TemplateTarget => {
   const descriptor = ownerDescriptor(kind);
   const { name, uid, generation = 0 } = object.metadata;
   const { regions, policies } = denied.deny;
-  const fingerprint = `${uid} ${generation} ${regions.join()} ${policies.join()} ${denied.injected.length}`;
+  const fingerprint = `${uid} ${regions.join()} ${policies.join()} ${denied.injected.length} ${textOf(object)}`;
   const controller = CONTROLLERS[kind] ?? { apiVersion: descriptor.apiVersion, kind };
   const set = kind === 'ControllerRevision' ? { kind: ownerDescriptor('StatefulSet'), name: owner.metadata.name } : undefined;
-  return { kind: descriptor, namespace: denied.namespace, name, controller, fingerprint, ...(set && { set }) };
+  return { kind: descriptor, namespace: denied.namespace, name, controller, fingerprint, version: generation, ...(set && { set }) };
 };
 
 /**
@@ -130,7 +133,10 @@ export class RiskFinder {
       if (denied === undefined) continue;
       const owners = input.ownersIn(namespace);
       const before = this.#namespaces.get(namespace);
-      const targets = before !== undefined && sameItems(before.inputs.slice(0, 3), [governance, owners, input.injects]) ? before.targets : targetsOf(denied, owners, before?.targets);
+      const targets =
+        before !== undefined && sameItems(before.inputs.slice(0, 3), [governance, owners, input.injects])
+          ? before.targets
+          : targetsOf(denied, owners, before?.targets);
       const answers = [...targets.keys()].map((key) => input.answer(key));
       const inputs = [governance, owners, input.injects, input.nodes, ...denied.deny.policies.map(denied.regionsOf), ...answers];
       if (before !== undefined && sameItems(before.inputs, inputs)) yield [namespace, before] as const;
@@ -148,7 +154,10 @@ export class RiskFinder {
       });
       if (parts.length === 0) continue;
       const before = this.#policies.get(policy);
-      yield [policy, before !== undefined && sameItems(before.inputs, parts) ? before : { inputs: parts, risks: sumOf(policy, parts) }] as const;
+      yield [
+        policy,
+        before !== undefined && sameItems(before.inputs, parts) ? before : { inputs: parts, risks: sumOf(policy, parts) },
+      ] as const;
     }
   }
 }
@@ -178,10 +187,22 @@ const targetsOf = (denied: DeniedNamespace, owners: OwnerSet, before: Targets | 
       const key = keyOf(denied.namespace, source);
       const target = targetOf(denied, each, source);
       const known = before?.get(key);
-      targets.set(key, known?.fingerprint === target.fingerprint ? known : target);
+      targets.set(key, known?.fingerprint === target.fingerprint && known.version === target.version ? known : target);
     }
   }
   return targets;
+};
+
+const countMended = (mended: Map<string, number>, policies: readonly string[]): void => {
+  for (const policy of policies) mended.set(policy, (mended.get(policy) ?? 0) + 1);
+};
+
+type AtRisk = JudgedSource & { readonly judged: Exclude<TemplateJudgement, { risk: 'None' }> };
+
+/** The source at the greatest risk; undefined: none is. */
+const worstOf = (judged: readonly JudgedSource[]): AtRisk | undefined => {
+  const atRisk = judged.filter((each): each is AtRisk => each.judged.risk !== 'None');
+  return atRisk.find(({ judged: { risk } }) => risk === 'Refused') ?? atRisk[0];
 };
 
 const judgeNamespace = (denied: DeniedNamespace, owners: readonly OwnerTemplates[], input: RiskInput): NamespaceRisks => {
@@ -189,12 +210,11 @@ const judgeNamespace = (denied: DeniedNamespace, owners: readonly OwnerTemplates
   const mended = new Map<string, number>();
   let unjudged = Math.max(0, owners.length - MAX_JUDGED);
   for (const each of owners.slice(0, MAX_JUDGED)) {
-    const judged = each.sources.map((source) => judgeSource(denied, each, source, input));
-    const known = judged.filter((one) => one !== undefined);
+    const known = each.sources.map((source) => judgeSource(denied, each, source, input)).filter((one) => one !== undefined);
     if (known.length === 0) unjudged += 1;
-    const worst = known.find(({ judged: { risk } }) => risk === 'Refused') ?? known.find(({ judged: { risk } }) => risk === 'Pending');
-    if (worst !== undefined && worst.judged.risk !== 'None') found.push(foundOf(denied, each, worst, worst.judged));
-    else if (known.some(({ isMended }) => isMended)) for (const policy of denied.deny.policies) mended.set(policy, (mended.get(policy) ?? 0) + 1);
+    const worst = worstOf(known);
+    if (worst !== undefined) found.push(foundOf(denied, each, worst));
+    else if (known.some(({ isMended }) => isMended)) countMended(mended, denied.deny.policies);
   }
   return { found, mended, unjudged };
 };
@@ -234,8 +254,7 @@ const refusedByLock = (violation: string, byItself: TemplateJudgement | undefine
 const foundOf = (
   denied: DeniedNamespace,
   { kind, owner, sources }: OwnerTemplates,
-  { isConfirmed }: JudgedSource,
-  { risk, reason, fix, nodes }: Exclude<TemplateJudgement, { risk: 'None' }>,
+  { isConfirmed, judged: { risk, reason, fix, nodes } }: AtRisk,
 ): FoundRisk => {
   const value: Risk = {
     risk,

@@ -119,8 +119,14 @@ export class StatusPublisher {
       // A policy that is being deleted has no outcome.
       if (outcome === undefined || live === undefined) continue;
       const violations = found.get(policy.key) ?? NO_VIOLATIONS;
-      const atRisk = risks.policies === 'recent' ? risks.policies : risks.policies?.get(policy.key);
-      const subject = { policy, outcome, live, violations, risks: atRisk, tampered: tampering.ofPolicy(policy.key, now) };
+      const subject = {
+        policy,
+        outcome,
+        live,
+        violations,
+        risks: risksOf(risks, policy.key),
+        tampered: tampering.ofPolicy(policy.key, now),
+      };
       // One policy that cannot be judged leaves all others as they are.
       const judged = parts.run('status', () => this.#judgeOnce(subject, round), undefined);
       writes.push(...(judged?.due ?? []));
@@ -265,5 +271,7 @@ interface Judged {
   readonly snapshot: PolicySnapshot;
   readonly due: readonly Write[];
 }
+
+const risksOf = ({ policies }: KnownRisks, policy: string): Subject['risks'] => (policies === 'recent' ? policies : policies?.get(policy));
 
 const isSurplus = (outcome: PolicyOutcome): boolean => outcome.kind === 'invalid' && outcome.surplus === true;

@@ -43,6 +43,9 @@ export type RiskCounts = z.infer<typeof RiskCounts>;
 export const PolicyRisks = RiskCounts.extend({
   unconfirmed: Count.describe('Those of them that no dry run has confirmed yet.'),
   mended: Count.describe('Owners that are not at risk only because a webhook mends their pods.'),
-  named: z.array(Risk).max(MAX_NAMED_RISKS).describe('The first ones, by namespace, kind and name; those that would be refused before the others.'),
+  named: z
+    .array(Risk)
+    .max(MAX_NAMED_RISKS)
+    .describe('The first ones, by namespace, kind and name; those that would be refused before the others.'),
 });
 export type PolicyRisks = z.infer<typeof PolicyRisks>;

@@ -154,7 +154,9 @@ export type RiskGrouping = z.infer<typeof RiskGrouping>;
 
 export const RiskGroup = z.object({
   key: z.string().describe('Key of a policy, name of a cluster, `cluster/namespace`, `cluster/namespace/kind/name` of an owner.'),
-  refused: Count.describe('Owners whose next pods would be refused. Of a policy or cluster, all that agents count; else those that they list.'),
+  refused: Count.describe(
+    'Owners whose next pods would be refused. Of a policy or cluster, all that agents count; else those that they list.',
+  ),
   pending: Count.describe('Owners whose next pods would stay pending, likewise.'),
   named: Count.describe('Those that agents list: the first 20 of each cluster.'),
   policies: Count.describe('Policies of the listed ones.'),

@@ -146,6 +146,7 @@ export const StatusView = z.object({
     notAllKept: z.int().describe('Clusters of which the hub does not keep all policies: see `notKept` of a cluster.'),
     inSync: z.int(),
     proven: z.int(),
+    risksUnknown: z.int().describe('Clusters of which not all is known of the next pods: away, not observed, or not all judged.'),
     tampered: z.int().describe('Clusters that, by their last report, reverted a change or deletion within an hour.'),
   }),
   policies: z.object({

@@ -94,7 +94,10 @@ describe('the next pods of a template', () => {
   it('of a DaemonSet would stay pending on the nodes outside that it selects', () => {
     const ofDaemonSet = (template: PodTemplate) => judge(template, { isDaemonSet: true });
     expect(ofDaemonSet({})).toMatchObject({ risk: 'Pending', nodes: 2 });
-    expect(ofDaemonSet({ nodeSelector: { special: 'yes' } })).toMatchObject({ nodes: 1, fix: `put under ${PATH}.nodeSelector: ${REGION_LABEL}: eu-central-1 (or eu-west-1)` });
+    expect(ofDaemonSet({ nodeSelector: { special: 'yes' } })).toMatchObject({
+      nodes: 1,
+      fix: `put under ${PATH}.nodeSelector: ${REGION_LABEL}: eu-central-1 (or eu-west-1)`,
+    });
     expect(ofDaemonSet(inRegion('eu-west-1'))).toEqual({ risk: 'None' });
     expect(ofDaemonSet({ nodeSelector: { zone: 'a' } })).toEqual({ risk: 'None' });
     expect(ofDaemonSet({ nodeName: 'us-east-1-a' })).toMatchObject({ risk: 'Refused' });
@@ -137,7 +140,11 @@ describe('any template', () => {
         const [, region] = new RegExp(`${REGION_LABEL}: ([a-z0-9-]+)`).exec(judged.fix) ?? [];
         const { affinity: required, ...rest } = template;
         const isOpened = judged.fix.includes(`remove ${PATH}.affinity`);
-        const mended = { ...rest, ...(isOpened ? {} : { affinity: required }), nodeSelector: { ...template.nodeSelector, [REGION_LABEL]: region ?? '' } };
+        const mended = {
+          ...rest,
+          ...(isOpened ? {} : { affinity: required }),
+          nodeSelector: { ...template.nodeSelector, [REGION_LABEL]: region ?? '' },
+        };
         expect(decideResidency(mended as PodTemplate, REGIONS)).toEqual({ admitted: true });
       }),
     );

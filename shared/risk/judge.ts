@@ -99,15 +99,24 @@ const judgeFit = (template: PodTemplate, { nodes, regions, path }: TemplateQuest
   const missing = Object.entries(template.nodeSelector ?? {}).find(([key, value]) => !inside.some((node) => hasLabel(node, key, value)));
   if (missing !== undefined) {
     const [key, value] = missing;
-    return pending(`no node inside has the label ${key}=${value} of spec.nodeSelector`, `label a node inside with ${key}=${value}, or remove ${path}.nodeSelector["${key}"]`);
+    return pending(
+      `no node inside has the label ${key}=${value} of spec.nodeSelector`,
+      `label a node inside with ${key}=${value}, or remove ${path}.nodeSelector["${key}"]`,
+    );
   }
   const selected = inside.filter((node) => matchesSelector(template, node));
   if (selected.length === 0) {
-    return pending('no node inside has all labels of spec.nodeSelector', `label one node inside with all of them, or shorten ${path}.nodeSelector`);
+    return pending(
+      'no node inside has all labels of spec.nodeSelector',
+      `label one node inside with all of them, or shorten ${path}.nodeSelector`,
+    );
   }
   const matching = selected.filter((node) => matchesAffinity(template, node));
   if (matching.length === 0) {
-    return pending('no node inside satisfies the required node affinity', `label a node inside as it asks, or relax ${path}.affinity.nodeAffinity`);
+    return pending(
+      'no node inside satisfies the required node affinity',
+      `label a node inside as it asks, or relax ${path}.affinity.nodeAffinity`,
+    );
   }
   return judgeTaints(template, matching, path);
 };

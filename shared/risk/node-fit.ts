@@ -62,8 +62,7 @@ const matchesTerm = (term: NodeSelectorTerm | null, node: NodeFacts): boolean =>
 };
 
 /** Whether a node has one label of a node selector. */
-export const hasLabel = (node: NodeFacts, key: string, value: string): boolean =>
-  node.labels === undefined || labelOf(node, key) === value;
+export const hasLabel = (node: NodeFacts, key: string, value: string): boolean => node.labels === undefined || labelOf(node, key) === value;
 
 /** Whether a node has every label of the node selector. */
 export const matchesSelector = ({ nodeSelector }: PodTemplate, node: NodeFacts): boolean =>

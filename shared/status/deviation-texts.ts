@@ -55,6 +55,11 @@ const countOwners = (count: number): string => (count === 1 ? '1 owner' : `${cou
 
 /** Describes a deviation as far as it is known without its agent. */
 export const describeDeviation = ({ reason, violations, risks, conditions }: Deviation): string =>
-  [describeReason(reason), ...(violations > 0 ? [describeViolations(violations)] : []), ...(risks ? [describeRisks(risks)] : []), ...conditions.map(describeCondition)]
+  [
+    describeReason(reason),
+    ...(violations > 0 ? [describeViolations(violations)] : []),
+    ...(risks ? [describeRisks(risks)] : []),
+    ...conditions.map(describeCondition),
+  ]
     .filter((text) => text !== '')
     .join('; ');

@@ -28,7 +28,10 @@ export const startMutatingWebhook = async (
   signal: AbortSignal,
 ): Promise<() => Promise<void>> => {
   const authority = await createAuthority('webhook');
-  const { certificate: cert, key } = await issueCertificate(authority, { commonName: 'webhook', serverNames: { dns: ['localhost'], ip: ['127.0.0.1'] } });
+  const { certificate: cert, key } = await issueCertificate(authority, {
+    commonName: 'webhook',
+    serverNames: { dns: ['localhost'], ip: ['127.0.0.1'] },
+  });
   const server = createServer({ cert, key }, async (request, response) => {
     const { uid, object } = (JSON.parse(await text(request)) as Review).request;
     const selector = selectorFor(object);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LocalCluster } from '@fso/clusters/local';
 import { type KubeObject, type PolicyRisks, REGION_LABEL, type Risk } from '@fso/shared/api';
+import { byText } from '@fso/shared/encoding';
 import { type KindDescriptor, NODE_KIND, POD_KIND, type Pod } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AgentHarness } from '../harness/agent-harness.ts';
@@ -43,7 +44,9 @@ const REFUSED: readonly Case[] = ['outside', 'anywhere', 'spoiled'];
 const PENDING: readonly Case[] = ['waits', 'tainted'];
 
 const templateOf = (name: string, placement: object, of: Kind) => ({
-  metadata: { labels: { app: name, ...(name.startsWith('mended') && { webhook: 'mend' }), ...(name.startsWith('spoiled') && { webhook: 'spoil' }) } },
+  metadata: {
+    labels: { app: name, ...(name.startsWith('mended') && { webhook: 'mend' }), ...(name.startsWith('spoiled') && { webhook: 'spoil' }) },
+  },
   spec: {
     ...placement,
     containers: [{ name: 'main', image: 'app:1' }],
@@ -71,6 +74,22 @@ const specOf = (of: Kind, name: string, placement: object): object => {
   }
 };
 
+/** A request for a pod, with its body. */
+interface PodEvent extends AuditEvent {
+  readonly requestObject?: KubeObject;
+  readonly requestReceivedTimestamp?: string;
+  readonly responseStatus?: { readonly code?: number; readonly message?: string };
+}
+
+const isRefusal = (
+  { responseStatus: { code = 0, message = '' } = {}, userAgent = '', requestReceivedTimestamp = '' }: PodEvent,
+  began: string,
+) =>
+  !userAgent.startsWith('fso-agent/') &&
+  requestReceivedTimestamp >= began &&
+  code >= 400 &&
+  /fso-floor-|validation\.gatekeeper\.sh/.test(message);
+
 const keyOf = ({ kind: of, namespace, name }: Pick<Risk, 'kind' | 'namespace' | 'name'>): string => `${of} ${namespace}/${name}`;
 
 describe('what is said of the next restart', () => {
@@ -92,11 +111,18 @@ describe('what is said of the next restart', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'fso-risks-'));
-    const audited = { apiVersion: 'audit.k8s.io/v1', kind: 'Policy', omitStages: ['RequestReceived'], rules: [
-      { level: 'Request', verbs: ['create'], resources: [{ group: '', resources: ['pods'] }] }, { level: 'None' }] };
+    const audited = {
+      apiVersion: 'audit.k8s.io/v1',
+      kind: 'Policy',
+      omitStages: ['RequestReceived'],
+      rules: [{ level: 'Request', verbs: ['create'], resources: [{ group: '', resources: ['pods'] }] }, { level: 'None' }],
+    };
     await writeFile(join(folder, 'audit.json'), JSON.stringify(audited));
     const apiServerArgs = [`--audit-policy-file=${join(folder, 'audit.json')}`, `--audit-log-path=${join(folder, 'audit.log')}`];
-    cluster = await startTestCluster({ name: 'risks', stateDir: join(folder, 'cluster'), regions: [...EU, OUTSIDE], gatekeeper: true, apiServerArgs }, signal);
+    cluster = await startTestCluster(
+      { name: 'risks', stateDir: join(folder, 'cluster'), regions: [...EU, OUTSIDE], gatekeeper: true, apiServerArgs },
+      signal,
+    );
     world = new AgentHarness(cluster.kubeconfig, signal);
     endWebhook = await startMutatingWebhook(
       world.client,
@@ -108,7 +134,12 @@ describe('what is said of the next restart', () => {
       signal,
     );
     for (const name of ['eu-central-1-a', 'eu-central-1-b'])
-      await world.client.mergePatch(NODE_KIND, { name }, { spec: { taints: [{ key: 'dedicated', value: 'db', effect: 'NoSchedule' }] } }, signal);
+      await world.client.mergePatch(
+        NODE_KIND,
+        { name },
+        { spec: { taints: [{ key: 'dedicated', value: 'db', effect: 'NoSchedule' }] } },
+        signal,
+      );
     await Promise.all(ALL.map((of) => world.makeNamespace(namespaceOf(of))));
     await Promise.all(ALL.flatMap((of) => Object.entries(CASES).map(([name, placement]) => create(of, name, specOf(of, name, placement)))));
     await createSpecialCases();
@@ -120,9 +151,9 @@ describe('what is said of the next restart', () => {
 
   afterAll(async () => {
     stop.abort();
-    await endWebhook?.();
-    await world?.close();
-    await cluster?.stop();
+    await endWebhook();
+    await world.close();
+    await cluster.stop();
     await rm(folder, { recursive: true, force: true });
   });
 
@@ -154,17 +185,17 @@ describe('what is said of the next restart', () => {
     ...ALL.filter((of) => of !== 'DaemonSet').flatMap((of) => REFUSED.map((name) => `${of} ${namespaceOf(of)}/${name}`)),
     ...['stopped', 'paused-on-bad'].map((name) => `Deployment of-deployment/${name}`),
     'StatefulSet of-statefulset/old-is-bad',
-  ].sort();
+  ].sort(byText);
   const EXPECTED_PENDING = ALL.filter((of) => of !== 'DaemonSet')
     .flatMap((of) => PENDING.map((name) => `${of} ${namespaceOf(of)}/${name}`))
-    .sort();
+    .sort(byText);
 
   it('names each owner, its failing term and the line that mends it, confirmed by dry runs, in the status of its policy', async () => {
     await eventually(async () => {
       const risks = await Promise.all(ALL.filter((of) => of !== 'DaemonSet').map(risksOf));
       return risks.every((each) => each !== undefined && each.unconfirmed === 0 && each.mended === 1);
     });
-    expect((await said('Refused')).map(keyOf).sort()).toEqual(EXPECTED_REFUSED);
+    expect((await said('Refused')).map(keyOf).sort(byText)).toEqual(EXPECTED_REFUSED);
     const deployments = (await risksOf('Deployment'))?.named ?? [];
     expect(deployments.find(({ name }) => name === 'outside')).toEqual({
       risk: 'Refused',
@@ -177,17 +208,17 @@ describe('what is said of the next restart', () => {
     });
     expect(deployments.find(({ name }) => name === 'spoiled')?.fix).toContain('webhook');
     const waiting = (await said('Pending')).filter((risk) => risk.kind !== 'DaemonSet');
-    expect(waiting.map(keyOf).sort()).toEqual(EXPECTED_PENDING);
+    expect(waiting.map(keyOf).sort(byText)).toEqual(EXPECTED_PENDING);
     expect(waiting.find(({ name }) => name === 'waits')?.reason).toBe('no node inside has the label disk=none-has-it of spec.nodeSelector');
     expect(waiting.find(({ name }) => name === 'tainted')?.fix).toContain('{key: dedicated, value: db, effect: NoSchedule}');
     const daemons = (await risksOf('DaemonSet'))?.named.map(({ name, nodes }) => `${name} ${nodes}`);
     // A webhook changes the node selector of its pods; which nodes they are for follows from the template.
-    expect(daemons?.sort()).toEqual(['anywhere 2', 'mended 2', 'outside 2']);
+    expect(daemons?.sort(byText)).toEqual(['anywhere 2', 'mended 2', 'outside 2']);
   });
 
   it('is what the restart of everything brings: refusals in the audit log, and pods that no node takes, both ways', async () => {
     const before = new Set((await Promise.all(ALL.map(podsOf))).flat().map(({ metadata }) => metadata.uid));
-    const [refusedBefore, pendingBefore] = [(await said('Refused')).map(keyOf).sort(), (await said('Pending')).map(keyOf)];
+    const [refusedBefore, pendingBefore] = [(await said('Refused')).map(keyOf).sort(byText), (await said('Pending')).map(keyOf)];
     const began = new Date().toISOString();
     await Promise.all(ALL.map((of) => world.client.raw({ method: 'DELETE', path: `/api/v1/namespaces/${namespaceOf(of)}/pods` }, signal)));
     await patch('Deployment', 'stopped', { replicas: 1 });
@@ -198,18 +229,22 @@ describe('what is said of the next restart', () => {
       const pods = (await Promise.all(ALL.map(podsOf))).flat();
       return pods.every(({ metadata }) => !before.has(metadata.uid));
     });
-    await eventually(async () => expect([...(await refusedSince(began))].sort()).toEqual(refusedBefore));
-    const waiting = pendingBefore.filter((key) => !key.startsWith('DaemonSet')).sort();
+    await eventually(async () => expect([...(await refusedSince(began))].sort(byText)).toEqual(refusedBefore));
+    const waiting = pendingBefore.filter((key) => !key.startsWith('DaemonSet')).sort(byText);
     await eventually(async () => expect(await unschedulable()).toEqual(waiting));
     // What runs again by now was said to be fine: all of it, and nothing else.
-    const fine = ALL.filter((of) => of !== 'DaemonSet').flatMap((of) => ['fine', 'mended'].map((name) => `${of} ${namespaceOf(of)}/${name}`));
+    const fine = ALL.filter((of) => of !== 'DaemonSet').flatMap((of) =>
+      ['fine', 'mended'].map((name) => `${of} ${namespaceOf(of)}/${name}`),
+    );
     const more = ['Deployment of-deployment/paused-on-good', 'StatefulSet of-statefulset/old-is-good'];
-    await eventually(async () => expect(await bound()).toEqual([...fine, ...more].sort()));
-    expect([...(await refusedSince(began))].sort()).toEqual(EXPECTED_REFUSED);
+    await eventually(async () => expect(await bound()).toEqual([...fine, ...more].sort(byText)));
+    expect([...(await refusedSince(began))].sort(byText)).toEqual(EXPECTED_REFUSED);
     const unbound = await eventually(async () => {
       const pods = await podsOf('DaemonSet');
       const waits = pods.filter(({ spec }) => spec.nodeName === undefined);
-      return Object.entries(Object.groupBy(waits, ({ metadata }) => metadata.labels?.['app'] ?? '')).map(([name, of]) => `${name} ${of?.length}`);
+      return Object.entries(Object.groupBy(waits, ({ metadata }) => metadata.labels?.['app'] ?? '')).map(
+        ([name, of]) => `${name} ${of?.length}`,
+      );
     });
     expect(unbound.length).toBeGreaterThan(0);
   });
@@ -219,7 +254,10 @@ describe('what is said of the next restart', () => {
       spec: { jobTemplate: { spec: object } };
     };
     const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'CronJob', name, uid: cronJob.metadata.uid ?? '', controller: true }];
-    const job = { metadata: { name: `${name}-now`, namespace: namespaceOf('CronJob'), ownerReferences }, spec: cronJob.spec.jobTemplate.spec };
+    const job = {
+      metadata: { name: `${name}-now`, namespace: namespaceOf('CronJob'), ownerReferences },
+      spec: cronJob.spec.jobTemplate.spec,
+    };
     await world.client.create(KINDS.Job, job as KubeObject, {}, signal);
   };
 
@@ -233,26 +271,22 @@ describe('what is said of the next restart', () => {
   const refusedSince = async (began: string): Promise<ReadonlySet<string>> => {
     const owners = new Set<string>();
     for await (const event of readAuditEvents(join(folder, 'audit.log'))) {
-      const { requestObject, responseStatus, userAgent, requestReceivedTimestamp = '', objectRef } = event as AuditEvent & {
-        readonly requestObject?: KubeObject;
-        readonly requestReceivedTimestamp?: string;
-        readonly responseStatus?: { readonly code?: number; readonly message?: string };
-      };
-      if (userAgent?.startsWith('fso-agent/') === true || requestReceivedTimestamp < began) continue;
-      if (responseStatus?.code === undefined || responseStatus.code < 400) continue;
-      if (/fso-floor-|validation\.gatekeeper\.sh/.test(responseStatus.message ?? '')) owners.add(ownerOf(objectRef?.namespace, requestObject?.metadata.labels));
+      const { requestObject, objectRef } = event as PodEvent;
+      if (isRefusal(event as PodEvent, began)) owners.add(ownerOf(objectRef?.namespace, requestObject?.metadata.labels));
     }
     return owners;
   };
 
   const ownersOfPods = async (is: (pod: Pod) => boolean): Promise<readonly string[]> => {
     const pods = (await Promise.all(ALL.filter((of) => of !== 'DaemonSet').map(podsOf))).flat();
-    return [...new Set(pods.filter(is).map(({ metadata }) => ownerOf(metadata.namespace, metadata.labels)))].sort();
+    return [...new Set(pods.filter(is).map(({ metadata }) => ownerOf(metadata.namespace, metadata.labels)))].sort(byText);
   };
   const unschedulable = () =>
     ownersOfPods(({ status }) => {
       const { conditions = [] } = (status ?? {}) as { conditions?: readonly { type: string; status: string; reason?: string }[] };
-      return conditions.some(({ type, status: value, reason }) => type === 'PodScheduled' && value === 'False' && reason === 'Unschedulable');
+      return conditions.some(
+        ({ type, status: value, reason }) => type === 'PodScheduled' && value === 'False' && reason === 'Unschedulable',
+      );
     });
   const bound = () => ownersOfPods(({ spec }) => spec.nodeName !== undefined);
 });

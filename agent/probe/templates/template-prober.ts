@@ -15,6 +15,8 @@ export interface TemplateTarget {
   readonly set?: { readonly kind: KindDescriptor; readonly name: string } | undefined;
   /** Fingerprint that changes whenever an earlier answer no longer counts. */
   readonly fingerprint: string;
+  /** Version of the object: the next one is asked for anew, and the earlier answer counts until then. */
+  readonly version: number;
 }
 
 /** What a dry run of a pod showed. */
@@ -67,9 +69,10 @@ export class TemplateProber {
     const before = this.#targets;
     this.#targets = targets;
     for (const key of before.keys()) if (!targets.has(key)) this.#forget(key);
-    for (const [key, { fingerprint }] of targets) {
+    for (const [key, target] of targets) {
+      const { fingerprint } = target;
       this.#schedule.add(key);
-      if (before.get(key)?.fingerprint !== fingerprint) this.#unanswered.set(key, 0);
+      if (before.get(key) !== target) this.#unanswered.set(key, 0);
       if (this.#answers.get(key)?.fingerprint !== fingerprint) this.#answers.delete(key);
     }
   }
@@ -102,7 +105,7 @@ export class TemplateProber {
     if (target === undefined) return;
     const answer = await this.#ask(target);
     const { fingerprint } = target;
-    if (this.#targets.get(key)?.fingerprint !== fingerprint) return;
+    if (this.#targets.get(key) !== target) return;
     this.#deps.onAnswer(answer.kind);
     const asked = (this.#unanswered.get(key) ?? FIRST_TRIES) + 1;
     if (answer.kind === 'unanswered' && asked < FIRST_TRIES) this.#unanswered.set(key, asked);
@@ -114,23 +117,29 @@ export class TemplateProber {
     if (!isSameAnswer(before, answer)) this.#deps.onChange();
   }
 
-  async #ask(target: TemplateTarget): Promise<TemplateAnswer> {
-    const { client, readPlacement, floor } = this.#deps;
+  async #ask({ kind, namespace, name, controller, set }: TemplateTarget): Promise<TemplateAnswer> {
     try {
-      const object = await this.#read(target.kind, target.namespace, target.name);
-      const set = target.set && (await this.#read(target.set.kind, target.namespace, target.set.name));
-      const body = object && podOfTemplate(object, target.controller, set);
-      if (body === undefined) return { kind: 'unanswered' };
-      const path = `/api/v1/namespaces/${target.namespace}/pods`;
-      const request = { method: 'POST', path, query: DRY_RUN, body, timeoutMs: TIMEOUT_MS } as const;
-      const pod = (await client.raw<KubeObject>(request, this.#signal)).object;
-      return { kind: 'admitted', template: readPlacement(pod) };
+      const object = await this.#read(kind, namespace, name);
+      const body = object && podOfTemplate(object, controller, set && (await this.#read(set.kind, namespace, set.name)));
+      return body === undefined ? { kind: 'unanswered' } : await this.#create(namespace, body);
     } catch (error) {
-      const answer = toAnswer(error, this.#signal);
-      if (answer.kind !== 'refused') return { kind: 'unanswered' };
-      if (isRefusedByLock(answer.message, floor)) return { kind: 'refused', violation: VIOLATION.exec(answer.message)?.[1] ?? answer.message };
-      return isRefusedLater(answer.message) ? { kind: 'admitted' } : { kind: 'unanswered' };
+      return this.#judgeError(error);
     }
+  }
+
+  async #create(namespace: string, body: KubeObject): Promise<TemplateAnswer> {
+    const path = `/api/v1/namespaces/${namespace}/pods`;
+    const request = { method: 'POST', path, query: DRY_RUN, body, timeoutMs: TIMEOUT_MS } as const;
+    const pod = (await this.#deps.client.raw<KubeObject>(request, this.#signal)).object;
+    return { kind: 'admitted', template: this.#deps.readPlacement(pod) };
+  }
+
+  #judgeError(error: unknown): TemplateAnswer {
+    const answer = toAnswer(error, this.#signal);
+    if (answer.kind !== 'refused') return { kind: 'unanswered' };
+    const { message } = answer;
+    if (isRefusedByLock(message, this.#deps.floor)) return { kind: 'refused', violation: VIOLATION.exec(message)?.[1] ?? message };
+    return { kind: isRefusedLater(message) ? 'admitted' : 'unanswered' };
   }
 
   /** Reads one object by a list, for which the rights of the watch suffice. */

@@ -64,8 +64,8 @@ export class ProbeHarness {
   guardAnswer: Error | undefined;
   /** Allowed regions in the messages of lock 1. */
   regions = 'eu';
-  /** Number of templates to ask for. */
-  templates = 0;
+  /** Templates to ask for, and how many of them are new; undefined: there are none. */
+  templates: { waiting: number } | undefined;
   /** Duration of a request that waits for Gatekeeper. */
   gatekeeperMs = 0;
   /** Targets by content: an unchanged target is the same object. */
@@ -149,12 +149,16 @@ export class ProbeHarness {
   runSchedule(): void {
     const { prober, canary, guard } = this;
     const index = { probeNext: () => undefined };
+    const probeTemplate = (): boolean => {
+      if (this.templates === undefined) return false;
+      this.requests.push({ namespace: 'templates', what: 'template' });
+      return true;
+    };
+    const waiting = (): number => this.templates?.waiting ?? 0;
     const templates = {
-      waiting: 0,
-      probeNext: () => {
-        if (this.templates === 0) return false;
-        this.requests.push({ namespace: 'templates', what: 'template' });
-        return true;
+      probeNext: probeTemplate,
+      get waiting() {
+        return waiting();
       },
     };
     void runProbeSchedule(this.clock, { prober, index, canary, guard, templates }, this.stop.signal);

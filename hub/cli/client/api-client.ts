@@ -28,6 +28,8 @@ import {
   PolicyView,
   policyKey,
   policyPath,
+  RiskPage,
+  type RiskView,
   SessionView,
   SourceView,
   StatusView,
@@ -35,8 +37,6 @@ import {
   TokenList,
   type TokenRequest,
   TokenView,
-  RiskPage,
-  type RiskView,
   ViolationPage,
   type ViolationView,
 } from '@fso/shared/api';
@@ -243,8 +243,7 @@ export const createHubClient = (options: HubClientOptions): HubClient => {
     issues: (query = {}, signal) => requests.get(IssueList, '/issues', query, signal),
     risks: (query = {}, signal) => requests.all((page) => requests.get(RiskPage, '/risks', page, signal), { ...query }),
     violations: (query = {}, signal) => requests.all((page) => requests.get(ViolationPage, '/violations', page, signal), { ...query }),
-    riskReport: async (format, signal) =>
-      (await requests.fetch(`/api/v1/reports/risks?format=${format}`, { headers: {} }, signal)).text(),
+    riskReport: async (format, signal) => (await requests.fetch(`/api/v1/reports/risks?format=${format}`, { headers: {} }, signal)).text(),
     issueReport: async (format, signal) =>
       (await requests.fetch(`/api/v1/reports/issues?format=${format}`, { headers: {} }, signal)).text(),
     events: async (query = {}, signal) => (await requests.get(EventPage, '/events', query, signal)).items,

@@ -32,7 +32,6 @@ export const keys = {
     all: ['risks'],
     list: (params: Params) => ['risks', 'list', params],
     groups: (params: Params) => ['risks', 'groups', params],
-    report: ['risks', 'report'],
   },
   clusters: { all: ['clusters'], list: (params: Params) => ['clusters', 'list', params], one: (name: string) => ['clusters', 'one', name] },
   commits: { all: ['commits'], list: ['commits', 'list'], one: (revision: string) => ['commits', 'one', revision] },

@@ -24,12 +24,11 @@ import {
   policyPath,
   type ReceiverList,
   type RegionList,
+  type RiskGroup,
+  type RiskView,
   type SilenceList,
   type StatusView,
   type Trend,
-  type RiskGroup,
-  type RiskReport,
-  type RiskView,
   type ViolationGroup,
   type ViolationView,
 } from '@fso/shared/api';
@@ -136,7 +135,6 @@ export const risksQuery = (params: Params) =>
   listOf<RiskView>('/api/v1/risks', { queryKey: keys.risks.list(params), params, keyOf: riskKey });
 export const riskGroupsQuery = (params: Params) =>
   listOf<RiskGroup>('/api/v1/risk-groups', { queryKey: keys.risks.groups(params), params, keyOf: ({ key }) => key });
-export const riskReportQuery = oneOf<RiskReport>('/api/v1/reports/risks', keys.risks.report);
 /** A certificate ends, and the audit log may be changed, without an event. */
 const ISSUES_MS = 60_000;
 /** Interval of reads until the hub has read everything once. */

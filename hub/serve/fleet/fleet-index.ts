@@ -11,9 +11,9 @@ import {
   countViolations,
   type NamedRisk,
   type NamedViolation,
+  NO_RISKS,
   namedRisks,
   namedViolations,
-  NO_RISKS,
   viewOf,
 } from './cluster-entry.ts';
 import { isKnown, noPhases, type PhaseCounts } from './phases.ts';

@@ -42,7 +42,11 @@ export const createFleetGauges = (registry: Registry, refresh: () => Promise<voi
       'Owners whose next pods would be refused by the locks (Refused), or would stay pending as no node inside fits (Pending), as clusters last reported.',
       ['risk'],
     ),
-    risksUnknown: gauge('fso_hub_clusters_with_unknown_risks', 'Clusters that are away, not observed, or do not judge the next pods of all owners.', []),
+    risksUnknown: gauge(
+      'fso_hub_clusters_with_unknown_risks',
+      'Clusters that are away, not observed, or do not judge the next pods of all owners.',
+      [],
+    ),
     agentCertificate: gauge(
       'fso_hub_agent_certificate_expiry_timestamp_seconds',
       'Soonest expiry among the certificates of connected agents; absent: none has one.',

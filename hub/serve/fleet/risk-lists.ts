@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { namedIn } from '../../ledger/index.ts';
 import { type ListInput, type Orders, sortParameter } from '../http/paging.ts';
 import { includesText, matches, PolicyName, paging, Search } from '../http/parameters.ts';
-import { addRisks, NO_RISKS, type NamedRisk } from './cluster-entry.ts';
+import { addRisks, type NamedRisk, NO_RISKS } from './cluster-entry.ts';
 import type { Fleet } from './fleet-index.ts';
 
 /** Parameters of the list of risks. */
@@ -54,12 +54,11 @@ const KEYS: Readonly<Record<RiskGrouping, (view: RiskView) => string>> = {
 
 /** Yields the counts of agents, which include owners that they do not name. */
 function* countedBy(fleet: Fleet, by: RiskGrouping): Generator<readonly [key: string, risks: RiskCounts]> {
-  if (by !== 'policy' && by !== 'cluster') return;
-  for (const { record, risks } of fleet.members()) {
-    if (risks.refused + risks.pending === 0) continue;
-    if (by === 'cluster') yield [record.name, risks];
-    else for (const [policy, { risks: own }] of namedIn(record.policies)) if (own !== undefined) yield [policy, own];
-  }
+  const atRisk = fleet.members().filter(({ risks }) => risks.refused + risks.pending > 0);
+  if (by === 'cluster') for (const { record, risks } of atRisk) yield [record.name, risks];
+  if (by !== 'policy') return;
+  for (const { record } of atRisk)
+    for (const [policy, { risks }] of namedIn(record.policies)) if (risks !== undefined) yield [policy, risks];
 }
 
 interface Group {

@@ -34,7 +34,14 @@ export const staleKeys = (event: StreamEvent): readonly Key[] => {
       return [keys.issues.all];
     case 'cluster':
       // Whether a cluster is connected is part of what its policies count as.
-      return [['clusters', 'list'], ['policies', 'cluster', event.data.name], keys.risks.all, keys.issues.all, keys.regions, ['commits', 'one']];
+      return [
+        ['clusters', 'list'],
+        ['policies', 'cluster', event.data.name],
+        keys.risks.all,
+        keys.issues.all,
+        keys.regions,
+        ['commits', 'one'],
+      ];
     case 'policy':
       return policyKeys(event.data);
     case 'event':

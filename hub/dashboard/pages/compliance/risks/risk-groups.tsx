@@ -45,7 +45,10 @@ const columnsOf = (by: RiskGrouping): readonly Column<RiskGroup>[] => [
 /** Owners at risk added up; the two classes stay apart. */
 export const RiskGroups = ({ by }: { readonly by: RiskGrouping }) => {
   const { q, sort } = route.useSearch();
-  const groupSort = sort === 'refused' || sort === '-refused' || sort === 'pending' || sort === '-pending' || sort === 'key' || sort === '-key' ? sort : undefined;
+  const groupSort =
+    sort === 'refused' || sort === '-refused' || sort === 'pending' || sort === '-pending' || sort === 'key' || sort === '-key'
+      ? sort
+      : undefined;
   const query = useInfiniteQuery(riskGroupsQuery({ by, q, sort: groupSort }));
   const change = useSearchChange();
   const title = TITLES[by].toLowerCase();
@@ -60,7 +63,9 @@ export const RiskGroups = ({ by }: { readonly by: RiskGrouping }) => {
         rowKey={({ key }) => key}
         sort={groupSort ?? '-refused'}
         onSort={(next) => change({ sort: next })}
-        empty={q === undefined ? <Empty title="No known risks" /> : <Empty title="Nothing matches" onClear={() => change({ q: undefined })} />}
+        empty={
+          q === undefined ? <Empty title="No known risks" /> : <Empty title="Nothing matches" onClear={() => change({ q: undefined })} />
+        }
       />
     </>
   );

@@ -9,7 +9,17 @@ import { Empty } from '../../../components/empty-states.tsx';
 import { PolicyLink } from '../../../components/links.tsx';
 import { SearchToolbar } from '../../../components/search-toolbar.tsx';
 import { ClusterName } from '../../../components/stale-state.tsx';
-import { CLUSTER_FILTER, cleared, type Filter, isAnySet, NAMESPACE_FILTER, namesOf, optionsOf, suggestionsOf, useSearchChange } from '../../../lib/filters.ts';
+import {
+  CLUSTER_FILTER,
+  cleared,
+  type Filter,
+  isAnySet,
+  NAMESPACE_FILTER,
+  namesOf,
+  optionsOf,
+  suggestionsOf,
+  useSearchChange,
+} from '../../../lib/filters.ts';
 import { rowsOf } from '../../../lib/paged-list.ts';
 
 const route = getRouteApi('/shell/compliance/risks');

@@ -4,8 +4,7 @@ import DownloadIcon from '@patternfly/react-icons/dist/esm/icons/download-icon';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { urlOf } from '../../../api/client.ts';
-import { riskReportQuery } from '../../../api/queries.ts';
-import { ClusterLink } from '../../../components/links.tsx';
+import { statusQuery } from '../../../api/queries.ts';
 import { count } from '../../../lib/format.ts';
 import { ComplianceFrame } from '../compliance-frame.tsx';
 import { RiskGroups } from './risk-groups.tsx';
@@ -20,22 +19,14 @@ const WORDS: Readonly<Record<RiskGrouping, string>> = {
   owner: 'By owner',
 };
 
-const SHOWN = 5;
-
 /** Clusters of which not all is known never look like ones without risks. */
 const UnknownClusters = () => {
-  const { data: unknown = [] } = useQuery({ ...riskReportQuery, select: ({ unknownClusters }) => unknownClusters });
-  if (unknown.length === 0) return null;
+  const { data: unknown = 0 } = useQuery({ ...statusQuery, select: ({ clusters }) => clusters.risksUnknown });
+  if (unknown === 0) return null;
   return (
-    <Alert isInline variant="warning" component="p" title={`Not all is known of ${count(unknown.length, 'cluster', 'clusters')}`}>
-      Their agents are away, or do not judge the next pods of all owners: the condition RisksKnown on the page of the cluster says why.{' '}
-      {unknown.slice(0, SHOWN).map((cluster, index) => (
-        <span key={cluster}>
-          {index === 0 ? '' : ', '}
-          <ClusterLink cluster={cluster} />
-        </span>
-      ))}
-      {unknown.length > SHOWN ? ` and ${unknown.length - SHOWN} more.` : '.'}
+    <Alert isInline variant="warning" component="p" title={`Not all is known of ${count(unknown, 'cluster', 'clusters')}`}>
+      Agents are away, or do not judge the next pods of all owners: the condition RisksKnown on the page of a cluster says why. The
+      downloads name these clusters.
     </Alert>
   );
 };
@@ -43,7 +34,14 @@ const UnknownClusters = () => {
 const Downloads = () => (
   <Flex>
     {(['csv', 'json'] as const).map((format) => (
-      <Button key={format} component="a" href={urlOf('/api/v1/reports/risks', { format })} download variant="secondary" icon={<DownloadIcon />}>
+      <Button
+        key={format}
+        component="a"
+        href={urlOf('/api/v1/reports/risks', { format })}
+        download
+        variant="secondary"
+        icon={<DownloadIcon />}
+      >
         {format.toUpperCase()}
       </Button>
     ))}
