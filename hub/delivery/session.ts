@@ -156,10 +156,13 @@ export class Session {
   }
 
   /**
-   * Records ages that have grown too high since, or that could not be written when their pong came.
+   * Records ages that have grown too high since, or that could not be written when their pong came,
+   * and an offer without an answer.
    */
-  lookAtAges(): void {
-    if (this.#isReady) this.#heartbeat.noteAges();
+  noteOverdue(): void {
+    if (!this.#isReady) return;
+    this.#heartbeat.noteAges();
+    this.#offers.noteUnanswered();
   }
 
   /** Whether the agent was greeted. */
