@@ -75,6 +75,10 @@ export interface ReportProgress {
   resyncing: boolean;
   /** Report that the next frame continues; undefined: the last one was complete. */
   unfinished: UnfinishedReport | undefined;
+  /** Number of the last report that the ledger has taken. */
+  taken: number;
+  /** Number of the last report that was acknowledged. */
+  acknowledged: number;
   /**
    * Entries since the last full report that the hub did not take as they came: until the next full
    * one the digests cannot agree.
@@ -131,6 +135,8 @@ export const createSessionState = (clock: Clock): SessionState => ({
   reports: {
     resyncing: false,
     unfinished: undefined,
+    taken: 0,
+    acknowledged: 0,
     mended: 0,
     mayAskForRest: createBucket(clock, RESTS),
     mayAskForLost: createBucket(clock, LOST),

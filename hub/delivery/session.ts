@@ -14,7 +14,7 @@ import { Outbox } from './outbox.ts';
 import type { Admission } from './pacing/admission.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
 import { ResyncTurn } from './pacing/resync-turn.ts';
-import { reportedStateOf } from './reports/take-report.ts';
+import { acknowledge, reportedStateOf } from './reports/take-report.ts';
 import { AgentSocket, isProtocolError } from './sockets/agent-socket.ts';
 import type { DeliveryDeps, DeliveryOptions, SessionHooks, SessionOwner } from './types.ts';
 
@@ -135,9 +135,13 @@ export class Session {
     return sendCheckpoints(this.#context, this.#outbox);
   }
 
-  /** Asks for a sign of life. An agent that has not answered the ping before is cut off. */
+  /**
+   * Asks for a sign of life, and acknowledges reports in the same write. An agent that has not
+   * answered the ping before is cut off.
+   */
   ping(): void {
     if (!this.#isReady) return;
+    acknowledge(this.#context);
     if (this.#heartbeat.beat()) return;
     this.#logger.warn('agent does not answer');
     if (this.#webSocket.bufferedAmount > 0 || this.#offers.isOnTrial) this.#noteStall();
