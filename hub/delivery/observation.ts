@@ -7,7 +7,7 @@ export interface ObservedAgent {
   readonly cluster: string;
   /** Forgets the ages of the agent, and requests them. @returns whether there were any */
   askAges(): boolean;
-  /** Records ages that have grown too high since, and an offer without an answer. */
+  /** Takes note of what has become too old since: ages, an offer without an answer. */
   noteOverdue(): void;
 }
 

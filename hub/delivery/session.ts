@@ -161,12 +161,13 @@ export class Session {
 
   /**
    * Records ages that have grown too high since, or that could not be written when their pong came,
-   * and an offer without an answer.
+   * and an offer without an answer; ends the stream of an agent that takes nothing.
    */
   noteOverdue(): void {
     if (!this.#isReady) return;
     this.#heartbeat.noteAges();
     this.#offers.noteUnanswered();
+    this.#outbox.checkProgress();
   }
 
   /** Whether the agent was greeted. */
