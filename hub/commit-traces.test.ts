@@ -86,7 +86,7 @@ describe('the trace of a commit at the hub', () => {
     expect(active.fieldsFor({ revision: A })).toEqual({});
   });
 
-  it('gives each agent its own offer as the parent of what it does', () => {
+  it('gives each agent its own offer as the parent of its spans', () => {
     const { spans, traces, release } = open();
     release(A, ['eu', 'us']);
     const sent = ['eu', 'us'].map((cluster) => traces.traceparentOf(cluster, A));
@@ -98,13 +98,13 @@ describe('the trace of a commit at the hub', () => {
     expect(new Set(own).size).toBe(2);
   });
 
-  it('tells agents also of a trace that is not kept, so that they keep none of their own', () => {
+  it('sends agents an unsampled trace, so that they record none of their own', () => {
     const { traces, release } = open(false);
     release(A, ['eu']);
     expect(traces.traceparentOf('eu', A)).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
   });
 
-  it('says which problem a commit is rejected for, once', () => {
+  it('records the problem for which a commit is rejected, once', () => {
     const { spans, reject } = open();
     reject(A);
     reject(A);
@@ -112,7 +112,7 @@ describe('the trace of a commit at the hub', () => {
     expect(spans.named('commit')[0]?.attributes).toMatchObject({ 'error.type': 'unsigned', 'fso.problems': 1 });
   });
 
-  it('says which problem an agent refuses a commit for, until it takes it', async () => {
+  it('records the problem for which an agent refuses a commit, until it accepts the commit', async () => {
     const { spans, traces, release, prove } = open();
     release(A, ['eu']);
     traces.answered('eu', A, [{ code: 'untrusted-signer', message: 'no' }]);
@@ -150,7 +150,7 @@ describe('the trace of a commit at the hub', () => {
     expect(spans.ended()).toContain('commit / offer ! not-proven');
   });
 
-  it('has nothing of a commit that was there at the start', () => {
+  it('excludes a commit that was in force at the start', () => {
     const { spans, traces, take } = open();
     take(A, { restored: true });
     traces.offer('eu', A);
@@ -176,7 +176,7 @@ describe('the trace of a commit at the hub', () => {
     ['a webhook long ago', TRACEPARENT, 60_001, false],
     ['a webhook with something else', `${TRACEPARENT}-x`, 0, false],
     ['a webhook without', undefined, 0, false],
-  ])('goes on in the trace of %s', async (_what, traceparent, ageMs, isTaken) => {
+  ])('continues the trace of %s', async (_what, traceparent, ageMs, isTaken) => {
     const { spans, traces, clock, release } = open();
     traces.hinted(traceparent);
     await clock.advance(ageMs);

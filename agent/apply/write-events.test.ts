@@ -80,7 +80,7 @@ describe('a repair of an object that all policies rest on', () => {
     expect(conditionOf('team/p11')).toBe(`ValidatingAdmissionPolicy/fso-floor-pods-deny ${DELETED}`);
   });
 
-  it('causes no further status writes in a fight over it, whatever the field manager; the cluster shows the last repair', async () => {
+  it('causes no more status writes while two managers fight over it; the cluster shows the last repair', async () => {
     const { writeEvents, clock, tampering } = setUp(3);
     writeEvents.recordRepair(shared('a'));
     const told = tampering.ofPolicy('team/p2', clock.now());
@@ -107,7 +107,7 @@ describe('a repair of a policy of the hub', () => {
   it.each([
     ['changed', { what: 'changed', by: 'kubectl-edit' }, 'was changed by someone else (field manager kubectl-edit) and put back'],
     ['forged', { what: 'forged' }, 'claimed to come from Git, which does not have it, and was deleted'],
-  ] as const)('that was %s is an event of it, and in its condition', async (_what, trace, text) => {
+  ] as const)('is an event of it, and in its condition, when it was %s', async (_what, trace, text) => {
     const { writeEvents, events, recorded, conditionOf } = setUp(0, [policy('zone', SYSTEM_NAMESPACE)]);
     writeEvents.recordRepair({ key: 'SovereignPolicy/zone', policies: ['zone'], trace });
     const message = `SovereignPolicy/zone ${text}`;
@@ -116,7 +116,7 @@ describe('a repair of a policy of the hub', () => {
     expect(conditionOf('zone')).toBe(message);
   });
 
-  it('that is not there yet is an event that names it', () => {
+  it('is an event that names it where it does not exist yet', () => {
     const { writeEvents, events } = setUp(0);
     writeEvents.recordRepair({ key: 'SovereignPolicy/zone', policies: ['zone'], trace: { what: 'deleted' } });
     expect(events).toMatchObject([{ reason: 'TamperingRepaired', policy: 'zone', revision: 'r1' }]);

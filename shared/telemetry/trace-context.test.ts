@@ -11,7 +11,7 @@ describe('a trace context', () => {
     expect(parseTraceparent(formatTraceparent(span))).toEqual({ traceId, spanId, traceFlags: 1, isRemote: true });
   });
 
-  it('that is not kept says so, and flags of later versions are left out', () => {
+  it('keeps the flag that a trace is not sampled, and drops flags of later versions', () => {
     expect(parseTraceparent(`00-${TRACE}-${SPAN}-00`)).toMatchObject({ traceFlags: 0 });
     expect(parseTraceparent(`00-${TRACE}-${SPAN}-ff`)).toMatchObject({ traceFlags: 1 });
   });
@@ -25,7 +25,7 @@ describe('a trace context', () => {
     `00-${TRACE.toUpperCase()}-${SPAN}-01`,
     `00-${'0'.repeat(32)}-${SPAN}-01`,
     `00-${TRACE}-${'0'.repeat(16)}-01`,
-  ])('%j is none', (text) => {
+  ])('%j is refused', (text) => {
     expect(parseTraceparent(text)).toBeUndefined();
   });
 });

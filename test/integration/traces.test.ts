@@ -94,7 +94,7 @@ describe('a hub with a collector', () => {
     expect(traceparent).toBe(`00-${refused?.traceId}-${refused?.spanId}-01`);
   });
 
-  it('goes on in the trace of an authenticated webhook, and of no other', async () => {
+  it('continues the trace of an authenticated webhook, and of no other', async () => {
     const body = '{"ref":"refs/heads/main"}';
     const send = (key: string, parent: string): Promise<Response> =>
       fetch(`${hub.url}/api/v1/webhooks/git`, {
@@ -121,7 +121,7 @@ describe('a hub with a collector', () => {
 });
 
 describe('a hub whose collector does not answer', () => {
-  it('delivers commits all the same, and ends when it is told to', async () => {
+  it('delivers commits all the same, and stops on request', async () => {
     let asked = 0;
     const deaf = createServer((request) => {
       asked += 1;

@@ -72,7 +72,7 @@ describe('what is published with a key of one’s own', () => {
     }
   });
 
-  it('verifies as the page says', async () => {
+  it('verifies by the commands of the page', async () => {
     const [signature = '', ...attestation] = verification.split('\n');
     expect(JSON.parse(await runLines(signature))).toMatchObject([
       { critical: { image: { 'docker-manifest-digest': await digestOf('charts/fso-hub') } } },
