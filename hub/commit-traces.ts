@@ -12,7 +12,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api';
-import type { ClusterRecord, Ledger } from './ledger/index.ts';
+import type { ClusterRecord, FleetState } from './ledger/index.ts';
 import type { RejectedRevision, Source, SourceRevision, SourceTimes } from './source/index.ts';
 
 export interface CommitTracesDeps {
@@ -59,7 +59,7 @@ export class CommitTraces {
   }
 
   /** Begins to watch. Before other handlers of the source, so that offers find their trace. */
-  follow(source: Pick<Source, 'onRevision' | 'onRejected'>, ledger: Pick<Ledger, 'subscribe' | 'cluster'>): void {
+  follow(source: Pick<Source, 'onRevision' | 'onRejected'>, ledger: Pick<FleetState, 'subscribe' | 'cluster'>): void {
     source.onRevision((revision) => this.#take(revision));
     source.onRejected((rejected) => this.#reject(rejected));
     ledger.subscribe((change) => {

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Reason } from '@fso/shared/protocol';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type WebSocket from 'ws';
-import type { Checkpoints, Ledger } from '../ledger/index.ts';
+import type { Checkpoints, FleetState, Journal } from '../ledger/index.ts';
 import type { FrameDecoder } from './decoding/frame-decoder.ts';
 import type { Offers, RevisionTargets } from './offers.ts';
 import type { Admission } from './pacing/admission.ts';
@@ -81,7 +81,7 @@ export interface OfferTraces {
 }
 
 export interface DeliveryDeps {
-  readonly ledger: Ledger;
+  readonly ledger: FleetState & Journal;
   readonly offers: Offers;
   readonly checkpoints: Pick<Checkpoints, 'key' | 'framesFor'>;
   readonly targets: RevisionTargets;

@@ -2,7 +2,7 @@ import { compileFleet } from '@fso/shared/compile';
 import type { PolicySet } from '@fso/shared/decode';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { Delivery, RevisionTargets } from '../delivery/index.ts';
-import type { Desired, Ledger } from '../ledger/index.ts';
+import type { Desired, Journal, Lease } from '../ledger/index.ts';
 import type { HubMetrics, StepResult } from '../metrics.ts';
 import type { SourceRevision } from '../source/index.ts';
 import { planRelease } from './plan-release.ts';
@@ -25,7 +25,7 @@ export const compileDesired = (revision: string, set: PolicySet): CompiledRevisi
 };
 
 export interface PipelineDeps {
-  readonly ledger: Ledger;
+  readonly ledger: Pick<Journal, 'setDesired' | 'addEvent'> & Pick<Lease, 'leads'>;
   readonly targets: RevisionTargets;
   readonly delivery: Pick<Delivery, 'connected' | 'publish'>;
   readonly clock: Clock;

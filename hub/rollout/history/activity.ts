@@ -1,5 +1,5 @@
 import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
-import type { Ledger } from '../../ledger/index.ts';
+import type { FleetState, Journal, Lease } from '../../ledger/index.ts';
 import type { HubMetrics } from '../../metrics.ts';
 import type { RejectedRevision, SourceRevision } from '../../source/index.ts';
 import type { RolloutEntry, RolloutRecord } from './rollout-record.ts';
@@ -58,7 +58,7 @@ class PendingCommits {
 }
 
 export interface ActivityDeps {
-  readonly ledger: Ledger;
+  readonly ledger: FleetState & Pick<Journal, 'records' | 'audit'> & Pick<Lease, 'leads' | 'onLead'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: HubMetrics['rollout'];
@@ -81,7 +81,7 @@ const LOOK_MS = 5_000;
 const RETURN_MS = 15_000;
 
 /** Names of the clusters that the enforcement of a commit waits for. */
-const countingOf = async (ledger: Ledger, isReturning: boolean): Promise<readonly string[]> =>
+const countingOf = async (ledger: FleetState, isReturning: boolean): Promise<readonly string[]> =>
   (await ledger.clusters()).flatMap(({ name, connected, lastSeen }) => (connected || (isReturning && lastSeen !== null) ? [name] : []));
 
 /**

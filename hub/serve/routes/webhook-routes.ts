@@ -3,14 +3,14 @@ import { sha256 } from '@fso/shared/encoding';
 import { type Clock, createRateLimit, dropOldest, type Logger } from '@fso/shared/runtime';
 import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
-import type { Ledger } from '../../ledger/index.ts';
+import type { Journal } from '../../ledger/index.ts';
 import { addressOf } from '../http/caller.ts';
 import { ApiError, requestIdOf } from '../http/problems.ts';
-import type { Route } from '../http/route.ts';
+import type { HubScope, Route } from '../http/route.ts';
 import { readPush, readWebhook, whyIgnored } from '../http/webhook.ts';
 
 interface WebhookDeps {
-  readonly ledger: Pick<Ledger, 'audit' | 'health'>;
+  readonly ledger: Pick<Journal, 'audit' | 'health'>;
   readonly source: {
     /** @param traceparent of the sender, as the header has it */
     hint(traceparent?: string): void;
@@ -80,7 +80,7 @@ const webhookHandler = ({ config, source, ledger, runtime: { clock, logger } }: 
 };
 
 /** Hints of forges. */
-export const webhookRoutes: readonly Route<WebhookDeps>[] = [
+export const webhookRoutes: readonly Route<WebhookDeps, HubScope>[] = [
   {
     method: 'post',
     path: '/api/v1/webhooks/git',
