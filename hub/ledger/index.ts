@@ -1,7 +1,7 @@
 export * from './audit/checkpoints.ts';
 export * from './audit/formats.ts';
 export * from './audit/key.ts';
-export { checkAuditKey } from './audit/key-change.ts';
+export { openAuditKey } from './audit/key-change.ts';
 export { readAudit } from './audit/read.ts';
 export { AuditVerifier } from './audit/verifier.ts';
 export * from './audit/verify.ts';

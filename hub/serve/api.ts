@@ -21,6 +21,7 @@ import type { StreamOptions } from './live/broadcast.ts';
 import { ROUTES } from './openapi.ts';
 import type { EnrolmentAccess, ForgetAccess } from './routes/enrolment-routes.ts';
 import type { PolicyDeps } from './routes/policy-routes.ts';
+import type { WebhookDeps } from './routes/webhook-routes.ts';
 import { ScopeViews } from './scope/scope-views.ts';
 import { type AlertAccess, scopeAlerts } from './scope/scoped-alerts.ts';
 import type { ScopedLedger } from './scope/scoped-ledger.ts';
@@ -62,7 +63,7 @@ export interface ApiDeps {
   /** Shared with everything else that reads the fleet. */
   readonly fleet: FleetReader;
   /** Step ①: the hint of a webhook, and the documents of policies. */
-  readonly source: { hint(): void; readonly documents: PolicyDocuments };
+  readonly source: WebhookDeps['source'] & { readonly documents: PolicyDocuments };
   /** Agents that are connected. */
   readonly agents: PolicyDeps['agents'];
   readonly access: Access;
@@ -76,7 +77,7 @@ export interface ApiDeps {
   readonly runtime: ApiRuntime;
 }
 
-/** What scoped routes work with: all of it can be restricted to a scope. */
+/** Dependencies of scoped routes: each can be restricted to a scope. */
 interface ScopedContext {
   readonly ledger: FleetState;
   readonly fleet: FleetReader;
@@ -88,7 +89,7 @@ interface ScopedContext {
   readonly config: ApiConfig;
 }
 
-/** What the other routes work with; each sees only the part that it names. */
+/** Dependencies of the other routes; each sees only the part that it names. */
 interface HubContext extends Omit<ApiDeps, 'onAudit'> {
   readonly config: ApiConfig;
   readonly countFailure: CountFailure;

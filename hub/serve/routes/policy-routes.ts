@@ -38,10 +38,8 @@ export interface PolicyDeps extends FleetDeps {
 
 interface PolicyDocumentDeps {
   readonly ledger: Pick<FleetState, 'desired'>;
-  readonly source: {
-    /** Documents of policies, and their history, as Git has them. */
-    readonly documents: PolicyDocuments;
-  };
+  /** Documents of policies, and their history, as Git has them. */
+  readonly source: { readonly documents: PolicyDocuments };
 }
 
 /** @returns a page of policies; one that went while others were read is not on it */

@@ -7,13 +7,13 @@ import type { Journal } from '../../ledger/index.ts';
 import { addressOf } from '../http/caller.ts';
 import { ApiError, requestIdOf } from '../http/problems.ts';
 import type { HubScope, Route } from '../http/route.ts';
-import { readPush, readWebhook, whyIgnored } from '../http/webhook.ts';
+import { type Push, readPush, readWebhook, whyIgnored } from '../http/webhook.ts';
 
-interface WebhookDeps {
+export interface WebhookDeps {
   readonly ledger: Pick<Journal, 'audit' | 'health'>;
   readonly source: {
-    /** @param traceparent of the sender, as the header has it */
-    hint(traceparent?: string): void;
+    /** @param announced the commit that a push names, and the trace context of its sender */
+    hint(announced?: { readonly revision: string; readonly traceparent: string }): void;
   };
   readonly config: {
     /** Secret of Git webhooks; absent: the hub accepts them from its own machine only. */
@@ -39,6 +39,10 @@ const webhookEntry = (req: Request, requestId: string): NewAuditEntry => ({
   subject: 'source',
   detail: { requestId },
 });
+
+/** @returns undefined: the push names no commit, or its sender no trace */
+const announcedBy = ({ revision }: Push, traceparent: string | undefined): Parameters<WebhookDeps['source']['hint']>[0] =>
+  revision === undefined || traceparent === undefined ? undefined : { revision, traceparent };
 
 /** Bodies, by their digests. */
 const WEBHOOKS_REMEMBERED = 1_000;
@@ -71,7 +75,7 @@ const webhookHandler = ({ config, source, ledger, runtime: { clock, logger } }: 
     const push = readPush(req, body);
     const ignored = config.git && whyIgnored(push, config.git);
     if (ignored === undefined) {
-      source.hint(req.get('traceparent'));
+      source.hint(announcedBy(push, req.get('traceparent')));
       await record(req, res, body);
     }
     const answer: z.infer<typeof WebhookAnswer> = ignored === undefined ? { accepted: true } : { accepted: false, ignored };

@@ -43,8 +43,8 @@ const openOn = ({ ledger: { ended }, open }: Pick<ScopeView<never>, 'ledger' | '
 };
 
 /**
- * Serves each caller from the visible part of the fleet: a scoped route works on one context, of the
- * whole fleet or of a scope, and does not know what the context leaves out. Callers with equal
+ * Serves each caller from the visible part of the fleet: a scoped route works on one context, of
+ * the whole fleet or of a scope, and does not know what the context leaves out. Callers with equal
  * scopes share a view.
  *
  * @typeParam C context of scoped routes
