@@ -182,7 +182,7 @@ export class Intake {
     const { clock, logger, trace } = runtime;
     const { revision } = offer;
     this.#compiling = true;
-    trace?.offered(offer);
+    trace?.offered(revision);
     try {
       const verify = { trust, held: this.#held, now: clock.now(), accepted: this.#last };
       const decoders = { decode: this.#decode, decodeAlone: this.#decodeAlone };
