@@ -1,7 +1,7 @@
 import { GitObjectError } from '@fso/shared/git';
 import { messageOf } from '@fso/shared/runtime';
 import { allowAnswer, type Frame, type FrameContext } from './frame-handlers.ts';
-import { type EncodedOffer, OfferTooLargeError, withTraceparent } from './offers.ts';
+import { type EncodedOffer, OfferTooLargeError } from './offers.ts';
 import type { Outbox } from './outbox.ts';
 
 /** Reasons by which an offer can never be made. */
@@ -15,8 +15,6 @@ const ANSWER_MS = 2_000;
 
 export interface OfferSenderOptions {
   readonly outbox: Outbox;
-  /** The agent wants the trace of each commit. */
-  readonly isTraced: boolean;
   /** Waits a number of milliseconds. @throws the reason of the stream's end */
   readonly pace: (ms: number) => Promise<void>;
   /** Takes a refusal in the place of an agent that could not take the revision. */
@@ -62,24 +60,20 @@ export class OfferSender {
    * stream.
    */
   offer(revision: string): void {
-    const { cluster, state, deps } = this.#context;
-    const { commits } = state;
+    const { commits } = this.#context.state;
     if (commits.target === revision) return;
     commits.target = revision;
     this.#options.outbox.dropWaiting();
-    // At once, also where the offer is made later: the trace of the commit waits for this cluster.
-    if (commits.heading !== revision) deps.traces?.offer(cluster, revision);
     if (!this.#isOnTrial) this.#offerTarget();
   }
 
   /** Records that the first bytes of an offer have gone out. */
   noteSent({ revision, objects }: EncodedOffer): void {
-    const { cluster, state, deps, logger } = this.#context;
+    const { state, deps, logger } = this.#context;
     const { commits } = state;
     allowAnswer(commits, revision, 'offered');
     commits.heading = revision;
     deps.metrics.offered();
-    deps.traces?.sent(cluster, revision, objects);
     commits.offered = { revision, at: deps.clock.now() };
     logger.debug({ revision, objects }, 'revision offered');
   }
@@ -118,23 +112,19 @@ export class OfferSender {
 
   /** Refuses a revision in the place of an agent, which stays connected and keeps what it has. */
   #refuse(revision: string, message: string): void {
-    const { cluster, state, deps } = this.#context;
-    const reasons = [{ message }];
-    allowAnswer(state.commits, revision, 'named');
-    deps.traces?.answered(cluster, revision, reasons);
-    this.#options.refuse({ type: 'nack', revision, reasons });
+    allowAnswer(this.#context.state.commits, revision, 'named');
+    this.#options.refuse({ type: 'nack', revision, reasons: [{ message }] });
   }
 
   async #make(revision: string): Promise<void> {
     const { cluster, state, budget, deps } = this.#context;
-    const { outbox, isTraced, pace } = this.#options;
+    const { outbox, pace } = this.#options;
     const { commits } = state;
     const history = { cluster, holds: commits.holds, anchor: commits.anchor };
     const waitMs = budget.claim(history);
     await pace(waitMs ?? 0);
     const offer = await deps.offers.get(history, revision, waitMs !== undefined);
-    const traceparent = isTraced ? deps.traces?.traceparentOf(cluster, revision) : undefined;
     // A newer revision that came meanwhile makes its own offer.
-    if (commits.target === revision) outbox.offer(traceparent === undefined ? offer : withTraceparent(offer, traceparent));
+    if (commits.target === revision) outbox.offer(offer);
   }
 }

@@ -41,7 +41,7 @@ it('sends no checkpoint while an offer is under way, and the newest once it is t
   server.close();
 });
 
-it('makes no offer for an agent that takes nothing, cuts it off, and greets it later than others until it takes one', async () => {
+it('makes no offer for an agent that reads nothing, closes it, and delays its welcome until it accepts one', async () => {
   const clock = new FakeClock();
   const deps = createSessionDeps(clock);
   const budget = new AgentBudget(clock, DEFAULT_AGENT_LIMITS);
@@ -92,7 +92,7 @@ it('makes no offer for an agent that takes nothing, cuts it off, and greets it l
   server.close();
 });
 
-it('records a refusal in the place of the agent where an object of the revision cannot be read, and stays connected', async () => {
+it('records a refusal for the agent where an object of the revision cannot be read, and stays connected', async () => {
   const clock = new FakeClock();
   const broken = new GitObjectError('the tree ends within an entry');
   const deps: DeliveryDeps = { ...createSessionDeps(clock), offers: { get: () => Promise.reject(broken), made: () => 0 } };

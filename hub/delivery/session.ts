@@ -50,7 +50,7 @@ export class Session {
   #phase: Phase = { name: 'silent' };
 
   constructor(
-    { cluster, budget, socket, connection, admission, resyncs, offerLimit, decoder, isTraced = false }: SessionOwner,
+    { cluster, budget, socket, connection, admission, resyncs, offerLimit, decoder }: SessionOwner,
     options: DeliveryOptions,
     deps: DeliveryDeps,
     hooks: SessionHooks<Session>,
@@ -91,7 +91,6 @@ export class Session {
     this.#dispatcher = new FrameDispatcher(this.#context, { inspections: this.#inspections, onFailure, onWriteFailure });
     this.#offers = new OfferSender(this.#context, {
       outbox: this.#outbox,
-      isTraced,
       pace: (ms) => this.#socket.pace(ms),
       refuse: (nack) => void this.#dispatcher.takeNack(nack).catch(onWriteFailure),
       fail: () => this.close(1011, 'the offer cannot be made'),

@@ -5,8 +5,7 @@ import type { Reason, Report } from '@fso/shared/protocol';
 import type { Baseline } from '@fso/shared/status';
 import type { AuditLog } from './audit-log.ts';
 import type { EventFilter } from './event-filter.ts';
-import type { KeyedStore } from './keyed-store.ts';
-
+import type { KeyedReader, KeyedStore } from './keyed-store.ts';
 import type { FoundHistory, HistoryQuery, PolicyStateAt, StateQuery } from './queries/history-query.ts';
 
 export type {
@@ -145,18 +144,44 @@ export interface AppliedReport {
 }
 
 /**
- * Ledger of the hub, step ⑧: everything that the hub remembers. Reads come from memory. A write
- * resolves when it is as durable as the implementation promises; it waits while a database is away.
- * Writes of one cluster take effect in the order of the calls. The stream that was opened last, at
- * whichever hub, speaks for its cluster: a write that names another one changes nothing and rejects
- * with {@link StreamReplacedError}. A write without a stream is always taken.
+ * State of the fleet as the hub knows it, read from memory. A part of it can be shown to callers
+ * who see a part of the fleet.
  */
-export interface Ledger {
-  setSource(source: SourceView): Promise<void>;
+export interface FleetState {
   source(): Promise<SourceView | null>;
+  desired(): Promise<Desired | null>;
+  /** Clusters that are registered in the desired state or were ever seen, by name. */
+  clusters(): Promise<readonly ClusterRecord[]>;
+  cluster(name: string): Promise<ClusterRecord | null>;
+  /** Newest first. */
+  events(query: EventQuery): Promise<readonly EventView[]>;
+  searchEvents(query: EventQuery): Promise<FoundEvents>;
+  /** Counts events, up to `limit`. A filter by text or time counts those in memory. */
+  countEvents(query: EventFilter & { readonly limit: number }): Promise<number>;
+  /**
+   * State of a policy in a cluster at a time, as far as it was known; also of a cluster that is
+   * gone.
+   */
+  policyStateAt(query: StateQuery): Promise<PolicyStateAt>;
+  /** Changes of a cluster and of a policy in it; may be a few more than the limit. */
+  clusterHistory(query: HistoryQuery): Promise<FoundHistory>;
+  /** Values that other parts of the hub keep, such as the rollouts of commits. */
+  readonly records: KeyedReader;
+  /** @returns a function that ends the subscription. */
+  subscribe(handler: (change: LedgerChange) => void): () => void;
+}
+
+/**
+ * Writes of the hub. One resolves when it is as durable as the implementation promises; it waits
+ * while a database is away. Writes of one cluster take effect in the order of the calls. The stream
+ * that was opened last, at whichever hub, speaks for its cluster: a write that names another one
+ * changes nothing and rejects with {@link StreamReplacedError}. A write without a stream is always
+ * taken.
+ */
+export interface Journal {
+  setSource(source: SourceView): Promise<void>;
   /** Sets the desired state. The ledger stores only its revision; Git has the rest. */
   setDesired(desired: Desired): Promise<void>;
-  desired(): Promise<Desired | null>;
   /**
    * Notes that the cluster is connected. This stream speaks for it from now on.
    *
@@ -218,28 +243,15 @@ export interface Ledger {
    * Removes all that is known of a cluster but its history; one that is connected stays as it is.
    */
   forgetCluster(cluster: string): Promise<void>;
-  /** Clusters that are registered in the desired state or were ever seen, by name. */
-  clusters(): Promise<readonly ClusterRecord[]>;
-  cluster(name: string): Promise<ClusterRecord | null>;
-  /** Newest first. */
-  events(query: EventQuery): Promise<readonly EventView[]>;
-  searchEvents(query: EventQuery): Promise<FoundEvents>;
-  /** Counts events, up to `limit`. A filter by text or time counts those in memory. */
-  countEvents(query: EventFilter & { readonly limit: number }): Promise<number>;
-  /**
-   * State of a policy in a cluster at a time, as far as it was known; also of a cluster that is
-   * gone.
-   */
-  policyStateAt(query: StateQuery): Promise<PolicyStateAt>;
-  /** Changes of a cluster and of a policy in it; may be a few more than the limit. */
-  clusterHistory(query: HistoryQuery): Promise<FoundHistory>;
-  /** @returns a function that ends the subscription. */
-  subscribe(handler: (change: LedgerChange) => void): () => void;
   readonly audit: AuditLog;
   readonly records: KeyedStore;
   health(): LedgerHealth;
   /** Number of changes that wait to be written. */
   waitingWrites(): number;
+}
+
+/** This hub among those on the same database, one of which leads. */
+export interface Lease {
   /**
    * Milliseconds since this hub last knew all that others on the same database had written; 0: it
    * is alone.
@@ -257,6 +269,14 @@ export interface Ledger {
   ask(question: string): Promise<string | undefined>;
   /** @param answer undefined: this hub does not know it */
   onAsked(answer: (question: string) => Promise<string | undefined>): void;
+}
+
+/**
+ * Ledger of the hub, step ⑧: everything that the hub remembers. Other parts take the one of the
+ * three that they need; only who opens it has it whole.
+ */
+export interface Ledger extends FleetState, Journal, Lease {
+  readonly records: KeyedStore;
   /**
    * Writes what waits, as far as the database answers within a few seconds, and lets go of
    * everything.

@@ -1,7 +1,7 @@
 import type { Report } from '@fso/shared/protocol';
 import { type Change, type ClusterChange, type ClusterOutcome, ReportGapError, StreamReplacedError } from './changes.ts';
 import type { PolicyList } from './policies/index.ts';
-import type { AgentStream, AppliedReport, Ledger } from './types.ts';
+import type { AgentStream, AppliedReport, Journal } from './types.ts';
 
 type WithoutTime<C> = C extends unknown ? Omit<C, 'time'> : never;
 /** A change whose time is that of its submission. */
@@ -9,7 +9,7 @@ export type ChangeInput = WithoutTime<Change>;
 
 interface Writes
   extends Pick<
-    Ledger,
+    Journal,
     | 'setSource'
     | 'openStream'
     | 'setConnected'

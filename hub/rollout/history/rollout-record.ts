@@ -194,19 +194,24 @@ export class RolloutEntry {
   }
 
   /**
-   * Returns the time at which the last of the clusters that count proved the commit.
+   * Returns the time at which the last of the clusters that count proved or refused the commit.
    *
    * @param counts names of those that are connected
    * @returns ms after `noticed`; undefined: not yet
    */
-  enforcedAt(counts: readonly string[]): number | undefined {
-    if (counts.length === 0 || Object.keys(this.rollout.refused).length > 0) return undefined;
+  answeredAt(counts: readonly string[]): number | undefined {
+    if (counts.length === 0) return undefined;
     let last = 0;
     for (const name of counts) {
-      const proven = this.steps.at(name, 'proven');
-      if (proven === undefined) return undefined;
-      last = Math.max(last, proven);
+      const answered = this.rollout.refused[name]?.at ?? this.steps.at(name, 'proven');
+      if (answered === undefined) return undefined;
+      last = Math.max(last, answered);
     }
     return last;
+  }
+
+  /** Returns the time at which all that count had proven the commit, as `answeredAt` does. */
+  enforcedAt(counts: readonly string[]): number | undefined {
+    return Object.keys(this.rollout.refused).length > 0 ? undefined : this.answeredAt(counts);
   }
 }
