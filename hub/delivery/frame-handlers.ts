@@ -131,7 +131,16 @@ const LOST = { burst: 3, perSecond: 1 / 60 };
 
 /** The state before a hello. */
 export const createSessionState = (clock: Clock): SessionState => ({
-  commits: { holds: null, anchor: null, revision: null, heading: null, offered: undefined, target: null, hasAnswered: false, answerable: new Map() },
+  commits: {
+    holds: null,
+    anchor: null,
+    revision: null,
+    heading: null,
+    offered: undefined,
+    target: null,
+    hasAnswered: false,
+    answerable: new Map(),
+  },
   reports: {
     resyncing: false,
     unfinished: undefined,
