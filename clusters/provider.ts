@@ -1,5 +1,5 @@
 import type { Environment } from './build/go/go.ts';
-import type { Log } from './build/tools.ts';
+import type { Log } from './build/progress.ts';
 import type { FleetCluster } from './definition.ts';
 
 export const PROVIDERS = ['auto', 'kind', 'local'] as const;

@@ -4,7 +4,8 @@ import { promisify } from 'node:util';
 import { CommandError } from '../build/command-error.ts';
 import type { Environment } from '../build/go/go.ts';
 import { KIND_TOOL } from '../build/modules.ts';
-import { ensureTools, type Log } from '../build/tools.ts';
+import type { Log } from '../build/progress.ts';
+import { ensureTools } from '../build/tools.ts';
 
 const run = promisify(execFile);
 

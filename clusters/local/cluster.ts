@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
-import { ensureTools, type Log } from '../build/tools.ts';
+import type { Log } from '../build/progress.ts';
+import { ensureTools } from '../build/tools.ts';
 import { openApi, type SetupApi } from './api.ts';
 import type { ToolFolders } from './commands.ts';
 import { ensurePki, serverUrl, writeUserKubeconfig } from './pki/pki.ts';

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Log } from '../build/tools.ts';
+import type { Log } from '../build/progress.ts';
 import { type ApiObject, objectPath, retrying, type SetupApi } from './api.ts';
 import { schedulerConfiguration, type ToolFolders } from './commands.ts';
 import { installGatekeeper, waitForGatekeeper } from './gatekeeper.ts';

@@ -155,7 +155,7 @@ const createReads = ({ searches }: Database, { cache, lists, replicaState }: Led
     subscribe: cache.subscribe,
     hasRoom: async (cluster) => {
       const record = cache.get(cluster);
-      return record.notKept !== null && hasRoom(namedIn(record.policies), replicaState.quotaOf(record), record.notKept);
+      return hasRoom(namedIn(record.policies), record, replicaState.quotaOf(record));
     },
   };
 };

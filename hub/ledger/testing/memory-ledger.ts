@@ -137,7 +137,7 @@ export const createMemoryLedger = (options: MemoryLedgerOptions): Ledger => {
     },
     hasRoom: async (cluster) => {
       const record = cache.get(cluster);
-      return record.notKept !== null && hasRoom(namedIn(record.policies), state.quotaOf(record), record.notKept);
+      return hasRoom(namedIn(record.policies), record, state.quotaOf(record));
     },
     suspendObservation: (clusters) => cache.suspend(clusters, state.now()),
     resumeObservation: cache.resume,
