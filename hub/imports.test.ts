@@ -18,7 +18,7 @@ describe('imports of the hub', () => {
     expect(telemetryIn(loaded)).toEqual([]);
   });
 
-  it('of traces bring the SDK', async () => {
+  it('bring the SDK for traces', async () => {
     expect(telemetryIn(await packagesLoadedBy(new URL('../shared/telemetry/sdk.ts', import.meta.url)))).toContain(
       '@opentelemetry/sdk-trace',
     );

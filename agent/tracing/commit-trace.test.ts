@@ -15,7 +15,7 @@ const open = () => {
 };
 
 describe('the trace of a commit at an agent', () => {
-  it("goes on from the hub's offer to the proof, in the trace of the commit", async () => {
+  it("continues from the hub's offer to the proof, in the trace of the commit", async () => {
     const { clock, spans, trace } = open();
     trace.offered(A);
     trace.aimed(A, COUNTS);
@@ -42,7 +42,7 @@ describe('the trace of a commit at an agent', () => {
     expect(prove?.startTime).toEqual(enforce?.startTime);
   });
 
-  it('says why an offer is refused, and goes on with the commit before it', () => {
+  it('records why an offer is refused, and continues with the commit before it', () => {
     const { spans, trace } = open();
     trace.offered(A);
     trace.aimed(A, COUNTS);
@@ -86,7 +86,7 @@ describe('the trace of a commit at an agent', () => {
     expect(spans.named('enforce')[0]?.attributes).toMatchObject({ 'fso.writes': 1, 'fso.writes.failed': 1 });
   });
 
-  it('has nothing of what belongs to no commit, or to another one', () => {
+  it('excludes what belongs to no commit or to another', () => {
     const { spans, trace } = open();
     trace.enforcing(['Namespace/finance']);
     trace.wrote('Namespace/finance', false);

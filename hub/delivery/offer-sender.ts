@@ -7,6 +7,12 @@ import type { Outbox } from './outbox.ts';
 /** Reasons by which an offer can never be made. */
 const REFUSALS = [OfferTooLargeError, GitObjectError];
 
+/**
+ * Time within which most agents answer an offer, in milliseconds: an ack waits for up to 1.5 s for
+ * the report that goes with it.
+ */
+const ANSWER_MS = 2_000;
+
 export interface OfferSenderOptions {
   readonly outbox: Outbox;
   /** Waits a number of milliseconds. @throws the reason of the stream's end */
@@ -63,13 +69,25 @@ export class OfferSender {
 
   /** Records that the first bytes of an offer have gone out. */
   noteSent({ revision, objects }: EncodedOffer): void {
-    const { cluster, stream, state, deps, logger } = this.#context;
+    const { state, deps, logger } = this.#context;
     const { commits } = state;
     allowAnswer(commits, revision, 'offered');
     commits.heading = revision;
     deps.metrics.offered();
-    deps.ledger.setOffered(cluster, revision, stream).catch(this.#options.onWriteFailure);
+    commits.offered = { revision, at: deps.clock.now() };
     logger.debug({ revision, objects }, 'revision offered');
+  }
+
+  /**
+   * Writes down an offer that has no answer. Most have one soon, with which it is one write less
+   * for each agent and commit.
+   */
+  noteUnanswered(): void {
+    const { cluster, stream, state, deps } = this.#context;
+    const { offered } = state.commits;
+    if (offered === undefined || deps.clock.now().getTime() - offered.at.getTime() < ANSWER_MS) return;
+    state.commits.offered = undefined;
+    deps.ledger.setOffered(cluster, offered.revision, stream, offered.at.toISOString()).catch(this.#options.onWriteFailure);
   }
 
   #offerTarget(): void {

@@ -49,7 +49,7 @@ const frameOf = ({ shared, own }: EncodedOffer) => {
 };
 
 describe('offers', () => {
-  it('carries every commit on the way and what the newer one has beyond what is held', async () => {
+  it('carries every commit on the way and what the newer one adds to the held one', async () => {
     const offer = await createOffers(access()).get({ ...agent, holds: id(1), anchor: id(1) }, id(3));
     expect(frameOf(offer)).toEqual({ anchor: id(1), chain: [id(2), id(3)], objects: [id(2), id(3), id(6)] });
   });
@@ -68,7 +68,7 @@ describe('offers', () => {
     expect(frameOf(offer)).toEqual({ anchor: null, chain: [id(2)], objects: CONTENT[id(2)] });
   });
 
-  it('is made once per pair', async () => {
+  it('is built once per pair', async () => {
     const objects = access();
     const offers = createOffers(objects);
     const [one, other] = await Promise.all([
@@ -81,7 +81,7 @@ describe('offers', () => {
     expect(objects.reads).toBe(2 + 3);
   });
 
-  it('is one piece of memory for clusters that get the same, and ends with what is for one alone', async () => {
+  it('is shared in memory by clusters with the same content, and ends with the part of one cluster', async () => {
     const objects = access();
     const offers = createOffers(objects);
     const history = { holds: null, anchor: null };
@@ -100,7 +100,7 @@ describe('offers', () => {
     expect(frameOf(again)).toEqual({ anchor: id(3), chain: [id(3)], objects: [] });
   });
 
-  it('is made in turn where only the agent says what it has', async () => {
+  it('is built in turn where only the agent names what it holds', async () => {
     const objects = access();
     const gate = Promise.withResolvers<void>();
     const asked: string[] = [];
@@ -167,7 +167,7 @@ describe('offers', () => {
     });
   });
 
-  it('is not one for different scopes, however their folders are called', async () => {
+  it('differs for different scopes, with any names of folders', async () => {
     const keys: Readonly<Record<string, string>> = {
       [`${id(1)} eu`]: 'a b',
       [`${id(3)} eu`]: 'c',

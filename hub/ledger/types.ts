@@ -41,6 +41,12 @@ export interface AckedRevision {
   readonly heldMs?: number | undefined;
 }
 
+/** An answer to an offer. */
+export interface Answer {
+  /** Time of the offer, where the ledger does not have it yet. RFC 3339. */
+  readonly offeredAt?: string | undefined;
+}
+
 export interface Nack {
   readonly revision: string;
   readonly reasons: readonly Reason[];
@@ -78,6 +84,8 @@ export interface ClusterRecord {
   /** null: never. */
   readonly lastSeen: LastSeen | null;
   readonly offeredRevision: string | null;
+  /** Time of the hub at which it was offered, RFC 3339; null: not known. */
+  readonly offeredAt: string | null;
   /** Commit that the agent enforces; without a digest where it said so in a hello. */
   readonly acked: AckedRevision | null;
   readonly nack: (Nack & { readonly time: string }) | null;
@@ -215,13 +223,14 @@ export interface Journal {
   suspendObservation(clusters: readonly string[]): void;
   /** Ends {@link suspendObservation}. */
   resumeObservation(clusters: readonly string[]): void;
-  setOffered(cluster: string, revision: string, stream?: AgentStream): Promise<void>;
-  setAck(cluster: string, ack: AckedRevision, stream?: AgentStream): Promise<void>;
+  /** @param at RFC 3339; default: now */
+  setOffered(cluster: string, revision: string, stream?: AgentStream, at?: string): Promise<void>;
+  setAck(cluster: string, ack: AckedRevision & Answer, stream?: AgentStream): Promise<void>;
   /**
    * @param nack told false: kept as the cluster's state, without an entry of the audit log. Default
    * true; nothing new is never told
    */
-  setNack(cluster: string, nack: Nack & { readonly told?: boolean }, stream?: AgentStream): Promise<void>;
+  setNack(cluster: string, nack: Nack & Answer & { readonly told?: boolean }, stream?: AgentStream): Promise<void>;
   /**
    * Takes a report in; a full one replaces the cluster's policies. What is beyond the cluster's
    * quota is left out, and `notKept` says so.

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import type { ToolModule } from '../../clusters/build/modules.ts';
-import { ensureTools } from '../../clusters/build/tools.ts';
 import { freePort } from '../../clusters/demo/programs.ts';
 import { runMark, tail } from '../../clusters/processes.ts';
+import type { ToolModule } from '../../clusters/toolchain/modules.ts';
+import { ensureTools } from '../../clusters/toolchain/tools.ts';
 import { eventually } from './waiting.ts';
 
 const COLLECTOR_TOOL: ToolModule = {
@@ -16,8 +16,6 @@ const COLLECTOR_TOOL: ToolModule = {
   package: '.',
   programs: ['collector'],
   sources: ['main.go'],
-  files: {},
-  linkerFlags: () => [],
 };
 
 /** A span as the collector has it, with the names of its resource. */

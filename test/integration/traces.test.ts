@@ -87,7 +87,7 @@ describe('a hub with a collector', () => {
     expect(idsOf('commit')).toEqual([[traceId, commitSpanOf(revision).spanId]]);
   });
 
-  it('is linked to the trace of an authenticated webhook that names the commit, and to no other', async () => {
+  it('links to the trace of an authenticated webhook that names the commit, and to no other', async () => {
     const revision = await harness.repository.commit({ 'policies/b.yaml': policy('b') }, 'Add a policy');
     const body = JSON.stringify({ ref: 'refs/heads/main', after: revision });
     const send = (key: string, parent: string): Promise<Response> =>
@@ -111,7 +111,7 @@ describe('a hub with a collector', () => {
 });
 
 describe('a hub whose collector does not answer', () => {
-  it('delivers commits all the same, and ends when it is told to', async () => {
+  it('delivers commits all the same, and stops on request', async () => {
     let asked = 0;
     const deaf = createServer((request) => {
       asked += 1;

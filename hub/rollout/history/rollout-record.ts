@@ -166,7 +166,7 @@ export class RolloutEntry {
     const { revision } = this.rollout.commit;
     let isFurther = false;
     for (const step of STEPS) {
-      const since = step === 'accepted' ? this.#acceptedAt(record, at) : at;
+      const since = this.#reachedAt(step, record, at);
       if (hasReached(record, step, revision) && this.steps.note(record.name, step, since)) isFurther = true;
     }
     const isAnswered = noteRefusal(this.rollout, record, { at, accepted: hasReached(record, 'accepted', revision) });
@@ -174,9 +174,14 @@ export class RolloutEntry {
     return isFurther || isAnswered;
   }
 
-  /** Returns the time at which an ack that came now was made: it may have waited at its agent. */
-  #acceptedAt({ name, acked }: ClusterRecord, at: number): number {
-    return Math.max(this.steps.at(name, 'offered') ?? 0, at - (acked?.heldMs ?? 0));
+  /**
+   * Returns the time of a step that is known now: an offer is noted with its answer, and an ack may
+   * have waited at its agent.
+   */
+  #reachedAt(step: Step, { name, offeredAt, acked }: ClusterRecord, at: number): number {
+    if (step === 'offered' && offeredAt !== null) return Math.min(at, Math.max(0, Date.parse(offeredAt) - this.noticedMs));
+    if (step === 'accepted') return Math.max(this.steps.at(name, 'offered') ?? 0, at - (acked?.heldMs ?? 0));
+    return at;
   }
 
   /**
