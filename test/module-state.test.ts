@@ -17,7 +17,7 @@ const sources = globSync('{agent,clusters,hub,shared}/**/*.ts', {
   exclude: (path) => /(^|\/)(node_modules|dist|dashboard|testing)(\/|$)|\.test\.ts$/.test(path.replaceAll('\\', '/')),
 });
 
-it('no module keeps state', () => {
+it('modules keep no state', () => {
   expect(sources.length).toBeGreaterThan(500);
   const found = sources.flatMap((path) =>
     readFileSync(join(ROOT, path), 'utf8')
