@@ -10,6 +10,7 @@ const CONSTRAINT: DesiredConstraint = {
   group: 'geo-deny-1',
   former: undefined,
   policies: ['team/a'],
+  from: [],
   body: { metadata: { name: 'geo-deny-1' } },
 };
 const FINANCE = { namespace: 'finance', actions: {}, policies: ['team/a'] } as unknown as NamespaceGovernance;

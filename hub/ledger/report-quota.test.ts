@@ -7,7 +7,7 @@ import { EMPTY_BASELINE } from '../../test/harness/baselines.ts';
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import { unseen } from './changes.ts';
 import { ClusterPolicies, PolicyList } from './policies/index.ts';
-import { hasRoom, joinLeftOut, keepWithin, NONE_LEFT_OUT, noteLeftOut, ReportMemory, reportLimits, withChanges } from './report-quota.ts';
+import { hasRoom, joinLeftOut, keepWithin, NONE_LEFT_OUT, ReportMemory, reportLimits, withChanges } from './report-quota.ts';
 import { commitFor, compiledFor, desired } from './testing/ledger.ts';
 
 const local = (name: string, change: Partial<PolicyReport> = {}): PolicyReport =>
@@ -109,17 +109,15 @@ describe('what is kept of the reports of a cluster', () => {
 
   it('has room again once an eighth of the quota, or as much as is missing, is free', () => {
     const kept = keyed(Array.from({ length: 14 }, (_, at) => local(`p${at}`)));
-    expect([16, 15, 14].map((whole) => hasRoom(kept, { ...ROOM, whole }, 100))).toEqual([true, false, false]);
-    expect(hasRoom(kept, { ...ROOM, whole: 15 }, 1)).toBe(true);
+    expect([16, 15, 14].map((whole) => hasRoom(kept, { notKept: 100 }, { ...ROOM, whole }))).toEqual([true, false, false]);
+    expect(hasRoom(kept, { notKept: 1 }, { ...ROOM, whole: 15 })).toBe(true);
   });
 
   it('has no room as long as the smallest excluded policy does not fit', () => {
     const kept = keyed([local('a')]);
     const [large, ofHub] = [local('large', { message: 'x'.repeat(30_000) }), hubPolicy('ofHub', { message: 'x'.repeat(20_000) })];
-    const roomOf = (left: readonly NamedPolicy[], quota: Partial<typeof ROOM>) => {
-      noteLeftOut(kept, joinLeftOut(NONE_LEFT_OUT, left));
-      return hasRoom(kept, { ...ROOM, ...quota }, 1);
-    };
+    const roomOf = (left: readonly NamedPolicy[], quota: Partial<typeof ROOM>) =>
+      hasRoom(kept, { notKept: 1, leftOut: joinLeftOut(NONE_LEFT_OUT, left) }, { ...ROOM, ...quota });
     expect([30_000, 40_000].map((bytes) => roomOf([large], { bytes }))).toEqual([false, true]);
     // What was applied in the cluster makes room for one of the hub.
     expect([20_000, 25_000].map((bytes) => roomOf([large, ofHub], { bytes, whole: 1 }))).toEqual([false, true]);

@@ -66,6 +66,15 @@ export interface LastSeen {
   at: string;
 }
 
+/**
+ * Bytes of the smallest policies that were left out of a record: of the hub, and of those that were
+ * applied in the cluster. Infinity: none was.
+ */
+export interface LeftOut {
+  readonly hub: number;
+  readonly local: number;
+}
+
 /** State of one cluster as the hub knows it. */
 export interface ClusterRecord {
   readonly name: string;
@@ -93,6 +102,11 @@ export interface ClusterRecord {
    * all.
    */
   readonly notKept: number | null;
+  /**
+   * Smallest sizes of those. Not stored, and absent where they are not known: after a start a hub
+   * learns them from the next full report.
+   */
+  readonly leftOut?: LeftOut | undefined;
   /** Time of the hub at which one of them last changed, RFC 3339; null: none was reported. */
   readonly policiesChanged: string | null;
   /** Sequence number of the last report taken in. */

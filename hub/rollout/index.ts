@@ -6,4 +6,4 @@ export { COMMIT_KIND, readRollout, readRolloutSlot, readRollouts, writeRollout }
 export { createTrendRecorder, pointOf, readTrend, TREND_DAYS } from './history/trend.ts';
 export * from './history/views.ts';
 export { compileDesired, Pipeline } from './pipeline.ts';
-export { startTracing, type Tracing } from './start-tracing.ts';
+export { startTracing } from './start-tracing.ts';

@@ -2,7 +2,7 @@ import { FakeClock } from '@fso/shared/fake-clock';
 import { beforeEach, expect, it } from 'vitest';
 import { baselineOf } from '../../../test/harness/baselines.ts';
 import { unseen } from '../changes.ts';
-import { createLedgerCache } from '../ledger-cache.ts';
+import { LedgerCache } from '../ledger-cache.ts';
 import { PolicyList, PolicyLists } from '../policies/index.ts';
 import type { ChangeInput } from '../writes.ts';
 import type { Database } from './database.ts';
@@ -20,7 +20,7 @@ beforeEach(async () => {
 /** A store that counts its reads. */
 const openStore = () => {
   const clock = new FakeClock();
-  const cache = createLedgerCache(10);
+  const cache = new LedgerCache(10);
   const submitted: ChangeInput[] = [];
   let reads = 0;
   let fails = false;

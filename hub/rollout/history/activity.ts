@@ -6,7 +6,7 @@ import type { CommitTracer } from './commit-tracer.ts';
 import type { RolloutEntry, RolloutRecord } from './rollout-record.ts';
 import { readRollouts } from './rollout-store.ts';
 import { type AcceptedCommit, type HubStep, RolloutTracker } from './rollout-tracker.ts';
-import { createRolloutWriter, type RolloutWriter } from './rollout-writer.ts';
+import { RolloutWriter } from './rollout-writer.ts';
 
 /** A commit that the source has accepted or rejected. */
 type PendingCommit =
@@ -110,7 +110,7 @@ export class Activity {
       enforced: (ms) => metrics.enforced(ms / 1000),
       proven: (ms) => metrics.proven(ms / 1000),
     });
-    this.#writer = createRolloutWriter({ ledger, logger, onMore: () => this.#wakeup.wake() });
+    this.#writer = new RolloutWriter({ ledger, logger, onMore: () => this.#wakeup.wake() });
     ledger.onLead(() => this.#load());
     ledger.subscribe((change) => {
       if (change.kind !== 'cluster' || !this.#leads()) return;

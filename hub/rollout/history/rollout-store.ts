@@ -1,3 +1,4 @@
+import { weakMemo } from '@fso/shared/runtime';
 import type { KeyedReader, KeyedStore } from '../../ledger/index.ts';
 import { RolloutRecord } from './rollout-record.ts';
 
@@ -8,20 +9,10 @@ export const ROLLOUTS_KEPT = 200;
 
 const slotOf = ({ sequence }: RolloutRecord): string => String(sequence % ROLLOUTS_KEPT);
 
-/**
- * Records are replaced, never changed, so that each is looked through once. null: one that another
- * version wrote.
- */
-const parsed = new WeakMap<object, RolloutRecord | null>();
+/** null: one that another version wrote. */
+const parseRecord = weakMemo((value: object): RolloutRecord | null => RolloutRecord.safeParse(value).data ?? null);
 
-const parseRollout = (value: unknown): RolloutRecord | null => {
-  if (typeof value !== 'object' || value === null) return null;
-  const known = parsed.get(value);
-  if (known !== undefined) return known;
-  const rollout = RolloutRecord.safeParse(value).data ?? null;
-  parsed.set(value, rollout);
-  return rollout;
-};
+const parseRollout = (value: unknown): RolloutRecord | null => (typeof value === 'object' && value !== null ? parseRecord(value) : null);
 
 /** @returns all rollouts, newest first */
 export const readRollouts = (records: KeyedReader): readonly RolloutRecord[] =>

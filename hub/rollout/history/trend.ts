@@ -1,5 +1,5 @@
 import type { StatusView, TrendPoint } from '@fso/shared/api';
-import type { Clock, Logger } from '@fso/shared/runtime';
+import { type Clock, type Logger, StepMemo } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { FleetState, Journal, KeyedReader, Lease } from '../../ledger/index.ts';
 
@@ -34,15 +34,13 @@ type StoredDay = z.infer<typeof StoredDay>;
 const dayOf = (ms: number): number => Math.floor(ms / DAY_MS);
 const slotOf = (day: number): string => String(day % SLOTS);
 
-/** Days that were read already, by their record: one that is changed is another value. */
-const readDays = new WeakMap<object, StoredDay | null>();
+const parsedDays = new StepMemo((value: object): StoredDay | undefined => StoredDay.safeParse(value).data);
 
 const readDay = (records: KeyedReader, day: number): StoredDay | undefined => dayIn(records.get(TREND_KIND, slotOf(day)), day);
 
 const dayIn = (value: unknown, day: number): StoredDay | undefined => {
   if (typeof value !== 'object' || value === null) return undefined;
-  const known = readDays.get(value) ?? StoredDay.safeParse(value).data ?? null;
-  readDays.set(value, known);
+  const known = parsedDays.get(value);
   return known?.day === day ? known : undefined;
 };
 
@@ -175,7 +173,7 @@ export const createTrendRecorder = ({ ledger, counts, clock, logger, everyMs = E
     if (!isDue && isSame(last, added)) return;
     await ledger.records.update(TREND_KIND, slotOf(day), (value) => {
       const after: StoredDay = { day, points: [...(dayIn(value, day)?.points ?? []), added] };
-      readDays.set(after, after);
+      parsedDays.note(after, after);
       return after;
     });
   };

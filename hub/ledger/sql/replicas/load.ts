@@ -169,6 +169,7 @@ const readRow = (known: StoredCluster, row: Selectable<ClusterTable>, { named, l
     nack: unlessSame(nack, stored.record.nack),
     report: unlessSame(report, stored.record.report),
     notObserved: unlessSame(notObserved, stored.record.notObserved),
+    leftOut: isSame ? known.record.leftOut : undefined,
     ...(isAlike &&
       listIn(known.record) === listIn(stored.record) &&
       known.record.baseline?.asOf === stored.record.baseline?.asOf && { policies }),

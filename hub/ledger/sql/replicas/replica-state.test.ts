@@ -6,8 +6,8 @@ import { standingOf } from '@fso/shared/status';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { unseen } from '../../changes.ts';
-import { createKeyedCache } from '../../keyed-store.ts';
-import { createLedgerCache } from '../../ledger-cache.ts';
+import { KeyedCache } from '../../keyed-store.ts';
+import { LedgerCache } from '../../ledger-cache.ts';
 import { PolicyLists } from '../../policies/index.ts';
 import { ReportMemory, reportLimits } from '../../report-quota.ts';
 import { fixedClock, policy, report, source } from '../../testing/ledger.ts';
@@ -21,8 +21,8 @@ import { ReplicaState } from './replica-state.ts';
 
 const stateOf = (deps: Partial<ConstructorParameters<typeof ReplicaState>[0]>) =>
   new ReplicaState({
-    cache: createLedgerCache(10),
-    records: createKeyedCache(),
+    cache: new LedgerCache(10),
+    records: new KeyedCache(),
     memory: new ReportMemory(reportLimits()),
     lists: new PolicyLists(),
     eventsInMemory: 10,
@@ -39,7 +39,7 @@ it("keeps newer records when another hub's earlier write about the repository ar
     .insertInto('state')
     .values([row, { ...row, name: 'desired', json: '"older"' }])
     .execute();
-  const cache = createLedgerCache(10);
+  const cache = new LedgerCache(10);
   const replicaState = stateOf({ cache });
   await replicaState.load(database.db);
   expect([cache.source(), replicaState.desired]).toEqual([older, 'older']);
@@ -68,7 +68,7 @@ it('clears removed records, also before a hub that was away has read the removal
     .values([row('kept', 1), row('revoked', 2), row('early', 3, null)])
     .execute();
   await db.updateTable('ledger_version').set({ value: 5 }).execute();
-  const records = createKeyedCache();
+  const records = new KeyedCache();
   const replicaState = stateOf({ records });
   await replicaState.load(db);
   const told: string[] = [];
