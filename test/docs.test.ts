@@ -5,7 +5,7 @@ import { PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { AGENT_SETTINGS } from '../agent/config.ts';
-import { KIND_TOOL, LOCAL_TOOLS } from '../clusters/build/modules.ts';
+import { KIND_TOOL, LOCAL_TOOLS } from '../clusters/toolchain/modules.ts';
 import { HUB_SETTINGS } from '../hub/config/config.ts';
 
 /**

@@ -39,9 +39,10 @@ const setUp = (count: number, others: readonly SovereignPolicy[] = []) => {
   const metrics = createAgentMetrics(new Registry(), 'test');
   const tampering = new TamperLog();
   const view = { livePolicies: () => [...policies.values()], livePolicy: (key: string) => policies.get(key) } as unknown as ClusterView;
-  const writeEvents = new WriteEvents({ view, events: sink, metrics, logger, clock, tampering, revision: () => 'r1' });
+  const commit = { revision: 'r1' };
+  const writeEvents = new WriteEvents({ view, events: sink, metrics, logger, clock, tampering, revision: () => commit.revision });
   const conditionOf = (key: string): string | undefined => tampering.ofPolicy(key, clock.now())?.message;
-  return { writeEvents, clock, events, recorded, metrics, tampering, conditionOf };
+  return { writeEvents, clock, commit, events, recorded, metrics, tampering, conditionOf };
 };
 
 const shared = (name: string): Repair => ({ key: `ValidatingAdmissionPolicy/${name}`, policies: 'all', trace: { what: 'deleted' } });
@@ -122,15 +123,24 @@ describe('a repair of a policy of the hub', () => {
   });
 });
 
-it('raises one alert where policies of the hub cannot be written, however many there are', () => {
-  const { writeEvents, events } = setUp(0);
-  for (const failures of [1, 2, 3])
+it('raises one alert for each commit whose policies cannot be written, however many there are', () => {
+  const { writeEvents, commit, events } = setUp(0);
+  const fail = (failures: number): void => {
     for (const name of ['a', 'b']) {
       const write = { key: `SovereignPolicy/${name}`, policies: [name] } as unknown as Write;
       writeEvents.recordFailure(write, { key: write.key, policies: [name], error: 'no', failures }, new Error('no'));
     }
+  };
+  for (const failures of [1, 2, 3, 4]) fail(failures);
   const message = 'SovereignPolicy/a: no; trying again';
-  expect(events).toMatchObject([{ severity: 'alert', reason: 'PolicyWriteFailed', revision: 'r1', message }]);
+  const alert = { severity: 'alert', reason: 'PolicyWriteFailed', message };
+  expect(events).toMatchObject([{ ...alert, revision: 'r1' }]);
+  commit.revision = 'r2';
+  for (const failures of [5, 6]) fail(failures);
+  expect(events).toMatchObject([
+    { ...alert, revision: 'r1' },
+    { ...alert, revision: 'r2' },
+  ]);
 });
 
 it('raises an alert at the third failure of a write: on its policies, else on the cluster', () => {

@@ -5,7 +5,7 @@ import { ObjectBox } from '../../shared/trust/testing/commits.ts';
 import type { Clone } from '../source/git/clone.ts';
 import type { ObjectAccess } from '../source/index.ts';
 import { createRevisionReader } from '../source/object-access.ts';
-import { createOffers, type EncodedOffer, OfferTooLargeError, withTraceparent } from './offers.ts';
+import { createOffers, type EncodedOffer, OfferTooLargeError } from './offers.ts';
 
 const id = (digit: number): string => String(digit).repeat(40);
 /** Commits 1 ← 2 ← 3; each has a file of its own (4, 5, 6) and shares file 7 with the others. */
@@ -49,18 +49,6 @@ const frameOf = ({ shared, own }: EncodedOffer) => {
 };
 
 describe('offers', () => {
-  it.each([
-    ['objects of its own', 'eu'],
-    ['none', 'apac'],
-  ])('carries a trace at its end, for a cluster with %s, and shares the rest', async (_what, cluster) => {
-    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
-    const offer = await createOffers(access()).get({ cluster, holds: null, anchor: null }, id(3));
-    const traced = withTraceparent(offer, traceparent);
-    expect(traced.shared).toBe(offer.shared);
-    expect(frameOf(traced)).toEqual(frameOf(offer));
-    expect(decodeHubFrame(Buffer.concat([traced.shared, traced.own]))).toMatchObject({ ok: true, frame: { traceparent } });
-  });
-
   it('carries every commit on the way and what the newer one adds to the held one', async () => {
     const offer = await createOffers(access()).get({ ...agent, holds: id(1), anchor: id(1) }, id(3));
     expect(frameOf(offer)).toEqual({ anchor: id(1), chain: [id(2), id(3)], objects: [id(2), id(3), id(6)] });

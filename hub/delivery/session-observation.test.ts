@@ -63,16 +63,16 @@ it('opens the stream of an agent with what it sent before its welcome', async ()
 it('shows a cluster as not observed once its ages have grown too large, and by the default without ages', async () => {
   const { clock, agent, session, say, what, deps, server } = await openObserved();
   await clock.advance(3_600_000);
-  session.lookAtAges();
+  session.noteOverdue();
   expect(await what()).toBeUndefined();
   say({ oldestPartMs: 20_000 });
   await expect.poll(async () => (await deps.ledger.cluster('eu'))?.lastSeen?.at).toBe(clock.now().toISOString());
   await clock.advance(55_000);
-  session.lookAtAges();
+  session.noteOverdue();
   await clock.advance(0);
   expect(await what()).toBeUndefined();
   await clock.advance(1);
-  session.lookAtAges();
+  session.noteOverdue();
   await expect.poll(what).toEqual(['reconcile']);
   agent.terminate();
   server.close();
@@ -86,7 +86,7 @@ it('treats clusters as unknown after a pause of the hub, without a write, until 
   await expect.poll(() => session.askAges()).toBe(true);
   deps.ledger.suspendObservation(['eu']);
   clock.stall(3_600_000);
-  session.lookAtAges();
+  session.noteOverdue();
   await clock.advance(0);
   expect(await what()).toEqual(['HubPause']);
   say();

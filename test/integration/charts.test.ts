@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import { ENROLMENT_SECRET, formatEnrolCommands, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { CRD_KIND, DEPLOYMENT_KIND, type KindDescriptor, NAMESPACE_KIND, POD_KIND, SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { HELM_TOOL } from '../../clusters/build/modules.ts';
+import { HELM_TOOL } from '../../clusters/toolchain/modules.ts';
 import { type Outcome, runFso } from '../../hub/cli/testing/run-fso.ts';
 import { loadHubConfig } from '../../hub/config/config.ts';
 import { createAuthority } from '../../hub/identity/authority.ts';

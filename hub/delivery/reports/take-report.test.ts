@@ -3,6 +3,7 @@ import { ReportedNames } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
 import { reportLimits } from '../../ledger/report-quota.ts';
 import { createReportStream } from '../testing/report-stream.ts';
+import { acknowledge } from './take-report.ts';
 
 const [a, b, c] = ['a', 'b', 'c'].map((name) => policyReport(name, { phase: 'Failed' })) as [
   ReturnType<typeof policyReport>,
@@ -147,7 +148,7 @@ it('knows why a cluster with more than the hub keeps differs, and requests nothi
   await say({ full: true, policies: large });
   await compare();
   await say({ policies: [] });
-  expect([(await read())[1], sent]).toEqual(['Reports', ['reported', 'reported']]);
+  expect([(await read())[1], sent]).toEqual(['Reports', ['reported']]);
 });
 
 it('charges the cluster for its report once the ledger has written it, together with other reports', async () => {
@@ -166,4 +167,20 @@ it('charges the cluster for its report once the ledger has written it, together 
   await say({ full: true, policies: [a] });
   expect(charges).toContain(100_000);
   expect(budget.frame(1)).toBeGreaterThan(0);
+});
+
+it('acknowledges a report that names nothing with the next ping, or once sixteen wait', async () => {
+  const { context, sent, say } = await start();
+  await say({ full: true, policies: [a] });
+  await say({});
+  expect(sent).toEqual(['reported']);
+  acknowledge(context);
+  acknowledge(context);
+  expect(sent).toEqual(['reported', 'reported']);
+  for (let count = 0; count < 15; count += 1) await say({});
+  expect(sent.length).toBe(2);
+  await say({});
+  expect(sent.length).toBe(3);
+  await say({ policies: [b] });
+  expect([sent, context.state.reports.acknowledged]).toEqual([Array.from({ length: 4 }, () => 'reported'), 19]);
 });

@@ -37,7 +37,14 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 /** A listener over TLS, as agents that enrol have it. */
 const secure = () =>
   openIdentity(
-    { folder, ca: undefined, serverCertificate: undefined, listen: { host: '127.0.0.1', port: 0 }, hostnames: [], tokens: TOKENS },
+    {
+      dataDir: folder,
+      ca: undefined,
+      agentTls: undefined,
+      agentListen: { host: '127.0.0.1', port: 0 },
+      hostnames: [],
+      agentTokens: TOKENS,
+    },
     { clock, logger, records: createMemoryLedger({ clock }).records, onEvent: async () => undefined },
   );
 

@@ -75,6 +75,10 @@ export const itKnowsClusters = (test: TestLedger): void => {
     await test.ledger.setAck('nacks', { revision: 'c'.repeat(40), digest: 'd' });
     await test.ledger.setOffered('nacks', 'e'.repeat(40));
     end();
+    const offeredAt = '2026-01-03T10:29:59.000Z';
+    await test.ledger.setAck('nacks', { revision: 'c'.repeat(40), digest: 'd', offeredAt });
+    expect(await test.ledger.cluster('nacks')).toMatchObject({ offeredRevision: 'c'.repeat(40), offeredAt });
+    await test.ledger.setOffered('nacks', 'e'.repeat(40));
     await test.ledger.setConnected('nacks', false);
     expect(changes).toHaveLength(4);
     await test.reopen();
@@ -84,6 +88,7 @@ export const itKnowsClusters = (test: TestLedger): void => {
       nack: null,
       acked: { revision: 'c'.repeat(40), digest: 'd' },
       offeredRevision: 'e'.repeat(40),
+      offeredAt: TIME,
     });
   });
 };

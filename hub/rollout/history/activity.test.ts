@@ -11,10 +11,12 @@ describe('activity of a commit', () => {
     await clock.advance(900);
     await ledger.setAck('eu', { revision: A, digest: null, heldMs: 400 });
     await ledger.setAck('us', { revision: A, digest: null, heldMs: 60_000 });
+    await ledger.setAck('za', { revision: A, digest: null, heldMs: 300, offeredAt: at(200) });
     await clock.advance(1000);
     expect(show(A).clusterSteps).toMatchObject([
       { cluster: 'eu', offered: at(100), accepted: at(600) },
       { cluster: 'us', accepted: at(0) },
+      { cluster: 'za', offered: at(200), accepted: at(700) },
     ]);
   });
 
