@@ -35,7 +35,7 @@ export interface AuditSearch {
   readonly signal?: AbortSignal;
 }
 
-/** One page of a search of the audit log. */
+/** Page of a search of the audit log. */
 export interface FoundAudit {
   readonly entries: readonly AuditEntry[];
   /**

@@ -21,7 +21,7 @@ const values = readOptions(USAGE, {
 
 interface Exported {
   readonly file: string;
-  /** With its kind: `class Session`. */
+  /** Kind and name: `class Session`. */
   readonly name: string;
   /** Lines of the doc comment; none: it has none. */
   readonly comment: readonly string[];

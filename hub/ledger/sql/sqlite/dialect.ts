@@ -53,8 +53,8 @@ export const runAsList: Database['runAll'] = async <const Q extends readonly Com
 };
 
 /**
- * Runs the last queries of a transaction and commits it, as {@link Database.runLast}: one message to
- * the thread of the embedded database carries both.
+ * Runs the last queries of a transaction and commits it, as {@link Database.runLast}: one message
+ * to the thread of the embedded database carries both.
  */
 export const runAndCommit: Database['runLast'] = async (trx, queries) => {
   const list: QueryList = { ...CompiledQuery.raw(''), queries, isLast: true };
