@@ -114,7 +114,7 @@ export const createHubClient = (options: HubClientOptions) => {
       requests.send(AlertTestView, '/api/v1/alerts/test', { method: 'POST', body: { receiver } }, signal),
     status: (signal?: AbortSignal) => requests.get(StatusView, '/status', {}, signal),
     source: (signal?: AbortSignal) => requests.get(SourceView, '/source', {}, signal),
-    /** With every cluster's report, which is much for a large fleet; `policySummaries` counts them. */
+    /** Policies with the reports of all clusters; `policySummaries` has numbers instead. */
     policies: async (query: PolicyFilter = {}, signal?: AbortSignal): Promise<PolicyView[]> => {
       const items = await requests.list(PolicyPage, '/policies', query, signal);
       const whole: PolicyView[] = [];
