@@ -3,6 +3,7 @@ import { cpSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, r
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { parse } from 'yaml';
 
 const ROOT = join(import.meta.dirname, '..');
 const OTHER = '71.82.93';
@@ -42,6 +43,17 @@ beforeAll(() => {
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+it('is one of everything that is released', () => {
+  const manifests = ['package.json', 'hub/package.json', 'agent/package.json', 'deploy/cli/package.json'].map(
+    (path) => JSON.parse(readFileSync(join(ROOT, path), 'utf8')) as { version: string },
+  );
+  const charts = ['fso-agent', 'fso-hub'].map(
+    (chart) => parse(readFileSync(join(ROOT, `deploy/charts/${chart}/Chart.yaml`), 'utf8')) as { version: string; appVersion: string },
+  );
+  const all = [...manifests.map(({ version }) => version), ...charts.flatMap(({ version, appVersion }) => [version, appVersion])];
+  expect(new Set(all)).toEqual(new Set([manifests[0]?.version]));
+});
 
 it('is raised everywhere at once, and nothing of the version before is left', () => {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };

@@ -29,7 +29,7 @@ const readManifest = (folder: string): Manifest | undefined => {
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Manifest) : undefined;
 };
 
-/** Folder of the package that a file belongs to; folders in it may have a manifest without a name. */
+/** Folder of the package that a file is of; folders in it may have manifests without versions. */
 const packageOf = (file: string): string => {
   const folder = dirname(file);
   return readManifest(folder)?.version === undefined ? packageOf(folder) : folder;

@@ -28,7 +28,7 @@ interface SourceMap {
 
 const PACKAGE = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/;
 
-/** Name and version of each package that has code in a build, as the maps say: they name no JSON. */
+/** Names and versions of the packages that have code in a build: maps name no JSON. */
 const packagesIn = (outDir: string): readonly string[] => {
   const maps = globSync('**/*.map', { cwd: outDir }).map((file) => join(outDir, file));
   const sources = maps.flatMap((map) =>
