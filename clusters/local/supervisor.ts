@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '@fso/shared/text';
-import { CommandError } from '../build/command-error.ts';
-import type { Log } from '../build/tools.ts';
 import { CLUSTER_DIR_VARIABLE, endProcesses, isAlive, runMark, spawnDetached, tail } from '../processes.ts';
+import { CommandError } from '../toolchain/command-error.ts';
+import type { Log } from '../toolchain/tools.ts';
 import { type CommandContext, commandLine } from './commands.ts';
 import { portProblem } from './ports.ts';
 import { type ClusterState, COMPONENTS, type Component, writeState } from './state.ts';

@@ -1,7 +1,7 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import { CLOSE_CODES, describeReturn, GOING_AWAY, TRACE_HEADER } from '@fso/shared/protocol';
+import { CLOSE_CODES, describeReturn, GOING_AWAY } from '@fso/shared/protocol';
 import { createNoiseLimit, waitPatiently } from '@fso/shared/runtime';
 import { WebSocketServer } from 'ws';
 import type { AuthenticateAgent } from '../identity/index.ts';
@@ -200,13 +200,11 @@ export class Delivery {
     if (this.#isHeldBack(budget, cluster, socket)) return;
     if (this.#admission.waiting >= this.#options.limits.maxWaiting) return this.#askToComeLater(socket);
     if (this.#isStopping) return this.#refuse(socket, { status: '503 Service Unavailable' });
-    const isTraced = request.headers[TRACE_HEADER.name] === TRACE_HEADER.value;
     const shared = {
       admission: this.#admission,
       resyncs: this.#resyncs,
       offerLimit: this.#offerLimit,
       decoder: this.#decoder,
-      isTraced,
     };
     const hooks = { onReady: (session: Session) => this.#onReady(session), onClosed: (session: Session) => this.#onClosed(session) };
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
@@ -264,7 +262,7 @@ export class Delivery {
   }
 
   #onClosed(session: Session): void {
-    const { ledger, logger, metrics, traces } = this.#deps;
+    const { ledger, logger, metrics } = this.#deps;
     this.#open.get(session)?.proof.stop();
     this.#open.delete(session);
     this.#noteClosed();
@@ -273,7 +271,6 @@ export class Delivery {
     if (this.#byCluster.get(session.cluster) === session) {
       this.#byCluster.delete(session.cluster);
       metrics.connected(this.#byCluster.size);
-      traces?.closed(session.cluster);
     }
     if (!this.#greeted.has(session)) return;
     // Also of a stream that was replaced: where the newer one ended before it could be recorded,

@@ -10,23 +10,26 @@ export const SESSION_KIND = 'session';
  */
 export type ValueChange = (before: unknown) => unknown;
 
-/**
- * Store of JSON values by kind and name, kept in the ledger for other parts of the hub and shared
- * by all hubs on one database. Reads come from memory; changes of all hubs are applied one after
- * the other, and a resolved one is durable.
- */
-export interface KeyedStore {
+/** Reads JSON values by kind and name, from memory. */
+export interface KeyedReader {
   get(kind: string, name: string): unknown;
   /** Returns the values of a kind, in no particular order. */
   list(kind: string): readonly unknown[];
-  /** @returns the record that `change` made; undefined or null removes it */
-  update(kind: string, name: string, change: ValueChange): Promise<unknown>;
   /**
    * Calls a handler for each changed record, within a second, whichever hub changed it.
    *
    * @returns a function that ends the subscription
    */
   subscribe(kind: string, handler: (name: string) => void): () => void;
+}
+
+/**
+ * Store of JSON values, kept in the ledger for other parts of the hub and shared by all hubs on one
+ * database. Changes of all hubs are applied one after the other, and a resolved one is durable.
+ */
+export interface KeyedStore extends KeyedReader {
+  /** @returns the record that `change` made; undefined or null removes it */
+  update(kind: string, name: string, change: ValueChange): Promise<unknown>;
 }
 
 export interface ValueKey {
@@ -57,7 +60,7 @@ export const applyValueChange = (before: unknown, change: ValueChange, outcome: 
 };
 
 /** The records in memory. */
-export interface KeyedCache extends Omit<KeyedStore, 'update'> {
+export interface KeyedCache extends KeyedReader {
   /** Newer versions only. */
   set(key: ValueKey, value: unknown, version: number): void;
   /** Removes records that are not among these keys, unless they are newer than a version. */

@@ -58,15 +58,16 @@ const isHeartbeat = (before: ClusterRecord, after: ClusterRecord): boolean =>
  */
 export const DIVERGED = 'Reports';
 
+const asDiverged = weakMemo(
+  (record: ClusterRecord): ClusterRecord => ({ ...record, notObserved: { since: record.divergedSince ?? '', what: [DIVERGED] } }),
+);
+
 /**
  * Returns a record as readers see it. One that differs from the reports of its agent counts as not
- * observed.
+ * observed. The others are in no memo: an entry for each costs every collection of garbage.
  */
-const showDiverged = weakMemo((record: ClusterRecord): ClusterRecord => {
-  const { divergedSince, connected, notObserved } = record;
-  if (divergedSince === null || !connected || notObserved !== null) return record;
-  return { ...record, notObserved: { since: divergedSince, what: [DIVERGED] } };
-});
+const showDiverged = (record: ClusterRecord): ClusterRecord =>
+  record.divergedSince !== null && record.connected && record.notObserved === null ? asDiverged(record) : record;
 
 /** Wraps events that were found in memory. A full page may not be all of them. */
 export const foundIn = (events: readonly EventView[], limit: number): FoundEvents => ({

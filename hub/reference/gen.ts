@@ -29,7 +29,7 @@ const measure = (): Registry => {
   createHubMetrics(registry);
   registerHubReadings(registry, {
     queues: () => ({ connections: 0, agents: 0, offers: 0, ledger: 0 }),
-    certificates: () => ({}),
+    certificates: () => [],
     lateShare: () => 0,
   });
   createFailureCounter(deps);

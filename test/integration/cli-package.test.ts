@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { KUBECTL_TOOL } from '../../clusters/build/modules.ts';
-import { ensureTools } from '../../clusters/build/tools.ts';
+import { KUBECTL_TOOL } from '../../clusters/toolchain/modules.ts';
+import { ensureTools } from '../../clusters/toolchain/tools.ts';
 import { type Outcome, startFilledApi } from '../../hub/cli/testing/run-fso.ts';
 import { noticesOf } from '../harness/notices.ts';
 import { never } from '../harness/waiting.ts';
@@ -85,7 +85,7 @@ describe.each(await runtimes())('the npm package, on the Node.js in %s', (runtim
     expect((await start(runtime, ['kubectl', 'plugin', 'list', '--name-only'])).out).toContain('kubectl-fso\n');
   });
 
-  it('completes what one types', async () => {
+  it('completes what a user types', async () => {
     expect((await start(runtime, ['kubectl_complete-fso', 'get', 'po'])).out).toBe('policies\t\n:4\n');
     expect((await start(runtime, ['kubectl', '__complete', 'fso', 'get', 'po'])).out).toBe('policies\n:4\n');
     expect((await start(runtime, ['fso', 'completion', 'tcsh'])).code).toBe(2);

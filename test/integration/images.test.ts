@@ -91,7 +91,7 @@ describe.each(['agent', 'hub'] as const)('the image of the %s', (target) => {
     expect(unwanted.filter((name) => packages.has(name))).toEqual([]);
   });
 
-  it('runs as user 1000 and says where it comes from', () => {
+  it('runs as user 1000 and names its source', () => {
     expect(image.user).toBe('1000:1000');
     expect(Object.keys(image.labels).filter((label) => label.startsWith('org.opencontainers.image.'))).toEqual(
       ['version', 'revision', 'created', 'source', 'licenses', 'base.name', 'title', 'description'].map((name) => `org.opencontainers.image.${name}`),
@@ -137,7 +137,7 @@ describe('the bill of materials', () => {
   const readSbom = async (target: string): Promise<{ specVersion: string; metadata: { component: object }; components: Component[] }> =>
     JSON.parse(await readFile(join(folder, `fso-${target}.cdx.json`), 'utf8'));
 
-  it.each(['agent', 'hub'])('of the %s has every package of its image, under a licence that Apache-2.0 may contain', async (target) => {
+  it.each(['agent', 'hub'])('lists every package of the image of the %s, under a licence that Apache-2.0 may contain', async (target) => {
     const image = await builder.build(target);
     const { specVersion, metadata, components } = await readSbom(target);
     expect([specVersion, metadata.component]).toEqual(['1.6', expect.objectContaining({ type: 'container', name: `fso-${target}` })]);
@@ -149,7 +149,7 @@ describe('the bill of materials', () => {
     expect(foreign.map((component) => [component.purl, ...licensesOf(component)])).toEqual([]);
   });
 
-  it('has of the agent nothing else, and of the hub also what the dashboard is built from', async () => {
+  it('lists nothing else for the agent, and for the hub also what the dashboard is built from', async () => {
     const [agent, hub] = await Promise.all(['agent', 'hub'].map(readSbom));
     const image = await builder.build('agent');
     const present = await packagesOf(image, await listFiles(image.folder));

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { COSIGN_TOOL, HELM_TOOL, REGISTRY_TOOL } from '../../clusters/build/modules.ts';
-import { ensureTools } from '../../clusters/build/tools.ts';
+import { COSIGN_TOOL, HELM_TOOL, REGISTRY_TOOL } from '../../clusters/toolchain/modules.ts';
+import { ensureTools } from '../../clusters/toolchain/tools.ts';
 import { documentedCommands, Shell } from '../harness/shell.ts';
 import { never } from '../harness/waiting.ts';
 
@@ -74,7 +74,7 @@ describe('what is published with a key of one’s own', () => {
     }
   });
 
-  it('verifies as the page says', async () => {
+  it('verifies by the commands of the page', async () => {
     const [signature = '', ...attestation] = verification.split('\n');
     expect(JSON.parse(await runLines(signature))).toMatchObject([
       { critical: { image: { 'docker-manifest-digest': await digestOf('charts/fso-hub') } } },

@@ -1,4 +1,4 @@
-import type { KeyedStore } from '../../ledger/index.ts';
+import type { KeyedReader, KeyedStore } from '../../ledger/index.ts';
 import { RolloutRecord } from './rollout-record.ts';
 
 /** Kind of the records of commits. */
@@ -24,18 +24,18 @@ const parseRollout = (value: unknown): RolloutRecord | null => {
 };
 
 /** @returns all rollouts, newest first */
-export const readRollouts = (records: KeyedStore): readonly RolloutRecord[] =>
+export const readRollouts = (records: KeyedReader): readonly RolloutRecord[] =>
   records
     .list(COMMIT_KIND)
     .flatMap((value) => parseRollout(value) ?? [])
     .sort((left, right) => right.sequence - left.sequence);
 
 /** The newest rollout of a commit. */
-export const readRollout = (records: KeyedStore, revision: string): RolloutRecord | undefined =>
+export const readRollout = (records: KeyedReader, revision: string): RolloutRecord | undefined =>
   readRollouts(records).find(({ commit }) => commit.revision === revision);
 
 /** @returns the record in a slot; null: there is none that can be read */
-export const readRolloutSlot = (records: KeyedStore, slot: string): RolloutRecord | null => parseRollout(records.get(COMMIT_KIND, slot));
+export const readRolloutSlot = (records: KeyedReader, slot: string): RolloutRecord | null => parseRollout(records.get(COMMIT_KIND, slot));
 
 /**
  * Keeps a rollout; a newer one, of the hub that leads by now, stays. Resolves once it is durable.

@@ -1,5 +1,5 @@
 import type { Logger } from '@fso/shared/runtime';
-import type { Ledger } from '../../ledger/index.ts';
+import type { Journal } from '../../ledger/index.ts';
 import { comparePolicies } from './policy-changes.ts';
 import { type RolloutEntry, type RolloutRecord, withChanges } from './rollout-record.ts';
 import { ROLLOUTS_KEPT, writeRollout } from './rollout-store.ts';
@@ -21,13 +21,13 @@ export interface RolloutWriter {
 }
 
 export interface RolloutWriterDeps {
-  readonly ledger: Pick<Ledger, 'records' | 'audit'>;
+  readonly ledger: Pick<Journal, 'records' | 'audit'>;
   readonly logger: Logger;
   /** Handler that is called where a rollout changed while it was written. */
   readonly onMore: () => void;
 }
 
-const audit = async (log: Ledger['audit'], { commit, changes, counts }: RolloutRecord): Promise<void> => {
+const audit = async (log: Journal['audit'], { commit, changes, counts }: RolloutRecord): Promise<void> => {
   if (counts.added + counts.changed + counts.removed === 0) return;
   await log.append({
     actor: { kind: 'git', id: commit.author.slice(0, 512), roles: [] },

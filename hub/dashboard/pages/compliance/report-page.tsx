@@ -1,5 +1,5 @@
 import type { IssueReport } from '@fso/shared/api';
-import { Button, Card, CardBody, CardTitle, Content, Flex, Gallery, Title } from '@patternfly/react-core';
+import { Button, Card, CardBody, CardTitle, Content, Flex, Gallery } from '@patternfly/react-core';
 import DownloadIcon from '@patternfly/react-icons/dist/esm/icons/download-icon';
 import PrintIcon from '@patternfly/react-icons/dist/esm/icons/print-icon';
 import SyncIcon from '@patternfly/react-icons/dist/esm/icons/sync-icon';
@@ -8,7 +8,7 @@ import { urlOf } from '../../api/client.ts';
 import { issueReportQuery } from '../../api/queries.ts';
 import { QueryView } from '../../components/empty-states.tsx';
 import { RevisionLink } from '../../components/links.tsx';
-import { RelativeTime } from '../../components/text.tsx';
+import { Heading, RelativeTime } from '../../components/text.tsx';
 import { formatNumber } from '../../lib/format.ts';
 import { ComplianceFrame } from './compliance-frame.tsx';
 
@@ -57,9 +57,7 @@ export const ReportPage = () => {
       <QueryView query={query} what="the issue report">
         {(report) => (
           <div className="fso-stack">
-            <Title headingLevel="h2" size="lg">
-              Contents
-            </Title>
+            <Heading level={2}>Contents</Heading>
             <div>
               As of <RelativeTime time={report.generatedAt} />, commit in force <RevisionLink revision={report.revision} />{' '}
               <Button variant="link" isInline icon={<SyncIcon />} isLoading={query.isFetching} onClick={() => void query.refetch()}>
@@ -67,9 +65,7 @@ export const ReportPage = () => {
               </Button>
             </div>
             <Counts {...report} />
-            <Title headingLevel="h2" size="lg">
-              Download
-            </Title>
+            <Heading level={2}>Download</Heading>
             <Content component="p">Each download generates the report again and states its time.</Content>
             <Flex>
               <Button component="a" href={reportUrl('csv')} download variant="secondary" icon={<DownloadIcon />}>

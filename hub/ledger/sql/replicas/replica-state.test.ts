@@ -29,7 +29,7 @@ const stateOf = (deps: Partial<ConstructorParameters<typeof ReplicaState>[0]>) =
     ...deps,
   });
 
-it('what another hub wrote of the repository before does not replace what was written since', async () => {
+it("keeps newer records when another hub's earlier write about the repository arrives", async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-replica-state-'));
   const database = await openDatabase({ folder });
   await migrate(database);
@@ -57,7 +57,7 @@ it('what another hub wrote of the repository before does not replace what was wr
   await rm(folder, { recursive: true });
 });
 
-it('what removed records have left is cleared, also before a hub that was away has read it', async () => {
+it('clears removed records, also before a hub that was away has read the removal', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-replica-state-'));
   const database = await openDatabase({ folder });
   const { db } = database;
@@ -94,7 +94,7 @@ it('what removed records have left is cleared, also before a hub that was away h
   await rm(folder, { recursive: true });
 });
 
-it('does not read what a cluster said of itself without bounds', async () => {
+it("bounds what it reads of a cluster's own texts", async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-replica-state-'));
   const database = await openDatabase({ folder });
   const open = () => createSqlLedger({ database, clock: fixedClock, random: () => 0, logger: pino({ level: 'silent' }) });
@@ -116,7 +116,7 @@ it('does not read what a cluster said of itself without bounds', async () => {
   await rm(folder, { recursive: true });
 });
 
-it('reads clusters whose deviations take megabytes a few at a time', async () => {
+it('reads clusters with megabytes of deviations a few at a time', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-replica-state-'));
   const database = await openDatabase({ folder });
   const ledger = await createSqlLedger({ database, clock: fixedClock, random: () => 0, logger: pino({ level: 'silent' }) });
