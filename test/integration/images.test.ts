@@ -94,7 +94,9 @@ describe.each(['agent', 'hub'] as const)('the image of the %s', (target) => {
   it('runs as user 1000 and names its source', () => {
     expect(image.user).toBe('1000:1000');
     expect(Object.keys(image.labels).filter((label) => label.startsWith('org.opencontainers.image.'))).toEqual(
-      ['version', 'revision', 'created', 'source', 'licenses', 'base.name', 'title', 'description'].map((name) => `org.opencontainers.image.${name}`),
+      ['version', 'revision', 'created', 'source', 'licenses', 'base.name', 'title', 'description'].map(
+        (name) => `org.opencontainers.image.${name}`,
+      ),
     );
   });
 
