@@ -170,7 +170,7 @@ it('the agent starts from its image', async () => {
   expect(outcome).toMatchObject({ code: 1, err: expect.stringMatching(/^fso-agent: .*\/nowhere/) });
 });
 
-it('the agent says that its image runs no plugins, to who removes it with a kubeconfig that names one', async () => {
+it('the agent refuses a kubeconfig that names a plugin, as its image runs none', async () => {
   const kubeconfig = join(folder, 'kubeconfig');
   const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: 'aws', interactiveMode: 'Never' };
   const config = {

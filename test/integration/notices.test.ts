@@ -43,7 +43,7 @@ const packagesIn = (outDir: string): readonly string[] => {
 };
 
 describe('third-party notices', () => {
-  it('of the dashboard are those of each package in the bundle, and of its fonts and icons', async () => {
+  it('cover each package in the dashboard, its fonts and its icons', async () => {
     const outDir = await buildWithMaps('hub/dashboard/vite.config.ts');
     const notices = noticesOf(outDir);
     const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'hub/dashboard/package.json'), 'utf8')) as Manifest;
@@ -65,7 +65,7 @@ describe('third-party notices', () => {
     expect(fonts.length).toBeGreaterThan(1);
   });
 
-  it('of the command line are those of each package in the bundle', async () => {
+  it('cover each package in the command line', async () => {
     const outDir = await buildWithMaps('deploy/cli.vite.config.ts');
     expect(packagesIn(outDir).length).toBeGreaterThan(2);
     expect(noticesOf(outDir).map(({ title }) => title)).toEqual(packagesIn(outDir));
