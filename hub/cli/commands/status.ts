@@ -86,13 +86,8 @@ export interface ReportOptions {
 export const reportIssues = async (context: Context, { output, out }: ReportOptions): Promise<void> =>
   writeReport(context, await (await context.connect()).issueReport(output), out);
 
-export interface RiskReportOptions {
-  readonly output: 'csv' | 'json';
-  readonly out?: string;
-}
-
 /** `fso report risks` */
-export const reportRisks = async (context: Context, { output, out }: RiskReportOptions): Promise<void> =>
+export const reportRisks = async (context: Context, { output, out }: { output: 'csv' | 'json'; out?: string }): Promise<void> =>
   writeReport(context, await (await context.connect()).riskReport(output), out);
 
 const writeReport = async (context: Context, text: string, out: string | undefined): Promise<void> => {
