@@ -1,4 +1,4 @@
-import { ALERT_NAMES, ALERT_SEVERITIES, ALERT_STATES, Region, VIOLATION_GROUPS } from '@fso/shared/api';
+import { ALERT_NAMES, ALERT_SEVERITIES, ALERT_STATES, Region, RISK_CLASSES, RISK_GROUPS, VIOLATION_GROUPS } from '@fso/shared/api';
 import type { QueryClient } from '@tanstack/react-query';
 import { createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
 import { z } from 'zod';
@@ -149,6 +149,23 @@ const complianceRoutes = [
       open: longTextParam,
     }),
     component: lazyRouteComponent(() => import('../pages/compliance/violations-page.tsx'), 'ViolationsPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/compliance/risks',
+    validateSearch: z.object({
+      q: textParam,
+      risk: choiceParam(RISK_CLASSES),
+      policy: policyParam,
+      cluster: clusterParam,
+      namespace: namespaceParam,
+      kind: z.string().min(1).max(63).optional().catch(undefined),
+      name: textParam,
+      sort: sortParam(['cluster', 'policy', 'namespace', 'name', 'risk', 'refused', 'pending', 'key']),
+      /** Absent: the list itself. */
+      by: choiceParam(RISK_GROUPS),
+    }),
+    component: lazyRouteComponent(() => import('../pages/compliance/risks/risks-page.tsx'), 'RisksPage'),
   }),
   createRoute({
     getParentRoute: () => shellRoute,
