@@ -43,7 +43,7 @@ const measureCommits = async (fleet: BenchFleet, reader: LiveReader, commits: nu
   };
 };
 
-/** Measures the share of a core that the hub takes without a commit: pings, polls, signs of life. */
+/** Measures the share of a core that the hub takes without a commit. */
 const measureRest = async (fleet: BenchFleet): Promise<number> => {
   const [cpu, begin] = [fleet.cpuMs(), now()];
   await delay(REST_MS);
@@ -144,9 +144,9 @@ const stalledRows = ({ commits }: Fanout, stalled: Stalled): Record<string, stri
 };
 
 /**
- * Measures a change to one policy from its commit until each agent has it in force and a reader
- * of live events knows; the poll of the repository is a part of it. With `--stalled`, measures the same again
- * while a share of the agents reads nothing.
+ * Measures a change to one policy from its commit until each agent has it in force and a reader of
+ * live events knows; the poll of the repository is a part of it. With `--stalled`, measures the
+ * same again while a share of the agents reads nothing.
  */
 export const fanout = async (args: string[], signal: AbortSignal): Promise<void> => {
   const settings = readSettings(args);
