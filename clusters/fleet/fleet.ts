@@ -11,7 +11,8 @@ import type { PROVIDERS, Provider, ProviderName, UpOptions } from '../provider.t
 import { CommandError } from '../toolchain/command-error.ts';
 import type { Environment } from '../toolchain/go/go.ts';
 import { withLock } from '../toolchain/lock.ts';
-import { ensureTools, type Log, toolsProblem } from '../toolchain/tools.ts';
+import type { Log } from '../toolchain/progress.ts';
+import { ensureTools, toolsProblem } from '../toolchain/tools.ts';
 
 export interface UpFleetOptions extends UpOptions {
   readonly clusters: readonly FleetCluster[];

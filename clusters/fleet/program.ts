@@ -9,10 +9,11 @@ import { PROVIDERS } from '../provider.ts';
 import { CommandError } from '../toolchain/command-error.ts';
 import type { Environment } from '../toolchain/go/go.ts';
 import { KIND_TOOL, KUBECTL_TOOL, LOCAL_TOOLS } from '../toolchain/modules.ts';
+import type { Log } from '../toolchain/progress.ts';
 import { Downloader } from '../toolchain/releases/downloader.ts';
 import { checkPins, renderCheck } from '../toolchain/releases/pin-check.ts';
 import { PINS_FILE, readPins } from '../toolchain/releases/releases.ts';
-import { ensureTools, type Log } from '../toolchain/tools.ts';
+import { ensureTools } from '../toolchain/tools.ts';
 import { downFleet, knownClusters, upFleet } from './fleet.ts';
 import { fleetStatus, renderStatus } from './status.ts';
 

@@ -4,7 +4,8 @@ import { promisify } from 'node:util';
 import { CommandError } from '../toolchain/command-error.ts';
 import type { Environment } from '../toolchain/go/go.ts';
 import { KIND_TOOL } from '../toolchain/modules.ts';
-import { ensureTools, type Log } from '../toolchain/tools.ts';
+import type { Log } from '../toolchain/progress.ts';
+import { ensureTools } from '../toolchain/tools.ts';
 
 const run = promisify(execFile);
 

@@ -1,13 +1,14 @@
 import { join, resolve } from 'node:path';
-import { ensureTools, type Log } from '../toolchain/tools.ts';
+import type { Log } from '../toolchain/progress.ts';
+import { ensureTools } from '../toolchain/tools.ts';
 import { openApi, type SetupApi } from './api.ts';
 import type { ToolFolders } from './commands.ts';
 import { ensurePki, serverUrl, writeUserKubeconfig } from './pki/pki.ts';
 import { claimPorts, type PortClaim } from './ports.ts';
-import { apiReady, type Context, startAll, startGatekeeper } from './start.ts';
+import { apiReady, startAll, startGatekeeper } from './start.ts';
 import { type ClusterPaths, type ClusterState, type Component, clusterPaths, makeFolders, readState, writeState } from './state.ts';
 import { endCluster, startReaper } from './stop.ts';
-import { Supervisor } from './supervisor.ts';
+import { type Context, Supervisor } from './supervisor.ts';
 
 /** Options of the start of a local cluster. */
 export interface LocalClusterOptions {
@@ -89,7 +90,7 @@ function clusterOf(context: Context, api: SetupApi, started: boolean, release: (
       await apiReady(context, api);
     },
     /**
-     * Kubeconfig of a user by client certificate; without RBAC of its own it may do next to nothing.
+     * Kubeconfig of a user by client certificate; without RBAC of its own it may do almost nothing.
      */
     createUserKubeconfig: async (user: string, groups: readonly string[] = []) => {
       const file = join(paths.users, `${encodeURIComponent(user)}.kubeconfig`);

@@ -12,7 +12,7 @@ import {
 import { programFile } from './commands.ts';
 import { GATEKEEPER_POD_OBJECT, type GatekeeperObjects, gatekeeperObjects } from './gatekeeper-manifest.ts';
 import { readPair } from './pki/pki.ts';
-import type { Context } from './start.ts';
+import type { Context } from './supervisor.ts';
 
 function objectsOf({ paths, state, tools }: Context): GatekeeperObjects {
   const manifest = readManifest(programFile({ tools }, 'gatekeeper', 'gatekeeper.yaml'));

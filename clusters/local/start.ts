@@ -1,25 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Log } from '../toolchain/tools.ts';
 import { type Conditions, hasCondition, retrying, type SetupApi } from './api.ts';
-import { schedulerConfiguration, type ToolFolders } from './commands.ts';
+import { schedulerConfiguration } from './commands.ts';
 import { installGatekeeper, waitForGatekeeper } from './gatekeeper.ts';
 import { KWOK_RIGHTS, nodesOf } from './nodes.ts';
 import { serverUrl } from './pki/pki.ts';
 import { isListening } from './ports.ts';
-import type { ClusterPaths, ClusterState } from './state.ts';
-import type { Supervisor } from './supervisor.ts';
-
-/** Context in which the steps of a cluster's start run. */
-export interface Context {
-  readonly paths: ClusterPaths;
-  readonly state: ClusterState;
-  readonly tools: ToolFolders;
-  readonly supervisor: Supervisor;
-  readonly log: Log;
-  /** Aborts what still works on the start. */
-  readonly giveUp: (reason: unknown) => void;
-}
+import type { Context } from './supervisor.ts';
 
 /** Waits until the API server takes requests. */
 export async function apiReady({ supervisor }: Context, api: SetupApi): Promise<void> {

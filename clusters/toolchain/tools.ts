@@ -12,9 +12,6 @@ import { Downloader } from './releases/downloader.ts';
 import { downloadTool } from './releases/release-tool.ts';
 import { type Download, downloadFolder, downloadsOf, hostsOf, PINS_FILE, type Pins, readPins } from './releases/releases.ts';
 
-/** Receives one line of progress. */
-export type Log = (line: string) => void;
-
 export interface ToolOptions extends ProgressSink {
   readonly env: Environment;
   readonly modules?: readonly ToolModule[];

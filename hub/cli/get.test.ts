@@ -1,8 +1,8 @@
 import { SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { encodeBitmap } from '@fso/shared/status';
+import { encodeBitmap, groupDeviations, standingOf } from '@fso/shared/status';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { baselineIn, desiredOf, policyReport, REVISION, report, reportChange } from '../serve/testing/fleet.ts';
+import { baselineIn, clusterReport, desiredOf, policyReport, REVISION, report, reportChange } from '../serve/testing/fleet.ts';
 import { createHubClient } from './client/api-client.ts';
 import { fso, startFilledApi } from './testing/run-fso.ts';
 
@@ -29,7 +29,7 @@ hr       hr       eu-west-1  warn    Active  1/1       0
     );
   });
 
-  it('shows what the hub sent, as JSON and YAML', async () => {
+  it("shows the hub's data as JSON and YAML", async () => {
     await using server = await startFilledApi();
     const client = createHubClient({ server: server.url });
     const policies = await client.policies();
@@ -54,6 +54,24 @@ hr       hr       eu-west-1  warn    Active  1/1       0
     expect(await fso(server, 'get', 'policies', '--sort', 'age')).toMatchObject({ code: 2, err: expect.stringContaining('sort: ') });
     const foreign = await fso(server, 'get', 'clusters', '--managed-by', 'hub');
     expect(foreign).toMatchObject({ code: 2, err: expect.stringContaining('--managed-by: not an option of this list') });
+  });
+});
+
+describe('owners at risk', () => {
+  it('are listed with the line that mends them, filtered and exported, and clusters of which not all is known are named', async () => {
+    await using server = await startFilledApi();
+    const [reason, fix] = ['nothing in the pod confines it to a region', 'put under spec.template.spec: nodeSelector: {x: y}'];
+    const web = { risk: 'Refused', kind: 'Deployment', namespace: 'finance', name: 'web', reason, fix, confirmation: 'Confirmed' } as const;
+    const risks = { refused: 1, pending: 0, unconfirmed: 0, mended: 0, named: [] };
+    const cluster = { ...clusterReport(), riskSamples: [{ ...web, policy: 'finance' }] };
+    const deviations = groupDeviations([['finance', standingOf(policyReport('finance', { conditions: [], risks }))]]);
+    await reportChange(server.ledger, 'eu', { full: true, baseline: baselineIn(desiredOf(), 'eu'), deviations, cluster });
+    const { out, err } = await fso(server, 'get', 'risks');
+    expect(out.split('\n')[1]?.split(/ {2,}/)).toEqual(['Refused', 'eu', 'finance', 'Deployment', 'web', 'finance', 'yes', fix]);
+    expect(err).toBe('Not all is known of: eu, us.\nCapacity and volumes are not looked at.\n');
+    expect((await fso(server, 'get', 'risks', '--risk', 'Pending', '-o', 'json')).out).toBe('[]\n');
+    expect((await fso(server, 'report', 'risks')).out).toContain('Refused,eu,finance,finance,Deployment,web,');
+    expect(JSON.parse((await fso(server, 'report', 'risks', '-o', 'json')).out)).toMatchObject({ risks: [{ name: 'web', reason }] });
   });
 });
 
@@ -96,7 +114,7 @@ describe('a policy that clusters do not name', () => {
   });
 });
 
-it('lists what is wrong, by cause, in the fleet and in one cluster', async () => {
+it('lists problems by cause, in the fleet and in one cluster', async () => {
   await using server = await startFilledApi();
   await expect.poll(async () => (await fso(server, 'get', 'issues')).err).toBe('');
   const { code, out } = await fso(server, 'get', 'issue');
@@ -119,7 +137,7 @@ describe('the kinds', () => {
     ['get violations', ['violation']],
     ['get events', ['event', 'ev']],
     ['get commits', ['commit']],
-  ])('%s: also by its other names', async (command, names) => {
+  ])('%s: works by its other names', async (command, names) => {
     await using server = await startFilledApi();
     const [verb = '', plural = ''] = command.split(' ');
     const all = await fso(server, verb, plural, '-o', 'json');
@@ -149,7 +167,7 @@ describe('the kinds', () => {
     expect((await fso(server, 'describe', 'commits', REVISION.slice(0, 7))).out).toContain(REVISION);
   });
 
-  it('that do not exist are a usage error, which says which there are', async () => {
+  it('are a usage error with a list where they do not exist', async () => {
     await using server = await startFilledApi();
     const { code, err } = await fso(server, 'get', 'pods');
     expect([code, err]).toEqual([2, expect.stringContaining('policies (policy, pol, sp, sovereignpolicy, sovereignpolicies)')]);

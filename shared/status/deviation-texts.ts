@@ -1,4 +1,4 @@
-import type { Deviation } from './deviation.ts';
+import type { RiskCounts } from '../api/index.ts';
 
 /** Text for each reason, where the agent of the cluster has not sent its own. */
 const REASONS: ReadonlyMap<string, string> = new Map([
@@ -26,25 +26,48 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['Pending', 'a lock is not proven yet'],
 ]);
 
-const CONDITIONS_TEXT: Readonly<Record<Deviation['conditions'][number], string>> = {
+const CONDITIONS_TEXT = {
   Conflict: 'together with other policies no region is left: nothing may run there',
   Tampered: 'what enforces it was changed or deleted within the last hour, and restored',
   AuditAgrees: "Gatekeeper's audit counts other violations than the agent",
   PlacementInjection: 'pods do not get the allowed regions when they are created',
 };
+type ConditionType = keyof typeof CONDITIONS_TEXT;
+
+/** Fields of a deviation that its text is made of. */
+interface Described {
+  readonly reason: string;
+  readonly violations: number;
+  readonly risks?: RiskCounts | undefined;
+  readonly conditions: readonly ConditionType[];
+}
 
 /** The text for a reason; for one that is not known, such as of a later agent, the code itself. */
 export const describeReason = (reason: string): string => REASONS.get(reason) ?? reason;
 
 /** The text for a condition that needs attention. */
-export const describeCondition = (type: Deviation['conditions'][number]): string => CONDITIONS_TEXT[type];
+export const describeCondition = (type: ConditionType): string => CONDITIONS_TEXT[type];
 
 /** `1 workload is outside of the allowed regions` */
 export const describeViolations = (violations: number): string =>
   `${violations === 1 ? '1 workload is' : `${violations} workloads are`} outside of the allowed regions`;
 
+/** `the next pods of 2 owners would be refused, those of 1 would stay pending` */
+export const describeRisks = ({ refused, pending }: RiskCounts): string =>
+  [
+    ...(refused > 0 ? [`the next pods of ${countOwners(refused)} would be refused`] : []),
+    ...(pending > 0 ? [`the next pods of ${countOwners(pending)} would stay pending`] : []),
+  ].join(', ');
+
+const countOwners = (count: number): string => (count === 1 ? '1 owner' : `${count} owners`);
+
 /** Describes a deviation as far as it is known without its agent. */
-export const describeDeviation = ({ reason, violations, conditions }: Deviation): string =>
-  [describeReason(reason), ...(violations > 0 ? [describeViolations(violations)] : []), ...conditions.map(describeCondition)]
+export const describeDeviation = ({ reason, violations, risks, conditions }: Described): string =>
+  [
+    describeReason(reason),
+    ...(violations > 0 ? [describeViolations(violations)] : []),
+    ...(risks ? [describeRisks(risks)] : []),
+    ...conditions.map(describeCondition),
+  ]
     .filter((text) => text !== '')
     .join('; ');

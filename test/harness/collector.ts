@@ -31,6 +31,8 @@ export interface CollectedSpan {
   readonly end: number;
   /** Attributes of the span, and of its resource. */
   readonly attributes: Readonly<Record<string, string | number | undefined>>;
+  /** Ids of spans of other traces. */
+  readonly links: readonly string[];
   /** Problem code, of a span that is an error. */
   readonly error: string | undefined;
 }
@@ -48,6 +50,7 @@ interface OtlpSpan {
   readonly startTimeUnixNano: string;
   readonly endTimeUnixNano: string;
   readonly attributes?: readonly Attribute[];
+  readonly links?: readonly { readonly spanId: string }[];
   readonly status?: { readonly code?: number; readonly message?: string };
 }
 
@@ -78,6 +81,7 @@ const spansOf = ({ resourceSpans }: OtlpTraces): readonly CollectedSpan[] =>
         start: Number(span.startTimeUnixNano) / 1e6,
         end: Number(span.endTimeUnixNano) / 1e6,
         attributes: { ...common, ...valuesOf(span.attributes) },
+        links: (span.links ?? []).map(({ spanId }) => spanId),
         error: span.status?.code === ERROR ? (span.status.message ?? '') : undefined,
       }));
   });

@@ -12,7 +12,7 @@ const addServe = (program: Command, settings: string): void => {
     .description('run the hub in the foreground; its settings are environment variables')
     .addHelpText('after', settings === '' ? '' : `\nEnvironment:\n${settings}`)
     .action(async () => {
-      const [{ shutdownSignal }, { runHub }] = await Promise.all([import('@fso/shared/runtime'), import('../../hub.ts')]);
+      const [{ shutdownSignal }, { runHub }] = await Promise.all([import('@fso/shared/runtime'), import('../../program.ts')]);
       process.exitCode = await runHub(process.env, shutdownSignal());
     });
 };

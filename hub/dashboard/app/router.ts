@@ -1,4 +1,4 @@
-import { ALERT_NAMES, ALERT_SEVERITIES, ALERT_STATES, Region, VIOLATION_GROUPS } from '@fso/shared/api';
+import { ALERT_NAMES, ALERT_SEVERITIES, ALERT_STATES, Region, RISK_CLASSES, RISK_GROUPS, VIOLATION_GROUPS } from '@fso/shared/api';
 import type { QueryClient } from '@tanstack/react-query';
 import { type AnyValidator, createRoute, createRouter, lazyRouteComponent, type RouteComponent } from '@tanstack/react-router';
 import { z } from 'zod';
@@ -158,6 +158,22 @@ const pageRoutes = [
       open: longTextParam,
     }),
     component: lazyRouteComponent(() => import('../pages/compliance/violations-page.tsx'), 'ViolationsPage'),
+  }),
+  pageRoute({
+    path: '/compliance/risks',
+    validateSearch: z.object({
+      q: textParam,
+      risk: choiceParam(RISK_CLASSES),
+      policy: policyParam,
+      cluster: clusterParam,
+      namespace: namespaceParam,
+      kind: labelParam,
+      name: textParam,
+      sort: sortParam(['cluster', 'policy', 'namespace', 'name', 'risk', 'refused', 'pending', 'key']),
+      /** Absent: the list itself. */
+      by: choiceParam(RISK_GROUPS),
+    }),
+    component: lazyRouteComponent(() => import('../pages/compliance/risks/risks-page.tsx'), 'RisksPage'),
   }),
   pageRoute({
     path: '/compliance/checker',

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { ToolModule } from '../../../clusters/toolchain/modules.ts';
-import { ensureTools, type Log } from '../../../clusters/toolchain/tools.ts';
+import type { Log } from '../../../clusters/toolchain/progress.ts';
+import { ensureTools } from '../../../clusters/toolchain/tools.ts';
 import type { Matcher, MatchResult, OracleCase } from './types.ts';
 
 /** The Go program of the oracle; its version is that of Kubernetes' matcher. */

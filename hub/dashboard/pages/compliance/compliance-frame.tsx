@@ -7,6 +7,7 @@ import { count } from '../../lib/format.ts';
 
 const PAGES = [
   { to: '/compliance', text: 'Violations' },
+  { to: '/compliance/risks', text: 'Risks' },
   { to: '/compliance/checker', text: 'Pod affinity checker' },
   { to: '/compliance/report', text: 'Issue report' },
 ] as const;

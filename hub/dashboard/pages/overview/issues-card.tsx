@@ -33,7 +33,13 @@ const Details = ({ group: { issues, count: all, since } }: { readonly group: Iss
   return shown.map((issue) => (
     <div key={`${subjectOf(issue)} ${issue.problem}`} className="fso-issue-detail">
       {all === 1 ? '' : `${subjectOf(issue)}: `}
-      {issue.problem} {issue.since === null ? null : <RelativeTime time={issue.since} />}
+      {issue.since === null ? (
+        issue.problem
+      ) : (
+        <>
+          {issue.problem.replace(/\.$/, '')}, <RelativeTime time={issue.since} />
+        </>
+      )}
     </div>
   ));
 };
