@@ -72,4 +72,4 @@ export const createCliLogin = (sessions: Sessions, clock: Clock) => {
   };
 };
 
-export type CliLogin = ReturnType<typeof createCliLogin>;
+type CliLogin = ReturnType<typeof createCliLogin>;

@@ -176,4 +176,4 @@ export const createLogin = (settings: OidcSettings, provider: Provider, deps: { 
   };
 };
 
-export type Login = ReturnType<typeof createLogin>;
+type Login = ReturnType<typeof createLogin>;
