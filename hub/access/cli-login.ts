@@ -71,5 +71,3 @@ export const createCliLogin = (sessions: Sessions, clock: Clock) => {
     },
   };
 };
-
-export type CliLogin = ReturnType<typeof createCliLogin>;
