@@ -2,7 +2,8 @@ import { CLI_SESSION } from '@fso/shared/api';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { KeyedStore } from '../ledger/index.ts';
 import { type Bearer, createBearer, isJwt } from './bearer.ts';
-import { type CliLogin, createCliLogin } from './cli-login.ts';
+import { type CliLogin, createCliLogin } from './codes/cli-login.ts';
+import { createLoginLinks, type LoginLinks } from './codes/login-links.ts';
 import { createLogin, type Login } from './login.ts';
 import { type Grant, type Principal, principalOf, Revocations } from './principal.ts';
 import { createProvider, type OidcSettings } from './provider.ts';
@@ -47,6 +48,7 @@ export interface Access {
   readonly tokens: Tokens;
   readonly sessions: Sessions;
   readonly cliLogin: CliLogin;
+  readonly links: LoginLinks;
   /** Login with the identity provider; undefined without one. */
   readonly login: Login | undefined;
   readonly revocations: Revocations;
@@ -122,9 +124,10 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps): Access
   const bearer = oidc?.audience !== undefined && provider ? createBearer({ ...oidc, audience: oidc.audience }, provider, clock) : undefined;
   const login = oidc && provider && publicUrl !== undefined ? createLogin(oidc, provider, { publicUrl, clock, logger }) : undefined;
   const staticKey = settings.apiToken === undefined ? undefined : `static:${fingerprintOf(settings.apiToken)}`;
+  const holds = async (source: string): Promise<boolean> => source === staticKey || source === login?.key || tokens.holds(source);
   const sessions = createSessions({
     store: createSessionStore(deps.records),
-    holds: async (source) => source === staticKey || source === login?.key || tokens.holds(source),
+    holds,
     clock,
     revocations,
     logger,
@@ -137,6 +140,7 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps): Access
     tokens,
     sessions,
     cliLogin: createCliLogin(sessions, clock),
+    links: createLoginLinks(deps.records, clock, holds),
     login,
     revocations,
     allowsAnonymous: isOpen,

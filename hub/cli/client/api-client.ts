@@ -18,6 +18,7 @@ import {
   FetchHint,
   ForgottenCluster,
   IssueList,
+  LoginLinkView,
   LogoutView,
   type PolicyDetail,
   PolicyDetailPage,
@@ -134,6 +135,8 @@ export interface HubClient extends AlertClient {
   tokens(signal?: AbortSignal): Promise<readonly TokenView[]>;
   createToken(wanted: TokenRequest, signal?: AbortSignal): Promise<CreatedToken>;
   revokeToken(id: string, signal?: AbortSignal): Promise<TokenView>;
+  /** Makes a link that signs a browser in once. */
+  createLoginLink(signal?: AbortSignal): Promise<LoginLinkView>;
   /** The hub reads the repository now. */
   fetchSource(signal?: AbortSignal): Promise<void>;
   /**
@@ -244,6 +247,7 @@ export const createHubClient = (options: HubClientOptions): HubClient => {
     tokens: async (signal) => (await requests.get(TokenList, '/tokens', {}, signal)).items,
     createToken: (body, signal) => requests.send(CreatedToken, '/api/v1/tokens', { method: 'POST', body }, signal),
     revokeToken: (id, signal) => requests.send(TokenView, `/api/v1/tokens/${encodeURIComponent(id)}`, { method: 'DELETE' }, signal),
+    createLoginLink: (signal) => requests.send(LoginLinkView, '/api/v1/login-links', { method: 'POST' }, signal),
     fetchSource: async (signal) => void (await requests.send(FetchHint, '/api/v1/source/fetch', { method: 'POST' }, signal)),
     stream: (options, signal) => readStream(requests, options, signal),
   };

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { podName } from '../client/environment.ts';
 import type { TokenOptions } from '../commands/access.ts';
 import type { Format } from '../render/output.ts';
 import { examples, outputOption, run } from './options.ts';
@@ -30,6 +31,17 @@ const addLogin = (program: Command): void => {
     .command('logout')
     .description('end the login, or remove the token, that is stored for the hub')
     .action((_options: object, command: Command) => run(command, async (context) => (await load()).logout(context)));
+  program
+    .command('login-link')
+    .description('make a link that signs a browser in to the dashboard once, within ten minutes')
+    .addHelpText(
+      'after',
+      `
+Whoever opens it has the role and scope of the token that made it: at the hub, as in its pod, the hub's own static token.
+${examples('login-link')}  $ kubectl -n fso exec fso-hub-0 -- fso login-link
+`,
+    )
+    .action((_options: object, command: Command) => run(command, async (context) => (await load()).loginLink(context, podName())));
   program
     .command('whoami')
     .description('show the name, the role and the scope under which the hub accepts calls')

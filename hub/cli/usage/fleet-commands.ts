@@ -7,7 +7,7 @@ import type { WaitOptions } from '../commands/wait.ts';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import type { Format } from '../render/output.ts';
-import { examples, kindArgument, outputOption, parseDuration, parseLimit, parseName, run } from './options.ts';
+import { examples, gather, kindArgument, outputOption, parseDuration, parseLimit, parseName, run } from './options.ts';
 
 /** The commands about policies and clusters. Each loads its code when it runs. */
 
@@ -169,8 +169,6 @@ const addWait = (program: Command): void => {
 
 const MAX_TTL_MS = 3600 * 1000;
 const DEFAULT_TTL_MS = 30 * 60 * 1000;
-
-const gather = (value: string, before: readonly string[]): string[] => [...before, value];
 
 const ttlOption = (): Option =>
   new Option('--ttl <duration>', 'lifetime of the token, at most 1h')
