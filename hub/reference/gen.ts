@@ -99,7 +99,7 @@ const cli = referencePage(
 );
 
 const SAMPLES = join(import.meta.dirname, '..', '..', 'clusters', 'samples');
-/** What `fso init` writes: the samples, which the command line has with it where there is no checkout. */
+/** Files that `fso init` writes: the samples, which it has with it where there is no checkout. */
 const samples: Generated = {
   path: 'hub/cli/commands/repository/samples.json',
   content: `${JSON.stringify(

@@ -5,7 +5,7 @@ export const CLUSTER_DOMAIN = 'cluster.local';
 
 const HEADER = 12;
 const TYPE_A = 1;
-/** Response, authoritative, recursion available; NXDOMAIN is 3 in the last bits (RFC 1035, 4.1.1). */
+/** Flags of an answer, authoritative and with recursion (RFC 1035, 4.1.1). */
 const ANSWER = 0x8580;
 const NO_SUCH_NAME = 3;
 /** Name by pointer to the question, type A, class IN, no caching, four bytes. */

@@ -137,8 +137,8 @@ export class Images {
   }
 
   /**
-   * Writes a program `buildah` into a folder, as people have it on a machine that may pull the bases
-   * of the Dockerfile: one that stands for them is there already, and nothing else.
+   * Writes a program `buildah` into a folder, as people have it where the Dockerfile's base can be
+   * pulled: a stand-in for that base is there already, and nothing else.
    */
   async installBuildah(folder: string): Promise<void> {
     await this.#buildah('tag', await this.#builder(), NODE_IMAGE);

@@ -19,7 +19,7 @@ import { RealCluster } from './real-cluster.ts';
 
 const FOLDER = join('.fso', 'deploy', 'quickstart');
 const GATEKEEPER_URL = /https:\/\/\S+\/gatekeeper\.yaml/;
-/** As the pods of the page name it. */
+/** Image of the page's pods. */
 const POD_IMAGE = 'registry.k8s.io/pause:3.10';
 const SAMPLES = 'clusters/samples/workloads';
 
@@ -47,7 +47,7 @@ class Newcomer {
   }
 
   static async start(number: number, images: Images): Promise<Newcomer> {
-    const cluster = await RealCluster.start({ name: `quickstart-${number}`, number, images });
+    const cluster = await RealCluster.start({ name: `trial-${number}`, number, images });
     const programs = join(cluster.folder, 'programs');
     mkdirSync(programs);
     await images.installBuildah(programs);
@@ -120,7 +120,7 @@ class Newcomer {
   }
 }
 
-/** Both pods in one call: what the API server says of them. */
+/** Creates both pods in one call. @returns what the API server says of them */
 const createPods = async (newcomer: Newcomer, commands: string): Promise<string> =>
   newcomer.type('pods', commands).then(
     (output) => output,

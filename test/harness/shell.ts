@@ -29,7 +29,7 @@ const PROGRAMS = Object.entries({ fso: 'hub/cli/main.ts', 'fso-agent': 'agent/ma
 
 /** Commands that run until they are stopped, as in a terminal of their own. */
 export interface Terminal {
-  /** What they have printed so far. */
+  /** Text that they have printed so far. */
   readonly output: string;
   stop(): Promise<void>;
 }

@@ -8,7 +8,7 @@ import { StoredPrincipal, storedPrincipal } from '../session-store.ts';
 export const LINK_MS = 600_000;
 /** Links that wait to be used; the oldest goes first. */
 const MAX_LINKS = 100;
-/** One record for all: what is removed from the store leaves its name behind. */
+/** Name of the one record for all links: what is removed from the store leaves its name behind. */
 const RECORD = 'links';
 
 /** A link as it is kept: without its code. */
@@ -25,7 +25,7 @@ const LinkRecord = z.object({
 });
 type LinkRecord = Readonly<z.infer<typeof LinkRecord>>;
 
-/** What a link lets its user begin: a session of who made it, which ends with the credential. */
+/** Login that a link gives: a session of its maker, which ends with the maker's credential. */
 export interface LinkedLogin {
   readonly principal: Principal;
   readonly source: string;
@@ -37,7 +37,7 @@ export interface LoginLinks {
   /** @returns the code of a new link, which is nowhere kept, and until when it is good */
   make(grant: Grant): Promise<{ code: string; until: number }>;
   /**
-   * Uses a link up, at all hubs that share the store.
+   * Uses a link up, for all hubs that share the store.
    *
    * @returns undefined for a code that is unknown, used or too old, or whose credential has ended
    */
@@ -46,7 +46,7 @@ export interface LoginLinks {
 
 class UnknownLink extends Error {}
 
-/** Reads the links of the record; those of another version that this one cannot read are left out. */
+/** Reads the links of the record, without those that another version wrote in another form. */
 const parse = (value: unknown): readonly LinkRecord[] =>
   Array.isArray(value) ? value.flatMap((one) => LinkRecord.safeParse(one).data ?? []) : [];
 
@@ -54,8 +54,8 @@ const stored = (links: readonly LinkRecord[]): unknown =>
   links.length === 0 ? undefined : links.map((link) => ({ ...link, principal: storedPrincipal(link.principal) }));
 
 /**
- * One-time links into the dashboard, hashed in the ledger: any hub on it redeems what another one
- * made.
+ * Creates and redeems one-time links into the dashboard, hashed in the ledger: any hub on it
+ * redeems what another one made.
  *
  * @param holds whether a credential would be taken now, by its key
  */

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 export interface CliEnvironment {
   readonly server: string | undefined;
   readonly token: string | undefined;
-  /** The static token of a hub that has this environment, as in its pod: itself, or a file with it. */
+  /** Static token of the hub whose environment this is, as in its pod, or a file with it. */
   readonly hubToken: { readonly text: string } | { readonly file: string } | undefined;
   /** Folder in which `fso login` keeps its tokens. */
   readonly configFolder: string;

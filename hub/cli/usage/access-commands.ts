@@ -37,7 +37,7 @@ const addLogin = (program: Command): void => {
     .addHelpText(
       'after',
       `
-Whoever opens it has the role and scope of the token that made it: at the hub, as in its pod, the hub's own static token.
+Anyone who opens it has the role and scope of the token that made it: at the hub, as in its pod, the hub's own static token.
 ${examples('login-link')}  $ kubectl -n fso exec fso-hub-0 -- fso login-link
 `,
     )

@@ -18,7 +18,7 @@ document.querySelector('button').disabled = code === '';`;
 
 const PAGE = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Sign in</title><h1>Sign in</h1>
 <p>This page signs you in with the link that <code>fso login-link</code> made. A link is good once, and for ten minutes.</p>
-<p>Have you, or has somebody whom you know, just made it? If not, close this page.</p>
+<p>Have you just made it yourself, or got it from the administrator of this hub? If not, close this page.</p>
 <form method="post" action="/auth/link"><input type="hidden" name="code"><button disabled>Sign in</button></form>
 <noscript><p>The page needs JavaScript.</p></noscript>
 <script>${SCRIPT}</script></html>
@@ -62,7 +62,7 @@ const redeem = (deps: LoginDeps): RequestHandler =>
     }),
   );
 
-/** `fso login-link`: a page with a button that signs in whoever has the link, as its maker. */
+/** `fso login-link`: a page with a button that signs in anyone who has the link, as its maker. */
 export const loginLinkRoutes: readonly Route<LoginDeps>[] = [
   jsonRoute(
     {

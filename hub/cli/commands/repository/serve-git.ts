@@ -23,7 +23,7 @@ export interface TrialServer {
   close(): Promise<void>;
 }
 
-/** Both requests of a fetch; everything else, a push too, is refused. */
+/** Returns the path for git of a request of a fetch; undefined for others, pushes too. */
 const pathOf = (request: IncomingMessage, name: string): string | undefined => {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://git.invalid');
   const base = `/${name}`;
