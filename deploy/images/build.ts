@@ -1,10 +1,10 @@
 /**
- * `npm run images`: builds the images of hub and agent by docker, podman or buildah, and brings them
- * to where nodes take them from.
+ * `npm run images`: builds the images of hub and agent by docker, podman or buildah, and brings
+ * them to where nodes take them from.
  *
- *   npm run images -- --kind                                      the nodes of a kind cluster
- *   npm run images -- --import 'sudo k3s ctr images import -'     a node's containerd, by a command that reads an archive
- *   npm run images -- --push registry.example.com                 a registry
+ *   npm run images -- --kind                                   the nodes of a kind cluster
+ *   npm run images -- --import 'sudo k3s ctr images import -'  a node's containerd, by a command
+ *   npm run images -- --push registry.example.com              a registry
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';

@@ -206,6 +206,22 @@ describe('two hubs on one PostgreSQL', () => {
     expect(await statusAt(there)).toBe(401);
   });
 
+  it('a link that one hub made signs in once, at whichever of them', async () => {
+    const hubs = [new URL(a().url), new URL(b().url)];
+    const press = (hub: URL, code: string): Promise<Response> =>
+      fetch(new URL('/auth/link', hub), {
+        method: 'POST',
+        headers: { Origin: hub.origin },
+        body: new URLSearchParams({ code }),
+        redirect: 'manual',
+      });
+    for (const maker of [a(), b()]) {
+      const { code } = await clientOf(maker).createLoginLink();
+      const answers = await Promise.all([...hubs, ...hubs].map((hub) => press(hub, code)));
+      expect(answers.map(({ status }) => status).sort()).toEqual([303, 400, 400, 400]);
+    }
+  });
+
   it('one that is cut off takes no token for a change that the other may have revoked, once FSO_REVOCATION_MAX_AGE_MS is over', async () => {
     const database = new URL(databaseUrl);
     const network = await startTcpProxy({ host: database.hostname, port: Number(database.port || 5432) });
