@@ -57,7 +57,7 @@ class Newcomer {
     writeFileSync(manifest, await cluster.gatekeeperManifest(images));
     await cluster.node.tagImage(PAUSE_IMAGE, POD_IMAGE);
     await cluster.makeVolumes(1);
-    const shell = await Shell.open(cluster, cluster.signal, { tools: [HELM_TOOL], env: { PATH: programs } });
+    const shell = await Shell.open(cluster, cluster.signal, { tools: [HELM_TOOL], programs });
     return new Newcomer(cluster, shell, [
       [GATEKEEPER_URL, manifest],
       [/\.\.\/my-policies/g, join(cluster.folder, 'my-policies')],

@@ -46,8 +46,8 @@ export interface ShellOptions {
   readonly tools?: readonly ToolModule[];
   /** Default: the root of the repository. */
   readonly cwd?: string;
-  /** More of the environment; PATH goes before that of the tools. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** Folder with programs that go before others of their name. */
+  readonly programs?: string;
 }
 
 /** Runs commands as people type them, in a shell that has kubectl, `fso` and `fso-agent`. */
@@ -65,11 +65,11 @@ export class Shell {
   static async open(
     { kubeconfig, folder }: Typist,
     signal: AbortSignal,
-    { tools = [], cwd = ROOT, env: { PATH: first, ...more } = {} }: ShellOptions = {},
+    { tools = [], cwd = ROOT, programs }: ShellOptions = {},
   ): Promise<Shell> {
     const folders = await ensureTools({ env: process.env, log: () => undefined, modules: [KUBECTL_TOOL, ...tools] }, signal);
-    const PATH = [...(first === undefined ? [] : [first]), ...Object.values(folders), process.env['PATH']].join(delimiter);
-    const env = { ...more, PATH, HOME: folder, ...(kubeconfig !== undefined && { KUBECONFIG: kubeconfig }) };
+    const PATH = [programs, ...Object.values(folders), process.env['PATH']].filter((part) => part !== undefined).join(delimiter);
+    const env = { PATH, HOME: folder, ...(kubeconfig !== undefined && { KUBECONFIG: kubeconfig }) };
     return new Shell({ env, cwd, signal, maxBuffer: 16 * 1024 ** 2 });
   }
 

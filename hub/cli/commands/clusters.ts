@@ -141,7 +141,10 @@ export interface TokenOptions {
 export const createToken = async (context: Context, name: string, options: TokenOptions): Promise<void> => {
   const token = await (await context.connect()).createEnrolmentToken(name, Math.ceil(options.ttlMs / 1000));
   if (options.output === 'json') return writeData(context, 'json', token);
-  if (options.output === 'secret') return writeData(context, 'yaml', tokenSecret(token));
+  if (options.output === 'secret') {
+    context.progress(`A Secret for kubectl apply -f - in ${name}; next: fso wait --cluster ${name}\n`);
+    return writeData(context, 'yaml', tokenSecret(token));
+  }
   writeInstructions(context, token);
 };
 
