@@ -11,7 +11,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 export const REGISTRY = 'localhost';
 export const PAUSE_IMAGE = `${REGISTRY}/pause:1`;
 /** Base of the images, where the Dockerfile is not told another. */
-const NODE_IMAGE = 'docker.io/library/node:24-slim';
+const NODE_IMAGE = `docker.io/library/node:${process.versions.node}-slim`;
 /** Versions of hub and agent: an upgrade goes from the first to the second. */
 export const VERSIONS = ['1.0.0', '1.0.1'] as const;
 /** Values of a chart that take this image, which no node can pull. */
@@ -119,6 +119,11 @@ export class Images {
     };
     await this.#make({ name, fill });
     return name;
+  }
+
+  /** Bytes that an image's archive has beyond its base. */
+  async addedBytes(archive: string): Promise<number> {
+    return statSync(archive).size - statSync(await this.#save(await this.#base())).size;
   }
 
   /** Makes the image in which hub and agent are built: npm, with this machine's registry and CA. */

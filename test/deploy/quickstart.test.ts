@@ -1,8 +1,8 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, expect, it } from 'vitest';
-import { HELM_TOOL } from '../../clusters/build/modules.ts';
 import { freePort } from '../../clusters/demo/programs.ts';
+import { HELM_TOOL } from '../../clusters/toolchain/modules.ts';
 import { launchChromium } from '../browser/harness/chromium.ts';
 import { documentedCommands, Shell, type Terminal } from '../harness/shell.ts';
 import { waitFor } from '../harness/waiting.ts';

@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
-import { type Environment, readIfThere, systemClock } from '@fso/shared/runtime';
+import { readIfThere, systemClock } from '@fso/shared/runtime';
 import { loadLedgerConfig } from '../../config/config.ts';
 import { forgetEnrolment } from '../../identity/index.ts';
 import {
@@ -17,6 +17,7 @@ import {
   restoreLedger,
 } from '../../ledger/index.ts';
 import manifest from '../../package.json' with { type: 'json' };
+import { hubEnvironment } from '../client/environment.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { plain } from '../render/text.ts';
@@ -25,12 +26,11 @@ type Open<D> = (config: DatabaseConfig) => Promise<D>;
 
 /** Works on what the hub would open. */
 const withDatabase = async <D extends DatabaseReader, T>(
-  env: Environment,
   open: Open<D>,
   use: (database: D, auditKeyFile: string) => Promise<T>,
 ): Promise<T> => {
   try {
-    const config = await loadLedgerConfig(env);
+    const config = await loadLedgerConfig(hubEnvironment());
     const database = await open(config.database);
     try {
       return await use(database, config.auditKeyFile);
@@ -64,8 +64,8 @@ const userName = (): string => {
 const operator = () => ({ kind: 'operator' as const, id: userName(), roles: [] });
 
 /** `fso backup` */
-export const backup = async (context: Context, env: Environment, { file, force }: { file: string; force: boolean }): Promise<void> => {
-  const { rows, digest, isSigned } = await withDatabase(env, openReader, async (database, auditKeyFile) => {
+export const backup = async (context: Context, file: string, { force = false }: { force?: boolean }): Promise<void> => {
+  const { rows, digest, isSigned } = await withDatabase(openReader, async (database, auditKeyFile) => {
     const key = await findKey(auditKeyFile);
     return backupLedger(database, { path: resolve(file), replace: force, version: manifest.version, key });
   });
@@ -74,21 +74,21 @@ export const backup = async (context: Context, env: Environment, { file, force }
 };
 
 /** `fso restore` */
-export const restore = async (context: Context, file: string, env: Environment): Promise<void> => {
-  const { created, rows, notes } = await withDatabase(env, openDatabase, (database) => restoreLedger(database, resolve(file), operator()));
+export const restore = async (context: Context, file: string): Promise<void> => {
+  const { created, rows, notes } = await withDatabase(openDatabase, (database) => restoreLedger(database, resolve(file), operator()));
   context.out(`restored from ${created}: ${countOf(rows)}; the audit log is intact\n`);
   for (const note of notes) context.out(`note: ${plain(note)}\n`);
 };
 
 /** `fso ledger forget`. @returns the exit code */
-export const forgetInLedger = async (context: Context, cluster: string, env: Environment, { yes }: { yes: boolean }): Promise<number> => {
+export const forgetInLedger = async (context: Context, cluster: string, { yes }: { yes: boolean }): Promise<number> => {
   if (!yes) {
     context.progress(
       `This removes what the ledger knows of ${cluster} and makes its certificates and tokens worthless; its history stays. Repeat with --yes.\n`,
     );
     return EXIT.error;
   }
-  const isSigned = await withDatabase(env, openDatabase, async (database, auditKeyFile) => {
+  const isSigned = await withDatabase(openDatabase, async (database, auditKeyFile) => {
     const forget = { cluster, actor: operator(), enrolment: forgetEnrolment(cluster, systemClock.now()), key: await findKey(auditKeyFile) };
     return forgetStored(database, forget, systemClock);
   });

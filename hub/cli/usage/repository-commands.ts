@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { InitOptions } from '../commands/repository/init.ts';
 import type { ServeOptions } from '../commands/repository/serve-git.ts';
-import { examples, gather, parseName, run } from './options.ts';
+import type { Context } from '../context.ts';
+import { action, examples, gather, parseName } from './options.ts';
 
 /** The commands that begin a policy repository. Each loads its code when it runs. */
 
@@ -18,6 +19,8 @@ const serveOptions = (): Option[] => [
 const TRIAL = `
 It answers fetches by git itself, over HTTP without TLS, and refuses pushes: commits are made in the folder.
 Everybody who reaches the address can read the repository: it is for trials, until the repository is on a Git server.`;
+
+const loadServer = () => import('../commands/repository/serve-git.ts');
 
 const addInit = (program: Command): void => {
   const command = program
@@ -39,13 +42,14 @@ const addInit = (program: Command): void => {
         'init ../my-policies --cluster trial --region eu-west-1 --serve --address 172.18.0.1',
       ),
     )
-    .action((dir: string, options: InitOptions & ServeOptions & { serve?: boolean }, self: Command) =>
-      run(self, async (context) => {
-        const { init } = await import('../commands/repository/init.ts');
-        await init(context, dir, options);
-        const { serveGit } = await import('../commands/repository/serve-git.ts');
-        if (options.serve === true) return serveGit(context, dir, options);
-        context.progress(`Next: push it to a Git server that clusters reach, or try it with fso serve-git ${dir}\n`);
+    .action(
+      action(async () => {
+        const [{ init }, { serveGit }] = await Promise.all([import('../commands/repository/init.ts'), loadServer()]);
+        return async (context: Context, dir: string, options: InitOptions & ServeOptions & { readonly serve?: boolean }): Promise<void> => {
+          await init(context, dir, options);
+          if (options.serve === true) return serveGit(context, dir, options);
+          context.progress(`Next: push it to a Git server that clusters reach, or try it with fso serve-git ${dir}\n`);
+        };
       }),
     );
 };
@@ -58,12 +62,7 @@ const addServeGit = (program: Command): void => {
   for (const option of serveOptions()) command.addOption(option);
   command
     .addHelpText('after', `${TRIAL}\n${examples('serve-git ../my-policies --address 172.18.0.1')}`)
-    .action((dir: string, options: ServeOptions, self: Command) =>
-      run(self, async (context) => {
-        const { serveGit } = await import('../commands/repository/serve-git.ts');
-        await serveGit(context, dir, options);
-      }),
-    );
+    .action(action(async () => (await loadServer()).serveGit));
 };
 
 export const repositoryCommands: readonly ((program: Command) => void)[] = [addInit, addServeGit];

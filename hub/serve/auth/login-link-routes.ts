@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { LoginLinkView } from '@fso/shared/api';
 import type { RequestHandler } from 'express';
 import { ApiError } from '../http/problems.ts';
-import { jsonRoute, parseFormField, type Route } from '../http/route.ts';
+import { type HubScope, jsonRoute, parseFormField, type Route } from '../http/route.ts';
 import { beginBrowserSession, type LoginDeps } from './browser-session.ts';
 import { loginStep } from './login-problems.ts';
 import { foreignForm, ownOrigin } from './own-page.ts';
@@ -63,7 +63,7 @@ const redeem = (deps: LoginDeps): RequestHandler =>
   );
 
 /** `fso login-link`: a page with a button that signs in anyone who has the link, as its maker. */
-export const loginLinkRoutes: readonly Route<LoginDeps>[] = [
+export const loginLinkRoutes: readonly Route<LoginDeps, HubScope>[] = [
   jsonRoute(
     {
       method: 'post',

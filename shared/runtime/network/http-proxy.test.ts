@@ -23,7 +23,7 @@ describe('readProxy', () => {
     ]);
   });
 
-  it('says nothing of a password where the URL is wrong', () => {
+  it('keeps the password out of the error of an invalid URL', () => {
     expect(() => read({ HTTPS_PROXY: 'socks5://user:secret@proxy' })).toThrow(ConfigError);
     expect(() => read({ HTTPS_PROXY: 'socks5://user:secret@proxy' })).not.toThrow(/secret/);
   });
@@ -46,7 +46,7 @@ describe('createTlsAgent', () => {
     }
   };
 
-  it('asks the proxy for a tunnel', async () => {
+  it('opens a tunnel through the proxy', async () => {
     expect(await askedOf('https://hub.example:8443/')).toBe('CONNECT hub.example:8443 HTTP/1.1');
   });
 
