@@ -164,7 +164,7 @@ describe('fso login-link', () => {
     expect(answer.status).toBe(303);
   });
 
-  it('says in a pod how browsers reach it', async () => {
+  it('prints the port-forward in a pod', async () => {
     await using server = await start();
     const env = { FSO_SERVER: server.url, XDG_CONFIG_HOME: home, FSO_TOKEN: STATIC, KUBERNETES_SERVICE_HOST: '10.0.0.1' };
     expect((await runFso(['login-link'], env)).err).toContain(`port-forward ${hostname()} 8080`);

@@ -159,7 +159,7 @@ const signIn = async (url: string): Promise<void> => {
   }
 };
 
-it('with a hub: 14 commands from an empty cluster to a pod that runs, one that is refused, and the dashboard', async () => {
+it('governs an empty cluster with a hub, and signs in to the dashboard, in 14 commands', async () => {
   newcomer = await Newcomer.start(6, images);
   const { cluster } = newcomer;
   expect(await newcomer.type('images', documentedCommands('docs/quickstart.md', 'images'))).toContain('kubectl label nodes --all');
@@ -180,7 +180,7 @@ it('with a hub: 14 commands from an empty cluster to a pod that runs, one that i
   expect(newcomer.commands).toBe(14);
 });
 
-it('without a hub: 5 commands from an empty cluster to a policy that refuses a pod', async () => {
+it('governs an empty cluster without a hub in 5 commands', async () => {
   newcomer = await Newcomer.start(7, images);
   const { cluster } = newcomer;
   await newcomer.type('images', documentedCommands('docs/quickstart.md', 'agent-image'));

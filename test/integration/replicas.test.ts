@@ -206,7 +206,7 @@ describe('two hubs on one PostgreSQL', () => {
     expect(await statusAt(there)).toBe(401);
   });
 
-  it('a link that one hub made signs in once, at whichever of them', async () => {
+  it('redeem a login link once, at either hub', async () => {
     const hubs = [new URL(a().url), new URL(b().url)];
     const press = (hub: URL, code: string): Promise<Response> =>
       fetch(new URL('/auth/link', hub), {

@@ -33,7 +33,7 @@ beforeEach(() => {
 });
 
 describe('a link', () => {
-  it('lets in who has it as its maker, with the scope, once, at whichever hub', async () => {
+  it("signs in once, as its maker with the maker's scope, at any hub of the ledger", async () => {
     const { code, until } = await links.make(grantOf());
     expect(until).toBe(clock.now().getTime() + LINK_MS);
     const { principal } = grantOf();
@@ -82,7 +82,7 @@ describe('a link', () => {
     expect(await links.redeem(made[1] ?? '')).toBeDefined();
   });
 
-  it('that is none is unknown', async () => {
+  it('is refused for a code that was never made', async () => {
     await links.make(grantOf());
     expect([await links.redeem(''), await links.redeem('a'.repeat(43))]).toEqual([undefined, undefined]);
   });

@@ -121,7 +121,7 @@ describe('a link', () => {
     expect(answer.headers.getSetCookie()[0]).toMatch(/^__Host-fso=/);
   });
 
-  it('is not there where nobody needs to sign in', async () => {
+  it('is refused by a hub without authentication', async () => {
     await using server = await startApiHarness();
     expect((await make(server, {})).status).toBe(403);
   });

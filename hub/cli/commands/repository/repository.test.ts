@@ -87,7 +87,7 @@ describe('fso serve-git', () => {
     expect(statuses).toEqual(paths.map(() => 404));
   });
 
-  it('runs until it is told to end, and says how to go on', async () => {
+  it('prints the next steps, and ends by a signal', async () => {
     await fso('init', policies);
     const main = new URL('../../main.ts', import.meta.url).pathname;
     const child = spawn(process.execPath, [main, 'serve-git', policies, '--port', '0'], {
