@@ -44,6 +44,7 @@ const runAgent = async (config: AgentConfig): Promise<void> => {
   const destination = openLogOutput();
   const options = { name: 'fso-agent', level: config.logLevel, destination, mixin: active?.fieldsFor };
   const logger = createLogger(options).child({ cluster: config.cluster });
+  for (const file of config.secretFiles ?? []) file.logTo(logger);
   const tracing =
     config.telemetry &&
     active &&

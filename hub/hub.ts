@@ -8,12 +8,12 @@ import {
   type Logger,
   openLogOutput,
   PauseDetector,
+  proxyFetch,
   type Shutdown,
   settlesWithin,
   startWatchdog,
   systemClock,
   untilAborted,
-  useProxyForFetch,
 } from '@fso/shared/runtime';
 import { ActiveSpans, openTelemetry, type TelemetryConfig } from '@fso/shared/telemetry';
 import { collectDefaultMetrics, Registry } from 'prom-client';
@@ -229,11 +229,12 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
 
 const runUntilStopped = async (env: Environment, signal: AbortSignal): Promise<void> => {
   const config = await loadHubConfig(env);
-  useProxyForFetch(config.proxy);
   startWatchdog();
   const active = config.telemetry && new ActiveSpans();
   const destination = openLogOutput();
   const logger = createLogger({ name: 'fso-hub', level: config.logLevel, destination, mixin: active?.fieldsFor });
+  for (const file of config.secretFiles ?? []) file.logTo(logger);
+  if (config.proxy !== undefined) void proxyFetch(config.proxy, systemClock, signal);
   const tracing = config.telemetry && active && (await startTracing(config.telemetry, active, logger));
   const deps = { logger, version: manifest.version, random: Math.random, processMetrics: true, traces: tracing?.traces };
   try {
