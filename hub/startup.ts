@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import {
   API_CONNECTION_LIMITS,
   type Clock,
@@ -34,6 +35,8 @@ import {
   createCheckpoints,
   type Ledger,
   loadAuditKey,
+  openReader,
+  writeBackup,
 } from './ledger/index.ts';
 import type { HubMetrics } from './metrics.ts';
 import { lifeEntry, recordAudit, recordIdentity } from './recorders/index.ts';
@@ -228,6 +231,14 @@ export const openListeners = async (context: HubContext, stores: Stores, parts: 
   parts.delivery.attach(agents);
   const connections = new ConnectionLimiter(API_CONNECTION_LIMITS, clock);
   const access = createAccess({ apiToken, oidc, publicUrl }, { records: ledger.records, clock, logger: logger.child({ step: 'access' }) });
+  const backup = async (target: Writable): Promise<void> => {
+    const reader = await openReader(config.database);
+    try {
+      await writeBackup(reader, { version: deps.version, key: auditKey }, target);
+    } finally {
+      await reader.close();
+    }
+  };
   const shareHint = (traceparent?: string): void => {
     deps.traces?.hinted(traceparent);
     source.hint();
@@ -252,6 +263,7 @@ export const openListeners = async (context: HubContext, stores: Stores, parts: 
       issues: parts.issues,
       onAudit: recordAudit({ ledger, logger }),
       enrolment: identity && { identity: identity.identity, agentUrl: () => agentUrl },
+      backup,
       runtime: { clock, logger: logger.child({ step: 'serve' }), registry, shutdown, connections },
     },
   );

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import type { Clock, ConnectionLimiter, Logger, Secret, Shutdown } from '@fso/shared/runtime';
 import express from 'express';
 import type { Registry } from 'prom-client';
@@ -73,6 +74,8 @@ export interface ApiDeps {
   readonly onAudit: OnAudit;
   /** Absent: agents do not enrol. */
   readonly enrolment?: EnrolmentAccess | undefined;
+  /** Writes a backup of the ledger. */
+  readonly backup: (target: Writable) => Promise<void>;
   readonly runtime: ApiRuntime;
 }
 
@@ -107,6 +110,7 @@ const scopedContext = (whole: RouteContext, ledger: ScopedLedger): RouteContext 
     agents: scopeAgents(whole.agents, ledger),
     alerts: scopeAlerts(whole.alerts, ledger),
     enrolment: whole.enrolment && scopeEnrolment(whole.enrolment, ledger),
+    backup: notForScopes,
     access: whole.access,
     runtime: whole.runtime,
     config: whole.config,

@@ -1,5 +1,6 @@
 import { cliLoginRoutes } from './auth/cli-login-routes.ts';
 import { loginRoutes } from './auth/login-routes.ts';
+import { backupRoutes } from './export/backup-route.ts';
 import { describeApi } from './http/describe-api.ts';
 import type { Route } from './http/route.ts';
 import { alertRoutes } from './routes/alerts/alert-routes.ts';
@@ -52,6 +53,7 @@ export const ROUTES = [
   ...alertRoutes,
   ...silenceRoutes,
   ...auditRoutes,
+  ...backupRoutes,
   ...enrolmentRoutes,
   ...tokenRoutes,
   ...loginRoutes,

@@ -134,6 +134,8 @@ export interface HubClient extends AlertClient {
   tokens(signal?: AbortSignal): Promise<readonly TokenView[]>;
   createToken(wanted: TokenRequest, signal?: AbortSignal): Promise<CreatedToken>;
   revokeToken(id: string, signal?: AbortSignal): Promise<TokenView>;
+  /** A backup of the ledger, as it comes. */
+  backup(signal?: AbortSignal): Promise<ReadableStream<Uint8Array>>;
   /** The hub reads the repository now. */
   fetchSource(signal?: AbortSignal): Promise<void>;
   /**
@@ -244,6 +246,7 @@ export const createHubClient = (options: HubClientOptions): HubClient => {
     tokens: async (signal) => (await requests.get(TokenList, '/tokens', {}, signal)).items,
     createToken: (body, signal) => requests.send(CreatedToken, '/api/v1/tokens', { method: 'POST', body }, signal),
     revokeToken: (id, signal) => requests.send(TokenView, `/api/v1/tokens/${encodeURIComponent(id)}`, { method: 'DELETE' }, signal),
+    backup: async (signal) => (await requests.fetch('/api/v1/backup', { headers: {} }, signal)).body ?? new ReadableStream<Uint8Array>(),
     fetchSource: async (signal) => void (await requests.send(FetchHint, '/api/v1/source/fetch', { method: 'POST' }, signal)),
     stream: (options, signal) => readStream(requests, options, signal),
   };
