@@ -28,7 +28,7 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   },
   LedgerUnavailable: {
     check: 'The reason in the log, _ledger database unreachable_, and in `/readyz`; disk, connections, credentials of the database.',
-    more: 'Reports of agents wait in memory, and writes go on by themselves. Lost: [ledger.md#back-up-and-restore](ledger.md#back-up-and-restore).',
+    more: 'Reports of agents wait in memory, and writes go on by themselves. Lost: [backup.md](backup.md).',
   },
   AuditLogInvalid: {
     check: 'The page Audit of the dashboard, and `fso audit verify` on another machine.',
@@ -75,7 +75,7 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   },
   GatekeeperNotReady: {
     check: '`fso get clusters`; in the cluster the pods and the webhook of Gatekeeper.',
-    more: '[Gatekeeper](gatekeeper.md).',
+    more: '[Gatekeeper](prepare-a-cluster.md#gatekeeper).',
   },
   CertificateExpiring: {
     check: '`fso get clusters -o wide` says when each ends; the event `NotEnrolled` and the log of that agent.',
@@ -84,7 +84,7 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   ClockSkewed: { check: '`fso get clusters -o wide`: SKEW; the event `ClockSkewed`.' },
   NodesWithoutRegion: {
     check: '`fso get clusters -o wide`: NODES; `kubectl get nodes -L topology.kubernetes.io/region`.',
-    more: 'The guard refuses `kubectl label` to administrators too ([regions of nodes](run-the-agent.md#regions-of-nodes)).',
+    more: 'The guard refuses `kubectl label` to administrators too ([regions of nodes](prepare-a-cluster.md#regions-of-nodes)).',
   },
   PolicyNotEnforced: {
     check:
@@ -93,7 +93,7 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   },
   PolicyLockDegraded: {
     check: '`fso describe policy <name> --cluster <cluster>`: the state of each lock.',
-    more: '[Gatekeeper](gatekeeper.md), or [the reason](../reference/conditions.md#reasons-of-the-cluster).',
+    more: '[Gatekeeper](prepare-a-cluster.md#gatekeeper), or [the reason](../reference/conditions.md#reasons-of-the-cluster).',
   },
   PolicyConflict: { check: '`fso describe policy <name>`: the condition Conflict names the others.' },
   PolicyNotProven: {
@@ -104,7 +104,7 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   Violations: {
     check:
       '`fso get violations -o wide`: pod, node, region and reason. Such pods are older than the policy, or the region of their node changed.',
-    more: 'Delete the pods, so that they start elsewhere. A node that has no region, or a wrong one, gets it from its kubelet or a trusted user ([regions of nodes](run-the-agent.md#regions-of-nodes)).',
+    more: 'Delete the pods, so that they start elsewhere. A node that has no region, or a wrong one, gets it from its kubelet or a trusted user ([regions of nodes](prepare-a-cluster.md#regions-of-nodes)).',
   },
   PolicyExpiring: { check: '`fso get policies --expiring -o wide`.' },
   PolicyExpired: { check: '`fso get policies --phase Expired -o wide`.' },

@@ -55,7 +55,7 @@ export const startTlsFront = async (target: number, { cert, key }: KeyPair): Pro
 export interface ConnectProxyOptions {
   readonly certificate: KeyPair;
   readonly user: string;
-  /** May be changed meanwhile. */
+  /** Password at the moment: a test may change it. */
   password: string;
   /**
    * Ports of this machine by the `host:port` that programs ask for. Nothing else knows these names.

@@ -30,7 +30,7 @@ const headersOf = (raw: string): Map<string, string[]> => {
 
 export interface MailServerOptions {
   readonly username: string;
-  /** May be changed meanwhile. */
+  /** Password at the moment: a test may change it. */
   password: string;
   /** Codes that addresses are refused with. */
   readonly refusals?: Readonly<Record<string, number>>;

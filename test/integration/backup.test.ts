@@ -12,7 +12,7 @@ import { eventually } from '../harness/waiting.ts';
 
 const API_TOKEN = 'static-token-0123456789';
 
-/** Backups are taken from a running hub, whose volume nobody else can mount, and restored without it. */
+/** Backups of a running hub, whose volume nobody else can mount, and restores without one. */
 describe.each(['embedded', 'postgres'])('a ledger that is %s', (kind) => {
   const opened = new AsyncDisposableStack();
   let folder: string;

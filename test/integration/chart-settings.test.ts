@@ -25,11 +25,11 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-it('docs/operate/gatekeeper.md names values of the chart of Gatekeeper, as they are by default', async () => {
+it('docs/operate/prepare-a-cluster.md names values of the chart of Gatekeeper, as they are by default', async () => {
   const gatekeeper = { ...GATEKEEPER_MANIFEST, name: 'gatekeeper-values', files: { 'values.yaml': 'charts/gatekeeper/values.yaml' } };
   const tools = await ensureTools({ env: process.env, log: () => undefined, modules: [gatekeeper] }, never);
   const defaults: unknown = parse(readFileSync(join(tools[gatekeeper.name] as string, 'values.yaml'), 'utf8'));
-  const page = readFileSync(join(CHARTS, '..', '..', 'docs/operate/gatekeeper.md'), 'utf8');
+  const [, page = ''] = readFileSync(join(CHARTS, '..', '..', 'docs/operate/prepare-a-cluster.md'), 'utf8').split('\n## Gatekeeper\n');
   const rows = [...page.matchAll(/^\| `([\w.]+)` \| (with )?`(.*?)` \|/gm)];
   expect(rows).toHaveLength(7);
   for (const [, path = '', isPart, value = ''] of rows) {

@@ -265,8 +265,8 @@ describe('the parts of the charts', () => {
   });
 });
 
-describe('docs/operate/install.md', () => {
-  const page = readFileSync(join(CHARTS, '..', '..', 'docs/operate/install.md'), 'utf8');
+describe('docs/operate/prepare-a-cluster.md', () => {
+  const page = readFileSync(join(CHARTS, '..', '..', 'docs/operate/prepare-a-cluster.md'), 'utf8');
 
   it.each(['kubeadm', 'eks', 'gke', 'aks'])('names whom the chart trusts on %s', async (platform) => {
     const [row] = page.split('\n').filter((line) => line.startsWith(`| \`${platform}\` |`));

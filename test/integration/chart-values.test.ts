@@ -1,12 +1,21 @@
-import { cpSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { KubeObject } from '@fso/shared/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { agentWith, HUB_NAMESPACE, hubWith, OPENSHIFT, PEER, SEVERAL_HUBS } from '../harness/chart-releases.ts';
-import { CHARTS, Helm, type Release, type Values } from '../harness/helm.ts';
+import {
+  agentWith,
+  hubWith,
+  OPENSHIFT,
+  OPENSHIFT_RELEASES,
+  PEER,
+  RELEASES,
+  SEVERAL_HUBS,
+  umbrellaOf,
+} from '../harness/chart-releases.ts';
+import { CHART_NAMES, CHARTS, HELM3_TOOL, Helm, makeUmbrella, type Release, type Values } from '../harness/helm.ts';
 import { podOf } from '../harness/pod-template.ts';
 import { never } from '../harness/waiting.ts';
 
@@ -20,7 +29,6 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const CHART_NAMES = ['fso-agent', 'fso-hub'] as const;
 const releaseOf = (chart: string, values: Values): Release => (chart === 'fso-agent' ? agentWith(values) : hubWith(values));
 const find = (objects: readonly KubeObject[], kind: string, name?: string): KubeObject | undefined =>
   objects.find((object) => object.kind === kind && (name === undefined || object.metadata.name === name));
@@ -271,25 +279,86 @@ describe('the volume and the keys of the hub', () => {
   });
 });
 
-describe('the charts as dependencies of another chart', () => {
-  const makeParent = (): string => {
-    const parent = join(folder, 'platform');
-    mkdirSync(join(parent, 'charts'), { recursive: true });
-    for (const chart of CHART_NAMES) cpSync(join(CHARTS, chart), join(parent, 'charts', chart), { recursive: true });
-    const dependencies = CHART_NAMES.map((name) => ({ name, version: '0.1.0', condition: `${name}.enabled` }));
-    writeFileSync(join(parent, 'Chart.yaml'), JSON.stringify({ apiVersion: 'v2', name: 'platform', version: '1.0.0', dependencies }));
-    return parent;
-  };
+describe('Helm 3', () => {
+  let helm3: Helm;
+  let umbrella: Release;
+  beforeAll(async () => {
+    helm3 = await Helm.open(folder, never, HELM3_TOOL);
+    umbrella = umbrellaOf(makeUmbrella(folder));
+  });
 
-  it('take a condition, and globals that are not theirs', async () => {
-    const chart = makeParent();
-    const global = { environment: 'production', imageRegistry: 'registry.example.com', imagePullSecrets: [{ name: 'registry' }] };
-    const hub = { enabled: true, ...hubWith().values };
-    const objects = await helm.render({
-      chart,
-      namespace: HUB_NAMESPACE,
-      values: { global, 'fso-hub': hub, 'fso-agent': { enabled: false, cluster: 'eu' } },
+  it('is not Helm 4', async () => {
+    expect([await helm3.version(), await helm.version()]).toEqual([expect.stringMatching(/^v3\./), expect.stringMatching(/^v4\./)]);
+  });
+
+  it.each([...RELEASES, ...OPENSHIFT_RELEASES, ['a part of another chart', undefined] as const])('makes the same of %s', async (_, set) => {
+    const release = set ?? umbrella;
+    await helm3.lint(release);
+    expect(await helm3.render(release)).toEqual(await helm.render(release));
+    expect(await helm3.hooks(release)).toEqual(await helm.hooks(release));
+  });
+
+  it('refuses what the schema refuses', async () => {
+    await expect(helm3.render(agentWith({ replica: 3 }))).rejects.toThrow(/replica/);
+  });
+});
+
+describe('the backups of the hub', () => {
+  const cronJobOf = async (values: Values): Promise<unknown> => find(await helm.render(hubWith(values)), 'CronJob');
+  const STORAGE = { size: '20Gi', className: 'slow' };
+
+  it('are off unless they are switched on', async () => {
+    expect(await cronJobOf({})).toBeUndefined();
+  });
+
+  it('have schedule, number, token and volume of the values', async () => {
+    const objects = await helm.render(
+      hubWith({ backup: { enabled: true, schedule: '@hourly', keep: 48, storage: STORAGE, tokenSecret: { name: 'own', key: 'admin' } } }),
+    );
+    const job = find(objects, 'CronJob', 'fso-hub-backup');
+    expect(fieldOf(job, 'spec.schedule')).toBe('@hourly');
+    const pod = fieldOf(job, 'spec.jobTemplate.spec.template.spec');
+    expect(fieldOf(pod, 'containers.0.args')).toEqual(expect.arrayContaining(['backup', '--from-hub', '--keep', '48', '/backup']));
+    expect(fieldOf(pod, 'volumes.2.secret')).toMatchObject({ secretName: 'own', items: [{ key: 'admin', path: 'api-token' }] });
+    expect(find(objects, 'PersistentVolumeClaim', 'fso-hub-backup')).toMatchObject({
+      metadata: { annotations: { 'helm.sh/resource-policy': 'keep' } },
+      spec: { storageClassName: 'slow', resources: { requests: { storage: '20Gi' } } },
     });
+  });
+
+  it('go to a claim that is there', async () => {
+    const objects = await helm.render(hubWith({ backup: { enabled: true, storage: { existingClaim: 'nfs' } } }));
+    expect(find(objects, 'PersistentVolumeClaim')).toBeUndefined();
+    expect(JSON.stringify(find(objects, 'CronJob'))).toContain('"claimName":"nfs"');
+  });
+
+  it('reach the hub and nothing else, and no Service takes them for a hub', async () => {
+    const objects = await helm.render(hubWith({ backup: { enabled: true } }));
+    const labels = fieldOf(find(objects, 'CronJob'), 'spec.jobTemplate.spec.template.metadata.labels');
+    expect(labels).toMatchObject({ 'app.kubernetes.io/name': 'fso-hub-backup' });
+    const own = find(objects, 'NetworkPolicy', 'fso-hub-backup');
+    expect(fieldOf(own, 'spec.podSelector.matchLabels')).toEqual(labels);
+    const hub = { podSelector: { matchLabels: { 'app.kubernetes.io/name': 'fso-hub', 'app.kubernetes.io/instance': 'fso-hub' } } };
+    expect(fieldOf(own, 'spec.egress.1')).toEqual({ to: [hub], ports: [{ protocol: 'TCP', port: 'api' }] });
+    expect(fieldOf(find(objects, 'NetworkPolicy', 'fso-hub'), 'spec.ingress')).toContainEqual({
+      from: [{ podSelector: { matchLabels: labels } }],
+      ports: [{ protocol: 'TCP', port: 'api' }],
+    });
+    const without = await helm.render(hubWith());
+    expect(fieldOf(find(without, 'NetworkPolicy', 'fso-hub'), 'spec.ingress')).toHaveLength(1);
+  });
+
+  it('need a token of an administrator', async () => {
+    const oidc = { issuer: 'https://login.example.com', clientId: 'fso', roleMap: 'admin=a' };
+    const access = { publicUrl: 'https://fso.example.com', oidc };
+    await expect(cronJobOf({ access, backup: { enabled: true } })).rejects.toThrow(/backup\.tokenSecret/);
+    expect(await cronJobOf({ access, backup: { enabled: true, tokenSecret: { name: 'own' } } })).toBeDefined();
+  });
+});
+
+describe('the charts as dependencies of another chart', () => {
+  it('take a condition, and globals that are not theirs', async () => {
+    const objects = await helm.render(umbrellaOf(makeUmbrella(folder)));
     expect(objects.map(({ kind }) => kind)).not.toContain('Deployment');
     const { metadata } = find(objects, 'StatefulSet') ?? expect.fail('no hub');
     expect(metadata.name).toBe('platform-fso-hub');

@@ -18,7 +18,10 @@ import { eventually } from '../harness/waiting.ts';
 /** Names of the credentials in the Secret. */
 type Credential = 'git' | 'api' | 'webhook' | 'database' | 'smtp' | 'hook' | 'tracker';
 
-/** A hub whose credentials are those of a Secret, as kubelet mounts it, replaced one after the other. */
+/**
+ * A hub whose credentials are those of a Secret, as kubelet mounts it, replaced one after the
+ * other.
+ */
 describe('a running hub takes a rotated credential', () => {
   const opened = new AsyncDisposableStack();
   const git = { username: 'git', password: 'first-git-token' };

@@ -24,7 +24,7 @@ const BASES: Readonly<Record<string, Release>> = {
   hub: hubWith({ keys: { existingSecret: 'fso-keys' }, access: { apiTokenSecret: { name: 'fso-api' } } }),
 };
 
-/** The images of the overlays in docs/operate/install-without-helm.md. */
+/** The images of the overlays in docs/operate/gitops.md. */
 const imageOf = (repository: string): Values => ({ image: { registry: 'registry.example.com', repository, tag: '0.1.0' } });
 
 let cluster: ClusterHarness;
@@ -143,8 +143,8 @@ describe.each([
   });
 });
 
-describe('docs/operate/install-without-helm.md', () => {
-  const page = readFileSync(join(ROOT, 'docs/operate/install-without-helm.md'), 'utf8');
+describe('docs/operate/gitops.md', () => {
+  const page = readFileSync(join(ROOT, 'docs/operate/gitops.md'), 'utf8');
   const overlays = [...page.matchAll(/^```yaml\n(# kustomization\.yaml of the (\w+)\n.*?)^```/gms)].map(([, text = '', folder = '']) => ({
     text,
     folder,

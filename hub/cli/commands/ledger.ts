@@ -103,7 +103,7 @@ const fetchBackup = async (context: Context, path: string, replace: boolean): Pr
 
 const BACKUP_NAME = /^ledger-\d{8}T\d{9}Z\.jsonl\.gz$/;
 
-/** By the moment, so that the order of the names is that of their age. */
+/** Names a backup by the moment, so that the order of the names is that of their age. */
 const backupName = (now: Date): string => `ledger-${now.toISOString().replaceAll(/[-:.]/g, '')}.jsonl.gz`;
 
 /** Removes all but the newest backups of the folder. @returns their names */
@@ -132,8 +132,9 @@ export const backup = async (context: Context, env: Environment, options: Backup
 };
 
 /**
- * Moves an embedded ledger out of the way of a restore. @throws LedgerError while a hub has it open,
- * or where it is on a server
+ * Moves an embedded ledger out of the way of a restore.
+ *
+ * @throws LedgerError while a hub has it open, or where it is on a server
  */
 const setAside = async (context: Context, env: Environment): Promise<void> => {
   const { database } = await loadLedgerConfig(env);

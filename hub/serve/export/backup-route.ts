@@ -9,7 +9,9 @@ interface BackupDeps {
   readonly runtime: { readonly logger: Logger };
 }
 
-/** The whole ledger, for `fso backup --from-hub`: the volume of an embedded one is the hub's alone. */
+/**
+ * The whole ledger, for `fso backup --from-hub`: the volume of an embedded one is the hub's alone.
+ */
 export const backupRoutes: readonly Route<BackupDeps>[] = [
   {
     method: 'get',

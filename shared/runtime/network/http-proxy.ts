@@ -60,7 +60,9 @@ const environmentOf = ({ HTTPS_PROXY, NO_PROXY }: ProxyConfig): { HTTPS_PROXY: s
 export const createTlsAgent = (proxy: ProxyConfig | undefined, options: AgentOptions = {}): Agent =>
   new Agent({ ...options, ...(proxy && { proxyEnv: environmentOf(proxy) }) });
 
-/** Keeps the connections of https requests, as {@link createTlsAgent}, and follows the proxy's URL. */
+/**
+ * Keeps the connections of https requests, as {@link createTlsAgent}, and follows the proxy's URL.
+ */
 export class TlsAgents {
   readonly #proxy: ProxyConfig | undefined;
   readonly #options: AgentOptions;

@@ -8,7 +8,10 @@ type SecretCheck = (text: string) => string | undefined;
 
 const codeOf = (error: unknown): string => String(Reflect.get(Object(error), 'code'));
 
-/** Changes with the file. A mounted Secret is replaced by a link to another folder: followed here. */
+/**
+ * Returns a text that changes with the file. A mounted Secret is replaced by a link to another
+ * folder, which is followed.
+ */
 const stampOf = (path: string): string => {
   try {
     const { dev, ino, mtimeNs, size } = statSync(path, { bigint: true });
@@ -28,7 +31,7 @@ export class SecretFile {
   readonly path: string;
   readonly #checks: SecretCheck[] = [];
   #text: string;
-  /** Of the file as it was looked at last; the first use reads it once more. */
+  /** Stamp of the file as it was looked at last; the first use reads it once more. */
   #stamp: string = '';
   #logger: Logger | undefined;
 
