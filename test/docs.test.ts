@@ -189,7 +189,7 @@ it('commands of npm exist', () => {
 
 it('commands of the pages for operators are run by a test, which takes them from the page, or say why not', () => {
   const blocks = markdown('docs/operate').flatMap((page) => {
-    const found = [...read(page).matchAll(/(?:^<!-- (.*) -->\n)? *```(?:sh|shell|bash|console)\n *(.*)/gm)];
+    const found = [...read(page).matchAll(/(?:^ *<!-- (.*) -->\n)? *```(?:sh|shell|bash|console)\n *(.*)/gm)];
     return found.map(([, mark = '', first = '']) => ({ page, mark, first }));
   });
   const isMarked = ({ page, mark }: { readonly page: string; readonly mark: string }): boolean => {

@@ -142,7 +142,7 @@ export class Helm {
 
   /** Brings the release back to the revision before. Waits for nothing. */
   async rollback({ chart, namespace }: Release, kubeconfig: string): Promise<void> {
-    await this.#run(['rollback', chart, '--namespace', namespace, '--kubeconfig', kubeconfig]);
+    await this.#run(['rollback', basename(chart), '--namespace', namespace, '--kubeconfig', kubeconfig]);
   }
 
   async uninstall({ chart, namespace }: Release, kubeconfig: string): Promise<void> {

@@ -2,21 +2,11 @@ import { globSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { KubeObject } from '@fso/shared/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import {
-  agentWith,
-  hubWith,
-  OPENSHIFT,
-  OPENSHIFT_RELEASES,
-  PEER,
-  RELEASES,
-  SEVERAL_HUBS,
-  umbrellaOf,
-} from '../harness/chart-releases.ts';
-import { CHART_NAMES, CHARTS, HELM3_TOOL, Helm, makeUmbrella, type Release, type Values } from '../harness/helm.ts';
-import { podOf } from '../harness/pod-template.ts';
+import { agentWith, hubWith, OPENSHIFT, PEER, SEVERAL_HUBS, umbrellaOf } from '../harness/chart-releases.ts';
+import { CHART_NAMES, CHARTS, Helm, makeUmbrella, type Release, type Values } from '../harness/helm.ts';
+import { fieldOf, findObject, podOf } from '../harness/pod-template.ts';
 import { never } from '../harness/waiting.ts';
 
 let folder: string;
@@ -30,11 +20,6 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const releaseOf = (chart: string, values: Values): Release => (chart === 'fso-agent' ? agentWith(values) : hubWith(values));
-const find = (objects: readonly KubeObject[], kind: string, name?: string): KubeObject | undefined =>
-  objects.find((object) => object.kind === kind && (name === undefined || object.metadata.name === name));
-const fieldOf = (object: unknown, path: string): unknown =>
-  path.split('.').reduce<unknown>((value, key) => Reflect.get(Object(value), key), object);
-
 const AFFINITY = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'rack' }] } };
 const SPREAD = [{ maxSkew: 2, topologyKey: 'rack', whenUnsatisfiable: 'DoNotSchedule' }];
 const VOLUME = { name: 'bundle', configMap: { name: 'corporate-ca' } };
@@ -134,8 +119,8 @@ describe.each(CHART_NAMES)('the pods of %s', (chart) => {
         { name: 'NODE_EXTRA_CA_CERTS', value: expect.stringMatching(/^\/etc\/fso\/trust\//) },
       ]),
     );
-    expect(JSON.stringify(find(objects, 'ConfigMap', `${chart}-trust`))).toContain('a CA of proxies');
-    const egress = fieldOf(find(objects, 'NetworkPolicy'), 'spec.egress');
+    expect(JSON.stringify(findObject(objects, 'ConfigMap', `${chart}-trust`))).toContain('a CA of proxies');
+    const egress = fieldOf(findObject(objects, 'NetworkPolicy'), 'spec.egress');
     expect(egress).toContainEqual({ ports: [{ protocol: 'TCP', port: 8888 }], to: [PEER] });
     const secret = await helm.render(releaseOf(chart, { proxy: { urlSecret: { name: 'proxy', key: 'address' }, port: 3129 } }));
     const pod = podOf(secret);
@@ -143,23 +128,23 @@ describe.each(CHART_NAMES)('the pods of %s', (chart) => {
     expect(JSON.stringify(pod.spec.volumes)).toMatch(
       /"name":"proxy"[^[]*"items":\[\{"key":"address"|"secretName":"proxy","items":\[\{"key":"address"/,
     );
-    expect(JSON.stringify(find(secret, 'NetworkPolicy'))).toContain('"port":3129');
+    expect(JSON.stringify(findObject(secret, 'NetworkPolicy'))).toContain('"port":3129');
   });
 });
 
 describe.each(CHART_NAMES)('the objects of %s', (chart) => {
   it('have a disruption budget unless it is switched off', async () => {
-    expect(find(await helm.render(releaseOf(chart, {})), 'PodDisruptionBudget')).toBeDefined();
+    expect(findObject(await helm.render(releaseOf(chart, {})), 'PodDisruptionBudget')).toBeDefined();
     const without = await helm.render(releaseOf(chart, { podDisruptionBudget: { enabled: false } }));
-    expect(find(without, 'PodDisruptionBudget')).toBeUndefined();
+    expect(findObject(without, 'PodDisruptionBudget')).toBeUndefined();
   });
 
   it('have the ServiceAccount of the values', async () => {
     const own = { serviceAccount: { name: 'own', annotations: { role: 'arn' } } };
     const made = await helm.render(releaseOf(chart, own));
-    expect(find(made, 'ServiceAccount', 'own')?.metadata.annotations).toEqual({ role: 'arn' });
+    expect(findObject(made, 'ServiceAccount', 'own')?.metadata.annotations).toEqual({ role: 'arn' });
     const taken = await helm.render(releaseOf(chart, { serviceAccount: { create: false, name: 'own' } }));
-    expect(find(taken, 'ServiceAccount')).toBeUndefined();
+    expect(findObject(taken, 'ServiceAccount')).toBeUndefined();
     for (const object of taken.filter(({ kind }) => kind?.endsWith('RoleBinding'))) expect(fieldOf(object, 'subjects.0.name')).toBe('own');
     await expect(helm.render(releaseOf(chart, { serviceAccount: { create: false } }))).rejects.toThrow(/serviceAccount\.name/);
   });
@@ -178,7 +163,7 @@ describe.each(CHART_NAMES)('the objects of %s', (chart) => {
     const objects = await helm.render(releaseOf(chart, { nameOverride: 'governance' }));
     for (const { metadata } of objects) expect(metadata.labels).toMatchObject({ 'app.kubernetes.io/name': 'governance' });
     expect(podOf(objects).metadata.labels).toMatchObject({ 'app.kubernetes.io/name': 'governance' });
-    expect(fieldOf(find(objects, 'NetworkPolicy'), 'spec.podSelector.matchLabels')).toMatchObject({
+    expect(fieldOf(findObject(objects, 'NetworkPolicy'), 'spec.podSelector.matchLabels')).toMatchObject({
       'app.kubernetes.io/name': 'governance',
     });
   });
@@ -230,19 +215,19 @@ describe('Services of the hub', () => {
 
   it.each(CASES)('have %j', async (service, field, expected) => {
     const agents = await helm.render(hubWith({ agents: { service } }));
-    expect(fieldOf(find(agents, 'Service', 'fso-hub-agents'), field)).toEqual(expected);
-    expect(fieldOf(find(agents, 'Service', 'fso-hub'), field)).not.toEqual(expected);
+    expect(fieldOf(findObject(agents, 'Service', 'fso-hub-agents'), field)).toEqual(expected);
+    expect(fieldOf(findObject(agents, 'Service', 'fso-hub'), field)).not.toEqual(expected);
     const api = await helm.render(hubWith({ service }));
-    expect(fieldOf(find(api, 'Service', 'fso-hub'), field)).toEqual(expected);
-    expect(fieldOf(find(api, 'Service', 'fso-hub-agents'), field)).not.toEqual(expected);
+    expect(fieldOf(findObject(api, 'Service', 'fso-hub'), field)).toEqual(expected);
+    expect(fieldOf(findObject(api, 'Service', 'fso-hub-agents'), field)).not.toEqual(expected);
   });
 });
 
 describe('the volume and the keys of the hub', () => {
   it('can be a claim that is there, for one hub', async () => {
     const objects = await helm.render(hubWith({ storage: { existingClaim: 'old' } }));
-    expect(fieldOf(find(objects, 'StatefulSet'), 'spec.volumeClaimTemplates')).toBeUndefined();
-    expect(fieldOf(find(objects, 'StatefulSet'), 'spec.template.spec.volumes')).toContainEqual({
+    expect(fieldOf(findObject(objects, 'StatefulSet'), 'spec.volumeClaimTemplates')).toBeUndefined();
+    expect(fieldOf(findObject(objects, 'StatefulSet'), 'spec.template.spec.volumes')).toContainEqual({
       name: 'data',
       persistentVolumeClaim: { claimName: 'old' },
     });
@@ -252,9 +237,9 @@ describe('the volume and the keys of the hub', () => {
   });
 
   const keysOf = async (release: Release): Promise<unknown> =>
-    (fieldOf(find(await helm.render(release), 'StatefulSet'), 'spec.template.spec.volumes') as { name: string; secret?: object }[]).find(
-      ({ name }) => name === 'keys',
-    )?.secret;
+    (
+      fieldOf(findObject(await helm.render(release), 'StatefulSet'), 'spec.template.spec.volumes') as { name: string; secret?: object }[]
+    ).find(({ name }) => name === 'keys')?.secret;
 
   it('are made by one hub itself, by a Job for several, and by nothing where there is a Secret', async () => {
     expect(await keysOf(hubWith())).toMatchObject({ secretName: 'fso-hub-keys', optional: true });
@@ -267,8 +252,8 @@ describe('the volume and the keys of the hub', () => {
     expect(hooks.map(({ kind }) => kind)).toEqual(['ServiceAccount', 'Role', 'RoleBinding', 'Job']);
     for (const { metadata } of hooks)
       expect(metadata.annotations).toMatchObject({ 'helm.sh/hook-delete-policy': 'before-hook-creation,hook-succeeded' });
-    expect(fieldOf(find(hooks, 'Role'), 'rules')).toEqual([{ apiGroups: [''], resources: ['secrets'], verbs: ['create'] }]);
-    expect(fieldOf(find(hooks, 'Job'), 'spec.template.spec.containers.0.args')).toEqual(['keys', 'create', 'fso-hub-keys']);
+    expect(fieldOf(findObject(hooks, 'Role'), 'rules')).toEqual([{ apiGroups: [''], resources: ['secrets'], verbs: ['create'] }]);
+    expect(fieldOf(findObject(hooks, 'Job'), 'spec.template.spec.containers.0.args')).toEqual(['keys', 'create', 'fso-hub-keys']);
   });
 
   it('are no part of what a release holds', async () => {
@@ -279,88 +264,11 @@ describe('the volume and the keys of the hub', () => {
   });
 });
 
-describe('Helm 3', () => {
-  let helm3: Helm;
-  let umbrella: Release;
-  beforeAll(async () => {
-    helm3 = await Helm.open(folder, never, HELM3_TOOL);
-    umbrella = umbrellaOf(makeUmbrella(folder));
-  });
-
-  it('is not Helm 4', async () => {
-    expect([await helm3.version(), await helm.version()]).toEqual([expect.stringMatching(/^v3\./), expect.stringMatching(/^v4\./)]);
-  });
-
-  it.each([...RELEASES, ...OPENSHIFT_RELEASES, ['a part of another chart', undefined] as const])('makes the same of %s', async (_, set) => {
-    const release = set ?? umbrella;
-    await helm3.lint(release);
-    expect(await helm3.render(release)).toEqual(await helm.render(release));
-    expect(await helm3.hooks(release)).toEqual(await helm.hooks(release));
-  });
-
-  it('refuses what the schema refuses', async () => {
-    await expect(helm3.render(agentWith({ replica: 3 }))).rejects.toThrow(/replica/);
-  });
-});
-
-describe('the backups of the hub', () => {
-  const cronJobOf = async (values: Values): Promise<unknown> => find(await helm.render(hubWith(values)), 'CronJob');
-  const STORAGE = { size: '20Gi', className: 'slow' };
-
-  it('are off unless they are switched on', async () => {
-    expect(await cronJobOf({})).toBeUndefined();
-  });
-
-  it('have schedule, number, token and volume of the values', async () => {
-    const objects = await helm.render(
-      hubWith({ backup: { enabled: true, schedule: '@hourly', keep: 48, storage: STORAGE, tokenSecret: { name: 'own', key: 'admin' } } }),
-    );
-    const job = find(objects, 'CronJob', 'fso-hub-backup');
-    expect(fieldOf(job, 'spec.schedule')).toBe('@hourly');
-    const pod = fieldOf(job, 'spec.jobTemplate.spec.template.spec');
-    expect(fieldOf(pod, 'containers.0.args')).toEqual(expect.arrayContaining(['backup', '--from-hub', '--keep', '48', '/backup']));
-    expect(fieldOf(pod, 'volumes.2.secret')).toMatchObject({ secretName: 'own', items: [{ key: 'admin', path: 'api-token' }] });
-    expect(find(objects, 'PersistentVolumeClaim', 'fso-hub-backup')).toMatchObject({
-      metadata: { annotations: { 'helm.sh/resource-policy': 'keep' } },
-      spec: { storageClassName: 'slow', resources: { requests: { storage: '20Gi' } } },
-    });
-  });
-
-  it('go to a claim that is there', async () => {
-    const objects = await helm.render(hubWith({ backup: { enabled: true, storage: { existingClaim: 'nfs' } } }));
-    expect(find(objects, 'PersistentVolumeClaim')).toBeUndefined();
-    expect(JSON.stringify(find(objects, 'CronJob'))).toContain('"claimName":"nfs"');
-  });
-
-  it('reach the hub and nothing else, and no Service takes them for a hub', async () => {
-    const objects = await helm.render(hubWith({ backup: { enabled: true } }));
-    const labels = fieldOf(find(objects, 'CronJob'), 'spec.jobTemplate.spec.template.metadata.labels');
-    expect(labels).toMatchObject({ 'app.kubernetes.io/name': 'fso-hub-backup' });
-    const own = find(objects, 'NetworkPolicy', 'fso-hub-backup');
-    expect(fieldOf(own, 'spec.podSelector.matchLabels')).toEqual(labels);
-    const hub = { podSelector: { matchLabels: { 'app.kubernetes.io/name': 'fso-hub', 'app.kubernetes.io/instance': 'fso-hub' } } };
-    expect(fieldOf(own, 'spec.egress.1')).toEqual({ to: [hub], ports: [{ protocol: 'TCP', port: 'api' }] });
-    expect(fieldOf(find(objects, 'NetworkPolicy', 'fso-hub'), 'spec.ingress')).toContainEqual({
-      from: [{ podSelector: { matchLabels: labels } }],
-      ports: [{ protocol: 'TCP', port: 'api' }],
-    });
-    const without = await helm.render(hubWith());
-    expect(fieldOf(find(without, 'NetworkPolicy', 'fso-hub'), 'spec.ingress')).toHaveLength(1);
-  });
-
-  it('need a token of an administrator', async () => {
-    const oidc = { issuer: 'https://login.example.com', clientId: 'fso', roleMap: 'admin=a' };
-    const access = { publicUrl: 'https://fso.example.com', oidc };
-    await expect(cronJobOf({ access, backup: { enabled: true } })).rejects.toThrow(/backup\.tokenSecret/);
-    expect(await cronJobOf({ access, backup: { enabled: true, tokenSecret: { name: 'own' } } })).toBeDefined();
-  });
-});
-
 describe('the charts as dependencies of another chart', () => {
   it('take a condition, and globals that are not theirs', async () => {
     const objects = await helm.render(umbrellaOf(makeUmbrella(folder)));
     expect(objects.map(({ kind }) => kind)).not.toContain('Deployment');
-    const { metadata } = find(objects, 'StatefulSet') ?? expect.fail('no hub');
+    const { metadata } = findObject(objects, 'StatefulSet') ?? expect.fail('no hub');
     expect(metadata.name).toBe('platform-fso-hub');
     const pod = podOf(objects);
     expect(pod.spec.containers[0]?.image).toMatch(/^registry\.example\.com\/fso-hub:/);
